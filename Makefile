@@ -1,0 +1,46 @@
+# Two commands matter: `make run` and `make test`. Both need Python 3.11+, make and a package index.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PACKAGES := cnn evo experiments graphops
+
+.PHONY: help run test test-all lint format clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.installed  ## evolve networks on handwritten digits and compare them with the CNN
+	$(BIN)/evomatrix run digits
+
+test: $(VENV)/.installed-dev  ## the test suite: minutes on two cores
+	$(BIN)/python -m pytest -m "not slow" tests $(PACKAGES)
+
+test-all: $(VENV)/.installed-dev  ## everything, slow tests included, with coverage
+	$(BIN)/python -m pytest --cov tests $(PACKAGES)
+
+lint: $(VENV)/.installed-dev  ## ruff (check and format) and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove the environment and build products (results stay)
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@echo "Creating $(VENV)"
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("EvoMatrix needs Python 3.11 or newer, not " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing EvoMatrix and its dependencies (a few minutes the first time)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing EvoMatrix with its test tools (a few minutes the first time)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@ $(VENV)/.installed

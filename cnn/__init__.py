@@ -1,0 +1,1 @@
+"""The fixed convolutional network and the trainer."""

@@ -1,0 +1,1 @@
+"""Networks stored as matrices: genomes, mutation operators, training, evolution."""

@@ -1,0 +1,1 @@
+"""The experiments: data sets, settings, arms, comparison and the command line."""
