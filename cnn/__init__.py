@@ -1,1 +1,1 @@
-"""The fixed convolutional network and the trainer."""
+"""Numerics of trainable layers, and the one trainer that every network goes through."""

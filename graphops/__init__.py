@@ -1,1 +1,61 @@
-"""Linear algebra on adjacency matrices."""
+"""Linear algebra on adjacency matrices: pure functions, for ndarrays and sparse arrays alike.
+
+``W[i, j]`` is the weight of the edge from node i to node j. Nothing here knows of networks that
+learn or evolve.
+
+==============================  ====================================================================
+:mod:`graphops.elementary`      swap, add, reorder, assign: operators B, C, D, F, H, N
+:mod:`graphops.thresholding`    which stored entries are edges: operator A
+:mod:`graphops.determinant`     sign and logarithm of the determinant, by LU and from the cycles
+:mod:`graphops.order`           index order as evaluation order: which edges act, how deep nodes lie
+:mod:`graphops.initial`         starting matrices
+:mod:`graphops.validation`      what is accepted
+==============================  ====================================================================
+"""
+
+from graphops.elementary import add_column, add_row, assign, reorder, swap_columns, swap_rows
+from graphops.initial import (
+    EXAMPLE_MATRIX,
+    GrowthParameter,
+    empty,
+    erdos_renyi_density,
+    feedforward,
+    growth_parameter,
+    layered,
+)
+from graphops.order import (
+    evaluation_layers,
+    immediate_mask,
+    needed_nodes,
+    strongly_connected,
+    useful_edges,
+)
+from graphops.thresholding import keep_limit, quantile_limit, threshold, threshold_mask
+from graphops.validation import Matrix, Mode
+
+__all__ = [
+    "EXAMPLE_MATRIX",
+    "GrowthParameter",
+    "Matrix",
+    "Mode",
+    "add_column",
+    "add_row",
+    "assign",
+    "empty",
+    "erdos_renyi_density",
+    "evaluation_layers",
+    "feedforward",
+    "growth_parameter",
+    "immediate_mask",
+    "keep_limit",
+    "layered",
+    "needed_nodes",
+    "quantile_limit",
+    "reorder",
+    "strongly_connected",
+    "swap_columns",
+    "swap_rows",
+    "threshold",
+    "threshold_mask",
+    "useful_edges",
+]

@@ -1,0 +1,163 @@
+"""What two networks must share for a fair comparison: the recipe and the plan it gives.
+
+The plan - which samples and which learning rate at which step - depends on the step index alone,
+never on how a run is cut into phases.
+"""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+
+
+class Recipe(pydantic.BaseModel, frozen=True, extra="forbid"):
+    """How to train: the settings that two networks must share for a fair comparison."""
+
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam"] = pydantic.Field(
+        default="momentum", description="Rule that turns gradients into steps."
+    )
+    learning_rate: float = pydantic.Field(
+        default=0.1, gt=0, allow_inf_nan=False, description="Learning rate at the schedule's start."
+    )
+    momentum: float = pydantic.Field(
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="Momentum; for Adam the decay of the first moment. SGD ignores it.",
+    )
+    weight_decay: float = pydantic.Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Decoupled weight decay: each step shrinks the parameters by "
+        "this times the learning rate.",
+    )
+    batch_size: int = pydantic.Field(default=32, ge=1, description="Samples per step.")
+    schedule: Literal["constant", "step", "cosine"] = pydantic.Field(
+        default="cosine",
+        description="Learning rate over the run: constant; a tenth after 1/2 and again after 3/4; "
+        "or half a cosine down to 0.",
+    )
+    gradient_clip: float | None = pydantic.Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Scale a gradient whose Euclidean norm is above this down to it; "
+        "None leaves gradients alone.",
+    )
+
+
+def batch_indices(
+    n_samples: int,
+    batch_size: int,
+    first_step: int,
+    n_steps: int,
+    order_seed: np.random.SeedSequence,
+) -> npt.NDArray[np.intp]:
+    """Draw up which samples each step sees.
+
+    Step s sees positions s·B … (s + 1)·B − 1 of the endless stream of permutations, one per epoch,
+    so batches straddle epochs where n_samples is no multiple of B. The permutation of epoch e is
+    seeded with `order_seed` whose spawn key is extended by e: the batches of a step depend on
+    nothing but its index.
+
+    Parameters
+    ----------
+    n_samples, batch_size
+        At least 1.
+    first_step, n_steps
+        The steps first_step … first_step + n_steps − 1.
+    order_seed
+        Seed of the order; not changed by the call.
+
+    Returns
+    -------
+    ndarray of intp, shape (n_steps, batch_size)
+        Indices into the samples.
+
+    Raises
+    ------
+    ValueError
+        Where a count is out of range.
+    """
+    at_least(1, n_samples=n_samples, batch_size=batch_size)
+    at_least(0, first_step=first_step, n_steps=n_steps)
+    if n_steps == 0:
+        return np.empty((0, batch_size), np.intp)
+    first, last = first_step * batch_size, (first_step + n_steps) * batch_size - 1
+    epochs = range(first // n_samples, last // n_samples + 1)
+    stream = np.concatenate([_epoch_order(n_samples, epoch, order_seed) for epoch in epochs])
+    offset = first - epochs.start * n_samples
+    return stream[offset : offset + n_steps * batch_size].reshape(n_steps, batch_size)
+
+
+def _epoch_order(
+    n_samples: int, epoch: int, order_seed: np.random.SeedSequence
+) -> npt.NDArray[np.intp]:
+    """Return the permutation of one epoch."""
+    seed = np.random.SeedSequence(order_seed.entropy, spawn_key=(*order_seed.spawn_key, epoch))
+    return np.random.default_rng(seed).permutation(n_samples).astype(np.intp, copy=False)
+
+
+def learning_rates(
+    recipe: Recipe, first_step: int, n_steps: int, total_steps: int
+) -> npt.NDArray[np.float64]:
+    """Draw up the learning rate of each step.
+
+    With progress p = step / total_steps: constant η; ``"step"`` η, η/10 from p = 1/2 and η/100 from
+    p = 3/4; ``"cosine"`` ½ η (1 + cos π p), which nears 0 at the last step.
+
+    Parameters
+    ----------
+    recipe
+        Its `learning_rate` η and `schedule`.
+    first_step, n_steps
+        The steps first_step … first_step + n_steps − 1.
+    total_steps
+        Length of the whole run, all phases together.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_steps,)
+        Positive learning rates.
+
+    Raises
+    ------
+    ValueError
+        Where the steps do not lie within 0 … total_steps − 1.
+    """
+    at_least(0, first_step=first_step, n_steps=n_steps)
+    if first_step + n_steps > total_steps:
+        raise ValueError(
+            f"steps must end by total_steps = {total_steps}, not at {first_step} + {n_steps}"
+        )
+    progress = np.arange(first_step, first_step + n_steps) / max(total_steps, 1)
+    if recipe.schedule == "constant":
+        factor = np.ones(n_steps)
+    elif recipe.schedule == "step":
+        factor = np.where(progress < 0.5, 1.0, np.where(progress < 0.75, 0.1, 0.01))
+    else:
+        factor = 0.5 * (1.0 + np.cos(np.pi * progress))
+    rates: npt.NDArray[np.float64] = recipe.learning_rate * factor
+    return rates
+
+
+def at_least(least: int, **counts: int) -> None:
+    """Check counts against their lower bound.
+
+    Parameters
+    ----------
+    least
+        The bound.
+    **counts
+        Counts by parameter name.
+
+    Raises
+    ------
+    ValueError
+        For the first count below the bound, with its name.
+    """
+    for name, count in counts.items():
+        if count < least:
+            raise ValueError(f"{name} must be at least {least}, not {count}")

@@ -1,0 +1,57 @@
+"""Samples: inputs and the targets that belong to them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnn.arrays import FloatArray, Targets
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Inputs and the targets that belong to them.
+
+    Attributes
+    ----------
+    inputs
+        Floats of shape (n, *shape), n >= 1.
+    targets
+        Integer classes of shape (n,), or float values of shape (n, k).
+
+    Raises
+    ------
+    ValueError
+        Where a shape, a length or a dtype breaks these rules.
+    """
+
+    inputs: FloatArray
+    targets: Targets
+
+    def __post_init__(self) -> None:
+        """Check shapes and dtypes."""
+        if self.inputs.ndim < 2 or not np.issubdtype(self.inputs.dtype, np.floating):
+            raise ValueError(
+                "inputs must be floats of shape (n, ...) with at least two axes, not "
+                f"{self.inputs.dtype} of shape {self.inputs.shape}"
+            )
+        if not self.has_classes and not (
+            self.targets.ndim == 2 and np.issubdtype(self.targets.dtype, np.floating)
+        ):
+            raise ValueError(
+                "targets must be integers of shape (n,) or floats of shape (n, k), not "
+                f"{self.targets.dtype} of shape {self.targets.shape}"
+            )
+        if len(self.inputs) != len(self.targets) or len(self.inputs) == 0:
+            raise ValueError(
+                "inputs and targets must be equally many, and at least one; "
+                f"there are {len(self.inputs)} inputs and {len(self.targets)} targets"
+            )
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.inputs)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the targets are class indices rather than values."""
+        return self.targets.ndim == 1 and np.issubdtype(self.targets.dtype, np.integer)

@@ -1,0 +1,361 @@
+"""The one trainer: minibatch gradient descent on anything with a flat vector of parameters.
+
+A convolutional network and an evolved graph go through the same optimiser, schedule and sample
+order here, so that a comparison between them is fair by construction. Batch order and learning rate
+depend on the step index alone:
+100 steps in one phase, or 40 and then 60, give the same bits.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.compilation import single_threaded_blas
+from cnn.optimizers import OPTIMIZERS, Optimizer
+from cnn.recipe import Recipe, at_least, batch_indices, learning_rates
+from cnn.samples import Samples
+
+__all__ = [
+    "Evaluation",
+    "LearningCurve",
+    "OptimizerState",
+    "Recipe",
+    "Samples",
+    "Trainable",
+    "TrainingReport",
+    "batch_indices",
+    "evaluate",
+    "learning_rates",
+    "train",
+]
+
+LOSS_WINDOW = 50
+"""Steps whose losses are averaged to a report's `train_loss`."""
+
+EXPLOSION_FACTOR = 1e4
+EXPLOSION_OFFSET = 1e4
+"""A loss above factor × (first loss) + offset counts as diverged."""
+
+PLAN_LENGTH = 4096
+"""Steps whose batches are drawn up at a time: bounds memory, changes no result."""
+
+
+class Trainable(Protocol):
+    """What the trainer needs to know of a network.
+
+    Batches come samples-first: inputs (n, *shape), targets (n,) classes or (n, k) values.
+    """
+
+    @property
+    def parameters(self) -> FloatVector:
+        """Every trained number in one contiguous vector, which the trainer updates in place."""
+
+    def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
+        """Return the mean loss over the batch and its gradient, valid until the next call."""
+
+    def loss(self, inputs: FloatArray, targets: Targets) -> float:
+        """Return the mean loss over the batch."""
+
+    def output(self, inputs: FloatArray) -> FloatArray:
+        """Return the predictions, shape (n, n_outputs): probabilities, or values."""
+
+
+@dataclass(frozen=True, eq=False)
+class OptimizerState:
+    """What an optimiser remembers between steps.
+
+    Attributes
+    ----------
+    slots
+        Shape (n_slots, n_parameters), in the dtype of the parameters.
+    step
+        Updates made so far.
+    """
+
+    slots: FloatArray
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
+class LearningCurve:
+    """How training went: one entry per record, in order of steps.
+
+    Attributes
+    ----------
+    step
+        Steps of the whole run done at the record, earlier phases included; int64.
+    loss
+        Mean minibatch loss since the previous record of this phase; float64.
+    learning_rate
+        Learning rate of the recorded step; float64.
+    gradient_norm
+        Euclidean norm of the recorded step's gradient, before clipping; float64.
+    """
+
+    step: npt.NDArray[np.int64]
+    loss: npt.NDArray[np.float64]
+    learning_rate: npt.NDArray[np.float64]
+    gradient_norm: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.step)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingReport:
+    """What one training phase did.
+
+    Attributes
+    ----------
+    status
+        ``"ok"``, or ``"diverged"`` where training stopped early; the parameters are then of no use.
+    reason
+        Why it diverged, with the step and the loss; empty where it did not.
+    first_step
+        Index of the phase's first step in the whole run.
+    steps
+        Updates made in this phase.
+    samples
+        Samples seen in this phase, repeats counted.
+    train_loss
+        Mean minibatch loss over the last 50 updates made, or fewer where there were fewer; None
+        where there was none.
+    curve
+        The recorded steps.
+    seconds
+        Wall time of the phase.
+    state
+        The optimiser's memory after the phase, to go on with.
+    """
+
+    status: Literal["ok", "diverged"]
+    reason: str
+    first_step: int
+    steps: int
+    samples: int
+    train_loss: float | None
+    curve: LearningCurve
+    seconds: float
+    state: OptimizerState
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good a network is on some samples.
+
+    Attributes
+    ----------
+    loss
+        Mean loss over the samples.
+    accuracy
+        Share of samples whose largest output is the target class; None where targets are not
+        classes.
+    """
+
+    loss: float
+    accuracy: float | None
+
+
+def train(
+    network: Trainable,
+    samples: Samples,
+    recipe: Recipe,
+    *,
+    first_step: int,
+    steps: int,
+    total_steps: int,
+    order_seed: np.random.SeedSequence,
+    state: OptimizerState | None = None,
+    record_every: int | None = None,
+) -> TrainingReport:
+    """Train a network in place for some steps of a run.
+
+    BLAS runs on one thread meanwhile, so the result does not depend on the machine's thread count.
+
+    Parameters
+    ----------
+    network
+        Anything trainable; its `parameters` are changed in place.
+    samples
+        What to learn from; left as they are.
+    recipe
+        How to learn.
+    first_step
+        Index of the first step in the whole run: it fixes batches and learning rates.
+    steps
+        Steps to make, at least 1.
+    total_steps
+        Length of the whole run, which the schedule spans.
+    order_seed
+        Seed of the sample order, the same in every phase of a run.
+    state
+        The optimiser's memory from the phase before; None starts afresh. It is copied, not changed.
+    record_every
+        Record the learning curve whenever that many steps of the run are complete, and at the
+        phase's last step. None records the last step only.
+
+    Returns
+    -------
+    TrainingReport
+        What happened. Divergence - a loss that is not finite or above 1e4 × the phase's first loss
+        + 1e4, or parameters that end not finite - is a status, not an exception.
+
+    Raises
+    ------
+    ValueError
+        Where a count is out of range, or `state` does not fit the optimiser and the parameters.
+    """
+    started = time.perf_counter()
+    at_least(1, steps=steps)
+    if record_every is not None:
+        at_least(1, record_every=record_every)
+    rates = learning_rates(recipe, first_step, steps, total_steps).tolist()
+    optimizer = OPTIMIZERS[recipe.optimizer]
+    parameters = network.parameters
+    state = _own_state(optimizer, parameters, state)
+
+    # The loop is short: everything that can be looked up is looked up here.
+    update, loss_and_gradients = optimizer.update, network.loss_and_gradients
+    slots, updates_before = state.slots, state.step
+    momentum, weight_decay, clip = recipe.momentum, recipe.weight_decay, recipe.gradient_clip
+    interval = total_steps + 1 if record_every is None else record_every
+    losses: list[float] = []
+    records: list[tuple[int, float, float]] = []
+    limit, reason = math.inf, ""
+    # An overflow is seen in the loss, so it needs no warning.
+    with single_threaded_blas(), np.errstate(all="ignore"):
+        for inputs, targets in _batches(samples, recipe.batch_size, first_step, steps, order_seed):
+            done = len(losses)
+            value, gradient = loss_and_gradients(inputs, targets)
+            if not (math.isfinite(value) and value <= limit):
+                reason = f"loss {value:g} at step {first_step + done}"
+                break
+            if done == 0:
+                limit = EXPLOSION_FACTOR * abs(value) + EXPLOSION_OFFSET
+            losses.append(value)
+            recorded = (first_step + done + 1) % interval == 0 or done + 1 == steps
+            if recorded or clip is not None:
+                norm = math.sqrt(np.dot(gradient, gradient))
+                if recorded:
+                    records.append((done, rates[done], norm))
+                if clip is not None and norm > clip:
+                    gradient *= clip / norm
+            update(
+                parameters,
+                gradient,
+                slots,
+                rates[done],
+                updates_before + done,
+                momentum,
+                weight_decay,
+            )
+    if not reason and not np.isfinite(parameters).all():
+        reason = f"parameters not finite after step {first_step + steps - 1}, loss {losses[-1]:g}"
+    return TrainingReport(
+        status="diverged" if reason else "ok",
+        reason=reason,
+        first_step=first_step,
+        steps=len(losses),
+        samples=len(losses) * recipe.batch_size,
+        train_loss=float(np.mean(losses[-LOSS_WINDOW:])) if losses else None,
+        curve=_learning_curve(first_step, losses, records),
+        seconds=time.perf_counter() - started,
+        state=OptimizerState(slots, updates_before + len(losses)),
+    )
+
+
+def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Evaluation:
+    """Measure a network on some samples, in chunks and in order.
+
+    Parameters
+    ----------
+    network
+        Anything trainable; left as it is.
+    samples
+        What to measure on.
+    batch_size
+        Samples per chunk, at least 1. It may change the last bits of the loss, and memory; nothing
+        else.
+
+    Returns
+    -------
+    Evaluation
+        Mean loss, and accuracy where targets are classes. The loss is not finite where the
+        parameters are not.
+
+    Raises
+    ------
+    ValueError
+        Where `batch_size` is below 1.
+    """
+    at_least(1, batch_size=batch_size)
+    total, hits = 0.0, 0
+    with single_threaded_blas():
+        for start in range(0, len(samples), batch_size):
+            inputs = samples.inputs[start : start + batch_size]
+            targets = samples.targets[start : start + batch_size]
+            total += network.loss(inputs, targets) * len(inputs)
+            if samples.has_classes:
+                hits += int(np.count_nonzero(network.output(inputs).argmax(axis=1) == targets))
+    return Evaluation(
+        loss=total / len(samples), accuracy=hits / len(samples) if samples.has_classes else None
+    )
+
+
+def _batches(
+    samples: Samples,
+    batch_size: int,
+    first_step: int,
+    steps: int,
+    order_seed: np.random.SeedSequence,
+) -> Iterator[tuple[FloatArray, Targets]]:
+    """Yield the batches of some steps, each in the same two buffers."""
+    all_inputs, all_targets = samples.inputs, samples.targets
+    inputs = np.empty((batch_size, *all_inputs.shape[1:]), all_inputs.dtype)
+    targets = np.empty((batch_size, *all_targets.shape[1:]), all_targets.dtype)
+    for start in range(0, steps, PLAN_LENGTH):
+        n_steps = min(PLAN_LENGTH, steps - start)
+        plan = batch_indices(len(samples), batch_size, first_step + start, n_steps, order_seed)
+        for chosen in plan:
+            # mode="clip" spares np.take a copy; the indices are in range by construction.
+            all_inputs.take(chosen, axis=0, out=inputs, mode="clip")
+            all_targets.take(chosen, axis=0, out=targets, mode="clip")
+            yield inputs, targets
+
+
+def _own_state(
+    optimizer: Optimizer, parameters: FloatVector, state: OptimizerState | None
+) -> OptimizerState:
+    """Return a state of this training's own: zeros, or a copy of the one given."""
+    shape = (optimizer.n_slots, parameters.size)
+    if state is None:
+        return OptimizerState(np.zeros(shape, parameters.dtype), 0)
+    if state.slots.shape != shape or state.slots.dtype != parameters.dtype:
+        raise ValueError(
+            f"state of optimizer {optimizer.name!r} must hold slots of shape {shape} and dtype "
+            f"{parameters.dtype}, not {state.slots.shape} and {state.slots.dtype}"
+        )
+    return OptimizerState(np.array(state.slots, order="C"), state.step)
+
+
+def _learning_curve(
+    first_step: int, losses: list[float], records: list[tuple[int, float, float]]
+) -> LearningCurve:
+    """Average the losses between records."""
+    ends = [done + 1 for done, _, _ in records]
+    means = [
+        float(np.mean(losses[start:end])) for start, end in zip([0, *ends], ends, strict=False)
+    ]
+    return LearningCurve(
+        step=np.array([first_step + end for end in ends], np.int64),
+        loss=np.array(means, np.float64),
+        learning_rate=np.array([rate for _, rate, _ in records], np.float64),
+        gradient_norm=np.array([norm for _, _, norm in records], np.float64),
+    )

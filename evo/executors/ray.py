@@ -1,0 +1,140 @@
+"""Individuals raised on Ray: a laptop's cores or a cluster, with the results of a serial run.
+
+Long-lived actors hold the task and are fed chunks of jobs, because a Ray call costs about a millisecond and a tiny
+network little more. A chunk whose actor is lost is given to another; a lost worker costs a retry, never a result.
+This is the only module that imports ray.
+"""
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray  # noqa: E402 - reads the environment when it is imported
+from ray.exceptions import RayActorError  # noqa: E402
+
+from cnn.compilation import single_threaded_blas  # noqa: E402
+from evo.errors import EvoMatrixError  # noqa: E402
+from evo.individual import Individual, Job, Task, raise_individual  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+CHUNKS_PER_WORKER = 4
+"""Chunks of one generation per worker: few calls, and yet no worker long idle at the end."""
+
+MAX_LOST_ACTORS = 8
+"""Lost actors after which a run gives up: by then it is not the machine's bad luck."""
+
+
+class ClusterError(EvoMatrixError):
+    """Ray cannot be started or reached, or loses workers again and again."""
+
+
+@ray.remote(num_cpus=1, max_restarts=0)
+class _Worker:
+    """One process that raises individuals of one task at a time."""
+
+    def raise_chunk(self, task: Task, jobs: list[Job]) -> list[Individual]:
+        with single_threaded_blas():
+            return [raise_individual(task, job) for job in jobs]
+
+
+class RayExecutor:
+    """Raises individuals on Ray actors.
+
+    Parameters
+    ----------
+    n_workers : int, optional
+        Actors, one core each. By default as many as the machine - or the cluster - has cores.
+    address : str, optional
+        An existing cluster (``"auto"`` or ``"ray://host:10001"``). By default Ray is started on this machine, for
+        this run only, whatever clusters there are.
+    """
+
+    def __init__(self, n_workers: int | None = None, address: str | None = None) -> None:
+        if n_workers is not None and n_workers < 1:
+            raise ValueError(f"n_workers must be at least 1; got {n_workers}")
+        self.n_workers = n_workers or 0
+        self.address = address
+        self._actors: list[Any] = []
+        self._task: Task | None = None
+        self._task_reference: Any = None
+        self._lost = 0
+
+    def __enter__(self) -> Self:
+        """Start Ray, or connect to it, and start the actors.
+
+        Raises
+        ------
+        ClusterError
+            If the cluster at `address` cannot be reached.
+        """
+        options: dict[str, Any] = {
+            "address": self.address or "local",
+            "log_to_driver": False,
+            "logging_level": logging.ERROR,
+        }
+        if self.address is None:
+            options["include_dashboard"] = False
+            options["num_cpus"] = max(self.n_workers, len(os.sched_getaffinity(0)))
+        try:
+            ray.init(**options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise ClusterError(f"--address {self.address}: no Ray cluster there ({first_line})") from error
+        if not self.n_workers:
+            self.n_workers = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._actors = [_Worker.remote() for _ in range(self.n_workers)]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the actors, and Ray if it was started here."""
+        self._actors = []
+        self._task = self._task_reference = None
+        ray.shutdown()
+
+    def raise_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
+        """Yield one individual per job, as they finish.
+
+        Raises
+        ------
+        ClusterError
+            If actors are lost more than a handful of times in one run.
+        """
+        if task is not self._task:
+            self._task, self._task_reference = task, ray.put(task)
+        size = -(-len(jobs) // (self.n_workers * CHUNKS_PER_WORKER))
+        waiting = deque(list(jobs[k : k + size]) for k in range(0, len(jobs), size))
+        idle = deque(self._actors)
+        running: dict[Any, tuple[Any, list[Job]]] = {}
+        while waiting or running:
+            while waiting and idle:
+                actor, chunk = idle.popleft(), waiting.popleft()
+                running[actor.raise_chunk.remote(self._task_reference, chunk)] = actor, chunk
+            finished, _ = ray.wait(list(running), num_returns=1)
+            actor, chunk = running.pop(finished[0])
+            try:
+                yield from ray.get(finished[0])
+            except RayActorError as error:
+                waiting.appendleft(chunk)
+                actor = self._replace(actor, error)
+            idle.append(actor)
+
+    def _replace(self, actor: Any, error: RayActorError) -> Any:
+        self._lost += 1
+        if self._lost > MAX_LOST_ACTORS:
+            raise ClusterError(f"Ray lost {self._lost} workers; the last one: {error}") from error
+        logger.warning("a worker was lost; its individuals are raised again on another")
+        replacement = _Worker.remote()
+        self._actors[self._actors.index(actor)] = replacement
+        return replacement

@@ -1,0 +1,32 @@
+"""One individual after the other, in this process: for debugging, small runs and machines without Ray's needs."""
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from cnn.compilation import single_threaded_blas
+from evo.individual import Individual, Job, Task, raise_individual
+
+
+class SerialExecutor:
+    """Raises individuals in process, in the order asked."""
+
+    n_workers = 0
+
+    def raise_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
+        """Yield one individual per job."""
+        with single_threaded_blas():
+            for job in jobs:
+                yield raise_individual(task, job)
+
+    def __enter__(self) -> Self:
+        """Nothing to start."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Nothing to stop."""

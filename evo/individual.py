@@ -1,0 +1,314 @@
+"""What happens to one individual: modify, train, evaluate - the unit of work that a worker does.
+
+A :class:`Job` goes in, an :class:`Individual` comes out. Everything else it needs is in the :class:`Task`, which is the
+same for a whole run and travels to each worker once. The result depends on the task and the job alone.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn.training import (
+    LearningCurve,
+    OptimizerState,
+    Recipe,
+    Samples,
+    TrainingReport,
+    batch_indices,
+    evaluate,
+    train,
+)
+from evo.draft import Draft
+from evo.fitness import Fitness
+from evo.genome import FloatArray, Genome
+from evo.operators import Operation, Proposing
+from evo.phenotype import Phenotype
+from evo.policies import POLICIES, PolicySettings, freeze_topology
+from evo.seeding import Purpose, generator, seed_sequence
+from evo.statistics import GenomeStatistics, describe
+
+Origin = Literal["founder", "continued", "child"]
+Status = Literal["ok", "diverged", "failed"]
+Modification = Literal["none", "policy", "freeze"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is the same for every individual of one run with one seed.
+
+    Attributes
+    ----------
+    train, validation : Samples
+        What gradients and what fitness see. There is no test part here: evolution cannot look at it.
+    loss : str
+        A key of :data:`cnn.losses.LOSSES`.
+    recipe : Recipe
+        How to train; the baselines use the same.
+    policy : PolicySettings
+        How to modify.
+    fitness : callable
+        Of the trained network and the validation samples; larger is better.
+    seed : int
+        The run's seed.
+    steps : int
+        Gradient steps of one train phase.
+    total_steps : int
+        Steps of the whole run along one line of ancestors, which the learning-rate schedule spans.
+    record_every : int
+        Steps between two points of a learning curve.
+    """
+
+    train: Samples
+    validation: Samples
+    loss: str
+    recipe: Recipe
+    policy: PolicySettings
+    fitness: Fitness
+    seed: int
+    steps: int
+    total_steps: int
+    record_every: int
+
+    @property
+    def order_seed(self) -> np.random.SeedSequence:
+        """The seed of the order in which samples are seen; step by step the same for everyone in the run."""
+        return seed_sequence(self.seed, Purpose.BATCHES)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One individual to be: where it comes from and what shall happen to it.
+
+    Attributes
+    ----------
+    individual, generation, slot : int
+        Its number in the run, its generation, and its place in the population.
+    origin : {"founder", "continued", "child"}
+        Founders are new, the continued are a parent trained on, children are modified first.
+    parents : tuple of int
+        Numbers of the parents; founders have none.
+    founder : int
+        The founder at the root of its line.
+    genome : Genome
+        The parent's, with its trained weights; a founder's own.
+    state : OptimizerState or None
+        The parent's optimiser state, laid out as the genome's stored entries, then its nodes' biases.
+    modification : {"none", "policy", "freeze"}
+        What the modify phase does.
+    progress : float
+        Share of the run's rewiring that is over.
+    first_step : int
+        Gradient steps along its ancestry so far.
+    ancestry_seconds : float
+        Seconds of training along its ancestry so far.
+    """
+
+    individual: int
+    generation: int
+    slot: int
+    origin: Origin
+    parents: tuple[int, ...]
+    founder: int
+    genome: Genome
+    state: OptimizerState | None
+    modification: Modification
+    progress: float
+    first_step: int
+    ancestry_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Individual:
+    """A trained and evaluated individual, or the record of why there is none.
+
+    Attributes
+    ----------
+    job : Job
+        What it came from.
+    status : {"ok", "diverged", "failed"}
+        Anything but ``"ok"`` comes with a `reason` and without fitness.
+    genome : Genome
+        After training. Of a failed individual, the one it started from.
+    state : OptimizerState or None
+        After training, laid out like :attr:`Job.state`.
+    operations : tuple of Operation
+        What the modify phase did, in order.
+    statistics : GenomeStatistics or None
+        Of the network that was trained.
+    fitness, train_loss, validation_loss, validation_accuracy : float or None
+    curve : LearningCurve or None
+    steps : int
+        Gradient steps of this individual's own train phase.
+    modify_seconds, train_seconds, evaluate_seconds : float
+        Wall time of the three phases.
+    """
+
+    job: Job
+    status: Status
+    reason: str
+    genome: Genome
+    state: OptimizerState | None
+    operations: tuple[Operation, ...]
+    statistics: GenomeStatistics | None
+    fitness: float | None
+    train_loss: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    curve: LearningCurve | None
+    steps: int
+    modify_seconds: float
+    train_seconds: float
+    evaluate_seconds: float
+
+    @property
+    def ancestry_steps(self) -> int:
+        """Gradient steps along its ancestry, its own included."""
+        return self.job.first_step + self.steps
+
+    @property
+    def ancestry_seconds(self) -> float:
+        """Seconds of training along its ancestry, its own included."""
+        return self.job.ancestry_seconds + self.train_seconds
+
+
+def raise_individual(task: Task, job: Job) -> Individual:
+    """Modify, train and evaluate one individual.
+
+    An error of this one individual - in an operator, in training, in a custom fitness - ends as its status and
+    reason, so that one bad network costs no result of the others.
+    """
+    try:
+        return _modify_train_evaluate(task, job)
+    except Exception as error:  # noqa: BLE001 - recorded as the individual's reason, see above
+        return _without_result(job, "failed", f"{type(error).__name__}: {error}")
+
+
+def _modify_train_evaluate(task: Task, job: Job) -> Individual:
+    started = time.perf_counter()
+    genome, memory, operations = _modify(task, job)
+    modified = time.perf_counter()
+
+    network = Phenotype(genome, task.loss)
+    statistics = describe(genome, network)
+    state = None
+    if memory is not None and job.state is not None:
+        state = OptimizerState(
+            np.ascontiguousarray(memory[:, network.parameter_places()]), job.state.step
+        )
+    report = train(
+        network,
+        task.train,
+        task.recipe,
+        first_step=job.first_step,
+        steps=task.steps,
+        total_steps=task.total_steps,
+        order_seed=task.order_seed,
+        state=state,
+        record_every=task.record_every,
+    )
+    trained = time.perf_counter()
+    if report.status != "ok":
+        return _without_result(job, report.status, report.reason, operations, statistics, report)
+
+    validation = evaluate(network, task.validation)
+    fitness = float(task.fitness(network, task.validation))
+    if not np.isfinite(fitness):
+        reason = f"fitness must be finite; got {fitness}"
+        return _without_result(job, "failed", reason, operations, statistics, report)
+    return Individual(
+        job=job,
+        status="ok",
+        reason="",
+        genome=network.to_genome(),
+        state=OptimizerState(_spread(report.state.slots, network), report.state.step),
+        operations=operations,
+        statistics=statistics,
+        fitness=fitness,
+        train_loss=report.train_loss,
+        validation_loss=validation.loss,
+        validation_accuracy=validation.accuracy,
+        curve=report.curve,
+        steps=report.steps,
+        modify_seconds=modified - started,
+        train_seconds=trained - modified,
+        evaluate_seconds=time.perf_counter() - trained,
+    )
+
+
+def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Operation, ...]]:
+    """Return the modified genome, the optimiser's memory moved along, and what was done."""
+    memory = None if job.state is None else job.state.slots
+    if job.modification == "none":
+        return job.genome, memory, ()
+    draft = Draft(job.genome)
+    if job.modification == "freeze":
+        operations = freeze_topology(draft)
+    else:
+        proposing = Proposing(
+            rng=generator(task.seed, Purpose.MODIFY, job.generation, job.individual),
+            settings=task.policy.operators,
+            gradients_at=_gradients_on_next_batch(task, job),
+            progress=job.progress,
+        )
+        operations = POLICIES[task.policy.name](draft, proposing, task.policy)
+    return draft.freeze(), None if memory is None else draft.carry(memory), tuple(operations)
+
+
+def _gradients_on_next_batch(
+    task: Task, job: Job
+) -> Callable[[Genome, NDArray[np.intp], NDArray[np.intp]], FloatArray]:
+    """Return the loss gradient at given places, on the training batches that come next."""
+
+    def gradients_at(
+        genome: Genome, sources: NDArray[np.intp], targets: NDArray[np.intp]
+    ) -> FloatArray:
+        n_batches = 4
+        chosen = batch_indices(
+            len(task.train), task.recipe.batch_size, job.first_step, n_batches, task.order_seed
+        ).ravel()
+        network = Phenotype(genome, task.loss)
+        return network.gradients_at(
+            sources, targets, task.train.inputs[chosen], task.train.targets[chosen]
+        )
+
+    return gradients_at
+
+
+def _spread(slots: FloatArray, network: Phenotype) -> FloatArray:
+    """Lay per-parameter state out over all stored entries and biases; zero where nothing was trained."""
+    genome = network.genome
+    spread = np.zeros((len(slots), genome.n_stored + genome.n_nodes), dtype=slots.dtype)
+    spread[:, network.parameter_places()] = slots
+    return spread
+
+
+def _without_result(
+    job: Job,
+    status: Status,
+    reason: str,
+    operations: tuple[Operation, ...] = (),
+    statistics: GenomeStatistics | None = None,
+    report: TrainingReport | None = None,
+) -> Individual:
+    return Individual(
+        job=job,
+        status=status,
+        reason=reason,
+        genome=job.genome,
+        state=job.state,
+        operations=operations,
+        statistics=statistics,
+        fitness=None,
+        train_loss=None,
+        validation_loss=None,
+        validation_accuracy=None,
+        curve=None if report is None else report.curve,
+        steps=0 if report is None else report.steps,
+        modify_seconds=0.0,
+        train_seconds=0.0 if report is None else report.seconds,
+        evaluate_seconds=0.0,
+    )

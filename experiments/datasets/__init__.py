@@ -1,0 +1,35 @@
+"""Data sets: one type, one registry, and what stands between a file and a normalised split.
+
+``load_dataset("digits").split(seed=0)`` is the whole way. A new data set is one function that
+returns a :class:`Dataset` and one entry in :data:`DATASETS`.
+"""
+
+from experiments.datasets.arrays import Task
+from experiments.datasets.bundled import diabetes, digits
+from experiments.datasets.dataset import Dataset, DataSplit
+from experiments.datasets.generated import spirals, xor
+from experiments.datasets.idx import read_idx
+from experiments.datasets.idx_folder import idx_folder
+from experiments.datasets.normalization import (
+    Normalization,
+    NormalizationMethod,
+    normalization_for,
+)
+from experiments.datasets.registry import DATASETS, load_dataset
+
+__all__ = [
+    "DATASETS",
+    "DataSplit",
+    "Dataset",
+    "Normalization",
+    "NormalizationMethod",
+    "Task",
+    "diabetes",
+    "digits",
+    "idx_folder",
+    "load_dataset",
+    "normalization_for",
+    "read_idx",
+    "spirals",
+    "xor",
+]

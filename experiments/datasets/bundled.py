@@ -1,0 +1,36 @@
+"""Data sets that come with scikit-learn: no download, no option."""
+
+import numpy as np
+from sklearn.datasets import load_diabetes, load_digits
+
+from experiments.datasets.dataset import Dataset
+
+
+def digits() -> Dataset:
+    """Return 1,797 handwritten digits (UCI optical recognition, test part; Alpaydin & Kaynak 1998).
+
+    Returns
+    -------
+    Dataset
+        Inputs (1797, 8, 8), ink in 0 … 16; classes 0 … 9.
+    """
+    bundle = load_digits()
+    return Dataset(
+        "digits",
+        bundle.images.astype(np.float32),
+        bundle.target.astype(np.int64),
+        tuple(bundle.target_names.tolist()),
+    )
+
+
+def diabetes() -> Dataset:
+    """Return 442 patients and how their diabetes progressed in a year (Efron et al. 2004).
+
+    Returns
+    -------
+    Dataset
+        Inputs (442, 10): age, sex, body-mass index, blood pressure and six blood values, in their
+        own units; targets (442, 1): the progression, 25 … 346.
+    """
+    bundle = load_diabetes(scaled=False)
+    return Dataset.from_arrays(bundle.data, bundle.target, name="diabetes", task="regression")

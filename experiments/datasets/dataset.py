@@ -1,0 +1,328 @@
+"""A data set as a value, and its split into training, validation and test parts."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn.training import Samples
+from evo.errors import DataError
+from experiments.datasets.arrays import (
+    Labels,
+    Task,
+    bracketed,
+    check_task,
+    first_place,
+    read_only,
+    to_inputs,
+    to_targets,
+)
+from experiments.datasets.normalization import Normalization, NormalizationMethod
+from experiments.datasets.partition import apportion, stratified_parts
+from experiments.datasets.table import read_table
+
+Targets = NDArray[np.int64] | NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class DataSplit:
+    """The three parts of a data set, normalised alike.
+
+    Attributes
+    ----------
+    train, validation, test : Samples
+        Disjoint and together complete; inputs normalised, regression targets in their own units.
+        Their arrays are read-only.
+    normalization : Normalization
+        Fitted on the training part only.
+    """
+
+    train: Samples
+    validation: Samples
+    test: Samples
+    normalization: Normalization
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Samples in raw units with their targets: frozen, finite, with read-only arrays.
+
+    Writeable arrays are copied, read-only ones are shared.
+
+    Attributes
+    ----------
+    name : str
+        What tables call it.
+    inputs : ndarray of float32, shape (n, *shape)
+        Flat features (n, features), or images (n, height, width) and beyond.
+    targets : ndarray of int64, shape (n,), or of float32, shape (n, k)
+        Class indices 0 … len(classes) − 1, or values to regress on.
+    classes : tuple of str or int, or None
+        Label of each class index, two at least; None makes it a regression.
+    test : tuple of (inputs, targets), optional
+        A predefined test part, typed and shaped as above.
+
+    Raises
+    ------
+    DataError
+        If there is no sample, a value is not finite, a class index has no label, or the arrays do
+        not fit together.
+    TypeError
+        If an array is not of the type above.
+    """
+
+    name: str
+    inputs: NDArray[np.float32] = field(repr=False)
+    targets: Targets = field(repr=False)
+    classes: Labels | None
+    test: tuple[NDArray[np.float32], Targets] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check everything once, and make the arrays read-only."""
+        if self.classes is not None and len(set(self.classes)) < max(2, len(self.classes)):
+            raise DataError(
+                f"{self.name}: the classes are {self.classes}; "
+                "classification needs two at least, all different"
+            )
+        inputs, targets = self._checked(self.inputs, self.targets, "")
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "targets", targets)
+        if self.test is not None:
+            inputs, targets = self._checked(*self.test, "test ")
+            for part, own in ((inputs, self.inputs), (targets, self.targets)):
+                if part.shape[1:] != own.shape[1:]:
+                    raise DataError(
+                        f"{self.name}: a sample has shape {part.shape[1:]} in the test part "
+                        f"and {own.shape[1:]} in the training part; they must agree"
+                    )
+            object.__setattr__(self, "test", (inputs, targets))
+
+    @classmethod
+    def from_arrays(
+        cls, X: object, y: object, *, name: str = "arrays", task: Task | None = None
+    ) -> Self:
+        """Make a data set from arrays, nested lists or pandas objects.
+
+        Without `task`, integer, boolean and text targets make a classification, floats a
+        regression.
+
+        Parameters
+        ----------
+        X : array_like or DataFrame, shape (n, *shape)
+            Numbers, one sample a row.
+        y : array_like, Series or DataFrame, shape (n,) or (n, k)
+            A label or value per sample; k > 1 for regression only.
+        name : str, default "arrays"
+            What tables and messages call it.
+        task : {"classification", "regression"}, optional
+            Overrides the type: whole floats as labels, integers as values.
+
+        Raises
+        ------
+        DataError
+            If the data are not usable; the message names the first bad place.
+        ValueError
+            If `task` is not one of the two.
+
+        Examples
+        --------
+        >>> Dataset.from_arrays([[0.0], [1.0], [2.0]], ["low", "low", "high"]).classes
+        ('high', 'low')
+        """
+        check_task(task)
+        inputs = to_inputs(X, name)
+        targets, classes = to_targets(y, name, task)
+        return cls(name, read_only(inputs), read_only(targets), classes)
+
+    @classmethod
+    def from_csv(cls, path: str | Path, target: str, *, task: Task | None = None) -> Self:
+        """Make a data set from a CSV file: one target column, all others numeric features.
+
+        Without `task`, whole numbers and text in the target column are class labels; numbers with a
+        decimal point or exponent are values to regress on. The file's name without ending names the
+        data set.
+
+        Parameters
+        ----------
+        path : str or Path
+            A comma-separated file in UTF-8.
+        target : str
+            Name of the target column.
+        task : {"classification", "regression"}, optional
+            Overrides what the column suggests.
+
+        Raises
+        ------
+        DataError
+            Naming file, column, data row and rule.
+        ValueError
+            If `task` is not one of the two.
+        """
+        check_task(task)
+        inputs, targets, classes = read_table(path, target, task)
+        return cls(Path(path).stem, read_only(inputs), read_only(targets), classes)
+
+    def __len__(self) -> int:
+        """Return the number of samples outside a predefined test part."""
+        return len(self.inputs)
+
+    @property
+    def task(self) -> Task:
+        """Return ``"classification"`` where there are classes, else ``"regression"``."""
+        return "regression" if self.classes is None else "classification"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Return the shape of one sample."""
+        return self.inputs.shape[1:]
+
+    @property
+    def n_features(self) -> int:
+        """Return the number of values in one sample."""
+        return int(np.prod(self.input_shape))
+
+    @property
+    def n_outputs(self) -> int:
+        """Return the number of classes, or of values to regress on."""
+        return int(self.targets.shape[1]) if self.classes is None else len(self.classes)
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Return the SHA-256 of samples, targets and labels, test part included, in hexadecimal.
+
+        It depends on the order of the samples and not on the name.
+        """
+        digest = hashlib.sha256(json.dumps(self.classes).encode())
+        for array in (self.inputs, self.targets, *(self.test or ())):
+            portable: NDArray[Any] = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            digest.update(f"{portable.dtype.str}{portable.shape}".encode())
+            digest.update(np.ascontiguousarray(portable).data)
+        return digest.hexdigest()
+
+    def split(
+        self,
+        *,
+        seed: int | np.random.SeedSequence,
+        validation: float = 0.15,
+        test: float = 0.2,
+        normalization: NormalizationMethod = "standard",
+    ) -> DataSplit:
+        """Split into training, validation and test parts, and normalise all by the training part.
+
+        The parts are disjoint and together complete, ordered as the data set is. Of every class
+        each part gets its share rounded down or up; where that could leave a part without one,
+        rounding up is preferred. The result is a function of the data, the seed and the shares.
+
+        Parameters
+        ----------
+        seed : int or SeedSequence
+            Where the draw comes from; not advanced.
+        validation : float, default 0.15
+            Share of the samples for validation; taken as the decimal number it is written as.
+        test : float, default 0.2
+            Share for the test. Ignored where the test part is predefined.
+        normalization : {"standard", "unit", "symmetric", "none"}, default "standard"
+            See :meth:`Normalization.fit`.
+
+        Raises
+        ------
+        DataError
+            If a class is too small to reach every part.
+        ValueError
+            If a share or the normalisation is out of range.
+        """
+        shares = {"validation": validation} | ({"test": test} if self.test is None else {})
+        parts = self._partition(_with_train(shares), np.random.default_rng(seed))
+        raw = {part: (self.inputs[rows], self.targets[rows]) for part, rows in parts.items()}
+        if self.test is not None:
+            raw["test"] = self.test
+        fitted = Normalization.fit(raw["train"][0], normalization)
+        normalised = {
+            part: Samples(read_only(fitted.apply(X)), read_only(y)) for part, (X, y) in raw.items()
+        }
+        return DataSplit(**normalised, normalization=fitted)
+
+    def _partition(
+        self, shares: dict[str, Fraction], rng: np.random.Generator
+    ) -> dict[str, NDArray[np.int64]]:
+        """Draw the sample indices of one part per share, every class in every part."""
+        if self.classes is None:
+            groups = np.zeros(len(self), dtype=np.int64)
+            labels = ["the data set"]
+        else:
+            groups = self.targets.astype(np.int64, copy=False)
+            labels = [f"class {label!r}" for label in self.classes]
+        sizes = np.bincount(groups, minlength=len(labels))
+        counts = apportion(sizes.tolist(), list(shares.values()))
+        for part, reached in zip(shares, counts.T, strict=True):
+            if not reached.all():
+                g = int(np.argmin(reached))
+                raise DataError(
+                    f"{self.name}: {labels[g]} has too few samples ({sizes[g]}): at a share of "
+                    f"{float(shares[part]):.4g} none reaches the {part} part"
+                )
+        if self.classes is not None and self.test is not None:
+            reached = np.bincount(self.test[1].astype(np.int64), minlength=len(labels))
+            if not reached.all():
+                raise DataError(
+                    f"{self.name}: {labels[int(np.argmin(reached))]} does not occur in the "
+                    "predefined test part; every class must reach every part"
+                )
+        return dict(zip(shares, stratified_parts(groups, counts, rng), strict=True))
+
+    def _checked(
+        self, inputs: NDArray[np.float32], targets: Targets, part: str
+    ) -> tuple[NDArray[np.float32], Targets]:
+        """Return both arrays read-only, once they are found to be in order."""
+        dtype, ndim = (np.float32, 2) if self.classes is None else (np.int64, 1)
+        if inputs.dtype != np.float32 or targets.dtype != dtype:
+            raise TypeError(
+                f"{self.name}: {part}inputs must be float32 and {part}targets "
+                f"{np.dtype(dtype)}; got {inputs.dtype} and {targets.dtype}"
+            )
+        if inputs.ndim < 2 or inputs.size == 0 or targets.ndim != ndim or targets.size == 0:
+            raise DataError(
+                f"{self.name}: {part}inputs have shape {inputs.shape}, {part}targets "
+                f"{targets.shape}; at least one sample, feature and target is needed"
+            )
+        if len(inputs) != len(targets):
+            raise DataError(
+                f"{self.name}: {len(inputs)} {part}inputs but {len(targets)} {part}targets; "
+                "every sample needs one target"
+            )
+        for what, array in (("inputs", inputs), ("targets", targets)):
+            place = first_place(~np.isfinite(array))
+            if place is not None:
+                raise DataError(
+                    f"{self.name}: {part}{bracketed(what, place)} is {array[place]}; "
+                    "every value must be finite"
+                )
+        if self.classes is not None:
+            place = first_place((targets < 0) | (targets >= len(self.classes)))
+            if place is not None:
+                raise DataError(
+                    f"{self.name}: {part}{bracketed('targets', place)} is {targets[place]}; "
+                    f"class indices must be 0 to {len(self.classes) - 1}"
+                )
+        return (
+            read_only(inputs.copy() if inputs.flags.writeable else inputs),
+            read_only(targets.copy() if targets.flags.writeable else targets),
+        )
+
+
+def _with_train(shares: dict[str, float]) -> dict[str, Fraction]:
+    """Turn decimal shares into fractions, and put first what they leave for training."""
+    given = ", ".join(f"{part} {share}" for part, share in shares.items())
+    if not all(0 < share < 1 for share in shares.values()):
+        raise ValueError(f"shares must lie between 0 and 1; got {given}")
+    exact = {part: Fraction(str(float(share))) for part, share in shares.items()}
+    rest = 1 - sum(exact.values(), start=Fraction(0))
+    if rest <= 0:
+        raise ValueError(f"shares must leave some for training; got {given}")
+    return {"train": rest} | exact

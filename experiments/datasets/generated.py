@@ -1,0 +1,92 @@
+"""Two classification problems in the plane, drawn rather than measured."""
+
+import math
+
+import numpy as np
+
+from evo.errors import SettingsError
+from experiments.datasets.dataset import Dataset
+
+CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+
+
+def xor(n_samples: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
+    """Draw points around the corners of the unit square, classed by exclusive or (S2).
+
+    The problem has only four points; a training, a validation and a test part need more, hence the
+    noise. Without noise the first four samples are the truth table itself.
+
+    Parameters
+    ----------
+    n_samples : int, default 400
+        Samples, at least 4; the corners take turns.
+    noise : float, default 0.1
+        Standard deviation of the normal noise, in sides of the square. Classes meet at half a side.
+    seed : int, default 0
+        Where the noise comes from.
+
+    Returns
+    -------
+    Dataset
+        Inputs (n_samples, 2), classes 0 and 1.
+
+    Raises
+    ------
+    SettingsError
+        If an option is out of range.
+    """
+    _check("xor", n_samples, noise, seed)
+    corners = CORNERS[np.arange(n_samples) % 4]
+    rng = np.random.default_rng(seed)
+    points = corners + noise * rng.standard_normal((n_samples, 2))
+    return Dataset.from_arrays(points, corners[:, 0] ^ corners[:, 1], name="xor")
+
+
+def spirals(
+    n_samples: int = 400, noise: float = 0.02, turns: float = 1.5, seed: int = 0
+) -> Dataset:
+    """Draw points on two interleaved spirals, one a class (after Lang & Witbrock 1988).
+
+    Arm c is r·(cos, sin)(2π·turns·r + π·c) for r in (0, 1]; radii are drawn so that every piece of
+    the disc is about equally full. Along a ray, arms of different class are 1/(2·turns) apart.
+
+    Parameters
+    ----------
+    n_samples : int, default 400
+        Samples, at least 4; the arms take turns.
+    noise : float, default 0.02
+        Standard deviation of the normal noise, in radii of the disc.
+    turns : float, default 1.5
+        How often an arm winds around the centre; more is harder.
+    seed : int, default 0
+        Where radii and noise come from.
+
+    Returns
+    -------
+    Dataset
+        Inputs (n_samples, 2), classes 0 and 1.
+
+    Raises
+    ------
+    SettingsError
+        If an option is out of range.
+    """
+    _check("spirals", n_samples, noise, seed)
+    if not 0 < turns < math.inf:
+        raise SettingsError(f"data set 'spirals': turns is {turns}; it must be positive")
+    arm = np.arange(n_samples) % 2
+    rng = np.random.default_rng(seed)
+    radius = np.sqrt(1 - rng.random(n_samples))  # (0, 1]
+    angle = 2 * np.pi * turns * radius + np.pi * arm
+    points = radius[:, np.newaxis] * np.column_stack([np.cos(angle), np.sin(angle)])  # (n, 2)
+    points += noise * rng.standard_normal((n_samples, 2))
+    return Dataset.from_arrays(points, arm, name="spirals")
+
+
+def _check(name: str, n_samples: int, noise: float, seed: int) -> None:
+    if n_samples < 4:
+        raise SettingsError(f"data set {name!r}: n_samples is {n_samples}; it must be at least 4")
+    if not 0 <= noise < math.inf:
+        raise SettingsError(f"data set {name!r}: noise is {noise}; it must not be negative")
+    if seed < 0:
+        raise SettingsError(f"data set {name!r}: seed is {seed}; it must not be negative")

@@ -1,0 +1,138 @@
+"""Normalisation of inputs, fitted on the training part and applied to every part.
+
+The seed document wants inputs in [0, 1] before a sigmoid and in [−1, 1] before a tanh (S6). Flat
+features get an offset and a scale each, images one pair for all pixels and maps, so that a picture
+stays a picture.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.errors import DataError
+from experiments.datasets.arrays import read_only
+
+NormalizationMethod = Literal["standard", "unit", "symmetric", "none"]
+
+ROWS_AT_ONCE = 1024
+"""Rows turned into float64 at a time: the arithmetic is exact enough and memory stays bounded."""
+
+
+def normalization_for(activation: str) -> NormalizationMethod:
+    """Return the normalisation that suits the activation which meets the inputs first (S6).
+
+    Examples
+    --------
+    >>> normalization_for("sigmoid"), normalization_for("tanh"), normalization_for("relu")
+    ('unit', 'symmetric', 'standard')
+    """
+    suits: dict[str, NormalizationMethod] = {"sigmoid": "unit", "tanh": "symmetric"}
+    return suits.get(activation, "standard")
+
+
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """The map x ↦ (x − offset) / scale.
+
+    Attributes
+    ----------
+    method : {"standard", "unit", "symmetric", "none"}
+        What the numbers were fitted for.
+    offset, scale : ndarray of float64, shape (features,) or ()
+        One pair per feature of flat inputs; one pair for images. Units of the inputs.
+    """
+
+    method: NormalizationMethod
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, X: NDArray[np.float32], method: NormalizationMethod) -> Self:
+        """Choose offset and scale from the samples of a training part.
+
+        Parameters
+        ----------
+        X : ndarray of float32, shape (n, features) or (n, *shape)
+            Flat features in two dimensions, images in three and more.
+        method : {"standard", "unit", "symmetric", "none"}
+            ``"unit"`` maps minimum and maximum to 0 and 1, ``"symmetric"`` to −1 and 1,
+            ``"standard"`` mean and standard deviation (dividing by n) to 0 and 1. What is constant
+            gets scale 1, and so becomes 0.
+
+        Raises
+        ------
+        ValueError
+            If the method is not one of these.
+        """
+        if method not in get_args(NormalizationMethod):
+            known = ", ".join(get_args(NormalizationMethod))
+            raise ValueError(f"normalization must be one of {known}; got {method!r}")
+        axes = 0 if X.ndim == 2 else None
+        low = np.asarray(X.min(axis=axes), dtype=np.float64)
+        high = np.asarray(X.max(axis=axes), dtype=np.float64)
+        if method == "none":
+            offset, scale = np.zeros_like(low), np.ones_like(low)
+        elif method == "unit":
+            offset, scale = low, high - low
+        elif method == "symmetric":
+            offset, scale = (low + high) / 2, (high - low) / 2
+        else:
+            offset, scale = _mean_and_deviation(X)
+        constant = low == high
+        return cls(
+            method,
+            read_only(np.where(constant & (method != "none"), low, offset)),
+            read_only(np.where(constant | (scale == 0), 1.0, scale)),
+        )
+
+    def apply(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return normalised samples.
+
+        Parameters
+        ----------
+        X : ndarray of float32, shape (n, features) or (n, *shape)
+            Raw samples.
+
+        Returns
+        -------
+        ndarray of float32, shape of `X`
+
+        Raises
+        ------
+        ValueError
+            If the number of features is not the one fitted.
+        DataError
+            If a value lies so far from the training part that it leaves float32.
+        """
+        if self.offset.ndim and X.shape[1:] != self.offset.shape:
+            raise ValueError(f"inputs must have shape (n, {self.offset.size}); got {X.shape}")
+        result = np.empty(X.shape, dtype=np.float32)
+        for rows in _blocks(len(X)):
+            with np.errstate(over="ignore"):
+                result[rows] = (X[rows].astype(np.float64) - self.offset) / self.scale
+        if not np.isfinite(result).all():
+            raise DataError(
+                f"a value is beyond float32 after normalization {self.method!r}: "
+                "it is too far from the training part"
+            )
+        return result
+
+
+def _mean_and_deviation(
+    X: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation, per feature (2-D) or of all values, in two passes."""
+    axes = 0 if X.ndim == 2 else None
+    mean = np.asarray(X.mean(axis=axes, dtype=np.float64))
+    squares = np.zeros_like(mean)
+    for rows in _blocks(len(X)):
+        squares = squares + np.square(X[rows].astype(np.float64) - mean).sum(axis=axes)
+    n = len(X) if X.ndim == 2 else X.size
+    return mean, np.sqrt(squares / n)
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, start + ROWS_AT_ONCE) for start in range(0, n, ROWS_AT_ONCE))

@@ -1,0 +1,93 @@
+"""The registry of data sets: a name, a loader, and its keyword parameters as options."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from evo.errors import SettingsError
+from experiments.datasets.arrays import Task
+from experiments.datasets.bundled import diabetes, digits
+from experiments.datasets.dataset import Dataset
+from experiments.datasets.generated import spirals, xor
+from experiments.datasets.idx_folder import idx_folder
+
+
+def csv_table(path: str | Path, target: str, task: Task | None = None) -> Dataset:
+    """Read a CSV file; see :meth:`Dataset.from_csv`."""
+    return Dataset.from_csv(path, target, task=task)
+
+
+DATASETS: dict[str, Callable[..., Dataset]] = {
+    "csv": csv_table,
+    "diabetes": diabetes,
+    "digits": digits,
+    "idx": idx_folder,
+    "spirals": spirals,
+    "xor": xor,
+}
+"""Loaders by name. A loader's keyword parameters, with type hints and defaults, are its options."""
+
+
+def load_dataset(name: str, /, **options: object) -> Dataset:
+    """Load a data set of the registry.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`DATASETS`.
+    **options
+        Keyword parameters of the loader. A value that stands for one of the right type, as text
+        does in settings, is converted: ``"200"`` for 200.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    SettingsError
+        If the name is unknown, or an option is unknown, missing, of the wrong type or out of range.
+    DataError
+        If the data are not usable.
+
+    Examples
+    --------
+    >>> load_dataset("xor", n_samples=8).targets.tolist()
+    [0, 1, 1, 0, 0, 1, 1, 0]
+    """
+    if name not in DATASETS:
+        raise SettingsError(f"unknown data set {name!r}{_choices(name, DATASETS)}")
+    loader = DATASETS[name]
+    parameters = inspect.signature(loader).parameters
+    for option in options:
+        if option not in parameters:
+            raise SettingsError(
+                f"data set {name!r}: unknown option {option!r}{_choices(option, parameters)}"
+            )
+    for option, parameter in parameters.items():
+        if parameter.default is parameter.empty and option not in options:
+            raise SettingsError(f"data set {name!r}: option {option!r} is missing")
+    hints = get_type_hints(loader)
+    return loader(**{o: _converted(name, o, value, hints[o]) for o, value in options.items()})
+
+
+def _converted(name: str, option: str, value: object, hint: Any) -> object:
+    try:
+        return TypeAdapter[object](hint).validate_python(value)
+    except ValidationError as error:
+        rule = error.errors()[0]["msg"]
+        raise SettingsError(f"data set {name!r}: option {option!r} is {value!r}: {rule}") from error
+
+
+def _choices(given: str, known: Iterable[str]) -> str:
+    """Say what could have been meant, and what there is."""
+    names = sorted(known)
+    if not names:
+        return "; there are none"
+    near = difflib.get_close_matches(given, names, n=1)
+    guess = f"; did you mean {near[0]!r}?" if near else ";"
+    return f"{guess} known: {', '.join(names)}"

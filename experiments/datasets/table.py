@@ -1,0 +1,119 @@
+"""Reading a CSV file whose columns are numeric features and one target.
+
+The file is data from outside: it is opened as a local file (no address is fetched, nothing is
+decompressed), every cell is read as text first, and each rule that a cell breaks is reported with
+file, column and data row.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evo.errors import DataError
+from experiments.datasets.arrays import (
+    Labels,
+    Task,
+    column_numbers,
+    encode_labels,
+    table_to_inputs,
+)
+
+
+def read_table(
+    path: str | Path, target: str, task: Task | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64] | NDArray[np.float32], Labels | None]:
+    """Read features and target from a CSV file with a header line.
+
+    Without `task` the target column decides: whole numbers or any text are class labels, numbers
+    with a decimal point or exponent are values to regress on.
+
+    Parameters
+    ----------
+    path : str or Path
+        A comma-separated file in UTF-8, names of the columns first.
+    target : str
+        Name of the target column; every other column is a feature.
+    task : {"classification", "regression"}, optional
+        Overrides what the column suggests.
+
+    Returns
+    -------
+    inputs : ndarray of float32, shape (n, columns − 1)
+    targets : ndarray of int64, shape (n,), or of float32, shape (n, 1)
+    classes : tuple of str or int, or None
+        As for :func:`experiments.datasets.arrays.to_targets`.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read as such a table; one line with file, column, data row (from 1,
+        blank lines not counted) and rule.
+    """
+    source = str(path)
+    cells = _read_cells(Path(path))
+    names = _column_names(cells.iloc[0].tolist(), source)
+    table = cells.iloc[1:].set_axis(names, axis="columns")
+    if target not in names:
+        raise DataError(f"{source}: no column {target!r}; the columns are {_listed(names)}")
+    if len(names) < 2:
+        raise DataError(f"{source}: {target!r} is the only column; at least one feature is needed")
+    if table.empty:
+        raise DataError(f"{source}: a header but no data rows")
+    inputs = table_to_inputs(table.drop(columns=target), source)
+    targets, classes = _read_target(table[target], source, task)
+    return inputs, targets, classes
+
+
+def _read_cells(path: Path) -> pd.DataFrame:
+    """Read every cell, those of the header included, as text; empty ones as missing."""
+    try:
+        with path.open("rb") as stream:
+            return pd.read_csv(stream, header=None, dtype=str, skipinitialspace=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{path}: the file is empty; a header line is needed") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not text in UTF-8: {error}") from error
+    except pd.errors.ParserError as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: not a comma-separated table: {reason}") from error
+
+
+def _column_names(header: Sequence[Any], source: str) -> list[str]:
+    names: list[str] = []
+    for number, cell in enumerate(header, start=1):
+        if pd.isna(cell):
+            raise DataError(f"{source}: column {number} has no name; the header must name each")
+        name = str(cell).rstrip()
+        if name in names:
+            raise DataError(f"{source}: two columns are named {name!r}; names must differ")
+        names.append(name)
+    return names
+
+
+def _read_target(
+    column: "pd.Series[Any]", source: str, task: Task | None
+) -> tuple[NDArray[np.int64] | NDArray[np.float32], Labels | None]:
+    def where(i: int) -> str:
+        return f"{source}: column {column.name!r}, data row {i + 1}"
+
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise DataError(f"{where(int(np.argmax(missing)))} is missing; every row needs a target")
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy()
+    is_text = bool(np.isnan(numbers).any())
+    if task is None:
+        task = "classification" if is_text or numbers.dtype.kind in "iu" else "regression"
+    if task == "regression":
+        return column_numbers(column, source).astype(np.float32)[:, np.newaxis], None  # (n, 1)
+    labels = column.str.rstrip().to_numpy(dtype=np.str_) if is_text else numbers
+    return encode_labels(labels, where)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))

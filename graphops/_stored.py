@@ -1,0 +1,185 @@
+"""Index arithmetic on stored entries: what the operations on sparse matrices are put together from.
+
+Everything works on the three arrays of a canonical ``csc_array``, so that a stored zero is an entry
+like any other and nothing is pruned or added up on the way. All functions are O(touched) or O(nnz +
+n), without a Python loop over entries.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from graphops.validation import BoolArray, FloatArray, IntArray
+
+INT32_MAX = int(np.iinfo(np.int32).max)
+
+
+def assemble(
+    indptr: IntArray, indices: IntArray, data: FloatArray, shape: tuple[int, int]
+) -> sparse.csc_array:
+    """Make a canonical csc_array of sorted entries; indices are int32 where the sizes permit."""
+    dtype = np.int32 if max(*shape, len(data)) <= INT32_MAX else np.int64
+    parts = (data, indices.astype(dtype, copy=False), indptr.astype(dtype, copy=False))
+    matrix = sparse.csc_array(parts, shape=shape)
+    matrix.has_canonical_format = True
+    return matrix
+
+
+def pointers(lengths: IntArray) -> NDArray[np.int64]:
+    """Turn the number of entries of each column into `indptr`."""
+    indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=indptr[1:])
+    return indptr
+
+
+def column_of_entries(W: sparse.csc_array) -> NDArray[np.intp]:
+    """Return the column of every stored entry, in CSC order."""
+    return np.repeat(np.arange(W.shape[1]), np.diff(W.indptr))
+
+
+def column_of(W: sparse.csc_array, positions: IntArray) -> NDArray[np.intp]:
+    """Return the columns of some stored entries."""
+    columns: NDArray[np.intp] = np.searchsorted(W.indptr, positions, side="right") - 1
+    return columns
+
+
+def ranges(starts: IntArray, lengths: IntArray) -> NDArray[np.intp]:
+    """Concatenate ``arange(start, start + length)`` over pairs of `starts` and `lengths`."""
+    ends = np.cumsum(lengths, dtype=np.intp)
+    total = int(ends[-1]) if ends.size else 0
+    numbers: NDArray[np.intp] = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    return numbers
+
+
+def locate(
+    W: sparse.csc_array, rows: IntArray, columns: IntArray
+) -> tuple[NDArray[np.intp], BoolArray]:
+    """Find where entries (rows, columns) are stored, or would be inserted.
+
+    Returns the position of the first entry of each column whose row is not smaller, and whether it
+    is the entry sought. A binary search in all columns at once: O(k log(longest column)) for k
+    entries.
+    """
+    low = W.indptr[columns].astype(np.intp)
+    end = W.indptr[np.asarray(columns) + 1].astype(np.intp)
+    high = end.copy()
+    last = len(W.indices) - 1
+    while (low < high).any():
+        middle = (low + high) // 2
+        before = (low < high) & (W.indices[np.minimum(middle, last)] < rows)
+        low = np.where(before, middle + 1, low)
+        high = np.where(before, high, middle)
+    found = low < end
+    found[found] = W.indices[low[found]] == np.broadcast_to(rows, found.shape)[found]
+    return low, found
+
+
+def write(
+    W: sparse.csc_array, rows: IntArray, columns: IntArray, values: FloatArray
+) -> sparse.csc_array:
+    """Overwrite entries, and insert those that are not stored; given in CSC order; O(nnz + n)."""
+    places, stored = locate(W, rows, columns)
+    new = ~stored
+    places += np.cumsum(new) - new  # where each goes once the new ones before it are in
+    total = len(W.data) + int(np.count_nonzero(new))
+    old = np.ones(total, dtype=np.bool_)
+    old[places[new]] = False
+    indices = np.empty(total, dtype=W.indices.dtype)
+    data = np.empty(total, dtype=W.data.dtype)
+    indices[old], data[old] = W.indices, W.data
+    indices[places], data[places] = rows, values
+    lengths = np.diff(W.indptr) + np.bincount(columns[new], minlength=W.shape[1])
+    return assemble(pointers(lengths), indices, data, W.shape)
+
+
+def keep(W: sparse.csc_array, mask: BoolArray) -> sparse.csc_array:
+    """Keep the stored entries that `mask` marks, in CSC order: O(nnz + n)."""
+    before = np.zeros(len(mask) + 1, dtype=np.int64)
+    np.cumsum(mask, out=before[1:])
+    return assemble(before[W.indptr], W.indices[mask], W.data[mask], W.shape)
+
+
+def splice_column(
+    W: sparse.csc_array, column: int, rows: IntArray, values: FloatArray
+) -> sparse.csc_array:
+    """Replace the entries of one column: O(nnz + n)."""
+    start, end = W.indptr[column : column + 2]
+    lengths = np.diff(W.indptr)
+    lengths[column] = len(rows)
+    return assemble(
+        pointers(lengths),
+        np.concatenate([W.indices[:start], rows, W.indices[end:]]),
+        np.concatenate([W.data[:start], values, W.data[end:]]),
+        W.shape,
+    )
+
+
+def exchange_columns(W: sparse.csc_array, a: int, b: int) -> sparse.csc_array:
+    """Swap the entries of two columns, in five blocks: O(nnz + n)."""
+    left, right = min(a, b), max(a, b)
+    at = W.indptr
+    blocks = [
+        slice(0, at[left]),
+        slice(at[right], at[right + 1]),
+        slice(at[left + 1], at[right]),
+        slice(at[left], at[left + 1]),
+        slice(at[right + 1], at[-1]),
+    ]
+    lengths = np.diff(at)
+    lengths[[a, b]] = lengths[[b, a]]
+    return assemble(
+        pointers(lengths),
+        np.concatenate([W.indices[block] for block in blocks]),
+        np.concatenate([W.data[block] for block in blocks]),
+        W.shape,
+    )
+
+
+def exchange_rows(W: sparse.csc_array, a: int, b: int) -> sparse.csc_array:
+    """Swap the entries of two rows: O(nnz + n).
+
+    Where a column holds both, their values change places. Where it holds one, that entry moves past
+    those between the two rows, which shift by one place.
+    """
+    top, bottom = min(a, b), max(a, b)
+    at_top, at_bottom = np.flatnonzero(W.indices == top), np.flatnonzero(W.indices == bottom)
+    top_columns, bottom_columns = column_of(W, at_top), column_of(W, at_bottom)
+    holds_top, holds_bottom = np.zeros((2, W.shape[1]), dtype=np.bool_)
+    holds_top[top_columns] = holds_bottom[bottom_columns] = True
+    top_paired, bottom_paired = holds_bottom[top_columns], holds_top[bottom_columns]
+    indices, data = W.indices.copy(), W.data.copy()
+
+    both_top, both_bottom = at_top[top_paired], at_bottom[bottom_paired]
+    data[both_top], data[both_bottom] = W.data[both_bottom], W.data[both_top]
+
+    start = at_top[~top_paired]
+    end = locate(W, bottom, top_columns[~top_paired])[0]  # type: ignore[arg-type]
+    down = ranges(start, end - start)
+    taken = down + 1
+    taken[np.cumsum(end - start) - 1] = start
+    indices[down], data[down] = W.indices[taken], W.data[taken]
+    indices[end - 1] = bottom
+
+    start = locate(W, top, bottom_columns[~bottom_paired])[0]  # type: ignore[arg-type]
+    end = at_bottom[~bottom_paired] + 1
+    up = ranges(start, end - start)
+    taken = up - 1
+    taken[np.cumsum(end - start) - (end - start)] = end - 1
+    indices[up], data[up] = W.indices[taken], W.data[taken]
+    indices[start] = top
+    return assemble(W.indptr.copy(), indices, data, W.shape)
+
+
+def permute(W: sparse.csc_array, order: NDArray[np.intp]) -> sparse.csc_array:
+    """Reorder rows and columns alike: O(nnz log(longest column) + n)."""
+    place = np.empty(len(order), dtype=W.indices.dtype)
+    place[order] = np.arange(len(order))
+    lengths = np.diff(W.indptr)[order]
+    taken = ranges(W.indptr[order], lengths)
+    parts: tuple[Any, ...] = (W.data[taken], place[W.indices[taken]], pointers(lengths))
+    matrix = sparse.csc_array(parts, shape=W.shape)
+    matrix.has_sorted_indices = False
+    matrix.sort_indices()
+    return assemble(matrix.indptr, matrix.indices, matrix.data, W.shape)

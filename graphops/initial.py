@@ -1,0 +1,328 @@
+"""Starting matrices: who listens to whom at the beginning, and with which weights.
+
+The number of edges is exact: ``round(density · places)``, but at least one for every node that is
+no input. Each such node is dealt one edge from a source drawn uniformly; the others are drawn
+uniformly, without replacement, from the places left. Places are numbered rather than listed, so
+time and memory are O(edges·log edges + nodes), and an edge cannot be drawn twice.
+
+Weights are normal with mean 0 and variance 2/fan-in (``he``: K. He et al. 2015, equation 10) or
+1/fan-in (``glorot``: the form for equal fan-in and fan-out in X. Glorot and Y. Bengio 2010,
+equation 12), where fan-in is the number of edges that the target really has.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from graphops import _stored
+from graphops.validation import (
+    check_choice,
+    check_fraction,
+    check_generator,
+    check_integer,
+    check_number,
+)
+
+Scale = Literal["he", "glorot"]
+
+EXAMPLE_MATRIX: NDArray[np.float32] = np.array(
+    [
+        [0, 1, 0, 0, 1],
+        [1, 0, 1, 0, 0],
+        [0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 0],
+        [0, 0, 0, 1, 0],
+    ],
+    dtype=np.float32,
+)
+"""The seed's 5×5 example (S19), read-only: 0 and 1 form a cycle, and all paths end in node 3."""
+EXAMPLE_MATRIX.flags.writeable = False
+
+
+class GrowthParameter(NamedTuple):
+    """A number too large to write down: ``sign · exp(log_abs)``."""
+
+    sign: float
+    log_abs: float
+
+
+def empty(n: int) -> sparse.csc_array:
+    """Return a network of n nodes without an edge.
+
+    Parameters
+    ----------
+    n : int
+        At least 0.
+
+    Returns
+    -------
+    csc_array of float32, shape (n, n)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If n is no integer of at least 0.
+
+    Examples
+    --------
+    >>> empty(3).nnz
+    0
+    """
+    n = check_integer("n", n, at_least=0)
+    return sparse.csc_array((n, n), dtype=np.float32)
+
+
+def layered(
+    sizes: Sequence[int],
+    density: float | Sequence[float],
+    *,
+    rng: np.random.Generator,
+    scale: Scale = "he",
+) -> sparse.csc_array:
+    """Return a network of layers, each connected to the next.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Nodes per layer, inputs first, outputs last. Nodes are numbered layer by layer.
+    density : float or sequence of float
+        The share of all places between two neighbouring layers that hold an edge, from 0 to 1: one
+        for all, or one for each of the ``len(sizes) - 1`` pairs (see :func:`erdos_renyi_density`).
+        With 1 the layers are dense.
+    rng : numpy.random.Generator
+    scale : {"he", "glorot"}
+        Variance of the weights, see the module's head.
+
+    Returns
+    -------
+    csc_array of float32, shape (n, n), n = sum(sizes)
+        ``max(round(density · n_in · n_out), n_out)`` edges between two layers, at least one into
+        each node.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are fewer than two sizes, a size is below 1, or another argument is out of range.
+
+    Notes
+    -----
+    O(edges·log edges + n).
+
+    Examples
+    --------
+    >>> W = layered([4, 3, 2], 0.5, rng=np.random.default_rng(0))
+    >>> W.shape, W.nnz
+    ((9, 9), 9)
+    """
+    if len(sizes) < 2:
+        raise ValueError(f"sizes must name at least two layers; received {sizes!r}")
+    counts = [check_integer("sizes", size, at_least=1) for size in sizes]
+    n_pairs = len(counts) - 1
+    given = [density] * n_pairs if np.ndim(density) == 0 else list(density)  # type: ignore[arg-type]
+    if len(given) != n_pairs:
+        raise ValueError(f"density must be one number or {n_pairs}; received {len(given)}")
+    densities = [check_fraction("density", value) for value in given]
+    rng = check_generator("rng", rng)
+    check_choice("scale", scale, get_args(Scale))
+
+    lengths, rows, first = [np.zeros(counts[0], dtype=np.intp)], [], 0
+    for n_in, n_out, share in zip(counts, counts[1:], densities, strict=False):
+        fan_ins, sources = _draw_sources(np.full(n_out, n_in), share, rng)
+        lengths.append(fan_ins)
+        rows.append(first + sources)
+        first += n_in
+    return _weighted(np.concatenate(lengths), np.concatenate(rows), scale, rng)
+
+
+def feedforward(
+    n_inputs: int,
+    n_hidden: int,
+    n_outputs: int,
+    density: float,
+    *,
+    rng: np.random.Generator,
+    scale: Scale = "he",
+) -> sparse.csc_array:
+    """Return a random acyclic network: inputs, then hidden nodes, then outputs, in index order.
+
+    Every place (i, j) with i < j and j no input can hold an edge - from an output to a later
+    output, too.
+
+    Parameters
+    ----------
+    n_inputs, n_hidden, n_outputs : int
+        At least 1, 0 and 1.
+    density : float
+        The share of these places that hold an edge, from 0 to 1.
+    rng : numpy.random.Generator
+    scale : {"he", "glorot"}
+        Variance of the weights, see the module's head.
+
+    Returns
+    -------
+    csc_array of float32, shape (n, n), n = n_inputs + n_hidden + n_outputs
+        ``max(round(density · places), n_hidden + n_outputs)`` edges, at least one into each hidden
+        node and output.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range.
+
+    Notes
+    -----
+    O(edges·log edges + n), though there are O(n²) places.
+
+    Examples
+    --------
+    >>> W = feedforward(3, 4, 2, 0.5, rng=np.random.default_rng(0))
+    >>> W.shape, W.nnz
+    ((9, 9), 16)
+    """
+    n_inputs = check_integer("n_inputs", n_inputs, at_least=1)
+    n_hidden = check_integer("n_hidden", n_hidden, at_least=0)
+    n_outputs = check_integer("n_outputs", n_outputs, at_least=1)
+    density = check_fraction("density", density)
+    rng = check_generator("rng", rng)
+    check_choice("scale", scale, get_args(Scale))
+    targets = np.arange(n_inputs, n_inputs + n_hidden + n_outputs)
+    fan_ins, sources = _draw_sources(targets, density, rng)  # node j can hear the j nodes before it
+    lengths = np.concatenate([np.zeros(n_inputs, dtype=np.intp), fan_ins])
+    return _weighted(lengths, sources, scale, rng)
+
+
+def erdos_renyi_density(n_in: int, n_out: int, epsilon: float) -> float:
+    """Return the density of a layer in SET: ε·(n_in + n_out)/(n_in·n_out), at most 1.
+
+    SET is sparse evolutionary training: the number of edges grows with the number of nodes, not
+    with its square. D. C. Mocanu et al., *Scalable training of artificial neural networks with
+    adaptive sparse connectivity inspired by network science* (2018), equation 1.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Nodes in the two layers, at least 1.
+    epsilon : float
+        ε, at least 0: about so many edges per node.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> erdos_renyi_density(784, 1000, 20)
+    0.04551020408163265
+    """
+    n_in = check_integer("n_in", n_in, at_least=1)
+    n_out = check_integer("n_out", n_out, at_least=1)
+    epsilon = check_number("epsilon", epsilon)
+    if epsilon < 0:
+        raise ValueError(f"epsilon must be at least 0; received {epsilon}")
+    return min(1.0, epsilon * (n_in + n_out) / (n_in * n_out))
+
+
+def growth_parameter(a: float, n: int) -> GrowthParameter:
+    """Return the seed's starting parameter after n steps (S18).
+
+    The seed gives it as a loop::
+
+        for (b = 0.5; b < N; b++) { a = a(1+b); b = b/2 }
+
+    A step multiplies a by 1 + b and takes b to b/2 + 1. So b = 2 − 1.5/2ᵏ after k steps: it tends
+    to 2, and the condition b < N ends the loop only for N < 2 - for N = 2 by rounding, after 54
+    steps; for larger N never, and a overflows. Therefore n counts the steps, and the result,
+    a·Π_{k<n} (3 − 1.5/2ᵏ), is given by its logarithm.
+
+    Parameters
+    ----------
+    a : float
+        The number to start from.
+    n : int
+        Steps, at least 0.
+
+    Returns
+    -------
+    GrowthParameter
+        ``sign`` (−1, 0 or 1) and ``log_abs``, the natural logarithm of the magnitude; sign 0 and
+        −inf for a = 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a is no finite number, or n no integer of at least 0.
+
+    Notes
+    -----
+    O(1): from the 54th step on b is 2 in float64, and a step adds log 3.
+
+    Examples
+    --------
+    >>> growth_parameter(2.0, 0)
+    GrowthParameter(sign=1.0, log_abs=0.6931471805599453)
+    >>> round(math.exp(growth_parameter(2.0, 2).log_abs), 9)  # 2 · 1.5 · 2.25
+    6.75
+    >>> round(growth_parameter(-1.0, 1_000_000).log_abs)
+    1098611
+    """
+    a = check_number("a", a)
+    n = check_integer("n", n, at_least=0)
+    if a == 0:
+        return GrowthParameter(0.0, -math.inf)
+    n_varying = min(n, 64)
+    varying = math.fsum(math.log(3 - 1.5 * 0.5**k) for k in range(n_varying))
+    log_abs = math.log(abs(a)) + varying + (n - n_varying) * math.log(3)
+    return GrowthParameter(math.copysign(1.0, a), log_abs)
+
+
+def _draw_sources(
+    n_candidates: NDArray[np.intp], density: float, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Draw edges into targets, the t-th of which can choose among ``n_candidates[t]`` sources.
+
+    Returns the number of edges of each target, and the chosen candidates, target after target,
+    ascending.
+    """
+    ends = np.cumsum(n_candidates)
+    starts = ends - n_candidates
+    n_places, n_targets = int(ends[-1]), len(ends)
+    n_edges = max(round(density * n_places), n_targets)
+    dealt = starts + rng.integers(n_candidates)
+    others = _distinct(n_places - n_targets, n_edges - n_targets, rng)
+    # The m-th place not dealt lies behind all dealt places t with dealt[t] - t <= m.
+    others += np.searchsorted(dealt - np.arange(n_targets), others, side="right")
+    places = np.sort(np.concatenate([dealt, others]))
+    targets = np.searchsorted(ends, places, side="right")
+    return np.bincount(targets, minlength=n_targets), places - starts[targets]
+
+
+def _distinct(n: int, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw `count` different numbers below n, ascending, every set of them equally likely."""
+    if 2 * count > n:
+        drawn = np.ones(n, dtype=np.bool_)
+        drawn[_distinct(n, n - count, rng)] = False
+        return np.flatnonzero(drawn)
+    numbers = np.zeros(0, dtype=np.intp)
+    while len(numbers) < count:
+        more = rng.integers(n, size=count - len(numbers), dtype=np.int64)
+        numbers = np.union1d(numbers, more)
+    return numbers
+
+
+def _weighted(
+    lengths: NDArray[np.intp], rows: NDArray[np.intp], scale: Scale, rng: np.random.Generator
+) -> sparse.csc_array:
+    """Assemble the matrix from the edges of each column, and draw their weights."""
+    gain = 2.0 if scale == "he" else 1.0
+    deviations = np.sqrt(gain / np.repeat(lengths, lengths)).astype(np.float32)
+    weights: Any = rng.standard_normal(len(rows), dtype=np.float32) * deviations
+    return _stored.assemble(_stored.pointers(lengths), rows, weights, (len(lengths),) * 2)

@@ -1,0 +1,187 @@
+"""The one gate: what a function of this package accepts, and what it says when it does not.
+
+Every public function passes its arguments through here once and then trusts them. A message names
+the parameter, the rule and the value received. Nothing that passes is written to.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+FloatArray: TypeAlias = NDArray[np.floating[Any]]
+IntArray: TypeAlias = NDArray[np.integer[Any]]
+BoolArray: TypeAlias = NDArray[np.bool_]
+Matrix: TypeAlias = "FloatArray | sparse.csc_array"
+Mode: TypeAlias = Literal["magnitude", "signed"]
+
+MODES: tuple[str, ...] = get_args(Mode)
+
+
+def check_matrix(W: Any, *, name: str = "W", square: bool = False) -> Any:
+    """Return a matrix in one of the two forms that this package computes with.
+
+    Parameters
+    ----------
+    W : array_like or sparse array, shape (m, n)
+        Any two-dimensional matrix of finite real numbers.
+    name : str
+        What the error messages call it.
+    square : bool
+        Whether m = n is a rule.
+
+    Returns
+    -------
+    ndarray or scipy.sparse.csc_array, shape (m, n), float32 or float64
+        `W` itself where it is already in form. Other sparse formats become canonical ``csc_array``
+        (sorted indices, duplicates added up, stored zeros kept - but ``dia`` has no notion of
+        them); integers and booleans become float64.
+
+    Raises
+    ------
+    TypeError
+        If the entries are not float32, float64, integers or booleans.
+    ValueError
+        If `W` is not two-dimensional, not square where it must be, or holds NaN or an infinity.
+
+    Notes
+    -----
+    O(m·n) for an ndarray, O(nnz + n) for a sparse array.
+    """
+    matrix: Any = W if sparse.issparse(W) else np.asarray(W)
+    if matrix.ndim != 2:
+        raise ValueError(f"{name} must be two-dimensional; received shape {matrix.shape}")
+    if square and matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"{name} must be square; received shape {matrix.shape}")
+    if matrix.dtype.kind in "iub":
+        matrix = matrix.astype(np.float64)
+    elif matrix.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name} must hold float32, float64 or integers; received {matrix.dtype}")
+    if sparse.issparse(matrix):
+        matrix = _canonical(matrix)
+        _check_finite_sparse(matrix, name)
+    elif not np.isfinite(matrix).all():
+        row, column = np.argwhere(~np.isfinite(matrix))[0]
+        raise ValueError(
+            f"{name} must be finite; received {matrix[row, column]} at ({row}, {column})"
+        )
+    return matrix
+
+
+def _canonical(matrix: Any) -> sparse.csc_array:
+    if not isinstance(matrix, sparse.csc_array):
+        matrix = sparse.csc_array(matrix)
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    return matrix
+
+
+def _check_finite_sparse(matrix: sparse.csc_array, name: str) -> None:
+    finite = np.isfinite(matrix.data)
+    if not finite.all():
+        position = int(np.argmin(finite))
+        row = matrix.indices[position]
+        column = np.searchsorted(matrix.indptr, position, side="right") - 1
+        value = matrix.data[position]
+        raise ValueError(f"{name} must be finite; received {value} at ({row}, {column})")
+
+
+def check_integer(name: str, value: Any, *, at_least: int) -> int:
+    """Return `value` as an int of at least `at_least`; TypeError or ValueError otherwise."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer; received {value!r}")
+    if value < at_least:
+        raise ValueError(f"{name} must be at least {at_least}; received {value}")
+    return int(value)
+
+
+def check_index(name: str, value: Any, size: int) -> int:
+    """Return `value` as an int in 0 … size − 1; TypeError or IndexError otherwise.
+
+    Negative indices are refused: a recorded operation should name a node in one way only.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer; received {value!r}")
+    if not 0 <= value < size:
+        raise IndexError(f"{name} must be from 0 to {size - 1}; received {value}")
+    return int(value)
+
+
+def check_two_indices(
+    names: tuple[str, str], first: Any, second: Any, size: int
+) -> tuple[int, int]:
+    """Return two different indices below `size`; ValueError if they are the same."""
+    a = check_index(names[0], first, size)
+    b = check_index(names[1], second, size)
+    if a == b:
+        raise ValueError(f"{names[0]} and {names[1]} must differ; received {a} for both")
+    return a, b
+
+
+def check_indices(name: str, values: ArrayLike, size: int) -> NDArray[np.intp]:
+    """Return one-dimensional indices in 0 … size − 1; TypeError, ValueError, IndexError if not."""
+    indices = np.asarray(values)
+    if indices.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional; received shape {indices.shape}")
+    if indices.size == 0:
+        return np.zeros(0, dtype=np.intp)
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers; received {indices.dtype}")
+    outside = (indices < 0) | (indices >= size)
+    if outside.any():
+        value = indices[outside][0]
+        raise IndexError(f"{name} must be from 0 to {size - 1}; received {value}")
+    return indices.astype(np.intp, copy=False)
+
+
+def check_nodes(name: str, values: ArrayLike, size: int) -> NDArray[np.intp]:
+    """Return the positions of different nodes; ValueError if one is named twice."""
+    nodes = check_indices(name, values, size)
+    times = np.bincount(nodes, minlength=size)
+    if times.max(initial=0) > 1:
+        raise ValueError(f"{name} must name a node once; received {np.argmax(times)} repeatedly")
+    return nodes
+
+
+def check_order(name: str, values: ArrayLike, size: int) -> NDArray[np.intp]:
+    """Return a permutation of 0 … size − 1; ValueError if it is none."""
+    order = check_nodes(name, values, size)
+    if order.size != size:
+        raise ValueError(f"{name} must name all {size} nodes; received {order.size}")
+    return order
+
+
+def check_number(name: str, value: Any) -> float:
+    """Return a finite real number; TypeError or ValueError otherwise."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(
+        value, (int, float, np.integer, np.floating)
+    ):
+        raise TypeError(f"{name} must be a real number; received {value!r}")
+    if not np.isfinite(value):
+        raise ValueError(f"{name} must be finite; received {value}")
+    return float(value)
+
+
+def check_fraction(name: str, value: Any) -> float:
+    """Return a number from 0 to 1; TypeError or ValueError otherwise."""
+    number = check_number(name, value)
+    if not 0.0 <= number <= 1.0:
+        raise ValueError(f"{name} must be from 0 to 1; received {number}")
+    return number
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return one of the names on offer; ValueError otherwise."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}; received {value!r}")
+    return str(value)
+
+
+def check_generator(name: str, value: Any) -> np.random.Generator:
+    """Return a random generator; TypeError otherwise."""
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(f"{name} must be a numpy.random.Generator; received {value!r}")
+    return value
