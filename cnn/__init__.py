@@ -1,1 +1,96 @@
-"""Numerics of trainable layers, and the one trainer that every network goes through."""
+"""Numerics of trainable layers: layers with an exact way back, losses, optimisers, one trainer.
+
+A network is layers in a row whose parameters lie in one flat vector, so any optimiser trains any
+network - and the trainer asks for no more than that vector, a loss and its gradient, so it trains
+networks made elsewhere just the same. Arrays inside are batch innermost, and the inner loops are
+compiled.
+"""
+
+from cnn.activations import ACTIVATIONS, Activation
+from cnn.compilation import (
+    kernel,
+    kernel_cache_directory,
+    kernels_are_cached,
+    single_threaded_blas,
+)
+from cnn.convolution import ConvolutionLayer
+from cnn.functional import (
+    conv2d,
+    downsample,
+    drelu,
+    dsigmoid,
+    dtanh,
+    relu,
+    rot180,
+    sigmoid,
+    softmax,
+    tanh,
+    upsample,
+)
+from cnn.hidden import HiddenLayer
+from cnn.layer import Layer
+from cnn.layers import LAYERS
+from cnn.losses import LOSSES, Loss
+from cnn.network import Network
+from cnn.optimizers import OPTIMIZERS, Optimizer
+from cnn.output import SoftmaxLayer
+from cnn.pooling import PoolingLayer
+from cnn.presets import small_cnn
+from cnn.rasterization import RasterizationLayer
+from cnn.training import (
+    Evaluation,
+    LearningCurve,
+    OptimizerState,
+    Recipe,
+    Samples,
+    Trainable,
+    TrainingReport,
+    batch_indices,
+    evaluate,
+    learning_rates,
+    train,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "LAYERS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "Activation",
+    "ConvolutionLayer",
+    "Evaluation",
+    "HiddenLayer",
+    "Layer",
+    "LearningCurve",
+    "Loss",
+    "Network",
+    "Optimizer",
+    "OptimizerState",
+    "PoolingLayer",
+    "RasterizationLayer",
+    "Recipe",
+    "Samples",
+    "SoftmaxLayer",
+    "Trainable",
+    "TrainingReport",
+    "batch_indices",
+    "conv2d",
+    "downsample",
+    "drelu",
+    "dsigmoid",
+    "dtanh",
+    "evaluate",
+    "kernel",
+    "kernel_cache_directory",
+    "kernels_are_cached",
+    "learning_rates",
+    "relu",
+    "rot180",
+    "sigmoid",
+    "single_threaded_blas",
+    "small_cnn",
+    "softmax",
+    "tanh",
+    "train",
+    "upsample",
+]

@@ -242,7 +242,7 @@ def train(
             losses.append(value)
             recorded = (first_step + done + 1) % interval == 0 or done + 1 == steps
             if recorded or clip is not None:
-                norm = math.sqrt(np.dot(gradient, gradient))
+                norm = _norm(gradient)
                 if recorded:
                     records.append((done, rates[done], norm))
                 if clip is not None and norm > clip:
@@ -297,7 +297,7 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
     """
     at_least(1, batch_size=batch_size)
     total, hits = 0.0, 0
-    with single_threaded_blas():
+    with single_threaded_blas(), np.errstate(all="ignore"):
         for start in range(0, len(samples), batch_size):
             inputs = samples.inputs[start : start + batch_size]
             targets = samples.targets[start : start + batch_size]
@@ -328,6 +328,12 @@ def _batches(
             all_inputs.take(chosen, axis=0, out=inputs, mode="clip")
             all_targets.take(chosen, axis=0, out=targets, mode="clip")
             yield inputs, targets
+
+
+def _norm(vector: FloatVector) -> float:
+    """Return the Euclidean norm, also where its square is beyond float32."""
+    square = float(np.dot(vector, vector))
+    return math.sqrt(square) if square < math.inf else float(np.linalg.norm(vector.astype(float)))
 
 
 def _own_state(

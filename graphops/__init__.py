@@ -13,6 +13,14 @@ learn or evolve.
 ==============================  ====================================================================
 """
 
+from graphops.determinant import (
+    SignedLogDeterminant,
+    determinant_by_cycles,
+    identity_minus,
+    mason_determinant,
+    permutation_sign,
+    slogdet,
+)
 from graphops.elementary import add_column, add_row, assign, reorder, swap_columns, swap_rows
 from graphops.initial import (
     EXAMPLE_MATRIX,
@@ -38,20 +46,26 @@ __all__ = [
     "GrowthParameter",
     "Matrix",
     "Mode",
+    "SignedLogDeterminant",
     "add_column",
     "add_row",
     "assign",
+    "determinant_by_cycles",
     "empty",
     "erdos_renyi_density",
     "evaluation_layers",
     "feedforward",
     "growth_parameter",
+    "identity_minus",
     "immediate_mask",
     "keep_limit",
     "layered",
+    "mason_determinant",
     "needed_nodes",
+    "permutation_sign",
     "quantile_limit",
     "reorder",
+    "slogdet",
     "strongly_connected",
     "swap_columns",
     "swap_rows",

@@ -53,6 +53,12 @@ def ranges(starts: IntArray, lengths: IntArray) -> NDArray[np.intp]:
     return numbers
 
 
+def distinct(numbers: IntArray) -> IntArray:
+    """Return non-negative numbers ascending, each once; much faster here than ``numpy.unique``."""
+    ascending = np.sort(numbers, kind="stable")
+    return ascending[np.diff(ascending, prepend=-1) > 0]
+
+
 def locate(
     W: sparse.csc_array, rows: IntArray, columns: IntArray
 ) -> tuple[NDArray[np.intp], BoolArray]:

@@ -7,7 +7,8 @@ floating-point numbers.
 """
 
 import math
-from itertools import islice
+from functools import cache
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import networkx as nx
@@ -23,18 +24,19 @@ from graphops.validation import FloatArray, Matrix, check_matrix, check_order
 
 MAX_NODES_BY_CYCLES = 16
 MAX_CYCLES = 20_000
-_LARGEST_DENSE_BLOCK = 64
-_EPSILON = float(np.finfo(np.float64).eps)
+_LARGEST_DENSE_BLOCK = 256
+_DENSE_FILL = 10
+_UNIT_ROUNDOFF = 2.0**-53
 
 
 class SignedLogDeterminant(NamedTuple):
-    """A determinant, ``sign · exp(log_abs)``: sign is −1, 0 or 1; a singular matrix has sign 0 and log_abs −inf."""
+    """A determinant, ``sign · exp(log_abs)``; a singular matrix has sign 0 and log_abs −inf."""
 
     sign: float
     log_abs: float
 
 
-SINGULAR = SignedLogDeterminant(0.0, -math.inf)
+_SINGULAR = SignedLogDeterminant(0.0, -math.inf)
 
 
 def slogdet(W: Matrix) -> SignedLogDeterminant:
@@ -57,16 +59,19 @@ def slogdet(W: Matrix) -> SignedLogDeterminant:
 
     Notes
     -----
-    Elimination is backward stable: LU is exact for a matrix that differs from `W` by at most
-    n·ε·|L|·|U|, entry by entry. Where a pivot is within this bound for its own place, the sign is
-    an accident of rounding, and the matrix counts as singular. The rule does not depend on the
-    scaling of rows or columns: diag(1, 1e-30) is regular.
-
-    A sparse matrix is first permuted to block triangular form: a matching of rows and columns puts
+    The matrix is first permuted to block triangular form: a matching of rows and columns puts
     non-zeros on the diagonal (there is none if the matrix is structurally singular), and then the
     strongly connected components are the diagonal blocks, whose determinants multiply. So acyclic
-    parts of a network cost O(nnz), and only cycles are eliminated: densely up to 64 nodes, beyond
-    that by SuperLU, whose fill-in can come to n² for one large random block.
+    parts of a network cost O(nnz + n), and only cycles are eliminated: by LAPACK up to 256 nodes or
+    where a tenth of the block is stored, else by SuperLU, whose fill-in can come to n² for one
+    large random block.
+
+    Elimination is backward stable: L·U is exact for a matrix that differs from the block by at most
+    n·u·|L|·|U|, entry by entry, with u = 2⁻⁵³. If that is enough to reach a singular matrix, the
+    sign is an accident of rounding, and the block counts as singular: LAPACK's if
+    n·u·trace(|(LU)⁻¹|·|L|·|U|) ≥ 1, SuperLU's, where an inverse is too dear, only if a pivot lies
+    within the bound for its own place. Rows and columns are scaled beforehand, by powers of two, so
+    their size does not matter: diag(1, 1e-30) is regular.
 
     Examples
     --------
@@ -76,9 +81,31 @@ def slogdet(W: Matrix) -> SignedLogDeterminant:
     SignedLogDeterminant(sign=0.0, log_abs=-inf)
     """
     W = check_matrix(W, square=True)
-    if isinstance(W, sparse.csc_array):
-        return _slogdet_by_blocks(W)
-    return _slogdet_dense(W.astype(np.float64))
+    W = W if isinstance(W, sparse.csc_array) else sparse.csc_array(W)
+    W = _stored.keep(W, W.data != 0)  # a stored zero is no structure here
+    n = W.shape[0]
+    if n == 0:
+        return SignedLogDeterminant(1.0, 0.0)
+    if np.diff(W.indptr).min() == 0:
+        return _SINGULAR
+    transposed = sparse.csr_array((W.data, W.indices, W.indptr), shape=W.shape)
+    rows = csgraph.maximum_bipartite_matching(transposed, perm_type="column")
+    if rows.min() < 0:
+        return _SINGULAR
+    matched = _rows_taken(W, rows)
+    n_blocks, blocks = csgraph.connected_components(matched, connection="strong")
+    ordered = _stored.permute(matched, np.argsort(blocks, kind="stable"))
+    sizes = np.bincount(blocks, minlength=n_blocks)
+    starts = np.cumsum(sizes) - sizes
+    alone = ordered.diagonal().astype(np.float64)[starts[sizes == 1]]
+    sign = float(permutation_sign(rows) * (-1) ** np.count_nonzero(alone < 0))
+    log_abs = float(np.log(np.abs(alone)).sum())
+    for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
+        factor = _slogdet_block(ordered, int(start), int(size))
+        if factor.sign == 0:
+            return _SINGULAR
+        sign, log_abs = sign * factor.sign, log_abs + factor.log_abs
+    return SignedLogDeterminant(sign, log_abs)
 
 
 def identity_minus(W: Matrix) -> Matrix:
@@ -156,11 +183,11 @@ def permutation_sign(order: ArrayLike) -> int:
 
 
 def determinant_by_cycles(W: Matrix) -> float:
-    """Return det W from the cycles of the graph: the sum over all ways to cover every node by one cycle.
+    """Return det W from the cycles of the graph: the sum over all covers of the nodes by cycles.
 
-    A cover by c disjoint cycles contributes (−1)^(n − c) times the product of its weights. C. L.
-    Coates, *Flow-graph solutions of linear algebraic equations* (1959). For small graphs;
-    :func:`slogdet` is for all others.
+    A cover takes every node into exactly one cycle; one of c cycles contributes (−1)^(n − c) times
+    the product of its weights. C. L. Coates, *Flow-graph solutions of linear algebraic equations*
+    (1959). For small graphs; :func:`slogdet` is for all others.
 
     Parameters
     ----------
@@ -179,23 +206,25 @@ def determinant_by_cycles(W: Matrix) -> float:
 
     Notes
     -----
-    O(2ⁿ · cycles) at most. Cycles are enumerated by ``networkx.simple_cycles``.
+    O(2ⁿ · cycles) at most, and much less as a rule. Cycles are enumerated by
+    ``networkx.simple_cycles``.
 
     Examples
     --------
     >>> determinant_by_cycles(np.array([[2.0, 3.0], [4.0, 5.0]]))
     -2.0
     """
-    cycles = _cycles(W)
-    signed = [(nodes, -weight if len(nodes) % 2 == 0 else weight) for nodes, weight in cycles]
-    return _sum_over_covers(signed, np.shape(W)[0], uncovered=0.0)
+    n, cycles = _cycles(W)
+    signed = [(nodes, weight if len(nodes) % 2 else -weight) for nodes, weight in cycles]
+    return _sum_over_covers(n, signed, uncovered=0.0)
 
 
 def mason_determinant(W: Matrix) -> float:
-    """Return det(I − W) from the cycles of the graph: Mason's 1 − ΣL + ΣLL′ − … over disjoint cycles.
+    """Return det(I − W) from the cycles of the graph (Mason).
 
-    L is the product of the weights along a cycle. S. J. Mason, *Feedback theory: further properties
-    of signal flow graphs* (1956). It is 1 for an acyclic network. For small graphs.
+    It is 1 − ΣL + ΣLL′ − …, a sum over all sets of disjoint cycles; L is the product of the weights
+    along a cycle. S. J. Mason, *Feedback theory: further properties of signal flow graphs* (1956).
+    It is 1 for an acyclic network. For small graphs.
 
     Parameters
     ----------
@@ -216,124 +245,116 @@ def mason_determinant(W: Matrix) -> float:
     >>> mason_determinant(np.array([[0.0, 3.0], [0.5, 0.0]]))
     -0.5
     """
-    signed = [(nodes, -weight) for nodes, weight in _cycles(W)]
-    return _sum_over_covers(signed, np.shape(W)[0], uncovered=1.0)
-
-
-def _slogdet_dense(W: FloatArray) -> SignedLogDeterminant:
-    n = len(W)
-    if n == 0:
-        return SignedLogDeterminant(1.0, 0.0)
-    lu, exchanges, info = lapack.dgetrf(W)
-    if info > 0:
-        return SINGULAR
-    lower, upper = np.tril(np.abs(lu), -1), np.triu(np.abs(lu))
-    np.fill_diagonal(lower, 1.0)
-    bounds = np.einsum("ik,ki->i", lower, upper)
-    odd = np.count_nonzero(exchanges != np.arange(n)) % 2
-    return _from_pivots(np.diagonal(lu), bounds, -1 if odd else 1)
-
-
-def _from_pivots(pivots: FloatArray, bounds: FloatArray, sign: int) -> SignedLogDeterminant:
-    """Multiply the pivots; `bounds` is the diagonal of |L|·|U|."""
-    sizes = np.abs(pivots)
-    if (sizes <= len(pivots) * _EPSILON * bounds).any():
-        return SINGULAR
-    n_negative = np.count_nonzero(pivots < 0)
-    return SignedLogDeterminant(
-        float(-sign if n_negative % 2 else sign), float(np.log(sizes).sum())
-    )
-
-
-def _slogdet_by_blocks(W: sparse.csc_array) -> SignedLogDeterminant:
-    n = W.shape[0]
-    W = _stored.keep(W, W.data != 0)  # a zero is no structure here; W itself keeps its own
-    if n == 0:
-        return SignedLogDeterminant(1.0, 0.0)
-    if np.diff(W.indptr).min() == 0:
-        return SINGULAR
-    rows = csgraph.maximum_bipartite_matching(W.tocsr(), perm_type="row")
-    if rows.min() < 0:
-        return SINGULAR
-    sign = permutation_sign(rows)
-    matched = _rows_taken(W, rows)
-    n_blocks, blocks = csgraph.connected_components(matched.tocsr(), connection="strong")
-    order = np.argsort(blocks, kind="stable")
-    ordered = _stored.permute(matched, order)
-    sizes = np.bincount(blocks, minlength=n_blocks)
-    starts = np.cumsum(sizes) - sizes
-    alone = ordered.diagonal().astype(np.float64)[starts[sizes == 1]]
-    log_abs = float(np.log(np.abs(alone)).sum())
-    sign = -sign if np.count_nonzero(alone < 0) % 2 else sign
-    for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
-        block = ordered[start : start + size, start : start + size].astype(np.float64)
-        small = size <= _LARGEST_DENSE_BLOCK
-        factor = _slogdet_dense(block.toarray()) if small else _slogdet_sparse(block)
-        if factor.sign == 0:
-            return SINGULAR
-        sign, log_abs = int(sign * factor.sign), log_abs + factor.log_abs
-    return SignedLogDeterminant(float(sign), log_abs)
+    n, cycles = _cycles(W)
+    return _sum_over_covers(n, [(nodes, -weight) for nodes, weight in cycles], uncovered=1.0)
 
 
 def _rows_taken(W: sparse.csc_array, rows: NDArray[np.intp]) -> sparse.csc_array:
-    """Return ``W[rows]``, where row p of the result is row rows[p]."""
+    """Return ``W[rows]``: row p of the result is row rows[p]."""
     places = np.empty(len(rows), dtype=W.indices.dtype)
     places[rows] = np.arange(len(rows))
-    matrix = sparse.csc_array((W.data, places[W.indices], W.indptr), shape=W.shape)
+    matrix = sparse.csc_array((W.data.copy(), places[W.indices], W.indptr), shape=W.shape)
     matrix.has_sorted_indices = False
     matrix.sort_indices()
     return matrix
 
 
+def _slogdet_block(ordered: sparse.csc_array, start: int, size: int) -> SignedLogDeterminant:
+    """Return the determinant of the diagonal block of `size` nodes from `start` on."""
+    first, last = ordered.indptr[start], ordered.indptr[start + size]
+    rows = ordered.indices[first:last] - start
+    inside = (rows >= 0) & (rows < size)
+    columns = np.repeat(np.arange(size), np.diff(ordered.indptr[start : start + size + 1]))
+    rows, columns = rows[inside], columns[inside]
+    values = ordered.data[first:last][inside].astype(np.float64)
+    scaled = 0
+    for lines in (rows, columns):  # by powers of two, which is exact
+        exponents = np.full(size, np.iinfo(np.int32).min)
+        np.maximum.at(exponents, lines, np.frexp(values)[1])
+        values = np.ldexp(values, -exponents[lines])
+        scaled += int(exponents.sum())
+    if size <= _LARGEST_DENSE_BLOCK or size * size <= _DENSE_FILL * len(values):
+        block = np.zeros((size, size), order="F")
+        block[rows, columns] = values
+        sign, log_abs = _slogdet_dense(block)
+    else:
+        sign, log_abs = _slogdet_sparse(
+            sparse.csc_array((values, (rows, columns)), shape=(size, size))
+        )
+    return SignedLogDeterminant(sign, log_abs + scaled * math.log(2))
+
+
+def _slogdet_dense(block: FloatArray) -> SignedLogDeterminant:
+    n = len(block)
+    lu, exchanges, info = lapack.dgetrf(block)
+    if info > 0:
+        return _SINGULAR
+    inverse, _ = lapack.dgetri(lu, np.arange(n))  # of L·U, for there are no exchanges
+    lower, upper = np.tril(np.abs(lu), -1), np.triu(np.abs(lu))
+    np.fill_diagonal(lower, 1.0)
+    # For a nearly singular matrix this trace is the spectral radius of |(LU)⁻¹|·|L|·|U|.
+    radius = np.einsum("ij,ji->", np.abs(inverse), lower @ upper)
+    if not n * _UNIT_ROUNDOFF * radius < 1:
+        return _SINGULAR
+    odd = np.count_nonzero(exchanges != np.arange(n)) % 2
+    return _from_pivots(np.diagonal(lu), -1 if odd else 1)
+
+
 def _slogdet_sparse(block: sparse.csc_array) -> SignedLogDeterminant:
     try:
         lu = splu(block)
-    except RuntimeError as error:
-        if "singular" in str(error):
-            return SINGULAR
-        raise
-    bounds = abs(lu.L).multiply(abs(lu.U).T).sum(axis=1)
-    sign = permutation_sign(lu.perm_r) * permutation_sign(lu.perm_c)
-    return _from_pivots(lu.U.diagonal(), np.asarray(bounds).ravel(), sign)
+    except RuntimeError:  # "Factor is exactly singular", the only cause; memory has its own error
+        return _SINGULAR
+    pivots = lu.U.diagonal()
+    bounds = np.asarray(abs(lu.L).multiply(abs(lu.U).T).sum(axis=1)).ravel()
+    if (np.abs(pivots) <= len(pivots) * _UNIT_ROUNDOFF * bounds).any():
+        return _SINGULAR
+    return _from_pivots(pivots, permutation_sign(lu.perm_r) * permutation_sign(lu.perm_c))
 
 
-def _cycles(W: Any) -> list[tuple[frozenset[int], float]]:
-    """Return the nodes of every simple cycle, and the product of the weights along it."""
+def _from_pivots(pivots: FloatArray, sign: int) -> SignedLogDeterminant:
+    odd = np.count_nonzero(pivots < 0) % 2
+    return SignedLogDeterminant(float(-sign if odd else sign), float(np.log(np.abs(pivots)).sum()))
+
+
+def _cycles(W: Any) -> tuple[int, list[tuple[frozenset[int], float]]]:
+    """Return n, the nodes of every simple cycle, and the product of the weights along it."""
     W = check_matrix(W, square=True)
     n = W.shape[0]
     if n > MAX_NODES_BY_CYCLES:
         raise ValueError(f"W must have at most {MAX_NODES_BY_CYCLES} nodes; received {n}")
     weights = W.toarray() if isinstance(W, sparse.csc_array) else W
-    graph = nx.DiGraph(zip(*np.nonzero(weights), strict=True))
+    rows, columns = np.nonzero(weights)
+    graph = nx.DiGraph(list(zip(rows.tolist(), columns.tolist(), strict=True)))
     found = list(islice(nx.simple_cycles(graph), MAX_CYCLES + 1))
     if len(found) > MAX_CYCLES:
         raise ValueError(f"W must have at most {MAX_CYCLES} cycles; received more, on {n} nodes")
-    return [
-        (
-            frozenset(map(int, nodes)),
-            math.prod(
-                float(weights[i, j]) for i, j in zip(nodes, nodes[1:] + nodes[:1], strict=True)
-            ),
-        )
+    return n, [
+        (frozenset(nodes), math.prod(float(weights[edge]) for edge in pairwise([*nodes, nodes[0]])))
         for nodes in found
     ]
 
 
-def _sum_over_covers(cycles: list[tuple[frozenset[int], float]], n: int, uncovered: float) -> float:
+def _sum_over_covers(n: int, cycles: list[tuple[frozenset[int], float]], uncovered: float) -> float:
     """Add up the products over all sets of disjoint cycles, with a factor for every node in none.
 
-    ``totals[mask]`` is the sum over the nodes in `mask`: its lowest node is in no cycle, or in
-    exactly one.
+    The lowest of the nodes that are left is in no cycle, or in exactly one of those whose lowest
+    node it is.
     """
     through: list[list[tuple[int, float]]] = [[] for _ in range(n)]
     for nodes, weight in cycles:
         through[min(nodes)].append((sum(1 << node for node in nodes), weight))
-    totals = [1.0] + [0.0] * ((1 << n) - 1)
-    for mask in range(1, 1 << n):
-        lowest = (mask & -mask).bit_length() - 1
-        totals[mask] = uncovered * totals[mask & (mask - 1)] + sum(
-            weight * totals[mask & ~covered]
+
+    @cache
+    def total(left: int) -> float:
+        if left == 0:
+            return 1.0
+        lowest = (left & -left).bit_length() - 1
+        alone = uncovered * total(left & (left - 1)) if uncovered else 0.0
+        return alone + sum(
+            weight * total(left & ~covered)
             for covered, weight in through[lowest]
-            if covered & mask == covered
+            if covered & left == covered
         )
-    return totals[-1]
+
+    return total((1 << n) - 1)

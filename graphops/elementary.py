@@ -104,7 +104,7 @@ def add_column(W: Matrix, source: int, target: int, factor: float) -> Matrix:
         return changed
     ours = slice(*W.indptr[source : source + 2])
     theirs = slice(*W.indptr[target : target + 2])
-    rows = np.union1d(W.indices[theirs], W.indices[ours])
+    rows = _stored.distinct(np.concatenate([W.indices[theirs], W.indices[ours]]))
     old, added = np.zeros((2, len(rows)), dtype=W.dtype)
     old[np.searchsorted(rows, W.indices[theirs])] = W.data[theirs]
     added[np.searchsorted(rows, W.indices[ours])] = W.data[ours]
@@ -309,9 +309,7 @@ def _combine(target: FloatArray, source: FloatArray, factor: np.floating[Any]) -
     with np.errstate(over="ignore"):
         combined = target + factor * source
     if not np.isfinite(combined).all():
-        raise ValueError(
-            f"factor must keep every entry finite in {target.dtype}; received {factor}"
-        )
+        raise ValueError(f"factor must keep entries finite in {target.dtype}; received {factor}")
     return combined
 
 

@@ -313,8 +313,8 @@ def _distinct(n: int, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
         return np.flatnonzero(drawn)
     numbers = np.zeros(0, dtype=np.intp)
     while len(numbers) < count:
-        more = rng.integers(n, size=count - len(numbers), dtype=np.int64)
-        numbers = np.union1d(numbers, more)
+        more = rng.integers(n, size=count - len(numbers))
+        numbers = _stored.distinct(np.concatenate([numbers, more]))
     return numbers
 
 

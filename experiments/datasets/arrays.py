@@ -118,7 +118,9 @@ def column_numbers(column: "pd.Series[Any]", source: str) -> NDArray[np.float64]
     place = first_place(~(np.abs(numbers) <= FLOAT32_MAX))  # NaN compares False
     if place is not None:
         cell = column.iloc[place[0]]
-        found = "is missing" if pd.isna(cell) else f"is {cell!r}"
+        found = "is missing"
+        if not pd.isna(cell):
+            found = f"is {cell!r}" if isinstance(cell, str) else f"is {cell}"
         raise DataError(
             f"{source}: column {column.name!r}, data row {place[0] + 1} {found}; "
             "every value must be a finite number"
@@ -203,7 +205,10 @@ def to_targets(
     DataError
         If a target is missing, not finite, of a mixed type, or at odds with the task.
     """
-    values = _typed(_as_array(y, source, "targets"), source)
+    array = _as_array(y, source, "targets")
+    if array.dtype.kind == "U" and not isinstance(y, np.ndarray):
+        array = np.asarray(y, dtype=object)  # NumPy would spell a NaN among the labels as 'nan'
+    values = _typed(array, source)
     if task is None:
         task = "regression" if values.dtype.kind == "f" else "classification"
     if task == "regression":
@@ -267,15 +272,18 @@ def _as_array(values: object, source: str, field: str) -> NDArray[np.generic]:
     try:
         return np.asarray(values)
     except ValueError as error:  # ragged nested lists
-        raise DataError(f"{source}: {field} are no rectangular array: {error}") from error
+        raise DataError(
+            f"{source}: {field} are ragged; every sample must have the same shape"
+        ) from error
 
 
 def _typed(values: NDArray[np.generic], source: str) -> NDArray[np.generic]:
     """Give targets a plain type: bool, int, uint, float or str."""
     if values.ndim == 0:
-        raise DataError(f"{source}: targets are {values!r}; they need one target a sample")
+        raise DataError(f"{source}: targets have shape (); they need one target a sample")
     if values.dtype.kind in "buifU":
         return values
+    values = values.astype(object)
     place = first_place(np.asarray(pd.isna(values)))
     if place is not None:
         raise DataError(f"{source}: {bracketed('targets', place)} is missing")
@@ -292,4 +300,7 @@ def _typed(values: NDArray[np.generic], source: str) -> NDArray[np.generic]:
             f"{source}: targets hold {found} values; they must be all text, all integers, "
             "all booleans or all floats"
         )
-    return values.astype(plain[found])
+    try:
+        return values.astype(plain[found])
+    except OverflowError as error:
+        raise DataError(f"{source}: targets hold integers beyond 64 bits") from error

@@ -1,9 +1,9 @@
 """Exact stratified partition: every class in every part, at its share, up to one sample.
 
 Each class is apportioned by itself (its shares rounded down or up, never further), and what
-rounding gave or took is carried to the next class, so that the parts' totals stay at their shares
-as well. Then a permutation of each class decides who goes where. The result is a function of
-(groups, shares, generator) and nothing else.
+rounding gave or took is carried to the next class, so that the parts' totals keep to their shares
+as well, unless classes are so small that reaching every part takes more. Then a permutation of each
+class decides who goes where. The result depends on groups, shares and generator and nothing else.
 """
 
 from collections.abc import Sequence

@@ -78,9 +78,10 @@ def _read_cells(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path}: the file is empty; a header line is needed") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not text in UTF-8: {error}") from error
+        byte = error.object[error.start]
+        raise DataError(f"{path}: not text in UTF-8: byte 0x{byte:02x}") from error
     except pd.errors.ParserError as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
         raise DataError(f"{path}: not a comma-separated table: {reason}") from error
 
 

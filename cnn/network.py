@@ -1,0 +1,266 @@
+"""A feed-forward network of layers: one flat vector of parameters, and one of their gradient."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from cnn.arrays import FloatArray, FloatVector, Shape, Targets
+from cnn.layer import Layer
+from cnn.losses import LOSSES
+from cnn.output import SoftmaxLayer
+
+
+class Network:
+    """Layers in a row, trainable by `cnn.training.train`.
+
+    At this border samples come first: images (n, rows, columns) or (n, maps, rows, columns),
+    vectors (n, features). Inside, the batch is innermost.
+
+    Parameters
+    ----------
+    layers
+        From input to output; they are built here and belong to the network. A loss on classes needs
+        a `SoftmaxLayer` at the end, and nowhere else; a loss on values needs a layer that gives
+        vectors, such as a `HiddenLayer` with identity activation.
+    input_shape
+        Shape of one sample: (maps, rows, columns), (rows, columns) for a single map, or
+        (features,).
+    loss
+        A key of `cnn.losses.LOSSES`.
+    rng
+        Source of the starting weights, drawn layer by layer.
+    dtype
+        float32, or float64 for checks.
+
+    Attributes
+    ----------
+    parameters
+        Every trained number, layer by layer; the layers' weights are views of it.
+    gradient
+        The loss gradient by each of them, as of the last call of `loss_and_gradients`.
+
+    Raises
+    ------
+    ValueError
+        Where a setting is unknown, or a layer does not fit the one before it or the loss.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Shape,
+        loss: str = "cross_entropy",
+        *,
+        rng: np.random.Generator,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:
+        if loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {loss!r}")
+        if not layers:
+            raise ValueError("a network needs at least one layer")
+        self.layers = tuple(layers)
+        self.loss_function = LOSSES[loss]
+        self.input_shape = tuple(input_shape)
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
+            raise ValueError(f"dtype must be float32 or float64, not {self.dtype}")
+
+        self._inner_shape = (1, *self.input_shape) if len(input_shape) == 2 else self.input_shape
+        self._accepted_shapes = {self.input_shape, self._inner_shape}
+        if len(self._inner_shape) == 3 and self._inner_shape[0] == 1:
+            self._accepted_shapes.add(self._inner_shape[1:])
+        shape = self._inner_shape
+        for layer in self.layers:
+            layer.configure(shape)
+            shape = layer.output_shape
+        self._check_output(shape)
+
+        self.parameters = np.zeros(self.parameter_count, self.dtype)
+        self.gradient = np.zeros(self.parameter_count, self.dtype)
+        end = 0
+        for layer in self.layers:
+            start, end = end, end + layer.parameter_count
+            layer.attach(self.parameters[start:end], self.gradient[start:end])
+            layer.initialize(rng=rng)
+
+        # Before the first layer with parameters there is nothing to find a gradient for.
+        trained = [i for i, layer in enumerate(self.layers) if layer.parameter_count]
+        self._first_trained = trained[0] if trained else len(self.layers) - 1
+        self._inputs = np.empty((0, 0), self.dtype)
+        self._delta = np.empty((0, 0), self.dtype)
+
+    def _check_output(self, shape: Shape) -> None:
+        """Raise ValueError unless the layers end in what the loss is measured on."""
+        if len(shape) != 1:
+            raise ValueError(f"the last layer must give vectors (nodes,), not the shape {shape}")
+        softmax = [isinstance(layer, SoftmaxLayer) for layer in self.layers]
+        on_classes = self.loss_function.target_kind == "classes"
+        if any(softmax[:-1]) or softmax[-1] != on_classes:
+            raise ValueError(
+                f"loss {self.loss_function.name!r} needs "
+                + ("a SoftmaxLayer at the end, and only there" if on_classes else "no SoftmaxLayer")
+            )
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of the predictions for one sample."""
+        return self.layers[-1].output_shape
+
+    @property
+    def parameter_count(self) -> int:
+        """Numbers that training changes (S5)."""
+        return sum(layer.parameter_count for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per sample, forward; biases and activations not counted (S5)."""
+        return sum(layer.macs for layer in self.layers)
+
+    def output(self, inputs: FloatArray) -> FloatArray:
+        """Compute the predictions.
+
+        Parameters
+        ----------
+        inputs
+            Shape (n, *input_shape); for single-map images with or without the axis of maps.
+
+        Returns
+        -------
+        FloatArray
+            Shape (n, n_outputs), contiguous and the caller's own: probabilities or values.
+
+        Raises
+        ------
+        ValueError
+            Where the inputs do not have the network's shape.
+        """
+        return np.ascontiguousarray(self.loss_function.predict(self._scores(inputs)).T)
+
+    def predict(self, inputs: FloatArray) -> npt.NDArray[np.intp] | FloatArray:
+        """Decide: each sample's most probable class, shape (n,); or its values, (n, n_outputs).
+
+        Parameters
+        ----------
+        inputs
+            As for `output`.
+        """
+        output = self.output(inputs)
+        return output.argmax(axis=1) if self.loss_function.target_kind == "classes" else output
+
+    def loss(self, inputs: FloatArray, targets: Targets) -> float:
+        """Measure the mean loss over a batch.
+
+        Parameters
+        ----------
+        inputs
+            As for `output`.
+        targets
+            Classes (n,), or values (n, n_outputs), as the loss demands.
+
+        Returns
+        -------
+        float
+            The mean loss.
+
+        Raises
+        ------
+        ValueError
+            Where inputs or targets do not suit the network.
+        """
+        return self._loss_and_delta(inputs, targets)[0]
+
+    def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
+        """Measure the mean loss over a batch, and its gradient by every parameter.
+
+        Parameters
+        ----------
+        inputs, targets
+            As for `loss`.
+
+        Returns
+        -------
+        loss : float
+            The mean loss.
+        gradient : FloatVector
+            The `gradient` vector itself: the next call overwrites it.
+
+        Raises
+        ------
+        ValueError
+            Where inputs or targets do not suit the network.
+        """
+        value, gradient = self._loss_and_delta(inputs, targets)
+        first = self._first_trained
+        for layer in self.layers[:first:-1]:
+            gradient = layer.backpropagate(gradient)
+        self.layers[first].residual(gradient)
+        return value, self.gradient
+
+    def summary(self) -> str:
+        """Describe the network: a table with a line for each layer.
+
+        Returns
+        -------
+        str
+            Layer, output shape, parameters and multiply-accumulates per sample.
+        """
+        rows = [("layer", "output", "parameters", "MACs")]
+        rows.append(("input", _times(self._inner_shape), "", ""))
+        for layer in self.layers:
+            name = type(layer).__name__
+            counts = f"{layer.parameter_count:,}", f"{layer.macs:,}"
+            rows.append((name, _times(layer.output_shape), *counts))
+        rows.append(("total", "", f"{self.parameter_count:,}", f"{self.macs:,}"))
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        lines = (
+            f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}  {macs:>{widths[3]}}"
+            for name, shape, count, macs in rows
+        )
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _scores(self, inputs: FloatArray) -> FloatArray:
+        """Run the layers forward to what the loss is measured on, shape (n_outputs, n)."""
+        x = self._load(inputs)
+        for layer in self.layers[:-1]:
+            x = layer.output(x)
+        return self.layers[-1].scores(x)
+
+    def _loss_and_delta(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
+        """Return the mean loss and ∂(mean loss)/∂scores, shape (n_outputs, n)."""
+        scores = self._scores(inputs)
+        if self.loss_function.target_kind == "classes":
+            if targets.ndim != 1 or targets.dtype.kind not in "iu":
+                raise ValueError(
+                    f"targets must be integer classes of shape (n,), not {targets.dtype} of shape "
+                    f"{targets.shape}"
+                )
+        elif targets.shape != scores.shape[::-1]:
+            raise ValueError(
+                f"targets must be values of shape {scores.shape[::-1]}, not {targets.shape}"
+            )
+        else:
+            targets = np.ascontiguousarray(targets.T, self.dtype)
+        if self._delta.shape != scores.shape:
+            self._delta = np.empty_like(scores)
+        value = self.loss_function.value_and_delta(scores, targets, self._delta)
+        return value, self._delta
+
+    def _load(self, inputs: FloatArray) -> FloatArray:
+        """Copy samples-first inputs to the batch-innermost buffer, shape (*inner shape, n)."""
+        if inputs.shape[1:] not in self._accepted_shapes:
+            raise ValueError(
+                f"inputs must have the shape (n, {', '.join(map(str, self.input_shape))}), not "
+                f"{inputs.shape}"
+            )
+        n = len(inputs)
+        flat = inputs.reshape(n, -1)
+        if self._inputs.shape != flat.shape[::-1]:
+            self._inputs = np.empty(flat.shape[::-1], self.dtype)
+        self._inputs[...] = flat.T
+        return self._inputs.reshape(*self._inner_shape, n)
+
+
+def _times(shape: Shape) -> str:
+    """Write a shape as 6×28×28."""
+    return "×".join(map(str, shape))

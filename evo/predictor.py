@@ -1,0 +1,146 @@
+"""A trained network for use: raw data in, labels or values out; saved to and loaded from one file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cnn.losses import LOSSES
+from evo.errors import ResultsError
+from evo.genome import FloatArray, Genome
+from evo.phenotype import Phenotype
+from evo.store import genome_from_arrays, genome_to_arrays, read_arrays, write_arrays
+
+FORMAT = "evomatrix-network-1"
+
+
+class Predictor:
+    """An evolved network with its normalisation and its labels, used like a fitted scikit-learn estimator.
+
+    Parameters
+    ----------
+    genome : Genome
+        Trained.
+    loss : str
+        The loss it was trained with; it says how scores become predictions.
+    offset, scale : array_like
+        Inputs are normalised as (x − offset) / scale.
+    classes : sequence of str or int, optional
+        Label of each output; None in regression.
+    """
+
+    def __init__(
+        self,
+        genome: Genome,
+        *,
+        loss: str,
+        offset: ArrayLike = 0.0,
+        scale: ArrayLike = 1.0,
+        classes: Sequence[str | int] | None = None,
+    ) -> None:
+        self.genome = genome
+        self.loss = loss
+        self.offset = np.asarray(offset, dtype=np.float64)
+        self.scale = np.asarray(scale, dtype=np.float64)
+        self.classes = None if classes is None else tuple(classes)
+        if self.classes is not None and len(self.classes) != len(genome.outputs):
+            raise ValueError(
+                f"classes must be one per output ({len(genome.outputs)}); got {len(self.classes)}"
+            )
+        if np.any(self.scale == 0):
+            raise ValueError("scale must not be 0")
+        self.network = Phenotype(genome, loss)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Predict from raw inputs, in the units of the data set.
+
+        Parameters
+        ----------
+        X : array_like, shape (n_samples, ...)
+
+        Returns
+        -------
+        ndarray
+            Labels, shape (n_samples,); or values, shape (n_samples, n_outputs) - in regression on one value,
+            (n_samples,).
+
+        Raises
+        ------
+        ValueError
+            If the number of features is not that of the network.
+        """
+        output = self._output(X)
+        if self.classes is not None:
+            return np.array(self.classes)[output.argmax(axis=1)]
+        return output[:, 0] if output.shape[1] == 1 else output
+
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
+        """Return class probabilities, shape (n_samples, n_classes).
+
+        Raises
+        ------
+        ValueError
+            In regression.
+        """
+        if self.classes is None:
+            raise ValueError("predict_proba needs classes; this network does regression")
+        return self._output(X)
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """Return the accuracy, or in regression the coefficient of determination R²."""
+        predicted, truth = self.predict(X), np.asarray(y)
+        if self.classes is not None:
+            return float(np.mean(predicted == truth))
+        residual = float(np.sum((truth - predicted.reshape(truth.shape)) ** 2))
+        return 1.0 - residual / float(np.sum((truth - truth.mean(axis=0)) ** 2))
+
+    def save(self, path: str | Path) -> None:
+        """Write the network to one ``.npz`` file; :func:`load_network` reads it.
+
+        Raises
+        ------
+        ResultsError
+            If the file cannot be written.
+        """
+        arrays, description = genome_to_arrays(self.genome)
+        write_arrays(
+            path,
+            arrays | {"offset": self.offset, "scale": self.scale},
+            description | {"format": FORMAT, "loss": self.loss, "classes": self.classes},
+        )
+
+    def _output(self, X: ArrayLike) -> FloatArray:
+        inputs = np.asarray(X, dtype=np.float64)
+        if self.offset.ndim == 1:
+            inputs = inputs.reshape(len(inputs), -1)
+        normalized = (inputs - self.offset) / self.scale
+        return self.network.output(normalized.astype(self.genome.values.dtype))
+
+
+def load_network(path: str | Path) -> Predictor:
+    """Load a network that :meth:`Predictor.save` wrote.
+
+    Raises
+    ------
+    ResultsError
+        If the file is missing or not such a file: one line naming file and rule. Nothing in a file is executed.
+    """
+    arrays, description = read_arrays(path)
+    if description.get("format") != FORMAT:
+        raise ResultsError(f"{path}: format must be {FORMAT}; got {description.get('format')!r}")
+    if description.get("loss") not in LOSSES:
+        raise ResultsError(
+            f"{path}: loss must be one of {', '.join(LOSSES)}; got {description.get('loss')!r}"
+        )
+    try:
+        return Predictor(
+            genome_from_arrays(arrays, description),
+            loss=description["loss"],
+            offset=arrays["offset"],
+            scale=arrays["scale"],
+            classes=description["classes"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultsError(f"{path}: not a network file ({error})") from error

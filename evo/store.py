@@ -1,0 +1,269 @@
+"""Files: the only module that writes any.
+
+A run is a folder. Whatever is written appears under its name complete or not at all: it goes to a hidden temporary file in
+the same folder, is flushed to the disk and then renamed. Tables are Parquet data sets, one part per generation and
+table, so that they can be read at any moment; ``manifest.json`` lists what has been committed, and its replacement is
+the commit.
+"""
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from evo.errors import ResultsError
+from evo.genome import Genome
+from evo.tables import TABLES, Row, sort_by_key, to_arrow
+
+MANIFEST = "manifest.json"
+
+
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a file so that it is there complete or not at all, whenever the process or machine stops.
+
+    Parameters
+    ----------
+    path : str or Path
+        Replaced if it exists.
+    write : callable
+        Writes the contents to the open binary file that it is given.
+
+    Raises
+    ------
+    ResultsError
+        If the folder or file cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8, atomically."""
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def write_arrays(
+    path: str | Path, arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
+) -> None:
+    """Write named arrays and a JSON description into one ``.npz`` file, atomically and uncompressed."""
+    text = np.frombuffer(json.dumps(description).encode(), dtype=np.uint8)
+    write_atomically(path, lambda file: np.savez(file, description=text, **arrays))  # type: ignore[arg-type]
+
+
+def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read what :func:`write_arrays` wrote.
+
+    Files from outside are data: nothing in them is executed, and since members must be stored uncompressed, none can
+    claim more memory than the file itself has bytes.
+
+    Raises
+    ------
+    ResultsError
+        If the file is missing or is not such a file; one line naming the file and the rule.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+                    raise ResultsError(f"{path}: member {member.filename} must be stored uncompressed")
+        with np.load(path, allow_pickle=False) as loaded:
+            arrays = {name: loaded[name] for name in loaded.files}
+        description = json.loads(arrays.pop("description").tobytes())
+    except FileNotFoundError:
+        raise ResultsError(f"{path}: no such file") from None
+    except (OSError, ValueError, KeyError, MemoryError, zipfile.BadZipFile) as error:
+        raise ResultsError(f"{path}: not a network or genome file ({error})") from error
+    if not isinstance(description, dict):
+        raise ResultsError(f"{path}: description must be a JSON object")
+    return arrays, description
+
+
+# -- genomes -----------------------------------------------------------------------------------------------------------
+
+_SCALARS = ("threshold_mode", "ticks")
+
+
+def genome_to_arrays(genome: Genome, prefix: str = "") -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Split a genome into arrays and a JSON-able description."""
+    arrays = {
+        prefix + field.name: np.asarray(getattr(genome, field.name))
+        for field in fields(genome)
+        if field.name not in _SCALARS and getattr(genome, field.name) is not None
+    }
+    return arrays, {name: getattr(genome, name) for name in _SCALARS}
+
+
+def genome_from_arrays(
+    arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any], prefix: str = ""
+) -> Genome:
+    """Join what :func:`genome_to_arrays` split; a ValueError or KeyError if it does not make a genome."""
+    parts: dict[str, Any] = {
+        field.name: arrays[prefix + field.name]
+        for field in fields(Genome)
+        if field.name not in (*_SCALARS, "limit")
+    }
+    limit = arrays.get(prefix + "limit")
+    parts["limit"] = limit.item() if limit is not None and limit.ndim == 0 else limit
+    return Genome(**parts, **{name: description[name] for name in _SCALARS})
+
+
+# -- run folders -------------------------------------------------------------------------------------------------------
+
+
+class RunStore:
+    """The writing side of one run folder.
+
+    Use :meth:`create` for a new one. Only this class writes tables.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self._parts: list[str] = []
+
+    @classmethod
+    def create(cls, path: str | Path, *, config: str, environment: Mapping[str, Any]) -> Self:
+        """Make a run folder with empty tables, so that everything can be read from the first moment on.
+
+        Parameters
+        ----------
+        path : str or Path
+            Must not exist; parents are made.
+        config : str
+            The settings as JSON.
+        environment : mapping
+            Versions and machine, JSON-able.
+
+        Raises
+        ------
+        ResultsError
+            If it exists or cannot be made.
+        """
+        path = Path(path)
+        try:
+            path.mkdir(parents=True)
+            for table in TABLES:
+                (path / table).mkdir()
+            (path / "genomes").mkdir()
+            (path / "figures").mkdir()
+        except FileExistsError as error:
+            raise ResultsError(f"{error.filename}: must not exist yet, or not be a file") from error
+        except OSError as error:
+            raise ResultsError(f"{path}: results folder cannot be made ({error.strerror})") from error
+        store = cls(path)
+        write_text(path / "config.json", config)
+        write_text(path / "environment.json", json.dumps(environment, indent=2) + "\n")
+        store.commit("schema", {table: [] for table in TABLES})
+        return store
+
+    def commit(
+        self, part: str, rows: Mapping[str, Sequence[Row]], *, complete: bool = False
+    ) -> None:
+        """Add a part to several tables, then record it in the manifest.
+
+        Parameters
+        ----------
+        part : str
+            Name of the part, the same in all tables.
+        rows : mapping
+            Rows by table.
+        complete : bool
+            Whether this was the last part of the run.
+        """
+        for table, new in rows.items():
+            arrow = to_arrow(table, new)
+            write_atomically(
+                self.path / table / f"{part}.parquet",
+                lambda file, arrow=arrow: pq.write_table(arrow, file),  # type: ignore[misc]
+            )
+            self._parts.append(f"{table}/{part}.parquet")
+        manifest = {"format": 1, "status": "complete" if complete else "running", "parts": self._parts}
+        write_text(self.path / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+    def save_genomes(self, name: str, genomes: Mapping[int, Genome]) -> None:
+        """Store the genomes of a generation's survivors, by individual, in ``genomes/<name>.npz``."""
+        arrays: dict[str, NDArray[Any]] = {}
+        descriptions = {}
+        for individual, genome in genomes.items():
+            parts, descriptions[str(individual)] = genome_to_arrays(genome, f"{individual}/")
+            arrays |= parts
+        write_arrays(self.path / "genomes" / f"{name}.npz", arrays, descriptions)
+
+    def save_figure(self, name: str, figure: Any) -> Path:
+        """Store a matplotlib figure as ``figures/<name>.png`` and return its path."""
+        path = self.path / "figures" / f"{name}.png"
+        buffer = BytesIO()
+        figure.savefig(buffer, format="png", dpi=150)
+        write_atomically(path, lambda file: file.write(buffer.getvalue()))
+        return path
+
+
+def load_genomes(path: str | Path) -> dict[int, Genome]:
+    """Load the genomes of one generation, by individual.
+
+    Raises
+    ------
+    ResultsError
+        If the file is missing or not such a file.
+    """
+    arrays, descriptions = read_arrays(path)
+    try:
+        return {
+            int(individual): genome_from_arrays(arrays, description, f"{individual}/")
+            for individual, description in descriptions.items()
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultsError(f"{path}: not a genome file ({error})") from error
+
+
+_NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.int8(): pd.Int8Dtype()}
+
+
+def is_run(path: Path) -> bool:
+    """Tell whether a folder is a run's."""
+    return (path / MANIFEST).is_file()
+
+
+def load_tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
+    """Load every table over one or many run folders, rows in the order of their keys.
+
+    Raises
+    ------
+    ResultsError
+        If a table cannot be read.
+    """
+    tables = {}
+    for table in TABLES:
+        try:
+            frames = [pq.read_table(run / table) for run in runs]
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{runs[0].parent}: table {table} cannot be read ({error})") from error
+        tables[table] = sort_by_key(table, _to_pandas(pa.concat_tables(frames)))
+    return tables
+
+
+def _to_pandas(table: Any) -> pd.DataFrame:
+    """Convert with nullable integers, so that an integer column with empty cells stays one of integers."""
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
+    return frame

@@ -1,0 +1,324 @@
+"""The tables of a run: their columns, declared once, and how records become rows.
+
+``docs/tables.md`` is :func:`data_dictionary` of what stands here; a test compares it with real tables.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from evo.evolution import Generation
+from evo.individual import Individual
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name, type, unit and meaning."""
+
+    name: str
+    type: pa.DataType
+    unit: str
+    description: str
+
+
+_INT, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
+_RUN = (
+    Column("run", _TEXT, "", "name of the run's folder"),
+    Column("seed", _INT, "", "seed of this repetition; split, founders, batches and mutations follow from it"),
+)
+_SIZES = (
+    Column("nodes", _INT, "nodes", "nodes of the matrix, inputs and outputs included"),
+    Column("hidden_nodes", _INT, "nodes", "nodes with the role hidden"),
+    Column("active_nodes", _INT, "nodes", "hidden and output nodes that are computed"),
+    Column("stored", _INT, "entries", "stored entries of the matrix, dormant ones included"),
+    Column("edges", _INT, "edges", "entries that the threshold lets through"),
+    Column("effective_edges", _INT, "edges", "edges that act on an output; only these are computed"),
+    Column("density", _FLOAT, "", "edges over nodes squared"),
+    Column("threshold", _FLOAT, "weight", "threshold A; empty where every stored entry is an edge"),
+    Column("ticks", _INT, "ticks", "T, times that every node is evaluated per sample"),
+    Column("parameters", _INT, "", "trainable numbers: effective edges and biases"),
+    Column("macs", _INT, "per sample", "multiply-accumulates per sample"),
+    Column("determinant_sign", pa.int8(), "", "sign of det W (stored entries): -1, 0 or 1"),
+    Column("log_abs_determinant", _FLOAT, "nat", "ln |det W|; empty where singular or not computed"),
+    Column("identity_minus_sign", pa.int8(), "", "sign of det(I - W)"),
+    Column("log_abs_identity_minus", _FLOAT, "nat", "ln |det(I - W)|; empty where singular or not computed"),
+)
+
+TABLES: Mapping[str, tuple[Column, ...]] = {
+    "runs": (
+        *_RUN,
+        Column("experiment", _TEXT, "", "name of the experiment"),
+        Column("dataset", _TEXT, "", "name of the data set"),
+        Column("data_hash", _TEXT, "", "SHA-256 of the data set's contents"),
+        Column("task", _TEXT, "", "classification or regression"),
+        Column("train_samples", _INT, "samples", "size of the training part"),
+        Column("validation_samples", _INT, "samples", "size of the validation part"),
+        Column("test_samples", _INT, "samples", "size of the test part"),
+        Column("features", _INT, "", "values per sample"),
+        Column("outputs", _INT, "", "classes, or values to regress on"),
+        Column("individuals", _INT, "", "individuals raised in the search"),
+        Column("failures", _INT, "", "of these, without a fitness"),
+        Column("best_individual", _INT, "", "the winner: best fitness in the last population"),
+        Column("search_steps", _INT, "steps", "gradient steps of the whole search"),
+        Column("search_samples", _INT, "samples", "training samples seen by the whole search"),
+        Column("search_macs", _INT, "MACs", "forward multiply-accumulates of the whole search's training"),
+        Column("search_seconds", _FLOAT, "s", "wall time of the search"),
+    ),
+    "generations": (
+        *_RUN,
+        Column("generation", _INT, "", "0 is the founders'"),
+        Column("individuals", _INT, "", "individuals raised in this generation"),
+        Column("failures", _INT, "", "of these, without a fitness"),
+        Column("children_surviving", _INT, "", "modified children that hold a slot afterwards"),
+        Column("best_individual", _INT, "", "fittest of the population after selection"),
+        Column("best_fitness", _FLOAT, "", "its fitness"),
+        Column("best_validation_loss", _FLOAT, "nat or unit²", "its mean validation loss"),
+        Column("best_validation_accuracy", _FLOAT, "share", "its validation accuracy; empty in regression"),
+        Column("mean_fitness", _FLOAT, "", "mean over the population after selection"),
+        Column("best_edges", _INT, "edges", "edges of the fittest"),
+        Column("best_parameters", _INT, "", "parameters of the fittest"),
+        Column("best_macs", _INT, "per sample", "multiply-accumulates of the fittest"),
+        Column("seconds", _FLOAT, "s", "wall time of the generation"),
+    ),
+    "individuals": (
+        *_RUN,
+        Column("generation", _INT, "", "generation it was raised in"),
+        Column("individual", _INT, "", "number within run and seed"),
+        Column("slot", _INT, "", "place in the population that it competed for"),
+        Column("origin", _TEXT, "", "founder; continued (trained on); child (modified, then trained)"),
+        Column("parents", pa.list_(_INT), "", "numbers of its parents; none for a founder"),
+        Column("founder", _INT, "", "founder at the root of its line"),
+        Column("operators", _TEXT, "", "letters of the operators applied, in order"),
+        Column("status", _TEXT, "", "ok, diverged or failed"),
+        Column("reason", _TEXT, "", "why it is not ok; else empty"),
+        Column("survived", pa.bool_(), "", "whether it holds a slot after selection"),
+        *_SIZES,
+        Column("fitness", _FLOAT, "", "larger is better; empty unless ok"),
+        Column("train_loss", _FLOAT, "nat or unit²", "mean minibatch loss of its last 50 steps"),
+        Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
+        Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
+        Column("steps", _INT, "steps", "gradient steps of its own train phase"),
+        Column("ancestry_steps", _INT, "steps", "gradient steps along its ancestry, its own included"),
+        Column("genome", _TEXT, "", "hash of its genome after training"),
+        Column("modify_seconds", _FLOAT, "s", "wall time of the modify phase"),
+        Column("train_seconds", _FLOAT, "s", "wall time of the train phase"),
+        Column("evaluate_seconds", _FLOAT, "s", "wall time of evaluation"),
+    ),
+    "operations": (
+        *_RUN,
+        Column("generation", _INT, "", "generation of the individual"),
+        Column("individual", _INT, "", "whose modify phase it was"),
+        Column("position", _INT, "", "order within the modify phase, from 0"),
+        Column("operator", _TEXT, "", "letter: A B C D F H N"),
+        Column("parameters", _TEXT, "JSON", "what replays the operation exactly"),
+        Column("stored_before", _INT, "entries", "stored entries before it"),
+        Column("stored_after", _INT, "entries", "stored entries after it"),
+        Column("edges_before", _INT, "edges", "entries let through before it"),
+        Column("edges_after", _INT, "edges", "entries let through after it"),
+    ),
+    "training": (
+        *_RUN,
+        Column("arm", _TEXT, "", "evolved, or the baseline's name"),
+        Column("generation", _INT, "", "generation of the individual; empty for baselines"),
+        Column("individual", _INT, "", "who was trained; empty for baselines"),
+        Column("step", _INT, "steps", "gradient steps along the ancestry"),
+        Column("loss", _FLOAT, "nat or unit²", "mean minibatch loss since the point before"),
+        Column("learning_rate", _FLOAT, "", "learning rate at the step"),
+        Column("gradient_norm", _FLOAT, "", "Euclidean norm of the gradient at the step"),
+    ),
+    "baseline": (
+        *_RUN,
+        Column("arm", _TEXT, "", "cnn, or another network that does not evolve"),
+        Column("status", _TEXT, "", "ok or diverged"),
+        Column("reason", _TEXT, "", "why it is not ok; else empty"),
+        Column("parameters", _INT, "", "trainable numbers"),
+        Column("macs", _INT, "per sample", "multiply-accumulates per sample"),
+        Column("steps", _INT, "steps", "gradient steps"),
+        Column("train_loss", _FLOAT, "nat or unit²", "mean minibatch loss of its last 50 steps"),
+        Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
+        Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
+        Column("train_seconds", _FLOAT, "s", "wall time of training"),
+    ),
+    "comparison": (
+        *_RUN,
+        Column("arm", _TEXT, "", "evolved (the winner), cnn, or another network that does not evolve"),
+        Column("test_loss", _FLOAT, "nat or unit²", "mean loss on the test part, read once"),
+        Column("test_accuracy", _FLOAT, "share", "accuracy on the test part; empty in regression"),
+        Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
+        Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
+        Column("parameters", _INT, "", "trainable numbers"),
+        Column("macs", _INT, "per sample", "multiply-accumulates per sample"),
+        Column("steps", _INT, "steps", "gradient steps, of the winner along its ancestry"),
+        Column("train_seconds", _FLOAT, "s", "training time, of the winner along its ancestry"),
+    ),
+}
+"""Every table, by name."""
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "runs": ("run", "seed"),
+    "generations": ("run", "seed", "generation"),
+    "individuals": ("run", "seed", "individual"),
+    "operations": ("run", "seed", "individual", "position"),
+    "training": ("run", "seed", "arm", "individual", "step"),
+    "baseline": ("run", "seed", "arm"),
+    "comparison": ("run", "seed", "arm"),
+}
+"""The columns that name a row; tables are loaded in their order."""
+
+TIMING_COLUMNS = frozenset(
+    {"seconds", "search_seconds", "modify_seconds", "train_seconds", "evaluate_seconds"}
+)
+"""Columns of time: the only ones in which two runs with one seed may differ."""
+
+
+def schema(table: str) -> pa.Schema:
+    """Return the Arrow schema of a table."""
+    return pa.schema([pa.field(column.name, column.type) for column in TABLES[table]])
+
+
+def to_arrow(table: str, rows: Iterable[Row]) -> pa.Table:
+    """Make rows a typed table; a missing or unknown column is a ValueError."""
+    rows = list(rows)
+    names = {column.name for column in TABLES[table]}
+    for row in rows:
+        if row.keys() != names:
+            raise ValueError(f"table {table}: columns {sorted(names ^ row.keys())} missing or unknown")
+    return pa.Table.from_pylist(rows, schema=schema(table))
+
+
+def sort_by_key(table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows in the order of the table's key."""
+    return frame.sort_values(list(KEYS[table]), kind="stable", ignore_index=True)
+
+
+def data_dictionary() -> str:
+    """Return a description of all tables as Markdown."""
+    lines = [
+        "# Data dictionary",
+        "",
+        "Every run folder holds these tables as Parquet data sets: `pandas.read_parquet(run_dir / \"individuals\")`.",
+        "`load_results(path)` returns them all, of one run or of a folder of runs. An empty cell (`NaN`, `None`)",
+        "means that the quantity does not exist there, never that something failed: failures have a status and a",
+        "reason. Columns of time differ from run to run; all others follow from the seed.",
+        "",
+        "*This page is written by `python -m experiments tables`; a test compares it with real tables.*",
+    ]
+    for table, columns in TABLES.items():
+        lines += ["", f"## {table}", "", f"Key: {', '.join(f'`{name}`' for name in KEYS[table])}.", ""]
+        lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{c.name}` | {c.type} | {c.unit} | {c.description} |" for c in columns]
+    return "\n".join(lines) + "\n"
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
+    """Return the row of ``generations``."""
+    best, population = generation.best, generation.population
+    scored = [one.fitness for one in population if one.fitness is not None]
+    statistics = best.statistics
+    return key | {
+        "generation": generation.number,
+        "individuals": len(generation.offspring),
+        "failures": sum(one.status != "ok" for one in generation.offspring),
+        "children_surviving": sum(
+            one.job.origin == "child" and one.job.generation == generation.number
+            for one in population
+        ),
+        "best_individual": best.job.individual,
+        "best_fitness": best.fitness,
+        "best_validation_loss": best.validation_loss,
+        "best_validation_accuracy": best.validation_accuracy,
+        "mean_fitness": sum(scored) / len(scored),
+        "best_edges": statistics and statistics.edges,
+        "best_parameters": statistics and statistics.parameters,
+        "best_macs": statistics and statistics.macs,
+        "seconds": seconds,
+    }
+
+
+def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
+    """Return the row of ``individuals``."""
+    job = individual.job
+    sizes: Row = {column.name: None for column in _SIZES}
+    if individual.statistics is not None:
+        sizes = asdict(individual.statistics)
+    return (
+        key
+        | {
+            "generation": job.generation,
+            "individual": job.individual,
+            "slot": job.slot,
+            "origin": job.origin,
+            "parents": list(job.parents),
+            "founder": job.founder,
+            "operators": "".join(operation.operator for operation in individual.operations),
+            "status": individual.status,
+            "reason": individual.reason,
+            "survived": survived,
+        }
+        | sizes
+        | {
+            "fitness": individual.fitness,
+            "train_loss": individual.train_loss,
+            "validation_loss": individual.validation_loss,
+            "validation_accuracy": individual.validation_accuracy,
+            "steps": individual.steps,
+            "ancestry_steps": individual.ancestry_steps,
+            "genome": individual.genome.fingerprint(),
+            "modify_seconds": individual.modify_seconds,
+            "train_seconds": individual.train_seconds,
+            "evaluate_seconds": individual.evaluate_seconds,
+        }
+    )
+
+
+def operation_rows(individual: Individual, key: Row) -> list[Row]:
+    """Return the rows of ``operations``, one per operator applied."""
+    return [
+        key
+        | {
+            "generation": individual.job.generation,
+            "individual": individual.job.individual,
+            "position": position,
+            "operator": operation.operator,
+            "parameters": json.dumps(operation.parameters),
+            "stored_before": operation.stored_before,
+            "stored_after": operation.stored_after,
+            "edges_before": operation.edges_before,
+            "edges_after": operation.edges_after,
+        }
+        for position, operation in enumerate(individual.operations)
+    ]
+
+
+def training_rows(curve: Any, key: Row) -> list[Row]:
+    """Return the rows of ``training``, one per point of a learning curve; `key` says whose it is."""
+    points = zip(curve.step, curve.loss, curve.learning_rate, curve.gradient_norm, strict=True)
+    names = ("step", "loss", "learning_rate", "gradient_norm")
+    return [key | {name: value.item() for name, value in zip(names, point, strict=True)} for point in points]
+
+
+def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[str, list[Row]]:
+    """Return all rows that one finished generation adds, by table."""
+    holders = {one.job.individual for one in generation.population}
+    rows: dict[str, list[Row]] = {
+        "generations": [generation_row(generation, seconds, key)],
+        "individuals": [],
+        "operations": [],
+        "training": [],
+    }
+    for one in generation.offspring:
+        rows["individuals"].append(individual_row(one, one.job.individual in holders, key))
+        rows["operations"] += operation_rows(one, key)
+        if one.curve is not None:
+            who = {"arm": "evolved", "generation": generation.number, "individual": one.job.individual}
+            rows["training"] += training_rows(one.curve, key | who)
+    return rows

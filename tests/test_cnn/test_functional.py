@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import scipy.signal
+import scipy.special
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from cnn import functional
+
+SIDES = st.integers(1, 7)
+NUMBERS = st.floats(-10, 10, width=32)
+
+
+@st.composite
+def maps(draw, min_side=1):
+    shape = draw(st.tuples(st.integers(min_side, 9), st.integers(min_side, 9)))
+    return draw(hnp.arrays(np.float64, shape, elements=NUMBERS))
+
+
+@given(x=maps(), kernel=maps(), mode=st.sampled_from(["valid", "full"]))
+def test_conv2d_is_the_convolution_of_scipy(x, kernel, mode):
+    if mode == "valid" and (np.array(kernel.shape) > x.shape).any():
+        with pytest.raises(ValueError, match="does not fit"):
+            functional.conv2d(x, kernel, mode)
+        return
+    expected = scipy.signal.convolve2d(x, kernel, mode)
+    np.testing.assert_allclose(functional.conv2d(x, kernel, mode), expected, atol=1e-9)
+
+
+def test_conv2d_has_the_sizes_of_the_document():
+    x, kernel = np.zeros((10, 8)), np.zeros((3, 4))
+    assert functional.conv2d(x, kernel, "valid").shape == (8, 5)  # m − p + 1
+    assert functional.conv2d(x, kernel, "full").shape == (12, 11)  # m + p − 1
+
+
+@pytest.mark.parametrize(
+    ("x", "kernel", "mode", "message"),
+    [
+        (np.zeros(3), np.zeros((1, 1)), "valid", "two axes"),
+        (np.zeros((3, 3)), np.zeros((1, 1)), "same", "mode must be"),
+    ],
+)
+def test_conv2d_names_the_broken_rule(x, kernel, mode, message):
+    with pytest.raises(ValueError, match=message):
+        functional.conv2d(x, kernel, mode)
+
+
+@given(x=maps())
+def test_rot180_turns_twice_to_the_same_map(x):
+    turned = functional.rot180(x)
+    assert turned[0, 0] == x[-1, -1]
+    np.testing.assert_array_equal(functional.rot180(turned), x)
+
+
+@given(x=maps(min_side=2), border=st.sampled_from(["drop", "pad"]))
+def test_downsample_takes_one_number_for_each_block(x, border):
+    largest = functional.downsample(x, "max", border)
+    mean = functional.downsample(x, "mean", border)
+    rows, columns = (
+        -(-size // 2) if border == "pad" else size // 2 for size in x.shape
+    )  # rounded up, or down
+    assert largest.shape == mean.shape == (rows, columns)
+    padded = np.zeros((2 * rows + 1, 2 * columns + 1))
+    padded[: x.shape[0], : x.shape[1]] = x[: 2 * rows + 1, : 2 * columns + 1]
+    for i in range(rows):
+        for j in range(columns):
+            block = padded[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+            assert largest[i, j] == block.max()
+            assert mean[i, j] == pytest.approx(block.mean())
+
+
+@given(x=maps(min_side=2), border=st.sampled_from(["drop", "pad"]))
+def test_gaussian_downsampling_blurs_by_scipy_and_takes_every_second_pixel(x, border):
+    taps = np.array([1, 4, 6, 4, 1]) / 16
+    blurred = scipy.signal.convolve2d(x, np.outer(taps, taps), "same")
+    rows, columns = functional.downsample(x, "mean", border).shape
+    expected = blurred[::2, ::2][:rows, :columns]
+    np.testing.assert_allclose(functional.downsample(x, "gaussian", border), expected, atol=1e-9)
+
+
+@given(x=maps(min_side=2), border=st.sampled_from(["drop", "pad"]), data=st.data())
+def test_upsampling_a_mean_is_the_adjoint_of_downsampling(x, border, data):
+    pooled = functional.downsample(x, "mean", border)
+    residual = data.draw(hnp.arrays(np.float64, pooled.shape, elements=NUMBERS))
+    there = np.sum(pooled * residual)
+    back = np.sum(x * functional.upsample(residual, x.shape, "mean"))
+    assert there == pytest.approx(back, abs=1e-9)
+
+
+def test_upsampling_by_copy_gives_all_four_points_the_residual():
+    np.testing.assert_array_equal(
+        functional.upsample(np.array([[1.0, 2.0]]), (3, 3), "copy"),
+        [[1, 1, 2], [1, 1, 2], [0, 0, 0]],
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: functional.downsample(x, "min"), "method must be"),
+        (lambda x: functional.downsample(x, "max", "wrap"), "border must be"),
+        (lambda x: functional.downsample(x[0]), "two axes"),
+        (lambda x: functional.upsample(x, (4, 8), "max"), "method must be"),
+        (lambda x: functional.upsample(x, (4, 12)), "no halved map"),
+    ],
+)
+def test_sampling_names_the_broken_rule(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu"])
+def test_derivatives_from_the_output_are_the_slopes(name):
+    function, derivative = getattr(functional, name), getattr(functional, f"d{name}")
+    x = np.linspace(-4, 4, 82)  # never 0, where relu has no slope
+    slopes = (function(x + 1e-6) - function(x - 1e-6)) / 2e-6
+    np.testing.assert_allclose(derivative(function(x)), slopes, atol=1e-8)
+
+
+def test_sigmoid_is_scipys_and_does_not_overflow():
+    x = np.array([-1e4, -30, -1, 0, 1, 30, 1e4])
+    np.testing.assert_allclose(functional.sigmoid(x), scipy.special.expit(x), atol=1e-15)
+
+
+def test_softmax_is_scipys_and_does_not_overflow(rng):
+    x = rng.normal(0, 500, (5, 7))
+    np.testing.assert_allclose(functional.softmax(x), scipy.special.softmax(x, axis=0), atol=1e-15)

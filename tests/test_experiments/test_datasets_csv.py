@@ -1,0 +1,144 @@
+"""Data sets read from CSV files."""
+
+import pytest
+
+from evo.errors import DataError
+from experiments.datasets import Dataset
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Return a function that writes a table and names it."""
+
+    def write(content):
+        path = tmp_path / "iris.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def test_every_column_but_the_target_is_a_feature(table):
+    path = table("length,kind,width\n1,rose,2.5\n3,iris,4e1\n5,rose,-6\n")
+    dataset = Dataset.from_csv(path, "kind")
+    assert dataset.name == "iris"
+    assert dataset.inputs.tolist() == [[1, 2.5], [3, 40], [5, -6]]
+    assert dataset.classes == ("iris", "rose")
+    assert dataset.targets.tolist() == [1, 0, 1]
+
+
+def test_whole_numbers_are_labels_and_others_are_values(table):
+    labels = Dataset.from_csv(table("a,y\n1,7\n2,3\n"), "y")
+    assert (labels.classes, labels.targets.tolist()) == ((3, 7), [1, 0])
+    values = Dataset.from_csv(table("a,y\n1,7\n2,3.5\n"), "y")
+    assert (values.classes, values.targets.tolist()) == (None, [[7], [3.5]])
+
+
+def test_the_task_overrides_what_the_column_suggests(table):
+    path = table("a,y\n1,7\n2,3\n")
+    assert Dataset.from_csv(path, "y", task="regression").targets.tolist() == [[7], [3]]
+    path = table("a,y\n1,7.0\n2,3.0\n")
+    assert Dataset.from_csv(path, "y", task="classification").classes == (3, 7)
+
+
+def test_marks_spaces_quotes_and_blank_lines_do_no_harm(table):
+    path = table(b'\xef\xbb\xbfa, b ,y\r\n1, 2 , "x, y" \r\n\r\n3,4,z\r\n')
+    dataset = Dataset.from_csv(path, "y")
+    assert dataset.inputs.tolist() == [[1, 2], [3, 4]]
+    assert dataset.classes == ("x, y", "z")
+
+
+def test_a_hash_depends_on_the_order_of_the_rows(table):
+    one = Dataset.from_csv(table("a,y\n1,u\n2,v\n"), "y").data_hash
+    other = Dataset.from_csv(table("a,y\n2,v\n1,u\n"), "y").data_hash
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty; a header line is needed"),
+        ("\n\n", "the file is empty; a header line is needed"),
+        ("a,y\n", "a header but no data rows"),
+        ("a,b\n1,2\n", "no column 'y'; the columns are 'a', 'b'"),
+        ("y\n1\n", "'y' is the only column; at least one feature is needed"),
+        ("a,a,y\n1,2,3\n", "two columns are named 'a'; names must differ"),
+        ("a,,y\n1,2,3\n", "column 2 has no name; the header must name each"),
+        (
+            "a,b,y\n1,2,u\n3,four,v\n",
+            "column 'b', data row 2 is 'four'; every value must be a finite number",
+        ),
+        (
+            "a,b,y\n1,2,u\n\n3,,v\n",
+            "column 'b', data row 2 is missing; every value must be a finite number",
+        ),
+        (
+            "a,y\n1,u\nNaN,v\n",
+            "column 'a', data row 2 is missing; every value must be a finite number",
+        ),
+        (
+            "a,y\n1,u\n-inf,v\n",
+            "column 'a', data row 2 is '-inf'; every value must be a finite number",
+        ),
+        (
+            "a,y\n1e39,u\n1,v\n",
+            "column 'a', data row 1 is '1e39'; every value must be a finite number",
+        ),
+        ("a,y\n1,u\n2\n", "column 'y', data row 2 is missing; every row needs a target"),
+        (
+            "a,y\n1,0.5\n2,inf\n",
+            "column 'y', data row 2 is 'inf'; every value must be a finite number",
+        ),
+        (
+            "a,y\n1,2,3\n",
+            "not a comma-separated table: Expected 2 fields in line 2, saw 3",
+        ),
+        (
+            b"a,\xff\n1,2\n",
+            "not text in UTF-8: byte 0xff",
+        ),
+    ],
+)
+def test_an_unusable_table_is_refused_in_one_line(table, content, message):
+    path = table(content)
+    with pytest.raises(DataError) as caught:
+        Dataset.from_csv(path, "y")
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_numbers_among_text_are_labels_but_text_is_no_value_to_regress_on(table):
+    path = table("a,y\n1,2\n2,u\n")
+    assert Dataset.from_csv(path, "y").classes == ("2", "u")
+    with pytest.raises(DataError) as caught:
+        Dataset.from_csv(path, "y", task="regression")
+    assert str(caught.value) == (
+        f"{path}: column 'y', data row 2 is 'u'; every value must be a finite number"
+    )
+
+
+def test_a_single_class_is_nothing_to_learn(table):
+    with pytest.raises(
+        DataError, match=r"iris: the classes are \('u',\); classification needs two"
+    ):
+        Dataset.from_csv(table("a,y\n1,u\n2,u\n"), "y")
+
+
+def test_fractions_are_no_class_labels(table):
+    path = table("a,y\n1,2\n2,0.5\n")
+    with pytest.raises(DataError) as caught:
+        Dataset.from_csv(path, "y", task="classification")
+    assert str(caught.value) == (
+        f"{path}: column 'y', data row 2 is 0.5; class labels are whole numbers or text"
+    )
+
+
+def test_a_missing_file_is_named(tmp_path):
+    path = tmp_path / "none.csv"
+    with pytest.raises(DataError) as caught:
+        Dataset.from_csv(path, "y")
+    assert str(caught.value) == f"{path}: cannot be read: No such file or directory"
+
+
+def test_an_address_is_taken_for_a_file_and_not_fetched():
+    with pytest.raises(DataError, match="cannot be read: No such file or directory"):
+        Dataset.from_csv("http://localhost/table.csv", "y")

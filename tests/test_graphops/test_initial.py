@@ -1,0 +1,221 @@
+"""Starting matrices: how many edges, where, and how strong."""
+
+import math
+import re
+from itertools import pairwise
+
+import hypothesis.strategies as st
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given
+from scipy import sparse
+
+import graphops
+
+
+def assert_canonical(matrix):
+    matrix.check_format(full_check=True)
+    again = sparse.csc_array((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    assert again.has_canonical_format  # sorted, and no edge twice
+    assert matrix.dtype == np.float32
+    assert (matrix.data != 0).all()
+
+
+sizes = st.lists(st.integers(1, 12), min_size=2, max_size=5)
+seeds = st.integers(0, 2**32)
+
+
+@given(sizes=sizes, density=st.floats(0, 1), seed=seeds)
+def test_layers_connect_to_the_next_layer_only_with_exactly_so_many_edges(sizes, density, seed):
+    matrix = graphops.layered(sizes, density, rng=np.random.default_rng(seed))
+    assert_canonical(matrix)
+    layer = np.repeat(np.arange(len(sizes)), sizes)
+    targets = np.repeat(np.arange(len(layer)), np.diff(matrix.indptr))
+    assert (layer[targets] == layer[matrix.indices] + 1).all()
+    pairs = pairwise(sizes)
+    expected = [max(round(density * n_in * n_out), n_out) for n_in, n_out in pairs]
+    assert np.bincount(layer[targets], minlength=len(sizes)).tolist() == [0, *expected]
+    fan_ins = np.diff(matrix.indptr)
+    assert (fan_ins[sizes[0] :] >= 1).all()
+    assert (fan_ins[: sizes[0]] == 0).all()
+
+
+def test_each_pair_of_layers_can_have_its_own_density():
+    matrix = graphops.layered([10, 10, 10], [1.0, 0.2], rng=np.random.default_rng(0))
+    assert np.diff(matrix.indptr)[10:20].tolist() == [10] * 10
+    assert np.diff(matrix.indptr)[20:].sum() == 20
+
+
+@given(
+    n_inputs=st.integers(1, 6),
+    n_hidden=st.integers(0, 12),
+    n_outputs=st.integers(1, 6),
+    density=st.floats(0, 1),
+    seed=seeds,
+)
+def test_a_feedforward_network_is_acyclic_in_index_order(
+    n_inputs, n_hidden, n_outputs, density, seed
+):
+    rng = np.random.default_rng(seed)
+    matrix = graphops.feedforward(n_inputs, n_hidden, n_outputs, density, rng=rng)
+    assert_canonical(matrix)
+    assert graphops.immediate_mask(matrix).all()
+    n = n_inputs + n_hidden + n_outputs
+    assert matrix.shape == (n, n)
+    n_places = n * (n - 1) // 2 - n_inputs * (n_inputs - 1) // 2
+    assert matrix.nnz == max(round(density * n_places), n_hidden + n_outputs)
+    fan_ins = np.diff(matrix.indptr)
+    assert (fan_ins[:n_inputs] == 0).all()
+    assert (fan_ins[n_inputs:] >= 1).all()
+
+
+def test_a_full_feedforward_network_holds_every_place():
+    matrix = graphops.feedforward(2, 3, 2, 1.0, rng=np.random.default_rng(0))
+    expected = np.triu(np.ones((7, 7)), 1)
+    expected[:, :2] = 0
+    np.testing.assert_array_equal(matrix.toarray() != 0, expected != 0)
+
+
+@pytest.mark.parametrize("density", [0.4, 0.8])
+def test_every_place_between_two_layers_is_equally_likely(density):
+    rng = np.random.default_rng(7)
+    n_draws = 2000
+    counts = sum(
+        graphops.layered([5, 3], density, rng=rng).toarray()[:5, 5:] != 0 for _ in range(n_draws)
+    )
+    deviation = math.sqrt(n_draws * density * (1 - density))
+    assert np.abs(counts - n_draws * density).max() < 4 * deviation
+
+
+def test_a_hundred_thousand_nodes_take_memory_for_their_edges_only():
+    matrix = graphops.feedforward(1000, 99_000, 10, 4e-5, rng=np.random.default_rng(0))
+    n = 100_010
+    assert matrix.nnz == round(4e-5 * (n * (n - 1) // 2 - 1000 * 999 // 2))
+
+
+@pytest.mark.parametrize(("scale", "gain"), [("he", 2.0), ("glorot", 1.0)])
+def test_weights_scale_with_the_in_degree_of_their_target(scale, gain):
+    sizes = [400, 1000, 20]
+    matrix = graphops.layered(sizes, [0.05, 0.5], rng=np.random.default_rng(3), scale=scale)
+    fan_ins = np.diff(matrix.indptr)
+    standard = matrix.data * np.sqrt(np.repeat(fan_ins, fan_ins) / gain)
+    n = len(standard)
+    assert abs(standard.mean()) < 4 / math.sqrt(n)
+    assert abs(standard.std() - 1) < 4 / math.sqrt(2 * n)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng: graphops.layered([5, 4, 3], 0.5, rng=rng),
+        lambda rng: graphops.feedforward(3, 5, 2, 0.5, rng=rng),
+    ],
+)
+def test_the_generator_decides_everything(make):
+    first, again, other = (make(np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.toarray(), again.toarray())
+    assert (first.toarray() != other.toarray()).any()
+
+
+def test_set_density_gives_about_epsilon_edges_per_node():
+    density = graphops.erdos_renyi_density(784, 1000, 20)
+    assert density * 784 * 1000 == pytest.approx(20 * (784 + 1000))
+    assert graphops.erdos_renyi_density(2, 2, 20) == 1.0
+
+
+def test_an_empty_network_stores_nothing():
+    assert graphops.empty(4).shape == (4, 4)
+    assert graphops.empty(4).nnz == 0
+    assert graphops.empty(4).dtype == np.float32
+
+
+@pytest.mark.parametrize("a", [2.0, -0.25])
+def test_the_growth_parameter_is_the_seeds_loop_counted_in_steps(a):
+    product, b = a, 0.5
+    for n in range(600):
+        found = graphops.growth_parameter(a, n)
+        assert found.sign == math.copysign(1, a)
+        assert found.log_abs == pytest.approx(math.log(abs(product)), rel=1e-13, abs=1e-13)
+        product, b = product * (1 + b), b / 2 + 1
+
+
+def test_the_seeds_condition_ends_only_by_rounding():
+    b, n_steps = 0.5, 0
+    while b < 2:
+        b, n_steps = b / 2 + 1, n_steps + 1
+    assert n_steps == 54
+    assert b / 2 + 1 == b == 2  # and stays there: no bound above 2 is ever reached
+
+
+def test_growth_without_bounds_stays_a_number():
+    growth = graphops.growth_parameter(1.0, 10**15)
+    assert growth.log_abs == pytest.approx(10**15 * math.log(3))
+    assert graphops.growth_parameter(0.0, 10) == (0.0, -math.inf)
+
+
+def test_the_example_is_the_seeds_and_holds_a_cycle():
+    rows = ["".join(str(int(w)) for w in row) for row in graphops.EXAMPLE_MATRIX]
+    assert rows == ["01001", "10100", "00010", "00000", "00010"]
+    assert not graphops.EXAMPLE_MATRIX.flags.writeable
+    graph = nx.from_numpy_array(graphops.EXAMPLE_MATRIX, create_using=nx.DiGraph)
+    assert list(nx.simple_cycles(graph)) == [[0, 1]]
+
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: graphops.layered([3], 0.5, rng=RNG),
+            ValueError,
+            "sizes must name at least two layers; received [3]",
+        ),
+        (
+            lambda: graphops.layered([3, 0], 0.5, rng=RNG),
+            ValueError,
+            "sizes must be at least 1; received 0",
+        ),
+        (
+            lambda: graphops.layered([3, 2, 1], [0.5], rng=RNG),
+            ValueError,
+            "density must be one number or 2; received 1",
+        ),
+        (
+            lambda: graphops.layered([3, 2], -0.1, rng=RNG),
+            ValueError,
+            "density must be from 0 to 1; received -0.1",
+        ),
+        (
+            lambda: graphops.layered([3, 2], 0.5, rng=RNG, scale="lecun"),
+            ValueError,
+            "scale must be one of he, glorot; received 'lecun'",
+        ),
+        (
+            lambda: graphops.feedforward(0, 1, 1, 0.5, rng=RNG),
+            ValueError,
+            "n_inputs must be at least 1; received 0",
+        ),
+        (
+            lambda: graphops.feedforward(1, 1, 1, 0.5, rng=42),
+            TypeError,
+            "rng must be a numpy.random.Generator; received 42",
+        ),
+        (lambda: graphops.empty(-1), ValueError, "n must be at least 0; received -1"),
+        (
+            lambda: graphops.erdos_renyi_density(1, 1, -1),
+            ValueError,
+            "epsilon must be at least 0; received -1.0",
+        ),
+        (
+            lambda: graphops.growth_parameter(math.nan, 1),
+            ValueError,
+            "a must be finite; received nan",
+        ),
+    ],
+)
+def test_bad_arguments_are_named_with_rule_and_value(call, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        call()

@@ -1,0 +1,111 @@
+"""The gate, and the package's border."""
+
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+import graphops
+
+ON_ANY_MATRIX = {
+    "swap_columns": lambda W: graphops.swap_columns(W, 0, 1),
+    "swap_rows": lambda W: graphops.swap_rows(W, 0, 1),
+    "add_column": lambda W: graphops.add_column(W, 0, 1, 1.0),
+    "add_row": lambda W: graphops.add_row(W, 0, 1, 1.0),
+    "assign": lambda W: graphops.assign(W, [0], [1], 1.0),
+    "threshold": lambda W: graphops.threshold(W, 0.0),
+    "threshold_mask": lambda W: graphops.threshold_mask(W, 0.0),
+    "keep_limit": lambda W: graphops.keep_limit(W, 1),
+    "quantile_limit": lambda W: graphops.quantile_limit(W, 0.5),
+}
+ON_SQUARE_MATRICES = {
+    "reorder": lambda W: graphops.reorder(W, [1, 0]),
+    "slogdet": graphops.slogdet,
+    "identity_minus": graphops.identity_minus,
+    "determinant_by_cycles": graphops.determinant_by_cycles,
+    "mason_determinant": graphops.mason_determinant,
+    "immediate_mask": graphops.immediate_mask,
+    "useful_edges": lambda W: graphops.useful_edges(W, [0], [1], 1),
+    "needed_nodes": lambda W: graphops.needed_nodes(W, [0], [1], 1),
+    "evaluation_layers": graphops.evaluation_layers,
+    "strongly_connected": graphops.strongly_connected,
+}
+EVERY_FUNCTION = ON_ANY_MATRIX | ON_SQUARE_MATRICES
+
+each_function = pytest.mark.parametrize("function", EVERY_FUNCTION.values(), ids=EVERY_FUNCTION)
+
+
+@each_function
+@pytest.mark.parametrize(
+    ("matrix", "error", "message"),
+    [
+        (np.zeros(3), ValueError, "W must be two-dimensional; received shape (3,)"),
+        (
+            np.eye(2, dtype=complex),
+            TypeError,
+            "W must hold float32, float64 or integers; received complex128",
+        ),
+        (
+            np.eye(2, dtype=np.float16),
+            TypeError,
+            "W must hold float32, float64 or integers; received float16",
+        ),
+        (
+            np.array([[0.0, 1.0], [-np.inf, 0.0]]),
+            ValueError,
+            "W must be finite; received -inf at (1, 0)",
+        ),
+        (
+            sparse.csr_array(np.array([[0.0, 1.0], [0.0, np.nan]])),
+            ValueError,
+            "W must be finite; received nan at (1, 1)",
+        ),
+    ],
+)
+def test_what_is_no_finite_real_matrix_is_refused_with_a_reason(function, matrix, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        function(matrix)
+
+
+@pytest.mark.parametrize("function", ON_SQUARE_MATRICES.values(), ids=ON_SQUARE_MATRICES)
+def test_what_is_not_square_is_refused_where_nodes_are_meant(function):
+    with pytest.raises(ValueError, match=r"^W must be square; received shape \(2, 3\)$"):
+        function(sparse.csc_array(np.ones((2, 3))))
+
+
+@each_function
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", [np.array, sparse.csc_array])
+def test_no_function_writes_to_its_input(function, form, dtype):
+    original = np.array([[0.5, 2.0], [-1.0, 0.25]], dtype=dtype)
+    matrix = form(original)
+    arrays = [matrix] if form is np.array else [matrix.data, matrix.indices, matrix.indptr]
+    for array in arrays:
+        array.flags.writeable = False
+    function(matrix)
+    np.testing.assert_array_equal(matrix if form is np.array else matrix.toarray(), original)
+
+
+def test_all_that_is_public_is_documented_and_there():
+    assert sorted(graphops.__all__) == graphops.__all__
+    functions = {name for name in graphops.__all__ if callable(getattr(graphops, name))}
+    assert functions >= EVERY_FUNCTION.keys()
+    for name in functions - {"Mode"}:
+        assert getattr(graphops, name).__doc__
+
+
+def test_the_package_imports_numpy_scipy_and_networkx_only():
+    allowed = {"collections", "functools", "graphops", "itertools", "math", "typing"}
+    allowed |= {"networkx", "numpy", "scipy"}
+    found = set()
+    for path in Path(graphops.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module.split(".")[0])
+    assert found <= allowed
+    assert {"networkx", "numpy", "scipy"} <= found
