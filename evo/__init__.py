@@ -1,1 +1,52 @@
-"""Networks stored as matrices: genomes, mutation operators, training, evolution."""
+"""Neural networks whose topology evolves: a network is a matrix, mutation is linear algebra on it.
+
+Data goes one way: :class:`Genome` → operators (:mod:`evo.operators`, chosen by :mod:`evo.policies`) →
+:class:`Phenotype` → trainer (:func:`cnn.train`) → fitness → tables (:mod:`evo.tables`).
+"""
+
+from evo.draft import Draft
+from evo.errors import DataError, EvoMatrixError, ResultsError, SettingsError
+from evo.evolution import Evolution, EvolutionSettings, Generation
+from evo.fitness import FITNESSES, Fitness
+from evo.founders import FounderSettings, found
+from evo.genome import Genome, Role
+from evo.individual import Individual, Job, Task, raise_individual
+from evo.operators import OPERATORS, Operation, Operator, replay
+from evo.phenotype import Phenotype
+from evo.policies import POLICIES, PolicySettings
+from evo.predictor import Predictor, load_network
+from evo.selection import SELECTIONS, SelectionSettings
+from evo.store import load_genomes
+
+__all__ = [
+    "FITNESSES",
+    "OPERATORS",
+    "POLICIES",
+    "SELECTIONS",
+    "DataError",
+    "Draft",
+    "EvoMatrixError",
+    "Evolution",
+    "EvolutionSettings",
+    "Fitness",
+    "FounderSettings",
+    "Generation",
+    "Genome",
+    "Individual",
+    "Job",
+    "Operation",
+    "Operator",
+    "Phenotype",
+    "PolicySettings",
+    "Predictor",
+    "ResultsError",
+    "Role",
+    "SelectionSettings",
+    "SettingsError",
+    "Task",
+    "found",
+    "load_genomes",
+    "load_network",
+    "raise_individual",
+    "replay",
+]

@@ -7,7 +7,8 @@ pass any function of its own.
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from cnn.training import Samples, evaluate
+from cnn.samples import Samples
+from cnn.training import evaluate
 from evo.phenotype import Phenotype
 
 Fitness: TypeAlias = Callable[[Phenotype, Samples], float]

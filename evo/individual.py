@@ -12,16 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.training import (
-    LearningCurve,
-    OptimizerState,
-    Recipe,
-    Samples,
-    TrainingReport,
-    batch_indices,
-    evaluate,
-    train,
-)
+from cnn.recipe import Recipe, batch_indices
+from cnn.samples import Samples
+from cnn.training import LearningCurve, OptimizerState, TrainingReport, evaluate, train
 from evo.draft import Draft
 from evo.fitness import Fitness
 from evo.genome import FloatArray, Genome
@@ -214,8 +207,11 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     if report.status != "ok":
         return _without_result(job, report.status, report.reason, operations, statistics, report)
 
-    validation = evaluate(network, task.validation)
-    fitness = float(task.fitness(network, task.validation))
+    # What is judged is what the genome says: a weight that training has taken below the threshold sleeps.
+    trained_genome = network.to_genome()
+    judged = network if genome.limit is None else Phenotype(trained_genome, task.loss)
+    validation = evaluate(judged, task.validation)
+    fitness = float(task.fitness(judged, task.validation))
     if not np.isfinite(fitness):
         reason = f"fitness must be finite; got {fitness}"
         return _without_result(job, "failed", reason, operations, statistics, report)
@@ -223,7 +219,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         job=job,
         status="ok",
         reason="",
-        genome=network.to_genome(),
+        genome=trained_genome,
         state=OptimizerState(_spread(report.state.slots, network), report.state.step),
         operations=operations,
         statistics=statistics,

@@ -1,1 +1,23 @@
-"""The experiments: data sets, settings, arms, comparison and the command line."""
+"""Experiments: data sets, settings, arms, comparison, results - and the command line.
+
+    experiment = load_experiment("digits")
+    results = run(experiment)
+    print(results.summary())
+"""
+
+from experiments.config import Experiment, load_experiment, preset_names
+from experiments.datasets import DATASETS, Dataset, load_dataset
+from experiments.results import Results, load_results
+from experiments.runner import run
+
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Experiment",
+    "Results",
+    "load_dataset",
+    "load_experiment",
+    "load_results",
+    "preset_names",
+    "run",
+]

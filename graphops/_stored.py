@@ -5,13 +5,15 @@ like any other and nothing is pruned or added up on the way. All functions are O
 n), without a Python loop over entries.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from graphops.validation import BoolArray, FloatArray, IntArray
+
+_Integer = TypeVar("_Integer", bound=np.integer[Any])
 
 INT32_MAX = int(np.iinfo(np.int32).max)
 
@@ -53,7 +55,7 @@ def ranges(starts: IntArray, lengths: IntArray) -> NDArray[np.intp]:
     return numbers
 
 
-def distinct(numbers: IntArray) -> IntArray:
+def distinct(numbers: NDArray[_Integer]) -> NDArray[_Integer]:
     """Return non-negative numbers ascending, each once; much faster here than ``numpy.unique``."""
     ascending = np.sort(numbers, kind="stable")
     return ascending[np.diff(ascending, prepend=-1) > 0]

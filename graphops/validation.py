@@ -14,7 +14,7 @@ from scipy import sparse
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IntArray: TypeAlias = NDArray[np.integer[Any]]
 BoolArray: TypeAlias = NDArray[np.bool_]
-Matrix: TypeAlias = "FloatArray | sparse.csc_array"
+Matrix: TypeAlias = FloatArray | sparse.csc_array
 Mode: TypeAlias = Literal["magnitude", "signed"]
 
 MODES: tuple[str, ...] = get_args(Mode)

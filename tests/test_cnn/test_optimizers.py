@@ -10,7 +10,7 @@ def plain_steps(name, parameters, gradients):
     """Follow the published formulas, in float64 and one vector operation a line."""
     theta = parameters.astype(np.float64)
     velocity, first, second = np.zeros((3, theta.size))
-    for t, g in enumerate(gradients, start=1):
+    for t, g in enumerate(gradients.astype(np.float64), start=1):
         shrunk = RATE * DECAY * theta
         if name == "sgd":
             step = g

@@ -1,0 +1,118 @@
+"""Statistics of a comparison: paired over seeds, with intervals, and a verdict that may be "no difference shown"."""
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+from scipy import stats
+
+LEVEL = 0.95
+"""Level of every interval."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with its confidence interval (Student's t).
+
+    Attributes
+    ----------
+    mean, low, high : float
+        `low` and `high` are −∞ and ∞ where one seed alone says nothing of the spread.
+    n : int
+        Seeds.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the interval's width."""
+        return (self.high - self.low) / 2
+
+
+def interval(values: pd.Series) -> Interval:
+    """Return mean and interval of independent values, one per seed.
+
+    Examples
+    --------
+    >>> interval(pd.Series([1.0, 2.0, 3.0])).mean
+    2.0
+    """
+    numbers = values.dropna().astype(float)
+    n, mean = len(numbers), float(numbers.mean())
+    if n < 2:
+        return Interval(mean, -math.inf, math.inf, n)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * float(numbers.std(ddof=1)) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
+    """Return the column that decides and its direction: accuracy up (1), or in regression loss down (−1)."""
+    if comparison["test_accuracy"].notna().any():
+        return "test_accuracy", 1
+    return "test_loss", -1
+
+
+def paired_difference(
+    comparison: pd.DataFrame, arm: str, other: str, metric: str
+) -> Interval:
+    """Return the interval of arm − other, paired by run and seed.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        The table of that name.
+    arm, other : str
+        Arms in it.
+    metric : str
+        A numeric column.
+    """
+    wide = comparison.pivot_table(index=["run", "seed"], columns="arm", values=metric)
+    return interval(wide[arm] - wide[other])
+
+
+def verdict(comparison: pd.DataFrame, arm: str, other: str) -> str:
+    """Say in one line which of two arms is better, or that no difference is shown."""
+    metric, direction = metric_of(comparison)
+    unit, scale = (" points", 100.0) if metric == "test_accuracy" else ("", 1.0)
+    difference = paired_difference(comparison, arm, other, metric)
+    what = f"{arm} − {other} = {scale * difference.mean:+.3g}{unit} of {metric.replace('_', ' ')}"
+    if difference.n < 2:
+        return f"no difference shown: {what} with one seed, which has no interval"
+    what += (
+        f", {LEVEL:.0%} interval {scale * difference.low:+.3g} to {scale * difference.high:+.3g}, "
+        f"{difference.n} paired seeds"
+    )
+    if difference.low <= 0 <= difference.high:
+        return f"no difference shown: {what}"
+    winner = arm if difference.mean * direction > 0 else other
+    return f"{winner} wins: {what}"
+
+
+def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per arm: mean over seeds of every number, and of the deciding metric the interval.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by arm, in the order evolved, then the others by name.
+    """
+    metric, _ = metric_of(comparison)
+    rows = {}
+    for arm, group in comparison.groupby("arm"):
+        of_metric = interval(group[metric])
+        rows[arm] = {
+            "seeds": of_metric.n,
+            metric: of_metric.mean,
+            "low": of_metric.low,
+            "high": of_metric.high,
+            "parameters": float(group["parameters"].mean()),
+            "macs": float(group["macs"].mean()),
+            "steps": float(group["steps"].mean()),
+            "train_seconds": float(group["train_seconds"].mean()),
+        }
+    order = sorted(rows, key=lambda arm: (arm != "evolved", arm))
+    return pd.DataFrame.from_dict(rows, orient="index").loc[order]

@@ -1,0 +1,175 @@
+"""The settings of an experiment: one pydantic model, read from TOML, checked before any work is done.
+
+A preset is a TOML file in ``experiments/presets``; a user's own file has the same form, and `Experiment(...)` in a script takes
+the same names.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from cnn.recipe import Recipe
+from evo.errors import SettingsError
+from evo.evolution import EvolutionSettings
+from evo.fitness import FITNESSES
+from evo.founders import FounderSettings
+from evo.policies import PolicySettings
+from experiments.datasets import NormalizationMethod
+
+ArmName = Literal["cnn", "mlp", "static"]
+
+
+class DatasetSettings(BaseModel, frozen=True, extra="forbid"):
+    """Which data, and how they are split."""
+
+    name: str = Field("digits", description="a key of experiments.datasets.DATASETS")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="keyword parameters of its loader"
+    )
+    normalization: NormalizationMethod = Field(
+        "standard", description="how inputs are scaled, fitted on the training part"
+    )
+    validation: float = Field(0.15, gt=0, lt=1, description="share for validation")
+    test: float = Field(
+        0.2, gt=0, lt=1, description="share for the test; ignored where the data bring their own"
+    )
+
+
+class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
+    """The networks that evolution is compared with, trained for as many steps as the winner."""
+
+    arms: tuple[ArmName, ...] = Field(
+        ("cnn",),
+        description="cnn: convolution, pooling, rasterisation, hidden, softmax; mlp: one hidden layer; "
+        "static: the winner's founder, trained without evolution",
+    )
+    maps: int = Field(8, ge=1, description="cnn: feature maps")
+    kernel: int = Field(3, ge=1, description="cnn: side of the kernels")
+    hidden: int = Field(32, ge=1, description="cnn, mlp: nodes of the hidden layer")
+    activation: Literal["sigmoid", "tanh", "relu"] = Field("tanh", description="cnn, mlp")
+    learning_rate: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="cnn, mlp: instead of that of [training]"
+    )
+
+
+class Experiment(BaseModel, frozen=True, extra="forbid"):
+    """Everything that decides an experiment's results."""
+
+    name: str = Field(
+        "experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the run's folder"
+    )
+    seed: int = Field(0, ge=0, description="the first seed")
+    seeds: int = Field(3, ge=1, description="how many seeds: seed, seed + 1, …")
+    dataset: DatasetSettings = DatasetSettings()
+    founders: FounderSettings = FounderSettings()
+    evolution: EvolutionSettings = EvolutionSettings()
+    policy: PolicySettings = PolicySettings()
+    training: Recipe = Recipe()
+    baseline: BaselineSettings = BaselineSettings()
+
+    @field_validator("evolution")
+    @classmethod
+    def _fitness_known(cls, evolution: EvolutionSettings) -> EvolutionSettings:
+        if evolution.fitness not in FITNESSES:
+            known = ", ".join(FITNESSES)
+            raise ValueError(f"fitness must be one of {known}; got {evolution.fitness!r}")
+        return evolution
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], source: str) -> Self:
+        """Check settings.
+
+        Parameters
+        ----------
+        values : mapping
+            As read from a TOML file.
+        source : str
+            Where they come from, for messages.
+
+        Raises
+        ------
+        SettingsError
+            At the first setting that breaks a rule: one line naming source, field, rule and value.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError(f"{source}: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """Return the first problem of a validation as one line: field, rule, value received."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{field}: unknown key"
+    rule = first["msg"].removeprefix("Value error, ")
+    rule = rule[0].lower() + rule[1:]
+    value = first["input"]
+    received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
+    return f"{field}: {rule}" + ("" if "got " in rule else received)
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets."""
+    files = resources.files("experiments") / "presets"
+    return sorted(Path(file.name).stem for file in files.iterdir() if file.name.endswith(".toml"))
+
+
+def preset_text(name: str) -> str:
+    """Return a preset's TOML file as it is."""
+    return (resources.files("experiments") / "presets" / f"{name}.toml").read_text("utf-8")
+
+
+def load_experiment(preset: str | Path) -> Experiment:
+    """Load a preset by name, or a TOML file by path.
+
+    Raises
+    ------
+    SettingsError
+        If there is neither, if the file is no TOML, or at the first setting that breaks a rule.
+    """
+    return Experiment.parse(read_settings(preset), str(preset))
+
+
+def read_settings(preset: str | Path) -> dict[str, Any]:
+    """Read a preset or TOML file without checking its fields."""
+    name = str(preset)
+    if name in preset_names():
+        return tomllib.loads(preset_text(name))
+    path = Path(preset)
+    if path.suffix != ".toml":
+        known = ", ".join(preset_names())
+        raise SettingsError(f"unknown preset {name!r}; known: {known} - or give a .toml file")
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: must be TOML in UTF-8 ({error})") from error
+
+
+def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with some replaced, given by dotted name; those that are None stay as they were.
+
+    Examples
+    --------
+    >>> merged({"evolution": {"steps": 5}}, {"evolution.population": 3, "seed": None})
+    {'evolution': {'steps': 5, 'population': 3}}
+    """
+    result = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
+    for dotted, value in changes.items():
+        if value is None:
+            continue
+        *sections, key = dotted.split(".")
+        place = result
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
+    return result

@@ -1,0 +1,30 @@
+"""What a result was made with: versions and machine, for ``environment.json``."""
+
+import os
+import platform
+from importlib import metadata
+from typing import Any
+
+PACKAGES = ("evomatrix", "numpy", "scipy", "numba", "networkx", "pandas", "pyarrow", "ray", "scikit-learn")
+
+
+def environment() -> dict[str, Any]:
+    """Describe versions and machine."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a kernel file, not a path of ours
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor()

@@ -1,0 +1,56 @@
+"""What the command line shows of results."""
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.results import Results
+
+
+def show_results(results: Results, console: Console) -> None:
+    """Print the comparison, the verdicts, the cost of the search and where everything lies."""
+    console.print(comparison_table(results))
+    for line in results.verdicts():
+        console.print(line, highlight=False)
+    console.print(search_cost(results), highlight=False)
+    for path in results.paths:
+        console.print(f"Results: {path}", highlight=False, soft_wrap=True)
+
+
+def comparison_table(results: Results) -> Table:
+    """Return the comparison on the test part as a table, one row per arm."""
+    summary = results.summary()
+    metric = summary.columns[1]
+    percent = metric == "test_accuracy"
+    table = Table(title=f"Test part, read once; mean over seeds, {metric.replace('_', ' ')} with 95 % interval")
+    table.add_column("network", style="bold")
+    headings = ("accuracy" if percent else "loss", "parameters", "MACs a sample", "steps", "training s")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for arm, row in summary.iterrows():
+        scale, form = (100.0, "{:.1f} %") if percent else (1.0, "{:.4g}")
+        half = (row["high"] - row["low"]) / 2 * scale
+        shown = form.format(row[metric] * scale)
+        if math.isfinite(half):
+            shown += f" ± {half:.1f}" if percent else f" ± {half:.2g}"
+        table.add_row(
+            f"{arm} ({int(row['seeds'])} seed{'s' if row['seeds'] > 1 else ''})",
+            shown,
+            f"{row['parameters']:,.0f}",
+            f"{row['macs']:,.0f}",
+            f"{row['steps']:,.0f}",
+            f"{row['train_seconds']:.2f}",
+        )
+    return table
+
+
+def search_cost(results: Results) -> str:
+    """Return one line on what the whole search cost."""
+    runs = results.runs
+    return (
+        f"The whole search: {int(runs['individuals'].sum()):,} networks, "
+        f"{int(runs['search_steps'].sum()):,} gradient steps, "
+        f"{float(runs['search_macs'].sum()):.2g} multiply-accumulates forward, "
+        f"{float(runs['search_seconds'].sum()):.0f} s, over {len(runs)} seed{'s' if len(runs) > 1 else ''}"
+    )

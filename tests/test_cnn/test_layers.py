@@ -1,0 +1,380 @@
+import math
+
+import numpy as np
+import pytest
+import scipy.signal
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnn import functional
+from cnn.activations import ACTIVATIONS
+from cnn.convolution import ConvolutionLayer
+from cnn.hidden import HiddenLayer
+from cnn.layers import LAYERS
+from cnn.output import SoftmaxLayer
+from cnn.pooling import PoolingLayer
+from cnn.rasterization import RasterizationLayer
+
+BATCH = 3
+IMAGE, VECTOR = (2, 5, 6), (7,)
+
+CASES = {
+    **{
+        f"convolution {activation}": (lambda a=activation: ConvolutionLayer(3, (3, 2), a), IMAGE)
+        for activation in ACTIVATIONS
+    },
+    "convolution, kernel as large as the image": (lambda: ConvolutionLayer(2, (5, 6)), IMAGE),
+    "convolution, 1×1": (lambda: ConvolutionLayer(2, 1), IMAGE),
+    "convolution, shared": (lambda: ConvolutionLayer(3, 3, kernels="shared"), IMAGE),
+    "convolution, table": (
+        lambda: ConvolutionLayer(3, (2, 3), connections=[[0], [2, 0], [3]]),
+        (4, 4, 5),
+    ),
+    "convolution, shared table": (
+        lambda: ConvolutionLayer(2, 2, kernels="shared", connections=[[1, 2], [0]]),
+        (3, 4, 4),
+    ),
+    **{
+        f"pooling {method} {border} {shape}": (
+            lambda m=method, b=border: PoolingLayer(m, b),
+            shape,
+        )
+        for method in ("max", "mean", "gaussian", "trainable")
+        for border in ("drop", "pad")
+        for shape in ((2, 4, 6), (2, 5, 7))
+    },
+    "rasterization": (RasterizationLayer, IMAGE),
+    **{
+        f"hidden {activation}": (lambda a=activation: HiddenLayer(4, a), VECTOR)
+        for activation in ACTIVATIONS
+    },
+    "softmax": (lambda: SoftmaxLayer(4), VECTOR),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request, rng):
+    """Return a float64 layer with random parameters, and an input."""
+    make, shape = CASES[request.param]
+    layer = make().build(shape, rng=rng, dtype=np.float64)
+    layer.parameters[...] = rng.normal(0, 0.5, layer.parameters.shape)
+    return layer, rng.normal(size=(*shape, BATCH))
+
+
+def test_every_layer_class_is_tried():
+    assert {type(make()) for make, _ in CASES.values()} == set(LAYERS.values())
+
+
+def test_backpropagation_gives_the_slopes_by_input_and_parameters(case, rng, central_difference):
+    layer, x = case
+    direction = rng.normal(size=(*layer.output_shape, BATCH))
+
+    def loss():
+        return float(np.sum(layer.scores(x) * direction))
+
+    by_input = central_difference(loss, x)
+    by_parameters = central_difference(loss, layer.parameters)
+    loss()
+    np.testing.assert_allclose(layer.backpropagate(direction), by_input, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(layer.gradient, by_parameters, rtol=1e-6, atol=1e-8)
+
+
+def test_the_shapes_are_those_announced(case):
+    layer, x = case
+    output = layer.output(x)
+    assert output.shape == layer.scores(x).shape == (*layer.output_shape, BATCH)
+    assert layer.backpropagate(np.ones_like(output)).shape == x.shape
+    assert layer.parameters.shape == layer.gradient.shape == (layer.parameter_count,)
+
+
+def test_a_second_pass_repeats_the_first_whatever_came_between(case, rng):
+    layer, x = case
+    direction = rng.normal(size=(*layer.output_shape, BATCH))
+
+    def both():
+        return layer.scores(x).copy(), layer.backpropagate(direction).copy(), layer.gradient.copy()
+
+    first = both()
+    for batch in (1, 5, BATCH):
+        layer.output(rng.normal(size=(*layer.input_shape, batch)))
+        layer.backpropagate(rng.normal(size=(*layer.output_shape, batch)))
+    for before, after in zip(first, both(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_neither_input_nor_gradient_is_written_to(case, rng):
+    layer, x = case
+    direction = rng.normal(size=(*layer.output_shape, BATCH))
+    copies = x.copy(), direction.copy()
+    layer.scores(x)
+    layer.backpropagate(direction)
+    np.testing.assert_array_equal(x, copies[0])
+    np.testing.assert_array_equal(direction, copies[1])
+
+
+def test_samples_do_not_see_one_another(case):
+    layer, x = case
+    together = layer.output(x).copy()
+    for b in range(BATCH):
+        alone = layer.output(np.ascontiguousarray(x[..., [b]]))
+        np.testing.assert_allclose(alone[..., 0], together[..., b], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_float32_agrees_with_float64(name, rng):
+    make, shape = CASES[name]
+    wide = make().build(shape, rng=np.random.default_rng(1), dtype=np.float64)
+    narrow = make().build(shape, rng=np.random.default_rng(1))
+    x = rng.normal(size=(*shape, BATCH)).astype(np.float32)
+    direction = rng.normal(size=(*wide.output_shape, BATCH)).astype(np.float32)
+    np.testing.assert_allclose(narrow.parameters, wide.parameters, rtol=1e-6)
+    output = narrow.scores(x)
+    assert output.dtype == np.float32
+    np.testing.assert_allclose(output, wide.scores(x.astype(float)), atol=1e-5)
+    by_input = narrow.backpropagate(direction)
+    assert by_input.dtype == np.float32
+    np.testing.assert_allclose(by_input, wide.backpropagate(direction.astype(float)), atol=1e-5)
+    np.testing.assert_allclose(narrow.gradient, wide.gradient, atol=3e-5)
+
+
+def test_a_convolution_layer_is_the_documents_formula(rng):
+    """O_k = φ(Σ_c X_c *_v Θ_kc + b_k), and S12 back, written with scipy.signal."""
+    layer = ConvolutionLayer(3, (3, 2), "tanh").build((2, 5, 6), rng=rng, dtype=np.float64)
+    layer.bias[:] = rng.normal(size=3)
+    x, gradient = rng.normal(size=(2, 5, 6, 1)), rng.normal(size=(3, 3, 5, 1))
+    kernels = layer.weights.reshape(3, 2, 3, 2)
+    convolve, rot180 = scipy.signal.convolve2d, functional.rot180
+
+    output = layer.output(x)[..., 0]
+    by_input = layer.backpropagate(gradient)[..., 0]
+    for k in range(3):
+        net = sum(convolve(x[c, ..., 0], kernels[k, c], "valid") for c in range(2))
+        np.testing.assert_allclose(output[k], np.tanh(net + layer.bias[k]))
+    delta = gradient[..., 0] * (1 - output**2)
+    for c in range(2):
+        expected = sum(convolve(delta[k], rot180(kernels[k, c]), "full") for k in range(3))
+        np.testing.assert_allclose(by_input[c], expected)
+    by_kernels = layer.gradient[:36].reshape(3, 2, 3, 2)
+    for k in range(3):
+        for c in range(2):
+            expected = rot180(convolve(x[c, ..., 0], rot180(delta[k]), "valid"))
+            np.testing.assert_allclose(by_kernels[k, c], expected)
+    np.testing.assert_allclose(layer.gradient[36:], delta.sum(axis=(1, 2)))
+
+
+def test_a_shared_kernel_is_the_documents_formula(rng):
+    """O_k = φ((Σ_c X_c) *_v Θ_k + b_k), ∂E/∂Θ_k = rot180((Σ_c X_c) *_v rot180(Δ_k)) (S8, S12)."""
+    layer = ConvolutionLayer(2, 3, "sigmoid", kernels="shared")
+    layer.build((3, 6, 5), rng=rng, dtype=np.float64)
+    x, gradient = rng.normal(size=(3, 6, 5, 1)), rng.normal(size=(2, 4, 3, 1))
+    summed = x[..., 0].sum(axis=0)
+    output = layer.output(x)[..., 0]
+    layer.backpropagate(gradient)
+    delta = gradient[..., 0] * output * (1 - output)
+    for k in range(2):
+        net = scipy.signal.convolve2d(summed, layer.weights[k], "valid") + layer.bias[k]
+        np.testing.assert_allclose(output[k], scipy.special.expit(net))
+        expected = functional.rot180(
+            scipy.signal.convolve2d(summed, functional.rot180(delta[k]), "valid")
+        )
+        np.testing.assert_allclose(layer.gradient[: 2 * 9].reshape(2, 3, 3)[k], expected)
+
+
+def test_a_connection_table_is_full_connection_with_absent_kernels_at_zero(rng):
+    table = [[1], [0, 2]]
+    sparse = ConvolutionLayer(2, 2, connections=table).build((3, 4, 4), rng=rng, dtype=np.float64)
+    full = ConvolutionLayer(2, 2).build((3, 4, 4), rng=rng, dtype=np.float64)
+    kernels = np.zeros((2, 3, 2, 2))
+    kernels[[0, 1, 1], [1, 0, 2]] = sparse.weights
+    full.weights[...] = kernels.reshape(-1, 2, 2)
+    x, gradient = rng.normal(size=(3, 4, 4, 5)), rng.normal(size=(2, 3, 3, 5))
+    np.testing.assert_allclose(sparse.output(x), full.output(x))
+    np.testing.assert_allclose(sparse.backpropagate(gradient), full.backpropagate(gradient))
+    assert sparse.parameter_count == 3 * 4 + 2
+    assert sparse.macs == 3 * 4 * 9
+
+
+@given(
+    maps=st.integers(1, 4),
+    n_maps=st.integers(1, 3),
+    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    excess=st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    batch=st.sampled_from([1, 2, 17]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_convolutions_of_any_shape_equal_the_reference(
+    *, maps, n_maps, kernel, excess, batch, seed
+):
+    rng = np.random.default_rng(seed)
+    shape = (maps, kernel[0] + excess[0], kernel[1] + excess[1])
+    layer = ConvolutionLayer(n_maps, kernel, "identity").build(shape, rng=rng, dtype=np.float64)
+    x = rng.normal(size=(*shape, batch))
+    kernels = layer.weights.reshape(n_maps, maps, *kernel)
+    output = layer.output(x)
+    for k in range(n_maps):
+        for b in (0, batch - 1):
+            expected = sum(functional.conv2d(x[c, ..., b], kernels[k, c]) for c in range(maps))
+            np.testing.assert_allclose(output[k, ..., b], expected, atol=1e-12)
+
+
+def test_images_wider_than_a_segment_are_no_different(rng):
+    """The compiled loops cut long rows into segments."""
+    layer = ConvolutionLayer(1, 3, "identity").build((1, 4, 40), rng=rng, dtype=np.float64)
+    x, gradient = rng.normal(size=(1, 4, 40, 64)), rng.normal(size=(1, 2, 38, 64))
+    np.testing.assert_allclose(
+        layer.output(x)[0, ..., 63], functional.conv2d(x[0, ..., 63], layer.weights[0])
+    )
+    layer.backpropagate(gradient)
+    expected = sum(
+        functional.rot180(functional.conv2d(x[0, ..., b], functional.rot180(gradient[0, ..., b])))
+        for b in range(64)
+    )
+    np.testing.assert_allclose(layer.gradient[:9].reshape(3, 3), expected, atol=1e-10)
+
+
+@given(
+    method=st.sampled_from(["max", "mean", "gaussian"]),
+    border=st.sampled_from(["drop", "pad"]),
+    rows=st.integers(2, 9),
+    columns=st.integers(2, 9),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None)
+def test_pooling_equals_downsampling_map_by_map(method, border, rows, columns, seed):
+    rng = np.random.default_rng(seed)
+    layer = PoolingLayer(method, border).build((2, rows, columns), rng=rng, dtype=np.float64)
+    x = rng.normal(size=(2, rows, columns, 3))
+    output = layer.output(x)
+    for k in range(2):
+        for b in range(3):
+            expected = functional.downsample(x[k, ..., b], method, border)
+            np.testing.assert_allclose(output[k, ..., b], expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("border", ["drop", "pad"])
+def test_the_documents_rule_for_max_copies_the_residual_to_all_points(border, rng):
+    layer = PoolingLayer("max", border, "copy").build((2, 5, 4), rng=rng, dtype=np.float64)
+    x = rng.normal(size=(2, 5, 4, 3))
+    gradient = rng.normal(size=layer.output(x).shape)
+    back = layer.backpropagate(gradient)
+    for k in range(2):
+        for b in range(3):
+            expected = functional.upsample(gradient[k, ..., b], (5, 4), "copy")
+            np.testing.assert_array_equal(back[k, ..., b], expected)
+
+
+def test_the_true_gradient_of_max_goes_to_the_winner_alone(rng):
+    layer = PoolingLayer("max").build((1, 2, 2), rng=rng)
+    x = np.array([1, 4, 2, 3], np.float32).reshape(1, 2, 2, 1)
+    assert layer.output(x).item() == 4
+    back = layer.backpropagate(np.full((1, 1, 1, 1), 7, np.float32))
+    np.testing.assert_array_equal(back.reshape(-1), [0, 7, 0, 0])
+
+
+def test_a_padded_zero_may_win_and_then_keeps_the_gradient(rng):
+    layer = PoolingLayer("max", "pad").build((1, 1, 1), rng=rng)
+    assert layer.output(np.full((1, 1, 1, 1), -2, np.float32)).item() == 0
+    assert layer.backpropagate(np.ones((1, 1, 1, 1), np.float32)).item() == 0
+
+
+def test_trainable_pooling_starts_as_the_mean(rng):
+    x = rng.normal(size=(2, 4, 4, 3)).astype(np.float32)
+    trainable = PoolingLayer("trainable").build((2, 4, 4), rng=rng)
+    mean = PoolingLayer("mean").build((2, 4, 4), rng=rng)
+    assert trainable.parameter_count == 4
+    np.testing.assert_array_equal(trainable.output(x), mean.output(x))
+
+
+def test_rasterization_goes_pixel_by_pixel_and_map_after_map(rng):
+    x = np.arange(2 * 3 * 4 * 2.0).reshape(2, 3, 4, 2)
+    layer = RasterizationLayer().build((2, 3, 4), rng=rng)
+    vector = layer.output(x)
+    for b in range(2):
+        in_order = [x[m, r, c, b] for m in range(2) for r in range(3) for c in range(4)]
+        np.testing.assert_array_equal(vector[:, b], in_order)
+    np.testing.assert_array_equal(layer.backpropagate(vector), x)
+
+
+def test_a_hidden_layer_is_the_documents_formula(rng):
+    """δ = ∂E/∂o ∘ φ'(n), ∂E/∂Θ = δ xᵀ, ∂E/∂b = δ, ∂E/∂x = Θᵀ δ (S3)."""
+    layer = HiddenLayer(4, "sigmoid").build((3,), rng=rng, dtype=np.float64)
+    x, gradient = rng.normal(size=(3, 1)), rng.normal(size=(4, 1))
+    output = layer.output(x)
+    np.testing.assert_allclose(output, scipy.special.expit(layer.weights @ x + layer.bias[:, None]))
+    delta = gradient * output * (1 - output)
+    np.testing.assert_allclose(layer.backpropagate(gradient), layer.weights.T @ delta)
+    np.testing.assert_allclose(layer.gradient, np.concatenate([(delta @ x.T).ravel(), delta[:, 0]]))
+
+
+def test_a_softmax_layer_gives_probabilities_and_scores(rng):
+    layer = SoftmaxLayer(5).build((3,), rng=rng, dtype=np.float64)
+    x = rng.normal(size=(3, 4))
+    scores = layer.scores(x).copy()
+    np.testing.assert_allclose(scores, layer.weights @ x + layer.bias[:, None])
+    np.testing.assert_allclose(layer.output(x), scipy.special.softmax(scores, axis=0))
+
+
+def test_the_documents_arithmetic_on_a_large_image_holds():
+    """S5: a million pixels to a thousand nodes, against 10×10 receptive fields with sharing."""
+    hidden = HiddenLayer(1000)
+    hidden.configure((1_000_000,))
+    assert hidden.macs == 10**9
+    assert hidden.parameter_count == 10**9 + 1000
+
+    convolution = ConvolutionLayer(1, 10)
+    convolution.configure((1, 1000, 1000))
+    assert convolution.output_shape == (1, 991, 991)
+    assert convolution.macs == 991 * 991 * 100
+    assert convolution.parameter_count == 100 + 1
+
+    pooling = PoolingLayer("max", "pad")
+    pooling.configure(convolution.output_shape)
+    assert pooling.output_shape == (1, 496, 496)
+
+
+@pytest.mark.parametrize("scheme", ["tanh", "relu"])
+def test_starting_weights_keep_the_size_of_signals(scheme, rng):
+    layer = HiddenLayer(400, scheme).build((400,), rng=rng, dtype=np.float64)
+    limit = math.sqrt(6 / (800 if scheme == "tanh" else 400))
+    assert np.abs(layer.weights).max() == pytest.approx(limit, rel=1e-3)
+    assert layer.weights.mean() == pytest.approx(0, abs=0.01 * limit)
+    assert not layer.bias.any()
+
+
+def test_the_same_seed_gives_the_same_layer():
+    def build(seed):
+        return ConvolutionLayer(2, 3).build((1, 5, 5), rng=np.random.default_rng(seed)).parameters
+
+    np.testing.assert_array_equal(build(4), build(4))
+    assert (build(4) != build(5)).any()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (ConvolutionLayer(2, 4), (1, 3, 9), "4×4 kernel does not fit into maps of 3×9"),
+        (ConvolutionLayer(2, 0), (1, 3, 9), "0×0 kernel"),
+        (ConvolutionLayer(0, 2), (1, 3, 9), "n_maps must be at least 1, not 0"),
+        (ConvolutionLayer(2, 2), (9,), "needs images"),
+        (ConvolutionLayer(2, 2, "step"), (1, 3, 9), "activation must be one of"),
+        (ConvolutionLayer(2, 2, kernels="own"), (1, 3, 9), "kernels must be one of"),
+        (ConvolutionLayer(2, 2, connections=[[0]]), (1, 3, 9), "connections must name"),
+        (ConvolutionLayer(1, 2, connections=[[]]), (1, 3, 9), "connections must name"),
+        (ConvolutionLayer(1, 2, connections=[[1]]), (1, 3, 9), "input maps 0 … 0"),
+        (PoolingLayer("min"), (1, 4, 4), "method must be one of"),
+        (PoolingLayer("max", "wrap"), (1, 4, 4), "border must be"),
+        (PoolingLayer("max", "pad", "spread"), (1, 4, 4), "max_gradient must be one of"),
+        (PoolingLayer("max", "drop"), (1, 1, 4), "nothing to pool"),
+        (PoolingLayer(), (4,), "needs images"),
+        (RasterizationLayer(), (4, 4), "needs images"),
+        (HiddenLayer(3), (1, 4, 4), "a RasterizationLayer turns images into vectors"),
+        (HiddenLayer(0), (4,), "at least 1 node, not 0"),
+        (HiddenLayer(3, "step"), (4,), "activation must be one of"),
+        (SoftmaxLayer(3), (4, 4), "needs vectors"),
+    ],
+)
+def test_what_does_not_fit_is_named(layer, shape, message, rng):
+    with pytest.raises(ValueError, match=message):
+        layer.build(shape, rng=rng)
