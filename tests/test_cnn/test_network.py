@@ -66,6 +66,15 @@ def test_two_convolutions_and_poolings_still_have_the_right_gradient(rng, centra
     np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-9)
 
 
+def test_layers_without_parameters_may_come_first(rng, central_difference):
+    layers = [PoolingLayer(), RasterizationLayer(), HiddenLayer(3), SoftmaxLayer(2)]
+    network = Network(layers, (5, 4), rng=rng, dtype=np.float64)
+    inputs, targets = data(rng, "cross_entropy", shape=(5, 4), k=2)
+    _, gradient = network.loss_and_gradients(inputs, targets)
+    slopes = central_difference(lambda: network.loss(inputs, targets), network.parameters)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-9)
+
+
 def test_squared_error_of_sigmoid_outputs_is_the_documents_mlp(rng):
     """δ_Y = (o − t) ∘ φ'(n), δ_Q = (Θ_Rᵀ δ_R) ∘ φ'(n_Q) (S3)."""
     hidden, last = HiddenLayer(4, "tanh"), HiddenLayer(2, "sigmoid")
