@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import functools
 import hashlib
+import importlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -128,8 +129,13 @@ def single_threaded_blas() -> Iterator[None]:
     """Run a block with one BLAS thread.
 
     OpenBLAS splits sums by its thread count, and so gives other last bits with another count.
-    Entering takes some
-    0.2 ms.
     """
-    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
+    with _blas_libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+@functools.cache
+def _blas_libraries() -> threadpoolctl.ThreadpoolController:
+    """Find the BLAS of NumPy and that of SciPy once: a search through all loaded libraries takes milliseconds."""
+    importlib.import_module("scipy.linalg")
+    return threadpoolctl.ThreadpoolController()

@@ -150,6 +150,7 @@ class ConvolutionLayer(Layer):
 
         (maps, rows, columns, batch) to (n_maps, rows − p + 1, columns − q + 1, batch).
         """
+        self._check_input(x)
         out = self._buffer("out", (*self.output_shape, x.shape[3]))
         convolution_kernels.correlate(
             x.reshape(-1),
@@ -166,6 +167,7 @@ class ConvolutionLayer(Layer):
 
     def residual(self, gradient: FloatArray) -> FloatArray:
         """Return Δ = ∂E/∂O ∘ φ'(n), and fill in ∂E/∂Θ and ∂E/∂b."""
+        self._check_gradient(gradient, self._output.shape[3])
         p, q = self._kernel_shape
         delta = self._buffer("delta", gradient.shape)
         self._activation.chain(gradient.reshape(-1), self._output.reshape(-1), delta.reshape(-1))

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 - kernels take no keywords
 """The two loops of a convolution: add up shifted images, and correlate with shifted images."""
 
 from cnn.arrays import FloatArray, FloatVector, IntArray

@@ -115,6 +115,11 @@ class Layer(ABC):
         -------
         FloatArray
             Shape (*output_shape, batch).
+
+        Raises
+        ------
+        ValueError
+            Where `x` has another shape.
         """
 
     def scores(self, x: FloatArray) -> FloatArray:
@@ -134,6 +139,11 @@ class Layer(ABC):
         FloatArray
             ∂E/∂x, shape (*input_shape, batch). The layer's `gradient` vector holds
             ∂E/∂(parameters) afterwards: overwritten, not added to.
+
+        Raises
+        ------
+        ValueError
+            Where the gradient does not have the shape of the last output.
         """
         return self.input_gradient(self.residual(gradient))
 
@@ -160,6 +170,20 @@ class Layer(ABC):
             buffer = np.zeros(shape, self.parameters.dtype if dtype is None else dtype)
             self._buffers[name] = buffer
         return buffer
+
+    def _check_input(self, x: FloatArray) -> None:
+        """Raise ValueError unless x has the layer's input shape: compiled loops do not look."""
+        if x.shape[:-1] != self.input_shape:
+            raise ValueError(
+                f"x must have the shape {self.input_shape} and a batch axis, not {x.shape}"
+            )
+
+    def _check_gradient(self, gradient: FloatArray, batch: int) -> None:
+        """Raise ValueError unless a gradient belongs to the output of the batch seen last."""
+        if gradient.shape != (*self.output_shape, batch):
+            raise ValueError(
+                f"gradient must have the shape {(*self.output_shape, batch)}, not {gradient.shape}"
+            )
 
 
 def check_image(layer: str, input_shape: Shape) -> None:

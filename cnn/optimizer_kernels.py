@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 - all optimisers share one signature, and kernels take no keywords
 """One optimiser step each, compiled: flat vectors, in place.
 
 All share one signature. θ is `parameters`, g the `gradient`, η the `rate` and λ the `weight_decay`.

@@ -91,7 +91,9 @@ class PoolingLayer(Layer):
 
     def output(self, x: FloatArray) -> FloatArray:
         """Halve the maps: (maps, rows, columns, batch) to about half of rows and columns."""
-        shape = (*self.output_shape, x.shape[3])
+        self._check_input(x)
+        self._batch = x.shape[3]
+        shape = (*self.output_shape, self._batch)
         if self.method == "max":
             out, winner = self._buffer("out", shape), self._buffer("winner", shape, np.int8)
             pooling_kernels.max_pool(x, out, winner)
@@ -108,6 +110,7 @@ class PoolingLayer(Layer):
 
     def residual(self, gradient: FloatArray) -> FloatArray:
         """Return the gradient by the pooled maps, and fill in that of gains and biases."""
+        self._check_gradient(gradient, self._batch)
         if self.method != "trainable":
             return gradient
         maps = self.input_shape[0]

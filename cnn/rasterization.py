@@ -23,6 +23,7 @@ class RasterizationLayer(Layer):
 
     def output(self, x: FloatArray) -> FloatArray:
         """Lay out (maps, rows, columns, batch) as (maps · rows · columns, batch)."""
+        self._check_input(x)
         return x.reshape(*self.output_shape, x.shape[-1])
 
     def input_gradient(self, delta: FloatArray) -> FloatArray:

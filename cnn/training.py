@@ -210,7 +210,7 @@ def train(
     Raises
     ------
     ValueError
-        Where a count is out of range, or `state` does not fit the optimiser and the parameters.
+        Where a count is out of range, or `state` or the gradient does not fit the parameters.
     """
     started = time.perf_counter()
     at_least(1, steps=steps)
@@ -238,6 +238,7 @@ def train(
                 reason = f"loss {value:g} at step {first_step + done}"
                 break
             if done == 0:
+                _check_gradient(gradient, parameters)
                 limit = EXPLOSION_FACTOR * abs(value) + EXPLOSION_OFFSET
             losses.append(value)
             recorded = (first_step + done + 1) % interval == 0 or done + 1 == steps
@@ -328,6 +329,15 @@ def _batches(
             all_inputs.take(chosen, axis=0, out=inputs, mode="clip")
             all_targets.take(chosen, axis=0, out=targets, mode="clip")
             yield inputs, targets
+
+
+def _check_gradient(gradient: FloatVector, parameters: FloatVector) -> None:
+    """Raise ValueError unless the gradient lies beside the parameters: kernels do not look."""
+    if gradient.shape != parameters.shape or gradient.dtype != parameters.dtype:
+        raise ValueError(
+            f"the gradient must have the parameters' shape {parameters.shape} and dtype "
+            f"{parameters.dtype}, not {gradient.shape} and {gradient.dtype}"
+        )
 
 
 def _norm(vector: FloatVector) -> float:

@@ -33,9 +33,7 @@ def activation_code(name: str) -> int:
     return ACTIVATIONS.index(name)
 
 
-def activation_codes(
-    names: str | list[str] | tuple[str, ...], n_nodes: int
-) -> NDArray[np.uint8]:
+def activation_codes(names: str | list[str] | tuple[str, ...], n_nodes: int) -> NDArray[np.uint8]:
     """Return one code per node from one name for all, or one name each."""
     if isinstance(names, str):
         return np.full(n_nodes, activation_code(names), dtype=np.uint8)

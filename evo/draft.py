@@ -66,13 +66,12 @@ class Draft:
         """Number of edges: stored entries that the threshold lets through."""
         if self.limit is None:
             return self.n_stored
-        return int(
-            graphops.threshold_mask(self.weights, self.limit, self.threshold_mode).sum()
-        )
+        return int(graphops.threshold_mask(self.weights, self.limit, self.threshold_mode).sum())
 
     def column_sizes(self) -> NDArray[np.integer[Any]]:
         """Return the number of stored entries of each column (in-degree), shape (n,)."""
-        return np.diff(self.weights.indptr)
+        sizes: NDArray[np.integer[Any]] = np.diff(self.weights.indptr)
+        return sizes
 
     def row_sizes(self) -> NDArray[np.integer[Any]]:
         """Return the number of stored entries of each row (out-degree), shape (n,)."""

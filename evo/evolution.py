@@ -91,9 +91,7 @@ class Evolution:
         As many as the population has slots.
     """
 
-    def __init__(
-        self, settings: EvolutionSettings, task: Task, founders: Sequence[Genome]
-    ) -> None:
+    def __init__(self, settings: EvolutionSettings, task: Task, founders: Sequence[Genome]) -> None:
         if len(founders) != settings.population:
             raise ValueError(
                 f"founders must be as many as the population ({settings.population}); got {len(founders)}"

@@ -1,7 +1,7 @@
 """Fitness: a number per trained network, always maximised.
 
-A fitness is a function of the trained network and the validation samples. The registry holds the usual ones; a script may
-pass any function of its own.
+A fitness is a function of the trained network and the validation samples. The registry holds the usual ones; a script
+may pass any function of its own.
 """
 
 from collections.abc import Callable, Mapping

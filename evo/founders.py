@@ -17,7 +17,9 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         description="feedforward: any node may speak to any later one; layered: inputs, one hidden layer, outputs",
     )
     hidden: int = Field(32, ge=0, description="hidden nodes")
-    density: float = Field(0.2, gt=0, le=1, description="share of the possible places that hold an edge")
+    density: float = Field(
+        0.2, gt=0, le=1, description="share of the possible places that hold an edge"
+    )
     activation: Literal["sigmoid", "tanh", "relu", "leaky_relu"] = Field(
         "tanh", description="activation of hidden nodes"
     )

@@ -135,7 +135,7 @@ class Genome:
         (2, 1)
         """
         if sparse.issparse(matrix):
-            columns = sparse.csc_array(matrix)  # type: ignore[arg-type]
+            columns = sparse.csc_array(matrix)
         else:
             dense = np.asarray(matrix)
             if dense.ndim != 2:
@@ -274,7 +274,12 @@ def _check(genome: Genome) -> None:
             f"bias must have the dtype of values ({genome.values.dtype}); got {genome.bias.dtype}"
         )
     indptr, indices = genome.indptr, genome.indices
-    if indptr.shape != (n + 1,) or indptr[0] != 0 or indptr[-1] != nnz or np.any(np.diff(indptr) < 0):
+    if (
+        indptr.shape != (n + 1,)
+        or indptr[0] != 0
+        or indptr[-1] != nnz
+        or np.any(np.diff(indptr) < 0)
+    ):
         raise ValueError(f"indptr must rise from 0 to {nnz} in {n + 1} steps")
     if indices.shape != (nnz,) or (nnz and not 0 <= indices.min() <= indices.max() < n):
         raise ValueError(f"indices must be {nnz} node positions in [0, {n})")
@@ -295,7 +300,9 @@ def _check(genome: Genome) -> None:
     if n and genome.activations.max() >= len(ACTIVATIONS):
         raise ValueError(f"activations must be codes below {len(ACTIVATIONS)}")
     if genome.threshold_mode not in ("magnitude", "signed"):
-        raise ValueError(f"threshold_mode must be magnitude or signed; got {genome.threshold_mode!r}")
+        raise ValueError(
+            f"threshold_mode must be magnitude or signed; got {genome.threshold_mode!r}"
+        )
     if isinstance(genome.limit, np.ndarray) and genome.limit.shape != (n,):
         raise ValueError(f"limit must be one number or have shape ({n},); got {genome.limit.shape}")
     if genome.limit is not None and not np.isfinite(genome.limit).all():

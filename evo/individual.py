@@ -176,7 +176,7 @@ def raise_individual(task: Task, job: Job) -> Individual:
     """
     try:
         return _modify_train_evaluate(task, job)
-    except Exception as error:  # noqa: BLE001 - recorded as the individual's reason, see above
+    except Exception as error:
         return _without_result(job, "failed", f"{type(error).__name__}: {error}")
 
 

@@ -145,12 +145,12 @@ def apply_threshold(draft: Draft, parameters: Parameters) -> None:
 
 
 def propose_swap_columns(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """Two hidden or output nodes, at least one of which listens to something."""
+    """Choose two hidden or output nodes, at least one of which listens to something."""
     return _propose_swap(_listeners(draft), draft.column_sizes(), proposing.rng)
 
 
 def propose_swap_rows(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """Two nodes that may speak to others, at least one of which does."""
+    """Choose two nodes that may speak to others, at least one of which does."""
     return _propose_swap(_speakers(draft), draft.row_sizes(), proposing.rng)
 
 
@@ -179,12 +179,12 @@ def apply_swap_rows(draft: Draft, parameters: Parameters) -> None:
 
 
 def propose_add_column(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """A node with inputs of its own, another that shall listen to them as well, and a bounded factor."""
+    """Choose a node with inputs of its own, another that shall hear them as well, and a bounded factor."""
     return _propose_addition(_listeners(draft), draft, draft.weights, proposing)
 
 
 def propose_add_row(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """A node with listeners of its own, another that shall speak to them as well, and a bounded factor."""
+    """Choose a node with listeners of its own, another that shall reach them as well, and a bounded factor."""
     # A row of W is a column of its transpose.
     return _propose_addition(_speakers(draft), draft, draft.weights.T.tocsc(), proposing)
 
@@ -254,7 +254,8 @@ def propose_move(draft: Draft, proposing: Proposing) -> Parameters | None:
         partners = np.concatenate(
             [
                 weights.indices[weights.indptr[node] : weights.indptr[node + 1]],
-                np.searchsorted(weights.indptr, np.flatnonzero(weights.indices == node), "right") - 1,
+                np.searchsorted(weights.indptr, np.flatnonzero(weights.indices == node), "right")
+                - 1,
             ]
         )
         passed = (partners >= low) & (partners <= high) & (partners != node) & ~inputs[partners]
@@ -274,7 +275,7 @@ def apply_move(draft: Draft, parameters: Parameters) -> None:
 
 
 def propose_random_edges(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """A few new edges at random places where they act."""
+    """Choose a few new edges at random places where they act."""
     share = float(proposing.rng.uniform(0, proposing.settings.max_new_share))
     return random_edges(draft, max(1, round(share * draft.n_stored)), proposing)
 

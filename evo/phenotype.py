@@ -133,6 +133,7 @@ class Phenotype:
         self._weight_gradient = self._gradient[:n_edges]
         self._bias_gradient = self._gradient[n_edges:]
         self._codes = genome.activations[plan.positions]
+        self._n_features = len(genome.inputs)
         # With one tick no edge is delayed; with more, a block of zeros stands for the tick before the first.
         self._first_base = 0 if genome.ticks == 1 else plan.block
         self._last_base = self._first_base + (genome.ticks - 1) * plan.block
@@ -260,7 +261,10 @@ class Phenotype:
             rows = (blocks * self.plan.block, n_batch)
             scores = (len(self.plan.output_rows), n_batch)
             self._workspaces[n_batch] = _Workspace(
-                np.zeros(rows, dtype), np.zeros(rows, dtype), np.empty(scores, dtype), np.empty(scores, dtype)
+                np.zeros(rows, dtype),
+                np.zeros(rows, dtype),
+                np.empty(scores, dtype),
+                np.empty(scores, dtype),
             )
         return self._workspaces[n_batch]
 
@@ -268,9 +272,9 @@ class Phenotype:
         plan, ticks = self.plan, self.genome.ticks
         workspace = self._workspace(len(inputs))
         flat = inputs.reshape(len(inputs), -1)
-        if flat.shape[1] != len(self.genome.inputs):
+        if flat.shape[1] != self._n_features:
             raise ValueError(
-                f"inputs must have {len(self.genome.inputs)} features a sample, one per input node; "
+                f"inputs must have {self._n_features} features a sample, one per input node; "
                 f"got {flat.shape[1]}"
             )
         features = flat.T[plan.input_features]

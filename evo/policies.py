@@ -33,7 +33,7 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
         description="mixed: prune-and-regrow or letters; letters: operators by weight; set, rigl: as published; none",
     )
     weights: dict[str, float] = Field(
-        default_factory=lambda: {"A": 1, "B": 1, "C": 1, "D": 1, "F": 1, "H": 1, "N": 2},
+        default_factory=lambda: dict.fromkeys(OPERATORS, 1.0) | {"N": 2.0},
         description="relative frequency of each operator where letters are drawn",
     )
     max_operations: int = Field(
@@ -43,7 +43,10 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
         0.7, ge=0, le=1, description="mixed: share of modify phases that prune and regrow"
     )
     rewired_share: float = Field(
-        0.15, gt=0, lt=1, description="prune and regrow: share of the stored entries, fading as a cosine"
+        0.15,
+        gt=0,
+        lt=1,
+        description="prune and regrow: share of the stored entries, fading as a cosine",
     )
     gradient_share: float = Field(
         0.7, ge=0, le=1, description="mixed: share of regrowth that follows the gradient"
@@ -88,7 +91,9 @@ def draw_letters(draft: Draft, proposing: Proposing, settings: PolicySettings) -
     return operations
 
 
-def rewire_randomly(draft: Draft, proposing: Proposing, settings: PolicySettings) -> list[Operation]:
+def rewire_randomly(
+    draft: Draft, proposing: Proposing, settings: PolicySettings
+) -> list[Operation]:
     """Drop the weakest weights and grow as many at random (SET, Mocanu et al. 2018)."""
     return _prune_and_regrow(draft, proposing, settings, random_edges)
 

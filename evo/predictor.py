@@ -73,7 +73,8 @@ class Predictor:
         """
         output = self._output(X)
         if self.classes is not None:
-            return np.array(self.classes)[output.argmax(axis=1)]
+            labels: NDArray[Any] = np.array(self.classes)[output.argmax(axis=1)]
+            return labels
         return output[:, 0] if output.shape[1] == 1 else output
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:

@@ -24,7 +24,9 @@ class SelectionSettings(BaseModel, frozen=True, extra="forbid"):
         "the rest are children of tournament winners; random_search: children without selection",
     )
     replacement_interval: int = Field(
-        3, ge=1, description="local_search: every so many generations the better half replaces the worse"
+        3,
+        ge=1,
+        description="local_search: every so many generations the better half replaces the worse",
     )
     tournament_size: int = Field(3, ge=1, description="tournament: contestants per parent")
     elites: int = Field(2, ge=0, description="tournament: the best that are trained on unchanged")
@@ -101,9 +103,7 @@ def _select_local(
         order = ranked(survivors)
         best = iter(order[: len(survivors) // 2])
         kept = {one.job.individual for one in order[: (len(survivors) + 1) // 2]}
-        survivors = [
-            one if one.job.individual in kept else next(best, one) for one in survivors
-        ]
+        survivors = [one if one.job.individual in kept else next(best, one) for one in survivors]
     return survivors
 
 
@@ -118,7 +118,8 @@ def _propose_tournament(
     order = ranked(population) or list(population)
     n_elites = min(settings.elites, len(order), len(population))
     requests = [
-        Request(position[id(one)], slot, modified=False) for slot, one in enumerate(order[:n_elites])
+        Request(position[id(one)], slot, modified=False)
+        for slot, one in enumerate(order[:n_elites])
     ]
     for slot in range(n_elites, len(population)):
         # `order` is sorted, so the winner is the contestant with the lowest rank.

@@ -1,9 +1,9 @@
 """Files: the only module that writes any.
 
-A run is a folder. Whatever is written appears under its name complete or not at all: it goes to a hidden temporary file in
-the same folder, is flushed to the disk and then renamed. Tables are Parquet data sets, one part per generation and
-table, so that they can be read at any moment; ``manifest.json`` lists what has been committed, and its replacement is
-the commit.
+A run is a folder. Whatever is written appears under its name complete or not at all: it goes to a hidden temporary
+file in the same folder, is flushed to the disk and then renamed. Tables are Parquet data sets, one part per
+generation and table, so that they can be read at any moment; ``manifest.json`` lists what has been committed, and its
+replacement is the commit.
 """
 
 import json
@@ -85,8 +85,13 @@ def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, An
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
-                if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
-                    raise ResultsError(f"{path}: member {member.filename} must be stored uncompressed")
+                if (
+                    member.compress_type != zipfile.ZIP_STORED
+                    or member.file_size != member.compress_size
+                ):
+                    raise ResultsError(
+                        f"{path}: member {member.filename} must be stored uncompressed"
+                    )
         with np.load(path, allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in loaded.files}
         description = json.loads(arrays.pop("description").tobytes())
@@ -104,7 +109,9 @@ def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, An
 _SCALARS = ("threshold_mode", "ticks")
 
 
-def genome_to_arrays(genome: Genome, prefix: str = "") -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def genome_to_arrays(
+    genome: Genome, prefix: str = ""
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Split a genome into arrays and a JSON-able description."""
     arrays = {
         prefix + field.name: np.asarray(getattr(genome, field.name))
@@ -170,7 +177,9 @@ class RunStore:
         except FileExistsError as error:
             raise ResultsError(f"{error.filename}: must not exist yet, or not be a file") from error
         except OSError as error:
-            raise ResultsError(f"{path}: results folder cannot be made ({error.strerror})") from error
+            raise ResultsError(
+                f"{path}: results folder cannot be made ({error.strerror})"
+            ) from error
         store = cls(path)
         write_text(path / "config.json", config)
         write_text(path / "environment.json", json.dumps(environment, indent=2) + "\n")
@@ -198,7 +207,11 @@ class RunStore:
                 lambda file, arrow=arrow: pq.write_table(arrow, file),  # type: ignore[misc]
             )
             self._parts.append(f"{table}/{part}.parquet")
-        manifest = {"format": 1, "status": "complete" if complete else "running", "parts": self._parts}
+        manifest = {
+            "format": 1,
+            "status": "complete" if complete else "running",
+            "parts": self._parts,
+        }
         write_text(self.path / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
     def save_genomes(self, name: str, genomes: Mapping[int, Genome]) -> None:
@@ -258,7 +271,9 @@ def load_tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
         try:
             frames = [pq.read_table(run / table) for run in runs]
         except (OSError, ValueError) as error:
-            raise ResultsError(f"{runs[0].parent}: table {table} cannot be read ({error})") from error
+            raise ResultsError(
+                f"{runs[0].parent}: table {table} cannot be read ({error})"
+            ) from error
         tables[table] = sort_by_key(table, _to_pandas(pa.concat_tables(frames)))
     return tables
 

@@ -30,7 +30,12 @@ class Column:
 _INT, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
 _RUN = (
     Column("run", _TEXT, "", "name of the run's folder"),
-    Column("seed", _INT, "", "seed of this repetition; split, founders, batches and mutations follow from it"),
+    Column(
+        "seed",
+        _INT,
+        "",
+        "seed of this repetition; split, founders, batches and mutations follow from it",
+    ),
 )
 _SIZES = (
     Column("nodes", _INT, "nodes", "nodes of the matrix, inputs and outputs included"),
@@ -38,16 +43,25 @@ _SIZES = (
     Column("active_nodes", _INT, "nodes", "hidden and output nodes that are computed"),
     Column("stored", _INT, "entries", "stored entries of the matrix, dormant ones included"),
     Column("edges", _INT, "edges", "entries that the threshold lets through"),
-    Column("effective_edges", _INT, "edges", "edges that act on an output; only these are computed"),
+    Column(
+        "effective_edges", _INT, "edges", "edges that act on an output; only these are computed"
+    ),
     Column("density", _FLOAT, "", "edges over nodes squared"),
     Column("threshold", _FLOAT, "weight", "threshold A; empty where every stored entry is an edge"),
     Column("ticks", _INT, "ticks", "T, times that every node is evaluated per sample"),
     Column("parameters", _INT, "", "trainable numbers: effective edges and biases"),
     Column("macs", _INT, "per sample", "multiply-accumulates per sample"),
     Column("determinant_sign", pa.int8(), "", "sign of det W (stored entries): -1, 0 or 1"),
-    Column("log_abs_determinant", _FLOAT, "nat", "ln |det W|; empty where singular or not computed"),
+    Column(
+        "log_abs_determinant", _FLOAT, "nat", "ln |det W|; empty where singular or not computed"
+    ),
     Column("identity_minus_sign", pa.int8(), "", "sign of det(I - W)"),
-    Column("log_abs_identity_minus", _FLOAT, "nat", "ln |det(I - W)|; empty where singular or not computed"),
+    Column(
+        "log_abs_identity_minus",
+        _FLOAT,
+        "nat",
+        "ln |det(I - W)|; empty where singular or not computed",
+    ),
 )
 
 TABLES: Mapping[str, tuple[Column, ...]] = {
@@ -67,7 +81,12 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("best_individual", _INT, "", "the winner: best fitness in the last population"),
         Column("search_steps", _INT, "steps", "gradient steps of the whole search"),
         Column("search_samples", _INT, "samples", "training samples seen by the whole search"),
-        Column("search_macs", _INT, "MACs", "forward multiply-accumulates of the whole search's training"),
+        Column(
+            "search_macs",
+            _INT,
+            "MACs",
+            "forward multiply-accumulates of the whole search's training",
+        ),
         Column("search_seconds", _FLOAT, "s", "wall time of the search"),
     ),
     "generations": (
@@ -79,7 +98,12 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("best_individual", _INT, "", "fittest of the population after selection"),
         Column("best_fitness", _FLOAT, "", "its fitness"),
         Column("best_validation_loss", _FLOAT, "nat or unit²", "its mean validation loss"),
-        Column("best_validation_accuracy", _FLOAT, "share", "its validation accuracy; empty in regression"),
+        Column(
+            "best_validation_accuracy",
+            _FLOAT,
+            "share",
+            "its validation accuracy; empty in regression",
+        ),
         Column("mean_fitness", _FLOAT, "", "mean over the population after selection"),
         Column("best_edges", _INT, "edges", "edges of the fittest"),
         Column("best_parameters", _INT, "", "parameters of the fittest"),
@@ -91,7 +115,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("generation", _INT, "", "generation it was raised in"),
         Column("individual", _INT, "", "number within run and seed"),
         Column("slot", _INT, "", "place in the population that it competed for"),
-        Column("origin", _TEXT, "", "founder; continued (trained on); child (modified, then trained)"),
+        Column(
+            "origin", _TEXT, "", "founder; continued (trained on); child (modified, then trained)"
+        ),
         Column("parents", pa.list_(_INT), "", "numbers of its parents; none for a founder"),
         Column("founder", _INT, "", "founder at the root of its line"),
         Column("operators", _TEXT, "", "letters of the operators applied, in order"),
@@ -104,7 +130,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
         Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
         Column("steps", _INT, "steps", "gradient steps of its own train phase"),
-        Column("ancestry_steps", _INT, "steps", "gradient steps along its ancestry, its own included"),
+        Column(
+            "ancestry_steps", _INT, "steps", "gradient steps along its ancestry, its own included"
+        ),
         Column("genome", _TEXT, "", "hash of its genome after training"),
         Column("modify_seconds", _FLOAT, "s", "wall time of the modify phase"),
         Column("train_seconds", _FLOAT, "s", "wall time of the train phase"),
@@ -147,7 +175,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     ),
     "comparison": (
         *_RUN,
-        Column("arm", _TEXT, "", "evolved (the winner), cnn, or another network that does not evolve"),
+        Column(
+            "arm", _TEXT, "", "evolved (the winner), cnn, or another network that does not evolve"
+        ),
         Column("test_loss", _FLOAT, "nat or unit²", "mean loss on the test part, read once"),
         Column("test_accuracy", _FLOAT, "share", "accuracy on the test part; empty in regression"),
         Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
@@ -188,7 +218,9 @@ def to_arrow(table: str, rows: Iterable[Row]) -> pa.Table:
     names = {column.name for column in TABLES[table]}
     for row in rows:
         if row.keys() != names:
-            raise ValueError(f"table {table}: columns {sorted(names ^ row.keys())} missing or unknown")
+            raise ValueError(
+                f"table {table}: columns {sorted(names ^ row.keys())} missing or unknown"
+            )
     return pa.Table.from_pylist(rows, schema=schema(table))
 
 
@@ -202,7 +234,7 @@ def data_dictionary() -> str:
     lines = [
         "# Data dictionary",
         "",
-        "Every run folder holds these tables as Parquet data sets: `pandas.read_parquet(run_dir / \"individuals\")`.",
+        'Every run folder holds these tables as Parquet data sets: `pandas.read_parquet(run_dir / "individuals")`.',
         "`load_results(path)` returns them all, of one run or of a folder of runs. An empty cell (`NaN`, `None`)",
         "means that the quantity does not exist there, never that something failed: failures have a status and a",
         "reason. Columns of time differ from run to run; all others follow from the seed.",
@@ -210,7 +242,13 @@ def data_dictionary() -> str:
         "*This page is written by `python -m experiments tables`; a test compares it with real tables.*",
     ]
     for table, columns in TABLES.items():
-        lines += ["", f"## {table}", "", f"Key: {', '.join(f'`{name}`' for name in KEYS[table])}.", ""]
+        lines += [
+            "",
+            f"## {table}",
+            "",
+            f"Key: {', '.join(f'`{name}`' for name in KEYS[table])}.",
+            "",
+        ]
         lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
         lines += [f"| `{c.name}` | {c.type} | {c.unit} | {c.description} |" for c in columns]
     return "\n".join(lines) + "\n"
@@ -303,7 +341,10 @@ def training_rows(curve: Any, key: Row) -> list[Row]:
     """Return the rows of ``training``, one per point of a learning curve; `key` says whose it is."""
     points = zip(curve.step, curve.loss, curve.learning_rate, curve.gradient_norm, strict=True)
     names = ("step", "loss", "learning_rate", "gradient_norm")
-    return [key | {name: value.item() for name, value in zip(names, point, strict=True)} for point in points]
+    return [
+        key | {name: value.item() for name, value in zip(names, point, strict=True)}
+        for point in points
+    ]
 
 
 def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[str, list[Row]]:
@@ -319,6 +360,10 @@ def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[st
         rows["individuals"].append(individual_row(one, one.job.individual in holders, key))
         rows["operations"] += operation_rows(one, key)
         if one.curve is not None:
-            who = {"arm": "evolved", "generation": generation.number, "individual": one.job.individual}
+            who = {
+                "arm": "evolved",
+                "generation": generation.number,
+                "individual": one.job.individual,
+            }
             rows["training"] += training_rows(one.curve, key | who)
     return rows

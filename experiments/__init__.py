@@ -1,8 +1,8 @@
 """Experiments: data sets, settings, arms, comparison, results - and the command line.
 
-    experiment = load_experiment("digits")
-    results = run(experiment)
-    print(results.summary())
+experiment = load_experiment("digits")
+results = run(experiment)
+print(results.summary())
 """
 
 from experiments.config import Experiment, load_experiment, preset_names

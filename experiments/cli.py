@@ -53,8 +53,8 @@ def run(
 ) -> None:
     """Evolve, train the baselines, compare on the test part, and store tables and figures.
 
-    Options replace what the preset says. The same settings and seed give the same tables, columns of time aside, with any number
-    of workers.
+    Options replace what the preset says. The same settings and seed give the same tables, columns of time aside,
+    with any number of workers.
     """
     changes = {
         "seeds": seeds,

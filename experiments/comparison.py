@@ -56,9 +56,7 @@ def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
     return "test_loss", -1
 
 
-def paired_difference(
-    comparison: pd.DataFrame, arm: str, other: str, metric: str
-) -> Interval:
+def paired_difference(comparison: pd.DataFrame, arm: str, other: str, metric: str) -> Interval:
     """Return the interval of arm − other, paired by run and seed.
 
     Parameters

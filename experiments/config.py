@@ -1,7 +1,7 @@
 """The settings of an experiment: one pydantic model, read from TOML, checked before any work is done.
 
-A preset is a TOML file in ``experiments/presets``; a user's own file has the same form, and `Experiment(...)` in a script takes
-the same names.
+A preset is a TOML file in ``experiments/presets``; a user's own file has the same form, and `Experiment(...)` in a
+script takes the same names.
 """
 
 import tomllib
@@ -163,7 +163,9 @@ def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     >>> merged({"evolution": {"steps": 5}}, {"evolution.population": 3, "seed": None})
     {'evolution': {'steps': 5, 'population': 3}}
     """
-    result = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
+    result = {
+        key: dict(value) if isinstance(value, dict) else value for key, value in values.items()
+    }
     for dotted, value in changes.items():
         if value is None:
             continue

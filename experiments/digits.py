@@ -1,4 +1,4 @@
-"""Evolve networks on handwritten digits, compare them with a fixed CNN, use the winner: python experiments/digits.py."""
+"""Evolve networks on handwritten digits, compare them with a fixed CNN, use the winner."""
 
 from experiments import load_dataset, load_experiment, run
 

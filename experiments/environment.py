@@ -5,7 +5,17 @@ import platform
 from importlib import metadata
 from typing import Any
 
-PACKAGES = ("evomatrix", "numpy", "scipy", "numba", "networkx", "pandas", "pyarrow", "ray", "scikit-learn")
+PACKAGES = (
+    "evomatrix",
+    "numpy",
+    "scipy",
+    "numba",
+    "networkx",
+    "pandas",
+    "pyarrow",
+    "ray",
+    "scikit-learn",
+)
 
 
 def environment() -> dict[str, Any]:
@@ -14,7 +24,9 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
     }
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -31,12 +30,7 @@ def save_figures(results: Results, store: RunStore) -> None:
 
 def winner_before_and_after(results: Results) -> tuple[Genome, Genome]:
     """Return the founder of the best winner of a run, untrained, and the winner itself."""
-    winners = results.runs.merge(
-        results.individuals,
-        left_on=["run", "seed", "best_individual"],
-        right_on=["run", "seed", "individual"],
-    )
-    winner = winners.loc[winners["fitness"].astype(float).idxmax()]
+    winner = results.winner()
     founders = load_genomes(results.path / "genomes" / f"seed-{winner['seed']}-founders.npz")
     return founders[int(winner["founder"])], results.best().genome
 
@@ -51,15 +45,26 @@ def draw_generations(results: Results) -> Figure:
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(wide.index, wide.to_numpy(), color=POSITIVE, alpha=0.3, linewidth=1)
-    axes.plot(wide.index, wide.mean(axis=1), color=POSITIVE, linewidth=2.5, marker="o", markersize=4,
-              label=f"evolved: best of the population (mean of {wide.shape[1]} seeds)")
+    axes.plot(
+        wide.index,
+        wide.mean(axis=1),
+        color=POSITIVE,
+        linewidth=2.5,
+        marker="o",
+        markersize=4,
+        label=f"evolved: best of the population (mean of {wide.shape[1]} seeds)",
+    )
     for style, (arm, group) in zip(ARM_STYLES, baseline.groupby("arm"), strict=False):
-        axes.axhline(float(group[metric].mean()), color=NEUTRAL, linestyle=style,
-                     label=f"{arm}, after {int(group['steps'].mean())} steps (mean)")
+        axes.axhline(
+            float(group[metric].mean()),
+            color=NEUTRAL,
+            linestyle=style,
+            label=f"{arm}, after {int(group['steps'].mean())} steps (mean)",
+        )
     axes.set_xlabel("generation (one round of modify and train)")
     axes.set_ylabel(label)
     axes.set_title(f"{results.runs['experiment'].iloc[0]}: evolution against fixed networks")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     if metric == "validation_accuracy":
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
     axes.legend(frameon=False, loc="best")
@@ -71,7 +76,10 @@ def draw_graphs(before: Genome, after: Genome) -> Figure:
     figure = Figure(figsize=(12, 6.5), layout="constrained")
     figure.suptitle("The winning network before and after evolution")
     for axes, genome, title in zip(
-        figure.subplots(1, 2), (before, after), ("its founder, untrained", "the winner"), strict=True
+        figure.subplots(1, 2),
+        (before, after),
+        ("its founder, untrained", "the winner"),
+        strict=True,
     ):
         edges = _draw_graph(axes, genome)
         axes.set_title(f"{title}: {edges:,} edges that reach an output")
@@ -91,23 +99,32 @@ def draw_graphs(before: Genome, after: Genome) -> Figure:
 def draw_matrices(before: Genome, after: Genome) -> Figure:
     """Draw two adjacency matrices side by side: row = speaker, column = listener, colour = weight."""
     figure = Figure(figsize=(12, 6.2), layout="constrained")
-    figure.suptitle("The same two networks as matrices: entry (row i, column j) is the weight from node i to node j")
+    figure.suptitle(
+        "The same two networks as matrices: entry (row i, column j) is the weight from node i to node j"
+    )
     largest = max(float(np.abs(g.values).max(initial=1e-9)) for g in (before, after))
-    colours = mpl.colors.LinearSegmentedColormap.from_list("weights", [NEGATIVE, "#ffffff", POSITIVE])
+    colours = mpl.colors.LinearSegmentedColormap.from_list(
+        "weights", [NEGATIVE, "#ffffff", POSITIVE]
+    )
     for axes, genome, title in zip(
         figure.subplots(1, 2), (before, after), ("founder, untrained", "winner"), strict=True
     ):
         shown = genome.to_dense()
         # A power below 1 keeps small weights visible.
         picture = axes.imshow(
-            np.sign(shown) * np.abs(shown / largest) ** 0.5, cmap=colours, vmin=-1, vmax=1,
+            np.sign(shown) * np.abs(shown / largest) ** 0.5,
+            cmap=colours,
+            vmin=-1,
+            vmax=1,
             interpolation="nearest",
         )
         n_inputs = int((genome.roles == Role.INPUT).sum())
         for border in (n_inputs, genome.n_nodes - int((genome.roles == Role.OUTPUT).sum())):
             axes.axhline(border - 0.5, color=NEUTRAL, linewidth=0.6)
             axes.axvline(border - 0.5, color=NEUTRAL, linewidth=0.6)
-        axes.set(title=title, xlabel="listening node (inputs | hidden | outputs)", ylabel="speaking node")
+        axes.set(
+            title=title, xlabel="listening node (inputs | hidden | outputs)", ylabel="speaking node"
+        )
     bar = figure.colorbar(picture, ax=figure.axes, shrink=0.8, ticks=[-1, 0, 1])
     bar.ax.set_yticklabels([f"{-largest:.2g}", "no edge", f"{largest:.2g}"])
     bar.set_label("weight (square-root scale)")
@@ -125,11 +142,16 @@ def _draw_graph(axes: Any, genome: Genome) -> int:
     order = np.argsort(np.abs(weights))
     strength = np.abs(weights[order]) / max(float(np.abs(weights).max(initial=0)), 1e-9)
     segments = np.stack(
-        [np.column_stack([x[sources], y[sources]]), np.column_stack([x[targets], y[targets]])], axis=1
+        [np.column_stack([x[sources], y[sources]]), np.column_stack([x[targets], y[targets]])],
+        axis=1,
     )[order]
-    base = np.where((weights[order] > 0)[:, None], mpl.colors.to_rgb(POSITIVE), mpl.colors.to_rgb(NEGATIVE))
+    base = np.where(
+        (weights[order] > 0)[:, None], mpl.colors.to_rgb(POSITIVE), mpl.colors.to_rgb(NEGATIVE)
+    )
     colours = np.column_stack([base, 0.06 + 0.7 * strength])
-    axes.add_collection(LineCollection(list(segments), colors=colours, linewidths=0.2 + 1.8 * strength))
+    axes.add_collection(
+        LineCollection(list(segments), colors=colours, linewidths=0.2 + 1.8 * strength)
+    )
     for role, colour in ROLE_COLOURS.items():
         chosen = genome.roles == role
         axes.scatter(x[chosen], y[chosen], s=np.where(used[chosen], 26, 6), color=colour, zorder=3)
@@ -162,11 +184,3 @@ def _layout(
             ranks = np.argsort(np.argsort(-y[column], kind="stable"), kind="stable")
             y[column] = 1 - (ranks + 1) / (len(column) + 1)
     return depth, y
-
-
-def operator_use(results: Results) -> pd.DataFrame:
-    """Return, per operator, how often it was applied, and how often the child kept its slot."""
-    who = ["run", "seed", "individual"]
-    applied = results.operations[[*who, "operator"]].drop_duplicates()
-    joined = applied.merge(results.individuals[[*who, "survived"]], on=who)
-    return joined.groupby("operator")["survived"].agg(children="size", survived="mean")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -48,34 +49,38 @@ class Results:
         others = sorted(set(self.comparison["arm"]) - {"evolved"})
         return [verdict(self.comparison, "evolved", other) for other in others]
 
-    def best(self, seed: int | None = None) -> Predictor:
-        """Return the winner, ready to predict.
+    def winner(self, seed: int | None = None) -> dict[str, Any]:
+        """Return the row of ``individuals`` of the best winner.
 
         Of all winners, or of those of one seed, the one with the best fitness - on validation data: the test part
         chooses nothing.
-
-        Parameters
-        ----------
-        seed : int, optional
-            Look at this seed only.
 
         Raises
         ------
         ResultsError
             If no finished search is there.
         """
-        winners = self.runs.merge(
-            self.individuals,
-            left_on=["run", "seed", "best_individual"],
-            right_on=["run", "seed", "individual"],
+        finished = self.runs[["run", "seed", "best_individual"]].rename(
+            columns={"best_individual": "individual"}
         )
+        winners = finished.merge(self.individuals, on=["run", "seed", "individual"])
         if seed is not None:
             winners = winners[winners["seed"] == seed]
         if winners.empty:
-            raise ResultsError(f"{self.paths[0]}: holds no finished search" + (
-                "" if seed is None else f" with seed {seed}"
-            ))
-        winner = winners.loc[winners["fitness"].astype(float).idxmax()]
+            where = "" if seed is None else f" with seed {seed}"
+            raise ResultsError(f"{self.paths[0]}: holds no finished search{where}")
+        row = winners.iloc[int(winners["fitness"].argmax())]
+        return {str(column): value for column, value in row.items()}
+
+    def best(self, seed: int | None = None) -> Predictor:
+        """Return the best winner (see :meth:`winner`), ready to predict from raw data.
+
+        Raises
+        ------
+        ResultsError
+            If no finished search is there.
+        """
+        winner = self.winner(seed)
         folder = next(path for path in self.paths if path.name == winner["run"])
         return load_network(folder / "networks" / f"seed-{winner['seed']}.npz")
 
@@ -90,7 +95,7 @@ def load_results(path: str | Path) -> Results:
     """
     path = Path(path)
     if is_run(path):
-        runs = (path,)
+        runs: tuple[Path, ...] = (path,)
     elif path.is_dir():
         runs = tuple(sorted(folder for folder in path.iterdir() if is_run(folder)))
     else:

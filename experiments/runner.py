@@ -103,7 +103,9 @@ def run(
                 search.evolve(executor)
         for search in searches:
             search.train_baselines()
-        rows = [row for search in searches for row in search.read_test(splits[search.task.seed].test)]
+        rows = [
+            row for search in searches for row in search.read_test(splits[search.task.seed].test)
+        ]
         for search in searches:
             search.save_winner(splits[search.task.seed])
     store.commit("test", {"comparison": rows}, complete=True)
@@ -177,7 +179,9 @@ def _warm_up(experiment: Experiment, dataset: Dataset, task: Task, reporter: Rep
     """Compile the kernels before workers start, with the very types of the run; the networks are thrown away."""
     cold = not kernels_are_cached()
     if cold:
-        reporter.note("Compiling kernels: half a minute, the first time only; they are kept on disk")
+        reporter.note(
+            "Compiling kernels: half a minute, the first time only; they are kept on disk"
+        )
     started = time.perf_counter()
     founder = _founders(experiment, dataset, task.seed)[0]
     arms = dict.fromkeys(("static", *experiment.baseline.arms))

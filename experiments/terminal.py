@@ -23,9 +23,17 @@ def comparison_table(results: Results) -> Table:
     summary = results.summary()
     metric = summary.columns[1]
     percent = metric == "test_accuracy"
-    table = Table(title=f"Test part, read once; mean over seeds, {metric.replace('_', ' ')} with 95 % interval")
+    table = Table(
+        title=f"Test part, read once; mean over seeds, {metric.replace('_', ' ')} with 95 % interval"
+    )
     table.add_column("network", style="bold")
-    headings = ("accuracy" if percent else "loss", "parameters", "MACs a sample", "steps", "training s")
+    headings = (
+        "accuracy" if percent else "loss",
+        "parameters",
+        "MACs a sample",
+        "steps",
+        "training s",
+    )
     for heading in headings:
         table.add_column(heading, justify="right")
     for arm, row in summary.iterrows():

@@ -15,12 +15,12 @@ from typing import Any, Self
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
-import ray  # noqa: E402 - reads the environment when it is imported
-from ray.exceptions import RayActorError  # noqa: E402
+import ray
+from ray.exceptions import RayActorError
 
-from cnn.compilation import single_threaded_blas  # noqa: E402
-from evo.errors import EvoMatrixError  # noqa: E402
-from evo.individual import Individual, Job, Task, raise_individual  # noqa: E402
+from cnn.compilation import single_threaded_blas
+from evo.errors import EvoMatrixError
+from evo.individual import Individual, Job, Task, raise_individual
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +35,15 @@ class ClusterError(EvoMatrixError):
     """Ray cannot be started or reached, or loses workers again and again."""
 
 
-@ray.remote(num_cpus=1, max_restarts=0)
 class _Worker:
     """One process that raises individuals of one task at a time."""
 
     def raise_chunk(self, task: Task, jobs: list[Job]) -> list[Individual]:
         with single_threaded_blas():
             return [raise_individual(task, job) for job in jobs]
+
+
+_Actor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
 
 
 class RayExecutor:
@@ -86,10 +88,13 @@ class RayExecutor:
             ray.init(**options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             first_line = str(error).strip().splitlines()[0]
-            raise ClusterError(f"--address {self.address}: no Ray cluster there ({first_line})") from error
+            raise ClusterError(
+                f"--address {self.address}: no Ray cluster there ({first_line})"
+            ) from error
         if not self.n_workers:
-            self.n_workers = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self._actors = [_Worker.remote() for _ in range(self.n_workers)]
+            resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+            self.n_workers = max(1, int(resources.get("CPU", 1)))
+        self._actors = [_Actor.remote() for _ in range(self.n_workers)]
         return self
 
     def __exit__(
@@ -135,6 +140,6 @@ class RayExecutor:
         if self._lost > MAX_LOST_ACTORS:
             raise ClusterError(f"Ray lost {self._lost} workers; the last one: {error}") from error
         logger.warning("a worker was lost; its individuals are raised again on another")
-        replacement = _Worker.remote()
+        replacement = _Actor.remote()
         self._actors[self._actors.index(actor)] = replacement
         return replacement

@@ -11,6 +11,7 @@ from cnn import functional
 from cnn.activations import ACTIVATIONS
 from cnn.convolution import ConvolutionLayer
 from cnn.hidden import HiddenLayer
+from cnn.initial import initial_weights
 from cnn.layers import LAYERS
 from cnn.output import SoftmaxLayer
 from cnn.pooling import PoolingLayer
@@ -111,6 +112,17 @@ def test_neither_input_nor_gradient_is_written_to(case, rng):
     layer.backpropagate(direction)
     np.testing.assert_array_equal(x, copies[0])
     np.testing.assert_array_equal(direction, copies[1])
+
+
+def test_inputs_and_gradients_of_another_shape_are_refused(case, rng):
+    layer, x = case
+    with pytest.raises(ValueError, match=r"must have the shape|mismatch"):
+        layer.output(rng.normal(size=(layer.input_shape[0] + 1, *x.shape[1:])))
+    layer.output(x)
+    with pytest.raises(ValueError, match=r"must have the shape|mismatch|cannot reshape"):
+        layer.backpropagate(
+            rng.normal(size=(layer.output_shape[0] + 1, *layer.output_shape[1:], BATCH))
+        )
 
 
 def test_samples_do_not_see_one_another(case):
@@ -234,59 +246,6 @@ def test_images_wider_than_a_segment_are_no_different(rng):
     np.testing.assert_allclose(layer.gradient[:9].reshape(3, 3), expected, atol=1e-10)
 
 
-@given(
-    method=st.sampled_from(["max", "mean", "gaussian"]),
-    border=st.sampled_from(["drop", "pad"]),
-    rows=st.integers(2, 9),
-    columns=st.integers(2, 9),
-    seed=st.integers(0, 99),
-)
-@settings(deadline=None)
-def test_pooling_equals_downsampling_map_by_map(method, border, rows, columns, seed):
-    rng = np.random.default_rng(seed)
-    layer = PoolingLayer(method, border).build((2, rows, columns), rng=rng, dtype=np.float64)
-    x = rng.normal(size=(2, rows, columns, 3))
-    output = layer.output(x)
-    for k in range(2):
-        for b in range(3):
-            expected = functional.downsample(x[k, ..., b], method, border)
-            np.testing.assert_allclose(output[k, ..., b], expected, atol=1e-14)
-
-
-@pytest.mark.parametrize("border", ["drop", "pad"])
-def test_the_documents_rule_for_max_copies_the_residual_to_all_points(border, rng):
-    layer = PoolingLayer("max", border, "copy").build((2, 5, 4), rng=rng, dtype=np.float64)
-    x = rng.normal(size=(2, 5, 4, 3))
-    gradient = rng.normal(size=layer.output(x).shape)
-    back = layer.backpropagate(gradient)
-    for k in range(2):
-        for b in range(3):
-            expected = functional.upsample(gradient[k, ..., b], (5, 4), "copy")
-            np.testing.assert_array_equal(back[k, ..., b], expected)
-
-
-def test_the_true_gradient_of_max_goes_to_the_winner_alone(rng):
-    layer = PoolingLayer("max").build((1, 2, 2), rng=rng)
-    x = np.array([1, 4, 2, 3], np.float32).reshape(1, 2, 2, 1)
-    assert layer.output(x).item() == 4
-    back = layer.backpropagate(np.full((1, 1, 1, 1), 7, np.float32))
-    np.testing.assert_array_equal(back.reshape(-1), [0, 7, 0, 0])
-
-
-def test_a_padded_zero_may_win_and_then_keeps_the_gradient(rng):
-    layer = PoolingLayer("max", "pad").build((1, 1, 1), rng=rng)
-    assert layer.output(np.full((1, 1, 1, 1), -2, np.float32)).item() == 0
-    assert layer.backpropagate(np.ones((1, 1, 1, 1), np.float32)).item() == 0
-
-
-def test_trainable_pooling_starts_as_the_mean(rng):
-    x = rng.normal(size=(2, 4, 4, 3)).astype(np.float32)
-    trainable = PoolingLayer("trainable").build((2, 4, 4), rng=rng)
-    mean = PoolingLayer("mean").build((2, 4, 4), rng=rng)
-    assert trainable.parameter_count == 4
-    np.testing.assert_array_equal(trainable.output(x), mean.output(x))
-
-
 def test_rasterization_goes_pixel_by_pixel_and_map_after_map(rng):
     x = np.arange(2 * 3 * 4 * 2.0).reshape(2, 3, 4, 2)
     layer = RasterizationLayer().build((2, 3, 4), rng=rng)
@@ -332,6 +291,11 @@ def test_the_documents_arithmetic_on_a_large_image_holds():
     pooling = PoolingLayer("max", "pad")
     pooling.configure(convolution.output_shape)
     assert pooling.output_shape == (1, 496, 496)
+
+
+def test_an_unknown_starting_scheme_is_named(rng):
+    with pytest.raises(ValueError, match="scheme must be 'glorot' or 'he', not 'lecun'"):
+        initial_weights((2, 2), 2, 2, "lecun", rng=rng)
 
 
 @pytest.mark.parametrize("scheme", ["tanh", "relu"])

@@ -169,6 +169,16 @@ def test_a_state_that_does_not_fit_is_refused(state, samples):
         run(SoftmaxRegression(), samples, state=state)
 
 
+@pytest.mark.parametrize("wrong", [np.zeros(11, np.float32), np.zeros(12)])
+def test_a_gradient_that_does_not_fit_the_parameters_is_refused(wrong, samples):
+    class Odd(SoftmaxRegression):
+        def loss_and_gradients(self, inputs, targets):
+            return 1.0, wrong
+
+    with pytest.raises(ValueError, match="the gradient must have the parameters' shape"):
+        run(Odd(), samples)
+
+
 @pytest.mark.parametrize("counts", [{"steps": 0}, {"record_every": 0}])
 def test_training_refuses_counts_below_one(counts, samples):
     with pytest.raises(ValueError, match="must be at least 1, not 0"):
