@@ -1,0 +1,63 @@
+"""The data dictionary says what the tables of a run are."""
+
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from evo.tables import KEYS, TABLES, TIMING_COLUMNS, data_dictionary, schema, to_arrow
+
+DICTIONARY = Path(__file__).resolve().parents[2] / "docs" / "tables.md"
+
+
+def documented():
+    """Return the columns and types that the document gives, by table."""
+    tables = {}
+    for section in re.split(r"^## ", DICTIONARY.read_text("utf-8"), flags=re.MULTILINE)[1:]:
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", section, flags=re.MULTILINE)
+        tables[section.split("\n", 1)[0]] = rows
+    return tables
+
+
+def test_the_document_is_what_the_program_prints():
+    assert DICTIONARY.read_text("utf-8") == data_dictionary()
+
+
+def test_the_document_has_every_table():
+    assert set(documented()) == set(TABLES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_real_table_has_exactly_the_documented_columns_and_types(finished, table):
+    for part in sorted((finished.path / table).iterdir()):
+        real = pq.read_schema(part)
+        columns = [(field.name, str(field.type)) for field in real]
+        assert columns == [(name, kind.strip()) for name, kind in documented()[table]], part.name
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_column_has_a_meaning_and_the_key_is_among_them(table):
+    assert all(column.description for column in TABLES[table])
+    names = [column.name for column in TABLES[table]]
+    assert len(set(names)) == len(names)
+    assert set(KEYS[table]) <= set(names)
+    assert not TIMING_COLUMNS & set(KEYS[table])
+
+
+def test_every_column_of_time_is_in_seconds_and_every_column_in_seconds_is_one_of_time():
+    timed = {
+        column.name for columns in TABLES.values() for column in columns if column.unit == "s"
+    }
+    assert timed == TIMING_COLUMNS
+
+
+@pytest.mark.parametrize("change", ["missing", "unknown"])
+def test_a_row_with_other_columns_is_refused(change):
+    row = dict.fromkeys(schema("baseline").names)
+    if change == "missing":
+        del row["macs"]
+    else:
+        row["colour"] = "red"
+    with pytest.raises(ValueError, match="macs" if change == "missing" else "colour"):
+        to_arrow("baseline", [row])
