@@ -111,7 +111,7 @@ def describe(error: ValidationError) -> str:
     rule = rule[0].lower() + rule[1:]
     value = first["input"]
     received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
-    return f"{field}: {rule}" + ("" if "got " in rule else received)
+    return f"{field}: {rule}" + ("" if "; got " in rule else received)
 
 
 def preset_names() -> list[str]:
@@ -158,20 +158,28 @@ def read_settings(preset: str | Path) -> dict[str, Any]:
 def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings with some replaced, given by dotted name; those that are None stay as they were.
 
+    Raises
+    ------
+    SettingsError
+        If a name leads into a setting that is no table.
+
     Examples
     --------
     >>> merged({"evolution": {"steps": 5}}, {"evolution.population": 3, "seed": None})
     {'evolution': {'steps': 5, 'population': 3}}
     """
-    result = {
-        key: dict(value) if isinstance(value, dict) else value for key, value in values.items()
-    }
+    result = dict(values)
     for dotted, value in changes.items():
         if value is None:
             continue
         *sections, key = dotted.split(".")
-        place = result
+        place, path = result, ""
         for section in sections:
-            place = place.setdefault(section, {})
+            path += f".{section}" if path else section
+            inside = place.get(section, {})
+            if not isinstance(inside, dict):
+                raise SettingsError(f"{path}: must be a table; got {inside!r}")
+            place[section] = dict(inside)
+            place = place[section]
         place[key] = value
     return result

@@ -132,12 +132,15 @@ def _seeds(experiment: Experiment) -> range:
 
 def _split(experiment: Experiment, dataset: Dataset, seed: int) -> DataSplit:
     settings = experiment.dataset
-    return dataset.split(
-        seed=seed_sequence(seed, Purpose.SPLIT),
-        validation=settings.validation,
-        test=settings.test,
-        normalization=settings.normalization,
-    )
+    try:
+        return dataset.split(
+            seed=seed_sequence(seed, Purpose.SPLIT),
+            validation=settings.validation,
+            test=settings.test,
+            normalization=settings.normalization,
+        )
+    except ValueError as error:
+        raise SettingsError(f"dataset: {error}") from error
 
 
 def _task(experiment: Experiment, split: DataSplit, seed: int, fitness: Fitness | None) -> Task:

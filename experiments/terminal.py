@@ -12,8 +12,8 @@ def show_results(results: Results, console: Console) -> None:
     """Print the comparison, the verdicts, the cost of the search and where everything lies."""
     console.print(comparison_table(results))
     for line in results.verdicts():
-        console.print(line, highlight=False)
-    console.print(search_cost(results), highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(search_cost(results), highlight=False, soft_wrap=True)
     for path in results.paths:
         console.print(f"Results: {path}", highlight=False, soft_wrap=True)
 
@@ -23,19 +23,13 @@ def comparison_table(results: Results) -> Table:
     summary = results.summary()
     metric = summary.columns[1]
     percent = metric == "test_accuracy"
-    table = Table(
-        title=f"Test part, read once; mean over seeds, {metric.replace('_', ' ')} with 95 % interval"
-    )
-    table.add_column("network", style="bold")
-    headings = (
-        "accuracy" if percent else "loss",
-        "parameters",
-        "MACs a sample",
-        "steps",
-        "training s",
-    )
+    n_seeds = int(summary["seeds"].max())
+    over = f"mean over {n_seeds} seeds, 95 % interval" if n_seeds > 1 else "one seed"
+    table = Table(title=f"{metric.replace('_', ' ').capitalize()} (test part read once): {over}")
+    table.add_column("network", style="bold", no_wrap=True)
+    headings = ("accuracy" if percent else "loss", "parameters", "MACs", "steps", "seconds")
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for arm, row in summary.iterrows():
         scale, form = (100.0, "{:.1f} %") if percent else (1.0, "{:.4g}")
         half = (row["high"] - row["low"]) / 2 * scale
@@ -43,7 +37,7 @@ def comparison_table(results: Results) -> Table:
         if math.isfinite(half):
             shown += f" ± {half:.1f}" if percent else f" ± {half:.2g}"
         table.add_row(
-            f"{arm} ({int(row['seeds'])} seed{'s' if row['seeds'] > 1 else ''})",
+            str(arm) if row["seeds"] == n_seeds else f"{arm} ({int(row['seeds'])} seeds)",
             shown,
             f"{row['parameters']:,.0f}",
             f"{row['macs']:,.0f}",

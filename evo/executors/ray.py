@@ -138,7 +138,10 @@ class RayExecutor:
     def _replace(self, actor: Any, error: RayActorError) -> Any:
         self._lost += 1
         if self._lost > MAX_LOST_ACTORS:
-            raise ClusterError(f"Ray lost {self._lost} workers; the last one: {error}") from error
+            first_line = str(error).strip().splitlines()[0]
+            raise ClusterError(
+                f"Ray lost {self._lost} workers; the last one: {first_line}"
+            ) from error
         logger.warning("a worker was lost; its individuals are raised again on another")
         replacement = _Actor.remote()
         self._actors[self._actors.index(actor)] = replacement

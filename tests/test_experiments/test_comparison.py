@@ -84,7 +84,9 @@ def test_seeds_of_different_runs_are_not_mixed_up():
 def test_the_arm_whose_interval_is_off_zero_wins():
     evolved, cnn = [0.91, 0.92, 0.93], [0.81, 0.83, 0.82]
     line = verdict(comparison(evolved=evolved, cnn=cnn), "evolved", "cnn")
-    assert line.startswith("evolved wins: evolved − cnn = +10 points of test accuracy, 95% interval")
+    assert line.startswith(
+        "evolved wins: evolved − cnn = +10 points of test accuracy, 95% interval"
+    )
     assert line.endswith("3 paired seeds")
     line = verdict(comparison(evolved=cnn, cnn=evolved), "evolved", "cnn")
     assert line.startswith("cnn wins: evolved − cnn = -10 points of test accuracy")
