@@ -201,7 +201,8 @@ def _propose_addition(
     for _ in range(_TRIES):
         source = int(rng.choice(busy))
         target = int(rng.choice(candidates[candidates != source]))
-        if sizes[source] > room:
+        n_new = len(np.setdiff1d(_pattern(columns, source), _pattern(columns, target)))
+        if n_new > room:
             continue
         magnitude = settings.max_factor * (1.0 - float(rng.random()))
         factor = magnitude if rng.integers(2) else -magnitude
@@ -216,10 +217,14 @@ def _propose_addition(
     return None
 
 
+def _pattern(columns: Any, k: int) -> NDArray[np.integer[Any]]:
+    stored: NDArray[np.integer[Any]] = columns.indices[columns.indptr[k] : columns.indptr[k + 1]]
+    return stored
+
+
 def _line(columns: Any, k: int) -> NDArray[np.float64]:
     line = np.zeros(columns.shape[0])
-    start, end = columns.indptr[k : k + 2]
-    line[columns.indices[start:end]] = columns.data[start:end]
+    line[_pattern(columns, k)] = columns.data[columns.indptr[k] : columns.indptr[k + 1]]
     return line
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def run(
     dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_arms(experiment.baseline, dataset)
     splits = {seed: _split(experiment, dataset, seed) for seed in _seeds(experiment)}
-    name = run_name or f"{experiment.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    name = run_name or _free_name(Path(results), experiment.name)
     store = RunStore.create(
         Path(results) / name,
         config=experiment.model_dump_json(indent=2) + "\n",
@@ -112,6 +113,13 @@ def run(
     loaded = load_results(store.path)
     save_figures(loaded, store)
     return loaded
+
+
+def _free_name(folder: Path, experiment: str) -> str:
+    """Return experiment and time, with a number where runs began in the same second."""
+    name = f"{experiment}-{datetime.now():%Y%m%d-%H%M%S}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(free for free in names if not (folder / free).exists())
 
 
 def expected_individuals(experiment: Experiment) -> int:

@@ -88,15 +88,13 @@ def breaches_of_randomness(tree):
         if name.startswith("numpy.random.") and name.rpartition(".")[2] not in SEEDED:
             yield f"import of {name}"
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Attribute):
-            continue
-        for numpy in ("np", "numpy"):
-            if dotted(node.value) == f"{numpy}.random" and node.attr not in SEEDED:
-                yield f"line {node.lineno}: {dotted(node)}"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and dotted(node.func).endswith("default_rng"):
-            if not node.args and not node.keywords:
-                yield f"line {node.lineno}: default_rng() without a seed"
+        name = dotted(node)
+        owner, _, attribute = name.rpartition(".")
+        if owner in {"np.random", "numpy.random"} and attribute not in SEEDED:
+            yield f"line {node.lineno}: {name}"
+        unseeded = isinstance(node, ast.Call) and not node.args and not node.keywords
+        if unseeded and dotted(node.func).endswith("default_rng"):
+            yield f"line {node.lineno}: default_rng() without a seed"
 
 
 def breaches_of_safety(tree):

@@ -49,5 +49,5 @@ def test_every_command_and_file_that_is_named_exists():
     for path in re.findall(r"\]\(([\w./-]+)\)", README):
         assert (ROOT / path).exists(), path
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for target in re.findall(r"make ([a-z-]+)", README):
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", README, flags=re.MULTILINE):
         assert f"\n{target}:" in makefile, target

@@ -7,6 +7,7 @@ This is the only module that imports ray.
 
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -85,8 +86,10 @@ class RayExecutor:
             options["include_dashboard"] = False
             options["num_cpus"] = max(self.n_workers, len(os.sched_getaffinity(0)))
         try:
+            if self.address is not None:
+                _knock(self.address)
             ray.init(**options)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, OverflowError, RuntimeError, ValueError) as error:
             first_line = str(error).strip().splitlines()[0]
             raise ClusterError(
                 f"--address {self.address}: no Ray cluster there ({first_line})"
@@ -146,3 +149,10 @@ class RayExecutor:
         replacement = _Actor.remote()
         self._actors[self._actors.index(actor)] = replacement
         return replacement
+
+
+def _knock(address: str) -> None:
+    """Raise OSError at once if no one listens at host:port; Ray itself would try for minutes, then end the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

@@ -14,16 +14,6 @@ from evo.tables import TABLES, TIMING_COLUMNS
 from experiments import run
 from experiments.cli import main
 
-pytestmark = [
-    # Ray leaves its log files and the pipes of its processes to the garbage collector.
-    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    # Ray announces changes of its own defaults at every start.
-    pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
-]
-
 
 def assert_equal(one, other):
     """Assert that two runs have the same tables, columns of time aside, and the same winners."""
@@ -111,7 +101,7 @@ def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path):
     assert failed["fitness"].isna().all()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "somewhere"])
 def test_an_address_without_a_cluster_is_one_line(tmp_path, capsys, address):
     with pytest.raises(SystemExit) as caught:
         main(["run", "xor", "--address", address, "--results", str(tmp_path), "--quiet"])

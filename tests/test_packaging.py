@@ -1,0 +1,92 @@
+"""The wheel holds all that is needed, and works where there is no checkout."""
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("cnn", "evo", "experiments", "graphops")
+
+
+def python(*arguments, cwd, **environment):
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build the wheel from a copy, which keeps the checkout clean."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__", "*.nbi", "*.nbc")
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    python("-m", "build", "--wheel", "--no-isolation", "--outdir", source / "dist", cwd=source)
+    (built,) = (source / "dist").glob("evomatrix-*-py3-none-any.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """Unpack the wheel as pip does, without its dependencies, into a folder of its own."""
+    target = tmp_path_factory.mktemp("installed")
+    options = ["--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    python("-m", "pip", "install", *options, "--target", target, wheel, cwd=target.parent)
+    return target
+
+
+def test_the_wheel_has_every_file_of_the_packages_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in {".py", ".toml"} or path.name == "py.typed"
+    }
+    assert packed == expected
+    assert {f"{package}/py.typed" for package in PACKAGES} <= packed
+    assert "experiments/presets/digits.toml" in packed
+
+
+def test_the_wheel_installs_the_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        entries = configparser.ConfigParser()
+        entries.read_string(archive.read(name).decode())
+        assert any(name.endswith("LICENSE") for name in archive.namelist())
+    assert dict(entries["console_scripts"]) == {"evomatrix": "experiments.cli:main"}
+
+
+def test_the_installed_modules_are_those_of_the_wheel(installed, tmp_path):
+    code = f"import {', '.join(PACKAGES)}\nfor m in ({', '.join(PACKAGES)}): print(m.__file__)"
+    printed = python("-P", "-c", code, cwd=tmp_path, PYTHONPATH=str(installed))
+    assert printed.split() == [str(installed / name / "__init__.py") for name in PACKAGES]
+
+
+def test_the_installed_program_runs_an_experiment_without_a_checkout(installed, tmp_path):
+    printed = python("-P", "-m", "experiments", "presets", cwd=tmp_path, PYTHONPATH=str(installed))
+    assert "digits" in printed
+    options = "--workers 0 --seeds 1 --generations 1 --population 2 --quiet --results here"
+    printed = python(
+        *f"-P -m experiments run xor {options}".split(), cwd=tmp_path, PYTHONPATH=str(installed)
+    )
+    folder = tmp_path / printed.strip()
+    assert folder.parent == tmp_path / "here"
+    assert (folder / "figures" / "graph.png").is_file()
