@@ -8,6 +8,7 @@ replacement is the commit.
 
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -185,6 +186,10 @@ class RunStore:
         write_text(path / "environment.json", json.dumps(environment, indent=2) + "\n")
         store.commit("schema", {table: [] for table in TABLES})
         return store
+
+    def discard(self) -> None:
+        """Remove the folder again, of a run that could not begin."""
+        shutil.rmtree(self.path)
 
     def commit(
         self, part: str, rows: Mapping[str, Sequence[Row]], *, complete: bool = False

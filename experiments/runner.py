@@ -1,7 +1,8 @@
 """One experiment from settings to results: split, evolve, train the baselines, read the test part once, compare."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from cnn.compilation import kernels_are_cached, single_threaded_blas
 from cnn.samples import Samples
 from cnn.training import evaluate, train
-from evo.errors import SettingsError
+from evo.errors import EvoMatrixError, SettingsError
 from evo.evolution import Evolution
 from evo.executors import Executor, SerialExecutor
 from evo.fitness import FITNESSES, Fitness
@@ -95,7 +96,7 @@ def run(
     with reporter:
         reporter.starting(experiment.name, workers, expected_individuals(experiment))
         _warm_up(experiment, dataset, next(iter(tasks.values())), reporter)
-        with _executor(workers, address, reporter) as executor:
+        with _started(workers, address, reporter, store) as executor:
             searches = [
                 _Search(experiment, dataset, task, store, reporter, k * _per_seed(experiment))
                 for k, task in enumerate(tasks.values())
@@ -175,6 +176,22 @@ def _founders(experiment: Experiment, dataset: Dataset, seed: int) -> list[Genom
         n_founders=experiment.evolution.population,
         seed=seed,
     )
+
+
+@contextmanager
+def _started(
+    workers: int | None, address: str | None, reporter: Reporter, store: RunStore
+) -> Iterator[Executor]:
+    """Start an executor; if it cannot start, nothing of the run is left behind."""
+    executor = _executor(workers, address, reporter)
+    try:
+        executor.__enter__()
+    except EvoMatrixError:
+        store.discard()
+        raise
+    with ExitStack() as stack:
+        stack.push(executor)
+        yield executor
 
 
 def _executor(workers: int | None, address: str | None, reporter: Reporter) -> Executor:
