@@ -252,13 +252,27 @@ class Genome:
 def _columns(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], values: FloatArray
 ) -> sparse.csc_array:
-    """Assemble a canonical n × n matrix around arrays without copying them."""
+    """Assemble a canonical n × n matrix around arrays, without copying values or, below 2³¹ entries, indices."""
     n = len(indptr) - 1
     matrix = sparse.csc_array((n, n), dtype=values.dtype)
-    matrix.data, matrix.indices, matrix.indptr = values, indices, indptr
+    if len(values) <= np.iinfo(indices.dtype).max:
+        # SciPy wants one type for both: of the two, this is the small one.
+        matrix.indptr, matrix.indices = indptr.astype(indices.dtype), indices
+    else:
+        matrix.indptr, matrix.indices = indptr, indices.astype(indptr.dtype)
+    matrix.data = values
     matrix.has_sorted_indices = True
     matrix.has_canonical_format = True
     return matrix
+
+
+_DTYPES = {
+    "indptr": np.int64,
+    "indices": np.int32,
+    "ids": np.int64,
+    "roles": np.uint8,
+    "activations": np.uint8,
+}
 
 
 def _check(genome: Genome) -> None:
@@ -266,6 +280,12 @@ def _check(genome: Genome) -> None:
     n, nnz = len(genome.ids), len(genome.values)
     if genome.values.dtype not in (np.float32, np.float64):
         raise ValueError(f"values must be float32 or float64; got {genome.values.dtype}")
+    for name, dtype in _DTYPES.items():
+        if getattr(genome, name).dtype != dtype:
+            raise ValueError(f"{name} must be {dtype.__name__}; got {getattr(genome, name).dtype}")
+    for name, length in (("values", nnz), ("ids", n)):
+        if getattr(genome, name).shape != (length,):
+            raise ValueError(f"{name} must be a vector; got shape {getattr(genome, name).shape}")
     for name in ("bias", "roles", "activations"):
         if getattr(genome, name).shape != (n,):
             raise ValueError(f"{name} must have shape ({n},); got {getattr(genome, name).shape}")

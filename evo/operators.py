@@ -128,7 +128,8 @@ def propose_threshold(draft: Draft, proposing: Proposing) -> Parameters | None:
 def threshold_at_quantile(draft: Draft, quantile: float, *, drop: bool) -> Parameters | None:
     """Return the parameters of A that let the lowest share `quantile` of the stored entries sleep."""
     limit = float(graphops.quantile_limit(draft.weights, quantile, draft.threshold_mode))
-    if limit == draft.limit and not drop:
+    same = not isinstance(draft.limit, np.ndarray) and limit == draft.limit
+    if same and not drop:
         return None
     return {"limit": limit, "drop": drop}
 
@@ -357,7 +358,10 @@ def _edges(
     floor = np.maximum(1.05 * np.asarray(floor, dtype=float), 0.0)
     lifted = np.where(values < 0, -1.0, 1.0) * np.maximum(np.abs(values), floor)
     if draft.threshold_mode == "signed":
-        lifted = np.maximum(lifted, floor)
+        limit: Any = -np.inf if draft.limit is None else draft.limit
+        if isinstance(limit, np.ndarray):
+            limit = limit[targets]
+        lifted = np.where(lifted > limit, lifted, np.abs(lifted))
     rounded = lifted.astype(draft.weights.dtype)
     return {
         "sources": sources.tolist(),

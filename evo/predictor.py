@@ -44,7 +44,11 @@ class Predictor:
         self.loss = loss
         self.offset = np.asarray(offset, dtype=np.float64)
         self.scale = np.asarray(scale, dtype=np.float64)
-        self.classes = None if classes is None else tuple(classes)
+        self.classes: tuple[str | int, ...] | None = None
+        if classes is not None:  # NumPy's scalars are no JSON
+            self.classes = tuple(
+                one.item() if isinstance(one, np.generic) else one for one in classes
+            )
         if self.classes is not None and len(self.classes) != len(genome.outputs):
             raise ValueError(
                 f"classes must be one per output ({len(genome.outputs)}); got {len(self.classes)}"
@@ -131,7 +135,7 @@ def load_network(path: str | Path) -> Predictor:
     arrays, description = read_arrays(path)
     if description.get("format") != FORMAT:
         raise ResultsError(f"{path}: format must be {FORMAT}; got {description.get('format')!r}")
-    if description.get("loss") not in LOSSES:
+    if description.get("loss") not in tuple(LOSSES):
         raise ResultsError(
             f"{path}: loss must be one of {', '.join(LOSSES)}; got {description.get('loss')!r}"
         )

@@ -9,8 +9,10 @@ replacement is the commit.
 import json
 import os
 import shutil
+import tokenize
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
@@ -55,7 +57,8 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -69,6 +72,19 @@ def write_arrays(
     """Write named arrays and a JSON description into one ``.npz`` file, atomically and uncompressed."""
     text = np.frombuffer(json.dumps(description).encode(), dtype=np.uint8)
     write_atomically(path, lambda file: np.savez(file, description=text, **arrays))  # type: ignore[arg-type]
+
+
+_UNREADABLE = (
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,  # encrypted, or nested beyond the limit of recursion
+    ValueError,
+    tokenize.TokenError,  # an array's header that is no Python literal
+    zipfile.BadZipFile,
+)
+"""What reading a file from outside may raise."""
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -95,11 +111,15 @@ def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, An
                     )
         with np.load(path, allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in loaded.files}
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray):
+                raise ResultsError(f"{path}: member {name} must be an array")
         description = json.loads(arrays.pop("description").tobytes())
     except FileNotFoundError:
         raise ResultsError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, MemoryError, zipfile.BadZipFile) as error:
-        raise ResultsError(f"{path}: not a network or genome file ({error})") from error
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())
+        raise ResultsError(f"{path}: not a network or genome file ({reason})") from error
     if not isinstance(description, dict):
         raise ResultsError(f"{path}: description must be a JSON object")
     return arrays, description

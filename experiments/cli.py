@@ -44,7 +44,9 @@ def run(
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="An existing Ray cluster, such as 'auto' or 'ray://host:10001'."),
+        typer.Option(
+            help="An existing Ray cluster, 'auto' or 'host:6379', seen from one of its machines."
+        ),
     ] = None,
     results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
         "results"

@@ -55,7 +55,7 @@ class RayExecutor:
     n_workers : int, optional
         Actors, one core each. By default as many as the machine - or the cluster - has cores.
     address : str, optional
-        An existing cluster (``"auto"`` or ``"ray://host:10001"``). By default Ray is started on this machine, for
+        An existing cluster (``"auto"`` or ``"host:6379"``). By default Ray is started on this machine, for
         this run only, whatever clusters there are.
     """
 
@@ -75,7 +75,7 @@ class RayExecutor:
         Raises
         ------
         ClusterError
-            If the cluster at `address` cannot be reached.
+            If Ray does not start, or the cluster at `address` cannot be reached.
         """
         options: dict[str, Any] = {
             "address": self.address or "local",
@@ -89,11 +89,12 @@ class RayExecutor:
             if self.address is not None:
                 _knock(self.address)
             ray.init(**options)
-        except (OSError, OverflowError, RuntimeError, ValueError) as error:
-            first_line = str(error).strip().splitlines()[0]
-            raise ClusterError(
-                f"--address {self.address}: no Ray cluster there ({first_line})"
-            ) from error
+        except Exception as error:  # Ray raises just that where its own start takes too long
+            first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            problem = f"--address {self.address}: no Ray cluster there"
+            if self.address is None:
+                problem = "Ray did not start on this machine; --workers 0 works without it"
+            raise ClusterError(f"{problem} ({first_line})") from error
         if not self.n_workers:
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             self.n_workers = max(1, int(resources.get("CPU", 1)))

@@ -115,3 +115,19 @@ def test_an_address_without_a_cluster_is_one_line(tmp_path, capsys, address):
 def test_workers_must_be_positive():
     with pytest.raises(ValueError, match="at least 1; got 0"):
         RayExecutor(0)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(Exception("timed out.\nSee the logs."), "timed out."), (RuntimeError(), "RuntimeError")],
+)
+def test_a_ray_that_does_not_start_is_one_line(monkeypatch, error, told):
+    def never(**options):
+        raise error
+
+    monkeypatch.setattr("ray.init", never)
+    with pytest.raises(ClusterError) as caught, RayExecutor(1):
+        pass
+    assert str(caught.value) == (
+        f"Ray did not start on this machine; --workers 0 works without it ({told})"
+    )
