@@ -118,8 +118,10 @@ class Predictor:
 
     def _output(self, X: ArrayLike) -> FloatArray:
         inputs = np.asarray(X, dtype=np.float64)
-        if self.offset.ndim == 1:
-            inputs = inputs.reshape(len(inputs), -1)
+        inputs = inputs.reshape(len(inputs), -1)
+        n_features = len(self.genome.inputs)
+        if inputs.shape[1] != n_features:
+            raise ValueError(f"X must have {n_features} features a sample; got {inputs.shape[1]}")
         normalized = (inputs - self.offset) / self.scale
         return self.network.output(normalized.astype(self.genome.values.dtype))
 

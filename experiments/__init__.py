@@ -5,6 +5,7 @@ results = run(experiment)
 print(results.summary())
 """
 
+from evo.predictor import load_network
 from experiments.config import Experiment, load_experiment, preset_names
 from experiments.datasets import DATASETS, Dataset, load_dataset
 from experiments.results import Results, load_results
@@ -17,6 +18,7 @@ __all__ = [
     "Results",
     "load_dataset",
     "load_experiment",
+    "load_network",
     "load_results",
     "preset_names",
     "run",

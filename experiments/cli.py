@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from evo.errors import EvoMatrixError
+from evo.errors import EvoMatrixError, ResultsError
 from evo.tables import data_dictionary
 from experiments.config import Experiment, merged, preset_names, preset_text, read_settings
 from experiments.progress import Reporter, TerminalReporter
@@ -84,8 +84,18 @@ def run(
 def show(
     path: Annotated[Path, typer.Argument(help="A run's folder, or a folder of runs.")],
 ) -> None:
-    """Print the comparison of finished runs again."""
-    show_results(load_results(path), Console())
+    """Print the comparison of a run, or of each run in a folder, again."""
+    loaded = load_results(path)
+    console = Console()
+    if len(loaded.paths) == 1:
+        show_results(loaded, console)
+        return
+    for run_folder in loaded.paths:
+        try:
+            show_results(load_results(run_folder), console)
+        except ResultsError as error:
+            console.print(str(error), highlight=False, soft_wrap=True)
+        console.print()
 
 
 @app.command()

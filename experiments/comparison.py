@@ -69,7 +69,8 @@ def paired_difference(comparison: pd.DataFrame, arm: str, other: str, metric: st
         A numeric column.
     """
     wide = comparison.pivot_table(index=["run", "seed"], columns="arm", values=metric)
-    return interval(wide[arm] - wide[other])
+    # What float64 cannot tell from equal is equal.
+    return interval((wide[arm] - wide[other]).round(12))
 
 
 def verdict(comparison: pd.DataFrame, arm: str, other: str) -> str:
@@ -79,7 +80,7 @@ def verdict(comparison: pd.DataFrame, arm: str, other: str) -> str:
     difference = paired_difference(comparison, arm, other, metric)
     what = f"{arm} − {other} = {scale * difference.mean:+.3g}{unit} of {metric.replace('_', ' ')}"
     if difference.n < 2:
-        return f"no difference shown: {what} with one seed, which has no interval"
+        return f"no difference shown, for one seed has no interval: {what}"
     what += (
         f", {LEVEL:.0%} interval {scale * difference.low:+.3g} to {scale * difference.high:+.3g}, "
         f"{difference.n} paired seeds"

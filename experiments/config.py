@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from cnn.recipe import Recipe
 from evo.errors import SettingsError
@@ -37,16 +37,6 @@ class DatasetSettings(BaseModel, frozen=True, extra="forbid"):
     test: float = Field(
         0.2, gt=0, lt=1, description="share for the test; ignored where the data bring their own"
     )
-
-    @field_validator("test")
-    @classmethod
-    def _something_left_for_training(cls, test: float, info: ValidationInfo) -> float:
-        validation = info.data.get("validation", 0)
-        if validation + test >= 1:
-            raise ValueError(
-                f"validation and test must leave a part for training; got {validation} + {test}"
-            )
-        return test
 
 
 class BaselineSettings(BaseModel, frozen=True, extra="forbid"):

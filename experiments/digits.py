@@ -18,7 +18,7 @@ def main() -> None:
     best = results.best()
     digits = load_dataset("digits")
     print("predicted:", best.predict(digits.inputs[:10]), "true:", digits.targets[:10])
-    best.save("best-digits.npz")
+    best.save(results.path / "best.npz")
 
 
 if __name__ == "__main__":

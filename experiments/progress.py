@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from evo.evolution import Generation
 
@@ -44,17 +44,15 @@ class TerminalReporter(Reporter):
         self.console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed}/{task.total} networks"),
-            TimeElapsedColumn(),
-            TextColumn("elapsed, about"),
+            BarColumn(bar_width=16),
+            TextColumn("{task.completed}/{task.total}"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._progress.add_task("starting", total=None)
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         """Begin the live line."""
@@ -76,7 +74,7 @@ class TerminalReporter(Reporter):
         if workers:
             where = f"on {workers} Ray worker{'s' if workers > 1 else ''}"
         self.console.print(f"[bold]{name}[/bold]: about {expected} networks to train, {where}")
-        self._progress.reset(self._task, total=expected, description=name)
+        self._task = self._progress.add_task(name, total=expected)
 
     def note(self, text: str) -> None:
         """Print a line above the live one."""
@@ -84,7 +82,8 @@ class TerminalReporter(Reporter):
 
     def raised(self) -> None:
         """Advance the live line."""
-        self._progress.advance(self._task)
+        if self._task is not None:
+            self._progress.advance(self._task)
 
     def generation(self, seed: int, generation: Generation, last: int, count: int) -> None:
         """Show where the run stands."""
@@ -94,8 +93,10 @@ class TerminalReporter(Reporter):
             if best.validation_accuracy is None
             else f"validation accuracy {best.validation_accuracy:.1%}"
         )
-        text = f"seed {seed}  generation {generation.number}/{last}  best {quality}"
-        self._progress.update(self._task, description=text, completed=count)
+        short = quality.removeprefix("validation ")
+        text = f"seed {seed}, round {generation.number}/{last}: {short}"
+        if self._task is not None:
+            self._progress.update(self._task, description=text, completed=count)
         if generation.number == last:
             sizes = best.statistics
             edges = f", {sizes.effective_edges} edges" if sizes else ""

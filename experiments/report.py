@@ -45,6 +45,7 @@ def draw_generations(results: Results) -> Figure:
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(wide.index, wide.to_numpy(), color=POSITIVE, alpha=0.3, linewidth=1)
+    axes.plot([], [], color=POSITIVE, alpha=0.3, linewidth=1, label="evolved: single seeds")
     axes.plot(
         wide.index,
         wide.mean(axis=1),

@@ -41,13 +41,35 @@ class Results:
         return self.paths[0]
 
     def summary(self) -> pd.DataFrame:
-        """Return one row per arm: means over seeds, and the interval of the test metric."""
-        return summarize(self.comparison)
+        """Return one row per arm: means over seeds, and the interval of the test metric.
+
+        Raises
+        ------
+        ResultsError
+            If these are several runs, which are no samples of one quantity, or the run is not finished.
+        """
+        return summarize(self._compared())
 
     def verdicts(self) -> list[str]:
-        """Return one line per baseline: which is better, or that no difference is shown."""
-        others = sorted(set(self.comparison["arm"]) - {"evolved"})
-        return [verdict(self.comparison, "evolved", other) for other in others]
+        """Return one line per baseline: which is better, or that no difference is shown.
+
+        Raises
+        ------
+        ResultsError
+            As :meth:`summary`.
+        """
+        compared = self._compared()
+        others = sorted(set(compared["arm"]) - {"evolved"})
+        return [verdict(compared, "evolved", other) for other in others]
+
+    def _compared(self) -> pd.DataFrame:
+        if len(self.paths) != 1:
+            raise ResultsError(
+                f"{self.paths[0].parent}: holds {len(self.paths)} runs; compare within one"
+            )
+        if self.comparison.empty:
+            raise ResultsError(f"{self.path}: is not finished, so there is no comparison yet")
+        return self.comparison
 
     def winner(self, seed: int | None = None) -> dict[str, Any]:
         """Return the row of ``individuals`` of the best winner.

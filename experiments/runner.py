@@ -102,7 +102,7 @@ def run(
                 for k, task in enumerate(tasks.values())
             ]
             for search in searches:
-                search.evolve(executor)
+                _evolve_unless_interrupted(search, executor, reporter)
         for search in searches:
             search.train_baselines()
         rows = [
@@ -114,6 +114,14 @@ def run(
     loaded = load_results(store.path)
     save_figures(loaded, store)
     return loaded
+
+
+def _evolve_unless_interrupted(search: "_Search", executor: Executor, reporter: Reporter) -> None:
+    try:
+        search.evolve(executor)
+    except KeyboardInterrupt:
+        reporter.note(f"Interrupted: the generations finished so far are in {search.store.path}")
+        raise
 
 
 def _free_name(folder: Path, experiment: str) -> str:
@@ -197,7 +205,8 @@ def _started(
 def _executor(workers: int | None, address: str | None, reporter: Reporter) -> Executor:
     if workers == 0:
         return SerialExecutor()
-    reporter.note("Starting Ray (some seconds)")
+    where = "Starting Ray" if address is None else f"Connecting to Ray at {address}"
+    reporter.note(f"{where} (some seconds)")
     from evo.executors.ray import RayExecutor  # noqa: PLC0415 - a serial run shall not wait for Ray's import
 
     return RayExecutor(workers, address)

@@ -14,8 +14,7 @@ def show_results(results: Results, console: Console) -> None:
     for line in results.verdicts():
         console.print(line, highlight=False, soft_wrap=True)
     console.print(search_cost(results), highlight=False, soft_wrap=True)
-    for path in results.paths:
-        console.print(f"Results: {path}", highlight=False, soft_wrap=True)
+    console.print(f"Results: {results.path}", highlight=False, soft_wrap=True)
 
 
 def comparison_table(results: Results) -> Table:
@@ -35,7 +34,7 @@ def comparison_table(results: Results) -> Table:
         half = (row["high"] - row["low"]) / 2 * scale
         shown = form.format(row[metric] * scale)
         if math.isfinite(half):
-            shown += f" ± {half:.1f}" if percent else f" ± {half:.2g}"
+            shown += f" ± {half:.1f}" if percent else f" ± {half:.4g}"
         table.add_row(
             str(arm) if row["seeds"] == n_seeds else f"{arm} ({int(row['seeds'])} seeds)",
             shown,
