@@ -1,37 +1,32 @@
 """One experiment from settings to results: split, evolve, train the baselines, read the test part once, compare."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from cnn.compilation import kernels_are_cached, single_threaded_blas
+from cnn.compilation import kernels_are_cached
 from cnn.samples import Samples
 from cnn.training import evaluate, train
 from evo.errors import EvoMatrixError, SettingsError
-from evo.evolution import Evolution
 from evo.executors import Executor, SerialExecutor
 from evo.fitness import FITNESSES, Fitness
-from evo.founders import found
-from evo.genome import Genome
-from evo.individual import Individual, Task
+from evo.individual import Task
 from evo.phenotype import Phenotype
-from evo.predictor import Predictor
 from evo.seeding import Purpose, seed_sequence
 from evo.store import RunStore
-from evo.tables import Row, generation_rows, training_rows
-from experiments.arms import Sized, TrainedArm, build_arm, check_arms, train_arm
+from experiments.arms import build_arm, check_arms
 from experiments.config import Experiment
 from experiments.datasets import Dataset, DataSplit, load_dataset
 from experiments.environment import environment
 from experiments.progress import Reporter
 from experiments.report import save_figures
 from experiments.results import Results, load_results
+from experiments.search import Search, draw_founders, expected_per_seed
 
 CURVE_POINTS = 4
 """Points of the learning curve that each train phase records."""
@@ -93,13 +88,16 @@ def run(
         environment=environment(),
     )
     tasks = {seed: _task(experiment, split, seed, fitness) for seed, split in splits.items()}
+    per_seed = expected_per_seed(experiment.evolution)
     with reporter:
-        reporter.starting(experiment.name, workers, expected_individuals(experiment))
+        reporter.starting(experiment.name, workers, experiment.seeds * per_seed)
         _warm_up(experiment, dataset, next(iter(tasks.values())), reporter)
         with _started(workers, address, reporter, store) as executor:
             searches = [
-                _Search(experiment, dataset, task, store, reporter, k * _per_seed(experiment))
-                for k, task in enumerate(tasks.values())
+                Search(
+                    experiment, dataset, task, store, reporter, k * per_seed, len(splits[seed].test)
+                )
+                for k, (seed, task) in enumerate(tasks.items())
             ]
             for search in searches:
                 _evolve_unless_interrupted(search, executor, reporter)
@@ -116,7 +114,7 @@ def run(
     return loaded
 
 
-def _evolve_unless_interrupted(search: "_Search", executor: Executor, reporter: Reporter) -> None:
+def _evolve_unless_interrupted(search: Search, executor: Executor, reporter: Reporter) -> None:
     try:
         search.evolve(executor)
     except KeyboardInterrupt:
@@ -129,18 +127,6 @@ def _free_name(folder: Path, experiment: str) -> str:
     name = f"{experiment}-{datetime.now():%Y%m%d-%H%M%S}"
     names = chain([name], (f"{name}-{number}" for number in count(2)))
     return next(free for free in names if not (folder / free).exists())
-
-
-def expected_individuals(experiment: Experiment) -> int:
-    """Return how many individuals a run will raise, or a little fewer."""
-    return experiment.seeds * _per_seed(experiment)
-
-
-def _per_seed(experiment: Experiment) -> int:
-    evolution = experiment.evolution
-    each = 2 if evolution.selection.name == "local_search" else 1
-    rounds = 1 + each * evolution.last_modified + evolution.generations - evolution.last_modified
-    return evolution.population * rounds
 
 
 def _seeds(experiment: Experiment) -> range:
@@ -173,16 +159,6 @@ def _task(experiment: Experiment, split: DataSplit, seed: int, fitness: Fitness 
         steps=evolution.steps,
         total_steps=evolution.total_steps,
         record_every=max(1, evolution.steps // CURVE_POINTS),
-    )
-
-
-def _founders(experiment: Experiment, dataset: Dataset, seed: int) -> list[Genome]:
-    return found(
-        experiment.founders,
-        dataset.n_features,
-        dataset.n_outputs,
-        n_founders=experiment.evolution.population,
-        seed=seed,
     )
 
 
@@ -220,7 +196,7 @@ def _warm_up(experiment: Experiment, dataset: Dataset, task: Task, reporter: Rep
             "Compiling kernels: half a minute, the first time only; they are kept on disk"
         )
     started = time.perf_counter()
-    founder = _founders(experiment, dataset, task.seed)[0]
+    founder = draw_founders(experiment, dataset, task.seed)[0]
     arms = dict.fromkeys(("static", *experiment.baseline.arms))
     networks = [build_arm(arm, dataset, experiment.baseline, founder, task) for arm in arms]
     for network in networks:
@@ -240,162 +216,3 @@ def _warm_up(experiment: Experiment, dataset: Dataset, task: Task, reporter: Rep
     )
     if cold:
         reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")
-
-
-class _Search:
-    """One seed's part of an experiment."""
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        dataset: Dataset,
-        task: Task,
-        store: RunStore,
-        reporter: Reporter,
-        count: int,
-    ) -> None:
-        self.experiment, self.dataset, self.task = experiment, dataset, task
-        self.store, self.reporter = store, reporter
-        self.count = count
-        self.key: Row = {"run": store.name, "seed": task.seed}
-        self.founders = _founders(experiment, dataset, task.seed)
-        self.winner: Individual
-        self.baselines: list[TrainedArm] = []
-
-    def evolve(self, executor: Executor) -> None:
-        """Evolve a population and commit every generation as it is complete."""
-        settings, seed = self.experiment.evolution, self.task.seed
-        self.store.save_genomes(f"seed-{seed}-founders", dict(enumerate(self.founders)))
-        evolution = Evolution(settings, self.task, self.founders)
-        totals = {"individuals": 0, "failures": 0, "search_steps": 0, "search_macs": 0}
-        seconds = 0.0
-        while not evolution.done:
-            started = time.perf_counter()
-            jobs = evolution.ask()
-            offspring = []
-            for individual in executor.raise_all(self.task, jobs):
-                offspring.append(individual)
-                self.reporter.raised()
-            generation = evolution.tell(offspring)
-            elapsed = time.perf_counter() - started
-            seconds += elapsed
-            self.count += self.experiment.evolution.population * (
-                2 if len(jobs) > settings.population else 1
-            )
-            for one in generation.offspring:
-                totals["individuals"] += 1
-                totals["failures"] += one.status != "ok"
-                totals["search_steps"] += one.steps
-                macs = one.statistics.macs if one.statistics else 0
-                totals["search_macs"] += one.steps * self.task.recipe.batch_size * macs
-            part = f"seed-{seed}-generation-{generation.number:04d}"
-            self.store.save_genomes(
-                part, {one.job.individual: one.genome for one in generation.population}
-            )
-            self.store.commit(part, generation_rows(generation, elapsed, self.key))
-            self.reporter.generation(seed, generation, settings.generations, self.count)
-            self.winner = generation.best
-        self.store.commit(f"seed-{seed}", {"runs": [self._run_row(totals, seconds)]})
-
-    def train_baselines(self) -> None:
-        """Train every baseline for as many steps as the winner had along its ancestry."""
-        settings, steps = self.experiment.baseline, self.winner.ancestry_steps
-        founder = self.founders[self.winner.job.founder]
-        rows: dict[str, list[Row]] = {"baseline": [], "training": []}
-        for arm in settings.arms:
-            network = build_arm(arm, self.dataset, settings, founder, self.task)
-            trained = train_arm(arm, network, settings, self.task, steps=steps)
-            self.baselines.append(trained)
-            rows["baseline"].append(self._baseline_row(trained))
-            who = {"arm": arm, "generation": None, "individual": None}
-            rows["training"] += training_rows(trained.report.curve, self.key | who)
-        self.store.commit(f"seed-{self.task.seed}-baseline", rows)
-
-    def read_test(self, test: Samples) -> list[Row]:
-        """Evaluate the winner and the baselines on the test part: the one place where it is read."""
-        with single_threaded_blas():
-            rows = [
-                self._comparison_row(
-                    "evolved",
-                    Phenotype(self.winner.genome, self.task.loss),
-                    test,
-                    self.winner.ancestry_steps,
-                    self.winner.ancestry_seconds,
-                )
-            ]
-            rows += [
-                self._comparison_row(
-                    one.arm, one.network, test, one.report.steps, one.report.seconds
-                )
-                for one in self.baselines
-                if one.report.status == "ok"
-            ]
-        return rows
-
-    def save_winner(self, split: DataSplit) -> None:
-        """Store the winner as a network that takes raw data."""
-        folder = self.store.path / "networks"
-        folder.mkdir(exist_ok=True)
-        Predictor(
-            self.winner.genome,
-            loss=self.task.loss,
-            offset=split.normalization.offset,
-            scale=split.normalization.scale,
-            classes=self.dataset.classes,
-        ).save(folder / f"seed-{self.task.seed}.npz")
-
-    def _run_row(self, totals: Mapping[str, int], seconds: float) -> Row:
-        split: Any = self.task
-        return (
-            self.key
-            | {
-                "experiment": self.experiment.name,
-                "dataset": self.dataset.name,
-                "data_hash": self.dataset.data_hash,
-                "task": self.dataset.task,
-                "train_samples": len(split.train),
-                "validation_samples": len(split.validation),
-                "test_samples": self._test_samples(),
-                "features": self.dataset.n_features,
-                "outputs": self.dataset.n_outputs,
-                "best_individual": self.winner.job.individual,
-                "search_samples": totals["search_steps"] * self.task.recipe.batch_size,
-                "search_seconds": seconds,
-            }
-            | dict(totals)
-        )
-
-    def _test_samples(self) -> int:
-        if self.dataset.test is not None:
-            return len(self.dataset.test[0])
-        return len(self.dataset) - len(self.task.train) - len(self.task.validation)
-
-    def _baseline_row(self, trained: TrainedArm) -> Row:
-        return self.key | {
-            "arm": trained.arm,
-            "status": trained.report.status,
-            "reason": trained.report.reason,
-            "parameters": trained.network.parameter_count,
-            "macs": trained.network.macs,
-            "steps": trained.report.steps,
-            "train_loss": trained.report.train_loss,
-            "validation_loss": trained.validation.loss,
-            "validation_accuracy": trained.validation.accuracy,
-            "train_seconds": trained.report.seconds,
-        }
-
-    def _comparison_row(
-        self, arm: str, network: Sized, test: Samples, steps: int, seconds: float
-    ) -> Row:
-        on_test, on_validation = evaluate(network, test), evaluate(network, self.task.validation)
-        return self.key | {
-            "arm": arm,
-            "test_loss": on_test.loss,
-            "test_accuracy": on_test.accuracy,
-            "validation_loss": on_validation.loss,
-            "validation_accuracy": on_validation.accuracy,
-            "parameters": network.parameter_count,
-            "macs": network.macs,
-            "steps": steps,
-            "train_seconds": seconds,
-        }

@@ -186,15 +186,21 @@ def test_the_test_part_is_read_once_per_arm_and_after_everything_else(tiny, tmp_
 
         return counting
 
-    places = ("experiments.runner", "experiments.arms", "evo.individual", "evo.fitness")
+    places = (
+        "experiments.runner",
+        "experiments.search",
+        "experiments.arms",
+        "evo.individual",
+        "evo.fitness",
+    )
     for where in places:
         monkeypatch.setattr(f"{where}.evaluate", counted(where))
     run(tiny(seeds=1), workers=0, results=tmp_path)
     assert {where for where, _ in seen} == set(places)
     reads = [where for where, is_test in seen if is_test]
-    assert reads == ["experiments.runner"] * len(ARMS)
+    assert reads == ["experiments.search"] * len(ARMS)
     first = [is_test for _, is_test in seen].index(True)
-    assert {where for where, _ in seen[first:]} == {"experiments.runner"}
+    assert {where for where, _ in seen[first:]} == {"experiments.search"}
 
 
 # -- the winner as a network -------------------------------------------------------------------------------------------
