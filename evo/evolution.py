@@ -179,8 +179,8 @@ class Evolution:
     def _offspring(self, number: int, request: Request) -> Job:
         parent = self.population[request.parent]
         modification: Modification = "policy" if request.modified else "none"
-        if self.generation == self.settings.last_modified + 1:
-            modification = "freeze"
+        if self.generation > self.settings.last_modified:
+            modification = "freeze"  # without effect on one that is frozen already
         origin: Origin = "child" if request.modified else "continued"
         return Job(
             individual=number,

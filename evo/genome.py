@@ -169,7 +169,7 @@ class Genome:
             ids=np.arange(n, dtype=np.int64),
             roles=roles,
             activations=codes,
-            limit=limit,
+            limit=limit.copy() if isinstance(limit, np.ndarray) else limit,
             threshold_mode=threshold_mode,
             ticks=ticks,
         )

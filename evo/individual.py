@@ -159,13 +159,13 @@ class Individual:
 
     @property
     def ancestry_steps(self) -> int:
-        """Gradient steps along its ancestry, its own included."""
-        return self.job.first_step + self.steps
+        """Gradient steps behind its genome: along its ancestry, and its own unless they came to nothing."""
+        return self.job.first_step + (self.steps if self.status == "ok" else 0)
 
     @property
     def ancestry_seconds(self) -> float:
-        """Seconds of training along its ancestry, its own included."""
-        return self.job.ancestry_seconds + self.train_seconds
+        """Seconds of training behind its genome, counted like :attr:`ancestry_steps`."""
+        return self.job.ancestry_seconds + (self.train_seconds if self.status == "ok" else 0.0)
 
 
 def raise_individual(task: Task, job: Job) -> Individual:

@@ -53,6 +53,14 @@ class Predictor:
             raise ValueError(
                 f"classes must be one per output ({len(genome.outputs)}); got {len(self.classes)}"
             )
+        n_features = len(genome.inputs)
+        for name, value in (("offset", self.offset), ("scale", self.scale)):
+            if value.shape not in {(), (n_features,)}:
+                raise ValueError(
+                    f"{name} must be one number or have shape ({n_features},); got {value.shape}"
+                )
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name} must be finite")
         if np.any(self.scale == 0):
             raise ValueError("scale must not be 0")
         self.network = Phenotype(genome, loss)

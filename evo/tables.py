@@ -131,7 +131,10 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
         Column("steps", _INT, "steps", "gradient steps of its own train phase"),
         Column(
-            "ancestry_steps", _INT, "steps", "gradient steps along its ancestry, its own included"
+            "ancestry_steps",
+            _INT,
+            "steps",
+            "gradient steps behind its genome: along its ancestry, and its own if ok",
         ),
         Column("genome", _TEXT, "", "hash of its genome after training"),
         Column("modify_seconds", _FLOAT, "s", "wall time of the modify phase"),

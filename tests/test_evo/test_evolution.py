@@ -64,6 +64,8 @@ def test_in_the_frozen_rounds_topologies_only_train(task):
     ]
     assert patterns[4] == patterns[5] == patterns[6]
     assert all(one.job.origin == "continued" for one in rounds[5].offspring)
+    # A slot whose holder failed to freeze freezes in the next round.
+    assert {one.job.modification for one in rounds[6].offspring} == {"freeze"}
     assert any(one.operations for one in rounds[2].offspring)
 
 
@@ -118,6 +120,8 @@ def test_an_individual_that_fails_is_a_record_and_not_the_end(task):
     reasons = {one.reason for one in offspring if one.status == "failed"}
     assert reasons == {"RuntimeError: no luck", "fitness must be finite; got nan"}
     assert all(one.fitness is None for one in offspring if one.status != "ok")
+    # Its genome is the untrained one, so its own steps stand behind nothing.
+    assert all(one.ancestry_steps == one.job.first_step for one in offspring if one.status != "ok")
     assert rounds[-1].best.fitness is not None
 
 
