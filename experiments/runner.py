@@ -192,9 +192,7 @@ def _warm_up(experiment: Experiment, dataset: Dataset, task: Task, reporter: Rep
     """Compile the kernels before workers start, with the very types of the run; the networks are thrown away."""
     cold = not kernels_are_cached()
     if cold:
-        reporter.note(
-            "Compiling kernels: half a minute, the first time only; they are kept on disk"
-        )
+        reporter.note("Compiling kernels: some seconds, the first time only; they are kept on disk")
     started = time.perf_counter()
     founder = draw_founders(experiment, dataset, task.seed)[0]
     arms = dict.fromkeys(("static", *experiment.baseline.arms))

@@ -23,8 +23,8 @@ def comparison_table(results: Results) -> Table:
     metric = summary.columns[1]
     percent = metric == "test_accuracy"
     n_seeds = int(summary["seeds"].max())
-    over = f"mean over {n_seeds} seeds, 95 % interval" if n_seeds > 1 else "one seed"
-    table = Table(title=f"{metric.replace('_', ' ').capitalize()} (test part read once): {over}")
+    over = f"mean of {n_seeds} seeds ± 95 % interval" if n_seeds > 1 else "one seed"
+    table = Table(title=f"{metric.replace('_', ' ').capitalize()}, {over}")
     table.add_column("network", style="bold", no_wrap=True)
     headings = ("accuracy" if percent else "loss", "parameters", "MACs", "steps", "seconds")
     for heading in headings:
