@@ -352,15 +352,11 @@ def _edges(
     values: FloatArray,
 ) -> Parameters:
     """Lift values over the threshold, so that a new edge lives, and make them a record."""
-    floor: Any = 0.0 if draft.limit is None else draft.limit
-    if isinstance(floor, np.ndarray):
-        floor = floor[targets]
-    floor = np.maximum(1.05 * np.asarray(floor, dtype=float), 0.0)
+    limit = np.asarray(-np.inf if draft.limit is None else draft.limit, dtype=float)
+    limit = np.broadcast_to(limit, draft.n_nodes)[targets]
+    floor = np.maximum(1.05 * limit, 0.0)
     lifted = np.where(values < 0, -1.0, 1.0) * np.maximum(np.abs(values), floor)
     if draft.threshold_mode == "signed":
-        limit: Any = -np.inf if draft.limit is None else draft.limit
-        if isinstance(limit, np.ndarray):
-            limit = limit[targets]
         lifted = np.where(lifted > limit, lifted, np.abs(lifted))
     rounded = lifted.astype(draft.weights.dtype)
     return {

@@ -26,7 +26,7 @@ from experiments.environment import environment
 from experiments.progress import Reporter
 from experiments.report import save_figures
 from experiments.results import Results, load_results
-from experiments.search import Search, draw_founders, expected_per_seed
+from experiments.search import Search, expected_per_seed
 
 CURVE_POINTS = 4
 """Points of the learning curve that each train phase records."""
@@ -89,16 +89,14 @@ def run(
     )
     tasks = {seed: _task(experiment, split, seed, fitness) for seed, split in splits.items()}
     per_seed = expected_per_seed(experiment.evolution)
+    searches = [
+        Search(experiment, dataset, task, store, reporter, k * per_seed, len(splits[seed].test))
+        for k, (seed, task) in enumerate(tasks.items())
+    ]
     with reporter:
         reporter.starting(experiment.name, workers, experiment.seeds * per_seed)
-        _warm_up(experiment, dataset, next(iter(tasks.values())), reporter)
+        _warm_up(searches[0], reporter)
         with _started(workers, address, reporter, store) as executor:
-            searches = [
-                Search(
-                    experiment, dataset, task, store, reporter, k * per_seed, len(splits[seed].test)
-                )
-                for k, (seed, task) in enumerate(tasks.items())
-            ]
             for search in searches:
                 _evolve_unless_interrupted(search, executor, reporter)
         for search in searches:
@@ -167,14 +165,12 @@ def _started(
     workers: int | None, address: str | None, reporter: Reporter, store: RunStore
 ) -> Iterator[Executor]:
     """Start an executor; if it cannot start, nothing of the run is left behind."""
-    executor = _executor(workers, address, reporter)
-    try:
-        executor.__enter__()
-    except EvoMatrixError:
-        store.discard()
-        raise
     with ExitStack() as stack:
-        stack.push(executor)
+        try:
+            executor = stack.enter_context(_executor(workers, address, reporter))
+        except EvoMatrixError:
+            store.discard()
+            raise
         yield executor
 
 
@@ -188,15 +184,15 @@ def _executor(workers: int | None, address: str | None, reporter: Reporter) -> E
     return RayExecutor(workers, address)
 
 
-def _warm_up(experiment: Experiment, dataset: Dataset, task: Task, reporter: Reporter) -> None:
+def _warm_up(search: Search, reporter: Reporter) -> None:
     """Compile the kernels before workers start, with the very types of the run; the networks are thrown away."""
     cold = not kernels_are_cached()
     if cold:
         reporter.note("Compiling kernels: some seconds, the first time only; they are kept on disk")
     started = time.perf_counter()
-    founder = draw_founders(experiment, dataset, task.seed)[0]
-    arms = dict.fromkeys(("static", *experiment.baseline.arms))
-    networks = [build_arm(arm, dataset, experiment.baseline, founder, task) for arm in arms]
+    task, founder, baseline = search.task, search.founders[0], search.experiment.baseline
+    arms = dict.fromkeys(("static", *baseline.arms))
+    networks = [build_arm(arm, search.dataset, baseline, founder, task) for arm in arms]
     for network in networks:
         train(
             network,

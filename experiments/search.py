@@ -9,7 +9,6 @@ from cnn.training import evaluate
 from evo.evolution import Evolution, EvolutionSettings
 from evo.executors import Executor
 from evo.founders import found
-from evo.genome import Genome
 from evo.individual import Individual, Task
 from evo.phenotype import Phenotype
 from evo.predictor import Predictor
@@ -33,17 +32,6 @@ def expected_per_seed(settings: EvolutionSettings) -> int:
     return sum(expected_in_generation(settings, k) for k in range(settings.generations + 1))
 
 
-def draw_founders(experiment: Experiment, dataset: Dataset, seed: int) -> list[Genome]:
-    """Draw the founders of one seed, as wide as the data."""
-    return found(
-        experiment.founders,
-        dataset.n_features,
-        dataset.n_outputs,
-        n_founders=experiment.evolution.population,
-        seed=seed,
-    )
-
-
 class Search:
     """One seed's part of an experiment."""
 
@@ -62,7 +50,13 @@ class Search:
         self.raised = raised_before
         self.n_test = n_test
         self.key: Row = {"run": store.name, "seed": task.seed}
-        self.founders = draw_founders(experiment, dataset, task.seed)
+        self.founders = found(
+            experiment.founders,
+            dataset.n_features,
+            dataset.n_outputs,
+            n_founders=experiment.evolution.population,
+            seed=task.seed,
+        )
         self.winner: Individual
         self.baselines: list[TrainedArm] = []
 
