@@ -35,7 +35,7 @@ from cnn.network import Network
 from cnn.optimizers import OPTIMIZERS, Optimizer
 from cnn.output import SoftmaxLayer
 from cnn.pooling import PoolingLayer
-from cnn.presets import small_cnn
+from cnn.presets import LECUN_C3, LECUN_H3, lenet1, lenet5, small_cnn
 from cnn.rasterization import RasterizationLayer
 from cnn.training import (
     Evaluation,
@@ -54,6 +54,8 @@ from cnn.training import (
 __all__ = [
     "ACTIVATIONS",
     "LAYERS",
+    "LECUN_C3",
+    "LECUN_H3",
     "LOSSES",
     "OPTIMIZERS",
     "Activation",
@@ -84,6 +86,8 @@ __all__ = [
     "kernel_cache_directory",
     "kernels_are_cached",
     "learning_rates",
+    "lenet1",
+    "lenet5",
     "relu",
     "rot180",
     "sigmoid",
