@@ -14,6 +14,8 @@ from cnn.compilation import (
     single_threaded_blas,
 )
 from cnn.convolution import ConvolutionLayer
+from cnn.curve import LearningCurve
+from cnn.fitting import EpochRecord, FitReport, FitState, fit
 from cnn.functional import (
     conv2d,
     downsample,
@@ -39,7 +41,6 @@ from cnn.presets import LECUN_C3, LECUN_H3, lenet1, lenet5, small_cnn
 from cnn.rasterization import RasterizationLayer
 from cnn.training import (
     Evaluation,
-    LearningCurve,
     OptimizerState,
     Recipe,
     Samples,
@@ -60,7 +61,10 @@ __all__ = [
     "OPTIMIZERS",
     "Activation",
     "ConvolutionLayer",
+    "EpochRecord",
     "Evaluation",
+    "FitReport",
+    "FitState",
     "HiddenLayer",
     "Layer",
     "LearningCurve",
@@ -82,6 +86,7 @@ __all__ = [
     "dsigmoid",
     "dtanh",
     "evaluate",
+    "fit",
     "kernel",
     "kernel_cache_directory",
     "kernels_are_cached",
