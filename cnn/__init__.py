@@ -39,6 +39,7 @@ from cnn.output import SoftmaxLayer
 from cnn.pooling import PoolingLayer
 from cnn.presets import LECUN_C3, LECUN_H3, lenet1, lenet5, small_cnn
 from cnn.rasterization import RasterizationLayer
+from cnn.storage import load_model, load_weights, save_model, save_weights
 from cnn.training import (
     Evaluation,
     OptimizerState,
@@ -93,8 +94,12 @@ __all__ = [
     "learning_rates",
     "lenet1",
     "lenet5",
+    "load_model",
+    "load_weights",
     "relu",
     "rot180",
+    "save_model",
+    "save_weights",
     "sigmoid",
     "single_threaded_blas",
     "small_cnn",
