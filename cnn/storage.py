@@ -212,10 +212,10 @@ def _read(path: str | Path) -> tuple[dict[str, Any], FloatVector]:
             with zipfile.ZipFile(file) as archive:
                 description = _description(archive)
                 parameters = _member(archive, "parameters", (np.float32, np.float64))
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{path}: must be a whole .npz file ({_one_line(error)})") from error
-        except _UNREADABLE as error:
+        except ValueError as error:
             raise ValueError(f"{path}: {_one_line(error)}") from error
+        except _UNREADABLE as error:
+            raise ValueError(f"{path}: must be a whole .npz file ({_one_line(error)})") from error
     sizes = sum(size for _, size in description["groups"])
     if sizes != parameters.size:
         raise ValueError(
