@@ -45,6 +45,15 @@ def test_at_the_minimum_no_parameter_has_a_slope(rng):
     assert model.report_.curve.gradient_norm[-1] < 1e-9 < model.report_.curve.gradient_norm[0]
 
 
+def test_the_loss_reported_has_the_penalty_in_it(rng):
+    x, y = overlapping(rng, 2)
+    model = LogisticRegression(l2=0.3, steps=2000).fit(x, y)
+    sign = np.where(y == "b", 1, -1)
+    expected = np.log1p(np.exp(-sign * model.decision_function(x))).mean()
+    expected += 0.5 * 0.3 * (model.coef_**2).sum()
+    assert model.report_.train_loss == pytest.approx(expected, rel=1e-9)
+
+
 def test_logistic_regression_is_a_layer_of_one_node_and_other(rng):
     x, y = overlapping(rng, 2)
     model = LogisticRegression().fit(x, y)

@@ -40,7 +40,7 @@ def test_it_finds_the_hyperplane_that_libsvm_finds(distance, C, rng):
     value = primal(x, y, C, ours.coef_[0], ours.intercept_[0])
     theirs_value = primal(x, y, C, theirs.coef_[0], theirs.intercept_[0])
     assert value <= theirs_value * (1 + 1e-11)
-    assert theirs_value == pytest.approx(value, rel=1e-5)
+    assert theirs_value == pytest.approx(value, rel=1e-3)
 
 
 def test_liblinear_comes_near_where_it_hardly_penalises_b(rng):
