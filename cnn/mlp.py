@@ -55,11 +55,12 @@ def mlp(
     Examples
     --------
     >>> print(mlp(2, 3, 2, rng=np.random.default_rng(0)).summary())
-    layer         output  parameters  MACs
-    input         2
-    HiddenLayer   3                9     6
-    SoftmaxLayer  2                8     6
-    total                         17    12
+       layer         settings  output  parameters  MACs
+       input                   2
+    1  HiddenLayer   tanh      3                9     6
+    2  SoftmaxLayer            2                8     6
+       total                                   17    12
+    0.1 KiB of float32 parameters
     """
     widths = [hidden] if isinstance(hidden, int) else hidden
     on_values = loss in LOSSES and LOSSES[loss].target_kind == "values"
