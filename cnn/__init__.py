@@ -36,6 +36,7 @@ from cnn.losses import LOSSES, Loss
 from cnn.network import Network
 from cnn.optimizers import OPTIMIZERS, Optimizer
 from cnn.output import SoftmaxLayer
+from cnn.parallel import DataParallel
 from cnn.pooling import PoolingLayer
 from cnn.presets import LECUN_C3, LECUN_H3, lenet1, lenet5, small_cnn
 from cnn.rasterization import RasterizationLayer
@@ -62,6 +63,7 @@ __all__ = [
     "OPTIMIZERS",
     "Activation",
     "ConvolutionLayer",
+    "DataParallel",
     "EpochRecord",
     "Evaluation",
     "FitReport",
