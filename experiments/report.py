@@ -107,6 +107,7 @@ def draw_learning(results: Results) -> Figure:
             axes.plot(wide.index, wide.to_numpy(), **thin)
             mean = wide.dropna().mean(axis=1)
             axes.plot(mean.index, mean, style, color=colour, alpha=alpha, markersize=4, label=label)
+    all_axes["loss"].set_yscale("log")
     for panel, axes in all_axes.items():
         axes.set(xlabel="gradient steps", ylabel=panels[panel])
         axes.legend(frameon=False)
