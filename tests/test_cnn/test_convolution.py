@@ -357,3 +357,30 @@ def test_a_nan_reaches_what_sees_it_and_nothing_else(stride, padding, dtype, rng
     ones.backpropagate(np.zeros((*ones.output_shape, 17)))
     seen = ones.backpropagate(np.isnan(gradient).astype(float)) > 0.5
     np.testing.assert_array_equal(np.isnan(layer.backpropagate(gradient)), seen)
+
+
+def within_nan(array, start):
+    """Copy an array to a place of a larger one that is NaN everywhere else."""
+    surrounded = np.full(array.size + 300, np.nan, array.dtype)
+    copy = surrounded[start : start + array.size]
+    copy[...] = array.reshape(-1)
+    return copy.reshape(array.shape)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, 1), (2, 0)])
+def test_what_lies_beside_the_given_arrays_has_no_effect(stride, padding, dtype, rng):
+    for size in (1, 3, (2, 5)):
+        layer = ConvolutionLayer(3, size, stride=stride, padding=min(padding, pair(size)[0] - 1))
+        layer.build((2, 5, 6), rng=rng, dtype=dtype)
+        for batch in (1, 3, 8, 17):
+            x = rng.normal(size=(2, 5, 6, batch)).astype(dtype)
+            gradient = rng.normal(size=(*layer.output_shape, batch)).astype(dtype)
+            expected = layer.output(x).copy(), layer.backpropagate(gradient).copy()
+            by_parameters = layer.gradient.copy()
+            start = int(rng.integers(100, 117))
+            output = layer.output(within_nan(x, start)).copy()
+            by_x = layer.backpropagate(within_nan(gradient, start))
+            np.testing.assert_array_equal(output, expected[0])
+            np.testing.assert_array_equal(by_x, expected[1])
+            np.testing.assert_array_equal(layer.gradient, by_parameters)
