@@ -77,6 +77,7 @@ class ConvolutionLayer(Layer):
         )
         self.input_shape = input_shape
         self.output_shape = (self.n_maps, rows_out, columns_out)
+        self._plan()
 
     def _connected_pairs(self, maps: int) -> npt.NDArray[np.intp]:
         """List the connections as (output map, input map), by output map; shape (n, 2)."""
@@ -119,11 +120,13 @@ class ConvolutionLayer(Layer):
         self.weights, self.bias = parameters[:n_taps].reshape(shape), parameters[n_taps:]
         self._weights_gradient = gradient[:n_taps].reshape(shape)
         self._bias_gradient = gradient[n_taps:]
-        self._plan()
+        self._packed = np.empty(self._index.size, parameters.dtype)
+        self._taps = np.empty(self._index.shape, parameters.dtype)
+        self._no_bias = np.zeros(self.input_shape[0], parameters.dtype)
 
     def _plan(self) -> None:
-        """Lay out where each tap reads, forward and backward, and which weight it has."""
-        maps, rows, columns = self.input_shape
+        """Lay out where each tap reads, and which weight it has."""
+        maps = self.input_shape[0]
         n_maps, rows_out, columns_out = self.output_shape
         (p, q), (down, right) = self._kernel_shape, self._stride
         self._forward = plan_stencil(
@@ -132,12 +135,7 @@ class ConvolutionLayer(Layer):
             self._wide_shape,
             (p, q),
         )
-        self._back = plan_stencil(
-            backward_reads(rows, rows_out, p, down, self._padding[0]),
-            backward_reads(columns, columns_out, q, right, self._padding[1]),
-            self.output_shape,
-            (p, q),
-        )
+        self._back: Stencil | None = None
         self._places = np.ascontiguousarray(self._forward.runs[:, 2])
 
         # Which weight output map k has for tap (i, j) on input map c, or −1: index[k, c, i, j].
@@ -148,10 +146,20 @@ class ConvolutionLayer(Layer):
         self._index = index.reshape(n_maps, -1)
         self._back_index = np.ascontiguousarray(index.swapaxes(0, 1)).reshape(maps, -1)
         self._heights, self._back_heights = block_heights(n_maps), block_heights(maps)
-        dtype = self.parameters.dtype
-        self._packed = np.empty(index.size, dtype)
-        self._taps = np.empty((n_maps, maps * p * q), dtype)
-        self._no_bias = np.zeros(maps, dtype)
+
+    def _plan_back(self) -> Stencil:
+        """Lay out where each tap of the way back reads; a first layer never asks."""
+        if self._back is None:
+            _, rows, columns = self.input_shape
+            _, rows_out, columns_out = self.output_shape
+            (p, q), (down, right), padding = self._kernel_shape, self._stride, self._padding
+            self._back = plan_stencil(
+                backward_reads(rows, rows_out, p, down, padding[0]),
+                backward_reads(columns, columns_out, q, right, padding[1]),
+                self.output_shape,
+                (p, q),
+            )
+        return self._back
 
     def initialize(self, *, rng: np.random.Generator) -> None:
         """Draw the kernels by the scheme that suits the activation; biases start at 0."""
@@ -218,7 +226,7 @@ class ConvolutionLayer(Layer):
         convolution_kernels.pack(
             self.weights.reshape(-1), self._back_index, self._back_heights, self._packed
         )
-        self._gather(delta, self._back, self._back_heights, self._no_bias, out)
+        self._gather(delta, self._plan_back(), self._back_heights, self._no_bias, out)
         return out
 
     def _gather(

@@ -6,23 +6,24 @@ these two loops are written down as LLVM vectors: a tile of output maps × place
 updated in registers tap after tap, and stored once - the scheme of a BLAS micro-kernel. They are
 Numba intrinsics, called like functions from other kernels.
 
-Every sum is formed in the order of its taps with fused multiply-adds, whatever the shape of the
+Every sum is formed in the order of its taps, whatever the shape of the
 tile, so how a batch is cut into tiles changes no bit of `gather_tile`'s result.
 """
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 
 class TileShape(NamedTuple):
-    """What fits the registers of this processor.
+    """What suits the processor that Numba compiles for.
 
     Attributes
     ----------
@@ -32,22 +33,28 @@ class TileShape(NamedTuple):
         Vectors of places in a tile of `gather_tile`.
     correlate_taps
         For each height, the taps in a tile of `correlate_tile`.
+    fused
+        Whether it multiplies and adds in one instruction.
     """
 
     vector_bytes: int
     gather_vectors: int
     correlate_taps: dict[int, int]
+    fused: bool
 
 
 def _tile_shape() -> TileShape:
     """Choose by the instruction set: 32 registers of 64 or 16 bytes, or 16 registers of 32."""
-    features = llvm.get_host_cpu_features()
+    chosen = cast(Any, config).CPU_FEATURES  # of NUMBA_CPU_FEATURES, where that is set
+    text = llvm.get_host_cpu_features().flatten() if chosen is None else chosen
+    features = set(text.replace("+", "").split(","))
+    fused = "fma" in features or platform.machine() not in {"x86_64", "AMD64"}
     many = {1: 8, 2: 8, 4: 5, 6: 4}
-    if features.get("avx512f"):
-        return TileShape(64, 4, many)
-    if features.get("avx2"):
-        return TileShape(32, 2, {1: 8, 2: 4, 4: 2, 6: 1})
-    return TileShape(16, 4, many)
+    if "avx512f" in features:
+        return TileShape(64, 4, many, fused)
+    if "avx2" in features:
+        return TileShape(32, 2, {1: 8, 2: 4, 4: 2, 6: 1}, fused)
+    return TileShape(16, 4, many, fused)
 
 
 TILE = _tile_shape()
@@ -131,8 +138,11 @@ class _Emitter:
         return slots
 
     def accumulate(self, slot: Any, a: Any, b: Any) -> None:
-        """Add a · b to a sum, rounding once."""
-        total = self.builder.call(self._fma, [a, b, self.builder.load(slot)])
+        """Add a · b to a sum, rounding once where the processor can."""
+        if TILE.fused:
+            total = self.builder.call(self._fma, [a, b, self.builder.load(slot)])
+        else:
+            total = self.builder.fadd(self.builder.load(slot), self.builder.fmul(a, b))
         self.builder.store(total, slot)
 
     def total(self, vector: Any) -> Any:
