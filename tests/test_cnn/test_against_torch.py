@@ -18,14 +18,8 @@ from cnn import (
     Network,
     PoolingLayer,
     RasterizationLayer,
-    Recipe,
-    Samples,
     SoftmaxLayer,
-    batch_indices,
-    learning_rates,
-    train,
 )
-from cnn.optimizers import OPTIMIZERS
 
 torch = pytest.importorskip("torch", reason="PyTorch, the peer to compare with, is not installed")
 F = torch.nn.functional
@@ -247,9 +241,6 @@ class Twin:
         *_, (_, _, scores) = self.steps(inputs)
         return F.cross_entropy(scores, torch.tensor(targets))
 
-    def vector(self):
-        return np.concatenate([p.detach().numpy().ravel() for p in self.parameters])
-
     def gradients(self):
         """Return the gradient of each layer with parameters, weights and biases in one."""
         flat = [p.grad.numpy().ravel() for p in self.parameters]
@@ -302,107 +293,3 @@ def test_networks_agree_on_loss_and_gradients(
     trained = [layer for layer in network.layers if layer.parameter_count]
     for layer, gradient in zip(trained, twin.gradients(), strict=True):
         assert_close(layer.gradient, gradient, SHARE)
-
-
-RATE, MOMENTUM, DECAY, STEPS = 0.05, 0.8, 0.02, 30
-
-
-def torch_optimizer(name, parameters, rate, decay):
-    if name == "adam":
-        return torch.optim.AdamW(
-            parameters, rate, betas=(MOMENTUM, 0.999), eps=1e-8, weight_decay=decay
-        )
-    momentum = 0.0 if name == "sgd" else MOMENTUM
-    return torch.optim.SGD(
-        parameters, rate, momentum, weight_decay=decay, nesterov=name == "nesterov"
-    )
-
-
-# PyTorch's decay enters the averages of momentum, ours does not: the two agree without decay.
-OPTIMIZATIONS = [
-    ("sgd", 0.0),
-    ("sgd", DECAY),
-    ("momentum", 0.0),
-    ("nesterov", 0.0),
-    ("adam", 0.0),
-    ("adam", DECAY),
-]
-
-
-def test_every_optimizer_is_compared():
-    assert {name for name, _ in OPTIMIZATIONS} == set(OPTIMIZERS)
-
-
-@pytest.mark.parametrize(("dtype", "share"), [(np.float64, 1e-13), (np.float32, SHARE)])
-@pytest.mark.parametrize(("name", "decay"), OPTIMIZATIONS)
-def test_optimizers_agree_on_given_gradients(name, decay, dtype, share, rng, assert_close):
-    theta = rng.normal(size=101).astype(dtype)
-    theta_ = torch.tensor(theta, requires_grad=True)
-    peer, optimizer = torch_optimizer(name, [theta_], RATE, decay), OPTIMIZERS[name]
-    slots = np.zeros((optimizer.n_slots, theta.size), dtype)
-    for step in range(STEPS):
-        gradient = (rng.normal(size=theta.size) * 10.0 ** rng.integers(-3, 3)).astype(dtype)
-        theta_.grad = torch.tensor(gradient)
-        peer.step()
-        optimizer.update(theta, gradient, slots, RATE, step, MOMENTUM, decay)
-        assert_close(theta, theta_.detach().numpy(), share)
-
-
-@pytest.mark.parametrize("clip", [None, 0.05])
-@pytest.mark.parametrize(("name", "decay"), OPTIMIZATIONS)
-def test_training_follows_torchs_trajectory(name, decay, clip, rng, assert_close):
-    """In float64, so that the paths cannot part by rounding: parameters after each phase."""
-    network = Network(narrow("tanh", "max", "pad"), (2, 9, 8), rng=rng, dtype=np.float64)
-    samples = Samples(rng.random((50, 2, 9, 8)), rng.integers(4, size=50))
-    twin, seed = Twin(network), np.random.SeedSequence(5)
-    peer = torch_optimizer(name, twin.parameters, RATE, decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(peer, STEPS)
-    recipe = Recipe(
-        optimizer=name,
-        learning_rate=RATE,
-        momentum=MOMENTUM,
-        weight_decay=decay,
-        batch_size=7,
-        gradient_clip=clip,
-    )
-    state = None
-    for first in range(0, STEPS, 10):
-        report = train(
-            network,
-            samples,
-            recipe,
-            first_step=first,
-            steps=10,
-            total_steps=STEPS,
-            order_seed=seed,
-            state=state,
-        )
-        state = report.state
-        for batch in batch_indices(50, 7, first, 10, seed):
-            peer.zero_grad()
-            twin.loss(samples.inputs[batch], samples.targets[batch]).backward()
-            if clip is not None:
-                torch.nn.utils.clip_grad_norm_(twin.parameters, clip)
-            peer.step()
-            schedule.step()
-        # PyTorch clips to 1e-6 short of the norm.
-        assert_close(network.parameters, twin.vector(), 1e-9 if clip is None else 1e-5)
-
-
-@pytest.mark.parametrize(
-    ("schedule", "peer"),
-    [
-        ("constant", lambda optimizer: torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)),
-        ("step", lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(optimizer, [20, 30])),
-        ("cosine", lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 40)),
-    ],
-)
-def test_schedules_agree(schedule, peer):
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.3)
-    scheduler, rates = peer(optimizer), []
-    for _ in range(40):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    ours = learning_rates(Recipe(learning_rate=0.3, schedule=schedule), 0, 40, 40)
-    np.testing.assert_allclose(ours, rates, rtol=1e-9)

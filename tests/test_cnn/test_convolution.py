@@ -14,7 +14,6 @@ from scipy.signal import convolve2d
 from cnn import functional
 from cnn.activations import ACTIVATIONS
 from cnn.convolution import ConvolutionLayer
-from cnn.functional import rot180
 
 IMAGE = (2, 7, 6)
 SIZES = [1, 2, 3, 4, 5, (1, 3), (3, 1), (3, 2), (2, 5), (7, 6), (7, 1), (1, 6)]
@@ -34,6 +33,10 @@ PHI = {
     "tanh": (np.tanh, lambda o: 1 - o**2),
     "relu": (lambda n: np.maximum(n, 0), lambda o: (o > 0).astype(float)),
 }
+
+
+def rot180(x):
+    return np.rot90(x, 2)
 
 
 def pair(value):
@@ -144,7 +147,7 @@ def test_every_size_stride_and_padding_equals_the_formulas(
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("stride", [1, 2, (1, 3)])
 @pytest.mark.parametrize("size", [3, (5, 2)])
 def test_every_batch_size_equals_the_formulas(size, stride, dtype, rng, assert_equals_the_formulas):
     """One layer sees them all, in disorder: no buffer may remember a larger batch."""

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.signal import convolve2d
 
 from cnn import functional
-from cnn.functional import upsample
 from cnn.pooling import PoolingLayer
 
 METHODS = [
@@ -39,11 +38,19 @@ def route(x, residual):
     return back[:-1, :-1]
 
 
+def spread(x, residual):
+    """Give each residual to all cells of its block."""
+    back = np.zeros(x.shape)
+    copied = residual.repeat(2, axis=0).repeat(2, axis=1)[: x.shape[0], : x.shape[1]]
+    back[: copied.shape[0], : copied.shape[1]] = copied
+    return back
+
+
 def unblur(x, residual):
     """Gaussian pooling blurs and takes every second pixel: spread with zeros, and blur."""
-    spread = np.zeros(x.shape)
-    spread[::2, ::2][: residual.shape[0], : residual.shape[1]] = residual
-    return convolve2d(spread, BLUR, "same")
+    apart = np.zeros(x.shape)
+    apart[::2, ::2][: residual.shape[0], : residual.shape[1]] = residual
+    return convolve2d(apart, BLUR, "same")
 
 
 def by_the_rules(layer, x, gradient):
@@ -58,18 +65,18 @@ def by_the_rules(layer, x, gradient):
         if layer.method == "max":
             output[at] = blocks.max(axis=-1)
             copied = layer.max_gradient == "copy"
-            by_x[at] = upsample(residual, plane.shape, "copy") if copied else route(plane, residual)
+            by_x[at] = spread(plane, residual) if copied else route(plane, residual)
         elif layer.method == "gaussian":
             blurred = convolve2d(plane, BLUR, "same")[::2, ::2]
             output[at] = blurred[: residual.shape[0], : residual.shape[1]]
             by_x[at] = unblur(plane, residual)
         elif layer.method == "mean":
             output[at] = blocks.mean(axis=-1)
-            by_x[at] = upsample(residual, plane.shape, "mean")
+            by_x[at] = spread(plane, residual / 4)
         else:  # gain · mean + bias
             gain, bias = layer.parameters[k], layer.parameters[len(x) + k]
             output[at] = gain * blocks.mean(axis=-1) + bias
-            by_x[at] = upsample(gain * residual, plane.shape, "mean")
+            by_x[at] = spread(plane, gain * residual / 4)
             by_gain[k] += np.sum(residual * blocks.mean(axis=-1))
             by_bias[k] += np.sum(residual)
     trained = layer.method == "trainable"
