@@ -6,6 +6,9 @@ networks made elsewhere just the same. Arrays inside are batch innermost, and th
 compiled.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from cnn.activations import ACTIVATIONS, Activation
 from cnn.compilation import (
     kernel,
@@ -14,6 +17,8 @@ from cnn.compilation import (
     single_threaded_blas,
 )
 from cnn.convolution import ConvolutionLayer
+from cnn.curve import LearningCurve
+from cnn.fitting import EpochRecord, FitReport, FitState, fit
 from cnn.functional import (
     conv2d,
     downsample,
@@ -31,16 +36,17 @@ from cnn.hidden import HiddenLayer
 from cnn.layer import Layer
 from cnn.layers import LAYERS
 from cnn.losses import LOSSES, Loss
+from cnn.mlp import mlp
 from cnn.network import Network
 from cnn.optimizers import OPTIMIZERS, Optimizer
 from cnn.output import SoftmaxLayer
 from cnn.parallel import DataParallel
 from cnn.pooling import PoolingLayer
-from cnn.presets import small_cnn
+from cnn.presets import LECUN_C3, LECUN_H3, lenet1, lenet5, small_cnn
 from cnn.rasterization import RasterizationLayer
+from cnn.storage import load_model, load_weights, save_model, save_weights
 from cnn.training import (
     Evaluation,
-    LearningCurve,
     OptimizerState,
     Recipe,
     Samples,
@@ -52,27 +58,41 @@ from cnn.training import (
     train,
 )
 
+if TYPE_CHECKING:
+    from cnn.logistic import LogisticRegression, SoftmaxRegression
+    from cnn.perceptron import Perceptron
+    from cnn.svm import LinearSVM
+
 __all__ = [
     "ACTIVATIONS",
     "LAYERS",
+    "LECUN_C3",
+    "LECUN_H3",
     "LOSSES",
     "OPTIMIZERS",
     "Activation",
     "ConvolutionLayer",
     "DataParallel",
+    "EpochRecord",
     "Evaluation",
+    "FitReport",
+    "FitState",
     "HiddenLayer",
     "Layer",
     "LearningCurve",
+    "LinearSVM",
+    "LogisticRegression",
     "Loss",
     "Network",
     "Optimizer",
     "OptimizerState",
+    "Perceptron",
     "PoolingLayer",
     "RasterizationLayer",
     "Recipe",
     "Samples",
     "SoftmaxLayer",
+    "SoftmaxRegression",
     "Trainable",
     "TrainingReport",
     "batch_indices",
@@ -82,12 +102,20 @@ __all__ = [
     "dsigmoid",
     "dtanh",
     "evaluate",
+    "fit",
     "kernel",
     "kernel_cache_directory",
     "kernels_are_cached",
     "learning_rates",
+    "lenet1",
+    "lenet5",
+    "load_model",
+    "load_weights",
+    "mlp",
     "relu",
     "rot180",
+    "save_model",
+    "save_weights",
     "sigmoid",
     "single_threaded_blas",
     "small_cnn",
@@ -96,3 +124,18 @@ __all__ = [
     "train",
     "upsample",
 ]
+
+_ESTIMATORS = {
+    "LinearSVM": "cnn.svm",
+    "LogisticRegression": "cnn.logistic",
+    "Perceptron": "cnn.perceptron",
+    "SoftmaxRegression": "cnn.logistic",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Import an estimator when it is first asked for: scikit-learn takes a second to import."""
+        if name not in _ESTIMATORS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(_ESTIMATORS[name]), name)
