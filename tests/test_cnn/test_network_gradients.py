@@ -7,6 +7,7 @@ from cnn import (
     ACTIVATIONS,
     LOSSES,
     ConvolutionLayer,
+    DataParallel,
     HiddenLayer,
     Network,
     PoolingLayer,
@@ -169,6 +170,21 @@ def test_the_same_batch_gives_the_same_bits_whatever_came_between(name, dtype, r
     fresh_value, fresh = measured(make_network(name, "cross_entropy", dtype=dtype), batch)
     assert fresh_value == first_value
     np.testing.assert_array_equal(fresh, first)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_threads_give_the_same_gradient(name, dtype, rng, assert_close):
+    whole = make_network(name, "cross_entropy", dtype=dtype)
+    share = 1e-12 if dtype == np.float64 else 1e-5
+    with DataParallel(make_network(name, "cross_entropy", dtype=dtype), 3) as parallel:
+        for n in (1, 2, 33, 16, 7):
+            inputs, targets = make_batch(whole, n, rng)
+            value, gradient = measured(whole, (inputs, targets))
+            shared_value, shared = parallel.loss_and_gradients(inputs, targets)
+            assert shared_value == pytest.approx(value, rel=share)
+            assert_close(shared, gradient, share)
+            assert_close(parallel.output(inputs), whole.output(inputs), share)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
