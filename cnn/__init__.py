@@ -34,6 +34,7 @@ from cnn.losses import LOSSES, Loss
 from cnn.network import Network
 from cnn.optimizers import OPTIMIZERS, Optimizer
 from cnn.output import SoftmaxLayer
+from cnn.parallel import DataParallel
 from cnn.pooling import PoolingLayer
 from cnn.presets import small_cnn
 from cnn.rasterization import RasterizationLayer
@@ -58,6 +59,7 @@ __all__ = [
     "OPTIMIZERS",
     "Activation",
     "ConvolutionLayer",
+    "DataParallel",
     "Evaluation",
     "HiddenLayer",
     "Layer",

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from cnn import convolution_kernels
 from cnn.activations import find_activation
-from cnn.arrays import FloatArray, FloatVector, Shape
+from cnn.arrays import FloatArray, FloatVector, IntArray, Shape
 from cnn.initial import initial_weights
 from cnn.layer import Layer, check_image
+from cnn.stencil import Stencil, backward_reads, forward_reads, plan_stencil
 
 Kernels: TypeAlias = Literal["per_map", "shared"]
 
@@ -32,7 +33,12 @@ class ConvolutionLayer(Layer):
         ``"per_map"``: a kernel for each connection of an input map to an output map, as usual.
         ``"shared"``: one kernel per output map, used on all its input maps, as in the document.
     connections
-        For each output map the input maps it sees; None connects all to all.
+        For each output map the input maps it sees; None connects all to all. Taps of missing
+        connections are neither parameters nor counted; they are multiplied as zeros.
+    stride
+        Pixels from one place of the kernel to the next, by rows and columns; one number for both.
+    padding
+        Rows and columns of zeros put around each input map; one number for both.
     """
 
     n_maps: int
@@ -40,24 +46,38 @@ class ConvolutionLayer(Layer):
     activation: str = "tanh"
     kernels: Kernels = "per_map"
     connections: Sequence[Sequence[int]] | None = None
+    stride: int | tuple[int, int] = 1
+    padding: int | tuple[int, int] = 0
 
     def configure(self, input_shape: Shape) -> None:
         """See `Layer.configure`."""
         check_image("ConvolutionLayer", input_shape)
-        size = self.kernel_size
-        self._kernel_shape = (size, size) if isinstance(size, int) else size
+        self._kernel_shape = _pair("kernel_size", self.kernel_size, 1)
+        self._stride = _pair("stride", self.stride, 1)
+        self._padding = _pair("padding", self.padding, 0)
         self._activation = find_activation(self.activation)
         maps, rows, columns = input_shape
-        p, q = self._kernel_shape
         if self.n_maps < 1:
             raise ValueError(f"n_maps must be at least 1, not {self.n_maps}")
-        if p not in range(1, rows + 1) or q not in range(1, columns + 1):
-            raise ValueError(f"a {p}×{q} kernel does not fit into maps of {rows}×{columns} pixels")
         if self.kernels not in get_args(Kernels):
             raise ValueError(f"kernels must be one of {get_args(Kernels)}, not {self.kernels!r}")
+        (p, q), (down, right) = self._kernel_shape, self._padding
+        if p > rows + 2 * down or q > columns + 2 * right:
+            raise ValueError(
+                f"a {p}×{q} kernel does not fit into maps of {rows}×{columns} pixels"
+                + (f" padded by {down}×{right}" if down or right else "")
+            )
         self._pairs = self._connected_pairs(maps)
+        self._wide_shape = (maps, rows + 2 * down, columns + 2 * right)
+        rows_out, columns_out = (
+            (size - kernel) // stride + 1
+            for size, kernel, stride in zip(
+                self._wide_shape[1:], self._kernel_shape, self._stride, strict=True
+            )
+        )
         self.input_shape = input_shape
-        self.output_shape = (self.n_maps, rows - p + 1, columns - q + 1)
+        self.output_shape = (self.n_maps, rows_out, columns_out)
+        self._plan()
 
     def _connected_pairs(self, maps: int) -> npt.NDArray[np.intp]:
         """List the connections as (output map, input map), by output map; shape (n, 2)."""
@@ -100,31 +120,46 @@ class ConvolutionLayer(Layer):
         self.weights, self.bias = parameters[:n_taps].reshape(shape), parameters[n_taps:]
         self._weights_gradient = gradient[:n_taps].reshape(shape)
         self._bias_gradient = gradient[n_taps:]
-        self._plan()
+        self._packed = np.empty(self._index.size, parameters.dtype)
+        self._taps = np.empty(self._index.shape, parameters.dtype)
+        self._no_bias = np.zeros(self.input_shape[0], parameters.dtype)
 
     def _plan(self) -> None:
-        """Lay out where each tap reads, forward and backward: see `convolution_kernels.correlate`.
+        """Lay out where each tap reads, and which weight it has."""
+        maps = self.input_shape[0]
+        n_maps, rows_out, columns_out = self.output_shape
+        (p, q), (down, right) = self._kernel_shape, self._stride
+        self._forward = plan_stencil(
+            forward_reads(rows_out, p, down),
+            forward_reads(columns_out, q, right),
+            self._wide_shape,
+            (p, q),
+        )
+        self._back: Stencil | None = None
+        self._places = np.ascontiguousarray(self._forward.runs[:, 2])
 
-        A convolution turns its kernel by 180°: tap (i, j) of a p×q kernel reads (p − 1 − i, q − 1 −
-        j) pixels right and down. The way back is the full convolution with the turned kernel: over
-        the residuals with a margin of (p − 1, q − 1) zeros, tap (i, j) reads (i, j) pixels right
-        and down.
-        """
-        maps, rows, columns = self.input_shape
-        p, q = self._kernel_shape
-        i, j = np.mgrid[:p, :q]
+        # Which weight output map k has for tap (i, j) on input map c, or −1: index[k, c, i, j].
+        index = np.full((n_maps, maps, p, q), -1, np.int64)
         targets, sources = self._pairs.T
-        forward = sources[:, None, None] * (rows * columns) + (p - 1 - i) * columns + (q - 1 - j)
-        self._offsets = forward.reshape(-1)
-        self._starts = np.searchsorted(targets, np.arange(self.n_maps + 1)) * (p * q)
+        kernels = targets if self.kernels == "shared" else np.arange(len(self._pairs))
+        index[targets, sources] = np.arange(self.n_kernels * p * q).reshape(-1, p, q)[kernels]
+        self._index = index.reshape(n_maps, -1)
+        self._back_index = np.ascontiguousarray(index.swapaxes(0, 1)).reshape(maps, -1)
+        self._heights, self._back_heights = block_heights(n_maps), block_heights(maps)
 
-        by_source = np.argsort(sources, kind="stable")
-        wide_rows, wide_columns = rows + p - 1, columns + q - 1
-        back = targets[:, None, None] * (wide_rows * wide_columns) + i * wide_columns + j
-        self._back_offsets = back[by_source].reshape(-1)
-        self._back_starts = np.searchsorted(sources[by_source], np.arange(maps + 1)) * (p * q)
-        self._by_source = by_source
-        self._no_bias = np.zeros(maps, self.parameters.dtype)
+    def _plan_back(self) -> Stencil:
+        """Lay out where each tap of the way back reads; a first layer never asks."""
+        if self._back is None:
+            _, rows, columns = self.input_shape
+            _, rows_out, columns_out = self.output_shape
+            (p, q), (down, right), padding = self._kernel_shape, self._stride, self._padding
+            self._back = plan_stencil(
+                backward_reads(rows, rows_out, p, down, padding[0]),
+                backward_reads(columns, columns_out, q, right, padding[1]),
+                self.output_shape,
+                (p, q),
+            )
+        return self._back
 
     def initialize(self, *, rng: np.random.Generator) -> None:
         """Draw the kernels by the scheme that suits the activation; biases start at 0."""
@@ -139,73 +174,102 @@ class ConvolutionLayer(Layer):
         )
         self.bias[...] = 0.0
 
-    def _pair_kernels(self) -> FloatArray:
-        """Return the kernel of each connection, shape (connections, p, q)."""
-        if self.kernels == "shared":
-            return self.weights[self._pairs[:, 0]]
-        return self.weights
-
     def output(self, x: FloatArray) -> FloatArray:
         """Compute O_k = φ(Σ_c X_c *_v Θ_kc + b_k).
 
-        (maps, rows, columns, batch) to (n_maps, rows − p + 1, columns − q + 1, batch).
+        (maps, rows, columns, batch) to (n_maps, rows_out, columns_out, batch), with rows_out =
+        (rows + 2 · padding − p) / stride + 1 rounded down, and columns alike.
         """
         self._check_input(x)
-        out = self._buffer("out", (*self.output_shape, x.shape[3]))
-        convolution_kernels.correlate(
-            x.reshape(-1),
-            x.shape[2],
-            self._starts,
-            self._offsets,
-            self._pair_kernels().reshape(-1),
-            self.bias,
-            out,
-        )
+        batch = x.shape[3]
+        down, right = self._padding
+        if down or right:
+            wide = self._buffer("wide", (*self._wide_shape, batch))  # margins stay 0
+            rows, columns = self.input_shape[1:]
+            wide[:, down : down + rows, right : right + columns] = x
+        else:
+            wide = np.ascontiguousarray(x)
+        out = self._buffer("out", (*self.output_shape, batch))
+        convolution_kernels.pack(self.weights.reshape(-1), self._index, self._heights, self._packed)
+        self._gather(wide, self._forward, self._heights, self.bias, out)
         self._activation.apply(out)
-        self._x, self._output = x, out
+        self._x, self._output = wide, out
         return out
 
     def residual(self, gradient: FloatArray) -> FloatArray:
         """Return Δ = ∂E/∂O ∘ φ'(n), and fill in ∂E/∂Θ and ∂E/∂b."""
         self._check_gradient(gradient, self._output.shape[3])
-        p, q = self._kernel_shape
         delta = self._buffer("delta", gradient.shape)
         self._activation.chain(gradient.reshape(-1), self._output.reshape(-1), delta.reshape(-1))
-        shared = self.kernels == "shared"
-        taps = (
-            self._buffer("taps_gradient", (len(self._pairs), p, q))
-            if shared
-            else self._weights_gradient
-        )
-        # ∂E/∂Θ_kc = rot180(X_c *_v rot180(Δ_k)), summed over the batch (S12)
-        convolution_kernels.correlate_taps(
+        # ∂E/∂Θ_kc = rot180(X_c *_v rot180(Δ_k)), summed over the batch, and for shared kernels over
+        # the input maps: ∂E/∂Θ_k = rot180((Σ_c X_c) *_v rot180(Δ_k)) (S12)
+        forward = self._forward
+        convolution_kernels.correlate(
+            delta.reshape(-1),
             self._x.reshape(-1),
-            self._x.shape[2],
-            self._starts,
-            self._offsets,
-            delta,
-            taps.reshape(-1),
+            delta.shape[3],
+            forward.runs,
+            self._places,
+            forward.rows,
+            forward.offsets,
+            self._heights,
+            self._taps,
         )
-        if shared:  # ∂E/∂Θ_k = rot180((Σ_c X_c) *_v rot180(Δ_k))
-            np.add.reduceat(taps, self._starts[:-1] // (p * q), out=self._weights_gradient)
-        delta.reshape(self.n_maps, -1).sum(axis=1, out=self._bias_gradient)  # ∂E/∂b_k = Σ Δ_k
+        convolution_kernels.unpack(self._taps, self._index, self._weights_gradient.reshape(-1))
+        # ∂E/∂b_k = Σ Δ_k
+        convolution_kernels.sum_maps(delta.reshape(self.n_maps, -1), self._bias_gradient)
         return delta
 
     def input_gradient(self, delta: FloatArray) -> FloatArray:
         """Return ∂E/∂X_c = Σ_k Δ_k *_f rot180(Θ_kc) (S12)."""
-        maps, rows, columns = self.input_shape
-        n_maps, rows_out, columns_out, batch = delta.shape
-        p, q = self._kernel_shape
-        wide = self._buffer("wide_delta", (n_maps, rows + p - 1, columns + q - 1, batch))
-        wide[:, p - 1 : p - 1 + rows_out, q - 1 : q - 1 + columns_out] = delta  # margins stay 0
-        out = self._buffer("input_gradient", (maps, rows, columns, batch))
-        convolution_kernels.correlate(
-            wide.reshape(-1),
-            wide.shape[2],
-            self._back_starts,
-            self._back_offsets,
-            self._pair_kernels()[self._by_source].reshape(-1),
-            self._no_bias,
-            out,
+        out = self._buffer("input_gradient", (*self.input_shape, delta.shape[3]))
+        convolution_kernels.pack(
+            self.weights.reshape(-1), self._back_index, self._back_heights, self._packed
         )
+        self._gather(delta, self._plan_back(), self._back_heights, self._no_bias, out)
         return out
+
+    def _gather(
+        self,
+        source: FloatArray,
+        stencil: Stencil,
+        heights: IntArray,
+        bias: FloatVector,
+        out: FloatArray,
+    ) -> None:
+        """Run a stencil with the packed weights."""
+        convolution_kernels.gather(
+            source.reshape(-1),
+            source.shape[3],
+            stencil.runs,
+            stencil.rows,
+            stencil.offsets,
+            self._packed,
+            heights,
+            bias,
+            out.reshape(-1),
+            out.shape[1] * out.shape[2],
+        )
+
+
+def block_heights(n_maps: int) -> IntArray:
+    """Cut maps into blocks that a tile can hold: sixes, and what is left over.
+
+    Examples
+    --------
+    >>> block_heights(16), block_heights(8), block_heights(3)
+    (array([6, 6, 4]), array([4, 4]), array([2, 1]))
+    """
+    sixes, rest = divmod(n_maps, 6)
+    if rest == 2 and sixes:
+        sixes, rest = sixes - 1, 8
+    small = {0: [], 1: [1], 2: [2], 3: [2, 1], 4: [4], 5: [4, 1], 8: [4, 4]}[rest]
+    return np.array([6] * sixes + small, np.int64)
+
+
+def _pair(name: str, value: int | tuple[int, int], least: int) -> tuple[int, int]:
+    """Return (rows, columns) of a setting that may be one number for both."""
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or min(pair) < least:
+        raise ValueError(f"{name} must be one or two numbers of at least {least}, not {value!r}")
+    return pair

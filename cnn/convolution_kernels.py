@@ -1,144 +1,207 @@
-"""The two loops of a convolution: add up shifted images, and correlate with shifted images."""
+"""A convolution's loops around its tiles: which maps, which pixels, which taps."""
 
 from cnn.arrays import FloatArray, FloatVector, IntArray
 from cnn.compilation import kernel
+from cnn.tile_kernels import TILE, correlate_tile, gather_tile, lanes_of
+
+VECTORS = TILE.gather_vectors
+FLOAT32_LANES = lanes_of(4)
+FLOAT64_LANES = lanes_of(8)
+TAPS_1, TAPS_2, TAPS_4, TAPS_6 = (TILE.correlate_taps[height] for height in (1, 2, 4, 6))
+
+CHUNK = 256
+"""Numbers of a run that all output maps work on before the next ones: what they read stays near."""
+
+GROUP = 4096
+"""Numbers of each map that all taps are correlated with before the next ones."""
 
 
 @kernel
-def _run(image: FloatVector, source: int, offset: int, batch: int, n: int) -> FloatVector:
-    """View the n numbers that a tap reads, from a place in input map 0 and the tap's offset."""
-    start = source + offset * batch
-    return image[start : start + n]
+def pack(weights: FloatVector, index: IntArray, heights: IntArray, packed: FloatVector) -> None:
+    """Lay out weights for `gather_tile`: for each block of maps, tap after tap, map after map.
 
-
-SEGMENT = 1024
-"""Numbers of one image row worked on at a time: long vectors, and source rows stay in cache."""
+    Parameters
+    ----------
+    weights
+        The layer's own, flat.
+    index
+        Shape (n_out, n_taps): which weight a tap has, or −1 where there is no connection.
+    heights
+        Maps of each block; their sum is n_out.
+    packed
+        n_out · n_taps numbers; overwritten. Where there is no connection the weight is 0.
+    """
+    place, first = 0, 0
+    zero = weights.dtype.type(0)
+    for height in heights:
+        for tap in range(index.shape[1]):
+            for k in range(first, first + height):
+                at = index[k, tap]
+                packed[place] = weights[at] if at >= 0 else zero
+                place += 1
+        first += height
 
 
 @kernel
-def correlate(
+def unpack(taps: FloatArray, index: IntArray, weights: FloatVector) -> None:
+    """Bring numbers by (map, tap) back to the weights: each receives the sum over its uses.
+
+    Parameters
+    ----------
+    taps
+        Shape (n_out, n_taps).
+    index
+        As for `pack`.
+    weights
+        Overwritten.
+    """
+    weights[:] = 0
+    for k in range(index.shape[0]):
+        for tap in range(index.shape[1]):
+            at = index[k, tap]
+            if at >= 0:
+                weights[at] += taps[k, tap]
+
+
+@kernel
+def gather(
     image: FloatVector,
-    width: int,
-    starts: IntArray,
+    batch: int,
+    runs: IntArray,
+    rows: IntArray,
     offsets: IntArray,
-    taps: FloatVector,
+    packed: FloatVector,
+    heights: IntArray,
     bias: FloatVector,
-    out: FloatArray,
+    out: FloatVector,
+    n_pixels: int,
 ) -> None:
-    """Add up shifted, scaled copies of an image: out_k = bias_k + Σ_e taps_e · image shifted by e.
-
-    In [map, row, column, batch] order a shift by whole pixels is an offset in memory, and one row
-    of output pixels with all its batch is one contiguous run. So a convolution, of any kernel and
-    any table of connections, is a sum of scaled runs, and so is its gradient by the image.
+    """Add up shifted, scaled copies of an image: out_k = bias_k + Σ_e weight_ke · image shifted by e.
 
     Parameters
     ----------
     image
-        The input maps (n_in, rows, width, batch), flattened.
-    width
-        Columns of an input map.
-    starts
-        Shape (n_out + 1,): output map k owns the taps starts[k] … starts[k + 1] − 1.
-    offsets
-        Pixels from an output pixel's own place (row, column) in input map 0 to what a tap reads:
-        (map · rows + down) · width + right.
-    taps
-        One weight per offset.
+        The source maps, [map, row, column, batch], flat.
+    batch
+        Samples.
+    runs, rows, offsets
+        The `cnn.stencil.Stencil`.
+    packed, heights
+        See `pack`.
     bias
         Shape (n_out,).
     out
-        Shape (n_out, rows_out, columns_out, batch); overwritten.
+        The output maps, [map, row, column, batch], flat; overwritten.
+    n_pixels
+        Pixels of an output map.
     """
-    n_out, rows_out, columns_out, batch = out.shape
-    run = columns_out * batch
-    flat_out = out.reshape(-1)
-    for y in range(rows_out):
-        for begin in range(0, run, SEGMENT):
-            n = min(SEGMENT, run - begin)
-            source = y * width * batch + begin
-            for k in range(n_out):
-                target = (k * rows_out + y) * run + begin
-                o = flat_out[target : target + n]
-                o[:] = bias[k]
-                e, end = starts[k], starts[k + 1]
-                while e + 8 <= end:
-                    x0 = _run(image, source, offsets[e], batch, n)
-                    x1 = _run(image, source, offsets[e + 1], batch, n)
-                    x2 = _run(image, source, offsets[e + 2], batch, n)
-                    x3 = _run(image, source, offsets[e + 3], batch, n)
-                    x4 = _run(image, source, offsets[e + 4], batch, n)
-                    x5 = _run(image, source, offsets[e + 5], batch, n)
-                    x6 = _run(image, source, offsets[e + 6], batch, n)
-                    x7 = _run(image, source, offsets[e + 7], batch, n)
-                    w0, w1, w2, w3 = taps[e], taps[e + 1], taps[e + 2], taps[e + 3]
-                    w4, w5, w6, w7 = taps[e + 4], taps[e + 5], taps[e + 6], taps[e + 7]
-                    for i in range(n):
-                        o[i] += (
-                            ((w0 * x0[i] + w1 * x1[i]) + (w2 * x2[i] + w3 * x3[i]))
-                            + ((w4 * x4[i] + w5 * x5[i]) + (w6 * x6[i] + w7 * x7[i]))
-                        )  # fmt: skip
-                    e += 8
-                while e < end:
-                    x0 = _run(image, source, offsets[e], batch, n)
-                    w0 = taps[e]
-                    for i in range(n):
-                        o[i] += w0 * x0[i]
-                    e += 1
+    lanes = FLOAT32_LANES if image.itemsize == 4 else FLOAT64_LANES
+    n_taps = packed.shape[0] // bias.shape[0]
+    stride = n_pixels * batch
+    for r in range(runs.shape[0]):
+        target, length, source = runs[r, 0] * batch, runs[r, 1] * batch, runs[r, 2] * batch
+        first, last = runs[r, 3], runs[r, 4]
+        for begin in range(0, length, CHUNK):
+            end = min(begin + CHUNK, length)
+            k = 0
+            for height in heights:
+                weights = k * n_taps
+                o = k * stride + target
+                i = begin
+                while i + VECTORS * lanes <= end:
+                    gather_tile(
+                        image, source + i, batch, rows, offsets, first, last, packed, weights,
+                        bias, k, out, o + i, stride, height, VECTORS, 1,
+                    )  # fmt: skip
+                    i += VECTORS * lanes
+                while i < end and length >= lanes:
+                    i = min(i, length - lanes)  # the last vector overlaps: it writes the same
+                    gather_tile(
+                        image, source + i, batch, rows, offsets, first, last, packed, weights,
+                        bias, k, out, o + i, stride, height, 1, 1,
+                    )  # fmt: skip
+                    i += lanes
+                while i < end:
+                    gather_tile(
+                        image, source + i, batch, rows, offsets, first, last, packed, weights,
+                        bias, k, out, o + i, stride, height, 1, 0,
+                    )  # fmt: skip
+                    i += 1
+                k += height
 
 
 @kernel
-def correlate_taps(
+def correlate(
+    delta: FloatVector,
     image: FloatVector,
-    width: int,
-    starts: IntArray,
+    batch: int,
+    runs: IntArray,
+    places: IntArray,
+    rows: IntArray,
     offsets: IntArray,
-    delta: FloatArray,
-    taps_gradient: FloatVector,
+    heights: IntArray,
+    taps: FloatArray,
 ) -> None:
-    """Backward twin of `correlate` for its taps: ∂E/∂taps_e = ⟨delta_k, image shifted by e⟩.
+    """Backward twin of `gather` for its weights: ∂E/∂weight_ke = ⟨delta_k, image shifted by e⟩.
 
     Parameters
     ----------
-    image, width, starts, offsets
-        As given to `correlate`.
     delta
-        ∂E/∂out, shape (n_out, rows_out, columns_out, batch).
-    taps_gradient
-        One number per tap; overwritten.
+        ∂E/∂out, [map, row, column, batch], flat.
+    image, batch, runs, rows, offsets, heights
+        As given to `gather`; all runs must be equally long and have the same pattern, one after the
+        other.
+    places
+        Column 2 of `runs`, contiguous.
+    taps
+        Shape (n_out, n_taps); overwritten.
     """
-    n_out, rows_out, columns_out, batch = delta.shape
-    run = columns_out * batch
-    flat_delta = delta.reshape(-1)
-    zero = delta.dtype.type(0)
-    taps_gradient[:] = zero
-    for y in range(rows_out):
-        for begin in range(0, run, SEGMENT):
-            n = min(SEGMENT, run - begin)
-            source = y * width * batch + begin
-            for k in range(n_out):
-                target = (k * rows_out + y) * run + begin
-                d = flat_delta[target : target + n]
-                e, end = starts[k], starts[k + 1]
-                while e + 4 <= end:
-                    x0 = _run(image, source, offsets[e], batch, n)
-                    x1 = _run(image, source, offsets[e + 1], batch, n)
-                    x2 = _run(image, source, offsets[e + 2], batch, n)
-                    x3 = _run(image, source, offsets[e + 3], batch, n)
-                    s0, s1, s2, s3 = zero, zero, zero, zero
-                    for i in range(n):
-                        s0 += d[i] * x0[i]
-                        s1 += d[i] * x1[i]
-                        s2 += d[i] * x2[i]
-                        s3 += d[i] * x3[i]
-                    taps_gradient[e] += s0
-                    taps_gradient[e + 1] += s1
-                    taps_gradient[e + 2] += s2
-                    taps_gradient[e + 3] += s3
-                    e += 4
-                while e < end:
-                    x0 = _run(image, source, offsets[e], batch, n)
-                    s0 = zero
-                    for i in range(n):
-                        s0 += d[i] * x0[i]
-                    taps_gradient[e] += s0
-                    e += 1
+    lanes = FLOAT32_LANES if image.itemsize == 4 else FLOAT64_LANES
+    n_taps = taps.shape[1]
+    n_runs, run = runs.shape[0], runs[0, 1] * batch
+    stride = n_runs * run
+    whole = run - run % lanes
+    group = max(1, GROUP // run)
+    taps[:] = 0
+    for first_run in range(0, n_runs, group):
+        last_run = min(first_run + group, n_runs)
+        k = 0
+        for height in heights:
+            if height == 6:
+                step = TAPS_6
+            elif height == 4:
+                step = TAPS_4
+            elif height == 2:
+                step = TAPS_2
+            else:
+                step = TAPS_1
+            for e in range(0, n_taps, step):
+                if whole > 0:
+                    correlate_tile(
+                        delta, stride, image, batch, places, first_run, last_run, 0, whole, run,
+                        rows, offsets, e, n_taps, taps, k, height, 1,
+                    )  # fmt: skip
+                if whole < run:
+                    correlate_tile(
+                        delta, stride, image, batch, places, first_run, last_run, whole, run, run,
+                        rows, offsets, e, n_taps, taps, k, height, 0,
+                    )  # fmt: skip
+            k += height
+
+
+@kernel
+def sum_maps(delta: FloatArray, sums: FloatVector) -> None:
+    """Write the sum of each map.
+
+    Parameters
+    ----------
+    delta
+        Shape (n_maps, n).
+    sums
+        Shape (n_maps,); overwritten.
+    """
+    for k in range(delta.shape[0]):
+        total = delta.dtype.type(0)
+        for i in range(delta.shape[1]):
+            total += delta[k, i]
+        sums[k] = total

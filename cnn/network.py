@@ -1,10 +1,13 @@
 """A feed-forward network of layers: one flat vector of parameters, and one of their gradient."""
 
+import copy
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from cnn import layout_kernels
 from cnn.arrays import FloatArray, FloatVector, Shape, Targets
 from cnn.layer import Layer
 from cnn.losses import LOSSES
@@ -76,12 +79,8 @@ class Network:
             shape = layer.output_shape
         self._check_output(shape)
 
-        self.parameters = np.zeros(self.parameter_count, self.dtype)
-        self.gradient = np.zeros(self.parameter_count, self.dtype)
-        end = 0
+        self._attach(np.zeros(self.parameter_count, self.dtype))
         for layer in self.layers:
-            start, end = end, end + layer.parameter_count
-            layer.attach(self.parameters[start:end], self.gradient[start:end])
             layer.initialize(rng=rng)
 
         # Before the first layer with parameters there is nothing to find a gradient for.
@@ -89,6 +88,28 @@ class Network:
         self._first_trained = trained[0] if trained else len(self.layers) - 1
         self._inputs = np.empty((0, 0), self.dtype)
         self._delta = np.empty((0, 0), self.dtype)
+
+    def _attach(self, parameters: FloatVector) -> None:
+        """Give the layers their parts of the vector of parameters, and of one for the gradient."""
+        self.parameters, self.gradient = parameters, np.zeros_like(parameters)
+        end = 0
+        for layer in self.layers:
+            start, end = end, end + layer.parameter_count
+            layer.attach(self.parameters[start:end], self.gradient[start:end])
+
+    def twin(self) -> Self:
+        """Make a network that shares the parameters, and nothing else: for another thread.
+
+        Returns
+        -------
+        Self
+            With the same `parameters` vector, but a gradient and working memory of its own.
+        """
+        twin = copy.copy(self)
+        twin.layers = tuple(copy.copy(layer) for layer in self.layers)
+        twin._attach(self.parameters)
+        twin._inputs, twin._delta = np.empty((2, 0, 0), self.dtype)
+        return twin
 
     def _check_output(self, shape: Shape) -> None:
         """Raise ValueError unless the layers end in what the loss is measured on."""
@@ -257,7 +278,10 @@ class Network:
         flat = inputs.reshape(n, -1)
         if self._inputs.shape != flat.shape[::-1]:
             self._inputs = np.empty(flat.shape[::-1], self.dtype)
-        self._inputs[...] = flat.T
+        if flat.dtype == self.dtype and flat.flags.c_contiguous:
+            layout_kernels.transpose(flat, self._inputs)
+        else:
+            self._inputs[...] = flat.T
         return self._inputs.reshape(*self._inner_shape, n)
 
 

@@ -319,7 +319,7 @@ def test_the_same_seed_gives_the_same_layer():
     ("layer", "shape", "message"),
     [
         (ConvolutionLayer(2, 4), (1, 3, 9), "4×4 kernel does not fit into maps of 3×9"),
-        (ConvolutionLayer(2, 0), (1, 3, 9), "0×0 kernel"),
+        (ConvolutionLayer(2, 0), (1, 3, 9), "kernel_size must be one or two numbers of at least 1"),
         (ConvolutionLayer(0, 2), (1, 3, 9), "n_maps must be at least 1, not 0"),
         (ConvolutionLayer(2, 2), (9,), "needs images"),
         (ConvolutionLayer(2, 2, "step"), (1, 3, 9), "activation must be one of"),
