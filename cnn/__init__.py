@@ -14,6 +14,8 @@ from cnn.compilation import (
     single_threaded_blas,
 )
 from cnn.convolution import ConvolutionLayer
+from cnn.curve import LearningCurve
+from cnn.fitting import EpochRecord, FitReport, FitState, fit
 from cnn.functional import (
     conv2d,
     downsample,
@@ -36,11 +38,11 @@ from cnn.optimizers import OPTIMIZERS, Optimizer
 from cnn.output import SoftmaxLayer
 from cnn.parallel import DataParallel
 from cnn.pooling import PoolingLayer
-from cnn.presets import small_cnn
+from cnn.presets import LECUN_C3, LECUN_H3, lenet1, lenet5, small_cnn
 from cnn.rasterization import RasterizationLayer
+from cnn.storage import load_model, load_weights, save_model, save_weights
 from cnn.training import (
     Evaluation,
-    LearningCurve,
     OptimizerState,
     Recipe,
     Samples,
@@ -55,12 +57,17 @@ from cnn.training import (
 __all__ = [
     "ACTIVATIONS",
     "LAYERS",
+    "LECUN_C3",
+    "LECUN_H3",
     "LOSSES",
     "OPTIMIZERS",
     "Activation",
     "ConvolutionLayer",
     "DataParallel",
+    "EpochRecord",
     "Evaluation",
+    "FitReport",
+    "FitState",
     "HiddenLayer",
     "Layer",
     "LearningCurve",
@@ -82,12 +89,19 @@ __all__ = [
     "dsigmoid",
     "dtanh",
     "evaluate",
+    "fit",
     "kernel",
     "kernel_cache_directory",
     "kernels_are_cached",
     "learning_rates",
+    "lenet1",
+    "lenet5",
+    "load_model",
+    "load_weights",
     "relu",
     "rot180",
+    "save_model",
+    "save_weights",
     "sigmoid",
     "single_threaded_blas",
     "small_cnn",

@@ -138,6 +138,19 @@ class Network:
         """Multiply-accumulates per sample, forward; biases and activations not counted (S5)."""
         return sum(layer.macs for layer in self.layers)
 
+    @property
+    def parameter_groups(self) -> tuple[tuple[str, slice], ...]:
+        """Each layer's part of the parameters: ("1 ConvolutionLayer", slice), counted from 1.
+
+        Layers without parameters are counted, and left out.
+        """
+        groups, end = [], 0
+        for number, layer in enumerate(self.layers, 1):
+            start, end = end, end + layer.parameter_count
+            if start < end:
+                groups.append((f"{number} {type(layer).__name__}", slice(start, end)))
+        return tuple(groups)
+
     def output(self, inputs: FloatArray) -> FloatArray:
         """Compute the predictions.
 

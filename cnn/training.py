@@ -8,15 +8,15 @@ depend on the step index alone:
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Targets
 from cnn.compilation import single_threaded_blas
+from cnn.curve import LearningCurve, Record, draw_curve
 from cnn.optimizers import OPTIMIZERS, Optimizer
 from cnn.recipe import Recipe, at_least, batch_indices, learning_rates
 from cnn.samples import Samples
@@ -80,32 +80,6 @@ class OptimizerState:
 
     slots: FloatArray
     step: int
-
-
-@dataclass(frozen=True, eq=False)
-class LearningCurve:
-    """How training went: one entry per record, in order of steps.
-
-    Attributes
-    ----------
-    step
-        Steps of the whole run done at the record, earlier phases included; int64.
-    loss
-        Mean minibatch loss since the previous record of this phase; float64.
-    learning_rate
-        Learning rate of the recorded step; float64.
-    gradient_norm
-        Euclidean norm of the recorded step's gradient, before clipping; float64.
-    """
-
-    step: npt.NDArray[np.int64]
-    loss: npt.NDArray[np.float64]
-    learning_rate: npt.NDArray[np.float64]
-    gradient_norm: npt.NDArray[np.float64]
-
-    def __len__(self) -> int:
-        """Return the number of records."""
-        return len(self.step)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +148,7 @@ def train(
     order_seed: np.random.SeedSequence,
     state: OptimizerState | None = None,
     record_every: int | None = None,
+    record_layers: bool = False,
 ) -> TrainingReport:
     """Train a network in place for some steps of a run.
 
@@ -200,6 +175,9 @@ def train(
     record_every
         Record the learning curve whenever that many steps of the run are complete, and at the
         phase's last step. None records the last step only.
+    record_layers
+        Record each layer's gradient norm too. The network must offer `parameter_groups`, a (name,
+        slice of the parameters) for each layer, as `cnn.Network` does.
 
     Returns
     -------
@@ -210,7 +188,8 @@ def train(
     Raises
     ------
     ValueError
-        Where a count is out of range, or `state` or the gradient does not fit the parameters.
+        Where a count is out of range, `state` or the gradient does not fit the parameters, or
+        layers are to be recorded of a network that names none.
     """
     started = time.perf_counter()
     at_least(1, steps=steps)
@@ -220,6 +199,7 @@ def train(
     optimizer = OPTIMIZERS[recipe.optimizer]
     parameters = network.parameters
     state = _own_state(optimizer, parameters, state)
+    groups = _parameter_groups(network) if record_layers else ()
 
     # The loop is short: everything that can be looked up is looked up here.
     update, loss_and_gradients = optimizer.update, network.loss_and_gradients
@@ -227,7 +207,7 @@ def train(
     momentum, weight_decay, clip = recipe.momentum, recipe.weight_decay, recipe.gradient_clip
     interval = total_steps + 1 if record_every is None else record_every
     losses: list[float] = []
-    records: list[tuple[int, float, float]] = []
+    records: list[Record] = []
     limit, reason = math.inf, ""
     # An overflow is seen in the loss, so it needs no warning.
     with single_threaded_blas(), np.errstate(all="ignore"):
@@ -245,7 +225,8 @@ def train(
             if recorded or clip is not None:
                 norm = _norm(gradient)
                 if recorded:
-                    records.append((done, rates[done], norm))
+                    parts = [_norm(gradient[part]) for _, part in groups]
+                    records.append(Record(done, rates[done], norm, parts))
                 if clip is not None and norm > clip:
                     gradient *= clip / norm
             update(
@@ -266,7 +247,7 @@ def train(
         steps=len(losses),
         samples=len(losses) * recipe.batch_size,
         train_loss=float(np.mean(losses[-LOSS_WINDOW:])) if losses else None,
-        curve=_learning_curve(first_step, losses, records),
+        curve=draw_curve(first_step, losses, records, tuple(name for name, _ in groups)),
         seconds=time.perf_counter() - started,
         state=OptimizerState(slots, updates_before + len(losses)),
     )
@@ -340,6 +321,17 @@ def _check_gradient(gradient: FloatVector, parameters: FloatVector) -> None:
         )
 
 
+def _parameter_groups(network: Trainable) -> Sequence[tuple[str, slice]]:
+    """Return the groups that a network offers, (name, slice of the parameters) each."""
+    groups: Sequence[tuple[str, slice]] | None = getattr(network, "parameter_groups", None)
+    if groups is None:
+        raise ValueError(
+            "record_layers needs a network with parameter_groups, not one of type "
+            f"{type(network).__name__}"
+        )
+    return groups
+
+
 def _norm(vector: FloatVector) -> float:
     """Return the Euclidean norm, also where its square is beyond float32."""
     square = float(np.dot(vector, vector))
@@ -359,19 +351,3 @@ def _own_state(
             f"{parameters.dtype}, not {state.slots.shape} and {state.slots.dtype}"
         )
     return OptimizerState(np.array(state.slots, order="C"), state.step)
-
-
-def _learning_curve(
-    first_step: int, losses: list[float], records: list[tuple[int, float, float]]
-) -> LearningCurve:
-    """Average the losses between records."""
-    ends = [done + 1 for done, _, _ in records]
-    means = [
-        float(np.mean(losses[start:end])) for start, end in zip([0, *ends], ends, strict=False)
-    ]
-    return LearningCurve(
-        step=np.array([first_step + end for end in ends], np.int64),
-        loss=np.array(means, np.float64),
-        learning_rate=np.array([rate for _, rate, _ in records], np.float64),
-        gradient_norm=np.array([norm for _, _, norm in records], np.float64),
-    )

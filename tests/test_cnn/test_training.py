@@ -1,4 +1,3 @@
-import dataclasses
 import math
 
 import numpy as np
@@ -6,6 +5,7 @@ import pytest
 
 from cnn.losses import LOSSES
 from cnn.optimizers import OPTIMIZERS
+from cnn.presets import small_cnn
 from cnn.training import (
     OptimizerState,
     Recipe,
@@ -236,12 +236,11 @@ def test_records_fall_on_the_same_steps_in_every_phase(samples):
 def test_the_last_step_alone_is_recorded_by_default(samples):
     curve = run(Scripted([1.0, 3.0]), samples, steps=2).curve
     assert len(curve) == 1
-    assert [getattr(curve, field.name).item() for field in dataclasses.fields(curve)] == [
-        2,
-        2.0,
-        pytest.approx(0.1, rel=1e-2),
-        pytest.approx(math.sqrt(2)),
-    ]
+    assert curve.step.item() == 2
+    assert curve.loss.item() == 2.0
+    assert curve.learning_rate.item() == pytest.approx(0.1, rel=1e-2)
+    assert curve.gradient_norm.item() == pytest.approx(math.sqrt(2))
+    assert (curve.layers, curve.layer_gradient_norms.shape) == ((), (1, 0))
 
 
 def test_recording_changes_no_bit_of_training(samples):
@@ -249,6 +248,42 @@ def test_recording_changes_no_bit_of_training(samples):
     run(quiet, samples)
     run(recorded, samples, record_every=1)
     np.testing.assert_array_equal(quiet.parameters, recorded.parameters)
+
+
+def test_each_layers_gradient_norm_can_be_recorded(rng):
+    network = small_cnn((6, 6), 3, rng=rng, maps=2, hidden=4)
+    samples = Samples(rng.random((20, 6, 6), np.float32), rng.integers(3, size=20))
+    twin = small_cnn((6, 6), 3, rng=rng, maps=2, hidden=4)
+
+    recipe = Recipe(batch_size=8, gradient_clip=1e-3)
+    curve = run(network, samples, recipe, record_every=10, record_layers=True).curve
+    assert curve.layers == ("1 ConvolutionLayer", "4 HiddenLayer", "5 SoftmaxLayer")
+    assert curve.layer_gradient_norms.shape == (10, 3)
+    np.testing.assert_allclose(
+        np.sqrt((curve.layer_gradient_norms**2).sum(axis=1)), curve.gradient_norm, rtol=1e-5
+    )
+    first = run(twin, samples, recipe, steps=1, record_layers=True).curve
+    expected = [np.linalg.norm(twin.layers[i].gradient) for i in (0, 3, 4)]
+    unclipped = np.array(expected) / np.linalg.norm(expected) * first.gradient_norm
+    np.testing.assert_allclose(first.layer_gradient_norms[0], unclipped, rtol=1e-4)
+    assert first.gradient_norm.item() > 1e-3
+
+
+def test_recording_layers_changes_no_bit_of_training(rng):
+    samples = Samples(rng.random((20, 6, 6), np.float32), rng.integers(3, size=20))
+    quiet, recorded = (
+        small_cnn((6, 6), 3, rng=np.random.default_rng(0), maps=2, hidden=4) for _ in range(2)
+    )
+    before = quiet.parameters.copy()
+    run(quiet, samples)
+    run(recorded, samples, record_every=3, record_layers=True)
+    np.testing.assert_array_equal(quiet.parameters, recorded.parameters)
+    assert np.abs(quiet.parameters - before).max() > 0.01
+
+
+def test_layers_are_not_recorded_of_a_network_that_names_none(samples):
+    with pytest.raises(ValueError, match="parameter_groups, not one of type SoftmaxRegression"):
+        run(SoftmaxRegression(), samples, record_layers=True)
 
 
 def test_a_gradient_above_the_clip_is_scaled_to_it_and_recorded_unclipped(samples):
