@@ -14,20 +14,25 @@ STEPS = 20
 
 TOLERANCES = {
     "loss_difference": 1e-5,
-    "gradient_difference": 1e-4,
-    "parameter_difference": 1e-3,
+    "gradient_difference": 5e-3,
+    "parameter_difference": 1e-2,
     "probability_difference": 1e-5,
 }
-"""Largest differences that float32 excuses, by column of the table."""
+"""Largest differences that float32 excuses, by column of the table.
+
+Gradients agree to some 1e-6 as a rule. But where two pixels of a pooling block are equal to the last bits, rounding
+decides which of them gets the gradient: a jump, which PyTorch's two memory formats show between one another as well. So
+these are compared in the Euclidean norm, and get room for a few such jumps; an error in a formula is far larger.
+"""
 
 
 def check_agreement(cell: Cell, peer: Peer, phase: Phase) -> dict[str, float]:
-    """Compare our side of a cell with a peer, and leave both as they were.
+    """Compare our side of a cell with a peer, both from the starting weights, and put these back.
 
     Parameters
     ----------
     cell, peer
-        Both with the starting weights of the cell.
+        The two sides.
     phase
         In training, loss and gradient of the first batch and the parameters after some steps are compared; in
         inference, the probabilities of the first batch.
@@ -35,21 +40,24 @@ def check_agreement(cell: Cell, peer: Peer, phase: Phase) -> dict[str, float]:
     Returns
     -------
     dict
-        By name in `TOLERANCES`: loss and probabilities as absolute differences, the gradient's largest difference
-        relative to its largest entry, the parameters' relative to the largest change since the start.
+        By name in `TOLERANCES`: loss and probabilities as largest absolute differences; the norm of the gradients'
+        difference relative to the gradient's, that of the parameters' to their change since the start.
 
     Raises
     ------
     BenchmarkError
         If a difference is above its tolerance.
     """
+    cell.restore()
+    peer.restore()
     first = cell.order(1)[0]
     inputs, targets = cell.samples.inputs[first], cell.samples.targets[first]
     if phase == "inference":
         apart = np.abs(cell.trainable.output(inputs) - peer.probabilities(first)).max()
         differences = {"probability_difference": float(apart)}
     else:
-        our_loss, our_gradient = cell.trainable.loss_and_gradients(inputs, targets)
+        our_loss, gradient_view = cell.trainable.loss_and_gradients(inputs, targets)
+        our_gradient = gradient_view.copy()  # training overwrites it
         loss, gradient = peer.loss_and_gradient(first)
         cell.train(STEPS)
         peer.train(peer.order(cell.order(STEPS)))
@@ -59,19 +67,19 @@ def check_agreement(cell: Cell, peer: Peer, phase: Phase) -> dict[str, float]:
             "gradient_difference": _relative(our_gradient, gradient, gradient),
             "parameter_difference": _relative(ours, theirs, theirs - cell.start),
         }
-        cell.restore()
-        peer.restore()
+    cell.restore()
+    peer.restore()
     for name, value in differences.items():
         if not value <= TOLERANCES[name]:
             raise BenchmarkError(
                 f"{cell.name} at batch {cell.batch}: {name.replace('_', ' ')} to PyTorch "
-                f"({peer.form}) must be at most {TOLERANCES[name]:g}, not {value:.2g}"
+                f"({peer.form.memory}) must be at most {TOLERANCES[name]:g}, not {value:.2g}"
             )
     return differences
 
 
 def _relative(ours: Any, theirs: Any, scale: Any) -> float:
-    return float(np.abs(ours - theirs).max() / np.abs(scale).max())
+    return float(np.linalg.norm(ours - theirs) / np.linalg.norm(scale))
 
 
 def digests(cell: Cell) -> dict[str, str | bool]:

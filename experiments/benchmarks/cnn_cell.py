@@ -53,6 +53,11 @@ class Cell:
             trainable = cnn.DataParallel(network, threads=threads)
         return cls(name, batch, threads, samples, network, trainable, network.parameters.copy())
 
+    def close(self) -> None:
+        """End our side's threads."""
+        if isinstance(self.trainable, cnn.DataParallel):
+            self.trainable.close()
+
     @property
     def key(self) -> dict[str, Any]:
         """The columns that name the cell."""

@@ -7,13 +7,14 @@ how fast each is.
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 import cnn
-from evo.errors import EvoMatrixError
+from evo.errors import EvoMatrixError, SettingsError
 from experiments.benchmarks import peers_torch, workload
 from experiments.benchmarks.agreement import check_agreement, digests
 from experiments.benchmarks.cnn_cell import PHASES, Cell, Phase, our_side, peer_side
@@ -49,6 +50,11 @@ def measure(settings: SpeedSettings) -> Iterator[TableRow]:
     """
     peers_torch.set_threads(settings.threads)
     samples = samples_from(settings.data_dir)
+    if max(settings.batches) > len(samples):
+        raise SettingsError(
+            f"batch: must be at most {len(samples)}, the samples there are; "
+            f"got {max(settings.batches)}"
+        )
     for name in settings.networks:
         yield from NetworkBench(name, settings, samples).rows()
 
@@ -66,14 +72,14 @@ class NetworkBench:
         """Yield the rows of the network."""
         settings = self.settings
         for batch in settings.batches:
-            cell = Cell.build(self.name, batch, settings.threads, self.samples)
-            if batch == settings.batches[0]:
-                self.optimizer = fastest_optimizer(cell, settings)
-            yield "reproducibility", cell.key | digests(cell)
-            for phase in PHASES:
-                yield from self._phase_rows(cell, phase)
-            if settings.threads == 1:
-                yield from self._layer_rows(cell)
+            with closing(Cell.build(self.name, batch, settings.threads, self.samples)) as cell:
+                if batch == settings.batches[0]:
+                    self.optimizer = fastest_optimizer(cell, settings)
+                yield "reproducibility", cell.key | digests(cell)
+                for phase in PHASES:
+                    yield from self._phase_rows(cell, phase)
+                if settings.threads == 1:
+                    yield from self._layer_rows(cell)
 
     def _phase_rows(self, cell: Cell, phase: Phase) -> Iterator[TableRow]:
         plural = "s" if cell.threads > 1 else ""
@@ -86,7 +92,7 @@ class NetworkBench:
                 for last in (False, True)
             ]
             candidates = {form: cell.peer(form) for form in forms}
-            for form, peer in candidates.items():
+            for peer in candidates.values():
                 yield _agreement(cell, phase, side, peer)
             form = fastest(candidates, cell, phase, self.settings)
             peers[side] = candidates[form]
@@ -110,7 +116,9 @@ class NetworkBench:
             peer = cell.peer(chosen)
             peer_side("compiled", peer, cell, phase, 2).prepare()
             return peer
-        forms = [replace(self.optimizer, channels_last=last, compiled=True) for last in (False, True)]
+        forms = [
+            replace(self.optimizer, channels_last=last, compiled=True) for last in (False, True)
+        ]
         candidates = {form: cell.peer(form) for form in forms}
         for peer in candidates.values():
             peer_side("compiled", peer, cell, phase, 2).prepare()
@@ -132,7 +140,7 @@ class NetworkBench:
             if side not in seconds:
                 yield row | {"reason": self.not_compiled}
                 continue
-            form = "" if side == "ours" else str(peers[side].form)
+            form = "" if side == "ours" else form_in(phase, peers[side].form)
             yield row | {"form": form} | rates(seconds[side], seconds["ours"], n)
 
     def _layer_rows(self, cell: Cell) -> Iterator[TableRow]:
@@ -184,11 +192,12 @@ def fastest(
     candidates: Mapping[Form, Peer], cell: Cell, phase: Phase, settings: SpeedSettings
 ) -> Form:
     """Return the fastest of some forms, by turns of a quarter of the usual length."""
-    names = {str(form): form for form in candidates}
+    names = {form_in(phase, form): form for form in candidates}
     each = min(_seconds_each(peer, cell, phase) for peer in candidates.values())
     count = repeats_for(each, settings.turn_seconds / 4)
     sides = [
-        peer_side(str(form), peer, cell, phase, count) for form, peer in candidates.items()
+        peer_side(form_in(phase, form), peer, cell, phase, count)
+        for form, peer in candidates.items()
     ]
     seconds = interleave(sides, settings.trials)
     return names[min(names, key=lambda name: Spread.of(seconds[name]).median)]
@@ -210,6 +219,11 @@ def fastest_optimizer(cell: Cell, settings: SpeedSettings) -> Form:
     return Form(optimizer=min(OPTIMIZER_FORMS, key=lambda name: Spread.of(seconds[name]).median))
 
 
+def form_in(phase: Phase, form: Form) -> str:
+    """Name what matters of a form in a phase: the optimiser only where there is one."""
+    return f"{form.memory}, {form.optimizer}" if phase == "training" else form.memory
+
+
 def _seconds_each(peer: Peer, cell: Cell, phase: Phase) -> float:
     """Time one step, or batch, of a peer, roughly."""
     side = peer_side("", peer, cell, phase, 4)
@@ -219,7 +233,7 @@ def _seconds_each(peer: Peer, cell: Cell, phase: Phase) -> float:
 
 def _agreement(cell: Cell, phase: Phase, side: str, peer: Peer) -> TableRow:
     differences = check_agreement(cell, peer, phase)
-    row = cell.key | {"phase": phase, "side": side, "form": str(peer.form)}
+    row = cell.key | {"phase": phase, "side": side, "form": form_in(phase, peer.form)}
     return "agreement", row | differences
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def thread_environment(threads: int) -> dict[str, str]:
-    """Return this process's environment with another thread count, for a process of its own.
+    """Return this process's environment with another thread count, for a process that imports our packages.
 
     NumPy's BLAS gets one thread whatever the count: our networks split a batch above BLAS, and so
     give the same bits with any number of cores.
@@ -26,7 +25,9 @@ def thread_environment(threads: int) -> dict[str, str]:
         At least 1.
     """
     counts = dict.fromkeys(THREAD_VARIABLES, str(threads))
-    return {**os.environ, **counts, "OPENBLAS_NUM_THREADS": "1"}
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
+    return {**os.environ, **counts, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": path}
 
 
 def matrix_product_rate(size: int = 1024, rounds: int = 7) -> Spread:
@@ -54,7 +55,7 @@ def matrix_product_rate(size: int = 1024, rounds: int = 7) -> Spread:
 
 
 def peak_mebibytes(status: str) -> float | None:
-    """Read the peak of resident memory from the text of Linux's ``/proc/self/status``.
+    r"""Read the peak of resident memory from the text of Linux's ``/proc/self/status``.
 
     ``ru_maxrss`` would not do: a process inherits it from the one that started it.
 
@@ -65,15 +66,8 @@ def peak_mebibytes(status: str) -> float | None:
 
     Examples
     --------
-    >>> peak_mebibytes("VmPeak:   9000 kB\\nVmHWM:     2048 kB\\n")
+    >>> peak_mebibytes("VmPeak:   9000 kB\nVmHWM:     2048 kB\n")
     2.0
     """
     found = re.search(r"^VmHWM:\s+(\d+) kB$", status, flags=re.MULTILINE)
     return int(found[1]) / 1024 if found else None
-
-
-def with_import_path(environment: Mapping[str, str]) -> dict[str, str]:
-    """Let a script outside any package import ours: add the folder that holds them."""
-    root = str(Path(__file__).resolve().parents[2])
-    before = environment.get("PYTHONPATH")
-    return {**environment, "PYTHONPATH": os.pathsep.join([root, *([before] if before else [])])}

@@ -51,9 +51,10 @@ class Form:
     reordered: bool = False
     compiled: bool = False
 
-    def __str__(self) -> str:
-        """Write what distinguishes it."""
-        return ("channels_last" if self.channels_last else "contiguous") + f", {self.optimizer}"
+    @property
+    def memory(self) -> str:
+        """PyTorch's name of the memory format."""
+        return "channels_last" if self.channels_last else "contiguous"
 
 
 def module_from(layers: Sequence[LayerTuple], *, reordered: bool = False) -> nn.Sequential:
@@ -83,7 +84,8 @@ def _module(kind: str, *numbers: Any) -> nn.Module:
     plain = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "flatten": nn.Flatten}
     if kind not in plain:
         raise ValueError(f"kind must be one that the peer has, not {kind!r}")
-    return plain[kind]()
+    made: nn.Module = plain[kind]()
+    return made
 
 
 class Peer:
@@ -184,7 +186,7 @@ class Peer:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._loss(self.images[chosen], self.classes[chosen])
         loss.backward()
-        return float(loss), _flat([p.grad for p in self.module.parameters()])
+        return float(loss.detach()), _flat([p.grad for p in self.module.parameters()])
 
     def probabilities(self, batch: npt.NDArray[np.intp]) -> Floats:
         """Return the probabilities of the samples of these indices, shape (n, classes)."""
@@ -225,7 +227,7 @@ def main(arguments: Sequence[str]) -> None:
     task = json.loads(arguments[0])
     set_threads(1)
     rng = np.random.default_rng(0)
-    n, batch = task["samples"], task["batch"]
+    n, batch, steps = task["samples"], task["batch"], task["steps"]
     peer = Peer(
         task["layers"],
         None,
@@ -233,9 +235,9 @@ def main(arguments: Sequence[str]) -> None:
         rng.integers(0, task["classes"], n),
         learning_rate=0.01,
         momentum=0.9,
-        form=Form(channels_last=task["channels_last"]),
+        form=Form(channels_last=True),
     )
-    peer.train(peer.order(rng.permutation(n)[: n // batch * batch].reshape(-1, batch)))
+    peer.train(peer.order(rng.integers(0, n, (steps, batch))))
     sys.stdout.write(json.dumps({"imported": imported, "trained": _status()}) + "\n")
 
 

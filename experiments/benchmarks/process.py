@@ -37,7 +37,7 @@ def reports(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterato
     Raises
     ------
     BenchmarkError
-        If it ends otherwise than well, with the last line of what it wrote to standard error.
+        If it ends otherwise than well: with the last line that it wrote to standard error.
     """
     with (
         tempfile.TemporaryFile() as errors,  # a pipe that nobody reads meanwhile could fill up
@@ -60,7 +60,7 @@ def reports(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterato
         if process.wait() != 0:
             errors.seek(0)
             said = errors.read().decode(errors="replace").strip().splitlines()
-            raise BenchmarkError(
-                f"a measurement ended with code {process.returncode}: "
-                f"{said[-1] if said else 'it gave no reason'}"
-            )
+            reason = said[-1] if said else "it gave no reason"
+            if process.returncode != 2:  # 2: the line is meant for the user as it stands
+                reason = f"a measurement ended with code {process.returncode}: {reason}"
+            raise BenchmarkError(reason)

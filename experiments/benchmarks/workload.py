@@ -25,29 +25,17 @@ N_CLASSES = 10
 N_SAMPLES = 4096
 SEED = 0
 
-Builder = Callable[[tuple[int, ...], int, np.random.Generator], cnn.Network]
-
-
-def _lenet5(
-    image_shape: tuple[int, ...], n_outputs: int, rng: np.random.Generator
-) -> cnn.Network:
-    return cnn.lenet5(image_shape, n_outputs, rng=rng)
-
-
-def _small_cnn(
-    image_shape: tuple[int, ...], n_outputs: int, rng: np.random.Generator
-) -> cnn.Network:
-    return cnn.small_cnn(image_shape, n_outputs, rng=rng)
-
-
-NETWORKS: Mapping[str, Builder] = {"lenet5": _lenet5, "small_cnn": _small_cnn}
-"""The networks of the bench, by name: called with (image shape, outputs, generator)."""
+NETWORKS: Mapping[str, Callable[..., cnn.Network]] = {
+    "lenet5": cnn.lenet5,
+    "small_cnn": cnn.small_cnn,
+}
+"""The networks of the bench, by name: called with (image shape, outputs, rng=generator)."""
 
 
 def build(name: str, samples: cnn.Samples) -> cnn.Network:
     """Build a network of the bench for some images, with starting weights from a fixed seed."""
     n_classes = int(samples.targets.max()) + 1
-    return NETWORKS[name](samples.inputs.shape[1:], n_classes, np.random.default_rng(SEED))
+    return NETWORKS[name](samples.inputs.shape[1:], n_classes, rng=np.random.default_rng(SEED))
 
 
 def synthetic_samples() -> cnn.Samples:
@@ -136,7 +124,9 @@ class StepMeter:
 
 
 def bytes_per_step(network: cnn.Network, batch: int, steps: int) -> dict[str, float]:
-    """Measure what a training step allocates once buffers are there: with tracemalloc, which sees NumPy's arrays.
+    """Measure what a training step allocates once all buffers are there, by tracemalloc.
+
+    That sees all Python objects and all arrays of NumPy, but not scratch memory inside a compiled loop.
 
     Parameters
     ----------
