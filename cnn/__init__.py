@@ -6,6 +6,9 @@ networks made elsewhere just the same. Arrays inside are batch innermost, and th
 compiled.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from cnn.activations import ACTIVATIONS, Activation
 from cnn.compilation import (
     kernel,
@@ -33,6 +36,7 @@ from cnn.hidden import HiddenLayer
 from cnn.layer import Layer
 from cnn.layers import LAYERS
 from cnn.losses import LOSSES, Loss
+from cnn.mlp import mlp
 from cnn.network import Network
 from cnn.optimizers import OPTIMIZERS, Optimizer
 from cnn.output import SoftmaxLayer
@@ -54,6 +58,11 @@ from cnn.training import (
     train,
 )
 
+if TYPE_CHECKING:
+    from cnn.logistic import LogisticRegression, SoftmaxRegression
+    from cnn.perceptron import Perceptron
+    from cnn.svm import LinearSVM
+
 __all__ = [
     "ACTIVATIONS",
     "LAYERS",
@@ -71,15 +80,19 @@ __all__ = [
     "HiddenLayer",
     "Layer",
     "LearningCurve",
+    "LinearSVM",
+    "LogisticRegression",
     "Loss",
     "Network",
     "Optimizer",
     "OptimizerState",
+    "Perceptron",
     "PoolingLayer",
     "RasterizationLayer",
     "Recipe",
     "Samples",
     "SoftmaxLayer",
+    "SoftmaxRegression",
     "Trainable",
     "TrainingReport",
     "batch_indices",
@@ -98,6 +111,7 @@ __all__ = [
     "lenet5",
     "load_model",
     "load_weights",
+    "mlp",
     "relu",
     "rot180",
     "save_model",
@@ -110,3 +124,18 @@ __all__ = [
     "train",
     "upsample",
 ]
+
+_ESTIMATORS = {
+    "LinearSVM": "cnn.svm",
+    "LogisticRegression": "cnn.logistic",
+    "Perceptron": "cnn.perceptron",
+    "SoftmaxRegression": "cnn.logistic",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Import an estimator when it is first asked for: scikit-learn takes a second to import."""
+        if name not in _ESTIMATORS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(_ESTIMATORS[name]), name)

@@ -59,10 +59,11 @@ class AffineLayer(Layer):
         self.bias[...] = 0.0
 
     def _net_input(self, x: FloatArray) -> FloatArray:
-        """Compute n = Θ x + b, shape (nodes, batch)."""
-        n = self._buffer("net_input", (self.n_nodes, x.shape[1]))
-        np.matmul(self.weights, x, out=n)
-        n += self.bias[:, np.newaxis]
+        """Compute n = Θ x + b, shape (nodes, batch); outputs past the nodes, if any, stay 0."""
+        n = self._buffer("net_input", (*self.output_shape, x.shape[1]))
+        of_nodes = n[: self.n_nodes]
+        np.matmul(self.weights, x, out=of_nodes)
+        of_nodes += self.bias[:, np.newaxis]
         self._x = x
         return n
 

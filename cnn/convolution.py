@@ -111,6 +111,16 @@ class ConvolutionLayer(Layer):
         _, rows_out, columns_out = self.output_shape
         return len(self._pairs) * p * q * rows_out * columns_out
 
+    @property
+    def settings(self) -> str:
+        """Kernel size, what is not usual, and the activation."""
+        words = ["{}×{}".format(*self._kernel_shape)]
+        words += ["shared"] if self.kernels == "shared" else []
+        words += [f"{len(self._pairs)} connections"] if self.connections is not None else []
+        words += ["stride {}×{}".format(*self._stride)] if self._stride != (1, 1) else []
+        words += ["padding {}×{}".format(*self._padding)] if self._padding != (0, 0) else []
+        return ", ".join([*words, self.activation])
+
     def attach(self, parameters: FloatVector, gradient: FloatVector) -> None:
         """See `Layer.attach`: kernels in order of output map, then input map; then biases."""
         super().attach(parameters, gradient)

@@ -14,18 +14,19 @@ import numpy as np
 import pydantic
 
 from cnn.arrays import Shape
+from cnn.convolution import ConvolutionLayer
 from cnn.layer import Layer
 from cnn.layers import LAYERS
 
-LARGEST_SIDE = 2**13
-"""Rows or columns of the largest image that a description may ask for."""
+LARGEST_SIDE = 2**11
+"""Rows or columns of the largest map that a description may ask for, margins included."""
 
 LARGEST_SAMPLE = 2**26
 """Numbers that a layer may take or give for one sample, where it has no more parameters."""
 
-LARGEST_PLAN = 2**24
-"""Connections per place that a layer may have, where it has no more parameters: kernels shared by
-many maps have more connections than weights."""
+LARGEST_PLAN = 2**22
+"""Connections per place that a layer may have, where it has no more parameters: kernels that many
+maps share have more connections than weights."""
 
 
 def describe_layer(number: int, layer: Layer) -> dict[str, Any]:
@@ -169,31 +170,53 @@ def check_sizes(layers: Sequence[Layer], input_shape: Shape, n_parameters: int) 
     """
     shape = (1, *input_shape) if len(input_shape) == 2 else input_shape
     _check_shape("input_shape", shape, n_parameters)
-    found, most = 0, max(n_parameters, LARGEST_PLAN)
+    found = 0
     for number, layer in enumerate(layers, 1):
         name = f"layer {number} ({type(layer).__name__})"
-        # `configure` lists connections, so the settings themselves are bounded before.
-        largest = max(map(abs, _integers(vars(layer).values())), default=0)
-        if largest * shape[0] > most:
-            raise ValueError(
-                f"{name}: settings must suit a layer of the {n_parameters} parameters there are; "
-                f"one is {brief(largest)}"
-            )
         try:
+            _check_settings(layer, shape[0], n_parameters)
+            if isinstance(layer, ConvolutionLayer):
+                _check_convolution(layer, shape, n_parameters)
             layer.configure(shape)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         shape = layer.output_shape
         found += layer.parameter_count
-        connections = layer.macs // max(math.prod(shape[1:]), 1)
-        if found > n_parameters or connections > most:
+        if found > n_parameters:
             raise ValueError(
-                f"{name}: layers up to it need {found} parameters and it has {connections} "
-                f"connections a place, too many for the {n_parameters} parameters there are"
+                f"{name}: layers up to it need {found} parameters; there are {n_parameters}"
             )
         _check_shape(f"{name}: output shape", shape, n_parameters)
     if found != n_parameters:
         raise ValueError(f"parameters must be the {found} that the layers need, not {n_parameters}")
+
+
+def _check_settings(layer: Layer, n_inputs: int, n_parameters: int) -> None:
+    """Raise ValueError where a layer has a setting that no layer of so few parameters has."""
+    largest = max(map(abs, _integers(vars(layer).values())), default=0)
+    if largest * n_inputs > max(n_parameters, LARGEST_PLAN):
+        raise ValueError(
+            f"settings must suit a layer of the {n_parameters} parameters there are; one is "
+            f"{brief(largest)}"
+        )
+
+
+def _check_convolution(layer: ConvolutionLayer, shape: Shape, n_parameters: int) -> None:
+    """Raise ValueError where a convolution is too large to be planned: `configure` does that."""
+    (p, q), (down, right) = _both(layer.kernel_size), _both(layer.padding)
+    if len(shape) == 3 and max(shape[1] + 2 * down, shape[2] + 2 * right) > LARGEST_SIDE:
+        raise ValueError(f"sides and padding must be at most {LARGEST_SIDE}, not {down}×{right}")
+    taps = layer.n_maps * p * q
+    if taps > n_parameters or taps * shape[0] > max(n_parameters, LARGEST_PLAN):
+        raise ValueError(
+            f"{layer.n_maps} {p}×{q} kernels on {shape[0]} maps are too large for the "
+            f"{n_parameters} parameters there are"
+        )
+
+
+def _both(value: int | tuple[int, int]) -> tuple[int, int]:
+    """Return (rows, columns) of a setting that may be one number for both."""
+    return (value, value) if isinstance(value, int) else value
 
 
 def _check_shape(name: str, shape: Shape, n_parameters: int) -> None:

@@ -30,6 +30,11 @@ class HiddenLayer(AffineLayer):
         super().configure(input_shape)
         self._activation = find_activation(self.activation)
 
+    @property
+    def settings(self) -> str:
+        """The activation."""
+        return self.activation
+
     def initialize(self, *, rng: np.random.Generator) -> None:
         """Draw the weights by the scheme that suits the activation; biases start at 0."""
         self._draw(self._activation.initialization, rng)

@@ -89,6 +89,11 @@ class Layer(ABC):
         """Multiply-accumulates per sample in `output`; biases and activations not counted."""
         return 0
 
+    @property
+    def settings(self) -> str:
+        """What a summary says of the layer beside its name and shape; empty if nothing."""
+        return ""
+
     def attach(self, parameters: FloatVector, gradient: FloatVector) -> None:
         """Take two vectors of `parameter_count` numbers to be the parameters and their gradient.
 

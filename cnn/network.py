@@ -237,21 +237,27 @@ class Network:
         Returns
         -------
         str
-            Layer, output shape, parameters and multiply-accumulates per sample.
+            Number and layer, settings, output shape, parameters and multiply-accumulates per
+            sample; the sums, and the bytes of the parameters.
         """
-        rows = [("layer", "output", "parameters", "MACs")]
-        rows.append(("input", _times(self._inner_shape), "", ""))
-        for layer in self.layers:
-            name = type(layer).__name__
+        rows = [("", "layer", "settings", "output", "parameters", "MACs")]
+        rows.append(("", "input", "", _times(self._inner_shape), "", ""))
+        for number, layer in enumerate(self.layers, 1):
+            shape = _times(layer.output_shape)
             counts = f"{layer.parameter_count:,}", f"{layer.macs:,}"
-            rows.append((name, _times(layer.output_shape), *counts))
-        rows.append(("total", "", f"{self.parameter_count:,}", f"{self.macs:,}"))
-        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+            rows.append((str(number), type(layer).__name__, layer.settings, shape, *counts))
+        rows.append(("", "total", "", "", f"{self.parameter_count:,}", f"{self.macs:,}"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        alignments = "><<<>>"
         lines = (
-            f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}  {macs:>{widths[3]}}"
-            for name, shape, count, macs in rows
+            "  ".join(
+                f"{cell:{alignment}{width}}"
+                for cell, alignment, width in zip(row, alignments, widths, strict=True)
+            ).rstrip()
+            for row in rows
         )
-        return "\n".join(line.rstrip() for line in lines)
+        memory = f"{self.parameters.nbytes / 1024:,.1f} KiB of {self.dtype} parameters"
+        return "\n".join([*lines, memory])
 
     def _scores(self, inputs: FloatArray) -> FloatArray:
         """Run the layers forward to what the loss is measured on, shape (n_outputs, n)."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnn.affine import AffineLayer
-from cnn.arrays import FloatArray
+from cnn.arrays import FloatArray, Shape
 from cnn.loss_kernels import write_softmax
 
 
 @dataclass(eq=False)
 class SoftmaxLayer(AffineLayer):
-    """One node per class.
+    """One node per class, and perhaps one class more that has no node.
 
     Its way back starts at the *scores*: softmax and loss together have an exact and simple
     gradient, which the loss gives (`cnn.losses`), so `backpropagate` receives ∂E/∂scores.
@@ -19,27 +19,48 @@ class SoftmaxLayer(AffineLayer):
     Parameters
     ----------
     n_nodes
-        Classes.
+        Nodes k, and parameters of k nodes.
+    implied_other
+        Whether there is a class k, "other", besides the classes 0 … k − 1 of the nodes. Its score
+        is 0 whatever the input, so it is what remains: o_k = 1 / (1 + Σ_i exp(s_i)). Scores,
+        probabilities and ∂E/∂scores then have k + 1 rows. With one node this is logistic
+        regression: o_0 = 1 / (1 + exp(−s_0)) = σ(s_0).
     """
 
     n_nodes: int
+    implied_other: bool = False
+
+    def configure(self, input_shape: Shape) -> None:
+        """See `Layer.configure`."""
+        super().configure(input_shape)
+        self.output_shape = (self.n_nodes + int(self.implied_other),)
+
+    @property
+    def settings(self) -> str:
+        """Whether there is an implied class."""
+        return 'implied "other"' if self.implied_other else ""
 
     def initialize(self, *, rng: np.random.Generator) -> None:
         """Draw the weights by Glorot's scheme; biases start at 0."""
         self._draw("glorot", rng)
 
     def scores(self, x: FloatArray) -> FloatArray:
-        """Compute the net inputs s = Θ x + b: (inputs, batch) to (nodes, batch)."""
+        """Compute the net inputs s = Θ x + b, and 0 for "other": (inputs, batch) to (classes, batch)."""
         return self._net_input(x)
 
     def output(self, x: FloatArray) -> FloatArray:
-        """Compute the probabilities softmax(Θ x + b): (inputs, batch) to (nodes, batch)."""
+        """Compute the probabilities softmax(s): (inputs, batch) to (classes, batch)."""
         scores = self._net_input(x)
         probabilities = self._buffer("probabilities", scores.shape)
         write_softmax(scores, probabilities)
         return probabilities
 
     def residual(self, gradient: FloatArray) -> FloatArray:
-        """Return δ = ∂E/∂scores, the gradient given, and fill in the parameters' gradient."""
-        self._fill_gradient(gradient)
-        return gradient
+        """Return δ, the rows of ∂E/∂scores that have a node, and fill in the parameters' gradient.
+
+        The score of "other" is constant: what the loss says of it reaches no parameter.
+        """
+        self._check_gradient(gradient, self._x.shape[1])
+        delta = gradient[: self.n_nodes]
+        self._fill_gradient(delta)
+        return delta

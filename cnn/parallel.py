@@ -78,6 +78,11 @@ class DataParallel:
         """As of the network."""
         return self.network.macs
 
+    @property
+    def parameter_groups(self) -> tuple[tuple[str, slice], ...]:
+        """As of the network."""
+        return self.network.parameter_groups
+
     def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
         """Measure the mean loss over a batch, and its gradient: see `Network.loss_and_gradients`."""
         results = self._on_shares("loss_and_gradients", inputs, targets)

@@ -70,6 +70,12 @@ class PoolingLayer(Layer):
             return len(BINOMIAL) * maps * rows_out * (self.input_shape[2] + columns_out)
         return 0
 
+    @property
+    def settings(self) -> str:
+        """The method, and the border where there is one."""
+        border = any(size % 2 for size in self.input_shape[1:])
+        return f"2×2 {self.method}" + (f", {self.border} border" if border else "")
+
     def attach(self, parameters: FloatVector, gradient: FloatVector) -> None:
         """See `Layer.attach`: gains (maps,), then biases (maps,)."""
         super().attach(parameters, gradient)

@@ -84,14 +84,15 @@ def small_cnn(
     Examples
     --------
     >>> print(small_cnn((8, 8), 10, rng=np.random.default_rng(0)).summary())
-    layer               output  parameters   MACs
-    input               1×8×8
-    ConvolutionLayer    8×6×6           80  2,592
-    PoolingLayer        8×3×3            0      0
-    RasterizationLayer  72               0      0
-    HiddenLayer         32           2,336  2,304
-    SoftmaxLayer        10             330    320
-    total                            2,746  5,216
+       layer               settings   output  parameters   MACs
+       input                          1×8×8
+    1  ConvolutionLayer    3×3, tanh  8×6×6           80  2,592
+    2  PoolingLayer        2×2 max    8×3×3            0      0
+    3  RasterizationLayer             72               0      0
+    4  HiddenLayer         tanh       32           2,336  2,304
+    5  SoftmaxLayer                   10             330    320
+       total                                       2,746  5,216
+    10.7 KiB of float32 parameters
     """
     _check_images(image_shape)
     if min(image_shape[-2:]) < kernel:
@@ -164,17 +165,18 @@ def lenet5(
     Examples
     --------
     >>> print(lenet5(rng=np.random.default_rng(0)).summary())
-    layer               output    parameters     MACs
-    input               1×28×28
-    ConvolutionLayer    6×28×28          156  117,600
-    PoolingLayer        6×14×14            0        0
-    ConvolutionLayer    16×10×10       2,416  240,000
-    PoolingLayer        16×5×5             0        0
-    RasterizationLayer  400                0        0
-    HiddenLayer         120           48,120   48,000
-    HiddenLayer         84            10,164   10,080
-    SoftmaxLayer        10               850      840
-    total                             61,706  416,520
+       layer               settings                output    parameters     MACs
+       input                                       1×28×28
+    1  ConvolutionLayer    5×5, padding 2×2, tanh  6×28×28          156  117,600
+    2  PoolingLayer        2×2 max                 6×14×14            0        0
+    3  ConvolutionLayer    5×5, tanh               16×10×10       2,416  240,000
+    4  PoolingLayer        2×2 max                 16×5×5             0        0
+    5  RasterizationLayer                          400                0        0
+    6  HiddenLayer         tanh                    120           48,120   48,000
+    7  HiddenLayer         tanh                    84            10,164   10,080
+    8  SoftmaxLayer                                10               850      840
+       total                                                     61,706  416,520
+    241.0 KiB of float32 parameters
     """
     _check_images(image_shape, least=9)
     rows, columns = (2 if pixels < 32 else 0 for pixels in image_shape[-2:])
@@ -245,15 +247,16 @@ def lenet1(
     Examples
     --------
     >>> print(lenet1(rng=np.random.default_rng(0)).summary())
-    layer               output   parameters    MACs
-    input               1×28×28
-    ConvolutionLayer    4×24×24         104  57,600
-    PoolingLayer        4×12×12           8     576
-    ConvolutionLayer    12×8×8          512  32,000
-    PoolingLayer        12×4×4           24     192
-    RasterizationLayer  192               0       0
-    SoftmaxLayer        10            1,930   1,920
-    total                             2,578  92,288
+       layer               settings                   output   parameters    MACs
+       input                                          1×28×28
+    1  ConvolutionLayer    5×5, tanh                  4×24×24         104  57,600
+    2  PoolingLayer        2×2 trainable              4×12×12           8     576
+    3  ConvolutionLayer    5×5, 20 connections, tanh  12×8×8          512  32,000
+    4  PoolingLayer        2×2 trainable              12×4×4           24     192
+    5  RasterizationLayer                             192               0       0
+    6  SoftmaxLayer                                   10            1,930   1,920
+       total                                                        2,578  92,288
+    10.1 KiB of float32 parameters
     """
     _check_images(image_shape, least=13)
     layers = [

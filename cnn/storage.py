@@ -141,7 +141,7 @@ def load_model(path: str | Path) -> Network:
     ------
     ValueError
         Where the file is not such a file: one line that names the file, the field, what is wrong
-        with it, and the rule. Images beyond 8192 pixels a side, or 2²⁶ numbers a sample in or
+        with it, and the rule. Maps beyond 2048 pixels a side, or 2²⁶ numbers a sample in or
         behind a layer, are refused too: `load_weights` reads such networks.
     OSError
         Where there is no file, or it cannot be read.

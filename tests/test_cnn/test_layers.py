@@ -51,6 +51,7 @@ CASES = {
         for activation in ACTIVATIONS
     },
     "softmax": (lambda: SoftmaxLayer(4), VECTOR),
+    "softmax, implied other": (lambda: SoftmaxLayer(3, implied_other=True), VECTOR),
 }
 
 

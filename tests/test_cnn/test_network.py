@@ -196,8 +196,9 @@ def test_lenet_5_has_its_published_size(rng):
     assert network.parameter_count == 61_706
     assert network.macs == 416_520
     assert network.output_shape == (10,)
-    last_line = network.summary().splitlines()[-1].split()
-    assert last_line == ["total", "61,706", "416,520"]
+    *_, totals, memory = network.summary().splitlines()
+    assert totals.split() == ["total", "61,706", "416,520"]
+    assert memory == "241.0 KiB of float32 parameters"
 
 
 def digits():

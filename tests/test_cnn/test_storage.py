@@ -86,7 +86,7 @@ def refusal(path, load=load_model):
         lambda **options: small_cnn((1, 6, 6), 2, loss="squared_error", **options),
         lambda **options: Network(
             [
-                ConvolutionLayer(2, (3, 2), "relu", "shared", [[0, 1], {2}]),
+                ConvolutionLayer(2, (3, 2), "relu", "shared", [[0, 1], {2}], (1, 2), 1),
                 PoolingLayer("max", "drop", "copy"),
                 RasterizationLayer(),
                 SoftmaxLayer(2),
@@ -113,7 +113,7 @@ def test_a_model_comes_back_bit_for_bit(make, dtype, rng, tmp_path):
 def test_settings_come_back_as_they_were(rng, tmp_path):
     table = ((0, 2), (1,))
     layers = [
-        ConvolutionLayer(2, (3, 2), "relu", "shared", table),
+        ConvolutionLayer(2, (3, 2), "relu", "shared", table, (2, 1), (0, 2)),
         PoolingLayer("mean", "drop"),
         RasterizationLayer(),
         HiddenLayer(3, "sigmoid"),
@@ -288,8 +288,8 @@ def changed(description, place, value):
         (["input_shape"], [2, 2], r"layer 1 \(ConvolutionLayer\): a 3×3 kernel does not fit"),
         (["input_shape"], [36], r"layer 1 \(ConvolutionLayer\): .* needs images"),
         (["input_shape"], [10**9, 10**9], "input_shape: must hold 1 to 67108864 numbers"),
-        (["input_shape"], [1, 2, 10**7], "input_shape: sides must be at most 8192"),
-        (["input_shape"], [8, 8], r"layer 4 .*need 96 parameters .* for the 71 parameters th"),
+        (["input_shape"], [1, 2, 10**7], "input_shape: sides must be at most 2048"),
+        (["input_shape"], [8, 8], r"layer 4 .*need 96 parameters; there are 71"),
         (["loss"], "hinge", "loss must be one of cross_entropy, .*, not 'hinge'"),
         (["loss"], 5, "loss: Input should be a valid string; it is 5"),
         (["loss"], "squared_error", "needs no SoftmaxLayer"),
@@ -303,7 +303,13 @@ def changed(description, place, value):
         (["layers", 0, "n_maps"], 2.0, r"layer 1 \(convolution\): n_maps: Input should be a valid "),
         (["layers", 0, "n_maps"], True, r"n_maps: Input should be a valid integer; it is True"),
         (["layers", 0, "n_maps"], 0, r"layer 1 \(ConvolutionLayer\): n_maps must be at least 1"),
-        (["layers", 0, "n_maps"], 3, "parameters"),
+        (["layers", 0, "n_maps"], 3, "layer 4 .* need 82 parameters; there are 71"),
+        (["layers", 0, "n_maps"], 8, r"8 3×3 kernels on 1 maps are too large for the 71 parameters"),
+        (["layers", 0, "kernel_size"], [3, 50], "2 3×50 kernels on 1 maps are too large"),
+        (["layers", 0, "kernel_size"], [-3, 3], "kernel_size must be one or two numbers of at lea"),
+        (["layers", 0, "padding"], 10**6, "sides and padding must be at most 2048, not 1000000×1"),
+        (["layers", 0, "padding"], [0, -1], r"padding must be one or two numbers of at least 0"),
+        (["layers", 0, "stride"], 0, r"stride must be one or two numbers of at least 1, not 0"),
         (["layers", 0, "n_maps"], 10**9, "layer of the 71 parameters there are; one is 1000000000"),
         (["layers", 0, "n_maps"], 10**40, "layer of the 71 parameters there are; one is 1000000000"),
         (["layers", 0, "kernel_size"], [3], r"kernel_size: Input should be a valid integer"),
@@ -341,7 +347,7 @@ def test_shared_kernels_cannot_claim_connections_without_bound(tmp_path):
     }
     path = tmp_path / "net.npz"
     write(path, {"description": description, "parameters": np.zeros(sum(sizes), np.float32)})
-    assert "it has 20250000 connections a place, too many for the 18000" in refusal(path)
+    assert "1500 3×3 kernels on 1500 maps are too large for the 18000 parameters" in refusal(path)
 
 
 def test_a_setting_that_is_missing_is_its_default_or_refused(parts, tmp_path):
