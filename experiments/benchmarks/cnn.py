@@ -90,7 +90,7 @@ def plan(options: BenchOptions) -> list[SpeedSettings]:
             batches=batches,
             threads=count,
             rounds=repeats,
-            turn_seconds=0.02 if quick else 0.2,
+            turn_seconds=0.02 if quick else 0.15,
             trials=1 if quick else 3,
             passes=3 if quick else 50,
             compiled=not quick,

@@ -63,8 +63,8 @@ def shown(tables: Mapping[str, pd.DataFrame]) -> tuple[RenderableType, ...]:
     """Return all that people see, in order."""
     speed = tables["speed"]
     parts: list[RenderableType] = []
-    for threads, part in speed.groupby("threads"):
-        parts.append(f"Samples/s, medians; threads: {threads}")
+    for _, part in speed.groupby("threads"):
+        parts.append(f"Samples/s, medians; threads: {part['threads'].iloc[0]}")
         parts.append(_speed_table(part))
     parts += [_forms(speed), _agreement(tables["agreement"])]
     if "reason" in speed:
@@ -117,7 +117,7 @@ def _speed_table(speed: pd.DataFrame) -> Table:
             f"{row['ratio']:.2f}",
             f"{row['ratio_low']:.2f}–{row['ratio_high']:.2f}",
             rate["reordered"],
-            f"{sides.loc['reordered', 'ratio']:.2f}",
+            f"{worst(cell, ('reordered',))['ratio']:.2f}",
         )
     return table
 
