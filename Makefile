@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PACKAGES := cnn evo experiments graphops
 
-.PHONY: help run test test-all lint format clean
+.PHONY: help run test test-all bench lint format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,8 +15,11 @@ run: $(VENV)/.installed  ## evolve networks on handwritten digits and compare th
 test: $(VENV)/.installed-dev  ## the test suite: minutes on two cores
 	$(BIN)/python -m pytest -m "not slow" tests $(PACKAGES)
 
-test-all: $(VENV)/.installed-dev  ## everything, slow tests included, with coverage
+test-all: $(VENV)/.installed-dev $(VENV)/.installed-bench  ## slow tests too (mutants, PyTorch as peer, published data), with coverage
 	$(BIN)/python -m pytest --cov tests $(PACKAGES)
+
+bench: $(VENV)/.installed-bench  ## measure the CNN beside PyTorch, which is installed first: minutes
+	$(BIN)/evomatrix bench cnn
 
 lint: $(VENV)/.installed-dev  ## ruff (check and format) and mypy --strict
 	$(BIN)/ruff check .
@@ -43,4 +46,9 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing EvoMatrix with its test tools (a few minutes the first time)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing EvoMatrix with PyTorch (some minutes the first time)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
 	@touch $@ $(VENV)/.installed

@@ -1,5 +1,6 @@
 """The command line: ``evomatrix``, or ``python -m experiments``."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from evo.errors import EvoMatrixError, ResultsError
+from evo.errors import EvoMatrixError, ResultsError, SettingsError
 from evo.tables import data_dictionary
+from experiments.benchmarks import BenchOptions, run_benchmark
 from experiments.config import Experiment, merged, preset_names, preset_text, read_settings
 from experiments.progress import Reporter, TerminalReporter
 from experiments.results import load_results
@@ -122,6 +124,65 @@ def presets(
 def tables() -> None:
     """Print the data dictionary of the result tables (docs/tables.md)."""
     typer.echo(data_dictionary(), nl=False)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="What to measure: cnn.")],
+    batch: Annotated[
+        str | None, typer.Option(help="Batch sizes, such as 32,64. [default: 32,64,128]")
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(help="Thread counts, one after the other. [default: 1,2]")
+    ] = None,
+    repeats: Annotated[int | None, typer.Option(help="Turns of each side. [default: 7]")] = None,
+    networks: Annotated[
+        str | None, typer.Option(help="Networks to measure. [default: lenet5,small_cnn]")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only see that it works: one batch size, short turns.")
+    ] = False,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the four IDX files of the MNIST family, not noise."),
+    ] = None,
+    results: Annotated[
+        Path, typer.Option(help="Folder in which benchmarks/<name>-<time> is made.")
+    ] = Path("results"),
+) -> None:
+    """Measure speed beside a peer, in turns; needs what pip install -e ".[bench]" installs.
+
+    The last line is one JSON object: ratio is ours over peer in speed, the worst case of the table.
+    """
+    options = BenchOptions(
+        batches=_numbers("batch", batch),
+        threads=_numbers("threads", threads),
+        repeats=repeats,
+        networks=None if networks is None else tuple(networks.split(",")),
+        quick=quick,
+        data_dir=data_dir,
+    )
+    with Console(stderr=True).status("") as status:
+        result, folder = run_benchmark(name, options, results, status.update)
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 110)
+    for part in result.shown:
+        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+    console.print(f"Tables: {folder}", highlight=False, soft_wrap=True)
+    typer.echo(json.dumps(result.line))
+
+
+def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
+    """Read numbers between commas."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(
+            f"{option}: must be whole numbers between commas; got {text!r}"
+        ) from None
 
 
 def main(arguments: list[str] | None = None) -> Any:

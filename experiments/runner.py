@@ -97,7 +97,7 @@ def run(
     dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_arms(experiment.baseline, dataset)
     splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
-    name = run_name or _free_name(Path(results), experiment.name)
+    name = run_name or free_name(Path(results), experiment.name)
     store = RunStore.create(
         Path(results) / name,
         config=experiment.model_dump_json(indent=2) + "\n",
@@ -189,10 +189,10 @@ def _telling_of_an_interruption(reporter: Reporter, store: RunStore) -> Iterator
         raise
 
 
-def _free_name(folder: Path, experiment: str) -> str:
-    """Return experiment and time, with a number where runs began in the same second."""
-    name = f"{experiment}-{datetime.now():%Y%m%d-%H%M%S}"
-    names = chain([name], (f"{name}-{number}" for number in count(2)))
+def free_name(folder: Path, name: str) -> str:
+    """Return a name and the time, with a number where that is taken in the folder."""
+    timed = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    names = chain([timed], (f"{timed}-{number}" for number in count(2)))
     return next(free for free in names if not (folder / free).exists())
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from evo import FounderSettings, Genome, Predictor, ResultsError, found, load_genomes, load_network
-from evo.store import RunStore, load_tables, write_arrays, write_atomically
+from evo.store import RunStore, load_tables, write_arrays, write_atomically, write_tables
 from evo.tables import TABLES, schema, to_arrow
 
 
@@ -39,6 +39,28 @@ def test_a_failing_writer_leaves_the_old_file_and_no_other(tmp_path):
 def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path):
     with pytest.raises(ResultsError, match="cannot be written"):
         write_atomically(tmp_path / "nowhere" / "file", lambda file: None)
+
+
+def test_a_folder_of_tables_is_there_with_all_of_them(tmp_path):
+    table = pd.DataFrame({"side": ["ours", "peer"], "rate": [2.0, None]})
+    write_tables(tmp_path / "deep" / "bench", {"speed": table}, {"cores": 2})
+    folder = tmp_path / "deep" / "bench"
+    assert [path.name for path in folder.parent.iterdir()] == ["bench"]
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "speed.parquet"), table)
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "speed.csv"), table)
+    assert (folder / "environment.json").read_text("utf-8") == '{\n  "cores": 2\n}\n'
+    with pytest.raises(ResultsError, match="bench: must not exist yet"):
+        write_tables(folder, {}, {})
+
+
+def test_a_folder_of_tables_that_fails_half_way_is_not_there(tmp_path):
+    good, bad = pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1, "x"]})
+    with pytest.raises(ValueError, match="Could not convert"):
+        write_tables(tmp_path / "bench", {"good": good, "bad": bad}, {})
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("mine", "utf-8")
+    with pytest.raises(ResultsError, match="bench: cannot be written"):
+        write_tables(tmp_path / "file" / "bench", {"good": good}, {})
 
 
 def test_every_table_can_be_read_from_the_first_moment(store):

@@ -62,7 +62,7 @@ def test_the_help_of_run_explains_every_option(evomatrix, option):
     assert set(re.findall(r"--[a-z][a-z-]*", out)) == {*OPTIONS, "--help"}
 
 
-@pytest.mark.parametrize("command", ["run", "show", "presets", "tables"])
+@pytest.mark.parametrize("command", ["run", "show", "presets", "tables", "bench"])
 def test_the_help_lists_every_command(evomatrix, command):
     code, out, _ = evomatrix("--help")
     assert code == 0

@@ -1,0 +1,100 @@
+"""The registry of benchmarks, and how one is run: check that its peers are there, measure, store the tables."""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+from evo.errors import ResultsError, SettingsError
+from evo.store import write_tables
+from experiments.benchmarks.cnn import bench_cnn
+from experiments.benchmarks.errors import BenchmarkError
+from experiments.benchmarks.result import BenchResult
+from experiments.benchmarks.settings import BenchOptions
+from experiments.environment import environment
+from experiments.runner import free_name
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark.
+
+    Attributes
+    ----------
+    about
+        What it compares, in a line.
+    peers
+        Packages that it compares with, which ordinary work does not need.
+    run
+        ``run(options, say)`` measures; ``say(text)`` tells people what is being measured.
+    """
+
+    about: str
+    peers: tuple[str, ...]
+    run: Callable[[BenchOptions, Callable[[str], None]], BenchResult]
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    "cnn": Benchmark(
+        "convolutional networks beside PyTorch: training and inference", ("torch",), bench_cnn
+    ),
+}
+"""Every benchmark, by name."""
+
+
+def run_benchmark(
+    name: str, options: BenchOptions, results: Path, say: Callable[[str], None]
+) -> tuple[BenchResult, Path]:
+    """Run a benchmark and store its tables.
+
+    Parameters
+    ----------
+    name
+        A key of `BENCHMARKS`.
+    options
+        What to measure.
+    results
+        The tables go to a new folder in ``results/benchmarks``.
+    say
+        Tells people what is being measured.
+
+    Returns
+    -------
+    BenchResult
+        What was found.
+    Path
+        The folder.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such benchmark, or an option is out of range.
+    BenchmarkError
+        If a peer is not installed, or a measurement fails.
+    ResultsError
+        If the tables cannot be written.
+    """
+    if name not in BENCHMARKS:
+        raise SettingsError(f"unknown benchmark {name!r}; known: {', '.join(BENCHMARKS)}")
+    benchmark = BENCHMARKS[name]
+    for peer in benchmark.peers:
+        if importlib.util.find_spec(peer) is None:
+            raise BenchmarkError(
+                f'{name} compares with {peer}, which is not installed: pip install -e ".[bench]"'
+            )
+    folder = results / "benchmarks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # before minutes are spent
+    except OSError as error:
+        raise ResultsError(f"{folder}: cannot be made ({error.strerror})") from error
+    result = benchmark.run(options, say)
+    path = folder / free_name(folder, name)
+    described = environment()
+    described["packages"] |= {peer: metadata.version(peer) for peer in benchmark.peers}
+    given = {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in asdict(options).items()
+    }
+    write_tables(path, result.tables, described | {"options": given, "result": dict(result.line)})
+    return result, path

@@ -1,0 +1,197 @@
+"""What both sides of the CNN bench work on: networks, data, recipe - and, as a script, our side alone.
+
+``python -P workload.py train lenet5 64 30`` trains in a process that imports nothing but NumPy and `cnn`, so that its
+memory and its start are those of `cnn`: hence no import of ours but that one.
+"""
+
+import json
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+IMPORTED_FROM = time.perf_counter()
+
+import numpy as np  # noqa: E402 - the clock comes first
+
+import cnn  # noqa: E402
+
+IMPORT_SECONDS = time.perf_counter() - IMPORTED_FROM
+
+IMAGE_SHAPE = (28, 28)
+N_CLASSES = 10
+N_SAMPLES = 4096
+SEED = 0
+
+NETWORKS: Mapping[str, Callable[..., cnn.Network]] = {
+    "lenet5": cnn.lenet5,
+    "small_cnn": cnn.small_cnn,
+}
+"""The networks of the bench, by name: called with (image shape, outputs, rng=generator)."""
+
+
+def build(name: str, samples: cnn.Samples) -> cnn.Network:
+    """Build a network of the bench for some images, with starting weights from a fixed seed."""
+    n_classes = int(samples.targets.max()) + 1
+    return NETWORKS[name](samples.inputs.shape[1:], n_classes, rng=np.random.default_rng(SEED))
+
+
+def synthetic_samples() -> cnn.Samples:
+    """Draw images of uniform noise in [0, 1) and classes, from a fixed seed: nothing to download.
+
+    Speed does not depend on what the images show, as long as no number becomes subnormal.
+
+    Returns
+    -------
+    Samples
+        Inputs (4096, 28, 28), float32; classes 0 … 9.
+    """
+    rng = np.random.default_rng(SEED)
+    images = rng.random((N_SAMPLES, *IMAGE_SHAPE), dtype=np.float32)
+    return cnn.Samples(images, rng.permutation(N_SAMPLES) % N_CLASSES)
+
+
+def recipe(batch: int) -> cnn.Recipe:
+    """Return how both sides train: momentum, at a constant learning rate."""
+    return cnn.Recipe(
+        optimizer="momentum",
+        learning_rate=0.01,
+        momentum=0.9,
+        schedule="constant",
+        batch_size=batch,
+    )
+
+
+def order_seed() -> np.random.SeedSequence:
+    """Return the seed of the sample order."""
+    return np.random.SeedSequence(SEED)
+
+
+def train(network: cnn.Trainable, samples: cnn.Samples, batch: int, steps: int) -> None:
+    """Train in place for some steps, by the trainer that users call; always on the same batches.
+
+    Raises
+    ------
+    ValueError
+        If training diverges, for then its speed says nothing.
+    """
+    report = cnn.train(
+        network,
+        samples,
+        recipe(batch),
+        first_step=0,
+        steps=steps,
+        total_steps=steps,
+        order_seed=order_seed(),
+    )
+    if report.status != "ok":
+        raise ValueError(f"training must not diverge: {report.reason}")
+
+
+class StepMeter:
+    """A trainable that passes everything on, and notes the memory in use as each step begins.
+
+    Attributes
+    ----------
+    marks
+        For each step (bytes in use as it begins, peak since the step before began).
+    """
+
+    def __init__(self, network: cnn.Network) -> None:
+        self._network = network
+        self.marks: list[tuple[int, int]] = []
+
+    @property
+    def parameters(self) -> Any:
+        """See `cnn.Trainable`."""
+        return self._network.parameters
+
+    def loss_and_gradients(self, inputs: Any, targets: Any) -> Any:
+        """See `cnn.Trainable`."""
+        self.marks.append(tracemalloc.get_traced_memory())
+        tracemalloc.reset_peak()
+        return self._network.loss_and_gradients(inputs, targets)
+
+    def loss(self, inputs: Any, targets: Any) -> float:
+        """See `cnn.Trainable`."""
+        return self._network.loss(inputs, targets)
+
+    def output(self, inputs: Any) -> Any:
+        """See `cnn.Trainable`."""
+        return self._network.output(inputs)
+
+
+def bytes_per_step(network: cnn.Network, batch: int, steps: int) -> dict[str, float]:
+    """Measure what a training step allocates once all buffers are there, by tracemalloc.
+
+    That sees all Python objects and all arrays of NumPy, but not scratch memory inside a compiled loop.
+
+    Parameters
+    ----------
+    network
+        Trained on synthetic images.
+    batch, steps
+        Samples a step, and steps measured, at least 3.
+
+    Returns
+    -------
+    dict
+        ``transient_bytes``: the most that a step held beside what it began with, median over the steps.
+        ``kept_bytes``: what a step left behind, mean over the steps.
+    """
+    samples = synthetic_samples()
+    train(network, samples, batch, 2)
+    meter = StepMeter(network)
+    tracemalloc.start()
+    try:
+        train(meter, samples, batch, steps)
+    finally:
+        tracemalloc.stop()
+    # The first step begins before the trainer's own buffers have settled.
+    in_use, peaks = np.array(meter.marks[1:], dtype=np.float64).T
+    return {
+        "transient_bytes": float(np.median(peaks[1:] - in_use[:-1])),
+        "kept_bytes": float((in_use[-1] - in_use[0]) / (len(in_use) - 1)),
+    }
+
+
+def _status() -> str:
+    """Return Linux's account of this process; nothing on other systems."""
+    path = Path("/proc/self/status")
+    return path.read_text("ascii", "replace") if path.exists() else ""
+
+
+def _train_alone(name: str, batch: int, steps: int) -> dict[str, Any]:
+    imported = _status()
+    samples = synthetic_samples()
+    network = build(name, samples)
+    train(network, samples, batch, steps)
+    trained = _status()
+    return {"imported": imported, "trained": trained, **bytes_per_step(network, batch, steps)}
+
+
+def _start_alone(*names: str) -> dict[str, float]:
+    seconds = {"import cnn": IMPORT_SECONDS}
+    samples = synthetic_samples()
+    for name in names:
+        started = time.perf_counter()
+        train(build(name, samples), samples, 32, 1)
+        seconds[name] = time.perf_counter() - started
+    return seconds
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure our side by itself: ``train NETWORK BATCH STEPS`` or ``start NETWORK ...``."""
+    task, *rest = arguments
+    if task == "train":
+        name, batch, steps = rest
+        report: dict[str, Any] = _train_alone(name, int(batch), int(steps))
+    else:
+        report = _start_alone(*rest)
+    sys.stdout.write(json.dumps(report) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
