@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from cnn import kernels
 from cnn.arrays import FloatArray, FloatVector, Shape
 from cnn.initial import initial_weights
 from cnn.layer import Layer
