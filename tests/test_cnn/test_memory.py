@@ -43,17 +43,6 @@ def small(method, rng):
     return small_cnn((14, 14), 10, rng=rng, pooling=method)
 
 
-@pytest.fixture(autouse=True)
-def small_buffers():
-    """Let NumPy add and multiply across axes through buffers of 64 numbers, not of 8192.
-
-    These are of one size whatever the arrays, but by default as large as the arrays here.
-    """
-    kept = np.setbufsize(64)
-    yield
-    np.setbufsize(kept)
-
-
 @pytest.fixture(params=["max", "mean", "gaussian", "trainable"])
 def method(request):
     return request.param

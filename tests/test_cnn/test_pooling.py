@@ -231,3 +231,14 @@ def test_pooling_is_charged_for_its_multiplications(method, macs):
     layer = PoolingLayer(method)
     layer.configure((2, 6, 8))
     assert layer.macs == macs
+
+
+@pytest.mark.parametrize("cell", [(0, 0), (0, 1), (1, 0), (1, 1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_maximum_does_not_lose_a_nan(cell, dtype, rng):
+    layer = PoolingLayer("max").build((1, 4, 4), rng=rng, dtype=dtype)
+    x = rng.standard_normal((1, 4, 4, 35)).astype(dtype)
+    x[0, cell[0], 2 + cell[1], 20] = np.nan
+    lost = np.isnan(layer.output(x))
+    assert lost[0, 0, 1, 20]
+    assert lost.sum() == 1
