@@ -36,13 +36,19 @@ def test_the_script_runs_with_fewer_generations(tmp_path):
     assert "predicted:" in printed
     assert len(list(tmp_path.glob("results/digits-*/best.npz"))) == 1
     # The block on pandas follows in the README, and reads the newest digits run below results/.
-    printed = run_python(BLOCKS[2], tmp_path)
+    printed = run_python(BLOCKS[3], tmp_path)
     assert "validation_accuracy" in printed
     assert "cnn" in printed
 
 
 def test_own_data_and_own_fitness_work_as_shown(tmp_path):
     assert set(run_python(BLOCKS[1], tmp_path).split("'")[1::2]) <= {"same", "different"}
+
+
+def test_the_cnn_trains_as_shown(tmp_path):
+    printed = run_python(BLOCKS[2], tmp_path)
+    assert float(printed.splitlines()[-1].rstrip("%")) > 90
+    assert (tmp_path / "digits.npz").is_file()
 
 
 def test_every_command_and_file_that_is_named_exists():
