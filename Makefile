@@ -15,7 +15,7 @@ run: $(VENV)/.installed  ## evolve networks on handwritten digits and compare th
 test: $(VENV)/.installed-dev  ## the test suite: minutes on two cores
 	$(BIN)/python -m pytest -m "not slow" tests $(PACKAGES)
 
-test-all: $(VENV)/.installed-dev  ## everything, slow tests included, with coverage
+test-all: $(VENV)/.installed-dev $(VENV)/.installed-bench  ## slow tests too (mutants, PyTorch as peer, published data), with coverage
 	$(BIN)/python -m pytest --cov tests $(PACKAGES)
 
 bench: $(VENV)/.installed-bench  ## measure the CNN beside PyTorch, which is installed first: minutes

@@ -1,16 +1,11 @@
-"""Activations of the layers: φ on a whole block, and the chain rule back through it.
-
-NumPy computes φ on whole blocks with vector instructions; the way back is one compiled pass.
-"""
+"""Activations of the layers: φ, and the chain rule back through it, a compiled pass each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from cnn import kernels
-from cnn.arrays import FloatArray, FloatVector
+from cnn.arrays import FloatVector
 
 
 @dataclass(frozen=True)
@@ -22,7 +17,7 @@ class Activation:
     name
         Its key in `ACTIVATIONS`.
     apply
-        ``apply(n)`` replaces the net inputs n, any shape, by the outputs o = φ(n), in place.
+        ``apply(n)`` replaces the net inputs n, a flat vector, by the outputs o = φ(n), in place.
     chain
         ``chain(gradient, o, out)`` writes gradient ∘ φ'(n) to `out`; flat vectors. `out` may be
         `gradient` itself.
@@ -31,31 +26,13 @@ class Activation:
     """
 
     name: str
-    apply: Callable[[FloatArray], None]
+    apply: Callable[[FloatVector], None]
     chain: Callable[[FloatVector, FloatVector, FloatVector], None]
     initialization: Literal["glorot", "he"]
 
 
-def _identity(n: FloatArray) -> None:
+def _identity(n: FloatVector) -> None:
     """Leave n as it is."""
-
-
-def _sigmoid(n: FloatArray) -> None:
-    """Apply o = ½ (1 + tanh(n/2)) in place."""
-    n *= 0.5
-    np.tanh(n, out=n)
-    n += 1.0
-    n *= 0.5
-
-
-def _tanh(n: FloatArray) -> None:
-    """Apply o = tanh n in place."""
-    np.tanh(n, out=n)
-
-
-def _relu(n: FloatArray) -> None:
-    """Apply o = max(n, 0) in place."""
-    np.maximum(n, 0, out=n)
 
 
 def _identity_chain(gradient: FloatVector, o: FloatVector, out: FloatVector) -> None:
@@ -67,9 +44,9 @@ ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (
         Activation("identity", _identity, _identity_chain, "glorot"),
-        Activation("sigmoid", _sigmoid, kernels.sigmoid_chain, "glorot"),
-        Activation("tanh", _tanh, kernels.tanh_chain, "glorot"),
-        Activation("relu", _relu, kernels.relu_chain, "he"),
+        Activation("sigmoid", kernels.sigmoid_apply, kernels.sigmoid_chain, "glorot"),
+        Activation("tanh", kernels.tanh_apply, kernels.tanh_chain, "glorot"),
+        Activation("relu", kernels.relu_apply, kernels.relu_chain, "he"),
     )
 }
 """Every activation that a layer may have, by name."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from cnn import kernels
 from cnn.arrays import FloatArray, FloatVector, Shape
 from cnn.initial import initial_weights
 from cnn.layer import Layer
@@ -63,7 +64,7 @@ class AffineLayer(Layer):
         n = self._buffer("net_input", (*self.output_shape, x.shape[1]))
         of_nodes = n[: self.n_nodes]
         np.matmul(self.weights, x, out=of_nodes)
-        of_nodes += self.bias[:, np.newaxis]
+        kernels.add_bias(of_nodes, self.bias)
         self._x = x
         return n
 

@@ -202,7 +202,7 @@ class ConvolutionLayer(Layer):
         out = self._buffer("out", (*self.output_shape, batch))
         convolution_kernels.pack(self.weights.reshape(-1), self._index, self._heights, self._packed)
         self._gather(wide, self._forward, self._heights, self.bias, out)
-        self._activation.apply(out)
+        self._activation.apply(out.reshape(-1))
         self._x, self._output = wide, out
         return out
 

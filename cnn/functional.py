@@ -4,13 +4,14 @@ The layers compute the same with compiled loops over whole batches, and are test
 Derivatives take the *output* o = φ(n), as the document does: a network has it at hand.
 """
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from cnn.arrays import FloatArray
 
-DownsamplingMethod: TypeAlias = Literal["max", "mean", "gaussian"]
+DownsamplingMethod: TypeAlias = Literal["max", "mean", "gaussian", "trainable"]
+UpsamplingMethod: TypeAlias = Literal["copy", "max", "mean", "gaussian", "trainable"]
 Border: TypeAlias = Literal["drop", "pad"]
 
 BINOMIAL = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
@@ -131,7 +132,12 @@ def conv2d(
 
 
 def downsample(
-    x: FloatArray, method: DownsamplingMethod = "max", border: Border = "pad"
+    x: FloatArray,
+    method: DownsamplingMethod = "max",
+    border: Border = "pad",
+    *,
+    gain: float = 1.0,
+    bias: float = 0.0,
 ) -> FloatArray:
     """Halve a map: one number for each 2×2 block (S9).
 
@@ -140,10 +146,13 @@ def downsample(
     x
         Map of shape (rows, columns).
     method
-        ``"max"`` or ``"mean"`` of the block; or ``"gaussian"``: blur with the 5×5 binomial kernel
-        and take every second pixel. (On 2×2 a centred Gaussian is the mean.)
+        ``"max"`` or ``"mean"`` of the block; ``"trainable"``: gain · mean + bias, two numbers to
+        learn; or ``"gaussian"``: blur with the 5×5 binomial kernel and take every second pixel. (On
+        2×2 a centred Gaussian is the mean.)
     border
         What becomes of a last odd row or column: ``"drop"`` it, or ``"pad"`` it with 0.
+    gain, bias
+        Of the trainable method; the others ignore them.
 
     Returns
     -------
@@ -166,21 +175,28 @@ def downsample(
         raise ValueError(f"x must have two axes, not the shape {x.shape}")
     rows, columns = (pooled_size(size, border) for size in x.shape)
     if method == "gaussian":
-        blurred = conv2d(np.pad(x, 2), np.outer(BINOMIAL, BINOMIAL))
-        return blurred[::2, ::2][:rows, :columns]
-    padded = np.pad(x, ((0, x.shape[0] % 2), (0, x.shape[1] % 2)))[: 2 * rows, : 2 * columns]
-    blocks = padded.reshape(rows, 2, columns, 2)
+        return _blur(x)[::2, ::2][:rows, :columns]
+    blocks = _blocks(x, rows, columns)
     if method == "max":
-        largest: FloatArray = blocks.max(axis=(1, 3))
+        largest: FloatArray = blocks.max(axis=(2, 3))
         return largest
+    mean: FloatArray = blocks.mean(axis=(2, 3))
     if method == "mean":
-        mean: FloatArray = blocks.mean(axis=(1, 3))
         return mean
-    raise ValueError(f"method must be 'max', 'mean' or 'gaussian', not {method!r}")
+    if method == "trainable":
+        return gain * mean + bias
+    raise ValueError(
+        f"method must be one of {', '.join(get_args(DownsamplingMethod))}, not {method!r}"
+    )
 
 
 def upsample(
-    x: FloatArray, shape: tuple[int, int], method: Literal["copy", "mean"] = "mean"
+    x: FloatArray,
+    shape: tuple[int, int],
+    method: UpsamplingMethod = "mean",
+    *,
+    source: FloatArray | None = None,
+    gain: float = 1.0,
 ) -> FloatArray:
     """Bring residuals back from a halved map to the map of before: the way back of `downsample`.
 
@@ -192,17 +208,24 @@ def upsample(
         (rows, columns) of the map of before.
     method
         ``"copy"``: each of the four points receives the residual, the document's rule for max
-        pooling. ``"mean"``: each receives a quarter, the gradient of mean pooling (S10).
+        pooling (S10). The others are true gradients. ``"max"``: the point that held the maximum
+        receives it, the first of equals; ``"mean"``: each receives a quarter; ``"trainable"``: a
+        quarter times the gain; ``"gaussian"``: the residuals stand on every second pixel, and are
+        blurred as on the way there.
+    source
+        The map of before, which ``"max"`` must see.
+    gain
+        Of the trainable method; the others ignore it.
 
     Returns
     -------
     FloatArray
-        Of the given shape; a dropped row or column receives 0.
+        Of the given shape; a dropped row or column receives 0, except from a blur that reaches it.
 
     Raises
     ------
     ValueError
-        Where `x` does not belong to `shape`, or the method is unknown.
+        Where `x` does not belong to `shape`, or the method is unknown or lacks its source.
 
     Examples
     --------
@@ -213,12 +236,48 @@ def upsample(
     halves = [{size // 2, (size + 1) // 2} for size in shape]
     if x.ndim != 2 or any(size not in half for size, half in zip(x.shape, halves, strict=True)):
         raise ValueError(f"x of shape {x.shape} is no halved map of shape {shape}")
-    if method not in {"copy", "mean"}:
-        raise ValueError(f"method must be 'copy' or 'mean', not {method!r}")
-    spread = np.kron(x, np.ones((2, 2), x.dtype))[: shape[0], : shape[1]]
+    if method not in get_args(UpsamplingMethod):
+        raise ValueError(
+            f"method must be one of {', '.join(get_args(UpsamplingMethod))}, not {method!r}"
+        )
+    wide = np.zeros((2 * x.shape[0], 2 * x.shape[1]), x.dtype)
+    if method == "gaussian":
+        wide[::2, ::2] = x
+        return _blur(_fitted(wide, shape))
+    if method == "max":
+        if source is None or source.shape != shape:
+            raise ValueError(f"source must be the map of shape {shape} for method 'max'")
+        blocks = _blocks(source, *x.shape)
+        winner = blocks.reshape(*x.shape, 4).argmax(axis=2)
+        share = (winner[..., np.newaxis] == np.arange(4)).reshape(blocks.shape)
+    else:
+        share = {"copy": 1.0, "mean": 0.25, "trainable": 0.25 * gain}[method]
+    _view_blocks(wide)[...] = x[:, :, np.newaxis, np.newaxis] * share
+    return _fitted(wide, shape)
+
+
+def _blur(x: FloatArray) -> FloatArray:
+    """Convolve a map with the binomial kernel; the map is 0 outside and keeps its size."""
+    return conv2d(np.pad(x, 2), np.outer(BINOMIAL, BINOMIAL))
+
+
+def _fitted(x: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """Cut a map to a shape, or fill it up with zeros."""
     out = np.zeros(shape, x.dtype)
-    out[: spread.shape[0], : spread.shape[1]] = spread if method == "copy" else 0.25 * spread
+    inside = x[: shape[0], : shape[1]]
+    out[: inside.shape[0], : inside.shape[1]] = inside
     return out
+
+
+def _view_blocks(x: FloatArray) -> FloatArray:
+    """View a map of even sides as its 2×2 blocks, shape (rows / 2, columns / 2, 2, 2)."""
+    rows, columns = x.shape
+    return x.reshape(rows // 2, 2, columns // 2, 2).swapaxes(1, 2)
+
+
+def _blocks(x: FloatArray, rows: int, columns: int) -> FloatArray:
+    """Return the rows × columns blocks of a map whose last odd line is dropped, or padded with 0."""
+    return _view_blocks(_fitted(x, (2 * rows, 2 * columns)))
 
 
 def pooled_size(size: int, border: Border) -> int:

@@ -42,7 +42,7 @@ class HiddenLayer(AffineLayer):
     def output(self, x: FloatArray) -> FloatArray:
         """Compute o = φ(Θ x + b): (inputs, batch) to (nodes, batch)."""
         n = self._net_input(x)
-        self._activation.apply(n)
+        self._activation.apply(n.reshape(-1))
         self._output = n
         return n
 

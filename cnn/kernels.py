@@ -1,4 +1,4 @@
-"""Activations inside compiled loops: forward ones that vectorise, and the chain rule through them.
+"""Activations as compiled loops that vectorise: forward, and the chain rule back through them.
 
 Numba's own tanh is a call per number; the approximation here compiles to vector instructions, some
 thirty times as fast.
@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from cnn.arrays import FloatVector
+from cnn.arrays import FloatArray, FloatVector
 from cnn.compilation import FAST_MATH, kernel
 
 # Rational approximation of tanh on [-TANH_LIMIT, TANH_LIMIT], odd degree 13 over even degree 6: the
@@ -100,6 +100,36 @@ def _fast_sigmoid_by_dtype(x: Any) -> Any:
         return 0.5 * (1.0 + math.tanh(0.5 * x))
 
     return approximate if x == types.float32 else exact
+
+
+@kernel
+def add_bias(n: FloatArray, bias: FloatVector) -> None:
+    """Add its bias to each row of n, shape (nodes, batch)."""
+    for k in range(n.shape[0]):
+        for i in range(n.shape[1]):
+            n[k, i] += bias[k]
+
+
+@kernel
+def sigmoid_apply(n: FloatVector) -> None:
+    """Replace n by its sigmoid. Flat vector."""
+    for i in range(n.shape[0]):
+        n[i] = fast_sigmoid(n[i])
+
+
+@kernel
+def tanh_apply(n: FloatVector) -> None:
+    """Replace n by its tanh. Flat vector."""
+    for i in range(n.shape[0]):
+        n[i] = fast_tanh(n[i])
+
+
+@kernel
+def relu_apply(n: FloatVector) -> None:
+    """Replace n by max(n, 0), and leave NaN as it is. Flat vector."""
+    zero = n.dtype.type(0)
+    for i in range(n.shape[0]):
+        n[i] = zero if n[i] < zero else n[i]
 
 
 @kernel

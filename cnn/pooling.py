@@ -79,6 +79,7 @@ class PoolingLayer(Layer):
     def attach(self, parameters: FloatVector, gradient: FloatVector) -> None:
         """See `Layer.attach`: gains (maps,), then biases (maps,)."""
         super().attach(parameters, gradient)
+        self._no_bias = np.zeros(self.input_shape[0], parameters.dtype)
         if self.method != "max":
             _, rows, columns = self.input_shape
             method: Literal["mean", "gaussian"] = (
@@ -108,10 +109,8 @@ class PoolingLayer(Layer):
         if self.method != "trainable":
             return pooled
         self._pooled = pooled
-        gain, bias = self.parameters.reshape(2, -1, 1, 1, 1)
         out = self._buffer("out", shape)
-        np.multiply(pooled, gain, out=out)
-        out += bias
+        self._scale(pooled, self.parameters[self.input_shape[0] :], out)
         return out
 
     def residual(self, gradient: FloatArray) -> FloatArray:
@@ -123,7 +122,7 @@ class PoolingLayer(Layer):
         self.gradient[:maps] = np.einsum("kijb,kijb->k", gradient, self._pooled)
         self.gradient[maps:] = gradient.sum(axis=(1, 2, 3))
         delta = self._buffer("delta", gradient.shape)
-        np.multiply(gradient, self.parameters[:maps].reshape(-1, 1, 1, 1), out=delta)
+        self._scale(gradient, self._no_bias, delta)
         return delta
 
     def input_gradient(self, delta: FloatArray) -> FloatArray:
@@ -137,6 +136,12 @@ class PoolingLayer(Layer):
         else:
             pooling_kernels.max_pool_route(delta, self._buffers["winner"], out)
         return out
+
+    def _scale(self, x: FloatArray, bias: FloatVector, out: FloatArray) -> None:
+        """Write gain · x + bias, map by map."""
+        maps = len(x)
+        gain = self.parameters[:maps]
+        pooling_kernels.scale_maps(x.reshape(maps, -1), gain, bias, out.reshape(maps, -1))
 
     def _linear(
         self, x: FloatArray, along_rows: FloatArray, along_columns: FloatArray, name: str

@@ -1,9 +1,9 @@
-"""Max pooling over 2×2 blocks, forward and backward, batch innermost."""
+"""Pooling's loops: maxima of 2×2 blocks, forward and backward, and trainable gains."""
 
 import numpy as np
 import numpy.typing as npt
 
-from cnn.arrays import FloatArray
+from cnn.arrays import FloatArray, FloatVector
 from cnn.compilation import kernel
 
 
@@ -20,6 +20,10 @@ def max_pool(x: FloatArray, out: FloatArray, winner: npt.NDArray[np.int8]) -> No
         last odd row, or up to pad it with 0; columns alike. Overwritten.
     winner
         Same shape: 0 to 3, counted left to right and then down; the first of equals. Overwritten.
+
+    Notes
+    -----
+    A NaN is larger than any number, so that divergence is not lost on its way to the loss.
     """
     maps, rows, columns, batch = x.shape
     for k in range(maps):
@@ -34,13 +38,13 @@ def max_pool(x: FloatArray, out: FloatArray, winner: npt.NDArray[np.int8]) -> No
                 for b in range(batch):
                     value, cell = x[k, top, left, b], np.int8(0)
                     rival = x[k, top, right, b] * has_right
-                    if rival > value:
+                    if rival > value or np.isnan(rival):
                         value, cell = rival, np.int8(1)
                     rival = x[k, below, left, b] * has_below
-                    if rival > value:
+                    if rival > value or np.isnan(rival):
                         value, cell = rival, np.int8(2)
                     rival = x[k, below, right, b] * has_both
-                    if rival > value:
+                    if rival > value or np.isnan(rival):
                         value, cell = rival, np.int8(3)
                     out[k, i, j, b] = value
                     winner[k, i, j, b] = cell
@@ -90,3 +94,21 @@ def max_pool_copy(gradient: FloatArray, x_gradient: FloatArray) -> None:
             for column in range(columns):
                 for b in range(gradient.shape[3]):
                     x_gradient[k, row, column, b] = gradient[k, row // 2, column // 2, b]
+
+
+@kernel
+def scale_maps(x: FloatArray, gain: FloatVector, bias: FloatVector, out: FloatArray) -> None:
+    """Write gain · x + bias, with one of each per map.
+
+    Parameters
+    ----------
+    x
+        Shape (maps, n).
+    gain, bias
+        Shape (maps,).
+    out
+        Same shape as `x`; overwritten.
+    """
+    for k in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            out[k, i] = gain[k] * x[k, i] + bias[k]

@@ -1,18 +1,14 @@
-"""The tables of a run: their columns, declared once, and how records become rows.
+"""The tables of a run: their columns, declared once.
 
 ``docs/tables.md`` is :func:`data_dictionary` of what stands here; a test compares it with real tables.
 """
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-
-from evo.evolution import Generation
-from evo.individual import Individual
 
 Row = dict[str, Any]
 
@@ -37,7 +33,7 @@ _RUN = (
         "seed of this repetition; split, founders, batches and mutations follow from it",
     ),
 )
-_SIZES = (
+SIZES = (
     Column("nodes", _INT, "nodes", "nodes of the matrix, inputs and outputs included"),
     Column("hidden_nodes", _INT, "nodes", "nodes with the role hidden"),
     Column("active_nodes", _INT, "nodes", "hidden and output nodes that are computed"),
@@ -78,7 +74,12 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("outputs", _INT, "", "classes, or values to regress on"),
         Column("individuals", _INT, "", "individuals raised in the search"),
         Column("failures", _INT, "", "of these, without a fitness"),
-        Column("best_individual", _INT, "", "the winner: best fitness in the last population"),
+        Column(
+            "best_individual",
+            _INT,
+            "",
+            "the winner: best fitness in the last population; empty where nothing evolved",
+        ),
         Column("search_steps", _INT, "steps", "gradient steps of the whole search"),
         Column("search_samples", _INT, "samples", "training samples seen by the whole search"),
         Column(
@@ -124,7 +125,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("status", _TEXT, "", "ok, diverged or failed"),
         Column("reason", _TEXT, "", "why it is not ok; else empty"),
         Column("survived", pa.bool_(), "", "whether it holds a slot after selection"),
-        *_SIZES,
+        *SIZES,
         Column("fitness", _FLOAT, "", "larger is better; empty unless ok"),
         Column("train_loss", _FLOAT, "nat or unit²", "mean minibatch loss of its last 50 steps"),
         Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
@@ -162,6 +163,18 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("loss", _FLOAT, "nat or unit²", "mean minibatch loss since the point before"),
         Column("learning_rate", _FLOAT, "", "learning rate at the step"),
         Column("gradient_norm", _FLOAT, "", "Euclidean norm of the gradient at the step"),
+        Column(
+            "validation_loss",
+            _FLOAT,
+            "nat or unit²",
+            "mean validation loss after the step; empty but at the end of a train phase or epoch",
+        ),
+        Column(
+            "validation_accuracy",
+            _FLOAT,
+            "share",
+            "validation accuracy then; empty in regression too",
+        ),
     ),
     "baseline": (
         *_RUN,
@@ -170,11 +183,27 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("reason", _TEXT, "", "why it is not ok; else empty"),
         Column("parameters", _INT, "", "trainable numbers"),
         Column("macs", _INT, "per sample", "multiply-accumulates per sample"),
-        Column("steps", _INT, "steps", "gradient steps"),
-        Column("train_loss", _FLOAT, "nat or unit²", "mean minibatch loss of its last 50 steps"),
+        Column("steps", _INT, "steps", "gradient steps made"),
+        Column(
+            "kept_steps",
+            _INT,
+            "steps",
+            "gradient steps behind the parameters kept: fewer where patience went back to an epoch",
+        ),
+        Column(
+            "train_loss",
+            _FLOAT,
+            "nat or unit²",
+            "mean minibatch loss of its last 50 steps; where it had epochs, of the epoch kept",
+        ),
         Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
         Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
-        Column("train_seconds", _FLOAT, "s", "wall time of training"),
+        Column(
+            "train_seconds",
+            _FLOAT,
+            "s",
+            "wall time of training; where it had epochs, with validation after each",
+        ),
     ),
     "comparison": (
         *_RUN,
@@ -255,118 +284,3 @@ def data_dictionary() -> str:
         lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
         lines += [f"| `{c.name}` | {c.type} | {c.unit} | {c.description} |" for c in columns]
     return "\n".join(lines) + "\n"
-
-
-# -- rows --------------------------------------------------------------------------------------------------------------
-
-
-def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
-    """Return the row of ``generations``."""
-    best, population = generation.best, generation.population
-    scored = [one.fitness for one in population if one.fitness is not None]
-    statistics = best.statistics
-    return key | {
-        "generation": generation.number,
-        "individuals": len(generation.offspring),
-        "failures": sum(one.status != "ok" for one in generation.offspring),
-        "children_surviving": sum(
-            one.job.origin == "child" and one.job.generation == generation.number
-            for one in population
-        ),
-        "best_individual": best.job.individual,
-        "best_fitness": best.fitness,
-        "best_validation_loss": best.validation_loss,
-        "best_validation_accuracy": best.validation_accuracy,
-        "mean_fitness": sum(scored) / len(scored),
-        "best_edges": statistics and statistics.edges,
-        "best_parameters": statistics and statistics.parameters,
-        "best_macs": statistics and statistics.macs,
-        "seconds": seconds,
-    }
-
-
-def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
-    """Return the row of ``individuals``."""
-    job = individual.job
-    sizes: Row = {column.name: None for column in _SIZES}
-    if individual.statistics is not None:
-        sizes = asdict(individual.statistics)
-    return (
-        key
-        | {
-            "generation": job.generation,
-            "individual": job.individual,
-            "slot": job.slot,
-            "origin": job.origin,
-            "parents": list(job.parents),
-            "founder": job.founder,
-            "operators": "".join(operation.operator for operation in individual.operations),
-            "status": individual.status,
-            "reason": individual.reason,
-            "survived": survived,
-        }
-        | sizes
-        | {
-            "fitness": individual.fitness,
-            "train_loss": individual.train_loss,
-            "validation_loss": individual.validation_loss,
-            "validation_accuracy": individual.validation_accuracy,
-            "steps": individual.steps,
-            "ancestry_steps": individual.ancestry_steps,
-            "genome": individual.genome.fingerprint(),
-            "modify_seconds": individual.modify_seconds,
-            "train_seconds": individual.train_seconds,
-            "evaluate_seconds": individual.evaluate_seconds,
-        }
-    )
-
-
-def operation_rows(individual: Individual, key: Row) -> list[Row]:
-    """Return the rows of ``operations``, one per operator applied."""
-    return [
-        key
-        | {
-            "generation": individual.job.generation,
-            "individual": individual.job.individual,
-            "position": position,
-            "operator": operation.operator,
-            "parameters": json.dumps(operation.parameters),
-            "stored_before": operation.stored_before,
-            "stored_after": operation.stored_after,
-            "edges_before": operation.edges_before,
-            "edges_after": operation.edges_after,
-        }
-        for position, operation in enumerate(individual.operations)
-    ]
-
-
-def training_rows(curve: Any, key: Row) -> list[Row]:
-    """Return the rows of ``training``, one per point of a learning curve; `key` says whose it is."""
-    points = zip(curve.step, curve.loss, curve.learning_rate, curve.gradient_norm, strict=True)
-    names = ("step", "loss", "learning_rate", "gradient_norm")
-    return [
-        key | {name: value.item() for name, value in zip(names, point, strict=True)}
-        for point in points
-    ]
-
-
-def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[str, list[Row]]:
-    """Return all rows that one finished generation adds, by table."""
-    holders = {one.job.individual for one in generation.population}
-    rows: dict[str, list[Row]] = {
-        "generations": [generation_row(generation, seconds, key)],
-        "individuals": [],
-        "operations": [],
-        "training": [],
-    }
-    for one in generation.offspring:
-        rows["individuals"].append(individual_row(one, one.job.individual in holders, key))
-        rows["operations"] += operation_rows(one, key)
-        if one.curve is not None:
-            who = {
-                "arm": "evolved",
-                "generation": generation.number,
-                "individual": one.job.individual,
-            }
-            rows["training"] += training_rows(one.curve, key | who)
-    return rows

@@ -1,17 +1,16 @@
-"""The arms that do not evolve: fixed networks, trained by the same trainer for as many steps as the winner.
+"""The arms that do not evolve: fixed networks, built from settings.
 
 An arm is a function that builds a network and a registry entry.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
 
 import numpy as np
 
-from cnn import HiddenLayer, Network, RasterizationLayer, SoftmaxLayer, small_cnn
+from cnn import HiddenLayer, Network, RasterizationLayer, SoftmaxLayer, lenet1, lenet5, small_cnn
 from cnn.layer import Layer
-from cnn.training import Evaluation, Trainable, TrainingReport, evaluate, train
 from evo.errors import SettingsError
 from evo.genome import Genome
 from evo.individual import Task
@@ -19,18 +18,7 @@ from evo.phenotype import Phenotype
 from evo.seeding import Purpose, generator
 from experiments.config import BaselineSettings
 from experiments.datasets import Dataset
-
-
-class Sized(Trainable, Protocol):
-    """A trainable network that knows its cost."""
-
-    @property
-    def parameter_count(self) -> int:
-        """Trainable numbers."""
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates per sample."""
+from experiments.part import Sized
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,32 +28,27 @@ class Blueprint:
     dataset: Dataset
     loss: str
     settings: BaselineSettings
-    founder: Genome
+    founder: Genome | None
     rng: np.random.Generator
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedArm:
-    """A baseline after training."""
-
-    arm: str
-    network: Sized
-    report: TrainingReport
-    validation: Evaluation
 
 
 def _cnn(plan: Blueprint) -> Sized:
     """Build convolution - pooling - rasterisation - hidden - softmax."""
     settings = plan.settings
-    return small_cnn(
+    build = partial(small_cnn, maps=settings.maps, kernel=settings.kernel, hidden=settings.hidden)
+    return _convolutional(build, plan)
+
+
+def _convolutional(build: Callable[..., Network], plan: Blueprint) -> Sized:
+    """Build a convolutional network; what the settings leave open is the builder's to choose."""
+    settings = plan.settings
+    return build(
         plan.dataset.input_shape,
         plan.dataset.n_outputs,
         rng=plan.rng,
-        maps=settings.maps,
-        kernel=settings.kernel,
-        hidden=settings.hidden,
         activation=settings.activation,
         loss=plan.loss,
+        **({} if settings.pooling is None else {"pooling": settings.pooling}),
     )
 
 
@@ -81,52 +64,59 @@ def _mlp(plan: Blueprint) -> Sized:
 
 def _static(plan: Blueprint) -> Sized:
     """Compile the winner's founder as it was drawn."""
+    if plan.founder is None:
+        raise SettingsError("baseline.arms: static is the winner's founder, and nothing evolved")
     return Phenotype(plan.founder, plan.loss)
 
 
-ARMS: Mapping[str, Callable[[Blueprint], Sized]] = {"cnn": _cnn, "mlp": _mlp, "static": _static}
+ARMS: Mapping[str, Callable[[Blueprint], Sized]] = {
+    "cnn": _cnn,
+    "lenet1": partial(_convolutional, lenet1),
+    "lenet5": partial(_convolutional, lenet5),
+    "mlp": _mlp,
+    "static": _static,
+}
+
+"""Every arm, by name."""
+
+OF_IMAGES = frozenset({"cnn", "lenet1", "lenet5"})
+"""The arms that work on images only."""
 
 
 def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
     """Raise SettingsError if an arm cannot work on the data, before any work is done."""
     shape = dataset.input_shape
-    if "cnn" not in settings.arms:
-        return
-    if len(shape) not in {2, 3}:
-        raise SettingsError(
-            f"baseline.arms: cnn needs images, and a sample of {dataset.name!r} has shape {shape}; "
-            "use mlp"
-        )
-    if min(shape[-2:]) < settings.kernel:
-        raise SettingsError(
-            f"baseline.kernel: must be at most {min(shape[-2:])}, the images' shorter side; "
-            f"got {settings.kernel}"
-        )
+    for arm in settings.arms:
+        if arm not in OF_IMAGES:
+            continue
+        if len(shape) not in {2, 3}:
+            raise SettingsError(
+                f"baseline.arms: {arm} needs images, and a sample of {dataset.name!r} has shape "
+                f"{shape}; use mlp"
+            )
+        if arm == "cnn" and min(shape[-2:]) < settings.kernel:
+            raise SettingsError(
+                f"baseline.kernel: must be at most {min(shape[-2:])}, the images' shorter side; "
+                f"got {settings.kernel}"
+            )
+        try:
+            ARMS[arm](
+                Blueprint(dataset, loss_of(dataset), settings, None, np.random.default_rng(0))
+            )
+        except ValueError as error:
+            raise SettingsError(
+                f"baseline.arms: {arm} does not suit {dataset.name!r}: {error}"
+            ) from error
+
+
+def loss_of(dataset: Dataset) -> str:
+    """Return the name of the loss that suits the targets."""
+    return "cross_entropy" if dataset.task == "classification" else "squared_error"
 
 
 def build_arm(
-    arm: str, dataset: Dataset, settings: BaselineSettings, founder: Genome, task: Task
+    arm: str, dataset: Dataset, settings: BaselineSettings, founder: Genome | None, task: Task
 ) -> Sized:
     """Build an arm's network, with starting weights from the run's seed."""
     rng = generator(task.seed, Purpose.BASELINE)
     return ARMS[arm](Blueprint(dataset, task.loss, settings, founder, rng))
-
-
-def train_arm(
-    arm: str, network: Sized, settings: BaselineSettings, task: Task, *, steps: int
-) -> TrainedArm:
-    """Train a baseline for `steps` steps: same trainer, recipe and batches as the evolved, one whole schedule."""
-    recipe = task.recipe
-    if settings.learning_rate is not None and arm != "static":
-        recipe = recipe.model_copy(update={"learning_rate": settings.learning_rate})
-    report = train(
-        network,
-        task.train,
-        recipe,
-        first_step=0,
-        steps=steps,
-        total_steps=steps,
-        order_seed=task.order_seed,
-        record_every=task.record_every,
-    )
-    return TrainedArm(arm, network, report, evaluate(network, task.validation))

@@ -37,6 +37,9 @@ def run(
         int | None, typer.Option(help="Rounds of modify and train after the founders'.")
     ] = None,
     population: Annotated[int | None, typer.Option(help="Networks in the population.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training part for each baseline.")
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with the four IDX files of the MNIST family.")
     ] = None,
@@ -55,7 +58,7 @@ def run(
     ),
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run's folder.")] = False,
 ) -> None:
-    """Evolve, train the baselines, compare on the test part, and store tables and figures.
+    """Evolve, train the baselines (or these alone), compare on the test part, and store tables and figures.
 
     Options replace what the preset says. The same settings and seed give the same tables, columns of time aside,
     with any number of workers.
@@ -65,6 +68,7 @@ def run(
         "seed": seed,
         "evolution.generations": generations,
         "evolution.population": population,
+        "baseline.epochs": epochs,
         "dataset.options.data_dir": None if data_dir is None else str(data_dir),
     }
     settings = Experiment.parse(merged(read_settings(experiment), changes), experiment)

@@ -20,12 +20,15 @@ class Interval:
         `low` and `high` are −∞ and ∞ where one seed alone says nothing of the spread.
     n : int
         Seeds.
+    deviation : float
+        Standard deviation over the seeds (dividing by n − 1); not a number where there is one.
     """
 
     mean: float
     low: float
     high: float
     n: int
+    deviation: float
 
     @property
     def half_width(self) -> float:
@@ -44,9 +47,10 @@ def interval(values: pd.Series) -> Interval:
     numbers = values.dropna().astype(float)
     n, mean = len(numbers), float(numbers.mean())
     if n < 2:
-        return Interval(mean, -math.inf, math.inf, n)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * float(numbers.std(ddof=1)) / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half, n)
+        return Interval(mean, -math.inf, math.inf, n, math.nan)
+    deviation = float(numbers.std(ddof=1))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * deviation / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half, n, deviation)
 
 
 def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
@@ -92,7 +96,7 @@ def verdict(comparison: pd.DataFrame, arm: str, other: str) -> str:
 
 
 def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per arm: mean over seeds of every number, and of the deciding metric the interval.
+    """Return one row per arm: mean over seeds of every number, of the deciding metric interval and deviation too.
 
     Returns
     -------
@@ -108,6 +112,7 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
             metric: of_metric.mean,
             "low": of_metric.low,
             "high": of_metric.high,
+            "deviation": of_metric.deviation,
             "parameters": float(group["parameters"].mean()),
             "macs": float(group["macs"].mean()),
             "steps": float(group["steps"].mean()),

@@ -10,8 +10,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from cnn.pooling import PoolingMethod
 from cnn.recipe import Recipe
 from evo.errors import SettingsError
 from evo.evolution import EvolutionSettings
@@ -20,7 +29,10 @@ from evo.founders import FounderSettings
 from evo.policies import PolicySettings
 from experiments.datasets import NormalizationMethod
 
-ArmName = Literal["cnn", "mlp", "static"]
+ArmName = Literal["cnn", "lenet1", "lenet5", "mlp", "static"]
+
+OF_EVOLUTION = ("founders", "evolution", "policy")
+"""The sections that say how to evolve."""
 
 
 class DatasetSettings(BaseModel, frozen=True, extra="forbid"):
@@ -40,20 +52,45 @@ class DatasetSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
-    """The networks that evolution is compared with, trained for as many steps as the winner."""
+    """The networks that do not evolve."""
 
     arms: tuple[ArmName, ...] = Field(
         ("cnn",),
-        description="cnn: convolution, pooling, rasterisation, hidden, softmax; mlp: one hidden layer; "
-        "static: the winner's founder, trained without evolution",
+        description="cnn: convolution, pooling, rasterisation, hidden, softmax; lenet1, lenet5: LeCun's; "
+        "mlp: one hidden layer; static: the winner's founder, trained without evolution",
+    )
+    epochs: int | None = Field(
+        None, ge=1, description="passes over the training part; None: as many steps as the winner"
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="end after as many epochs without a lower validation loss, and keep the best "
+        "epoch's parameters; None: train all epochs, keep the last",
     )
     maps: int = Field(8, ge=1, description="cnn: feature maps")
     kernel: int = Field(3, ge=1, description="cnn: side of the kernels")
     hidden: int = Field(32, ge=1, description="cnn, mlp: nodes of the hidden layer")
-    activation: Literal["sigmoid", "tanh", "relu"] = Field("tanh", description="cnn, mlp")
-    learning_rate: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="cnn, mlp: instead of that of [training]"
+    activation: Literal["sigmoid", "tanh", "relu"] = Field("tanh", description="all but static")
+    pooling: PoolingMethod | None = Field(
+        None, description="cnn, lenet1, lenet5; None: max, and for lenet1 trainable"
     )
+    learning_rate: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="all but static: instead of that of [training]"
+    )
+
+    @field_validator("arms")
+    @classmethod
+    def _arms_differ(cls, arms: tuple[ArmName, ...]) -> tuple[ArmName, ...]:
+        if len(set(arms)) < len(arms):
+            raise ValueError(f"each at most once; got {list(arms)}")
+        return arms
+
+    @model_validator(mode="after")
+    def _patience_counts_epochs(self) -> Self:
+        if self.patience is not None and self.epochs is None:
+            raise ValueError("patience needs epochs")
+        return self
 
 
 class Experiment(BaseModel, frozen=True, extra="forbid"):
@@ -64,6 +101,10 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
     )
     seed: int = Field(0, ge=0, description="the first seed")
     seeds: int = Field(3, ge=1, description="how many seeds: seed, seed + 1, …")
+    evolve: bool = Field(
+        True,
+        description="false: train the baselines only; then founders, evolution and policy have no say",
+    )
     dataset: DatasetSettings = DatasetSettings()
     founders: FounderSettings = FounderSettings()
     evolution: EvolutionSettings = EvolutionSettings()
@@ -78,6 +119,33 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
             known = ", ".join(FITNESSES)
             raise ValueError(f"fitness must be one of {known}; got {evolution.fitness!r}")
         return evolution
+
+    @model_validator(mode="after")
+    def _baselines_can_stand_alone(self) -> Self:
+        if self.evolve:
+            return self
+        for section in OF_EVOLUTION:
+            if section in self.model_fields_set:
+                raise ValueError(f"{section}: must not be given where evolve = false")
+        if self.baseline.epochs is None:
+            raise ValueError(
+                "baseline.epochs: must be given where evolve = false, for there is no winner whose "
+                "steps to match"
+            )
+        if not self.baseline.arms:
+            raise ValueError("baseline.arms: must name one at least where evolve = false")
+        if "static" in self.baseline.arms:
+            raise ValueError(
+                "baseline.arms: static is the winner's founder, and there is none where "
+                "evolve = false"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_has_no_say(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        unused = () if self.evolve else OF_EVOLUTION
+        return {name: value for name, value in values.items() if name not in unused}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str) -> Self:
@@ -109,6 +177,8 @@ def describe(error: ValidationError) -> str:
         return f"{field}: unknown key"
     rule = first["msg"].removeprefix("Value error, ")
     rule = rule[0].lower() + rule[1:]
+    if not field:
+        return rule
     value = first["input"]
     received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
     return f"{field}: {rule}" + ("" if "; got " in rule else received)

@@ -6,6 +6,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from cnn.fitting import EpochRecord
+from cnn.training import Evaluation
 from evo.evolution import Generation
 
 
@@ -36,6 +38,15 @@ class Reporter:
     def generation(self, seed: int, generation: Generation, last: int, count: int) -> None:
         """Tell that a generation is complete, and how many individuals should be done by now."""
 
+    def training(self, name: str, networks: int, epochs: int) -> None:
+        """Begin to train `networks` baselines for `epochs` epochs each."""
+
+    def epoch(self, seed: int, arm: str, epoch: EpochRecord, epochs: int, rate: float) -> None:
+        """Tell that one of a baseline's `epochs` is over, at `rate` samples per second."""
+
+    def trained(self, seed: int, arm: str, validation: Evaluation, reason: str, count: int) -> None:
+        """Tell that a baseline is trained, or why not, and how many epochs should be done by now."""
+
 
 class TerminalReporter(Reporter):
     """A live line on a terminal, and a plain line per event elsewhere."""
@@ -44,15 +55,15 @@ class TerminalReporter(Reporter):
         self.console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=16),
+            BarColumn(bar_width=10),
             TextColumn("{task.completed}/{task.total}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("left"),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         )
         self._task: TaskID | None = None
+        self._training: TaskID | None = None
 
     def __enter__(self) -> Self:
         """Begin the live line."""
@@ -88,11 +99,7 @@ class TerminalReporter(Reporter):
     def generation(self, seed: int, generation: Generation, last: int, count: int) -> None:
         """Show where the run stands."""
         best = generation.best
-        quality = (
-            f"validation loss {best.validation_loss:.4g}"
-            if best.validation_accuracy is None
-            else f"validation accuracy {best.validation_accuracy:.1%}"
-        )
+        quality = _quality(best.validation_loss, best.validation_accuracy)
         short = quality.removeprefix("validation ")
         text = f"seed {seed}, round {generation.number}/{last}: {short}"
         if self._task is not None:
@@ -101,3 +108,41 @@ class TerminalReporter(Reporter):
             sizes = best.statistics
             edges = f", {sizes.effective_edges} edges" if sizes else ""
             self.console.print(f"seed {seed}: evolved, best {quality}{edges}", highlight=False)
+
+    def training(self, name: str, networks: int, epochs: int) -> None:
+        """Show what will be trained."""
+        fixed = f"{networks} network{'s' if networks > 1 else ''}"
+        each = f"{epochs} epoch{'s' if epochs > 1 else ''}{' each' if networks > 1 else ''}"
+        self.console.print(
+            f"[bold]{name}[/bold]: {fixed} to train for {each}, in this process", highlight=False
+        )
+        self._training = self._progress.add_task(name, total=networks * epochs)
+
+    def epoch(self, seed: int, arm: str, epoch: EpochRecord, epochs: int, rate: float) -> None:
+        """Advance the live line."""
+        if self._training is None:
+            return
+        quality = _quality(epoch.validation_loss, epoch.validation_accuracy)
+        text = (
+            f"seed {seed}, {arm} {epoch.epoch}/{epochs}: loss {epoch.train_loss:.2g}, "
+            f"{quality.removeprefix('validation ')}, {rate:,.0f}/s"
+        )
+        self._progress.update(self._training, description=text, advance=1)
+
+    def trained(self, seed: int, arm: str, validation: Evaluation, reason: str, count: int) -> None:
+        """Show what a baseline came to."""
+        if self._training is not None:
+            self._progress.update(self._training, completed=count)
+        outcome = (
+            f"diverged, {reason}"
+            if reason
+            else f"trained, {_quality(validation.loss, validation.accuracy)}"
+        )
+        self.console.print(f"seed {seed}: {arm} {outcome}", highlight=False)
+
+
+def _quality(loss: float | None, accuracy: float | None) -> str:
+    """Return validation accuracy, or in regression validation loss, as people read it."""
+    if accuracy is None:
+        return f"validation loss {loss:.4g}"
+    return f"validation accuracy {accuracy:.1%}"

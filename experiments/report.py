@@ -1,10 +1,12 @@
 """Figures of a run, for someone who has never seen one."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -16,12 +18,18 @@ from graphops import evaluation_layers
 
 POSITIVE, NEGATIVE, NEUTRAL = "#1f6fb4", "#c8432b", "#555555"
 ROLE_COLOURS = {Role.INPUT: "#8c8c8c", Role.HIDDEN: "#f2b134", Role.OUTPUT: "#3a923a"}
+ARM_COLOURS = ("#1f6fb4", "#c8432b", "#3a923a", "#f2b134", "#7a4fa3")
 ARM_STYLES: Sequence[Any] = ("--", ":", "-.", (0, (1, 3)))
 
 
 def save_figures(results: Results, store: RunStore) -> None:
     """Draw and store all figures of a finished run."""
     with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+        curves = baseline_curves(results)
+        if not results.evolved or curves["validation_loss"].count() > len(results.baseline):
+            store.save_figure("learning", draw_learning(results))
+        if not results.evolved:
+            return
         store.save_figure("generations", draw_generations(results))
         before, after = winner_before_and_after(results)
         store.save_figure("graph", draw_graphs(before, after))
@@ -69,6 +77,44 @@ def draw_generations(results: Results) -> Figure:
     if metric == "validation_accuracy":
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
     axes.legend(frameon=False, loc="best")
+    return figure
+
+
+def baseline_curves(results: Results) -> pd.DataFrame:
+    """Return the learning curves of the baselines: rows of ``training``."""
+    return results.training[results.training["individual"].isna()]
+
+
+def draw_learning(results: Results) -> Figure:
+    """Draw the baselines' losses over the steps, and where there are classes their validation accuracy."""
+    curves = baseline_curves(results)
+    panels = {"loss": "loss", "validation_accuracy": "validation accuracy"}
+    if curves["validation_accuracy"].isna().all():
+        del panels["validation_accuracy"]
+    figure = Figure(figsize=(6 * len(panels), 4.5), layout="constrained")
+    all_axes = dict(zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True))
+    n_seeds = curves["seed"].nunique()
+    for colour, (arm, rows) in zip(cycle(ARM_COLOURS), curves.groupby("arm")):
+        lines = [("loss", "loss", f"{arm}: minibatches", "-", 0.6)]
+        lines += [("loss", "validation_loss", f"{arm}: validation", "o-", 1.0)]
+        lines += [("validation_accuracy", "validation_accuracy", str(arm), "o-", 1.0)]
+        for panel, column, label, style, alpha in lines:
+            if panel not in all_axes:
+                continue
+            wide = rows.pivot_table(index="step", columns="seed", values=column)
+            axes = all_axes[panel]
+            thin = {"color": colour, "linewidth": 0.7, "alpha": 0.25}
+            axes.plot(wide.index, wide.to_numpy(), **thin)
+            mean = wide.dropna().mean(axis=1)
+            axes.plot(mean.index, mean, style, color=colour, alpha=alpha, markersize=4, label=label)
+    all_axes["loss"].set_yscale("log")
+    for panel, axes in all_axes.items():
+        axes.set(xlabel="gradient steps", ylabel=panels[panel])
+        axes.legend(frameon=False)
+    if "validation_accuracy" in all_axes:
+        all_axes["validation_accuracy"].yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
+    over = f", mean of {n_seeds} seeds and single seeds" if n_seeds > 1 else ""
+    figure.suptitle(f"{results.runs['experiment'].iloc[0]}: how the fixed networks learnt{over}")
     return figure
 
 

@@ -40,8 +40,13 @@ class Results:
             raise ValueError(f"path needs one run; these results have {len(self.paths)}")
         return self.paths[0]
 
+    @property
+    def evolved(self) -> bool:
+        """Whether any of the runs evolved networks, rather than train fixed ones alone."""
+        return bool((self.runs["individuals"] > 0).any())
+
     def summary(self) -> pd.DataFrame:
-        """Return one row per arm: means over seeds, and the interval of the test metric.
+        """Return one row per arm: means over seeds, and interval and standard deviation of the test metric.
 
         Raises
         ------
@@ -53,14 +58,16 @@ class Results:
     def verdicts(self) -> list[str]:
         """Return one line per baseline: which is better, or that no difference is shown.
 
+        Where nothing evolved, the first arm by name is compared with each of the others.
+
         Raises
         ------
         ResultsError
             As :meth:`summary`.
         """
         compared = self._compared()
-        others = sorted(set(compared["arm"]) - {"evolved"})
-        return [verdict(compared, "evolved", other) for other in others]
+        first, *others = summarize(compared).index
+        return [verdict(compared, first, other) for other in others]
 
     def _compared(self) -> pd.DataFrame:
         if len(self.paths) != 1:

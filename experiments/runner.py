@@ -1,7 +1,7 @@
 """One experiment from settings to results: split, evolve, train the baselines, read the test part once, compare."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import chain, count
@@ -15,14 +15,17 @@ from cnn.training import evaluate, train
 from evo.errors import EvoMatrixError, SettingsError
 from evo.executors import Executor, SerialExecutor
 from evo.fitness import FITNESSES, Fitness
+from evo.genome import Genome
 from evo.individual import Task
 from evo.phenotype import Phenotype
 from evo.seeding import Purpose, seed_sequence
 from evo.store import RunStore
-from experiments.arms import build_arm, check_arms
+from experiments.arms import build_arm, check_arms, loss_of
+from experiments.baselines import Baselines
 from experiments.config import Experiment
 from experiments.datasets import Dataset, DataSplit, load_dataset
 from experiments.environment import environment
+from experiments.part import Part, read_test
 from experiments.progress import Reporter
 from experiments.report import save_figures
 from experiments.results import Results, load_results
@@ -30,6 +33,21 @@ from experiments.search import Search, expected_per_seed
 
 CURVE_POINTS = 4
 """Points of the learning curve that each train phase records."""
+
+NO_SEARCH = {
+    "individuals": 0,
+    "failures": 0,
+    "best_individual": None,
+    "search_steps": 0,
+    "search_samples": 0,
+    "search_macs": 0,
+    "search_seconds": 0.0,
+}
+"""What a search came to that there was not."""
+
+
+class TrainingError(EvoMatrixError):
+    """A run without evolution that came to nothing, because every baseline diverged."""
 
 
 def run(
@@ -54,7 +72,7 @@ def run(
     fitness : callable, optional
         Your own function of (trained network, validation samples), larger is better.
     workers : int, optional
-        Ray workers; 0 works in this process; by default one per core.
+        Ray workers; 0 works in this process; by default one per core. Without evolution there are none.
     address : str, optional
         An existing Ray cluster instead of this machine.
     results : str or Path
@@ -71,52 +89,103 @@ def run(
     Raises
     ------
     EvoMatrixError
-        If settings, data or the results folder are not usable; before any work is done.
+        If settings, data or the results folder are not usable; before any work is done. After it, if no individual,
+        or without evolution no baseline, came to anything.
     """
-    if workers is not None and workers < 0:
-        raise SettingsError(f"workers: must be at least 0; got {workers}")
-    if workers == 0 and address is not None:
-        raise SettingsError("workers: must not be 0 with an address, since 0 means no Ray")
+    _check_arguments(experiment, workers, address, fitness)
     reporter = reporter or Reporter()
     dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_arms(experiment.baseline, dataset)
-    splits = {seed: _split(experiment, dataset, seed) for seed in _seeds(experiment)}
+    splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
     name = run_name or free_name(Path(results), experiment.name)
     store = RunStore.create(
         Path(results) / name,
         config=experiment.model_dump_json(indent=2) + "\n",
         environment=environment(),
     )
-    tasks = {seed: _task(experiment, split, seed, fitness) for seed, split in splits.items()}
-    per_seed = expected_per_seed(experiment.evolution)
-    searches = [
-        Search(experiment, dataset, task, store, reporter, k * per_seed, len(splits[seed].test))
-        for k, (seed, task) in enumerate(tasks.items())
+    parts = [
+        Part(
+            experiment,
+            dataset,
+            _task(experiment, dataset, split, seed, fitness),
+            len(split.test),
+            store,
+            reporter,
+        )
+        for seed, split in zip(_seeds(experiment), splits, strict=True)
     ]
-    with reporter:
-        reporter.starting(experiment.name, workers, experiment.seeds * per_seed)
-        _warm_up(searches[0], reporter)
-        with _started(workers, address, reporter, store) as executor:
-            for search in searches:
-                _evolve_unless_interrupted(search, executor, reporter)
-        for search in searches:
-            search.train_baselines()
-        rows = [
-            row for search in searches for row in search.read_test(splits[search.task.seed].test)
-        ]
-        for search in searches:
-            search.save_winner(splits[search.task.seed])
+    with reporter, _telling_of_an_interruption(reporter, store):
+        searches = _evolve(parts, workers, address) if experiment.evolve else []
+        baselines = _train_baselines(parts, searches)
+        for search, split in zip(searches, splits, strict=False):
+            search.save_winner(split.normalization)
+        winners = [[search.contender()] for search in searches] or [[] for _ in parts]
+        rows = []
+        for part, split, winner, own in zip(parts, splits, winners, baselines, strict=True):
+            rows += read_test(part, [*winner, *own.contenders()], split.test)
     store.commit("test", {"comparison": rows}, complete=True)
     loaded = load_results(store.path)
     save_figures(loaded, store)
     return loaded
 
 
-def _evolve_unless_interrupted(search: Search, executor: Executor, reporter: Reporter) -> None:
+def _check_arguments(
+    experiment: Experiment, workers: int | None, address: str | None, fitness: Fitness | None
+) -> None:
+    """Raise SettingsError for arguments that contradict each other or the settings."""
+    if workers is not None and workers < 0:
+        raise SettingsError(f"workers: must be at least 0; got {workers}")
+    if workers == 0 and address is not None:
+        raise SettingsError("workers: must not be 0 with an address, since 0 means no Ray")
+    if experiment.evolve:
+        return
+    for name, value in (("workers", workers), ("address", address), ("fitness", fitness)):
+        if value:
+            raise SettingsError(
+                f"{name}: must not be given where evolve = false, for baselines train in this "
+                f"process and are not selected; got {value!r}"
+            )
+
+
+def _evolve(parts: Sequence[Part], workers: int | None, address: str | None) -> list[Search]:
+    """Search with every seed, one after the other."""
+    experiment, reporter, store = parts[0].experiment, parts[0].reporter, parts[0].store
+    per_seed = expected_per_seed(experiment.evolution)
+    searches = [Search(part, k * per_seed) for k, part in enumerate(parts)]
+    reporter.starting(experiment.name, workers, len(parts) * per_seed)
+    _warm_up(parts[0], searches[0].founders[0])
+    with _started(workers, address, reporter, store) as executor:
+        for search in searches:
+            search.evolve(executor)
+    return searches
+
+
+def _train_baselines(parts: Sequence[Part], searches: Sequence[Search]) -> list[Baselines]:
+    """Train the baselines of every seed: beside its winner, or where nothing evolved alone."""
+    experiment, reporter = parts[0].experiment, parts[0].reporter
+    arms, epochs = experiment.baseline.arms, experiment.baseline.epochs or 0
+    if epochs:
+        reporter.training(experiment.name, len(parts) * len(arms), epochs)
+    baselines = [Baselines(part, k * len(arms) * epochs) for k, part in enumerate(parts)]
+    if searches:
+        for search, own in zip(searches, baselines, strict=True):
+            own.train(search.founder_of_winner, search.winner.ancestry_steps)
+        return baselines
+    _warm_up(parts[0], None)
+    for part, own in zip(parts, baselines, strict=True):
+        part.store.commit(f"seed-{part.seed}", {"runs": [part.run_row(NO_SEARCH)]})
+        own.train()
+    if not any(own.contenders() for own in baselines):
+        raise TrainingError(f"every baseline diverged: {baselines[0].trained[0].reason}")
+    return baselines
+
+
+@contextmanager
+def _telling_of_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[None]:
     try:
-        search.evolve(executor)
+        yield
     except KeyboardInterrupt:
-        reporter.note(f"Interrupted: the generations finished so far are in {search.store.path}")
+        reporter.note(f"Interrupted: what was finished so far is in {store.path}")
         raise
 
 
@@ -144,12 +213,14 @@ def _split(experiment: Experiment, dataset: Dataset, seed: int) -> DataSplit:
         raise SettingsError(f"dataset: {error}") from error
 
 
-def _task(experiment: Experiment, split: DataSplit, seed: int, fitness: Fitness | None) -> Task:
+def _task(
+    experiment: Experiment, dataset: Dataset, split: DataSplit, seed: int, fitness: Fitness | None
+) -> Task:
     evolution = experiment.evolution
     return Task(
         train=split.train,
         validation=split.validation,
-        loss="cross_entropy" if split.train.has_classes else "squared_error",
+        loss=loss_of(dataset),
         recipe=experiment.training,
         policy=experiment.policy,
         fitness=fitness or FITNESSES[evolution.fitness],
@@ -184,16 +255,18 @@ def _executor(workers: int | None, address: str | None, reporter: Reporter) -> E
     return RayExecutor(workers, address)
 
 
-def _warm_up(search: Search, reporter: Reporter) -> None:
+def _warm_up(part: Part, founder: Genome | None) -> None:
     """Compile the kernels before workers start, with the very types of the run; the networks are thrown away."""
     cold = not kernels_are_cached()
     if cold:
-        reporter.note("Compiling kernels: some seconds, the first time only; they are kept on disk")
+        part.reporter.note(
+            "Compiling kernels: some seconds, the first time only; they are kept on disk"
+        )
     started = time.perf_counter()
-    task, founder, baseline = search.task, search.founders[0], search.experiment.baseline
-    arms = dict.fromkeys(("static", *baseline.arms))
-    networks = [build_arm(arm, search.dataset, baseline, founder, task) for arm in arms]
-    for network in networks:
+    task, baseline = part.task, part.experiment.baseline
+    arms = baseline.arms if founder is None else dict.fromkeys(("static", *baseline.arms))
+    for arm in arms:
+        network = build_arm(arm, part.dataset, baseline, founder, task)
         train(
             network,
             task.train,
@@ -204,9 +277,10 @@ def _warm_up(search: Search, reporter: Reporter) -> None:
             order_seed=task.order_seed,
         )
         evaluate(network, Samples(task.validation.inputs[:1], task.validation.targets[:1]))
-    place = np.zeros(1, dtype=np.intp)
-    Phenotype(founder, task.loss).gradients_at(
-        place, place + founder.n_nodes - 1, task.train.inputs[:1], task.train.targets[:1]
-    )
+    if founder is not None:
+        place = np.zeros(1, dtype=np.intp)
+        Phenotype(founder, task.loss).gradients_at(
+            place, place + founder.n_nodes - 1, task.train.inputs[:1], task.train.targets[:1]
+        )
     if cold:
-        reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")
+        part.reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")

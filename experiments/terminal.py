@@ -7,34 +7,46 @@ from rich.table import Table
 
 from experiments.results import Results
 
+FINE = 5000
+"""Test samples from which on an accuracy is shown to a hundredth of a percent."""
+
 
 def show_results(results: Results, console: Console) -> None:
     """Print the comparison, the verdicts, the cost of the search and where everything lies."""
     console.print(comparison_table(results))
     for line in results.verdicts():
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(search_cost(results), highlight=False, soft_wrap=True)
+    if results.evolved:
+        console.print(search_cost(results), highlight=False, soft_wrap=True)
     console.print(f"Results: {results.path}", highlight=False, soft_wrap=True)
 
 
 def comparison_table(results: Results) -> Table:
-    """Return the comparison on the test part as a table, one row per arm."""
+    """Return the comparison on the test part as a table, one row per arm.
+
+    Behind ± stands the 95 % interval of the mean; where nothing evolved, and single networks are reported more than
+    compared, the standard deviation over seeds.
+    """
     summary = results.summary()
     metric = summary.columns[1]
     percent = metric == "test_accuracy"
+    digits = 1 if int(results.runs["test_samples"].min()) < FINE else 2
     n_seeds = int(summary["seeds"].max())
-    over = f"mean of {n_seeds} seeds ± 95 % interval" if n_seeds > 1 else "one seed"
+    spread = "95 % interval" if results.evolved else "standard deviation"
+    over = f"mean of {n_seeds} seeds ± {spread}" if n_seeds > 1 else "one seed"
     table = Table(title=f"{metric.replace('_', ' ').capitalize()}, {over}")
     table.add_column("network", style="bold", no_wrap=True)
     headings = ("accuracy" if percent else "loss", "parameters", "MACs", "steps", "seconds")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for arm, row in summary.iterrows():
-        scale, form = (100.0, "{:.1f} %") if percent else (1.0, "{:.4g}")
-        half = (row["high"] - row["low"]) / 2 * scale
-        shown = form.format(row[metric] * scale)
+        half = (row["high"] - row["low"]) / 2 if results.evolved else row["deviation"]
+        if percent:
+            shown, around = f"{100 * row[metric]:.{digits}f} %", f"{100 * half:.{digits}f}"
+        else:
+            shown, around = f"{row[metric]:.4g}", f"{half:.4g}"
         if math.isfinite(half):
-            shown += f" ± {half:.1f}" if percent else f" ± {half:.4g}"
+            shown += f" ± {around}"
         table.add_row(
             str(arm) if row["seeds"] == n_seeds else f"{arm} ({int(row['seeds'])} seeds)",
             shown,

@@ -105,15 +105,34 @@ for n_maps, batch in [(1, 5), (2, 19), (4, 33), (9, 70)]:
 """
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="compiles for kinds of x86-64")
-@pytest.mark.parametrize(
+LESSER = pytest.mark.parametrize(
     ("features", "vector_bytes"), [("", 16), ("+avx,+avx2,+fma", 32), ("+avx,+avx2", 32)]
 )
-def test_tiles_for_lesser_processors(features, vector_bytes, tmp_path):
+ON_X86_64 = pytest.mark.skipif(
+    platform.machine() != "x86_64", reason="compiles for kinds of x86-64"
+)
+
+
+def run_on(features, cache, *arguments):
+    """Run Python as if on another processor, with machine code of its own."""
     settings = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": features}
     subprocess.run(
-        [sys.executable, "-c", CHECK.format(vector_bytes=vector_bytes)],
+        [sys.executable, *arguments],
         check=True,
         cwd=Path(__file__).resolve().parents[2],
-        env={**os.environ, **settings, "NUMBA_CACHE_DIR": str(tmp_path)},
+        env={**os.environ, **settings, "NUMBA_CACHE_DIR": str(cache)},
     )
+
+
+@ON_X86_64
+@LESSER
+def test_tiles_for_lesser_processors(features, vector_bytes, tmp_path):
+    run_on(features, tmp_path, "-c", CHECK.format(vector_bytes=vector_bytes))
+
+
+@pytest.mark.slow
+@ON_X86_64
+@LESSER
+def test_convolutions_are_proven_on_lesser_processors(features, vector_bytes, tmp_path):
+    proofs = [f"tests/test_cnn/test_{name}.py" for name in ("convolution", "network_gradients")]
+    run_on(features, tmp_path, "-m", "pytest", "-q", "-m", "not slow", *proofs)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cnn import functional
+from cnn import PoolingLayer, functional
 
 SIDES = st.integers(1, 7)
 NUMBERS = st.floats(-10, 10, width=32)
@@ -79,13 +79,31 @@ def test_gaussian_downsampling_blurs_by_scipy_and_takes_every_second_pixel(x, bo
     np.testing.assert_allclose(functional.downsample(x, "gaussian", border), expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("method", ["max", "mean", "gaussian", "trainable"])
 @given(x=maps(min_side=2), border=st.sampled_from(["drop", "pad"]), data=st.data())
-def test_upsampling_a_mean_is_the_adjoint_of_downsampling(x, border, data):
-    pooled = functional.downsample(x, "mean", border)
+def test_upsampling_is_the_gradient_of_downsampling(method, x, border, data):
+    """⟨residual, pooled⟩ has the gradient upsample(residual): each method is linear at most points."""
+    gain = {"gain": 0.7} if method == "trainable" else {}
+    pooled = functional.downsample(x, method, border, **gain)
     residual = data.draw(hnp.arrays(np.float64, pooled.shape, elements=NUMBERS))
     there = np.sum(pooled * residual)
-    back = np.sum(x * functional.upsample(residual, x.shape, "mean"))
+    back = np.sum(x * functional.upsample(residual, x.shape, method, source=x, **gain))
     assert there == pytest.approx(back, abs=1e-9)
+
+
+@pytest.mark.parametrize("border", ["drop", "pad"])
+@pytest.mark.parametrize("method", ["max", "mean", "gaussian", "trainable"])
+def test_sampling_does_to_a_map_what_the_pooling_layer_does(method, border, rng):
+    layer = PoolingLayer(method, border).build((1, 5, 6), rng=rng, dtype=np.float64)
+    layer.parameters[:] = [1.3, -0.2][: layer.parameter_count]
+    x = rng.standard_normal((5, 6))
+    pooled = functional.downsample(x, method, border, gain=1.3, bias=-0.2)
+    np.testing.assert_allclose(pooled, layer.output(x[None, ..., None])[0, ..., 0])
+    residual = rng.standard_normal(pooled.shape)
+    np.testing.assert_allclose(
+        functional.upsample(residual, (5, 6), method, source=x, gain=1.3),
+        layer.backpropagate(residual[None, ..., None])[0, ..., 0],
+    )
 
 
 def test_upsampling_by_copy_gives_all_four_points_the_residual():
@@ -101,7 +119,8 @@ def test_upsampling_by_copy_gives_all_four_points_the_residual():
         (lambda x: functional.downsample(x, "min"), "method must be"),
         (lambda x: functional.downsample(x, "max", "wrap"), "border must be"),
         (lambda x: functional.downsample(x[0]), "two axes"),
-        (lambda x: functional.upsample(x, (4, 8), "max"), "method must be"),
+        (lambda x: functional.upsample(x, (4, 8), "min"), "method must be"),
+        (lambda x: functional.upsample(x, (4, 8), "max"), "source must be the map"),
         (lambda x: functional.upsample(x, (4, 12)), "no halved map"),
     ],
 )

@@ -2,12 +2,8 @@ import math
 
 import numpy as np
 import pytest
-import scipy.signal
 import scipy.special
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from cnn import functional
 from cnn.activations import ACTIVATIONS
 from cnn.convolution import ConvolutionLayer
 from cnn.hidden import HiddenLayer
@@ -26,6 +22,9 @@ CASES = {
         for activation in ACTIVATIONS
     },
     "convolution, kernel as large as the image": (lambda: ConvolutionLayer(2, (5, 6)), IMAGE),
+    "convolution, one row": (lambda: ConvolutionLayer(2, (1, 4), "sigmoid"), IMAGE),
+    "convolution, one column": (lambda: ConvolutionLayer(2, (3, 1), "relu"), IMAGE),
+    "convolution, RGB": (lambda: ConvolutionLayer(2, 4), (3, 6, 5)),
     "convolution, 1×1": (lambda: ConvolutionLayer(2, 1), IMAGE),
     "convolution, shared": (lambda: ConvolutionLayer(3, 3, kernels="shared"), IMAGE),
     "convolution, table": (
@@ -37,6 +36,18 @@ CASES = {
         (3, 4, 4),
     ),
     **{
+        f"convolution {kernels}, stride {stride}, padding {padding}": (
+            lambda k=kernels, s=stride, p=padding: ConvolutionLayer(
+                2, (3, 2), "tanh", k, [[0, 2], [1]], s, p
+            ),
+            (3, 5, 6),
+        )
+        for kernels in ("per_map", "shared")
+        for stride in (1, 2, 3, (1, 2))
+        for padding in (0, 1, (2, 0))
+        if (stride, padding) != (1, 0)
+    },
+    **{
         f"pooling {method} {border} {shape}": (
             lambda m=method, b=border: PoolingLayer(m, b),
             shape,
@@ -45,6 +56,7 @@ CASES = {
         for border in ("drop", "pad")
         for shape in ((2, 4, 6), (2, 5, 7))
     },
+    "pooling of single pixels": (PoolingLayer, (2, 1, 1)),
     "rasterization": (RasterizationLayer, IMAGE),
     **{
         f"hidden {activation}": (lambda a=activation: HiddenLayer(4, a), VECTOR)
@@ -149,102 +161,6 @@ def test_float32_agrees_with_float64(name, rng):
     assert by_input.dtype == np.float32
     np.testing.assert_allclose(by_input, wide.backpropagate(direction.astype(float)), atol=1e-5)
     np.testing.assert_allclose(narrow.gradient, wide.gradient, atol=3e-5)
-
-
-def test_a_convolution_layer_is_the_documents_formula(rng):
-    """O_k = φ(Σ_c X_c *_v Θ_kc + b_k), and S12 back, written with scipy.signal."""
-    layer = ConvolutionLayer(3, (3, 2), "tanh").build((2, 5, 6), rng=rng, dtype=np.float64)
-    layer.bias[:] = rng.normal(size=3)
-    x, gradient = rng.normal(size=(2, 5, 6, 1)), rng.normal(size=(3, 3, 5, 1))
-    kernels = layer.weights.reshape(3, 2, 3, 2)
-    convolve, rot180 = scipy.signal.convolve2d, functional.rot180
-
-    output = layer.output(x)[..., 0]
-    by_input = layer.backpropagate(gradient)[..., 0]
-    for k in range(3):
-        net = sum(convolve(x[c, ..., 0], kernels[k, c], "valid") for c in range(2))
-        np.testing.assert_allclose(output[k], np.tanh(net + layer.bias[k]))
-    delta = gradient[..., 0] * (1 - output**2)
-    for c in range(2):
-        expected = sum(convolve(delta[k], rot180(kernels[k, c]), "full") for k in range(3))
-        np.testing.assert_allclose(by_input[c], expected)
-    by_kernels = layer.gradient[:36].reshape(3, 2, 3, 2)
-    for k in range(3):
-        for c in range(2):
-            expected = rot180(convolve(x[c, ..., 0], rot180(delta[k]), "valid"))
-            np.testing.assert_allclose(by_kernels[k, c], expected)
-    np.testing.assert_allclose(layer.gradient[36:], delta.sum(axis=(1, 2)))
-
-
-def test_a_shared_kernel_is_the_documents_formula(rng):
-    """O_k = φ((Σ_c X_c) *_v Θ_k + b_k), ∂E/∂Θ_k = rot180((Σ_c X_c) *_v rot180(Δ_k)) (S8, S12)."""
-    layer = ConvolutionLayer(2, 3, "sigmoid", kernels="shared")
-    layer.build((3, 6, 5), rng=rng, dtype=np.float64)
-    x, gradient = rng.normal(size=(3, 6, 5, 1)), rng.normal(size=(2, 4, 3, 1))
-    summed = x[..., 0].sum(axis=0)
-    output = layer.output(x)[..., 0]
-    layer.backpropagate(gradient)
-    delta = gradient[..., 0] * output * (1 - output)
-    for k in range(2):
-        net = scipy.signal.convolve2d(summed, layer.weights[k], "valid") + layer.bias[k]
-        np.testing.assert_allclose(output[k], scipy.special.expit(net))
-        expected = functional.rot180(
-            scipy.signal.convolve2d(summed, functional.rot180(delta[k]), "valid")
-        )
-        np.testing.assert_allclose(layer.gradient[: 2 * 9].reshape(2, 3, 3)[k], expected)
-
-
-def test_a_connection_table_is_full_connection_with_absent_kernels_at_zero(rng):
-    table = [[1], [0, 2]]
-    sparse = ConvolutionLayer(2, 2, connections=table).build((3, 4, 4), rng=rng, dtype=np.float64)
-    full = ConvolutionLayer(2, 2).build((3, 4, 4), rng=rng, dtype=np.float64)
-    kernels = np.zeros((2, 3, 2, 2))
-    kernels[[0, 1, 1], [1, 0, 2]] = sparse.weights
-    full.weights[...] = kernels.reshape(-1, 2, 2)
-    x, gradient = rng.normal(size=(3, 4, 4, 5)), rng.normal(size=(2, 3, 3, 5))
-    np.testing.assert_allclose(sparse.output(x), full.output(x))
-    np.testing.assert_allclose(sparse.backpropagate(gradient), full.backpropagate(gradient))
-    assert sparse.parameter_count == 3 * 4 + 2
-    assert sparse.macs == 3 * 4 * 9
-
-
-@given(
-    maps=st.integers(1, 4),
-    n_maps=st.integers(1, 3),
-    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
-    excess=st.tuples(st.integers(0, 4), st.integers(0, 4)),
-    batch=st.sampled_from([1, 2, 17]),
-    seed=st.integers(0, 99),
-)
-@settings(max_examples=40, deadline=None)
-def test_convolutions_of_any_shape_equal_the_reference(
-    *, maps, n_maps, kernel, excess, batch, seed
-):
-    rng = np.random.default_rng(seed)
-    shape = (maps, kernel[0] + excess[0], kernel[1] + excess[1])
-    layer = ConvolutionLayer(n_maps, kernel, "identity").build(shape, rng=rng, dtype=np.float64)
-    x = rng.normal(size=(*shape, batch))
-    kernels = layer.weights.reshape(n_maps, maps, *kernel)
-    output = layer.output(x)
-    for k in range(n_maps):
-        for b in (0, batch - 1):
-            expected = sum(functional.conv2d(x[c, ..., b], kernels[k, c]) for c in range(maps))
-            np.testing.assert_allclose(output[k, ..., b], expected, atol=1e-12)
-
-
-def test_images_wider_than_a_segment_are_no_different(rng):
-    """The compiled loops cut long rows into segments."""
-    layer = ConvolutionLayer(1, 3, "identity").build((1, 4, 40), rng=rng, dtype=np.float64)
-    x, gradient = rng.normal(size=(1, 4, 40, 64)), rng.normal(size=(1, 2, 38, 64))
-    np.testing.assert_allclose(
-        layer.output(x)[0, ..., 63], functional.conv2d(x[0, ..., 63], layer.weights[0])
-    )
-    layer.backpropagate(gradient)
-    expected = sum(
-        functional.rot180(functional.conv2d(x[0, ..., b], functional.rot180(gradient[0, ..., b])))
-        for b in range(64)
-    )
-    np.testing.assert_allclose(layer.gradient[:9].reshape(3, 3), expected, atol=1e-10)
 
 
 def test_rasterization_goes_pixel_by_pixel_and_map_after_map(rng):

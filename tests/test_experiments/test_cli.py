@@ -16,13 +16,14 @@ OPTIONS = [
     "--seed",
     "--generations",
     "--population",
+    "--epochs",
     "--data-dir",
     "--workers",
     "--address",
     "--results",
     "--quiet",
 ]
-PRESETS = ["diabetes", "digits", "idx", "spirals", "xor"]
+PRESETS = ["diabetes", "digits", "idx", "lenet-fashion", "lenet-mnist", "spirals", "xor"]
 QUICK = ["--workers", "0", "--seeds", "1", "--generations", "1", "--population", "2"]
 
 
@@ -71,7 +72,7 @@ def test_the_help_lists_every_command(evomatrix, command):
 def test_presets_lists_all_of_them_with_what_they_are(evomatrix):
     code, out, _ = evomatrix("presets")
     assert code == 0
-    assert re.findall(r"^ *([a-z]+) +[A-Z]", out, flags=re.MULTILINE) == PRESETS
+    assert re.findall(r"^ *([a-z-]+) +[A-Z]", out, flags=re.MULTILINE) == PRESETS
 
 
 def test_presets_prints_one_as_a_start_for_a_file_of_ones_own(evomatrix):

@@ -1,27 +1,14 @@
-"""The published MNIST and Fashion-MNIST files, where they are at hand.
-
-They are looked for in the folder named by the environment variable EVOMATRIX_DATA, else in
-../shared/data beside the repository, as ``mnist/`` and ``fashion-mnist/``.
-"""
-
-import os
-from pathlib import Path
+"""The published MNIST and Fashion-MNIST files, where they are at hand."""
 
 import numpy as np
 import pytest
 
 from experiments.datasets import load_dataset
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("EVOMATRIX_DATA", REPOSITORY / "../shared/data"))
-
 
 @pytest.fixture(scope="module", params=["mnist", "fashion-mnist"])
-def dataset(request):
-    folder = DATA / request.param
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder}: set EVOMATRIX_DATA to where {request.param}/ is")
-    return load_dataset("idx", data_dir=folder)
+def dataset(request, published):
+    return load_dataset("idx", data_dir=published(request.param))
 
 
 def test_sixty_thousand_images_of_ten_classes_and_ten_thousand_for_the_test(dataset):

@@ -188,8 +188,8 @@ def test_the_test_part_is_read_once_per_arm_and_after_everything_else(tiny, tmp_
 
     places = (
         "experiments.runner",
-        "experiments.search",
-        "experiments.arms",
+        "experiments.part",
+        "experiments.baselines",
         "evo.individual",
         "evo.fitness",
     )
@@ -198,9 +198,9 @@ def test_the_test_part_is_read_once_per_arm_and_after_everything_else(tiny, tmp_
     run(tiny(seeds=1), workers=0, results=tmp_path)
     assert {where for where, _ in seen} == set(places)
     reads = [where for where, is_test in seen if is_test]
-    assert reads == ["experiments.search"] * len(ARMS)
+    assert reads == ["experiments.part"] * len(ARMS)
     first = [is_test for _, is_test in seen].index(True)
-    assert {where for where, _ in seen[first:]} == {"experiments.search"}
+    assert {where for where, _ in seen[first:]} == {"experiments.part"}
 
 
 # -- the winner as a network -------------------------------------------------------------------------------------------

@@ -1,0 +1,362 @@
+"""Would the tests notice? Each mutant is a plausible bug, and a test that must fail because of it.
+
+A mutant changes what a layer, loss or optimiser gives, at its public border, so it stays the same
+bug whatever code lies beneath. The test runs in a process of its own, which loads this file as a
+pytest plugin and applies the mutant that `VARIABLE` names.
+"""
+
+import functools
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnn import (
+    ACTIVATIONS,
+    LOSSES,
+    OPTIMIZERS,
+    ConvolutionLayer,
+    HiddenLayer,
+    Network,
+    PoolingLayer,
+    RasterizationLayer,
+    functional,
+)
+
+HERE = Path(__file__).resolve().parent
+VARIABLE = "EVOMATRIX_TEST_MUTANT"
+MUTANTS = {}
+"""For each mutant, by name: how to apply it, and the test that must fail."""
+
+
+def mutant(test, owner, name):
+    """Register ``function(original, *arguments)`` to stand in for an attribute of the owner."""
+
+    def register(function):
+        def apply():
+            original = getattr(owner, name)
+
+            @functools.wraps(original)
+            def stand_in(*arguments):
+                return function(original, *arguments)
+
+            # An entry of a registry is frozen, for everyone but this.
+            put = setattr if isinstance(owner, type | types.ModuleType) else object.__setattr__
+            put(owner, name, stand_in)
+
+        MUTANTS[function.__name__] = apply, test
+        return function
+
+    return register
+
+
+def pytest_configure():
+    """Apply the chosen mutant, where this file is loaded as a plugin."""
+    if os.environ.get(VARIABLE):
+        MUTANTS[os.environ[VARIABLE]][0]()
+
+
+def kernels_of(layer):
+    p, q = np.broadcast_to(layer.kernel_size, 2)
+    return layer.gradient[: -layer.n_maps].reshape(-1, p, q)
+
+
+SIZES = "test_convolution.py::test_every_size_stride_and_padding_equals_the_formulas"
+BATCHES = "test_convolution.py::test_every_batch_size_equals_the_formulas"
+MAPS = "test_convolution.py::test_every_number_of_maps_equals_the_formulas"
+TABLES = "test_convolution.py::test_every_activation_and_table_equals_the_formulas"
+
+
+@mutant(SIZES, ConvolutionLayer, "output")
+def kernels_are_not_turned_on_the_way_forward(original, layer, x):
+    layer.weights[...] = layer.weights[:, ::-1, ::-1].copy()
+    output = original(layer, x)
+    layer.weights[...] = layer.weights[:, ::-1, ::-1].copy()
+    return output
+
+
+@mutant(SIZES, ConvolutionLayer, "residual")
+def the_gradient_of_kernels_is_not_turned(original, layer, gradient):
+    delta = original(layer, gradient)
+    kernels_of(layer)[...] = kernels_of(layer)[:, ::-1, ::-1].copy()
+    return delta
+
+
+@mutant(SIZES, ConvolutionLayer, "residual")
+def the_last_row_of_taps_has_no_gradient(original, layer, gradient):
+    delta = original(layer, gradient)
+    kernels_of(layer)[:, -1] = 0
+    return delta
+
+
+@mutant(SIZES, ConvolutionLayer, "configure")
+def strides_are_transposed(original, layer, shape):
+    kept, layer.stride = layer.stride, tuple(np.broadcast_to(layer.stride, 2)[::-1].tolist())
+    original(layer, shape)
+    layer.stride = kept
+
+
+@mutant(SIZES, ConvolutionLayer, "output")
+def padding_is_off_by_one_row(original, layer, x):
+    return original(layer, np.roll(x, 1, axis=1) if np.any(layer.padding) else x)
+
+
+@mutant(SIZES, ConvolutionLayer, "input_gradient")
+def the_last_column_gets_no_gradient(original, layer, delta):
+    by_x = original(layer, delta)
+    by_x[:, :, -1] = 0
+    return by_x
+
+
+@mutant(BATCHES, ConvolutionLayer, "output")
+def the_tail_of_a_batch_is_forgotten(original, layer, x):
+    output, batch = original(layer, x), x.shape[-1]
+    if batch > 16:
+        output[..., batch - batch % 16 :] = 0
+    return output
+
+
+@mutant(BATCHES, ConvolutionLayer, "residual")
+def the_tail_of_a_batch_has_no_part_in_the_gradient(original, layer, gradient):
+    batch = gradient.shape[-1]
+    if batch < 64 or batch % 64 == 0:
+        return original(layer, gradient)
+    whole = gradient.copy()
+    whole[..., batch - batch % 64 :] = 0
+    original(layer, whole)
+    kept = layer.gradient.copy()
+    delta = original(layer, gradient)
+    layer.gradient[...] = kept
+    return delta
+
+
+@mutant(MAPS, ConvolutionLayer, "residual")
+def the_last_of_seven_maps_has_no_bias_gradient(original, layer, gradient):
+    delta = original(layer, gradient)
+    if layer.n_maps % 6 == 1:
+        layer.gradient[-1] = 0
+    return delta
+
+
+@mutant(MAPS, ConvolutionLayer, "output")
+def the_ninth_map_is_the_eighth(original, layer, x):
+    output = original(layer, x)
+    output[8::9] = output[7:-1:9]
+    return output
+
+
+@mutant(TABLES, ConvolutionLayer, "configure")
+def a_table_is_read_backwards(original, layer, shape):
+    kept = layer.connections
+    layer.connections = kept and [[shape[0] - 1 - c for c in seen] for seen in kept]
+    original(layer, shape)
+    layer.connections = kept
+
+
+@mutant(TABLES, ConvolutionLayer, "residual")
+def a_shared_kernel_gets_the_mean_over_its_inputs(original, layer, gradient):
+    delta = original(layer, gradient)
+    if layer.kernels == "shared":
+        kernels_of(layer)[...] /= layer.input_shape[0]
+    return delta
+
+
+@mutant(TABLES, ConvolutionLayer, "residual")
+def gradients_add_up_from_call_to_call(original, layer, gradient):
+    before = layer.gradient.copy()
+    delta = original(layer, gradient)
+    layer.gradient += before
+    return delta
+
+
+@mutant("test_layers.py::test_backpropagation_gives", HiddenLayer, "residual")
+def a_hidden_layer_forgets_its_slope(original, layer, gradient):
+    layer._fill_gradient(gradient)
+    return gradient
+
+
+@mutant("test_layers.py::test_rasterization_goes_pixel_by_pixel", RasterizationLayer, "output")
+def maps_are_laid_out_column_by_column(original, layer, x):
+    return original(layer, np.ascontiguousarray(x.swapaxes(1, 2)).reshape(x.shape))
+
+
+POOLING = "test_pooling.py::test_every_shape_obeys_the_rules"
+
+
+@mutant(POOLING, PoolingLayer, "input_gradient")
+def the_padded_border_gets_no_gradient(original, layer, delta):
+    by_x = original(layer, delta)
+    if layer.border == "pad" and by_x.shape[1] % 2:
+        by_x[:, -1] = 0
+    return by_x
+
+
+@mutant(POOLING, PoolingLayer, "input_gradient")
+def the_dropped_border_keeps_a_gradient(original, layer, delta):
+    by_x = original(layer, delta)
+    if layer.border == "drop" and by_x.shape[2] % 2:
+        by_x[:, :, -1] = by_x[:, :, -2]
+    return by_x
+
+
+@mutant(POOLING, PoolingLayer, "input_gradient")
+def the_documents_rule_spreads_instead_of_copying(original, layer, delta):
+    by_x = original(layer, delta)
+    if layer.max_gradient == "copy" and layer.method == "max":
+        by_x *= 0.25
+    return by_x
+
+
+@mutant(POOLING, PoolingLayer, "residual")
+def a_trainable_pooling_forgets_the_bias_of_its_last_map(original, layer, gradient):
+    delta = original(layer, gradient)
+    layer.gradient[-1:] = 0
+    return delta
+
+
+@mutant(POOLING, PoolingLayer, "output")
+def a_gaussian_is_off_by_one_pixel(original, layer, x):
+    return original(layer, np.roll(x, 1, axis=2) if layer.method == "gaussian" else x)
+
+
+@mutant("test_pooling.py::test_among_equals_the_first_wins", PoolingLayer, "output")
+def the_last_of_equals_wins(original, layer, x):
+    output = original(layer, x).copy()
+    rising = 1e-3 * np.arange(x.shape[2], dtype=x.dtype)[:, None]
+    original(layer, x + rising)
+    return output
+
+
+NETWORKS = "test_network_gradients.py::test_the_gradient_is_the_slope_of_the_loss"
+
+
+@mutant("test_network_gradients.py::test_a_batch_has_the_mean", Network, "loss_and_gradients")
+def gradients_are_sums_over_the_batch(original, network, inputs, targets):
+    value, gradient = original(network, inputs, targets)
+    gradient *= len(inputs)
+    return value, gradient
+
+
+@mutant(NETWORKS, Network, "loss_and_gradients")
+def the_first_layer_does_not_learn(original, network, inputs, targets):
+    value, gradient = original(network, inputs, targets)
+    gradient[: network.layers[0].parameter_count] = 0
+    return value, gradient
+
+
+@mutant("test_memory.py", HiddenLayer, "output")
+def a_layer_makes_an_array_at_every_step(original, layer, x):
+    return original(layer, x).copy()
+
+
+@mutant("test_memory.py", ConvolutionLayer, "output")
+def a_layer_keeps_what_it_gave(original, layer, x):
+    layer.kept = [*getattr(layer, "kept", []), np.ones(x.shape[-1])]
+    return original(layer, x)
+
+
+FUNCTIONS = "test_functional.py"
+
+
+@mutant(f"{FUNCTIONS}::test_conv2d_is_the_convolution_of_scipy", functional, "conv2d")
+def conv2d_is_a_correlation(original, x, kernel, mode="valid"):
+    return original(x, kernel[::-1, ::-1], mode)
+
+
+@mutant(f"{FUNCTIONS}::test_rot180_turns_twice_to_the_same_map", functional, "rot180")
+def rot180_turns_rows_alone(original, x):
+    return x[::-1]
+
+
+@mutant(f"{FUNCTIONS}::test_downsample_takes_one_number", functional, "pooled_size")
+def dropping_is_padding(original, size, border):
+    return original(size, "pad")
+
+
+@mutant(f"{FUNCTIONS}::test_upsampling_a_mean_is_the_adjoint", functional, "upsample")
+def upsampling_does_not_divide(original, x, shape, method="mean"):
+    return original(x, shape, "copy")
+
+
+@mutant("test_kernels.py::test_activations_and_their_chain", ACTIVATIONS["relu"], "chain")
+def a_rectifier_leaks(original, gradient, o, out):
+    original(gradient, o, out)
+    out += 1e-3 * gradient
+
+
+@mutant(NETWORKS, ACTIVATIONS["tanh"], "chain")
+def the_slope_of_tanh_is_not_squared(original, gradient, o, out):
+    out[...] = gradient * (1 - np.abs(o))
+
+
+@mutant(
+    "test_losses.py::test_the_gradient_is_the_slope", LOSSES["cross_entropy"], "value_and_delta"
+)
+def cross_entropy_is_a_sum(original, scores, targets, delta):
+    value = original(scores, targets, delta)
+    delta *= len(targets)
+    return value
+
+
+@mutant("test_losses.py", LOSSES["softmax_squared_error"], "value_and_delta")
+def the_jacobian_is_its_diagonal(original, scores, targets, delta):
+    value = original(scores, targets, delta)
+    o = functional.softmax(scores)
+    delta[...] = (o - (np.arange(len(o))[:, None] == targets)) * o * (1 - o) / len(targets)
+    return value
+
+
+STEPS = "test_optimizers.py::test_steps_follow_the_published_formula"
+
+
+@mutant(STEPS, OPTIMIZERS["adam"], "update")
+def adam_counts_its_steps_from_one(original, parameters, gradient, slots, rate, step, *rest):
+    original(parameters, gradient, slots, rate, step + 1, *rest)
+
+
+@mutant(STEPS, OPTIMIZERS["momentum"], "update")
+def decay_enters_the_momentum(original, theta, g, slots, rate, step, momentum, decay):
+    original(theta, g + (decay * theta).astype(g.dtype), slots, rate, step, momentum, 0.0)
+
+
+@mutant(STEPS, OPTIMIZERS["nesterov"], "update")
+def nesterov_does_not_look_ahead(original, *arguments):
+    OPTIMIZERS["momentum"].update(*arguments)
+
+
+def run_tests(test, mutant_name):
+    """Run tests in a process of their own; return pytest's exit status and what it said."""
+    path, _, name = test.partition("::")
+    paths = os.pathsep.join([str(HERE), str(HERE.parents[1])])
+    finished = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow"),
+            *("-p", "test_mutants", "-p", "no:cacheprovider"),
+            *(str(HERE / path), "-k", name),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=HERE.parents[1],
+        env={**os.environ, VARIABLE: mutant_name, "PYTHONPATH": paths},
+    )
+    return finished.returncode, finished.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_noticed(name):
+    status, said = run_tests(MUTANTS[name][1], name)
+    assert status == pytest.ExitCode.TESTS_FAILED, said
+    assert "1 failed" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("test", sorted({test for _, test in MUTANTS.values()}))
+def test_without_a_mutant_the_same_tests_pass(test):
+    status, said = run_tests(test, "")
+    assert status == pytest.ExitCode.OK, said
