@@ -135,7 +135,7 @@ def bench(
     threads: Annotated[
         str | None, typer.Option(help="Thread counts, one after the other. [default: 1,2]")
     ] = None,
-    repeats: Annotated[int | None, typer.Option(help="Turns of each side. [default: 7]")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Turns of each side. [default: 5]")] = None,
     networks: Annotated[
         str | None, typer.Option(help="Networks to measure. [default: lenet5,small_cnn]")
     ] = None,

@@ -72,7 +72,7 @@ def plan(options: BenchOptions) -> list[SpeedSettings]:
     networks = options.networks or tuple(workload.NETWORKS)
     batches = options.batches or ((32,) if quick else (32, 64, 128))
     threads = options.threads or ((1,) if quick else (1, 2))
-    repeats = (2 if quick else 7) if options.repeats is None else options.repeats
+    repeats = (2 if quick else 5) if options.repeats is None else options.repeats
     for name in networks:
         if name not in workload.NETWORKS:
             known = ", ".join(workload.NETWORKS)

@@ -85,21 +85,22 @@ class NetworkBench:
         plural = "s" if cell.threads > 1 else ""
         what = f"{cell.name}, batch {cell.batch}, {cell.threads} thread{plural}, {phase}"
         yield "note", {"note": what}
-        peers: dict[str, Peer] = {}
-        for side, reordered in (("eager", False), ("reordered", True)):
-            forms = [
-                replace(self.optimizer, channels_last=last, reordered=reordered)
-                for last in (False, True)
-            ]
-            candidates = {form: cell.peer(form) for form in forms}
-            for peer in candidates.values():
-                yield _agreement(cell, phase, side, peer)
-            form = fastest(candidates, cell, phase, self.settings)
-            peers[side] = candidates[form]
+        candidates = {
+            form: cell.peer(form)
+            for form in (replace(self.optimizer, channels_last=last) for last in (False, True))
+        }
+        for peer in candidates.values():
+            yield _agreement(cell, phase, "eager", peer)
+        form = fastest(candidates, cell, phase, self.settings)
+        peers = {
+            "eager": candidates[form],
+            "reordered": cell.peer(replace(form, reordered=True)),
+        }
+        yield _agreement(cell, phase, "reordered", peers["reordered"])
         if not self.not_compiled:
             yield "note", {"note": f"{what}: torch.compile"}
             try:
-                peers["compiled"] = self._compile(cell, phase)
+                peers["compiled"] = self._compile(cell, phase, form)
             except (ImportError, OSError, RuntimeError) as error:  # as its compilers raise
                 self.not_compiled = " ".join(str(error).split())[:120] or type(error).__name__
             else:
@@ -108,22 +109,23 @@ class NetworkBench:
         for row in self._timed(cell, phase, peers):
             yield "speed", row
 
-    def _compile(self, cell: Cell, phase: Phase) -> Peer:
-        """Return the peer compiled in its faster form, which the first batch size decides."""
+    def _compile(self, cell: Cell, phase: Phase, eager: Form) -> Peer:
+        """Return the peer compiled, its memory format measured at the first batch size.
+
+        In inference the eager form's is taken: compiling takes seconds each time, and there the two never differed.
+        """
+        formats = [False, True] if phase == "training" else [eager.channels_last]
+        if phase in self.compiled:
+            formats = [self.compiled[phase].channels_last]
         peers_torch.forget_compiled()
-        chosen = self.compiled.get(phase)
-        if chosen is not None:
-            peer = cell.peer(chosen)
-            peer_side("compiled", peer, cell, phase, 2).prepare()
-            return peer
-        forms = [
-            replace(self.optimizer, channels_last=last, compiled=True) for last in (False, True)
-        ]
+        forms = [replace(eager, channels_last=last, compiled=True) for last in formats]
         candidates = {form: cell.peer(form) for form in forms}
         for peer in candidates.values():
             peer_side("compiled", peer, cell, phase, 2).prepare()
-        self.compiled[phase] = fastest(candidates, cell, phase, self.settings)
-        return candidates[self.compiled[phase]]
+        if len(forms) > 1:
+            forms = [fastest(candidates, cell, phase, self.settings)]
+        self.compiled[phase] = forms[0]
+        return candidates[forms[0]]
 
     def _timed(
         self, cell: Cell, phase: Phase, peers: Mapping[str, Peer]

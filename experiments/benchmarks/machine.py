@@ -12,6 +12,9 @@ from experiments.benchmarks.timing import Spread, seconds_of
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 """Settings that a peer's libraries read when they are loaded."""
 
+BUSY_LOAD = 0.7
+"""Load average from which a machine counts as busy."""
+
 
 def thread_environment(threads: int) -> dict[str, str]:
     """Return this process's environment with another thread count, for a process that imports our packages.
@@ -52,6 +55,32 @@ def matrix_product_rate(size: int = 1024, rounds: int = 7) -> Spread:
         np.matmul(a, b, out=out)
         seconds = [seconds_of(lambda: np.matmul(a, b, out=out)) for _ in range(rounds)]
     return Spread.of([2e-9 * size**3 / s for s in seconds])
+
+
+def busy(load: float) -> str:
+    """Warn of other work on the machine: threads that wait for one another at barriers suffer most from it.
+
+    Parameters
+    ----------
+    load
+        Processes that wanted to run in the minute before a bench, as `os.getloadavg` tells.
+
+    Returns
+    -------
+    str
+        A line; empty where the machine was quiet.
+
+    Examples
+    --------
+    >>> busy(0.1)
+    ''
+    """
+    if load < BUSY_LOAD:
+        return ""
+    return (
+        f"The machine was busy before (load average {load:.1f}). Work beside a bench slows PyTorch on several threads "
+        "most, many times over: trust wide quartiles little, and measure again on a quiet machine."
+    )
 
 
 def peak_mebibytes(status: str) -> float | None:

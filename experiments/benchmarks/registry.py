@@ -1,8 +1,9 @@
 """The registry of benchmarks, and how one is run: check that its peers are there, measure, store the tables."""
 
 import importlib.util
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from evo.errors import ResultsError, SettingsError
 from evo.store import write_tables
 from experiments.benchmarks.cnn import bench_cnn
 from experiments.benchmarks.errors import BenchmarkError
+from experiments.benchmarks.machine import busy
 from experiments.benchmarks.result import BenchResult
 from experiments.benchmarks.settings import BenchOptions
 from experiments.environment import environment
@@ -88,7 +90,10 @@ def run_benchmark(
         folder.mkdir(parents=True, exist_ok=True)  # before minutes are spent
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be made ({error.strerror})") from error
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     result = benchmark.run(options, say)
+    warning = (busy(load),) if busy(load) else ()
+    result = replace(result, shown=(*result.shown, *warning))
     path = folder / free_name(folder, name)
     described = environment()
     described["packages"] |= {peer: metadata.version(peer) for peer in benchmark.peers}
@@ -96,5 +101,9 @@ def run_benchmark(
         key: str(value) if isinstance(value, Path) else value
         for key, value in asdict(options).items()
     }
-    write_tables(path, result.tables, described | {"options": given, "result": dict(result.line)})
+    write_tables(
+        path,
+        result.tables,
+        described | {"options": given, "load_before": load, "result": dict(result.line)},
+    )
     return result, path

@@ -27,6 +27,7 @@ from experiments.benchmarks import BENCHMARKS, BenchmarkError, BenchOptions, cnn
 from experiments.benchmarks.cnn import plan, start_rows
 from experiments.benchmarks.layer_rates import layer_rates
 from experiments.benchmarks.machine import (
+    busy,
     matrix_product_rate,
     peak_mebibytes,
     thread_environment,
@@ -84,6 +85,10 @@ def test_the_rate_of_matrix_products_is_of_the_size_a_processor_has():
 
 def test_peak_memory_is_unknown_where_the_system_does_not_say():
     assert peak_mebibytes("") is None
+
+
+def test_a_busy_machine_is_told_of():
+    assert "load average 1.4" in busy(1.4)
 
 
 def test_a_process_reports_in_lines_of_json_and_may_say_other_things():
