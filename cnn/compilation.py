@@ -52,12 +52,35 @@ def kernel(function: F) -> F:
     F
         The dispatcher, which is called like the function and is callable from other kernels.
     """
+    return _compiled(function, set(FAST_MATH))
+
+
+def exact_kernel(function: F) -> F:
+    """Compile a function like `kernel`, but round after each operation and in the order written.
+
+    So its results are those of NumPy, bit for bit.
+
+    Parameters
+    ----------
+    function
+        A function in Numba's nopython subset of Python.
+
+    Returns
+    -------
+    F
+        As for `kernel`.
+    """
+    return _compiled(function, set())
+
+
+def _compiled(function: F, fast_math: set[str]) -> F:
+    """Compile with the project's settings and folder."""
     # Numba chooses the folder while it decorates; other users of Numba in this process keep theirs.
     theirs = _numba_settings.CACHE_DIR
     _numba_settings.CACHE_DIR = str(kernel_cache_directory())
     try:
         compiled = numba.njit(
-            fastmath=set(FAST_MATH), boundscheck=False, cache=True, nogil=True, error_model="numpy"
+            fastmath=fast_math, boundscheck=False, cache=True, nogil=True, error_model="numpy"
         )(function)
     finally:
         _numba_settings.CACHE_DIR = theirs
