@@ -1,7 +1,7 @@
 """Compiled loops over the columns of a matrix under construction: see :mod:`evo.columns`.
 
-A column is a stretch of one of two sets of arrays (rows, values, origins): the *base*, which is the parent's and is only
-read, or the *pool*, to whose end rewritten columns go. `start`, `length` and `edited` say for each column where it
+A column is a stretch of one of two sets of arrays (rows, values, origins): the *base*, which is the parent's and is
+only read, or the *pool*, to whose end rewritten columns go. `start`, `length` and `edited` say for each column where it
 lies. Rows ascend within a column. Whatever is written is written beyond `used`; the caller takes it over afterwards.
 
 Sums are rounded as NumPy rounds them, so the results equal those of :mod:`graphops` bit for bit.
@@ -25,7 +25,7 @@ BLOCK = 1024
 
 
 @exact_kernel
-def _row(base: Ints, pool: Ints, edited: Any, place: int) -> int:
+def _row(base: Ints, pool: Ints, edited: Any, place: int) -> Any:
     return pool[place] if edited else base[place]
 
 
@@ -35,7 +35,7 @@ def _value(base: Floats, pool: Floats, edited: Any, place: int) -> Any:
 
 
 @exact_kernel
-def _origin(base: Ints, pool: Ints, edited: Any, place: int) -> int:
+def _origin(base: Ints, pool: Ints, edited: Any, place: int) -> Any:
     """Return an entry's origin; a base without origins is the parent's, whose entries are their own."""
     if edited:
         return pool[place]
@@ -44,8 +44,14 @@ def _origin(base: Ints, pool: Ints, edited: Any, place: int) -> int:
 
 @exact_kernel
 def find(
-    base_rows: Ints, pool_rows: Ints, start: Ints, length: Ints, edited: Flags, column: int, row: int
-) -> int:
+    base_rows: Ints,
+    pool_rows: Ints,
+    start: Ints,
+    length: Ints,
+    edited: Flags,
+    column: int,
+    row: int,
+) -> Any:
     """Return where the first entry of a column lies whose row is not smaller: a binary search."""
     low = start[column]
     high = low + length[column]
@@ -73,9 +79,27 @@ def holds(
     for k in range(rows.shape[0]):
         c = columns[k]
         at = find(base_rows, pool_rows, start, length, edited, c, rows[k])
-        out[k] = (
-            at < start[c] + length[c] and _row(base_rows, pool_rows, edited[c], at) == rows[k]
-        )
+        out[k] = at < start[c] + length[c] and _row(base_rows, pool_rows, edited[c], at) == rows[k]
+
+
+@exact_kernel
+def read_row(
+    base_rows: Ints,
+    base_values: Floats,
+    pool_rows: Ints,
+    pool_values: Floats,
+    start: Ints,
+    length: Ints,
+    edited: Flags,
+    columns: Ints,
+    row: int,
+    out: Floats,
+) -> None:
+    """Write the entries of a row in columns that store one there."""
+    for k in range(columns.shape[0]):
+        c = columns[k]
+        at = find(base_rows, pool_rows, start, length, edited, c, row)
+        out[k] = _value(base_values, pool_values, edited[c], at)
 
 
 @exact_kernel
@@ -93,8 +117,8 @@ def columns_holding(
 ) -> int:
     """List the columns that store an entry in one of two rows; return how many, or NOWHERE if `out` is too short.
 
-    The base is searched as a whole, block by block: that is one pass over contiguous memory. Columns may come twice, and
-    in any order. `base_columns` holds where each base column begins, ascending, and the end.
+    The base is searched as a whole, block by block: that is one pass over contiguous memory. Columns may come twice,
+    and in any order. `base_columns` holds where each base column begins, ascending, and the end.
     """
     n = 0
     total = base_rows.shape[0]
@@ -242,7 +266,10 @@ def assign(
     ends: Ints,
     row_sizes: Ints,
 ) -> int:
-    """Write the columns anew with some entries overwritten or inserted: rows[bounds[k] : bounds[k + 1]] in columns[k]."""
+    """Write the columns anew with some entries overwritten or inserted.
+
+    Those of columns[k] are rows[bounds[k] : bounds[k + 1]], ascending, and their values.
+    """
     n = used
     for k in range(columns.shape[0]):
         c = columns[k]
@@ -276,8 +303,8 @@ def without_row(
     pool_values: Floats,
     pool_origins: Ints,
     start: Ints,
-    edited: Flags,
     length: Ints,
+    edited: Flags,
     columns: Ints,
     row: int,
     used: int,
@@ -299,7 +326,7 @@ def without_row(
 
 
 @exact_kernel
-def _passes(value: Any, limit: Any, signed: bool) -> bool:
+def _passes(value: Any, limit: Any, signed: bool) -> Any:
     return value > limit if signed else abs(value) > limit
 
 

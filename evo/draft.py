@@ -4,21 +4,30 @@ A modify phase opens a draft of the parent, applies operators in recorded order 
 a policy sees every intermediate state. The methods are the elementary operations of :mod:`graphops`, applied to the
 whole genome: to the matrix, to the bias row where columns are concerned, and to the node table where nodes move.
 
-Beside the weights goes a matrix of *origins*: for each stored entry the number of the parent's entry whose trained
-state it carries on. Swaps and reordering move origins along; additions and assignments clear them on what they
-change, so that the optimiser's momentum follows an edge exactly as long as it is the same edge.
+Nothing is moved before the end. A draft keeps, for each *node*, the number of the row and of the column that it has
+now, and at which position it stands; a swap exchanges two numbers, and reordering changes positions alone. Only
+columns whose entries change are written anew (:mod:`evo.columns`). So an operation costs what it touches, and the
+whole matrix is copied once, by :meth:`Draft.freeze`.
+
+With every entry goes its *origin*: the parent's entry whose trained state it carries on. Swaps and reordering move
+origins along; additions and assignments clear them on what they change, so that the optimiser's momentum follows an
+edge exactly as long as it is the same edge.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-import graphops
-from evo.genome import FloatArray, Genome, Role
+from evo.column_kernels import NOWHERE
+from evo.columns import Columns
+from evo.genome import FloatArray, Genome, Role, assemble_columns
+from graphops.validation import check_indices, check_order, check_two_indices
 
-NO_ORIGIN = -1.0
+Ints = NDArray[np.integer[Any]]
 
 
 class Draft:
@@ -28,146 +37,324 @@ class Draft:
     ----------
     parent : Genome
         The genome to start from; it is not changed.
+    origins : bool
+        Whether :meth:`carry` shall work. Without, less memory is needed.
 
     Attributes
     ----------
-    weights : scipy.sparse.csc_array, shape (n, n)
-        The matrix as it stands.
-    bias : ndarray, shape (n,)
-    limit : float, ndarray of shape (n,) or None
-        The threshold A as it stands.
+    parent : Genome
     """
 
-    def __init__(self, parent: Genome) -> None:
+    def __init__(self, parent: Genome, *, origins: bool = True) -> None:
+        n = parent.n_nodes
         self.parent = parent
-        self.weights = parent.weights
-        self.bias = parent.bias
-        self.limit = parent.limit
         self.threshold_mode = parent.threshold_mode
         self.ticks = parent.ticks
-        self.ids, self.roles, self.activations = parent.ids, parent.roles, parent.activations
-        self._origins = self._like_weights(np.arange(parent.n_stored, dtype=np.float64))
-        self._bias_origins = np.arange(parent.n_nodes, dtype=np.float64)
+        self._track = origins
+        self._columns = Columns(parent.indptr, parent.indices, parent.values)
+        # By node: as numbered by the parent's positions, and then as they came.
+        self._ids, self._roles, self._activations = parent.ids, parent.roles, parent.activations
+        self._row_of, self._column_of = np.arange(n), np.arange(n)
+        self._limit = parent.limit
+        # By column, and by row.
+        self._bias = parent.bias.copy()
+        self._bias_origins = np.arange(n)
+        self._node_of_row, self._node_of_column = np.arange(n), np.arange(n)
+        # Positions.
+        self._order = np.arange(n)
+        self._place = np.arange(n)
+        self._n_live: int | None = None
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""
-        return len(self.ids)
+        return len(self._order)
 
     @property
     def n_stored(self) -> int:
         """Number of stored entries."""
-        return len(self.weights.data)
+        return self._columns.n_stored
 
     @property
     def n_live(self) -> int:
         """Number of edges: stored entries that the threshold lets through."""
-        if self.limit is None:
+        if self._limit is None:
             return self.n_stored
-        return int(graphops.threshold_mask(self.weights, self.limit, self.threshold_mode).sum())
+        if self._n_live is None:
+            self._n_live = self._count_live(np.arange(self._columns.n))
+        return self._n_live
 
-    def column_sizes(self) -> NDArray[np.integer[Any]]:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of weights and biases."""
+        return self._columns.dtype
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Names of the nodes, by position."""
+        return self._ids[self._order]
+
+    @property
+    def roles(self) -> NDArray[np.uint8]:
+        """Roles of the nodes, by position."""
+        return self._roles[self._order]
+
+    @property
+    def activations(self) -> NDArray[np.uint8]:
+        """Codes of the activations, by position."""
+        return self._activations[self._order]
+
+    @property
+    def bias(self) -> FloatArray:
+        """Biases, by position; a copy."""
+        return self._bias[self._column_of[self._order]]
+
+    @property
+    def limit(self) -> float | FloatArray | None:
+        """The threshold A as it stands: one number, one per position, or None."""
+        return self._limit[self._order] if isinstance(self._limit, np.ndarray) else self._limit
+
+    @property
+    def weights(self) -> sparse.csc_array:
+        """The matrix as it stands, shape (n, n): written out, so as dear as :meth:`freeze`."""
+        indptr, rows, values, _ = self._write(origins=False)
+        return assemble_columns(indptr, rows, values)
+
+    @property
+    def values(self) -> FloatArray:
+        """All stored weights, in no particular order; not to be written to."""
+        return self._columns.values()
+
+    def column_sizes(self) -> Ints:
         """Return the number of stored entries of each column (in-degree), shape (n,)."""
-        sizes: NDArray[np.integer[Any]] = np.diff(self.weights.indptr)
+        return self.in_degree(np.arange(self.n_nodes))
+
+    def row_sizes(self) -> Ints:
+        """Return the number of stored entries of each row (out-degree), shape (n,)."""
+        return self.out_degree(np.arange(self.n_nodes))
+
+    def role(self, positions: Ints | int) -> NDArray[np.uint8]:
+        """Return the roles of some nodes: O(1) each."""
+        found: NDArray[np.uint8] = self._roles[self._order[positions]]
+        return found
+
+    def in_degree(self, positions: Ints | int) -> Ints:
+        """Return the stored entries of some columns: O(1) each."""
+        sizes: Ints = self._columns.sizes[self._column_of[self._order[positions]]]
         return sizes
 
-    def row_sizes(self) -> NDArray[np.integer[Any]]:
-        """Return the number of stored entries of each row (out-degree), shape (n,)."""
-        return np.bincount(self.weights.indices, minlength=self.n_nodes)
+    def out_degree(self, positions: Ints | int) -> Ints:
+        """Return the stored entries of some rows: O(1) each, once all have been counted."""
+        sizes: Ints = self._columns.row_sizes[self._row_of[self._order[positions]]]
+        return sizes
 
     def positions(self, *roles: Role) -> NDArray[np.intp]:
         """Return the positions of the nodes that have one of these roles, ascending."""
         return np.flatnonzero(np.isin(self.roles, roles))
 
+    def column(self, position: int) -> tuple[Ints, FloatArray]:
+        """Return what a node listens to: positions, ascending, and weights."""
+        rows, values = self._columns.column(self._column_of[self._order[position]])
+        places = self._place[self._node_of_row[rows]]
+        ascending = np.argsort(places)
+        return places[ascending], values[ascending]
+
+    def row(self, position: int) -> tuple[Ints, FloatArray]:
+        """Return whom a node speaks to: positions, ascending, and weights.
+
+        A pass over all stored rows: O(stored entries), though a quick one.
+        """
+        columns, values = self._columns.row(self._row_of[self._order[position]])
+        places = self._place[self._node_of_column[columns]]
+        ascending = np.argsort(places)
+        return places[ascending], values[ascending]
+
+    def holds(self, sources: Ints, targets: Ints) -> NDArray[np.bool_]:
+        """Tell for each place (source, target) whether it is stored."""
+        return self._columns.holds(
+            self._row_of[self._order[sources]], self._column_of[self._order[targets]]
+        )
+
     # -- changing --------------------------------------------------------------------------------------------------
 
     def swap_columns(self, a: int, b: int) -> None:
         """Exchange what nodes a and b listen to, biases included (operator B)."""
-        self._permute(lambda matrix: graphops.swap_columns(matrix, a, b))
-        order = _swapped(self.n_nodes, a, b)
-        self.bias, self._bias_origins = self.bias[order], self._bias_origins[order]
+        nodes = self._two_nodes("a", "b", a, b)
+        columns = self._column_of[nodes]
+        with self._recounting(columns):  # limits stay with the nodes
+            self._column_of[nodes] = columns[::-1]
+            self._node_of_column[columns[::-1]] = nodes
 
     def swap_rows(self, a: int, b: int) -> None:
         """Exchange whom nodes a and b speak to (operator D)."""
-        self._permute(lambda matrix: graphops.swap_rows(matrix, a, b))
+        nodes = self._two_nodes("a", "b", a, b)
+        rows = self._row_of[nodes]
+        self._row_of[nodes] = rows[::-1]
+        self._node_of_row[rows[::-1]] = nodes
 
-    def reorder(self, order: NDArray[np.intp]) -> None:
+    def reorder(self, order: ArrayLike) -> None:
         """Put the node at old position ``order[p]`` at position p, with its row, column and table entry (H)."""
-        self._permute(lambda matrix: graphops.reorder(matrix, order))
-        self.bias, self._bias_origins = self.bias[order], self._bias_origins[order]
-        self.ids, self.roles = self.ids[order], self.roles[order]
-        self.activations = self.activations[order]
-        if isinstance(self.limit, np.ndarray):
-            self.limit = self.limit[order]
+        self._order = self._order[check_order("order", order, self.n_nodes)]
+        self._place[self._order] = np.arange(self.n_nodes)
+
+    def move(self, node: int, destination: int) -> None:
+        """Take a node out of the order and put it in again elsewhere; those between move up by one (H).
+
+        O(distance).
+        """
+        source, target = check_two_indices(("node", "destination"), node, destination, self.n_nodes)
+        low, high = min(source, target), max(source, target) + 1
+        self._order[low:high] = np.roll(self._order[low:high], 1 if target < source else -1)
+        self._place[self._order[low:high]] = np.arange(low, high)
 
     def add_column(self, source: int, target: int, factor: float, scale: float = 1.0) -> None:
         """Make `target` also listen to what `source` listens to (operator C).
 
         Column and bias of `target` become ``scale · (target + factor · source)``.
         """
-        self.weights = graphops.add_column(self.weights, source, target, factor)
-        bias = self.bias.copy()
-        bias[target] += bias.dtype.type(factor) * bias[source]
-        bias[target] *= bias.dtype.type(scale)
-        self.bias = bias
-        start, end = self.weights.indptr[target : target + 2]
-        self.weights.data[start:end] *= self.weights.dtype.type(scale)
-        self._origins = graphops.add_column(self._origins, source, target, 0.0)
-        self._origins.data[start:end] = NO_ORIGIN
-        self._bias_origins = self._bias_origins.copy()
-        self._bias_origins[target] = NO_ORIGIN
+        nodes = self._two_nodes("source", "target", source, target)
+        from_column, to_column = self._column_of[nodes]
+        k, rescale = self._number("factor", factor), self._number("scale", scale)
+        with self._recounting(np.array([to_column])):
+            self._columns.merge(from_column, to_column, k, rescale)
+        self._bias[to_column] += k * self._bias[from_column]
+        self._bias[to_column] *= rescale
+        self._bias_origins[to_column] = NOWHERE
 
     def add_row(self, source: int, target: int, factor: float, scale: float = 1.0) -> None:
         """Make `target` also speak to those whom `source` speaks to (operator F); biases stay.
 
         Row `target` becomes ``scale · (target + factor · source)``.
         """
-        self.weights = graphops.add_row(self.weights, source, target, factor)
-        touched = self.weights.indices == target
-        self.weights.data[touched] *= self.weights.dtype.type(scale)
-        self._origins = graphops.add_row(self._origins, source, target, 0.0)
-        self._origins.data[touched] = NO_ORIGIN
+        nodes = self._two_nodes("source", "target", source, target)
+        from_row, to_row = self._row_of[nodes]
+        k, rescale = self._number("factor", factor), self._number("scale", scale)
+        columns = self._columns.columns_holding(from_row, to_row)
+        with self._recounting(columns):
+            self._columns.add_row(columns, from_row, to_row, k, rescale)
 
-    def assign(
-        self, sources: NDArray[np.intp], targets: NDArray[np.intp], values: FloatArray
-    ) -> None:
-        """Give entries a value, creating those that are not stored (operator N)."""
-        self.weights = graphops.assign(self.weights, sources, targets, values)
-        self._origins = graphops.assign(
-            self._origins, sources, targets, np.full(len(values), NO_ORIGIN)
-        )
+    def assign(self, sources: ArrayLike, targets: ArrayLike, values: ArrayLike) -> None:
+        """Give entries a value, creating those that are not stored (operator N).
+
+        Raises
+        ------
+        IndexError, ValueError
+            If a place is out of range or named twice, lengths differ, or a value is not finite.
+        """
+        at_sources = check_indices("sources", sources, self.n_nodes)
+        at_targets = check_indices("targets", targets, self.n_nodes)
+        with np.errstate(over="ignore"):
+            weights = np.asarray(values).astype(self.dtype)
+        if not len(at_sources) == len(at_targets) == weights.size:
+            raise ValueError(
+                "sources, targets and values must have one length; received "
+                f"{len(at_sources)}, {len(at_targets)} and {weights.size}"
+            )
+        if not np.isfinite(weights).all():
+            raise ValueError(f"values must be finite in {self.dtype}")
+        rows = self._row_of[self._order[at_sources]]
+        columns = self._column_of[self._order[at_targets]]
+        ascending = np.lexsort((rows, columns))
+        rows, columns = rows[ascending], columns[ascending]
+        twice = (np.diff(rows) == 0) & (np.diff(columns) == 0)
+        if twice.any():
+            first = ascending[int(np.argmax(twice))]
+            raise ValueError(
+                "sources and targets must name a place once; "
+                f"received ({at_sources[first]}, {at_targets[first]}) repeatedly"
+            )
+        with self._recounting(np.unique(columns)):
+            self._columns.assign(rows, columns, weights[ascending])
+
+    def forget(self, source: int, target: int) -> None:
+        """Take one entry away, stored or not."""
+        row = self._row_of[self._order[source]]
+        columns = self._column_of[self._order[[target]]]
+        with self._recounting(columns):
+            self._columns.clear_row(row, columns)
 
     def set_limit(self, limit: float | FloatArray | None) -> None:
-        """Set the threshold A; what does not pass it sleeps but stays stored (operator A)."""
-        self.limit = limit
+        """Set the threshold A; what does not pass it sleeps but stays stored (operator A).
+
+        Parameters
+        ----------
+        limit : float, ndarray of shape (n,) or None
+            One number, one per position, or None to let every stored entry through.
+        """
+        if isinstance(limit, np.ndarray):
+            if limit.shape != (self.n_nodes,):
+                raise ValueError(
+                    f"limit must be one number or have shape ({self.n_nodes},); got {limit.shape}"
+                )
+            of_nodes = np.zeros(len(self._ids), limit.dtype)
+            of_nodes[self._order] = limit
+            limit = of_nodes
+        self._limit = limit
+        self._n_live = None
 
     def drop_dormant(self) -> None:
         """Forget the stored entries that the threshold does not let through."""
-        if self.limit is None:
+        if self._limit is None:
             return
-        mask = graphops.threshold_mask(self.weights, self.limit, self.threshold_mode)
-        indptr = np.concatenate([[0], np.cumsum(mask)])[self.weights.indptr]
-        indices = self.weights.indices[mask]
-        shape = self.weights.shape
-        origins = self._origins.data[mask]
-        self.weights = sparse.csc_array((self.weights.data[mask], indices, indptr), shape=shape)
-        self._origins = sparse.csc_array((origins, indices, indptr), shape=shape)
+        self._columns.keep_live(self._limits(), self._signed, origins=self._track)
+        self._n_live = None
+
+    def add_node(
+        self, position: int, *, activation: int, bias: float = 0.0, limit: float = 0.0
+    ) -> None:
+        """Put a new hidden node, without edges, at a position of the order; it gets an unused id.
+
+        `limit` is its threshold, where every node has one of its own.
+        """
+        (place,) = check_indices("position", [position], self.n_nodes + 1)
+        number = self._columns.append()
+        self._ids = np.append(self._ids, self._ids.max() + 1)
+        self._roles = np.append(self._roles, np.uint8(Role.HIDDEN))
+        self._activations = np.append(self._activations, np.uint8(activation))
+        if isinstance(self._limit, np.ndarray):
+            self._limit = np.append(self._limit, self._limit.dtype.type(limit))
+        self._bias = np.append(self._bias, self._number("bias", bias))
+        self._bias_origins = np.append(self._bias_origins, NOWHERE)
+        self._row_of, self._node_of_row, self._column_of, self._node_of_column = (
+            np.append(numbers, number)
+            for numbers in (self._row_of, self._node_of_row, self._column_of, self._node_of_column)
+        )
+        self._order = np.insert(self._order, place, number)
+        self._place = np.append(self._place, number)
+        self._place[self._order[place:]] = np.arange(place, self.n_nodes)
+
+    def remove_node(self, position: int) -> None:
+        """Take a hidden node away, with its row, its column and its bias."""
+        (place,) = check_indices("position", [position], self.n_nodes)
+        node = self._order[place]
+        if self._roles[node] != Role.HIDDEN:
+            raise ValueError(f"position must be that of a hidden node; {position} is none")
+        # Row and column of one node may have come to differ in number; each is cleared by its own.
+        row, column = self._row_of[node], self._column_of[node]
+        holding = self._columns.columns_holding(row)
+        with self._recounting(np.union1d(holding, [column])):
+            self._columns.clear_row(row, holding)
+            self._columns.clear_column(column)
+        self._order = np.delete(self._order, place)
+        self._place[node] = NOWHERE
+        self._place[self._order[place:]] = np.arange(place, self.n_nodes)
 
     # -- closing ---------------------------------------------------------------------------------------------------
 
     def freeze(self) -> Genome:
         """Return the result as a genome; it shares no writable array with this draft."""
+        indptr, rows, values, _ = self._write(origins=False)
         return Genome(
-            indptr=self.weights.indptr.astype(np.int64),
-            indices=self.weights.indices.astype(np.int32),
-            values=self.weights.data.copy(),
-            bias=self.bias.copy(),
-            ids=self.ids.copy(),
-            roles=self.roles.copy(),
-            activations=self.activations.copy(),
-            limit=self.limit.copy() if isinstance(self.limit, np.ndarray) else self.limit,
+            indptr=indptr,
+            indices=rows,
+            values=values,
+            bias=self.bias,
+            ids=self.ids,
+            roles=self.roles,
+            activations=self.activations,
+            limit=self.limit,
             threshold_mode=self.threshold_mode,
             ticks=self.ticks,
         )
@@ -184,25 +371,59 @@ class Draft:
         -------
         ndarray, shape (k, stored entries + nodes)
             Zero where an entry or bias is new or was changed by an operator.
+
+        Raises
+        ------
+        ValueError
+            If the draft was opened without origins.
         """
-        n_parent = self.parent.n_stored
-        bias = np.where(self._bias_origins >= 0, self._bias_origins + n_parent, NO_ORIGIN)
-        origins = np.concatenate([self._origins.data, bias]).astype(np.intp)
+        if not self._track:
+            raise ValueError("carry needs a draft with origins")
+        of_bias = self._bias_origins[self._column_of[self._order]]
+        of_bias = np.where(of_bias >= 0, of_bias + self.parent.n_stored, NOWHERE)
+        origins = np.concatenate([self._write(origins=True)[3], of_bias])
         return np.where(origins >= 0, memory[:, origins], memory.dtype.type(0))
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _like_weights(self, data: NDArray[np.float64]) -> sparse.csc_array:
-        return sparse.csc_array(
-            (data, self.weights.indices, self.weights.indptr), shape=self.weights.shape
+    @property
+    def _signed(self) -> bool:
+        return self.threshold_mode == "signed"
+
+    def _limits(self) -> FloatArray:
+        """Return the threshold for the compiled loops: one number, or one per column."""
+        with np.errstate(over="ignore"):
+            if isinstance(self._limit, np.ndarray):
+                return self._limit[self._node_of_column].astype(self.dtype)
+            return np.array([self._limit]).astype(self.dtype)
+
+    def _count_live(self, columns: Ints) -> int:
+        return self._columns.count_live(columns, self._limits(), self._signed)
+
+    @contextmanager
+    def _recounting(self, columns: Ints) -> Iterator[None]:
+        """Keep the number of edges right while some columns change."""
+        counted = self._limit is not None and self._n_live is not None
+        before = self._count_live(columns) if counted else 0
+        yield
+        if counted and self._n_live is not None:
+            self._n_live += self._count_live(columns) - before
+
+    def _two_nodes(self, first: str, second: str, a: int, b: int) -> Ints:
+        return self._order[list(check_two_indices((first, second), a, b, self.n_nodes))]
+
+    def _number(self, name: str, value: float) -> np.floating[Any]:
+        """Round a number to the weights' dtype, in which it must be finite."""
+        with np.errstate(over="ignore"):
+            number: np.floating[Any] = self.dtype.type(value)
+        if not np.isfinite(number):
+            raise ValueError(f"{name} must be finite in {self.dtype}; received {value}")
+        return number
+
+    def _write(
+        self, *, origins: bool
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], FloatArray, NDArray[np.int64]]:
+        """Write the matrix out in order of positions."""
+        return self._columns.gather(
+            self._column_of[self._order], self._place[self._node_of_row], origins=origins
         )
-
-    def _permute(self, operation: Any) -> None:
-        self.weights = operation(self.weights)
-        self._origins = operation(self._origins)
-
-
-def _swapped(n: int, a: int, b: int) -> NDArray[np.intp]:
-    order = np.arange(n)
-    order[[a, b]] = b, a
-    return order

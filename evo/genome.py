@@ -189,7 +189,7 @@ class Genome:
     @property
     def weights(self) -> sparse.csc_array:
         """The matrix W, shape (n, n), sharing this genome's arrays."""
-        return _columns(self.indptr, self.indices, self.values)
+        return assemble_columns(self.indptr, self.indices, self.values)
 
     def to_dense(self) -> FloatArray:
         """Return W as a new ndarray of shape (n, n)."""
@@ -221,7 +221,7 @@ class Genome:
         Only these edges are computed, and charged as parameters and multiply-accumulates.
         """
         mask = self.live_mask()
-        live = _columns(
+        live = assemble_columns(
             np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])[self.indptr],
             self.indices[mask],
             self.values[mask],
@@ -249,7 +249,7 @@ class Genome:
         return digest.hexdigest()
 
 
-def _columns(
+def assemble_columns(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], values: FloatArray
 ) -> sparse.csc_array:
     """Assemble a canonical n × n matrix around arrays, without copying values or, below 2³¹ entries, indices."""
