@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo import column_kernels
+from evo import column_kernels, column_writing_kernels
 from evo.column_kernels import NOWHERE, Flags, Floats, Ints
 
 MIN_POOL = 1024
@@ -161,7 +161,7 @@ class Columns:
             If an entry would not be finite; nothing is changed then.
         """
         self._reserve(int(self._length[source] + self._length[target]))
-        end = column_kernels.merge(
+        end = column_writing_kernels.merge(
             self._base_rows,
             self._base_values,
             *self._pools(),
@@ -186,7 +186,7 @@ class Columns:
         """
         self._reserve(int(self._length[columns].sum()) + len(columns))
         ends = np.empty(len(columns), np.int64)
-        end = column_kernels.add_row(
+        end = column_writing_kernels.add_row(
             *self._base(),
             *self._pools(),
             columns,
@@ -210,7 +210,7 @@ class Columns:
         bounds = np.append(starts, len(columns))
         self._reserve(int(self._length[touched].sum()) + len(rows))
         ends = np.empty(len(touched), np.int64)
-        column_kernels.assign(
+        column_writing_kernels.assign(
             *self._base(),
             *self._pools(),
             touched,
@@ -227,7 +227,9 @@ class Columns:
         """Forget the entries of a row in some columns."""
         self._reserve(int(self._length[columns].sum()))
         ends = np.empty(len(columns), np.int64)
-        column_kernels.without_row(*self._base(), *self._pools(), columns, row, self._used, ends)
+        column_writing_kernels.without_row(
+            *self._base(), *self._pools(), columns, row, self._used, ends
+        )
         before = self.n_stored
         self._take(columns, ends)
         if len(self._row_sizes):
@@ -263,7 +265,7 @@ class Columns:
         rows = np.empty(indptr[-1], self._base_rows.dtype)
         values = np.empty(indptr[-1], self.dtype)
         kept = np.empty(indptr[-1] if origins else 0, np.int64)
-        column_kernels.keep_live(
+        column_writing_kernels.keep_live(
             *self._base(), *self._pools(), columns, limits, signed, rows, values, kept
         )
         self._start, self._length = indptr[:-1].copy(), counts
@@ -281,7 +283,7 @@ class Columns:
         rows = np.empty(indptr[-1], np.int32)
         values = np.empty(indptr[-1], self.dtype)
         found = np.empty(indptr[-1] if origins else 0, np.int64)
-        column_kernels.gather(
+        column_writing_kernels.gather(
             *self._base(), *self._pools(), columns, place_of_row, indptr, rows, values, found
         )
         return indptr, rows, values, found

@@ -4,10 +4,9 @@ A modify phase opens a draft of the parent, applies operators in recorded order 
 a policy sees every intermediate state. The methods are the elementary operations of :mod:`graphops`, applied to the
 whole genome: to the matrix, to the bias row where columns are concerned, and to the node table where nodes move.
 
-Nothing is moved before the end. A draft keeps, for each *node*, the number of the row and of the column that it has
-now, and at which position it stands; a swap exchanges two numbers, and reordering changes positions alone. Only
-columns whose entries change are written anew (:mod:`evo.columns`). So an operation costs what it touches, and the
-whole matrix is copied once, by :meth:`Draft.freeze`.
+Nothing is moved before the end: swaps and reordering exchange numbers (:mod:`evo.numbering`), and only columns whose
+entries change are written anew (:mod:`evo.columns`). So an operation costs what it touches, and the whole matrix is
+copied once, by :meth:`Draft.freeze`.
 
 With every entry goes its *origin*: the parent's entry whose trained state it carries on. Swaps and reordering move
 origins along; additions and assignments clear them on what they change, so that the optimiser's momentum follows an
@@ -25,6 +24,7 @@ from scipy import sparse
 from evo.column_kernels import NOWHERE
 from evo.columns import Columns
 from evo.genome import FloatArray, Genome, Role, assemble_columns
+from evo.numbering import Numbering
 from graphops.validation import check_indices, check_order, check_two_indices
 
 Ints = NDArray[np.integer[Any]]
@@ -52,17 +52,13 @@ class Draft:
         self.ticks = parent.ticks
         self._track = origins
         self._columns = Columns(parent.indptr, parent.indices, parent.values)
-        # By node: as numbered by the parent's positions, and then as they came.
+        self._numbers = Numbering(n)
+        # By node.
         self._ids, self._roles, self._activations = parent.ids, parent.roles, parent.activations
-        self._row_of, self._column_of = np.arange(n), np.arange(n)
         self._limit = parent.limit
-        # By column, and by row.
+        # By column.
         self._bias = parent.bias.copy()
         self._bias_origins = np.arange(n)
-        self._node_of_row, self._node_of_column = np.arange(n), np.arange(n)
-        # Positions.
-        self._order = np.arange(n)
-        self._place = np.arange(n)
         self._n_live: int | None = None
 
     # -- looking ---------------------------------------------------------------------------------------------------
@@ -70,7 +66,7 @@ class Draft:
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""
-        return len(self._order)
+        return len(self._numbers.order)
 
     @property
     def n_stored(self) -> int:
@@ -94,27 +90,30 @@ class Draft:
     @property
     def ids(self) -> NDArray[np.int64]:
         """Names of the nodes, by position."""
-        return self._ids[self._order]
+        return self._ids[self._numbers.order]
 
     @property
     def roles(self) -> NDArray[np.uint8]:
         """Roles of the nodes, by position."""
-        return self._roles[self._order]
+        return self._roles[self._numbers.order]
 
     @property
     def activations(self) -> NDArray[np.uint8]:
         """Codes of the activations, by position."""
-        return self._activations[self._order]
+        return self._activations[self._numbers.order]
 
     @property
     def bias(self) -> FloatArray:
         """Biases, by position; a copy."""
-        return self._bias[self._column_of[self._order]]
+        bias: FloatArray = self._bias[self._numbers.columns(slice(None))]
+        return bias
 
     @property
     def limit(self) -> float | FloatArray | None:
         """The threshold A as it stands: one number, one per position, or None."""
-        return self._limit[self._order] if isinstance(self._limit, np.ndarray) else self._limit
+        return (
+            self._limit[self._numbers.order] if isinstance(self._limit, np.ndarray) else self._limit
+        )
 
     @property
     def weights(self) -> sparse.csc_array:
@@ -137,17 +136,17 @@ class Draft:
 
     def role(self, positions: Ints | int) -> NDArray[np.uint8]:
         """Return the roles of some nodes: O(1) each."""
-        found: NDArray[np.uint8] = self._roles[self._order[positions]]
+        found: NDArray[np.uint8] = self._roles[self._numbers.order[positions]]
         return found
 
     def in_degree(self, positions: Ints | int) -> Ints:
         """Return the stored entries of some columns: O(1) each."""
-        sizes: Ints = self._columns.sizes[self._column_of[self._order[positions]]]
+        sizes: Ints = self._columns.sizes[self._numbers.columns(positions)]
         return sizes
 
     def out_degree(self, positions: Ints | int) -> Ints:
         """Return the stored entries of some rows: O(1) each, once all have been counted."""
-        sizes: Ints = self._columns.row_sizes[self._row_of[self._order[positions]]]
+        sizes: Ints = self._columns.row_sizes[self._numbers.rows(positions)]
         return sizes
 
     def positions(self, *roles: Role) -> NDArray[np.intp]:
@@ -156,8 +155,8 @@ class Draft:
 
     def column(self, position: int) -> tuple[Ints, FloatArray]:
         """Return what a node listens to: positions, ascending, and weights."""
-        rows, values = self._columns.column(self._column_of[self._order[position]])
-        places = self._place[self._node_of_row[rows]]
+        rows, values = self._columns.column(self._numbers.columns(position))
+        places = self._numbers.places_of_rows(rows)
         ascending = np.argsort(places)
         return places[ascending], values[ascending]
 
@@ -166,56 +165,45 @@ class Draft:
 
         A pass over all stored rows: O(stored entries), though a quick one.
         """
-        columns, values = self._columns.row(self._row_of[self._order[position]])
-        places = self._place[self._node_of_column[columns]]
+        columns, values = self._columns.row(self._numbers.rows(position))
+        places = self._numbers.places_of_columns(columns)
         ascending = np.argsort(places)
         return places[ascending], values[ascending]
 
     def holds(self, sources: Ints, targets: Ints) -> NDArray[np.bool_]:
         """Tell for each place (source, target) whether it is stored."""
-        return self._columns.holds(
-            self._row_of[self._order[sources]], self._column_of[self._order[targets]]
-        )
+        return self._columns.holds(self._numbers.rows(sources), self._numbers.columns(targets))
 
     # -- changing --------------------------------------------------------------------------------------------------
 
     def swap_columns(self, a: int, b: int) -> None:
         """Exchange what nodes a and b listen to, biases included (operator B)."""
-        nodes = self._two_nodes("a", "b", a, b)
-        columns = self._column_of[nodes]
-        with self._recounting(columns):  # limits stay with the nodes
-            self._column_of[nodes] = columns[::-1]
-            self._node_of_column[columns[::-1]] = nodes
+        positions = self._two_positions("a", "b", a, b)
+        with self._recounting(self._numbers.columns(positions)):  # limits stay with the nodes
+            self._numbers.swap_columns(positions)
 
     def swap_rows(self, a: int, b: int) -> None:
         """Exchange whom nodes a and b speak to (operator D)."""
-        nodes = self._two_nodes("a", "b", a, b)
-        rows = self._row_of[nodes]
-        self._row_of[nodes] = rows[::-1]
-        self._node_of_row[rows[::-1]] = nodes
+        self._numbers.swap_rows(self._two_positions("a", "b", a, b))
 
     def reorder(self, order: ArrayLike) -> None:
         """Put the node at old position ``order[p]`` at position p, with its row, column and table entry (H)."""
-        self._order = self._order[check_order("order", order, self.n_nodes)]
-        self._place[self._order] = np.arange(self.n_nodes)
+        self._numbers.reorder(check_order("order", order, self.n_nodes))
 
     def move(self, node: int, destination: int) -> None:
         """Take a node out of the order and put it in again elsewhere; those between move up by one (H).
 
         O(distance).
         """
-        source, target = check_two_indices(("node", "destination"), node, destination, self.n_nodes)
-        low, high = min(source, target), max(source, target) + 1
-        self._order[low:high] = np.roll(self._order[low:high], 1 if target < source else -1)
-        self._place[self._order[low:high]] = np.arange(low, high)
+        self._numbers.move(*self._two_positions("node", "destination", node, destination))
 
     def add_column(self, source: int, target: int, factor: float, scale: float = 1.0) -> None:
         """Make `target` also listen to what `source` listens to (operator C).
 
         Column and bias of `target` become ``scale · (target + factor · source)``.
         """
-        nodes = self._two_nodes("source", "target", source, target)
-        from_column, to_column = self._column_of[nodes]
+        positions = self._two_positions("source", "target", source, target)
+        from_column, to_column = self._numbers.columns(positions)
         k, rescale = self._number("factor", factor), self._number("scale", scale)
         with self._recounting(np.array([to_column])):
             self._columns.merge(from_column, to_column, k, rescale)
@@ -228,8 +216,8 @@ class Draft:
 
         Row `target` becomes ``scale · (target + factor · source)``.
         """
-        nodes = self._two_nodes("source", "target", source, target)
-        from_row, to_row = self._row_of[nodes]
+        positions = self._two_positions("source", "target", source, target)
+        from_row, to_row = self._numbers.rows(positions)
         k, rescale = self._number("factor", factor), self._number("scale", scale)
         columns = self._columns.columns_holding(from_row, to_row)
         with self._recounting(columns):
@@ -254,8 +242,8 @@ class Draft:
             )
         if not np.isfinite(weights).all():
             raise ValueError(f"values must be finite in {self.dtype}")
-        rows = self._row_of[self._order[at_sources]]
-        columns = self._column_of[self._order[at_targets]]
+        rows = self._numbers.rows(at_sources)
+        columns = self._numbers.columns(at_targets)
         ascending = np.lexsort((rows, columns))
         rows, columns = rows[ascending], columns[ascending]
         twice = (np.diff(rows) == 0) & (np.diff(columns) == 0)
@@ -270,8 +258,8 @@ class Draft:
 
     def forget(self, source: int, target: int) -> None:
         """Take one entry away, stored or not."""
-        row = self._row_of[self._order[source]]
-        columns = self._column_of[self._order[[target]]]
+        row = self._numbers.rows(source)
+        columns = self._numbers.columns([target])
         with self._recounting(columns):
             self._columns.clear_row(row, columns)
 
@@ -289,7 +277,7 @@ class Draft:
                     f"limit must be one number or have shape ({self.n_nodes},); got {limit.shape}"
                 )
             of_nodes = np.zeros(len(self._ids), limit.dtype)
-            of_nodes[self._order] = limit
+            of_nodes[self._numbers.order] = limit
             limit = of_nodes
         self._limit = limit
         self._n_live = None
@@ -309,7 +297,7 @@ class Draft:
         `limit` is its threshold, where every node has one of its own.
         """
         (place,) = check_indices("position", [position], self.n_nodes + 1)
-        number = self._columns.append()
+        self._columns.append()
         self._ids = np.append(self._ids, self._ids.max() + 1)
         self._roles = np.append(self._roles, np.uint8(Role.HIDDEN))
         self._activations = np.append(self._activations, np.uint8(activation))
@@ -317,29 +305,19 @@ class Draft:
             self._limit = np.append(self._limit, self._limit.dtype.type(limit))
         self._bias = np.append(self._bias, self._number("bias", bias))
         self._bias_origins = np.append(self._bias_origins, NOWHERE)
-        self._row_of, self._node_of_row, self._column_of, self._node_of_column = (
-            np.append(numbers, number)
-            for numbers in (self._row_of, self._node_of_row, self._column_of, self._node_of_column)
-        )
-        self._order = np.insert(self._order, place, number)
-        self._place = np.append(self._place, number)
-        self._place[self._order[place:]] = np.arange(place, self.n_nodes)
+        self._numbers.insert(int(place))
 
     def remove_node(self, position: int) -> None:
         """Take a hidden node away, with its row, its column and its bias."""
         (place,) = check_indices("position", [position], self.n_nodes)
-        node = self._order[place]
-        if self._roles[node] != Role.HIDDEN:
+        if self.role(place) != Role.HIDDEN:
             raise ValueError(f"position must be that of a hidden node; {position} is none")
-        # Row and column of one node may have come to differ in number; each is cleared by its own.
-        row, column = self._row_of[node], self._column_of[node]
+        row, column = self._numbers.rows(place), self._numbers.columns(place)
         holding = self._columns.columns_holding(row)
         with self._recounting(np.union1d(holding, [column])):
             self._columns.clear_row(row, holding)
             self._columns.clear_column(column)
-        self._order = np.delete(self._order, place)
-        self._place[node] = NOWHERE
-        self._place[self._order[place:]] = np.arange(place, self.n_nodes)
+        self._numbers.remove(int(place))
 
     # -- closing ---------------------------------------------------------------------------------------------------
 
@@ -365,21 +343,15 @@ class Draft:
         Parameters
         ----------
         memory : ndarray, shape (k, parent stored entries + parent nodes)
-            State of the optimiser, k numbers per entry and bias.
 
         Returns
         -------
         ndarray, shape (k, stored entries + nodes)
             Zero where an entry or bias is new or was changed by an operator.
-
-        Raises
-        ------
-        ValueError
-            If the draft was opened without origins.
         """
         if not self._track:
             raise ValueError("carry needs a draft with origins")
-        of_bias = self._bias_origins[self._column_of[self._order]]
+        of_bias = self._bias_origins[self._numbers.columns(slice(None))]
         of_bias = np.where(of_bias >= 0, of_bias + self.parent.n_stored, NOWHERE)
         origins = np.concatenate([self._write(origins=True)[3], of_bias])
         return np.where(origins >= 0, memory[:, origins], memory.dtype.type(0))
@@ -394,7 +366,7 @@ class Draft:
         """Return the threshold for the compiled loops: one number, or one per column."""
         with np.errstate(over="ignore"):
             if isinstance(self._limit, np.ndarray):
-                return self._limit[self._node_of_column].astype(self.dtype)
+                return self._limit[self._numbers.node_of_column].astype(self.dtype)
             return np.array([self._limit]).astype(self.dtype)
 
     def _count_live(self, columns: Ints) -> int:
@@ -409,8 +381,8 @@ class Draft:
         if counted and self._n_live is not None:
             self._n_live += self._count_live(columns) - before
 
-    def _two_nodes(self, first: str, second: str, a: int, b: int) -> Ints:
-        return self._order[list(check_two_indices((first, second), a, b, self.n_nodes))]
+    def _two_positions(self, first: str, second: str, a: int, b: int) -> list[int]:
+        return list(check_two_indices((first, second), a, b, self.n_nodes))
 
     def _number(self, name: str, value: float) -> np.floating[Any]:
         """Round a number to the weights' dtype, in which it must be finite."""
@@ -425,5 +397,5 @@ class Draft:
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], FloatArray, NDArray[np.int64]]:
         """Write the matrix out in order of positions."""
         return self._columns.gather(
-            self._column_of[self._order], self._place[self._node_of_row], origins=origins
+            self._numbers.columns(slice(None)), self._numbers.places_of_rows(), origins=origins
         )

@@ -1,88 +1,53 @@
-"""The mutation operators A B C D F H N (S20), in one registry.
+"""The mutation operators in one registry: A B C D F H N of the seed document (S20), and those on nodes.
 
 An operator is a pair of functions and one registry entry. `propose` looks at the draft and returns the parameters of
 one application that would change the network, or None if it finds none; only here are random numbers drawn. `apply`
-carries parameters out. Parameters are JSON-able, so a list of them is a record that replays bit for bit.
+carries parameters out. Parameters are JSON-able, so a list of them is a record that replays bit for bit. A proposal
+costs what it looks at, not the size of the network; exceptions say so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
 
 import graphops
 from evo.draft import Draft
 from evo.genome import FloatArray, Genome, Role
+from evo.growth import gradient_edges, propose_random_edges, random_edges
+from evo.node_operators import NODE_OPERATORS, draw_move, passes_partner
+from evo.operation import (
+    TRIES,
+    GradientsAt,
+    Operation,
+    Operator,
+    OperatorSettings,
+    Parameters,
+    Proposing,
+    draw_position,
+    listeners,
+    speakers,
+)
 
-Parameters = dict[str, Any]
-GradientsAt = Callable[[Genome, NDArray[np.intp], NDArray[np.intp]], FloatArray]
-"""Loss gradient at places (sources, targets) of a genome, on training data."""
+__all__ = [
+    "OPERATORS",
+    "GradientsAt",
+    "Operation",
+    "Operator",
+    "OperatorSettings",
+    "Parameters",
+    "Proposing",
+    "apply_operation",
+    "gradient_edges",
+    "random_edges",
+    "replay",
+    "threshold_at_quantile",
+]
 
-_TRIES = 16
-"""How often a proposal draws again before it gives up on a draft where it has little to change."""
-
-
-class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
-    """Bounds within which operators draw their parameters."""
-
-    max_factor: float = Field(0.5, gt=0, description="C, F: |k| is drawn from (0, max_factor]")
-    max_quantile: float = Field(
-        0.2, gt=0, lt=1, description="A: the threshold lets at most this share of the entries sleep"
-    )
-    max_new_share: float = Field(
-        0.1, gt=0, le=1, description="N: new edges, as a share of the stored entries"
-    )
-    max_density: float = Field(
-        0.5, gt=0, le=1, description="C, F, N: no more stored entries than this share of n × n"
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class Proposing:
-    """What a proposal may use besides the draft."""
-
-    rng: np.random.Generator
-    settings: OperatorSettings
-    gradients_at: GradientsAt | None = None
-    progress: float = 0.0
-    """How much of the run is over, 0 to 1; rewiring fades with it."""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operator as applied, and what it changed.
-
-    Attributes
-    ----------
-    operator : str
-        Its letter.
-    parameters : dict
-        JSON-able; `apply` with these repeats the operation exactly.
-    stored_before, stored_after : int
-        Stored entries of the matrix.
-    edges_before, edges_after : int
-        Entries let through by the threshold.
-    """
-
-    operator: str
-    parameters: Parameters
-    stored_before: int
-    stored_after: int
-    edges_before: int
-    edges_after: int
-
-
-@dataclass(frozen=True)
-class Operator:
-    """A registry entry: letter, name, and the two functions."""
-
-    code: str
-    name: str
-    propose: Callable[[Draft, Proposing], Parameters | None]
-    apply: Callable[[Draft, Parameters], None]
+Degree = Callable[[int], Any]
+Line = tuple[NDArray[np.integer[Any]], FloatArray]
+"""Places and values of a row or column."""
 
 
 def apply_operation(draft: Draft, code: str, parameters: Parameters) -> Operation:
@@ -127,7 +92,7 @@ def propose_threshold(draft: Draft, proposing: Proposing) -> Parameters | None:
 
 def threshold_at_quantile(draft: Draft, quantile: float, *, drop: bool) -> Parameters | None:
     """Return the parameters of A that let the lowest share `quantile` of the stored entries sleep."""
-    limit = float(graphops.quantile_limit(draft.weights, quantile, draft.threshold_mode))
+    limit = float(graphops.quantile_of_values(draft.values, quantile, draft.threshold_mode))
     same = not isinstance(draft.limit, np.ndarray) and limit == draft.limit
     if same and not drop:
         return None
@@ -137,7 +102,7 @@ def threshold_at_quantile(draft: Draft, quantile: float, *, drop: bool) -> Param
 def apply_threshold(draft: Draft, parameters: Parameters) -> None:
     """Set A; optionally drop what sleeps."""
     limit = parameters["limit"]
-    draft.set_limit(np.array(limit, draft.weights.dtype) if isinstance(limit, list) else limit)
+    draft.set_limit(np.array(limit, draft.dtype) if isinstance(limit, list) else limit)
     if parameters["drop"]:
         draft.drop_dormant()
 
@@ -147,23 +112,22 @@ def apply_threshold(draft: Draft, parameters: Parameters) -> None:
 
 def propose_swap_columns(draft: Draft, proposing: Proposing) -> Parameters | None:
     """Choose two hidden or output nodes, at least one of which listens to something."""
-    return _propose_swap(_listeners(draft), draft.column_sizes(), proposing.rng)
+    return _propose_swap(draft, proposing, listeners(), draft.in_degree)
 
 
 def propose_swap_rows(draft: Draft, proposing: Proposing) -> Parameters | None:
     """Choose two nodes that may speak to others, at least one of which does."""
-    return _propose_swap(_speakers(draft), draft.row_sizes(), proposing.rng)
+    return _propose_swap(draft, proposing, speakers(draft), draft.out_degree)
 
 
 def _propose_swap(
-    candidates: NDArray[np.intp], sizes: NDArray[np.integer[Any]], rng: np.random.Generator
+    draft: Draft, proposing: Proposing, roles: tuple[Role, ...], degree: Degree
 ) -> Parameters | None:
-    busy = candidates[sizes[candidates] > 0]
-    if len(candidates) < 2 or len(busy) == 0:
+    a = draw_position(draft, proposing.rng, roles, lambda p: degree(p) > 0)
+    if a is None:
         return None
-    a = int(rng.choice(busy))
-    b = int(rng.choice(candidates[candidates != a]))
-    return {"a": min(a, b), "b": max(a, b)}
+    b = draw_position(draft, proposing.rng, roles, lambda p: p != a)
+    return None if b is None else {"a": min(a, b), "b": max(a, b)}
 
 
 def apply_swap_columns(draft: Draft, parameters: Parameters) -> None:
@@ -181,52 +145,50 @@ def apply_swap_rows(draft: Draft, parameters: Parameters) -> None:
 
 def propose_add_column(draft: Draft, proposing: Proposing) -> Parameters | None:
     """Choose a node with inputs of its own, another that shall hear them as well, and a bounded factor."""
-    return _propose_addition(_listeners(draft), draft, draft.weights, proposing)
+    return _propose_addition(draft, proposing, listeners(), draft.in_degree, draft.column)
 
 
 def propose_add_row(draft: Draft, proposing: Proposing) -> Parameters | None:
     """Choose a node with listeners of its own, another that shall reach them as well, and a bounded factor."""
-    # A row of W is a column of its transpose.
-    return _propose_addition(_speakers(draft), draft, draft.weights.T.tocsc(), proposing)
+    return _propose_addition(draft, proposing, speakers(draft), draft.out_degree, draft.row)
 
 
 def _propose_addition(
-    candidates: NDArray[np.intp], draft: Draft, columns: Any, proposing: Proposing
+    draft: Draft,
+    proposing: Proposing,
+    roles: tuple[Role, ...],
+    degree: Degree,
+    line_at: Callable[[int], Line],
 ) -> Parameters | None:
     rng, settings = proposing.rng, proposing.settings
-    sizes = np.diff(columns.indptr)
-    busy = candidates[sizes[candidates] > 0]
-    if len(candidates) < 2 or len(busy) == 0:
-        return None
     room = int(settings.max_density * draft.n_nodes**2) - draft.n_stored
-    for _ in range(_TRIES):
-        source = int(rng.choice(busy))
-        target = int(rng.choice(candidates[candidates != source]))
-        n_new = len(np.setdiff1d(_pattern(columns, source), _pattern(columns, target)))
-        if n_new > room:
+    for _ in range(TRIES):
+        source = draw_position(draft, rng, roles, lambda p: degree(p) > 0)
+        if source is None:
+            return None
+        target = draw_position(draft, rng, roles, lambda p, source=source: p != source)  # type: ignore[misc]
+        if target is None:
+            return None
+        ours, theirs = line_at(source), line_at(target)
+        if len(np.setdiff1d(ours[0], theirs[0])) > room:
             continue
         magnitude = settings.max_factor * (1.0 - float(rng.random()))
         factor = magnitude if rng.integers(2) else -magnitude
         # Compounding is held in check: the touched line keeps the length it had, where it had one.
         scale = 1.0
-        before = _line(columns, target)
-        norm = float(np.linalg.norm(before))
+        norm = float(np.linalg.norm(theirs[1].astype(float)))
         if norm > 0:
-            after = float(np.linalg.norm(before + factor * _line(columns, source)))
+            after = _length_of_sum(theirs, ours, factor)
             scale = norm / after if after > 0 else 1.0
         return {"source": source, "target": target, "factor": factor, "scale": scale}
     return None
 
 
-def _pattern(columns: Any, k: int) -> NDArray[np.integer[Any]]:
-    stored: NDArray[np.integer[Any]] = columns.indices[columns.indptr[k] : columns.indptr[k + 1]]
-    return stored
-
-
-def _line(columns: Any, k: int) -> NDArray[np.float64]:
-    line = np.zeros(columns.shape[0])
-    line[_pattern(columns, k)] = columns.data[columns.indptr[k] : columns.indptr[k + 1]]
-    return line
+def _length_of_sum(target: Line, source: Line, factor: float) -> float:
+    """Return the Euclidean length of target + factor · source."""
+    places, at = np.unique(np.concatenate([target[0], source[0]]), return_inverse=True)
+    values = np.concatenate([target[1].astype(float), factor * source[1].astype(float)])
+    return float(np.linalg.norm(np.bincount(at, weights=values, minlength=len(places))))
 
 
 def apply_add_column(draft: Draft, parameters: Parameters) -> None:
@@ -248,145 +210,26 @@ def propose_move(draft: Draft, proposing: Proposing) -> Parameters | None:
     Past strangers a move would change nothing: only a connection whose ends change sides becomes delayed or
     immediate.
     """
-    rng = proposing.rng
-    hidden = draft.positions(Role.HIDDEN)
-    if len(hidden) < 2:
-        return None
-    inputs = draft.roles == Role.INPUT
-    weights = draft.weights
-    for _ in range(_TRIES):
-        node, destination = (int(p) for p in rng.choice(hidden, size=2, replace=False))
-        low, high = min(node, destination), max(node, destination)
-        partners = np.concatenate(
-            [
-                weights.indices[weights.indptr[node] : weights.indptr[node + 1]],
-                np.searchsorted(weights.indptr, np.flatnonzero(weights.indices == node), "right")
-                - 1,
-            ]
-        )
-        passed = (partners >= low) & (partners <= high) & (partners != node) & ~inputs[partners]
-        if passed.any():
-            return {"node": node, "destination": destination}
+    for _ in range(TRIES):
+        found = draw_move(draft, proposing)
+        if found is None:
+            return None
+        if passes_partner(draft, *found):
+            return dict(zip(("node", "destination"), found, strict=True))
     return None
 
 
 def apply_move(draft: Draft, parameters: Parameters) -> None:
     """Take a node out of the order and put it in again elsewhere; those between move up by one."""
-    node, destination = parameters["node"], parameters["destination"]
-    order = np.delete(np.arange(draft.n_nodes), node)
-    draft.reorder(np.insert(order, destination, node))
+    draft.move(**parameters)
 
 
 # -- N: assign ---------------------------------------------------------------------------------------------------------
 
 
-def propose_random_edges(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """Choose a few new edges at random places where they act."""
-    share = float(proposing.rng.uniform(0, proposing.settings.max_new_share))
-    return random_edges(draft, max(1, round(share * draft.n_stored)), proposing)
-
-
-def random_edges(draft: Draft, n_new: int, proposing: Proposing) -> Parameters | None:
-    """Return the parameters of N for new edges at random free places, weighted as a fresh start would be (Glorot)."""
-    places = _free_places(draft, n_new, proposing)
-    if places is None:
-        return None
-    sources, targets = places
-    fan_in = np.maximum(draft.column_sizes()[targets], 1)
-    drawn = proposing.rng.standard_normal(len(sources)) / np.sqrt(fan_in)
-    return _edges(draft, sources, targets, drawn)
-
-
-def gradient_edges(draft: Draft, n_new: int, proposing: Proposing) -> Parameters | None:
-    """Return the parameters of N for new edges where the loss gradient is largest among random free places (RigL).
-
-    Ten candidates are looked at for every edge wanted. An edge starts just above the threshold, on the side that
-    lowers the loss.
-    """
-    if proposing.gradients_at is None:
-        raise ValueError("gradients_at is required to grow edges by gradient")
-    places = _free_places(draft, 10 * n_new, proposing)
-    if places is None:
-        return None
-    sources, targets = places
-    gradients = proposing.gradients_at(draft.freeze(), sources, targets)
-    best = np.argsort(-np.abs(gradients), kind="stable")[:n_new]
-    best = np.sort(best[gradients[best] != 0])
-    if len(best) == 0:
-        return None
-    return _edges(draft, sources[best], targets[best], -1e-3 * np.sign(gradients[best]))
-
-
-def _free_places(
-    draft: Draft, n_wanted: int, proposing: Proposing
-) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
-    """Draw distinct places without a stored entry, where an edge can act; fewer than wanted if they are rare."""
-    n = draft.n_nodes
-    n_wanted = min(n_wanted, int(proposing.settings.max_density * n**2) - draft.n_stored)
-    speakers, listeners = _speakers(draft), _listeners(draft)
-    if n_wanted < 1 or len(speakers) == 0 or len(listeners) == 0:
-        return None
-    stored = np.repeat(np.arange(n), draft.column_sizes()) * n + draft.weights.indices
-    free = np.empty(0, dtype=np.int64)
-    inputs = draft.roles == Role.INPUT
-    for _ in range(_TRIES):
-        sources = proposing.rng.choice(speakers, size=2 * n_wanted + 8)
-        targets = proposing.rng.choice(listeners, size=len(sources))
-        acts = (sources < targets) | inputs[sources] | (draft.ticks > 1)
-        keys = targets[acts] * n + sources[acts]
-        keys = keys[~np.isin(keys, stored)]
-        _, first = np.unique(np.concatenate([free, keys]), return_index=True)
-        free = np.concatenate([free, keys])[np.sort(first)]
-        if len(free) >= n_wanted:
-            break
-    if len(free) == 0:
-        return None
-    chosen = np.sort(free[:n_wanted])
-    return chosen % n, chosen // n
-
-
-def _edges(
-    draft: Draft,
-    sources: NDArray[np.intp],
-    targets: NDArray[np.intp],
-    values: FloatArray,
-) -> Parameters:
-    """Lift values over the threshold, so that a new edge lives, and make them a record."""
-    limit = np.asarray(-np.inf if draft.limit is None else draft.limit, dtype=float)
-    limit = np.broadcast_to(limit, draft.n_nodes)[targets]
-    floor = np.maximum(1.05 * limit, 0.0)
-    lifted = np.where(values < 0, -1.0, 1.0) * np.maximum(np.abs(values), floor)
-    if draft.threshold_mode == "signed":
-        lifted = np.where(lifted > limit, lifted, np.abs(lifted))
-    rounded = lifted.astype(draft.weights.dtype)
-    return {
-        "sources": sources.tolist(),
-        "targets": targets.tolist(),
-        "values": rounded.tolist(),
-    }
-
-
 def apply_assign(draft: Draft, parameters: Parameters) -> None:
     """Give places of the matrix their values."""
-    draft.assign(
-        np.array(parameters["sources"], dtype=np.intp),
-        np.array(parameters["targets"], dtype=np.intp),
-        np.array(parameters["values"], dtype=draft.weights.dtype),
-    )
-
-
-# -- who may act -------------------------------------------------------------------------------------------------------
-
-
-def _listeners(draft: Draft) -> NDArray[np.intp]:
-    """Nodes whose column acts: all but inputs, which are clamped."""
-    return draft.positions(Role.HIDDEN, Role.OUTPUT)
-
-
-def _speakers(draft: Draft) -> NDArray[np.intp]:
-    """Nodes whose row acts; outputs only where a later tick can hear them."""
-    roles = (Role.INPUT, Role.HIDDEN) if draft.ticks == 1 else tuple(Role)
-    return draft.positions(*roles)
+    draft.assign(parameters["sources"], parameters["targets"], parameters["values"])
 
 
 OPERATORS: Mapping[str, Operator] = {
@@ -399,5 +242,6 @@ OPERATORS: Mapping[str, Operator] = {
         Operator("F", "add row", propose_add_row, apply_add_row),
         Operator("H", "reorder nodes", propose_move, apply_move),
         Operator("N", "assign weights", propose_random_edges, apply_assign),
+        *NODE_OPERATORS,
     )
 }

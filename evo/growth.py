@@ -1,0 +1,102 @@
+"""Operator N: where new edges grow, at random or by the loss gradient, and with which weights."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.draft import Draft
+from evo.genome import FloatArray, Role
+from evo.operation import TRIES, Parameters, Proposing, listeners, speakers
+
+
+def propose_random_edges(draft: Draft, proposing: Proposing) -> Parameters | None:
+    """Choose a few new edges at random places where they act."""
+    share = float(proposing.rng.uniform(0, proposing.settings.max_new_share))
+    return random_edges(draft, max(1, round(share * draft.n_stored)), proposing)
+
+
+def random_edges(draft: Draft, n_new: int, proposing: Proposing) -> Parameters | None:
+    """Return the parameters of N for new edges at random free places, weighted as a fresh start would be (Glorot)."""
+    places = _free_places(draft, n_new, proposing)
+    if places is None:
+        return None
+    sources, targets = places
+    fan_in = np.maximum(draft.in_degree(targets), 1)
+    drawn = proposing.rng.standard_normal(len(sources)) / np.sqrt(fan_in)
+    return place_edges(draft, sources, targets, drawn)
+
+
+def gradient_edges(draft: Draft, n_new: int, proposing: Proposing) -> Parameters | None:
+    """Return the parameters of N for new edges where the loss gradient is largest among random free places (RigL).
+
+    Ten candidates are looked at for every edge wanted. An edge starts just above the threshold, on the side that
+    lowers the loss.
+    """
+    if proposing.gradients_at is None:
+        raise ValueError("gradients_at is required to grow edges by gradient")
+    places = _free_places(draft, 10 * n_new, proposing)
+    if places is None:
+        return None
+    sources, targets = places
+    gradients = proposing.gradients_at(draft.freeze(), sources, targets)
+    best = np.argsort(-np.abs(gradients), kind="stable")[:n_new]
+    best = np.sort(best[gradients[best] != 0])
+    if len(best) == 0:
+        return None
+    return place_edges(draft, sources[best], targets[best], -1e-3 * np.sign(gradients[best]))
+
+
+def _free_places(
+    draft: Draft, n_wanted: int, proposing: Proposing
+) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Draw distinct places without a stored entry, where an edge can act; fewer than wanted if they are rare."""
+    n, rng = draft.n_nodes, proposing.rng
+    n_wanted = min(n_wanted, int(proposing.settings.max_density * n**2) - draft.n_stored)
+    if n_wanted < 1:
+        return None
+    free = np.empty(0, dtype=np.int64)
+    for _ in range(TRIES):
+        sources, targets = rng.integers(n, size=(2, 4 * n_wanted + 16))
+        roles = draft.role(sources)
+        acts = (sources < targets) | (roles == Role.INPUT) | (draft.ticks > 1)
+        acts &= np.isin(roles, speakers(draft)) & np.isin(draft.role(targets), listeners())
+        sources, targets = sources[acts], targets[acts]
+        new = ~draft.holds(sources, targets)
+        keys = np.concatenate([free, targets[new] * n + sources[new]])
+        _, first = np.unique(keys, return_index=True)
+        free = keys[np.sort(first)]
+        if len(free) >= n_wanted:
+            break
+    if len(free) == 0:
+        return None
+    chosen = np.sort(free[:n_wanted])
+    return chosen % n, chosen // n
+
+
+def place_edges(
+    draft: Draft,
+    sources: NDArray[np.intp],
+    targets: NDArray[np.intp],
+    values: FloatArray,
+) -> Parameters:
+    """Lift values over the threshold, so that a new edge lives, and make them a record."""
+    limit = np.asarray(-np.inf if draft.limit is None else draft.limit, dtype=float)
+    limit = np.broadcast_to(limit, draft.n_nodes)[targets]
+    floor = np.maximum(1.05 * limit, 0.0)
+    lifted = np.where(values < 0, -1.0, 1.0) * np.maximum(np.abs(values), floor)
+    if draft.threshold_mode == "signed":
+        lifted = np.where(lifted > limit, lifted, np.abs(lifted))
+    rounded = lifted.astype(draft.dtype)
+    return {
+        "sources": sources.tolist(),
+        "targets": targets.tolist(),
+        "values": rounded.tolist(),
+    }
+
+
+def apply_assign(draft: Draft, parameters: Parameters) -> None:
+    """Give places of the matrix their values."""
+    draft.assign(
+        np.array(parameters["sources"], dtype=np.intp),
+        np.array(parameters["targets"], dtype=np.intp),
+        np.array(parameters["values"], dtype=draft.dtype),
+    )

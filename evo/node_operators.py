@@ -1,0 +1,255 @@
+"""Operators on nodes: rows and columns appended or deleted, which is not the row and column *addition* of C and F.
+
+I insert, R remove, S split an edge; U duplicate, E erase, O reorder keep what the network computes.
+"""
+
+import numpy as np
+
+import graphops
+from evo.draft import Draft
+from evo.genome import Role, assemble_columns
+from evo.operation import TRIES, Operator, Parameters, Proposing, draw_position, speakers
+
+
+def _hidden(draft: Draft, proposing: Proposing) -> int | None:
+    return draw_position(draft, proposing.rng, (Role.HIDDEN,), lambda _: True)
+
+
+# -- H, O: moves -------------------------------------------------------------------------------------------------------
+
+
+def draw_move(draft: Draft, proposing: Proposing) -> tuple[int, int] | None:
+    """Draw two hidden nodes: one to be moved, and the place of another to move it to."""
+    node = _hidden(draft, proposing)
+    if node is None:
+        return None
+    other = draw_position(draft, proposing.rng, (Role.HIDDEN,), lambda p: p != node)
+    return None if other is None else (node, other)
+
+
+def passes_partner(draft: Draft, node: int, destination: int) -> bool:
+    """Tell whether a move takes a node past one that it is connected to.
+
+    Only a connection whose ends change sides becomes delayed or immediate; those of inputs never do.
+    """
+    low, high = min(node, destination), max(node, destination)
+    for line in (draft.column, draft.row):
+        partners = line(node)[0]
+        partners = partners[(partners >= low) & (partners <= high) & (partners != node)]
+        if (draft.role(partners) != Role.INPUT).any():
+            return True
+    return False
+
+
+def propose_free_move(draft: Draft, proposing: Proposing) -> Parameters | None:
+    """Move a hidden node past strangers only: every edge stays as immediate or delayed as it was."""
+    for _ in range(TRIES):
+        found = draw_move(draft, proposing)
+        if found is None:
+            return None
+        if not passes_partner(draft, *found):
+            return dict(zip(("node", "destination"), found, strict=True))
+    return None
+
+
+def apply_free_move(draft: Draft, parameters: Parameters) -> None:
+    """Take a node out of the order and put it in again elsewhere."""
+    draft.move(**parameters)
+
+
+# -- I: insert ---------------------------------------------------------------------------------------------------------
+
+
+def propose_insertion(draft: Draft, proposing: Proposing) -> Parameters | None:
+    """Put a node between two others: it hears one, and the other hears it, by weights as of a fresh start."""
+    rng = proposing.rng
+    source = draw_position(draft, rng, speakers(draft), lambda _: True)
+    target = draw_position(draft, rng, (Role.HIDDEN, Role.OUTPUT), lambda p: p != source)
+    if source is None or target is None:
+        return None
+    if draft.ticks == 1 and source > target and draft.role(source) != Role.INPUT:
+        source, target = target, source
+        if draft.role(source) == Role.OUTPUT:
+            return None
+    heard, spoken = rng.standard_normal(2)
+    spoken /= np.sqrt(max(int(draft.in_degree(target)), 1))
+    return {
+        "position": _between(draft, source, target),
+        "source": source,
+        "target": target,
+        "weights": [_lifted(draft, float(weight), target) for weight in (heard, spoken)],
+        "activation": _usual_activation(draft, target),
+    }
+
+
+def apply_insertion(draft: Draft, parameters: Parameters) -> None:
+    """Add the node and its two edges."""
+    position = parameters["position"]
+    ends = [parameters["source"], parameters["target"]]
+    limit = draft.limit
+    of_target = float(limit[ends[1]]) if isinstance(limit, np.ndarray) else 0.0
+    draft.add_node(position, activation=parameters["activation"], limit=of_target)
+    source, target = (end + (end >= position) for end in ends)
+    draft.assign([source, position], [position, target], parameters["weights"])
+
+
+def _between(draft: Draft, source: int, target: int) -> int:
+    """Return where a node between two others stands, so that the detour takes as many ticks as the edge."""
+    immediate = source < target or draft.role(source) == Role.INPUT
+    return target if immediate else source + 1
+
+
+def _lifted(draft: Draft, weight: float, target: int) -> float:
+    """Lift a weight over the threshold of a target, so that the edge lives."""
+    limit = draft.limit
+    if limit is None:
+        return weight
+    floor = max(1.05 * float(limit[target] if isinstance(limit, np.ndarray) else limit), 0.0)
+    lifted = float(np.copysign(max(abs(weight), floor), weight))
+    if draft.threshold_mode == "signed" and lifted <= floor:
+        lifted = max(abs(lifted), floor)
+    return lifted
+
+
+def _usual_activation(draft: Draft, target: int) -> int:
+    """Return the activation of the hidden node nearest to a target; of the target itself where there is none."""
+    hidden = draft.positions(Role.HIDDEN)
+    nearest = hidden[np.argmin(np.abs(hidden - target))] if len(hidden) else target
+    return int(draft.activations[nearest])
+
+
+# -- S: split ----------------------------------------------------------------------------------------------------------
+
+
+def propose_split(draft: Draft, proposing: Proposing) -> Parameters | None:
+    """Choose an edge to put a node into: in by weight 1, out by the edge's own (as NEAT adds nodes)."""
+    for _ in range(TRIES):
+        target = draw_position(
+            draft,
+            proposing.rng,
+            (Role.HIDDEN, Role.OUTPUT),
+            lambda p: int(draft.in_degree(p)) > 0,
+        )
+        if target is None:
+            return None
+        sources, weights = draft.column(target)
+        at = int(proposing.rng.integers(len(sources)))
+        source, weight = int(sources[at]), float(weights[at])
+        late = source >= target and draft.role(source) != Role.INPUT
+        alive = _lifted(draft, weight, target) == weight
+        if alive and source != target and not (late and draft.ticks == 1):
+            return {
+                "position": _between(draft, source, target),
+                "source": source,
+                "target": target,
+                "weights": [_lifted(draft, 1.0, target), weight],
+                "activation": _usual_activation(draft, target),
+            }
+    return None
+
+
+def apply_split(draft: Draft, parameters: Parameters) -> None:
+    """Take the edge away, and add the node and its two edges."""
+    draft.forget(parameters["source"], parameters["target"])
+    apply_insertion(draft, parameters)
+
+
+# -- R, E: remove ------------------------------------------------------------------------------------------------------
+
+
+def propose_removal(draft: Draft, proposing: Proposing) -> Parameters | None:
+    """Choose a hidden node that speaks to somebody."""
+    node = draw_position(
+        draft, proposing.rng, (Role.HIDDEN,), lambda p: int(draft.out_degree(p)) > 0
+    )
+    return None if node is None else {"node": node}
+
+
+def propose_erasure(draft: Draft, proposing: Proposing) -> Parameters | None:
+    """Choose a hidden node that no output hears in time. A look at the whole network."""
+    weights = draft.weights
+    if draft.limit is not None:
+        mask = graphops.threshold_mask(weights, draft.limit, draft.threshold_mode)
+        indptr = np.concatenate([[0], np.cumsum(mask)])[weights.indptr]
+        weights = assemble_columns(indptr, weights.indices[mask], weights.data[mask])
+    inputs, outputs = draft.positions(Role.INPUT), draft.positions(Role.OUTPUT)
+    needed = graphops.needed_nodes(weights, inputs, outputs, draft.ticks)
+    idle = np.setdiff1d(draft.positions(Role.HIDDEN), np.flatnonzero(needed))
+    return {"node": int(proposing.rng.choice(idle))} if len(idle) else None
+
+
+def apply_removal(draft: Draft, parameters: Parameters) -> None:
+    """Delete row, column and bias of a node."""
+    draft.remove_node(parameters["node"])
+
+
+# -- U: duplicate ------------------------------------------------------------------------------------------------------
+
+
+def propose_duplication(draft: Draft, proposing: Proposing) -> Parameters | None:
+    """Choose a hidden node with listeners, and the share that its copy takes over (Net2Net, Chen et al. 2016).
+
+    No edge may fall asleep, or wake, by being shared.
+    """
+    room = int(proposing.settings.max_density * draft.n_nodes**2) - draft.n_stored
+    for _ in range(TRIES):
+        node = draw_position(
+            draft, proposing.rng, (Role.HIDDEN,), lambda p: int(draft.out_degree(p)) > 0
+        )
+        if node is None:
+            return None
+        share = float(proposing.rng.uniform(0.25, 0.75))
+        targets, weights = draft.row(node)
+        parts = np.stack([weights, (1 - share) * weights, share * weights]).astype(draft.dtype)
+        lives = _passes(draft, parts, targets)
+        n_new = int(draft.in_degree(node)) + len(targets)
+        if (lives == lives[0]).all() and n_new <= room:
+            return {"node": node, "share": share}
+    return None
+
+
+def _passes(draft: Draft, weights: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Tell which weights into some targets the threshold lets through."""
+    limit = draft.limit
+    if limit is None:
+        return np.ones(weights.shape, np.bool_)
+    limits = np.asarray(limit[targets] if isinstance(limit, np.ndarray) else limit, draft.dtype)
+    scores = weights if draft.threshold_mode == "signed" else np.abs(weights)
+    passes: np.ndarray = scores > limits
+    return passes
+
+
+def apply_duplication(draft: Draft, parameters: Parameters) -> None:
+    """Put a copy right behind a node: it hears what the node hears, and takes over a share of what it says.
+
+    Both have the same state at any time, so whatever heard the node hears the same sum as before. Instead of the
+    node itself, which it would hear a tick too early, a copy hears its own state of the tick before.
+    """
+    node, share = parameters["node"], parameters["share"]
+    sources, column = draft.column(node)
+    targets, row = draft.row(node)
+    limit = draft.limit
+    draft.add_node(
+        node + 1,
+        activation=int(draft.activations[node]),
+        bias=float(draft.bias[node]),
+        limit=float(limit[node]) if isinstance(limit, np.ndarray) else 0.0,
+    )
+    copy = node + 1
+    targets = targets + (targets >= copy)
+    itself = sources == node
+    sources = np.where(itself, copy, sources + (sources >= copy))
+    draft.assign(np.full(len(targets), node), targets, (1 - share) * row.astype(float))
+    draft.assign(np.full(len(targets), copy), targets, share * row.astype(float))
+    draft.assign(sources, np.full(len(sources), copy), column)
+
+
+NODE_OPERATORS = (
+    Operator("I", "insert a node", propose_insertion, apply_insertion),
+    Operator("R", "remove a node", propose_removal, apply_removal),
+    Operator("S", "split an edge", propose_split, apply_split),
+    Operator("U", "duplicate a node", propose_duplication, apply_duplication, preserves=True),
+    Operator("E", "erase an idle node", propose_erasure, apply_removal, preserves=True),
+    Operator("O", "reorder freely", propose_free_move, apply_free_move, preserves=True),
+)
+"""Registry entries; see :data:`evo.operators.OPERATORS`."""

@@ -1,0 +1,122 @@
+"""What an operator is: proposing parameters, applying them, and the record of what that changed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+from evo.draft import Draft
+from evo.genome import FloatArray, Genome, Role
+
+Parameters = dict[str, Any]
+GradientsAt = Callable[[Genome, NDArray[np.intp], NDArray[np.intp]], FloatArray]
+"""Loss gradient at places (sources, targets) of a genome, on training data."""
+
+TRIES = 16
+"""How often a proposal draws again before it gives up on a draft where it has little to change."""
+
+
+class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
+    """Bounds within which operators draw their parameters."""
+
+    max_factor: float = Field(0.5, gt=0, description="C, F: |k| is drawn from (0, max_factor]")
+    max_quantile: float = Field(
+        0.2, gt=0, lt=1, description="A: the threshold lets at most this share of the entries sleep"
+    )
+    max_new_share: float = Field(
+        0.1, gt=0, le=1, description="N: new edges, as a share of the stored entries"
+    )
+    max_density: float = Field(
+        0.5, gt=0, le=1, description="C, F, N: no more stored entries than this share of n × n"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Proposing:
+    """What a proposal may use besides the draft."""
+
+    rng: np.random.Generator
+    settings: OperatorSettings
+    gradients_at: GradientsAt | None = None
+    progress: float = 0.0
+    """How much of the run is over, 0 to 1; rewiring fades with it."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operator as applied, and what it changed.
+
+    Attributes
+    ----------
+    operator : str
+        Its letter.
+    parameters : dict
+        JSON-able; `apply` with these repeats the operation exactly.
+    stored_before, stored_after : int
+        Stored entries of the matrix.
+    edges_before, edges_after : int
+        Entries let through by the threshold.
+    """
+
+    operator: str
+    parameters: Parameters
+    stored_before: int
+    stored_after: int
+    edges_before: int
+    edges_after: int
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A registry entry.
+
+    Attributes
+    ----------
+    code : str
+        Its letter.
+    name : str
+        In words.
+    propose : callable
+        ``propose(draft, proposing)`` returns the parameters of one application, or None if it finds none.
+    apply : callable
+        ``apply(draft, parameters)`` carries parameters out.
+    preserves : bool
+        Whether the network computes the same function afterwards, to rounding.
+    """
+
+    code: str
+    name: str
+    propose: Callable[[Draft, Proposing], Parameters | None]
+    apply: Callable[[Draft, Parameters], None]
+    preserves: bool = False
+
+
+Accept = Callable[[int], bool]
+
+
+def draw_position(
+    draft: Draft, rng: np.random.Generator, roles: tuple[Role, ...], accept: Accept
+) -> int | None:
+    """Draw a position evenly from those whose node has one of some roles and is accepted; None if there is none.
+
+    By trial at first, which costs the same in a large network as in a small one.
+    """
+    for _ in range(TRIES):
+        position = int(rng.integers(draft.n_nodes))
+        if draft.role(position) in roles and accept(position):
+            return position
+    rest = [int(p) for p in draft.positions(*roles) if accept(int(p))]
+    return int(rng.choice(rest)) if rest else None
+
+
+def listeners() -> tuple[Role, ...]:
+    """Return the roles whose column acts: all but inputs, which are clamped."""
+    return Role.HIDDEN, Role.OUTPUT
+
+
+def speakers(draft: Draft) -> tuple[Role, ...]:
+    """Return the roles whose row acts; outputs only where a later tick can hear them."""
+    return (Role.INPUT, Role.HIDDEN) if draft.ticks == 1 else tuple(Role)
