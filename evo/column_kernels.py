@@ -107,49 +107,30 @@ def read_row(
 
 
 @exact_kernel
-def columns_holding(
-    base_rows: Ints,
-    base_columns: Ints,
-    pool_rows: Ints,
-    start: Ints,
-    length: Ints,
-    edited: Flags,
-    edited_columns: Ints,
-    first: int,
-    second: int,
-    out: Ints,
-) -> int:
-    """List the columns that store an entry in one of two rows; return how many, or NOWHERE if `out` is too short.
+def scan(rows: Ints, first: int, second: int, at_first: Ints, at_second: Ints) -> Any:
+    """List where two rows occur; return how often each does, more than there is room for if there is not enough.
 
-    The base is searched as a whole, block by block: that is one pass over contiguous memory. Columns may come twice,
-    and in any order. `base_columns` holds where each base column begins, ascending, and the end.
+    One pass over contiguous memory, block by block, since most blocks hold neither.
     """
-    n = 0
-    total = base_rows.shape[0]
-    for begin in range(0, total, BLOCK):
-        end = min(begin + BLOCK, total)
+    n_first, n_second = 0, 0
+    one, other = rows.dtype.type(first), rows.dtype.type(second)
+    for begin in range(0, rows.shape[0], BLOCK):
+        end = min(begin + BLOCK, rows.shape[0])
+        block = rows[begin:end]
         hits = 0
-        for i in range(begin, end):
-            hits += (base_rows[i] == first) | (base_rows[i] == second)
-        if hits == 0:
-            continue
-        for i in range(begin, end):
-            if base_rows[i] == first or base_rows[i] == second:
-                column = np.searchsorted(base_columns, i, side="right") - 1
-                if not edited[column]:
-                    if n == out.shape[0]:
-                        return NOWHERE
-                    out[n] = column
-                    n += 1
-    for column in edited_columns:
-        for row in (first, second):
-            at = find(base_rows, pool_rows, start, length, edited, column, row)
-            if at < start[column] + length[column] and pool_rows[at] == row:
-                if n == out.shape[0]:
-                    return NOWHERE
-                out[n] = column
-                n += 1
-    return n
+        for i in range(block.shape[0]):
+            hits |= (block[i] == one) | (block[i] == other)
+        if hits:
+            for i in range(begin, end):
+                if rows[i] == one:
+                    if n_first < at_first.shape[0]:
+                        at_first[n_first] = i
+                    n_first += 1
+                if rows[i] == other:
+                    if n_second < at_second.shape[0]:
+                        at_second[n_second] = i
+                    n_second += 1
+    return n_first, n_second
 
 
 @exact_kernel
@@ -159,26 +140,59 @@ def passes(value: Any, limit: Any, signed: bool) -> Any:
 
 
 @exact_kernel
-def count_live(
-    base_values: Floats,
-    pool_values: Floats,
-    start: Ints,
-    length: Ints,
-    edited: Flags,
-    columns: Ints,
-    limits: Floats,
+def count_live(values: Floats, starts: Ints, lengths: Ints, limits: Floats, signed: bool) -> Any:
+    """Count in some stretches of values what a threshold lets through.
+
+    `limits` has one number for all, or one for each stretch.
+    """
+    count = 0
+    for k in range(starts.shape[0]):
+        limit = limits[k] if limits.shape[0] > 1 else limits[0]
+        stretch = values[starts[k] : starts[k] + lengths[k]]
+        if signed:
+            for i in range(stretch.shape[0]):
+                count += stretch[i] > limit
+        else:
+            for i in range(stretch.shape[0]):
+                count += abs(stretch[i]) > limit
+    return count
+
+
+@exact_kernel
+def count_scores(
+    bits: Any,
+    starts: Ints,
+    lengths: Ints,
+    sign: Any,
     signed: bool,
+    shift: Any,
+    known: Any,
+    step: int,
     counts: Ints,
 ) -> None:
-    """Count in each of some columns what a threshold lets through; `limits` holds one for all, or one per column."""
-    for k in range(columns.shape[0]):
-        c = columns[k]
-        limit = limits[c] if limits.shape[0] > 1 else limits[0]
-        count = 0
-        if edited[c]:
-            for i in range(start[c], start[c] + length[c]):
-                count += passes(pool_values[i], limit, signed)
-        else:
-            for i in range(start[c], start[c] + length[c]):
-                count += passes(base_values[i], limit, signed)
-        counts[k] = count
+    """Count values in some stretches by 16 bits of their score, among those whose bits above these are `known`.
+
+    That is a step of a radix selection. Values come as unsigned integers with the bits of the floats, `sign` has the
+    bit of the sign alone; a score orders like the number, or like its magnitude unless `signed`. The bits begin at
+    `shift[0]`; `shift[1]` is 16 and `shift[2]` the mask of 16 bits. Each value adds `step`.
+    """
+    everything = known.shape[0] == 0
+    for k in range(starts.shape[0]):
+        for score in bits[starts[k] : starts[k] + lengths[k]]:
+            if not signed:
+                digits = score & ~sign[0]
+            elif score & sign[0]:
+                digits = ~score
+            else:
+                digits = score | sign[0]
+            digits = digits >> shift[0]
+            if everything or (digits >> shift[1]) == known[0]:
+                counts[digits & shift[2]] += step
+
+
+@exact_kernel
+def count_rows(rows: Ints, starts: Ints, lengths: Ints, step: int, counts: Ints) -> None:
+    """Count the entries of each row in some stretches; each adds `step`."""
+    for k in range(starts.shape[0]):
+        for row in rows[starts[k] : starts[k] + lengths[k]]:
+            counts[row] += step

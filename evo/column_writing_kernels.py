@@ -196,6 +196,26 @@ def without_row(
 
 
 @exact_kernel
+def live_sizes(
+    base_values: Floats,
+    pool_values: Floats,
+    start: Ints,
+    length: Ints,
+    edited: Flags,
+    limits: Floats,
+    signed: bool,
+    sizes: Ints,
+) -> None:
+    """Count in each column what a threshold lets through; `limits` has one number for all, or one per column."""
+    for c in range(sizes.shape[0]):
+        limit = limits[c] if limits.shape[0] > 1 else limits[0]
+        size = 0
+        for i in range(start[c], start[c] + length[c]):
+            size += passes(value_at(base_values, pool_values, edited[c], i), limit, signed)
+        sizes[c] = size
+
+
+@exact_kernel
 def keep_live(
     base_rows: Ints,
     base_values: Floats,
@@ -244,44 +264,86 @@ def gather(
     values: Floats,
     origins: Ints,
 ) -> None:
-    """Write the columns one after another, rows renamed and sorted anew; `origins` may be empty.
+    """Write the columns one after another, rows renamed and sorted anew.
 
-    Rows that are still nearly sorted, as swaps leave them, are sorted by insertion in about one pass.
+    `origins` may be empty, and so may `place_of_row` where rows keep their numbers.
     """
     longest = 0
     for c in columns:
         longest = max(longest, length[c])
     work_rows = np.empty(longest, rows.dtype)
     work_values = np.empty(longest, values.dtype)
-    work_origins = np.empty(longest, origins.dtype)
-    track = origins.shape[0] > 0
+    work_origins = np.empty(longest if origins.shape[0] > 0 else 0, origins.dtype)
     for k in range(columns.shape[0]):
-        c, begin = columns[k], indptr[k]
-        size = length[c]
-        moves = 0
+        c, begin, end = columns[k], indptr[k], indptr[k + 1]
+        here, new_rows, new_values = start[c], rows[begin:end], values[begin:end]
+        if edited[c]:
+            ascends = _copy(pool_rows, pool_values, here, place_of_row, new_rows, new_values)
+        else:
+            ascends = _copy(base_rows, base_values, here, place_of_row, new_rows, new_values)
+        new_origins = origins[begin:end]
+        for i in range(new_origins.shape[0]):
+            new_origins[i] = origin_at(base_origins, pool_origins, edited[c], here + i)
+        if not ascends:
+            _sort(new_rows, new_values, new_origins, work_rows, work_values, work_origins)
+
+
+@exact_kernel
+def _copy(
+    from_rows: Ints, from_values: Floats, begin: int, place: Ints, rows: Ints, values: Floats
+) -> Any:
+    """Copy a stretch with its rows renamed; tell whether they still ascend."""
+    size = rows.shape[0]
+    old_rows, old_values = from_rows[begin : begin + size], from_values[begin : begin + size]
+    for i in range(size):
+        values[i] = old_values[i]
+    if place.shape[0] == 0:
         for i in range(size):
-            place = start[c] + i
-            row = place_of_row[row_at(base_rows, pool_rows, edited[c], place)]
-            value = value_at(base_values, pool_values, edited[c], place)
-            origin = origin_at(base_origins, pool_origins, edited[c], place) if track else 0
-            j = begin + i
-            if moves < 8 * size + 64:
-                while j > begin and rows[j - 1] > row:
-                    rows[j], values[j] = rows[j - 1], values[j - 1]
-                    if track:
-                        origins[j] = origins[j - 1]
-                    j -= 1
-                    moves += 1
-            rows[j], values[j] = row, value
+            rows[i] = old_rows[i]
+        return True
+    ascends, last = True, -1
+    for i in range(size):
+        row = place[old_rows[i]]
+        ascends &= row > last
+        last = row
+        rows[i] = row
+    return ascends
+
+
+@exact_kernel
+def _sort(
+    rows: Ints,
+    values: Floats,
+    origins: Ints,
+    work_rows: Ints,
+    work_values: Floats,
+    work_origins: Ints,
+) -> None:
+    """Sort a column by row: by insertion where it is nearly sorted, as swaps leave it, or short."""
+    size, moves = rows.shape[0], 0
+    track = origins.shape[0] > 0
+    for i in range(1, size):
+        row, value = rows[i], values[i]
+        origin = origins[i] if track else 0
+        j = i
+        while j > 0 and rows[j - 1] > row:
+            rows[j], values[j] = rows[j - 1], values[j - 1]
             if track:
-                origins[j] = origin
-        if moves >= 8 * size + 64:  # far from sorted: begin again, by comparison in O(d log d)
-            order = np.argsort(rows[begin : begin + size], kind="mergesort")
-            for i in range(size):
-                work_rows[i], work_values[i] = rows[begin + order[i]], values[begin + order[i]]
-                if track:
-                    work_origins[i] = origins[begin + order[i]]
-            for i in range(size):
-                rows[begin + i], values[begin + i] = work_rows[i], work_values[i]
-                if track:
-                    origins[begin + i] = work_origins[i]
+                origins[j] = origins[j - 1]
+            j -= 1
+        rows[j], values[j] = row, value
+        if track:
+            origins[j] = origin
+        moves += i - j
+        if moves > 16 * size:
+            break
+    if moves > 16 * size:
+        order = np.argsort(rows, kind="mergesort")
+        for i in range(size):
+            work_rows[i], work_values[i] = rows[order[i]], values[order[i]]
+            if track:
+                work_origins[i] = origins[order[i]]
+        for i in range(size):
+            rows[i], values[i] = work_rows[i], work_values[i]
+            if track:
+                origins[i] = work_origins[i]

@@ -18,6 +18,9 @@ from evo.column_kernels import NOWHERE, Flags, Floats, Ints
 
 MIN_POOL = 1024
 
+FEW = 100_000
+"""Stored entries below which a selection copies them all."""
+
 
 class Columns:
     """The columns of an n × n matrix that is being edited.
@@ -61,8 +64,9 @@ class Columns:
         """Entries of each row, by number."""
         if len(self._row_sizes) < self.n:
             self._row_sizes = np.zeros(self.n, np.int64)
-            for rows in self._stretches(self._base_rows, self._pool_rows):
-                self._row_sizes += np.bincount(rows, minlength=self.n)
+            for kind, starts, lengths, step in self._stretches():
+                rows = self._base_rows if kind == "base" else self._pool_rows
+                column_kernels.count_rows(rows, starts, lengths, step, self._row_sizes)
         return self._row_sizes
 
     def column(self, number: int) -> tuple[Ints, Floats]:
@@ -74,10 +78,8 @@ class Columns:
         return self._base_rows[stretch], self._base_values[stretch]
 
     def values(self) -> Floats:
-        """Return all stored values, in no particular order."""
-        if not self._edited.any() and self.n_stored == len(self._base_values):
-            return self._base_values
-        return np.concatenate(list(self._stretches(self._base_values, self._pool_values)))
+        """Return all stored values, column by column; a copy."""
+        return self.gather(np.arange(self.n), np.arange(self.n), origins=False)[2]
 
     def holds(self, rows: Ints, columns: Ints) -> Flags:
         """Tell for each (row, column) whether it is stored."""
@@ -104,41 +106,85 @@ class Columns:
         return columns, values
 
     def columns_holding(self, *rows: int) -> Ints:
-        """Return the columns that store an entry in any of one or two rows, ascending."""
-        room = 64
+        """Return the columns that store an entry in any of one or two rows, ascending.
+
+        The base is searched for both rows in one pass, and what was found there is kept.
+        """
+        self._look_up(rows[0], rows[-1])
+        found = np.unique(np.concatenate([self._base_columns_of[row] for row in rows]))
+        found = found[~self._edited[found]]
+        edited = np.flatnonzero(self._edited)
+        for row in rows:
+            held = self.holds(np.full(len(edited), row), edited)
+            found = np.concatenate([found, edited[held]])
+        return np.unique(found)
+
+    def _look_up(self, first: int, second: int) -> None:
+        """Find where two rows occur in the base, unless that is known."""
+        if first in self._base_columns_of and second in self._base_columns_of:
+            return
+        room = 256
         while True:
-            out = np.empty(room, np.int64)
-            found = column_kernels.columns_holding(
-                self._base_rows,
-                self._base_indptr,
-                self._pool_rows,
-                self._start,
-                self._length,
-                self._edited,
-                np.flatnonzero(self._edited),
-                rows[0],
-                rows[-1],
-                out,
+            at_first, at_second = np.empty((2, room), np.int64)
+            counts = column_kernels.scan(self._base_rows, first, second, at_first, at_second)
+            if max(counts) <= room:
+                break
+            room = max(counts)
+        for row, at, count in zip((first, second), (at_first, at_second), counts, strict=True):
+            columns = np.searchsorted(self._base_indptr, at[:count], side="right") - 1
+            self._base_columns_of[row] = columns
+
+    def score_at(self, rank: int, *, signed: bool) -> float:
+        """Return the rank-th smallest, from 0, of all stored values or, unless `signed`, of their magnitudes.
+
+        By radix selection where there are many: 16 bits of the number after another, a pass for each.
+        """
+        if self.n_stored < FEW:
+            scores = self.values() if signed else np.abs(self.values())
+            return float(np.partition(scores, rank)[rank])
+        unsigned = np.dtype(f"u{self.dtype.itemsize}").type
+        n_bits = 8 * self.dtype.itemsize
+        sign = np.array([1 << (n_bits - 1)], unsigned)
+        known = np.empty(0, unsigned)
+        score = 0
+        for low in range(n_bits - 16, -1, -16):
+            counts = np.zeros(1 << 16, np.int64)
+            shift = np.array([low, 16, 0xFFFF], unsigned)
+            for kind, starts, lengths, step in self._stretches():
+                bits = (self._base_values if kind == "base" else self._pool_values).view(unsigned)
+                column_kernels.count_scores(
+                    bits, starts, lengths, sign, signed, shift, known, step, counts
+                )
+            below = np.cumsum(counts)
+            digits = int(np.searchsorted(below, rank, side="right"))
+            rank -= int(below[digits - 1]) if digits else 0
+            score = score << 16 | digits
+            known = np.array([score], unsigned)
+        if signed:  # back from the order of scores to the bits of the float
+            score = (
+                score ^ int(sign[0]) if score & int(sign[0]) else ~score & (2 * int(sign[0]) - 1)
             )
-            if found != NOWHERE:
-                return np.unique(out[:found])
-            room *= 8
+        return float(np.array([score], unsigned).view(self.dtype)[0])
 
     def count_live(self, columns: Ints, limits: Floats, signed: bool) -> int:
         """Count in some columns what a threshold lets through; `limits` has one number, or one per column."""
-        counts = np.empty(len(columns), np.int64)
-        column_kernels.count_live(
-            self._base_values,
-            self._pool_values,
-            self._start,
-            self._length,
-            self._edited,
-            columns,
-            limits,
-            signed,
-            counts,
-        )
-        return int(counts.sum())
+        edited = self._edited[columns]
+        count = 0
+        for values, chosen in ((self._base_values, ~edited), (self._pool_values, edited)):
+            some = columns[chosen]
+            of_some = limits[some] if len(limits) > 1 else limits
+            count += column_kernels.count_live(
+                values, self._start[some], self._length[some], of_some, signed
+            )
+        return count
+
+    def count_all_live(self, limit: Floats, signed: bool) -> int:
+        """Count what one threshold lets through of all that is stored."""
+        count = 0
+        for kind, starts, lengths, step in self._stretches():
+            values = self._base_values if kind == "base" else self._pool_values
+            count += step * column_kernels.count_live(values, starts, lengths, limit, signed)
+        return count
 
     # -- changing --------------------------------------------------------------------------------------------------
 
@@ -179,10 +225,7 @@ class Columns:
     def add_row(self, columns: Ints, source: int, target: int, factor: Any, scale: Any) -> None:
         """Make row target scale · (target + factor · source); `columns` are those that hold either.
 
-        Raises
-        ------
-        ValueError
-            If an entry would not be finite; nothing is changed then.
+        As for :meth:`merge`.
         """
         self._reserve(int(self._length[columns].sum()) + len(columns))
         ends = np.empty(len(columns), np.int64)
@@ -250,13 +293,12 @@ class Columns:
         """
         columns = np.arange(self.n)
         counts = np.empty(self.n, np.int64)
-        column_kernels.count_live(
+        column_writing_kernels.live_sizes(
             self._base_values,
             self._pool_values,
             self._start,
             self._length,
             self._edited,
-            columns,
             limits,
             signed,
             counts,
@@ -283,8 +325,10 @@ class Columns:
         rows = np.empty(indptr[-1], np.int32)
         values = np.empty(indptr[-1], self.dtype)
         found = np.empty(indptr[-1] if origins else 0, np.int64)
+        unmoved = np.array_equal(place_of_row, np.arange(len(place_of_row)))
+        places = np.empty(0, np.int32) if unmoved else place_of_row.astype(np.int32)
         column_writing_kernels.gather(
-            *self._base(), *self._pools(), columns, place_of_row, indptr, rows, values, found
+            *self._base(), *self._pools(), columns, places, indptr, rows, values, found
         )
         return indptr, rows, values, found
 
@@ -300,17 +344,17 @@ class Columns:
     def _places(self) -> tuple[Ints, Ints, Ints, Ints, Flags]:
         return self._base_rows, self._pool_rows, self._start, self._length, self._edited
 
-    def _stretches(self, base: Any, pool: Any) -> Iterator[Any]:
-        """Yield what is stored, of one kind: what the base still holds, then each edited column."""
+    def _stretches(self) -> Iterator[tuple[str, Ints, Ints, int]]:
+        """Yield what is stored: all of the base, less what is edited of it, and what replaced that.
+
+        Each as ``"base"`` or ``"pool"``, where stretches start, their lengths, and 1 or −1. So whatever adds up goes
+        through the base in one piece.
+        """
         edited = np.flatnonzero(self._edited)
-        if len(edited):
-            kept = np.ones(len(base), np.bool_)
-            for number in edited[edited < len(self._base_indptr) - 1]:
-                kept[self._base_indptr[number] : self._base_indptr[number + 1]] = False
-            base = base[kept]
-        yield base
-        for number in edited:
-            yield pool[self._start[number] : self._start[number] + self._length[number]]
+        of_base = edited[edited < len(self._base_indptr) - 1]
+        yield "base", np.array([0]), np.array([len(self._base_rows)]), 1
+        yield "base", self._base_indptr[of_base], np.diff(self._base_indptr)[of_base], -1
+        yield "pool", self._start[edited], self._length[edited], 1
 
     def _take_base(self, indptr: Ints, rows: Ints, values: Floats, origins: Ints) -> None:
         """Read these arrays from now on, with an empty pool."""
@@ -318,6 +362,7 @@ class Columns:
             array.flags.writeable = False  # one type for the compiled loops, whoever made them
         self._base_indptr, self._base_rows, self._base_values = indptr, rows, values
         self._base_origins = origins
+        self._base_columns_of: dict[int, Ints] = {}  # of rows looked up so far
         self._used = 0
         self._pool_rows = np.empty(MIN_POOL, rows.dtype)
         self._pool_values = np.empty(MIN_POOL, values.dtype)

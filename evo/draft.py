@@ -25,7 +25,7 @@ from evo.column_kernels import NOWHERE
 from evo.columns import Columns
 from evo.genome import FloatArray, Genome, Role, assemble_columns
 from evo.numbering import Numbering
-from graphops.validation import check_indices, check_order, check_two_indices
+from graphops.validation import check_fraction, check_indices, check_order, check_two_indices
 
 Ints = NDArray[np.integer[Any]]
 
@@ -79,7 +79,11 @@ class Draft:
         if self._limit is None:
             return self.n_stored
         if self._n_live is None:
-            self._n_live = self._count_live(np.arange(self._columns.n))
+            limits = self._limits()
+            if len(limits) > 1:
+                self._n_live = self._count_live(np.arange(self._columns.n))
+            else:
+                self._n_live = self._columns.count_all_live(limits, self._signed)
         return self._n_live
 
     @property
@@ -121,10 +125,13 @@ class Draft:
         indptr, rows, values, _ = self._write(origins=False)
         return assemble_columns(indptr, rows, values)
 
-    @property
-    def values(self) -> FloatArray:
-        """All stored weights, in no particular order; not to be written to."""
-        return self._columns.values()
+    def quantile_limit(self, quantile: float) -> float:
+        """Return the threshold that leaves the lowest share `quantile` behind: :func:`graphops.quantile_limit`."""
+        left = round(check_fraction("quantile", quantile) * self.n_stored)
+        if self.n_stored == 0:
+            return 0.0
+        score = self._columns.score_at(max(left - 1, 0), signed=self._signed)
+        return score if left else float(np.nextafter(self.dtype.type(score), -np.inf))
 
     def column_sizes(self) -> Ints:
         """Return the number of stored entries of each column (in-degree), shape (n,)."""
@@ -224,13 +231,7 @@ class Draft:
             self._columns.add_row(columns, from_row, to_row, k, rescale)
 
     def assign(self, sources: ArrayLike, targets: ArrayLike, values: ArrayLike) -> None:
-        """Give entries a value, creating those that are not stored (operator N).
-
-        Raises
-        ------
-        IndexError, ValueError
-            If a place is out of range or named twice, lengths differ, or a value is not finite.
-        """
+        """Give entries, each named once, a value, creating those that are not stored (operator N)."""
         at_sources = check_indices("sources", sources, self.n_nodes)
         at_targets = check_indices("targets", targets, self.n_nodes)
         with np.errstate(over="ignore"):
@@ -264,13 +265,7 @@ class Draft:
             self._columns.clear_row(row, columns)
 
     def set_limit(self, limit: float | FloatArray | None) -> None:
-        """Set the threshold A; what does not pass it sleeps but stays stored (operator A).
-
-        Parameters
-        ----------
-        limit : float, ndarray of shape (n,) or None
-            One number, one per position, or None to let every stored entry through.
-        """
+        """Set the threshold A, one number or one per position; what does not pass sleeps but stays stored (A)."""
         if isinstance(limit, np.ndarray):
             if limit.shape != (self.n_nodes,):
                 raise ValueError(

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import graphops
 from evo.draft import Draft
 from evo.genome import FloatArray, Genome, Role
 from evo.growth import gradient_edges, propose_random_edges, random_edges
@@ -92,7 +91,7 @@ def propose_threshold(draft: Draft, proposing: Proposing) -> Parameters | None:
 
 def threshold_at_quantile(draft: Draft, quantile: float, *, drop: bool) -> Parameters | None:
     """Return the parameters of A that let the lowest share `quantile` of the stored entries sleep."""
-    limit = float(graphops.quantile_of_values(draft.values, quantile, draft.threshold_mode))
+    limit = draft.quantile_limit(quantile)
     same = not isinstance(draft.limit, np.ndarray) and limit == draft.limit
     if same and not drop:
         return None

@@ -38,13 +38,7 @@ from graphops.order import (
     strongly_connected,
     useful_edges,
 )
-from graphops.thresholding import (
-    keep_limit,
-    quantile_limit,
-    quantile_of_values,
-    threshold,
-    threshold_mask,
-)
+from graphops.thresholding import keep_limit, quantile_limit, threshold, threshold_mask
 from graphops.validation import Matrix, Mode
 
 __all__ = [
@@ -70,7 +64,6 @@ __all__ = [
     "needed_nodes",
     "permutation_sign",
     "quantile_limit",
-    "quantile_of_values",
     "reorder",
     "slogdet",
     "strongly_connected",

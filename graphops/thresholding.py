@@ -161,36 +161,6 @@ def quantile_limit(W: Matrix, quantile: float, mode: Mode = "magnitude") -> floa
     return _limit_for(scores, len(scores) - round(share * len(scores)))
 
 
-def quantile_of_values(values: FloatArray, quantile: float, mode: Mode = "magnitude") -> float:
-    """Return :func:`quantile_limit` of entries that are given by themselves, zeros among them.
-
-    Parameters
-    ----------
-    values : ndarray of float
-        All stored entries, in any order.
-    quantile, mode
-        As for :func:`quantile_limit`.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for :func:`quantile_limit`.
-
-    Examples
-    --------
-    >>> quantile_of_values(np.array([0.1, -0.5, 0.25, 0.75]), 0.25)
-    0.1
-    """
-    check_choice("mode", mode, MODES)
-    scores = np.abs(values) if mode == "magnitude" else values
-    share = check_fraction("quantile", quantile)
-    return _limit_for(scores, len(scores) - round(share * len(scores)))
-
-
 def _let_through(W: Matrix, limit: ArrayLike, mode: Mode) -> BoolArray:
     check_choice("mode", mode, MODES)
     given = np.asarray(limit)

@@ -39,7 +39,9 @@ def test_an_operator_replays_whatever_the_threshold(genome, code):
     for seed in range(8):
         draft = Draft(genome)
         parameters = OPERATORS[code].propose(draft, proposing(seed))
-        assert parameters is not None
+        if parameters is None:
+            assert OPERATORS[code].preserves
+            continue
         operation = apply_operation(draft, code, parameters)
         child = draft.freeze()
         assert replay([(code, json.loads(json.dumps(parameters)))], genome).equals(child)
