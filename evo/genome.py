@@ -284,6 +284,9 @@ def _check(genome: Genome) -> None:
     for name, dtype in _DTYPES.items():
         if getattr(genome, name).dtype != dtype:
             raise ValueError(f"{name} must be {dtype.__name__}; got {getattr(genome, name).dtype}")
+    for name in ("indptr", "indices"):
+        if getattr(genome, name).ndim != 1:
+            raise ValueError(f"{name} must be a vector; got shape {getattr(genome, name).shape}")
     for name, length in (("values", nnz), ("ids", n)):
         if getattr(genome, name).shape != (length,):
             raise ValueError(f"{name} must be a vector; got shape {getattr(genome, name).shape}")
