@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from evo.draft import Draft
 from evo.genome import FloatArray, Role
-from evo.operation import TRIES, Parameters, Proposing, listeners, speakers
+from evo.operation import TRIES, Parameters, Proposing
 
 
 def propose_random_edges(draft: Draft, proposing: Proposing) -> Parameters | None:
@@ -58,7 +58,7 @@ def _free_places(
         sources, targets = rng.integers(n, size=(2, 4 * n_wanted + 16))
         roles = draft.role(sources)
         acts = (sources < targets) | (roles == Role.INPUT) | (draft.ticks > 1)
-        acts &= np.isin(roles, speakers(draft)) & np.isin(draft.role(targets), listeners())
+        acts &= (draft.role(targets) != Role.INPUT) & ((roles != Role.OUTPUT) | (draft.ticks > 1))
         sources, targets = sources[acts], targets[acts]
         new = ~draft.holds(sources, targets)
         keys = np.concatenate([free, targets[new] * n + sources[new]])

@@ -128,7 +128,7 @@ def tables() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="What to measure: cnn.")],
+    name: Annotated[str, typer.Argument(help="What to measure: cnn or mutation.")],
     batch: Annotated[
         str | None, typer.Option(help="Batch sizes, such as 32,64. [default: 32,64,128]")
     ] = None,

@@ -12,6 +12,7 @@ from evo.store import write_tables
 from experiments.benchmarks.cnn import bench_cnn
 from experiments.benchmarks.errors import BenchmarkError
 from experiments.benchmarks.machine import busy
+from experiments.benchmarks.mutation import bench_mutation
 from experiments.benchmarks.result import BenchResult
 from experiments.benchmarks.settings import BenchOptions
 from experiments.environment import environment
@@ -41,8 +42,14 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "cnn": Benchmark(
         "convolutional networks beside PyTorch: training and inference", ("torch",), bench_cnn
     ),
+    "mutation": Benchmark(
+        "edit sessions beside neat-python, SciPy and networkx", ("neat-python",), bench_mutation
+    ),
 }
 """Every benchmark, by name."""
+
+MODULE_OF = {"neat-python": "neat"}
+"""Where a package's module has another name."""
 
 
 def run_benchmark(
@@ -81,7 +88,7 @@ def run_benchmark(
         raise SettingsError(f"unknown benchmark {name!r}; known: {', '.join(BENCHMARKS)}")
     benchmark = BENCHMARKS[name]
     for peer in benchmark.peers:
-        if importlib.util.find_spec(peer) is None:
+        if importlib.util.find_spec(MODULE_OF.get(peer, peer)) is None:
             raise BenchmarkError(
                 f'{name} compares with {peer}, which is not installed: pip install -e ".[bench]"'
             )

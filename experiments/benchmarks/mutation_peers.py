@@ -1,0 +1,161 @@
+"""Peers of the mutation bench: neat-python's genome, SciPy's triple product, networkx' graph."""
+
+import tempfile
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from scipy import sparse
+
+from evo.genome import Genome
+from evo.store import write_text
+
+NEAT_SETTINGS = """
+[NEAT]
+fitness_criterion = max
+fitness_threshold = 1
+no_fitness_termination = True
+pop_size = 2
+reset_on_extinction = False
+[DefaultGenome]
+{attributes}
+compatibility_disjoint_coefficient = 1.0
+compatibility_weight_coefficient = 0.5
+conn_add_prob = 0.5
+conn_delete_prob = 0.5
+enabled_default = True
+enabled_mutate_rate = 0.01
+feed_forward = False
+initial_connection = unconnected
+node_add_prob = 0.2
+node_delete_prob = 0.2
+num_hidden = {hidden}
+num_inputs = {inputs}
+num_outputs = {outputs}
+[DefaultSpeciesSet]
+compatibility_threshold = 3.0
+[DefaultStagnation]
+[DefaultReproduction]
+"""
+"""The rates of neat-python's XOR example; what mutates is weights, biases, connections and nodes."""
+
+
+def neat_child(genome: Genome) -> Callable[[], object]:
+    """Return what makes a mutated genome in neat-python, from one of the same nodes and edges.
+
+    As its reproduction does: crossover, here of a parent with itself, copies the genes, and the child mutates.
+    """
+    neat = import_module("neat")
+    config = _neat_config(neat, genome)
+    parent = neat.DefaultGenome(0)
+    parent.fitness = 0.0
+    names = _neat_names(genome)
+    for name in names[names >= 0]:
+        parent.nodes[int(name)] = parent.create_node(config, int(name))
+    targets = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
+    edges = zip(genome.indices, targets, genome.values, strict=True)
+    for number, (source, target, weight) in enumerate(edges):
+        key = (int(names[source]), int(names[target]))
+        gene = parent.create_connection(config, *key, innovation=number + 1)
+        gene.weight = float(weight)
+        parent.connections[key] = gene
+    tracker = import_module("neat.innovation").InnovationTracker(genome.n_stored + 1)
+    config.innovation_tracker = tracker
+    random.seed(0)  # neat-python draws from the global generator; nothing of ours does
+
+    def make() -> object:
+        child = neat.DefaultGenome(1)
+        child.configure_crossover(parent, parent, config)
+        child.mutate(config)
+        return child
+
+    return make
+
+
+def _neat_names(genome: Genome) -> np.ndarray:
+    """Name nodes as neat-python does: inputs −1, −2, …; outputs 0, 1, …; then hidden nodes."""
+    names = np.zeros(genome.n_nodes, np.int64)
+    names[genome.inputs] = -1 - np.arange(len(genome.inputs))
+    names[genome.outputs] = np.arange(len(genome.outputs))
+    hidden = np.setdiff1d(np.arange(genome.n_nodes), np.r_[genome.inputs, genome.outputs])
+    names[hidden] = len(genome.outputs) + np.arange(len(hidden))
+    return names
+
+
+def _neat_config(neat: Any, genome: Genome) -> Any:
+    """Write neat-python's settings to a file, the only form that it takes, and read them."""
+    lines = []
+    for what, power, rate, replace in (
+        ("bias", 0.5, 0.7, 0.1),
+        ("response", 0.0, 0.0, 0.0),
+        ("weight", 0.5, 0.8, 0.1),
+    ):
+        lines += [
+            f"{what}_init_mean = {1.0 if what == 'response' else 0.0}",
+            f"{what}_init_stdev = {0.0 if what == 'response' else 1.0}",
+            f"{what}_init_type = gaussian",
+            f"{what}_max_value = 30.0",
+            f"{what}_min_value = -30.0",
+            f"{what}_mutate_power = {power}",
+            f"{what}_mutate_rate = {rate}",
+            f"{what}_replace_rate = {replace}",
+        ]
+    for what, value in (("activation", "tanh"), ("aggregation", "sum")):
+        lines += [
+            f"{what}_default = {value}",
+            f"{what}_mutate_rate = 0.0",
+            f"{what}_options = {value}",
+        ]
+    inputs, outputs = len(genome.inputs), len(genome.outputs)
+    text = NEAT_SETTINGS.format(
+        attributes="\n".join(lines),
+        inputs=inputs,
+        outputs=outputs,
+        hidden=genome.n_nodes - inputs - outputs,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "neat.ini"
+        write_text(path, text)
+        parts = (neat.DefaultGenome, neat.DefaultReproduction, neat.DefaultSpeciesSet)
+        return neat.Config(*parts, neat.DefaultStagnation, str(path)).genome_config
+
+
+def scipy_product(genome: Genome) -> Callable[[], object]:
+    """Return SciPy's way to rewrite a matrix: L @ W @ R with a row and a column operation each."""
+    n = genome.n_nodes
+    W = genome.weights.tocsr()
+    left, right = (sparse.identity(n, dtype=W.dtype, format="lil") for _ in range(2))
+    left[1, 0] = right[0, 1] = 0.5
+    L, R = left.tocsr(), right.tocsr()
+    return lambda: L @ W @ R
+
+
+def networkx_children(genome: Genome, a: int, b: int) -> dict[str, Callable[[], object]]:
+    """Return what makes a rewritten copy of a DiGraph: columns a and b swapped, or row a added to row b."""
+    parent = nx.DiGraph()
+    parent.add_nodes_from(range(genome.n_nodes))
+    targets = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
+    parent.add_weighted_edges_from(
+        zip(genome.indices.tolist(), targets.tolist(), genome.values.tolist(), strict=True)
+    )
+
+    def swap_columns() -> object:
+        graph = parent.copy()
+        heard = [[(s, graph[s][j]["weight"]) for s in graph.predecessors(j)] for j in (a, b)]
+        for j, old in zip((a, b), heard, strict=True):
+            graph.remove_edges_from([(s, j) for s, _ in old])
+        for j, new in zip((b, a), heard, strict=True):
+            graph.add_weighted_edges_from([(s, j, w) for s, w in new])
+        return graph
+
+    def add_row() -> object:
+        graph = parent.copy()
+        for target, data in list(graph[a].items()):
+            old = graph[b][target]["weight"] if graph.has_edge(b, target) else 0.0
+            graph.add_edge(b, target, weight=old + 1e-3 * data["weight"])
+        return graph
+
+    return {"swap columns": swap_columns, "add row": add_row}
