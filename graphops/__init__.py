@@ -8,6 +8,8 @@ learn or evolve.
 :mod:`graphops.thresholding`    which stored entries are edges: operator A
 :mod:`graphops.determinant`     sign and logarithm of the determinant, by LU and from the cycles
 :mod:`graphops.order`           index order as evaluation order: which edges act, how deep nodes lie
+:mod:`graphops.spectrum`        the spectral radius
+:mod:`graphops.statistics`      degrees, cycles and paths in numbers
 :mod:`graphops.initial`         starting matrices
 :mod:`graphops.validation`      what is accepted
 ==============================  ====================================================================
@@ -38,34 +40,52 @@ from graphops.order import (
     strongly_connected,
     useful_edges,
 )
+from graphops.spectrum import spectral_radius
+from graphops.statistics import (
+    CycleStatistics,
+    DegreeStatistics,
+    PathStatistics,
+    cycle_statistics,
+    degree_statistics,
+    hops,
+    path_statistics,
+)
 from graphops.thresholding import keep_limit, quantile_limit, threshold, threshold_mask
 from graphops.validation import Matrix, Mode
 
 __all__ = [
     "EXAMPLE_MATRIX",
+    "CycleStatistics",
+    "DegreeStatistics",
     "GrowthParameter",
     "Matrix",
     "Mode",
+    "PathStatistics",
     "SignedLogDeterminant",
     "add_column",
     "add_row",
     "assign",
+    "cycle_statistics",
+    "degree_statistics",
     "determinant_by_cycles",
     "empty",
     "erdos_renyi_density",
     "evaluation_layers",
     "feedforward",
     "growth_parameter",
+    "hops",
     "identity_minus",
     "immediate_mask",
     "keep_limit",
     "layered",
     "mason_determinant",
     "needed_nodes",
+    "path_statistics",
     "permutation_sign",
     "quantile_limit",
     "reorder",
     "slogdet",
+    "spectral_radius",
     "strongly_connected",
     "swap_columns",
     "swap_rows",
