@@ -10,7 +10,8 @@ learn or evolve.
 :mod:`graphops.order`           index order as evaluation order: which edges act, how deep nodes lie
 :mod:`graphops.spectrum`        the spectral radius
 :mod:`graphops.statistics`      degrees, cycles and paths in numbers
-:mod:`graphops.initial`         starting matrices
+:mod:`graphops.initial`         starting matrices: layers, the seed's own
+:mod:`graphops.wiring`          starting matrices: random networks without layers
 :mod:`graphops.validation`      what is accepted
 ==============================  ====================================================================
 """
@@ -29,7 +30,6 @@ from graphops.initial import (
     GrowthParameter,
     empty,
     erdos_renyi_density,
-    feedforward,
     growth_parameter,
     layered,
 )
@@ -52,6 +52,7 @@ from graphops.statistics import (
 )
 from graphops.thresholding import keep_limit, quantile_limit, threshold, threshold_mask
 from graphops.validation import Matrix, Mode
+from graphops.wiring import dense, direct, feedforward, recurrent, small_world
 
 __all__ = [
     "EXAMPLE_MATRIX",
@@ -67,7 +68,9 @@ __all__ = [
     "assign",
     "cycle_statistics",
     "degree_statistics",
+    "dense",
     "determinant_by_cycles",
+    "direct",
     "empty",
     "erdos_renyi_density",
     "evaluation_layers",
@@ -83,8 +86,10 @@ __all__ = [
     "path_statistics",
     "permutation_sign",
     "quantile_limit",
+    "recurrent",
     "reorder",
     "slogdet",
+    "small_world",
     "spectral_radius",
     "strongly_connected",
     "swap_columns",
