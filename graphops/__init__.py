@@ -12,10 +12,12 @@ learn or evolve.
 :mod:`graphops.statistics`      degrees, cycles and paths in numbers
 :mod:`graphops.initial`         starting matrices: layers, the seed's own
 :mod:`graphops.wiring`          starting matrices: random networks without layers
+:mod:`graphops.convert`         to and from networkx and tables of edges
 :mod:`graphops.validation`      what is accepted
 ==============================  ====================================================================
 """
 
+from graphops.convert import from_edge_list, from_networkx, to_edge_list, to_networkx
 from graphops.determinant import (
     SignedLogDeterminant,
     determinant_by_cycles,
@@ -75,6 +77,8 @@ __all__ = [
     "erdos_renyi_density",
     "evaluation_layers",
     "feedforward",
+    "from_edge_list",
+    "from_networkx",
     "growth_parameter",
     "hops",
     "identity_minus",
@@ -96,5 +100,7 @@ __all__ = [
     "swap_rows",
     "threshold",
     "threshold_mask",
+    "to_edge_list",
+    "to_networkx",
     "useful_edges",
 ]
