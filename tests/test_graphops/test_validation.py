@@ -32,6 +32,13 @@ ON_SQUARE_MATRICES = {
     "needed_nodes": lambda W: graphops.needed_nodes(W, [0], [1], 1),
     "evaluation_layers": graphops.evaluation_layers,
     "strongly_connected": graphops.strongly_connected,
+    "spectral_radius": graphops.spectral_radius,
+    "degree_statistics": graphops.degree_statistics,
+    "cycle_statistics": graphops.cycle_statistics,
+    "path_statistics": lambda W: graphops.path_statistics(W, [0], [1]),
+    "hops": lambda W: graphops.hops(W, [0], [1]),
+    "to_networkx": graphops.to_networkx,
+    "to_edge_list": graphops.to_edge_list,
 }
 EVERY_FUNCTION = ON_ANY_MATRIX | ON_SQUARE_MATRICES
 
