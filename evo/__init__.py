@@ -10,7 +10,16 @@ from evo.evolution import Evolution, EvolutionSettings, Generation
 from evo.fitness import FITNESSES, Fitness
 from evo.founders import FounderSettings, found
 from evo.genome import Genome, Role
+from evo.graph_files import (
+    from_graphml,
+    from_json,
+    load_graph,
+    save_graph,
+    to_graphml,
+    to_json,
+)
 from evo.individual import Individual, Job, Task, raise_individual
+from evo.interop import from_networkx, to_networkx
 from evo.operators import OPERATORS, Operation, Operator, replay
 from evo.phenotype import Phenotype
 from evo.policies import POLICIES, PolicySettings
@@ -45,8 +54,16 @@ __all__ = [
     "SettingsError",
     "Task",
     "found",
+    "from_graphml",
+    "from_json",
+    "from_networkx",
     "load_genomes",
+    "load_graph",
     "load_network",
     "raise_individual",
     "replay",
+    "save_graph",
+    "to_graphml",
+    "to_json",
+    "to_networkx",
 ]

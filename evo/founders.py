@@ -2,7 +2,9 @@
 
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel, Field
+from scipy import sparse
 
 import graphops
 from evo.genome import Genome
@@ -12,13 +14,18 @@ from evo.seeding import Purpose, generator
 class FounderSettings(BaseModel, frozen=True, extra="forbid"):
     """What the networks of the first generation look like."""
 
-    graph: Literal["feedforward", "layered"] = Field(
+    graph: Literal["feedforward", "layered", "recurrent", "small_world", "direct"] = Field(
         "feedforward",
-        description="feedforward: any node may speak to any later one; layered: inputs, one hidden layer, outputs",
+        description="feedforward: any node may speak to any later one; layered: inputs, one hidden layer, outputs; "
+        "recurrent: any node may speak to any (needs ticks = 2 to differ); small_world: nodes listen to those just "
+        "before them, and to a few from far away; direct: outputs listen to inputs, hidden nodes wait for edges",
     )
     hidden: int = Field(32, ge=0, description="hidden nodes")
     density: float = Field(
         0.2, gt=0, le=1, description="share of the possible places that hold an edge"
+    )
+    rewiring: float = Field(
+        0.1, ge=0, le=1, description="small_world: share of the edges that come from far away"
     )
     activation: Literal["sigmoid", "tanh", "relu", "leaky_relu"] = Field(
         "tanh", description="activation of hidden nodes"
@@ -46,20 +53,12 @@ def found(
     list of Genome
         In float32, without threshold: every stored entry is an edge until operator A says otherwise.
     """
-    scale: Literal["he", "glorot"] = "he" if "relu" in settings.activation else "glorot"
     genomes = []
     for k in range(n_founders):
         rng = generator(seed, Purpose.FOUNDERS, 0, k)
-        if settings.graph == "layered" and settings.hidden:
-            sizes = (n_inputs, settings.hidden, n_outputs)
-            matrix = graphops.layered(sizes, settings.density, rng=rng, scale=scale)
-        else:
-            matrix = graphops.feedforward(
-                n_inputs, settings.hidden, n_outputs, settings.density, rng=rng, scale=scale
-            )
         genomes.append(
             Genome.from_matrix(
-                matrix,
+                _draw(settings, n_inputs, n_outputs, rng),
                 n_inputs=n_inputs,
                 n_outputs=n_outputs,
                 activation=settings.activation,
@@ -67,3 +66,28 @@ def found(
             )
         )
     return genomes
+
+
+def _draw(
+    settings: FounderSettings, n_inputs: int, n_outputs: int, rng: np.random.Generator
+) -> sparse.csc_array:
+    scale: Literal["he", "glorot"] = "he" if "relu" in settings.activation else "glorot"
+    sizes, density = (n_inputs, settings.hidden, n_outputs), settings.density
+    if settings.graph == "layered" and settings.hidden:
+        return graphops.layered(sizes, density, rng=rng, scale=scale)
+    if settings.graph == "recurrent":
+        return graphops.recurrent(*sizes, density, rng=rng, scale=scale)
+    if settings.graph == "small_world":
+        degree = _degree(n_inputs, sum(sizes), density)
+        return graphops.small_world(*sizes, degree, settings.rewiring, rng=rng, scale=scale)
+    if settings.graph == "direct":
+        return graphops.direct(*sizes, density, rng=rng, scale=scale)
+    return graphops.feedforward(*sizes, density, rng=rng, scale=scale)
+
+
+def _degree(n_inputs: int, n_nodes: int, density: float) -> int:
+    """Return the degree of a small world that comes nearest to a density: node j can hear at most j others."""
+    degrees, places = np.arange(1, n_nodes), np.arange(n_inputs, n_nodes)
+    further = np.cumsum(np.bincount(places, minlength=n_nodes)[::-1])[::-1]  # places >= degree
+    edges = np.cumsum(further[1:])
+    return int(degrees[np.abs(edges - density * places.sum()).argmin()])

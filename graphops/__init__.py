@@ -8,11 +8,16 @@ learn or evolve.
 :mod:`graphops.thresholding`    which stored entries are edges: operator A
 :mod:`graphops.determinant`     sign and logarithm of the determinant, by LU and from the cycles
 :mod:`graphops.order`           index order as evaluation order: which edges act, how deep nodes lie
-:mod:`graphops.initial`         starting matrices
+:mod:`graphops.spectrum`        the spectral radius
+:mod:`graphops.statistics`      degrees, cycles and paths in numbers
+:mod:`graphops.initial`         starting matrices: layers, the seed's own
+:mod:`graphops.wiring`          starting matrices: random networks without layers
+:mod:`graphops.convert`         to and from networkx and tables of edges
 :mod:`graphops.validation`      what is accepted
 ==============================  ====================================================================
 """
 
+from graphops.convert import from_edge_list, from_networkx, to_edge_list, to_networkx
 from graphops.determinant import (
     SignedLogDeterminant,
     determinant_by_cycles,
@@ -27,7 +32,6 @@ from graphops.initial import (
     GrowthParameter,
     empty,
     erdos_renyi_density,
-    feedforward,
     growth_parameter,
     layered,
 )
@@ -38,38 +42,65 @@ from graphops.order import (
     strongly_connected,
     useful_edges,
 )
+from graphops.spectrum import spectral_radius
+from graphops.statistics import (
+    CycleStatistics,
+    DegreeStatistics,
+    PathStatistics,
+    cycle_statistics,
+    degree_statistics,
+    hops,
+    path_statistics,
+)
 from graphops.thresholding import keep_limit, quantile_limit, threshold, threshold_mask
 from graphops.validation import Matrix, Mode
+from graphops.wiring import dense, direct, feedforward, recurrent, small_world
 
 __all__ = [
     "EXAMPLE_MATRIX",
+    "CycleStatistics",
+    "DegreeStatistics",
     "GrowthParameter",
     "Matrix",
     "Mode",
+    "PathStatistics",
     "SignedLogDeterminant",
     "add_column",
     "add_row",
     "assign",
+    "cycle_statistics",
+    "degree_statistics",
+    "dense",
     "determinant_by_cycles",
+    "direct",
     "empty",
     "erdos_renyi_density",
     "evaluation_layers",
     "feedforward",
+    "from_edge_list",
+    "from_networkx",
     "growth_parameter",
+    "hops",
     "identity_minus",
     "immediate_mask",
     "keep_limit",
     "layered",
     "mason_determinant",
     "needed_nodes",
+    "path_statistics",
     "permutation_sign",
     "quantile_limit",
+    "recurrent",
     "reorder",
     "slogdet",
+    "small_world",
+    "spectral_radius",
     "strongly_connected",
     "swap_columns",
     "swap_rows",
     "threshold",
     "threshold_mask",
+    "to_edge_list",
+    "to_networkx",
     "useful_edges",
 ]

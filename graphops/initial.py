@@ -1,9 +1,11 @@
-"""Starting matrices: who listens to whom at the beginning, and with which weights.
+"""Starting matrices: layers, the empty network, and what the seed document gives.
 
-The number of edges is exact: ``round(density · places)``, but at least one for every node that is
-no input. Each such node is dealt one edge from a source drawn uniformly; the others are drawn
-uniformly, without replacement, from the places left. Places are numbered rather than listed, so
-time and memory are O(edges·log edges + nodes), and an edge cannot be drawn twice.
+Random networks without layers are in :mod:`graphops.wiring`.
+
+Where a density is given, the number of edges is exact: ``round(density · places)``, but at least one
+for every node that hears any. Each such node is dealt one edge from a source drawn uniformly; the
+others are drawn uniformly, without replacement, from the places left. Time and memory are
+O(edges·log edges + nodes), however many places there are.
 
 Weights are normal with mean 0 and variance 2/fan-in (``he``: K. He et al. 2015, equation 10) or
 1/fan-in (``glorot``: the form for equal fan-in and fan-out in X. Glorot and Y. Bengio 2010,
@@ -12,13 +14,13 @@ equation 12), where fan-in is the number of edges that the target really has.
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from graphops import _stored
+from graphops._draws import Scale, draw_sources, weighted
 from graphops.validation import (
     check_choice,
     check_fraction,
@@ -26,8 +28,6 @@ from graphops.validation import (
     check_integer,
     check_number,
 )
-
-Scale = Literal["he", "glorot"]
 
 EXAMPLE_MATRIX: NDArray[np.float32] = np.array(
     [
@@ -131,68 +131,11 @@ def layered(
 
     lengths, rows, first = [np.zeros(counts[0], dtype=np.intp)], [], 0
     for n_in, n_out, share in zip(counts, counts[1:], densities, strict=False):
-        fan_ins, sources = _draw_sources(np.full(n_out, n_in), share, rng)
+        fan_ins, sources = draw_sources(np.full(n_out, n_in), share, rng)
         lengths.append(fan_ins)
         rows.append(first + sources)
         first += n_in
-    return _weighted(np.concatenate(lengths), np.concatenate(rows), scale, rng)
-
-
-def feedforward(
-    n_inputs: int,
-    n_hidden: int,
-    n_outputs: int,
-    density: float,
-    *,
-    rng: np.random.Generator,
-    scale: Scale = "he",
-) -> sparse.csc_array:
-    """Return a random acyclic network: inputs, then hidden nodes, then outputs, in index order.
-
-    Every place (i, j) with i < j and j no input can hold an edge - from an output to a later
-    output, too.
-
-    Parameters
-    ----------
-    n_inputs, n_hidden, n_outputs : int
-        At least 1, 0 and 1.
-    density : float
-        The share of these places that hold an edge, from 0 to 1.
-    rng : numpy.random.Generator
-    scale : {"he", "glorot"}
-        Variance of the weights, see the module's head.
-
-    Returns
-    -------
-    csc_array of float32, shape (n, n), n = n_inputs + n_hidden + n_outputs
-        ``max(round(density · places), n_hidden + n_outputs)`` edges, at least one into each hidden
-        node and output.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-
-    Notes
-    -----
-    O(edges·log edges + n), though there are O(n²) places.
-
-    Examples
-    --------
-    >>> W = feedforward(3, 4, 2, 0.5, rng=np.random.default_rng(0))
-    >>> W.shape, W.nnz
-    ((9, 9), 16)
-    """
-    n_inputs = check_integer("n_inputs", n_inputs, at_least=1)
-    n_hidden = check_integer("n_hidden", n_hidden, at_least=0)
-    n_outputs = check_integer("n_outputs", n_outputs, at_least=1)
-    density = check_fraction("density", density)
-    rng = check_generator("rng", rng)
-    check_choice("scale", scale, get_args(Scale))
-    targets = np.arange(n_inputs, n_inputs + n_hidden + n_outputs)
-    fan_ins, sources = _draw_sources(targets, density, rng)  # node j can hear the j nodes before it
-    lengths = np.concatenate([np.zeros(n_inputs, dtype=np.intp), fan_ins])
-    return _weighted(lengths, sources, scale, rng)
+    return weighted(np.concatenate(lengths), np.concatenate(rows), scale, rng)
 
 
 def erdos_renyi_density(n_in: int, n_out: int, epsilon: float) -> float:
@@ -282,47 +225,3 @@ def growth_parameter(a: float, n: int) -> GrowthParameter:
     varying = math.fsum(math.log(3 - 1.5 * 0.5**k) for k in range(n_varying))
     log_abs = math.log(abs(a)) + varying + (n - n_varying) * math.log(3)
     return GrowthParameter(math.copysign(1.0, a), log_abs)
-
-
-def _draw_sources(
-    n_candidates: NDArray[np.intp], density: float, rng: np.random.Generator
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Draw edges into targets, the t-th of which can choose among ``n_candidates[t]`` sources.
-
-    Returns the number of edges of each target, and the chosen candidates, target after target,
-    ascending.
-    """
-    ends = np.cumsum(n_candidates)
-    starts = ends - n_candidates
-    n_places, n_targets = int(ends[-1]), len(ends)
-    n_edges = max(round(density * n_places), n_targets)
-    dealt = starts + rng.integers(n_candidates)
-    others = _distinct(n_places - n_targets, n_edges - n_targets, rng)
-    # The m-th place not dealt lies behind all dealt places t with dealt[t] - t <= m.
-    others += np.searchsorted(dealt - np.arange(n_targets), others, side="right")
-    places = np.sort(np.concatenate([dealt, others]))
-    targets = np.searchsorted(ends, places, side="right")
-    return np.bincount(targets, minlength=n_targets), places - starts[targets]
-
-
-def _distinct(n: int, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Draw `count` different numbers below n, ascending, every set of them equally likely."""
-    if 2 * count > n:
-        drawn = np.ones(n, dtype=np.bool_)
-        drawn[_distinct(n, n - count, rng)] = False
-        return np.flatnonzero(drawn)
-    numbers = np.zeros(0, dtype=np.intp)
-    while len(numbers) < count:
-        more = rng.integers(n, size=count - len(numbers))
-        numbers = _stored.distinct(np.concatenate([numbers, more]))
-    return numbers
-
-
-def _weighted(
-    lengths: NDArray[np.intp], rows: NDArray[np.intp], scale: Scale, rng: np.random.Generator
-) -> sparse.csc_array:
-    """Assemble the matrix from the edges of each column, and draw their weights."""
-    gain = 2.0 if scale == "he" else 1.0
-    deviations = np.sqrt(gain / np.repeat(lengths, lengths)).astype(np.float32)
-    weights: Any = rng.standard_normal(len(rows), dtype=np.float32) * deviations
-    return _stored.assemble(_stored.pointers(lengths), rows, weights, (len(lengths),) * 2)

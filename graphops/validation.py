@@ -160,9 +160,13 @@ def check_number(name: str, value: Any) -> float:
         value, (int, float, np.integer, np.floating)
     ):
         raise TypeError(f"{name} must be a real number; received {value!r}")
-    if not np.isfinite(value):
-        raise ValueError(f"{name} must be finite; received {value}")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond all floats
+        number = np.inf
+    if not np.isfinite(number):
+        raise ValueError(f"{name} must be finite; received {number}")
+    return number
 
 
 def check_fraction(name: str, value: Any) -> float:

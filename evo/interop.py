@@ -1,0 +1,320 @@
+"""Genomes as graphs of networkx, for other programs to read, and back bit for bit; :mod:`evo.graph_files` writes them.
+
+A node of the graph is named by the stable id of the genome's node. What a genome consists of stands in attributes:
+
+========= ============================================================================================================
+of nodes  ``position`` (its place in the order of evaluation), ``role`` (input, hidden, output), ``activation`` (its
+          name), ``bias``, and ``threshold`` where each node has its own
+of edges  ``weight``; every stored entry is an edge of the graph, dormant ones and zeros too
+of graphs ``dtype`` (float32, float64), ``ticks``, ``threshold_mode``; ``threshold`` where there is one for all, and
+          ``threshold_dtype`` where each node has its own
+========= ============================================================================================================
+
+Numbers become Python floats, which hold both types exactly. On the way back everything has a default, so that any
+directed graph makes a genome, and what is wrong is a ``ValueError`` that names attribute, rule and value. A table of
+edges of a genome is ``graphops.to_edge_list(genome.weights)``.
+"""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, cast
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+import graphops
+from evo.activations import ACTIVATIONS, activation_code
+from evo.genome import FloatArray, Genome, Role, ThresholdMode
+
+ROLES = {role.name.lower(): role for role in Role}
+_DTYPES = ("float32", "float64")
+_INT64 = np.iinfo(np.int64)
+
+
+def to_networkx(genome: Genome) -> nx.DiGraph:
+    """Return a genome as a directed graph, with the attributes that the module's head lists.
+
+    Examples
+    --------
+    >>> genome = Genome.from_matrix([[0, 0.5], [0, 0]], n_inputs=1, n_outputs=1)
+    >>> graph = to_networkx(genome)
+    >>> graph.nodes[1]
+    {'position': 1, 'role': 'output', 'activation': 'identity', 'bias': 0.0}
+    >>> graph.edges[0, 1]
+    {'weight': 0.5}
+    """
+    graph = nx.DiGraph(
+        dtype=genome.values.dtype.name,
+        ticks=int(genome.ticks),
+        threshold_mode=genome.threshold_mode,
+    )
+    columns: dict[str, list[Any]] = {
+        "position": list(range(genome.n_nodes)),
+        "role": [Role(role).name.lower() for role in genome.roles],
+        "activation": [ACTIVATIONS[code] for code in genome.activations],
+        "bias": genome.bias.tolist(),
+    }
+    if isinstance(genome.limit, np.ndarray):
+        graph.graph["threshold_dtype"] = genome.limit.dtype.name
+        columns["threshold"] = genome.limit.tolist()
+    elif genome.limit is not None:
+        one = genome.limit
+        graph.graph["threshold"] = one.item() if isinstance(one, np.generic) else one
+    for node, *values in zip(genome.ids.tolist(), *columns.values(), strict=True):
+        graph.add_node(node, **dict(zip(columns, values, strict=True)))
+    targets = np.repeat(genome.ids, np.diff(genome.indptr))
+    sources = genome.ids[genome.indices]
+    graph.add_weighted_edges_from(
+        zip(sources.tolist(), targets.tolist(), genome.values.tolist(), strict=True)
+    )
+    return graph
+
+
+def from_networkx(
+    graph: nx.DiGraph,
+    *,
+    inputs: Sequence[Hashable] | None = None,
+    outputs: Sequence[Hashable] | None = None,
+    activation: str = "tanh",
+    output_activation: str = "identity",
+) -> Genome:
+    """Return the genome of a directed graph: of one made by :func:`to_networkx`, or of any.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        Attributes are those of the module's head, and the following are the defaults. ``position``: nodes in
+        topological order, so that no edge is delayed but those on cycles. ``bias`` 0, ``weight`` 1. ``dtype``
+        float32, ``ticks`` 1, no ``threshold``. A node attribute is given for all nodes or for none.
+    inputs, outputs : sequence of nodes, optional
+        The nodes with these roles, in the order of features and scores. Where neither is given, ``role`` says it;
+        and where there are no roles, the nodes without incoming edges are the inputs, those without outgoing edges
+        the outputs, and a node without any is hidden. Where one is given, the other are found in this way.
+    activation, output_activation : str
+        Of hidden and output nodes without the attribute.
+
+    Returns
+    -------
+    Genome
+        Ids are the nodes' names where these are integers and neither `inputs` nor `outputs` is given. Otherwise
+        nodes are numbered: inputs, then outputs, then the others, each as given or as the graph lists them.
+
+    Raises
+    ------
+    TypeError
+        If `graph` is no graph of networkx.
+    ValueError
+        If an attribute breaks a rule; the message names it, the rule and the value.
+
+    Examples
+    --------
+    >>> graph = nx.DiGraph([("left", "sum"), ("right", "sum"), ("sum", "score")])
+    >>> genome = from_networkx(graph)
+    >>> genome.inputs.tolist(), genome.outputs.tolist(), genome.n_stored
+    ([0, 1], [3], 3)
+    """
+    try:
+        matrix = graphops.from_networkx(graph)
+    except TypeError as error:
+        if not isinstance(graph, nx.Graph):
+            raise
+        raise ValueError(str(error)) from error
+    nodes = list(graph)
+    roles = _roles(graph, nodes, inputs, outputs)
+    order = _order(graph, nodes, matrix)
+    dtype = np.dtype(_choice(graph.graph, "dtype", _DTYPES, "float32"))
+    ids = _ids(nodes, roles, inputs, outputs)
+    default = {
+        Role.INPUT: "identity",
+        Role.HIDDEN: activation,
+        Role.OUTPUT: output_activation,
+    }
+    names = _column(graph, "activation") or [default[role] for role in roles]
+    biases = _numbers("bias", _column(graph, "bias") or [0.0] * len(nodes), nodes, dtype)
+    matrix = cast(sparse.csc_array, graphops.reorder(matrix, order))
+    weights = _rounded("weight", matrix.data, dtype)
+    return Genome(
+        indptr=matrix.indptr.astype(np.int64),
+        indices=matrix.indices.astype(np.int32),
+        values=weights,
+        bias=biases[order],
+        ids=ids[order],
+        roles=np.array([roles[k] for k in order], dtype=np.uint8),
+        activations=np.array([_activation(names[k], nodes[k]) for k in order], dtype=np.uint8),
+        limit=_limit(graph, nodes, order),
+        threshold_mode=cast(
+            ThresholdMode,
+            _choice(graph.graph, "threshold_mode", ("magnitude", "signed"), "magnitude"),
+        ),
+        ticks=_integer("ticks", graph.graph.get("ticks", 1)),
+    )
+
+
+def _column(graph: nx.DiGraph, name: str) -> list[Any] | None:
+    """Return an attribute of all nodes, in the graph's order, or None where no node has it."""
+    found = dict(graph.nodes(data=name))
+    missing = [node for node, value in found.items() if value is None]
+    if len(missing) == len(found):
+        return None
+    if missing:
+        raise ValueError(f"{name} must be given for all nodes or for none; {missing[0]!r} has none")
+    return list(found.values())
+
+
+def _roles(
+    graph: nx.DiGraph,
+    nodes: list[Hashable],
+    inputs: Sequence[Hashable] | None,
+    outputs: Sequence[Hashable] | None,
+) -> list[Role]:
+    given = _column(graph, "role") if inputs is None and outputs is None else None
+    if given is not None:
+        for node, name in zip(nodes, given, strict=True):
+            if not isinstance(name, str) or name not in ROLES:
+                raise ValueError(
+                    f"role of node {node!r} must be one of {', '.join(ROLES)}; got {name!r}"
+                )
+        return [ROLES[name] for name in given]
+    if inputs is None:
+        named = set(outputs or ())
+        inputs = [k for k in nodes if not graph.in_degree(k) and graph.out_degree(k)]
+        inputs = [node for node in inputs if node not in named]
+    if outputs is None:
+        named = set(inputs)
+        outputs = [k for k in nodes if graph.in_degree(k) and not graph.out_degree(k)]
+        outputs = [node for node in outputs if node not in named]
+    roles = dict.fromkeys(nodes, Role.HIDDEN)
+    for field, chosen, role in (("inputs", inputs, Role.INPUT), ("outputs", outputs, Role.OUTPUT)):
+        for node in chosen:
+            if node not in roles:
+                raise ValueError(f"{field} must name nodes of the graph; got {node!r}")
+            if roles[node] != Role.HIDDEN:
+                raise ValueError(f"inputs and outputs must name a node once; got {node!r} again")
+            roles[node] = role
+    if not outputs:
+        raise ValueError("outputs must be given: no node has incoming edges alone")
+    return list(roles.values())
+
+
+def _ids(
+    nodes: list[Hashable],
+    roles: list[Role],
+    inputs: Sequence[Hashable] | None,
+    outputs: Sequence[Hashable] | None,
+) -> NDArray[np.int64]:
+    """Return the nodes' ids, in the graph's order."""
+    if inputs is None and outputs is None and all(map(_is_integer, nodes)):
+        for node in nodes:
+            if not _INT64.min <= cast(int, node) <= _INT64.max:
+                raise ValueError(f"node must be an integer of at most 64 bits; got {node}")
+        return np.array(nodes, dtype=np.int64)
+    first = [node for node, role in zip(nodes, roles, strict=True) if role == Role.INPUT]
+    then = [node for node, role in zip(nodes, roles, strict=True) if role == Role.OUTPUT]
+    number = {node: k for k, node in enumerate([*(inputs or first), *(outputs or then)])}
+    for node in nodes:
+        number.setdefault(node, len(number))
+    return np.array([number[node] for node in nodes], dtype=np.int64)
+
+
+def _order(graph: nx.DiGraph, nodes: list[Hashable], matrix: Any) -> NDArray[np.intp]:
+    """Return the order of evaluation: for each position, the node's number in the graph's order."""
+    given = _column(graph, "position")
+    if given is not None:
+        positions = np.array(
+            [_integer(f"position of node {n!r}", p) for n, p in zip(nodes, given, strict=True)],
+            dtype=object,
+        )
+        order = np.argsort(positions, kind="stable")
+        wrong = [k for k, node in enumerate(order) if positions[node] != k]
+        if wrong:
+            raise ValueError(
+                f"position must number the {len(nodes)} nodes from 0, each once; "
+                f"got {positions[order[wrong[0]]]} where {wrong[0]} should be"
+            )
+        return order
+    # The components in topological order; inside one, and among equals, as the graph lists the nodes.
+    component = graphops.strongly_connected(matrix)
+    edges = graphops.to_edge_list(matrix)
+    between = nx.DiGraph()
+    between.add_nodes_from(range(int(component.max(initial=-1)) + 1))
+    between.add_edges_from(
+        (source, target)
+        for source, target in zip(
+            component[edges["source"]].tolist(), component[edges["target"]].tolist(), strict=True
+        )
+        if source != target
+    )
+    rank = np.empty(len(between), dtype=np.intp)
+    rank[list(nx.lexicographical_topological_sort(between))] = np.arange(len(between))
+    return np.argsort(rank[component], kind="stable")
+
+
+def _limit(
+    graph: nx.DiGraph, nodes: list[Hashable], order: NDArray[np.intp]
+) -> float | FloatArray | None:
+    limits = _column(graph, "threshold")
+    one: float | None = graph.graph.get("threshold")
+    if limits is None:
+        if one is not None and not _is_finite(one):
+            raise ValueError(f"threshold must be a finite number; got {one!r}")
+        return one
+    if one is not None:
+        raise ValueError("threshold must be given for the graph or for its nodes, not for both")
+    dtype = np.dtype(_choice(graph.graph, "threshold_dtype", _DTYPES, "float64"))
+    return _numbers("threshold", limits, nodes, dtype)[order]
+
+
+# -- what a value may be -----------------------------------------------------------------------------------------------
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
+
+
+def _numbers(
+    field: str, values: list[Any], nodes: list[Hashable], dtype: np.dtype[Any]
+) -> FloatArray:
+    for node, value in zip(nodes, values, strict=True):
+        if not _is_finite(value):
+            raise ValueError(f"{field} of node {node!r} must be a finite number; got {value!r}")
+    return _rounded(field, np.array(values, dtype=np.float64), dtype)
+
+
+def _rounded(field: str, values: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    with np.errstate(over="ignore"):
+        rounded: FloatArray = values.astype(dtype)
+    if not np.isfinite(rounded).all():
+        value = values[~np.isfinite(rounded)][0]
+        raise ValueError(f"{field} must fit into {dtype}; got {value}")
+    return rounded
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _integer(field: str, value: Any) -> int:
+    if not _is_integer(value):
+        raise ValueError(f"{field} must be an integer; got {value!r}")
+    return int(value)
+
+
+def _activation(name: Any, node: Hashable) -> int:
+    try:
+        return activation_code(name)
+    except ValueError as error:
+        raise ValueError(f"node {node!r}: {error}") from None
+
+
+def _choice(attributes: Mapping[str, Any], field: str, choices: Sequence[str], default: str) -> str:
+    value = attributes.get(field, default)
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{field} must be one of {', '.join(choices)}; got {value!r}")
+    return value

@@ -1,0 +1,104 @@
+"""Random edges and weights: what the starting matrices are drawn with.
+
+The places that can hold an edge are numbered target after target, and never listed, so that time
+and memory are O(edges·log edges + targets), and an edge cannot be drawn twice.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from graphops import _stored
+
+Scale = Literal["he", "glorot"]
+
+
+def draw_sources(
+    n_candidates: NDArray[np.intp], density: float, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Draw edges into targets, the t-th of which can choose among ``n_candidates[t]`` sources.
+
+    Returns the number of edges of each target, and the chosen candidates, target after target,
+    ascending.
+    """
+    ends = np.cumsum(n_candidates)
+    starts = ends - n_candidates
+    n_places, n_targets = int(ends[-1]), len(ends)
+    n_edges = max(round(density * n_places), n_targets)
+    dealt = starts + rng.integers(n_candidates)
+    others = _distinct(n_places - n_targets, n_edges - n_targets, rng)
+    # The m-th place not dealt lies behind all dealt places t with dealt[t] - t <= m.
+    others += np.searchsorted(dealt - np.arange(n_targets), others, side="right")
+    places = np.sort(np.concatenate([dealt, others]))
+    targets = np.searchsorted(ends, places, side="right")
+    return np.bincount(targets, minlength=n_targets), places - starts[targets]
+
+
+def _distinct(n: int, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw `count` different numbers below n, ascending, every set of them equally likely."""
+    if 2 * count > n:
+        drawn = np.ones(n, dtype=np.bool_)
+        drawn[_distinct(n, n - count, rng)] = False
+        return np.flatnonzero(drawn)
+    numbers = np.zeros(0, dtype=np.intp)
+    while len(numbers) < count:
+        more = rng.integers(n, size=count - len(numbers))
+        numbers = _stored.distinct(np.concatenate([numbers, more]))
+    return numbers
+
+
+def rewire(
+    n_candidates: NDArray[np.intp],
+    fan_ins: NDArray[np.intp],
+    rewiring: float,
+    rng: np.random.Generator,
+) -> NDArray[np.intp]:
+    """Let each target hear its last candidates, then rewire a share of these edges.
+
+    Target t can choose among ``n_candidates[t]`` sources and hears ``fan_ins[t]`` of them. Returns
+    the chosen candidates, target after target, ascending. An edge that is rewired goes to one of
+    the candidates that the target does not hear otherwise, every set of them equally likely.
+    """
+    ends = np.cumsum(n_candidates)
+    lattice = _stored.ranges(ends - fan_ins, fan_ins)
+    kept = lattice[rng.random(len(lattice)) >= rewiring]
+    n_kept = np.bincount(np.searchsorted(ends, kept, side="right"), minlength=len(ends))
+    others = _distinct_of_each(n_candidates - n_kept, fan_ins - n_kept, rng)
+    others += np.searchsorted(kept - np.arange(len(kept)), others, side="right")
+    return np.sort(np.concatenate([kept, others])) - np.repeat(ends - n_candidates, fan_ins)
+
+
+def _distinct_of_each(
+    sizes: NDArray[np.intp], counts: NDArray[np.intp], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Draw ``counts[t]`` different numbers of the t-th range, for ranges that follow each other.
+
+    Of ranges more than half of which is drawn, the numbers left out are drawn instead.
+    """
+    ends = np.cumsum(sizes)
+    inverted = 2 * counts > sizes
+    wanted = np.where(inverted, sizes - counts, counts)
+    numbers = np.zeros(0, dtype=np.intp)
+    while True:
+        drawn = np.bincount(np.searchsorted(ends, numbers, side="right"), minlength=len(ends))
+        missing = np.repeat(np.arange(len(ends)), wanted - drawn)
+        if not missing.size:
+            break
+        more = (ends - sizes)[missing] + rng.integers(sizes[missing])
+        numbers = _stored.distinct(np.concatenate([numbers, more]))
+    of_inverted = inverted[np.searchsorted(ends, numbers, side="right")]
+    whole = _stored.ranges((ends - sizes)[inverted], sizes[inverted])
+    rest = whole[np.isin(whole, numbers[of_inverted], assume_unique=True, invert=True)]
+    return np.concatenate([numbers[~of_inverted], rest])
+
+
+def weighted(
+    lengths: NDArray[np.intp], rows: NDArray[np.intp], scale: Scale, rng: np.random.Generator
+) -> sparse.csc_array:
+    """Assemble the matrix from the edges of each column, and draw their weights."""
+    gain = 2.0 if scale == "he" else 1.0
+    deviations = np.sqrt(gain / np.repeat(lengths, lengths)).astype(np.float32)
+    weights: Any = rng.standard_normal(len(rows), dtype=np.float32) * deviations
+    return _stored.assemble(_stored.pointers(lengths), rows, weights, (len(lengths),) * 2)
