@@ -34,6 +34,7 @@ ON_SQUARE_MATRICES = {
     "strongly_connected": graphops.strongly_connected,
 }
 EVERY_FUNCTION = ON_ANY_MATRIX | ON_SQUARE_MATRICES
+ON_KERNELS = ON_ANY_MATRIX | {"reorder": ON_SQUARE_MATRICES["reorder"]}
 
 each_function = pytest.mark.parametrize("function", EVERY_FUNCTION.values(), ids=EVERY_FUNCTION)
 
@@ -42,7 +43,6 @@ each_function = pytest.mark.parametrize("function", EVERY_FUNCTION.values(), ids
 @pytest.mark.parametrize(
     ("matrix", "error", "message"),
     [
-        (np.zeros(3), ValueError, "W must be two-dimensional; received shape (3,)"),
         (
             np.eye(2, dtype=complex),
             TypeError,
@@ -68,6 +68,29 @@ each_function = pytest.mark.parametrize("function", EVERY_FUNCTION.values(), ids
 def test_what_is_no_finite_real_matrix_is_refused_with_a_reason(function, matrix, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         function(matrix)
+
+
+@each_function
+def test_a_vector_is_no_matrix(function):
+    rule = "have two axes or more" if function in ON_KERNELS.values() else "be two-dimensional"
+    with pytest.raises(ValueError, match=rf"^W must {rule}; received shape \(3,\)$"):
+        function(np.zeros(3))
+
+
+@pytest.mark.parametrize("name", sorted(EVERY_FUNCTION.keys() - ON_KERNELS.keys()))
+def test_kernels_are_refused_where_an_entry_is_one_number(name):
+    with pytest.raises(
+        ValueError, match=r"^W must be two-dimensional; received shape \(2, 2, 3, 3\)$"
+    ):
+        EVERY_FUNCTION[name](np.ones((2, 2, 3, 3)))
+
+
+@pytest.mark.parametrize("function", ON_KERNELS.values(), ids=ON_KERNELS)
+def test_a_tap_that_is_not_finite_is_named(function):
+    kernels = np.ones((2, 2, 3, 3))
+    kernels[1, 0, 2, 1] = np.nan
+    with pytest.raises(ValueError, match=r"^W must be finite; received nan at \(1, 0, 2, 1\)$"):
+        function(kernels)
 
 
 @pytest.mark.parametrize("function", ON_SQUARE_MATRICES.values(), ids=ON_SQUARE_MATRICES)
@@ -98,7 +121,7 @@ def test_all_that_is_public_is_documented_and_there():
 
 
 def test_the_package_imports_numpy_scipy_and_networkx_only():
-    allowed = {"collections", "functools", "graphops", "itertools", "math", "typing"}
+    allowed = {"collections", "dataclasses", "functools", "graphops", "itertools", "math", "typing"}
     allowed |= {"networkx", "numpy", "scipy"}
     found = set()
     for path in Path(graphops.__file__).parent.glob("*.py"):
