@@ -5,6 +5,9 @@ learn or evolve.
 
 ==============================  ====================================================================
 :mod:`graphops.elementary`      swap, add, reorder, assign: operators B, C, D, F, H, N
+:mod:`graphops.transform`       any number of B, C, D, F, H as one value: composed, inverted, recorded
+:mod:`graphops.linemap`         what a transform does to rows, or to columns
+:mod:`graphops.permutation`     permutations of very many things of which few move
 :mod:`graphops.thresholding`    which stored entries are edges: operator A
 :mod:`graphops.determinant`     sign and logarithm of the determinant, by LU and from the cycles
 :mod:`graphops.order`           index order as evaluation order: which edges act, how deep nodes lie
@@ -31,6 +34,7 @@ from graphops.initial import (
     growth_parameter,
     layered,
 )
+from graphops.linemap import LineMap
 from graphops.order import (
     evaluation_layers,
     immediate_mask,
@@ -38,15 +42,20 @@ from graphops.order import (
     strongly_connected,
     useful_edges,
 )
+from graphops.permutation import Permutation
 from graphops.thresholding import keep_limit, quantile_limit, threshold, threshold_mask
+from graphops.transform import Transform
 from graphops.validation import Matrix, Mode
 
 __all__ = [
     "EXAMPLE_MATRIX",
     "GrowthParameter",
+    "LineMap",
     "Matrix",
     "Mode",
+    "Permutation",
     "SignedLogDeterminant",
+    "Transform",
     "add_column",
     "add_row",
     "assign",
