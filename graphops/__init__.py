@@ -8,6 +8,7 @@ learn or evolve.
 :mod:`graphops.transform`       any number of B, C, D, F, H as one value: composed, inverted, recorded
 :mod:`graphops.linemap`         what a transform does to rows, or to columns
 :mod:`graphops.permutation`     permutations of very many things of which few move
+:mod:`graphops.nodes`           nodes appended, inserted, removed, duplicated; an edge split
 :mod:`graphops.thresholding`    which stored entries are edges: operator A
 :mod:`graphops.determinant`     sign and logarithm of the determinant, by LU and from the cycles
 :mod:`graphops.order`           index order as evaluation order: which edges act, how deep nodes lie
@@ -35,6 +36,13 @@ from graphops.initial import (
     layered,
 )
 from graphops.linemap import LineMap
+from graphops.nodes import (
+    append_nodes,
+    duplicate_node,
+    insert_nodes,
+    remove_nodes,
+    split_edge,
+)
 from graphops.order import (
     evaluation_layers,
     immediate_mask,
@@ -58,8 +66,10 @@ __all__ = [
     "Transform",
     "add_column",
     "add_row",
+    "append_nodes",
     "assign",
     "determinant_by_cycles",
+    "duplicate_node",
     "empty",
     "erdos_renyi_density",
     "evaluation_layers",
@@ -67,14 +77,17 @@ __all__ = [
     "growth_parameter",
     "identity_minus",
     "immediate_mask",
+    "insert_nodes",
     "keep_limit",
     "layered",
     "mason_determinant",
     "needed_nodes",
     "permutation_sign",
     "quantile_limit",
+    "remove_nodes",
     "reorder",
     "slogdet",
+    "split_edge",
     "strongly_connected",
     "swap_columns",
     "swap_rows",

@@ -99,7 +99,10 @@ class LineMap:
         return list(zip(*columns, strict=True))
 
     def then(self, other: "LineMap") -> "LineMap":
-        """Return this map followed by another: O(what both change)."""
+        """Return this map followed by another of as many lines: O(what both change)."""
+        self._check_size(other.n)
+        if self.is_identity:
+            return other
         place = other.permutation.inverse()
         return LineMap(
             self.permutation.then(other.permutation),
@@ -119,6 +122,9 @@ class LineMap:
 
     def renamed(self, order: Permutation) -> "LineMap":
         """Return what this map is once the lines themselves stand in another order: P·M·Pᵀ."""
+        self._check_size(order.n)
+        if self.is_identity or order.is_identity:
+            return self
         place = order.inverse()
         return LineMap(
             place.then(self.permutation).then(order),
@@ -130,6 +136,10 @@ class LineMap:
     def contragredient(self) -> "LineMap":
         """Return the inverse of the transpose, (Mᵀ)⁻¹: what keeps M's effect on a basis in step."""
         return LineMap(self.permutation, self.targets, self.sources, -self.factors)
+
+    def _check_size(self, n: int) -> None:
+        if n != self.n:
+            raise ValueError(f"both must be of {self.n} lines; received {n}")
 
     @property
     def n(self) -> int:

@@ -19,7 +19,7 @@ from graphops.validation import (
 )
 
 _DENSE_SHARE = 8
-"""If more than one in so many moves, a whole array is looked up in faster than the moved ones."""
+"""If more than one in so many moves, arrays of length n are faster than searching what moves."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,7 +40,7 @@ class Permutation:
     TypeError, IndexError
         If a position is no integer from 0 to n − 1.
     ValueError
-        If n is negative, or `taken` is not the same positions in another order.
+        If n is negative, or `taken` is not `places` in another order.
 
     Notes
     -----
@@ -63,14 +63,29 @@ class Permutation:
         object.__setattr__(self, "n", check_integer("n", self.n, at_least=0))
         places = _distinct_positions("places", self.places, self.n)
         taken = _distinct_positions("taken", self.taken, self.n)
+        if len(places) != len(taken):
+            raise ValueError(
+                f"places and taken must have one length; received {len(places)} and {len(taken)}"
+            )
         order = np.argsort(places)
         places, taken = places[order], taken[order]
         if not np.array_equal(places, np.sort(taken)):
             raise ValueError("taken must name the same positions as places, in any order")
+        self._keep(places, taken)
+
+    def _keep(self, places: NDArray[np.intp], taken: NDArray[np.intp]) -> None:
+        """Take the attributes from positions that ascend and are known to be right."""
         moved = places != taken
         for name, positions in (("places", places[moved]), ("taken", taken[moved])):
             positions.flags.writeable = False
             object.__setattr__(self, name, positions)
+
+    def _with(self, places: NDArray[np.intp], taken: NDArray[np.intp]) -> "Permutation":
+        """Return a permutation of as many things without checking it, for checks cost sorting."""
+        made = object.__new__(Permutation)
+        object.__setattr__(made, "n", self.n)
+        made._keep(places, taken)
+        return made
 
     @classmethod
     def identity(cls, n: int) -> Self:
@@ -88,8 +103,9 @@ class Permutation:
     def from_order(cls, order: ArrayLike) -> Self:
         """Return the permutation that fills position p from ``order[p]``; order has shape (n,)."""
         taken = check_order("order", order, np.size(order))
-        places = np.flatnonzero(taken != np.arange(len(taken)))
-        return cls(len(taken), places, taken[places])
+        made = cls.identity(len(taken))
+        made._keep(np.arange(made.n), taken)
+        return made
 
     def to_array(self) -> NDArray[np.intp]:
         """Return the order as an array of shape (n,): ``values[order]`` permutes values."""
@@ -101,7 +117,7 @@ class Permutation:
         """Return ``order[positions]``: from where these positions are filled; O(k·log m)."""
         if not self.places.size:
             return positions.copy()
-        if _DENSE_SHARE * self.places.size > self.n:
+        if self._is_dense:
             return self.to_array()[positions]
         at = np.minimum(np.searchsorted(self.places, positions), len(self.places) - 1)
         return np.where(self.places[at] == positions, self.taken[at], positions)
@@ -110,17 +126,32 @@ class Permutation:
         """Return this permutation followed by another of as many things: O(m), or O(m·log m)."""
         if self.n != other.n:
             raise ValueError(f"both must permute {self.n} things; received {other.n}")
+        if other.is_identity:
+            return self
+        if self.is_identity:
+            return other
+        if self._is_dense or other._is_dense:
+            return self._with(np.arange(self.n), self.to_array()[other.to_array()])
         places = _stored.distinct(np.concatenate([self.places, other.places]))
-        return Permutation(self.n, places, self.take(other.take(places)))
+        return self._with(places, self.take(other.take(places)))
 
     def inverse(self) -> "Permutation":
         """Return the permutation that undoes this one."""
-        return Permutation(self.n, self.taken, self.places)
+        if self._is_dense:
+            back = np.empty(self.n, dtype=np.intp)
+            back[self.to_array()] = np.arange(self.n)
+            return self._with(np.arange(self.n), back)
+        order = np.argsort(self.taken)
+        return self._with(self.taken[order], self.places[order])
 
     @property
     def is_identity(self) -> bool:
         """Whether nothing moves."""
         return not self.places.size
+
+    @property
+    def _is_dense(self) -> bool:
+        return _DENSE_SHARE * self.places.size > self.n
 
     @property
     def sign(self) -> int:
@@ -151,12 +182,15 @@ class Permutation:
     def to_runs(self) -> list[list[int]]:
         """Return the order as runs [first, length] of successive numbers, JSON-able.
 
-        A swap is at most five runs and moving one thing at most four, whatever n is.
+        A swap is at most five runs and moving one thing at most four, whatever n is; O(m).
         """
-        order = self.to_array()
-        starts = np.flatnonzero(np.diff(order, prepend=-2) != 1)
-        lengths = np.diff(starts, append=self.n)
-        runs: list[list[int]] = np.column_stack([order[starts], lengths]).tolist()
+        near = np.concatenate([np.zeros(1, dtype=np.intp), self.places, self.places + 1])
+        starts = _stored.distinct(near[near < self.n])
+        numbers = self.take(starts)
+        breaks = np.ones(len(starts), dtype=np.bool_)
+        breaks[1:] = numbers[1:] != self.take(starts[1:] - 1) + 1
+        lengths = np.diff(starts[breaks], append=self.n)
+        runs: list[list[int]] = np.column_stack([numbers[breaks], lengths]).tolist()
         return runs
 
     @classmethod
@@ -181,7 +215,16 @@ class Permutation:
         total = int(lengths.sum())
         if total != n:
             raise ValueError(f"{name} must have {n} numbers in all; received {total}")
-        return cls.from_order(check_order(name, _stored.ranges(starts, lengths), n))
+        begins = np.cumsum(lengths) - lengths
+        moved = begins != starts
+        places = _stored.ranges(begins[moved], lengths[moved])
+        taken = _stored.ranges(starts[moved], lengths[moved])
+        if not np.array_equal(places, np.sort(taken)):
+            missing = np.setdiff1d(places, taken)[0]
+            raise ValueError(
+                f"{name} must name every number from 0 to {n - 1} once; received no {missing}"
+            )
+        return cls(n, places, taken)
 
 
 def _distinct_positions(name: str, values: Any, n: int) -> NDArray[np.intp]:
