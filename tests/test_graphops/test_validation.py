@@ -33,8 +33,19 @@ ON_SQUARE_MATRICES = {
     "evaluation_layers": graphops.evaluation_layers,
     "strongly_connected": graphops.strongly_connected,
 }
-EVERY_FUNCTION = ON_ANY_MATRIX | ON_SQUARE_MATRICES
-ON_KERNELS = ON_ANY_MATRIX | {"reorder": ON_SQUARE_MATRICES["reorder"]}
+TRANSFORM = graphops.Transform.add_column(2, 0, 1, 0.5).then(
+    graphops.Transform.add_row(2, 1, 0, 0.5)
+)
+ON_NODES_WITH_BIAS = {
+    "append_nodes": graphops.append_nodes,
+    "insert_nodes": lambda W: graphops.insert_nodes(W, [1]),
+    "remove_nodes": lambda W: graphops.remove_nodes(W, [1]),
+    "split_edge": lambda W: graphops.split_edge(W, 0, 1, weight_in=np.ones(W.shape[2:])),
+    "duplicate_node": lambda W: graphops.duplicate_node(W, 0),
+    "Transform": TRANSFORM.apply,
+}
+EVERY_FUNCTION = ON_ANY_MATRIX | ON_SQUARE_MATRICES | ON_NODES_WITH_BIAS
+ON_KERNELS = ON_ANY_MATRIX | ON_NODES_WITH_BIAS | {"reorder": ON_SQUARE_MATRICES["reorder"]}
 
 each_function = pytest.mark.parametrize("function", EVERY_FUNCTION.values(), ids=EVERY_FUNCTION)
 
@@ -97,6 +108,14 @@ def test_a_tap_that_is_not_finite_is_named(function):
 def test_what_is_not_square_is_refused_where_nodes_are_meant(function):
     with pytest.raises(ValueError, match=r"^W must be square; received shape \(2, 3\)$"):
         function(sparse.csc_array(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("function", ON_NODES_WITH_BIAS.values(), ids=ON_NODES_WITH_BIAS)
+@pytest.mark.parametrize("shape", [(2, 3), (4, 2)])
+def test_beside_a_square_only_one_row_of_biases_is_taken(function, shape):
+    message = f"W must be square, or have one row of biases more; received shape {shape}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function(sparse.csc_array(np.ones(shape)))
 
 
 @each_function
