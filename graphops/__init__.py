@@ -5,6 +5,10 @@ learn or evolve.
 
 ==============================  ====================================================================
 :mod:`graphops.elementary`      swap, add, reorder, assign: operators B, C, D, F, H, N
+:mod:`graphops.transform`       any number of B, C, D, F, H as one value: composed, inverted, recorded
+:mod:`graphops.linemap`         what a transform does to rows, or to columns
+:mod:`graphops.permutation`     permutations of very many things of which few move
+:mod:`graphops.nodes`           nodes appended, inserted, removed, duplicated; an edge split
 :mod:`graphops.thresholding`    which stored entries are edges: operator A
 :mod:`graphops.determinant`     sign and logarithm of the determinant, by LU and from the cycles
 :mod:`graphops.order`           index order as evaluation order: which edges act, how deep nodes lie
@@ -14,7 +18,7 @@ learn or evolve.
 :mod:`graphops.wiring`          starting matrices: random networks without layers
 :mod:`graphops.convert`         to and from networkx and tables of edges
 :mod:`graphops.validation`      what is accepted
-==============================  ====================================================================
+==============================  =============================================================
 """
 
 from graphops.convert import from_edge_list, from_networkx, to_edge_list, to_networkx
@@ -35,6 +39,14 @@ from graphops.initial import (
     growth_parameter,
     layered,
 )
+from graphops.linemap import LineMap
+from graphops.nodes import (
+    append_nodes,
+    duplicate_node,
+    insert_nodes,
+    remove_nodes,
+    split_edge,
+)
 from graphops.order import (
     evaluation_layers,
     immediate_mask,
@@ -42,6 +54,7 @@ from graphops.order import (
     strongly_connected,
     useful_edges,
 )
+from graphops.permutation import Permutation
 from graphops.spectrum import spectral_radius
 from graphops.statistics import (
     CycleStatistics,
@@ -53,6 +66,7 @@ from graphops.statistics import (
     path_statistics,
 )
 from graphops.thresholding import keep_limit, quantile_limit, threshold, threshold_mask
+from graphops.transform import Transform
 from graphops.validation import Matrix, Mode
 from graphops.wiring import dense, direct, feedforward, recurrent, small_world
 
@@ -61,18 +75,23 @@ __all__ = [
     "CycleStatistics",
     "DegreeStatistics",
     "GrowthParameter",
+    "LineMap",
     "Matrix",
     "Mode",
     "PathStatistics",
+    "Permutation",
     "SignedLogDeterminant",
+    "Transform",
     "add_column",
     "add_row",
+    "append_nodes",
     "assign",
     "cycle_statistics",
     "degree_statistics",
     "dense",
     "determinant_by_cycles",
     "direct",
+    "duplicate_node",
     "empty",
     "erdos_renyi_density",
     "evaluation_layers",
@@ -83,6 +102,7 @@ __all__ = [
     "hops",
     "identity_minus",
     "immediate_mask",
+    "insert_nodes",
     "keep_limit",
     "layered",
     "mason_determinant",
@@ -91,10 +111,12 @@ __all__ = [
     "permutation_sign",
     "quantile_limit",
     "recurrent",
+    "remove_nodes",
     "reorder",
     "slogdet",
     "small_world",
     "spectral_radius",
+    "split_edge",
     "strongly_connected",
     "swap_columns",
     "swap_rows",

@@ -5,6 +5,7 @@ like any other and nothing is pruned or added up on the way. All functions are O
 n), without a Python loop over entries.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -109,17 +110,23 @@ def keep(W: sparse.csc_array, mask: BoolArray) -> sparse.csc_array:
     return assemble(before[W.indptr], W.indices[mask], W.data[mask], W.shape)
 
 
-def splice_column(
-    W: sparse.csc_array, column: int, rows: IntArray, values: FloatArray
+def splice_columns(
+    W: sparse.csc_array, columns: Mapping[int, tuple[IntArray, FloatArray]]
 ) -> sparse.csc_array:
-    """Replace the entries of one column: O(nnz + n)."""
-    start, end = W.indptr[column : column + 2]
+    """Replace the entries of some columns by others (rows, values): O(nnz + n)."""
     lengths = np.diff(W.indptr)
-    lengths[column] = len(rows)
+    indices, data, end = [], [], 0
+    for column in sorted(columns):
+        rows, values = columns[column]
+        lengths[column] = len(rows)
+        before = slice(end, W.indptr[column])
+        indices += [W.indices[before], rows]
+        data += [W.data[before], values]
+        end = W.indptr[column + 1]
     return assemble(
         pointers(lengths),
-        np.concatenate([W.indices[:start], rows, W.indices[end:]]),
-        np.concatenate([W.data[:start], values, W.data[end:]]),
+        np.concatenate([*indices, W.indices[end:]]),
+        np.concatenate([*data, W.data[end:]]),
         W.shape,
     )
 
@@ -184,10 +191,39 @@ def permute(W: sparse.csc_array, order: NDArray[np.intp]) -> sparse.csc_array:
     """Reorder rows and columns alike: O(nnz log(longest column) + n)."""
     place = np.empty(len(order), dtype=W.indices.dtype)
     place[order] = np.arange(len(order))
-    lengths = np.diff(W.indptr)[order]
-    taken = ranges(W.indptr[order], lengths)
-    parts: tuple[Any, ...] = (W.data[taken], place[W.indices[taken]], pointers(lengths))
-    matrix = sparse.csc_array(parts, shape=W.shape)
-    matrix.has_sorted_indices = False
-    matrix.sort_indices()
-    return assemble(matrix.indptr, matrix.indices, matrix.data, W.shape)
+    return take(W, order, place)
+
+
+def take(
+    W: sparse.csc_array, columns: NDArray[np.intp] | None, place: IntArray | None
+) -> sparse.csc_array:
+    """Take columns of `W` in another order, and move each row to its new place.
+
+    Either may be None: all columns as they are, every row where it is. Entries of a column whose
+    rows rise in the result as well are not sorted anew: O(nnz + n), plus O(log(column)) for each
+    entry of the other columns.
+    """
+    picked = W.copy() if columns is None else W[:, columns]
+    if place is not None:
+        picked.indices = place.astype(picked.indices.dtype, copy=False)[picked.indices]
+        _sort_columns(picked)
+    return assemble(picked.indptr, picked.indices, picked.data, W.shape)
+
+
+def _sort_columns(W: sparse.csc_array) -> None:
+    """Sort in place the columns whose rows do not rise."""
+    falls = W.indices[1:] < W.indices[:-1]
+    ends = W.indptr[1:-1]
+    falls[ends[(ends > 0) & (ends < len(W.indices))] - 1] = False
+    columns = distinct(column_of(W, np.flatnonzero(falls)))
+    W.has_sorted_indices = not columns.size
+    if 2 * columns.size > W.shape[1]:
+        W.sort_indices()
+        return
+    lengths = np.diff(W.indptr)[columns]
+    entries = ranges(W.indptr[columns], lengths)
+    parts: tuple[Any, ...] = (W.data[entries], W.indices[entries], pointers(lengths))
+    unsorted = sparse.csc_array(parts, shape=(W.shape[0], len(columns)))
+    unsorted.has_sorted_indices = False
+    unsorted.sort_indices()
+    W.indices[entries], W.data[entries] = unsorted.indices, unsorted.data

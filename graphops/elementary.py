@@ -5,6 +5,9 @@ whom i speaks to. Every function takes an ndarray or a sparse array and returns 
 same kind and dtype; a sparse result is a canonical ``csc_array``. On sparse input stored zeros stay
 stored, nothing is made dense, and the work is O(nnz + n). B, C, D and F also take rectangular
 matrices: a bias goes along as one further row of `W`.
+
+An ndarray may have further axes, (m, n, k, k): every entry is then a kernel, and each of its taps is
+treated as that entry of a matrix of its own.
 """
 
 from typing import Any
@@ -13,13 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from graphops import _stored
+from graphops import _lines, _stored
 from graphops.validation import (
     FloatArray,
     Matrix,
     check_indices,
     check_matrix,
-    check_number,
     check_order,
     check_two_indices,
 )
@@ -33,13 +35,13 @@ def swap_columns(W: Matrix, a: int, b: int) -> Matrix:
 
     Parameters
     ----------
-    W : ndarray or sparse array, shape (m, n)
+    W : ndarray or sparse array, shape (m, n, …)
     a, b : int
         Two different columns.
 
     Returns
     -------
-    ndarray or csc_array, shape (m, n)
+    ndarray or csc_array, shape (m, n, …)
 
     Raises
     ------
@@ -54,7 +56,7 @@ def swap_columns(W: Matrix, a: int, b: int) -> Matrix:
     array([[2., 1.],
            [4., 3.]])
     """
-    W = check_matrix(W)
+    W = check_matrix(W, kernel_axes=True)
     a, b = check_two_indices(("a", "b"), a, b, W.shape[1])
     if isinstance(W, sparse.csc_array):
         return _stored.exchange_columns(W, a, b)
@@ -72,7 +74,7 @@ def add_column(W: Matrix, source: int, target: int, factor: float) -> Matrix:
 
     Parameters
     ----------
-    W : ndarray or sparse array, shape (m, n)
+    W : ndarray or sparse array, shape (m, n, …)
     source, target : int
         Two different columns.
     factor : float
@@ -80,7 +82,7 @@ def add_column(W: Matrix, source: int, target: int, factor: float) -> Matrix:
 
     Returns
     -------
-    ndarray or csc_array, shape (m, n)
+    ndarray or csc_array, shape (m, n, …)
 
     Raises
     ------
@@ -95,20 +97,9 @@ def add_column(W: Matrix, source: int, target: int, factor: float) -> Matrix:
     array([[ 1., 12.],
            [ 3., 34.]])
     """
-    W = check_matrix(W)
+    W = check_matrix(W, kernel_axes=True)
     source, target = check_two_indices(("source", "target"), source, target, W.shape[1])
-    k = _factor(factor, W.dtype)
-    if not isinstance(W, sparse.csc_array):
-        changed = W.copy()
-        changed[:, target] = _combine(W[:, target], W[:, source], k)
-        return changed
-    ours = slice(*W.indptr[source : source + 2])
-    theirs = slice(*W.indptr[target : target + 2])
-    rows = _stored.distinct(np.concatenate([W.indices[theirs], W.indices[ours]]))
-    old, added = np.zeros((2, len(rows)), dtype=W.dtype)
-    old[np.searchsorted(rows, W.indices[theirs])] = W.data[theirs]
-    added[np.searchsorted(rows, W.indices[ours])] = W.data[ours]
-    return _stored.splice_column(W, target, rows, _combine(old, added, k))
+    return _lines.add_columns(W, [(source, target, factor)])
 
 
 def swap_rows(W: Matrix, a: int, b: int) -> Matrix:
@@ -119,13 +110,13 @@ def swap_rows(W: Matrix, a: int, b: int) -> Matrix:
 
     Parameters
     ----------
-    W : ndarray or sparse array, shape (m, n)
+    W : ndarray or sparse array, shape (m, n, …)
     a, b : int
         Two different rows.
 
     Returns
     -------
-    ndarray or csc_array, shape (m, n)
+    ndarray or csc_array, shape (m, n, …)
 
     Raises
     ------
@@ -140,7 +131,7 @@ def swap_rows(W: Matrix, a: int, b: int) -> Matrix:
     array([[3., 4.],
            [1., 2.]])
     """
-    W = check_matrix(W)
+    W = check_matrix(W, kernel_axes=True)
     a, b = check_two_indices(("a", "b"), a, b, W.shape[0])
     if isinstance(W, sparse.csc_array):
         return _stored.exchange_rows(W, a, b)
@@ -158,7 +149,7 @@ def add_row(W: Matrix, source: int, target: int, factor: float) -> Matrix:
 
     Parameters
     ----------
-    W : ndarray or sparse array, shape (m, n)
+    W : ndarray or sparse array, shape (m, n, …)
     source, target : int
         Two different rows.
     factor : float
@@ -166,7 +157,7 @@ def add_row(W: Matrix, source: int, target: int, factor: float) -> Matrix:
 
     Returns
     -------
-    ndarray or csc_array, shape (m, n)
+    ndarray or csc_array, shape (m, n, …)
 
     Raises
     ------
@@ -181,20 +172,9 @@ def add_row(W: Matrix, source: int, target: int, factor: float) -> Matrix:
     array([[ 1.,  2.],
            [13., 24.]])
     """
-    W = check_matrix(W)
+    W = check_matrix(W, kernel_axes=True)
     source, target = check_two_indices(("source", "target"), source, target, W.shape[0])
-    k = _factor(factor, W.dtype)
-    if not isinstance(W, sparse.csc_array):
-        changed = W.copy()
-        changed[target] = _combine(W[target], W[source], k)
-        return changed
-    at_source = np.flatnonzero(W.indices == source)
-    columns = _stored.column_of(W, at_source)
-    rows = np.full(len(columns), target)
-    places, stored = _stored.locate(W, rows, columns)
-    old = np.zeros(len(columns), dtype=W.dtype)
-    old[stored] = W.data[places[stored]]
-    return _stored.write(W, rows, columns, _combine(old, W.data[at_source], k))
+    return _lines.add_rows(W, [(source, target, factor)])
 
 
 def reorder(W: Matrix, order: ArrayLike) -> Matrix:
@@ -205,13 +185,13 @@ def reorder(W: Matrix, order: ArrayLike) -> Matrix:
 
     Parameters
     ----------
-    W : ndarray or sparse array, shape (n, n)
+    W : ndarray or sparse array, shape (n, n, …)
     order : array_like of int, shape (n,)
         Position p of the result holds the node that was at ``order[p]``.
 
     Returns
     -------
-    ndarray or csc_array, shape (n, n)
+    ndarray or csc_array, shape (n, n, …)
 
     Raises
     ------
@@ -231,7 +211,7 @@ def reorder(W: Matrix, order: ArrayLike) -> Matrix:
            [3., 1., 2.],
            [6., 4., 5.]])
     """
-    W = check_matrix(W, square=True)
+    W = check_matrix(W, square=True, kernel_axes=True)
     nodes = check_order("order", order, W.shape[0])
     if isinstance(W, sparse.csc_array):
         return _stored.permute(W, nodes)
@@ -245,15 +225,16 @@ def assign(W: Matrix, rows: ArrayLike, columns: ArrayLike, values: ArrayLike) ->
 
     Parameters
     ----------
-    W : ndarray or sparse array, shape (m, n)
+    W : ndarray or sparse array, shape (m, n, …)
     rows, columns : array_like of int, shape (k,)
         The entries, each at most once, in any order.
-    values : array_like, shape (k,) or ()
-        One each, or one for all; rounded to the dtype of `W`. An assigned zero is stored.
+    values : array_like, shape (k, …) or ()
+        One each, or one for all; rounded to the dtype of `W`. An assigned zero is stored. Where the
+        entries of `W` are kernels, so are the values.
 
     Returns
     -------
-    ndarray or csc_array, shape (m, n)
+    ndarray or csc_array, shape (m, n, …)
 
     Raises
     ------
@@ -272,14 +253,14 @@ def assign(W: Matrix, rows: ArrayLike, columns: ArrayLike, values: ArrayLike) ->
     array([[ 0. , -2. ],
            [ 0.5,  0. ]])
     """
-    W = check_matrix(W)
+    W = check_matrix(W, kernel_axes=True)
     at_rows = check_indices("rows", rows, W.shape[0])
     at_columns = check_indices("columns", columns, W.shape[1])
     if len(at_rows) != len(at_columns):
         raise ValueError(
             f"rows and columns must have one length; received {len(at_rows)} and {len(at_columns)}"
         )
-    weights = _values(values, len(at_rows), W.dtype)
+    weights = _values(values, (len(at_rows), *W.shape[2:]), W.dtype)
     order = np.lexsort((at_rows, at_columns))
     at_rows, at_columns, weights = at_rows[order], at_columns[order], weights[order]
     twice = (np.diff(at_rows) == 0) & (np.diff(at_columns) == 0)
@@ -296,32 +277,17 @@ def assign(W: Matrix, rows: ArrayLike, columns: ArrayLike, values: ArrayLike) ->
     return changed
 
 
-def _factor(value: Any, dtype: np.dtype[Any]) -> np.floating[Any]:
-    with np.errstate(over="ignore"):
-        factor: np.floating[Any] = dtype.type(check_number("factor", value))
-    if not np.isfinite(factor):
-        raise ValueError(f"factor must be finite in {dtype}; received {value}")
-    return factor
-
-
-def _combine(target: FloatArray, source: FloatArray, factor: np.floating[Any]) -> FloatArray:
-    """Return target + factor · source in the arrays' dtype, rounded after each of the two steps."""
-    with np.errstate(over="ignore"):
-        combined = target + factor * source
-    if not np.isfinite(combined).all():
-        raise ValueError(f"factor must keep entries finite in {target.dtype}; received {factor}")
-    return combined
-
-
-def _values(values: ArrayLike, length: int, dtype: np.dtype[Any]) -> FloatArray:
+def _values(values: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
+    """Round values, one per place or one for all, to the dtype; `shape` is theirs if one each."""
     given = np.asarray(values)
     if given.dtype.kind not in "iuf":
         raise TypeError(f"values must hold real numbers; received {given.dtype}")
-    if given.ndim and given.shape != (length,):
-        raise ValueError(f"values must be one number or {length}; received shape {given.shape}")
+    if given.ndim and given.shape != shape:
+        size = shape[0] if len(shape) == 1 else f"of shape {shape}"
+        raise ValueError(f"values must be one number or {size}; received shape {given.shape}")
     with np.errstate(over="ignore"):
-        rounded = np.broadcast_to(given.astype(dtype), (length,))
+        rounded = np.broadcast_to(given.astype(dtype), shape)
     if not np.isfinite(rounded).all():
-        value = np.broadcast_to(given, (length,))[~np.isfinite(rounded)][0]
+        value = np.broadcast_to(given, shape)[~np.isfinite(rounded)][0]
         raise ValueError(f"values must be finite in {dtype}; received {value}")
     return rounded

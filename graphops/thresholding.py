@@ -3,7 +3,8 @@
 An entry is let through if |w| > limit (``magnitude``), or if w > limit (``signed``, the seed's
 literal reading). The limit is one number or one per column, that is per target node. What is not
 let through sleeps: it stays stored until :func:`threshold` drops it. All functions are O(nnz + n)
-on sparse input.
+on sparse input. An ndarray may have further axes, (m, n, k, k): its entries are kernels, and each of
+their taps is an entry to the threshold.
 """
 
 import numpy as np
@@ -29,7 +30,7 @@ def threshold(W: Matrix, limit: ArrayLike, mode: Mode = "magnitude") -> Matrix:
 
     Parameters
     ----------
-    W : ndarray or sparse array, shape (m, n)
+    W : ndarray or sparse array, shape (m, n, …)
     limit : float or array_like, shape (n,)
         One number, or one per column; rounded to the dtype of `W` before the comparison.
     mode : {"magnitude", "signed"}
@@ -37,7 +38,7 @@ def threshold(W: Matrix, limit: ArrayLike, mode: Mode = "magnitude") -> Matrix:
 
     Returns
     -------
-    ndarray or csc_array, shape (m, n)
+    ndarray or csc_array, shape (m, n, …)
         The other entries are zero in an ndarray, and not stored in a sparse array.
 
     Raises
@@ -51,7 +52,7 @@ def threshold(W: Matrix, limit: ArrayLike, mode: Mode = "magnitude") -> Matrix:
     array([[ 0.  , -0.5 ],
            [ 0.  ,  0.75]])
     """
-    W = check_matrix(W)
+    W = check_matrix(W, kernel_axes=True)
     mask = _let_through(W, limit, mode)
     if isinstance(W, sparse.csc_array):
         return _stored.keep(W, mask)
@@ -82,7 +83,7 @@ def threshold_mask(W: Matrix, limit: ArrayLike, mode: Mode = "magnitude") -> Boo
     array([[False, False],
            [ True,  True]])
     """
-    return _let_through(check_matrix(W), limit, mode)
+    return _let_through(check_matrix(W, kernel_axes=True), limit, mode)
 
 
 def keep_limit(W: Matrix, n_keep: int, mode: Mode = "magnitude") -> float:
@@ -94,7 +95,7 @@ def keep_limit(W: Matrix, n_keep: int, mode: Mode = "magnitude") -> float:
 
     Parameters
     ----------
-    W : ndarray or sparse array, shape (m, n)
+    W : ndarray or sparse array, shape (m, n, …)
         An ndarray stores its non-zero entries.
     n_keep : int
         From 0 to the number of stored entries.
@@ -116,7 +117,7 @@ def keep_limit(W: Matrix, n_keep: int, mode: Mode = "magnitude") -> float:
     >>> keep_limit(np.array([[0.0, -0.5], [0.25, 0.75]]), 1)
     0.5
     """
-    scores = _scores(check_matrix(W), mode)
+    scores = _scores(check_matrix(W, kernel_axes=True), mode)
     n_keep = check_integer("n_keep", n_keep, at_least=0)
     if n_keep > len(scores):
         raise ValueError(
@@ -134,7 +135,7 @@ def quantile_limit(W: Matrix, quantile: float, mode: Mode = "magnitude") -> floa
 
     Parameters
     ----------
-    W : ndarray or sparse array, shape (m, n)
+    W : ndarray or sparse array, shape (m, n, …)
         An ndarray stores its non-zero entries.
     quantile : float
         The share to leave behind, from 0 (all pass) to 1 (none does).
@@ -156,7 +157,7 @@ def quantile_limit(W: Matrix, quantile: float, mode: Mode = "magnitude") -> floa
     >>> quantile_limit(np.array([[0.1, -0.5], [0.25, 0.75]]), 0.25)
     0.1
     """
-    scores = _scores(check_matrix(W), mode)
+    scores = _scores(check_matrix(W, kernel_axes=True), mode)
     share = check_fraction("quantile", quantile)
     return _limit_for(scores, len(scores) - round(share * len(scores)))
 
@@ -179,6 +180,8 @@ def _let_through(W: Matrix, limit: ArrayLike, mode: Mode) -> BoolArray:
     if isinstance(W, sparse.csc_array):
         entries = W.data
         limits = limits[_stored.column_of_entries(W)] if limits.ndim else limits
+    elif limits.ndim:
+        limits = limits.reshape(-1, *(1,) * (W.ndim - 2))
     scores = np.abs(entries) if mode == "magnitude" else entries
     let_through: BoolArray = scores > limits
     return let_through

@@ -20,7 +20,9 @@ Mode: TypeAlias = Literal["magnitude", "signed"]
 MODES: tuple[str, ...] = get_args(Mode)
 
 
-def check_matrix(W: Any, *, name: str = "W", square: bool = False) -> Any:
+def check_matrix(
+    W: Any, *, name: str = "W", square: bool = False, kernel_axes: bool = False
+) -> Any:
     """Return a matrix in one of the two forms that this package computes with.
 
     Parameters
@@ -31,6 +33,8 @@ def check_matrix(W: Any, *, name: str = "W", square: bool = False) -> Any:
         What the error messages call it.
     square : bool
         Whether m = n is a rule.
+    kernel_axes : bool
+        Whether an ndarray may have further axes: each entry is then a kernel, as in (m, n, k, k).
 
     Returns
     -------
@@ -44,14 +48,18 @@ def check_matrix(W: Any, *, name: str = "W", square: bool = False) -> Any:
     TypeError
         If the entries are not float32, float64, integers or booleans.
     ValueError
-        If `W` is not two-dimensional, not square where it must be, or holds NaN or an infinity.
+        If `W` has another number of axes, is not square where it must be, or holds NaN or an
+        infinity.
 
     Notes
     -----
     O(m·n) for an ndarray, O(nnz + n) for a sparse array.
     """
     matrix: Any = W if sparse.issparse(W) else np.asarray(W)
-    if matrix.ndim != 2:
+    if kernel_axes and not sparse.issparse(matrix):
+        if matrix.ndim < 2:
+            raise ValueError(f"{name} must have two axes or more; received shape {matrix.shape}")
+    elif matrix.ndim != 2:
         raise ValueError(f"{name} must be two-dimensional; received shape {matrix.shape}")
     if square and matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"{name} must be square; received shape {matrix.shape}")
@@ -63,9 +71,22 @@ def check_matrix(W: Any, *, name: str = "W", square: bool = False) -> Any:
         matrix = _canonical(matrix)
         _check_finite_sparse(matrix, name)
     elif not np.isfinite(matrix).all():
-        row, column = np.argwhere(~np.isfinite(matrix))[0]
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(matrix))[0])
+        raise ValueError(f"{name} must be finite; received {matrix[place]} at {place}")
+    return matrix
+
+
+def check_node_matrix(W: Any) -> Any:
+    """Return a matrix of n nodes, as :func:`check_matrix` does.
+
+    It has n rows and n columns, or one row more: the biases, which are weights from a constant node
+    that has no place in the order. An ndarray may have kernel axes.
+    """
+    matrix = check_matrix(W, kernel_axes=True)
+    n_rows, n = matrix.shape[:2]
+    if n_rows - n not in (0, 1):
         raise ValueError(
-            f"{name} must be finite; received {matrix[row, column]} at ({row}, {column})"
+            f"W must be square, or have one row of biases more; received shape {matrix.shape}"
         )
     return matrix
 

@@ -64,7 +64,6 @@ def neat_child(genome: Genome) -> Callable[[], object]:
         parent.connections[key] = gene
     tracker = import_module("neat.innovation").InnovationTracker(genome.n_stored + 1)
     config.innovation_tracker = tracker
-    random.seed(0)  # neat-python draws from the global generator; nothing of ours does
 
     def make() -> object:
         child = neat.DefaultGenome(1)

@@ -264,6 +264,39 @@ def test_assignment_overwrites_creates_and_leaves_the_rest(data):
     np.testing.assert_array_equal(graphops.assign(dense, rows, columns, values), expected)
 
 
+ON_KERNELS = {name: case.operation for name, case in CASES.items()} | {
+    "reorder": lambda W, a, b: graphops.reorder(W, np.roll(np.arange(len(W)), b - a)),
+    "assign": lambda W, a, b: graphops.assign(W, [a, b], [b, b], 0.5),
+    "threshold": lambda W, a, b: graphops.threshold(W, np.linspace(0, 1, len(W)) + a, "signed"),
+}
+
+
+@pytest.mark.parametrize("operation", ON_KERNELS.values(), ids=ON_KERNELS)
+@given(data=st.data())
+def test_kernels_change_as_each_of_their_taps_does(operation, data):
+    n, shape = data.draw(st.integers(2, 5)), data.draw(st.sampled_from([(1, 1), (2, 3), (3,)]))
+    a, b = data.draw(two_of(n))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    kernels = rng.standard_normal((n, n, *shape)).astype(np.float32)
+    before = kernels.copy()
+    result = operation(kernels, a, b)
+    assert (result.shape, result.dtype) == (kernels.shape, kernels.dtype)
+    for tap in np.ndindex(shape):
+        place = (slice(None), slice(None), *tap)
+        np.testing.assert_array_equal(result[place], operation(kernels[place], a, b))
+    np.testing.assert_array_equal(kernels, before)
+
+
+def test_kernels_are_assigned_one_each_or_one_number_to_every_tap():
+    kernels = np.arange(8.0).reshape(2, 2, 2)
+    result = graphops.assign(np.zeros((3, 3, 2, 2)), [2, 0], [0, 1], kernels)
+    np.testing.assert_array_equal(result[2, 0], kernels[0])
+    np.testing.assert_array_equal(result[0, 1], kernels[1])
+    assert np.count_nonzero(result) == 7
+    with pytest.raises(ValueError, match=r"must be one number or of shape \(2, 2, 2\)"):
+        graphops.assign(np.zeros((3, 3, 2, 2)), [2, 0], [0, 1], [1.0, 2.0])
+
+
 def test_one_value_is_assigned_to_all_entries_named():
     result = graphops.assign(graphops.empty(2), [0, 1], [1, 1], 0.5)
     np.testing.assert_array_equal(result.toarray(), [[0, 0.5], [0, 0.5]])

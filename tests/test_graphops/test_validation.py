@@ -40,7 +40,19 @@ ON_SQUARE_MATRICES = {
     "to_networkx": graphops.to_networkx,
     "to_edge_list": graphops.to_edge_list,
 }
-EVERY_FUNCTION = ON_ANY_MATRIX | ON_SQUARE_MATRICES
+TRANSFORM = graphops.Transform.add_column(2, 0, 1, 0.5).then(
+    graphops.Transform.add_row(2, 1, 0, 0.5)
+)
+ON_NODES_WITH_BIAS = {
+    "append_nodes": graphops.append_nodes,
+    "insert_nodes": lambda W: graphops.insert_nodes(W, [1]),
+    "remove_nodes": lambda W: graphops.remove_nodes(W, [1]),
+    "split_edge": lambda W: graphops.split_edge(W, 0, 1, weight_in=np.ones(W.shape[2:])),
+    "duplicate_node": lambda W: graphops.duplicate_node(W, 0),
+    "Transform": TRANSFORM.apply,
+}
+EVERY_FUNCTION = ON_ANY_MATRIX | ON_SQUARE_MATRICES | ON_NODES_WITH_BIAS
+ON_KERNELS = ON_ANY_MATRIX | ON_NODES_WITH_BIAS | {"reorder": ON_SQUARE_MATRICES["reorder"]}
 
 each_function = pytest.mark.parametrize("function", EVERY_FUNCTION.values(), ids=EVERY_FUNCTION)
 
@@ -49,7 +61,6 @@ each_function = pytest.mark.parametrize("function", EVERY_FUNCTION.values(), ids
 @pytest.mark.parametrize(
     ("matrix", "error", "message"),
     [
-        (np.zeros(3), ValueError, "W must be two-dimensional; received shape (3,)"),
         (
             np.eye(2, dtype=complex),
             TypeError,
@@ -77,10 +88,41 @@ def test_what_is_no_finite_real_matrix_is_refused_with_a_reason(function, matrix
         function(matrix)
 
 
+@each_function
+def test_a_vector_is_no_matrix(function):
+    rule = "have two axes or more" if function in ON_KERNELS.values() else "be two-dimensional"
+    with pytest.raises(ValueError, match=rf"^W must {rule}; received shape \(3,\)$"):
+        function(np.zeros(3))
+
+
+@pytest.mark.parametrize("name", sorted(EVERY_FUNCTION.keys() - ON_KERNELS.keys()))
+def test_kernels_are_refused_where_an_entry_is_one_number(name):
+    with pytest.raises(
+        ValueError, match=r"^W must be two-dimensional; received shape \(2, 2, 3, 3\)$"
+    ):
+        EVERY_FUNCTION[name](np.ones((2, 2, 3, 3)))
+
+
+@pytest.mark.parametrize("function", ON_KERNELS.values(), ids=ON_KERNELS)
+def test_a_tap_that_is_not_finite_is_named(function):
+    kernels = np.ones((2, 2, 3, 3))
+    kernels[1, 0, 2, 1] = np.nan
+    with pytest.raises(ValueError, match=r"^W must be finite; received nan at \(1, 0, 2, 1\)$"):
+        function(kernels)
+
+
 @pytest.mark.parametrize("function", ON_SQUARE_MATRICES.values(), ids=ON_SQUARE_MATRICES)
 def test_what_is_not_square_is_refused_where_nodes_are_meant(function):
     with pytest.raises(ValueError, match=r"^W must be square; received shape \(2, 3\)$"):
         function(sparse.csc_array(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("function", ON_NODES_WITH_BIAS.values(), ids=ON_NODES_WITH_BIAS)
+@pytest.mark.parametrize("shape", [(2, 3), (4, 2)])
+def test_beside_a_square_only_one_row_of_biases_is_taken(function, shape):
+    message = f"W must be square, or have one row of biases more; received shape {shape}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function(sparse.csc_array(np.ones(shape)))
 
 
 @each_function
@@ -105,8 +147,8 @@ def test_all_that_is_public_is_documented_and_there():
 
 
 def test_the_package_imports_numpy_scipy_networkx_and_pandas_only():
-    allowed = {"collections", "functools", "graphops", "inspect", "itertools", "math", "typing"}
-    allowed |= {"networkx", "numpy", "pandas", "scipy"}
+    allowed = {"collections", "dataclasses", "functools", "graphops", "inspect", "itertools"}
+    allowed |= {"math", "typing", "networkx", "numpy", "pandas", "scipy"}
     found = set()
     for path in Path(graphops.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
