@@ -149,7 +149,7 @@ def duplicate_node(genome: Genome, node: int, share: float = 0.5) -> Genome:
         raise IndexError(f"node must be from 0 to {genome.n_nodes - 1}; got {node}")
     if genome.roles[node] != Role.HIDDEN:
         role = Role(genome.roles[node]).name.lower()
-        raise ValueError(f"node must be hidden; got node {node}, an {role}")
+        raise ValueError(f"node must be hidden; got node {node}, which is {role}")
     if node not in splittable_nodes(genome, share):
         raise ValueError(
             f"share must leave both parts of every edge above the threshold; got {share} for node {node}"
