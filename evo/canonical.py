@@ -28,10 +28,14 @@ MAX_SYMMETRIC_WORK = 500_000
 """Nodes that share their colour × (nodes + edges) beyond which a hash does without telling them apart one by one."""
 
 MAX_REFINEMENTS = 2_000
-"""Refinements after which a comparison of two highly symmetric networks gives up."""
+"""Refinements after which a comparison of two highly symmetric networks gives up, if not told otherwise."""
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _HEARD, _SPOKEN, _SINGLED = np.uint64(0x1B56C4E9), np.uint64(0x7F4A7C15), np.uint64(0x3C6EF372)
+
+
+class TooSymmetricError(ValueError):
+    """Two networks look so much alike that comparing them exactly would take too long."""
 
 
 def canonical_hash(genome: Genome) -> str:
@@ -81,9 +85,8 @@ def same_network(a: Genome, b: Genome) -> bool:
 
     Raises
     ------
-    ValueError
-        If the networks are so symmetric that they can not be told apart, nor matched, within
-        :data:`MAX_REFINEMENTS` refinements.
+    TooSymmetricError
+        If the networks can be neither matched nor told apart within :data:`MAX_REFINEMENTS` refinements.
 
     Examples
     --------
@@ -95,12 +98,16 @@ def same_network(a: Genome, b: Genome) -> bool:
     return match_nodes(a, b) is not None
 
 
-def match_nodes(a: Genome, b: Genome) -> NDArray[np.intp] | None:
+def match_nodes(
+    a: Genome, b: Genome, *, max_refinements: int = MAX_REFINEMENTS
+) -> NDArray[np.intp] | None:
     """Find which node of one genome plays the part of which node of another.
 
     Parameters
     ----------
     a, b : Genome
+    max_refinements : int
+        When to give up. Where weights differ one is enough, and where nodes are interchangeable too.
 
     Returns
     -------
@@ -110,13 +117,13 @@ def match_nodes(a: Genome, b: Genome) -> NDArray[np.intp] | None:
 
     Raises
     ------
-    ValueError
-        As :func:`same_network`.
+    TooSymmetricError
+        If the networks can be neither matched nor told apart within so many refinements.
     """
     first, second = _labelled_graph(a), _labelled_graph(b)
     if first.header != second.header or first.n_edges != second.n_edges:
         return None
-    matched = _isomorphism(first, second)
+    matched = _isomorphism(first, second, max_refinements)
     if matched is None:
         return None
     positions = np.full(a.n_nodes, -1, dtype=np.intp)
@@ -138,7 +145,7 @@ def unique_networks(genomes: Sequence[Genome]) -> NDArray[np.intp]:
 
     Raises
     ------
-    ValueError
+    TooSymmetricError
         As :func:`same_network`.
     """
     found: dict[str, list[int]] = {}
@@ -356,14 +363,16 @@ _Branch = tuple[Words, np.integer[Any] | None]
 """Colours, and a node to single out before they are refined again."""
 
 
-def _isomorphism(first: _LabelledGraph, second: _LabelledGraph) -> NDArray[np.intp] | None:
+def _isomorphism(
+    first: _LabelledGraph, second: _LabelledGraph, max_refinements: int
+) -> NDArray[np.intp] | None:
     """Return the node of `second` for each node of `first`, or None: refine, single out alike nodes, and go back.
 
     If there is an isomorphism at all, then there is one that takes a node singled out in `first` to one of those with
     its colour in `second`; so one node of `first` and all its counterparts suffice.
     """
     open_branches: list[tuple[_Branch, _Branch]] = [((first.colours, None), (second.colours, None))]
-    for _ in range(MAX_REFINEMENTS):
+    for _ in range(max_refinements):
         if not open_branches:
             return None
         left, right = (
@@ -386,7 +395,8 @@ def _isomorphism(first: _LabelledGraph, second: _LabelledGraph) -> NDArray[np.in
             alike = slice(starts[smallest], starts[smallest] + sizes[smallest])
             chosen = left_order[alike][0]
             open_branches += [((left, chosen), (right, node)) for node in right_order[alike][::-1]]
-    raise ValueError(
-        f"a and b must be matched or told apart by at most {MAX_REFINEMENTS} refinements; got networks "
-        f"of {first.n_nodes} nodes, of which {int(_shared(_refine(first, first.colours)).sum())} look alike"
+    n_alike = int(_shared(_refine(first, first.colours)).sum())
+    raise TooSymmetricError(
+        f"a and b must be matched or told apart by at most {max_refinements} refinements; got networks "
+        f"of {first.n_nodes} nodes, of which {n_alike} look alike"
     )
