@@ -86,7 +86,7 @@ def same_network(a: Genome, b: Genome) -> bool:
     Raises
     ------
     TooSymmetricError
-        If the networks can be neither matched nor told apart within :data:`MAX_REFINEMENTS` refinements.
+        If the two can be neither matched nor told apart within :data:`MAX_REFINEMENTS` refinements.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def match_nodes(
     Raises
     ------
     TooSymmetricError
-        If the networks can be neither matched nor told apart within so many refinements.
+        If the two can be neither matched nor told apart within so many refinements.
     """
     first, second = _labelled_graph(a), _labelled_graph(b)
     if first.header != second.header or first.n_edges != second.n_edges:
@@ -175,13 +175,12 @@ class _LabelledGraph:
         Where each needed node lies in the genome.
     node_labels : ndarray, shape (n, 4)
         Role, which input or output, activation, bits of the bias; what has no meaning is 0.
-    sources, targets : ndarray, shape (m,)
-    edge_labels : ndarray, shape (m, 2)
-        Whether the edge is delayed, and the bits of its weight.
-    colours : ndarray, shape (n,)
-        A hash of each node's labels.
-    heard, heard_pointers, spoken_order, spoken_pointers : ndarray
-        Edges by target have the hashes `heard` of their labels; `spoken_order` sorts them by source.
+    sources, targets, edge_labels : ndarray, shapes (m,), (m,) and (m, 2)
+        Labels: whether the edge is delayed, and the bits of its weight.
+    colours, heard : ndarray, shapes (n,) and (m,)
+        Hashes of the labels of nodes and edges.
+    heard_pointers, spoken_order, spoken_pointers : ndarray
+        Where the edges to each node begin; the edges sorted by source, and where those from each node begin.
     """
 
     header: tuple[str, int, int, int, int]
@@ -287,7 +286,7 @@ def _refine(graph: _LabelledGraph, colours: Words) -> Words:
 def _single_out(colours: Words, node: int | np.integer[Any]) -> Words:
     """Give one node a colour of its own."""
     singled = colours.copy()
-    singled[node : node + 1] = _mix(singled[node : node + 1] ^ _SINGLED)
+    singled[node : node + 1] = _mix(colours[node : node + 1] ^ _SINGLED)
     return singled
 
 
@@ -323,8 +322,7 @@ def _count(colours: Words) -> int:
 def _shared(colours: Words) -> NDArray[np.bool_]:
     """Tell which nodes have a colour that another one has, too."""
     _, inverse, counts = np.unique(colours, return_inverse=True, return_counts=True)
-    shared: NDArray[np.bool_] = counts[inverse] > 1
-    return shared
+    return np.greater(counts[inverse], 1)
 
 
 # -- the canonical form ------------------------------------------------------------------------------------------------
