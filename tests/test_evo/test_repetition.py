@@ -180,6 +180,14 @@ def test_any_difference_that_training_would_see_makes_it_none(random_genome, rng
     )
 
 
+def test_a_threshold_read_in_another_way_makes_it_none():
+    # The same network as long as its weights are positive, which training may end.
+    genome = Genome.from_matrix(np.triu(np.ones((4, 4)), 1), n_inputs=1, n_outputs=1, limit=0.5)
+    signed = replace(genome, threshold_mode="signed")
+    assert same_network(genome, signed)
+    assert not repeats_training(Phenotype(signed), None, genome, None)
+
+
 def test_the_same_weights_on_another_topology_are_none():
     matrix = np.array([[0, 1.0, 2.0, 0], [0, 0, 0, 1.0], [0, 0, 0, 1.0], [0, 0, 0, 0]])
     genome = Genome.from_matrix(matrix, n_inputs=2, n_outputs=1, ticks=2)
