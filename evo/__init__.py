@@ -4,6 +4,7 @@ Data goes one way: :class:`Genome` → operators (:mod:`evo.operators`, chosen b
 :class:`Phenotype` → trainer (:func:`cnn.train`) → fitness → tables (:mod:`evo.tables`).
 """
 
+from evo.canonical import canonical_hash, same_network, unique_networks
 from evo.draft import Draft
 from evo.errors import DataError, EvoMatrixError, ResultsError, SettingsError
 from evo.evolution import Evolution, EvolutionSettings, Generation
@@ -24,6 +25,7 @@ from evo.operators import OPERATORS, Operation, Operator, replay
 from evo.phenotype import Phenotype
 from evo.policies import POLICIES, PolicySettings
 from evo.predictor import Predictor, load_network
+from evo.preserving import duplicate_node, remove_ineffective, reorder_freely
 from evo.selection import SELECTIONS, SelectionSettings
 from evo.store import load_genomes
 
@@ -53,6 +55,8 @@ __all__ = [
     "SelectionSettings",
     "SettingsError",
     "Task",
+    "canonical_hash",
+    "duplicate_node",
     "found",
     "from_graphml",
     "from_json",
@@ -61,9 +65,13 @@ __all__ = [
     "load_graph",
     "load_network",
     "raise_individual",
+    "remove_ineffective",
+    "reorder_freely",
     "replay",
+    "same_network",
     "save_graph",
     "to_graphml",
     "to_json",
     "to_networkx",
+    "unique_networks",
 ]

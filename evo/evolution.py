@@ -9,14 +9,14 @@
 and `tell` selects. Both are pure functions of the seed and of the results so far.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
 from evo.errors import EvoMatrixError
 from evo.genome import Genome
-from evo.individual import Individual, Job, Modification, Origin, Task
+from evo.individual import Individual, Job, Modification, Origin, Task, take_over
 from evo.seeding import Purpose, generator
 from evo.selection import (
     SELECTIONS,
@@ -117,22 +117,33 @@ class Evolution:
                 # Twins would train to the same bits from here on: one of each suffices.
                 distinct = {one.job.individual: one for one in self.population}
                 self.population = tuple(distinct.values())
-            jobs = [
-                self._offspring(number, request)
-                for number, request in enumerate(self._requests(), self._next_individual)
-            ]
+            requests = dict(enumerate(self._requests(), self._next_individual))
+            continued = {
+                self.population[request.parent].job.individual: number
+                for number, request in requests.items()
+                if not request.modified
+            }
+            jobs = [self._offspring(*numbered, continued) for numbered in requests.items()]
         self._next_individual += len(jobs)
         return jobs
 
     def tell(self, offspring: Iterable[Individual]) -> Generation:
         """Take the results of the jobs asked for, in any order, and select.
 
+        A child whose training would have repeated its parent's takes that over.
+
         Raises
         ------
         EvolutionError
             If nobody has a fitness; the message gives the first reason.
         """
-        ordered = tuple(sorted(offspring, key=lambda one: one.job.individual))
+        raised = {one.job.individual: one for one in offspring}
+        ordered = tuple(
+            take_over(one, raised[one.job.continued_as])
+            if one.status == "repeated" and one.job.continued_as is not None
+            else one
+            for _, one in sorted(raised.items())
+        )
         if self.generation == 0:
             population = list(ordered)
         elif self.generation > self.settings.last_modified:
@@ -176,7 +187,7 @@ class Evolution:
             ancestry_seconds=0.0,
         )
 
-    def _offspring(self, number: int, request: Request) -> Job:
+    def _offspring(self, number: int, request: Request, continued: Mapping[int, int]) -> Job:
         parent = self.population[request.parent]
         modification: Modification = "policy" if request.modified else "none"
         if self.generation > self.settings.last_modified:
@@ -195,4 +206,5 @@ class Evolution:
             progress=(self.generation - 1) / max(self.settings.last_modified, 1),
             first_step=parent.ancestry_steps,
             ancestry_seconds=parent.ancestry_seconds,
+            continued_as=continued.get(parent.job.individual) if request.modified else None,
         )

@@ -6,7 +6,7 @@ same for a whole run and travels to each worker once. The result depends on the 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,11 +21,12 @@ from evo.genome import FloatArray, Genome
 from evo.operators import Operation, Proposing
 from evo.phenotype import Phenotype
 from evo.policies import POLICIES, PolicySettings, freeze_topology
+from evo.repetition import repeats_training, same_parameters
 from evo.seeding import Purpose, generator, seed_sequence
 from evo.statistics import GenomeStatistics, describe
 
 Origin = Literal["founder", "continued", "child"]
-Status = Literal["ok", "diverged", "failed"]
+Status = Literal["ok", "diverged", "failed", "repeated"]
 Modification = Literal["none", "policy", "freeze"]
 
 
@@ -98,6 +99,8 @@ class Job:
         Gradient steps along its ancestry so far.
     ancestry_seconds : float
         Seconds of training along its ancestry so far.
+    continued_as : int or None
+        Of a child, the individual of its generation that is its parent trained on unmodified, if there is one.
     """
 
     individual: int
@@ -112,6 +115,7 @@ class Job:
     progress: float
     first_step: int
     ancestry_seconds: float
+    continued_as: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +126,11 @@ class Individual:
     ----------
     job : Job
         What it came from.
-    status : {"ok", "diverged", "failed"}
-        Anything but ``"ok"`` comes with a `reason` and without fitness.
+    status : {"ok", "diverged", "failed", "repeated"}
+        Anything but ``"ok"`` comes with a `reason` and without fitness. One that is ``"repeated"`` was not trained,
+        since that would repeat the training of ``job.continued_as``; :func:`take_over` gives it a status of its own.
     genome : Genome
-        After training. Of a failed individual, the one it started from.
+        After training. Of a failed individual, the one it started from; of a repeated one, the modified.
     state : OptimizerState or None
         After training, laid out like :attr:`Job.state`.
     operations : tuple of Operation
@@ -138,6 +143,8 @@ class Individual:
         Gradient steps of this individual's own train phase.
     modify_seconds, train_seconds, evaluate_seconds : float
         Wall time of the three phases.
+    same_as : Individual or None
+        Whose training it took over, at no steps and seconds of its own.
     """
 
     job: Job
@@ -156,15 +163,20 @@ class Individual:
     modify_seconds: float
     train_seconds: float
     evaluate_seconds: float
+    same_as: "Individual | None" = None
 
     @property
     def ancestry_steps(self) -> int:
         """Gradient steps behind its genome: along its ancestry, and its own unless they came to nothing."""
+        if self.same_as is not None:
+            return self.same_as.ancestry_steps
         return self.job.first_step + (self.steps if self.status == "ok" else 0)
 
     @property
     def ancestry_seconds(self) -> float:
         """Seconds of training behind its genome, counted like :attr:`ancestry_steps`."""
+        if self.same_as is not None:
+            return self.same_as.ancestry_seconds
         return self.job.ancestry_seconds + (self.train_seconds if self.status == "ok" else 0.0)
 
 
@@ -187,6 +199,10 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
 
     network = Phenotype(genome, task.loss)
     statistics = describe(genome, network)
+    if _would_repeat(job, network, memory, operations):
+        reason = f"its training would repeat that of individual {job.continued_as}"
+        repeated = _without_result(job, "repeated", reason, operations, statistics)
+        return replace(repeated, genome=genome, modify_seconds=modified - started)
     state = None
     if memory is not None and job.state is not None:
         state = OptimizerState(
@@ -232,6 +248,63 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         modify_seconds=modified - started,
         train_seconds=trained - modified,
         evaluate_seconds=time.perf_counter() - trained,
+    )
+
+
+def _would_repeat(
+    job: Job, network: Phenotype, memory: FloatArray | None, operations: tuple[Operation, ...]
+) -> bool:
+    if job.continued_as is None:
+        return False
+    parent_memory = None if job.state is None else job.state.slots
+    return not operations or repeats_training(network, memory, job.genome, parent_memory)
+
+
+def take_over(repeated: Individual, trained: Individual) -> Individual:
+    """Give a child whose training would have repeated its parent's what became of the parent.
+
+    Parameters
+    ----------
+    repeated : Individual
+        With the status ``"repeated"``.
+    trained : Individual
+        The parent as it was trained on unmodified: number ``repeated.job.continued_as``.
+
+    Returns
+    -------
+    Individual
+        The child, with its own nodes and entries, and the weights, biases, optimiser's memory, status and figures of
+        `trained`; it is charged neither steps nor seconds of training.
+    """
+    job, genome = repeated.job, repeated.genome
+    if trained.status != "ok" or trained.state is None:
+        failed = _without_result(
+            job, trained.status, trained.reason, repeated.operations, repeated.statistics
+        )
+        return replace(failed, modify_seconds=repeated.modify_seconds, same_as=trained)
+    places = same_parameters(genome, trained.job.genome)
+    if places is None:
+        raise ValueError(
+            f"trained must be what individual {job.individual} repeats; got {trained.job.individual}"
+        )
+    here, there = places
+    numbers = np.concatenate([genome.values, genome.bias])
+    numbers[here] = np.concatenate([trained.genome.values, trained.genome.bias])[there]
+    slots = np.zeros((len(trained.state.slots), len(numbers)), dtype=trained.state.slots.dtype)
+    slots[:, here] = trained.state.slots[:, there]
+    return replace(
+        trained,
+        job=job,
+        genome=genome.with_values(numbers[: genome.n_stored], numbers[genome.n_stored :]),
+        state=OptimizerState(slots, trained.state.step),
+        operations=repeated.operations,
+        statistics=repeated.statistics,
+        curve=None,
+        steps=0,
+        modify_seconds=repeated.modify_seconds,
+        train_seconds=0.0,
+        evaluate_seconds=0.0,
+        same_as=trained,
     )
 
 

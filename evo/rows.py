@@ -61,6 +61,7 @@ def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
             "train_loss": individual.train_loss,
             "validation_loss": individual.validation_loss,
             "validation_accuracy": individual.validation_accuracy,
+            "same_as": individual.same_as and individual.same_as.job.individual,
             "steps": individual.steps,
             "ancestry_steps": individual.ancestry_steps,
             "genome": individual.genome.fingerprint(),

@@ -130,7 +130,18 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("train_loss", _FLOAT, "nat or unit²", "mean minibatch loss of its last 50 steps"),
         Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
         Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
-        Column("steps", _INT, "steps", "gradient steps of its own train phase"),
+        Column(
+            "same_as",
+            _INT,
+            "",
+            "individual whose training it took over, being the same network up to naming; empty where trained itself",
+        ),
+        Column(
+            "steps",
+            _INT,
+            "steps",
+            "gradient steps of its own train phase; 0 where it took one over",
+        ),
         Column(
             "ancestry_steps",
             _INT,

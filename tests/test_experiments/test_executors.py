@@ -46,6 +46,28 @@ def test_ray_gives_the_results_of_a_serial_run(tiny, finished, tmp_path, workers
     assert_equal(finished, parallel)
 
 
+def test_ray_takes_over_what_a_serial_run_takes_over(tiny, tmp_path):
+    settings = tiny(
+        seeds=1,
+        dataset={"name": "xor"},
+        founders={"hidden": 4},
+        policy={"name": "letters", "weights": {"H": 1.0}, "max_operations": 1},
+        baseline={"arms": ["mlp", "static"]},
+    )
+    serial, parallel = (
+        run(settings, workers=workers, results=tmp_path, run_name=f"workers-{workers}")
+        for workers in (0, 2)
+    )
+    columns = ["individual", "same_as", "steps", "ancestry_steps", "fitness", "genome"]
+    pd.testing.assert_frame_equal(
+        serial.individuals[columns], parallel.individuals[columns], check_exact=True
+    )
+    taken_over = serial.individuals["same_as"].notna()
+    assert taken_over.any()
+    assert (serial.individuals["steps"] == 0).tolist() == taken_over.tolist()
+    assert serial.runs["search_steps"].item() == serial.individuals["steps"].sum()
+
+
 def fitness_that_kills_its_worker(calls, at):
     """Return a fitness that notes its calls in a file and kills its own process at one of them."""
 

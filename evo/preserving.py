@@ -1,0 +1,260 @@
+"""Changes of a genome that do not change what its network computes.
+
+Pure functions, genome to genome. The first two keep the network itself, so :func:`evo.canonical.canonical_hash` does
+not see them; the third makes another network with the same outputs. Where sums change their order or a weight is
+split, outputs agree to rounding.
+"""
+
+import heapq
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+import graphops
+from evo.genome import FloatArray, Genome, Role
+
+
+def remove_ineffective(genome: Genome) -> Genome:
+    """Forget the entries and hidden nodes that act on no output, dormant entries too.
+
+    Parameters
+    ----------
+    genome : Genome
+
+    Returns
+    -------
+    Genome
+        The same network, with outputs equal to the bit; all its entries are effective. Inputs stay, used or not, for
+        they stand for features.
+
+    Notes
+    -----
+    O(nodes + stored entries). An entry that could have become effective in a later modify phase is lost.
+
+    Examples
+    --------
+    >>> genome = Genome.from_matrix([[0, 0.5, 0.5], [0, 0, 0], [0, 0, 0]], n_inputs=1, n_outputs=1)
+    >>> remove_ineffective(genome).n_nodes
+    2
+    """
+    mask = genome.effective_mask()
+    sources, targets = genome.indices[mask], _targets(genome)[mask]
+    kept = genome.roles != Role.HIDDEN
+    kept[sources] = True
+    kept[targets] = True
+    number = np.cumsum(kept) - 1
+    matrix = _matrix(number[sources], number[targets], genome.values[mask], int(kept.sum()))
+    return _with_nodes(genome, matrix, np.flatnonzero(kept), genome.ids[kept])
+
+
+def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
+    """Put the nodes in a random order that leaves every stored entry immediate or delayed as it is.
+
+    Two nodes keep their order if an entry joins them, dormant or not; but entries from an input act at once, and
+    entries to an input not at all, wherever it stands.
+
+    Parameters
+    ----------
+    genome : Genome
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Genome
+        The same network. Nodes take their ids along.
+
+    Notes
+    -----
+    Node by node, the next is drawn from those that wait for no other. So every order within the freedom can come out,
+    though not all are equally likely. O((nodes + stored entries)·log).
+
+    Examples
+    --------
+    >>> chain = [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+    >>> reordered = reorder_freely(Genome.from_matrix(chain, n_inputs=1, n_outputs=1), np.random.default_rng(0))
+    >>> [int(node) for node in reordered.ids if node != 0]  # the input may stand anywhere
+    [1, 2, 3]
+    """
+    n = genome.n_nodes
+    sources, targets = genome.indices.astype(np.intp), _targets(genome)
+    is_input = genome.roles == Role.INPUT
+    binds = ~is_input[sources] & ~is_input[targets] & (sources != targets)
+    first, then = np.minimum(sources, targets)[binds], np.maximum(sources, targets)[binds]
+    n_before = np.bincount(then, minlength=n).tolist()
+    followers = then[np.argsort(first, kind="stable")].tolist()
+    starts = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=n))]).tolist()
+
+    lots = rng.permutation(n).tolist()
+    ready = [(lots[node], node) for node in range(n) if not n_before[node]]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        _, node = heapq.heappop(ready)
+        order.append(node)
+        for follower in followers[starts[node] : starts[node + 1]]:
+            n_before[follower] -= 1
+            if not n_before[follower]:
+                heapq.heappush(ready, (lots[follower], follower))
+    chosen = np.array(order, dtype=np.intp)
+    matrix = graphops.reorder(genome.weights, chosen)
+    return _with_nodes(genome, matrix, chosen, genome.ids[chosen])
+
+
+def duplicate_node(genome: Genome, node: int, share: float = 0.5) -> Genome:
+    """Give a hidden node a twin: both listen to the same, and share out what it said (Net2Net, Chen et al. 2016).
+
+    The twin stands right behind the node. It copies the column, bias, activation and limit; each edge of the row is
+    split, w = share·w + (1 − share)·w. What the node said to itself is not split: each of the two says it to itself,
+    one tick later, as the node did; so they stay equal at every tick. Dormant entries of the row stay with the node
+    alone, so that one which wakes up later says what it would have said.
+
+    Parameters
+    ----------
+    genome : Genome
+    node : int
+        Position of a hidden node.
+    share : float
+        What the node keeps of each edge, between 0 and 1.
+
+    Returns
+    -------
+    Genome
+        With one more node, whose id is the largest. Its outputs are those of `genome`, to rounding.
+
+    Raises
+    ------
+    IndexError
+        If there is no such position.
+    ValueError
+        If the node is not hidden, `share` is not between 0 and 1, or the threshold would put a part of an edge to
+        sleep; see :func:`splittable_nodes`.
+
+    Notes
+    -----
+    O(nodes + stored entries·log).
+
+    Examples
+    --------
+    >>> genome = Genome.from_matrix([[0, 1, 0], [0, 0, 4], [0, 0, 0.0]], n_inputs=1, n_outputs=1)
+    >>> duplicate_node(genome, 1, share=0.25).to_dense()
+    array([[0., 1., 1., 0.],
+           [0., 0., 0., 1.],
+           [0., 0., 0., 3.],
+           [0., 0., 0., 0.]])
+    """
+    if not 0 <= node < genome.n_nodes:
+        raise IndexError(f"node must be from 0 to {genome.n_nodes - 1}; got {node}")
+    if genome.roles[node] != Role.HIDDEN:
+        role = Role(genome.roles[node]).name.lower()
+        raise ValueError(f"node must be hidden; got node {node}, which is {role}")
+    if node not in splittable_nodes(genome, share):
+        raise ValueError(
+            f"share must leave both parts of every edge above the threshold; got {share} for node {node}"
+        )
+    values = genome.values.copy()
+    sources, targets = genome.indices.astype(np.intp), _targets(genome)
+    row = _split_entries(genome) & (sources == node)
+    own, rest = _parts(values[row], share)
+    values[row] = own
+
+    column = targets == node
+    twin = node + 1
+    places = np.arange(genome.n_nodes + 1)
+    moved = np.delete(places, twin)
+    matrix = _matrix(
+        np.concatenate(
+            [
+                moved[sources],
+                np.full(len(rest), twin),
+                np.where(sources[column] == node, twin, moved[sources[column]]),
+            ]
+        ),
+        np.concatenate([moved[targets], moved[targets[row]], np.full(int(column.sum()), twin)]),
+        np.concatenate([values, rest, values[column]]),
+        len(places),
+    )
+    nodes = np.where(places > node, places - 1, places)
+    ids = np.insert(genome.ids, twin, genome.ids.max() + 1)
+    return _with_nodes(genome, matrix, nodes, ids)
+
+
+def splittable_nodes(genome: Genome, share: float = 0.5) -> NDArray[np.intp]:
+    """Return the positions of the hidden nodes whose edges all stay above the threshold when they are split.
+
+    Parameters
+    ----------
+    genome : Genome
+    share : float
+        As for :func:`duplicate_node`.
+
+    Raises
+    ------
+    ValueError
+        If `share` is not between 0 and 1.
+
+    Notes
+    -----
+    O(nodes + stored entries); without a threshold these are all hidden nodes.
+
+    Examples
+    --------
+    >>> matrix = [[0, 1, 1, 0], [0, 0, 0, 4], [0, 0, 0, 1], [0, 0, 0, 0]]
+    >>> genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, limit=0.5)
+    >>> splittable_nodes(genome, share=0.25).tolist()
+    [1]
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be between 0 and 1; got {share}")
+    own, rest = (
+        genome.with_values(part, genome.bias).live_mask() for part in _parts(genome.values, share)
+    )
+    falls_asleep = _split_entries(genome) & ~(own & rest)
+    splittable = genome.roles == Role.HIDDEN
+    splittable[genome.indices[falls_asleep]] = False
+    return np.flatnonzero(splittable)
+
+
+def _split_entries(genome: Genome) -> NDArray[np.bool_]:
+    """Tell which entries are split where their source gets a twin: live ones, but no self-loops."""
+    split: NDArray[np.bool_] = genome.live_mask() & (genome.indices != _targets(genome))
+    return split
+
+
+def _parts(values: FloatArray, share: float) -> tuple[FloatArray, FloatArray]:
+    own = values * values.dtype.type(share)
+    return own, values - own
+
+
+def _targets(genome: Genome) -> NDArray[np.intp]:
+    return np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
+
+
+def _matrix(
+    sources: NDArray[np.integer[Any]],
+    targets: NDArray[np.integer[Any]],
+    values: FloatArray,
+    n_nodes: int,
+) -> sparse.csc_array:
+    """Assemble entries, each given once; zeros stay stored."""
+    return sparse.csc_array((values, (sources, targets)), shape=(n_nodes, n_nodes))
+
+
+def _with_nodes(
+    genome: Genome, matrix: sparse.csc_array, nodes: NDArray[np.intp], ids: NDArray[np.int64]
+) -> Genome:
+    """Return a genome with this matrix, whose p-th node has the id ``ids[p]`` and all else from ``nodes[p]``."""
+    limit = genome.limit
+    return replace(
+        genome,
+        indptr=matrix.indptr.astype(np.int64),
+        indices=matrix.indices.astype(np.int32),
+        values=matrix.data,
+        bias=genome.bias[nodes],
+        ids=ids,
+        roles=genome.roles[nodes],
+        activations=genome.activations[nodes],
+        limit=limit[nodes] if isinstance(limit, np.ndarray) else limit,
+    )
