@@ -4,6 +4,7 @@ Data goes one way: :class:`Genome` → operators (:mod:`evo.operators`, chosen b
 :class:`Phenotype` → trainer (:func:`cnn.train`) → fitness → tables (:mod:`evo.tables`).
 """
 
+from evo.credit import LetterCredit, letter_shares
 from evo.draft import Draft
 from evo.errors import DataError, EvoMatrixError, ResultsError, SettingsError
 from evo.evolution import Evolution, EvolutionSettings, Generation
@@ -34,6 +35,7 @@ __all__ = [
     "Genome",
     "Individual",
     "Job",
+    "LetterCredit",
     "Operation",
     "Operator",
     "Phenotype",
@@ -45,6 +47,7 @@ __all__ = [
     "SettingsError",
     "Task",
     "found",
+    "letter_shares",
     "load_genomes",
     "load_network",
     "raise_individual",
