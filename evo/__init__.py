@@ -5,6 +5,7 @@ Data goes one way: :class:`Genome` → operators (:mod:`evo.operators`, chosen b
 """
 
 from evo.canonical import canonical_hash, same_network, unique_networks
+from evo.credit import LetterCredit, letter_shares
 from evo.draft import Draft
 from evo.errors import DataError, EvoMatrixError, ResultsError, SettingsError
 from evo.evolution import Evolution, EvolutionSettings, Generation
@@ -45,6 +46,7 @@ __all__ = [
     "Genome",
     "Individual",
     "Job",
+    "LetterCredit",
     "Operation",
     "Operator",
     "Phenotype",
@@ -61,6 +63,7 @@ __all__ = [
     "from_graphml",
     "from_json",
     "from_networkx",
+    "letter_shares",
     "load_genomes",
     "load_graph",
     "load_network",

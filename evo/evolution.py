@@ -6,7 +6,7 @@
         generation = evolution.tell(executor.raise_all(task, jobs))
 
 `ask` decides who shall come to be, an executor lets them modify, train and be evaluated in any order and anywhere,
-and `tell` selects. Both are pure functions of the seed and of the results so far.
+and `tell` selects and credits operators. All are pure functions of the seed and of the results so far.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
+from evo.credit import LetterCredit, credit_letters, letter_shares
 from evo.errors import EvoMatrixError
 from evo.genome import Genome
 from evo.individual import Individual, Job, Modification, Origin, Task, take_over
@@ -67,11 +68,14 @@ class Generation:
         All that came to be in it, by number, failures included.
     population : tuple of Individual
         Who holds each slot after selection.
+    credits : tuple of LetterCredit
+        What each letter did in it; empty where nobody was modified.
     """
 
     number: int
     offspring: tuple[Individual, ...]
     population: tuple[Individual, ...]
+    credits: tuple[LetterCredit, ...]
 
     @property
     def best(self) -> Individual:
@@ -101,6 +105,7 @@ class Evolution:
         self.founders = tuple(founders)
         self.generation = 0
         self.population: tuple[Individual, ...] = ()
+        self.credits: list[tuple[LetterCredit, ...]] = []
         self._next_individual = 0
 
     @property
@@ -123,12 +128,13 @@ class Evolution:
                 for number, request in requests.items()
                 if not request.modified
             }
-            jobs = [self._offspring(*numbered, continued) for numbered in requests.items()]
+            letters = tuple(letter_shares(self.task.policy, self.credits).items())
+            jobs = [self._offspring(*numbered, continued, letters) for numbered in requests.items()]
         self._next_individual += len(jobs)
         return jobs
 
     def tell(self, offspring: Iterable[Individual]) -> Generation:
-        """Take the results of the jobs asked for, in any order, and select.
+        """Take the results of the jobs asked for, in any order, credit what modified them, and select.
 
         A child whose training would have repeated its parent's takes that over.
 
@@ -159,8 +165,13 @@ class Evolution:
                 f"generation {self.generation}: no individual has a fitness; "
                 f"individual {first.job.individual} {first.status}: {first.reason}"
             )
+        credited: tuple[LetterCredit, ...] = ()
+        if 1 <= self.generation <= self.settings.last_modified:
+            shares = letter_shares(self.task.policy, self.credits)
+            credited = credit_letters(ordered, self.population, shares)
+        self.credits.append(credited)
         self.population = tuple(population)
-        finished = Generation(self.generation, ordered, self.population)
+        finished = Generation(self.generation, ordered, self.population, credited)
         self.generation += 1
         return finished
 
@@ -182,12 +193,19 @@ class Evolution:
             genome=genome,
             state=None,
             modification="none",
+            letters=(),
             progress=0.0,
             first_step=0,
             ancestry_seconds=0.0,
         )
 
-    def _offspring(self, number: int, request: Request, continued: Mapping[int, int]) -> Job:
+    def _offspring(
+        self,
+        number: int,
+        request: Request,
+        continued: Mapping[int, int],
+        letters: tuple[tuple[str, float], ...],
+    ) -> Job:
         parent = self.population[request.parent]
         modification: Modification = "policy" if request.modified else "none"
         if self.generation > self.settings.last_modified:
@@ -203,6 +221,7 @@ class Evolution:
             genome=parent.genome,
             state=parent.state,
             modification=modification,
+            letters=letters if modification == "policy" else (),
             progress=(self.generation - 1) / max(self.settings.last_modified, 1),
             first_step=parent.ancestry_steps,
             ancestry_seconds=parent.ancestry_seconds,

@@ -93,6 +93,8 @@ class Job:
         The parent's optimiser state, laid out as the genome's stored entries, then its nodes' biases.
     modification : {"none", "policy", "freeze"}
         What the modify phase does.
+    letters : tuple of (str, float)
+        The probability of each letter where the policy draws letters, learnt or as its settings say.
     progress : float
         Share of the run's rewiring that is over.
     first_step : int
@@ -112,6 +114,7 @@ class Job:
     genome: Genome
     state: OptimizerState | None
     modification: Modification
+    letters: tuple[tuple[str, float], ...]
     progress: float
     first_step: int
     ancestry_seconds: float
@@ -323,7 +326,10 @@ def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Oper
             gradients_at=_gradients_on_next_batch(task, job),
             progress=job.progress,
         )
-        operations = POLICIES[task.policy.name](draft, proposing, task.policy)
+        policy = task.policy
+        if job.letters:
+            policy = policy.model_copy(update={"weights": dict(job.letters)})
+        operations = POLICIES[policy.name](draft, proposing, policy)
     return draft.freeze(), None if memory is None else draft.carry(memory), tuple(operations)
 
 

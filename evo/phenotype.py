@@ -57,15 +57,38 @@ class Plan:
 
 def compile_plan(genome: Genome) -> Plan:
     """Lay out the effective part of a genome for the kernels; O(nodes + stored entries)."""
-    n = genome.n_nodes
     entries = np.flatnonzero(genome.effective_mask())
+    kept = genome.roles == Role.OUTPUT
+    kept[genome.indices[entries]] = True
+    kept[_targets(genome)[entries]] = True
+    return _lay_out(genome, entries, kept)
+
+
+def compile_whole_plan(genome: Genome) -> Plan:
+    """Lay out every node and every edge that carries something, whether or not an output depends on it.
+
+    The outputs are the same as with :func:`compile_plan`, up to rounding. What is added are the states of inputs and
+    hidden nodes to which nobody listens, which tell what an edge from there would do.
+    """
+    targets = _targets(genome)
+    is_input = genome.roles == Role.INPUT
+    at_once = (genome.indices < targets) | is_input[genome.indices]
+    carries = genome.live_mask() & ~is_input[targets] & (at_once | (genome.ticks > 1))
+    return _lay_out(genome, np.flatnonzero(carries), np.ones(genome.n_nodes, dtype=np.bool_))
+
+
+def _targets(genome: Genome) -> NDArray[np.intp]:
+    """Return the target of each stored entry."""
+    return np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
+
+
+def _lay_out(genome: Genome, entries: NDArray[np.intp], kept: NDArray[np.bool_]) -> Plan:
+    """Give the nodes to keep a row each, and write the edges at these entries with them."""
+    n = genome.n_nodes
     sources = genome.indices[entries].astype(np.int64)
-    targets = np.repeat(np.arange(n), np.diff(genome.indptr))[entries]
+    targets = _targets(genome)[entries]
     is_input = genome.roles == Role.INPUT
 
-    kept = genome.roles == Role.OUTPUT
-    kept[sources] = True
-    kept[targets] = True
     rows = np.where(kept, np.cumsum(kept) - 1, -1)
     block = int(kept.sum())
     positions = np.flatnonzero(kept & ~is_input)
@@ -109,21 +132,24 @@ class Phenotype:
         Which network; its dtype is the dtype of all arithmetic.
     loss : str
         A key of :data:`cnn.losses.LOSSES`. ``cross_entropy`` puts a softmax on the output nodes.
+    plan : Plan, optional
+        What of the genome to compute; by default what its outputs depend on.
 
     Attributes
     ----------
     parameters : ndarray, shape (parameter_count,)
-        The weights of effective edges, then the biases of computed nodes. A trainer changes them in place;
+        The weights of computed edges, then the biases of computed nodes. A trainer changes them in place;
         :meth:`to_genome` writes them back into a genome.
     """
 
-    def __init__(self, genome: Genome, loss: str = "cross_entropy") -> None:
+    def __init__(
+        self, genome: Genome, loss: str = "cross_entropy", plan: Plan | None = None
+    ) -> None:
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
         self.genome = genome
         self.loss_name = loss
-        self.plan = compile_plan(genome)
-        plan = self.plan
+        self.plan = plan = compile_plan(genome) if plan is None else plan
         self.parameters: FloatArray = np.concatenate(
             [genome.values[plan.entries], genome.bias[plan.positions]]
         )
@@ -214,29 +240,42 @@ class Phenotype:
     ) -> FloatArray:
         """Return the loss gradient at places (source, target) of the matrix, edges or not.
 
-        This is what growing where the gradient is largest asks for (RigL, Evci et al. 2020); its cost is one
-        training step and O(places), never n × n. A place at a node that is not computed has gradient 0.
+        At a place without an edge it is the gradient with respect to an edge of weight 0. This is what growing where
+        the gradient is largest asks for (RigL, Evci et al. 2020). It is exact everywhere: for the states of nodes that
+        no output depends on, unheard inputs above all, the whole network is computed and not only its effective
+        part. Its cost is one training step of that, and O(places), never n × n.
+
+        Parameters
+        ----------
+        sources, targets : ndarray of int, shape (n_places,)
+            Positions of nodes. The gradient is 0 where the target is an input or acts on no output, and where with
+            one tick the edge would be delayed.
+        inputs, labels : ndarray
+            Samples and their targets, as :meth:`loss` takes them.
+
+        Returns
+        -------
+        ndarray, shape (n_places,)
         """
-        plan = self.plan
-        self.loss_and_gradients(inputs, labels)
-        workspace = self._workspace(len(inputs))
-        gradients = np.zeros(len(sources), dtype=self.parameters.dtype)
-        is_input = self.genome.roles[sources] == Role.INPUT
-        source_rows = plan.rows[sources] - plan.block * ((sources >= targets) & ~is_input)
-        known = (plan.rows[sources] >= 0) & (plan.rows[targets] >= 0)
-        known &= self.genome.roles[targets] != Role.INPUT
-        found = np.zeros(int(known.sum()), dtype=self.parameters.dtype)
+        is_input = self.genome.roles == Role.INPUT
+        delayed = (sources >= targets) & ~is_input[sources]
+        acts = np.flatnonzero(~is_input[targets] & (~delayed | (self.genome.ticks > 1)))
+        whole = Phenotype(self.to_genome(), self.loss_name, compile_whole_plan(self.genome))
+        whole.loss_and_gradients(inputs, labels)
+        workspace, rows, block = whole._workspace(len(inputs)), whole.plan.rows, whole.plan.block
+        found = np.zeros(len(acts), dtype=self.parameters.dtype)
         kernels.gradients_at(
-            source_rows[known],
-            plan.rows[targets][known],
+            (rows[sources] - block * delayed)[acts],
+            rows[targets][acts],
             workspace.state,
             workspace.residual,
-            plan.block,
-            self._first_base,
+            block,
+            whole._first_base,
             self.genome.ticks,
             found,
         )
-        gradients[known] = found
+        gradients = np.zeros(len(sources), dtype=self.parameters.dtype)
+        gradients[acts] = found
         return gradients
 
     # -- back to the genome ------------------------------------------------------------------------------------------

@@ -3,14 +3,16 @@
 A policy works on an open draft and returns the operations it applied, in order. Known methods are policies made of
 the operators' letters - SET is A then N at random, RigL is A then N by gradient - and so stand as controls in the
 same tables. A new policy is one function and one registry entry.
+
+What a policy learns from the generations before (`adaptive`: which letters pay) it does not keep: the driver works it
+out from the finished generations (:mod:`evo.credit`) and sends it along with the job, as the weights of the letters.
 """
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, Self
 
-import numpy as np
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from evo.draft import Draft
 from evo.operators import (
@@ -23,21 +25,34 @@ from evo.operators import (
     random_edges,
     threshold_at_quantile,
 )
+from evo.rewiring import Within, fading, forget_dormant, redraw, rigl_step, set_step
 
 
 class PolicySettings(BaseModel, frozen=True, extra="forbid"):
     """How a modify phase chooses."""
 
-    name: Literal["mixed", "letters", "set", "rigl", "none"] = Field(
+    name: Literal["mixed", "letters", "adaptive", "set", "rigl", "random", "none"] = Field(
         "mixed",
-        description="mixed: prune-and-regrow or letters; letters: operators by weight; set, rigl: as published; none",
+        description="mixed: prune-and-regrow or letters; letters: operators by weight; adaptive: operators by the "
+        "fitness they gained; set, rigl: as published; random: a new random topology; none",
     )
     weights: dict[str, float] = Field(
-        default_factory=lambda: dict.fromkeys(OPERATORS, 1.0) | {"N": 2.0},
-        description="relative frequency of each operator where letters are drawn",
+        default_factory=lambda: (
+            dict.fromkeys(OPERATORS, 0.25) | dict.fromkeys("ABCDFH", 1.0) | {"N": 2.0}
+        ),
+        description="relative frequency of each operator where letters are drawn; adaptive: at the start",
     )
     max_operations: int = Field(
-        2, ge=1, description="letters: a modify phase applies 1 to this many operators"
+        2, ge=1, description="letters, adaptive: a modify phase applies 1 to this many operators"
+    )
+    min_share: float = Field(
+        0.04, ge=0, lt=1, description="adaptive: no letter is drawn less often than this"
+    )
+    memory: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="adaptive: what a generation's credit counts one generation later; 1 forgets nothing",
     )
     rewiring: float = Field(
         0.7, ge=0, le=1, description="mixed: share of modify phases that prune and regrow"
@@ -46,7 +61,12 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
         0.15,
         gt=0,
         lt=1,
-        description="prune and regrow: share of the stored entries, fading as a cosine",
+        description="mixed, set, rigl: share of the stored entries that prune-and-regrow replaces, 0.3 as published; "
+        "mixed, rigl: fading as a cosine",
+    )
+    rewired_within: Within = Field(
+        "layer",
+        description="set, rigl: the share is that of each layer (columns of one role), or of the network",
     )
     gradient_share: float = Field(
         0.7, ge=0, le=1, description="mixed: share of regrowth that follows the gradient"
@@ -65,6 +85,15 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("at least one operator must have a weight above 0")
         return weights
 
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        letters = sum(weight > 0 for weight in self.weights.values())
+        if self.name == "adaptive" and self.min_share * letters > 1:
+            raise ValueError(
+                f"min_share must be at most 1 over the number of letters ({letters}); got {self.min_share}"
+            )
+        return self
+
 
 Policy = Callable[[Draft, Proposing, PolicySettings], list[Operation]]
 
@@ -75,7 +104,10 @@ def leave_alone(draft: Draft, proposing: Proposing, settings: PolicySettings) ->
 
 
 def draw_letters(draft: Draft, proposing: Proposing, settings: PolicySettings) -> list[Operation]:
-    """Apply a few operators drawn by weight; one that finds nothing to change is left out of the draw."""
+    """Apply a few operators drawn by weight; one that finds nothing to change is left out of the draw.
+
+    Where the policy is `adaptive`, the weights are those learnt, see :func:`evo.credit.letter_shares`.
+    """
     operations = []
     for _ in range(int(proposing.rng.integers(1, settings.max_operations + 1))):
         weights = {code: weight for code, weight in settings.weights.items() if weight > 0}
@@ -94,34 +126,39 @@ def draw_letters(draft: Draft, proposing: Proposing, settings: PolicySettings) -
 def rewire_randomly(
     draft: Draft, proposing: Proposing, settings: PolicySettings
 ) -> list[Operation]:
-    """Drop the weakest weights and grow as many at random (SET, Mocanu et al. 2018)."""
-    return _prune_and_regrow(draft, proposing, settings, random_edges)
+    """Rewire as SET does (Mocanu et al. 2018); see :func:`evo.rewiring.set_step`."""
+    return set_step(draft, proposing, settings.rewired_share, settings.rewired_within)
 
 
 def rewire_by_gradient(
     draft: Draft, proposing: Proposing, settings: PolicySettings
 ) -> list[Operation]:
-    """Drop the weakest weights and grow as many where the gradient is largest (RigL, Evci et al. 2020)."""
-    return _prune_and_regrow(draft, proposing, settings, gradient_edges)
+    """Rewire as RigL does (Evci et al. 2020); see :func:`evo.rewiring.rigl_step`."""
+    return rigl_step(draft, proposing, settings.rewired_share, settings.rewired_within)
+
+
+def draw_topology(draft: Draft, proposing: Proposing, settings: PolicySettings) -> list[Operation]:
+    """Draw a new random topology with as many edges; see :func:`evo.rewiring.redraw`."""
+    return redraw(draft, proposing)
 
 
 def mix(draft: Draft, proposing: Proposing, settings: PolicySettings) -> list[Operation]:
-    """Mostly prune and regrow, mostly by gradient; now and then draw letters."""
+    """Mostly prune and regrow, mostly by gradient; now and then draw letters.
+
+    Other than in SET and RigL the threshold stays where the pruning put it: an edge that training takes below it falls
+    asleep, and new edges start just above it.
+    """
     rng = proposing.rng
     if rng.random() >= settings.rewiring:
         return draw_letters(draft, proposing, settings)
     if rng.random() < settings.gradient_share:
-        return rewire_by_gradient(draft, proposing, settings)
-    return rewire_randomly(draft, proposing, settings)
+        return _prune_and_regrow(draft, proposing, settings, gradient_edges)
+    return _prune_and_regrow(draft, proposing, settings, random_edges)
 
 
 def freeze_topology(draft: Draft) -> list[Operation]:
     """Forget what sleeps and let every remaining entry through, so that training alone no longer changes the graph."""
-    if draft.limit is None:
-        return []
-    limit = draft.limit.tolist() if isinstance(draft.limit, np.ndarray) else draft.limit
-    forget = apply_operation(draft, "A", {"limit": limit, "drop": True})
-    return [forget, apply_operation(draft, "A", {"limit": None, "drop": False})]
+    return forget_dormant(draft)
 
 
 def _prune_and_regrow(
@@ -130,8 +167,7 @@ def _prune_and_regrow(
     settings: PolicySettings,
     grow: Callable[[Draft, int, Proposing], dict[str, object] | None],
 ) -> list[Operation]:
-    fading = 0.5 * (1 + math.cos(math.pi * proposing.progress))
-    share = settings.rewired_share * fading
+    share = settings.rewired_share * fading(proposing.progress)
     stored = draft.n_stored
     operations = []
     if stored and share > 0:
@@ -149,7 +185,9 @@ def _prune_and_regrow(
 POLICIES: Mapping[str, Policy] = {
     "mixed": mix,
     "letters": draw_letters,
+    "adaptive": draw_letters,
     "set": rewire_randomly,
     "rigl": rewire_by_gradient,
+    "random": draw_topology,
     "none": leave_alone,
 }

@@ -91,6 +91,13 @@ def operation_rows(individual: Individual, key: Row) -> list[Row]:
     ]
 
 
+def credit_rows(generation: Generation, key: Row) -> list[Row]:
+    """Return the rows of ``credits``, one per letter."""
+    return [
+        key | {"generation": generation.number} | asdict(credit) for credit in generation.credits
+    ]
+
+
 def training_rows(
     curve: LearningCurve, measured: Mapping[int, tuple[float | None, float | None]], key: Row
 ) -> list[Row]:
@@ -121,6 +128,7 @@ def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[st
         "generations": [generation_row(generation, seconds, key)],
         "individuals": [],
         "operations": [],
+        "credits": credit_rows(generation, key),
         "training": [],
     }
     for one in generation.offspring:

@@ -21,7 +21,7 @@ class SelectionSettings(BaseModel, frozen=True, extra="forbid"):
     name: Literal["local_search", "tournament", "random_search"] = Field(
         "local_search",
         description="local_search: parent and child train on, the better keeps the slot; tournament: elites stay, "
-        "the rest are children of tournament winners; random_search: children without selection",
+        "the rest are children of tournament winners; random_search: one child of everyone, whatever its fitness",
     )
     replacement_interval: int = Field(
         3,
@@ -131,7 +131,12 @@ def _propose_tournament(
 def _propose_random(
     population: Sequence[Individual], settings: SelectionSettings, rng: np.random.Generator
 ) -> list[Request]:
-    """Ask for one child of everyone, whatever its fitness."""
+    """Ask for one child of everyone, whatever its fitness.
+
+    With the policy ``random`` that is random search, new topologies in every generation; with ``set`` or ``rigl``
+    each slot is one network rewired as published; with the others a random walk. Only the last population's best is
+    chosen by fitness.
+    """
     return [Request(slot, slot, modified=True) for slot in range(len(population))]
 
 

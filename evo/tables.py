@@ -165,6 +165,25 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("edges_before", _INT, "edges", "entries let through before it"),
         Column("edges_after", _INT, "edges", "entries let through after it"),
     ),
+    "credits": (
+        *_RUN,
+        Column("generation", _INT, "", "generation in which children were modified"),
+        Column("operator", _TEXT, "", "letter, as in operations"),
+        Column(
+            "share",
+            _FLOAT,
+            "",
+            "probability with which it was drawn where letters are drawn; empty where the policy draws none",
+        ),
+        Column("uses", _INT, "", "children on which it was used and whose parent has a fitness"),
+        Column(
+            "credit",
+            _FLOAT,
+            "",
+            "sum over these of max(0, fitness - the parent's at equal training), over the "
+            "generation's largest such gain",
+        ),
+    ),
     "training": (
         *_RUN,
         Column("arm", _TEXT, "", "evolved, or the baseline's name"),
@@ -238,6 +257,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "generations": ("run", "seed", "generation"),
     "individuals": ("run", "seed", "individual"),
     "operations": ("run", "seed", "individual", "position"),
+    "credits": ("run", "seed", "generation", "operator"),
     "training": ("run", "seed", "arm", "individual", "step"),
     "baseline": ("run", "seed", "arm"),
     "comparison": ("run", "seed", "arm"),

@@ -20,7 +20,7 @@ class Results:
     ----------
     paths : tuple of Path
         The run folders.
-    runs, generations, individuals, operations, training, baseline, comparison : DataFrame
+    runs, generations, individuals, operations, credits, training, baseline, comparison : DataFrame
         Rows in the order of their keys; integer columns are nullable.
     """
 
@@ -29,6 +29,7 @@ class Results:
     generations: pd.DataFrame
     individuals: pd.DataFrame
     operations: pd.DataFrame
+    credits: pd.DataFrame
     training: pd.DataFrame
     baseline: pd.DataFrame
     comparison: pd.DataFrame

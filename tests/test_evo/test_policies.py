@@ -39,20 +39,10 @@ def test_a_policy_reports_what_it_did_and_repeats_with_the_same_generator(name, 
             assert later.stored_before == earlier.stored_after
 
 
-@pytest.mark.parametrize("name", ["set", "rigl"])
-def test_set_and_rigl_drop_the_weakest_and_grow_as_many(name, task):
-    _, (dropped, grown) = apply(name, task)
-    assert (dropped.operator, grown.operator) == ("A", "N")
-    n_dropped = dropped.stored_before - dropped.stored_after
-    assert n_dropped == pytest.approx(0.15 * dropped.stored_before, abs=1)
-    assert grown.stored_after == dropped.stored_before
-    assert grown.edges_after == grown.stored_after
-
-
-def test_rewiring_fades_with_progress(task):
+def test_the_pruning_of_a_mixed_policy_fades_with_progress(task):
     shares = []
     for progress in (0.0, 0.5, 0.9):
-        _, operations = apply("set", task, progress=progress)
+        _, operations = apply("mixed", task, progress=progress, rewiring=1.0)
         first = operations[0]
         shares.append(1 - first.stored_after / first.stored_before)
     assert shares[0] > shares[1] > shares[2]
@@ -83,3 +73,9 @@ def test_a_frozen_topology_keeps_what_lives_and_can_no_longer_change(task):
 def test_impossible_weights_are_refused(weights):
     with pytest.raises(ValidationError):
         PolicySettings(weights=weights)
+
+
+def test_a_floor_that_leaves_no_room_is_refused():
+    with pytest.raises(ValidationError, match="min_share must be at most 1 over the number"):
+        PolicySettings(name="adaptive", min_share=0.2)
+    PolicySettings(name="adaptive", min_share=0.2, weights={"A": 1, "B": 1, "C": 1, "D": 1, "F": 1})

@@ -23,7 +23,16 @@ OPTIONS = [
     "--results",
     "--quiet",
 ]
-PRESETS = ["diabetes", "digits", "idx", "lenet-fashion", "lenet-mnist", "spirals", "xor"]
+PRESETS = [
+    "diabetes",
+    "digits",
+    "digits-random",
+    "idx",
+    "lenet-fashion",
+    "lenet-mnist",
+    "spirals",
+    "xor",
+]
 QUICK = ["--workers", "0", "--seeds", "1", "--generations", "1", "--population", "2"]
 
 

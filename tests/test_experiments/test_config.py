@@ -9,7 +9,16 @@ from experiments import Dataset, Experiment, load_experiment, preset_names, run
 from experiments.config import merged, preset_text, read_settings
 from experiments.datasets import DATASETS
 
-PRESETS = {"diabetes", "digits", "idx", "lenet-fashion", "lenet-mnist", "spirals", "xor"}
+PRESETS = {
+    "diabetes",
+    "digits",
+    "digits-random",
+    "idx",
+    "lenet-fashion",
+    "lenet-mnist",
+    "spirals",
+    "xor",
+}
 
 
 @pytest.fixture
@@ -127,7 +136,9 @@ def test_an_unknown_key_is_named_with_its_section(written, content, field):
 def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
     message = message_of(preset)
     assert message.startswith(f"unknown preset {preset!r}")
-    assert "diabetes, digits, idx, lenet-fashion, lenet-mnist, spirals, xor" in message
+    assert (
+        "diabetes, digits, digits-random, idx, lenet-fashion, lenet-mnist, spirals, xor" in message
+    )
     assert ".toml" in message
 
 

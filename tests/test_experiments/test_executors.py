@@ -7,6 +7,7 @@ import signal
 import pandas as pd
 import pytest
 
+from evo import LetterCredit, PolicySettings, letter_shares
 from evo.executors.ray import ClusterError, RayExecutor
 from evo.fitness import negative_loss
 from evo.predictor import load_network
@@ -66,6 +67,39 @@ def test_ray_takes_over_what_a_serial_run_takes_over(tiny, tmp_path):
     assert taken_over.any()
     assert (serial.individuals["steps"] == 0).tolist() == taken_over.tolist()
     assert serial.runs["search_steps"].item() == serial.individuals["steps"].sum()
+
+
+def test_letters_that_learn_learn_the_same_on_ray(tiny, tmp_path):
+    policy = {"name": "adaptive", "max_operations": 3}
+    settings = {"population": 4, "generations": 5, "steps": 10}
+    serial, parallel = (
+        run(
+            tiny(seeds=1, policy=policy, evolution=settings, baseline={"arms": []}),
+            workers=workers,
+            results=tmp_path / where,
+            run_name="tiny",
+        )
+        for workers, where in ((0, "serial"), (2, "ray"))
+    )
+    tables = [
+        results.credits.merge(results.operations, on=["run", "seed", "generation", "operator"])
+        for results in (serial, parallel)
+    ]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    shares = serial.credits.pivot_table(index="generation", columns="operator", values="share")
+    assert (shares.std() > 0).all()
+    # Nothing is hidden: the table as read from disk gives the shares of the generation that follows.
+    learnt = PolicySettings(**policy)
+    for number in shares.index:
+        before = serial.credits[serial.credits["generation"] < number]
+        history = [
+            [
+                LetterCredit(row.operator, row.share, int(row.uses), row.credit)
+                for row in rows.itertuples()
+            ]
+            for _, rows in before.groupby("generation")
+        ]
+        assert letter_shares(learnt, history) == shares.loc[number].to_dict()
 
 
 def fitness_that_kills_its_worker(calls, at):
