@@ -14,6 +14,7 @@ import numpy as np
 import pydantic
 
 from cnn.arrays import Shape
+from cnn.checks import brief
 from cnn.convolution import ConvolutionLayer
 from cnn.layer import Layer
 from cnn.layers import LAYERS
@@ -235,9 +236,3 @@ def _integers(values: Any) -> list[int]:
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         return []
     return [integer for value in values for integer in _integers(value)]
-
-
-def brief(value: Any) -> str:
-    """Write a value for a message, cut after 80 characters."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"

@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 
 from cnn.arrays import FloatVector
+from cnn.checks import at_least
 from cnn.curve import LearningCurve, join_curves
-from cnn.recipe import Recipe, at_least
+from cnn.recipe import Recipe
 from cnn.samples import Samples
 from cnn.training import OptimizerState, Trainable, evaluate, train
 

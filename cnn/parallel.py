@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.checks import at_least
 from cnn.network import Network
-from cnn.recipe import at_least
 
 
 class DataParallel:

@@ -21,7 +21,8 @@ import numpy as np
 import pydantic
 
 from cnn.arrays import FloatVector
-from cnn.description import brief, build_layer, check_sizes, describe_layer, typed
+from cnn.checks import brief
+from cnn.description import build_layer, check_sizes, describe_layer, typed
 from cnn.network import Network
 
 FORMAT = "evomatrix-layers-1"

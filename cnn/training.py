@@ -15,10 +15,11 @@ from typing import Literal, Protocol
 import numpy as np
 
 from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.checks import at_least
 from cnn.compilation import single_threaded_blas
 from cnn.curve import LearningCurve, Record, draw_curve
 from cnn.optimizers import OPTIMIZERS, Optimizer
-from cnn.recipe import Recipe, at_least, batch_indices, learning_rates
+from cnn.recipe import Recipe, batch_indices, learning_rates
 from cnn.samples import Samples
 
 __all__ = [
