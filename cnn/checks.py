@@ -194,6 +194,8 @@ def real_array(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
     ValueError
         Where it holds anything else, or lists differ in length.
     """
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":  # at every step of training
+        return value
     try:
         array = np.asarray(value)
     except ValueError as error:

@@ -206,7 +206,7 @@ class Layer(ABC):
             ) from None
         if x.shape[:-1] != shape:
             raise ValueError(f"x must have the shape {shape} and a batch axis, not {x.shape}")
-        if x.dtype != dtype:
+        if x.dtype is not dtype and x.dtype != dtype:  # at every step: most are one object
             raise ValueError(f"x must be of the parameters' dtype {dtype}, not {x.dtype}")
         self._batch = x.shape[-1]
 
