@@ -78,7 +78,7 @@ class Baselines:
         founder : Genome, optional
             The winner's, where there is a winner.
         steps : int
-            The winner's gradient steps, which each arm gets too unless the settings give epochs.
+            The winner's gradient steps, which each arm gets too; without a winner the settings give epochs.
         """
         part, settings = self.part, self.part.experiment.baseline
         for arm in settings.arms:

@@ -38,7 +38,7 @@ def run(
     ] = None,
     population: Annotated[int | None, typer.Option(help="Networks in the population.")] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training part for each baseline.")
+        int | None, typer.Option(help="Passes over the training part, where evolve = false.")
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with the four IDX files of the MNIST family.")

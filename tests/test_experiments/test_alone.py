@@ -190,7 +190,7 @@ def test_an_interruption_leaves_what_was_finished(tmp_path):
     assert json.loads((tmp_path / "r" / "manifest.json").read_text())["status"] == "running"
 
 
-# -- patience, divergence, and baselines with epochs beside evolution --------------------------------------------------
+# -- patience and divergence -------------------------------------------------------------------------------------------
 
 
 def test_patience_ends_early_and_keeps_the_best_epoch(tmp_path):
@@ -217,19 +217,6 @@ def test_a_run_in_which_every_network_diverges_says_so_in_one_line(tmp_path):
     assert left.baseline["reason"].str.contains("at step").all()
     with pytest.raises(ResultsError, match="is not finished"):
         left.summary()
-
-
-def test_baselines_beside_evolution_may_have_epochs_of_their_own(tiny, tmp_path):
-    evolution = {"population": 2, "generations": 1, "steps": 5}
-    baseline = {"arms": ["cnn", "static"], "epochs": 2}
-    results = run(
-        tiny(seeds=1, evolution=evolution, baseline=baseline), workers=0, results=tmp_path
-    )
-    steps = results.comparison.set_index("arm")["steps"]
-    assert steps["evolved"] == 10
-    assert steps["cnn"] == steps["static"] == 2 * steps_per_epoch(3)
-    figures = sorted(path.stem for path in (results.path / "figures").iterdir())
-    assert figures == ["generations", "graph", "learning", "matrix"]
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -261,6 +248,11 @@ def test_the_lenet_presets_train_lenet5_for_ten_epochs_with_one_recipe(name):
         ),
         ({"baseline": {"epochs": 1, "arms": ["cnn", "cnn"]}}, "baseline.arms: each at most once"),
         ({"evolve": True, "baseline": {"patience": 2}}, "baseline: patience needs epochs"),
+        (
+            {"evolve": True},
+            "baseline.epochs: must not be given unless evolve = false, for beside evolution a "
+            "baseline gets the winner's steps; got 3",
+        ),
         ({"baseline": {"epochs": 1, "pooling": "min"}}, "baseline.pooling: input should be 'max'"),
     ],
 )

@@ -164,6 +164,7 @@ def assert_refused(outcome, results, *parts):
         (["digits", "--generations", "-1"], ["digits: evolution.generations", "got -1"]),
         (["digits", "--seeds", "0"], ["digits: seeds", "got 0"]),
         (["digits", "--seed", "-1"], ["digits: seed", "got -1"]),
+        (["digits", "--epochs", "2"], ["digits: baseline.epochs", "evolve = false", "got 2"]),
         (["digits", "--workers", "-1"], ["workers", "at least 0", "got -1"]),
         (["digits", "--workers", "0", "--address", "auto"], ["workers", "address"]),
         (["digits", "--data-dir", "."], ["'digits'", "unknown option 'data_dir'"]),
