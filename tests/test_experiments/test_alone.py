@@ -186,6 +186,7 @@ def test_an_interruption_leaves_what_was_finished(tmp_path):
     assert notes[-1] == f"Interrupted: what was finished so far is in {tmp_path / 'r'}"
     left = load_results(tmp_path / "r")
     assert left.baseline["arm"].tolist() == ["cnn"]
+    assert left.network("cnn").predict(load_dataset("digits").inputs[:5]).shape == (5,)
     assert left.comparison.empty
     assert json.loads((tmp_path / "r" / "manifest.json").read_text())["status"] == "running"
 
