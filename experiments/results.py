@@ -70,12 +70,26 @@ class Results:
         first, *others = summarize(compared).index
         return [verdict(compared, first, other) for other in others]
 
+    def divergences(self) -> list[str]:
+        """Return one line per baseline that diverged with any seed: with which, and the first one's reason."""
+        lines = []
+        for arm, rows in self.baseline[self.baseline["status"] != "ok"].groupby("arm"):
+            seeds = rows["seed"].unique()
+            which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+            lines.append(f"{arm} diverged with {which}: {rows['reason'].iloc[0]}")
+        return lines
+
     def _compared(self) -> pd.DataFrame:
         if len(self.paths) != 1:
             raise ResultsError(
                 f"{self.paths[0].parent}: holds {len(self.paths)} runs; compare within one"
             )
         if self.comparison.empty:
+            diverged = self.divergences()
+            if diverged and not self.evolved and (self.baseline["status"] != "ok").all():
+                raise ResultsError(
+                    f"{self.path}: has no comparison, for no baseline came to anything: {'; '.join(diverged)}"
+                )
             raise ResultsError(f"{self.path}: is not finished, so there is no comparison yet")
         return self.comparison
 

@@ -13,9 +13,9 @@ FINE = 5000
 
 
 def show_results(results: Results, console: Console) -> None:
-    """Print the comparison, the verdicts, the cost of the search and where everything lies."""
+    """Print the comparison, the verdicts, what diverged, the cost of the search and where everything lies."""
     console.print(comparison_table(results))
-    for line in results.verdicts():
+    for line in (*results.verdicts(), *results.divergences()):
         print_line(console, line)
     if results.evolved:
         print_line(console, search_cost(results))

@@ -216,8 +216,26 @@ def test_a_run_in_which_every_network_diverges_says_so_in_one_line(tmp_path):
     left = load_results(tmp_path / "r")
     assert set(left.baseline["status"]) == {"diverged"}
     assert left.baseline["reason"].str.contains("at step").all()
-    with pytest.raises(ResultsError, match="is not finished"):
+    reasons = left.baseline.query("seed == 3").set_index("arm")["reason"]
+    with pytest.raises(ResultsError) as caught:
         left.summary()
+    assert str(caught.value) == (
+        f"{tmp_path / 'r'}: has no comparison, for no baseline came to anything: "
+        f"cnn diverged with seeds 3, 4: {reasons['cnn']}; mlp diverged with seeds 3, 4: {reasons['mlp']}"
+    )
+
+
+def test_show_names_a_baseline_that_diverged(tiny, tmp_path, capsys):
+    evolution = {"population": 2, "generations": 1, "steps": 20}
+    baseline = {"arms": ["mlp", "static"], "learning_rate": 1e30}
+    experiment = tiny(seeds=1, evolution=evolution, baseline=baseline)
+    results = run(experiment, workers=0, results=tmp_path)
+    with pytest.raises(SystemExit):
+        main(["show", str(results.path)])
+    printed = capsys.readouterr().out
+    reason = results.baseline.query("arm == 'mlp'")["reason"].item()
+    assert f"\nmlp diverged with seed 3: {reason}\n" in printed
+    assert "static diverged" not in printed
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
