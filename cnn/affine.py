@@ -6,6 +6,7 @@ import numpy as np
 
 from cnn import kernels
 from cnn.arrays import FloatArray, FloatVector, Shape
+from cnn.checks import whole_number
 from cnn.initial import initial_weights
 from cnn.layer import Layer
 
@@ -23,8 +24,7 @@ class AffineLayer(Layer):
 
     def configure(self, input_shape: Shape) -> None:
         """See `Layer.configure`."""
-        if self.n_nodes < 1:
-            raise ValueError(f"a layer needs at least 1 node, not {self.n_nodes}")
+        self.n_nodes = whole_number("n_nodes", self.n_nodes, 1)
         if len(input_shape) != 1 or input_shape[0] < 1:
             raise ValueError(
                 f"{type(self).__name__} needs vectors (nodes,), not the shape {input_shape}; "
@@ -61,6 +61,7 @@ class AffineLayer(Layer):
 
     def _net_input(self, x: FloatArray) -> FloatArray:
         """Compute n = Θ x + b, shape (nodes, batch); outputs past the nodes, if any, stay 0."""
+        self._check_input(x)
         n = self._buffer("net_input", (*self.output_shape, x.shape[1]))
         of_nodes = n[: self.n_nodes]
         np.matmul(self.weights, x, out=of_nodes)

@@ -1,15 +1,15 @@
 """Convolution: O_k = φ(Σ_c X_c *_v Θ_kc + b_k), the same weights at every place (S8, S12)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from cnn import convolution_kernels
 from cnn.activations import find_activation
 from cnn.arrays import FloatArray, FloatVector, IntArray, Shape
+from cnn.checks import pair_of, whole_number
+from cnn.connections import Connections, connected_pairs
 from cnn.initial import initial_weights
 from cnn.layer import Layer, check_image
 from cnn.stencil import Stencil, backward_reads, forward_reads, plan_stencil
@@ -33,8 +33,9 @@ class ConvolutionLayer(Layer):
         ``"per_map"``: a kernel for each connection of an input map to an output map, as usual.
         ``"shared"``: one kernel per output map, used on all its input maps, as in the document.
     connections
-        For each output map the input maps it sees; None connects all to all. Taps of missing
-        connections are neither parameters nor counted; they are multiplied as zeros.
+        For each output map the integers of the input maps it sees, each once; or a matrix of bools
+        of shape (n_maps, maps); None connects all to all. Taps of missing connections are neither
+        parameters nor counted; they are multiplied as zeros.
     stride
         Pixels from one place of the kernel to the next, by rows and columns; one number for both.
     padding
@@ -45,20 +46,19 @@ class ConvolutionLayer(Layer):
     kernel_size: int | tuple[int, int]
     activation: str = "tanh"
     kernels: Kernels = "per_map"
-    connections: Sequence[Sequence[int]] | None = None
+    connections: Connections | None = None
     stride: int | tuple[int, int] = 1
     padding: int | tuple[int, int] = 0
 
     def configure(self, input_shape: Shape) -> None:
         """See `Layer.configure`."""
         check_image("ConvolutionLayer", input_shape)
-        self._kernel_shape = _pair("kernel_size", self.kernel_size, 1)
-        self._stride = _pair("stride", self.stride, 1)
-        self._padding = _pair("padding", self.padding, 0)
+        self.n_maps = whole_number("n_maps", self.n_maps, 1)
+        self._kernel_shape = pair_of("kernel_size", self.kernel_size, 1)
+        self._stride = pair_of("stride", self.stride, 1)
+        self._padding = pair_of("padding", self.padding, 0)
         self._activation = find_activation(self.activation)
         maps, rows, columns = input_shape
-        if self.n_maps < 1:
-            raise ValueError(f"n_maps must be at least 1, not {self.n_maps}")
         if self.kernels not in get_args(Kernels):
             raise ValueError(f"kernels must be one of {get_args(Kernels)}, not {self.kernels!r}")
         (p, q), (down, right) = self._kernel_shape, self._padding
@@ -67,7 +67,7 @@ class ConvolutionLayer(Layer):
                 f"a {p}×{q} kernel does not fit into maps of {rows}×{columns} pixels"
                 + (f" padded by {down}×{right}" if down or right else "")
             )
-        self._pairs = self._connected_pairs(maps)
+        self._pairs = connected_pairs(self.connections, self.n_maps, maps)
         self._wide_shape = (maps, rows + 2 * down, columns + 2 * right)
         rows_out, columns_out = (
             (size - kernel) // stride + 1
@@ -78,20 +78,6 @@ class ConvolutionLayer(Layer):
         self.input_shape = input_shape
         self.output_shape = (self.n_maps, rows_out, columns_out)
         self._plan()
-
-    def _connected_pairs(self, maps: int) -> npt.NDArray[np.intp]:
-        """List the connections as (output map, input map), by output map; shape (n, 2)."""
-        if self.connections is None:
-            return np.argwhere(np.ones((self.n_maps, maps), bool))
-        table = [sorted(set(seen)) for seen in self.connections]
-        if len(table) != self.n_maps or not all(
-            seen and seen[0] >= 0 and seen[-1] < maps for seen in table
-        ):
-            raise ValueError(
-                f"connections must name, for each of {self.n_maps} output maps, at least one of "
-                f"the input maps 0 … {maps - 1}"
-            )
-        return np.array([(k, c) for k, seen in enumerate(table) for c in seen], np.intp)
 
     @property
     def n_kernels(self) -> int:
@@ -208,7 +194,7 @@ class ConvolutionLayer(Layer):
 
     def residual(self, gradient: FloatArray) -> FloatArray:
         """Return Δ = ∂E/∂O ∘ φ'(n), and fill in ∂E/∂Θ and ∂E/∂b."""
-        self._check_gradient(gradient, self._output.shape[3])
+        self._check_gradient(gradient)
         delta = self._buffer("delta", gradient.shape)
         self._activation.chain(gradient.reshape(-1), self._output.reshape(-1), delta.reshape(-1))
         # ∂E/∂Θ_kc = rot180(X_c *_v rot180(Δ_k)), summed over the batch, and for shared kernels over
@@ -275,11 +261,3 @@ def block_heights(n_maps: int) -> IntArray:
         sixes, rest = sixes - 1, 8
     small = {0: [], 1: [1], 2: [2], 3: [2, 1], 4: [4], 5: [4, 1], 8: [4, 4]}[rest]
     return np.array([6] * sixes + small, np.int64)
-
-
-def _pair(name: str, value: int | tuple[int, int], least: int) -> tuple[int, int]:
-    """Return (rows, columns) of a setting that may be one number for both."""
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or min(pair) < least:
-        raise ValueError(f"{name} must be one or two numbers of at least {least}, not {value!r}")
-    return pair

@@ -14,6 +14,8 @@ import numpy as np
 import pydantic
 
 from cnn.arrays import Shape
+from cnn.checks import brief
+from cnn.contract import announced_shape
 from cnn.convolution import ConvolutionLayer
 from cnn.layer import Layer
 from cnn.layers import LAYERS
@@ -27,6 +29,10 @@ LARGEST_SAMPLE = 2**26
 LARGEST_PLAN = 2**22
 """Connections per place that a layer may have, where it has no more parameters: kernels that many
 maps share have more connections than weights."""
+
+
+SIZES = {"connections", "kernel_size", "n_maps", "n_nodes", "padding", "stride"}
+"""Settings whose integers are sizes, and so bounded before a layer is configured."""
 
 
 def describe_layer(number: int, layer: Layer) -> dict[str, Any]:
@@ -47,7 +53,8 @@ def describe_layer(number: int, layer: Layer) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        Where the layer is not in `LAYERS`, or a setting is nothing that JSON can hold.
+        Where the layer is not in `LAYERS`, a setting is named ``layer``, or is nothing that JSON can
+        hold.
     """
     names = [name for name, kind in LAYERS.items() if kind is type(layer)]
     if not names or not dataclasses.is_dataclass(layer):
@@ -56,6 +63,11 @@ def describe_layer(number: int, layer: Layer) -> dict[str, Any]:
             "cnn.save_weights saves the parameters of any"
         )
     settings = {field.name: getattr(layer, field.name) for field in dataclasses.fields(layer)}
+    if "layer" in settings:
+        raise ValueError(
+            f"layer {number} ({names[0]}): a setting must not be named 'layer', for that is where "
+            "the class is named"
+        )
     try:
         text = json.dumps(settings, allow_nan=False, default=_plain)
     except (TypeError, ValueError) as error:
@@ -178,9 +190,9 @@ def check_sizes(layers: Sequence[Layer], input_shape: Shape, n_parameters: int) 
             if isinstance(layer, ConvolutionLayer):
                 _check_convolution(layer, shape, n_parameters)
             layer.configure(shape)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{name}: {error}") from error
-        shape = layer.output_shape
+        shape = announced_shape(number, layer)
         found += layer.parameter_count
         if found > n_parameters:
             raise ValueError(
@@ -192,8 +204,9 @@ def check_sizes(layers: Sequence[Layer], input_shape: Shape, n_parameters: int) 
 
 
 def _check_settings(layer: Layer, n_inputs: int, n_parameters: int) -> None:
-    """Raise ValueError where a layer has a setting that no layer of so few parameters has."""
-    largest = max(map(abs, _integers(vars(layer).values())), default=0)
+    """Raise ValueError where a layer has a size that no layer of so few parameters has."""
+    sizes = [value for name, value in vars(layer).items() if name in SIZES]
+    largest = max(map(abs, _integers(sizes)), default=0)
     if largest * n_inputs > max(n_parameters, LARGEST_PLAN):
         raise ValueError(
             f"settings must suit a layer of the {n_parameters} parameters there are; one is "
@@ -235,9 +248,3 @@ def _integers(values: Any) -> list[int]:
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         return []
     return [integer for value in values for integer in _integers(value)]
-
-
-def brief(value: Any) -> str:
-    """Write a value for a message, cut after 80 characters."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"

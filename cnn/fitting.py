@@ -4,6 +4,7 @@ The trainer of `cnn.training` in phases of one epoch, so a fit has the bits of o
 the same length: how it is cut, validated or recorded changes nothing.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from typing import Literal
 import numpy as np
 
 from cnn.arrays import FloatVector
+from cnn.checks import at_least, seed_sequence
 from cnn.curve import LearningCurve, join_curves
-from cnn.recipe import Recipe, at_least
+from cnn.recipe import Recipe
 from cnn.samples import Samples
-from cnn.training import OptimizerState, Trainable, evaluate, train
+from cnn.training import OptimizerState, Trainable, check_samples, evaluate, train
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class FitReport:
     Attributes
     ----------
     status
-        ``"ok"``, or ``"diverged"`` where training did; see `cnn.TrainingReport`.
+        ``"ok"``, or ``"diverged"`` where training did, see `cnn.TrainingReport`, or where a
+        validation loss is not finite.
     reason
         Why it diverged; empty where it did not.
     epochs
@@ -120,7 +123,7 @@ def fit(
     recipe: Recipe,
     *,
     epochs: int,
-    order_seed: np.random.SeedSequence,
+    order_seed: np.random.SeedSequence | int,
     patience: int | None = None,
     min_delta: float = 0.0,
     record_every: int | None = None,
@@ -141,13 +144,14 @@ def fit(
     samples
         What to learn from.
     validation
-        What to measure on; nothing is learnt from it but when to stop.
+        What to measure on; nothing is learnt from it but when to stop. Without any there is
+        nothing to fit by: `cnn.train` trains without.
     recipe
         How to learn. Its schedule spans all `epochs`, whether or not they are all made.
     epochs
         Epochs of the whole run, at least 1.
     order_seed
-        Seed of the sample order.
+        Seed of the sample order; an integer s stands for SeedSequence(s).
     patience
         Stop after that many epochs in a row, at least 1, without a better validation loss; and when
         the fit ends, for this reason or another, restore the best epoch's parameters. None makes
@@ -172,8 +176,12 @@ def fit(
 
     Raises
     ------
+    TypeError
+        Where a count is no integer, samples or validation are no `Samples`, or `order_seed` is no
+        seed.
     ValueError
-        Where a count is out of range, or `cnn.train` refuses what it is given.
+        Where a count is out of range, samples or validation do not suit the network or one another,
+        or `cnn.train` refuses what it is given. Nothing is trained then.
 
     Examples
     --------
@@ -192,6 +200,12 @@ def fit(
     at_least(1, epochs=epochs)
     if patience is not None:
         at_least(1, patience=patience)
+    if until is not None:
+        at_least(0, until=until)
+    order_seed = seed_sequence("order_seed", order_seed)
+    check_samples(network, samples, "samples")
+    check_samples(network, validation, "validation")
+    _check_alike(samples, validation)
     if not 0 <= min_delta < np.inf:
         raise ValueError(f"min_delta must be a finite number, at least 0, not {min_delta}")
     last = epochs if until is None else until
@@ -226,8 +240,11 @@ def fit(
         optimizer, reason = report.state, report.reason
         if reason:
             break
+        record = _measure(network, validation, done + 1, report.curve, first_step=report.first_step)
+        if not math.isfinite(record.validation_loss):
+            reason = f"validation loss {record.validation_loss:g} after epoch {done + 1}"
+            break
         done += 1
-        record = _measure(network, validation, done, report.curve, first_step=report.first_step)
         records.append(record)
         best.update(done, record.validation_loss)
         if on_epoch is not None:
@@ -263,7 +280,7 @@ class _Best:
             self.parameters = np.array(network.parameters if kept is None else kept)
 
     def update(self, epoch: int, loss: float) -> None:
-        """Take an epoch for the best if its loss is better; a loss that is no number never is."""
+        """Take an epoch for the best if its loss is better."""
         if loss < self.loss - self.min_delta:
             self.epoch, self.loss = epoch, loss
             if self.parameters is not None:
@@ -275,6 +292,21 @@ class _Best:
             return False
         self.network.parameters[...] = self.parameters
         return True
+
+
+def _check_alike(samples: Samples, validation: Samples) -> None:
+    """Raise ValueError unless both have inputs of one size and targets of one kind."""
+    theirs, ours = (
+        (math.prod(one.inputs.shape[1:]), one.has_classes, one.targets.shape[1:])
+        for one in (validation, samples)
+    )
+    if theirs != ours:
+        raise ValueError(
+            "validation must have the inputs and targets of samples; it has "
+            f"{validation.inputs.shape[1:]} and {validation.targets.dtype} of shape "
+            f"{validation.targets.shape}, samples have {samples.inputs.shape[1:]} and "
+            f"{samples.targets.dtype} of shape {samples.targets.shape}"
+        )
 
 
 def _measure(

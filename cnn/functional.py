@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from cnn.arrays import FloatArray
+from cnn.checks import real_array
 
 DownsamplingMethod: TypeAlias = Literal["max", "mean", "gaussian", "trainable"]
 UpsamplingMethod: TypeAlias = Literal["copy", "max", "mean", "gaussian", "trainable"]
@@ -86,7 +87,7 @@ def conv2d(
     Parameters
     ----------
     x
-        Map of shape (m, n).
+        Map of shape (m, n). Integers count as float64, here and below.
     kernel
         Shape (p, q). It is turned by 180°, as a convolution demands.
     mode
@@ -101,8 +102,8 @@ def conv2d(
     Raises
     ------
     ValueError
-        Where an array is not two-dimensional, the mode unknown, or the kernel larger than the map
-        in mode ``"valid"``.
+        Where an array is not two-dimensional, empty or not of real numbers, the mode unknown, or
+        the kernel larger than the map in mode ``"valid"``.
 
     Examples
     --------
@@ -111,9 +112,11 @@ def conv2d(
     >>> conv2d(np.array([[1.0, 2.0, 4.0]]), np.array([[1.0, -1.0]]), mode="full")
     array([[ 1.,  1.,  2., -4.]])
     """
-    if x.ndim != 2 or kernel.ndim != 2:
+    x, kernel = _floats("x", x), _floats("kernel", kernel)
+    if x.ndim != 2 or kernel.ndim != 2 or not x.size or not kernel.size:
         raise ValueError(
-            f"x and kernel must have two axes, not the shapes {x.shape} and {kernel.shape}"
+            "x and kernel must have two axes and at least one number each, not the shapes "
+            f"{x.shape} and {kernel.shape}"
         )
     p, q = kernel.shape
     if mode == "full":
@@ -171,6 +174,7 @@ def downsample(
     >>> downsample(np.array([[1.0, 2.0, 5.0], [3.0, 4.0, 6.0]]), "mean", "drop")
     array([[2.5]])
     """
+    x = _floats("x", x)
     if x.ndim != 2:
         raise ValueError(f"x must have two axes, not the shape {x.shape}")
     rows, columns = (pooled_size(size, border) for size in x.shape)
@@ -233,6 +237,7 @@ def upsample(
     array([[1., 1., 0.],
            [1., 1., 0.]])
     """
+    x = _floats("x", x)
     halves = [{size // 2, (size + 1) // 2} for size in shape]
     if x.ndim != 2 or any(size not in half for size, half in zip(x.shape, halves, strict=True)):
         raise ValueError(f"x of shape {x.shape} is no halved map of shape {shape}")
@@ -245,6 +250,7 @@ def upsample(
         wide[::2, ::2] = x
         return _blur(_fitted(wide, shape))
     if method == "max":
+        source = None if source is None else _floats("source", source)
         if source is None or source.shape != shape:
             raise ValueError(f"source must be the map of shape {shape} for method 'max'")
         blocks = _blocks(source, *x.shape)
@@ -254,6 +260,12 @@ def upsample(
         share = {"copy": 1.0, "mean": 0.25, "trainable": 0.25 * gain}[method]
     _view_blocks(wide)[...] = x[:, :, np.newaxis, np.newaxis] * share
     return _fitted(wide, shape)
+
+
+def _floats(name: str, x: FloatArray) -> FloatArray:
+    """Return a map as floats: its own, or float64 for what is none."""
+    array = real_array(name, x)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def _blur(x: FloatArray) -> FloatArray:

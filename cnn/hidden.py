@@ -48,7 +48,7 @@ class HiddenLayer(AffineLayer):
 
     def residual(self, gradient: FloatArray) -> FloatArray:
         """Return δ = ∂E/∂o ∘ φ'(n), and fill in the parameters' gradient."""
-        self._check_gradient(gradient, self._output.shape[1])
+        self._check_gradient(gradient)
         delta = self._buffer("delta", self._output.shape)
         self._activation.chain(gradient.reshape(-1), self._output.reshape(-1), delta.reshape(-1))
         self._fill_gradient(delta)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Shape
+from cnn.checks import check_generator, float_dtype, shape_of
 
 
 class Layer(ABC):
@@ -26,14 +27,22 @@ class Layer(ABC):
     `initialize`) with views of its own vectors. Arrays that a layer returns are its own and hold
     until its next call; arrays that it receives must hold from `output` until `backpropagate`.
 
+    A class of one's own needs `configure`, `output` and `input_gradient`; with parameters also
+    `parameter_count`, `initialize` and `residual`. `cnn.layers` has an example, and what saving and
+    loading ask for.
+
     Attributes
     ----------
     input_shape, output_shape
         Shapes of one sample, batch axis left out. Set by `configure`.
+    in_network
+        Whether a `cnn.network.Network` has taken the layer; no other can.
     """
 
     input_shape: Shape
     output_shape: Shape
+    in_network: bool = False
+    _batch: int | None = None
 
     def build(
         self,
@@ -42,14 +51,14 @@ class Layer(ABC):
         rng: np.random.Generator,
         dtype: npt.DTypeLike = np.float32,
     ) -> Self:
-        """Fit the layer to an input shape, with parameters of its own.
+        """Fit the layer to an input shape, with parameters of its own; the network it may be in loses it.
 
         Parameters
         ----------
         input_shape
             Shape of one sample: (maps, rows, columns) or (nodes,).
         rng
-            Source of the starting weights.
+            Source of the starting weights: a generator, no bare seed.
         dtype
             float32 or float64.
 
@@ -60,10 +69,14 @@ class Layer(ABC):
 
         Raises
         ------
+        TypeError
+            Where a count is no integer, `input_shape` no tuple of such, or `rng` no generator.
         ValueError
-            Where a setting is unknown, or the input shape does not suit the layer.
+            Where a setting or dtype is unknown, or the input shape does not suit the layer.
         """
-        self.configure(input_shape)
+        check_generator(rng)
+        dtype = float_dtype(dtype)
+        self.configure(shape_of("input_shape", input_shape))
         count = self.parameter_count
         self.attach(np.zeros(count, dtype), np.zeros(count, dtype))
         self.initialize(rng=rng)
@@ -73,8 +86,13 @@ class Layer(ABC):
     def configure(self, input_shape: Shape) -> None:
         """Check the settings against an input shape, and set `input_shape` and `output_shape`.
 
+        It must not take memory by the size of its settings: those of a file are run through it
+        before the shape and the parameters that it reports are checked.
+
         Raises
         ------
+        TypeError
+            Where a count is no integer.
         ValueError
             Where a setting is unknown, or the input shape does not suit the layer.
         """
@@ -102,6 +120,7 @@ class Layer(ABC):
         self.parameters = parameters
         self.gradient = gradient
         self._buffers: dict[str, npt.NDArray[Any]] = {}
+        self._batch = None
 
     def initialize(self, *, rng: np.random.Generator) -> None:
         """Write starting values to the parameters: zeros, where a layer knows nothing better."""
@@ -124,7 +143,7 @@ class Layer(ABC):
         Raises
         ------
         ValueError
-            Where `x` has another shape.
+            Where `x` has another shape or dtype, or the layer is not built.
         """
 
     def scores(self, x: FloatArray) -> FloatArray:
@@ -148,7 +167,8 @@ class Layer(ABC):
         Raises
         ------
         ValueError
-            Where the gradient does not have the shape of the last output.
+            Where the gradient does not have the shape and dtype of the last output, or there was
+            none.
         """
         return self.input_gradient(self.residual(gradient))
 
@@ -177,17 +197,30 @@ class Layer(ABC):
         return buffer
 
     def _check_input(self, x: FloatArray) -> None:
-        """Raise ValueError unless x has the layer's input shape: compiled loops do not look."""
-        if x.shape[:-1] != self.input_shape:
+        """Raise ValueError unless x suits the layer, and note its batch: compiled loops do not look."""
+        try:
+            shape, dtype = self.input_shape, self.parameters.dtype
+        except AttributeError:
             raise ValueError(
-                f"x must have the shape {self.input_shape} and a batch axis, not {x.shape}"
-            )
+                f"{type(self).__name__} must be built before `output`: by `build`, or in a Network"
+            ) from None
+        if x.shape[:-1] != shape:
+            raise ValueError(f"x must have the shape {shape} and a batch axis, not {x.shape}")
+        if x.dtype is not dtype and x.dtype != dtype:  # at every step: most are one object
+            raise ValueError(f"x must be of the parameters' dtype {dtype}, not {x.dtype}")
+        self._batch = x.shape[-1]
 
-    def _check_gradient(self, gradient: FloatArray, batch: int) -> None:
+    def _check_gradient(self, gradient: FloatArray) -> None:
         """Raise ValueError unless a gradient belongs to the output of the batch seen last."""
-        if gradient.shape != (*self.output_shape, batch):
+        if self._batch is None:
+            raise ValueError(f"{type(self).__name__} needs `output` before `backpropagate`")
+        shape = (*self.output_shape, self._batch)
+        if gradient.shape != shape:
+            raise ValueError(f"gradient must have the shape {shape}, not {gradient.shape}")
+        if gradient.dtype != self.parameters.dtype:
             raise ValueError(
-                f"gradient must have the shape {(*self.output_shape, batch)}, not {gradient.shape}"
+                f"gradient must be of the parameters' dtype {self.parameters.dtype}, not "
+                f"{gradient.dtype}"
             )
 
 

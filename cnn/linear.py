@@ -57,7 +57,8 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            Where X is not of that shape, or holds what is no finite number.
+            Where X is not of that shape, holds what is no finite number, or numbers so large that a
+            score is none.
         sklearn.exceptions.NotFittedError
             Where there was no `fit` before.
         """
@@ -94,7 +95,13 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Compute w·x + b for every hyperplane, shape (n, n_hyperplanes)."""
         check_is_fitted(self)
         x = validate_data(self, X, reset=False, dtype=np.float64)
-        scores: Floats = x @ self.coef_.T + self.intercept_
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores: Floats = x @ self.coef_.T + self.intercept_
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"X with features up to {np.abs(x).max():g} is beyond floating point: a score "
+                "overflows"
+            )
         return scores
 
     def _read(
@@ -113,6 +120,24 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"must hold 2 classes, not {n_classes}"
             )
         return x, codes
+
+
+def check_scale(x: Floats, terms: float) -> None:
+    """Raise ValueError where sums of so many squares of features would overflow.
+
+    Parameters
+    ----------
+    x
+        Samples, shape (n, n_features).
+    terms
+        How many products of two features are added up at most.
+    """
+    largest = float(np.abs(x).max())
+    if not largest * (largest * terms) < math.inf:  # floats of Python: no warning
+        raise ValueError(
+            f"X with features up to {largest:g} is beyond floating point: sums of their squares "
+            "overflow; normalise them first"
+        )
 
 
 def check_number(name: str, value: Any, *, least: float, excluded: bool = False) -> None:

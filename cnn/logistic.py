@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cnn.arrays import FloatArray, FloatVector, Targets
 from cnn.compilation import single_threaded_blas
 from cnn.functional import sigmoid, softmax
-from cnn.linear import Floats, LinearClassifier, check_count, check_number
+from cnn.linear import Floats, LinearClassifier, check_count, check_number, check_scale
 from cnn.network import Network
 from cnn.output import SoftmaxLayer
 from cnn.recipe import Recipe
@@ -80,11 +80,15 @@ class _Regression(LinearClassifier):
         check_count("random_state", self.random_state, least=0)
         if not isinstance(self.recipe, Recipe | None):
             raise ValueError(f"recipe must be a cnn.Recipe or None, not {self.recipe!r}")
+        check_scale(x, 4 * x.size)  # centring may double a feature
         start, order = np.random.SeedSequence(self.random_state).spawn(2)
         centre = x.mean(axis=0)
         centred = x - centre  # a copy: X is the user's
         recipe = _safe_descent(centred, curvature, self.l2) if self.recipe is None else self.recipe
         network = Network([layer], x.shape[1:], rng=np.random.default_rng(start), dtype=np.float64)
+        # Weights that suit features of size 1, so that the way to the minimum is not the longer the
+        # larger features are.
+        layer.weights /= max(1.0, float(np.sqrt(np.mean(centred * centred))))
         report = train(
             _Penalized(network, layer.macs, self.l2),
             Samples(centred, targets),
@@ -176,8 +180,8 @@ class LogisticRegression(_Regression):
         Raises
         ------
         ValueError
-            Where a setting, a shape or a value does not suit, there are not two classes, or
-            training diverges.
+            Where a setting, a shape or a value does not suit, there are not two classes, sums of
+            squares of features overflow, or training diverges.
         """
         x, codes = self._read(X, y)
         node = np.where(codes == 1, 0, 1)  # the one node's class, or "other"
@@ -242,8 +246,8 @@ class SoftmaxRegression(_Regression):
         Raises
         ------
         ValueError
-            Where a setting, a shape or a value does not suit, there is only one class, or training
-            diverges.
+            Where a setting, a shape or a value does not suit, there is only one class, sums of
+            squares of features overflow, or training diverges.
         """
         x, codes = self._read(X, y)
         # diag(o) − o oᵀ has no eigenvalue above ½.

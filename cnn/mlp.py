@@ -49,6 +49,8 @@ def mlp(
 
     Raises
     ------
+    TypeError
+        Where a count is no integer.
     ValueError
         Where a count is below 1, or a setting is unknown.
 
@@ -62,7 +64,7 @@ def mlp(
        total                                   17    12
     0.1 KiB of float32 parameters
     """
-    widths = [hidden] if isinstance(hidden, int) else hidden
+    widths = [hidden] if not isinstance(hidden, Sequence | np.ndarray) else hidden
     on_values = loss in LOSSES and LOSSES[loss].target_kind == "values"
     last: Layer = HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)
     layers = [*(HiddenLayer(width, activation) for width in widths), last]

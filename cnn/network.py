@@ -9,9 +9,18 @@ import numpy.typing as npt
 
 from cnn import layout_kernels
 from cnn.arrays import FloatArray, FloatVector, Shape, Targets
+from cnn.checks import (
+    check_classes,
+    check_generator,
+    float_dtype,
+    real_array,
+    shape_of,
+)
+from cnn.contract import announced_shape, check_layers, checked_scores, checked_way_back
 from cnn.layer import Layer
 from cnn.losses import LOSSES
 from cnn.output import SoftmaxLayer
+from cnn.samples import Samples
 
 
 class Network:
@@ -23,16 +32,16 @@ class Network:
     Parameters
     ----------
     layers
-        From input to output; they are built here and belong to the network. A loss on classes needs
-        a `SoftmaxLayer` at the end, and nowhere else; a loss on values needs a layer that gives
-        vectors, such as a `HiddenLayer` with identity activation.
+        From input to output; they are built here and belong to this network, and to no other. A
+        loss on classes needs a `SoftmaxLayer` at the end, and nowhere else; a loss on values needs a
+        layer that gives vectors, such as a `HiddenLayer` with identity activation.
     input_shape
         Shape of one sample: (maps, rows, columns), (rows, columns) for a single map, or
         (features,).
     loss
         A key of `cnn.losses.LOSSES`.
     rng
-        Source of the starting weights, drawn layer by layer.
+        Source of the starting weights, drawn layer by layer: a generator, no bare seed.
     dtype
         float32, or float64 for checks.
 
@@ -45,8 +54,12 @@ class Network:
 
     Raises
     ------
+    TypeError
+        Where a layer is none, a count no integer, `input_shape` no tuple of such, or `rng` no
+        generator.
     ValueError
-        Where a setting is unknown, or a layer does not fit the one before it or the loss.
+        Where a setting is unknown, a layer does not fit the one before it or the loss, is there
+        twice, or belongs to a network already.
     """
 
     def __init__(
@@ -60,34 +73,35 @@ class Network:
     ) -> None:
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {loss!r}")
-        if not layers:
-            raise ValueError("a network needs at least one layer")
+        check_generator(rng)
         self.layers = tuple(layers)
+        check_layers(self.layers)
         self.loss_function = LOSSES[loss]
-        self.input_shape = tuple(input_shape)
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
-            raise ValueError(f"dtype must be float32 or float64, not {self.dtype}")
+        self.input_shape = shape_of("input_shape", input_shape)
+        self.dtype = float_dtype(dtype)
 
         self._inner_shape = (1, *self.input_shape) if len(input_shape) == 2 else self.input_shape
         self._accepted_shapes = {self.input_shape, self._inner_shape}
         if len(self._inner_shape) == 3 and self._inner_shape[0] == 1:
             self._accepted_shapes.add(self._inner_shape[1:])
         shape = self._inner_shape
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers, 1):
             layer.configure(shape)
-            shape = layer.output_shape
+            shape = announced_shape(number, layer)
         self._check_output(shape)
 
         self._attach(np.zeros(self.parameter_count, self.dtype))
         for layer in self.layers:
             layer.initialize(rng=rng)
+            layer.in_network = True
 
         # Before the first layer with parameters there is nothing to find a gradient for.
         trained = [i for i, layer in enumerate(self.layers) if layer.parameter_count]
         self._first_trained = trained[0] if trained else len(self.layers) - 1
         self._inputs = np.empty((0, 0), self.dtype)
         self._delta = np.empty((0, 0), self.dtype)
+        self._tried: set[int] = set()  # batch sizes that every layer has given well for
+        self._tried_back: set[int] = set()
 
     def _attach(self, parameters: FloatVector) -> None:
         """Give the layers their parts of the vector of parameters, and of one for the gradient."""
@@ -109,6 +123,7 @@ class Network:
         twin.layers = tuple(copy.copy(layer) for layer in self.layers)
         twin._attach(self.parameters)
         twin._inputs, twin._delta = np.empty((2, 0, 0), self.dtype)
+        twin._tried, twin._tried_back = set(), set()
         return twin
 
     def _check_output(self, shape: Shape) -> None:
@@ -157,7 +172,8 @@ class Network:
         Parameters
         ----------
         inputs
-            Shape (n, *input_shape); for single-map images with or without the axis of maps.
+            Real numbers of shape (n, *input_shape), n >= 1; for single-map images with or without
+            the axis of maps.
 
         Returns
         -------
@@ -167,7 +183,7 @@ class Network:
         Raises
         ------
         ValueError
-            Where the inputs do not have the network's shape.
+            Where the inputs are no real numbers, none at all, or not of the network's shape.
         """
         return np.ascontiguousarray(self.loss_function.predict(self._scores(inputs)).T)
 
@@ -226,10 +242,37 @@ class Network:
         """
         value, gradient = self._loss_and_delta(inputs, targets)
         first = self._first_trained
+        if gradient.shape[-1] not in self._tried_back:
+            checked_way_back(self.layers, first, gradient)
+            self._tried_back.add(gradient.shape[-1])
+            return value, self.gradient
         for layer in self.layers[:first:-1]:
             gradient = layer.backpropagate(gradient)
         self.layers[first].residual(gradient)
         return value, self.gradient
+
+    def check_samples(self, samples: Samples, name: str = "samples") -> None:
+        """Check that samples suit the network, once before they are trained on.
+
+        Parameters
+        ----------
+        samples
+            What to check.
+        name
+            For the message.
+
+        Raises
+        ------
+        ValueError
+            Where inputs or targets have another shape or kind, or a class is out of range.
+        """
+        try:
+            self._check_inputs(samples.inputs)
+            self._check_targets(samples.targets, len(samples))
+            if samples.has_classes:
+                check_classes("targets", samples.targets, *self.output_shape)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
 
     def summary(self) -> str:
         """Describe the network: a table with a line for each layer.
@@ -262,6 +305,10 @@ class Network:
     def _scores(self, inputs: FloatArray) -> FloatArray:
         """Run the layers forward to what the loss is measured on, shape (n_outputs, n)."""
         x = self._load(inputs)
+        if x.shape[-1] not in self._tried:
+            scores = checked_scores(self.layers, x)
+            self._tried.add(x.shape[-1])
+            return scores
         for layer in self.layers[:-1]:
             x = layer.output(x)
         return self.layers[-1].scores(x)
@@ -269,30 +316,53 @@ class Network:
     def _loss_and_delta(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
         """Return the mean loss and ∂(mean loss)/∂scores, shape (n_outputs, n)."""
         scores = self._scores(inputs)
+        targets = self._check_targets(targets, scores.shape[1])
+        if self.loss_function.target_kind == "values":
+            targets = np.ascontiguousarray(targets.T, self.dtype)
+        if self._delta.shape != scores.shape:
+            self._delta = np.empty_like(scores)
+        try:
+            value = self.loss_function.value_and_delta(scores, targets, self._delta)
+        except ValueError:  # the kernel looks at every class, and cannot say which it was
+            check_classes("targets", targets, *self.output_shape)
+            raise
+        return value, self._delta
+
+    def _check_targets(self, targets: Targets, n: int) -> Targets:
+        """Return the targets of n samples as an array; raise ValueError where they suit no loss."""
+        targets = real_array("targets", targets)
         if self.loss_function.target_kind == "classes":
             if targets.ndim != 1 or targets.dtype.kind not in "iu":
                 raise ValueError(
                     f"targets must be integer classes of shape (n,), not {targets.dtype} of shape "
                     f"{targets.shape}"
                 )
-        elif targets.shape != scores.shape[::-1]:
+            if len(targets) != n:
+                raise ValueError(
+                    f"targets must be as many as inputs; there are {n} inputs and {len(targets)} "
+                    "targets"
+                )
+        elif targets.shape != (n, *self.output_shape):
             raise ValueError(
-                f"targets must be values of shape {scores.shape[::-1]}, not {targets.shape}"
+                f"targets must be values of shape {(n, *self.output_shape)}, not {targets.shape}"
             )
-        else:
-            targets = np.ascontiguousarray(targets.T, self.dtype)
-        if self._delta.shape != scores.shape:
-            self._delta = np.empty_like(scores)
-        value = self.loss_function.value_and_delta(scores, targets, self._delta)
-        return value, self._delta
+        return targets
 
-    def _load(self, inputs: FloatArray) -> FloatArray:
-        """Copy samples-first inputs to the batch-innermost buffer, shape (*inner shape, n)."""
+    def _check_inputs(self, inputs: FloatArray) -> FloatArray:
+        """Return the inputs as an array; raise ValueError where the network cannot take them."""
+        inputs = real_array("inputs", inputs)
         if inputs.shape[1:] not in self._accepted_shapes:
             raise ValueError(
                 f"inputs must have the shape (n, {', '.join(map(str, self.input_shape))}), not "
                 f"{inputs.shape}"
             )
+        if len(inputs) == 0:
+            raise ValueError("inputs must hold at least one sample, not 0")
+        return inputs
+
+    def _load(self, inputs: FloatArray) -> FloatArray:
+        """Copy samples-first inputs to the batch-innermost buffer, shape (*inner shape, n)."""
+        inputs = self._check_inputs(inputs)
         n = len(inputs)
         flat = inputs.reshape(n, -1)
         if self._inputs.shape != flat.shape[::-1]:

@@ -19,7 +19,7 @@ class SoftmaxLayer(AffineLayer):
     Parameters
     ----------
     n_nodes
-        Nodes k, and parameters of k nodes.
+        Nodes k, and parameters of k nodes; at least 2, or 1 where there is another class.
     implied_other
         Whether there is a class k, "other", besides the classes 0 … k − 1 of the nodes. Its score
         is 0 whatever the input, so it is what remains: o_k = 1 / (1 + Σ_i exp(s_i)). Scores,
@@ -33,6 +33,11 @@ class SoftmaxLayer(AffineLayer):
     def configure(self, input_shape: Shape) -> None:
         """See `Layer.configure`."""
         super().configure(input_shape)
+        if self.n_nodes == 1 and not self.implied_other:
+            raise ValueError(
+                "one class leaves nothing to decide: SoftmaxLayer needs n_nodes of at least 2, or "
+                "implied_other=True"
+            )
         self.output_shape = (self.n_nodes + int(self.implied_other),)
 
     @property
@@ -60,7 +65,7 @@ class SoftmaxLayer(AffineLayer):
 
         The score of "other" is constant: what the loss says of it reaches no parameter.
         """
-        self._check_gradient(gradient, self._x.shape[1])
+        self._check_gradient(gradient)
         delta = gradient[: self.n_nodes]
         self._fill_gradient(delta)
         return delta

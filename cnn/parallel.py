@@ -1,15 +1,16 @@
 """Data parallelism: each thread works on its share of every batch, and the gradients are averaged."""
 
 import itertools
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.arrays import FloatArray, FloatVector, Shape, Targets
+from cnn.checks import at_least, real_array
 from cnn.network import Network
-from cnn.recipe import at_least
+from cnn.samples import Samples
 
 
 class DataParallel:
@@ -83,10 +84,24 @@ class DataParallel:
         """As of the network."""
         return self.network.parameter_groups
 
+    @property
+    def output_shape(self) -> Shape:
+        """As of the network."""
+        return self.network.output_shape
+
+    def summary(self) -> str:
+        """Describe the network: see `Network.summary`."""
+        return self.network.summary()
+
+    def check_samples(self, samples: Samples, name: str = "samples") -> None:
+        """Check that samples suit the network: see `Network.check_samples`."""
+        self.network.check_samples(samples, name)
+
     def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
         """Measure the mean loss over a batch, and its gradient: see `Network.loss_and_gradients`."""
         results = self._on_shares("loss_and_gradients", inputs, targets)
-        shares = [n / len(inputs) for n, _ in results]
+        total = sum(n for n, _ in results)
+        shares = [n / total for n, _ in results]
         loss = sum(share * value for share, (_, (value, _)) in zip(shares, results, strict=True))
         np.multiply(results[0][1][1], shares[0], out=self.gradient)
         for share, (_, (_, theirs)) in zip(shares[1:], results[1:], strict=True):
@@ -97,15 +112,29 @@ class DataParallel:
     def loss(self, inputs: FloatArray, targets: Targets) -> float:
         """Measure the mean loss over a batch: see `Network.loss`."""
         shares = self._on_shares("loss", inputs, targets)
-        return float(sum(value * n for n, value in shares) / len(inputs))
+        return float(sum(value * n for n, value in shares) / sum(n for n, _ in shares))
 
     def output(self, inputs: FloatArray) -> FloatArray:
         """Compute the predictions: see `Network.output`."""
         return np.concatenate([value for _, value in self._on_shares("output", inputs)])
 
-    def _on_shares(self, method: str, *arrays: npt.NDArray[Any]) -> list[tuple[int, Any]]:
-        """Call a method of each twin on its share; return the shares' lengths and results."""
-        n = len(arrays[0])
+    def predict(self, inputs: FloatArray) -> npt.NDArray[np.intp] | FloatArray:
+        """Decide: see `Network.predict`."""
+        return np.concatenate([value for _, value in self._on_shares("predict", inputs)])
+
+    def _on_shares(self, method: str, *given: npt.ArrayLike) -> list[tuple[int, Any]]:
+        """Call a method of each twin on its share; return the shares' lengths and results.
+
+        What the network would refuse is refused by the network: it is given the whole.
+        """
+        whole = getattr(self.network, method)
+        arrays = [
+            real_array(name, array)
+            for name, array in zip(("inputs", "targets"), given, strict=False)
+        ]
+        n = len(arrays[0]) if arrays[0].ndim else 0
+        if not n or any(array.shape[:1] != (n,) for array in arrays):
+            whole(*given)
         count = min(self.threads, n)
         bounds = [n * share // count for share in range(count + 1)]
         shares = [
@@ -115,5 +144,10 @@ class DataParallel:
             self._pool.submit(getattr(twin, method), *share)
             for twin, share in zip(self._twins[1:], shares[1:], strict=False)
         ]
-        results = [getattr(self.network, method)(*shares[0]), *(other.result() for other in others)]
+        try:
+            results = [whole(*shares[0]), *(other.result() for other in others)]
+        except ValueError:
+            wait(others)
+            whole(*given)  # says where in the whole batch it is wrong
+            raise
         return [(len(share[0]), result) for share, result in zip(shares, results, strict=True)]

@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from cnn.linear import LinearClassifier, check_count
+from cnn.linear import LinearClassifier, check_count, check_scale
 from cnn.perceptron_kernels import perceptron_epoch
 
 
@@ -77,12 +77,14 @@ class Perceptron(LinearClassifier):
         Raises
         ------
         ValueError
-            Where a setting, a shape or a value does not suit, or there are not two classes.
+            Where a setting, a shape or a value does not suit, there are not two classes, or the
+            features are so large that sums of their squares overflow.
         """
         check_count("max_epochs", self.max_epochs, least=1)
         if self.random_state is not None:
             check_count("random_state", self.random_state, least=0)
         x, codes = self._read(X, y)
+        check_scale(x, x.size * self.max_epochs + 1)  # w is a sum of one sample per mistake
         signs = np.where(codes == 1, 1.0, -1.0)
         rng = None if self.random_state is None else np.random.default_rng(self.random_state)
 

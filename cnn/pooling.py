@@ -99,8 +99,7 @@ class PoolingLayer(Layer):
     def output(self, x: FloatArray) -> FloatArray:
         """Halve the maps: (maps, rows, columns, batch) to about half of rows and columns."""
         self._check_input(x)
-        self._batch = x.shape[3]
-        shape = (*self.output_shape, self._batch)
+        shape = (*self.output_shape, x.shape[3])
         if self.method == "max":
             out, winner = self._buffer("out", shape), self._buffer("winner", shape, np.int8)
             pooling_kernels.max_pool(x, out, winner)
@@ -115,7 +114,7 @@ class PoolingLayer(Layer):
 
     def residual(self, gradient: FloatArray) -> FloatArray:
         """Return the gradient by the pooled maps, and fill in that of gains and biases."""
-        self._check_gradient(gradient, self._batch)
+        self._check_gradient(gradient)
         if self.method != "trainable":
             return gradient
         maps = self.input_shape[0]

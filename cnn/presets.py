@@ -1,11 +1,11 @@
 """Ready-made networks: a small one, and the two that LeCun's papers made known."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import Shape
+from cnn.checks import at_least, shape_of
+from cnn.connections import Connections
 from cnn.convolution import ConvolutionLayer
 from cnn.hidden import HiddenLayer
 from cnn.layer import Layer
@@ -78,6 +78,8 @@ def small_cnn(
 
     Raises
     ------
+    TypeError
+        Where a count or a side is no integer.
     ValueError
         Where the inputs are no images, or too small for the kernel, or a setting is unknown.
 
@@ -95,6 +97,7 @@ def small_cnn(
     10.7 KiB of float32 parameters
     """
     _check_images(image_shape)
+    at_least(1, kernel=kernel)
     if min(image_shape[-2:]) < kernel:
         raise ValueError(
             f"images must be at least as large as the {kernel}×{kernel} kernel, not {image_shape}"
@@ -116,7 +119,7 @@ def lenet5(
     rng: np.random.Generator,
     activation: str = "tanh",
     pooling: PoolingMethod = "max",
-    connections: Sequence[Sequence[int]] | None = None,
+    connections: Connections | None = None,
     loss: str = "cross_entropy",
     dtype: npt.DTypeLike = np.float32,
 ) -> Network:
@@ -159,6 +162,8 @@ def lenet5(
 
     Raises
     ------
+    TypeError
+        Where a count or a side is no integer.
     ValueError
         Where the inputs are no images, or too small, or a setting is unknown.
 
@@ -200,7 +205,7 @@ def lenet1(
     rng: np.random.Generator,
     activation: str = "tanh",
     pooling: PoolingMethod = "trainable",
-    connections: Sequence[Sequence[int]] | None = LECUN_H3,
+    connections: Connections | None = LECUN_H3,
     loss: str = "cross_entropy",
     dtype: npt.DTypeLike = np.float32,
 ) -> Network:
@@ -241,6 +246,8 @@ def lenet1(
 
     Raises
     ------
+    TypeError
+        Where a count or a side is no integer.
     ValueError
         Where the inputs are no images, or too small, or a setting is unknown.
 
@@ -272,6 +279,7 @@ def lenet1(
 
 def _check_images(image_shape: Shape, least: int = 1) -> None:
     """Raise ValueError unless the shape is one of images with enough rows and columns."""
+    image_shape = shape_of("image_shape", image_shape)
     if len(image_shape) not in {2, 3}:
         raise ValueError(
             "a convolutional network needs images of shape (rows, columns) or (maps, rows, "

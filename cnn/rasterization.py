@@ -26,6 +26,11 @@ class RasterizationLayer(Layer):
         self._check_input(x)
         return x.reshape(*self.output_shape, x.shape[-1])
 
+    def residual(self, gradient: FloatArray) -> FloatArray:
+        """Return the gradient: there are no parameters."""
+        self._check_gradient(gradient)
+        return gradient
+
     def input_gradient(self, delta: FloatArray) -> FloatArray:
         """Lay out (maps · rows · columns, batch) as (maps, rows, columns, batch)."""
         return delta.reshape(*self.input_shape, delta.shape[-1])

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
+from cnn.checks import at_least, seed_sequence
+
 
 class Recipe(pydantic.BaseModel, frozen=True, extra="forbid"):
     """How to train: the settings that two networks must share for a fair comparison."""
@@ -53,7 +55,7 @@ def batch_indices(
     batch_size: int,
     first_step: int,
     n_steps: int,
-    order_seed: np.random.SeedSequence,
+    order_seed: np.random.SeedSequence | int,
 ) -> npt.NDArray[np.intp]:
     """Draw up which samples each step sees.
 
@@ -69,7 +71,7 @@ def batch_indices(
     first_step, n_steps
         The steps first_step … first_step + n_steps − 1.
     order_seed
-        Seed of the order; not changed by the call.
+        Seed of the order, or an integer to make one of; not changed by the call.
 
     Returns
     -------
@@ -78,11 +80,14 @@ def batch_indices(
 
     Raises
     ------
+    TypeError
+        Where a count is no integer, or the seed neither a sequence nor an integer.
     ValueError
         Where a count is out of range.
     """
     at_least(1, n_samples=n_samples, batch_size=batch_size)
     at_least(0, first_step=first_step, n_steps=n_steps)
+    order_seed = seed_sequence("order_seed", order_seed)
     if n_steps == 0:
         return np.empty((0, batch_size), np.intp)
     first, last = first_step * batch_size, (first_step + n_steps) * batch_size - 1
@@ -124,6 +129,8 @@ def learning_rates(
 
     Raises
     ------
+    TypeError
+        Where a count is no integer.
     ValueError
         Where the steps do not lie within 0 … total_steps − 1.
     """
@@ -141,23 +148,3 @@ def learning_rates(
         factor = 0.5 * (1.0 + np.cos(np.pi * progress))
     rates: npt.NDArray[np.float64] = recipe.learning_rate * factor
     return rates
-
-
-def at_least(least: int, **counts: int) -> None:
-    """Check counts against their lower bound.
-
-    Parameters
-    ----------
-    least
-        The bound.
-    **counts
-        Counts by parameter name.
-
-    Raises
-    ------
-    ValueError
-        For the first count below the bound, with its name.
-    """
-    for name, count in counts.items():
-        if count < least:
-            raise ValueError(f"{name} must be at least {least}, not {count}")

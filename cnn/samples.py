@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnn.arrays import FloatArray, Targets
+from cnn.checks import check_finite, real_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,21 +15,27 @@ class Samples:
     Attributes
     ----------
     inputs
-        Floats of shape (n, *shape), n >= 1.
+        Finite floats of shape (n, *shape), n >= 1.
     targets
-        Integer classes of shape (n,), or float values of shape (n, k).
+        Integer classes of shape (n,), or finite float values of shape (n, k).
+
+    Lists of numbers become arrays; arrays are kept, not copied.
 
     Raises
     ------
     ValueError
-        Where a shape, a length or a dtype breaks these rules.
+        Where a shape, a length, a dtype or a number breaks these rules; of numbers that are not
+        finite the first is named.
     """
 
     inputs: FloatArray
     targets: Targets
 
     def __post_init__(self) -> None:
-        """Check shapes and dtypes."""
+        """Check shapes, dtypes and numbers."""
+        for name in ("inputs", "targets"):
+            if not isinstance(getattr(self, name), np.ndarray):
+                object.__setattr__(self, name, real_array(name, getattr(self, name)))
         if self.inputs.ndim < 2 or not np.issubdtype(self.inputs.dtype, np.floating):
             raise ValueError(
                 "inputs must be floats of shape (n, ...) with at least two axes, not "
@@ -46,6 +53,8 @@ class Samples:
                 "inputs and targets must be equally many, and at least one; "
                 f"there are {len(self.inputs)} inputs and {len(self.targets)} targets"
             )
+        check_finite("inputs", self.inputs)
+        check_finite("targets", self.targets)
 
     def __len__(self) -> int:
         """Return the number of samples."""

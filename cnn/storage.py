@@ -20,8 +20,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import pydantic
 
-from cnn.arrays import FloatVector
-from cnn.description import brief, build_layer, check_sizes, describe_layer, typed
+from cnn.arrays import FloatVector, Shape
+from cnn.checks import brief
+from cnn.description import build_layer, check_sizes, describe_layer, typed
+from cnn.layer import Layer
 from cnn.network import Network
 
 FORMAT = "evomatrix-layers-1"
@@ -29,6 +31,7 @@ FORMAT = "evomatrix-layers-1"
 _UNREADABLE = (
     EOFError,
     MemoryError,
+    NameError,  # a setting's type hint that names what is not there
     OSError,
     RuntimeError,  # encrypted or of an unknown kind, or nested beyond the limit of recursion
     SyntaxError,
@@ -46,7 +49,8 @@ def save_weights(network: Network, path: str | Path) -> None:
     Parameters
     ----------
     network
-        Of any layers, also such as are not in `cnn.LAYERS`.
+        Of any layers, also such as are not in `cnn.LAYERS`. Parameters that are not finite are saved
+        as they are, and loaded so: a network that diverged can be looked at.
     path
         Replaced if it exists: by the whole new file or not at all. ``.npz`` is the usual ending.
 
@@ -102,14 +106,16 @@ def save_model(network: Network, path: str | Path) -> None:
     Parameters
     ----------
     network
-        Of layers that are in `cnn.LAYERS`.
+        Of layers that are in `cnn.LAYERS`. Parameters that are not finite are saved as they are.
     path
         Replaced if it exists: by the whole new file or not at all. ``.npz`` is the usual ending.
 
     Raises
     ------
     ValueError
-        Where a layer is not in `cnn.LAYERS`, or a setting cannot be written as JSON.
+        Where a layer is not in `cnn.LAYERS`, a setting cannot be written as JSON, or `load_model`
+        would refuse the file, for its limits or for settings that have become others since the
+        layer was built. Nothing is written then.
     OSError
         Where the file cannot be written.
     """
@@ -120,6 +126,13 @@ def save_model(network: Network, path: str | Path) -> None:
         "loss": network.loss_function.name,
         "layers": [describe_layer(number, layer) for number, layer in enumerate(network.layers, 1)],
     }
+    try:
+        _build(json.loads(json.dumps(description)), network.parameter_count)
+    except _UNREADABLE as error:
+        raise ValueError(
+            f"the network cannot be saved as a model: {_one_line(error)}; cnn.save_weights saves its "
+            "parameters"
+        ) from error
     _write(path, description, network.parameters)
 
 
@@ -148,17 +161,7 @@ def load_model(path: str | Path) -> Network:
     """
     description, parameters = _read(path)
     try:
-        missing = [key for key in ("input_shape", "loss", "layers") if key not in description]
-        if missing:
-            raise ValueError(
-                f"description must have {missing[0]}; this file holds weights only, for "
-                "cnn.load_weights"
-            )
-        input_shape = typed(tuple[int, ...], description["input_shape"], "input_shape")
-        loss = typed(str, description["loss"], "loss")
-        entries = typed(list[dict[str, Any]], description["layers"], "layers")
-        layers = [build_layer(number, entry) for number, entry in enumerate(entries, 1)]
-        check_sizes(layers, input_shape, parameters.size)
+        layers, input_shape, loss = _build(description, parameters.size)
         rng = np.random.default_rng(0)  # its draws are overwritten
         network = Network(layers, input_shape, loss, rng=rng, dtype=parameters.dtype)
         if description["groups"] != _groups(network):
@@ -167,6 +170,34 @@ def load_model(path: str | Path) -> Network:
         raise ValueError(f"{path}: {_one_line(error)}") from error
     network.parameters[...] = parameters
     return network
+
+
+def _build(description: dict[str, Any], n_parameters: int) -> tuple[list[Layer], Shape, str]:
+    """Make the layers that a description names, as large as the parameters say.
+
+    Returns
+    -------
+    layers, input_shape, loss
+        What a network is made of.
+
+    Raises
+    ------
+    ValueError
+        Where the description is not as `save_model` writes it, or asks for more than the limits of
+        `cnn.description`. Settings that suit no layer may raise any of `_UNREADABLE`.
+    """
+    missing = [key for key in ("input_shape", "loss", "layers") if key not in description]
+    if missing:
+        raise ValueError(
+            f"description must have {missing[0]}; this file holds weights only, for "
+            "cnn.load_weights"
+        )
+    input_shape = typed(tuple[int, ...], description["input_shape"], "input_shape")
+    loss = typed(str, description["loss"], "loss")
+    entries = typed(list[dict[str, Any]], description["layers"], "layers")
+    layers = [build_layer(number, entry) for number, entry in enumerate(entries, 1)]
+    check_sizes(layers, input_shape, n_parameters)
+    return layers, input_shape, loss
 
 
 def _groups(network: Network) -> list[list[Any]]:
@@ -194,6 +225,8 @@ def _write(path: str | Path, description: dict[str, Any], parameters: FloatVecto
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:  # of the file that was asked for, whose name is known
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

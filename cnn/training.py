@@ -15,10 +15,11 @@ from typing import Literal, Protocol
 import numpy as np
 
 from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.checks import at_least, brief, seed_sequence
 from cnn.compilation import single_threaded_blas
 from cnn.curve import LearningCurve, Record, draw_curve
 from cnn.optimizers import OPTIMIZERS, Optimizer
-from cnn.recipe import Recipe, at_least, batch_indices, learning_rates
+from cnn.recipe import Recipe, batch_indices, learning_rates
 from cnn.samples import Samples
 
 __all__ = [
@@ -145,7 +146,7 @@ def train(
     first_step: int,
     steps: int,
     total_steps: int,
-    order_seed: np.random.SeedSequence,
+    order_seed: np.random.SeedSequence | int,
     state: OptimizerState | None = None,
     record_every: int | None = None,
     record_layers: bool = False,
@@ -159,7 +160,8 @@ def train(
     network
         Anything trainable; its `parameters` are changed in place.
     samples
-        What to learn from; left as they are.
+        What to learn from; left as they are. A network with `check_samples`, as `cnn.Network` has,
+        says first whether they suit it.
     recipe
         How to learn.
     first_step
@@ -169,7 +171,8 @@ def train(
     total_steps
         Length of the whole run, which the schedule spans.
     order_seed
-        Seed of the sample order, the same in every phase of a run.
+        Seed of the sample order, the same in every phase of a run; an integer s stands for
+        SeedSequence(s).
     state
         The optimiser's memory from the phase before; None starts afresh. It is copied, not changed.
     record_every
@@ -187,14 +190,18 @@ def train(
 
     Raises
     ------
+    TypeError
+        Where a count is no integer, `samples` are no `Samples`, or `order_seed` is no seed.
     ValueError
-        Where a count is out of range, `state` or the gradient does not fit the parameters, or
-        layers are to be recorded of a network that names none.
+        Where a count is out of range, the samples do not suit the network, `state` or the gradient
+        does not fit the parameters, or layers are to be recorded of a network that names none.
     """
     started = time.perf_counter()
     at_least(1, steps=steps)
     if record_every is not None:
         at_least(1, record_every=record_every)
+    order_seed = seed_sequence("order_seed", order_seed)
+    check_samples(network, samples, "samples")
     rates = learning_rates(recipe, first_step, steps, total_steps).tolist()
     optimizer = OPTIMIZERS[recipe.optimizer]
     parameters = network.parameters
@@ -274,10 +281,13 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
 
     Raises
     ------
+    TypeError
+        Where `batch_size` is no integer, or `samples` are no `Samples`.
     ValueError
-        Where `batch_size` is below 1.
+        Where `batch_size` is below 1, or the samples do not suit the network.
     """
     at_least(1, batch_size=batch_size)
+    check_samples(network, samples, "samples")
     total, hits = 0.0, 0
     with single_threaded_blas(), np.errstate(all="ignore"):
         for start in range(0, len(samples), batch_size):
@@ -289,6 +299,32 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
     return Evaluation(
         loss=total / len(samples), accuracy=hits / len(samples) if samples.has_classes else None
     )
+
+
+def check_samples(network: Trainable, samples: Samples, name: str) -> None:
+    """Check that samples are such, and have the network check them where it can.
+
+    Parameters
+    ----------
+    network
+        Anything trainable. Its method `check_samples`, if it has one, is given samples and name.
+    samples
+        What to check.
+    name
+        For the message.
+
+    Raises
+    ------
+    TypeError
+        Where they are no `Samples`.
+    ValueError
+        Where they do not suit the network.
+    """
+    if not isinstance(samples, Samples):
+        raise TypeError(f"{name} must be cnn.Samples, not {brief(samples)}")
+    check = getattr(network, "check_samples", None)
+    if check is not None:
+        check(samples, name)
 
 
 def _batches(

@@ -1,5 +1,6 @@
 """A trained network for use: raw data in, labels or values out; saved to and loaded from one file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,15 @@ from evo.store import genome_from_arrays, genome_to_arrays, read_arrays, write_a
 FORMAT = "evomatrix-network-1"
 
 
-class Predictor:
-    """An evolved network with its normalisation and its labels, used like a fitted scikit-learn estimator.
+class RawPredictor(ABC):
+    """A trained network with its normalisation and its labels, used like a fitted scikit-learn estimator.
 
     Parameters
     ----------
-    genome : Genome
-        Trained.
-    loss : str
-        The loss it was trained with; it says how scores become predictions.
+    n_outputs : int
+        Of the network.
+    feature_shape : tuple of int
+        What shape a normalisation with a number for each feature has.
     offset, scale : array_like
         Inputs are normalised as (x − offset) / scale.
     classes : sequence of str or int, optional
@@ -33,15 +34,13 @@ class Predictor:
 
     def __init__(
         self,
-        genome: Genome,
+        n_outputs: int,
+        feature_shape: tuple[int, ...],
         *,
-        loss: str,
-        offset: ArrayLike = 0.0,
-        scale: ArrayLike = 1.0,
-        classes: Sequence[str | int] | None = None,
+        offset: ArrayLike,
+        scale: ArrayLike,
+        classes: Sequence[str | int] | None,
     ) -> None:
-        self.genome = genome
-        self.loss = loss
         self.offset = np.asarray(offset, dtype=np.float64)
         self.scale = np.asarray(scale, dtype=np.float64)
         self.classes: tuple[str | int, ...] | None = None
@@ -49,21 +48,23 @@ class Predictor:
             self.classes = tuple(
                 one.item() if isinstance(one, np.generic) else one for one in classes
             )
-        if self.classes is not None and len(self.classes) != len(genome.outputs):
+        if self.classes is not None and len(self.classes) != n_outputs:
             raise ValueError(
-                f"classes must be one per output ({len(genome.outputs)}); got {len(self.classes)}"
+                f"classes must be one per output ({n_outputs}); got {len(self.classes)}"
             )
-        n_features = len(genome.inputs)
         for name, value in (("offset", self.offset), ("scale", self.scale)):
-            if value.shape not in {(), (n_features,)}:
+            if value.shape not in {(), feature_shape}:
                 raise ValueError(
-                    f"{name} must be one number or have shape ({n_features},); got {value.shape}"
+                    f"{name} must be one number or have shape {feature_shape}; got {value.shape}"
                 )
             if not np.isfinite(value).all():
                 raise ValueError(f"{name} must be finite")
         if np.any(self.scale == 0):
             raise ValueError("scale must not be 0")
-        self.network = Phenotype(genome, loss)
+
+    @abstractmethod
+    def _output(self, X: ArrayLike) -> FloatArray:
+        """Compute probabilities or values from raw inputs, shape (n_samples, n_outputs)."""
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict from raw inputs, in the units of the data set.
@@ -108,6 +109,37 @@ class Predictor:
             return float(np.mean(predicted == truth))
         residual = float(np.sum((truth - predicted.reshape(truth.shape)) ** 2))
         return 1.0 - residual / float(np.sum((truth - truth.mean(axis=0)) ** 2))
+
+
+class Predictor(RawPredictor):
+    """An evolved network with its normalisation and its labels, used like a fitted scikit-learn estimator.
+
+    Parameters
+    ----------
+    genome : Genome
+        Trained.
+    loss : str
+        The loss it was trained with; it says how scores become predictions.
+    offset, scale : array_like
+        Inputs are normalised as (x − offset) / scale.
+    classes : sequence of str or int, optional
+        Label of each output; None in regression.
+    """
+
+    def __init__(
+        self,
+        genome: Genome,
+        *,
+        loss: str,
+        offset: ArrayLike = 0.0,
+        scale: ArrayLike = 1.0,
+        classes: Sequence[str | int] | None = None,
+    ) -> None:
+        shape = (len(genome.inputs),)
+        super().__init__(len(genome.outputs), shape, offset=offset, scale=scale, classes=classes)
+        self.genome = genome
+        self.loss = loss
+        self.network = Phenotype(genome, loss)
 
     def save(self, path: str | Path) -> None:
         """Write the network to one ``.npz`` file; :func:`load_network` reads it.

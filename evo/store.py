@@ -233,8 +233,8 @@ class RunStore:
             path.mkdir(parents=True)
             for table in TABLES:
                 (path / table).mkdir()
-            (path / "genomes").mkdir()
-            (path / "figures").mkdir()
+            for folder in ("genomes", "networks", "figures"):
+                (path / folder).mkdir()
         except FileExistsError as error:
             raise ResultsError(f"{error.filename}: must not exist yet, or not be a file") from error
         except OSError as error:

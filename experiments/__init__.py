@@ -6,6 +6,7 @@ print(results.summary())
 """
 
 from evo.predictor import load_network
+from experiments.baseline_predictor import BaselinePredictor, load_baseline
 from experiments.config import Experiment, load_experiment, preset_names
 from experiments.datasets import DATASETS, Dataset, load_dataset
 from experiments.results import Results, load_results
@@ -13,9 +14,11 @@ from experiments.runner import run
 
 __all__ = [
     "DATASETS",
+    "BaselinePredictor",
     "Dataset",
     "Experiment",
     "Results",
+    "load_baseline",
     "load_dataset",
     "load_experiment",
     "load_network",

@@ -5,14 +5,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cnn import Network
 from cnn.fitting import EpochRecord, fit
 from cnn.recipe import Recipe
 from cnn.training import Evaluation, LearningCurve, evaluate, train
 from evo.genome import Genome
 from evo.individual import Task
+from evo.phenotype import Phenotype
+from evo.predictor import Predictor
 from evo.rows import training_rows
 from evo.tables import Row
 from experiments.arms import build_arm
+from experiments.baseline_predictor import BaselinePredictor
 from experiments.config import BaselineSettings
 from experiments.part import Contender, Part, Sized
 
@@ -71,14 +75,14 @@ class Baselines:
         self.trained: list[TrainedArm] = []
 
     def train(self, founder: Genome | None = None, steps: int = 0) -> None:
-        """Train every arm, and commit each as it is trained.
+        """Train every arm; keep its network and commit its rows as soon as it is trained.
 
         Parameters
         ----------
         founder : Genome, optional
             The winner's, where there is a winner.
         steps : int
-            The winner's gradient steps, which each arm gets too unless the settings give epochs.
+            The winner's gradient steps, which each arm gets too; without a winner the settings give epochs.
         """
         part, settings = self.part, self.part.experiment.baseline
         for arm in settings.arms:
@@ -93,6 +97,7 @@ class Baselines:
                     part.seed, arm, trained.validation, trained.reason, self.epochs
                 )
             self.trained.append(trained)
+            self._save(trained)
             part.store.commit(f"seed-{part.seed}-{arm}", self._rows(trained))
 
     def contenders(self) -> list[Contender]:
@@ -102,6 +107,17 @@ class Baselines:
             for one in self.trained
             if one.status == "ok"
         ]
+
+    def _save(self, trained: TrainedArm) -> None:
+        """Store an arm that did not diverge as a network that takes raw data."""
+        network, part = trained.network, self.part
+        if trained.status != "ok":
+            return
+        path = part.network_path(f"-{trained.arm}")
+        if isinstance(network, Phenotype):
+            Predictor(network.to_genome(), loss=part.task.loss, **part.raw_inputs).save(path)
+        elif isinstance(network, Network):
+            BaselinePredictor(network, **part.raw_inputs).save(path)
 
     def _rows(self, trained: TrainedArm) -> dict[str, list[Row]]:
         key = self.part.key | {"arm": trained.arm}

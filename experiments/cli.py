@@ -16,7 +16,7 @@ from experiments.config import Experiment, merged, preset_names, preset_text, re
 from experiments.progress import Reporter, TerminalReporter
 from experiments.results import load_results
 from experiments.runner import run as run_experiment
-from experiments.terminal import show_results
+from experiments.terminal import print_line, show_results
 
 app = typer.Typer(
     help="Evolve neural networks whose topology is a matrix, and compare them with a fixed CNN.",
@@ -38,14 +38,16 @@ def run(
     ] = None,
     population: Annotated[int | None, typer.Option(help="Networks in the population.")] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training part for each baseline.")
+        int | None, typer.Option(help="Passes over the training part, where evolve = false.")
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with the four IDX files of the MNIST family.")
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(help="Ray workers; 0 runs in this process without Ray. [default: every core]"),
+        typer.Option(
+            help="Ray workers; 0 runs in this process without Ray.", show_default="every core"
+        ),
     ] = None,
     address: Annotated[
         str | None,
@@ -100,7 +102,7 @@ def show(
         try:
             show_results(load_results(run_folder), console)
         except ResultsError as error:
-            console.print(str(error), highlight=False, soft_wrap=True)
+            print_line(console, str(error))
         console.print()
 
 
@@ -130,14 +132,19 @@ def tables() -> None:
 def bench(
     name: Annotated[str, typer.Argument(help="What to measure: cnn or mutation.")],
     batch: Annotated[
-        str | None, typer.Option(help="Batch sizes, such as 32,64. [default: 32,64,128]")
+        str | None, typer.Option(help="Batch sizes, such as 32,64.", show_default="32,64,128")
     ] = None,
     threads: Annotated[
-        str | None, typer.Option(help="Thread counts, one after the other. [default: 1,2]")
+        str | None,
+        typer.Option(
+            help="Thread counts, one after the other; at most the cores.", show_default="1,2"
+        ),
     ] = None,
-    repeats: Annotated[int | None, typer.Option(help="Turns of each side. [default: 5]")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="Turns of each side.", show_default="5")
+    ] = None,
     networks: Annotated[
-        str | None, typer.Option(help="Networks to measure. [default: lenet5,small_cnn]")
+        str | None, typer.Option(help="Networks to measure.", show_default="lenet5,small_cnn")
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Only see that it works: one batch size, short turns.")
@@ -150,7 +157,7 @@ def bench(
         Path, typer.Option(help="Folder in which benchmarks/<name>-<time> is made.")
     ] = Path("results"),
 ) -> None:
-    """Measure speed beside a peer, in turns; needs what pip install -e ".[bench]" installs.
+    r"""Measure speed beside a peer, in turns; needs what pip install -e ".\[bench]" installs.
 
     The last line is one JSON object: ratio is ours over peer in speed, the worst case of the table.
     """
@@ -168,8 +175,11 @@ def bench(
     if not console.is_terminal:
         console.width = max(console.width, 110)
     for part in result.shown:
-        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
-    console.print(f"Tables: {folder}", highlight=False, soft_wrap=True)
+        if isinstance(part, str):
+            print_line(console, part)
+        else:
+            console.print(part)
+    print_line(console, f"Tables: {folder}")
     typer.echo(json.dumps(result.line))
 
 

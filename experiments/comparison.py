@@ -9,6 +9,9 @@ from scipy import stats
 LEVEL = 0.95
 """Level of every interval."""
 
+SAME_BUDGET = 0.01
+"""Share by which the mean gradient steps of two arms may differ before they count as different budgets."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -77,20 +80,37 @@ def paired_difference(comparison: pd.DataFrame, arm: str, other: str, metric: st
     return interval((wide[arm] - wide[other]).round(12))
 
 
+def different_budgets(comparison: pd.DataFrame, arm: str, other: str) -> str:
+    """Say what gradient steps two arms had, as means over the seeds they share; nothing where they are alike."""
+    wide = comparison.pivot_table(index=["run", "seed"], columns="arm", values="steps")
+    own, others = (float(steps) for steps in wide[[arm, other]].dropna().mean())
+    if not abs(own - others) > SAME_BUDGET * max(own, others):
+        return ""
+    return f"budgets differ: {arm} had {own:,.0f} steps, {other} {others:,.0f}"
+
+
 def verdict(comparison: pd.DataFrame, arm: str, other: str) -> str:
-    """Say in one line which of two arms is better, or that no difference is shown."""
+    """Say in one line which of two arms is better, or that no difference is shown.
+
+    Where their mean steps differ by more than 1 %, the line says so, and calls nothing a win.
+    """
+    budgets = different_budgets(comparison, arm, other)
+    if budgets:
+        budgets = f"; {budgets}"
     metric, direction = metric_of(comparison)
     unit, scale = (" points", 100.0) if metric == "test_accuracy" else ("", 1.0)
     difference = paired_difference(comparison, arm, other, metric)
     what = f"{arm} − {other} = {scale * difference.mean:+.3g}{unit} of {metric.replace('_', ' ')}"
     if difference.n < 2:
-        return f"no difference shown, for one seed has no interval: {what}"
+        return f"no difference shown, for one seed has no interval: {what}{budgets}"
     what += (
         f", {LEVEL:.0%} interval {scale * difference.low:+.3g} to {scale * difference.high:+.3g}, "
         f"{difference.n} paired seeds"
     )
     if difference.low <= 0 <= difference.high:
-        return f"no difference shown: {what}"
+        return f"no difference shown: {what}{budgets}"
+    if budgets:
+        return f"no fair comparison: {what}{budgets}"
     winner = arm if difference.mean * direction > 0 else other
     return f"{winner} wins: {what}"
 

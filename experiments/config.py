@@ -60,7 +60,10 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
         "mlp: one hidden layer; static: the winner's founder, trained without evolution",
     )
     epochs: int | None = Field(
-        None, ge=1, description="passes over the training part; None: as many steps as the winner"
+        None,
+        ge=1,
+        description="where evolve = false: passes over the training part; else None, for a baseline gets as many "
+        "steps as the winner",
     )
     patience: int | None = Field(
         None,
@@ -121,8 +124,13 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
         return evolution
 
     @model_validator(mode="after")
-    def _baselines_can_stand_alone(self) -> Self:
+    def _baselines_suit(self) -> Self:
         if self.evolve:
+            if self.baseline.epochs is not None:
+                raise ValueError(
+                    "baseline.epochs: must not be given unless evolve = false, for beside evolution "
+                    f"a baseline gets the winner's steps; got {self.baseline.epochs}"
+                )
             return self
         for section in OF_EVOLUTION:
             if section in self.model_fields_set:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from cnn.compilation import single_threaded_blas
@@ -11,7 +12,7 @@ from evo.individual import Task
 from evo.store import RunStore
 from evo.tables import Row
 from experiments.config import Experiment
-from experiments.datasets import Dataset
+from experiments.datasets import Dataset, Normalization
 from experiments.progress import Reporter
 
 
@@ -59,6 +60,8 @@ class Part:
     task : Task
     n_test : int
         Samples of the test part.
+    normalization : Normalization
+        How the inputs were scaled, fitted on the training part.
     store : RunStore
         Where results go.
     reporter : Reporter
@@ -69,6 +72,7 @@ class Part:
     dataset: Dataset
     task: Task
     n_test: int
+    normalization: Normalization
     store: RunStore
     reporter: Reporter
 
@@ -81,6 +85,19 @@ class Part:
     def key(self) -> Row:
         """What every row of this part begins with."""
         return {"run": self.store.name, "seed": self.seed}
+
+    def network_path(self, name: str) -> Path:
+        """Return where the network called ``seed-<seed><name>`` is kept."""
+        return self.store.path / "networks" / f"seed-{self.seed}{name}.npz"
+
+    @property
+    def raw_inputs(self) -> dict[str, Any]:
+        """What a network needs beside its weights to predict from raw data, as a predictor takes it."""
+        return {
+            "offset": self.normalization.offset,
+            "scale": self.normalization.scale,
+            "classes": self.dataset.classes,
+        }
 
     def run_row(self, search: Mapping[str, Any]) -> Row:
         """Return the row of ``runs``; `search` says what was searched and at what cost."""

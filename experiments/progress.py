@@ -5,6 +5,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from cnn.fitting import EpochRecord
 from cnn.training import Evaluation
@@ -89,7 +90,9 @@ class TerminalReporter(Reporter):
 
     def note(self, text: str) -> None:
         """Print a line above the live one."""
-        self.console.print(text, highlight=False)
+        self.console.print(
+            Text(text)
+        )  # a path or address in it may have brackets, which are no markup
 
     def raised(self) -> None:
         """Advance the live line."""
@@ -138,7 +141,7 @@ class TerminalReporter(Reporter):
             if reason
             else f"trained, {_quality(validation.loss, validation.accuracy)}"
         )
-        self.console.print(f"seed {seed}: {arm} {outcome}", highlight=False)
+        self.console.print(Text(f"seed {seed}: {arm} {outcome}"))
 
 
 def _quality(loss: float | None, accuracy: float | None) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from evo.errors import ResultsError
 from evo.predictor import Predictor, load_network
 from evo.store import is_run, load_tables
+from experiments.baseline_predictor import BaselinePredictor, load_baseline
 from experiments.comparison import summarize, verdict
 
 
@@ -70,12 +71,26 @@ class Results:
         first, *others = summarize(compared).index
         return [verdict(compared, first, other) for other in others]
 
+    def divergences(self) -> list[str]:
+        """Return one line per baseline that diverged with any seed: with which, and the first one's reason."""
+        lines = []
+        for arm, rows in self.baseline[self.baseline["status"] != "ok"].groupby("arm"):
+            seeds = rows["seed"].unique()
+            which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+            lines.append(f"{arm} diverged with {which}: {rows['reason'].iloc[0]}")
+        return lines
+
     def _compared(self) -> pd.DataFrame:
         if len(self.paths) != 1:
             raise ResultsError(
                 f"{self.paths[0].parent}: holds {len(self.paths)} runs; compare within one"
             )
         if self.comparison.empty:
+            diverged = self.divergences()
+            if diverged and not self.evolved and (self.baseline["status"] != "ok").all():
+                raise ResultsError(
+                    f"{self.path}: has no comparison, for no baseline came to anything: {'; '.join(diverged)}"
+                )
             raise ResultsError(f"{self.path}: is not finished, so there is no comparison yet")
         return self.comparison
 
@@ -110,9 +125,43 @@ class Results:
         ResultsError
             If no finished search is there.
         """
-        winner = self.winner(seed)
-        folder = next(path for path in self.paths if path.name == winner["run"])
-        return load_network(folder / "networks" / f"seed-{winner['seed']}.npz")
+        return load_network(self._network_path(self.winner(seed), ""))
+
+    def network(self, arm: str, seed: int | None = None) -> Predictor | BaselinePredictor:
+        """Return a trained baseline, ready to predict from raw data.
+
+        Of all seeds, or of one, that with the lowest validation loss: the test part chooses nothing.
+
+        Parameters
+        ----------
+        arm : str
+            The baseline's name; ``"evolved"`` is :meth:`best`.
+        seed : int, optional
+
+        Raises
+        ------
+        ResultsError
+            If no such network came to anything.
+        """
+        if arm == "evolved":
+            return self.best(seed)
+        trained = self.baseline.query("arm == @arm and status == 'ok'")
+        if seed is not None:
+            trained = trained[trained["seed"] == seed]
+        if trained.empty:
+            where = "" if seed is None else f" with seed {seed}"
+            known = ", ".join(self.baseline["arm"].unique()) or "none"
+            raise ResultsError(
+                f"{self.paths[0]}: holds no trained {arm}{where}; its baselines: {known}"
+            )
+        row = trained.iloc[int(trained["validation_loss"].argmin())]
+        load = load_network if arm == "static" else load_baseline
+        return load(self._network_path(row, f"-{arm}"))
+
+    def _network_path(self, row: Any, name: str) -> Path:
+        """Return where the network of a row's run and seed is."""
+        folder = next(path for path in self.paths if path.name == row["run"])
+        return folder / "networks" / f"seed-{row['seed']}{name}.npz"
 
 
 def load_results(path: str | Path) -> Results:

@@ -109,6 +109,7 @@ def run(
             dataset,
             _task(experiment, dataset, split, seed, fitness),
             len(split.test),
+            split.normalization,
             store,
             reporter,
         )
@@ -117,8 +118,6 @@ def run(
     with reporter, _telling_of_an_interruption(reporter, store):
         searches = _evolve(parts, workers, address) if experiment.evolve else []
         baselines = _train_baselines(parts, searches)
-        for search, split in zip(searches, splits, strict=False):
-            search.save_winner(split.normalization)
         winners = [[search.contender()] for search in searches] or [[] for _ in parts]
         rows = []
         for part, split, winner, own in zip(parts, splits, winners, baselines, strict=True):

@@ -10,7 +10,6 @@ from evo.individual import Individual
 from evo.phenotype import Phenotype
 from evo.predictor import Predictor
 from evo.rows import generation_rows
-from experiments.datasets import Normalization
 from experiments.part import Contender, Part
 
 
@@ -49,7 +48,7 @@ class Search:
         self.winner: Individual
 
     def evolve(self, executor: Executor) -> None:
-        """Evolve a population and commit every generation as it is complete."""
+        """Evolve a population, commit every generation as it is complete, and keep the winner for raw data."""
         part, task = self.part, self.part.task
         settings, store, reporter = part.experiment.evolution, part.store, part.reporter
         store.save_genomes(f"seed-{part.seed}-founders", dict(enumerate(self.founders)))
@@ -85,6 +84,7 @@ class Search:
             "search_samples": totals["search_steps"] * task.recipe.batch_size,
             "search_seconds": seconds,
         }
+        Predictor(self.winner.genome, loss=task.loss, **part.raw_inputs).save(part.network_path(""))
         store.commit(f"seed-{part.seed}", {"runs": [part.run_row(cost)]})
 
     @property
@@ -100,15 +100,3 @@ class Search:
             self.winner.ancestry_steps,
             self.winner.ancestry_seconds,
         )
-
-    def save_winner(self, normalization: Normalization) -> None:
-        """Store the winner as a network that takes raw data."""
-        folder = self.part.store.path / "networks"
-        folder.mkdir(exist_ok=True)
-        Predictor(
-            self.winner.genome,
-            loss=self.part.task.loss,
-            offset=normalization.offset,
-            scale=normalization.scale,
-            classes=self.part.dataset.classes,
-        ).save(folder / f"seed-{self.part.seed}.npz")

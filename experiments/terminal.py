@@ -4,6 +4,7 @@ import math
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from experiments.results import Results
 
@@ -12,13 +13,18 @@ FINE = 5000
 
 
 def show_results(results: Results, console: Console) -> None:
-    """Print the comparison, the verdicts, the cost of the search and where everything lies."""
+    """Print the comparison, the verdicts, what diverged, the cost of the search and where everything lies."""
     console.print(comparison_table(results))
-    for line in results.verdicts():
-        console.print(line, highlight=False, soft_wrap=True)
+    for line in (*results.verdicts(), *results.divergences()):
+        print_line(console, line)
     if results.evolved:
-        console.print(search_cost(results), highlight=False, soft_wrap=True)
-    console.print(f"Results: {results.path}", highlight=False, soft_wrap=True)
+        print_line(console, search_cost(results))
+    print_line(console, f"Results: {results.path}")
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print a line as it is: brackets in it, as a path may have, are no markup."""
+    console.print(Text(line), soft_wrap=True)
 
 
 def comparison_table(results: Results) -> Table:

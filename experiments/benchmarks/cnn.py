@@ -19,6 +19,7 @@ from experiments.benchmarks.peer_layers import peer_layers
 from experiments.benchmarks.process import Message, reports
 from experiments.benchmarks.result import BenchResult
 from experiments.benchmarks.settings import BenchOptions, SpeedSettings
+from experiments.environment import usable_cores
 
 HERE = Path(__file__).resolve().parent
 Row = dict[str, Any]
@@ -71,7 +72,8 @@ def plan(options: BenchOptions) -> list[SpeedSettings]:
     quick = options.quick
     networks = options.networks or tuple(workload.NETWORKS)
     batches = options.batches or ((32,) if quick else (32, 64, 128))
-    threads = options.threads or ((1,) if quick else (1, 2))
+    cores = usable_cores()
+    threads = options.threads or ((1,) if quick or cores == 1 else (1, 2))
     repeats = (2 if quick else 5) if options.repeats is None else options.repeats
     for name in networks:
         if name not in workload.NETWORKS:
@@ -80,6 +82,10 @@ def plan(options: BenchOptions) -> list[SpeedSettings]:
     for option, numbers in (("batch", batches), ("threads", threads), ("repeats", (repeats,))):
         if min(numbers) < 1:
             raise SettingsError(f"{option}: must be at least 1; got {min(numbers)}")
+    if max(threads) > cores:
+        raise SettingsError(
+            f"threads: must be at most {cores}, the cores that this process may use; got {max(threads)}"
+        )
     if max(batches) > workload.N_SAMPLES:
         raise SettingsError(
             f"batch: must be at most {workload.N_SAMPLES}, the samples there are; got {max(batches)}"

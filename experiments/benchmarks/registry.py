@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evo.errors import ResultsError, SettingsError
 from evo.store import write_tables
-from experiments.benchmarks.cnn import bench_cnn
+from experiments.benchmarks.cnn import bench_cnn, plan
 from experiments.benchmarks.errors import BenchmarkError
 from experiments.benchmarks.machine import busy
 from experiments.benchmarks.mutation import bench_mutation
@@ -29,18 +29,21 @@ class Benchmark:
         What it compares, in a line.
     peers
         Packages that it compares with, which ordinary work does not need.
+    check
+        ``check(options)`` raises SettingsError where one is out of range.
     run
         ``run(options, say)`` measures; ``say(text)`` tells people what is being measured.
     """
 
     about: str
     peers: tuple[str, ...]
+    check: Callable[[BenchOptions], object]
     run: Callable[[BenchOptions, Callable[[str], None]], BenchResult]
 
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     "cnn": Benchmark(
-        "convolutional networks beside PyTorch: training and inference", ("torch",), bench_cnn
+        "convolutional networks beside PyTorch: training and inference", ("torch",), plan, bench_cnn
     ),
     "mutation": Benchmark(
         "edit sessions beside neat-python, SciPy and networkx", ("neat-python",), bench_mutation
@@ -92,6 +95,7 @@ def run_benchmark(
             raise BenchmarkError(
                 f'{name} compares with {peer}, which is not installed: pip install -e ".[bench]"'
             )
+    benchmark.check(options)
     folder = results / "benchmarks"
     try:
         folder.mkdir(parents=True, exist_ok=True)  # before minutes are spent

@@ -70,7 +70,11 @@ def load_dataset(name: str, /, **options: object) -> Dataset:
             )
     for option, parameter in parameters.items():
         if parameter.default is parameter.empty and option not in options:
-            raise SettingsError(f"data set {name!r}: option {option!r} is missing")
+            in_shell = ", --data-dir on the command line" if option == "data_dir" else ""
+            raise SettingsError(
+                f"data set {name!r}: option {option!r} is missing: it is dataset.options.{option} "
+                f"in settings{in_shell}"
+            )
     hints = get_type_hints(loader)
     return loader(**{o: _converted(name, o, value, hints[o]) for o, value in options.items()})
 

@@ -134,11 +134,15 @@ def test_an_improvement_by_no_more_than_min_delta_is_none(samples, validation):
     assert (len(report.epochs), report.best_epoch, report.stopped_early) == (3, 1, True)
 
 
-def test_a_validation_loss_that_is_no_number_is_no_improvement(samples, validation):
-    network = Scripted([math.nan, math.inf, math.nan])
-    report = run(network, samples, validation, STEADY, epochs=3, patience=3)
-    assert (report.best_epoch, report.stopped_early, report.restored) == (None, True, False)
-    assert network.parameters.tolist() == [3, 3]
+@pytest.mark.parametrize("patience", [None, 3])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_validation_loss_that_is_not_finite_is_a_divergence(bad, patience, samples, validation):
+    network = Scripted([2.0, bad, 1.0])
+    report = run(network, samples, validation, STEADY, epochs=3, patience=patience)
+    assert (report.status, report.reason) == ("diverged", f"validation loss {bad:g} after epoch 2")
+    assert (len(report.epochs), report.best_epoch, report.stopped_early) == (1, 1, False)
+    assert report.restored == (patience is not None)
+    assert network.parameters.tolist() == ([1, 1] if patience else [2, 2])
 
 
 def test_divergence_is_a_status_and_the_best_epoch_comes_back(samples, validation):
@@ -223,6 +227,69 @@ def test_counts_out_of_range_are_refused(options, message, samples, validation):
     with pytest.raises(ValueError, match=message):
         run(network, samples, validation, **options)
     np.testing.assert_array_equal(network.parameters, before)
+
+
+@pytest.mark.parametrize("wrong", [1.5, True, "3"])
+@pytest.mark.parametrize("name", ["epochs", "patience", "until", "record_every"])
+def test_counts_must_be_integers(name, wrong, samples, validation):
+    with pytest.raises(TypeError, match=f"^{name} must be an integer, not"):
+        run(perceptron(), samples, validation, **{name: wrong})
+
+
+def unlike(validation, **other):
+    return Samples(**{"inputs": validation.inputs, "targets": validation.targets} | other)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (
+            {"targets": np.arange(40)},
+            r"validation: targets must be classes 0 … 2; targets\[3\] is 3",
+        ),
+        ({"inputs": np.zeros((40, 5))}, r"validation: inputs must have the shape \(n, 4\), not"),
+        ({"targets": np.zeros((40, 3))}, "validation: targets must be integer classes"),
+    ],
+)
+def test_validation_that_does_not_suit_the_network_is_refused_before_training(
+    other, message, samples, validation
+):
+    network = perceptron()
+    before = network.parameters.copy()
+    with pytest.raises(ValueError, match=message):
+        run(network, samples, unlike(validation, **other))
+    with pytest.raises(ValueError, match=message.replace("validation", "samples")):
+        run(network, unlike(validation, **other), validation)
+    np.testing.assert_array_equal(network.parameters, before)
+
+
+@pytest.mark.parametrize("other", [{"inputs": np.zeros((40, 5))}, {"targets": np.zeros((40, 3))}])
+def test_validation_is_of_the_kind_of_samples_whatever_the_network(other, samples, validation):
+    network = Scripted([1.0])
+    with pytest.raises(ValueError, match="validation must have the inputs and targets of samples"):
+        run(network, samples, unlike(validation, **other))
+    assert not network.parameters.any()
+
+
+def test_validation_must_be_there(samples):
+    with pytest.raises(TypeError, match=r"validation must be cnn.Samples, not None"):
+        run(perceptron(), samples, None)
+    with pytest.raises(TypeError, match=r"samples must be cnn.Samples, not \(array"):
+        run(perceptron(), (samples.inputs, samples.targets), samples)
+
+
+def test_a_seed_may_be_an_integer(samples, validation):
+    one, other = perceptron(), perceptron()
+    options = {"epochs": 2}
+    fit(one, samples, validation, RECIPE, order_seed=np.int64(5), **options)
+    fit(other, samples, validation, RECIPE, order_seed=np.random.SeedSequence(5), **options)
+    np.testing.assert_array_equal(one.parameters, other.parameters)
+    with pytest.raises(
+        TypeError, match=r"order_seed must be a numpy.random.SeedSequence or an int"
+    ):
+        fit(one, samples, validation, RECIPE, order_seed=5.0, **options)
+    with pytest.raises(ValueError, match="order_seed must be at least 0, not -1"):
+        fit(one, samples, validation, RECIPE, order_seed=-1, **options)
 
 
 def test_a_state_that_cannot_go_on_is_refused(samples, validation):

@@ -145,3 +145,58 @@ def test_sigmoid_is_scipys_and_does_not_overflow():
 def test_softmax_is_scipys_and_does_not_overflow(rng):
     x = rng.normal(0, 500, (5, 7))
     np.testing.assert_allclose(functional.softmax(x), scipy.special.softmax(x, axis=0), atol=1e-15)
+
+
+INTEGERS = [np.int64, np.int8, np.uint8, bool]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("mode", ["valid", "full"])
+def test_integers_are_convolved_as_floats(mode, dtype, rng):
+    x, kernel = rng.integers(256, size=(5, 6)).astype(dtype), rng.integers(2, size=(2, 3))
+    expected = scipy.signal.convolve2d(x.astype(float), kernel.astype(float), mode)
+    for one in (kernel.astype(dtype), kernel.astype(float), kernel.tolist()):
+        result = functional.conv2d(x, one, mode)
+        assert result.dtype == np.float64
+        np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("method", ["max", "mean", "gaussian", "trainable"])
+def test_integers_are_sampled_as_floats(method, dtype, rng):
+    source = rng.integers(256, size=(5, 6)).astype(dtype)
+    gain = {"gain": 0.5} if method == "trainable" else {}
+    pooled = functional.downsample(source, method, **gain)
+    expected = functional.downsample(source.astype(float), method, **gain)
+    assert pooled.dtype == expected.dtype == np.float64
+    np.testing.assert_array_equal(pooled, expected)
+    residual = rng.integers(100, size=pooled.shape).astype(dtype)
+    wide = functional.upsample(residual, (5, 6), method, source=source, **gain)
+    expected = functional.upsample(
+        residual.astype(float), (5, 6), method, source=source.astype(float), **gain
+    )
+    assert wide.dtype == np.float64
+    np.testing.assert_array_equal(wide, expected)
+    assert wide.any()
+
+
+def test_single_precision_stays_single():
+    x = np.ones((4, 4), np.float32)
+    assert functional.conv2d(x, x).dtype == np.float32
+    assert functional.downsample(x, "mean").dtype == np.float32
+    assert functional.upsample(x, (8, 8), "mean").dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize("mode", ["valid", "full"])
+def test_an_empty_kernel_or_map_is_refused(mode, shape):
+    for pair in ((np.ones((4, 4)), np.ones(shape)), (np.ones(shape), np.ones((1, 1)))):
+        with pytest.raises(ValueError, match="at least one number each, not the shapes"):
+            functional.conv2d(*pair, mode)
+
+
+def test_maps_of_what_is_no_real_number_are_refused():
+    with pytest.raises(ValueError, match="kernel must be real numbers, not of dtype complex128"):
+        functional.conv2d(np.ones((4, 4)), np.ones((1, 1), complex))
+    with pytest.raises(ValueError, match="x must be real numbers"):
+        functional.downsample(np.ones((4, 4), complex))

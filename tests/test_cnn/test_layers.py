@@ -165,7 +165,7 @@ def test_float32_agrees_with_float64(name, rng):
 
 def test_rasterization_goes_pixel_by_pixel_and_map_after_map(rng):
     x = np.arange(2 * 3 * 4 * 2.0).reshape(2, 3, 4, 2)
-    layer = RasterizationLayer().build((2, 3, 4), rng=rng)
+    layer = RasterizationLayer().build((2, 3, 4), rng=rng, dtype=np.float64)
     vector = layer.output(x)
     for b in range(2):
         in_order = [x[m, r, c, b] for m in range(2) for r in range(3) for c in range(4)]
@@ -251,7 +251,7 @@ def test_the_same_seed_gives_the_same_layer():
         (PoolingLayer(), (4,), "needs images"),
         (RasterizationLayer(), (4, 4), "needs images"),
         (HiddenLayer(3), (1, 4, 4), "a RasterizationLayer turns images into vectors"),
-        (HiddenLayer(0), (4,), "at least 1 node, not 0"),
+        (HiddenLayer(0), (4,), "n_nodes must be at least 1, not 0"),
         (HiddenLayer(3, "step"), (4,), "activation must be one of"),
         (SoftmaxLayer(3), (4, 4), "needs vectors"),
     ],

@@ -103,6 +103,24 @@ def test_samples_that_cannot_be_learned_from_are_refused(name, x, y, message):
         clone(ESTIMATORS[name]).fit(x, y)
 
 
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("scale", [1e200, 1e307])
+def test_features_beyond_floating_point_are_refused(name, scale, rng):
+    x, y = blobs(rng, 2)
+    model = clone(ESTIMATORS[name])
+    with pytest.raises(ValueError, match="beyond floating point"):
+        model.fit(scale * x, y)
+    model.fit(x, y).coef_ *= 1e120
+    with pytest.raises(ValueError, match="is beyond floating point: a score overflows"):
+        model.predict(scale * x)
+
+
+@pytest.mark.parametrize("name", ["perceptron", "logistic regression", "softmax regression"])
+def test_large_features_within_floating_point_are_learned_from(name, rng):
+    x, y = blobs(rng, 2)
+    assert clone(ESTIMATORS[name]).fit(1e140 * x, y).score(1e140 * x, y) == 1
+
+
 @pytest.mark.parametrize("name", sorted(ESTIMATORS.keys() - SEVERAL_CLASSES))
 def test_three_classes_are_too_many_for_one_unit(name, rng):
     with pytest.raises(ValueError, match=r"Only binary classification .* 2 classes, not 3"):

@@ -277,7 +277,7 @@ def dropping_is_padding(original, size, border):
     return original(size, "pad")
 
 
-@mutant(f"{FUNCTIONS}::test_upsampling_a_mean_is_the_adjoint", functional, "upsample")
+@mutant(f"{FUNCTIONS}::test_upsampling_is_the_gradient", functional, "upsample")
 def upsampling_does_not_divide(original, x, shape, method="mean"):
     return original(x, shape, "copy")
 

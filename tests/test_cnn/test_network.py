@@ -246,3 +246,87 @@ def test_a_network_learns_a_regression(rng):
     after = evaluate(network, samples)
     assert after.accuracy is None
     assert after.loss < 1e-3 < before.loss
+
+
+# -- what is no sample, and no target --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["output", "predict"])
+def test_no_sample_at_all_is_refused(method, rng):
+    network = small_cnn((5, 6), 3, rng=rng)
+    with pytest.raises(ValueError, match="inputs must hold at least one sample, not 0"):
+        getattr(network, method)(np.zeros((0, 5, 6), np.float32))
+    with pytest.raises(ValueError, match="inputs must hold at least one sample, not 0"):
+        network.loss(np.zeros((0, 5, 6)), np.zeros(0, int))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (np.zeros((2, 5, 6), complex), "inputs must be real numbers, not of dtype complex128"),
+        (np.full((2, 5, 6), "0"), "inputs must be real numbers, not of dtype <U1"),
+        (np.zeros((2, 5, 6), object), "inputs must be real numbers, not of dtype object"),
+        ([[1.0], [1.0, 2.0]], "inputs must be an array of real numbers: "),
+        (1.0, r"inputs must have the shape \(n, 5, 6\), not \(\)"),
+    ],
+)
+def test_what_is_no_number_is_refused(inputs, message, rng):
+    network = small_cnn((5, 6), 3, rng=rng)
+    for call in (network.output, network.predict, lambda x: network.loss(x, np.zeros(2, int))):
+        with pytest.raises(ValueError, match=message):
+            call(inputs)
+
+
+def test_lists_integers_and_other_floats_are_taken_as_numbers(rng):
+    network = small_cnn((5, 6), 3, rng=rng)
+    inputs, targets = rng.integers(9, size=(2, 5, 6)), [2, 0]
+    expected = network.output(inputs.astype(np.float32))
+    for given in (inputs, inputs.tolist(), inputs.astype(np.uint8), inputs.astype(np.float16)):
+        np.testing.assert_array_equal(network.output(given), expected)
+        assert network.loss(given, targets) == network.loss(inputs, np.array(targets))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint64])
+@pytest.mark.parametrize("loss", ["cross_entropy", "softmax_squared_error"])
+def test_a_class_out_of_range_is_named_with_its_place(loss, dtype, rng):
+    network = small_cnn((5, 6), 3, rng=rng, loss=loss)
+    inputs, targets = np.zeros((4, 5, 6), np.float32), np.array([0, 2, 3, 9], dtype)
+    with pytest.raises(ValueError, match=r"targets must be classes 0 … 2; targets\[2\] is 3"):
+        network.loss(inputs, targets)
+    with pytest.raises(ValueError, match=r"targets must be classes 0 … 2; targets\[1\] is -1"):
+        network.loss_and_gradients(inputs, np.array([0, -1, 3, 9]))
+
+
+@pytest.mark.parametrize("n", [0, 3, 5])
+def test_targets_must_be_as_many_as_inputs(n, rng):
+    network = small_cnn((5, 6), 3, rng=rng)
+    with pytest.raises(ValueError, match=f"there are 4 inputs and {n} targets"):
+        network.loss(np.zeros((4, 5, 6), np.float32), np.zeros(n, int))
+
+
+def test_samples_are_checked_as_a_whole(rng):
+    network = small_cnn((5, 6), 3, rng=rng)
+    inputs = np.zeros((4, 1, 5, 6))
+    network.check_samples(Samples(inputs, np.array([0, 1, 2, 2])))
+    with pytest.raises(ValueError, match=r"samples: targets must be classes .*\[1\] is 7"):
+        network.check_samples(Samples(inputs, np.array([0, 7, 2, 2])))
+    with pytest.raises(ValueError, match="mine: inputs must have the shape"):
+        network.check_samples(Samples(inputs[..., 1:], np.zeros(4, int)), "mine")
+    with pytest.raises(ValueError, match="samples: targets must be integer classes"):
+        network.check_samples(Samples(inputs, np.zeros((4, 3))))
+    on_values = small_cnn((5, 6), 3, rng=rng, loss="squared_error")
+    on_values.check_samples(Samples(inputs, np.zeros((4, 3))))
+    with pytest.raises(ValueError, match=r"samples: targets must be values of shape \(4, 3\), not"):
+        on_values.check_samples(Samples(inputs, np.zeros(4, int)))
+
+
+def test_training_refuses_samples_before_the_first_step(rng):
+    network = small_cnn((5, 6), 3, rng=rng)
+    before = network.parameters.copy()
+    samples = Samples(np.zeros((40, 5, 6)), np.array([0] * 39 + [3]))
+    plan = {"first_step": 0, "steps": 1, "total_steps": 9, "order_seed": 1}
+    with pytest.raises(ValueError, match=r"samples: targets must be classes 0 … 2; targets\[39\]"):
+        train(network, samples, Recipe(), **plan)
+    with pytest.raises(ValueError, match=r"samples: targets must be classes"):
+        evaluate(network, samples)
+    np.testing.assert_array_equal(network.parameters, before)

@@ -80,3 +80,48 @@ def test_an_error_in_a_share_is_raised(batch):
 def test_no_threads_are_refused():
     with pytest.raises(ValueError, match="threads must be at least 1, not 0"):
         DataParallel(network(), 0)
+
+
+def test_it_predicts_and_is_described_like_its_network(batch):
+    whole = network()
+    samples = Samples(*batch)
+    with DataParallel(network(), 3) as parallel:
+        np.testing.assert_array_equal(parallel.predict(batch[0]), whole.predict(batch[0]))
+        assert parallel.summary() == whole.summary()
+        assert parallel.output_shape == whole.output_shape
+        parallel.check_samples(samples)
+        with pytest.raises(ValueError, match=r"validation: targets must be classes 0 … 9; targets"):
+            parallel.check_samples(Samples(batch[0], batch[1] + 10), "validation")
+        np.testing.assert_array_equal(
+            parallel.predict(batch[0].tolist()), whole.predict(batch[0].tolist())
+        )
+
+
+@pytest.mark.parametrize("threads", [1, 2, 20])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda inputs, targets: (inputs, np.append(targets, 0)),
+        lambda inputs, targets: (inputs, targets[:-1]),
+        lambda inputs, targets: (inputs[:0], targets[:0]),
+        lambda inputs, targets: (inputs[:0], targets),
+        lambda inputs, targets: (inputs, np.append(targets[:-1], 10)),
+        lambda inputs, targets: (inputs, targets.astype(float)),
+        lambda inputs, targets: (inputs[:, :7], targets),
+        lambda inputs, targets: (inputs.astype(complex), targets),
+        lambda inputs, targets: (1.0, targets),
+        lambda inputs, targets: ([[1.0], [1.0, 2.0]], targets),
+    ],
+)
+def test_its_refusals_are_those_of_its_network(spoil, threads, batch):
+    spoiled, whole = spoil(*batch), network()
+    with DataParallel(network(), threads) as parallel:
+        for method in ("loss", "loss_and_gradients"):
+            with pytest.raises(ValueError, match=r".") as expected:
+                getattr(whole, method)(*spoiled)
+            with pytest.raises(ValueError, match=r".") as caught:
+                getattr(parallel, method)(*spoiled)
+            assert str(caught.value) == str(expected.value)
+        with pytest.raises(ValueError, match="inputs must hold at least one sample, not 0"):
+            parallel.predict(batch[0][:0])
+        assert parallel.loss(*batch) == pytest.approx(whole.loss(*batch))

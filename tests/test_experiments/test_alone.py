@@ -186,11 +186,12 @@ def test_an_interruption_leaves_what_was_finished(tmp_path):
     assert notes[-1] == f"Interrupted: what was finished so far is in {tmp_path / 'r'}"
     left = load_results(tmp_path / "r")
     assert left.baseline["arm"].tolist() == ["cnn"]
+    assert left.network("cnn").predict(load_dataset("digits").inputs[:5]).shape == (5,)
     assert left.comparison.empty
     assert json.loads((tmp_path / "r" / "manifest.json").read_text())["status"] == "running"
 
 
-# -- patience, divergence, and baselines with epochs beside evolution --------------------------------------------------
+# -- patience and divergence -------------------------------------------------------------------------------------------
 
 
 def test_patience_ends_early_and_keeps_the_best_epoch(tmp_path):
@@ -215,21 +216,26 @@ def test_a_run_in_which_every_network_diverges_says_so_in_one_line(tmp_path):
     left = load_results(tmp_path / "r")
     assert set(left.baseline["status"]) == {"diverged"}
     assert left.baseline["reason"].str.contains("at step").all()
-    with pytest.raises(ResultsError, match="is not finished"):
+    reasons = left.baseline.query("seed == 3").set_index("arm")["reason"]
+    with pytest.raises(ResultsError) as caught:
         left.summary()
-
-
-def test_baselines_beside_evolution_may_have_epochs_of_their_own(tiny, tmp_path):
-    evolution = {"population": 2, "generations": 1, "steps": 5}
-    baseline = {"arms": ["cnn", "static"], "epochs": 2}
-    results = run(
-        tiny(seeds=1, evolution=evolution, baseline=baseline), workers=0, results=tmp_path
+    assert str(caught.value) == (
+        f"{tmp_path / 'r'}: has no comparison, for no baseline came to anything: "
+        f"cnn diverged with seeds 3, 4: {reasons['cnn']}; mlp diverged with seeds 3, 4: {reasons['mlp']}"
     )
-    steps = results.comparison.set_index("arm")["steps"]
-    assert steps["evolved"] == 10
-    assert steps["cnn"] == steps["static"] == 2 * steps_per_epoch(3)
-    figures = sorted(path.stem for path in (results.path / "figures").iterdir())
-    assert figures == ["generations", "graph", "learning", "matrix"]
+
+
+def test_show_names_a_baseline_that_diverged(tiny, tmp_path, capsys):
+    evolution = {"population": 2, "generations": 1, "steps": 20}
+    baseline = {"arms": ["mlp", "static"], "learning_rate": 1e30}
+    experiment = tiny(seeds=1, evolution=evolution, baseline=baseline)
+    results = run(experiment, workers=0, results=tmp_path)
+    with pytest.raises(SystemExit):
+        main(["show", str(results.path)])
+    printed = capsys.readouterr().out
+    reason = results.baseline.query("arm == 'mlp'")["reason"].item()
+    assert f"\nmlp diverged with seed 3: {reason}\n" in printed
+    assert "static diverged" not in printed
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -261,6 +267,11 @@ def test_the_lenet_presets_train_lenet5_for_ten_epochs_with_one_recipe(name):
         ),
         ({"baseline": {"epochs": 1, "arms": ["cnn", "cnn"]}}, "baseline.arms: each at most once"),
         ({"evolve": True, "baseline": {"patience": 2}}, "baseline: patience needs epochs"),
+        (
+            {"evolve": True},
+            "baseline.epochs: must not be given unless evolve = false, for beside evolution a "
+            "baseline gets the winner's steps; got 3",
+        ),
         ({"baseline": {"epochs": 1, "pooling": "min"}}, "baseline.pooling: input should be 'max'"),
     ],
 )

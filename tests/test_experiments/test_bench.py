@@ -154,7 +154,12 @@ def test_the_line_tells_the_worst_case_of_the_fewest_threads_and_that_of_more(sp
 # -- the cnn bench -----------------------------------------------------------------------------------------------------
 
 
-def test_a_quick_run_is_small_and_takes_what_it_is_told():
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr("experiments.benchmarks.cnn.usable_cores", lambda: 2)
+
+
+def test_a_quick_run_is_small_and_takes_what_it_is_told(two_cores):
     (quick,) = plan(BenchOptions(quick=True))
     assert (quick.batches, quick.threads, quick.rounds, quick.compiled) == ((32,), 1, 2, False)
     told = plan(BenchOptions(quick=True, batches=(8, 16), threads=(1, 2), repeats=3))
@@ -176,12 +181,21 @@ def test_a_quick_run_is_small_and_takes_what_it_is_told():
         ({"batches": (32, 0)}, "batch: must be at least 1; got 0"),
         ({"batches": (5000,)}, "batch: must be at most 4096, the samples there are; got 5000"),
         ({"threads": (0,)}, "threads: must be at least 1; got 0"),
+        (
+            {"threads": (1, 3)},
+            "threads: must be at most 2, the cores that this process may use; got 3",
+        ),
         ({"repeats": 0}, "repeats: must be at least 1; got 0"),
     ],
 )
-def test_options_out_of_range_name_option_rule_and_value(options, message):
+def test_options_out_of_range_name_option_rule_and_value(two_cores, options, message):
     with pytest.raises(SettingsError, match=f"^{message}$"):
         plan(BenchOptions(**options))
+
+
+def test_one_core_is_measured_with_one_thread(monkeypatch):
+    monkeypatch.setattr("experiments.benchmarks.cnn.usable_cores", lambda: 1)
+    assert [one.threads for one in plan(BenchOptions())] == [1]
 
 
 def test_networks_are_described_for_the_peer_layer_by_layer():
@@ -318,6 +332,14 @@ def test_the_extra_of_pyproject_names_every_peer():
     extra = re.search(r"^bench = \[\n(.*?)^\]", text, flags=re.DOTALL | re.MULTILINE)[1]
     named = set(re.findall(r'^ *"([a-z-]+)', extra, flags=re.MULTILINE))
     assert named == {peer for benchmark in BENCHMARKS.values() for peer in benchmark.peers}
+
+
+@needs_torch
+def test_more_threads_than_cores_are_refused_at_once(capsys, tmp_path):
+    code, out, err = bench("cnn", "--threads", 4096, "--results", tmp_path / "r", capsys=capsys)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"evomatrix: threads: must be at most \d+, the cores .*; got 4096\n", err)
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_torch

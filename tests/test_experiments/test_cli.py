@@ -71,6 +71,14 @@ def test_the_help_of_run_explains_every_option(evomatrix, option):
     assert set(re.findall(r"--[a-z][a-z-]*", out)) == {*OPTIONS, "--help"}
 
 
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [("bench", 'pip install -e ".[bench]"'), ("bench", "32,64,128"), ("run", "every core")],
+)
+def test_the_help_swallows_no_brackets(evomatrix, command, text):
+    assert text in " ".join(evomatrix(command, "--help")[1].replace("│", "").split())
+
+
 @pytest.mark.parametrize("command", ["run", "show", "presets", "tables", "bench"])
 def test_the_help_lists_every_command(evomatrix, command):
     code, out, _ = evomatrix("--help")
@@ -173,11 +181,13 @@ def assert_refused(outcome, results, *parts):
         (["digits", "--generations", "-1"], ["digits: evolution.generations", "got -1"]),
         (["digits", "--seeds", "0"], ["digits: seeds", "got 0"]),
         (["digits", "--seed", "-1"], ["digits: seed", "got -1"]),
+        (["digits", "--epochs", "2"], ["digits: baseline.epochs", "evolve = false", "got 2"]),
         (["digits", "--workers", "-1"], ["workers", "at least 0", "got -1"]),
         (["digits", "--workers", "0", "--address", "auto"], ["workers", "address"]),
         (["digits", "--data-dir", "."], ["'digits'", "unknown option 'data_dir'"]),
         (["idx", "--data-dir", "nowhere"], ["nowhere: no such folder"]),
         (["idx"], ["'idx'", "'data_dir' is missing"]),
+        (["lenet-mnist"], ["'data_dir' is missing", "--data-dir", "dataset.options.data_dir"]),
     ],
 )
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]], ids=["", "quiet"])

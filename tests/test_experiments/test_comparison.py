@@ -113,6 +113,38 @@ def test_one_seed_shows_no_difference_however_large():
     assert "inf" not in line
 
 
+@pytest.mark.parametrize(
+    ("evolved", "cnn", "beginning"),
+    [
+        ([0.91, 0.92, 0.93], [0.81, 0.83, 0.82], "no fair comparison: evolved − cnn = +10 points"),
+        ([0.81, 0.83, 0.82], [0.91, 0.92, 0.93], "no fair comparison: evolved − cnn = -10 points"),
+        ([0.9, 0.8, 0.95], [0.85, 0.9, 0.8], "no difference shown: evolved − cnn"),
+        ([1.0], [0.0], "no difference shown, for one seed has no interval: evolved − cnn"),
+    ],
+)
+def test_nothing_wins_with_another_budget_and_the_line_says_both(evolved, cnn, beginning):
+    frame = comparison(evolved=evolved, cnn=cnn)
+    frame.loc[frame["arm"] == "evolved", "steps"] = 1920
+    line = verdict(frame, "evolved", "cnn")
+    assert line.startswith(beginning)
+    assert line.endswith("; budgets differ: evolved had 1,920 steps, cnn 40")
+    assert "wins" not in line
+
+
+@pytest.mark.parametrize(("steps", "differ"), [(1000, False), (1010, False), (1011, True)])
+def test_budgets_differ_from_one_percent_on(steps, differ):
+    frame = comparison(evolved=[0.91, 0.92], cnn=[0.81, 0.82]).assign(steps=1000)
+    frame.loc[frame["arm"] == "cnn", "steps"] = steps
+    for pair in (("evolved", "cnn"), ("cnn", "evolved")):
+        assert ("budgets differ" in verdict(frame, *pair)) == differ
+
+
+def test_budgets_are_compared_on_the_seeds_that_both_arms_have():
+    frame = comparison(evolved=[0.91, 0.92, 0.93], cnn=[0.81, 0.82])
+    frame.loc[frame["seed"] == 2, "steps"] = 4000
+    assert verdict(frame, "evolved", "cnn").startswith("evolved wins")
+
+
 def test_in_regression_the_smaller_loss_wins():
     frame = table("test_loss", {"evolved": [1.0, 1.1, 1.2], "mlp": [2.0, 2.1, 2.3]})
     assert metric_of(frame) == ("test_loss", -1)

@@ -169,8 +169,17 @@ def test_a_task_given_as_option_is_heeded(options):
             "known: n_samples, noise, seed",
         ),
         ("digits", {"seed": 1}, "data set 'digits': unknown option 'seed'; there are none"),
-        ("idx", {}, "data set 'idx': option 'data_dir' is missing"),
-        ("csv", {"path": "a.csv"}, "data set 'csv': option 'target' is missing"),
+        (
+            "idx",
+            {},
+            "data set 'idx': option 'data_dir' is missing: it is dataset.options.data_dir in settings, "
+            "--data-dir on the command line",
+        ),
+        (
+            "csv",
+            {"path": "a.csv"},
+            "data set 'csv': option 'target' is missing: it is dataset.options.target in settings",
+        ),
         (
             "xor",
             {"n_samples": "many"},

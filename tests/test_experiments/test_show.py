@@ -27,6 +27,16 @@ def test_each_run_of_a_folder_is_shown_for_itself(finished, tmp_path, capsys):
     assert f"{tmp_path / 'third'}: is not finished, so there is no comparison yet" in out
 
 
+def test_a_path_is_shown_as_it_is_whatever_is_in_it(finished, tmp_path, capsys):
+    folder = tmp_path / "[bold]mine :smile:"
+    for name in ("[red]", "second"):
+        shutil.copytree(finished.path, folder / name)
+    RunStore.create(folder / "[none]", config="{}", environment={})
+    _, out, _ = show(folder, capsys)
+    assert f"Results: {folder / '[red]'}\n" in out
+    assert f"{folder / '[none]'}: is not finished" in out
+
+
 def test_an_unfinished_run_alone_is_one_line(tmp_path, capsys):
     path = RunStore.create(tmp_path / "run", config="{}", environment={}).path
     code, out, err = show(path, capsys)
