@@ -16,7 +16,7 @@ from cnn.recipe import Recipe, batch_indices
 from cnn.samples import Samples
 from cnn.training import LearningCurve, OptimizerState, TrainingReport, evaluate, train
 from evo.draft import Draft
-from evo.fitness import Fitness
+from evo.fitness import FITNESSES, Fitness
 from evo.genome import FloatArray, Genome
 from evo.operators import Operation, Proposing
 from evo.phenotype import Phenotype
@@ -202,7 +202,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
 
     network = Phenotype(genome, task.loss)
     statistics = describe(genome, network)
-    if _would_repeat(job, network, memory, operations):
+    if _would_repeat(task, job, network, memory, operations):
         reason = f"its training would repeat that of individual {job.continued_as}"
         repeated = _without_result(job, "repeated", reason, operations, statistics)
         return replace(repeated, genome=genome, modify_seconds=modified - started)
@@ -255,9 +255,14 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
 
 
 def _would_repeat(
-    job: Job, network: Phenotype, memory: FloatArray | None, operations: tuple[Operation, ...]
+    task: Task,
+    job: Job,
+    network: Phenotype,
+    memory: FloatArray | None,
+    operations: tuple[Operation, ...],
 ) -> bool:
-    if job.continued_as is None:
+    # A fitness of the user's own may look at more than what is computed: at names, order, or what sleeps.
+    if job.continued_as is None or task.fitness not in FITNESSES.values():
         return False
     parent_memory = None if job.state is None else job.state.slots
     return not operations or repeats_training(network, memory, job.genome, parent_memory)
@@ -316,7 +321,7 @@ def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Oper
     memory = None if job.state is None else job.state.slots
     if job.modification == "none":
         return job.genome, memory, ()
-    draft = Draft(job.genome)
+    draft = Draft(job.genome, origins=memory is not None)
     if job.modification == "freeze":
         operations = freeze_topology(draft)
     else:

@@ -13,6 +13,7 @@ from rich.table import Table
 from scipy import sparse
 
 from evo.draft import Draft
+from evo.errors import SettingsError
 from evo.genome import Genome
 from evo.operators import OPERATORS, OperatorSettings, Proposing, apply_operation
 from experiments.benchmarks.mutation_peers import neat_child, networkx_children, scipy_product
@@ -28,6 +29,15 @@ MOST_EDGES = {"neat-python": 30_000, "networkx": 600_000}
 """Beyond these a peer takes seconds for one child."""
 
 Row = dict[str, Any]
+
+
+def check_mutation(options: BenchOptions) -> None:
+    """Raise SettingsError at an option that this bench does not have, or that is out of range."""
+    for name in ("batches", "threads", "networks", "data_dir"):
+        if getattr(options, name) is not None:
+            raise SettingsError(f"{name.removesuffix('es')}: is no option of bench mutation")
+    if options.repeats is not None and options.repeats < 1:
+        raise SettingsError(f"repeats: must be at least 1; got {options.repeats}")
 
 
 def bench_mutation(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:

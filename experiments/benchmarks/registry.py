@@ -12,7 +12,7 @@ from evo.store import write_tables
 from experiments.benchmarks.cnn import bench_cnn, plan
 from experiments.benchmarks.errors import BenchmarkError
 from experiments.benchmarks.machine import busy
-from experiments.benchmarks.mutation import bench_mutation
+from experiments.benchmarks.mutation import bench_mutation, check_mutation
 from experiments.benchmarks.result import BenchResult
 from experiments.benchmarks.settings import BenchOptions
 from experiments.environment import environment
@@ -46,7 +46,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         "convolutional networks beside PyTorch: training and inference", ("torch",), plan, bench_cnn
     ),
     "mutation": Benchmark(
-        "edit sessions beside neat-python, SciPy and networkx", ("neat-python",), bench_mutation
+        "edit sessions beside neat-python, SciPy and networkx",
+        ("neat-python",),
+        check_mutation,
+        bench_mutation,
     ),
 }
 """Every benchmark, by name."""

@@ -16,6 +16,7 @@ from evo import (
     same_network,
 )
 from evo.canonical import TooSymmetricError
+from evo.fitness import FITNESSES
 from evo.individual import raise_individual, take_over
 from evo.preserving import reorder_freely
 from evo.repetition import repeats_training, same_parameters
@@ -41,7 +42,7 @@ def evolve(task, *, order=None, **changes):
     return everyone, evolution.population
 
 
-LETTERS = PolicySettings(name="letters", max_operations=1)
+LETTERS = PolicySettings(name="letters", weights={"H": 1.0, "O": 1.0, "N": 1.0})
 
 
 def test_where_nothing_is_modified_nothing_is_trained_twice(task):
@@ -112,7 +113,13 @@ def fails_for_some(network, validation):
     return -network.loss(validation.inputs, validation.targets)
 
 
-def test_a_failure_is_taken_over_as_well(task):
+def test_a_fitness_of_the_users_own_sees_every_network_trained(task):
+    some = task(policy=PolicySettings(name="none"), fitness=lambda network, _: 0.0)
+    assert all(one.same_as is None for one in evolve(some)[0])
+
+
+def test_a_failure_is_taken_over_as_well(task, monkeypatch):
+    monkeypatch.setitem(FITNESSES, "fails for some", fails_for_some)
     some = task(policy=PolicySettings(name="none"), fitness=fails_for_some)
     everyone, _ = evolve(some)
     failed = [one for one in everyone if one.same_as is not None and one.status == "failed"]

@@ -28,7 +28,7 @@ SETTINGS = {
     "training": {"learning_rate": 0.1, "weight_decay": 0.005},
     "baseline": {"arms": ARMS, "epochs": EPOCHS},
 }
-EMPTY = {"generations", "individuals", "operations"}
+EMPTY = {"generations", "individuals", "operations", "credits"}
 
 
 def alone(**changes):

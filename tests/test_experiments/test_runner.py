@@ -117,7 +117,7 @@ def test_operations_are_those_that_individuals_list(finished):
     )
     assert (listed[listed != ""].sort_index() == applied.sort_index()).all()
     assert len(applied) == (listed != "").sum()
-    assert set("".join(applied)) == set("ABCDFHN")
+    assert set("".join(applied)) >= set("ABCDFHN")
 
 
 def test_every_operation_says_how_to_replay_it_and_starts_where_the_one_before_ended(finished):
