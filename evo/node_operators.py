@@ -63,6 +63,8 @@ def apply_free_move(draft: Draft, parameters: Parameters) -> None:
 def propose_insertion(draft: Draft, proposing: Proposing) -> Parameters | None:
     """Put a node between two others: it hears one, and the other hears it, by weights as of a fresh start."""
     rng = proposing.rng
+    if not _has_room(draft, proposing, 2):
+        return None
     source = draw_position(draft, rng, speakers(draft), lambda _: True)
     target = draw_position(draft, rng, (Role.HIDDEN, Role.OUTPUT), lambda p: p != source)
     if source is None or target is None:
@@ -91,6 +93,12 @@ def apply_insertion(draft: Draft, parameters: Parameters) -> None:
     draft.add_node(position, activation=parameters["activation"], limit=of_target)
     source, target = (end + (end >= position) for end in ends)
     draft.assign([source, position], [position, target], parameters["weights"])
+
+
+def _has_room(draft: Draft, proposing: Proposing, n_new: int) -> bool:
+    """Tell whether one more node may bring some more entries."""
+    most = int(proposing.settings.max_density * (draft.n_nodes + 1) ** 2)
+    return draft.n_stored + n_new <= most
 
 
 def _between(draft: Draft, source: int, target: int) -> int:
@@ -123,6 +131,8 @@ def _usual_activation(draft: Draft, target: int) -> int:
 
 def propose_split(draft: Draft, proposing: Proposing) -> Parameters | None:
     """Choose an edge to put a node into: in by weight 1, out by the edge's own (as NEAT adds nodes)."""
+    if not _has_room(draft, proposing, 1):
+        return None
     for _ in range(TRIES):
         target = draw_position(
             draft,

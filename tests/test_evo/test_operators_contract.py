@@ -68,7 +68,8 @@ def applications(code, make, ticks, n_trials=30, **settings):
         child = draft.freeze()
         assert parent.fingerprint() == before
         yield parent, parameters, operation, draft, child
-    assert n_proposed > n_trials / 3
+    # Not every network has an idle node, or two strangers.
+    assert n_proposed > 0 if OPERATORS[code].preserves else n_proposed > n_trials / 3
 
 
 everywhere = pytest.mark.parametrize("make", [founder, any_matrix])
@@ -188,9 +189,12 @@ def test_the_determinant_is_what_the_algebra_or_else_a_recomputation_says(code):
             assert after.sign == before.sign * np.sign(factor)
             assert after.log_abs == pytest.approx(before.log_abs + np.log(abs(factor)), abs=1e-8)
         dense = np.linalg.slogdet(draft.freeze().to_dense())
+        if after.sign == 0:  # singular: to NumPy perhaps but for rounding
+            assert dense.logabsdet < -25
+            continue
         assert after.sign == dense.sign
         assert after.log_abs == pytest.approx(dense.logabsdet, abs=1e-8)
-    assert n_proposed > 20
+    assert OPERATORS[code].preserves or n_proposed > 20
 
 
 @pytest.mark.parametrize("code", ["C", "F"])

@@ -1,8 +1,9 @@
 """Inert places are never proposed - or how often they are: what is proposed should change the network.
 
-A proposal is ineffective if the child computes the same as its parent, with as many nodes and as many effective
-edges. Rates are measured on random networks so small and sparse that much in them is dead; what is known to be
-proposed in vain stands below as a ceiling per letter, with minimal examples, so that a rise is noticed.
+A proposal is ineffective if the child computes the same as its parent, with as many effective edges. Operators that
+are meant to keep the function are left out. Rates are measured on random networks so small and sparse that much in
+them is dead; what is known to be proposed in vain stands below as a ceiling per letter, with minimal examples, so
+that a rise is noticed.
 
 Two reasons explain nearly all of it: the effective graph stays the same, or - with several ticks - only edges that
 are delayed change and the network has settled before its outputs are read.
@@ -27,6 +28,9 @@ CEILINGS = {
     "F": (0.20, 0.80),
     "H": (1.00, 0.80),
     "N": (0.25, 0.50),
+    "I": (0.25, 0.75),
+    "R": (0.15, 0.85),
+    "S": (0.20, 0.60),
 }
 NEARLY_NEVER = (0.05, 0.05)
 """What is asked of every letter not listed."""
@@ -93,7 +97,7 @@ def child_of(genome, code, **parameters):
 
 @pytest.mark.parametrize("ticks", [1, 2, 3])
 @pytest.mark.parametrize(("kind", "make"), list(enumerate([founder, any_matrix])))
-@pytest.mark.parametrize("code", OPERATORS)
+@pytest.mark.parametrize("code", [code for code, one in OPERATORS.items() if not one.preserves])
 def test_ineffective_proposals_do_not_become_more(code, kind, make, ticks):
     proposed = ineffective = 0
     for seed in range(N_TRIALS):
@@ -105,10 +109,9 @@ def test_ineffective_proposals_do_not_become_more(code, kind, make, ticks):
         proposed += 1
         apply_operation(draft, code, parameters)
         child = draft.freeze()
-        in_vain = same_network(genome, child)
+        same_graph = effective_graph(genome) == effective_graph(child)
+        in_vain = same_graph or same_network(genome, child)
         ineffective += in_vain
-        # Who would rather not run a network can compare effective graphs.
-        assert in_vain or effective_graph(genome) != effective_graph(child)
     assert proposed > 0.5 * N_TRIALS
     ceiling = CEILINGS.get(code, NEARLY_NEVER)[kind]
     assert ineffective <= ceiling * proposed, f"{code}: {ineffective} of {proposed} change nothing"
