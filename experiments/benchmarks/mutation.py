@@ -147,16 +147,16 @@ def peer_rows(genome: Genome, rounds: int) -> Iterator[Row]:
     """Let ours and each peer that can manage the size make a rewritten child of the genome, in turns."""
     n, a, b = genome.n_nodes, genome.n_nodes // 2, genome.n_nodes // 2 + 1
 
-    def child(*changes: Callable[[Draft], None]) -> Callable[[], object]:
+    def child(change: Callable[[Draft], None]) -> Callable[[], object]:
         def make() -> object:
             draft = Draft(genome, origins=False)
-            for change in changes:
-                change(draft)
+            change(draft)
             return draft.freeze()
 
         return make
 
-    def add_column(draft: Draft) -> None:
+    def add_both(draft: Draft) -> None:
+        draft.add_row(0, 1, 0.5)
         draft.add_column(0, 1, 0.5)
 
     def add_row(draft: Draft) -> None:
@@ -165,7 +165,7 @@ def peer_rows(genome: Genome, rounds: int) -> Iterator[Row]:
     def swap_columns(draft: Draft) -> None:
         draft.swap_columns(a, b)
 
-    jobs = [("SciPy", "L @ W @ R", child(add_row, add_column), scipy_product(genome))]
+    jobs = [("SciPy", "L @ W @ R", child(add_both), scipy_product(genome))]
     if n >= 100 and genome.n_stored <= MOST_EDGES["neat-python"]:
         mutated = partial(session, genome, ("A", "N"), 0)
         jobs.append(("neat-python", "mutated genome", mutated, neat_child(genome)))
