@@ -64,6 +64,33 @@ def merge(
 
 
 @exact_kernel
+def _copy_entries(
+    base_rows: Ints,
+    base_values: Floats,
+    base_origins: Ints,
+    pool_rows: Ints,
+    pool_values: Floats,
+    pool_origins: Ints,
+    edited: Any,
+    begin: int,
+    end: int,
+    used: int,
+) -> Any:
+    """Copy entries as they are to the pool's end; return the new end."""
+    size = end - begin
+    rows, values = pool_rows[used : used + size], pool_values[used : used + size]
+    if edited:
+        rows[:] = pool_rows[begin:end]
+        values[:] = pool_values[begin:end]
+    else:
+        rows[:] = base_rows[begin:end]
+        values[:] = base_values[begin:end]
+    for i in range(size):
+        pool_origins[used + i] = origin_at(base_origins, pool_origins, edited, begin + i)
+    return used + size
+
+
+@exact_kernel
 def add_row(
     base_rows: Ints,
     base_values: Floats,
@@ -91,28 +118,24 @@ def add_row(
     zero = base_values.dtype.type(0)
     for k in range(columns.shape[0]):
         c = columns[k]
+        begin, end = start[c], start[c] + length[c]
         at = find(base_rows, pool_rows, start, length, edited, c, source)
-        i, end = start[c], start[c] + length[c]
         has_source = at < end and row_at(base_rows, pool_rows, edited[c], at) == source
         added = value_at(base_values, pool_values, edited[c], at) if has_source else zero
-        written = False
-        while i < end or not written:
-            row = row_at(base_rows, pool_rows, edited[c], i) if i < end else -1
-            if not written and (row < 0 or row >= target):
-                old = zero
-                if row == target:
-                    old = value_at(base_values, pool_values, edited[c], i)
-                    i += 1
-                value = (old + factor * added if has_source else old) * scale
-                finite &= np.isfinite(value)
-                pool_rows[n], pool_values[n], pool_origins[n] = target, value, NOWHERE
-                written = True
-            else:
-                pool_rows[n] = row
-                pool_values[n] = value_at(base_values, pool_values, edited[c], i)
-                pool_origins[n] = origin_at(base_origins, pool_origins, edited[c], i)
-                i += 1
-            n += 1
+        at = find(base_rows, pool_rows, start, length, edited, c, target)
+        has_target = at < end and row_at(base_rows, pool_rows, edited[c], at) == target
+        old = value_at(base_values, pool_values, edited[c], at) if has_target else zero
+        value = (old + factor * added if has_source else old) * scale
+        finite &= np.isfinite(value)
+        n = _copy_entries(
+            base_rows, base_values, base_origins, pool_rows, pool_values, pool_origins,
+            edited[c], begin, at, n,
+        )  # fmt: skip
+        pool_rows[n], pool_values[n], pool_origins[n] = target, value, NOWHERE
+        n = _copy_entries(
+            base_rows, base_values, base_origins, pool_rows, pool_values, pool_origins,
+            edited[c], at + has_target, end, n + 1,
+        )  # fmt: skip
         ends[k] = n
     return n if finite else NOWHERE
 
@@ -196,6 +219,37 @@ def without_row(
 
 
 @exact_kernel
+def _count_passing(values: Floats, limit: Any, signed: bool) -> Any:
+    count = 0
+    for value in values:
+        count += passes(value, limit, signed)
+    return count
+
+
+@exact_kernel
+def _keep_passing(
+    from_rows: Ints,
+    from_values: Floats,
+    limit: Any,
+    signed: bool,
+    rows: Ints,
+    values: Floats,
+    kept: Ints,
+) -> None:
+    """Copy what passes, which fills the arrays, and note which entries these are, where `kept` is not empty.
+
+    Everything is written, and what does not pass is overwritten by the next: that spares a branch.
+    """
+    n, i = 0, 0
+    while n < rows.shape[0]:
+        rows[n], values[n] = from_rows[i], from_values[i]
+        if kept.shape[0] > 0:
+            kept[n] = i
+        n += passes(from_values[i], limit, signed)
+        i += 1
+
+
+@exact_kernel
 def live_sizes(
     base_values: Floats,
     pool_values: Floats,
@@ -209,10 +263,11 @@ def live_sizes(
     """Count in each column what a threshold lets through; `limits` has one number for all, or one per column."""
     for c in range(sizes.shape[0]):
         limit = limits[c] if limits.shape[0] > 1 else limits[0]
-        size = 0
-        for i in range(start[c], start[c] + length[c]):
-            size += passes(value_at(base_values, pool_values, edited[c], i), limit, signed)
-        sizes[c] = size
+        begin, end = start[c], start[c] + length[c]
+        if edited[c]:
+            sizes[c] = _count_passing(pool_values[begin:end], limit, signed)
+        else:
+            sizes[c] = _count_passing(base_values[begin:end], limit, signed)
 
 
 @exact_kernel
@@ -226,124 +281,28 @@ def keep_live(
     start: Ints,
     length: Ints,
     edited: Flags,
-    columns: Ints,
     limits: Floats,
     signed: bool,
-    rows: Ints,
-    values: Floats,
-    origins: Ints,
-) -> None:
-    """Write what a threshold lets through of the columns, one after another; `origins` may be empty."""
-    n = 0
-    for c in columns:
-        limit = limits[c] if limits.shape[0] > 1 else limits[0]
-        for i in range(start[c], start[c] + length[c]):
-            value = value_at(base_values, pool_values, edited[c], i)
-            if passes(value, limit, signed):
-                rows[n], values[n] = row_at(base_rows, pool_rows, edited[c], i), value
-                if origins.shape[0] > 0:
-                    origins[n] = origin_at(base_origins, pool_origins, edited[c], i)
-                n += 1
-
-
-@exact_kernel
-def gather(
-    base_rows: Ints,
-    base_values: Floats,
-    base_origins: Ints,
-    pool_rows: Ints,
-    pool_values: Floats,
-    pool_origins: Ints,
-    start: Ints,
-    length: Ints,
-    edited: Flags,
-    columns: Ints,
-    place_of_row: Ints,
     indptr: Ints,
     rows: Ints,
     values: Floats,
     origins: Ints,
 ) -> None:
-    """Write the columns one after another, rows renamed and sorted anew.
-
-    `origins` may be empty, and so may `place_of_row` where rows keep their numbers.
-    """
-    longest = 0
-    for c in columns:
-        longest = max(longest, length[c])
-    work_rows = np.empty(longest, rows.dtype)
-    work_values = np.empty(longest, values.dtype)
-    work_origins = np.empty(longest if origins.shape[0] > 0 else 0, origins.dtype)
-    for k in range(columns.shape[0]):
-        c, begin, end = columns[k], indptr[k], indptr[k + 1]
-        here, new_rows, new_values = start[c], rows[begin:end], values[begin:end]
+    """Write what a threshold lets through of all columns, to where `indptr` says; `origins` may be empty."""
+    for c in range(start.shape[0]):
+        limit = limits[c] if limits.shape[0] > 1 else limits[0]
+        begin, end = start[c], start[c] + length[c]
+        to = slice(indptr[c], indptr[c + 1])
         if edited[c]:
-            ascends = _copy(pool_rows, pool_values, here, place_of_row, new_rows, new_values)
+            old_rows, old_values = pool_rows[begin:end], pool_values[begin:end]
+            _keep_passing(old_rows, old_values, limit, signed, rows[to], values[to], origins[to])
         else:
-            ascends = _copy(base_rows, base_values, here, place_of_row, new_rows, new_values)
-        new_origins = origins[begin:end]
-        for i in range(new_origins.shape[0]):
-            new_origins[i] = origin_at(base_origins, pool_origins, edited[c], here + i)
-        if not ascends:
-            _sort(new_rows, new_values, new_origins, work_rows, work_values, work_origins)
-
-
-@exact_kernel
-def _copy(
-    from_rows: Ints, from_values: Floats, begin: int, place: Ints, rows: Ints, values: Floats
-) -> Any:
-    """Copy a stretch with its rows renamed; tell whether they still ascend."""
-    size = rows.shape[0]
-    old_rows, old_values = from_rows[begin : begin + size], from_values[begin : begin + size]
-    for i in range(size):
-        values[i] = old_values[i]
-    if place.shape[0] == 0:
-        for i in range(size):
-            rows[i] = old_rows[i]
-        return True
-    ascends, last = True, -1
-    for i in range(size):
-        row = place[old_rows[i]]
-        ascends &= row > last
-        last = row
-        rows[i] = row
-    return ascends
-
-
-@exact_kernel
-def _sort(
-    rows: Ints,
-    values: Floats,
-    origins: Ints,
-    work_rows: Ints,
-    work_values: Floats,
-    work_origins: Ints,
-) -> None:
-    """Sort a column by row: by insertion where it is nearly sorted, as swaps leave it, or short."""
-    size, moves = rows.shape[0], 0
-    track = origins.shape[0] > 0
-    for i in range(1, size):
-        row, value = rows[i], values[i]
-        origin = origins[i] if track else 0
-        j = i
-        while j > 0 and rows[j - 1] > row:
-            rows[j], values[j] = rows[j - 1], values[j - 1]
-            if track:
-                origins[j] = origins[j - 1]
-            j -= 1
-        rows[j], values[j] = row, value
-        if track:
-            origins[j] = origin
-        moves += i - j
-        if moves > 16 * size:
-            break
-    if moves > 16 * size:
-        order = np.argsort(rows, kind="mergesort")
-        for i in range(size):
-            work_rows[i], work_values[i] = rows[order[i]], values[order[i]]
-            if track:
-                work_origins[i] = origins[order[i]]
-        for i in range(size):
-            rows[i], values[i] = work_rows[i], work_values[i]
-            if track:
-                origins[i] = work_origins[i]
+            fixed_rows, fixed_values = base_rows[begin:end], base_values[begin:end]
+            _keep_passing(
+                fixed_rows, fixed_values, limit, signed, rows[to], values[to], origins[to]
+            )
+        for i in range(origins[to].shape[0]):
+            place = indptr[c] + i
+            origins[place] = origin_at(
+                base_origins, pool_origins, edited[c], begin + origins[place]
+            )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo import column_kernels, column_writing_kernels
+from evo import column_gathering_kernels, column_kernels, column_writing_kernels
 from evo.column_kernels import NOWHERE, Flags, Floats, Ints
 
 MIN_POOL = 1024
@@ -291,7 +291,6 @@ class Columns:
 
         With ``origins=False`` what is kept loses its origin.
         """
-        columns = np.arange(self.n)
         counts = np.empty(self.n, np.int64)
         column_writing_kernels.live_sizes(
             self._base_values,
@@ -308,7 +307,7 @@ class Columns:
         values = np.empty(indptr[-1], self.dtype)
         kept = np.empty(indptr[-1] if origins else 0, np.int64)
         column_writing_kernels.keep_live(
-            *self._base(), *self._pools(), columns, limits, signed, rows, values, kept
+            *self._base(), *self._pools(), limits, signed, indptr, rows, values, kept
         )
         self._start, self._length = indptr[:-1].copy(), counts
         self._edited = np.zeros(self.n, np.bool_)
@@ -327,7 +326,7 @@ class Columns:
         found = np.empty(indptr[-1] if origins else 0, np.int64)
         unmoved = np.array_equal(place_of_row, np.arange(len(place_of_row)))
         places = np.empty(0, np.int32) if unmoved else place_of_row.astype(np.int32)
-        column_writing_kernels.gather(
+        column_gathering_kernels.gather(
             *self._base(), *self._pools(), columns, places, indptr, rows, values, found
         )
         return indptr, rows, values, found
