@@ -137,10 +137,6 @@ class Draft:
         """Return the number of stored entries of each column (in-degree), shape (n,)."""
         return self.in_degree(np.arange(self.n_nodes))
 
-    def row_sizes(self) -> Ints:
-        """Return the number of stored entries of each row (out-degree), shape (n,)."""
-        return self.out_degree(np.arange(self.n_nodes))
-
     def role(self, positions: Ints | int) -> NDArray[np.uint8]:
         """Return the roles of some nodes: O(1) each."""
         found: NDArray[np.uint8] = self._roles[self._numbers.order[positions]]

@@ -72,6 +72,17 @@ def _free_places(
     return chosen % n, chosen // n
 
 
+def lifted(draft: Draft, values: FloatArray, targets: NDArray[np.intp]) -> FloatArray:
+    """Lift weights into some targets over the threshold, so that these edges live; in float64."""
+    limit = np.asarray(-np.inf if draft.limit is None else draft.limit, dtype=float)
+    limit = np.broadcast_to(limit, draft.n_nodes)[targets]
+    floor = np.maximum(1.05 * limit, 0.0)
+    raised: FloatArray = np.where(values < 0, -1.0, 1.0) * np.maximum(np.abs(values), floor)
+    if draft.threshold_mode == "signed":
+        raised = np.where(raised > limit, raised, np.abs(raised))
+    return raised
+
+
 def place_edges(
     draft: Draft,
     sources: NDArray[np.intp],
@@ -79,24 +90,9 @@ def place_edges(
     values: FloatArray,
 ) -> Parameters:
     """Lift values over the threshold, so that a new edge lives, and make them a record."""
-    limit = np.asarray(-np.inf if draft.limit is None else draft.limit, dtype=float)
-    limit = np.broadcast_to(limit, draft.n_nodes)[targets]
-    floor = np.maximum(1.05 * limit, 0.0)
-    lifted = np.where(values < 0, -1.0, 1.0) * np.maximum(np.abs(values), floor)
-    if draft.threshold_mode == "signed":
-        lifted = np.where(lifted > limit, lifted, np.abs(lifted))
-    rounded = lifted.astype(draft.dtype)
+    rounded = lifted(draft, values, targets).astype(draft.dtype)
     return {
         "sources": sources.tolist(),
         "targets": targets.tolist(),
         "values": rounded.tolist(),
     }
-
-
-def apply_assign(draft: Draft, parameters: Parameters) -> None:
-    """Give places of the matrix their values."""
-    draft.assign(
-        np.array(parameters["sources"], dtype=np.intp),
-        np.array(parameters["targets"], dtype=np.intp),
-        np.array(parameters["values"], dtype=draft.dtype),
-    )

@@ -3,31 +3,52 @@
 I insert, R remove, S split an edge; U duplicate, E erase, O reorder keep what the network computes.
 """
 
+from functools import partial
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 import graphops
 from evo.draft import Draft
-from evo.genome import Role, assemble_columns
-from evo.operation import TRIES, Operator, Parameters, Proposing, draw_position, speakers
-
-
-def _hidden(draft: Draft, proposing: Proposing) -> int | None:
-    return draw_position(draft, proposing.rng, (Role.HIDDEN,), lambda _: True)
-
+from evo.genome import FloatArray, Role
+from evo.growth import lifted
+from evo.operation import (
+    TRIES,
+    Operator,
+    Parameters,
+    Proposing,
+    draw_position,
+    listeners,
+    speakers,
+)
 
 # -- H, O: moves -------------------------------------------------------------------------------------------------------
 
 
-def draw_move(draft: Draft, proposing: Proposing) -> tuple[int, int] | None:
-    """Draw two hidden nodes: one to be moved, and the place of another to move it to."""
-    node = _hidden(draft, proposing)
-    if node is None:
-        return None
-    other = draw_position(draft, proposing.rng, (Role.HIDDEN,), lambda p: p != node)
-    return None if other is None else (node, other)
+def propose_move(draft: Draft, proposing: Proposing, *, past_partner: bool) -> Parameters | None:
+    """Move a hidden node to the place of another: past at least one that it is connected to, or past strangers only.
+
+    Past strangers every edge stays as immediate or delayed as it was.
+    """
+    for _ in range(TRIES):
+        node = draw_position(draft, proposing.rng, (Role.HIDDEN,), lambda _: True)
+        if node is None:
+            return None
+        other = draw_position(
+            draft,
+            proposing.rng,
+            (Role.HIDDEN,),
+            lambda p, node=node: p != node,  # type: ignore[misc]
+        )
+        if other is None:
+            return None
+        if _passes_partner(draft, node, other) == past_partner:
+            return {"node": node, "destination": other}
+    return None
 
 
-def passes_partner(draft: Draft, node: int, destination: int) -> bool:
+def _passes_partner(draft: Draft, node: int, destination: int) -> bool:
     """Tell whether a move takes a node past one that it is connected to.
 
     Only a connection whose ends change sides becomes delayed or immediate; those of inputs never do.
@@ -41,19 +62,8 @@ def passes_partner(draft: Draft, node: int, destination: int) -> bool:
     return False
 
 
-def propose_free_move(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """Move a hidden node past strangers only: every edge stays as immediate or delayed as it was."""
-    for _ in range(TRIES):
-        found = draw_move(draft, proposing)
-        if found is None:
-            return None
-        if not passes_partner(draft, *found):
-            return dict(zip(("node", "destination"), found, strict=True))
-    return None
-
-
-def apply_free_move(draft: Draft, parameters: Parameters) -> None:
-    """Take a node out of the order and put it in again elsewhere."""
+def apply_move(draft: Draft, parameters: Parameters) -> None:
+    """Take a node out of the order and put it in again elsewhere; those between move up by one."""
     draft.move(**parameters)
 
 
@@ -66,7 +76,7 @@ def propose_insertion(draft: Draft, proposing: Proposing) -> Parameters | None:
     if not _has_room(draft, proposing, 2):
         return None
     source = draw_position(draft, rng, speakers(draft), lambda _: True)
-    target = draw_position(draft, rng, (Role.HIDDEN, Role.OUTPUT), lambda p: p != source)
+    target = draw_position(draft, rng, listeners(), lambda p: p != source)
     if source is None or target is None:
         return None
     if draft.ticks == 1 and source > target and draft.role(source) != Role.INPUT:
@@ -109,14 +119,7 @@ def _between(draft: Draft, source: int, target: int) -> int:
 
 def _lifted(draft: Draft, weight: float, target: int) -> float:
     """Lift a weight over the threshold of a target, so that the edge lives."""
-    limit = draft.limit
-    if limit is None:
-        return weight
-    floor = max(1.05 * float(limit[target] if isinstance(limit, np.ndarray) else limit), 0.0)
-    lifted = float(np.copysign(max(abs(weight), floor), weight))
-    if draft.threshold_mode == "signed" and lifted <= floor:
-        lifted = max(abs(lifted), floor)
-    return lifted
+    return float(lifted(draft, np.array([weight]), np.array([target]))[0])
 
 
 def _usual_activation(draft: Draft, target: int) -> int:
@@ -137,7 +140,7 @@ def propose_split(draft: Draft, proposing: Proposing) -> Parameters | None:
         target = draw_position(
             draft,
             proposing.rng,
-            (Role.HIDDEN, Role.OUTPUT),
+            listeners(),
             lambda p: int(draft.in_degree(p)) > 0,
         )
         if target is None:
@@ -179,9 +182,7 @@ def propose_erasure(draft: Draft, proposing: Proposing) -> Parameters | None:
     """Choose a hidden node that no output hears in time. A look at the whole network."""
     weights = draft.weights
     if draft.limit is not None:
-        mask = graphops.threshold_mask(weights, draft.limit, draft.threshold_mode)
-        indptr = np.concatenate([[0], np.cumsum(mask)])[weights.indptr]
-        weights = assemble_columns(indptr, weights.indices[mask], weights.data[mask])
+        weights = graphops.threshold(weights, draft.limit, draft.threshold_mode)
     inputs, outputs = draft.positions(Role.INPUT), draft.positions(Role.OUTPUT)
     needed = graphops.needed_nodes(weights, inputs, outputs, draft.ticks)
     idle = np.setdiff1d(draft.positions(Role.HIDDEN), np.flatnonzero(needed))
@@ -211,22 +212,20 @@ def propose_duplication(draft: Draft, proposing: Proposing) -> Parameters | None
         share = float(proposing.rng.uniform(0.25, 0.75))
         targets, weights = draft.row(node)
         parts = np.stack([weights, (1 - share) * weights, share * weights]).astype(draft.dtype)
-        lives = _passes(draft, parts, targets)
         n_new = int(draft.in_degree(node)) + len(targets)
-        if (lives == lives[0]).all() and n_new <= room:
+        if n_new <= room and _live_alike(draft, parts, targets):
             return {"node": node, "share": share}
     return None
 
 
-def _passes(draft: Draft, weights: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Tell which weights into some targets the threshold lets through."""
+def _live_alike(draft: Draft, rows: FloatArray, targets: NDArray[np.integer[Any]]) -> bool:
+    """Tell whether the threshold of some targets lets the same entries of several rows through."""
     limit = draft.limit
     if limit is None:
-        return np.ones(weights.shape, np.bool_)
-    limits = np.asarray(limit[targets] if isinstance(limit, np.ndarray) else limit, draft.dtype)
-    scores = weights if draft.threshold_mode == "signed" else np.abs(weights)
-    passes: np.ndarray = scores > limits
-    return passes
+        return True
+    limits = limit[targets] if isinstance(limit, np.ndarray) else limit
+    lives = graphops.threshold_mask(rows, limits, draft.threshold_mode)
+    return bool((lives == lives[0]).all())
 
 
 def apply_duplication(draft: Draft, parameters: Parameters) -> None:
@@ -260,6 +259,8 @@ NODE_OPERATORS = (
     Operator("S", "split an edge", propose_split, apply_split),
     Operator("U", "duplicate a node", propose_duplication, apply_duplication, preserves=True),
     Operator("E", "erase an idle node", propose_erasure, apply_removal, preserves=True),
-    Operator("O", "reorder freely", propose_free_move, apply_free_move, preserves=True),
+    Operator(
+        "O", "reorder freely", partial(propose_move, past_partner=False), apply_move, preserves=True
+    ),
 )
 """Registry entries; see :data:`evo.operators.OPERATORS`."""

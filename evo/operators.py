@@ -7,6 +7,7 @@ costs what it looks at, not the size of the network; exceptions say so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from evo.draft import Draft
 from evo.genome import FloatArray, Genome, Role
 from evo.growth import gradient_edges, propose_random_edges, random_edges
-from evo.node_operators import NODE_OPERATORS, draw_move, passes_partner
+from evo.node_operators import NODE_OPERATORS, apply_move, propose_move
 from evo.operation import (
     TRIES,
     GradientsAt,
@@ -200,29 +201,6 @@ def apply_add_row(draft: Draft, parameters: Parameters) -> None:
     draft.add_row(**parameters)
 
 
-# -- H: order ----------------------------------------------------------------------------------------------------------
-
-
-def propose_move(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """Move a hidden node to another place among the hidden nodes, past at least one node it is connected to.
-
-    Past strangers a move would change nothing: only a connection whose ends change sides becomes delayed or
-    immediate.
-    """
-    for _ in range(TRIES):
-        found = draw_move(draft, proposing)
-        if found is None:
-            return None
-        if passes_partner(draft, *found):
-            return dict(zip(("node", "destination"), found, strict=True))
-    return None
-
-
-def apply_move(draft: Draft, parameters: Parameters) -> None:
-    """Take a node out of the order and put it in again elsewhere; those between move up by one."""
-    draft.move(**parameters)
-
-
 # -- N: assign ---------------------------------------------------------------------------------------------------------
 
 
@@ -239,7 +217,7 @@ OPERATORS: Mapping[str, Operator] = {
         Operator("C", "add column", propose_add_column, apply_add_column),
         Operator("D", "swap rows", propose_swap_rows, apply_swap_rows),
         Operator("F", "add row", propose_add_row, apply_add_row),
-        Operator("H", "reorder nodes", propose_move, apply_move),
+        Operator("H", "reorder nodes", partial(propose_move, past_partner=True), apply_move),
         Operator("N", "assign weights", propose_random_edges, apply_assign),
         *NODE_OPERATORS,
     )

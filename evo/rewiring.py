@@ -120,10 +120,10 @@ def _drop_weakest(
     if not any(round(share * size) for size in before):
         return operations, []
     mode = draft.threshold_mode
-    lets_all_through = graphops.keep_limit(draft.weights, draft.n_stored, mode)
-    limits = np.full(draft.n_nodes, lets_all_through, dtype=draft.weights.dtype)
+    weights = draft.weights  # written out: once
+    limits = np.full(draft.n_nodes, draft.quantile_limit(0.0), dtype=draft.dtype)
     for targets in layers:
-        limits[targets] = graphops.quantile_limit(draft.weights[:, targets], share, mode)
+        limits[targets] = graphops.quantile_limit(weights[:, targets], share, mode)
     one_for_all = bool((limits == limits[0]).all())
     operations += _drop_below(draft, limits[0].item() if one_for_all else limits.tolist())
     sizes = draft.column_sizes()
@@ -172,15 +172,11 @@ def _acting_keys(
 ) -> NDArray[np.int64]:
     """Return ``target · n + source`` of those places that are free and where an edge acts, in the order given."""
     n = draft.n_nodes
-    acts = (sources < targets) | (draft.roles[sources] == Role.INPUT) | (draft.ticks > 1)
-    acts &= draft.roles[targets] != Role.INPUT
-    keys = targets[acts].astype(np.int64) * n + sources[acts]
-    weights = draft.weights
-    stored = np.repeat(np.arange(n, dtype=np.int64), draft.column_sizes()) * n + weights.indices
-    # Columns are sorted, and so are the keys of what is stored.
-    found = np.searchsorted(stored, keys)
-    free: NDArray[np.int64] = keys[np.append(stored, -1)[found] != keys]
-    return free
+    acts = (sources < targets) | (draft.role(sources) == Role.INPUT) | (draft.ticks > 1)
+    acts &= draft.role(targets) != Role.INPUT
+    sources, targets = sources[acts], targets[acts]
+    keys: NDArray[np.int64] = targets.astype(np.int64) * n + sources
+    return keys[~draft.holds(sources, targets)]
 
 
 def _draw_places(
@@ -216,6 +212,6 @@ def _grow(
     parameters = {
         "sources": sources.tolist(),
         "targets": targets.tolist(),
-        "values": values.astype(draft.weights.dtype).tolist(),
+        "values": values.astype(draft.dtype).tolist(),
     }
     return [apply_operation(draft, "N", parameters)]

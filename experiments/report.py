@@ -20,10 +20,8 @@ ARM_STYLES: Sequence[Any] = ("--", ":", "-.", (0, (1, 3)))
 def save_figures(results: Results, store: RunStore) -> None:
     """Draw and store all figures of a finished run."""
     with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
-        curves = baseline_curves(results)
-        if not results.evolved or curves["validation_loss"].count() > len(results.baseline):
-            store.save_figure("learning", draw_learning(results))
         if not results.evolved:
+            store.save_figure("learning", draw_learning(results))
             return
         store.save_figure("generations", draw_generations(results))
         before, after = winner_before_and_after(results)
