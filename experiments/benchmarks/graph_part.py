@@ -1,0 +1,44 @@
+"""One part of the graph bench in a process of its own.
+
+``python -m experiments.benchmarks.graph_part NAME ROUNDS QUICK`` reports a row a line; ROUNDS is 0 for the usual ones.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+
+from experiments.benchmarks.graph_rows import TableRow, Turns
+from experiments.benchmarks.process import emit_all
+
+PARTS: Mapping[str, tuple[str, str]] = {
+    "layers": ("graph_layers", "layers_rows"),
+    "deep": ("graph_deep", "deep_rows"),
+    "tiny": ("graph_tiny", "tiny_rows"),
+    "large": ("graph_large", "large_rows"),
+    "huge": ("graph_large", "huge_rows"),
+    "preparation": ("graph_preparation", "preparation_rows"),
+    "bits": ("graph_preparation", "bits_rows"),
+}
+"""Module and function of each part, imported when it runs: a process holds what its part needs and no more.
+
+A function takes `Turns` and ``quick=``, and yields rows.
+"""
+
+
+def rows(name: str, turns: Turns, *, quick: bool) -> Iterator[TableRow]:
+    """Yield the rows of a part as they are measured."""
+    module, function = PARTS[name]
+    measure: Callable[..., Iterator[TableRow]] = getattr(
+        import_module(f"experiments.benchmarks.{module}"), function
+    )
+    return measure(turns, quick=quick)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Report every row."""
+    name, rounds, quick = arguments[0], int(arguments[1]), arguments[2] == "True"
+    emit_all(rows(name, Turns.of(rounds or None, quick=quick), quick=quick))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
