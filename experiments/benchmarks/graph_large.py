@@ -160,11 +160,10 @@ def set_rows(turns: Turns, hidden: int) -> Iterator[TableRow]:
     run = SetRun.start(genome)
     del genome
     if hidden < HUGE:
+        limit = AT_MOST_BYTES if hidden == LARGE else None  # what is small is lost in the allocator
         run.train(samples)
         peak = peak_mebibytes(_status())
-        yield from _bytes_row(
-            f"{what}: peak memory, training", before, peak, n_edges, AT_MOST_BYTES
-        )
+        yield from _bytes_row(f"{what}: peak memory, training", before, peak, n_edges, limit)
         run.epoch(samples)
     epochs = [run.epoch(samples) for _ in range(1 if hidden >= HUGE else turns.rounds)]
     whole = peak_mebibytes(_status())

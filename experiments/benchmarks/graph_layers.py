@@ -48,7 +48,8 @@ def layers_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
             yield "note", {"note": f"layers, {case.what}: torch.compile"}
             compiled, reason = compiled_masked(case)
         if reason:
-            yield "left_out", case.key | {"peer": "PyTorch, masked, compiled", "reason": reason}
+            what = f"{case.what}: PyTorch compiled"
+            yield "left_out", {"part": case.part, "what": what, "reason": reason}
         found = layers_peers(case)
         found["PyTorch, masked"] |= compiled
         yield from compare(case, found, TARGETS[density], turns)

@@ -1,6 +1,6 @@
 """What people see of the graph bench, target and figure side by side, and its result in one line."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -53,7 +53,8 @@ def line(tables: Tables) -> dict[str, Any]:
 def shown(tables: Tables) -> tuple[RenderableType, ...]:
     """Return all that people see, in order."""
     parts: list[RenderableType] = [
-        "ratio: by which factor ours is faster, of medians. Each side on one thread, in turns."
+        "ratio: by which factor ours is faster, of medians; quartiles: from ours at its worse quartile and the peer at "
+        "its better one to the other way round. Each side on one thread, in turns."
     ]
     for part, rows in tables["speed"].groupby("part", sort=False):
         parts.append(_speed_table(str(part), rows))
@@ -77,7 +78,7 @@ def _speed_table(part: str, rows: pd.DataFrame) -> Table:
     table = _table(
         f"{part}: beside peers",
         ("case", "peer", "unit"),
-        ("ours", "quartiles", "peer's", "quartiles", "ratio", "target", "reached"),
+        ("ours", "peer's", "ratio", "quartiles", "target", "reached"),
     )
     for row in rows.to_dict("records"):
         form = f" ({row['form']})" if row["form"] else ""
@@ -86,13 +87,19 @@ def _speed_table(part: str, rows: pd.DataFrame) -> Table:
             row["peer"] + form,
             row["unit"],
             _number(row["ours"]),
-            f"{_number(row['ours_low'])}–{_number(row['ours_high'])}",
             _number(row["peer_value"]),
-            f"{_number(row['peer_low'])}–{_number(row['peer_high'])}",
             f"{row['ratio']:.2f}",
+            "–".join(f"{bound:.2f}" for bound in _bounds(row)),
             *_reached(row["target"], row["ratio"] >= row["target"]),
         )
     return table
+
+
+def _bounds(row: Mapping[Hashable, Any]) -> tuple[float, float]:
+    """Return the ratio from ours at its lower quartile and the peer at its upper one, and the other way round."""
+    if row["unit"].endswith("/s"):
+        return row["ours_low"] / row["peer_high"], row["ours_high"] / row["peer_low"]
+    return row["peer_low"] / row["ours_high"], row["peer_high"] / row["ours_low"]
 
 
 def _figures_table(part: str, rows: pd.DataFrame) -> Table:

@@ -249,9 +249,9 @@ def test_target_and_figure_stand_side_by_side(tables):
         console.print(part)
     text = console.export_text()
     (masked,) = (row for row in text.splitlines() if "PyTorch, masked" in row)
-    assert masked.split()[-3:] == ["9.00", "12", "no"]
+    assert masked.split()[-4:] == ["9.00", "9.00–9.00", "12", "no"]
     (deep,) = (row for row in text.splitlines() if "200 layers" in row)
-    assert deep.split()[-3:] == ["30.00", "5", "yes"]
+    assert deep.split()[-4:] == ["30.00", "30.00–30.00", "5", "yes"]
     assert "Not measured: p, w (r)" in text
 
 
