@@ -200,28 +200,16 @@ def _differentiate(
     width: Width,
 ) -> None:
     """Write, or add, ∂E/∂W[i, j] = Σ δ_j·o_i for some edges into one node."""
-    if adding:
-        e = first
-        while e + DOTS <= last:
-            dot_rows(residual, place, state, base, stride, sources, e, DOTS, gradient, 1, width)
-            e += DOTS
-        if e + 4 <= last:
-            dot_rows(residual, place, state, base, stride, sources, e, 4, gradient, 1, width)
-            e += 4
-        while e < last:
-            dot_rows(residual, place, state, base, stride, sources, e, 1, gradient, 1, width)
-            e += 1
-    else:
-        e = first
-        while e + DOTS <= last:
-            dot_rows(residual, place, state, base, stride, sources, e, DOTS, gradient, 0, width)
-            e += DOTS
-        if e + 4 <= last:
-            dot_rows(residual, place, state, base, stride, sources, e, 4, gradient, 0, width)
-            e += 4
-        while e < last:
-            dot_rows(residual, place, state, base, stride, sources, e, 1, gradient, 0, width)
-            e += 1
+    e = first
+    while e + DOTS <= last:
+        dot_rows(residual, place, state, base, stride, sources, e, DOTS, gradient, adding, width)
+        e += DOTS
+    if e + 4 <= last:
+        dot_rows(residual, place, state, base, stride, sources, e, 4, gradient, adding, width)
+        e += 4
+    while e < last:
+        dot_rows(residual, place, state, base, stride, sources, e, 1, gradient, adding, width)
+        e += 1
 
 
 @kernel
@@ -275,14 +263,9 @@ def _backward_edges(
         _differentiate(
             residual, place, state, base, stride, sources, first, inner, gradient, adding, width
         )
-        if adding:
-            return_row(
-                residual, place, state, base, sources, weights, inner, last, gradient, 1, width
-            )
-        else:
-            return_row(
-                residual, place, state, base, sources, weights, inner, last, gradient, 0, width
-            )
+        return_row(
+            residual, place, state, base, sources, weights, inner, last, gradient, adding, width
+        )
     else:
         _differentiate(
             residual, place, state, base, stride, sources, first, last, gradient, adding, width

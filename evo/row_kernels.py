@@ -176,6 +176,13 @@ def _totals(emit: Emitter, vectors: list[Any]) -> Any:
     return vector
 
 
+def _put(emit: Emitter, value: Any, array: Any, place: Any, adding: Any) -> None:
+    """Store a number, or add it to what stands there: the line of memory is fetched in either case."""
+    before = emit.load(array, place)
+    zero = ir.Constant(emit.real, 0.0)
+    emit.store(emit.builder.fadd(value, emit.builder.select(adding, before, zero)), array, place)
+
+
 def _dot_rows(
     typing_context: Any,
     residual: Any,
@@ -192,17 +199,18 @@ def _dot_rows(
 ) -> Any:
     """Write gradient[e] = Σ_i residual[delta_place + i] · state[(base + sources[e]) · stride + i].
 
-    For `count` edges e from `first` on (a literal: DOTS or 1), over a whole row of length `stride`. With ``adding=1``
-    the sum is added to what stands there.
+    For `count` edges e from `first` on (a literal: 1, 4 or DOTS), over a whole row of length `stride`. Where
+    `adding`, the sum is added to what stands there.
     """
     lanes, edges = _lanes(width), count.literal_value
     index = types.intp
     signature = types.void(
-        residual, index, state, index, index, sources, index, count, gradient, adding, width
+        residual, index, state, index, index, sources, index, count, gradient, types.boolean, width
     )
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (residual_, delta_, state_, base_, stride_, sources_, first_, _, gradient_, _, _) = arguments  # fmt: skip
+        (residual_, delta_, state_, base_, stride_, sources_, first_, _, gradient_, adding_,
+         _) = arguments  # fmt: skip
         emit = Emitter(context, builder, state.dtype, lanes)
         deltas, numbers = emit.pointer(residual, residual_), emit.pointer(state, state_)
         result = emit.pointer(gradient, gradient_)
@@ -217,16 +225,14 @@ def _dot_rows(
         if 1 < edges <= lanes:
             together = Emitter(context, builder, state.dtype, edges)
             totals = _totals(emit, loaded)
-            if adding.literal_value:
-                totals = builder.fadd(totals, together.load_vector(result, first_))
+            before = together.load_vector(result, first_)
+            zeros = together.splat(ir.Constant(emit.real, 0.0))
+            totals = builder.fadd(totals, builder.select(adding_, before, zeros))
             together.store_vector(totals, result, first_)
         else:
             for k, vector in enumerate(loaded):
                 total = emit.total(vector)
-                place = emit.add(first_, k)
-                if adding.literal_value:
-                    total = builder.fadd(total, emit.load(result, place))
-                emit.store(total, result, place)
+                _put(emit, total, result, emit.add(first_, k), adding_)
         return context.get_dummy_value()
 
     return signature, generate
@@ -302,11 +308,22 @@ def _return_row(
     lanes = _lanes(width)
     index = types.intp
     signature = types.void(
-        residual, index, state, index, sources, weights, index, index, gradient, adding, width
+        residual,
+        index,
+        state,
+        index,
+        sources,
+        weights,
+        index,
+        index,
+        gradient,
+        types.boolean,
+        width,
     )
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (residual_, delta_, state_, base_, sources_, weights_, first_, last_, gradient_, _, _) = arguments  # fmt: skip
+        (residual_, delta_, state_, base_, sources_, weights_, first_, last_, gradient_, adding_,
+         _) = arguments  # fmt: skip
         emit = Emitter(context, builder, state.dtype, lanes)
         deltas, numbers = emit.pointer(residual, residual_), emit.pointer(state, state_)
         weight, result = emit.pointer(weights, weights_), emit.pointer(gradient, gradient_)
@@ -315,9 +332,7 @@ def _return_row(
         with emit.count(first_, last_) as edge:
             place = rows.place(edge)
             total = emit.total(builder.fmul(d, emit.load_vector(numbers, place)))
-            if adding.literal_value:
-                total = builder.fadd(total, emit.load(result, edge))
-            emit.store(total, result, edge)
+            _put(emit, total, result, edge, adding_)
             w = emit.splat(emit.load(weight, edge))
             back = emit.load_vector(deltas, place)
             emit.store_vector(emit.multiply_add(w, d, back), deltas, place)
