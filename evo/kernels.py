@@ -200,16 +200,16 @@ def _differentiate(
     width: Width,
 ) -> None:
     """Write, or add, ∂E/∂W[i, j] = Σ δ_j·o_i for some edges into one node."""
-    e = first
-    while e + DOTS <= last:
+    e = last
+    while e - DOTS >= first:
+        e -= DOTS
         dot_rows(residual, place, state, base, stride, sources, e, DOTS, gradient, adding, width)
-        e += DOTS
-    if e + 4 <= last:
+    if e - 4 >= first:
+        e -= 4
         dot_rows(residual, place, state, base, stride, sources, e, 4, gradient, adding, width)
-        e += 4
-    while e < last:
+    while e > first:
+        e -= 1
         dot_rows(residual, place, state, base, stride, sources, e, 1, gradient, adding, width)
-        e += 1
 
 
 @kernel
@@ -260,11 +260,11 @@ def _backward_edges(
     """Differentiate the edges [first, last) into one node, and return its residual through those from `inner` on."""
     inner = min(max(inner, first), last)
     if stride == 1 << len(width):
-        _differentiate(
-            residual, place, state, base, stride, sources, first, inner, gradient, adding, width
-        )
         return_row(
             residual, place, state, base, sources, weights, inner, last, gradient, adding, width
+        )
+        _differentiate(
+            residual, place, state, base, stride, sources, first, inner, gradient, adding, width
         )
     else:
         _differentiate(
@@ -334,15 +334,15 @@ def backward(
             begin, end = last, last
             if run >= 0 and runs[run, 0] <= p < runs[run, 1]:
                 begin, end = segments[p, 0], segments[p, 1]
-            _backward_edges(
-                residual, place, state, base, stride, sources, weights,
-                first, inner[p], begin, weight_gradient, adding, width,
-            )  # fmt: skip
             if end < last:
                 _backward_edges(
                     residual, place, state, base, stride, sources, weights,
                     end, inner[p], last, weight_gradient, adding, width,
                 )  # fmt: skip
+            _backward_edges(
+                residual, place, state, base, stride, sources, weights,
+                first, inner[p], begin, weight_gradient, adding, width,
+            )  # fmt: skip
             if run >= 0 and runs[run, 0] == p:
                 _backward_run(plan, run, buffers, weight_gradient, adding, base)
                 run -= 1
