@@ -11,6 +11,8 @@ argument `width`, a tuple of length log₂(lanes), so that the same kernels serv
 Every sum is formed in an order that follows from the number of edges and the padded batch alone.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -176,6 +178,25 @@ def _totals(emit: Emitter, vectors: list[Any]) -> Any:
     return vector
 
 
+@contextmanager
+def _descending(emit: Emitter, first: Any, last: Any) -> Iterator[Any]:
+    """Loop over the edges from the last to the first.
+
+    The backward pass takes nodes in reverse; with edges in reverse as well, it reads memory as one descending stream,
+    which the processor sees coming. Where nodes hear some forty others this halves its time.
+    """
+    with emit.count(first, last) as edge:
+        upwards = emit.builder.sub(edge, first)
+        yield emit.builder.sub(emit.builder.sub(last, emit.number(1)), upwards)
+
+
+def _put(emit: Emitter, value: Any, array: Any, place: Any, adding: Any) -> None:
+    """Store a number, or add it to what stands there: the line of memory is fetched in either case."""
+    before = emit.load(array, place)
+    zero = ir.Constant(emit.real, 0.0)
+    emit.store(emit.builder.fadd(value, emit.builder.select(adding, before, zero)), array, place)
+
+
 def _dot_rows(
     typing_context: Any,
     residual: Any,
@@ -192,17 +213,18 @@ def _dot_rows(
 ) -> Any:
     """Write gradient[e] = Σ_i residual[delta_place + i] · state[(base + sources[e]) · stride + i].
 
-    For `count` edges e from `first` on (a literal: DOTS or 1), over a whole row of length `stride`. With ``adding=1``
-    the sum is added to what stands there.
+    For `count` edges e from `first` on (a literal: 1, 4 or DOTS), over a whole row of length `stride`. Where
+    `adding`, the sum is added to what stands there.
     """
     lanes, edges = _lanes(width), count.literal_value
     index = types.intp
     signature = types.void(
-        residual, index, state, index, index, sources, index, count, gradient, adding, width
+        residual, index, state, index, index, sources, index, count, gradient, types.boolean, width
     )
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (residual_, delta_, state_, base_, stride_, sources_, first_, _, gradient_, _, _) = arguments  # fmt: skip
+        (residual_, delta_, state_, base_, stride_, sources_, first_, _, gradient_, adding_,
+         _) = arguments  # fmt: skip
         emit = Emitter(context, builder, state.dtype, lanes)
         deltas, numbers = emit.pointer(residual, residual_), emit.pointer(state, state_)
         result = emit.pointer(gradient, gradient_)
@@ -217,16 +239,14 @@ def _dot_rows(
         if 1 < edges <= lanes:
             together = Emitter(context, builder, state.dtype, edges)
             totals = _totals(emit, loaded)
-            if adding.literal_value:
-                totals = builder.fadd(totals, together.load_vector(result, first_))
+            before = together.load_vector(result, first_)
+            zeros = together.splat(ir.Constant(emit.real, 0.0))
+            totals = builder.fadd(totals, builder.select(adding_, before, zeros))
             together.store_vector(totals, result, first_)
         else:
             for k, vector in enumerate(loaded):
                 total = emit.total(vector)
-                place = emit.add(first_, k)
-                if adding.literal_value:
-                    total = builder.fadd(total, emit.load(result, place))
-                emit.store(total, result, place)
+                _put(emit, total, result, emit.add(first_, k), adding_)
         return context.get_dummy_value()
 
     return signature, generate
@@ -265,7 +285,7 @@ def _scatter_row(
         numbers, weight = emit.pointer(residual, residual_), emit.pointer(weights, weights_)
         rows = _Rows(emit, emit.pointer(sources, sources_), base_, stride_)
         delta = [emit.load_vector(numbers, emit.add(delta_, v * lanes)) for v in range(n_vectors)]
-        with emit.count(first_, last_) as edge:
+        with _descending(emit, first_, last_) as edge:
             place = emit.add(rows.place(edge), begin_)
             w = emit.splat(emit.load(weight, edge))
             for v in range(n_vectors):
@@ -302,22 +322,31 @@ def _return_row(
     lanes = _lanes(width)
     index = types.intp
     signature = types.void(
-        residual, index, state, index, sources, weights, index, index, gradient, adding, width
+        residual,
+        index,
+        state,
+        index,
+        sources,
+        weights,
+        index,
+        index,
+        gradient,
+        types.boolean,
+        width,
     )
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (residual_, delta_, state_, base_, sources_, weights_, first_, last_, gradient_, _, _) = arguments  # fmt: skip
+        (residual_, delta_, state_, base_, sources_, weights_, first_, last_, gradient_, adding_,
+         _) = arguments  # fmt: skip
         emit = Emitter(context, builder, state.dtype, lanes)
         deltas, numbers = emit.pointer(residual, residual_), emit.pointer(state, state_)
         weight, result = emit.pointer(weights, weights_), emit.pointer(gradient, gradient_)
         rows = _Rows(emit, emit.pointer(sources, sources_), base_, emit.number(lanes))
         d = emit.load_vector(deltas, delta_)
-        with emit.count(first_, last_) as edge:
+        with _descending(emit, first_, last_) as edge:
             place = rows.place(edge)
             total = emit.total(builder.fmul(d, emit.load_vector(numbers, place)))
-            if adding.literal_value:
-                total = builder.fadd(total, emit.load(result, edge))
-            emit.store(total, result, edge)
+            _put(emit, total, result, edge, adding_)
             w = emit.splat(emit.load(weight, edge))
             back = emit.load_vector(deltas, place)
             emit.store_vector(emit.multiply_add(w, d, back), deltas, place)
