@@ -33,7 +33,7 @@ N_SAMPLES, N_FEATURES, N_CLASSES = 135, 3312, 5
 
 EPSILON, SHARE, BATCH = 20, 0.3, 2
 STEPS = -(-N_SAMPLES // BATCH)
-RECIPE = recipe(BATCH, 0.001)
+RECIPE = recipe(BATCH, 1e-4)
 LARGE, HUGE, QUICK = 30_000, 600_000, 1_000
 """Nodes of each of the three hidden layers."""
 
@@ -147,7 +147,7 @@ def set_rows(turns: Turns, hidden: int) -> Iterator[TableRow]:
     hidden
         Nodes of each hidden layer; from `HUGE` on, one epoch is all.
     """
-    one_epoch_digest(100)  # compiles what it needs
+    SetRun.start(large_genome(QUICK)).epoch(lung_samples())  # compiles what it needs
     what = f"{N_FEATURES}–{hidden}–{hidden}–{hidden}–{N_CLASSES}"
     key: Row = {"part": "large"}
     yield "note", {"note": f"large, {what}"}
