@@ -1,12 +1,8 @@
 """The PyTorch side of the graph bench: every form computes what ours computes."""
 
-import json
-import subprocess
-import sys
 from importlib.util import find_spec
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from experiments.benchmarks.graph_genomes import random_genome
@@ -117,23 +113,11 @@ def test_a_sparse_gradient_is_that_of_autograd():
 
 
 @pytest.mark.slow
-def test_a_quick_run_ends_in_one_json_line_and_leaves_its_tables(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments", "bench", "graph", "--quick", "--results", "r"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    line = json.loads(done.stdout.splitlines()[-1])
-    assert {"name", "ours", "peer", "ratio", "unit", "missed"} <= line.keys()
-    (folder,) = (tmp_path / "r" / "benchmarks").iterdir()
-    tables = {path.stem: pd.read_parquet(path) for path in folder.glob("*.parquet")}
+def test_a_quick_run_ends_in_one_json_line_and_leaves_its_tables(quick_bench):
+    printed, tables, described = quick_bench("graph")
+    assert {"name", "ours", "peer", "ratio", "unit", "missed"} <= described["result"].keys()
     assert tables.keys() == {"agreement", "bits", "figures", "left_out", "speed"}
-    assert sorted(path.stem for path in folder.glob("*.csv")) == sorted(tables)
     assert tables["bits"]["identical"].all()
     assert (tables["agreement"]["relative_difference"] <= 1e-4).all()
     assert {"layers", "deep", "large", "preparation"} <= set(tables["speed"]["part"])
-    assert "reached" in done.stdout
+    assert "reached" in printed
