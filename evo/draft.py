@@ -207,7 +207,7 @@ class Draft:
         """
         positions = self._two_positions("source", "target", source, target)
         from_column, to_column = self._numbers.columns(positions)
-        k, rescale = self._number("factor", factor), self._number("scale", scale)
+        k, rescale = self._rounded("factor", factor), self._rounded("scale", scale)
         with self._recounting(np.array([to_column])):
             self._columns.merge(from_column, to_column, k, rescale)
         self._bias[to_column] += k * self._bias[from_column]
@@ -221,7 +221,7 @@ class Draft:
         """
         positions = self._two_positions("source", "target", source, target)
         from_row, to_row = self._numbers.rows(positions)
-        k, rescale = self._number("factor", factor), self._number("scale", scale)
+        k, rescale = self._rounded("factor", factor), self._rounded("scale", scale)
         columns = self._columns.columns_holding(from_row, to_row)
         with self._recounting(columns):
             self._columns.add_row(columns, from_row, to_row, k, rescale)
@@ -230,15 +230,12 @@ class Draft:
         """Give entries, each named once, a value, creating those that are not stored (operator N)."""
         at_sources = check_indices("sources", sources, self.n_nodes)
         at_targets = check_indices("targets", targets, self.n_nodes)
-        with np.errstate(over="ignore"):
-            weights = np.asarray(values).astype(self.dtype)
+        weights = self._rounded("values", values)
         if not len(at_sources) == len(at_targets) == weights.size:
             raise ValueError(
                 "sources, targets and values must have one length; received "
                 f"{len(at_sources)}, {len(at_targets)} and {weights.size}"
             )
-        if not np.isfinite(weights).all():
-            raise ValueError(f"values must be finite in {self.dtype}")
         rows = self._numbers.rows(at_sources)
         columns = self._numbers.columns(at_targets)
         ascending = np.lexsort((rows, columns))
@@ -252,6 +249,12 @@ class Draft:
             )
         with self._recounting(np.unique(columns)):
             self._columns.assign(rows, columns, weights[ascending])
+
+    def set_bias(self, positions: ArrayLike, values: ArrayLike) -> None:
+        """Give nodes a bias: their entry in the row of the constant node (operator N)."""
+        columns = self._numbers.columns(check_indices("positions", positions, self.n_nodes))
+        self._bias[columns] = self._rounded("values", values)
+        self._bias_origins[columns] = NOWHERE
 
     def forget(self, source: int, target: int) -> None:
         """Take one entry away, stored or not."""
@@ -294,7 +297,7 @@ class Draft:
         self._activations = np.append(self._activations, np.uint8(activation))
         if isinstance(self._limit, np.ndarray):
             self._limit = np.append(self._limit, self._limit.dtype.type(limit))
-        self._bias = np.append(self._bias, self._number("bias", bias))
+        self._bias = np.append(self._bias, self._rounded("bias", bias))
         self._bias_origins = np.append(self._bias_origins, NOWHERE)
         self._numbers.insert(int(place))
 
@@ -375,13 +378,14 @@ class Draft:
     def _two_positions(self, first: str, second: str, a: int, b: int) -> list[int]:
         return list(check_two_indices((first, second), a, b, self.n_nodes))
 
-    def _number(self, name: str, value: float) -> np.floating[Any]:
-        """Round a number to the weights' dtype, in which it must be finite."""
+    def _rounded(self, name: str, value: ArrayLike) -> Any:
+        """Round a number, or several, to the weights' dtype, in which they must be finite."""
         with np.errstate(over="ignore"):
-            number: np.floating[Any] = self.dtype.type(value)
-        if not np.isfinite(number):
-            raise ValueError(f"{name} must be finite in {self.dtype}; received {value}")
-        return number
+            numbers = np.asarray(value).astype(self.dtype)
+        if not np.isfinite(numbers).all():
+            first = np.asarray(value)[~np.isfinite(numbers)].flat[0]
+            raise ValueError(f"{name} must be finite in {self.dtype}; received {first}")
+        return numbers[()]
 
     def _write(
         self, *, origins: bool

@@ -205,8 +205,15 @@ def apply_add_row(draft: Draft, parameters: Parameters) -> None:
 
 
 def apply_assign(draft: Draft, parameters: Parameters) -> None:
-    """Give places of the matrix their values."""
-    draft.assign(parameters["sources"], parameters["targets"], parameters["values"])
+    """Give places of the matrix their values; source n, one row further, is the constant node: a bias."""
+    sources, targets, values = (parameters[name] for name in ("sources", "targets", "values"))
+    of_bias = np.equal(sources, draft.n_nodes)
+    if not of_bias.any():
+        draft.assign(sources, targets, values)
+        return
+    draft.set_bias(np.compress(of_bias, targets), np.compress(of_bias, values))
+    if not of_bias.all():
+        draft.assign(*(np.compress(~of_bias, part) for part in (sources, targets, values)))
 
 
 OPERATORS: Mapping[str, Operator] = {
