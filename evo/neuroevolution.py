@@ -95,9 +95,9 @@ class Neuroevolution:
         old, new = (empty_networks(problem.size, problem.n_nodes) for _ in range(2))
         problem.found(old, path[0], path[0] + 1)
         founder = genome_at(old, path[0], problem.rules)
-        births = []
+        births, log = [], empty_log(self.settings.max_operations, problem.n_nodes)
         for born, (parent, child) in enumerate(pairwise(path), start=1):
-            log = empty_log(self.settings.max_operations, problem.n_nodes)
+            log.counts[:] = 0
             parent_of = self._parents[born - 1]
             problem.breed(old, parent_of, born, child, child + 1, new, log)
             if child >= problem.n_elites:

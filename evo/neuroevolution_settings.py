@@ -12,6 +12,8 @@ from evo.operation import OperatorSettings
 class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
     """Networks, mutation, selection and when to stop.
 
+    The defaults were chosen on XOR and on the parity of three bits, which they solve from every seed tried.
+
     The size of all networks together is limited too: see :func:`evo.neuroevolve`.
     """
 
@@ -38,14 +40,14 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
         0.5, ge=0, le=1, description="share of the places where an edge can act that founders use"
     )
     scale: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="standard deviation of weights drawn anew"
+        2.0, gt=0, allow_inf_nan=False, description="standard deviation of weights drawn anew"
     )
     step: float = Field(
-        0.5, gt=0, allow_inf_nan=False, description="N: standard deviation of a change"
+        1.0, gt=0, allow_inf_nan=False, description="N: standard deviation of a change"
     )
     max_weight: float = Field(30.0, gt=0, le=1e6, description="N: |weight| at most")
     changed_share: float = Field(
-        0.5, ge=0, le=1, description="N: how likely a weight or bias changes, beside one that does"
+        0.25, ge=0, le=1, description="N: how likely a weight or bias changes, beside one that does"
     )
     redrawn_share: float = Field(
         0.1, ge=0, le=1, description="N: how likely a weight that changes is drawn anew"
@@ -67,7 +69,7 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
         "tournament",
         description="tournament: a parent is the best of a few drawn at random; truncation: one of the best share",
     )
-    tournament_size: int = Field(3, ge=1, le=1_000, description="tournament: contestants")
+    tournament_size: int = Field(5, ge=1, le=1_000, description="tournament: contestants")
     survivors: float = Field(0.2, gt=0, le=1, description="truncation: share that may be parents")
     elites: int = Field(
         2,

@@ -86,7 +86,7 @@ def test_evaluation_does_not_depend_on_chunks_or_on_neighbours():
 
 @pytest.mark.parametrize("name", COMPETITIONS)
 def test_better_ones_have_more_children_and_elites_keep_their_slots(name):
-    settings = NeuroevolutionSettings(population=2000, selection=name, elites=5)
+    settings = NeuroevolutionSettings(population=2000, selection=name, elites=5, tournament_size=3)
     problem = pose(XOR, settings, 3)
     ranking = np.random.default_rng(0).permutation(2000)
     parent_of = problem.choose_parents(ranking, 7)
