@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from cnn.compilation import exact_kernel, kernel
 from cnn.loss_kernels import cross_entropy, softmax_squared_error, squared_error
+from evo.activation_kernels import activate
 from evo.dense_kernels import Floats, Ints, Log, Network, Networks, assign, count_live
 from evo.dense_mutation_kernels import Rules, acts, fresh_weight, mutate
-from evo.kernels import activate
 from evo.philox_kernels import STREAM_SIZE, Words, draw_integer, draw_uniform, open_stream
 
 SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_SQUARED_ERROR, ACCURACY = range(4)

@@ -66,11 +66,14 @@ def test_scipy_makes_the_child_that_we_make():
 @needs_neat
 def test_neat_python_starts_from_the_same_nodes_and_edges():
     genome = parent(100, dense=True)
-    child = mutation_peers.neat_child(genome)()
-    assert (
-        abs(len(child.connections) - genome.n_stored) <= 110
-    )  # a node more or less, and its edges
+    make = mutation_peers.neat_child(genome)
+    child = make()
+    into_others = genome.n_stored - np.diff(genome.indptr)[genome.inputs].sum()
+    # a node more or less, and its edges
+    assert abs(len(child.connections) - into_others) <= 110
     assert abs(len(child.nodes) + len(genome.inputs) - genome.n_nodes) <= 1
+    for _ in range(20):
+        assert all(target >= 0 for _, target in make().connections)
 
 
 @needs_neat
