@@ -155,8 +155,8 @@ def dense_runs(
     A run of nodes p … q − 1 is computed as one matrix product with the rows [low, high) that lie before its first node,
     of which each of its nodes hears the share `least_share` at least. Runs are grown greedily, up to `longest` nodes.
 
-    Written are, for each run, (first node, last node, low, high, offset of its first cell) to `runs`; and to
-    `segments`, shape (n_nodes, 2), the edges [begin, end) of each node inside.
+    Written are the runs to `runs`, as :class:`evo.kernels.Layout` has them, and to `segments` the edges [begin, end) of
+    each node inside.
     """
     n = indptr.shape[0] - 1
     count, cells = 0, 0
@@ -175,9 +175,17 @@ def dense_runs(
             segments[last, 0], segments[last, 1] = begin, end
             last += 1
         if last - p >= least_nodes and count < runs.shape[0]:
+            size = (last - p) * (high - low)
+            begin, filled = segments[p, 0], 0
+            together = True
+            for q in range(p, last):
+                together = together and segments[q, 0] == begin + filled
+                filled += segments[q, 1] - segments[q, 0]
+            full = together and filled == size
             runs[count, 0], runs[count, 1], runs[count, 2], runs[count, 3] = p, last, low, high
-            runs[count, 4] = cells
-            cells += (last - p) * (high - low)
+            runs[count, 4] = begin if full else cells
+            runs[count, 5] = 1000 if full else min(999, 1000 * filled // size)
+            cells += 0 if full else size
             count += 1
         p = max(last, p + 1)
     return count

