@@ -66,7 +66,8 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
     )
     rewired_within: Within = Field(
         "layer",
-        description="set, rigl: the share is that of each layer (columns of one role), or of the network",
+        description="set, rigl: the share is that of each layer (without layers: the columns of one role), or of the "
+        "network",
     )
     gradient_share: float = Field(
         0.7, ge=0, le=1, description="mixed: share of regrowth that follows the gradient"
