@@ -23,7 +23,7 @@ from evo.draft import Draft
 from evo.genome import FloatArray
 from evo.operation import Parameters
 from evo.records import check_layers
-from graphops.validation import check_integer
+from graphops.validation import check_integer, check_number
 
 
 class Layer(NamedTuple):
@@ -117,14 +117,15 @@ class FreePlaces:
 
 
 def grow_in_layers(draft: Draft, parameters: Parameters) -> None:
-    """Grow edges at random places of each layer, with weights of variance 1/in-degree, as it will be (Glorot).
+    """Grow edges at random places of each layer, with random weights.
 
     Parameters
     ----------
     draft : Draft
     parameters : dict
-        ``layers``, the nodes of each, inputs first; ``counts``, the edges to grow in each but the inputs'; ``seed``.
-        That is all there is to record: every draw follows from the seed.
+        ``layers``, the nodes of each, inputs first; ``counts``, the edges to grow in each but the inputs'; ``scale``,
+        the standard deviation of weights in units of 1/√in-degree, as it will be; ``seed``. That is all there is to
+        record: every draw follows from the seed.
 
     Raises
     ------
@@ -138,6 +139,7 @@ def grow_in_layers(draft: Draft, parameters: Parameters) -> None:
     sizes = check_layers(parameters["layers"], draft.n_nodes)
     seed = check_integer("seed", parameters["seed"], at_least=0)
     layers = layers_of(sizes)
+    scale = check_number("scale", parameters["scale"])
     counts = [check_integer("counts", count, at_least=0) for count in parameters["counts"]]
     if len(counts) != len(layers):
         raise ValueError(f"counts must be {len(layers)}, one per layer; received {len(counts)}")
@@ -158,5 +160,5 @@ def grow_in_layers(draft: Draft, parameters: Parameters) -> None:
         free.find(layer, ranks, sources[of_layer], new[targets])
         fan_in = np.maximum(fan_ins[targets] + new[targets], 1)
         values[of_layer] = rng.standard_normal(count, dtype=draft.dtype)
-        values[of_layer] *= np.repeat((1 / np.sqrt(fan_in)).astype(draft.dtype), new[targets])
+        values[of_layer] *= np.repeat((scale / np.sqrt(fan_in)).astype(draft.dtype), new[targets])
     draft.insert(new, sources, values)

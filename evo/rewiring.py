@@ -34,25 +34,30 @@ _ROUNDS = 16
 
 
 def set_step(
-    draft: Draft, proposing: Proposing, share: float, within: Within = "layer"
+    draft: Draft,
+    proposing: Proposing,
+    share: float,
+    within: Within = "layer",
+    scale: float = 1.0,
 ) -> list[Operation]:
     """Drop the weakest weights and grow as many edges at random: SET (Mocanu et al. 2018).
 
     As published: the share ζ (theirs is 0.3) of each layer, the same throughout the run; new edges anywhere in the
     layer but where one was kept, with random weights. Not as published: the weakest are those of the smallest
     magnitude, as in the comparisons of RigL's authors, where SET takes the share ζ of the positive and that of the
-    negative weights; the variance of new weights is 1/in-degree, where SET's code has a constant; and a step is
-    taken once per train phase, where SET takes one per epoch.
+    negative weights; the standard deviation of new weights is `scale` over the root of the in-degree, where SET's code
+    for sparse matrices has a constant, 0.1, and its code for masked dense ones 0; and a step is taken once per train
+    phase, where SET takes one per epoch.
     """
     groups = _groups(draft, proposing, within)
     operations, dropped = _drop_weakest(draft, share, groups)
     if groups.layers:
-        return operations + _grow_from_a_seed(draft, groups.layers, dropped, proposing.rng)
+        return operations + _grow_from_a_seed(draft, groups.layers, dropped, scale, proposing.rng)
     places = [
         _draw_places(draft, targets, n, proposing.rng)
         for targets, n in zip(groups.targets, dropped, strict=True)
     ]
-    return operations + _grow_with_fresh_weights(draft, places, proposing.rng)
+    return operations + _grow_with_fresh_weights(draft, places, scale, proposing.rng)
 
 
 def rigl_step(
@@ -102,7 +107,7 @@ def redraw(draft: Draft, proposing: Proposing) -> list[Operation]:
     groups = _groups(draft, proposing, "network")
     operations, (n_dropped,) = _drop_weakest(draft, 1.0, groups)
     places = _draw_places(draft, groups.targets[0], n_dropped, proposing.rng)
-    return operations + _grow_with_fresh_weights(draft, [places], proposing.rng)
+    return operations + _grow_with_fresh_weights(draft, [places], 1.0, proposing.rng)
 
 
 def fading(progress: float) -> float:
@@ -249,23 +254,23 @@ def _together(places: list[Places]) -> Places:
 
 
 def _grow_from_a_seed(
-    draft: Draft, sizes: tuple[int, ...], counts: list[int], rng: np.random.Generator
+    draft: Draft, sizes: tuple[int, ...], counts: list[int], scale: float, rng: np.random.Generator
 ) -> list[Operation]:
     """Grow edges at random places of each layer, all of which follows from a seed that is recorded."""
     if not any(counts):
         return []
     seed = int(rng.integers(1 << 62))
-    parameters = {"layers": [*sizes], "counts": counts, "seed": seed}
+    parameters = {"layers": [*sizes], "counts": counts, "scale": scale, "seed": seed}
     return [apply_operation(draft, "N", parameters)]
 
 
 def _grow_with_fresh_weights(
-    draft: Draft, places: list[Places], rng: np.random.Generator
+    draft: Draft, places: list[Places], scale: float, rng: np.random.Generator
 ) -> list[Operation]:
-    """Grow edges with weights of variance 1/in-degree, as it will be (Glorot)."""
+    """Grow edges with random weights, of standard deviation `scale` over the root of the in-degree, as it will be."""
     sources, targets = _together(places)
     fan_in = draft.in_degree(slice(None)) + np.bincount(targets, minlength=draft.n_nodes)
-    drawn = rng.standard_normal(len(sources)) / np.sqrt(fan_in[targets])
+    drawn = scale * rng.standard_normal(len(sources)) / np.sqrt(fan_in[targets])
     return _grow(draft, sources, targets, drawn)
 
 

@@ -154,7 +154,9 @@ def test_every_free_place_of_a_layer_is_drawn_equally_often():
     counts, n_draws = np.zeros((11, 11)), 2000
     for seed in range(n_draws):
         draft = Draft(genome)
-        apply_operation(draft, "N", {"layers": [*layers], "counts": [3, 0], "seed": seed})
+        apply_operation(
+            draft, "N", {"layers": [*layers], "counts": [3, 0], "scale": 1, "seed": seed}
+        )
         counts += draft.weights.toarray() != 0
     held = genome.to_dense() != 0
     free = ~held
@@ -177,6 +179,24 @@ def test_new_weights_have_the_variance_of_the_in_degree_as_it_will_be(dtype):
     scaled = (child.values * np.sqrt(np.diff(child.indptr)[target]))[new]
     assert np.std(scaled) == pytest.approx(1, abs=0.1)
     assert np.mean(scaled) == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize("layered", [True, False])
+def test_new_weights_may_be_smaller_or_start_at_zero(layered):
+    genome, layers = founder((60, 60))
+    proposing = [
+        Proposing(np.random.default_rng(0), OperatorSettings(), layers=layers if layered else ())
+        for _ in range(3)
+    ]
+    children = []
+    for scale, one in zip((1.0, 0.5, 0.0), proposing, strict=True):
+        draft = Draft(genome)
+        set_step(draft, one, 0.3, scale=scale)
+        children.append(draft.freeze())
+    new = children[2].values == 0
+    assert new.sum() == pytest.approx(0.3 * genome.n_stored, abs=1)
+    np.testing.assert_allclose(children[1].values[new], 0.5 * children[0].values[new], rtol=1e-6)
+    np.testing.assert_array_equal(children[1].values[~new], children[0].values[~new])
 
 
 def test_a_step_of_set_is_recorded_in_a_few_numbers_however_large_the_network():
@@ -239,6 +259,7 @@ def test_a_frozen_draft_shares_arrays_that_nobody_can_write():
         ({"counts": [1, 1]}, "counts must be 4, one per layer; received 2"),
         ({"counts": [1, 1, 1, 99]}, "counts must be at most the free places"),
         ({"counts": [1, 1, 1, -1]}, "counts must be at least 0"),
+        ({"scale": float("nan")}, "scale must be finite"),
         ({"seed": -1}, "seed must be at least 0"),
     ],
     ids=str,
@@ -246,7 +267,7 @@ def test_a_frozen_draft_shares_arrays_that_nobody_can_write():
 def test_a_record_that_does_not_fit_is_refused_and_changes_nothing(parameters, rule):
     genome, layers = founder()
     draft = Draft(genome)
-    whole = {"layers": [*layers], "counts": [1, 1, 1, 1], "seed": 0} | parameters
+    whole = {"layers": [*layers], "counts": [1, 1, 1, 1], "scale": 1, "seed": 0} | parameters
     if len(whole["layers"]) == 4:
         whole["counts"] = [1, 1, 1]
     with pytest.raises(ValueError, match=rule):
@@ -257,7 +278,7 @@ def test_a_record_that_does_not_fit_is_refused_and_changes_nothing(parameters, r
 @pytest.mark.parametrize("seed", [None, 0.5, [1, 2]])
 def test_a_seed_that_is_no_whole_number_is_refused(seed):
     genome, layers = founder()
-    record = {"layers": [*layers], "counts": [1, 1, 1, 1], "seed": seed}
+    record = {"layers": [*layers], "counts": [1, 1, 1, 1], "scale": 1, "seed": seed}
     with pytest.raises(TypeError, match="seed must be an integer"):
         apply_operation(Draft(genome), "N", record)
 
@@ -273,7 +294,7 @@ def test_layers_are_those_of_the_founder_or_none():
             )
     draft = Draft(genome)
     draft.swap_rows(10, 12)
-    record = {"layers": [*layers], "counts": [1, 1, 1, 1], "seed": 0}
+    record = {"layers": [*layers], "counts": [1, 1, 1, 1], "scale": 1, "seed": 0}
     with pytest.raises(ValueError, match="before nodes move or entries change"):
         apply_operation(draft, "N", record)
 
