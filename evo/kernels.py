@@ -21,6 +21,10 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
 
+FULL = 1000
+"""Filled cells per thousand of a run that needs no copy of its weights."""
+
+
 class Layout(NamedTuple):
     """What the passes read of a plan; all arrays are read-only.
 
@@ -39,16 +43,18 @@ class Layout(NamedTuple):
         The edges of each computed node; a delayed source counts from the block before (its row minus `block`).
     inner : ndarray of int64, shape (n_computed,)
         The first edge of each node through which a residual flows back; those before come from inputs.
-    runs : ndarray of int64, shape (n_runs, 5)
-        Dense runs: first node, last node (exclusively), first row heard, last (exclusively), offset of the first cell.
+    runs : ndarray of int64, shape (n_runs, 6)
+        Dense runs: first node, last node (exclusively), first row heard, last (exclusively), where its weights begin as
+        a matrix (nodes, rows), and its filled cells per thousand. The weights of a full run are a matrix as they are;
+        those of another are written to `Buffers.cells`.
     segments : ndarray of int64, shape (n_computed, 2)
         The edges [begin, end) of each node that a run holds.
     codes : ndarray of uint8, shape (n_computed,)
         Activations.
     net_rows : ndarray of int32, shape (n_computed,)
         Where a node's net input is kept, −1 where it is not needed.
-    n_nets, n_cells : int
-        Net inputs a tick; cells of all runs.
+    n_nets : int
+        Net inputs a tick.
     """
 
     first_row: int
@@ -63,7 +69,6 @@ class Layout(NamedTuple):
     codes: Ints
     net_rows: Ints
     n_nets: int
-    n_cells: int
 
 
 class Buffers(NamedTuple):
@@ -75,8 +80,10 @@ class Buffers(NamedTuple):
         Outputs o, and ∂E/∂o or δ = ∂E/∂n, of each row and tick.
     nets : ndarray, shape (ticks · n_nets · stride,)
         Net inputs n, where a derivative asks for them.
-    cells : ndarray, shape (n_cells,)
-        Weights of dense runs, as matrices.
+    cells, cell_gradient : ndarray, shape (n_cells,)
+        Weights of dense runs as matrices, and the gradient by them.
+    back : ndarray, shape (rows that a dense run hears at most · stride,)
+        What a dense run returns to the rows that it hears.
     stride : int
         The batch, padded to whole vectors.
     """
@@ -85,19 +92,33 @@ class Buffers(NamedTuple):
     residual: Floats
     nets: Floats
     cells: Floats
+    cell_gradient: Floats
+    back: Floats
     stride: int
 
 
 @kernel
 def fill_runs(plan: Layout, weights: Floats, cells: Floats) -> None:
-    """Write the weights of dense runs as matrices (nodes, rows), one after another, to `cells`."""
+    """Write the weights of dense runs that are not full as matrices (nodes, rows), one after another, to `cells`."""
+    sources, segments = plan.sources, plan.segments
     for r in range(plan.runs.shape[0]):
-        first, last, low, high, offset = plan.runs[r]
+        first, last, low, high, offset, filled = plan.runs[r]
+        if filled == FULL:
+            continue
         for p in range(first, last):
             start = offset + (p - first) * (high - low)
             cells[start : start + high - low] = 0
-            for e in range(plan.segments[p, 0], plan.segments[p, 1]):
-                cells[start + plan.sources[e] - low] = weights[e]
+            for e in range(segments[p, 0], segments[p, 1]):
+                cells[start + sources[e] - low] = weights[e]
+
+
+@kernel
+def _matrix_of(run: Ints, full: Floats, cells: Floats) -> Floats:
+    """Return what lies in the cells of a run, shape (nodes, rows): of `full` where it is full, else of `cells`."""
+    first, last, low, high, offset, filled = run
+    m, k = last - first, high - low
+    numbers = full if filled == FULL else cells
+    return numbers[offset : offset + m * k].reshape(m, k)
 
 
 @kernel
@@ -153,7 +174,10 @@ def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width
             row = state[place : place + stride]
             first, last = indptr[p], indptr[p + 1]
             if run < runs.shape[0] and runs[run, 0] == p:
-                _multiply_run(runs[run], cells, state, base, stride, place)
+                matrix = _matrix_of(runs[run], weights, cells)
+                heard = state[(base + runs[run, 2]) * stride : (base + runs[run, 3]) * stride]
+                own = state[place : place + matrix.shape[0] * stride]
+                np.dot(matrix, heard.reshape(-1, stride), own.reshape(-1, stride))
                 run_end = runs[run, 1]
                 run += 1
             if p < run_end:
@@ -169,20 +193,6 @@ def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width
                 at = (tick * plan.n_nets + net_rows[p]) * stride
                 nets[at : at + stride] = row
             activate(codes[p], row)
-
-
-@kernel
-def _multiply_run(
-    run: Ints, cells: Floats, state: Floats, base: int, stride: int, place: int
-) -> None:
-    """Write a dense run's part of its nodes' net inputs, W·X, to their rows from `place` on."""
-    first, last, low, high, offset = run
-    m, k = last - first, high - low
-    np.dot(
-        cells[offset : offset + m * k].reshape(m, k),
-        state[(base + low) * stride : (base + high) * stride].reshape(k, stride),
-        state[place : place + m * stride].reshape(m, stride),
-    )
 
 
 @kernel
@@ -275,24 +285,35 @@ def _backward_edges(
 
 @kernel
 def _backward_run(
-    plan: Layout, r: int, buffers: Buffers, gradient: Floats, adding: bool, base: int
+    plan: Layout,
+    r: int,
+    weights: Floats,
+    buffers: Buffers,
+    gradient: Floats,
+    adding: bool,
+    base: int,
 ) -> None:
     """Differentiate a dense run by two matrix products: Δ·Xᵀ for its weights, Wᵀ·Δ for the rows it hears."""
-    stride = buffers.stride
-    first, last, low, high, offset = plan.runs[r]
-    m, k = last - first, high - low
-    place = (base + plan.first_row + first) * stride
-    delta = buffers.residual[place : place + m * stride].reshape(m, stride)
-    x = buffers.state[(base + low) * stride : (base + high) * stride].reshape(k, stride)
-    of_cells = np.dot(delta, x.T)
-    for p in range(first, last):
-        for e in range(plan.segments[p, 0], plan.segments[p, 1]):
-            value = of_cells[p - first, plan.sources[e] - low]
-            gradient[e] = gradient[e] + value if adding else value
-    if high > plan.first_row:
-        back = np.dot(buffers.cells[offset : offset + m * k].reshape(m, k).T, delta)
-        for i in range(max(low, plan.first_row), high):
-            to = buffers.residual[(base + i) * stride : (base + i + 1) * stride]
+    state, residual, stride = buffers.state, buffers.residual, buffers.stride
+    sources, segments, first_row = plan.sources, plan.segments, plan.first_row
+    first, last, low, high, _, filled = plan.runs[r]
+    place = (base + first_row + first) * stride
+    delta = residual[place : place + (last - first) * stride].reshape(-1, stride)
+    x = state[(base + low) * stride : (base + high) * stride].reshape(-1, stride)
+    if filled == FULL and not adding:
+        np.dot(delta, x.T, _matrix_of(plan.runs[r], gradient, gradient))
+    else:
+        of_cells = buffers.cell_gradient[: (last - first) * (high - low)].reshape(-1, high - low)
+        np.dot(delta, x.T, of_cells)
+        for p in range(first, last):
+            for e in range(segments[p, 0], segments[p, 1]):
+                value = of_cells[p - first, sources[e] - low]
+                gradient[e] = gradient[e] + value if adding else value
+    if high > first_row:
+        back = buffers.back[: (high - low) * stride].reshape(-1, stride)
+        np.dot(_matrix_of(plan.runs[r], weights, buffers.cells).T, delta, back)
+        for i in range(max(low, first_row), high):
+            to = residual[(base + i) * stride : (base + i + 1) * stride]
             for b in range(stride):
                 to[b] += back[i - low, b]
 
@@ -344,7 +365,7 @@ def backward(
                 first, inner[p], begin, weight_gradient, adding, width,
             )  # fmt: skip
             if run >= 0 and runs[run, 0] == p:
-                _backward_run(plan, run, buffers, weight_gradient, adding, base)
+                _backward_run(plan, run, weights, buffers, weight_gradient, adding, base)
                 run -= 1
 
 

@@ -16,13 +16,17 @@ from cnn.losses import LOSSES
 from evo import kernels
 from evo import training_kernels as loop
 from evo.genome import FloatArray, Genome, Role
-from evo.plan import Plan, compile_plan, compile_whole_plan
+from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for
+from evo.plan_kernels import layers_of
 from evo.row_kernels import Width, padded, width_of
 
 __all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
 
 Dormant = Literal["sleep", "straight_through"]
 """What stored entries do that the threshold does not let through: wait, or keep learning."""
+
+Runtime = tuple[kernels.Layout, kernels.Buffers, Width]
+"""What a batch of one size is run with."""
 
 
 class Phenotype:
@@ -79,7 +83,7 @@ class Phenotype:
             plan.input_features, plan.input_rows, plan.output_rows, len(genome.inputs)
         )
         self._loss = LOSSES[loss]
-        self._buffers: tuple[int, kernels.Buffers, Width] | None = None
+        self._runtime: tuple[int, Runtime] | None = None
 
     # -- sizes -----------------------------------------------------------------------------------------------------
 
@@ -98,6 +102,27 @@ class Phenotype:
         """Multiply-accumulates per sample: one per computed edge and tick."""
         return self.n_edges * self.genome.ticks
 
+    @property
+    def parameter_groups(self) -> tuple[tuple[str, NDArray[np.int64]], ...]:
+        """Each layer's part of the parameters, by the layers of the evaluation order: (name, indices).
+
+        A node stands one layer behind the last one that it hears in the same tick (S5: norms by layer show a gradient
+        that vanishes).
+        """
+        indptr, n_edges = self.plan.indptr, self.n_edges
+        layers = np.zeros(len(self.plan.positions), dtype=np.int64)
+        layers_of(self.plan.layout, layers)
+        of_edges = np.repeat(layers, np.diff(indptr))
+        return tuple(
+            (
+                f"layer {k}",
+                np.concatenate(
+                    [np.flatnonzero(of_edges == k), n_edges + np.flatnonzero(layers == k)]
+                ),
+            )
+            for k in np.unique(layers)
+        )
+
     # -- running ---------------------------------------------------------------------------------------------------
 
     def output(self, inputs: NDArray[Any]) -> FloatArray:
@@ -113,7 +138,7 @@ class Phenotype:
 
     def loss(self, inputs: NDArray[Any], targets: NDArray[Any]) -> float:
         """Return the mean loss over the samples."""
-        scores, _, _ = self._forward(inputs)
+        scores, _ = self._forward(inputs)
         return self._loss.value_and_delta(scores, targets.T, np.empty_like(scores))
 
     def loss_and_gradients(
@@ -123,12 +148,12 @@ class Phenotype:
 
         The gradient is a buffer that the next call overwrites.
         """
-        scores, buffers, width = self._forward(inputs)
+        scores, (layout, buffers, width) = self._forward(inputs)
         deltas = np.empty_like(scores)
         value = self._loss.value_and_delta(scores, targets.T, deltas)
-        loop.write_deltas(self.plan.layout, self._ports, deltas, buffers)
+        loop.write_deltas(layout, self._ports, deltas, buffers)
         kernels.backward(
-            self.plan.layout, self._used, buffers, self._weight_gradient, self._bias_gradient, width
+            layout, self._used, buffers, self._weight_gradient, self._bias_gradient, width
         )
         return value, self._gradient
 
@@ -164,8 +189,8 @@ class Phenotype:
         acts = np.flatnonzero(~is_input[targets] & (~delayed | several))
         whole = Phenotype(self.to_genome(), self.loss_name, compile_whole_plan(self.genome))
         whole.loss_and_gradients(inputs, labels)
-        buffers, _ = whole._for_batch(len(inputs))
-        rows, layout = whole.plan.rows, whole.plan.layout
+        layout, buffers, _ = whole._for_batch(len(inputs))
+        rows = whole.plan.rows
         found = np.zeros(len(acts), dtype=self.parameters.dtype)
         kernels.gradients_at(
             (rows[sources] - layout.block * delayed)[acts],
@@ -186,7 +211,7 @@ class Phenotype:
         """Make some steps of gradient descent in one compiled call; see :class:`cnn.training.Descending`."""
         samples = segment.samples
         inputs = self._features(samples.inputs)
-        buffers, width = self._for_batch(segment.order.shape[1])
+        layout, buffers, width = self._for_batch(segment.order.shape[1])
         losses = np.empty(len(segment.order))
         descent = loop.Descent(
             loop.LOSS_CODES[self.loss_name],
@@ -199,7 +224,7 @@ class Phenotype:
             segment.explosion[1],
         )
         done, limit, norm = loop.descend(
-            self.plan.layout,
+            layout,
             self._ports,
             self._threshold,
             descent,
@@ -219,7 +244,8 @@ class Phenotype:
         # What was clipped is told as it was before.
         whole = norm / descent.clip if norm > descent.clip else 1.0
         norms = [whole * norm_of(self._gradient[group]) for group in segment.groups]
-        return Descended(losses[: done + 1].tolist(), done, limit, norm, norms)
+        kept = whole * self._gradient if segment.keep_gradient else None
+        return Descended(losses[: done + 1].tolist(), done, limit, norm, norms, kept)
 
     # -- back to the genome ------------------------------------------------------------------------------------------
 
@@ -239,23 +265,27 @@ class Phenotype:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _for_batch(self, n_batch: int) -> tuple[kernels.Buffers, Width]:
-        """Return buffers for a batch; those of the last size are kept."""
-        if self._buffers is None or self._buffers[0] != n_batch:
-            plan, dtype = self.plan.layout, self.parameters.dtype
+    def _for_batch(self, n_batch: int) -> Runtime:
+        """Return what it takes to run a batch; that of the last size is kept."""
+        if self._runtime is None or self._runtime[0] != n_batch:
+            plan, dtype = dense_for(self.plan.layout, n_batch), self.parameters.dtype
             width = width_of(n_batch, dtype.itemsize)
             stride = padded(n_batch, width)
-            blocks = 1 if plan.ticks == 1 else plan.ticks + 1
-            length = blocks * plan.block * stride
+            length = (1 if plan.ticks == 1 else plan.ticks + 1) * plan.block * stride
+            nodes, rows = (plan.runs[:, k + 1] - plan.runs[:, k] for k in (0, 2))
+            partial = plan.runs[:, 5] < kernels.FULL
+            ends = (plan.runs[:, 4] + nodes * rows)[partial]
             buffers = kernels.Buffers(
                 state=np.zeros(length, dtype),
                 residual=np.zeros(length, dtype),
                 nets=np.empty(plan.ticks * plan.n_nets * stride, dtype),
-                cells=np.empty(plan.n_cells, dtype),
+                cells=np.empty(max(ends, default=0), dtype),
+                cell_gradient=np.empty(max(nodes * rows, default=0), dtype),
+                back=np.empty(max(rows, default=0) * stride, dtype),
                 stride=stride,
             )
-            self._buffers = n_batch, buffers, width
-        return self._buffers[1:]
+            self._runtime = n_batch, (plan, buffers, width)
+        return self._runtime[1]
 
     def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Return samples as a matrix, one row each, checked against the input nodes."""
@@ -269,10 +299,10 @@ class Phenotype:
             )
         return flat
 
-    def _forward(self, inputs: NDArray[Any]) -> tuple[FloatArray, kernels.Buffers, Width]:
-        """Run the network; return the scores, shape (n_outputs, n_samples), and the buffers it ran in."""
-        flat, layout = self._features(inputs), self.plan.layout
-        buffers, width = self._for_batch(len(flat))
+    def _forward(self, inputs: NDArray[Any]) -> tuple[FloatArray, Runtime]:
+        """Run the network; return the scores, shape (n_outputs, n_samples), and what it ran in."""
+        flat = self._features(inputs)
+        layout, buffers, width = self._for_batch(len(flat))
         if len(self._threshold.limits):
             loop.let_through(layout, self._threshold, self._weights, self._used)
         order = np.arange(len(flat))
@@ -281,7 +311,7 @@ class Phenotype:
         kernels.forward(layout, self._used, self._bias, buffers, width)
         scores = np.empty((len(self._ports.outputs), len(flat)), self.parameters.dtype)
         loop.read_scores(layout, self._ports, buffers.state, buffers.stride, scores)
-        return scores, buffers, width
+        return scores, (layout, buffers, width)
 
 
 def _no_threshold(genome: Genome) -> loop.Threshold:

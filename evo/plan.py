@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 from evo import plan_kernels
 from evo.activations import OF_NET
 from evo.genome import Genome, Role
-from evo.kernels import Layout
+from evo.kernels import FULL, Layout
 
-DENSE_SHARE = 0.4
-"""Share of filled cells from which on a run of nodes is a matrix product: where both take as long (``bench graph``)."""
+DENSE_FROM: tuple[tuple[int, float], ...] = ((128, 0.5), (64, 0.6), (32, 0.75), (8, 1.0))
+"""The cost table: (batch, share of filled cells) from which on a run of nodes is computed as a matrix product.
+
+A cell costs BLAS the same, filled or not; an edge costs the sparse loops two to three times as much, and a matrix that
+is not full must be written out of the edges at each step. Measured once (AVX-512, one core), never at run time: timing
+would decide over the order of sums.
+"""
 
 DENSE_NODES, DENSE_ROWS, LONGEST_RUN = 8, 32, 256
 """A run holds so many nodes at least and hears so many rows at least; it holds so many nodes at most."""
@@ -135,19 +140,18 @@ def _lay_out(
         chosen = None if everything else entries
 
     segments = np.zeros((len(positions), 2), dtype=np.int64)
-    runs = np.empty((len(positions) // DENSE_NODES, 5), dtype=np.int64)
+    runs = np.empty((len(positions) // DENSE_NODES, 6), dtype=np.int64)
     n_runs = plan_kernels.dense_runs(
         indptr,
         sources,
         first_row,
         DENSE_NODES,
         DENSE_ROWS,
-        DENSE_SHARE,
+        DENSE_FROM[0][1],
         LONGEST_RUN,
         runs,
         segments,
     )
-    runs = runs[:n_runs]
     codes = genome.activations[positions]
     of_net = OF_NET[codes]
     inputs = genome.inputs
@@ -161,12 +165,11 @@ def _lay_out(
         indptr=_read_only(indptr),
         sources=_read_only(sources),
         inner=_read_only(inner),
-        runs=_read_only(runs),
+        runs=_read_only(runs[:n_runs]),
         segments=_read_only(segments),
         codes=_read_only(codes),
         net_rows=_read_only(np.where(of_net, np.cumsum(of_net) - 1, -1).astype(np.int32)),
         n_nets=int(of_net.sum()),
-        n_cells=int(((runs[:, 1] - runs[:, 0]) * (runs[:, 3] - runs[:, 2])).sum()),
     )
     return Plan(
         layout=layout,
@@ -177,6 +180,14 @@ def _lay_out(
         input_rows=rows[inputs[features]],
         output_rows=rows[genome.outputs],
     )
+
+
+def dense_for(layout: Layout, n_batch: int) -> Layout:
+    """Return the layout with the dense runs that pay for a batch, by :data:`DENSE_FROM`."""
+    if not len(layout.runs):
+        return layout
+    least = next((share for batch, share in DENSE_FROM if n_batch >= batch), np.inf)
+    return layout._replace(runs=_read_only(layout.runs[layout.runs[:, 5] >= FULL * least]))
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.compilation import exact_kernel
+from evo.kernels import Layout
 
 Ints = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
@@ -120,6 +121,17 @@ def lay_out(
 
 
 @exact_kernel
+def layers_of(plan: Layout, layers: Ints) -> None:
+    """Write the layer of each computed node: 1, or one more than that of the last one it hears in the same tick."""
+    for p in range(layers.shape[0]):
+        layers[p] = 1
+        for e in range(plan.indptr[p], plan.indptr[p + 1]):
+            source = plan.sources[e] - plan.first_row
+            if 0 <= source < p:
+                layers[p] = max(layers[p], layers[source] + 1)
+
+
+@exact_kernel
 def first_at_least(ascending: Ints, begin: int, end: int, bound: int) -> int:
     """Return the first place from `begin` on whose number is `bound` or more, `end` if there is none; by halves."""
     while begin < end:
@@ -155,8 +167,8 @@ def dense_runs(
     A run of nodes p … q − 1 is computed as one matrix product with the rows [low, high) that lie before its first node,
     of which each of its nodes hears the share `least_share` at least. Runs are grown greedily, up to `longest` nodes.
 
-    Written are, for each run, (first node, last node, low, high, offset of its first cell) to `runs`; and to
-    `segments`, shape (n_nodes, 2), the edges [begin, end) of each node inside.
+    Written are the runs to `runs`, as :class:`evo.kernels.Layout` has them, and to `segments` the edges [begin, end) of
+    each node inside.
     """
     n = indptr.shape[0] - 1
     count, cells = 0, 0
@@ -175,9 +187,17 @@ def dense_runs(
             segments[last, 0], segments[last, 1] = begin, end
             last += 1
         if last - p >= least_nodes and count < runs.shape[0]:
+            size = (last - p) * (high - low)
+            begin, filled = segments[p, 0], 0
+            together = True
+            for q in range(p, last):
+                together = together and segments[q, 0] == begin + filled
+                filled += segments[q, 1] - segments[q, 0]
+            full = together and filled == size
             runs[count, 0], runs[count, 1], runs[count, 2], runs[count, 3] = p, last, low, high
-            runs[count, 4] = cells
-            cells += (last - p) * (high - low)
+            runs[count, 4] = begin if full else cells
+            runs[count, 5] = 1000 if full else min(999, 1000 * filled // size)
+            cells += 0 if full else size
             count += 1
         p = max(last, p + 1)
     return count
