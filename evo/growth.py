@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from evo.draft import Draft
 from evo.genome import FloatArray, Role
 from evo.operation import TRIES, Parameters, Proposing
+from evo.records import write_edges
 
 
 def propose_random_edges(draft: Draft, proposing: Proposing) -> Parameters | None:
@@ -91,8 +92,4 @@ def place_edges(
 ) -> Parameters:
     """Lift values over the threshold, so that a new edge lives, and make them a record."""
     rounded = lifted(draft, values, targets).astype(draft.dtype)
-    return {
-        "sources": sources.tolist(),
-        "targets": targets.tolist(),
-        "values": rounded.tolist(),
-    }
+    return write_edges(draft.n_nodes, sources, targets, rounded)

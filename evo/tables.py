@@ -159,7 +159,12 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("individual", _INT, "", "whose modify phase it was"),
         Column("position", _INT, "", "order within the modify phase, from 0"),
         Column("operator", _TEXT, "", "letter: A B C D F H N"),
-        Column("parameters", _TEXT, "JSON", "what replays the operation exactly"),
+        Column(
+            "parameters",
+            _TEXT,
+            "JSON",
+            "what replays the operation exactly; many numbers packed, see evo/records.py",
+        ),
         Column("stored_before", _INT, "entries", "stored entries before it"),
         Column("stored_after", _INT, "entries", "stored entries after it"),
         Column("edges_before", _INT, "edges", "entries let through before it"),

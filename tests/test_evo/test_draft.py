@@ -87,7 +87,7 @@ def check(draft, matrix, rng):
 @pytest.mark.parametrize("limit", ["none", "one", "each"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_session_equals_pure_functions_bit_for_bit(dtype, limit, few, monkeypatch):
-    monkeypatch.setattr("evo.columns.FEW", few)  # select by radix, or by partition
+    monkeypatch.setattr("evo.ranking.FEW", few)  # select by radix, or by partition
     rng = np.random.default_rng(0)
     for _ in range(N_SESSIONS):
         genome = random_genome(rng, dtype, limit)
