@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import graphops
+from evo.acting import acting
 from evo.draft import Draft
 from evo.genome import FloatArray, Role
 from evo.growth import lifted
@@ -20,6 +21,7 @@ from evo.operation import (
     Proposing,
     draw_position,
     listeners,
+    live_weights,
     speakers,
 )
 
@@ -180,11 +182,8 @@ def propose_removal(draft: Draft, proposing: Proposing) -> Parameters | None:
 
 def propose_erasure(draft: Draft, proposing: Proposing) -> Parameters | None:
     """Choose a hidden node that no output hears in time. A look at the whole network."""
-    weights = draft.weights
-    if draft.limit is not None:
-        weights = graphops.threshold(weights, draft.limit, draft.threshold_mode)
     inputs, outputs = draft.positions(Role.INPUT), draft.positions(Role.OUTPUT)
-    needed = graphops.needed_nodes(weights, inputs, outputs, draft.ticks)
+    needed = graphops.needed_nodes(live_weights(draft), inputs, outputs, draft.ticks)
     idle = np.setdiff1d(draft.positions(Role.HIDDEN), np.flatnonzero(needed))
     return {"node": int(proposing.rng.choice(idle))} if len(idle) else None
 
@@ -254,9 +253,9 @@ def apply_duplication(draft: Draft, parameters: Parameters) -> None:
 
 
 NODE_OPERATORS = (
-    Operator("I", "insert a node", propose_insertion, apply_insertion),
-    Operator("R", "remove a node", propose_removal, apply_removal),
-    Operator("S", "split an edge", propose_split, apply_split),
+    acting(Operator("I", "insert a node", propose_insertion, apply_insertion)),
+    acting(Operator("R", "remove a node", propose_removal, apply_removal)),
+    acting(Operator("S", "split an edge", propose_split, apply_split)),
     Operator("U", "duplicate a node", propose_duplication, apply_duplication, preserves=True),
     Operator("E", "erase an idle node", propose_erasure, apply_removal, preserves=True),
     Operator(

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
+from scipy import sparse
 
+import graphops
 from evo.draft import Draft
 from evo.genome import FloatArray, Genome, Role
 
@@ -17,6 +19,10 @@ GradientsAt = Callable[[Genome, NDArray[np.intp], NDArray[np.intp]], FloatArray]
 
 TRIES = 16
 """How often a proposal draws again before it gives up on a draft where it has little to change."""
+
+
+LARGEST_CHECKED = 4096
+"""Stored entries up to which proposals look at the whole network: whether what they change reaches an output."""
 
 
 class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
@@ -110,6 +116,14 @@ def draw_position(
             return position
     rest = [int(p) for p in draft.positions(*roles) if accept(int(p))]
     return int(rng.choice(rest)) if rest else None
+
+
+def live_weights(draft: Draft) -> sparse.csc_array:
+    """Return the matrix of the edges alone: what sleeps is left out. As dear as :attr:`Draft.weights`."""
+    weights = draft.weights
+    if draft.limit is None:
+        return weights
+    return graphops.threshold(weights, draft.limit, draft.threshold_mode)
 
 
 def listeners() -> tuple[Role, ...]:

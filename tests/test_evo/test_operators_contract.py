@@ -68,8 +68,10 @@ def applications(code, make, ticks, n_trials=30, **settings):
         child = draft.freeze()
         assert parent.fingerprint() == before
         yield parent, parameters, operation, draft, child
-    # Not every network has an idle node, or two strangers.
-    assert n_proposed > 0 if OPERATORS[code].preserves else n_proposed > n_trials / 3
+    if code == "H" and make is founder and ticks > 1:  # no cycle: settled, whatever the order
+        assert n_proposed == 0
+    else:  # not every network has an idle node, or two strangers, or a node that acts
+        assert n_proposed > 0 if OPERATORS[code].preserves else n_proposed > n_trials / 6
 
 
 everywhere = pytest.mark.parametrize("make", [founder, any_matrix])
@@ -121,7 +123,7 @@ def test_features_and_scores_stay_where_they_are(code, make, ticks):
 @pytest.mark.parametrize("code", CODES)
 def test_its_child_runs_and_trains(code, make, ticks, task):
     some = task(learning_rate=0.01)
-    for _, _, _, _, child in applications(code, make, ticks, n_trials=6):
+    for _, _, _, _, child in applications(code, make, ticks, n_trials=9):
         network = Phenotype(child)
         output = network.output(some.validation.inputs)
         np.testing.assert_allclose(output.sum(axis=1), 1, rtol=1e-4)
