@@ -77,7 +77,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Operator:
-    """A registry entry.
+    """A registry entry, and as a function from genome to genome.
 
     Attributes
     ----------
@@ -98,6 +98,48 @@ class Operator:
     propose: Callable[[Draft, Proposing], Parameters | None]
     apply: Callable[[Draft, Parameters], None]
     preserves: bool = False
+
+    def __call__(
+        self,
+        genome: Genome,
+        *,
+        rng: np.random.Generator,
+        settings: OperatorSettings | None = None,
+    ) -> tuple[Genome, Operation | None]:
+        """Propose one application, and carry it out.
+
+        Parameters
+        ----------
+        genome : Genome
+        rng : numpy.random.Generator
+        settings : OperatorSettings, optional
+            Bounds of the parameters.
+
+        Returns
+        -------
+        (Genome, Operation or None)
+            The child and the record that replays it; the genome itself and None if nothing was found to change.
+
+        Examples
+        --------
+        >>> from evo import OPERATORS, Genome
+        >>> genome = Genome.from_matrix([[0, 1, 0], [0, 0, 2], [0, 0, 0]], n_inputs=1, n_outputs=1)
+        >>> child, operation = OPERATORS["R"](genome, rng=np.random.default_rng(0))
+        >>> child.n_nodes, operation.operator, operation.parameters
+        (2, 'R', {'node': 1})
+        """
+        draft = Draft(genome, origins=False)
+        parameters = self.propose(draft, Proposing(rng, settings or OperatorSettings()))
+        if parameters is None:
+            return genome, None
+        operation = self.carry_out(draft, parameters)
+        return draft.freeze(), operation
+
+    def carry_out(self, draft: Draft, parameters: Parameters) -> Operation:
+        """Apply parameters to a draft and report what that changed."""
+        stored, edges = draft.n_stored, draft.n_live
+        self.apply(draft, parameters)
+        return Operation(self.code, parameters, stored, draft.n_stored, edges, draft.n_live)
 
 
 Accept = Callable[[int], bool]

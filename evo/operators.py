@@ -55,9 +55,7 @@ Line = tuple[NDArray[np.integer[Any]], FloatArray]
 
 def apply_operation(draft: Draft, code: str, parameters: Parameters) -> Operation:
     """Apply one operator to a draft and report what it changed."""
-    stored, edges = draft.n_stored, draft.n_live
-    OPERATORS[code].apply(draft, parameters)
-    return Operation(code, parameters, stored, draft.n_stored, edges, draft.n_live)
+    return OPERATORS[code].carry_out(draft, parameters)
 
 
 def replay(record: Sequence[tuple[str, Parameters]], parent: Genome) -> Genome:

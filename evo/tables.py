@@ -197,7 +197,12 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("generation", _INT, "", "generation of the individual"),
         Column("individual", _INT, "", "whose modify phase it was"),
         Column("position", _INT, "", "order within the modify phase, from 0"),
-        Column("operator", _TEXT, "", "letter: A B C D F H N"),
+        Column(
+            "operator",
+            _TEXT,
+            "",
+            "letter, as in evo.OPERATORS: A B C D F H N, on nodes I R S U E O",
+        ),
         Column("parameters", _TEXT, "JSON", "what replays the operation exactly"),
         Column("stored_before", _INT, "entries", "stored entries before it"),
         Column("stored_after", _INT, "entries", "stored entries after it"),

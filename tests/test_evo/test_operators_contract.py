@@ -93,6 +93,21 @@ def test_the_same_generator_gives_the_same_child_and_the_record_replays_it(code,
 @at_all_ticks
 @everywhere
 @pytest.mark.parametrize("code", CODES)
+def test_it_is_a_function_from_genome_to_child_and_record(code, make, ticks):
+    for seed in range(10):
+        parent = make(np.random.default_rng([seed, ticks]), ticks)
+        child, operation = OPERATORS[code](parent, rng=np.random.default_rng(seed))
+        draft, parameters = propose(code, parent, np.random.default_rng(seed))
+        if parameters is None:
+            assert (child, operation) == (parent, None)
+        else:
+            assert operation == apply_operation(draft, code, parameters)
+            assert replay([(operation.operator, operation.parameters)], parent).equals(child)
+
+
+@at_all_ticks
+@everywhere
+@pytest.mark.parametrize("code", CODES)
 def test_what_it_reports_is_true(code, make, ticks):
     for parent, parameters, operation, _, child in applications(code, make, ticks):
         assert (operation.operator, operation.parameters) == (code, parameters)
