@@ -4,6 +4,7 @@ The plan - which samples and which learning rate at which step - depends on the 
 never on how a run is cut into phases.
 """
 
+import functools
 from typing import Literal
 
 import numpy as np
@@ -76,7 +77,7 @@ def batch_indices(
     Returns
     -------
     ndarray of intp, shape (n_steps, batch_size)
-        Indices into the samples.
+        Indices into the samples; read-only.
 
     Raises
     ------
@@ -88,20 +89,45 @@ def batch_indices(
     at_least(1, n_samples=n_samples, batch_size=batch_size)
     at_least(0, first_step=first_step, n_steps=n_steps)
     order_seed = seed_sequence("order_seed", order_seed)
-    if n_steps == 0:
-        return np.empty((0, batch_size), np.intp)
-    first, last = first_step * batch_size, (first_step + n_steps) * batch_size - 1
-    epochs = range(first // n_samples, last // n_samples + 1)
-    stream = np.concatenate([_epoch_order(n_samples, epoch, order_seed) for epoch in epochs])
+    entropy = order_seed.entropy
+    return _drawn_up(
+        n_samples,
+        batch_size,
+        first_step,
+        n_steps,
+        entropy if entropy is None or isinstance(entropy, int) else tuple(entropy),
+        order_seed.spawn_key,
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _drawn_up(
+    n_samples: int,
+    batch_size: int,
+    first_step: int,
+    n_steps: int,
+    entropy: int | tuple[int, ...] | None,
+    spawn_key: tuple[int, ...],
+) -> npt.NDArray[np.intp]:
+    """Draw up the order, or return it as it was drawn up: a whole population sees the same."""
+    first, end = first_step * batch_size, (first_step + n_steps) * batch_size
+    epochs = range(first // n_samples, -(-end // n_samples))
+    parts = [_epoch_order(n_samples, epoch, entropy, spawn_key) for epoch in epochs]
     offset = first - epochs.start * n_samples
-    return stream[offset : offset + n_steps * batch_size].reshape(n_steps, batch_size)
+    stream = np.concatenate([np.empty(0, np.intp), *parts])
+    order = stream[offset : offset + n_steps * batch_size].reshape(n_steps, batch_size)
+    order.flags.writeable = False
+    return order
 
 
 def _epoch_order(
-    n_samples: int, epoch: int, order_seed: np.random.SeedSequence
+    n_samples: int,
+    epoch: int,
+    entropy: int | tuple[int, ...] | None,
+    spawn_key: tuple[int, ...],
 ) -> npt.NDArray[np.intp]:
     """Return the permutation of one epoch."""
-    seed = np.random.SeedSequence(order_seed.entropy, spawn_key=(*order_seed.spawn_key, epoch))
+    seed = np.random.SeedSequence(entropy, spawn_key=(*spawn_key, epoch))
     return np.random.default_rng(seed).permutation(n_samples).astype(np.intp, copy=False)
 
 

@@ -63,7 +63,7 @@ HEIGHTS = tuple(TILE.correlate_taps)
 """Numbers of output maps that a tile may hold."""
 
 
-class _Emitter:
+class Emitter:
     """Writes LLVM instructions on arrays that are passed as Numba arguments."""
 
     def __init__(self, context: Any, builder: Any, real: Any, lanes: int) -> None:
@@ -137,13 +137,15 @@ class _Emitter:
             self.builder.store(start, slot)
         return slots
 
-    def accumulate(self, slot: Any, a: Any, b: Any) -> None:
-        """Add a · b to a sum, rounding once where the processor can."""
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """Return a · b + c, rounded once where the processor can."""
         if TILE.fused:
-            total = self.builder.call(self._fma, [a, b, self.builder.load(slot)])
-        else:
-            total = self.builder.fadd(self.builder.load(slot), self.builder.fmul(a, b))
-        self.builder.store(total, slot)
+            return self.builder.call(self._fma, [a, b, c])
+        return self.builder.fadd(c, self.builder.fmul(a, b))
+
+    def accumulate(self, slot: Any, a: Any, b: Any) -> None:
+        """Add a · b to a sum."""
+        self.builder.store(self.multiply_add(a, b, self.builder.load(slot)), slot)
 
     def total(self, vector: Any) -> Any:
         """Add up the lanes of a vector, halving it again and again."""
@@ -227,7 +229,7 @@ def _gather_tile(
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         (image_, place_, batch_, rows_, offsets_, first_, last_, weights_, weights_place_, bias_,
          map__, out_, out_place_, out_stride_, height_, _, _) = arguments  # fmt: skip
-        emit = _Emitter(context, builder, real, lanes)
+        emit = Emitter(context, builder, real, lanes)
         source, target = emit.pointer(image, image_), emit.pointer(out, out_)
         row_of, offset_of = emit.pointer(rows, rows_), emit.pointer(offsets, offsets_)
         weight, start = emit.pointer(weights, weights_), emit.pointer(bias, bias_)
@@ -300,7 +302,7 @@ def _correlate_tile(
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         (delta_, delta_stride_, image_, batch_, places_, first_run_, last_run_, begin_, end_, run_,
          rows_, offsets_, first_, last_, gradient_, map__, height_, _) = arguments  # fmt: skip
-        emit = _Emitter(context, builder, real, lanes)
+        emit = Emitter(context, builder, real, lanes)
         residual, source = emit.pointer(delta, delta_), emit.pointer(image, image_)
         place_of = emit.pointer(places, places_)
         row_of, offset_of = emit.pointer(rows, rows_), emit.pointer(offsets, offsets_)

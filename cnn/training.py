@@ -6,18 +6,19 @@ depend on the step index alone:
 100 steps in one phase, or 40 and then 60, give the same bits.
 """
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Targets
 from cnn.checks import at_least, brief, seed_sequence
 from cnn.compilation import single_threaded_blas
 from cnn.curve import LearningCurve, Record, draw_curve
+from cnn.descent import Group, Segment, descend
 from cnn.optimizers import OPTIMIZERS, Optimizer
 from cnn.recipe import Recipe, batch_indices, learning_rates
 from cnn.samples import Samples
@@ -202,49 +203,45 @@ def train(
         at_least(1, record_every=record_every)
     order_seed = seed_sequence("order_seed", order_seed)
     check_samples(network, samples, "samples")
-    rates = learning_rates(recipe, first_step, steps, total_steps).tolist()
+    rates = learning_rates(recipe, first_step, steps, total_steps)
     optimizer = OPTIMIZERS[recipe.optimizer]
     parameters = network.parameters
     state = _own_state(optimizer, parameters, state)
     groups = _parameter_groups(network) if record_layers else ()
 
-    # The loop is short: everything that can be looked up is looked up here.
-    update, loss_and_gradients = optimizer.update, network.loss_and_gradients
-    slots, updates_before = state.slots, state.step
-    momentum, weight_decay, clip = recipe.momentum, recipe.weight_decay, recipe.gradient_clip
     interval = total_steps + 1 if record_every is None else record_every
     losses: list[float] = []
     records: list[Record] = []
-    limit, reason = math.inf, ""
+    limit: float | None = None
+    reason = ""
     # An overflow is seen in the loss, so it needs no warning.
     with single_threaded_blas(), np.errstate(all="ignore"):
-        for inputs, targets in _batches(samples, recipe.batch_size, first_step, steps, order_seed):
+        for order in _orders(
+            len(samples), recipe.batch_size, first_step, steps, interval, order_seed
+        ):
             done = len(losses)
-            value, gradient = loss_and_gradients(inputs, targets)
-            if not (math.isfinite(value) and value <= limit):
-                reason = f"loss {value:g} at step {first_step + done}"
-                break
-            if done == 0:
-                _check_gradient(gradient, parameters)
-                limit = EXPLOSION_FACTOR * abs(value) + EXPLOSION_OFFSET
-            losses.append(value)
-            recorded = (first_step + done + 1) % interval == 0 or done + 1 == steps
-            if recorded or clip is not None:
-                norm = _norm(gradient)
-                if recorded:
-                    parts = [_norm(gradient[part]) for _, part in groups]
-                    records.append(Record(done, rates[done], norm, parts))
-                if clip is not None and norm > clip:
-                    gradient *= clip / norm
-            update(
-                parameters,
-                gradient,
-                slots,
-                rates[done],
-                updates_before + done,
-                momentum,
-                weight_decay,
+            segment = Segment(
+                samples=samples,
+                order=order,
+                rates=rates[done : done + len(order)],
+                optimizer=recipe.optimizer,
+                slots=state.slots,
+                updates_before=state.step + done,
+                momentum=recipe.momentum,
+                weight_decay=recipe.weight_decay,
+                clip=recipe.gradient_clip,
+                limit=limit,
+                explosion=(EXPLOSION_FACTOR, EXPLOSION_OFFSET),
+                groups=[group for _, group in groups],
             )
+            made = descend(network, segment)
+            losses += made.losses[: made.done]
+            if made.done < len(order):
+                reason = f"loss {made.losses[-1]:g} at step {first_step + len(losses)}"
+                break
+            limit, last = made.limit, len(losses) - 1
+            if (first_step + last + 1) % interval == 0 or last + 1 == steps:
+                records.append(Record(last, float(rates[last]), made.norm, made.group_norms))
     if not reason and not np.isfinite(parameters).all():
         reason = f"parameters not finite after step {first_step + steps - 1}, loss {losses[-1]:g}"
     return TrainingReport(
@@ -256,7 +253,7 @@ def train(
         train_loss=float(np.mean(losses[-LOSS_WINDOW:])) if losses else None,
         curve=draw_curve(first_step, losses, records, tuple(name for name, _ in groups)),
         seconds=time.perf_counter() - started,
-        state=OptimizerState(slots, updates_before + len(losses)),
+        state=OptimizerState(state.slots, state.step + len(losses)),
     )
 
 
@@ -327,51 +324,34 @@ def check_samples(network: Trainable, samples: Samples, name: str) -> None:
         check(samples, name)
 
 
-def _batches(
-    samples: Samples,
+def _orders(
+    n_samples: int,
     batch_size: int,
     first_step: int,
     steps: int,
+    interval: int,
     order_seed: np.random.SeedSequence,
-) -> Iterator[tuple[FloatArray, Targets]]:
-    """Yield the batches of some steps, each in the same two buffers."""
-    all_inputs, all_targets = samples.inputs, samples.targets
-    inputs = np.empty((batch_size, *all_inputs.shape[1:]), all_inputs.dtype)
-    targets = np.empty((batch_size, *all_targets.shape[1:]), all_targets.dtype)
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield the batches of some steps, in parts that end wherever `interval` steps of the run are done."""
     for start in range(0, steps, PLAN_LENGTH):
         n_steps = min(PLAN_LENGTH, steps - start)
-        plan = batch_indices(len(samples), batch_size, first_step + start, n_steps, order_seed)
-        for chosen in plan:
-            # mode="clip" spares np.take a copy; the indices are in range by construction.
-            all_inputs.take(chosen, axis=0, out=inputs, mode="clip")
-            all_targets.take(chosen, axis=0, out=targets, mode="clip")
-            yield inputs, targets
+        plan = batch_indices(n_samples, batch_size, first_step + start, n_steps, order_seed)
+        begin = 0
+        while begin < n_steps:
+            left = interval - (first_step + start + begin) % interval
+            yield plan[begin : begin + left]
+            begin += left
 
 
-def _check_gradient(gradient: FloatVector, parameters: FloatVector) -> None:
-    """Raise ValueError unless the gradient lies beside the parameters: kernels do not look."""
-    if gradient.shape != parameters.shape or gradient.dtype != parameters.dtype:
-        raise ValueError(
-            f"the gradient must have the parameters' shape {parameters.shape} and dtype "
-            f"{parameters.dtype}, not {gradient.shape} and {gradient.dtype}"
-        )
-
-
-def _parameter_groups(network: Trainable) -> Sequence[tuple[str, slice]]:
+def _parameter_groups(network: Trainable) -> Sequence[tuple[str, Group]]:
     """Return the groups that a network offers, (name, slice of the parameters) each."""
-    groups: Sequence[tuple[str, slice]] | None = getattr(network, "parameter_groups", None)
+    groups: Sequence[tuple[str, Group]] | None = getattr(network, "parameter_groups", None)
     if groups is None:
         raise ValueError(
             "record_layers needs a network with parameter_groups, not one of type "
             f"{type(network).__name__}"
         )
     return groups
-
-
-def _norm(vector: FloatVector) -> float:
-    """Return the Euclidean norm, also where its square is beyond float32."""
-    square = float(np.dot(vector, vector))
-    return math.sqrt(square) if square < math.inf else float(np.linalg.norm(vector.astype(float)))
 
 
 def _own_state(

@@ -1,153 +1,372 @@
-"""The compiled inner loops of an evolved network: forward, backward, gradients at given places.
+"""The compiled passes over an evolved network: forward, backward, gradients at given places.
 
-Activations are stored one node a row, the batch innermost and contiguous, so that the only hot operation is "add up
-scaled rows". A row number is ``base + source``: `base` is where the current tick's rows begin, and a delayed edge
-has its source one block of rows earlier, that is, in the tick before.
+Activations are stored one node a row, the batch innermost, contiguous and padded to whole vectors: see
+:mod:`evo.row_kernels`. A row number is ``base + source``: `base` is where the current tick's rows begin, and a delayed
+edge has its source one block of rows earlier, that is, in the tick before.
+
+A run of nodes that hear nearly all of a range of rows is one matrix product (BLAS), the rest of their edges, and all
+edges of other nodes, are added up row by row.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnn.compilation import kernel
-from cnn.kernels import fast_sigmoid, fast_tanh
-from evo.activations import ACTIVATIONS, LEAK
+from evo.activation_kernels import activate, multiply_by_slope
+from evo.row_kernels import DOTS, Width, dot_rows, gather_row, return_row, scatter_row
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
-SIGMOID = ACTIVATIONS.index("sigmoid")
-TANH = ACTIVATIONS.index("tanh")
-RELU = ACTIVATIONS.index("relu")
-LEAKY_RELU = ACTIVATIONS.index("leaky_relu")
+
+FULL = 1000
+"""Filled cells per thousand of a run that needs no copy of its weights."""
+
+
+class Layout(NamedTuple):
+    """What the passes read of a plan; all arrays are read-only.
+
+    Computed node p has the row ``first_row + p`` of each tick's block of `block` rows.
+
+    Attributes
+    ----------
+    first_row : int
+        Rows of inputs, which come first.
+    block, ticks : int
+        Rows of a tick; ticks.
+    first_base : int
+        Where the rows of the first tick begin; before them stands the tick before, where edges may be delayed.
+    indptr : ndarray of int64, shape (n_computed + 1,)
+    sources : ndarray of int32, shape (n_edges,)
+        The edges of each computed node; a delayed source counts from the block before (its row minus `block`).
+    inner : ndarray of int64, shape (n_computed,)
+        The first edge of each node through which a residual flows back; those before come from inputs.
+    runs : ndarray of int64, shape (n_runs, 6)
+        Dense runs: first node, last node (exclusively), first row heard, last (exclusively), where its weights begin as
+        a matrix (nodes, rows), and its filled cells per thousand. The weights of a full run are a matrix as they are;
+        those of another are written to `Buffers.cells`.
+    segments : ndarray of int64, shape (n_computed, 2)
+        The edges [begin, end) of each node that a run holds.
+    codes : ndarray of uint8, shape (n_computed,)
+        Activations.
+    net_rows : ndarray of int32, shape (n_computed,)
+        Where a node's net input is kept, −1 where it is not needed.
+    n_nets : int
+        Net inputs a tick.
+    """
+
+    first_row: int
+    block: int
+    ticks: int
+    first_base: int
+    indptr: Ints
+    sources: Ints
+    inner: Ints
+    runs: Ints
+    segments: Ints
+    codes: Ints
+    net_rows: Ints
+    n_nets: int
+
+
+class Buffers(NamedTuple):
+    """What the passes write for one batch size; flat, rows of length `stride`.
+
+    Attributes
+    ----------
+    state, residual : ndarray, shape (blocks · block · stride,)
+        Outputs o, and ∂E/∂o or δ = ∂E/∂n, of each row and tick.
+    nets : ndarray, shape (ticks · n_nets · stride,)
+        Net inputs n, where a derivative asks for them.
+    cells, cell_gradient : ndarray, shape (n_cells,)
+        Weights of dense runs as matrices, and the gradient by them.
+    back : ndarray, shape (rows that a dense run hears at most · stride,)
+        What a dense run returns to the rows that it hears.
+    stride : int
+        The batch, padded to whole vectors.
+    """
+
+    state: Floats
+    residual: Floats
+    nets: Floats
+    cells: Floats
+    cell_gradient: Floats
+    back: Floats
+    stride: int
 
 
 @kernel
-def activate(code: int, row: Floats) -> None:
-    """Replace net inputs by outputs, o = φ(n), in place."""
-    if code == TANH:
-        for b in range(row.shape[0]):
-            row[b] = fast_tanh(row[b])
-    elif code == RELU:
-        for b in range(row.shape[0]):
-            row[b] = max(row[b], row.dtype.type(0))
-    elif code == SIGMOID:
-        for b in range(row.shape[0]):
-            row[b] = fast_sigmoid(row[b])
-    elif code == LEAKY_RELU:
-        leak = row.dtype.type(LEAK)
-        for b in range(row.shape[0]):
-            row[b] = max(row[b], leak * row[b])
+def fill_runs(plan: Layout, weights: Floats, cells: Floats) -> None:
+    """Write the weights of dense runs that are not full as matrices (nodes, rows), one after another, to `cells`."""
+    sources, segments = plan.sources, plan.segments
+    for r in range(plan.runs.shape[0]):
+        first, last, low, high, offset, filled = plan.runs[r]
+        if filled == FULL:
+            continue
+        for p in range(first, last):
+            start = offset + (p - first) * (high - low)
+            cells[start : start + high - low] = 0
+            for e in range(segments[p, 0], segments[p, 1]):
+                cells[start + sources[e] - low] = weights[e]
 
 
 @kernel
-def multiply_by_slope(code: int, output: Floats, residual: Floats) -> None:
-    """Turn ∂E/∂o into δ = ∂E/∂n = ∂E/∂o ∘ φ′(n), in place, with φ′ written in the output o (S4)."""
-    one = output.dtype.type(1)
-    zero = output.dtype.type(0)
-    if code == TANH:  # 1 − o²
-        for b in range(output.shape[0]):
-            residual[b] *= one - output[b] * output[b]
-    elif code == RELU:
-        for b in range(output.shape[0]):
-            residual[b] *= one if output[b] > zero else zero
-    elif code == SIGMOID:  # o(1 − o)
-        for b in range(output.shape[0]):
-            residual[b] *= output[b] * (one - output[b])
-    elif code == LEAKY_RELU:
-        leak = output.dtype.type(LEAK)
-        for b in range(output.shape[0]):
-            residual[b] *= one if output[b] > zero else leak
+def _matrix_of(run: Ints, full: Floats, cells: Floats) -> Floats:
+    """Return what lies in the cells of a run, shape (nodes, rows): of `full` where it is full, else of `cells`."""
+    first, last, low, high, offset, filled = run
+    m, k = last - first, high - low
+    numbers = full if filled == FULL else cells
+    return numbers[offset : offset + m * k].reshape(m, k)
 
 
 @kernel
-def forward(
-    nodes: Ints,
-    indptr: Ints,
+def _listen(
+    state: Floats,
+    base: int,
+    stride: int,
     sources: Ints,
     weights: Floats,
-    bias: Floats,
-    codes: Ints,
-    state: Floats,
-    block: int,
-    first_base: int,
-    ticks: int,
+    first: int,
+    last: int,
+    place: int,
+    width: Width,
 ) -> None:
-    """Run every tick: o_j = φ_j(Σ_e w_e·o_source(e) + b_j), four edges a pass.
+    """Add the scaled rows of some edges to the row at `place`."""
+    lanes = 1 << len(width)
+    zero = state.dtype.type(0)
+    b = 0
+    while b + 8 * lanes <= stride:
+        gather_row(
+            state, base, stride, b, sources, weights, first, last, zero, 0, place + b, 8, width
+        )
+        b += 8 * lanes
+    while b + 4 * lanes <= stride:
+        gather_row(
+            state, base, stride, b, sources, weights, first, last, zero, 0, place + b, 4, width
+        )
+        b += 4 * lanes
+    while b + 2 * lanes <= stride:
+        gather_row(
+            state, base, stride, b, sources, weights, first, last, zero, 0, place + b, 2, width
+        )
+        b += 2 * lanes
+    while b < stride:
+        gather_row(
+            state, base, stride, b, sources, weights, first, last, zero, 0, place + b, 1, width
+        )
+        b += lanes
 
-    `nodes` are the computed nodes' rows within a block of `block` rows, in evaluation order; `indptr` and `sources`
-    list their edges; `state` holds one block a tick and is written in place.
-    """
-    n_batch = state.shape[1]
-    for tick in range(ticks):
-        base = first_base + tick * block
-        for p in range(nodes.shape[0]):
-            row = state[base + nodes[p]]
-            b_j = bias[p]
-            for b in range(n_batch):
-                row[b] = b_j
-            e, end = indptr[p], indptr[p + 1]
-            while e + 4 <= end:
-                x0 = state[base + sources[e]]
-                x1 = state[base + sources[e + 1]]
-                x2 = state[base + sources[e + 2]]
-                x3 = state[base + sources[e + 3]]
-                w0, w1, w2, w3 = weights[e], weights[e + 1], weights[e + 2], weights[e + 3]
-                for b in range(n_batch):
-                    row[b] += (w0 * x0[b] + w1 * x1[b]) + (w2 * x2[b] + w3 * x3[b])
-                e += 4
-            while e < end:
-                x0 = state[base + sources[e]]
-                w0 = weights[e]
-                for b in range(n_batch):
-                    row[b] += w0 * x0[b]
-                e += 1
+
+@kernel
+def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width: Width) -> None:
+    """Run every tick: o_j = φ_j(Σ_e w_e·o_source(e) + b_j)."""
+    state, nets, cells, stride = buffers.state, buffers.nets, buffers.cells, buffers.stride
+    indptr, sources, segments, runs = plan.indptr, plan.sources, plan.segments, plan.runs
+    codes, net_rows, first_row = plan.codes, plan.net_rows, plan.first_row
+    fill_runs(plan, weights, cells)
+    for tick in range(plan.ticks):
+        base = plan.first_base + tick * plan.block
+        run, run_end = 0, 0
+        for p in range(codes.shape[0]):
+            place = (base + first_row + p) * stride
+            row = state[place : place + stride]
+            first, last = indptr[p], indptr[p + 1]
+            if run < runs.shape[0] and runs[run, 0] == p:
+                matrix = _matrix_of(runs[run], weights, cells)
+                heard = state[(base + runs[run, 2]) * stride : (base + runs[run, 3]) * stride]
+                own = state[place : place + matrix.shape[0] * stride]
+                np.dot(matrix, heard.reshape(-1, stride), own.reshape(-1, stride))
+                run_end = runs[run, 1]
+                run += 1
+            if p < run_end:
+                for b in range(stride):
+                    row[b] += bias[p]
+                begin, end = segments[p, 0], segments[p, 1]
+                _listen(state, base, stride, sources, weights, first, begin, place, width)
+                _listen(state, base, stride, sources, weights, end, last, place, width)
+            else:
+                row[:] = bias[p]
+                _listen(state, base, stride, sources, weights, first, last, place, width)
+            if net_rows[p] >= 0:
+                at = (tick * plan.n_nets + net_rows[p]) * stride
+                nets[at : at + stride] = row
             activate(codes[p], row)
 
 
 @kernel
-def backward(
-    nodes: Ints,
-    indptr: Ints,
-    sources: Ints,
-    from_input: NDArray[np.bool_],
-    weights: Floats,
-    codes: Ints,
-    state: Floats,
+def _differentiate(
     residual: Floats,
+    place: int,
+    state: Floats,
+    base: int,
+    stride: int,
+    sources: Ints,
+    first: int,
+    last: int,
+    gradient: Floats,
+    adding: bool,
+    width: Width,
+) -> None:
+    """Write, or add, ∂E/∂W[i, j] = Σ δ_j·o_i for some edges into one node."""
+    e = last
+    while e - DOTS >= first:
+        e -= DOTS
+        dot_rows(residual, place, state, base, stride, sources, e, DOTS, gradient, adding, width)
+    if e - 4 >= first:
+        e -= 4
+        dot_rows(residual, place, state, base, stride, sources, e, 4, gradient, adding, width)
+    while e > first:
+        e -= 1
+        dot_rows(residual, place, state, base, stride, sources, e, 1, gradient, adding, width)
+
+
+@kernel
+def _return(
+    residual: Floats,
+    place: int,
+    base: int,
+    stride: int,
+    sources: Ints,
+    weights: Floats,
+    first: int,
+    last: int,
+    width: Width,
+) -> None:
+    """Add ∂E/∂o_i = Σ_j W[i, j]·δ_j of some edges into one node to the residuals of their sources."""
+    lanes = 1 << len(width)
+    b = 0
+    while b + 8 * lanes <= stride:
+        scatter_row(residual, place + b, base, stride, b, sources, weights, first, last, 8, width)
+        b += 8 * lanes
+    while b + 4 * lanes <= stride:
+        scatter_row(residual, place + b, base, stride, b, sources, weights, first, last, 4, width)
+        b += 4 * lanes
+    while b + 2 * lanes <= stride:
+        scatter_row(residual, place + b, base, stride, b, sources, weights, first, last, 2, width)
+        b += 2 * lanes
+    while b < stride:
+        scatter_row(residual, place + b, base, stride, b, sources, weights, first, last, 1, width)
+        b += lanes
+
+
+@kernel
+def _backward_edges(
+    residual: Floats,
+    place: int,
+    state: Floats,
+    base: int,
+    stride: int,
+    sources: Ints,
+    weights: Floats,
+    first: int,
+    inner: int,
+    last: int,
+    gradient: Floats,
+    adding: bool,
+    width: Width,
+) -> None:
+    """Differentiate the edges [first, last) into one node, and return its residual through those from `inner` on."""
+    inner = min(max(inner, first), last)
+    if stride == 1 << len(width):
+        return_row(
+            residual, place, state, base, sources, weights, inner, last, gradient, adding, width
+        )
+        _differentiate(
+            residual, place, state, base, stride, sources, first, inner, gradient, adding, width
+        )
+    else:
+        _differentiate(
+            residual, place, state, base, stride, sources, first, last, gradient, adding, width
+        )
+        _return(residual, place, base, stride, sources, weights, inner, last, width)
+
+
+@kernel
+def _backward_run(
+    plan: Layout,
+    r: int,
+    weights: Floats,
+    buffers: Buffers,
+    gradient: Floats,
+    adding: bool,
+    base: int,
+) -> None:
+    """Differentiate a dense run by two matrix products: Δ·Xᵀ for its weights, Wᵀ·Δ for the rows it hears."""
+    state, residual, stride = buffers.state, buffers.residual, buffers.stride
+    sources, segments, first_row = plan.sources, plan.segments, plan.first_row
+    first, last, low, high, _, filled = plan.runs[r]
+    place = (base + first_row + first) * stride
+    delta = residual[place : place + (last - first) * stride].reshape(-1, stride)
+    x = state[(base + low) * stride : (base + high) * stride].reshape(-1, stride)
+    if filled == FULL and not adding:
+        np.dot(delta, x.T, _matrix_of(plan.runs[r], gradient, gradient))
+    else:
+        of_cells = buffers.cell_gradient[: (last - first) * (high - low)].reshape(-1, high - low)
+        np.dot(delta, x.T, of_cells)
+        for p in range(first, last):
+            for e in range(segments[p, 0], segments[p, 1]):
+                value = of_cells[p - first, sources[e] - low]
+                gradient[e] = gradient[e] + value if adding else value
+    if high > first_row:
+        back = buffers.back[: (high - low) * stride].reshape(-1, stride)
+        np.dot(_matrix_of(plan.runs[r], weights, buffers.cells).T, delta, back)
+        for i in range(max(low, first_row), high):
+            to = residual[(base + i) * stride : (base + i + 1) * stride]
+            for b in range(stride):
+                to[b] += back[i - low, b]
+
+
+@kernel
+def backward(
+    plan: Layout,
+    weights: Floats,
+    buffers: Buffers,
     weight_gradient: Floats,
     bias_gradient: Floats,
-    block: int,
-    first_base: int,
-    ticks: int,
+    width: Width,
 ) -> None:
     """Run every tick in reverse (backpropagation through time).
 
-    On entry `residual` holds ∂E/∂o at the outputs' rows of the last tick and 0 elsewhere; on return it holds δ at
-    every computed row. Gradients are added to `weight_gradient` and `bias_gradient`.
+    On entry the residual is ∂E/∂o at the outputs' rows of the last tick and 0 elsewhere, padding included; on return
+    it is δ at every computed row. Gradients are written to `weight_gradient` and `bias_gradient`.
     """
-    n_batch = state.shape[1]
-    for tick in range(ticks - 1, -1, -1):
-        base = first_base + tick * block
-        for p in range(nodes.shape[0] - 1, -1, -1):
-            delta = residual[base + nodes[p]]
-            multiply_by_slope(codes[p], state[base + nodes[p]], delta)
+    state, nets, residual, stride = buffers.state, buffers.nets, buffers.residual, buffers.stride
+    indptr, sources, inner, runs = plan.indptr, plan.sources, plan.inner, plan.runs
+    codes, net_rows, segments, first_row = plan.codes, plan.net_rows, plan.segments, plan.first_row
+    for tick in range(plan.ticks - 1, -1, -1):
+        base = plan.first_base + tick * plan.block
+        adding = tick < plan.ticks - 1
+        run = runs.shape[0] - 1
+        for p in range(codes.shape[0] - 1, -1, -1):
+            place = (base + first_row + p) * stride
+            delta = residual[place : place + stride]
+            net = delta  # unread where the slope is written in the output
+            if net_rows[p] >= 0:
+                at = (tick * plan.n_nets + net_rows[p]) * stride
+                net = nets[at : at + stride]
+            multiply_by_slope(codes[p], net, state[place : place + stride], delta)
             total = delta.dtype.type(0)
-            for b in range(n_batch):
+            for b in range(stride):
                 total += delta[b]
-            bias_gradient[p] += total  # ∂E/∂b_j = Σ δ_j
-            for e in range(indptr[p], indptr[p + 1]):
-                x = state[base + sources[e]]
-                total = delta.dtype.type(0)
-                for b in range(n_batch):
-                    total += delta[b] * x[b]
-                weight_gradient[e] += total  # ∂E/∂W[i, j] = Σ δ_j·o_i
-                if not from_input[e]:
-                    back = residual[base + sources[e]]
-                    w = weights[e]
-                    for b in range(n_batch):
-                        back[b] += w * delta[b]  # ∂E/∂o_i = Σ_j W[i, j]·δ_j
+            bias_gradient[p] = bias_gradient[p] + total if adding else total  # ∂E/∂b_j = Σ δ_j
+            first, last = indptr[p], indptr[p + 1]
+            begin, end = last, last
+            if run >= 0 and runs[run, 0] <= p < runs[run, 1]:
+                begin, end = segments[p, 0], segments[p, 1]
+            if end < last:
+                _backward_edges(
+                    residual, place, state, base, stride, sources, weights,
+                    end, inner[p], last, weight_gradient, adding, width,
+                )  # fmt: skip
+            _backward_edges(
+                residual, place, state, base, stride, sources, weights,
+                first, inner[p], begin, weight_gradient, adding, width,
+            )  # fmt: skip
+            if run >= 0 and runs[run, 0] == p:
+                _backward_run(plan, run, weights, buffers, weight_gradient, adding, base)
+                run -= 1
 
 
 @kernel
@@ -156,6 +375,7 @@ def gradients_at(
     target_rows: Ints,
     state: Floats,
     residual: Floats,
+    stride: int,
     block: int,
     first_base: int,
     ticks: int,
@@ -165,14 +385,13 @@ def gradients_at(
 
     Rows are numbered within a block, those of delayed sources minus `block`; before the first row there is nothing.
     """
-    n_batch = state.shape[1]
     for k in range(source_rows.shape[0]):
         total = state.dtype.type(0)
         for tick in range(ticks):
             base = first_base + tick * block
             if base + source_rows[k] >= 0:
-                x = state[base + source_rows[k]]
-                delta = residual[base + target_rows[k]]
-                for b in range(n_batch):
-                    total += delta[b] * x[b]
+                x = (base + source_rows[k]) * stride
+                delta = (base + target_rows[k]) * stride
+                for b in range(stride):
+                    total += residual[delta + b] * state[x + b]
         gradients[k] = total

@@ -1,126 +1,31 @@
 """The phenotype: a genome compiled to a network that runs and trains.
 
-Compiling keeps the effective edges and the nodes they need, lays the trainable numbers out as one flat vector
-(weights in the genome's order, then biases) and numbers activation rows; nothing is generated or recompiled per
-topology. The trainer sees a *trainable* only: `parameters`, `loss_and_gradients`, `loss`, `output`.
+Compiling keeps the effective edges and the nodes they need (:mod:`evo.plan`) and lays the trainable numbers out as one
+flat vector, weights in the genome's order, then biases. The trainer sees a *trainable* only: `parameters`,
+`loss_and_gradients`, `loss`, `output` - and `descend`, which makes many steps in one compiled call.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.descent import Descended, Segment, norm_of
 from cnn.losses import LOSSES
 from evo import kernels
+from evo import training_kernels as loop
 from evo.genome import FloatArray, Genome, Role
+from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for
+from evo.row_kernels import Width, padded, width_of
 
+__all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """What to compute, in rows of one tick's block of activations.
+Dormant = Literal["sleep", "straight_through"]
+"""What stored entries do that the threshold does not let through: wait, or keep learning."""
 
-    Attributes
-    ----------
-    entries : ndarray, shape (n_edges,)
-        Which stored entry of the genome each computed edge is.
-    positions : ndarray, shape (n_computed,)
-        Which node of the genome each computed node is, in evaluation order.
-    nodes : ndarray, shape (n_computed,)
-        The row of each computed node.
-    indptr, sources : ndarray
-        The edges of each computed node; a delayed source counts from the block before (its row minus `block`).
-    from_input : ndarray of bool, shape (n_edges,)
-        Edges through which no residual need flow back.
-    rows : ndarray, shape (n_nodes,)
-        The row of each node of the genome, −1 where it has none.
-    input_features, input_rows : ndarray
-        Which feature goes to which row.
-    output_rows : ndarray, shape (n_outputs,)
-        Where the scores are read after the last tick.
-    block : int
-        Rows per tick.
-    """
-
-    entries: NDArray[np.intp]
-    positions: NDArray[np.intp]
-    nodes: NDArray[np.int64]
-    indptr: NDArray[np.int64]
-    sources: NDArray[np.int64]
-    from_input: NDArray[np.bool_]
-    rows: NDArray[np.int64]
-    input_features: NDArray[np.intp]
-    input_rows: NDArray[np.int64]
-    output_rows: NDArray[np.int64]
-    block: int
-
-
-def compile_plan(genome: Genome) -> Plan:
-    """Lay out the effective part of a genome for the kernels; O(nodes + stored entries)."""
-    entries = np.flatnonzero(genome.effective_mask())
-    kept = genome.roles == Role.OUTPUT
-    kept[genome.indices[entries]] = True
-    kept[_targets(genome)[entries]] = True
-    return _lay_out(genome, entries, kept)
-
-
-def compile_whole_plan(genome: Genome) -> Plan:
-    """Lay out every node and every edge that carries something, whether or not an output depends on it.
-
-    The outputs are the same as with :func:`compile_plan`, up to rounding. What is added are the states of inputs and
-    hidden nodes to which nobody listens, which tell what an edge from there would do.
-    """
-    targets = _targets(genome)
-    is_input = genome.roles == Role.INPUT
-    at_once = (genome.indices < targets) | is_input[genome.indices]
-    carries = genome.live_mask() & ~is_input[targets] & (at_once | (genome.ticks > 1))
-    return _lay_out(genome, np.flatnonzero(carries), np.ones(genome.n_nodes, dtype=np.bool_))
-
-
-def _targets(genome: Genome) -> NDArray[np.intp]:
-    """Return the target of each stored entry."""
-    return np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
-
-
-def _lay_out(genome: Genome, entries: NDArray[np.intp], kept: NDArray[np.bool_]) -> Plan:
-    """Give the nodes to keep a row each, and write the edges at these entries with them."""
-    n = genome.n_nodes
-    sources = genome.indices[entries].astype(np.int64)
-    targets = _targets(genome)[entries]
-    is_input = genome.roles == Role.INPUT
-
-    rows = np.where(kept, np.cumsum(kept) - 1, -1)
-    block = int(kept.sum())
-    positions = np.flatnonzero(kept & ~is_input)
-    counts = np.bincount(targets, minlength=n)[positions]
-
-    inputs = genome.inputs
-    features = np.flatnonzero(kept[inputs])
-    from_input = is_input[sources]
-    delayed = (sources >= targets) & ~from_input
-    return Plan(
-        entries=entries,
-        positions=positions,
-        nodes=rows[positions],
-        indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        sources=rows[sources] - block * delayed,
-        from_input=from_input,
-        rows=rows,
-        input_features=features,
-        input_rows=rows[inputs[features]],
-        output_rows=rows[genome.outputs],
-        block=block,
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Workspace:
-    """Activations and residuals for one batch size, shape (blocks × rows, batch); scores, shape (outputs, batch)."""
-
-    state: FloatArray
-    residual: FloatArray
-    scores: FloatArray
-    score_residual: FloatArray
+Runtime = tuple[kernels.Layout, kernels.Buffers, Width]
+"""What a batch of one size is run with."""
 
 
 class Phenotype:
@@ -134,6 +39,10 @@ class Phenotype:
         A key of :data:`cnn.losses.LOSSES`. ``cross_entropy`` puts a softmax on the output nodes.
     plan : Plan, optional
         What of the genome to compute; by default what its outputs depend on.
+    dormant : {"sleep", "straight_through"}
+        With ``"sleep"`` what is let through is decided once, here. With ``"straight_through"`` the threshold is applied
+        at every step: an entry below it is left out forward, gets the gradient that it would have as an edge, and so
+        may wake up (Wortsman et al. 2019).
 
     Attributes
     ----------
@@ -143,35 +52,44 @@ class Phenotype:
     """
 
     def __init__(
-        self, genome: Genome, loss: str = "cross_entropy", plan: Plan | None = None
+        self,
+        genome: Genome,
+        loss: str = "cross_entropy",
+        plan: Plan | None = None,
+        *,
+        dormant: Dormant = "sleep",
     ) -> None:
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
+        if dormant not in get_args(Dormant):
+            raise ValueError(
+                f"dormant must be one of {', '.join(get_args(Dormant))}; got {dormant!r}"
+            )
+        learning = dormant == "straight_through" and genome.limit is not None
         self.genome = genome
         self.loss_name = loss
-        self.plan = plan = compile_plan(genome) if plan is None else plan
-        self.parameters: FloatArray = np.concatenate(
-            [genome.values[plan.entries], genome.bias[plan.positions]]
-        )
+        self.dormant: Dormant = dormant
+        self.plan = plan = plan or compile_plan(replace(genome, limit=None) if learning else genome)
+        self.parameters = np.concatenate([plan.take(genome.values), genome.bias[plan.positions]])
         self._gradient = np.empty_like(self.parameters)
-        n_edges = len(plan.entries)
+        n_edges = plan.n_edges
         self._weights, self._bias = self.parameters[:n_edges], self.parameters[n_edges:]
         self._weight_gradient = self._gradient[:n_edges]
         self._bias_gradient = self._gradient[n_edges:]
-        self._codes = genome.activations[plan.positions]
-        self._n_features = len(genome.inputs)
-        # With one tick no edge is delayed; with more, a block of zeros stands for the tick before the first.
-        self._first_base = 0 if genome.ticks == 1 else plan.block
-        self._last_base = self._first_base + (genome.ticks - 1) * plan.block
+        self._threshold = _threshold(genome, plan) if learning else _no_threshold(genome)
+        self._used = np.empty_like(self._weights) if learning else self._weights
+        self._ports = loop.Ports(
+            plan.input_features, plan.input_rows, plan.output_rows, len(genome.inputs)
+        )
         self._loss = LOSSES[loss]
-        self._workspaces: dict[int, _Workspace] = {}
+        self._runtime: tuple[int, Runtime] | None = None
 
     # -- sizes -----------------------------------------------------------------------------------------------------
 
     @property
     def n_edges(self) -> int:
-        """Number of computed (effective) edges."""
-        return len(self.plan.entries)
+        """Number of computed (effective) edges; with straight-through learning, of the entries that may become some."""
+        return self.plan.n_edges
 
     @property
     def parameter_count(self) -> int:
@@ -191,15 +109,15 @@ class Phenotype:
         Parameters
         ----------
         inputs : ndarray, shape (n_samples, ...)
-            One sample a row; further axes are flattened in C order, one feature per input node.
+            One sample a row; further axes are flattened in C order, one feature per input node. With `ticks` times as
+            many it is a sequence, one step a tick: shape (n_samples, ticks, n_inputs).
         """
-        workspace = self._forward(inputs)
-        return np.ascontiguousarray(self._loss.predict(workspace.scores).T)
+        return np.ascontiguousarray(self._loss.predict(self._forward(inputs)[0]).T)
 
     def loss(self, inputs: NDArray[Any], targets: NDArray[Any]) -> float:
         """Return the mean loss over the samples."""
-        workspace = self._forward(inputs)
-        return self._value_and_delta(workspace, targets)
+        scores, _ = self._forward(inputs)
+        return self._loss.value_and_delta(scores, targets.T, np.empty_like(scores))
 
     def loss_and_gradients(
         self, inputs: NDArray[Any], targets: NDArray[Any]
@@ -208,26 +126,12 @@ class Phenotype:
 
         The gradient is a buffer that the next call overwrites.
         """
-        plan = self.plan
-        workspace = self._forward(inputs)
-        value = self._value_and_delta(workspace, targets)
-        workspace.residual[:] = 0
-        workspace.residual[self._last_base + plan.output_rows] = workspace.score_residual
-        self._gradient[:] = 0
+        scores, (layout, buffers, width) = self._forward(inputs)
+        deltas = np.empty_like(scores)
+        value = self._loss.value_and_delta(scores, targets.T, deltas)
+        loop.write_deltas(layout, self._ports, deltas, buffers)
         kernels.backward(
-            plan.nodes,
-            plan.indptr,
-            plan.sources,
-            plan.from_input,
-            self._weights,
-            self._codes,
-            workspace.state,
-            workspace.residual,
-            self._weight_gradient,
-            self._bias_gradient,
-            plan.block,
-            self._first_base,
-            self.genome.ticks,
+            layout, self._used, buffers, self._weight_gradient, self._bias_gradient, width
         )
         return value, self._gradient
 
@@ -258,33 +162,78 @@ class Phenotype:
         ndarray, shape (n_places,)
         """
         is_input = self.genome.roles == Role.INPUT
-        delayed = (sources >= targets) & ~is_input[sources]
-        acts = np.flatnonzero(~is_input[targets] & (~delayed | (self.genome.ticks > 1)))
+        several = self.genome.ticks > 1
+        delayed = (sources >= targets) & (several | ~is_input[sources])
+        acts = np.flatnonzero(~is_input[targets] & (~delayed | several))
         whole = Phenotype(self.to_genome(), self.loss_name, compile_whole_plan(self.genome))
         whole.loss_and_gradients(inputs, labels)
-        workspace, rows, block = whole._workspace(len(inputs)), whole.plan.rows, whole.plan.block
+        layout, buffers, _ = whole._for_batch(len(inputs))
+        rows = whole.plan.rows
         found = np.zeros(len(acts), dtype=self.parameters.dtype)
         kernels.gradients_at(
-            (rows[sources] - block * delayed)[acts],
+            (rows[sources] - layout.block * delayed)[acts],
             rows[targets][acts],
-            workspace.state,
-            workspace.residual,
-            block,
-            whole._first_base,
-            self.genome.ticks,
+            buffers.state,
+            buffers.residual,
+            buffers.stride,
+            layout.block,
+            layout.first_base,
+            layout.ticks,
             found,
         )
         gradients = np.zeros(len(sources), dtype=self.parameters.dtype)
         gradients[acts] = found
         return gradients
 
+    def descend(self, segment: Segment) -> Descended:
+        """Make some steps of gradient descent in one compiled call; see :class:`cnn.training.Descending`."""
+        samples = segment.samples
+        inputs = self._features(samples.inputs)
+        layout, buffers, width = self._for_batch(segment.order.shape[1])
+        losses = np.empty(len(segment.order))
+        descent = loop.Descent(
+            loop.LOSS_CODES[self.loss_name],
+            loop.OPTIMIZER_CODES[segment.optimizer],
+            float(segment.momentum),
+            float(segment.weight_decay),
+            np.inf if segment.clip is None else float(segment.clip),
+            segment.updates_before,
+            segment.explosion[0],
+            segment.explosion[1],
+        )
+        done, limit, norm = loop.descend(
+            layout,
+            self._ports,
+            self._threshold,
+            descent,
+            inputs,
+            samples.targets,
+            segment.order,
+            segment.rates,
+            self.parameters,
+            self._gradient,
+            self._used,
+            segment.slots,
+            buffers,
+            -1.0 if segment.limit is None else segment.limit,
+            losses,
+            width,
+        )
+        # What was clipped is told as it was before.
+        whole = norm / descent.clip if norm > descent.clip else 1.0
+        norms = [whole * norm_of(self._gradient[group]) for group in segment.groups]
+        return Descended(losses[: done + 1].tolist(), done, limit, norm, norms)
+
     # -- back to the genome ------------------------------------------------------------------------------------------
 
     def to_genome(self) -> Genome:
         """Return the genome with the present parameters written into its matrix and biases."""
-        values, bias = self.genome.values.copy(), self.genome.bias.copy()
-        values[self.plan.entries] = self._weights
+        bias = self.genome.bias.copy()
         bias[self.plan.positions] = self._bias
+        if self.plan.chosen is None:
+            return self.genome.with_values(self._weights.copy(), bias)
+        values = self.genome.values.copy()
+        values[self.plan.chosen] = self._weights
         return self.genome.with_values(values, bias)
 
     def parameter_places(self) -> NDArray[np.intp]:
@@ -293,46 +242,61 @@ class Phenotype:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _workspace(self, n_batch: int) -> _Workspace:
-        if n_batch not in self._workspaces:
-            blocks = 1 if self.genome.ticks == 1 else self.genome.ticks + 1
-            dtype = self.parameters.dtype
-            rows = (blocks * self.plan.block, n_batch)
-            scores = (len(self.plan.output_rows), n_batch)
-            self._workspaces[n_batch] = _Workspace(
-                np.zeros(rows, dtype),
-                np.zeros(rows, dtype),
-                np.empty(scores, dtype),
-                np.empty(scores, dtype),
+    def _for_batch(self, n_batch: int) -> Runtime:
+        """Return what it takes to run a batch; that of the last size is kept."""
+        if self._runtime is None or self._runtime[0] != n_batch:
+            plan, dtype = dense_for(self.plan.layout, n_batch), self.parameters.dtype
+            width = width_of(n_batch, dtype.itemsize)
+            stride = padded(n_batch, width)
+            length = (1 if plan.ticks == 1 else plan.ticks + 1) * plan.block * stride
+            nodes, rows = (plan.runs[:, k + 1] - plan.runs[:, k] for k in (0, 2))
+            partial = plan.runs[:, 5] < kernels.FULL
+            ends = (plan.runs[:, 4] + nodes * rows)[partial]
+            buffers = kernels.Buffers(
+                state=np.zeros(length, dtype),
+                residual=np.zeros(length, dtype),
+                nets=np.empty(plan.ticks * plan.n_nets * stride, dtype),
+                cells=np.empty(max(ends, default=0), dtype),
+                cell_gradient=np.empty(max(nodes * rows, default=0), dtype),
+                back=np.empty(max(rows, default=0) * stride, dtype),
+                stride=stride,
             )
-        return self._workspaces[n_batch]
+            self._runtime = n_batch, (plan, buffers, width)
+        return self._runtime[1]
 
-    def _forward(self, inputs: NDArray[Any]) -> _Workspace:
-        plan, ticks = self.plan, self.genome.ticks
-        workspace = self._workspace(len(inputs))
+    def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return samples as a matrix, one row each, checked against the input nodes."""
         flat = inputs.reshape(len(inputs), -1)
-        if flat.shape[1] != self._n_features:
+        n_features, ticks = self._ports.n_features, self.genome.ticks
+        if flat.shape[1] not in {n_features, n_features * ticks}:
+            sequence = f", or {ticks} times as many, one step a tick" if ticks > 1 else ""
             raise ValueError(
-                f"inputs must have {self._n_features} features a sample, one per input node; "
+                f"inputs must have {n_features} features a sample, one per input node{sequence}; "
                 f"got {flat.shape[1]}"
             )
-        features = flat.T[plan.input_features]
-        for tick in range(ticks):
-            workspace.state[self._first_base + tick * plan.block + plan.input_rows] = features
-        kernels.forward(
-            plan.nodes,
-            plan.indptr,
-            plan.sources,
-            self._weights,
-            self._bias,
-            self._codes,
-            workspace.state,
-            plan.block,
-            self._first_base,
-            ticks,
-        )
-        workspace.scores[:] = workspace.state[self._last_base + plan.output_rows]
-        return workspace
+        return flat
 
-    def _value_and_delta(self, workspace: _Workspace, targets: NDArray[Any]) -> float:
-        return self._loss.value_and_delta(workspace.scores, targets.T, workspace.score_residual)
+    def _forward(self, inputs: NDArray[Any]) -> tuple[FloatArray, Runtime]:
+        """Run the network; return the scores, shape (n_outputs, n_samples), and what it ran in."""
+        flat = self._features(inputs)
+        layout, buffers, width = self._for_batch(len(flat))
+        if len(self._threshold.limits):
+            loop.let_through(layout, self._threshold, self._weights, self._used)
+        order = np.arange(len(flat))
+        order.flags.writeable = False  # as those of the trainer are: compiled once
+        loop.read_inputs(layout, self._ports, flat, order, buffers.state, buffers.stride)
+        kernels.forward(layout, self._used, self._bias, buffers, width)
+        scores = np.empty((len(self._ports.outputs), len(flat)), self.parameters.dtype)
+        loop.read_scores(layout, self._ports, buffers.state, buffers.stride, scores)
+        return scores, (layout, buffers, width)
+
+
+def _no_threshold(genome: Genome) -> loop.Threshold:
+    return loop.Threshold(np.empty(0, genome.values.dtype), False)
+
+
+def _threshold(genome: Genome, plan: Plan) -> loop.Threshold:
+    """Return the threshold of the computed nodes, rounded as :func:`graphops.threshold_mask` compares."""
+    limit = np.asarray(genome.limit)
+    limits = limit[plan.positions] if limit.ndim else limit.reshape(1)
+    return loop.Threshold(limits.astype(genome.values.dtype), genome.threshold_mode == "signed")

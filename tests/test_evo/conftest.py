@@ -14,7 +14,7 @@ from evo.fitness import negative_loss
 
 @pytest.fixture
 def random_genome():
-    """Return a maker of arbitrary float64 genomes: cycles, self-loops, any order of roles, every activation."""
+    """Return a maker of arbitrary float64 genomes: cycles, self-loops, any order of roles, activations with a slope."""
 
     def make(rng, *, n=9, n_inputs=3, n_outputs=2, ticks=1, limit=0.3, mode="magnitude"):
         matrix = rng.normal(size=(n, n)) * (rng.random((n, n)) < 0.5)
@@ -25,7 +25,7 @@ def random_genome():
             genome,
             roles=rng.permutation(genome.roles),
             ids=rng.permutation(n),
-            activations=rng.integers(0, len(ACTIVATIONS), n).astype(np.uint8),
+            activations=rng.integers(0, ACTIVATIONS.index("sign"), n).astype(np.uint8),
             limit=limit,
             threshold_mode=mode,
         )

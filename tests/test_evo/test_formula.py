@@ -23,7 +23,12 @@ PHI = {
     "tanh": math.tanh,
     "relu": lambda x: max(x, 0.0),
     "leaky_relu": lambda x: x if x > 0 else 0.01 * x,
+    "gelu": lambda x: 0.5 * x * (1 + math.erf(x / math.sqrt(2))),
+    "sine": math.sin,
+    "gaussian": lambda x: math.exp(-(x**2)),
+    "sign": lambda x: 1.0 if x >= 0 else -1.0,
 }
+DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "sign"]
 THRESHOLDS = ("none", "magnitude", "signed", "per target")
 
 
@@ -178,7 +183,7 @@ def central_difference(network, inputs, targets, step=1e-6):
 
 @pytest.mark.parametrize("ticks", [1, 2, 4])
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", DIFFERENTIABLE)
 def test_gradients_are_those_of_central_differences(activation, loss, ticks):
     largest = 0.0
     for seed in range(3):

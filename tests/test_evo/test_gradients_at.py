@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import special
 
 from evo import Genome, Phenotype, Role
 from evo.activations import ACTIVATIONS
@@ -13,6 +14,9 @@ PHI = {
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0),
     "leaky_relu": lambda x: np.maximum(x, 0.01 * x),
+    "gelu": lambda x: x * special.ndtr(x),
+    "sine": np.sin,
+    "gaussian": lambda x: np.exp(-x * x),
 }
 
 
