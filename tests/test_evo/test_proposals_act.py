@@ -68,7 +68,7 @@ def same_network(parent, child):
     before, after = Phenotype(parent, "squared_error"), Phenotype(child, "squared_error")
     if (parent.n_nodes, before.n_edges) != (child.n_nodes, after.n_edges):
         return False
-    samples = X[:, : len(parent.inputs)]
+    samples = np.ascontiguousarray(X[:, : len(parent.inputs)])
     return np.allclose(before.output(samples), after.output(samples), rtol=1e-9, atol=1e-11)
 
 
