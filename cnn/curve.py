@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,15 @@ class Record(NamedTuple):
         Of the step.
     layer_gradient_norms
         Of each layer's part of the gradient; empty where not asked for.
+    gradient
+        The gradient itself; None where not asked for.
     """
 
     done: int
     learning_rate: float
     gradient_norm: float
     layer_gradient_norms: list[float]
+    gradient: npt.NDArray[np.floating[Any]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,8 @@ class LearningCurve:
         Euclidean norm of each layer's part of the gradient, before clipping; float64, shape
         (records, layers). Norms that shrink from the last layer to the first are the vanishing
         gradient (S5).
+    gradients
+        The recorded steps' gradients before clipping, shape (records, parameters); (records, 0) where not asked for.
     """
 
     step: npt.NDArray[np.int64]
@@ -56,6 +61,7 @@ class LearningCurve:
     gradient_norm: npt.NDArray[np.float64]
     layers: tuple[str, ...]
     layer_gradient_norms: npt.NDArray[np.float64]
+    gradients: npt.NDArray[np.floating[Any]]
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -84,6 +90,7 @@ def draw_curve(
         As long as `records`.
     """
     ends = [record.done + 1 for record in records]
+    kept = [record.gradient for record in records if record.gradient is not None]
     means = [
         float(np.mean(losses[start:end])) for start, end in zip([0, *ends], ends, strict=False)
     ]
@@ -96,6 +103,7 @@ def draw_curve(
         layer_gradient_norms=np.array(
             [record.layer_gradient_norms for record in records], np.float64
         ).reshape(len(records), len(layers)),
+        gradients=np.array(kept) if kept else np.empty((len(records), 0)),
     )
 
 
@@ -119,4 +127,7 @@ def join_curves(curves: Sequence[LearningCurve]) -> LearningCurve:
         gradient_norm=np.concatenate([curve.gradient_norm for curve in curves]),
         layers=curves[0].layers,
         layer_gradient_norms=np.concatenate([curve.layer_gradient_norms for curve in curves]),
+        gradients=np.concatenate(
+            [curve.gradients for curve in curves if len(curve)] or [curves[0].gradients]
+        ),
     )

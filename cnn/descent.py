@@ -46,6 +46,8 @@ class Segment:
         (factor, offset) by which the first loss sets it: factor · |loss| + offset.
     groups
         Layers whose part of the last gradient is wanted.
+    keep_gradient
+        Whether the last gradient itself is wanted.
     """
 
     samples: Samples
@@ -60,6 +62,7 @@ class Segment:
     limit: float | None
     explosion: tuple[float, float]
     groups: Sequence[Group]
+    keep_gradient: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,8 @@ class Descended:
         Euclidean norm of the last gradient, before clipping.
     group_norms
         Of each group's part of it.
+    gradient
+        The last gradient, before clipping, where it is wanted: a copy.
     """
 
     losses: list[float]
@@ -85,6 +90,7 @@ class Descended:
     limit: float
     norm: float
     group_norms: list[float]
+    gradient: FloatVector | None = None
 
 
 class Learner(Protocol):
@@ -133,6 +139,7 @@ def descend_stepwise(network: Learner, segment: Segment) -> Descended:
     limit = math.inf if segment.limit is None else segment.limit
     losses: list[float] = []
     norm, group_norms = math.nan, [math.nan] * len(segment.groups)
+    kept: FloatVector | None = None
     for done, chosen in enumerate(segment.order):
         # mode="clip" spares np.take a copy; the indices are in range by construction.
         all_inputs.take(chosen, axis=0, out=inputs, mode="clip")
@@ -151,10 +158,11 @@ def descend_stepwise(network: Learner, segment: Segment) -> Descended:
             norm = norm_of(gradient)
             if last:
                 group_norms = [norm_of(gradient[group]) for group in segment.groups]
+                kept = gradient.copy() if segment.keep_gradient else None
             if clip is not None and norm > clip:
                 gradient *= clip / norm
         update(parameters, gradient, slots, rates[done], before + done, momentum, weight_decay)
-    return Descended(losses, len(rates), limit, norm, group_norms)
+    return Descended(losses, len(rates), limit, norm, group_norms, kept)
 
 
 def norm_of(vector: FloatVector) -> float:

@@ -6,7 +6,6 @@ depend on the step index alone:
 100 steps in one phase, or 40 and then 60, give the same bits.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.budget import Bound, Budget, Clock
 from cnn.checks import at_least, brief, seed_sequence
 from cnn.compilation import single_threaded_blas
 from cnn.curve import LearningCurve, Record, draw_curve
@@ -109,6 +109,9 @@ class TrainingReport:
         Wall time of the phase.
     state
         The optimiser's memory after the phase, to go on with.
+    ended_by
+        Which bound ended it: ``"steps"``, or one of the budget's. After ``"seconds"``, another run may have made
+        another number of steps.
     """
 
     status: Literal["ok", "diverged"]
@@ -120,6 +123,7 @@ class TrainingReport:
     curve: LearningCurve
     seconds: float
     state: OptimizerState
+    ended_by: Bound = "steps"
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,10 @@ def train(
     total_steps: int,
     order_seed: np.random.SeedSequence | int,
     state: OptimizerState | None = None,
+    budget: Budget | None = None,
     record_every: int | None = None,
     record_layers: bool = False,
+    record_parameters: bool = False,
 ) -> TrainingReport:
     """Train a network in place for some steps of a run.
 
@@ -176,12 +182,16 @@ def train(
         SeedSequence(s).
     state
         The optimiser's memory from the phase before; None starts afresh. It is copied, not changed.
+    budget
+        Bounds that may end the phase before `steps`.
     record_every
         Record the learning curve whenever that many steps of the run are complete, and at the
         phase's last step. None records the last step only.
     record_layers
         Record each layer's gradient norm too. The network must offer `parameter_groups`, a (name,
         slice of the parameters) for each layer, as `cnn.Network` does.
+    record_parameters
+        Record the gradient by each parameter too: a row of their number for each record.
 
     Returns
     -------
@@ -194,10 +204,10 @@ def train(
     TypeError
         Where a count is no integer, `samples` are no `Samples`, or `order_seed` is no seed.
     ValueError
-        Where a count is out of range, the samples do not suit the network, `state` or the gradient
-        does not fit the parameters, or layers are to be recorded of a network that names none.
+        Where a count is out of range, the budget allows no step, the samples do not suit the network, `state` or the
+        gradient does not fit the parameters, or layers are to be recorded of a network that names none.
     """
-    started = time.perf_counter()
+    clock = Clock(None if budget is None else budget.seconds)
     at_least(1, steps=steps)
     if record_every is not None:
         at_least(1, record_every=record_every)
@@ -209,16 +219,21 @@ def train(
     state = _own_state(optimizer, parameters, state)
     groups = _parameter_groups(network) if record_layers else ()
 
+    ended_by: Bound = "steps"
+    if budget is not None:
+        fitting, bound = budget.whole_steps(recipe.batch_size, getattr(network, "macs", None))
+        if fitting is not None and fitting < steps:
+            steps, ended_by = fitting, bound
+
     interval = total_steps + 1 if record_every is None else record_every
     losses: list[float] = []
     records: list[Record] = []
     limit: float | None = None
     reason = ""
+    parts = _orders(len(samples), recipe.batch_size, first_step, steps, interval, order_seed, clock)
     # An overflow is seen in the loss, so it needs no warning.
     with single_threaded_blas(), np.errstate(all="ignore"):
-        for order in _orders(
-            len(samples), recipe.batch_size, first_step, steps, interval, order_seed
-        ):
+        for order in parts:
             done = len(losses)
             segment = Segment(
                 samples=samples,
@@ -233,6 +248,7 @@ def train(
                 limit=limit,
                 explosion=(EXPLOSION_FACTOR, EXPLOSION_OFFSET),
                 groups=[group for _, group in groups],
+                keep_gradient=record_parameters,
             )
             made = descend(network, segment)
             losses += made.losses[: made.done]
@@ -240,10 +256,16 @@ def train(
                 reason = f"loss {made.losses[-1]:g} at step {first_step + len(losses)}"
                 break
             limit, last = made.limit, len(losses) - 1
-            if (first_step + last + 1) % interval == 0 or last + 1 == steps:
-                records.append(Record(last, float(rates[last]), made.norm, made.group_norms))
+            if records and (first_step + records[-1].done + 1) % interval:
+                records.pop()  # the end of a part, not of an interval
+            records.append(
+                Record(last, float(rates[last]), made.norm, made.group_norms, made.gradient)
+            )
+    if not reason and len(losses) < steps:
+        ended_by = "seconds"
     if not reason and not np.isfinite(parameters).all():
-        reason = f"parameters not finite after step {first_step + steps - 1}, loss {losses[-1]:g}"
+        last = first_step + len(losses) - 1
+        reason = f"parameters not finite after step {last}, loss {losses[-1]:g}"
     return TrainingReport(
         status="diverged" if reason else "ok",
         reason=reason,
@@ -252,8 +274,9 @@ def train(
         samples=len(losses) * recipe.batch_size,
         train_loss=float(np.mean(losses[-LOSS_WINDOW:])) if losses else None,
         curve=draw_curve(first_step, losses, records, tuple(name for name, _ in groups)),
-        seconds=time.perf_counter() - started,
+        seconds=clock.elapsed,
         state=OptimizerState(state.slots, state.step + len(losses)),
+        ended_by=ended_by,
     )
 
 
@@ -331,16 +354,23 @@ def _orders(
     steps: int,
     interval: int,
     order_seed: np.random.SeedSequence,
+    clock: Clock,
 ) -> Iterator[npt.NDArray[np.intp]]:
-    """Yield the batches of some steps, in parts that end wherever `interval` steps of the run are done."""
+    """Yield the batches of some steps, shape (≥ 1, batch), until all are made or time is up.
+
+    A part ends wherever `interval` steps of the run are done.
+    """
     for start in range(0, steps, PLAN_LENGTH):
         n_steps = min(PLAN_LENGTH, steps - start)
         plan = batch_indices(n_samples, batch_size, first_step + start, n_steps, order_seed)
         begin = 0
         while begin < n_steps:
-            left = interval - (first_step + start + begin) % interval
-            yield plan[begin : begin + left]
-            begin += left
+            left = min(n_steps - begin, interval - (first_step + start + begin) % interval)
+            length = clock.steps_until_look(start + begin, left)
+            if length == 0:
+                return
+            yield plan[begin : begin + length]
+            begin += length
 
 
 def _parameter_groups(network: Trainable) -> Sequence[tuple[str, Group]]:

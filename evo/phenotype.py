@@ -17,6 +17,7 @@ from evo import kernels
 from evo import training_kernels as loop
 from evo.genome import FloatArray, Genome, Role
 from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for
+from evo.plan_kernels import layers_of
 from evo.row_kernels import Width, padded, width_of
 
 __all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
@@ -100,6 +101,27 @@ class Phenotype:
     def macs(self) -> int:
         """Multiply-accumulates per sample: one per computed edge and tick."""
         return self.n_edges * self.genome.ticks
+
+    @property
+    def parameter_groups(self) -> tuple[tuple[str, NDArray[np.int64]], ...]:
+        """Each layer's part of the parameters, by the layers of the evaluation order: (name, indices).
+
+        A node stands one layer behind the last one that it hears in the same tick (S5: norms by layer show a gradient
+        that vanishes).
+        """
+        indptr, n_edges = self.plan.indptr, self.n_edges
+        layers = np.zeros(len(self.plan.positions), dtype=np.int64)
+        layers_of(self.plan.layout, layers)
+        of_edges = np.repeat(layers, np.diff(indptr))
+        return tuple(
+            (
+                f"layer {k}",
+                np.concatenate(
+                    [np.flatnonzero(of_edges == k), n_edges + np.flatnonzero(layers == k)]
+                ),
+            )
+            for k in np.unique(layers)
+        )
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -222,7 +244,8 @@ class Phenotype:
         # What was clipped is told as it was before.
         whole = norm / descent.clip if norm > descent.clip else 1.0
         norms = [whole * norm_of(self._gradient[group]) for group in segment.groups]
-        return Descended(losses[: done + 1].tolist(), done, limit, norm, norms)
+        kept = whole * self._gradient if segment.keep_gradient else None
+        return Descended(losses[: done + 1].tolist(), done, limit, norm, norms, kept)
 
     # -- back to the genome ------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.compilation import exact_kernel
+from evo.kernels import Layout
 
 Ints = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
@@ -117,6 +118,17 @@ def lay_out(
                     sources[count] = rows[i] - block if i >= j and ticks > 1 else rows[i]
                     count += 1
     plan_indptr[positions.shape[0]] = count
+
+
+@exact_kernel
+def layers_of(plan: Layout, layers: Ints) -> None:
+    """Write the layer of each computed node: 1, or one more than that of the last one it hears in the same tick."""
+    for p in range(layers.shape[0]):
+        layers[p] = 1
+        for e in range(plan.indptr[p], plan.indptr[p + 1]):
+            source = plan.sources[e] - plan.first_row
+            if 0 <= source < p:
+                layers[p] = max(layers[p], layers[source] + 1)
 
 
 @exact_kernel
