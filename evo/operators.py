@@ -2,8 +2,10 @@
 
 An operator is a pair of functions and one registry entry. `propose` looks at the draft and returns the parameters of
 one application that would change the network, or None if it finds none; only here are random numbers drawn. `apply`
-carries parameters out. Parameters are JSON-able, so a list of them is a record that replays bit for bit. A proposal
-costs what it looks at, not the size of the network; exceptions say so.
+carries parameters out. Parameters are JSON-able, so a list of them is a record that replays bit for bit.
+
+In a small network what does not preserve the function is proposed only if it changes what the outputs compute, see
+:mod:`evo.acting`. In a large one a proposal costs what it looks at, not the size of the network; exceptions say so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evo.acting import acting
 from evo.draft import Draft
 from evo.genome import FloatArray, Genome, Role
 from evo.growth import gradient_edges, propose_random_edges, random_edges
@@ -54,9 +57,7 @@ Line = tuple[NDArray[np.integer[Any]], FloatArray]
 
 def apply_operation(draft: Draft, code: str, parameters: Parameters) -> Operation:
     """Apply one operator to a draft and report what it changed."""
-    stored, edges = draft.n_stored, draft.n_live
-    OPERATORS[code].apply(draft, parameters)
-    return Operation(code, parameters, stored, draft.n_stored, edges, draft.n_live)
+    return OPERATORS[code].carry_out(draft, parameters)
 
 
 def replay(record: Sequence[tuple[str, Parameters]], parent: Genome) -> Genome:
@@ -96,7 +97,7 @@ def threshold_at_quantile(draft: Draft, quantile: float, *, drop: bool) -> Param
     """Return the parameters of A that let the lowest share `quantile` of the stored entries sleep."""
     limit = draft.quantile_limit(quantile)
     same = not isinstance(draft.limit, np.ndarray) and limit == draft.limit
-    if same and not drop:
+    if same and not (drop and draft.n_live < draft.n_stored):
         return None
     return {"limit": limit, "drop": drop}
 
@@ -229,12 +230,14 @@ def apply_assign(draft: Draft, parameters: Parameters) -> None:
 OPERATORS: Mapping[str, Operator] = {
     operator.code: operator
     for operator in (
-        Operator("A", "threshold", propose_threshold, apply_threshold),
-        Operator("B", "swap columns", propose_swap_columns, apply_swap_columns),
-        Operator("C", "add column", propose_add_column, apply_add_column),
-        Operator("D", "swap rows", propose_swap_rows, apply_swap_rows),
-        Operator("F", "add row", propose_add_row, apply_add_row),
-        Operator("H", "reorder nodes", partial(propose_move, past_partner=True), apply_move),
+        acting(Operator("A", "threshold", propose_threshold, apply_threshold)),
+        acting(Operator("B", "swap columns", propose_swap_columns, apply_swap_columns)),
+        acting(Operator("C", "add column", propose_add_column, apply_add_column)),
+        acting(Operator("D", "swap rows", propose_swap_rows, apply_swap_rows)),
+        acting(Operator("F", "add row", propose_add_row, apply_add_row)),
+        acting(
+            Operator("H", "reorder nodes", partial(propose_move, past_partner=True), apply_move)
+        ),
         Operator("N", "assign weights", propose_random_edges, apply_assign),
         *NODE_OPERATORS,
     )

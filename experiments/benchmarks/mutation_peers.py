@@ -15,8 +15,8 @@ from experiments.benchmarks.peer_neat import neat_config
 def neat_child(genome: Genome) -> Callable[[], object]:
     """Return what makes a mutated genome in neat-python, from one of the same nodes and edges.
 
-    As its reproduction does: crossover, here of a parent with itself, copies the genes, and the child mutates. Edges
-    into inputs are left out: it cannot have them, and fails when it splits one.
+    But for the edges into inputs, which do nothing and which neat-python does not know. As its reproduction does:
+    crossover, here of a parent with itself, copies the genes, and the child mutates.
     """
     neat = import_module("neat")
     config = _neat_config(genome)
@@ -26,11 +26,10 @@ def neat_child(genome: Genome) -> Callable[[], object]:
     for name in names[names >= 0]:
         parent.nodes[int(name)] = parent.create_node(config, int(name))
     targets = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
-    edges = zip(genome.indices, targets, genome.values, strict=True)
+    acts = names[targets] >= 0
+    edges = zip(genome.indices[acts], targets[acts], genome.values[acts], strict=True)
     for number, (source, target, weight) in enumerate(edges):
         key = (int(names[source]), int(names[target]))
-        if key[1] < 0:
-            continue
         gene = parent.create_connection(config, *key, innovation=number + 1)
         gene.weight = float(weight)
         parent.connections[key] = gene
