@@ -22,6 +22,8 @@ from evo.graph_files import (
 )
 from evo.individual import Individual, Job, Task, raise_individual
 from evo.interop import from_networkx, to_networkx
+from evo.neuroevolution import Birth, Neuroevolution, neuroevolve
+from evo.neuroevolution_settings import NeuroevolutionSettings
 from evo.operators import OPERATORS, Operation, Operator, replay
 from evo.phenotype import Phenotype
 from evo.policies import POLICIES, PolicySettings
@@ -35,6 +37,7 @@ __all__ = [
     "OPERATORS",
     "POLICIES",
     "SELECTIONS",
+    "Birth",
     "DataError",
     "Draft",
     "EvoMatrixError",
@@ -47,6 +50,8 @@ __all__ = [
     "Individual",
     "Job",
     "LetterCredit",
+    "Neuroevolution",
+    "NeuroevolutionSettings",
     "Operation",
     "Operator",
     "Phenotype",
@@ -67,6 +72,7 @@ __all__ = [
     "load_genomes",
     "load_graph",
     "load_network",
+    "neuroevolve",
     "raise_individual",
     "remove_ineffective",
     "reorder_freely",

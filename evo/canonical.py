@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.genome import FloatArray, Genome, Role
-
-Words = NDArray[np.uint64]
+from evo.genome import Genome, Role
+from evo.hashing import ODD, Words, bits, hash_rows, mix, node_labels
 
 MAX_SYMMETRIC_WORK = 500_000
 """Nodes that share their colour × (nodes + edges) beyond which a hash does without telling them apart one by one."""
@@ -30,7 +29,6 @@ MAX_SYMMETRIC_WORK = 500_000
 MAX_REFINEMENTS = 2_000
 """Refinements after which a comparison of two highly symmetric networks gives up, if not told otherwise."""
 
-_ODD = np.uint64(0x9E3779B97F4A7C15)
 _HEARD, _SPOKEN, _SINGLED = np.uint64(0x1B56C4E9), np.uint64(0x7F4A7C15), np.uint64(0x3C6EF372)
 
 
@@ -209,8 +207,7 @@ def _labelled_graph(genome: Genome) -> _LabelledGraph:
     mask = genome.effective_mask()
     sources = genome.indices[mask].astype(np.intp)
     targets = np.repeat(np.arange(n), np.diff(genome.indptr))[mask]
-    is_input = genome.roles == Role.INPUT
-    delayed = (sources >= targets) & ~is_input[sources]
+    delayed = (sources >= targets) & (genome.roles[sources] != Role.INPUT)
 
     needed = genome.roles == Role.OUTPUT
     needed[sources] = True
@@ -218,27 +215,15 @@ def _labelled_graph(genome: Genome) -> _LabelledGraph:
     positions = np.flatnonzero(needed)
     number = np.cumsum(needed) - 1
 
-    ranks = np.zeros(n, dtype=np.uint64)
-    inputs, outputs = genome.inputs, genome.outputs
-    ranks[inputs], ranks[outputs] = np.arange(len(inputs)), np.arange(len(outputs))
-    # Activation and bias of an input are without effect.
-    labels = np.stack(
-        [
-            genome.roles.astype(np.uint64),
-            ranks,
-            np.where(is_input, 0, genome.activations).astype(np.uint64),
-            np.where(is_input, np.uint64(0), _bits(genome.bias)),
-        ],
-        axis=1,
-    )[positions]
-    edge_labels = np.stack([delayed.astype(np.uint64), _bits(genome.values[mask])], axis=1)
+    labels = node_labels(genome)[positions]
+    edge_labels = np.stack([delayed.astype(np.uint64), bits(genome.values[mask])], axis=1)
     sources, targets = number[sources], number[targets]
     return _LabelledGraph(
         header=(
             genome.values.dtype.name,
             int(genome.ticks),
-            len(inputs),
-            len(outputs),
+            len(genome.inputs),
+            len(genome.outputs),
             len(positions),
         ),
         positions=positions,
@@ -246,18 +231,12 @@ def _labelled_graph(genome: Genome) -> _LabelledGraph:
         sources=sources,
         targets=targets,
         edge_labels=edge_labels,
-        colours=_hash_rows(labels),
-        heard=_hash_rows(edge_labels),
+        colours=hash_rows(labels),
+        heard=hash_rows(edge_labels),
         heard_pointers=_pointers(targets, len(positions)),
         spoken_order=np.argsort(sources, kind="stable"),
         spoken_pointers=_pointers(sources, len(positions)),
     )
-
-
-def _bits(numbers: FloatArray) -> Words:
-    """Return the bits of numbers, the same for equal numbers."""
-    words = np.uint32 if numbers.dtype == np.float32 else np.uint64
-    return (numbers + numbers.dtype.type(0)).view(words).astype(np.uint64)  # −0.0 + 0.0 is 0.0
 
 
 def _pointers(nodes: NDArray[np.intp], n_nodes: int) -> NDArray[np.intp]:
@@ -274,9 +253,9 @@ def _refine(graph: _LabelledGraph, colours: Words) -> Words:
     listeners = graph.targets[graph.spoken_order]
     n_colours = _count(colours)
     while n_colours < len(colours):
-        around = _sums(_mix(colours[graph.sources] * _ODD + heard), graph.heard_pointers)
-        around += _ODD * _sums(_mix(colours[listeners] * _ODD + spoken), graph.spoken_pointers)
-        colours = _mix(colours * _ODD + _mix(around))
+        around = _sums(mix(colours[graph.sources] * ODD + heard), graph.heard_pointers)
+        around += ODD * _sums(mix(colours[listeners] * ODD + spoken), graph.spoken_pointers)
+        colours = mix(colours * ODD + mix(around))
         n_before, n_colours = n_colours, _count(colours)
         if n_colours <= n_before:
             break
@@ -286,25 +265,8 @@ def _refine(graph: _LabelledGraph, colours: Words) -> Words:
 def _single_out(colours: Words, node: int | np.integer[Any]) -> Words:
     """Give one node a colour of its own."""
     singled = colours.copy()
-    singled[node : node + 1] = _mix(colours[node : node + 1] ^ _SINGLED)
+    singled[node : node + 1] = mix(colours[node : node + 1] ^ _SINGLED)
     return singled
-
-
-def _mix(words: Words) -> Words:
-    """Scramble words, one to one (the last step of SplitMix64: Steele, Lea and Flood 2014); in place."""
-    words ^= words >> np.uint64(30)
-    words *= np.uint64(0xBF58476D1CE4E5B9)
-    words ^= words >> np.uint64(27)
-    words *= np.uint64(0x94D049BB133111EB)
-    words ^= words >> np.uint64(31)
-    return words
-
-
-def _hash_rows(table: Words) -> Words:
-    hashed = np.full(len(table), _ODD)
-    for column in table.T:
-        hashed = _mix(hashed * _ODD + _mix(column + _SINGLED))
-    return hashed
 
 
 def _sums(words: Words, pointers: NDArray[np.intp]) -> Words:

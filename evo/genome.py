@@ -192,6 +192,14 @@ class Genome:
         """The matrix W, shape (n, n), sharing this genome's arrays."""
         return assemble_columns(self.indptr, self.indices, self.values)
 
+    def weights_of(self, mask: NDArray[np.bool_]) -> sparse.csc_array:
+        """Return the matrix of some of the stored entries, told by a mask of shape (nnz,)."""
+        return assemble_columns(
+            np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])[self.indptr],
+            self.indices[mask],
+            self.values[mask],
+        )
+
     def to_dense(self) -> FloatArray:
         """Return W as a new ndarray of shape (n, n)."""
         return self.weights.toarray()  # type: ignore[no-any-return]
@@ -222,11 +230,7 @@ class Genome:
         Only these edges are computed, and charged as parameters and multiply-accumulates.
         """
         mask = self.live_mask()
-        live = assemble_columns(
-            np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])[self.indptr],
-            self.indices[mask],
-            self.values[mask],
-        )
+        live = self.weights_of(mask)
         mask[mask] = useful_edges(live, self.inputs, self.outputs, self.ticks)
         return mask
 

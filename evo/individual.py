@@ -66,6 +66,7 @@ class Task:
     steps: int
     total_steps: int
     record_every: int
+    layers: tuple[int, ...] = ()
 
     @property
     def order_seed(self) -> np.random.SeedSequence:
@@ -330,6 +331,7 @@ def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Oper
             settings=task.policy.operators,
             gradients_at=_gradients_on_next_batch(task, job),
             progress=job.progress,
+            layers=task.layers,
         )
         policy = task.policy
         if job.letters:

@@ -113,6 +113,12 @@ def fill_runs(plan: Layout, weights: Floats, cells: Floats) -> None:
 
 
 @kernel
+def _multiply(a: Floats, b: Floats, out: Floats) -> None:
+    """Write the matrix product a·b, by BLAS; apart, since it compiles as long as all else."""
+    np.dot(a, b, out)
+
+
+@kernel
 def _matrix_of(run: Ints, full: Floats, cells: Floats) -> Floats:
     """Return what lies in the cells of a run, shape (nodes, rows): of `full` where it is full, else of `cells`."""
     first, last, low, high, offset, filled = run
@@ -177,7 +183,7 @@ def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width
                 matrix = _matrix_of(runs[run], weights, cells)
                 heard = state[(base + runs[run, 2]) * stride : (base + runs[run, 3]) * stride]
                 own = state[place : place + matrix.shape[0] * stride]
-                np.dot(matrix, heard.reshape(-1, stride), own.reshape(-1, stride))
+                _multiply(matrix, heard.reshape(-1, stride), own.reshape(-1, stride))
                 run_end = runs[run, 1]
                 run += 1
             if p < run_end:
@@ -191,7 +197,8 @@ def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width
                 _listen(state, base, stride, sources, weights, first, last, place, width)
             if net_rows[p] >= 0:
                 at = (tick * plan.n_nets + net_rows[p]) * stride
-                nets[at : at + stride] = row
+                for b in range(stride):
+                    nets[at + b] = row[b]
             activate(codes[p], row)
 
 
@@ -301,17 +308,17 @@ def _backward_run(
     delta = residual[place : place + (last - first) * stride].reshape(-1, stride)
     x = state[(base + low) * stride : (base + high) * stride].reshape(-1, stride)
     if filled == FULL and not adding:
-        np.dot(delta, x.T, _matrix_of(plan.runs[r], gradient, gradient))
+        _multiply(delta, x.T, _matrix_of(plan.runs[r], gradient, gradient))
     else:
         of_cells = buffers.cell_gradient[: (last - first) * (high - low)].reshape(-1, high - low)
-        np.dot(delta, x.T, of_cells)
+        _multiply(delta, x.T, of_cells)
         for p in range(first, last):
             for e in range(segments[p, 0], segments[p, 1]):
                 value = of_cells[p - first, sources[e] - low]
                 gradient[e] = gradient[e] + value if adding else value
     if high > first_row:
         back = buffers.back[: (high - low) * stride].reshape(-1, stride)
-        np.dot(_matrix_of(plan.runs[r], weights, buffers.cells).T, delta, back)
+        _multiply(_matrix_of(plan.runs[r], weights, buffers.cells).T, delta, back)
         for i in range(max(low, first_row), high):
             to = residual[(base + i) * stride : (base + i + 1) * stride]
             for b in range(stride):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import graphops
+from evo.acting import acting
 from evo.draft import Draft
 from evo.genome import FloatArray, Role
 from evo.growth import lifted
@@ -20,6 +21,7 @@ from evo.operation import (
     Proposing,
     draw_position,
     listeners,
+    live_weights,
     speakers,
 )
 
@@ -180,11 +182,8 @@ def propose_removal(draft: Draft, proposing: Proposing) -> Parameters | None:
 
 def propose_erasure(draft: Draft, proposing: Proposing) -> Parameters | None:
     """Choose a hidden node that no output hears in time. A look at the whole network."""
-    weights = draft.weights
-    if draft.limit is not None:
-        weights = graphops.threshold(weights, draft.limit, draft.threshold_mode)
     inputs, outputs = draft.positions(Role.INPUT), draft.positions(Role.OUTPUT)
-    needed = graphops.needed_nodes(weights, inputs, outputs, draft.ticks)
+    needed = graphops.needed_nodes(live_weights(draft), inputs, outputs, draft.ticks)
     idle = np.setdiff1d(draft.positions(Role.HIDDEN), np.flatnonzero(needed))
     return {"node": int(proposing.rng.choice(idle))} if len(idle) else None
 
@@ -198,9 +197,9 @@ def apply_removal(draft: Draft, parameters: Parameters) -> None:
 
 
 def propose_duplication(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """Choose a hidden node with listeners, and the share that its copy takes over (Net2Net, Chen et al. 2016).
+    """Choose a hidden node with listeners, and the share of what it says that it keeps (Net2Net, Chen et al. 2016).
 
-    No edge may fall asleep, or wake, by being shared.
+    No edge may fall asleep by being shared.
     """
     room = int(proposing.settings.max_density * draft.n_nodes**2) - draft.n_stored
     for _ in range(TRIES):
@@ -210,53 +209,66 @@ def propose_duplication(draft: Draft, proposing: Proposing) -> Parameters | None
         if node is None:
             return None
         share = float(proposing.rng.uniform(0.25, 0.75))
-        targets, weights = draft.row(node)
-        parts = np.stack([weights, (1 - share) * weights, share * weights]).astype(draft.dtype)
+        targets, weights = spoken_edges(draft, node)
+        parts = np.stack(split_weights(weights, share))
         n_new = int(draft.in_degree(node)) + len(targets)
-        if n_new <= room and _live_alike(draft, parts, targets):
+        if n_new <= room and _live(draft, parts, targets).all():
             return {"node": node, "share": share}
     return None
 
 
-def _live_alike(draft: Draft, rows: FloatArray, targets: NDArray[np.integer[Any]]) -> bool:
-    """Tell whether the threshold of some targets lets the same entries of several rows through."""
+def spoken_edges(draft: Draft, node: int) -> tuple[NDArray[np.integer[Any]], FloatArray]:
+    """Return the edges that a node shares with a copy: those that the threshold lets through, but for a self-loop."""
+    targets, weights = draft.row(node)
+    shared = _live(draft, weights[None], targets)[0] & (targets != node)
+    return targets[shared], weights[shared]
+
+
+def split_weights(weights: FloatArray, share: float) -> tuple[FloatArray, FloatArray]:
+    """Split weights into what a node keeps of each and what its copy takes over."""
+    kept: FloatArray = weights * weights.dtype.type(share)
+    return kept, weights - kept
+
+
+def _live(draft: Draft, rows: FloatArray, targets: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Tell which entries of several rows the threshold of some targets lets through; shape (rows, targets)."""
     limit = draft.limit
     if limit is None:
-        return True
+        return np.ones(rows.shape, dtype=np.bool_)
     limits = limit[targets] if isinstance(limit, np.ndarray) else limit
-    lives = graphops.threshold_mask(rows, limits, draft.threshold_mode)
-    return bool((lives == lives[0]).all())
+    return graphops.threshold_mask(rows, limits, draft.threshold_mode)
 
 
 def apply_duplication(draft: Draft, parameters: Parameters) -> None:
-    """Put a copy right behind a node: it hears what the node hears, and takes over a share of what it says.
+    """Put a copy right behind a node: it hears what the node hears, and the two share out what the node said.
 
-    Both have the same state at any time, so whatever heard the node hears the same sum as before. Instead of the
-    node itself, which it would hear a tick too early, a copy hears its own state of the tick before.
+    Both have the same state at any time, so whatever heard the node hears the same sum as before. A self-loop is not
+    shared out: each of the two hears its own state of the tick before. Dormant entries stay with the node, so that
+    one which wakes up later says what it would have said.
     """
-    node, share = parameters["node"], parameters["share"]
+    node, copy = parameters["node"], parameters["node"] + 1
     sources, column = draft.column(node)
-    targets, row = draft.row(node)
+    targets, weights = spoken_edges(draft, node)
     limit = draft.limit
     draft.add_node(
-        node + 1,
+        copy,
         activation=int(draft.activations[node]),
         bias=float(draft.bias[node]),
         limit=float(limit[node]) if isinstance(limit, np.ndarray) else 0.0,
     )
-    copy = node + 1
     targets = targets + (targets >= copy)
-    itself = sources == node
-    sources = np.where(itself, copy, sources + (sources >= copy))
-    draft.assign(np.full(len(targets), node), targets, (1 - share) * row.astype(float))
-    draft.assign(np.full(len(targets), copy), targets, share * row.astype(float))
+    sources = np.where(sources == node, copy, sources + (sources >= copy))
+    for speaker, part in zip(
+        (node, copy), split_weights(weights, parameters["share"]), strict=True
+    ):
+        draft.assign(np.full(len(targets), speaker), targets, part)
     draft.assign(sources, np.full(len(sources), copy), column)
 
 
 NODE_OPERATORS = (
-    Operator("I", "insert a node", propose_insertion, apply_insertion),
-    Operator("R", "remove a node", propose_removal, apply_removal),
-    Operator("S", "split an edge", propose_split, apply_split),
+    acting(Operator("I", "insert a node", propose_insertion, apply_insertion)),
+    acting(Operator("R", "remove a node", propose_removal, apply_removal)),
+    acting(Operator("S", "split an edge", propose_split, apply_split)),
     Operator("U", "duplicate a node", propose_duplication, apply_duplication, preserves=True),
     Operator("E", "erase an idle node", propose_erasure, apply_removal, preserves=True),
     Operator(

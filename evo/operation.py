@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
+from scipy import sparse
 
+import graphops
 from evo.draft import Draft
 from evo.genome import FloatArray, Genome, Role
 
@@ -17,6 +19,10 @@ GradientsAt = Callable[[Genome, NDArray[np.intp], NDArray[np.intp]], FloatArray]
 
 TRIES = 16
 """How often a proposal draws again before it gives up on a draft where it has little to change."""
+
+
+LARGEST_CHECKED = 4096
+"""Stored entries up to which proposals look at the whole network: whether what they change reaches an output."""
 
 
 class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
@@ -43,6 +49,8 @@ class Proposing:
     gradients_at: GradientsAt | None = None
     progress: float = 0.0
     """How much of the run is over, 0 to 1; rewiring fades with it."""
+    layers: tuple[int, ...] = ()
+    """Of a layered founder, the nodes of each layer, inputs first; nothing where there are no layers."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Operator:
-    """A registry entry.
+    """A registry entry, and as a function from genome to genome.
 
     Attributes
     ----------
@@ -93,6 +101,48 @@ class Operator:
     apply: Callable[[Draft, Parameters], None]
     preserves: bool = False
 
+    def __call__(
+        self,
+        genome: Genome,
+        *,
+        rng: np.random.Generator,
+        settings: OperatorSettings | None = None,
+    ) -> tuple[Genome, Operation | None]:
+        """Propose one application, and carry it out.
+
+        Parameters
+        ----------
+        genome : Genome
+        rng : numpy.random.Generator
+        settings : OperatorSettings, optional
+            Bounds of the parameters.
+
+        Returns
+        -------
+        (Genome, Operation or None)
+            The child and the record that replays it; the genome itself and None if nothing was found to change.
+
+        Examples
+        --------
+        >>> from evo import OPERATORS, Genome
+        >>> genome = Genome.from_matrix([[0, 1, 0], [0, 0, 2], [0, 0, 0]], n_inputs=1, n_outputs=1)
+        >>> child, operation = OPERATORS["R"](genome, rng=np.random.default_rng(0))
+        >>> child.n_nodes, operation.operator, operation.parameters
+        (2, 'R', {'node': 1})
+        """
+        draft = Draft(genome, origins=False)
+        parameters = self.propose(draft, Proposing(rng, settings or OperatorSettings()))
+        if parameters is None:
+            return genome, None
+        operation = self.carry_out(draft, parameters)
+        return draft.freeze(), operation
+
+    def carry_out(self, draft: Draft, parameters: Parameters) -> Operation:
+        """Apply parameters to a draft and report what that changed."""
+        stored, edges = draft.n_stored, draft.n_live
+        self.apply(draft, parameters)
+        return Operation(self.code, parameters, stored, draft.n_stored, edges, draft.n_live)
+
 
 Accept = Callable[[int], bool]
 
@@ -110,6 +160,14 @@ def draw_position(
             return position
     rest = [int(p) for p in draft.positions(*roles) if accept(int(p))]
     return int(rng.choice(rest)) if rest else None
+
+
+def live_weights(draft: Draft) -> sparse.csc_array:
+    """Return the matrix of the edges alone: what sleeps is left out. As dear as :attr:`Draft.weights`."""
+    weights = draft.weights
+    if draft.limit is None:
+        return weights
+    return graphops.threshold(weights, draft.limit, draft.threshold_mode)
 
 
 def listeners() -> tuple[Role, ...]:

@@ -2,8 +2,10 @@
 
 An operator is a pair of functions and one registry entry. `propose` looks at the draft and returns the parameters of
 one application that would change the network, or None if it finds none; only here are random numbers drawn. `apply`
-carries parameters out. Parameters are JSON-able, so a list of them is a record that replays bit for bit. A proposal
-costs what it looks at, not the size of the network; exceptions say so.
+carries parameters out. Parameters are JSON-able, so a list of them is a record that replays bit for bit.
+
+In a small network what does not preserve the function is proposed only if it changes what the outputs compute, see
+:mod:`evo.acting`. In a large one a proposal costs what it looks at, not the size of the network; exceptions say so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evo.acting import acting
 from evo.draft import Draft
 from evo.genome import FloatArray, Genome, Role
 from evo.growth import gradient_edges, propose_random_edges, random_edges
+from evo.layers import grow_in_layers
 from evo.node_operators import NODE_OPERATORS, apply_move, propose_move
 from evo.operation import (
     TRIES,
@@ -29,6 +33,7 @@ from evo.operation import (
     listeners,
     speakers,
 )
+from evo.records import read_edges, read_limit
 
 __all__ = [
     "OPERATORS",
@@ -52,9 +57,7 @@ Line = tuple[NDArray[np.integer[Any]], FloatArray]
 
 def apply_operation(draft: Draft, code: str, parameters: Parameters) -> Operation:
     """Apply one operator to a draft and report what it changed."""
-    stored, edges = draft.n_stored, draft.n_live
-    OPERATORS[code].apply(draft, parameters)
-    return Operation(code, parameters, stored, draft.n_stored, edges, draft.n_live)
+    return OPERATORS[code].carry_out(draft, parameters)
 
 
 def replay(record: Sequence[tuple[str, Parameters]], parent: Genome) -> Genome:
@@ -94,7 +97,7 @@ def threshold_at_quantile(draft: Draft, quantile: float, *, drop: bool) -> Param
     """Return the parameters of A that let the lowest share `quantile` of the stored entries sleep."""
     limit = draft.quantile_limit(quantile)
     same = not isinstance(draft.limit, np.ndarray) and limit == draft.limit
-    if same and not drop:
+    if same and not (drop and draft.n_live < draft.n_stored):
         return None
     return {"limit": limit, "drop": drop}
 
@@ -102,7 +105,9 @@ def threshold_at_quantile(draft: Draft, quantile: float, *, drop: bool) -> Param
 def apply_threshold(draft: Draft, parameters: Parameters) -> None:
     """Set A; optionally drop what sleeps."""
     limit = parameters["limit"]
-    draft.set_limit(np.array(limit, draft.dtype) if isinstance(limit, list) else limit)
+    if isinstance(limit, list | dict):
+        limit = read_limit(limit, draft.roles, draft.dtype)
+    draft.set_limit(limit)
     if parameters["drop"]:
         draft.drop_dormant()
 
@@ -205,19 +210,34 @@ def apply_add_row(draft: Draft, parameters: Parameters) -> None:
 
 
 def apply_assign(draft: Draft, parameters: Parameters) -> None:
-    """Give places of the matrix their values."""
-    draft.assign(parameters["sources"], parameters["targets"], parameters["values"])
+    """Give places of the matrix their values: those recorded, or by layers those that follow from a seed.
+
+    Source n, one row further, is the constant node: a bias.
+    """
+    if "layers" in parameters:
+        grow_in_layers(draft, parameters)
+        return
+    sources, targets, values = read_edges(parameters, draft.n_nodes, draft.dtype)
+    of_bias = np.equal(sources, draft.n_nodes)
+    if not of_bias.any():
+        draft.assign(sources, targets, values)
+        return
+    draft.set_bias(np.compress(of_bias, targets), np.compress(of_bias, values))
+    if not of_bias.all():
+        draft.assign(*(np.compress(~of_bias, part) for part in (sources, targets, values)))
 
 
 OPERATORS: Mapping[str, Operator] = {
     operator.code: operator
     for operator in (
-        Operator("A", "threshold", propose_threshold, apply_threshold),
-        Operator("B", "swap columns", propose_swap_columns, apply_swap_columns),
-        Operator("C", "add column", propose_add_column, apply_add_column),
-        Operator("D", "swap rows", propose_swap_rows, apply_swap_rows),
-        Operator("F", "add row", propose_add_row, apply_add_row),
-        Operator("H", "reorder nodes", partial(propose_move, past_partner=True), apply_move),
+        acting(Operator("A", "threshold", propose_threshold, apply_threshold)),
+        acting(Operator("B", "swap columns", propose_swap_columns, apply_swap_columns)),
+        acting(Operator("C", "add column", propose_add_column, apply_add_column)),
+        acting(Operator("D", "swap rows", propose_swap_rows, apply_swap_rows)),
+        acting(Operator("F", "add row", propose_add_row, apply_add_row)),
+        acting(
+            Operator("H", "reorder nodes", partial(propose_move, past_partner=True), apply_move)
+        ),
         Operator("N", "assign weights", propose_random_edges, apply_assign),
         *NODE_OPERATORS,
     )

@@ -1,20 +1,21 @@
 """Changes of a genome that do not change what its network computes.
 
-Pure functions, genome to genome. The first two keep the network itself, so :func:`evo.canonical.canonical_hash` does
-not see them; the third makes another network with the same outputs. Where sums change their order or a weight is
-split, outputs agree to rounding.
+Pure functions, genome to genome; what the operators E, O and U do to a draft is a step of them. The first two keep the
+network itself, so :func:`evo.canonical.canonical_hash` does not see them; the third makes another network with the same
+outputs. Where sums change their order or a weight is split, outputs agree to rounding.
 """
 
 import heapq
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 import graphops
-from evo.genome import FloatArray, Genome, Role
+from evo.draft import Draft
+from evo.genome import Genome, Role
+from evo.node_operators import apply_duplication, split_weights
 
 
 def remove_ineffective(genome: Genome) -> Genome:
@@ -40,14 +41,23 @@ def remove_ineffective(genome: Genome) -> Genome:
     >>> remove_ineffective(genome).n_nodes
     2
     """
-    mask = genome.effective_mask()
-    sources, targets = genome.indices[mask], _targets(genome)[mask]
+    matrix = genome.weights_of(genome.effective_mask())
     kept = genome.roles != Role.HIDDEN
-    kept[sources] = True
-    kept[targets] = True
-    number = np.cumsum(kept) - 1
-    matrix = _matrix(number[sources], number[targets], genome.values[mask], int(kept.sum()))
-    return _with_nodes(genome, matrix, np.flatnonzero(kept), genome.ids[kept])
+    kept[matrix.indices] = True
+    kept[np.diff(matrix.indptr) > 0] = True
+    matrix = sparse.csc_array(graphops.remove_nodes(matrix, np.flatnonzero(~kept)))
+    limit = genome.limit
+    return replace(
+        genome,
+        indptr=matrix.indptr.astype(np.int64),
+        indices=matrix.indices.astype(np.int32),
+        values=matrix.data,
+        bias=genome.bias[kept],
+        ids=genome.ids[kept],
+        roles=genome.roles[kept],
+        activations=genome.activations[kept],
+        limit=limit[kept] if isinstance(limit, np.ndarray) else limit,
+    )
 
 
 def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
@@ -98,9 +108,9 @@ def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
             n_before[follower] -= 1
             if not n_before[follower]:
                 heapq.heappush(ready, (lots[follower], follower))
-    chosen = np.array(order, dtype=np.intp)
-    matrix = graphops.reorder(genome.weights, chosen)
-    return _with_nodes(genome, matrix, chosen, genome.ids[chosen])
+    draft = Draft(genome, origins=False)
+    draft.reorder(order)
+    return draft.freeze()
 
 
 def duplicate_node(genome: Genome, node: int, share: float = 0.5) -> Genome:
@@ -154,31 +164,9 @@ def duplicate_node(genome: Genome, node: int, share: float = 0.5) -> Genome:
         raise ValueError(
             f"share must leave both parts of every edge above the threshold; got {share} for node {node}"
         )
-    values = genome.values.copy()
-    sources, targets = genome.indices.astype(np.intp), _targets(genome)
-    row = _split_entries(genome) & (sources == node)
-    own, rest = _parts(values[row], share)
-    values[row] = own
-
-    column = targets == node
-    twin = node + 1
-    places = np.arange(genome.n_nodes + 1)
-    moved = np.delete(places, twin)
-    matrix = _matrix(
-        np.concatenate(
-            [
-                moved[sources],
-                np.full(len(rest), twin),
-                np.where(sources[column] == node, twin, moved[sources[column]]),
-            ]
-        ),
-        np.concatenate([moved[targets], moved[targets[row]], np.full(int(column.sum()), twin)]),
-        np.concatenate([values, rest, values[column]]),
-        len(places),
-    )
-    nodes = np.where(places > node, places - 1, places)
-    ids = np.insert(genome.ids, twin, genome.ids.max() + 1)
-    return _with_nodes(genome, matrix, nodes, ids)
+    draft = Draft(genome, origins=False)
+    apply_duplication(draft, {"node": node, "share": share})
+    return draft.freeze()
 
 
 def splittable_nodes(genome: Genome, share: float = 0.5) -> NDArray[np.intp]:
@@ -208,53 +196,16 @@ def splittable_nodes(genome: Genome, share: float = 0.5) -> NDArray[np.intp]:
     """
     if not 0 < share < 1:
         raise ValueError(f"share must be between 0 and 1; got {share}")
-    own, rest = (
-        genome.with_values(part, genome.bias).live_mask() for part in _parts(genome.values, share)
+    kept, taken = (
+        genome.with_values(part, genome.bias).live_mask()
+        for part in split_weights(genome.values, share)
     )
-    falls_asleep = _split_entries(genome) & ~(own & rest)
+    shared = genome.live_mask() & (genome.indices != _targets(genome))
+    falls_asleep = shared & ~(kept & taken)
     splittable = genome.roles == Role.HIDDEN
     splittable[genome.indices[falls_asleep]] = False
     return np.flatnonzero(splittable)
 
 
-def _split_entries(genome: Genome) -> NDArray[np.bool_]:
-    """Tell which entries are split where their source gets a twin: live ones, but no self-loops."""
-    split: NDArray[np.bool_] = genome.live_mask() & (genome.indices != _targets(genome))
-    return split
-
-
-def _parts(values: FloatArray, share: float) -> tuple[FloatArray, FloatArray]:
-    own = values * values.dtype.type(share)
-    return own, values - own
-
-
 def _targets(genome: Genome) -> NDArray[np.intp]:
     return np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
-
-
-def _matrix(
-    sources: NDArray[np.integer[Any]],
-    targets: NDArray[np.integer[Any]],
-    values: FloatArray,
-    n_nodes: int,
-) -> sparse.csc_array:
-    """Assemble entries, each given once; zeros stay stored."""
-    return sparse.csc_array((values, (sources, targets)), shape=(n_nodes, n_nodes))
-
-
-def _with_nodes(
-    genome: Genome, matrix: sparse.csc_array, nodes: NDArray[np.intp], ids: NDArray[np.int64]
-) -> Genome:
-    """Return a genome with this matrix, whose p-th node has the id ``ids[p]`` and all else from ``nodes[p]``."""
-    limit = genome.limit
-    return replace(
-        genome,
-        indptr=matrix.indptr.astype(np.int64),
-        indices=matrix.indices.astype(np.int32),
-        values=matrix.data,
-        bias=genome.bias[nodes],
-        ids=ids,
-        roles=genome.roles[nodes],
-        activations=genome.activations[nodes],
-        limit=limit[nodes] if isinstance(limit, np.ndarray) else limit,
-    )

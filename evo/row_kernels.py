@@ -6,7 +6,9 @@ them) and *scatter* (backward: give each its share of the residual). A compiler 
 but reloads and stores the sums at every edge; here they stay in registers from the first edge to the last.
 
 All arrays are flat. The number of lanes of a vector is known at compile time: it is carried by the *type* of the
-argument `width`, a tuple of length log₂(lanes), so that the same kernels serve a batch of 2 and one of 512.
+argument `width`, a tuple of length log₂(lanes), so that the same kernels serve a batch of 2 and one of 512. There are
+two widths, for each costs seconds of compilation: the processor's, and two lanes for huge networks that are trained on
+a sample or two at a time, where whole vectors would be bound by memory.
 
 Every sum is formed in an order that follows from the number of edges and the padded batch alone.
 """
@@ -31,15 +33,14 @@ DOTS = 8
 
 
 def width_of(n_batch: int, itemsize: int) -> Width:
-    """Return the width for a batch: the narrowest vector that holds it, or the processor's widest.
+    """Return the width for a batch: two lanes if they hold it, else the processor's.
 
     Examples
     --------
     >>> len(width_of(2, 4))
     1
     """
-    widest = lanes_of(itemsize).bit_length() - 1
-    return (0,) * min(widest, max(n_batch - 1, 0).bit_length())
+    return (0,) if n_batch <= 2 else (0,) * (lanes_of(itemsize).bit_length() - 1)
 
 
 def padded(n_batch: int, width: Width) -> int:

@@ -1,14 +1,25 @@
-"""What the tables say about a genome: sizes, density, determinants."""
+"""What the tables say about a genome: sizes, density, the graph that acts, determinants."""
 
 import math
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 import graphops
+from evo.canonical import canonical_hash
 from evo.genome import Genome, Role
 from evo.phenotype import Phenotype
 
 LARGEST_DETERMINANT = 2000
 """Nodes beyond which determinants are not computed: they cost up to n³ and nothing selects on them."""
+
+
+LARGEST_GRAPH = 100_000
+"""Stored entries beyond which the graph is not looked at: that takes a few passes over its edges, and sorting them."""
+
+LARGEST_COMPONENT = 128
+"""Nodes in one strongly connected component beyond which the spectral radius is not computed: it costs their cube."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,22 @@ class GenomeStatistics:
         Signs of det W (stored entries) and det(I − W): −1, 0 (singular) or 1; None where not computed.
     log_abs_determinant, log_abs_identity_minus : float or None
         Natural logarithms of their magnitudes; None where singular or not computed.
+    mean_degree : float or None
+        Effective edges per node. This and all that follows is of the effective edges, and None where there are more
+        than :data:`LARGEST_GRAPH` stored entries.
+    in_degree_max, out_degree_max : int or None
+    delayed_edges : int or None
+        Those that act one tick later.
+    components, cyclic_nodes : int or None
+        Strongly connected components, and nodes on a cycle.
+    depth : int or None
+        Edges on the longest path of edges that act within a tick.
+    hops_mean : float or None
+        Edges from the nearest input to an output, over the outputs that hear one; None where none does.
+    spectral_radius : float or None
+        Of W; None, too, where a component has more than :data:`LARGEST_COMPONENT` nodes.
+    network : str or None
+        :func:`evo.canonical.canonical_hash`.
     """
 
     nodes: int
@@ -49,6 +76,16 @@ class GenomeStatistics:
     log_abs_determinant: float | None
     identity_minus_sign: int | None
     log_abs_identity_minus: float | None
+    mean_degree: float | None = None
+    in_degree_max: int | None = None
+    out_degree_max: int | None = None
+    delayed_edges: int | None = None
+    components: int | None = None
+    cyclic_nodes: int | None = None
+    depth: int | None = None
+    hops_mean: float | None = None
+    spectral_radius: float | None = None
+    network: str | None = None
 
 
 def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
@@ -71,13 +108,42 @@ def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
         log_abs_determinant=log_abs,
         identity_minus_sign=sign_minus,
         log_abs_identity_minus=log_abs_minus,
+        **_graph(genome),
     )
+
+
+def _graph(genome: Genome) -> dict[str, Any]:
+    """Return what the graph of the effective edges is like; nothing where it is too large to be looked at."""
+    if genome.n_stored > LARGEST_GRAPH:
+        return {}
+    W = genome.weights_of(genome.effective_mask())
+    targets = np.repeat(np.arange(genome.n_nodes), np.diff(W.indptr))
+    delayed = (W.indices >= targets) & (genome.roles[W.indices] != Role.INPUT)
+    degrees, cycles = graphops.degree_statistics(W), graphops.cycle_statistics(W)
+    paths = graphops.path_statistics(W, genome.inputs, genome.outputs)
+    radius = None
+    if cycles.largest_component <= LARGEST_COMPONENT:
+        radius = graphops.spectral_radius(W) if cycles.cyclic_nodes else 0.0
+    return {
+        "mean_degree": degrees.mean_degree,
+        "in_degree_max": degrees.in_degree_max,
+        "out_degree_max": degrees.out_degree_max,
+        "delayed_edges": int(delayed.sum()),
+        "components": cycles.components,
+        "cyclic_nodes": cycles.cyclic_nodes,
+        "depth": paths.depth,
+        "hops_mean": paths.hops_mean,
+        "spectral_radius": radius,
+        "network": canonical_hash(genome),
+    }
 
 
 def _determinants(genome: Genome) -> tuple[int | None, float | None, int | None, float | None]:
     if genome.n_nodes > LARGEST_DETERMINANT:
         return None, None, None, None
     weights = genome.weights
+    if not graphops.cycle_statistics(weights).cyclic_nodes:  # strictly triangular, in some order
+        return 0, None, 1, 0.0
     stored = graphops.slogdet(weights)
     minus = graphops.slogdet(graphops.identity_minus(weights))
     return (

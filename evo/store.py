@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from evo.errors import ResultsError
 from evo.genome import Genome
-from evo.tables import TABLES, Row, sort_by_key, to_arrow
+from evo.tables import TABLES, Row, schema, sort_by_key, to_arrow
 
 MANIFEST = "manifest.json"
 
@@ -326,21 +326,38 @@ def is_run(path: Path) -> bool:
 def load_tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
     """Load every table over one or many run folders, rows in the order of their keys.
 
+    A table or column that is younger than a run is empty there, of the type declared for it. What is not declared is
+    left out.
+
     Raises
     ------
     ResultsError
         If a table cannot be read.
     """
-    tables = {}
-    for table in TABLES:
+    return {table: sort_by_key(table, _to_pandas(_read_table(table, runs))) for table in TABLES}
+
+
+def _read_table(table: str, runs: Sequence[Path]) -> pa.Table:
+    columns = schema(table)
+    frames = []
+    for run in runs:
         try:
-            frames = [pq.read_table(run / table) for run in runs]
+            part = pq.read_table(run / table) if _has(run, table) else columns.empty_table()
+            cells = [
+                part[field.name].cast(field.type)
+                if field.name in part.column_names
+                else pa.nulls(len(part), field.type)
+                for field in columns
+            ]
         except (OSError, ValueError) as error:
-            raise ResultsError(
-                f"{runs[0].parent}: table {table} cannot be read ({error})"
-            ) from error
-        tables[table] = sort_by_key(table, _to_pandas(pa.concat_tables(frames)))
-    return tables
+            raise ResultsError(f"{run}: table {table} cannot be read ({error})") from error
+        frames.append(pa.table(cells, schema=columns))
+    return pa.concat_tables(frames)
+
+
+def _has(run: Path, table: str) -> bool:
+    """Tell whether a run has a table: it is there, or should be, for its manifest says so."""
+    return (run / table).exists() or f'"{table}/' in (run / MANIFEST).read_text("utf-8")
 
 
 def _to_pandas(table: Any) -> pd.DataFrame:

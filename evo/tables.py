@@ -58,6 +58,45 @@ SIZES = (
         "nat",
         "ln |det(I - W)|; empty where singular or not computed",
     ),
+    Column(
+        "mean_degree",
+        _FLOAT,
+        "edges",
+        "effective edges per node: the mean of in-degrees and of out-degrees alike; like all of the "
+        "graph's columns down to network, empty beyond 100,000 stored entries",
+    ),
+    Column("in_degree_max", _INT, "edges", "most effective edges that one node hears"),
+    Column("out_degree_max", _INT, "edges", "most effective edges that one node speaks by"),
+    Column("delayed_edges", _INT, "edges", "effective edges that act one tick later"),
+    Column(
+        "components",
+        _INT,
+        "",
+        "strongly connected components of the effective edges; as many as nodes without a cycle",
+    ),
+    Column("cyclic_nodes", _INT, "nodes", "nodes on a cycle of effective edges"),
+    Column("depth", _INT, "edges", "longest path of effective edges that act within one tick"),
+    Column(
+        "hops_mean",
+        _FLOAT,
+        "edges",
+        "shortest path to an output from its nearest input, mean over the outputs that one leads to; "
+        "empty where none does",
+    ),
+    Column(
+        "spectral_radius",
+        _FLOAT,
+        "",
+        "largest magnitude of the eigenvalues of W, its effective edges alone: 0 without a cycle; "
+        "empty where a component has more than 128 nodes",
+    ),
+    Column(
+        "network",
+        _TEXT,
+        "",
+        "canonical hash of the network that was trained, before its training: equal for the same network "
+        "up to naming, and else different (but see evo.canonical_hash)",
+    ),
 )
 
 TABLES: Mapping[str, tuple[Column, ...]] = {
@@ -158,8 +197,18 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("generation", _INT, "", "generation of the individual"),
         Column("individual", _INT, "", "whose modify phase it was"),
         Column("position", _INT, "", "order within the modify phase, from 0"),
-        Column("operator", _TEXT, "", "letter: A B C D F H N"),
-        Column("parameters", _TEXT, "JSON", "what replays the operation exactly"),
+        Column(
+            "operator",
+            _TEXT,
+            "",
+            "letter, as in evo.OPERATORS: A B C D F H N, on nodes I R S U E O",
+        ),
+        Column(
+            "parameters",
+            _TEXT,
+            "JSON",
+            "what replays the operation exactly; many numbers packed, see evo/records.py",
+        ),
         Column("stored_before", _INT, "entries", "stored entries before it"),
         Column("stored_after", _INT, "entries", "stored entries after it"),
         Column("edges_before", _INT, "edges", "entries let through before it"),

@@ -12,6 +12,9 @@ LEVEL = 0.95
 SAME_BUDGET = 0.01
 """Share by which the mean gradient steps of two arms may differ before they count as different budgets."""
 
+COSTS = ("parameters", "macs", "steps", "train_seconds")
+"""Columns of `comparison` that say what an arm cost."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -82,6 +85,8 @@ def paired_difference(comparison: pd.DataFrame, arm: str, other: str, metric: st
 
 def different_budgets(comparison: pd.DataFrame, arm: str, other: str) -> str:
     """Say what gradient steps two arms had, as means over the seeds they share; nothing where they are alike."""
+    if comparison["steps"].isna().all():
+        return ""
     wide = comparison.pivot_table(index=["run", "seed"], columns="arm", values="steps")
     own, others = (float(steps) for steps in wide[[arm, other]].dropna().mean())
     if not abs(own - others) > SAME_BUDGET * max(own, others):
@@ -127,16 +132,14 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for arm, group in comparison.groupby("arm"):
         of_metric = interval(group[metric])
+        numbers = group[[*COSTS]].astype(float).mean()
         rows[arm] = {
             "seeds": of_metric.n,
             metric: of_metric.mean,
             "low": of_metric.low,
             "high": of_metric.high,
             "deviation": of_metric.deviation,
-            "parameters": float(group["parameters"].mean()),
-            "macs": float(group["macs"].mean()),
-            "steps": float(group["steps"].mean()),
-            "train_seconds": float(group["train_seconds"].mean()),
+            **numbers.to_dict(),
         }
     order = sorted(rows, key=lambda arm: (arm != "evolved", arm))
     return pd.DataFrame.from_dict(rows, orient="index").loc[order]

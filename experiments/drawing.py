@@ -138,9 +138,11 @@ def _layout(genome: Genome, edges: _Edges) -> tuple[NDArray[np.float64], int]:
     for nodes in (genome.inputs, *bands, genome.outputs):
         levels, rank = np.unique(depth[nodes], return_inverse=True)
         n_columns = _n_columns(len(nodes))
-        place[nodes, 0] = x + 1 + step * (np.arange(len(nodes)) % n_columns)
+        column = np.arange(len(nodes)) % n_columns  # those of one height differ in it
+        place[nodes, 0] = x + 1 + step * column
         if len(levels) > 1 and genome.roles[nodes[0]] == Role.HIDDEN:
-            place[nodes, 0] = x + 1 + rank * max(0.6, step * n_columns) / (len(levels) - 1)
+            between = max(0.6, step * n_columns) / (len(levels) - 1)
+            place[nodes, 0] = x + 1 + between * (rank + column / n_columns)
         x = float(place[nodes, 0].max(initial=x))
     place[:, 0] /= max(x, 1.0)
     return place, int(np.count_nonzero(genome.roles == Role.HIDDEN)) - len(hidden)

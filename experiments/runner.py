@@ -227,6 +227,7 @@ def _task(
         steps=evolution.steps,
         total_steps=evolution.total_steps,
         record_every=max(1, evolution.steps // CURVE_POINTS),
+        layers=experiment.founders.layers(dataset.n_features, dataset.n_outputs),
     )
 
 

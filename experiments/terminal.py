@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from experiments.comparison import COSTS
 from experiments.results import Results
 
 FINE = 5000
@@ -36,7 +37,8 @@ def comparison_table(results: Results) -> Table:
     summary = results.summary()
     metric = summary.columns[1]
     percent = metric == "test_accuracy"
-    digits = 1 if int(results.runs["test_samples"].min()) < FINE else 2
+    fine = bool((results.runs["test_samples"] >= FINE).fillna(False).all())
+    digits = 2 if fine else 1
     n_seeds = int(summary["seeds"].max())
     spread = "95 % interval" if results.evolved else "standard deviation"
     over = f"mean of {n_seeds} seeds ± {spread}" if n_seeds > 1 else "one seed"
@@ -56,12 +58,14 @@ def comparison_table(results: Results) -> Table:
         table.add_row(
             str(arm) if row["seeds"] == n_seeds else f"{arm} ({int(row['seeds'])} seeds)",
             shown,
-            f"{row['parameters']:,.0f}",
-            f"{row['macs']:,.0f}",
-            f"{row['steps']:,.0f}",
-            f"{row['train_seconds']:.2f}",
+            *(_shown(row[cost], ".2f" if cost.endswith("seconds") else ",.0f") for cost in COSTS),
         )
     return table
+
+
+def _shown(number: float, form: str) -> str:
+    """Return a number as text; nothing where a run says nothing of it."""
+    return "" if math.isnan(number) else format(number, form)
 
 
 def search_cost(results: Results) -> str:

@@ -1,5 +1,7 @@
 """The first generation: sizes, densities and streams are as the settings say."""
 
+import itertools
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -78,6 +80,82 @@ def test_without_hidden_nodes_inputs_speak_to_outputs_and_outputs_to_later_ones(
         genome = one(graph=graph, hidden=0, density=1.0)
         assert genome.n_nodes == 8
         assert genome.n_stored == 5 * 3 + 3
+
+
+def blocks(genome, sizes):
+    """Return the number of edges between every two layers, shape (layers, layers)."""
+    layer = np.repeat(np.arange(len(sizes)), sizes)
+    counts = np.zeros((len(sizes), len(sizes)), dtype=int)
+    target = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
+    np.add.at(counts, (layer[genome.indices], layer[target]), 1)
+    return counts
+
+
+def test_layers_speak_to_the_next_one_alone():
+    settings = FounderSettings(graph="layered", hidden=[9, 4, 6], density=0.5)
+    sizes = settings.layers(5, 3)
+    assert sizes == (5, 9, 4, 6, 3)
+    genome = found(settings, 5, 3, n_founders=1, seed=0)[0]
+    expected = np.diag([round(0.5 * m * n) for m, n in itertools.pairwise(sizes)], 1)
+    np.testing.assert_array_equal(blocks(genome, sizes), expected)
+
+
+def test_one_number_of_hidden_nodes_and_a_list_of_one_are_the_same():
+    number, listed = (one(graph="layered", hidden=hidden, density=0.5) for hidden in (7, [7]))
+    assert number.equals(listed)
+
+
+def test_epsilon_gives_each_pair_of_layers_the_edges_of_set_and_no_more_than_there_are():
+    settings = FounderSettings(graph="layered", hidden=[200, 100], epsilon=2)
+    sizes = settings.layers(50, 3)
+    genome = found(settings, 50, 3, n_founders=1, seed=0)[0]
+    expected = np.diag([2 * (50 + 200), 2 * (200 + 100), 2 * (100 + 3)], 1)
+    np.testing.assert_array_equal(blocks(genome, sizes), expected)
+    full = found(settings.model_copy(update={"epsilon": 500}), 50, 3, n_founders=1, seed=0)[0]
+    assert np.diagonal(blocks(full, sizes), 1).tolist() == [50 * 200, 200 * 100, 100 * 3]
+
+
+def test_density_one_is_the_dense_perceptron_as_a_graph():
+    genome = one(graph="layered", hidden=[6, 4], density=1)
+    network = Phenotype(genome, "squared_error")
+    W, X = genome.to_dense(), np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+    first = np.tanh(X @ W[:5, 5:11])
+    second = np.tanh(first @ W[5:11, 11:15])
+    np.testing.assert_allclose(network.output(X), second @ W[11:15, 15:], rtol=1e-4, atol=1e-5)
+
+
+def test_only_layered_founders_have_layers():
+    for graph in ("feedforward", "recurrent", "small_world", "direct"):
+        assert FounderSettings(graph=graph).layers(5, 3) == ()
+    assert FounderSettings(graph="layered", hidden=0).layers(5, 3) == ()
+
+
+@pytest.mark.parametrize("settings", [{}, {"graph": "layered", "hidden": [4, 3], "epsilon": 2}])
+def test_what_is_stored_of_settings_is_complete_and_is_read_back(settings):
+    founders = FounderSettings(**settings)
+    assert founders.density == (None if settings else 0.2)
+    assert FounderSettings.model_validate_json(founders.model_dump_json()) == founders
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ({"hidden": [4, 3]}, 'hidden must be one number unless graph = "layered"; got .4, 3.'),
+        ({"graph": "layered", "hidden": []}, "whole number of at least 0, or a list"),
+        ({"graph": "layered", "hidden": [4, 0]}, "whole numbers of at least 1"),
+        ({"graph": "layered", "hidden": 2.5}, "whole number of at least 0"),
+        ({"hidden": True}, "whole number of at least 0"),
+        ({"epsilon": 20}, 'epsilon needs graph = "layered"; got .feedforward.'),
+        ({"graph": "layered", "hidden": 0, "epsilon": 20}, "epsilon needs a hidden layer"),
+        ({"graph": "layered", "epsilon": 20, "density": 0.5}, "must not be given beside density"),
+        ({"graph": "layered", "epsilon": 0}, "greater than 0"),
+    ],
+    ids=str,
+)
+def test_settings_that_contradict_each_other_are_refused_by_name(settings, rule):
+    with pytest.raises(ValidationError, match=rule) as caught:
+        FounderSettings(**settings)
+    assert caught.value.error_count() == 1
 
 
 def test_activation_and_ticks_go_to_the_genome_and_outputs_stay_linear():

@@ -36,8 +36,11 @@ def test_the_letters_are_those_of_the_seed_document():
     assert [*CODES[:7]] == ["A", "B", "C", "D", "F", "H", "N"]
 
 
-@pytest.mark.parametrize("ticks", [1, 2])
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize(
+    ("code", "ticks"),
+    # Without a cycle a network has settled after two ticks: no order of one node changes that.
+    [(code, ticks) for code in CODES for ticks in (1, 2) if (code, ticks) != ("H", 2)],
+)
 def test_an_operator_keeps_its_contract(code, ticks, task):
     some, proposed, changed, n_trials = task(), 0, 0, 40
     preserves = OPERATORS[code].preserves
@@ -71,9 +74,7 @@ def test_an_operator_keeps_its_contract(code, ticks, task):
     if preserves:
         assert proposed >= n_trials / 4
     else:
-        # With constant inputs and no other cycle a state that is read a tick late may well be the same state.
-        least = {("H", 2): 0.4, ("I", 2): 0.75}.get((code, ticks), 0.85)
-        assert changed >= least * n_trials
+        assert changed == n_trials
     report = train(
         Phenotype(child), some.train, some.recipe,
         first_step=0, steps=2, total_steps=2, order_seed=some.order_seed,

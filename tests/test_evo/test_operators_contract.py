@@ -68,8 +68,10 @@ def applications(code, make, ticks, n_trials=30, **settings):
         child = draft.freeze()
         assert parent.fingerprint() == before
         yield parent, parameters, operation, draft, child
-    # Not every network has an idle node, or two strangers.
-    assert n_proposed > 0 if OPERATORS[code].preserves else n_proposed > n_trials / 3
+    if code == "H" and make is founder and ticks > 1:  # no cycle: settled, whatever the order
+        assert n_proposed == 0
+    else:  # not every network has an idle node, or two strangers, or a node that acts
+        assert n_proposed > 0 if OPERATORS[code].preserves else n_proposed > n_trials / 6
 
 
 everywhere = pytest.mark.parametrize("make", [founder, any_matrix])
@@ -86,6 +88,21 @@ def test_the_same_generator_gives_the_same_child_and_the_record_replays_it(code,
         apply_operation(again, code, parameters)
         assert again.freeze().equals(child)
         assert replay([(code, json.loads(json.dumps(parameters)))], parent).equals(child)
+
+
+@at_all_ticks
+@everywhere
+@pytest.mark.parametrize("code", CODES)
+def test_it_is_a_function_from_genome_to_child_and_record(code, make, ticks):
+    for seed in range(10):
+        parent = make(np.random.default_rng([seed, ticks]), ticks)
+        child, operation = OPERATORS[code](parent, rng=np.random.default_rng(seed))
+        draft, parameters = propose(code, parent, np.random.default_rng(seed))
+        if parameters is None:
+            assert (child, operation) == (parent, None)
+        else:
+            assert operation == apply_operation(draft, code, parameters)
+            assert replay([(operation.operator, operation.parameters)], parent).equals(child)
 
 
 @at_all_ticks
@@ -121,7 +138,7 @@ def test_features_and_scores_stay_where_they_are(code, make, ticks):
 @pytest.mark.parametrize("code", CODES)
 def test_its_child_runs_and_trains(code, make, ticks, task):
     some = task(learning_rate=0.01)
-    for _, _, _, _, child in applications(code, make, ticks, n_trials=6):
+    for _, _, _, _, child in applications(code, make, ticks, n_trials=9):
         network = Phenotype(child)
         output = network.output(some.validation.inputs)
         np.testing.assert_allclose(output.sum(axis=1), 1, rtol=1e-4)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo import Genome, Phenotype, Role, canonical_hash, duplicate_node
+import graphops
+from evo import Genome, Phenotype, Role, canonical_hash, duplicate_node, replay
 from evo.preserving import remove_ineffective, reorder_freely, splittable_nodes
 
 THRESHOLDS = ("none", "magnitude", "signed", "below zero", "per target")
@@ -111,6 +112,18 @@ def test_a_twin_changes_no_output(genomes, ticks, threshold):
             assert np.array_equal(np.delete(grown.ids, node + 1), genome.ids)
             with_loop += genome.to_dense()[node, node] != 0
     assert with_loop > 5
+
+
+def test_genome_draft_and_matrix_grow_the_same_twin(random_genome):
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        genome = random_genome(rng, n=10, ticks=2, limit=None)
+        node, share = int(rng.choice(splittable_nodes(genome))), float(rng.uniform(0.2, 0.8))
+        grown = duplicate_node(genome, node, share)
+        assert replay([("U", {"node": node, "share": share})], genome).equals(grown)
+        matrix = graphops.duplicate_node(genome.weights, node, share)
+        assert np.array_equal(grown.to_dense(), matrix.toarray())
+        assert np.array_equal(grown.bias, np.insert(genome.bias, node + 1, genome.bias[node]))
 
 
 def test_a_node_may_have_many_twins(random_genome):

@@ -36,6 +36,8 @@ def proposing(seed, gradients_at=None):
 
 @pytest.mark.parametrize("code", OPERATORS)
 def test_an_operator_replays_whatever_the_threshold(genome, code):
+    if code == "H":  # after two ticks a founder has settled, whatever the order
+        genome = replace(genome, ticks=1)
     for seed in range(8):
         draft = Draft(genome)
         parameters = OPERATORS[code].propose(draft, proposing(seed))

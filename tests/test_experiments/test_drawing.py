@@ -107,6 +107,17 @@ def test_of_many_edges_the_strongest_are_drawn_and_the_title_says_so():
     assert is_coloured(colours, drawing.POSITIVE).sum() == (strong > 0).sum()
 
 
+def test_a_thousand_nodes_stay_readable():
+    genome = founder(n_inputs=200, n_outputs=20, hidden=780, density=0.05)
+    (axes,) = draw_networks({"one": genome}).axes
+    assert genome.n_nodes == 1_000
+    assert "strongest are shown" in axes.get_title()
+    assert sum(len(line.get_segments()) for line in lines_of(axes)) == drawing.MOST_EDGES
+    places = np.concatenate(dots(axes))
+    assert len(np.unique(places.round(6), axis=0)) == len(places)
+    assert ((places >= 0) & (places <= 1)).all()
+
+
 @pytest.mark.parametrize(
     ("n_idle", "words"), [(1, "1 idle hidden node left out"), (2, "2 idle hidden nodes left out")]
 )

@@ -1,11 +1,13 @@
 """The data dictionary says what the tables of a run are."""
 
+import json
 import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from evo import canonical_hash, load_genomes, replay
 from evo.tables import KEYS, TABLES, TIMING_COLUMNS, data_dictionary, schema, to_arrow
 
 DICTIONARY = Path(__file__).resolve().parents[2] / "docs" / "tables.md"
@@ -49,6 +51,27 @@ def test_every_column_has_a_meaning_and_the_key_is_among_them(table):
 def test_every_column_of_time_is_in_seconds_and_every_column_in_seconds_is_one_of_time():
     timed = {column.name for columns in TABLES.values() for column in columns if column.unit == "s"}
     assert timed == TIMING_COLUMNS
+
+
+def test_network_is_the_hash_of_what_the_record_replays(finished):
+    individuals, operations = finished.individuals, finished.operations
+    n_replayed = 0
+    for row in individuals.itertuples():
+        start = "founders" if row.origin == "founder" else f"generation-{row.generation - 1:04d}"
+        genomes = load_genomes(finished.path / "genomes" / f"seed-{row.seed}-{start}.npz")
+        genome = genomes[row.founder if row.origin == "founder" else row.parents[0]]
+        done = operations.query(f"seed == {row.seed} and individual == {row.individual}")
+        record = [
+            (one.operator, json.loads(one.parameters))
+            for one in done.sort_values("position").itertuples()
+        ]
+        assert canonical_hash(replay(record, genome)) == row.network
+        n_replayed += len(record)
+    assert n_replayed > 5
+    assert individuals["network"].nunique() > 5
+    took_over = individuals.dropna(subset="same_as")
+    trained = individuals.set_index(["seed", "individual"])["network"]
+    assert all(trained[row.seed, row.same_as] == row.network for row in took_over.itertuples())
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown"])

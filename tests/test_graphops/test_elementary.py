@@ -1,6 +1,7 @@
 """Swaps, additions, reordering and assignment against explicit elementary matrices."""
 
 import re
+import tracemalloc
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -300,6 +301,39 @@ def test_kernels_are_assigned_one_each_or_one_number_to_every_tap():
 def test_one_value_is_assigned_to_all_entries_named():
     result = graphops.assign(graphops.empty(2), [0, 1], [1, 1], 0.5)
     np.testing.assert_array_equal(result.toarray(), [[0, 0.5], [0, 0.5]])
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda W: graphops.swap_columns(W, 5, 99_000),
+        lambda W: graphops.swap_rows(W, 5, 99_000),
+        lambda W: graphops.add_column(W, 5, 99_000, 0.5),
+        lambda W: graphops.add_row(W, 5, 99_000, 0.5),
+        lambda W: graphops.reorder(W, np.arange(100_000)[::-1]),
+        lambda W: graphops.assign(W, [0, 7], [9, 99_999], [1.0, 2.0]),
+        lambda W: graphops.threshold(W, 0.5),
+        lambda W: graphops.append_nodes(W, 3),
+        lambda W: graphops.remove_nodes(W, [4, 99_000]),
+        lambda W: graphops.split_edge(W, int(W.indices[0]), 0)[0],
+        lambda W: graphops.duplicate_node(W, 5),
+        graphops.Transform.add_column(100_000, 5, 9, 0.5).apply,
+    ],
+)
+def test_a_sparse_matrix_never_becomes_dense(operation):
+    rng = np.random.default_rng(0)
+    n, degree = 100_000, 5  # 40 GB, were it dense
+    rows = np.sort(rng.integers(0, n - degree, (n, degree)), axis=1) + np.arange(degree)
+    parts = (rng.standard_normal(n * degree, np.float32), rows.ravel(), np.arange(n + 1) * degree)
+    W = sparse.csc_array(parts, shape=(n, n))
+    tracemalloc.start()
+    try:
+        result = operation(W)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(result, sparse.csc_array)
+    assert peak < 25 * W.nnz * 8
 
 
 def test_a_bias_goes_along_as_one_further_row():
