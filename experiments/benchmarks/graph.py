@@ -1,4 +1,4 @@
-"""``bench graph``: evolved graphs beside PyTorch, SciPy and published figures, training above all.
+"""``bench graph``: evolved graphs beside PyTorch, SciPy, neat-python and published figures.
 
 Each part runs in a process of its own, in which ours and its peers take turns on one thread.
 """

@@ -14,6 +14,7 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "layers": ("graph_layers", "layers_rows"),
     "deep": ("graph_deep", "deep_rows"),
     "tiny": ("graph_tiny", "tiny_rows"),
+    "evolution": ("graph_neat", "neat_rows"),
     "large": ("graph_large", "large_rows"),
     "huge": ("graph_large", "huge_rows"),
     "preparation": ("graph_preparation", "preparation_rows"),

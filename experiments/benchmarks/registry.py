@@ -47,8 +47,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         "convolutional networks beside PyTorch: training and inference", ("torch",), plan, bench_cnn
     ),
     "graph": Benchmark(
-        "evolved graphs beside PyTorch, SciPy and published figures: training, memory, preparation",
-        ("torch",),
+        "evolved graphs beside PyTorch, SciPy and neat-python: training, evolution, memory",
+        ("torch", "neat-python"),
         check_graph,
         bench_graph,
     ),

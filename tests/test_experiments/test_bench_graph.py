@@ -3,6 +3,8 @@
 import io
 import json
 import math
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -43,6 +45,7 @@ from experiments.benchmarks.graph_tiny import n_solved, parity_samples, tiny_row
 from experiments.benchmarks.machine import resident_mebibytes
 from experiments.benchmarks.workload import recipe
 
+HERE = Path(graph_tables.__file__).parent
 SHORT = Turns(rounds=1, seconds=0.005, trials=1)
 SIZES = (6, 12, 4)
 
@@ -202,6 +205,16 @@ def test_a_quick_run_leaves_the_huge_network_out_and_says_so():
     assert row["reason"] == "left out of a quick run"
 
 
+@pytest.mark.skipif(find_spec("neat") is None, reason='needs pip install -e ".[bench]"')
+def test_evolution_stands_beside_neat_python_with_what_a_solution_takes():
+    found = list(rows("evolution", SHORT, quick=True))
+    ((_, speed),) = (pair for pair in found if pair[0] == "speed")
+    assert (speed["part"], speed["peer"], speed["target"]) == ("evolution", "neat-python", 3.0)
+    assert speed["ratio"] == pytest.approx(speed["ours"] / speed["peer_value"])
+    whats = [row["what"] for table, row in found if table == "figures"]
+    assert len(whats) == len(set(whats)) == 6
+
+
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
@@ -275,4 +288,5 @@ def test_a_wrong_option_is_named(options, message):
 
 
 def test_every_part_names_a_function_that_is_there():
-    assert set(PARTS) >= {"layers", "deep", "tiny", "large", "huge", "preparation", "bits"}
+    for module, function in PARTS.values():
+        assert f"def {function}(" in (HERE / f"{module}.py").read_text("utf-8")
