@@ -21,6 +21,7 @@ PRESETS = {
     "rigl-mnist",
     "set-digits",
     "set-mnist",
+    "parity",
     "spirals",
     "xor",
 }
