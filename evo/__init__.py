@@ -20,8 +20,9 @@ from evo.graph_files import (
     to_graphml,
     to_json,
 )
-from evo.individual import Individual, Job, Task, raise_individual
+from evo.individual import Individual, raise_individual
 from evo.interop import from_networkx, to_networkx
+from evo.job import Job, Task
 from evo.neuroevolution import Birth, Neuroevolution, neuroevolve
 from evo.neuroevolution_settings import NeuroevolutionSettings
 from evo.operators import OPERATORS, Operation, Operator, replay

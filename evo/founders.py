@@ -8,8 +8,14 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from scipy import sparse
 
 import graphops
+from evo.errors import SettingsError
 from evo.genome import Genome
 from evo.seeding import Purpose, generator
+
+ActivationName = Literal[
+    "identity", "sigmoid", "tanh", "relu", "leaky_relu", "gelu", "sine", "gaussian", "sign"
+]
+"""The names of :data:`evo.activations.REGISTRY`, for settings."""
 
 DENSITY = 0.2
 """The density where neither it nor ε is given."""
@@ -61,10 +67,19 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
     rewiring: float = Field(
         0.1, ge=0, le=1, description="small_world: share of the edges that come from far away"
     )
-    activation: Literal["sigmoid", "tanh", "relu", "leaky_relu"] = Field(
-        "tanh", description="activation of hidden nodes"
+    awake: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the drawn entries that are edges at first, the largest; below the threshold the rest "
+        "sleeps",
     )
+    activation: ActivationName = Field("tanh", description="activation of hidden nodes")
     ticks: int = Field(1, ge=1, description="T: 1 is feed-forward, more are recurrent")
+    sequence: bool = Field(
+        False,
+        description="a sample is a sequence of as many steps as ticks: its features, in order, are the steps' inputs",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -72,6 +87,12 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         if not isinstance(values, dict) or values.get("epsilon") is not None:
             return values
         return values if values.get("density") is not None else values | {"density": DENSITY}
+
+    @model_validator(mode="after")
+    def _sequences_take_ticks(self) -> Self:
+        if self.sequence and self.ticks == 1:
+            raise ValueError("sequence needs ticks of at least 2; got 1")
+        return self
 
     @model_validator(mode="after")
     def _layers_are_layered(self) -> Self:
@@ -104,6 +125,22 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         hidden = (self.hidden,) if isinstance(self.hidden, int) else self.hidden
         return (n_inputs, *hidden, n_outputs)
 
+    def n_inputs(self, n_features: int) -> int:
+        """Return the number of input nodes for samples of so many features.
+
+        Raises
+        ------
+        SettingsError
+            If a sequence of so many features has no whole number in each step.
+        """
+        if not self.sequence:
+            return n_features
+        if n_features % self.ticks:
+            raise SettingsError(
+                f"founders.ticks: must divide the features ({n_features}) where sequence = true; got {self.ticks}"
+            )
+        return n_features // self.ticks
+
 
 def found(
     settings: FounderSettings, n_inputs: int, n_outputs: int, *, n_founders: int, seed: int
@@ -114,7 +151,7 @@ def found(
     ----------
     settings : FounderSettings
     n_inputs, n_outputs : int
-        Features and scores of the task.
+        Input nodes, see :meth:`FounderSettings.n_inputs`, and scores of the task.
     n_founders : int
         How many.
     seed : int
@@ -123,18 +160,21 @@ def found(
     Returns
     -------
     list of Genome
-        In float32, without threshold: every stored entry is an edge until operator A says otherwise. Nodes are named
-        0, 1, … in their order: the layers of a layered founder are stretches of names.
+        In float32. Without threshold, every stored entry being an edge until operator A says otherwise, unless some are
+        not `awake`. Nodes are named 0, 1, … in their order: the layers of a layered founder are stretches of names.
     """
     genomes = []
     for k in range(n_founders):
         rng = generator(seed, Purpose.FOUNDERS, 0, k)
+        matrix = _draw(settings, n_inputs, n_outputs, rng)
+        asleep = 1.0 - settings.awake
         genomes.append(
             Genome.from_matrix(
-                _draw(settings, n_inputs, n_outputs, rng),
+                matrix,
                 n_inputs=n_inputs,
                 n_outputs=n_outputs,
                 activation=settings.activation,
+                limit=graphops.quantile_limit(matrix, asleep) if asleep else None,
                 ticks=settings.ticks,
             )
         )

@@ -182,6 +182,12 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "gradient steps of its own train phase; 0 where it took one over",
         ),
         Column(
+            "ended_by",
+            _TEXT,
+            "",
+            "bound that ended it: steps, samples, macs, or seconds, which is not reproducible; empty where none was",
+        ),
+        Column(
             "ancestry_steps",
             _INT,
             "steps",

@@ -13,7 +13,7 @@ from cnn import HiddenLayer, Network, RasterizationLayer, SoftmaxLayer, lenet1, 
 from cnn.layer import Layer
 from evo.errors import SettingsError
 from evo.genome import Genome
-from evo.individual import Task
+from evo.job import Task
 from evo.phenotype import Phenotype
 from evo.seeding import Purpose, generator
 from experiments.config import BaselineSettings

@@ -1,12 +1,15 @@
 """The first generation: sizes, densities and streams are as the settings say."""
 
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from evo import FounderSettings, Phenotype, found
+from evo import FounderSettings, Phenotype, SettingsError, found
+from evo.activations import ACTIVATIONS
+from evo.founders import ActivationName
 
 
 def one(**settings):
@@ -199,3 +202,32 @@ def test_scores_of_a_founder_are_neither_dead_nor_huge(activation, graph):
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValidationError):
         FounderSettings(**settings)
+
+
+@pytest.mark.parametrize("graph", ["feedforward", "layered", "recurrent"])
+def test_the_largest_entries_are_awake_and_the_rest_can_wake_up(graph):
+    settings = {"graph": graph, "hidden": 12, "density": 0.9, "ticks": 2}
+    everything, some = one(**settings), one(**settings, awake=0.3)
+    assert np.array_equal(everything.values, some.values)
+    live = some.live_mask()
+    assert live.sum() == round(0.3 * some.n_stored)
+    assert np.abs(some.values[live]).min() > np.abs(some.values[~live]).max()
+    learning = Phenotype(some, dormant="straight_through")
+    assert learning.n_edges > 2 * Phenotype(some).n_edges
+
+
+def test_a_sequence_has_a_part_of_its_features_at_each_tick():
+    settings = FounderSettings(graph="recurrent", ticks=4, sequence=True)
+    assert settings.n_inputs(12) == 3
+    assert FounderSettings().n_inputs(12) == 12
+    rule = r"founders\.ticks: must divide the features \(10\) where sequence = true; got 4"
+    with pytest.raises(SettingsError, match=rule):
+        settings.n_inputs(10)
+    with pytest.raises(ValidationError, match="sequence needs ticks of at least 2; got 1"):
+        FounderSettings(sequence=True)
+
+
+def test_settings_know_every_activation():
+    assert get_args(ActivationName) == ACTIVATIONS
+    genome = one(activation="gelu")
+    assert set(genome.activations[5:-3]) == {ACTIVATIONS.index("gelu")}

@@ -31,6 +31,7 @@ PRESETS = [
     "lenet-fashion",
     "lenet-mnist",
     "mlp-mnist",
+    "parity",
     "rigl-digits",
     "rigl-mnist",
     "set-digits",

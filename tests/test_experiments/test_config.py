@@ -21,6 +21,7 @@ PRESETS = {
     "rigl-mnist",
     "set-digits",
     "set-mnist",
+    "parity",
     "spirals",
     "xor",
 }
@@ -158,8 +159,8 @@ def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
     message = message_of(preset)
     assert message.startswith(f"unknown preset {preset!r}")
     assert (
-        "diabetes, digits, digits-random, idx, lenet-fashion, lenet-mnist, mlp-mnist, rigl-digits, rigl-mnist, "
-        "set-digits, set-mnist, spirals, xor" in message
+        "diabetes, digits, digits-random, idx, lenet-fashion, lenet-mnist, mlp-mnist, parity, rigl-digits, "
+        "rigl-mnist, set-digits, set-mnist, spirals, xor" in message
     )
     assert ".toml" in message
 
