@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from experiments.benchmarks import graph_tables
-from experiments.benchmarks.graph_part import PARTS
+from experiments.benchmarks.graph_parts import PARTS
 from experiments.benchmarks.graph_rows import Row
 from experiments.benchmarks.machine import thread_environment
 from experiments.benchmarks.process import reports
@@ -34,7 +34,7 @@ def bench_graph(options: BenchOptions, say: Callable[[str], None]) -> BenchResul
     for part in PARTS:
         say(part)
         settings = [part, str(options.repeats or 0), str(options.quick)]
-        arguments = ["-P", "-m", "experiments.benchmarks.graph_part", *settings]
+        arguments = ["-P", "-m", "experiments.benchmarks.graph_process", *settings]
         for message in reports(arguments, thread_environment(1)):
             table, row = message["table"], message["row"]
             if table == "note":

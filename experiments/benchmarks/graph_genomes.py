@@ -80,12 +80,11 @@ def tiny_genomes(count: int) -> list[Genome]:
     return list(found.values())
 
 
-def set_genome(n_hidden: int, *, n_inputs: int, n_outputs: int, epsilon: float) -> Genome:
-    """Return SET's network of three hidden layers (ReLU), ε·(n_in + n_out) edges between two, at most all."""
-    sizes = (n_inputs, n_hidden, n_hidden, n_hidden, n_outputs)
+def set_genome(sizes: Sequence[int], epsilon: float) -> Genome:
+    """Return SET's network (ReLU): ε·(n_in + n_out) edges between two layers, at most all."""
     densities = [graphops.erdos_renyi_density(a, b, epsilon) for a, b in pairwise(sizes)]
     matrix = graphops.layered(sizes, densities, rng=np.random.default_rng(4))
-    return Genome.from_matrix(matrix, n_inputs=n_inputs, n_outputs=n_outputs, activation="relu")
+    return Genome.from_matrix(matrix, n_inputs=sizes[0], n_outputs=sizes[-1], activation="relu")
 
 
 def _of_blocks(blocks: Sequence[sparse.csc_array], activation: str) -> Genome:

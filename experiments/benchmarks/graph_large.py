@@ -60,16 +60,19 @@ class SetRun:
         The optimiser's.
     rng
         Draws where edges grow.
+    sizes
+        Nodes of each layer, inputs first.
     """
 
     network: Phenotype
     state: cnn.OptimizerState | None
     rng: np.random.Generator
+    sizes: tuple[int, ...]
 
     @classmethod
-    def start(cls, genome: Genome) -> "SetRun":
-        """Compile a network, to be trained from the beginning."""
-        return cls(Phenotype(genome), None, np.random.default_rng(6))
+    def start(cls, genome: Genome, sizes: tuple[int, ...]) -> "SetRun":
+        """Compile a network of such layers, to be trained from the beginning."""
+        return cls(Phenotype(genome), None, np.random.default_rng(6), sizes)
 
     def epoch(self, samples: cnn.Samples) -> dict[str, float]:
         """Train for an epoch, drop and regrow edges, and compile what comes of it; seconds of each part."""
@@ -77,7 +80,7 @@ class SetRun:
         self.train(samples)
         clock.append(time.perf_counter())
         draft, memory = self.open()
-        set_step(draft, Proposing(self.rng, OperatorSettings()), SHARE)
+        set_step(draft, Proposing(self.rng, OperatorSettings(), layers=self.sizes), SHARE)
         clock.append(time.perf_counter())
         genome, carried = draft.freeze(), draft.carry(memory)
         del draft, memory
@@ -109,14 +112,15 @@ def lung_samples() -> cnn.Samples:
     return noise_samples(N_SAMPLES, N_FEATURES, N_CLASSES)
 
 
-def large_genome(hidden: int) -> Genome:
-    """Return SET's network for that data."""
-    return set_genome(hidden, n_inputs=N_FEATURES, n_outputs=N_CLASSES, epsilon=EPSILON)
+def layer_sizes(hidden: int) -> tuple[int, ...]:
+    """Return the nodes of each layer of SET's network for that data."""
+    return (N_FEATURES, hidden, hidden, hidden, N_CLASSES)
 
 
 def one_epoch_digest(hidden: int) -> str:
     """Return the beginning of the SHA-256 of the genome after an epoch and its SET step, momentum included."""
-    run = SetRun.start(large_genome(hidden))
+    sizes = layer_sizes(hidden)
+    run = SetRun.start(set_genome(sizes, EPSILON), sizes)
     run.epoch(lung_samples())
     assert run.state is not None
     trained = run.network.to_genome().fingerprint().encode() + run.state.slots.tobytes()
@@ -147,17 +151,18 @@ def set_rows(turns: Turns, hidden: int) -> Iterator[TableRow]:
     hidden
         Nodes of each hidden layer; from `HUGE` on, one epoch is all.
     """
-    SetRun.start(large_genome(QUICK)).epoch(lung_samples())  # compiles what it needs
+    one_epoch_digest(QUICK)  # compiles what it needs
+    sizes = layer_sizes(hidden)
     what = f"{N_FEATURES}–{hidden}–{hidden}–{hidden}–{N_CLASSES}"
     key: Row = {"part": "large"}
     yield "note", {"note": f"large, {what}"}
     samples = lung_samples()
     before = resident_mebibytes(_status())
-    genome = large_genome(hidden)
+    genome = set_genome(sizes, EPSILON)
     n_edges = genome.n_stored
     yield "figures", key | figure_row(f"{what}: edges", "edges", [n_edges])
     _forget_peak()
-    run = SetRun.start(genome)
+    run = SetRun.start(genome, sizes)
     del genome
     if hidden < HUGE:
         limit = AT_MOST_BYTES if hidden == LARGE else None  # what is small is lost in the allocator
@@ -211,9 +216,10 @@ def _beside_scipy(what: str, hidden: int, turns: Turns) -> Iterator[TableRow]:
     """Time an epoch's training steps beside SET's idea of them: SciPy's products, a loop of Numba's at the edges."""
     name = f"{what}: {STEPS} steps alone"
     samples = lung_samples()
-    case = Case("large", name, large_genome(hidden), samples, RECIPE)
+    sizes = layer_sizes(hidden)
+    case = Case("large", name, set_genome(sizes, EPSILON), samples, RECIPE)
     peer: Peer = ScipyLayers(
-        layer_blocks(case.genome, (N_FEATURES, hidden, hidden, hidden, N_CLASSES)),
+        layer_blocks(case.genome, sizes),
         "Numba",
         (samples.inputs, samples.targets),
         learning_rate=RECIPE.learning_rate,

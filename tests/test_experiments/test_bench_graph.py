@@ -24,6 +24,7 @@ from experiments.benchmarks.graph_genomes import (
     layer_blocks,
     layers_genome,
     random_genome,
+    set_genome,
     tiny_genomes,
 )
 from experiments.benchmarks.graph_large import (
@@ -32,12 +33,12 @@ from experiments.benchmarks.graph_large import (
     N_FEATURES,
     RECIPE,
     SetRun,
-    large_genome,
     large_rows,
+    layer_sizes,
     lung_samples,
     one_epoch_digest,
 )
-from experiments.benchmarks.graph_part import PARTS, rows
+from experiments.benchmarks.graph_parts import PARTS, rows
 from experiments.benchmarks.graph_peers_scipy import ScipyLayers
 from experiments.benchmarks.graph_rows import OURS, PUBLISHED, Turns, figure_row, speed_row
 from experiments.benchmarks.graph_sides import Case, agreement_row, compare, digest, noise_samples
@@ -162,12 +163,14 @@ def test_a_quick_run_does_not_stand_beside_what_others_published():
 
 
 def test_an_epoch_trains_rewires_and_takes_momentum_along():
-    run = SetRun.start(large_genome(50))
+    sizes = layer_sizes(50)
+    run = SetRun.start(set_genome(sizes, 20), sizes)
     before = run.network.genome
     parts = run.epoch(lung_samples())
     after = run.network.genome
     assert set(parts) == {"train", "SET step", "freeze and carry", "plan"}
     assert after.n_stored == before.n_stored
+    layer_blocks(after, sizes)  # refuses what has no layers
     assert not np.array_equal(after.indices, before.indices)
     assert isinstance(run.state, OptimizerState)
     assert run.state.slots.shape == (1, run.network.parameter_count)
@@ -212,7 +215,7 @@ def test_evolution_stands_beside_neat_python_with_what_a_solution_takes():
     assert (speed["part"], speed["peer"], speed["target"]) == ("evolution", "neat-python", 3.0)
     assert speed["ratio"] == pytest.approx(speed["ours"] / speed["peer_value"])
     whats = [row["what"] for table, row in found if table == "figures"]
-    assert len(whats) == len(set(whats)) == 6
+    assert len(whats) == len(set(whats)) == 8
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

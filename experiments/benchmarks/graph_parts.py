@@ -1,14 +1,9 @@
-"""One part of the graph bench in a process of its own.
+"""The parts of the graph bench, by name."""
 
-``python -m experiments.benchmarks.graph_part NAME ROUNDS QUICK`` reports a row a line; ROUNDS is 0 for the usual ones.
-"""
-
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 
 from experiments.benchmarks.graph_rows import TableRow, Turns
-from experiments.benchmarks.process import emit_all
 
 PARTS: Mapping[str, tuple[str, str]] = {
     "layers": ("graph_layers", "layers_rows"),
@@ -33,13 +28,3 @@ def rows(name: str, turns: Turns, *, quick: bool) -> Iterator[TableRow]:
         import_module(f"experiments.benchmarks.{module}"), function
     )
     return measure(turns, quick=quick)
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Report every row."""
-    name, rounds, quick = arguments[0], int(arguments[1]), arguments[2] == "True"
-    emit_all(rows(name, Turns.of(rounds or None, quick=quick), quick=quick))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
