@@ -25,6 +25,9 @@ from cnn.tile_kernels import TILE, Emitter, lanes_of
 
 Width = tuple[int, ...]
 
+NARROW = 2
+"""Largest batch that is computed in vectors of two lanes."""
+
 SUMS = 8
 """Vectors that sums are kept in: enough to hide the latency of a multiply-add."""
 
@@ -40,7 +43,7 @@ def width_of(n_batch: int, itemsize: int) -> Width:
     >>> len(width_of(2, 4))
     1
     """
-    return (0,) if n_batch <= 2 else (0,) * (lanes_of(itemsize).bit_length() - 1)
+    return (0,) if n_batch <= NARROW else (0,) * (lanes_of(itemsize).bit_length() - 1)
 
 
 def padded(n_batch: int, width: Width) -> int:
@@ -205,6 +208,7 @@ def _dot_rows(
     state: Any,
     base: Any,
     stride: Any,
+    length: Any,
     sources: Any,
     first: Any,
     count: Any,
@@ -214,25 +218,36 @@ def _dot_rows(
 ) -> Any:
     """Write gradient[e] = Σ_i residual[delta_place + i] · state[(base + sources[e]) · stride + i].
 
-    For `count` edges e from `first` on (a literal: 1, 4 or DOTS), over a whole row of length `stride`. Where
+    For `count` edges e from `first` on (a literal: 1, 4 or DOTS), over a whole row. Where
     `adding`, the sum is added to what stands there.
     """
     lanes, edges = _lanes(width), count.literal_value
     index = types.intp
     signature = types.void(
-        residual, index, state, index, index, sources, index, count, gradient, types.boolean, width
+        residual,
+        index,
+        state,
+        index,
+        index,
+        index,
+        sources,
+        index,
+        count,
+        gradient,
+        types.boolean,
+        width,
     )
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (residual_, delta_, state_, base_, stride_, sources_, first_, _, gradient_, adding_,
-         _) = arguments  # fmt: skip
+        (residual_, delta_, state_, base_, stride_, length_, sources_, first_, _, gradient_,
+         adding_, _) = arguments  # fmt: skip
         emit = Emitter(context, builder, state.dtype, lanes)
         deltas, numbers = emit.pointer(residual, residual_), emit.pointer(state, state_)
         result = emit.pointer(gradient, gradient_)
         rows = _Rows(emit, emit.pointer(sources, sources_), base_, stride_)
         places = [rows.place(emit.add(first_, k)) for k in range(edges)]
         sums = emit.sums(edges, emit.splat(ir.Constant(emit.real, 0.0)))
-        with emit.count(emit.number(0), stride_, lanes) as i:
+        with emit.count(emit.number(0), length_, lanes) as i:
             d = emit.load_vector(deltas, emit.add(delta_, i))
             for place, total in zip(places, sums, strict=True):
                 emit.accumulate(total, d, emit.load_vector(numbers, emit.add(place, i)))
@@ -308,6 +323,7 @@ def _return_row(
     delta_place: Any,
     state: Any,
     base: Any,
+    stride: Any,
     sources: Any,
     weights: Any,
     first: Any,
@@ -327,6 +343,7 @@ def _return_row(
         index,
         state,
         index,
+        index,
         sources,
         weights,
         index,
@@ -337,12 +354,12 @@ def _return_row(
     )
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (residual_, delta_, state_, base_, sources_, weights_, first_, last_, gradient_, adding_,
-         _) = arguments  # fmt: skip
+        (residual_, delta_, state_, base_, stride_, sources_, weights_, first_, last_, gradient_,
+         adding_, _) = arguments  # fmt: skip
         emit = Emitter(context, builder, state.dtype, lanes)
         deltas, numbers = emit.pointer(residual, residual_), emit.pointer(state, state_)
         weight, result = emit.pointer(weights, weights_), emit.pointer(gradient, gradient_)
-        rows = _Rows(emit, emit.pointer(sources, sources_), base_, emit.number(lanes))
+        rows = _Rows(emit, emit.pointer(sources, sources_), base_, stride_)
         d = emit.load_vector(deltas, delta_)
         with _descending(emit, first_, last_) as edge:
             place = rows.place(edge)
@@ -360,6 +377,7 @@ return_row: Any = intrinsic(prefer_literal=True)(_return_row)
 
 __all__ = [
     "DOTS",
+    "NARROW",
     "TILE",
     "Width",
     "dot_rows",

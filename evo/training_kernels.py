@@ -92,9 +92,7 @@ def let_through(plan: Layout, threshold: Threshold, weights: Floats, used: Float
 
 
 @kernel
-def read_inputs(
-    plan: Layout, ports: Ports, samples: Floats, order: Ints, state: Floats, stride: int
-) -> None:
+def read_inputs(plan: Layout, ports: Ports, samples: Floats, order: Ints, buffers: Buffers) -> None:
     """Clamp the inputs of every tick, also of that before the first, to a batch of samples.
 
     `samples` has a row each: the features, or those of each tick one after another, of which the first also stand
@@ -102,38 +100,44 @@ def read_inputs(
     """
     n_batch = order.shape[0]
     sequence = samples.shape[1] > ports.n_features
-    begins = np.empty(stride, np.int64)
-    for b in range(stride):
+    state, pitch, length = buffers.state, buffers.pitch, buffers.length
+    begins = np.empty(length, np.int64)
+    for b in range(length):
         begins[b] = order[min(b, n_batch - 1)] * samples.shape[1]
     numbers = samples.reshape(samples.size)
     for tick in range(-1 if plan.ticks > 1 else 0, plan.ticks):
         base = plan.first_base + tick * plan.block
         shift = max(tick, 0) * ports.n_features if sequence else 0
         for k in range(ports.features.shape[0]):
-            place, feature = (base + ports.rows[k]) * stride, ports.features[k] + shift
-            for b in range(stride):
+            place, feature = (base + ports.rows[k]) * pitch, ports.features[k] + shift
+            for b in range(length):
                 state[place + b] = numbers[begins[b] + feature]
 
 
 @kernel
-def read_scores(plan: Layout, ports: Ports, state: Floats, stride: int, scores: Floats) -> None:
+def read_scores(plan: Layout, ports: Ports, buffers: Buffers, scores: Floats) -> None:
     """Copy the outputs after the last tick to `scores`, shape (n_outputs, batch)."""
     base = plan.first_base + (plan.ticks - 1) * plan.block
     for k in range(scores.shape[0]):
-        place = (base + ports.outputs[k]) * stride
+        place = (base + ports.outputs[k]) * buffers.pitch
         for b in range(scores.shape[1]):
-            scores[k, b] = state[place + b]
+            scores[k, b] = buffers.state[place + b]
 
 
 @kernel
 def write_deltas(plan: Layout, ports: Ports, deltas: Floats, buffers: Buffers) -> None:
     """Set the residual to ∂E/∂o at the outputs of the last tick, and to 0 elsewhere."""
-    buffers.residual[:] = 0
+    residual, pitch, length = buffers.residual, buffers.pitch, buffers.length
+    if pitch == length:
+        residual[:] = 0
+    else:
+        for place in range(0, residual.shape[0], pitch):
+            residual[place : place + length] = 0
     base = plan.first_base + (plan.ticks - 1) * plan.block
     for k in range(deltas.shape[0]):
-        place = (base + ports.outputs[k]) * buffers.stride
+        place = (base + ports.outputs[k]) * pitch
         for b in range(deltas.shape[1]):
-            buffers.residual[place + b] = deltas[k, b]
+            residual[place + b] = deltas[k, b]
 
 
 @kernel
@@ -227,9 +231,9 @@ def descend(
             let_through(plan, threshold, weights, used)
         else:
             used = weights
-        read_inputs(plan, ports, samples, order[step], buffers.state, buffers.stride)
+        read_inputs(plan, ports, samples, order[step], buffers)
         forward(plan, used, bias, buffers, width)
-        read_scores(plan, ports, buffers.state, buffers.stride, scores)
+        read_scores(plan, ports, buffers, scores)
         value = judge(descent.loss, scores, batch_of(targets, order[step]), deltas)
         losses[step] = value
         if not (math.isfinite(value) and (limit < 0 or value <= limit)):
