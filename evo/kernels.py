@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from cnn.compilation import kernel
 from evo.activation_kernels import activate, multiply_by_slope
-from evo.row_kernels import DOTS, Width, dot_rows, gather_row, return_row, scatter_row
+from evo.narrow_row_kernels import return_row
+from evo.row_kernels import DOTS, Width, dot_rows, gather_row, scatter_row
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
@@ -72,20 +73,23 @@ class Layout(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """What the passes write for one batch size; flat, rows of length `stride`.
+    """What the passes write for one batch size; flat.
+
+    Where a batch is a sample or two, outputs and residuals of a row lie side by side, so that the way back finds both
+    in one line of memory: then the residual is a view of the same array, and rows begin `pitch` = 2·`length` apart.
 
     Attributes
     ----------
-    state, residual : ndarray, shape (blocks · block · stride,)
+    state, residual : ndarray, shape (blocks · block · pitch,)
         Outputs o, and ∂E/∂o or δ = ∂E/∂n, of each row and tick.
-    nets : ndarray, shape (ticks · n_nets · stride,)
+    nets : ndarray, shape (ticks · n_nets · length,)
         Net inputs n, where a derivative asks for them.
     cells, cell_gradient : ndarray, shape (n_cells,)
         Weights of dense runs as matrices, and the gradient by them.
-    back : ndarray, shape (rows that a dense run hears at most · stride,)
+    back : ndarray, shape (rows that a dense run hears at most · length,)
         What a dense run returns to the rows that it hears.
-    stride : int
-        The batch, padded to whole vectors.
+    pitch, length : int
+        From one row to the next; numbers in a row: the batch, padded to whole vectors.
     """
 
     state: Floats
@@ -94,7 +98,8 @@ class Buffers(NamedTuple):
     cells: Floats
     cell_gradient: Floats
     back: Floats
-    stride: int
+    pitch: int
+    length: int
 
 
 @kernel
@@ -131,7 +136,8 @@ def _matrix_of(run: Ints, full: Floats, cells: Floats) -> Floats:
 def _listen(
     state: Floats,
     base: int,
-    stride: int,
+    pitch: int,
+    length: int,
     sources: Ints,
     weights: Floats,
     first: int,
@@ -143,24 +149,24 @@ def _listen(
     lanes = 1 << len(width)
     zero = state.dtype.type(0)
     b = 0
-    while b + 8 * lanes <= stride:
+    while b + 8 * lanes <= length:
         gather_row(
-            state, base, stride, b, sources, weights, first, last, zero, 0, place + b, 8, width
+            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 8, width
         )
         b += 8 * lanes
-    while b + 4 * lanes <= stride:
+    while b + 4 * lanes <= length:
         gather_row(
-            state, base, stride, b, sources, weights, first, last, zero, 0, place + b, 4, width
+            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 4, width
         )
         b += 4 * lanes
-    while b + 2 * lanes <= stride:
+    while b + 2 * lanes <= length:
         gather_row(
-            state, base, stride, b, sources, weights, first, last, zero, 0, place + b, 2, width
+            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 2, width
         )
         b += 2 * lanes
-    while b < stride:
+    while b < length:
         gather_row(
-            state, base, stride, b, sources, weights, first, last, zero, 0, place + b, 1, width
+            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 1, width
         )
         b += lanes
 
@@ -168,7 +174,8 @@ def _listen(
 @kernel
 def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width: Width) -> None:
     """Run every tick: o_j = φ_j(Σ_e w_e·o_source(e) + b_j)."""
-    state, nets, cells, stride = buffers.state, buffers.nets, buffers.cells, buffers.stride
+    state, nets, cells = buffers.state, buffers.nets, buffers.cells
+    pitch, length = buffers.pitch, buffers.length
     indptr, sources, segments, runs = plan.indptr, plan.sources, plan.segments, plan.runs
     codes, net_rows, first_row = plan.codes, plan.net_rows, plan.first_row
     fill_runs(plan, weights, cells)
@@ -176,28 +183,28 @@ def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width
         base = plan.first_base + tick * plan.block
         run, run_end = 0, 0
         for p in range(codes.shape[0]):
-            place = (base + first_row + p) * stride
-            row = state[place : place + stride]
+            place = (base + first_row + p) * pitch
+            row = state[place : place + length]
             first, last = indptr[p], indptr[p + 1]
             if run < runs.shape[0] and runs[run, 0] == p:
                 matrix = _matrix_of(runs[run], weights, cells)
-                heard = state[(base + runs[run, 2]) * stride : (base + runs[run, 3]) * stride]
-                own = state[place : place + matrix.shape[0] * stride]
-                _multiply(matrix, heard.reshape(-1, stride), own.reshape(-1, stride))
+                heard = state[(base + runs[run, 2]) * length : (base + runs[run, 3]) * length]
+                own = state[place : place + matrix.shape[0] * length]
+                _multiply(matrix, heard.reshape(-1, length), own.reshape(-1, length))
                 run_end = runs[run, 1]
                 run += 1
             if p < run_end:
-                for b in range(stride):
+                for b in range(length):
                     row[b] += bias[p]
                 begin, end = segments[p, 0], segments[p, 1]
-                _listen(state, base, stride, sources, weights, first, begin, place, width)
-                _listen(state, base, stride, sources, weights, end, last, place, width)
+                _listen(state, base, pitch, length, sources, weights, first, begin, place, width)
+                _listen(state, base, pitch, length, sources, weights, end, last, place, width)
             else:
                 row[:] = bias[p]
-                _listen(state, base, stride, sources, weights, first, last, place, width)
+                _listen(state, base, pitch, length, sources, weights, first, last, place, width)
             if net_rows[p] >= 0:
-                at = (tick * plan.n_nets + net_rows[p]) * stride
-                for b in range(stride):
+                at = (tick * plan.n_nets + net_rows[p]) * length
+                for b in range(length):
                     nets[at + b] = row[b]
             activate(codes[p], row)
 
@@ -208,7 +215,8 @@ def _differentiate(
     place: int,
     state: Floats,
     base: int,
-    stride: int,
+    pitch: int,
+    length: int,
     sources: Ints,
     first: int,
     last: int,
@@ -220,13 +228,19 @@ def _differentiate(
     e = last
     while e - DOTS >= first:
         e -= DOTS
-        dot_rows(residual, place, state, base, stride, sources, e, DOTS, gradient, adding, width)
+        dot_rows(
+            residual, place, state, base, pitch, length, sources, e, DOTS, gradient, adding, width
+        )
     if e - 4 >= first:
         e -= 4
-        dot_rows(residual, place, state, base, stride, sources, e, 4, gradient, adding, width)
+        dot_rows(
+            residual, place, state, base, pitch, length, sources, e, 4, gradient, adding, width
+        )
     while e > first:
         e -= 1
-        dot_rows(residual, place, state, base, stride, sources, e, 1, gradient, adding, width)
+        dot_rows(
+            residual, place, state, base, pitch, length, sources, e, 1, gradient, adding, width
+        )
 
 
 @kernel
@@ -234,7 +248,8 @@ def _return(
     residual: Floats,
     place: int,
     base: int,
-    stride: int,
+    pitch: int,
+    length: int,
     sources: Ints,
     weights: Floats,
     first: int,
@@ -244,17 +259,17 @@ def _return(
     """Add ∂E/∂o_i = Σ_j W[i, j]·δ_j of some edges into one node to the residuals of their sources."""
     lanes = 1 << len(width)
     b = 0
-    while b + 8 * lanes <= stride:
-        scatter_row(residual, place + b, base, stride, b, sources, weights, first, last, 8, width)
+    while b + 8 * lanes <= length:
+        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 8, width)
         b += 8 * lanes
-    while b + 4 * lanes <= stride:
-        scatter_row(residual, place + b, base, stride, b, sources, weights, first, last, 4, width)
+    while b + 4 * lanes <= length:
+        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 4, width)
         b += 4 * lanes
-    while b + 2 * lanes <= stride:
-        scatter_row(residual, place + b, base, stride, b, sources, weights, first, last, 2, width)
+    while b + 2 * lanes <= length:
+        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 2, width)
         b += 2 * lanes
-    while b < stride:
-        scatter_row(residual, place + b, base, stride, b, sources, weights, first, last, 1, width)
+    while b < length:
+        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 1, width)
         b += lanes
 
 
@@ -264,7 +279,8 @@ def _backward_edges(
     place: int,
     state: Floats,
     base: int,
-    stride: int,
+    pitch: int,
+    length: int,
     sources: Ints,
     weights: Floats,
     first: int,
@@ -276,18 +292,51 @@ def _backward_edges(
 ) -> None:
     """Differentiate the edges [first, last) into one node, and return its residual through those from `inner` on."""
     inner = min(max(inner, first), last)
-    if stride == 1 << len(width):
+    if length == 1 << len(width):
         return_row(
-            residual, place, state, base, sources, weights, inner, last, gradient, adding, width
+            residual,
+            place,
+            state,
+            base,
+            pitch,
+            sources,
+            weights,
+            inner,
+            last,
+            gradient,
+            adding,
+            width,
         )
         _differentiate(
-            residual, place, state, base, stride, sources, first, inner, gradient, adding, width
+            residual,
+            place,
+            state,
+            base,
+            pitch,
+            length,
+            sources,
+            first,
+            inner,
+            gradient,
+            adding,
+            width,
         )
     else:
         _differentiate(
-            residual, place, state, base, stride, sources, first, last, gradient, adding, width
+            residual,
+            place,
+            state,
+            base,
+            pitch,
+            length,
+            sources,
+            first,
+            last,
+            gradient,
+            adding,
+            width,
         )
-        _return(residual, place, base, stride, sources, weights, inner, last, width)
+        _return(residual, place, base, pitch, length, sources, weights, inner, last, width)
 
 
 @kernel
@@ -301,12 +350,12 @@ def _backward_run(
     base: int,
 ) -> None:
     """Differentiate a dense run by two matrix products: Δ·Xᵀ for its weights, Wᵀ·Δ for the rows it hears."""
-    state, residual, stride = buffers.state, buffers.residual, buffers.stride
+    state, residual, length = buffers.state, buffers.residual, buffers.length
     sources, segments, first_row = plan.sources, plan.segments, plan.first_row
     first, last, low, high, _, filled = plan.runs[r]
-    place = (base + first_row + first) * stride
-    delta = residual[place : place + (last - first) * stride].reshape(-1, stride)
-    x = state[(base + low) * stride : (base + high) * stride].reshape(-1, stride)
+    place = (base + first_row + first) * length
+    delta = residual[place : place + (last - first) * length].reshape(-1, length)
+    x = state[(base + low) * length : (base + high) * length].reshape(-1, length)
     if filled == FULL and not adding:
         _multiply(delta, x.T, _matrix_of(plan.runs[r], gradient, gradient))
     else:
@@ -317,11 +366,11 @@ def _backward_run(
                 value = of_cells[p - first, sources[e] - low]
                 gradient[e] = gradient[e] + value if adding else value
     if high > first_row:
-        back = buffers.back[: (high - low) * stride].reshape(-1, stride)
+        back = buffers.back[: (high - low) * length].reshape(-1, length)
         _multiply(_matrix_of(plan.runs[r], weights, buffers.cells).T, delta, back)
         for i in range(max(low, first_row), high):
-            to = residual[(base + i) * stride : (base + i + 1) * stride]
-            for b in range(stride):
+            to = residual[(base + i) * length : (base + i + 1) * length]
+            for b in range(length):
                 to[b] += back[i - low, b]
 
 
@@ -339,7 +388,8 @@ def backward(
     On entry the residual is ∂E/∂o at the outputs' rows of the last tick and 0 elsewhere, padding included; on return
     it is δ at every computed row. Gradients are written to `weight_gradient` and `bias_gradient`.
     """
-    state, nets, residual, stride = buffers.state, buffers.nets, buffers.residual, buffers.stride
+    state, nets, residual = buffers.state, buffers.nets, buffers.residual
+    pitch, length = buffers.pitch, buffers.length
     indptr, sources, inner, runs = plan.indptr, plan.sources, plan.inner, plan.runs
     codes, net_rows, segments, first_row = plan.codes, plan.net_rows, plan.segments, plan.first_row
     for tick in range(plan.ticks - 1, -1, -1):
@@ -347,15 +397,15 @@ def backward(
         adding = tick < plan.ticks - 1
         run = runs.shape[0] - 1
         for p in range(codes.shape[0] - 1, -1, -1):
-            place = (base + first_row + p) * stride
-            delta = residual[place : place + stride]
+            place = (base + first_row + p) * pitch
+            delta = residual[place : place + length]
             net = delta  # unread where the slope is written in the output
             if net_rows[p] >= 0:
-                at = (tick * plan.n_nets + net_rows[p]) * stride
-                net = nets[at : at + stride]
-            multiply_by_slope(codes[p], net, state[place : place + stride], delta)
+                at = (tick * plan.n_nets + net_rows[p]) * length
+                net = nets[at : at + length]
+            multiply_by_slope(codes[p], net, state[place : place + length], delta)
             total = delta.dtype.type(0)
-            for b in range(stride):
+            for b in range(length):
                 total += delta[b]
             bias_gradient[p] = bias_gradient[p] + total if adding else total  # ∂E/∂b_j = Σ δ_j
             first, last = indptr[p], indptr[p + 1]
@@ -364,11 +414,11 @@ def backward(
                 begin, end = segments[p, 0], segments[p, 1]
             if end < last:
                 _backward_edges(
-                    residual, place, state, base, stride, sources, weights,
+                    residual, place, state, base, pitch, length, sources, weights,
                     end, inner[p], last, weight_gradient, adding, width,
                 )  # fmt: skip
             _backward_edges(
-                residual, place, state, base, stride, sources, weights,
+                residual, place, state, base, pitch, length, sources, weights,
                 first, inner[p], begin, weight_gradient, adding, width,
             )  # fmt: skip
             if run >= 0 and runs[run, 0] == p:
@@ -382,7 +432,8 @@ def gradients_at(
     target_rows: Ints,
     state: Floats,
     residual: Floats,
-    stride: int,
+    pitch: int,
+    length: int,
     block: int,
     first_base: int,
     ticks: int,
@@ -397,8 +448,8 @@ def gradients_at(
         for tick in range(ticks):
             base = first_base + tick * block
             if base + source_rows[k] >= 0:
-                x = (base + source_rows[k]) * stride
-                delta = (base + target_rows[k]) * stride
-                for b in range(stride):
+                x = (base + source_rows[k]) * pitch
+                delta = (base + target_rows[k]) * pitch
+                for b in range(length):
                     total += residual[delta + b] * state[x + b]
         gradients[k] = total

@@ -18,7 +18,7 @@ from evo import training_kernels as loop
 from evo.genome import FloatArray, Genome, Role
 from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for
 from evo.plan_kernels import layers_of
-from evo.row_kernels import Width, padded, width_of
+from evo.row_kernels import NARROW, Width, padded, width_of
 
 __all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
 
@@ -202,7 +202,8 @@ class Phenotype:
             rows[targets][acts],
             buffers.state,
             buffers.residual,
-            buffers.stride,
+            buffers.pitch,
+            buffers.length,
             layout.block,
             layout.first_base,
             layout.ticks,
@@ -227,6 +228,7 @@ class Phenotype:
             segment.updates_before,
             segment.explosion[0],
             segment.explosion[1],
+            self._descends_narrowly(segment),
         )
         done, limit, norm = loop.descend(
             layout,
@@ -275,22 +277,37 @@ class Phenotype:
         if self._runtime is None or self._runtime[0] != n_batch:
             plan, dtype = dense_for(self.plan.layout, n_batch), self.parameters.dtype
             width = width_of(n_batch, dtype.itemsize)
-            stride = padded(n_batch, width)
-            length = (1 if plan.ticks == 1 else plan.ticks + 1) * plan.block * stride
+            length = padded(n_batch, width)
+            pitch = 2 * length if n_batch <= NARROW else length
+            n_rows = (1 if plan.ticks == 1 else plan.ticks + 1) * plan.block
+            both = np.zeros(2 * n_rows * length, dtype)
+            state, residual = (both, both[length:]) if pitch > length else np.split(both, 2)
             nodes, rows = (plan.runs[:, k + 1] - plan.runs[:, k] for k in (0, 2))
             partial = plan.runs[:, 5] < kernels.FULL
             ends = (plan.runs[:, 4] + nodes * rows)[partial]
             buffers = kernels.Buffers(
-                state=np.zeros(length, dtype),
-                residual=np.zeros(length, dtype),
-                nets=np.empty(plan.ticks * plan.n_nets * stride, dtype),
+                state=state,
+                residual=residual,
+                nets=np.empty(plan.ticks * plan.n_nets * length, dtype),
                 cells=np.empty(max(ends, default=0), dtype),
                 cell_gradient=np.empty(max(nodes * rows, default=0), dtype),
-                back=np.empty(max(rows, default=0) * stride, dtype),
-                stride=stride,
+                back=np.empty(max(rows, default=0) * length, dtype),
+                pitch=pitch,
+                length=length,
             )
             self._runtime = n_batch, (plan, buffers, width)
         return self._runtime[1]
+
+    def _descends_narrowly(self, segment: Segment) -> bool:
+        """Tell whether the way back and the update are one pass: then the gradient is never written down."""
+        looked_at = bool(segment.groups) or segment.keep_gradient or segment.clip is not None
+        return (
+            segment.order.shape[1] <= NARROW
+            and segment.optimizer == "momentum"
+            and self.genome.ticks == 1
+            and not self.dormant_learn
+            and not looked_at
+        )
 
     def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Return samples as a matrix, one row each, checked against the input nodes."""
@@ -312,10 +329,10 @@ class Phenotype:
             loop.let_through(layout, self._threshold, self._weights, self._used)
         order = np.arange(len(flat))
         order.flags.writeable = False  # as those of the trainer are: compiled once
-        loop.read_inputs(layout, self._ports, flat, order, buffers.state, buffers.stride)
+        loop.read_inputs(layout, self._ports, flat, order, buffers)
         kernels.forward(layout, self._used, self._bias, buffers, width)
         scores = np.empty((len(self._ports.outputs), len(flat)), self.parameters.dtype)
-        loop.read_scores(layout, self._ports, buffers.state, buffers.stride, scores)
+        loop.read_scores(layout, self._ports, buffers, scores)
         return scores, (layout, buffers, width)
 
 

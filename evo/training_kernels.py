@@ -14,6 +14,7 @@ from cnn.compilation import kernel
 from cnn.loss_kernels import cross_entropy, softmax_squared_error, squared_error
 from cnn.optimizer_kernels import adam_step, momentum_step, nesterov_step, sgd_step
 from evo.kernels import Buffers, Floats, Ints, Layout, backward, forward
+from evo.narrow_kernels import descend_narrowly
 from evo.row_kernels import Width
 
 LOSS_CODES = {"cross_entropy": 0, "softmax_squared_error": 1, "squared_error": 2}
@@ -53,6 +54,8 @@ class Descent(NamedTuple):
         Updates made before.
     factor, offset : float
         A loss above ``factor · |first loss| + offset`` counts as diverged.
+    narrow : bool
+        Go back and update in one pass, see :mod:`evo.narrow_kernels`; then there is no gradient to look at afterwards.
     """
 
     loss: int
@@ -63,6 +66,7 @@ class Descent(NamedTuple):
     first_update: int
     factor: float
     offset: float
+    narrow: bool
 
 
 class Threshold(NamedTuple):
@@ -92,9 +96,7 @@ def let_through(plan: Layout, threshold: Threshold, weights: Floats, used: Float
 
 
 @kernel
-def read_inputs(
-    plan: Layout, ports: Ports, samples: Floats, order: Ints, state: Floats, stride: int
-) -> None:
+def read_inputs(plan: Layout, ports: Ports, samples: Floats, order: Ints, buffers: Buffers) -> None:
     """Clamp the inputs of every tick, also of that before the first, to a batch of samples.
 
     `samples` has a row each: the features, or those of each tick one after another, of which the first also stand
@@ -102,38 +104,44 @@ def read_inputs(
     """
     n_batch = order.shape[0]
     sequence = samples.shape[1] > ports.n_features
-    begins = np.empty(stride, np.int64)
-    for b in range(stride):
+    state, pitch, length = buffers.state, buffers.pitch, buffers.length
+    begins = np.empty(length, np.int64)
+    for b in range(length):
         begins[b] = order[min(b, n_batch - 1)] * samples.shape[1]
     numbers = samples.reshape(samples.size)
     for tick in range(-1 if plan.ticks > 1 else 0, plan.ticks):
         base = plan.first_base + tick * plan.block
         shift = max(tick, 0) * ports.n_features if sequence else 0
         for k in range(ports.features.shape[0]):
-            place, feature = (base + ports.rows[k]) * stride, ports.features[k] + shift
-            for b in range(stride):
+            place, feature = (base + ports.rows[k]) * pitch, ports.features[k] + shift
+            for b in range(length):
                 state[place + b] = numbers[begins[b] + feature]
 
 
 @kernel
-def read_scores(plan: Layout, ports: Ports, state: Floats, stride: int, scores: Floats) -> None:
+def read_scores(plan: Layout, ports: Ports, buffers: Buffers, scores: Floats) -> None:
     """Copy the outputs after the last tick to `scores`, shape (n_outputs, batch)."""
     base = plan.first_base + (plan.ticks - 1) * plan.block
     for k in range(scores.shape[0]):
-        place = (base + ports.outputs[k]) * stride
+        place = (base + ports.outputs[k]) * buffers.pitch
         for b in range(scores.shape[1]):
-            scores[k, b] = state[place + b]
+            scores[k, b] = buffers.state[place + b]
 
 
 @kernel
 def write_deltas(plan: Layout, ports: Ports, deltas: Floats, buffers: Buffers) -> None:
     """Set the residual to ∂E/∂o at the outputs of the last tick, and to 0 elsewhere."""
-    buffers.residual[:] = 0
+    residual, pitch, length = buffers.residual, buffers.pitch, buffers.length
+    if pitch == length:
+        residual[:] = 0
+    else:
+        for place in range(0, residual.shape[0], pitch):
+            residual[place : place + length] = 0
     base = plan.first_base + (plan.ticks - 1) * plan.block
     for k in range(deltas.shape[0]):
-        place = (base + ports.outputs[k]) * buffers.stride
+        place = (base + ports.outputs[k]) * pitch
         for b in range(deltas.shape[1]):
-            buffers.residual[place + b] = deltas[k, b]
+            residual[place + b] = deltas[k, b]
 
 
 @kernel
@@ -227,9 +235,9 @@ def descend(
             let_through(plan, threshold, weights, used)
         else:
             used = weights
-        read_inputs(plan, ports, samples, order[step], buffers.state, buffers.stride)
+        read_inputs(plan, ports, samples, order[step], buffers)
         forward(plan, used, bias, buffers, width)
-        read_scores(plan, ports, buffers.state, buffers.stride, scores)
+        read_scores(plan, ports, buffers, scores)
         value = judge(descent.loss, scores, batch_of(targets, order[step]), deltas)
         losses[step] = value
         if not (math.isfinite(value) and (limit < 0 or value <= limit)):
@@ -237,6 +245,14 @@ def descend(
         if limit < 0:
             limit = descent.factor * abs(value) + descent.offset
         write_deltas(plan, ports, deltas, buffers)
+        rate, update = rates[step], descent.first_update + step
+        if descent.narrow:
+            squares = descend_narrowly(
+                plan, weights, bias, slots, gradient[n_edges:], buffers, rate, update,
+                descent.momentum, descent.weight_decay, width,
+            )  # fmt: skip
+            norm = math.sqrt(squares)
+            continue
         backward(plan, used, buffers, gradient[:n_edges], gradient[n_edges:], width)
         if descent.clip < math.inf or step == order.shape[0] - 1:
             norm = norm_of(gradient)
@@ -244,5 +260,5 @@ def descend(
                 shrink = gradient.dtype.type(descent.clip / norm)
                 for k in range(gradient.shape[0]):
                     gradient[k] *= shrink
-        _update(descent, parameters, gradient, slots, rates[step], descent.first_update + step)
+        _update(descent, parameters, gradient, slots, rate, update)
     return order.shape[0], limit, norm
