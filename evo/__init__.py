@@ -20,8 +20,11 @@ from evo.graph_files import (
     to_graphml,
     to_json,
 )
-from evo.individual import Individual, Job, Task, raise_individual
+from evo.individual import Individual, raise_individual
 from evo.interop import from_networkx, to_networkx
+from evo.job import Job, Task
+from evo.neuroevolution import Birth, Neuroevolution, neuroevolve
+from evo.neuroevolution_settings import NeuroevolutionSettings
 from evo.operators import OPERATORS, Operation, Operator, replay
 from evo.phenotype import Phenotype
 from evo.policies import POLICIES, PolicySettings
@@ -35,6 +38,7 @@ __all__ = [
     "OPERATORS",
     "POLICIES",
     "SELECTIONS",
+    "Birth",
     "DataError",
     "Draft",
     "EvoMatrixError",
@@ -47,6 +51,8 @@ __all__ = [
     "Individual",
     "Job",
     "LetterCredit",
+    "Neuroevolution",
+    "NeuroevolutionSettings",
     "Operation",
     "Operator",
     "Phenotype",
@@ -67,6 +73,7 @@ __all__ = [
     "load_genomes",
     "load_graph",
     "load_network",
+    "neuroevolve",
     "raise_individual",
     "remove_ineffective",
     "reorder_freely",

@@ -51,6 +51,14 @@ def gather(
 
 
 @exact_kernel
+def carry(memory: Floats, origins: Ints, out: Floats) -> None:
+    """Write what was remembered where an origin lies; 0 where there is none. Both have one row per slot."""
+    for slot in range(memory.shape[0]):
+        for i in range(origins.shape[0]):
+            out[slot, i] = memory[slot, origins[i]] if origins[i] >= 0 else 0
+
+
+@exact_kernel
 def _copy(
     from_rows: Ints, from_values: Floats, begin: int, place: Ints, rows: Ints, values: Floats
 ) -> Any:

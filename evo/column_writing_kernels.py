@@ -188,6 +188,47 @@ def assign(
 
 
 @exact_kernel
+def insert(
+    base_indptr: Ints,
+    base_rows: Ints,
+    base_values: Floats,
+    base_origins: Ints,
+    bounds: Ints,
+    rows: Ints,
+    values: Floats,
+    to_rows: Ints,
+    to_values: Floats,
+    to_origins: Ints,
+) -> None:
+    """Write all columns anew with entries inserted that are not stored.
+
+    Those of column c are rows[bounds[c] : bounds[c + 1]], ascending, and their values. Which of two entries comes first
+    is not to be foreseen, so the merge chooses without a branch.
+    """
+    everywhere = base_origins.shape[0] == 0
+    for c in range(base_indptr.shape[0] - 1):
+        i, i_end = base_indptr[c], base_indptr[c + 1]
+        j, j_end = bounds[c], bounds[c + 1]
+        n = i + j
+        while i < i_end and j < j_end:
+            new = rows[j] < base_rows[i]
+            to_rows[n] = rows[j] if new else base_rows[i]
+            to_values[n] = values[j] if new else base_values[i]
+            old_origin = i if everywhere else base_origins[i]
+            to_origins[n] = NOWHERE if new else old_origin
+            i += not new
+            j += new
+            n += 1
+        for k in range(i, i_end):
+            to_rows[n], to_values[n] = base_rows[k], base_values[k]
+            to_origins[n] = k if everywhere else base_origins[k]
+            n += 1
+        for k in range(j, j_end):
+            to_rows[n], to_values[n], to_origins[n] = rows[k], values[k], NOWHERE
+            n += 1
+
+
+@exact_kernel
 def without_row(
     base_rows: Ints,
     base_values: Floats,

@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evo import column_gathering_kernels, column_kernels, column_writing_kernels
 from evo.column_kernels import NOWHERE, Flags, Floats, Ints
 
 MIN_POOL = 1024
 
-FEW = 100_000
-"""Stored entries below which a selection copies them all."""
+Stretch = tuple[Ints, Floats, Ints, Ints, int]
+"""Rows, values, where stretches of them start, their lengths, and 1, or −1 where another stretch replaced them."""
+
+Written = tuple[Any, Any, Floats, Ints]
+"""A matrix: indptr (int64), rows (int32), values; and the origins of its entries."""
 
 
 class Columns:
@@ -38,14 +40,14 @@ class Columns:
         Stored entries.
     """
 
+    _start: Ints
+    _length: Ints
+    _edited: Flags
+    _row_sizes: Ints
+
     def __init__(self, indptr: Ints, rows: Ints, values: Floats) -> None:
-        self.n = len(indptr) - 1
-        self.n_stored = len(values)
-        self._start = np.array(indptr[:-1], np.int64)
-        self._length = np.diff(indptr).astype(np.int64)
-        self._edited = np.zeros(self.n, np.bool_)
-        self._take_base(indptr, rows, values, np.empty(0, np.int64))
-        self._row_sizes: Ints = np.empty(0, np.int64)  # counted when first asked for, then kept
+        kind = np.int32 if len(values) <= np.iinfo(np.int32).max else np.int64
+        self._take_base(indptr, rows, values, np.empty(0, kind))
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -53,6 +55,11 @@ class Columns:
     def dtype(self) -> np.dtype[Any]:
         """Of the values."""
         return self._base_values.dtype
+
+    @property
+    def unedited(self) -> bool:
+        """Whether all columns are as they were when last written as a whole."""
+        return not self._edited.any()
 
     @property
     def sizes(self) -> Ints:
@@ -64,8 +71,7 @@ class Columns:
         """Entries of each row, by number."""
         if len(self._row_sizes) < self.n:
             self._row_sizes = np.zeros(self.n, np.int64)
-            for kind, starts, lengths, step in self._stretches():
-                rows = self._base_rows if kind == "base" else self._pool_rows
+            for rows, _, starts, lengths, step in self.stretches():
                 column_kernels.count_rows(rows, starts, lengths, step, self._row_sizes)
         return self._row_sizes
 
@@ -77,10 +83,6 @@ class Columns:
             return self._pool_rows[stretch], self._pool_values[stretch]
         return self._base_rows[stretch], self._base_values[stretch]
 
-    def values(self) -> Floats:
-        """Return all stored values, column by column; a copy."""
-        return self.gather(np.arange(self.n), np.arange(self.n), origins=False)[2]
-
     def holds(self, rows: Ints, columns: Ints) -> Flags:
         """Tell for each (row, column) whether it is stored."""
         out = np.empty(len(rows), np.bool_)
@@ -91,18 +93,9 @@ class Columns:
         """Return the columns that store an entry in a row, ascending, and the values; a pass over all rows."""
         columns = self.columns_holding(number)
         values = np.empty(len(columns), self.dtype)
-        column_kernels.read_row(
-            self._base_rows,
-            self._base_values,
-            self._pool_rows,
-            self._pool_values,
-            self._start,
-            self._length,
-            self._edited,
-            columns,
-            number,
-            values,
-        )
+        arrays = self._base_rows, self._base_values, self._pool_rows, self._pool_values
+        where = self._start, self._length, self._edited
+        column_kernels.read_row(*arrays, *where, columns, number, values)
         return columns, values
 
     def columns_holding(self, *rows: int) -> Ints:
@@ -134,37 +127,21 @@ class Columns:
             columns = np.searchsorted(self._base_indptr, at[:count], side="right") - 1
             self._base_columns_of[row] = columns
 
-    def score_at(self, rank: int, *, signed: bool) -> float:
-        """Return the rank-th smallest, from 0, of all stored values or, unless `signed`, of their magnitudes.
+    def stretches(self, columns: Ints | None = None) -> Iterator[Stretch]:
+        """Yield what is stored, of some columns or all: of the base, less what is edited of it, and what replaced that.
 
-        By radix selection where there are many: 16 bits of the number after another, a pass for each.
+        So whatever adds up goes through the base in one piece where all is wanted.
         """
-        if self.n_stored < FEW:
-            scores = self.values() if signed else np.abs(self.values())
-            return float(np.partition(scores, rank)[rank])
-        unsigned = np.dtype(f"u{self.dtype.itemsize}").type
-        n_bits = 8 * self.dtype.itemsize
-        sign = np.array([1 << (n_bits - 1)], unsigned)
-        known = np.empty(0, unsigned)
-        score = 0
-        for low in range(n_bits - 16, -1, -16):
-            counts = np.zeros(1 << 16, np.int64)
-            shift = np.array([low, 16, 0xFFFF], unsigned)
-            for kind, starts, lengths, step in self._stretches():
-                bits = (self._base_values if kind == "base" else self._pool_values).view(unsigned)
-                column_kernels.count_scores(
-                    bits, starts, lengths, sign, signed, shift, known, step, counts
-                )
-            below = np.cumsum(counts)
-            digits = int(np.searchsorted(below, rank, side="right"))
-            rank -= int(below[digits - 1]) if digits else 0
-            score = score << 16 | digits
-            known = np.array([score], unsigned)
-        if signed:  # back from the order of scores to the bits of the float
-            score = (
-                score ^ int(sign[0]) if score & int(sign[0]) else ~score & (2 * int(sign[0]) - 1)
-            )
-        return float(np.array([score], unsigned).view(self.dtype)[0])
+        base, at = (self._base_rows, self._base_values), self._base_indptr
+        if columns is None:
+            edited = np.flatnonzero(self._edited)
+            of_base = edited[edited < len(at) - 1]
+            yield *base, np.array([0]), np.array([len(base[0])]), 1
+            yield *base, at[of_base], np.diff(at)[of_base], -1
+        else:
+            edited, fixed = (columns[self._edited[columns] == flag] for flag in (True, False))
+            yield *base, self._start[fixed], self._length[fixed], 1
+        yield self._pool_rows, self._pool_values, self._start[edited], self._length[edited], 1
 
     def count_live(self, columns: Ints, limits: Floats, signed: bool) -> int:
         """Count in some columns what a threshold lets through; `limits` has one number, or one per column."""
@@ -181,8 +158,7 @@ class Columns:
     def count_all_live(self, limit: Floats, signed: bool) -> int:
         """Count what one threshold lets through of all that is stored."""
         count = 0
-        for kind, starts, lengths, step in self._stretches():
-            values = self._base_values if kind == "base" else self._pool_values
+        for _, values, starts, lengths, step in self.stretches():
             count += step * column_kernels.count_live(values, starts, lengths, limit, signed)
         return count
 
@@ -292,39 +268,52 @@ class Columns:
         With ``origins=False`` what is kept loses its origin.
         """
         counts = np.empty(self.n, np.int64)
+        where = self._start, self._length, self._edited
         column_writing_kernels.live_sizes(
-            self._base_values,
-            self._pool_values,
-            self._start,
-            self._length,
-            self._edited,
-            limits,
-            signed,
-            counts,
+            self._base_values, self._pool_values, *where, limits, signed, counts
         )
         indptr = np.append(0, np.cumsum(counts))
         rows = np.empty(indptr[-1], self._base_rows.dtype)
         values = np.empty(indptr[-1], self.dtype)
-        kept = np.empty(indptr[-1] if origins else 0, np.int64)
+        kept = np.empty(indptr[-1] if origins else 0, self._base_origins.dtype)
         column_writing_kernels.keep_live(
             *self._base(), *self._pools(), limits, signed, indptr, rows, values, kept
         )
-        self._start, self._length = indptr[:-1].copy(), counts
-        self._edited = np.zeros(self.n, np.bool_)
-        self.n_stored = int(indptr[-1])
         self._take_base(indptr, rows, values, kept)
-        self._row_sizes = np.empty(0, np.int64)
 
-    def gather(
-        self, columns: Ints, place_of_row: Ints, *, origins: bool
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], Floats, NDArray[np.int64]]:
-        """Write the columns out in an order, with rows renamed: indptr, rows, values, and origins or nothing."""
+    def insert(self, counts: Ints, rows: Ints, values: Floats) -> None:
+        """Insert entries that are not stored, `counts` of them in each column, rows ascending.
+
+        For many at once, where nothing is edited: all columns are written anew, in one pass.
+        """
+        bounds = np.append(0, np.cumsum(counts))
+        total = self.n_stored + len(rows)
+        written = (
+            np.empty(total, self._base_rows.dtype),
+            np.empty(total, self.dtype),
+            np.empty(total, self._base_origins.dtype),
+        )
+        column_writing_kernels.insert(
+            self._base_indptr, *self._base(), bounds, rows, values, *written
+        )
+        self._take_base(self._base_indptr + bounds, *written)
+
+    def gather(self, columns: Ints, place_of_row: Ints, *, origins: bool) -> Written:
+        """Write the columns out in an order, with rows renamed: indptr, rows, values, and origins or nothing.
+
+        What is as it shall be already is not copied; all arrays are to be read only.
+        """
+        unmoved = np.array_equal(place_of_row, np.arange(len(place_of_row)))
+        if unmoved and self.unedited and np.array_equal(columns, np.arange(self.n)):
+            kept = self._base_origins if origins else np.empty(0, np.int64)
+            if origins and not len(kept):
+                kept = np.arange(self.n_stored, dtype=kept.dtype)
+            return self._base_indptr, self._base_rows, self._base_values, kept
         indptr = np.zeros(len(columns) + 1, np.int64)
         np.cumsum(self._length[columns], out=indptr[1:])
         rows = np.empty(indptr[-1], np.int32)
         values = np.empty(indptr[-1], self.dtype)
-        found = np.empty(indptr[-1] if origins else 0, np.int64)
-        unmoved = np.array_equal(place_of_row, np.arange(len(place_of_row)))
+        found = np.empty(indptr[-1] if origins else 0, self._base_origins.dtype)
         places = np.empty(0, np.int32) if unmoved else place_of_row.astype(np.int32)
         column_gathering_kernels.gather(
             *self._base(), *self._pools(), columns, places, indptr, rows, values, found
@@ -343,29 +332,22 @@ class Columns:
     def _places(self) -> tuple[Ints, Ints, Ints, Ints, Flags]:
         return self._base_rows, self._pool_rows, self._start, self._length, self._edited
 
-    def _stretches(self) -> Iterator[tuple[str, Ints, Ints, int]]:
-        """Yield what is stored: all of the base, less what is edited of it, and what replaced that.
-
-        Each as ``"base"`` or ``"pool"``, where stretches start, their lengths, and 1 or −1. So whatever adds up goes
-        through the base in one piece.
-        """
-        edited = np.flatnonzero(self._edited)
-        of_base = edited[edited < len(self._base_indptr) - 1]
-        yield "base", np.array([0]), np.array([len(self._base_rows)]), 1
-        yield "base", self._base_indptr[of_base], np.diff(self._base_indptr)[of_base], -1
-        yield "pool", self._start[edited], self._length[edited], 1
-
     def _take_base(self, indptr: Ints, rows: Ints, values: Floats, origins: Ints) -> None:
         """Read these arrays from now on, with an empty pool."""
         for array in (rows, values, origins):
             array.flags.writeable = False  # one type for the compiled loops, whoever made them
+        self.n, self.n_stored = len(indptr) - 1, len(values)
+        self._start = np.array(indptr[:-1], np.int64)
+        self._length = np.diff(indptr).astype(np.int64)
+        self._edited = np.zeros(self.n, np.bool_)
+        self._row_sizes = np.empty(0, np.int64)  # counted when first asked for, then kept
         self._base_indptr, self._base_rows, self._base_values = indptr, rows, values
         self._base_origins = origins
         self._base_columns_of: dict[int, Ints] = {}  # of rows looked up so far
         self._used = 0
         self._pool_rows = np.empty(MIN_POOL, rows.dtype)
         self._pool_values = np.empty(MIN_POOL, values.dtype)
-        self._pool_origins = np.empty(MIN_POOL, np.int64)
+        self._pool_origins = np.empty(MIN_POOL, origins.dtype)
 
     def _reserve(self, room: int) -> None:
         """Make room behind what the pool holds."""

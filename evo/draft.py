@@ -21,11 +21,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from evo import column_gathering_kernels
 from evo.column_kernels import NOWHERE
-from evo.columns import Columns
+from evo.columns import Columns, Written
 from evo.genome import FloatArray, Genome, Role, assemble_columns
-from evo.numbering import Numbering
-from graphops.validation import check_fraction, check_indices, check_order, check_two_indices
+from evo.numbering import Numbering, order_of_entries
+from evo.ranking import quantile_score
+from graphops.validation import check_indices, check_order, check_two_indices
 
 Ints = NDArray[np.integer[Any]]
 
@@ -121,28 +123,24 @@ class Draft:
 
     @property
     def weights(self) -> sparse.csc_array:
-        """The matrix as it stands, shape (n, n): written out, so as dear as :meth:`freeze`."""
+        """The matrix as it stands, shape (n, n), to be read only: written out, so as dear as :meth:`freeze`."""
         indptr, rows, values, _ = self._write(origins=False)
         return assemble_columns(indptr, rows, values)
 
-    def quantile_limit(self, quantile: float) -> float:
-        """Return the threshold that leaves the lowest share `quantile` behind: :func:`graphops.quantile_limit`."""
-        left = round(check_fraction("quantile", quantile) * self.n_stored)
-        if self.n_stored == 0:
-            return 0.0
-        score = self._columns.score_at(max(left - 1, 0), signed=self._signed)
-        return score if left else float(np.nextafter(self.dtype.type(score), -np.inf))
+    def quantile_limit(self, quantile: float, targets: Ints | None = None) -> float:
+        """Return the threshold that leaves the lowest share `quantile` behind: :func:`graphops.quantile_limit`.
 
-    def column_sizes(self) -> Ints:
-        """Return the number of stored entries of each column (in-degree), shape (n,)."""
-        return self.in_degree(np.arange(self.n_nodes))
+        Of all stored entries, or of those of some targets.
+        """
+        columns = None if targets is None else self._numbers.columns(targets)
+        return quantile_score(self._columns, quantile, signed=self._signed, some=columns)
 
     def role(self, positions: Ints | int) -> NDArray[np.uint8]:
         """Return the roles of some nodes: O(1) each."""
         found: NDArray[np.uint8] = self._roles[self._numbers.order[positions]]
         return found
 
-    def in_degree(self, positions: Ints | int) -> Ints:
+    def in_degree(self, positions: Ints | int | slice) -> Ints:
         """Return the stored entries of some columns: O(1) each."""
         sizes: Ints = self._columns.sizes[self._numbers.columns(positions)]
         return sizes
@@ -159,9 +157,7 @@ class Draft:
     def column(self, position: int) -> tuple[Ints, FloatArray]:
         """Return what a node listens to: positions, ascending, and weights."""
         rows, values = self._columns.column(self._numbers.columns(position))
-        places = self._numbers.places_of_rows(rows)
-        ascending = np.argsort(places)
-        return places[ascending], values[ascending]
+        return _ascending(self._numbers.places_of_rows(rows), values)
 
     def row(self, position: int) -> tuple[Ints, FloatArray]:
         """Return whom a node speaks to: positions, ascending, and weights.
@@ -169,9 +165,7 @@ class Draft:
         A pass over all stored rows: O(stored entries), though a quick one.
         """
         columns, values = self._columns.row(self._numbers.rows(position))
-        places = self._numbers.places_of_columns(columns)
-        ascending = np.argsort(places)
-        return places[ascending], values[ascending]
+        return _ascending(self._numbers.places_of_columns(columns), values)
 
     def holds(self, sources: Ints, targets: Ints) -> NDArray[np.bool_]:
         """Tell for each place (source, target) whether it is stored."""
@@ -207,7 +201,7 @@ class Draft:
         """
         positions = self._two_positions("source", "target", source, target)
         from_column, to_column = self._numbers.columns(positions)
-        k, rescale = self._number("factor", factor), self._number("scale", scale)
+        k, rescale = self._rounded("factor", factor), self._rounded("scale", scale)
         with self._recounting(np.array([to_column])):
             self._columns.merge(from_column, to_column, k, rescale)
         self._bias[to_column] += k * self._bias[from_column]
@@ -221,7 +215,7 @@ class Draft:
         """
         positions = self._two_positions("source", "target", source, target)
         from_row, to_row = self._numbers.rows(positions)
-        k, rescale = self._number("factor", factor), self._number("scale", scale)
+        k, rescale = self._rounded("factor", factor), self._rounded("scale", scale)
         columns = self._columns.columns_holding(from_row, to_row)
         with self._recounting(columns):
             self._columns.add_row(columns, from_row, to_row, k, rescale)
@@ -230,28 +224,39 @@ class Draft:
         """Give entries, each named once, a value, creating those that are not stored (operator N)."""
         at_sources = check_indices("sources", sources, self.n_nodes)
         at_targets = check_indices("targets", targets, self.n_nodes)
-        with np.errstate(over="ignore"):
-            weights = np.asarray(values).astype(self.dtype)
+        weights = self._rounded("values", values)
         if not len(at_sources) == len(at_targets) == weights.size:
             raise ValueError(
                 "sources, targets and values must have one length; received "
                 f"{len(at_sources)}, {len(at_targets)} and {weights.size}"
             )
-        if not np.isfinite(weights).all():
-            raise ValueError(f"values must be finite in {self.dtype}")
         rows = self._numbers.rows(at_sources)
         columns = self._numbers.columns(at_targets)
-        ascending = np.lexsort((rows, columns))
-        rows, columns = rows[ascending], columns[ascending]
-        twice = (np.diff(rows) == 0) & (np.diff(columns) == 0)
-        if twice.any():
-            first = ascending[int(np.argmax(twice))]
+        ascending, twice = order_of_entries(rows, columns)
+        if twice is not None:
             raise ValueError(
                 "sources and targets must name a place once; "
-                f"received ({at_sources[first]}, {at_targets[first]}) repeatedly"
+                f"received ({at_sources[twice]}, {at_targets[twice]}) repeatedly"
             )
+        rows, columns = rows[ascending], columns[ascending]
         with self._recounting(np.unique(columns)):
             self._columns.assign(rows, columns, weights[ascending])
+
+    def set_bias(self, positions: ArrayLike, values: ArrayLike) -> None:
+        """Give nodes a bias: their entry in the row of the constant node (operator N)."""
+        columns = self._numbers.columns(check_indices("positions", positions, self.n_nodes))
+        self._bias[columns] = self._rounded("values", values)
+        self._bias_origins[columns] = NOWHERE
+
+    def insert(self, counts: Ints, sources: Ints, values: FloatArray) -> None:
+        """Create many entries at once (operator N): ``counts[j]`` into the node at position j, target after target.
+
+        None may be stored; sources ascend within a target. One pass over a matrix of which nothing has moved yet.
+        """
+        if not (self._columns.unedited and self._numbers.unmoved):
+            raise ValueError("many entries must be inserted before nodes move or entries change")
+        self._columns.insert(counts, sources, values)
+        self._n_live = None
 
     def forget(self, source: int, target: int) -> None:
         """Take one entry away, stored or not."""
@@ -278,7 +283,7 @@ class Draft:
         if self._limit is None:
             return
         self._columns.keep_live(self._limits(), self._signed, origins=self._track)
-        self._n_live = None
+        self._n_live = self.n_stored
 
     def add_node(
         self, position: int, *, activation: int, bias: float = 0.0, limit: float = 0.0
@@ -294,7 +299,7 @@ class Draft:
         self._activations = np.append(self._activations, np.uint8(activation))
         if isinstance(self._limit, np.ndarray):
             self._limit = np.append(self._limit, self._limit.dtype.type(limit))
-        self._bias = np.append(self._bias, self._number("bias", bias))
+        self._bias = np.append(self._bias, self._rounded("bias", bias))
         self._bias_origins = np.append(self._bias_origins, NOWHERE)
         self._numbers.insert(int(place))
 
@@ -343,9 +348,12 @@ class Draft:
         if not self._track:
             raise ValueError("carry needs a draft with origins")
         of_bias = self._bias_origins[self._numbers.columns(slice(None))]
-        of_bias = np.where(of_bias >= 0, of_bias + self.parent.n_stored, NOWHERE)
-        origins = np.concatenate([self._write(origins=True)[3], of_bias])
-        return np.where(origins >= 0, memory[:, origins], memory.dtype.type(0))
+        carried = np.empty((len(memory), self.n_stored + self.n_nodes), memory.dtype)
+        entries, biases = np.split(carried, [self.n_stored], axis=1)
+        of_entries = self._write(origins=True)[3]
+        column_gathering_kernels.carry(memory[:, : self.parent.n_stored], of_entries, entries)
+        column_gathering_kernels.carry(memory[:, self.parent.n_stored :], of_bias, biases)
+        return carried
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -375,18 +383,22 @@ class Draft:
     def _two_positions(self, first: str, second: str, a: int, b: int) -> list[int]:
         return list(check_two_indices((first, second), a, b, self.n_nodes))
 
-    def _number(self, name: str, value: float) -> np.floating[Any]:
-        """Round a number to the weights' dtype, in which it must be finite."""
+    def _rounded(self, name: str, value: ArrayLike) -> Any:
+        """Round a number, or several, to the weights' dtype, in which they must be finite."""
         with np.errstate(over="ignore"):
-            number: np.floating[Any] = self.dtype.type(value)
-        if not np.isfinite(number):
-            raise ValueError(f"{name} must be finite in {self.dtype}; received {value}")
-        return number
+            numbers = np.asarray(value).astype(self.dtype)
+        if not np.isfinite(numbers).all():
+            first = np.asarray(value)[~np.isfinite(numbers)].flat[0]
+            raise ValueError(f"{name} must be finite in {self.dtype}; received {first}")
+        return numbers[()]
 
-    def _write(
-        self, *, origins: bool
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], FloatArray, NDArray[np.int64]]:
+    def _write(self, *, origins: bool) -> Written:
         """Write the matrix out in order of positions."""
         return self._columns.gather(
             self._numbers.columns(slice(None)), self._numbers.places_of_rows(), origins=origins
         )
+
+
+def _ascending(places: Ints, values: FloatArray) -> tuple[Ints, FloatArray]:
+    order = np.argsort(places)
+    return places[order], values[order]

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
+from cnn.budget import Budget
 from evo.credit import LetterCredit, credit_letters, letter_shares
 from evo.errors import EvoMatrixError
 from evo.genome import Genome
-from evo.individual import Individual, Job, Modification, Origin, Task, take_over
+from evo.individual import Individual, take_over
+from evo.job import Job, Modification, Origin, Task
+from evo.phenotype import Dormant
 from evo.seeding import Purpose, generator
 from evo.selection import (
     SELECTIONS,
@@ -41,6 +44,16 @@ class EvolutionSettings(BaseModel, frozen=True, extra="forbid"):
     steps: int = Field(100, ge=1, description="gradient steps of one train phase")
     frozen_share: float = Field(
         0.25, ge=0, le=1, description="last share of the rounds, in which topologies only train"
+    )
+    budget: Budget = Field(
+        Budget(),
+        description="further bounds of one train phase; the learning rate goes by steps made, so a phase cut short "
+        "leaves the end of the schedule unreached",
+    )
+    dormant: Dormant = Field(
+        "sleep",
+        description="what entries below the threshold do in training: sleep; straight_through: they learn as if they "
+        "were edges, and wake up once they are above it",
     )
     fitness: str = Field("negative_loss", description="name of a fitness")
     selection: SelectionSettings = SelectionSettings()

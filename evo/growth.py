@@ -9,6 +9,7 @@ import graphops
 from evo.draft import Draft
 from evo.genome import FloatArray, Role
 from evo.operation import LARGEST_CHECKED, TRIES, Parameters, Proposing, live_weights
+from evo.records import write_edges
 
 ActsAt = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
 """Tells of places, given by sources and targets, whether an edge there acts."""
@@ -127,8 +128,4 @@ def place_edges(
 ) -> Parameters:
     """Lift values over the threshold, so that a new edge lives, and make them a record."""
     rounded = lifted(draft, values, targets).astype(draft.dtype)
-    return {
-        "sources": sources.tolist(),
-        "targets": targets.tolist(),
-        "values": rounded.tolist(),
-    }
+    return write_edges(draft.n_nodes, sources, targets, rounded)

@@ -1,7 +1,8 @@
 """What happens to one individual: modify, train, evaluate - the unit of work that a worker does.
 
-A :class:`Job` goes in, an :class:`Individual` comes out. Everything else it needs is in the :class:`Task`, which is the
-same for a whole run and travels to each worker once. The result depends on the task and the job alone.
+A :class:`evo.job.Job` goes in, an :class:`Individual` comes out. Everything else it needs is in the
+:class:`evo.job.Task`, which is the same for a whole run and travels to each worker once. The result depends on the task
+and the job alone.
 """
 
 import time
@@ -12,113 +13,21 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.recipe import Recipe, batch_indices
-from cnn.samples import Samples
+from cnn.budget import Bound
+from cnn.recipe import batch_indices
 from cnn.training import LearningCurve, OptimizerState, TrainingReport, evaluate, train
 from evo.draft import Draft
-from evo.fitness import FITNESSES, Fitness
+from evo.fitness import FITNESSES
 from evo.genome import FloatArray, Genome
+from evo.job import Job, Task
 from evo.operators import Operation, Proposing
 from evo.phenotype import Phenotype
-from evo.policies import POLICIES, PolicySettings, freeze_topology
+from evo.policies import POLICIES, freeze_topology
 from evo.repetition import repeats_training, same_parameters
-from evo.seeding import Purpose, generator, seed_sequence
+from evo.seeding import Purpose, generator
 from evo.statistics import GenomeStatistics, describe
 
-Origin = Literal["founder", "continued", "child"]
 Status = Literal["ok", "diverged", "failed", "repeated"]
-Modification = Literal["none", "policy", "freeze"]
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What is the same for every individual of one run with one seed.
-
-    Attributes
-    ----------
-    train, validation : Samples
-        What gradients and what fitness see. There is no test part here: evolution cannot look at it.
-    loss : str
-        A key of :data:`cnn.losses.LOSSES`.
-    recipe : Recipe
-        How to train; the baselines use the same.
-    policy : PolicySettings
-        How to modify.
-    fitness : callable
-        Of the trained network and the validation samples; larger is better.
-    seed : int
-        The run's seed.
-    steps : int
-        Gradient steps of one train phase.
-    total_steps : int
-        Steps of the whole run along one line of ancestors, which the learning-rate schedule spans.
-    record_every : int
-        Steps between two points of a learning curve.
-    """
-
-    train: Samples
-    validation: Samples
-    loss: str
-    recipe: Recipe
-    policy: PolicySettings
-    fitness: Fitness
-    seed: int
-    steps: int
-    total_steps: int
-    record_every: int
-
-    @property
-    def order_seed(self) -> np.random.SeedSequence:
-        """The seed of the order in which samples are seen; step by step the same for everyone in the run."""
-        return seed_sequence(self.seed, Purpose.BATCHES)
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One individual to be: where it comes from and what shall happen to it.
-
-    Attributes
-    ----------
-    individual, generation, slot : int
-        Its number in the run, its generation, and its place in the population.
-    origin : {"founder", "continued", "child"}
-        Founders are new, the continued are a parent trained on, children are modified first.
-    parents : tuple of int
-        Numbers of the parents; founders have none.
-    founder : int
-        The founder at the root of its line.
-    genome : Genome
-        The parent's, with its trained weights; a founder's own.
-    state : OptimizerState or None
-        The parent's optimiser state, laid out as the genome's stored entries, then its nodes' biases.
-    modification : {"none", "policy", "freeze"}
-        What the modify phase does.
-    letters : tuple of (str, float)
-        The probability of each letter where the policy draws letters, learnt or as its settings say.
-    progress : float
-        Share of the run's rewiring that is over.
-    first_step : int
-        Gradient steps along its ancestry so far.
-    ancestry_seconds : float
-        Seconds of training along its ancestry so far.
-    continued_as : int or None
-        Of a child, the individual of its generation that is its parent trained on unmodified, if there is one.
-    """
-
-    individual: int
-    generation: int
-    slot: int
-    origin: Origin
-    parents: tuple[int, ...]
-    founder: int
-    genome: Genome
-    state: OptimizerState | None
-    modification: Modification
-    letters: tuple[tuple[str, float], ...]
-    progress: float
-    first_step: int
-    ancestry_seconds: float
-    continued_as: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +53,8 @@ class Individual:
     curve : LearningCurve or None
     steps : int
         Gradient steps of this individual's own train phase.
+    ended_by : str or None
+        Which bound ended that phase: steps, or one of the budget; None where there was none.
     modify_seconds, train_seconds, evaluate_seconds : float
         Wall time of the three phases.
     same_as : Individual or None
@@ -167,6 +78,7 @@ class Individual:
     train_seconds: float
     evaluate_seconds: float
     same_as: "Individual | None" = None
+    ended_by: Bound | None = None
 
     @property
     def ancestry_steps(self) -> int:
@@ -200,9 +112,10 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     genome, memory, operations = _modify(task, job)
     modified = time.perf_counter()
 
-    network = Phenotype(genome, task.loss)
-    statistics = describe(genome, network)
-    if _would_repeat(task, job, network, memory, operations):
+    network = Phenotype(genome, task.loss, dormant=task.dormant)
+    acting = Phenotype(genome, task.loss) if network.dormant_learn else network
+    statistics = describe(genome, acting)
+    if _would_repeat(task, job, acting, memory, operations):
         reason = f"its training would repeat that of individual {job.continued_as}"
         repeated = _without_result(job, "repeated", reason, operations, statistics)
         return replace(repeated, genome=genome, modify_seconds=modified - started)
@@ -220,6 +133,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         total_steps=task.total_steps,
         order_seed=task.order_seed,
         state=state,
+        budget=task.budget,
         record_every=task.record_every,
     )
     trained = time.perf_counter()
@@ -229,6 +143,8 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     # What is judged is what the genome says: a weight that training has taken below the threshold sleeps.
     trained_genome = network.to_genome()
     judged = network if genome.limit is None else Phenotype(trained_genome, task.loss)
+    if network.dormant_learn:  # then training itself decides on the edges
+        statistics = describe(trained_genome, judged)
     validation = evaluate(judged, task.validation)
     fitness = float(task.fitness(judged, task.validation))
     if not np.isfinite(fitness):
@@ -248,6 +164,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         validation_accuracy=validation.accuracy,
         curve=report.curve,
         steps=report.steps,
+        ended_by=report.ended_by,
         modify_seconds=modified - started,
         train_seconds=trained - modified,
         evaluate_seconds=time.perf_counter() - trained,
@@ -263,6 +180,8 @@ def _would_repeat(
 ) -> bool:
     # A fitness of the user's own may look at more than what is computed: at names, order, or what sleeps.
     if job.continued_as is None or task.fitness not in FITNESSES.values():
+        return False
+    if task.dormant == "straight_through" and operations:  # what sleeps counts, and is not compared
         return False
     parent_memory = None if job.state is None else job.state.slots
     return not operations or repeats_training(network, memory, job.genome, parent_memory)
@@ -309,6 +228,7 @@ def take_over(repeated: Individual, trained: Individual) -> Individual:
         statistics=repeated.statistics,
         curve=None,
         steps=0,
+        ended_by=None,
         modify_seconds=repeated.modify_seconds,
         train_seconds=0.0,
         evaluate_seconds=0.0,
@@ -330,6 +250,7 @@ def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Oper
             settings=task.policy.operators,
             gradients_at=_gradients_on_next_batch(task, job),
             progress=job.progress,
+            layers=task.layers,
         )
         policy = task.policy
         if job.letters:
@@ -388,6 +309,7 @@ def _without_result(
         validation_accuracy=None,
         curve=None if report is None else report.curve,
         steps=0 if report is None else report.steps,
+        ended_by=None if report is None else report.ended_by,
         modify_seconds=0.0,
         train_seconds=0.0 if report is None else report.seconds,
         evaluate_seconds=0.0,

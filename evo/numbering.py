@@ -34,6 +34,12 @@ class Numbering:
         self.row_of, self.node_of_row = np.arange(n), np.arange(n)
         self.column_of, self.node_of_column = np.arange(n), np.arange(n)
 
+    @property
+    def unmoved(self) -> bool:
+        """Whether every node, its row and its column have the number of its position."""
+        every = np.arange(len(self.place))
+        return all(np.array_equal(now, every) for now in (self.order, self.row_of, self.column_of))
+
     def rows(self, positions: Any) -> Any:
         """Return the row of the node at each of some positions."""
         return self.row_of[self.order[positions]]
@@ -93,3 +99,10 @@ class Numbering:
         self.place[self.order[position]] = NOWHERE
         self.order = np.delete(self.order, position)
         self.place[self.order[position:]] = np.arange(position, len(self.order))
+
+
+def order_of_entries(rows: Ints, columns: Ints) -> tuple[NDArray[np.intp], int | None]:
+    """Return what puts entries in order, by column and then by row, and one of those named twice, if there is any."""
+    ascending = np.lexsort((rows, columns))
+    twice = (np.diff(rows[ascending]) == 0) & (np.diff(columns[ascending]) == 0)
+    return ascending, int(ascending[np.argmax(twice)]) if twice.any() else None

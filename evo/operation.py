@@ -49,6 +49,8 @@ class Proposing:
     gradients_at: GradientsAt | None = None
     progress: float = 0.0
     """How much of the run is over, 0 to 1; rewiring fades with it."""
+    layers: tuple[int, ...] = ()
+    """Of a layered founder, the nodes of each layer, inputs first; nothing where there are no layers."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from evo.acting import acting
 from evo.draft import Draft
 from evo.genome import FloatArray, Genome, Role
 from evo.growth import gradient_edges, propose_random_edges, random_edges
+from evo.layers import grow_in_layers
 from evo.node_operators import NODE_OPERATORS, apply_move, propose_move
 from evo.operation import (
     TRIES,
@@ -32,6 +33,7 @@ from evo.operation import (
     listeners,
     speakers,
 )
+from evo.records import read_edges, read_limit
 
 __all__ = [
     "OPERATORS",
@@ -103,7 +105,9 @@ def threshold_at_quantile(draft: Draft, quantile: float, *, drop: bool) -> Param
 def apply_threshold(draft: Draft, parameters: Parameters) -> None:
     """Set A; optionally drop what sleeps."""
     limit = parameters["limit"]
-    draft.set_limit(np.array(limit, draft.dtype) if isinstance(limit, list) else limit)
+    if isinstance(limit, list | dict):
+        limit = read_limit(limit, draft.roles, draft.dtype)
+    draft.set_limit(limit)
     if parameters["drop"]:
         draft.drop_dormant()
 
@@ -206,8 +210,21 @@ def apply_add_row(draft: Draft, parameters: Parameters) -> None:
 
 
 def apply_assign(draft: Draft, parameters: Parameters) -> None:
-    """Give places of the matrix their values."""
-    draft.assign(parameters["sources"], parameters["targets"], parameters["values"])
+    """Give places of the matrix their values: those recorded, or by layers those that follow from a seed.
+
+    Source n, one row further, is the constant node: a bias.
+    """
+    if "layers" in parameters:
+        grow_in_layers(draft, parameters)
+        return
+    sources, targets, values = read_edges(parameters, draft.n_nodes, draft.dtype)
+    of_bias = np.equal(sources, draft.n_nodes)
+    if not of_bias.any():
+        draft.assign(sources, targets, values)
+        return
+    draft.set_bias(np.compress(of_bias, targets), np.compress(of_bias, values))
+    if not of_bias.all():
+        draft.assign(*(np.compress(~of_bias, part) for part in (sources, targets, values)))
 
 
 OPERATORS: Mapping[str, Operator] = {

@@ -85,6 +85,11 @@ class Phenotype:
         self._loss = LOSSES[loss]
         self._runtime: tuple[int, Runtime] | None = None
 
+    @property
+    def dormant_learn(self) -> bool:
+        """Whether entries below the threshold are trained as well."""
+        return len(self._threshold.limits) > 0
+
     # -- sizes -----------------------------------------------------------------------------------------------------
 
     @property
@@ -303,7 +308,7 @@ class Phenotype:
         """Run the network; return the scores, shape (n_outputs, n_samples), and what it ran in."""
         flat = self._features(inputs)
         layout, buffers, width = self._for_batch(len(flat))
-        if len(self._threshold.limits):
+        if self.dormant_learn:
             loop.let_through(layout, self._threshold, self._weights, self._used)
         order = np.arange(len(flat))
         order.flags.writeable = False  # as those of the trainer are: compiled once

@@ -66,7 +66,14 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
     )
     rewired_within: Within = Field(
         "layer",
-        description="set, rigl: the share is that of each layer (columns of one role), or of the network",
+        description="set, rigl: the share is that of each layer (without layers: the columns of one role), or of the "
+        "network",
+    )
+    new_weights: float = Field(
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="set: standard deviation of new weights, in units of 1/√in-degree (Glorot); 0: they start at 0",
     )
     gradient_share: float = Field(
         0.7, ge=0, le=1, description="mixed: share of regrowth that follows the gradient"
@@ -127,7 +134,8 @@ def rewire_randomly(
     draft: Draft, proposing: Proposing, settings: PolicySettings
 ) -> list[Operation]:
     """Rewire as SET does (Mocanu et al. 2018); see :func:`evo.rewiring.set_step`."""
-    return set_step(draft, proposing, settings.rewired_share, settings.rewired_within)
+    share, within = settings.rewired_share, settings.rewired_within
+    return set_step(draft, proposing, share, within, settings.new_weights)
 
 
 def rewire_by_gradient(

@@ -135,7 +135,13 @@ class Predictor(RawPredictor):
         scale: ArrayLike = 1.0,
         classes: Sequence[str | int] | None = None,
     ) -> None:
-        shape = (len(genome.inputs),)
+        n_features = len(genome.inputs)
+        if (
+            np.size(offset) == n_features * genome.ticks
+            or np.size(scale) == n_features * genome.ticks
+        ):
+            n_features *= genome.ticks  # of a sequence
+        shape = (n_features,)
         super().__init__(len(genome.outputs), shape, offset=offset, scale=scale, classes=classes)
         self.genome = genome
         self.loss = loss
@@ -159,9 +165,12 @@ class Predictor(RawPredictor):
     def _output(self, X: ArrayLike) -> FloatArray:
         inputs = np.asarray(X, dtype=np.float64)
         inputs = inputs.reshape(len(inputs), -1)
-        n_features = len(self.genome.inputs)
-        if inputs.shape[1] != n_features:
-            raise ValueError(f"X must have {n_features} features a sample; got {inputs.shape[1]}")
+        n_features, ticks = len(self.genome.inputs), self.genome.ticks
+        if inputs.shape[1] not in {n_features, n_features * ticks}:
+            sequence = f", or {n_features * ticks} of a sequence" if ticks > 1 else ""
+            raise ValueError(
+                f"X must have {n_features} features a sample{sequence}; got {inputs.shape[1]}"
+            )
         normalized = (inputs - self.offset) / self.scale
         return self.network.output(normalized.astype(self.genome.values.dtype))
 

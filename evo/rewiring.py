@@ -1,13 +1,14 @@
 """SET, RigL and random topologies, made of the letters A and N: what others published, as controls.
 
 Each step drops the weakest weights (A, then A once more to lift the threshold) and grows as many edges (N). Between
-two steps every stored entry is an edge, a weight of 0 too, so the number of edges stays what it was. A matrix has no
-layers; what stands for one is the group of columns whose targets play one role, hidden or output, and with one hidden
-layer that is what the authors call a layer.
+two steps every stored entry is an edge, a weight of 0 too, so the number of edges stays what it was. On a layered
+founder each layer drops and regrows its own, between it and the layer before: see :mod:`evo.layers`. Other matrices
+have no layers; what stands for one is the group of columns whose targets play one role, hidden or output.
 """
 
 import math
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 import graphops
 from evo.draft import Draft
 from evo.genome import FloatArray, Role
+from evo.layers import FreePlaces, check_layered, layers_of
 from evo.operators import Operation, Proposing, apply_operation
+from evo.records import Places, write_edges, write_floats
 
 Within = Literal["layer", "network"]
-"""What drops and regrows its own share: the columns of each role, or all columns together."""
+"""What drops and regrows its own share: each layer, or without layers the columns of each role; or all together."""
 
 EVERY_PLACE = 1 << 20
 """Up to so many places of a layer all are looked at; beyond, a random sample of them."""
@@ -29,24 +32,32 @@ CANDIDATES = 10
 _ROUNDS = 16
 """How often a sample is drawn again, until it holds enough free places."""
 
-Places = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""Sources and targets."""
-
 
 def set_step(
-    draft: Draft, proposing: Proposing, share: float, within: Within = "layer"
+    draft: Draft,
+    proposing: Proposing,
+    share: float,
+    within: Within = "layer",
+    scale: float = 1.0,
 ) -> list[Operation]:
     """Drop the weakest weights and grow as many edges at random: SET (Mocanu et al. 2018).
 
     As published: the share ζ (theirs is 0.3) of each layer, the same throughout the run; new edges anywhere in the
     layer but where one was kept, with random weights. Not as published: the weakest are those of the smallest
     magnitude, as in the comparisons of RigL's authors, where SET takes the share ζ of the positive and that of the
-    negative weights; the variance of new weights is 1/in-degree, where SET's code has a constant; and a step is
-    taken once per train phase, where SET takes one per epoch.
+    negative weights; the standard deviation of new weights is `scale` over the root of the in-degree, where SET's code
+    for sparse matrices has a constant, 0.1, and its code for masked dense ones 0; and a step is taken once per train
+    phase, where SET takes one per epoch.
     """
-    operations, dropped = _drop_weakest(draft, share, within)
-    places = [_draw_places(draft, targets, n, proposing.rng) for targets, n in dropped]
-    return operations + _grow_with_fresh_weights(draft, places, proposing.rng)
+    groups = _groups(draft, proposing, within)
+    operations, dropped = _drop_weakest(draft, share, groups)
+    if groups.layers:
+        return operations + _grow_from_a_seed(draft, groups.layers, dropped, scale, proposing.rng)
+    places = [
+        _draw_places(draft, targets, n, proposing.rng)
+        for targets, n in zip(groups.targets, dropped, strict=True)
+    ]
+    return operations + _grow_with_fresh_weights(draft, places, scale, proposing.rng)
 
 
 def rigl_step(
@@ -69,12 +80,18 @@ def rigl_step(
     """
     if proposing.gradients_at is None:
         raise ValueError("gradients_at is required to grow edges by gradient")
+    groups = _groups(draft, proposing, within)
     before = draft.freeze()
-    operations, dropped = _drop_weakest(draft, share * fading(proposing.progress), within)
+    operations, dropped = _drop_weakest(draft, share * fading(proposing.progress), groups)
+    if not any(dropped):
+        return operations
+    candidates = _candidates(draft, groups, dropped, proposing.rng)
+    measured = np.abs(proposing.gradients_at(before, *_together(candidates)))
+    bounds = np.cumsum([len(sources) for sources, _ in candidates])[:-1]
     places = []
-    for targets, n_new in dropped:
-        sources, listeners = _free_places(draft, targets, CANDIDATES * n_new, proposing.rng)
-        gradients = np.abs(proposing.gradients_at(before, sources, listeners))
+    for (sources, listeners), gradients, n_new in zip(
+        candidates, np.split(measured, bounds), dropped, strict=True
+    ):
         best = np.argsort(-gradients, kind="stable")[:n_new]
         best = np.sort(best[gradients[best] > 0])
         places.append((sources[best], listeners[best]))
@@ -87,9 +104,10 @@ def redraw(draft: Draft, proposing: Proposing) -> list[Operation]:
 
     Biases, node table and order stay.
     """
-    operations, dropped = _drop_weakest(draft, 1.0, "network")
-    places = [_draw_places(draft, targets, n, proposing.rng) for targets, n in dropped]
-    return operations + _grow_with_fresh_weights(draft, places, proposing.rng)
+    groups = _groups(draft, proposing, "network")
+    operations, (n_dropped,) = _drop_weakest(draft, 1.0, groups)
+    places = _draw_places(draft, groups.targets[0], n_dropped, proposing.rng)
+    return operations + _grow_with_fresh_weights(draft, [places], 1.0, proposing.rng)
 
 
 def fading(progress: float) -> float:
@@ -101,37 +119,55 @@ def forget_dormant(draft: Draft) -> list[Operation]:
     """Drop what sleeps and let every remaining entry through; nothing where there is no threshold."""
     if draft.limit is None:
         return []
-    limit = draft.limit.tolist() if isinstance(draft.limit, np.ndarray) else draft.limit
+    limit = write_floats(draft.limit) if isinstance(draft.limit, np.ndarray) else draft.limit
     return _drop_below(draft, limit)
+
+
+# -- groups ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """What drops and regrows its own share each.
+
+    `names` is how a record calls them: the sizes of layers, or roles; nothing where all columns are one group.
+    """
+
+    targets: list[NDArray[np.intp]]
+    names: dict[str, list[Any]] | None
+    layers: tuple[int, ...] = ()
+
+
+def _groups(draft: Draft, proposing: Proposing, within: Within) -> _Groups:
+    """Return the layers of a layered founder; of others, what stands for layers."""
+    if within == "network":
+        return _Groups([draft.positions(*Role)], None)
+    sizes = proposing.layers
+    if sizes:
+        check_layered(draft, sizes)
+        return _Groups([layer.targets for layer in layers_of(sizes)], {"layers": [*sizes]}, sizes)
+    found = {role: draft.positions(role) for role in (Role.HIDDEN, Role.OUTPUT)}
+    found = {role: targets for role, targets in found.items() if len(targets)}
+    return _Groups([*found.values()], {"roles": [role.name.lower() for role in found]})
 
 
 # -- dropping ----------------------------------------------------------------------------------------------------------
 
 
-def _drop_weakest(
-    draft: Draft, share: float, within: Within
-) -> tuple[list[Operation], list[tuple[NDArray[np.intp], int]]]:
-    """Drop the weakest share of each layer; return what was done, and each layer's targets with how many it lost."""
+def _drop_weakest(draft: Draft, share: float, groups: _Groups) -> tuple[list[Operation], list[int]]:
+    """Drop the weakest share of each group; return what was done, and how many each has lost."""
     operations = forget_dormant(draft)
-    roles = ((Role.HIDDEN,), (Role.OUTPUT,)) if within == "layer" else (tuple(Role),)
-    layers = [targets for targets in (draft.positions(*role) for role in roles) if len(targets)]
-    sizes = draft.column_sizes()
-    before = [int(sizes[targets].sum()) for targets in layers]
+    before = [int(draft.in_degree(targets).sum()) for targets in groups.targets]
     if not any(round(share * size) for size in before):
-        return operations, []
-    mode = draft.threshold_mode
-    weights = draft.weights  # written out: once
-    limits = np.full(draft.n_nodes, draft.quantile_limit(0.0), dtype=draft.dtype)
-    for targets in layers:
-        limits[targets] = graphops.quantile_limit(weights[:, targets], share, mode)
-    one_for_all = bool((limits == limits[0]).all())
-    operations += _drop_below(draft, limits[0].item() if one_for_all else limits.tolist())
-    sizes = draft.column_sizes()
-    after = [int(sizes[targets].sum()) for targets in layers]
-    return operations, [(t, b - a) for t, b, a in zip(layers, before, after, strict=True) if b > a]
+        return operations, [0] * len(before)
+    limits = [draft.quantile_limit(share, targets) for targets in groups.targets]
+    named = limits[0] if groups.names is None else groups.names | {"limits": limits}
+    operations += _drop_below(draft, named)
+    after = [int(draft.in_degree(targets).sum()) for targets in groups.targets]
+    return operations, [b - a for b, a in zip(before, after, strict=True)]
 
 
-def _drop_below(draft: Draft, limit: float | list[float]) -> list[Operation]:
+def _drop_below(draft: Draft, limit: Any) -> list[Operation]:
     return [
         apply_operation(draft, "A", {"limit": limit, "drop": True}),
         apply_operation(draft, "A", {"limit": None, "drop": False}),
@@ -139,6 +175,29 @@ def _drop_below(draft: Draft, limit: float | list[float]) -> list[Operation]:
 
 
 # -- growing -----------------------------------------------------------------------------------------------------------
+
+
+def _candidates(
+    draft: Draft, groups: _Groups, n_new: list[int], rng: np.random.Generator
+) -> list[Places]:
+    """Return free places of each group: all of them or, where they are many, ten random ones per edge to be grown."""
+    if not groups.layers:
+        return [
+            _free_places(draft, targets, CANDIDATES * n, rng)
+            for targets, n in zip(groups.targets, n_new, strict=True)
+        ]
+    free, places = FreePlaces(draft), []
+    for layer, n in zip(layers_of(groups.layers), n_new, strict=True):
+        n_free = free.count(layer)
+        if layer.n_places <= EVERY_PLACE:
+            ranks = np.arange(n_free)
+        else:
+            ranks = graphops.draw_distinct(n_free, min(CANDIDATES * n, n_free), rng=rng)
+        sources = np.empty(len(ranks), np.int32)
+        counts = np.empty(len(layer.targets), np.int64)
+        free.find(layer, ranks, sources, counts)
+        places.append((sources.astype(np.intp), np.repeat(layer.targets, counts)))
+    return places
 
 
 def _free_places(
@@ -194,13 +253,24 @@ def _together(places: list[Places]) -> Places:
     return np.concatenate(sources), np.concatenate(targets)
 
 
-def _grow_with_fresh_weights(
-    draft: Draft, places: list[Places], rng: np.random.Generator
+def _grow_from_a_seed(
+    draft: Draft, sizes: tuple[int, ...], counts: list[int], scale: float, rng: np.random.Generator
 ) -> list[Operation]:
-    """Grow edges with weights of variance 1/in-degree, as it will be (Glorot)."""
+    """Grow edges at random places of each layer, all of which follows from a seed that is recorded."""
+    if not any(counts):
+        return []
+    seed = int(rng.integers(1 << 62))
+    parameters = {"layers": [*sizes], "counts": counts, "scale": scale, "seed": seed}
+    return [apply_operation(draft, "N", parameters)]
+
+
+def _grow_with_fresh_weights(
+    draft: Draft, places: list[Places], scale: float, rng: np.random.Generator
+) -> list[Operation]:
+    """Grow edges with random weights, of standard deviation `scale` over the root of the in-degree, as it will be."""
     sources, targets = _together(places)
-    fan_in = draft.column_sizes() + np.bincount(targets, minlength=draft.n_nodes)
-    drawn = rng.standard_normal(len(sources)) / np.sqrt(fan_in[targets])
+    fan_in = draft.in_degree(slice(None)) + np.bincount(targets, minlength=draft.n_nodes)
+    drawn = scale * rng.standard_normal(len(sources)) / np.sqrt(fan_in[targets])
     return _grow(draft, sources, targets, drawn)
 
 
@@ -209,9 +279,5 @@ def _grow(
 ) -> list[Operation]:
     if len(sources) == 0:
         return []
-    parameters = {
-        "sources": sources.tolist(),
-        "targets": targets.tolist(),
-        "values": values.astype(draft.dtype).tolist(),
-    }
+    parameters = write_edges(draft.n_nodes, sources, targets, values.astype(draft.dtype))
     return [apply_operation(draft, "N", parameters)]

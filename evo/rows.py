@@ -63,6 +63,7 @@ def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
             "validation_accuracy": individual.validation_accuracy,
             "same_as": individual.same_as and individual.same_as.job.individual,
             "steps": individual.steps,
+            "ended_by": individual.ended_by,
             "ancestry_steps": individual.ancestry_steps,
             "genome": individual.genome.fingerprint(),
             "modify_seconds": individual.modify_seconds,

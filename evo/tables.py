@@ -182,6 +182,12 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "gradient steps of its own train phase; 0 where it took one over",
         ),
         Column(
+            "ended_by",
+            _TEXT,
+            "",
+            "bound that ended it: steps, samples, macs, or seconds, which is not reproducible; empty where none was",
+        ),
+        Column(
             "ancestry_steps",
             _INT,
             "steps",
@@ -203,7 +209,12 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "",
             "letter, as in evo.OPERATORS: A B C D F H N, on nodes I R S U E O",
         ),
-        Column("parameters", _TEXT, "JSON", "what replays the operation exactly"),
+        Column(
+            "parameters",
+            _TEXT,
+            "JSON",
+            "what replays the operation exactly; many numbers packed, see evo/records.py",
+        ),
         Column("stored_before", _INT, "entries", "stored entries before it"),
         Column("stored_after", _INT, "entries", "stored entries after it"),
         Column("edges_before", _INT, "edges", "entries let through before it"),

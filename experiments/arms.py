@@ -13,7 +13,7 @@ from cnn import HiddenLayer, Network, RasterizationLayer, SoftmaxLayer, lenet1, 
 from cnn.layer import Layer
 from evo.errors import SettingsError
 from evo.genome import Genome
-from evo.individual import Task
+from evo.job import Task
 from evo.phenotype import Phenotype
 from evo.seeding import Purpose, generator
 from experiments.config import BaselineSettings
@@ -35,7 +35,8 @@ class Blueprint:
 def _cnn(plan: Blueprint) -> Sized:
     """Build convolution - pooling - rasterisation - hidden - softmax."""
     settings = plan.settings
-    build = partial(small_cnn, maps=settings.maps, kernel=settings.kernel, hidden=settings.hidden)
+    (hidden,) = _widths(settings)
+    build = partial(small_cnn, maps=settings.maps, kernel=settings.kernel, hidden=hidden)
     return _convolutional(build, plan)
 
 
@@ -53,13 +54,20 @@ def _convolutional(build: Callable[..., Network], plan: Blueprint) -> Sized:
 
 
 def _mlp(plan: Blueprint) -> Sized:
-    """Build one hidden layer and an output layer."""
+    """Build one hidden layer, or several, and an output layer."""
     n_outputs = plan.dataset.n_outputs
     on_values = plan.dataset.task == "regression"
     last: Layer = HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)
     first: list[Layer] = [RasterizationLayer()] if len(plan.dataset.input_shape) > 1 else []
-    layers = [*first, HiddenLayer(plan.settings.hidden, plan.settings.activation), last]
+    activation = plan.settings.activation
+    hidden = [HiddenLayer(width, activation) for width in _widths(plan.settings)]
+    layers = [*first, *hidden, last]
     return Network(layers, plan.dataset.input_shape, plan.loss, rng=plan.rng)
+
+
+def _widths(settings: BaselineSettings) -> tuple[int, ...]:
+    """Return the nodes of each hidden layer."""
+    return (settings.hidden,) if isinstance(settings.hidden, int) else settings.hidden
 
 
 def _static(plan: Blueprint) -> Sized:

@@ -10,7 +10,7 @@ from cnn.fitting import EpochRecord, fit
 from cnn.recipe import Recipe
 from cnn.training import Evaluation, LearningCurve, evaluate, train
 from evo.genome import Genome
-from evo.individual import Task
+from evo.job import Task
 from evo.phenotype import Phenotype
 from evo.predictor import Predictor
 from evo.rows import training_rows

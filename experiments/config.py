@@ -25,7 +25,7 @@ from cnn.recipe import Recipe
 from evo.errors import SettingsError
 from evo.evolution import EvolutionSettings
 from evo.fitness import FITNESSES
-from evo.founders import FounderSettings
+from evo.founders import FounderSettings, Widths
 from evo.policies import PolicySettings
 from experiments.datasets import NormalizationMethod
 
@@ -57,7 +57,7 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
     arms: tuple[ArmName, ...] = Field(
         ("cnn",),
         description="cnn: convolution, pooling, rasterisation, hidden, softmax; lenet1, lenet5: LeCun's; "
-        "mlp: one hidden layer; static: the winner's founder, trained without evolution",
+        "mlp: dense layers, as many as hidden has; static: the winner's founder, trained without evolution",
     )
     epochs: int | None = Field(
         None,
@@ -73,7 +73,9 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
     )
     maps: int = Field(8, ge=1, description="cnn: feature maps")
     kernel: int = Field(3, ge=1, description="cnn: side of the kernels")
-    hidden: int = Field(32, ge=1, description="cnn, mlp: nodes of the hidden layer")
+    hidden: Widths = Field(
+        32, description="cnn, mlp: nodes of the hidden layer; mlp: a list has those of several"
+    )
     activation: Literal["sigmoid", "tanh", "relu"] = Field("tanh", description="all but static")
     pooling: PoolingMethod | None = Field(
         None, description="cnn, lenet1, lenet5; None: max, and for lenet1 trainable"
@@ -88,6 +90,16 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
         if len(set(arms)) < len(arms):
             raise ValueError(f"each at most once; got {list(arms)}")
         return arms
+
+    @model_validator(mode="after")
+    def _hidden_suits_the_arms(self) -> Self:
+        if self.hidden == 0:
+            raise ValueError("hidden must be at least 1; got 0")
+        if not isinstance(self.hidden, int) and "cnn" in self.arms:
+            raise ValueError(
+                f"hidden must be one number for the arm cnn, which has one hidden layer; got {list(self.hidden)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _patience_counts_epochs(self) -> Self:

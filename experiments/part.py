@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from cnn.compilation import single_threaded_blas
 from cnn.samples import Samples
 from cnn.training import Trainable, evaluate
-from evo.individual import Task
+from evo.job import Task
 from evo.store import RunStore
 from evo.tables import Row
 from experiments.config import Experiment

@@ -16,7 +16,7 @@ from evo.errors import EvoMatrixError, SettingsError
 from evo.executors import Executor, SerialExecutor
 from evo.fitness import FITNESSES, Fitness
 from evo.genome import Genome
-from evo.individual import Task
+from evo.job import Task
 from evo.phenotype import Phenotype
 from evo.seeding import Purpose, seed_sequence
 from evo.store import RunStore
@@ -227,6 +227,11 @@ def _task(
         steps=evolution.steps,
         total_steps=evolution.total_steps,
         record_every=max(1, evolution.steps // CURVE_POINTS),
+        budget=evolution.budget,
+        dormant=evolution.dormant,
+        layers=experiment.founders.layers(
+            experiment.founders.n_inputs(dataset.n_features), dataset.n_outputs
+        ),
     )
 
 

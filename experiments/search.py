@@ -40,7 +40,7 @@ class Search:
         self.raised = raised_before
         self.founders = found(
             part.experiment.founders,
-            part.dataset.n_features,
+            part.experiment.founders.n_inputs(part.dataset.n_features),
             part.dataset.n_outputs,
             n_founders=part.experiment.evolution.population,
             seed=part.seed,

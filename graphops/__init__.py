@@ -21,6 +21,7 @@ learn or evolve.
 ==============================  =============================================================
 """
 
+from graphops._draws import draw_distinct
 from graphops.convert import from_edge_list, from_networkx, to_edge_list, to_networkx
 from graphops.determinant import (
     SignedLogDeterminant,
@@ -91,6 +92,7 @@ __all__ = [
     "dense",
     "determinant_by_cycles",
     "direct",
+    "draw_distinct",
     "duplicate_node",
     "empty",
     "erdos_renyi_density",

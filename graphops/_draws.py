@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from graphops import _stored
+from graphops.validation import check_generator, check_integer
 
 Scale = Literal["he", "glorot"]
 
@@ -28,16 +29,53 @@ def draw_sources(
     n_places, n_targets = int(ends[-1]), len(ends)
     n_edges = max(round(density * n_places), n_targets)
     dealt = starts + rng.integers(n_candidates)
-    others = _distinct(n_places - n_targets, n_edges - n_targets, rng)
+    others = draw_distinct(n_places - n_targets, n_edges - n_targets, rng=rng)
     # The m-th place not dealt lies behind all dealt places t with dealt[t] - t <= m.
-    others += np.searchsorted(dealt - np.arange(n_targets), others, side="right")
-    places = np.sort(np.concatenate([dealt, others]))
-    targets = np.searchsorted(ends, places, side="right")
-    return np.bincount(targets, minlength=n_targets), places - starts[targets]
+    behind = np.searchsorted(others, dealt - np.arange(n_targets))
+    others += np.repeat(np.arange(n_targets + 1), np.diff(behind, prepend=0, append=len(others)))
+    places = np.sort(np.concatenate([dealt, others]), kind="stable")  # merges what ascends
+    fan_ins = np.diff(np.searchsorted(places, ends), prepend=0)
+    places -= np.repeat(starts, fan_ins)
+    return fan_ins, places
+
+
+def draw_distinct(n: int, count: int, *, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw different numbers below n, ascending, every set of them equally likely.
+
+    Parameters
+    ----------
+    n : int
+        How many numbers there are: 0, …, n − 1.
+    count : int
+        How many of them to draw, at most n.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of int, shape (count,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range.
+
+    Notes
+    -----
+    O(count·log count), however large n is.
+
+    Examples
+    --------
+    >>> draw_distinct(10**12, 3, rng=np.random.default_rng(0)).tolist()
+    [269786713810, 511021537286, 636961687321]
+    """
+    n = check_integer("n", n, at_least=0)
+    count = check_integer("count", count, at_least=0)
+    if count > n:
+        raise ValueError(f"count must be at most n ({n}); received {count}")
+    return _distinct(n, count, check_generator("rng", rng))
 
 
 def _distinct(n: int, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Draw `count` different numbers below n, ascending, every set of them equally likely."""
     if 2 * count > n:
         drawn = np.ones(n, dtype=np.bool_)
         drawn[_distinct(n, n - count, rng)] = False
@@ -45,6 +83,7 @@ def _distinct(n: int, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
     numbers = np.zeros(0, dtype=np.intp)
     while len(numbers) < count:
         more = rng.integers(n, size=count - len(numbers))
+        more.sort()
         numbers = _stored.distinct(np.concatenate([numbers, more]))
     return numbers
 
@@ -99,6 +138,7 @@ def weighted(
 ) -> sparse.csc_array:
     """Assemble the matrix from the edges of each column, and draw their weights."""
     gain = 2.0 if scale == "he" else 1.0
-    deviations = np.sqrt(gain / np.repeat(lengths, lengths)).astype(np.float32)
-    weights: Any = rng.standard_normal(len(rows), dtype=np.float32) * deviations
+    deviations = np.sqrt(gain / np.maximum(lengths, 1)).astype(np.float32)
+    weights: Any = rng.standard_normal(len(rows), dtype=np.float32)
+    weights *= np.repeat(deviations, lengths)
     return _stored.assemble(_stored.pointers(lengths), rows, weights, (len(lengths),) * 2)

@@ -23,11 +23,16 @@ def assemble(
     indptr: IntArray, indices: IntArray, data: FloatArray, shape: tuple[int, int]
 ) -> sparse.csc_array:
     """Make a canonical csc_array of sorted entries; indices are int32 where the sizes permit."""
-    dtype = np.int32 if max(*shape, len(data)) <= INT32_MAX else np.int64
+    dtype = index_type(max(*shape, len(data)))
     parts = (data, indices.astype(dtype, copy=False), indptr.astype(dtype, copy=False))
     matrix = sparse.csc_array(parts, shape=shape)
     matrix.has_canonical_format = True
     return matrix
+
+
+def index_type(largest: int) -> type[np.int32 | np.int64]:
+    """Return the smaller type of integers that can count so far."""
+    return np.int32 if largest <= INT32_MAX else np.int64
 
 
 def pointers(lengths: IntArray) -> NDArray[np.int64]:
@@ -58,8 +63,10 @@ def ranges(starts: IntArray, lengths: IntArray) -> NDArray[np.intp]:
 
 def distinct(numbers: NDArray[_Integer]) -> NDArray[_Integer]:
     """Return non-negative numbers ascending, each once; much faster here than ``numpy.unique``."""
-    ascending = np.sort(numbers, kind="stable")
-    return ascending[np.diff(ascending, prepend=-1) > 0]
+    ascending = np.sort(numbers, kind="stable")  # merges stretches that ascend already
+    first = np.ones(len(ascending), dtype=np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=first[1:])
+    return ascending[first]
 
 
 def locate(

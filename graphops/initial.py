@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from graphops import _stored
 from graphops._draws import Scale, draw_sources, weighted
 from graphops.validation import (
     check_choice,
@@ -133,7 +134,8 @@ def layered(
     for n_in, n_out, share in zip(counts, counts[1:], densities, strict=False):
         fan_ins, sources = draw_sources(np.full(n_out, n_in), share, rng)
         lengths.append(fan_ins)
-        rows.append(first + sources)
+        sources += first
+        rows.append(sources.astype(_stored.index_type(sum(counts)), copy=False))
         first += n_in
     return weighted(np.concatenate(lengths), np.concatenate(rows), scale, rng)
 

@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from evo.executors.serial import SerialExecutor
-from evo.individual import Individual, Job, Task
+from evo.individual import Individual
+from evo.job import Job, Task
 
 __all__ = ["Executor", "SerialExecutor"]
 

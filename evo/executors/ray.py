@@ -21,7 +21,8 @@ from ray.exceptions import RayActorError
 
 from cnn.compilation import single_threaded_blas
 from evo.errors import EvoMatrixError
-from evo.individual import Individual, Job, Task, raise_individual
+from evo.individual import Individual, raise_individual
+from evo.job import Job, Task
 
 logger = logging.getLogger(__name__)
 

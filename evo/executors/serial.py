@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Self
 
 from cnn.compilation import single_threaded_blas
-from evo.individual import Individual, Job, Task, raise_individual
+from evo.individual import Individual, raise_individual
+from evo.job import Job, Task
 
 
 class SerialExecutor:

@@ -1,9 +1,7 @@
 """Peers of the mutation bench: neat-python's genome, SciPy's triple product, networkx' graph."""
 
-import tempfile
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -11,36 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from evo.genome import Genome
-from evo.store import write_text
-
-NEAT_SETTINGS = """
-[NEAT]
-fitness_criterion = max
-fitness_threshold = 1
-no_fitness_termination = True
-pop_size = 2
-reset_on_extinction = False
-[DefaultGenome]
-{attributes}
-compatibility_disjoint_coefficient = 1.0
-compatibility_weight_coefficient = 0.5
-conn_add_prob = 0.5
-conn_delete_prob = 0.5
-enabled_default = True
-enabled_mutate_rate = 0.01
-feed_forward = False
-initial_connection = unconnected
-node_add_prob = 0.2
-node_delete_prob = 0.2
-num_hidden = {hidden}
-num_inputs = {inputs}
-num_outputs = {outputs}
-[DefaultSpeciesSet]
-compatibility_threshold = 3.0
-[DefaultStagnation]
-[DefaultReproduction]
-"""
-"""The rates of neat-python's XOR example; what mutates is weights, biases, connections and nodes."""
+from experiments.benchmarks.peer_neat import neat_config
 
 
 def neat_child(genome: Genome) -> Callable[[], object]:
@@ -50,7 +19,7 @@ def neat_child(genome: Genome) -> Callable[[], object]:
     crossover, here of a parent with itself, copies the genes, and the child mutates.
     """
     neat = import_module("neat")
-    config = _neat_config(neat, genome)
+    config = _neat_config(genome)
     parent = neat.DefaultGenome(0)
     parent.fitness = 0.0
     names = _neat_names(genome)
@@ -86,42 +55,19 @@ def _neat_names(genome: Genome) -> np.ndarray:
     return names
 
 
-def _neat_config(neat: Any, genome: Genome) -> Any:
-    """Write neat-python's settings to a file, the only form that it takes, and read them."""
-    lines = []
-    for what, power, rate, replace in (
-        ("bias", 0.5, 0.7, 0.1),
-        ("response", 0.0, 0.0, 0.0),
-        ("weight", 0.5, 0.8, 0.1),
-    ):
-        lines += [
-            f"{what}_init_mean = {1.0 if what == 'response' else 0.0}",
-            f"{what}_init_stdev = {0.0 if what == 'response' else 1.0}",
-            f"{what}_init_type = gaussian",
-            f"{what}_max_value = 30.0",
-            f"{what}_min_value = -30.0",
-            f"{what}_mutate_power = {power}",
-            f"{what}_mutate_rate = {rate}",
-            f"{what}_replace_rate = {replace}",
-        ]
-    for what, value in (("activation", "tanh"), ("aggregation", "sum")):
-        lines += [
-            f"{what}_default = {value}",
-            f"{what}_mutate_rate = 0.0",
-            f"{what}_options = {value}",
-        ]
+def _neat_config(genome: Genome) -> Any:
+    """Return settings for genomes of these nodes: the rates of the XOR example, tanh, and any edge allowed."""
     inputs, outputs = len(genome.inputs), len(genome.outputs)
-    text = NEAT_SETTINGS.format(
-        attributes="\n".join(lines),
-        inputs=inputs,
-        outputs=outputs,
-        hidden=genome.n_nodes - inputs - outputs,
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "neat.ini"
-        write_text(path, text)
-        parts = (neat.DefaultGenome, neat.DefaultReproduction, neat.DefaultSpeciesSet)
-        return neat.Config(*parts, neat.DefaultStagnation, str(path)).genome_config
+    nodes = {
+        "num_inputs": inputs,
+        "num_outputs": outputs,
+        "num_hidden": genome.n_nodes - inputs - outputs,
+        "initial_connection": "unconnected",
+        "feed_forward": False,
+        "activation_default": "tanh",
+        "activation_options": "tanh",
+    }
+    return neat_config({"DefaultGenome": nodes}).genome_config
 
 
 def scipy_product(genome: Genome) -> Callable[[], object]:

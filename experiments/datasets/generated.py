@@ -1,4 +1,4 @@
-"""Two classification problems in the plane, drawn rather than measured."""
+"""Small classification problems, drawn rather than measured."""
 
 import math
 
@@ -40,6 +40,41 @@ def xor(n_samples: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
     rng = np.random.default_rng(seed)
     points = corners + noise * rng.standard_normal((n_samples, 2))
     return Dataset.from_arrays(points, corners[:, 0] ^ corners[:, 1], name="xor")
+
+
+def parity(n_samples: int = 400, bits: int = 3, noise: float = 0.1, seed: int = 0) -> Dataset:
+    """Draw noisy copies of bit strings, classed by whether the number of ones is odd: exclusive or of all bits.
+
+    With ``founders = { sequence = true, ticks = bits }`` a network hears one bit a tick and has to remember.
+
+    Parameters
+    ----------
+    n_samples : int, default 400
+        Samples, at least 4; the 2ᵇ strings take turns.
+    bits : int, default 3
+        Bits b of a string, from 1 to 16.
+    noise : float, default 0.1
+        Standard deviation of the normal noise on each bit.
+    seed : int, default 0
+        Where the noise comes from.
+
+    Returns
+    -------
+    Dataset
+        Inputs (n_samples, bits), classes 0 and 1.
+
+    Raises
+    ------
+    SettingsError
+        If an option is out of range.
+    """
+    _check("parity", n_samples, noise, seed)
+    if not 1 <= bits <= 16:
+        raise SettingsError(f"data set 'parity': bits is {bits}; it must be from 1 to 16")
+    strings = (np.arange(n_samples)[:, np.newaxis] >> np.arange(bits)) & 1  # (n, bits)
+    rng = np.random.default_rng(seed)
+    inputs = strings + noise * rng.standard_normal(strings.shape)
+    return Dataset.from_arrays(inputs, strings.sum(axis=1) % 2, name="parity")
 
 
 def spirals(

@@ -12,7 +12,7 @@ from evo.errors import SettingsError
 from experiments.datasets.arrays import Task
 from experiments.datasets.bundled import diabetes, digits
 from experiments.datasets.dataset import Dataset
-from experiments.datasets.generated import spirals, xor
+from experiments.datasets.generated import parity, spirals, xor
 from experiments.datasets.idx_folder import idx_folder
 
 
@@ -26,6 +26,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "diabetes": diabetes,
     "digits": digits,
     "idx": idx_folder,
+    "parity": parity,
     "spirals": spirals,
     "xor": xor,
 }

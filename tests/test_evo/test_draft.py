@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import graphops
-from evo import Draft, Genome
+from evo import OPERATORS, Draft, Genome
 from evo.columns import Columns
 
 N_SESSIONS, N_OPERATIONS = 60, 14
@@ -87,7 +87,7 @@ def check(draft, matrix, rng):
 @pytest.mark.parametrize("limit", ["none", "one", "each"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_session_equals_pure_functions_bit_for_bit(dtype, limit, few, monkeypatch):
-    monkeypatch.setattr("evo.columns.FEW", few)  # select by radix, or by partition
+    monkeypatch.setattr("evo.ranking.FEW", few)  # select by radix, or by partition
     rng = np.random.default_rng(0)
     for _ in range(N_SESSIONS):
         genome = random_genome(rng, dtype, limit)
@@ -210,3 +210,35 @@ def test_an_addition_writes_the_column_that_it_changes():
     columns.merge(3, 4, 0.5, 1.0)
     assert columns._used <= 40
     assert np.count_nonzero(columns._edited) == 1
+
+
+def nine_nodes():
+    rng = np.random.default_rng(3)
+    return Genome.from_matrix(
+        rng.normal(size=(9, 9)), n_inputs=1, n_outputs=1, bias=rng.normal(size=9)
+    )
+
+
+def test_assigning_from_the_constant_node_sets_biases_and_their_momentum_ends():
+    genome = nine_nodes()
+    n = genome.n_nodes
+    draft = Draft(genome)
+    draft.swap_columns(4, 7)
+    parameters = {"sources": [n, 2, n], "targets": [4, 5, 1], "values": [0.25, -1.0, 3.0]}
+    OPERATORS["N"].apply(draft, parameters)
+    expected = genome.bias.copy()
+    expected[[4, 7]] = expected[[7, 4]]
+    expected[[4, 1]] = 0.25, 3.0
+    child = draft.freeze()
+    np.testing.assert_array_equal(child.bias, expected)
+    assert child.to_dense()[2, 5] == -1.0
+    carried = draft.carry(np.ones((1, genome.n_stored + n)))[0, child.n_stored :]
+    assert np.flatnonzero(carried == 0).tolist() == [1, 4]
+
+
+def test_a_bias_that_is_not_finite_or_of_no_node_is_refused():
+    draft = Draft(nine_nodes())
+    with pytest.raises(ValueError, match="values must be finite in float64; received inf"):
+        draft.set_bias([1], [np.inf])
+    with pytest.raises(IndexError, match="positions"):
+        draft.set_bias([9], [1.0])

@@ -1,11 +1,21 @@
 """The loop: budgets, selection, failures, reproducibility - and one pinned run."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from evo import SELECTIONS, Evolution, EvolutionSettings, FounderSettings, PolicySettings, found
+from cnn.budget import Budget
+from cnn.training import evaluate
+from evo import (
+    SELECTIONS,
+    Evolution,
+    EvolutionSettings,
+    FounderSettings,
+    Phenotype,
+    PolicySettings,
+    found,
+)
 from evo.evolution import EvolutionError
 from evo.executors import SerialExecutor
 from evo.individual import raise_individual
@@ -161,3 +171,65 @@ def test_a_pinned_run_gives_what_it_always_gave(task):
     best = evolve(task(steps=20, generations=5), generations=5)[-1].best
     assert (best.job.individual, best.job.founder, best.statistics.effective_edges) == (55, 1, 26)
     assert best.fitness == pytest.approx(-0.62036, rel=1e-3)
+
+
+def sleepers(task, **changes):
+    """Evolve founders of which most entries sleep, without any policy."""
+    settings = EvolutionSettings(population=2, generations=2, steps=task.steps)
+    founder = FounderSettings(hidden=8, density=0.9, awake=0.3)
+    evolution = Evolution(settings, task, found(founder, 4, 2, n_founders=2, seed=1))
+    rounds = []
+    with SerialExecutor() as executor:
+        while not evolution.done:
+            rounds.append(evolution.tell(executor.raise_all(task, evolution.ask())))
+    return rounds
+
+
+def test_dormant_entries_learn_where_they_may(task):
+    policy = PolicySettings(name="none")
+    common = {"policy": policy, "steps": 60, "generations": 2, "learning_rate": 0.3}
+    learning = sleepers(replace(task(**common), dormant="straight_through"))
+    waiting = sleepers(task(**common))
+    for rounds, changes in ((learning, True), (waiting, False)):
+        founder, first = rounds[0].population[0].job.genome, rounds[0].population[0]
+        asleep = ~founder.live_mask()
+        assert np.array_equal(first.genome.values[asleep], founder.values[asleep]) != changes
+    first = learning[0].population[0]
+    assert (first.genome.live_mask() & ~first.job.genome.live_mask()).any()
+    # What the table says, and what is judged, is the network as training left it.
+    network = Phenotype(first.genome, "cross_entropy")
+    assert first.statistics.effective_edges == network.n_edges
+    assert first.statistics.edges == first.genome.live_mask().sum()
+    assert first.fitness == -evaluate(network, task().validation).loss
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps", "ended_by"),
+    [
+        (Budget(), 10, "steps"),
+        (Budget(samples=16 * 4), 4, "samples"),
+        (Budget(steps=3), 3, "steps"),
+    ],
+)
+def test_a_budget_ends_every_train_phase(task, budget, steps, ended_by):
+    rounds = evolve(replace(task(), budget=budget), generations=2)
+    trained = [one for generation in rounds for one in generation.offspring if one.same_as is None]
+    assert {one.steps for one in trained} == {steps}
+    assert {one.ended_by for one in trained} == {ended_by}
+    assert {one.ancestry_steps for one in rounds[-1].population} == {3 * steps}
+
+
+def test_multiply_accumulates_are_bounded_for_each_network_by_itself(task):
+    bound = 16 * 25 * 6
+    rounds = evolve(replace(task(), budget=Budget(macs=bound)), generations=2)
+    trained = [one for generation in rounds for one in generation.offspring if one.same_as is None]
+    costs = [one.steps * 16 * one.statistics.macs for one in trained]
+    assert max(costs) <= bound
+    ended = [one for one in trained if one.ended_by == "macs"]
+    assert ended
+    assert all(one.steps == bound // (16 * one.statistics.macs) for one in ended)
+
+
+def test_a_budget_that_allows_no_step_is_a_failure_with_a_reason(task):
+    with pytest.raises(EvolutionError, match=r"budget\.macs must allow one step at least"):
+        evolve(replace(task(), budget=Budget(macs=1)))

@@ -30,6 +30,11 @@ PRESETS = [
     "idx",
     "lenet-fashion",
     "lenet-mnist",
+    "mlp-mnist",
+    "rigl-digits",
+    "rigl-mnist",
+    "set-digits",
+    "set-mnist",
     "spirals",
     "xor",
 ]

@@ -16,6 +16,12 @@ PRESETS = {
     "idx",
     "lenet-fashion",
     "lenet-mnist",
+    "mlp-mnist",
+    "rigl-digits",
+    "rigl-mnist",
+    "set-digits",
+    "set-mnist",
+    "parity",
     "spirals",
     "xor",
 }
@@ -105,6 +111,22 @@ def test_settings_survive_being_stored():
         ("[policy.weights]\nZ = 1", "policy.weights", "one of A, B, C, D, F, H, N", "'Z'"),
         ("[policy.weights]\nA = -1", "policy.weights", "not negative", "-1"),
         ("[founders]\ndensity = 0", "founders.density", "greater than 0", "0"),
+        ("[founders]\nhidden = [3, 2.5]", "founders.hidden", "whole numbers", "[3, 2.5]"),
+        ("[founders]\nhidden = [3, 2]", "founders", 'unless graph = "layered"', "[3, 2]"),
+        (
+            "[founders]\nepsilon = 20",
+            "founders",
+            'epsilon needs graph = "layered"',
+            "'feedforward'",
+        ),
+        (
+            '[founders]\ngraph = "layered"\nepsilon = 20\ndensity = 0.5',
+            "founders",
+            "epsilon must not be given beside density",
+            "20.0 and 0.5",
+        ),
+        ("[baseline]\nhidden = 0", "baseline", "hidden must be at least 1", "0"),
+        ("[baseline]\nhidden = [3, 2]", "baseline", "one number for the arm cnn", "[3, 2]"),
     ],
 )
 def test_a_wrong_value_is_one_line_naming_file_field_rule_and_value(
@@ -137,7 +159,8 @@ def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
     message = message_of(preset)
     assert message.startswith(f"unknown preset {preset!r}")
     assert (
-        "diabetes, digits, digits-random, idx, lenet-fashion, lenet-mnist, spirals, xor" in message
+        "diabetes, digits, digits-random, idx, lenet-fashion, lenet-mnist, mlp-mnist, rigl-digits, rigl-mnist, "
+        "set-digits, set-mnist, spirals, xor" in message
     )
     assert ".toml" in message
 

@@ -128,7 +128,7 @@ def _pair(samples):
     return samples.inputs, samples.targets
 
 
-@pytest.mark.parametrize("name", ["xor", "spirals"])
+@pytest.mark.parametrize("name", ["xor", "spirals", "parity"])
 def test_generated_data_follow_their_seed(name):
     first = load_dataset(name, seed=1)
     assert first.data_hash == load_dataset(name, seed=1).data_hash
@@ -155,12 +155,12 @@ def test_a_task_given_as_option_is_heeded(options):
             "digit",
             {},
             "unknown data set 'digit'; did you mean 'digits'? "
-            "known: csv, diabetes, digits, idx, spirals, xor",
+            "known: csv, diabetes, digits, idx, parity, spirals, xor",
         ),
         (
             "imagenet",
             {},
-            "unknown data set 'imagenet'; known: csv, diabetes, digits, idx, spirals, xor",
+            "unknown data set 'imagenet'; known: csv, diabetes, digits, idx, parity, spirals, xor",
         ),
         (
             "xor",

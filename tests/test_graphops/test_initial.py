@@ -1,5 +1,6 @@
 """Starting matrices: how many edges, where, and how strong."""
 
+import collections
 import math
 import re
 from itertools import pairwise
@@ -86,6 +87,25 @@ def test_every_place_between_two_layers_is_equally_likely(density):
     )
     deviation = math.sqrt(n_draws * density * (1 - density))
     assert np.abs(counts - n_draws * density).max() < 4 * deviation
+
+
+@pytest.mark.parametrize(("n", "count"), [(6, 0), (6, 2), (6, 5), (6, 6), (10**15, 1000)])
+def test_numbers_drawn_are_distinct_ascend_and_are_as_many_as_wanted(n, count):
+    numbers = graphops.draw_distinct(n, count, rng=np.random.default_rng(0))
+    assert len(numbers) == count
+    assert (np.diff(numbers) > 0).all()
+    assert not count or (numbers[0] >= 0 and numbers[-1] < n)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_every_set_of_distinct_numbers_is_equally_likely(count):
+    rng, n_draws = np.random.default_rng(1), 6000
+    seen = collections.Counter(
+        tuple(graphops.draw_distinct(6, count, rng=rng).tolist()) for _ in range(n_draws)
+    )
+    assert len(seen) == 15
+    deviation = math.sqrt(n_draws / 15 * (1 - 1 / 15))
+    assert max(abs(times - n_draws / 15) for times in seen.values()) < 4 * deviation
 
 
 def test_a_hundred_thousand_nodes_take_memory_for_their_edges_only():
@@ -202,6 +222,11 @@ RNG = np.random.default_rng(0)
             lambda: graphops.feedforward(1, 1, 1, 0.5, rng=42),
             TypeError,
             "rng must be a numpy.random.Generator; received 42",
+        ),
+        (
+            lambda: graphops.draw_distinct(3, 4, rng=RNG),
+            ValueError,
+            "count must be at most n (3); received 4",
         ),
         (lambda: graphops.empty(-1), ValueError, "n must be at least 0; received -1"),
         (
