@@ -39,6 +39,7 @@ def graph_case() -> Case:
 def deep_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
     """Measure both; a quick run takes shorter turns only."""
     del quick
+    peers.one_thread()
     case = chain_case()
     yield "note", {"note": f"deep, {case.what}"}
     yield from compare(case, chain_peers(case) | level_peers(case), TARGETS, turns)

@@ -37,6 +37,7 @@ def layers_case(density: float) -> Case:
 
 def layers_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
     """Measure every density; a quick run leaves out ``torch.compile`` and the densities between."""
+    peers.one_thread()
     densities = (min(TARGETS), max(TARGETS)) if quick else tuple(TARGETS)
     for density in densities:
         case = layers_case(density)

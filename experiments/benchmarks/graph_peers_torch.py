@@ -29,6 +29,11 @@ with warnings.catch_warnings():  # PyTorch says once that its CSR is in beta: he
     torch.sparse_csr_tensor([0, 1], [0], [1.0], size=(1, 1), check_invariants=True)
 
 
+def one_thread() -> None:
+    """Let PyTorch compute on one thread, whoever started this process: two on a busy machine are many times slower."""
+    torch.set_num_threads(1)
+
+
 class TorchPeer:
     """What all forms share: data, optimiser, starting weights.
 

@@ -46,6 +46,18 @@ def graph():
     return Case("deep", "small", genome, noise_samples(64, 8, 6), recipe(16))
 
 
+def test_a_part_computes_on_one_thread_whoever_starts_it():
+    import torch
+
+    from experiments.benchmarks.graph_parts import rows
+    from experiments.benchmarks.graph_rows import Turns
+
+    for part in ("layers", "deep"):
+        torch.set_num_threads(2)
+        next(rows(part, Turns.of(1, quick=True), quick=True))
+        assert torch.get_num_threads() == 1
+
+
 def check(case, peers):
     for name, forms in peers.items():
         for form, peer in forms.items():
