@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from cnn.activations import ACTIVATIONS, Activation
+from cnn.budget import Budget
 from cnn.compilation import (
     kernel,
     kernel_cache_directory,
@@ -71,6 +72,7 @@ __all__ = [
     "LOSSES",
     "OPTIMIZERS",
     "Activation",
+    "Budget",
     "ConvolutionLayer",
     "DataParallel",
     "EpochRecord",

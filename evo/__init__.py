@@ -27,6 +27,7 @@ from evo.neuroevolution import Birth, Neuroevolution, neuroevolve
 from evo.neuroevolution_settings import NeuroevolutionSettings
 from evo.operators import OPERATORS, Operation, Operator, replay
 from evo.phenotype import Phenotype
+from evo.plan import Plan, compile_plan
 from evo.policies import POLICIES, PolicySettings
 from evo.predictor import Predictor, load_network
 from evo.preserving import duplicate_node, remove_ineffective, reorder_freely
@@ -56,6 +57,7 @@ __all__ = [
     "Operation",
     "Operator",
     "Phenotype",
+    "Plan",
     "PolicySettings",
     "Predictor",
     "ResultsError",
@@ -64,6 +66,7 @@ __all__ = [
     "SettingsError",
     "Task",
     "canonical_hash",
+    "compile_plan",
     "duplicate_node",
     "found",
     "from_graphml",

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from cnn.compilation import kernel
 from evo.activation_kernels import activate, multiply_by_slope
-from evo.row_kernels import DOTS, Width, dot_rows, gather_row, return_row, scatter_row
+from evo.narrow_row_kernels import return_row
+from evo.row_kernels import DOTS, Width, dot_rows, gather_row, scatter_row
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]

@@ -21,7 +21,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from cnn.tile_kernels import TILE, Emitter, lanes_of
+from cnn.tile_kernels import Emitter, lanes_of
 
 Width = tuple[int, ...]
 
@@ -58,11 +58,12 @@ def padded(n_batch: int, width: Width) -> int:
     return -(-n_batch // lanes) * lanes
 
 
-def _lanes(width: Any) -> int:
+def lanes_in(width: Any) -> int:
+    """Return the lanes that a width, or its type, says."""
     return 1 << len(width)
 
 
-class _Rows:
+class Rows:
     """Finds rows: the flat place where the row of an edge's source begins."""
 
     def __init__(self, emit: Emitter, sources: Any, base: Any, stride: Any) -> None:
@@ -96,7 +97,7 @@ def _gather_row(
     For `vectors` vectors of places i (a literal: 1, 2, 4 or 8), over the edges from `first` up to `last`,
     exclusively. With ``fresh=0`` the sum goes on from what stands there instead of from `start`.
     """
-    lanes, n_vectors = _lanes(width), vectors.literal_value
+    lanes, n_vectors = lanes_in(width), vectors.literal_value
     chains = max(1, SUMS // n_vectors)
     index = types.intp
     signature = types.void(
@@ -108,7 +109,7 @@ def _gather_row(
          out_, _, _) = arguments  # fmt: skip
         emit = Emitter(context, builder, state.dtype, lanes)
         numbers, weight = emit.pointer(state, state_), emit.pointer(weights, weights_)
-        rows = _Rows(emit, emit.pointer(sources, sources_), base_, stride_)
+        rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
         zero = emit.splat(ir.Constant(emit.real, 0.0))
         sums = [emit.sums(n_vectors, zero) for _ in range(chains)]
         for v in range(n_vectors):
@@ -183,7 +184,7 @@ def _totals(emit: Emitter, vectors: list[Any]) -> Any:
 
 
 @contextmanager
-def _descending(emit: Emitter, first: Any, last: Any) -> Iterator[Any]:
+def descending(emit: Emitter, first: Any, last: Any) -> Iterator[Any]:
     """Loop over the edges from the last to the first.
 
     The backward pass takes nodes in reverse; with edges in reverse as well, it reads memory as one descending stream,
@@ -194,7 +195,7 @@ def _descending(emit: Emitter, first: Any, last: Any) -> Iterator[Any]:
         yield emit.builder.sub(emit.builder.sub(last, emit.number(1)), upwards)
 
 
-def _put(emit: Emitter, value: Any, array: Any, place: Any, adding: Any) -> None:
+def put(emit: Emitter, value: Any, array: Any, place: Any, adding: Any) -> None:
     """Store a number, or add it to what stands there: the line of memory is fetched in either case."""
     before = emit.load(array, place)
     zero = ir.Constant(emit.real, 0.0)
@@ -221,7 +222,7 @@ def _dot_rows(
     For `count` edges e from `first` on (a literal: 1, 4 or DOTS), over a whole row. Where
     `adding`, the sum is added to what stands there.
     """
-    lanes, edges = _lanes(width), count.literal_value
+    lanes, edges = lanes_in(width), count.literal_value
     index = types.intp
     signature = types.void(
         residual,
@@ -244,7 +245,7 @@ def _dot_rows(
         emit = Emitter(context, builder, state.dtype, lanes)
         deltas, numbers = emit.pointer(residual, residual_), emit.pointer(state, state_)
         result = emit.pointer(gradient, gradient_)
-        rows = _Rows(emit, emit.pointer(sources, sources_), base_, stride_)
+        rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
         places = [rows.place(emit.add(first_, k)) for k in range(edges)]
         sums = emit.sums(edges, emit.splat(ir.Constant(emit.real, 0.0)))
         with emit.count(emit.number(0), length_, lanes) as i:
@@ -262,7 +263,7 @@ def _dot_rows(
         else:
             for k, vector in enumerate(loaded):
                 total = emit.total(vector)
-                _put(emit, total, result, emit.add(first_, k), adding_)
+                put(emit, total, result, emit.add(first_, k), adding_)
         return context.get_dummy_value()
 
     return signature, generate
@@ -289,7 +290,7 @@ def _scatter_row(
 
     For `vectors` vectors of places i (a literal), over the edges from `first` up to `last`, exclusively.
     """
-    lanes, n_vectors = _lanes(width), vectors.literal_value
+    lanes, n_vectors = lanes_in(width), vectors.literal_value
     index = types.intp
     signature = types.void(
         residual, index, index, index, index, sources, weights, index, index, vectors, width
@@ -299,9 +300,9 @@ def _scatter_row(
         (residual_, delta_, base_, stride_, begin_, sources_, weights_, first_, last_, _, _) = arguments  # fmt: skip
         emit = Emitter(context, builder, residual.dtype, lanes)
         numbers, weight = emit.pointer(residual, residual_), emit.pointer(weights, weights_)
-        rows = _Rows(emit, emit.pointer(sources, sources_), base_, stride_)
+        rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
         delta = [emit.load_vector(numbers, emit.add(delta_, v * lanes)) for v in range(n_vectors)]
-        with _descending(emit, first_, last_) as edge:
+        with descending(emit, first_, last_) as edge:
             place = emit.add(rows.place(edge), begin_)
             w = emit.splat(emit.load(weight, edge))
             for v in range(n_vectors):
@@ -315,75 +316,3 @@ def _scatter_row(
 
 
 scatter_row: Any = intrinsic(prefer_literal=True)(_scatter_row)
-
-
-def _return_row(
-    typing_context: Any,
-    residual: Any,
-    delta_place: Any,
-    state: Any,
-    base: Any,
-    stride: Any,
-    sources: Any,
-    weights: Any,
-    first: Any,
-    last: Any,
-    gradient: Any,
-    adding: Any,
-    width: Any,
-) -> Any:
-    """Do :data:`dot_rows` and :data:`scatter_row` in one pass, for rows of a single vector.
-
-    With so short a batch a network is bound by the passes over its edges.
-    """
-    lanes = _lanes(width)
-    index = types.intp
-    signature = types.void(
-        residual,
-        index,
-        state,
-        index,
-        index,
-        sources,
-        weights,
-        index,
-        index,
-        gradient,
-        types.boolean,
-        width,
-    )
-
-    def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (residual_, delta_, state_, base_, stride_, sources_, weights_, first_, last_, gradient_,
-         adding_, _) = arguments  # fmt: skip
-        emit = Emitter(context, builder, state.dtype, lanes)
-        deltas, numbers = emit.pointer(residual, residual_), emit.pointer(state, state_)
-        weight, result = emit.pointer(weights, weights_), emit.pointer(gradient, gradient_)
-        rows = _Rows(emit, emit.pointer(sources, sources_), base_, stride_)
-        d = emit.load_vector(deltas, delta_)
-        with _descending(emit, first_, last_) as edge:
-            place = rows.place(edge)
-            total = emit.total(builder.fmul(d, emit.load_vector(numbers, place)))
-            _put(emit, total, result, edge, adding_)
-            w = emit.splat(emit.load(weight, edge))
-            back = emit.load_vector(deltas, place)
-            emit.store_vector(emit.multiply_add(w, d, back), deltas, place)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-return_row: Any = intrinsic(prefer_literal=True)(_return_row)
-
-__all__ = [
-    "DOTS",
-    "NARROW",
-    "TILE",
-    "Width",
-    "dot_rows",
-    "gather_row",
-    "padded",
-    "return_row",
-    "scatter_row",
-    "width_of",
-]
