@@ -117,9 +117,8 @@ class Draft:
     @property
     def limit(self) -> float | FloatArray | None:
         """The threshold A as it stands: one number, one per position, or None."""
-        return (
-            self._limit[self._numbers.order] if isinstance(self._limit, np.ndarray) else self._limit
-        )
+        limit = self._limit
+        return limit[self._numbers.order] if isinstance(limit, np.ndarray) else limit
 
     @property
     def weights(self) -> sparse.csc_array:
@@ -226,10 +225,8 @@ class Draft:
         at_targets = check_indices("targets", targets, self.n_nodes)
         weights = self._rounded("values", values)
         if not len(at_sources) == len(at_targets) == weights.size:
-            raise ValueError(
-                "sources, targets and values must have one length; received "
-                f"{len(at_sources)}, {len(at_targets)} and {weights.size}"
-            )
+            given = f"{len(at_sources)}, {len(at_targets)} and {weights.size}"
+            raise ValueError(f"sources, targets and values must have one length; received {given}")
         rows = self._numbers.rows(at_sources)
         columns = self._numbers.columns(at_targets)
         ascending, twice = order_of_entries(rows, columns)
@@ -251,7 +248,7 @@ class Draft:
     def insert(self, counts: Ints, sources: Ints, values: FloatArray) -> None:
         """Create many entries at once (operator N): ``counts[j]`` into the node at position j, target after target.
 
-        None may be stored; sources ascend within a target. One pass over a matrix of which nothing has moved yet.
+        None may be stored; sources ascend within a target. One pass, over a matrix in which nothing has moved yet.
         """
         if not (self._columns.unedited and self._numbers.unmoved):
             raise ValueError("many entries must be inserted before nodes move or entries change")
@@ -272,18 +269,16 @@ class Draft:
                 raise ValueError(
                     f"limit must be one number or have shape ({self.n_nodes},); got {limit.shape}"
                 )
-            of_nodes = np.zeros(len(self._ids), limit.dtype)
-            of_nodes[self._numbers.order] = limit
-            limit = of_nodes
+            given, limit = limit, np.zeros(len(self._ids), limit.dtype)
+            limit[self._numbers.order] = given
         self._limit = limit
         self._n_live = None
 
     def drop_dormant(self) -> None:
         """Forget the stored entries that the threshold does not let through."""
-        if self._limit is None:
-            return
-        self._columns.keep_live(self._limits(), self._signed, origins=self._track)
-        self._n_live = self.n_stored
+        if self._limit is not None:
+            self._columns.keep_live(self._limits(), self._signed, origins=self._track)
+            self._n_live = self.n_stored
 
     def add_node(
         self, position: int, *, activation: int, bias: float = 0.0, limit: float = 0.0
@@ -347,12 +342,12 @@ class Draft:
         """
         if not self._track:
             raise ValueError("carry needs a draft with origins")
-        of_bias = self._bias_origins[self._numbers.columns(slice(None))]
         carried = np.empty((len(memory), self.n_stored + self.n_nodes), memory.dtype)
         entries, biases = np.split(carried, [self.n_stored], axis=1)
-        of_entries = self._write(origins=True)[3]
-        column_gathering_kernels.carry(memory[:, : self.parent.n_stored], of_entries, entries)
-        column_gathering_kernels.carry(memory[:, self.parent.n_stored :], of_bias, biases)
+        old_entries, old_biases = np.split(memory, [self.parent.n_stored], axis=1)
+        of_biases = self._bias_origins[self._numbers.columns(slice(None))]
+        column_gathering_kernels.carry(old_entries, self._write(origins=True)[3], entries)
+        column_gathering_kernels.carry(old_biases, of_biases, biases)
         return carried
 
     # -- inside ----------------------------------------------------------------------------------------------------
