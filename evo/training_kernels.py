@@ -105,6 +105,7 @@ def read_inputs(plan: Layout, ports: Ports, samples: Floats, order: Ints, buffer
     n_batch = order.shape[0]
     sequence = samples.shape[1] > ports.n_features
     state, pitch, length = buffers.state, buffers.pitch, buffers.length
+    features, rows = ports.features, ports.rows
     begins = np.empty(length, np.int64)
     for b in range(length):
         begins[b] = order[min(b, n_batch - 1)] * samples.shape[1]
@@ -112,8 +113,8 @@ def read_inputs(plan: Layout, ports: Ports, samples: Floats, order: Ints, buffer
     for tick in range(-1 if plan.ticks > 1 else 0, plan.ticks):
         base = plan.first_base + tick * plan.block
         shift = max(tick, 0) * ports.n_features if sequence else 0
-        for k in range(ports.features.shape[0]):
-            place, feature = (base + ports.rows[k]) * pitch, ports.features[k] + shift
+        for k in range(features.shape[0]):
+            place, feature = (base + rows[k]) * pitch, features[k] + shift
             for b in range(length):
                 state[place + b] = numbers[begins[b] + feature]
 
@@ -132,11 +133,13 @@ def read_scores(plan: Layout, ports: Ports, buffers: Buffers, scores: Floats) ->
 def write_deltas(plan: Layout, ports: Ports, deltas: Floats, buffers: Buffers) -> None:
     """Set the residual to ∂E/∂o at the outputs of the last tick, and to 0 elsewhere."""
     residual, pitch, length = buffers.residual, buffers.pitch, buffers.length
-    if pitch == length:
-        residual[:] = 0
-    else:
-        for place in range(0, residual.shape[0], pitch):
-            residual[place : place + length] = 0
+    for begin in range(0, plan.first_base + plan.ticks * plan.block, plan.block):
+        first, last = begin + plan.first_row, begin + plan.block  # rows of inputs are not read
+        if pitch == length:
+            residual[first * pitch : last * pitch] = 0
+        else:
+            for row in range(first, last):
+                residual[row * pitch : row * pitch + length] = 0
     base = plan.first_base + (plan.ticks - 1) * plan.block
     for k in range(deltas.shape[0]):
         place = (base + ports.outputs[k]) * pitch
