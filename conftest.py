@@ -2,7 +2,17 @@
 
 import importlib.util
 
-NEED_TORCH = ("agreement", "cnn_cell", "cnn_speed", "peers_torch")
+NEED_TORCH = (
+    "agreement",
+    "cnn_cell",
+    "cnn_speed",
+    "graph_deep",
+    "graph_layers",
+    "graph_peers_levels",
+    "graph_peers_torch",
+    "graph_preparation",
+    "peers_torch",
+)
 
 collect_ignore = (
     []

@@ -310,8 +310,8 @@ class Phenotype:
         )
 
     def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return samples as a matrix, one row each, checked against the input nodes."""
-        flat = inputs.reshape(len(inputs), -1)
+        """Return samples as a contiguous matrix, one row each, checked against the input nodes."""
+        flat = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
         n_features, ticks = self._ports.n_features, self.genome.ticks
         if flat.shape[1] not in {n_features, n_features * ticks}:
             sequence = f", or {ticks} times as many, one step a tick" if ticks > 1 else ""

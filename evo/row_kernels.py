@@ -31,6 +31,9 @@ NARROW = 2
 SUMS = 8
 """Vectors that sums are kept in: enough to hide the latency of a multiply-add."""
 
+TILE_VECTORS = 4
+"""Vectors of a row that its products are formed with before those of the next row."""
+
 DOTS = 8
 """Edges whose products are formed together."""
 
@@ -248,10 +251,16 @@ def _dot_rows(
         rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
         places = [rows.place(emit.add(first_, k)) for k in range(edges)]
         sums = emit.sums(edges, emit.splat(ir.Constant(emit.real, 0.0)))
-        with emit.count(emit.number(0), length_, lanes) as i:
-            d = emit.load_vector(deltas, emit.add(delta_, i))
-            for place, total in zip(places, sums, strict=True):
-                emit.accumulate(total, d, emit.load_vector(numbers, emit.add(place, i)))
+        # Row by row as far as whole tiles go, since the lines of a row are fetched together.
+        tiled = builder.sub(length_, builder.urem(length_, emit.number(TILE_VECTORS * lanes)))
+        for begin, end, vectors in ((emit.number(0), tiled, TILE_VECTORS), (tiled, length_, 1)):
+            with emit.count(begin, end, vectors * lanes) as i:
+                steps = [emit.add(i, v * lanes) for v in range(vectors)]
+                d = [emit.load_vector(deltas, emit.add(delta_, step)) for step in steps]
+                for place, total in zip(places, sums, strict=True):
+                    for delta, step in zip(d, steps, strict=True):
+                        x = emit.load_vector(numbers, emit.add(place, step))
+                        emit.accumulate(total, delta, x)
         loaded = [builder.load(total) for total in sums]
         if 1 < edges <= lanes:
             together = Emitter(context, builder, state.dtype, edges)

@@ -130,7 +130,7 @@ def tables() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="What to measure: cnn or mutation.")],
+    name: Annotated[str, typer.Argument(help="What to measure: cnn, graph or mutation.")],
     batch: Annotated[
         str | None, typer.Option(help="Batch sizes, such as 32,64.", show_default="32,64,128")
     ] = None,

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 import cnn
-from evo.errors import EvoMatrixError, SettingsError
+from evo.errors import SettingsError
 from experiments.benchmarks import peers_torch, workload
 from experiments.benchmarks.agreement import check_agreement, digests
 from experiments.benchmarks.cnn_cell import PHASES, Cell, Phase, our_side, peer_side
 from experiments.benchmarks.layer_rates import layer_rates
 from experiments.benchmarks.machine import matrix_product_rate
 from experiments.benchmarks.peers_torch import OPTIMIZER_FORMS, Form, Peer
-from experiments.benchmarks.process import emit
+from experiments.benchmarks.process import emit_all
 from experiments.benchmarks.settings import SpeedSettings
 from experiments.benchmarks.timing import Side, Spread, interleave, repeats_for, seconds_of
 from experiments.datasets import load_dataset
@@ -240,13 +240,8 @@ def _agreement(cell: Cell, phase: Phase, side: str, peer: Peer) -> TableRow:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Report every row; what goes wrong is one line and code 2."""
-    try:
-        for table, row in measure(SpeedSettings(**json.loads(arguments[0]))):
-            emit({"table": table, "row": row})
-    except EvoMatrixError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)
+    """Report every row."""
+    emit_all(measure(SpeedSettings(**json.loads(arguments[0]))))
 
 
 if __name__ == "__main__":

@@ -98,5 +98,20 @@ def peak_mebibytes(status: str) -> float | None:
     >>> peak_mebibytes("VmPeak:   9000 kB\nVmHWM:     2048 kB\n")
     2.0
     """
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, flags=re.MULTILINE)
+    return _mebibytes("VmHWM", status)
+
+
+def resident_mebibytes(status: str) -> float | None:
+    r"""Read resident memory as it is now, as `peak_mebibytes` reads its peak.
+
+    Examples
+    --------
+    >>> resident_mebibytes("VmHWM:     2048 kB\nVmRSS:     1024 kB\n")
+    1.0
+    """
+    return _mebibytes("VmRSS", status)
+
+
+def _mebibytes(name: str, status: str) -> float | None:
+    found = re.search(rf"^{name}:\s+(\d+) kB$", status, flags=re.MULTILINE)
     return int(found[1]) / 1024 if found else None

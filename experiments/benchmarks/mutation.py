@@ -13,12 +13,11 @@ from rich.table import Table
 from scipy import sparse
 
 from evo.draft import Draft
-from evo.errors import SettingsError
 from evo.genome import Genome
 from evo.operators import OPERATORS, OperatorSettings, Proposing, apply_operation
 from experiments.benchmarks.mutation_peers import neat_child, networkx_children, scipy_product
 from experiments.benchmarks.result import BenchResult
-from experiments.benchmarks.settings import BenchOptions
+from experiments.benchmarks.settings import BenchOptions, check_repeats_only
 from experiments.benchmarks.timing import Side, Spread, interleave, seconds_of
 
 DENSE, SPARSE = (10, 100, 1_000), (10_000, 100_000, 1_000_000)
@@ -33,11 +32,7 @@ Row = dict[str, Any]
 
 def check_mutation(options: BenchOptions) -> None:
     """Raise SettingsError at an option that this bench does not have, or that is out of range."""
-    for name in ("batches", "threads", "networks", "data_dir"):
-        if getattr(options, name) is not None:
-            raise SettingsError(f"{name.removesuffix('es')}: is no option of bench mutation")
-    if options.repeats is not None and options.repeats < 1:
-        raise SettingsError(f"repeats: must be at least 1; got {options.repeats}")
+    check_repeats_only("mutation", options)
 
 
 def bench_mutation(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:

@@ -4,9 +4,10 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from evo.errors import EvoMatrixError
 from experiments.benchmarks.errors import BenchmarkError
 
 Message = dict[str, Any]
@@ -17,6 +18,16 @@ def emit(message: Mapping[str, Any]) -> None:
     """Report something to the process that started this one."""
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
+
+
+def emit_all(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Report rows of tables as they come; what goes wrong is one line and code 2."""
+    try:
+        for table, row in rows:
+            emit({"table": table, "row": row})
+    except EvoMatrixError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
 
 
 def reports(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Message]:

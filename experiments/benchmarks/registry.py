@@ -11,6 +11,7 @@ from evo.errors import ResultsError, SettingsError
 from evo.store import write_tables
 from experiments.benchmarks.cnn import bench_cnn, plan
 from experiments.benchmarks.errors import BenchmarkError
+from experiments.benchmarks.graph import bench_graph, check_graph
 from experiments.benchmarks.machine import busy
 from experiments.benchmarks.mutation import bench_mutation, check_mutation
 from experiments.benchmarks.result import BenchResult
@@ -44,6 +45,12 @@ class Benchmark:
 BENCHMARKS: Mapping[str, Benchmark] = {
     "cnn": Benchmark(
         "convolutional networks beside PyTorch: training and inference", ("torch",), plan, bench_cnn
+    ),
+    "graph": Benchmark(
+        "evolved graphs beside PyTorch, SciPy and neat-python: training, evolution, memory",
+        ("torch", "neat-python"),
+        check_graph,
+        bench_graph,
     ),
     "mutation": Benchmark(
         "edit sessions beside neat-python, SciPy and networkx",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from evo.errors import SettingsError
+
 
 @dataclass(frozen=True)
 class BenchOptions:
@@ -30,6 +32,21 @@ class BenchOptions:
     networks: tuple[str, ...] | None = None
     quick: bool = False
     data_dir: Path | None = None
+
+
+def check_repeats_only(name: str, options: BenchOptions) -> None:
+    """Check the options of a bench that has no other than `repeats` and `quick`.
+
+    Raises
+    ------
+    SettingsError
+        At any other, or where there is to be no repeat.
+    """
+    for other in ("batches", "threads", "networks", "data_dir"):
+        if getattr(options, other) is not None:
+            raise SettingsError(f"{other.removesuffix('es')}: is no option of bench {name}")
+    if options.repeats is not None and options.repeats < 1:
+        raise SettingsError(f"repeats: must be at least 1; got {options.repeats}")
 
 
 @dataclass(frozen=True)

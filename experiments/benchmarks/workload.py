@@ -53,11 +53,11 @@ def synthetic_samples() -> cnn.Samples:
     return cnn.Samples(images, rng.permutation(N_SAMPLES) % N_CLASSES)
 
 
-def recipe(batch: int) -> cnn.Recipe:
-    """Return how both sides train: momentum, at a constant learning rate."""
+def recipe(batch: int, learning_rate: float = 0.01) -> cnn.Recipe:
+    """Return how all sides train: momentum, at a constant learning rate."""
     return cnn.Recipe(
         optimizer="momentum",
-        learning_rate=0.01,
+        learning_rate=learning_rate,
         momentum=0.9,
         schedule="constant",
         batch_size=batch,
@@ -70,6 +70,17 @@ def order_seed() -> np.random.SeedSequence:
 
 
 def train(network: cnn.Trainable, samples: cnn.Samples, batch: int, steps: int) -> None:
+    """Train in place for some steps by `recipe`; see `train_by`."""
+    train_by(recipe(batch), network, samples, steps)
+
+
+def train_by(
+    recipe: cnn.Recipe,
+    network: cnn.Trainable,
+    samples: cnn.Samples,
+    steps: int,
+    state: cnn.OptimizerState | None = None,
+) -> cnn.TrainingReport:
     """Train in place for some steps, by the trainer that users call; always on the same batches.
 
     Raises
@@ -80,14 +91,16 @@ def train(network: cnn.Trainable, samples: cnn.Samples, batch: int, steps: int) 
     report = cnn.train(
         network,
         samples,
-        recipe(batch),
+        recipe,
         first_step=0,
         steps=steps,
         total_steps=steps,
         order_seed=order_seed(),
+        state=state,
     )
     if report.status != "ok":
         raise ValueError(f"training must not diverge: {report.reason}")
+    return report
 
 
 class StepMeter:

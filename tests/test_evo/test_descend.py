@@ -10,7 +10,8 @@ from cnn.optimizers import OPTIMIZERS
 from cnn.recipe import Recipe
 from cnn.samples import Samples
 from cnn.training import train
-from evo import Genome, Phenotype
+from evo import Genome, Phenotype, kernels, training_kernels
+from evo.activations import ACTIVATIONS
 from evo.training_kernels import LOSS_CODES, OPTIMIZER_CODES
 
 
@@ -183,3 +184,18 @@ def test_going_back_and_updating_in_one_pass_is_the_same(n_batch, weight_decay):
         np.testing.assert_allclose(ours.state.slots, theirs.state.slots, **close)
         np.testing.assert_allclose(ours.curve.loss, theirs.curve.loss, **close)
         np.testing.assert_allclose(ours.curve.gradient_norm, theirs.curve.gradient_norm, **close)
+
+
+def test_another_topology_compiles_nothing():
+    recipe, samples = Recipe(batch_size=16), data("cross_entropy", np.float32)
+    compiled = (kernels.forward, kernels.backward, training_kernels.descend)
+    counted = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        n, ticks = int(rng.integers(10, 90)), int(rng.integers(1, 4))
+        matrix = (rng.normal(size=(n, n)) * (rng.random((n, n)) < rng.random())).astype(np.float32)
+        names = rng.choice(ACTIVATIONS, size=n).tolist()
+        genome = Genome.from_matrix(matrix, n_inputs=4, n_outputs=3, ticks=ticks, activation=names)
+        run(Phenotype(genome), samples, recipe, steps=2)
+        counted.append(tuple(len(one.signatures) for one in compiled))
+    assert len(set(counted)) == 1

@@ -214,6 +214,19 @@ def test_inputs_of_another_width_are_refused():
         network.output(np.zeros((3, 2)))
 
 
+def test_samples_may_lie_anyhow_in_memory(random_genome):
+    rng = np.random.default_rng(4)
+    network = Phenotype(random_genome(rng), "squared_error")
+    X, Y = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    wide = np.zeros((6, 7))
+    wide[:, 1:4] = X
+    expected = network.output(X)
+    for same in (wide[:, 1:4], np.asfortranarray(X), X[::-1][::-1]):
+        assert np.array_equal(network.output(same), expected)
+    loss = network.loss(np.asfortranarray(X), np.asfortranarray(Y))
+    assert loss == pytest.approx(network.loss(X, Y), rel=1e-14)
+
+
 def test_repeats_are_the_same_bits(random_genome):
     rng = np.random.default_rng(8)
     genome, X, y = random_genome(rng, ticks=2), rng.normal(size=(9, 3)), rng.integers(0, 2, 9)

@@ -1,9 +1,13 @@
 """What several of these tests share: a tiny experiment, one run of it, and published data where they are at hand."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import MappingProxyType
 
+import pandas as pd
 import pytest
 
 from experiments import Experiment, run
@@ -32,6 +36,32 @@ def tiny():
         return Experiment.parse({**SETTINGS, **changes}, "tiny")
 
     return experiment
+
+
+@pytest.fixture
+def quick_bench(tmp_path):
+    """Return a function that runs a bench as users do; it returns what was printed, its tables and environment."""
+
+    def bench(name):
+        command = [sys.executable, "-m", "experiments", "bench", name, "--quick", "--results", "r"]
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr
+        (folder,) = (tmp_path / "r" / "benchmarks").iterdir()
+        tables = {path.stem: pd.read_parquet(path) for path in folder.glob("*.parquet")}
+        assert sorted(path.stem for path in folder.glob("*.csv")) == sorted(tables)
+        described = json.loads((folder / "environment.json").read_text("utf-8"))
+        assert described["result"] == json.loads(done.stdout.splitlines()[-1])
+        return done.stdout, tables, described
+
+    return bench
 
 
 @pytest.fixture(scope="session")
