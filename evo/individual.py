@@ -121,9 +121,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         return replace(repeated, genome=genome, modify_seconds=modified - started)
     state = None
     if memory is not None and job.state is not None:
-        state = OptimizerState(
-            np.ascontiguousarray(memory[:, network.parameter_places()]), job.state.step
-        )
+        state = OptimizerState(network.pick(memory), job.state.step)
     report = train(
         network,
         task.train,
@@ -155,7 +153,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         status="ok",
         reason="",
         genome=trained_genome,
-        state=OptimizerState(_spread(report.state.slots, network), report.state.step),
+        state=OptimizerState(network.spread(report.state.slots), report.state.step),
         operations=operations,
         statistics=statistics,
         fitness=fitness,
@@ -277,14 +275,6 @@ def _gradients_on_next_batch(
         )
 
     return gradients_at
-
-
-def _spread(slots: FloatArray, network: Phenotype) -> FloatArray:
-    """Lay per-parameter state out over all stored entries and biases; zero where nothing was trained."""
-    genome = network.genome
-    spread = np.zeros((len(slots), genome.n_stored + genome.n_nodes), dtype=slots.dtype)
-    spread[:, network.parameter_places()] = slots
-    return spread
 
 
 def _without_result(

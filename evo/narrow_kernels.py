@@ -29,7 +29,7 @@ def descend_narrowly(
 ) -> float:
     """Go back through a feed-forward network without dense runs and update it with momentum.
 
-    On entry the residual is as for :func:`evo.kernels.backward`. `velocity` is the optimiser's slot, shape (1,
+    On entry the residual is as for :func:`evo.backward_kernels.backward`. `velocity` is the optimiser's slot, shape (1,
     parameters). Returns the sum of the squared gradients.
     """
     state, nets, residual = buffers.state, buffers.nets, buffers.residual

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnn.descent import Descended, Segment, norm_of
 from cnn.losses import LOSSES
-from evo import kernels
+from evo import backward_kernels, kernels
 from evo import training_kernels as loop
 from evo.genome import FloatArray, Genome, Role
 from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for
@@ -157,7 +157,7 @@ class Phenotype:
         deltas = np.empty_like(scores)
         value = self._loss.value_and_delta(scores, targets.T, deltas)
         loop.write_deltas(layout, self._ports, deltas, buffers)
-        kernels.backward(
+        backward_kernels.backward(
             layout, self._used, buffers, self._weight_gradient, self._bias_gradient, width
         )
         return value, self._gradient
@@ -197,7 +197,7 @@ class Phenotype:
         layout, buffers, _ = whole._for_batch(len(inputs))
         rows = whole.plan.rows
         found = np.zeros(len(acts), dtype=self.parameters.dtype)
-        kernels.gradients_at(
+        backward_kernels.gradients_at(
             (rows[sources] - layout.block * delayed)[acts],
             rows[targets][acts],
             buffers.state,
@@ -269,6 +269,34 @@ class Phenotype:
     def parameter_places(self) -> NDArray[np.intp]:
         """Tell where each parameter lies in the genome's entries followed by its biases; shape (parameter_count,)."""
         return np.concatenate([self.plan.entries, self.genome.n_stored + self.plan.positions])
+
+    def pick(self, of_places: FloatArray) -> FloatArray:
+        """Pick what belongs to the parameters from rows over the genome's entries, then its biases; a copy.
+
+        Parameters
+        ----------
+        of_places : ndarray, shape (k, stored entries + nodes)
+
+        Returns
+        -------
+        ndarray, shape (k, parameter_count)
+        """
+        n_stored = self.genome.n_stored
+        parts = [
+            np.concatenate([self.plan.take(row[:n_stored]), row[n_stored:][self.plan.positions]])
+            for row in of_places
+        ]
+        return np.array(parts).reshape(len(of_places), self.parameter_count)
+
+    def spread(self, of_parameters: FloatArray) -> FloatArray:
+        """Lay rows over the parameters out over the genome's entries, then its biases; 0 where nothing is trained."""
+        genome, n_edges = self.genome, self.n_edges
+        shape = (len(of_parameters), genome.n_stored + genome.n_nodes)
+        spread = np.zeros(shape, dtype=of_parameters.dtype)
+        chosen = slice(genome.n_stored) if self.plan.chosen is None else self.plan.chosen
+        spread[:, chosen] = of_parameters[:, :n_edges]
+        spread[:, genome.n_stored + self.plan.positions] = of_parameters[:, n_edges:]
+        return spread
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from cnn.compilation import kernel
 from cnn.loss_kernels import cross_entropy, softmax_squared_error, squared_error
 from cnn.optimizer_kernels import adam_step, momentum_step, nesterov_step, sgd_step
-from evo.kernels import Buffers, Floats, Ints, Layout, backward, forward
+from evo.backward_kernels import backward
+from evo.kernels import Buffers, Floats, Ints, Layout, forward
 from evo.narrow_kernels import descend_narrowly
 from evo.row_kernels import Width
 

@@ -87,8 +87,7 @@ class SetRun:
         clock.append(time.perf_counter())
         assert self.state is not None
         self.network = Phenotype(genome)
-        slots = np.ascontiguousarray(carried[:, self.network.parameter_places()])
-        self.state = cnn.OptimizerState(slots, self.state.step)
+        self.state = cnn.OptimizerState(self.network.pick(carried), self.state.step)
         clock.append(time.perf_counter())
         return dict(zip(PARTS, np.diff(clock).tolist(), strict=True))
 
@@ -100,9 +99,7 @@ class SetRun:
     def open(self) -> tuple[Draft, Any]:
         """Return a draft of the trained genome, and the momentum of all its entries; gives the network up."""
         assert self.state is not None
-        genome, places = self.network.to_genome(), self.network.parameter_places()
-        memory = np.zeros((1, genome.n_stored + genome.n_nodes), np.float32)
-        memory[:, places] = self.state.slots
+        genome, memory = self.network.to_genome(), self.network.spread(self.state.slots)
         del self.network
         return Draft(genome), memory
 

@@ -10,7 +10,7 @@ from cnn.optimizers import OPTIMIZERS
 from cnn.recipe import Recipe
 from cnn.samples import Samples
 from cnn.training import train
-from evo import Genome, Phenotype, kernels, training_kernels
+from evo import Genome, Phenotype, backward_kernels, kernels, training_kernels
 from evo.activations import ACTIVATIONS
 from evo.training_kernels import LOSS_CODES, OPTIMIZER_CODES
 
@@ -188,7 +188,7 @@ def test_going_back_and_updating_in_one_pass_is_the_same(n_batch, weight_decay):
 
 def test_another_topology_compiles_nothing():
     recipe, samples = Recipe(batch_size=16), data("cross_entropy", np.float32)
-    compiled = (kernels.forward, kernels.backward, training_kernels.descend)
+    compiled = (kernels.forward, backward_kernels.backward, training_kernels.descend)
     counted = []
     for seed in range(4):
         rng = np.random.default_rng(seed)
