@@ -79,7 +79,7 @@ class SetRun:
         clock = [time.perf_counter()]
         self.train(samples)
         clock.append(time.perf_counter())
-        draft, memory = self.open()
+        draft, memory = self.opened()
         set_step(draft, Proposing(self.rng, OperatorSettings(), layers=self.sizes), SHARE)
         clock.append(time.perf_counter())
         genome, carried = draft.freeze(), draft.carry(memory)
@@ -96,7 +96,7 @@ class SetRun:
         report = train_by(RECIPE, self.network, samples, STEPS, self.state)
         self.state = report.state
 
-    def open(self) -> tuple[Draft, Any]:
+    def opened(self) -> tuple[Draft, Any]:
         """Return a draft of the trained genome, and the momentum of all its entries; gives the network up."""
         assert self.state is not None
         genome, memory = self.network.to_genome(), self.network.spread(self.state.slots)
