@@ -5,7 +5,7 @@ way, such as in a single compiled call, with the same batches, rates and optimis
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,11 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.budget import Clock
 from cnn.optimizers import OPTIMIZERS
+from cnn.recipe import batch_indices
 from cnn.samples import Samples
 
 Group = slice | npt.NDArray[np.integer[Any]]
 """Which parameters belong to a layer."""
+
+
+PLAN_LENGTH = 4096
+"""Steps whose batches are drawn up at a time: bounds memory, changes no result."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +169,32 @@ def descend_stepwise(network: Learner, segment: Segment) -> Descended:
                 gradient *= clip / norm
         update(parameters, gradient, slots, rates[done], before + done, momentum, weight_decay)
     return Descended(losses, len(rates), limit, norm, group_norms, kept)
+
+
+def orders_in_parts(
+    n_samples: int,
+    batch_size: int,
+    first_step: int,
+    steps: int,
+    interval: int,
+    order_seed: np.random.SeedSequence,
+    clock: Clock,
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield the batches of some steps, shape (≥ 1, batch), until all are made or time is up.
+
+    A part ends wherever `interval` steps of the run are done.
+    """
+    for start in range(0, steps, PLAN_LENGTH):
+        n_steps = min(PLAN_LENGTH, steps - start)
+        plan = batch_indices(n_samples, batch_size, first_step + start, n_steps, order_seed)
+        begin = 0
+        while begin < n_steps:
+            left = min(n_steps - begin, interval - (first_step + start + begin) % interval)
+            length = clock.steps_until_look(start + begin, left)
+            if length == 0:
+                return
+            yield plan[begin : begin + length]
+            begin += length
 
 
 def norm_of(vector: FloatVector) -> float:

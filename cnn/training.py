@@ -6,19 +6,18 @@ depend on the step index alone:
 100 steps in one phase, or 40 and then 60, give the same bits.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Targets
 from cnn.budget import Bound, Budget, Clock
 from cnn.checks import at_least, brief, seed_sequence
 from cnn.compilation import single_threaded_blas
 from cnn.curve import LearningCurve, Record, draw_curve
-from cnn.descent import Group, Segment, descend
+from cnn.descent import Group, Segment, descend, orders_in_parts
 from cnn.optimizers import OPTIMIZERS, Optimizer
 from cnn.recipe import Recipe, batch_indices, learning_rates
 from cnn.samples import Samples
@@ -44,8 +43,8 @@ EXPLOSION_FACTOR = 1e4
 EXPLOSION_OFFSET = 1e4
 """A loss above factor × (first loss) + offset counts as diverged."""
 
-PLAN_LENGTH = 4096
-"""Steps whose batches are drawn up at a time: bounds memory, changes no result."""
+PART_LENGTH = 1 << 16
+"""Parameters that are looked at together."""
 
 
 class Trainable(Protocol):
@@ -230,7 +229,9 @@ def train(
     records: list[Record] = []
     limit: float | None = None
     reason = ""
-    parts = _orders(len(samples), recipe.batch_size, first_step, steps, interval, order_seed, clock)
+    parts = orders_in_parts(
+        len(samples), recipe.batch_size, first_step, steps, interval, order_seed, clock
+    )
     # An overflow is seen in the loss, so it needs no warning.
     with single_threaded_blas(), np.errstate(all="ignore"):
         for order in parts:
@@ -263,7 +264,7 @@ def train(
             )
     if not reason and len(losses) < steps:
         ended_by = "seconds"
-    if not reason and not np.isfinite(parameters).all():
+    if not reason and not _all_finite(parameters):
         last = first_step + len(losses) - 1
         reason = f"parameters not finite after step {last}, loss {losses[-1]:g}"
     return TrainingReport(
@@ -347,30 +348,10 @@ def check_samples(network: Trainable, samples: Samples, name: str) -> None:
         check(samples, name)
 
 
-def _orders(
-    n_samples: int,
-    batch_size: int,
-    first_step: int,
-    steps: int,
-    interval: int,
-    order_seed: np.random.SeedSequence,
-    clock: Clock,
-) -> Iterator[npt.NDArray[np.intp]]:
-    """Yield the batches of some steps, shape (≥ 1, batch), until all are made or time is up.
-
-    A part ends wherever `interval` steps of the run are done.
-    """
-    for start in range(0, steps, PLAN_LENGTH):
-        n_steps = min(PLAN_LENGTH, steps - start)
-        plan = batch_indices(n_samples, batch_size, first_step + start, n_steps, order_seed)
-        begin = 0
-        while begin < n_steps:
-            left = min(n_steps - begin, interval - (first_step + start + begin) % interval)
-            length = clock.steps_until_look(start + begin, left)
-            if length == 0:
-                return
-            yield plan[begin : begin + length]
-            begin += length
+def _all_finite(vector: FloatVector) -> bool:
+    """Tell whether all numbers are finite, without a mask of their number."""
+    parts = (vector[k : k + PART_LENGTH] for k in range(0, len(vector), PART_LENGTH))
+    return all(np.isfinite(part).all() for part in parts)
 
 
 def _parameter_groups(network: Trainable) -> Sequence[tuple[str, Group]]:

@@ -228,7 +228,6 @@ class Phenotype:
             segment.updates_before,
             segment.explosion[0],
             segment.explosion[1],
-            self._descends_narrowly(segment),
         )
         done, limit, norm = loop.descend(
             layout,
@@ -325,17 +324,6 @@ class Phenotype:
             )
             self._runtime = n_batch, (plan, buffers, width)
         return self._runtime[1]
-
-    def _descends_narrowly(self, segment: Segment) -> bool:
-        """Tell whether the way back and the update are one pass: then the gradient is never written down."""
-        looked_at = bool(segment.groups) or segment.keep_gradient or segment.clip is not None
-        return (
-            segment.order.shape[1] <= NARROW
-            and segment.optimizer == "momentum"
-            and self.genome.ticks == 1
-            and not self.dormant_learn
-            and not looked_at
-        )
 
     def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Return samples as a contiguous matrix, one row each, checked against the input nodes."""

@@ -15,7 +15,6 @@ from cnn.loss_kernels import cross_entropy, softmax_squared_error, squared_error
 from cnn.optimizer_kernels import adam_step, momentum_step, nesterov_step, sgd_step
 from evo.backward_kernels import backward
 from evo.kernels import Buffers, Floats, Ints, Layout, forward
-from evo.narrow_kernels import descend_narrowly
 from evo.row_kernels import Width
 
 LOSS_CODES = {"cross_entropy": 0, "softmax_squared_error": 1, "squared_error": 2}
@@ -55,8 +54,6 @@ class Descent(NamedTuple):
         Updates made before.
     factor, offset : float
         A loss above ``factor · |first loss| + offset`` counts as diverged.
-    narrow : bool
-        Go back and update in one pass, see :mod:`evo.narrow_kernels`; then there is no gradient to look at afterwards.
     """
 
     loss: int
@@ -67,7 +64,6 @@ class Descent(NamedTuple):
     first_update: int
     factor: float
     offset: float
-    narrow: bool
 
 
 class Threshold(NamedTuple):
@@ -249,14 +245,6 @@ def descend(
         if limit < 0:
             limit = descent.factor * abs(value) + descent.offset
         write_deltas(plan, ports, deltas, buffers)
-        rate, update = rates[step], descent.first_update + step
-        if descent.narrow:
-            squares = descend_narrowly(
-                plan, weights, bias, slots, gradient[n_edges:], buffers, rate, update,
-                descent.momentum, descent.weight_decay, width,
-            )  # fmt: skip
-            norm = math.sqrt(squares)
-            continue
         backward(plan, used, buffers, gradient[:n_edges], gradient[n_edges:], width)
         if descent.clip < math.inf or step == order.shape[0] - 1:
             norm = norm_of(gradient)
@@ -264,5 +252,5 @@ def descend(
                 shrink = gradient.dtype.type(descent.clip / norm)
                 for k in range(gradient.shape[0]):
                     gradient[k] *= shrink
-        _update(descent, parameters, gradient, slots, rate, update)
+        _update(descent, parameters, gradient, slots, rates[step], descent.first_update + step)
     return order.shape[0], limit, norm

@@ -1,6 +1,7 @@
 """Part `large`: SET's networks of millions of edges, an epoch with its SET step - time, memory, share of the plan."""
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -238,4 +239,6 @@ def _forget_peak() -> None:
     """Let the peak of resident memory begin anew, on Linux: what made the genome does not count."""
     path = Path("/proc/self/clear_refs")
     if path.exists():
-        path.write_text("5", "ascii")
+        descriptor = os.open(path, os.O_WRONLY)  # the kernel's counter, no file
+        os.write(descriptor, b"5")
+        os.close(descriptor)

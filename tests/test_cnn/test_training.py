@@ -118,7 +118,7 @@ def test_a_run_cut_into_phases_gives_the_same_bits(optimizer, cuts, samples):
 def test_a_long_run_is_planned_in_blocks_without_a_seam(samples, monkeypatch):
     whole, blocks = SoftmaxRegression(), SoftmaxRegression()
     run(whole, samples)
-    monkeypatch.setattr("cnn.training.PLAN_LENGTH", 7)
+    monkeypatch.setattr("cnn.descent.PLAN_LENGTH", 7)
     run(blocks, samples)
     np.testing.assert_array_equal(blocks.parameters, whole.parameters)
 

@@ -163,29 +163,6 @@ def test_the_general_trainer_is_not_what_runs(monkeypatch):
     assert callable(descend_stepwise)
 
 
-@pytest.mark.parametrize("weight_decay", [0.0, 0.05])
-@pytest.mark.parametrize("n_batch", [1, 2])
-def test_going_back_and_updating_in_one_pass_is_the_same(n_batch, weight_decay):
-    recipe = Recipe(learning_rate=0.02, weight_decay=weight_decay, batch_size=n_batch)
-    for activation in ("tanh", "gelu"):
-        rng = np.random.default_rng(1)
-        matrix = np.triu(rng.normal(size=(20, 20)), 1)
-        genome = Genome.from_matrix(
-            matrix, n_inputs=4, n_outputs=3, activation=activation, bias=rng.normal(size=20)
-        )
-        one_pass, two_passes = Phenotype(genome), Phenotype(genome)
-        samples = data("cross_entropy")
-        ours = run(one_pass, samples, recipe, record_every=5)
-        theirs = run(two_passes, samples, recipe, record_every=5, record_parameters=True)
-        assert not ours.curve.gradients.size
-        assert theirs.curve.gradients.size
-        close = {"rtol": 1e-9, "atol": 1e-12}
-        np.testing.assert_allclose(one_pass.parameters, two_passes.parameters, **close)
-        np.testing.assert_allclose(ours.state.slots, theirs.state.slots, **close)
-        np.testing.assert_allclose(ours.curve.loss, theirs.curve.loss, **close)
-        np.testing.assert_allclose(ours.curve.gradient_norm, theirs.curve.gradient_norm, **close)
-
-
 def test_another_topology_compiles_nothing():
     recipe, samples = Recipe(batch_size=16), data("cross_entropy", np.float32)
     compiled = (kernels.forward, backward_kernels.backward, training_kernels.descend)
