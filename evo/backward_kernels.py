@@ -37,10 +37,14 @@ def _differentiate(
         dot_rows(
             residual, place, state, base, pitch, length, sources, e, 4, gradient, adding, width
         )
-    while e > first:
-        e -= 1
+    if e - 2 >= first:
+        e -= 2
         dot_rows(
-            residual, place, state, base, pitch, length, sources, e, 1, gradient, adding, width
+            residual, place, state, base, pitch, length, sources, e, 2, gradient, adding, width
+        )
+    if e > first:
+        dot_rows(
+            residual, place, state, base, pitch, length, sources, first, 1, gradient, adding, width
         )
 
 

@@ -222,7 +222,7 @@ def _dot_rows(
 ) -> Any:
     """Write gradient[e] = Σ_i residual[delta_place + i] · state[(base + sources[e]) · stride + i].
 
-    For `count` edges e from `first` on (a literal: 1, 4 or DOTS), over a whole row. Where
+    For `count` edges e from `first` on (a literal: 1, 2, 4 or DOTS), over a whole row. Where
     `adding`, the sum is added to what stands there.
     """
     lanes, edges = lanes_in(width), count.literal_value
