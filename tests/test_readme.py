@@ -35,8 +35,8 @@ def test_the_script_runs_with_fewer_generations(tmp_path):
     printed = run_python(setup + smaller, tmp_path)
     assert "predicted:" in printed
     assert len(list(tmp_path.glob("results/digits-*/best.npz"))) == 1
-    # The block on pandas follows in the README, and reads the newest digits run below results/.
-    printed = run_python(BLOCKS[3], tmp_path)
+    # The block on pandas reads the newest digits run below results/.
+    printed = run_python(BLOCKS[4], tmp_path)
     assert "validation_accuracy" in printed
     assert "cnn" in printed
 
@@ -49,6 +49,13 @@ def test_the_cnn_trains_as_shown(tmp_path):
     printed = run_python(BLOCKS[2], tmp_path)
     assert float(printed.splitlines()[-1].rstrip("%")) > 90
     assert (tmp_path / "digits.npz").is_file()
+
+
+def test_the_graph_trains_as_shown(tmp_path):
+    status, accuracy, *norms = run_python(BLOCKS[3], tmp_path).split()
+    assert status == "ok"
+    assert float(accuracy) > 0.95
+    assert norms
 
 
 def test_every_command_and_file_that_is_named_exists():
