@@ -16,7 +16,7 @@ from cnn.losses import LOSSES
 from evo import backward_kernels, kernels
 from evo import training_kernels as loop
 from evo.genome import FloatArray, Genome, Role
-from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for
+from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for, read_only
 from evo.plan_kernels import layers_of
 from evo.row_kernels import NARROW, Width, padded, width_of
 
@@ -80,7 +80,10 @@ class Phenotype:
         self._threshold = _threshold(genome, plan) if learning else _no_threshold(genome)
         self._used = np.empty_like(self._weights) if learning else self._weights
         self._ports = loop.Ports(
-            plan.input_features, plan.input_rows, plan.output_rows, len(genome.inputs)
+            read_only(plan.input_features),
+            read_only(plan.input_rows),
+            read_only(plan.output_rows),
+            len(genome.inputs),
         )
         self._loss = LOSSES[loss]
         self._runtime: tuple[int, Runtime] | None = None
@@ -144,7 +147,7 @@ class Phenotype:
     def loss(self, inputs: NDArray[Any], targets: NDArray[Any]) -> float:
         """Return the mean loss over the samples."""
         scores, _ = self._forward(inputs)
-        return self._loss.value_and_delta(scores, targets.T, np.empty_like(scores))
+        return self._loss.value_and_delta(scores, read_only(targets).T, np.empty_like(scores))
 
     def loss_and_gradients(
         self, inputs: NDArray[Any], targets: NDArray[Any]
@@ -155,7 +158,7 @@ class Phenotype:
         """
         scores, (layout, buffers, width) = self._forward(inputs)
         deltas = np.empty_like(scores)
-        value = self._loss.value_and_delta(scores, targets.T, deltas)
+        value = self._loss.value_and_delta(scores, read_only(targets).T, deltas)
         loop.write_deltas(layout, self._ports, deltas, buffers)
         backward_kernels.backward(
             layout, self._used, buffers, self._weight_gradient, self._bias_gradient, width
@@ -235,9 +238,9 @@ class Phenotype:
             self._threshold,
             descent,
             inputs,
-            samples.targets,
-            segment.order,
-            segment.rates,
+            read_only(samples.targets),
+            read_only(segment.order),
+            read_only(segment.rates),
             self.parameters,
             self._gradient,
             self._used,
@@ -327,7 +330,7 @@ class Phenotype:
 
     def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Return samples as a contiguous matrix, one row each, checked against the input nodes."""
-        flat = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
+        flat = read_only(np.ascontiguousarray(inputs).reshape(len(inputs), -1))
         n_features, ticks = self._ports.n_features, self.genome.ticks
         if flat.shape[1] not in {n_features, n_features * ticks}:
             sequence = f", or {ticks} times as many, one step a tick" if ticks > 1 else ""
@@ -343,9 +346,7 @@ class Phenotype:
         layout, buffers, width = self._for_batch(len(flat))
         if self.dormant_learn:
             loop.let_through(layout, self._threshold, self._weights, self._used)
-        order = np.arange(len(flat))
-        order.flags.writeable = False  # as those of the trainer are: compiled once
-        loop.read_inputs(layout, self._ports, flat, order, buffers)
+        loop.read_inputs(layout, self._ports, flat, read_only(np.arange(len(flat))), buffers)
         kernels.forward(layout, self._used, self._bias, buffers, width)
         scores = np.empty((len(self._ports.outputs), len(flat)), self.parameters.dtype)
         loop.read_scores(layout, self._ports, buffers, scores)

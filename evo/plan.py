@@ -162,13 +162,13 @@ def _lay_out(
         ticks=ticks,
         # With one tick no edge is delayed; with more, a block stands for the tick before the first.
         first_base=0 if ticks == 1 else block,
-        indptr=_read_only(indptr),
-        sources=_read_only(sources),
-        inner=_read_only(inner),
-        runs=_read_only(runs[:n_runs]),
-        segments=_read_only(segments),
-        codes=_read_only(codes),
-        net_rows=_read_only(np.where(of_net, np.cumsum(of_net) - 1, -1).astype(np.int32)),
+        indptr=read_only(indptr),
+        sources=read_only(sources),
+        inner=read_only(inner),
+        runs=read_only(runs[:n_runs]),
+        segments=read_only(segments),
+        codes=read_only(codes),
+        net_rows=read_only(np.where(of_net, np.cumsum(of_net) - 1, -1).astype(np.int32)),
         n_nets=int(of_net.sum()),
     )
     return Plan(
@@ -187,11 +187,15 @@ def dense_for(layout: Layout, n_batch: int) -> Layout:
     if not len(layout.runs):
         return layout
     least = next((share for batch, share in DENSE_FROM if n_batch >= batch), np.inf)
-    return layout._replace(runs=_read_only(layout.runs[layout.runs[:, 5] >= FULL * least]))
+    return layout._replace(runs=read_only(layout.runs[layout.runs[:, 5] >= FULL * least]))
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a read-only view: plans are values, and Numba compiles once for read-only arrays."""
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only view.
+
+    Numba compiles apart for arrays that may be written, and two compilations of one kernel need not round alike. What
+    comes out of shared memory, as on a Ray worker, is read-only; so all that is only read is made so.
+    """
     view = array.view()
     view.flags.writeable = False
     return view

@@ -176,3 +176,24 @@ def test_another_topology_compiles_nothing():
         run(Phenotype(genome), samples, recipe, steps=2)
         counted.append(tuple(len(one.signatures) for one in compiled))
     assert len(set(counted)) == 1
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_samples_that_cannot_be_written_train_to_the_same_bits(loss):
+    """What a Ray worker gets out of shared memory is read-only."""
+    samples = data(loss, np.float32)
+    shared = Samples(samples.inputs.copy(), samples.targets.copy())
+    shared.inputs.flags.writeable = shared.targets.flags.writeable = False
+    networks = [Phenotype(draw(np.float32, ticks=2), loss) for _ in range(2)]
+    reports = [
+        run(network, some, Recipe(batch_size=8))
+        for network, some in zip(networks, (samples, shared), strict=True)
+    ]
+    assert np.array_equal(networks[0].parameters, networks[1].parameters)
+    assert np.array_equal(reports[0].curve.loss, reports[1].curve.loss)
+    signatures = len(training_kernels.descend.signatures)
+    assert networks[0].loss(samples.inputs, samples.targets) == networks[1].loss(
+        shared.inputs, shared.targets
+    )
+    run(networks[1], samples, Recipe(batch_size=8))
+    assert len(training_kernels.descend.signatures) == signatures
