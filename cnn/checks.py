@@ -224,3 +224,31 @@ def check_classes(name: str, classes: npt.NDArray[Any], n_classes: int) -> None:
         raise ValueError(
             f"{name} must be classes 0 … {n_classes - 1}; {name}[{first}] is {classes[first]}"
         )
+
+
+def check_targets(kind: str, targets: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return targets as an array; raise ValueError unless they are what a loss of some kind takes.
+
+    Parameters
+    ----------
+    kind
+        ``"classes"`` or ``"values"``: `cnn.losses.Loss.target_kind`.
+    targets
+        What to check.
+    shape
+        Of the network's outputs: (samples, outputs).
+    """
+    given = real_array("targets", targets)
+    if kind == "values":
+        if given.shape != shape:
+            raise ValueError(f"targets must be values of shape {shape}, not {given.shape}")
+        return given
+    if given.ndim != 1 or given.dtype.kind not in "iu":
+        raise ValueError(
+            f"targets must be integer classes of shape (n,), not {given.dtype} of shape {given.shape}"
+        )
+    if len(given) != shape[0]:
+        raise ValueError(
+            f"targets must be as many as inputs; there are {shape[0]} inputs and {len(given)} targets"
+        )
+    return given

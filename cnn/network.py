@@ -12,6 +12,7 @@ from cnn.arrays import FloatArray, FloatVector, Shape, Targets
 from cnn.checks import (
     check_classes,
     check_generator,
+    check_targets,
     float_dtype,
     real_array,
     shape_of,
@@ -330,23 +331,7 @@ class Network:
 
     def _check_targets(self, targets: Targets, n: int) -> Targets:
         """Return the targets of n samples as an array; raise ValueError where they suit no loss."""
-        targets = real_array("targets", targets)
-        if self.loss_function.target_kind == "classes":
-            if targets.ndim != 1 or targets.dtype.kind not in "iu":
-                raise ValueError(
-                    f"targets must be integer classes of shape (n,), not {targets.dtype} of shape "
-                    f"{targets.shape}"
-                )
-            if len(targets) != n:
-                raise ValueError(
-                    f"targets must be as many as inputs; there are {n} inputs and {len(targets)} "
-                    "targets"
-                )
-        elif targets.shape != (n, *self.output_shape):
-            raise ValueError(
-                f"targets must be values of shape {(n, *self.output_shape)}, not {targets.shape}"
-            )
-        return targets
+        return check_targets(self.loss_function.target_kind, targets, (n, *self.output_shape))
 
     def _check_inputs(self, inputs: FloatArray) -> FloatArray:
         """Return the inputs as an array; raise ValueError where the network cannot take them."""

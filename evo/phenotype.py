@@ -11,8 +11,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.checks import check_classes, check_targets
 from cnn.descent import Descended, Segment, norm_of
 from cnn.losses import LOSSES
+from cnn.samples import Samples
 from evo import backward_kernels, kernels
 from evo import training_kernels as loop
 from evo.genome import FloatArray, Genome, Role
@@ -147,6 +149,7 @@ class Phenotype:
     def loss(self, inputs: NDArray[Any], targets: NDArray[Any]) -> float:
         """Return the mean loss over the samples."""
         scores, _ = self._forward(inputs)
+        targets = self._checked_targets(targets, len(inputs))
         return self._loss.value_and_delta(scores, read_only(targets).T, np.empty_like(scores))
 
     def loss_and_gradients(
@@ -157,6 +160,7 @@ class Phenotype:
         The gradient is a buffer that the next call overwrites.
         """
         scores, (layout, buffers, width) = self._forward(inputs)
+        targets = self._checked_targets(targets, len(inputs))
         deltas = np.empty_like(scores)
         value = self._loss.value_and_delta(scores, read_only(targets).T, deltas)
         loop.write_deltas(layout, self._ports, deltas, buffers)
@@ -215,6 +219,22 @@ class Phenotype:
         gradients = np.zeros(len(sources), dtype=self.parameters.dtype)
         gradients[acts] = found
         return gradients
+
+    def check_samples(self, samples: Samples, name: str = "samples") -> None:
+        """Check that samples suit the network, once before they are trained on.
+
+        Raises
+        ------
+        ValueError
+            Where inputs have another width, targets another shape or kind, or a class is out of range.
+        """
+        try:
+            self._features(samples.inputs)
+            self._checked_targets(samples.targets, len(samples))
+            if samples.has_classes:
+                check_classes("targets", samples.targets, len(self._ports.outputs))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
 
     def descend(self, segment: Segment) -> Descended:
         """Make some steps of gradient descent in one compiled call; see :class:`cnn.training.Descending`."""
@@ -328,8 +348,14 @@ class Phenotype:
             self._runtime = n_batch, (plan, buffers, width)
         return self._runtime[1]
 
+    def _checked_targets(self, targets: NDArray[Any], n_samples: int) -> NDArray[Any]:
+        """Return targets as the loss takes them."""
+        return check_targets(self._loss.target_kind, targets, (n_samples, len(self._ports.outputs)))
+
     def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Return samples as a contiguous matrix, one row each, checked against the input nodes."""
+        if len(inputs) == 0:
+            raise ValueError("inputs must hold one sample at least")
         flat = read_only(np.ascontiguousarray(inputs).reshape(len(inputs), -1))
         n_features, ticks = self._ports.n_features, self.genome.ticks
         if flat.shape[1] not in {n_features, n_features * ticks}:

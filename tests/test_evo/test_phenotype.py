@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from cnn import HiddenLayer, Network, SoftmaxLayer
+from cnn.recipe import Recipe
+from cnn.samples import Samples
 from cnn.training import train
 from evo import OPERATORS, Draft, Genome, Phenotype, Role
 from evo.activations import ACTIVATIONS
@@ -236,3 +238,56 @@ def test_repeats_are_the_same_bits(random_genome):
     )
     assert first[0] == second[0]
     assert np.array_equal(first[1], second[1])
+
+
+@pytest.mark.parametrize(
+    ("loss", "inputs", "targets", "message"),
+    [
+        (
+            "cross_entropy",
+            np.ones((4, 5)),
+            np.zeros(4, int),
+            "inputs must have 3 features a sample",
+        ),
+        ("cross_entropy", np.ones((4, 3)), np.array([0, 1, 5, 0]), r"targets\[2\] is 5"),
+        ("cross_entropy", np.ones((4, 3)), np.ones((4, 2)), "targets must be integer classes"),
+        (
+            "squared_error",
+            np.ones((4, 3)),
+            np.zeros(4, int),
+            r"targets must be values of shape \(4, 2\)",
+        ),
+        (
+            "squared_error",
+            np.ones((4, 3)),
+            np.ones((4, 3)),
+            r"targets must be values of shape \(4, 2\)",
+        ),
+        (
+            "softmax_squared_error",
+            np.ones((4, 3)),
+            np.ones((4, 2)),
+            "targets must be integer classes",
+        ),
+    ],
+)
+def test_samples_that_do_not_suit_are_refused_before_training(
+    random_genome, loss, inputs, targets, message
+):
+    network = Phenotype(random_genome(np.random.default_rng(0)), loss)
+    before = network.parameters.copy()
+    options = {"first_step": 0, "steps": 2, "total_steps": 2, "order_seed": 0}
+    with pytest.raises(ValueError, match=f"samples: .*{message}"):
+        train(network, Samples(inputs, targets), Recipe(batch_size=2), **options)
+    assert np.array_equal(network.parameters, before)
+    if "is 5" not in message:
+        with pytest.raises(ValueError, match=message):
+            network.loss_and_gradients(inputs, targets)
+
+
+def test_there_must_be_samples_and_as_many_targets(random_genome):
+    network = Phenotype(random_genome(np.random.default_rng(0)))
+    with pytest.raises(ValueError, match="inputs must hold one sample at least"):
+        network.output(np.ones((0, 3)))
+    with pytest.raises(ValueError, match="there are 4 inputs and 2 targets"):
+        network.loss(np.ones((4, 3)), np.zeros(2, int))
