@@ -74,13 +74,23 @@ def exact_kernel(function: F) -> F:
 
 
 def _compiled(function: F, fast_math: set[str]) -> F:
-    """Compile with the project's settings and folder."""
+    """Compile with the project's settings and folder.
+
+    A kernel that another calls becomes part of it (`forceinline`). Else the process that compiles both would let one call
+    the other's code, where one that finds them on disk runs a copy which was optimised in its place and may round
+    otherwise: a first run, or a Ray worker, would give other bits than the next.
+    """
     # Numba chooses the folder while it decorates; other users of Numba in this process keep theirs.
     theirs = _numba_settings.CACHE_DIR
     _numba_settings.CACHE_DIR = str(kernel_cache_directory())
     try:
         compiled = numba.njit(
-            fastmath=fast_math, boundscheck=False, cache=True, nogil=True, error_model="numpy"
+            fastmath=fast_math,
+            boundscheck=False,
+            cache=True,
+            nogil=True,
+            error_model="numpy",
+            forceinline=True,
         )(function)
     finally:
         _numba_settings.CACHE_DIR = theirs

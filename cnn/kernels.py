@@ -59,7 +59,9 @@ def fast_tanh(x: Any) -> Any:
     return np.tanh(x)
 
 
-@overload(fast_tanh, jit_options={"fastmath": set(FAST_MATH), "error_model": "numpy"})
+@overload(
+    fast_tanh, jit_options={"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True}
+)
 def _fast_tanh_by_dtype(x: Any) -> Any:
     """Choose at compile time; Numba wants the very signature in each choice."""
 
@@ -89,7 +91,10 @@ def fast_sigmoid(x: Any) -> Any:
     return 0.5 * (1.0 + np.tanh(0.5 * x))
 
 
-@overload(fast_sigmoid, jit_options={"fastmath": set(FAST_MATH), "error_model": "numpy"})
+@overload(
+    fast_sigmoid,
+    jit_options={"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True},
+)
 def _fast_sigmoid_by_dtype(x: Any) -> Any:
     """Choose at compile time; float32 must meet no float64 constant."""
 

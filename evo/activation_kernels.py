@@ -27,7 +27,7 @@ SINE = ACTIVATIONS.index("sine")
 GAUSSIAN = ACTIVATIONS.index("gaussian")
 SIGN = ACTIVATIONS.index("sign")
 
-_OPTIONS: Any = {"fastmath": set(FAST_MATH), "error_model": "numpy"}
+_OPTIONS: Any = {"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True}
 
 # erf on [−4, 4] as an odd polynomial of degree 13 over an even one of degree 8: the coefficients of Eigen.
 _ERF_ODD = tuple(

@@ -1,16 +1,23 @@
 """Many steps in one compiled call: the same as one step after another, whatever the phase is cut into."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from cnn.budget import Budget
 from cnn.descent import descend_stepwise
+from cnn.loss_kernels import cross_entropy
 from cnn.losses import LOSSES
+from cnn.optimizer_kernels import momentum_step
 from cnn.optimizers import OPTIMIZERS
 from cnn.recipe import Recipe
 from cnn.samples import Samples
 from cnn.training import train
 from evo import Genome, Phenotype, backward_kernels, kernels, training_kernels
+from evo.activation_kernels import activate
 from evo.activations import ACTIVATIONS
 from evo.training_kernels import LOSS_CODES, OPTIMIZER_CODES
 
@@ -197,3 +204,41 @@ def test_samples_that_cannot_be_written_train_to_the_same_bits(loss):
     )
     run(networks[1], samples, Recipe(batch_size=8))
     assert len(training_kernels.descend.signatures) == signatures
+
+
+TRAIN = """
+import hashlib
+import numpy as np
+from cnn import Recipe, Samples, train
+from evo import Genome, Phenotype
+rng = np.random.default_rng(0)
+matrix = np.triu(rng.normal(size=(40, 40)), 1).astype(np.float32)
+network = Phenotype(Genome.from_matrix(matrix, n_inputs=8, n_outputs=3))
+samples = Samples(rng.normal(size=(100, 8)).astype(np.float32), rng.integers(0, 3, 100))
+options = {"first_step": 0, "steps": 60, "total_steps": 60, "order_seed": 0}
+{first}
+train(network, samples, Recipe(), **options)
+print(hashlib.sha256(network.parameters.tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_compiling_and_finding_compiled_code_give_the_same_bits(tmp_path):
+    look = "network.loss_and_gradients(samples.inputs[:32], samples.targets[:32])"
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", TRAIN.replace("{first}", first)],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / folder)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for folder, first in (("a", look), ("a", ""), ("a", look), ("b", ""), ("b", ""))
+    ]
+    assert len(digests[0]) > 60
+    assert len(set(digests)) == 1
+
+
+def test_kernels_become_part_of_those_that_call_them():
+    for one in (training_kernels.descend, kernels.forward, momentum_step, cross_entropy, activate):
+        assert one.targetoptions["forceinline"]
