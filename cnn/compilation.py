@@ -76,8 +76,8 @@ def exact_kernel(function: F) -> F:
 def _compiled(function: F, fast_math: set[str]) -> F:
     """Compile with the project's settings and folder.
 
-    A kernel that another calls becomes part of it (`forceinline`). Else the process that compiles both would let one call
-    the other's code, where one that finds them on disk runs a copy which was optimised in its place and may round
+    A kernel that another calls becomes part of it (`forceinline`). Else the process that compiles both would let one
+    call the other's code, where one that finds them on disk runs a copy which was optimised in its place and may round
     otherwise: a first run, or a Ray worker, would give other bits than the next.
     """
     # Numba chooses the folder while it decorates; other users of Numba in this process keep theirs.
