@@ -48,7 +48,8 @@ class EvolutionSettings(BaseModel, frozen=True, extra="forbid"):
     budget: Budget = Field(
         Budget(),
         description="further bounds of one train phase; the learning rate goes by steps made, so a phase cut short "
-        "leaves the end of the schedule unreached",
+        "leaves the end of the schedule unreached; macs count all entries that learn, dormant ones too where "
+        "they do, while tables charge the network that comes of it",
     )
     dormant: Dormant = Field(
         "sleep",

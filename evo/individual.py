@@ -113,7 +113,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     modified = time.perf_counter()
 
     network = Phenotype(genome, task.loss, dormant=task.dormant)
-    acting = Phenotype(genome, task.loss) if network.dormant_learn else network
+    acting = network.acting()
     statistics = describe(genome, acting)
     if _would_repeat(task, job, acting, memory, operations):
         reason = f"its training would repeat that of individual {job.continued_as}"

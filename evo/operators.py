@@ -60,12 +60,12 @@ def apply_operation(draft: Draft, code: str, parameters: Parameters) -> Operatio
     return OPERATORS[code].carry_out(draft, parameters)
 
 
-def replay(record: Sequence[tuple[str, Parameters]], parent: Genome) -> Genome:
+def replay(record: Sequence[Operation | tuple[str, Parameters]], parent: Genome) -> Genome:
     """Apply recorded operators to a parent; the result equals the child as it was before training, bit for bit.
 
     Parameters
     ----------
-    record : sequence of (code, parameters)
+    record : sequence of Operation or (code, parameters)
         As in the table ``operations``, in order.
     parent : Genome
 
@@ -75,7 +75,8 @@ def replay(record: Sequence[tuple[str, Parameters]], parent: Genome) -> Genome:
         If a code is not registered.
     """
     draft = Draft(parent)
-    for code, parameters in record:
+    for one in record:
+        code, parameters = (one.operator, one.parameters) if isinstance(one, Operation) else one
         if code not in OPERATORS:
             raise ValueError(f"operator must be one of {', '.join(OPERATORS)}; got {code!r}")
         OPERATORS[code].apply(draft, parameters)

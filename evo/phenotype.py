@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.checks import check_classes, check_targets
+from cnn.checks import check_classes, check_targets, real_array
 from cnn.descent import Descended, Segment, norm_of
 from cnn.losses import LOSSES
 from cnn.samples import Samples
@@ -288,6 +288,10 @@ class Phenotype:
         values[self.plan.chosen] = self._weights
         return self.genome.with_values(values, bias)
 
+    def acting(self) -> "Phenotype":
+        """Return the network of what the threshold lets through now: itself, unless dormant entries learn."""
+        return Phenotype(self.to_genome(), self.loss_name) if self.dormant_learn else self
+
     def parameter_places(self) -> NDArray[np.intp]:
         """Tell where each parameter lies in the genome's entries followed by its biases; shape (parameter_count,)."""
         return np.concatenate([self.plan.entries, self.genome.n_stored + self.plan.positions])
@@ -354,9 +358,12 @@ class Phenotype:
 
     def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Return samples as a contiguous matrix, one row each, checked against the input nodes."""
-        if len(inputs) == 0:
+        given = real_array("inputs", inputs)
+        if given.size == 0 or given.ndim == 0:
             raise ValueError("inputs must hold one sample at least")
-        flat = read_only(np.ascontiguousarray(inputs).reshape(len(inputs), -1))
+        if given.dtype not in (np.float32, np.float64):  # each dtype would be compiled for
+            given = given.astype(self.parameters.dtype)
+        flat = read_only(np.ascontiguousarray(given).reshape(len(given), -1))
         n_features, ticks = self._ports.n_features, self.genome.ticks
         if flat.shape[1] not in {n_features, n_features * ticks}:
             sequence = f", or {ticks} times as many, one step a tick" if ticks > 1 else ""

@@ -14,7 +14,7 @@ from cnn.layer import Layer
 from evo.errors import SettingsError
 from evo.genome import Genome
 from evo.job import Task
-from evo.phenotype import Phenotype
+from evo.phenotype import Dormant, Phenotype
 from evo.seeding import Purpose, generator
 from experiments.config import BaselineSettings
 from experiments.datasets import Dataset
@@ -30,6 +30,7 @@ class Blueprint:
     settings: BaselineSettings
     founder: Genome | None
     rng: np.random.Generator
+    dormant: Dormant = "sleep"
 
 
 def _cnn(plan: Blueprint) -> Sized:
@@ -71,10 +72,10 @@ def _widths(settings: BaselineSettings) -> tuple[int, ...]:
 
 
 def _static(plan: Blueprint) -> Sized:
-    """Compile the winner's founder as it was drawn."""
+    """Compile the winner's founder as it was drawn; it trains as the evolved do."""
     if plan.founder is None:
         raise SettingsError("baseline.arms: static is the winner's founder, and nothing evolved")
-    return Phenotype(plan.founder, plan.loss)
+    return Phenotype(plan.founder, plan.loss, dormant=plan.dormant)
 
 
 ARMS: Mapping[str, Callable[[Blueprint], Sized]] = {
@@ -127,4 +128,4 @@ def build_arm(
 ) -> Sized:
     """Build an arm's network, with starting weights from the run's seed."""
     rng = generator(task.seed, Purpose.BASELINE)
-    return ARMS[arm](Blueprint(dataset, task.loss, settings, founder, rng))
+    return ARMS[arm](Blueprint(dataset, task.loss, settings, founder, rng, task.dormant))

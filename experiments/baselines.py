@@ -157,6 +157,8 @@ def _train_steps(arm: str, network: Sized, recipe: Recipe, task: Task, steps: in
         order_seed=task.order_seed,
         record_every=task.record_every,
     )
+    if isinstance(network, Phenotype):
+        network = network.acting()
     validation = evaluate(network, task.validation)
     return TrainedArm(
         arm=arm,

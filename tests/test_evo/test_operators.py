@@ -228,3 +228,13 @@ def test_an_unknown_letter_is_named():
         ValueError, match="operator must be one of A, B, C, D, F, H, N, I, R, S, U, E, O; got 'Z'"
     ):
         replay([("Z", {})], founder(0))
+
+
+def test_an_operation_replays_as_it_is():
+    rng = np.random.default_rng(5)
+    matrix = np.triu(rng.normal(size=(12, 12)), 1) * (rng.random((12, 12)) < 0.5)
+    genome = Genome.from_matrix(matrix, n_inputs=3, n_outputs=2)
+    child, operation = OPERATORS["B"](genome, rng=rng)
+    assert not child.equals(genome)
+    assert replay([operation], genome).equals(child)
+    assert replay([(operation.operator, operation.parameters)], genome).equals(child)

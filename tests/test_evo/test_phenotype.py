@@ -291,3 +291,16 @@ def test_there_must_be_samples_and_as_many_targets(random_genome):
         network.output(np.ones((0, 3)))
     with pytest.raises(ValueError, match="there are 4 inputs and 2 targets"):
         network.loss(np.ones((4, 3)), np.zeros(2, int))
+
+
+def test_what_is_no_float_is_taken_as_numbers_or_refused_in_one_line(random_genome):
+    network = Phenotype(random_genome(np.random.default_rng(0)))
+    expected = network.output(np.ones((4, 3)))
+    for same in (np.ones((4, 3), int), np.ones((4, 3), bool), np.ones((4, 3), np.float16)):
+        assert np.array_equal(network.output(same), expected)
+    for wrong in (np.ones((4, 3), complex), np.full((4, 3), "a"), np.float32(1)):
+        with pytest.raises(ValueError, match="inputs must") as caught:
+            network.output(wrong)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="targets must be integer classes"):
+        network.loss(np.ones((4, 3)), np.ones(4))

@@ -389,3 +389,24 @@ def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(tiny, tmp_
     quick = tiny(seeds=1, evolution=evolution, baseline={"arms": ["mlp"]})
     paths = {Path(run(quick, workers=0, results=tmp_path).path) for _ in range(3)}
     assert len(paths) == 3
+
+
+def test_without_evolution_the_static_arm_is_the_winner(tmp_path):
+    """It trains as the evolved do, dormant entries too, and is judged as they are."""
+    experiment = Experiment(
+        name="control",
+        seeds=1,
+        dataset={"name": "digits"},
+        founders={"graph": "layered", "hidden": 20, "density": 0.9, "awake": 0.3},
+        evolution={
+            "population": 1,
+            "generations": 0,
+            "steps": 60,
+            "dormant": "straight_through",
+        },
+        baseline={"arms": ["static"]},
+    )
+    table = run(experiment, workers=0, results=tmp_path).comparison.set_index("arm")
+    same = ["test_accuracy", "test_loss", "validation_loss", "parameters", "macs", "steps"]
+    assert (table.loc["evolved", same] == table.loc["static", same]).all()
+    assert table.loc["static", "macs"] < 0.5 * (64 * 20 + 20 * 10)
