@@ -78,7 +78,8 @@ def _compiled(function: F, fast_math: set[str]) -> F:
 
     A kernel that another calls becomes part of it (`forceinline`). Else the process that compiles both would let one
     call the other's code, where one that finds them on disk runs a copy which was optimised in its place and may round
-    otherwise: a first run, or a Ray worker, would give other bits than the next.
+    otherwise: a first run, or a Ray worker, would give other bits than the next. Exact kernels round as they are
+    written wherever they stand, and compile faster apart.
     """
     # Numba chooses the folder while it decorates; other users of Numba in this process keep theirs.
     theirs = _numba_settings.CACHE_DIR
@@ -90,7 +91,7 @@ def _compiled(function: F, fast_math: set[str]) -> F:
             cache=True,
             nogil=True,
             error_model="numpy",
-            forceinline=True,
+            forceinline=bool(fast_math),
         )(function)
     finally:
         _numba_settings.CACHE_DIR = theirs
