@@ -359,7 +359,7 @@ class Phenotype:
     def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Return samples as a contiguous matrix, one row each, checked against the input nodes."""
         given = real_array("inputs", inputs)
-        if given.size == 0 or given.ndim == 0:
+        if given.ndim == 0 or len(given) == 0:
             raise ValueError("inputs must hold one sample at least")
         if given.dtype not in (np.float32, np.float64):  # each dtype would be compiled for
             given = given.astype(self.parameters.dtype)
