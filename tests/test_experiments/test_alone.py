@@ -319,7 +319,7 @@ def test_a_static_arm_without_a_winner_is_refused():
 
 
 class _Seeded:
-    seed, loss = 0, "cross_entropy"
+    seed, loss, dormant = 0, "cross_entropy", "sleep"
 
 
 @pytest.mark.parametrize(("arm", "build"), [("lenet1", lenet1), ("lenet5", lenet5)])
