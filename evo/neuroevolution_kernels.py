@@ -182,7 +182,7 @@ def run(network: Network, n_inputs: int, ticks: int, state: Floats, net_input: F
                 state[j, b] = net_input[b]
 
 
-@kernel
+@exact_kernel
 def accuracy(scores: Floats, classes: Ints) -> Any:
     """Return the share of samples whose highest score, the first of equals, is that of their class."""
     n_outputs, n_samples = scores.shape
