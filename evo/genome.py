@@ -12,31 +12,34 @@ Index order is evaluation order. At tick t = 0 … T−1 node j computes
 
 inputs are clamped (also at t = −1) and every other node starts at 0; outputs are read after the last tick. So every
 square matrix is a valid network: cycles and self-loops need no repair, and moving a node changes what it computes.
+
+A node may be a *feature map*, a square of side² numbers; then x[j] above is a map and ``W[i, j]`` a kernel of a few
+taps (:mod:`evo.maps`), all in one flat vector of values. As numbers the matrix then has K rows for every node, one for
+each tap that a kernel may have: row ``i·K + tap`` of column j. Where all nodes are neurons K is 1.
 """
 
 import hashlib
-from dataclasses import dataclass, fields, replace
-from enum import IntEnum
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from evo import genome_kernels
-from evo.activations import ACTIVATIONS, activation_code, activation_codes
+from cnn.network import Network
+from evo.activations import activation_code, activation_codes
+from evo.genome_checks import check_genome
+from evo.maps import Downsampling, largest_window, windows
+from evo.roles import Role
 from graphops import threshold_mask, useful_edges
 
 FloatArray = NDArray[np.floating[Any]]
 ThresholdMode = Literal["magnitude", "signed"]
 
+__all__ = ["OF_MAPS", "FloatArray", "Genome", "Role", "ThresholdMode", "assemble_columns"]
 
-class Role(IntEnum):
-    """What a node is for; the values stand in node tables and files."""
-
-    INPUT = 0
-    HIDDEN = 1
-    OUTPUT = 2
+OF_MAPS = frozenset({"sides", "taps", "kernel", "downsampling"})
+"""The parts of a genome that say something only where there are maps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +51,14 @@ class Genome:
     indptr : ndarray of int64, shape (n + 1,)
         Where each column's entries begin.
     indices : ndarray of int32, shape (nnz,)
-        The source node of each stored entry, ascending within a column.
+        The source node of each stored entry, ascending within a column; between maps, of each stored tap.
     values : ndarray of float32 or float64, shape (nnz,)
         The weights. Stored zeros stay stored.
     bias : ndarray, shape (n,), dtype of `values`
         The bias of every node; that of an input is without effect.
     ids : ndarray of int64, shape (n,)
-        Stable names of the nodes. They survive reordering: the input with the k-th smallest id reads feature k, the
-        output with the k-th smallest id gives score k.
+        Stable names of the nodes. They survive reordering: the input with the k-th smallest id reads feature k, or of
+        maps the next side² features; the output with the k-th smallest id gives score k.
     roles : ndarray of uint8, shape (n,)
         A :class:`Role` each.
     activations : ndarray of uint8, shape (n,)
@@ -67,6 +70,15 @@ class Genome:
         Compare |w| with A, or w itself (the document's literal reading).
     ticks : int
         T. One tick is feed-forward, more are recurrent.
+    sides : ndarray of int32, shape (n,)
+        The side of each node's map; 1, a neuron, by default. Outputs are neurons.
+    taps : ndarray of uint16, shape (nnz,), or None
+        Which tap of its kernel each entry is, see :mod:`evo.maps`; ascending among those of one source and target. None
+        where all nodes are neurons.
+    kernel : int
+        Side of the kernels, odd; of no effect between neurons.
+    downsampling : {"max", "mean"}
+        How maps are halved.
 
     Raises
     ------
@@ -84,16 +96,22 @@ class Genome:
     limit: float | FloatArray | None = None
     threshold_mode: ThresholdMode = "magnitude"
     ticks: int = 1
+    sides: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    taps: NDArray[np.uint16] | None = None
+    kernel: int = 5
+    downsampling: Downsampling = "max"
 
     def __post_init__(self) -> None:
         """Check the parts against each other and make the arrays read-only."""
-        for field in fields(self):
-            value = getattr(self, field.name)
+        if not len(self.sides):
+            object.__setattr__(self, "sides", np.ones(len(self.ids), np.int32))
+        for part in fields(self):
+            value = getattr(self, part.name)
             if isinstance(value, np.ndarray) and value.flags.writeable:
                 value = value.view()
                 value.flags.writeable = False
-                object.__setattr__(self, field.name, value)
-        _check(self)
+                object.__setattr__(self, part.name, value)
+        check_genome(self)
 
     @classmethod
     def from_matrix(
@@ -175,6 +193,19 @@ class Genome:
             ticks=ticks,
         )
 
+    @classmethod
+    def from_cnn(cls, network: Network) -> "Genome":
+        """Make a genome of a convolutional network: :func:`evo.convolutional.from_cnn`."""
+        from evo.convolutional import from_cnn  # noqa: PLC0415 - it makes genomes, so it knows them
+
+        return from_cnn(network)
+
+    def to_cnn(self, loss: str = "cross_entropy") -> Network:
+        """Return the convolutional network that this genome is: :func:`evo.convolutional.to_cnn`."""
+        from evo.convolutional import to_cnn  # noqa: PLC0415
+
+        return to_cnn(self, loss)
+
     # -- what it is ------------------------------------------------------------------------------------------------
 
     @property
@@ -188,21 +219,77 @@ class Genome:
         return len(self.values)
 
     @property
+    def n_features(self) -> int:
+        """Number of features a sample has: side² for each input."""
+        return int((self.sides[self.roles == Role.INPUT].astype(np.int64) ** 2).sum())
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether any node is more than a neuron."""
+        return self.taps is not None
+
+    @property
+    def rows_per_node(self) -> int:
+        """K, the rows of W that a node has: one for each tap that any kernel may have; 1 where there are no maps."""
+        return largest_window(self.sides, self.kernel) ** 2
+
+    @property
+    def rows(self) -> NDArray[np.int32]:
+        """The row of W of each stored entry, shape (nnz,): K · source + tap."""
+        if self.taps is None:
+            return self.indices
+        rows: NDArray[np.int32] = self.indices * np.int32(self.rows_per_node) + self.taps
+        return rows
+
+    @property
     def weights(self) -> sparse.csc_array:
-        """The matrix W, shape (n, n), sharing this genome's arrays."""
-        return assemble_columns(self.indptr, self.indices, self.values)
+        """The matrix W, shape (K·n, n) with K of :attr:`rows_per_node`, sharing this genome's values."""
+        return assemble_columns(self.indptr, self.rows, self.values, self.rows_per_node)
 
     def weights_of(self, mask: NDArray[np.bool_]) -> sparse.csc_array:
         """Return the matrix of some of the stored entries, told by a mask of shape (nnz,)."""
         return assemble_columns(
             np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])[self.indptr],
-            self.indices[mask],
+            self.rows[mask],
             self.values[mask],
+            self.rows_per_node,
         )
 
     def to_dense(self) -> FloatArray:
-        """Return W as a new ndarray of shape (n, n)."""
+        """Return W as a new ndarray of shape (K·n, n)."""
         return self.weights.toarray()  # type: ignore[no-any-return]
+
+    @property
+    def targets(self) -> NDArray[np.intp]:
+        """The target node of each stored entry, shape (nnz,)."""
+        return np.repeat(np.arange(self.n_nodes), np.diff(self.indptr))
+
+    @property
+    def windows(self) -> NDArray[np.int64]:
+        """The side of the window of each stored entry's kernel, shape (nnz,): see :mod:`evo.maps`."""
+        return windows(self.sides[self.indices], self.sides[self.targets], self.kernel)
+
+    def strengths(self, mask: NDArray[np.bool_] | None = None) -> sparse.csc_array:
+        """Return an n × n matrix with one number per edge: the weight, or of a kernel the sum of its taps' magnitudes.
+
+        Parameters
+        ----------
+        mask : ndarray of bool, shape (nnz,), optional
+            Which stored entries to count; by default all.
+        """
+        chosen = slice(None) if mask is None else mask
+        if self.taps is None:
+            return self.weights if mask is None else self.weights_of(mask)
+        values = np.where(self.windows == 1, self.values, np.abs(self.values))[chosen]
+        sources, targets = self.indices[chosen], self.targets[chosen]
+        first = np.ones(len(values), np.bool_)
+        first[1:] = (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])
+        begins = np.flatnonzero(first)
+        return assemble_columns(
+            np.searchsorted(targets[begins], np.arange(self.n_nodes + 1)).astype(np.int64),
+            sources[begins],
+            np.add.reduceat(values, begins) if len(begins) else values,
+        )
 
     @property
     def inputs(self) -> NDArray[np.intp]:
@@ -230,8 +317,15 @@ class Genome:
         Only these edges are computed, and charged as parameters and multiply-accumulates.
         """
         mask = self.live_mask()
-        live = self.weights_of(mask)
-        mask[mask] = useful_edges(live, self.inputs, self.outputs, self.ticks)
+        live = self.strengths(mask)
+        useful = useful_edges(live, self.inputs, self.outputs, self.ticks)
+        if self.taps is None:
+            mask[mask] = useful
+            return mask
+        # One entry of `live` stands for all live taps of a kernel, which lie one after another.
+        places = self.targets * self.n_nodes + self.indices
+        ends = np.repeat(np.arange(self.n_nodes), np.diff(live.indptr)) * self.n_nodes
+        mask[mask] = useful[np.searchsorted(ends + live.indices, places[mask])]
         return mask
 
     def with_values(self, values: FloatArray, bias: FloatArray) -> Self:
@@ -245,21 +339,26 @@ class Genome:
     def fingerprint(self) -> str:
         """Return a hash of everything stored: 32 hexadecimal digits."""
         digest = hashlib.blake2b(digest_size=16)
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for part in fields(self):
+            if part.name in OF_MAPS and not self.has_maps:
+                continue
+            value = getattr(self, part.name)
             described = value.dtype.str if isinstance(value, np.ndarray) else repr(value)
-            digest.update(f"{field.name}:{described};".encode())
+            digest.update(f"{part.name}:{described};".encode())
             if isinstance(value, np.ndarray):
                 digest.update(np.ascontiguousarray(value).tobytes())
         return digest.hexdigest()
 
 
 def assemble_columns(
-    indptr: NDArray[np.int64], indices: NDArray[np.int32], values: FloatArray
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    values: FloatArray,
+    rows_per_node: int = 1,
 ) -> sparse.csc_array:
-    """Assemble a canonical n × n matrix around arrays, without copying values or, below 2³¹ entries, indices."""
+    """Assemble a canonical K·n × n matrix around arrays, without copying values or, below 2³¹ entries, indices."""
     n = len(indptr) - 1
-    matrix = sparse.csc_array((n, n), dtype=values.dtype)
+    matrix = sparse.csc_array((rows_per_node * n, n), dtype=values.dtype)
     if len(values) <= np.iinfo(indices.dtype).max:
         # SciPy wants one type for both: of the two, this is the small one.
         matrix.indptr, matrix.indices = indptr.astype(indices.dtype), indices
@@ -269,71 +368,3 @@ def assemble_columns(
     matrix.has_sorted_indices = True
     matrix.has_canonical_format = True
     return matrix
-
-
-_DTYPES = {
-    "indptr": np.int64,
-    "indices": np.int32,
-    "ids": np.int64,
-    "roles": np.uint8,
-    "activations": np.uint8,
-}
-
-
-def _check(genome: Genome) -> None:
-    """Raise ValueError at the first part that does not fit."""
-    n, nnz = len(genome.ids), len(genome.values)
-    if genome.values.dtype not in (np.float32, np.float64):
-        raise ValueError(f"values must be float32 or float64; got {genome.values.dtype}")
-    for name, dtype in _DTYPES.items():
-        if getattr(genome, name).dtype != dtype:
-            raise ValueError(f"{name} must be {dtype.__name__}; got {getattr(genome, name).dtype}")
-    for name in ("indptr", "indices"):
-        if getattr(genome, name).ndim != 1:
-            raise ValueError(f"{name} must be a vector; got shape {getattr(genome, name).shape}")
-    for name, length in (("values", nnz), ("ids", n)):
-        if getattr(genome, name).shape != (length,):
-            raise ValueError(f"{name} must be a vector; got shape {getattr(genome, name).shape}")
-    for name in ("bias", "roles", "activations"):
-        if getattr(genome, name).shape != (n,):
-            raise ValueError(f"{name} must have shape ({n},); got {getattr(genome, name).shape}")
-    if genome.bias.dtype != genome.values.dtype:
-        raise ValueError(
-            f"bias must have the dtype of values ({genome.values.dtype}); got {genome.bias.dtype}"
-        )
-    fault = genome_kernels.first_fault(genome.indptr, genome.indices, genome.values, genome.bias, n)
-    if fault == genome_kernels.POINTERS:
-        raise ValueError(f"indptr must rise from 0 to {nnz} in {n + 1} steps")
-    if fault == genome_kernels.RANGE:
-        raise ValueError(f"indices must be {nnz} node positions in [0, {n})")
-    if fault == genome_kernels.ORDER:
-        raise ValueError("indices must rise within each column")
-    for name, part in (("values", genome_kernels.VALUES), ("bias", genome_kernels.BIAS)):
-        if fault == part:
-            raise ValueError(f"{name} must be finite")
-    if not _distinct(genome.ids):
-        raise ValueError("ids must be distinct")
-    if n and genome.roles.max() > max(Role):
-        raise ValueError(f"roles must be among {[int(role) for role in Role]}")
-    if not (genome.roles == Role.OUTPUT).any():
-        raise ValueError("roles must hold at least one output")
-    if n and genome.activations.max() >= len(ACTIVATIONS):
-        raise ValueError(f"activations must be codes below {len(ACTIVATIONS)}")
-    if genome.threshold_mode not in ("magnitude", "signed"):
-        raise ValueError(
-            f"threshold_mode must be magnitude or signed; got {genome.threshold_mode!r}"
-        )
-    if isinstance(genome.limit, np.ndarray) and genome.limit.shape != (n,):
-        raise ValueError(f"limit must be one number or have shape ({n},); got {genome.limit.shape}")
-    if genome.limit is not None and not np.isfinite(genome.limit).all():
-        raise ValueError("limit must be finite, or None to let every stored entry through")
-    if genome.ticks < 1:
-        raise ValueError(f"ticks must be at least 1; got {genome.ticks}")
-
-
-def _distinct(numbers: NDArray[np.int64]) -> bool:
-    """Tell whether all numbers differ; by counting where they lie close together."""
-    n = len(numbers)
-    if n and numbers.min() >= 0 and numbers.max() < 8 * n:
-        return bool(np.bincount(numbers).max() == 1)
-    return len(np.unique(numbers)) == n

@@ -26,15 +26,16 @@ def first_fault(
     values: FloatVector,
     bias: FloatVector,
     n: int,
+    n_rows: int,
 ) -> int:
     """Return the first fault found, or 0.
 
     Parameters
     ----------
     indptr, indices, values, bias
-        As in `evo.genome.Genome`, dtypes and the shapes of values and bias being right.
-    n
-        Number of nodes.
+        As in `evo.genome.Genome`, dtypes and the shapes of values and bias being right; of maps, rows for indices.
+    n, n_rows
+        Number of nodes, and of rows.
     """
     nnz = values.shape[0]
     if indptr.shape[0] != n + 1 or indptr[0] != 0 or indptr[n] != nnz:
@@ -48,7 +49,7 @@ def first_fault(
         return RANGE
     outside = 0
     for i in range(nnz):
-        outside += (indices[i] < 0) | (indices[i] >= n)
+        outside += (indices[i] < 0) | (indices[i] >= n_rows)
     if outside > 0:
         return RANGE
     for j in range(n):

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from evo.errors import ResultsError
-from evo.genome import Genome
+from evo.genome import OF_MAPS, Genome
 from evo.tables import TABLES, Row, schema, sort_by_key, to_arrow
 
 MANIFEST = "manifest.json"
@@ -167,33 +167,38 @@ def write_tables(
 
 # -- genomes -----------------------------------------------------------------------------------------------------------
 
-_SCALARS = ("threshold_mode", "ticks")
+_DESCRIBED = ("threshold_mode", "ticks", "kernel", "downsampling")
+"""The parts of a genome that are no arrays."""
 
 
 def genome_to_arrays(
     genome: Genome, prefix: str = ""
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Split a genome into arrays and a JSON-able description."""
+    """Split a genome into arrays and a JSON-able description; what says something of maps only where there are any."""
+    left_out = frozenset() if genome.has_maps else OF_MAPS
+    names = [part.name for part in fields(genome) if part.name not in left_out]
     arrays = {
-        prefix + field.name: np.asarray(getattr(genome, field.name))
-        for field in fields(genome)
-        if field.name not in _SCALARS and getattr(genome, field.name) is not None
+        prefix + name: np.asarray(getattr(genome, name))
+        for name in names
+        if name not in _DESCRIBED and getattr(genome, name) is not None
     }
-    return arrays, {name: getattr(genome, name) for name in _SCALARS}
+    return arrays, {name: getattr(genome, name) for name in names if name in _DESCRIBED}
 
 
 def genome_from_arrays(
     arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any], prefix: str = ""
 ) -> Genome:
     """Join what :func:`genome_to_arrays` split; a ValueError or KeyError if it does not make a genome."""
+    left_out = frozenset() if prefix + "taps" in arrays else OF_MAPS
+    names = [part.name for part in fields(Genome) if part.name not in left_out]
     parts: dict[str, Any] = {
-        field.name: arrays[prefix + field.name]
-        for field in fields(Genome)
-        if field.name not in (*_SCALARS, "limit")
+        name: description[name] if name in _DESCRIBED else arrays[prefix + name]
+        for name in names
+        if name != "limit"
     }
     limit = arrays.get(prefix + "limit")
     parts["limit"] = limit.item() if limit is not None and limit.ndim == 0 else limit
-    return Genome(**parts, **{name: description[name] for name in _SCALARS})
+    return Genome(**parts)
 
 
 # -- run folders -------------------------------------------------------------------------------------------------------

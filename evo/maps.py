@@ -1,0 +1,118 @@
+"""Feature maps: how an edge leads from a map of one side to a map of another.
+
+A node is a square map of side² numbers, a neuron one of side 1. An entry of the matrix is a kernel: a few *taps*, each
+of which adds a shifted copy of the source's map to the target's. One rule says what an edge from side s to side t does,
+for every pair of sides and a network whose kernels have side k:
+
+1. *Way down*, s ≥ t. The source is downsampled (halved, an odd last row and column dropped) as long as the half is no
+   smaller than t and a valid convolution to t would need a window wider than k. Let r be the side that is left.
+
+   * r > t: a *valid* convolution, with the window r − t + 1. To a neuron that is a kernel as wide as the map.
+   * r = t: a convolution of *equal size*, with the window k, in a margin of zeros.
+
+2. *Way up*, s < t. The source is upsampled to r = t (pixel y of t shows pixel ⌊y·s/t⌋), and then there is a convolution
+   of equal size.
+
+The window of a convolution of equal size is at most 2·min(s, t) − 1: no tap may lie where it can never meet two pixels
+of one map. So a neuron speaks to a map, and to another neuron, by one tap, and the scalar network is the case where all
+sides are 1.
+
+LeNet-5's way is 28 → 28 (equal size, 5×5), 28 → 10 (halved to 14, valid, 5×5), 10 → 1 (halved to 5, as wide as the
+map), 1 → 1 → 1.
+
+Taps are numbered by the pixel they read, row by row: tap ``i·window + j`` reads, for pixel (y, x) of the target, pixel
+(y + i, x + j) of the resampled map in its margin. (A convolution turns its kernel: Θ[p, q] is the tap with
+i = window − 1 − p, j = window − 1 − q.)
+"""
+
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Downsampling = Literal["max", "mean"]
+"""What becomes of four pixels when a map is halved."""
+
+DOWNSAMPLINGS = get_args(Downsampling)
+
+
+class Passage(NamedTuple):
+    """What an edge does with the map of its source.
+
+    Attributes
+    ----------
+    halvings : int
+        How often the map is halved.
+    side : int
+        Of the map that the taps read, without its margin.
+    margin : int
+        Rows of zeros around it.
+    window : int
+        Side of the kernel: the edge may have window² taps.
+    """
+
+    halvings: int
+    side: int
+    margin: int
+    window: int
+
+    @property
+    def pitch(self) -> int:
+        """Pixels from one row that the taps read to the next."""
+        return self.side + 2 * self.margin
+
+
+@cache
+def passage(source: int, target: int, kernel: int) -> Passage:
+    """Return what an edge from a map of side `source` to one of side `target` does.
+
+    Parameters
+    ----------
+    source, target : int
+        Sides, at least 1.
+    kernel : int
+        Side of the network's kernels, odd.
+
+    Examples
+    --------
+    LeNet-5's second convolution, and a neuron that speaks to a map:
+
+    >>> passage(28, 10, 5)
+    Passage(halvings=1, side=14, margin=0, window=5)
+    >>> passage(1, 28, 5)
+    Passage(halvings=0, side=28, margin=0, window=1)
+    """
+    halvings, side = 0, source
+    while side // 2 >= target and side - target + 1 > kernel:
+        halvings, side = halvings + 1, side // 2
+    if side > target:
+        return Passage(halvings, side, 0, side - target + 1)
+    window = min(kernel, 2 * min(source, target) - 1)
+    return Passage(halvings, target, window // 2, window)
+
+
+def windows(
+    sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
+) -> NDArray[np.int64]:
+    """Return the window of each edge, given the sides at both ends."""
+    if not len(sources):
+        return np.empty(0, np.int64)
+    most = int(max(sources.max(), targets.max())) + 1
+    pairs, which = np.unique(sources.astype(np.int64) * most + targets, return_inverse=True)
+    found = [passage(int(pair) // most, int(pair) % most, kernel).window for pair in pairs]
+    return np.array(found, np.int64)[which]
+
+
+def largest_window(sides: NDArray[np.integer[Any]], kernel: int) -> int:
+    """Return a window that no edge between maps of these sides, or smaller ones, exceeds.
+
+    A window is wider than the kernel only where the half would be too small: then it spans at most half the map.
+
+    Examples
+    --------
+    >>> largest_window(np.array([28, 10, 1]), 5), largest_window(np.array([1, 1]), 5)
+    (15, 1)
+    """
+    side = int(sides.max(initial=1))
+    return 1 if side == 1 else max(kernel, side // 2 + 1)
