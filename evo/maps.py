@@ -99,9 +99,19 @@ def windows(
     if not len(sources):
         return np.empty(0, np.int64)
     most = int(max(sources.max(), targets.max())) + 1
-    pairs, which = np.unique(sources.astype(np.int64) * most + targets, return_inverse=True)
-    found = [passage(int(pair) // most, int(pair) % most, kernel).window for pair in pairs]
-    return np.array(found, np.int64)[which]
+    pairs = sources.astype(np.int64) * most + targets
+    if most**2 <= 8 * len(pairs):  # then counting is quicker than sorting
+        found = np.flatnonzero(np.bincount(pairs))
+        of_pair = np.zeros(found[-1] + 1, np.int64)
+        of_pair[found] = _windows_of(found, most, kernel)
+        return of_pair[pairs]
+    found, which = np.unique(pairs, return_inverse=True)
+    return _windows_of(found, most, kernel)[which]
+
+
+def _windows_of(pairs: NDArray[np.int64], most: int, kernel: int) -> NDArray[np.int64]:
+    ways = [passage(pair // most, pair % most, kernel) for pair in pairs.tolist()]
+    return np.array([way.window for way in ways], np.int64)
 
 
 def largest_window(sides: NDArray[np.integer[Any]], kernel: int) -> int:
