@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from evo.genome import FloatArray, Genome, Role
 from evo.hashing_kernels import ODD, hash_states, mix_words
+from evo.maps import DOWNSAMPLINGS, reads
 
 __all__ = ["ODD", "Words", "bits", "hash_rows", "mix", "node_labels", "output_terms"]
 
@@ -89,14 +90,29 @@ def output_terms(genome: Genome) -> Words:
     labels = mix(bits(genome.bias) * ODD + mix(genome.activations + _SINGLED))
     inputs = genome.inputs
     labels[inputs] = mix(np.arange(len(inputs), dtype=np.uint64))
+    weights = mix(bits(genome.values))
+    if genome.taps is not None:
+        sides = genome.sides.astype(np.uint64)
+        # Which features an input reads, the sides of those before it say.
+        labels[inputs] += mix(np.cumsum(sides[inputs] ** 2))
+        labels = mix(labels * ODD + mix(sides))
+        weights = mix(weights * ODD + _read_by_taps(genome, genome.taps))
     states = hash_states(
         genome.indptr,
         genome.indices,
         genome.live_mask(),
-        mix(bits(genome.values)),
+        weights,
         labels,
         genome.roles == Role.INPUT,
         genome.ticks,
     )
     found: Words = states[genome.outputs]
     return found
+
+
+def _read_by_taps(genome: Genome, taps: NDArray[np.uint16]) -> Words:
+    """Return a word for what each tap reads, whatever its number."""
+    of_source, of_target = genome.sides[genome.indices], genome.sides[genome.targets]
+    halvings, rows, columns = reads(of_source, of_target, taps, genome.kernel)
+    halved = 2 * halvings + (halvings > 0) * DOWNSAMPLINGS.index(genome.downsampling)
+    return hash_rows(np.stack([halved, rows, columns], axis=1).astype(np.uint64))

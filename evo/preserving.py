@@ -10,9 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-import graphops
 from evo.draft import Draft
 from evo.genome import Genome, Role
 from evo.node_operators import apply_duplication, split_weights
@@ -41,22 +39,26 @@ def remove_ineffective(genome: Genome) -> Genome:
     >>> remove_ineffective(genome).n_nodes
     2
     """
-    matrix = genome.weights_of(genome.effective_mask())
+    effective = genome.effective_mask()
+    sources, targets = genome.indices[effective], _targets(genome)[effective]
     kept = genome.roles != Role.HIDDEN
-    kept[matrix.indices] = True
-    kept[np.diff(matrix.indptr) > 0] = True
-    matrix = sparse.csc_array(graphops.remove_nodes(matrix, np.flatnonzero(~kept)))
-    limit = genome.limit
+    kept[sources] = True
+    kept[targets] = True
+    number = np.cumsum(kept) - 1
+    sides, limit = genome.sides[kept], genome.limit
+    taps = None if sides.max() == 1 else genome.taps
     return replace(
         genome,
-        indptr=matrix.indptr.astype(np.int64),
-        indices=matrix.indices.astype(np.int32),
-        values=matrix.data,
+        indptr=np.searchsorted(targets, np.append(np.flatnonzero(kept), genome.n_nodes)),
+        indices=number[sources].astype(np.int32),
+        values=genome.values[effective],
         bias=genome.bias[kept],
         ids=genome.ids[kept],
         roles=genome.roles[kept],
         activations=genome.activations[kept],
         limit=limit[kept] if isinstance(limit, np.ndarray) else limit,
+        sides=sides,
+        taps=None if taps is None else taps[effective],
     )
 
 
