@@ -105,8 +105,11 @@ def _caption(edges: Edges, n_shown: int, layout: Layout) -> str:
     remarks, n_unused = [], layout.n_unused
     several_kinds = edges.kinds.max(initial=0) > 0
     if n_shown < len(edges):
-        of_each = " of each kind" if several_kinds else ""
-        remarks.append(f"the {n_shown:,} strongest{of_each} are shown")
+        remarks.append(
+            f"{n_shown:,} are shown, of each kind the strongest"
+            if several_kinds
+            else f"the {n_shown:,} strongest are shown"
+        )
     if n_unused:
         remarks.append(f"{n_unused:,} idle hidden node{'s'[: n_unused > 1]} left out")
     taps = "" if edges.n_taps == len(edges) else f" of {edges.n_taps:,} taps"
