@@ -1,4 +1,4 @@
-"""Networks of maps compute what the rule of evo.maps says and train by its gradients; LeNet-5 as a matrix is LeNet-5."""
+"""Networks of maps compute what the rule of evo.maps says, and train by its gradients; LeNet-5 is one."""
 
 from dataclasses import replace
 
