@@ -6,6 +6,7 @@ See :mod:`evo.kernels` for how rows are numbered and kept.
 from cnn.compilation import kernel
 from evo.activation_kernels import multiply_by_slope
 from evo.kernels import FULL, Buffers, Floats, Ints, Layout, matrix_of, multiply
+from evo.map_kernels import return_views
 from evo.narrow_row_kernels import return_row
 from evo.row_kernels import DOTS, Width, dot_rows, scatter_row
 
@@ -158,7 +159,7 @@ def _backward_run(
     state, residual, length = buffers.state, buffers.residual, buffers.length
     sources, segments, first_row = plan.sources, plan.segments, plan.first_row
     first, last, low, high, _, filled = plan.runs[r]
-    place = (base + first_row + first) * length
+    place = (base + plan.rows[first]) * length
     delta = residual[place : place + (last - first) * length].reshape(-1, length)
     x = state[(base + low) * length : (base + high) * length].reshape(-1, length)
     if filled == FULL and not adding:
@@ -180,6 +181,32 @@ def _backward_run(
 
 
 @kernel
+def _convolve_back(
+    plan: Layout,
+    p: int,
+    residual: Floats,
+    place: int,
+    state: Floats,
+    base: int,
+    length: int,
+    weights: Floats,
+    gradient: Floats,
+    adding: bool,
+    width: Width,
+) -> None:
+    """Differentiate the taps into one map, and return its residual to what they read: line by line, as forward."""
+    side = plan.sides[p]
+    line = side * length
+    for y in range(side):
+        for s in range(plan.stretch_indptr[p], plan.stretch_indptr[p + 1]):
+            first, last, further = plan.stretches[s]
+            _backward_edges(
+                residual, place + y * line, state, base + y * further, length, line, plan.sources, weights,
+                first, plan.inner[p], last, gradient, adding or y > 0, width,
+            )  # fmt: skip
+
+
+@kernel
 def backward(
     plan: Layout,
     weights: Floats,
@@ -196,23 +223,33 @@ def backward(
     state, nets, residual = buffers.state, buffers.nets, buffers.residual
     pitch, length = buffers.pitch, buffers.length
     indptr, sources, inner, runs = plan.indptr, plan.sources, plan.inner, plan.runs
-    codes, net_rows, segments, first_row = plan.codes, plan.net_rows, plan.segments, plan.first_row
+    codes, net_rows, segments, sides = plan.codes, plan.net_rows, plan.segments, plan.sides
+    views = plan.view_indptr
     for tick in range(plan.ticks - 1, -1, -1):
         base = plan.first_base + tick * plan.block
         adding = tick < plan.ticks - 1
         run = runs.shape[0] - 1
         for p in range(codes.shape[0] - 1, -1, -1):
-            place = (base + first_row + p) * pitch
-            delta = residual[place : place + length]
+            place = (base + plan.rows[p]) * pitch
+            size = sides[p] * sides[p] * length
+            return_views(
+                plan.views, views[p], views[p + 1], state, residual, base, length, plan.mean
+            )
+            delta = residual[place : place + size]
             net = delta  # unread where the slope is written in the output
             if net_rows[p] >= 0:
                 at = (tick * plan.n_nets + net_rows[p]) * length
-                net = nets[at : at + length]
-            multiply_by_slope(codes[p], net, state[place : place + length], delta)
+                net = nets[at : at + size]
+            multiply_by_slope(codes[p], net, state[place : place + size], delta)
             total = delta.dtype.type(0)
-            for b in range(length):
+            for b in range(size):
                 total += delta[b]
             bias_gradient[p] = bias_gradient[p] + total if adding else total  # ∂E/∂b_j = Σ δ_j
+            if sides[p] > 1:
+                _convolve_back(
+                    plan, p, residual, place, state, base, length, weights, weight_gradient, adding, width,
+                )  # fmt: skip
+                continue
             first, last = indptr[p], indptr[p + 1]
             begin, end = last, last
             if run >= 0 and runs[run, 0] <= p < runs[run, 1]:

@@ -1,8 +1,9 @@
 """What the compiled passes over an evolved network share, and the pass forward; :mod:`evo.backward_kernels` goes back.
 
-Activations are stored one node a row, the batch innermost, contiguous and padded to whole vectors: see
-:mod:`evo.row_kernels`. A row number is ``base + source``: `base` is where the current tick's rows begin, and a delayed
-edge has its source one block of rows earlier, that is, in the tick before.
+Activations are stored one neuron a row, the batch innermost, contiguous and padded to whole vectors: see
+:mod:`evo.row_kernels`. A map has a row for each pixel, line after line; so a line is one long row, and a tap an edge
+from the lines of one map to those of another. A row number is ``base + source``: `base` is where the current tick's
+rows begin, and a delayed edge has its source one block of rows earlier, that is, in the tick before.
 
 A run of nodes that hear nearly all of a range of rows is one matrix product (BLAS), the rest of their edges, and all
 edges of other nodes, are added up row by row.
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from cnn.compilation import kernel
 from evo.activation_kernels import activate
+from evo.map_kernels import write_views
 from evo.row_kernels import Width, gather_row
 
 Floats = NDArray[np.floating[Any]]
@@ -28,12 +30,13 @@ FULL = 1000
 class Layout(NamedTuple):
     """What the passes read of a plan; all arrays are read-only.
 
-    Computed node p has the row ``first_row + p`` of each tick's block of `block` rows.
-
     Attributes
     ----------
     first_row : int
         Rows of inputs, which come first.
+    rows : ndarray of int64, shape (n_computed,)
+        The first row of each computed node in each tick's block of `block` rows.
+    sides : ndarray of int32, shape (n_computed,)
     block, ticks : int
         Rows of a tick; ticks.
     first_base : int
@@ -54,10 +57,21 @@ class Layout(NamedTuple):
     net_rows : ndarray of int32, shape (n_computed,)
         Where a node's net input is kept, −1 where it is not needed.
     n_nets : int
-        Net inputs a tick.
+        Rows of net inputs a tick.
+    stretch_indptr : ndarray of int64, shape (n_computed + 1,)
+    stretches : ndarray of int64, shape (n_stretches, 3)
+        The edges of each map, in pieces: first edge, last (exclusively), and how many rows further on they read for
+        each line. Empty where all are neurons.
+    view_indptr : ndarray of int64, shape (n_computed + 1,)
+    views : ndarray of int64, shape (n_views, 6)
+        What is read of maps but as they are, see :mod:`evo.map_kernels`: those of inputs, then those of each node.
+    mean : bool
+        Whether maps are halved by means, not by maxima.
     """
 
     first_row: int
+    rows: Ints
+    sides: Ints
     block: int
     ticks: int
     first_base: int
@@ -69,6 +83,11 @@ class Layout(NamedTuple):
     codes: Ints
     net_rows: Ints
     n_nets: int
+    stretch_indptr: Ints
+    stretches: Ints
+    view_indptr: Ints
+    views: Ints
+    mean: bool
 
 
 class Buffers(NamedTuple):
@@ -171,19 +190,43 @@ def _listen(
 
 
 @kernel
+def _convolve(
+    plan: Layout,
+    p: int,
+    state: Floats,
+    base: int,
+    length: int,
+    weights: Floats,
+    place: int,
+    width: Width,
+) -> None:
+    """Add to a map what it hears: line by line, each tap adds a scaled line of what it reads."""
+    side = plan.sides[p]
+    line = side * length
+    for y in range(side):
+        for s in range(plan.stretch_indptr[p], plan.stretch_indptr[p + 1]):
+            first, last, further = plan.stretches[s]
+            _listen(
+                state, base + y * further, length, line, plan.sources, weights, first, last,
+                place + y * line, width,
+            )  # fmt: skip
+
+
+@kernel
 def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width: Width) -> None:
     """Run every tick: o_j = φ_j(Σ_e w_e·o_source(e) + b_j)."""
     state, nets, cells = buffers.state, buffers.nets, buffers.cells
     pitch, length = buffers.pitch, buffers.length
     indptr, sources, segments, runs = plan.indptr, plan.sources, plan.segments, plan.runs
-    codes, net_rows, first_row = plan.codes, plan.net_rows, plan.first_row
+    codes, net_rows, sides, views = plan.codes, plan.net_rows, plan.sides, plan.view_indptr
     fill_runs(plan, weights, cells)
     for tick in range(plan.ticks):
         base = plan.first_base + tick * plan.block
         run, run_end = 0, 0
         for p in range(codes.shape[0]):
-            place = (base + first_row + p) * pitch
-            row = state[place : place + length]
+            place = (base + plan.rows[p]) * pitch
+            size = sides[p] * sides[p] * length
+            row = state[place : place + size]
             first, last = indptr[p], indptr[p + 1]
             if run < runs.shape[0] and runs[run, 0] == p:
                 matrix = matrix_of(runs[run], weights, cells)
@@ -198,11 +241,15 @@ def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width
                 begin, end = segments[p, 0], segments[p, 1]
                 _listen(state, base, pitch, length, sources, weights, first, begin, place, width)
                 _listen(state, base, pitch, length, sources, weights, end, last, place, width)
-            else:
+            elif sides[p] == 1:
                 row[:] = bias[p]
                 _listen(state, base, pitch, length, sources, weights, first, last, place, width)
+            else:
+                row[:] = bias[p]
+                _convolve(plan, p, state, base, length, weights, place, width)
             if net_rows[p] >= 0:
                 at = (tick * plan.n_nets + net_rows[p]) * length
-                for b in range(length):
+                for b in range(size):
                     nets[at + b] = row[b]
             activate(codes[p], row)
+            write_views(plan.views, views[p], views[p + 1], state, base, length, plan.mean)

@@ -21,6 +21,7 @@ from evo.genome import FloatArray, Genome, Role
 from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for, read_only
 from evo.plan_kernels import layers_of
 from evo.row_kernels import NARROW, Width, padded, width_of
+from evo.tap_gradients import acting_places, with_taps
 
 __all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
 
@@ -85,7 +86,7 @@ class Phenotype:
             read_only(plan.input_features),
             read_only(plan.input_rows),
             read_only(plan.output_rows),
-            len(genome.inputs),
+            genome.n_features,
         )
         self._loss = LOSSES[loss]
         self._runtime: tuple[int, Runtime] | None = None
@@ -109,8 +110,9 @@ class Phenotype:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates per sample: one per computed edge and tick."""
-        return self.n_edges * self.genome.ticks
+        """Multiply-accumulates per sample: one per computed edge, tick and pixel of the target."""
+        pixels = self.plan.layout.sides.astype(np.int64) ** 2
+        return int(pixels @ np.diff(self.plan.indptr)) * self.genome.ticks
 
     @property
     def parameter_groups(self) -> tuple[tuple[str, NDArray[np.int64]], ...]:
@@ -120,8 +122,10 @@ class Phenotype:
         that vanishes).
         """
         indptr, n_edges = self.plan.indptr, self.n_edges
+        numbers = np.full(self.genome.n_nodes, -1)
+        numbers[self.plan.positions] = np.arange(len(self.plan.positions))
         layers = np.zeros(len(self.plan.positions), dtype=np.int64)
-        layers_of(self.plan.layout, layers)
+        layers_of(indptr, numbers[self.genome.indices[self.plan.entries]], layers)
         of_edges = np.repeat(layers, np.diff(indptr))
         return tuple(
             (
@@ -175,6 +179,7 @@ class Phenotype:
         targets: NDArray[np.integer[Any]],
         inputs: NDArray[Any],
         labels: NDArray[Any],
+        taps: NDArray[np.integer[Any]] | None = None,
     ) -> FloatArray:
         """Return the loss gradient at places (source, target) of the matrix, edges or not.
 
@@ -190,11 +195,16 @@ class Phenotype:
             one tick the edge would be delayed.
         inputs, labels : ndarray
             Samples and their targets, as :meth:`loss` takes them.
+        taps : ndarray of int, shape (n_places,), optional
+            Which tap of the kernel each place is; by default 0, all there is between neurons.
 
         Returns
         -------
         ndarray, shape (n_places,)
         """
+        if self.genome.has_maps:
+            numbers = np.zeros_like(sources) if taps is None else taps
+            return self._gradients_at_taps((sources, targets, numbers), inputs, labels)
         is_input = self.genome.roles == Role.INPUT
         several = self.genome.ticks > 1
         delayed = (sources >= targets) & (several | ~is_input[sources])
@@ -218,6 +228,22 @@ class Phenotype:
         )
         gradients = np.zeros(len(sources), dtype=self.parameters.dtype)
         gradients[acts] = found
+        return gradients
+
+    def _gradients_at_taps(
+        self,
+        places: tuple[NDArray[np.integer[Any]], ...],
+        inputs: NDArray[Any],
+        labels: NDArray[Any],
+    ) -> FloatArray:
+        """Return the gradient at taps, by a network that has them all."""
+        acts = acting_places(self.genome, *places[:2])
+        extended, entries = with_taps(self.to_genome(), *(part[acts] for part in places))
+        network = Phenotype(extended, self.loss_name)
+        _, gradient = network.loss_and_gradients(inputs, labels)
+        of_entries = network.spread(gradient[None])[0]
+        gradients = np.zeros(len(places[0]), dtype=self.parameters.dtype)
+        gradients[acts] = of_entries[entries]
         return gradients
 
     def check_samples(self, samples: Samples, name: str = "samples") -> None:
@@ -332,7 +358,7 @@ class Phenotype:
             plan, dtype = dense_for(self.plan.layout, n_batch), self.parameters.dtype
             width = width_of(n_batch, dtype.itemsize)
             length = padded(n_batch, width)
-            pitch = 2 * length if n_batch <= NARROW else length
+            pitch = 2 * length if n_batch <= NARROW and not self.genome.has_maps else length
             n_rows = (1 if plan.ticks == 1 else plan.ticks + 1) * plan.block
             both = np.zeros(2 * n_rows * length, dtype)
             state, residual = (both, both[length:]) if pitch > length else np.split(both, 2)

@@ -15,6 +15,8 @@ from evo import plan_kernels
 from evo.activations import OF_NET
 from evo.genome import Genome, Role
 from evo.kernels import FULL, Layout
+from evo.map_kernels import VIEW_COLUMNS
+from evo.map_plan import Places, place_maps, stretches_of
 
 DENSE_FROM: tuple[tuple[int, float], ...] = ((128, 0.5), (64, 0.6), (32, 0.75), (8, 1.0))
 """The cost table: (batch, share of filled cells) from which on a run of nodes is computed as a matrix product.
@@ -43,7 +45,7 @@ class Plan:
     positions : ndarray, shape (n_computed,)
         Which node of the genome each computed node is, in evaluation order.
     rows : ndarray, shape (n_nodes,)
-        The row of each node of the genome, −1 where it has none.
+        The row of each node of the genome, of a map the first one, −1 where it has none.
     input_features, input_rows : ndarray
         Which feature goes to which row.
     output_rows : ndarray, shape (n_outputs,)
@@ -115,20 +117,17 @@ def _lay_out(
     delays: NDArray[np.int32],
 ) -> Plan:
     """Give a row to each node that is some ticks at most from an output, and write the effective edges with them."""
-    n, ticks = genome.n_nodes, genome.ticks
+    ticks = genome.ticks
     kept = delays < ticks
-    block = int(np.count_nonzero(kept))
-    first_row = int(np.count_nonzero(kept & is_input))
-    rows = np.empty(n, dtype=np.int64)
-    positions = np.empty(block - first_row, dtype=np.int64)
-    plan_kernels.number_rows(kept, is_input, rows, positions)
+    rows, positions, first_row, block, maps = _place(genome, live, is_input, delays)
 
     matrix = (genome.indptr, genome.indices, live, is_input, delays, ticks)
     n_edges = plan_kernels.count_edges(*matrix)
     inner = np.empty(len(positions), dtype=np.int64)
     chosen: NDArray[np.int64] | None = None
     everything = n_edges == genome.n_stored
-    if everything and ticks == 1 and block == n and not is_input[first_row:].any():
+    as_numbered = maps is None and block == genome.n_nodes and not is_input[first_row:].any()
+    if everything and ticks == 1 and as_numbered:
         # Every node has the row of its number and every entry is an edge: the genome's arrays say it all.
         indptr, sources = genome.indptr[first_row:], genome.indices
         plan_kernels.first_inner(indptr, sources, first_row, inner)
@@ -138,13 +137,20 @@ def _lay_out(
         entries = np.empty(n_edges, dtype=np.int64)
         plan_kernels.lay_out(*matrix, rows, positions, block, indptr, entries, sources, inner)
         chosen = None if everything else entries
+    sides = genome.sides[positions]
+    stretch_indptr, stretches, view_indptr, views = _no_maps(len(positions))
+    if maps is not None:
+        sources = (sources + maps.shift[entries]).astype(np.int32)
+        stretch_indptr, stretches = stretches_of(indptr, maps.pitch[entries], sides)
+        view_indptr, views = maps.view_indptr, maps.views
 
     segments = np.zeros((len(positions), 2), dtype=np.int64)
     runs = np.empty((len(positions) // DENSE_NODES, 6), dtype=np.int64)
     n_runs = plan_kernels.dense_runs(
         indptr,
         sources,
-        first_row,
+        rows[positions],
+        sides,
         DENSE_NODES,
         DENSE_ROWS,
         DENSE_FROM[0][1],
@@ -153,11 +159,13 @@ def _lay_out(
         segments,
     )
     codes = genome.activations[positions]
-    of_net = OF_NET[codes]
+    net_rows = np.where(OF_NET[codes], sides.astype(np.int64) ** 2, 0)
     inputs = genome.inputs
-    features = np.flatnonzero(kept[inputs])
+    features, input_rows = _features(genome, inputs, kept[inputs], rows)
     layout = Layout(
         first_row=first_row,
+        rows=read_only(rows[positions]),
+        sides=read_only(sides),
         block=block,
         ticks=ticks,
         # With one tick no edge is delayed; with more, a block stands for the tick before the first.
@@ -168,8 +176,15 @@ def _lay_out(
         runs=read_only(runs[:n_runs]),
         segments=read_only(segments),
         codes=read_only(codes),
-        net_rows=read_only(np.where(of_net, np.cumsum(of_net) - 1, -1).astype(np.int32)),
-        n_nets=int(of_net.sum()),
+        net_rows=read_only(
+            np.where(net_rows > 0, np.cumsum(net_rows) - net_rows, -1).astype(np.int32)
+        ),
+        n_nets=int(net_rows.sum()),
+        stretch_indptr=read_only(stretch_indptr),
+        stretches=read_only(stretches),
+        view_indptr=read_only(view_indptr),
+        views=read_only(views),
+        mean=genome.downsampling == "mean",
     )
     return Plan(
         layout=layout,
@@ -177,9 +192,51 @@ def _lay_out(
         positions=positions,
         rows=rows,
         input_features=features,
-        input_rows=rows[inputs[features]],
+        input_rows=input_rows,
         output_rows=rows[genome.outputs],
     )
+
+
+def _place(
+    genome: Genome,
+    live: NDArray[np.bool_],
+    is_input: NDArray[np.bool_],
+    delays: NDArray[np.int32],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int, Places | None]:
+    """Return the row of each node, which are computed, rows of inputs and of all, and more where there are maps."""
+    kept = delays < genome.ticks
+    block = int(np.count_nonzero(kept))
+    first_row = int(np.count_nonzero(kept & is_input))
+    rows = np.empty(genome.n_nodes, dtype=np.int64)
+    positions = np.empty(block - first_row, dtype=np.int64)
+    plan_kernels.number_rows(kept, is_input, rows, positions)
+    if not genome.has_maps:
+        return rows, positions, first_row, block, None
+    targets, sources = genome.targets, genome.indices
+    at_once = (sources < targets) | is_input[sources]
+    acts = (at_once & kept[targets]) | (delays[targets] + 1 < genome.ticks)
+    acts &= ~is_input[targets]
+    maps = place_maps(genome, kept, acts & live if len(live) else acts)
+    return maps.rows, positions, maps.first_row, maps.block, maps
+
+
+def _no_maps(n_computed: int) -> tuple[NDArray[np.int64], ...]:
+    """Return what a layout says of maps where there are none: indptr and stretches, indptr and views."""
+    nothing = np.zeros(n_computed + 1, np.int64)
+    return nothing, np.empty((0, 3), np.int64), nothing, np.empty((0, VIEW_COLUMNS), np.int64)
+
+
+def _features(
+    genome: Genome, inputs: NDArray[np.intp], kept: NDArray[np.bool_], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which features are read, and to which rows they go: those of a map pixel by pixel."""
+    sizes = genome.sides[inputs].astype(np.int64) ** 2
+    first = np.cumsum(sizes) - sizes
+    if not genome.has_maps:
+        return first[kept], rows[inputs[kept]]
+    of_input = np.repeat(np.flatnonzero(kept), sizes[kept])
+    pixels = np.arange(len(of_input)) - np.repeat(np.cumsum(sizes[kept]) - sizes[kept], sizes[kept])
+    return first[of_input] + pixels, rows[inputs[of_input]] + pixels
 
 
 def dense_for(layout: Layout, n_batch: int) -> Layout:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.compilation import exact_kernel
-from evo.kernels import Layout
 
 Ints = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
@@ -121,14 +120,16 @@ def lay_out(
 
 
 @exact_kernel
-def layers_of(plan: Layout, layers: Ints) -> None:
-    """Write the layer of each computed node: 1, or one more than that of the last one it hears in the same tick."""
+def layers_of(indptr: Ints, heard: Ints, layers: Ints) -> None:
+    """Write the layer of each computed node: 1, or one more than that of the last one it hears in the same tick.
+
+    `heard` has the source of each edge as a computed node, −1 for inputs.
+    """
     for p in range(layers.shape[0]):
         layers[p] = 1
-        for e in range(plan.indptr[p], plan.indptr[p + 1]):
-            source = plan.sources[e] - plan.first_row
-            if 0 <= source < p:
-                layers[p] = max(layers[p], layers[source] + 1)
+        for e in range(indptr[p], indptr[p + 1]):
+            if 0 <= heard[e] < p:
+                layers[p] = max(layers[p], layers[heard[e]] + 1)
 
 
 @exact_kernel
@@ -154,7 +155,8 @@ def first_inner(indptr: Ints, sources: Ints, first_row: int, inner: Ints) -> Non
 def dense_runs(
     indptr: Ints,
     sources: Ints,
-    first_row: int,
+    places: Ints,
+    sides: Ints,
     least_nodes: int,
     least_rows: int,
     least_share: float,
@@ -164,8 +166,9 @@ def dense_runs(
 ) -> int:
     """Find runs of nodes that hear nearly all of a range of earlier rows; return how many.
 
-    A run of nodes p … q − 1 is computed as one matrix product with the rows [low, high) that lie before its first node,
-    of which each of its nodes hears the share `least_share` at least. Runs are grown greedily, up to `longest` nodes.
+    A run of neurons p … q − 1 is computed as one matrix product with the rows [low, high) that lie before its first
+    node, of which each of its nodes hears the share `least_share` at least. Runs are grown greedily, up to `longest`
+    nodes, as long as these lie in consecutive rows: `places` has that of each node.
 
     Written are the runs to `runs`, as :class:`evo.kernels.Layout` has them, and to `segments` the edges [begin, end) of
     each node inside.
@@ -175,10 +178,12 @@ def dense_runs(
     p = 0
     while p < n:
         low, high = 0, 0
-        if indptr[p + 1] - indptr[p] >= least_rows * least_share:
-            low, high = _range_before(indptr, sources, p, first_row + p)
+        if sides[p] == 1 and indptr[p + 1] - indptr[p] >= least_rows * least_share:
+            low, high = _range_before(indptr, sources, p, places[p])
         last = p
         while high - low >= least_rows and last < n and last - p < longest:
+            if sides[last] != 1 or places[last] != places[p] + last - p:
+                break
             begin, end = _segment(indptr, sources, last, low, high)
             if end - begin < least_share * (high - low) or not _ascends(
                 sources, begin, end, low, high

@@ -1,0 +1,174 @@
+"""Where maps and what is read of them lie in a block of rows, and which row each tap reads; a part of :mod:`evo.plan`.
+
+Consecutive nodes of one side form a group: first come the rows of their maps, map after map, then those of their views,
+kind after kind. So the maps that a layer of neurons hears, each by a kernel as wide as the map, lie one after another,
+and this layer is the matrix product that it would be without maps.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.genome import Genome, Role
+from evo.map_kernels import VIEW_COLUMNS
+from evo.maps import Passage, passage
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where everything lies in a tick's block of rows.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (n_nodes,)
+        The first row of each node, −1 where it has none.
+    first_row, block : int
+        Rows of inputs, which come first; of all.
+    shift : ndarray of int64, shape (n_stored,)
+        From the first row of the source of each entry to the one that the tap reads for the target's first pixel.
+    pitch : ndarray of int64, shape (n_stored,)
+        From one line of the target to the next, so many rows further.
+    views : ndarray of int64, shape (n_views, VIEW_COLUMNS)
+        Those of inputs first, then those of each computed node, in order.
+    view_indptr : ndarray of int64, shape (n_computed + 1,)
+        Where the views of each computed node begin.
+    """
+
+    rows: Ints
+    first_row: int
+    block: int
+    shift: Ints
+    pitch: Ints
+    views: Ints
+    view_indptr: Ints
+
+
+def place_maps(genome: Genome, kept: NDArray[np.bool_], read: NDArray[np.bool_]) -> Places:
+    """Place the nodes that are `kept`, and the views that entries of a mask `read`, shape (n_stored,)."""
+    is_input = genome.roles == Role.INPUT
+    sides = genome.sides.astype(np.int64)
+    order = np.concatenate([np.flatnonzero(kept & is_input), np.flatnonzero(kept & ~is_input)])
+    n_inputs = int((kept & is_input).sum())
+    ways, which = _ways(genome)
+    kinds_of = _kinds_of(genome, which, read, ways)
+
+    rows = np.full(genome.n_nodes, -1, np.int64)
+    view_rows: dict[tuple[int, Passage], int] = {}
+    end, first_row = 0, 0
+    for group in _groups(order, n_inputs, sides):
+        side = int(sides[group[0]])
+        rows[group] = end + np.arange(len(group)) * side**2
+        end += len(group) * side**2
+        for kind in sorted({kind for node in group for kind in kinds_of.get(node, ())}):
+            for node in group:
+                if kind in kinds_of.get(node, ()):
+                    view_rows[node, kind] = end
+                    end += kind.pitch**2
+        if is_input[group[0]]:
+            first_row = end
+
+    views, counts = [], []
+    for node in order.tolist():
+        own = [(kind, row) for (of, kind), row in view_rows.items() if of == node]
+        counts.append(len(own))
+        for kind, row in own:
+            views.append([rows[node], sides[node], row, kind.side, kind.margin, kind.halvings])
+    n_of_inputs = sum(counts[:n_inputs])
+    shift, pitch = _reads(genome, ways, which, rows, view_rows)
+    return Places(
+        rows=rows,
+        first_row=first_row,
+        block=end,
+        shift=shift,
+        pitch=pitch,
+        views=np.array(views, np.int64).reshape(-1, VIEW_COLUMNS),
+        view_indptr=np.cumsum([n_of_inputs, *counts[n_inputs:]], dtype=np.int64),
+    )
+
+
+def stretches_of(
+    indptr: NDArray[np.integer[Any]], pitch: Ints, sides: NDArray[np.integer[Any]]
+) -> tuple[Ints, Ints]:
+    """Cut the edges of each computed map where the pitch changes; neurons, which have one line, are not cut.
+
+    Returns
+    -------
+    indptr : ndarray, shape (n_computed + 1,)
+        Where the stretches of each node begin.
+    stretches : ndarray, shape (n_stretches, 3)
+        First edge, last (exclusively), pitch.
+    """
+    targets = np.repeat(np.arange(len(sides)), np.diff(indptr))
+    of_maps = np.flatnonzero(sides[targets] > 1)
+    begins = np.ones(len(of_maps), np.bool_)
+    before, here = of_maps[:-1], of_maps[1:]
+    begins[1:] = (targets[here] != targets[before]) | (pitch[here] != pitch[before])
+    first = of_maps[begins]
+    last = np.append(of_maps[np.flatnonzero(begins)[1:] - 1], of_maps[-1:]) + 1
+    counts = np.bincount(targets[first], minlength=len(sides))
+    return np.cumsum([0, *counts], dtype=np.int64), np.stack([first, last, pitch[first]], axis=1)
+
+
+def _ways(genome: Genome) -> tuple[list[Passage], NDArray[np.intp]]:
+    """Return the passages that occur, and which of them each entry takes."""
+    most = int(genome.sides.max()) + 1
+    of_source, of_target = genome.sides[genome.indices], genome.sides[genome.targets]
+    pairs, which = np.unique(of_source.astype(np.int64) * most + of_target, return_inverse=True)
+    return [passage(int(pair) // most, int(pair) % most, genome.kernel) for pair in pairs], which
+
+
+def _kinds_of(
+    genome: Genome, which: NDArray[np.intp], read: NDArray[np.bool_], ways: list[Passage]
+) -> dict[int, set[Passage]]:
+    """Return which views each node needs: none where the map is read as it is."""
+    kinds: dict[int, set[Passage]] = {}
+    pairs = np.unique(np.stack([genome.indices[read], which[read]], axis=1), axis=0)
+    for node, way in pairs.tolist():
+        kind = _kind(ways[way])
+        if (kind.halvings, kind.side, kind.margin) != (0, int(genome.sides[node]), 0):
+            kinds.setdefault(node, set()).add(kind)
+    return kinds
+
+
+def _kind(way: Passage) -> Passage:
+    """Return a passage without its window: what tells one view from another."""
+    return way._replace(window=0)
+
+
+def _groups(order: NDArray[np.intp], n_inputs: int, sides: Ints) -> list[list[int]]:
+    """Cut nodes into groups of one side; inputs and computed nodes are not in one group."""
+    if not len(order):
+        return []
+    cuts = np.flatnonzero(np.diff(sides[order])) + 1
+    return [
+        group.tolist()
+        for group in np.split(order, np.union1d(cuts, [n_inputs]).astype(np.intp))
+        if len(group)
+    ]
+
+
+def _reads(
+    genome: Genome,
+    ways: list[Passage],
+    which: NDArray[np.intp],
+    rows: Ints,
+    view_rows: dict[tuple[int, Passage], int],
+) -> tuple[Ints, Ints]:
+    """Return :attr:`Places.shift` and :attr:`Places.pitch`; 0 for entries that are not read."""
+    assert genome.taps is not None
+    shift, pitch = np.zeros((2, genome.n_stored), np.int64)
+    taps = genome.taps.astype(np.int64)
+    for number, way in enumerate(ways):
+        chosen = np.flatnonzero(which == number)
+        begins = np.zeros(genome.n_nodes, np.int64)
+        for (node, kind), row in view_rows.items():
+            if kind == _kind(way):
+                begins[node] = row - rows[node]
+        line, column = np.divmod(taps[chosen], way.window)
+        shift[chosen] = begins[genome.indices[chosen]] + line * way.pitch + column
+        pitch[chosen] = way.pitch
+    return shift, pitch
