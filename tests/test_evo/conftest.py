@@ -15,7 +15,9 @@ from evo.fitness import negative_loss
 from evo.maps import windows
 
 
-def map_genome(rng, *, n=9, n_inputs=2, n_outputs=2, sides=(8, 6, 4, 3, 1), ticks=1, **changes):
+def map_genome(
+    rng, *, n=9, n_inputs=2, n_outputs=2, sides=(8, 6, 4, 3, 1), ticks=1, density=0.5, **changes
+):
     """Return an arbitrary float64 genome of maps: sparse kernels, cycles, self-loops, any order of roles.
 
     Inputs are the largest maps, as the channels of an image are, outputs neurons. `changes` are other parts of it.
@@ -28,9 +30,9 @@ def map_genome(rng, *, n=9, n_inputs=2, n_outputs=2, sides=(8, 6, 4, 3, 1), tick
     side[roles == Role.INPUT], side[roles == Role.OUTPUT] = max(sides), 1
     targets, sources = np.divmod(np.arange(n * n), n)
     most = windows(side[sources], side[targets], 3) ** 2
-    # Every tap that there may be, and of these a half in a half of the kernels.
+    # Every tap that there may be, and of these the share `density` in a half of the kernels.
     edges, taps = np.repeat(np.arange(n * n), most), np.concatenate([np.arange(m) for m in most])
-    kept = (rng.random(n * n) < 0.5)[edges] & (rng.random(len(edges)) < 0.5)
+    kept = (rng.random(n * n) < 0.5)[edges] & (rng.random(len(edges)) < density)
     edges, taps = edges[kept], taps[kept]
     parts = {
         "indptr": np.searchsorted(targets[edges], np.arange(n + 1)).astype(np.int64),
@@ -73,6 +75,26 @@ def random_genome():
 def random_map_genome():
     """Return a maker of genomes with maps: see :func:`map_genome`."""
     return map_genome
+
+
+@pytest.fixture
+def parents():
+    """Return a maker of genomes with maps and every kind of threshold, by number."""
+
+    def make(seed, **changes):
+        rng = np.random.default_rng(seed)
+        n = changes.pop("n", int(rng.integers(6, 10)))
+        parts = {
+            "n": n,
+            "sides": (6, 4, 3, 1),
+            "ticks": 1 + seed % 2,
+            "limit": (None, 0.4, rng.uniform(0, 0.8, n))[seed % 3],
+            "threshold_mode": ("magnitude", "signed")[seed // 3 % 2],
+            "downsampling": ("max", "mean")[seed // 2 % 2],
+        }
+        return map_genome(rng, **(parts | changes))
+
+    return make
 
 
 @pytest.fixture(scope="session")
