@@ -12,7 +12,7 @@ from cnn.samples import Samples
 from evo import Genome, PolicySettings, Role, Task
 from evo.activations import ACTIVATIONS, activation_code
 from evo.fitness import negative_loss
-from evo.maps import windows
+from evo.maps import passage, windows
 
 
 def map_genome(
@@ -105,6 +105,42 @@ def reference():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def any_map_genome():
+    """Return a maker of arbitrary float64 genomes of maps and neurons: kernels of some of their taps, cycles."""
+
+    def make(rng, *, n=12, sides=(1, 2, 3, 5, 6), kernel=3, ticks=1, limit=0.3, density=0.4):
+        roles = rng.permutation([Role.INPUT] * 2 + [Role.OUTPUT] * 2 + [Role.HIDDEN] * (n - 4))
+        of_node = np.where(roles == Role.OUTPUT, 1, rng.choice(sides, n))
+        of_node[roles == Role.INPUT] = max(sides)
+        indices, taps, lengths = [], [], []
+        for target in range(n):
+            before = len(taps)
+            for source in np.flatnonzero(rng.random(n) < density).tolist():
+                window = passage(int(of_node[source]), int(of_node[target]), kernel).window
+                kept = np.flatnonzero(rng.random(window**2) < rng.choice([0.3, 1.0]))
+                indices += [source] * len(kept)
+                taps += kept.tolist()
+            lengths.append(len(taps) - before)
+        return Genome(
+            indptr=np.cumsum([0, *lengths], dtype=np.int64),
+            indices=np.array(indices, np.int32),
+            values=rng.normal(size=len(taps)),
+            bias=rng.normal(size=n),
+            ids=rng.permutation(n),
+            roles=roles.astype(np.uint8),
+            activations=rng.integers(0, ACTIVATIONS.index("sign"), n).astype(np.uint8),
+            limit=limit,
+            ticks=ticks,
+            sides=of_node.astype(np.int32),
+            taps=np.array(taps, np.uint16),
+            kernel=kernel,
+            downsampling=str(rng.choice(["max", "mean"])),
+        )
+
+    return make
 
 
 @pytest.fixture
