@@ -39,26 +39,26 @@ def remove_ineffective(genome: Genome) -> Genome:
     >>> remove_ineffective(genome).n_nodes
     2
     """
-    effective = genome.effective_mask()
-    sources, targets = genome.indices[effective], _targets(genome)[effective]
+    mask = genome.effective_mask()
+    sources, targets = genome.indices[mask], genome.targets[mask]
     kept = genome.roles != Role.HIDDEN
     kept[sources] = True
     kept[targets] = True
-    number = np.cumsum(kept) - 1
-    sides, limit = genome.sides[kept], genome.limit
-    taps = None if sides.max() == 1 else genome.taps
+    number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
+    sizes = np.bincount(targets, minlength=genome.n_nodes)[kept]
+    sides, taps, limit = genome.sides[kept], genome.taps, genome.limit
     return replace(
         genome,
-        indptr=np.searchsorted(targets, np.append(np.flatnonzero(kept), genome.n_nodes)),
-        indices=number[sources].astype(np.int32),
-        values=genome.values[effective],
+        indptr=np.append(0, np.cumsum(sizes)).astype(np.int64),
+        indices=number[sources],
+        values=genome.values[mask],
         bias=genome.bias[kept],
         ids=genome.ids[kept],
         roles=genome.roles[kept],
         activations=genome.activations[kept],
         limit=limit[kept] if isinstance(limit, np.ndarray) else limit,
         sides=sides,
-        taps=None if taps is None else taps[effective],
+        taps=None if taps is None or sides.max() == 1 else taps[mask],
     )
 
 

@@ -1,6 +1,8 @@
 """Genomes and a small real task that the tests of evo share."""
 
+import importlib.util
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +10,44 @@ import pytest
 from cnn.recipe import Recipe
 from cnn.samples import Samples
 from evo import Genome, PolicySettings, Role, Task
-from evo.activations import ACTIVATIONS
+from evo.activations import ACTIVATIONS, activation_code
 from evo.fitness import negative_loss
-from evo.maps import passage
+from evo.maps import passage, windows
+
+
+def map_genome(
+    rng, *, n=9, n_inputs=2, n_outputs=2, sides=(8, 6, 4, 3, 1), ticks=1, density=0.5, **changes
+):
+    """Return an arbitrary float64 genome of maps: sparse kernels, cycles, self-loops, any order of roles.
+
+    Inputs are the largest maps, as the channels of an image are, outputs neurons. `changes` are other parts of it.
+    """
+    roles = np.repeat(
+        [Role.INPUT, Role.HIDDEN, Role.OUTPUT], [n_inputs, n - n_inputs - n_outputs, n_outputs]
+    )
+    roles = rng.permutation(roles).astype(np.uint8)
+    side = rng.choice(sides, n).astype(np.int32)
+    side[roles == Role.INPUT], side[roles == Role.OUTPUT] = max(sides), 1
+    targets, sources = np.divmod(np.arange(n * n), n)
+    most = windows(side[sources], side[targets], 3) ** 2
+    # Every tap that there may be, and of these the share `density` in a half of the kernels.
+    edges, taps = np.repeat(np.arange(n * n), most), np.concatenate([np.arange(m) for m in most])
+    kept = (rng.random(n * n) < 0.5)[edges] & (rng.random(len(edges)) < density)
+    edges, taps = edges[kept], taps[kept]
+    parts = {
+        "indptr": np.searchsorted(targets[edges], np.arange(n + 1)).astype(np.int64),
+        "indices": sources[edges].astype(np.int32),
+        "values": rng.normal(size=len(edges)),
+        "bias": rng.normal(size=n),
+        "ids": rng.permutation(n) + 5,
+        "roles": roles,
+        "activations": np.full(n, activation_code("tanh"), np.uint8),
+        "sides": side,
+        "taps": taps.astype(np.uint16),
+        "kernel": 3,
+        "ticks": ticks,
+    }
+    return Genome(**(parts | changes))
 
 
 @pytest.fixture
@@ -34,8 +71,44 @@ def random_genome():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_map_genome():
+    """Return a maker of genomes with maps: see :func:`map_genome`."""
+    return map_genome
+
+
+@pytest.fixture
+def parents():
+    """Return a maker of genomes with maps and every kind of threshold, by number."""
+
+    def make(seed, **changes):
+        rng = np.random.default_rng(seed)
+        n = changes.pop("n", int(rng.integers(6, 10)))
+        parts = {
+            "n": n,
+            "sides": (6, 4, 3, 1),
+            "ticks": 1 + seed % 2,
+            "limit": (None, 0.4, rng.uniform(0, 0.8, n))[seed % 3],
+            "threshold_mode": ("magnitude", "signed")[seed // 3 % 2],
+            "downsampling": ("max", "mean")[seed // 2 % 2],
+        }
+        return map_genome(rng, **(parts | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """Return the module that says what a network of maps computes: ``kernel_reference.py``."""
+    path = Path(__file__).with_name("kernel_reference.py")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def any_map_genome():
     """Return a maker of arbitrary float64 genomes of maps and neurons: kernels of some of their taps, cycles."""
 
     def make(rng, *, n=12, sides=(1, 2, 3, 5, 6), kernel=3, ticks=1, limit=0.3, density=0.4):

@@ -168,10 +168,10 @@ def test_no_part_of_an_edge_may_fall_asleep():
         duplicate_node(genome, 1)
 
 
-def test_no_part_of_a_tap_may_fall_asleep(random_map_genome):
+def test_no_part_of_a_tap_may_fall_asleep(any_map_genome):
     seen = 0
     for seed in range(10):
-        genome = random_map_genome(np.random.default_rng(seed), limit=0.2)
+        genome = any_map_genome(np.random.default_rng(seed), limit=0.2)
         live, targets = genome.live_mask(), genome.targets
         small = live & (np.abs(genome.values) * 0.3 <= 0.2) & (genome.indices != targets)
         hidden = set(np.flatnonzero(genome.roles == Role.HIDDEN).tolist())
