@@ -136,11 +136,11 @@ def stretches_of(
 
 
 def _ways(genome: Genome) -> tuple[list[Passage], NDArray[np.intp]]:
-    """Return the passages that occur, and which of them each entry takes."""
-    most = int(genome.sides.max()) + 1
-    of_source, of_target = genome.sides[genome.indices], genome.sides[genome.targets]
-    pairs, which = np.unique(of_source.astype(np.int64) * most + of_target, return_inverse=True)
-    return [passage(int(pair) // most, int(pair) % most, genome.kernel) for pair in pairs], which
+    """Return the passages between all sides that occur, and which of them each entry takes; no entries are sorted."""
+    sides, of_node = np.unique(genome.sides, return_inverse=True)
+    which = of_node[genome.indices] * len(sides) + np.repeat(of_node, np.diff(genome.indptr))
+    ways = [passage(int(s), int(t), genome.kernel) for s in sides for t in sides]
+    return ways, which
 
 
 def _kinds_of(
@@ -148,8 +148,9 @@ def _kinds_of(
 ) -> dict[int, set[Passage]]:
     """Return which views each node needs: none where the map is read as it is."""
     kinds: dict[int, set[Passage]] = {}
-    pairs = np.unique(np.stack([genome.indices[read], which[read]], axis=1), axis=0)
-    for node, way in pairs.tolist():
+    occurs = np.zeros((genome.n_nodes, len(ways)), np.bool_)
+    occurs[genome.indices[read], which[read]] = True
+    for node, way in np.argwhere(occurs).tolist():
         kind = _kind(ways[way])
         if (kind.halvings, kind.side, kind.margin) != (0, int(genome.sides[node]), 0):
             kinds.setdefault(node, set()).add(kind)
@@ -186,6 +187,8 @@ def _reads(
     taps = genome.taps.astype(np.int64)
     for number, way in enumerate(ways):
         chosen = np.flatnonzero(which == number)
+        if not len(chosen):
+            continue
         begins = np.zeros(genome.n_nodes, np.int64)
         for (node, kind), row in view_rows.items():
             if kind == _kind(way):
