@@ -87,7 +87,28 @@ def holds(
 
 
 @exact_kernel
-def read_row(
+def count_block(
+    base_rows: Ints,
+    pool_rows: Ints,
+    start: Ints,
+    length: Ints,
+    edited: Flags,
+    columns: Ints,
+    first: int,
+    size: int,
+    counts: Ints,
+) -> None:
+    """Count the entries of some columns in `size` rows from `first` on."""
+    for k in range(columns.shape[0]):
+        c = columns[k]
+        at = find(base_rows, pool_rows, start, length, edited, c, first)
+        end, counts[k] = start[c] + length[c], 0
+        while at < end and row_at(base_rows, pool_rows, edited[c], at) < first + size:
+            at, counts[k] = at + 1, counts[k] + 1
+
+
+@exact_kernel
+def read_rows(
     base_rows: Ints,
     base_values: Floats,
     pool_rows: Ints,
@@ -96,14 +117,19 @@ def read_row(
     length: Ints,
     edited: Flags,
     columns: Ints,
-    row: int,
-    out: Floats,
+    first: int,
+    bounds: Ints,
+    rows: Ints,
+    values: Floats,
 ) -> None:
-    """Write the entries of a row in columns that store one there."""
+    """Write the entries of some columns from row `first` on, to where `bounds` says, as many as there is room for."""
     for k in range(columns.shape[0]):
         c = columns[k]
-        at = find(base_rows, pool_rows, start, length, edited, c, row)
-        out[k] = value_at(base_values, pool_values, edited[c], at)
+        at = find(base_rows, pool_rows, start, length, edited, c, first)
+        for n in range(bounds[k], bounds[k + 1]):
+            rows[n] = row_at(base_rows, pool_rows, edited[c], at)
+            values[n] = value_at(base_values, pool_values, edited[c], at)
+            at += 1
 
 
 @exact_kernel
@@ -131,6 +157,20 @@ def scan(rows: Ints, first: int, second: int, at_first: Ints, at_second: Ints) -
                         at_second[n_second] = i
                     n_second += 1
     return n_first, n_second
+
+
+def places_of(rows: Ints, first: int, second: int, per_node: int = 1) -> list[Ints]:
+    """Return where the rows of two nodes occur, each in an array."""
+    if per_node > 1:
+        nodes = rows // per_node
+        return [np.flatnonzero(nodes == node) for node in (first, second)]
+    room = 256
+    while True:
+        at_first, at_second = np.empty((2, room), np.int64)
+        counts = scan(rows, first, second, at_first, at_second)
+        if max(counts) <= room:
+            return [at_first[: counts[0]], at_second[: counts[1]]]
+        room = max(counts)
 
 
 @exact_kernel

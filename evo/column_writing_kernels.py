@@ -91,7 +91,7 @@ def _copy_entries(
 
 
 @exact_kernel
-def add_row(
+def add_rows(
     base_rows: Ints,
     base_values: Floats,
     base_origins: Ints,
@@ -104,12 +104,14 @@ def add_row(
     columns: Ints,
     source: int,
     target: int,
+    size: int,
     factor: Any,
     scale: Any,
     used: int,
     ends: Ints,
+    row_sizes: Ints,
 ) -> int:
-    """Write the columns anew with row target = scale · (row target + factor · row source).
+    """Write the columns anew with row target = scale · (row target + factor · row source), for `size` rows from these.
 
     `ends` receives where each of them ends; returned is the end of all, or NOWHERE if an entry is not finite.
     """
@@ -119,22 +121,32 @@ def add_row(
     for k in range(columns.shape[0]):
         c = columns[k]
         begin, end = start[c], start[c] + length[c]
-        at = find(base_rows, pool_rows, start, length, edited, c, source)
-        has_source = at < end and row_at(base_rows, pool_rows, edited[c], at) == source
-        added = value_at(base_values, pool_values, edited[c], at) if has_source else zero
-        at = find(base_rows, pool_rows, start, length, edited, c, target)
-        has_target = at < end and row_at(base_rows, pool_rows, edited[c], at) == target
-        old = value_at(base_values, pool_values, edited[c], at) if has_target else zero
-        value = (old + factor * added if has_source else old) * scale
-        finite &= np.isfinite(value)
+        i = find(base_rows, pool_rows, start, length, edited, c, source)
+        j = find(base_rows, pool_rows, start, length, edited, c, target)
         n = _copy_entries(
             base_rows, base_values, base_origins, pool_rows, pool_values, pool_origins,
-            edited[c], begin, at, n,
+            edited[c], begin, j, n,
         )  # fmt: skip
-        pool_rows[n], pool_values[n], pool_origins[n] = target, value, NOWHERE
+        while True:
+            at_i = row_at(base_rows, pool_rows, edited[c], i) - source if i < end else size
+            at_j = row_at(base_rows, pool_rows, edited[c], j) - target if j < end else size
+            at = min(at_i, at_j)
+            if at >= size:
+                break
+            has_source, has_target = at_i == at, at_j == at
+            added = value_at(base_values, pool_values, edited[c], i) if has_source else zero
+            old = value_at(base_values, pool_values, edited[c], j) if has_target else zero
+            value = (old + factor * added if has_source else old) * scale
+            finite &= np.isfinite(value)
+            pool_rows[n], pool_values[n], pool_origins[n] = target + at, value, NOWHERE
+            if row_sizes.shape[0] > 0 and not has_target:
+                row_sizes[target + at] += 1
+            i += has_source
+            j += has_target
+            n += 1
         n = _copy_entries(
             base_rows, base_values, base_origins, pool_rows, pool_values, pool_origins,
-            edited[c], at + has_target, end, n + 1,
+            edited[c], j, end, n,
         )  # fmt: skip
         ends[k] = n
     return n if finite else NOWHERE
@@ -229,7 +241,7 @@ def insert(
 
 
 @exact_kernel
-def without_row(
+def without(
     base_rows: Ints,
     base_values: Floats,
     base_origins: Ints,
@@ -240,17 +252,25 @@ def without_row(
     length: Ints,
     edited: Flags,
     columns: Ints,
-    row: int,
+    bounds: Ints,
+    rows: Ints,
     used: int,
     ends: Ints,
+    row_sizes: Ints,
 ) -> int:
-    """Write the columns anew without their entries in a row."""
+    """Write the columns anew without some entries, named as for :func:`assign`."""
     n = used
     for k in range(columns.shape[0]):
         c = columns[k]
+        j, j_end = bounds[k], bounds[k + 1]
         for i in range(start[c], start[c] + length[c]):
             here = row_at(base_rows, pool_rows, edited[c], i)
-            if here != row:
+            while j < j_end and rows[j] < here:
+                j += 1
+            if j < j_end and rows[j] == here:
+                if row_sizes.shape[0] > 0:
+                    row_sizes[here] -= 1
+            else:
                 pool_rows[n] = here
                 pool_values[n] = value_at(base_values, pool_values, edited[c], i)
                 pool_origins[n] = origin_at(base_origins, pool_origins, edited[c], i)

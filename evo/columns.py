@@ -2,7 +2,8 @@
 
 The parent's arrays are read, never written. A column that changes is written anew into a *pool* beside them, so an
 operation costs what it touches and not the matrix. Rows and columns keep their numbers here however nodes move:
-:mod:`evo.draft` maps numbers to positions.
+:mod:`evo.draft` maps numbers to positions. Between maps a node has a block of K rows, one for each tap that a kernel
+may have; node number i has rows K·i to K·i + K − 1.
 
 With every entry goes its *origin*, the number of the parent's entry whose trained state it carries on, or NOWHERE.
 """
@@ -25,17 +26,19 @@ Written = tuple[Any, Any, Floats, Ints]
 
 
 class Columns:
-    """The columns of an n × n matrix that is being edited.
+    """The columns of a K·n × n matrix that is being edited.
 
     Parameters
     ----------
     indptr, rows, values : ndarray
         The parent's matrix by columns, rows ascending; only read.
+    rows_per_node : int
+        K.
 
     Attributes
     ----------
     n : int
-        Rows and columns, those of removed nodes included.
+        Columns, and blocks of rows, those of removed nodes included.
     n_stored : int
         Stored entries.
     """
@@ -45,7 +48,8 @@ class Columns:
     _edited: Flags
     _row_sizes: Ints
 
-    def __init__(self, indptr: Ints, rows: Ints, values: Floats) -> None:
+    def __init__(self, indptr: Ints, rows: Ints, values: Floats, rows_per_node: int = 1) -> None:
+        self._rows_per_node = rows_per_node
         kind = np.int32 if len(values) <= np.iinfo(np.int32).max else np.int64
         self._take_base(indptr, rows, values, np.empty(0, kind))
 
@@ -69,8 +73,9 @@ class Columns:
     @property
     def row_sizes(self) -> Ints:
         """Entries of each row, by number."""
-        if len(self._row_sizes) < self.n:
-            self._row_sizes = np.zeros(self.n, np.int64)
+        n_rows = self.n * self._rows_per_node
+        if len(self._row_sizes) < n_rows:
+            self._row_sizes = np.zeros(n_rows, np.int64)
             for rows, _, starts, lengths, step in self.stretches():
                 column_kernels.count_rows(rows, starts, lengths, step, self._row_sizes)
         return self._row_sizes
@@ -89,43 +94,46 @@ class Columns:
         column_kernels.holds(*self._places(), rows, columns, out)
         return out
 
-    def row(self, number: int) -> tuple[Ints, Floats]:
-        """Return the columns that store an entry in a row, ascending, and the values; a pass over all rows."""
-        columns = self.columns_holding(number)
-        values = np.empty(len(columns), self.dtype)
+    def row(self, node: int) -> tuple[Ints, Ints, Floats]:
+        """Return what is stored in the rows of a node: columns, ascending, rows and values; a pass over all rows."""
+        columns = self.columns_holding(node)
+        counts = self._count_block(node, columns)
+        bounds = np.append(0, np.cumsum(counts))
+        rows = np.empty(bounds[-1], self._base_rows.dtype)
+        values = np.empty(bounds[-1], self.dtype)
         arrays = self._base_rows, self._base_values, self._pool_rows, self._pool_values
         where = self._start, self._length, self._edited
-        column_kernels.read_row(*arrays, *where, columns, number, values)
-        return columns, values
+        first = node * self._rows_per_node
+        column_kernels.read_rows(*arrays, *where, columns, first, bounds, rows, values)
+        return np.repeat(columns, counts), rows, values
 
-    def columns_holding(self, *rows: int) -> Ints:
-        """Return the columns that store an entry in any of one or two rows, ascending.
+    def columns_holding(self, *nodes: int) -> Ints:
+        """Return the columns that store an entry in any row of one or two nodes, ascending.
 
-        The base is searched for both rows in one pass, and what was found there is kept.
+        The base is searched for both in one pass, and what was found there is kept.
         """
-        self._look_up(rows[0], rows[-1])
-        found = np.unique(np.concatenate([self._base_columns_of[row] for row in rows]))
+        self._look_up(nodes[0], nodes[-1])
+        found = np.unique(np.concatenate([self._base_columns_of[node] for node in nodes]))
         found = found[~self._edited[found]]
         edited = np.flatnonzero(self._edited)
-        for row in rows:
-            held = self.holds(np.full(len(edited), row), edited)
-            found = np.concatenate([found, edited[held]])
+        for node in nodes:
+            found = np.concatenate([found, edited[self._count_block(node, edited) > 0]])
         return np.unique(found)
 
+    def _count_block(self, node: int, columns: Ints) -> Ints:
+        """Count what some columns store in the rows of a node."""
+        per_node, counts = self._rows_per_node, np.empty(len(columns), np.int64)
+        column_kernels.count_block(*self._places(), columns, per_node * node, per_node, counts)
+        return counts
+
     def _look_up(self, first: int, second: int) -> None:
-        """Find where two rows occur in the base, unless that is known."""
+        """Find where the rows of two nodes occur in the base, unless that is known."""
         if first in self._base_columns_of and second in self._base_columns_of:
             return
-        room = 256
-        while True:
-            at_first, at_second = np.empty((2, room), np.int64)
-            counts = column_kernels.scan(self._base_rows, first, second, at_first, at_second)
-            if max(counts) <= room:
-                break
-            room = max(counts)
-        for row, at, count in zip((first, second), (at_first, at_second), counts, strict=True):
-            columns = np.searchsorted(self._base_indptr, at[:count], side="right") - 1
-            self._base_columns_of[row] = columns
+        places = column_kernels.places_of(self._base_rows, first, second, self._rows_per_node)
+        for node, at in zip((first, second), places, strict=True):
+            columns = np.searchsorted(self._base_indptr, at, side="right") - 1
+            self._base_columns_of[node] = columns
 
     def stretches(self, columns: Ints | None = None) -> Iterator[Stretch]:
         """Yield what is stored, of some columns or all: of the base, less what is edited of it, and what replaced that.
@@ -155,6 +163,15 @@ class Columns:
             )
         return count
 
+    def live_sizes(self, limits: Floats, signed: bool) -> Ints:
+        """Count in each column what a threshold lets through; `limits` has one number, or one per column."""
+        counts = np.empty(self.n, np.int64)
+        where = self._start, self._length, self._edited
+        column_writing_kernels.live_sizes(
+            self._base_values, self._pool_values, *where, limits, signed, counts
+        )
+        return counts
+
     def count_all_live(self, limit: Floats, signed: bool) -> int:
         """Count what one threshold lets through of all that is stored."""
         count = 0
@@ -165,12 +182,12 @@ class Columns:
     # -- changing --------------------------------------------------------------------------------------------------
 
     def append(self) -> int:
-        """Add an empty row and an empty column; return their number."""
+        """Add a node's empty rows and column; return its number."""
         self._start = np.append(self._start, 0)
         self._length = np.append(self._length, 0)
         self._edited = np.append(self._edited, np.True_)
         if len(self._row_sizes):
-            self._row_sizes = np.append(self._row_sizes, 0)
+            self._row_sizes = np.append(self._row_sizes, np.zeros(self._rows_per_node, np.int64))
         self.n += 1
         return self.n - 1
 
@@ -199,36 +216,33 @@ class Columns:
         self._take(np.array([target]), np.array([end]))
 
     def add_row(self, columns: Ints, source: int, target: int, factor: Any, scale: Any) -> None:
-        """Make row target scale · (target + factor · source); `columns` are those that hold either.
+        """Make the rows of target scale · (target + factor · source); `columns` are those that hold either.
 
         As for :meth:`merge`.
         """
-        self._reserve(int(self._length[columns].sum()) + len(columns))
+        per_node = self._rows_per_node
+        self._reserve(int(self._length[columns].sum()) + per_node * len(columns))
         ends = np.empty(len(columns), np.int64)
-        end = column_writing_kernels.add_row(
+        end = column_writing_kernels.add_rows(
             *self._base(),
             *self._pools(),
             columns,
-            source,
-            target,
+            source * per_node,
+            target * per_node,
+            per_node,
             factor,
             scale,
             self._used,
             ends,
+            self._row_sizes,
         )
         if end == NOWHERE:
             self._refuse(factor)
-        before = self.n_stored
         self._take(columns, ends)
-        if len(self._row_sizes):
-            self._row_sizes[target] += self.n_stored - before
 
     def assign(self, rows: Ints, columns: Ints, values: Floats) -> None:
         """Overwrite or insert entries, each named once, ascending by column and then by row."""
-        touched, starts = np.unique(columns, return_index=True)
-        bounds = np.append(starts, len(columns))
-        self._reserve(int(self._length[touched].sum()) + len(rows))
-        ends = np.empty(len(touched), np.int64)
+        touched, bounds, ends = self._stretches_of(columns, len(rows))
         column_writing_kernels.assign(
             *self._base(),
             *self._pools(),
@@ -242,17 +256,20 @@ class Columns:
         )
         self._take(touched, ends)
 
-    def clear_row(self, row: int, columns: Ints) -> None:
-        """Forget the entries of a row in some columns."""
-        self._reserve(int(self._length[columns].sum()))
-        ends = np.empty(len(columns), np.int64)
-        column_writing_kernels.without_row(
-            *self._base(), *self._pools(), columns, row, self._used, ends
+    def remove(self, rows: Ints, columns: Ints) -> None:
+        """Forget entries, stored or not, named as for :meth:`assign`."""
+        touched, bounds, ends = self._stretches_of(columns, 0)
+        column_writing_kernels.without(
+            *self._base(),
+            *self._pools(),
+            touched,
+            bounds,
+            rows,
+            self._used,
+            ends,
+            self._row_sizes,
         )
-        before = self.n_stored
-        self._take(columns, ends)
-        if len(self._row_sizes):
-            self._row_sizes[row] += self.n_stored - before
+        self._take(touched, ends)
 
     def clear_column(self, column: int) -> None:
         """Forget all entries of a column."""
@@ -267,12 +284,7 @@ class Columns:
 
         With ``origins=False`` what is kept loses its origin.
         """
-        counts = np.empty(self.n, np.int64)
-        where = self._start, self._length, self._edited
-        column_writing_kernels.live_sizes(
-            self._base_values, self._pool_values, *where, limits, signed, counts
-        )
-        indptr = np.append(0, np.cumsum(counts))
+        indptr = np.append(0, np.cumsum(self.live_sizes(limits, signed)))
         rows = np.empty(indptr[-1], self._base_rows.dtype)
         values = np.empty(indptr[-1], self.dtype)
         kept = np.empty(indptr[-1] if origins else 0, self._base_origins.dtype)
@@ -356,6 +368,12 @@ class Columns:
             self._pool_rows = _longer(self._pool_rows, self._used, capacity)
             self._pool_values = _longer(self._pool_values, self._used, capacity)
             self._pool_origins = _longer(self._pool_origins, self._used, capacity)
+
+    def _stretches_of(self, columns: Ints, n_new: int) -> tuple[Ints, Ints, Ints]:
+        """Make room for ascending columns with new entries; return which they are, where each begins, and room."""
+        touched, starts = np.unique(columns, return_index=True)
+        self._reserve(int(self._length[touched].sum()) + n_new)
+        return touched, np.append(starts, len(columns)), np.empty(len(touched), np.int64)
 
     def _take(self, columns: Ints, ends: Ints) -> None:
         """Take over columns that were written to the pool one after another, up to `ends`."""

@@ -3,6 +3,7 @@
 A modify phase opens a draft of the parent, applies operators in recorded order and freezes the result once, so that
 a policy sees every intermediate state. The methods are the elementary operations of :mod:`graphops`, applied to the
 whole genome: to the matrix, to the bias row where columns are concerned, and to the node table where nodes move.
+Between maps they are applied to blocks: a node has K rows, one for each tap of a kernel, which go together.
 
 Nothing is moved before the end: swaps and reordering exchange numbers (:mod:`evo.numbering`), and only columns whose
 entries change are written anew (:mod:`evo.columns`). So an operation costs what it touches, and the whole matrix is
@@ -19,20 +20,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from evo import column_gathering_kernels
 from evo.column_kernels import NOWHERE
-from evo.columns import Columns, Written
-from evo.genome import FloatArray, Genome, Role, assemble_columns
-from evo.numbering import Numbering, order_of_entries
-from evo.ranking import quantile_score
+from evo.draft_state import DraftState, Ints
+from evo.genome import FloatArray, Genome, Role
+from evo.maps import windows
+from evo.numbering import order_of_entries
 from graphops.validation import check_indices, check_order, check_two_indices
 
-Ints = NDArray[np.integer[Any]]
 
-
-class Draft:
+class Draft(DraftState):
     """A genome under construction.
 
     Parameters
@@ -47,140 +45,17 @@ class Draft:
     parent : Genome
     """
 
-    def __init__(self, parent: Genome, *, origins: bool = True) -> None:
-        n = parent.n_nodes
-        self.parent = parent
-        self.threshold_mode = parent.threshold_mode
-        self.ticks = parent.ticks
-        self._track = origins
-        self._columns = Columns(parent.indptr, parent.indices, parent.values)
-        self._numbers = Numbering(n)
-        # By node.
-        self._ids, self._roles, self._activations = parent.ids, parent.roles, parent.activations
-        self._limit = parent.limit
-        # By column.
-        self._bias = parent.bias.copy()
-        self._bias_origins = np.arange(n)
-        self._n_live: int | None = None
-
-    # -- looking ---------------------------------------------------------------------------------------------------
-
-    @property
-    def n_nodes(self) -> int:
-        """Number of nodes."""
-        return len(self._numbers.order)
-
-    @property
-    def n_stored(self) -> int:
-        """Number of stored entries."""
-        return self._columns.n_stored
-
-    @property
-    def n_live(self) -> int:
-        """Number of edges: stored entries that the threshold lets through."""
-        if self._limit is None:
-            return self.n_stored
-        if self._n_live is None:
-            limits = self._limits()
-            if len(limits) > 1:
-                self._n_live = self._count_live(np.arange(self._columns.n))
-            else:
-                self._n_live = self._columns.count_all_live(limits, self._signed)
-        return self._n_live
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of weights and biases."""
-        return self._columns.dtype
-
-    @property
-    def ids(self) -> NDArray[np.int64]:
-        """Names of the nodes, by position."""
-        return self._ids[self._numbers.order]
-
-    @property
-    def roles(self) -> NDArray[np.uint8]:
-        """Roles of the nodes, by position."""
-        return self._roles[self._numbers.order]
-
-    @property
-    def activations(self) -> NDArray[np.uint8]:
-        """Codes of the activations, by position."""
-        return self._activations[self._numbers.order]
-
-    @property
-    def bias(self) -> FloatArray:
-        """Biases, by position; a copy."""
-        bias: FloatArray = self._bias[self._numbers.columns(slice(None))]
-        return bias
-
-    @property
-    def limit(self) -> float | FloatArray | None:
-        """The threshold A as it stands: one number, one per position, or None."""
-        limit = self._limit
-        return limit[self._numbers.order] if isinstance(limit, np.ndarray) else limit
-
-    @property
-    def weights(self) -> sparse.csc_array:
-        """The matrix as it stands, shape (n, n), to be read only: written out, so as dear as :meth:`freeze`."""
-        indptr, rows, values, _ = self._write(origins=False)
-        return assemble_columns(indptr, rows, values)
-
-    def quantile_limit(self, quantile: float, targets: Ints | None = None) -> float:
-        """Return the threshold that leaves the lowest share `quantile` behind: :func:`graphops.quantile_limit`.
-
-        Of all stored entries, or of those of some targets.
-        """
-        columns = None if targets is None else self._numbers.columns(targets)
-        return quantile_score(self._columns, quantile, signed=self._signed, some=columns)
-
-    def role(self, positions: Ints | int) -> NDArray[np.uint8]:
-        """Return the roles of some nodes: O(1) each."""
-        found: NDArray[np.uint8] = self._roles[self._numbers.order[positions]]
-        return found
-
-    def in_degree(self, positions: Ints | int | slice) -> Ints:
-        """Return the stored entries of some columns: O(1) each."""
-        sizes: Ints = self._columns.sizes[self._numbers.columns(positions)]
-        return sizes
-
-    def out_degree(self, positions: Ints | int) -> Ints:
-        """Return the stored entries of some rows: O(1) each, once all have been counted."""
-        sizes: Ints = self._columns.row_sizes[self._numbers.rows(positions)]
-        return sizes
-
-    def positions(self, *roles: Role) -> NDArray[np.intp]:
-        """Return the positions of the nodes that have one of these roles, ascending."""
-        return np.flatnonzero(np.isin(self.roles, roles))
-
-    def column(self, position: int) -> tuple[Ints, FloatArray]:
-        """Return what a node listens to: positions, ascending, and weights."""
-        rows, values = self._columns.column(self._numbers.columns(position))
-        return _ascending(self._numbers.places_of_rows(rows), values)
-
-    def row(self, position: int) -> tuple[Ints, FloatArray]:
-        """Return whom a node speaks to: positions, ascending, and weights.
-
-        A pass over all stored rows: O(stored entries), though a quick one.
-        """
-        columns, values = self._columns.row(self._numbers.rows(position))
-        return _ascending(self._numbers.places_of_columns(columns), values)
-
-    def holds(self, sources: Ints, targets: Ints) -> NDArray[np.bool_]:
-        """Tell for each place (source, target) whether it is stored."""
-        return self._columns.holds(self._numbers.rows(sources), self._numbers.columns(targets))
-
     # -- changing --------------------------------------------------------------------------------------------------
 
     def swap_columns(self, a: int, b: int) -> None:
-        """Exchange what nodes a and b listen to, biases included (operator B)."""
-        positions = self._two_positions("a", "b", a, b)
+        """Exchange what nodes a and b, of one side, listen to, biases included (operator B)."""
+        positions = self._two_alike("a", "b", a, b)
         with self._recounting(self._numbers.columns(positions)):  # limits stay with the nodes
             self._numbers.swap_columns(positions)
 
     def swap_rows(self, a: int, b: int) -> None:
-        """Exchange whom nodes a and b speak to (operator D)."""
-        self._numbers.swap_rows(self._two_positions("a", "b", a, b))
+        """Exchange whom nodes a and b, of one side, speak to (operator D)."""
+        self._numbers.swap_rows(self._two_alike("a", "b", a, b))
 
     def reorder(self, order: ArrayLike) -> None:
         """Put the node at old position ``order[p]`` at position p, with its row, column and table entry (H)."""
@@ -194,11 +69,11 @@ class Draft:
         self._numbers.move(*self._two_positions("node", "destination", node, destination))
 
     def add_column(self, source: int, target: int, factor: float, scale: float = 1.0) -> None:
-        """Make `target` also listen to what `source` listens to (operator C).
+        """Make `target` also listen to what `source`, of its side, listens to (operator C).
 
         Column and bias of `target` become ``scale · (target + factor · source)``.
         """
-        positions = self._two_positions("source", "target", source, target)
+        positions = self._two_alike("source", "target", source, target)
         from_column, to_column = self._numbers.columns(positions)
         k, rescale = self._rounded("factor", factor), self._rounded("scale", scale)
         with self._recounting(np.array([to_column])):
@@ -208,36 +83,44 @@ class Draft:
         self._bias_origins[to_column] = NOWHERE
 
     def add_row(self, source: int, target: int, factor: float, scale: float = 1.0) -> None:
-        """Make `target` also speak to those whom `source` speaks to (operator F); biases stay.
+        """Make `target` also speak to those whom `source`, of its side, speaks to (operator F); biases stay.
 
-        Row `target` becomes ``scale · (target + factor · source)``.
+        Row `target`, between maps each row of it, becomes ``scale · (target + factor · source)``.
         """
-        positions = self._two_positions("source", "target", source, target)
+        positions = self._two_alike("source", "target", source, target)
         from_row, to_row = self._numbers.rows(positions)
         k, rescale = self._rounded("factor", factor), self._rounded("scale", scale)
         columns = self._columns.columns_holding(from_row, to_row)
         with self._recounting(columns):
             self._columns.add_row(columns, from_row, to_row, k, rescale)
 
-    def assign(self, sources: ArrayLike, targets: ArrayLike, values: ArrayLike) -> None:
-        """Give entries, each named once, a value, creating those that are not stored (operator N)."""
-        at_sources = check_indices("sources", sources, self.n_nodes)
+    def assign(self, rows: ArrayLike, targets: ArrayLike, values: ArrayLike) -> None:
+        """Give entries, each named once, a value, creating those that are not stored (operator N).
+
+        Parameters
+        ----------
+        rows, targets : array_like of int
+            Places: rows of W, which are the positions of sources unless there are maps, and positions of targets.
+        values : array_like
+        """
+        name = "sources" if self.rows_per_node == 1 else "rows"
+        at_rows = check_indices(name, rows, self.n_nodes * self.rows_per_node)
         at_targets = check_indices("targets", targets, self.n_nodes)
         weights = self._rounded("values", values)
-        if not len(at_sources) == len(at_targets) == weights.size:
-            given = f"{len(at_sources)}, {len(at_targets)} and {weights.size}"
-            raise ValueError(f"sources, targets and values must have one length; received {given}")
-        rows = self._numbers.rows(at_sources)
-        columns = self._numbers.columns(at_targets)
-        ascending, twice = order_of_entries(rows, columns)
+        if not len(at_rows) == len(at_targets) == weights.size:
+            given = f"{len(at_rows)}, {len(at_targets)} and {weights.size}"
+            raise ValueError(f"{name}, targets and values must have one length; received {given}")
+        self._check_windows(at_rows, at_targets)
+        numbers, columns = self._numbered(at_rows), self._numbers.columns(at_targets)
+        ascending, twice = order_of_entries(numbers, columns)
         if twice is not None:
             raise ValueError(
-                "sources and targets must name a place once; "
-                f"received ({at_sources[twice]}, {at_targets[twice]}) repeatedly"
+                f"{name} and targets must name a place once; "
+                f"received ({at_rows[twice]}, {at_targets[twice]}) repeatedly"
             )
-        rows, columns = rows[ascending], columns[ascending]
+        numbers, columns = numbers[ascending], columns[ascending]
         with self._recounting(np.unique(columns)):
-            self._columns.assign(rows, columns, weights[ascending])
+            self._columns.assign(numbers, columns, weights[ascending])
 
     def set_bias(self, positions: ArrayLike, values: ArrayLike) -> None:
         """Give nodes a bias: their entry in the row of the constant node (operator N)."""
@@ -245,22 +128,26 @@ class Draft:
         self._bias[columns] = self._rounded("values", values)
         self._bias_origins[columns] = NOWHERE
 
-    def insert(self, counts: Ints, sources: Ints, values: FloatArray) -> None:
+    def insert(self, counts: Ints, rows: Ints, values: FloatArray) -> None:
         """Create many entries at once (operator N): ``counts[j]`` into the node at position j, target after target.
 
-        None may be stored; sources ascend within a target. One pass, over a matrix in which nothing has moved yet.
+        None may be stored; rows of W ascend within a target. One pass, over a matrix in which nothing has moved yet.
         """
         if not (self._columns.unedited and self._numbers.unmoved):
             raise ValueError("many entries must be inserted before nodes move or entries change")
-        self._columns.insert(counts, sources, values)
+        if self.rows_per_node > 1:
+            self._check_windows(rows, np.repeat(np.arange(self.n_nodes), counts))
+        self._columns.insert(counts, rows, values)
         self._n_live = None
 
-    def forget(self, source: int, target: int) -> None:
-        """Take one entry away, stored or not."""
-        row = self._numbers.rows(source)
-        columns = self._numbers.columns([target])
-        with self._recounting(columns):
-            self._columns.clear_row(row, columns)
+    def forget(self, rows: ArrayLike, targets: ArrayLike) -> None:
+        """Take entries away, stored or not, by the places that :meth:`assign` gives them; each named once."""
+        numbers = self._numbered(np.atleast_1d(rows))
+        columns = self._numbers.columns(np.atleast_1d(targets))
+        ascending, _ = order_of_entries(numbers, columns)
+        numbers, columns = numbers[ascending], columns[ascending]
+        with self._recounting(np.unique(columns)):
+            self._columns.remove(numbers, columns)
 
     def set_limit(self, limit: float | FloatArray | None) -> None:
         """Set the threshold A, one number or one per position; what does not pass sleeps but stays stored (A)."""
@@ -281,17 +168,25 @@ class Draft:
             self._n_live = self.n_stored
 
     def add_node(
-        self, position: int, *, activation: int, bias: float = 0.0, limit: float = 0.0
+        self,
+        position: int,
+        *,
+        activation: int,
+        bias: float = 0.0,
+        limit: float = 0.0,
+        side: int = 1,
     ) -> None:
         """Put a new hidden node, without edges, at a position of the order; it gets an unused id.
 
-        `limit` is its threshold, where every node has one of its own.
+        `limit` is its threshold, where every node has one of its own. Its `side` may not exceed the parent's largest.
         """
         (place,) = check_indices("position", [position], self.n_nodes + 1)
+        self._check_side(side)
         self._columns.append()
         self._ids = np.append(self._ids, self._ids.max() + 1)
         self._roles = np.append(self._roles, np.uint8(Role.HIDDEN))
         self._activations = np.append(self._activations, np.uint8(activation))
+        self._sides = np.append(self._sides, np.int32(side))
         if isinstance(self._limit, np.ndarray):
             self._limit = np.append(self._limit, self._limit.dtype.type(limit))
         self._bias = np.append(self._bias, self._rounded("bias", bias))
@@ -300,24 +195,62 @@ class Draft:
 
     def remove_node(self, position: int) -> None:
         """Take a hidden node away, with its row, its column and its bias."""
-        (place,) = check_indices("position", [position], self.n_nodes)
-        if self.role(place) != Role.HIDDEN:
-            raise ValueError(f"position must be that of a hidden node; {position} is none")
-        row, column = self._numbers.rows(place), self._numbers.columns(place)
-        holding = self._columns.columns_holding(row)
+        place = self._hidden("position", position)
+        column = self._numbers.columns(place)
+        holding, rows, _ = self._columns.row(self._numbers.rows(place))
         with self._recounting(np.union1d(holding, [column])):
-            self._columns.clear_row(row, holding)
+            self._columns.remove(rows, holding)
             self._columns.clear_column(column)
-        self._numbers.remove(int(place))
+        self._numbers.remove(place)
+
+    def change_side(self, position: int, side: int) -> None:
+        """Make the map of a hidden node larger or smaller.
+
+        A kernel whose window changes with it stays about its centre: tap (i, j) becomes (i + d, j + d), where d is by
+        how much the middle of the window moves. Taps that are then outside are forgotten, and the others begin a new
+        life, without origin, for they read other pixels than before. A kernel whose window stays is not touched.
+        """
+        place = self._hidden("position", position)
+        self._check_side(side)
+        if side == self.side(place):
+            return
+        heard, of_heard = self.column(place)
+        spoken, of_spoken = self.row(place)
+        listeners, taps = self._split(spoken)
+        own = listeners != place  # what it says to itself is in its column
+        rows = np.concatenate([heard, self._joined(place, taps[own])])
+        targets = np.concatenate([np.full(len(heard), place), listeners[own]])
+        values = np.concatenate([of_heard, of_spoken[own]])
+        old = self._windows(rows, targets)
+        self._sides = self._sides.copy()
+        self._sides[self._numbers.order[place]] = side
+        new = self._windows(rows, targets)
+        changed = old != new
+        rows, targets, values, old, new = (
+            part[changed] for part in (rows, targets, values, old, new)
+        )
+        self.forget(rows, targets)
+        nodes, taps = self._split(rows)
+        ways = [way + new // 2 - old // 2 for way in divmod(taps, old)]
+        inside = np.all([(way >= 0) & (way < new) for way in ways], axis=0)
+        moved = self._joined(nodes, ways[0] * new + ways[1])
+        self.assign(moved[inside], targets[inside], values[inside])
 
     # -- closing ---------------------------------------------------------------------------------------------------
 
     def freeze(self) -> Genome:
         """Return the result as a genome; it shares no writable array with this draft."""
         indptr, rows, values, _ = self._write(origins=False)
+        sides = self.sides
+        indices, taps = rows, None
+        if self.rows_per_node > 1 and rows is self._parent_rows:
+            indices, taps = self.parent.indices, self.parent.taps
+        elif self.rows_per_node > 1:
+            indices, found = divmod(rows, np.int32(self.rows_per_node))
+            taps = found.astype(np.uint16) if sides.max() > 1 else None
         return Genome(
             indptr=indptr,
-            indices=rows,
+            indices=indices,
             values=values,
             bias=self.bias,
             ids=self.ids,
@@ -326,6 +259,10 @@ class Draft:
             limit=self.limit,
             threshold_mode=self.threshold_mode,
             ticks=self.ticks,
+            sides=sides,
+            taps=taps,
+            kernel=self.kernel,
+            downsampling=self.parent.downsampling,
         )
 
     def carry(self, memory: FloatArray) -> FloatArray:
@@ -352,20 +289,6 @@ class Draft:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    @property
-    def _signed(self) -> bool:
-        return self.threshold_mode == "signed"
-
-    def _limits(self) -> FloatArray:
-        """Return the threshold for the compiled loops: one number, or one per column."""
-        with np.errstate(over="ignore"):
-            if isinstance(self._limit, np.ndarray):
-                return self._limit[self._numbers.node_of_column].astype(self.dtype)
-            return np.array([self._limit]).astype(self.dtype)
-
-    def _count_live(self, columns: Ints) -> int:
-        return self._columns.count_live(columns, self._limits(), self._signed)
-
     @contextmanager
     def _recounting(self, columns: Ints) -> Iterator[None]:
         """Keep the number of edges right while some columns change."""
@@ -378,6 +301,48 @@ class Draft:
     def _two_positions(self, first: str, second: str, a: int, b: int) -> list[int]:
         return list(check_two_indices((first, second), a, b, self.n_nodes))
 
+    def _two_alike(self, first: str, second: str, a: int, b: int) -> list[int]:
+        """Check that two positions differ and their nodes have one side, so that their kernels fit each other."""
+        positions = self._two_positions(first, second, a, b)
+        sides = self.side(np.array(positions))
+        if sides[0] != sides[1]:
+            raise ValueError(
+                f"{first} and {second} must be nodes of one side; received sides {sides[0]} and {sides[1]}"
+            )
+        return positions
+
+    def _hidden(self, name: str, position: int) -> int:
+        (place,) = check_indices(name, [position], self.n_nodes)
+        if self.role(place) != Role.HIDDEN:
+            raise ValueError(f"{name} must be that of a hidden node; {position} is none")
+        return int(place)
+
+    def _check_side(self, side: int) -> None:
+        """Check that a side leaves K as it is, and that rows can be numbered."""
+        largest = int(self.parent.sides.max())
+        if not 1 <= side <= largest:
+            raise ValueError(f"side must be from 1 to {largest}, the largest; received {side}")
+        if (self._columns.n + 1) * self.rows_per_node > np.iinfo(np.int32).max:
+            raise ValueError(f"nodes must leave less than 2³¹ rows, {self.rows_per_node} for each")
+
+    def _windows(self, rows: Ints, targets: Ints) -> NDArray[np.int64]:
+        """Return the window of the kernel at each of some places."""
+        sides = self.sides
+        return windows(sides[self._split(rows)[0]], sides[targets], self.kernel)
+
+    def _check_windows(self, rows: Ints, targets: Ints) -> None:
+        """Check that the taps at some places lie in the windows of their kernels."""
+        if self.rows_per_node == 1:
+            return
+        most, (sources, taps) = self._windows(rows, targets) ** 2, self._split(rows)
+        outside = taps >= most
+        if outside.any():
+            first = int(outside.argmax())
+            raise ValueError(
+                f"taps must be below {most[first]} from node {sources[first]} to node {targets[first]}; "
+                f"received {taps[first]}"
+            )
+
     def _rounded(self, name: str, value: ArrayLike) -> Any:
         """Round a number, or several, to the weights' dtype, in which they must be finite."""
         with np.errstate(over="ignore"):
@@ -386,14 +351,3 @@ class Draft:
             first = np.asarray(value)[~np.isfinite(numbers)].flat[0]
             raise ValueError(f"{name} must be finite in {self.dtype}; received {first}")
         return numbers[()]
-
-    def _write(self, *, origins: bool) -> Written:
-        """Write the matrix out in order of positions."""
-        return self._columns.gather(
-            self._numbers.columns(slice(None)), self._numbers.places_of_rows(), origins=origins
-        )
-
-
-def _ascending(places: Ints, values: FloatArray) -> tuple[Ints, FloatArray]:
-    order = np.argsort(places)
-    return places[order], values[order]

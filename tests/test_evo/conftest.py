@@ -7,9 +7,43 @@ import pytest
 
 from cnn.recipe import Recipe
 from cnn.samples import Samples
-from evo import Genome, PolicySettings, Task
-from evo.activations import ACTIVATIONS
+from evo import Genome, PolicySettings, Role, Task
+from evo.activations import ACTIVATIONS, activation_code
 from evo.fitness import negative_loss
+from evo.maps import windows
+
+
+def map_genome(rng, *, n=9, n_inputs=2, n_outputs=2, sides=(8, 6, 4, 3, 1), ticks=1, **changes):
+    """Return an arbitrary float64 genome of maps: sparse kernels, cycles, self-loops, any order of roles.
+
+    Inputs are the largest maps, as the channels of an image are, outputs neurons. `changes` are other parts of it.
+    """
+    roles = np.repeat(
+        [Role.INPUT, Role.HIDDEN, Role.OUTPUT], [n_inputs, n - n_inputs - n_outputs, n_outputs]
+    )
+    roles = rng.permutation(roles).astype(np.uint8)
+    side = rng.choice(sides, n).astype(np.int32)
+    side[roles == Role.INPUT], side[roles == Role.OUTPUT] = max(sides), 1
+    targets, sources = np.divmod(np.arange(n * n), n)
+    most = windows(side[sources], side[targets], 3) ** 2
+    # Every tap that there may be, and of these a half in a half of the kernels.
+    edges, taps = np.repeat(np.arange(n * n), most), np.concatenate([np.arange(m) for m in most])
+    kept = (rng.random(n * n) < 0.5)[edges] & (rng.random(len(edges)) < 0.5)
+    edges, taps = edges[kept], taps[kept]
+    parts = {
+        "indptr": np.searchsorted(targets[edges], np.arange(n + 1)).astype(np.int64),
+        "indices": sources[edges].astype(np.int32),
+        "values": rng.normal(size=len(edges)),
+        "bias": rng.normal(size=n),
+        "ids": rng.permutation(n) + 5,
+        "roles": roles,
+        "activations": np.full(n, activation_code("tanh"), np.uint8),
+        "sides": side,
+        "taps": taps.astype(np.uint16),
+        "kernel": 3,
+        "ticks": ticks,
+    }
+    return Genome(**(parts | changes))
 
 
 @pytest.fixture
@@ -31,6 +65,12 @@ def random_genome():
         )
 
     return make
+
+
+@pytest.fixture
+def random_map_genome():
+    """Return a maker of genomes with maps: see :func:`map_genome`."""
+    return map_genome
 
 
 @pytest.fixture

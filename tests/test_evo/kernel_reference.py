@@ -1,0 +1,89 @@
+"""What a network of maps computes, written out pixel by pixel from the rule in :mod:`evo.maps`: slow, and easy to read.
+
+Of :mod:`evo` it takes :func:`evo.maps.passage`, the genome's arrays and nothing else; its tests have it say what the
+compiled network must say.
+"""
+
+import numpy as np
+
+from evo.activations import ACTIVATIONS
+from evo.maps import passage
+from evo.roles import Role
+
+FUNCTIONS = {
+    "identity": lambda v: v,
+    "relu": lambda v: np.maximum(v, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+}
+
+
+def halved(image, downsampling):
+    """Return maps, shape (samples, s, s), at half their side; an odd last row and column are dropped."""
+    half = image.shape[1] // 2
+    corners = [image[:, y : 2 * half : 2, x : 2 * half : 2] for y in (0, 1) for x in (0, 1)]
+    return np.max(corners, axis=0) if downsampling == "max" else np.mean(corners, axis=0)
+
+
+def resampled(image, target, genome):
+    """Return a map as an edge to a map of side `target` reads it, in its margin of zeros."""
+    source = image.shape[1]
+    way = passage(source, target, genome.kernel)
+    for _ in range(way.halvings):
+        image = halved(image, genome.downsampling)
+    if source < target:
+        pixels = np.arange(target) * source // target
+        image = image[:, pixels][:, :, pixels]
+    return np.pad(image, [(0, 0), (way.margin, way.margin), (way.margin, way.margin)])
+
+
+def states(genome, inputs, activation=None):
+    """Return the map of every node after the last tick, a list of arrays of shape (samples, side, side).
+
+    Parameters
+    ----------
+    genome : Genome
+    inputs : ndarray, shape (samples, features)
+        The side² features of the first input row by row, then those of the next.
+    activation : callable, optional
+        Of all nodes, in place of the genome's.
+    """
+    x = [np.zeros((len(inputs), side, side)) for side in genome.sides]
+    begin = 0
+    for node in genome.inputs:
+        end = begin + x[node][0].size
+        x[node] = inputs[:, begin:end].reshape(x[node].shape).astype(float)
+        begin = end
+    live = genome.live_mask()
+    taps = np.zeros(genome.n_stored, int) if genome.taps is None else genome.taps.astype(int)
+    for _ in range(genome.ticks):
+        for node, side in enumerate(genome.sides.tolist()):
+            if genome.roles[node] == Role.INPUT:
+                continue
+            total = np.full((len(inputs), side, side), float(genome.bias[node]))
+            entries = np.arange(genome.indptr[node], genome.indptr[node + 1])
+            for e in entries[live[entries]]:
+                source = genome.indices[
+                    e
+                ]  # one that comes later still has its state of the tick before
+                read = resampled(x[source], side, genome)
+                i, j = divmod(
+                    taps[e], passage(int(genome.sides[source]), side, genome.kernel).window
+                )
+                total += float(genome.values[e]) * read[:, i : i + side, j : j + side]
+            function = activation or FUNCTIONS[ACTIVATIONS[genome.activations[node]]]
+            x[node] = function(total)
+    return x
+
+
+def output(genome, inputs, activation=None):
+    """Return the scores, shape (samples, outputs), before any softmax."""
+    x = states(genome, inputs, activation)
+    return np.stack([x[node][:, 0, 0] for node in genome.outputs], axis=1)
+
+
+def cost(genome):
+    """Return the taps let through and biases of what is computed, and multiply-accumulates: side² for each tap."""
+    live = genome.live_mask()
+    sides = genome.sides[genome.targets[live]].astype(int)
+    return int(live.sum() + (genome.roles != Role.INPUT).sum()), int((sides**2).sum())
