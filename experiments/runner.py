@@ -230,7 +230,7 @@ def _task(
         budget=evolution.budget,
         dormant=evolution.dormant,
         layers=experiment.founders.layers(
-            experiment.founders.n_inputs(dataset.n_features), dataset.n_outputs
+            experiment.founders.inputs(dataset.input_shape).n_nodes, dataset.n_outputs
         ),
     )
 
