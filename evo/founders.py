@@ -235,6 +235,23 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
             )
         return Level(1, n_features // self.ticks)
 
+    def all_levels(self, inputs: Level, n_outputs: int) -> list[Level]:
+        """Return the levels of a graph of maps, inputs and outputs among them."""
+        return [inputs, *itertools.starmap(Level, self.levels), Level(1, n_outputs)]
+
+    def taps(self, inputs: Level, n_outputs: int) -> list[int]:
+        """Return how many taps of a graph of maps are edges, between each level and the next.
+
+        Raises
+        ------
+        SettingsError
+            If a budget is too small for a network of such maps.
+        """
+        ways = ways_between(self.all_levels(inputs, n_outputs), self.kernel)
+        if self.densities is None:
+            return taps_within(ways, self.max_parameters, self.max_macs)
+        return taps_of_densities(ways, self.densities)
+
 
 def found(
     settings: FounderSettings,
@@ -273,8 +290,7 @@ def found(
     """
     streams = [generator(seed, Purpose.FOUNDERS, 0, k) for k in range(n_founders)]
     if settings.graph == "maps":
-        levels = [Level(side, n_inputs), *itertools.starmap(Level, settings.levels)]
-        return _found_maps(settings, [*levels, Level(1, n_outputs)], streams)
+        return _found_maps(settings, Level(side, n_inputs), n_outputs, streams)
     genomes = []
     for rng in streams:
         matrix = _draw(settings, n_inputs, n_outputs, rng)
@@ -293,17 +309,15 @@ def found(
 
 
 def _found_maps(
-    settings: FounderSettings, levels: list[Level], streams: list[np.random.Generator]
+    settings: FounderSettings,
+    inputs: Level,
+    n_outputs: int,
+    streams: list[np.random.Generator],
 ) -> list[Genome]:
-    ways = ways_between(levels, settings.kernel)
-    if settings.densities is None:
-        counts = taps_within(ways, settings.max_parameters, settings.max_macs)
-    else:
-        counts = taps_of_densities(ways, settings.densities)
     return [
         draw_maps(
-            levels,
-            counts,
+            settings.all_levels(inputs, n_outputs),
+            settings.taps(inputs, n_outputs),
             kernel=settings.kernel,
             downsampling=settings.downsampling,
             activation=settings.activation,

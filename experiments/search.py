@@ -97,7 +97,7 @@ class Search:
     def contender(self) -> Contender:
         """Return the winner as the test part shall judge it."""
         return Contender(
-            "evolved",
+            self.part.experiment.arm,
             Phenotype(self.winner.genome, self.part.task.loss),
             self.winner.ancestry_steps,
             self.winner.ancestry_seconds,
