@@ -10,6 +10,9 @@ from rich.text import Text
 from experiments.comparison import COSTS, Interval, differences, metric_of, summarize
 from experiments.results import Results
 
+WIDE = 130
+"""Columns that a table of arms takes."""
+
 FINE = 5000
 """Test samples from which on an accuracy is shown to a hundredth of a percent."""
 
@@ -78,6 +81,8 @@ def show_arms(results: Results, against: str | None, console: Console) -> None:
     if against is None:
         fixed = sorted(set(results.baseline["arm"]) & set(comparison["arm"]))
         against = [*fixed, *sorted(comparison["arm"])][0]
+    if not console.is_terminal:  # a file has no margin
+        console.width = max(console.width, WIDE)
     console.print(arms_table(comparison, against))
     for line in results.divergences():
         print_line(console, line)
