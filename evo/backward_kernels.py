@@ -5,144 +5,10 @@ See :mod:`evo.kernels` for how rows are numbered and kept.
 
 from cnn.compilation import kernel
 from evo.activation_kernels import multiply_by_slope
-from evo.kernels import FULL, Buffers, Floats, Ints, Layout, matrix_of, multiply
-from evo.map_kernels import return_views
-from evo.narrow_row_kernels import return_row
-from evo.row_kernels import DOTS, Width, dot_rows, scatter_row
-
-
-@kernel
-def _differentiate(
-    residual: Floats,
-    place: int,
-    state: Floats,
-    base: int,
-    pitch: int,
-    length: int,
-    sources: Ints,
-    first: int,
-    last: int,
-    gradient: Floats,
-    adding: bool,
-    width: Width,
-) -> None:
-    """Write, or add, ∂E/∂W[i, j] = Σ δ_j·o_i for some edges into one node."""
-    e = last
-    while e - DOTS >= first:
-        e -= DOTS
-        dot_rows(
-            residual, place, state, base, pitch, length, sources, e, DOTS, gradient, adding, width
-        )
-    if e - 4 >= first:
-        e -= 4
-        dot_rows(
-            residual, place, state, base, pitch, length, sources, e, 4, gradient, adding, width
-        )
-    if e - 2 >= first:
-        e -= 2
-        dot_rows(
-            residual, place, state, base, pitch, length, sources, e, 2, gradient, adding, width
-        )
-    if e > first:
-        dot_rows(
-            residual, place, state, base, pitch, length, sources, first, 1, gradient, adding, width
-        )
-
-
-@kernel
-def _return(
-    residual: Floats,
-    place: int,
-    base: int,
-    pitch: int,
-    length: int,
-    sources: Ints,
-    weights: Floats,
-    first: int,
-    last: int,
-    width: Width,
-) -> None:
-    """Add ∂E/∂o_i = Σ_j W[i, j]·δ_j of some edges into one node to the residuals of their sources."""
-    lanes = 1 << len(width)
-    b = 0
-    while b + 8 * lanes <= length:
-        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 8, width)
-        b += 8 * lanes
-    while b + 4 * lanes <= length:
-        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 4, width)
-        b += 4 * lanes
-    while b + 2 * lanes <= length:
-        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 2, width)
-        b += 2 * lanes
-    while b < length:
-        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 1, width)
-        b += lanes
-
-
-@kernel
-def _backward_edges(
-    residual: Floats,
-    place: int,
-    state: Floats,
-    base: int,
-    pitch: int,
-    length: int,
-    sources: Ints,
-    weights: Floats,
-    first: int,
-    inner: int,
-    last: int,
-    gradient: Floats,
-    adding: bool,
-    width: Width,
-) -> None:
-    """Differentiate the edges [first, last) into one node, and return its residual through those from `inner` on."""
-    inner = min(max(inner, first), last)
-    if length == 1 << len(width):
-        return_row(
-            residual,
-            place,
-            state,
-            base,
-            pitch,
-            sources,
-            weights,
-            inner,
-            last,
-            gradient,
-            adding,
-            width,
-        )
-        _differentiate(
-            residual,
-            place,
-            state,
-            base,
-            pitch,
-            length,
-            sources,
-            first,
-            inner,
-            gradient,
-            adding,
-            width,
-        )
-    else:
-        _differentiate(
-            residual,
-            place,
-            state,
-            base,
-            pitch,
-            length,
-            sources,
-            first,
-            last,
-            gradient,
-            adding,
-            width,
-        )
-        _return(residual, place, base, pitch, length, sources, weights, inner, last, width)
+from evo.edge_kernels import Floats, Ints, backward_edges
+from evo.kernels import FULL, Buffers, Layout, matrix_of, multiply
+from evo.map_kernels import convolve_back, pixels_of, row_of, take_back
+from evo.row_kernels import Width
 
 
 @kernel
@@ -159,7 +25,7 @@ def _backward_run(
     state, residual, length = buffers.state, buffers.residual, buffers.length
     sources, segments, first_row = plan.sources, plan.segments, plan.first_row
     first, last, low, high, _, filled = plan.runs[r]
-    place = (base + plan.rows[first]) * length
+    place = (base + row_of(plan.maps, first_row, first)) * length
     delta = residual[place : place + (last - first) * length].reshape(-1, length)
     x = state[(base + low) * length : (base + high) * length].reshape(-1, length)
     if filled == FULL and not adding:
@@ -181,32 +47,6 @@ def _backward_run(
 
 
 @kernel
-def _convolve_back(
-    plan: Layout,
-    p: int,
-    residual: Floats,
-    place: int,
-    state: Floats,
-    base: int,
-    length: int,
-    weights: Floats,
-    gradient: Floats,
-    adding: bool,
-    width: Width,
-) -> None:
-    """Differentiate the taps into one map, and return its residual to what they read: line by line, as forward."""
-    side = plan.sides[p]
-    line = side * length
-    for y in range(side):
-        for s in range(plan.stretch_indptr[p], plan.stretch_indptr[p + 1]):
-            first, last, further = plan.stretches[s]
-            _backward_edges(
-                residual, place + y * line, state, base + y * further, length, line, plan.sources, weights,
-                first, plan.inner[p], last, gradient, adding or y > 0, width,
-            )  # fmt: skip
-
-
-@kernel
 def backward(
     plan: Layout,
     weights: Floats,
@@ -220,52 +60,69 @@ def backward(
     On entry the residual is ∂E/∂o at the outputs' rows of the last tick and 0 elsewhere, padding included; on return
     it is δ at every computed row. Gradients are written to `weight_gradient` and `bias_gradient`.
     """
+    for tick in range(plan.ticks - 1, -1, -1):
+        backward_nodes(
+            plan, weights, buffers, weight_gradient, bias_gradient, tick, 0, plan.codes.shape[0],
+            width,
+        )  # fmt: skip
+
+
+@kernel
+def backward_nodes(
+    plan: Layout,
+    weights: Floats,
+    buffers: Buffers,
+    weight_gradient: Floats,
+    bias_gradient: Floats,
+    tick: int,
+    begin: int,
+    end: int,
+    width: Width,
+) -> None:
+    """Run the computed nodes from `begin` to `end`, exclusively, in reverse; no dense run may be cut by either."""
     state, nets, residual = buffers.state, buffers.nets, buffers.residual
     pitch, length = buffers.pitch, buffers.length
     indptr, sources, inner, runs = plan.indptr, plan.sources, plan.inner, plan.runs
-    codes, net_rows, segments, sides = plan.codes, plan.net_rows, plan.segments, plan.sides
-    views = plan.view_indptr
-    for tick in range(plan.ticks - 1, -1, -1):
-        base = plan.first_base + tick * plan.block
-        adding = tick < plan.ticks - 1
-        run = runs.shape[0] - 1
-        for p in range(codes.shape[0] - 1, -1, -1):
-            place = (base + plan.rows[p]) * pitch
-            size = sides[p] * sides[p] * length
-            return_views(
-                plan.views, views[p], views[p + 1], state, residual, base, length, plan.mean
-            )
-            delta = residual[place : place + size]
-            net = delta  # unread where the slope is written in the output
-            if net_rows[p] >= 0:
-                at = (tick * plan.n_nets + net_rows[p]) * length
-                net = nets[at : at + size]
-            multiply_by_slope(codes[p], net, state[place : place + size], delta)
-            total = delta.dtype.type(0)
-            for b in range(size):
-                total += delta[b]
-            bias_gradient[p] = bias_gradient[p] + total if adding else total  # ∂E/∂b_j = Σ δ_j
-            if sides[p] > 1:
-                _convolve_back(
-                    plan, p, residual, place, state, base, length, weights, weight_gradient, adding, width,
-                )  # fmt: skip
-                continue
-            first, last = indptr[p], indptr[p + 1]
-            begin, end = last, last
-            if run >= 0 and runs[run, 0] <= p < runs[run, 1]:
-                begin, end = segments[p, 0], segments[p, 1]
-            if end < last:
-                _backward_edges(
-                    residual, place, state, base, pitch, length, sources, weights,
-                    end, inner[p], last, weight_gradient, adding, width,
-                )  # fmt: skip
-            _backward_edges(
+    codes, net_rows, segments, maps = plan.codes, plan.net_rows, plan.segments, plan.maps
+    base = plan.first_base + tick * plan.block
+    adding = tick < plan.ticks - 1
+    run = runs.shape[0] - 1
+    while run >= 0 and runs[run, 0] >= end:
+        run -= 1
+    for p in range(end - 1, begin - 1, -1):
+        place = (base + row_of(maps, plan.first_row, p)) * pitch
+        size = pixels_of(maps, p) * length
+        take_back(maps, p, buffers, base, width)
+        delta = residual[place : place + size]
+        net = delta  # unread where the slope is written in the output
+        if net_rows[p] >= 0:
+            at = (tick * plan.n_nets + net_rows[p]) * length
+            net = nets[at : at + size]
+        multiply_by_slope(codes[p], net, state[place : place + size], delta)
+        total = delta.dtype.type(0)
+        for b in range(size):
+            total += delta[b]
+        bias_gradient[p] = bias_gradient[p] + total if adding else total  # ∂E/∂b_j = Σ δ_j
+        if convolve_back(
+            maps, p, sources, inner[p], weights, buffers, weight_gradient, base, adding, width
+        ):
+            continue
+        first, last = indptr[p], indptr[p + 1]
+        inside, behind = last, last
+        if run >= 0 and runs[run, 0] <= p < runs[run, 1]:
+            inside, behind = segments[p, 0], segments[p, 1]
+        if behind < last:
+            backward_edges(
                 residual, place, state, base, pitch, length, sources, weights,
-                first, inner[p], begin, weight_gradient, adding, width,
+                behind, inner[p], last, weight_gradient, adding, width,
             )  # fmt: skip
-            if run >= 0 and runs[run, 0] == p:
-                _backward_run(plan, run, weights, buffers, weight_gradient, adding, base)
-                run -= 1
+        backward_edges(
+            residual, place, state, base, pitch, length, sources, weights,
+            first, inner[p], inside, weight_gradient, adding, width,
+        )  # fmt: skip
+        if run >= 0 and runs[run, 0] == p:
+            _backward_run(plan, run, weights, buffers, weight_gradient, adding, base)
+            run -= 1
 
 
 @kernel

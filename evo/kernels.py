@@ -12,16 +12,12 @@ edges of other nodes, are added up row by row.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnn.compilation import kernel
 from evo.activation_kernels import activate
-from evo.map_kernels import write_views
-from evo.row_kernels import Width, gather_row
-
-Floats = NDArray[np.floating[Any]]
-Ints = NDArray[np.integer[Any]]
-
+from evo.edge_kernels import Floats, Ints, listen
+from evo.map_kernels import convolve, pixels_of, row_of, show
+from evo.row_kernels import Width
 
 FULL = 1000
 """Filled cells per thousand of a run that needs no copy of its weights."""
@@ -33,10 +29,7 @@ class Layout(NamedTuple):
     Attributes
     ----------
     first_row : int
-        Rows of inputs, which come first.
-    rows : ndarray of int64, shape (n_computed,)
-        The first row of each computed node in each tick's block of `block` rows.
-    sides : ndarray of int32, shape (n_computed,)
+        Rows of inputs, which come first. Without maps computed node p has the row ``first_row + p``.
     block, ticks : int
         Rows of a tick; ticks.
     first_base : int
@@ -58,20 +51,11 @@ class Layout(NamedTuple):
         Where a node's net input is kept, −1 where it is not needed.
     n_nets : int
         Rows of net inputs a tick.
-    stretch_indptr : ndarray of int64, shape (n_computed + 1,)
-    stretches : ndarray of int64, shape (n_stretches, 3)
-        The edges of each map, in pieces: first edge, last (exclusively), and how many rows further on they read for
-        each line. Empty where all are neurons.
-    view_indptr : ndarray of int64, shape (n_computed + 1,)
-    views : ndarray of int64, shape (n_views, 6)
-        What is read of maps but as they are, see :mod:`evo.map_kernels`: those of inputs, then those of each node.
-    mean : bool
-        Whether maps are halved by means, not by maxima.
+    maps : Maps or ()
+        What there is to know of maps; nothing where all nodes are neurons. The passes are compiled for either.
     """
 
     first_row: int
-    rows: Ints
-    sides: Ints
     block: int
     ticks: int
     first_base: int
@@ -83,11 +67,7 @@ class Layout(NamedTuple):
     codes: Ints
     net_rows: Ints
     n_nets: int
-    stretch_indptr: Ints
-    stretches: Ints
-    view_indptr: Ints
-    views: Ints
-    mean: bool
+    maps: Any
 
 
 class Buffers(NamedTuple):
@@ -151,105 +131,57 @@ def matrix_of(run: Ints, full: Floats, cells: Floats) -> Floats:
 
 
 @kernel
-def _listen(
-    state: Floats,
-    base: int,
-    pitch: int,
-    length: int,
-    sources: Ints,
-    weights: Floats,
-    first: int,
-    last: int,
-    place: int,
-    width: Width,
-) -> None:
-    """Add the scaled rows of some edges to the row at `place`."""
-    lanes = 1 << len(width)
-    zero = state.dtype.type(0)
-    b = 0
-    while b + 8 * lanes <= length:
-        gather_row(
-            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 8, width
-        )
-        b += 8 * lanes
-    while b + 4 * lanes <= length:
-        gather_row(
-            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 4, width
-        )
-        b += 4 * lanes
-    while b + 2 * lanes <= length:
-        gather_row(
-            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 2, width
-        )
-        b += 2 * lanes
-    while b < length:
-        gather_row(
-            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 1, width
-        )
-        b += lanes
-
-
-@kernel
-def _convolve(
-    plan: Layout,
-    p: int,
-    state: Floats,
-    base: int,
-    length: int,
-    weights: Floats,
-    place: int,
-    width: Width,
-) -> None:
-    """Add to a map what it hears: line by line, each tap adds a scaled line of what it reads."""
-    side = plan.sides[p]
-    line = side * length
-    for y in range(side):
-        for s in range(plan.stretch_indptr[p], plan.stretch_indptr[p + 1]):
-            first, last, further = plan.stretches[s]
-            _listen(
-                state, base + y * further, length, line, plan.sources, weights, first, last,
-                place + y * line, width,
-            )  # fmt: skip
-
-
-@kernel
 def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width: Width) -> None:
     """Run every tick: o_j = φ_j(Σ_e w_e·o_source(e) + b_j)."""
+    fill_runs(plan, weights, buffers.cells)
+    for tick in range(plan.ticks):
+        forward_nodes(plan, weights, bias, buffers, tick, 0, plan.codes.shape[0], width)
+
+
+@kernel
+def forward_nodes(
+    plan: Layout,
+    weights: Floats,
+    bias: Floats,
+    buffers: Buffers,
+    tick: int,
+    begin: int,
+    end: int,
+    width: Width,
+) -> None:
+    """Run the computed nodes from `begin` to `end`, exclusively; no dense run may be cut by either."""
     state, nets, cells = buffers.state, buffers.nets, buffers.cells
     pitch, length = buffers.pitch, buffers.length
     indptr, sources, segments, runs = plan.indptr, plan.sources, plan.segments, plan.runs
-    codes, net_rows, sides, views = plan.codes, plan.net_rows, plan.sides, plan.view_indptr
-    fill_runs(plan, weights, cells)
-    for tick in range(plan.ticks):
-        base = plan.first_base + tick * plan.block
-        run, run_end = 0, 0
-        for p in range(codes.shape[0]):
-            place = (base + plan.rows[p]) * pitch
-            size = sides[p] * sides[p] * length
-            row = state[place : place + size]
-            first, last = indptr[p], indptr[p + 1]
-            if run < runs.shape[0] and runs[run, 0] == p:
-                matrix = matrix_of(runs[run], weights, cells)
-                heard = state[(base + runs[run, 2]) * length : (base + runs[run, 3]) * length]
-                own = state[place : place + matrix.shape[0] * length]
-                multiply(matrix, heard.reshape(-1, length), own.reshape(-1, length))
-                run_end = runs[run, 1]
-                run += 1
-            if p < run_end:
-                for b in range(length):
-                    row[b] += bias[p]
-                begin, end = segments[p, 0], segments[p, 1]
-                _listen(state, base, pitch, length, sources, weights, first, begin, place, width)
-                _listen(state, base, pitch, length, sources, weights, end, last, place, width)
-            elif sides[p] == 1:
-                row[:] = bias[p]
-                _listen(state, base, pitch, length, sources, weights, first, last, place, width)
-            else:
-                row[:] = bias[p]
-                _convolve(plan, p, state, base, length, weights, place, width)
-            if net_rows[p] >= 0:
-                at = (tick * plan.n_nets + net_rows[p]) * length
-                for b in range(size):
-                    nets[at + b] = row[b]
-            activate(codes[p], row)
-            write_views(plan.views, views[p], views[p + 1], state, base, length, plan.mean)
+    codes, net_rows, maps = plan.codes, plan.net_rows, plan.maps
+    base = plan.first_base + tick * plan.block
+    run, run_end = 0, 0
+    while run < runs.shape[0] and runs[run, 0] < begin:
+        run += 1
+    for p in range(begin, end):
+        place = (base + row_of(maps, plan.first_row, p)) * pitch
+        size = pixels_of(maps, p) * length
+        row = state[place : place + size]
+        first, last = indptr[p], indptr[p + 1]
+        if run < runs.shape[0] and runs[run, 0] == p:
+            matrix = matrix_of(runs[run], weights, cells)
+            heard = state[(base + runs[run, 2]) * length : (base + runs[run, 3]) * length]
+            own = state[place : place + matrix.shape[0] * length]
+            multiply(matrix, heard.reshape(-1, length), own.reshape(-1, length))
+            run_end = runs[run, 1]
+            run += 1
+        if p < run_end:
+            for b in range(length):
+                row[b] += bias[p]
+            inside, behind = segments[p, 0], segments[p, 1]
+            listen(state, base, pitch, length, sources, weights, first, inside, place, width)
+            listen(state, base, pitch, length, sources, weights, behind, last, place, width)
+        elif not convolve(maps, p, sources, weights, bias, buffers, base, width):
+            row[:] = bias[p]
+            listen(state, base, pitch, length, sources, weights, first, last, place, width)
+        if net_rows[p] >= 0:
+            at = (tick * plan.n_nets + net_rows[p]) * length
+            for b in range(size):
+                nets[at + b] = row[b]
+        activate(codes[p], row)
+        show(maps, p, buffers, base)

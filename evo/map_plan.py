@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evo.arrays import read_only
+from evo.convolutions import Convolution, Taps, find_convolutions
 from evo.genome import Genome, Role
-from evo.map_kernels import VIEW_COLUMNS
+from evo.map_kernels import Maps
 from evo.maps import Passage, passage
+from evo.view_kernels import VIEW_COLUMNS
 
 Ints = NDArray[np.int64]
 
@@ -28,23 +31,30 @@ class Places:
         The first row of each node, −1 where it has none.
     first_row, block : int
         Rows of inputs, which come first; of all.
-    shift : ndarray of int64, shape (n_stored,)
-        From the first row of the source of each entry to the one that the tap reads for the target's first pixel.
-    pitch : ndarray of int64, shape (n_stored,)
-        From one line of the target to the next, so many rows further.
+    begin : ndarray of int64, shape (n_stored,)
+        From the first row of the source of each entry to that of what the tap reads: the map itself or a view of it.
+    offset : ndarray of int64, shape (n_stored,)
+        From there to the row that the tap reads for the target's first pixel.
+    pitch, margin : ndarray of int64, shape (n_stored,)
+        Of what is read: from one line of the target to the next, so many rows further.
     views : ndarray of int64, shape (n_views, VIEW_COLUMNS)
         Those of inputs first, then those of each computed node, in order.
     view_indptr : ndarray of int64, shape (n_computed + 1,)
         Where the views of each computed node begin.
+    mean : bool
+        Whether maps are halved by means.
     """
 
     rows: Ints
     first_row: int
     block: int
-    shift: Ints
+    begin: Ints
+    offset: Ints
     pitch: Ints
+    margin: Ints
     views: Ints
     view_indptr: Ints
+    mean: bool
 
 
 def place_maps(genome: Genome, kept: NDArray[np.bool_], read: NDArray[np.bool_]) -> Places:
@@ -78,38 +88,50 @@ def place_maps(genome: Genome, kept: NDArray[np.bool_], read: NDArray[np.bool_])
         for kind, row in own:
             views.append([rows[node], sides[node], row, kind.side, kind.margin, kind.halvings])
     n_of_inputs = sum(counts[:n_inputs])
-    shift, pitch = _reads(genome, ways, which, rows, view_rows)
+    begin, offset, pitch, margin = _reads(genome, ways, which, rows, view_rows)
     return Places(
         rows=rows,
         first_row=first_row,
         block=end,
-        shift=shift,
+        begin=begin,
+        offset=offset,
         pitch=pitch,
+        margin=margin,
         views=np.array(views, np.int64).reshape(-1, VIEW_COLUMNS),
         view_indptr=np.cumsum([n_of_inputs, *counts[n_inputs:]], dtype=np.int64),
+        mean=genome.downsampling == "mean",
     )
 
 
 def stretches_of(
-    indptr: NDArray[np.integer[Any]], pitch: Ints, sides: NDArray[np.integer[Any]]
+    targets: Ints, pitch: Ints, alone: NDArray[np.bool_], n_nodes: int
 ) -> tuple[Ints, Ints]:
-    """Cut the edges of each computed map where the pitch changes; neurons, which have one line, are not cut.
+    """Cut edges into stretches of one target and pitch.
+
+    Parameters
+    ----------
+    targets, pitch : ndarray of int64, shape (n_edges,)
+        The computed node of each edge; rows from one line that it reads to the next.
+    alone : ndarray of bool, shape (n_edges,)
+        Which edges shall be in a stretch.
+    n_nodes : int
 
     Returns
     -------
-    indptr : ndarray, shape (n_computed + 1,)
+    indptr : ndarray, shape (n_nodes + 1,)
         Where the stretches of each node begin.
     stretches : ndarray, shape (n_stretches, 3)
         First edge, last (exclusively), pitch.
     """
-    targets = np.repeat(np.arange(len(sides)), np.diff(indptr))
-    of_maps = np.flatnonzero(sides[targets] > 1)
-    begins = np.ones(len(of_maps), np.bool_)
-    before, here = of_maps[:-1], of_maps[1:]
-    begins[1:] = (targets[here] != targets[before]) | (pitch[here] != pitch[before])
-    first = of_maps[begins]
-    last = np.append(of_maps[np.flatnonzero(begins)[1:] - 1], of_maps[-1:]) + 1
-    counts = np.bincount(targets[first], minlength=len(sides))
+    edges = np.flatnonzero(alone)
+    before, here = edges[:-1], edges[1:]
+    begins = np.ones(len(edges), np.bool_)
+    begins[1:] = targets[here] != targets[before]
+    begins[1:] |= (pitch[here] != pitch[before]) | (here != before + 1)
+    ends = np.ones(len(edges), np.bool_)
+    ends[:-1] = begins[1:]
+    first, last = edges[begins], edges[ends] + 1
+    counts = np.bincount(targets[first], minlength=n_nodes)
     return np.cumsum([0, *counts], dtype=np.int64), np.stack([first, last, pitch[first]], axis=1)
 
 
@@ -157,10 +179,10 @@ def _reads(
     which: NDArray[np.intp],
     rows: Ints,
     view_rows: dict[tuple[int, Passage], int],
-) -> tuple[Ints, Ints]:
-    """Return :attr:`Places.shift` and :attr:`Places.pitch`; 0 for entries that are not read."""
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """Return `begin`, `offset`, `pitch` and `margin` of :class:`Places`."""
     assert genome.taps is not None
-    shift, pitch = np.zeros((2, genome.n_stored), np.int64)
+    begin, offset, pitch, margin = np.zeros((4, genome.n_stored), np.int64)
     taps = genome.taps.astype(np.int64)
     for number, way in enumerate(ways):
         chosen = np.flatnonzero(which == number)
@@ -169,6 +191,54 @@ def _reads(
             if kind == _kind(way):
                 begins[node] = row - rows[node]
         line, column = np.divmod(taps[chosen], way.window)
-        shift[chosen] = begins[genome.indices[chosen]] + line * way.pitch + column
-        pitch[chosen] = way.pitch
-    return shift, pitch
+        begin[chosen] = begins[genome.indices[chosen]]
+        offset[chosen] = line * way.pitch + column
+        pitch[chosen], margin[chosen] = way.pitch, way.margin
+    return begin, offset, pitch, margin
+
+
+def lay_out_maps(
+    places: Places,
+    positions: Ints,
+    sides: Ints,
+    indptr: NDArray[np.integer[Any]],
+    entries: Ints,
+    sources: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], Maps, tuple[Convolution, ...]]:
+    """Return the row that each edge reads for its target's first pixel, and what there is to know of maps.
+
+    Parameters
+    ----------
+    places : Places
+    positions, sides : ndarray of int64, shape (n_computed,)
+    indptr : ndarray, shape (n_computed + 1,)
+    entries : ndarray of int64, shape (n_edges,)
+        Which stored entry each edge is.
+    sources : ndarray of int32, shape (n_edges,)
+        First rows of their sources; those of the tick before are less by a block, and negative.
+    """
+    rows = places.rows[positions]
+    taps = Taps(
+        targets=np.repeat(np.arange(len(positions)), np.diff(indptr)),
+        row=sources + places.begin[entries],
+        pitch=places.pitch[entries],
+        margin=places.margin[entries],
+        offset=places.offset[entries],
+    )
+    convolutions, held = find_convolutions(taps, indptr, rows, sides, places.first_row)
+    alone = (sides[taps.targets] > 1) & ~held
+    stretch_indptr, stretches = stretches_of(taps.targets, taps.pitch, alone, len(positions))
+    convolved = np.zeros(len(positions), np.bool_)
+    for one in convolutions:
+        convolved[one.first : one.last] = True
+    maps = Maps(
+        rows=read_only(rows),
+        sides=read_only(sides),
+        stretch_indptr=read_only(stretch_indptr),
+        stretches=read_only(stretches),
+        view_indptr=read_only(places.view_indptr),
+        views=read_only(places.views),
+        mean=places.mean,
+        convolved=read_only(convolved),
+    )
+    return (taps.row + taps.offset).astype(np.int32), maps, convolutions

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.checks import check_classes, check_targets, real_array
-from cnn.descent import Descended, Segment, norm_of
+from cnn.descent import Descended, Segment, descend_stepwise, norm_of
 from cnn.losses import LOSSES
 from cnn.samples import Samples
-from evo import backward_kernels, kernels
+from evo import backward_kernels, kernels, passes
 from evo import training_kernels as loop
+from evo.arrays import read_only
 from evo.genome import FloatArray, Genome, Role
-from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for, read_only
+from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for
 from evo.plan_kernels import layers_of
 from evo.row_kernels import NARROW, Width, padded, width_of
 from evo.tap_gradients import acting_places, with_taps
@@ -111,7 +112,7 @@ class Phenotype:
     @property
     def macs(self) -> int:
         """Multiply-accumulates per sample: one per computed edge, tick and pixel of the target."""
-        pixels = self.plan.layout.sides.astype(np.int64) ** 2
+        pixels = self.genome.sides[self.plan.positions].astype(np.int64) ** 2
         return int(pixels @ np.diff(self.plan.indptr)) * self.genome.ticks
 
     @property
@@ -168,8 +169,14 @@ class Phenotype:
         deltas = np.empty_like(scores)
         value = self._loss.value_and_delta(scores, read_only(targets).T, deltas)
         loop.write_deltas(layout, self._ports, deltas, buffers)
-        backward_kernels.backward(
-            layout, self._used, buffers, self._weight_gradient, self._bias_gradient, width
+        passes.backward(
+            self.plan,
+            layout,
+            self._used,
+            buffers,
+            self._weight_gradient,
+            self._bias_gradient,
+            width,
         )
         return value, self._gradient
 
@@ -263,7 +270,12 @@ class Phenotype:
             raise ValueError(f"{name}: {error}") from None
 
     def descend(self, segment: Segment) -> Descended:
-        """Make some steps of gradient descent in one compiled call; see :class:`cnn.training.Descending`."""
+        """Make some steps of gradient descent, with neurons alone in one compiled call.
+
+        See :class:`cnn.descent.Descending`.
+        """
+        if self.genome.has_maps:
+            return descend_stepwise(self, segment)
         samples = segment.samples
         inputs = self._features(samples.inputs)
         layout, buffers, width = self._for_batch(segment.order.shape[1])
@@ -406,7 +418,7 @@ class Phenotype:
         if self.dormant_learn:
             loop.let_through(layout, self._threshold, self._weights, self._used)
         loop.read_inputs(layout, self._ports, flat, read_only(np.arange(len(flat))), buffers)
-        kernels.forward(layout, self._used, self._bias, buffers, width)
+        passes.forward(self.plan, layout, self._used, self._bias, buffers, width)
         scores = np.empty((len(self._ports.outputs), len(flat)), self.parameters.dtype)
         loop.read_scores(layout, self._ports, buffers, scores)
         return scores, (layout, buffers, width)

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from evo import plan_kernels
 from evo.activations import OF_NET
+from evo.arrays import read_only
+from evo.convolutions import Convolution
 from evo.genome import Genome, Role
 from evo.kernels import FULL, Layout
-from evo.map_kernels import VIEW_COLUMNS
-from evo.map_plan import Places, place_maps, stretches_of
+from evo.map_kernels import Maps
+from evo.map_plan import Places, lay_out_maps, place_maps
 
 DENSE_FROM: tuple[tuple[int, float], ...] = ((128, 0.5), (64, 0.6), (32, 0.75), (8, 1.0))
 """The cost table: (batch, share of filled cells) from which on a run of nodes is computed as a matrix product.
@@ -50,6 +52,8 @@ class Plan:
         Which feature goes to which row.
     output_rows : ndarray, shape (n_outputs,)
         Where the scores are read after the last tick.
+    convolutions : tuple of Convolution
+        What is computed as such, in order of nodes.
     """
 
     layout: Layout
@@ -59,6 +63,7 @@ class Plan:
     input_features: NDArray[np.int64]
     input_rows: NDArray[np.int64]
     output_rows: NDArray[np.int64]
+    convolutions: tuple[Convolution, ...] = ()
 
     @property
     def n_edges(self) -> int:
@@ -119,14 +124,14 @@ def _lay_out(
     """Give a row to each node that is some ticks at most from an output, and write the effective edges with them."""
     ticks = genome.ticks
     kept = delays < ticks
-    rows, positions, first_row, block, maps = _place(genome, live, is_input, delays)
+    rows, positions, first_row, block, places = _place(genome, live, is_input, delays)
 
     matrix = (genome.indptr, genome.indices, live, is_input, delays, ticks)
     n_edges = plan_kernels.count_edges(*matrix)
     inner = np.empty(len(positions), dtype=np.int64)
     chosen: NDArray[np.int64] | None = None
     everything = n_edges == genome.n_stored
-    as_numbered = maps is None and block == genome.n_nodes and not is_input[first_row:].any()
+    as_numbered = places is None and block == genome.n_nodes and not is_input[first_row:].any()
     if everything and ticks == 1 and as_numbered:
         # Every node has the row of its number and every entry is an edge: the genome's arrays say it all.
         indptr, sources = genome.indptr[first_row:], genome.indices
@@ -137,12 +142,14 @@ def _lay_out(
         entries = np.empty(n_edges, dtype=np.int64)
         plan_kernels.lay_out(*matrix, rows, positions, block, indptr, entries, sources, inner)
         chosen = None if everything else entries
-    sides = genome.sides[positions]
-    stretch_indptr, stretches, view_indptr, views = _no_maps(len(positions))
-    if maps is not None:
-        sources = (sources + maps.shift[entries]).astype(np.int32)
-        stretch_indptr, stretches = stretches_of(indptr, maps.pitch[entries], sides)
-        view_indptr, views = maps.view_indptr, maps.views
+    sides = genome.sides[positions].astype(np.int64)
+    maps: Maps | tuple[()] = ()
+    convolutions: tuple[Convolution, ...] = ()
+    if places is not None:
+        entries = np.arange(n_edges) if chosen is None else chosen
+        sources, maps, convolutions = lay_out_maps(
+            places, positions, sides, indptr, entries, sources
+        )
 
     segments = np.zeros((len(positions), 2), dtype=np.int64)
     runs = np.empty((len(positions) // DENSE_NODES, 6), dtype=np.int64)
@@ -159,13 +166,11 @@ def _lay_out(
         segments,
     )
     codes = genome.activations[positions]
-    net_rows = np.where(OF_NET[codes], sides.astype(np.int64) ** 2, 0)
+    net_rows = np.where(OF_NET[codes], sides**2, 0)
     inputs = genome.inputs
     features, input_rows = _features(genome, inputs, kept[inputs], rows)
     layout = Layout(
         first_row=first_row,
-        rows=read_only(rows[positions]),
-        sides=read_only(sides),
         block=block,
         ticks=ticks,
         # With one tick no edge is delayed; with more, a block stands for the tick before the first.
@@ -180,11 +185,7 @@ def _lay_out(
             np.where(net_rows > 0, np.cumsum(net_rows) - net_rows, -1).astype(np.int32)
         ),
         n_nets=int(net_rows.sum()),
-        stretch_indptr=read_only(stretch_indptr),
-        stretches=read_only(stretches),
-        view_indptr=read_only(view_indptr),
-        views=read_only(views),
-        mean=genome.downsampling == "mean",
+        maps=maps,
     )
     return Plan(
         layout=layout,
@@ -194,6 +195,7 @@ def _lay_out(
         input_features=features,
         input_rows=input_rows,
         output_rows=rows[genome.outputs],
+        convolutions=convolutions,
     )
 
 
@@ -216,14 +218,8 @@ def _place(
     at_once = (sources < targets) | is_input[sources]
     acts = (at_once & kept[targets]) | (delays[targets] + 1 < genome.ticks)
     acts &= ~is_input[targets]
-    maps = place_maps(genome, kept, acts & live if len(live) else acts)
-    return maps.rows, positions, maps.first_row, maps.block, maps
-
-
-def _no_maps(n_computed: int) -> tuple[NDArray[np.int64], ...]:
-    """Return what a layout says of maps where there are none: indptr and stretches, indptr and views."""
-    nothing = np.zeros(n_computed + 1, np.int64)
-    return nothing, np.empty((0, 3), np.int64), nothing, np.empty((0, VIEW_COLUMNS), np.int64)
+    places = place_maps(genome, kept, acts & live if len(live) else acts)
+    return places.rows, positions, places.first_row, places.block, places
 
 
 def _features(
@@ -245,14 +241,3 @@ def dense_for(layout: Layout, n_batch: int) -> Layout:
         return layout
     least = next((share for batch, share in DENSE_FROM if n_batch >= batch), np.inf)
     return layout._replace(runs=read_only(layout.runs[layout.runs[:, 5] >= FULL * least]))
-
-
-def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a read-only view.
-
-    Numba compiles apart for arrays that may be written, and two compilations of one kernel need not round alike. What
-    comes out of shared memory, as on a Ray worker, is read-only; so all that is only read is made so.
-    """
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -14,8 +14,9 @@ from cnn.compilation import kernel
 from cnn.loss_kernels import cross_entropy, softmax_squared_error, squared_error
 from cnn.optimizer_kernels import adam_step, momentum_step, nesterov_step, sgd_step
 from evo.backward_kernels import backward
-from evo.kernels import Buffers, Floats, Ints, Layout, forward
-from evo.map_kernels import write_views
+from evo.edge_kernels import Floats, Ints
+from evo.kernels import Buffers, Layout, forward
+from evo.map_kernels import show_inputs
 from evo.row_kernels import Width
 
 LOSS_CODES = {"cross_entropy": 0, "softmax_squared_error": 1, "squared_error": 2}
@@ -115,7 +116,7 @@ def read_inputs(plan: Layout, ports: Ports, samples: Floats, order: Ints, buffer
             place, feature = (base + rows[k]) * pitch, features[k] + shift
             for b in range(length):
                 state[place + b] = numbers[begins[b] + feature]
-        write_views(plan.views, 0, plan.view_indptr[0], state, base, length, plan.mean)
+        show_inputs(plan.maps, buffers, base)
 
 
 @kernel
