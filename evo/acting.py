@@ -61,7 +61,7 @@ def _equal_to_rounding(child: Genome, parent: Genome) -> bool:
         return False
     alike = all(
         np.array_equal(getattr(child, name), getattr(parent, name))
-        for name in ("indptr", "indices", "ids", "limit")
+        for name in ("indptr", "indices", "taps", "sides", "ids", "limit")
     )
     tolerance = 8 * float(np.finfo(parent.values.dtype).eps)
     return alike and all(

@@ -168,20 +168,21 @@ class _LabelledGraph:
     Attributes
     ----------
     header : tuple
-        What belongs to no node: dtype, ticks, numbers of inputs and outputs; and the number of needed nodes.
+        What belongs to no node: dtype, ticks, numbers of inputs and outputs; and the number of needed nodes. Where one
+        of these is a map, the side of kernels and the way of downsampling as well.
     positions : ndarray, shape (n,)
         Where each needed node lies in the genome.
     node_labels : ndarray, shape (n, 4)
-        Role, which input or output, activation, bits of the bias; what has no meaning is 0.
+        Role and side, which input or output, activation, bits of the bias; what has no meaning is 0.
     sources, targets, edge_labels : ndarray, shapes (m,), (m,) and (m, 2)
-        Labels: whether the edge is delayed, and the bits of its weight.
+        Labels: whether the edge is delayed, with the number of the tap, and the bits of its weight.
     colours, heard : ndarray, shapes (n,) and (m,)
         Hashes of the labels of nodes and edges.
     heard_pointers, spoken_order, spoken_pointers : ndarray
         Where the edges to each node begin; the edges sorted by source, and where those from each node begin.
     """
 
-    header: tuple[str, int, int, int, int]
+    header: tuple[str | int, ...]
     positions: NDArray[np.intp]
     node_labels: Words
     sources: NDArray[np.intp]
@@ -216,16 +217,17 @@ def _labelled_graph(genome: Genome) -> _LabelledGraph:
     number = np.cumsum(needed) - 1
 
     labels = node_labels(genome)[positions]
-    edge_labels = np.stack([delayed.astype(np.uint64), bits(genome.values[mask])], axis=1)
+    ways = delayed.astype(np.uint64)
+    header = genome.values.dtype.name, int(genome.ticks), len(genome.inputs), len(genome.outputs)
+    of_maps: tuple[str | int, ...] = ()
+    if genome.taps is not None:
+        ways += genome.taps[mask].astype(np.uint64) << np.uint64(1)
+        if genome.sides[positions].max() > 1:
+            of_maps = genome.kernel, genome.downsampling
+    edge_labels = np.stack([ways, bits(genome.values[mask])], axis=1)
     sources, targets = number[sources], number[targets]
     return _LabelledGraph(
-        header=(
-            genome.values.dtype.name,
-            int(genome.ticks),
-            len(genome.inputs),
-            len(genome.outputs),
-            len(positions),
-        ),
+        header=(*header, len(positions), *of_maps),
         positions=positions,
         node_labels=labels,
         sources=sources,
@@ -304,7 +306,7 @@ def _in_order(graph: _LabelledGraph, order: NDArray[np.intp]) -> tuple[NDArray[A
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     ends = place[graph.targets] * graph.n_nodes + place[graph.sources]
-    edges = np.argsort(ends)
+    edges = np.argsort(ends, kind="stable")  # the taps of a kernel stay in their order
     return graph.node_labels[order], ends[edges], graph.edge_labels[edges]
 
 

@@ -216,9 +216,9 @@ class Draft(DraftState):
             return
         heard, of_heard = self.column(place)
         spoken, of_spoken = self.row(place)
-        listeners, taps = self._split(spoken)
+        listeners, taps = self.split(spoken)
         own = listeners != place  # what it says to itself is in its column
-        rows = np.concatenate([heard, self._joined(place, taps[own])])
+        rows = np.concatenate([heard, self.join(place, taps[own])])
         targets = np.concatenate([np.full(len(heard), place), listeners[own]])
         values = np.concatenate([of_heard, of_spoken[own]])
         old = self._windows(rows, targets)
@@ -230,10 +230,10 @@ class Draft(DraftState):
             part[changed] for part in (rows, targets, values, old, new)
         )
         self.forget(rows, targets)
-        nodes, taps = self._split(rows)
+        nodes, taps = self.split(rows)
         ways = [way + new // 2 - old // 2 for way in divmod(taps, old)]
         inside = np.all([(way >= 0) & (way < new) for way in ways], axis=0)
-        moved = self._joined(nodes, ways[0] * new + ways[1])
+        moved = self.join(nodes, ways[0] * new + ways[1])
         self.assign(moved[inside], targets[inside], values[inside])
 
     # -- closing ---------------------------------------------------------------------------------------------------
@@ -328,13 +328,13 @@ class Draft(DraftState):
     def _windows(self, rows: Ints, targets: Ints) -> NDArray[np.int64]:
         """Return the window of the kernel at each of some places."""
         sides = self.sides
-        return windows(sides[self._split(rows)[0]], sides[targets], self.kernel)
+        return windows(sides[self.split(rows)[0]], sides[targets], self.kernel)
 
     def _check_windows(self, rows: Ints, targets: Ints) -> None:
         """Check that the taps at some places lie in the windows of their kernels."""
         if self.rows_per_node == 1:
             return
-        most, (sources, taps) = self._windows(rows, targets) ** 2, self._split(rows)
+        most, (sources, taps) = self._windows(rows, targets) ** 2, self.split(rows)
         outside = taps >= most
         if outside.any():
             first = int(outside.argmax())

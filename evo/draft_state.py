@@ -13,6 +13,7 @@ from scipy import sparse
 from evo.columns import Columns, Written
 from evo.genome import FloatArray, Genome, Role, assemble_columns
 from evo.numbering import Numbering
+from evo.places import PossibleTaps
 from evo.ranking import keeping_score, quantile_score
 
 Ints = NDArray[np.integer[Any]]
@@ -66,6 +67,13 @@ class DraftState:
     def n_stored(self) -> int:
         """Number of stored entries; between maps, of stored taps."""
         return self._columns.n_stored
+
+    @property
+    def n_places(self) -> int:
+        """Number of entries that there may be: n × n, between maps all taps of all kernels."""
+        if self.rows_per_node == 1:
+            return self.n_nodes**2
+        return PossibleTaps(self.sides, self.kernel).count
 
     @property
     def n_live(self) -> int:
@@ -177,8 +185,8 @@ class DraftState:
     def column(self, position: int) -> tuple[Ints, FloatArray]:
         """Return what a node listens to: rows of W, ascending, and weights."""
         rows, values = self._columns.column(self._numbers.columns(position))
-        nodes, taps = self._split(rows)
-        return _ascending(self._joined(self._numbers.places_of_rows(nodes), taps), values)
+        nodes, taps = self.split(rows)
+        return _ascending(self.join(self._numbers.places_of_rows(nodes), taps), values)
 
     def row(self, position: int) -> tuple[Ints, FloatArray]:
         """Return whom a node speaks to: K · position + tap of each, ascending, and weights.
@@ -186,12 +194,20 @@ class DraftState:
         A pass over all stored rows: O(stored entries), though a quick one.
         """
         columns, rows, values = self._columns.row(self._numbers.rows(position))
-        taps = self._split(rows)[1]
-        return _ascending(self._joined(self._numbers.places_of_columns(columns), taps), values)
+        taps = self.split(rows)[1]
+        return _ascending(self.join(self._numbers.places_of_columns(columns), taps), values)
 
     def holds(self, rows: Ints, targets: Ints) -> NDArray[np.bool_]:
         """Tell for each place (row of W, target) whether it is stored."""
         return self._columns.holds(self._numbered(rows), self._numbers.columns(targets))
+
+    def split(self, rows: Any) -> tuple[Any, Any]:
+        """Return nodes and taps of rows of W; the taps are the number 0 where there are none but these."""
+        return (rows, 0) if self.rows_per_node == 1 else divmod(rows, self.rows_per_node)
+
+    def join(self, nodes: Any, taps: Any) -> Any:
+        """Return the rows of W that some nodes and taps have."""
+        return nodes if self.rows_per_node == 1 else nodes * self.rows_per_node + taps
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -209,24 +225,16 @@ class DraftState:
     def _count_live(self, columns: Ints) -> int:
         return self._columns.count_live(columns, self._limits(), self._signed)
 
-    def _split(self, rows: Any) -> tuple[Any, Any]:
-        """Return node and tap of rows."""
-        return (rows, 0) if self.rows_per_node == 1 else divmod(rows, self.rows_per_node)
-
-    def _joined(self, nodes: Any, taps: Any) -> Any:
-        """Return the rows of some nodes and taps."""
-        return nodes if self.rows_per_node == 1 else nodes * self.rows_per_node + taps
-
     def _numbered(self, rows: Any) -> Any:
         """Return the numbers of rows of W as it stands: what :class:`evo.columns.Columns` calls them."""
-        nodes, taps = self._split(rows)
-        return self._joined(self._numbers.rows(nodes), taps)
+        nodes, taps = self.split(rows)
+        return self.join(self._numbers.rows(nodes), taps)
 
     def _write(self, *, origins: bool) -> Written:
         """Write the matrix out in order of positions."""
         places = self._numbers.places_of_rows()
         if self.rows_per_node > 1:
-            places = self._joined(places[:, np.newaxis], np.arange(self.rows_per_node)).ravel()
+            places = self.join(places[:, np.newaxis], np.arange(self.rows_per_node)).ravel()
         return self._columns.gather(self._numbers.columns(slice(None)), places, origins=origins)
 
 

@@ -6,10 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import graphops
+from evo.budget import room_in
 from evo.draft import Draft
 from evo.genome import FloatArray, Role
 from evo.operation import LARGEST_CHECKED, TRIES, Parameters, Proposing, live_weights
+from evo.places import PossibleTaps
 from evo.records import write_edges
+
+Free = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Places: rows of W, which are sources where there are no maps, and targets."""
 
 ActsAt = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
 """Tells of places, given by sources and targets, whether an edge there acts."""
@@ -23,13 +28,13 @@ def propose_random_edges(draft: Draft, proposing: Proposing) -> Parameters | Non
 
 def random_edges(draft: Draft, n_new: int, proposing: Proposing) -> Parameters | None:
     """Return the parameters of N for new edges at random free places, weighted as a fresh start would be (Glorot)."""
-    places = _free_places(draft, n_new, proposing)
+    places = _free_places(draft, n_new, proposing, affordable=True)
     if places is None:
         return None
-    sources, targets = places
+    rows, targets = places
     fan_in = np.maximum(draft.in_degree(targets), 1)
-    drawn = proposing.rng.standard_normal(len(sources)) / np.sqrt(fan_in)
-    return place_edges(draft, sources, targets, drawn)
+    drawn = proposing.rng.standard_normal(len(rows)) / np.sqrt(fan_in)
+    return place_edges(draft, rows, targets, drawn)
 
 
 def gradient_edges(draft: Draft, n_new: int, proposing: Proposing) -> Parameters | None:
@@ -40,46 +45,72 @@ def gradient_edges(draft: Draft, n_new: int, proposing: Proposing) -> Parameters
     """
     if proposing.gradients_at is None:
         raise ValueError("gradients_at is required to grow edges by gradient")
-    places = _free_places(draft, 10 * n_new, proposing)
+    places = _free_places(draft, 10 * n_new, proposing, affordable=False)
     if places is None:
         return None
-    sources, targets = places
-    gradients = proposing.gradients_at(draft.freeze(), sources, targets)
+    rows, targets = places
+    genome = draft.freeze()
+    sources, taps = draft.split(rows)
+    of_maps = (taps,) if genome.has_maps else ()
+    gradients = proposing.gradients_at(genome, sources, targets, *of_maps)
     best = np.argsort(-np.abs(gradients), kind="stable")[:n_new]
+    best = best[_affordable(draft, targets[best], proposing)]
     best = np.sort(best[gradients[best] != 0])
     if len(best) == 0:
         return None
-    return place_edges(draft, sources[best], targets[best], -1e-3 * np.sign(gradients[best]))
+    return place_edges(draft, rows[best], targets[best], -1e-3 * np.sign(gradients[best]))
 
 
 def _free_places(
-    draft: Draft, n_wanted: int, proposing: Proposing
-) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    draft: Draft, n_wanted: int, proposing: Proposing, *, affordable: bool
+) -> Free | None:
     """Draw distinct places without a stored entry, where an edge acts; fewer than wanted if they are rare.
 
     Up to :data:`evo.operation.LARGEST_CHECKED` stored entries an edge acts if it reaches an output in time; in larger
     networks no more is asked than that it acts on its target.
     """
-    n, rng = draft.n_nodes, proposing.rng
-    n_wanted = min(n_wanted, int(proposing.settings.max_density * n**2) - draft.n_stored)
+    rng, n_rows = proposing.rng, draft.n_nodes * draft.rows_per_node
+    n_wanted = min(n_wanted, int(proposing.settings.max_density * draft.n_places) - draft.n_stored)
     if n_wanted < 1:
         return None
     acts_at = _acting(draft)
     free = np.empty(0, dtype=np.int64)
     for _ in range(TRIES):
-        sources, targets = rng.integers(n, size=(2, 4 * n_wanted + 16))
-        acts = acts_at(sources, targets)
-        sources, targets = sources[acts], targets[acts]
-        new = ~draft.holds(sources, targets)
-        keys = np.concatenate([free, targets[new] * n + sources[new]])
+        rows, targets = _draw_places(draft, 4 * n_wanted + 16, rng)
+        acts = acts_at(draft.split(rows)[0], targets)
+        rows, targets = rows[acts], targets[acts]
+        new = ~draft.holds(rows, targets)
+        keys = np.concatenate([free, targets[new] * n_rows + rows[new]])
         _, first = np.unique(keys, return_index=True)
         free = keys[np.sort(first)]
         if len(free) >= n_wanted:
             break
     if len(free) == 0:
         return None
-    chosen = np.sort(free[:n_wanted])
-    return chosen % n, chosen // n
+    chosen = free[:n_wanted]
+    if affordable:
+        chosen = chosen[_affordable(draft, chosen // n_rows, proposing)]
+    chosen = np.sort(chosen)
+    return (chosen % n_rows, chosen // n_rows) if len(chosen) else None
+
+
+def _draw_places(draft: Draft, count: int, rng: np.random.Generator) -> Free:
+    """Draw places evenly, with repetition: of all pairs of nodes, or between maps of all taps in their windows."""
+    if draft.rows_per_node == 1:
+        sources, targets = rng.integers(draft.n_nodes, size=(2, count))
+        return sources, targets
+    sources, taps, targets = PossibleTaps(draft.sides, draft.kernel).draw(count, rng)
+    return draft.join(sources, taps), targets
+
+
+def _affordable(draft: Draft, targets: NDArray[np.intp], proposing: Proposing) -> NDArray[np.bool_]:
+    """Tell which of some new edges, told by their targets, fit into the budget: from the first on, as many as may."""
+    parameters, macs = room_in(draft, proposing.settings)
+    if parameters == macs == np.inf:
+        return np.ones(len(targets), np.bool_)
+    costs = np.cumsum(draft.sides[targets].astype(np.int64) ** 2)
+    fits: NDArray[np.bool_] = (costs <= macs) & (np.arange(1, len(targets) + 1) <= parameters)
+    return fits
 
 
 def _acting(draft: Draft) -> ActsAt:
@@ -122,10 +153,10 @@ def lifted(draft: Draft, values: FloatArray, targets: NDArray[np.intp]) -> Float
 
 def place_edges(
     draft: Draft,
-    sources: NDArray[np.intp],
+    rows: NDArray[np.intp],
     targets: NDArray[np.intp],
     values: FloatArray,
 ) -> Parameters:
     """Lift values over the threshold, so that a new edge lives, and make them a record."""
     rounded = lifted(draft, values, targets).astype(draft.dtype)
-    return write_edges(draft.n_nodes, sources, targets, rounded)
+    return write_edges(draft.n_nodes, rows, targets, rounded, draft.rows_per_node)

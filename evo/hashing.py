@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from evo.genome import FloatArray, Genome, Role
 from evo.hashing_kernels import ODD, hash_states, mix_words
+from evo.maps import DOWNSAMPLINGS
 
 __all__ = ["ODD", "Words", "bits", "hash_rows", "mix", "node_labels", "output_terms"]
 
@@ -36,7 +37,8 @@ def hash_rows(table: Words) -> Words:
 def node_labels(genome: Genome) -> Words:
     """Return what a node is apart from its edges: role, which input or output, activation, bits of the bias.
 
-    What has no meaning is 0: activation and bias of an input, the number of a hidden node.
+    What has no meaning is 0: activation and bias of an input, the number of a hidden node. With the role goes the side
+    of a map, less the 1 that every neuron has.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def node_labels(genome: Genome) -> Words:
     """
     is_input = genome.roles == Role.INPUT
     labels = np.zeros((genome.n_nodes, 4), dtype=np.uint64)
-    labels[:, 0] = genome.roles
+    labels[:, 0] = genome.roles + ((genome.sides.astype(np.uint64) - 1) << 8)
     for nodes in (genome.inputs, genome.outputs):
         labels[nodes, 1] = np.arange(len(nodes))
     labels[:, 2] = np.where(is_input, 0, genome.activations)
@@ -89,14 +91,31 @@ def output_terms(genome: Genome) -> Words:
     labels = mix(bits(genome.bias) * ODD + mix(genome.activations + _SINGLED))
     inputs = genome.inputs
     labels[inputs] = mix(np.arange(len(inputs), dtype=np.uint64))
+    weights = mix(bits(genome.values))
+    if genome.taps is not None:
+        _add_maps(genome, genome.taps, labels, weights)
     states = hash_states(
         genome.indptr,
         genome.indices,
         genome.live_mask(),
-        mix(bits(genome.values)),
+        weights,
         labels,
         genome.roles == Role.INPUT,
         genome.ticks,
     )
     found: Words = states[genome.outputs]
     return found
+
+
+def _add_maps(genome: Genome, taps: NDArray[np.uint16], labels: Words, weights: Words) -> None:
+    """Make sides part of the labels of maps, and the number of the tap part of the words for the weights of kernels.
+
+    Neurons and what is between them keep their words: beside maps without effect a network is what it is without them.
+    """
+    maps = genome.sides > 1
+    reading = 2 * genome.kernel + DOWNSAMPLINGS.index(genome.downsampling)
+    side = genome.sides[maps].astype(np.uint64) << np.uint64(32) | np.uint64(reading)
+    labels[maps] = mix(labels[maps] * ODD + mix(side + _SINGLED))
+    kernels = genome.windows > 1
+    tap = mix(taps[kernels].astype(np.uint64) + _SINGLED)
+    weights[kernels] = mix(weights[kernels] * ODD + tap)

@@ -6,7 +6,6 @@ and the job alone.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,7 +19,7 @@ from evo.draft import Draft
 from evo.fitness import FITNESSES
 from evo.genome import FloatArray, Genome
 from evo.job import Job, Task
-from evo.operators import Operation, Proposing
+from evo.operators import GradientsAt, Operation, Proposing
 from evo.phenotype import Phenotype
 from evo.policies import POLICIES, freeze_topology
 from evo.repetition import repeats_training, same_parameters
@@ -257,13 +256,14 @@ def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Oper
     return draft.freeze(), None if memory is None else draft.carry(memory), tuple(operations)
 
 
-def _gradients_on_next_batch(
-    task: Task, job: Job
-) -> Callable[[Genome, NDArray[np.intp], NDArray[np.intp]], FloatArray]:
+def _gradients_on_next_batch(task: Task, job: Job) -> GradientsAt:
     """Return the loss gradient at given places, on the training batches that come next."""
 
     def gradients_at(
-        genome: Genome, sources: NDArray[np.intp], targets: NDArray[np.intp]
+        genome: Genome,
+        sources: NDArray[np.intp],
+        targets: NDArray[np.intp],
+        taps: NDArray[np.intp] | None = None,
     ) -> FloatArray:
         n_batches = 4
         chosen = batch_indices(
@@ -271,7 +271,7 @@ def _gradients_on_next_batch(
         ).ravel()
         network = Phenotype(genome, task.loss)
         return network.gradients_at(
-            sources, targets, task.train.inputs[chosen], task.train.targets[chosen]
+            sources, targets, task.train.inputs[chosen], task.train.targets[chosen], taps
         )
 
     return gradients_at

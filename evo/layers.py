@@ -65,6 +65,8 @@ def check_layered(draft: Draft, sizes: Sequence[int]) -> None:
         If nodes have been added, removed or moved since.
     """
     check_layers(sizes, draft.n_nodes)
+    if draft.rows_per_node > 1:
+        raise ValueError("layers must be of neurons; the network has maps")
     if not np.array_equal(draft.ids, np.arange(draft.n_nodes)):
         raise ValueError("layers need the nodes of their founder, in its order")
 

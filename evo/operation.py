@@ -14,8 +14,8 @@ from evo.draft import Draft
 from evo.genome import FloatArray, Genome, Role
 
 Parameters = dict[str, Any]
-GradientsAt = Callable[[Genome, NDArray[np.intp], NDArray[np.intp]], FloatArray]
-"""Loss gradient at places (sources, targets) of a genome, on training data."""
+GradientsAt = Callable[..., FloatArray]
+"""Loss gradient at places of a genome, on training data: of genome, sources, targets and, if it has maps, taps."""
 
 TRIES = 16
 """How often a proposal draws again before it gives up on a draft where it has little to change."""
@@ -36,7 +36,22 @@ class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
         0.1, gt=0, le=1, description="N: new edges, as a share of the stored entries"
     )
     max_density: float = Field(
-        0.5, gt=0, le=1, description="C, F, N: no more stored entries than this share of n × n"
+        0.5,
+        gt=0,
+        le=1,
+        description="C, F, N: no more stored entries than this share of n × n, between maps of all possible taps",
+    )
+    max_parameters: int | None = Field(
+        None,
+        ge=0,
+        description="nothing is proposed that leads beyond so many parameters: entries let through by the threshold, "
+        "and biases of hidden and output nodes",
+    )
+    max_macs: int | None = Field(
+        None,
+        ge=0,
+        description="nothing is proposed that leads beyond so many multiply-accumulates per sample and tick: "
+        "side² of the target for each entry let through",
     )
 
 
@@ -163,11 +178,28 @@ def draw_position(
 
 
 def live_weights(draft: Draft) -> sparse.csc_array:
-    """Return the matrix of the edges alone: what sleeps is left out. As dear as :attr:`Draft.weights`."""
+    """Return the n × n matrix of the edges alone: what sleeps is left out. As dear as :attr:`Draft.weights`.
+
+    Between maps one number stands for a kernel, see :meth:`evo.genome.Genome.strengths`.
+    """
+    if draft.rows_per_node > 1:
+        genome = draft.freeze()
+        return genome.strengths(genome.live_mask())
     weights = draft.weights
     if draft.limit is None:
         return weights
     return graphops.threshold(weights, draft.limit, draft.threshold_mode)
+
+
+def live_entries(
+    draft: Draft, rows: FloatArray, targets: NDArray[np.integer[Any]]
+) -> NDArray[np.bool_]:
+    """Tell which entries of several rows the threshold of some targets lets through; shape (rows, targets)."""
+    limit = draft.limit
+    if limit is None:
+        return np.ones(rows.shape, dtype=np.bool_)
+    limits = limit[targets] if isinstance(limit, np.ndarray) else limit
+    return graphops.threshold_mask(rows, limits, draft.threshold_mode)
 
 
 def listeners() -> tuple[Role, ...]:

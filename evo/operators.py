@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evo.acting import acting
+from evo.budget import budgeted
 from evo.draft import Draft
 from evo.genome import FloatArray, Genome, Role
 from evo.growth import gradient_edges, propose_random_edges, random_edges
@@ -33,7 +34,7 @@ from evo.operation import (
     listeners,
     speakers,
 )
-from evo.records import read_edges, read_limit
+from evo.records import read_edges, read_groups, read_limit
 
 __all__ = [
     "OPERATORS",
@@ -91,7 +92,18 @@ def propose_threshold(draft: Draft, proposing: Proposing) -> Parameters | None:
     if draft.n_stored == 0:
         return None
     quantile = float(proposing.rng.uniform(0, proposing.settings.max_quantile))
-    return threshold_at_quantile(draft, quantile, drop=bool(proposing.rng.integers(2)))
+    drop = bool(proposing.rng.integers(2))
+    if draft.rows_per_node > 1 and proposing.rng.integers(2):
+        return _threshold_by_side(draft, quantile, drop=drop)
+    return threshold_at_quantile(draft, quantile, drop=drop)
+
+
+def _threshold_by_side(draft: Draft, quantile: float, *, drop: bool) -> Parameters:
+    """Return the parameters of A that let the lowest share of the taps into maps of each side sleep."""
+    sides, stored = draft.sides, draft.in_degree(slice(None))
+    found = np.unique(sides).tolist()
+    kept = [round((1 - quantile) * int(stored[sides == side].sum())) for side in found]
+    return {"limit": {"sides": found, "keep": kept}, "drop": drop}
 
 
 def threshold_at_quantile(draft: Draft, quantile: float, *, drop: bool) -> Parameters | None:
@@ -104,36 +116,68 @@ def threshold_at_quantile(draft: Draft, quantile: float, *, drop: bool) -> Param
 
 
 def apply_threshold(draft: Draft, parameters: Parameters) -> None:
-    """Set A; optionally drop what sleeps."""
+    """Set A, to a value or so that it keeps as many entries as it says; optionally drop what sleeps.
+
+    ``{"keep": 5000}`` lets the 5,000 highest entries of the network through, ``{"sides": [10, 1], "keep": [300, 900]}``
+    as many of each group, which may be roles and layers as well (:func:`evo.records.read_limit`). That A takes is the
+    highest of the others, so where several are equal to it fewer are kept.
+    """
     limit = parameters["limit"]
-    if isinstance(limit, list | dict):
-        limit = read_limit(limit, draft.roles, draft.dtype)
+    if isinstance(limit, dict) and "keep" in limit:
+        limit = _limit_that_keeps(draft, limit)
+    elif isinstance(limit, list | dict):
+        limit = read_limit(limit, draft.roles, draft.dtype, draft.sides)
     draft.set_limit(limit)
     if parameters["drop"]:
         draft.drop_dormant()
+
+
+def _limit_that_keeps(draft: Draft, given: Parameters) -> float | FloatArray:
+    """Return the threshold, one number or one per position, that lets so many entries through."""
+    if set(given) == {"keep"}:
+        return draft.keeping_limit(given["keep"])
+    groups = read_groups(given, draft.roles, draft.sides)
+    if len(given["keep"]) != len(groups):
+        raise ValueError(f"keep must be {len(groups)} numbers; received {len(given['keep'])}")
+    limits: FloatArray = np.zeros(draft.n_nodes, draft.dtype)
+    for group, count in zip(groups, given["keep"], strict=True):
+        limits[group] = draft.keeping_limit(count, group)
+    return limits
 
 
 # -- B, D: swaps -------------------------------------------------------------------------------------------------------
 
 
 def propose_swap_columns(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """Choose two hidden or output nodes, at least one of which listens to something."""
+    """Choose two hidden or output nodes of one side, at least one of which listens to something."""
     return _propose_swap(draft, proposing, listeners(), draft.in_degree)
 
 
 def propose_swap_rows(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """Choose two nodes that may speak to others, at least one of which does."""
+    """Choose two nodes of one side that may speak to others, at least one of which does."""
     return _propose_swap(draft, proposing, speakers(draft), draft.out_degree)
 
 
 def _propose_swap(
     draft: Draft, proposing: Proposing, roles: tuple[Role, ...], degree: Degree
 ) -> Parameters | None:
-    a = draw_position(draft, proposing.rng, roles, lambda p: degree(p) > 0)
+    alone = _lonely_sides(draft, roles)
+    a = draw_position(
+        draft, proposing.rng, roles, lambda p: degree(p) > 0 and int(draft.side(p)) not in alone
+    )
     if a is None:
         return None
-    b = draw_position(draft, proposing.rng, roles, lambda p: p != a)
+    side = draft.side(a)
+    b = draw_position(draft, proposing.rng, roles, lambda p: p != a and draft.side(p) == side)
     return None if b is None else {"a": min(a, b), "b": max(a, b)}
+
+
+def _lonely_sides(draft: Draft, roles: tuple[Role, ...]) -> set[int]:
+    """Return the sides that only one node with one of these roles has; where all are neurons none is looked for."""
+    if draft.rows_per_node == 1:
+        return set()
+    sides, counts = np.unique(draft.sides[draft.positions(*roles)], return_counts=True)
+    return set(sides[counts == 1].tolist())
 
 
 def apply_swap_columns(draft: Draft, parameters: Parameters) -> None:
@@ -150,12 +194,12 @@ def apply_swap_rows(draft: Draft, parameters: Parameters) -> None:
 
 
 def propose_add_column(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """Choose a node with inputs of its own, another that shall hear them as well, and a bounded factor."""
+    """Choose a node with inputs of its own, another of its side that shall hear them too, and a bounded factor."""
     return _propose_addition(draft, proposing, listeners(), draft.in_degree, draft.column)
 
 
 def propose_add_row(draft: Draft, proposing: Proposing) -> Parameters | None:
-    """Choose a node with listeners of its own, another that shall reach them as well, and a bounded factor."""
+    """Choose a node with listeners of its own, another of its side that shall reach them too, and a bounded factor."""
     return _propose_addition(draft, proposing, speakers(draft), draft.out_degree, draft.row)
 
 
@@ -167,12 +211,20 @@ def _propose_addition(
     line_at: Callable[[int], Line],
 ) -> Parameters | None:
     rng, settings = proposing.rng, proposing.settings
-    room = int(settings.max_density * draft.n_nodes**2) - draft.n_stored
+    room = int(settings.max_density * draft.n_places) - draft.n_stored
+    alone = _lonely_sides(draft, roles)
     for _ in range(TRIES):
-        source = draw_position(draft, rng, roles, lambda p: degree(p) > 0)
+        source = draw_position(
+            draft, rng, roles, lambda p: degree(p) > 0 and int(draft.side(p)) not in alone
+        )
         if source is None:
             return None
-        target = draw_position(draft, rng, roles, lambda p, source=source: p != source)  # type: ignore[misc]
+        target = draw_position(
+            draft,
+            rng,
+            roles,
+            lambda p, source=source: p != source and draft.side(p) == draft.side(source),  # type: ignore[misc]
+        )
         if target is None:
             return None
         ours, theirs = line_at(source), line_at(target)
@@ -213,23 +265,24 @@ def apply_add_row(draft: Draft, parameters: Parameters) -> None:
 def apply_assign(draft: Draft, parameters: Parameters) -> None:
     """Give places of the matrix their values: those recorded, or by layers those that follow from a seed.
 
-    Source n, one row further, is the constant node: a bias.
+    Source n, one node further, is the constant one: a bias.
     """
     if "layers" in parameters:
         grow_in_layers(draft, parameters)
         return
-    sources, targets, values = read_edges(parameters, draft.n_nodes, draft.dtype)
-    of_bias = np.equal(sources, draft.n_nodes)
+    per_node = draft.rows_per_node
+    rows, targets, values = read_edges(parameters, draft.n_nodes, draft.dtype, per_node)
+    of_bias = np.equal(rows, draft.n_nodes * per_node)
     if not of_bias.any():
-        draft.assign(sources, targets, values)
+        draft.assign(rows, targets, values)
         return
     draft.set_bias(np.compress(of_bias, targets), np.compress(of_bias, values))
     if not of_bias.all():
-        draft.assign(*(np.compress(~of_bias, part) for part in (sources, targets, values)))
+        draft.assign(*(np.compress(~of_bias, part) for part in (rows, targets, values)))
 
 
 OPERATORS: Mapping[str, Operator] = {
-    operator.code: operator
+    operator.code: budgeted(operator)
     for operator in (
         acting(Operator("A", "threshold", propose_threshold, apply_threshold)),
         acting(Operator("B", "swap columns", propose_swap_columns, apply_swap_columns)),

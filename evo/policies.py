@@ -38,8 +38,10 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
     )
     weights: dict[str, float] = Field(
         default_factory=lambda: (
-            dict.fromkeys(OPERATORS, 0.25) | dict.fromkeys("ABCDFH", 1.0) | {"N": 2.0}
-        ),
+            dict.fromkeys((code for code in OPERATORS if code != "M"), 0.25)
+            | dict.fromkeys("ABCDFH", 1.0)
+            | {"N": 2.0}
+        ),  # without M, which is for maps only
         description="relative frequency of each operator where letters are drawn; adaptive: at the start",
     )
     max_operations: int = Field(

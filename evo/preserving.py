@@ -10,9 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-import graphops
 from evo.draft import Draft
 from evo.genome import Genome, Role
 from evo.node_operators import apply_duplication, split_weights
@@ -41,22 +39,26 @@ def remove_ineffective(genome: Genome) -> Genome:
     >>> remove_ineffective(genome).n_nodes
     2
     """
-    matrix = genome.weights_of(genome.effective_mask())
+    mask = genome.effective_mask()
+    sources, targets = genome.indices[mask], genome.targets[mask]
     kept = genome.roles != Role.HIDDEN
-    kept[matrix.indices] = True
-    kept[np.diff(matrix.indptr) > 0] = True
-    matrix = sparse.csc_array(graphops.remove_nodes(matrix, np.flatnonzero(~kept)))
-    limit = genome.limit
+    kept[sources] = True
+    kept[targets] = True
+    number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
+    sizes = np.bincount(targets, minlength=genome.n_nodes)[kept]
+    sides, taps, limit = genome.sides[kept], genome.taps, genome.limit
     return replace(
         genome,
-        indptr=matrix.indptr.astype(np.int64),
-        indices=matrix.indices.astype(np.int32),
-        values=matrix.data,
+        indptr=np.append(0, np.cumsum(sizes)).astype(np.int64),
+        indices=number[sources],
+        values=genome.values[mask],
         bias=genome.bias[kept],
         ids=genome.ids[kept],
         roles=genome.roles[kept],
         activations=genome.activations[kept],
         limit=limit[kept] if isinstance(limit, np.ndarray) else limit,
+        sides=sides,
+        taps=None if taps is None or sides.max() == 1 else taps[mask],
     )
 
 

@@ -207,7 +207,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "operator",
             _TEXT,
             "",
-            "letter, as in evo.OPERATORS: A B C D F H N, on nodes I R S U E O",
+            "letter, as in evo.OPERATORS: A B C D F H N, on nodes I R S U E O M",
         ),
         Column(
             "parameters",

@@ -1,6 +1,8 @@
 """Genomes and a small real task that the tests of evo share."""
 
+import importlib.util
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,10 +69,20 @@ def random_genome():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_map_genome():
     """Return a maker of genomes with maps: see :func:`map_genome`."""
     return map_genome
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """Return the module that says what a network of maps computes: ``kernel_reference.py``."""
+    path = Path(__file__).with_name("kernel_reference.py")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

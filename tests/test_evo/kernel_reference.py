@@ -11,10 +11,10 @@ from evo.maps import passage
 from evo.roles import Role
 
 FUNCTIONS = {
-    "identity": lambda v: v,
-    "relu": lambda v: np.maximum(v, 0),
+    "identity": lambda net: net,
+    "relu": lambda net: np.maximum(net, 0),
     "tanh": np.tanh,
-    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+    "sigmoid": lambda net: 1 / (1 + np.exp(-net)),
 }
 
 
@@ -51,7 +51,7 @@ def states(genome, inputs, activation=None):
     x = [np.zeros((len(inputs), side, side)) for side in genome.sides]
     begin = 0
     for node in genome.inputs:
-        end = begin + x[node][0].size
+        end = begin + int(genome.sides[node]) ** 2
         x[node] = inputs[:, begin:end].reshape(x[node].shape).astype(float)
         begin = end
     live = genome.live_mask()
@@ -83,7 +83,7 @@ def output(genome, inputs, activation=None):
 
 
 def cost(genome):
-    """Return the taps let through and biases of what is computed, and multiply-accumulates: side² for each tap."""
+    """Return what the threshold lets through and the biases of what is computed, and side² of the target for each."""
     live = genome.live_mask()
     sides = genome.sides[genome.targets[live]].astype(int)
     return int(live.sum() + (genome.roles != Role.INPUT).sum()), int((sides**2).sum())

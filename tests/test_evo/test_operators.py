@@ -39,7 +39,12 @@ def test_the_letters_are_those_of_the_seed_document():
 @pytest.mark.parametrize(
     ("code", "ticks"),
     # Without a cycle a network has settled after two ticks: no order of one node changes that.
-    [(code, ticks) for code in CODES for ticks in (1, 2) if (code, ticks) != ("H", 2)],
+    [
+        (code, ticks)
+        for code in CODES
+        for ticks in (1, 2)
+        if (code, ticks) != ("H", 2) and code != "M"
+    ],
 )
 def test_an_operator_keeps_its_contract(code, ticks, task):
     some, proposed, changed, n_trials = task(), 0, 0, 40

