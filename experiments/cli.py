@@ -90,9 +90,15 @@ def run(
     console = Console(quiet=quiet)
     reporter = Reporter if quiet else partial(TerminalReporter, console)
     if "arms" in values:
-        study = parse_study(values, experiment, changes)
+        for name, value in (
+            ("generations", generations),
+            ("population", population),
+            ("epochs", epochs),
+        ):
+            if value is not None:
+                raise SettingsError(f"{name}: each arm of {experiment} has its own; got {value}")
         finished = run_study(
-            study,
+            parse_study(merged(values, changes), experiment),
             arms=None if arms is None else arms.split(","),
             folder=folder,
             workers=workers,

@@ -231,6 +231,7 @@ def _task(
         record_every=max(1, evolution.steps // CURVE_POINTS),
         budget=evolution.budget,
         dormant=evolution.dormant,
+        awake=evolution.awake,
         layers=experiment.founders.layers(
             experiment.founders.inputs(dataset.input_shape).n_nodes, dataset.n_outputs
         ),

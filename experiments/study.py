@@ -18,7 +18,7 @@ from evo.errors import EvoMatrixError, SettingsError
 from evo.evolution import EvolutionSettings
 from evo.store import is_complete
 from experiments.arms import check_arms, check_founders
-from experiments.config import OF_EVOLUTION, Experiment, merged, read_settings
+from experiments.config import OF_EVOLUTION, Experiment, read_settings
 from experiments.datasets import load_dataset
 from experiments.progress import Reporter
 from experiments.results import Results, load_results
@@ -69,9 +69,7 @@ def load_study(preset: str | Path) -> Study:
     return parse_study(read_settings(preset), str(preset))
 
 
-def parse_study(
-    values: Mapping[str, Any], source: str, changes: Mapping[str, Any] | None = None
-) -> Study:
+def parse_study(values: Mapping[str, Any], source: str) -> Study:
     """Check the settings of an experiment with arms.
 
     Parameters
@@ -80,8 +78,6 @@ def parse_study(
         As read from a TOML file.
     source : str
         Where they come from, for messages.
-    changes : mapping, optional
-        Settings by dotted name that replace those of every arm; of evolution, of every arm that evolves.
 
     Raises
     ------
@@ -100,27 +96,22 @@ def parse_study(
         for setting in SHARED:
             if setting in own:
                 raise SettingsError(f"{where}.{setting}: must be the same for all arms")
-        found[name] = Experiment.parse(_settings_of(name, shared, own, changes or {}), where)
+        found[name] = Experiment.parse(_settings_of(name, shared, own), where)
     return Study(next(iter(found.values())).name, found)
 
 
-def _settings_of(
-    name: str, shared: Mapping[str, Any], own: Mapping[str, Any], changes: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the settings of one arm: the shared ones, overlaid by its own, then by changes."""
+def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of one arm: the shared ones, overlaid by its own."""
     if own.get("evolve", shared.get("evolve", True)):
         # What is fixed is an arm by itself, so nothing fixed is trained beside what evolves unless an arm says so.
-        settings = _overlaid(dict(shared) | {"baseline": {"arms": []}}, {"arm": name} | dict(own))
-        return merged(settings, changes)
-    evolution = merged(_overlaid({"evolution": {}}, shared), changes)["evolution"]
+        return _overlaid({**shared, "baseline": {"arms": []}}, {"arm": name, **own})
     base = {section: value for section, value in shared.items() if section not in OF_EVOLUTION}
     settings = _overlaid(base, own)
     baseline = settings.get("baseline", {})
     if isinstance(baseline, dict) and not {"epochs", "steps"} & set(baseline):
-        steps = _total_steps(evolution)
+        steps = _total_steps(shared.get("evolution", {}))
         settings["baseline"] = baseline | ({} if steps is None else {"steps": steps})
-    of_fixed = {key: value for key, value in changes.items() if key.split(".")[0] != "evolution"}
-    return merged(settings, of_fixed)
+    return settings
 
 
 def _total_steps(evolution: Any) -> int | None:

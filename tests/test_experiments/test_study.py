@@ -30,8 +30,8 @@ VALUES = {
 }
 
 
-def study_of(changes=None, **values):
-    return parse_study({**copy.deepcopy(VALUES), **values}, "small", changes or {})
+def study_of(**values):
+    return parse_study({**copy.deepcopy(VALUES), **values}, "small")
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +63,10 @@ def test_a_fixed_arm_gets_the_steps_of_those_that_evolve():
     assert not fixed.evolve
     assert (fixed.baseline.steps, fixed.baseline.epochs) == (20, None)
     assert (fixed.baseline.hidden, fixed.baseline.activation) == (9, "relu")
-    assert study_of({"evolution.generations": 5}).arms["mlp"].baseline.steps == 30
+    longer = study_of(evolution={"generations": 5, "steps": 5})
+    assert longer.arms["mlp"].baseline.steps == 30
     own = {"mlp": {"evolve": False, "baseline": {"arms": ["mlp"], "epochs": 2}}}
     assert study_of(arms=own).arms["mlp"].baseline.steps is None
-
-
-def test_changes_replace_what_arms_say():
-    arms = study_of({"evolution.population": 3, "seed": 7, "seeds": None}).arms
-    assert [one.seed for one in arms.values()] == [7] * 4
-    assert {one.seeds for one in arms.values()} == {2}
-    assert arms["many"].evolution.population == arms["alone"].evolution.population == 3
 
 
 @pytest.mark.parametrize(
@@ -151,7 +145,7 @@ def test_what_is_finished_is_not_done_again_and_what_has_begun_is_left_alone(fin
             told.append(text)
 
     some = run_study(
-        study_of({"seeds": 1}), arms=["alone", "mlp"], folder=tmp_path, workers=0, reporter=Keeping
+        study_of(seeds=1), arms=["alone", "mlp"], folder=tmp_path, workers=0, reporter=Keeping
     )
     assert [path.name for path in some.paths] == ["mlp-seed-0"]
     assert any(text.startswith("alone-seed-0: has begun and is not finished") for text in told)
@@ -159,9 +153,7 @@ def test_what_is_finished_is_not_done_again_and_what_has_begun_is_left_alone(fin
 
 def test_an_arm_alone_gives_what_it_gives_among_others(finished, tmp_path):
     _, results = finished
-    alone = run_study(
-        study_of({"seed": 1, "seeds": 1}), arms=["set"], folder=tmp_path / "one", workers=0
-    )
+    alone = run_study(study_of(seed=1, seeds=1), arms=["set"], folder=tmp_path / "one", workers=0)
     columns = ["test_loss", "test_accuracy", "parameters", "macs"]
     both = [
         one.comparison.query("run == 'set-seed-1'")[columns].to_numpy() for one in (alone, results)
@@ -171,7 +163,7 @@ def test_an_arm_alone_gives_what_it_gives_among_others(finished, tmp_path):
 
 def test_an_arm_that_comes_to_nothing_costs_no_result_of_the_others(tmp_path):
     arms = {"fine": {}, "wild": {"training": {"learning_rate": 1e30}}}
-    results = run_study(study_of({"seeds": 1}, arms=arms), folder=tmp_path / "runs", workers=0)
+    results = run_study(study_of(seeds=1, arms=arms), folder=tmp_path / "runs", workers=0)
     assert results.comparison["arm"].tolist() == ["fine"]
     assert results.unfinished == ["wild-seed-0"]
 
@@ -244,6 +236,10 @@ def test_the_command_line_runs_an_experiment_with_arms_and_compares(tmp_path, ca
         main(["run", "xor", "--arms", "b"])
     assert ended.value.code == 2
     assert "arms: needs an experiment with arms; xor has none" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(path), "--generations", "5"])
+    assert ended.value.code == 2
+    assert f"generations: each arm of {path} has its own; got 5" in capsys.readouterr().err
 
 
 def test_one_seed_has_no_interval(finished):
