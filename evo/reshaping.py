@@ -2,9 +2,9 @@
 
 The levels are those of a founder (:mod:`evo.layers`), of maps or of neurons. Most phases only *rewire*: of each level
 the weakest entries are forgotten and as many grown, at weight 0, where the loss gradient is largest or at random.
-Others first make one *move*: A, a share of one level's edges goes to another; R, a node is removed; U, one is duplicated. Then
-each level is brought back to its number of edges, so that the network is never dearer than its budget allows - which is
-that of the settings or, where they give none, what it costs already.
+Others first make one *move*: A, a share of one level's edges goes to another; R, a node is removed; U, one is
+duplicated. Then each level is brought back to its number of edges, so that the network is never dearer than its budget
+allows - which is that of the settings or, where they give none, what it costs already.
 
 Where there is no threshold every stored entry is an edge. Where there is one, the network has more *candidates* than
 edges: then entries are forgotten and grown among the candidates, and A keeps the strongest of each level as edges. What
@@ -123,7 +123,8 @@ def _by_level(degrees: NDArray[np.integer[Any]], sizes: Sequence[int]) -> NDArra
 
 
 def _macs_of_an_edge(draft: Draft, sizes: Sequence[int]) -> NDArray[np.int64]:
-    return draft.sides[np.cumsum(sizes[:-1])].astype(np.int64) ** 2
+    costs: NDArray[np.int64] = draft.sides[np.cumsum(sizes[:-1])].astype(np.int64) ** 2
+    return costs
 
 
 def keep_edges(genome: Genome, before: Genome, layers: Sequence[int]) -> Genome:

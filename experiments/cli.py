@@ -90,13 +90,10 @@ def run(
     console = Console(quiet=quiet)
     reporter = Reporter if quiet else partial(TerminalReporter, console)
     if "arms" in values:
-        for name, value in (
-            ("generations", generations),
-            ("population", population),
-            ("epochs", epochs),
-        ):
-            if value is not None:
-                raise SettingsError(f"{name}: each arm of {experiment} has its own; got {value}")
+        of_arms = {"generations": generations, "population": population, "epochs": epochs}
+        for name, number in of_arms.items():
+            if number is not None:
+                raise SettingsError(f"{name}: each arm of {experiment} has its own; got {number}")
         finished = run_study(
             parse_study(merged(values, changes), experiment),
             arms=None if arms is None else arms.split(","),

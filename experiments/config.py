@@ -175,6 +175,19 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
             )
         return self
 
+    @model_validator(mode="after")
+    def _policy_suits_the_founders(self) -> Self:
+        graph, policy = self.founders.graph, self.policy
+        if policy.name == "levels" and not self.founders.layers(1, 1):
+            raise ValueError(
+                f'policy.name: levels needs founders.graph = "maps" or "layered"; got {graph!r}'
+            )
+        if graph == "maps" and policy.name in {"set", "rigl"} and policy.rewired_within != "layer":
+            raise ValueError(
+                f'policy.rewired_within: must be "layer" where founders.graph = "maps"; got {policy.rewired_within!r}'
+            )
+        return self
+
     @model_serializer(mode="wrap")
     def _without_what_has_no_say(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values: dict[str, Any] = write(self)
