@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PACKAGES := cnn evo experiments graphops
+# Two processes, each of which takes whole files: what a file's tests share is made once.
+PARALLEL := --numprocesses 2 --dist loadfile
 
 .PHONY: help run test test-all bench lint format clean
 
@@ -13,10 +15,10 @@ run: $(VENV)/.installed  ## evolve networks on handwritten digits and compare th
 	$(BIN)/evomatrix run digits
 
 test: $(VENV)/.installed-dev  ## the test suite: minutes on two cores
-	$(BIN)/python -m pytest -m "not slow" tests $(PACKAGES)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests $(PACKAGES)
 
 test-all: $(VENV)/.installed-dev $(VENV)/.installed-bench  ## slow tests too (mutants, PyTorch as peer, published data), with coverage
-	$(BIN)/python -m pytest --cov tests $(PACKAGES)
+	$(BIN)/python -m pytest $(PARALLEL) --cov tests $(PACKAGES)
 
 bench: $(VENV)/.installed-bench  ## measure the CNN beside PyTorch, which is installed first: minutes
 	$(BIN)/evomatrix bench cnn

@@ -7,7 +7,7 @@ from cnn.compilation import kernel
 from evo.activation_kernels import multiply_by_slope
 from evo.edge_kernels import Floats, Ints, backward_edges
 from evo.kernels import FULL, Buffers, Layout, matrix_of, multiply
-from evo.map_kernels import convolve_back, pixels_of, row_of, take_back
+from evo.map_kernels import lines_of, pixels_of, row_of, stretch, stretches_of, take_back
 from evo.row_kernels import Width
 
 
@@ -103,23 +103,21 @@ def backward_nodes(
         for b in range(size):
             total += delta[b]
         bias_gradient[p] = bias_gradient[p] + total if adding else total  # ∂E/∂b_j = Σ δ_j
-        if convolve_back(
-            maps, p, sources, inner[p], weights, buffers, weight_gradient, base, adding, width
-        ):
-            continue
         first, last = indptr[p], indptr[p + 1]
         inside, behind = last, last
         if run >= 0 and runs[run, 0] <= p < runs[run, 1]:
             inside, behind = segments[p, 0], segments[p, 1]
-        if behind < last:
-            backward_edges(
-                residual, place, state, base, pitch, length, sources, weights,
-                behind, inner[p], last, weight_gradient, adding, width,
-            )  # fmt: skip
-        backward_edges(
-            residual, place, state, base, pitch, length, sources, weights,
-            first, inner[p], inside, weight_gradient, adding, width,
-        )  # fmt: skip
+        line = lines_of(maps, p) * length
+        first_stretch, last_stretch = stretches_of(maps, p)
+        for y in range(lines_of(maps, p)):
+            for s in range(last_stretch - 1, first_stretch - 1, -1):
+                e, end_e, further = stretch(maps, p, s, first, inside, behind, last)
+                if e < end_e:
+                    backward_edges(
+                        residual, place + y * line, state, base + y * further, pitch, line,
+                        sources, weights, e, inner[p], end_e, weight_gradient, adding or y > 0,
+                        width,
+                    )  # fmt: skip
         if run >= 0 and runs[run, 0] == p:
             _backward_run(plan, run, weights, buffers, weight_gradient, adding, base)
             run -= 1

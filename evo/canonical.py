@@ -2,10 +2,11 @@
 
 Of a genome only this decides what it computes: which node is which input and which output, the activations and
 biases of the nodes that are computed, the effective edges with their weights, whether each acts at once or one tick
-later (see :mod:`graphops.order`), the number of ticks and the dtype. That is a graph with labels on nodes and edges;
-two genomes are the same network if their graphs are isomorphic. Ids, the order of the nodes as far as it is free,
-the threshold, and entries and nodes without effect play no part. Numbers are the same if they are equal: −0.0 is
-0.0. Sums may be taken in another order, so the outputs of equal networks are equal to rounding, not to the bit.
+later (see :mod:`graphops.order`), the number of ticks and the dtype; of maps their sides, and what each effective tap
+reads (:mod:`evo.labelled_graph`). That is a graph with labels on nodes and edges; two genomes are the same network if
+their graphs are isomorphic. Ids, the order of the nodes as far as it is free, the threshold, and entries and nodes
+without effect play no part. Numbers are the same if they are equal: −0.0 is 0.0. Sums may be taken in another order,
+so the outputs of equal networks are equal to rounding, not to the bit.
 
 The means is colour refinement (Weisfeiler and Leman 1968): a node's next colour is a hash of its present one and of
 the colours that it hears and speaks to, until no two nodes of one colour can be told apart any more. Weights are real
@@ -14,14 +15,14 @@ numbers, so a round or two usually give every node a colour of its own, and with
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.genome import Genome, Role
-from evo.hashing import ODD, Words, bits, hash_rows, mix, node_labels
+from evo.genome import Genome
+from evo.hashing import ODD, Words, mix
+from evo.labelled_graph import LabelledGraph, in_order, labelled_graph
 
 MAX_SYMMETRIC_WORK = 500_000
 """Nodes that share their colour × (nodes + edges) beyond which a hash does without telling them apart one by one."""
@@ -53,7 +54,8 @@ def canonical_hash(genome: Genome) -> str:
 
     Notes
     -----
-    O((nodes + edges)·log) a round; two or three rounds where weights differ, at most as many as nodes.
+    O((nodes + edges)·log) a round; two or three rounds where weights differ, at most as many as nodes. Of kernels the
+    taps are hashed once.
 
     Examples
     --------
@@ -64,7 +66,7 @@ def canonical_hash(genome: Genome) -> str:
     >>> canonical_hash(one)
     '7ab62bd03d7698f5ab878217a00e9224'
     """
-    graph = _labelled_graph(genome)
+    graph = labelled_graph(genome)
     colours = _refine(graph, graph.colours)
     certificate = _certificate(graph, colours)
     alike = np.flatnonzero(_shared(colours))
@@ -118,7 +120,7 @@ def match_nodes(
     TooSymmetricError
         If the two can be neither matched nor told apart within so many refinements.
     """
-    first, second = _labelled_graph(a), _labelled_graph(b)
+    first, second = labelled_graph(a), labelled_graph(b)
     if first.header != second.header or first.n_edges != second.n_edges:
         return None
     matched = _isomorphism(first, second, max_refinements)
@@ -158,97 +160,10 @@ def unique_networks(genomes: Sequence[Genome]) -> NDArray[np.intp]:
     return first
 
 
-# -- the graph that a genome computes ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class _LabelledGraph:
-    """What is computed: the needed nodes, renumbered from 0, and the effective edges by target.
-
-    Attributes
-    ----------
-    header : tuple
-        What belongs to no node: dtype, ticks, numbers of inputs and outputs; and the number of needed nodes. Where one
-        of these is a map, the side of kernels and the way of downsampling as well.
-    positions : ndarray, shape (n,)
-        Where each needed node lies in the genome.
-    node_labels : ndarray, shape (n, 4)
-        Role and side, which input or output, activation, bits of the bias; what has no meaning is 0.
-    sources, targets, edge_labels : ndarray, shapes (m,), (m,) and (m, 2)
-        Labels: whether the edge is delayed, with the number of the tap, and the bits of its weight.
-    colours, heard : ndarray, shapes (n,) and (m,)
-        Hashes of the labels of nodes and edges.
-    heard_pointers, spoken_order, spoken_pointers : ndarray
-        Where the edges to each node begin; the edges sorted by source, and where those from each node begin.
-    """
-
-    header: tuple[str | int, ...]
-    positions: NDArray[np.intp]
-    node_labels: Words
-    sources: NDArray[np.intp]
-    targets: NDArray[np.intp]
-    edge_labels: Words
-    colours: Words
-    heard: Words
-    heard_pointers: NDArray[np.intp]
-    spoken_order: NDArray[np.intp]
-    spoken_pointers: NDArray[np.intp]
-
-    @property
-    def n_nodes(self) -> int:
-        return len(self.positions)
-
-    @property
-    def n_edges(self) -> int:
-        return len(self.sources)
-
-
-def _labelled_graph(genome: Genome) -> _LabelledGraph:
-    n = genome.n_nodes
-    mask = genome.effective_mask()
-    sources = genome.indices[mask].astype(np.intp)
-    targets = np.repeat(np.arange(n), np.diff(genome.indptr))[mask]
-    delayed = (sources >= targets) & (genome.roles[sources] != Role.INPUT)
-
-    needed = genome.roles == Role.OUTPUT
-    needed[sources] = True
-    needed[targets] = True
-    positions = np.flatnonzero(needed)
-    number = np.cumsum(needed) - 1
-
-    labels = node_labels(genome)[positions]
-    ways = delayed.astype(np.uint64)
-    header = genome.values.dtype.name, int(genome.ticks), len(genome.inputs), len(genome.outputs)
-    of_maps: tuple[str | int, ...] = ()
-    if genome.taps is not None:
-        ways += genome.taps[mask].astype(np.uint64) << np.uint64(1)
-        if genome.sides[positions].max() > 1:
-            of_maps = genome.kernel, genome.downsampling
-    edge_labels = np.stack([ways, bits(genome.values[mask])], axis=1)
-    sources, targets = number[sources], number[targets]
-    return _LabelledGraph(
-        header=(*header, len(positions), *of_maps),
-        positions=positions,
-        node_labels=labels,
-        sources=sources,
-        targets=targets,
-        edge_labels=edge_labels,
-        colours=hash_rows(labels),
-        heard=hash_rows(edge_labels),
-        heard_pointers=_pointers(targets, len(positions)),
-        spoken_order=np.argsort(sources, kind="stable"),
-        spoken_pointers=_pointers(sources, len(positions)),
-    )
-
-
-def _pointers(nodes: NDArray[np.intp], n_nodes: int) -> NDArray[np.intp]:
-    return np.concatenate([[0], np.cumsum(np.bincount(nodes, minlength=n_nodes))])
-
-
 # -- refinement --------------------------------------------------------------------------------------------------------
 
 
-def _refine(graph: _LabelledGraph, colours: Words) -> Words:
+def _refine(graph: LabelledGraph, colours: Words) -> Words:
     """Refine until all colours differ, or no round tells any two nodes apart that the one before did not."""
     spoken = graph.heard[graph.spoken_order] ^ _SPOKEN
     heard = graph.heard ^ _HEARD
@@ -292,22 +207,13 @@ def _shared(colours: Words) -> NDArray[np.bool_]:
 # -- the canonical form ------------------------------------------------------------------------------------------------
 
 
-def _certificate(graph: _LabelledGraph, colours: Words) -> bytes:
+def _certificate(graph: LabelledGraph, colours: Words) -> bytes:
     """Hash a refined graph: in its canonical order if there is one, else by its colours."""
     header = repr(graph.header).encode()
     order = np.argsort(colours)
     if _count(colours) < len(colours):
         return _digest(b"colours", header, colours[order])
-    return _digest(b"graph", header, *_in_order(graph, order))
-
-
-def _in_order(graph: _LabelledGraph, order: NDArray[np.intp]) -> tuple[NDArray[Any], ...]:
-    """Return the whole graph with its nodes in a given order: equal arrays, equal graphs."""
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    ends = place[graph.targets] * graph.n_nodes + place[graph.sources]
-    edges = np.argsort(ends, kind="stable")  # the taps of a kernel stay in their order
-    return graph.node_labels[order], ends[edges], graph.edge_labels[edges]
+    return _digest(b"graph", header, *in_order(graph, order))
 
 
 def _digest(*parts: bytes | NDArray[Any]) -> bytes:
@@ -326,7 +232,7 @@ _Branch = tuple[Words, np.integer[Any] | None]
 
 
 def _isomorphism(
-    first: _LabelledGraph, second: _LabelledGraph, max_refinements: int
+    first: LabelledGraph, second: LabelledGraph, max_refinements: int
 ) -> NDArray[np.intp] | None:
     """Return the node of `second` for each node of `first`, or None: refine, single out alike nodes, and go back.
 
@@ -346,7 +252,7 @@ def _isomorphism(
         if not np.array_equal(ordered, right[right_order]):
             continue
         # Where colours are shared this is one guess of many; for interchangeable nodes each is right.
-        pairs = zip(_in_order(first, left_order), _in_order(second, right_order), strict=True)
+        pairs = zip(in_order(first, left_order), in_order(second, right_order), strict=True)
         if all(np.array_equal(one, other) for one, other in pairs):
             matched = np.empty_like(left_order)
             matched[left_order] = right_order

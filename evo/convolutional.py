@@ -9,7 +9,6 @@ rounding.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +21,15 @@ from cnn import (
     RasterizationLayer,
     SoftmaxLayer,
 )
+from cnn.activations import ACTIVATIONS as OF_LAYERS
 from cnn.checks import pair_of
 from cnn.connections import connected_pairs
 from cnn.layer import Layer
 from cnn.losses import LOSSES
+from cnn.pooling import PoolingMethod
 from evo.activations import ACTIVATIONS, activation_code
 from evo.genome import FloatArray, Genome, Role
-from evo.maps import Passage, passage
+from evo.maps import Downsampling, Passage, passage
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +82,14 @@ def from_cnn(network: Network) -> Genome:
     >>> genome.n_nodes, genome.n_stored, sorted(set(genome.sides.tolist()))
     (237, 61470, [1, 10, 28])
     """
-    levels, methods = _levels(network)
+    levels, downsampling = _levels(network)
     passages = [
         (before.side, level.side, level.passage) for before, level in itertools.pairwise(levels)
     ]
-    sides = [level.passage.window for level in levels[1:] if level.passage is not None]
-    for kernel in range(1, max([*sides, 1]) + 2, 2):
+    widest = max(level.passage.window for level in levels[1:] if level.passage is not None)
+    for kernel in range(1, widest + 2, 2):
         if all(passage(source, target, kernel) == way for source, target, way in passages):
-            return _assemble(levels, kernel, methods.pop() if methods else "max")
+            return _assemble(levels, kernel, downsampling)
     ways = ", ".join(f"{source} → {target}" for source, target, _ in passages)
     raise ValueError(
         f"network must lead from map to map as the rule of evo.maps says, with kernels of one side; its ways {ways} "
@@ -96,8 +97,8 @@ def from_cnn(network: Network) -> Genome:
     )
 
 
-def _levels(network: Network) -> tuple[list[_Level], set[Any]]:
-    """Read the layers; return the levels of nodes, and which poolings there are."""
+def _levels(network: Network) -> tuple[list[_Level], Downsampling]:
+    """Read the layers; return the levels of nodes, and how maps are halved on the way."""
     shape = network.input_shape
     shape = (1, *shape) if len(shape) == 2 else shape
     if len(shape) == 3 and shape[1] != shape[2]:
@@ -105,7 +106,7 @@ def _levels(network: Network) -> tuple[list[_Level], set[Any]]:
     side = shape[1] if len(shape) == 3 else 1
     none: FloatArray = np.zeros(shape[0], network.dtype)
     levels = [_Level(side, shape[0], None, activation_code("identity"), [], [], none)]
-    methods: set[Any] = set()
+    methods: set[PoolingMethod] = set()
     halvings, rasterised = 0, len(shape) == 1
     for number, layer in enumerate(network.layers, 1):
         name = f"layer {number} ({type(layer).__name__})"
@@ -125,7 +126,9 @@ def _levels(network: Network) -> tuple[list[_Level], set[Any]]:
             raise ValueError(f"{name} has no counterpart in a matrix of kernels")
     if len(methods) > 1:
         raise ValueError(f"network must pool by one method; got {', '.join(sorted(methods))}")
-    return levels, methods
+    if len(levels) == 1 or halvings or side > 1:
+        raise ValueError("network must end in a layer of nodes, each of which gives one number")
+    return levels, "mean" if "mean" in methods else "max"
 
 
 def _check_pooling(name: str, layer: PoolingLayer, side: int) -> None:
@@ -151,6 +154,7 @@ def _convolution(
         raise ValueError(f"{name} must have a kernel for each connection")
     pairs = connected_pairs(layer.connections, layer.n_maps, n_sources)
     of_map = [pairs[:, 0] == k for k in range(layer.n_maps)]
+    # A convolution turns its kernel by 180°; taps are numbered by the pixel they read.
     turned = layer.weights[:, ::-1, ::-1].reshape(len(pairs), -1)
     return _Level(
         side=layer.output_shape[1],
@@ -180,7 +184,7 @@ def _neurons(
     )
 
 
-def _assemble(levels: list[_Level], kernel: int, downsampling: Any) -> Genome:
+def _assemble(levels: list[_Level], kernel: int, downsampling: Downsampling) -> Genome:
     """Write levels out as one matrix."""
     counts = [level.count for level in levels]
     begins = np.cumsum([0, *counts[:-1]])
@@ -241,7 +245,7 @@ def to_cnn(genome: Genome, loss: str = "cross_entropy") -> Network:
         table, kernels = _kernels_between(genome, live, before, level)
         layers += _layers_between(genome, before, level, table, last=level is levels[-1], loss=loss)
         conv = isinstance(layers[-1], ConvolutionLayer)
-        weights.append((kernels[:, ::-1] if conv else kernels).reshape(-1))  # Θ is turned by 180°
+        weights.append((kernels[:, ::-1] if conv else kernels).reshape(-1))
         weights.append(genome.bias[level])
     inputs, side = levels[0], int(genome.sides[levels[0][0]])
     shape = (len(inputs), side, side) if side > 1 else (len(inputs),)
@@ -263,7 +267,7 @@ def _levels_of(genome: Genome) -> list[NDArray[np.intp]]:
     for node in range(len(inputs), genome.n_nodes):
         entries = slice(genome.indptr[node], genome.indptr[node + 1])
         heard = genome.indices[entries][live[entries]]
-        if len(heard) and heard.max() >= begin:
+        if begin < node and len(heard) and heard.max() >= begin:
             levels.append(np.arange(begin, node))
             begin = node
         if not len(heard) or heard.min() < levels[-1][0] or heard.max() >= begin:
@@ -311,6 +315,8 @@ def _layers_between(
         raise ValueError(f"genome is no CNN: node {level[0]} is larger than what it hears")
     pooling = [PoolingLayer(genome.downsampling, border="drop") for _ in range(way.halvings)]
     activation = ACTIVATIONS[genome.activations[level[0]]]
+    if activation not in OF_LAYERS:
+        raise ValueError(f"genome is no CNN: node {level[0]} has {activation}, which no layer has")
     whole = all(len(heard) == len(before) for heard in table)
     if target > 1:
         connections = None if whole else table

@@ -103,7 +103,7 @@ class Genome:
 
     def __post_init__(self) -> None:
         """Check the parts against each other and make the arrays read-only."""
-        if not len(self.sides):
+        if self.sides.size == 0:
             object.__setattr__(self, "sides", np.ones(len(self.ids), np.int32))
         for part in fields(self):
             value = getattr(self, part.name)

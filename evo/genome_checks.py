@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.checks import is_whole
 from evo import genome_kernels
 from evo.activations import ACTIVATIONS
 from evo.maps import DOWNSAMPLINGS
@@ -21,6 +22,8 @@ _DTYPES = {
     "activations": np.uint8,
     "sides": np.int32,
 }
+
+_OUTSIDE = "indices must be {} node positions in [0, {})"
 
 
 def check_genome(genome: "Genome") -> None:
@@ -51,7 +54,7 @@ def check_genome(genome: "Genome") -> None:
     if fault == genome_kernels.POINTERS:
         raise ValueError(f"indptr must rise from 0 to {nnz} in {n + 1} steps")
     if fault == genome_kernels.RANGE:
-        raise ValueError(f"indices must be {nnz} node positions in [0, {n})")
+        raise ValueError(_OUTSIDE.format(nnz, n))
     if fault == genome_kernels.ORDER:
         among = "" if genome.taps is None else ", and taps among those of one source"
         raise ValueError(f"indices must rise within each column{among}")
@@ -85,8 +88,8 @@ def _check_maps(genome: "Genome") -> None:
         raise ValueError(f"sides must be at least 1; got {sides.min()}")
     if (sides[genome.roles == Role.OUTPUT] != 1).any():
         raise ValueError("sides must be 1 at outputs, which give one score each")
-    if genome.kernel < 1 or genome.kernel % 2 == 0:
-        raise ValueError(f"kernel must be odd and at least 1; got {genome.kernel}")
+    if not is_whole(genome.kernel) or genome.kernel < 1 or genome.kernel % 2 == 0:
+        raise ValueError(f"kernel must be an odd integer of at least 1; got {genome.kernel!r}")
     if genome.downsampling not in DOWNSAMPLINGS:
         raise ValueError(
             f"downsampling must be {' or '.join(DOWNSAMPLINGS)}; got {genome.downsampling!r}"
@@ -106,9 +109,12 @@ def _check_maps(genome: "Genome") -> None:
             f"sides and kernel must leave the matrix less than 2³¹ rows; got {n} nodes of {genome.rows_per_node} rows"
         )
     indices, indptr = genome.indices, genome.indptr
-    inside = indices.shape == taps.shape and ((indices >= 0) & (indices < n)).all()
-    if not inside or len(indptr) != n + 1 or (np.diff(indptr) < 0).any() or indptr[-1] != len(taps):
-        return  # for the checks that follow to say
+    if indices.shape != taps.shape or ((indices < 0) | (indices >= n)).any():
+        raise ValueError(_OUTSIDE.format(len(taps), n))
+    ends = (0, len(taps))
+    falls = len(indptr) != n + 1 or (indptr[1:] < indptr[:-1]).any()
+    if falls or (indptr[0], indptr[-1]) != ends:
+        return  # for the check that follows to say
     outside = taps >= genome.windows**2
     if outside.any():
         first = int(outside.argmax())

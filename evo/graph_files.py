@@ -1,6 +1,7 @@
 """Genomes as GraphML and JSON, in texts and files: for other programs to read, and back bit for bit.
 
-Attributes are those of :mod:`evo.interop`. Each number stands there as the shortest decimal that is read back as the
+Attributes are those of :mod:`evo.interop`; GraphML knows no lists, so there the taps of a kernel, and their weights,
+are numbers in a text, with spaces between. Each number stands there as the shortest decimal that is read back as the
 same float. Texts from outside are data: nothing in them is executed, and whatever is wrong is a ``ValueError`` that
 names field, rule and value - in a file a :class:`ResultsError`, which names the file, too.
 """
@@ -15,6 +16,7 @@ import networkx as nx
 
 from evo.errors import ResultsError
 from evo.genome import Genome
+from evo.graph_edges import LISTS
 from evo.interop import from_networkx, to_networkx
 from evo.store import write_text
 
@@ -24,7 +26,11 @@ LARGEST_FILE = 1 << 28
 
 def to_graphml(genome: Genome) -> str:
     """Return a genome as GraphML, which yEd, Gephi, Cytoscape and igraph read."""
-    return "\n".join(nx.generate_graphml(to_networkx(genome))) + "\n"
+    graph = to_networkx(genome)
+    for _, _, attributes in graph.edges(data=True):
+        for name in LISTS.keys() & attributes.keys():
+            attributes[name] = " ".join(map(repr, attributes[name]))
+    return "\n".join(nx.generate_graphml(graph)) + "\n"
 
 
 def from_graphml(text: str) -> Genome:

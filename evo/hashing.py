@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from evo.genome import FloatArray, Genome, Role
 from evo.hashing_kernels import ODD, hash_states, mix_words
-from evo.maps import DOWNSAMPLINGS
+from evo.maps import DOWNSAMPLINGS, reads
 
 __all__ = ["ODD", "Words", "bits", "hash_rows", "mix", "node_labels", "output_terms"]
 
@@ -37,8 +37,7 @@ def hash_rows(table: Words) -> Words:
 def node_labels(genome: Genome) -> Words:
     """Return what a node is apart from its edges: role, which input or output, activation, bits of the bias.
 
-    What has no meaning is 0: activation and bias of an input, the number of a hidden node. With the role goes the side
-    of a map, less the 1 that every neuron has.
+    What has no meaning is 0: activation and bias of an input, the number of a hidden node.
 
     Returns
     -------
@@ -46,7 +45,7 @@ def node_labels(genome: Genome) -> Words:
     """
     is_input = genome.roles == Role.INPUT
     labels = np.zeros((genome.n_nodes, 4), dtype=np.uint64)
-    labels[:, 0] = genome.roles + ((genome.sides.astype(np.uint64) - 1) << 8)
+    labels[:, 0] = genome.roles
     for nodes in (genome.inputs, genome.outputs):
         labels[nodes, 1] = np.arange(len(nodes))
     labels[:, 2] = np.where(is_input, 0, genome.activations)
@@ -93,7 +92,11 @@ def output_terms(genome: Genome) -> Words:
     labels[inputs] = mix(np.arange(len(inputs), dtype=np.uint64))
     weights = mix(bits(genome.values))
     if genome.taps is not None:
-        _add_maps(genome, genome.taps, labels, weights)
+        sides = genome.sides.astype(np.uint64)
+        # Which features an input reads, the sides of those before it say.
+        labels[inputs] += mix(np.cumsum(sides[inputs] ** 2))
+        labels = mix(labels * ODD + mix(sides))
+        weights = mix(weights * ODD + _read_by_taps(genome, genome.taps))
     states = hash_states(
         genome.indptr,
         genome.indices,
@@ -107,15 +110,9 @@ def output_terms(genome: Genome) -> Words:
     return found
 
 
-def _add_maps(genome: Genome, taps: NDArray[np.uint16], labels: Words, weights: Words) -> None:
-    """Make sides part of the labels of maps, and the number of the tap part of the words for the weights of kernels.
-
-    Neurons and what is between them keep their words: beside maps without effect a network is what it is without them.
-    """
-    maps = genome.sides > 1
-    reading = 2 * genome.kernel + DOWNSAMPLINGS.index(genome.downsampling)
-    side = genome.sides[maps].astype(np.uint64) << np.uint64(32) | np.uint64(reading)
-    labels[maps] = mix(labels[maps] * ODD + mix(side + _SINGLED))
-    kernels = genome.windows > 1
-    tap = mix(taps[kernels].astype(np.uint64) + _SINGLED)
-    weights[kernels] = mix(weights[kernels] * ODD + tap)
+def _read_by_taps(genome: Genome, taps: NDArray[np.uint16]) -> Words:
+    """Return a word for what each tap reads, whatever its number."""
+    of_source, of_target = genome.sides[genome.indices], genome.sides[genome.targets]
+    halvings, rows, columns = reads(of_source, of_target, taps, genome.kernel)
+    halved = 2 * halvings + (halvings > 0) * DOWNSAMPLINGS.index(genome.downsampling)
+    return hash_rows(np.stack([halved, rows, columns], axis=1).astype(np.uint64))

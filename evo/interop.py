@@ -4,19 +4,20 @@ A node of the graph is named by the stable id of the genome's node. What a genom
 
 ========= ============================================================================================================
 of nodes  ``position`` (its place in the order of evaluation), ``role`` (input, hidden, output), ``activation`` (its
-          name), ``bias``, and ``threshold`` where each node has its own
-of edges  ``weight``; every stored entry is an edge of the graph, dormant ones and zeros too
+          name), ``bias``, and ``threshold`` where each node has its own; ``side`` where there are maps
+of edges  ``weight``; every stored entry is an edge of the graph, dormant ones and zeros too. Of a kernel, which is one
+          edge, ``taps`` and ``weights``, two lists: the stored taps by number, and what each weighs; its ``weight`` is
+          the sum of their magnitudes, for others to see
 of graphs ``dtype`` (float32, float64), ``ticks``, ``threshold_mode``; ``threshold`` where there is one for all, and
-          ``threshold_dtype`` where each node has its own
+          ``threshold_dtype`` where each node has its own; ``kernel`` and ``downsampling`` where there are maps
 ========= ============================================================================================================
 
 Numbers become Python floats, which hold both types exactly. On the way back everything has a default, so that any
 directed graph makes a genome, and what is wrong is a ``ValueError`` that names attribute, rule and value. A table of
-edges of a genome is ``graphops.to_edge_list(genome.weights)``.
+edges of a genome is ``graphops.to_edge_list(genome.strengths())``.
 """
 
-import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, cast
 
 import networkx as nx
@@ -27,6 +28,8 @@ from scipy import sparse
 import graphops
 from evo.activations import ACTIVATIONS, activation_code
 from evo.genome import FloatArray, Genome, Role, ThresholdMode
+from evo.graph_edges import add_edges, read_edges
+from evo.graph_values import choice, integer, is_finite, is_integer, numbers
 
 ROLES = {role.name.lower(): role for role in Role}
 _DTYPES = ("float32", "float64")
@@ -62,13 +65,12 @@ def to_networkx(genome: Genome) -> nx.DiGraph:
     elif genome.limit is not None:
         one = genome.limit
         graph.graph["threshold"] = one.item() if isinstance(one, np.generic) else one
+    if genome.has_maps:
+        graph.graph |= {"kernel": genome.kernel, "downsampling": genome.downsampling}
+        columns["side"] = genome.sides.tolist()
     for node, *values in zip(genome.ids.tolist(), *columns.values(), strict=True):
         graph.add_node(node, **dict(zip(columns, values, strict=True)))
-    targets = np.repeat(genome.ids, np.diff(genome.indptr))
-    sources = genome.ids[genome.indices]
-    graph.add_weighted_edges_from(
-        zip(sources.tolist(), targets.tolist(), genome.values.tolist(), strict=True)
-    )
+    add_edges(graph, genome)
     return graph
 
 
@@ -86,8 +88,9 @@ def from_networkx(
     ----------
     graph : networkx.DiGraph
         Attributes are those of the module's head, and the following are the defaults. ``position``: nodes in
-        topological order, so that no edge is delayed but those on cycles. ``bias`` 0, ``weight`` 1. ``dtype``
-        float32, ``ticks`` 1, no ``threshold``. A node attribute is given for all nodes or for none.
+        topological order, so that no edge is delayed but those on cycles. ``bias`` 0, ``weight`` 1, ``side`` 1.
+        ``dtype`` float32, ``ticks`` 1, no ``threshold``, ``kernel`` 5, ``downsampling`` max. A node attribute is given
+        for all nodes or for none; ``taps`` and ``weights`` for every edge with a window of several taps.
     inputs, outputs : sequence of nodes, optional
         The nodes with these roles, in the order of features and scores. Where neither is given, ``role`` says it;
         and where there are no roles, the nodes without incoming edges are the inputs, those without outgoing edges
@@ -124,7 +127,7 @@ def from_networkx(
     nodes = list(graph)
     roles = _roles(graph, nodes, inputs, outputs)
     order = _order(graph, nodes, matrix)
-    dtype = np.dtype(_choice(graph.graph, "dtype", _DTYPES, "float32"))
+    dtype = np.dtype(choice(graph.graph, "dtype", _DTYPES, "float32"))
     ids = _ids(nodes, roles, inputs, outputs)
     default = {
         Role.INPUT: "identity",
@@ -132,13 +135,12 @@ def from_networkx(
         Role.OUTPUT: output_activation,
     }
     names = _column(graph, "activation") or [default[role] for role in roles]
-    biases = _numbers("bias", _column(graph, "bias") or [0.0] * len(nodes), nodes, dtype)
+    biases = numbers("bias", _column(graph, "bias") or [0.0] * len(nodes), nodes, dtype)
     matrix = cast(sparse.csc_array, graphops.reorder(matrix, order))
-    weights = _rounded("weight", matrix.data, dtype)
+    sides = _sides(graph, nodes)[order]
     return Genome(
-        indptr=matrix.indptr.astype(np.int64),
-        indices=matrix.indices.astype(np.int32),
-        values=weights,
+        **read_edges(graph, [nodes[k] for k in order], matrix, sides, dtype),
+        sides=sides,
         bias=biases[order],
         ids=ids[order],
         roles=np.array([roles[k] for k in order], dtype=np.uint8),
@@ -146,9 +148,9 @@ def from_networkx(
         limit=_limit(graph, nodes, order),
         threshold_mode=cast(
             ThresholdMode,
-            _choice(graph.graph, "threshold_mode", ("magnitude", "signed"), "magnitude"),
+            choice(graph.graph, "threshold_mode", ("magnitude", "signed"), "magnitude"),
         ),
-        ticks=_integer("ticks", graph.graph.get("ticks", 1)),
+        ticks=integer("ticks", graph.graph.get("ticks", 1)),
     )
 
 
@@ -205,7 +207,7 @@ def _ids(
     outputs: Sequence[Hashable] | None,
 ) -> NDArray[np.int64]:
     """Return the nodes' ids, in the graph's order."""
-    if inputs is None and outputs is None and all(map(_is_integer, nodes)):
+    if inputs is None and outputs is None and all(map(is_integer, nodes)):
         for node in nodes:
             if not _INT64.min <= cast(int, node) <= _INT64.max:
                 raise ValueError(f"node must be an integer of at most 64 bits; got {node}")
@@ -223,7 +225,7 @@ def _order(graph: nx.DiGraph, nodes: list[Hashable], matrix: Any) -> NDArray[np.
     given = _column(graph, "position")
     if given is not None:
         positions = np.array(
-            [_integer(f"position of node {n!r}", p) for n, p in zip(nodes, given, strict=True)],
+            [integer(f"position of node {n!r}", p) for n, p in zip(nodes, given, strict=True)],
             dtype=object,
         )
         order = np.argsort(positions, kind="stable")
@@ -251,59 +253,29 @@ def _order(graph: nx.DiGraph, nodes: list[Hashable], matrix: Any) -> NDArray[np.
     return np.argsort(rank[component], kind="stable")
 
 
+def _sides(graph: nx.DiGraph, nodes: list[Hashable]) -> NDArray[np.int32]:
+    """Return the nodes' sides, in the graph's order."""
+    sides = _column(graph, "side") or [1] * len(nodes)
+    most = np.iinfo(np.int32).max
+    for node, side in zip(nodes, sides, strict=True):
+        if not 1 <= integer(f"side of node {node!r}", side) <= most:
+            raise ValueError(f"side of node {node!r} must be from 1 to {most}; got {side}")
+    return np.array(sides, np.int32)
+
+
 def _limit(
     graph: nx.DiGraph, nodes: list[Hashable], order: NDArray[np.intp]
 ) -> float | FloatArray | None:
     limits = _column(graph, "threshold")
     one: float | None = graph.graph.get("threshold")
     if limits is None:
-        if one is not None and not _is_finite(one):
+        if one is not None and not is_finite(one):
             raise ValueError(f"threshold must be a finite number; got {one!r}")
         return one
     if one is not None:
         raise ValueError("threshold must be given for the graph or for its nodes, not for both")
-    dtype = np.dtype(_choice(graph.graph, "threshold_dtype", _DTYPES, "float64"))
-    return _numbers("threshold", limits, nodes, dtype)[order]
-
-
-# -- what a value may be -----------------------------------------------------------------------------------------------
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond all floats
-        return False
-
-
-def _numbers(
-    field: str, values: list[Any], nodes: list[Hashable], dtype: np.dtype[Any]
-) -> FloatArray:
-    for node, value in zip(nodes, values, strict=True):
-        if not _is_finite(value):
-            raise ValueError(f"{field} of node {node!r} must be a finite number; got {value!r}")
-    return _rounded(field, np.array(values, dtype=np.float64), dtype)
-
-
-def _rounded(field: str, values: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
-    with np.errstate(over="ignore"):
-        rounded: FloatArray = values.astype(dtype)
-    if not np.isfinite(rounded).all():
-        value = values[~np.isfinite(rounded)][0]
-        raise ValueError(f"{field} must fit into {dtype}; got {value}")
-    return rounded
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def _integer(field: str, value: Any) -> int:
-    if not _is_integer(value):
-        raise ValueError(f"{field} must be an integer; got {value!r}")
-    return int(value)
+    dtype = np.dtype(choice(graph.graph, "threshold_dtype", _DTYPES, "float64"))
+    return numbers("threshold", limits, nodes, dtype)[order]
 
 
 def _activation(name: Any, node: Hashable) -> int:
@@ -311,10 +283,3 @@ def _activation(name: Any, node: Hashable) -> int:
         return activation_code(name)
     except ValueError as error:
         raise ValueError(f"node {node!r}: {error}") from None
-
-
-def _choice(attributes: Mapping[str, Any], field: str, choices: Sequence[str], default: str) -> str:
-    value = attributes.get(field, default)
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{field} must be one of {', '.join(choices)}; got {value!r}")
-    return value

@@ -16,7 +16,7 @@ import numpy as np
 from cnn.compilation import kernel
 from evo.activation_kernels import activate
 from evo.edge_kernels import Floats, Ints, listen
-from evo.map_kernels import convolve, pixels_of, row_of, show
+from evo.map_kernels import has_bias, lines_of, pixels_of, row_of, show, stretch, stretches_of
 from evo.row_kernels import Width
 
 FULL = 1000
@@ -170,15 +170,23 @@ def forward_nodes(
             multiply(matrix, heard.reshape(-1, length), own.reshape(-1, length))
             run_end = runs[run, 1]
             run += 1
+        inside, behind = last, last
         if p < run_end:
+            inside, behind = segments[p, 0], segments[p, 1]
             for b in range(length):
                 row[b] += bias[p]
-            inside, behind = segments[p, 0], segments[p, 1]
-            listen(state, base, pitch, length, sources, weights, first, inside, place, width)
-            listen(state, base, pitch, length, sources, weights, behind, last, place, width)
-        elif not convolve(maps, p, sources, weights, bias, buffers, base, width):
+        elif not has_bias(maps, p):
             row[:] = bias[p]
-            listen(state, base, pitch, length, sources, weights, first, last, place, width)
+        line = lines_of(maps, p) * length
+        first_stretch, last_stretch = stretches_of(maps, p)
+        for y in range(lines_of(maps, p)):
+            for s in range(first_stretch, last_stretch):
+                e, end_e, further = stretch(maps, p, s, first, inside, behind, last)
+                if e < end_e:
+                    listen(
+                        state, base + y * further, pitch, line, sources, weights, e, end_e,
+                        place + y * line, width,
+                    )  # fmt: skip
         if net_rows[p] >= 0:
             at = (tick * plan.n_nets + net_rows[p]) * length
             for b in range(size):

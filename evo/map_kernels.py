@@ -14,8 +14,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from cnn.compilation import FAST_MATH, kernel
-from evo.edge_kernels import Floats, Ints, backward_edges, listen
+from cnn.compilation import FAST_MATH
 from evo.row_kernels import Width
 from evo.view_kernels import return_views, write_views
 
@@ -152,161 +151,80 @@ def _take_back(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
 # -- kernels -----------------------------------------------------------------------------------------------------------
 
 
-@kernel
-def _add_up(
-    maps: Maps,
-    p: int,
-    sources: Ints,
-    weights: Floats,
-    state: Floats,
-    base: int,
-    length: int,
-    width: Width,
-) -> None:
-    """Add to a map what it hears: line by line, each tap adds a scaled line of what it reads."""
-    line = maps.sides[p] * length
-    place = (base + maps.rows[p]) * length
-    for y in range(maps.sides[p]):
-        for s in range(maps.stretch_indptr[p], maps.stretch_indptr[p + 1]):
-            first, last, further = maps.stretches[s]
-            listen(
-                state, base + y * further, length, line, sources, weights, first, last,
-                place + y * line, width,
-            )  # fmt: skip
-
-
-@kernel
-def _give_back(
-    maps: Maps,
-    p: int,
-    sources: Ints,
-    inner: int,
-    weights: Floats,
-    state: Floats,
-    residual: Floats,
-    gradient: Floats,
-    base: int,
-    length: int,
-    adding: bool,
-    width: Width,
-) -> None:
-    """Differentiate the taps into a map, and return its residual to what they read: line by line."""
-    line = maps.sides[p] * length
-    place = (base + maps.rows[p]) * length
-    for y in range(maps.sides[p]):
-        for s in range(maps.stretch_indptr[p], maps.stretch_indptr[p + 1]):
-            first, last, further = maps.stretches[s]
-            backward_edges(
-                residual, place + y * line, state, base + y * further, length, line, sources,
-                weights, first, inner, last, gradient, adding or y > 0, width,
-            )  # fmt: skip
-
-
-def convolve(
-    maps: Any,
-    p: int,
-    sources: Ints,
-    weights: Floats,
-    bias: Floats,
-    buffers: Any,
-    base: int,
-    width: Width,
-) -> bool:
-    """Write the net input of a computed node if it is a map; tell whether it is."""
+def lines_of(maps: Any, p: int) -> int:
+    """Return how many lines a computed node has."""
     raise NotImplementedError
 
 
-@overload(convolve, jit_options=_OPTIONS)
-def _convolve(
-    maps: Any, p: Any, sources: Any, weights: Any, bias: Any, buffers: Any, base: Any, width: Any
-) -> Any:
-    def convolve_map(
-        maps: Any,
-        p: Any,
-        sources: Any,
-        weights: Any,
-        bias: Any,
-        buffers: Any,
-        base: Any,
-        width: Any,
-    ) -> Any:
-        if maps.sides[p] == 1:
-            return False
-        state, length = buffers.state, buffers.length
-        if not maps.convolved[p]:
-            place = (base + maps.rows[p]) * length
-            state[place : place + maps.sides[p] * maps.sides[p] * length] = bias[p]
-        _add_up(maps, p, sources, weights, state, base, length, width)
-        return True
+@overload(lines_of, jit_options=_OPTIONS)
+def _lines_of(maps: Any, p: Any) -> Any:
+    def one(maps: Any, p: Any) -> Any:
+        return 1
 
-    def no_map(
-        maps: Any,
-        p: Any,
-        sources: Any,
-        weights: Any,
-        bias: Any,
-        buffers: Any,
-        base: Any,
-        width: Any,
-    ) -> Any:
-        return False
+    def lines_of_map(maps: Any, p: Any) -> Any:
+        return maps.sides[p]
 
-    return no_map if _are_none(maps) else convolve_map
+    return one if _are_none(maps) else lines_of_map
 
 
-def convolve_back(
-    maps: Any,
-    p: int,
-    sources: Ints,
-    inner: int,
-    weights: Floats,
-    buffers: Any,
-    gradient: Floats,
-    base: int,
-    adding: bool,
-    width: Width,
-) -> bool:
-    """Differentiate what a computed node hears, and return its residual, if it is a map; tell whether it is."""
+def has_bias(maps: Any, p: int) -> bool:
+    """Tell whether a computed node has its bias, and part of its net input, before the passes come to it."""
     raise NotImplementedError
 
 
-@overload(convolve_back, jit_options=_OPTIONS)
-def _convolve_back(
-    maps: Any,
-    p: Any,
-    sources: Any,
-    inner: Any,
-    weights: Any,
-    buffers: Any,
-    gradient: Any,
-    base: Any,
-    adding: Any,
-    width: Any,
-) -> Any:
-    def convolve_map_back(
-        maps: Any,
-        p: Any,
-        sources: Any,
-        inner: Any,
-        weights: Any,
-        buffers: Any,
-        gradient: Any,
-        base: Any,
-        adding: Any,
-        width: Any,
-    ) -> Any:
-        if maps.sides[p] == 1:
-            return False
-        _give_back(
-            maps, p, sources, inner, weights, buffers.state, buffers.residual, gradient, base,
-            buffers.length, adding, width,
-        )  # fmt: skip
-        return True
-
-    def no_map(
-        maps: Any, p: Any, sources: Any, inner: Any, weights: Any, buffers: Any, gradient: Any,
-        base: Any, adding: Any, width: Any,
-    ) -> Any:  # fmt: skip
+@overload(has_bias, jit_options=_OPTIONS)
+def _has_bias(maps: Any, p: Any) -> Any:
+    def no(maps: Any, p: Any) -> Any:
         return False
 
-    return no_map if _are_none(maps) else convolve_map_back
+    def is_convolved(maps: Any, p: Any) -> Any:
+        return maps.convolved[p]
+
+    return no if _are_none(maps) else is_convolved
+
+
+def stretches_of(maps: Any, p: int) -> tuple[int, int]:
+    """Return which stretches of edges belong to a computed node: first and last (exclusively)."""
+    raise NotImplementedError
+
+
+@overload(stretches_of, jit_options=_OPTIONS)
+def _stretches_of(maps: Any, p: Any) -> Any:
+    def both(maps: Any, p: Any) -> Any:
+        return 0, 2
+
+    def stretches_of_map(maps: Any, p: Any) -> Any:
+        if maps.sides[p] == 1:
+            return 0, 2
+        return maps.stretch_indptr[p], maps.stretch_indptr[p + 1]
+
+    return both if _are_none(maps) else stretches_of_map
+
+
+def stretch(
+    maps: Any, p: int, number: int, first: int, inside: int, behind: int, last: int
+) -> tuple[int, int, int]:
+    """Return a stretch of edges: first, last (exclusively), and how many rows further they read for each line.
+
+    Of a neuron stretch 0 are the edges before those that a dense run holds, stretch 1 those behind.
+    """
+    raise NotImplementedError
+
+
+@overload(stretch, jit_options=_OPTIONS)
+def _stretch(
+    maps: Any, p: Any, number: Any, first: Any, inside: Any, behind: Any, last: Any
+) -> Any:
+    def of_neuron(
+        maps: Any, p: Any, number: Any, first: Any, inside: Any, behind: Any, last: Any
+    ) -> Any:
+        return (first, inside, 0) if number == 0 else (behind, last, 0)
+
+    def of_map(
+        maps: Any, p: Any, number: Any, first: Any, inside: Any, behind: Any, last: Any
+    ) -> Any:
+        if maps.sides[p] == 1:
+            return (first, inside, 0) if number == 0 else (behind, last, 0)
+        return maps.stretches[number, 0], maps.stretches[number, 1], maps.stretches[number, 2]
+
+    return of_neuron if _are_none(maps) else of_map

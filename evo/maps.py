@@ -92,16 +92,56 @@ def passage(source: int, target: int, kernel: int) -> Passage:
     return Passage(halvings, target, window // 2, window)
 
 
+def ways(
+    sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
+) -> tuple[list[Passage], NDArray[np.intp]]:
+    """Return the passages that occur, and which of them each edge takes, given the sides at both ends.
+
+    Examples
+    --------
+    >>> ways(np.array([28, 28, 10]), np.array([10, 10, 1]), 5)[1]
+    array([1, 1, 0])
+    """
+    if not len(sources):
+        return [], np.empty(0, np.intp)
+    most = int(max(sources.max(), targets.max())) + 1
+    pairs = sources.astype(np.int64) * most + targets
+    if most**2 <= 8 * len(pairs):  # then counting is quicker than sorting
+        occurs = np.bincount(pairs) > 0
+        found, which = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[pairs]
+    else:
+        found, which = np.unique(pairs, return_inverse=True)
+    return [passage(pair // most, pair % most, kernel) for pair in found.tolist()], which
+
+
 def windows(
     sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
 ) -> NDArray[np.int64]:
     """Return the window of each edge, given the sides at both ends."""
-    if not len(sources):
-        return np.empty(0, np.int64)
-    most = int(max(sources.max(), targets.max())) + 1
-    pairs, which = np.unique(sources.astype(np.int64) * most + targets, return_inverse=True)
-    found = [passage(int(pair) // most, int(pair) % most, kernel).window for pair in pairs]
-    return np.array(found, np.int64)[which]
+    found, which = ways(sources, targets, kernel)
+    return np.array([way.window for way in found], np.int64)[which]
+
+
+def reads(
+    sources: NDArray[np.integer[Any]],
+    targets: NDArray[np.integer[Any]],
+    taps: NDArray[np.integer[Any]],
+    kernel: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return what taps read, apart from how wide their kernel is: halvings, rows and columns.
+
+    For pixel (y, x) of the target a tap reads pixel (y + row, x + column) of the source's map when that has been
+    resampled; a row or column below 0 begins in the margin.
+
+    Examples
+    --------
+    >>> reads(np.array([28, 28]), np.array([28, 10]), np.array([0, 24]), 5)
+    (array([0, 1]), array([-2,  4]), array([-2,  4]))
+    """
+    found, which = ways(sources, targets, kernel)
+    halvings, _, margins, sides = np.array(found, np.int64).reshape(-1, 4).T[:, which]
+    rows, columns = np.divmod(taps.astype(np.int64), sides)
+    return halvings, rows - margins, columns - margins
 
 
 def largest_window(sides: NDArray[np.integer[Any]], kernel: int) -> int:

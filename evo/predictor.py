@@ -135,7 +135,7 @@ class Predictor(RawPredictor):
         scale: ArrayLike = 1.0,
         classes: Sequence[str | int] | None = None,
     ) -> None:
-        n_features = len(genome.inputs)
+        n_features = genome.n_features
         if (
             np.size(offset) == n_features * genome.ticks
             or np.size(scale) == n_features * genome.ticks
@@ -165,7 +165,7 @@ class Predictor(RawPredictor):
     def _output(self, X: ArrayLike) -> FloatArray:
         inputs = np.asarray(X, dtype=np.float64)
         inputs = inputs.reshape(len(inputs), -1)
-        n_features, ticks = len(self.genome.inputs), self.genome.ticks
+        n_features, ticks = self.genome.n_features, self.genome.ticks
         if inputs.shape[1] not in {n_features, n_features * ticks}:
             sequence = f", or {n_features * ticks} of a sequence" if ticks > 1 else ""
             raise ValueError(

@@ -83,13 +83,15 @@ def same_parameters(a: Genome, b: Genome) -> tuple[NDArray[np.intp], NDArray[np.
     matched = match_nodes(a, b, max_refinements=MAX_REFINEMENTS)
     if matched is None:
         return None
-    plan = compile_plan(a)
-    targets = np.repeat(plan.positions, np.diff(plan.indptr))
-    sought = matched[targets] * b.n_nodes + matched[a.indices[plan.entries]]
-    # By target, then by source: ascending as stored.
-    stored = np.repeat(np.arange(b.n_nodes), np.diff(b.indptr)) * b.n_nodes + b.indices
+    plan, other = compile_plan(a), compile_plan(b)
+    targets = matched[np.repeat(plan.positions, np.diff(plan.indptr))]
+    sources = matched[a.indices[plan.entries]]
+    # By target, then by source, and as they are between the same two: so all effective entries of b are stored.
+    order = np.argsort(targets * b.n_nodes + sources, kind="stable")
+    entries = np.empty_like(other.entries)
+    entries[order] = other.entries
     here = np.concatenate([plan.entries, a.n_stored + plan.positions])
-    there = np.concatenate([np.searchsorted(stored, sought), b.n_stored + matched[plan.positions]])
+    there = np.concatenate([entries, b.n_stored + matched[plan.positions]])
     return here, there
 
 

@@ -189,7 +189,8 @@ def genome_from_arrays(
     arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any], prefix: str = ""
 ) -> Genome:
     """Join what :func:`genome_to_arrays` split; a ValueError or KeyError if it does not make a genome."""
-    left_out = frozenset() if prefix + "taps" in arrays else OF_MAPS
+    of_maps = any(prefix + name in arrays for name in OF_MAPS)
+    left_out = frozenset() if of_maps else OF_MAPS
     names = [part.name for part in fields(Genome) if part.name not in left_out]
     parts: dict[str, Any] = {
         name: description[name] if name in _DESCRIBED else arrays[prefix + name]

@@ -37,16 +37,29 @@ SIZES = (
     Column("nodes", _INT, "nodes", "nodes of the matrix, inputs and outputs included"),
     Column("hidden_nodes", _INT, "nodes", "nodes with the role hidden"),
     Column("active_nodes", _INT, "nodes", "hidden and output nodes that are computed"),
-    Column("stored", _INT, "entries", "stored entries of the matrix, dormant ones included"),
-    Column("edges", _INT, "edges", "entries that the threshold lets through"),
+    Column("maps", _INT, "nodes", "nodes that are feature maps: of a side above 1"),
+    Column("stored", _INT, "entries", "stored entries (of kernels: taps), dormant ones included"),
+    Column("edges", _INT, "entries", "entries that the threshold lets through"),
+    Column("effective_edges", _INT, "entries", "of these, what acts on an output and is computed"),
+    Column("kernels", _INT, "edges", "edges with a window of several taps, one at least effective"),
+    Column("taps_per_kernel", _FLOAT, "taps", "effective taps of these, mean; empty without any"),
     Column(
-        "effective_edges", _INT, "edges", "edges that act on an output; only these are computed"
+        "density",
+        _FLOAT,
+        "",
+        "edges over the entries that there could be: nodes squared, between maps the taps of all kernels",
     ),
-    Column("density", _FLOAT, "", "edges over nodes squared"),
     Column("threshold", _FLOAT, "weight", "threshold A; empty where every stored entry is an edge"),
     Column("ticks", _INT, "ticks", "T, times that every node is evaluated per sample"),
-    Column("parameters", _INT, "", "trainable numbers: effective edges and biases"),
+    Column("parameters", _INT, "", "trainable numbers: effective_edges and biases"),
     Column("macs", _INT, "per sample", "multiply-accumulates per sample"),
+    Column(
+        "entries",
+        _TEXT,
+        "",
+        "what W is in the columns down to spectral_radius: weights; or, where there are maps, l1 norms, a "
+        "kernel's entry being the sum of its taps' magnitudes (a neuron's to a neuron is still its weight)",
+    ),
     Column("determinant_sign", pa.int8(), "", "sign of det W (stored entries): -1, 0 or 1"),
     Column(
         "log_abs_determinant", _FLOAT, "nat", "ln |det W|; empty where singular or not computed"
@@ -63,7 +76,7 @@ SIZES = (
         _FLOAT,
         "edges",
         "effective edges per node: the mean of in-degrees and of out-degrees alike; like all of the "
-        "graph's columns down to network, empty beyond 100,000 stored entries",
+        "graph's columns down to network, where a kernel is one edge, empty beyond 100,000 stored edges",
     ),
     Column("in_degree_max", _INT, "edges", "most effective edges that one node hears"),
     Column("out_degree_max", _INT, "edges", "most effective edges that one node speaks by"),

@@ -12,10 +12,12 @@ from cnn.samples import Samples
 from evo import Genome, PolicySettings, Role, Task
 from evo.activations import ACTIVATIONS, activation_code
 from evo.fitness import negative_loss
-from evo.maps import windows
+from evo.maps import passage, windows
 
 
-def map_genome(rng, *, n=9, n_inputs=2, n_outputs=2, sides=(8, 6, 4, 3, 1), ticks=1, **changes):
+def map_genome(
+    rng, *, n=9, n_inputs=2, n_outputs=2, sides=(8, 6, 4, 3, 1), ticks=1, density=0.5, **changes
+):
     """Return an arbitrary float64 genome of maps: sparse kernels, cycles, self-loops, any order of roles.
 
     Inputs are the largest maps, as the channels of an image are, outputs neurons. `changes` are other parts of it.
@@ -28,9 +30,9 @@ def map_genome(rng, *, n=9, n_inputs=2, n_outputs=2, sides=(8, 6, 4, 3, 1), tick
     side[roles == Role.INPUT], side[roles == Role.OUTPUT] = max(sides), 1
     targets, sources = np.divmod(np.arange(n * n), n)
     most = windows(side[sources], side[targets], 3) ** 2
-    # Every tap that there may be, and of these a half in a half of the kernels.
+    # Every tap that there may be, and of these the share `density` in a half of the kernels.
     edges, taps = np.repeat(np.arange(n * n), most), np.concatenate([np.arange(m) for m in most])
-    kept = (rng.random(n * n) < 0.5)[edges] & (rng.random(len(edges)) < 0.5)
+    kept = (rng.random(n * n) < 0.5)[edges] & (rng.random(len(edges)) < density)
     edges, taps = edges[kept], taps[kept]
     parts = {
         "indptr": np.searchsorted(targets[edges], np.arange(n + 1)).astype(np.int64),
@@ -75,6 +77,26 @@ def random_map_genome():
     return map_genome
 
 
+@pytest.fixture
+def parents():
+    """Return a maker of genomes with maps and every kind of threshold, by number."""
+
+    def make(seed, **changes):
+        rng = np.random.default_rng(seed)
+        n = changes.pop("n", int(rng.integers(6, 10)))
+        parts = {
+            "n": n,
+            "sides": (6, 4, 3, 1),
+            "ticks": 1 + seed % 2,
+            "limit": (None, 0.4, rng.uniform(0, 0.8, n))[seed % 3],
+            "threshold_mode": ("magnitude", "signed")[seed // 3 % 2],
+            "downsampling": ("max", "mean")[seed // 2 % 2],
+        }
+        return map_genome(rng, **(parts | changes))
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def reference():
     """Return the module that says what a network of maps computes: ``kernel_reference.py``."""
@@ -83,6 +105,42 @@ def reference():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def any_map_genome():
+    """Return a maker of arbitrary float64 genomes of maps and neurons: kernels of some of their taps, cycles."""
+
+    def make(rng, *, n=12, sides=(1, 2, 3, 5, 6), kernel=3, ticks=1, limit=0.3, density=0.4):
+        roles = rng.permutation([Role.INPUT] * 2 + [Role.OUTPUT] * 2 + [Role.HIDDEN] * (n - 4))
+        of_node = np.where(roles == Role.OUTPUT, 1, rng.choice(sides, n))
+        of_node[roles == Role.INPUT] = max(sides)
+        indices, taps, lengths = [], [], []
+        for target in range(n):
+            before = len(taps)
+            for source in np.flatnonzero(rng.random(n) < density).tolist():
+                window = passage(int(of_node[source]), int(of_node[target]), kernel).window
+                kept = np.flatnonzero(rng.random(window**2) < rng.choice([0.3, 1.0]))
+                indices += [source] * len(kept)
+                taps += kept.tolist()
+            lengths.append(len(taps) - before)
+        return Genome(
+            indptr=np.cumsum([0, *lengths], dtype=np.int64),
+            indices=np.array(indices, np.int32),
+            values=rng.normal(size=len(taps)),
+            bias=rng.normal(size=n),
+            ids=rng.permutation(n),
+            roles=roles.astype(np.uint8),
+            activations=rng.integers(0, ACTIVATIONS.index("sign"), n).astype(np.uint8),
+            limit=limit,
+            ticks=ticks,
+            sides=of_node.astype(np.int32),
+            taps=np.array(taps, np.uint16),
+            kernel=kernel,
+            downsampling=str(rng.choice(["max", "mean"])),
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -230,7 +230,8 @@ def test_growth_by_gradient_takes_the_largest_and_goes_downhill(task):
 
 def test_an_unknown_letter_is_named():
     with pytest.raises(
-        ValueError, match="operator must be one of A, B, C, D, F, H, N, I, R, S, U, E, O; got 'Z'"
+        ValueError,
+        match="operator must be one of A, B, C, D, F, H, N, I, R, S, U, E, O, M; got 'Z'",
     ):
         replay([("Z", {})], founder(0))
 

@@ -82,6 +82,22 @@ def test_images_are_flattened_and_then_normalised_feature_by_feature(two_by_thre
         np.testing.assert_array_equal(network.predict(images), network.predict(X))
 
 
+def test_a_network_of_maps_reads_images_and_is_saved_and_loaded(any_map_genome, tmp_path):
+    genome = any_map_genome(np.random.default_rng(0))
+    assert genome.n_features == 2 * 6 * 6
+    rng = np.random.default_rng(1)
+    images = rng.normal(size=(4, 2, 6, 6))
+    scale = rng.uniform(1, 2, 72)
+    network = Predictor(genome, loss="cross_entropy", scale=scale, classes=("no", "yes"))
+    expected = Phenotype(genome).output(images.reshape(4, 72) / scale)
+    network.save(tmp_path / "net.npz")
+    for one in (network, load_network(tmp_path / "net.npz")):
+        assert one.genome.equals(genome)
+        assert np.array_equal(one.predict_proba(images), expected)
+    with pytest.raises(ValueError, match=r"^X must have 72 features a sample; got 2$"):
+        network.predict(np.zeros((2, 2)))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -168,6 +168,19 @@ def test_no_part_of_an_edge_may_fall_asleep():
         duplicate_node(genome, 1)
 
 
+def test_no_part_of_a_tap_may_fall_asleep(any_map_genome):
+    seen = 0
+    for seed in range(10):
+        genome = any_map_genome(np.random.default_rng(seed), limit=0.2)
+        live, targets = genome.live_mask(), genome.targets
+        small = live & (np.abs(genome.values) * 0.3 <= 0.2) & (genome.indices != targets)
+        hidden = set(np.flatnonzero(genome.roles == Role.HIDDEN).tolist())
+        expected = hidden - set(genome.indices[small].tolist())
+        assert set(splittable_nodes(genome, 0.3).tolist()) == expected
+        seen += len(expected) > 0
+    assert seen > 0
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.5, 2.0, float("nan")])
 def test_a_share_lies_between_0_and_1(random_genome, share):
     genome = random_genome(np.random.default_rng(0))

@@ -8,7 +8,15 @@ import pandas as pd
 import pytest
 
 from evo import FounderSettings, Genome, Predictor, ResultsError, found, load_genomes, load_network
-from evo.store import RunStore, load_tables, write_arrays, write_atomically, write_tables
+from evo.store import (
+    RunStore,
+    genome_from_arrays,
+    genome_to_arrays,
+    load_tables,
+    write_arrays,
+    write_atomically,
+    write_tables,
+)
 from evo.tables import TABLES, schema, to_arrow
 
 
@@ -90,6 +98,24 @@ def test_genomes_survive_the_file(store, genome):
     assert list(loaded) == [3, 7, 9]
     for number, one in zip((3, 7, 9), (genome, limited, per_target), strict=True):
         assert loaded[number].equals(one)
+
+
+def test_genomes_of_maps_survive_the_file(store, any_map_genome):
+    genomes = {seed: any_map_genome(np.random.default_rng(seed)) for seed in range(5)}
+    store.save_genomes("some", genomes)
+    loaded = load_genomes(store.path / "genomes" / "some.npz")
+    assert {seed: loaded[seed].equals(genome) for seed, genome in genomes.items()} == dict.fromkeys(
+        range(5), True
+    )
+    assert {genome.downsampling for genome in loaded.values()} == {"max", "mean"}
+
+
+def test_files_of_scalar_genomes_are_what_they_were_before_there_were_maps(genome):
+    arrays, description = genome_to_arrays(replace(genome, limit=0.5), "7/")
+    old = {"indptr", "indices", "values", "bias", "ids", "roles", "activations", "limit"}
+    assert set(arrays) == {f"7/{name}" for name in old}
+    assert set(description) == {"threshold_mode", "ticks"}
+    assert genome_from_arrays(arrays, description, "7/").sides.tolist() == [1] * genome.n_nodes
 
 
 def test_a_saved_network_predicts_the_same(tmp_path, genome):

@@ -53,6 +53,70 @@ def test_an_array_of_another_type_or_shape_is_refused(tmp_path, parts, name, cha
     refusal(load_network, path)
 
 
+MAPS_DAMAGED = {
+    "taps beyond the window": ({"taps": lambda taps: taps + 900}, "taps must be below "),
+    "taps of another type": ({"taps": lambda taps: taps.astype(np.int32)}, "taps must be uint16"),
+    "too few taps": ({"taps": lambda taps: taps[:-1]}, "taps must be uint16 of shape"),
+    "no taps": ({"taps": None}, "1/taps"),
+    "taps that are a number": ({"taps": lambda taps: np.array(3, np.uint16)}, "taps must be uint16"),
+    "taps in another order": ({"taps": lambda taps: taps[::-1]}, "taps must be below "),
+    "no sides": ({"sides": None}, "1/sides"),
+    "sides of another type": ({"sides": lambda sides: sides.astype(float)}, "sides must be int32"),
+    "too few sides": ({"sides": lambda sides: sides[1:]}, "sides must have shape"),
+    "sides that are a number": ({"sides": lambda sides: np.array(3, np.int32)}, "sides must have shape"),
+    "empty sides": ({"sides": lambda sides: sides[:0]}, "taps must be None"),
+    "sides below 1": ({"sides": lambda sides: -sides}, "sides must be at least 1; got -"),
+    "sides beyond any memory": (
+        {"sides": lambda sides: np.where(sides > 1, 2**31 - 1, sides).astype(np.int32)},
+        "must leave the matrix less than 2³¹ rows",
+    ),
+    "too few sources": ({"indices": lambda indices: indices[:-1]}, "indices must be "),
+    "sources out of range": ({"indices": lambda indices: indices + 2**30}, "indices must be "),
+    "no rising ends": ({"indptr": lambda indptr: indptr[::-1]}, "indptr must rise"),
+    "ends beyond any memory": (
+        {"indptr": lambda indptr: indptr * np.array(2**62)}, "indptr must rise"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), MAPS_DAMAGED.values(), ids=MAPS_DAMAGED)
+def test_a_damaged_genome_of_maps_is_refused(tmp_path, any_map_genome, change, message):
+    arrays, description = genome_to_arrays(any_map_genome(np.random.default_rng(3)), "1/")
+    for name, damaged in change.items():
+        whole = arrays.pop(f"1/{name}")
+        if damaged is not None:
+            arrays[f"1/{name}"] = damaged(whole)
+    path = tmp_path / "some.npz"
+    write_arrays(path, arrays, {"1": description})
+    assert message in refusal(load_genomes, path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kernel": 2},
+        {"kernel": 3.0},
+        {"kernel": True},
+        {"kernel": "3"},
+        {"kernel": None},
+        {"kernel": 10**30 + 1},
+        {"downsampling": "min"},
+        {"downsampling": []},
+    ],
+    ids=str,
+)
+def test_a_damaged_description_of_maps_is_refused(tmp_path, any_map_genome, change):
+    arrays, description = genome_to_arrays(any_map_genome(np.random.default_rng(3)), "1/")
+    path = tmp_path / "some.npz"
+    write_arrays(path, arrays, {"1": description})
+    assert load_genomes(path)[1].has_maps
+    write_arrays(path, arrays, {"1": description | change})
+    refusal(load_genomes, path)
+    lacking = {name: value for name, value in description.items() if name not in change}
+    write_arrays(path, arrays, {"1": lacking})
+    refusal(load_genomes, path)
+
+
 @pytest.mark.parametrize("name", ["indptr", "indices"])
 def test_positions_that_are_no_integers_are_refused(tmp_path, parts, name):
     arrays, description = parts
