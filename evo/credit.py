@@ -61,14 +61,11 @@ def letter_shares(
     Returns
     -------
     dict
-        By letter; of letters with a weight above 0. Empty if the policy draws no letters; constant unless it is
-        `adaptive`.
+        By letter; of letters with a weight above 0. Empty if the policy draws no letters; constant unless it `learns`.
     """
-    weights = {code: weight for code, weight in settings.weights.items() if weight > 0}
-    if settings.name in {"letters", "mixed"}:
+    weights = settings.drawn
+    if not settings.learns or not weights:
         return _normalized(weights)
-    if settings.name != "adaptive":
-        return {}
     uses, credit = dict.fromkeys(weights, 0.0), dict.fromkeys(weights, 0.0)
     for generation in history:
         told = {one.operator: one for one in generation}

@@ -11,6 +11,7 @@ and `tell` selects and credits operators. All are pure functions of the seed and
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -55,6 +56,11 @@ class EvolutionSettings(BaseModel, frozen=True, extra="forbid"):
         "sleep",
         description="what entries below the threshold do in training: sleep; straight_through: they learn as if they "
         "were edges, and wake up once they are above it",
+    )
+    awake: Literal["free", "kept"] = Field(
+        "free",
+        description="straight_through: how many entries of a layer are edges when a train phase ends: free, those that "
+        "training has taken above the threshold; kept, as many as before, by a threshold set anew",
     )
     fitness: str = Field("negative_loss", description="name of a fitness")
     selection: SelectionSettings = SelectionSettings()

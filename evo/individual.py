@@ -23,6 +23,7 @@ from evo.operators import GradientsAt, Operation, Proposing
 from evo.phenotype import Phenotype
 from evo.policies import POLICIES, freeze_topology
 from evo.repetition import repeats_training, same_parameters
+from evo.reshaping import keep_edges
 from evo.seeding import Purpose, generator
 from evo.statistics import GenomeStatistics, describe
 
@@ -139,6 +140,8 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
 
     # What is judged is what the genome says: a weight that training has taken below the threshold sleeps.
     trained_genome = network.to_genome()
+    if network.dormant_learn and task.awake == "kept":
+        trained_genome = keep_edges(trained_genome, genome, task.layers)
     judged = network if genome.limit is None else Phenotype(trained_genome, task.loss)
     if network.dormant_learn:  # then training itself decides on the edges
         statistics = describe(trained_genome, judged)

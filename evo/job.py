@@ -49,6 +49,8 @@ class Task:
         Further bounds of one train phase.
     dormant : {"sleep", "straight_through"}
         What entries below the threshold do in training, see :class:`evo.phenotype.Phenotype`.
+    awake : {"free", "kept"}
+        Where they learn, whether as many of each layer are edges after a train phase as before it.
     """
 
     train: Samples
@@ -64,6 +66,7 @@ class Task:
     layers: tuple[int, ...] = ()
     budget: Budget | None = None
     dormant: Dormant = "sleep"
+    awake: Literal["free", "kept"] = "free"
 
     @property
     def order_seed(self) -> np.random.SeedSequence:

@@ -1,13 +1,14 @@
 """Layered networks: where an edge of a layer may lie, and how layers grow edges at random.
 
-A matrix has no layers. What has them is a founder (``graph = "layered"``), whose settings give the number of nodes of
-each: :meth:`evo.founders.FounderSettings.layers`. Its nodes are named 0, 1, … layer after layer, and names never
-change; so as long as no operator moves nodes, as none of SET and RigL does, layers are stretches of positions. These
-sizes are all that is handed on, to policies by :class:`evo.operation.Proposing` and to records; both check that they
-fit.
+A matrix has no layers. What has them is a founder (``graph = "layered"``, or ``"maps"``, where they are called
+levels), whose settings give the number of nodes of each: :meth:`evo.founders.FounderSettings.layers`. Its nodes are
+named 0, 1, … layer after layer, and names never change; so as long as no operator moves nodes, as none of SET and RigL
+does, layers are stretches of positions. These sizes are all that is handed on, to policies by
+:class:`evo.operation.Proposing` and to records; both check that they fit.
 
-The *places* of a layer are those between it and the layer before. Free ones are numbered target after target and never
-listed, so that drawing some costs what is drawn, and not the size of the layer.
+The *places* of a layer are those between it and the layer before; between maps, which have one side in each layer, each
+tap of each kernel is one. Free ones are numbered target after target and never listed, so that drawing some costs what
+is drawn, and not the size of the layer.
 """
 
 import itertools
@@ -21,17 +22,22 @@ import graphops
 from evo import layer_kernels
 from evo.draft import Draft
 from evo.genome import FloatArray
+from evo.maps import passage
 from evo.operation import Parameters
 from evo.records import check_layers
 from graphops.validation import check_integer, check_number
 
 
 class Layer(NamedTuple):
-    """The places between two neighbouring layers: from nodes ``first_source`` … to ``first_target`` … ``end - 1``."""
+    """The places between two neighbouring layers: from nodes ``first_source`` … to ``first_target`` … ``end - 1``.
+
+    Each pair of them has a place for each of the `taps` that a kernel may have.
+    """
 
     first_source: int
     first_target: int
     end: int
+    taps: int = 1
 
     @property
     def targets(self) -> NDArray[np.intp]:
@@ -41,19 +47,44 @@ class Layer(NamedTuple):
     @property
     def n_places(self) -> int:
         """Number of places, free or not."""
-        return (self.first_target - self.first_source) * (self.end - self.first_target)
+        n_pairs = (self.first_target - self.first_source) * (self.end - self.first_target)
+        return n_pairs * self.taps
 
 
-def layers_of(sizes: Sequence[int]) -> list[Layer]:
-    """Return all layers but the inputs'.
+def layers_of(draft: Draft, sizes: Sequence[int]) -> list[Layer]:
+    """Return all layers but the inputs', of so many nodes each.
+
+    Raises
+    ------
+    ValueError
+        If nodes of one layer have several sides.
 
     Examples
     --------
-    >>> layers_of((4, 3, 2))
-    [Layer(first_source=0, first_target=4, end=7), Layer(first_source=4, first_target=7, end=9)]
+    >>> from evo import FounderSettings, found
+    >>> settings = FounderSettings(graph="layered", hidden=3)
+    >>> layers_of(Draft(found(settings, 4, 2, n_founders=1, seed=0)[0]), (4, 3, 2))
+    [Layer(first_source=0, first_target=4, end=7, taps=1), Layer(first_source=4, first_target=7, end=9, taps=1)]
     """
     bounds = [0, *itertools.accumulate(sizes)]
-    return [Layer(*three) for three in zip(bounds, bounds[1:], bounds[2:], strict=False)]
+    layers = [Layer(*three) for three in zip(bounds, bounds[1:], bounds[2:], strict=False)]
+    if draft.rows_per_node == 1:
+        return layers
+    sides = draft.sides
+    for first, end in itertools.pairwise(bounds):
+        if (sides[first:end] != sides[first]).any():
+            raise ValueError(
+                f"layers must be of nodes of one side each; nodes {first} to {end - 1} are not"
+            )
+    return [
+        layer._replace(
+            taps=passage(
+                int(sides[layer.first_source]), int(sides[layer.first_target]), draft.kernel
+            ).window
+            ** 2
+        )
+        for layer in layers
+    ]
 
 
 def check_layered(draft: Draft, sizes: Sequence[int]) -> None:
@@ -65,10 +96,38 @@ def check_layered(draft: Draft, sizes: Sequence[int]) -> None:
         If nodes have been added, removed or moved since.
     """
     check_layers(sizes, draft.n_nodes)
-    if draft.rows_per_node > 1:
-        raise ValueError("layers must be of neurons; the network has maps")
     if not np.array_equal(draft.ids, np.arange(draft.n_nodes)):
         raise ValueError("layers need the nodes of their founder, in its order")
+
+
+def sizes_now(draft: Draft, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return the nodes of each layer as they are by now: some removed, and copies put right behind what they copy.
+
+    Parameters
+    ----------
+    draft : Draft
+    sizes : sequence of int
+        Those of the founder.
+
+    Raises
+    ------
+    ValueError
+        If layers are no longer stretches of positions, or one is empty.
+    """
+    of_founder = np.repeat(np.arange(len(sizes)), sizes)
+    ids = draft.ids
+    known = np.flatnonzero(ids < len(of_founder))
+    if len(known) == 0 or known[0] > 0:
+        raise ValueError("layers need the inputs of their founder in front")
+    # A node with a name of its own is of the layer of the one before.
+    at = np.repeat(known, np.diff(np.append(known, len(ids))))
+    layers = of_founder[ids[at]]
+    counts = np.bincount(layers, minlength=len(sizes))
+    if (np.diff(layers) < 0).any() or (counts == 0).any():
+        raise ValueError(
+            "layers need the nodes of their founder, in its order, and one of each layer"
+        )
+    return tuple(counts.tolist())
 
 
 class FreePlaces:
@@ -82,6 +141,7 @@ class FreePlaces:
     def __init__(self, draft: Draft) -> None:
         weights = draft.weights
         self._indptr, self._rows = weights.indptr, weights.indices
+        self._rows_per_node = draft.rows_per_node
 
     def count(self, layer: Layer) -> int:
         """Return how many free places there are.
@@ -91,7 +151,10 @@ class FreePlaces:
         ValueError
             If a node of the layer hears any node that is not of the layer before.
         """
-        where = (layer.first_target, layer.end, layer.first_source, layer.first_target)
+        low, high = (
+            self._rows_per_node * node for node in (layer.first_source, layer.first_target)
+        )
+        where = (layer.first_target, layer.end, low, high)
         if layer_kernels.n_outside(self._indptr, self._rows, *where):
             raise ValueError(f"layers must hear the layer before alone; {layer} does not")
         stored = self._indptr[layer.end] - self._indptr[layer.first_target]
@@ -101,21 +164,24 @@ class FreePlaces:
         self,
         layer: Layer,
         ranks: NDArray[np.intp],
-        sources: NDArray[np.int32],
+        rows: NDArray[np.int32],
         counts: NDArray[np.int64],
     ) -> None:
-        """Write down the sources of the free places with some ranks, ascending, and how many each target has."""
-        layer_kernels.rows_of_free_places(
-            ranks,
-            self._indptr,
-            self._rows,
-            layer.first_target,
-            layer.end,
-            layer.first_source,
-            layer.first_target,
-            sources,
-            counts,
-        )
+        """Write down the rows of the free places with some ranks, ascending, and how many each target has."""
+        stored = self._indptr, self._rows, layer.first_target, layer.end
+        if self._rows_per_node > 1:
+            stored = self._without_gaps(layer)
+        low, high = (layer.taps * node for node in (layer.first_source, layer.first_target))
+        layer_kernels.rows_of_free_places(ranks, *stored, low, high, rows, counts)
+        if self._rows_per_node > 1:
+            nodes, taps = np.divmod(rows, layer.taps)
+            rows[:] = nodes * self._rows_per_node + taps
+
+    def _without_gaps(self, layer: Layer) -> tuple[NDArray[np.intp], NDArray[np.intp], int, int]:
+        """Return the columns of a layer in rows ``taps · node + tap``, of which each is a place."""
+        indptr = self._indptr[layer.first_target : layer.end + 1]
+        nodes, taps = np.divmod(self._rows[indptr[0] : indptr[-1]], self._rows_per_node)
+        return indptr - indptr[0], nodes * layer.taps + taps, 0, layer.end - layer.first_target
 
 
 def grow_in_layers(draft: Draft, parameters: Parameters) -> None:
@@ -140,7 +206,7 @@ def grow_in_layers(draft: Draft, parameters: Parameters) -> None:
     """
     sizes = check_layers(parameters["layers"], draft.n_nodes)
     seed = check_integer("seed", parameters["seed"], at_least=0)
-    layers = layers_of(sizes)
+    layers = layers_of(draft, sizes)
     scale = check_number("scale", parameters["scale"])
     counts = [check_integer("counts", count, at_least=0) for count in parameters["counts"]]
     if len(counts) != len(layers):
@@ -151,7 +217,7 @@ def grow_in_layers(draft: Draft, parameters: Parameters) -> None:
     if any(count > most for count, most in zip(counts, n_free, strict=True)):
         raise ValueError(f"counts must be at most the free places {n_free}; received {counts}")
     new = np.zeros(draft.n_nodes, np.int64)
-    sources = np.empty(sum(counts), np.int32)
+    rows = np.empty(sum(counts), np.int32)
     values: FloatArray = np.empty(sum(counts), draft.dtype)
     end = 0
     for k, (layer, count) in enumerate(zip(layers, counts, strict=True)):
@@ -159,8 +225,8 @@ def grow_in_layers(draft: Draft, parameters: Parameters) -> None:
         of_layer, targets = slice(end, end + count), slice(layer.first_target, layer.end)
         end += count
         ranks = graphops.draw_distinct(n_free[k], count, rng=rng)
-        free.find(layer, ranks, sources[of_layer], new[targets])
+        free.find(layer, ranks, rows[of_layer], new[targets])
         fan_in = np.maximum(fan_ins[targets] + new[targets], 1)
         values[of_layer] = rng.standard_normal(count, dtype=draft.dtype)
         values[of_layer] *= np.repeat((scale / np.sqrt(fan_in)).astype(draft.dtype), new[targets])
-    draft.insert(new, sources, values)
+    draft.insert(new, rows, values)

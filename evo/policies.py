@@ -25,16 +25,20 @@ from evo.operators import (
     random_edges,
     threshold_at_quantile,
 )
+from evo.reshaping import MOVES, reshape
 from evo.rewiring import Within, fading, forget_dormant, redraw, rigl_step, set_step
 
 
 class PolicySettings(BaseModel, frozen=True, extra="forbid"):
     """How a modify phase chooses."""
 
-    name: Literal["mixed", "letters", "adaptive", "set", "rigl", "random", "none"] = Field(
-        "mixed",
-        description="mixed: prune-and-regrow or letters; letters: operators by weight; adaptive: operators by the "
-        "fitness they gained; set, rigl: as published; random: a new random topology; none",
+    name: Literal["mixed", "letters", "adaptive", "levels", "set", "rigl", "random", "none"] = (
+        Field(
+            "mixed",
+            description="mixed: prune-and-regrow or letters; letters: operators by weight; adaptive: operators by the "
+            "fitness they gained; levels: prune-and-regrow in each level of a founder, and moves between levels by the "
+            "fitness they gained; set, rigl: as published; random: a new random topology; none",
+        )
     )
     weights: dict[str, float] = Field(
         default_factory=lambda: (
@@ -48,23 +52,26 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
         2, ge=1, description="letters, adaptive: a modify phase applies 1 to this many operators"
     )
     min_share: float = Field(
-        0.04, ge=0, lt=1, description="adaptive: no letter is drawn less often than this"
+        0.04, ge=0, lt=1, description="adaptive, levels: no letter is drawn less often than this"
     )
     memory: float = Field(
         0.8,
         ge=0,
         le=1,
-        description="adaptive: what a generation's credit counts one generation later; 1 forgets nothing",
+        description="adaptive, levels: what a generation's credit counts one generation later; 1 forgets nothing",
     )
     rewiring: float = Field(
-        0.7, ge=0, le=1, description="mixed: share of modify phases that prune and regrow"
+        0.7,
+        ge=0,
+        le=1,
+        description="mixed, levels: share of modify phases that prune and regrow, and do nothing else",
     )
     rewired_share: float = Field(
         0.15,
         gt=0,
         lt=1,
-        description="mixed, set, rigl: share of the stored entries that prune-and-regrow replaces, 0.3 as published; "
-        "mixed, rigl: fading as a cosine",
+        description="mixed, levels, set, rigl: share of the stored entries that prune-and-regrow replaces, 0.3 as "
+        "published; all but set: fading as a cosine",
     )
     rewired_within: Within = Field(
         "layer",
@@ -78,7 +85,14 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
         description="set: standard deviation of new weights, in units of 1/√in-degree (Glorot); 0: they start at 0",
     )
     gradient_share: float = Field(
-        0.7, ge=0, le=1, description="mixed: share of regrowth that follows the gradient"
+        0.7, ge=0, le=1, description="mixed, levels: share of regrowth that follows the gradient"
+    )
+    max_moved_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="levels: at most this share of one level's edges moves to another; within operators.max_parameters "
+        "and max_macs or, where these are not given, what the network costs",
     )
     operators: OperatorSettings = OperatorSettings()
 
@@ -94,10 +108,24 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("at least one operator must have a weight above 0")
         return weights
 
+    @property
+    def drawn(self) -> dict[str, float]:
+        """The weights of the letters that the policy draws, all of them above 0; nothing where it draws none."""
+        if self.name not in {"mixed", "letters", "adaptive", "levels"}:
+            return {}
+        letters = MOVES if self.name == "levels" else self.weights
+        weights = {code: self.weights.get(code, 0.0) for code in letters}
+        return {code: weight for code, weight in weights.items() if weight > 0}
+
+    @property
+    def learns(self) -> bool:
+        """Whether letters are drawn by the fitness that they gained."""
+        return self.name in {"adaptive", "levels"}
+
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
-        letters = sum(weight > 0 for weight in self.weights.values())
-        if self.name == "adaptive" and self.min_share * letters > 1:
+        letters = len(self.drawn)
+        if self.learns and self.min_share * letters > 1:
             raise ValueError(
                 f"min_share must be at most 1 over the number of letters ({letters}); got {self.min_share}"
             )
@@ -166,6 +194,19 @@ def mix(draft: Draft, proposing: Proposing, settings: PolicySettings) -> list[Op
     return _prune_and_regrow(draft, proposing, settings, random_edges)
 
 
+def reshape_levels(draft: Draft, proposing: Proposing, settings: PolicySettings) -> list[Operation]:
+    """Rewire each level, and now and then move edges between levels, or nodes; see :mod:`evo.reshaping`."""
+    moves = settings.drawn if proposing.rng.random() >= settings.rewiring else {}
+    return reshape(
+        draft,
+        proposing,
+        share=settings.rewired_share * fading(proposing.progress),
+        gradient_share=settings.gradient_share,
+        moves=moves,
+        max_moved_share=settings.max_moved_share,
+    )
+
+
 def freeze_topology(draft: Draft) -> list[Operation]:
     """Forget what sleeps and let every remaining entry through, so that training alone no longer changes the graph."""
     return forget_dormant(draft)
@@ -196,6 +237,7 @@ POLICIES: Mapping[str, Policy] = {
     "mixed": mix,
     "letters": draw_letters,
     "adaptive": draw_letters,
+    "levels": reshape_levels,
     "set": rewire_randomly,
     "rigl": rewire_by_gradient,
     "random": draw_topology,

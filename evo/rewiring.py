@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import graphops
 from evo.draft import Draft
-from evo.genome import FloatArray, Role
+from evo.genome import FloatArray, Genome, Role
 from evo.layers import FreePlaces, check_layered, layers_of
 from evo.operators import Operation, Proposing, apply_operation
 from evo.records import Places, write_edges, write_floats
@@ -86,26 +86,30 @@ def rigl_step(
     if not any(dropped):
         return operations
     candidates = _candidates(draft, groups, dropped, proposing.rng)
-    measured = np.abs(proposing.gradients_at(before, *_together(candidates)))
-    bounds = np.cumsum([len(sources) for sources, _ in candidates])[:-1]
+    measured = np.abs(gradients_of(before, draft, proposing, *_together(candidates)))
+    bounds = np.cumsum([len(rows) for rows, _ in candidates])[:-1]
     places = []
-    for (sources, listeners), gradients, n_new in zip(
+    for (rows, listeners), gradients, n_new in zip(
         candidates, np.split(measured, bounds), dropped, strict=True
     ):
         best = np.argsort(-gradients, kind="stable")[:n_new]
         best = np.sort(best[gradients[best] > 0])
-        places.append((sources[best], listeners[best]))
-    sources, listeners = _together(places)
-    return operations + _grow(draft, sources, listeners, np.zeros(len(sources)))
+        places.append((rows[best], listeners[best]))
+    rows, listeners = _together(places)
+    return operations + grow_at(draft, rows, listeners, np.zeros(len(rows)))
 
 
 def redraw(draft: Draft, proposing: Proposing) -> list[Operation]:
-    """Drop every edge and draw as many anew, anywhere and with fresh weights: a random topology.
+    """Drop every edge and draw as many anew, with fresh weights: a random topology.
 
+    They are drawn anywhere; between maps, where places differ in what they cost, each level's anywhere in the level.
     Biases, node table and order stay.
     """
-    groups = _groups(draft, proposing, "network")
-    operations, (n_dropped,) = _drop_weakest(draft, 1.0, groups)
+    groups = _groups(draft, proposing, "network" if draft.rows_per_node == 1 else "layer")
+    operations, dropped = _drop_weakest(draft, 1.0, groups)
+    if groups.layers:
+        return operations + _grow_from_a_seed(draft, groups.layers, dropped, 1.0, proposing.rng)
+    (n_dropped,) = dropped
     places = _draw_places(draft, groups.targets[0], n_dropped, proposing.rng)
     return operations + _grow_with_fresh_weights(draft, [places], 1.0, proposing.rng)
 
@@ -140,12 +144,15 @@ class _Groups:
 
 def _groups(draft: Draft, proposing: Proposing, within: Within) -> _Groups:
     """Return the layers of a layered founder; of others, what stands for layers."""
+    if draft.rows_per_node > 1 and (within == "network" or not proposing.layers):
+        raise ValueError('maps are rewired level by level, of founders with graph = "maps"')
     if within == "network":
         return _Groups([draft.positions(*Role)], None)
     sizes = proposing.layers
     if sizes:
         check_layered(draft, sizes)
-        return _Groups([layer.targets for layer in layers_of(sizes)], {"layers": [*sizes]}, sizes)
+        targets = [layer.targets for layer in layers_of(draft, sizes)]
+        return _Groups(targets, {"layers": [*sizes]}, sizes)
     found = {role: draft.positions(role) for role in (Role.HIDDEN, Role.OUTPUT)}
     found = {role: targets for role, targets in found.items() if len(targets)}
     return _Groups([*found.values()], {"roles": [role.name.lower() for role in found]})
@@ -187,17 +194,32 @@ def _candidates(
             for targets, n in zip(groups.targets, n_new, strict=True)
         ]
     free, places = FreePlaces(draft), []
-    for layer, n in zip(layers_of(groups.layers), n_new, strict=True):
+    for layer, n in zip(layers_of(draft, groups.layers), n_new, strict=True):
         n_free = free.count(layer)
         if layer.n_places <= EVERY_PLACE:
             ranks = np.arange(n_free)
         else:
             ranks = graphops.draw_distinct(n_free, min(CANDIDATES * n, n_free), rng=rng)
-        sources = np.empty(len(ranks), np.int32)
+        rows = np.empty(len(ranks), np.int32)
         counts = np.empty(len(layer.targets), np.int64)
-        free.find(layer, ranks, sources, counts)
-        places.append((sources.astype(np.intp), np.repeat(layer.targets, counts)))
+        free.find(layer, ranks, rows, counts)
+        places.append((rows.astype(np.intp), np.repeat(layer.targets, counts)))
     return places
+
+
+def gradients_of(
+    genome: Genome,
+    draft: Draft,
+    proposing: Proposing,
+    rows: NDArray[np.intp],
+    targets: NDArray[np.intp],
+) -> FloatArray:
+    """Return the loss gradient of a genome at places, whose rows are those of a draft of it."""
+    if proposing.gradients_at is None:
+        raise ValueError("gradients_at is required to grow edges by gradient")
+    sources, taps = draft.split(rows)
+    of_maps = (taps,) if genome.has_maps else ()
+    return proposing.gradients_at(genome, sources, targets, *of_maps)
 
 
 def _free_places(
@@ -271,13 +293,15 @@ def _grow_with_fresh_weights(
     sources, targets = _together(places)
     fan_in = draft.in_degree(slice(None)) + np.bincount(targets, minlength=draft.n_nodes)
     drawn = scale * rng.standard_normal(len(sources)) / np.sqrt(fan_in[targets])
-    return _grow(draft, sources, targets, drawn)
+    return grow_at(draft, sources, targets, drawn)
 
 
-def _grow(
-    draft: Draft, sources: NDArray[np.intp], targets: NDArray[np.intp], values: FloatArray
+def grow_at(
+    draft: Draft, rows: NDArray[np.intp], targets: NDArray[np.intp], values: FloatArray
 ) -> list[Operation]:
-    if len(sources) == 0:
+    """Create entries at places of a draft (row, target), none of them stored, by the letter N."""
+    if len(rows) == 0:
         return []
-    parameters = write_edges(draft.n_nodes, sources, targets, values.astype(draft.dtype))
+    rounded = values.astype(draft.dtype)
+    parameters = write_edges(draft.n_nodes, rows, targets, rounded, draft.rows_per_node)
     return [apply_operation(draft, "N", parameters)]

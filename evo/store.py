@@ -329,6 +329,15 @@ def is_run(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
+def is_complete(path: Path) -> bool:
+    """Tell whether a folder is that of a run that has come to its end."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("status") == "complete"
+
+
 def load_tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
     """Load every table over one or many run folders, rows in the order of their keys.
 

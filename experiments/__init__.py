@@ -11,6 +11,7 @@ from experiments.config import Experiment, load_experiment, preset_names
 from experiments.datasets import DATASETS, Dataset, load_dataset
 from experiments.results import Results, load_results
 from experiments.runner import run
+from experiments.study import Study, load_study, run_study
 
 __all__ = [
     "DATASETS",
@@ -18,11 +19,14 @@ __all__ = [
     "Dataset",
     "Experiment",
     "Results",
+    "Study",
     "load_baseline",
     "load_dataset",
     "load_experiment",
     "load_network",
     "load_results",
+    "load_study",
     "preset_names",
     "run",
+    "run_study",
 ]

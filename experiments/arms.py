@@ -12,6 +12,7 @@ import numpy as np
 from cnn import HiddenLayer, Network, RasterizationLayer, SoftmaxLayer, lenet1, lenet5, small_cnn
 from cnn.layer import Layer
 from evo.errors import SettingsError
+from evo.founders import FounderSettings
 from evo.genome import Genome
 from evo.job import Task
 from evo.phenotype import Dormant, Phenotype
@@ -116,6 +117,13 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
             raise SettingsError(
                 f"baseline.arms: {arm} does not suit {dataset.name!r}: {error}"
             ) from error
+
+
+def check_founders(settings: FounderSettings, dataset: Dataset) -> None:
+    """Raise SettingsError if founders cannot hear the data, or not within their budget, before any work is done."""
+    inputs = settings.inputs(dataset.input_shape)
+    if settings.graph == "maps":
+        settings.taps(inputs, dataset.n_outputs)
 
 
 def loss_of(dataset: Dataset) -> str:

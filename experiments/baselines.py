@@ -82,7 +82,7 @@ class Baselines:
         founder : Genome, optional
             The winner's, where there is a winner.
         steps : int
-            The winner's gradient steps, which each arm gets too; without a winner the settings give epochs.
+            Of each arm: the winner's where there is one, else what the settings say; unless they give epochs.
         """
         part, settings = self.part, self.part.experiment.baseline
         for arm in settings.arms:
@@ -93,6 +93,7 @@ class Baselines:
             else:
                 trained = _train_epochs(arm, network, recipe, part, settings.epochs)
                 self.epochs += settings.epochs
+            if not part.experiment.evolve:
                 part.reporter.trained(
                     part.seed, arm, trained.validation, trained.reason, self.epochs
                 )

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,8 @@ from experiments.config import Experiment, merged, preset_names, preset_text, re
 from experiments.progress import Reporter, TerminalReporter
 from experiments.results import load_results
 from experiments.runner import run as run_experiment
-from experiments.terminal import print_line, show_results
+from experiments.study import parse_study, run_study
+from experiments.terminal import print_line, show_arms, show_results
 
 app = typer.Typer(
     help="Evolve neural networks whose topology is a matrix, and compare them with a fixed CNN.",
@@ -55,6 +57,17 @@ def run(
             help="An existing Ray cluster, 'auto' or 'host:6379', seen from one of its machines."
         ),
     ] = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(help="Of an experiment with arms, these alone: evolved,lenet5."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of an experiment with arms, the folder of its runs, to go on where it has some; several processes "
+            "may share it."
+        ),
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
         "results"
     ),
@@ -73,14 +86,39 @@ def run(
         "baseline.epochs": epochs,
         "dataset.options.data_dir": None if data_dir is None else str(data_dir),
     }
-    settings = Experiment.parse(merged(read_settings(experiment), changes), experiment)
+    values = read_settings(experiment)
     console = Console(quiet=quiet)
+    reporter = Reporter if quiet else partial(TerminalReporter, console)
+    if "arms" in values:
+        of_arms = {"generations": generations, "population": population, "epochs": epochs}
+        for name, number in of_arms.items():
+            if number is not None:
+                raise SettingsError(f"{name}: each arm of {experiment} has its own; got {number}")
+        finished = run_study(
+            parse_study(merged(values, changes), experiment),
+            arms=None if arms is None else arms.split(","),
+            folder=folder,
+            workers=workers,
+            address=address,
+            results=results,
+            reporter=reporter,
+        )
+        if quiet:
+            typer.echo(finished.paths[0].parent)
+        else:
+            show_arms(finished, None, console)
+            print_line(console, f"Results: {finished.paths[0].parent}")
+        return
+    for name, value in (("arms", arms), ("folder", folder)):
+        if value is not None:
+            raise SettingsError(f"{name}: needs an experiment with arms; {experiment} has none")
+    settings = Experiment.parse(merged(values, changes), experiment)
     outcome = run_experiment(
         settings,
         workers=workers,
         address=address,
         results=results,
-        reporter=Reporter() if quiet else TerminalReporter(console),
+        reporter=reporter(),
     )
     if quiet:
         typer.echo(outcome.path)
@@ -104,6 +142,20 @@ def show(
         except ResultsError as error:
             print_line(console, str(error))
         console.print()
+
+
+@app.command()
+def compare(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Folders of runs, or runs' own, to be compared as one.")
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(help="The arm whose difference to the others is shown, paired by seed."),
+    ] = None,
+) -> None:
+    """Compare the arms of several runs on one data set: one row per arm, differences paired by seed."""
+    show_arms(load_results(*paths), against, Console())
 
 
 @app.command()

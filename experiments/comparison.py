@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy import stats
 
+from evo.errors import ResultsError
+
 LEVEL = 0.95
 """Level of every interval."""
 
@@ -143,3 +145,57 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
         }
     order = sorted(rows, key=lambda arm: (arm != "evolved", arm))
     return pd.DataFrame.from_dict(rows, orient="index").loc[order]
+
+
+def pooled(comparison: pd.DataFrame, runs: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
+    """Put the arms of several runs into one table, as if they were of one run.
+
+    Parameters
+    ----------
+    comparison, runs, baseline : DataFrame
+        The tables of these names, over all runs.
+
+    Returns
+    -------
+    DataFrame
+        Of the form of `comparison`, with a column ``total_steps``: the gradient steps of the whole search behind an
+        arm, or of the arm itself where nothing was searched.
+
+    Raises
+    ------
+    ResultsError
+        If the runs are not of one data set, or an arm has two results with one seed.
+    """
+    if len(runs["data_hash"].unique()) > 1:
+        names = ", ".join(sorted(runs["dataset"].unique()))
+        raise ResultsError(f"runs must be of one data set to be compared; these are of {names}")
+    twice = comparison[comparison.duplicated(["seed", "arm"])]
+    if len(twice):
+        arm, seed = twice.iloc[0][["arm", "seed"]]
+        both = comparison.loc[(comparison["arm"] == arm) & (comparison["seed"] == seed), "run"]
+        raise ResultsError(
+            f"runs must each have an arm and seed of their own; {' and '.join(both)} have {arm} with seed {seed}"
+        )
+    key = ["run", "seed", "arm"]
+    table = comparison.merge(runs[["run", "seed", "search_steps"]], on=["run", "seed"], how="left")
+    table = table.merge(baseline[key].assign(fixed=True), on=key, how="left")
+    fixed = table["fixed"].notna()
+    total = table["search_steps"].mask(fixed, table["steps"])
+    return table.drop(columns=["search_steps", "fixed"]).assign(run="", total_steps=total)
+
+
+def differences(comparison: pd.DataFrame, against: str) -> dict[str, Interval]:
+    """Return the interval of each arm − `against` in what decides, paired by seed, of the other arms.
+
+    Raises
+    ------
+    ResultsError
+        If there is no such arm.
+    """
+    arms = sorted(comparison["arm"].unique())
+    if against not in arms:
+        raise ResultsError(f"against must be an arm: {', '.join(arms)}; got {against!r}")
+    metric, _ = metric_of(comparison)
+    return {
+        arm: paired_difference(comparison, arm, against, metric) for arm in arms if arm != against
+    }

@@ -31,6 +31,9 @@ from experiments.datasets import NormalizationMethod
 
 ArmName = Literal["cnn", "lenet1", "lenet5", "mlp", "static"]
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""What may name a folder, or a part of its name."""
+
 OF_EVOLUTION = ("founders", "evolution", "policy")
 """The sections that say how to evolve."""
 
@@ -64,6 +67,12 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
         ge=1,
         description="where evolve = false: passes over the training part; else None, for a baseline gets as many "
         "steps as the winner",
+    )
+    steps: int | None = Field(
+        None,
+        ge=1,
+        description="where evolve = false, instead of epochs: gradient steps; in an experiment with arms as many as "
+        "the evolved get",
     )
     patience: int | None = Field(
         None,
@@ -105,15 +114,18 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
     def _patience_counts_epochs(self) -> Self:
         if self.patience is not None and self.epochs is None:
             raise ValueError("patience needs epochs")
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError(
+                f"steps must not be given beside epochs; got {self.steps} and {self.epochs}"
+            )
         return self
 
 
 class Experiment(BaseModel, frozen=True, extra="forbid"):
     """Everything that decides an experiment's results."""
 
-    name: str = Field(
-        "experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the run's folder"
-    )
+    name: str = Field("experiment", pattern=NAME, description="names the run's folder")
+    arm: str = Field("evolved", pattern=NAME, description="what a comparison calls the winner")
     seed: int = Field(0, ge=0, description="the first seed")
     seeds: int = Field(3, ge=1, description="how many seeds: seed, seed + 1, …")
     evolve: bool = Field(
@@ -138,16 +150,18 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def _baselines_suit(self) -> Self:
         if self.evolve:
-            if self.baseline.epochs is not None:
-                raise ValueError(
-                    "baseline.epochs: must not be given unless evolve = false, for beside evolution "
-                    f"a baseline gets the winner's steps; got {self.baseline.epochs}"
-                )
+            for name in ("epochs", "steps"):
+                given = getattr(self.baseline, name)
+                if given is not None:
+                    raise ValueError(
+                        f"baseline.{name}: must not be given unless evolve = false, for beside evolution "
+                        f"a baseline gets the winner's steps; got {given}"
+                    )
             return self
         for section in OF_EVOLUTION:
             if section in self.model_fields_set:
                 raise ValueError(f"{section}: must not be given where evolve = false")
-        if self.baseline.epochs is None:
+        if self.baseline.epochs is None and self.baseline.steps is None:
             raise ValueError(
                 "baseline.epochs: must be given where evolve = false, for there is no winner whose "
                 "steps to match"
@@ -158,6 +172,19 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(
                 "baseline.arms: static is the winner's founder, and there is none where "
                 "evolve = false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _policy_suits_the_founders(self) -> Self:
+        graph, policy = self.founders.graph, self.policy
+        if policy.name == "levels" and not self.founders.layers(1, 1):
+            raise ValueError(
+                f'policy.name: levels needs founders.graph = "maps" or "layered"; got {graph!r}'
+            )
+        if graph == "maps" and policy.name in {"set", "rigl"} and policy.rewired_within != "layer":
+            raise ValueError(
+                f'policy.rewired_within: must be "layer" where founders.graph = "maps"; got {policy.rewired_within!r}'
             )
         return self
 
@@ -223,7 +250,10 @@ def load_experiment(preset: str | Path) -> Experiment:
     SettingsError
         If there is neither, if the file is no TOML, or at the first setting that breaks a rule.
     """
-    return Experiment.parse(read_settings(preset), str(preset))
+    values = read_settings(preset)
+    if "arms" in values:
+        raise SettingsError(f"{preset}: has arms; load_study loads it")
+    return Experiment.parse(values, str(preset))
 
 
 def read_settings(preset: str | Path) -> dict[str, Any]:

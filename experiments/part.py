@@ -35,7 +35,7 @@ class Contender:
     Attributes
     ----------
     arm : str
-        ``"evolved"``, or the baseline's name.
+        What the settings call the winner, or the baseline's name.
     network : Sized
     steps : int
         Gradient steps that it had.

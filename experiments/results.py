@@ -8,9 +8,9 @@ import pandas as pd
 
 from evo.errors import ResultsError
 from evo.predictor import Predictor, load_network
-from evo.store import is_run, load_tables
+from evo.store import is_complete, is_run, load_tables
 from experiments.baseline_predictor import BaselinePredictor, load_baseline
-from experiments.comparison import summarize, verdict
+from experiments.comparison import pooled, summarize, verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,11 @@ class Results:
         """Whether any of the runs evolved networks, rather than train fixed ones alone."""
         return bool((self.runs["individuals"] > 0).any())
 
+    @property
+    def unfinished(self) -> list[str]:
+        """Names of the runs that have not come to their end."""
+        return [path.name for path in self.paths if not is_complete(path)]
+
     def summary(self) -> pd.DataFrame:
         """Return one row per arm: means over seeds, and interval and standard deviation of the test metric.
 
@@ -79,6 +84,18 @@ class Results:
             which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
             lines.append(f"{arm} diverged with {which}: {rows['reason'].iloc[0]}")
         return lines
+
+    def pooled(self) -> pd.DataFrame:
+        """Return the comparison of all runs as that of one, see :func:`experiments.comparison.pooled`.
+
+        Raises
+        ------
+        ResultsError
+            If no run is finished, or as :func:`~experiments.comparison.pooled`.
+        """
+        if self.comparison.empty:
+            raise ResultsError(f"{self.paths[0].parent}: holds no finished run")
+        return pooled(self.comparison, self.runs, self.baseline)
 
     def _compared(self) -> pd.DataFrame:
         if len(self.paths) != 1:
@@ -164,21 +181,24 @@ class Results:
         return folder / "networks" / f"seed-{row['seed']}{name}.npz"
 
 
-def load_results(path: str | Path) -> Results:
-    """Load the results of one run, or of all runs in a folder.
+def load_results(*paths: str | Path) -> Results:
+    """Load the results of one or many runs, told by their folders or by folders of runs.
 
     Raises
     ------
     ResultsError
         If there is no run.
     """
-    path = Path(path)
+    runs = [run for path in paths for run in _runs_at(Path(path))]
+    return Results(tuple(dict.fromkeys(runs)), **load_tables(list(dict.fromkeys(runs))))
+
+
+def _runs_at(path: Path) -> tuple[Path, ...]:
     if is_run(path):
-        runs: tuple[Path, ...] = (path,)
-    elif path.is_dir():
-        runs = tuple(sorted(folder for folder in path.iterdir() if is_run(folder)))
-    else:
+        return (path,)
+    if not path.is_dir():
         raise ResultsError(f"{path}: no such folder")
+    runs = tuple(sorted(folder for folder in path.iterdir() if is_run(folder)))
     if not runs:
         raise ResultsError(f"{path}: neither a run's folder nor a folder of runs")
-    return Results(runs, **load_tables(runs))
+    return runs

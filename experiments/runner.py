@@ -20,7 +20,7 @@ from evo.job import Task
 from evo.phenotype import Phenotype
 from evo.seeding import Purpose, seed_sequence
 from evo.store import RunStore
-from experiments.arms import build_arm, check_arms, loss_of
+from experiments.arms import build_arm, check_arms, check_founders, loss_of
 from experiments.baselines import Baselines
 from experiments.config import Experiment
 from experiments.datasets import Dataset, DataSplit, load_dataset
@@ -96,6 +96,8 @@ def run(
     reporter = reporter or Reporter()
     dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_arms(experiment.baseline, dataset)
+    if experiment.evolve:
+        check_founders(experiment.founders, dataset)
     splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
     name = run_name or free_name(Path(results), experiment.name)
     store = RunStore.create(
@@ -173,7 +175,7 @@ def _train_baselines(parts: Sequence[Part], searches: Sequence[Search]) -> list[
     _warm_up(parts[0], None)
     for part, own in zip(parts, baselines, strict=True):
         part.store.commit(f"seed-{part.seed}", {"runs": [part.run_row(NO_SEARCH)]})
-        own.train()
+        own.train(steps=experiment.baseline.steps or 0)
     if not any(own.contenders() for own in baselines):
         raise TrainingError(f"every baseline diverged: {baselines[0].trained[0].reason}")
     return baselines
@@ -229,8 +231,9 @@ def _task(
         record_every=max(1, evolution.steps // CURVE_POINTS),
         budget=evolution.budget,
         dormant=evolution.dormant,
+        awake=evolution.awake,
         layers=experiment.founders.layers(
-            experiment.founders.n_inputs(dataset.n_features), dataset.n_outputs
+            experiment.founders.inputs(dataset.input_shape).n_nodes, dataset.n_outputs
         ),
     )
 

@@ -38,10 +38,12 @@ class Search:
     def __init__(self, part: Part, raised_before: int) -> None:
         self.part = part
         self.raised = raised_before
+        inputs = part.experiment.founders.inputs(part.dataset.input_shape)
         self.founders = found(
             part.experiment.founders,
-            part.experiment.founders.n_inputs(part.dataset.n_features),
+            inputs.n_nodes,
             part.dataset.n_outputs,
+            side=inputs.side,
             n_founders=part.experiment.evolution.population,
             seed=part.seed,
         )
@@ -95,7 +97,7 @@ class Search:
     def contender(self) -> Contender:
         """Return the winner as the test part shall judge it."""
         return Contender(
-            "evolved",
+            self.part.experiment.arm,
             Phenotype(self.winner.genome, self.part.task.loss),
             self.winner.ancestry_steps,
             self.winner.ancestry_seconds,

@@ -218,11 +218,11 @@ def test_the_largest_entries_are_awake_and_the_rest_can_wake_up(graph):
 
 def test_a_sequence_has_a_part_of_its_features_at_each_tick():
     settings = FounderSettings(graph="recurrent", ticks=4, sequence=True)
-    assert settings.n_inputs(12) == 3
-    assert FounderSettings().n_inputs(12) == 12
+    assert settings.inputs((12,)) == (1, 3)
+    assert FounderSettings().inputs((3, 4)) == (1, 12)
     rule = r"founders\.ticks: must divide the features \(10\) where sequence = true; got 4"
     with pytest.raises(SettingsError, match=rule):
-        settings.n_inputs(10)
+        settings.inputs((10,))
     with pytest.raises(ValidationError, match="sequence needs ticks of at least 2; got 1"):
         FounderSettings(sequence=True)
 
