@@ -117,17 +117,17 @@ def dense_network(factor: int) -> cnn.Network:
 
 def places_in(dense: cnn.Network, network: Phenotype) -> NDArray[np.intp]:
     """Tell which parameter of a dense network each parameter of a network of its levels is."""
-    numbered = dense_numbers(dense)
+    numbered = _numbered(dense)
     genome = network.genome
-    keys = _keys(genome)[network.plan.entries]
-    found = np.searchsorted(_keys(numbered), keys)
-    if not np.array_equal(_keys(numbered)[found], keys):
+    there, keys = _keys(numbered), _keys(genome)[network.plan.entries]
+    found = np.minimum(np.searchsorted(there, keys), len(there) - 1)
+    if numbered.n_nodes != genome.n_nodes or not np.array_equal(there[found], keys):
         raise ValueError("dense must have every tap that network has")
     numbers = [numbered.values[found], numbered.bias[network.plan.positions]]
     return np.concatenate(numbers).astype(np.intp)
 
 
-def dense_numbers(dense: cnn.Network) -> Genome:
+def _numbered(dense: cnn.Network) -> Genome:
     """Return the genome of a network in which each parameter is its own number, which float32 holds exactly."""
     kept = dense.parameters.copy()
     dense.parameters[:] = np.arange(len(kept))
