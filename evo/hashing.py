@@ -92,11 +92,7 @@ def output_terms(genome: Genome) -> Words:
     labels[inputs] = mix(np.arange(len(inputs), dtype=np.uint64))
     weights = mix(bits(genome.values))
     if genome.taps is not None:
-        sides = genome.sides.astype(np.uint64)
-        # Which features an input reads, the sides of those before it say.
-        labels[inputs] += mix(np.cumsum(sides[inputs] ** 2))
-        labels = mix(labels * ODD + mix(sides))
-        weights = mix(weights * ODD + _read_by_taps(genome, genome.taps))
+        _add_maps(genome, genome.taps, labels, weights)
     states = hash_states(
         genome.indptr,
         genome.indices,
@@ -110,9 +106,18 @@ def output_terms(genome: Genome) -> Words:
     return found
 
 
-def _read_by_taps(genome: Genome, taps: NDArray[np.uint16]) -> Words:
-    """Return a word for what each tap reads, whatever its number."""
-    of_source, of_target = genome.sides[genome.indices], genome.sides[genome.targets]
-    halvings, rows, columns = reads(of_source, of_target, taps, genome.kernel)
+def _add_maps(genome: Genome, taps: NDArray[np.uint16], labels: Words, weights: Words) -> None:
+    """Make sides part of the labels of maps, and what taps read, whatever their numbers, part of the weights' words.
+
+    Neurons and what is between them keep their words: beside maps without effect a network is what it is without them.
+    """
+    sides, inputs, maps = genome.sides.astype(np.uint64), genome.inputs, genome.sides > 1
+    if maps[inputs].any():  # which features an input reads, the sides of those before it say
+        labels[inputs] += mix(np.cumsum(sides[inputs] ** 2))
+    labels[maps] = mix(labels[maps] * ODD + mix(sides[maps]))
+    of_maps = np.flatnonzero(maps[genome.indices] | maps[genome.targets])
+    ends = genome.sides[genome.indices[of_maps]], genome.sides[genome.targets[of_maps]]
+    halvings, rows, columns = reads(*ends, taps[of_maps], genome.kernel)
     halved = 2 * halvings + (halvings > 0) * DOWNSAMPLINGS.index(genome.downsampling)
-    return hash_rows(np.stack([halved, rows, columns], axis=1).astype(np.uint64))
+    read = hash_rows(np.stack([halved, rows, columns], axis=1).astype(np.uint64))
+    weights[of_maps] = mix(weights[of_maps] * ODD + read)

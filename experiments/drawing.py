@@ -5,54 +5,49 @@ of many nodes the matrix shows blocks of places, and says so.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.patheffects
 import numpy as np
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy import sparse
 
-from evo.genome import Genome, Role
-from graphops import evaluation_layers
+from evo.genome import Genome
+from experiments.drawing_colours import (
+    DELAYED_MIXED,
+    DELAYED_NEGATIVE,
+    DELAYED_POSITIVE,
+    MIXED,
+    NEGATIVE,
+    NEUTRAL,
+    POSITIVE,
+    ROLE_COLOURS,
+    colours_of,
+)
+from experiments.drawing_edges import Edges, effective_edges
+from experiments.drawing_layout import MOST_ROWS, Layout, lay_out
+from experiments.drawing_matrices import MOST_PLACES, draw_matrices
 
-POSITIVE, NEGATIVE, NEUTRAL = "#1f6fb4", "#c8432b", "#555555"
-DELAYED_POSITIVE, DELAYED_NEGATIVE = "#6a3d9a", "#d98a00"
-ROLE_COLOURS = {Role.INPUT: "#8c8c8c", Role.HIDDEN: "#333333", Role.OUTPUT: "#3a923a"}
-WEIGHTS = mpl.colors.LinearSegmentedColormap.from_list("weights", [NEGATIVE, "#ffffff", POSITIVE])
+__all__ = [
+    "DELAYED_NEGATIVE",
+    "DELAYED_POSITIVE",
+    "MOST_EDGES",
+    "MOST_PLACES",
+    "MOST_ROWS",
+    "NEGATIVE",
+    "NEUTRAL",
+    "POSITIVE",
+    "ROLE_COLOURS",
+    "draw_matrices",
+    "draw_networks",
+]
 
 MOST_EDGES = 300
 """Edges that a picture of a graph shows unless told otherwise: the strongest."""
-MOST_ROWS = 48
-"""Nodes that stand above each other; a larger column is folded into a block."""
-MOST_PLACES = 400
-"""Rows and columns of a picture of a matrix; of larger matrices a point is the mean of a block."""
 
-_BANDS = 12  # columns of hidden nodes at most; deeper networks have several layers to a column
-_SWEEPS = 6
-_GOLDEN = (5**0.5 - 1) / 2
 _CURVE = np.linspace(0, 1, 20)
-
-
-@dataclass(frozen=True)
-class _Edges:
-    """Effective edges of a genome, by ascending strength."""
-
-    sources: NDArray[np.intp]
-    targets: NDArray[np.intp]
-    weights: NDArray[np.floating[Any]]
-    delayed: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.weights)
-
-    def strongest(self, count: int) -> "_Edges":
-        last = slice(max(0, len(self) - count), None)
-        return _Edges(
-            self.sources[last], self.targets[last], self.weights[last], self.delayed[last]
-        )
 
 
 def draw_networks(genomes: Mapping[str, Genome], *, most_edges: int = MOST_EDGES) -> Figure:
@@ -62,12 +57,16 @@ def draw_networks(genomes: Mapping[str, Genome], *, most_edges: int = MOST_EDGES
     hidden nodes by evaluation layer, each near the nodes it is connected to. Only edges that act on an output are
     drawn, and only hidden nodes that have one.
 
+    Maps are tiles, in each column those of one side together. A kernel is one edge, as wide as the sum of its taps'
+    magnitudes says, and as coloured as their sum: grey where they cancel out.
+
     Parameters
     ----------
     genomes : mapping
         Genomes by title.
     most_edges : int
-        Edges shown of each: the strongest, by magnitude; at least 1.
+        Edges shown of each: the strongest, by magnitude; at least 1. Between maps they are the strongest of each kind,
+        that is of each pair of sides, for a kernel of many taps is no stronger than a weight for that.
 
     Returns
     -------
@@ -80,145 +79,59 @@ def draw_networks(genomes: Mapping[str, Genome], *, most_edges: int = MOST_EDGES
     """
     if most_edges < 1:
         raise ValueError(f"most_edges must be at least 1; got {most_edges}")
-    figure = Figure(figsize=(max(7.0, 6.5 * len(genomes)), 6.5), layout="constrained")
+    edges = [effective_edges(genome) for genome in genomes.values()]
+    layouts = [lay_out(*pair) for pair in zip(genomes.values(), edges, strict=True)]
+    widths = [6.5 * layout.relative_width for layout in layouts]
+    figure = Figure(figsize=(max(7.0, sum(widths)), 6.5), layout="constrained")
+    panels = figure.subplots(1, len(genomes), squeeze=False, width_ratios=widths)[0]
     any_delayed = False
-    for axes, (title, genome) in zip(_panels(figure, len(genomes)), genomes.items(), strict=True):
-        edges = _effective_edges(genome)
-        shown = edges.strongest(most_edges)
+    for axes, (title, genome), own, layout in zip(
+        panels, genomes.items(), edges, layouts, strict=True
+    ):
+        shown = own.strongest(most_edges)
         any_delayed = any_delayed or bool(shown.delayed.any())
-        place, unused = _layout(genome, edges)
-        _draw_edges(axes, shown, place, some_hidden=len(shown) < len(edges))
-        _draw_nodes(axes, genome, place)
-        axes.set_title(f"{title}: {_caption(len(edges), len(shown), unused)}", fontsize="medium")
+        _draw_edges(axes, shown, layout.place, some_hidden=len(shown) < len(own))
+        _draw_nodes(axes, genome, layout)
+        axes.set_title(f"{title}: {_caption(own, len(shown), layout)}", fontsize="medium")
         axes.set_axis_off()
-    figure.legend(handles=_legend(any_delayed), loc="outside lower center", ncols=4, frameon=False)
+    any_maps = any(genome.has_maps for genome in genomes.values())
+    figure.legend(
+        handles=_legend(any_delayed, any_maps), loc="outside lower center", ncols=4, frameon=False
+    )
     return figure
 
 
-def _panels(figure: Figure, count: int) -> list[Any]:
-    return list(figure.subplots(1, count, squeeze=False)[0])
-
-
-def _caption(n_edges: int, n_shown: int, n_unused: int) -> str:
-    remarks = []
-    if n_shown < n_edges:
-        remarks.append(f"the {n_shown:,} strongest are shown")
+def _caption(edges: Edges, n_shown: int, layout: Layout) -> str:
+    remarks, n_unused = [], layout.n_unused
+    several_kinds = edges.kinds.max(initial=0) > 0
+    if n_shown < len(edges):
+        remarks.append(
+            f"{n_shown:,} are shown, of each kind the strongest"
+            if several_kinds
+            else f"the {n_shown:,} strongest are shown"
+        )
     if n_unused:
         remarks.append(f"{n_unused:,} idle hidden node{'s'[: n_unused > 1]} left out")
-    return f"{n_edges:,} edges act on an output\n{'; '.join(remarks)}"
-
-
-def _effective_edges(genome: Genome) -> _Edges:
-    mask = genome.effective_mask()
-    sources = genome.indices[mask].astype(np.intp)
-    targets = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))[mask]
-    weights = genome.values[mask]
-    order = np.argsort(np.abs(weights), kind="stable")
-    delayed = (sources >= targets) & (genome.roles[sources] != Role.INPUT)
-    return _Edges(sources[order], targets[order], weights[order], delayed[order])
-
-
-# -- where nodes stand -------------------------------------------------------------------------------------------------
-
-
-def _layout(genome: Genome, edges: _Edges) -> tuple[NDArray[np.float64], int]:
-    """Return a place (x, y) for each node, NaN for idle hidden ones, and how many of these there are."""
-    n = genome.n_nodes
-    used = np.zeros(n, dtype=np.bool_)
-    used[edges.sources] = used[edges.targets] = True
-    hidden = np.flatnonzero((genome.roles == Role.HIDDEN) & used)
-    parts = (np.ones(len(edges)), (edges.sources, edges.targets))
-    depth = evaluation_layers(sparse.csc_array(parts, shape=(n, n)), genome.inputs)
-
-    bands = _bands(depth, hidden)
-    place = np.full((n, 2), np.nan)
-    _place_by_neighbours(place, genome, edges, bands)
-    step = 0.03 * (len(bands) + 1)  # between the columns of a block
-    x = -1.0
-    for nodes in (genome.inputs, *bands, genome.outputs):
-        levels, rank = np.unique(depth[nodes], return_inverse=True)
-        n_columns = _n_columns(len(nodes))
-        column = np.arange(len(nodes)) % n_columns  # those of one height differ in it
-        place[nodes, 0] = x + 1 + step * column
-        if len(levels) > 1 and genome.roles[nodes[0]] == Role.HIDDEN:
-            between = max(0.6, step * n_columns) / (len(levels) - 1)
-            place[nodes, 0] = x + 1 + between * (rank + column / n_columns)
-        x = float(place[nodes, 0].max(initial=x))
-    place[:, 0] /= max(x, 1.0)
-    return place, int(np.count_nonzero(genome.roles == Role.HIDDEN)) - len(hidden)
-
-
-def _n_columns(count: int) -> int:
-    return max(1, -(-count // MOST_ROWS))
-
-
-def _spread(count: int, shift: float = 0.0) -> NDArray[np.float64]:
-    """Return heights from 1 down to 0 for nodes in rows as wide as the block is, all shifted by part of a row."""
-    rows = np.arange(count) // _n_columns(count)
-    n_rows = int(rows.max(initial=-1)) + 1
-    heights: NDArray[np.float64] = 1 - (rows + 0.5 + shift) / max(n_rows, 1)
-    return heights
-
-
-def _bands(depth: NDArray[np.intp], hidden: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Part hidden nodes into columns by depth: a layer each, or of many layers runs of about as many nodes."""
-    by_depth = hidden[np.argsort(depth[hidden], kind="stable")]
-    levels, counts = np.unique(depth[hidden], return_counts=True)
-    n_bands = min(len(levels), _BANDS, max(1, round(1.5 * len(hidden) ** 0.5)))
-    if len(levels) > n_bands:
-        middle = np.cumsum(counts) - counts / 2
-        number = np.minimum((middle / len(hidden) * n_bands).astype(int), n_bands - 1)
-    else:
-        number = np.arange(len(levels))
-    of_node = np.repeat(number, counts)
-    return [by_depth[of_node == k] for k in range(n_bands) if (of_node == k).any()]
-
-
-def _place_by_neighbours(
-    place: NDArray[np.float64], genome: Genome, edges: _Edges, bands: list[NDArray[np.intp]]
-) -> None:
-    """Give all nodes heights, hidden ones near the weighted mean of their neighbours', and sort the bands accordingly.
-
-    Rows of neighbouring bands are shifted against each other, so that an edge past a node does not run through it.
-    """
-    n = genome.n_nodes
-    y = np.full(n, 0.5)
-    for nodes in (genome.inputs, genome.outputs):
-        y[nodes] = _spread(len(nodes))
-    strength = np.abs(edges.weights).astype(np.float64)
-    total = np.bincount(edges.targets, strength, n) + np.bincount(edges.sources, strength, n)
-    for _ in range(_SWEEPS):
-        for k, band in enumerate(bands):
-            pull = np.bincount(edges.targets, strength * y[edges.sources], n)
-            pull += np.bincount(edges.sources, strength * y[edges.targets], n)
-            wish = pull[band] / np.maximum(total[band], np.finfo(float).tiny)
-            bands[k] = band[np.argsort(-wish, kind="stable")]
-            y[bands[k]] = _spread(len(band), 0.7 * (k * _GOLDEN % 1 - 0.5))
-    for nodes in (genome.inputs, *bands, genome.outputs):
-        place[nodes, 1] = y[nodes]
+    taps = "" if edges.n_taps == len(edges) else f" of {edges.n_taps:,} taps"
+    return f"{len(edges):,} edges{taps} act on an output\n{'; '.join(remarks)}"
 
 
 # -- what is drawn -----------------------------------------------------------------------------------------------------
 
 
-def _draw_edges(axes: Any, edges: _Edges, place: NDArray[np.float64], *, some_hidden: bool) -> None:
-    magnitude = np.abs(edges.weights).astype(np.float64)
-    weakest = float(magnitude[0]) if some_hidden else 0.0
-    span = float(magnitude.max(initial=weakest)) - weakest
-    strength = (magnitude - weakest) / span if span else np.ones(len(edges))
+def _draw_edges(axes: Any, edges: Edges, place: NDArray[np.float64], *, some_hidden: bool) -> None:
+    strength = edges.strengths(some_hidden=some_hidden)
     n_nodes = np.count_nonzero(np.isfinite(place[:, 0]))
     opacity = min(1.0, (120 / max(len(edges), 1)) ** 0.35)
     width = opacity * min(1.0, (150 / n_nodes) ** 0.25)
-    for delayed, positive, negative in (
-        (False, POSITIVE, NEGATIVE),
-        (True, DELAYED_POSITIVE, DELAYED_NEGATIVE),
+    for delayed, positive, negative, mixed in (
+        (False, POSITIVE, NEGATIVE, MIXED),
+        (True, DELAYED_POSITIVE, DELAYED_NEGATIVE, DELAYED_MIXED),
     ):
         chosen = edges.delayed == delayed
         start, end = place[edges.sources[chosen]], place[edges.targets[chosen]]
-        colours = np.where(
-            (edges.weights[chosen] > 0)[:, None],
-            mpl.colors.to_rgba(positive),
-            mpl.colors.to_rgba(negative),
+        colours = colours_of(
+            edges.balance[chosen], positive=positive, negative=negative, mixed=mixed
         )
         colours[:, 3] = opacity * (0.35 + 0.6 * strength[chosen])
         axes.add_collection(
@@ -257,16 +170,41 @@ def _arcs(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.fl
     return _bezier(start, start + lift + aside, end + lift - aside, end)
 
 
-def _draw_nodes(axes: Any, genome: Genome, place: NDArray[np.float64]) -> None:
+def _draw_nodes(axes: Any, genome: Genome, layout: Layout) -> None:
+    place = layout.place
     n_shown = np.count_nonzero(np.isfinite(place[:, 0]))
     size = float(np.clip(4000 / n_shown, 6, 70))
     for role, colour in ROLE_COLOURS.items():
-        x, y = place[(genome.roles == role) & np.isfinite(place[:, 0])].T
+        of_role = (genome.roles == role) & np.isfinite(place[:, 0])
+        x, y = place[of_role & (layout.tiles == 0)].T
         axes.scatter(x, y, s=size, color=colour, edgecolors="white", linewidths=0.3, zorder=3)
+        if layout.aspect is not None:
+            _draw_tiles(axes, np.flatnonzero(of_role & (layout.tiles > 0)), layout, colour)
     axes.margins(0.03)
+    if layout.aspect is not None:
+        axes.update_datalim([(0, 0), (1, 1)])
+        axes.set_aspect(layout.aspect, adjustable="datalim")
+    halo = [mpl.patheffects.withStroke(linewidth=2.5, foreground="white")]
+    for x, y, text in layout.labels:
+        label = axes.text(x, y, text, ha="center", va="bottom", fontsize=7, color=NEUTRAL, zorder=4)
+        label.set(linespacing=1.1, path_effects=halo)
 
 
-def _legend(any_delayed: bool) -> list[Any]:
+def _draw_tiles(axes: Any, nodes: NDArray[np.intp], layout: Layout, colour: str) -> None:
+    assert layout.aspect is not None
+    patches = []
+    for node in nodes.tolist():
+        width = layout.tiles[node]
+        height = width / layout.aspect
+        corner = layout.place[node] - (width / 2, height / 2)
+        patches.append(mpl.patches.Rectangle(corner, width, height))
+    tint = 0.82 + 0.18 * np.array(mpl.colors.to_rgb(colour))
+    axes.add_collection(
+        PatchCollection(patches, facecolor=tint, edgecolor=colour, linewidth=0.8, zorder=3)
+    )
+
+
+def _legend(any_delayed: bool, any_maps: bool) -> list[Any]:
     line = mpl.lines.Line2D
     handles: list[Any] = [
         line([], [], marker="o", linestyle="", color=colour, label=role.name.lower())
@@ -276,106 +214,11 @@ def _legend(any_delayed: bool) -> list[Any]:
         line([], [], color=POSITIVE, label="positive weight"),
         line([], [], color=NEGATIVE, label="negative weight"),
     ]
+    if any_maps:
+        handles.append(line([], [], color=MIXED, label="kernel of mixed signs"))
     if any_delayed:
         handles += [
             line([], [], color=DELAYED_POSITIVE, label="positive, a tick later"),
             line([], [], color=DELAYED_NEGATIVE, label="negative, a tick later"),
         ]
     return [*handles, line([], [], linewidth=0, label="wider: larger weight")]
-
-
-# -- the matrix --------------------------------------------------------------------------------------------------------
-
-
-def draw_matrices(genomes: Mapping[str, Genome], *, most_places: int = MOST_PLACES) -> Figure:
-    """Draw adjacency matrices side by side: row = speaker, column = listener, colour = weight.
-
-    Only edges are drawn: entries that the threshold lets through. Coloured margins show the roles of rows and columns;
-    edges on and below the diagonal lead back, to an earlier node or to the node itself.
-
-    Parameters
-    ----------
-    genomes : mapping
-        Genomes by title.
-    most_places : int
-        Rows and columns of the picture. Of a larger matrix each point is the mean over a square block of places,
-        those without an edge counting as 0. At least 1.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    ValueError
-        If `most_places` is below 1.
-    """
-    if most_places < 1:
-        raise ValueError(f"most_places must be at least 1; got {most_places}")
-    figure = Figure(figsize=(max(7.0, 6.2 * len(genomes)), 6.4), layout="constrained")
-    pictures = {title: _blocks(genome, most_places) for title, genome in genomes.items()}
-    largest = max(_almost_largest(picture) for picture, _ in pictures.values())
-    for axes, (title, genome) in zip(_panels(figure, len(genomes)), genomes.items(), strict=True):
-        picture, side = pictures[title]
-        n, drawn = genome.n_nodes, side * len(picture)
-        # A power below 1 keeps small weights visible.
-        image = axes.imshow(
-            np.sign(picture) * np.abs(picture / largest) ** 0.5,
-            cmap=WEIGHTS,
-            vmin=-1,
-            vmax=1,
-            interpolation="nearest",
-            extent=(0, drawn, drawn, 0),
-        )
-        axes.plot([0, n], [0, n], color=NEUTRAL, linewidth=0.5, alpha=0.6)
-        _draw_roles(axes, genome)
-        blocks = f"; a point is the mean of {side}×{side} places" if side > 1 else ""
-        axes.set_title(
-            f"{title}: {int(genome.live_mask().sum()):,} edges{blocks}", fontsize="medium"
-        )
-        axes.set(xlabel="listening node", ylabel="speaking node")
-    bar = figure.colorbar(image, ax=figure.axes, shrink=0.8, ticks=[-1, 0, 1])
-    bar.ax.set_yticklabels([f"≤ {-largest:.2g}", "0", f"≥ {largest:.2g}"])
-    bar.set_label("weight (square-root scale)")
-    patch = mpl.patches.Patch
-    handles: list[Any] = [
-        patch(color=colour, label=role.name.lower()) for role, colour in ROLE_COLOURS.items()
-    ]
-    handles.append(
-        mpl.lines.Line2D(
-            [], [], color=NEUTRAL, linewidth=0.5, label="on and below: to itself or an earlier node"
-        )
-    )
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
-    return figure
-
-
-def _blocks(genome: Genome, most_places: int) -> tuple[NDArray[np.float64], int]:
-    """Return the mean weight of each block of places, and the side of a block."""
-    n = genome.n_nodes
-    side = -(-n // most_places)
-    n_blocks = -(-n // side)
-    live = genome.live_mask()
-    targets = np.repeat(np.arange(n), np.diff(genome.indptr))[live]
-    number = (genome.indices[live] // side).astype(np.intp) * n_blocks + targets // side
-    total = np.bincount(number, genome.values[live], n_blocks**2).reshape(n_blocks, n_blocks)
-    real = np.minimum(side, n - side * np.arange(n_blocks))  # places on a block's side
-    return total / np.outer(real, real), side
-
-
-def _almost_largest(picture: NDArray[np.float64]) -> float:
-    """Return a magnitude that 1 % of the points exceed: a few large weights should not make all others pale."""
-    magnitudes = np.abs(picture[picture != 0])
-    return float(np.quantile(magnitudes, 0.99)) if magnitudes.size else 1.0
-
-
-def _draw_roles(axes: Any, genome: Genome) -> None:
-    """Mark the roles of rows and columns in strips along the left and upper margin."""
-    n = genome.n_nodes
-    colours = np.array([mpl.colors.to_rgb(ROLE_COLOURS[role]) for role in Role])[genome.roles]
-    near, far = -0.012 * n, -0.04 * n
-    axes.imshow(colours[:, None], extent=(far, near, n, 0), interpolation="nearest")
-    axes.imshow(colours[None, :], extent=(0, n, near, far), interpolation="nearest")
-    axes.set_xlim(far, n)
-    axes.set_ylim(n, far)
-    axes.spines[:].set_visible(False)

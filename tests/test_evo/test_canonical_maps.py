@@ -194,6 +194,7 @@ def test_maps_without_effect_make_no_other_network():
     )
     assert canonical_hash(idle) == canonical_hash(scalar)
     assert same_network(idle, scalar)
+    assert np.array_equal(output_terms(idle), output_terms(scalar))
     lean = remove_ineffective(idle)
     assert not lean.has_maps
     assert np.array_equal(lean.to_dense(), scalar.to_dense())

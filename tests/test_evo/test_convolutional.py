@@ -1,4 +1,4 @@
-"""A CNN as a matrix of kernels: the same numbers by the rule of sides worked out pixel by pixel, and back again."""
+"""A CNN as a matrix of kernels: the same outputs and gradients, and back again to the same layers."""
 
 from dataclasses import replace
 
@@ -18,9 +18,8 @@ from cnn import (
     small_cnn,
 )
 from cnn.presets import LECUN_C3
-from evo import Genome, Role
-from evo.activations import ACTIVATIONS, REGISTRY, activation_code
-from evo.maps import passage
+from evo import Genome, Phenotype, Role
+from evo.activations import activation_code
 
 
 def seeded():
@@ -80,60 +79,22 @@ def network(request):
     return made
 
 
-def outputs_pixel_by_pixel(genome, sample):
-    """Compute a network of one tick by nothing but the rule in evo.maps."""
-    features = np.split(sample.reshape(-1), len(genome.inputs))
-    states = {}
-    for node in range(genome.n_nodes):
-        side = int(genome.sides[node])
-        if genome.roles[node] == Role.INPUT:
-            position = genome.inputs.tolist().index(node)
-            states[node] = features[position].reshape(side, side).astype(np.float64)
-            continue
-        net, reads = np.full((side, side), float(genome.bias[node])), {}
-        for entry in range(genome.indptr[node], genome.indptr[node + 1]):
-            source = int(genome.indices[entry])
-            if source not in reads:
-                reads[source] = resampled(states[source], side, genome)
-            read = reads[source]
-            tap = 0 if genome.taps is None else int(genome.taps[entry])
-            i, j = divmod(tap, len(read) - side + 1)
-            net += genome.values[entry] * read[i : i + side, j : j + side]
-        states[node] = REGISTRY[ACTIVATIONS[genome.activations[node]]].value(net)
-    return np.array([states[node][0, 0] for node in genome.outputs.tolist()])
-
-
-def resampled(image, target, genome):
-    """Return a source's map as the taps to a target read it, margin included."""
-    side = len(image)
-    way = passage(side, target, genome.kernel)
-    for _ in range(way.halvings):
-        half = len(image) // 2
-        blocks = image[: 2 * half, : 2 * half].reshape(half, 2, half, 2)
-        image = (
-            blocks.max(axis=(1, 3)) if genome.downsampling == "max" else blocks.mean(axis=(1, 3))
-        )
-    if side < target:
-        shown = np.arange(target) * side // target
-        image = image[np.ix_(shown, shown)]
-    return np.pad(image, way.margin)
-
-
-def scores(network, samples):
-    """Return outputs before the softmax."""
-    out = network.output(samples)
-    return np.log(out) if network.loss_function.target_kind == "classes" else out
-
-
-def test_the_matrix_computes_what_the_layers_do(network):
+def test_the_matrix_computes_and_learns_what_the_layers_do(network):
+    loss = network.loss_function
     genome = Genome.from_cnn(network)
-    samples = seeded().normal(size=(1, *network.input_shape))
-    expected = scores(network, samples)
-    found = np.array([outputs_pixel_by_pixel(genome, sample) for sample in samples])
-    if network.loss_function.target_kind == "classes":  # scores are defined up to a constant
-        found -= np.log(np.exp(found).sum(axis=1, keepdims=True))
-    tolerance = 1e-10 if network.dtype == np.float64 else 1e-4
-    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+    samples = seeded().normal(size=(3, *network.input_shape)).astype(network.dtype)
+    expected = network.output(samples)
+    tolerance = 1e-9 if network.dtype == np.float64 else 1e-4
+    compiled = Phenotype(genome, loss.name)
+    np.testing.assert_allclose(compiled.output(samples), expected, rtol=tolerance, atol=tolerance)
+    targets = np.arange(3) % 2 if loss.target_kind == "classes" else np.ones_like(expected)
+    _, gradient = network.loss_and_gradients(samples, targets)
+    value, found = compiled.loss_and_gradients(samples, targets)
+    assert value == pytest.approx(network.loss(samples, targets), rel=tolerance)
+    of_entries = compiled.spread(found[None])[0]
+    values, bias = np.split(of_entries, [genome.n_stored])
+    as_layers = genome.with_values(values, bias).to_cnn(loss.name).parameters
+    np.testing.assert_allclose(as_layers, gradient, rtol=tolerance, atol=tolerance)
 
 
 def test_there_and_back_nothing_is_lost(network):

@@ -79,6 +79,23 @@ def test_a_free_reordering_keeps_outputs_and_every_delay(genomes, ticks, thresho
     assert moved > 25
 
 
+@pytest.mark.parametrize("ticks", [1, 2])
+def test_a_network_of_maps_in_another_order_is_the_same_network(any_map_genome, ticks):
+    moved = 0
+    for seed in range(10):
+        rng = np.random.default_rng([seed, ticks])
+        genome = any_map_genome(rng, ticks=ticks, density=0.2)
+        other = reorder_freely(genome, rng)
+        samples = rng.normal(size=(3, genome.n_features))
+        np.testing.assert_allclose(
+            outputs(other, samples), outputs(genome, samples), rtol=1e-12, atol=1e-12
+        )
+        assert canonical_hash(other) == canonical_hash(genome)
+        assert sorted(other.ids) == sorted(genome.ids)
+        moved += not np.array_equal(other.ids, genome.ids)
+    assert moved == 10
+
+
 def test_every_order_within_the_freedom_comes_out():
     # Node 1 must come before node 2; node 3 is free, and so is the input.
     matrix = np.zeros((5, 5))
