@@ -7,7 +7,7 @@ and the job alone.
 
 import time
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,6 +209,17 @@ def take_over(repeated: Individual, trained: Individual) -> Individual:
             job, trained.status, trained.reason, repeated.operations, repeated.statistics
         )
         return replace(failed, modify_seconds=repeated.modify_seconds, same_as=trained)
+    own: dict[str, Any] = {
+        "curve": None,
+        "steps": 0,
+        "ended_by": None,
+        "modify_seconds": repeated.modify_seconds,
+        "train_seconds": 0.0,
+        "evaluate_seconds": 0.0,
+        "same_as": trained,
+    }
+    if not repeated.operations:  # it is its parent, and so is what sleeps and may have learnt
+        return replace(trained, job=job, **own)
     places = same_parameters(genome, trained.job.genome)
     if places is None:
         raise ValueError(
@@ -226,13 +237,7 @@ def take_over(repeated: Individual, trained: Individual) -> Individual:
         state=OptimizerState(slots, trained.state.step),
         operations=repeated.operations,
         statistics=repeated.statistics,
-        curve=None,
-        steps=0,
-        ended_by=None,
-        modify_seconds=repeated.modify_seconds,
-        train_seconds=0.0,
-        evaluate_seconds=0.0,
-        same_as=trained,
+        **own,
     )
 
 
