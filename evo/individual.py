@@ -16,7 +16,7 @@ from cnn.budget import Bound
 from cnn.recipe import batch_indices
 from cnn.training import LearningCurve, OptimizerState, TrainingReport, evaluate, train
 from evo.draft import Draft
-from evo.fitness import FITNESSES
+from evo.fitness import FITNESSES, measure
 from evo.genome import FloatArray, Genome
 from evo.job import Job, Task
 from evo.operators import GradientsAt, Operation, Proposing
@@ -146,7 +146,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     if network.dormant_learn:  # then training itself decides on the edges
         statistics = describe(trained_genome, judged)
     validation = evaluate(judged, task.validation)
-    fitness = float(task.fitness(judged, task.validation))
+    fitness = measure(task.fitness, judged, task.validation, validation)
     if not np.isfinite(fitness):
         reason = f"fitness must be finite; got {fitness}"
         return _without_result(job, "failed", reason, operations, statistics, report)
