@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from cnn.samples import Samples
-from cnn.training import evaluate
+from cnn.training import Evaluation, evaluate
 from evo.phenotype import Phenotype
 
 Fitness: TypeAlias = Callable[[Phenotype, Samples], float]
@@ -34,3 +34,17 @@ def accuracy(network: Phenotype, validation: Samples) -> float:
 
 
 FITNESSES: Mapping[str, Fitness] = {"negative_loss": negative_loss, "accuracy": accuracy}
+
+
+def measure(
+    fitness: Fitness, network: Phenotype, validation: Samples, evaluation: Evaluation
+) -> float:
+    """Return the fitness of a network that has been evaluated on the validation samples already.
+
+    What `fitness` returns, without running the network once more where the evaluation tells it.
+    """
+    if fitness is negative_loss:
+        return -evaluation.loss
+    if fitness is accuracy and evaluation.accuracy is not None:
+        return evaluation.accuracy
+    return float(fitness(network, validation))

@@ -7,7 +7,7 @@ and the job alone.
 
 import time
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from cnn.budget import Bound
 from cnn.recipe import batch_indices
 from cnn.training import LearningCurve, OptimizerState, TrainingReport, evaluate, train
 from evo.draft import Draft
-from evo.fitness import FITNESSES
+from evo.fitness import FITNESSES, measure
 from evo.genome import FloatArray, Genome
 from evo.job import Job, Task
 from evo.operators import GradientsAt, Operation, Proposing
@@ -146,7 +146,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     if network.dormant_learn:  # then training itself decides on the edges
         statistics = describe(trained_genome, judged)
     validation = evaluate(judged, task.validation)
-    fitness = float(task.fitness(judged, task.validation))
+    fitness = measure(task.fitness, judged, task.validation, validation)
     if not np.isfinite(fitness):
         reason = f"fitness must be finite; got {fitness}"
         return _without_result(job, "failed", reason, operations, statistics, report)
@@ -209,6 +209,17 @@ def take_over(repeated: Individual, trained: Individual) -> Individual:
             job, trained.status, trained.reason, repeated.operations, repeated.statistics
         )
         return replace(failed, modify_seconds=repeated.modify_seconds, same_as=trained)
+    own: dict[str, Any] = {
+        "curve": None,
+        "steps": 0,
+        "ended_by": None,
+        "modify_seconds": repeated.modify_seconds,
+        "train_seconds": 0.0,
+        "evaluate_seconds": 0.0,
+        "same_as": trained,
+    }
+    if not repeated.operations:  # it is its parent, and so is what sleeps and may have learnt
+        return replace(trained, job=job, **own)
     places = same_parameters(genome, trained.job.genome)
     if places is None:
         raise ValueError(
@@ -226,13 +237,7 @@ def take_over(repeated: Individual, trained: Individual) -> Individual:
         state=OptimizerState(slots, trained.state.step),
         operations=repeated.operations,
         statistics=repeated.statistics,
-        curve=None,
-        steps=0,
-        ended_by=None,
-        modify_seconds=repeated.modify_seconds,
-        train_seconds=0.0,
-        evaluate_seconds=0.0,
-        same_as=trained,
+        **own,
     )
 
 

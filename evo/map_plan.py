@@ -15,7 +15,7 @@ from evo.arrays import read_only
 from evo.convolutions import Convolution, Taps, find_convolutions
 from evo.genome import Genome, Role
 from evo.map_kernels import Maps
-from evo.maps import Passage, passage
+from evo.maps import Passage, ways
 from evo.view_kernels import VIEW_COLUMNS
 
 Ints = NDArray[np.int64]
@@ -63,8 +63,8 @@ def place_maps(genome: Genome, kept: NDArray[np.bool_], read: NDArray[np.bool_])
     sides = genome.sides.astype(np.int64)
     order = np.concatenate([np.flatnonzero(kept & is_input), np.flatnonzero(kept & ~is_input)])
     n_inputs = int((kept & is_input).sum())
-    ways, which = _ways(genome)
-    kinds_of = _kinds_of(genome, which, read, ways)
+    found, which = ways(sides[genome.indices], sides[genome.targets], genome.kernel)
+    kinds_of = _kinds_of(genome, which, read, found)
 
     rows = np.full(genome.n_nodes, -1, np.int64)
     view_rows: dict[tuple[int, Passage], int] = {}
@@ -88,7 +88,7 @@ def place_maps(genome: Genome, kept: NDArray[np.bool_], read: NDArray[np.bool_])
         for kind, row in own:
             views.append([rows[node], sides[node], row, kind.side, kind.margin, kind.halvings])
     n_of_inputs = sum(counts[:n_inputs])
-    begin, offset, pitch, margin = _reads(genome, ways, which, rows, view_rows)
+    begin, offset, pitch, margin = _reads(genome, found, which, rows, view_rows)
     return Places(
         rows=rows,
         first_row=first_row,
@@ -135,23 +135,15 @@ def stretches_of(
     return np.cumsum([0, *counts], dtype=np.int64), np.stack([first, last, pitch[first]], axis=1)
 
 
-def _ways(genome: Genome) -> tuple[list[Passage], NDArray[np.intp]]:
-    """Return the passages between all sides that occur, and which of them each entry takes; no entries are sorted."""
-    sides, of_node = np.unique(genome.sides, return_inverse=True)
-    which = of_node[genome.indices] * len(sides) + np.repeat(of_node, np.diff(genome.indptr))
-    ways = [passage(int(s), int(t), genome.kernel) for s in sides for t in sides]
-    return ways, which
-
-
 def _kinds_of(
-    genome: Genome, which: NDArray[np.intp], read: NDArray[np.bool_], ways: list[Passage]
+    genome: Genome, which: NDArray[np.intp], read: NDArray[np.bool_], found: list[Passage]
 ) -> dict[int, set[Passage]]:
     """Return which views each node needs: none where the map is read as it is."""
     kinds: dict[int, set[Passage]] = {}
-    occurs = np.zeros((genome.n_nodes, len(ways)), np.bool_)
+    occurs = np.zeros((genome.n_nodes, len(found)), np.bool_)
     occurs[genome.indices[read], which[read]] = True
     for node, way in np.argwhere(occurs).tolist():
-        kind = _kind(ways[way])
+        kind = _kind(found[way])
         if (kind.halvings, kind.side, kind.margin) != (0, int(genome.sides[node]), 0):
             kinds.setdefault(node, set()).add(kind)
     return kinds
@@ -176,7 +168,7 @@ def _groups(order: NDArray[np.intp], n_inputs: int, sides: Ints) -> list[list[in
 
 def _reads(
     genome: Genome,
-    ways: list[Passage],
+    found: list[Passage],
     which: NDArray[np.intp],
     rows: Ints,
     view_rows: dict[tuple[int, Passage], int],
@@ -185,10 +177,8 @@ def _reads(
     assert genome.taps is not None
     begin, offset, pitch, margin = np.zeros((4, genome.n_stored), np.int64)
     taps = genome.taps.astype(np.int64)
-    for number, way in enumerate(ways):
+    for number, way in enumerate(found):
         chosen = np.flatnonzero(which == number)
-        if not len(chosen):
-            continue
         begins = np.zeros(genome.n_nodes, np.int64)
         for (node, kind), row in view_rows.items():
             if kind == _kind(way):

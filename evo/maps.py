@@ -139,8 +139,8 @@ def reads(
     (array([0, 1]), array([-2,  4]), array([-2,  4]))
     """
     found, which = ways(sources, targets, kernel)
-    halvings, _, margins, sides = np.array(found, np.int64).reshape(-1, 4).T[:, which]
-    rows, columns = np.divmod(taps.astype(np.int64), sides)
+    halvings, _, margins, window = np.array(found, np.int64).reshape(-1, 4).T[:, which]
+    rows, columns = np.divmod(taps.astype(np.int64), window)
     return halvings, rows - margins, columns - margins
 
 

@@ -306,7 +306,10 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "comparison": (
         *_RUN,
         Column(
-            "arm", _TEXT, "", "evolved (the winner), cnn, or another network that does not evolve"
+            "arm",
+            _TEXT,
+            "",
+            "evolved, or what the settings call the winner; cnn, or another network that does not evolve",
         ),
         Column("test_loss", _FLOAT, "nat or unit²", "mean loss on the test part, read once"),
         Column("test_accuracy", _FLOAT, "share", "accuracy on the test part; empty in regression"),

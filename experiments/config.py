@@ -188,6 +188,11 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
             )
         return self
 
+    @property
+    def title(self) -> str:
+        """What people read: the name, and in an experiment with arms the arm."""
+        return self.name if self.arm == "evolved" else f"{self.name}, {self.arm}"
+
     @model_serializer(mode="wrap")
     def _without_what_has_no_say(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values: dict[str, Any] = write(self)

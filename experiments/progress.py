@@ -110,7 +110,7 @@ class TerminalReporter(Reporter):
         if generation.number == last:
             sizes = best.statistics
             edges = f", {sizes.effective_edges} edges" if sizes else ""
-            self.console.print(f"seed {seed}: evolved, best {quality}{edges}", highlight=False)
+            self.console.print(f"seed {seed}: best {quality}{edges}", highlight=False)
 
     def training(self, name: str, networks: int, epochs: int) -> None:
         """Show what will be trained."""

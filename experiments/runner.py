@@ -153,7 +153,7 @@ def _evolve(parts: Sequence[Part], workers: int | None, address: str | None) -> 
     experiment, reporter, store = parts[0].experiment, parts[0].reporter, parts[0].store
     per_seed = expected_per_seed(experiment.evolution)
     searches = [Search(part, k * per_seed) for k, part in enumerate(parts)]
-    reporter.starting(experiment.name, workers, len(parts) * per_seed)
+    reporter.starting(experiment.title, workers, len(parts) * per_seed)
     _warm_up(parts[0], searches[0].founders[0])
     with _started(workers, address, reporter, store) as executor:
         for search in searches:
@@ -166,7 +166,7 @@ def _train_baselines(parts: Sequence[Part], searches: Sequence[Search]) -> list[
     experiment, reporter = parts[0].experiment, parts[0].reporter
     arms, epochs = experiment.baseline.arms, experiment.baseline.epochs or 0
     if epochs:
-        reporter.training(experiment.name, len(parts) * len(arms), epochs)
+        reporter.training(experiment.title, len(parts) * len(arms), epochs)
     baselines = [Baselines(part, k * len(arms) * epochs) for k, part in enumerate(parts)]
     if searches:
         for search, own in zip(searches, baselines, strict=True):

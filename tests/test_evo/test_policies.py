@@ -11,19 +11,25 @@ from evo.operators import OperatorSettings, Proposing
 from evo.policies import freeze_topology
 
 
-def founder():
-    return found(FounderSettings(hidden=12, density=0.4), 4, 2, n_founders=1, seed=0)[0]
+def founder(graph="feedforward"):
+    settings = FounderSettings(graph=graph, hidden=12, density=0.4)
+    return found(settings, 4, 2, n_founders=1, seed=0)[0], settings.layers(4, 2)
 
 
 def apply(name, task, seed=0, progress=0.0, **settings):
-    some, draft = task(), Draft(founder())
+    genome, layers = founder("layered" if name == "levels" else "feedforward")
+    some, draft = task(), Draft(genome)
 
     def gradients_at(genome, sources, targets):
         batch = some.train.inputs[:16], some.train.targets[:16]
         return Phenotype(genome).gradients_at(sources, targets, *batch)
 
     proposing = Proposing(
-        np.random.default_rng(seed), OperatorSettings(max_density=1.0), gradients_at, progress
+        np.random.default_rng(seed),
+        OperatorSettings(max_density=1.0),
+        gradients_at,
+        progress,
+        layers,
     )
     return draft, POLICIES[name](draft, proposing, PolicySettings(name=name, **settings))
 

@@ -8,7 +8,16 @@ import pytest
 from cnn.recipe import Recipe
 from cnn.samples import Samples
 from cnn.training import train
-from evo import Genome, Phenotype
+from evo import (
+    Evolution,
+    EvolutionSettings,
+    FounderSettings,
+    Genome,
+    Phenotype,
+    PolicySettings,
+    found,
+)
+from evo.individual import raise_individual
 
 
 def draw(rng, *, ticks=1, limit=0.6, mode="magnitude", n=9, dtype=np.float64):
@@ -103,3 +112,35 @@ def test_another_word_is_refused():
         ValueError, match="dormant must be one of sleep, straight_through; got 'nap'"
     ):
         Phenotype(draw(np.random.default_rng(5)), dormant="nap")
+
+
+@pytest.mark.parametrize("awake", ["free", "kept"])
+def test_a_child_that_nothing_changes_takes_over_what_its_parents_dormant_entries_learnt(
+    task, awake
+):
+    given = replace(
+        task(policy=PolicySettings(name="none")), dormant="straight_through", awake=awake
+    )
+    founders = found(FounderSettings(hidden=9, awake=0.5), 4, 2, n_founders=2, seed=1)
+    evolution = Evolution(EvolutionSettings(population=2, generations=4, steps=10), given, founders)
+    for _ in range(2):
+        generation = evolution.tell([raise_individual(given, job) for job in evolution.ask()])
+    for child in generation.offspring:
+        if child.job.origin == "child":
+            assert (child.same_as.job.origin, child.steps) == ("continued", 0)
+            assert child.genome.equals(child.same_as.genome)
+            assert np.array_equal(child.state.slots, child.same_as.state.slots)
+            assert not np.array_equal(child.genome.values, child.job.genome.values)
+
+
+def test_kept_edges_are_as_many_when_a_train_phase_ends_and_free_ones_are_not(task):
+    (founder,) = found(FounderSettings(hidden=20, awake=0.5), 4, 2, n_founders=1, seed=1)
+    counts = {}
+    for awake in ("free", "kept"):
+        given = task(steps=100, policy=PolicySettings(name="none"), weight_decay=0.5)
+        given = replace(given, dormant="straight_through", awake=awake)
+        lone = EvolutionSettings(population=1, generations=1, steps=100)
+        (job,) = Evolution(lone, given, [founder]).ask()
+        counts[awake] = int(raise_individual(given, job).genome.live_mask().sum())
+    assert counts["kept"] == founder.live_mask().sum()
+    assert counts["free"] < 0.9 * counts["kept"]  # decay takes weights below a threshold that stays

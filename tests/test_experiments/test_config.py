@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from evo.errors import EvoMatrixError, SettingsError
-from experiments import Dataset, Experiment, load_experiment, preset_names, run
+from experiments import Dataset, Experiment, load_experiment, load_study, preset_names, run
 from experiments.config import merged, preset_text, read_settings
 from experiments.datasets import DATASETS
 
@@ -25,6 +25,7 @@ PRESETS = {
     "spirals",
     "xor",
 }
+WITH_ARMS = {"fashion", "fashion-small", "kernels-digits", "mnist-kernels"}
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def message_of(preset):
 
 
 def test_the_presets_are_all_there():
-    assert set(preset_names()) == PRESETS
+    assert set(preset_names()) == PRESETS | WITH_ARMS
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -56,6 +57,14 @@ def test_every_preset_is_valid_and_named_like_its_file(name):
     experiment = load_experiment(name)
     assert experiment.name == name
     assert experiment.dataset.name in DATASETS
+    assert preset_text(name).startswith("# ")
+
+
+@pytest.mark.parametrize("name", sorted(WITH_ARMS))
+def test_every_preset_with_arms_is_valid_and_named_like_its_file(name):
+    study = load_study(name)
+    assert study.name == name
+    assert {one.dataset.name for one in study.arms.values()} <= set(DATASETS)
     assert preset_text(name).startswith("# ")
 
 
@@ -98,6 +107,14 @@ def test_settings_survive_being_stored():
         ("seed = -1", "seed", "greater than or equal to 0", "-1"),
         ('name = "../up"', "name", "pattern", "'../up'"),
         ('name = ""', "name", "pattern", "''"),
+        ('[policy]\nname = "levels"', "policy.name", "founders.graph", "'feedforward'"),
+        (
+            '[founders]\ngraph = "maps"\nlevels = [[6, 4]]\n[policy]\nname = "set"\n'
+            'rewired_within = "network"',
+            "policy.rewired_within",
+            'must be "layer"',
+            "'network'",
+        ),
         ("[dataset]\nvalidation = 1.0", "dataset.validation", "less than 1", "1.0"),
         ("[dataset]\ntest = 0.0", "dataset.test", "greater than 0", "0.0"),
         ('[dataset]\nnormalization = "log"', "dataset.normalization", "'standard'", "'log'"),
@@ -159,8 +176,9 @@ def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
     message = message_of(preset)
     assert message.startswith(f"unknown preset {preset!r}")
     assert (
-        "diabetes, digits, digits-random, idx, lenet-fashion, lenet-mnist, mlp-mnist, parity, rigl-digits, "
-        "rigl-mnist, set-digits, set-mnist, spirals, xor" in message
+        "diabetes, digits, digits-random, fashion, fashion-small, idx, kernels-digits, lenet-fashion, lenet-mnist, "
+        "mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, set-digits, set-mnist, spirals, xor"
+        in message
     )
     assert ".toml" in message
 
