@@ -64,8 +64,8 @@ def check_agreement(cell: Cell, peer: Peer, phase: Phase) -> dict[str, float]:
         ours, theirs = cell.trainable.parameters, peer.parameters()
         differences = {
             "loss_difference": abs(our_loss - loss),
-            "gradient_difference": _relative(our_gradient, gradient, gradient),
-            "parameter_difference": _relative(ours, theirs, theirs - cell.start),
+            "gradient_difference": relative(our_gradient, gradient, gradient),
+            "parameter_difference": relative(ours, theirs, theirs - cell.start),
         }
     cell.restore()
     peer.restore()
@@ -78,7 +78,8 @@ def check_agreement(cell: Cell, peer: Peer, phase: Phase) -> dict[str, float]:
     return differences
 
 
-def _relative(ours: Any, theirs: Any, scale: Any) -> float:
+def relative(ours: Any, theirs: Any, scale: Any) -> float:
+    """Return the Euclidean norm of a difference, in terms of that of `scale`."""
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(scale))
 
 

@@ -66,7 +66,7 @@ def shown(tables: Mapping[str, pd.DataFrame]) -> tuple[RenderableType, ...]:
     for _, part in speed.groupby("threads"):
         parts.append(f"Samples/s, medians; threads: {part['threads'].iloc[0]}")
         parts.append(_speed_table(part))
-    parts += [_forms(speed), _agreement(tables["agreement"])]
+    parts += [_forms(speed), largest_differences(tables["agreement"])]
     if "reason" in speed:
         reasons = speed["reason"].dropna().unique()
         parts += [f"compiled: not available ({reason})" for reason in reasons]
@@ -136,7 +136,8 @@ def _forms(speed: pd.DataFrame) -> str:
     )
 
 
-def _agreement(agreement: pd.DataFrame) -> str:
+def largest_differences(agreement: pd.DataFrame) -> str:
+    """Say how far sides that compute the same differed."""
     names = [name for name in agreement.columns if str(name).endswith("_difference")]
     largest = ", ".join(
         f"{str(name).removesuffix('_difference')} {agreement[name].max():.1e}" for name in names

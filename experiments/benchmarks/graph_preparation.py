@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from evo.phenotype import Phenotype
-from experiments.benchmarks.errors import BenchmarkError
 from experiments.benchmarks.graph_deep import chain_case, graph_case
 from experiments.benchmarks.graph_genomes import random_genome, tiny_genomes
 from experiments.benchmarks.graph_large import one_epoch_digest
 from experiments.benchmarks.graph_layers import TARGETS, layers_case
-from experiments.benchmarks.graph_rows import OURS, Row, TableRow, Turns, speed_row
-from experiments.benchmarks.graph_sides import Case, digest, noise_samples
+from experiments.benchmarks.graph_rows import OURS, TableRow, Turns, speed_row
+from experiments.benchmarks.graph_sides import Case, bits_row, digest, noise_samples
 from experiments.benchmarks.graph_tiny import train_all
 from experiments.benchmarks.timing import Side, interleave
 from experiments.benchmarks.workload import recipe
@@ -56,23 +55,14 @@ def bits_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
     makers += [chain_case, graph_case, partial(preparation_case, 1_000 if quick else 10_000)]
     for make in makers:
         case = make()
-        yield "bits", _same(case.part, case.what, digest(case), digest(make()))
+        yield "bits", bits_row(case.part, case.what, digest(case), digest(make()))
     genomes = tiny_genomes(10 if quick else 100)
     first, second = (
         b"".join(network.parameters.tobytes() for network in train_all(genomes, 50))
         for _ in range(2)
     )
     same = "identical" if first == second else "different"
-    yield "bits", _same("tiny", f"{len(genomes)} topologies", "identical", same)
+    yield "bits", bits_row("tiny", f"{len(genomes)} topologies", "identical", same)
     hidden = 300 if quick else 3_000
     epochs = [one_epoch_digest(hidden) for _ in range(2)]
-    yield "bits", _same("large", f"3 × {hidden:,} hidden, with SET step", *epochs)
-
-
-def _same(part: str, what: str, first: str, second: str) -> Row:
-    if first != second:
-        raise BenchmarkError(
-            f"{part}, {what}: training twice must give the same bits; it gave {first} and {second}"
-        )
-    row = {"part": part, "what": what, "first": first, "second": second}
-    return row | {"identical": first == second}
+    yield "bits", bits_row("large", f"3 × {hidden:,} hidden, with SET step", *epochs)

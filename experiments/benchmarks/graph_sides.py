@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import cnn
 from evo.genome import Genome
-from evo.phenotype import Phenotype
+from evo.phenotype import Dormant, Phenotype
 from experiments.benchmarks import workload
 from experiments.benchmarks.errors import BenchmarkError
 from experiments.benchmarks.graph_rows import Row, TableRow, Turns, speed_row
@@ -56,6 +56,8 @@ class Case:
         Which rows of the tables it is.
     genome, samples, recipe
         Network, data, and how to learn; every side takes the same batches.
+    dormant
+        What our side does with entries that the threshold does not let through.
     network
         Our side.
     """
@@ -65,12 +67,13 @@ class Case:
     genome: Genome
     samples: cnn.Samples
     recipe: cnn.Recipe
+    dormant: Dormant = "sleep"
     network: Phenotype = field(init=False)
     start: NDArray[Any] = field(init=False)
 
     def __post_init__(self) -> None:
         """Compile our side."""
-        object.__setattr__(self, "network", Phenotype(self.genome))
+        object.__setattr__(self, "network", Phenotype(self.genome, dormant=self.dormant))
         object.__setattr__(self, "start", self.network.parameters.copy())
 
     @property
@@ -225,3 +228,19 @@ def digest(case: Case) -> str:
     found = hashlib.sha256(case.network.parameters.tobytes()).hexdigest()[:16]
     case.restore()
     return found
+
+
+def bits_row(part: str, what: str, first: str, second: str) -> Row:
+    """Return the row of a case that was trained twice.
+
+    Raises
+    ------
+    BenchmarkError
+        If the digests differ.
+    """
+    if first != second:
+        raise BenchmarkError(
+            f"{part}, {what}: training twice must give the same bits; it gave {first} and {second}"
+        )
+    row = {"part": part, "what": what, "first": first, "second": second}
+    return row | {"identical": first == second}

@@ -29,14 +29,14 @@ def missed(tables: Tables) -> list[str]:
     ]
 
 
-def line(tables: Tables) -> dict[str, Any]:
+def line(tables: Tables, name: str = "graph") -> dict[str, Any]:
     """Return the result as one JSON-able object: the worst case beside any peer that was run, and by part."""
     speed, figures = tables["speed"], tables["figures"]
     run_here = speed[speed["form"] != PUBLISHED]
     peers = run_here[run_here["form"] != OURS]
     worst = peers.sort_values("ratio").iloc[0]
     result: dict[str, Any] = {
-        "name": "graph",
+        "name": name,
         "ours": float(f"{worst['ours']:.4g}"),
         "peer": float(f"{worst['peer_value']:.4g}"),
         "ratio": round(worst["ratio"], 3),
@@ -52,6 +52,16 @@ def line(tables: Tables) -> dict[str, Any]:
 
 def shown(tables: Tables) -> tuple[RenderableType, ...]:
     """Return all that people see, in order."""
+    agreement = tables["agreement"]
+    same = (
+        f"Both sides compute the same, {len(agreement)} pairs: losses after {agreement['steps'].iloc[0]} steps "
+        f"differ by {agreement['relative_difference'].max():.1e} at most, relatively"
+    )
+    return (*measured(tables), same, *repeated(tables), *left_out(tables))
+
+
+def measured(tables: Tables) -> list[RenderableType]:
+    """Return the tables of what was measured, part by part."""
     parts: list[RenderableType] = [
         "ratio: by which factor ours is faster, of medians; quartiles: from ours at its worse quartile and the peer at "
         "its better one to the other way round. Each side on one thread, in turns."
@@ -60,18 +70,23 @@ def shown(tables: Tables) -> tuple[RenderableType, ...]:
         parts.append(_speed_table(str(part), rows))
     for part, rows in tables["figures"].groupby("part", sort=False):
         parts.append(_figures_table(str(part), rows))
-    agreement, bits = tables["agreement"], tables["bits"]
-    parts.append(
-        f"Both sides compute the same, {len(agreement)} pairs: losses after {agreement['steps'].iloc[0]} steps "
-        f"differ by {agreement['relative_difference'].max():.1e} at most, relatively"
-    )
-    parts.append(
-        f"Trained twice, {len(bits)} cases: identical bits in {int(bits['identical'].sum())}"
-    )
-    if "left_out" in tables:
-        for row in tables["left_out"].to_dict("records"):
-            parts.append(f"Not measured: {row['part']}, {row['what']} ({row['reason']})")
-    return tuple(parts)
+    return parts
+
+
+def repeated(tables: Tables) -> list[str]:
+    """Say in how many cases our side repeated itself."""
+    bits = tables["bits"]
+    return [f"Trained twice, {len(bits)} cases: identical bits in {int(bits['identical'].sum())}"]
+
+
+def left_out(tables: Tables) -> list[str]:
+    """Say what was not measured, and why."""
+    if "left_out" not in tables:
+        return []
+    return [
+        f"Not measured: {row['part']}, {row['what']} ({row['reason']})"
+        for row in tables["left_out"].to_dict("records")
+    ]
 
 
 def _speed_table(part: str, rows: pd.DataFrame) -> Table:

@@ -6,7 +6,7 @@ imports PyTorch and nothing of ours, so that its memory is PyTorch's.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -123,17 +123,18 @@ class Peer:
         self.classes = torch.tensor(classes)
         if start is not None:
             self._load(start)
-        self._start = [p.detach().clone() for p in self.module.parameters()]
-        self.optimizer = torch.optim.SGD(
-            self.module.parameters(),
-            lr=learning_rate,
-            momentum=momentum,
-            **OPTIMIZER_FORMS[form.optimizer],
-        )
+        self.trained: list[Any] = list(self.module.parameters())
+        self._start = [p.detach().clone() for p in self.trained]
+        self._recipe = {"lr": learning_rate, "momentum": momentum}
+        self.optimizer = self._optimizer()
         self._loss, self._probabilities = self._loss_of, self._probabilities_of
         if form.compiled:
             self._loss = torch.compile(self._loss_of, dynamic=False)
             self._probabilities = torch.compile(self._probabilities_of, dynamic=False)
+
+    def _optimizer(self) -> Any:
+        """Return the optimiser of what is trained."""
+        return torch.optim.SGD(self.trained, **self._recipe, **OPTIMIZER_FORMS[self.form.optimizer])
 
     def _loss_of(self, inputs: Any, targets: Any) -> Any:
         return nn.functional.cross_entropy(self.module(inputs), targets)
@@ -142,18 +143,26 @@ class Peer:
         return self.module(inputs).softmax(1)
 
     def _load(self, start: Floats) -> None:
-        """Copy our weights: our kernels convolve, PyTorch's correlate, so they are turned by 180°."""
-        end = 0
+        """Copy our weights."""
         with torch.no_grad():
-            for parameter in self.module.parameters():
-                first, end = end, end + parameter.numel()
-                values = torch.tensor(start[first:end]).reshape(parameter.shape)
-                parameter.copy_(values.flip(2, 3) if values.ndim == 4 else values)
+            for parameter, values in zip(
+                self.module.parameters(), self._like_parameters(start), strict=True
+            ):
+                parameter.copy_(values)
+
+    def _like_parameters(self, flat: Floats) -> list[Any]:
+        """Cut a vector in our order: our kernels convolve, PyTorch's correlate, so they are turned by 180°."""
+        tensors, end = [], 0
+        for parameter in self.module.parameters():
+            first, end = end, end + parameter.numel()
+            values = torch.tensor(flat[first:end]).reshape(parameter.shape)
+            tensors.append(values.flip(2, 3) if values.ndim == 4 else values)
+        return tensors
 
     def restore(self) -> None:
         """Go back to the starting weights, without momentum."""
         with torch.no_grad():
-            for parameter, start in zip(self.module.parameters(), self._start, strict=True):
+            for parameter, start in zip(self.trained, self._start, strict=True):
                 parameter.copy_(start)
         self.optimizer.state.clear()
 
@@ -196,7 +205,108 @@ class Peer:
 
     def parameters(self) -> Floats:
         """Return the weights, flat and in our order."""
-        return _flat([p.detach() for p in self.module.parameters()])
+        return _flat([p.detach() for p in self.trained])
+
+
+class MaskedPeer(Peer):
+    """A sparse network as PyTorch trains one: dense, with a mask that puts zeros back after each update.
+
+    That is less work than to multiply by the mask in the forward pass, and gives the same numbers where weights are.
+
+    Parameters
+    ----------
+    start
+        As of `Peer`, 0 where the mask has no weight.
+    places
+        Which numbers of `start` are weights and biases.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[LayerTuple],
+        start: Floats,
+        places: npt.NDArray[np.intp],
+        images: Floats,
+        classes: npt.NDArray[np.int64],
+        **settings: Any,
+    ) -> None:
+        super().__init__(layers, start, images, classes, **settings)
+        flat = np.zeros_like(start)
+        flat[places] = 1
+        self._masked = [
+            (p.detach(), torch.empty_like(p, requires_grad=False).copy_(mask))
+            for p, mask in zip(self.trained, self._like_parameters(flat), strict=True)
+            if not mask.all()
+        ]
+
+    def train(self, order: Sequence[Any]) -> None:
+        """See `Peer`."""
+        images, classes, optimizer = self.images, self.classes, self.optimizer
+        for chosen in order:
+            optimizer.zero_grad(set_to_none=True)
+            self._loss(images.index_select(0, chosen), classes.index_select(0, chosen)).backward()
+            optimizer.step()
+            for weights, mask in self._masked:
+                weights.mul_(mask)
+
+
+class StraightThroughPeer(Peer):
+    """A network of which only weights above a threshold are let through, while all learn by the gradient there.
+
+    The module's parameters are what is let through; the optimiser has the weights behind them, and takes the module's
+    gradients as theirs: no work for autograd.
+
+    Parameters
+    ----------
+    limits
+        The threshold of each of the module's parameters; None where all is let through.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[LayerTuple],
+        start: Floats,
+        limits: Sequence[float | None],
+        images: Floats,
+        classes: npt.NDArray[np.int64],
+        **settings: Any,
+    ) -> None:
+        super().__init__(layers, start, images, classes, **settings)
+        self.trained, self._limited = [], []
+        for parameter, limit in zip(self.module.parameters(), limits, strict=True):
+            behind = parameter
+            if limit is not None:
+                behind = parameter.detach().clone()
+                self._limited.append((parameter, behind, limit))
+            self.trained.append(behind)
+        self.optimizer = self._optimizer()
+
+    def _let_through(self) -> None:
+        """Write what passes the threshold into the module."""
+        for parameter, behind, limit in self._limited:
+            parameter.detach().copy_(nn.functional.hardshrink(behind, limit))
+
+    def _pass_gradients(self) -> None:
+        """Give the weights the gradients of what they let through."""
+        for parameter, behind, _ in self._limited:
+            behind.grad, parameter.grad = parameter.grad, None
+
+    def train(self, order: Sequence[Any]) -> None:
+        """See `Peer`."""
+        images, classes, optimizer = self.images, self.classes, self.optimizer
+        for chosen in order:
+            optimizer.zero_grad(set_to_none=True)
+            self._let_through()
+            self._loss(images.index_select(0, chosen), classes.index_select(0, chosen)).backward()
+            self._pass_gradients()
+            optimizer.step()
+
+    def loss_and_gradient(self, batch: npt.NDArray[np.intp]) -> tuple[float, Floats]:
+        """See `Peer`."""
+        self._let_through()
+        found = super().loss_and_gradient(batch)
+        self._pass_gradients()
+        return found
 
 
 def _flat(tensors: Sequence[Any]) -> Floats:
@@ -221,23 +331,37 @@ def _status() -> str:
     return path.read_text("ascii", "replace") if path.exists() else ""
 
 
+def _peer_alone(task: Mapping[str, Any], rng: np.random.Generator) -> Peer:
+    """Return what a task trains on noise: dense, or masked or straight-through where a share of weights is given."""
+    layers, n = task["layers"], task["samples"]
+    images = rng.random((n, *task["image_shape"]), dtype=np.float32)
+    classes = rng.integers(0, task["classes"], n)
+    settings: dict[str, Any] = {
+        "learning_rate": 0.01,
+        "momentum": 0.9,
+        "form": Form(channels_last=True),
+    }
+    if task.get("share") is None:
+        return Peer(layers, None, images, classes, **settings)
+    parameters = [p.detach() for p in module_from(layers).parameters()]
+    if task["straight_through"]:
+        limits = [
+            float(p.abs().quantile(1 - task["share"])) if p.ndim > 1 else None for p in parameters
+        ]
+        return StraightThroughPeer(layers, _flat(parameters), limits, images, classes, **settings)
+    start = _flat(parameters)
+    start[rng.random(len(start)) > task["share"]] = 0
+    return MaskedPeer(layers, start, np.flatnonzero(start), images, classes, **settings)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Train PyTorch's side by itself on noise: the argument is a JSON object that says what."""
     imported = _status()
     task = json.loads(arguments[0])
     set_threads(1)
     rng = np.random.default_rng(0)
-    n, batch, steps = task["samples"], task["batch"], task["steps"]
-    peer = Peer(
-        task["layers"],
-        None,
-        rng.random((n, *task["image_shape"]), dtype=np.float32),
-        rng.integers(0, task["classes"], n),
-        learning_rate=0.01,
-        momentum=0.9,
-        form=Form(channels_last=True),
-    )
-    peer.train(peer.order(rng.integers(0, n, (steps, batch))))
+    peer = _peer_alone(task, rng)
+    peer.train(peer.order(rng.integers(0, task["samples"], (task["steps"], task["batch"]))))
     sys.stdout.write(json.dumps({"imported": imported, "trained": _status()}) + "\n")
 
 

@@ -12,6 +12,8 @@ from evo.store import write_tables
 from experiments.benchmarks.cnn import bench_cnn, plan
 from experiments.benchmarks.errors import BenchmarkError
 from experiments.benchmarks.graph import bench_graph, check_graph
+from experiments.benchmarks.kernels import bench_kernels
+from experiments.benchmarks.kernels import plan as plan_kernels
 from experiments.benchmarks.machine import busy
 from experiments.benchmarks.mutation import bench_mutation, check_mutation
 from experiments.benchmarks.result import BenchResult
@@ -51,6 +53,12 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         ("torch", "neat-python"),
         check_graph,
         bench_graph,
+    ),
+    "kernels": Benchmark(
+        "matrices of kernels beside layers and beside PyTorch with masks: training",
+        ("torch",),
+        plan_kernels,
+        bench_kernels,
     ),
     "mutation": Benchmark(
         "edit sessions beside neat-python, SciPy and networkx",

@@ -82,3 +82,25 @@ class SpeedSettings:
     passes: int
     compiled: bool
     data_dir: str | None
+
+
+@dataclass(frozen=True)
+class KernelSettings:
+    """What one process measures of the kernels bench.
+
+    Attributes
+    ----------
+    network
+        A name in `experiments.benchmarks.kernels_networks.NETWORKS`.
+    batches
+        Batch sizes.
+    rounds
+        Turns of each side; None for the usual.
+    quick
+        As in `BenchOptions`.
+    """
+
+    network: str
+    batches: tuple[int, ...]
+    rounds: int | None
+    quick: bool

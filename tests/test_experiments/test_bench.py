@@ -301,14 +301,15 @@ def bench(*arguments, capsys):
     return caught.value.code or 0, printed.out, printed.err
 
 
+@pytest.mark.parametrize("name", ["cnn", "kernels"])
 def test_without_its_peer_a_bench_says_what_to_install_and_writes_nothing(
-    monkeypatch, capsys, tmp_path
+    name, monkeypatch, capsys, tmp_path
 ):
     monkeypatch.setitem(sys.modules, "torch", None)  # as if not installed
-    code, out, err = bench("cnn", "--quick", "--results", tmp_path / "r", capsys=capsys)
+    code, out, err = bench(name, "--quick", "--results", tmp_path / "r", capsys=capsys)
     assert (code, out) == (2, "")
     assert err.strip() == (
-        'evomatrix: cnn compares with torch, which is not installed: pip install -e ".[bench]"'
+        f'evomatrix: {name} compares with torch, which is not installed: pip install -e ".[bench]"'
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -316,7 +317,7 @@ def test_without_its_peer_a_bench_says_what_to_install_and_writes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["cn"], "unknown benchmark 'cn'; known: cnn, graph, mutation"),
+        (["cn"], "unknown benchmark 'cn'; known: cnn, graph, kernels, mutation"),
         (["cnn", "--batch", "3x"], "batch: must be whole numbers between commas; got '3x'"),
     ],
 )
