@@ -221,6 +221,25 @@ class Network:
         """
         return self._loss_and_delta(inputs, targets)[0]
 
+    def loss_and_output(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
+        """Measure the mean loss over a batch, and compute the predictions, in one run.
+
+        Parameters
+        ----------
+        inputs, targets
+            As for `loss`.
+
+        Returns
+        -------
+        loss : float
+            As `loss` returns it.
+        output : FloatArray
+            As `output` returns it.
+        """
+        scores = self._scores(inputs)
+        output = np.ascontiguousarray(self.loss_function.predict(scores).T)
+        return self._value_and_delta(scores, targets)[0], output
+
     def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
         """Measure the mean loss over a batch, and its gradient by every parameter.
 
@@ -316,7 +335,9 @@ class Network:
 
     def _loss_and_delta(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
         """Return the mean loss and ∂(mean loss)/∂scores, shape (n_outputs, n)."""
-        scores = self._scores(inputs)
+        return self._value_and_delta(self._scores(inputs), targets)
+
+    def _value_and_delta(self, scores: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
         targets = self._check_targets(targets, scores.shape[1])
         if self.loss_function.target_kind == "values":
             targets = np.ascontiguousarray(targets.T, self.dtype)

@@ -8,7 +8,7 @@ depend on the step index alone:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -314,12 +314,29 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
         for start in range(0, len(samples), batch_size):
             inputs = samples.inputs[start : start + batch_size]
             targets = samples.targets[start : start + batch_size]
-            total += network.loss(inputs, targets) * len(inputs)
+            loss, output = _loss_and_output(network, inputs, targets)
+            total += loss * len(inputs)
             if samples.has_classes:
-                hits += int(np.count_nonzero(network.output(inputs).argmax(axis=1) == targets))
+                hits += int(np.count_nonzero(output.argmax(axis=1) == targets))
     return Evaluation(
         loss=total / len(samples), accuracy=hits / len(samples) if samples.has_classes else None
     )
+
+
+@runtime_checkable
+class _Measurable(Protocol):
+    """A network that runs once for both, the loss and the predictions."""
+
+    def loss_and_output(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
+        """Return what `Trainable.loss` and `Trainable.output` do."""
+
+
+def _loss_and_output(
+    network: Trainable, inputs: FloatArray, targets: Targets
+) -> tuple[float, FloatArray]:
+    if isinstance(network, _Measurable):
+        return network.loss_and_output(inputs, targets)
+    return network.loss(inputs, targets), network.output(inputs)
 
 
 def check_samples(network: Trainable, samples: Samples, name: str) -> None:

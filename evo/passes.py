@@ -4,11 +4,57 @@ A network of neurons is one compiled call. One with maps takes milliseconds a st
 nothing; they find the convolutions of :mod:`cnn` as :mod:`cnn` compiled them.
 """
 
+from typing import Any
+
+import numpy as np
+
 from evo import backward_kernels, kernels
-from evo.genome import FloatArray
+from evo.genome import FloatArray, Genome
 from evo.kernels import Buffers, Layout
-from evo.plan import Plan
-from evo.row_kernels import Width
+from evo.plan import Plan, dense_for
+from evo.row_kernels import NARROW, Width, padded, width_of
+from evo.training_kernels import Threshold
+
+Runtime = tuple[Layout, Buffers, Width]
+"""What a batch of one size is run with."""
+
+
+def runtime_for(plan: Plan, n_batch: int, dtype: np.dtype[Any]) -> Runtime:
+    """Make what it takes to run a plan with a batch."""
+    layout = dense_for(plan.layout, n_batch)
+    width = width_of(n_batch, dtype.itemsize)
+    length = padded(n_batch, width)
+    # A line of a map is one row: states and residuals of its pixels cannot lie side by side.
+    pitch = 2 * length if n_batch <= NARROW and layout.maps == () else length
+    n_rows = (1 if layout.ticks == 1 else layout.ticks + 1) * layout.block
+    both = np.zeros(2 * n_rows * length, dtype)
+    state, residual = (both, both[length:]) if pitch > length else np.split(both, 2)
+    nodes, rows = (layout.runs[:, k + 1] - layout.runs[:, k] for k in (0, 2))
+    partial = layout.runs[:, 5] < kernels.FULL
+    ends = (layout.runs[:, 4] + nodes * rows)[partial]
+    buffers = Buffers(
+        state=state,
+        residual=residual,
+        nets=np.empty(layout.ticks * layout.n_nets * length, dtype),
+        cells=np.empty(max(ends, default=0), dtype),
+        cell_gradient=np.empty(max(nodes * rows, default=0), dtype),
+        back=np.empty(max(rows, default=0) * length, dtype),
+        pitch=pitch,
+        length=length,
+    )
+    return layout, buffers, width
+
+
+def threshold_of(genome: Genome, plan: Plan, *, learning: bool) -> Threshold:
+    """Return the threshold of the computed nodes, rounded as :func:`graphops.threshold_mask` compares.
+
+    None if nothing below it learns.
+    """
+    if not learning:
+        return Threshold(np.empty(0, genome.values.dtype), False)
+    limit = np.asarray(genome.limit)
+    limits = limit[plan.positions] if limit.ndim else limit.reshape(1)
+    return Threshold(limits.astype(genome.values.dtype), genome.threshold_mode == "signed")
 
 
 def forward(

@@ -15,22 +15,19 @@ from cnn.checks import check_classes, check_targets, real_array
 from cnn.descent import Descended, Segment, descend_stepwise, norm_of
 from cnn.losses import LOSSES
 from cnn.samples import Samples
-from evo import backward_kernels, kernels, passes
+from evo import backward_kernels, passes
 from evo import training_kernels as loop
 from evo.arrays import read_only
 from evo.genome import FloatArray, Genome, Role
-from evo.plan import Plan, compile_plan, compile_whole_plan, dense_for
+from evo.passes import Runtime
+from evo.plan import Plan, compile_plan, compile_whole_plan
 from evo.plan_kernels import layers_of
-from evo.row_kernels import NARROW, Width, padded, width_of
 from evo.tap_gradients import acting_places, with_taps
 
 __all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
 
 Dormant = Literal["sleep", "straight_through"]
 """What stored entries do that the threshold does not let through: wait, or keep learning."""
-
-Runtime = tuple[kernels.Layout, kernels.Buffers, Width]
-"""What a batch of one size is run with."""
 
 
 class Phenotype:
@@ -81,7 +78,7 @@ class Phenotype:
         self._weights, self._bias = self.parameters[:n_edges], self.parameters[n_edges:]
         self._weight_gradient = self._gradient[:n_edges]
         self._bias_gradient = self._gradient[n_edges:]
-        self._threshold = _threshold(genome, plan) if learning else _no_threshold(genome)
+        self._threshold = passes.threshold_of(genome, plan, learning=learning)
         self._used = np.empty_like(self._weights) if learning else self._weights
         self._ports = loop.Ports(
             read_only(plan.input_features),
@@ -153,9 +150,14 @@ class Phenotype:
 
     def loss(self, inputs: NDArray[Any], targets: NDArray[Any]) -> float:
         """Return the mean loss over the samples."""
+        return self._mean_loss(self._forward(inputs)[0], targets)
+
+    def loss_and_output(
+        self, inputs: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[float, FloatArray]:
+        """Return the mean loss over the samples, and the predictions as :meth:`output` does, in one run."""
         scores, _ = self._forward(inputs)
-        targets = self._checked_targets(targets, len(inputs))
-        return self._loss.value_and_delta(scores, read_only(targets).T, np.empty_like(scores))
+        return self._mean_loss(scores, targets), np.ascontiguousarray(self._loss.predict(scores).T)
 
     def loss_and_gradients(
         self, inputs: NDArray[Any], targets: NDArray[Any]
@@ -367,28 +369,13 @@ class Phenotype:
     def _for_batch(self, n_batch: int) -> Runtime:
         """Return what it takes to run a batch; that of the last size is kept."""
         if self._runtime is None or self._runtime[0] != n_batch:
-            plan, dtype = dense_for(self.plan.layout, n_batch), self.parameters.dtype
-            width = width_of(n_batch, dtype.itemsize)
-            length = padded(n_batch, width)
-            pitch = 2 * length if n_batch <= NARROW and not self.genome.has_maps else length
-            n_rows = (1 if plan.ticks == 1 else plan.ticks + 1) * plan.block
-            both = np.zeros(2 * n_rows * length, dtype)
-            state, residual = (both, both[length:]) if pitch > length else np.split(both, 2)
-            nodes, rows = (plan.runs[:, k + 1] - plan.runs[:, k] for k in (0, 2))
-            partial = plan.runs[:, 5] < kernels.FULL
-            ends = (plan.runs[:, 4] + nodes * rows)[partial]
-            buffers = kernels.Buffers(
-                state=state,
-                residual=residual,
-                nets=np.empty(plan.ticks * plan.n_nets * length, dtype),
-                cells=np.empty(max(ends, default=0), dtype),
-                cell_gradient=np.empty(max(nodes * rows, default=0), dtype),
-                back=np.empty(max(rows, default=0) * length, dtype),
-                pitch=pitch,
-                length=length,
-            )
-            self._runtime = n_batch, (plan, buffers, width)
+            self._runtime = n_batch, passes.runtime_for(self.plan, n_batch, self.parameters.dtype)
         return self._runtime[1]
+
+    def _mean_loss(self, scores: FloatArray, targets: NDArray[Any]) -> float:
+        """Return the mean loss of scores, shape (n_outputs, n_samples)."""
+        checked = self._checked_targets(targets, scores.shape[1])
+        return self._loss.value_and_delta(scores, read_only(checked).T, np.empty_like(scores))
 
     def _checked_targets(self, targets: NDArray[Any], n_samples: int) -> NDArray[Any]:
         """Return targets as the loss takes them."""
@@ -422,14 +409,3 @@ class Phenotype:
         scores = np.empty((len(self._ports.outputs), len(flat)), self.parameters.dtype)
         loop.read_scores(layout, self._ports, buffers, scores)
         return scores, (layout, buffers, width)
-
-
-def _no_threshold(genome: Genome) -> loop.Threshold:
-    return loop.Threshold(np.empty(0, genome.values.dtype), False)
-
-
-def _threshold(genome: Genome, plan: Plan) -> loop.Threshold:
-    """Return the threshold of the computed nodes, rounded as :func:`graphops.threshold_mask` compares."""
-    limit = np.asarray(genome.limit)
-    limits = limit[plan.positions] if limit.ndim else limit.reshape(1)
-    return loop.Threshold(limits.astype(genome.values.dtype), genome.threshold_mode == "signed")

@@ -36,7 +36,7 @@ def test_the_script_runs_with_fewer_generations(tmp_path):
     assert "predicted:" in printed
     assert len(list(tmp_path.glob("results/digits-*/best.npz"))) == 1
     # The block on pandas reads the newest digits run below results/.
-    printed = run_python(BLOCKS[4], tmp_path)
+    printed = run_python(BLOCKS[5], tmp_path)
     assert "validation_accuracy" in printed
     assert "cnn" in printed
 
@@ -56,6 +56,12 @@ def test_the_graph_trains_as_shown(tmp_path):
     assert status == "ok"
     assert float(accuracy) > 0.95
     assert norms
+
+
+def test_lenet_is_a_matrix_as_shown(tmp_path):
+    n_nodes, side = map(int, run_python(BLOCKS[4], tmp_path).split())
+    assert n_nodes == 238
+    assert side in {28, 10, 1}
 
 
 def test_every_command_and_file_that_is_named_exists():
