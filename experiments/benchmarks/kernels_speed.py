@@ -12,6 +12,7 @@ from functools import partial
 
 import cnn
 from experiments.benchmarks import peers_torch
+from experiments.benchmarks.errors import BenchmarkError
 from experiments.benchmarks.graph_rows import OURS, TableRow, Turns, figure_row, speed_row
 from experiments.benchmarks.graph_sides import Case, bits_row, digest, fastest, rates
 from experiments.benchmarks.kernels_networks import CNN, NETWORKS, dense_network, useful_flops
@@ -99,9 +100,15 @@ class NetworkTurns:
         compiled: Forms = {}
         if not self.not_compiled:
             yield "note", {"note": f"{self.name}, {case.what}: torch.compile"}
-            compiled = self._compile(case)
-            for name, rival in compiled.items():
-                yield agreement_row(case, f"{self.spec.peer}, {name}", rival)
+            for name, rival in self._compile(case).items():
+                try:  # torch.compile now and then makes a network of other gradients: that is no peer
+                    yield agreement_row(case, f"{self.spec.peer}, {name}", rival)
+                    compiled[name] = rival
+                except BenchmarkError as error:
+                    yield (
+                        "left_out",
+                        {"part": self.name, "what": f"PyTorch {name}"} | {"reason": str(error)},
+                    )
         yield "note", {"note": f"{self.name}, {case.what}"}
         chosen = {best: eager[best]} | compiled
         form = fastest(case, chosen, self.turns)
