@@ -238,7 +238,7 @@ def find_convolutions(
     p = 0
     while p < len(rows):
         side, row = int(sides[p]), int(rows[p])
-        heard = _densest_range(taps, slice(indptr[p], indptr[p + 1]), side, row)
+        heard = _densest_range(taps, slice(indptr[p], indptr[p + 1]), side, row, first_row)
         last = p
         while heard and last < len(rows) and last - p < MOST:
             follows = sides[last] == side and rows[last] == row + (last - p) * side**2
@@ -256,8 +256,13 @@ def find_convolutions(
     return tuple(found), held
 
 
-def _densest_range(taps: Taps, edges: slice, target: int, own_row: int) -> Range | None:
-    """Return the maps, all of one kind and complete before the node, of which it hears most taps."""
+def _densest_range(
+    taps: Taps, edges: slice, target: int, own_row: int, first_row: int
+) -> Range | None:
+    """Return the maps, all of one kind and complete before the node, of which it hears most taps.
+
+    They are inputs or computed, not both, for inputs get no residual back.
+    """
     best: Range | None = None
     if target == 1 or edges.stop == edges.start:
         return best
@@ -268,7 +273,9 @@ def _densest_range(taps: Taps, edges: slice, target: int, own_row: int) -> Range
         known = (kinds == (pitch, margin)).all(axis=1) & (rows >= 0) & (rows < own_row)
         found, counts = np.unique(rows[known], return_counts=True)
         # Maps lie in groups, one after another.
-        groups = np.cumsum(np.diff(found, prepend=found[:1]) % pitch**2 != 0)
+        apart = np.diff(found, prepend=found[:1]) % pitch**2 != 0
+        apart |= np.diff(found >= first_row, prepend=False)
+        groups = np.cumsum(apart)
         for group in np.unique(groups):
             own = groups == group
             if counts[own].sum() > most:

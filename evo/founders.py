@@ -260,7 +260,7 @@ def found(
     *,
     n_founders: int,
     seed: int,
-    side: int = 1,
+    side: int | None = None,
 ) -> list[Genome]:
     """Draw the founders of one run.
 
@@ -274,7 +274,7 @@ def found(
     seed : int
         The run's seed; founder k has a stream of its own.
     side : int
-        Of the input nodes, where these are maps.
+        Of the input nodes; must be given where ``graph`` is ``"maps"``, and only there.
 
     Returns
     -------
@@ -287,9 +287,13 @@ def found(
     ------
     SettingsError
         If a budget is too small for a network of such maps.
+    ValueError
+        If `side` is not given for maps.
     """
     streams = [generator(seed, Purpose.FOUNDERS, 0, k) for k in range(n_founders)]
     if settings.graph == "maps":
+        if side is None:
+            raise ValueError('side must be given, that of the input maps, where graph = "maps"')
         return _found_maps(settings, Level(side, n_inputs), n_outputs, streams)
     genomes = []
     for rng in streams:

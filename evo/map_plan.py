@@ -82,8 +82,11 @@ def place_maps(genome: Genome, kept: NDArray[np.bool_], read: NDArray[np.bool_])
             first_row = end
 
     views, counts = [], []
+    views_of: dict[int, list[tuple[Passage, int]]] = {}
+    for (node, kind), row in view_rows.items():
+        views_of.setdefault(node, []).append((kind, row))
     for node in order.tolist():
-        own = [(kind, row) for (of, kind), row in view_rows.items() if of == node]
+        own = views_of.get(node, [])
         counts.append(len(own))
         for kind, row in own:
             views.append([rows[node], sides[node], row, kind.side, kind.margin, kind.halvings])

@@ -37,6 +37,10 @@ Downsampling = Literal["max", "mean"]
 DOWNSAMPLINGS = get_args(Downsampling)
 
 
+WIDEST = 255
+"""Side of the widest window: its taps are numbered in 16 bits."""
+
+
 class Passage(NamedTuple):
     """What an edge does with the map of its source.
 
@@ -74,6 +78,11 @@ def passage(source: int, target: int, kernel: int) -> Passage:
     kernel : int
         Side of the network's kernels, odd.
 
+    Raises
+    ------
+    ValueError
+        If the window is wider than :data:`WIDEST`.
+
     Examples
     --------
     LeNet-5's second convolution, and a neuron that speaks to a map:
@@ -86,9 +95,13 @@ def passage(source: int, target: int, kernel: int) -> Passage:
     halvings, side = 0, source
     while side // 2 >= target and side - target + 1 > kernel:
         halvings, side = halvings + 1, side // 2
+    window = side - target + 1 if side > target else min(kernel, 2 * min(source, target) - 1)
+    if window > WIDEST:
+        raise ValueError(
+            f"kernels must be at most {WIDEST} pixels wide; from side {source} to side {target} takes {window}"
+        )
     if side > target:
-        return Passage(halvings, side, 0, side - target + 1)
-    window = min(kernel, 2 * min(source, target) - 1)
+        return Passage(halvings, side, 0, window)
     return Passage(halvings, target, window // 2, window)
 
 

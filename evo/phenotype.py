@@ -22,7 +22,7 @@ from evo.genome import FloatArray, Genome, Role
 from evo.passes import Runtime
 from evo.plan import Plan, compile_plan, compile_whole_plan
 from evo.plan_kernels import layers_of
-from evo.tap_gradients import acting_places, with_taps
+from evo.tap_gradients import acting_places, check_places, with_taps
 
 __all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
 
@@ -246,6 +246,7 @@ class Phenotype:
         labels: NDArray[Any],
     ) -> FloatArray:
         """Return the gradient at taps, by a network that has them all."""
+        check_places(self.genome, *places)
         acts = acting_places(self.genome, *places[:2])
         extended, entries = with_taps(self.to_genome(), *(part[acts] for part in places))
         network = Phenotype(extended, self.loss_name)

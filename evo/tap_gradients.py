@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evo.genome import Genome, Role
+from evo.maps import windows
+from graphops.validation import check_indices
 
 Integers = NDArray[np.integer[Any]]
 
@@ -26,7 +28,7 @@ def with_taps(
     genome : Genome
         With maps.
     sources, targets, taps : ndarray of int, shape (n_places,)
-        None leads to an input.
+        Places that there are, see :func:`check_places`; none leads to an input.
 
     Returns
     -------
@@ -34,11 +36,6 @@ def with_taps(
         Without threshold; it computes what the given one does.
     entries : ndarray of int, shape (n_places,)
         Which of its stored entries each place is.
-
-    Raises
-    ------
-    ValueError
-        If a tap lies beyond its window.
     """
     n_rows, live = genome.n_nodes * genome.rows_per_node, genome.live_mask()
     stored = genome.targets[live] * n_rows + genome.rows[live]
@@ -58,6 +55,23 @@ def with_taps(
         limit=None,
     )
     return extended, np.searchsorted(keys, wanted)
+
+
+def check_places(genome: Genome, sources: Integers, targets: Integers, taps: Integers) -> None:
+    """Raise at the first place that there is not."""
+    for name, nodes in (("sources", sources), ("targets", targets)):
+        check_indices(name, nodes, genome.n_nodes)
+    if not len(sources) == len(targets) == len(taps):
+        given = f"{len(sources)}, {len(targets)} and {len(taps)}"
+        raise ValueError(f"sources, targets and taps must be equally many; got {given}")
+    window = windows(genome.sides[sources], genome.sides[targets], genome.kernel)
+    outside = (taps < 0) | (taps >= window**2)
+    if outside.any():
+        first = int(outside.argmax())
+        raise ValueError(
+            f"taps must be from 0 to {window[first] ** 2 - 1} from node {sources[first]} to node {targets[first]}; "
+            f"got {taps[first]}"
+        )
 
 
 def acting_places(genome: Genome, sources: Integers, targets: Integers) -> NDArray[np.intp]:

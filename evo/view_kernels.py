@@ -7,6 +7,7 @@ margin; how often the map is halved.
 
 from typing import Any
 
+import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
@@ -48,7 +49,7 @@ def write_views(
                             to[b] += seen[b] * share
                     else:  # a NaN is larger than any number
                         for b in range(length):
-                            to[b] = to[b] if seen[b] <= to[b] else seen[b]
+                            to[b] = seen[b] if seen[b] > to[b] or np.isnan(seen[b]) else to[b]
 
 
 @kernel

@@ -9,6 +9,7 @@ complete - its test part has been read, once - and is not done again; several pr
 folder, each taking what none has begun.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,21 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
             if setting in own:
                 raise SettingsError(f"{where}.{setting}: must be the same for all arms")
         found[name] = Experiment.parse(_settings_of(name, shared, own), where)
+    _check_labels(found, source)
     return Study(next(iter(found.values())).name, found)
+
+
+def _check_labels(arms: Mapping[str, Experiment], source: str) -> None:
+    """Raise SettingsError if two arms would have one name in the table, where a fixed network is called what it is."""
+    known: dict[str, str] = {}
+    for name, experiment in arms.items():
+        labels = [*experiment.baseline.arms, *([name] if experiment.evolve else [])]
+        for label in labels:
+            if label in known:
+                raise SettingsError(
+                    f"{source}: arms.{name}: {label!r} would be in the table twice, for arms.{known[label]} has it"
+                )
+            known[label] = name
 
 
 def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,6 +192,10 @@ def run_study(
     folder = (
         Path(results) / free_name(Path(results), study.name) if folder is None else Path(folder)
     )
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"folder: must be a folder; {folder} is none")
+    for name, experiment in _one_by_one(chosen):
+        _check_begun(folder / name, experiment)
     teller = reporter()
     failed: list[EvoMatrixError] = []
     for name, experiment in _one_by_one(chosen):
@@ -205,6 +224,35 @@ def run_study(
     if failed and not any(is_complete(one) for one in folder.iterdir()):
         raise failed[0]
     return load_results(folder)
+
+
+def _check_begun(run_folder: Path, experiment: Experiment) -> None:
+    """Raise SettingsError if a run that has begun has other settings: both would be compared as one."""
+    try:
+        begun = json.loads((run_folder / "config.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{run_folder / 'config.json'}: cannot be read ({error})") from error
+    wanted = json.loads(experiment.model_dump_json())
+    other = _first_difference(begun, wanted)
+    if other is not None:
+        raise SettingsError(
+            f"folder: {run_folder} was begun with other settings ({other}); take another folder, or delete it"
+        )
+
+
+def _first_difference(begun: Any, wanted: Any, path: str = "") -> str | None:
+    """Return where two settings differ first, and how; None where they are the same."""
+    if not isinstance(begun, dict) or not isinstance(wanted, dict):
+        return None if begun == wanted else f"{path}: {begun!r}, now {wanted!r}"
+    for key in [*wanted, *(key for key in begun if key not in wanted)]:
+        found = _first_difference(
+            begun.get(key), wanted.get(key), f"{path}.{key}" if path else str(key)
+        )
+        if found is not None:
+            return found
+    return None
 
 
 def _one_by_one(arms: Mapping[str, Experiment]) -> Iterator[tuple[str, Experiment]]:

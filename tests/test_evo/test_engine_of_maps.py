@@ -145,6 +145,44 @@ def test_maps_hear_a_convolution_and_further_taps(reference):
     check_gradient(network, inputs, rng.normal(size=(5, 2)), rng)
 
 
+def test_a_range_of_inputs_and_computed_maps_loses_no_gradient():
+    """Inputs and a computed map of one kind lie one after another, and what hears them all is a convolution."""
+    sides = np.array([4, 4, 4, 3, 3, 1, 1], np.int32)
+    heard = [[], [], [0, 1], [0, 1, 2], [0, 1, 2], [3, 4], [3, 4]]
+    indices, taps, indptr = [], [], [0]
+    for target, sources in enumerate(heard):
+        for source in sources:
+            n_taps = int(windows(sides[[source]], sides[[target]], 1)[0]) ** 2
+            indices += [source] * n_taps
+            taps += range(n_taps)
+        indptr.append(len(taps))
+    rng = np.random.default_rng(0)
+    genome = Genome(
+        indptr=np.array(indptr),
+        indices=np.array(indices, np.int32),
+        values=rng.normal(size=len(taps)),
+        bias=np.zeros(7),
+        ids=np.arange(7),
+        roles=np.array([0, 0, 1, 1, 1, 2, 2], np.uint8),
+        activations=np.array([0, 0, 2, 2, 2, 0, 0], np.uint8),
+        sides=sides,
+        taps=np.array(taps, np.uint16),
+        kernel=1,
+    )
+    network = Phenotype(genome)
+    assert network.plan.convolutions
+    check_gradient(network, features_of(genome, rng), rng.integers(0, 2, 5), rng, n_checked=60)
+
+
+@pytest.mark.parametrize("cell", range(4))
+def test_no_maximum_hides_what_is_not_a_number(cell):
+    """Divergence must be seen."""
+    network = Phenotype(by_layers(np.random.default_rng(9), [(4, 1), (1, 2)]))  # halved once
+    image = np.ones((1, 4, 4))
+    image[0, cell // 2, cell % 2] = np.nan
+    assert np.isnan(network.output(image)).all()
+
+
 # -- LeNet-5 -----------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +285,24 @@ def test_gradients_at_taps_are_those_of_added_zeros(random_map_genome, ticks, li
         assert gradient == pytest.approx((losses[0] - losses[1]) / 2e-6, abs=1e-7)
         checked += gradient != 0
     assert checked > 5
+
+
+@pytest.mark.parametrize(
+    ("sources", "targets", "taps", "rule"),
+    [
+        ([0], [2], [25], "taps must be from 0 to 8 from node 0 to node 2; got 25"),
+        ([0], [2], [-1], "taps must be from 0 to 8 from node 0 to node 2; got -1"),
+        ([0, 1], [2], [0], "sources, targets and taps must be equally many; got 2, 1 and 1"),
+        ([-1], [2], [0], "sources"),
+        ([0], [99], [0], "targets"),
+    ],
+)
+def test_gradients_are_asked_for_at_places_that_there_are(sources, targets, taps, rule):
+    rng = np.random.default_rng(8)
+    network = Phenotype(by_layers(rng, [(8, 2), (6, 2), (1, 3)]))
+    places = (np.array(part) for part in (sources, targets))
+    with pytest.raises((ValueError, IndexError), match=rule):
+        network.gradients_at(*places, np.zeros((1, 128)), np.zeros(1, int), np.array(taps))
 
 
 def _with(genome, source, target, tap, value):

@@ -187,3 +187,9 @@ def test_settings_that_do_not_fit_maps_are_refused(changes, message):
 def test_settings_come_back_from_what_a_run_writes_down():
     for founders in (FounderSettings(**SMALL), FounderSettings()):
         assert FounderSettings.model_validate_json(founders.model_dump_json()) == founders
+
+
+def test_maps_need_the_side_of_their_inputs():
+    settings = FounderSettings(graph="maps", levels=[[6, 4]], kernel=3)
+    with pytest.raises(ValueError, match="side must be given"):
+        found(settings, 1, 3, n_founders=1, seed=0)

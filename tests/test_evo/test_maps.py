@@ -278,3 +278,9 @@ def test_the_fingerprint_changes_with_every_part_of_a_map():
 def test_parts_of_maps_that_do_not_fit_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         two_maps(**changes)
+
+
+def test_a_kernel_is_no_wider_than_its_taps_can_be_numbered():
+    with pytest.raises(ValueError, match="at most 255 pixels wide; from side 300 to side 1"):
+        passage(300, 1, 301)
+    assert passage(255, 1, 255).window == 255

@@ -247,3 +247,30 @@ def test_one_seed_has_no_interval(finished):
     single = load_results(folder / "alone-seed-0", folder / "mlp-seed-0").pooled()
     found = differences(single, "mlp")["alone"]
     assert (found.n, found.low) == (1, -math.inf)
+
+
+def test_a_folder_with_other_settings_is_refused_before_any_work(finished):
+    folder, _ = finished
+    before = sorted(path.name for path in folder.iterdir())
+    longer = study_of(seeds=3, training={"learning_rate": 0.2})
+    with pytest.raises(SettingsError) as caught:
+        run_study(longer, folder=folder, workers=0)
+    assert "training.learning_rate: 0.1, now 0.2" in str(caught.value)
+    assert str(folder / "mlp-seed-0") in str(caught.value)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "runs").write_text("no")
+    with pytest.raises(SettingsError, match="folder: must be a folder"):
+        run_study(study_of(), folder=tmp_path / "runs", workers=0)
+
+
+@pytest.mark.parametrize("other", [{"evolve": False, "baseline": {"arms": ["mlp"]}}, {}])
+def test_no_two_arms_have_one_name_in_the_table(other):
+    arms = {"one": {"evolve": False, "baseline": {"arms": ["mlp"]}}}
+    name = "two" if other else "mlp"
+    with pytest.raises(
+        SettingsError, match="'mlp' would be in the table twice, for arms.one has it"
+    ):
+        study_of(arms=arms | {name: other})
