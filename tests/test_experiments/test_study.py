@@ -270,7 +270,5 @@ def test_a_file_is_no_folder(tmp_path):
 def test_no_two_arms_have_one_name_in_the_table(other):
     arms = {"one": {"evolve": False, "baseline": {"arms": ["mlp"]}}}
     name = "two" if other else "mlp"
-    with pytest.raises(
-        SettingsError, match="'mlp' would be in the table twice, for arms.one has it"
-    ):
+    with pytest.raises(SettingsError, match="'mlp' would be in the table twice, for arms"):
         study_of(arms=arms | {name: other})
