@@ -11,6 +11,8 @@ NEED_TORCH = (
     "graph_peers_levels",
     "graph_peers_torch",
     "graph_preparation",
+    "kernels_sides",
+    "kernels_speed",
     "peers_torch",
 )
 
