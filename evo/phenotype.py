@@ -215,9 +215,8 @@ class Phenotype:
             numbers = np.zeros_like(sources) if taps is None else taps
             return self._gradients_at_taps((sources, targets, numbers), inputs, labels)
         is_input = self.genome.roles == Role.INPUT
-        several = self.genome.ticks > 1
-        delayed = (sources >= targets) & (several | ~is_input[sources])
-        acts = np.flatnonzero(~is_input[targets] & (~delayed | several))
+        delayed = (sources >= targets) & ((self.genome.ticks > 1) | ~is_input[sources])
+        acts = acting_places(self.genome, sources, targets)
         whole = Phenotype(self.to_genome(), self.loss_name, compile_whole_plan(self.genome))
         whole.loss_and_gradients(inputs, labels)
         layout, buffers, _ = whole._for_batch(len(inputs))

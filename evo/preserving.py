@@ -91,7 +91,7 @@ def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
     [1, 2, 3]
     """
     n = genome.n_nodes
-    sources, targets = genome.indices.astype(np.intp), _targets(genome)
+    sources, targets = genome.indices.astype(np.intp), genome.targets
     is_input = genome.roles == Role.INPUT
     binds = ~is_input[sources] & ~is_input[targets] & (sources != targets)
     first, then = np.minimum(sources, targets)[binds], np.maximum(sources, targets)[binds]
@@ -202,12 +202,8 @@ def splittable_nodes(genome: Genome, share: float = 0.5) -> NDArray[np.intp]:
         genome.with_values(part, genome.bias).live_mask()
         for part in split_weights(genome.values, share)
     )
-    shared = genome.live_mask() & (genome.indices != _targets(genome))
+    shared = genome.live_mask() & (genome.indices != genome.targets)
     falls_asleep = shared & ~(kept & taken)
     splittable = genome.roles == Role.HIDDEN
     splittable[genome.indices[falls_asleep]] = False
     return np.flatnonzero(splittable)
-
-
-def _targets(genome: Genome) -> NDArray[np.intp]:
-    return np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))

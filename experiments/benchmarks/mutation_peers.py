@@ -25,7 +25,7 @@ def neat_child(genome: Genome) -> Callable[[], object]:
     names = _neat_names(genome)
     for name in names[names >= 0]:
         parent.nodes[int(name)] = parent.create_node(config, int(name))
-    targets = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
+    targets = genome.targets
     acts = names[targets] >= 0
     edges = zip(genome.indices[acts], targets[acts], genome.values[acts], strict=True)
     for number, (source, target, weight) in enumerate(edges):
@@ -84,7 +84,7 @@ def networkx_children(genome: Genome, a: int, b: int) -> dict[str, Callable[[], 
     """Return what makes a rewritten copy of a DiGraph: columns a and b swapped, or row a added to row b."""
     parent = nx.DiGraph()
     parent.add_nodes_from(range(genome.n_nodes))
-    targets = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
+    targets = genome.targets
     parent.add_weighted_edges_from(
         zip(genome.indices.tolist(), targets.tolist(), genome.values.tolist(), strict=True)
     )

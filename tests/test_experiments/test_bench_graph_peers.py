@@ -9,20 +9,12 @@ from experiments.benchmarks.graph_genomes import random_genome
 from experiments.benchmarks.graph_sides import Case, agreement_row, noise_samples
 from experiments.benchmarks.workload import recipe
 
-pytestmark = pytest.mark.skipif(
-    find_spec("torch") is None, reason='PyTorch, the peer, is not installed (".[bench]")'
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for one another take minutes on a busy machine."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [
+    pytest.mark.skipif(
+        find_spec("torch") is None, reason='PyTorch, the peer, is not installed (".[bench]")'
+    ),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -10,21 +10,13 @@ from experiments.benchmarks.kernels import memory_rows
 from experiments.benchmarks.kernels_networks import CNN, NETWORKS, dense_network
 from experiments.benchmarks.settings import KernelSettings
 
-pytestmark = pytest.mark.skipif(
-    find_spec("torch") is None, reason='PyTorch, the peer, is not installed (".[bench]")'
-)
+pytestmark = [
+    pytest.mark.skipif(
+        find_spec("torch") is None, reason='PyTorch, the peer, is not installed (".[bench]")'
+    ),
+    pytest.mark.usefixtures("one_thread"),
+]
 BATCH = 8
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for one another take minutes on a busy machine."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
