@@ -72,6 +72,8 @@ def from_cnn(network: Network) -> Genome:
 
     Raises
     ------
+    TypeError
+        If it is no :class:`cnn.Network`.
     ValueError
         If a layer has no counterpart: the message names it.
 
@@ -82,6 +84,8 @@ def from_cnn(network: Network) -> Genome:
     >>> genome.n_nodes, genome.n_stored, sorted(set(genome.sides.tolist()))
     (237, 61470, [1, 10, 28])
     """
+    if not isinstance(network, Network):
+        raise TypeError(f"network must be a cnn.Network; got {network!r}")
     levels, downsampling = _levels(network)
     passages = [
         (before.side, level.side, level.passage) for before, level in itertools.pairwise(levels)

@@ -166,6 +166,8 @@ class Genome:
         n = columns.shape[1]
         if columns.shape[0] != n:
             raise ValueError(f"matrix must be square; got shape {columns.shape}")
+        if columns.dtype.kind == "c":
+            raise ValueError(f"matrix must be real; got {columns.dtype}")
         if n_inputs < 0 or n_outputs < 1 or n_inputs + n_outputs > n:
             raise ValueError(
                 f"n_inputs ({n_inputs}) must be at least 0, n_outputs ({n_outputs}) at least 1, "

@@ -77,6 +77,8 @@ def check_genome(genome: "Genome") -> None:
         raise ValueError(f"limit must be one number or have shape ({n},); got {genome.limit.shape}")
     if genome.limit is not None and not np.isfinite(genome.limit).all():
         raise ValueError("limit must be finite, or None to let every stored entry through")
+    if not is_whole(genome.ticks):
+        raise ValueError(f"ticks must be an integer; got {genome.ticks!r}")
     if genome.ticks < 1:
         raise ValueError(f"ticks must be at least 1; got {genome.ticks}")
 

@@ -82,9 +82,9 @@ class RawPredictor(ABC):
         Raises
         ------
         ValueError
-            If the number of features is not that of the network.
+            If the number of features is not that of the network, or one is not finite.
         """
-        output = self._output(X)
+        output = self._output(_finite(X))
         if self.classes is not None:
             labels: NDArray[Any] = np.array(self.classes)[output.argmax(axis=1)]
             return labels
@@ -96,11 +96,11 @@ class RawPredictor(ABC):
         Raises
         ------
         ValueError
-            In regression.
+            In regression; otherwise as :meth:`predict`.
         """
         if self.classes is None:
             raise ValueError("predict_proba needs classes; this network does regression")
-        return self._output(X)
+        return self._output(_finite(X))
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Return the accuracy, or in regression the coefficient of determination R²."""
@@ -109,6 +109,15 @@ class RawPredictor(ABC):
             return float(np.mean(predicted == truth))
         residual = float(np.sum((truth - predicted.reshape(truth.shape)) ** 2))
         return 1.0 - residual / float(np.sum((truth - truth.mean(axis=0)) ** 2))
+
+
+def _finite(X: ArrayLike) -> NDArray[Any]:
+    """Return raw inputs as an array; ValueError where one is NaN or infinite: no label would show it."""
+    inputs = np.asarray(X)
+    if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
+        sample = int(np.argwhere(~np.isfinite(inputs))[0][0]) if inputs.ndim else 0
+        raise ValueError(f"X must be finite; sample {sample} is not")
+    return inputs
 
 
 class Predictor(RawPredictor):

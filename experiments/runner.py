@@ -130,14 +130,19 @@ def run(
     return loaded
 
 
-def _check_arguments(
-    experiment: Experiment, workers: int | None, address: str | None, fitness: Fitness | None
-) -> None:
-    """Raise SettingsError for arguments that contradict each other or the settings."""
+def check_workers(workers: int | None, address: str | None) -> None:
+    """Raise SettingsError for a number of workers that cannot be, or not at an address."""
     if workers is not None and workers < 0:
         raise SettingsError(f"workers: must be at least 0; got {workers}")
     if workers == 0 and address is not None:
         raise SettingsError("workers: must not be 0 with an address, since 0 means no Ray")
+
+
+def _check_arguments(
+    experiment: Experiment, workers: int | None, address: str | None, fitness: Fitness | None
+) -> None:
+    """Raise SettingsError for arguments that contradict each other or the settings."""
+    check_workers(workers, address)
     if experiment.evolve:
         return
     for name, value in (("workers", workers), ("address", address), ("fitness", fitness)):

@@ -23,7 +23,7 @@ from experiments.config import OF_EVOLUTION, Experiment, read_settings
 from experiments.datasets import load_dataset
 from experiments.progress import Reporter
 from experiments.results import Results, load_results
-from experiments.runner import free_name, run
+from experiments.runner import check_workers, free_name, run
 
 SHARED = ("name", "arm", "seed", "seeds", "dataset")
 """What an arm may not have of its own."""
@@ -181,8 +181,11 @@ def run_study(
         If settings, data or the folder are not usable, before any work is done; or if no run came to anything.
     """
     chosen = study.chosen(arms)
-    if workers is not None and workers < 0:
-        raise SettingsError(f"workers: must be at least 0; got {workers}")
+    check_workers(workers, address)
+    if address is not None and not any(map(_in_parallel, chosen.values())):
+        raise SettingsError(
+            f"address: must not be given where no arm evolves more than one network at a time; got {address!r}"
+        )
     first = next(iter(chosen.values()))
     dataset = load_dataset(first.dataset.name, **first.dataset.options)
     for experiment in chosen.values():
@@ -205,10 +208,8 @@ def run_study(
                     f"{name}: has begun and is not finished; if no process works on it, delete {folder / name}"
                 )
             continue
-        alone = experiment.evolve and experiment.evolution.population == 1
-        parallel: dict[str, Any] = (
-            {"workers": 0} if alone else {"workers": workers, "address": address}
-        )
+        parallel: dict[str, Any] = {"workers": workers, "address": address}
+        alone: dict[str, Any] = {"workers": 0} if experiment.evolve else {}
         try:
             run(
                 experiment,
@@ -216,7 +217,7 @@ def run_study(
                 results=folder,
                 run_name=name,
                 reporter=reporter(),
-                **(parallel if experiment.evolve else {}),
+                **(parallel if _in_parallel(experiment) else alone),
             )
         except EvoMatrixError as error:  # one arm that diverges shall cost no result of the others
             failed.append(error)
@@ -224,6 +225,11 @@ def run_study(
     if failed and not any(is_complete(one) for one in folder.iterdir()):
         raise failed[0]
     return load_results(folder)
+
+
+def _in_parallel(experiment: Experiment) -> bool:
+    """Whether there is more than one network at a time to be trained."""
+    return experiment.evolve and experiment.evolution.population > 1
 
 
 def _check_begun(run_folder: Path, experiment: Experiment) -> None:

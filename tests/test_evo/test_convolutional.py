@@ -260,6 +260,11 @@ def test_what_sleeps_is_no_layers(lenet):
     assert Genome.from_cnn(again).equals(without(replace(dormant, limit=None), asleep))
 
 
+def test_what_is_no_network_of_layers_is_refused():
+    with pytest.raises(TypeError, match=r"^network must be a cnn.Network; got None$"):
+        Genome.from_cnn(None)
+
+
 def swapped(genome, name, one, other):
     """Exchange what two nodes have of some part."""
     part = getattr(genome, name).copy()

@@ -98,6 +98,7 @@ def test_the_fingerprint_changes_with_anything_stored():
         ({"limit": np.zeros(2)}, "limit must be one number or have shape"),
         ({"threshold_mode": "other"}, "threshold_mode must be magnitude or signed; got 'other'"),
         ({"ticks": 0}, "ticks must be at least 1; got 0"),
+        ({"ticks": 1.5}, "ticks must be an integer; got 1.5"),
     ],
 )
 def test_parts_that_do_not_fit_are_named(changes, message):
@@ -107,7 +108,12 @@ def test_parts_that_do_not_fit_are_named(changes, message):
 
 @pytest.mark.parametrize(
     ("matrix", "message"),
-    [(np.zeros((2, 3)), "square"), (np.zeros(3), "2-dimensional"), (np.zeros((1, 1)), "n_outputs")],
+    [
+        (np.zeros((2, 3)), "square"),
+        (np.zeros(3), "2-dimensional"),
+        (np.zeros((1, 1)), "n_outputs"),
+        (np.zeros((2, 2), complex), "must be real; got complex128"),
+    ],
 )
 def test_a_matrix_that_is_no_network_is_refused(matrix, message):
     with pytest.raises(ValueError, match=message):

@@ -115,3 +115,12 @@ def test_a_wrong_number_of_features_is_refused(two_by_three):
     network = Predictor(two_by_three, loss="cross_entropy")
     with pytest.raises(ValueError, match=r"must have 2 features a sample.*; got 3"):
         network.predict(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_numbers_that_are_none_are_refused(classifier, number):
+    X = np.zeros((3, 2))
+    X[1, 0] = number
+    for ask in (classifier.predict, classifier.predict_proba, lambda X: classifier.score(X, X)):
+        with pytest.raises(ValueError, match=r"^X must be finite; sample 1 is not$"):
+            ask(X)
