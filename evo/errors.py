@@ -20,3 +20,7 @@ class DataError(EvoMatrixError):
 
 class ResultsError(EvoMatrixError):
     """A results folder, table or saved network cannot be read or written."""
+
+
+class ExistingRunError(ResultsError):
+    """The folder of a run that is to begin is there already."""

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from evo.errors import ResultsError
+from evo.errors import ExistingRunError, ResultsError
 from evo.genome import OF_MAPS, Genome
 from evo.tables import TABLES, Row, schema, sort_by_key, to_arrow
 
@@ -231,8 +231,10 @@ class RunStore:
 
         Raises
         ------
+        ExistingRunError
+            If it exists.
         ResultsError
-            If it exists or cannot be made.
+            If it cannot be made.
         """
         path = Path(path)
         try:
@@ -242,7 +244,9 @@ class RunStore:
             for folder in ("genomes", "networks", "figures"):
                 (path / folder).mkdir()
         except FileExistsError as error:
-            raise ResultsError(f"{error.filename}: must not exist yet, or not be a file") from error
+            raise ExistingRunError(
+                f"{error.filename}: must not exist yet, or not be a file"
+            ) from error
         except OSError as error:
             raise ResultsError(
                 f"{path}: results folder cannot be made ({error.strerror})"

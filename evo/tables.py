@@ -116,6 +116,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "runs": (
         *_RUN,
         Column("experiment", _TEXT, "", "name of the experiment"),
+        Column("arm", _TEXT, "", "the arm that evolved, as `comparison` calls it; null: none"),
         Column("dataset", _TEXT, "", "name of the data set"),
         Column("data_hash", _TEXT, "", "SHA-256 of the data set's contents"),
         Column("task", _TEXT, "", "classification or regression"),

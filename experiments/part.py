@@ -105,6 +105,7 @@ class Part:
             self.key
             | {
                 "experiment": self.experiment.name,
+                "arm": self.experiment.arm if self.experiment.evolve else None,
                 "dataset": self.dataset.name,
                 "data_hash": self.dataset.data_hash,
                 "task": self.dataset.task,

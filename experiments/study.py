@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evo.errors import EvoMatrixError, SettingsError
+from evo.errors import EvoMatrixError, ExistingRunError, SettingsError
 from evo.evolution import EvolutionSettings
 from evo.store import is_complete
 from experiments.arms import check_arms, check_founders
@@ -219,6 +219,8 @@ def run_study(
                 reporter=reporter(),
                 **(parallel if _in_parallel(experiment) else alone),
             )
+        except ExistingRunError:  # another process was quicker
+            teller.note(f"{name}: another process has begun it")
         except EvoMatrixError as error:  # one arm that diverges shall cost no result of the others
             failed.append(error)
             teller.note(f"{name}: {error}")

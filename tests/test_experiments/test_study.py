@@ -151,6 +151,37 @@ def test_what_is_finished_is_not_done_again_and_what_has_begun_is_left_alone(fin
     assert any(text.startswith("alone-seed-0: has begun and is not finished") for text in told)
 
 
+def test_a_run_that_another_process_begins_first_is_left_to_it(tmp_path):
+    told = []
+
+    class Racing(Reporter):
+        """The third one is made when the run of `alone` is about to begin: by then another process has its folder."""
+
+        made = 0
+
+        def __init__(self):
+            Racing.made += 1
+            if Racing.made == 3:
+                (tmp_path / "alone-seed-0").mkdir()
+
+        def note(self, text):
+            told.append(text)
+
+    some = run_study(
+        study_of(seeds=1), arms=["alone", "mlp"], folder=tmp_path, workers=0, reporter=Racing
+    )
+    assert [path.name for path in some.paths] == ["mlp-seed-0"]
+    assert told[:1] == ["alone-seed-0: another process has begun it"]
+
+
+def test_individuals_can_be_told_apart_by_arm(finished):
+    _, results = finished
+    rows = results.individuals.merge(results.runs[["run", "seed", "arm"]], on=["run", "seed"])
+    assert (rows["run"] == rows["arm"] + "-seed-" + rows["seed"].astype(str)).all()
+    assert set(rows["arm"]) == {"alone", "set", "many"}
+    assert results.runs.query("run == 'mlp-seed-0'")["arm"].isna().all()
+
+
 def test_an_arm_alone_gives_what_it_gives_among_others(finished, tmp_path):
     _, results = finished
     alone = run_study(study_of(seed=1, seeds=1), arms=["set"], folder=tmp_path / "one", workers=0)
