@@ -22,7 +22,7 @@ from cnn import (
     SoftmaxLayer,
 )
 from cnn.activations import ACTIVATIONS as OF_LAYERS
-from cnn.checks import pair_of
+from cnn.checks import brief, pair_of
 from cnn.connections import connected_pairs
 from cnn.layer import Layer
 from cnn.losses import LOSSES
@@ -85,7 +85,7 @@ def from_cnn(network: Network) -> Genome:
     (237, 61470, [1, 10, 28])
     """
     if not isinstance(network, Network):
-        raise TypeError(f"network must be a cnn.Network; got {network!r}")
+        raise TypeError(f"network must be a cnn.Network; got {brief(network)}")
     levels, downsampling = _levels(network)
     passages = [
         (before.side, level.side, level.passage) for before, level in itertools.pairwise(levels)

@@ -21,7 +21,6 @@ from evo.arrays import read_only
 from evo.genome import FloatArray, Genome, Role
 from evo.passes import Runtime
 from evo.plan import Plan, compile_plan, compile_whole_plan
-from evo.plan_kernels import layers_of
 from evo.tap_gradients import acting_places, check_places, with_taps
 
 __all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
@@ -119,21 +118,9 @@ class Phenotype:
         A node stands one layer behind the last one that it hears in the same tick (S5: norms by layer show a gradient
         that vanishes).
         """
-        indptr, n_edges = self.plan.indptr, self.n_edges
-        numbers = np.full(self.genome.n_nodes, -1)
-        numbers[self.plan.positions] = np.arange(len(self.plan.positions))
-        layers = np.zeros(len(self.plan.positions), dtype=np.int64)
-        layers_of(indptr, numbers[self.genome.indices[self.plan.entries]], layers)
-        of_edges = np.repeat(layers, np.diff(indptr))
-        return tuple(
-            (
-                f"layer {k}",
-                np.concatenate(
-                    [np.flatnonzero(of_edges == k), n_edges + np.flatnonzero(layers == k)]
-                ),
-            )
-            for k in np.unique(layers)
-        )
+        layers = self.plan.layers(self.genome)
+        of_parameters = np.concatenate([np.repeat(layers, np.diff(self.plan.indptr)), layers])
+        return tuple((f"layer {k}", np.flatnonzero(of_parameters == k)) for k in np.unique(layers))
 
     # -- running ---------------------------------------------------------------------------------------------------
 

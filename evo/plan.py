@@ -89,6 +89,14 @@ class Plan:
         """Pick what belongs to the computed edges from an array over the stored entries; a copy."""
         return of_entries.copy() if self.chosen is None else of_entries[self.chosen]
 
+    def layers(self, genome: Genome) -> NDArray[np.int64]:
+        """Return the layer of each computed node: 1, or one more than that of the last it hears in the same tick."""
+        numbers = np.full(genome.n_nodes, -1)
+        numbers[self.positions] = np.arange(len(self.positions))
+        layers = np.zeros(len(self.positions), dtype=np.int64)
+        plan_kernels.layers_of(self.indptr, numbers[genome.indices[self.entries]], layers)
+        return layers
+
 
 def compile_plan(genome: Genome) -> Plan:
     """Lay out the effective part of a genome; O(nodes + stored entries).

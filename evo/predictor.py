@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cnn.checks import check_finite
 from cnn.losses import LOSSES
 from evo.errors import ResultsError
 from evo.genome import FloatArray, Genome
@@ -114,9 +115,8 @@ class RawPredictor(ABC):
 def _finite(X: ArrayLike) -> NDArray[Any]:
     """Return raw inputs as an array; ValueError where one is NaN or infinite: no label would show it."""
     inputs = np.asarray(X)
-    if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
-        sample = int(np.argwhere(~np.isfinite(inputs))[0][0]) if inputs.ndim else 0
-        raise ValueError(f"X must be finite; sample {sample} is not")
+    if inputs.dtype.kind == "f":
+        check_finite("X", inputs)
     return inputs
 
 

@@ -208,8 +208,7 @@ def run_study(
                     f"{name}: has begun and is not finished; if no process works on it, delete {folder / name}"
                 )
             continue
-        parallel: dict[str, Any] = {"workers": workers, "address": address}
-        alone: dict[str, Any] = {"workers": 0} if experiment.evolve else {}
+        parallel = _in_parallel(experiment)
         try:
             run(
                 experiment,
@@ -217,7 +216,8 @@ def run_study(
                 results=folder,
                 run_name=name,
                 reporter=reporter(),
-                **(parallel if _in_parallel(experiment) else alone),
+                workers=workers if parallel else 0,
+                address=address if parallel else None,
             )
         except ExistingRunError:  # another process was quicker
             teller.note(f"{name}: another process has begun it")
