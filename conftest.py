@@ -3,17 +3,17 @@
 import importlib.util
 
 NEED_TORCH = (
-    "agreement",
-    "cnn_cell",
-    "cnn_speed",
-    "graph_deep",
-    "graph_layers",
-    "graph_peers_levels",
-    "graph_peers_torch",
-    "graph_preparation",
-    "kernels_sides",
-    "kernels_speed",
-    "peers_torch",
+    "cnn/agreement",
+    "cnn/cell",
+    "cnn/speed",
+    "graph/deep",
+    "graph/layers",
+    "graph/preparation",
+    "maps/sides",
+    "maps/speed",
+    "peers/torch_graph",
+    "peers/torch_layers",
+    "peers/torch_levels",
 )
 
 collect_ignore = (

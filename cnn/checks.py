@@ -232,7 +232,7 @@ def check_targets(kind: str, targets: npt.ArrayLike, shape: tuple[int, ...]) -> 
     Parameters
     ----------
     kind
-        ``"classes"`` or ``"values"``: `cnn.losses.Loss.target_kind`.
+        ``"classes"`` or ``"values"``: `cnn.training.losses.Loss.target_kind`.
     targets
         What to check.
     shape

@@ -67,7 +67,7 @@ def softmax(x: FloatArray) -> FloatArray:
     Notes
     -----
     Its derivative is the Jacobian ∂o_i/∂x_j = o_i (δ_ij − o_j), not only the diagonal o − o². With
-    cross-entropy the two together give o − t: see `cnn.losses`.
+    cross-entropy the two together give o − t: see `cnn.training.losses`.
     """
     exponentials = np.exp(x - x.max(axis=0))
     result: FloatArray = exponentials / exponentials.sum(axis=0)

@@ -5,28 +5,14 @@ results = run(experiment)
 print(results.summary())
 """
 
-from evo.predictor import load_network
-from experiments.baseline_predictor import BaselinePredictor, load_baseline
-from experiments.config import Experiment, load_experiment, preset_names
-from experiments.datasets import DATASETS, Dataset, load_dataset
-from experiments.results import Results, load_results
-from experiments.runner import run
-from experiments.study import Study, load_study, run_study
+import lazy_loader
 
-__all__ = [
-    "DATASETS",
-    "BaselinePredictor",
-    "Dataset",
-    "Experiment",
-    "Results",
-    "Study",
-    "load_baseline",
-    "load_dataset",
-    "load_experiment",
-    "load_network",
-    "load_results",
-    "load_study",
-    "preset_names",
-    "run",
-    "run_study",
-]
+import evo
+
+if "Genome" not in getattr(evo, "__all__", ()):
+    raise ImportError(
+        f"the package evo at {evo.__file__} is not EvoMatrix's: PyPI's package evo (odometry) has the same import "
+        "name; uninstall it, or install EvoMatrix into an environment of its own"
+    )
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

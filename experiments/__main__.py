@@ -1,5 +1,5 @@
 """``python -m experiments``: the same as ``evomatrix``."""
 
-from experiments.cli import main
+from experiments.cli.app import main
 
 main()

@@ -58,7 +58,7 @@ def test_the_wheel_has_every_file_of_the_packages_and_nothing_else(wheel):
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in {".py", ".toml"} or path.name == "py.typed"
+        if path.suffix in {".py", ".pyi", ".toml"} or path.name == "py.typed"
     }
     assert packed == expected
     assert {f"{package}/py.typed" for package in PACKAGES} <= packed
@@ -71,7 +71,7 @@ def test_the_wheel_installs_the_command(wheel):
         entries = configparser.ConfigParser()
         entries.read_string(archive.read(name).decode())
         assert any(name.endswith("LICENSE") for name in archive.namelist())
-    assert dict(entries["console_scripts"]) == {"evomatrix": "experiments.cli:main"}
+    assert dict(entries["console_scripts"]) == {"evomatrix": "experiments.cli.app:main"}
 
 
 def test_the_installed_modules_are_those_of_the_wheel(installed, tmp_path):

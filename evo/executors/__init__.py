@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
+from evo.evolution.individual import Individual
+from evo.evolution.job import Job, Task
 from evo.executors.serial import SerialExecutor
-from evo.individual import Individual
-from evo.job import Job, Task
 
 __all__ = ["Executor", "SerialExecutor"]
 

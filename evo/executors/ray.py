@@ -19,10 +19,10 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray.exceptions import RayActorError
 
-from cnn.compilation import single_threaded_blas
+from cnn.compile.compilation import single_threaded_blas
 from evo.errors import EvoMatrixError
-from evo.individual import Individual, raise_individual
-from evo.job import Job, Task
+from evo.evolution.individual import Individual, raise_individual
+from evo.evolution.job import Job, Task
 
 logger = logging.getLogger(__name__)
 

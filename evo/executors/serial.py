@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from cnn.compilation import single_threaded_blas
-from evo.individual import Individual, raise_individual
-from evo.job import Job, Task
+from cnn.compile.compilation import single_threaded_blas
+from evo.evolution.individual import Individual, raise_individual
+from evo.evolution.job import Job, Task
 
 
 class SerialExecutor:

@@ -3,10 +3,10 @@
 The command line imports this package; whatever needs a peer runs in processes of its own.
 """
 
-from experiments.benchmarks.errors import BenchmarkError
+from experiments.benchmarks.harness.errors import BenchmarkError
+from experiments.benchmarks.harness.result import BenchResult
+from experiments.benchmarks.harness.settings import BenchOptions
 from experiments.benchmarks.registry import BENCHMARKS, Benchmark, run_benchmark
-from experiments.benchmarks.result import BenchResult
-from experiments.benchmarks.settings import BenchOptions
 
 __all__ = [
     "BENCHMARKS",

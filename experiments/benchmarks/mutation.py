@@ -12,13 +12,13 @@ from rich import box
 from rich.table import Table
 from scipy import sparse
 
-from evo.draft import Draft
-from evo.genome import Genome
-from evo.operators import OPERATORS, OperatorSettings, Proposing, apply_operation
-from experiments.benchmarks.mutation_peers import neat_child, networkx_children, scipy_product
-from experiments.benchmarks.result import BenchResult
-from experiments.benchmarks.settings import BenchOptions, check_repeats_only
-from experiments.benchmarks.timing import Side, Spread, interleave, seconds_of
+from evo.editing.editor import Draft
+from evo.genome.genome import Genome
+from evo.operators.elementary import OPERATORS, OperatorSettings, Proposing, apply_operation
+from experiments.benchmarks.harness.result import BenchResult
+from experiments.benchmarks.harness.settings import BenchOptions, check_repeats_only
+from experiments.benchmarks.harness.timing import Side, Spread, interleave, seconds_of
+from experiments.benchmarks.peers.mutation import neat_child, networkx_children, scipy_product
 
 DENSE, SPARSE = (10, 100, 1_000), (10_000, 100_000, 1_000_000)
 EDGES_A_NODE = 20

@@ -7,19 +7,19 @@ from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
+from evo.environment import environment
 from evo.errors import ResultsError, SettingsError
-from evo.store import write_tables
-from experiments.benchmarks.cnn import bench_cnn, plan
-from experiments.benchmarks.errors import BenchmarkError
-from experiments.benchmarks.graph import bench_graph, check_graph
-from experiments.benchmarks.kernels import bench_kernels
-from experiments.benchmarks.kernels import plan as plan_kernels
-from experiments.benchmarks.machine import busy
+from evo.files import free_name
+from evo.storage.table_folder import write_tables
+from experiments.benchmarks.cnn.bench import bench_cnn, plan
+from experiments.benchmarks.graph.bench import bench_graph, check_graph
+from experiments.benchmarks.harness.errors import BenchmarkError
+from experiments.benchmarks.harness.machine import busy
+from experiments.benchmarks.harness.result import BenchResult
+from experiments.benchmarks.harness.settings import BenchOptions
+from experiments.benchmarks.maps.bench import bench_kernels
+from experiments.benchmarks.maps.bench import plan as plan_kernels
 from experiments.benchmarks.mutation import bench_mutation, check_mutation
-from experiments.benchmarks.result import BenchResult
-from experiments.benchmarks.settings import BenchOptions
-from experiments.environment import environment
-from experiments.runner import free_name
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,10 @@ def kernels_of(layer):
     return layer.gradient[: -layer.n_maps].reshape(-1, p, q)
 
 
-SIZES = "test_convolution.py::test_every_size_stride_and_padding_equals_the_formulas"
-BATCHES = "test_convolution.py::test_every_batch_size_equals_the_formulas"
-MAPS = "test_convolution.py::test_every_number_of_maps_equals_the_formulas"
-TABLES = "test_convolution.py::test_every_activation_and_table_equals_the_formulas"
+SIZES = "layers/test_convolution.py::test_every_size_stride_and_padding_equals_the_formulas"
+BATCHES = "layers/test_convolution.py::test_every_batch_size_equals_the_formulas"
+MAPS = "layers/test_convolution.py::test_every_number_of_maps_equals_the_formulas"
+TABLES = "layers/test_convolution.py::test_every_activation_and_table_equals_the_formulas"
 
 
 @mutant(SIZES, ConvolutionLayer, "output")
@@ -173,18 +173,20 @@ def gradients_add_up_from_call_to_call(original, layer, gradient):
     return delta
 
 
-@mutant("test_layers.py::test_backpropagation_gives", HiddenLayer, "residual")
+@mutant("layers/test_layers.py::test_backpropagation_gives", HiddenLayer, "residual")
 def a_hidden_layer_forgets_its_slope(original, layer, gradient):
     layer._fill_gradient(gradient)
     return gradient
 
 
-@mutant("test_layers.py::test_rasterization_goes_pixel_by_pixel", RasterizationLayer, "output")
+@mutant(
+    "layers/test_layers.py::test_rasterization_goes_pixel_by_pixel", RasterizationLayer, "output"
+)
 def maps_are_laid_out_column_by_column(original, layer, x):
     return original(layer, np.ascontiguousarray(x.swapaxes(1, 2)).reshape(x.shape))
 
 
-POOLING = "test_pooling.py::test_every_shape_obeys_the_rules"
+POOLING = "layers/test_pooling.py::test_every_shape_obeys_the_rules"
 
 
 @mutant(POOLING, PoolingLayer, "input_gradient")
@@ -223,7 +225,7 @@ def a_gaussian_is_off_by_one_pixel(original, layer, x):
     return original(layer, np.roll(x, 1, axis=2) if layer.method == "gaussian" else x)
 
 
-@mutant("test_pooling.py::test_among_equals_the_first_wins", PoolingLayer, "output")
+@mutant("layers/test_pooling.py::test_among_equals_the_first_wins", PoolingLayer, "output")
 def the_last_of_equals_wins(original, layer, x):
     output = original(layer, x).copy()
     rising = 1e-3 * np.arange(x.shape[2], dtype=x.dtype)[:, None]
@@ -231,10 +233,12 @@ def the_last_of_equals_wins(original, layer, x):
     return output
 
 
-NETWORKS = "test_network_gradients.py::test_the_gradient_is_the_slope_of_the_loss"
+NETWORKS = "models/test_network_gradients.py::test_the_gradient_is_the_slope_of_the_loss"
 
 
-@mutant("test_network_gradients.py::test_a_batch_has_the_mean", Network, "loss_and_gradients")
+@mutant(
+    "models/test_network_gradients.py::test_a_batch_has_the_mean", Network, "loss_and_gradients"
+)
 def gradients_are_sums_over_the_batch(original, network, inputs, targets):
     value, gradient = original(network, inputs, targets)
     gradient *= len(inputs)
@@ -248,12 +252,12 @@ def the_first_layer_does_not_learn(original, network, inputs, targets):
     return value, gradient
 
 
-@mutant("test_memory.py", HiddenLayer, "output")
+@mutant("training/test_memory.py", HiddenLayer, "output")
 def a_layer_makes_an_array_at_every_step(original, layer, x):
     return original(layer, x).copy()
 
 
-@mutant("test_memory.py", ConvolutionLayer, "output")
+@mutant("training/test_memory.py", ConvolutionLayer, "output")
 def a_layer_keeps_what_it_gave(original, layer, x):
     layer.kept = [*getattr(layer, "kept", []), np.ones(x.shape[-1])]
     return original(layer, x)
@@ -282,7 +286,11 @@ def upsampling_does_not_divide(original, x, shape, method="mean"):
     return original(x, shape, "copy")
 
 
-@mutant("test_kernels.py::test_activations_and_their_chain", ACTIVATIONS["relu"], "chain")
+@mutant(
+    "compile/test_activation_kernels.py::test_activations_and_their_chain",
+    ACTIVATIONS["relu"],
+    "chain",
+)
 def a_rectifier_leaks(original, gradient, o, out):
     original(gradient, o, out)
     out += 1e-3 * gradient
@@ -294,7 +302,9 @@ def the_slope_of_tanh_is_not_squared(original, gradient, o, out):
 
 
 @mutant(
-    "test_losses.py::test_the_gradient_is_the_slope", LOSSES["cross_entropy"], "value_and_delta"
+    "training/test_losses.py::test_the_gradient_is_the_slope",
+    LOSSES["cross_entropy"],
+    "value_and_delta",
 )
 def cross_entropy_is_a_sum(original, scores, targets, delta):
     value = original(scores, targets, delta)
@@ -302,7 +312,7 @@ def cross_entropy_is_a_sum(original, scores, targets, delta):
     return value
 
 
-@mutant("test_losses.py", LOSSES["softmax_squared_error"], "value_and_delta")
+@mutant("training/test_losses.py", LOSSES["softmax_squared_error"], "value_and_delta")
 def the_jacobian_is_its_diagonal(original, scores, targets, delta):
     value = original(scores, targets, delta)
     o = functional.softmax(scores)
@@ -310,7 +320,7 @@ def the_jacobian_is_its_diagonal(original, scores, targets, delta):
     return value
 
 
-STEPS = "test_optimizers.py::test_steps_follow_the_published_formula"
+STEPS = "training/test_optimizers.py::test_steps_follow_the_published_formula"
 
 
 @mutant(STEPS, OPTIMIZERS["adam"], "update")

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn.recipe import Recipe
-from cnn.samples import Samples
+from cnn.training.recipe import Recipe
+from cnn.training.samples import Samples
 from evo import Genome, PolicySettings, Role, Task
-from evo.activations import ACTIVATIONS, activation_code
-from evo.fitness import negative_loss
-from evo.maps import passage, windows
+from evo.evolution.fitness import negative_loss
+from evo.genome.activations import ACTIVATIONS, activation_code
+from evo.genome.feature_maps import passage, windows
 
 
 def map_genome(

@@ -1,14 +1,14 @@
-"""What a network of maps computes, written out pixel by pixel from the rule in :mod:`evo.maps`: slow, and easy to read.
+"""What a network of maps computes, pixel by pixel from the rule in `evo.genome.feature_maps`: slow, easy to read.
 
-Of :mod:`evo` it takes :func:`evo.maps.passage`, the genome's arrays and nothing else; its tests have it say what the
-compiled network must say.
+Of :mod:`evo` it takes :func:`evo.genome.feature_maps.passage`, the genome's arrays and nothing else; its tests have it
+say what the compiled network must say.
 """
 
 import numpy as np
 
-from evo.activations import ACTIVATIONS
-from evo.maps import passage
-from evo.roles import Role
+from evo.genome.activations import ACTIVATIONS
+from evo.genome.feature_maps import passage
+from evo.genome.roles import Role
 
 FUNCTIONS = {
     "identity": lambda net: net,

@@ -1,0 +1,80 @@
+"""The affine map n = Θ x + b, which hidden and softmax layers share (S2)."""
+
+from typing import Literal
+
+import numpy as np
+
+from cnn.arrays import FloatArray, FloatVector, Shape
+from cnn.checks import whole_number
+from cnn.layers.initial import initial_weights
+from cnn.layers.kernels import activation_kernels
+from cnn.layers.layer import Layer
+
+
+class AffineLayer(Layer):
+    """Base of layers that connect every input to every node.
+
+    Attributes
+    ----------
+    n_nodes
+        Nodes of the layer.
+    """
+
+    n_nodes: int
+
+    def configure(self, input_shape: Shape) -> None:
+        """See `Layer.configure`."""
+        self.n_nodes = whole_number("n_nodes", self.n_nodes, 1)
+        if len(input_shape) != 1 or input_shape[0] < 1:
+            raise ValueError(
+                f"{type(self).__name__} needs vectors (nodes,), not the shape {input_shape}; "
+                "a RasterizationLayer turns images into vectors"
+            )
+        self.input_shape, self.output_shape = input_shape, (self.n_nodes,)
+
+    @property
+    def parameter_count(self) -> int:
+        """Weights and biases: nodes · (inputs + 1)."""
+        return self.n_nodes * (self.input_shape[0] + 1)
+
+    @property
+    def macs(self) -> int:
+        """One per weight."""
+        return self.n_nodes * self.input_shape[0]
+
+    def attach(self, parameters: FloatVector, gradient: FloatVector) -> None:
+        """See `Layer.attach`: Θ (nodes, inputs), then b (nodes,)."""
+        super().attach(parameters, gradient)
+        shape = (self.n_nodes, self.input_shape[0])
+        self.weights = parameters[: self.macs].reshape(shape)
+        self.bias = parameters[self.macs :]
+        self._weights_gradient = gradient[: self.macs].reshape(shape)
+        self._bias_gradient = gradient[self.macs :]
+
+    def _draw(self, scheme: Literal["glorot", "he"], rng: np.random.Generator) -> None:
+        """Draw the weights; biases start at 0."""
+        n_inputs = self.input_shape[0]
+        self.weights[...] = initial_weights(
+            self.weights.shape, n_inputs, self.n_nodes, scheme, rng=rng
+        )
+        self.bias[...] = 0.0
+
+    def _net_input(self, x: FloatArray) -> FloatArray:
+        """Compute n = Θ x + b, shape (nodes, batch); outputs past the nodes, if any, stay 0."""
+        self._check_input(x)
+        n = self._buffer("net_input", (*self.output_shape, x.shape[1]))
+        of_nodes = n[: self.n_nodes]
+        np.matmul(self.weights, x, out=of_nodes)
+        activation_kernels.add_bias(of_nodes, self.bias)
+        self._x = x
+        return n
+
+    def _fill_gradient(self, delta: FloatArray) -> None:
+        """Fill in the parameters' gradient from δ, shape (nodes, batch) (S3)."""
+        np.matmul(delta, self._x.T, out=self._weights_gradient)  # ∂E/∂Θ = δ xᵀ
+        delta.sum(axis=1, out=self._bias_gradient)  # ∂E/∂b = Σ_batch δ
+
+    def input_gradient(self, delta: FloatArray) -> FloatArray:
+        """Return ∂E/∂x = Θᵀ δ, shape (inputs, batch) (S3)."""
+        out = self._buffer("input_gradient", (self.input_shape[0], delta.shape[1]))
+        return np.matmul(self.weights.T, delta, out=out)

@@ -1,0 +1,207 @@
+"""A convolution's loops around its tiles: which maps, which pixels, which taps."""
+
+from cnn.arrays import FloatArray, FloatVector, IntArray
+from cnn.compile.compilation import kernel
+from cnn.compile.tile_kernels import TILE, correlate_tile, gather_tile, lanes_of
+
+VECTORS = TILE.gather_vectors
+FLOAT32_LANES = lanes_of(4)
+FLOAT64_LANES = lanes_of(8)
+TAPS_1, TAPS_2, TAPS_4, TAPS_6 = (TILE.correlate_taps[height] for height in (1, 2, 4, 6))
+
+CHUNK = 256
+"""Numbers of a run that all output maps work on before the next ones: what they read stays near."""
+
+GROUP = 4096
+"""Numbers of each map that all taps are correlated with before the next ones."""
+
+
+@kernel
+def pack(weights: FloatVector, index: IntArray, heights: IntArray, packed: FloatVector) -> None:
+    """Lay out weights for `gather_tile`: for each block of maps, tap after tap, map after map.
+
+    Parameters
+    ----------
+    weights
+        The layer's own, flat.
+    index
+        Shape (n_out, n_taps): which weight a tap has, or −1 where there is no connection.
+    heights
+        Maps of each block; their sum is n_out.
+    packed
+        n_out · n_taps numbers; overwritten. Where there is no connection the weight is 0.
+    """
+    place, first = 0, 0
+    zero = weights.dtype.type(0)
+    for height in heights:
+        for tap in range(index.shape[1]):
+            for k in range(first, first + height):
+                at = index[k, tap]
+                packed[place] = weights[at] if at >= 0 else zero
+                place += 1
+        first += height
+
+
+@kernel
+def unpack(taps: FloatArray, index: IntArray, weights: FloatVector) -> None:
+    """Bring numbers by (map, tap) back to the weights: each receives the sum over its uses.
+
+    Parameters
+    ----------
+    taps
+        Shape (n_out, n_taps).
+    index
+        As for `pack`.
+    weights
+        Overwritten.
+    """
+    weights[:] = 0
+    for k in range(index.shape[0]):
+        for tap in range(index.shape[1]):
+            at = index[k, tap]
+            if at >= 0:
+                weights[at] += taps[k, tap]
+
+
+@kernel
+def gather(
+    image: FloatVector,
+    batch: int,
+    runs: IntArray,
+    rows: IntArray,
+    offsets: IntArray,
+    packed: FloatVector,
+    heights: IntArray,
+    bias: FloatVector,
+    out: FloatVector,
+    n_pixels: int,
+) -> None:
+    """Add up shifted, scaled copies of an image: out_k = bias_k + Σ_e weight_ke · image shifted by e.
+
+    Parameters
+    ----------
+    image
+        The source maps, [map, row, column, batch], flat.
+    batch
+        Samples.
+    runs, rows, offsets
+        The `cnn.layers.kernels.stencil.Stencil`.
+    packed, heights
+        See `pack`.
+    bias
+        Shape (n_out,).
+    out
+        The output maps, [map, row, column, batch], flat; overwritten.
+    n_pixels
+        Pixels of an output map.
+    """
+    lanes = FLOAT32_LANES if image.itemsize == 4 else FLOAT64_LANES
+    n_taps = packed.shape[0] // bias.shape[0]
+    stride = n_pixels * batch
+    for r in range(runs.shape[0]):
+        target, length, source = runs[r, 0] * batch, runs[r, 1] * batch, runs[r, 2] * batch
+        first, last = runs[r, 3], runs[r, 4]
+        for begin in range(0, length, CHUNK):
+            end = min(begin + CHUNK, length)
+            k = 0
+            for height in heights:
+                weights = k * n_taps
+                o = k * stride + target
+                i = begin
+                while i + VECTORS * lanes <= end:
+                    gather_tile(
+                        image, source + i, batch, rows, offsets, first, last, packed, weights,
+                        bias, k, out, o + i, stride, height, VECTORS, 1,
+                    )  # fmt: skip
+                    i += VECTORS * lanes
+                while i < end and length >= lanes:
+                    i = min(i, length - lanes)  # the last vector overlaps: it writes the same
+                    gather_tile(
+                        image, source + i, batch, rows, offsets, first, last, packed, weights,
+                        bias, k, out, o + i, stride, height, 1, 1,
+                    )  # fmt: skip
+                    i += lanes
+                while i < end:
+                    gather_tile(
+                        image, source + i, batch, rows, offsets, first, last, packed, weights,
+                        bias, k, out, o + i, stride, height, 1, 0,
+                    )  # fmt: skip
+                    i += 1
+                k += height
+
+
+@kernel
+def correlate(
+    delta: FloatVector,
+    image: FloatVector,
+    batch: int,
+    runs: IntArray,
+    places: IntArray,
+    rows: IntArray,
+    offsets: IntArray,
+    heights: IntArray,
+    taps: FloatArray,
+) -> None:
+    """Backward twin of `gather` for its weights: ∂E/∂weight_ke = ⟨delta_k, image shifted by e⟩.
+
+    Parameters
+    ----------
+    delta
+        ∂E/∂out, [map, row, column, batch], flat.
+    image, batch, runs, rows, offsets, heights
+        As given to `gather`; all runs must be equally long and have the same pattern, one after the
+        other.
+    places
+        Column 2 of `runs`, contiguous.
+    taps
+        Shape (n_out, n_taps); overwritten.
+    """
+    lanes = FLOAT32_LANES if image.itemsize == 4 else FLOAT64_LANES
+    n_taps = taps.shape[1]
+    n_runs, run = runs.shape[0], runs[0, 1] * batch
+    stride = n_runs * run
+    whole = run - run % lanes
+    group = max(1, GROUP // run)
+    taps[:] = 0
+    for first_run in range(0, n_runs, group):
+        last_run = min(first_run + group, n_runs)
+        k = 0
+        for height in heights:
+            if height == 6:
+                step = TAPS_6
+            elif height == 4:
+                step = TAPS_4
+            elif height == 2:
+                step = TAPS_2
+            else:
+                step = TAPS_1
+            for e in range(0, n_taps, step):
+                if whole > 0:
+                    correlate_tile(
+                        delta, stride, image, batch, places, first_run, last_run, 0, whole, run,
+                        rows, offsets, e, n_taps, taps, k, height, 1,
+                    )  # fmt: skip
+                if whole < run:
+                    correlate_tile(
+                        delta, stride, image, batch, places, first_run, last_run, whole, run, run,
+                        rows, offsets, e, n_taps, taps, k, height, 0,
+                    )  # fmt: skip
+            k += height
+
+
+@kernel
+def sum_maps(delta: FloatArray, sums: FloatVector) -> None:
+    """Write the sum of each map.
+
+    Parameters
+    ----------
+    delta
+        Shape (n_maps, n).
+    sums
+        Shape (n_maps,); overwritten.
+    """
+    for k in range(delta.shape[0]):
+        total = delta.dtype.type(0)
+        for i in range(delta.shape[1]):
+            total += delta[k, i]
+        sums[k] = total

@@ -1,0 +1,189 @@
+"""Pooling: one number for each 2×2 block of a map (S9), and the way back (S10)."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from cnn.arrays import FloatArray, FloatVector, Shape
+from cnn.functional import BINOMIAL, Border, pooled_size
+from cnn.layers.kernels import pooling_kernels
+from cnn.layers.layer import Layer, check_image
+
+PoolingMethod: TypeAlias = Literal["max", "mean", "gaussian", "trainable"]
+MaxGradient: TypeAlias = Literal["arg_max", "copy"]
+
+
+@dataclass(eq=False)
+class PoolingLayer(Layer):
+    """Halve each map.
+
+    Parameters
+    ----------
+    method
+        ``"max"``: the largest of a block. ``"mean"``: its mean. ``"gaussian"``: blur with the
+        five-tap binomial kernel along both axes, then take every second pixel. ``"trainable"``: the
+        mean times a gain plus a bias, one of each per map, which start at 1 and 0.
+    border
+        What becomes of a last odd row or column: ``"drop"`` it, or ``"pad"`` it with 0 to a full
+        block.
+    max_gradient
+        Where the gradient of a maximum goes: ``"arg_max"``, to the cell that held it, which is the
+        true gradient; or ``"copy"``, to all cells of the block, which is the document's rule. The
+        other methods ignore it.
+    """
+
+    method: PoolingMethod = "max"
+    border: Border = "pad"
+    max_gradient: MaxGradient = "arg_max"
+
+    def configure(self, input_shape: Shape) -> None:
+        """See `Layer.configure`."""
+        check_image("PoolingLayer", input_shape)
+        if self.method not in get_args(PoolingMethod):
+            raise ValueError(
+                f"method must be one of {get_args(PoolingMethod)}, not {self.method!r}"
+            )
+        if self.max_gradient not in get_args(MaxGradient):
+            raise ValueError(
+                f"max_gradient must be one of {get_args(MaxGradient)}, not {self.max_gradient!r}"
+            )
+        maps, rows, columns = input_shape
+        pooled = pooled_size(rows, self.border), pooled_size(columns, self.border)
+        if min(pooled) < 1:
+            raise ValueError(f"maps of {rows}×{columns} pixels leave nothing to pool")
+        self.input_shape, self.output_shape = input_shape, (maps, *pooled)
+
+    @property
+    def parameter_count(self) -> int:
+        """A gain and a bias per map where trainable, else none."""
+        return 2 * self.input_shape[0] if self.method == "trainable" else 0
+
+    @property
+    def macs(self) -> int:
+        """Gains and binomial taps; sums and comparisons are not counted."""
+        maps, rows_out, columns_out = self.output_shape
+        if self.method == "trainable":
+            return maps * rows_out * columns_out
+        if self.method == "gaussian":
+            return len(BINOMIAL) * maps * rows_out * (self.input_shape[2] + columns_out)
+        return 0
+
+    @property
+    def settings(self) -> str:
+        """The method, and the border where there is one."""
+        border = any(size % 2 for size in self.input_shape[1:])
+        return f"2×2 {self.method}" + (f", {self.border} border" if border else "")
+
+    def attach(self, parameters: FloatVector, gradient: FloatVector) -> None:
+        """See `Layer.attach`: gains (maps,), then biases (maps,)."""
+        super().attach(parameters, gradient)
+        self._no_bias = np.zeros(self.input_shape[0], parameters.dtype)
+        if self.method != "max":
+            _, rows, columns = self.input_shape
+            method: Literal["mean", "gaussian"] = (
+                "gaussian" if self.method == "gaussian" else "mean"
+            )
+            self._along_rows = pooling_matrix(rows, method, self.border).astype(parameters.dtype)
+            self._along_columns = pooling_matrix(columns, method, self.border).astype(
+                parameters.dtype
+            )
+
+    def initialize(self, *, rng: np.random.Generator) -> None:
+        """Start with gain 1 and bias 0; nothing is drawn."""
+        maps = self.input_shape[0]
+        self.parameters[:maps] = 1.0
+        self.parameters[maps:] = 0.0
+
+    def output(self, x: FloatArray) -> FloatArray:
+        """Halve the maps: (maps, rows, columns, batch) to about half of rows and columns."""
+        self._check_input(x)
+        shape = (*self.output_shape, x.shape[3])
+        if self.method == "max":
+            out, winner = self._buffer("out", shape), self._buffer("winner", shape, np.int8)
+            pooling_kernels.max_pool(x, out, winner)
+            return out
+        pooled = self._linear(x, self._along_rows, self._along_columns, "pooled")
+        if self.method != "trainable":
+            return pooled
+        self._pooled = pooled
+        out = self._buffer("out", shape)
+        self._scale(pooled, self.parameters[self.input_shape[0] :], out)
+        return out
+
+    def residual(self, gradient: FloatArray) -> FloatArray:
+        """Return the gradient by the pooled maps, and fill in that of gains and biases."""
+        self._check_gradient(gradient)
+        if self.method != "trainable":
+            return gradient
+        maps = self.input_shape[0]
+        self.gradient[:maps] = np.einsum("kijb,kijb->k", gradient, self._pooled)
+        self.gradient[maps:] = gradient.sum(axis=(1, 2, 3))
+        delta = self._buffer("delta", gradient.shape)
+        self._scale(gradient, self._no_bias, delta)
+        return delta
+
+    def input_gradient(self, delta: FloatArray) -> FloatArray:
+        """Take the gradient back to the cells it came from."""
+        if self.method != "max":
+            return self._linear(delta, self._along_rows.T, self._along_columns.T, "input_gradient")
+        # The buffer starts at zero, and dropped rows and columns are never written.
+        out = self._buffer("input_gradient", (*self.input_shape, delta.shape[3]))
+        if self.max_gradient == "copy":
+            pooling_kernels.max_pool_copy(delta, out)
+        else:
+            pooling_kernels.max_pool_route(delta, self._buffers["winner"], out)
+        return out
+
+    def _scale(self, x: FloatArray, bias: FloatVector, out: FloatArray) -> None:
+        """Write gain · x + bias, map by map."""
+        maps = len(x)
+        gain = self.parameters[:maps]
+        pooling_kernels.scale_maps(x.reshape(maps, -1), gain, bias, out.reshape(maps, -1))
+
+    def _linear(
+        self, x: FloatArray, along_rows: FloatArray, along_columns: FloatArray, name: str
+    ) -> FloatArray:
+        """Compute R X Cᵀ for each map and sample; with R and C transposed it is the way back."""
+        maps, rows, columns, batch = x.shape
+        half = self._buffer(f"{name}_rows", (maps, len(along_rows), columns * batch))
+        np.matmul(along_rows, x.reshape(maps, rows, columns * batch), out=half)
+        out = self._buffer(name, (maps, len(along_rows), len(along_columns), batch))
+        np.matmul(along_columns, half.reshape(maps, len(along_rows), columns, batch), out=out)
+        return out
+
+
+def pooling_matrix(
+    size: int, method: Literal["mean", "gaussian"], border: Border
+) -> npt.NDArray[np.float64]:
+    """Write a linear pooling along one axis as a matrix.
+
+    Parameters
+    ----------
+    size
+        Pixels along the axis.
+    method
+        ``"mean"`` of two pixels, or ``"gaussian"``: five binomial taps centred on every second
+        pixel.
+    border
+        As in `PoolingLayer`. Pixels outside count as 0.
+
+    Returns
+    -------
+    ndarray of float64, shape (pooled size, size)
+        M, with pooled = M · pixels.
+
+    Examples
+    --------
+    >>> pooling_matrix(3, "mean", "pad")
+    array([[0.5, 0.5, 0. ],
+           [0. , 0. , 0.5]])
+    """
+    taps, first = (BINOMIAL, -2) if method == "gaussian" else (np.array([0.5, 0.5]), 0)
+    matrix = np.zeros((pooled_size(size, border), size))
+    for i, row in enumerate(matrix):
+        for j, tap in enumerate(taps, start=2 * i + first):
+            if 0 <= j < size:
+                row[j] = tap
+    return matrix

@@ -1,0 +1,118 @@
+"""The linear support vector machine: the hyperplane of maximal margin (S1)."""
+
+import warnings
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+
+from cnn.linear.estimator import Floats, LinearClassifier, check_count, check_number
+from cnn.linear.margin import maximum_margin
+
+
+class LinearSVM(LinearClassifier):
+    """Hinge loss and a small w; for more than two classes one hyperplane each, against the rest.
+
+    It minimises ½‖w‖² + C Σ max(0, 1 − y (w·x + b)) over w and b, y ∈ {−1, 1}; b goes unpenalised, as in
+    ``sklearn.svm.SVC(kernel="linear")``. Where a hyperplane separates the classes and C is large,
+    that is the hyperplane whose distance 1/‖w‖ from the nearest samples is greatest. How it is
+    found: `cnn.linear.margin`.
+
+    Parameters
+    ----------
+    C
+        Price of a margin violation, above 0.
+    tol
+        The duality gap, as a share of the primal value, at which to stop; above 0. Below 1e-10
+        rounding may get in the way.
+    max_iter
+        Newton steps per hyperplane after which to give up, at least 1.
+
+    Attributes
+    ----------
+    classes_, coef_, intercept_, n_features_in_
+        As in `cnn.linear.estimator.LinearClassifier`; with two classes one hyperplane, else one per class.
+    dual_coef_
+        α y of every sample, a row per hyperplane, shape (n_hyperplanes, n): feasible in the dual,
+        and w = Σ α y x but for the gap.
+    support_
+        Indices of the samples that lie on the margin of some hyperplane, or inside it.
+    duality_gap_
+        Primal less dual value of each hyperplane, shape (n_hyperplanes,). The value reached is no
+        further than that from the least there is.
+    n_iter_
+        Newton steps of the hyperplane that took most.
+    converged_
+        Whether every gap is within `tol`.
+
+    Examples
+    --------
+    >>> svm = LinearSVM(C=1e3).fit([[0.0, 1.0], [0.0, 3.0], [4.0, 2.0], [9.0, 5.0]], list("aabb"))
+    >>> svm.support_.tolist(), float(1 / np.linalg.norm(svm.coef_).round(6))
+    ([0, 1, 2], 2.0)
+    """
+
+    dual_coef_: Floats
+    support_: npt.NDArray[np.intp]
+    duality_gap_: Floats
+    n_iter_: int
+    converged_: bool
+
+    def __init__(self, *, C: float = 1.0, tol: float = 1e-8, max_iter: int = 200) -> None:
+        self.C = C
+        self.tol = tol
+        self.max_iter = max_iter
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Find the hyperplanes.
+
+        Parameters
+        ----------
+        X
+            Samples, shape (n, n_features).
+        y
+            Their labels, shape (n,), of two classes or more.
+
+        Returns
+        -------
+        Self
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            Where a setting, a shape or a value does not suit, or there is only one class.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            Where a gap stays above `tol`.
+        """
+        check_number("C", self.C, least=0, excluded=True)
+        check_number("tol", self.tol, least=0, excluded=True)
+        check_count("max_iter", self.max_iter, least=1)
+        x, codes = self._read(X, y)
+        positive = [1] if len(self.classes_) == 2 else range(len(self.classes_))
+        signs = [np.where(codes == code, 1.0, -1.0) for code in positive]
+        planes = [
+            maximum_margin(x, sign, self.C, tol=self.tol, max_iter=self.max_iter) for sign in signs
+        ]
+        self.coef_ = np.stack([plane.weights for plane in planes])
+        self.intercept_ = np.array([plane.bias for plane in planes])
+        self.dual_coef_ = np.stack(
+            [plane.alpha * sign for plane, sign in zip(planes, signs, strict=True)]
+        )
+        self.support_ = np.flatnonzero(np.any([plane.supports for plane in planes], axis=0))
+        self.duality_gap_ = np.array([plane.primal - plane.dual for plane in planes])
+        self.n_iter_ = max(plane.steps for plane in planes)
+        worst = max(plane.relative_gap for plane in planes)
+        self.converged_ = worst <= self.tol
+        if not self.converged_:
+            warnings.warn(
+                f"LinearSVM stopped {worst:.1e} from the optimum, as a share of its value, after "
+                f"{self.n_iter_} steps; tol is {self.tol:g}",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self

@@ -1,0 +1,153 @@
+"""Data parallelism: each thread works on its share of every batch, and the gradients are averaged."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnn.arrays import FloatArray, FloatVector, Shape, Targets
+from cnn.checks import at_least, real_array
+from cnn.models.network import Network
+from cnn.training.samples import Samples
+
+
+class DataParallel:
+    """A network whose batches are cut into equal shares, one for each thread.
+
+    Trainable by `cnn.training.trainer.train` like the network itself, whose parameters it trains. The
+    shares and the order of their sum are fixed, so the same number of threads gives the same bits;
+    another number of threads gives other last bits. Compiled loops and BLAS let go of the
+    interpreter, so the threads do run at the same time.
+
+    Parameters
+    ----------
+    network
+        What to train; its `parameters` are shared by all threads.
+    threads
+        Shares of a batch, at least 1. More than there are cores only costs.
+
+    Raises
+    ------
+    ValueError
+        Where `threads` is below 1.
+
+    Examples
+    --------
+    >>> from cnn import small_cnn
+    >>> network = small_cnn((8, 8), 10, rng=np.random.default_rng(0))
+    >>> with DataParallel(network, threads=2) as parallel:
+    ...     loss, gradient = parallel.loss_and_gradients(np.ones((6, 8, 8)), np.arange(6))
+    >>> gradient.size == network.parameter_count
+    True
+    """
+
+    def __init__(self, network: Network, threads: int = 2) -> None:
+        at_least(1, threads=threads)
+        self.network = network
+        self.threads = threads
+        self.gradient = np.zeros_like(network.parameters)
+        self._twins = (network, *(network.twin() for _ in range(threads - 1)))
+        # This thread works as well, on the first share.
+        self._pool = ThreadPoolExecutor(max(1, threads - 1), "cnn-share")
+
+    def __enter__(self) -> "DataParallel":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the threads."""
+        self.close()
+
+    def close(self) -> None:
+        """End the threads; the network stays."""
+        self._pool.shutdown()
+
+    @property
+    def parameters(self) -> FloatVector:
+        """The network's own parameters."""
+        return self.network.parameters
+
+    @property
+    def parameter_count(self) -> int:
+        """As of the network."""
+        return self.network.parameter_count
+
+    @property
+    def macs(self) -> int:
+        """As of the network."""
+        return self.network.macs
+
+    @property
+    def parameter_groups(self) -> tuple[tuple[str, slice], ...]:
+        """As of the network."""
+        return self.network.parameter_groups
+
+    @property
+    def output_shape(self) -> Shape:
+        """As of the network."""
+        return self.network.output_shape
+
+    def summary(self) -> str:
+        """Describe the network: see `Network.summary`."""
+        return self.network.summary()
+
+    def check_samples(self, samples: Samples, name: str = "samples") -> None:
+        """Check that samples suit the network: see `Network.check_samples`."""
+        self.network.check_samples(samples, name)
+
+    def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
+        """Measure the mean loss over a batch, and its gradient: see `Network.loss_and_gradients`."""
+        results = self._on_shares("loss_and_gradients", inputs, targets)
+        total = sum(n for n, _ in results)
+        shares = [n / total for n, _ in results]
+        loss = sum(share * value for share, (_, (value, _)) in zip(shares, results, strict=True))
+        np.multiply(results[0][1][1], shares[0], out=self.gradient)
+        for share, (_, (_, theirs)) in zip(shares[1:], results[1:], strict=True):
+            np.multiply(theirs, share, out=theirs)  # each twin's own: in place
+            self.gradient += theirs
+        return float(loss), self.gradient
+
+    def loss(self, inputs: FloatArray, targets: Targets) -> float:
+        """Measure the mean loss over a batch: see `Network.loss`."""
+        shares = self._on_shares("loss", inputs, targets)
+        return float(sum(value * n for n, value in shares) / sum(n for n, _ in shares))
+
+    def output(self, inputs: FloatArray) -> FloatArray:
+        """Compute the predictions: see `Network.output`."""
+        return np.concatenate([value for _, value in self._on_shares("output", inputs)])
+
+    def predict(self, inputs: FloatArray) -> npt.NDArray[np.intp] | FloatArray:
+        """Decide: see `Network.predict`."""
+        return np.concatenate([value for _, value in self._on_shares("predict", inputs)])
+
+    def _on_shares(self, method: str, *given: npt.ArrayLike) -> list[tuple[int, Any]]:
+        """Call a method of each twin on its share; return the shares' lengths and results.
+
+        What the network would refuse is refused by the network: it is given the whole.
+        """
+        whole = getattr(self.network, method)
+        arrays = [
+            real_array(name, array)
+            for name, array in zip(("inputs", "targets"), given, strict=False)
+        ]
+        n = len(arrays[0]) if arrays[0].ndim else 0
+        if not n or any(array.shape[:1] != (n,) for array in arrays):
+            whole(*given)
+        count = min(self.threads, n)
+        bounds = [n * share // count for share in range(count + 1)]
+        shares = [
+            tuple(array[begin:end] for array in arrays) for begin, end in itertools.pairwise(bounds)
+        ]
+        others = [
+            self._pool.submit(getattr(twin, method), *share)
+            for twin, share in zip(self._twins[1:], shares[1:], strict=False)
+        ]
+        try:
+            results = [whole(*shares[0]), *(other.result() for other in others)]
+        except ValueError:
+            wait(others)
+            whole(*given)  # says where in the whole batch it is wrong
+            raise
+        return [(len(share[0]), result) for share, result in zip(shares, results, strict=True)]

@@ -1,0 +1,44 @@
+"""The one trainer: samples, recipes, budgets, losses, optimizers, learning curves.
+
+It trains whatever has parameters, a loss and a gradient, and knows neither layers nor genomes.
+"""
+
+from cnn.training.budget import Budget
+from cnn.training.fitting import EpochRecord, FitReport, FitState, fit
+from cnn.training.losses import LOSSES, Loss
+from cnn.training.optimizers import OPTIMIZERS, Optimizer
+from cnn.training.recipe import Recipe, batch_indices
+from cnn.training.samples import Samples
+from cnn.training.trainer import (
+    Evaluation,
+    LearningCurve,
+    OptimizerState,
+    Trainable,
+    TrainingReport,
+    evaluate,
+    learning_rates,
+    train,
+)
+
+__all__ = [
+    "LOSSES",
+    "OPTIMIZERS",
+    "Budget",
+    "EpochRecord",
+    "Evaluation",
+    "FitReport",
+    "FitState",
+    "LearningCurve",
+    "Loss",
+    "Optimizer",
+    "OptimizerState",
+    "Recipe",
+    "Samples",
+    "Trainable",
+    "TrainingReport",
+    "batch_indices",
+    "evaluate",
+    "fit",
+    "learning_rates",
+    "train",
+]

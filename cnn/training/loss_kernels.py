@@ -1,0 +1,175 @@
+"""Losses and their gradients, compiled: scores features-first (n_outputs, batch), batch innermost.
+
+Each kernel returns the mean loss over the batch and writes the gradient of *that mean* with respect
+to the scores.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cnn.arrays import FloatArray, IntArray
+from cnn.compile.compilation import kernel
+
+
+@kernel
+def write_softmax(scores: FloatArray, out: FloatArray) -> FloatArray:
+    """Write each column's softmax to `out`; return the log of its sum of exponentials.
+
+    Parameters
+    ----------
+    scores
+        Shape (n_outputs, batch).
+    out
+        Same shape; overwritten.
+
+    Returns
+    -------
+    FloatArray
+        log Σ_i exp(s_i), shape (batch,), in the dtype of the scores.
+    """
+    n_outputs, batch = scores.shape
+    largest: FloatArray = scores[0].copy()
+    for i in range(1, n_outputs):
+        for b in range(batch):
+            largest[b] = max(largest[b], scores[i, b])
+    total = np.zeros_like(largest)
+    for i in range(n_outputs):
+        for b in range(batch):
+            out[i, b] = math.exp(scores[i, b] - largest[b])  # ≤ 1: no overflow
+            total[b] += out[i, b]
+    for i in range(n_outputs):
+        for b in range(batch):
+            out[i, b] /= total[b]
+    for b in range(batch):
+        total[b] = largest[b] + math.log(total[b])
+    return total
+
+
+@kernel
+def check_classes(classes: IntArray, n_outputs: int, batch: int) -> None:
+    """Raise ValueError unless there is one class per sample, each in 0 … n_outputs - 1."""
+    if classes.shape[0] != batch:
+        raise ValueError("targets must hold one class per sample of the batch")
+    for b in range(batch):
+        if classes[b] < 0 or classes[b] >= n_outputs:
+            raise ValueError("target classes must lie in 0 ... n_outputs - 1")
+
+
+@kernel
+def cross_entropy(scores: FloatArray, targets: IntArray, delta_out: FloatArray) -> float:
+    """Softmax and cross-entropy in one: E = −log o_t, and ∂E/∂s = o − t with t one-hot (S4).
+
+    Parameters
+    ----------
+    scores
+        Net inputs s of the output layer, shape (n_outputs, batch).
+    targets
+        Classes 0 … n_outputs − 1, integers of shape (batch,).
+    delta_out
+        Receives ∂(mean E)/∂s, shape (n_outputs, batch).
+
+    Returns
+    -------
+    float
+        Mean of E over the batch.
+
+    Raises
+    ------
+    ValueError
+        Where a class is out of range, or the lengths disagree.
+    """
+    n_outputs, batch = scores.shape
+    check_classes(targets, n_outputs, batch)
+    log_total = write_softmax(scores, delta_out)  # o
+    value = 0.0
+    for b in range(batch):
+        value += log_total[b] - scores[targets[b], b]  # E = log Σ exp(s_i) − s_t
+        delta_out[targets[b], b] -= 1  # o − t
+    share = scores.dtype.type(1.0 / batch)
+    for i in range(n_outputs):
+        for b in range(batch):
+            delta_out[i, b] *= share
+    return float(value / batch)
+
+
+@kernel
+def squared_error(scores: FloatArray, targets: FloatArray, delta_out: FloatArray) -> float:
+    """Half the squared distance, outputs o = s: E = ½ Σ (t − o)², and ∂E/∂s = o − t (S3).
+
+    Parameters
+    ----------
+    scores
+        Outputs o of the output layer, shape (n_outputs, batch).
+    targets
+        Wanted outputs t, floats of the same shape.
+    delta_out
+        Receives ∂(mean E)/∂s, same shape.
+
+    Returns
+    -------
+    float
+        Mean of E over the batch.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes of scores and targets disagree.
+    """
+    n_outputs, batch = scores.shape
+    if targets.shape[0] != n_outputs or targets.shape[1] != batch:
+        raise ValueError("targets must have the shape of the scores")
+    share = scores.dtype.type(1.0 / batch)
+    value = 0.0
+    for i in range(n_outputs):
+        part: Any = scores.dtype.type(0)
+        for b in range(batch):
+            residual = scores[i, b] - scores.dtype.type(targets[i, b])  # o − t
+            part += residual * residual
+            delta_out[i, b] = residual * share
+        value += float(part)
+    return float(0.5 * value / batch)
+
+
+@kernel
+def softmax_squared_error(scores: FloatArray, targets: IntArray, delta_out: FloatArray) -> float:
+    """Squared error of softmax outputs, by the full Jacobian ∂o_i/∂s_j = o_i (δ_ij − o_j) (S4).
+
+    Parameters
+    ----------
+    scores
+        Net inputs s of the output layer, shape (n_outputs, batch).
+    targets
+        Classes 0 … n_outputs − 1, integers of shape (batch,).
+    delta_out
+        Receives ∂(mean E)/∂s, shape (n_outputs, batch).
+
+    Returns
+    -------
+    float
+        Mean over the batch of E = ½ Σ (t − o)², t one-hot.
+
+    Raises
+    ------
+    ValueError
+        Where a class is out of range, or the lengths disagree.
+    """
+    n_outputs, batch = scores.shape
+    check_classes(targets, n_outputs, batch)
+    write_softmax(scores, delta_out)  # o
+    value = 0.0
+    for b in range(batch):
+        squares = 0.0
+        projection = 0.0
+        for i in range(n_outputs):
+            o = delta_out[i, b]
+            g = o - (i == targets[b])  # ∂E/∂o = o − t
+            squares += g * g
+            projection += g * o
+        value += squares
+        for i in range(n_outputs):
+            o = delta_out[i, b]
+            g = o - (i == targets[b])
+            delta_out[i, b] = o * (g - projection) / batch  # o_i (g_i − Σ_j g_j o_j)
+    return float(0.5 * value / batch)

@@ -1,0 +1,107 @@
+"""One optimiser step each, compiled: flat vectors, in place.
+
+All share one signature. θ is `parameters`, g the `gradient`, η the `rate` and λ the `weight_decay`.
+Weight decay is
+*decoupled* in every one (Loshchilov and Hutter 2019): θ shrinks by η λ θ beside the step, and λ
+never enters the gradient's averages. For plain SGD this is the same as an L2 penalty ½ λ ‖θ‖².
+"""
+
+import math
+
+from cnn.arrays import FloatArray, FloatVector
+from cnn.compile.compilation import kernel
+
+ADAM_SECOND_MOMENT = 0.999
+ADAM_EPSILON = 1e-8
+
+
+@kernel
+def sgd_step(
+    parameters: FloatVector,
+    gradient: FloatVector,
+    slots: FloatArray,
+    rate: float,
+    step: int,
+    momentum: float,
+    weight_decay: float,
+) -> None:
+    """Gradient descent: θ ← θ − η g − η λ θ. No slots."""
+    real = parameters.dtype.type
+    eta, decay = real(rate), real(rate * weight_decay)
+    for i in range(parameters.shape[0]):
+        parameters[i] -= eta * gradient[i] + decay * parameters[i]
+
+
+@kernel
+def momentum_step(
+    parameters: FloatVector,
+    gradient: FloatVector,
+    slots: FloatArray,
+    rate: float,
+    step: int,
+    momentum: float,
+    weight_decay: float,
+) -> None:
+    """Heavy ball: v ← μ v + g; θ ← θ − η v − η λ θ. One slot, v."""
+    real = parameters.dtype.type
+    eta, mu, decay = real(rate), real(momentum), real(rate * weight_decay)
+    velocity = slots[0]
+    for i in range(parameters.shape[0]):
+        v = mu * velocity[i] + gradient[i]
+        velocity[i] = v
+        parameters[i] -= eta * v + decay * parameters[i]
+
+
+@kernel
+def nesterov_step(
+    parameters: FloatVector,
+    gradient: FloatVector,
+    slots: FloatArray,
+    rate: float,
+    step: int,
+    momentum: float,
+    weight_decay: float,
+) -> None:
+    """Nesterov's momentum, a look ahead: v ← μ v + g; θ ← θ − η (g + μ v) − η λ θ.
+
+    One slot, v.
+    """
+    real = parameters.dtype.type
+    eta, mu, decay = real(rate), real(momentum), real(rate * weight_decay)
+    velocity = slots[0]
+    for i in range(parameters.shape[0]):
+        v = mu * velocity[i] + gradient[i]
+        velocity[i] = v
+        parameters[i] -= eta * (gradient[i] + mu * v) + decay * parameters[i]
+
+
+@kernel
+def adam_step(
+    parameters: FloatVector,
+    gradient: FloatVector,
+    slots: FloatArray,
+    rate: float,
+    step: int,
+    momentum: float,
+    weight_decay: float,
+) -> None:
+    """Adam (Kingma and Ba 2015) with β₁ = `momentum`, β₂ = 0.999, ε = 1e-8, bias-corrected.
+
+    m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ) with t =
+    step + 1; θ ← θ − η m̂ / (√v̂ + ε) − η λ θ. Two slots, m and v.
+    """
+    real = parameters.dtype.type
+    t = step + 1
+    beta1, beta2 = real(momentum), real(ADAM_SECOND_MOMENT)
+    rest1, rest2 = real(1.0 - momentum), real(1.0 - ADAM_SECOND_MOMENT)
+    eta = real(rate / (1.0 - momentum**t))  # η m̂ = eta · m
+    correction2 = real(1.0 / (1.0 - ADAM_SECOND_MOMENT**t))
+    epsilon, decay = real(ADAM_EPSILON), real(rate * weight_decay)
+    first, second = slots[0], slots[1]
+    for i in range(parameters.shape[0]):
+        g = gradient[i]
+        m = beta1 * first[i] + rest1 * g
+        v = beta2 * second[i] + rest2 * g * g
+        first[i] = m
+        second[i] = v
+        parameters[i] -= eta * m / (math.sqrt(v * correction2) + epsilon) + decay * parameters[i]

@@ -1,0 +1,238 @@
+"""Compiled loops over the columns of a matrix under construction: see :mod:`evo.editing.columns`.
+
+A column is a stretch of one of two sets of arrays (rows, values, origins): the *base*, which is the parent's and is
+only read, or the *pool*, to whose end rewritten columns go. `start`, `length` and `edited` say for each column where it
+lies. Rows ascend within a column. Whatever is written is written beyond `used`; the caller takes it over afterwards.
+
+Sums are rounded as NumPy rounds them, so the results equal those of :mod:`graphops` bit for bit.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn.compile.compilation import exact_kernel
+
+Ints = NDArray[np.integer[Any]]
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.floating[Any]]
+
+NOWHERE = -1
+"""Origin of an entry that carries no trained state on; and what says that a number is not finite."""
+
+BLOCK = 1024
+
+
+@exact_kernel
+def row_at(base: Ints, pool: Ints, edited: Any, place: int) -> Any:
+    """Return an entry's row."""
+    return pool[place] if edited else base[place]
+
+
+@exact_kernel
+def value_at(base: Floats, pool: Floats, edited: Any, place: int) -> Any:
+    """Return an entry's value."""
+    return pool[place] if edited else base[place]
+
+
+@exact_kernel
+def origin_at(base: Ints, pool: Ints, edited: Any, place: int) -> Any:
+    """Return an entry's origin; a base without origins is the parent's, whose entries are their own."""
+    if edited:
+        return pool[place]
+    return base[place] if base.shape[0] > 0 else place
+
+
+@exact_kernel
+def find(
+    base_rows: Ints,
+    pool_rows: Ints,
+    start: Ints,
+    length: Ints,
+    edited: Flags,
+    column: int,
+    row: int,
+) -> Any:
+    """Return where the first entry of a column lies whose row is not smaller: a binary search."""
+    low = start[column]
+    high = low + length[column]
+    while low < high:
+        middle = (low + high) // 2
+        if row_at(base_rows, pool_rows, edited[column], middle) < row:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@exact_kernel
+def holds(
+    base_rows: Ints,
+    pool_rows: Ints,
+    start: Ints,
+    length: Ints,
+    edited: Flags,
+    rows: Ints,
+    columns: Ints,
+    out: Flags,
+) -> None:
+    """Tell for each (row, column) whether it is stored."""
+    for k in range(rows.shape[0]):
+        c = columns[k]
+        at = find(base_rows, pool_rows, start, length, edited, c, rows[k])
+        out[k] = (
+            at < start[c] + length[c] and row_at(base_rows, pool_rows, edited[c], at) == rows[k]
+        )
+
+
+@exact_kernel
+def count_block(
+    base_rows: Ints,
+    pool_rows: Ints,
+    start: Ints,
+    length: Ints,
+    edited: Flags,
+    columns: Ints,
+    first: int,
+    size: int,
+    counts: Ints,
+) -> None:
+    """Count the entries of some columns in `size` rows from `first` on."""
+    for k in range(columns.shape[0]):
+        c = columns[k]
+        at = find(base_rows, pool_rows, start, length, edited, c, first)
+        end, counts[k] = start[c] + length[c], 0
+        while at < end and row_at(base_rows, pool_rows, edited[c], at) < first + size:
+            at, counts[k] = at + 1, counts[k] + 1
+
+
+@exact_kernel
+def read_rows(
+    base_rows: Ints,
+    base_values: Floats,
+    pool_rows: Ints,
+    pool_values: Floats,
+    start: Ints,
+    length: Ints,
+    edited: Flags,
+    columns: Ints,
+    first: int,
+    bounds: Ints,
+    rows: Ints,
+    values: Floats,
+) -> None:
+    """Write the entries of some columns from row `first` on, to where `bounds` says, as many as there is room for."""
+    for k in range(columns.shape[0]):
+        c = columns[k]
+        at = find(base_rows, pool_rows, start, length, edited, c, first)
+        for n in range(bounds[k], bounds[k + 1]):
+            rows[n] = row_at(base_rows, pool_rows, edited[c], at)
+            values[n] = value_at(base_values, pool_values, edited[c], at)
+            at += 1
+
+
+@exact_kernel
+def scan(rows: Ints, first: int, second: int, at_first: Ints, at_second: Ints) -> Any:
+    """List where two rows occur; return how often each does, more than there is room for if there is not enough.
+
+    One pass over contiguous memory, block by block, since most blocks hold neither.
+    """
+    n_first, n_second = 0, 0
+    one, other = rows.dtype.type(first), rows.dtype.type(second)
+    for begin in range(0, rows.shape[0], BLOCK):
+        end = min(begin + BLOCK, rows.shape[0])
+        block = rows[begin:end]
+        hits = 0
+        for i in range(block.shape[0]):
+            hits |= (block[i] == one) | (block[i] == other)
+        if hits:
+            for i in range(begin, end):
+                if rows[i] == one:
+                    if n_first < at_first.shape[0]:
+                        at_first[n_first] = i
+                    n_first += 1
+                if rows[i] == other:
+                    if n_second < at_second.shape[0]:
+                        at_second[n_second] = i
+                    n_second += 1
+    return n_first, n_second
+
+
+def places_of(rows: Ints, first: int, second: int, per_node: int = 1) -> list[Ints]:
+    """Return where the rows of two nodes occur, each in an array."""
+    if per_node > 1:
+        nodes = rows // per_node
+        return [np.flatnonzero(nodes == node) for node in (first, second)]
+    room = 256
+    while True:
+        at_first, at_second = np.empty((2, room), np.int64)
+        counts = scan(rows, first, second, at_first, at_second)
+        if max(counts) <= room:
+            return [at_first[: counts[0]], at_second[: counts[1]]]
+        room = max(counts)
+
+
+@exact_kernel
+def passes(value: Any, limit: Any, signed: bool) -> Any:
+    """Tell whether a threshold lets a value through."""
+    return value > limit if signed else abs(value) > limit
+
+
+@exact_kernel
+def count_live(values: Floats, starts: Ints, lengths: Ints, limits: Floats, signed: bool) -> Any:
+    """Count in some stretches of values what a threshold lets through.
+
+    `limits` has one number for all, or one for each stretch.
+    """
+    count = 0
+    for k in range(starts.shape[0]):
+        limit = limits[k] if limits.shape[0] > 1 else limits[0]
+        stretch = values[starts[k] : starts[k] + lengths[k]]
+        if signed:
+            for i in range(stretch.shape[0]):
+                count += stretch[i] > limit
+        else:
+            for i in range(stretch.shape[0]):
+                count += abs(stretch[i]) > limit
+    return count
+
+
+@exact_kernel
+def count_scores(
+    bits: Any,
+    starts: Ints,
+    lengths: Ints,
+    sign: Any,
+    signed: bool,
+    shift: Any,
+    known: Any,
+    step: int,
+    counts: Ints,
+) -> None:
+    """Count values in some stretches by 16 bits of their score, among those whose bits above these are `known`.
+
+    That is a step of a radix selection. Values come as unsigned integers with the bits of the floats, `sign` has the
+    bit of the sign alone; a score orders like the number, or like its magnitude unless `signed`. The bits begin at
+    `shift[0]`; `shift[1]` is 16 and `shift[2]` the mask of 16 bits. Each value adds `step`.
+    """
+    everything = known.shape[0] == 0
+    for k in range(starts.shape[0]):
+        for score in bits[starts[k] : starts[k] + lengths[k]]:
+            if not signed:
+                digits = score & ~sign[0]
+            elif score & sign[0]:
+                digits = ~score
+            else:
+                digits = score | sign[0]
+            digits = digits >> shift[0]
+            if everything or (digits >> shift[1]) == known[0]:
+                counts[digits & shift[2]] += step
+
+
+@exact_kernel
+def count_rows(rows: Ints, starts: Ints, lengths: Ints, step: int, counts: Ints) -> None:
+    """Count the entries of each row in some stretches; each adds `step`."""
+    for k in range(starts.shape[0]):
+        for row in rows[starts[k] : starts[k] + lengths[k]]:
+            counts[row] += step

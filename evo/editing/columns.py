@@ -1,0 +1,398 @@
+"""A matrix under construction, stored by columns: what an edit session rewrites, it rewrites column by column.
+
+The parent's arrays are read, never written. A column that changes is written anew into a *pool* beside them, so an
+operation costs what it touches and not the matrix. Rows and columns keep their numbers here however nodes move:
+:mod:`evo.editing.editor` maps numbers to positions. Between maps a node has a block of K rows, one for each tap that a
+kernel may have; node number i has rows K·i to K·i + K − 1.
+
+With every entry goes its *origin*, the number of the parent's entry whose trained state it carries on, or NOWHERE.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from evo.editing import column_gathering_kernels, column_kernels, column_writing_kernels
+from evo.editing.column_kernels import NOWHERE, Flags, Floats, Ints
+
+MIN_POOL = 1024
+
+Stretch = tuple[Ints, Floats, Ints, Ints, int]
+"""Rows, values, where stretches of them start, their lengths, and 1, or −1 where another stretch replaced them."""
+
+Written = tuple[Any, Any, Floats, Ints]
+"""A matrix: indptr (int64), rows (int32), values; and the origins of its entries."""
+
+
+class Columns:
+    """The columns of a K·n × n matrix that is being edited.
+
+    Parameters
+    ----------
+    indptr, rows, values : ndarray
+        The parent's matrix by columns, rows ascending; only read.
+    rows_per_node : int
+        K.
+
+    Attributes
+    ----------
+    n : int
+        Columns, and blocks of rows, those of removed nodes included.
+    n_stored : int
+        Stored entries.
+    """
+
+    _start: Ints
+    _length: Ints
+    _edited: Flags
+    _row_sizes: Ints
+
+    def __init__(self, indptr: Ints, rows: Ints, values: Floats, rows_per_node: int = 1) -> None:
+        self._rows_per_node = rows_per_node
+        kind = np.int32 if len(values) <= np.iinfo(np.int32).max else np.int64
+        self._take_base(indptr, rows, values, np.empty(0, kind))
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the values."""
+        return self._base_values.dtype
+
+    @property
+    def unedited(self) -> bool:
+        """Whether all columns are as they were when last written as a whole."""
+        return not self._edited.any()
+
+    @property
+    def sizes(self) -> Ints:
+        """Entries of each column, by number."""
+        return self._length
+
+    @property
+    def row_sizes(self) -> Ints:
+        """Entries of each row, by number."""
+        n_rows = self.n * self._rows_per_node
+        if len(self._row_sizes) < n_rows:
+            self._row_sizes = np.zeros(n_rows, np.int64)
+            for rows, _, starts, lengths, step in self.stretches():
+                column_kernels.count_rows(rows, starts, lengths, step, self._row_sizes)
+        return self._row_sizes
+
+    def column(self, number: int) -> tuple[Ints, Floats]:
+        """Return rows and values of a column; views, to be read at once."""
+        begin = self._start[number]
+        stretch = slice(begin, begin + self._length[number])
+        if self._edited[number]:
+            return self._pool_rows[stretch], self._pool_values[stretch]
+        return self._base_rows[stretch], self._base_values[stretch]
+
+    def holds(self, rows: Ints, columns: Ints) -> Flags:
+        """Tell for each (row, column) whether it is stored."""
+        out = np.empty(len(rows), np.bool_)
+        column_kernels.holds(*self._places(), rows, columns, out)
+        return out
+
+    def row(self, node: int) -> tuple[Ints, Ints, Floats]:
+        """Return what is stored in the rows of a node: columns, ascending, rows and values; a pass over all rows."""
+        columns = self.columns_holding(node)
+        counts = self._count_block(node, columns)
+        bounds = np.append(0, np.cumsum(counts))
+        rows = np.empty(bounds[-1], self._base_rows.dtype)
+        values = np.empty(bounds[-1], self.dtype)
+        arrays = self._base_rows, self._base_values, self._pool_rows, self._pool_values
+        where = self._start, self._length, self._edited
+        first = node * self._rows_per_node
+        column_kernels.read_rows(*arrays, *where, columns, first, bounds, rows, values)
+        return np.repeat(columns, counts), rows, values
+
+    def columns_holding(self, *nodes: int) -> Ints:
+        """Return the columns that store an entry in any row of one or two nodes, ascending.
+
+        The base is searched for both in one pass, and what was found there is kept.
+        """
+        self._look_up(nodes[0], nodes[-1])
+        found = np.unique(np.concatenate([self._base_columns_of[node] for node in nodes]))
+        found = found[~self._edited[found]]
+        edited = np.flatnonzero(self._edited)
+        for node in nodes:
+            found = np.concatenate([found, edited[self._count_block(node, edited) > 0]])
+        return np.unique(found)
+
+    def _count_block(self, node: int, columns: Ints) -> Ints:
+        """Count what some columns store in the rows of a node."""
+        per_node, counts = self._rows_per_node, np.empty(len(columns), np.int64)
+        column_kernels.count_block(*self._places(), columns, per_node * node, per_node, counts)
+        return counts
+
+    def _look_up(self, first: int, second: int) -> None:
+        """Find where the rows of two nodes occur in the base, unless that is known."""
+        if first in self._base_columns_of and second in self._base_columns_of:
+            return
+        places = column_kernels.places_of(self._base_rows, first, second, self._rows_per_node)
+        for node, at in zip((first, second), places, strict=True):
+            columns = np.searchsorted(self._base_indptr, at, side="right") - 1
+            self._base_columns_of[node] = columns
+
+    def stretches(self, columns: Ints | None = None) -> Iterator[Stretch]:
+        """Yield what is stored, of some columns or all: of the base, less what is edited of it, and what replaced that.
+
+        So whatever adds up goes through the base in one piece where all is wanted.
+        """
+        base, at = (self._base_rows, self._base_values), self._base_indptr
+        if columns is None:
+            edited = np.flatnonzero(self._edited)
+            of_base = edited[edited < len(at) - 1]
+            yield *base, np.array([0]), np.array([len(base[0])]), 1
+            yield *base, at[of_base], np.diff(at)[of_base], -1
+        else:
+            edited, fixed = (columns[self._edited[columns] == flag] for flag in (True, False))
+            yield *base, self._start[fixed], self._length[fixed], 1
+        yield self._pool_rows, self._pool_values, self._start[edited], self._length[edited], 1
+
+    def count_live(self, columns: Ints, limits: Floats, signed: bool) -> int:
+        """Count in some columns what a threshold lets through; `limits` has one number, or one per column."""
+        edited = self._edited[columns]
+        count = 0
+        for values, chosen in ((self._base_values, ~edited), (self._pool_values, edited)):
+            some = columns[chosen]
+            of_some = limits[some] if len(limits) > 1 else limits
+            count += column_kernels.count_live(
+                values, self._start[some], self._length[some], of_some, signed
+            )
+        return count
+
+    def live_sizes(self, limits: Floats, signed: bool) -> Ints:
+        """Count in each column what a threshold lets through; `limits` has one number, or one per column."""
+        counts = np.empty(self.n, np.int64)
+        where = self._start, self._length, self._edited
+        column_writing_kernels.live_sizes(
+            self._base_values, self._pool_values, *where, limits, signed, counts
+        )
+        return counts
+
+    def count_all_live(self, limit: Floats, signed: bool) -> int:
+        """Count what one threshold lets through of all that is stored."""
+        count = 0
+        for _, values, starts, lengths, step in self.stretches():
+            count += step * column_kernels.count_live(values, starts, lengths, limit, signed)
+        return count
+
+    # -- changing --------------------------------------------------------------------------------------------------
+
+    def append(self) -> int:
+        """Add a node's empty rows and column; return its number."""
+        self._start = np.append(self._start, 0)
+        self._length = np.append(self._length, 0)
+        self._edited = np.append(self._edited, np.True_)
+        if len(self._row_sizes):
+            self._row_sizes = np.append(self._row_sizes, np.zeros(self._rows_per_node, np.int64))
+        self.n += 1
+        return self.n - 1
+
+    def merge(self, source: int, target: int, factor: Any, scale: Any) -> None:
+        """Make column target scale · (target + factor · source).
+
+        Raises
+        ------
+        ValueError
+            If an entry would not be finite; nothing is changed then.
+        """
+        self._reserve(int(self._length[source] + self._length[target]))
+        end = column_writing_kernels.merge(
+            self._base_rows,
+            self._base_values,
+            *self._pools(),
+            source,
+            target,
+            factor,
+            scale,
+            self._used,
+            self._row_sizes,
+        )
+        if end == NOWHERE:
+            self._refuse(factor)
+        self._take(np.array([target]), np.array([end]))
+
+    def add_row(self, columns: Ints, source: int, target: int, factor: Any, scale: Any) -> None:
+        """Make the rows of target scale · (target + factor · source); `columns` are those that hold either.
+
+        As for :meth:`merge`.
+        """
+        per_node = self._rows_per_node
+        self._reserve(int(self._length[columns].sum()) + per_node * len(columns))
+        ends = np.empty(len(columns), np.int64)
+        end = column_writing_kernels.add_rows(
+            *self._base(),
+            *self._pools(),
+            columns,
+            source * per_node,
+            target * per_node,
+            per_node,
+            factor,
+            scale,
+            self._used,
+            ends,
+            self._row_sizes,
+        )
+        if end == NOWHERE:
+            self._refuse(factor)
+        self._take(columns, ends)
+
+    def assign(self, rows: Ints, columns: Ints, values: Floats) -> None:
+        """Overwrite or insert entries, each named once, ascending by column and then by row."""
+        touched, bounds, ends = self._stretches_of(columns, len(rows))
+        column_writing_kernels.assign(
+            *self._base(),
+            *self._pools(),
+            touched,
+            bounds,
+            rows,
+            values,
+            self._used,
+            ends,
+            self._row_sizes,
+        )
+        self._take(touched, ends)
+
+    def remove(self, rows: Ints, columns: Ints) -> None:
+        """Forget entries, stored or not, named as for :meth:`assign`."""
+        touched, bounds, ends = self._stretches_of(columns, 0)
+        column_writing_kernels.without(
+            *self._base(),
+            *self._pools(),
+            touched,
+            bounds,
+            rows,
+            self._used,
+            ends,
+            self._row_sizes,
+        )
+        self._take(touched, ends)
+
+    def clear_column(self, column: int) -> None:
+        """Forget all entries of a column."""
+        if len(self._row_sizes):
+            self._row_sizes[self.column(column)[0]] -= 1
+        self.n_stored -= int(self._length[column])
+        self._length[column] = 0
+        self._edited[column] = True
+
+    def keep_live(self, limits: Floats, signed: bool, *, origins: bool) -> None:
+        """Forget what a threshold does not let through; `limits` has one number, or one per column.
+
+        With ``origins=False`` what is kept loses its origin.
+        """
+        indptr = np.append(0, np.cumsum(self.live_sizes(limits, signed)))
+        rows = np.empty(indptr[-1], self._base_rows.dtype)
+        values = np.empty(indptr[-1], self.dtype)
+        kept = np.empty(indptr[-1] if origins else 0, self._base_origins.dtype)
+        column_writing_kernels.keep_live(
+            *self._base(), *self._pools(), limits, signed, indptr, rows, values, kept
+        )
+        self._take_base(indptr, rows, values, kept)
+
+    def insert(self, counts: Ints, rows: Ints, values: Floats) -> None:
+        """Insert entries that are not stored, `counts` of them in each column, rows ascending.
+
+        For many at once, where nothing is edited: all columns are written anew, in one pass.
+        """
+        bounds = np.append(0, np.cumsum(counts))
+        total = self.n_stored + len(rows)
+        written = (
+            np.empty(total, self._base_rows.dtype),
+            np.empty(total, self.dtype),
+            np.empty(total, self._base_origins.dtype),
+        )
+        column_writing_kernels.insert(
+            self._base_indptr, *self._base(), bounds, rows, values, *written
+        )
+        self._take_base(self._base_indptr + bounds, *written)
+
+    def gather(self, columns: Ints, place_of_row: Ints, *, origins: bool) -> Written:
+        """Write the columns out in an order, with rows renamed: indptr, rows, values, and origins or nothing.
+
+        What is as it shall be already is not copied; all arrays are to be read only.
+        """
+        unmoved = np.array_equal(place_of_row, np.arange(len(place_of_row)))
+        if unmoved and self.unedited and np.array_equal(columns, np.arange(self.n)):
+            kept = self._base_origins if origins else np.empty(0, np.int64)
+            if origins and not len(kept):
+                kept = np.arange(self.n_stored, dtype=kept.dtype)
+            return self._base_indptr, self._base_rows, self._base_values, kept
+        indptr = np.zeros(len(columns) + 1, np.int64)
+        np.cumsum(self._length[columns], out=indptr[1:])
+        rows = np.empty(indptr[-1], np.int32)
+        values = np.empty(indptr[-1], self.dtype)
+        found = np.empty(indptr[-1] if origins else 0, self._base_origins.dtype)
+        places = np.empty(0, np.int32) if unmoved else place_of_row.astype(np.int32)
+        column_gathering_kernels.gather(
+            *self._base(), *self._pools(), columns, places, indptr, rows, values, found
+        )
+        return indptr, rows, values, found
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _base(self) -> tuple[Any, Any, Any]:
+        return self._base_rows, self._base_values, self._base_origins
+
+    def _pools(self) -> tuple[Any, Any, Any, Any, Any, Any]:
+        pool = (self._pool_rows, self._pool_values, self._pool_origins)
+        return *pool, self._start, self._length, self._edited
+
+    def _places(self) -> tuple[Ints, Ints, Ints, Ints, Flags]:
+        return self._base_rows, self._pool_rows, self._start, self._length, self._edited
+
+    def _take_base(self, indptr: Ints, rows: Ints, values: Floats, origins: Ints) -> None:
+        """Read these arrays from now on, with an empty pool."""
+        for array in (rows, values, origins):
+            array.flags.writeable = False  # one type for the compiled loops, whoever made them
+        self.n, self.n_stored = len(indptr) - 1, len(values)
+        self._start = np.array(indptr[:-1], np.int64)
+        self._length = np.diff(indptr).astype(np.int64)
+        self._edited = np.zeros(self.n, np.bool_)
+        self._row_sizes = np.empty(0, np.int64)  # counted when first asked for, then kept
+        self._base_indptr, self._base_rows, self._base_values = indptr, rows, values
+        self._base_origins = origins
+        self._base_columns_of: dict[int, Ints] = {}  # of rows looked up so far
+        self._used = 0
+        self._pool_rows = np.empty(MIN_POOL, rows.dtype)
+        self._pool_values = np.empty(MIN_POOL, values.dtype)
+        self._pool_origins = np.empty(MIN_POOL, origins.dtype)
+
+    def _reserve(self, room: int) -> None:
+        """Make room behind what the pool holds."""
+        if self._used + room > len(self._pool_rows):
+            capacity = max(2 * len(self._pool_rows), self._used + room)
+            self._pool_rows = _longer(self._pool_rows, self._used, capacity)
+            self._pool_values = _longer(self._pool_values, self._used, capacity)
+            self._pool_origins = _longer(self._pool_origins, self._used, capacity)
+
+    def _stretches_of(self, columns: Ints, n_new: int) -> tuple[Ints, Ints, Ints]:
+        """Make room for ascending columns with new entries; return which they are, where each begins, and room."""
+        touched, starts = np.unique(columns, return_index=True)
+        self._reserve(int(self._length[touched].sum()) + n_new)
+        return touched, np.append(starts, len(columns)), np.empty(len(touched), np.int64)
+
+    def _take(self, columns: Ints, ends: Ints) -> None:
+        """Take over columns that were written to the pool one after another, up to `ends`."""
+        if len(columns) == 0:
+            return
+        begins = np.append(self._used, ends[:-1])
+        self.n_stored += int((ends - begins - self._length[columns]).sum())
+        self._start[columns], self._length[columns] = begins, ends - begins
+        self._edited[columns] = True
+        self._used = int(ends[-1])
+
+    def _refuse(self, factor: Any) -> None:
+        """Raise ValueError of a factor that leads beyond what is finite."""
+        self._row_sizes = np.empty(0, np.int64)
+        raise ValueError(f"factor must keep entries finite in {self.dtype}; received {factor}")
+
+
+def _longer(array: Any, used: int, capacity: int) -> Any:
+    """Copy the used part of an array to a longer one."""
+    longer = np.empty(capacity, array.dtype)
+    longer[:used] = array[:used]
+    return longer

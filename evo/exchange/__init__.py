@@ -1,0 +1,28 @@
+"""Genomes to and from other forms: networkx, GraphML, JSON, convolutional networks.
+
+The project's own file format is in :mod:`evo.genome.codec`.
+"""
+
+from evo.exchange.graph_files import (
+    from_graphml,
+    from_json,
+    load_graph,
+    save_graph,
+    to_graphml,
+    to_json,
+)
+from evo.exchange.layered_networks import from_cnn, to_cnn
+from evo.exchange.networkx_graphs import from_networkx, to_networkx
+
+__all__ = [
+    "from_cnn",
+    "from_graphml",
+    "from_json",
+    "from_networkx",
+    "load_graph",
+    "save_graph",
+    "to_cnn",
+    "to_graphml",
+    "to_json",
+    "to_networkx",
+]

@@ -1,0 +1,133 @@
+"""The entries of a genome as edges of a graph, and back: an edge of a graph is one weight, or a kernel of taps."""
+
+import itertools
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cnn.checks import brief
+from evo.exchange.values import choice, integer, is_finite, rounded
+from evo.genome.feature_maps import DOWNSAMPLINGS, windows
+from evo.genome.genome import FloatArray, Genome
+
+LISTS: Mapping[str, Callable[[str], int | float]] = {"taps": int, "weights": float}
+"""The attributes of kernels that are lists, and what reads a number of them."""
+
+
+def add_edges(graph: nx.DiGraph, genome: Genome) -> None:
+    """Add an edge to a graph for each of a genome's, whose nodes are in it by their ids."""
+    sources, targets = genome.ids[genome.indices].tolist(), genome.ids[genome.targets].tolist()
+    weights = genome.values.tolist()
+    if genome.taps is None:
+        graph.add_weighted_edges_from(zip(sources, targets, weights, strict=True))
+        return
+    taps = genome.taps.tolist()
+    first = np.ones(len(taps) + 1, np.bool_)
+    first[1:-1] = np.diff(genome.targets * genome.n_nodes + genome.indices) != 0
+    begins, several = np.flatnonzero(first).tolist(), (genome.windows > 1).tolist()
+    for begin, end in itertools.pairwise(begins):
+        attributes: dict[str, Any] = {"weight": weights[begin]}
+        if several[begin]:
+            own = weights[begin:end]
+            # What is too large for a number is the largest one: this is for others to see.
+            strength = min(sum(map(abs, own)), np.finfo(np.float64).max.item())
+            attributes = {"weight": strength, "taps": taps[begin:end], "weights": own}
+        graph.add_edge(sources[begin], targets[begin], **attributes)
+
+
+def read_edges(
+    graph: nx.DiGraph,
+    names: list[Hashable],
+    matrix: sparse.csc_array,
+    sides: NDArray[np.int32],
+    dtype: np.dtype[Any],
+) -> dict[str, Any]:
+    """Return the parts of a genome that its edges make and, where there are maps, what says how these are read.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+    names : list
+        The nodes, in order of evaluation.
+    matrix : csc_array, shape (n, n)
+        The weights of the edges, in that order.
+    sides : ndarray, shape (n,)
+    dtype : dtype
+        Of the values.
+    """
+    indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+    if sides.max(initial=1) == 1:
+        values = rounded("weight", matrix.data, dtype)
+        return {"indptr": indptr, "indices": indices, "values": values}
+    kernel = integer("kernel", graph.graph.get("kernel", Genome.kernel))
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError(f"kernel must be an odd integer of at least 1; got {kernel}")
+    targets = np.repeat(np.arange(len(names)), np.diff(indptr))
+    of_edge = windows(sides[indices], sides[targets], kernel).tolist()
+    taps: list[int] = []
+    weights: list[FloatArray] = [np.empty(0, dtype)]
+    counts = np.ones(len(indices), np.int64)
+    for k, (source, target) in enumerate(zip(indices.tolist(), targets.tolist(), strict=True)):
+        if of_edge[k] == 1:
+            taps.append(0)
+            weights.append(rounded("weight", matrix.data[k : k + 1], dtype))
+            continue
+        ends = names[source], names[target]
+        own = _taps(ends, graph.edges[ends], of_edge[k])
+        order = sorted(range(len(own)), key=own.__getitem__)
+        taps += [own[place] for place in order]
+        weights.append(_weights(ends, graph.edges[ends], len(own), dtype)[order])
+        counts[k] = len(own)
+    ends_of_edges = np.concatenate([[0], np.cumsum(counts)])
+    return {
+        "indptr": ends_of_edges[indptr],
+        "indices": np.repeat(indices, counts),
+        "values": np.concatenate(weights),
+        "taps": np.array(taps, np.uint16),
+        "kernel": kernel,
+        "downsampling": choice(graph.graph, "downsampling", DOWNSAMPLINGS, Genome.downsampling),
+    }
+
+
+def _taps(ends: tuple[Hashable, Hashable], attributes: dict[str, Any], window: int) -> list[int]:
+    """Return the taps of a kernel, checked."""
+    taps, field = _list("taps", ends, attributes), f"taps of edge {ends!r}"
+    most = min(window**2, 1 << 16)
+    for tap in taps:
+        if not 0 <= integer(field, tap) < most:
+            raise ValueError(f"{field} must be from 0 to {most - 1}; got {tap}")
+    if not taps or len(set(taps)) < len(taps):
+        raise ValueError(f"{field} must be one or more, each named once; got {brief(taps)}")
+    return taps
+
+
+def _weights(
+    ends: tuple[Hashable, Hashable], attributes: dict[str, Any], count: int, dtype: np.dtype[Any]
+) -> FloatArray:
+    """Return the weights of a kernel's taps, checked."""
+    weights, field = _list("weights", ends, attributes), f"weights of edge {ends!r}"
+    if len(weights) != count:
+        raise ValueError(f"{field} must be one for each of {count} taps; got {len(weights)}")
+    for weight in weights:
+        if not is_finite(weight):
+            raise ValueError(f"{field} must be finite numbers; got {weight!r}")
+    return rounded(field, np.array(weights, np.float64), dtype)
+
+
+def _list(name: str, ends: tuple[Hashable, Hashable], attributes: dict[str, Any]) -> list[Any]:
+    """Return an attribute that is a list, or a text of its numbers with spaces between."""
+    value = attributes.get(name)
+    if isinstance(value, str):
+        try:
+            return [LISTS[name](word) for word in value.split()]
+        except ValueError:
+            value = brief(value)
+    if not isinstance(value, list):
+        raise ValueError(
+            f"{name} of edge {ends!r} must be a list of numbers, as its ends are maps; got {value!r}"
+        )
+    return value

@@ -1,0 +1,287 @@
+"""Genomes as graphs of networkx, for other programs to read, and back bit for bit.
+
+:mod:`evo.exchange.graph_files` writes them to files.
+
+A node of the graph is named by the stable id of the genome's node. What a genome consists of stands in attributes:
+
+========= ============================================================================================================
+of nodes  ``position`` (its place in the order of evaluation), ``role`` (input, hidden, output), ``activation`` (its
+          name), ``bias``, and ``threshold`` where each node has its own; ``side`` where there are maps
+of edges  ``weight``; every stored entry is an edge of the graph, dormant ones and zeros too. Of a kernel, which is one
+          edge, ``taps`` and ``weights``, two lists: the stored taps by number, and what each weighs; its ``weight`` is
+          the sum of their magnitudes, for others to see
+of graphs ``dtype`` (float32, float64), ``ticks``, ``threshold_mode``; ``threshold`` where there is one for all, and
+          ``threshold_dtype`` where each node has its own; ``kernel`` and ``downsampling`` where there are maps
+========= ============================================================================================================
+
+Numbers become Python floats, which hold both types exactly. On the way back everything has a default, so that any
+directed graph makes a genome, and what is wrong is a ``ValueError`` that names attribute, rule and value. A table of
+edges of a genome is ``graphops.to_edge_list(genome.strengths())``.
+"""
+
+from collections.abc import Hashable, Sequence
+from typing import Any, cast
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+import graphops
+from evo.exchange.edges import add_edges, read_edges
+from evo.exchange.values import choice, integer, is_finite, is_integer, numbers
+from evo.genome.activations import ACTIVATIONS, activation_code
+from evo.genome.genome import FloatArray, Genome, Role, ThresholdMode
+
+ROLES = {role.name.lower(): role for role in Role}
+_DTYPES = ("float32", "float64")
+_INT64 = np.iinfo(np.int64)
+
+
+def to_networkx(genome: Genome) -> nx.DiGraph:
+    """Return a genome as a directed graph, with the attributes that the module's head lists.
+
+    Examples
+    --------
+    >>> genome = Genome.from_matrix([[0, 0.5], [0, 0]], n_inputs=1, n_outputs=1)
+    >>> graph = to_networkx(genome)
+    >>> graph.nodes[1]
+    {'position': 1, 'role': 'output', 'activation': 'identity', 'bias': 0.0}
+    >>> graph.edges[0, 1]
+    {'weight': 0.5}
+    """
+    graph = nx.DiGraph(
+        dtype=genome.values.dtype.name,
+        ticks=int(genome.ticks),
+        threshold_mode=genome.threshold_mode,
+    )
+    columns: dict[str, list[Any]] = {
+        "position": list(range(genome.n_nodes)),
+        "role": [Role(role).name.lower() for role in genome.roles],
+        "activation": [ACTIVATIONS[code] for code in genome.activations],
+        "bias": genome.bias.tolist(),
+    }
+    if isinstance(genome.limit, np.ndarray):
+        graph.graph["threshold_dtype"] = genome.limit.dtype.name
+        columns["threshold"] = genome.limit.tolist()
+    elif genome.limit is not None:
+        one = genome.limit
+        graph.graph["threshold"] = one.item() if isinstance(one, np.generic) else one
+    if genome.has_maps:
+        graph.graph |= {"kernel": genome.kernel, "downsampling": genome.downsampling}
+        columns["side"] = genome.sides.tolist()
+    for node, *values in zip(genome.ids.tolist(), *columns.values(), strict=True):
+        graph.add_node(node, **dict(zip(columns, values, strict=True)))
+    add_edges(graph, genome)
+    return graph
+
+
+def from_networkx(
+    graph: nx.DiGraph,
+    *,
+    inputs: Sequence[Hashable] | None = None,
+    outputs: Sequence[Hashable] | None = None,
+    activation: str = "tanh",
+    output_activation: str = "identity",
+) -> Genome:
+    """Return the genome of a directed graph: of one made by :func:`to_networkx`, or of any.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        Attributes are those of the module's head, and the following are the defaults. ``position``: nodes in
+        topological order, so that no edge is delayed but those on cycles. ``bias`` 0, ``weight`` 1, ``side`` 1.
+        ``dtype`` float32, ``ticks`` 1, no ``threshold``, ``kernel`` 5, ``downsampling`` max. A node attribute is given
+        for all nodes or for none; ``taps`` and ``weights`` for every edge with a window of several taps.
+    inputs, outputs : sequence of nodes, optional
+        The nodes with these roles, in the order of features and scores. Where neither is given, ``role`` says it;
+        and where there are no roles, the nodes without incoming edges are the inputs, those without outgoing edges
+        the outputs, and a node without any is hidden. Where one is given, the other are found in this way.
+    activation, output_activation : str
+        Of hidden and output nodes without the attribute.
+
+    Returns
+    -------
+    Genome
+        Ids are the nodes' names where these are integers and neither `inputs` nor `outputs` is given. Otherwise
+        nodes are numbered: inputs, then outputs, then the others, each as given or as the graph lists them.
+
+    Raises
+    ------
+    TypeError
+        If `graph` is no graph of networkx.
+    ValueError
+        If an attribute breaks a rule; the message names it, the rule and the value.
+
+    Examples
+    --------
+    >>> graph = nx.DiGraph([("left", "sum"), ("right", "sum"), ("sum", "score")])
+    >>> genome = from_networkx(graph)
+    >>> genome.inputs.tolist(), genome.outputs.tolist(), genome.n_stored
+    ([0, 1], [3], 3)
+    """
+    try:
+        matrix = graphops.from_networkx(graph)
+    except TypeError as error:
+        if not isinstance(graph, nx.Graph):
+            raise
+        raise ValueError(str(error)) from error
+    nodes = list(graph)
+    roles = _roles(graph, nodes, inputs, outputs)
+    order = _order(graph, nodes, matrix)
+    dtype = np.dtype(choice(graph.graph, "dtype", _DTYPES, "float32"))
+    ids = _ids(nodes, roles, inputs, outputs)
+    default = {
+        Role.INPUT: "identity",
+        Role.HIDDEN: activation,
+        Role.OUTPUT: output_activation,
+    }
+    names = _column(graph, "activation") or [default[role] for role in roles]
+    biases = numbers("bias", _column(graph, "bias") or [0.0] * len(nodes), nodes, dtype)
+    matrix = cast(sparse.csc_array, graphops.reorder(matrix, order))
+    sides = _sides(graph, nodes)[order]
+    return Genome(
+        **read_edges(graph, [nodes[k] for k in order], matrix, sides, dtype),
+        sides=sides,
+        bias=biases[order],
+        ids=ids[order],
+        roles=np.array([roles[k] for k in order], dtype=np.uint8),
+        activations=np.array([_activation(names[k], nodes[k]) for k in order], dtype=np.uint8),
+        limit=_limit(graph, nodes, order),
+        threshold_mode=cast(
+            ThresholdMode,
+            choice(graph.graph, "threshold_mode", ("magnitude", "signed"), "magnitude"),
+        ),
+        ticks=integer("ticks", graph.graph.get("ticks", 1)),
+    )
+
+
+def _column(graph: nx.DiGraph, name: str) -> list[Any] | None:
+    """Return an attribute of all nodes, in the graph's order, or None where no node has it."""
+    found = dict(graph.nodes(data=name))
+    missing = [node for node, value in found.items() if value is None]
+    if len(missing) == len(found):
+        return None
+    if missing:
+        raise ValueError(f"{name} must be given for all nodes or for none; {missing[0]!r} has none")
+    return list(found.values())
+
+
+def _roles(
+    graph: nx.DiGraph,
+    nodes: list[Hashable],
+    inputs: Sequence[Hashable] | None,
+    outputs: Sequence[Hashable] | None,
+) -> list[Role]:
+    given = _column(graph, "role") if inputs is None and outputs is None else None
+    if given is not None:
+        for node, name in zip(nodes, given, strict=True):
+            if not isinstance(name, str) or name not in ROLES:
+                raise ValueError(
+                    f"role of node {node!r} must be one of {', '.join(ROLES)}; got {name!r}"
+                )
+        return [ROLES[name] for name in given]
+    if inputs is None:
+        named = set(outputs or ())
+        inputs = [k for k in nodes if not graph.in_degree(k) and graph.out_degree(k)]
+        inputs = [node for node in inputs if node not in named]
+    if outputs is None:
+        named = set(inputs)
+        outputs = [k for k in nodes if graph.in_degree(k) and not graph.out_degree(k)]
+        outputs = [node for node in outputs if node not in named]
+    roles = dict.fromkeys(nodes, Role.HIDDEN)
+    for field, chosen, role in (("inputs", inputs, Role.INPUT), ("outputs", outputs, Role.OUTPUT)):
+        for node in chosen:
+            if node not in roles:
+                raise ValueError(f"{field} must name nodes of the graph; got {node!r}")
+            if roles[node] != Role.HIDDEN:
+                raise ValueError(f"inputs and outputs must name a node once; got {node!r} again")
+            roles[node] = role
+    if not outputs:
+        raise ValueError("outputs must be given: no node has incoming edges alone")
+    return list(roles.values())
+
+
+def _ids(
+    nodes: list[Hashable],
+    roles: list[Role],
+    inputs: Sequence[Hashable] | None,
+    outputs: Sequence[Hashable] | None,
+) -> NDArray[np.int64]:
+    """Return the nodes' ids, in the graph's order."""
+    if inputs is None and outputs is None and all(map(is_integer, nodes)):
+        for node in nodes:
+            if not _INT64.min <= cast(int, node) <= _INT64.max:
+                raise ValueError(f"node must be an integer of at most 64 bits; got {node}")
+        return np.array(nodes, dtype=np.int64)
+    first = [node for node, role in zip(nodes, roles, strict=True) if role == Role.INPUT]
+    then = [node for node, role in zip(nodes, roles, strict=True) if role == Role.OUTPUT]
+    number = {node: k for k, node in enumerate([*(inputs or first), *(outputs or then)])}
+    for node in nodes:
+        number.setdefault(node, len(number))
+    return np.array([number[node] for node in nodes], dtype=np.int64)
+
+
+def _order(graph: nx.DiGraph, nodes: list[Hashable], matrix: Any) -> NDArray[np.intp]:
+    """Return the order of evaluation: for each position, the node's number in the graph's order."""
+    given = _column(graph, "position")
+    if given is not None:
+        positions = np.array(
+            [integer(f"position of node {n!r}", p) for n, p in zip(nodes, given, strict=True)],
+            dtype=object,
+        )
+        order = np.argsort(positions, kind="stable")
+        wrong = [k for k, node in enumerate(order) if positions[node] != k]
+        if wrong:
+            raise ValueError(
+                f"position must number the {len(nodes)} nodes from 0, each once; "
+                f"got {positions[order[wrong[0]]]} where {wrong[0]} should be"
+            )
+        return order
+    # The components in topological order; inside one, and among equals, as the graph lists the nodes.
+    component = graphops.strongly_connected(matrix)
+    edges = graphops.to_edge_list(matrix)
+    between = nx.DiGraph()
+    between.add_nodes_from(range(int(component.max(initial=-1)) + 1))
+    between.add_edges_from(
+        (source, target)
+        for source, target in zip(
+            component[edges["source"]].tolist(), component[edges["target"]].tolist(), strict=True
+        )
+        if source != target
+    )
+    rank = np.empty(len(between), dtype=np.intp)
+    rank[list(nx.lexicographical_topological_sort(between))] = np.arange(len(between))
+    return np.argsort(rank[component], kind="stable")
+
+
+def _sides(graph: nx.DiGraph, nodes: list[Hashable]) -> NDArray[np.int32]:
+    """Return the nodes' sides, in the graph's order."""
+    sides = _column(graph, "side") or [1] * len(nodes)
+    most = np.iinfo(np.int32).max
+    for node, side in zip(nodes, sides, strict=True):
+        if not 1 <= integer(f"side of node {node!r}", side) <= most:
+            raise ValueError(f"side of node {node!r} must be from 1 to {most}; got {side}")
+    return np.array(sides, np.int32)
+
+
+def _limit(
+    graph: nx.DiGraph, nodes: list[Hashable], order: NDArray[np.intp]
+) -> float | FloatArray | None:
+    limits = _column(graph, "threshold")
+    one: float | None = graph.graph.get("threshold")
+    if limits is None:
+        if one is not None and not is_finite(one):
+            raise ValueError(f"threshold must be a finite number; got {one!r}")
+        return one
+    if one is not None:
+        raise ValueError("threshold must be given for the graph or for its nodes, not for both")
+    dtype = np.dtype(choice(graph.graph, "threshold_dtype", _DTYPES, "float64"))
+    return numbers("threshold", limits, nodes, dtype)[order]
+
+
+def _activation(name: Any, node: Hashable) -> int:
+    try:
+        return activation_code(name)
+    except ValueError as error:
+        raise ValueError(f"node {node!r}: {error}") from None

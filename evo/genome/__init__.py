@@ -1,0 +1,27 @@
+"""What a network *is*: matrix, threshold, node table, feature maps, and the check that they fit.
+
+Nothing here changes a genome (:mod:`evo.editing`) or runs one (:mod:`evo.phenotype`).
+"""
+
+from evo.genome.activations import ACTIVATIONS, activation_code
+from evo.genome.codec import genome_from_arrays, genome_to_arrays, load_genomes
+from evo.genome.feature_maps import DOWNSAMPLINGS, Downsampling, passage, windows
+from evo.genome.genome import FloatArray, Genome, Role, ThresholdMode
+from evo.genome.places import PossibleTaps
+
+__all__ = [
+    "ACTIVATIONS",
+    "DOWNSAMPLINGS",
+    "Downsampling",
+    "FloatArray",
+    "Genome",
+    "PossibleTaps",
+    "Role",
+    "ThresholdMode",
+    "activation_code",
+    "genome_from_arrays",
+    "genome_to_arrays",
+    "load_genomes",
+    "passage",
+    "windows",
+]

@@ -1,0 +1,65 @@
+"""Genomes as named arrays with a JSON description, one or many in a file."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.errors import ResultsError
+from evo.files import read_arrays
+from evo.genome.genome import OF_MAPS, Genome
+
+_DESCRIBED = ("threshold_mode", "ticks", "kernel", "downsampling")
+"""The parts of a genome that are no arrays."""
+
+
+def genome_to_arrays(
+    genome: Genome, prefix: str = ""
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Split a genome into arrays and a JSON-able description; what says something of maps only where there are any."""
+    left_out = frozenset() if genome.has_maps else OF_MAPS
+    names = [part.name for part in fields(genome) if part.name not in left_out]
+    arrays = {
+        prefix + name: np.asarray(getattr(genome, name))
+        for name in names
+        if name not in _DESCRIBED and getattr(genome, name) is not None
+    }
+    return arrays, {name: getattr(genome, name) for name in names if name in _DESCRIBED}
+
+
+def genome_from_arrays(
+    arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any], prefix: str = ""
+) -> Genome:
+    """Join what :func:`genome_to_arrays` split; a ValueError or KeyError if it does not make a genome."""
+    of_maps = any(prefix + name in arrays for name in OF_MAPS)
+    left_out = frozenset() if of_maps else OF_MAPS
+    names = [part.name for part in fields(Genome) if part.name not in left_out]
+    parts: dict[str, Any] = {
+        name: description[name] if name in _DESCRIBED else arrays[prefix + name]
+        for name in names
+        if name != "limit"
+    }
+    limit = arrays.get(prefix + "limit")
+    parts["limit"] = limit.item() if limit is not None and limit.ndim == 0 else limit
+    return Genome(**parts)
+
+
+def load_genomes(path: str | Path) -> dict[int, Genome]:
+    """Load the genomes of one generation, by individual.
+
+    Raises
+    ------
+    ResultsError
+        If the file is missing or not such a file.
+    """
+    arrays, descriptions = read_arrays(path)
+    try:
+        return {
+            int(individual): genome_from_arrays(arrays, description, f"{individual}/")
+            for individual, description in descriptions.items()
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultsError(f"{path}: not a genome file ({error})") from error

@@ -1,0 +1,50 @@
+"""Compiled loops over the places between two layers of a network: see :mod:`evo.operators.layers`."""
+
+from typing import Any
+
+from cnn.compile.compilation import exact_kernel
+from evo.editing.column_kernels import Ints
+
+
+@exact_kernel
+def n_outside(indptr: Ints, rows: Ints, first: int, last: int, low: int, high: int) -> Any:
+    """Count the columns first … last − 1 that hold a row outside low … high − 1."""
+    count = 0
+    for c in range(first, last):
+        begin, end = indptr[c], indptr[c + 1]
+        count += begin < end and (rows[begin] < low or rows[end - 1] >= high)
+    return count
+
+
+@exact_kernel
+def rows_of_free_places(
+    ranks: Ints,
+    indptr: Ints,
+    rows: Ints,
+    first: int,
+    last: int,
+    low: int,
+    high: int,
+    out: Ints,
+    counts: Ints,
+) -> None:
+    """Find free places by their rank, counted column after column from first to last − 1, rows low to high − 1.
+
+    `ranks` ascend. `out` receives the row of each, and `counts` how many of them lie in each of these columns.
+    """
+    k, before = 0, 0
+    for c in range(first, last):
+        i, end = indptr[c], indptr[c + 1]
+        n_free = high - low - (end - i)
+        begin, shift = k, low - before
+        while k < ranks.shape[0] and ranks[k] < before + n_free:
+            # Behind each stored entry that is passed, the free places lie one further on.
+            row = ranks[k] + shift
+            while i < end and rows[i] <= row:
+                row += 1
+                shift += 1
+                i += 1
+            out[k] = row
+            k += 1
+        counts[c - first] = k - begin
+        before += n_free

@@ -1,0 +1,209 @@
+"""Changes of a genome that do not change what its network computes.
+
+Pure functions, genome to genome; what the operators E, O and U do to a draft is a step of them. The first two keep the
+network itself, so :func:`evo.canonical.canonical.canonical_hash` does not see them; the third makes another network
+with the same outputs. Where sums change their order or a weight is split, outputs agree to rounding.
+"""
+
+import heapq
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.editing.editor import Draft
+from evo.genome.genome import Genome, Role
+from evo.operators.node_operators import apply_duplication, split_weights
+
+
+def remove_ineffective(genome: Genome) -> Genome:
+    """Forget the entries and hidden nodes that act on no output, dormant entries too.
+
+    Parameters
+    ----------
+    genome : Genome
+
+    Returns
+    -------
+    Genome
+        The same network, with outputs equal to the bit; all its entries are effective. Inputs stay, used or not, for
+        they stand for features.
+
+    Notes
+    -----
+    O(nodes + stored entries). An entry that could have become effective in a later modify phase is lost.
+
+    Examples
+    --------
+    >>> genome = Genome.from_matrix([[0, 0.5, 0.5], [0, 0, 0], [0, 0, 0]], n_inputs=1, n_outputs=1)
+    >>> remove_ineffective(genome).n_nodes
+    2
+    """
+    mask = genome.effective_mask()
+    sources, targets = genome.indices[mask], genome.targets[mask]
+    kept = genome.roles != Role.HIDDEN
+    kept[sources] = True
+    kept[targets] = True
+    number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
+    sizes = np.bincount(targets, minlength=genome.n_nodes)[kept]
+    sides, taps, limit = genome.sides[kept], genome.taps, genome.limit
+    return replace(
+        genome,
+        indptr=np.append(0, np.cumsum(sizes)).astype(np.int64),
+        indices=number[sources],
+        values=genome.values[mask],
+        bias=genome.bias[kept],
+        ids=genome.ids[kept],
+        roles=genome.roles[kept],
+        activations=genome.activations[kept],
+        limit=limit[kept] if isinstance(limit, np.ndarray) else limit,
+        sides=sides,
+        taps=None if taps is None or sides.max() == 1 else taps[mask],
+    )
+
+
+def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
+    """Put the nodes in a random order that leaves every stored entry immediate or delayed as it is.
+
+    Two nodes keep their order if an entry joins them, dormant or not; but entries from an input act at once, and
+    entries to an input not at all, wherever it stands.
+
+    Parameters
+    ----------
+    genome : Genome
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Genome
+        The same network. Nodes take their ids along.
+
+    Notes
+    -----
+    Node by node, the next is drawn from those that wait for no other. So every order within the freedom can come out,
+    though not all are equally likely. O((nodes + stored entries)·log).
+
+    Examples
+    --------
+    >>> chain = [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+    >>> reordered = reorder_freely(Genome.from_matrix(chain, n_inputs=1, n_outputs=1), np.random.default_rng(0))
+    >>> [int(node) for node in reordered.ids if node != 0]  # the input may stand anywhere
+    [1, 2, 3]
+    """
+    n = genome.n_nodes
+    sources, targets = genome.indices.astype(np.intp), genome.targets
+    is_input = genome.roles == Role.INPUT
+    binds = ~is_input[sources] & ~is_input[targets] & (sources != targets)
+    first, then = np.minimum(sources, targets)[binds], np.maximum(sources, targets)[binds]
+    n_before = np.bincount(then, minlength=n).tolist()
+    followers = then[np.argsort(first, kind="stable")].tolist()
+    starts = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=n))]).tolist()
+
+    lots = rng.permutation(n).tolist()
+    ready = [(lots[node], node) for node in range(n) if not n_before[node]]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        _, node = heapq.heappop(ready)
+        order.append(node)
+        for follower in followers[starts[node] : starts[node + 1]]:
+            n_before[follower] -= 1
+            if not n_before[follower]:
+                heapq.heappush(ready, (lots[follower], follower))
+    draft = Draft(genome, origins=False)
+    draft.reorder(order)
+    return draft.freeze()
+
+
+def duplicate_node(genome: Genome, node: int, share: float = 0.5) -> Genome:
+    """Give a hidden node a twin: both listen to the same, and share out what it said (Net2Net, Chen et al. 2016).
+
+    The twin stands right behind the node. It copies the column, bias, activation and limit; each edge of the row is
+    split, w = share·w + (1 − share)·w. What the node said to itself is not split: each of the two says it to itself,
+    one tick later, as the node did; so they stay equal at every tick. Dormant entries of the row stay with the node
+    alone, so that one which wakes up later says what it would have said.
+
+    Parameters
+    ----------
+    genome : Genome
+    node : int
+        Position of a hidden node.
+    share : float
+        What the node keeps of each edge, between 0 and 1.
+
+    Returns
+    -------
+    Genome
+        With one more node, whose id is the largest. Its outputs are those of `genome`, to rounding.
+
+    Raises
+    ------
+    IndexError
+        If there is no such position.
+    ValueError
+        If the node is not hidden, `share` is not between 0 and 1, or the threshold would put a part of an edge to
+        sleep; see :func:`splittable_nodes`.
+
+    Notes
+    -----
+    O(nodes + stored entries·log).
+
+    Examples
+    --------
+    >>> genome = Genome.from_matrix([[0, 1, 0], [0, 0, 4], [0, 0, 0.0]], n_inputs=1, n_outputs=1)
+    >>> duplicate_node(genome, 1, share=0.25).to_dense()
+    array([[0., 1., 1., 0.],
+           [0., 0., 0., 1.],
+           [0., 0., 0., 3.],
+           [0., 0., 0., 0.]])
+    """
+    if not 0 <= node < genome.n_nodes:
+        raise IndexError(f"node must be from 0 to {genome.n_nodes - 1}; got {node}")
+    if genome.roles[node] != Role.HIDDEN:
+        role = Role(genome.roles[node]).name.lower()
+        raise ValueError(f"node must be hidden; got node {node}, which is {role}")
+    if node not in splittable_nodes(genome, share):
+        raise ValueError(
+            f"share must leave both parts of every edge above the threshold; got {share} for node {node}"
+        )
+    draft = Draft(genome, origins=False)
+    apply_duplication(draft, {"node": node, "share": share})
+    return draft.freeze()
+
+
+def splittable_nodes(genome: Genome, share: float = 0.5) -> NDArray[np.intp]:
+    """Return the positions of the hidden nodes whose edges all stay above the threshold when they are split.
+
+    Parameters
+    ----------
+    genome : Genome
+    share : float
+        As for :func:`duplicate_node`.
+
+    Raises
+    ------
+    ValueError
+        If `share` is not between 0 and 1.
+
+    Notes
+    -----
+    O(nodes + stored entries); without a threshold these are all hidden nodes.
+
+    Examples
+    --------
+    >>> matrix = [[0, 1, 1, 0], [0, 0, 0, 4], [0, 0, 0, 1], [0, 0, 0, 0]]
+    >>> genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, limit=0.5)
+    >>> splittable_nodes(genome, share=0.25).tolist()
+    [1]
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be between 0 and 1; got {share}")
+    kept, taken = (
+        genome.with_values(part, genome.bias).live_mask()
+        for part in split_weights(genome.values, share)
+    )
+    shared = genome.live_mask() & (genome.indices != genome.targets)
+    falls_asleep = shared & ~(kept & taken)
+    splittable = genome.roles == Role.HIDDEN
+    splittable[genome.indices[falls_asleep]] = False
+    return np.flatnonzero(splittable)

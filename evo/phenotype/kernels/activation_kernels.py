@@ -1,0 +1,210 @@
+"""Activations of a node, compiled: forward, and the chain rule back.
+
+They are the twins of :data:`evo.genome.activations.REGISTRY`.
+
+In float32 the transcendental functions are approximations that vectorise, each within 1e-6 of the true value; in
+float64 they are those of the C library, so that gradient checks are exact.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+from numpy.typing import NDArray
+
+from cnn.compile.compilation import FAST_MATH, kernel
+from cnn.layers.kernels.activation_kernels import fast_sigmoid, fast_tanh
+from evo.genome.activations import ACTIVATIONS, LEAK
+
+Floats = NDArray[np.floating[Any]]
+
+SIGMOID = ACTIVATIONS.index("sigmoid")
+TANH = ACTIVATIONS.index("tanh")
+RELU = ACTIVATIONS.index("relu")
+LEAKY_RELU = ACTIVATIONS.index("leaky_relu")
+GELU = ACTIVATIONS.index("gelu")
+SINE = ACTIVATIONS.index("sine")
+GAUSSIAN = ACTIVATIONS.index("gaussian")
+SIGN = ACTIVATIONS.index("sign")
+
+_OPTIONS: Any = {"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True}
+
+# erf on [−4, 4] as an odd polynomial of degree 13 over an even one of degree 8: the coefficients of Eigen.
+_ERF_ODD = tuple(
+    np.float32(c)
+    for c in (
+        -1.60960333262415e-02, -2.95459980854025e-03, -7.34990630326855e-04, -5.69250639462346e-05,
+        -2.10102402082508e-06, 2.77068142495902e-08, -2.72614225801306e-10,
+    )
+)  # fmt: skip
+_ERF_EVEN = tuple(
+    np.float32(c)
+    for c in (
+        -1.42647390514189e-02, -7.37332916720468e-03, -1.68282697438203e-03, -2.13374055278905e-04,
+        -1.45660718464996e-05,
+    )
+)  # fmt: skip
+# sin on [−π/2, π/2]: Taylor's polynomial of degree 11. π in three parts, so that multiples of the first two are exact.
+_SINE_ODD = tuple(np.float32((-1) ** k / math.factorial(2 * k + 1)) for k in range(6))
+_PI_1, _PI_2, _PI_3 = np.float32(3.140625), np.float32(0.0009670257568359375), np.float32(6.277e-07)
+_INVERSE_PI = np.float32(1 / math.pi)
+_HALF, _ONE, _TWO, _FOUR = np.float32(0.5), np.float32(1), np.float32(2), np.float32(4)
+_ROOT_HALF, _NORMAL = np.float32(math.sqrt(0.5)), np.float32(1 / math.sqrt(2 * math.pi))
+
+
+@kernel
+def _erf_float32(x: Any) -> Any:
+    a, b = _ERF_ODD, _ERF_EVEN
+    x = min(max(x, -_FOUR), _FOUR)
+    s = x * x
+    p = x * (a[0] + s * (a[1] + s * (a[2] + s * (a[3] + s * (a[4] + s * (a[5] + s * a[6]))))))
+    return p / (b[0] + s * (b[1] + s * (b[2] + s * (b[3] + s * b[4]))))
+
+
+@kernel
+def _sine_float32(x: Any) -> Any:
+    c = _SINE_ODD
+    turns = np.float32(math.floor(x * _INVERSE_PI + _HALF))
+    r = ((x - turns * _PI_1) - turns * _PI_2) - turns * _PI_3  # x − kπ, within ±π/2
+    s = r * r
+    value = r * (c[0] + s * (c[1] + s * (c[2] + s * (c[3] + s * (c[4] + s * c[5])))))
+    odd = turns - _TWO * np.float32(math.floor(turns * _HALF))  # 1 where k is odd
+    return value * (_ONE - _TWO * odd)
+
+
+@kernel
+def _falling_float32(x: Any) -> Any:
+    """Approximate exp(−x) for x ≥ 0 as (1 − t)/(1 + t) with t = tanh(x/2)."""
+    t = fast_tanh(_HALF * x)
+    return (_ONE - t) / (_ONE + t)
+
+
+def normal_share(x: Any) -> Any:
+    """Φ(x), the share of a standard normal distribution below x: for use inside kernels."""
+    return 0.5 * (1.0 + math.erf(x * math.sqrt(0.5)))
+
+
+def normal_density(x: Any) -> Any:
+    """Φ′(x): for use inside kernels."""
+    return math.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+
+def bell(x: Any) -> Any:
+    """exp(−x²): for use inside kernels."""
+    return math.exp(-x * x)
+
+
+def fast_sine(x: Any) -> Any:
+    """Sin x: for use inside kernels."""
+    return math.sin(x)
+
+
+@overload(normal_share, jit_options=_OPTIONS)
+def _normal_share(x: Any) -> Any:
+    def approximate(x: Any) -> Any:
+        return _HALF * (_ONE + _erf_float32(x * _ROOT_HALF))
+
+    def exact(x: Any) -> Any:
+        return 0.5 * (1.0 + math.erf(x * math.sqrt(0.5)))
+
+    return approximate if x == types.float32 else exact
+
+
+@overload(normal_density, jit_options=_OPTIONS)
+def _normal_density(x: Any) -> Any:
+    def approximate(x: Any) -> Any:
+        return _NORMAL * _falling_float32(_HALF * x * x)
+
+    def exact(x: Any) -> Any:
+        return math.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+    return approximate if x == types.float32 else exact
+
+
+@overload(bell, jit_options=_OPTIONS)
+def _bell(x: Any) -> Any:
+    def approximate(x: Any) -> Any:
+        return _falling_float32(x * x)
+
+    def exact(x: Any) -> Any:
+        return math.exp(-x * x)
+
+    return approximate if x == types.float32 else exact
+
+
+@overload(fast_sine, jit_options=_OPTIONS)
+def _fast_sine(x: Any) -> Any:
+    def approximate(x: Any) -> Any:
+        return _sine_float32(x)
+
+    def exact(x: Any) -> Any:
+        return math.sin(x)
+
+    return approximate if x == types.float32 else exact
+
+
+@kernel
+def activate(code: int, row: Floats) -> None:
+    """Replace net inputs by outputs, o = φ(n), in place."""
+    one = row.dtype.type(1)
+    if code == TANH:
+        for b in range(row.shape[0]):
+            row[b] = fast_tanh(row[b])
+    elif code == RELU:
+        for b in range(row.shape[0]):
+            row[b] = max(row[b], row.dtype.type(0))
+    elif code == SIGMOID:
+        for b in range(row.shape[0]):
+            row[b] = fast_sigmoid(row[b])
+    elif code == LEAKY_RELU:
+        leak = row.dtype.type(LEAK)
+        for b in range(row.shape[0]):
+            row[b] = max(row[b], leak * row[b])
+    elif code == GELU:
+        for b in range(row.shape[0]):
+            row[b] *= normal_share(row[b])
+    elif code == SINE:
+        for b in range(row.shape[0]):
+            row[b] = fast_sine(row[b])
+    elif code == GAUSSIAN:
+        for b in range(row.shape[0]):
+            row[b] = bell(row[b])
+    elif code == SIGN:
+        for b in range(row.shape[0]):
+            # A NaN passes on: divergence must be seen.
+            row[b] = one if row[b] >= 0 else (-one if row[b] < 0 else row[b])
+
+
+@kernel
+def multiply_by_slope(code: int, net: Floats, output: Floats, residual: Floats) -> None:
+    """Turn ∂E/∂o into δ = ∂E/∂n = ∂E/∂o ∘ φ′(n), in place (S4); `net` is read where the registry says so."""
+    one = output.dtype.type(1)
+    zero = output.dtype.type(0)
+    if code == TANH:  # 1 − o²
+        for b in range(output.shape[0]):
+            residual[b] *= one - output[b] * output[b]
+    elif code == RELU:
+        for b in range(output.shape[0]):
+            residual[b] *= one if output[b] > zero else zero
+    elif code == SIGMOID:  # o(1 − o)
+        for b in range(output.shape[0]):
+            residual[b] *= output[b] * (one - output[b])
+    elif code == LEAKY_RELU:
+        leak = output.dtype.type(LEAK)
+        for b in range(output.shape[0]):
+            residual[b] *= one if output[b] > zero else leak
+    elif code == GELU:  # Φ(n) + n Φ′(n)
+        for b in range(output.shape[0]):
+            residual[b] *= normal_share(net[b]) + net[b] * normal_density(net[b])
+    elif code == SINE:  # cos n
+        quarter = output.dtype.type(0.5 * math.pi)
+        for b in range(output.shape[0]):
+            residual[b] *= fast_sine(net[b] + quarter)
+    elif code == GAUSSIAN:  # −2 n o
+        for b in range(output.shape[0]):
+            residual[b] *= (-one - one) * net[b] * output[b]
+    elif code == SIGN:  # of the identity cut off at ±1
+        for b in range(output.shape[0]):
+            residual[b] *= one if abs(net[b]) <= one else zero

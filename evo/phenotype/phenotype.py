@@ -1,0 +1,399 @@
+"""The phenotype: a genome compiled to a network that runs and trains.
+
+Compiling keeps the effective edges and the nodes they need (:mod:`evo.phenotype.plan`) and lays the trainable numbers
+out as one flat vector, weights in the genome's order, then biases. The trainer sees a *trainable* only: `parameters`,
+`loss_and_gradients`, `loss`, `output` - and `descend`, which makes many steps in one compiled call.
+"""
+
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn.checks import check_classes, check_targets, real_array
+from cnn.training.descent import Descended, Segment, descend_stepwise, norm_of
+from cnn.training.losses import LOSSES
+from cnn.training.samples import Samples
+from evo.genome.genome import FloatArray, Genome, Role
+from evo.phenotype import passes
+from evo.phenotype.arrays import read_only
+from evo.phenotype.kernels import backward_kernels
+from evo.phenotype.kernels import training_kernels as loop
+from evo.phenotype.passes import Runtime
+from evo.phenotype.plan import Plan, compile_plan, compile_whole_plan
+from evo.phenotype.tap_gradients import acting_places, check_places, with_taps
+
+__all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
+
+Dormant = Literal["sleep", "straight_through"]
+"""What stored entries do that the threshold does not let through: wait, or keep learning."""
+
+
+class Phenotype:
+    """A network that runs exactly what its genome says.
+
+    Parameters
+    ----------
+    genome : Genome
+        Which network; its dtype is the dtype of all arithmetic.
+    loss : str
+        A key of :data:`cnn.training.losses.LOSSES`. ``cross_entropy`` puts a softmax on the output nodes.
+    plan : Plan, optional
+        What of the genome to compute; by default what its outputs depend on.
+    dormant : {"sleep", "straight_through"}
+        With ``"sleep"`` what is let through is decided once, here. With ``"straight_through"`` the threshold is applied
+        at every step: an entry below it is left out forward, gets the gradient that it would have as an edge, and so
+        may wake up (Wortsman et al. 2019).
+
+    Attributes
+    ----------
+    parameters : ndarray, shape (parameter_count,)
+        The weights of computed edges, then the biases of computed nodes. A trainer changes them in place;
+        :meth:`to_genome` writes them back into a genome.
+    """
+
+    def __init__(
+        self,
+        genome: Genome,
+        loss: str = "cross_entropy",
+        plan: Plan | None = None,
+        *,
+        dormant: Dormant = "sleep",
+    ) -> None:
+        if loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
+        if dormant not in get_args(Dormant):
+            raise ValueError(
+                f"dormant must be one of {', '.join(get_args(Dormant))}; got {dormant!r}"
+            )
+        learning = dormant == "straight_through" and genome.limit is not None
+        self.genome = genome
+        self.loss_name = loss
+        self.dormant: Dormant = dormant
+        self.plan = plan = plan or compile_plan(replace(genome, limit=None) if learning else genome)
+        self.parameters = np.concatenate([plan.take(genome.values), genome.bias[plan.positions]])
+        self._gradient = np.empty_like(self.parameters)
+        n_edges = plan.n_edges
+        self._weights, self._bias = self.parameters[:n_edges], self.parameters[n_edges:]
+        self._weight_gradient = self._gradient[:n_edges]
+        self._bias_gradient = self._gradient[n_edges:]
+        self._threshold = passes.threshold_of(genome, plan, learning=learning)
+        self._used = np.empty_like(self._weights) if learning else self._weights
+        self._ports = loop.Ports(
+            read_only(plan.input_features),
+            read_only(plan.input_rows),
+            read_only(plan.output_rows),
+            genome.n_features,
+        )
+        self._loss = LOSSES[loss]
+        self._runtime: tuple[int, Runtime] | None = None
+
+    @property
+    def dormant_learn(self) -> bool:
+        """Whether entries below the threshold are trained as well."""
+        return len(self._threshold.limits) > 0
+
+    # -- sizes -----------------------------------------------------------------------------------------------------
+
+    @property
+    def n_edges(self) -> int:
+        """Number of computed (effective) edges; with straight-through learning, of the entries that may become some."""
+        return self.plan.n_edges
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trainable numbers: effective edges and the biases of computed nodes."""
+        return len(self.parameters)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per sample: one per computed edge, tick and pixel of the target."""
+        pixels = self.genome.sides[self.plan.positions].astype(np.int64) ** 2
+        return int(pixels @ np.diff(self.plan.indptr)) * self.genome.ticks
+
+    @property
+    def parameter_groups(self) -> tuple[tuple[str, NDArray[np.int64]], ...]:
+        """Each layer's part of the parameters, by the layers of the evaluation order: (name, indices).
+
+        A node stands one layer behind the last one that it hears in the same tick (S5: norms by layer show a gradient
+        that vanishes).
+        """
+        layers = self.plan.layers(self.genome)
+        of_parameters = np.concatenate([np.repeat(layers, np.diff(self.plan.indptr)), layers])
+        return tuple((f"layer {k}", np.flatnonzero(of_parameters == k)) for k in np.unique(layers))
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def output(self, inputs: NDArray[Any]) -> FloatArray:
+        """Return predictions, shape (n_samples, n_outputs): class probabilities, or values in regression.
+
+        Parameters
+        ----------
+        inputs : ndarray, shape (n_samples, ...)
+            One sample a row; further axes are flattened in C order, one feature per input node. With `ticks` times as
+            many it is a sequence, one step a tick: shape (n_samples, ticks, n_inputs).
+        """
+        return np.ascontiguousarray(self._loss.predict(self._forward(inputs)[0]).T)
+
+    def loss(self, inputs: NDArray[Any], targets: NDArray[Any]) -> float:
+        """Return the mean loss over the samples."""
+        return self._mean_loss(self._forward(inputs)[0], targets)
+
+    def loss_and_output(
+        self, inputs: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[float, FloatArray]:
+        """Return the mean loss over the samples, and the predictions as :meth:`output` does, in one run."""
+        scores, _ = self._forward(inputs)
+        return self._mean_loss(scores, targets), np.ascontiguousarray(self._loss.predict(scores).T)
+
+    def loss_and_gradients(
+        self, inputs: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[float, FloatArray]:
+        """Return the mean loss and its gradient with respect to `parameters`.
+
+        The gradient is a buffer that the next call overwrites.
+        """
+        scores, (layout, buffers, width) = self._forward(inputs)
+        targets = self._checked_targets(targets, len(inputs))
+        deltas = np.empty_like(scores)
+        value = self._loss.value_and_delta(scores, read_only(targets).T, deltas)
+        loop.write_deltas(layout, self._ports, deltas, buffers)
+        passes.backward(
+            self.plan,
+            layout,
+            self._used,
+            buffers,
+            self._weight_gradient,
+            self._bias_gradient,
+            width,
+        )
+        return value, self._gradient
+
+    def gradients_at(
+        self,
+        sources: NDArray[np.integer[Any]],
+        targets: NDArray[np.integer[Any]],
+        inputs: NDArray[Any],
+        labels: NDArray[Any],
+        taps: NDArray[np.integer[Any]] | None = None,
+    ) -> FloatArray:
+        """Return the loss gradient at places (source, target) of the matrix, edges or not.
+
+        At a place without an edge it is the gradient with respect to an edge of weight 0. This is what growing where
+        the gradient is largest asks for (RigL, Evci et al. 2020). It is exact everywhere: for the states of nodes that
+        no output depends on, unheard inputs above all, the whole network is computed and not only its effective
+        part. Its cost is one training step of that, and O(places), never n × n.
+
+        Parameters
+        ----------
+        sources, targets : ndarray of int, shape (n_places,)
+            Positions of nodes. The gradient is 0 where the target is an input or acts on no output, and where with
+            one tick the edge would be delayed.
+        inputs, labels : ndarray
+            Samples and their targets, as :meth:`loss` takes them.
+        taps : ndarray of int, shape (n_places,), optional
+            Which tap of the kernel each place is; by default 0, all there is between neurons.
+
+        Returns
+        -------
+        ndarray, shape (n_places,)
+        """
+        if self.genome.has_maps:
+            numbers = np.zeros_like(sources) if taps is None else taps
+            return self._gradients_at_taps((sources, targets, numbers), inputs, labels)
+        is_input = self.genome.roles == Role.INPUT
+        delayed = (sources >= targets) & ((self.genome.ticks > 1) | ~is_input[sources])
+        acts = acting_places(self.genome, sources, targets)
+        whole = Phenotype(self.to_genome(), self.loss_name, compile_whole_plan(self.genome))
+        whole.loss_and_gradients(inputs, labels)
+        layout, buffers, _ = whole._for_batch(len(inputs))
+        rows = whole.plan.rows
+        found = np.zeros(len(acts), dtype=self.parameters.dtype)
+        backward_kernels.gradients_at(
+            (rows[sources] - layout.block * delayed)[acts],
+            rows[targets][acts],
+            buffers.state,
+            buffers.residual,
+            buffers.pitch,
+            buffers.length,
+            layout.block,
+            layout.first_base,
+            layout.ticks,
+            found,
+        )
+        gradients = np.zeros(len(sources), dtype=self.parameters.dtype)
+        gradients[acts] = found
+        return gradients
+
+    def _gradients_at_taps(
+        self,
+        places: tuple[NDArray[np.integer[Any]], ...],
+        inputs: NDArray[Any],
+        labels: NDArray[Any],
+    ) -> FloatArray:
+        """Return the gradient at taps, by a network that has them all."""
+        check_places(self.genome, *places)
+        acts = acting_places(self.genome, *places[:2])
+        extended, entries = with_taps(self.to_genome(), *(part[acts] for part in places))
+        network = Phenotype(extended, self.loss_name)
+        _, gradient = network.loss_and_gradients(inputs, labels)
+        of_entries = network.spread(gradient[None])[0]
+        gradients = np.zeros(len(places[0]), dtype=self.parameters.dtype)
+        gradients[acts] = of_entries[entries]
+        return gradients
+
+    def check_samples(self, samples: Samples, name: str = "samples") -> None:
+        """Check that samples suit the network, once before they are trained on.
+
+        Raises
+        ------
+        ValueError
+            Where inputs have another width, targets another shape or kind, or a class is out of range.
+        """
+        try:
+            self._features(samples.inputs)
+            self._checked_targets(samples.targets, len(samples))
+            if samples.has_classes:
+                check_classes("targets", samples.targets, len(self._ports.outputs))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+
+    def descend(self, segment: Segment) -> Descended:
+        """Make some steps of gradient descent, with neurons alone in one compiled call.
+
+        See :class:`cnn.training.descent.Descending`.
+        """
+        if self.genome.has_maps:
+            return descend_stepwise(self, segment)
+        samples = segment.samples
+        inputs = self._features(samples.inputs)
+        layout, buffers, width = self._for_batch(segment.order.shape[1])
+        losses = np.empty(len(segment.order))
+        descent = loop.Descent(
+            loop.LOSS_CODES[self.loss_name],
+            loop.OPTIMIZER_CODES[segment.optimizer],
+            float(segment.momentum),
+            float(segment.weight_decay),
+            np.inf if segment.clip is None else float(segment.clip),
+            segment.updates_before,
+            segment.explosion[0],
+            segment.explosion[1],
+        )
+        done, limit, norm = loop.descend(
+            layout,
+            self._ports,
+            self._threshold,
+            descent,
+            inputs,
+            read_only(samples.targets),
+            read_only(segment.order),
+            read_only(segment.rates),
+            self.parameters,
+            self._gradient,
+            self._used,
+            segment.slots,
+            buffers,
+            -1.0 if segment.limit is None else segment.limit,
+            losses,
+            width,
+        )
+        # What was clipped is told as it was before.
+        whole = norm / descent.clip if norm > descent.clip else 1.0
+        norms = [whole * norm_of(self._gradient[group]) for group in segment.groups]
+        kept = whole * self._gradient if segment.keep_gradient else None
+        return Descended(losses[: done + 1].tolist(), done, limit, norm, norms, kept)
+
+    # -- back to the genome ------------------------------------------------------------------------------------------
+
+    def to_genome(self) -> Genome:
+        """Return the genome with the present parameters written into its matrix and biases."""
+        bias = self.genome.bias.copy()
+        bias[self.plan.positions] = self._bias
+        if self.plan.chosen is None:
+            return self.genome.with_values(self._weights.copy(), bias)
+        values = self.genome.values.copy()
+        values[self.plan.chosen] = self._weights
+        return self.genome.with_values(values, bias)
+
+    def acting(self) -> "Phenotype":
+        """Return the network of what the threshold lets through now: itself, unless dormant entries learn."""
+        return Phenotype(self.to_genome(), self.loss_name) if self.dormant_learn else self
+
+    def parameter_places(self) -> NDArray[np.intp]:
+        """Tell where each parameter lies in the genome's entries followed by its biases; shape (parameter_count,)."""
+        return np.concatenate([self.plan.entries, self.genome.n_stored + self.plan.positions])
+
+    def pick(self, of_places: FloatArray) -> FloatArray:
+        """Pick what belongs to the parameters from rows over the genome's entries, then its biases; a copy.
+
+        Parameters
+        ----------
+        of_places : ndarray, shape (k, stored entries + nodes)
+
+        Returns
+        -------
+        ndarray, shape (k, parameter_count)
+        """
+        n_stored = self.genome.n_stored
+        parts = [
+            np.concatenate([self.plan.take(row[:n_stored]), row[n_stored:][self.plan.positions]])
+            for row in of_places
+        ]
+        return np.array(parts).reshape(len(of_places), self.parameter_count)
+
+    def spread(self, of_parameters: FloatArray) -> FloatArray:
+        """Lay rows over the parameters out over the genome's entries, then its biases; 0 where nothing is trained."""
+        genome, n_edges = self.genome, self.n_edges
+        shape = (len(of_parameters), genome.n_stored + genome.n_nodes)
+        spread = np.zeros(shape, dtype=of_parameters.dtype)
+        chosen = slice(genome.n_stored) if self.plan.chosen is None else self.plan.chosen
+        spread[:, chosen] = of_parameters[:, :n_edges]
+        spread[:, genome.n_stored + self.plan.positions] = of_parameters[:, n_edges:]
+        return spread
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _for_batch(self, n_batch: int) -> Runtime:
+        """Return what it takes to run a batch; that of the last size is kept."""
+        if self._runtime is None or self._runtime[0] != n_batch:
+            self._runtime = n_batch, passes.runtime_for(self.plan, n_batch, self.parameters.dtype)
+        return self._runtime[1]
+
+    def _mean_loss(self, scores: FloatArray, targets: NDArray[Any]) -> float:
+        """Return the mean loss of scores, shape (n_outputs, n_samples)."""
+        checked = self._checked_targets(targets, scores.shape[1])
+        return self._loss.value_and_delta(scores, read_only(checked).T, np.empty_like(scores))
+
+    def _checked_targets(self, targets: NDArray[Any], n_samples: int) -> NDArray[Any]:
+        """Return targets as the loss takes them."""
+        return check_targets(self._loss.target_kind, targets, (n_samples, len(self._ports.outputs)))
+
+    def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return samples as a contiguous matrix, one row each, checked against the input nodes."""
+        given = real_array("inputs", inputs)
+        if given.ndim == 0 or len(given) == 0:
+            raise ValueError("inputs must hold one sample at least")
+        if given.dtype not in (np.float32, np.float64):  # each dtype would be compiled for
+            given = given.astype(self.parameters.dtype)
+        flat = read_only(np.ascontiguousarray(given).reshape(len(given), -1))
+        n_features, ticks = self._ports.n_features, self.genome.ticks
+        if flat.shape[1] not in {n_features, n_features * ticks}:
+            sequence = f", or {ticks} times as many, one step a tick" if ticks > 1 else ""
+            raise ValueError(
+                f"inputs must have {n_features} features a sample, one per input node{sequence}; "
+                f"got {flat.shape[1]}"
+            )
+        return flat
+
+    def _forward(self, inputs: NDArray[Any]) -> tuple[FloatArray, Runtime]:
+        """Run the network; return the scores, shape (n_outputs, n_samples), and what it ran in."""
+        flat = self._features(inputs)
+        layout, buffers, width = self._for_batch(len(flat))
+        if self.dormant_learn:
+            loop.let_through(layout, self._threshold, self._weights, self._used)
+        loop.read_inputs(layout, self._ports, flat, read_only(np.arange(len(flat))), buffers)
+        passes.forward(self.plan, layout, self._used, self._bias, buffers, width)
+        scores = np.empty((len(self._ports.outputs), len(flat)), self.parameters.dtype)
+        loop.read_scores(layout, self._ports, buffers, scores)
+        return scores, (layout, buffers, width)

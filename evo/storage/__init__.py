@@ -1,0 +1,25 @@
+"""Run folders, their tables, and trained networks in files.
+
+Only this room writes into run folders.
+"""
+
+from evo.storage.predictor import Predictor, RawPredictor, load_network
+from evo.storage.rows import generation_rows, training_rows
+from evo.storage.run_store import RunStore, is_complete, is_run, load_tables
+from evo.storage.table_folder import write_tables
+from evo.storage.tables import Row, data_dictionary
+
+__all__ = [
+    "Predictor",
+    "RawPredictor",
+    "Row",
+    "RunStore",
+    "data_dictionary",
+    "generation_rows",
+    "is_complete",
+    "is_run",
+    "load_network",
+    "load_tables",
+    "training_rows",
+    "write_tables",
+]

@@ -1,0 +1,147 @@
+"""How records become rows of the tables that :mod:`evo.storage.tables` declares."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from cnn.training.trainer import LearningCurve
+from evo.evolution.evolution import Generation
+from evo.evolution.individual import Individual
+from evo.storage.tables import SIZES, Row
+
+
+def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
+    """Return the row of ``generations``."""
+    best, population = generation.best, generation.population
+    scored = [one.fitness for one in population if one.fitness is not None]
+    statistics = best.statistics
+    return key | {
+        "generation": generation.number,
+        "individuals": len(generation.offspring),
+        "failures": sum(one.status != "ok" for one in generation.offspring),
+        "children_surviving": sum(
+            one.job.origin == "child" and one.job.generation == generation.number
+            for one in population
+        ),
+        "best_individual": best.job.individual,
+        "best_fitness": best.fitness,
+        "best_validation_loss": best.validation_loss,
+        "best_validation_accuracy": best.validation_accuracy,
+        "mean_fitness": sum(scored) / len(scored),
+        "best_edges": statistics and statistics.edges,
+        "best_parameters": statistics and statistics.parameters,
+        "best_macs": statistics and statistics.macs,
+        "seconds": seconds,
+    }
+
+
+def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
+    """Return the row of ``individuals``."""
+    job = individual.job
+    sizes: Row = {column.name: None for column in SIZES}
+    if individual.statistics is not None:
+        sizes = asdict(individual.statistics)
+    return (
+        key
+        | {
+            "generation": job.generation,
+            "individual": job.individual,
+            "slot": job.slot,
+            "origin": job.origin,
+            "parents": list(job.parents),
+            "founder": job.founder,
+            "operators": "".join(operation.operator for operation in individual.operations),
+            "status": individual.status,
+            "reason": individual.reason,
+            "survived": survived,
+        }
+        | sizes
+        | {
+            "fitness": individual.fitness,
+            "train_loss": individual.train_loss,
+            "validation_loss": individual.validation_loss,
+            "validation_accuracy": individual.validation_accuracy,
+            "same_as": individual.same_as and individual.same_as.job.individual,
+            "steps": individual.steps,
+            "ended_by": individual.ended_by,
+            "ancestry_steps": individual.ancestry_steps,
+            "genome": individual.genome.fingerprint(),
+            "modify_seconds": individual.modify_seconds,
+            "train_seconds": individual.train_seconds,
+            "evaluate_seconds": individual.evaluate_seconds,
+        }
+    )
+
+
+def operation_rows(individual: Individual, key: Row) -> list[Row]:
+    """Return the rows of ``operations``, one per operator applied."""
+    return [
+        key
+        | {
+            "generation": individual.job.generation,
+            "individual": individual.job.individual,
+            "position": position,
+            "operator": operation.operator,
+            "parameters": json.dumps(operation.parameters),
+            "stored_before": operation.stored_before,
+            "stored_after": operation.stored_after,
+            "edges_before": operation.edges_before,
+            "edges_after": operation.edges_after,
+        }
+        for position, operation in enumerate(individual.operations)
+    ]
+
+
+def credit_rows(generation: Generation, key: Row) -> list[Row]:
+    """Return the rows of ``credits``, one per letter."""
+    return [
+        key | {"generation": generation.number} | asdict(credit) for credit in generation.credits
+    ]
+
+
+def training_rows(
+    curve: LearningCurve, measured: Mapping[int, tuple[float | None, float | None]], key: Row
+) -> list[Row]:
+    """Return the rows of ``training``, one per point of a learning curve.
+
+    Parameters
+    ----------
+    curve : LearningCurve
+    measured : mapping
+        Validation loss and accuracy after those of its steps where they were measured.
+    key : dict
+        Whose curve it is.
+    """
+    points = zip(curve.step, curve.loss, curve.learning_rate, curve.gradient_norm, strict=True)
+    names = ("step", "loss", "learning_rate", "gradient_norm")
+    rows = []
+    for point in points:
+        row = {name: value.item() for name, value in zip(names, point, strict=True)}
+        loss, accuracy = measured.get(row["step"], (None, None))
+        rows.append(key | row | {"validation_loss": loss, "validation_accuracy": accuracy})
+    return rows
+
+
+def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[str, list[Row]]:
+    """Return all rows that one finished generation adds, by table."""
+    holders = {one.job.individual for one in generation.population}
+    rows: dict[str, list[Row]] = {
+        "generations": [generation_row(generation, seconds, key)],
+        "individuals": [],
+        "operations": [],
+        "credits": credit_rows(generation, key),
+        "training": [],
+    }
+    for one in generation.offspring:
+        rows["individuals"].append(individual_row(one, one.job.individual in holders, key))
+        rows["operations"] += operation_rows(one, key)
+        if one.curve is not None:
+            who = {
+                "arm": "evolved",
+                "generation": generation.number,
+                "individual": one.job.individual,
+            }
+            last = int(one.curve.step[-1]) if len(one.curve) else 0
+            measured = {last: (one.validation_loss, one.validation_accuracy)}
+            rows["training"] += training_rows(one.curve, measured, key | who)
+    return rows

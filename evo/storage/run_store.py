@@ -1,0 +1,192 @@
+"""Run folders: the tables, genomes and pictures of one run.
+
+A run is a folder. Whatever is written appears under its name complete or not at all: it goes to a hidden temporary
+file in the same folder, is flushed to the disk and then renamed. Tables are Parquet data sets, one part per
+generation and table, so that they can be read at any moment; ``manifest.json`` lists what has been committed, and its
+replacement is the commit.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from evo.errors import ExistingRunError, ResultsError
+from evo.files import write_arrays, write_atomically, write_text
+from evo.genome.codec import genome_to_arrays
+from evo.genome.genome import Genome
+from evo.storage.tables import TABLES, Row, schema, sort_by_key, to_arrow
+
+MANIFEST = "manifest.json"
+
+
+# -- run folders -------------------------------------------------------------------------------------------------------
+
+
+class RunStore:
+    """The writing side of one run folder.
+
+    Use :meth:`create` for a new one. Only this class writes tables.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self._parts: list[str] = []
+
+    @classmethod
+    def create(cls, path: str | Path, *, config: str, environment: Mapping[str, Any]) -> Self:
+        """Make a run folder with empty tables, so that everything can be read from the first moment on.
+
+        Parameters
+        ----------
+        path : str or Path
+            Must not exist; parents are made.
+        config : str
+            The settings as JSON.
+        environment : mapping
+            Versions and machine, JSON-able.
+
+        Raises
+        ------
+        ExistingRunError
+            If it exists.
+        ResultsError
+            If it cannot be made.
+        """
+        path = Path(path)
+        try:
+            path.mkdir(parents=True)
+            for table in TABLES:
+                (path / table).mkdir()
+            for folder in ("genomes", "networks", "figures"):
+                (path / folder).mkdir()
+        except FileExistsError as error:
+            raise ExistingRunError(
+                f"{error.filename}: must not exist yet, or not be a file"
+            ) from error
+        except OSError as error:
+            raise ResultsError(
+                f"{path}: results folder cannot be made ({error.strerror})"
+            ) from error
+        store = cls(path)
+        write_text(path / "config.json", config)
+        write_text(path / "environment.json", json.dumps(environment, indent=2) + "\n")
+        store.commit("schema", {table: [] for table in TABLES})
+        return store
+
+    def discard(self) -> None:
+        """Remove the folder again, of a run that could not begin."""
+        shutil.rmtree(self.path)
+
+    def commit(
+        self, part: str, rows: Mapping[str, Sequence[Row]], *, complete: bool = False
+    ) -> None:
+        """Add a part to several tables, then record it in the manifest.
+
+        Parameters
+        ----------
+        part : str
+            Name of the part, the same in all tables.
+        rows : mapping
+            Rows by table.
+        complete : bool
+            Whether this was the last part of the run.
+        """
+        for table, new in rows.items():
+            arrow = to_arrow(table, new)
+            write_atomically(
+                self.path / table / f"{part}.parquet",
+                lambda file, arrow=arrow: pq.write_table(arrow, file),  # type: ignore[misc]
+            )
+            self._parts.append(f"{table}/{part}.parquet")
+        manifest = {
+            "format": 1,
+            "status": "complete" if complete else "running",
+            "parts": self._parts,
+        }
+        write_text(self.path / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+    def save_genomes(self, name: str, genomes: Mapping[int, Genome]) -> None:
+        """Store the genomes of a generation's survivors, by individual, in ``genomes/<name>.npz``."""
+        arrays: dict[str, NDArray[Any]] = {}
+        descriptions = {}
+        for individual, genome in genomes.items():
+            parts, descriptions[str(individual)] = genome_to_arrays(genome, f"{individual}/")
+            arrays |= parts
+        write_arrays(self.path / "genomes" / f"{name}.npz", arrays, descriptions)
+
+    def save_figure(self, name: str, figure: Any) -> Path:
+        """Store a matplotlib figure as ``figures/<name>.png`` and return its path."""
+        path = self.path / "figures" / f"{name}.png"
+        buffer = BytesIO()
+        figure.savefig(buffer, format="png", dpi=150)
+        write_atomically(path, lambda file: file.write(buffer.getvalue()))
+        return path
+
+
+_NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.int8(): pd.Int8Dtype()}
+
+
+def is_run(path: Path) -> bool:
+    """Tell whether a folder is a run's."""
+    return (path / MANIFEST).is_file()
+
+
+def is_complete(path: Path) -> bool:
+    """Tell whether a folder is that of a run that has come to its end."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("status") == "complete"
+
+
+def load_tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
+    """Load every table over one or many run folders, rows in the order of their keys.
+
+    A table or column that is younger than a run is empty there, of the type declared for it. What is not declared is
+    left out.
+
+    Raises
+    ------
+    ResultsError
+        If a table cannot be read.
+    """
+    return {table: sort_by_key(table, _to_pandas(_read_table(table, runs))) for table in TABLES}
+
+
+def _read_table(table: str, runs: Sequence[Path]) -> pa.Table:
+    columns = schema(table)
+    frames = []
+    for run in runs:
+        try:
+            part = pq.read_table(run / table) if _has(run, table) else columns.empty_table()
+            cells = [
+                part[field.name].cast(field.type)
+                if field.name in part.column_names
+                else pa.nulls(len(part), field.type)
+                for field in columns
+            ]
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{run}: table {table} cannot be read ({error})") from error
+        frames.append(pa.table(cells, schema=columns))
+    return pa.concat_tables(frames)
+
+
+def _has(run: Path, table: str) -> bool:
+    """Tell whether a run has a table: it is there, or should be, for its manifest says so."""
+    return (run / table).exists() or f'"{table}/' in (run / MANIFEST).read_text("utf-8")
+
+
+def _to_pandas(table: Any) -> pd.DataFrame:
+    """Convert with nullable integers, so that an integer column with empty cells stays one of integers."""
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
+    return frame

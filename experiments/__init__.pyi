@@ -1,0 +1,15 @@
+from .analysis import load_network as load_network
+from .analysis.baseline_predictor import BaselinePredictor as BaselinePredictor
+from .analysis.baseline_predictor import load_baseline as load_baseline
+from .analysis.results import Results as Results
+from .analysis.results import load_results as load_results
+from .datasets import DATASETS as DATASETS
+from .datasets import Dataset as Dataset
+from .datasets import load_dataset as load_dataset
+from .settings.experiment import Experiment as Experiment
+from .settings.experiment import load_experiment as load_experiment
+from .settings.experiment import preset_names as preset_names
+from .studies.runner import run as run
+from .studies.study import Study as Study
+from .studies.study import load_study as load_study
+from .studies.study import run_study as run_study

@@ -1,0 +1,204 @@
+"""Reading results: tables over one or many runs, the winner, figures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evo.errors import ResultsError
+from evo.storage.predictor import Predictor, load_network
+from evo.storage.run_store import is_complete, is_run, load_tables
+from experiments.analysis.baseline_predictor import BaselinePredictor, load_baseline
+from experiments.analysis.comparison import pooled, summarize, verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The tables of one or many runs; ``docs/tables.md`` says what is in them.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        The run folders.
+    runs, generations, individuals, operations, credits, training, baseline, comparison : DataFrame
+        Rows in the order of their keys; integer columns are nullable.
+    """
+
+    paths: tuple[Path, ...]
+    runs: pd.DataFrame
+    generations: pd.DataFrame
+    individuals: pd.DataFrame
+    operations: pd.DataFrame
+    credits: pd.DataFrame
+    training: pd.DataFrame
+    baseline: pd.DataFrame
+    comparison: pd.DataFrame
+
+    @property
+    def path(self) -> Path:
+        """The run folder; an error where there are several."""
+        if len(self.paths) != 1:
+            raise ValueError(f"path needs one run; these results have {len(self.paths)}")
+        return self.paths[0]
+
+    @property
+    def evolved(self) -> bool:
+        """Whether any of the runs evolved networks, rather than train fixed ones alone."""
+        return bool((self.runs["individuals"] > 0).any())
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Names of the runs that have not come to their end."""
+        return [path.name for path in self.paths if not is_complete(path)]
+
+    def summary(self) -> pd.DataFrame:
+        """Return one row per arm: means over seeds, and interval and standard deviation of the test metric.
+
+        Raises
+        ------
+        ResultsError
+            If these are several runs, which are no samples of one quantity, or the run is not finished.
+        """
+        return summarize(self._compared())
+
+    def verdicts(self) -> list[str]:
+        """Return one line per baseline: which is better, or that no difference is shown.
+
+        Where nothing evolved, the first arm by name is compared with each of the others.
+
+        Raises
+        ------
+        ResultsError
+            As :meth:`summary`.
+        """
+        compared = self._compared()
+        first, *others = summarize(compared).index
+        return [verdict(compared, first, other) for other in others]
+
+    def divergences(self) -> list[str]:
+        """Return one line per baseline that diverged with any seed: with which, and the first one's reason."""
+        lines = []
+        for arm, rows in self.baseline[self.baseline["status"] != "ok"].groupby("arm"):
+            seeds = rows["seed"].unique()
+            which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+            lines.append(f"{arm} diverged with {which}: {rows['reason'].iloc[0]}")
+        return lines
+
+    def pooled(self) -> pd.DataFrame:
+        """Return the comparison of all runs as that of one, see :func:`experiments.analysis.comparison.pooled`.
+
+        Raises
+        ------
+        ResultsError
+            If no run is finished, or as :func:`~experiments.analysis.comparison.pooled`.
+        """
+        if self.comparison.empty:
+            raise ResultsError(f"{self.paths[0].parent}: holds no finished run")
+        return pooled(self.comparison, self.runs, self.baseline)
+
+    def _compared(self) -> pd.DataFrame:
+        if len(self.paths) != 1:
+            raise ResultsError(
+                f"{self.paths[0].parent}: holds {len(self.paths)} runs; compare within one"
+            )
+        if self.comparison.empty:
+            diverged = self.divergences()
+            if diverged and not self.evolved and (self.baseline["status"] != "ok").all():
+                raise ResultsError(
+                    f"{self.path}: has no comparison, for no baseline came to anything: {'; '.join(diverged)}"
+                )
+            raise ResultsError(f"{self.path}: is not finished, so there is no comparison yet")
+        return self.comparison
+
+    def winner(self, seed: int | None = None) -> dict[str, Any]:
+        """Return the row of ``individuals`` of the best winner.
+
+        Of all winners, or of those of one seed, the one with the best fitness - on validation data: the test part
+        chooses nothing.
+
+        Raises
+        ------
+        ResultsError
+            If no finished search is there.
+        """
+        finished = self.runs[["run", "seed", "best_individual"]].rename(
+            columns={"best_individual": "individual"}
+        )
+        winners = finished.merge(self.individuals, on=["run", "seed", "individual"])
+        if seed is not None:
+            winners = winners[winners["seed"] == seed]
+        if winners.empty:
+            where = "" if seed is None else f" with seed {seed}"
+            raise ResultsError(f"{self.paths[0]}: holds no finished search{where}")
+        row = winners.iloc[int(winners["fitness"].argmax())]
+        return {str(column): value for column, value in row.items()}
+
+    def best(self, seed: int | None = None) -> Predictor:
+        """Return the best winner (see :meth:`winner`), ready to predict from raw data.
+
+        Raises
+        ------
+        ResultsError
+            If no finished search is there.
+        """
+        return load_network(self._network_path(self.winner(seed), ""))
+
+    def network(self, arm: str, seed: int | None = None) -> Predictor | BaselinePredictor:
+        """Return a trained baseline, ready to predict from raw data.
+
+        Of all seeds, or of one, that with the lowest validation loss: the test part chooses nothing.
+
+        Parameters
+        ----------
+        arm : str
+            The baseline's name; ``"evolved"`` is :meth:`best`.
+        seed : int, optional
+
+        Raises
+        ------
+        ResultsError
+            If no such network came to anything.
+        """
+        if arm == "evolved":
+            return self.best(seed)
+        trained = self.baseline.query("arm == @arm and status == 'ok'")
+        if seed is not None:
+            trained = trained[trained["seed"] == seed]
+        if trained.empty:
+            where = "" if seed is None else f" with seed {seed}"
+            known = ", ".join(self.baseline["arm"].unique()) or "none"
+            raise ResultsError(
+                f"{self.paths[0]}: holds no trained {arm}{where}; its baselines: {known}"
+            )
+        row = trained.iloc[int(trained["validation_loss"].argmin())]
+        load = load_network if arm == "static" else load_baseline
+        return load(self._network_path(row, f"-{arm}"))
+
+    def _network_path(self, row: Any, name: str) -> Path:
+        """Return where the network of a row's run and seed is."""
+        folder = next(path for path in self.paths if path.name == row["run"])
+        return folder / "networks" / f"seed-{row['seed']}{name}.npz"
+
+
+def load_results(*paths: str | Path) -> Results:
+    """Load the results of one or many runs, told by their folders or by folders of runs.
+
+    Raises
+    ------
+    ResultsError
+        If there is no run.
+    """
+    runs = [run for path in paths for run in _runs_at(Path(path))]
+    return Results(tuple(dict.fromkeys(runs)), **load_tables(list(dict.fromkeys(runs))))
+
+
+def _runs_at(path: Path) -> tuple[Path, ...]:
+    if is_run(path):
+        return (path,)
+    if not path.is_dir():
+        raise ResultsError(f"{path}: no such folder")
+    runs = tuple(sorted(folder for folder in path.iterdir() if is_run(folder)))
+    if not runs:
+        raise ResultsError(f"{path}: neither a run's folder nor a folder of runs")
+    return runs

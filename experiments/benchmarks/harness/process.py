@@ -1,0 +1,77 @@
+"""Measurements in processes of their own, which report in lines of JSON."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from evo.errors import EvoMatrixError
+from experiments.benchmarks.harness.errors import BenchmarkError
+
+Message = dict[str, Any]
+"""One line of a report."""
+
+
+def emit(message: Mapping[str, Any]) -> None:
+    """Report something to the process that started this one."""
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def emit_all(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Report rows of tables as they come; what goes wrong is one line and code 2."""
+    try:
+        for table, row in rows:
+            emit({"table": table, "row": row})
+    except EvoMatrixError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
+def reports(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Message]:
+    """Start a Python process and yield what it reports as it comes.
+
+    Parameters
+    ----------
+    arguments
+        What follows ``python`` on the command line.
+    environment
+        All environment variables of the process.
+
+    Yields
+    ------
+    Message
+        Each line of its standard output that holds a JSON object; other lines are passed over.
+
+    Raises
+    ------
+    BenchmarkError
+        If it ends otherwise than well: with the last line that it wrote to standard error.
+    """
+    with (
+        tempfile.TemporaryFile() as errors,  # a pipe that nobody reads meanwhile could fill up
+        subprocess.Popen(  # noqa: S603 - this interpreter, with our own modules
+            [sys.executable, *arguments],
+            env=dict(environment),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if line.startswith("{"):
+                    yield json.loads(line)
+        except BaseException:
+            process.kill()
+            raise
+        if process.wait() != 0:
+            errors.seek(0)
+            said = errors.read().decode(errors="replace").strip().splitlines()
+            reason = said[-1] if said else "it gave no reason"
+            if process.returncode != 2:  # 2: the line is meant for the user as it stands
+                reason = f"a measurement ended with code {process.returncode}: {reason}"
+            raise BenchmarkError(reason)

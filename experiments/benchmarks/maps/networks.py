@@ -1,0 +1,174 @@
+"""The networks of the kernels bench: LeNet-5 as a matrix, and its taps spread over more maps.
+
+Each comes with the dense network of as many maps, in which a peer finds its weights again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cnn
+from evo.exchange.layered_networks import from_cnn, to_cnn
+from evo.genome.genome import Genome, Role
+from evo.initial.map_founders import Level, draw_maps, ways_between
+from evo.phenotype.phenotype import Dormant, Phenotype
+from experiments.benchmarks.harness.workload import IMAGE_SHAPE, N_CLASSES, SEED
+
+KERNEL = 5
+TAPS = (150, 2_400, 48_000, 10_080, 840)
+"""LeNet-5's taps between each level and the next: 416,520 multiply-accumulates."""
+
+
+@dataclass(frozen=True)
+class KernelNetwork:
+    """A network of the bench.
+
+    Attributes
+    ----------
+    about
+        What people read.
+    factor
+        How many times LeNet-5's maps and neurons it has in each hidden level; its taps are as many.
+    peer
+        What PyTorch's side is called.
+    targets
+        By which factor ours is to be faster, by peer.
+    dormant
+        With ``straight_through`` all taps are stored, and as many as LeNet-5 has are let through.
+    """
+
+    about: str
+    factor: int
+    peer: str
+    targets: Mapping[str, float]
+    dormant: Dormant = "sleep"
+
+
+CNN = "cnn"
+"""The peer that is `cnn`'s own LeNet-5."""
+
+NETWORKS: Mapping[str, KernelNetwork] = {
+    "lenet5": KernelNetwork("LeNet-5 as a matrix", 1, "PyTorch", {CNN: 0.8}),
+    "twice": KernelNetwork(
+        "LeNet-5's taps in twice the maps", 2, "PyTorch, masked", {"PyTorch, masked": 3.0}
+    ),
+    "three_times": KernelNetwork(
+        "LeNet-5's taps in three times the maps", 3, "PyTorch, masked", {"PyTorch, masked": 3.0}
+    ),
+    "straight_through": KernelNetwork(
+        "twice the maps: every tap learns, as many as LeNet-5's are let through",
+        2,
+        "PyTorch, straight-through",
+        {},
+        "straight_through",
+    ),
+}
+"""By name, as on the command line."""
+
+
+def levels_of(factor: int) -> list[Level]:
+    """Return the levels of LeNet-5, the hidden ones so many times as wide.
+
+    Examples
+    --------
+    >>> [level.n_nodes for level in levels_of(2)]
+    [1, 12, 32, 240, 168, 10]
+    """
+    sides, counts = (28, 10, 1, 1), (6, 16, 120, 84)
+    hidden = [Level(side, factor * count) for side, count in zip(sides, counts, strict=True)]
+    return [Level(IMAGE_SHAPE[0], 1), *hidden, Level(1, N_CLASSES)]
+
+
+def genome_of(name: str) -> Genome:
+    """Return the genome of a network, from a fixed seed."""
+    network, rng = NETWORKS[name], np.random.default_rng(SEED)
+    if network.factor == 1:
+        return from_cnn(cnn.lenet5(IMAGE_SHAPE, N_CLASSES, rng=rng))
+    levels = levels_of(network.factor)
+    places = [way.n_places for way in ways_between(levels, KERNEL)]
+    most = max(there / count for there, count in zip(places, TAPS, strict=True))
+    return draw_maps(
+        levels,
+        TAPS,
+        kernel=KERNEL,
+        downsampling="max",
+        activation="tanh",
+        candidates=most if network.dormant == "straight_through" else 1.0,
+        rng=rng,
+    )
+
+
+def dense_network(factor: int) -> cnn.Network:
+    """Return the convolutional network with LeNet-5's levels so many times as wide."""
+    levels = levels_of(factor)
+    taps = [way.n_places for way in ways_between(levels, KERNEL)]
+    whole = draw_maps(
+        levels,
+        taps,
+        kernel=KERNEL,
+        downsampling="max",
+        activation="tanh",
+        candidates=1.0,
+        rng=np.random.default_rng(SEED),
+    )
+    return to_cnn(whole)
+
+
+def places_in(dense: cnn.Network, network: Phenotype) -> NDArray[np.intp]:
+    """Tell which parameter of a dense network each parameter of a network of its levels is."""
+    numbered = _numbered(dense)
+    genome = network.genome
+    there, keys = _keys(numbered), _keys(genome)[network.plan.entries]
+    found = np.minimum(np.searchsorted(there, keys), len(there) - 1)
+    if numbered.n_nodes != genome.n_nodes or not np.array_equal(there[found], keys):
+        raise ValueError("dense must have every tap that network has")
+    numbers = [numbered.values[found], numbered.bias[network.plan.positions]]
+    return np.concatenate(numbers).astype(np.intp)
+
+
+def _numbered(dense: cnn.Network) -> Genome:
+    """Return the genome of a network in which each parameter is its own number, which float32 holds exactly."""
+    kept = dense.parameters.copy()
+    dense.parameters[:] = np.arange(len(kept))
+    numbered = from_cnn(dense)
+    dense.parameters[:] = kept
+    return numbered
+
+
+def _keys(genome: Genome) -> NDArray[np.int64]:
+    """Return the place of each entry in the matrix, counted column by column."""
+    n = genome.n_nodes
+    targets = np.repeat(np.arange(n), np.diff(genome.indptr))
+    keys: NDArray[np.int64] = targets * (genome.rows_per_node * n) + genome.rows
+    return keys
+
+
+def limits_of(genome: Genome, factor: int) -> list[float | None]:
+    """Return the threshold of the weights of each level but the first, each followed by None, for its biases."""
+    limits: list[float | None] = []
+    for begin in np.cumsum([level.n_nodes for level in levels_of(factor)])[:-1]:
+        limits += [float(np.asarray(genome.limit)[begin]), None]
+    return limits
+
+
+def useful_flops(network: Phenotype) -> int:
+    """Return the operations of a training step a sample, two for each multiply-accumulate that is needed.
+
+    Forward and back to the sources these are those of what is let through, and back to no input; the weights' gradient
+    needs those of all that learns.
+    """
+    acting = network.acting()
+    awake, of_inputs = _macs(acting)
+    learning = network.macs
+    return 2 * (2 * awake - of_inputs + learning)
+
+
+def _macs(network: Phenotype) -> tuple[int, int]:
+    """Return the multiply-accumulates of a sample, and how many of these read an input."""
+    genome, plan = network.genome, network.plan
+    pixels = genome.sides[plan.positions].astype(np.int64) ** 2
+    of_edges = np.repeat(pixels, np.diff(plan.indptr))
+    reads_input = genome.roles[genome.indices[plan.entries]] == Role.INPUT
+    return int(of_edges.sum()), int(of_edges[reads_input].sum())

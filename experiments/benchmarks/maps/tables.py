@@ -1,0 +1,31 @@
+"""What people see of the kernels bench, and its result in one line."""
+
+from typing import Any
+
+from rich.console import RenderableType
+
+from experiments.benchmarks.harness import tables as shared
+from experiments.benchmarks.harness.tables import Tables
+from experiments.benchmarks.maps.networks import NETWORKS
+
+
+def line(tables: Tables) -> dict[str, Any]:
+    """Return the result as one JSON-able object: the worst case beside PyTorch, and by network."""
+    return shared.line(tables, "kernels")
+
+
+def shown(tables: Tables) -> tuple[RenderableType, ...]:
+    """Return all that people see, in order."""
+    networks = [f"{name}: {NETWORKS[name].about}" for name in tables["speed"]["part"].unique()]
+    work = (
+        "Useful work: of a training step, two operations for each multiply-accumulate of a tap that is there - "
+        "forward, back to its source unless that is an input, and for its own gradient."
+    )
+    return (
+        *networks,
+        *shared.measured(tables),
+        work,
+        shared.largest_differences(tables["agreement"]),
+        *shared.repeated(tables),
+        *shared.left_out(tables),
+    )

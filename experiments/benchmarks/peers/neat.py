@@ -1,0 +1,119 @@
+"""neat-python as a peer: its settings, and its XOR example."""
+
+import tempfile
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from evo.files import write_text
+
+Sections = Mapping[str, Mapping[str, Any]]
+
+SQUARE = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
+WANTED = (0.0, 1.0, 1.0, 0.0)
+"""XOR on the corners of a square."""
+
+XOR_EXAMPLE: Sections = {
+    "NEAT": {
+        "fitness_criterion": "max",
+        "fitness_threshold": 3.9,
+        "no_fitness_termination": False,
+        "pop_size": 150,
+        "reset_on_extinction": False,
+    },
+    "DefaultGenome": {
+        "compatibility_disjoint_coefficient": 1.0,
+        "compatibility_weight_coefficient": 0.5,
+        "conn_add_prob": 0.5,
+        "conn_delete_prob": 0.5,
+        "enabled_default": True,
+        "enabled_mutate_rate": 0.01,
+        "feed_forward": True,
+        "initial_connection": "full",
+        "node_add_prob": 0.2,
+        "node_delete_prob": 0.2,
+        "num_hidden": 0,
+        "num_inputs": 2,
+        "num_outputs": 1,
+        "bias_init_mean": 0.0,
+        "bias_init_stdev": 1.0,
+        "bias_mutate_power": 0.5,
+        "bias_mutate_rate": 0.7,
+        "bias_replace_rate": 0.1,
+        "response_init_mean": 1.0,
+        "response_init_stdev": 0.0,
+        "response_mutate_power": 0.0,
+        "response_mutate_rate": 0.0,
+        "response_replace_rate": 0.0,
+        "weight_init_mean": 0.0,
+        "weight_init_stdev": 1.0,
+        "weight_mutate_power": 0.5,
+        "weight_mutate_rate": 0.8,
+        "weight_replace_rate": 0.1,
+        "activation_default": "sigmoid",
+        "activation_options": "sigmoid",
+        "activation_mutate_rate": 0.0,
+        "aggregation_default": "sum",
+        "aggregation_options": "sum",
+        "aggregation_mutate_rate": 0.0,
+    }
+    | {
+        f"{what}_{name}": value
+        for what in ("bias", "response", "weight")
+        for name, value in (("init_type", "gaussian"), ("max_value", 30.0), ("min_value", -30.0))
+    },
+    "DefaultSpeciesSet": {"compatibility_threshold": 3.0},
+    "DefaultStagnation": {
+        "species_fitness_func": "max",
+        "max_stagnation": 20,
+        "species_elitism": 2,
+    },
+    "DefaultReproduction": {"elitism": 2, "survival_threshold": 0.2, "min_species_size": 2},
+}
+"""The settings of neat-python's XOR example, feed-forward."""
+
+
+def neat_config(changes: Sections | None = None) -> Any:
+    """Return the configuration of the XOR example, with changes.
+
+    It is written to a file for that, the only form that neat-python takes.
+    """
+    neat = import_module("neat")
+    lines = []
+    for section, defaults in XOR_EXAMPLE.items():
+        lines.append(f"[{section}]")
+        named = {**defaults, **(changes or {}).get(section, {})}
+        lines += [f"{name} = {value}" for name, value in named.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "neat.ini"
+        write_text(path, "\n".join(lines))
+        parts = (neat.DefaultGenome, neat.DefaultReproduction, neat.DefaultSpeciesSet)
+        return neat.Config(*parts, neat.DefaultStagnation, str(path))
+
+
+def evolve_xor(config: Any, *, seed: int, generations: int) -> tuple[int, bool]:
+    """Run the example as neat-python ships it, without reporters.
+
+    Returns
+    -------
+    int
+        Networks evaluated.
+    bool
+        Whether the fitness threshold was reached.
+    """
+    neat = import_module("neat")
+    evaluations = 0
+
+    def evaluate(genomes: list[tuple[int, Any]], config: Any) -> None:
+        nonlocal evaluations
+        evaluations += len(genomes)
+        for _, genome in genomes:
+            network = neat.nn.FeedForwardNetwork.create(genome, config)
+            genome.fitness = 4.0
+            for inputs, wanted in zip(SQUARE, WANTED, strict=True):
+                genome.fitness -= (network.activate(inputs)[0] - wanted) ** 2
+
+    population = neat.Population(config, seed=seed)
+    winner = population.run(evaluate, generations)
+    return evaluations, bool(winner.fitness >= config.fitness_threshold)

@@ -1,0 +1,270 @@
+"""The command line: ``evomatrix``, or ``python -m experiments``.
+
+Each command imports what it needs when it is called, so that ``--help`` answers at once.
+"""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from evo.errors import EvoMatrixError, ResultsError, SettingsError
+
+app = typer.Typer(
+    help="Evolve neural networks whose topology is a matrix, and compare them with a fixed CNN.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    experiment: Annotated[
+        str, typer.Argument(help="A preset's name (see 'presets') or your own TOML file.")
+    ],
+    seeds: Annotated[int | None, typer.Option(help="How many seeds to repeat it with.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The first seed; the others follow it.")] = None,
+    generations: Annotated[
+        int | None, typer.Option(help="Rounds of modify and train after the founders'.")
+    ] = None,
+    population: Annotated[int | None, typer.Option(help="Networks in the population.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training part, where evolve = false.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with the four IDX files of the MNIST family.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Ray workers; 0 runs in this process without Ray.", show_default="every core"
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="An existing Ray cluster, 'auto' or 'host:6379', seen from one of its machines."
+        ),
+    ] = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(help="Of an experiment with arms, these alone: evolved,lenet5."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of an experiment with arms, the folder of its runs, to go on where it has some; several processes "
+            "may share it."
+        ),
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
+        "results"
+    ),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run's folder.")] = False,
+) -> None:
+    """Evolve, train the baselines (or these alone), compare on the test part, and store tables and figures.
+
+    Options replace what the preset says. The same settings and seed give the same tables, columns of time aside,
+    with any number of workers.
+    """
+    from experiments.cli.terminal import print_line, show_arms, show_results
+    from experiments.settings.experiment import Experiment, merged, read_settings
+    from experiments.studies.progress import Reporter, TerminalReporter
+    from experiments.studies.runner import run as run_experiment
+    from experiments.studies.study import parse_study, run_study
+
+    changes = {
+        "seeds": seeds,
+        "seed": seed,
+        "evolution.generations": generations,
+        "evolution.population": population,
+        "baseline.epochs": epochs,
+        "dataset.options.data_dir": None if data_dir is None else str(data_dir),
+    }
+    values = read_settings(experiment)
+    console = Console(quiet=quiet)
+    reporter = Reporter if quiet else partial(TerminalReporter, console)
+    if "arms" in values:
+        of_arms = {"generations": generations, "population": population, "epochs": epochs}
+        for name, number in of_arms.items():
+            if number is not None:
+                raise SettingsError(f"{name}: each arm of {experiment} has its own; got {number}")
+        finished = run_study(
+            parse_study(merged(values, changes), experiment),
+            arms=None if arms is None else arms.split(","),
+            folder=folder,
+            workers=workers,
+            address=address,
+            results=results,
+            reporter=reporter,
+        )
+        if quiet:
+            typer.echo(finished.paths[0].parent)
+        else:
+            show_arms(finished, None, console)
+            print_line(console, f"Results: {finished.paths[0].parent}")
+        return
+    for name, value in (("arms", arms), ("folder", folder)):
+        if value is not None:
+            raise SettingsError(f"{name}: needs an experiment with arms; {experiment} has none")
+    settings = Experiment.parse(merged(values, changes), experiment)
+    outcome = run_experiment(
+        settings,
+        workers=workers,
+        address=address,
+        results=results,
+        reporter=reporter(),
+    )
+    if quiet:
+        typer.echo(outcome.path)
+    else:
+        show_results(outcome, console)
+
+
+@app.command()
+def show(
+    path: Annotated[Path, typer.Argument(help="A run's folder, or a folder of runs.")],
+) -> None:
+    """Print the comparison of a run, or of each run in a folder, again."""
+    from experiments.analysis.results import load_results
+    from experiments.cli.terminal import print_line, show_results
+
+    loaded = load_results(path)
+    console = Console()
+    if len(loaded.paths) == 1:
+        show_results(loaded, console)
+        return
+    for run_folder in loaded.paths:
+        try:
+            show_results(load_results(run_folder), console)
+        except ResultsError as error:
+            print_line(console, str(error))
+        console.print()
+
+
+@app.command()
+def compare(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Folders of runs, or runs' own, to be compared as one.")
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(help="The arm whose difference to the others is shown, paired by seed."),
+    ] = None,
+) -> None:
+    """Compare the arms of several runs on one data set: one row per arm, differences paired by seed."""
+    from experiments.analysis.results import load_results
+    from experiments.cli.terminal import show_arms
+
+    show_arms(load_results(*paths), against, Console())
+
+
+@app.command()
+def presets(
+    name: Annotated[str | None, typer.Argument(help="Print this preset's TOML file.")] = None,
+) -> None:
+    """List the presets, or print one: a start for a file of your own."""
+    from experiments.settings.experiment import preset_names, preset_text, read_settings
+
+    if name is not None:
+        read_settings(name)
+        typer.echo(preset_text(name) if name in preset_names() else Path(name).read_text("utf-8"))
+        return
+    table = Table(box=None, show_header=False)
+    for preset in preset_names():
+        about = preset_text(preset).splitlines()[0].removeprefix("#").strip()
+        table.add_row(f"[bold]{preset}[/bold]", about)
+    Console().print(table)
+
+
+@app.command()
+def tables() -> None:
+    """Print the data dictionary of the result tables (docs/tables.md)."""
+    from evo.storage.tables import data_dictionary
+
+    typer.echo(data_dictionary(), nl=False)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="What to measure: cnn, graph, kernels or mutation.")],
+    batch: Annotated[
+        str | None, typer.Option(help="Batch sizes, such as 32,64.", show_default="32,64,128")
+    ] = None,
+    threads: Annotated[
+        str | None,
+        typer.Option(
+            help="Thread counts, one after the other; at most the cores.", show_default="1,2"
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="Turns of each side.", show_default="5")
+    ] = None,
+    networks: Annotated[
+        str | None, typer.Option(help="Networks to measure.", show_default="lenet5,small_cnn")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only see that it works: one batch size, short turns.")
+    ] = False,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the four IDX files of the MNIST family, not noise."),
+    ] = None,
+    results: Annotated[
+        Path, typer.Option(help="Folder in which benchmarks/<name>-<time> is made.")
+    ] = Path("results"),
+) -> None:
+    r"""Measure speed beside a peer, in turns; needs what pip install -e ".\[bench]" installs.
+
+    The last line is one JSON object: ratio is ours over peer in speed, the worst case of the table.
+    """
+    from experiments.benchmarks import BenchOptions, run_benchmark
+    from experiments.cli.terminal import print_line
+
+    options = BenchOptions(
+        batches=_numbers("batch", batch),
+        threads=_numbers("threads", threads),
+        repeats=repeats,
+        networks=None if networks is None else tuple(networks.split(",")),
+        quick=quick,
+        data_dir=data_dir,
+    )
+    with Console(stderr=True).status("") as status:
+        result, folder = run_benchmark(name, options, results, status.update)
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 110)
+    for part in result.shown:
+        if isinstance(part, str):
+            print_line(console, part)
+        else:
+            console.print(part)
+    print_line(console, f"Tables: {folder}")
+    typer.echo(json.dumps(result.line))
+
+
+def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
+    """Read numbers between commas."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(
+            f"{option}: must be whole numbers between commas; got {text!r}"
+        ) from None
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; what the user can put right ends as one line and exit code 2."""
+    try:
+        app(arguments, prog_name="evomatrix")
+    except EvoMatrixError as error:
+        typer.echo(f"evomatrix: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,147 @@
+"""What the command line shows of results."""
+
+import math
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from experiments.analysis.comparison import COSTS, Interval, differences, metric_of, summarize
+from experiments.analysis.results import Results
+
+WIDE = 130
+"""Columns that a table of arms takes."""
+
+FINE = 5000
+"""Test samples from which on an accuracy is shown to a hundredth of a percent."""
+
+
+def show_results(results: Results, console: Console) -> None:
+    """Print the comparison, the verdicts, what diverged, the cost of the search and where everything lies."""
+    console.print(comparison_table(results))
+    for line in (*results.verdicts(), *results.divergences()):
+        print_line(console, line)
+    if results.evolved:
+        print_line(console, search_cost(results))
+    print_line(console, f"Results: {results.path}")
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print a line as it is: brackets in it, as a path may have, are no markup."""
+    console.print(Text(line), soft_wrap=True)
+
+
+def comparison_table(results: Results) -> Table:
+    """Return the comparison on the test part as a table, one row per arm.
+
+    Behind ± stands the 95 % interval of the mean; where nothing evolved, and single networks are reported more than
+    compared, the standard deviation over seeds.
+    """
+    summary = results.summary()
+    metric = summary.columns[1]
+    percent = metric == "test_accuracy"
+    fine = bool((results.runs["test_samples"] >= FINE).fillna(False).all())
+    digits = 2 if fine else 1
+    n_seeds = int(summary["seeds"].max())
+    spread = "95 % interval" if results.evolved else "standard deviation"
+    over = f"mean of {n_seeds} seeds ± {spread}" if n_seeds > 1 else "one seed"
+    table = Table(title=f"{metric.replace('_', ' ').capitalize()}, {over}")
+    table.add_column("network", style="bold", no_wrap=True)
+    headings = ("accuracy" if percent else "loss", "parameters", "MACs", "steps", "seconds")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for arm, row in summary.iterrows():
+        half = (row["high"] - row["low"]) / 2 if results.evolved else row["deviation"]
+        if percent:
+            shown, around = f"{100 * row[metric]:.{digits}f} %", f"{100 * half:.{digits}f}"
+        else:
+            shown, around = f"{row[metric]:.4g}", f"{half:.4g}"
+        if math.isfinite(half):
+            shown += f" ± {around}"
+        table.add_row(
+            str(arm) if row["seeds"] == n_seeds else f"{arm} ({int(row['seeds'])} seeds)",
+            shown,
+            *(_shown(row[cost], ".2f" if cost.endswith("seconds") else ",.0f") for cost in COSTS),
+        )
+    return table
+
+
+def show_arms(results: Results, against: str | None, console: Console) -> None:
+    """Print the arms of several runs as one comparison, each arm's difference to one of them paired by seed.
+
+    Parameters
+    ----------
+    results : Results
+    against : str, optional
+        The arm to compare with; by default the first that does not evolve, or else the first by name.
+    console : Console
+    """
+    comparison = results.pooled()
+    if against is None:
+        fixed = sorted(set(results.baseline["arm"]) & set(comparison["arm"]))
+        against = [*fixed, *sorted(comparison["arm"])][0]
+    if not console.is_terminal:  # a file has no margin
+        console.width = max(console.width, WIDE)
+    console.print(arms_table(comparison, against))
+    for line in results.divergences():
+        print_line(console, line)
+    unfinished = results.unfinished
+    if unfinished:
+        print_line(console, f"Not finished, and left out: {', '.join(unfinished)}")
+
+
+def arms_table(comparison: pd.DataFrame, against: str) -> Table:
+    """Return one row per arm, the worst first: its mean over seeds, and its paired difference to one arm."""
+    metric, direction = metric_of(comparison)
+    percent = metric == "test_accuracy"
+    scale, unit, form = (100.0, " %", ".2f") if percent else (1.0, "", ".4g")
+    summary = summarize(comparison).sort_values(metric, ascending=direction > 0)
+    found = differences(comparison, against)
+    totals = comparison.groupby("arm")["total_steps"].mean()
+    table = Table(title=f"{metric.replace('_', ' ').capitalize()}, ± 95 % interval of the mean")
+    table.add_column("arm", style="bold", no_wrap=True)
+    headings = ("seeds", "accuracy" if percent else "loss", f"− {against}", "95 % interval")
+    for heading in (*headings, "parameters", "MACs", "steps", "in all"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for arm, row in summary.iterrows():
+        half = (row["high"] - row["low"]) / 2
+        shown = f"{scale * row[metric]:{form}}{unit}"
+        if math.isfinite(half):
+            shown += f" ± {scale * half:{form}}"
+        table.add_row(
+            str(arm),
+            str(int(row["seeds"])),
+            shown,
+            *_difference(found.get(str(arm)), scale, "+" + form),
+            *(_shown(row[cost], ",.0f") for cost in ("parameters", "macs", "steps")),
+            _shown(float(totals[str(arm)]), ",.0f"),
+        )
+    return table
+
+
+def _difference(found: Interval | None, scale: float, form: str) -> tuple[str, str]:
+    """Return a difference and its interval as text; nothing of the arm that the others are compared with."""
+    if found is None or found.n == 0:
+        return "", ""
+    mean = f"{scale * found.mean:{form}}"
+    if found.n < 2:
+        return mean, ""
+    pairs = f" ({found.n} pairs)"
+    return mean, f"{scale * found.low:{form}} to {scale * found.high:{form}}{pairs}"
+
+
+def _shown(number: float, form: str) -> str:
+    """Return a number as text; nothing where a run says nothing of it."""
+    return "" if math.isnan(number) else format(number, form)
+
+
+def search_cost(results: Results) -> str:
+    """Return one line on what the whole search cost."""
+    runs = results.runs
+    return (
+        f"The whole search: {int(runs['individuals'].sum()):,} networks, "
+        f"{int(runs['search_steps'].sum()):,} gradient steps, "
+        f"{float(runs['search_macs'].sum()):.2g} multiply-accumulates forward, "
+        f"{float(runs['search_seconds'].sum()):.0f} s, over {len(runs)} seed{'s' if len(runs) > 1 else ''}"
+    )

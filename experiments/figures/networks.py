@@ -1,0 +1,224 @@
+"""Pictures of networks: as a graph laid out by the order of evaluation, and as a matrix.
+
+Both stay readable, and quick, from three nodes to thousands: of many edges the graph shows the strongest, and says so;
+of many nodes the matrix shows blocks of places, and says so.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.patheffects
+import numpy as np
+from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from evo.genome.genome import Genome
+from experiments.figures.colours import (
+    DELAYED_MIXED,
+    DELAYED_NEGATIVE,
+    DELAYED_POSITIVE,
+    MIXED,
+    NEGATIVE,
+    NEUTRAL,
+    POSITIVE,
+    ROLE_COLOURS,
+    colours_of,
+)
+from experiments.figures.edges import Edges, effective_edges
+from experiments.figures.layout import MOST_ROWS, Layout, lay_out
+from experiments.figures.matrices import MOST_PLACES, draw_matrices
+
+__all__ = [
+    "DELAYED_NEGATIVE",
+    "DELAYED_POSITIVE",
+    "MOST_EDGES",
+    "MOST_PLACES",
+    "MOST_ROWS",
+    "NEGATIVE",
+    "NEUTRAL",
+    "POSITIVE",
+    "ROLE_COLOURS",
+    "draw_matrices",
+    "draw_networks",
+]
+
+MOST_EDGES = 300
+"""Edges that a picture of a graph shows unless told otherwise: the strongest."""
+
+_CURVE = np.linspace(0, 1, 20)
+
+
+def draw_networks(genomes: Mapping[str, Genome], *, most_edges: int = MOST_EDGES) -> Figure:
+    """Draw networks side by side: signals run from left to right, delayed edges in arcs of their own colours.
+
+    Inputs stand left and outputs right, each from top to bottom in the order of features and scores; in between are
+    hidden nodes by evaluation layer, each near the nodes it is connected to. Only edges that act on an output are
+    drawn, and only hidden nodes that have one.
+
+    Maps are tiles, in each column those of one side together. A kernel is one edge, as wide as the sum of its taps'
+    magnitudes says, and as coloured as their sum: grey where they cancel out.
+
+    Parameters
+    ----------
+    genomes : mapping
+        Genomes by title.
+    most_edges : int
+        Edges shown of each: the strongest, by magnitude; at least 1. Between maps they are the strongest of each kind,
+        that is of each pair of sides, for a kernel of many taps is no stronger than a weight for that.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        If `most_edges` is below 1.
+    """
+    if most_edges < 1:
+        raise ValueError(f"most_edges must be at least 1; got {most_edges}")
+    edges = [effective_edges(genome) for genome in genomes.values()]
+    layouts = [lay_out(*pair) for pair in zip(genomes.values(), edges, strict=True)]
+    widths = [6.5 * layout.relative_width for layout in layouts]
+    figure = Figure(figsize=(max(7.0, sum(widths)), 6.5), layout="constrained")
+    panels = figure.subplots(1, len(genomes), squeeze=False, width_ratios=widths)[0]
+    any_delayed = False
+    for axes, (title, genome), own, layout in zip(
+        panels, genomes.items(), edges, layouts, strict=True
+    ):
+        shown = own.strongest(most_edges)
+        any_delayed = any_delayed or bool(shown.delayed.any())
+        _draw_edges(axes, shown, layout.place, some_hidden=len(shown) < len(own))
+        _draw_nodes(axes, genome, layout)
+        axes.set_title(f"{title}: {_caption(own, len(shown), layout)}", fontsize="medium")
+        axes.set_axis_off()
+    any_maps = any(genome.has_maps for genome in genomes.values())
+    figure.legend(
+        handles=_legend(any_delayed, any_maps), loc="outside lower center", ncols=4, frameon=False
+    )
+    return figure
+
+
+def _caption(edges: Edges, n_shown: int, layout: Layout) -> str:
+    remarks, n_unused = [], layout.n_unused
+    several_kinds = edges.kinds.max(initial=0) > 0
+    if n_shown < len(edges):
+        remarks.append(
+            f"{n_shown:,} are shown, of each kind the strongest"
+            if several_kinds
+            else f"the {n_shown:,} strongest are shown"
+        )
+    if n_unused:
+        remarks.append(f"{n_unused:,} idle hidden node{'s'[: n_unused > 1]} left out")
+    taps = "" if edges.n_taps == len(edges) else f" of {edges.n_taps:,} taps"
+    return f"{len(edges):,} edges{taps} act on an output\n{'; '.join(remarks)}"
+
+
+# -- what is drawn -----------------------------------------------------------------------------------------------------
+
+
+def _draw_edges(axes: Any, edges: Edges, place: NDArray[np.float64], *, some_hidden: bool) -> None:
+    strength = edges.strengths(some_hidden=some_hidden)
+    n_nodes = np.count_nonzero(np.isfinite(place[:, 0]))
+    opacity = min(1.0, (120 / max(len(edges), 1)) ** 0.35)
+    width = opacity * min(1.0, (150 / n_nodes) ** 0.25)
+    for delayed, positive, negative, mixed in (
+        (False, POSITIVE, NEGATIVE, MIXED),
+        (True, DELAYED_POSITIVE, DELAYED_NEGATIVE, DELAYED_MIXED),
+    ):
+        chosen = edges.delayed == delayed
+        start, end = place[edges.sources[chosen]], place[edges.targets[chosen]]
+        colours = colours_of(
+            edges.balance[chosen], positive=positive, negative=negative, mixed=mixed
+        )
+        colours[:, 3] = opacity * (0.35 + 0.6 * strength[chosen])
+        axes.add_collection(
+            LineCollection(
+                list(_arcs(start, end) if delayed else _waves(start, end)),
+                colors=colours,
+                linewidths=0.45 + 2.0 * width * strength[chosen],
+                capstyle="round",
+            )
+        )
+
+
+def _bezier(*points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cubic curves through four control points each, shape (n, points on a curve, 2)."""
+    t = _CURVE[:, None]
+    shares = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+    curves = np.zeros((len(points[0]), len(t), 2))
+    for share, point in zip(shares, points, strict=True):
+        curves += share * point[:, None, :]
+    return curves
+
+
+def _waves(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return curves that leave and arrive level; between nodes above each other they bulge to the right."""
+    along, rise = (end - start).T
+    reach = np.column_stack([0.4 * along, np.zeros(len(start))])
+    bulge = np.column_stack([np.where(np.abs(along) < 0.01, 0.1 * np.abs(rise), 0), reach[:, 1]])
+    return _bezier(start, start + reach + bulge, end - reach + bulge, end)
+
+
+def _arcs(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return arcs that leave and arrive from above; a loop stands over its node."""
+    along = np.abs(end[:, 0] - start[:, 0])
+    lift = np.column_stack([np.zeros(len(start)), 0.05 + 0.25 * along])
+    aside = np.column_stack([np.where(along < 0.01, 0.015, 0), lift[:, 0]])
+    return _bezier(start, start + lift + aside, end + lift - aside, end)
+
+
+def _draw_nodes(axes: Any, genome: Genome, layout: Layout) -> None:
+    place = layout.place
+    n_shown = np.count_nonzero(np.isfinite(place[:, 0]))
+    size = float(np.clip(4000 / n_shown, 6, 70))
+    for role, colour in ROLE_COLOURS.items():
+        of_role = (genome.roles == role) & np.isfinite(place[:, 0])
+        x, y = place[of_role & (layout.tiles == 0)].T
+        axes.scatter(x, y, s=size, color=colour, edgecolors="white", linewidths=0.3, zorder=3)
+        if layout.aspect is not None:
+            _draw_tiles(axes, np.flatnonzero(of_role & (layout.tiles > 0)), layout, colour)
+    axes.margins(0.03)
+    if layout.aspect is not None:
+        axes.update_datalim([(0, 0), (1, 1)])
+        axes.set_aspect(layout.aspect, adjustable="datalim")
+    halo = [mpl.patheffects.withStroke(linewidth=2.5, foreground="white")]
+    for x, y, text in layout.labels:
+        label = axes.text(x, y, text, ha="center", va="bottom", fontsize=7, color=NEUTRAL, zorder=4)
+        label.set(linespacing=1.1, path_effects=halo)
+
+
+def _draw_tiles(axes: Any, nodes: NDArray[np.intp], layout: Layout, colour: str) -> None:
+    assert layout.aspect is not None
+    patches = []
+    for node in nodes.tolist():
+        width = layout.tiles[node]
+        height = width / layout.aspect
+        corner = layout.place[node] - (width / 2, height / 2)
+        patches.append(mpl.patches.Rectangle(corner, width, height))
+    tint = 0.82 + 0.18 * np.array(mpl.colors.to_rgb(colour))
+    axes.add_collection(
+        PatchCollection(patches, facecolor=tint, edgecolor=colour, linewidth=0.8, zorder=3)
+    )
+
+
+def _legend(any_delayed: bool, any_maps: bool) -> list[Any]:
+    line = mpl.lines.Line2D
+    handles: list[Any] = [
+        line([], [], marker="o", linestyle="", color=colour, label=role.name.lower())
+        for role, colour in ROLE_COLOURS.items()
+    ]
+    handles += [
+        line([], [], color=POSITIVE, label="positive weight"),
+        line([], [], color=NEGATIVE, label="negative weight"),
+    ]
+    if any_maps:
+        handles.append(line([], [], color=MIXED, label="kernel of mixed signs"))
+    if any_delayed:
+        handles += [
+            line([], [], color=DELAYED_POSITIVE, label="positive, a tick later"),
+            line([], [], color=DELAYED_NEGATIVE, label="negative, a tick later"),
+        ]
+    return [*handles, line([], [], linewidth=0, label="wider: larger weight")]

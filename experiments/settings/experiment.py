@@ -1,0 +1,310 @@
+"""The settings of an experiment: one pydantic model, read from TOML, checked before any work is done.
+
+A preset is a TOML file in ``experiments/presets``; a user's own file has the same form, and `Experiment(...)` in a
+script takes the same names.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from cnn.layers.pooling import PoolingMethod
+from cnn.training.recipe import Recipe
+from evo.errors import SettingsError
+from evo.evolution.evolution import EvolutionSettings
+from evo.evolution.fitness import FITNESSES
+from evo.initial.founders import FounderSettings, Widths
+from evo.policies.policies import PolicySettings
+from experiments.datasets import NormalizationMethod
+
+ArmName = Literal["cnn", "lenet1", "lenet5", "mlp", "static"]
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""What may name a folder, or a part of its name."""
+
+OF_EVOLUTION = ("founders", "evolution", "policy")
+"""The sections that say how to evolve."""
+
+
+class DatasetSettings(BaseModel, frozen=True, extra="forbid"):
+    """Which data, and how they are split."""
+
+    name: str = Field("digits", description="a key of experiments.datasets.DATASETS")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="keyword parameters of its loader"
+    )
+    normalization: NormalizationMethod = Field(
+        "standard", description="how inputs are scaled, fitted on the training part"
+    )
+    validation: float = Field(0.15, gt=0, lt=1, description="share for validation")
+    test: float = Field(
+        0.2, gt=0, lt=1, description="share for the test; ignored where the data bring their own"
+    )
+
+
+class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
+    """The networks that do not evolve."""
+
+    arms: tuple[ArmName, ...] = Field(
+        ("cnn",),
+        description="cnn: convolution, pooling, rasterisation, hidden, softmax; lenet1, lenet5: LeCun's; "
+        "mlp: dense layers, as many as hidden has; static: the winner's founder, trained without evolution",
+    )
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="where evolve = false: passes over the training part; else None, for a baseline gets as many "
+        "steps as the winner",
+    )
+    steps: int | None = Field(
+        None,
+        ge=1,
+        description="where evolve = false, instead of epochs: gradient steps; in an experiment with arms as many as "
+        "the evolved get",
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="end after as many epochs without a lower validation loss, and keep the best "
+        "epoch's parameters; None: train all epochs, keep the last",
+    )
+    maps: int = Field(8, ge=1, description="cnn: feature maps")
+    kernel: int = Field(3, ge=1, description="cnn: side of the kernels")
+    hidden: Widths = Field(
+        32, description="cnn, mlp: nodes of the hidden layer; mlp: a list has those of several"
+    )
+    activation: Literal["sigmoid", "tanh", "relu"] = Field("tanh", description="all but static")
+    pooling: PoolingMethod | None = Field(
+        None, description="cnn, lenet1, lenet5; None: max, and for lenet1 trainable"
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="all but static: instead of that of [training]"
+    )
+
+    @field_validator("arms")
+    @classmethod
+    def _arms_differ(cls, arms: tuple[ArmName, ...]) -> tuple[ArmName, ...]:
+        if len(set(arms)) < len(arms):
+            raise ValueError(f"each at most once; got {list(arms)}")
+        return arms
+
+    @model_validator(mode="after")
+    def _hidden_suits_the_arms(self) -> Self:
+        if self.hidden == 0:
+            raise ValueError("hidden must be at least 1; got 0")
+        if not isinstance(self.hidden, int) and "cnn" in self.arms:
+            raise ValueError(
+                f"hidden must be one number for the arm cnn, which has one hidden layer; got {list(self.hidden)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _patience_counts_epochs(self) -> Self:
+        if self.patience is not None and self.epochs is None:
+            raise ValueError("patience needs epochs")
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError(
+                f"steps must not be given beside epochs; got {self.steps} and {self.epochs}"
+            )
+        return self
+
+
+class Experiment(BaseModel, frozen=True, extra="forbid"):
+    """Everything that decides an experiment's results."""
+
+    name: str = Field("experiment", pattern=NAME, description="names the run's folder")
+    arm: str = Field("evolved", pattern=NAME, description="what a comparison calls the winner")
+    seed: int = Field(0, ge=0, description="the first seed")
+    seeds: int = Field(3, ge=1, description="how many seeds: seed, seed + 1, …")
+    evolve: bool = Field(
+        True,
+        description="false: train the baselines only; then founders, evolution and policy have no say",
+    )
+    dataset: DatasetSettings = DatasetSettings()
+    founders: FounderSettings = FounderSettings()
+    evolution: EvolutionSettings = EvolutionSettings()
+    policy: PolicySettings = PolicySettings()
+    training: Recipe = Recipe()
+    baseline: BaselineSettings = BaselineSettings()
+
+    @field_validator("evolution")
+    @classmethod
+    def _fitness_known(cls, evolution: EvolutionSettings) -> EvolutionSettings:
+        if evolution.fitness not in FITNESSES:
+            known = ", ".join(FITNESSES)
+            raise ValueError(f"fitness must be one of {known}; got {evolution.fitness!r}")
+        return evolution
+
+    @model_validator(mode="after")
+    def _baselines_suit(self) -> Self:
+        if self.evolve:
+            for name in ("epochs", "steps"):
+                given = getattr(self.baseline, name)
+                if given is not None:
+                    raise ValueError(
+                        f"baseline.{name}: must not be given unless evolve = false, for beside evolution "
+                        f"a baseline gets the winner's steps; got {given}"
+                    )
+            return self
+        for section in OF_EVOLUTION:
+            if section in self.model_fields_set:
+                raise ValueError(f"{section}: must not be given where evolve = false")
+        if self.baseline.epochs is None and self.baseline.steps is None:
+            raise ValueError(
+                "baseline.epochs: must be given where evolve = false, for there is no winner whose "
+                "steps to match"
+            )
+        if not self.baseline.arms:
+            raise ValueError("baseline.arms: must name one at least where evolve = false")
+        if "static" in self.baseline.arms:
+            raise ValueError(
+                "baseline.arms: static is the winner's founder, and there is none where "
+                "evolve = false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _policy_suits_the_founders(self) -> Self:
+        graph, policy = self.founders.graph, self.policy
+        if policy.name == "levels" and not self.founders.layers(1, 1):
+            raise ValueError(
+                f'policy.name: levels needs founders.graph = "maps" or "layered"; got {graph!r}'
+            )
+        if graph == "maps" and policy.name in {"set", "rigl"} and policy.rewired_within != "layer":
+            raise ValueError(
+                f'policy.rewired_within: must be "layer" where founders.graph = "maps"; got {policy.rewired_within!r}'
+            )
+        return self
+
+    @property
+    def title(self) -> str:
+        """What people read: the name, and in an experiment with arms the arm."""
+        return self.name if self.arm == "evolved" else f"{self.name}, {self.arm}"
+
+    @model_serializer(mode="wrap")
+    def _without_what_has_no_say(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        unused = () if self.evolve else OF_EVOLUTION
+        return {name: value for name, value in values.items() if name not in unused}
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], source: str) -> Self:
+        """Check settings.
+
+        Parameters
+        ----------
+        values : mapping
+            As read from a TOML file.
+        source : str
+            Where they come from, for messages.
+
+        Raises
+        ------
+        SettingsError
+            At the first setting that breaks a rule: one line naming source, field, rule and value.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError(f"{source}: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """Return the first problem of a validation as one line: field, rule, value received."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{field}: unknown key"
+    rule = first["msg"].removeprefix("Value error, ")
+    rule = rule[0].lower() + rule[1:]
+    if not field:
+        return rule
+    value = first["input"]
+    received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
+    return f"{field}: {rule}" + ("" if "; got " in rule else received)
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets."""
+    files = resources.files("experiments") / "presets"
+    return sorted(Path(file.name).stem for file in files.iterdir() if file.name.endswith(".toml"))
+
+
+def preset_text(name: str) -> str:
+    """Return a preset's TOML file as it is."""
+    return (resources.files("experiments") / "presets" / f"{name}.toml").read_text("utf-8")
+
+
+def load_experiment(preset: str | Path) -> Experiment:
+    """Load a preset by name, or a TOML file by path.
+
+    Raises
+    ------
+    SettingsError
+        If there is neither, if the file is no TOML, or at the first setting that breaks a rule.
+    """
+    values = read_settings(preset)
+    if "arms" in values:
+        raise SettingsError(f"{preset}: has arms; load_study loads it")
+    return Experiment.parse(values, str(preset))
+
+
+def read_settings(preset: str | Path) -> dict[str, Any]:
+    """Read a preset or TOML file without checking its fields."""
+    name = str(preset)
+    if name in preset_names():
+        return tomllib.loads(preset_text(name))
+    path = Path(preset)
+    if path.suffix != ".toml":
+        known = ", ".join(preset_names())
+        raise SettingsError(f"unknown preset {name!r}; known: {known} - or give a .toml file")
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: must be TOML in UTF-8 ({error})") from error
+
+
+def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with some replaced, given by dotted name; those that are None stay as they were.
+
+    Raises
+    ------
+    SettingsError
+        If a name leads into a setting that is no table.
+
+    Examples
+    --------
+    >>> merged({"evolution": {"steps": 5}}, {"evolution.population": 3, "seed": None})
+    {'evolution': {'steps': 5, 'population': 3}}
+    """
+    result = dict(values)
+    for dotted, value in changes.items():
+        if value is None:
+            continue
+        *sections, key = dotted.split(".")
+        place, path = result, ""
+        for section in sections:
+            path += f".{section}" if path else section
+            inside = place.get(section, {})
+            if not isinstance(inside, dict):
+                raise SettingsError(f"{path}: must be a table; got {inside!r}")
+            place[section] = dict(inside)
+            place = place[section]
+        place[key] = value
+    return result

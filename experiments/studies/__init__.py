@@ -1,0 +1,18 @@
+"""Running experiments: one run, its arms, its baselines, and studies of several arms.
+
+What comes out is read in :mod:`experiments.analysis`.
+"""
+
+from experiments.studies.progress import Reporter, TerminalReporter
+from experiments.studies.runner import run
+from experiments.studies.study import Study, load_study, parse_study, run_study
+
+__all__ = [
+    "Reporter",
+    "Study",
+    "TerminalReporter",
+    "load_study",
+    "parse_study",
+    "run",
+    "run_study",
+]

@@ -1,0 +1,139 @@
+"""The arms that do not evolve: fixed networks, built from settings.
+
+An arm is a function that builds a network and a registry entry.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from cnn import HiddenLayer, Network, RasterizationLayer, SoftmaxLayer, lenet1, lenet5, small_cnn
+from cnn.layers.layer import Layer
+from evo.errors import SettingsError
+from evo.evolution.job import Task
+from evo.genome.genome import Genome
+from evo.initial.founders import FounderSettings
+from evo.phenotype.phenotype import Dormant, Phenotype
+from evo.seeding import Purpose, generator
+from experiments.datasets import Dataset
+from experiments.settings.experiment import BaselineSettings
+from experiments.studies.seed_run import Sized
+
+
+@dataclass(frozen=True, eq=False)
+class Blueprint:
+    """What an arm may build from."""
+
+    dataset: Dataset
+    loss: str
+    settings: BaselineSettings
+    founder: Genome | None
+    rng: np.random.Generator
+    dormant: Dormant = "sleep"
+
+
+def _cnn(plan: Blueprint) -> Sized:
+    """Build convolution - pooling - rasterisation - hidden - softmax."""
+    settings = plan.settings
+    (hidden,) = _widths(settings)
+    build = partial(small_cnn, maps=settings.maps, kernel=settings.kernel, hidden=hidden)
+    return _convolutional(build, plan)
+
+
+def _convolutional(build: Callable[..., Network], plan: Blueprint) -> Sized:
+    """Build a convolutional network; what the settings leave open is the builder's to choose."""
+    settings = plan.settings
+    return build(
+        plan.dataset.input_shape,
+        plan.dataset.n_outputs,
+        rng=plan.rng,
+        activation=settings.activation,
+        loss=plan.loss,
+        **({} if settings.pooling is None else {"pooling": settings.pooling}),
+    )
+
+
+def _mlp(plan: Blueprint) -> Sized:
+    """Build one hidden layer, or several, and an output layer."""
+    n_outputs = plan.dataset.n_outputs
+    on_values = plan.dataset.task == "regression"
+    last: Layer = HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)
+    first: list[Layer] = [RasterizationLayer()] if len(plan.dataset.input_shape) > 1 else []
+    activation = plan.settings.activation
+    hidden = [HiddenLayer(width, activation) for width in _widths(plan.settings)]
+    layers = [*first, *hidden, last]
+    return Network(layers, plan.dataset.input_shape, plan.loss, rng=plan.rng)
+
+
+def _widths(settings: BaselineSettings) -> tuple[int, ...]:
+    """Return the nodes of each hidden layer."""
+    return (settings.hidden,) if isinstance(settings.hidden, int) else settings.hidden
+
+
+def _static(plan: Blueprint) -> Sized:
+    """Compile the winner's founder as it was drawn; it trains as the evolved do."""
+    if plan.founder is None:
+        raise SettingsError("baseline.arms: static is the winner's founder, and nothing evolved")
+    return Phenotype(plan.founder, plan.loss, dormant=plan.dormant)
+
+
+ARMS: Mapping[str, Callable[[Blueprint], Sized]] = {
+    "cnn": _cnn,
+    "lenet1": partial(_convolutional, lenet1),
+    "lenet5": partial(_convolutional, lenet5),
+    "mlp": _mlp,
+    "static": _static,
+}
+
+"""Every arm, by name."""
+
+OF_IMAGES = frozenset({"cnn", "lenet1", "lenet5"})
+"""The arms that work on images only."""
+
+
+def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
+    """Raise SettingsError if an arm cannot work on the data, before any work is done."""
+    shape = dataset.input_shape
+    for arm in settings.arms:
+        if arm not in OF_IMAGES:
+            continue
+        if len(shape) not in {2, 3}:
+            raise SettingsError(
+                f"baseline.arms: {arm} needs images, and a sample of {dataset.name!r} has shape "
+                f"{shape}; use mlp"
+            )
+        if arm == "cnn" and min(shape[-2:]) < settings.kernel:
+            raise SettingsError(
+                f"baseline.kernel: must be at most {min(shape[-2:])}, the images' shorter side; "
+                f"got {settings.kernel}"
+            )
+        try:
+            ARMS[arm](
+                Blueprint(dataset, loss_of(dataset), settings, None, np.random.default_rng(0))
+            )
+        except ValueError as error:
+            raise SettingsError(
+                f"baseline.arms: {arm} does not suit {dataset.name!r}: {error}"
+            ) from error
+
+
+def check_founders(settings: FounderSettings, dataset: Dataset) -> None:
+    """Raise SettingsError if founders cannot hear the data, or not within their budget, before any work is done."""
+    inputs = settings.inputs(dataset.input_shape)
+    if settings.graph == "maps":
+        settings.taps(inputs, dataset.n_outputs)
+
+
+def loss_of(dataset: Dataset) -> str:
+    """Return the name of the loss that suits the targets."""
+    return "cross_entropy" if dataset.task == "classification" else "squared_error"
+
+
+def build_arm(
+    arm: str, dataset: Dataset, settings: BaselineSettings, founder: Genome | None, task: Task
+) -> Sized:
+    """Build an arm's network, with starting weights from the run's seed."""
+    rng = generator(task.seed, Purpose.BASELINE)
+    return ARMS[arm](Blueprint(dataset, task.loss, settings, founder, rng, task.dormant))

@@ -1,0 +1,221 @@
+"""One seed's baselines: networks that do not evolve, trained by the same trainer, recipe and batches."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cnn import Network
+from cnn.training.fitting import EpochRecord, fit
+from cnn.training.recipe import Recipe
+from cnn.training.trainer import Evaluation, LearningCurve, evaluate, train
+from evo.evolution.job import Task
+from evo.genome.genome import Genome
+from evo.phenotype.phenotype import Phenotype
+from evo.storage.predictor import Predictor
+from evo.storage.rows import training_rows
+from evo.storage.tables import Row
+from experiments.analysis.baseline_predictor import BaselinePredictor
+from experiments.settings.experiment import BaselineSettings
+from experiments.studies.arms import build_arm
+from experiments.studies.seed_run import Contender, Part, Sized
+
+POINTS_PER_EPOCH = 10
+"""Points of the learning curve that each epoch records."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedArm:
+    """A baseline after training.
+
+    Attributes
+    ----------
+    arm : str
+    network : Sized
+    status : {"ok", "diverged"}
+        Anything but ``"ok"`` comes with a `reason`.
+    reason : str
+    steps, kept_steps : int
+        Gradient steps made, and those behind the parameters that were kept.
+    train_loss : float or None
+    validation : Evaluation
+        Of the parameters that were kept.
+    curve : LearningCurve
+    measured : mapping
+        What validation showed after some steps of the curve.
+    seconds : float
+    """
+
+    arm: str
+    network: Sized
+    status: str
+    reason: str
+    steps: int
+    kept_steps: int
+    train_loss: float | None
+    validation: Evaluation
+    curve: LearningCurve
+    measured: Mapping[int, Evaluation]
+    seconds: float
+
+
+class Baselines:
+    """One seed's baselines.
+
+    Parameters
+    ----------
+    part : Part
+    epochs_before : int
+        Epochs that the baselines before these should have had.
+    """
+
+    def __init__(self, part: Part, epochs_before: int) -> None:
+        self.part = part
+        self.epochs = epochs_before
+        self.trained: list[TrainedArm] = []
+
+    def train(self, founder: Genome | None = None, steps: int = 0) -> None:
+        """Train every arm; keep its network and commit its rows as soon as it is trained.
+
+        Parameters
+        ----------
+        founder : Genome, optional
+            The winner's, where there is a winner.
+        steps : int
+            Of each arm: the winner's where there is one, else what the settings say; unless they give epochs.
+        """
+        part, settings = self.part, self.part.experiment.baseline
+        for arm in settings.arms:
+            network = build_arm(arm, part.dataset, settings, founder, part.task)
+            recipe = _recipe(arm, settings, part.task)
+            if settings.epochs is None:
+                trained = _train_steps(arm, network, recipe, part.task, steps)
+            else:
+                trained = _train_epochs(arm, network, recipe, part, settings.epochs)
+                self.epochs += settings.epochs
+            if not part.experiment.evolve:
+                part.reporter.trained(
+                    part.seed, arm, trained.validation, trained.reason, self.epochs
+                )
+            self.trained.append(trained)
+            self._save(trained)
+            part.store.commit(f"seed-{part.seed}-{arm}", self._rows(trained))
+
+    def contenders(self) -> list[Contender]:
+        """Return the arms that did not diverge, as the test part shall judge them."""
+        return [
+            Contender(one.arm, one.network, one.steps, one.seconds)
+            for one in self.trained
+            if one.status == "ok"
+        ]
+
+    def _save(self, trained: TrainedArm) -> None:
+        """Store an arm that did not diverge as a network that takes raw data."""
+        network, part = trained.network, self.part
+        if trained.status != "ok":
+            return
+        path = part.network_path(f"-{trained.arm}")
+        if isinstance(network, Phenotype):
+            Predictor(network.to_genome(), loss=part.task.loss, **part.raw_inputs).save(path)
+        elif isinstance(network, Network):
+            BaselinePredictor(network, **part.raw_inputs).save(path)
+
+    def _rows(self, trained: TrainedArm) -> dict[str, list[Row]]:
+        key = self.part.key | {"arm": trained.arm}
+        measured = {step: (one.loss, one.accuracy) for step, one in trained.measured.items()}
+        row = key | {
+            "status": trained.status,
+            "reason": trained.reason,
+            "parameters": trained.network.parameter_count,
+            "macs": trained.network.macs,
+            "steps": trained.steps,
+            "kept_steps": trained.kept_steps,
+            "train_loss": trained.train_loss,
+            "validation_loss": trained.validation.loss,
+            "validation_accuracy": trained.validation.accuracy,
+            "train_seconds": trained.seconds,
+        }
+        who = key | {"generation": None, "individual": None}
+        return {"baseline": [row], "training": training_rows(trained.curve, measured, who)}
+
+
+def _recipe(arm: str, settings: BaselineSettings, task: Task) -> Recipe:
+    """Return the run's recipe, with the baselines' own learning rate if they have one."""
+    if settings.learning_rate is None or arm == "static":
+        return task.recipe
+    return task.recipe.model_copy(update={"learning_rate": settings.learning_rate})
+
+
+def _train_steps(arm: str, network: Sized, recipe: Recipe, task: Task, steps: int) -> TrainedArm:
+    """Train for `steps` steps: one whole schedule."""
+    report = train(
+        network,
+        task.train,
+        recipe,
+        first_step=0,
+        steps=steps,
+        total_steps=steps,
+        order_seed=task.order_seed,
+        record_every=task.record_every,
+    )
+    if isinstance(network, Phenotype):
+        network = network.acting()
+    validation = evaluate(network, task.validation)
+    return TrainedArm(
+        arm=arm,
+        network=network,
+        status=report.status,
+        reason=report.reason,
+        steps=report.steps,
+        kept_steps=report.steps,
+        train_loss=report.train_loss,
+        validation=validation,
+        curve=report.curve,
+        measured={report.steps: validation} if report.status == "ok" else {},
+        seconds=report.seconds,
+    )
+
+
+def _train_epochs(arm: str, network: Sized, recipe: Recipe, part: Part, epochs: int) -> TrainedArm:
+    """Train for `epochs` epochs, or until patience runs out: one whole schedule, or its beginning."""
+    task = part.task
+    steps_per_epoch = math.ceil(len(task.train) / recipe.batch_size)
+    before = time.perf_counter()
+
+    def tell(epoch: EpochRecord) -> None:
+        nonlocal before
+        now = time.perf_counter()
+        rate = steps_per_epoch * recipe.batch_size / (now - before)
+        before = now
+        part.reporter.epoch(part.seed, arm, epoch, epochs, rate)
+
+    report = fit(
+        network,
+        task.train,
+        task.validation,
+        recipe,
+        epochs=epochs,
+        order_seed=task.order_seed,
+        patience=part.experiment.baseline.patience,
+        record_every=max(1, steps_per_epoch // POINTS_PER_EPOCH),
+        on_epoch=tell,
+    )
+    steps = report.state.optimizer.step
+    last = len(report.epochs)
+    kept = report.best_epoch or last if report.restored else last
+    return TrainedArm(
+        arm=arm,
+        network=network,
+        status=report.status,
+        reason=report.reason,
+        steps=steps,
+        kept_steps=kept * steps_per_epoch if report.restored else steps,
+        train_loss=report.epochs[kept - 1].train_loss if kept else None,
+        validation=evaluate(network, task.validation),
+        curve=report.curve,
+        measured={
+            one.step: Evaluation(one.validation_loss, one.validation_accuracy)
+            for one in report.epochs
+        },
+        seconds=report.seconds,
+    )

@@ -1,0 +1,272 @@
+"""Experiments with arms: several experiments in one file that share data, recipe and budget, and differ in one thing.
+
+A file with a table ``[arms]`` says first what all arms share, as any experiment does, and then for each arm what is
+its own: ``[arms.wide]`` and ``founders.hidden = 64``. An arm with ``evolve = false`` trains fixed networks, for as many
+gradient steps as the others' settings give.
+
+Each arm runs with each seed as a run of its own, in a folder called ``<arm>-seed-<seed>``. So what is finished is
+complete - its test part has been read, once - and is not done again; several processes may share the work of one
+folder, each taking what none has begun.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evo.errors import EvoMatrixError, ExistingRunError, SettingsError
+from evo.evolution.evolution import EvolutionSettings
+from evo.files import free_name
+from evo.storage.run_store import is_complete
+from experiments.analysis.results import Results, load_results
+from experiments.datasets import load_dataset
+from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings
+from experiments.studies.arms import check_arms, check_founders
+from experiments.studies.progress import Reporter
+from experiments.studies.runner import check_workers, run
+
+SHARED = ("name", "arm", "seed", "seeds", "dataset")
+"""What an arm may not have of its own."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Experiments to be compared.
+
+    Attributes
+    ----------
+    name : str
+    arms : mapping
+        The experiment of each arm, with all seeds.
+    """
+
+    name: str
+    arms: Mapping[str, Experiment]
+
+    def chosen(self, names: Sequence[str] | None) -> dict[str, Experiment]:
+        """Return some of the arms, by default all, in their order.
+
+        Raises
+        ------
+        SettingsError
+            If there is no arm of such a name.
+        """
+        unknown = [name for name in names or () if name not in self.arms]
+        if unknown:
+            raise SettingsError(
+                f"arms: must be among {', '.join(self.arms)}; got {', '.join(unknown)}"
+            )
+        return {name: one for name, one in self.arms.items() if names is None or name in names}
+
+
+def load_study(preset: str | Path) -> Study:
+    """Load a preset with arms by name, or a TOML file with arms by path.
+
+    Raises
+    ------
+    SettingsError
+        If there is neither, or at the first setting that breaks a rule.
+    """
+    return parse_study(read_settings(preset), str(preset))
+
+
+def parse_study(values: Mapping[str, Any], source: str) -> Study:
+    """Check the settings of an experiment with arms.
+
+    Parameters
+    ----------
+    values : mapping
+        As read from a TOML file.
+    source : str
+        Where they come from, for messages.
+
+    Raises
+    ------
+    SettingsError
+        At the first setting that breaks a rule.
+    """
+    arms = values.get("arms")
+    if not isinstance(arms, Mapping) or not arms:
+        raise SettingsError(f"{source}: arms: must be one table or more, [arms.<name>]")
+    shared = {name: value for name, value in values.items() if name != "arms"}
+    found = {}
+    for name, own in arms.items():
+        where = f"{source}: arms.{name}"
+        if not isinstance(own, Mapping):
+            raise SettingsError(f"{where}: must be a table; got {own!r}")
+        for setting in SHARED:
+            if setting in own:
+                raise SettingsError(f"{where}.{setting}: must be the same for all arms")
+        found[name] = Experiment.parse(_settings_of(name, shared, own), where)
+    _check_labels(found, source)
+    return Study(next(iter(found.values())).name, found)
+
+
+def _check_labels(arms: Mapping[str, Experiment], source: str) -> None:
+    """Raise SettingsError if two arms would have one name in the table, where a fixed network is called what it is."""
+    known: dict[str, str] = {}
+    for name, experiment in arms.items():
+        labels = [*experiment.baseline.arms, *([name] if experiment.evolve else [])]
+        for label in labels:
+            if label in known:
+                raise SettingsError(
+                    f"{source}: arms.{name}: {label!r} would be in the table twice, for arms.{known[label]} has it"
+                )
+            known[label] = name
+
+
+def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of one arm: the shared ones, overlaid by its own."""
+    if own.get("evolve", shared.get("evolve", True)):
+        # What is fixed is an arm by itself, so nothing fixed is trained beside what evolves unless an arm says so.
+        return _overlaid({**shared, "baseline": {"arms": []}}, {"arm": name, **own})
+    base = {section: value for section, value in shared.items() if section not in OF_EVOLUTION}
+    settings = _overlaid(base, own)
+    baseline = settings.get("baseline", {})
+    if isinstance(baseline, dict) and not {"epochs", "steps"} & set(baseline):
+        steps = _total_steps(shared.get("evolution", {}))
+        settings["baseline"] = baseline | ({} if steps is None else {"steps": steps})
+    return settings
+
+
+def _total_steps(evolution: Any) -> int | None:
+    """Return the gradient steps of a network that evolves; None where the settings are wrong, as its arms will say."""
+    try:
+        return EvolutionSettings.model_validate(evolution).total_steps
+    except ValueError:
+        return None
+
+
+def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with those above in their place, table by table."""
+    result = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _overlaid(result[key], value) if both else value
+    return result
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def run_study(
+    study: Study,
+    *,
+    arms: Sequence[str] | None = None,
+    folder: str | Path | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    results: str | Path = "results",
+    reporter: Callable[[], Reporter] = Reporter,
+) -> Results:
+    """Run every arm with every seed, seed by seed, and return the results of all runs in the folder.
+
+    Parameters
+    ----------
+    study : Study
+    arms : sequence of str, optional
+        Run these alone.
+    folder : str or Path, optional
+        Folder of the runs; by default a new one in `results`. Of what has begun there nothing is done again.
+    workers, address
+        As for :func:`experiments.run`, for arms that evolve more than one network at a time.
+    results : str or Path
+        Where a new folder is made.
+    reporter : callable
+        Makes who tells people about the progress of one run.
+
+    Raises
+    ------
+    EvoMatrixError
+        If settings, data or the folder are not usable, before any work is done; or if no run came to anything.
+    """
+    chosen = study.chosen(arms)
+    check_workers(workers, address)
+    if address is not None and not any(map(_in_parallel, chosen.values())):
+        raise SettingsError(
+            f"address: must not be given where no arm evolves more than one network at a time; got {address!r}"
+        )
+    first = next(iter(chosen.values()))
+    dataset = load_dataset(first.dataset.name, **first.dataset.options)
+    for experiment in chosen.values():
+        check_arms(experiment.baseline, dataset)
+        if experiment.evolve:
+            check_founders(experiment.founders, dataset)
+    folder = (
+        Path(results) / free_name(Path(results), study.name) if folder is None else Path(folder)
+    )
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"folder: must be a folder; {folder} is none")
+    for name, experiment in _one_by_one(chosen):
+        _check_begun(folder / name, experiment)
+    teller = reporter()
+    failed: list[EvoMatrixError] = []
+    for name, experiment in _one_by_one(chosen):
+        if (folder / name).exists():
+            if not is_complete(folder / name):
+                teller.note(
+                    f"{name}: has begun and is not finished; if no process works on it, delete {folder / name}"
+                )
+            continue
+        parallel = _in_parallel(experiment)
+        try:
+            run(
+                experiment,
+                dataset=dataset,
+                results=folder,
+                run_name=name,
+                reporter=reporter(),
+                workers=workers if parallel else 0,
+                address=address if parallel else None,
+            )
+        except ExistingRunError:  # another process was quicker
+            teller.note(f"{name}: another process has begun it")
+        except EvoMatrixError as error:  # one arm that diverges shall cost no result of the others
+            failed.append(error)
+            teller.note(f"{name}: {error}")
+    if failed and not any(is_complete(one) for one in folder.iterdir()):
+        raise failed[0]
+    return load_results(folder)
+
+
+def _in_parallel(experiment: Experiment) -> bool:
+    """Whether there is more than one network at a time to be trained."""
+    return experiment.evolve and experiment.evolution.population > 1
+
+
+def _check_begun(run_folder: Path, experiment: Experiment) -> None:
+    """Raise SettingsError if a run that has begun has other settings: both would be compared as one."""
+    try:
+        begun = json.loads((run_folder / "config.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{run_folder / 'config.json'}: cannot be read ({error})") from error
+    wanted = json.loads(experiment.model_dump_json())
+    other = _first_difference(begun, wanted)
+    if other is not None:
+        raise SettingsError(
+            f"folder: {run_folder} was begun with other settings ({other}); take another folder, or delete it"
+        )
+
+
+def _first_difference(begun: Any, wanted: Any, path: str = "") -> str | None:
+    """Return where two settings differ first, and how; None where they are the same."""
+    if not isinstance(begun, dict) or not isinstance(wanted, dict):
+        return None if begun == wanted else f"{path}: {begun!r}, now {wanted!r}"
+    for key in [*wanted, *(key for key in begun if key not in wanted)]:
+        found = _first_difference(
+            begun.get(key), wanted.get(key), f"{path}.{key}" if path else str(key)
+        )
+        if found is not None:
+            return found
+    return None
+
+
+def _one_by_one(arms: Mapping[str, Experiment]) -> Iterator[tuple[str, Experiment]]:
+    """Yield each arm with one seed at a time, all arms with the first seed first, and the names of these runs."""
+    first = next(iter(arms.values()))
+    for seed in range(first.seed, first.seed + first.seeds):
+        for arm, experiment in arms.items():
+            yield f"{arm}-seed-{seed}", experiment.model_copy(update={"seed": seed, "seeds": 1})

@@ -1,0 +1,136 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from cnn.compile import compilation
+
+ROOT = Path(compilation.__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def own_cache(monkeypatch, tmp_path):
+    """Keep machine code compiled by the test in its own folder."""
+    monkeypatch.setattr(compilation, "kernel_cache_directory", lambda: tmp_path)
+    return tmp_path
+
+
+def fresh_directory(monkeypatch, chosen):
+    monkeypatch.setattr(compilation._numba_settings, "CACHE_DIR", str(chosen))
+    return compilation.kernel_cache_directory.__wrapped__()
+
+
+def test_a_kernel_computes_what_its_function_computes(own_cache):
+    def hypotenuse(a, b):
+        return math.sqrt(a * a + b * b)
+
+    assert compilation.kernel(hypotenuse)(3.0, 4.0) == hypotenuse(3.0, 4.0) == 5.0
+
+
+def test_machine_code_lands_in_the_kernel_cache(own_cache):
+    assert not compilation.kernels_are_cached()
+
+    @compilation.kernel
+    def successor(x):
+        return x + 1
+
+    successor(1)
+    assert compilation.kernels_are_cached()
+
+
+def test_other_users_of_numba_keep_their_cache_setting(own_cache):
+    before = compilation._numba_settings.CACHE_DIR
+    compilation.kernel(lambda x: x)
+    assert before == compilation._numba_settings.CACHE_DIR
+
+
+def test_nan_stays_visible_in_kernels(own_cache):
+    @compilation.kernel
+    def count_nan(x):
+        count = 0
+        for value in x:
+            count += math.isnan(value)
+        return count
+
+    assert count_nan(np.array([1.0, np.nan, np.inf])) == 1
+
+
+def test_division_by_zero_follows_ieee_754(own_cache):
+    @compilation.kernel
+    def divide(a, b):
+        return a / b
+
+    assert divide(1.0, 0.0) == math.inf
+
+
+def test_the_cache_lies_in_the_folder_that_numba_was_told(monkeypatch, tmp_path):
+    assert fresh_directory(monkeypatch, tmp_path).parent == tmp_path
+
+
+def test_the_cache_lies_in_the_users_cache_folder_otherwise(monkeypatch, tmp_path):
+    monkeypatch.setattr(compilation.platformdirs, "user_cache_path", lambda name: tmp_path / name)
+    assert fresh_directory(monkeypatch, "").parent == tmp_path / "evomatrix" / "kernels"
+
+
+def test_a_folder_that_cannot_be_written_is_replaced_by_a_temporary_one(monkeypatch, tmp_path):
+    occupied = tmp_path / "a file, not a folder"
+    occupied.write_text("")
+    directory = fresh_directory(monkeypatch, occupied)
+    assert directory.is_dir()
+    assert occupied not in directory.parents
+
+
+def one_source_a_room():
+    """Return a kernel source of each room that has any."""
+    return list({source.parent: source for source in compilation.kernel_sources()}.values())
+
+
+def short(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("module", one_source_a_room(), ids=short)
+def test_a_changed_kernel_source_changes_the_folder(module, monkeypatch, tmp_path):
+    before = fresh_directory(monkeypatch, tmp_path)
+    read = type(module).read_bytes
+    monkeypatch.setattr(
+        type(module),
+        "read_bytes",
+        lambda path: read(path) + (b"# changed" if path == module else b""),
+    )
+    assert fresh_directory(monkeypatch, tmp_path) != before
+
+
+def test_every_room_with_kernels_is_among_those_above():
+    rooms = {short(source.parent) for source in one_source_a_room()}
+    assert {"cnn/compile", "cnn/layers/kernels", "cnn/training", "cnn/models", "cnn/linear"} < rooms
+    assert {"evo/genome", "evo/canonical", "evo/editing", "evo/operators"} < rooms
+    assert {"evo/phenotype/kernels", "evo/gradient_free"} < rooms
+
+
+def test_every_module_with_kernels_is_a_source():
+    decorated = ("\n@kernel\n", "\n@exact_kernel\n")
+    with_kernels = {
+        path
+        for package in compilation.KERNEL_PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if any(mark in path.read_text("utf-8") for mark in decorated)
+    }
+    assert len(with_kernels) > 20
+    assert with_kernels <= set(compilation.kernel_sources())
+
+
+def test_blas_runs_on_one_thread_inside_the_block_only():
+    def threads():
+        return [
+            entry["num_threads"]
+            for entry in threadpoolctl.threadpool_info()
+            if entry["user_api"] == "blas"
+        ]
+
+    before = threads()
+    with compilation.single_threaded_blas():
+        assert set(threads()) <= {1}
+    assert threads() == before

@@ -1,0 +1,232 @@
+"""A child whose training would repeat its parent's takes the result over: never wrongly, and reproducibly."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from evo import (
+    Evolution,
+    EvolutionSettings,
+    FounderSettings,
+    Genome,
+    Phenotype,
+    PolicySettings,
+    found,
+    same_network,
+)
+from evo.canonical.canonical import TooSymmetricError
+from evo.evolution.duplicates import repeats_training, same_parameters
+from evo.evolution.fitness import FITNESSES
+from evo.evolution.individual import raise_individual, take_over
+from evo.operators.preserving import reorder_freely
+from graphops import reorder
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(4)
+
+
+def evolve(task, *, order=None, **changes):
+    """Run a small evolution and return every individual that came to be, and the last population."""
+    settings = EvolutionSettings(population=8, generations=4, steps=task.steps, **changes)
+    founders = FounderSettings(hidden=3, density=0.5)
+    evolution = Evolution(settings, task, found(founders, 4, 2, n_founders=8, seed=task.seed))
+    everyone = []
+    while not evolution.done:
+        offspring = [raise_individual(task, job) for job in evolution.ask()]
+        if order is not None:
+            offspring = [offspring[k] for k in order.permutation(len(offspring))]
+        everyone += evolution.tell(offspring).offspring
+    return everyone, evolution.population
+
+
+LETTERS = PolicySettings(name="letters", weights={"H": 1.0, "O": 1.0, "N": 1.0})
+
+
+def test_where_nothing_is_modified_nothing_is_trained_twice(task):
+    everyone, _ = evolve(task(policy=PolicySettings(name="none")))
+    children = [one for one in everyone if one.job.origin == "child"]
+    assert len(children) >= 24
+    for child in children:
+        parent = child.same_as
+        assert parent.job.parents == child.job.parents
+        assert (parent.job.origin, parent.job.generation) == ("continued", child.job.generation)
+        assert child.genome.equals(parent.genome)
+        assert np.array_equal(child.state.slots, parent.state.slots)
+        assert child.state.step == parent.state.step
+        assert (child.fitness, child.status, child.reason) == (parent.fitness, "ok", "")
+    assert sum(one.steps for one in everyone) == 10 * (len(everyone) - len(children))
+
+
+def test_what_is_taken_over_is_what_training_would_have_given(task):
+    renamed = 0
+    for seed in range(10):
+        some = task(policy=LETTERS, seed=seed)
+        everyone, _ = evolve(some)
+        for child in [one for one in everyone if one.same_as is not None]:
+            trained = raise_individual(some, replace(child.job, continued_as=None))
+            assert trained.status == child.status == "ok"
+            assert trained.operations == child.operations
+            assert trained.statistics == child.statistics
+            assert (child.steps, child.train_seconds, child.curve) == (0, 0.0, None)
+            assert child.ancestry_steps == trained.ancestry_steps
+            assert child.ancestry_seconds == child.same_as.ancestry_seconds
+            assert (
+                child.fitness == child.same_as.fitness == pytest.approx(trained.fitness, rel=1e-4)
+            )
+            for name in ("indptr", "indices", "ids", "roles", "activations"):
+                assert np.array_equal(getattr(child.genome, name), getattr(trained.genome, name))
+            np.testing.assert_allclose(child.genome.values, trained.genome.values, atol=1e-5)
+            np.testing.assert_allclose(child.genome.bias, trained.genome.bias, atol=1e-5)
+            np.testing.assert_allclose(child.state.slots, trained.state.slots, atol=1e-4)
+            assert same_network(child.genome, child.same_as.genome)
+            renamed += not child.genome.equals(child.same_as.genome)
+    assert renamed > 5
+
+
+@pytest.mark.parametrize("selection", ["local_search", "tournament"])
+def test_the_order_of_finishing_changes_nothing(task, selection):
+    def trace(run):
+        everyone, population = run
+        return [
+            (
+                one.job.individual,
+                one.same_as and one.same_as.job.individual,
+                one.fitness,
+                one.genome.fingerprint(),
+            )
+            for one in [*everyone, *population]
+        ]
+
+    changes = {"selection": {"name": selection, "elites": 4}}
+    straight = trace(evolve(task(policy=LETTERS), **changes))
+    shuffled = trace(evolve(task(policy=LETTERS), order=np.random.default_rng(0), **changes))
+    assert straight == shuffled
+    assert any(same_as is not None for _, same_as, _, _ in straight)
+
+
+def fails_for_some(network, validation):
+    if network.parameters[0] > 0:
+        raise RuntimeError("too large")
+    return -network.loss(validation.inputs, validation.targets)
+
+
+def test_a_fitness_of_the_users_own_sees_every_network_trained(task):
+    some = task(policy=PolicySettings(name="none"), fitness=lambda network, _: 0.0)
+    assert all(one.same_as is None for one in evolve(some)[0])
+
+
+def test_a_failure_is_taken_over_as_well(task, monkeypatch):
+    monkeypatch.setitem(FITNESSES, "fails for some", fails_for_some)
+    some = task(policy=PolicySettings(name="none"), fitness=fails_for_some)
+    everyone, _ = evolve(some)
+    failed = [one for one in everyone if one.same_as is not None and one.status == "failed"]
+    assert failed
+    for child in failed:
+        assert child.reason == child.same_as.reason == "RuntimeError: too large"
+        assert child.fitness is None
+        assert child.genome is child.job.genome
+        assert child.ancestry_steps == child.job.first_step
+
+
+# -- the comparison ----------------------------------------------------------------------------------------------------
+
+
+def trained_pair(random_genome, rng, **changes):
+    """Return a genome with an optimiser's memory, and both under other names and in another order."""
+    genome = random_genome(rng, n=14, ticks=2, **changes)
+    memory = rng.normal(size=(2, genome.n_stored + genome.n_nodes))
+    other = reorder_freely(genome, rng)
+    here, there = same_parameters(genome, other)
+    moved = np.zeros_like(memory)
+    moved[:, there] = memory[:, here]
+    return genome, memory, other, moved
+
+
+def test_parameters_are_paired_with_their_equals(random_genome, rng):
+    genome, _, other, _ = trained_pair(random_genome, rng)
+    here, there = same_parameters(genome, other)
+    assert np.array_equal(here, Phenotype(genome).parameter_places())
+    assert np.array_equal(np.sort(there), np.sort(Phenotype(other).parameter_places()))
+    assert not np.array_equal(here, there)
+    numbers = [np.concatenate([one.values, one.bias]) for one in (genome, other)]
+    assert np.array_equal(numbers[0][here], numbers[1][there])
+
+
+def test_the_same_under_other_names_is_a_repetition(random_genome, rng):
+    for limit in (None, 0.3, rng.uniform(0, 0.4, 14)):
+        genome, memory, other, moved = trained_pair(random_genome, rng, limit=limit)
+        assert repeats_training(Phenotype(other), moved, genome, memory)
+        assert repeats_training(Phenotype(other), None, genome, None)
+
+
+def test_any_difference_that_training_would_see_makes_it_none(random_genome, rng):
+    genome, memory, other, moved = trained_pair(random_genome, rng)
+    place = same_parameters(genome, other)[1]
+    values, bias = other.values.copy(), other.bias.copy()
+    values[place[0]] += 1e-9
+    bias[place[-1] - other.n_stored] += 1e-9
+    remembered = moved.copy()
+    remembered[1, place[3]] += 1e-9
+    others = [
+        (other.with_values(values, other.bias), moved),
+        (other.with_values(other.values, bias), moved),
+        (replace(other, limit=0.3001), moved),
+        (replace(other, limit=None), moved),
+        (replace(other, limit=np.full(14, 0.3)), remembered),
+        (replace(other, ticks=3), moved),
+        (other, remembered),
+        (other, None),
+    ]
+    for changed, changed_memory in others:
+        assert not repeats_training(Phenotype(changed), changed_memory, genome, memory)
+    assert repeats_training(
+        Phenotype(replace(other, limit=np.full(14, 0.3))), moved, genome, memory
+    )
+
+
+def test_a_threshold_read_in_another_way_makes_it_none():
+    # The same network as long as its weights are positive, which training may end.
+    genome = Genome.from_matrix(np.triu(np.ones((4, 4)), 1), n_inputs=1, n_outputs=1, limit=0.5)
+    signed = replace(genome, threshold_mode="signed")
+    assert same_network(genome, signed)
+    assert not repeats_training(Phenotype(signed), None, genome, None)
+
+
+def test_the_same_weights_on_another_topology_are_none():
+    matrix = np.array([[0, 1.0, 2.0, 0], [0, 0, 0, 1.0], [0, 0, 0, 1.0], [0, 0, 0, 0]])
+    genome = Genome.from_matrix(matrix, n_inputs=2, n_outputs=1, ticks=2)
+    other = Genome.from_matrix(
+        np.asarray(reorder(matrix, [1, 0, 2, 3])), n_inputs=2, n_outputs=1, ticks=2
+    )
+    assert not repeats_training(Phenotype(genome), None, other, None)
+
+
+def test_networks_too_symmetric_to_match_are_trained():
+    # Sixteen rings of three pairs of nodes; or fourteen, and one of six pairs.
+    def rings(sizes):
+        n = sum(sizes)
+        matrix = np.zeros((2 * n + 2, 2 * n + 2))
+        matrix[0, 1 : n + 1] = matrix[n + 1 : -1, -1] = 1
+        start = 0
+        for size in sizes:
+            for k in range(size):
+                matrix[1 + start + k, 1 + n + start + k] = 1
+                matrix[1 + start + k, 1 + n + start + (k + 1) % size] = 1
+            start += size
+        return Genome.from_matrix(matrix, n_inputs=1, n_outputs=1)
+
+    pair = rings([3] * 16), rings([3] * 14 + [6])
+    with pytest.raises(TooSymmetricError):
+        same_parameters(*pair)
+    assert not repeats_training(Phenotype(pair[0]), None, pair[1], None)
+
+
+def test_only_a_repetition_is_taken_over(task):
+    everyone, _ = evolve(task(policy=LETTERS))
+    child = next(one for one in everyone if one.job.origin == "child" and one.same_as is None)
+    other = next(one for one in everyone if one.job.origin == "continued")
+    with pytest.raises(ValueError, match="trained must be what individual"):
+        take_over(child, other)

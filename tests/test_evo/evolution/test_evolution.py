@@ -1,0 +1,235 @@
+"""The loop: budgets, selection, failures, reproducibility - and one pinned run."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from cnn.training.budget import Budget
+from cnn.training.trainer import evaluate
+from evo import (
+    SELECTIONS,
+    Evolution,
+    EvolutionSettings,
+    FounderSettings,
+    Phenotype,
+    PolicySettings,
+    found,
+)
+from evo.evolution.evolution import EvolutionError
+from evo.evolution.individual import raise_individual
+from evo.executors import SerialExecutor
+
+
+def evolve(task, *, shuffle=None, population=6, generations=4, selection="local_search", **changes):
+    settings = EvolutionSettings(
+        population=population, generations=generations, steps=task.steps,
+        selection={"name": selection}, **changes,
+    )  # fmt: skip
+    genomes = found(
+        FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=population, seed=task.seed
+    )
+    evolution, rounds = Evolution(settings, task, genomes), []
+    with SerialExecutor() as executor:
+        while not evolution.done:
+            offspring = list(executor.raise_all(task, evolution.ask()))
+            if shuffle is not None:
+                offspring = [offspring[k] for k in shuffle.permutation(len(offspring))]
+            rounds.append(evolution.tell(offspring))
+    return rounds
+
+
+@pytest.mark.parametrize("selection", list(SELECTIONS))
+def test_everyone_in_the_last_population_was_trained_for_the_whole_schedule(selection, task):
+    rounds = evolve(task(), selection=selection)
+    assert [one.number for one in rounds] == [0, 1, 2, 3, 4]
+    assert {one.ancestry_steps for one in rounds[-1].population} == {50}
+    numbers = [one.job.individual for generation in rounds for one in generation.offspring]
+    assert numbers == list(range(len(numbers)))
+
+
+@pytest.mark.parametrize("selection", list(SELECTIONS))
+def test_the_order_of_finishing_changes_nothing(selection, task):
+    def trace(rounds):
+        return [
+            (one.job.individual, one.job.parents, one.fitness, one.genome.fingerprint())
+            for generation in rounds
+            for one in generation.population
+        ]
+
+    straight = evolve(task(), selection=selection)
+    shuffled = evolve(task(), selection=selection, shuffle=np.random.default_rng(0))
+    assert trace(straight) == trace(shuffled)
+
+
+def test_another_seed_gives_another_run(task):
+    first, second = evolve(task(seed=0)), evolve(task(seed=1))
+    assert first[-1].best.fitness != second[-1].best.fitness
+
+
+def test_in_the_frozen_rounds_topologies_only_train(task):
+    rounds = evolve(task(generations=6), generations=6, frozen_share=0.5)
+    patterns = [
+        {one.genome.indices.tobytes() for one in generation.population} for generation in rounds
+    ]
+    assert patterns[4] == patterns[5] == patterns[6]
+    assert all(one.job.origin == "continued" for one in rounds[5].offspring)
+    # A slot whose holder failed to freeze freezes in the next round.
+    assert {one.job.modification for one in rounds[6].offspring} == {"freeze"}
+    assert any(one.operations for one in rounds[2].offspring)
+
+
+def test_evolution_learns_and_children_survive(task):
+    rounds = evolve(task(steps=40), population=8)
+    assert rounds[-1].best.fitness > rounds[0].best.fitness
+    assert any(one.job.origin == "child" for generation in rounds for one in generation.population)
+
+
+def test_local_search_keeps_the_better_of_parent_and_child(task):
+    rounds = evolve(task())
+    for generation in rounds[1:3]:
+        for holder in generation.population:
+            rivals = [one for one in generation.offspring if one.job.slot == holder.job.slot]
+            assert holder.fitness == max(one.fitness for one in rivals)
+
+
+def test_twins_are_not_trained_twice(task):
+    rounds = evolve(task(generations=8), generations=8)
+    for generation in rounds:
+        kept = [
+            (one.job.parents, one.job.slot)
+            for one in generation.offspring
+            if one.job.origin == "continued"
+        ]
+        assert len({parents for parents, _ in kept}) == len(kept)
+
+
+def test_a_continued_parent_trains_as_if_it_had_never_stopped(task):
+    some = task(policy=PolicySettings(name="none"), generations=1)
+    rounds = evolve(some, generations=1, frozen_share=1.0)
+    whole = task(steps=20, generations=0, policy=PolicySettings(name="none"))
+    at_once = evolve(whole, generations=0)
+    for split, one in zip(rounds[1].population, at_once[0].population, strict=True):
+        assert np.array_equal(split.genome.values, one.genome.values)
+
+
+def fails_for_some(network, validation):
+    loss = network.loss(validation.inputs, validation.targets)
+    if network.parameter_count % 3 == 0:
+        raise RuntimeError("no luck")
+    return float("nan") if network.parameter_count % 3 == 1 else -loss
+
+
+def always_fails(network, validation):
+    raise RuntimeError("never")
+
+
+def test_an_individual_that_fails_is_a_record_and_not_the_end(task):
+    rounds = evolve(task(fitness=fails_for_some), population=12)
+    offspring = [one for generation in rounds for one in generation.offspring]
+    reasons = {one.reason for one in offspring if one.status == "failed"}
+    assert reasons == {"RuntimeError: no luck", "fitness must be finite; got nan"}
+    assert all(one.fitness is None for one in offspring if one.status != "ok")
+    # Its genome is the untrained one, so its own steps stand behind nothing.
+    assert all(one.ancestry_steps == one.job.first_step for one in offspring if one.status != "ok")
+    assert rounds[-1].best.fitness is not None
+
+
+def test_divergence_has_a_status_and_a_reason(task):
+    some = task(learning_rate=1e9)
+    with pytest.raises(
+        EvolutionError, match="no individual has a fitness; individual 0 diverged: loss"
+    ):
+        evolve(some)
+
+
+def test_a_run_in_which_all_fail_says_why(task):
+    with pytest.raises(EvolutionError, match="individual 0 failed: RuntimeError: never"):
+        evolve(task(fitness=always_fails))
+
+
+def test_founders_must_fill_the_population(task):
+    with pytest.raises(ValueError, match="founders must be as many as the population"):
+        Evolution(EvolutionSettings(population=3), task(), [])
+
+
+def test_an_individual_depends_on_task_and_job_alone(task):
+    some = task()
+    settings = EvolutionSettings(population=2, generations=1, steps=some.steps, frozen_share=0)
+    evolution = Evolution(
+        settings, some, found(FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=2, seed=0)
+    )
+    evolution.tell(raise_individual(some, job) for job in evolution.ask())
+    for job in evolution.ask():
+        first, second = raise_individual(some, job), raise_individual(some, job)
+        assert first.genome.equals(second.genome)
+        assert first.operations == second.operations
+        assert asdict(first.statistics) == asdict(second.statistics)
+
+
+def test_a_pinned_run_gives_what_it_always_gave(task):
+    best = evolve(task(steps=20, generations=5), generations=5)[-1].best
+    assert (best.job.individual, best.job.founder, best.statistics.effective_edges) == (55, 1, 26)
+    assert best.fitness == pytest.approx(-0.62036, rel=1e-3)
+
+
+def sleepers(task, **changes):
+    """Evolve founders of which most entries sleep, without any policy."""
+    settings = EvolutionSettings(population=2, generations=2, steps=task.steps)
+    founder = FounderSettings(hidden=8, density=0.9, awake=0.3)
+    evolution = Evolution(settings, task, found(founder, 4, 2, n_founders=2, seed=1))
+    rounds = []
+    with SerialExecutor() as executor:
+        while not evolution.done:
+            rounds.append(evolution.tell(executor.raise_all(task, evolution.ask())))
+    return rounds
+
+
+def test_dormant_entries_learn_where_they_may(task):
+    policy = PolicySettings(name="none")
+    common = {"policy": policy, "steps": 60, "generations": 2, "learning_rate": 0.3}
+    learning = sleepers(replace(task(**common), dormant="straight_through"))
+    waiting = sleepers(task(**common))
+    for rounds, changes in ((learning, True), (waiting, False)):
+        founder, first = rounds[0].population[0].job.genome, rounds[0].population[0]
+        asleep = ~founder.live_mask()
+        assert np.array_equal(first.genome.values[asleep], founder.values[asleep]) != changes
+    first = learning[0].population[0]
+    assert (first.genome.live_mask() & ~first.job.genome.live_mask()).any()
+    # What the table says, and what is judged, is the network as training left it.
+    network = Phenotype(first.genome, "cross_entropy")
+    assert first.statistics.effective_edges == network.n_edges
+    assert first.statistics.edges == first.genome.live_mask().sum()
+    assert first.fitness == -evaluate(network, task().validation).loss
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps", "ended_by"),
+    [
+        (Budget(), 10, "steps"),
+        (Budget(samples=16 * 4), 4, "samples"),
+        (Budget(steps=3), 3, "steps"),
+    ],
+)
+def test_a_budget_ends_every_train_phase(task, budget, steps, ended_by):
+    rounds = evolve(replace(task(), budget=budget), generations=2)
+    trained = [one for generation in rounds for one in generation.offspring if one.same_as is None]
+    assert {one.steps for one in trained} == {steps}
+    assert {one.ended_by for one in trained} == {ended_by}
+    assert {one.ancestry_steps for one in rounds[-1].population} == {3 * steps}
+
+
+def test_multiply_accumulates_are_bounded_for_each_network_by_itself(task):
+    bound = 16 * 25 * 6
+    rounds = evolve(replace(task(), budget=Budget(macs=bound)), generations=2)
+    trained = [one for generation in rounds for one in generation.offspring if one.same_as is None]
+    costs = [one.steps * 16 * one.statistics.macs for one in trained]
+    assert max(costs) <= bound
+    ended = [one for one in trained if one.ended_by == "macs"]
+    assert ended
+    assert all(one.steps == bound // (16 * one.statistics.macs) for one in ended)
+
+
+def test_a_budget_that_allows_no_step_is_a_failure_with_a_reason(task):
+    with pytest.raises(EvolutionError, match=r"budget\.macs must allow one step at least"):
+        evolve(replace(task(), budget=Budget(macs=1)))

@@ -1,0 +1,370 @@
+"""A CNN as a matrix of kernels: the same outputs and gradients, and back again to the same layers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cnn import (
+    ConvolutionLayer,
+    HiddenLayer,
+    Network,
+    PoolingLayer,
+    RasterizationLayer,
+    SoftmaxLayer,
+    lenet1,
+    lenet5,
+    mlp,
+    small_cnn,
+)
+from cnn.models.presets import LECUN_C3
+from evo import Genome, Phenotype, Role
+from evo.exchange.layered_networks import from_cnn, to_cnn
+from evo.genome.activations import activation_code
+
+
+def seeded():
+    return np.random.default_rng(0)
+
+
+def of_layers(*layers, shape=(1, 8, 8), loss="cross_entropy", dtype=np.float64):
+    return Network(list(layers), shape, loss, rng=seeded(), dtype=dtype)
+
+
+def same_size(maps, kernel, **given):
+    return ConvolutionLayer(maps, kernel, padding=kernel // 2, **given)
+
+
+def flat():
+    """Return what ends a network: rasterisation and an output layer."""
+    return RasterizationLayer(), SoftmaxLayer(3)
+
+
+NETWORKS = {
+    "LeNet-5": lambda: lenet5(rng=seeded(), dtype=np.float64),
+    "LeNet-5, LeCun's C3": lambda: lenet5(rng=seeded(), connections=LECUN_C3, dtype=np.float64),
+    "LeNet-5 on colours": lambda: lenet5((3, 32, 32), 4, rng=seeded(), dtype=np.float64),
+    "LeNet-5 on values": lambda: lenet5(rng=seeded(), loss="squared_error", dtype=np.float64),
+    "LeNet-1, means": lambda: lenet1(rng=seeded(), pooling="mean", dtype=np.float64),
+    "small": lambda: small_cnn((9, 9), 4, rng=seeded(), kernel=2, dtype=np.float64),
+    "float32": lambda: small_cnn((8, 8), 4, rng=seeded(), activation="relu"),
+    "perceptron": lambda: mlp(5, (4, 3), 2, rng=seeded(), activation="sigmoid", dtype=np.float64),
+    "linear": lambda: mlp(5, (), 2, rng=seeded(), dtype=np.float64),
+    "no convolution": lambda: of_layers(RasterizationLayer(), HiddenLayer(4), SoftmaxLayer(3)),
+    "deep": lambda: of_layers(
+        same_size(3, 3),
+        same_size(4, 3, connections=[[0], [1, 2], [2], [0, 2]], activation="relu"),
+        PoolingLayer("mean"),
+        same_size(2, 3),
+        ConvolutionLayer(3, 3),
+        RasterizationLayer(),
+        HiddenLayer(4, "sigmoid"),
+        SoftmaxLayer(3),
+        shape=(2, 8, 8),
+    ),
+    "odd sides": lambda: of_layers(
+        PoolingLayer(border="drop"),
+        same_size(2, 3),
+        PoolingLayer(border="drop"),
+        *flat(),
+        shape=(1, 11, 11),
+    ),
+    "pooled twice": lambda: of_layers(same_size(2, 3), PoolingLayer(), PoolingLayer(), *flat()),
+}
+
+
+@pytest.fixture(params=NETWORKS, scope="module")
+def network(request):
+    made = NETWORKS[request.param]()
+    made.parameters[:] = seeded().normal(size=len(made.parameters)) / 4  # biases too
+    return made
+
+
+def test_the_matrix_computes_and_learns_what_the_layers_do(network):
+    loss = network.loss_function
+    genome = from_cnn(network)
+    samples = seeded().normal(size=(3, *network.input_shape)).astype(network.dtype)
+    expected = network.output(samples)
+    tolerance = 1e-9 if network.dtype == np.float64 else 1e-4
+    compiled = Phenotype(genome, loss.name)
+    np.testing.assert_allclose(compiled.output(samples), expected, rtol=tolerance, atol=tolerance)
+    targets = np.arange(3) % 2 if loss.target_kind == "classes" else np.ones_like(expected)
+    _, gradient = network.loss_and_gradients(samples, targets)
+    value, found = compiled.loss_and_gradients(samples, targets)
+    assert value == pytest.approx(network.loss(samples, targets), rel=tolerance)
+    of_entries = compiled.spread(found[None])[0]
+    values, bias = np.split(of_entries, [genome.n_stored])
+    as_layers = to_cnn(genome.with_values(values, bias), loss.name).parameters
+    np.testing.assert_allclose(as_layers, gradient, rtol=tolerance, atol=tolerance)
+
+
+def test_there_and_back_nothing_is_lost(network):
+    genome = from_cnn(network)
+    again = to_cnn(genome, network.loss_function.name)
+    assert again.dtype == network.dtype
+    assert np.array_equal(again.parameters, network.parameters)
+    assert [type(layer) for layer in again.layers] == [type(layer) for layer in network.layers]
+    assert [layer.output_shape for layer in again.layers] == [
+        layer.output_shape for layer in network.layers
+    ]
+    samples = seeded().normal(size=(4, *again.input_shape)).astype(network.dtype)
+    expected = network.output(samples.reshape(4, *network.input_shape))
+    assert np.array_equal(again.output(samples), expected)
+    assert from_cnn(again).equals(genome)
+
+
+def test_every_number_of_the_network_is_one_of_the_genome(network):
+    genome = from_cnn(network)
+    computed = genome.roles != Role.INPUT
+    assert genome.n_stored + computed.sum() == network.parameter_count
+    assert genome.effective_mask().all()
+    assert (genome.sides[genome.targets].astype(int) ** 2).sum() == network.macs
+    assert not np.shares_memory(genome.values, network.parameters)
+    assert genome.n_features == np.prod(network.input_shape)
+
+
+def test_lenet_5_is_the_matrix_that_is_expected():
+    genome = from_cnn(lenet5(rng=seeded()))
+    sides, counts = np.unique(genome.sides, return_counts=True)
+    assert dict(zip(sides.tolist(), counts.tolist(), strict=True)) == {28: 7, 10: 16, 1: 214}
+    assert (genome.n_nodes, genome.n_stored, genome.n_features) == (237, 61_470, 784)
+    assert (genome.roles != Role.INPUT).sum() == 236
+    assert (genome.sides[genome.targets].astype(int) ** 2).sum() == 416_520
+    assert (genome.kernel, genome.downsampling, genome.rows_per_node) == (5, "max", 225)
+    assert genome.strengths().nnz == 6 + 6 * 16 + 16 * 120 + 120 * 84 + 84 * 10
+    wired = from_cnn(lenet5(rng=seeded(), connections=LECUN_C3))
+    assert wired.n_stored == 61_470 - 25 * (96 - 60)
+    assert wired.strengths().nnz == genome.strengths().nnz - 36
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            [PoolingLayer("gaussian"), *flat()],
+            r"^layer 1 \(PoolingLayer\) must pool by max or mean; got gaussian$",
+        ),
+        (
+            [PoolingLayer(max_gradient="copy"), *flat()],
+            r"^layer 1 \(PoolingLayer\) must send gradients to the maximum; got copy$",
+        ),
+        (
+            [ConvolutionLayer(2, 2), PoolingLayer(), *flat()],
+            r"^layer 2 \(PoolingLayer\) must drop the border of maps of 7×7 pixels$",
+        ),
+        (
+            [PoolingLayer(), PoolingLayer("mean"), *flat()],
+            r"^network must pool by one method; got max, mean$",
+        ),
+        (
+            [ConvolutionLayer(2, (3, 1)), *flat()],
+            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1$",
+        ),
+        (
+            [ConvolutionLayer(2, 3, padding=(1, 0)), *flat()],
+            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1$",
+        ),
+        (
+            [ConvolutionLayer(2, 2, stride=2), *flat()],
+            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1$",
+        ),
+        (
+            [ConvolutionLayer(2, 3, kernels="shared"), *flat()],
+            r"^layer 1 \(ConvolutionLayer\) must have a kernel for each connection$",
+        ),
+        (
+            [ConvolutionLayer(2, 3, padding=2), *flat()],
+            r"^network must lead from map to map as the rule of evo\.maps says, with kernels of one "
+            r"side; its ways 8 → 10, 10 → 1 do not$",
+        ),
+        (
+            [same_size(2, 3), same_size(2, 5), *flat()],
+            r"^network must lead .* its ways 8 → 8, 8 → 8, 8 → 1 do not$",
+        ),
+        (
+            [RasterizationLayer(), SoftmaxLayer(2, implied_other=True)],
+            r"^layer 2 \(SoftmaxLayer\) must have a node for every class$",
+        ),
+    ],
+)
+def test_a_network_that_is_no_matrix_of_kernels_is_refused(layers, message):
+    with pytest.raises(ValueError, match=message):
+        from_cnn(of_layers(*layers))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [RasterizationLayer()],
+        [ConvolutionLayer(2, 3), RasterizationLayer()],
+        [ConvolutionLayer(2, 7), PoolingLayer(), RasterizationLayer()],
+    ],
+)
+def test_outputs_must_be_nodes(layers):
+    network = of_layers(*layers, loss="squared_error")
+    with pytest.raises(ValueError, match=r"^network must end in a layer of nodes, each of which"):
+        from_cnn(network)
+
+
+def test_images_that_are_not_square_are_refused():
+    network = of_layers(ConvolutionLayer(2, 3), *flat(), shape=(1, 8, 9))
+    with pytest.raises(ValueError, match=r"^network must take square images; got 8×9$"):
+        from_cnn(network)
+
+
+def test_a_layer_without_counterpart_is_named():
+    class OwnLayer(RasterizationLayer):
+        pass
+
+    network = of_layers(OwnLayer(), SoftmaxLayer(3))
+    assert from_cnn(network).n_nodes == 4
+    network = of_layers(RasterizationLayer(), SoftmaxLayer(3))
+    network.layers = (*network.layers[1:], *network.layers[1:])
+    with pytest.raises(ValueError, match=r"^layer 1 \(SoftmaxLayer\) has no counterpart in a matr"):
+        from_cnn(network)
+
+
+# -- back --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lenet():
+    return from_cnn(
+        of_layers(
+            *(same_size(2, 3), PoolingLayer(), same_size(2, 3), PoolingLayer(), *flat()),
+            shape=(2, 8, 8),
+        )
+    )
+
+
+def without(genome, dropped):
+    """Return a genome without some of its entries."""
+    kept = np.ones(genome.n_stored, bool)
+    kept[dropped] = False
+    return replace(
+        genome,
+        indptr=np.concatenate([[0], np.cumsum(kept)])[genome.indptr],
+        indices=genome.indices[kept],
+        values=genome.values[kept],
+        taps=genome.taps[kept],
+    )
+
+
+def test_what_sleeps_is_no_layers(lenet):
+    values = lenet.values.copy()
+    values[lenet.indices == 0] = 0.01
+    loud = np.where(np.abs(values) < 0.1, np.copysign(0.2, values), values)
+    asleep = (lenet.indices == 0) & (lenet.targets == 2)
+    dormant = replace(lenet, values=np.where(asleep, 0.01, loud), limit=0.1)
+    again = to_cnn(dormant)
+    assert again.layers[0].connections == [[1], [0, 1]]
+    assert from_cnn(again).equals(without(replace(dormant, limit=None), asleep))
+
+
+def test_what_is_no_network_of_layers_is_refused():
+    with pytest.raises(TypeError, match=r"^network must be a cnn.Network; got None$"):
+        from_cnn(None)
+
+
+def swapped(genome, name, one, other):
+    """Exchange what two nodes have of some part."""
+    part = getattr(genome, name).copy()
+    part[[one, other]] = part[[other, one]]
+    return replace(genome, **{name: part})
+
+
+REFUSED = {
+    "ticks": (
+        lambda genome: replace(genome, ticks=2),
+        r"^ticks must be 1 in a convolutional network; got 2$",
+    ),
+    "inputs last": (
+        lambda genome: swapped(genome, "ids", 0, 1),
+        r"^genome must have its inputs first, in their order, to be a CNN$",
+    ),
+    "outputs in another order": (
+        lambda genome: swapped(genome, "ids", -1, -2),
+        r"^genome must have its outputs last, in their order, to be a CNN$",
+    ),
+    "part of a kernel": (
+        lambda genome: without(genome, 3),
+        r"^genome is no CNN: node 2 must hear whole kernels$",
+    ),
+    "a node hears nothing": (
+        lambda genome: without(genome, genome.targets == 3),
+        r"^genome is no CNN: node 3 must hear the level before alone$",
+    ),
+    "a node has another activation": (
+        lambda genome: replace(
+            genome, activations=np.where(np.arange(9) == 5, 1, genome.activations).astype(np.uint8)
+        ),
+        r"^genome is no CNN: node 5 must be like the first of its level$",
+    ),
+    "an activation of no layer": (
+        lambda genome: replace(genome, activations=np.full(9, activation_code("gelu"), np.uint8)),
+        r"^genome is no CNN: node 2 has gelu, which no layer has$",
+    ),
+    "outputs that are no scores": (
+        lambda genome: replace(genome, activations=np.full(9, activation_code("tanh"), np.uint8)),
+        r"^genome is no CNN: its outputs must be scores; they are tanh$",
+    ),
+    "an output that does not hear all": (
+        lambda genome: without(genome, (genome.targets == 7) & (genome.indices == 4)),
+        r"^genome is no CNN: node 7 must hear the whole level before$",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_graph_that_is_no_cnn_is_refused(lenet, change, message):
+    with pytest.raises(ValueError, match=message):
+        to_cnn(change(lenet))
+
+
+def test_a_loss_that_does_not_exist_is_refused(lenet):
+    with pytest.raises(ValueError, match=r"^loss must be one of .*; got 'hinge'$"):
+        to_cnn(lenet, "hinge")
+
+
+@pytest.mark.parametrize(
+    ("matrix", "node"),
+    [
+        ([[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 1, 0]], 2),  # a later node
+        ([[0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]], 1),  # itself
+        ([[0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]], 3),  # the input too
+    ],
+)
+def test_an_edge_that_does_not_go_to_the_next_level_is_refused(matrix, node):
+    genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1)
+    with pytest.raises(ValueError, match=f"node {node} must hear the level before alone$"):
+        to_cnn(genome)
+
+
+def test_inputs_must_have_one_side():
+    network = of_layers(RasterizationLayer(), SoftmaxLayer(3), shape=(2, 1, 1))
+    genome = from_cnn(network)
+    wide = replace(
+        genome, sides=np.array([2, 1, 1, 1, 1], np.int32), taps=np.zeros(6, np.uint16), kernel=1
+    )
+    with pytest.raises(ValueError, match=r"^genome must have inputs of one side to be a CNN$"):
+        to_cnn(wide)
+    without_inputs = Genome.from_matrix([[0.0]], n_inputs=0, n_outputs=1)
+    with pytest.raises(ValueError, match=r"^genome must have its inputs first"):
+        to_cnn(without_inputs)
+
+
+def test_a_map_that_grows_is_refused():
+    genome = Genome(
+        indptr=np.array([0, 0, 1, 10]),
+        indices=np.array([0] + [1] * 9, np.int32),
+        values=np.ones(10),
+        bias=np.zeros(3),
+        ids=np.arange(3),
+        roles=np.array([Role.INPUT, Role.HIDDEN, Role.OUTPUT], np.uint8),
+        activations=np.zeros(3, np.uint8),
+        sides=np.array([1, 3, 1], np.int32),
+        taps=np.array([0, *range(9)], np.uint16),
+        kernel=3,
+    )
+    with pytest.raises(ValueError, match=r"^genome is no CNN: node 1 is larger than what it hears"):
+        to_cnn(genome)

@@ -1,0 +1,70 @@
+"""Every activation: the compiled twin against the registry, its slope against differences, its precision in float32."""
+
+import numpy as np
+import pytest
+
+from evo.genome.activations import ACTIVATIONS, OF_NET, REGISTRY, activation_code, activation_codes
+from evo.phenotype.kernels.activation_kernels import activate, multiply_by_slope
+
+DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "sign"]
+
+
+def grid(dtype):
+    return np.concatenate([np.linspace(-30, 30, 20_011), [0.0, -0.0, 1.0, -1.0]]).astype(dtype)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize(("dtype", "within"), [(np.float64, 1e-14), (np.float32, 1e-6)])
+def test_compiled_values_are_those_of_the_registry(name, dtype, within):
+    net, row = grid(np.float64).astype(dtype), grid(dtype)
+    activate(activation_code(name), row)
+    expected = REGISTRY[name].value(net.astype(np.float64))
+    scale = np.maximum(1, np.abs(expected))
+    assert row.dtype == dtype
+    assert (np.abs(row - expected) / scale).max() < within
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize(("dtype", "within"), [(np.float64, 1e-13), (np.float32, 4e-6)])
+def test_compiled_slopes_are_those_of_the_registry(name, dtype, within):
+    net = grid(dtype)
+    output = net.copy()
+    activate(activation_code(name), output)
+    residual = np.full_like(net, 2)
+    unread = np.full_like(net, np.nan)
+    of_net = OF_NET[activation_code(name)]
+    multiply_by_slope(activation_code(name), net if of_net else unread, output, residual)
+    expected = 2 * REGISTRY[name].slope(net.astype(np.float64), output.astype(np.float64))
+    assert np.abs(residual - expected).max() < within * max(1, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_slopes_are_the_derivatives_of_values(name):
+    net, h = np.linspace(-4, 4, 400), 1e-6  # 0, where relu has a corner, is not among them
+    one = REGISTRY[name]
+    expected = (one.value(net + h) - one.value(net - h)) / (2 * h)
+    np.testing.assert_allclose(one.slope(net, one.value(net)), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_the_sign_learns_as_the_identity_cut_off_at_one():
+    net = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
+    sign = REGISTRY["sign"]
+    assert sign.value(net).tolist() == [-1, -1, -1, 1, 1, 1, 1]
+    assert sign.slope(net, sign.value(net)).tolist() == [0, 1, 1, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_divergence_is_seen(name):
+    row = np.array([np.nan, 1.0])
+    activate(activation_code(name), row)
+    assert np.isnan(row[0])
+    assert np.isfinite(row[1])
+
+
+def test_names_and_codes():
+    assert [ACTIVATIONS[activation_code(name)] for name in ACTIVATIONS] == list(ACTIVATIONS)
+    assert activation_codes(["tanh", "relu"], 2).tolist() == [2, 3]
+    with pytest.raises(ValueError, match=r"activation must be one of identity, .*; got 'swish'"):
+        activation_code("swish")
+    with pytest.raises(ValueError, match=r"activations must name one per node \(3\); got 1"):
+        activation_codes(["tanh"], 3)

@@ -1,0 +1,246 @@
+"""One contract for every operator of the registry, and what is special to each."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cnn.training.trainer import train
+from evo import OPERATORS, Draft, FounderSettings, Genome, Phenotype, found, replay
+from evo.genome.genome import Role
+from evo.operators.elementary import (
+    OperatorSettings,
+    Proposing,
+    apply_operation,
+    gradient_edges,
+    random_edges,
+)
+from graphops import slogdet
+
+CODES = list(OPERATORS)
+
+
+def founder(seed, ticks=1, density=0.4):
+    settings = FounderSettings(hidden=8, density=density, ticks=ticks)
+    return found(settings, 4, 2, n_founders=1, seed=seed)[0]
+
+
+def propose(code, genome, seed, **settings):
+    draft = Draft(genome)
+    proposing = Proposing(np.random.default_rng(seed), OperatorSettings(**settings))
+    return draft, OPERATORS[code].propose(draft, proposing)
+
+
+def test_the_letters_are_those_of_the_seed_document():
+    assert [*CODES[:7]] == ["A", "B", "C", "D", "F", "H", "N"]
+
+
+@pytest.mark.parametrize(
+    ("code", "ticks"),
+    # Without a cycle a network has settled after two ticks: no order of one node changes that.
+    [
+        (code, ticks)
+        for code in CODES
+        for ticks in (1, 2)
+        if (code, ticks) != ("H", 2) and code != "M"
+    ],
+)
+def test_an_operator_keeps_its_contract(code, ticks, task):
+    some, proposed, changed, n_trials = task(), 0, 0, 40
+    preserves = OPERATORS[code].preserves
+    for seed in range(n_trials):
+        parent = founder(seed, ticks, density=0.1 if preserves else 0.4)
+        before = parent.fingerprint()
+        draft, parameters = propose(code, parent, seed)
+        if parameters is None:
+            assert preserves  # not every network has an idle node, or two strangers
+            continue
+        proposed += 1
+        assert propose(code, parent, seed)[1] == parameters  # same rng, same proposal
+        operation = apply_operation(draft, code, parameters)
+        child = draft.freeze()
+        assert parent.fingerprint() == before
+        assert (operation.stored_before, operation.stored_after) == (
+            parent.n_stored,
+            child.n_stored,
+        )
+        assert operation.edges_before == parent.live_mask().sum()
+        assert operation.edges_after == child.live_mask().sum()
+        record = [(code, json.loads(json.dumps(parameters)))]
+        assert replay(record, parent).equals(child)
+        inputs = np.isin(np.repeat(child.ids, np.diff(child.indptr)), parent.ids[parent.inputs])
+        assert not inputs.any()  # nothing listens at an input
+        X = some.validation.inputs
+        old, new = Phenotype(parent).output(X), Phenotype(child).output(X)
+        if preserves:
+            np.testing.assert_allclose(new, old, atol=2e-6)
+        changed += not np.array_equal(old, new)
+    if preserves:
+        assert proposed >= n_trials / 4
+    else:
+        assert changed == n_trials
+    report = train(
+        Phenotype(child), some.train, some.recipe,
+        first_step=0, steps=2, total_steps=2, order_seed=some.order_seed,
+    )  # fmt: skip
+    assert report.status == "ok"
+
+
+@pytest.mark.parametrize("limit", [None, 0.2])
+@pytest.mark.parametrize("ticks", [1, 2, 3])
+@pytest.mark.parametrize("code", [code for code in CODES if OPERATORS[code].preserves])
+def test_what_preserves_the_function_does_so_in_any_network(code, ticks, limit, random_genome):
+    rng = np.random.default_rng(5)
+    applied = 0
+    for seed in range(60):
+        genome = replace(random_genome(rng, n_inputs=3), ticks=ticks, limit=limit)
+        draft, parameters = propose(code, genome, seed, max_density=1.0)
+        if parameters is None:
+            continue
+        applied += 1
+        apply_operation(draft, code, parameters)
+        X = rng.standard_normal((5, 3))
+        before, after = Phenotype(genome).output(X), Phenotype(draft.freeze()).output(X)
+        np.testing.assert_allclose(after, before, rtol=1e-12, atol=1e-12)
+    assert applied >= 5
+
+
+def full_rank_genome(rng, n=9):
+    matrix = rng.normal(size=(n, n)) + 0.1 * np.eye(n)
+    return Genome.from_matrix(matrix, n_inputs=2, n_outputs=2, ticks=2)
+
+
+@pytest.mark.parametrize("code", ["B", "C", "D", "F", "H"])
+def test_the_determinant_changes_as_the_algebra_says(code):
+    rng = np.random.default_rng(1)
+    for seed in range(50):
+        genome = full_rank_genome(rng)
+        draft, parameters = propose(code, genome, seed, max_density=1.0)
+        assert parameters is not None
+        apply_operation(draft, code, parameters)
+        before, after = slogdet(genome.weights), slogdet(draft.freeze().weights)
+        scale = parameters.get("scale", 1.0)
+        assert after.sign == before.sign * (-1 if code in "BD" else 1)
+        assert after.log_abs == pytest.approx(before.log_abs + np.log(scale), abs=1e-9)
+
+
+def test_only_reordering_and_operators_on_nodes_change_the_node_table():
+    genome = founder(0, density=0.2)
+    for code in CODES:
+        draft, parameters = propose(code, genome, 3)
+        if parameters is not None:
+            apply_operation(draft, code, parameters)
+            assert np.array_equal(draft.freeze().ids, genome.ids) == (code in "ABCDFN")
+
+
+def test_columns_carry_the_bias_along_and_rows_do_not():
+    genome = founder(0)
+    genome = genome.with_values(genome.values, np.arange(genome.n_nodes, dtype=np.float32))
+    draft = Draft(genome)
+    draft.swap_columns(5, 7)
+    assert draft.bias[[5, 7]].tolist() == [7, 5]
+    draft.add_column(5, 6, 0.5)
+    assert draft.bias[6] == 6 + 0.5 * 7
+    draft.swap_rows(0, 5)
+    draft.add_row(5, 6, 0.5)
+    assert draft.bias[6] == 6 + 0.5 * 7
+
+
+def test_momentum_follows_an_edge_as_long_as_it_is_the_same_edge():
+    genome = founder(4)
+    # Memory that names each entry by its weight, each bias by its node: after moves it must still match.
+    memory = np.concatenate([genome.values, genome.ids.astype(np.float32)])[None]
+    draft = Draft(genome)
+    draft.swap_columns(5, 8)
+    draft.swap_rows(1, 6)
+    draft.reorder(np.r_[0:4, 6, 4, 5, 7:14])
+    moved = draft.carry(memory)[0]
+    child = draft.freeze()
+    assert np.array_equal(moved[: child.n_stored], child.values)
+    draft.add_column(4, 9, 0.5)
+    child, carried = draft.freeze(), draft.carry(memory)[0]
+    columns = np.repeat(np.arange(child.n_nodes), np.diff(child.indptr))
+    assert not carried[: child.n_stored][columns == 9].any()
+    assert carried[child.n_stored + 9] == 0
+    kept = columns != 9
+    assert np.array_equal(carried[: child.n_stored][kept], child.values[kept])
+    draft.add_row(4, 5, 0.25)
+    child, carried = draft.freeze(), draft.carry(memory)[0]
+    assert not carried[: child.n_stored][child.indices == 5].any()
+    target = 10
+    free = next(i for i in range(target) if not child.to_dense()[i, target])
+    draft.assign(np.array([free]), np.array([target]), np.array([0.75], np.float32))
+    child, carried = draft.freeze(), draft.carry(memory)[0]
+    new = child.values == 0.75
+    assert new.sum() == 1
+    assert carried[: child.n_stored][new] == 0
+
+
+def test_forgotten_entries_take_their_momentum_with_them():
+    genome = founder(4)
+    draft = Draft(genome)
+    draft.set_limit(float(np.median(np.abs(genome.values))))
+    draft.drop_dormant()
+    child = draft.freeze()
+    assert 0 < child.n_stored < genome.n_stored
+    memory = np.concatenate([genome.values, genome.bias])[None]
+    assert np.array_equal(draft.carry(memory)[0, : child.n_stored], child.values)
+
+
+@pytest.mark.parametrize("code", ["C", "F", "N"])
+def test_nothing_grows_beyond_the_maximum_density(code):
+    genome = founder(1)
+    full = genome.n_stored / genome.n_nodes**2
+    assert propose(code, genome, 0, max_density=full * 0.9)[1] is None
+
+
+@pytest.mark.parametrize("mode", ["magnitude", "signed"])
+def test_new_edges_start_above_the_threshold(mode):
+    genome = replace(founder(2), limit=0.4, threshold_mode=mode)
+    draft = Draft(genome)
+    proposing = Proposing(np.random.default_rng(0), OperatorSettings(max_density=1.0))
+    operation = apply_operation(draft, "N", random_edges(draft, 6, proposing))
+    assert operation.edges_after == operation.edges_before + 6
+
+
+def test_growth_by_gradient_takes_the_largest_and_goes_downhill(task):
+    some, genome = task(), founder(3)
+    network = Phenotype(genome)
+
+    def gradients_at(asked, sources, targets):
+        assert asked.equals(genome)
+        return network.gradients_at(sources, targets, some.train.inputs, some.train.targets)
+
+    proposing = Proposing(np.random.default_rng(0), OperatorSettings(max_density=1.0), gradients_at)
+    draft = Draft(genome)
+    parameters = gradient_edges(draft, 3, proposing)
+    before = network.loss(some.train.inputs, some.train.targets)
+    apply_operation(draft, "N", parameters)
+    assert Phenotype(draft.freeze()).loss(some.train.inputs, some.train.targets) < before
+    sources, targets = np.array(parameters["sources"]), np.array(parameters["targets"])
+    chosen = np.abs(gradients_at(genome, sources, targets)).min()
+    free = [
+        (i, j) for i in range(14) for j in range(4, 14)
+        if i < j and genome.roles[i] != Role.OUTPUT and not genome.to_dense()[i, j]
+    ]  # fmt: skip
+    everywhere = np.abs(gradients_at(genome, *(np.array(part) for part in zip(*free, strict=True))))
+    assert (everywhere > chosen * (1 + 1e-6)).sum() <= 0.2 * len(free)
+
+
+def test_an_unknown_letter_is_named():
+    with pytest.raises(
+        ValueError,
+        match="operator must be one of A, B, C, D, F, H, N, I, R, S, U, E, O, M; got 'Z'",
+    ):
+        replay([("Z", {})], founder(0))
+
+
+def test_an_operation_replays_as_it_is():
+    rng = np.random.default_rng(5)
+    matrix = np.triu(rng.normal(size=(12, 12)), 1) * (rng.random((12, 12)) < 0.5)
+    genome = Genome.from_matrix(matrix, n_inputs=3, n_outputs=2)
+    child, operation = OPERATORS["B"](genome, rng=rng)
+    assert not child.equals(genome)
+    assert replay([operation], genome).equals(child)
+    assert replay([(operation.operator, operation.parameters)], genome).equals(child)

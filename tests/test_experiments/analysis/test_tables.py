@@ -1,0 +1,85 @@
+"""The data dictionary says what the tables of a run are."""
+
+import json
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from evo import canonical_hash, load_genomes, replay
+from evo.storage.tables import KEYS, TABLES, TIMING_COLUMNS, data_dictionary, schema, to_arrow
+
+DICTIONARY = Path(__file__).resolve().parents[3] / "docs" / "tables.md"
+
+
+def documented():
+    """Return the columns and types that the document gives, by table."""
+    tables = {}
+    for section in re.split(r"^## ", DICTIONARY.read_text("utf-8"), flags=re.MULTILINE)[1:]:
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", section, flags=re.MULTILINE)
+        tables[section.split("\n", 1)[0]] = rows
+    return tables
+
+
+def test_the_document_is_what_the_program_prints():
+    assert DICTIONARY.read_text("utf-8") == data_dictionary()
+
+
+def test_the_document_has_every_table():
+    assert set(documented()) == set(TABLES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_real_table_has_exactly_the_documented_columns_and_types(finished, table):
+    for part in sorted((finished.path / table).iterdir()):
+        real = pq.read_schema(part)
+        # Parquet calls a list's values "element" where Arrow says "item".
+        columns = [(field.name, str(field.type).replace("<element:", "<item:")) for field in real]
+        assert columns == [(name, kind.strip()) for name, kind in documented()[table]], part.name
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_column_has_a_meaning_and_the_key_is_among_them(table):
+    assert all(column.description for column in TABLES[table])
+    names = [column.name for column in TABLES[table]]
+    assert len(set(names)) == len(names)
+    assert set(KEYS[table]) <= set(names)
+    assert not TIMING_COLUMNS & set(KEYS[table])
+
+
+def test_every_column_of_time_is_in_seconds_and_every_column_in_seconds_is_one_of_time():
+    timed = {column.name for columns in TABLES.values() for column in columns if column.unit == "s"}
+    assert timed == TIMING_COLUMNS
+
+
+def test_network_is_the_hash_of_what_the_record_replays(finished):
+    individuals, operations = finished.individuals, finished.operations
+    n_replayed = 0
+    for row in individuals.itertuples():
+        start = "founders" if row.origin == "founder" else f"generation-{row.generation - 1:04d}"
+        genomes = load_genomes(finished.path / "genomes" / f"seed-{row.seed}-{start}.npz")
+        genome = genomes[row.founder if row.origin == "founder" else row.parents[0]]
+        done = operations.query(f"seed == {row.seed} and individual == {row.individual}")
+        record = [
+            (one.operator, json.loads(one.parameters))
+            for one in done.sort_values("position").itertuples()
+        ]
+        assert canonical_hash(replay(record, genome)) == row.network
+        n_replayed += len(record)
+    assert n_replayed > 5
+    assert individuals["network"].nunique() > 5
+    took_over = individuals.dropna(subset="same_as")
+    trained = individuals.set_index(["seed", "individual"])["network"]
+    assert all(trained[row.seed, row.same_as] == row.network for row in took_over.itertuples())
+
+
+@pytest.mark.parametrize("change", ["missing", "unknown"])
+def test_a_row_with_other_columns_is_refused(change):
+    row = dict.fromkeys(schema("baseline").names)
+    if change == "missing":
+        del row["macs"]
+    else:
+        row["colour"] = "red"
+    with pytest.raises(ValueError, match="macs" if change == "missing" else "colour"):
+        to_arrow("baseline", [row])

@@ -1,0 +1,254 @@
+"""The command line: what it prints, where, and how it ends."""
+
+import re
+import struct
+import subprocess
+import sys
+
+import pytest
+
+from evo.storage.tables import data_dictionary
+from experiments.cli.app import main
+from experiments.settings.experiment import preset_text
+
+OPTIONS = [
+    "--seeds",
+    "--seed",
+    "--generations",
+    "--population",
+    "--epochs",
+    "--data-dir",
+    "--workers",
+    "--address",
+    "--arms",
+    "--folder",
+    "--results",
+    "--quiet",
+]
+PRESETS = [
+    "diabetes",
+    "digits",
+    "digits-random",
+    "fashion",
+    "fashion-small",
+    "idx",
+    "kernels-digits",
+    "lenet-fashion",
+    "lenet-mnist",
+    "mlp-mnist",
+    "mnist-kernels",
+    "parity",
+    "rigl-digits",
+    "rigl-mnist",
+    "set-digits",
+    "set-mnist",
+    "spirals",
+    "xor",
+]
+QUICK = ["--workers", "0", "--seeds", "1", "--generations", "1", "--population", "2"]
+
+
+@pytest.fixture
+def evomatrix(capsys, monkeypatch):
+    """Return a function that runs the command line here: exit code, output, errors."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return caught.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+def in_a_process(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "experiments", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_the_help_of_run_explains_every_option(evomatrix, option):
+    code, out, err = evomatrix("run", "--help")
+    assert (code, err) == (0, "")
+    assert re.search(rf"{option}\b.*\b[a-zA-Z]{{3,}}", out)
+    assert set(re.findall(r"--[a-z][a-z-]*", out)) == {*OPTIONS, "--help"}
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [("bench", 'pip install -e ".[bench]"'), ("bench", "32,64,128"), ("run", "every core")],
+)
+def test_the_help_swallows_no_brackets(evomatrix, command, text):
+    assert text in " ".join(evomatrix(command, "--help")[1].replace("│", "").split())
+
+
+@pytest.mark.parametrize("command", ["run", "show", "presets", "tables", "bench"])
+def test_the_help_lists_every_command(evomatrix, command):
+    code, out, _ = evomatrix("--help")
+    assert code == 0
+    assert re.search(rf"\b{command}\b +[A-Z]", out)
+
+
+def test_presets_lists_all_of_them_with_what_they_are(evomatrix):
+    code, out, _ = evomatrix("presets")
+    assert code == 0
+    assert re.findall(r"^ *([a-z-]+) +[A-Z]", out, flags=re.MULTILINE) == PRESETS
+
+
+def test_presets_prints_one_as_a_start_for_a_file_of_ones_own(evomatrix):
+    code, out, _ = evomatrix("presets", "xor")
+    assert (code, out.strip()) == (0, preset_text("xor").strip())
+
+
+def test_tables_prints_the_data_dictionary(evomatrix):
+    assert evomatrix("tables") == (0, data_dictionary(), "")
+
+
+def test_a_run_of_a_file_with_options_shows_comparison_verdicts_and_folder(evomatrix, tmp_path):
+    settings = tmp_path / "mine.toml"
+    settings.write_text(
+        'name = "mine"\nseeds = 5\n[dataset]\nname = "xor"\n[evolution]\nsteps = 5\n'
+        '[baseline]\narms = ["mlp", "static"]\n',
+        "utf-8",
+    )
+    code, out, err = evomatrix("run", settings, *QUICK, "--seed", 7, "--results", tmp_path / "r")
+    assert (code, err) == (0, "")
+    for arm in ("evolved", "mlp", "static"):
+        assert re.search(rf"\b{arm} +│ +\d+\.\d %", out)
+    assert out.count("no difference shown, for one seed has no interval: evolved − ") == 2
+    (folder,) = (tmp_path / "r").iterdir()
+    assert folder.name.startswith("mine-")
+    assert f"Results: {folder}\n" in out
+    assert (folder / "networks" / "seed-7.npz").is_file()
+
+    code, again, err = evomatrix("show", folder)
+    assert (code, err) == (0, "")
+    table = again[: again.index("Results:")]
+    assert table
+    assert table in out
+
+
+def test_a_quiet_run_in_a_process_prints_only_its_folder(tmp_path):
+    done = in_a_process("run", "xor", *QUICK, "--quiet", "--results", "r", cwd=tmp_path)
+    (folder,) = (tmp_path / "r").iterdir()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{folder.relative_to(tmp_path)}\n"
+
+
+def test_an_error_in_a_process_is_one_line_without_a_traceback(tmp_path):
+    done = in_a_process("run", "xorr", "--results", "r", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"evomatrix: unknown preset 'xorr'; known: [^\n]+\n", done.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def idx(shape, data):
+    header = struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape)
+    return header + bytes(data)
+
+
+@pytest.fixture
+def mnist_like(tmp_path):
+    """Return a folder of the MNIST family: 60 and 20 images of two classes."""
+    folder = tmp_path / "tiny-mnist"
+    folder.mkdir()
+    for part, n in (("train", 60), ("t10k", 20)):
+        pixels = [255 * (k // 16 % 2) if k % 4 else k % 256 for k in range(16 * n)]
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx((n, 4, 4), pixels))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx((n,), [k % 2 for k in range(n)]))
+    return folder
+
+
+def test_a_folder_of_the_mnist_family_is_evolved_on(evomatrix, tmp_path, mnist_like):
+    arguments = ["run", "idx", "--data-dir", mnist_like, *QUICK, "--results", tmp_path / "r"]
+    code, out, err = evomatrix(*arguments)
+    assert (code, err) == (0, "")
+    assert re.search(r"\bcnn +│ +\d+\.\d %", out)
+
+
+def assert_refused(outcome, results, *parts):
+    code, out, err = outcome
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"evomatrix: [^\n]+\n", err)
+    assert [part for part in parts if part not in err] == []
+    assert not results.exists() or list(results.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["digitz"], ["unknown preset 'digitz'", "digits"]),
+        (["nowhere.toml"], ["nowhere.toml: no such file"]),
+        (["digits", "--population", "-1"], ["digits: evolution.population", "got -1"]),
+        (["digits", "--population", "0"], ["digits: evolution.population", "got 0"]),
+        (["digits", "--generations", "-1"], ["digits: evolution.generations", "got -1"]),
+        (["digits", "--seeds", "0"], ["digits: seeds", "got 0"]),
+        (["digits", "--seed", "-1"], ["digits: seed", "got -1"]),
+        (["digits", "--epochs", "2"], ["digits: baseline.epochs", "evolve = false", "got 2"]),
+        (["digits", "--workers", "-1"], ["workers", "at least 0", "got -1"]),
+        (["digits", "--workers", "0", "--address", "auto"], ["workers", "address"]),
+        (["digits", "--data-dir", "."], ["'digits'", "unknown option 'data_dir'"]),
+        (["idx", "--data-dir", "nowhere"], ["nowhere: no such folder"]),
+        (["idx"], ["'idx'", "'data_dir' is missing"]),
+        (["lenet-mnist"], ["'data_dir' is missing", "--data-dir", "dataset.options.data_dir"]),
+    ],
+)
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]], ids=["", "quiet"])
+def test_wrong_input_is_one_line_and_code_2_and_leaves_nothing(
+    evomatrix, tmp_path, monkeypatch, arguments, parts, quiet
+):
+    monkeypatch.chdir(tmp_path)
+    results = tmp_path / "r"
+    assert_refused(evomatrix("run", *arguments, *quiet, "--results", results), results, *parts)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 10, 100])
+def test_a_truncated_data_file_is_named(evomatrix, tmp_path, mnist_like, keep):
+    path = mnist_like / "t10k-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:keep])
+    results = tmp_path / "r"
+    outcome = evomatrix("run", "idx", "--data-dir", mnist_like, *QUICK, "--results", results)
+    assert_refused(outcome, results, str(path))
+
+
+@pytest.mark.parametrize("inside", ["", "deeper"])
+def test_a_results_folder_that_is_a_file_is_named(evomatrix, tmp_path, inside):
+    in_its_place = tmp_path / "r"
+    in_its_place.write_text("mine", "utf-8")
+    code, _, err = evomatrix("run", "xor", *QUICK, "--quiet", "--results", in_its_place / inside)
+    assert code == 2
+    assert re.fullmatch(r"evomatrix: [^\n]+\n", err)
+    assert str(in_its_place) in err
+    assert in_its_place.read_text("utf-8") == "mine"
+
+
+def test_a_place_without_results_cannot_be_shown(evomatrix, tmp_path):
+    code, out, err = evomatrix("show", tmp_path / "nowhere")
+    assert (code, out, err) == (2, "", f"evomatrix: {tmp_path / 'nowhere'}: no such folder\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run"],
+        ["walk"],
+        ["run", "xor", "--speed", "3"],
+        ["run", "xor", "--seeds", "x"],
+        ["run", "xor", "--population", "2.5"],
+        ["run", "xor", "spirals"],
+    ],
+)
+def test_a_wrong_use_of_the_command_line_ends_with_code_2(evomatrix, arguments):
+    code, out, err = evomatrix(*arguments)
+    assert (code, out) == (2, "")
+    assert "Usage: evomatrix" in err
+    assert "Traceback" not in err

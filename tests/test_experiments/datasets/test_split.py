@@ -1,0 +1,330 @@
+"""Splits: stratified, disjoint, complete, reproducible; normalised by the training part."""
+
+from fractions import Fraction
+from itertools import chain
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from cnn.training.trainer import Samples
+from evo.errors import DataError
+from experiments.datasets import Dataset, Normalization, load_dataset, normalization_for
+from experiments.datasets.partition import apportion
+
+PARTS = ("train", "validation", "test")
+METHODS = ("standard", "unit", "symmetric", "none")
+
+percent = st.integers(1, 60).map(lambda p: p / 100)
+seeds = st.integers(0, 2**63)
+
+
+def numbered(targets, **options):
+    """Return a data set whose samples carry their own number."""
+    return Dataset.from_arrays(np.arange(len(targets))[:, np.newaxis], targets, **options)
+
+
+def members(dataset, **options):
+    """Return the sample numbers of the three parts of a split."""
+    split = dataset.split(normalization="none", **options)
+    return [getattr(split, part).inputs[:, 0].astype(int).tolist() for part in PARTS]
+
+
+@st.composite
+def labelled(draw):
+    """Draw class labels in which every class is large enough for any share of a percent or more."""
+    sizes = draw(st.lists(st.integers(100, 160), min_size=2, max_size=5))
+    order = np.random.default_rng(draw(seeds)).permutation(sum(sizes))
+    return np.repeat(np.arange(len(sizes)), sizes)[order]
+
+
+@given(labels=labelled(), seed=seeds, validation=percent, test=percent)
+@settings(max_examples=60, deadline=None)
+def test_the_parts_are_disjoint_complete_and_stratified_within_one_sample(
+    labels, seed, validation, test
+):
+    assume(validation + test < 0.995)
+    parts = members(numbered(labels), seed=seed, validation=validation, test=test)
+    assert sorted(chain(*parts)) == list(range(len(labels)))
+    for part, share in zip(parts, (1 - validation - test, validation, test), strict=True):
+        assert part == sorted(part)
+        for label in np.unique(labels):
+            exact = share * np.sum(labels == label)
+            assert abs(np.sum(labels[part] == label) - exact) < 1 + 1e-9
+        assert abs(len(part) - share * len(labels)) < 1 + 1e-9
+
+
+@given(labels=labelled(), seed=seeds)
+@settings(max_examples=20, deadline=None)
+def test_the_same_seed_gives_the_same_split_and_another_seed_another(labels, seed):
+    dataset = numbered(labels)
+    assert members(dataset, seed=seed) == members(numbered(labels), seed=seed)
+    assert members(dataset, seed=seed) != members(dataset, seed=seed + 1)
+
+
+def test_an_integer_and_its_seed_sequence_are_one_seed_which_is_not_used_up():
+    dataset = numbered([0, 1] * 50)
+    sequence = np.random.SeedSequence(7)
+    first = members(dataset, seed=sequence)
+    assert first == members(dataset, seed=sequence) == members(dataset, seed=7)
+    keyed = np.random.SeedSequence(7, spawn_key=(0, 0, 0))
+    assert members(dataset, seed=keyed) != first
+
+
+def test_the_global_generator_is_neither_read_nor_moved():
+    dataset = numbered([0, 1] * 50)
+    np.random.seed(0)  # noqa: NPY002
+    first, state = members(dataset, seed=1), np.random.get_state()[1].tolist()  # noqa: NPY002
+    np.random.seed(1)  # noqa: NPY002
+    assert members(dataset, seed=1) == first
+    np.random.seed(0)  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
+
+
+def test_which_samples_of_a_class_go_where_is_a_fair_draw():
+    dataset = numbered([0] * 10 + [1] * 10)
+    tested = np.zeros(20)
+    for seed in range(400):
+        tested[members(dataset, seed=seed)[2]] += 1
+    assert tested.sum() == 400 * 4
+    # Each sample is tested Binomial(400, 1/5) times: 80, standard deviation 8.
+    assert np.abs(tested - 80).max() < 5 * 8
+
+
+@given(n=st.integers(10, 500), seed=seeds)
+@settings(max_examples=30, deadline=None)
+def test_a_regression_is_split_at_its_shares(n, seed):
+    parts = members(numbered(np.linspace(0, 1, n)), seed=seed)
+    assert sorted(chain(*parts)) == list(range(n))
+    for part, share in zip(parts, (0.65, 0.15, 0.2), strict=True):
+        assert abs(len(part) - share * n) < 1 + 1e-9
+
+
+def test_inputs_stay_with_their_targets():
+    labels = np.random.default_rng(0).integers(0, 3, 200)
+    split = numbered(labels).split(seed=0, normalization="none")
+    for part in PARTS:
+        samples = getattr(split, part)
+        assert isinstance(samples, Samples)
+        np.testing.assert_array_equal(samples.targets, labels[samples.inputs[:, 0].astype(int)])
+
+
+def test_the_parts_are_typed_contiguous_and_read_only():
+    split = load_dataset("digits").split(seed=0)
+    for part in PARTS:
+        samples = getattr(split, part)
+        assert (samples.inputs.dtype, samples.targets.dtype) == (np.float32, np.int64)
+        assert samples.inputs.flags.c_contiguous
+        assert not samples.inputs.flags.writeable
+        assert not samples.targets.flags.writeable
+
+
+def test_default_shares_of_the_digits_are_what_they_say():
+    split = load_dataset("digits").split(seed=0)
+    assert [len(getattr(split, part)) for part in PARTS] == [1168, 270, 359]
+
+
+def test_small_classes_reach_every_part_if_rounding_can_bring_them_there():
+    parts = members(numbered([0] * 3 + [1] * 97), seed=0)
+    assert [sum(i < 3 for i in part) for part in parts] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        (
+            ["rare"] * 2 + ["usual"] * 50,
+            {},
+            "arrays: class 'rare' has too few samples (2): at a share of 0.15 none reaches the "
+            "validation part",
+        ),
+        (
+            [5] * 4 + [7] * 100,
+            {"validation": 0.1, "test": 0.1},
+            "arrays: class 5 has too few samples (4): at a share of 0.1 none reaches the test part",
+        ),
+        (
+            [0.5, 1.5],
+            {},
+            "arrays: the data set has too few samples (2): at a share of 0.15 none reaches the "
+            "validation part",
+        ),
+    ],
+)
+def test_what_is_too_small_to_reach_every_part_is_named(labels, options, message):
+    with pytest.raises(DataError) as caught:
+        numbered(labels).split(seed=0, **options)
+    assert str(caught.value) == message
+
+
+def test_a_label_that_no_sample_has_is_named():
+    targets = np.array([0, 2] * 50)
+    dataset = Dataset("gap", np.zeros((100, 1), np.float32), targets, ("a", "b", "c"))
+    with pytest.raises(DataError, match=r"gap: class 'b' has too few samples \(0\)"):
+        dataset.split(seed=0)
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"validation": 0}, "shares must lie between 0 and 1; got validation 0, test 0.2"),
+        ({"test": -0.1}, "shares must lie between 0 and 1; got validation 0.15, test -0.1"),
+        ({"test": float("nan")}, "shares must lie between 0 and 1; got validation 0.15, test nan"),
+        (
+            {"validation": 0.8},
+            "shares must leave some for training; got validation 0.8, test 0.2",
+        ),
+    ],
+)
+def test_shares_out_of_range_are_wrong_arguments(shares, message):
+    with pytest.raises(ValueError, match="shares must") as caught:
+        numbered([0, 1] * 50).split(seed=0, **shares)
+    assert str(caught.value) == message
+
+
+@given(
+    sizes=st.lists(st.integers(0, 200), max_size=8),
+    weights=st.lists(st.integers(1, 50), min_size=1, max_size=5),
+)
+def test_apportioning_rounds_each_share_down_or_up_and_loses_nothing(sizes, weights):
+    shares = [Fraction(weight, sum(weights)) for weight in weights]
+    counts = apportion(sizes, shares)
+    assert counts.sum(axis=1).tolist() == sizes
+    for size, row in zip(sizes, counts.tolist(), strict=True):
+        assert all(abs(count - size * share) < 1 for count, share in zip(row, shares, strict=True))
+
+
+values = st.floats(-1e6, 1e6, width=32)
+tables = (
+    st.integers(1, 4)
+    .flatmap(
+        lambda width: st.lists(
+            st.lists(values, min_size=width, max_size=width), min_size=2, max_size=30
+        )
+    )
+    .map(lambda rows: np.array(rows, dtype=np.float32))
+)
+
+
+def spans(X):
+    """Tell features that vary from those that are constant."""
+    return X.min(axis=0) != X.max(axis=0)
+
+
+@given(tables)
+def test_unit_maps_each_feature_of_the_training_part_onto_0_to_1(X):
+    Z = Normalization.fit(X, "unit").apply(X)
+    np.testing.assert_array_equal(Z.min(axis=0), 0)
+    np.testing.assert_array_equal(Z.max(axis=0), spans(X))
+
+
+@given(tables)
+def test_symmetric_maps_each_feature_of_the_training_part_onto_minus_1_to_1(X):
+    Z = Normalization.fit(X, "symmetric").apply(X)
+    np.testing.assert_array_equal(Z.min(axis=0), -1.0 * spans(X))
+    np.testing.assert_array_equal(Z.max(axis=0), spans(X))
+
+
+@given(tables)
+def test_standard_gives_each_feature_mean_0_and_deviation_1(X):
+    Z = Normalization.fit(X, "standard").apply(X).astype(np.float64)
+    np.testing.assert_allclose(Z.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(Z.std(axis=0), spans(X), atol=1e-6)
+
+
+@given(tables)
+def test_none_changes_nothing(X):
+    np.testing.assert_array_equal(Normalization.fit(X, "none").apply(X), X)
+
+
+def test_standard_agrees_with_scikit_learn():
+    from sklearn.preprocessing import StandardScaler
+
+    X = load_dataset("diabetes").inputs
+    expected = StandardScaler().fit_transform(X.astype(np.float64))
+    np.testing.assert_allclose(Normalization.fit(X, "standard").apply(X), expected, atol=1e-6)
+
+
+def test_a_large_mean_does_not_swallow_a_small_deviation():
+    X = (16384 + np.random.default_rng(0).normal(0, 0.1, (5000, 1))).astype(np.float32)
+    Z = Normalization.fit(X, "standard").apply(X).astype(np.float64)
+    assert abs(Z.mean()) < 1e-6
+    assert abs(Z.std() - 1) < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 5, 3)])
+@pytest.mark.parametrize("method", METHODS)
+def test_images_share_one_offset_and_one_scale(shape, method):
+    X = np.random.default_rng(0).integers(0, 200, (50, *shape)).astype(np.float32)
+    X[:, 0, 0] = 3  # a dark corner stays what it is, relative to the rest
+    fitted = Normalization.fit(X, method)
+    Z = fitted.apply(X)
+    assert fitted.offset.shape == fitted.scale.shape == ()
+    expected = {
+        "none": X,
+        "unit": X / 199,
+        "symmetric": X / 99.5 - 1,
+        "standard": (X - X.mean(dtype=np.float64)) / X.std(dtype=np.float64),
+    }
+    np.testing.assert_allclose(Z, expected[method], atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["digits", "diabetes", "xor"])
+def test_the_normalisation_is_fitted_on_the_training_part_only(name, method):
+    dataset = load_dataset(name)
+    raw = dataset.split(seed=3, normalization="none")
+    split = dataset.split(seed=3, normalization=method)
+    fitted = Normalization.fit(raw.train.inputs, method)
+    np.testing.assert_array_equal(split.normalization.offset, fitted.offset)
+    np.testing.assert_array_equal(split.normalization.scale, fitted.scale)
+    for part in PARTS:
+        ours, theirs = getattr(split, part), getattr(raw, part)
+        np.testing.assert_array_equal(ours.inputs, fitted.apply(theirs.inputs))
+        np.testing.assert_array_equal(ours.targets, theirs.targets)
+
+
+def test_changing_what_is_not_trained_on_does_not_change_the_training_part():
+    labels = [0, 1] * 50
+    dataset = numbered(labels)
+    train, validation, _ = members(dataset, seed=0)
+    X = np.arange(100.0)[:, np.newaxis]
+    X[validation] *= 1000
+    changed = Dataset.from_arrays(X, labels)
+    np.testing.assert_array_equal(
+        changed.split(seed=0).train.inputs, dataset.split(seed=0).train.inputs
+    )
+    assert len(train) == 65
+
+
+def test_regression_targets_keep_their_units():
+    split = load_dataset("diabetes").split(seed=0)
+    assert 25 <= split.train.targets.min() < split.train.targets.max() <= 346
+
+
+def test_a_value_too_far_from_the_training_part_is_refused():
+    fitted = Normalization.fit(np.array([[0], [1e-30]], dtype=np.float32), "unit")
+    with pytest.raises(DataError, match="beyond float32 after normalization 'unit'"):
+        fitted.apply(np.array([[1e30]], dtype=np.float32))
+
+
+def test_the_number_of_features_must_be_the_one_fitted():
+    fitted = Normalization.fit(np.eye(3, dtype=np.float32), "unit")
+    with pytest.raises(ValueError, match=r"inputs must have shape \(n, 3\); got \(2, 1\)"):
+        fitted.apply(np.zeros((2, 1), dtype=np.float32))
+
+
+def test_an_unknown_normalisation_is_a_wrong_argument():
+    with pytest.raises(ValueError, match="one of standard, unit, symmetric, none; got 'max'"):
+        numbered([0, 1] * 50).split(seed=0, normalization="max")
+
+
+def test_the_activation_chooses_the_normalisation():
+    chosen = {name: normalization_for(name) for name in ("sigmoid", "tanh", "relu", "identity")}
+    assert chosen == {
+        "sigmoid": "unit",
+        "tanh": "symmetric",
+        "relu": "standard",
+        "identity": "standard",
+    }

@@ -1,0 +1,278 @@
+"""Settings: what a preset or a TOML file may say, and what its author reads where it is wrong."""
+
+import copy
+
+import pytest
+
+from evo.errors import EvoMatrixError, SettingsError
+from experiments import Dataset, Experiment, load_experiment, load_study, preset_names, run
+from experiments.datasets import DATASETS
+from experiments.settings.experiment import merged, preset_text, read_settings
+
+PRESETS = {
+    "diabetes",
+    "digits",
+    "digits-random",
+    "idx",
+    "lenet-fashion",
+    "lenet-mnist",
+    "mlp-mnist",
+    "rigl-digits",
+    "rigl-mnist",
+    "set-digits",
+    "set-mnist",
+    "parity",
+    "spirals",
+    "xor",
+}
+WITH_ARMS = {"fashion", "fashion-small", "kernels-digits", "mnist-kernels"}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Return a function that writes a settings file and names it."""
+
+    def write(content, name="mine.toml"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def message_of(preset):
+    with pytest.raises(SettingsError) as caught:
+        load_experiment(preset)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_presets_are_all_there():
+    assert set(preset_names()) == PRESETS | WITH_ARMS
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_preset_is_valid_and_named_like_its_file(name):
+    experiment = load_experiment(name)
+    assert experiment.name == name
+    assert experiment.dataset.name in DATASETS
+    assert preset_text(name).startswith("# ")
+
+
+@pytest.mark.parametrize("name", sorted(WITH_ARMS))
+def test_every_preset_with_arms_is_valid_and_named_like_its_file(name):
+    study = load_study(name)
+    assert study.name == name
+    assert {one.dataset.name for one in study.arms.values()} <= set(DATASETS)
+    assert preset_text(name).startswith("# ")
+
+
+def test_a_file_says_the_same_as_a_script(written):
+    path = written(
+        'name = "mine"\nseeds = 2\n[evolution]\npopulation = 5\n[policy]\nname = "set"\n'
+    )
+    assert load_experiment(path) == Experiment(
+        name="mine", seeds=2, evolution={"population": 5}, policy={"name": "set"}
+    )
+    assert load_experiment(str(path)) == load_experiment(path)
+
+
+def test_what_a_file_leaves_out_has_its_default(written):
+    assert load_experiment(written("")) == Experiment()
+
+
+def test_settings_survive_being_stored():
+    experiment = load_experiment("digits")
+    assert Experiment.model_validate_json(experiment.model_dump_json()) == experiment
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "rule", "value"),
+    [
+        (
+            "[evolution]\npopulation = -1",
+            "evolution.population",
+            "greater than or equal to 1",
+            "-1",
+        ),
+        ("[evolution]\npopulation = 0", "evolution.population", "greater than or equal to 1", "0"),
+        ("[evolution]\ngenerations = -2", "evolution.generations", "or equal to 0", "-2"),
+        ("[evolution]\npopulation = 2.5", "evolution.population", "valid integer", "2.5"),
+        ('[evolution]\nsteps = "many"', "evolution.steps", "valid integer", "'many'"),
+        ("evolution = 5", "evolution", "dictionary", "5"),
+        ("[evolution]\nfrozen_share = 1.5", "evolution.frozen_share", "or equal to 1", "1.5"),
+        ('[evolution]\nfitness = "speed"', "evolution", "negative_loss, accuracy", "'speed'"),
+        ("seeds = 0", "seeds", "greater than or equal to 1", "0"),
+        ("seed = -1", "seed", "greater than or equal to 0", "-1"),
+        ('name = "../up"', "name", "pattern", "'../up'"),
+        ('name = ""', "name", "pattern", "''"),
+        ('[policy]\nname = "levels"', "policy.name", "founders.graph", "'feedforward'"),
+        (
+            '[founders]\ngraph = "maps"\nlevels = [[6, 4]]\n[policy]\nname = "set"\n'
+            'rewired_within = "network"',
+            "policy.rewired_within",
+            'must be "layer"',
+            "'network'",
+        ),
+        ("[dataset]\nvalidation = 1.0", "dataset.validation", "less than 1", "1.0"),
+        ("[dataset]\ntest = 0.0", "dataset.test", "greater than 0", "0.0"),
+        ('[dataset]\nnormalization = "log"', "dataset.normalization", "'standard'", "'log'"),
+        ('[baseline]\narms = ["cnn", "rnn"]', "baseline.arms.1", "'mlp'", "'rnn'"),
+        ("[baseline]\nlearning_rate = -0.1", "baseline.learning_rate", "greater than 0", "-0.1"),
+        ("[baseline]\nlearning_rate = inf", "baseline.learning_rate", "finite", "inf"),
+        ("[training]\nlearning_rate = 0", "training.learning_rate", "greater than 0", "0"),
+        ("[training]\nlearning_rate = nan", "training.learning_rate", "number", "nan"),
+        ('[training]\noptimizer = "best"', "training.optimizer", "'momentum'", "'best'"),
+        ("[policy]\nrewiring = 2", "policy.rewiring", "less than or equal to 1", "2"),
+        ("[policy.weights]\nZ = 1", "policy.weights", "one of A, B, C, D, F, H, N", "'Z'"),
+        ("[policy.weights]\nA = -1", "policy.weights", "not negative", "-1"),
+        ("[founders]\ndensity = 0", "founders.density", "greater than 0", "0"),
+        ("[founders]\nhidden = [3, 2.5]", "founders.hidden", "whole numbers", "[3, 2.5]"),
+        ("[founders]\nhidden = [3, 2]", "founders", 'unless graph = "layered"', "[3, 2]"),
+        (
+            "[founders]\nepsilon = 20",
+            "founders",
+            'epsilon needs graph = "layered"',
+            "'feedforward'",
+        ),
+        (
+            '[founders]\ngraph = "layered"\nepsilon = 20\ndensity = 0.5',
+            "founders",
+            "epsilon must not be given beside density",
+            "20.0 and 0.5",
+        ),
+        ("[baseline]\nhidden = 0", "baseline", "hidden must be at least 1", "0"),
+        ("[baseline]\nhidden = [3, 2]", "baseline", "one number for the arm cnn", "[3, 2]"),
+    ],
+)
+def test_a_wrong_value_is_one_line_naming_file_field_rule_and_value(
+    written, content, field, rule, value
+):
+    path = written(content)
+    message = message_of(path)
+    assert message.startswith(f"{path}: {field}: ")
+    assert rule in message
+    assert f"got {value}" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        ("colour = 3", "colour"),
+        ("[evolution]\npopulatoin = 3", "evolution.populatoin"),
+        ("[evolution.selection]\nspeed = 3", "evolution.selection.speed"),
+        ("[training]\nlr = 0.1", "training.lr"),
+        ("[dataset]\nn_samples = 3", "dataset.n_samples"),
+    ],
+)
+def test_an_unknown_key_is_named_with_its_section(written, content, field):
+    path = written(content)
+    assert message_of(path) == f"{path}: {field}: unknown key"
+
+
+@pytest.mark.parametrize("preset", ["digit", "DIGITS", "digits.yaml", "", ".."])
+def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
+    message = message_of(preset)
+    assert message.startswith(f"unknown preset {preset!r}")
+    assert (
+        "diabetes, digits, digits-random, fashion, fashion-small, idx, kernels-digits, lenet-fashion, lenet-mnist, "
+        "mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, set-digits, set-mnist, spirals, xor"
+        in message
+    )
+    assert ".toml" in message
+
+
+@pytest.mark.parametrize(
+    "content", ["seeds = ", "[evolution\n", "seeds = 1\nseeds = 2", "{}", b"name = '\xff'"]
+)
+def test_a_file_that_is_no_toml_is_named(written, content):
+    path = written(content)
+    assert message_of(path).startswith(f"{path}: must be TOML in UTF-8 (")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    path = tmp_path / "nowhere.toml"
+    assert message_of(path) == f"{path}: no such file"
+
+
+def test_a_folder_is_no_settings_file(tmp_path):
+    path = tmp_path / "folder.toml"
+    path.mkdir()
+    assert message_of(path).startswith(f"{path}: cannot be read (")
+
+
+FLAT = Dataset.from_arrays([[float(k), 1.0] for k in range(40)], [k % 2 for k in range(40)])
+SMALL_IMAGES = Dataset.from_arrays(
+    [[[float(k), 1.0], [2.0, 3.0]] for k in range(40)], [k % 2 for k in range(40)]
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "dataset", "parts"),
+    [
+        ({}, FLAT, ["baseline.arms", "cnn needs images", "'arrays' has shape (2,)", "mlp"]),
+        ({}, SMALL_IMAGES, ["baseline.kernel", "at most 2", "got 3"]),
+        (
+            {"dataset": {"validation": 0.7, "test": 0.4}, "baseline": {"arms": ["mlp"]}},
+            FLAT,
+            ["validation 0.7", "test 0.4", "leave some for training"],
+        ),
+        ({"dataset": {"name": "moons"}}, None, ["'moons'", "known", "digits"]),
+        ({"dataset": {"name": "xor", "options": {"noize": 1}}}, None, ["'noize'", "noise"]),
+        ({"dataset": {"name": "xor", "options": {"noise": -1}}}, None, ["noise", "-1", "negative"]),
+        ({"dataset": {"name": "csv"}}, None, ["'path'", "missing"]),
+    ],
+    ids=["flat", "kernel", "shares", "dataset", "option", "value", "missing"],
+)
+def test_settings_that_do_not_fit_the_data_are_one_line_and_leave_nothing(
+    tmp_path, settings, dataset, parts
+):
+    with pytest.raises(EvoMatrixError) as caught:
+        run(Experiment(**settings), dataset=dataset, workers=0, results=tmp_path)
+    message = str(caught.value)
+    assert [part for part in parts if part not in message] == []
+    assert "\n" not in message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [({"workers": -1}, "got -1"), ({"workers": 0, "address": "auto"}, "workers: must not be 0")],
+)
+def test_wrong_workers_are_refused_before_any_work(tmp_path, arguments, part):
+    with pytest.raises(SettingsError, match=part):
+        run(Experiment(), results=tmp_path, **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_changes_replace_what_a_preset_says_and_nothing_else():
+    before = read_settings("digits")
+    after = merged(before, {"seeds": 1, "evolution.population": 3, "dataset.options.data_dir": "d"})
+    assert after["seeds"] == 1
+    assert after["evolution"] == {**before["evolution"], "population": 3}
+    assert after["dataset"] == {**before["dataset"], "options": {"data_dir": "d"}}
+    assert after["policy"] == before["policy"]
+
+
+def test_a_change_of_none_changes_nothing():
+    assert merged({"seeds": 2}, {"seeds": None, "evolution.steps": None}) == {"seeds": 2}
+
+
+def test_merging_leaves_its_arguments_alone():
+    values = {"dataset": {"options": {"noise": 0.1}}, "evolution": {"steps": 5}}
+    kept = copy.deepcopy(values)
+    merged(values, {"dataset.options.noise": 0.2, "evolution.steps": 6})
+    assert values == kept
+
+
+@pytest.mark.parametrize(
+    ("values", "change", "section"),
+    [
+        ({"evolution": 5}, "evolution.population", "evolution"),
+        ({"dataset": {"options": "x"}}, "dataset.options.data_dir", "dataset.options"),
+    ],
+)
+def test_a_change_inside_what_is_no_table_names_it(values, change, section):
+    with pytest.raises(SettingsError, match=rf"^{section}: must be a table; got"):
+        merged(values, {change: 3})

@@ -1,0 +1,189 @@
+"""Individuals are the same wherever they are raised, and whatever happens to a worker."""
+
+import logging
+import os
+import signal
+
+import pandas as pd
+import pytest
+
+from evo import LetterCredit, PolicySettings, letter_shares
+from evo.evolution.fitness import negative_loss
+from evo.executors.ray import ClusterError, RayExecutor
+from evo.storage.predictor import load_network
+from evo.storage.tables import TABLES, TIMING_COLUMNS
+from experiments import run
+from experiments.cli.app import main
+
+
+def assert_equal(one, other):
+    """Assert that two runs have the same tables, columns of time aside, and the same winners."""
+    for table in TABLES:
+        frames = [
+            getattr(results, table).drop(columns=TIMING_COLUMNS & set(getattr(results, table)))
+            for results in (one, other)
+        ]
+        assert len(frames[0]) > 0, table
+        pd.testing.assert_frame_equal(*frames, check_exact=True, obj=table)
+    for seed in one.runs["seed"]:
+        networks = [
+            load_network(results.path / "networks" / f"seed-{seed}.npz") for results in (one, other)
+        ]
+        assert networks[0].genome.fingerprint() == networks[1].genome.fingerprint()
+
+
+def test_a_serial_run_repeats_itself(tiny, finished, tmp_path):
+    assert_equal(finished, run(tiny(), workers=0, results=tmp_path, run_name="tiny"))
+
+
+def test_another_seed_gives_another_run(tiny, finished, tmp_path):
+    other = run(tiny(seed=90, seeds=1), workers=0, results=tmp_path, run_name="tiny")
+    assert not set(other.individuals["genome"]) & set(finished.individuals["genome"])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ray_gives_the_results_of_a_serial_run(tiny, finished, tmp_path, workers):
+    parallel = run(tiny(), workers=workers, results=tmp_path, run_name="tiny")
+    assert_equal(finished, parallel)
+
+
+def test_ray_takes_over_what_a_serial_run_takes_over(tiny, tmp_path):
+    settings = tiny(
+        seeds=1,
+        dataset={"name": "xor"},
+        founders={"hidden": 4},
+        policy={"name": "letters", "weights": {"H": 1.0}, "max_operations": 1},
+        baseline={"arms": ["mlp", "static"]},
+    )
+    serial, parallel = (
+        run(settings, workers=workers, results=tmp_path, run_name=f"workers-{workers}")
+        for workers in (0, 2)
+    )
+    columns = ["individual", "same_as", "steps", "ancestry_steps", "fitness", "genome"]
+    pd.testing.assert_frame_equal(
+        serial.individuals[columns], parallel.individuals[columns], check_exact=True
+    )
+    taken_over = serial.individuals["same_as"].notna()
+    assert taken_over.any()
+    assert (serial.individuals["steps"] == 0).tolist() == taken_over.tolist()
+    assert serial.runs["search_steps"].item() == serial.individuals["steps"].sum()
+
+
+def test_letters_that_learn_learn_the_same_on_ray(tiny, tmp_path):
+    policy = {"name": "adaptive", "max_operations": 3}
+    settings = {"population": 4, "generations": 5, "steps": 10}
+    serial, parallel = (
+        run(
+            tiny(seeds=1, policy=policy, evolution=settings, baseline={"arms": []}),
+            workers=workers,
+            results=tmp_path / where,
+            run_name="tiny",
+        )
+        for workers, where in ((0, "serial"), (2, "ray"))
+    )
+    tables = [
+        results.credits.merge(results.operations, on=["run", "seed", "generation", "operator"])
+        for results in (serial, parallel)
+    ]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    shares = serial.credits.pivot_table(index="generation", columns="operator", values="share")
+    assert (shares.std() > 0).all()
+    # Nothing is hidden: the table as read from disk gives the shares of the generation that follows.
+    learnt = PolicySettings(**policy)
+    for number in shares.index:
+        before = serial.credits[serial.credits["generation"] < number]
+        history = [
+            [
+                LetterCredit(row.operator, row.share, int(row.uses), row.credit)
+                for row in rows.itertuples()
+            ]
+            for _, rows in before.groupby("generation")
+        ]
+        assert letter_shares(learnt, history) == shares.loc[number].to_dict()
+
+
+def fitness_that_kills_its_worker(calls, at):
+    """Return a fitness that notes its calls in a file and kills its own process at one of them."""
+
+    # Ray sends a local function by value, so the worker needs no access to this file.
+    def fitness(network, validation):
+        with calls.open("ab") as file:
+            file.write(b".")
+        if calls.stat().st_size == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return negative_loss(network, validation)
+
+    return fitness
+
+
+def test_a_killed_worker_costs_a_retry_and_no_result(tiny, finished, tmp_path, caplog):
+    calls = tmp_path / "calls"
+    # The second of the two jobs of a chunk: the first one's result is lost with the worker too.
+    fitness = fitness_that_kills_its_worker(calls, at=6)
+    with caplog.at_level(logging.WARNING, logger="evo.executors.ray"):
+        survived = run(tiny(), workers=1, fitness=fitness, results=tmp_path, run_name="tiny")
+    assert_equal(finished, survived)
+    assert [record.message for record in caplog.records if record.name == "evo.executors.ray"] == [
+        "a worker was lost; its individuals are raised again on another"
+    ]
+    assert calls.stat().st_size == len(survived.individuals) + 2
+
+
+def test_a_worker_that_is_lost_again_and_again_ends_the_run(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("evo.executors.ray.MAX_LOST_ACTORS", 1)
+
+    def fitness(network, validation):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(ClusterError, match="lost 2 workers") as caught:
+        run(tiny(seeds=1), workers=1, fitness=fitness, results=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path):
+    def fitness(network, validation):
+        if network.macs % 2:
+            raise ValueError("odd")
+        return negative_loss(network, validation)
+
+    serial, parallel = (
+        run(tiny(seeds=1), workers=workers, fitness=fitness, results=tmp_path / where, run_name="r")
+        for workers, where in ((0, "serial"), (2, "ray"))
+    )
+    assert_equal(serial, parallel)
+    failed = serial.individuals[serial.individuals["status"] == "failed"]
+    assert 0 < len(failed) < len(serial.individuals)
+    assert set(failed["reason"]) == {"ValueError: odd"}
+    assert failed["fitness"].isna().all()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "somewhere"])
+def test_an_address_without_a_cluster_is_one_line(tmp_path, capsys, address):
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "xor", "--address", address, "--results", str(tmp_path), "--quiet"])
+    printed = capsys.readouterr()
+    assert caught.value.code == 2
+    assert printed.err.startswith(f"evomatrix: --address {address}: no Ray cluster there (")
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+
+
+def test_workers_must_be_positive():
+    with pytest.raises(ValueError, match="at least 1; got 0"):
+        RayExecutor(0)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(Exception("timed out.\nSee the logs."), "timed out."), (RuntimeError(), "RuntimeError")],
+)
+def test_a_ray_that_does_not_start_is_one_line(monkeypatch, error, told):
+    def never(**options):
+        raise error
+
+    monkeypatch.setattr("ray.init", never)
+    with pytest.raises(ClusterError) as caught, RayExecutor(1):
+        pass
+    assert str(caught.value) == (
+        f"Ray did not start on this machine; --workers 0 works without it ({told})"
+    )

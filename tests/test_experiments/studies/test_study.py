@@ -1,0 +1,307 @@
+"""Experiments with arms: what a file may say, what is done once, and the comparison over all runs."""
+
+import copy
+import math
+
+import pandas as pd
+import pytest
+
+from evo.errors import ResultsError, SettingsError
+from experiments import load_experiment, load_results, load_study, run_study
+from experiments.analysis.comparison import differences, pooled
+from experiments.cli.app import main
+from experiments.studies.progress import Reporter
+from experiments.studies.study import parse_study
+
+VALUES = {
+    "name": "small",
+    "seeds": 2,
+    "founders": {"hidden": 8},
+    "evolution": {"population": 1, "generations": 3, "steps": 5, "frozen_share": 0.34},
+    "policy": {"name": "none"},
+    "training": {"learning_rate": 0.1},
+    "baseline": {"activation": "relu", "hidden": 9},
+    "arms": {
+        "mlp": {"evolve": False, "baseline": {"arms": ["mlp"]}},
+        "alone": {},
+        "set": {"policy": {"name": "set"}, "evolution": {"selection": {"name": "random_search"}}},
+        "many": {"founders": {"density": 0.5}, "evolution": {"population": 2}},
+    },
+}
+
+
+def study_of(**values):
+    return parse_study({**copy.deepcopy(VALUES), **values}, "small")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return the folder of a finished study, and its results."""
+    folder = tmp_path_factory.mktemp("study") / "runs"
+    return folder, run_study(study_of(), folder=folder, workers=0)
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_arm_has_what_all_share_and_what_is_its_own():
+    arms = study_of().arms
+    assert list(arms) == ["mlp", "alone", "set", "many"]
+    assert [one.arm for one in arms.values()] == ["evolved", "alone", "set", "many"]
+    assert {one.name for one in arms.values()} == {"small"}
+    assert arms["many"].founders.hidden == 8
+    assert (arms["many"].founders.density, arms["alone"].founders.density) == (0.5, 0.2)
+    assert [arms[name].evolution.population for name in ("alone", "many")] == [1, 2]
+    assert arms["set"].evolution.selection.name == "random_search"
+    assert arms["set"].evolution.generations == 3
+    assert len({one.training for one in arms.values()}) == 1
+    assert arms["alone"].baseline.arms == ()
+
+
+def test_a_fixed_arm_gets_the_steps_of_those_that_evolve():
+    fixed = study_of().arms["mlp"]
+    assert not fixed.evolve
+    assert (fixed.baseline.steps, fixed.baseline.epochs) == (20, None)
+    assert (fixed.baseline.hidden, fixed.baseline.activation) == (9, "relu")
+    longer = study_of(evolution={"generations": 5, "steps": 5})
+    assert longer.arms["mlp"].baseline.steps == 30
+    own = {"mlp": {"evolve": False, "baseline": {"arms": ["mlp"], "epochs": 2}}}
+    assert study_of(arms=own).arms["mlp"].baseline.steps is None
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"arms": {}}, "small: arms: must be one table or more"),
+        ({"arms": 3}, "small: arms: must be one table or more"),
+        ({"arms": {"a": 3}}, "small: arms.a: must be a table; got 3"),
+        ({"arms": {"a": {"seed": 3}}}, "small: arms.a.seed: must be the same for all arms"),
+        ({"arms": {"a": {"dataset": {}}}}, "small: arms.a.dataset: must be the same for all arms"),
+        ({"arms": {"a/b": {}}}, "small: arms.a/b: arm: string should match"),
+        ({"arms": {"a": {"policy": {"nam": "set"}}}}, "small: arms.a: policy.nam: unknown key"),
+        (
+            {"arms": {"a": {"evolve": False, "policy": {}, "baseline": {"arms": ["mlp"]}}}},
+            "small: arms.a: policy: must not be given where evolve = false",
+        ),
+        (
+            {
+                "arms": {"a": {"evolve": False, "baseline": {"arms": ["mlp"]}}},
+                "evolution": {"steps": 0},
+            },
+            "small: arms.a: baseline.epochs: must be given",
+        ),
+    ],
+)
+def test_an_error_is_one_line_that_names_arm_and_setting(values, message):
+    with pytest.raises(SettingsError) as caught:
+        study_of(**values)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_with_arms_and_without_are_told_apart(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\n[arms.a]\n[arms.b]\npolicy.name = "set"\n')
+    assert load_study(path).arms["b"].policy.name == "set"
+    with pytest.raises(SettingsError, match="has arms; load_study loads it"):
+        load_experiment(path)
+    with pytest.raises(SettingsError, match="arms: must be one table or more"):
+        load_study("digits")
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_arm_runs_with_every_seed_as_a_run_of_its_own(finished):
+    folder, results = finished
+    names = {f"{arm}-seed-{seed}" for arm in VALUES["arms"] for seed in (0, 1)}
+    assert (
+        {path.name for path in folder.iterdir()} == {path.name for path in results.paths} == names
+    )
+    assert results.unfinished == []
+    comparison = results.comparison
+    assert set(comparison["arm"]) == set(VALUES["arms"])
+    assert set(comparison["steps"]) == {20}
+    assert (
+        comparison["run"] == comparison["arm"] + "-seed-" + comparison["seed"].astype(str)
+    ).all()
+    assert (
+        results.operations.query("run == 'set-seed-0'")["operator"].tolist() == ["A", "A", "N"] * 2
+    )
+
+
+def test_what_is_finished_is_not_done_again_and_what_has_begun_is_left_alone(finished, tmp_path):
+    folder, results = finished
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    again = run_study(study_of(), folder=folder, workers=0)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    pd.testing.assert_frame_equal(again.comparison, results.comparison)
+
+    (tmp_path / "alone-seed-0").mkdir()
+    told = []
+
+    class Keeping(Reporter):
+        def note(self, text):
+            told.append(text)
+
+    some = run_study(
+        study_of(seeds=1), arms=["alone", "mlp"], folder=tmp_path, workers=0, reporter=Keeping
+    )
+    assert [path.name for path in some.paths] == ["mlp-seed-0"]
+    assert any(text.startswith("alone-seed-0: has begun and is not finished") for text in told)
+
+
+def test_a_run_that_another_process_begins_first_is_left_to_it(tmp_path):
+    told = []
+
+    class Racing(Reporter):
+        """The third one is made when the run of `alone` is about to begin: by then another process has its folder."""
+
+        made = 0
+
+        def __init__(self):
+            Racing.made += 1
+            if Racing.made == 3:
+                (tmp_path / "alone-seed-0").mkdir()
+
+        def note(self, text):
+            told.append(text)
+
+    some = run_study(
+        study_of(seeds=1), arms=["alone", "mlp"], folder=tmp_path, workers=0, reporter=Racing
+    )
+    assert [path.name for path in some.paths] == ["mlp-seed-0"]
+    assert told[:1] == ["alone-seed-0: another process has begun it"]
+
+
+def test_individuals_can_be_told_apart_by_arm(finished):
+    _, results = finished
+    rows = results.individuals.merge(results.runs[["run", "seed", "arm"]], on=["run", "seed"])
+    assert (rows["run"] == rows["arm"] + "-seed-" + rows["seed"].astype(str)).all()
+    assert set(rows["arm"]) == {"alone", "set", "many"}
+    assert results.runs.query("run == 'mlp-seed-0'")["arm"].isna().all()
+
+
+def test_an_arm_alone_gives_what_it_gives_among_others(finished, tmp_path):
+    _, results = finished
+    alone = run_study(study_of(seed=1, seeds=1), arms=["set"], folder=tmp_path / "one", workers=0)
+    columns = ["test_loss", "test_accuracy", "parameters", "macs"]
+    both = [
+        one.comparison.query("run == 'set-seed-1'")[columns].to_numpy() for one in (alone, results)
+    ]
+    assert (both[0] == both[1]).all()
+
+
+def test_an_arm_that_comes_to_nothing_costs_no_result_of_the_others(tmp_path):
+    arms = {"fine": {}, "wild": {"training": {"learning_rate": 1e30}}}
+    results = run_study(study_of(seeds=1, arms=arms), folder=tmp_path / "runs", workers=0)
+    assert results.comparison["arm"].tolist() == ["fine"]
+    assert results.unfinished == ["wild-seed-0"]
+
+
+def test_unknown_arms_and_workers_are_refused_before_any_work(tmp_path):
+    with pytest.raises(SettingsError, match="arms: must be among mlp, alone, set, many; got cnn"):
+        run_study(study_of(), arms=["cnn"], results=tmp_path)
+    with pytest.raises(SettingsError, match="workers: must be at least 0; got -1"):
+        run_study(study_of(), workers=-1, results=tmp_path)
+    with pytest.raises(SettingsError, match="address: must not be given where no arm evolves more"):
+        run_study(study_of(), arms=["mlp", "alone"], address="auto", results=tmp_path)
+    large = {"a": {"founders": {"hidden": 32, "ticks": 3, "sequence": True}}}
+    with pytest.raises(SettingsError, match=r"founders.ticks: must divide the features \(64\)"):
+        run_study(study_of(arms=large), results=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- comparing ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_arms_are_compared_over_all_runs_paired_by_seed(finished):
+    _, results = finished
+    table = results.pooled()
+    found = differences(table, "mlp")
+    wide = results.comparison.pivot_table(index="seed", columns="arm", values="test_accuracy")
+    assert set(found) == {"alone", "many", "set"}
+    for arm, one in found.items():
+        assert one.n == 2
+        assert one.mean == pytest.approx((wide[arm] - wide["mlp"]).mean())
+    totals = table.groupby("arm")["total_steps"].unique()
+    # A child that nothing changes repeats its parent's training, and is not charged for it.
+    expected = {"mlp": [20], "alone": [20], "set": [20], "many": [40]}
+    assert {arm: steps.tolist() for arm, steps in totals.items()} == expected
+
+
+def test_runs_that_cannot_be_pooled_are_refused(finished):
+    _, results = finished
+    with pytest.raises(
+        ResultsError, match="against must be an arm: alone, many, mlp, set; got 'cnn'"
+    ):
+        differences(results.pooled(), "cnn")
+    twice = pd.concat([results.comparison, results.comparison.head(1).assign(run="other")])
+    with pytest.raises(ResultsError, match="alone-seed-0 and other have alone with seed 0"):
+        pooled(twice, results.runs, results.baseline)
+    other = results.runs.assign(data_hash=range(len(results.runs)))
+    with pytest.raises(ResultsError, match="runs must be of one data set"):
+        pooled(results.comparison, other, results.baseline)
+
+
+def test_the_command_line_runs_an_experiment_with_arms_and_compares(tmp_path, capsys):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "mine"\nseeds = 2\n[evolution]\npopulation = 1\ngenerations = 1\nsteps = 3\n'
+        '[policy]\nname = "none"\n[arms.b]\n[arms.mlp]\nevolve = false\nbaseline.arms = ["mlp"]\n'
+    )
+    folder = tmp_path / "runs"
+    for arms in ("mlp", "b"):
+        with pytest.raises(SystemExit) as ended:
+            main(["run", str(path), "--arms", arms, "--folder", str(folder), "--workers", "0"])
+        assert not ended.value.code
+    assert len(list(folder.iterdir())) == 4
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["compare", str(folder)])
+    shown = capsys.readouterr().out
+    assert "− mlp" in shown
+    assert "(2 pairs)" in shown
+    with pytest.raises(SystemExit):
+        main(["compare", str(folder / "b-seed-0"), str(folder / "mlp-seed-0"), "--against", "b"])
+    assert "− b" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "xor", "--arms", "b"])
+    assert ended.value.code == 2
+    assert "arms: needs an experiment with arms; xor has none" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(path), "--generations", "5"])
+    assert ended.value.code == 2
+    assert f"generations: each arm of {path} has its own; got 5" in capsys.readouterr().err
+
+
+def test_one_seed_has_no_interval(finished):
+    folder, _ = finished
+    single = load_results(folder / "alone-seed-0", folder / "mlp-seed-0").pooled()
+    found = differences(single, "mlp")["alone"]
+    assert (found.n, found.low) == (1, -math.inf)
+
+
+def test_a_folder_with_other_settings_is_refused_before_any_work(finished):
+    folder, _ = finished
+    before = sorted(path.name for path in folder.iterdir())
+    longer = study_of(seeds=3, training={"learning_rate": 0.2})
+    with pytest.raises(SettingsError) as caught:
+        run_study(longer, folder=folder, workers=0)
+    assert "training.learning_rate: 0.1, now 0.2" in str(caught.value)
+    assert str(folder / "mlp-seed-0") in str(caught.value)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "runs").write_text("no")
+    with pytest.raises(SettingsError, match="folder: must be a folder"):
+        run_study(study_of(), folder=tmp_path / "runs", workers=0)
+
+
+@pytest.mark.parametrize("other", [{"evolve": False, "baseline": {"arms": ["mlp"]}}, {}])
+def test_no_two_arms_have_one_name_in_the_table(other):
+    arms = {"one": {"evolve": False, "baseline": {"arms": ["mlp"]}}}
+    name = "two" if other else "mlp"
+    with pytest.raises(SettingsError, match="'mlp' would be in the table twice, for arms"):
+        study_of(arms=arms | {name: other})
