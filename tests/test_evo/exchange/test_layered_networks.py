@@ -174,7 +174,7 @@ def test_lenet_5_is_the_matrix_that_is_expected():
         ),
         (
             [ConvolutionLayer(2, 3, padding=2), *flat()],
-            r"^network must lead from map to map as the rule of evo\.maps says, with kernels of one "
+            r"^network must lead from map to map as evo\.genome\.feature_maps says, with kernels of one "
             r"side; its ways 8 → 10, 10 → 1 do not$",
         ),
         (
