@@ -38,7 +38,7 @@ from .models.storage import load_model as load_model
 from .models.storage import load_weights as load_weights
 from .models.storage import save_model as save_model
 from .models.storage import save_weights as save_weights
-from .training.budget import Budget as Budget
+from .training.budget import TrainingBudget as TrainingBudget
 from .training.curve import LearningCurve as LearningCurve
 from .training.fitting import EpochRecord as EpochRecord
 from .training.fitting import FitReport as FitReport

@@ -104,7 +104,7 @@ def pair_of(name: str, value: int | tuple[int, int], least: int) -> tuple[int, i
     return int(pair[0]), int(pair[1])
 
 
-def shape_of(name: str, value: Sequence[int]) -> Shape:
+def layer_sizes_of(name: str, value: Sequence[int]) -> Shape:
     """Check the shape of a sample.
 
     Parameters

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from evo import Draft, Genome
+from evo import Genome, GenomeEditor
 
 BLUE, RED, GREY = "#1f6fb4", "#c8432b", "#555555"
 NAMES = ("x1", "x2", "h1", "h2", "y")
@@ -59,9 +59,9 @@ def draw_graph(axes: Any, weights: np.ndarray) -> None:
 def main() -> None:
     """Draw the three steps: parent, modified, trained."""
     parent = Genome.from_matrix(START, n_inputs=2, n_outputs=1)
-    draft = Draft(parent)
-    draft.add_column(source=2, target=3, factor=0.5)
-    modified = draft.freeze().to_dense()
+    editor = GenomeEditor(parent)
+    editor.add_column(source=2, target=3, factor=0.5)
+    modified = editor.freeze().to_dense()
     # Weights as training might leave them; the topology stays.
     trained = modified + np.where(modified != 0, [[0.2], [-0.1], [0.4], [-0.3], [0]], 0)
     steps = (

@@ -66,7 +66,7 @@ from graphops.statistics import (
     hops,
     path_statistics,
 )
-from graphops.thresholding import keep_limit, quantile_limit, threshold, threshold_mask
+from graphops.thresholding import keep_limit, quantile_threshold, threshold, threshold_mask
 from graphops.transform import Transform
 from graphops.validation import Matrix, Mode
 from graphops.wiring import dense, direct, feedforward, recurrent, small_world
@@ -111,7 +111,7 @@ __all__ = [
     "needed_nodes",
     "path_statistics",
     "permutation_sign",
-    "quantile_limit",
+    "quantile_threshold",
     "recurrent",
     "remove_nodes",
     "reorder",

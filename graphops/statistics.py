@@ -29,7 +29,7 @@ class DegreeStatistics(NamedTuple):
         Edges to a later node; to an earlier node or to itself; to itself.
     mean_degree : float
         Edges per node: the mean of in-degrees and of out-degrees alike. 0 without nodes.
-    in_degree_max, out_degree_max : int
+    max_in_degree, max_out_degree : int
     in_degree_deviation, out_degree_deviation : float
         Standard deviation over the nodes.
     sources, sinks, isolated_nodes : int
@@ -42,9 +42,9 @@ class DegreeStatistics(NamedTuple):
     delayed_edges: int
     self_loops: int
     mean_degree: float
-    in_degree_max: int
+    max_in_degree: int
     in_degree_deviation: float
-    out_degree_max: int
+    max_out_degree: int
     out_degree_deviation: float
     sources: int
     sinks: int
@@ -83,7 +83,7 @@ class PathStatistics(NamedTuple):
     reached_outputs : int
         Outputs to which a path leads from an input.
     hops_min, hops_max : int or None
-    hops_mean : float or None
+    mean_hops : float or None
         Edges on the shortest path to an output from its nearest input, over the outputs reached;
         None where none is.
     connecting_nodes : int
@@ -93,7 +93,7 @@ class PathStatistics(NamedTuple):
     depth: int
     reached_outputs: int
     hops_min: int | None
-    hops_mean: float | None
+    mean_hops: float | None
     hops_max: int | None
     connecting_nodes: int
 
@@ -137,9 +137,9 @@ def degree_statistics(W: Matrix) -> DegreeStatistics:
         delayed_edges=n_edges - n_immediate,
         self_loops=int(np.count_nonzero(edges.indices == _stored.column_of_entries(edges))),
         mean_degree=n_edges / n if n else 0.0,
-        in_degree_max=int(heard.max(initial=0)),
+        max_in_degree=int(heard.max(initial=0)),
         in_degree_deviation=float(heard.std()) if n else 0.0,
-        out_degree_max=int(spoken_to.max(initial=0)),
+        max_out_degree=int(spoken_to.max(initial=0)),
         out_degree_deviation=float(spoken_to.std()) if n else 0.0,
         sources=int(np.count_nonzero(heard == 0)),
         sinks=int(np.count_nonzero(spoken_to == 0)),
@@ -229,7 +229,7 @@ def path_statistics(W: Matrix, inputs: ArrayLike, outputs: ArrayLike) -> PathSta
         depth=int(evaluation_layers(edges, given).max(initial=0)),
         reached_outputs=len(hops),
         hops_min=int(hops.min()) if hops.size else None,
-        hops_mean=float(hops.mean()) if hops.size else None,
+        mean_hops=float(hops.mean()) if hops.size else None,
         hops_max=int(hops.max()) if hops.size else None,
         connecting_nodes=int(np.count_nonzero(np.isfinite(from_input) & np.isfinite(to_output))),
     )

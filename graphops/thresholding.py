@@ -126,7 +126,7 @@ def keep_limit(W: Matrix, n_keep: int, mode: Mode = "magnitude") -> float:
     return _limit_for(scores, n_keep)
 
 
-def quantile_limit(W: Matrix, quantile: float, mode: Mode = "magnitude") -> float:
+def quantile_threshold(W: Matrix, quantile: float, mode: Mode = "magnitude") -> float:
     """Return the limit below which the lowest share `quantile` of the stored entries lies (S20 A).
 
     With nnz stored entries, ``round(quantile · nnz)`` of them (halves to even) stay behind, and the
@@ -154,7 +154,7 @@ def quantile_limit(W: Matrix, quantile: float, mode: Mode = "magnitude") -> floa
 
     Examples
     --------
-    >>> quantile_limit(np.array([[0.1, -0.5], [0.25, 0.75]]), 0.25)
+    >>> quantile_threshold(np.array([[0.1, -0.5], [0.25, 0.75]]), 0.25)
     0.1
     """
     scores = _scores(check_matrix(W, kernel_axes=True), mode)

@@ -30,7 +30,7 @@ def test_the_script_runs_with_fewer_generations(tmp_path):
     assert smaller != BLOCKS[0]
     setup = (
         "from evo import EvolutionSettings\n"
-        "EVOLUTION = EvolutionSettings(population=4, generations=2, steps=20)\n"
+        "EVOLUTION = EvolutionSettings(population=4, generations=2, steps_per_generation=20)\n"
     )
     printed = run_python(setup + smaller, tmp_path)
     assert "predicted:" in printed

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import Shape
-from cnn.checks import at_least, shape_of
+from cnn.checks import at_least, layer_sizes_of
 from cnn.layers.connections import Connections
 from cnn.layers.convolution import ConvolutionLayer
 from cnn.layers.hidden import HiddenLayer
@@ -279,7 +279,7 @@ def lenet1(
 
 def _check_images(image_shape: Shape, least: int = 1) -> None:
     """Raise ValueError unless the shape is one of images with enough rows and columns."""
-    image_shape = shape_of("image_shape", image_shape)
+    image_shape = layer_sizes_of("image_shape", image_shape)
     if len(image_shape) not in {2, 3}:
         raise ValueError(
             "a convolutional network needs images of shape (rows, columns) or (maps, rows, "

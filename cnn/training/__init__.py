@@ -3,7 +3,7 @@
 It trains whatever has parameters, a loss and a gradient, and knows neither layers nor genomes.
 """
 
-from cnn.training.budget import Budget
+from cnn.training.budget import TrainingBudget
 from cnn.training.fitting import EpochRecord, FitReport, FitState, fit
 from cnn.training.losses import LOSSES, Loss
 from cnn.training.optimizers import OPTIMIZERS, Optimizer
@@ -23,7 +23,6 @@ from cnn.training.trainer import (
 __all__ = [
     "LOSSES",
     "OPTIMIZERS",
-    "Budget",
     "EpochRecord",
     "Evaluation",
     "FitReport",
@@ -35,6 +34,7 @@ __all__ = [
     "Recipe",
     "Samples",
     "Trainable",
+    "TrainingBudget",
     "TrainingReport",
     "batch_indices",
     "evaluate",

@@ -9,7 +9,7 @@ Bound = Literal["steps", "samples", "macs", "seconds"]
 """What ended a phase."""
 
 
-class Budget(pydantic.BaseModel, frozen=True, extra="forbid"):
+class TrainingBudget(pydantic.BaseModel, frozen=True, extra="forbid"):
     """Bounds of one train phase; None leaves one open.
 
     All but `seconds` come to a whole number of steps before training, so a phase stays within them exactly and is
@@ -55,7 +55,7 @@ class Budget(pydantic.BaseModel, frozen=True, extra="forbid"):
 
         Examples
         --------
-        >>> Budget(samples=1000, macs=10**9).whole_steps(batch_size=64, macs=400_000)
+        >>> TrainingBudget(samples=1000, macs=10**9).whole_steps(batch_size=64, macs=400_000)
         (15, 'samples')
         """
         costs = {"steps": 1, "samples": batch_size, "macs": batch_size * (macs or 0)}

@@ -40,7 +40,7 @@ class Segment:
         The learning rate of each step; float64, shape (steps,).
     optimizer
         A key of `OPTIMIZERS`.
-    slots
+    moments
         Its memory, changed in place.
     updates_before
         Updates made with these slots.
@@ -60,7 +60,7 @@ class Segment:
     order: npt.NDArray[np.intp]
     rates: npt.NDArray[np.float64]
     optimizer: str
-    slots: FloatArray
+    moments: FloatArray
     updates_before: int
     momentum: float
     weight_decay: float
@@ -135,7 +135,7 @@ def descend_stepwise(network: Learner, segment: Segment) -> Descended:
     """
     # The loop is short: everything that can be looked up is looked up here.
     update, loss_and_gradients = OPTIMIZERS[segment.optimizer].update, network.loss_and_gradients
-    parameters, slots, before = network.parameters, segment.slots, segment.updates_before
+    parameters, moments, before = network.parameters, segment.moments, segment.updates_before
     momentum, weight_decay, clip = segment.momentum, segment.weight_decay, segment.clip
     all_inputs, all_targets = segment.samples.inputs, segment.samples.targets
     batch_size = segment.order.shape[1]
@@ -167,7 +167,7 @@ def descend_stepwise(network: Learner, segment: Segment) -> Descended:
                 kept = gradient.copy() if segment.keep_gradient else None
             if clip is not None and norm > clip:
                 gradient *= clip / norm
-        update(parameters, gradient, slots, rates[done], before + done, momentum, weight_decay)
+        update(parameters, gradient, moments, rates[done], before + done, momentum, weight_decay)
     return Descended(losses, len(rates), limit, norm, group_norms, kept)
 
 

@@ -19,7 +19,7 @@ ADAM_EPSILON = 1e-8
 def sgd_step(
     parameters: FloatVector,
     gradient: FloatVector,
-    slots: FloatArray,
+    moments: FloatArray,
     rate: float,
     step: int,
     momentum: float,
@@ -36,7 +36,7 @@ def sgd_step(
 def momentum_step(
     parameters: FloatVector,
     gradient: FloatVector,
-    slots: FloatArray,
+    moments: FloatArray,
     rate: float,
     step: int,
     momentum: float,
@@ -45,7 +45,7 @@ def momentum_step(
     """Heavy ball: v ← μ v + g; θ ← θ − η v − η λ θ. One slot, v."""
     real = parameters.dtype.type
     eta, mu, decay = real(rate), real(momentum), real(rate * weight_decay)
-    velocity = slots[0]
+    velocity = moments[0]
     for i in range(parameters.shape[0]):
         v = mu * velocity[i] + gradient[i]
         velocity[i] = v
@@ -56,7 +56,7 @@ def momentum_step(
 def nesterov_step(
     parameters: FloatVector,
     gradient: FloatVector,
-    slots: FloatArray,
+    moments: FloatArray,
     rate: float,
     step: int,
     momentum: float,
@@ -68,7 +68,7 @@ def nesterov_step(
     """
     real = parameters.dtype.type
     eta, mu, decay = real(rate), real(momentum), real(rate * weight_decay)
-    velocity = slots[0]
+    velocity = moments[0]
     for i in range(parameters.shape[0]):
         v = mu * velocity[i] + gradient[i]
         velocity[i] = v
@@ -79,7 +79,7 @@ def nesterov_step(
 def adam_step(
     parameters: FloatVector,
     gradient: FloatVector,
-    slots: FloatArray,
+    moments: FloatArray,
     rate: float,
     step: int,
     momentum: float,
@@ -97,7 +97,7 @@ def adam_step(
     eta = real(rate / (1.0 - momentum**t))  # η m̂ = eta · m
     correction2 = real(1.0 / (1.0 - ADAM_SECOND_MOMENT**t))
     epsilon, decay = real(ADAM_EPSILON), real(rate * weight_decay)
-    first, second = slots[0], slots[1]
+    first, second = moments[0], moments[1]
     for i in range(parameters.shape[0]):
         g = gradient[i]
         m = beta1 * first[i] + rest1 * g

@@ -1,6 +1,6 @@
 """Optimisers: pure functions on flat vectors, so that one trainer drives any network.
 
-The state of an optimiser is an array `slots` of shape (n_slots, n_parameters), zero at the start,
+The state of an optimiser is an array `moments` of shape (n_moments, n_parameters), zero at the start,
 and the count of updates made so far. It lies beside the parameters, entry for entry, and may be
 moved along with them.
 """
@@ -23,19 +23,19 @@ class Optimizer:
     ----------
     name
         Its key in `OPTIMIZERS`.
-    n_slots
+    n_moments
         How many vectors of the parameters' length it keeps.
     update
         ``update(parameters, gradient, slots, rate, step, momentum, weight_decay)`` changes
-        `parameters` and `slots` in place. `step` counts the updates made with these slots before
-        this one, from 0. `parameters`, `gradient` and `slots` (n_slots, n_parameters) are
+        `parameters` and `moments` in place. `step` counts the updates made with these slots before
+        this one, from 0. `parameters`, `gradient` and `moments` (n_moments, n_parameters) are
         contiguous and of one dtype. Weight decay is decoupled: the parameters shrink by ``rate *
         weight_decay * parameters`` beside the step, in every optimiser. A compiled kernel, callable
         from other kernels.
     """
 
     name: str
-    n_slots: int
+    n_moments: int
     update: Update
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from cnn.arrays import FloatArray, FloatVector, Targets
 from cnn.checks import at_least, brief, seed_sequence
 from cnn.compile.compilation import single_threaded_blas
-from cnn.training.budget import Bound, Budget, Clock
+from cnn.training.budget import Bound, Clock, TrainingBudget
 from cnn.training.curve import LearningCurve, Record, draw_curve
 from cnn.training.descent import Group, Segment, descend, orders_in_parts
 from cnn.training.optimizers import OPTIMIZERS, Optimizer
@@ -73,13 +73,13 @@ class OptimizerState:
 
     Attributes
     ----------
-    slots
-        Shape (n_slots, n_parameters), in the dtype of the parameters.
+    moments
+        Shape (n_moments, n_parameters), in the dtype of the parameters.
     step
         Updates made so far.
     """
 
-    slots: FloatArray
+    moments: FloatArray
     step: int
 
 
@@ -152,7 +152,7 @@ def train(
     total_steps: int,
     order_seed: np.random.SeedSequence | int,
     state: OptimizerState | None = None,
-    budget: Budget | None = None,
+    budget: TrainingBudget | None = None,
     record_every: int | None = None,
     record_layers: bool = False,
     record_parameters: bool = False,
@@ -241,7 +241,7 @@ def train(
                 order=order,
                 rates=rates[done : done + len(order)],
                 optimizer=recipe.optimizer,
-                slots=state.slots,
+                moments=state.moments,
                 updates_before=state.step + done,
                 momentum=recipe.momentum,
                 weight_decay=recipe.weight_decay,
@@ -276,7 +276,7 @@ def train(
         train_loss=float(np.mean(losses[-LOSS_WINDOW:])) if losses else None,
         curve=draw_curve(first_step, losses, records, tuple(name for name, _ in groups)),
         seconds=clock.elapsed,
-        state=OptimizerState(state.slots, state.step + len(losses)),
+        state=OptimizerState(state.moments, state.step + len(losses)),
         ended_by=ended_by,
     )
 
@@ -386,12 +386,12 @@ def _own_state(
     optimizer: Optimizer, parameters: FloatVector, state: OptimizerState | None
 ) -> OptimizerState:
     """Return a state of this training's own: zeros, or a copy of the one given."""
-    shape = (optimizer.n_slots, parameters.size)
+    shape = (optimizer.n_moments, parameters.size)
     if state is None:
         return OptimizerState(np.zeros(shape, parameters.dtype), 0)
-    if state.slots.shape != shape or state.slots.dtype != parameters.dtype:
+    if state.moments.shape != shape or state.moments.dtype != parameters.dtype:
         raise ValueError(
             f"state of optimizer {optimizer.name!r} must hold slots of shape {shape} and dtype "
-            f"{parameters.dtype}, not {state.slots.shape} and {state.slots.dtype}"
+            f"{parameters.dtype}, not {state.moments.shape} and {state.moments.dtype}"
         )
-    return OptimizerState(np.array(state.slots, order="C"), state.step)
+    return OptimizerState(np.array(state.moments, order="C"), state.step)

@@ -83,7 +83,7 @@ def output_terms(genome: Genome) -> Words:
     >>> without = Genome.from_matrix([[0, 1], [0, 0]], n_inputs=1, n_outputs=1)
     >>> bool(output_terms(genome) == output_terms(without))
     True
-    >>> bool(output_terms(genome) == output_terms(replace(genome, limit=1.5)))
+    >>> bool(output_terms(genome) == output_terms(replace(genome, threshold=1.5)))
     False
     """
     # A label says what a node does with its sum, or which input it is; whose state is read plays no part.
@@ -96,7 +96,7 @@ def output_terms(genome: Genome) -> Words:
     states = hash_states(
         genome.indptr,
         genome.indices,
-        genome.live_mask(),
+        genome.active_mask(),
         weights,
         labels,
         genome.roles == Role.INPUT,
@@ -111,13 +111,17 @@ def _add_maps(genome: Genome, taps: NDArray[np.uint16], labels: Words, weights: 
 
     Neurons and what is between them keep their words: beside maps without effect a network is what it is without them.
     """
-    sides, inputs, maps = genome.sides.astype(np.uint64), genome.inputs, genome.sides > 1
+    map_sizes, inputs, maps = (
+        genome.map_sizes.astype(np.uint64),
+        genome.inputs,
+        genome.map_sizes > 1,
+    )
     if maps[inputs].any():  # which features an input reads, the sides of those before it say
-        labels[inputs] += mix(np.cumsum(sides[inputs] ** 2))
-    labels[maps] = mix(labels[maps] * ODD + mix(sides[maps]))
+        labels[inputs] += mix(np.cumsum(map_sizes[inputs] ** 2))
+    labels[maps] = mix(labels[maps] * ODD + mix(map_sizes[maps]))
     of_maps = np.flatnonzero(maps[genome.indices] | maps[genome.targets])
-    ends = genome.sides[genome.indices[of_maps]], genome.sides[genome.targets[of_maps]]
-    halvings, rows, columns = reads(*ends, taps[of_maps], genome.kernel)
-    halved = 2 * halvings + (halvings > 0) * DOWNSAMPLINGS.index(genome.downsampling)
+    ends = genome.map_sizes[genome.indices[of_maps]], genome.map_sizes[genome.targets[of_maps]]
+    downsamplings, rows, columns = reads(*ends, taps[of_maps], genome.kernel)
+    halved = 2 * downsamplings + (downsamplings > 0) * DOWNSAMPLINGS.index(genome.downsampling)
     read = hash_rows(np.stack([halved, rows, columns], axis=1).astype(np.uint64))
     weights[of_maps] = mix(weights[of_maps] * ODD + read)

@@ -57,7 +57,7 @@ class LabelledGraph:
     node_labels : ndarray, shape (n, 4) or, of maps, (n, 5)
         Role, which input or output, activation, bits of the bias; what has no meaning is 0. The side.
     sources, targets, edge_labels : ndarray, shapes (m,), (m,) and (m, 2) or, of maps, (m, 3)
-        Labels: whether the edge is delayed, and the bits of its weight; or a hash of its taps, and halvings.
+        Labels: whether the edge is delayed, and the bits of its weight; or a hash of its taps, and downsamplings.
     kernels : Kernels or None
         None where all is between neurons.
     colours, heard : ndarray, shapes (n,) and (m,)
@@ -110,14 +110,14 @@ def labelled_graph(genome: Genome) -> LabelledGraph:
     )
     labels = node_labels(genome)[positions]
     kernels = None
-    if max(genome.sides[positions].max(), genome.sides[inputs].max(initial=1)) > 1:
-        kernels, halvings = _kernels(genome, entries)
+    if max(genome.map_sizes[positions].max(), genome.map_sizes[inputs].max(initial=1)) > 1:
+        kernels, downsamplings = _kernels(genome, entries)
         first = kernels.pointers[:-1]
         sources, targets = sources[first], targets[first]
-        words = [kernels.hashes(), halvings]
-        labels = np.column_stack([labels, genome.sides[positions].astype(np.uint64)])
-        halving = genome.downsampling if halvings.any() else ""
-        header += (genome.sides[inputs].tolist(), halving)
+        words = [kernels.hashes(), downsamplings]
+        labels = np.column_stack([labels, genome.map_sizes[positions].astype(np.uint64)])
+        halving = genome.downsampling if downsamplings.any() else ""
+        header += (genome.map_sizes[inputs].tolist(), halving)
     else:
         words = [bits(genome.values[entries])]
     delayed = (sources >= targets) & (genome.roles[sources] != Role.INPUT)
@@ -153,14 +153,14 @@ def _kernels(genome: Genome, entries: NDArray[np.intp]) -> tuple[Kernels, Words]
     """Return the kernels of effective entries, and how often each halves what it reads."""
     assert genome.taps is not None
     sources, targets = genome.indices[entries], genome.targets[entries]
-    sides = genome.sides[sources], genome.sides[targets]
-    halvings, rows, columns = reads(*sides, genome.taps[entries], genome.kernel)
+    map_sizes = genome.map_sizes[sources], genome.map_sizes[targets]
+    downsamplings, rows, columns = reads(*map_sizes, genome.taps[entries], genome.kernel)
     first = np.ones(len(entries), np.bool_)
     first[1:] = (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])
     begins = np.flatnonzero(first)
     taps = [rows.astype(np.uint64), columns.astype(np.uint64), bits(genome.values[entries])]
     pointers = np.append(begins, len(entries))
-    return Kernels(pointers, np.stack(taps, axis=1)), halvings[begins].astype(np.uint64)
+    return Kernels(pointers, np.stack(taps, axis=1)), downsamplings[begins].astype(np.uint64)
 
 
 def _pointers(nodes: NDArray[np.intp], n_nodes: int) -> NDArray[np.intp]:

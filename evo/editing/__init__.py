@@ -3,8 +3,8 @@
 Which change to make is decided in :mod:`evo.operators` and :mod:`evo.policies`.
 """
 
-from evo.editing.editor import Draft
+from evo.editing.editor import GenomeEditor
 
 __all__ = [
-    "Draft",
+    "GenomeEditor",
 ]

@@ -51,11 +51,11 @@ def gather(
 
 
 @exact_kernel
-def carry(memory: Floats, origins: Ints, out: Floats) -> None:
+def carry(moments: Floats, origins: Ints, out: Floats) -> None:
     """Write what was remembered where an origin lies; 0 where there is none. Both have one row per slot."""
-    for slot in range(memory.shape[0]):
+    for slot in range(moments.shape[0]):
         for i in range(origins.shape[0]):
-            out[slot, i] = memory[slot, origins[i]] if origins[i] >= 0 else 0
+            out[slot, i] = moments[slot, origins[i]] if origins[i] >= 0 else 0
 
 
 @exact_kernel

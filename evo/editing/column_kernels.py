@@ -174,27 +174,29 @@ def places_of(rows: Ints, first: int, second: int, per_node: int = 1) -> list[In
 
 
 @exact_kernel
-def passes(value: Any, limit: Any, signed: bool) -> Any:
+def passes(value: Any, threshold: Any, signed: bool) -> Any:
     """Tell whether a threshold lets a value through."""
-    return value > limit if signed else abs(value) > limit
+    return value > threshold if signed else abs(value) > threshold
 
 
 @exact_kernel
-def count_live(values: Floats, starts: Ints, lengths: Ints, limits: Floats, signed: bool) -> Any:
+def count_active(
+    values: Floats, starts: Ints, lengths: Ints, thresholds: Floats, signed: bool
+) -> Any:
     """Count in some stretches of values what a threshold lets through.
 
-    `limits` has one number for all, or one for each stretch.
+    `thresholds` has one number for all, or one for each stretch.
     """
     count = 0
     for k in range(starts.shape[0]):
-        limit = limits[k] if limits.shape[0] > 1 else limits[0]
+        threshold = thresholds[k] if thresholds.shape[0] > 1 else thresholds[0]
         stretch = values[starts[k] : starts[k] + lengths[k]]
         if signed:
             for i in range(stretch.shape[0]):
-                count += stretch[i] > limit
+                count += stretch[i] > threshold
         else:
             for i in range(stretch.shape[0]):
-                count += abs(stretch[i]) > limit
+                count += abs(stretch[i]) > threshold
     return count
 
 

@@ -280,10 +280,10 @@ def without(
 
 
 @exact_kernel
-def _count_passing(values: Floats, limit: Any, signed: bool) -> Any:
+def _count_passing(values: Floats, threshold: Any, signed: bool) -> Any:
     count = 0
     for value in values:
-        count += passes(value, limit, signed)
+        count += passes(value, threshold, signed)
     return count
 
 
@@ -291,7 +291,7 @@ def _count_passing(values: Floats, limit: Any, signed: bool) -> Any:
 def _keep_passing(
     from_rows: Ints,
     from_values: Floats,
-    limit: Any,
+    threshold: Any,
     signed: bool,
     rows: Ints,
     values: Floats,
@@ -306,33 +306,33 @@ def _keep_passing(
         rows[n], values[n] = from_rows[i], from_values[i]
         if kept.shape[0] > 0:
             kept[n] = i
-        n += passes(from_values[i], limit, signed)
+        n += passes(from_values[i], threshold, signed)
         i += 1
 
 
 @exact_kernel
-def live_sizes(
+def active_sizes(
     base_values: Floats,
     pool_values: Floats,
     start: Ints,
     length: Ints,
     edited: Flags,
-    limits: Floats,
+    thresholds: Floats,
     signed: bool,
     sizes: Ints,
 ) -> None:
-    """Count in each column what a threshold lets through; `limits` has one number for all, or one per column."""
+    """Count in each column what a threshold lets through; `thresholds` has one number for all, or one per column."""
     for c in range(sizes.shape[0]):
-        limit = limits[c] if limits.shape[0] > 1 else limits[0]
+        threshold = thresholds[c] if thresholds.shape[0] > 1 else thresholds[0]
         begin, end = start[c], start[c] + length[c]
         if edited[c]:
-            sizes[c] = _count_passing(pool_values[begin:end], limit, signed)
+            sizes[c] = _count_passing(pool_values[begin:end], threshold, signed)
         else:
-            sizes[c] = _count_passing(base_values[begin:end], limit, signed)
+            sizes[c] = _count_passing(base_values[begin:end], threshold, signed)
 
 
 @exact_kernel
-def keep_live(
+def keep_active(
     base_rows: Ints,
     base_values: Floats,
     base_origins: Ints,
@@ -342,7 +342,7 @@ def keep_live(
     start: Ints,
     length: Ints,
     edited: Flags,
-    limits: Floats,
+    thresholds: Floats,
     signed: bool,
     indptr: Ints,
     rows: Ints,
@@ -351,16 +351,18 @@ def keep_live(
 ) -> None:
     """Write what a threshold lets through of all columns, to where `indptr` says; `origins` may be empty."""
     for c in range(start.shape[0]):
-        limit = limits[c] if limits.shape[0] > 1 else limits[0]
+        threshold = thresholds[c] if thresholds.shape[0] > 1 else thresholds[0]
         begin, end = start[c], start[c] + length[c]
         to = slice(indptr[c], indptr[c + 1])
         if edited[c]:
             old_rows, old_values = pool_rows[begin:end], pool_values[begin:end]
-            _keep_passing(old_rows, old_values, limit, signed, rows[to], values[to], origins[to])
+            _keep_passing(
+                old_rows, old_values, threshold, signed, rows[to], values[to], origins[to]
+            )
         else:
             fixed_rows, fixed_values = base_rows[begin:end], base_values[begin:end]
             _keep_passing(
-                fixed_rows, fixed_values, limit, signed, rows[to], values[to], origins[to]
+                fixed_rows, fixed_values, threshold, signed, rows[to], values[to], origins[to]
             )
         for i in range(origins[to].shape[0]):
             place = indptr[c] + i

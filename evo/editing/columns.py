@@ -151,32 +151,32 @@ class Columns:
             yield *base, self._start[fixed], self._length[fixed], 1
         yield self._pool_rows, self._pool_values, self._start[edited], self._length[edited], 1
 
-    def count_live(self, columns: Ints, limits: Floats, signed: bool) -> int:
-        """Count in some columns what a threshold lets through; `limits` has one number, or one per column."""
+    def count_active(self, columns: Ints, thresholds: Floats, signed: bool) -> int:
+        """Count in some columns what a threshold lets through; `thresholds` has one number, or one per column."""
         edited = self._edited[columns]
         count = 0
         for values, chosen in ((self._base_values, ~edited), (self._pool_values, edited)):
             some = columns[chosen]
-            of_some = limits[some] if len(limits) > 1 else limits
-            count += column_kernels.count_live(
+            of_some = thresholds[some] if len(thresholds) > 1 else thresholds
+            count += column_kernels.count_active(
                 values, self._start[some], self._length[some], of_some, signed
             )
         return count
 
-    def live_sizes(self, limits: Floats, signed: bool) -> Ints:
-        """Count in each column what a threshold lets through; `limits` has one number, or one per column."""
+    def active_sizes(self, thresholds: Floats, signed: bool) -> Ints:
+        """Count in each column what a threshold lets through; `thresholds` has one number, or one per column."""
         counts = np.empty(self.n, np.int64)
         where = self._start, self._length, self._edited
-        column_writing_kernels.live_sizes(
-            self._base_values, self._pool_values, *where, limits, signed, counts
+        column_writing_kernels.active_sizes(
+            self._base_values, self._pool_values, *where, thresholds, signed, counts
         )
         return counts
 
-    def count_all_live(self, limit: Floats, signed: bool) -> int:
+    def count_all_active(self, threshold: Floats, signed: bool) -> int:
         """Count what one threshold lets through of all that is stored."""
         count = 0
         for _, values, starts, lengths, step in self.stretches():
-            count += step * column_kernels.count_live(values, starts, lengths, limit, signed)
+            count += step * column_kernels.count_active(values, starts, lengths, threshold, signed)
         return count
 
     # -- changing --------------------------------------------------------------------------------------------------
@@ -279,17 +279,17 @@ class Columns:
         self._length[column] = 0
         self._edited[column] = True
 
-    def keep_live(self, limits: Floats, signed: bool, *, origins: bool) -> None:
-        """Forget what a threshold does not let through; `limits` has one number, or one per column.
+    def keep_active(self, thresholds: Floats, signed: bool, *, origins: bool) -> None:
+        """Forget what a threshold does not let through; `thresholds` has one number, or one per column.
 
         With ``origins=False`` what is kept loses its origin.
         """
-        indptr = np.append(0, np.cumsum(self.live_sizes(limits, signed)))
+        indptr = np.append(0, np.cumsum(self.active_sizes(thresholds, signed)))
         rows = np.empty(indptr[-1], self._base_rows.dtype)
         values = np.empty(indptr[-1], self.dtype)
         kept = np.empty(indptr[-1] if origins else 0, self._base_origins.dtype)
-        column_writing_kernels.keep_live(
-            *self._base(), *self._pools(), limits, signed, indptr, rows, values, kept
+        column_writing_kernels.keep_active(
+            *self._base(), *self._pools(), thresholds, signed, indptr, rows, values, kept
         )
         self._take_base(indptr, rows, values, kept)
 

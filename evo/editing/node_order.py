@@ -14,7 +14,7 @@ from evo.editing.column_kernels import NOWHERE
 Ints = NDArray[np.integer[Any]]
 
 
-class Numbering:
+class NodeOrder:
     """The permutations of an edit session, each with its inverse.
 
     Attributes
@@ -101,7 +101,7 @@ class Numbering:
         self.place[self.order[position:]] = np.arange(position, len(self.order))
 
 
-def order_of_entries(rows: Ints, columns: Ints) -> tuple[NDArray[np.intp], int | None]:
+def sort_entries(rows: Ints, columns: Ints) -> tuple[NDArray[np.intp], int | None]:
     """Return what puts entries in order, by column and then by row, and one of those named twice, if there is any."""
     ascending = np.lexsort((rows, columns))
     twice = (np.diff(rows[ascending]) == 0) & (np.diff(columns[ascending]) == 0)

@@ -14,24 +14,24 @@ FEW = 100_000
 def quantile_score(
     columns: Columns, quantile: float, *, signed: bool, some: Ints | None = None
 ) -> float:
-    """Return the threshold that leaves the lowest share `quantile` behind: :func:`graphops.quantile_limit`."""
+    """Return the threshold that leaves the lowest share `quantile` behind: :func:`graphops.quantile_threshold`."""
     stored = _stored(columns, some)
     left = round(check_fraction("quantile", quantile) * stored)
-    return _limit_above(columns, stored, left, signed=signed, some=some)
+    return _threshold_above(columns, stored, left, signed=signed, some=some)
 
 
 def keeping_score(columns: Columns, count: int, *, signed: bool, some: Ints | None = None) -> float:
     """Return the threshold that lets the highest `count` through, all if there are no more."""
     stored = _stored(columns, some)
     left = stored - check_integer("keep", count, at_least=0)
-    return _limit_above(columns, stored, max(left, 0), signed=signed, some=some)
+    return _threshold_above(columns, stored, max(left, 0), signed=signed, some=some)
 
 
 def _stored(columns: Columns, some: Ints | None) -> int:
     return columns.n_stored if some is None else int(columns.sizes[some].sum())
 
 
-def _limit_above(
+def _threshold_above(
     columns: Columns, stored: int, left: int, *, signed: bool, some: Ints | None
 ) -> float:
     """Return the highest of the lowest `left`; a number below all if these are none."""

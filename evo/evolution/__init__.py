@@ -3,10 +3,10 @@
 Where evaluations run is in :mod:`evo.executors`; what is stored of them is in :mod:`evo.storage`.
 """
 
-from evo.evolution.credit import LetterCredit, letter_shares
+from evo.evolution.credit import OperatorCredit, operator_probabilities
 from evo.evolution.evolution import Evolution, EvolutionSettings, Generation
 from evo.evolution.fitness import FITNESSES, Fitness
-from evo.evolution.individual import Individual, raise_individual
+from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
 from evo.evolution.selection import SELECTIONS, SelectionSettings
 
@@ -19,9 +19,9 @@ __all__ = [
     "Generation",
     "Individual",
     "Job",
-    "LetterCredit",
+    "OperatorCredit",
     "SelectionSettings",
     "Task",
-    "letter_shares",
-    "raise_individual",
+    "evaluate_individual",
+    "operator_probabilities",
 ]

@@ -26,7 +26,7 @@ PRIOR_USES = 2.0
 
 
 @dataclass(frozen=True)
-class LetterCredit:
+class OperatorCredit:
     """What one letter did in one generation.
 
     Attributes
@@ -47,15 +47,15 @@ class LetterCredit:
     credit: float
 
 
-def letter_shares(
-    settings: PolicySettings, history: Iterable[Sequence[LetterCredit]]
+def operator_probabilities(
+    settings: PolicySettings, history: Iterable[Sequence[OperatorCredit]]
 ) -> dict[str, float]:
     """Return the probability of each letter in the generation that follows.
 
     Parameters
     ----------
     settings : PolicySettings
-    history : iterable of sequence of LetterCredit
+    history : iterable of sequence of OperatorCredit
         The finished generations, from the first.
 
     Returns
@@ -63,15 +63,15 @@ def letter_shares(
     dict
         By letter; of letters with a weight above 0. Empty if the policy draws no letters; constant unless it `learns`.
     """
-    weights = settings.drawn
+    weights = settings.drawn_weights
     if not settings.learns or not weights:
         return _normalized(weights)
     uses, credit = dict.fromkeys(weights, 0.0), dict.fromkeys(weights, 0.0)
     for generation in history:
         told = {one.operator: one for one in generation}
         for code in weights:
-            uses[code] *= settings.memory
-            credit[code] *= settings.memory
+            uses[code] *= settings.credit_decay
+            credit[code] *= settings.credit_decay
             if code in told:
                 uses[code] += told[code].uses
                 credit[code] += told[code].credit
@@ -83,13 +83,15 @@ def letter_shares(
             code: (credit[code] + PRIOR_USES * prior[code]) / (uses[code] + PRIOR_USES)
             for code in weights
         }
-    room = 1 - len(weights) * settings.min_share
-    return {code: settings.min_share + room * share for code, share in _normalized(worth).items()}
+    room = 1 - len(weights) * settings.min_probability
+    return {
+        code: settings.min_probability + room * share for code, share in _normalized(worth).items()
+    }
 
 
-def credit_letters(
+def credit_operators(
     offspring: Sequence[Individual], parents: Sequence[Individual], shares: Mapping[str, float]
-) -> tuple[LetterCredit, ...]:
+) -> tuple[OperatorCredit, ...]:
     """Credit the letters of one generation.
 
     Parameters
@@ -99,11 +101,11 @@ def credit_letters(
     parents : sequence of Individual
         The population that they came from.
     shares : mapping
-        What :func:`letter_shares` said before it.
+        What :func:`operator_probabilities` said before it.
 
     Returns
     -------
-    tuple of LetterCredit
+    tuple of OperatorCredit
         One per letter that could be drawn or was used.
     """
     gains = _gains(offspring, parents)
@@ -116,7 +118,7 @@ def credit_letters(
         for code in dict.fromkeys(operation.operator for operation in child.operations):
             uses[code] = uses.get(code, 0) + 1
             credit[code] = credit.get(code, 0.0) + gain
-    return tuple(LetterCredit(code, shares.get(code), uses[code], credit[code]) for code in uses)
+    return tuple(OperatorCredit(code, shares.get(code), uses[code], credit[code]) for code in uses)
 
 
 def _gains(offspring: Sequence[Individual], parents: Sequence[Individual]) -> dict[int, float]:

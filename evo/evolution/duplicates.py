@@ -17,11 +17,11 @@ MAX_REFINEMENTS = 16
 """Refinements that a comparison may take: beyond that, training costs less."""
 
 
-def repeats_training(
+def duplicates_training(
     network: Phenotype,
-    memory: FloatArray | None,
+    moments: FloatArray | None,
     parent: Genome,
-    parent_memory: FloatArray | None,
+    parent_moments: FloatArray | None,
 ) -> bool:
     """Tell whether training a network would repeat, up to naming, training its parent.
 
@@ -32,10 +32,10 @@ def repeats_training(
     ----------
     network : Phenotype
         Compiled and not trained yet.
-    memory : ndarray, shape (k, stored entries + nodes), or None
+    moments : ndarray, shape (k, stored entries + nodes), or None
         What the optimiser remembers of its genome's entries and biases.
     parent : Genome
-    parent_memory : ndarray, shape (k, parent's stored entries + nodes), or None
+    parent_moments : ndarray, shape (k, parent's stored entries + nodes), or None
 
     Returns
     -------
@@ -56,10 +56,10 @@ def repeats_training(
         return False
     if places is None or not _same_thresholds(genome, parent, *places):
         return False
-    if memory is None or parent_memory is None:
-        return memory is parent_memory
+    if moments is None or parent_moments is None:
+        return moments is parent_moments
     here, there = places
-    return np.array_equal(memory[:, here], parent_memory[:, there])
+    return np.array_equal(moments[:, here], parent_moments[:, there])
 
 
 def same_parameters(a: Genome, b: Genome) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
@@ -96,9 +96,9 @@ def same_parameters(a: Genome, b: Genome) -> tuple[NDArray[np.intp], NDArray[np.
 
 
 def _same_thresholds(a: Genome, b: Genome, here: NDArray[np.intp], there: NDArray[np.intp]) -> bool:
-    if a.limit is None or b.limit is None:
-        return a.limit is b.limit
+    if a.threshold is None or b.threshold is None:
+        return a.threshold is b.threshold
     nodes, others = here[here >= a.n_stored] - a.n_stored, there[there >= b.n_stored] - b.n_stored
-    limits = np.broadcast_to(a.limit, a.n_nodes), np.broadcast_to(b.limit, b.n_nodes)
-    same = np.array_equal(limits[0][nodes], limits[1][others])
+    thresholds = np.broadcast_to(a.threshold, a.n_nodes), np.broadcast_to(b.threshold, b.n_nodes)
+    same = np.array_equal(thresholds[0][nodes], thresholds[1][others])
     return same and a.threshold_mode == b.threshold_mode

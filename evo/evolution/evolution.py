@@ -3,7 +3,7 @@
     evolution = Evolution(settings, task, founders)
     while not evolution.done:
         jobs = evolution.ask()
-        generation = evolution.tell(executor.raise_all(task, jobs))
+        generation = evolution.tell(executor.evaluate_all(task, jobs))
 
 `ask` decides who shall come to be, an executor lets them modify, train and be evaluated in any order and anywhere,
 and `tell` selects and credits operators. All are pure functions of the seed and of the results so far.
@@ -15,10 +15,10 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from cnn.training.budget import Budget
+from cnn.training.budget import TrainingBudget
 from evo.errors import EvoMatrixError
-from evo.evolution.credit import LetterCredit, credit_letters, letter_shares
-from evo.evolution.individual import Individual, take_over
+from evo.evolution.credit import OperatorCredit, credit_operators, operator_probabilities
+from evo.evolution.individual import Individual, reuse_result
 from evo.evolution.job import Job, Modification, Origin, Task
 from evo.evolution.selection import (
     SELECTIONS,
@@ -42,22 +42,22 @@ class EvolutionSettings(BaseModel, frozen=True, extra="forbid"):
 
     population: int = Field(16, ge=1, description="slots of the population")
     generations: int = Field(8, ge=0, description="modify-and-train rounds after the founders'")
-    steps: int = Field(100, ge=1, description="gradient steps of one train phase")
-    frozen_share: float = Field(
+    steps_per_generation: int = Field(100, ge=1, description="gradient steps of one train phase")
+    train_only_fraction: float = Field(
         0.25, ge=0, le=1, description="last share of the rounds, in which topologies only train"
     )
-    budget: Budget = Field(
-        Budget(),
+    budget: TrainingBudget = Field(
+        TrainingBudget(),
         description="further bounds of one train phase; the learning rate goes by steps made, so a phase cut short "
         "leaves the end of the schedule unreached; macs count all entries that learn, dormant ones too where "
         "they do, while tables charge the network that comes of it",
     )
     dormant: Dormant = Field(
-        "sleep",
-        description="what entries below the threshold do in training: sleep; straight_through: they learn as if they "
-        "were edges, and wake up once they are above it",
+        "frozen",
+        description="what entries below the threshold do in training: frozen, they keep their "
+        "values; straight_through: they learn as if they were edges, and wake up once they are above it",
     )
-    awake: Literal["free", "kept"] = Field(
+    active_edges: Literal["free", "kept"] = Field(
         "free",
         description="straight_through: how many entries of a layer are edges when a train phase ends: free, those that "
         "training has taken above the threshold; kept, as many as before, by a threshold set anew",
@@ -68,12 +68,12 @@ class EvolutionSettings(BaseModel, frozen=True, extra="forbid"):
     @property
     def total_steps(self) -> int:
         """Gradient steps along one line of ancestors from founder to winner."""
-        return (self.generations + 1) * self.steps
+        return (self.generations + 1) * self.steps_per_generation
 
     @property
     def last_modified(self) -> int:
         """The last generation in which topologies change; those after it only train."""
-        return self.generations - round(self.frozen_share * self.generations)
+        return self.generations - round(self.train_only_fraction * self.generations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,14 +88,14 @@ class Generation:
         All that came to be in it, by number, failures included.
     population : tuple of Individual
         Who holds each slot after selection.
-    credits : tuple of LetterCredit
+    credits : tuple of OperatorCredit
         What each letter did in it; empty where nobody was modified.
     """
 
     number: int
     offspring: tuple[Individual, ...]
     population: tuple[Individual, ...]
-    credits: tuple[LetterCredit, ...]
+    credits: tuple[OperatorCredit, ...]
 
     @property
     def best(self) -> Individual:
@@ -125,7 +125,7 @@ class Evolution:
         self.founders = tuple(founders)
         self.generation = 0
         self.population: tuple[Individual, ...] = ()
-        self.credits: list[tuple[LetterCredit, ...]] = []
+        self.credits: list[tuple[OperatorCredit, ...]] = []
         self._next_individual = 0
 
     @property
@@ -148,7 +148,7 @@ class Evolution:
                 for number, request in requests.items()
                 if not request.modified
             }
-            letters = tuple(letter_shares(self.task.policy, self.credits).items())
+            letters = tuple(operator_probabilities(self.task.policy, self.credits).items())
             jobs = [self._offspring(*numbered, continued, letters) for numbered in requests.items()]
         self._next_individual += len(jobs)
         return jobs
@@ -165,7 +165,7 @@ class Evolution:
         """
         raised = {one.job.individual: one for one in offspring}
         ordered = tuple(
-            take_over(one, raised[one.job.continued_as])
+            reuse_result(one, raised[one.job.continued_as])
             if one.status == "repeated" and one.job.continued_as is not None
             else one
             for _, one in sorted(raised.items())
@@ -185,10 +185,10 @@ class Evolution:
                 f"generation {self.generation}: no individual has a fitness; "
                 f"individual {first.job.individual} {first.status}: {first.reason}"
             )
-        credited: tuple[LetterCredit, ...] = ()
+        credited: tuple[OperatorCredit, ...] = ()
         if 1 <= self.generation <= self.settings.last_modified:
-            shares = letter_shares(self.task.policy, self.credits)
-            credited = credit_letters(ordered, self.population, shares)
+            shares = operator_probabilities(self.task.policy, self.credits)
+            credited = credit_operators(ordered, self.population, shares)
         self.credits.append(credited)
         self.population = tuple(population)
         finished = Generation(self.generation, ordered, self.population, credited)
@@ -211,7 +211,7 @@ class Evolution:
             parents=(),
             founder=slot,
             genome=genome,
-            state=None,
+            optimizer_state=None,
             modification="none",
             letters=(),
             progress=0.0,
@@ -239,7 +239,7 @@ class Evolution:
             parents=(parent.job.individual,),
             founder=parent.job.founder,
             genome=parent.genome,
-            state=parent.state,
+            optimizer_state=parent.optimizer_state,
             modification=modification,
             letters=letters if modification == "policy" else (),
             progress=(self.generation - 1) / max(self.settings.last_modified, 1),

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from cnn.training.budget import Bound
 from cnn.training.recipe import batch_indices
 from cnn.training.trainer import LearningCurve, OptimizerState, TrainingReport, evaluate, train
-from evo.editing.editor import Draft
-from evo.evolution.duplicates import repeats_training, same_parameters
+from evo.editing.editor import GenomeEditor
+from evo.evolution.duplicates import duplicates_training, same_parameters
 from evo.evolution.fitness import FITNESSES, measure
 from evo.evolution.job import Job, Task
 from evo.evolution.statistics import GenomeStatistics, describe
 from evo.genome.genome import FloatArray, Genome
 from evo.operators.elementary import GradientsAt, Operation, Proposing
 from evo.phenotype.phenotype import Phenotype
-from evo.policies.layerwise import keep_edges
+from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
 from evo.seeding import Purpose, generator
 
@@ -40,11 +40,11 @@ class Individual:
         What it came from.
     status : {"ok", "diverged", "failed", "repeated"}
         Anything but ``"ok"`` comes with a `reason` and without fitness. One that is ``"repeated"`` was not trained,
-        since that would repeat the training of ``job.continued_as``; :func:`take_over` gives it a status of its own.
+        since that would repeat the training of ``job.continued_as``; :func:`reuse_result` gives it a status of its own.
     genome : Genome
         After training. Of a failed individual, the one it started from; of a repeated one, the modified.
-    state : OptimizerState or None
-        After training, laid out like :attr:`Job.state`.
+    optimizer_state : OptimizerState or None
+        After training, laid out like :attr:`Job.optimizer_state`.
     operations : tuple of Operation
         What the modify phase did, in order.
     statistics : GenomeStatistics or None
@@ -57,7 +57,7 @@ class Individual:
         Which bound ended that phase: steps, or one of the budget; None where there was none.
     modify_seconds, train_seconds, evaluate_seconds : float
         Wall time of the three phases.
-    same_as : Individual or None
+    reused_from : Individual or None
         Whose training it took over, at no steps and seconds of its own.
     """
 
@@ -65,7 +65,7 @@ class Individual:
     status: Status
     reason: str
     genome: Genome
-    state: OptimizerState | None
+    optimizer_state: OptimizerState | None
     operations: tuple[Operation, ...]
     statistics: GenomeStatistics | None
     fitness: float | None
@@ -77,25 +77,25 @@ class Individual:
     modify_seconds: float
     train_seconds: float
     evaluate_seconds: float
-    same_as: "Individual | None" = None
+    reused_from: "Individual | None" = None
     ended_by: Bound | None = None
 
     @property
     def ancestry_steps(self) -> int:
         """Gradient steps behind its genome: along its ancestry, and its own unless they came to nothing."""
-        if self.same_as is not None:
-            return self.same_as.ancestry_steps
+        if self.reused_from is not None:
+            return self.reused_from.ancestry_steps
         return self.job.first_step + (self.steps if self.status == "ok" else 0)
 
     @property
     def ancestry_seconds(self) -> float:
         """Seconds of training behind its genome, counted like :attr:`ancestry_steps`."""
-        if self.same_as is not None:
-            return self.same_as.ancestry_seconds
+        if self.reused_from is not None:
+            return self.reused_from.ancestry_seconds
         return self.job.ancestry_seconds + (self.train_seconds if self.status == "ok" else 0.0)
 
 
-def raise_individual(task: Task, job: Job) -> Individual:
+def evaluate_individual(task: Task, job: Job) -> Individual:
     """Modify, train and evaluate one individual.
 
     An error of this one individual - in an operator, in training, in a custom fitness - ends as its status and
@@ -109,19 +109,19 @@ def raise_individual(task: Task, job: Job) -> Individual:
 
 def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     started = time.perf_counter()
-    genome, memory, operations = _modify(task, job)
+    genome, moments, operations = _modify(task, job)
     modified = time.perf_counter()
 
     network = Phenotype(genome, task.loss, dormant=task.dormant)
-    acting = network.acting()
+    acting = network.without_dormant()
     statistics = describe(genome, acting)
-    if _would_repeat(task, job, acting, memory, operations):
+    if _duplicates_parent(task, job, acting, moments, operations):
         reason = f"its training would repeat that of individual {job.continued_as}"
         repeated = _without_result(job, "repeated", reason, operations, statistics)
         return replace(repeated, genome=genome, modify_seconds=modified - started)
     state = None
-    if memory is not None and job.state is not None:
-        state = OptimizerState(network.pick(memory), job.state.step)
+    if moments is not None and job.optimizer_state is not None:
+        state = OptimizerState(network.pick(moments), job.optimizer_state.step)
     report = train(
         network,
         task.train,
@@ -140,9 +140,9 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
 
     # What is judged is what the genome says: a weight that training has taken below the threshold sleeps.
     trained_genome = network.to_genome()
-    if network.dormant_learn and task.awake == "kept":
-        trained_genome = keep_edges(trained_genome, genome, task.layers)
-    judged = network if genome.limit is None else Phenotype(trained_genome, task.loss)
+    if network.dormant_learn and task.active_edges == "kept":
+        trained_genome = keep_n_active(trained_genome, genome, task.layers)
+    judged = network if genome.threshold is None else Phenotype(trained_genome, task.loss)
     if network.dormant_learn:  # then training itself decides on the edges
         statistics = describe(trained_genome, judged)
     validation = evaluate(judged, task.validation)
@@ -155,7 +155,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         status="ok",
         reason="",
         genome=trained_genome,
-        state=OptimizerState(network.spread(report.state.slots), report.state.step),
+        optimizer_state=OptimizerState(network.spread(report.state.moments), report.state.step),
         operations=operations,
         statistics=statistics,
         fitness=fitness,
@@ -171,11 +171,11 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     )
 
 
-def _would_repeat(
+def _duplicates_parent(
     task: Task,
     job: Job,
     network: Phenotype,
-    memory: FloatArray | None,
+    moments: FloatArray | None,
     operations: tuple[Operation, ...],
 ) -> bool:
     # A fitness of the user's own may look at more than what is computed: at names, order, or what sleeps.
@@ -183,11 +183,11 @@ def _would_repeat(
         return False
     if task.dormant == "straight_through" and operations:  # what sleeps counts, and is not compared
         return False
-    parent_memory = None if job.state is None else job.state.slots
-    return not operations or repeats_training(network, memory, job.genome, parent_memory)
+    parent_moments = None if job.optimizer_state is None else job.optimizer_state.moments
+    return not operations or duplicates_training(network, moments, job.genome, parent_moments)
 
 
-def take_over(repeated: Individual, trained: Individual) -> Individual:
+def reuse_result(repeated: Individual, trained: Individual) -> Individual:
     """Give a child whose training would have repeated its parent's what became of the parent.
 
     Parameters
@@ -204,11 +204,11 @@ def take_over(repeated: Individual, trained: Individual) -> Individual:
         `trained`; it is charged neither steps nor seconds of training.
     """
     job, genome = repeated.job, repeated.genome
-    if trained.status != "ok" or trained.state is None:
+    if trained.status != "ok" or trained.optimizer_state is None:
         failed = _without_result(
             job, trained.status, trained.reason, repeated.operations, repeated.statistics
         )
-        return replace(failed, modify_seconds=repeated.modify_seconds, same_as=trained)
+        return replace(failed, modify_seconds=repeated.modify_seconds, reused_from=trained)
     own: dict[str, Any] = {
         "curve": None,
         "steps": 0,
@@ -216,7 +216,7 @@ def take_over(repeated: Individual, trained: Individual) -> Individual:
         "modify_seconds": repeated.modify_seconds,
         "train_seconds": 0.0,
         "evaluate_seconds": 0.0,
-        "same_as": trained,
+        "reused_from": trained,
     }
     if not repeated.operations:  # it is its parent, and so is what sleeps and may have learnt
         return replace(trained, job=job, **own)
@@ -228,13 +228,16 @@ def take_over(repeated: Individual, trained: Individual) -> Individual:
     here, there = places
     numbers = np.concatenate([genome.values, genome.bias])
     numbers[here] = np.concatenate([trained.genome.values, trained.genome.bias])[there]
-    slots = np.zeros((len(trained.state.slots), len(numbers)), dtype=trained.state.slots.dtype)
-    slots[:, here] = trained.state.slots[:, there]
+    moments = np.zeros(
+        (len(trained.optimizer_state.moments), len(numbers)),
+        dtype=trained.optimizer_state.moments.dtype,
+    )
+    moments[:, here] = trained.optimizer_state.moments[:, there]
     return replace(
         trained,
         job=job,
         genome=genome.with_values(numbers[: genome.n_stored], numbers[genome.n_stored :]),
-        state=OptimizerState(slots, trained.state.step),
+        optimizer_state=OptimizerState(moments, trained.optimizer_state.step),
         operations=repeated.operations,
         statistics=repeated.statistics,
         **own,
@@ -243,12 +246,12 @@ def take_over(repeated: Individual, trained: Individual) -> Individual:
 
 def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Operation, ...]]:
     """Return the modified genome, the optimiser's memory moved along, and what was done."""
-    memory = None if job.state is None else job.state.slots
+    moments = None if job.optimizer_state is None else job.optimizer_state.moments
     if job.modification == "none":
-        return job.genome, memory, ()
-    draft = Draft(job.genome, origins=memory is not None)
+        return job.genome, moments, ()
+    editor = GenomeEditor(job.genome, origins=moments is not None)
     if job.modification == "freeze":
-        operations = freeze_topology(draft)
+        operations = freeze_topology(editor)
     else:
         proposing = Proposing(
             rng=generator(task.seed, Purpose.MODIFY, job.generation, job.individual),
@@ -259,9 +262,9 @@ def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Oper
         )
         policy = task.policy
         if job.letters:
-            policy = policy.model_copy(update={"weights": dict(job.letters)})
-        operations = POLICIES[policy.name](draft, proposing, policy)
-    return draft.freeze(), None if memory is None else draft.carry(memory), tuple(operations)
+            policy = policy.model_copy(update={"operator_weights": dict(job.letters)})
+        operations = POLICIES[policy.name](editor, proposing, policy)
+    return editor.freeze(), None if moments is None else editor.carry(moments), tuple(operations)
 
 
 def _gradients_on_next_batch(task: Task, job: Job) -> GradientsAt:
@@ -298,7 +301,7 @@ def _without_result(
         status=status,
         reason=reason,
         genome=job.genome,
-        state=job.state,
+        optimizer_state=job.optimizer_state,
         operations=operations,
         statistics=statistics,
         fitness=None,

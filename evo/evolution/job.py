@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from cnn.training.budget import Budget
+from cnn.training.budget import TrainingBudget
 from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import OptimizerState
@@ -45,11 +45,11 @@ class Task:
         Steps between two points of a learning curve.
     layers : tuple of int
         Nodes of each layer of the founders, inputs and outputs among them; empty where they have none.
-    budget : Budget or None
+    budget : TrainingBudget or None
         Further bounds of one train phase.
-    dormant : {"sleep", "straight_through"}
+    dormant : {"frozen", "straight_through"}
         What entries below the threshold do in training, see :class:`evo.phenotype.phenotype.Phenotype`.
-    awake : {"free", "kept"}
+    active_edges : {"free", "kept"}
         Where they learn, whether as many of each layer are edges after a train phase as before it.
     """
 
@@ -64,9 +64,9 @@ class Task:
     total_steps: int
     record_every: int
     layers: tuple[int, ...] = ()
-    budget: Budget | None = None
-    dormant: Dormant = "sleep"
-    awake: Literal["free", "kept"] = "free"
+    budget: TrainingBudget | None = None
+    dormant: Dormant = "frozen"
+    active_edges: Literal["free", "kept"] = "free"
 
     @property
     def order_seed(self) -> np.random.SeedSequence:
@@ -90,7 +90,7 @@ class Job:
         The founder at the root of its line.
     genome : Genome
         The parent's, with its trained weights; a founder's own.
-    state : OptimizerState or None
+    optimizer_state : OptimizerState or None
         The parent's optimiser state, laid out as the genome's stored entries, then its nodes' biases.
     modification : {"none", "policy", "freeze"}
         What the modify phase does.
@@ -113,7 +113,7 @@ class Job:
     parents: tuple[int, ...]
     founder: int
     genome: Genome
-    state: OptimizerState | None
+    optimizer_state: OptimizerState | None
     modification: Modification
     letters: tuple[tuple[str, float], ...]
     progress: float

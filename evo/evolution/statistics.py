@@ -59,14 +59,14 @@ class GenomeStatistics:
     mean_degree : float or None
         Effective edges per node, a kernel being one. This and all that follows is of the effective edges, and None
         where there are more than :data:`LARGEST_GRAPH` stored ones.
-    in_degree_max, out_degree_max : int or None
+    max_in_degree, max_out_degree : int or None
     delayed_edges : int or None
         Those that act one tick later.
     components, cyclic_nodes : int or None
         Strongly connected components, and nodes on a cycle.
     depth : int or None
         Edges on the longest path of edges that act within a tick.
-    hops_mean : float or None
+    mean_hops : float or None
         Edges from the nearest input to an output, over the outputs that hear one; None where none does.
     spectral_radius : float or None
         Of W; None, too, where a component has more than :data:`LARGEST_COMPONENT` nodes.
@@ -94,20 +94,20 @@ class GenomeStatistics:
     identity_minus_sign: int | None
     log_abs_identity_minus: float | None
     mean_degree: float | None = None
-    in_degree_max: int | None = None
-    out_degree_max: int | None = None
+    max_in_degree: int | None = None
+    max_out_degree: int | None = None
     delayed_edges: int | None = None
     components: int | None = None
     cyclic_nodes: int | None = None
     depth: int | None = None
-    hops_mean: float | None = None
+    mean_hops: float | None = None
     spectral_radius: float | None = None
     network: str | None = None
 
 
 def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
     """Describe a genome and the network compiled from it."""
-    edges = int(genome.live_mask().sum())
+    edges = int(genome.active_mask().sum())
     kernels, taps_per_kernel = _kernels(genome, network)
     stored = genome.strengths()
     sign, log_abs, sign_minus, log_abs_minus = _determinants(stored)
@@ -115,14 +115,14 @@ def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
         nodes=genome.n_nodes,
         hidden_nodes=int((genome.roles == Role.HIDDEN).sum()),
         active_nodes=len(network.plan.positions),
-        maps=int((genome.sides > 1).sum()),
+        maps=int((genome.map_sizes > 1).sum()),
         stored=genome.n_stored,
         edges=edges,
         effective_edges=network.n_edges,
         kernels=kernels,
         taps_per_kernel=taps_per_kernel,
         density=edges / _places(genome),
-        threshold=float(genome.limit) if isinstance(genome.limit, float | int) else None,
+        threshold=float(genome.threshold) if isinstance(genome.threshold, float | int) else None,
         ticks=genome.ticks,
         parameters=network.parameter_count,
         macs=network.macs,
@@ -146,8 +146,8 @@ def _kernels(genome: Genome, network: Phenotype) -> tuple[int, float | None]:
 
 def _places(genome: Genome) -> int:
     """Return how many entries there could be."""
-    sides, counts = np.unique(genome.sides, return_counts=True)
-    pairs = itertools.product(zip(sides.tolist(), counts.tolist(), strict=True), repeat=2)
+    map_sizes, counts = np.unique(genome.map_sizes, return_counts=True)
+    pairs = itertools.product(zip(map_sizes.tolist(), counts.tolist(), strict=True), repeat=2)
     return sum(
         n_sources * n_targets * passage(source, target, genome.kernel).window ** 2
         for (source, n_sources), (target, n_targets) in pairs
@@ -166,13 +166,13 @@ def _graph(genome: Genome) -> dict[str, Any]:
         radius = graphops.spectral_radius(W) if cycles.cyclic_nodes else 0.0
     return {
         "mean_degree": degrees.mean_degree,
-        "in_degree_max": degrees.in_degree_max,
-        "out_degree_max": degrees.out_degree_max,
+        "max_in_degree": degrees.max_in_degree,
+        "max_out_degree": degrees.max_out_degree,
         "delayed_edges": int(delayed.sum()),
         "components": cycles.components,
         "cyclic_nodes": cycles.cyclic_nodes,
         "depth": paths.depth,
-        "hops_mean": paths.hops_mean,
+        "mean_hops": paths.mean_hops,
         "spectral_radius": radius,
         "network": canonical_hash(genome),
     }

@@ -43,7 +43,7 @@ def read_edges(
     graph: nx.DiGraph,
     names: list[Hashable],
     matrix: sparse.csc_array,
-    sides: NDArray[np.int32],
+    map_sizes: NDArray[np.int32],
     dtype: np.dtype[Any],
 ) -> dict[str, Any]:
     """Return the parts of a genome that its edges make and, where there are maps, what says how these are read.
@@ -55,19 +55,19 @@ def read_edges(
         The nodes, in order of evaluation.
     matrix : csc_array, shape (n, n)
         The weights of the edges, in that order.
-    sides : ndarray, shape (n,)
+    map_sizes : ndarray, shape (n,)
     dtype : dtype
         Of the values.
     """
     indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
-    if sides.max(initial=1) == 1:
+    if map_sizes.max(initial=1) == 1:
         values = rounded("weight", matrix.data, dtype)
         return {"indptr": indptr, "indices": indices, "values": values}
     kernel = integer("kernel", graph.graph.get("kernel", Genome.kernel))
     if kernel < 1 or kernel % 2 == 0:
         raise ValueError(f"kernel must be an odd integer of at least 1; got {kernel}")
     targets = np.repeat(np.arange(len(names)), np.diff(indptr))
-    of_edge = windows(sides[indices], sides[targets], kernel).tolist()
+    of_edge = windows(map_sizes[indices], map_sizes[targets], kernel).tolist()
     taps: list[int] = []
     weights: list[FloatArray] = [np.empty(0, dtype)]
     counts = np.ones(len(indices), np.int64)

@@ -28,7 +28,7 @@ from cnn.layers.layer import Layer
 from cnn.layers.pooling import PoolingMethod
 from cnn.training.losses import LOSSES
 from evo.genome.activations import ACTIVATIONS, activation_code
-from evo.genome.feature_maps import Downsampling, Passage, passage
+from evo.genome.feature_maps import Downsampling, MapTransform, passage
 from evo.genome.genome import FloatArray, Genome, Role
 
 
@@ -38,9 +38,9 @@ class _Level:
 
     Attributes
     ----------
-    side, count : int
+    map_size, count : int
         Of the nodes' maps; nodes.
-    passage : Passage or None
+    passage : MapTransform or None
         How they read the level before; None for inputs.
     activation : int
     sources, kernels : sequence of ndarray
@@ -48,9 +48,9 @@ class _Level:
     bias : ndarray
     """
 
-    side: int
+    map_size: int
     count: int
-    passage: Passage | None
+    passage: MapTransform | None
     activation: int
     sources: Sequence[NDArray[np.intp]]
     kernels: Sequence[FloatArray]
@@ -81,14 +81,15 @@ def from_cnn(network: Network) -> Genome:
     --------
     >>> from cnn import lenet5
     >>> genome = from_cnn(lenet5(rng=np.random.default_rng(0)))
-    >>> genome.n_nodes, genome.n_stored, sorted(set(genome.sides.tolist()))
+    >>> genome.n_nodes, genome.n_stored, sorted(set(genome.map_sizes.tolist()))
     (237, 61470, [1, 10, 28])
     """
     if not isinstance(network, Network):
         raise TypeError(f"network must be a cnn.Network; got {brief(network)}")
     levels, downsampling = _levels(network)
     passages = [
-        (before.side, level.side, level.passage) for before, level in itertools.pairwise(levels)
+        (before.map_size, level.map_size, level.passage)
+        for before, level in itertools.pairwise(levels)
     ]
     widest = max(level.passage.window for level in levels[1:] if level.passage is not None)
     for kernel in range(1, widest + 2, 2):
@@ -107,45 +108,45 @@ def _levels(network: Network) -> tuple[list[_Level], Downsampling]:
     shape = (1, *shape) if len(shape) == 2 else shape
     if len(shape) == 3 and shape[1] != shape[2]:
         raise ValueError(f"network must take square images; got {shape[1]}×{shape[2]}")
-    side = shape[1] if len(shape) == 3 else 1
+    map_size = shape[1] if len(shape) == 3 else 1
     none: FloatArray = np.zeros(shape[0], network.dtype)
-    levels = [_Level(side, shape[0], None, activation_code("identity"), [], [], none)]
+    levels = [_Level(map_size, shape[0], None, activation_code("identity"), [], [], none)]
     methods: set[PoolingMethod] = set()
-    halvings, rasterised = 0, len(shape) == 1
+    downsamplings, rasterised = 0, len(shape) == 1
     for number, layer in enumerate(network.layers, 1):
         name = f"layer {number} ({type(layer).__name__})"
         if isinstance(layer, PoolingLayer):
-            _check_pooling(name, layer, side)
+            _check_pooling(name, layer, map_size)
             methods.add(layer.method)
-            halvings, side = halvings + 1, side // 2
+            downsamplings, map_size = downsamplings + 1, map_size // 2
         elif isinstance(layer, RasterizationLayer):
             rasterised = True
         elif isinstance(layer, ConvolutionLayer):
-            levels.append(_convolution(name, layer, levels[-1].count, side, halvings))
-            halvings, side = 0, levels[-1].side
+            levels.append(_convolution(name, layer, levels[-1].count, map_size, downsamplings))
+            downsamplings, map_size = 0, levels[-1].map_size
         elif isinstance(layer, HiddenLayer | SoftmaxLayer) and rasterised:
-            levels.append(_neurons(name, layer, levels[-1].count, side, halvings))
-            halvings, side = 0, 1
+            levels.append(_neurons(name, layer, levels[-1].count, map_size, downsamplings))
+            downsamplings, map_size = 0, 1
         else:
             raise ValueError(f"{name} has no counterpart in a matrix of kernels")
     if len(methods) > 1:
         raise ValueError(f"network must pool by one method; got {', '.join(sorted(methods))}")
-    if len(levels) == 1 or halvings or side > 1:
+    if len(levels) == 1 or downsamplings or map_size > 1:
         raise ValueError("network must end in a layer of nodes, each of which gives one number")
     return levels, "mean" if "mean" in methods else "max"
 
 
-def _check_pooling(name: str, layer: PoolingLayer, side: int) -> None:
+def _check_pooling(name: str, layer: PoolingLayer, map_size: int) -> None:
     if layer.method not in ("max", "mean"):
         raise ValueError(f"{name} must pool by max or mean; got {layer.method}")
     if layer.method == "max" and layer.max_gradient != "arg_max":
         raise ValueError(f"{name} must send gradients to the maximum; got {layer.max_gradient}")
-    if side % 2 and layer.border == "pad":
-        raise ValueError(f"{name} must drop the border of maps of {side}×{side} pixels")
+    if map_size % 2 and layer.border == "pad":
+        raise ValueError(f"{name} must drop the border of maps of {map_size}×{map_size} pixels")
 
 
 def _convolution(
-    name: str, layer: ConvolutionLayer, n_sources: int, side: int, halvings: int
+    name: str, layer: ConvolutionLayer, n_sources: int, map_size: int, downsamplings: int
 ) -> _Level:
     kernel, stride = (
         pair_of("kernel_size", layer.kernel_size, 1),
@@ -161,9 +162,9 @@ def _convolution(
     # A convolution turns its kernel by 180°; taps are numbered by the pixel they read.
     turned = layer.weights[:, ::-1, ::-1].reshape(len(pairs), -1)
     return _Level(
-        side=layer.output_shape[1],
+        map_size=layer.output_shape[1],
         count=layer.n_maps,
-        passage=Passage(halvings, side, margin[0], kernel[0]),
+        passage=MapTransform(downsamplings, map_size, margin[0], kernel[0]),
         activation=activation_code(layer.activation),
         sources=[pairs[chosen, 1] for chosen in of_map],
         kernels=[turned[chosen] for chosen in of_map],
@@ -172,15 +173,15 @@ def _convolution(
 
 
 def _neurons(
-    name: str, layer: HiddenLayer | SoftmaxLayer, n_sources: int, side: int, halvings: int
+    name: str, layer: HiddenLayer | SoftmaxLayer, n_sources: int, map_size: int, downsamplings: int
 ) -> _Level:
     if isinstance(layer, SoftmaxLayer) and layer.implied_other:
         raise ValueError(f"{name} must have a node for every class")
     activation = layer.activation if isinstance(layer, HiddenLayer) else "identity"
     return _Level(
-        side=1,
+        map_size=1,
         count=layer.n_nodes,
-        passage=Passage(halvings, side, 0, side),
+        passage=MapTransform(downsamplings, map_size, 0, map_size),
         activation=activation_code(activation),
         sources=[np.arange(n_sources)] * layer.n_nodes,
         kernels=list(layer.weights.reshape(layer.n_nodes, n_sources, -1)),
@@ -199,8 +200,8 @@ def _assemble(levels: list[_Level], kernel: int, downsampling: Downsampling) -> 
             taps.append(np.tile(np.arange(weights.shape[1]), len(heard)))
             values.append(weights.reshape(-1))
             lengths.append(weights.size)
-    sides = np.repeat([level.side for level in levels], counts).astype(np.int32)
-    roles = np.full(len(sides), Role.HIDDEN, np.uint8)
+    map_sizes = np.repeat([level.map_size for level in levels], counts).astype(np.int32)
+    roles = np.full(len(map_sizes), Role.HIDDEN, np.uint8)
     roles[: counts[0]] = Role.INPUT
     roles[len(roles) - counts[-1] :] = Role.OUTPUT
     return Genome(
@@ -208,11 +209,11 @@ def _assemble(levels: list[_Level], kernel: int, downsampling: Downsampling) -> 
         indices=np.concatenate(sources).astype(np.int32),
         values=np.concatenate(values),
         bias=np.concatenate([level.bias for level in levels]),
-        ids=np.arange(len(sides), dtype=np.int64),
+        ids=np.arange(len(map_sizes), dtype=np.int64),
         roles=roles,
         activations=np.repeat([level.activation for level in levels], counts).astype(np.uint8),
-        sides=sides,
-        taps=np.concatenate(taps).astype(np.uint16) if sides.max() > 1 else None,
+        map_sizes=map_sizes,
+        taps=np.concatenate(taps).astype(np.uint16) if map_sizes.max() > 1 else None,
         kernel=kernel,
         downsampling=downsampling,
     )
@@ -242,7 +243,7 @@ def to_cnn(genome: Genome, loss: str = "cross_entropy") -> Network:
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
     levels = _levels_of(genome)
-    live = genome.live_mask()
+    live = genome.active_mask()
     layers: list[Layer] = []
     weights: list[FloatArray] = []
     for before, level in itertools.pairwise(levels):
@@ -251,8 +252,8 @@ def to_cnn(genome: Genome, loss: str = "cross_entropy") -> Network:
         conv = isinstance(layers[-1], ConvolutionLayer)
         weights.append((kernels[:, ::-1] if conv else kernels).reshape(-1))
         weights.append(genome.bias[level])
-    inputs, side = levels[0], int(genome.sides[levels[0][0]])
-    shape = (len(inputs), side, side) if side > 1 else (len(inputs),)
+    inputs, map_size = levels[0], int(genome.map_sizes[levels[0][0]])
+    shape = (len(inputs), map_size, map_size) if map_size > 1 else (len(inputs),)
     dtype = genome.values.dtype
     network = Network(layers, shape, loss, rng=np.random.default_rng(0), dtype=dtype)
     network.parameters[:] = np.concatenate(weights)
@@ -264,9 +265,9 @@ def _levels_of(genome: Genome) -> list[NDArray[np.intp]]:
     inputs = genome.inputs
     if not np.array_equal(inputs, np.arange(len(inputs))) or not len(inputs):
         raise ValueError("genome must have its inputs first, in their order, to be a CNN")
-    if len(np.unique(genome.sides[inputs])) > 1:
+    if len(np.unique(genome.map_sizes[inputs])) > 1:
         raise ValueError("genome must have inputs of one side to be a CNN")
-    live = genome.live_mask()
+    live = genome.active_mask()
     levels, begin = [inputs], len(inputs)
     for node in range(len(inputs), genome.n_nodes):
         entries = slice(genome.indptr[node], genome.indptr[node + 1])
@@ -276,7 +277,7 @@ def _levels_of(genome: Genome) -> list[NDArray[np.intp]]:
             begin = node
         if not len(heard) or heard.min() < levels[-1][0] or heard.max() >= begin:
             raise ValueError(f"genome is no CNN: node {node} must hear the level before alone")
-        alike = genome.sides[node] == genome.sides[begin]
+        alike = genome.map_sizes[node] == genome.map_sizes[begin]
         if not alike or genome.activations[node] != genome.activations[begin]:
             raise ValueError(f"genome is no CNN: node {node} must be like the first of its level")
     levels.append(np.arange(begin, genome.n_nodes))
@@ -289,8 +290,8 @@ def _kernels_between(
     genome: Genome, live: NDArray[np.bool_], before: NDArray[np.intp], level: NDArray[np.intp]
 ) -> tuple[list[list[int]], FloatArray]:
     """Return whom each node hears, counted within the level before, and all kernels, shape (connections, taps)."""
-    sides = genome.sides
-    window = passage(int(sides[before[0]]), int(sides[level[0]]), genome.kernel).window
+    map_sizes = genome.map_sizes
+    window = passage(int(map_sizes[before[0]]), int(map_sizes[level[0]]), genome.kernel).window
     table, kernels = [], []
     for node in level:
         entries = np.arange(genome.indptr[node], genome.indptr[node + 1])
@@ -313,11 +314,11 @@ def _layers_between(
     loss: str,
 ) -> list[Layer]:
     """Return the layers that lead from one level to the next."""
-    source, target = int(genome.sides[before[0]]), int(genome.sides[level[0]])
+    source, target = int(genome.map_sizes[before[0]]), int(genome.map_sizes[level[0]])
     way = passage(source, target, genome.kernel)
     if source < target:
         raise ValueError(f"genome is no CNN: node {level[0]} is larger than what it hears")
-    pooling = [PoolingLayer(genome.downsampling, border="drop") for _ in range(way.halvings)]
+    pooling = [PoolingLayer(genome.downsampling, border="drop") for _ in range(way.downsamplings)]
     activation = ACTIVATIONS[genome.activations[level[0]]]
     if activation not in OF_LAYERS:
         raise ValueError(f"genome is no CNN: node {level[0]} has {activation}, which no layer has")

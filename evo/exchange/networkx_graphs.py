@@ -61,15 +61,15 @@ def to_networkx(genome: Genome) -> nx.DiGraph:
         "activation": [ACTIVATIONS[code] for code in genome.activations],
         "bias": genome.bias.tolist(),
     }
-    if isinstance(genome.limit, np.ndarray):
-        graph.graph["threshold_dtype"] = genome.limit.dtype.name
-        columns["threshold"] = genome.limit.tolist()
-    elif genome.limit is not None:
-        one = genome.limit
+    if isinstance(genome.threshold, np.ndarray):
+        graph.graph["threshold_dtype"] = genome.threshold.dtype.name
+        columns["threshold"] = genome.threshold.tolist()
+    elif genome.threshold is not None:
+        one = genome.threshold
         graph.graph["threshold"] = one.item() if isinstance(one, np.generic) else one
     if genome.has_maps:
         graph.graph |= {"kernel": genome.kernel, "downsampling": genome.downsampling}
-        columns["side"] = genome.sides.tolist()
+        columns["map_size"] = genome.map_sizes.tolist()
     for node, *values in zip(genome.ids.tolist(), *columns.values(), strict=True):
         graph.add_node(node, **dict(zip(columns, values, strict=True)))
     add_edges(graph, genome)
@@ -90,7 +90,7 @@ def from_networkx(
     ----------
     graph : networkx.DiGraph
         Attributes are those of the module's head, and the following are the defaults. ``position``: nodes in
-        topological order, so that no edge is delayed but those on cycles. ``bias`` 0, ``weight`` 1, ``side`` 1.
+        topological order, so that no edge is delayed but those on cycles. ``bias`` 0, ``weight`` 1, ``map_size`` 1.
         ``dtype`` float32, ``ticks`` 1, no ``threshold``, ``kernel`` 5, ``downsampling`` max. A node attribute is given
         for all nodes or for none; ``taps`` and ``weights`` for every edge with a window of several taps.
     inputs, outputs : sequence of nodes, optional
@@ -139,15 +139,15 @@ def from_networkx(
     names = _column(graph, "activation") or [default[role] for role in roles]
     biases = numbers("bias", _column(graph, "bias") or [0.0] * len(nodes), nodes, dtype)
     matrix = cast(sparse.csc_array, graphops.reorder(matrix, order))
-    sides = _sides(graph, nodes)[order]
+    map_sizes = _map_sizes(graph, nodes)[order]
     return Genome(
-        **read_edges(graph, [nodes[k] for k in order], matrix, sides, dtype),
-        sides=sides,
+        **read_edges(graph, [nodes[k] for k in order], matrix, map_sizes, dtype),
+        map_sizes=map_sizes,
         bias=biases[order],
         ids=ids[order],
         roles=np.array([roles[k] for k in order], dtype=np.uint8),
         activations=np.array([_activation(names[k], nodes[k]) for k in order], dtype=np.uint8),
-        limit=_limit(graph, nodes, order),
+        threshold=_threshold(graph, nodes, order),
         threshold_mode=cast(
             ThresholdMode,
             choice(graph.graph, "threshold_mode", ("magnitude", "signed"), "magnitude"),
@@ -255,29 +255,29 @@ def _order(graph: nx.DiGraph, nodes: list[Hashable], matrix: Any) -> NDArray[np.
     return np.argsort(rank[component], kind="stable")
 
 
-def _sides(graph: nx.DiGraph, nodes: list[Hashable]) -> NDArray[np.int32]:
+def _map_sizes(graph: nx.DiGraph, nodes: list[Hashable]) -> NDArray[np.int32]:
     """Return the nodes' sides, in the graph's order."""
-    sides = _column(graph, "side") or [1] * len(nodes)
+    map_sizes = _column(graph, "map_size") or [1] * len(nodes)
     most = np.iinfo(np.int32).max
-    for node, side in zip(nodes, sides, strict=True):
-        if not 1 <= integer(f"side of node {node!r}", side) <= most:
-            raise ValueError(f"side of node {node!r} must be from 1 to {most}; got {side}")
-    return np.array(sides, np.int32)
+    for node, map_size in zip(nodes, map_sizes, strict=True):
+        if not 1 <= integer(f"map_size of node {node!r}", map_size) <= most:
+            raise ValueError(f"map_size of node {node!r} must be from 1 to {most}; got {map_size}")
+    return np.array(map_sizes, np.int32)
 
 
-def _limit(
+def _threshold(
     graph: nx.DiGraph, nodes: list[Hashable], order: NDArray[np.intp]
 ) -> float | FloatArray | None:
-    limits = _column(graph, "threshold")
+    thresholds = _column(graph, "threshold")
     one: float | None = graph.graph.get("threshold")
-    if limits is None:
+    if thresholds is None:
         if one is not None and not is_finite(one):
             raise ValueError(f"threshold must be a finite number; got {one!r}")
         return one
     if one is not None:
         raise ValueError("threshold must be given for the graph or for its nodes, not for both")
     dtype = np.dtype(choice(graph.graph, "threshold_dtype", _DTYPES, "float64"))
-    return numbers("threshold", limits, nodes, dtype)[order]
+    return numbers("threshold", thresholds, nodes, dtype)[order]
 
 
 def _activation(name: Any, node: Hashable) -> int:

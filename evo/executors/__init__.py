@@ -14,13 +14,13 @@ __all__ = ["Executor", "SerialExecutor"]
 class Executor(Protocol):
     """The contract.
 
-    Used as a context manager, which starts and stops whatever it needs. `raise_all` yields exactly one individual per
-    job, in any order; an error of a single individual is a status of that individual and never an exception.
+    Used as a context manager, which starts and stops whatever it needs. `evaluate_all` yields exactly one individual
+    per job, in any order; an error of a single individual is a status of that individual and never an exception.
     """
 
     n_workers: int
 
-    def raise_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
+    def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
         """Raise the individuals of some jobs."""
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ from ray.exceptions import RayActorError
 
 from cnn.compile.compilation import single_threaded_blas
 from evo.errors import EvoMatrixError
-from evo.evolution.individual import Individual, raise_individual
+from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
 
 logger = logging.getLogger(__name__)
@@ -40,9 +40,9 @@ class ClusterError(EvoMatrixError):
 class _Worker:
     """One process that raises individuals of one task at a time."""
 
-    def raise_chunk(self, task: Task, jobs: list[Job]) -> list[Individual]:
+    def evaluate_chunk(self, task: Task, jobs: list[Job]) -> list[Individual]:
         with single_threaded_blas():
-            return [raise_individual(task, job) for job in jobs]
+            return [evaluate_individual(task, job) for job in jobs]
 
 
 _Actor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
@@ -113,7 +113,7 @@ class RayExecutor:
         self._task = self._task_reference = None
         ray.shutdown()
 
-    def raise_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
+    def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
         """Yield one individual per job, as they finish.
 
         Raises
@@ -130,7 +130,7 @@ class RayExecutor:
         while waiting or running:
             while waiting and idle:
                 actor, chunk = idle.popleft(), waiting.popleft()
-                running[actor.raise_chunk.remote(self._task_reference, chunk)] = actor, chunk
+                running[actor.evaluate_chunk.remote(self._task_reference, chunk)] = actor, chunk
             finished, _ = ray.wait(list(running), num_returns=1)
             actor, chunk = running.pop(finished[0])
             try:

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from cnn.compile.compilation import single_threaded_blas
-from evo.evolution.individual import Individual, raise_individual
+from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
 
 
@@ -14,11 +14,11 @@ class SerialExecutor:
 
     n_workers = 0
 
-    def raise_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
+    def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
         """Yield one individual per job."""
         with single_threaded_blas():
             for job in jobs:
-                yield raise_individual(task, job)
+                yield evaluate_individual(task, job)
 
     def __enter__(self) -> Self:
         """Nothing to start."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evo.errors import ResultsError
 from evo.files import read_arrays
-from evo.genome.genome import OF_MAPS, Genome
+from evo.genome.genome import OF_MAPS, STORED_AS, Genome
 
 _DESCRIBED = ("threshold_mode", "ticks", "kernel", "downsampling")
 """The parts of a genome that are no arrays."""
@@ -23,7 +23,7 @@ def genome_to_arrays(
     left_out = frozenset() if genome.has_maps else OF_MAPS
     names = [part.name for part in fields(genome) if part.name not in left_out]
     arrays = {
-        prefix + name: np.asarray(getattr(genome, name))
+        prefix + STORED_AS.get(name, name): np.asarray(getattr(genome, name))
         for name in names
         if name not in _DESCRIBED and getattr(genome, name) is not None
     }
@@ -34,16 +34,17 @@ def genome_from_arrays(
     arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any], prefix: str = ""
 ) -> Genome:
     """Join what :func:`genome_to_arrays` split; a ValueError or KeyError if it does not make a genome."""
-    of_maps = any(prefix + name in arrays for name in OF_MAPS)
-    left_out = frozenset() if of_maps else OF_MAPS
-    names = [part.name for part in fields(Genome) if part.name not in left_out]
+    stored = {part.name: prefix + STORED_AS.get(part.name, part.name) for part in fields(Genome)}
+    of_maps = any(stored[name] in arrays for name in OF_MAPS if name not in _DESCRIBED)
+    left_out = {"threshold"} | (frozenset() if of_maps else OF_MAPS)
     parts: dict[str, Any] = {
-        name: description[name] if name in _DESCRIBED else arrays[prefix + name]
-        for name in names
-        if name != "limit"
+        name: description[name] if name in _DESCRIBED else arrays[stored[name]]
+        for name in stored
+        if name not in left_out
     }
-    limit = arrays.get(prefix + "limit")
-    parts["limit"] = limit.item() if limit is not None and limit.ndim == 0 else limit
+    threshold = arrays.get(stored["threshold"])
+    one_number = threshold is not None and threshold.ndim == 0
+    parts["threshold"] = threshold.item() if one_number else threshold  # type: ignore[union-attr]
     return Genome(**parts)
 
 

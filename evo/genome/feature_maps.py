@@ -41,14 +41,14 @@ WIDEST = 255
 """Side of the widest window: its taps are numbered in 16 bits."""
 
 
-class Passage(NamedTuple):
+class MapTransform(NamedTuple):
     """What an edge does with the map of its source.
 
     Attributes
     ----------
-    halvings : int
+    downsamplings : int
         How often the map is halved.
-    side : int
+    map_size : int
         Of the map that the taps read, without its margin.
     margin : int
         Rows of zeros around it.
@@ -56,19 +56,19 @@ class Passage(NamedTuple):
         Side of the kernel: the edge may have window² taps.
     """
 
-    halvings: int
-    side: int
+    downsamplings: int
+    map_size: int
     margin: int
     window: int
 
     @property
     def pitch(self) -> int:
         """Pixels from one row that the taps read to the next."""
-        return self.side + 2 * self.margin
+        return self.map_size + 2 * self.margin
 
 
 @cache
-def passage(source: int, target: int, kernel: int) -> Passage:
+def passage(source: int, target: int, kernel: int) -> MapTransform:
     """Return what an edge from a map of side `source` to one of side `target` does.
 
     Parameters
@@ -88,26 +88,28 @@ def passage(source: int, target: int, kernel: int) -> Passage:
     LeNet-5's second convolution, and a neuron that speaks to a map:
 
     >>> passage(28, 10, 5)
-    Passage(halvings=1, side=14, margin=0, window=5)
+    MapTransform(downsamplings=1, map_size=14, margin=0, window=5)
     >>> passage(1, 28, 5)
-    Passage(halvings=0, side=28, margin=0, window=1)
+    MapTransform(downsamplings=0, map_size=28, margin=0, window=1)
     """
-    halvings, side = 0, source
-    while side // 2 >= target and side - target + 1 > kernel:
-        halvings, side = halvings + 1, side // 2
-    window = side - target + 1 if side > target else min(kernel, 2 * min(source, target) - 1)
+    downsamplings, map_size = 0, source
+    while map_size // 2 >= target and map_size - target + 1 > kernel:
+        downsamplings, map_size = downsamplings + 1, map_size // 2
+    window = (
+        map_size - target + 1 if map_size > target else min(kernel, 2 * min(source, target) - 1)
+    )
     if window > WIDEST:
         raise ValueError(
             f"kernels must be at most {WIDEST} pixels wide; from side {source} to side {target} takes {window}"
         )
-    if side > target:
-        return Passage(halvings, side, 0, window)
-    return Passage(halvings, target, window // 2, window)
+    if map_size > target:
+        return MapTransform(downsamplings, map_size, 0, window)
+    return MapTransform(downsamplings, target, window // 2, window)
 
 
 def ways(
     sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
-) -> tuple[list[Passage], NDArray[np.intp]]:
+) -> tuple[list[MapTransform], NDArray[np.intp]]:
     """Return the passages that occur, and which of them each edge takes, given the sides at both ends.
 
     Examples
@@ -141,7 +143,7 @@ def reads(
     taps: NDArray[np.integer[Any]],
     kernel: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return what taps read, apart from how wide their kernel is: halvings, rows and columns.
+    """Return what taps read, apart from how wide their kernel is: downsamplings, rows and columns.
 
     For pixel (y, x) of the target a tap reads pixel (y + row, x + column) of the source's map when that has been
     resampled; a row or column below 0 begins in the margin.
@@ -152,12 +154,12 @@ def reads(
     (array([0, 1]), array([-2,  4]), array([-2,  4]))
     """
     found, which = ways(sources, targets, kernel)
-    halvings, _, margins, window = np.array(found, np.int64).reshape(-1, 4).T[:, which]
+    downsamplings, _, margins, window = np.array(found, np.int64).reshape(-1, 4).T[:, which]
     rows, columns = np.divmod(taps.astype(np.int64), window)
-    return halvings, rows - margins, columns - margins
+    return downsamplings, rows - margins, columns - margins
 
 
-def largest_window(sides: NDArray[np.integer[Any]], kernel: int) -> int:
+def largest_window(map_sizes: NDArray[np.integer[Any]], kernel: int) -> int:
     """Return a window that no edge between maps of these sides, or smaller ones, exceeds.
 
     A window is wider than the kernel only where the half would be too small: then it spans at most half the map.
@@ -167,5 +169,5 @@ def largest_window(sides: NDArray[np.integer[Any]], kernel: int) -> int:
     >>> largest_window(np.array([28, 10, 1]), 5), largest_window(np.array([1, 1]), 5)
     (15, 1)
     """
-    side = int(sides.max(initial=1))
-    return 1 if side == 1 else max(kernel, side // 2 + 1)
+    map_size = int(map_sizes.max(initial=1))
+    return 1 if map_size == 1 else max(kernel, map_size // 2 + 1)

@@ -38,8 +38,11 @@ ThresholdMode = Literal["magnitude", "signed"]
 
 __all__ = ["OF_MAPS", "FloatArray", "Genome", "Role", "ThresholdMode", "assemble_columns"]
 
-OF_MAPS = frozenset({"sides", "taps", "kernel", "downsampling"})
+OF_MAPS = frozenset({"map_sizes", "taps", "kernel", "downsampling"})
 """The parts of a genome that say something only where there are maps."""
+
+STORED_AS = {"threshold": "limit", "map_sizes": "sides"}
+"""What files and fingerprints call a part where the name differs: a file format outlives a renaming."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +66,14 @@ class Genome:
         A :class:`Role` each.
     activations : ndarray of uint8, shape (n,)
         Codes into :data:`evo.genome.activations.ACTIVATIONS`.
-    limit : float or ndarray of shape (n,) or None
+    threshold : float or ndarray of shape (n,) or None
         The threshold A (S20), one for all or one per target. An entry is an edge if it lies above; with ``None``
         every stored entry is one.
     threshold_mode : {"magnitude", "signed"}
         Compare |w| with A, or w itself (the document's literal reading).
     ticks : int
         T. One tick is feed-forward, more are recurrent.
-    sides : ndarray of int32, shape (n,)
+    map_sizes : ndarray of int32, shape (n,)
         The side of each node's map; 1, a neuron, by default. Outputs are neurons.
     taps : ndarray of uint16, shape (nnz,), or None
         Which tap of its kernel each entry is, see :mod:`evo.genome.feature_maps`; ascending among those of one source
@@ -93,18 +96,18 @@ class Genome:
     ids: NDArray[np.int64]
     roles: NDArray[np.uint8]
     activations: NDArray[np.uint8]
-    limit: float | FloatArray | None = None
+    threshold: float | FloatArray | None = None
     threshold_mode: ThresholdMode = "magnitude"
     ticks: int = 1
-    sides: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    map_sizes: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     taps: NDArray[np.uint16] | None = None
     kernel: int = 5
     downsampling: Downsampling = "max"
 
     def __post_init__(self) -> None:
         """Check the parts against each other and make the arrays read-only."""
-        if self.sides.size == 0:
-            object.__setattr__(self, "sides", np.ones(len(self.ids), np.int32))
+        if self.map_sizes.size == 0:
+            object.__setattr__(self, "map_sizes", np.ones(len(self.ids), np.int32))
         for part in fields(self):
             value = getattr(self, part.name)
             if isinstance(value, np.ndarray) and value.flags.writeable:
@@ -123,7 +126,7 @@ class Genome:
         activation: str | list[str] | tuple[str, ...] = "tanh",
         output_activation: str = "identity",
         bias: ArrayLike | None = None,
-        limit: float | FloatArray | None = None,
+        threshold: float | FloatArray | None = None,
         threshold_mode: ThresholdMode = "magnitude",
         ticks: int = 1,
     ) -> Self:
@@ -190,7 +193,7 @@ class Genome:
             ids=np.arange(n, dtype=np.int64),
             roles=roles,
             activations=codes,
-            limit=limit.copy() if isinstance(limit, np.ndarray) else limit,
+            threshold=threshold.copy() if isinstance(threshold, np.ndarray) else threshold,
             threshold_mode=threshold_mode,
             ticks=ticks,
         )
@@ -210,7 +213,7 @@ class Genome:
     @property
     def n_features(self) -> int:
         """Number of features a sample has: side² for each input."""
-        return int((self.sides[self.roles == Role.INPUT].astype(np.int64) ** 2).sum())
+        return int((self.map_sizes[self.roles == Role.INPUT].astype(np.int64) ** 2).sum())
 
     @property
     def has_maps(self) -> bool:
@@ -220,7 +223,7 @@ class Genome:
     @property
     def rows_per_node(self) -> int:
         """K, the rows of W that a node has: one for each tap that any kernel may have; 1 where there are no maps."""
-        return largest_window(self.sides, self.kernel) ** 2
+        return largest_window(self.map_sizes, self.kernel) ** 2
 
     @property
     def rows(self) -> NDArray[np.int32]:
@@ -256,7 +259,7 @@ class Genome:
     @property
     def windows(self) -> NDArray[np.int64]:
         """The side of the window of each stored entry's kernel, shape (nnz,): see :mod:`evo.genome.feature_maps`."""
-        return windows(self.sides[self.indices], self.sides[self.targets], self.kernel)
+        return windows(self.map_sizes[self.indices], self.map_sizes[self.targets], self.kernel)
 
     def strengths(self, mask: NDArray[np.bool_] | None = None) -> sparse.csc_array:
         """Return an n × n matrix with one number per edge: the weight, or of a kernel the sum of its taps' magnitudes.
@@ -294,18 +297,18 @@ class Genome:
         positions = np.flatnonzero(self.roles == role)
         return positions[np.argsort(self.ids[positions], kind="stable")]
 
-    def live_mask(self) -> NDArray[np.bool_]:
+    def active_mask(self) -> NDArray[np.bool_]:
         """Tell for each stored entry whether the threshold lets it through; shape (nnz,)."""
-        if self.limit is None:
+        if self.threshold is None:
             return np.ones(self.n_stored, dtype=np.bool_)
-        return threshold_mask(self.weights, self.limit, self.threshold_mode)
+        return threshold_mask(self.weights, self.threshold, self.threshold_mode)
 
     def effective_mask(self) -> NDArray[np.bool_]:
         """Tell for each stored entry whether it is live and acts on an output; shape (nnz,).
 
         Only these edges are computed, and charged as parameters and multiply-accumulates.
         """
-        mask = self.live_mask()
+        mask = self.active_mask()
         live = self.strengths(mask)
         useful = useful_edges(live, self.inputs, self.outputs, self.ticks)
         if self.taps is None:
@@ -333,7 +336,7 @@ class Genome:
                 continue
             value = getattr(self, part.name)
             described = value.dtype.str if isinstance(value, np.ndarray) else repr(value)
-            digest.update(f"{part.name}:{described};".encode())
+            digest.update(f"{STORED_AS.get(part.name, part.name)}:{described};".encode())
             if isinstance(value, np.ndarray):
                 digest.update(np.ascontiguousarray(value).tobytes())
         return digest.hexdigest()

@@ -16,7 +16,7 @@ class PossibleTaps:
 
     Parameters
     ----------
-    sides : ndarray of int, shape (n,)
+    map_sizes : ndarray of int, shape (n,)
     kernel : int
         Side of the network's kernels.
 
@@ -32,8 +32,8 @@ class PossibleTaps:
     20
     """
 
-    def __init__(self, sides: NDArray[np.integer[Any]], kernel: int) -> None:
-        found, which, self._sizes = np.unique(sides, return_inverse=True, return_counts=True)
+    def __init__(self, map_sizes: NDArray[np.integer[Any]], kernel: int) -> None:
+        found, which, self._sizes = np.unique(map_sizes, return_inverse=True, return_counts=True)
         self._nodes = np.argsort(which, kind="stable")  # side after side
         self._first = np.cumsum(self._sizes) - self._sizes
         self._windows = np.array(

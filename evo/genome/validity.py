@@ -17,7 +17,7 @@ _DTYPES = {
     "ids": np.int64,
     "roles": np.uint8,
     "activations": np.uint8,
-    "sides": np.int32,
+    "map_sizes": np.int32,
 }
 
 _OUTSIDE = "indices must be {} node positions in [0, {})"
@@ -37,7 +37,7 @@ def check_genome(genome: Any) -> None:
     for name, length in (("values", nnz), ("ids", n)):
         if getattr(genome, name).shape != (length,):
             raise ValueError(f"{name} must be a vector; got shape {getattr(genome, name).shape}")
-    for name in ("bias", "roles", "activations", "sides"):
+    for name in ("bias", "roles", "activations", "map_sizes"):
         if getattr(genome, name).shape != (n,):
             raise ValueError(f"{name} must have shape ({n},); got {getattr(genome, name).shape}")
     if genome.bias.dtype != genome.values.dtype:
@@ -70,10 +70,12 @@ def check_genome(genome: Any) -> None:
         raise ValueError(
             f"threshold_mode must be magnitude or signed; got {genome.threshold_mode!r}"
         )
-    if isinstance(genome.limit, np.ndarray) and genome.limit.shape != (n,):
-        raise ValueError(f"limit must be one number or have shape ({n},); got {genome.limit.shape}")
-    if genome.limit is not None and not np.isfinite(genome.limit).all():
-        raise ValueError("limit must be finite, or None to let every stored entry through")
+    if isinstance(genome.threshold, np.ndarray) and genome.threshold.shape != (n,):
+        raise ValueError(
+            f"threshold must be one number or have shape ({n},); got {genome.threshold.shape}"
+        )
+    if genome.threshold is not None and not np.isfinite(genome.threshold).all():
+        raise ValueError("threshold must be finite, or None to let every stored entry through")
     if not is_whole(genome.ticks):
         raise ValueError(f"ticks must be an integer; got {genome.ticks!r}")
     if genome.ticks < 1:
@@ -82,11 +84,11 @@ def check_genome(genome: Any) -> None:
 
 def _check_maps(genome: Any) -> None:
     """Raise ValueError at the first part that is wrong about maps and kernels."""
-    sides, taps, n = genome.sides, genome.taps, len(genome.ids)
-    if n and sides.min() < 1:
-        raise ValueError(f"sides must be at least 1; got {sides.min()}")
-    if (sides[genome.roles == Role.OUTPUT] != 1).any():
-        raise ValueError("sides must be 1 at outputs, which give one score each")
+    map_sizes, taps, n = genome.map_sizes, genome.taps, len(genome.ids)
+    if n and map_sizes.min() < 1:
+        raise ValueError(f"map_sizes must be at least 1; got {map_sizes.min()}")
+    if (map_sizes[genome.roles == Role.OUTPUT] != 1).any():
+        raise ValueError("map_sizes must be 1 at outputs, which give one score each")
     if not is_whole(genome.kernel) or genome.kernel < 1 or genome.kernel % 2 == 0:
         raise ValueError(f"kernel must be an odd integer of at least 1; got {genome.kernel!r}")
     if genome.downsampling not in DOWNSAMPLINGS:
@@ -94,10 +96,10 @@ def _check_maps(genome: Any) -> None:
             f"downsampling must be {' or '.join(DOWNSAMPLINGS)}; got {genome.downsampling!r}"
         )
     if taps is None:
-        if n and sides.max() > 1:
+        if n and map_sizes.max() > 1:
             raise ValueError("taps must be given where there are maps (sides above 1)")
         return
-    if n and sides.max() == 1:
+    if n and map_sizes.max() == 1:
         raise ValueError("taps must be None where all nodes are neurons (sides 1)")
     if taps.dtype != np.uint16 or taps.shape != genome.values.shape:
         raise ValueError(
@@ -105,7 +107,8 @@ def _check_maps(genome: Any) -> None:
         )
     if n * genome.rows_per_node > np.iinfo(np.int32).max:
         raise ValueError(
-            f"sides and kernel must leave the matrix less than 2³¹ rows; got {n} nodes of {genome.rows_per_node} rows"
+            f"map_sizes and kernel must leave the matrix less than 2³¹ rows; got {n} nodes of "
+            f"{genome.rows_per_node} rows"
         )
     indices, indptr = genome.indices, genome.indptr
     if indices.shape != taps.shape or ((indices < 0) | (indices >= n)).any():
@@ -119,8 +122,8 @@ def _check_maps(genome: Any) -> None:
         first = int(outside.argmax())
         source, target = int(indices[first]), int(genome.targets[first])
         raise ValueError(
-            f"taps must be below {genome.windows[first] ** 2} from node {source} (side {sides[source]}) to node "
-            f"{target} (side {sides[target]}); got {taps[first]}"
+            f"taps must be below {genome.windows[first] ** 2} from node {source} (side {map_sizes[source]}) to node "
+            f"{target} (side {map_sizes[target]}); got {taps[first]}"
         )
 
 

@@ -51,7 +51,7 @@ class Network(NamedTuple):
         ``stored[j, i]``: whether W[i, j] is stored.
     ids, codes : ndarray, shape (n,)
         Name and activation of each node.
-    limit : ndarray of float32, shape (1,)
+    threshold : ndarray of float32, shape (1,)
         The threshold A on magnitudes, not negative.
     """
 
@@ -59,7 +59,7 @@ class Network(NamedTuple):
     stored: Flags
     ids: NDArray[np.int64]
     codes: NDArray[np.uint8]
-    limit: Floats
+    threshold: Floats
 
 
 Networks = Network
@@ -99,14 +99,14 @@ def write(log: Log, letter: int, a: int, b: int, x: Any, y: Any) -> None:
 
 
 @exact_kernel
-def set_threshold(network: Network, limit: Any, drop: bool) -> None:
+def set_threshold(network: Network, threshold: Any, drop: bool) -> None:
     """Set A; what does not pass sleeps, or is forgotten if `drop`."""
-    network.limit[0] = limit
+    network.threshold[0] = threshold
     if drop:
         n = network.stored.shape[0]
         for j in range(n):
             for i in range(n):
-                if network.stored[j, i] and not abs(network.columns[j, i]) > limit:
+                if network.stored[j, i] and not abs(network.columns[j, i]) > threshold:
                     network.stored[j, i] = False
                     network.columns[j, i] = np.float32(0)
 
@@ -191,13 +191,13 @@ def assign(network: Network, source: int, target: int, value: Any) -> None:
 
 
 @exact_kernel
-def count_above(network: Network, limit: Any) -> Any:
+def count_above(network: Network, threshold: Any) -> Any:
     """Count stored entries of a magnitude above a limit."""
     n = network.stored.shape[0]
     count = 0
     for j in range(n):
         for i in range(n):
-            count += network.stored[j, i] and abs(network.columns[j, i]) > limit
+            count += network.stored[j, i] and abs(network.columns[j, i]) > threshold
     return count
 
 
@@ -208,9 +208,9 @@ def count_stored(network: Network) -> Any:
 
 
 @exact_kernel
-def count_live(network: Network) -> Any:
+def count_active(network: Network) -> Any:
     """Count edges: stored entries that the threshold lets through."""
-    return count_above(network, network.limit[0])
+    return count_above(network, network.threshold[0])
 
 
 @exact_kernel

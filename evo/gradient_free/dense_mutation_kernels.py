@@ -54,14 +54,14 @@ class Rules(NamedTuple):
     ticks: int
     max_factor: float
     max_quantile: float
-    max_new_share: float
+    max_new_fraction: float
     max_density: float
     max_operations: int
-    growth_share: float
-    changed_share: float
-    redrawn_share: float
-    step: float
-    scale: float
+    growth_fraction: float
+    changed_fraction: float
+    redrawn_fraction: float
+    mutation_std: float
+    init_std: float
     max_weight: float
 
 
@@ -89,8 +89,8 @@ def room(network: Network, rules: Rules) -> Any:
 @exact_kernel
 def fresh_weight(network: Network, rules: Rules, stream: Words) -> Any:
     """Draw the weight of a new edge, which lives."""
-    weight = draw_normal(stream) * rules.scale
-    floor = 1.05 * network.limit[0]
+    weight = draw_normal(stream) * rules.init_std
+    floor = 1.05 * network.threshold[0]
     if abs(weight) < floor:
         weight = -floor if weight < 0 else floor
     return np.float32(min(max(weight, -rules.max_weight), rules.max_weight))
@@ -212,12 +212,12 @@ def mutate_threshold(network: Network, rules: Rules, stream: Words, log: Log) ->
         return False
     share = draw_uniform(stream) * rules.max_quantile
     left = max(1, min(round(share * n_stored), n_stored - 1))
-    limit = magnitude_at(network, left - 1)
+    threshold = magnitude_at(network, left - 1)
     drop = draw_integer(stream, 2) == 1
-    if limit == network.limit[0] and not drop:
+    if threshold == network.threshold[0] and not drop:
         return False
-    set_threshold(network, limit, drop)
-    write(log, THRESHOLD, drop, 0, limit, 0.0)
+    set_threshold(network, threshold, drop)
+    write(log, THRESHOLD, drop, 0, threshold, 0.0)
     return True
 
 
@@ -258,7 +258,7 @@ def grow(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
         for i in range(n):
             n_free += acts(rules, i, j, n) and not network.stored[j, i]
     n_stored = count_stored(network)
-    wanted = max(1, round(draw_uniform(stream) * rules.max_new_share * n_stored))
+    wanted = max(1, round(draw_uniform(stream) * rules.max_new_fraction * n_stored))
     wanted = min(wanted, n_free, room(network, rules))
     if wanted < 1:
         return False
@@ -288,11 +288,11 @@ def reweight(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
         for i in range(n + 1):
             if i < n and not network.stored[j, i]:
                 continue
-            if certain == 0 or draw_uniform(stream) < rules.changed_share:
-                if draw_uniform(stream) < rules.redrawn_share:
-                    value = draw_normal(stream) * rules.scale
+            if certain == 0 or draw_uniform(stream) < rules.changed_fraction:
+                if draw_uniform(stream) < rules.redrawn_fraction:
+                    value = draw_normal(stream) * rules.init_std
                 else:
-                    value = network.columns[j, i] + draw_normal(stream) * rules.step
+                    value = network.columns[j, i] + draw_normal(stream) * rules.mutation_std
                 value = np.float32(min(max(value, -rules.max_weight), rules.max_weight))
                 assign(network, i, j, value)
                 write(log, ASSIGN, i, j, value, 0.0)
@@ -303,7 +303,7 @@ def reweight(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
 @exact_kernel
 def mutate_weights(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
     """Grow new edges, or change weights (N)."""
-    if draw_uniform(stream) < rules.growth_share:
+    if draw_uniform(stream) < rules.growth_fraction:
         return grow(network, rules, stream, log)
     return reweight(network, rules, stream, log)
 

@@ -42,7 +42,7 @@ def copy_of(networks: Networks, p: int) -> Networks:
         networks.stored[one].copy(),
         networks.ids[one].copy(),
         networks.codes[one].copy(),
-        networks.limit[one].copy(),
+        networks.threshold[one].copy(),
     )
 
 
@@ -70,7 +70,7 @@ def genome_at(networks: Networks, p: int, rules: Rules) -> Genome:
         ids=networks.ids[p].copy(),
         roles=roles,
         activations=networks.codes[p].copy(),
-        limit=float(networks.limit[p]),
+        threshold=float(networks.threshold[p]),
         ticks=rules.ticks,
     )
 
@@ -93,7 +93,7 @@ def _parameters(rows: list[Any]) -> Parameters:
     a, b, x, y = int(row["a"]), int(row["b"]), float(row["x"]), float(row["y"])
     letter = row["letter"]
     if letter == THRESHOLD:
-        return {"limit": x, "drop": bool(a)}
+        return {"threshold": x, "drop": bool(a)}
     if letter in (ADD_COLUMN, ADD_ROW):
         return {"source": a, "target": b, "factor": x, "scale": y}
     if letter == REORDER:

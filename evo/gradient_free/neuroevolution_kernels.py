@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from cnn.compile.compilation import exact_kernel, kernel
 from cnn.training.loss_kernels import cross_entropy, softmax_squared_error, squared_error
-from evo.gradient_free.dense_kernels import Floats, Ints, Log, Network, Networks, assign, count_live
+from evo.gradient_free.dense_kernels import (
+    Floats,
+    Ints,
+    Log,
+    Network,
+    Networks,
+    assign,
+    count_active,
+)
 from evo.gradient_free.dense_mutation_kernels import Rules, acts, fresh_weight, mutate
 from evo.gradient_free.philox_kernels import (
     STREAM_SIZE,
@@ -50,7 +58,7 @@ def network_at(networks: Networks, p: int) -> Any:
         networks.stored[p],
         networks.ids[p],
         networks.codes[p],
-        networks.limit[p : p + 1],
+        networks.threshold[p : p + 1],
     )
 
 
@@ -87,7 +95,7 @@ def found(
 @exact_kernel
 def count_edges(networks: Networks, p: int) -> Any:
     """Count the edges of one network."""
-    return count_live(network_at(networks, p))
+    return count_active(network_at(networks, p))
 
 
 # -- selection ---------------------------------------------------------------------------------------------------------
@@ -133,7 +141,7 @@ def copy(parents: Networks, parent: int, children: Networks, child: int) -> None
         children.columns[child, j, n] = parents.columns[parent, j, n]
         children.ids[child, j] = parents.ids[parent, j]
         children.codes[child, j] = parents.codes[parent, j]
-    children.limit[child] = parents.limit[parent]
+    children.threshold[child] = parents.threshold[parent]
 
 
 @exact_kernel
@@ -170,7 +178,7 @@ def run(network: Network, n_inputs: int, ticks: int, state: Floats, net_input: F
     then, the others, j too, still have that of the tick before.
     """
     n, n_samples = state.shape
-    limit = network.limit[0]
+    threshold = network.threshold[0]
     if ticks > 1:
         state[n_inputs:] = 0
     for _ in range(ticks):
@@ -180,7 +188,7 @@ def run(network: Network, n_inputs: int, ticks: int, state: Floats, net_input: F
                 net_input[b] = column[n]
             for i in range(j if ticks == 1 else n):  # with one tick the rest is at 0
                 w = column[i]
-                if abs(w) > limit:  # 0 where nothing is stored, and the limit is not negative
+                if abs(w) > threshold:  # 0 where nothing is stored, and the limit is not negative
                     for b in range(n_samples):
                         net_input[b] += w * state[i, b]
             activate(network.codes[j], net_input)

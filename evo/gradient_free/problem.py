@@ -149,7 +149,7 @@ def pose(samples: Samples, settings: NeuroevolutionSettings, seed: int) -> Probl
         rules=_rules(settings, n_inputs, n_outputs),
         data=data,
         measure=kernels.ACCURACY if settings.fitness == "accuracy" else MEASURES[loss],
-        chances=np.cumsum([settings.letters.get(letter, 0.0) for letter in LETTERS]),
+        chances=np.cumsum([settings.operator_weights.get(letter, 0.0) for letter in LETTERS]),
         hidden_codes=np.array([activation_code(name) for name in settings.activations], np.uint8),
         output_code=activation_code(settings.output_activation),
         density=settings.density,

@@ -39,23 +39,23 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
     density: float = Field(
         0.5, ge=0, le=1, description="share of the places where an edge can act that founders use"
     )
-    scale: float = Field(
+    init_std: float = Field(
         2.0, gt=0, allow_inf_nan=False, description="standard deviation of weights drawn anew"
     )
-    step: float = Field(
+    mutation_std: float = Field(
         1.0, gt=0, allow_inf_nan=False, description="N: standard deviation of a change"
     )
     max_weight: float = Field(30.0, gt=0, le=1e6, description="N: |weight| at most")
-    changed_share: float = Field(
+    changed_fraction: float = Field(
         0.25, ge=0, le=1, description="N: how likely a weight or bias changes, beside one that does"
     )
-    redrawn_share: float = Field(
+    redrawn_fraction: float = Field(
         0.1, ge=0, le=1, description="N: how likely a weight that changes is drawn anew"
     )
-    growth_share: float = Field(
+    growth_fraction: float = Field(
         0.2, ge=0, le=1, description="N: how often it grows edges, instead of changing weights"
     )
-    letters: dict[str, float] = Field(
+    operator_weights: dict[str, float] = Field(
         {"A": 0.05, "B": 0.05, "C": 0.05, "D": 0.05, "F": 0.05, "H": 0.05, "N": 0.7},
         description="how often each operator is drawn, relative to the others; 0 if not named",
     )
@@ -85,13 +85,17 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
             activation_code(name)
         return names
 
-    @field_validator("letters")
+    @field_validator("operator_weights")
     @classmethod
     def _usable(cls, letters: dict[str, float]) -> dict[str, float]:
         """Refuse letters that are not compiled, negative shares, and no operator at all."""
         unknown = sorted(letters.keys() - set(LETTERS))
         if unknown:
-            raise ValueError(f"letters must be among {', '.join(LETTERS)}; got {unknown[0]!r}")
+            raise ValueError(
+                f"operator_weights must be among {', '.join(LETTERS)}; got {unknown[0]!r}"
+            )
         if not all(0 <= share < 1e6 for share in letters.values()) or sum(letters.values()) <= 0:
-            raise ValueError(f"letters must have shares in [0, 1e6), not all 0; got {letters}")
+            raise ValueError(
+                f"operator_weights must have shares in [0, 1e6), not all 0; got {letters}"
+            )
         return letters

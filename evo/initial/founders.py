@@ -13,7 +13,13 @@ import graphops
 from evo.errors import SettingsError
 from evo.genome.feature_maps import Downsampling
 from evo.genome.genome import Genome
-from evo.initial.map_founders import Level, draw_maps, taps_of_densities, taps_within, ways_between
+from evo.initial.map_founders import (
+    Level,
+    connections_between,
+    draw_maps,
+    taps_of_densities,
+    taps_within,
+)
 from evo.seeding import Purpose, generator
 
 ActivationName = Literal[
@@ -38,17 +44,25 @@ def _check_widths(given: Any) -> Any:
 
 
 OF_MAPS = (
-    "levels",
+    "layers",
     "kernel",
     "downsampling",
     "densities",
     "max_parameters",
     "max_macs",
-    "candidates",
+    "stored_per_edge",
 )
 """Settings of graphs of maps alone."""
 
-NOT_OF_MAPS = ("hidden", "density", "epsilon", "rewiring", "awake", "ticks", "sequence")
+NOT_OF_MAPS = (
+    "hidden",
+    "density",
+    "epsilon",
+    "rewiring_probability",
+    "active_fraction",
+    "ticks",
+    "sequence",
+)
 """Settings of all other graphs."""
 
 Widths = Annotated[int | tuple[int, ...], BeforeValidator(_check_widths)]
@@ -83,10 +97,10 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         description="layered, instead of density: SET's ε; layers of m and n nodes have ε(m + n) edges between them, "
         "or all m·n where these are fewer",
     )
-    rewiring: float = Field(
+    rewiring_probability: float = Field(
         0.1, ge=0, le=1, description="small_world: share of the edges that come from far away"
     )
-    awake: float = Field(
+    active_fraction: float = Field(
         1.0,
         gt=0,
         le=1,
@@ -100,7 +114,7 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         description="a sample is a sequence of as many steps as ticks: its features, in order, are the steps' inputs",
     )
 
-    levels: tuple[tuple[int, int], ...] = Field(
+    layers: tuple[tuple[int, int], ...] = Field(
         (),
         description="maps: side and number of nodes of each hidden level, [[28, 12], [10, 32], [1, 240]]; 1: neurons",
     )
@@ -119,7 +133,7 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
     max_macs: int | None = Field(
         None, ge=1, description="maps, instead of densities: as many multiply-accumulates a sample"
     )
-    candidates: float = Field(
+    stored_per_edge: float = Field(
         1.0,
         ge=1,
         allow_inf_nan=False,
@@ -152,10 +166,10 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
                 raise ValueError(f'{name} {rule} graph = "maps"; got {value!r}')
         if not of_maps:
             return self
-        if not self.levels or min(min(level) for level in self.levels) < 1:
+        if not self.layers or min(min(level) for level in self.layers) < 1:
             raise ValueError(
-                "levels must be one or more pairs of a side and a number of nodes, of at least 1; "
-                f"got {[list(level) for level in self.levels]}"
+                "layers must be one or more pairs of a side and a number of nodes, of at least 1; "
+                f"got {[list(level) for level in self.layers]}"
             )
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd; got {self.kernel}")
@@ -167,7 +181,7 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
             return
         if self.max_parameters is not None or self.max_macs is not None:
             raise ValueError("densities must not be given beside max_parameters or max_macs")
-        n_ways = len(self.levels) + 1
+        n_ways = len(self.layers) + 1
         if len(self.densities) != n_ways or not all(0 < share <= 1 for share in self.densities):
             raise ValueError(
                 f"densities must be {n_ways} shares above 0 and up to 1, one between each level and the next, inputs "
@@ -192,16 +206,16 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f'epsilon needs graph = "layered"; got {self.graph!r}')
         return self
 
-    def layers(self, n_inputs: int, n_outputs: int) -> tuple[int, ...]:
+    def layer_sizes(self, n_inputs: int, n_outputs: int) -> tuple[int, ...]:
         """Return the nodes of each layer, inputs and outputs among them, in order; nothing where there are no layers.
 
         Examples
         --------
-        >>> FounderSettings(graph="layered", hidden=[30, 20]).layers(8, 3)
+        >>> FounderSettings(graph="layered", hidden=[30, 20]).layer_sizes(8, 3)
         (8, 30, 20, 3)
         """
         if self.graph == "maps":
-            return (n_inputs, *(count for _, count in self.levels), n_outputs)
+            return (n_inputs, *(count for _, count in self.layers), n_outputs)
         if self.graph != "layered" or self.hidden == 0:
             return ()
         hidden = (self.hidden,) if isinstance(self.hidden, int) else self.hidden
@@ -217,8 +231,8 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
 
         Examples
         --------
-        >>> FounderSettings(graph="maps", levels=[[8, 4]]).inputs((3, 8, 8))
-        Level(side=8, n_nodes=3)
+        >>> FounderSettings(graph="maps", layers=[[8, 4]]).inputs((3, 8, 8))
+        Level(map_size=8, n_nodes=3)
         """
         if self.graph == "maps":
             if len(shape) not in {2, 3} or shape[-1] != shape[-2]:
@@ -235,9 +249,9 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
             )
         return Level(1, n_features // self.ticks)
 
-    def all_levels(self, inputs: Level, n_outputs: int) -> list[Level]:
+    def all_layers(self, inputs: Level, n_outputs: int) -> list[Level]:
         """Return the levels of a graph of maps, inputs and outputs among them."""
-        return [inputs, *itertools.starmap(Level, self.levels), Level(1, n_outputs)]
+        return [inputs, *itertools.starmap(Level, self.layers), Level(1, n_outputs)]
 
     def taps(self, inputs: Level, n_outputs: int) -> list[int]:
         """Return how many taps of a graph of maps are edges, between each level and the next.
@@ -247,7 +261,7 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         SettingsError
             If a budget is too small for a network of such maps.
         """
-        ways = ways_between(self.all_levels(inputs, n_outputs), self.kernel)
+        ways = connections_between(self.all_layers(inputs, n_outputs), self.kernel)
         if self.densities is None:
             return taps_within(ways, self.max_parameters, self.max_macs)
         return taps_of_densities(ways, self.densities)
@@ -260,7 +274,7 @@ def found(
     *,
     n_founders: int,
     seed: int,
-    side: int | None = None,
+    map_size: int | None = None,
 ) -> list[Genome]:
     """Draw the founders of one run.
 
@@ -273,39 +287,39 @@ def found(
         How many.
     seed : int
         The run's seed; founder k has a stream of its own.
-    side : int
+    map_size : int
         Of the input nodes; must be given where ``graph`` is ``"maps"``, and only there.
 
     Returns
     -------
     list of Genome
         In float32. Without threshold, every stored entry being an edge until operator A says otherwise, unless some are
-        not `awake`. Nodes are named 0, 1, … in their order: the layers of a layered founder, and the levels of one of
-        maps, are stretches of names.
+        not `active_fraction`. Nodes are named 0, 1, … in their order: the layers of a layered founder, and the levels
+        of one of maps, are stretches of names.
 
     Raises
     ------
     SettingsError
         If a budget is too small for a network of such maps.
     ValueError
-        If `side` is not given for maps.
+        If `map_size` is not given for maps.
     """
     streams = [generator(seed, Purpose.FOUNDERS, 0, k) for k in range(n_founders)]
     if settings.graph == "maps":
-        if side is None:
-            raise ValueError('side must be given, that of the input maps, where graph = "maps"')
-        return _found_maps(settings, Level(side, n_inputs), n_outputs, streams)
+        if map_size is None:
+            raise ValueError('map_size must be given, that of the input maps, where graph = "maps"')
+        return _found_maps(settings, Level(map_size, n_inputs), n_outputs, streams)
     genomes = []
     for rng in streams:
         matrix = _draw(settings, n_inputs, n_outputs, rng)
-        asleep = 1.0 - settings.awake
+        asleep = 1.0 - settings.active_fraction
         genomes.append(
             Genome.from_matrix(
                 matrix,
                 n_inputs=n_inputs,
                 n_outputs=n_outputs,
                 activation=settings.activation,
-                limit=graphops.quantile_limit(matrix, asleep) if asleep else None,
+                threshold=graphops.quantile_threshold(matrix, asleep) if asleep else None,
                 ticks=settings.ticks,
             )
         )
@@ -320,12 +334,12 @@ def _found_maps(
 ) -> list[Genome]:
     return [
         draw_maps(
-            settings.all_levels(inputs, n_outputs),
+            settings.all_layers(inputs, n_outputs),
             settings.taps(inputs, n_outputs),
             kernel=settings.kernel,
             downsampling=settings.downsampling,
             activation=settings.activation,
-            candidates=settings.candidates,
+            stored_per_edge=settings.stored_per_edge,
             rng=rng,
         )
         for rng in streams
@@ -337,7 +351,7 @@ def _draw(
 ) -> sparse.csc_array:
     scale: Literal["he", "glorot"] = "he" if "relu" in settings.activation else "glorot"
     density = DENSITY if settings.density is None else settings.density
-    layers = settings.layers(n_inputs, n_outputs)
+    layers = settings.layer_sizes(n_inputs, n_outputs)
     if layers:
         densities = [
             density
@@ -352,7 +366,9 @@ def _draw(
         return graphops.recurrent(*sizes, density, rng=rng, scale=scale)
     if settings.graph == "small_world":
         degree = _degree(n_inputs, sum(sizes), density)
-        return graphops.small_world(*sizes, degree, settings.rewiring, rng=rng, scale=scale)
+        return graphops.small_world(
+            *sizes, degree, settings.rewiring_probability, rng=rng, scale=scale
+        )
     if settings.graph == "direct":
         return graphops.direct(*sizes, density, rng=rng, scale=scale)
     return graphops.feedforward(*sizes, density, rng=rng, scale=scale)

@@ -29,7 +29,7 @@ _HALVINGS_OF_FACTORS = 60
 class Level(NamedTuple):
     """Nodes of one side."""
 
-    side: int
+    map_size: int
     n_nodes: int
 
 
@@ -39,7 +39,7 @@ class Way(NamedTuple):
     n_sources: int
     n_targets: int
     taps: int
-    side: int
+    map_size: int
 
     @property
     def n_places(self) -> int:
@@ -47,22 +47,22 @@ class Way(NamedTuple):
         return self.n_sources * self.n_targets * self.taps
 
 
-def ways_between(levels: Sequence[Level], kernel: int) -> list[Way]:
+def connections_between(levels: Sequence[Level], kernel: int) -> list[Way]:
     """Return what leads from each level to the next.
 
     Examples
     --------
     LeNet-5's first two:
 
-    >>> ways_between([Level(28, 1), Level(28, 6), Level(10, 16)], 5)
-    [Way(n_sources=1, n_targets=6, taps=25, side=28), Way(n_sources=6, n_targets=16, taps=25, side=10)]
+    >>> connections_between([Level(28, 1), Level(28, 6), Level(10, 16)], 5)
+    [Way(n_sources=1, n_targets=6, taps=25, map_size=28), Way(n_sources=6, n_targets=16, taps=25, map_size=10)]
     """
     return [
         Way(
             before.n_nodes,
             level.n_nodes,
-            passage(before.side, level.side, kernel).window ** 2,
-            level.side,
+            passage(before.map_size, level.map_size, kernel).window ** 2,
+            level.map_size,
         )
         for before, level in itertools.pairwise(levels)
     ]
@@ -87,13 +87,13 @@ def taps_within(ways: Sequence[Way], max_parameters: int | None, max_macs: int |
     Examples
     --------
     >>> levels = [Level(28, 1), Level(28, 12), Level(10, 32), Level(1, 240), Level(1, 168), Level(1, 10)]
-    >>> taps_within(ways_between(levels, 5), 61_706, 416_520)
+    >>> taps_within(connections_between(levels, 5), 61_706, 416_520)
     [149, 2391, 47823, 10043, 838]
     """
     n_biases = sum(way.n_targets for way in ways)
 
     def counts(of_maps: float, of_neurons: float) -> list[int]:
-        factors = [of_neurons if way.side == 1 else of_maps for way in ways[:-1]]
+        factors = [of_neurons if way.map_size == 1 else of_maps for way in ways[:-1]]
         shares = [a * b for a, b in itertools.pairwise([1.0, *factors, 1.0])]
         return [
             max(int(share * way.n_places), way.n_targets)
@@ -101,13 +101,13 @@ def taps_within(ways: Sequence[Way], max_parameters: int | None, max_macs: int |
         ]
 
     def fits(taps: Sequence[int]) -> bool:
-        macs = sum(count * way.side**2 for way, count in zip(ways, taps, strict=True))
+        macs = sum(count * way.map_size**2 for way, count in zip(ways, taps, strict=True))
         parameters = sum(taps) + n_biases
         return parameters <= (max_parameters or parameters) and macs <= (max_macs or macs)
 
     least = {
         "max_parameters": (2 * n_biases, max_parameters),
-        "max_macs": (sum(way.n_targets * way.side**2 for way in ways), max_macs),
+        "max_macs": (sum(way.n_targets * way.map_size**2 for way in ways), max_macs),
     }
     for name, (at_least, given) in least.items():
         if given is not None and given < at_least:
@@ -136,7 +136,7 @@ def draw_maps(
     kernel: int,
     downsampling: Downsampling,
     activation: str,
-    candidates: float,
+    stored_per_edge: float,
     rng: np.random.Generator,
 ) -> Genome:
     """Draw a network of maps.
@@ -152,7 +152,7 @@ def draw_maps(
         As of the genome.
     activation : str
         Of hidden nodes.
-    candidates : float
+    stored_per_edge : float
         Stored taps for each edge, or as many as there may be. The largest of a level are the edges; by a threshold of
         its own the rest sleeps.
     rng : numpy.random.Generator
@@ -165,16 +165,16 @@ def draw_maps(
         that holds for the variance of the edges.
     """
     begins = np.cumsum([0, *(level.n_nodes for level in levels)])
-    rows_of, values_of, sizes, limits = [], [], [np.zeros(levels[0].n_nodes, np.int64)], [0.0]
-    ways = ways_between(levels, kernel)
+    rows_of, values_of, sizes, thresholds = [], [], [np.zeros(levels[0].n_nodes, np.int64)], [0.0]
+    ways = connections_between(levels, kernel)
     for k, (way, count) in enumerate(zip(ways, counts, strict=True)):
-        n_stored = min(round(candidates * count), way.n_places)
+        n_stored = min(round(stored_per_edge * count), way.n_places)
         rows, sizes_of_targets = _draw_places(way, n_stored, rng)
         scheme: Literal["glorot", "he"] = (
             "he" if "relu" in activation and way is not ways[-1] else "glorot"
         )
         values = _draw_weights(way, count, n_stored, scheme, rng)
-        limits.append(_limit(values, count))
+        thresholds.append(_threshold(values, count))
         rows_of.append(np.stack([begins[k] + rows // way.taps, rows % way.taps]))
         values_of.append(values)
         sizes.append(sizes_of_targets)
@@ -183,7 +183,7 @@ def draw_maps(
     roles = np.full(begins[-1], Role.HIDDEN, np.uint8)
     roles[: begins[1]], roles[begins[-2] :] = Role.INPUT, Role.OUTPUT
     codes = [activation_code(name) for name in ("identity", activation, "identity")]
-    sides = np.repeat([level.side for level in levels], n_of).astype(np.int32)
+    map_sizes = np.repeat([level.map_size for level in levels], n_of).astype(np.int32)
     sources, taps = np.concatenate(rows_of, axis=1)
     return Genome(
         indptr=np.append(0, np.cumsum(np.concatenate(sizes))).astype(np.int64),
@@ -193,9 +193,9 @@ def draw_maps(
         ids=np.arange(begins[-1], dtype=np.int64),
         roles=roles,
         activations=np.array(codes, np.uint8)[roles],
-        limit=np.repeat(np.array(limits, np.float32), n_of) if asleep else None,
-        sides=sides,
-        taps=taps.astype(np.uint16) if sides.max(initial=1) > 1 else None,
+        threshold=np.repeat(np.array(thresholds, np.float32), n_of) if asleep else None,
+        map_sizes=map_sizes,
+        taps=taps.astype(np.uint16) if map_sizes.max(initial=1) > 1 else None,
         kernel=kernel,
         downsampling=downsampling,
     )
@@ -217,7 +217,7 @@ def _draw_weights(
 
     The largest share d of evenly drawn magnitudes up to a has the mean square a²·(1 − (1 − d)³) / 3d; all have a²/3.
     """
-    speakers = way.n_sources * (way.taps if way.side == 1 else 1)
+    speakers = way.n_sources * (way.taps if way.map_size == 1 else 1)
     share = n_edges / n_stored
     drawn = initial_weights(
         (n_stored,), n_edges / way.n_targets, n_edges / speakers, scheme, rng=rng
@@ -226,7 +226,7 @@ def _draw_weights(
     return weights
 
 
-def _limit(values: FloatArray, count: int) -> float:
+def _threshold(values: FloatArray, count: int) -> float:
     """Return the threshold that the `count` largest magnitudes pass."""
     strengths = np.sort(np.abs(values))
     asleep = len(values) - count

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import graphops
-from evo.editing.editor import Draft
+from evo.editing.editor import GenomeEditor
 from evo.genome.feature_maps import passage
 from evo.genome.genome import FloatArray
 from evo.operators import layer_kernels
@@ -51,7 +51,7 @@ class Layer(NamedTuple):
         return n_pairs * self.taps
 
 
-def layers_of(draft: Draft, sizes: Sequence[int]) -> list[Layer]:
+def layers_of(editor: GenomeEditor, sizes: Sequence[int]) -> list[Layer]:
     """Return all layers but the inputs', of so many nodes each.
 
     Raises
@@ -63,23 +63,25 @@ def layers_of(draft: Draft, sizes: Sequence[int]) -> list[Layer]:
     --------
     >>> from evo import FounderSettings, found
     >>> settings = FounderSettings(graph="layered", hidden=3)
-    >>> layers_of(Draft(found(settings, 4, 2, n_founders=1, seed=0)[0]), (4, 3, 2))
+    >>> layers_of(GenomeEditor(found(settings, 4, 2, n_founders=1, seed=0)[0]), (4, 3, 2))
     [Layer(first_source=0, first_target=4, end=7, taps=1), Layer(first_source=4, first_target=7, end=9, taps=1)]
     """
     bounds = [0, *itertools.accumulate(sizes)]
     layers = [Layer(*three) for three in zip(bounds, bounds[1:], bounds[2:], strict=False)]
-    if draft.rows_per_node == 1:
+    if editor.rows_per_node == 1:
         return layers
-    sides = draft.sides
+    map_sizes = editor.map_sizes
     for first, end in itertools.pairwise(bounds):
-        if (sides[first:end] != sides[first]).any():
+        if (map_sizes[first:end] != map_sizes[first]).any():
             raise ValueError(
                 f"layers must be of nodes of one side each; nodes {first} to {end - 1} are not"
             )
     return [
         layer._replace(
             taps=passage(
-                int(sides[layer.first_source]), int(sides[layer.first_target]), draft.kernel
+                int(map_sizes[layer.first_source]),
+                int(map_sizes[layer.first_target]),
+                editor.kernel,
             ).window
             ** 2
         )
@@ -87,25 +89,25 @@ def layers_of(draft: Draft, sizes: Sequence[int]) -> list[Layer]:
     ]
 
 
-def check_layered(draft: Draft, sizes: Sequence[int]) -> None:
-    """Check that a draft still has the layers of its founder.
+def check_layered(editor: GenomeEditor, sizes: Sequence[int]) -> None:
+    """Check that an editor still has the layers of its founder.
 
     Raises
     ------
     ValueError
         If nodes have been added, removed or moved since.
     """
-    check_layers(sizes, draft.n_nodes)
-    if not np.array_equal(draft.ids, np.arange(draft.n_nodes)):
+    check_layers(sizes, editor.n_nodes)
+    if not np.array_equal(editor.ids, np.arange(editor.n_nodes)):
         raise ValueError("layers need the nodes of their founder, in its order")
 
 
-def sizes_now(draft: Draft, sizes: Sequence[int]) -> tuple[int, ...]:
+def sizes_now(editor: GenomeEditor, sizes: Sequence[int]) -> tuple[int, ...]:
     """Return the nodes of each layer as they are by now: some removed, and copies put right behind what they copy.
 
     Parameters
     ----------
-    draft : Draft
+    editor : GenomeEditor
     sizes : sequence of int
         Those of the founder.
 
@@ -115,7 +117,7 @@ def sizes_now(draft: Draft, sizes: Sequence[int]) -> tuple[int, ...]:
         If layers are no longer stretches of positions, or one is empty.
     """
     of_founder = np.repeat(np.arange(len(sizes)), sizes)
-    ids = draft.ids
+    ids = editor.ids
     known = np.flatnonzero(ids < len(of_founder))
     if len(known) == 0 or known[0] > 0:
         raise ValueError("layers need the inputs of their founder in front")
@@ -131,17 +133,17 @@ def sizes_now(draft: Draft, sizes: Sequence[int]) -> tuple[int, ...]:
 
 
 class FreePlaces:
-    """The free places of a draft's layers, as it stands now.
+    """The free places of an editor's layers, as it stands now.
 
     Parameters
     ----------
-    draft : Draft
+    editor : GenomeEditor
     """
 
-    def __init__(self, draft: Draft) -> None:
-        weights = draft.weights
+    def __init__(self, editor: GenomeEditor) -> None:
+        weights = editor.weights
         self._indptr, self._rows = weights.indptr, weights.indices
-        self._rows_per_node = draft.rows_per_node
+        self._rows_per_node = editor.rows_per_node
 
     def count(self, layer: Layer) -> int:
         """Return how many free places there are.
@@ -184,12 +186,12 @@ class FreePlaces:
         return indptr - indptr[0], nodes * layer.taps + taps, 0, layer.end - layer.first_target
 
 
-def grow_in_layers(draft: Draft, parameters: Parameters) -> None:
+def grow_in_layers(editor: GenomeEditor, parameters: Parameters) -> None:
     """Grow edges at random places of each layer, with random weights.
 
     Parameters
     ----------
-    draft : Draft
+    editor : GenomeEditor
     parameters : dict
         ``layers``, the nodes of each, inputs first; ``counts``, the edges to grow in each but the inputs'; ``scale``,
         the standard deviation of weights in units of 1/√in-degree, as it will be; ``seed``. That is all there is to
@@ -198,27 +200,27 @@ def grow_in_layers(draft: Draft, parameters: Parameters) -> None:
     Raises
     ------
     ValueError
-        If the parameters do not fit each other or the draft.
+        If the parameters do not fit each other or the editor.
 
     Notes
     -----
     O(stored entries + new·log new).
     """
-    sizes = check_layers(parameters["layers"], draft.n_nodes)
+    sizes = check_layers(parameters["layers"], editor.n_nodes)
     seed = check_integer("seed", parameters["seed"], at_least=0)
-    layers = layers_of(draft, sizes)
+    layers = layers_of(editor, sizes)
     scale = check_number("scale", parameters["scale"])
     counts = [check_integer("counts", count, at_least=0) for count in parameters["counts"]]
     if len(counts) != len(layers):
         raise ValueError(f"counts must be {len(layers)}, one per layer; received {len(counts)}")
-    free = FreePlaces(draft)
-    fan_ins = draft.in_degree(slice(None))
+    free = FreePlaces(editor)
+    fan_ins = editor.in_degree(slice(None))
     n_free = [free.count(layer) for layer in layers]
     if any(count > most for count, most in zip(counts, n_free, strict=True)):
         raise ValueError(f"counts must be at most the free places {n_free}; received {counts}")
-    new = np.zeros(draft.n_nodes, np.int64)
+    new = np.zeros(editor.n_nodes, np.int64)
     rows = np.empty(sum(counts), np.int32)
-    values: FloatArray = np.empty(sum(counts), draft.dtype)
+    values: FloatArray = np.empty(sum(counts), editor.dtype)
     end = 0
     for k, (layer, count) in enumerate(zip(layers, counts, strict=True)):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
@@ -227,6 +229,6 @@ def grow_in_layers(draft: Draft, parameters: Parameters) -> None:
         ranks = graphops.draw_distinct(n_free[k], count, rng=rng)
         free.find(layer, ranks, rows[of_layer], new[targets])
         fan_in = np.maximum(fan_ins[targets] + new[targets], 1)
-        values[of_layer] = rng.standard_normal(count, dtype=draft.dtype)
-        values[of_layer] *= np.repeat((scale / np.sqrt(fan_in)).astype(draft.dtype), new[targets])
-    draft.insert(new, rows, values)
+        values[of_layer] = rng.standard_normal(count, dtype=editor.dtype)
+        values[of_layer] *= np.repeat((scale / np.sqrt(fan_in)).astype(editor.dtype), new[targets])
+    editor.insert(new, rows, values)

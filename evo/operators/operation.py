@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from scipy import sparse
 
 import graphops
-from evo.editing.editor import Draft
+from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Genome, Role
 
 Parameters = dict[str, Any]
@@ -18,7 +18,7 @@ GradientsAt = Callable[..., FloatArray]
 """Loss gradient at places of a genome, on training data: of genome, sources, targets and, if it has maps, taps."""
 
 TRIES = 16
-"""How often a proposal draws again before it gives up on a draft where it has little to change."""
+"""How often a proposal draws again before it gives up on an editor where it has little to change."""
 
 
 LARGEST_CHECKED = 4096
@@ -32,7 +32,7 @@ class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
     max_quantile: float = Field(
         0.2, gt=0, lt=1, description="A: the threshold lets at most this share of the entries sleep"
     )
-    max_new_share: float = Field(
+    max_new_fraction: float = Field(
         0.1, gt=0, le=1, description="N: new edges, as a share of the stored entries"
     )
     max_density: float = Field(
@@ -57,7 +57,7 @@ class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
 
 @dataclass(frozen=True, eq=False)
 class Proposing:
-    """What a proposal may use besides the draft."""
+    """What a proposal may use besides the editor."""
 
     rng: np.random.Generator
     settings: OperatorSettings
@@ -103,17 +103,17 @@ class Operator:
     name : str
         In words.
     propose : callable
-        ``propose(draft, proposing)`` returns the parameters of one application, or None if it finds none.
+        ``propose(editor, proposing)`` returns the parameters of one application, or None if it finds none.
     apply : callable
-        ``apply(draft, parameters)`` carries parameters out.
+        ``apply(editor, parameters)`` carries parameters out.
     preserves : bool
         Whether the network computes the same function afterwards, to rounding.
     """
 
     code: str
     name: str
-    propose: Callable[[Draft, Proposing], Parameters | None]
-    apply: Callable[[Draft, Parameters], None]
+    propose: Callable[[GenomeEditor, Proposing], Parameters | None]
+    apply: Callable[[GenomeEditor, Parameters], None]
     preserves: bool = False
 
     def __call__(
@@ -145,68 +145,68 @@ class Operator:
         >>> child.n_nodes, operation.operator, operation.parameters
         (2, 'R', {'node': 1})
         """
-        draft = Draft(genome, origins=False)
-        parameters = self.propose(draft, Proposing(rng, settings or OperatorSettings()))
+        editor = GenomeEditor(genome, origins=False)
+        parameters = self.propose(editor, Proposing(rng, settings or OperatorSettings()))
         if parameters is None:
             return genome, None
-        operation = self.carry_out(draft, parameters)
-        return draft.freeze(), operation
+        operation = self.carry_out(editor, parameters)
+        return editor.freeze(), operation
 
-    def carry_out(self, draft: Draft, parameters: Parameters) -> Operation:
-        """Apply parameters to a draft and report what that changed."""
-        stored, edges = draft.n_stored, draft.n_live
-        self.apply(draft, parameters)
-        return Operation(self.code, parameters, stored, draft.n_stored, edges, draft.n_live)
+    def carry_out(self, editor: GenomeEditor, parameters: Parameters) -> Operation:
+        """Apply parameters to an editor and report what that changed."""
+        stored, edges = editor.n_stored, editor.n_active
+        self.apply(editor, parameters)
+        return Operation(self.code, parameters, stored, editor.n_stored, edges, editor.n_active)
 
 
 Accept = Callable[[int], bool]
 
 
 def draw_position(
-    draft: Draft, rng: np.random.Generator, roles: tuple[Role, ...], accept: Accept
+    editor: GenomeEditor, rng: np.random.Generator, roles: tuple[Role, ...], accept: Accept
 ) -> int | None:
     """Draw a position evenly from those whose node has one of some roles and is accepted; None if there is none.
 
     By trial at first, which costs the same in a large network as in a small one.
     """
     for _ in range(TRIES):
-        position = int(rng.integers(draft.n_nodes))
-        if draft.role(position) in roles and accept(position):
+        position = int(rng.integers(editor.n_nodes))
+        if editor.role(position) in roles and accept(position):
             return position
-    rest = [int(p) for p in draft.positions(*roles) if accept(int(p))]
+    rest = [int(p) for p in editor.positions(*roles) if accept(int(p))]
     return int(rng.choice(rest)) if rest else None
 
 
-def live_weights(draft: Draft) -> sparse.csc_array:
-    """Return the n × n matrix of the edges alone: what sleeps is left out. As dear as :attr:`Draft.weights`.
+def active_weights(editor: GenomeEditor) -> sparse.csc_array:
+    """Return the n × n matrix of the edges alone: what sleeps is left out. As dear as :attr:`GenomeEditor.weights`.
 
     Between maps one number stands for a kernel, see :meth:`evo.genome.genome.Genome.strengths`.
     """
-    if draft.rows_per_node > 1:
-        genome = draft.freeze()
-        return genome.strengths(genome.live_mask())
-    weights = draft.weights
-    if draft.limit is None:
+    if editor.rows_per_node > 1:
+        genome = editor.freeze()
+        return genome.strengths(genome.active_mask())
+    weights = editor.weights
+    if editor.threshold is None:
         return weights
-    return graphops.threshold(weights, draft.limit, draft.threshold_mode)
+    return graphops.threshold(weights, editor.threshold, editor.threshold_mode)
 
 
-def live_entries(
-    draft: Draft, rows: FloatArray, targets: NDArray[np.integer[Any]]
+def active_entries(
+    editor: GenomeEditor, rows: FloatArray, targets: NDArray[np.integer[Any]]
 ) -> NDArray[np.bool_]:
     """Tell which entries of several rows the threshold of some targets lets through; shape (rows, targets)."""
-    limit = draft.limit
-    if limit is None:
+    threshold = editor.threshold
+    if threshold is None:
         return np.ones(rows.shape, dtype=np.bool_)
-    limits = limit[targets] if isinstance(limit, np.ndarray) else limit
-    return graphops.threshold_mask(rows, limits, draft.threshold_mode)
+    thresholds = threshold[targets] if isinstance(threshold, np.ndarray) else threshold
+    return graphops.threshold_mask(rows, thresholds, editor.threshold_mode)
 
 
-def listeners() -> tuple[Role, ...]:
+def target_roles() -> tuple[Role, ...]:
     """Return the roles whose column acts: all but inputs, which are clamped."""
     return Role.HIDDEN, Role.OUTPUT
 
 
-def speakers(draft: Draft) -> tuple[Role, ...]:
+def source_roles(editor: GenomeEditor) -> tuple[Role, ...]:
     """Return the roles whose row acts; outputs only where a later tick can hear them."""
-    return (Role.INPUT, Role.HIDDEN) if draft.ticks == 1 else tuple(Role)
+    return (Role.INPUT, Role.HIDDEN) if editor.ticks == 1 else tuple(Role)

@@ -1,7 +1,7 @@
 """Changes of a genome that do not change what its network computes.
 
-Pure functions, genome to genome; what the operators E, O and U do to a draft is a step of them. The first two keep the
-network itself, so :func:`evo.canonical.canonical.canonical_hash` does not see them; the third makes another network
+Pure functions, genome to genome; what the operators E, O and U do to an editor is a step of them. The first two keep
+the network itself, so :func:`evo.canonical.canonical.canonical_hash` does not see them; the third makes another network
 with the same outputs. Where sums change their order or a weight is split, outputs agree to rounding.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.editing.editor import Draft
+from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome, Role
 from evo.operators.node_operators import apply_duplication, split_weights
 
@@ -46,7 +46,7 @@ def remove_ineffective(genome: Genome) -> Genome:
     kept[targets] = True
     number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
     sizes = np.bincount(targets, minlength=genome.n_nodes)[kept]
-    sides, taps, limit = genome.sides[kept], genome.taps, genome.limit
+    map_sizes, taps, threshold = genome.map_sizes[kept], genome.taps, genome.threshold
     return replace(
         genome,
         indptr=np.append(0, np.cumsum(sizes)).astype(np.int64),
@@ -56,9 +56,9 @@ def remove_ineffective(genome: Genome) -> Genome:
         ids=genome.ids[kept],
         roles=genome.roles[kept],
         activations=genome.activations[kept],
-        limit=limit[kept] if isinstance(limit, np.ndarray) else limit,
-        sides=sides,
-        taps=None if taps is None or sides.max() == 1 else taps[mask],
+        threshold=threshold[kept] if isinstance(threshold, np.ndarray) else threshold,
+        map_sizes=map_sizes,
+        taps=None if taps is None or map_sizes.max() == 1 else taps[mask],
     )
 
 
@@ -110,9 +110,9 @@ def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
             n_before[follower] -= 1
             if not n_before[follower]:
                 heapq.heappush(ready, (lots[follower], follower))
-    draft = Draft(genome, origins=False)
-    draft.reorder(order)
-    return draft.freeze()
+    editor = GenomeEditor(genome, origins=False)
+    editor.reorder(order)
+    return editor.freeze()
 
 
 def duplicate_node(genome: Genome, node: int, share: float = 0.5) -> Genome:
@@ -166,9 +166,9 @@ def duplicate_node(genome: Genome, node: int, share: float = 0.5) -> Genome:
         raise ValueError(
             f"share must leave both parts of every edge above the threshold; got {share} for node {node}"
         )
-    draft = Draft(genome, origins=False)
-    apply_duplication(draft, {"node": node, "share": share})
-    return draft.freeze()
+    editor = GenomeEditor(genome, origins=False)
+    apply_duplication(editor, {"node": node, "share": share})
+    return editor.freeze()
 
 
 def splittable_nodes(genome: Genome, share: float = 0.5) -> NDArray[np.intp]:
@@ -192,17 +192,17 @@ def splittable_nodes(genome: Genome, share: float = 0.5) -> NDArray[np.intp]:
     Examples
     --------
     >>> matrix = [[0, 1, 1, 0], [0, 0, 0, 4], [0, 0, 0, 1], [0, 0, 0, 0]]
-    >>> genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, limit=0.5)
+    >>> genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, threshold=0.5)
     >>> splittable_nodes(genome, share=0.25).tolist()
     [1]
     """
     if not 0 < share < 1:
         raise ValueError(f"share must be between 0 and 1; got {share}")
     kept, taken = (
-        genome.with_values(part, genome.bias).live_mask()
+        genome.with_values(part, genome.bias).active_mask()
         for part in split_weights(genome.values, share)
     )
-    shared = genome.live_mask() & (genome.indices != genome.targets)
+    shared = genome.active_mask() & (genome.indices != genome.targets)
     falls_asleep = shared & ~(kept & taken)
     splittable = genome.roles == Role.HIDDEN
     splittable[genome.indices[falls_asleep]] = False

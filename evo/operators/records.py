@@ -35,6 +35,25 @@ Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Sources and targets."""
 
 
+_FORMER_NAMES = {
+    "limit": "threshold",
+    "limits": "thresholds",
+    "side": "map_size",
+    "sides": "map_sizes",
+}
+"""What parameters were called in records of version 0.1."""
+
+
+def with_current_names(parameters: Mapping[str, Any]) -> Recorded:
+    """Return recorded parameters under the names that operators know; those of older records are others."""
+    return {
+        _FORMER_NAMES.get(name, name): with_current_names(value)
+        if isinstance(value, Mapping) and "data" not in value
+        else value
+        for name, value in parameters.items()
+    }
+
+
 def write_edges(
     n_nodes: int,
     rows: NDArray[np.intp],
@@ -126,11 +145,11 @@ def read_floats(name: str, given: Any, count: int, dtype: Any) -> FloatArray:
     return values.astype(dtype)
 
 
-def read_limit(
+def read_threshold(
     given: list[float] | Recorded,
     roles: NDArray[np.uint8],
     dtype: Any,
-    sides: NDArray[np.integer[Any]] | None = None,
+    map_sizes: NDArray[np.integer[Any]] | None = None,
 ) -> FloatArray:
     """Return the threshold of every position that a record of A means.
 
@@ -138,14 +157,14 @@ def read_limit(
     ----------
     given : list or dict
         A list has one number per position, and so may a dict, packed. Or a dict has ``limits`` of groups of
-        positions: ``{"layers": [784, 300, 10], "limits": [0.1, 0.2]}``, one for each layer but that of the inputs,
-        ``{"roles": ["hidden", "output"], "limits": [0.1, 0.2]}`` or ``{"sides": [10, 1], "limits": [0.1, 0.2]}``.
-        Positions without a limit of their own get 0.
+        positions: ``{"layers": [784, 300, 10], "thresholds": [0.1, 0.2]}``, one for each layer but that of the inputs,
+        ``{"roles": ["hidden", "output"], "thresholds": [0.1, 0.2]}`` or ``{"map_sizes": [10, 1], "thresholds": [0.1,
+        0.2]}``. Positions without a limit of their own get 0.
     roles : ndarray, shape (n,)
         Of the nodes, by position.
     dtype : dtype
         Of one number per position.
-    sides : ndarray, shape (n,), optional
+    map_sizes : ndarray, shape (n,), optional
         Of the nodes; 1 by default.
 
     Raises
@@ -153,19 +172,21 @@ def read_limit(
     ValueError
         If groups and limits do not fit each other, or the nodes.
     """
-    if isinstance(given, list) or "limits" not in given:
-        return read_floats("limit", given, len(roles), dtype)
-    groups = read_groups(given, roles, sides)
-    limits, found = np.array(given["limits"], dtype), np.zeros(len(roles), dtype)
-    if limits.shape != (len(groups),):
-        raise ValueError(f"limits must be {len(groups)} numbers; received shape {limits.shape}")
-    for group, limit in zip(groups, limits, strict=True):
-        found[group] = limit
+    if isinstance(given, list) or "thresholds" not in given:
+        return read_floats("threshold", given, len(roles), dtype)
+    groups = read_groups(given, roles, map_sizes)
+    thresholds, found = np.array(given["thresholds"], dtype), np.zeros(len(roles), dtype)
+    if thresholds.shape != (len(groups),):
+        raise ValueError(
+            f"thresholds must be {len(groups)} numbers; received shape {thresholds.shape}"
+        )
+    for group, threshold in zip(groups, thresholds, strict=True):
+        found[group] = threshold
     return found
 
 
 def read_groups(
-    given: Recorded, roles: NDArray[np.uint8], sides: NDArray[np.integer[Any]] | None = None
+    given: Recorded, roles: NDArray[np.uint8], map_sizes: NDArray[np.integer[Any]] | None = None
 ) -> list[NDArray[np.intp]]:
     """Return the positions of each group that a record of A names: layers but the inputs', roles, or sides.
 
@@ -177,10 +198,12 @@ def read_groups(
     if "layers" in given:
         ends = np.cumsum(check_layers(given["layers"], len(roles)))
         return [np.arange(*bounds) for bounds in itertools.pairwise(ends)]
-    if "sides" in given:
-        of_nodes = np.ones(len(roles), np.int32) if sides is None else sides
-        wanted = [check_integer("sides", side, at_least=1) for side in given["sides"]]
-        return [np.flatnonzero(of_nodes == side) for side in wanted]
+    if "map_sizes" in given:
+        of_nodes = np.ones(len(roles), np.int32) if map_sizes is None else map_sizes
+        wanted = [
+            check_integer("map_sizes", map_size, at_least=1) for map_size in given["map_sizes"]
+        ]
+        return [np.flatnonzero(of_nodes == map_size) for map_size in wanted]
     known = [role.name.lower() for role in Role]
     if not set(given.get("roles", [None])) <= set(known):
         raise ValueError(f"roles must be of {', '.join(known)}; received {given.get('roles')}")

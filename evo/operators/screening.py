@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from evo.canonical.hashing import output_terms
-from evo.editing.editor import Draft
+from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
 from evo.operators.operation import LARGEST_CHECKED, TRIES, Operator, Parameters, Proposing
 
@@ -29,27 +29,29 @@ def acting(operator: Operator) -> Operator:
         One that is to change what the network computes.
     """
 
-    def propose(draft: Draft, proposing: Proposing) -> Parameters | None:
-        if draft.n_stored > LARGEST_CHECKED:
-            return operator.propose(draft, proposing)
-        return _first_that_acts(operator, draft, proposing)
+    def propose(editor: GenomeEditor, proposing: Proposing) -> Parameters | None:
+        if editor.n_stored > LARGEST_CHECKED:
+            return operator.propose(editor, proposing)
+        return _first_that_acts(operator, editor, proposing)
 
     return replace(operator, propose=propose)
 
 
-def _first_that_acts(operator: Operator, draft: Draft, proposing: Proposing) -> Parameters | None:
-    parameters = operator.propose(draft, proposing)
+def _first_that_acts(
+    operator: Operator, editor: GenomeEditor, proposing: Proposing
+) -> Parameters | None:
+    parameters = operator.propose(editor, proposing)
     if parameters is None:
         return None
-    parent = draft.freeze()
+    parent = editor.freeze()
     before = output_terms(parent)
     for _ in range(TRIES):
-        trial = Draft(parent, origins=False)
+        trial = GenomeEditor(parent, origins=False)
         operator.apply(trial, parameters)
         child = trial.freeze()
         if not (np.array_equal(output_terms(child), before) or _equal_to_rounding(child, parent)):
             return parameters
-        parameters = operator.propose(draft, proposing)
+        parameters = operator.propose(editor, proposing)
         if parameters is None:
             break
     return None
@@ -61,7 +63,7 @@ def _equal_to_rounding(child: Genome, parent: Genome) -> bool:
         return False
     alike = all(
         np.array_equal(getattr(child, name), getattr(parent, name))
-        for name in ("indptr", "indices", "taps", "sides", "ids", "limit")
+        for name in ("indptr", "indices", "taps", "map_sizes", "ids", "threshold")
     )
     tolerance = 8 * float(np.finfo(parent.values.dtype).eps)
     return alike and all(

@@ -11,63 +11,65 @@ from dataclasses import replace
 
 import numpy as np
 
-from evo.editing.editor import Draft
+from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Role
 from evo.operators.operation import TRIES, Operator, OperatorSettings, Parameters, Proposing
 
 
-def cost_of(draft: Draft) -> tuple[int, int]:
-    """Return the parameters and the multiply-accumulates per sample and tick of a draft as it stands."""
-    live = draft.live_degree()
-    computed = int((draft.roles != Role.INPUT).sum())
-    return int(live.sum()) + computed, int((live * draft.sides.astype(np.int64) ** 2).sum())
+def size_of(editor: GenomeEditor) -> tuple[int, int]:
+    """Return the parameters and the multiply-accumulates per sample and tick of an editor as it stands."""
+    live = editor.active_degree()
+    computed = int((editor.roles != Role.INPUT).sum())
+    return int(live.sum()) + computed, int((live * editor.map_sizes.astype(np.int64) ** 2).sum())
 
 
-def room_in(draft: Draft, settings: OperatorSettings) -> tuple[float, float]:
-    """Return by how many parameters and multiply-accumulates a draft may grow; infinity where there is no limit."""
-    limits = settings.max_parameters, settings.max_macs
-    if limits == (None, None):
+def room_within(editor: GenomeEditor, settings: OperatorSettings) -> tuple[float, float]:
+    """Return by how many parameters and multiply-accumulates an editor may grow; infinity where there is no limit."""
+    thresholds = settings.max_parameters, settings.max_macs
+    if thresholds == (None, None):
         return np.inf, np.inf
     bounds = [
         np.inf if most is None else most - cost
-        for most, cost in zip(limits, cost_of(draft), strict=True)
+        for most, cost in zip(thresholds, size_of(editor), strict=True)
     ]
     return bounds[0], bounds[1]
 
 
-def budgeted(operator: Operator) -> Operator:
+def within_size_limit(operator: Operator) -> Operator:
     """Return an operator that proposes nothing that would take a network beyond its budget.
 
     Each proposal is tried out on a copy, up to :data:`evo.operators.operation.TRIES` times. In a network that is
     already beyond the budget, what does not make it dearer may be proposed. Without a budget nothing is looked at.
     """
 
-    def propose(draft: Draft, proposing: Proposing) -> Parameters | None:
+    def propose(editor: GenomeEditor, proposing: Proposing) -> Parameters | None:
         settings = proposing.settings
         if settings.max_parameters is None and settings.max_macs is None:
-            return operator.propose(draft, proposing)
-        return _first_within(operator, draft, proposing)
+            return operator.propose(editor, proposing)
+        return _first_within(operator, editor, proposing)
 
     return replace(operator, propose=propose)
 
 
-def _first_within(operator: Operator, draft: Draft, proposing: Proposing) -> Parameters | None:
-    parent = draft.freeze()
-    fits = _fits(cost_of(draft), proposing.settings)
+def _first_within(
+    operator: Operator, editor: GenomeEditor, proposing: Proposing
+) -> Parameters | None:
+    parent = editor.freeze()
+    fits = _fits(size_of(editor), proposing.settings)
     for _ in range(TRIES):
-        parameters = operator.propose(draft, proposing)
+        parameters = operator.propose(editor, proposing)
         if parameters is None:
             return None
-        trial = Draft(parent, origins=False)
+        trial = GenomeEditor(parent, origins=False)
         operator.apply(trial, parameters)
-        if fits(cost_of(trial)):
+        if fits(size_of(trial)):
             return parameters
     return None
 
 
 def _fits(before: tuple[int, int], settings: OperatorSettings) -> Callable[[tuple[int, int]], bool]:
-    limits = [
+    thresholds = [
         np.inf if most is None else max(most, cost)
         for most, cost in zip((settings.max_parameters, settings.max_macs), before, strict=True)
     ]
-    return lambda after: after[0] <= limits[0] and after[1] <= limits[1]
+    return lambda after: after[0] <= thresholds[0] and after[1] <= thresholds[1]

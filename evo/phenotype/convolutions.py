@@ -34,7 +34,7 @@ class Range(NamedTuple):
     margin: int
 
     @property
-    def side(self) -> int:
+    def map_size(self) -> int:
         """Side of the maps, without margins."""
         return self.pitch - 2 * self.margin
 
@@ -71,11 +71,11 @@ def _forward_stencil(target: int, window: int, n_maps: int) -> Stencil:
 @cache
 def _back_stencil(target: int, window: int, margin: int, n_nodes: int) -> Stencil:
     """Plan which residuals reach each pixel of a map that is heard; its margin is left out."""
-    side = target + window - 1 - 2 * margin
-    reads: list[list[tuple[int, int]]] = [[] for _ in range(side)]
+    map_size = target + window - 1 - 2 * margin
+    reads: list[list[tuple[int, int]]] = [[] for _ in range(map_size)]
     for place in range(target):
         for tap in range(window):
-            if 0 <= place + tap - margin < side:
+            if 0 <= place + tap - margin < map_size:
                 reads[place + tap - margin].append((tap, place))
     return plan_stencil(reads, reads, (n_nodes, target, target), (window, window))
 
@@ -91,7 +91,7 @@ class Convolution:
     heard : Range
     first, last : int
         The computed nodes, `last` exclusively.
-    row, side : int
+    row, map_size : int
         First row and side of the first of them.
     returns : bool
         Whether what is heard wants a residual.
@@ -104,13 +104,13 @@ class Convolution:
         heard: Range,
         nodes: tuple[int, int],
         row: int,
-        side: int,
+        map_size: int,
         *,
         returns: bool,
     ) -> None:
         self.first, self.last = nodes
-        self._heard, self._row, self._side, self._returns = heard, row, side, returns
-        window, n_nodes = heard.pitch - side + 1, self.last - self.first
+        self._heard, self._row, self._side, self._returns = heard, row, map_size, returns
+        window, n_nodes = heard.pitch - map_size + 1, self.last - self.first
         # Which edge is tap t of the kernel from map c to node k, or −1: [k, c, t].
         index = np.full((n_nodes, heard.n_maps, window**2), -1, np.int64)
         of_map = (taps.row[edges] - heard.row) // heard.pitch**2
@@ -121,9 +121,9 @@ class Convolution:
         self._used = np.flatnonzero(self._index >= 0)
         self._edges = self._index.reshape(-1)[self._used]
         self._heights, self._back_heights = block_heights(n_nodes), block_heights(heard.n_maps)
-        self._forward = _forward_stencil(side, window, heard.n_maps)
+        self._forward = _forward_stencil(map_size, window, heard.n_maps)
         self._places = np.ascontiguousarray(self._forward.runs[:, 2])
-        self._back = _back_stencil(side, window, heard.margin, n_nodes)
+        self._back = _back_stencil(map_size, window, heard.margin, n_nodes)
 
     def listen(
         self, weights: FloatArray, bias: FloatArray, state: FloatArray, base: int, length: int
@@ -177,10 +177,10 @@ class Convolution:
         if not self._returns:
             return
         heard, stencil = self._heard, self._back
-        n, side, margin = heard.n_maps, heard.side, heard.margin
+        n, map_size, margin = heard.n_maps, heard.map_size, heard.margin
         packed = np.empty(self._index.size, residual.dtype)
         kernels.pack(weights, self._back_index, self._back_heights, packed)
-        returned = np.empty(n * side**2 * length, residual.dtype)
+        returned = np.empty(n * map_size**2 * length, residual.dtype)
         kernels.gather(
             self._own(residual, base, length),
             length,
@@ -191,11 +191,11 @@ class Convolution:
             self._back_heights,
             np.zeros(n, residual.dtype),
             returned,
-            side**2,
+            map_size**2,
         )
         maps = self._of_heard(residual, base, length).reshape(n, heard.pitch, heard.pitch, length)
-        inside = slice(margin, margin + side)
-        maps[:, inside, inside] += returned.reshape(n, side, side, length)
+        inside = slice(margin, margin + map_size)
+        maps[:, inside, inside] += returned.reshape(n, map_size, map_size, length)
 
     def _own(self, rows: FloatArray, base: int, length: int) -> FloatArray:
         """Return the part of flat rows that belongs to the maps."""
@@ -212,7 +212,7 @@ class Convolution:
 
 
 def find_convolutions(
-    taps: Taps, indptr: NDArray[np.integer[Any]], rows: Ints, sides: Ints, first_row: int
+    taps: Taps, indptr: NDArray[np.integer[Any]], rows: Ints, map_sizes: Ints, first_row: int
 ) -> tuple[tuple[Convolution, ...], NDArray[np.bool_]]:
     """Find the convolutions of a plan.
 
@@ -221,7 +221,7 @@ def find_convolutions(
     taps : Taps
     indptr : ndarray, shape (n_computed + 1,)
         The edges of each computed node.
-    rows, sides : ndarray, shape (n_computed,)
+    rows, map_sizes : ndarray, shape (n_computed,)
         First row and side of each computed node.
     first_row : int
         Rows of inputs.
@@ -237,13 +237,13 @@ def find_convolutions(
     found = []
     p = 0
     while p < len(rows):
-        side, row = int(sides[p]), int(rows[p])
-        heard = _densest_range(taps, slice(indptr[p], indptr[p + 1]), side, row, first_row)
+        map_size, row = int(map_sizes[p]), int(rows[p])
+        heard = _densest_range(taps, slice(indptr[p], indptr[p + 1]), map_size, row, first_row)
         last = p
         while heard and last < len(rows) and last - p < MOST:
-            follows = sides[last] == side and rows[last] == row + (last - p) * side**2
+            follows = map_sizes[last] == map_size and rows[last] == row + (last - p) * map_size**2
             edges = slice(indptr[last], indptr[last + 1])
-            if not follows or not _is_dense(taps, edges, heard, side):
+            if not follows or not _is_dense(taps, edges, heard, map_size):
                 break
             last += 1
         if heard and last - p >= FEWEST:
@@ -251,7 +251,9 @@ def find_convolutions(
             chosen = chosen[_inside(taps, chosen, heard)]
             held[chosen] = True
             returns = heard.row >= first_row
-            found.append(Convolution(taps, chosen, heard, (p, last), row, side, returns=returns))
+            found.append(
+                Convolution(taps, chosen, heard, (p, last), row, map_size, returns=returns)
+            )
         p = max(last, p + 1)
     return tuple(found), held
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.genome.feature_maps import Passage, ways
+from evo.genome.feature_maps import MapTransform, ways
 from evo.genome.genome import Genome, Role
 from evo.phenotype.arrays import read_only
 from evo.phenotype.convolutions import Convolution, Taps, find_convolutions
@@ -62,19 +62,19 @@ class Places:
 def place_maps(genome: Genome, kept: NDArray[np.bool_], read: NDArray[np.bool_]) -> Places:
     """Place the nodes that are `kept`, and the views that entries of a mask `read`, shape (n_stored,)."""
     is_input = genome.roles == Role.INPUT
-    sides = genome.sides.astype(np.int64)
+    map_sizes = genome.map_sizes.astype(np.int64)
     order = np.concatenate([np.flatnonzero(kept & is_input), np.flatnonzero(kept & ~is_input)])
     n_inputs = int((kept & is_input).sum())
-    found, which = ways(sides[genome.indices], sides[genome.targets], genome.kernel)
+    found, which = ways(map_sizes[genome.indices], map_sizes[genome.targets], genome.kernel)
     kinds_of = _kinds_of(genome, which, read, found)
 
     rows = np.full(genome.n_nodes, -1, np.int64)
-    view_rows: dict[tuple[int, Passage], int] = {}
+    view_rows: dict[tuple[int, MapTransform], int] = {}
     end, first_row = 0, 0
-    for group in _groups(order, n_inputs, sides):
-        side = int(sides[group[0]])
-        rows[group] = end + np.arange(len(group)) * side**2
-        end += len(group) * side**2
+    for group in _groups(order, n_inputs, map_sizes):
+        map_size = int(map_sizes[group[0]])
+        rows[group] = end + np.arange(len(group)) * map_size**2
+        end += len(group) * map_size**2
         for kind in sorted({kind for node in group for kind in kinds_of.get(node, ())}):
             for node in group:
                 if kind in kinds_of.get(node, ()):
@@ -84,14 +84,16 @@ def place_maps(genome: Genome, kept: NDArray[np.bool_], read: NDArray[np.bool_])
             first_row = end
 
     views, counts = [], []
-    views_of: dict[int, list[tuple[Passage, int]]] = {}
+    views_of: dict[int, list[tuple[MapTransform, int]]] = {}
     for (node, kind), row in view_rows.items():
         views_of.setdefault(node, []).append((kind, row))
     for node in order.tolist():
         own = views_of.get(node, [])
         counts.append(len(own))
         for kind, row in own:
-            views.append([rows[node], sides[node], row, kind.side, kind.margin, kind.halvings])
+            views.append(
+                [rows[node], map_sizes[node], row, kind.map_size, kind.margin, kind.downsamplings]
+            )
     n_of_inputs = sum(counts[:n_inputs])
     begin, offset, pitch, margin = _reads(genome, found, which, rows, view_rows)
     return Places(
@@ -141,29 +143,29 @@ def stretches_of(
 
 
 def _kinds_of(
-    genome: Genome, which: NDArray[np.intp], read: NDArray[np.bool_], found: list[Passage]
-) -> dict[int, set[Passage]]:
+    genome: Genome, which: NDArray[np.intp], read: NDArray[np.bool_], found: list[MapTransform]
+) -> dict[int, set[MapTransform]]:
     """Return which views each node needs: none where the map is read as it is."""
-    kinds: dict[int, set[Passage]] = {}
+    kinds: dict[int, set[MapTransform]] = {}
     occurs = np.zeros((genome.n_nodes, len(found)), np.bool_)
     occurs[genome.indices[read], which[read]] = True
     for node, way in np.argwhere(occurs).tolist():
         kind = _kind(found[way])
-        if (kind.halvings, kind.side, kind.margin) != (0, int(genome.sides[node]), 0):
+        if (kind.downsamplings, kind.map_size, kind.margin) != (0, int(genome.map_sizes[node]), 0):
             kinds.setdefault(node, set()).add(kind)
     return kinds
 
 
-def _kind(way: Passage) -> Passage:
+def _kind(way: MapTransform) -> MapTransform:
     """Return a passage without its window: what tells one view from another."""
     return way._replace(window=0)
 
 
-def _groups(order: NDArray[np.intp], n_inputs: int, sides: Ints) -> list[list[int]]:
+def _groups(order: NDArray[np.intp], n_inputs: int, map_sizes: Ints) -> list[list[int]]:
     """Cut nodes into groups of one side; inputs and computed nodes are not in one group."""
     if not len(order):
         return []
-    cuts = np.flatnonzero(np.diff(sides[order])) + 1
+    cuts = np.flatnonzero(np.diff(map_sizes[order])) + 1
     return [
         group.tolist()
         for group in np.split(order, np.union1d(cuts, [n_inputs]).astype(np.intp))
@@ -173,10 +175,10 @@ def _groups(order: NDArray[np.intp], n_inputs: int, sides: Ints) -> list[list[in
 
 def _reads(
     genome: Genome,
-    found: list[Passage],
+    found: list[MapTransform],
     which: NDArray[np.intp],
     rows: Ints,
-    view_rows: dict[tuple[int, Passage], int],
+    view_rows: dict[tuple[int, MapTransform], int],
 ) -> tuple[Ints, Ints, Ints, Ints]:
     """Return `begin`, `offset`, `pitch` and `margin` of :class:`Places`."""
     assert genome.taps is not None
@@ -198,7 +200,7 @@ def _reads(
 def lay_out_maps(
     places: Places,
     positions: Ints,
-    sides: Ints,
+    map_sizes: Ints,
     indptr: NDArray[np.integer[Any]],
     entries: Ints,
     sources: NDArray[np.int32],
@@ -208,7 +210,7 @@ def lay_out_maps(
     Parameters
     ----------
     places : Places
-    positions, sides : ndarray of int64, shape (n_computed,)
+    positions, map_sizes : ndarray of int64, shape (n_computed,)
     indptr : ndarray, shape (n_computed + 1,)
     entries : ndarray of int64, shape (n_edges,)
         Which stored entry each edge is.
@@ -223,15 +225,15 @@ def lay_out_maps(
         margin=places.margin[entries],
         offset=places.offset[entries],
     )
-    convolutions, held = find_convolutions(taps, indptr, rows, sides, places.first_row)
-    alone = (sides[taps.targets] > 1) & ~held
+    convolutions, held = find_convolutions(taps, indptr, rows, map_sizes, places.first_row)
+    alone = (map_sizes[taps.targets] > 1) & ~held
     stretch_indptr, stretches = stretches_of(taps.targets, taps.pitch, alone, len(positions))
     convolved = np.zeros(len(positions), np.bool_)
     for one in convolutions:
         convolved[one.first : one.last] = True
     maps = Maps(
         rows=read_only(rows),
-        sides=read_only(sides),
+        map_sizes=read_only(map_sizes),
         stretch_indptr=read_only(stretch_indptr),
         stretches=read_only(stretches),
         view_indptr=read_only(places.view_indptr),

@@ -45,16 +45,16 @@ def runtime_for(plan: Plan, n_batch: int, dtype: np.dtype[Any]) -> Runtime:
     return layout, buffers, width
 
 
-def threshold_of(genome: Genome, plan: Plan, *, learning: bool) -> Threshold:
+def learning_threshold(genome: Genome, plan: Plan, *, learning: bool) -> Threshold:
     """Return the threshold of the computed nodes, rounded as :func:`graphops.threshold_mask` compares.
 
     None if nothing below it learns.
     """
     if not learning:
         return Threshold(np.empty(0, genome.values.dtype), False)
-    limit = np.asarray(genome.limit)
-    limits = limit[plan.positions] if limit.ndim else limit.reshape(1)
-    return Threshold(limits.astype(genome.values.dtype), genome.threshold_mode == "signed")
+    threshold = np.asarray(genome.threshold)
+    thresholds = threshold[plan.positions] if threshold.ndim else threshold.reshape(1)
+    return Threshold(thresholds.astype(genome.values.dtype), genome.threshold_mode == "signed")
 
 
 def forward(

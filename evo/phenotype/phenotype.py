@@ -22,11 +22,11 @@ from evo.phenotype.kernels import backward_kernels
 from evo.phenotype.kernels import training_kernels as loop
 from evo.phenotype.passes import Runtime
 from evo.phenotype.plan import Plan, compile_plan, compile_whole_plan
-from evo.phenotype.tap_gradients import acting_places, check_places, with_taps
+from evo.phenotype.tap_gradients import check_places, effective_places, with_taps
 
 __all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
 
-Dormant = Literal["sleep", "straight_through"]
+Dormant = Literal["frozen", "straight_through"]
 """What stored entries do that the threshold does not let through: wait, or keep learning."""
 
 
@@ -41,10 +41,10 @@ class Phenotype:
         A key of :data:`cnn.training.losses.LOSSES`. ``cross_entropy`` puts a softmax on the output nodes.
     plan : Plan, optional
         What of the genome to compute; by default what its outputs depend on.
-    dormant : {"sleep", "straight_through"}
-        With ``"sleep"`` what is let through is decided once, here. With ``"straight_through"`` the threshold is applied
-        at every step: an entry below it is left out forward, gets the gradient that it would have as an edge, and so
-        may wake up (Wortsman et al. 2019).
+    dormant : {"frozen", "straight_through"}
+        With ``"frozen"`` what is let through is decided once, here. With ``"straight_through"`` the threshold is
+        applied at every step: an entry below it is left out forward, gets the gradient that it would have as an edge,
+        and so may wake up (Wortsman et al. 2019).
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Phenotype:
         loss: str = "cross_entropy",
         plan: Plan | None = None,
         *,
-        dormant: Dormant = "sleep",
+        dormant: Dormant = "frozen",
     ) -> None:
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
@@ -67,18 +67,20 @@ class Phenotype:
             raise ValueError(
                 f"dormant must be one of {', '.join(get_args(Dormant))}; got {dormant!r}"
             )
-        learning = dormant == "straight_through" and genome.limit is not None
+        learning = dormant == "straight_through" and genome.threshold is not None
         self.genome = genome
         self.loss_name = loss
         self.dormant: Dormant = dormant
-        self.plan = plan = plan or compile_plan(replace(genome, limit=None) if learning else genome)
+        self.plan = plan = plan or compile_plan(
+            replace(genome, threshold=None) if learning else genome
+        )
         self.parameters = np.concatenate([plan.take(genome.values), genome.bias[plan.positions]])
         self._gradient = np.empty_like(self.parameters)
         n_edges = plan.n_edges
         self._weights, self._bias = self.parameters[:n_edges], self.parameters[n_edges:]
         self._weight_gradient = self._gradient[:n_edges]
         self._bias_gradient = self._gradient[n_edges:]
-        self._threshold = passes.threshold_of(genome, plan, learning=learning)
+        self._threshold = passes.learning_threshold(genome, plan, learning=learning)
         self._used = np.empty_like(self._weights) if learning else self._weights
         self._ports = loop.Ports(
             read_only(plan.input_features),
@@ -109,7 +111,7 @@ class Phenotype:
     @property
     def macs(self) -> int:
         """Multiply-accumulates per sample: one per computed edge, tick and pixel of the target."""
-        pixels = self.genome.sides[self.plan.positions].astype(np.int64) ** 2
+        pixels = self.genome.map_sizes[self.plan.positions].astype(np.int64) ** 2
         return int(pixels @ np.diff(self.plan.indptr)) * self.genome.ticks
 
     @property
@@ -204,7 +206,7 @@ class Phenotype:
             return self._gradients_at_taps((sources, targets, numbers), inputs, labels)
         is_input = self.genome.roles == Role.INPUT
         delayed = (sources >= targets) & ((self.genome.ticks > 1) | ~is_input[sources])
-        acts = acting_places(self.genome, sources, targets)
+        acts = effective_places(self.genome, sources, targets)
         whole = Phenotype(self.to_genome(), self.loss_name, compile_whole_plan(self.genome))
         whole.loss_and_gradients(inputs, labels)
         layout, buffers, _ = whole._for_batch(len(inputs))
@@ -234,7 +236,7 @@ class Phenotype:
     ) -> FloatArray:
         """Return the gradient at taps, by a network that has them all."""
         check_places(self.genome, *places)
-        acts = acting_places(self.genome, *places[:2])
+        acts = effective_places(self.genome, *places[:2])
         extended, entries = with_taps(self.to_genome(), *(part[acts] for part in places))
         network = Phenotype(extended, self.loss_name)
         _, gradient = network.loss_and_gradients(inputs, labels)
@@ -292,7 +294,7 @@ class Phenotype:
             self.parameters,
             self._gradient,
             self._used,
-            segment.slots,
+            segment.moments,
             buffers,
             -1.0 if segment.limit is None else segment.limit,
             losses,
@@ -316,7 +318,7 @@ class Phenotype:
         values[self.plan.chosen] = self._weights
         return self.genome.with_values(values, bias)
 
-    def acting(self) -> "Phenotype":
+    def without_dormant(self) -> "Phenotype":
         """Return the network of what the threshold lets through now: itself, unless dormant entries learn."""
         return Phenotype(self.to_genome(), self.loss_name) if self.dormant_learn else self
 

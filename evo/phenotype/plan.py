@@ -105,7 +105,7 @@ def compile_plan(genome: Genome) -> Plan:
     An edge is effective if it is let through and acts on an output at some tick, as :func:`graphops.useful_edges`
     says. Outputs are computed in any case.
     """
-    live = NO_MASK if genome.limit is None else genome.live_mask()
+    live = NO_MASK if genome.threshold is None else genome.active_mask()
     is_input = genome.roles == Role.INPUT
     delays = np.empty(genome.n_nodes, dtype=np.int32)
     plan_kernels.delays_to_output(
@@ -121,7 +121,7 @@ def compile_whole_plan(genome: Genome) -> Plan:
     hidden nodes to which nobody listens, which tell what an edge from there would do.
     """
     everywhere = np.zeros(genome.n_nodes, dtype=np.int32)
-    return _lay_out(genome, genome.live_mask(), genome.roles == Role.INPUT, everywhere)
+    return _lay_out(genome, genome.active_mask(), genome.roles == Role.INPUT, everywhere)
 
 
 def _lay_out(
@@ -151,13 +151,13 @@ def _lay_out(
         entries = np.empty(n_edges, dtype=np.int64)
         plan_kernels.lay_out(*matrix, rows, positions, block, indptr, entries, sources, inner)
         chosen = None if everything else entries
-    sides = genome.sides[positions].astype(np.int64)
+    map_sizes = genome.map_sizes[positions].astype(np.int64)
     maps: Maps | tuple[()] = ()
     convolutions: tuple[Convolution, ...] = ()
     if places is not None:
         entries = np.arange(n_edges) if chosen is None else chosen
         sources, maps, convolutions = lay_out_maps(
-            places, positions, sides, indptr, entries, sources
+            places, positions, map_sizes, indptr, entries, sources
         )
 
     segments = np.zeros((len(positions), 2), dtype=np.int64)
@@ -166,7 +166,7 @@ def _lay_out(
         indptr,
         sources,
         rows[positions],
-        sides,
+        map_sizes,
         DENSE_NODES,
         DENSE_ROWS,
         DENSE_FROM[0][1],
@@ -175,7 +175,7 @@ def _lay_out(
         segments,
     )
     codes = genome.activations[positions]
-    net_rows = np.where(OF_NET[codes], sides**2, 0)
+    net_rows = np.where(OF_NET[codes], map_sizes**2, 0)
     inputs = genome.inputs
     features, input_rows = _features(genome, inputs, kept[inputs], rows)
     layout = Layout(
@@ -235,7 +235,7 @@ def _features(
     genome: Genome, inputs: NDArray[np.intp], kept: NDArray[np.bool_], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which features are read, and to which rows they go: those of a map pixel by pixel."""
-    sizes = genome.sides[inputs].astype(np.int64) ** 2
+    sizes = genome.map_sizes[inputs].astype(np.int64) ** 2
     first = np.cumsum(sizes) - sizes
     if not genome.has_maps:
         return first[kept], rows[inputs[kept]]

@@ -37,7 +37,7 @@ def with_taps(
     entries : ndarray of int, shape (n_places,)
         Which of its stored entries each place is.
     """
-    n_rows, live = genome.n_nodes * genome.rows_per_node, genome.live_mask()
+    n_rows, live = genome.n_nodes * genome.rows_per_node, genome.active_mask()
     stored = genome.targets[live] * n_rows + genome.rows[live]
     wanted = targets.astype(np.int64) * n_rows + sources.astype(np.int64) * genome.rows_per_node
     wanted += taps
@@ -52,7 +52,7 @@ def with_taps(
         indices=(rows // genome.rows_per_node).astype(np.int32),
         taps=(rows % genome.rows_per_node).astype(np.uint16),
         values=values,
-        limit=None,
+        threshold=None,
     )
     return extended, np.searchsorted(keys, wanted)
 
@@ -64,7 +64,7 @@ def check_places(genome: Genome, sources: Integers, targets: Integers, taps: Int
     if not len(sources) == len(targets) == len(taps):
         given = f"{len(sources)}, {len(targets)} and {len(taps)}"
         raise ValueError(f"sources, targets and taps must be equally many; got {given}")
-    window = windows(genome.sides[sources], genome.sides[targets], genome.kernel)
+    window = windows(genome.map_sizes[sources], genome.map_sizes[targets], genome.kernel)
     outside = (taps < 0) | (taps >= window**2)
     if outside.any():
         first = int(outside.argmax())
@@ -74,7 +74,7 @@ def check_places(genome: Genome, sources: Integers, targets: Integers, taps: Int
         )
 
 
-def acting_places(genome: Genome, sources: Integers, targets: Integers) -> NDArray[np.intp]:
+def effective_places(genome: Genome, sources: Integers, targets: Integers) -> NDArray[np.intp]:
     """Return which places an edge could act at: not into an input, and not delayed where there is one tick."""
     is_input = genome.roles == Role.INPUT
     acts = ~is_input[targets]

@@ -3,7 +3,7 @@
 What an operator does is in :mod:`evo.operators`.
 """
 
-from evo.policies.layerwise import keep_edges
+from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, PolicySettings, freeze_topology
 from evo.policies.rewiring import set_step
 
@@ -11,6 +11,6 @@ __all__ = [
     "POLICIES",
     "PolicySettings",
     "freeze_topology",
-    "keep_edges",
+    "keep_n_active",
     "set_step",
 ]

@@ -1,4 +1,4 @@
-"""Networks in levels, reshaped within a budget: what the policy ``levels`` does in a modify phase.
+"""Networks in levels, reshaped within a budget: what the policy ``layerwise`` does in a modify phase.
 
 The levels are those of a founder (:mod:`evo.operators.layers`), of maps or of neurons. Most phases only *rewire*: of
 each level the weakest entries are forgotten and as many grown, at weight 0, where the loss gradient is largest or at
@@ -19,15 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import graphops
-from evo.editing.editor import Draft
+from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome, Role
 from evo.operators.elementary import Operation, Proposing, apply_operation
 from evo.operators.layers import FreePlaces, Layer, layers_of, sizes_now
 from evo.operators.records import Places
-from evo.operators.size_limit import cost_of
+from evo.operators.size_limit import size_of
 from evo.policies.rewiring import gradients_of, grow_at
 
-MOVES = ("A", "R", "U")
+LAYER_CHANGES = ("A", "R", "U")
 """What a phase may do before it rewires: move edges between levels, remove a node, duplicate one."""
 
 CANDIDATES = 4
@@ -55,29 +55,29 @@ class Shape:
 
 
 def reshape(
-    draft: Draft,
+    editor: GenomeEditor,
     proposing: Proposing,
     *,
     share: float,
-    gradient_share: float,
+    gradient_fraction: float,
     moves: Mapping[str, float],
-    max_moved_share: float,
+    max_moved_fraction: float,
 ) -> list[Operation]:
     """Rewire every level, and before it make a move or none.
 
     Parameters
     ----------
-    draft : Draft
+    editor : GenomeEditor
         Of a network in levels.
     proposing : Proposing
         With ``layers`` and ``gradients_at``; its settings may hold a budget.
     share : float
         Of each level's stored entries, that are forgotten and grown.
-    gradient_share : float
+    gradient_fraction : float
         Of these, that are grown where the gradient is largest.
     moves : mapping
-        How often each of :data:`MOVES` is made beside the others; no move is made where all are 0.
-    max_moved_share : float
+        How often each of :data:`LAYER_CHANGES` is made beside the others; no move is made where all are 0.
+    max_moved_fraction : float
         Of a level's edges, that A moves at most.
 
     Returns
@@ -87,30 +87,34 @@ def reshape(
     """
     if not proposing.layers:
         raise ValueError('levels are those of founders with graph = "maps" or "layered"')
-    shape = shape_of(draft, proposing)
+    shape = layer_sizes_of(editor, proposing)
     rng = proposing.rng
     operations: list[Operation] = []
     wanted = shape
-    possible = {move: moves.get(move, 0.0) for move in MOVES}
+    possible = {move: moves.get(move, 0.0) for move in LAYER_CHANGES}
     if sum(possible.values()) > 0:
         odds = np.array([*possible.values()]) / sum(possible.values())
         move = str(rng.choice(list(possible), p=odds))
         if move == "A":
-            wanted = move_edges(draft, shape, rng.uniform(0, max_moved_share), rng)
+            wanted = move_edges_between_layers(
+                editor, shape, rng.uniform(0, max_moved_fraction), rng
+            )
         else:
-            operations = _change_nodes(draft, shape.sizes, move, rng)
-            wanted = replace(shape, sizes=sizes_now(draft, proposing.layers))
-    return operations + _refit(draft, proposing, _affordable(draft, wanted), share, gradient_share)
+            operations = _change_nodes(editor, shape.sizes, move, rng)
+            wanted = replace(shape, sizes=sizes_now(editor, proposing.layers))
+    return operations + _refit(
+        editor, proposing, _affordable(editor, wanted), share, gradient_fraction
+    )
 
 
-def shape_of(draft: Draft, proposing: Proposing) -> Shape:
-    """Describe a draft of a network in levels."""
-    sizes = sizes_now(draft, proposing.layers)
-    settings, (parameters, macs) = proposing.settings, cost_of(draft)
+def layer_sizes_of(editor: GenomeEditor, proposing: Proposing) -> Shape:
+    """Describe an editor of a network in levels."""
+    sizes = sizes_now(editor, proposing.layers)
+    settings, (parameters, macs) = proposing.settings, size_of(editor)
     return Shape(
         sizes,
-        _by_level(draft.live_degree(), sizes),
-        _by_level(draft.in_degree(slice(None)), sizes),
+        _by_level(editor.active_degree(), sizes),
+        _by_level(editor.in_degree(slice(None)), sizes),
         (settings.max_parameters or parameters, settings.max_macs or macs),
     )
 
@@ -122,12 +126,12 @@ def _by_level(degrees: NDArray[np.integer[Any]], sizes: Sequence[int]) -> NDArra
     return sums
 
 
-def _macs_of_an_edge(draft: Draft, sizes: Sequence[int]) -> NDArray[np.int64]:
-    costs: NDArray[np.int64] = draft.sides[np.cumsum(sizes[:-1])].astype(np.int64) ** 2
+def _macs_of_an_edge(editor: GenomeEditor, sizes: Sequence[int]) -> NDArray[np.int64]:
+    costs: NDArray[np.int64] = editor.map_sizes[np.cumsum(sizes[:-1])].astype(np.int64) ** 2
     return costs
 
 
-def keep_edges(genome: Genome, before: Genome, layers: Sequence[int]) -> Genome:
+def keep_n_active(genome: Genome, before: Genome, layers: Sequence[int]) -> Genome:
     """Set a network's threshold so that each of its layers has as many edges as before, those of largest weight.
 
     Parameters
@@ -144,18 +148,18 @@ def keep_edges(genome: Genome, before: Genome, layers: Sequence[int]) -> Genome:
     Genome
         With fewer edges in a layer where several weights equal the largest of those that sleep.
     """
-    draft = Draft(genome, origins=False)
+    editor = GenomeEditor(genome, origins=False)
     if not layers:
-        keep: dict[str, Any] = {"keep": int(before.live_mask().sum())}
+        keep: dict[str, Any] = {"keep": int(before.active_mask().sum())}
     else:
-        sizes = sizes_now(draft, layers)
-        keep = {"layers": [*sizes], "keep": _by_level(_live_degree(before), sizes).tolist()}
-    apply_operation(draft, "A", {"limit": keep, "drop": False})
-    return draft.freeze()
+        sizes = sizes_now(editor, layers)
+        keep = {"layers": [*sizes], "keep": _by_level(_active_degree(before), sizes).tolist()}
+    apply_operation(editor, "A", {"threshold": keep, "drop": False})
+    return editor.freeze()
 
 
-def _live_degree(genome: Genome) -> NDArray[np.int64]:
-    before = np.append(0, np.cumsum(genome.live_mask(), dtype=np.int64))
+def _active_degree(genome: Genome) -> NDArray[np.int64]:
+    before = np.append(0, np.cumsum(genome.active_mask(), dtype=np.int64))
     live: NDArray[np.int64] = np.diff(before[genome.indptr])
     return live
 
@@ -163,7 +167,9 @@ def _live_degree(genome: Genome) -> NDArray[np.int64]:
 # -- moves -------------------------------------------------------------------------------------------------------------
 
 
-def move_edges(draft: Draft, shape: Shape, share: float, rng: np.random.Generator) -> Shape:
+def move_edges_between_layers(
+    editor: GenomeEditor, shape: Shape, share: float, rng: np.random.Generator
+) -> Shape:
     """Return the shape in which a share of one level's edges has gone to another, as far as the budget reaches.
 
     Where edges into the one cost more than into the other, what is left pays for no more edges than are moved.
@@ -175,12 +181,12 @@ def move_edges(draft: Draft, shape: Shape, share: float, rng: np.random.Generato
     edges = shape.edges.copy()
     spare = max(int(edges[giver]) - shape.sizes[giver + 1], 0)
     edges[giver] -= min(int(np.ceil(share * edges[giver])), spare)
-    costs = _macs_of_an_edge(draft, shape.sizes)
+    costs = _macs_of_an_edge(editor, shape.sizes)
     n_biases = sum(shape.sizes[1:])
     room = [
         shape.bounds[0] - n_biases - int(edges.sum()),
         (shape.bounds[1] - int(edges @ costs)) // int(costs[taker]),
-        layers_of(draft, shape.sizes)[taker].n_places - int(edges[taker]),
+        layers_of(editor, shape.sizes)[taker].n_places - int(edges[taker]),
     ]
     edges[taker] += max(min(room), 0)
     # The candidates of a level keep their proportion to its edges.
@@ -189,10 +195,10 @@ def move_edges(draft: Draft, shape: Shape, share: float, rng: np.random.Generato
 
 
 def _change_nodes(
-    draft: Draft, sizes: Sequence[int], move: str, rng: np.random.Generator
+    editor: GenomeEditor, sizes: Sequence[int], move: str, rng: np.random.Generator
 ) -> list[Operation]:
     """Duplicate a hidden node, or remove one that is not the last of its level; nothing where there is none."""
-    hidden = draft.positions(Role.HIDDEN)
+    hidden = editor.positions(Role.HIDDEN)
     if move == "R":
         hidden = hidden[np.repeat(sizes, sizes)[hidden] > 1]
     if len(hidden) == 0:
@@ -201,17 +207,17 @@ def _change_nodes(
     parameters: dict[str, Any] = {"node": node}
     if move == "U":
         parameters["share"] = float(rng.uniform(0.25, 0.75))
-    return [apply_operation(draft, move, parameters)]
+    return [apply_operation(editor, move, parameters)]
 
 
-def _affordable(draft: Draft, wanted: Shape) -> Shape:
+def _affordable(editor: GenomeEditor, wanted: Shape) -> Shape:
     """Return a shape within the budget: for biases of nodes that came in, the largest level pays with edges.
 
     In a network that was dearer than its budget it pays for that as well, and for multiply-accumulates the level whose
     edges take most of them.
     """
     edges = wanted.edges.copy()
-    costs = _macs_of_an_edge(draft, wanted.sizes)
+    costs = _macs_of_an_edge(editor, wanted.sizes)
     for _ in range(2 * len(edges)):
         over = int(edges.sum()) + sum(wanted.sizes[1:]) - wanted.bounds[0]
         over_macs = int(edges @ costs) - wanted.bounds[1]
@@ -230,61 +236,65 @@ def _affordable(draft: Draft, wanted: Shape) -> Shape:
 
 
 def _refit(
-    draft: Draft, proposing: Proposing, wanted: Shape, share: float, gradient_share: float
+    editor: GenomeEditor,
+    proposing: Proposing,
+    wanted: Shape,
+    share: float,
+    gradient_fraction: float,
 ) -> list[Operation]:
     """Give every level its number of stored entries and of edges, a share of them new."""
-    sleepers = draft.limit is not None
-    layers = layers_of(draft, wanted.sizes)
+    sleepers = editor.threshold is not None
+    layers = layers_of(editor, wanted.sizes)
     places = np.array([layer.n_places for layer in layers])
     edges = np.minimum(wanted.edges, places)
     stored = np.minimum(np.maximum(wanted.stored, edges), places) if sleepers else edges
-    present = _by_level(draft.in_degree(slice(None)), wanted.sizes)
+    present = _by_level(editor.in_degree(slice(None)), wanted.sizes)
     renewed = np.round(share * stored).astype(np.int64)
     # Where there are candidates, those that are edges stay.
     kept = np.minimum(present, np.maximum(stored - renewed, edges if sleepers else 0))
     operations = []
     if (kept < present).any():
-        operations.append(_keep(draft, wanted.sizes, kept, drop=True))
+        operations.append(_keep(editor, wanted.sizes, kept, drop=True))
         if not sleepers:
-            lifted = {"limit": None, "drop": False}
-            operations.append(apply_operation(draft, "A", lifted))
-    present = _by_level(draft.in_degree(slice(None)), wanted.sizes)
-    operations += _grow(draft, proposing, layers, stored - present, gradient_share)
+            lifted = {"threshold": None, "drop": False}
+            operations.append(apply_operation(editor, "A", lifted))
+    present = _by_level(editor.in_degree(slice(None)), wanted.sizes)
+    operations += _grow(editor, proposing, layers, stored - present, gradient_fraction)
     if sleepers:
-        operations.append(_keep(draft, wanted.sizes, edges, drop=False))
+        operations.append(_keep(editor, wanted.sizes, edges, drop=False))
     return operations
 
 
 def _keep(
-    draft: Draft, sizes: Sequence[int], counts: NDArray[np.int64], *, drop: bool
+    editor: GenomeEditor, sizes: Sequence[int], counts: NDArray[np.int64], *, drop: bool
 ) -> Operation:
-    limit = {"layers": [*sizes], "keep": counts.tolist()}
-    return apply_operation(draft, "A", {"limit": limit, "drop": drop})
+    threshold = {"layers": [*sizes], "keep": counts.tolist()}
+    return apply_operation(editor, "A", {"threshold": threshold, "drop": drop})
 
 
 def _grow(
-    draft: Draft,
+    editor: GenomeEditor,
     proposing: Proposing,
     layers: Sequence[Layer],
     counts: NDArray[np.int64],
-    gradient_share: float,
+    gradient_fraction: float,
 ) -> list[Operation]:
     """Grow entries of weight 0: where the gradient is largest among random free places, and at others of these."""
     if not (counts > 0).any():
         return []
-    free, rng = FreePlaces(draft), proposing.rng
+    free, rng = FreePlaces(editor), proposing.rng
     drawn = [
         _draw_places(free, layer, int(max(count, 0)), rng)
         for layer, count in zip(layers, counts, strict=True)
     ]
     rows, targets = (np.concatenate(part) for part in zip(*drawn, strict=True))
     measured = np.zeros(len(rows))
-    if gradient_share > 0:
-        measured = np.abs(gradients_of(draft.freeze(), draft, proposing, rows, targets))
+    if gradient_fraction > 0:
+        measured = np.abs(gradients_of(editor.freeze(), editor, proposing, rows, targets))
     chosen, begin = [], 0
     for (of_level, _), count in zip(drawn, counts, strict=True):
         scores = measured[begin : begin + len(of_level)]
-        n_best = round(gradient_share * max(int(count), 0))
+        n_best = round(gradient_fraction * max(int(count), 0))
         order = np.argsort(-scores, kind="stable")
         best, rest = order[:n_best], order[n_best:]
         n_random = min(max(int(count), 0) - len(best), len(rest))
@@ -292,7 +302,7 @@ def _grow(
         chosen.append(begin + np.sort(np.concatenate([best, others])))
         begin += len(of_level)
     grown = np.concatenate(chosen)
-    return grow_at(draft, rows[grown], targets[grown], np.zeros(len(grown)))
+    return grow_at(editor, rows[grown], targets[grown], np.zeros(len(grown)))
 
 
 def _draw_places(free: FreePlaces, layer: Layer, count: int, rng: np.random.Generator) -> Places:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import graphops
-from evo.editing.editor import Draft
+from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Genome, Role
 from evo.operators.elementary import Operation, Proposing, apply_operation
 from evo.operators.layers import FreePlaces, check_layered, layers_of
@@ -34,7 +34,7 @@ _ROUNDS = 16
 
 
 def set_step(
-    draft: Draft,
+    editor: GenomeEditor,
     proposing: Proposing,
     share: float,
     within: Within = "layer",
@@ -49,19 +49,19 @@ def set_step(
     for sparse matrices has a constant, 0.1, and its code for masked dense ones 0; and a step is taken once per train
     phase, where SET takes one per epoch.
     """
-    groups = _groups(draft, proposing, within)
-    operations, dropped = _drop_weakest(draft, share, groups)
+    groups = _groups(editor, proposing, within)
+    operations, dropped = _drop_weakest(editor, share, groups)
     if groups.layers:
-        return operations + _grow_from_a_seed(draft, groups.layers, dropped, scale, proposing.rng)
+        return operations + _grow_from_a_seed(editor, groups.layers, dropped, scale, proposing.rng)
     places = [
-        _draw_places(draft, targets, n, proposing.rng)
+        _draw_places(editor, targets, n, proposing.rng)
         for targets, n in zip(groups.targets, dropped, strict=True)
     ]
-    return operations + _grow_with_fresh_weights(draft, places, scale, proposing.rng)
+    return operations + _grow_with_fresh_weights(editor, places, scale, proposing.rng)
 
 
 def rigl_step(
-    draft: Draft, proposing: Proposing, share: float, within: Within = "layer"
+    editor: GenomeEditor, proposing: Proposing, share: float, within: Within = "layer"
 ) -> list[Operation]:
     """Drop the weakest weights and grow as many edges where the gradient is largest: RigL (Evci et al. 2020).
 
@@ -80,13 +80,13 @@ def rigl_step(
     """
     if proposing.gradients_at is None:
         raise ValueError("gradients_at is required to grow edges by gradient")
-    groups = _groups(draft, proposing, within)
-    before = draft.freeze()
-    operations, dropped = _drop_weakest(draft, share * fading(proposing.progress), groups)
+    groups = _groups(editor, proposing, within)
+    before = editor.freeze()
+    operations, dropped = _drop_weakest(editor, share * fading(proposing.progress), groups)
     if not any(dropped):
         return operations
-    candidates = _candidates(draft, groups, dropped, proposing.rng)
-    measured = np.abs(gradients_of(before, draft, proposing, *_together(candidates)))
+    candidates = _candidates(editor, groups, dropped, proposing.rng)
+    measured = np.abs(gradients_of(before, editor, proposing, *_together(candidates)))
     bounds = np.cumsum([len(rows) for rows, _ in candidates])[:-1]
     places = []
     for (rows, listeners), gradients, n_new in zip(
@@ -96,22 +96,22 @@ def rigl_step(
         best = np.sort(best[gradients[best] > 0])
         places.append((rows[best], listeners[best]))
     rows, listeners = _together(places)
-    return operations + grow_at(draft, rows, listeners, np.zeros(len(rows)))
+    return operations + grow_at(editor, rows, listeners, np.zeros(len(rows)))
 
 
-def redraw(draft: Draft, proposing: Proposing) -> list[Operation]:
+def redraw(editor: GenomeEditor, proposing: Proposing) -> list[Operation]:
     """Drop every edge and draw as many anew, with fresh weights: a random topology.
 
     They are drawn anywhere; between maps, where places differ in what they cost, each level's anywhere in the level.
     Biases, node table and order stay.
     """
-    groups = _groups(draft, proposing, "network" if draft.rows_per_node == 1 else "layer")
-    operations, dropped = _drop_weakest(draft, 1.0, groups)
+    groups = _groups(editor, proposing, "network" if editor.rows_per_node == 1 else "layer")
+    operations, dropped = _drop_weakest(editor, 1.0, groups)
     if groups.layers:
-        return operations + _grow_from_a_seed(draft, groups.layers, dropped, 1.0, proposing.rng)
+        return operations + _grow_from_a_seed(editor, groups.layers, dropped, 1.0, proposing.rng)
     (n_dropped,) = dropped
-    places = _draw_places(draft, groups.targets[0], n_dropped, proposing.rng)
-    return operations + _grow_with_fresh_weights(draft, [places], 1.0, proposing.rng)
+    places = _draw_places(editor, groups.targets[0], n_dropped, proposing.rng)
+    return operations + _grow_with_fresh_weights(editor, [places], 1.0, proposing.rng)
 
 
 def fading(progress: float) -> float:
@@ -119,12 +119,16 @@ def fading(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def forget_dormant(draft: Draft) -> list[Operation]:
+def drop_dormant_entries(editor: GenomeEditor) -> list[Operation]:
     """Drop what sleeps and let every remaining entry through; nothing where there is no threshold."""
-    if draft.limit is None:
+    if editor.threshold is None:
         return []
-    limit = write_floats(draft.limit) if isinstance(draft.limit, np.ndarray) else draft.limit
-    return _drop_below(draft, limit)
+    threshold = (
+        write_floats(editor.threshold)
+        if isinstance(editor.threshold, np.ndarray)
+        else editor.threshold
+    )
+    return _drop_below(editor, threshold)
 
 
 # -- groups ------------------------------------------------------------------------------------------------------------
@@ -142,18 +146,18 @@ class _Groups:
     layers: tuple[int, ...] = ()
 
 
-def _groups(draft: Draft, proposing: Proposing, within: Within) -> _Groups:
+def _groups(editor: GenomeEditor, proposing: Proposing, within: Within) -> _Groups:
     """Return the layers of a layered founder; of others, what stands for layers."""
-    if draft.rows_per_node > 1 and (within == "network" or not proposing.layers):
+    if editor.rows_per_node > 1 and (within == "network" or not proposing.layers):
         raise ValueError('maps are rewired level by level, of founders with graph = "maps"')
     if within == "network":
-        return _Groups([draft.positions(*Role)], None)
+        return _Groups([editor.positions(*Role)], None)
     sizes = proposing.layers
     if sizes:
-        check_layered(draft, sizes)
-        targets = [layer.targets for layer in layers_of(draft, sizes)]
+        check_layered(editor, sizes)
+        targets = [layer.targets for layer in layers_of(editor, sizes)]
         return _Groups(targets, {"layers": [*sizes]}, sizes)
-    found = {role: draft.positions(role) for role in (Role.HIDDEN, Role.OUTPUT)}
+    found = {role: editor.positions(role) for role in (Role.HIDDEN, Role.OUTPUT)}
     found = {role: targets for role, targets in found.items() if len(targets)}
     return _Groups([*found.values()], {"roles": [role.name.lower() for role in found]})
 
@@ -161,23 +165,25 @@ def _groups(draft: Draft, proposing: Proposing, within: Within) -> _Groups:
 # -- dropping ----------------------------------------------------------------------------------------------------------
 
 
-def _drop_weakest(draft: Draft, share: float, groups: _Groups) -> tuple[list[Operation], list[int]]:
+def _drop_weakest(
+    editor: GenomeEditor, share: float, groups: _Groups
+) -> tuple[list[Operation], list[int]]:
     """Drop the weakest share of each group; return what was done, and how many each has lost."""
-    operations = forget_dormant(draft)
-    before = [int(draft.in_degree(targets).sum()) for targets in groups.targets]
+    operations = drop_dormant_entries(editor)
+    before = [int(editor.in_degree(targets).sum()) for targets in groups.targets]
     if not any(round(share * size) for size in before):
         return operations, [0] * len(before)
-    limits = [draft.quantile_limit(share, targets) for targets in groups.targets]
-    named = limits[0] if groups.names is None else groups.names | {"limits": limits}
-    operations += _drop_below(draft, named)
-    after = [int(draft.in_degree(targets).sum()) for targets in groups.targets]
+    thresholds = [editor.quantile_threshold(share, targets) for targets in groups.targets]
+    named = thresholds[0] if groups.names is None else groups.names | {"thresholds": thresholds}
+    operations += _drop_below(editor, named)
+    after = [int(editor.in_degree(targets).sum()) for targets in groups.targets]
     return operations, [b - a for b, a in zip(before, after, strict=True)]
 
 
-def _drop_below(draft: Draft, limit: Any) -> list[Operation]:
+def _drop_below(editor: GenomeEditor, threshold: Any) -> list[Operation]:
     return [
-        apply_operation(draft, "A", {"limit": limit, "drop": True}),
-        apply_operation(draft, "A", {"limit": None, "drop": False}),
+        apply_operation(editor, "A", {"threshold": threshold, "drop": True}),
+        apply_operation(editor, "A", {"threshold": None, "drop": False}),
     ]
 
 
@@ -185,16 +191,16 @@ def _drop_below(draft: Draft, limit: Any) -> list[Operation]:
 
 
 def _candidates(
-    draft: Draft, groups: _Groups, n_new: list[int], rng: np.random.Generator
+    editor: GenomeEditor, groups: _Groups, n_new: list[int], rng: np.random.Generator
 ) -> list[Places]:
     """Return free places of each group: all of them or, where they are many, ten random ones per edge to be grown."""
     if not groups.layers:
         return [
-            _free_places(draft, targets, CANDIDATES * n, rng)
+            _free_places(editor, targets, CANDIDATES * n, rng)
             for targets, n in zip(groups.targets, n_new, strict=True)
         ]
-    free, places = FreePlaces(draft), []
-    for layer, n in zip(layers_of(draft, groups.layers), n_new, strict=True):
+    free, places = FreePlaces(editor), []
+    for layer, n in zip(layers_of(editor, groups.layers), n_new, strict=True):
         n_free = free.count(layer)
         if layer.n_places <= EVERY_PLACE:
             ranks = np.arange(n_free)
@@ -209,38 +215,38 @@ def _candidates(
 
 def gradients_of(
     genome: Genome,
-    draft: Draft,
+    editor: GenomeEditor,
     proposing: Proposing,
     rows: NDArray[np.intp],
     targets: NDArray[np.intp],
 ) -> FloatArray:
-    """Return the loss gradient of a genome at places, whose rows are those of a draft of it."""
+    """Return the loss gradient of a genome at places, whose rows are those of an editor of it."""
     if proposing.gradients_at is None:
         raise ValueError("gradients_at is required to grow edges by gradient")
-    sources, taps = draft.split(rows)
+    sources, taps = editor.split(rows)
     of_maps = (taps,) if genome.has_maps else ()
     return proposing.gradients_at(genome, sources, targets, *of_maps)
 
 
 def _free_places(
-    draft: Draft, targets: NDArray[np.intp], n_sampled: int, rng: np.random.Generator
+    editor: GenomeEditor, targets: NDArray[np.intp], n_sampled: int, rng: np.random.Generator
 ) -> Places:
     """Return the places without an entry where an edge to one of the targets acts, by target and source.
 
     All of them where a layer has at most `EVERY_PLACE` places; else about `n_sampled` random ones.
     """
-    n = draft.n_nodes
-    spoken = (Role.INPUT, Role.HIDDEN) if draft.ticks == 1 else tuple(Role)
-    speakers = draft.positions(*spoken)
+    n = editor.n_nodes
+    spoken = (Role.INPUT, Role.HIDDEN) if editor.ticks == 1 else tuple(Role)
+    speakers = editor.positions(*spoken)
     if len(speakers) * len(targets) <= EVERY_PLACE:
-        keys = _acting_keys(
-            draft, np.tile(speakers, len(targets)), np.repeat(targets, len(speakers))
+        keys = _effective_keys(
+            editor, np.tile(speakers, len(targets)), np.repeat(targets, len(speakers))
         )
         return keys % n, keys // n
     keys = np.empty(0, dtype=np.int64)
     for _ in range(_ROUNDS):
         n_drawn = 2 * n_sampled
-        drawn = _acting_keys(draft, rng.choice(speakers, n_drawn), rng.choice(targets, n_drawn))
+        drawn = _effective_keys(editor, rng.choice(speakers, n_drawn), rng.choice(targets, n_drawn))
         keys = np.union1d(keys, drawn)
         if len(keys) >= n_sampled:
             keys = np.sort(rng.choice(keys, n_sampled, replace=False))
@@ -248,23 +254,23 @@ def _free_places(
     return keys % n, keys // n
 
 
-def _acting_keys(
-    draft: Draft, sources: NDArray[np.intp], targets: NDArray[np.intp]
+def _effective_keys(
+    editor: GenomeEditor, sources: NDArray[np.intp], targets: NDArray[np.intp]
 ) -> NDArray[np.int64]:
     """Return ``target · n + source`` of those places that are free and where an edge acts, in the order given."""
-    n = draft.n_nodes
-    acts = (sources < targets) | (draft.role(sources) == Role.INPUT) | (draft.ticks > 1)
-    acts &= draft.role(targets) != Role.INPUT
+    n = editor.n_nodes
+    acts = (sources < targets) | (editor.role(sources) == Role.INPUT) | (editor.ticks > 1)
+    acts &= editor.role(targets) != Role.INPUT
     sources, targets = sources[acts], targets[acts]
     keys: NDArray[np.int64] = targets.astype(np.int64) * n + sources
-    return keys[~draft.holds(sources, targets)]
+    return keys[~editor.holds(sources, targets)]
 
 
 def _draw_places(
-    draft: Draft, targets: NDArray[np.intp], n_new: int, rng: np.random.Generator
+    editor: GenomeEditor, targets: NDArray[np.intp], n_new: int, rng: np.random.Generator
 ) -> Places:
     """Draw distinct free places of a layer; fewer than wanted if there are no more."""
-    sources, listeners = _free_places(draft, targets, n_new, rng)
+    sources, listeners = _free_places(editor, targets, n_new, rng)
     chosen = np.sort(rng.choice(len(sources), min(n_new, len(sources)), replace=False))
     return sources[chosen], listeners[chosen]
 
@@ -276,32 +282,36 @@ def _together(places: list[Places]) -> Places:
 
 
 def _grow_from_a_seed(
-    draft: Draft, sizes: tuple[int, ...], counts: list[int], scale: float, rng: np.random.Generator
+    editor: GenomeEditor,
+    sizes: tuple[int, ...],
+    counts: list[int],
+    scale: float,
+    rng: np.random.Generator,
 ) -> list[Operation]:
     """Grow edges at random places of each layer, all of which follows from a seed that is recorded."""
     if not any(counts):
         return []
     seed = int(rng.integers(1 << 62))
     parameters = {"layers": [*sizes], "counts": counts, "scale": scale, "seed": seed}
-    return [apply_operation(draft, "N", parameters)]
+    return [apply_operation(editor, "N", parameters)]
 
 
 def _grow_with_fresh_weights(
-    draft: Draft, places: list[Places], scale: float, rng: np.random.Generator
+    editor: GenomeEditor, places: list[Places], scale: float, rng: np.random.Generator
 ) -> list[Operation]:
     """Grow edges with random weights, of standard deviation `scale` over the root of the in-degree, as it will be."""
     sources, targets = _together(places)
-    fan_in = draft.in_degree(slice(None)) + np.bincount(targets, minlength=draft.n_nodes)
+    fan_in = editor.in_degree(slice(None)) + np.bincount(targets, minlength=editor.n_nodes)
     drawn = scale * rng.standard_normal(len(sources)) / np.sqrt(fan_in[targets])
-    return grow_at(draft, sources, targets, drawn)
+    return grow_at(editor, sources, targets, drawn)
 
 
 def grow_at(
-    draft: Draft, rows: NDArray[np.intp], targets: NDArray[np.intp], values: FloatArray
+    editor: GenomeEditor, rows: NDArray[np.intp], targets: NDArray[np.intp], values: FloatArray
 ) -> list[Operation]:
-    """Create entries at places of a draft (row, target), none of them stored, by the letter N."""
+    """Create entries at places of an editor (row, target), none of them stored, by the letter N."""
     if len(rows) == 0:
         return []
-    rounded = values.astype(draft.dtype)
-    parameters = write_edges(draft.n_nodes, rows, targets, rounded, draft.rows_per_node)
-    return [apply_operation(draft, "N", parameters)]
+    rounded = values.astype(editor.dtype)
+    parameters = write_edges(editor.n_nodes, rows, targets, rounded, editor.rows_per_node)
+    return [apply_operation(editor, "N", parameters)]

@@ -61,7 +61,7 @@ def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
             "train_loss": individual.train_loss,
             "validation_loss": individual.validation_loss,
             "validation_accuracy": individual.validation_accuracy,
-            "same_as": individual.same_as and individual.same_as.job.individual,
+            "reused_from": individual.reused_from and individual.reused_from.job.individual,
             "steps": individual.steps,
             "ended_by": individual.ended_by,
             "ancestry_steps": individual.ancestry_steps,

@@ -78,8 +78,8 @@ SIZES = (
         "effective edges per node: the mean of in-degrees and of out-degrees alike; like all of the "
         "graph's columns down to network, where a kernel is one edge, empty beyond 100,000 stored edges",
     ),
-    Column("in_degree_max", _INT, "edges", "most effective edges that one node hears"),
-    Column("out_degree_max", _INT, "edges", "most effective edges that one node speaks by"),
+    Column("max_in_degree", _INT, "edges", "most effective edges that one node hears"),
+    Column("max_out_degree", _INT, "edges", "most effective edges that one node speaks by"),
     Column("delayed_edges", _INT, "edges", "effective edges that act one tick later"),
     Column(
         "components",
@@ -90,7 +90,7 @@ SIZES = (
     Column("cyclic_nodes", _INT, "nodes", "nodes on a cycle of effective edges"),
     Column("depth", _INT, "edges", "longest path of effective edges that act within one tick"),
     Column(
-        "hops_mean",
+        "mean_hops",
         _FLOAT,
         "edges",
         "shortest path to an output from its nearest input, mean over the outputs that one leads to; "
@@ -184,7 +184,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
         Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
         Column(
-            "same_as",
+            "reused_from",
             _INT,
             "",
             "individual whose training it took over, being the same network up to naming; empty where trained itself",

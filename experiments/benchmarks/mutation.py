@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table
 from scipy import sparse
 
-from evo.editing.editor import Draft
+from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
 from evo.operators.elementary import OPERATORS, OperatorSettings, Proposing, apply_operation
 from experiments.benchmarks.harness.result import BenchResult
@@ -76,18 +76,18 @@ def parent(n: int, *, dense: bool) -> Genome:
 def proposing(seed: int) -> Proposing:
     """Return the bounds of operators for the bench: N writes a handful of edges, whatever the size."""
     return Proposing(
-        np.random.default_rng(seed), OperatorSettings(max_density=1.0, max_new_share=1e-7)
+        np.random.default_rng(seed), OperatorSettings(max_density=1.0, max_new_fraction=1e-7)
     )
 
 
 def session(genome: Genome, codes: tuple[str, ...], seed: int) -> Genome:
-    """Open a draft, propose and apply operators one after another, and freeze the child."""
-    draft, bounds = Draft(genome, origins=False), proposing(seed)
+    """Open an editor, propose and apply operators one after another, and freeze the child."""
+    editor, bounds = GenomeEditor(genome, origins=False), proposing(seed)
     for code in codes:
-        parameters = OPERATORS[code].propose(draft, bounds)
+        parameters = OPERATORS[code].propose(editor, bounds)
         if parameters is not None:
-            apply_operation(draft, code, parameters)
-    return draft.freeze()
+            apply_operation(editor, code, parameters)
+    return editor.freeze()
 
 
 def session_row(genome: Genome, dense: bool, count: int, rounds: int) -> Row:
@@ -128,13 +128,13 @@ def letter_rows(genome: Genome, rounds: int) -> Iterator[Row]:
 
 
 def _within_a_session(genome: Genome, code: str, times: int) -> tuple[list[float], list[float]]:
-    draft, bounds, operator = Draft(genome, origins=False), proposing(1), OPERATORS[code]
+    editor, bounds, operator = GenomeEditor(genome, origins=False), proposing(1), OPERATORS[code]
     found: list[Any] = []
     proposed, applied = [], []
     for _ in range(times):
-        proposed.append(seconds_of(lambda: found.append(operator.propose(draft, bounds))))
+        proposed.append(seconds_of(lambda: found.append(operator.propose(editor, bounds))))
         if found[-1] is not None:
-            applied.append(seconds_of(lambda: apply_operation(draft, code, found[-1])))
+            applied.append(seconds_of(lambda: apply_operation(editor, code, found[-1])))
     return proposed, applied
 
 
@@ -142,23 +142,23 @@ def peer_rows(genome: Genome, rounds: int) -> Iterator[Row]:
     """Let ours and each peer that can manage the size make a rewritten child of the genome, in turns."""
     n, a, b = genome.n_nodes, genome.n_nodes // 2, genome.n_nodes // 2 + 1
 
-    def child(change: Callable[[Draft], None]) -> Callable[[], object]:
+    def child(change: Callable[[GenomeEditor], None]) -> Callable[[], object]:
         def make() -> object:
-            draft = Draft(genome, origins=False)
-            change(draft)
-            return draft.freeze()
+            editor = GenomeEditor(genome, origins=False)
+            change(editor)
+            return editor.freeze()
 
         return make
 
-    def add_both(draft: Draft) -> None:
-        draft.add_row(0, 1, 0.5)
-        draft.add_column(0, 1, 0.5)
+    def add_both(editor: GenomeEditor) -> None:
+        editor.add_row(0, 1, 0.5)
+        editor.add_column(0, 1, 0.5)
 
-    def add_row(draft: Draft) -> None:
-        draft.add_row(a, b, 1e-3)
+    def add_row(editor: GenomeEditor) -> None:
+        editor.add_row(a, b, 1e-3)
 
-    def swap_columns(draft: Draft) -> None:
-        draft.swap_columns(a, b)
+    def swap_columns(editor: GenomeEditor) -> None:
+        editor.swap_columns(a, b)
 
     jobs = [("SciPy", "L @ W @ R", child(add_both), scipy_product(genome))]
     if n >= 100 and genome.n_stored <= MOST_EDGES["neat-python"]:

@@ -96,7 +96,7 @@ def effective_edges(genome: Genome) -> Edges:
     depth = evaluation_layers(present, genome.inputs)
     kinds = np.zeros(W.nnz, np.intp)
     if genome.has_maps:
-        ends = np.stack([genome.sides[sources], genome.sides[targets], depth[targets]])
+        ends = np.stack([genome.map_sizes[sources], genome.map_sizes[targets], depth[targets]])
         kinds = np.unique(ends, axis=1, return_inverse=True)[1]
     return Edges(
         sources[order],

@@ -124,7 +124,7 @@ def _place_by_neighbours(
             pull = np.bincount(edges.targets, strength * y[edges.sources], n)
             pull += np.bincount(edges.sources, strength * y[edges.targets], n)
             wish = pull[band] / np.maximum(total[band], np.finfo(float).tiny)
-            bands[k] = band[np.lexsort((-wish, -genome.sides[band]))]
+            bands[k] = band[np.lexsort((-wish, -genome.map_sizes[band]))]
             y[bands[k]] = _spread(len(band), 0.7 * (k * _GOLDEN % 1 - 0.5))
     for nodes in (genome.inputs, *bands, genome.outputs):
         place[nodes, 1] = y[nodes]
@@ -138,7 +138,7 @@ class _Group:
     """Nodes of one side in one column of a picture, in the order of their heights; lengths in points."""
 
     nodes: NDArray[np.intp]
-    side: int
+    map_size: int
     size: float
     n_columns: int
     pitch: float
@@ -149,7 +149,7 @@ class _Group:
 
     @property
     def height(self) -> float:
-        label = 0.0 if self.side == 1 else _LABEL
+        label = 0.0 if self.map_size == 1 else _LABEL
         return label + -(-len(self.nodes) // self.n_columns) * self.pitch
 
 
@@ -176,9 +176,9 @@ def _with_tiles(
         for group in column:
             middle = x + column_width / 2
             top = y + group.height - -(-len(group.nodes) // group.n_columns) * group.pitch
-            if group.side > 1:
+            if group.map_size > 1:
                 above = top + (group.pitch - group.size) / 2 - 4
-                text = f"{len(group.nodes)} map{'s'[: len(group.nodes) > 1]}\n{group.side}×{group.side}"
+                text = f"{len(group.nodes)} map{'s'[: len(group.nodes) > 1]}\n{group.map_size}×{group.map_size}"
                 labels.append((middle / width, 1 - above / _HEIGHT, text))
                 tiles[group.nodes] = group.size / width
             row, number = np.divmod(np.arange(len(group.nodes)), group.n_columns)
@@ -197,25 +197,31 @@ def _width(groups: list[list[_Group]]) -> float:
 
 def _groups(genome: Genome, columns: list[NDArray[np.intp]], scale: float) -> list[list[_Group]]:
     """Part each column into the groups of one side, the largest first, and fold what is too high."""
-    largest = float(genome.sides.max())
+    largest = float(genome.map_sizes.max())
     parted = []
     for nodes in columns:
-        sides = genome.sides[nodes]
-        of_side = {int(side): nodes[sides == side] for side in np.unique(sides)[::-1]}
-        sizes = {
-            side: _DOT if side == 1 else max(_DOT, scale * _TILE * (side / largest) ** 0.75)
-            for side in of_side
+        map_sizes = genome.map_sizes[nodes]
+        of_side = {
+            int(map_size): nodes[map_sizes == map_size] for map_size in np.unique(map_sizes)[::-1]
         }
-        labels = _LABEL * sum(side > 1 for side in of_side)
+        sizes = {
+            map_size: _DOT
+            if map_size == 1
+            else max(_DOT, scale * _TILE * (map_size / largest) ** 0.75)
+            for map_size in of_side
+        }
+        labels = _LABEL * sum(map_size > 1 for map_size in of_side)
         # Heights are shared out by area; a group that is too high for its share stands in several columns.
-        area = {side: len(own) * sizes[side] ** 2 for side, own in of_side.items()}
+        area = {map_size: len(own) * sizes[map_size] ** 2 for map_size, own in of_side.items()}
         column = []
-        for side, own in of_side.items():
-            high = max(_AIR * sizes[side], (_HEIGHT - labels) * area[side] / sum(area.values()))
-            n_rows = min(len(own), int(high / (_AIR * sizes[side])))
+        for map_size, own in of_side.items():
+            high = max(
+                _AIR * sizes[map_size], (_HEIGHT - labels) * area[map_size] / sum(area.values())
+            )
+            n_rows = min(len(own), int(high / (_AIR * sizes[map_size])))
             n_columns = -(-len(own) // n_rows)
             n_rows = -(-len(own) // n_columns)
-            pitch = min(high / n_rows, _AIR * sizes[side] + _FREE)
-            column.append(_Group(own, side, sizes[side], n_columns, pitch))
+            pitch = min(high / n_rows, _AIR * sizes[map_size] + _FREE)
+            column.append(_Group(own, map_size, sizes[map_size], n_columns, pitch))
         parted.append(column)
     return parted

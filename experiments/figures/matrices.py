@@ -59,8 +59,8 @@ def draw_matrices(genomes: Mapping[str, Genome], *, most_places: int = MOST_PLAC
     largest = max(_almost_largest(picture.magnitude) for picture in pictures.values())
     for axes, (title, genome) in zip(panels, genomes.items(), strict=True):
         picture = pictures[title]
-        n, side = genome.n_nodes, picture.block
-        drawn = side * len(picture.mean)
+        n, map_size = genome.n_nodes, picture.block
+        drawn = map_size * len(picture.mean)
         image = axes.imshow(
             _coloured(picture, largest) if genome.has_maps else _scaled(picture.mean, largest),
             cmap=WEIGHTS,
@@ -72,7 +72,7 @@ def draw_matrices(genomes: Mapping[str, Genome], *, most_places: int = MOST_PLAC
         axes.plot([0, n], [0, n], color=NEUTRAL, linewidth=0.5, alpha=0.6)
         _draw_roles(axes, genome)
         _draw_sides(axes, genome)
-        blocks = f"; a point is the mean of {side}×{side} places" if side > 1 else ""
+        blocks = f"; a point is the mean of {map_size}×{map_size} places" if map_size > 1 else ""
         axes.set_title(f"{title}: {picture.caption}{blocks}", fontsize="medium")
         axes.set(xlabel="listening node", ylabel="speaking node")
     any_maps = any(genome.has_maps for genome in genomes.values())
@@ -117,7 +117,7 @@ class _Picture:
 
 
 def _picture(genome: Genome, most_places: int) -> _Picture:
-    live = genome.live_mask()
+    live = genome.active_mask()
     weights = genome.values[live].astype(np.float64)
     n_taps = len(weights)
     if not genome.has_maps:
@@ -150,14 +150,14 @@ def _blocks(
 ) -> tuple[NDArray[np.float64], int]:
     """Return the mean weight of each block of places, and the side of a block."""
     n = genome.n_nodes
-    side = -(-n // most_places)
-    n_blocks = -(-n // side)
-    number = (genome.indices[live] // side).astype(np.intp) * n_blocks + genome.targets[
+    map_size = -(-n // most_places)
+    n_blocks = -(-n // map_size)
+    number = (genome.indices[live] // map_size).astype(np.intp) * n_blocks + genome.targets[
         live
-    ] // side
+    ] // map_size
     total = np.bincount(number, weights, n_blocks**2).reshape(n_blocks, n_blocks)
-    real = np.minimum(side, n - side * np.arange(n_blocks))  # places on a block's side
-    return total / np.outer(real, real), side
+    real = np.minimum(map_size, n - map_size * np.arange(n_blocks))  # places on a block's side
+    return total / np.outer(real, real), map_size
 
 
 def _almost_largest(picture: NDArray[np.float64]) -> float:
@@ -180,8 +180,8 @@ def _draw_roles(axes: Any, genome: Genome) -> None:
 
 def _draw_sides(axes: Any, genome: Genome) -> None:
     """Part nodes of different sides by lines, and name the sides at the right margin where there is room."""
-    n, sides = genome.n_nodes, genome.sides
-    ends = [*np.flatnonzero(np.diff(sides)) + 1, n]
+    n, map_sizes = genome.n_nodes, genome.map_sizes
+    ends = [*np.flatnonzero(np.diff(map_sizes)) + 1, n]
     if len(ends) == 1:
         return
     begin = 0
@@ -190,7 +190,7 @@ def _draw_sides(axes: Any, genome: Genome) -> None:
             axes.plot([0, n], [end, end], color=NEUTRAL, linewidth=0.5, linestyle=":")
             axes.plot([end, end], [0, n], color=NEUTRAL, linewidth=0.5, linestyle=":")
         if end - begin >= 0.025 * n:
-            side = sides[begin]
-            text = f"{side}×{side}" if side > 1 else "neurons"
+            map_size = map_sizes[begin]
+            text = f"{map_size}×{map_size}" if map_size > 1 else "neurons"
             axes.text(1.01 * n, (begin + end) / 2, text, va="center", fontsize=7, color=NEUTRAL)
         begin = end

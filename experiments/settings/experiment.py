@@ -68,7 +68,7 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
         description="where evolve = false: passes over the training part; else None, for a baseline gets as many "
         "steps as the winner",
     )
-    steps: int | None = Field(
+    total_steps: int | None = Field(
         None,
         ge=1,
         description="where evolve = false, instead of epochs: gradient steps; in an experiment with arms as many as "
@@ -114,9 +114,9 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
     def _patience_counts_epochs(self) -> Self:
         if self.patience is not None and self.epochs is None:
             raise ValueError("patience needs epochs")
-        if self.epochs is not None and self.steps is not None:
+        if self.epochs is not None and self.total_steps is not None:
             raise ValueError(
-                f"steps must not be given beside epochs; got {self.steps} and {self.epochs}"
+                f"total_steps must not be given beside epochs; got {self.total_steps} and {self.epochs}"
             )
         return self
 
@@ -150,7 +150,7 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def _baselines_suit(self) -> Self:
         if self.evolve:
-            for name in ("epochs", "steps"):
+            for name in ("epochs", "total_steps"):
                 given = getattr(self.baseline, name)
                 if given is not None:
                     raise ValueError(
@@ -161,7 +161,7 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
         for section in OF_EVOLUTION:
             if section in self.model_fields_set:
                 raise ValueError(f"{section}: must not be given where evolve = false")
-        if self.baseline.epochs is None and self.baseline.steps is None:
+        if self.baseline.epochs is None and self.baseline.total_steps is None:
             raise ValueError(
                 "baseline.epochs: must be given where evolve = false, for there is no winner whose "
                 "steps to match"
@@ -178,13 +178,13 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def _policy_suits_the_founders(self) -> Self:
         graph, policy = self.founders.graph, self.policy
-        if policy.name == "levels" and not self.founders.layers(1, 1):
+        if policy.name == "layerwise" and not self.founders.layer_sizes(1, 1):
             raise ValueError(
-                f'policy.name: levels needs founders.graph = "maps" or "layered"; got {graph!r}'
+                f'policy.name: layerwise needs founders.graph = "maps" or "layered"; got {graph!r}'
             )
-        if graph == "maps" and policy.name in {"set", "rigl"} and policy.rewired_within != "layer":
+        if graph == "maps" and policy.name in {"set", "rigl"} and policy.rewiring_scope != "layer":
             raise ValueError(
-                f'policy.rewired_within: must be "layer" where founders.graph = "maps"; got {policy.rewired_within!r}'
+                f'policy.rewiring_scope: must be "layer" where founders.graph = "maps"; got {policy.rewiring_scope!r}'
             )
         return self
 

@@ -23,7 +23,7 @@ from experiments.studies.seed_run import Sized
 
 
 @dataclass(frozen=True, eq=False)
-class Blueprint:
+class ModelSpec:
     """What an arm may build from."""
 
     dataset: Dataset
@@ -31,10 +31,10 @@ class Blueprint:
     settings: BaselineSettings
     founder: Genome | None
     rng: np.random.Generator
-    dormant: Dormant = "sleep"
+    dormant: Dormant = "frozen"
 
 
-def _cnn(plan: Blueprint) -> Sized:
+def _cnn(plan: ModelSpec) -> Sized:
     """Build convolution - pooling - rasterisation - hidden - softmax."""
     settings = plan.settings
     (hidden,) = _widths(settings)
@@ -42,7 +42,7 @@ def _cnn(plan: Blueprint) -> Sized:
     return _convolutional(build, plan)
 
 
-def _convolutional(build: Callable[..., Network], plan: Blueprint) -> Sized:
+def _convolutional(build: Callable[..., Network], plan: ModelSpec) -> Sized:
     """Build a convolutional network; what the settings leave open is the builder's to choose."""
     settings = plan.settings
     return build(
@@ -55,7 +55,7 @@ def _convolutional(build: Callable[..., Network], plan: Blueprint) -> Sized:
     )
 
 
-def _mlp(plan: Blueprint) -> Sized:
+def _mlp(plan: ModelSpec) -> Sized:
     """Build one hidden layer, or several, and an output layer."""
     n_outputs = plan.dataset.n_outputs
     on_values = plan.dataset.task == "regression"
@@ -72,14 +72,14 @@ def _widths(settings: BaselineSettings) -> tuple[int, ...]:
     return (settings.hidden,) if isinstance(settings.hidden, int) else settings.hidden
 
 
-def _static(plan: Blueprint) -> Sized:
+def _static(plan: ModelSpec) -> Sized:
     """Compile the winner's founder as it was drawn; it trains as the evolved do."""
     if plan.founder is None:
         raise SettingsError("baseline.arms: static is the winner's founder, and nothing evolved")
     return Phenotype(plan.founder, plan.loss, dormant=plan.dormant)
 
 
-ARMS: Mapping[str, Callable[[Blueprint], Sized]] = {
+ARMS: Mapping[str, Callable[[ModelSpec], Sized]] = {
     "cnn": _cnn,
     "lenet1": partial(_convolutional, lenet1),
     "lenet5": partial(_convolutional, lenet5),
@@ -111,7 +111,7 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
             )
         try:
             ARMS[arm](
-                Blueprint(dataset, loss_of(dataset), settings, None, np.random.default_rng(0))
+                ModelSpec(dataset, loss_of(dataset), settings, None, np.random.default_rng(0))
             )
         except ValueError as error:
             raise SettingsError(
@@ -136,4 +136,4 @@ def build_arm(
 ) -> Sized:
     """Build an arm's network, with starting weights from the run's seed."""
     rng = generator(task.seed, Purpose.BASELINE)
-    return ARMS[arm](Blueprint(dataset, task.loss, settings, founder, rng, task.dormant))
+    return ARMS[arm](ModelSpec(dataset, task.loss, settings, founder, rng, task.dormant))

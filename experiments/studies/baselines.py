@@ -18,7 +18,7 @@ from evo.storage.tables import Row
 from experiments.analysis.baseline_predictor import BaselinePredictor
 from experiments.settings.experiment import BaselineSettings
 from experiments.studies.arms import build_arm
-from experiments.studies.seed_run import Contender, Part, Sized
+from experiments.studies.seed_run import Part, Sized, TrainedModel
 
 POINTS_PER_EPOCH = 10
 """Points of the learning curve that each epoch records."""
@@ -101,10 +101,10 @@ class Baselines:
             self._save(trained)
             part.store.commit(f"seed-{part.seed}-{arm}", self._rows(trained))
 
-    def contenders(self) -> list[Contender]:
+    def contenders(self) -> list[TrainedModel]:
         """Return the arms that did not diverge, as the test part shall judge them."""
         return [
-            Contender(one.arm, one.network, one.steps, one.seconds)
+            TrainedModel(one.arm, one.network, one.steps, one.seconds)
             for one in self.trained
             if one.status == "ok"
         ]
@@ -159,7 +159,7 @@ def _train_steps(arm: str, network: Sized, recipe: Recipe, task: Task, steps: in
         record_every=task.record_every,
     )
     if isinstance(network, Phenotype):
-        network = network.acting()
+        network = network.without_dormant()
     validation = evaluate(network, task.validation)
     return TrainedArm(
         arm=arm,

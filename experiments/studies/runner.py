@@ -179,7 +179,7 @@ def _train_baselines(parts: Sequence[Part], searches: Sequence[Search]) -> list[
     _warm_up(parts[0], None)
     for part, own in zip(parts, baselines, strict=True):
         part.store.commit(f"seed-{part.seed}", {"runs": [part.run_row(NO_SEARCH)]})
-        own.train(steps=experiment.baseline.steps or 0)
+        own.train(steps=experiment.baseline.total_steps or 0)
     if not any(own.contenders() for own in baselines):
         raise TrainingError(f"every baseline diverged: {baselines[0].trained[0].reason}")
     return baselines
@@ -223,13 +223,13 @@ def _task(
         policy=experiment.policy,
         fitness=fitness or FITNESSES[evolution.fitness],
         seed=seed,
-        steps=evolution.steps,
+        steps=evolution.steps_per_generation,
         total_steps=evolution.total_steps,
-        record_every=max(1, evolution.steps // CURVE_POINTS),
+        record_every=max(1, evolution.steps_per_generation // CURVE_POINTS),
         budget=evolution.budget,
         dormant=evolution.dormant,
-        awake=evolution.awake,
-        layers=experiment.founders.layers(
+        active_edges=evolution.active_edges,
+        layers=experiment.founders.layer_sizes(
             experiment.founders.inputs(dataset.input_shape).n_nodes, dataset.n_outputs
         ),
     )

@@ -10,7 +10,7 @@ from evo.initial.founders import found
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.predictor import Predictor
 from evo.storage.rows import generation_rows
-from experiments.studies.seed_run import Contender, Part
+from experiments.studies.seed_run import Part, TrainedModel
 
 
 def expected_in_generation(settings: EvolutionSettings, number: int) -> int:
@@ -43,7 +43,7 @@ class Search:
             part.experiment.founders,
             inputs.n_nodes,
             part.dataset.n_outputs,
-            side=inputs.side,
+            map_size=inputs.map_size,
             n_founders=part.experiment.evolution.population,
             seed=part.seed,
         )
@@ -61,7 +61,7 @@ class Search:
             started = time.perf_counter()
             jobs = evolution.ask()
             offspring = []
-            for individual in executor.raise_all(task, jobs):
+            for individual in executor.evaluate_all(task, jobs):
                 offspring.append(individual)
                 reporter.raised()
             generation = evolution.tell(offspring)
@@ -94,9 +94,9 @@ class Search:
         """The winner's founder as it was drawn."""
         return self.founders[self.winner.job.founder]
 
-    def contender(self) -> Contender:
+    def contender(self) -> TrainedModel:
         """Return the winner as the test part shall judge it."""
-        return Contender(
+        return TrainedModel(
             self.part.experiment.arm,
             Phenotype(self.winner.genome, self.part.task.loss),
             self.winner.ancestry_steps,

@@ -29,7 +29,7 @@ class Sized(Trainable, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Contender:
+class TrainedModel:
     """A trained network that the test part shall judge.
 
     Attributes
@@ -119,13 +119,13 @@ class Part:
         )
 
 
-def read_test(part: Part, contenders: Sequence[Contender], test: Samples) -> list[Row]:
+def read_test(part: Part, contenders: Sequence[TrainedModel], test: Samples) -> list[Row]:
     """Evaluate trained networks on the test part, as rows of ``comparison``: the one place where it is read."""
     with single_threaded_blas():
         return [_comparison_row(part, contender, test) for contender in contenders]
 
 
-def _comparison_row(part: Part, contender: Contender, test: Samples) -> Row:
+def _comparison_row(part: Part, contender: TrainedModel, test: Samples) -> Row:
     network = contender.network
     on_test, on_validation = evaluate(network, test), evaluate(network, part.task.validation)
     return part.key | {

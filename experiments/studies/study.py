@@ -124,9 +124,9 @@ def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -
     base = {section: value for section, value in shared.items() if section not in OF_EVOLUTION}
     settings = _overlaid(base, own)
     baseline = settings.get("baseline", {})
-    if isinstance(baseline, dict) and not {"epochs", "steps"} & set(baseline):
+    if isinstance(baseline, dict) and not {"epochs", "total_steps"} & set(baseline):
         steps = _total_steps(shared.get("evolution", {}))
-        settings["baseline"] = baseline | ({} if steps is None else {"steps": steps})
+        settings["baseline"] = baseline | ({} if steps is None else {"total_steps": steps})
     return settings
 
 

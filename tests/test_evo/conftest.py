@@ -16,7 +16,7 @@ from evo.genome.feature_maps import passage, windows
 
 
 def map_genome(
-    rng, *, n=9, n_inputs=2, n_outputs=2, sides=(8, 6, 4, 3, 1), ticks=1, density=0.5, **changes
+    rng, *, n=9, n_inputs=2, n_outputs=2, map_sizes=(8, 6, 4, 3, 1), ticks=1, density=0.5, **changes
 ):
     """Return an arbitrary float64 genome of maps: sparse kernels, cycles, self-loops, any order of roles.
 
@@ -26,10 +26,10 @@ def map_genome(
         [Role.INPUT, Role.HIDDEN, Role.OUTPUT], [n_inputs, n - n_inputs - n_outputs, n_outputs]
     )
     roles = rng.permutation(roles).astype(np.uint8)
-    side = rng.choice(sides, n).astype(np.int32)
-    side[roles == Role.INPUT], side[roles == Role.OUTPUT] = max(sides), 1
+    map_size = rng.choice(map_sizes, n).astype(np.int32)
+    map_size[roles == Role.INPUT], map_size[roles == Role.OUTPUT] = max(map_sizes), 1
     targets, sources = np.divmod(np.arange(n * n), n)
-    most = windows(side[sources], side[targets], 3) ** 2
+    most = windows(map_size[sources], map_size[targets], 3) ** 2
     # Every tap that there may be, and of these the share `density` in a half of the kernels.
     edges, taps = np.repeat(np.arange(n * n), most), np.concatenate([np.arange(m) for m in most])
     kept = (rng.random(n * n) < 0.5)[edges] & (rng.random(len(edges)) < density)
@@ -42,7 +42,7 @@ def map_genome(
         "ids": rng.permutation(n) + 5,
         "roles": roles,
         "activations": np.full(n, activation_code("tanh"), np.uint8),
-        "sides": side,
+        "map_sizes": map_size,
         "taps": taps.astype(np.uint16),
         "kernel": 3,
         "ticks": ticks,
@@ -54,7 +54,7 @@ def map_genome(
 def random_genome():
     """Return a maker of arbitrary float64 genomes: cycles, self-loops, any order of roles, activations with a slope."""
 
-    def make(rng, *, n=9, n_inputs=3, n_outputs=2, ticks=1, limit=0.3, mode="magnitude"):
+    def make(rng, *, n=9, n_inputs=3, n_outputs=2, ticks=1, threshold=0.3, mode="magnitude"):
         matrix = rng.normal(size=(n, n)) * (rng.random((n, n)) < 0.5)
         genome = Genome.from_matrix(
             matrix, n_inputs=n_inputs, n_outputs=n_outputs, ticks=ticks, bias=rng.normal(size=n)
@@ -64,7 +64,7 @@ def random_genome():
             roles=rng.permutation(genome.roles),
             ids=rng.permutation(n),
             activations=rng.integers(0, ACTIVATIONS.index("sign"), n).astype(np.uint8),
-            limit=limit,
+            threshold=threshold,
             threshold_mode=mode,
         )
 
@@ -86,9 +86,9 @@ def parents():
         n = changes.pop("n", int(rng.integers(6, 10)))
         parts = {
             "n": n,
-            "sides": (6, 4, 3, 1),
+            "map_sizes": (6, 4, 3, 1),
             "ticks": 1 + seed % 2,
-            "limit": (None, 0.4, rng.uniform(0, 0.8, n))[seed % 3],
+            "threshold": (None, 0.4, rng.uniform(0, 0.8, n))[seed % 3],
             "threshold_mode": ("magnitude", "signed")[seed // 3 % 2],
             "downsampling": ("max", "mean")[seed // 2 % 2],
         }
@@ -111,10 +111,12 @@ def reference():
 def any_map_genome():
     """Return a maker of arbitrary float64 genomes of maps and neurons: kernels of some of their taps, cycles."""
 
-    def make(rng, *, n=12, sides=(1, 2, 3, 5, 6), kernel=3, ticks=1, limit=0.3, density=0.4):
+    def make(
+        rng, *, n=12, map_sizes=(1, 2, 3, 5, 6), kernel=3, ticks=1, threshold=0.3, density=0.4
+    ):
         roles = rng.permutation([Role.INPUT] * 2 + [Role.OUTPUT] * 2 + [Role.HIDDEN] * (n - 4))
-        of_node = np.where(roles == Role.OUTPUT, 1, rng.choice(sides, n))
-        of_node[roles == Role.INPUT] = max(sides)
+        of_node = np.where(roles == Role.OUTPUT, 1, rng.choice(map_sizes, n))
+        of_node[roles == Role.INPUT] = max(map_sizes)
         indices, taps, lengths = [], [], []
         for target in range(n):
             before = len(taps)
@@ -132,9 +134,9 @@ def any_map_genome():
             ids=rng.permutation(n),
             roles=roles.astype(np.uint8),
             activations=rng.integers(0, ACTIVATIONS.index("sign"), n).astype(np.uint8),
-            limit=limit,
+            threshold=threshold,
             ticks=ticks,
-            sides=of_node.astype(np.int32),
+            map_sizes=of_node.astype(np.int32),
             taps=np.array(taps, np.uint16),
             kernel=kernel,
             downsampling=str(rng.choice(["max", "mean"])),

@@ -29,7 +29,7 @@ def resampled(image, target, genome):
     """Return a map as an edge to a map of side `target` reads it, in its margin of zeros."""
     source = image.shape[1]
     way = passage(source, target, genome.kernel)
-    for _ in range(way.halvings):
+    for _ in range(way.downsamplings):
         image = halved(image, genome.downsampling)
     if source < target:
         pixels = np.arange(target) * source // target
@@ -48,29 +48,29 @@ def states(genome, inputs, activation=None):
     activation : callable, optional
         Of all nodes, in place of the genome's.
     """
-    x = [np.zeros((len(inputs), side, side)) for side in genome.sides]
+    x = [np.zeros((len(inputs), map_size, map_size)) for map_size in genome.map_sizes]
     begin = 0
     for node in genome.inputs:
-        end = begin + int(genome.sides[node]) ** 2
+        end = begin + int(genome.map_sizes[node]) ** 2
         x[node] = inputs[:, begin:end].reshape(x[node].shape).astype(float)
         begin = end
-    live = genome.live_mask()
+    live = genome.active_mask()
     taps = np.zeros(genome.n_stored, int) if genome.taps is None else genome.taps.astype(int)
     for _ in range(genome.ticks):
-        for node, side in enumerate(genome.sides.tolist()):
+        for node, map_size in enumerate(genome.map_sizes.tolist()):
             if genome.roles[node] == Role.INPUT:
                 continue
-            total = np.full((len(inputs), side, side), float(genome.bias[node]))
+            total = np.full((len(inputs), map_size, map_size), float(genome.bias[node]))
             entries = np.arange(genome.indptr[node], genome.indptr[node + 1])
             for e in entries[live[entries]]:
                 source = genome.indices[
                     e
                 ]  # one that comes later still has its state of the tick before
-                read = resampled(x[source], side, genome)
+                read = resampled(x[source], map_size, genome)
                 i, j = divmod(
-                    taps[e], passage(int(genome.sides[source]), side, genome.kernel).window
+                    taps[e], passage(int(genome.map_sizes[source]), map_size, genome.kernel).window
                 )
-                total += float(genome.values[e]) * read[:, i : i + side, j : j + side]
+                total += float(genome.values[e]) * read[:, i : i + map_size, j : j + map_size]
             function = activation or FUNCTIONS[ACTIVATIONS[genome.activations[node]]]
             x[node] = function(total)
     return x
@@ -84,6 +84,6 @@ def output(genome, inputs, activation=None):
 
 def cost(genome):
     """Return what the threshold lets through and the biases of what is computed, and side² of the target for each."""
-    live = genome.live_mask()
-    sides = genome.sides[genome.targets[live]].astype(int)
-    return int(live.sum() + (genome.roles != Role.INPUT).sum()), int((sides**2).sum())
+    live = genome.active_mask()
+    map_sizes = genome.map_sizes[genome.targets[live]].astype(int)
+    return int(live.sum() + (genome.roles != Role.INPUT).sum()), int((map_sizes**2).sum())

@@ -21,8 +21,8 @@ SETTINGS = MappingProxyType(
         "seed": 3,
         "seeds": 2,
         "founders": {"hidden": 12},
-        "evolution": {"population": 4, "generations": 3, "steps": 10},
-        "policy": {"rewiring": 0.3, "max_operations": 3},
+        "evolution": {"population": 4, "generations": 3, "steps_per_generation": 10},
+        "policy": {"rewiring_probability": 0.3, "max_operations": 3},
         "baseline": {"arms": ["cnn", "mlp", "static"]},
     }
 )

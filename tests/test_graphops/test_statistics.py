@@ -38,7 +38,7 @@ def test_degrees_are_those_of_networkx(drawn):
     assert found.delayed_edges == found.edges - found.immediate_edges
     assert found.self_loops == nx.number_of_selfloops(graph)
     assert found.mean_degree == pytest.approx(np.mean(heard))
-    assert (found.in_degree_max, found.out_degree_max) == (max(heard), max(spoken_to))
+    assert (found.max_in_degree, found.max_out_degree) == (max(heard), max(spoken_to))
     assert found.in_degree_deviation == pytest.approx(np.std(heard))
     assert found.out_degree_deviation == pytest.approx(np.std(spoken_to))
     assert (found.sources, found.sinks) == (heard.count(0), spoken_to.count(0))
@@ -74,7 +74,7 @@ def test_paths_are_those_of_networkx_without_edges_into_inputs(drawn):
     assert found.reached_outputs == len(reached)
     if reached:
         assert (found.hops_min, found.hops_max) == (min(reached), max(reached))
-        assert found.hops_mean == pytest.approx(np.mean(reached))
+        assert found.mean_hops == pytest.approx(np.mean(reached))
     else:
         assert found[2:5] == (None, None, None)
     connecting = [

@@ -94,13 +94,13 @@ def test_as_many_pass_as_asked_unless_the_border_ties(mode, matrix, data):
 @given(matrix=matrices(), quantile=st.floats(0, 1))
 def test_a_quantile_leaves_its_share_behind(mode, matrix, quantile):
     n_keep = matrix.nnz - round(quantile * matrix.nnz)
-    limit = graphops.quantile_limit(matrix, quantile, mode)
+    limit = graphops.quantile_threshold(matrix, quantile, mode)
     assert limit == graphops.keep_limit(matrix, n_keep, mode)
 
 
 def test_the_lowest_fifth_of_different_weights_stays_behind():
     weights = np.random.default_rng(0).standard_normal((10, 10)).astype(np.float32)
-    limit = graphops.quantile_limit(weights, 0.2)
+    limit = graphops.quantile_threshold(weights, 0.2)
     assert graphops.threshold_mask(weights, limit).sum() == 80
     assert np.quantile(np.abs(weights), 0.19) < limit < np.quantile(np.abs(weights), 0.21)
 
@@ -110,8 +110,8 @@ def test_the_lowest_fifth_of_different_weights_stays_behind():
 def test_of_an_ndarray_the_non_zero_entries_are_stored(mode, matrix, share):
     dense = matrix.toarray()
     without_zeros = sparse.csc_array(dense)
-    expected = graphops.quantile_limit(without_zeros, share, mode)
-    assert graphops.quantile_limit(dense, share, mode) == expected
+    expected = graphops.quantile_threshold(without_zeros, share, mode)
+    assert graphops.quantile_threshold(dense, share, mode) == expected
 
 
 W = np.eye(3)
@@ -152,7 +152,7 @@ W = np.eye(3)
             "n_keep must be an integer; received 1.0",
         ),
         (
-            lambda: graphops.quantile_limit(W, 1.5),
+            lambda: graphops.quantile_threshold(W, 1.5),
             ValueError,
             "quantile must be from 0 to 1; received 1.5",
         ),

@@ -19,7 +19,7 @@ ON_ANY_MATRIX = {
     "threshold": lambda W: graphops.threshold(W, 0.0),
     "threshold_mask": lambda W: graphops.threshold_mask(W, 0.0),
     "keep_limit": lambda W: graphops.keep_limit(W, 1),
-    "quantile_limit": lambda W: graphops.quantile_limit(W, 0.5),
+    "quantile_threshold": lambda W: graphops.quantile_threshold(W, 0.5),
 }
 ON_SQUARE_MATRICES = {
     "reorder": lambda W: graphops.reorder(W, [1, 0]),

@@ -113,7 +113,7 @@ def test_a_little_rewiring_shortens_paths_a_lot():
         graphops.small_world(n_inputs, n - 14, 10, 6, p, rng=rng_of(0)) for p in (0.0, 0.1)
     )
     far = [
-        graphops.path_statistics(matrix, range(n_inputs), range(n - 10, n)).hops_mean
+        graphops.path_statistics(matrix, range(n_inputs), range(n - 10, n)).mean_hops
         for matrix in (lattice, rewired)
     ]
     assert far[1] < far[0] / 5

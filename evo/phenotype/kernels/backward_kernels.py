@@ -8,12 +8,12 @@ from evo.phenotype.kernels.activation_kernels import multiply_by_slope
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, backward_edges
 from evo.phenotype.kernels.forward_kernels import FULL, Buffers, Layout, matrix_of, multiply
 from evo.phenotype.kernels.map_kernels import (
+    backward_maps,
     lines_of,
     pixels_of,
     row_of,
     stretch,
     stretches_of,
-    take_back,
 )
 from evo.phenotype.kernels.row_kernels import Width
 
@@ -99,7 +99,7 @@ def backward_nodes(
     for p in range(end - 1, begin - 1, -1):
         place = (base + row_of(maps, plan.first_row, p)) * pitch
         size = pixels_of(maps, p) * length
-        take_back(maps, p, buffers, base, width)
+        backward_maps(maps, p, buffers, base, width)
         delta = residual[place : place + size]
         net = delta  # unread where the slope is written in the output
         if net_rows[p] >= 0:

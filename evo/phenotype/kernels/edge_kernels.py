@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.compile.compilation import kernel
-from evo.phenotype.kernels.narrow_row_kernels import return_row
+from evo.phenotype.kernels.narrow_row_kernels import backward_row
 from evo.phenotype.kernels.row_kernels import DOTS, Width, dot_rows, gather_row, scatter_row
 
 Floats = NDArray[np.floating[Any]]
@@ -57,7 +57,7 @@ def listen(
 
 
 @kernel
-def _differentiate(
+def _weight_gradient(
     residual: Floats,
     place: int,
     state: Floats,
@@ -144,7 +144,7 @@ def backward_edges(
     """Differentiate the edges [first, last) into one node, and return its residual through those from `inner` on."""
     inner = min(max(inner, first), last)
     if length == 1 << len(width):
-        return_row(
+        backward_row(
             residual,
             place,
             state,
@@ -158,7 +158,7 @@ def backward_edges(
             adding,
             width,
         )
-        _differentiate(
+        _weight_gradient(
             residual,
             place,
             state,
@@ -173,7 +173,7 @@ def backward_edges(
             width,
         )
     else:
-        _differentiate(
+        _weight_gradient(
             residual,
             place,
             state,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cnn.compile.compilation import FAST_MATH
 from evo.phenotype.kernels.row_kernels import Width
-from evo.phenotype.kernels.view_kernels import return_views, write_views
+from evo.phenotype.kernels.view_kernels import backward_views, forward_views
 
 _OPTIONS: Any = {"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True}
 
@@ -28,7 +28,7 @@ class Maps(NamedTuple):
     ----------
     rows : ndarray of int64, shape (n_computed,)
         The first row of each computed node.
-    sides : ndarray of int64, shape (n_computed,)
+    map_sizes : ndarray of int64, shape (n_computed,)
     stretch_indptr : ndarray of int64, shape (n_computed + 1,)
     stretches : ndarray of int64, shape (n_stretches, 3)
         The taps of each map that are added up one by one, in pieces: first edge, last (exclusively), and how many rows
@@ -45,7 +45,7 @@ class Maps(NamedTuple):
     """
 
     rows: NDArray[np.int64]
-    sides: NDArray[np.int64]
+    map_sizes: NDArray[np.int64]
     stretch_indptr: NDArray[np.int64]
     stretches: NDArray[np.int64]
     view_indptr: NDArray[np.int64]
@@ -89,7 +89,7 @@ def _pixels_of(maps: Any, p: Any) -> Any:
         return 1
 
     def pixels_of_map(maps: Any, p: Any) -> Any:
-        return maps.sides[p] * maps.sides[p]
+        return maps.map_sizes[p] * maps.map_sizes[p]
 
     return one if _are_none(maps) else pixels_of_map
 
@@ -106,7 +106,7 @@ def show(maps: Any, p: int, buffers: Any, base: int) -> None:
 def _show(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
     def show_map(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
         first, last = maps.view_indptr[p], maps.view_indptr[p + 1]
-        write_views(maps.views, first, last, buffers.state, base, buffers.length, maps.mean)
+        forward_views(maps.views, first, last, buffers.state, base, buffers.length, maps.mean)
 
     def nothing(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
         pass
@@ -114,16 +114,16 @@ def _show(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
     return nothing if _are_none(maps) else show_map
 
 
-def show_inputs(maps: Any, buffers: Any, base: int) -> None:
+def forward_input_maps(maps: Any, buffers: Any, base: int) -> None:
     """Write the views of all inputs."""
     raise NotImplementedError
 
 
-@overload(show_inputs, jit_options=_OPTIONS)
-def _show_inputs(maps: Any, buffers: Any, base: Any) -> Any:
+@overload(forward_input_maps, jit_options=_OPTIONS)
+def _forward_input_maps(maps: Any, buffers: Any, base: Any) -> Any:
     def show_maps(maps: Any, buffers: Any, base: Any) -> Any:
         last = maps.view_indptr[0]
-        write_views(maps.views, 0, last, buffers.state, base, buffers.length, maps.mean)
+        forward_views(maps.views, 0, last, buffers.state, base, buffers.length, maps.mean)
 
     def nothing(maps: Any, buffers: Any, base: Any) -> Any:
         pass
@@ -131,17 +131,17 @@ def _show_inputs(maps: Any, buffers: Any, base: Any) -> Any:
     return nothing if _are_none(maps) else show_maps
 
 
-def take_back(maps: Any, p: int, buffers: Any, base: int, width: Width) -> None:
+def backward_maps(maps: Any, p: int, buffers: Any, base: int, width: Width) -> None:
     """Add the residuals of a computed node's views to its own."""
     raise NotImplementedError
 
 
-@overload(take_back, jit_options=_OPTIONS)
-def _take_back(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
+@overload(backward_maps, jit_options=_OPTIONS)
+def _backward_maps(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
     def take_back_views(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
         first, last = maps.view_indptr[p], maps.view_indptr[p + 1]
         state, residual, length = buffers.state, buffers.residual, buffers.length
-        return_views(maps.views, first, last, state, residual, base, length, maps.mean, width)
+        backward_views(maps.views, first, last, state, residual, base, length, maps.mean, width)
 
     def nothing(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
         pass
@@ -163,7 +163,7 @@ def _lines_of(maps: Any, p: Any) -> Any:
         return 1
 
     def lines_of_map(maps: Any, p: Any) -> Any:
-        return maps.sides[p]
+        return maps.map_sizes[p]
 
     return one if _are_none(maps) else lines_of_map
 
@@ -195,7 +195,7 @@ def _stretches_of(maps: Any, p: Any) -> Any:
         return 0, 2
 
     def stretches_of_map(maps: Any, p: Any) -> Any:
-        if maps.sides[p] == 1:
+        if maps.map_sizes[p] == 1:
             return 0, 2
         return maps.stretch_indptr[p], maps.stretch_indptr[p + 1]
 
@@ -224,7 +224,7 @@ def _stretch(
     def of_map(
         maps: Any, p: Any, number: Any, first: Any, inside: Any, behind: Any, last: Any
     ) -> Any:
-        if maps.sides[p] == 1:
+        if maps.map_sizes[p] == 1:
             return (first, inside, 0) if number == 0 else (behind, last, 0)
         return maps.stretches[number, 0], maps.stretches[number, 1], maps.stretches[number, 2]
 

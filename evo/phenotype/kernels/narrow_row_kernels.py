@@ -13,7 +13,7 @@ from cnn.compile.tile_kernels import Emitter
 from evo.phenotype.kernels.row_kernels import Rows, descending, lanes_in, put
 
 
-def _return_row(
+def _backward_row(
     typing_context: Any,
     residual: Any,
     delta_place: Any,
@@ -69,4 +69,4 @@ def _return_row(
     return signature, generate
 
 
-return_row: Any = intrinsic(prefer_literal=True)(_return_row)
+backward_row: Any = intrinsic(prefer_literal=True)(_backward_row)

@@ -156,7 +156,7 @@ def dense_runs(
     indptr: Ints,
     sources: Ints,
     places: Ints,
-    sides: Ints,
+    map_sizes: Ints,
     least_nodes: int,
     least_rows: int,
     least_share: float,
@@ -178,11 +178,11 @@ def dense_runs(
     p = 0
     while p < n:
         low, high = 0, 0
-        if sides[p] == 1 and indptr[p + 1] - indptr[p] >= least_rows * least_share:
+        if map_sizes[p] == 1 and indptr[p + 1] - indptr[p] >= least_rows * least_share:
             low, high = _range_before(indptr, sources, p, places[p])
         last = p
         while high - low >= least_rows and last < n and last - p < longest:
-            if sides[last] != 1 or places[last] != places[p] + last - p:
+            if map_sizes[last] != 1 or places[last] != places[p] + last - p:
                 break
             begin, end = _segment(indptr, sources, last, low, high)
             if end - begin < least_share * (high - low) or not _ascends(

@@ -16,7 +16,7 @@ from cnn.training.optimizer_kernels import adam_step, momentum_step, nesterov_st
 from evo.phenotype.kernels.backward_kernels import backward
 from evo.phenotype.kernels.edge_kernels import Floats, Ints
 from evo.phenotype.kernels.forward_kernels import Buffers, Layout, forward
-from evo.phenotype.kernels.map_kernels import show_inputs
+from evo.phenotype.kernels.map_kernels import forward_input_maps
 from evo.phenotype.kernels.row_kernels import Width
 
 LOSS_CODES = {"cross_entropy": 0, "softmax_squared_error": 1, "squared_error": 2}
@@ -116,7 +116,7 @@ def read_inputs(plan: Layout, ports: Ports, samples: Floats, order: Ints, buffer
             place, feature = (base + rows[k]) * pitch, features[k] + shift
             for b in range(length):
                 state[place + b] = numbers[begins[b] + feature]
-        show_inputs(plan.maps, buffers, base)
+        forward_input_maps(plan.maps, buffers, base)
 
 
 @kernel
@@ -174,18 +174,18 @@ def judge(code: int, scores: Floats, targets: Any, deltas: Floats) -> float:
 
 @kernel
 def _update(
-    descent: Descent, parameters: Floats, gradient: Floats, slots: Floats, rate: float, step: int
+    descent: Descent, parameters: Floats, gradient: Floats, moments: Floats, rate: float, step: int
 ) -> None:
     """Make one update."""
     momentum, decay = descent.momentum, descent.weight_decay
     if descent.optimizer == 0:
-        sgd_step(parameters, gradient, slots, rate, step, momentum, decay)
+        sgd_step(parameters, gradient, moments, rate, step, momentum, decay)
     elif descent.optimizer == 1:
-        momentum_step(parameters, gradient, slots, rate, step, momentum, decay)
+        momentum_step(parameters, gradient, moments, rate, step, momentum, decay)
     elif descent.optimizer == 2:
-        nesterov_step(parameters, gradient, slots, rate, step, momentum, decay)
+        nesterov_step(parameters, gradient, moments, rate, step, momentum, decay)
     else:
-        adam_step(parameters, gradient, slots, rate, step, momentum, decay)
+        adam_step(parameters, gradient, moments, rate, step, momentum, decay)
 
 
 @kernel
@@ -210,7 +210,7 @@ def descend(
     parameters: Floats,
     gradient: Floats,
     used: Floats,
-    slots: Floats,
+    moments: Floats,
     buffers: Buffers,
     limit: float,
     losses: NDArray[np.float64],
@@ -255,5 +255,5 @@ def descend(
                 shrink = gradient.dtype.type(descent.clip / norm)
                 for k in range(gradient.shape[0]):
                     gradient[k] *= shrink
-        _update(descent, parameters, gradient, slots, rates[step], descent.first_update + step)
+        _update(descent, parameters, gradient, moments, rates[step], descent.first_update + step)
     return order.shape[0], limit, norm

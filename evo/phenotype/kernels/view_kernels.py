@@ -20,20 +20,20 @@ VIEW_COLUMNS = 6
 
 
 @kernel
-def write_views(
+def forward_views(
     views: Ints, first: int, last: int, state: Floats, base: int, length: int, mean: bool
 ) -> None:
     """Write some views; the margins are zero from the start and stay so."""
     for v in range(first, last):
-        map_row, map_side, row, side, margin, halvings = views[v]
-        pitch, block = side + 2 * margin, 1 << halvings
+        map_row, map_side, row, map_size, margin, downsamplings = views[v]
+        pitch, block = map_size + 2 * margin, 1 << downsamplings
         share = state.dtype.type(1.0 / (block * block))
-        for y in range(side):
-            for x in range(side):
+        for y in range(map_size):
+            for x in range(map_size):
                 place = (base + row + (y + margin) * pitch + x + margin) * length
                 to = state[place : place + length]
-                if halvings == 0:
-                    pixel = (y * map_side // side) * map_side + x * map_side // side
+                if downsamplings == 0:
+                    pixel = (y * map_side // map_size) * map_side + x * map_side // map_size
                     source = (base + map_row + pixel) * length
                     to[:] = state[source : source + length]
                     continue
@@ -53,7 +53,7 @@ def write_views(
 
 
 @kernel
-def return_views(
+def backward_views(
     views: Ints,
     first: int,
     last: int,
@@ -69,15 +69,15 @@ def return_views(
     The residual of a maximum goes to the first cell that holds it.
     """
     for v in range(first, last):
-        map_row, map_side, row, side, margin, halvings = views[v]
-        pitch, block = side + 2 * margin, 1 << halvings
+        map_row, map_side, row, map_size, margin, downsamplings = views[v]
+        pitch, block = map_size + 2 * margin, 1 << downsamplings
         share = state.dtype.type(1.0 / (block * block))
-        for y in range(side):
-            for x in range(side):
+        for y in range(map_size):
+            for x in range(map_size):
                 place = (base + row + (y + margin) * pitch + x + margin) * length
                 back = residual[place : place + length]
-                if halvings == 0:
-                    pixel = (y * map_side // side) * map_side + x * map_side // side
+                if downsamplings == 0:
+                    pixel = (y * map_side // map_size) * map_side + x * map_side // map_size
                     source = (base + map_row + pixel) * length
                     to = residual[source : source + length]
                     for b in range(length):

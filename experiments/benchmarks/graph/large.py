@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import cnn
-from evo.editing.editor import Draft
+from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
 from evo.operators.operation import OperatorSettings, Proposing
 from evo.phenotype.phenotype import Phenotype
@@ -87,11 +87,11 @@ class SetRun:
         clock = [time.perf_counter()]
         self.train(samples)
         clock.append(time.perf_counter())
-        draft, memory = self.opened()
-        set_step(draft, Proposing(self.rng, OperatorSettings(), layers=self.sizes), SHARE)
+        editor, moments = self.opened()
+        set_step(editor, Proposing(self.rng, OperatorSettings(), layers=self.sizes), SHARE)
         clock.append(time.perf_counter())
-        genome, carried = draft.freeze(), draft.carry(memory)
-        del draft, memory
+        genome, carried = editor.freeze(), editor.carry(moments)
+        del editor, moments
         clock.append(time.perf_counter())
         assert self.state is not None
         self.network = Phenotype(genome)
@@ -104,12 +104,12 @@ class SetRun:
         report = train_by(RECIPE, self.network, samples, STEPS, self.state)
         self.state = report.state
 
-    def opened(self) -> tuple[Draft, Any]:
-        """Return a draft of the trained genome, and the momentum of all its entries; gives the network up."""
+    def opened(self) -> tuple[GenomeEditor, Any]:
+        """Return an editor of the trained genome, and the momentum of all its entries; gives the network up."""
         assert self.state is not None
-        genome, memory = self.network.to_genome(), self.network.spread(self.state.slots)
+        genome, moments = self.network.to_genome(), self.network.spread(self.state.moments)
         del self.network
-        return Draft(genome), memory
+        return GenomeEditor(genome), moments
 
 
 def lung_samples() -> cnn.Samples:
@@ -128,7 +128,7 @@ def one_epoch_digest(hidden: int) -> str:
     run = SetRun.start(set_genome(sizes, EPSILON), sizes)
     run.epoch(lung_samples())
     assert run.state is not None
-    trained = run.network.to_genome().fingerprint().encode() + run.state.slots.tobytes()
+    trained = run.network.to_genome().fingerprint().encode() + run.state.moments.tobytes()
     return hashlib.sha256(trained).hexdigest()[:16]
 
 

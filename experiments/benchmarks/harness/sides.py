@@ -67,7 +67,7 @@ class Case:
     genome: Genome
     samples: cnn.Samples
     recipe: cnn.Recipe
-    dormant: Dormant = "sleep"
+    dormant: Dormant = "frozen"
     network: Phenotype = field(init=False)
     start: NDArray[Any] = field(init=False)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import cnn
 from evo.exchange.layered_networks import from_cnn, to_cnn
 from evo.genome.genome import Genome, Role
-from evo.initial.map_founders import Level, draw_maps, ways_between
+from evo.initial.map_founders import Level, connections_between, draw_maps
 from evo.phenotype.phenotype import Dormant, Phenotype
 from experiments.benchmarks.harness.workload import IMAGE_SHAPE, N_CLASSES, SEED
 
@@ -43,7 +43,7 @@ class KernelNetwork:
     factor: int
     peer: str
     targets: Mapping[str, float]
-    dormant: Dormant = "sleep"
+    dormant: Dormant = "frozen"
 
 
 CNN = "cnn"
@@ -76,8 +76,10 @@ def levels_of(factor: int) -> list[Level]:
     >>> [level.n_nodes for level in levels_of(2)]
     [1, 12, 32, 240, 168, 10]
     """
-    sides, counts = (28, 10, 1, 1), (6, 16, 120, 84)
-    hidden = [Level(side, factor * count) for side, count in zip(sides, counts, strict=True)]
+    map_sizes, counts = (28, 10, 1, 1), (6, 16, 120, 84)
+    hidden = [
+        Level(map_size, factor * count) for map_size, count in zip(map_sizes, counts, strict=True)
+    ]
     return [Level(IMAGE_SHAPE[0], 1), *hidden, Level(1, N_CLASSES)]
 
 
@@ -87,7 +89,7 @@ def genome_of(name: str) -> Genome:
     if network.factor == 1:
         return from_cnn(cnn.lenet5(IMAGE_SHAPE, N_CLASSES, rng=rng))
     levels = levels_of(network.factor)
-    places = [way.n_places for way in ways_between(levels, KERNEL)]
+    places = [way.n_places for way in connections_between(levels, KERNEL)]
     most = max(there / count for there, count in zip(places, TAPS, strict=True))
     return draw_maps(
         levels,
@@ -95,7 +97,7 @@ def genome_of(name: str) -> Genome:
         kernel=KERNEL,
         downsampling="max",
         activation="tanh",
-        candidates=most if network.dormant == "straight_through" else 1.0,
+        stored_per_edge=most if network.dormant == "straight_through" else 1.0,
         rng=rng,
     )
 
@@ -103,14 +105,14 @@ def genome_of(name: str) -> Genome:
 def dense_network(factor: int) -> cnn.Network:
     """Return the convolutional network with LeNet-5's levels so many times as wide."""
     levels = levels_of(factor)
-    taps = [way.n_places for way in ways_between(levels, KERNEL)]
+    taps = [way.n_places for way in connections_between(levels, KERNEL)]
     whole = draw_maps(
         levels,
         taps,
         kernel=KERNEL,
         downsampling="max",
         activation="tanh",
-        candidates=1.0,
+        stored_per_edge=1.0,
         rng=np.random.default_rng(SEED),
     )
     return to_cnn(whole)
@@ -147,10 +149,10 @@ def _keys(genome: Genome) -> NDArray[np.int64]:
 
 def limits_of(genome: Genome, factor: int) -> list[float | None]:
     """Return the threshold of the weights of each level but the first, each followed by None, for its biases."""
-    limits: list[float | None] = []
+    thresholds: list[float | None] = []
     for begin in np.cumsum([level.n_nodes for level in levels_of(factor)])[:-1]:
-        limits += [float(np.asarray(genome.limit)[begin]), None]
-    return limits
+        thresholds += [float(np.asarray(genome.threshold)[begin]), None]
+    return thresholds
 
 
 def useful_flops(network: Phenotype) -> int:
@@ -159,7 +161,7 @@ def useful_flops(network: Phenotype) -> int:
     Forward and back to the sources these are those of what is let through, and back to no input; the weights' gradient
     needs those of all that learns.
     """
-    acting = network.acting()
+    acting = network.without_dormant()
     awake, of_inputs = _macs(acting)
     learning = network.macs
     return 2 * (2 * awake - of_inputs + learning)
@@ -168,7 +170,7 @@ def useful_flops(network: Phenotype) -> int:
 def _macs(network: Phenotype) -> tuple[int, int]:
     """Return the multiply-accumulates of a sample, and how many of these read an input."""
     genome, plan = network.genome, network.plan
-    pixels = genome.sides[plan.positions].astype(np.int64) ** 2
+    pixels = genome.map_sizes[plan.positions].astype(np.int64) ** 2
     of_edges = np.repeat(pixels, np.diff(plan.indptr))
     reads_input = genome.roles[genome.indices[plan.entries]] == Role.INPUT
     return int(of_edges.sum()), int(of_edges[reads_input].sum())

@@ -84,7 +84,7 @@ class NetworkTurns:
     def _size_rows(self, case: Case) -> Iterator[TableRow]:
         """Yield what the network is, and what NumPy's matrix product reaches here."""
         network, key = case.network, {"part": self.name}
-        macs = network.acting().macs
+        macs = network.without_dormant().macs
         yield "figures", key | figure_row("taps that learn", "taps", [network.n_edges])
         yield "figures", key | figure_row("multiply-accumulates a sample", "MACs", [macs])
         limit = matrix_product_rate()

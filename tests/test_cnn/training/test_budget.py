@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from cnn import HiddenLayer, Network, Recipe, Samples, SoftmaxLayer
-from cnn.training.budget import Budget, Clock
+from cnn.training.budget import Clock, TrainingBudget
 from cnn.training.trainer import train
 
 
@@ -44,13 +44,13 @@ MACS = 6 * 5 + 5 * 2
 @pytest.mark.parametrize(
     ("budget", "steps", "ended_by"),
     [
-        (Budget(), 40, "steps"),
-        (Budget(steps=7), 7, "steps"),
-        (Budget(samples=16 * 9 + 15), 9, "samples"),
-        (Budget(macs=16 * MACS * 11), 11, "macs"),
-        (Budget(macs=16 * MACS * 12 - 1), 11, "macs"),
-        (Budget(steps=30, samples=16 * 5, macs=16 * MACS * 6), 5, "samples"),
-        (Budget(samples=10**9, seconds=3600), 40, "steps"),
+        (TrainingBudget(), 40, "steps"),
+        (TrainingBudget(steps=7), 7, "steps"),
+        (TrainingBudget(samples=16 * 9 + 15), 9, "samples"),
+        (TrainingBudget(macs=16 * MACS * 11), 11, "macs"),
+        (TrainingBudget(macs=16 * MACS * 12 - 1), 11, "macs"),
+        (TrainingBudget(steps=30, samples=16 * 5, macs=16 * MACS * 6), 5, "samples"),
+        (TrainingBudget(samples=10**9, seconds=3600), 40, "steps"),
     ],
 )
 def test_the_tightest_bound_ends_a_phase(samples, budget, steps, ended_by):
@@ -66,8 +66,8 @@ def test_a_budget_below_one_step_is_refused(samples, name):
     cost = {"samples": 16, "macs": 16 * MACS}[name]
     rule = rf"budget\.{name} must allow one step at least, which costs {cost}; got {cost - 1}"
     with pytest.raises(ValueError, match=rule):
-        phase(samples, Budget(**{name: cost - 1}))
-    assert phase(samples, Budget(**{name: cost}))[1].steps == 1
+        phase(samples, TrainingBudget(**{name: cost - 1}))
+    assert phase(samples, TrainingBudget(**{name: cost}))[1].steps == 1
 
 
 class Slow:
@@ -100,7 +100,7 @@ def test_no_step_begins_when_time_is_up_and_as_many_steps_are_the_same_phase(sam
         )
         return network, report, time.perf_counter() - started
 
-    network, report, elapsed = run(1000, Budget(seconds=0.3))
+    network, report, elapsed = run(1000, TrainingBudget(seconds=0.3))
     assert report.ended_by == "seconds"
     assert 2 <= report.steps <= 30
     assert elapsed > 0.29
@@ -112,7 +112,7 @@ def test_no_step_begins_when_time_is_up_and_as_many_steps_are_the_same_phase(sam
 
 
 def test_parts_between_two_looks_at_the_clock_leave_no_record(samples):
-    _, looked = phase(samples, Budget(seconds=3600), record_every=15)
+    _, looked = phase(samples, TrainingBudget(seconds=3600), record_every=15)
     _, unlimited = phase(samples, record_every=15)
     assert looked.curve.step.tolist() == unlimited.curve.step.tolist() == [15, 30, 40]
     np.testing.assert_array_equal(looked.curve.loss, unlimited.curve.loss)
@@ -130,14 +130,14 @@ def test_macs_need_a_network_that_tells_them(samples):
     with pytest.raises(ValueError, match=r"budget\.macs needs a network that tells its macs"):
         train(
             Slow(), samples, Recipe(), first_step=0, steps=1, total_steps=1, order_seed=0,
-            budget=Budget(macs=10),
+            budget=TrainingBudget(macs=10),
         )  # fmt: skip
 
 
 @pytest.mark.parametrize("setting", [{"steps": 0}, {"macs": -1}, {"seconds": 0.0}, {"hours": 1}])
 def test_bounds_are_positive(setting):
     with pytest.raises(ValidationError):
-        Budget(**setting)
+        TrainingBudget(**setting)
 
 
 def test_gradients_are_recorded_before_clipping(samples):

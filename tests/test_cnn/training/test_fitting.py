@@ -61,7 +61,7 @@ def test_a_fit_has_the_bits_of_one_training_phase(samples, validation):
     report = run(fitted, samples, validation)
     whole = train(trained, samples, RECIPE, first_step=0, steps=42, total_steps=42, order_seed=SEED)
     np.testing.assert_array_equal(fitted.parameters, trained.parameters)
-    np.testing.assert_array_equal(report.state.optimizer.slots, whole.state.slots)
+    np.testing.assert_array_equal(report.state.optimizer.moments, whole.state.moments)
     assert report.state.epoch == 6
     assert (report.status, report.reason) == ("ok", "")
     assert not report.stopped_early
@@ -168,12 +168,12 @@ def test_a_paused_fit_goes_on_to_the_same_bits(patience, pause, samples, validat
     expected = run(whole, samples, validation, recipe, epochs=12, patience=patience)
     assert len(expected.epochs) > pause
     first = run(paused, samples, validation, recipe, epochs=12, patience=patience, until=pause)
-    kept = first.state.optimizer.slots.copy()
+    kept = first.state.optimizer.moments.copy()
     assert not first.restored
     second = run(
         paused, samples, validation, recipe, epochs=12, patience=patience, state=first.state
     )
-    np.testing.assert_array_equal(first.state.optimizer.slots, kept)
+    np.testing.assert_array_equal(first.state.optimizer.moments, kept)
     np.testing.assert_array_equal(paused.parameters, whole.parameters)
     assert first.epochs + second.epochs == expected.epochs
     assert second.best_epoch == expected.best_epoch

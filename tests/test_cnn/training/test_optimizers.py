@@ -31,10 +31,10 @@ def plain_steps(name, parameters, gradients):
 def compiled_steps(name, parameters, gradients):
     optimizer = OPTIMIZERS[name]
     theta = parameters.copy()
-    slots = np.zeros((optimizer.n_slots, theta.size), theta.dtype)
+    moments = np.zeros((optimizer.n_moments, theta.size), theta.dtype)
     for step, g in enumerate(gradients):
-        optimizer.update(theta, g.astype(theta.dtype), slots, RATE, step, MOMENTUM, DECAY)
-    return theta, slots
+        optimizer.update(theta, g.astype(theta.dtype), moments, RATE, step, MOMENTUM, DECAY)
+    return theta, moments
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -53,10 +53,10 @@ def test_no_gradient_and_no_decay_changes_nothing(name, rng):
     optimizer = OPTIMIZERS[name]
     theta = rng.normal(size=9)
     before = theta.copy()
-    slots = np.zeros((optimizer.n_slots, 9))
-    optimizer.update(theta, np.zeros(9), slots, RATE, 0, MOMENTUM, 0.0)
+    moments = np.zeros((optimizer.n_moments, 9))
+    optimizer.update(theta, np.zeros(9), moments, RATE, 0, MOMENTUM, 0.0)
     np.testing.assert_array_equal(theta, before)
-    assert not slots.any()
+    assert not moments.any()
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -64,19 +64,19 @@ def test_weight_decay_is_decoupled_from_the_gradient(name, rng):
     optimizer = OPTIMIZERS[name]
     theta = rng.normal(size=9)
     expected = theta * (1 - RATE * DECAY)
-    slots = np.zeros((optimizer.n_slots, 9))
-    optimizer.update(theta, np.zeros(9), slots, RATE, 0, MOMENTUM, DECAY)
+    moments = np.zeros((optimizer.n_moments, 9))
+    optimizer.update(theta, np.zeros(9), moments, RATE, 0, MOMENTUM, DECAY)
     np.testing.assert_allclose(theta, expected, rtol=1e-14)
-    assert not slots.any()
+    assert not moments.any()
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_bowl_is_descended(name):
     optimizer = OPTIMIZERS[name]
     curvature, theta = np.array([1.0, 10.0]), np.array([3.0, -2.0])
-    slots = np.zeros((optimizer.n_slots, 2))
+    moments = np.zeros((optimizer.n_moments, 2))
     for step in range(400):
-        optimizer.update(theta, curvature * theta, slots, 0.02, step, 0.9, 0.0)
+        optimizer.update(theta, curvature * theta, moments, 0.02, step, 0.9, 0.0)
     assert np.abs(theta).max() < 0.01
 
 

@@ -55,12 +55,12 @@ def test_optimizers_agree_on_given_gradients(name, decay, dtype, share, rng, ass
     theta = rng.normal(size=101).astype(dtype)
     theta_ = torch.tensor(theta, requires_grad=True)
     peer, optimizer = torch_optimizer(name, [theta_], RATE, decay), OPTIMIZERS[name]
-    slots = np.zeros((optimizer.n_slots, theta.size), dtype)
+    moments = np.zeros((optimizer.n_moments, theta.size), dtype)
     for step in range(STEPS):
         gradient = (rng.normal(size=theta.size) * 10.0 ** rng.integers(-3, 3)).astype(dtype)
         theta_.grad = torch.tensor(gradient)
         peer.step()
-        optimizer.update(theta, gradient, slots, RATE, step, MOMENTUM, decay)
+        optimizer.update(theta, gradient, moments, RATE, step, MOMENTUM, decay)
         assert_close(theta, theta_.detach().numpy(), share)
 
 

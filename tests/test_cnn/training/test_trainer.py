@@ -83,16 +83,16 @@ def test_training_equals_the_loop_written_out(optimizer, samples):
     trained, twin = SoftmaxRegression(), SoftmaxRegression()
     report = run(trained, samples, recipe)
     chosen = OPTIMIZERS[optimizer]
-    slots = np.zeros((chosen.n_slots, twin.parameters.size), np.float32)
+    moments = np.zeros((chosen.n_moments, twin.parameters.size), np.float32)
     losses = []
     for step in range(TOTAL):
         batch = batch_indices(len(samples), 8, step, 1, SEED)[0]
         rate = 0.5 * 0.05 * (1 + math.cos(math.pi * step / TOTAL))
         value, gradient = twin.loss_and_gradients(samples.inputs[batch], samples.targets[batch])
-        chosen.update(twin.parameters, gradient, slots, rate, step, 0.9, 0.01)
+        chosen.update(twin.parameters, gradient, moments, rate, step, 0.9, 0.01)
         losses.append(value)
     np.testing.assert_allclose(trained.parameters, twin.parameters, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(report.state.slots, slots, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(report.state.moments, moments, rtol=1e-4, atol=1e-7)
     assert report.train_loss == pytest.approx(np.mean(losses[-50:]), rel=1e-6)
     assert (report.status, report.reason, report.first_step) == ("ok", "", 0)
     assert (report.steps, report.samples, report.state.step) == (TOTAL, 8 * TOTAL, TOTAL)
@@ -110,7 +110,7 @@ def test_a_run_cut_into_phases_gives_the_same_bits(optimizer, cuts, samples):
         report = run(cut, samples, recipe, first_step=start, steps=end - start, state=state)
         state = report.state
     np.testing.assert_array_equal(cut.parameters, whole.parameters)
-    np.testing.assert_array_equal(state.slots, expected.state.slots)
+    np.testing.assert_array_equal(state.moments, expected.state.moments)
     assert state.step == expected.state.step
     assert whole.parameters.any()
 
@@ -136,9 +136,9 @@ def test_training_leaves_samples_and_state_as_they_were(samples):
     inputs, targets = samples.inputs.copy(), samples.targets.copy()
     network = SoftmaxRegression()
     state = run(network, samples, steps=10).state
-    slots = state.slots.copy()
+    moments = state.moments.copy()
     run(network, samples, first_step=10, steps=10, state=state)
-    np.testing.assert_array_equal(state.slots, slots)
+    np.testing.assert_array_equal(state.moments, moments)
     np.testing.assert_array_equal(samples.inputs, inputs)
     np.testing.assert_array_equal(samples.targets, targets)
 

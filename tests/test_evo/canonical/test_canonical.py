@@ -119,7 +119,7 @@ def test_dormant_and_useless_entries_do_not_count(random_genome, ticks):
         assert lean.n_stored < genome.n_stored
         assert canonical_hash(lean) == canonical_hash(genome)
         assert same_network(lean, genome)
-        assert same_network(replace(lean, limit=None), genome)
+        assert same_network(replace(lean, threshold=None), genome)
 
 
 def test_the_sign_of_zero_does_not_count():
@@ -135,7 +135,7 @@ def test_the_sign_of_zero_does_not_count():
 
 
 def test_everything_in_the_formula_counts(random_genome, rng):
-    genome = random_genome(rng, n=12, ticks=2, limit=None)
+    genome = random_genome(rng, n=12, ticks=2, threshold=None)
     effective = np.flatnonzero(genome.effective_mask())
     node = next(j for j in np.unique(genome.indices[effective]) if genome.roles[j] == Role.HIDDEN)
     values, bias, codes = genome.values.copy(), genome.bias.copy(), genome.activations.copy()
@@ -291,7 +291,7 @@ def test_regular_graphs_agree_with_networkx():
 
 
 def test_twins_need_no_search(random_genome, rng):
-    genome = random_genome(rng, n=10, limit=None)
+    genome = random_genome(rng, n=10, threshold=None)
     for _ in range(20):
         hidden = np.flatnonzero(genome.roles == Role.HIDDEN)
         genome = duplicate_node(genome, int(rng.choice(hidden)))
@@ -325,7 +325,7 @@ def test_equal_networks_give_equal_outputs(random_genome, ticks):
 
 
 def test_a_match_names_the_node_that_plays_each_part(random_genome, rng):
-    genome = random_genome(rng, n=20, ticks=2, limit=None)
+    genome = random_genome(rng, n=20, ticks=2, threshold=None)
     renamed = relabelled(genome, rng)
     matched = match_nodes(genome, renamed)
     found = matched >= 0

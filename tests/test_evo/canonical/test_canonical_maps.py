@@ -11,7 +11,7 @@ from evo import Genome, Phenotype, Role, canonical_hash, same_network
 from evo.canonical.canonical import match_nodes
 from evo.canonical.hashing import output_terms
 from evo.canonical.labelled_graph import Kernels
-from evo.evolution.duplicates import repeats_training, same_parameters
+from evo.evolution.duplicates import duplicates_training, same_parameters
 from evo.genome.feature_maps import passage
 from evo.operators.preserving import remove_ineffective
 
@@ -58,7 +58,7 @@ def relabelled(genome, rng):
     ids = genome.ids * 5 + 40
     hidden = np.flatnonzero(genome.roles == Role.HIDDEN)
     ids[hidden] = rng.permutation(1000)[: len(hidden)] * 5 + 1
-    limit = genome.limit
+    threshold = genome.threshold
     return with_columns(
         genome,
         moved,
@@ -66,8 +66,8 @@ def relabelled(genome, rng):
         ids=ids[order],
         roles=genome.roles[order],
         activations=genome.activations[order],
-        sides=genome.sides[order],
-        limit=limit[order] if isinstance(limit, np.ndarray) else limit,
+        map_sizes=genome.map_sizes[order],
+        threshold=threshold[order] if isinstance(threshold, np.ndarray) else threshold,
     )
 
 
@@ -86,16 +86,16 @@ def as_networkx(genome):
             if node in positions:
                 name = (role, positions.tolist().index(node))
         how = () if name[0] == "input" else (genome.activations[node], genome.bias[node])
-        graph.add_node(node, label=(*name, *how, genome.sides[node]))
+        graph.add_node(node, label=(*name, *how, genome.map_sizes[node]))
 
     for node in genome.outputs.tolist():
         add(node)
     for entry in np.flatnonzero(genome.effective_mask()).tolist():
         source, target = int(genome.indices[entry]), int(genome.targets[entry])
-        way = passage(int(genome.sides[source]), int(genome.sides[target]), genome.kernel)
+        way = passage(int(genome.map_sizes[source]), int(genome.map_sizes[target]), genome.kernel)
         row, column = divmod(int(genome.taps[entry]), way.window)
-        read = way.halvings, way.side, row - way.margin, column - way.margin
-        halved = halved or way.halvings > 0
+        read = way.downsamplings, way.map_size, row - way.margin, column - way.margin
+        halved = halved or way.downsamplings > 0
         if not graph.has_edge(source, target):
             add(source)
             add(target)
@@ -105,7 +105,7 @@ def as_networkx(genome):
     graph.graph.update(
         dtype=str(genome.values.dtype),
         ticks=genome.ticks,
-        inputs=genome.sides[genome.inputs].tolist(),
+        inputs=genome.map_sizes[genome.inputs].tolist(),
         outputs=len(genome.outputs),
         how=genome.downsampling if halved else "",
     )
@@ -119,7 +119,7 @@ def isomorphic(one, other):
     return one.graph == other.graph and nx.is_isomorphic(one, other, same, same)
 
 
-def chain(*, sides=(6, 6, 1), kernel=3, taps=((0, 4), (1, 8)), values=(1.0, 2.0, 3.0, 4.0)):
+def chain(*, map_sizes=(6, 6, 1), kernel=3, taps=((0, 4), (1, 8)), values=(1.0, 2.0, 3.0, 4.0)):
     """Return a map between an input and an output, with two taps to each."""
     return Genome(
         indptr=np.array([0, 0, 2, 4]),
@@ -129,7 +129,7 @@ def chain(*, sides=(6, 6, 1), kernel=3, taps=((0, 4), (1, 8)), values=(1.0, 2.0,
         ids=np.arange(3),
         roles=np.array([Role.INPUT, Role.HIDDEN, Role.OUTPUT], np.uint8),
         activations=np.array([0, 2, 0], np.uint8),
-        sides=np.array(sides, np.int32),
+        map_sizes=np.array(map_sizes, np.int32),
         taps=np.array(np.ravel(taps), np.uint16),
         kernel=kernel,
     )
@@ -161,7 +161,7 @@ def test_dormant_and_useless_entries_do_not_count(any_map_genome, ticks):
         lean = remove_ineffective(genome)
         assert lean.n_stored == genome.effective_mask().sum() < genome.n_stored
         assert lean.effective_mask().all()
-        for other in (lean, replace(lean, limit=None)):
+        for other in (lean, replace(lean, threshold=None)):
             assert canonical_hash(other) == canonical_hash(genome)
             assert same_network(other, genome)
             assert np.array_equal(output(other), output(genome))
@@ -189,7 +189,7 @@ def test_maps_without_effect_make_no_other_network():
         ids=np.arange(4),
         roles=np.array([Role.INPUT, Role.HIDDEN, Role.HIDDEN, Role.OUTPUT], np.uint8),
         activations=np.array([0, 2, 2, 0], np.uint8),
-        sides=np.array([1, 3, 1, 1], np.int32),
+        map_sizes=np.array([1, 3, 1, 1], np.int32),
         taps=np.zeros(4, np.uint16),
     )
     assert canonical_hash(idle) == canonical_hash(scalar)
@@ -211,8 +211,8 @@ def test_everything_in_the_formula_counts():
         chain(taps=((0, 5), (1, 8))),
         chain(taps=((1, 4), (1, 8))),
         chain(taps=((0, 4), (1, 7))),
-        chain(sides=(5, 6, 1)),
-        chain(sides=(6, 7, 1)),
+        chain(map_sizes=(5, 6, 1)),
+        chain(map_sizes=(6, 7, 1)),
         chain(kernel=5, taps=((0, 4), (1, 8))),
         replace(chain(), downsampling="mean"),
         replace(chain(), ticks=2),
@@ -226,7 +226,7 @@ def test_everything_in_the_formula_counts():
 
 
 def test_how_maps_are_halved_counts_only_where_one_is():
-    genome = chain(sides=(3, 3, 1), taps=((0, 4), (1, 8)))
+    genome = chain(map_sizes=(3, 3, 1), taps=((0, 4), (1, 8)))
     other = replace(genome, downsampling="mean")
     assert canonical_hash(genome) == canonical_hash(other)
     assert same_network(genome, other)
@@ -243,10 +243,10 @@ def test_the_side_of_an_input_that_nobody_hears_moves_the_features_of_the_next()
             ids=np.arange(3),
             roles=np.array([0, 0, 2], np.uint8),
             activations=np.zeros(3, np.uint8),
-            sides=np.array([side, 3, 1], np.int32),
+            map_sizes=np.array([map_size, 3, 1], np.int32),
             taps=np.array([0, 4], np.uint16),
         )
-        for side in (2, 3)
+        for map_size in (2, 3)
     ]
     assert canonical_hash(pair[0]) != canonical_hash(pair[1])
     assert not same_network(*pair)
@@ -280,7 +280,7 @@ def test_pairs_of_small_networks_agree_with_networkx():
 
 def few_valued(rng):
     """Draw a genome of an input, two hidden nodes that are maps or neurons, and an output, with hardly any labels."""
-    sides = np.array([2, *rng.choice([1, 2], 2), 1], np.int32)
+    map_sizes = np.array([2, *rng.choice([1, 2], 2), 1], np.int32)
     genome = Genome(
         indptr=np.zeros(5, np.int64),
         indices=np.empty(0, np.int32),
@@ -289,13 +289,13 @@ def few_valued(rng):
         ids=np.arange(4),
         roles=np.array([0, 1, 1, 2], np.uint8),
         activations=np.array([0, 2, 2, 0], np.uint8),
-        sides=sides,
+        map_sizes=map_sizes,
         taps=np.empty(0, np.uint16),
         kernel=int(rng.choice([1, 3])),
     )
     columns = [{} for _ in range(4)]
     for source, target in ((0, 1), (0, 2), (1, 3), (2, 3), (1, 2)):
-        way = passage(int(sides[source]), int(sides[target]), genome.kernel)
+        way = passage(int(map_sizes[source]), int(map_sizes[target]), genome.kernel)
         if rng.random() < (0.8 if target != 2 or source == 0 else 0.2):
             columns[target][source, int(rng.integers(min(2, way.window**2)))] = 1.0
     return with_columns(genome, columns)
@@ -317,18 +317,20 @@ def test_a_match_pairs_every_tap_with_its_equal(any_map_genome):
         taps = here[here < genome.n_stored], there[there < genome.n_stored]
         assert np.array_equal(genome.taps[taps[0]], other.taps[taps[1]])
         matched = match_nodes(genome, other)
-        assert np.array_equal(genome.sides[matched >= 0], other.sides[matched[matched >= 0]])
+        assert np.array_equal(
+            genome.map_sizes[matched >= 0], other.map_sizes[matched[matched >= 0]]
+        )
 
 
 def test_training_the_same_network_of_maps_is_a_repetition(any_map_genome):
     rng = np.random.default_rng(1)
     genome = any_map_genome(rng)
     other = relabelled(genome, rng)
-    memory = rng.normal(size=(2, genome.n_stored + genome.n_nodes))
-    moved = rng.normal(size=memory.shape)
+    moments = rng.normal(size=(2, genome.n_stored + genome.n_nodes))
+    moved = rng.normal(size=moments.shape)
     here, there = same_parameters(genome, other)
-    moved[:, there] = memory[:, here]
-    assert repeats_training(Phenotype(other), moved, genome, memory)
+    moved[:, there] = moments[:, here]
+    assert duplicates_training(Phenotype(other), moved, genome, moments)
     moved[1, there[0]] += 1e-9
-    assert not repeats_training(Phenotype(other), moved, genome, memory)
-    assert not repeats_training(Phenotype(replace(other, limit=0.31)), None, genome, None)
+    assert not duplicates_training(Phenotype(other), moved, genome, moments)
+    assert not duplicates_training(Phenotype(replace(other, threshold=0.31)), None, genome, None)

@@ -9,12 +9,12 @@ from evo import (
     Evolution,
     EvolutionSettings,
     FounderSettings,
-    LetterCredit,
+    OperatorCredit,
     PolicySettings,
     found,
-    letter_shares,
+    operator_probabilities,
 )
-from evo.evolution.credit import PRIOR_USES, credit_letters
+from evo.evolution.credit import PRIOR_USES, credit_operators
 from evo.executors import SerialExecutor
 
 
@@ -30,7 +30,7 @@ def one(number, fitness, letters="", parent=None, origin="child"):
 
 
 def credited(offspring, parents, shares=()):
-    told = credit_letters(offspring, parents, dict.fromkeys(shares, 0.5))
+    told = credit_operators(offspring, parents, dict.fromkeys(shares, 0.5))
     return {credit.operator: (credit.uses, credit.credit) for credit in told}
 
 
@@ -84,12 +84,15 @@ def test_every_letter_used_on_a_child_is_credited_once():
 
 
 def history(**told):
-    return [tuple(LetterCredit(code, None, *numbers) for code, numbers in told.items())]
+    return [tuple(OperatorCredit(code, None, *numbers) for code, numbers in told.items())]
 
 
 def test_shares_follow_the_formula_written_out():
     settings = PolicySettings(
-        name="adaptive", weights={"B": 1, "C": 1, "H": 2, "N": 0}, min_share=0.1, memory=0.5
+        name="adaptive",
+        operator_weights={"B": 1, "C": 1, "H": 2, "N": 0},
+        min_probability=0.1,
+        credit_decay=0.5,
     )
     first, second = history(B=(4, 2.0), C=(2, 0.0)), history(B=(1, 1.0), H=(5, 1.0))
     uses = {"B": 0.5 * 4 + 1, "C": 0.5 * 2, "H": 5.0}
@@ -98,24 +101,28 @@ def test_shares_follow_the_formula_written_out():
     prior = {"B": 0.75 * mean, "C": 0.75 * mean, "H": 1.5 * mean}
     worth = {c: (credit[c] + PRIOR_USES * prior[c]) / (uses[c] + PRIOR_USES) for c in "BCH"}
     expected = {c: 0.1 + 0.7 * worth[c] / sum(worth.values()) for c in "BCH"}
-    assert letter_shares(settings, first + second) == pytest.approx(expected)
-    assert letter_shares(settings, first) != letter_shares(settings, first + second)
+    assert operator_probabilities(settings, first + second) == pytest.approx(expected)
+    assert operator_probabilities(settings, first) != operator_probabilities(
+        settings, first + second
+    )
 
 
 def test_before_any_credit_shares_are_the_weights_above_the_floor():
-    settings = PolicySettings(name="adaptive", weights={"B": 3, "C": 1}, min_share=0.2)
+    settings = PolicySettings(
+        name="adaptive", operator_weights={"B": 3, "C": 1}, min_probability=0.2
+    )
     expected = {"B": 0.2 + 0.6 * 0.75, "C": 0.2 + 0.6 * 0.25}
-    assert letter_shares(settings, []) == pytest.approx(expected)
-    assert letter_shares(settings, history(B=(9, 0.0))) == pytest.approx(expected)
+    assert operator_probabilities(settings, []) == pytest.approx(expected)
+    assert operator_probabilities(settings, history(B=(9, 0.0))) == pytest.approx(expected)
 
 
 def test_policies_that_do_not_learn_have_constant_shares_or_none():
     past = history(B=(4, 4.0))
-    for name in ("letters", "mixed"):
-        settings = PolicySettings(name=name, weights={"B": 3, "C": 1, "D": 0})
-        assert letter_shares(settings, past) == {"B": 0.75, "C": 0.25}
+    for name in ("weighted", "mixed"):
+        settings = PolicySettings(name=name, operator_weights={"B": 3, "C": 1, "D": 0})
+        assert operator_probabilities(settings, past) == {"B": 0.75, "C": 0.25}
     for name in ("set", "rigl", "random", "none"):
-        assert letter_shares(PolicySettings(name=name), past) == {}
+        assert operator_probabilities(PolicySettings(name=name), past) == {}
 
 
 SEED = "ABCDFHN"
@@ -130,21 +137,24 @@ def disorder(network, validation):
 
 def evolve(task, selection="local_search", generations=10):
     settings = EvolutionSettings(
-        population=12, generations=generations, steps=task.steps, frozen_share=0.2,
+        population=12, generations=generations, steps_per_generation=task.steps, train_only_fraction=0.2,
         selection={"name": selection, "replacement_interval": 100},
     )  # fmt: skip
     genomes = found(FounderSettings(hidden=14, density=0.3), 4, 2, n_founders=12, seed=task.seed)
     evolution, rounds = Evolution(settings, task, genomes), []
     with SerialExecutor() as executor:
         while not evolution.done:
-            rounds.append(evolution.tell(executor.raise_all(task, evolution.ask())))
+            rounds.append(evolution.tell(executor.evaluate_all(task, evolution.ask())))
     return rounds
 
 
 @pytest.mark.parametrize("selection", ["local_search", "tournament"])
 def test_a_letter_that_pays_is_drawn_more_often_and_no_other_less_than_the_floor(selection, task):
     policy = PolicySettings(
-        name="adaptive", max_operations=1, min_share=0.05, weights=dict.fromkeys(SEED, 1.0)
+        name="adaptive",
+        max_operations=1,
+        min_probability=0.05,
+        operator_weights=dict.fromkeys(SEED, 1.0),
     )
     rounds = evolve(task(fitness=disorder, policy=policy, steps=1, generations=10), selection)
     assert [bool(one.credits) for one in rounds] == [False, *[True] * 8, False, False]
@@ -168,10 +178,10 @@ def test_shares_are_a_function_of_the_finished_generations(task):
     some = task(policy=PolicySettings(name="adaptive"), generations=5)
     rounds = evolve(some, generations=5)
     for number in range(1, 5):
-        expected = letter_shares(some.policy, [one.credits for one in rounds[:number]])
+        expected = operator_probabilities(some.policy, [one.credits for one in rounds[:number]])
         assert {c.operator: c.share for c in rounds[number].credits} == expected
         for one in rounds[number].offspring:
             if one.job.origin == "child":
                 assert dict(one.job.letters) == expected
-        again = credit_letters(rounds[number].offspring, rounds[number - 1].population, expected)
+        again = credit_operators(rounds[number].offspring, rounds[number - 1].population, expected)
         assert again == rounds[number].credits

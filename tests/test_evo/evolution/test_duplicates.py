@@ -16,9 +16,9 @@ from evo import (
     same_network,
 )
 from evo.canonical.canonical import TooSymmetricError
-from evo.evolution.duplicates import repeats_training, same_parameters
+from evo.evolution.duplicates import duplicates_training, same_parameters
 from evo.evolution.fitness import FITNESSES
-from evo.evolution.individual import raise_individual, take_over
+from evo.evolution.individual import evaluate_individual, reuse_result
 from evo.operators.preserving import reorder_freely
 from graphops import reorder
 
@@ -30,19 +30,21 @@ def rng():
 
 def evolve(task, *, order=None, **changes):
     """Run a small evolution and return every individual that came to be, and the last population."""
-    settings = EvolutionSettings(population=8, generations=4, steps=task.steps, **changes)
+    settings = EvolutionSettings(
+        population=8, generations=4, steps_per_generation=task.steps, **changes
+    )
     founders = FounderSettings(hidden=3, density=0.5)
     evolution = Evolution(settings, task, found(founders, 4, 2, n_founders=8, seed=task.seed))
     everyone = []
     while not evolution.done:
-        offspring = [raise_individual(task, job) for job in evolution.ask()]
+        offspring = [evaluate_individual(task, job) for job in evolution.ask()]
         if order is not None:
             offspring = [offspring[k] for k in order.permutation(len(offspring))]
         everyone += evolution.tell(offspring).offspring
     return everyone, evolution.population
 
 
-LETTERS = PolicySettings(name="letters", weights={"H": 1.0, "O": 1.0, "N": 1.0})
+LETTERS = PolicySettings(name="weighted", operator_weights={"H": 1.0, "O": 1.0, "N": 1.0})
 
 
 def test_where_nothing_is_modified_nothing_is_trained_twice(task):
@@ -50,12 +52,12 @@ def test_where_nothing_is_modified_nothing_is_trained_twice(task):
     children = [one for one in everyone if one.job.origin == "child"]
     assert len(children) >= 24
     for child in children:
-        parent = child.same_as
+        parent = child.reused_from
         assert parent.job.parents == child.job.parents
         assert (parent.job.origin, parent.job.generation) == ("continued", child.job.generation)
         assert child.genome.equals(parent.genome)
-        assert np.array_equal(child.state.slots, parent.state.slots)
-        assert child.state.step == parent.state.step
+        assert np.array_equal(child.optimizer_state.moments, parent.optimizer_state.moments)
+        assert child.optimizer_state.step == parent.optimizer_state.step
         assert (child.fitness, child.status, child.reason) == (parent.fitness, "ok", "")
     assert sum(one.steps for one in everyone) == 10 * (len(everyone) - len(children))
 
@@ -65,24 +67,28 @@ def test_what_is_taken_over_is_what_training_would_have_given(task):
     for seed in range(10):
         some = task(policy=LETTERS, seed=seed)
         everyone, _ = evolve(some)
-        for child in [one for one in everyone if one.same_as is not None]:
-            trained = raise_individual(some, replace(child.job, continued_as=None))
+        for child in [one for one in everyone if one.reused_from is not None]:
+            trained = evaluate_individual(some, replace(child.job, continued_as=None))
             assert trained.status == child.status == "ok"
             assert trained.operations == child.operations
             assert trained.statistics == child.statistics
             assert (child.steps, child.train_seconds, child.curve) == (0, 0.0, None)
             assert child.ancestry_steps == trained.ancestry_steps
-            assert child.ancestry_seconds == child.same_as.ancestry_seconds
+            assert child.ancestry_seconds == child.reused_from.ancestry_seconds
             assert (
-                child.fitness == child.same_as.fitness == pytest.approx(trained.fitness, rel=1e-4)
+                child.fitness
+                == child.reused_from.fitness
+                == pytest.approx(trained.fitness, rel=1e-4)
             )
             for name in ("indptr", "indices", "ids", "roles", "activations"):
                 assert np.array_equal(getattr(child.genome, name), getattr(trained.genome, name))
             np.testing.assert_allclose(child.genome.values, trained.genome.values, atol=1e-5)
             np.testing.assert_allclose(child.genome.bias, trained.genome.bias, atol=1e-5)
-            np.testing.assert_allclose(child.state.slots, trained.state.slots, atol=1e-4)
-            assert same_network(child.genome, child.same_as.genome)
-            renamed += not child.genome.equals(child.same_as.genome)
+            np.testing.assert_allclose(
+                child.optimizer_state.moments, trained.optimizer_state.moments, atol=1e-4
+            )
+            assert same_network(child.genome, child.reused_from.genome)
+            renamed += not child.genome.equals(child.reused_from.genome)
     assert renamed > 5
 
 
@@ -93,7 +99,7 @@ def test_the_order_of_finishing_changes_nothing(task, selection):
         return [
             (
                 one.job.individual,
-                one.same_as and one.same_as.job.individual,
+                one.reused_from and one.reused_from.job.individual,
                 one.fitness,
                 one.genome.fingerprint(),
             )
@@ -104,7 +110,7 @@ def test_the_order_of_finishing_changes_nothing(task, selection):
     straight = trace(evolve(task(policy=LETTERS), **changes))
     shuffled = trace(evolve(task(policy=LETTERS), order=np.random.default_rng(0), **changes))
     assert straight == shuffled
-    assert any(same_as is not None for _, same_as, _, _ in straight)
+    assert any(reused_from is not None for _, reused_from, _, _ in straight)
 
 
 def fails_for_some(network, validation):
@@ -115,17 +121,17 @@ def fails_for_some(network, validation):
 
 def test_a_fitness_of_the_users_own_sees_every_network_trained(task):
     some = task(policy=PolicySettings(name="none"), fitness=lambda network, _: 0.0)
-    assert all(one.same_as is None for one in evolve(some)[0])
+    assert all(one.reused_from is None for one in evolve(some)[0])
 
 
 def test_a_failure_is_taken_over_as_well(task, monkeypatch):
     monkeypatch.setitem(FITNESSES, "fails for some", fails_for_some)
     some = task(policy=PolicySettings(name="none"), fitness=fails_for_some)
     everyone, _ = evolve(some)
-    failed = [one for one in everyone if one.same_as is not None and one.status == "failed"]
+    failed = [one for one in everyone if one.reused_from is not None and one.status == "failed"]
     assert failed
     for child in failed:
-        assert child.reason == child.same_as.reason == "RuntimeError: too large"
+        assert child.reason == child.reused_from.reason == "RuntimeError: too large"
         assert child.fitness is None
         assert child.genome is child.job.genome
         assert child.ancestry_steps == child.job.first_step
@@ -137,12 +143,12 @@ def test_a_failure_is_taken_over_as_well(task, monkeypatch):
 def trained_pair(random_genome, rng, **changes):
     """Return a genome with an optimiser's memory, and both under other names and in another order."""
     genome = random_genome(rng, n=14, ticks=2, **changes)
-    memory = rng.normal(size=(2, genome.n_stored + genome.n_nodes))
+    moments = rng.normal(size=(2, genome.n_stored + genome.n_nodes))
     other = reorder_freely(genome, rng)
     here, there = same_parameters(genome, other)
-    moved = np.zeros_like(memory)
-    moved[:, there] = memory[:, here]
-    return genome, memory, other, moved
+    moved = np.zeros_like(moments)
+    moved[:, there] = moments[:, here]
+    return genome, moments, other, moved
 
 
 def test_parameters_are_paired_with_their_equals(random_genome, rng):
@@ -156,14 +162,14 @@ def test_parameters_are_paired_with_their_equals(random_genome, rng):
 
 
 def test_the_same_under_other_names_is_a_repetition(random_genome, rng):
-    for limit in (None, 0.3, rng.uniform(0, 0.4, 14)):
-        genome, memory, other, moved = trained_pair(random_genome, rng, limit=limit)
-        assert repeats_training(Phenotype(other), moved, genome, memory)
-        assert repeats_training(Phenotype(other), None, genome, None)
+    for threshold in (None, 0.3, rng.uniform(0, 0.4, 14)):
+        genome, moments, other, moved = trained_pair(random_genome, rng, threshold=threshold)
+        assert duplicates_training(Phenotype(other), moved, genome, moments)
+        assert duplicates_training(Phenotype(other), None, genome, None)
 
 
 def test_any_difference_that_training_would_see_makes_it_none(random_genome, rng):
-    genome, memory, other, moved = trained_pair(random_genome, rng)
+    genome, moments, other, moved = trained_pair(random_genome, rng)
     place = same_parameters(genome, other)[1]
     values, bias = other.values.copy(), other.bias.copy()
     values[place[0]] += 1e-9
@@ -173,26 +179,26 @@ def test_any_difference_that_training_would_see_makes_it_none(random_genome, rng
     others = [
         (other.with_values(values, other.bias), moved),
         (other.with_values(other.values, bias), moved),
-        (replace(other, limit=0.3001), moved),
-        (replace(other, limit=None), moved),
-        (replace(other, limit=np.full(14, 0.3)), remembered),
+        (replace(other, threshold=0.3001), moved),
+        (replace(other, threshold=None), moved),
+        (replace(other, threshold=np.full(14, 0.3)), remembered),
         (replace(other, ticks=3), moved),
         (other, remembered),
         (other, None),
     ]
     for changed, changed_memory in others:
-        assert not repeats_training(Phenotype(changed), changed_memory, genome, memory)
-    assert repeats_training(
-        Phenotype(replace(other, limit=np.full(14, 0.3))), moved, genome, memory
+        assert not duplicates_training(Phenotype(changed), changed_memory, genome, moments)
+    assert duplicates_training(
+        Phenotype(replace(other, threshold=np.full(14, 0.3))), moved, genome, moments
     )
 
 
 def test_a_threshold_read_in_another_way_makes_it_none():
     # The same network as long as its weights are positive, which training may end.
-    genome = Genome.from_matrix(np.triu(np.ones((4, 4)), 1), n_inputs=1, n_outputs=1, limit=0.5)
+    genome = Genome.from_matrix(np.triu(np.ones((4, 4)), 1), n_inputs=1, n_outputs=1, threshold=0.5)
     signed = replace(genome, threshold_mode="signed")
     assert same_network(genome, signed)
-    assert not repeats_training(Phenotype(signed), None, genome, None)
+    assert not duplicates_training(Phenotype(signed), None, genome, None)
 
 
 def test_the_same_weights_on_another_topology_are_none():
@@ -201,7 +207,7 @@ def test_the_same_weights_on_another_topology_are_none():
     other = Genome.from_matrix(
         np.asarray(reorder(matrix, [1, 0, 2, 3])), n_inputs=2, n_outputs=1, ticks=2
     )
-    assert not repeats_training(Phenotype(genome), None, other, None)
+    assert not duplicates_training(Phenotype(genome), None, other, None)
 
 
 def test_networks_too_symmetric_to_match_are_trained():
@@ -221,12 +227,12 @@ def test_networks_too_symmetric_to_match_are_trained():
     pair = rings([3] * 16), rings([3] * 14 + [6])
     with pytest.raises(TooSymmetricError):
         same_parameters(*pair)
-    assert not repeats_training(Phenotype(pair[0]), None, pair[1], None)
+    assert not duplicates_training(Phenotype(pair[0]), None, pair[1], None)
 
 
 def test_only_a_repetition_is_taken_over(task):
     everyone, _ = evolve(task(policy=LETTERS))
-    child = next(one for one in everyone if one.job.origin == "child" and one.same_as is None)
+    child = next(one for one in everyone if one.job.origin == "child" and one.reused_from is None)
     other = next(one for one in everyone if one.job.origin == "continued")
     with pytest.raises(ValueError, match="trained must be what individual"):
-        take_over(child, other)
+        reuse_result(child, other)

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from cnn.training.budget import Budget
+from cnn.training.budget import TrainingBudget
 from cnn.training.trainer import evaluate
 from evo import (
     SELECTIONS,
@@ -17,13 +17,13 @@ from evo import (
     found,
 )
 from evo.evolution.evolution import EvolutionError
-from evo.evolution.individual import raise_individual
+from evo.evolution.individual import evaluate_individual
 from evo.executors import SerialExecutor
 
 
 def evolve(task, *, shuffle=None, population=6, generations=4, selection="local_search", **changes):
     settings = EvolutionSettings(
-        population=population, generations=generations, steps=task.steps,
+        population=population, generations=generations, steps_per_generation=task.steps,
         selection={"name": selection}, **changes,
     )  # fmt: skip
     genomes = found(
@@ -32,7 +32,7 @@ def evolve(task, *, shuffle=None, population=6, generations=4, selection="local_
     evolution, rounds = Evolution(settings, task, genomes), []
     with SerialExecutor() as executor:
         while not evolution.done:
-            offspring = list(executor.raise_all(task, evolution.ask()))
+            offspring = list(executor.evaluate_all(task, evolution.ask()))
             if shuffle is not None:
                 offspring = [offspring[k] for k in shuffle.permutation(len(offspring))]
             rounds.append(evolution.tell(offspring))
@@ -68,7 +68,7 @@ def test_another_seed_gives_another_run(task):
 
 
 def test_in_the_frozen_rounds_topologies_only_train(task):
-    rounds = evolve(task(generations=6), generations=6, frozen_share=0.5)
+    rounds = evolve(task(generations=6), generations=6, train_only_fraction=0.5)
     patterns = [
         {one.genome.indices.tobytes() for one in generation.population} for generation in rounds
     ]
@@ -106,7 +106,7 @@ def test_twins_are_not_trained_twice(task):
 
 def test_a_continued_parent_trains_as_if_it_had_never_stopped(task):
     some = task(policy=PolicySettings(name="none"), generations=1)
-    rounds = evolve(some, generations=1, frozen_share=1.0)
+    rounds = evolve(some, generations=1, train_only_fraction=1.0)
     whole = task(steps=20, generations=0, policy=PolicySettings(name="none"))
     at_once = evolve(whole, generations=0)
     for split, one in zip(rounds[1].population, at_once[0].population, strict=True):
@@ -155,13 +155,15 @@ def test_founders_must_fill_the_population(task):
 
 def test_an_individual_depends_on_task_and_job_alone(task):
     some = task()
-    settings = EvolutionSettings(population=2, generations=1, steps=some.steps, frozen_share=0)
+    settings = EvolutionSettings(
+        population=2, generations=1, steps_per_generation=some.steps, train_only_fraction=0
+    )
     evolution = Evolution(
         settings, some, found(FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=2, seed=0)
     )
-    evolution.tell(raise_individual(some, job) for job in evolution.ask())
+    evolution.tell(evaluate_individual(some, job) for job in evolution.ask())
     for job in evolution.ask():
-        first, second = raise_individual(some, job), raise_individual(some, job)
+        first, second = evaluate_individual(some, job), evaluate_individual(some, job)
         assert first.genome.equals(second.genome)
         assert first.operations == second.operations
         assert asdict(first.statistics) == asdict(second.statistics)
@@ -175,13 +177,13 @@ def test_a_pinned_run_gives_what_it_always_gave(task):
 
 def sleepers(task, **changes):
     """Evolve founders of which most entries sleep, without any policy."""
-    settings = EvolutionSettings(population=2, generations=2, steps=task.steps)
-    founder = FounderSettings(hidden=8, density=0.9, awake=0.3)
+    settings = EvolutionSettings(population=2, generations=2, steps_per_generation=task.steps)
+    founder = FounderSettings(hidden=8, density=0.9, active_fraction=0.3)
     evolution = Evolution(settings, task, found(founder, 4, 2, n_founders=2, seed=1))
     rounds = []
     with SerialExecutor() as executor:
         while not evolution.done:
-            rounds.append(evolution.tell(executor.raise_all(task, evolution.ask())))
+            rounds.append(evolution.tell(executor.evaluate_all(task, evolution.ask())))
     return rounds
 
 
@@ -192,28 +194,30 @@ def test_dormant_entries_learn_where_they_may(task):
     waiting = sleepers(task(**common))
     for rounds, changes in ((learning, True), (waiting, False)):
         founder, first = rounds[0].population[0].job.genome, rounds[0].population[0]
-        asleep = ~founder.live_mask()
+        asleep = ~founder.active_mask()
         assert np.array_equal(first.genome.values[asleep], founder.values[asleep]) != changes
     first = learning[0].population[0]
-    assert (first.genome.live_mask() & ~first.job.genome.live_mask()).any()
+    assert (first.genome.active_mask() & ~first.job.genome.active_mask()).any()
     # What the table says, and what is judged, is the network as training left it.
     network = Phenotype(first.genome, "cross_entropy")
     assert first.statistics.effective_edges == network.n_edges
-    assert first.statistics.edges == first.genome.live_mask().sum()
+    assert first.statistics.edges == first.genome.active_mask().sum()
     assert first.fitness == -evaluate(network, task().validation).loss
 
 
 @pytest.mark.parametrize(
     ("budget", "steps", "ended_by"),
     [
-        (Budget(), 10, "steps"),
-        (Budget(samples=16 * 4), 4, "samples"),
-        (Budget(steps=3), 3, "steps"),
+        (TrainingBudget(), 10, "steps"),
+        (TrainingBudget(samples=16 * 4), 4, "samples"),
+        (TrainingBudget(steps=3), 3, "steps"),
     ],
 )
 def test_a_budget_ends_every_train_phase(task, budget, steps, ended_by):
     rounds = evolve(replace(task(), budget=budget), generations=2)
-    trained = [one for generation in rounds for one in generation.offspring if one.same_as is None]
+    trained = [
+        one for generation in rounds for one in generation.offspring if one.reused_from is None
+    ]
     assert {one.steps for one in trained} == {steps}
     assert {one.ended_by for one in trained} == {ended_by}
     assert {one.ancestry_steps for one in rounds[-1].population} == {3 * steps}
@@ -221,8 +225,10 @@ def test_a_budget_ends_every_train_phase(task, budget, steps, ended_by):
 
 def test_multiply_accumulates_are_bounded_for_each_network_by_itself(task):
     bound = 16 * 25 * 6
-    rounds = evolve(replace(task(), budget=Budget(macs=bound)), generations=2)
-    trained = [one for generation in rounds for one in generation.offspring if one.same_as is None]
+    rounds = evolve(replace(task(), budget=TrainingBudget(macs=bound)), generations=2)
+    trained = [
+        one for generation in rounds for one in generation.offspring if one.reused_from is None
+    ]
     costs = [one.steps * 16 * one.statistics.macs for one in trained]
     assert max(costs) <= bound
     ended = [one for one in trained if one.ended_by == "macs"]
@@ -232,4 +238,4 @@ def test_multiply_accumulates_are_bounded_for_each_network_by_itself(task):
 
 def test_a_budget_that_allows_no_step_is_a_failure_with_a_reason(task):
     with pytest.raises(EvolutionError, match=r"budget\.macs must allow one step at least"):
-        evolve(replace(task(), budget=Budget(macs=1)))
+        evolve(replace(task(), budget=TrainingBudget(macs=1)))

@@ -52,8 +52,8 @@ def test_the_graph_that_acts_is_described_as_networkx_describes_it(genomes, tick
         edges = graph.number_of_edges()
         assert found_out.effective_edges == edges
         assert found_out.mean_degree == pytest.approx(edges / genome.n_nodes)
-        assert found_out.in_degree_max == max(dict(graph.in_degree).values())
-        assert found_out.out_degree_max == max(dict(graph.out_degree).values())
+        assert found_out.max_in_degree == max(dict(graph.in_degree).values())
+        assert found_out.max_out_degree == max(dict(graph.out_degree).values())
         late = [pair for pair in graph.edges if graph.edges[pair]["late"]]
         assert found_out.delayed_edges == len(late)
 
@@ -75,9 +75,9 @@ def test_the_graph_that_acts_is_described_as_networkx_describes_it(genomes, tick
         )
         reached = [hops[node] for node in genome.outputs.tolist() if node in hops]
         if reached:
-            assert found_out.hops_mean == pytest.approx(np.mean(reached))
+            assert found_out.mean_hops == pytest.approx(np.mean(reached))
         else:
-            assert found_out.hops_mean is None
+            assert found_out.mean_hops is None
         seen["cyclic"] += bool(on_cycle)
         seen["late"] += bool(late)
         seen["unreached"] += not reached
@@ -144,7 +144,9 @@ def effective_kernels(genome):
             if effective[entry]:
                 source = int(genome.indices[entry])
                 found.setdefault((source, target), []).append(float(genome.values[entry]))
-                way = passage(int(genome.sides[source]), int(genome.sides[target]), genome.kernel)
+                way = passage(
+                    int(genome.map_sizes[source]), int(genome.map_sizes[target]), genome.kernel
+                )
                 window[source, target] = way.window
     return found, window
 
@@ -155,9 +157,9 @@ def test_a_network_of_maps_is_described_by_its_taps_and_its_edges(any_map_genome
     for seed in range(15):
         genome = any_map_genome(np.random.default_rng([seed, ticks]), ticks=ticks, density=0.2)
         found_out, (edges, window) = described(genome), effective_kernels(genome)
-        assert found_out.maps == sum(side > 1 for side in genome.sides.tolist())
+        assert found_out.maps == sum(map_size > 1 for map_size in genome.map_sizes.tolist())
         assert found_out.stored == genome.n_stored
-        assert found_out.edges == genome.live_mask().sum()
+        assert found_out.edges == genome.active_mask().sum()
         assert found_out.effective_edges == sum(map(len, edges.values()))
         kernels = [taps for edge, taps in edges.items() if window[edge] > 1]
         assert found_out.kernels == len(kernels)
@@ -169,7 +171,9 @@ def test_a_network_of_maps_is_described_by_its_taps_and_its_edges(any_map_genome
         computed = {node for edge in edges for node in edge} | set(genome.outputs.tolist())
         computed -= set(genome.inputs.tolist())
         assert found_out.parameters == found_out.effective_edges + len(computed)
-        pixels = sum(len(taps) * int(genome.sides[edge[1]]) ** 2 for edge, taps in edges.items())
+        pixels = sum(
+            len(taps) * int(genome.map_sizes[edge[1]]) ** 2 for edge, taps in edges.items()
+        )
         assert found_out.macs == pixels * ticks
 
         graph = nx.DiGraph()
@@ -178,8 +182,8 @@ def test_a_network_of_maps_is_described_by_its_taps_and_its_edges(any_map_genome
             weight = sum(map(abs, taps)) if window[edge] > 1 else taps[0]
             graph.add_edge(*edge, weight=weight)
         assert found_out.mean_degree == pytest.approx(len(edges) / genome.n_nodes)
-        assert found_out.in_degree_max == max(dict(graph.in_degree).values())
-        assert found_out.out_degree_max == max(dict(graph.out_degree).values())
+        assert found_out.max_in_degree == max(dict(graph.in_degree).values())
+        assert found_out.max_out_degree == max(dict(graph.out_degree).values())
         eigenvalues = np.linalg.eigvals(nx.to_numpy_array(graph))
         assert found_out.spectral_radius == pytest.approx(np.abs(eigenvalues).max(), abs=1e-6)
         assert found_out.components == nx.number_strongly_connected_components(graph)
@@ -215,9 +219,9 @@ def test_the_density_is_the_share_of_places_taken(random_genome, any_map_genome)
     assert (found_out.entries, found_out.maps, found_out.kernels) == ("weights", 0, 0)
     assert found_out.taps_per_kernel is None
     genome = any_map_genome(np.random.default_rng(0))
-    sides = genome.sides.tolist()
-    places = sum(passage(s, t, genome.kernel).window ** 2 for s in sides for t in sides)
-    assert described(genome).density == genome.live_mask().sum() / places
+    map_sizes = genome.map_sizes.tolist()
+    places = sum(passage(s, t, genome.kernel).window ** 2 for s in map_sizes for t in map_sizes)
+    assert described(genome).density == genome.active_mask().sum() / places
 
 
 def test_lenet_5_is_described_as_everybody_knows_it():
@@ -225,5 +229,5 @@ def test_lenet_5_is_described_as_everybody_knows_it():
     assert (found_out.nodes, found_out.maps, found_out.active_nodes) == (237, 23, 236)
     assert (found_out.parameters, found_out.macs) == (61_706, 416_520)
     assert (found_out.kernels, found_out.taps_per_kernel) == (6 + 96 + 1920, 25.0)
-    assert (found_out.depth, found_out.hops_mean, found_out.delayed_edges) == (5, 5, 0)
+    assert (found_out.depth, found_out.mean_hops, found_out.delayed_edges) == (5, 5, 0)
     assert (found_out.determinant_sign, found_out.log_abs_identity_minus) == (0, 0.0)

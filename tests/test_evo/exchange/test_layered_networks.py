@@ -118,18 +118,18 @@ def test_every_number_of_the_network_is_one_of_the_genome(network):
     computed = genome.roles != Role.INPUT
     assert genome.n_stored + computed.sum() == network.parameter_count
     assert genome.effective_mask().all()
-    assert (genome.sides[genome.targets].astype(int) ** 2).sum() == network.macs
+    assert (genome.map_sizes[genome.targets].astype(int) ** 2).sum() == network.macs
     assert not np.shares_memory(genome.values, network.parameters)
     assert genome.n_features == np.prod(network.input_shape)
 
 
 def test_lenet_5_is_the_matrix_that_is_expected():
     genome = from_cnn(lenet5(rng=seeded()))
-    sides, counts = np.unique(genome.sides, return_counts=True)
-    assert dict(zip(sides.tolist(), counts.tolist(), strict=True)) == {28: 7, 10: 16, 1: 214}
+    map_sizes, counts = np.unique(genome.map_sizes, return_counts=True)
+    assert dict(zip(map_sizes.tolist(), counts.tolist(), strict=True)) == {28: 7, 10: 16, 1: 214}
     assert (genome.n_nodes, genome.n_stored, genome.n_features) == (237, 61_470, 784)
     assert (genome.roles != Role.INPUT).sum() == 236
-    assert (genome.sides[genome.targets].astype(int) ** 2).sum() == 416_520
+    assert (genome.map_sizes[genome.targets].astype(int) ** 2).sum() == 416_520
     assert (genome.kernel, genome.downsampling, genome.rows_per_node) == (5, "max", 225)
     assert genome.strengths().nnz == 6 + 6 * 16 + 16 * 120 + 120 * 84 + 84 * 10
     wired = from_cnn(lenet5(rng=seeded(), connections=LECUN_C3))
@@ -255,10 +255,10 @@ def test_what_sleeps_is_no_layers(lenet):
     values[lenet.indices == 0] = 0.01
     loud = np.where(np.abs(values) < 0.1, np.copysign(0.2, values), values)
     asleep = (lenet.indices == 0) & (lenet.targets == 2)
-    dormant = replace(lenet, values=np.where(asleep, 0.01, loud), limit=0.1)
+    dormant = replace(lenet, values=np.where(asleep, 0.01, loud), threshold=0.1)
     again = to_cnn(dormant)
     assert again.layers[0].connections == [[1], [0, 1]]
-    assert from_cnn(again).equals(without(replace(dormant, limit=None), asleep))
+    assert from_cnn(again).equals(without(replace(dormant, threshold=None), asleep))
 
 
 def test_what_is_no_network_of_layers_is_refused():
@@ -344,7 +344,7 @@ def test_inputs_must_have_one_side():
     network = of_layers(RasterizationLayer(), SoftmaxLayer(3), shape=(2, 1, 1))
     genome = from_cnn(network)
     wide = replace(
-        genome, sides=np.array([2, 1, 1, 1, 1], np.int32), taps=np.zeros(6, np.uint16), kernel=1
+        genome, map_sizes=np.array([2, 1, 1, 1, 1], np.int32), taps=np.zeros(6, np.uint16), kernel=1
     )
     with pytest.raises(ValueError, match=r"^genome must have inputs of one side to be a CNN$"):
         to_cnn(wide)
@@ -362,7 +362,7 @@ def test_a_map_that_grows_is_refused():
         ids=np.arange(3),
         roles=np.array([Role.INPUT, Role.HIDDEN, Role.OUTPUT], np.uint8),
         activations=np.zeros(3, np.uint8),
-        sides=np.array([1, 3, 1], np.int32),
+        map_sizes=np.array([1, 3, 1], np.int32),
         taps=np.array([0, *range(9)], np.uint16),
         kernel=3,
     )

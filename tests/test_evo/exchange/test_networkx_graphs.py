@@ -52,7 +52,7 @@ def genomes(draw):
         ids=np.array(ids, np.int64),
         roles=np.array(roles, np.uint8),
         activations=draw(arrays.arrays(np.uint8, n, elements=codes)),
-        limit=draw(st.none() | st.integers(0, 3) | st.floats(-9, 9) | each),
+        threshold=draw(st.none() | st.integers(0, 3) | st.floats(-9, 9) | each),
         threshold_mode=draw(st.sampled_from(["magnitude", "signed"])),
         ticks=draw(st.integers(1, 9)),
     )
@@ -74,7 +74,7 @@ def test_files_give_back_every_bit(random_genome, tmp_path, ending):
 
 
 def test_attributes_say_what_a_genome_holds(random_genome):
-    genome = random_genome(np.random.default_rng(1), ticks=2, limit=0.25, mode="signed")
+    genome = random_genome(np.random.default_rng(1), ticks=2, threshold=0.25, mode="signed")
     graph = evo.to_networkx(genome)
     assert graph.graph == {
         "dtype": "float64",
@@ -322,7 +322,7 @@ def test_graphml_that_is_something_else_is_refused_with_a_reason(text, message):
 @given(data=st.data())
 def test_a_damaged_text_is_a_network_or_a_value_error(form, data):
     """Cut out, repeat and overwrite pieces of a good text: no other error may come of it."""
-    genome = Genome.from_matrix(np.triu(np.ones((3, 3)), 1), n_inputs=1, n_outputs=1, limit=0.5)
+    genome = Genome.from_matrix(np.triu(np.ones((3, 3)), 1), n_inputs=1, n_outputs=1, threshold=0.5)
     text = {"graphml": evo.to_graphml, "json": evo.to_json}[form](genome)
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start, min(len(text), start + 40)))

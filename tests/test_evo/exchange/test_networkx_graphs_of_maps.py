@@ -35,7 +35,7 @@ def test_every_bit_survives(any_map_genome, there, back):
             genome,
             values=genome.values.astype(np.float32),
             bias=genome.bias.astype(np.float32),
-            limit=rng.random(genome.n_nodes),
+            threshold=rng.random(genome.n_nodes),
             threshold_mode="signed",
         )
         assert back(there(narrow)).equals(narrow)
@@ -68,7 +68,7 @@ def small():
         ids=np.array([10, 11, 12, 13]),
         roles=np.array([Role.INPUT, Role.HIDDEN, Role.HIDDEN, Role.OUTPUT], np.uint8),
         activations=np.zeros(4, np.uint8),
-        sides=np.array([4, 2, 1, 1], np.int32),
+        map_sizes=np.array([4, 2, 1, 1], np.int32),
         taps=np.array([0, 8, 0, 1, 3, 0], np.uint16),
         kernel=3,
         downsampling="mean",
@@ -78,7 +78,7 @@ def small():
 def test_attributes_say_what_maps_and_kernels_are(small):
     graph = evo.to_networkx(small)
     assert (graph.graph["kernel"], graph.graph["downsampling"]) == (3, "mean")
-    assert dict(graph.nodes(data="side")) == {10: 4, 11: 2, 12: 1, 13: 1}
+    assert dict(graph.nodes(data="map_size")) == {10: 4, 11: 2, 12: 1, 13: 1}
     assert list(graph.edges(data=True)) == [
         (10, 11, {"weight": 2.5, "taps": [0, 8], "weights": [0.5, -2.0]}),
         (11, 13, {"weight": 5.25, "taps": [0, 1, 3], "weights": [1.0, -0.25, 4.0]}),
@@ -93,7 +93,7 @@ def test_attributes_say_what_maps_and_kernels_are(small):
 def test_a_scalar_network_says_nothing_of_maps(random_genome):
     graph = evo.to_networkx(random_genome(np.random.default_rng(0)))
     assert not {"kernel", "downsampling"} & graph.graph.keys()
-    assert not any("side" in node for _, node in graph.nodes(data=True))
+    assert not any("map_size" in node for _, node in graph.nodes(data=True))
     assert all(set(edge) == {"weight"} for _, _, edge in graph.edges(data=True))
 
 
@@ -103,7 +103,7 @@ def test_taps_may_come_in_any_order_and_sides_of_1_make_a_scalar_network(small):
     assert evo.from_networkx(graph).equals(small)
     assert evo.from_networkx(graph, inputs=[10], outputs=[13]).taps.tolist() == [0, 8, 0, 1, 3, 0]
     for node in graph:
-        graph.nodes[node]["side"] = 1
+        graph.nodes[node]["map_size"] = 1
     scalar = evo.from_networkx(graph)
     assert not scalar.has_maps
     assert scalar.values.tolist() == [2.5, 5.25, -3.0]
@@ -175,18 +175,18 @@ def test_what_the_graph_says_of_maps_is_checked(small, change, message):
 
 
 @pytest.mark.parametrize(
-    ("side", "message"),
+    ("map_size", "message"),
     [
-        (0, "side of node 11 must be from 1 to 2147483647; got 0"),
-        (2**31, "side of node 11 must be from 1 to 2147483647; got 2147483648"),
-        (2.0, "side of node 11 must be an integer; got 2.0"),
-        (None, "side must be given for all nodes or for none; 11 has none"),
-        (2**31 - 1, "sides and kernel must leave the matrix less than 2³¹ rows"),
+        (0, "map_size of node 11 must be from 1 to 2147483647; got 0"),
+        (2**31, "map_size of node 11 must be from 1 to 2147483647; got 2147483648"),
+        (2.0, "map_size of node 11 must be an integer; got 2.0"),
+        (None, "map_size must be given for all nodes or for none; 11 has none"),
+        (2**31 - 1, "map_sizes and kernel must leave the matrix less than 2³¹ rows"),
     ],
 )
-def test_a_side_that_breaks_a_rule_is_named(small, side, message):
+def test_a_side_that_breaks_a_rule_is_named(small, map_size, message):
     graph = evo.to_networkx(small)
-    graph.nodes[11]["side"] = side
+    graph.nodes[11]["map_size"] = map_size
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         evo.from_networkx(graph)
 
@@ -219,8 +219,8 @@ def test_a_damaged_text_of_maps_is_a_network_or_a_value_error(form, data):
 
 def _texts():
     graph = nx.DiGraph(kernel=3, downsampling="max", ticks=2)
-    for node, side in enumerate([3, 3, 2, 1, 1]):
-        graph.add_node(node, side=side)
+    for node, map_size in enumerate([3, 3, 2, 1, 1]):
+        graph.add_node(node, map_size=map_size)
     for source, target in ((0, 1), (0, 2), (1, 3), (2, 3), (3, 4)):
         graph.add_edge(source, target, taps=[0, 1], weights=[0.5, -1.5], weight=2.0)
     genome = evo.from_networkx(copy.deepcopy(graph))

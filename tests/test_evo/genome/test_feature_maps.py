@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evo import Genome, Role
-from evo.genome.feature_maps import Passage, largest_window, passage, windows
+from evo.genome.feature_maps import MapTransform, largest_window, passage, windows
 
 SIDES, KERNELS = range(1, 33), (1, 3, 5, 7)
 EVERY_WAY = [pytest.param(kernel, id=f"kernels of {kernel}×{kernel}") for kernel in KERNELS]
@@ -24,26 +24,26 @@ def ways(kernel):
 @pytest.mark.parametrize("kernel", EVERY_WAY)
 def test_a_way_ends_at_the_side_of_its_target(kernel):
     for source, target, way in ways(kernel):
-        assert way.pitch == way.side + 2 * way.margin
+        assert way.pitch == way.map_size + 2 * way.margin
         assert way.pitch - way.window + 1 == target
-        assert way.side == (source >> way.halvings if source >= target else target)
+        assert way.map_size == (source >> way.downsamplings if source >= target else target)
 
 
 @pytest.mark.parametrize("kernel", EVERY_WAY)
 def test_a_map_is_halved_as_often_as_it_must_and_can_be(kernel):
     for source, target, way in ways(kernel):
         # A halving that was made was needed: before it, a valid kernel would have been too wide.
-        before = [source >> k for k in range(way.halvings)]
-        assert all(side - target + 1 > kernel for side in before)
+        before = [source >> k for k in range(way.downsamplings)]
+        assert all(map_size - target + 1 > kernel for map_size in before)
         # One that was not made was needless, or would have led below the target.
-        assert way.side - target + 1 <= kernel or way.side // 2 < target
+        assert way.map_size - target + 1 <= kernel or way.map_size // 2 < target
 
 
 @pytest.mark.parametrize("kernel", EVERY_WAY)
 def test_margins_are_there_where_the_side_stays(kernel):
     for source, target, way in ways(kernel):
-        if way.side > target:
-            assert (way.margin, way.window) == (0, way.side - target + 1)
+        if way.map_size > target:
+            assert (way.margin, way.window) == (0, way.map_size - target + 1)
         else:
             assert way.window == min(kernel, 2 * min(source, target) - 1)
             assert way.margin == way.window // 2
@@ -53,7 +53,7 @@ def test_margins_are_there_where_the_side_stays(kernel):
 def test_no_window_is_larger_than_the_bound_for_its_sides(kernel):
     for source, target, way in ways(kernel):
         assert way.window <= largest_window(np.array([source, target]), kernel)
-    bounds = [largest_window(np.array([side]), kernel) for side in SIDES]
+    bounds = [largest_window(np.array([map_size]), kernel) for map_size in SIDES]
     assert bounds == sorted(bounds)
     assert bounds[0] == 1
 
@@ -62,25 +62,25 @@ def test_no_window_is_larger_than_the_bound_for_its_sides(kernel):
 def test_every_tap_reads_a_pixel_for_some_place_of_the_target(kernel):
     for _, target, way in ways(kernel):
         inside = np.zeros(way.pitch, bool)
-        inside[way.margin : way.margin + way.side] = True
+        inside[way.margin : way.margin + way.map_size] = True
         assert all(inside[tap : tap + target].any() for tap in range(way.window))
 
 
 @pytest.mark.parametrize(
     ("source", "target", "kernel", "expected"),
     [
-        pytest.param(28, 28, 5, Passage(0, 28, 2, 5), id="LeNet-5's first convolution"),
-        pytest.param(28, 10, 5, Passage(1, 14, 0, 5), id="its second"),
-        pytest.param(10, 1, 5, Passage(1, 5, 0, 5), id="as wide as the map"),
-        pytest.param(1, 1, 5, Passage(0, 1, 0, 1), id="between neurons"),
-        pytest.param(1, 28, 5, Passage(0, 28, 0, 1), id="from a neuron to a map"),
-        pytest.param(2, 28, 5, Passage(0, 28, 1, 3), id="from a small map up"),
-        pytest.param(14, 28, 5, Passage(0, 28, 2, 5), id="up"),
-        pytest.param(28, 14, 5, Passage(1, 14, 2, 5), id="down to the half"),
-        pytest.param(28, 24, 5, Passage(0, 28, 0, 5), id="without a margin"),
-        pytest.param(29, 14, 5, Passage(1, 14, 2, 5), id="an odd row is dropped"),
-        pytest.param(29, 15, 5, Passage(0, 29, 0, 15), id="wider than the kernel at need"),
-        pytest.param(28, 1, 1, Passage(4, 1, 0, 1), id="by single taps"),
+        pytest.param(28, 28, 5, MapTransform(0, 28, 2, 5), id="LeNet-5's first convolution"),
+        pytest.param(28, 10, 5, MapTransform(1, 14, 0, 5), id="its second"),
+        pytest.param(10, 1, 5, MapTransform(1, 5, 0, 5), id="as wide as the map"),
+        pytest.param(1, 1, 5, MapTransform(0, 1, 0, 1), id="between neurons"),
+        pytest.param(1, 28, 5, MapTransform(0, 28, 0, 1), id="from a neuron to a map"),
+        pytest.param(2, 28, 5, MapTransform(0, 28, 1, 3), id="from a small map up"),
+        pytest.param(14, 28, 5, MapTransform(0, 28, 2, 5), id="up"),
+        pytest.param(28, 14, 5, MapTransform(1, 14, 2, 5), id="down to the half"),
+        pytest.param(28, 24, 5, MapTransform(0, 28, 0, 5), id="without a margin"),
+        pytest.param(29, 14, 5, MapTransform(1, 14, 2, 5), id="an odd row is dropped"),
+        pytest.param(29, 15, 5, MapTransform(0, 29, 0, 15), id="wider than the kernel at need"),
+        pytest.param(28, 1, 1, MapTransform(4, 1, 0, 1), id="by single taps"),
     ],
 )
 def test_ways_worked_out_by_hand(source, target, kernel, expected):
@@ -109,7 +109,7 @@ def two_maps(**changes):
         "ids": np.arange(3),
         "roles": np.array([Role.INPUT, Role.HIDDEN, Role.OUTPUT], np.uint8),
         "activations": np.zeros(3, np.uint8),
-        "sides": np.array([4, 2, 1], np.int32),
+        "map_sizes": np.array([4, 2, 1], np.int32),
         "taps": np.array([0, 8, 0, 1, 3], np.uint16),
         "kernel": 3,
     }
@@ -137,12 +137,12 @@ def test_the_strength_of_a_kernel_is_the_sum_of_its_magnitudes():
 def test_between_neurons_the_strength_is_the_weight(random_genome, any_map_genome):
     rng = np.random.default_rng(0)
     scalar = random_genome(rng)
-    mask = scalar.live_mask()
+    mask = scalar.active_mask()
     assert (scalar.strengths() != scalar.weights).nnz == 0
     assert (scalar.strengths(mask) != scalar.weights_of(mask)).nnz == 0
     for _ in range(10):
         genome = any_map_genome(rng)
-        strengths, neurons = genome.strengths().toarray(), genome.sides == 1
+        strengths, neurons = genome.strengths().toarray(), genome.map_sizes == 1
         first_rows = genome.to_dense()[:: genome.rows_per_node]
         between = np.ix_(neurons, neurons)
         assert np.array_equal(strengths[between], first_rows[between])
@@ -166,7 +166,7 @@ def test_a_tap_is_effective_if_its_edge_is(any_map_genome, ticks):
     seen = 0
     for seed in range(20):
         genome = any_map_genome(np.random.default_rng([seed, ticks]), ticks=ticks, density=0.2)
-        live, columns = genome.live_mask(), genome.targets
+        live, columns = genome.active_mask(), genome.targets
         edges = {}
         for entry in np.flatnonzero(live).tolist():
             pair = int(genome.indices[entry]), int(columns[entry])
@@ -217,9 +217,15 @@ def acts(genome, edges, source, target):
 
 def test_a_scalar_genome_has_the_fingerprint_that_it_had_before_there_were_maps():
     matrix = [[0, 0.5, 1], [0, 0.25, -1], [0, 0, 0]]
-    genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, limit=0.3, ticks=2, bias=[0, 1, 2])
+    genome = Genome.from_matrix(
+        matrix, n_inputs=1, n_outputs=1, threshold=0.3, ticks=2, bias=[0, 1, 2]
+    )
     assert genome.fingerprint() == "c4b596ba9a572295cdc5f34e19f8e1bd"
-    assert (genome.has_maps, genome.rows_per_node, genome.sides.tolist()) == (False, 1, [1, 1, 1])
+    assert (genome.has_maps, genome.rows_per_node, genome.map_sizes.tolist()) == (
+        False,
+        1,
+        [1, 1, 1],
+    )
     assert replace(genome, kernel=7, downsampling="mean").equals(genome)
 
 
@@ -227,7 +233,7 @@ def test_the_fingerprint_changes_with_every_part_of_a_map():
     genome = two_maps()
     others = [
         two_maps(taps=np.array([1, 8, 0, 1, 3], np.uint16)),
-        two_maps(sides=np.array([5, 2, 1], np.int32)),
+        two_maps(map_sizes=np.array([5, 2, 1], np.int32)),
         two_maps(kernel=5),
         two_maps(downsampling="mean"),
     ]
@@ -238,11 +244,17 @@ def test_the_fingerprint_changes_with_every_part_of_a_map():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sides": np.array([4, 0, 1], np.int32)}, r"^sides must be at least 1; got 0$"),
-        ({"sides": np.array([4, 2, 2], np.int32)}, r"^sides must be 1 at outputs, which give one"),
-        ({"sides": np.array([4, 2, 1])}, r"^sides must be int32; got int64$"),
-        ({"sides": np.array([4, 2], np.int32)}, r"^sides must have shape \(3,\); got \(2,\)$"),
-        ({"sides": np.ones(3, np.int32)}, r"^taps must be None where all nodes are neurons"),
+        ({"map_sizes": np.array([4, 0, 1], np.int32)}, r"^map_sizes must be at least 1; got 0$"),
+        (
+            {"map_sizes": np.array([4, 2, 2], np.int32)},
+            r"^map_sizes must be 1 at outputs, which give one",
+        ),
+        ({"map_sizes": np.array([4, 2, 1])}, r"^map_sizes must be int32; got int64$"),
+        (
+            {"map_sizes": np.array([4, 2], np.int32)},
+            r"^map_sizes must have shape \(3,\); got \(2,\)$",
+        ),
+        ({"map_sizes": np.ones(3, np.int32)}, r"^taps must be None where all nodes are neurons"),
         ({"taps": None}, r"^taps must be given where there are maps \(sides above 1\)$"),
         ({"taps": np.zeros(5, np.int64)}, r"^taps must be uint16 of shape \(5,\); got int64 of"),
         ({"taps": np.zeros(4, np.uint16)}, r"^taps must be uint16 of shape \(5,\); got .*\(4,\)$"),
@@ -259,7 +271,10 @@ def test_the_fingerprint_changes_with_every_part_of_a_map():
         ({"kernel": 3.0}, r"^kernel must be an odd integer of at least 1; got 3\.0$"),
         ({"kernel": "3"}, r"^kernel must be an odd integer of at least 1; got '3'$"),
         ({"downsampling": "min"}, r"^downsampling must be max or mean; got 'min'$"),
-        ({"kernel": 99_999}, r"^sides and kernel must leave the matrix less than 2³¹ rows; got 3"),
+        (
+            {"kernel": 99_999},
+            r"^map_sizes and kernel must leave the matrix less than 2³¹ rows; got 3",
+        ),
         (
             {"indices": np.array([0, 0, 1, 1, 3], np.int32)},
             r"^indices must be 5 node positions in \[0, 3\)$",

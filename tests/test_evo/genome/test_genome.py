@@ -26,7 +26,7 @@ def test_stored_zeros_of_a_sparse_matrix_stay_stored():
     matrix = sparse.csc_array((np.array([0.0]), ([0], [1])), shape=(2, 2))
     genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1)
     assert genome.n_stored == 1
-    assert genome.live_mask().tolist() == [True]
+    assert genome.active_mask().tolist() == [True]
 
 
 def test_a_genome_is_read_only_and_shares_its_matrix():
@@ -52,9 +52,9 @@ def test_inputs_and_outputs_follow_ids_not_positions():
 
 
 def test_the_threshold_decides_what_lives_by_magnitude_or_by_sign():
-    assert chain(limit=1.0).live_mask().tolist() == [False, True]
-    assert chain(limit=0.1, threshold_mode="signed").live_mask().tolist() == [True, False]
-    assert chain(limit=None).live_mask().all()
+    assert chain(threshold=1.0).active_mask().tolist() == [False, True]
+    assert chain(threshold=0.1, threshold_mode="signed").active_mask().tolist() == [True, False]
+    assert chain(threshold=None).active_mask().all()
 
 
 def test_an_edge_is_effective_only_on_a_way_to_an_output():
@@ -73,7 +73,7 @@ def test_the_fingerprint_changes_with_anything_stored():
     genome = chain()
     others = [
         chain(ticks=2),
-        chain(limit=0.1),
+        chain(threshold=0.1),
         chain(activation="relu"),
         chain(bias=[0, 0, 1.0]),
         genome.with_values(genome.values * 2, genome.bias),
@@ -94,8 +94,8 @@ def test_the_fingerprint_changes_with_anything_stored():
         ({"activations": np.array([0, 99, 0], np.uint8)}, "activations must be codes below"),
         ({"indices": np.array([0, 3], np.int32)}, "indices must be 2 node positions"),
         ({"indptr": np.array([0, 2, 1, 2])}, "indptr must rise from 0 to 2"),
-        ({"limit": np.inf}, "limit must be finite"),
-        ({"limit": np.zeros(2)}, "limit must be one number or have shape"),
+        ({"threshold": np.inf}, "threshold must be finite"),
+        ({"threshold": np.zeros(2)}, "threshold must be one number or have shape"),
         ({"threshold_mode": "other"}, "threshold_mode must be magnitude or signed; got 'other'"),
         ({"ticks": 0}, "ticks must be at least 1; got 0"),
         ({"ticks": 1.5}, "ticks must be an integer; got 1.5"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo import OPERATORS, Draft, Phenotype, Role, replay
+from evo import OPERATORS, GenomeEditor, Phenotype, Role, replay
 from evo.genome.feature_maps import passage
 from evo.genome.places import PossibleTaps
 from evo.operators.elementary import (
@@ -17,13 +17,13 @@ from evo.operators.elementary import (
     random_edges,
 )
 from evo.operators.records import LISTED, read_edges, write_edges
-from evo.operators.size_limit import cost_of
+from evo.operators.size_limit import size_of
 
 
 def propose(code, genome, seed, **settings):
-    draft = Draft(genome)
+    editor = GenomeEditor(genome)
     proposing = Proposing(np.random.default_rng(seed), OperatorSettings(**settings))
-    return draft, OPERATORS[code].propose(draft, proposing)
+    return editor, OPERATORS[code].propose(editor, proposing)
 
 
 def samples(genome, n=3):
@@ -37,13 +37,13 @@ def test_a_threshold_keeps_as_many_as_it_says(parents):
     for seed in range(12):
         parent = parents(seed, n=8)
         for count in (0, 1, 17, parent.n_stored, parent.n_stored + 5):
-            draft = Draft(parent)
-            apply_operation(draft, "A", {"limit": {"keep": count}, "drop": True})
-            assert draft.n_live == draft.n_stored == min(count, parent.n_stored)
+            editor = GenomeEditor(parent)
+            apply_operation(editor, "A", {"threshold": {"keep": count}, "drop": True})
+            assert editor.n_active == editor.n_stored == min(count, parent.n_stored)
             best = np.sort(
                 parent.values if parent.threshold_mode == "signed" else np.abs(parent.values)
             )
-            kept = draft.freeze().values
+            kept = editor.freeze().values
             kept = np.sort(kept if parent.threshold_mode == "signed" else np.abs(kept))
             np.testing.assert_array_equal(kept, best[len(best) - len(kept) :])
 
@@ -51,7 +51,7 @@ def test_a_threshold_keeps_as_many_as_it_says(parents):
 @pytest.mark.parametrize(
     ("groups", "members"),
     [
-        ({"sides": [4, 1]}, lambda g: [g.sides == 4, g.sides == 1]),
+        ({"map_sizes": [4, 1]}, lambda g: [g.map_sizes == 4, g.map_sizes == 1]),
         ({"roles": ["output"]}, lambda g: [g.roles == Role.OUTPUT]),
         ({"layers": [3, 4, 1]}, lambda g: [np.isin(np.arange(8), range(3, 7)), np.arange(8) == 7]),
     ],
@@ -61,36 +61,36 @@ def test_a_threshold_keeps_as_many_of_each_group(groups, members, parents):
         parent = parents(seed, n=8, ticks=2)
         masks = members(parent)
         keep = [3, 4][: len(masks)]
-        parameters = {"limit": groups | {"keep": keep}, "drop": False}
-        draft = Draft(parent)
-        apply_operation(draft, "A", parameters)
-        live, stored = draft.live_degree(), np.diff(parent.indptr)
+        parameters = {"threshold": groups | {"keep": keep}, "drop": False}
+        editor = GenomeEditor(parent)
+        apply_operation(editor, "A", parameters)
+        live, stored = editor.active_degree(), np.diff(parent.indptr)
         for mask, count in zip(masks, keep, strict=True):
             assert live[mask].sum() == min(count, stored[mask].sum())
-        assert replay([("A", json.loads(json.dumps(parameters)))], parent).equals(draft.freeze())
+        assert replay([("A", json.loads(json.dumps(parameters)))], parent).equals(editor.freeze())
 
 
 @pytest.mark.parametrize(
-    ("limit", "rule"),
+    ("threshold", "rule"),
     [
         ({"keep": -1}, "keep must be at least 0; received -1"),
-        ({"sides": [4, 1], "keep": [3]}, "keep must be 2 numbers; received 1"),
-        ({"sides": [0], "keep": [3]}, "sides must be at least 1; received 0"),
+        ({"map_sizes": [4, 1], "keep": [3]}, "keep must be 2 numbers; received 1"),
+        ({"map_sizes": [0], "keep": [3]}, "map_sizes must be at least 1; received 0"),
         ({"keep": [3], "groups": [1]}, "roles must be of input, hidden, output"),
     ],
 )
-def test_a_threshold_that_cannot_keep_is_refused(limit, rule, parents):
+def test_a_threshold_that_cannot_keep_is_refused(threshold, rule, parents):
     with pytest.raises(ValueError, match=rule):
-        apply_operation(Draft(parents(0)), "A", {"limit": limit, "drop": False})
+        apply_operation(GenomeEditor(parents(0)), "A", {"threshold": threshold, "drop": False})
 
 
 # -- places and growth -------------------------------------------------------------------------------------------------
 
 
 def test_taps_are_drawn_evenly_from_all_that_there_may_be():
-    sides = np.array([3, 1, 6, 3])
-    places = PossibleTaps(sides, 3)
-    windows = [[passage(int(s), int(t), 3).window ** 2 for t in sides] for s in sides]
+    map_sizes = np.array([3, 1, 6, 3])
+    places = PossibleTaps(map_sizes, 3)
+    windows = [[passage(int(s), int(t), 3).window ** 2 for t in map_sizes] for s in map_sizes]
     assert places.count == np.sum(windows)
     sources, taps, targets = places.draw(200_000, np.random.default_rng(0))
     assert (taps < np.array(windows)[sources, targets]).all()
@@ -106,14 +106,14 @@ def test_taps_are_drawn_evenly_from_all_that_there_may_be():
 def test_new_taps_are_free_live_and_recorded(count, random_map_genome):
     for seed in range(4):
         rng = np.random.default_rng(seed)
-        parent = random_map_genome(rng, n=24, ticks=2, limit=0.4, density=0.15)
-        draft = Draft(parent)
-        parameters = random_edges(draft, count, Proposing(rng, OperatorSettings(max_density=1.0)))
+        parent = random_map_genome(rng, n=24, ticks=2, threshold=0.4, density=0.15)
+        editor = GenomeEditor(parent)
+        parameters = random_edges(editor, count, Proposing(rng, OperatorSettings(max_density=1.0)))
         assert ("places" in parameters) == (count > LISTED)
-        apply_operation(draft, "N", parameters)
-        child = draft.freeze()
+        apply_operation(editor, "N", parameters)
+        child = editor.freeze()
         assert child.n_stored == parent.n_stored + count
-        assert child.live_mask().sum() == parent.live_mask().sum() + count
+        assert child.active_mask().sum() == parent.active_mask().sum() + count
         assert replay([("N", json.loads(json.dumps(parameters)))], parent).equals(child)
 
 
@@ -132,18 +132,19 @@ def test_taps_grow_where_the_gradient_is_largest(random_map_genome):
             seen.append((sources, taps, targets, found))
             return found
 
-        draft = Draft(parent)
+        editor = GenomeEditor(parent)
         proposing = Proposing(rng, OperatorSettings(max_density=1.0), gradients_at)
-        parameters = gradient_edges(draft, 6, proposing)
+        parameters = gradient_edges(editor, 6, proposing)
         sources, taps, targets, gradients = looked_at[0]
         best = np.argsort(-np.abs(gradients), kind="stable")[:6]
         rows = sources * parent.rows_per_node + taps
         wanted_places = set(zip(rows[best], targets[best], strict=True))
         rows, targets, _ = read_edges(parameters, parent.n_nodes, float, parent.rows_per_node)
         assert set(zip(rows, targets, strict=True)) == wanted_places
-        apply_operation(draft, "N", parameters)
+        apply_operation(editor, "N", parameters)
         before, after = (
-            Phenotype(one, "squared_error").loss(inputs, wanted) for one in (parent, draft.freeze())
+            Phenotype(one, "squared_error").loss(inputs, wanted)
+            for one in (parent, editor.freeze())
         )
         assert after < before
 
@@ -179,41 +180,41 @@ def test_a_record_is_read_whatever_k_it_was_written_with(count):
     ],
 )
 def test_taps_that_are_none_are_refused(changes, rule, random_map_genome):
-    draft = Draft(random_map_genome(np.random.default_rng(0)))
+    editor = GenomeEditor(random_map_genome(np.random.default_rng(0)))
     record = {
         "sources": [0, 1, 9],
         "taps": [0, 0, 0],
         "targets": [1, 2, 3],
         "values": [1.0, 2.0, 3.0],
     }
-    apply_operation(draft, "N", record)
-    assert draft.bias[3] == 3.0
+    apply_operation(editor, "N", record)
+    assert editor.bias[3] == 3.0
     with pytest.raises(ValueError, match=rule):
-        apply_operation(draft, "N", record | changes)
+        apply_operation(editor, "N", record | changes)
 
 
 def test_a_record_goes_on_after_the_largest_maps_are_gone(random_map_genome):
     """K is that of the parent as long as a session lasts; a trial begins with a smaller one."""
     rng = np.random.default_rng(0)
-    parent = random_map_genome(rng, n=8, n_inputs=1, sides=(3,))
+    parent = random_map_genome(rng, n=8, n_inputs=1, map_sizes=(3,))
     large = int(np.flatnonzero(parent.roles == Role.HIDDEN)[0])
-    draft = Draft(parent)
-    draft.change_side(large, 1)
-    genome = draft.freeze()
-    sides = genome.sides.copy()
-    sides[genome.roles == Role.INPUT] = 20
+    editor = GenomeEditor(parent)
+    editor.change_map_size(large, 1)
+    genome = editor.freeze()
+    map_sizes = genome.map_sizes.copy()
+    map_sizes[genome.roles == Role.INPUT] = 20
     kept = genome.indices == large  # whose kernels are single taps, whatever the side of inputs
     indptr = np.append(0, np.cumsum(kept))[genome.indptr].astype(np.int64)
     parts = {name: getattr(genome, name)[kept] for name in ("indices", "values", "taps")}
-    genome = replace(genome, indptr=indptr, sides=sides, **parts)
-    draft, record = Draft(genome), []
+    genome = replace(genome, indptr=indptr, map_sizes=map_sizes, **parts)
+    editor, record = GenomeEditor(genome), []
     for code in "NINAUSBCFDM" * 2:
-        parameters = OPERATORS[code].propose(draft, Proposing(rng, OperatorSettings()))
+        parameters = OPERATORS[code].propose(editor, Proposing(rng, OperatorSettings()))
         if parameters is not None:
-            apply_operation(draft, code, parameters)
+            apply_operation(editor, code, parameters)
             record.append((code, parameters))
     assert len(record) > 8
-    assert replay(json.loads(json.dumps(record)), genome).equals(draft.freeze())
+    assert replay(json.loads(json.dumps(record)), genome).equals(editor.freeze())
 
 
 # -- budget ------------------------------------------------------------------------------------------------------------
@@ -222,11 +223,11 @@ def test_a_record_goes_on_after_the_largest_maps_are_gone(random_map_genome):
 def test_cost_is_what_the_reference_says(parents, reference):
     for seed in range(12):
         parent = parents(seed)
-        draft = Draft(parent)
-        assert cost_of(draft) == reference.cost(parent)
-        draft.swap_rows(*np.flatnonzero(draft.sides == 1)[:2].tolist())
-        draft.forget(parent.rows[:5], parent.targets[:5])
-        assert cost_of(draft) == reference.cost(draft.freeze())
+        editor = GenomeEditor(parent)
+        assert size_of(editor) == reference.cost(parent)
+        editor.swap_rows(*np.flatnonzero(editor.map_sizes == 1)[:2].tolist())
+        editor.forget(parent.rows[:5], parent.targets[:5])
+        assert size_of(editor) == reference.cost(editor.freeze())
 
 
 @pytest.mark.parametrize("slack", [-5, 0, 6])
@@ -235,16 +236,16 @@ def test_nothing_is_proposed_beyond_the_budget(code, slack, parents):
     n_proposed = 0
     for seed in range(10):
         parent = parents(seed)
-        before = cost_of(Draft(parent))
-        limits = {"max_parameters": before[0] + slack, "max_macs": before[1] + 9 * slack}
-        draft, parameters = propose(code, parent, seed, max_density=1.0, **limits)
+        before = size_of(GenomeEditor(parent))
+        thresholds = {"max_parameters": before[0] + slack, "max_macs": before[1] + 9 * slack}
+        editor, parameters = propose(code, parent, seed, max_density=1.0, **thresholds)
         if parameters is None:
             continue
         n_proposed += 1
-        apply_operation(draft, code, parameters)
-        after = cost_of(draft)
-        assert after[0] <= max(before[0], limits["max_parameters"])
-        assert after[1] <= max(before[1], limits["max_macs"])
+        apply_operation(editor, code, parameters)
+        after = size_of(editor)
+        assert after[0] <= max(before[0], thresholds["max_parameters"])
+        assert after[1] <= max(before[1], thresholds["max_macs"])
     if code in "ABDFHR" or (slack > 0 and code == "N"):
         assert n_proposed > 3
 
@@ -252,15 +253,15 @@ def test_nothing_is_proposed_beyond_the_budget(code, slack, parents):
 def test_growth_stops_where_the_budget_ends(random_map_genome):
     rng = np.random.default_rng(0)
     parent = random_map_genome(rng, n=12)
-    before = cost_of(Draft(parent))
+    before = size_of(GenomeEditor(parent))
     by_parameters = OperatorSettings(max_density=1.0, max_parameters=before[0] + 7)
     by_macs = OperatorSettings(max_density=1.0, max_macs=before[1] + 100)
     for settings in (by_parameters, by_macs):
-        draft = Draft(parent)
-        apply_operation(draft, "N", random_edges(draft, 200, Proposing(rng, settings)))
-        after = cost_of(draft)
+        editor = GenomeEditor(parent)
+        apply_operation(editor, "N", random_edges(editor, 200, Proposing(rng, settings)))
+        after = size_of(editor)
         if settings is by_parameters:
             assert after[0] == before[0] + 7
         else:
             assert before[1] + 100 - 64 <= after[1] <= before[1] + 100
-        assert random_edges(draft, 200, Proposing(rng, settings)) is None or settings is by_macs
+        assert random_edges(editor, 200, Proposing(rng, settings)) is None or settings is by_macs

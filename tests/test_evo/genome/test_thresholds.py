@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from evo import OPERATORS, Draft, FounderSettings, Phenotype, found, replay
+from evo import OPERATORS, FounderSettings, GenomeEditor, Phenotype, found, replay
 from evo.operators.elementary import (
     OperatorSettings,
     Proposing,
@@ -31,9 +31,9 @@ LIMITS = {
 
 @pytest.fixture(params=LIMITS)
 def genome(request):
-    limit, mode = LIMITS[request.param]
+    threshold, mode = LIMITS[request.param]
     founder = found(FounderSettings(hidden=8, density=0.4), 4, 2, n_founders=1, seed=1)[0]
-    return replace(founder, limit=limit, threshold_mode=mode, ticks=2)
+    return replace(founder, threshold=threshold, threshold_mode=mode, ticks=2)
 
 
 def proposing(seed, gradients_at=None):
@@ -45,35 +45,35 @@ def test_an_operator_replays_whatever_the_threshold(genome, code):
     if code == "H":  # after two ticks a founder has settled, whatever the order
         genome = replace(genome, ticks=1)
     for seed in range(8):
-        draft = Draft(genome)
-        parameters = OPERATORS[code].propose(draft, proposing(seed))
+        editor = GenomeEditor(genome)
+        parameters = OPERATORS[code].propose(editor, proposing(seed))
         if parameters is None:
             assert OPERATORS[code].preserves
             continue
-        operation = apply_operation(draft, code, parameters)
-        child = draft.freeze()
+        operation = apply_operation(editor, code, parameters)
+        child = editor.freeze()
         assert replay([(code, json.loads(json.dumps(parameters)))], genome).equals(child)
-        assert operation.edges_before == genome.live_mask().sum()
-        assert operation.edges_after == child.live_mask().sum()
+        assert operation.edges_before == genome.active_mask().sum()
+        assert operation.edges_after == child.active_mask().sum()
         assert np.isfinite(Phenotype(child).output(np.ones((2, 4), np.float32))).all()
 
 
 def test_the_threshold_of_a_target_moves_along_when_nodes_are_reordered():
-    limits = np.linspace(0, 0.4, 14)
+    thresholds = np.linspace(0, 0.4, 14)
     founder = found(FounderSettings(hidden=8, density=0.4), 4, 2, n_founders=1, seed=1)[0]
-    draft = Draft(replace(founder, limit=limits))
+    editor = GenomeEditor(replace(founder, threshold=thresholds))
     order = np.random.default_rng(0).permutation(14)
-    draft.reorder(order)
-    child = draft.freeze()
-    np.testing.assert_array_equal(child.limit, limits[order])
-    assert child.live_mask().sum() == replace(founder, limit=limits).live_mask().sum()
+    editor.reorder(order)
+    child = editor.freeze()
+    np.testing.assert_array_equal(child.threshold, thresholds[order])
+    assert child.active_mask().sum() == replace(founder, threshold=thresholds).active_mask().sum()
 
 
 def test_random_new_edges_are_alive_and_not_zero(genome):
     for seed in range(8):
-        draft = Draft(genome)
-        parameters = random_edges(draft, 12, proposing(seed))
-        operation = apply_operation(draft, "N", parameters)
+        editor = GenomeEditor(genome)
+        parameters = random_edges(editor, 12, proposing(seed))
+        operation = apply_operation(editor, "N", parameters)
         assert len(parameters["values"]) == 12
         assert operation.edges_after == operation.edges_before + 12
         assert np.all(np.array(parameters["values"]) != 0)
@@ -86,9 +86,9 @@ def test_new_edges_by_gradient_are_alive_and_downhill_where_the_threshold_allows
     def gradients_at(asked, sources, targets):
         return Phenotype(asked).gradients_at(sources, targets, X, y)
 
-    draft = Draft(genome)
-    parameters = gradient_edges(draft, 5, proposing(0, gradients_at))
-    operation = apply_operation(draft, "N", parameters)
+    editor = GenomeEditor(genome)
+    parameters = gradient_edges(editor, 5, proposing(0, gradients_at))
+    operation = apply_operation(editor, "N", parameters)
     assert operation.edges_after == operation.edges_before + len(parameters["values"]) > 0
     if genome.threshold_mode == "magnitude":
         places = np.array(parameters["sources"]), np.array(parameters["targets"])
@@ -98,26 +98,26 @@ def test_new_edges_by_gradient_are_alive_and_downhill_where_the_threshold_allows
 
 def test_growing_by_gradient_needs_gradients(genome):
     with pytest.raises(ValueError, match=r"^gradients_at is required to grow edges by gradient$"):
-        gradient_edges(Draft(genome), 3, proposing(0))
+        gradient_edges(GenomeEditor(genome), 3, proposing(0))
 
 
 def test_freezing_keeps_what_is_computed(genome):
-    draft = Draft(genome)
-    operations = freeze_topology(draft)
-    frozen = draft.freeze()
+    editor = GenomeEditor(genome)
+    operations = freeze_topology(editor)
+    frozen = editor.freeze()
     X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     np.testing.assert_array_equal(Phenotype(frozen).output(X), Phenotype(genome).output(X))
-    assert frozen.limit is None
-    assert frozen.n_stored == genome.live_mask().sum()
+    assert frozen.threshold is None
+    assert frozen.n_stored == genome.active_mask().sum()
     record = [(one.operator, json.loads(json.dumps(one.parameters))) for one in operations]
     assert replay(record, genome).equals(frozen)
 
 
 def test_dormant_edges_wake_when_the_threshold_falls(genome):
-    draft = Draft(genome)
-    draft.set_limit(None)
-    assert draft.freeze().live_mask().all()
-    np.testing.assert_array_equal(draft.freeze().values, genome.values)
+    editor = GenomeEditor(genome)
+    editor.set_threshold(None)
+    assert editor.freeze().active_mask().all()
+    np.testing.assert_array_equal(editor.freeze().values, genome.values)
 
 
 def test_the_matrix_of_a_genome_is_one_that_scipy_can_work_with(genome):

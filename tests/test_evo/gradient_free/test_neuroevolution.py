@@ -140,7 +140,7 @@ def test_the_table_tells_of_every_generation():
     assert (table["seconds"] > 0).all()
     last = table.iloc[-1]
     assert last["best_fitness"] == run.winner_fitness >= SOLVED > table["best_fitness"].iloc[-2]
-    assert last["edges"] == run.winner.live_mask().sum()
+    assert last["edges"] == run.winner.active_mask().sum()
     assert run.winner_at[0] == last["generation"]
 
 

@@ -46,7 +46,7 @@ def ancestors(ticks):
     for generation in range(1, 6):
         networks, _ = bred(problem, networks, generation, logged=False)
     stored = networks.stored & (
-        np.abs(networks.columns[:, :, :-1]) <= networks.limit[:, None, None]
+        np.abs(networks.columns[:, :, :-1]) <= networks.threshold[:, None, None]
     )
     assert stored.any(), "no entry sleeps"
     assert (np.diff(networks.ids, axis=1) < 0).any(), "no node moved"
@@ -112,7 +112,7 @@ def test_children_stay_within_the_bounds(letter, ticks):
 
 @at_ticks
 def test_new_edges_live_and_stand_where_they_act(ticks):
-    problem = problem_of(ticks=ticks, letters={"N": 1.0}, growth_share=1.0, max_operations=1)
+    problem = problem_of(ticks=ticks, letters={"N": 1.0}, growth_fraction=1.0, max_operations=1)
     parents = ancestors(ticks)
     children, records = bred(problem, parents, 3, logged=True)
     n_grown = 0
@@ -124,7 +124,7 @@ def test_new_edges_live_and_stand_where_they_act(ticks):
                 assert roles[j] != Role.INPUT
                 assert ticks > 1 or (i < j and roles[i] != Role.OUTPUT)
                 assert not parents.stored[p, j, i]
-                assert abs(children.columns[p, j, i]) > children.limit[p]
+                assert abs(children.columns[p, j, i]) > children.threshold[p]
     assert n_grown > 0.9 * SIZE
 
 

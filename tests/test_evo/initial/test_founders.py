@@ -23,7 +23,7 @@ ACYCLIC = ["feedforward", "layered", "small_world", "direct"]
 def test_a_founder_is_feed_forward_in_float32_without_threshold(graph):
     genome = one(graph=graph, hidden=7, density=0.5)
     assert genome.values.dtype == np.float32
-    assert genome.limit is None
+    assert genome.threshold is None
     assert genome.inputs.tolist() == [0, 1, 2, 3, 4]
     assert genome.outputs.tolist() == [12, 13, 14]
     assert not np.tril(genome.to_dense()).any()
@@ -96,7 +96,7 @@ def blocks(genome, sizes):
 
 def test_layers_speak_to_the_next_one_alone():
     settings = FounderSettings(graph="layered", hidden=[9, 4, 6], density=0.5)
-    sizes = settings.layers(5, 3)
+    sizes = settings.layer_sizes(5, 3)
     assert sizes == (5, 9, 4, 6, 3)
     genome = found(settings, 5, 3, n_founders=1, seed=0)[0]
     expected = np.diag([round(0.5 * m * n) for m, n in itertools.pairwise(sizes)], 1)
@@ -110,7 +110,7 @@ def test_one_number_of_hidden_nodes_and_a_list_of_one_are_the_same():
 
 def test_epsilon_gives_each_pair_of_layers_the_edges_of_set_and_no_more_than_there_are():
     settings = FounderSettings(graph="layered", hidden=[200, 100], epsilon=2)
-    sizes = settings.layers(50, 3)
+    sizes = settings.layer_sizes(50, 3)
     genome = found(settings, 50, 3, n_founders=1, seed=0)[0]
     expected = np.diag([2 * (50 + 200), 2 * (200 + 100), 2 * (100 + 3)], 1)
     np.testing.assert_array_equal(blocks(genome, sizes), expected)
@@ -129,8 +129,8 @@ def test_density_one_is_the_dense_perceptron_as_a_graph():
 
 def test_only_layered_founders_have_layers():
     for graph in ("feedforward", "recurrent", "small_world", "direct"):
-        assert FounderSettings(graph=graph).layers(5, 3) == ()
-    assert FounderSettings(graph="layered", hidden=0).layers(5, 3) == ()
+        assert FounderSettings(graph=graph).layer_sizes(5, 3) == ()
+    assert FounderSettings(graph="layered", hidden=0).layer_sizes(5, 3) == ()
 
 
 @pytest.mark.parametrize("settings", [{}, {"graph": "layered", "hidden": [4, 3], "epsilon": 2}])
@@ -207,9 +207,9 @@ def test_impossible_settings_are_refused(settings):
 @pytest.mark.parametrize("graph", ["feedforward", "layered", "recurrent"])
 def test_the_largest_entries_are_awake_and_the_rest_can_wake_up(graph):
     settings = {"graph": graph, "hidden": 12, "density": 0.9, "ticks": 2}
-    everything, some = one(**settings), one(**settings, awake=0.3)
+    everything, some = one(**settings), one(**settings, active_fraction=0.3)
     assert np.array_equal(everything.values, some.values)
-    live = some.live_mask()
+    live = some.active_mask()
     assert live.sum() == round(0.3 * some.n_stored)
     assert np.abs(some.values[live]).min() > np.abs(some.values[~live]).max()
     learning = Phenotype(some, dormant="straight_through")

@@ -11,21 +11,21 @@ from pydantic import ValidationError
 from cnn import lenet5
 from evo import FounderSettings, Phenotype, Role, SettingsError, found
 from evo.exchange.layered_networks import from_cnn
-from evo.initial.map_founders import Level, taps_within, ways_between
+from evo.initial.map_founders import Level, connections_between, taps_within
 
 LENET = [[28, 6], [10, 16], [1, 120], [1, 84]]
 PARAMETERS, MACS = 61_706, 416_520
 SMALL = {"graph": "maps", "levels": [[8, 5], [6, 7], [1, 9]], "kernel": 3}
 
 
-def one(n_inputs=1, n_outputs=3, side=8, seed=3, **changes):
+def one(n_inputs=1, n_outputs=3, map_size=8, seed=3, **changes):
     founders = FounderSettings(**{**SMALL, **changes})
-    return found(founders, n_inputs, n_outputs, n_founders=1, seed=seed, side=side)[0]
+    return found(founders, n_inputs, n_outputs, n_founders=1, seed=seed, map_size=map_size)[0]
 
 
 def of_lenet(times=1, **changes):
-    levels = [[side, times * count] for side, count in LENET]
-    return one(n_outputs=10, side=28, levels=levels, kernel=5, **changes)
+    levels = [[map_size, times * count] for map_size, count in LENET]
+    return one(n_outputs=10, map_size=28, levels=levels, kernel=5, **changes)
 
 
 def levels_of(genome, counts):
@@ -40,7 +40,7 @@ def test_with_all_taps_and_lenets_widths_it_is_lenet5_in_size_and_in_its_weights
     genome, lenet = of_lenet(), from_cnn(lenet5(rng=np.random.default_rng(0)))
     network = Phenotype(genome)
     assert (network.parameter_count, network.macs) == (PARAMETERS, MACS)
-    for name in ("indptr", "indices", "taps", "sides", "roles", "activations", "ids"):
+    for name in ("indptr", "indices", "taps", "map_sizes", "roles", "activations", "ids"):
         assert np.array_equal(getattr(genome, name), getattr(lenet, name)), name
     for part in levels_of(genome, [1, 6, 16, 120, 84, 10]):
         ours, theirs = np.abs(genome.values[part]), np.abs(lenet.values[part])
@@ -50,29 +50,31 @@ def test_with_all_taps_and_lenets_widths_it_is_lenet5_in_size_and_in_its_weights
 
 @pytest.mark.parametrize("times", [2, 3])
 @pytest.mark.parametrize("candidates", [1, 2, 100])
-def test_more_maps_share_lenets_budget_and_each_level_has_about_lenets_taps(times, candidates):
-    genome = of_lenet(times, max_parameters=PARAMETERS, max_macs=MACS, candidates=candidates)
+def test_more_maps_share_lenets_budget_and_each_level_has_about_lenets_taps(times, stored_per_edge):
+    genome = of_lenet(
+        times, max_parameters=PARAMETERS, max_macs=MACS, stored_per_edge=stored_per_edge
+    )
     network = Phenotype(genome)
     assert 0.99 * PARAMETERS < network.parameter_count <= PARAMETERS
     assert 0.98 * MACS < network.macs <= MACS
-    live = genome.live_mask()
+    live = genome.active_mask()
     counts = [1, *(times * count for _, count in LENET), 10]
     dense = [25 * times, 2400, 48_000, 10_080, 840]
     places = [150 * times, 2400 * times**2, 48_000 * times**2, 10_080 * times**2, 840 * times]
     for part, lenets, most in zip(
         levels_of(genome, counts), [150, *dense[1:]], places, strict=True
     ):
-        n_live = live[part].sum()
-        assert n_live == pytest.approx(lenets, rel=0.02)
+        n_active = live[part].sum()
+        assert n_active == pytest.approx(lenets, rel=0.02)
         n_stored = part.stop - part.start
-        assert n_stored == min(round(candidates * n_live), most)
-    assert (genome.limit is None) == (candidates == 1)
+        assert n_stored == min(round(stored_per_edge * n_active), most)
+    assert (genome.threshold is None) == (stored_per_edge == 1)
 
 
 @pytest.mark.parametrize("candidates", [1, 3])
-def test_the_variance_of_edges_is_that_of_the_fans_that_they_make(candidates):
-    genome = of_lenet(2, max_parameters=PARAMETERS, max_macs=MACS, candidates=candidates)
-    live = genome.live_mask()
+def test_the_variance_of_edges_is_that_of_the_fans_that_they_make(stored_per_edge):
+    genome = of_lenet(2, max_parameters=PARAMETERS, max_macs=MACS, stored_per_edge=stored_per_edge)
+    live = genome.active_mask()
     counts = [1, 12, 32, 240, 168, 10]
     for k, part in enumerate(levels_of(genome, counts)):
         edges = genome.values[part][live[part]]
@@ -115,7 +117,7 @@ def test_inputs_follow_the_shape_of_the_samples():
     founders = FounderSettings(**SMALL)
     assert founders.inputs((28, 28)) == (28, 1)
     assert founders.inputs((3, 32, 32)) == (32, 3)
-    assert founders.layers(3, 10) == (3, 5, 7, 9, 10)
+    assert founders.layer_sizes(3, 10) == (3, 5, 7, 9, 10)
     genome = one(n_inputs=3)
     assert genome.n_features == 3 * 64
     assert Phenotype(genome).output(np.zeros((2, 3, 8, 8))).shape == (2, 3)
@@ -126,10 +128,10 @@ def test_inputs_follow_the_shape_of_the_samples():
 
 def test_founders_differ_and_each_follows_from_its_seed():
     founders = FounderSettings(**SMALL, densities=[0.5] * 4)
-    twice = [found(founders, 1, 3, n_founders=3, seed=1, side=8) for _ in range(2)]
+    twice = [found(founders, 1, 3, n_founders=3, seed=1, map_size=8) for _ in range(2)]
     assert len({genome.fingerprint() for genome in twice[0]}) == 3
     assert all(a.equals(b) for a, b in zip(*twice, strict=True))
-    assert found(founders, 1, 3, n_founders=1, seed=1, side=8)[0].equals(twice[0][0])
+    assert found(founders, 1, 3, n_founders=1, seed=1, map_size=8)[0].equals(twice[0][0])
 
 
 level = st.tuples(st.sampled_from([12, 8, 6, 3]), st.integers(1, 20))
@@ -140,17 +142,17 @@ neurons = st.integers(1, 30).map(lambda count: (1, count))
 @given(st.lists(level, max_size=2), st.lists(neurons, min_size=1, max_size=2), st.data())
 def test_any_budget_that_allows_a_tap_into_each_node_is_kept(maps, rest, data):
     levels = [Level(*pair) for pair in [(12, 2), *maps, *rest, (1, 4)]]
-    ways = ways_between(levels, 3)
+    ways = connections_between(levels, 3)
     n_nodes = sum(way.n_targets for way in ways)
-    least = sum(way.n_targets * way.side**2 for way in ways)
-    whole = sum(way.n_places for way in ways), sum(way.n_places * way.side**2 for way in ways)
+    least = sum(way.n_targets * way.map_size**2 for way in ways)
+    whole = sum(way.n_places for way in ways), sum(way.n_places * way.map_size**2 for way in ways)
     most_parameters = data.draw(st.integers(2 * n_nodes, 2 * n_nodes + whole[0]))
     most_macs = data.draw(st.integers(least, 2 * whole[1]))
     taps = taps_within(ways, most_parameters, most_macs)
     assert all(
         way.n_targets <= count <= way.n_places for way, count in zip(ways, taps, strict=True)
     )
-    macs = sum(count * way.side**2 for count, way in zip(taps, ways, strict=True))
+    macs = sum(count * way.map_size**2 for count, way in zip(taps, ways, strict=True))
     assert sum(taps) + n_nodes <= most_parameters
     assert macs <= most_macs
 
@@ -167,17 +169,17 @@ def test_a_budget_without_a_tap_for_each_node_is_refused():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"levels": []}, "levels must be one or more pairs"),
-        ({"levels": [[8, 0]]}, "levels must be one or more pairs"),
+        ({"layers": []}, "layers must be one or more pairs"),
+        ({"layers": [[8, 0]]}, "layers must be one or more pairs"),
         ({"kernel": 4}, "kernel must be odd"),
         ({"densities": [0.5]}, "densities must be 4 shares"),
         ({"densities": [0.5, 0.5, 0, 0.5]}, "densities must be 4 shares"),
         ({"densities": [0.5] * 4, "max_macs": 9000}, "must not be given beside"),
         ({"hidden": 9}, 'hidden must not be given where graph = "maps"'),
         ({"density": 0.3}, 'density must not be given where graph = "maps"'),
-        ({"awake": 0.5}, 'awake must not be given where graph = "maps"'),
+        ({"active_fraction": 0.5}, 'active_fraction must not be given where graph = "maps"'),
         ({"graph": "layered"}, 'levels needs graph = "maps"'),
-        ({"candidates": 0.5}, "greater than or equal to 1"),
+        ({"stored_per_edge": 0.5}, "greater than or equal to 1"),
     ],
 )
 def test_settings_that_do_not_fit_maps_are_refused(changes, message):
@@ -191,6 +193,6 @@ def test_settings_come_back_from_what_a_run_writes_down():
 
 
 def test_maps_need_the_side_of_their_inputs():
-    settings = FounderSettings(graph="maps", levels=[[6, 4]], kernel=3)
-    with pytest.raises(ValueError, match="side must be given"):
+    settings = FounderSettings(graph="maps", layers=[[6, 4]], kernel=3)
+    with pytest.raises(ValueError, match="map_size must be given"):
         found(settings, 1, 3, n_founders=1, seed=0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from evo import Draft, FounderSettings, Genome, Phenotype, found, replay
+from evo import FounderSettings, Genome, GenomeEditor, Phenotype, found, replay
 from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
 from evo.policies.rewiring import rigl_step, set_step
 
@@ -19,7 +19,7 @@ def founder(hidden=(9, 7, 5), seed=0, density=0.4, epsilon=None):
     share = {"density": density} if epsilon is None else {"epsilon": epsilon}
     founders = FounderSettings(graph="layered", hidden=list(hidden), **share)
     genome = found(founders, N_INPUTS, N_OUTPUTS, n_founders=1, seed=seed)[0]
-    return genome, founders.layers(N_INPUTS, N_OUTPUTS)
+    return genome, founders.layer_sizes(N_INPUTS, N_OUTPUTS)
 
 
 def made_up(genome, sources, targets):
@@ -28,11 +28,11 @@ def made_up(genome, sources, targets):
 
 
 def rewire(method, genome, layers, share=0.3, seed=0, gradients_at=made_up):
-    draft = Draft(genome)
+    editor = GenomeEditor(genome)
     proposing = Proposing(
         np.random.default_rng(seed), OperatorSettings(), gradients_at, layers=layers
     )
-    return draft, method(draft, proposing, share)
+    return editor, method(editor, proposing, share)
 
 
 def edges(genome):
@@ -61,8 +61,8 @@ def test_each_layer_keeps_its_strongest_and_its_number_of_edges(
     method, hidden, density, share, seed
 ):
     genome, layers = founder(hidden, seed, density=density)
-    draft, operations = rewire(method, genome, layers, share, seed)
-    child = draft.freeze()
+    editor, operations = rewire(method, genome, layers, share, seed)
+    child = editor.freeze()
     for before, after in zip(by_layer(genome, layers), by_layer(child, layers), strict=True):
         assert len(after) == len(before)
         n_dropped = round(share * len(before))
@@ -77,17 +77,17 @@ def test_each_layer_keeps_its_strongest_and_its_number_of_edges(
 @given(methods, shapes, st.integers(0, 99))
 def test_momentum_follows_what_is_kept_and_starts_at_zero_elsewhere(method, hidden, seed):
     genome, layers = founder(hidden, seed)
-    draft, _ = rewire(method, genome, layers, seed=seed)
+    editor, _ = rewire(method, genome, layers, seed=seed)
     n, n_nodes = genome.n_stored, genome.n_nodes
-    memory = np.random.default_rng(seed).normal(size=(2, n + n_nodes)).astype(np.float32)
-    carried = draft.carry(memory)
-    remembered = dict(zip(edges(genome), memory.T[:n], strict=True))
-    before, child = edges(genome), draft.freeze()
-    assert carried.dtype == memory.dtype
+    moments = np.random.default_rng(seed).normal(size=(2, n + n_nodes)).astype(np.float32)
+    carried = editor.carry(moments)
+    remembered = dict(zip(edges(genome), moments.T[:n], strict=True))
+    before, child = edges(genome), editor.freeze()
+    assert carried.dtype == moments.dtype
     for (place, weight), slots in zip(edges(child).items(), carried.T[:n], strict=True):
         kept = before.get(place) == weight
         np.testing.assert_array_equal(slots, remembered[place] if kept else 0)
-    np.testing.assert_array_equal(carried[:, n:], memory[:, n:])
+    np.testing.assert_array_equal(carried[:, n:], moments[:, n:])
 
 
 def test_rigl_grows_where_the_gradient_of_the_layer_is_largest():
@@ -150,14 +150,14 @@ def test_a_full_layer_drops_edges_and_grows_them_anew(hidden):
 
 def test_every_free_place_of_a_layer_is_drawn_equally_often():
     genome, layers = founder((5,), density=0.5)
-    draft = Draft(genome)
+    editor = GenomeEditor(genome)
     counts, n_draws = np.zeros((11, 11)), 2000
     for seed in range(n_draws):
-        draft = Draft(genome)
+        editor = GenomeEditor(genome)
         apply_operation(
-            draft, "N", {"layers": [*layers], "counts": [3, 0], "scale": 1, "seed": seed}
+            editor, "N", {"layers": [*layers], "counts": [3, 0], "scale": 1, "seed": seed}
         )
-        counts += draft.weights.toarray() != 0
+        counts += editor.weights.toarray() != 0
     held = genome.to_dense() != 0
     free = ~held
     free[:, :4] = free[4:] = free[:, 9:] = False
@@ -190,9 +190,9 @@ def test_new_weights_may_be_smaller_or_start_at_zero(layered):
     ]
     children = []
     for scale, one in zip((1.0, 0.5, 0.0), proposing, strict=True):
-        draft = Draft(genome)
-        set_step(draft, one, 0.3, scale=scale)
-        children.append(draft.freeze())
+        editor = GenomeEditor(genome)
+        set_step(editor, one, 0.3, scale=scale)
+        children.append(editor.freeze())
     new = children[2].values == 0
     assert new.sum() == pytest.approx(0.3 * genome.n_stored, abs=1)
     np.testing.assert_allclose(children[1].values[new], 0.5 * children[0].values[new], rtol=1e-6)
@@ -208,13 +208,13 @@ def test_a_step_of_set_is_recorded_in_a_few_numbers_however_large_the_network():
 
 def test_a_step_of_rigl_is_recorded_in_a_few_bytes_per_edge():
     genome, layers = founder((500, 500), density=0.1)
-    draft, operations = rewire(rigl_step, genome, layers)
+    editor, operations = rewire(rigl_step, genome, layers)
     grown = operations[-1]
     assert grown.stored_after - grown.stored_before == round(0.3 * genome.n_stored)
     n_bytes = len(json.dumps(grown.parameters))
     assert n_bytes < 3 * (grown.stored_after - grown.stored_before)
     record = json.loads(json.dumps([(one.operator, one.parameters) for one in operations]))
-    assert replay(record, genome).equals(draft.freeze())
+    assert replay(record, genome).equals(editor.freeze())
 
 
 @settings(deadline=None)  # the first example compiles
@@ -226,25 +226,25 @@ def test_inserting_many_is_assigning_them_at_once(seed, n_new):
     free = rng.permutation(np.flatnonzero(matrix.T.ravel() == 0))[:n_new]
     targets, sources = np.divmod(np.sort(free), 8)
     values = rng.normal(size=len(free)).astype(np.float32)
-    inserted, assigned = Draft(genome), Draft(genome)
+    inserted, assigned = GenomeEditor(genome), GenomeEditor(genome)
     inserted.insert(np.bincount(targets, minlength=8), sources.astype(np.int32), values)
     assigned.assign(sources, targets, values)
     assert inserted.freeze().equals(assigned.freeze())
-    memory = rng.normal(size=(1, genome.n_stored + 8))
-    np.testing.assert_array_equal(inserted.carry(memory), assigned.carry(memory))
+    moments = rng.normal(size=(1, genome.n_stored + 8))
+    np.testing.assert_array_equal(inserted.carry(moments), assigned.carry(moments))
     assert inserted.out_degree(np.arange(8)).tolist() == assigned.out_degree(np.arange(8)).tolist()
 
 
 def test_a_frozen_draft_shares_arrays_that_nobody_can_write():
     genome, layers = founder()
-    draft, _ = rewire(set_step, genome, layers)
-    child, again = draft.freeze(), draft.freeze()
+    editor, _ = rewire(set_step, genome, layers)
+    child, again = editor.freeze(), editor.freeze()
     assert np.shares_memory(child.values, again.values)
     for array in (child.values, child.indices, child.indptr):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
-    draft.swap_columns(10, 11)
-    assert draft.freeze().fingerprint() != child.fingerprint()
+    editor.swap_columns(10, 11)
+    assert editor.freeze().fingerprint() != child.fingerprint()
     assert child.equals(again)
 
 
@@ -266,13 +266,13 @@ def test_a_frozen_draft_shares_arrays_that_nobody_can_write():
 )
 def test_a_record_that_does_not_fit_is_refused_and_changes_nothing(parameters, rule):
     genome, layers = founder()
-    draft = Draft(genome)
+    editor = GenomeEditor(genome)
     whole = {"layers": [*layers], "counts": [1, 1, 1, 1], "scale": 1, "seed": 0} | parameters
     if len(whole["layers"]) == 4:
         whole["counts"] = [1, 1, 1]
     with pytest.raises(ValueError, match=rule):
-        apply_operation(draft, "N", whole)
-    assert draft.freeze().equals(genome)
+        apply_operation(editor, "N", whole)
+    assert editor.freeze().equals(genome)
 
 
 @pytest.mark.parametrize("seed", [None, 0.5, [1, 2]])
@@ -280,23 +280,23 @@ def test_a_seed_that_is_no_whole_number_is_refused(seed):
     genome, layers = founder()
     record = {"layers": [*layers], "counts": [1, 1, 1, 1], "scale": 1, "seed": seed}
     with pytest.raises(TypeError, match="seed must be an integer"):
-        apply_operation(Draft(genome), "N", record)
+        apply_operation(GenomeEditor(genome), "N", record)
 
 
 def test_layers_are_those_of_the_founder_or_none():
     genome, layers = founder()
     for change in (lambda d: d.move(10, 12), lambda d: d.add_node(8, activation=1)):
-        draft = Draft(genome)
-        change(draft)
+        editor = GenomeEditor(genome)
+        change(editor)
         with pytest.raises(ValueError, match="layers"):
             set_step(
-                draft, Proposing(np.random.default_rng(0), OperatorSettings(), layers=layers), 0.3
+                editor, Proposing(np.random.default_rng(0), OperatorSettings(), layers=layers), 0.3
             )
-    draft = Draft(genome)
-    draft.swap_rows(10, 12)
+    editor = GenomeEditor(genome)
+    editor.swap_rows(10, 12)
     record = {"layers": [*layers], "counts": [1, 1, 1, 1], "scale": 1, "seed": 0}
     with pytest.raises(ValueError, match="before nodes move or entries change"):
-        apply_operation(draft, "N", record)
+        apply_operation(editor, "N", record)
 
 
 def test_rigl_on_layers_changes_no_output(task):
@@ -308,9 +308,9 @@ def test_rigl_on_layers_changes_no_output(task):
             sources, targets, some.train.inputs, some.train.targets
         )
 
-    draft, operations = rewire(rigl_step, genome, layers, gradients_at=gradients_at)
+    editor, operations = rewire(rigl_step, genome, layers, gradients_at=gradients_at)
     pruned = replay([(one.operator, one.parameters) for one in operations[:2]], genome)
     X = some.validation.inputs
     np.testing.assert_allclose(
-        Phenotype(draft.freeze()).output(X), Phenotype(pruned).output(X), rtol=1e-5
+        Phenotype(editor.freeze()).output(X), Phenotype(pruned).output(X), rtol=1e-5
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnn.training.trainer import train
-from evo import OPERATORS, Draft, FounderSettings, Genome, Phenotype, found, replay
+from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, found, replay
 from evo.genome.genome import Role
 from evo.operators.elementary import (
     OperatorSettings,
@@ -27,9 +27,9 @@ def founder(seed, ticks=1, density=0.4):
 
 
 def propose(code, genome, seed, **settings):
-    draft = Draft(genome)
+    editor = GenomeEditor(genome)
     proposing = Proposing(np.random.default_rng(seed), OperatorSettings(**settings))
-    return draft, OPERATORS[code].propose(draft, proposing)
+    return editor, OPERATORS[code].propose(editor, proposing)
 
 
 def test_the_letters_are_those_of_the_seed_document():
@@ -52,21 +52,21 @@ def test_an_operator_keeps_its_contract(code, ticks, task):
     for seed in range(n_trials):
         parent = founder(seed, ticks, density=0.1 if preserves else 0.4)
         before = parent.fingerprint()
-        draft, parameters = propose(code, parent, seed)
+        editor, parameters = propose(code, parent, seed)
         if parameters is None:
             assert preserves  # not every network has an idle node, or two strangers
             continue
         proposed += 1
         assert propose(code, parent, seed)[1] == parameters  # same rng, same proposal
-        operation = apply_operation(draft, code, parameters)
-        child = draft.freeze()
+        operation = apply_operation(editor, code, parameters)
+        child = editor.freeze()
         assert parent.fingerprint() == before
         assert (operation.stored_before, operation.stored_after) == (
             parent.n_stored,
             child.n_stored,
         )
-        assert operation.edges_before == parent.live_mask().sum()
-        assert operation.edges_after == child.live_mask().sum()
+        assert operation.edges_before == parent.active_mask().sum()
+        assert operation.edges_after == child.active_mask().sum()
         record = [(code, json.loads(json.dumps(parameters)))]
         assert replay(record, parent).equals(child)
         inputs = np.isin(np.repeat(child.ids, np.diff(child.indptr)), parent.ids[parent.inputs])
@@ -87,21 +87,21 @@ def test_an_operator_keeps_its_contract(code, ticks, task):
     assert report.status == "ok"
 
 
-@pytest.mark.parametrize("limit", [None, 0.2])
+@pytest.mark.parametrize("threshold", [None, 0.2])
 @pytest.mark.parametrize("ticks", [1, 2, 3])
 @pytest.mark.parametrize("code", [code for code in CODES if OPERATORS[code].preserves])
-def test_what_preserves_the_function_does_so_in_any_network(code, ticks, limit, random_genome):
+def test_what_preserves_the_function_does_so_in_any_network(code, ticks, threshold, random_genome):
     rng = np.random.default_rng(5)
     applied = 0
     for seed in range(60):
-        genome = replace(random_genome(rng, n_inputs=3), ticks=ticks, limit=limit)
-        draft, parameters = propose(code, genome, seed, max_density=1.0)
+        genome = replace(random_genome(rng, n_inputs=3), ticks=ticks, threshold=threshold)
+        editor, parameters = propose(code, genome, seed, max_density=1.0)
         if parameters is None:
             continue
         applied += 1
-        apply_operation(draft, code, parameters)
+        apply_operation(editor, code, parameters)
         X = rng.standard_normal((5, 3))
-        before, after = Phenotype(genome).output(X), Phenotype(draft.freeze()).output(X)
+        before, after = Phenotype(genome).output(X), Phenotype(editor.freeze()).output(X)
         np.testing.assert_allclose(after, before, rtol=1e-12, atol=1e-12)
     assert applied >= 5
 
@@ -116,10 +116,10 @@ def test_the_determinant_changes_as_the_algebra_says(code):
     rng = np.random.default_rng(1)
     for seed in range(50):
         genome = full_rank_genome(rng)
-        draft, parameters = propose(code, genome, seed, max_density=1.0)
+        editor, parameters = propose(code, genome, seed, max_density=1.0)
         assert parameters is not None
-        apply_operation(draft, code, parameters)
-        before, after = slogdet(genome.weights), slogdet(draft.freeze().weights)
+        apply_operation(editor, code, parameters)
+        before, after = slogdet(genome.weights), slogdet(editor.freeze().weights)
         scale = parameters.get("scale", 1.0)
         assert after.sign == before.sign * (-1 if code in "BD" else 1)
         assert after.log_abs == pytest.approx(before.log_abs + np.log(scale), abs=1e-9)
@@ -128,50 +128,50 @@ def test_the_determinant_changes_as_the_algebra_says(code):
 def test_only_reordering_and_operators_on_nodes_change_the_node_table():
     genome = founder(0, density=0.2)
     for code in CODES:
-        draft, parameters = propose(code, genome, 3)
+        editor, parameters = propose(code, genome, 3)
         if parameters is not None:
-            apply_operation(draft, code, parameters)
-            assert np.array_equal(draft.freeze().ids, genome.ids) == (code in "ABCDFN")
+            apply_operation(editor, code, parameters)
+            assert np.array_equal(editor.freeze().ids, genome.ids) == (code in "ABCDFN")
 
 
 def test_columns_carry_the_bias_along_and_rows_do_not():
     genome = founder(0)
     genome = genome.with_values(genome.values, np.arange(genome.n_nodes, dtype=np.float32))
-    draft = Draft(genome)
-    draft.swap_columns(5, 7)
-    assert draft.bias[[5, 7]].tolist() == [7, 5]
-    draft.add_column(5, 6, 0.5)
-    assert draft.bias[6] == 6 + 0.5 * 7
-    draft.swap_rows(0, 5)
-    draft.add_row(5, 6, 0.5)
-    assert draft.bias[6] == 6 + 0.5 * 7
+    editor = GenomeEditor(genome)
+    editor.swap_columns(5, 7)
+    assert editor.bias[[5, 7]].tolist() == [7, 5]
+    editor.add_column(5, 6, 0.5)
+    assert editor.bias[6] == 6 + 0.5 * 7
+    editor.swap_rows(0, 5)
+    editor.add_row(5, 6, 0.5)
+    assert editor.bias[6] == 6 + 0.5 * 7
 
 
 def test_momentum_follows_an_edge_as_long_as_it_is_the_same_edge():
     genome = founder(4)
     # Memory that names each entry by its weight, each bias by its node: after moves it must still match.
-    memory = np.concatenate([genome.values, genome.ids.astype(np.float32)])[None]
-    draft = Draft(genome)
-    draft.swap_columns(5, 8)
-    draft.swap_rows(1, 6)
-    draft.reorder(np.r_[0:4, 6, 4, 5, 7:14])
-    moved = draft.carry(memory)[0]
-    child = draft.freeze()
+    moments = np.concatenate([genome.values, genome.ids.astype(np.float32)])[None]
+    editor = GenomeEditor(genome)
+    editor.swap_columns(5, 8)
+    editor.swap_rows(1, 6)
+    editor.reorder(np.r_[0:4, 6, 4, 5, 7:14])
+    moved = editor.carry(moments)[0]
+    child = editor.freeze()
     assert np.array_equal(moved[: child.n_stored], child.values)
-    draft.add_column(4, 9, 0.5)
-    child, carried = draft.freeze(), draft.carry(memory)[0]
+    editor.add_column(4, 9, 0.5)
+    child, carried = editor.freeze(), editor.carry(moments)[0]
     columns = np.repeat(np.arange(child.n_nodes), np.diff(child.indptr))
     assert not carried[: child.n_stored][columns == 9].any()
     assert carried[child.n_stored + 9] == 0
     kept = columns != 9
     assert np.array_equal(carried[: child.n_stored][kept], child.values[kept])
-    draft.add_row(4, 5, 0.25)
-    child, carried = draft.freeze(), draft.carry(memory)[0]
+    editor.add_row(4, 5, 0.25)
+    child, carried = editor.freeze(), editor.carry(moments)[0]
     assert not carried[: child.n_stored][child.indices == 5].any()
     target = 10
     free = next(i for i in range(target) if not child.to_dense()[i, target])
-    draft.assign(np.array([free]), np.array([target]), np.array([0.75], np.float32))
-    child, carried = draft.freeze(), draft.carry(memory)[0]
+    editor.assign(np.array([free]), np.array([target]), np.array([0.75], np.float32))
+    child, carried = editor.freeze(), editor.carry(moments)[0]
     new = child.values == 0.75
     assert new.sum() == 1
     assert carried[: child.n_stored][new] == 0
@@ -179,13 +179,13 @@ def test_momentum_follows_an_edge_as_long_as_it_is_the_same_edge():
 
 def test_forgotten_entries_take_their_momentum_with_them():
     genome = founder(4)
-    draft = Draft(genome)
-    draft.set_limit(float(np.median(np.abs(genome.values))))
-    draft.drop_dormant()
-    child = draft.freeze()
+    editor = GenomeEditor(genome)
+    editor.set_threshold(float(np.median(np.abs(genome.values))))
+    editor.drop_dormant()
+    child = editor.freeze()
     assert 0 < child.n_stored < genome.n_stored
-    memory = np.concatenate([genome.values, genome.bias])[None]
-    assert np.array_equal(draft.carry(memory)[0, : child.n_stored], child.values)
+    moments = np.concatenate([genome.values, genome.bias])[None]
+    assert np.array_equal(editor.carry(moments)[0, : child.n_stored], child.values)
 
 
 @pytest.mark.parametrize("code", ["C", "F", "N"])
@@ -197,10 +197,10 @@ def test_nothing_grows_beyond_the_maximum_density(code):
 
 @pytest.mark.parametrize("mode", ["magnitude", "signed"])
 def test_new_edges_start_above_the_threshold(mode):
-    genome = replace(founder(2), limit=0.4, threshold_mode=mode)
-    draft = Draft(genome)
+    genome = replace(founder(2), threshold=0.4, threshold_mode=mode)
+    editor = GenomeEditor(genome)
     proposing = Proposing(np.random.default_rng(0), OperatorSettings(max_density=1.0))
-    operation = apply_operation(draft, "N", random_edges(draft, 6, proposing))
+    operation = apply_operation(editor, "N", random_edges(editor, 6, proposing))
     assert operation.edges_after == operation.edges_before + 6
 
 
@@ -213,11 +213,11 @@ def test_growth_by_gradient_takes_the_largest_and_goes_downhill(task):
         return network.gradients_at(sources, targets, some.train.inputs, some.train.targets)
 
     proposing = Proposing(np.random.default_rng(0), OperatorSettings(max_density=1.0), gradients_at)
-    draft = Draft(genome)
-    parameters = gradient_edges(draft, 3, proposing)
+    editor = GenomeEditor(genome)
+    parameters = gradient_edges(editor, 3, proposing)
     before = network.loss(some.train.inputs, some.train.targets)
-    apply_operation(draft, "N", parameters)
-    assert Phenotype(draft.freeze()).loss(some.train.inputs, some.train.targets) < before
+    apply_operation(editor, "N", parameters)
+    assert Phenotype(editor.freeze()).loss(some.train.inputs, some.train.targets) < before
     sources, targets = np.array(parameters["sources"]), np.array(parameters["targets"])
     chosen = np.abs(gradients_at(genome, sources, targets)).min()
     free = [

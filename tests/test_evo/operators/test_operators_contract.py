@@ -10,7 +10,7 @@ import pytest
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import train
-from evo import OPERATORS, Draft, FounderSettings, Genome, Phenotype, Role, found, replay
+from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, Role, found, replay
 from evo.genome.activations import activation_code
 from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
 from graphops import slogdet
@@ -35,14 +35,14 @@ def any_matrix(rng, ticks):
         matrix.astype(np.float32), n_inputs=4, n_outputs=2, ticks=ticks, bias=rng.normal(size=n)
     )
     values = genome.values * (rng.random(genome.n_stored) < 0.9)
-    limits = (None, 0.3, rng.uniform(0, 0.5, n).astype(np.float32))
+    thresholds = (None, 0.3, rng.uniform(0, 0.5, n).astype(np.float32))
     return replace(
         genome,
         values=values.astype(np.float32),
         roles=rng.permutation(genome.roles),
         ids=rng.permutation(n) + 5,
         activations=np.full(n, activation_code("tanh"), np.uint8),
-        limit=limits[rng.integers(3)],
+        threshold=thresholds[rng.integers(3)],
         threshold_mode=("magnitude", "signed")[rng.integers(2)],
     )
 
@@ -50,13 +50,13 @@ def any_matrix(rng, ticks):
 def any_maps(map_genome, rng, ticks):
     """Return a genome with maps of several sides, several inputs, and otherwise as above."""
     n = int(rng.integers(9, 13))
-    limits = (None, 0.4, rng.uniform(0, 0.8, n).astype(np.float32))
+    thresholds = (None, 0.4, rng.uniform(0, 0.8, n).astype(np.float32))
     genome = map_genome(
         rng,
         n=n,
         n_inputs=int(rng.integers(1, 4)),
         ticks=ticks,
-        limit=limits[rng.integers(3)],
+        threshold=thresholds[rng.integers(3)],
         threshold_mode=("magnitude", "signed")[rng.integers(2)],
         downsampling=("max", "mean")[rng.integers(2)],
     )
@@ -72,29 +72,29 @@ def make(request, random_map_genome):
 
 
 def propose(code, genome, rng, **settings):
-    draft = Draft(genome)
+    editor = GenomeEditor(genome)
     proposing = Proposing(rng, OperatorSettings(**settings))
-    return draft, OPERATORS[code].propose(draft, proposing)
+    return editor, OPERATORS[code].propose(editor, proposing)
 
 
 def applications(code, make, ticks, n_trials=30, **settings):
-    """Yield parent, parameters, operation, draft and child of proposals that an operator made."""
+    """Yield parent, parameters, operation, editor and child of proposals that an operator made."""
     n_proposed = 0
     for seed in range(n_trials):
         rng = np.random.default_rng([seed, ticks])
         parent = make(rng, ticks)
         before = parent.fingerprint()
         state = rng.bit_generator.state
-        draft, parameters = propose(code, parent, rng, **settings)
+        editor, parameters = propose(code, parent, rng, **settings)
         rng.bit_generator.state = state
         assert propose(code, parent, rng, **settings)[1] == parameters
         if parameters is None:
             continue
         n_proposed += 1
-        operation = apply_operation(draft, code, parameters)
-        child = draft.freeze()
+        operation = apply_operation(editor, code, parameters)
+        child = editor.freeze()
         assert parent.fingerprint() == before
-        yield parent, parameters, operation, draft, child
+        yield parent, parameters, operation, editor, child
     settled = code == "H" and make is founder and ticks > 1  # no cycle, so whatever the order
     if settled or (code == "M" and make in (founder, any_matrix)):
         assert n_proposed == 0
@@ -115,7 +115,7 @@ everywhere_at_all_ticks = pytest.mark.parametrize(
 def test_the_same_generator_gives_the_same_child_and_the_record_replays_it(code, make, ticks):
     for parent, parameters, _, _, child in applications(code, make, ticks):
         assert json.loads(json.dumps(parameters)) == parameters
-        again = Draft(parent)
+        again = GenomeEditor(parent)
         apply_operation(again, code, parameters)
         assert again.freeze().equals(child)
         assert replay([(code, json.loads(json.dumps(parameters)))], parent).equals(child)
@@ -127,11 +127,11 @@ def test_it_is_a_function_from_genome_to_child_and_record(code, make, ticks):
     for seed in range(10):
         parent = make(np.random.default_rng([seed, ticks]), ticks)
         child, operation = OPERATORS[code](parent, rng=np.random.default_rng(seed))
-        draft, parameters = propose(code, parent, np.random.default_rng(seed))
+        editor, parameters = propose(code, parent, np.random.default_rng(seed))
         if parameters is None:
             assert (child, operation) == (parent, None)
         else:
-            assert operation == apply_operation(draft, code, parameters)
+            assert operation == apply_operation(editor, code, parameters)
             assert replay([(operation.operator, operation.parameters)], parent).equals(child)
 
 
@@ -144,8 +144,8 @@ def test_what_it_reports_is_true(code, make, ticks):
             parent.n_stored,
             child.n_stored,
         )
-        assert operation.edges_before == parent.live_mask().sum()
-        assert operation.edges_after == child.live_mask().sum()
+        assert operation.edges_before == parent.active_mask().sum()
+        assert operation.edges_after == child.active_mask().sum()
 
 
 @everywhere_at_all_ticks
@@ -157,10 +157,12 @@ def test_features_and_scores_stay_where_they_are(code, make, ticks):
         assert child.values.dtype == parent.values.dtype
         assert (child.ticks, child.threshold_mode) == (parent.ticks, parent.threshold_mode)
         assert (child.kernel, child.downsampling) == (parent.kernel, parent.downsampling)
-        sides = dict(zip(child.ids.tolist(), child.sides.tolist(), strict=True))
-        for node, side in zip(parent.ids.tolist(), parent.sides.tolist(), strict=True):
+        map_sizes = dict(zip(child.ids.tolist(), child.map_sizes.tolist(), strict=True))
+        for node, map_size in zip(parent.ids.tolist(), parent.map_sizes.tolist(), strict=True):
             changed = code == "M" and node == parent.ids[parameters["node"]]
-            assert sides.get(node, side) == (parameters["side"] if changed else side)
+            assert map_sizes.get(node, map_size) == (
+                parameters["map_size"] if changed else map_size
+            )
         if make is founder:  # where nothing listened at an input, nothing does
             listening = np.repeat(child.roles, np.diff(child.indptr))
             assert (listening != Role.INPUT).all()
@@ -189,9 +191,9 @@ def test_its_child_runs_and_trains(code, make, ticks, task):
 @everywhere_at_all_ticks
 @pytest.mark.parametrize("code", CODES)
 def test_momentum_stays_with_weights_that_it_left_alone(code, make, ticks):
-    for parent, _, _, draft, child in applications(code, make, ticks):
+    for parent, _, _, editor, child in applications(code, make, ticks):
         # Memory that names each entry by its weight and each bias by its value.
-        carried = draft.carry(np.concatenate([parent.values, parent.bias])[None])[0]
+        carried = editor.carry(np.concatenate([parent.values, parent.bias])[None])[0]
         now = np.concatenate([child.values, child.bias])
         assert carried.shape == now.shape
         assert np.array_equal(carried[carried != 0], now[carried != 0])
@@ -205,11 +207,11 @@ def test_it_stays_within_its_bounds(code, make, max_density):
     for seed in range(40):
         rng = np.random.default_rng(seed)
         parent = make(rng, 2)
-        draft, parameters = propose(code, parent, rng, **bounds)
+        editor, parameters = propose(code, parent, rng, **bounds)
         if parameters is None:
             continue
-        apply_operation(draft, code, parameters)
-        assert draft.n_stored <= max(parent.n_stored, int(max_density * draft.n_places))
+        apply_operation(editor, code, parameters)
+        assert editor.n_stored <= max(parent.n_stored, int(max_density * editor.n_places))
         assert 0 < abs(parameters.get("factor", 0.2)) <= 0.2
         assert np.isfinite(parameters.get("scale", 1.0))
 
@@ -229,17 +231,17 @@ def test_the_determinant_is_what_the_algebra_or_else_a_recomputation_says(code):
             matrix = parent.to_dense()
             matrix[rng.random(matrix.shape) < 0.3] = 0
             parent = Genome.from_matrix(matrix, n_inputs=2, n_outputs=2, ticks=2)
-        draft, parameters = propose(code, parent, np.random.default_rng(seed), max_density=1.0)
+        editor, parameters = propose(code, parent, np.random.default_rng(seed), max_density=1.0)
         if parameters is None:
             continue
         n_proposed += 1
-        apply_operation(draft, code, parameters)
-        before, after = slogdet(parent.weights), slogdet(draft.freeze().weights)
+        apply_operation(editor, code, parameters)
+        before, after = slogdet(parent.weights), slogdet(editor.freeze().weights)
         if code in FACTOR:
             factor = FACTOR[code](parameters)
             assert after.sign == before.sign * np.sign(factor)
             assert after.log_abs == pytest.approx(before.log_abs + np.log(abs(factor)), abs=1e-8)
-        dense = np.linalg.slogdet(draft.freeze().to_dense())
+        dense = np.linalg.slogdet(editor.freeze().to_dense())
         if after.sign == 0:  # singular: to NumPy perhaps but for rounding
             assert dense.logabsdet < -25
             continue
@@ -253,9 +255,9 @@ def test_an_addition_without_renormalisation_leaves_the_determinant(code):
     rng = np.random.default_rng(2)
     for seed in range(20):
         parent = full_rank(rng)
-        draft, parameters = propose(code, parent, np.random.default_rng(seed), max_density=1.0)
-        apply_operation(draft, code, parameters | {"scale": 1.0})
-        before, after = slogdet(parent.weights), slogdet(draft.freeze().weights)
+        editor, parameters = propose(code, parent, np.random.default_rng(seed), max_density=1.0)
+        apply_operation(editor, code, parameters | {"scale": 1.0})
+        before, after = slogdet(parent.weights), slogdet(editor.freeze().weights)
         assert after.sign == before.sign
         assert after.log_abs == pytest.approx(before.log_abs, abs=1e-8)
 
@@ -265,11 +267,11 @@ def test_a_long_record_of_all_operators_replays_bit_for_bit(make, ticks):
     for seed in range(5):
         rng = np.random.default_rng([seed, ticks])
         parent = make(rng, ticks)
-        draft, record = Draft(parent), []
+        editor, record = GenomeEditor(parent), []
         for code in rng.choice(CODES, 30):
-            parameters = OPERATORS[code].propose(draft, Proposing(rng, OperatorSettings()))
+            parameters = OPERATORS[code].propose(editor, Proposing(rng, OperatorSettings()))
             if parameters is not None:
-                apply_operation(draft, str(code), parameters)
+                apply_operation(editor, str(code), parameters)
                 record.append((str(code), parameters))
         assert len(record) > 10
-        assert replay(json.loads(json.dumps(record)), parent).equals(draft.freeze())
+        assert replay(json.loads(json.dumps(record)), parent).equals(editor.freeze())

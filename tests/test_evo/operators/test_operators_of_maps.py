@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo import OPERATORS, Draft, Genome, Phenotype, Role, canonical_hash, same_network
+from evo import OPERATORS, Genome, GenomeEditor, Phenotype, Role, canonical_hash, same_network
 from evo.canonical.hashing import output_terms
 from evo.exchange.layered_networks import from_cnn
 from evo.genome.activations import activation_code
@@ -21,9 +21,9 @@ CHANGING = [code for code, one in OPERATORS.items() if not one.preserves]
 
 
 def propose(code, genome, seed, **settings):
-    draft = Draft(genome)
+    editor = GenomeEditor(genome)
     proposing = Proposing(np.random.default_rng(seed), OperatorSettings(**settings))
-    return draft, OPERATORS[code].propose(draft, proposing)
+    return editor, OPERATORS[code].propose(editor, proposing)
 
 
 def samples(genome, n=3):
@@ -35,12 +35,12 @@ def test_what_keeps_the_function_keeps_it(code, parents, reference):
     n_proposed = 0
     for seed in range(24):
         parent = parents(seed, density=0.5 if code == "U" else 0.03)  # for idle nodes and strangers
-        draft, parameters = propose(code, parent, seed)
+        editor, parameters = propose(code, parent, seed)
         if parameters is None:
             continue
         n_proposed += 1
-        apply_operation(draft, code, parameters)
-        child = draft.freeze()
+        apply_operation(editor, code, parameters)
+        child = editor.freeze()
         assert not child.equals(parent)
         before, after = (reference.output(one, samples(parent)) for one in (parent, child))
         np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-11)
@@ -52,12 +52,12 @@ def test_nothing_is_proposed_in_vain(code, parents, reference):
     n_proposed = 0
     for seed in range(16):
         parent = parents(seed, density=0.15)
-        draft, parameters = propose(code, parent, seed)
+        editor, parameters = propose(code, parent, seed)
         if parameters is None:
             continue
         n_proposed += 1
-        apply_operation(draft, code, parameters)
-        child = draft.freeze()
+        apply_operation(editor, code, parameters)
+        child = editor.freeze()
         before, after = (reference.output(one, samples(parent)) for one in (parent, child))
         fewer = child.n_nodes, Phenotype(child, "squared_error").n_edges
         assert not np.allclose(before, after, rtol=1e-12, atol=1e-13) or fewer != (
@@ -73,17 +73,19 @@ def test_equal_terms_are_equal_outputs(parents, reference):
     for seed in range(60):
         rng = np.random.default_rng(seed)
         parent = parents(seed, density=0.1)
-        draft = Draft(parent)
-        hidden = draft.positions(Role.HIDDEN)
+        editor = GenomeEditor(parent)
+        hidden = editor.positions(Role.HIDDEN)
         node = int(rng.choice(hidden))
         if seed % 3 == 0:
-            draft.remove_node(node)
+            editor.remove_node(node)
         elif seed % 3 == 1:
-            draft.change_side(node, int(rng.choice(np.setdiff1d(parent.sides, parent.sides[node]))))
+            editor.change_map_size(
+                node, int(rng.choice(np.setdiff1d(parent.map_sizes, parent.map_sizes[node])))
+            )
         else:
             entry = int(rng.integers(parent.n_stored))
-            draft.forget(parent.rows[entry], parent.targets[entry])
-        child = draft.freeze()
+            editor.forget(parent.rows[entry], parent.targets[entry])
+        child = editor.freeze()
         before, after = (reference.output(one, samples(parent)) for one in (parent, child))
         if np.array_equal(output_terms(parent), output_terms(child)):
             n_equal += 1
@@ -94,19 +96,19 @@ def test_equal_terms_are_equal_outputs(parents, reference):
     assert min(n_equal, n_different) > 8
 
 
-@pytest.mark.parametrize("part", ["tap", "side", "kernel", "downsampling"])
+@pytest.mark.parametrize("part", ["tap", "map_size", "kernel", "downsampling"])
 def test_terms_tell_what_maps_do(part):
     matrix = np.zeros((4, 4))
     matrix[0, 1], matrix[1, 2], matrix[2, 3] = 0.5, 0.7, 0.9
     genome = replace(
         Genome.from_matrix(matrix, n_inputs=1, n_outputs=1),
-        sides=np.array([8, 4, 2, 1], np.int32),
+        map_sizes=np.array([8, 4, 2, 1], np.int32),
         taps=np.array([4, 0, 1], np.uint16),
         kernel=3,
     )
     changes = {
         "tap": {"taps": np.array([5, 0, 1], np.uint16)},
-        "side": {"sides": np.array([8, 4, 3, 1], np.int32)},
+        "map_size": {"map_sizes": np.array([8, 4, 3, 1], np.int32)},
         "kernel": {"kernel": 5},
         "downsampling": {"downsampling": "mean"},
     }
@@ -119,10 +121,10 @@ def test_terms_tell_what_maps_do(part):
 def test_maps_without_effect_change_no_hash(parents):
     for seed in range(8):
         genome = parents(seed)
-        draft = Draft(genome)
-        draft.add_node(2, activation=2, side=6)
-        draft.assign([2 * draft.rows_per_node], [2], [0.5])
-        beside = draft.freeze()
+        editor = GenomeEditor(genome)
+        editor.add_node(2, activation=2, map_size=6)
+        editor.assign([2 * editor.rows_per_node], [2], [0.5])
+        beside = editor.freeze()
         np.testing.assert_array_equal(output_terms(beside), output_terms(genome))
         moved = reorder_freely(beside, np.random.default_rng(seed))
         assert canonical_hash(genome) == canonical_hash(beside) == canonical_hash(moved)
@@ -143,10 +145,10 @@ def test_what_has_no_effect_is_removed_from_networks_of_maps_too(parents, refere
 
 def test_a_duplicated_map_says_the_same(parents, reference):
     for seed in (0, 3, 6):
-        parent = parents(seed, limit=None)
+        parent = parents(seed, threshold=None)
         node = int(np.flatnonzero(parent.roles == Role.HIDDEN)[0])
         child = duplicate_node(parent, node, share=0.4)
-        assert child.sides[node + 1] == parent.sides[node]
+        assert child.map_sizes[node + 1] == parent.map_sizes[node]
         outputs = [reference.output(one, samples(parent)) for one in (parent, child)]
         np.testing.assert_allclose(*outputs, rtol=1e-9, atol=1e-11)
 
@@ -155,12 +157,12 @@ def test_a_map_put_into_a_kernel_passes_on_what_it_hears(parents, reference):
     n_kernels = 0
     for seed in range(0, 24, 2):  # one tick
         parent = parents(seed)
-        draft, parameters = propose("S", parent, seed, max_density=1.0)
+        editor, parameters = propose("S", parent, seed, max_density=1.0)
         if parameters is None:
             continue
         n_kernels += len(parameters["taps"][1]) > 1
-        apply_operation(draft, "S", parameters)
-        child = draft.freeze()
+        apply_operation(editor, "S", parameters)
+        child = editor.freeze()
         assert child.n_stored == parent.n_stored + 1
         outputs = [reference.output(one, samples(parent), np.sin) for one in (parent, child)]
         assert not np.allclose(*outputs)
@@ -172,17 +174,17 @@ def test_a_map_put_into_a_kernel_passes_on_what_it_hears(parents, reference):
 
 
 def test_a_new_map_has_a_side_that_others_have_and_a_few_taps(parents):
-    sides = set()
+    map_sizes = set()
     for seed in range(30):
         parent = parents(seed)
         _, parameters = propose("I", parent, seed, max_density=1.0)
         if parameters is None:
             continue
-        hidden = parent.sides[parent.roles == Role.HIDDEN]
-        assert parameters["side"] in hidden
+        hidden = parent.map_sizes[parent.roles == Role.HIDDEN]
+        assert parameters["map_size"] in hidden
         assert all(1 <= len(taps) <= parent.kernel for taps in parameters["taps"])
-        sides.add(parameters["side"])
-    assert len(sides) > 2
+        map_sizes.add(parameters["map_size"])
+    assert len(map_sizes) > 2
 
 
 # -- the reference itself ----------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ def genomes(random_genome):
         for seed in range(30):
             rng = np.random.default_rng((seed, ticks, THRESHOLDS.index(threshold)))
             n = int(rng.integers(6, 16))
-            limits = {
+            thresholds = {
                 "none": None,
                 "magnitude": 0.4,
                 "signed": 0.2,
@@ -28,7 +28,9 @@ def genomes(random_genome):
                 "per target": rng.uniform(0, 0.6, n),
             }
             mode = "signed" if threshold in ("signed", "below zero") else "magnitude"
-            genome = random_genome(rng, n=n, ticks=ticks, limit=limits[threshold], mode=mode)
+            genome = random_genome(
+                rng, n=n, ticks=ticks, threshold=thresholds[threshold], mode=mode
+            )
             yield rng, genome, rng.normal(size=(5, 3))
 
     return make
@@ -134,7 +136,7 @@ def test_a_twin_changes_no_output(genomes, ticks, threshold):
 def test_genome_draft_and_matrix_grow_the_same_twin(random_genome):
     rng = np.random.default_rng(4)
     for _ in range(20):
-        genome = random_genome(rng, n=10, ticks=2, limit=None)
+        genome = random_genome(rng, n=10, ticks=2, threshold=None)
         node, share = int(rng.choice(splittable_nodes(genome))), float(rng.uniform(0.2, 0.8))
         grown = duplicate_node(genome, node, share)
         assert replay([("U", {"node": node, "share": share})], genome).equals(grown)
@@ -145,7 +147,7 @@ def test_genome_draft_and_matrix_grow_the_same_twin(random_genome):
 
 def test_a_node_may_have_many_twins(random_genome):
     rng = np.random.default_rng(3)
-    genome = random_genome(rng, n=12, ticks=3, limit=None)
+    genome = random_genome(rng, n=12, ticks=3, threshold=None)
     samples = rng.normal(size=(5, 3))
     grown = genome
     for _ in range(10):
@@ -165,22 +167,22 @@ def test_a_self_loop_is_copied_and_not_split():
 
 def test_a_dormant_edge_stays_with_its_node_and_wakes_as_it_was(random_genome):
     matrix = np.array([[0, 1, 0, 0], [0, 0, 0.1, 4], [0, 0, 0, 2], [0, 0, 0, 0]])
-    genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, limit=0.5)
+    genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, threshold=0.5)
     grown = duplicate_node(genome, 1)
     assert grown.to_dense()[1:3, 3].tolist() == [0.1, 0.0]
     samples = np.linspace(-1, 1, 5)[:, None]
-    awake = [replace(one, limit=0.01) for one in (genome, grown)]
-    assert not np.allclose(outputs(genome, samples), outputs(awake[0], samples))
-    np.testing.assert_allclose(*(outputs(one, samples) for one in awake), rtol=1e-12)
+    active = [replace(one, threshold=0.01) for one in (genome, grown)]
+    assert not np.allclose(outputs(genome, samples), outputs(active[0], samples))
+    np.testing.assert_allclose(*(outputs(one, samples) for one in active), rtol=1e-12)
 
 
 def test_no_part_of_an_edge_may_fall_asleep():
     matrix = np.array([[0, 1, 1, 0], [0, 0, 0, 0.8], [0, 0, 0, -1.2], [0, 0, 0, 0]])
-    genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, limit=0.5)
+    genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, threshold=0.5)
     assert splittable_nodes(genome).tolist() == [2]
     assert splittable_nodes(genome, 0.3).tolist() == []
-    assert splittable_nodes(replace(genome, limit=None)).tolist() == [1, 2]
-    assert splittable_nodes(replace(genome, limit=np.array([9, 9, 9, 0.1]))).tolist() == [1, 2]
+    assert splittable_nodes(replace(genome, threshold=None)).tolist() == [1, 2]
+    assert splittable_nodes(replace(genome, threshold=np.array([9, 9, 9, 0.1]))).tolist() == [1, 2]
     with pytest.raises(ValueError, match=r"every edge above the threshold; got 0\.5 for node 1"):
         duplicate_node(genome, 1)
 
@@ -188,8 +190,8 @@ def test_no_part_of_an_edge_may_fall_asleep():
 def test_no_part_of_a_tap_may_fall_asleep(any_map_genome):
     seen = 0
     for seed in range(10):
-        genome = any_map_genome(np.random.default_rng(seed), limit=0.2)
-        live, targets = genome.live_mask(), genome.targets
+        genome = any_map_genome(np.random.default_rng(seed), threshold=0.2)
+        live, targets = genome.active_mask(), genome.targets
         small = live & (np.abs(genome.values) * 0.3 <= 0.2) & (genome.indices != targets)
         hidden = set(np.flatnonzero(genome.roles == Role.HIDDEN).tolist())
         expected = hidden - set(genome.indices[small].tolist())
@@ -218,7 +220,7 @@ def test_only_hidden_nodes_have_twins(random_genome):
 
 
 def test_the_genome_given_stays_as_it_was(random_genome):
-    genome = random_genome(np.random.default_rng(0), limit=None)
+    genome = random_genome(np.random.default_rng(0), threshold=None)
     before = genome.fingerprint()
     remove_ineffective(genome)
     reorder_freely(genome, np.random.default_rng(0))

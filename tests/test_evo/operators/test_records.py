@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from evo import Draft, Genome, Role
+from evo import Genome, GenomeEditor, Role
 from evo.operators.elementary import apply_operation
 from evo.operators.records import (
     LISTED,
     read_edges,
     read_floats,
-    read_limit,
+    read_threshold,
     write_edges,
     write_floats,
 )
@@ -112,44 +112,44 @@ ROLES = np.repeat([Role.INPUT, Role.HIDDEN, Role.OUTPUT], [2, 3, 1]).astype(np.u
 
 
 @pytest.mark.parametrize(
-    ("given", "limits"),
+    ("given", "thresholds"),
     [
         ([0.0, 0.0, 0.5, 0.25, 0.5, 2.0], [0, 0, 0.5, 0.25, 0.5, 2]),
         (packed(np.arange(6, dtype=np.float32)), [0, 1, 2, 3, 4, 5]),
-        ({"layers": [2, 3, 1], "limits": [0.5, 0.25]}, [0, 0, 0.5, 0.5, 0.5, 0.25]),
-        ({"layers": [2, 1, 2, 1], "limits": [0.5, 4, 0.25]}, [0, 0, 0.5, 4, 4, 0.25]),
-        ({"roles": ["output", "hidden"], "limits": [0.5, 0.25]}, [0, 0, 0.25, 0.25, 0.25, 0.5]),
-        ({"roles": ["output"], "limits": [0.5]}, [0, 0, 0, 0, 0, 0.5]),
+        ({"layers": [2, 3, 1], "thresholds": [0.5, 0.25]}, [0, 0, 0.5, 0.5, 0.5, 0.25]),
+        ({"layers": [2, 1, 2, 1], "thresholds": [0.5, 4, 0.25]}, [0, 0, 0.5, 4, 4, 0.25]),
+        ({"roles": ["output", "hidden"], "thresholds": [0.5, 0.25]}, [0, 0, 0.25, 0.25, 0.25, 0.5]),
+        ({"roles": ["output"], "thresholds": [0.5]}, [0, 0, 0, 0, 0, 0.5]),
     ],
 )
-def test_a_threshold_may_be_recorded_by_position_by_layer_or_by_role(given, limits):
-    read = read_limit(given, ROLES, np.dtype(np.float32))
+def test_a_threshold_may_be_recorded_by_position_by_layer_or_by_role(given, thresholds):
+    read = read_threshold(given, ROLES, np.dtype(np.float32))
     assert read.dtype == np.float32
-    assert read.tolist() == limits
+    assert read.tolist() == thresholds
     matrix = np.triu(np.full((6, 6), 0.3, np.float32), 1)
-    draft = Draft(Genome.from_matrix(matrix, n_inputs=2, n_outputs=1))
-    apply_operation(draft, "A", {"limit": json.loads(json.dumps(given)), "drop": False})
-    assert draft.limit.tolist() == limits
+    editor = GenomeEditor(Genome.from_matrix(matrix, n_inputs=2, n_outputs=1))
+    apply_operation(editor, "A", {"threshold": json.loads(json.dumps(given)), "drop": False})
+    assert editor.threshold.tolist() == thresholds
 
 
 @pytest.mark.parametrize(
     ("given", "rule"),
     [
-        ([0.5], "limit must be 6 numbers; received shape"),
+        ([0.5], "threshold must be 6 numbers; received shape"),
         (packed(np.ones(7, np.float32)), "count must be from 0 to 6; received 7"),
-        ({"layers": [2, 4], "limits": [0.5, 0.5]}, "limits must be 1 numbers"),
-        ({"layers": [2, 3], "limits": [0.5]}, "add up to 6 nodes"),
-        ({"roles": ["output"], "limits": [0.5, 0.5]}, "limits must be 1 numbers"),
-        ({"roles": ["neuron"], "limits": [0.5]}, "roles must be of input, hidden, output"),
+        ({"layers": [2, 4], "thresholds": [0.5, 0.5]}, "thresholds must be 1 numbers"),
+        ({"layers": [2, 3], "thresholds": [0.5]}, "add up to 6 nodes"),
+        ({"roles": ["output"], "thresholds": [0.5, 0.5]}, "thresholds must be 1 numbers"),
+        ({"roles": ["neuron"], "thresholds": [0.5]}, "roles must be of input, hidden, output"),
     ],
 )
 def test_a_threshold_that_does_not_fit_is_refused(given, rule):
     with pytest.raises(ValueError, match=rule):
-        read_limit(given, ROLES, np.dtype(np.float32))
+        read_threshold(given, ROLES, np.dtype(np.float32))
 
 
 def test_edges_recorded_in_lists_are_read_as_before():
-    draft = Draft(Genome.from_matrix(np.zeros((4, 4)), n_inputs=2, n_outputs=1))
+    editor = GenomeEditor(Genome.from_matrix(np.zeros((4, 4)), n_inputs=2, n_outputs=1))
     record = {"sources": [0, 2], "targets": [2, 3], "values": [0.5, -1.0]}
-    apply_operation(draft, "N", record)
-    assert draft.weights.toarray()[[0, 2], [2, 3]].tolist() == [0.5, -1.0]
+    apply_operation(editor, "N", record)
+    assert editor.weights.toarray()[[0, 2], [2, 3]].tolist() == [0.5, -1.0]

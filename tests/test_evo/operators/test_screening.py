@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo import OPERATORS, Draft, FounderSettings, Genome, Phenotype, Role, found
+from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, Role, found
 from evo.canonical.hashing import output_terms
 from evo.genome.activations import activation_code
 from evo.operators import growth, screening
@@ -47,7 +47,7 @@ def any_matrix(rng, ticks):
         roles=rng.permutation(genome.roles),
         ids=rng.permutation(n),
         activations=rng.choice(smooth, n).astype(np.uint8),
-        limit=[None, 0.3, 0.8][rng.integers(3)],
+        threshold=[None, 0.3, 0.8][rng.integers(3)],
         threshold_mode=["magnitude", "signed"][rng.integers(2)],
     )
 
@@ -74,14 +74,14 @@ def same_network(parent, child):
 
 
 def propose(code, genome, rng):
-    draft = Draft(genome)
-    return draft, OPERATORS[code].propose(draft, Proposing(rng, OperatorSettings()))
+    editor = GenomeEditor(genome)
+    return editor, OPERATORS[code].propose(editor, Proposing(rng, OperatorSettings()))
 
 
 def child_of(genome, code, **parameters):
-    draft = Draft(genome)
-    apply_operation(draft, code, parameters)
-    return draft.freeze()
+    editor = GenomeEditor(genome)
+    apply_operation(editor, code, parameters)
+    return editor.freeze()
 
 
 def children(code, kind, ticks):
@@ -90,10 +90,10 @@ def children(code, kind, ticks):
     for seed in range(N_TRIALS):
         rng = np.random.default_rng([seed, ticks])
         parent = make(rng, ticks)
-        draft, parameters = propose(code, parent, rng)
+        editor, parameters = propose(code, parent, rng)
         if parameters is not None:
-            apply_operation(draft, code, parameters)
-            yield parent, draft.freeze()
+            apply_operation(editor, code, parameters)
+            yield parent, editor.freeze()
 
 
 def is_inert(parent, child):
@@ -222,12 +222,12 @@ IN_VAIN = {
     "A: a limit below every weight": (
         genome_of({(0, 1): 0.5}, 1, 2),
         "A",
-        {"limit": 0.1, "drop": True},
+        {"threshold": 0.1, "drop": True},
     ),
     "A: what falls asleep led nowhere": (
         genome_of({(0, 1): 0.1, (0, 2): 0.5}, 1, 3),
         "A",
-        {"limit": 0.2, "drop": False},
+        {"threshold": 0.2, "drop": False},
     ),
     "N: an edge to a node that speaks to nobody": (
         genome_of({(0, 2): 0.5}, 1, 3),
@@ -251,7 +251,7 @@ def test_these_change_nothing_and_so_are_not_proposed(why):
     assert (effective_graph(genome) == effective_graph(child)) != settled
 
     stubborn = screening.acting(replace(OPERATORS[code], propose=lambda *_: parameters))
-    assert stubborn.propose(Draft(genome), Proposing(None, OperatorSettings())) is None
+    assert stubborn.propose(GenomeEditor(genome), Proposing(None, OperatorSettings())) is None
     for seed in range(50):
         proposed = propose(code, genome, np.random.default_rng(seed))[1]
         assert proposed is None or not is_inert(genome, child_of(genome, code, **proposed))
@@ -267,5 +267,5 @@ def test_the_same_line_but_for_its_last_bits_is_not_proposed():
         child = child_of(genome, "F", **parameters)
         n_rounded += not np.array_equal(child.values, genome.values)
         stubborn = screening.acting(replace(OPERATORS["F"], propose=lambda *_, p=parameters: p))
-        assert stubborn.propose(Draft(genome), Proposing(None, OperatorSettings())) is None
+        assert stubborn.propose(GenomeEditor(genome), Proposing(None, OperatorSettings())) is None
     assert n_rounded > 0

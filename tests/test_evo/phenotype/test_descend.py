@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from cnn.training.budget import Budget
+from cnn.training.budget import TrainingBudget
 from cnn.training.descent import descend_stepwise
 from cnn.training.loss_kernels import cross_entropy
 from cnn.training.losses import LOSSES
@@ -34,11 +34,11 @@ class Stepwise:
         self.parameter_groups = network.parameter_groups
 
 
-def draw(dtype=np.float64, ticks=1, limit=None):
+def draw(dtype=np.float64, ticks=1, threshold=None):
     rng = np.random.default_rng(5)
     matrix = (rng.normal(size=(16, 16)) * (rng.random((16, 16)) < 0.5) / 2).astype(dtype)
     return Genome.from_matrix(
-        matrix, n_inputs=4, n_outputs=3, ticks=ticks, bias=rng.normal(size=16), limit=limit
+        matrix, n_inputs=4, n_outputs=3, ticks=ticks, bias=rng.normal(size=16), threshold=threshold
     )
 
 
@@ -80,14 +80,14 @@ def test_it_makes_the_steps_of_the_general_trainer(loss, optimizer, clip):
         batch_size=7,
         gradient_clip=clip,
     )
-    for dormant, limit in (("sleep", None), ("straight_through", 0.4)):
-        networks = [Phenotype(draw(limit=limit), loss, dormant=dormant) for _ in range(2)]
+    for dormant, threshold in (("frozen", None), ("straight_through", 0.4)):
+        networks = [Phenotype(draw(threshold=threshold), loss, dormant=dormant) for _ in range(2)]
         options = {"record_every": 10, "record_layers": True, "record_parameters": True}
         ours = run(networks[0], data(loss), recipe, **options)
         theirs = run(Stepwise(networks[1]), data(loss), recipe, **options)
         close = {"rtol": 1e-9, "atol": 1e-12}
         np.testing.assert_allclose(networks[0].parameters, networks[1].parameters, **close)
-        np.testing.assert_allclose(ours.state.slots, theirs.state.slots, **close)
+        np.testing.assert_allclose(ours.state.moments, theirs.state.moments, **close)
         assert ours.state.step == theirs.state.step == 25
         for name in ("step", "loss", "learning_rate", "gradient_norm", "gradients"):
             np.testing.assert_allclose(
@@ -108,7 +108,7 @@ def test_how_a_run_is_cut_changes_no_bit(ticks):
     run(cut, samples, recipe, steps=37, first_step=23, state=first.state, record_every=7)
     assert np.array_equal(whole.parameters, cut.parameters)
     timed = Phenotype(draw(np.float32, ticks))
-    run(timed, samples, recipe, steps=60, budget=Budget(seconds=3600))
+    run(timed, samples, recipe, steps=60, budget=TrainingBudget(seconds=3600))
     assert np.array_equal(whole.parameters, timed.parameters)
 
 

@@ -23,11 +23,11 @@ def features_of(genome, rng, n=5):
 
 def by_layers(rng, levels, density=1.0, kernel=3, **parts):
     """Return a genome of levels (side, nodes), each of which hears the one before by a share of all taps."""
-    sides = np.repeat([side for side, _ in levels], [count for _, count in levels])
+    map_sizes = np.repeat([map_size for map_size, _ in levels], [count for _, count in levels])
     level = np.repeat(np.arange(len(levels)), [count for _, count in levels])
-    n = len(sides)
+    n = len(map_sizes)
     targets, sources = np.nonzero(level[:, None] == level + 1)
-    taps = [np.arange(w**2) for w in windows(sides[sources], sides[targets], kernel)]
+    taps = [np.arange(w**2) for w in windows(map_sizes[sources], map_sizes[targets], kernel)]
     edges, taps = np.repeat(np.arange(len(targets)), [len(t) for t in taps]), np.concatenate(taps)
     kept = rng.random(len(edges)) < density
     edges, taps = edges[kept], taps[kept]
@@ -43,7 +43,7 @@ def by_layers(rng, levels, density=1.0, kernel=3, **parts):
             "ids": np.arange(n),
             "roles": roles.astype(np.uint8),
             "activations": np.where(level == len(levels) - 1, 0, 2).astype(np.uint8),
-            "sides": sides.astype(np.int32),
+            "map_sizes": map_sizes.astype(np.int32),
             "taps": taps.astype(np.uint16),
             "kernel": kernel,
         }
@@ -73,7 +73,7 @@ def test_outputs_are_those_of_the_rule(random_map_genome, reference, seed):
         n=10,
         ticks=1 + seed % 3,
         downsampling=("max", "mean")[seed % 2],
-        limit=(None, 0.4, rng.uniform(0, 0.8, 10))[seed % 3],
+        threshold=(None, 0.4, rng.uniform(0, 0.8, 10))[seed % 3],
         activations=rng.choice(FUNCTIONS, 10).astype(np.uint8),
     )
     inputs = features_of(genome, rng)
@@ -148,12 +148,12 @@ def test_maps_hear_a_convolution_and_further_taps(reference):
 
 def test_a_range_of_inputs_and_computed_maps_loses_no_gradient():
     """Inputs and a computed map of one kind lie one after another, and what hears them all is a convolution."""
-    sides = np.array([4, 4, 4, 3, 3, 1, 1], np.int32)
+    map_sizes = np.array([4, 4, 4, 3, 3, 1, 1], np.int32)
     heard = [[], [], [0, 1], [0, 1, 2], [0, 1, 2], [3, 4], [3, 4]]
     indices, taps, indptr = [], [], [0]
     for target, sources in enumerate(heard):
         for source in sources:
-            n_taps = int(windows(sides[[source]], sides[[target]], 1)[0]) ** 2
+            n_taps = int(windows(map_sizes[[source]], map_sizes[[target]], 1)[0]) ** 2
             indices += [source] * n_taps
             taps += range(n_taps)
         indptr.append(len(taps))
@@ -166,7 +166,7 @@ def test_a_range_of_inputs_and_computed_maps_loses_no_gradient():
         ids=np.arange(7),
         roles=np.array([0, 0, 1, 1, 1, 2, 2], np.uint8),
         activations=np.array([0, 0, 2, 2, 2, 0, 0], np.uint8),
-        sides=sides,
+        map_sizes=map_sizes,
         taps=np.array(taps, np.uint16),
         kernel=1,
     )
@@ -234,39 +234,39 @@ def test_lenet_as_a_matrix_learns_what_lenet_learns():
 def test_dormant_taps_learn_straight_through():
     """Their gradient is that of a network in which they are zeros."""
     rng = np.random.default_rng(2)
-    genome = by_layers(rng, [(8, 1), (8, 4), (6, 4), (1, 5), (1, 3)], limit=0.25)
+    genome = by_layers(rng, [(8, 1), (8, 4), (6, 4), (1, 5), (1, 3)], threshold=0.25)
     network = Phenotype(genome, dormant="straight_through")
     assert network.parameter_count == genome.n_stored + genome.n_nodes - 1
-    zeros = np.where(genome.live_mask(), genome.values, 0)
-    twin = Phenotype(replace(genome.with_values(zeros, genome.bias), limit=None))
+    zeros = np.where(genome.active_mask(), genome.values, 0)
+    twin = Phenotype(replace(genome.with_values(zeros, genome.bias), threshold=None))
     inputs, targets = features_of(genome, rng), rng.integers(0, 3, 5)
     loss, gradient = network.loss_and_gradients(inputs, targets)
     expected, of_twin = twin.loss_and_gradients(inputs, targets)
     assert loss == expected
     np.testing.assert_array_equal(gradient, of_twin)
-    awake = network.acting()
-    assert awake.parameter_count < network.parameter_count
-    np.testing.assert_allclose(awake.output(inputs), network.output(inputs), atol=1e-12)
+    active = network.without_dormant()
+    assert active.parameter_count < network.parameter_count
+    np.testing.assert_allclose(active.output(inputs), network.output(inputs), atol=1e-12)
 
 
 @pytest.mark.parametrize("ticks", [1, 2])
-@pytest.mark.parametrize("limit", [None, 0.4])
-def test_gradients_at_taps_are_those_of_added_zeros(random_map_genome, ticks, limit):
+@pytest.mark.parametrize("threshold", [None, 0.4])
+def test_gradients_at_taps_are_those_of_added_zeros(random_map_genome, ticks, threshold):
     rng = np.random.default_rng(4)
-    genome = random_map_genome(rng, n=9, ticks=ticks, limit=limit)
+    genome = random_map_genome(rng, n=9, ticks=ticks, threshold=threshold)
     genome = genome.with_values(0.5 * genome.values, genome.bias)
     network = Phenotype(genome)
     inputs, targets = features_of(genome, rng), rng.integers(0, 2, 5)
     n = genome.n_nodes
     sources, heard = rng.integers(n, size=120), rng.integers(n, size=120)
-    window = windows(genome.sides[sources], genome.sides[heard], genome.kernel)
+    window = windows(genome.map_sizes[sources], genome.map_sizes[heard], genome.kernel)
     taps = (rng.random(120) * window**2).astype(int)
     found = network.gradients_at(sources, heard, inputs, targets, taps)
     stored = {
         (int(i), int(j), int(t)): e
         for e, (i, j, t) in enumerate(zip(genome.indices, genome.targets, genome.taps, strict=True))
     }
-    live, checked = genome.live_mask(), 0
+    live, checked = genome.active_mask(), 0
     for source, target, tap, gradient in zip(sources, heard, taps, found, strict=True):
         delayed = source >= target and genome.roles[source] != Role.INPUT
         if genome.roles[target] == Role.INPUT or (delayed and ticks == 1):
@@ -309,7 +309,7 @@ def test_gradients_are_asked_for_at_places_that_there_are(sources, targets, taps
 def _with(genome, source, target, tap, value):
     """Return a genome without threshold in which one more tap has a value; what sleeps is gone."""
     K, n = genome.rows_per_node, genome.n_nodes
-    live = genome.live_mask()
+    live = genome.active_mask()
     rows = np.append(genome.rows[live], K * source + tap)
     targets = np.append(genome.targets[live], target)
     values = np.append(genome.values[live], value)
@@ -321,7 +321,7 @@ def _with(genome, source, target, tap, value):
         indices=(rows // K).astype(np.int32),
         taps=(rows % K).astype(np.uint16),
         values=values[order],
-        limit=None,
+        threshold=None,
     )
 
 
@@ -334,10 +334,10 @@ def test_effective_taps_are_charged():
     genome = by_layers(rng, [(8, 1), (8, 2), (6, 2), (1, 3)], density=0.5)
     network = Phenotype(genome)
     effective = genome.effective_mask()
-    sides = genome.sides[genome.targets[effective]].astype(int)
+    map_sizes = genome.map_sizes[genome.targets[effective]].astype(int)
     computed = np.unique(genome.targets[effective])
     assert network.n_edges == effective.sum()
-    assert network.macs == (sides**2).sum()
+    assert network.macs == (map_sizes**2).sum()
     assert network.parameter_count == effective.sum() + len(computed)
 
 

@@ -53,7 +53,7 @@ def draw_genome(
     n = n_inputs + n_hidden + n_outputs
     matrix = rng.normal(size=(n, n)) * (rng.random((n, n)) < density)
     names = rng.choice(ACTIVATIONS, size=n).tolist()
-    limits = {
+    thresholds = {
         "none": None,
         "magnitude": 0.4,
         "signed": -0.3,
@@ -65,7 +65,7 @@ def draw_genome(
         n_outputs=n_outputs,
         activation=names if activation is None else [activation] * n,
         bias=rng.normal(size=n),
-        limit=limits[threshold],
+        threshold=thresholds[threshold],
         threshold_mode="signed" if threshold == "signed" else "magnitude",
         ticks=ticks,
     )
@@ -74,10 +74,12 @@ def draw_genome(
 
 def let_through(genome, w, j):
     """Tell whether weight w of an edge to j passes the threshold."""
-    if genome.limit is None:
+    if genome.threshold is None:
         return True
-    limit = genome.limit[j] if isinstance(genome.limit, np.ndarray) else genome.limit
-    return (abs(w) if genome.threshold_mode == "magnitude" else w) > limit
+    threshold = (
+        genome.threshold[j] if isinstance(genome.threshold, np.ndarray) else genome.threshold
+    )
+    return (abs(w) if genome.threshold_mode == "magnitude" else w) > threshold
 
 
 def reference(genome, sample):
@@ -251,7 +253,7 @@ def test_only_effective_edges_and_biases_of_computed_nodes_are_charged():
     matrix[0, 2] = 1.0  # a dead end
     matrix[0, 4] = 0.1  # asleep
     matrix[1, 1] = 1.0  # acts from the second tick on
-    once = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, limit=0.5)
+    once = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, threshold=0.5)
     network = Phenotype(once)
     assert (network.n_edges, network.parameter_count, network.macs) == (2, 4, 2)
     thrice = Phenotype(replace(once, ticks=3))

@@ -45,7 +45,7 @@ def differences(genome, X, Y, h=1e-5):
     """Return the central differences of the loss at all places, where what sleeps is an edge of weight 0."""
     live = np.zeros((genome.n_nodes, genome.n_nodes))
     column = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
-    mask = genome.live_mask()
+    mask = genome.active_mask()
     live[genome.indices[mask], column[mask]] = genome.values[mask]
     numeric = np.zeros_like(live)
     for place in np.ndindex(live.shape):
@@ -70,7 +70,7 @@ def test_the_gradient_is_exact_at_every_place(random_genome, ticks):
     revived = {Role.INPUT: 0, Role.HIDDEN: 0}
     for _ in range(25):
         # Most entries sleep, so that many nodes are unheard, unfed or both.
-        genome = random_genome(rng, n=8, ticks=ticks, limit=1.0)
+        genome = random_genome(rng, n=8, ticks=ticks, threshold=1.0)
         X, Y = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
         found, numeric = everywhere(genome, X, Y), differences(genome, X, Y)
         np.testing.assert_allclose(found, numeric, rtol=1e-5, atol=1e-7)
@@ -110,7 +110,7 @@ def test_at_an_edge_it_is_what_training_sees_with_the_present_parameters(random_
 def test_the_whole_network_has_the_outputs_of_its_effective_part(random_genome, ticks):
     rng = np.random.default_rng(ticks)
     for _ in range(20):
-        genome = random_genome(rng, ticks=ticks, limit=0.8)
+        genome = random_genome(rng, ticks=ticks, threshold=0.8)
         X = rng.normal(size=(4, 3))
         whole = Phenotype(genome, plan=compile_whole_plan(genome))
         assert len(whole.plan.rows) == whole.plan.block

@@ -31,7 +31,7 @@ class Masked(torch.nn.Module):
         pool = torch.nn.functional.max_pool2d
         if self.genome.downsampling == "mean":
             pool = torch.nn.functional.avg_pool2d
-        for _ in range(way.halvings):
+        for _ in range(way.downsamplings):
             image = pool(image, 2)
         if image.shape[2] < target:
             image = torch.nn.functional.interpolate(image, size=(target, target), mode="nearest")
@@ -39,39 +39,41 @@ class Masked(torch.nn.Module):
 
     def net(self, node, now, before):
         """Return the net input of a node, shape (n, 1, side, side)."""
-        genome, side = self.genome, int(self.genome.sides[node])
-        total = self.bias[node].expand(len(before[0]), 1, side, side)
+        genome, map_size = self.genome, int(self.genome.map_sizes[node])
+        total = self.bias[node].expand(len(before[0]), 1, map_size, map_size)
         entries = np.arange(genome.indptr[node], genome.indptr[node + 1])
         for source in np.unique(genome.indices[entries]).tolist():
             own = entries[genome.indices[entries] == source]
-            window = passage(int(genome.sides[source]), side, genome.kernel).window
+            window = passage(int(genome.map_sizes[source]), map_size, genome.kernel).window
             places = torch.tensor(genome.taps[own].astype(np.int64))
             taps = torch.zeros(window**2, dtype=self.values.dtype).scatter(
                 0, places, self.values[own]
             )
             # One that comes later still has its map of the tick before.
-            image = self.view(now.get(source, before[source]), side)
+            image = self.view(now.get(source, before[source]), map_size)
             total = total + torch.nn.functional.conv2d(image, taps.reshape(1, 1, window, window))
         return total
 
     def forward(self, x):
         genome = self.genome
-        sides = genome.sides.tolist()
+        map_sizes = genome.map_sizes.tolist()
         images, begin = {}, 0
         for node in genome.inputs.tolist():
-            size = sides[node] ** 2
-            images[node] = x[:, begin : begin + size].reshape(-1, 1, sides[node], sides[node])
+            size = map_sizes[node] ** 2
+            images[node] = x[:, begin : begin + size].reshape(
+                -1, 1, map_sizes[node], map_sizes[node]
+            )
             begin += size
         before = [
-            images.get(node, torch.zeros(len(x), 1, side, side, dtype=x.dtype))
-            for node, side in enumerate(sides)
+            images.get(node, torch.zeros(len(x), 1, map_size, map_size, dtype=x.dtype))
+            for node, map_size in enumerate(map_sizes)
         ]
         for _ in range(genome.ticks):
             now = dict(images)
             for node in np.flatnonzero(genome.roles != Role.INPUT).tolist():
                 phi = PHI[ACTIVATIONS[genome.activations[node]]]
                 now[node] = phi(self.net(node, now, before))
-            before = [now[node] for node in range(len(sides))]
+            before = [now[node] for node in range(len(map_sizes))]
         return torch.cat([before[node].reshape(-1, 1) for node in genome.outputs], dim=1)
 
 
@@ -105,12 +107,12 @@ def test_outputs_and_gradients_of_any_network(random_map_genome, ticks, downsamp
 def test_sparse_kernels_learn_what_masked_ones_learn():
     """Momentum for 20 steps, from the same start, on the same batches."""
     rng = np.random.default_rng(0)
-    sides, n = np.array([8, 8, 8, 6, 6, 1, 1, 1, 1], np.int32), 9
+    map_sizes, n = np.array([8, 8, 8, 6, 6, 1, 1, 1, 1], np.int32), 9
     level = np.array([0, 1, 1, 2, 2, 3, 3, 4, 4])
     indices, taps, indptr = [], [], [0]
     for target in range(n):
         for source in np.flatnonzero(level == level[target] - 1):
-            window = passage(int(sides[source]), int(sides[target]), 3).window
+            window = passage(int(map_sizes[source]), int(map_sizes[target]), 3).window
             kept = np.flatnonzero(rng.random(window**2) < 0.6)
             indices += [source] * len(kept)
             taps += kept.tolist()
@@ -123,7 +125,7 @@ def test_sparse_kernels_learn_what_masked_ones_learn():
         ids=np.arange(n),
         roles=np.array([0, *[1] * 6, 2, 2], np.uint8),
         activations=np.array([0, *[ACTIVATIONS.index("tanh")] * 6, 0, 0], np.uint8),
-        sides=sides,
+        map_sizes=map_sizes,
         taps=np.array(taps, np.uint16),
         kernel=3,
     )

@@ -11,7 +11,7 @@ from cnn import HiddenLayer, Network, SoftmaxLayer
 from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import train
-from evo import OPERATORS, Draft, Genome, Phenotype, Role
+from evo import OPERATORS, Genome, GenomeEditor, Phenotype, Role
 from evo.genome.activations import ACTIVATIONS
 from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
 from graphops import EXAMPLE_MATRIX
@@ -33,9 +33,9 @@ DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "sign"]
 def literal_output(genome, x):
     """x_t[j] = φ_j( Σ_{i<j} W[i,j]·x_t[i] + Σ_{i≥j} W[i,j]·x_{t−1}[i] + b_j ), letter by letter."""
     weights = genome.to_dense()
-    if genome.limit is not None:
+    if genome.threshold is not None:
         measured = np.abs(weights) if genome.threshold_mode == "magnitude" else weights
-        weights = np.where(measured > genome.limit, weights, 0)
+        weights = np.where(measured > genome.threshold, weights, 0)
     n = genome.n_nodes
     before = np.zeros(n)
     before[genome.inputs] = x
@@ -62,12 +62,12 @@ def central_differences(network, X, Y, h=1e-6):
 
 
 @pytest.mark.parametrize("ticks", [1, 2, 3, 4])
-@pytest.mark.parametrize("limit", [None, 0.3])
+@pytest.mark.parametrize("threshold", [None, 0.3])
 @pytest.mark.parametrize("mode", ["magnitude", "signed"])
-def test_any_matrix_computes_what_the_formula_says(random_genome, ticks, limit, mode):
+def test_any_matrix_computes_what_the_formula_says(random_genome, ticks, threshold, mode):
     rng = np.random.default_rng(ticks)
     for _ in range(25):
-        genome = random_genome(rng, ticks=ticks, limit=limit, mode=mode)
+        genome = random_genome(rng, ticks=ticks, threshold=threshold, mode=mode)
         X = rng.normal(size=(3, 3))
         expected = [literal_output(genome, x) for x in X]
         actual = Phenotype(genome, "squared_error").output(X)
@@ -105,7 +105,7 @@ def test_every_activation_has_its_derivative(name):
 @pytest.mark.parametrize("ticks", [1, 3])
 def test_gradients_at_free_places_are_those_of_edges_of_weight_zero(random_genome, ticks):
     rng = np.random.default_rng(11)
-    genome = replace(random_genome(rng, n=8, ticks=ticks, limit=None))
+    genome = replace(random_genome(rng, n=8, ticks=ticks, threshold=None))
     genome = replace(genome, activations=np.full(8, ACTIVATIONS.index("tanh"), np.uint8))
     X, Y = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
     dense = genome.to_dense()
@@ -117,9 +117,9 @@ def test_gradients_at_free_places_are_those_of_edges_of_weight_zero(random_genom
     ]
     sources, targets = (np.array(part) for part in zip(*places, strict=True))
     found = Phenotype(genome, "squared_error").gradients_at(sources, targets, X, Y)
-    draft = Draft(genome)
-    draft.assign(sources, targets, np.zeros(len(sources)))
-    wired = Phenotype(draft.freeze(), "squared_error")
+    editor = GenomeEditor(genome)
+    editor.assign(sources, targets, np.zeros(len(sources)))
+    wired = Phenotype(editor.freeze(), "squared_error")
     gradient = wired.loss_and_gradients(X, Y)[1]
     child = wired.genome
     column = np.repeat(np.arange(8), np.diff(child.indptr))
@@ -168,14 +168,14 @@ def test_the_documents_matrix_runs_trains_and_mutates(task):
         network.parameters -= 0.1 * network.loss_and_gradients(X, Y)[1]
     assert network.loss(X, Y) < 0.8 * before
     for code, operator in OPERATORS.items():
-        draft = Draft(network.to_genome())
+        editor = GenomeEditor(network.to_genome())
         proposing = Proposing(np.random.default_rng(0), OperatorSettings())
-        parameters = operator.propose(draft, proposing)
+        parameters = operator.propose(editor, proposing)
         if parameters is None:
             assert operator.preserves or code == "M", code
             continue
-        apply_operation(draft, code, parameters)
-        assert np.isfinite(Phenotype(draft.freeze(), "squared_error").loss(X, Y))
+        apply_operation(editor, code, parameters)
+        assert np.isfinite(Phenotype(editor.freeze(), "squared_error").loss(X, Y))
 
 
 def test_the_cycle_of_the_documents_matrix_is_alive_with_more_than_one_tick():

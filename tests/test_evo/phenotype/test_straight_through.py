@@ -17,30 +17,30 @@ from evo import (
     PolicySettings,
     found,
 )
-from evo.evolution.individual import raise_individual
+from evo.evolution.individual import evaluate_individual
 
 
-def draw(rng, *, ticks=1, limit=0.6, mode="magnitude", n=9, dtype=np.float64):
+def draw(rng, *, ticks=1, threshold=0.6, mode="magnitude", n=9, dtype=np.float64):
     matrix = (rng.normal(size=(n, n)) * (rng.random((n, n)) < 0.6)).astype(dtype)
     return Genome.from_matrix(
-        matrix, n_inputs=3, n_outputs=2, ticks=ticks, bias=rng.normal(size=n), limit=limit,
+        matrix, n_inputs=3, n_outputs=2, ticks=ticks, bias=rng.normal(size=n), threshold=threshold,
         threshold_mode=mode,
     )  # fmt: skip
 
 
 def cut(genome):
     """Return the genome without threshold in which dormant entries are zeros."""
-    return replace(genome, values=np.where(genome.live_mask(), genome.values, 0), limit=None)
+    return replace(genome, values=np.where(genome.active_mask(), genome.values, 0), threshold=None)
 
 
 @pytest.mark.parametrize("mode", ["magnitude", "signed"])
 @pytest.mark.parametrize("ticks", [1, 3])
-@pytest.mark.parametrize("limit", [0.6, "each"])
-def test_gradients_are_those_of_the_network_whose_dormant_entries_are_zeros(ticks, mode, limit):
+@pytest.mark.parametrize("threshold", [0.6, "each"])
+def test_gradients_are_those_of_the_network_whose_dormant_entries_are_zeros(ticks, mode, threshold):
     rng = np.random.default_rng(ticks)
     for _ in range(10):
-        limits = rng.uniform(0, 1, 9) if limit == "each" else limit
-        genome = draw(rng, ticks=ticks, mode=mode, limit=limits)
+        thresholds = rng.uniform(0, 1, 9) if threshold == "each" else threshold
+        genome = draw(rng, ticks=ticks, mode=mode, threshold=thresholds)
         X, Y = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
         learning = Phenotype(genome, "squared_error", dormant="straight_through")
         zeros = Phenotype(cut(genome), "squared_error")
@@ -50,7 +50,7 @@ def test_gradients_are_those_of_the_network_whose_dormant_entries_are_zeros(tick
         expected_value, expected = zeros.loss_and_gradients(X, Y)
         assert value == expected_value
         np.testing.assert_array_equal(gradient, expected)
-        dormant = ~genome.live_mask()[learning.plan.entries]
+        dormant = ~genome.active_mask()[learning.plan.entries]
         assert np.abs(gradient[: len(dormant)][dormant]).max() > 0
 
 
@@ -71,7 +71,7 @@ def test_edges_wake_up_and_fall_asleep_within_a_train_phase():
     matrix = np.zeros((n, n), np.float32)
     matrix[:12, 12:22] = rng.normal(size=(12, 10)) / 3
     matrix[12:22, 22:] = rng.normal(size=(10, 2)) / 3
-    genome = Genome.from_matrix(matrix, n_inputs=n_inputs, n_outputs=2, limit=0.3)
+    genome = Genome.from_matrix(matrix, n_inputs=n_inputs, n_outputs=2, threshold=0.3)
     X = rng.normal(size=(256, 12)).astype(np.float32)
     samples = Samples(X, (X[:, 0] * X[:, 1] > 0).astype(np.int64))
 
@@ -89,18 +89,18 @@ def test_edges_wake_up_and_fall_asleep_within_a_train_phase():
         return network, network.to_genome()
 
     network, learnt = trained("straight_through")
-    before, after = genome.live_mask(), learnt.live_mask()
+    before, after = genome.active_mask(), learnt.active_mask()
     assert (after & ~before).sum() >= 5
     assert (before & ~after).sum() >= 5
     # What is judged is what the genome says after training.
     np.testing.assert_allclose(network.output(X), Phenotype(learnt).output(X), rtol=1e-4, atol=1e-6)
-    _, waited = trained("sleep")
+    _, waited = trained("frozen")
     assert np.array_equal(waited.values[~before], genome.values[~before])
     assert Phenotype(learnt).loss(X, samples.targets) < Phenotype(waited).loss(X, samples.targets)
 
 
 def test_without_threshold_both_are_the_same():
-    genome = draw(np.random.default_rng(4), limit=None)
+    genome = draw(np.random.default_rng(4), threshold=None)
     X, Y = np.ones((2, 3)), np.zeros((2, 2))
     one = Phenotype(genome, "squared_error").loss_and_gradients(X, Y)[1]
     two = Phenotype(genome, "squared_error", dormant="straight_through").loss_and_gradients(X, Y)[1]
@@ -114,33 +114,39 @@ def test_another_word_is_refused():
         Phenotype(draw(np.random.default_rng(5)), dormant="nap")
 
 
-@pytest.mark.parametrize("awake", ["free", "kept"])
+@pytest.mark.parametrize("active_edges", ["free", "kept"])
 def test_a_child_that_nothing_changes_takes_over_what_its_parents_dormant_entries_learnt(
-    task, awake
+    task, active_edges
 ):
     given = replace(
-        task(policy=PolicySettings(name="none")), dormant="straight_through", awake=awake
+        task(policy=PolicySettings(name="none")),
+        dormant="straight_through",
+        active_edges=active_edges,
     )
-    founders = found(FounderSettings(hidden=9, awake=0.5), 4, 2, n_founders=2, seed=1)
-    evolution = Evolution(EvolutionSettings(population=2, generations=4, steps=10), given, founders)
+    founders = found(FounderSettings(hidden=9, active_fraction=0.5), 4, 2, n_founders=2, seed=1)
+    evolution = Evolution(
+        EvolutionSettings(population=2, generations=4, steps_per_generation=10), given, founders
+    )
     for _ in range(2):
-        generation = evolution.tell([raise_individual(given, job) for job in evolution.ask()])
+        generation = evolution.tell([evaluate_individual(given, job) for job in evolution.ask()])
     for child in generation.offspring:
         if child.job.origin == "child":
-            assert (child.same_as.job.origin, child.steps) == ("continued", 0)
-            assert child.genome.equals(child.same_as.genome)
-            assert np.array_equal(child.state.slots, child.same_as.state.slots)
+            assert (child.reused_from.job.origin, child.steps) == ("continued", 0)
+            assert child.genome.equals(child.reused_from.genome)
+            assert np.array_equal(
+                child.optimizer_state.moments, child.reused_from.optimizer_state.moments
+            )
             assert not np.array_equal(child.genome.values, child.job.genome.values)
 
 
 def test_kept_edges_are_as_many_when_a_train_phase_ends_and_free_ones_are_not(task):
-    (founder,) = found(FounderSettings(hidden=20, awake=0.5), 4, 2, n_founders=1, seed=1)
+    (founder,) = found(FounderSettings(hidden=20, active_fraction=0.5), 4, 2, n_founders=1, seed=1)
     counts = {}
-    for awake in ("free", "kept"):
+    for active_edges in ("free", "kept"):
         given = task(steps=100, policy=PolicySettings(name="none"), weight_decay=0.5)
-        given = replace(given, dormant="straight_through", awake=awake)
-        lone = EvolutionSettings(population=1, generations=1, steps=100)
+        given = replace(given, dormant="straight_through", active_edges=active_edges)
+        lone = EvolutionSettings(population=1, generations=1, steps_per_generation=100)
         (job,) = Evolution(lone, given, [founder]).ask()
-        counts[awake] = int(raise_individual(given, job).genome.live_mask().sum())
-    assert counts["kept"] == founder.live_mask().sum()
+        counts[active_edges] = int(evaluate_individual(given, job).genome.active_mask().sum())
+    assert counts["kept"] == founder.active_mask().sum()
     assert counts["free"] < 0.9 * counts["kept"]  # decay takes weights below a threshold that stays

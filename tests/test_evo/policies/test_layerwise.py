@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from evo import Draft, FounderSettings, Genome, Phenotype, Role, found, replay
+from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, found, replay
 from evo.genome.feature_maps import passage
 from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
 from evo.operators.layers import FreePlaces, layers_of, sizes_now
-from evo.policies.layerwise import MOVES, keep_edges, move_edges, reshape, shape_of
+from evo.policies.layerwise import (
+    LAYER_CHANGES,
+    keep_n_active,
+    layer_sizes_of,
+    move_edges_between_layers,
+    reshape,
+)
 from evo.policies.policies import POLICIES, PolicySettings, freeze_topology
 from evo.policies.rewiring import redraw, rigl_step, set_step
 
@@ -25,10 +31,10 @@ PLACES = np.array([2 * 4 * 9, 4 * 5 * 9, 5 * 7 * 9, 7 * 6, 6 * 3])
 
 def founder(seed=0, candidates=1.0, share=0.4):
     founders = FounderSettings(
-        graph="maps", levels=SHAPE, kernel=3, densities=[share] * 5, candidates=candidates
+        graph="maps", layers=SHAPE, kernel=3, densities=[share] * 5, stored_per_edge=candidates
     )
-    assert founders.layers(2, 3) == SIZES
-    return found(founders, 2, 3, n_founders=1, seed=seed, side=8)[0]
+    assert founders.layer_sizes(2, 3) == SIZES
+    return found(founders, 2, 3, n_founders=1, seed=seed, map_size=8)[0]
 
 
 def made_up(genome, sources, targets, taps):
@@ -68,16 +74,16 @@ def counts(genome, mask=None, sizes=SIZES):
 
 def cost(genome):
     """Return parameters and multiply-accumulates of what the threshold lets through, whether or not it acts."""
-    live, computed = genome.live_mask(), int((genome.roles != Role.INPUT).sum())
-    pixels = genome.sides[genome.targets].astype(int) ** 2
+    live, computed = genome.active_mask(), int((genome.roles != Role.INPUT).sum())
+    pixels = genome.map_sizes[genome.targets].astype(int) ** 2
     return int(live.sum()) + computed, int(pixels[live].sum())
 
 
 def apply(step, genome, given, *arguments, **keywords):
     """Carry out a step and check that its record replays it."""
-    draft = Draft(genome)
-    operations = step(draft, given, *arguments, **keywords)
-    child = draft.freeze()
+    editor = GenomeEditor(genome)
+    operations = step(editor, given, *arguments, **keywords)
+    child = editor.freeze()
     assert replay([(one.operator, one.parameters) for one in operations], genome).equals(child)
     return child, operations
 
@@ -88,11 +94,11 @@ def apply(step, genome, given, *arguments, **keywords):
 @settings(deadline=None)
 @given(st.integers(0, 99), st.floats(0.05, 1))
 def test_free_places_are_the_taps_that_a_level_does_not_store(seed, share):
-    draft = Draft(founder(seed, share=share))
-    stored = set(entries(draft.parent))
-    free = FreePlaces(draft)
+    editor = GenomeEditor(founder(seed, share=share))
+    stored = set(entries(editor.parent))
+    free = FreePlaces(editor)
     bounds = np.cumsum([0, *SIZES])
-    for k, layer in enumerate(layers_of(draft, SIZES)):
+    for k, layer in enumerate(layers_of(editor, SIZES)):
         taps = passage(SIDES[k], SIDES[k + 1], 3).window ** 2
         every = itertools.product(
             range(bounds[k + 1], bounds[k + 2]), range(bounds[k], bounds[k + 1]), range(taps)
@@ -102,7 +108,7 @@ def test_free_places_are_the_taps_that_a_level_does_not_store(seed, share):
         chosen = np.arange(0, len(expected), 2)
         rows, of_targets = np.empty(len(chosen), np.int32), np.empty(len(layer.targets), np.int64)
         free.find(layer, chosen, rows, of_targets)
-        sources, of_rows = draft.split(rows)
+        sources, of_rows = editor.split(rows)
         found_there = zip(
             sources.tolist(),
             np.repeat(layer.targets, of_targets).tolist(),
@@ -115,27 +121,27 @@ def test_free_places_are_the_taps_that_a_level_does_not_store(seed, share):
 def test_levels_must_be_of_one_side_and_hear_the_level_before():
     genome = founder()
     with pytest.raises(ValueError, match="layers must be of nodes of one side each; nodes 5 to 9"):
-        layers_of(Draft(genome), (2, 3, 5, 8, 6, 3))
-    draft = Draft(genome)
-    draft.assign([draft.join(0, 3)], [6], [1.0])
+        layers_of(GenomeEditor(genome), (2, 3, 5, 8, 6, 3))
+    editor = GenomeEditor(genome)
+    editor.assign([editor.join(0, 3)], [6], [1.0])
     with pytest.raises(ValueError, match="layers must hear the layer before alone"):
-        FreePlaces(draft).count(layers_of(draft, SIZES)[1])
+        FreePlaces(editor).count(layers_of(editor, SIZES)[1])
     with pytest.raises(ValueError, match="maps are rewired level by level"):
-        set_step(Draft(genome), replace(proposing(), layers=()), 0.3)
+        set_step(GenomeEditor(genome), replace(proposing(), layers=()), 0.3)
     with pytest.raises(ValueError, match="maps are rewired level by level"):
-        set_step(Draft(genome), proposing(), 0.3, "network")
+        set_step(GenomeEditor(genome), proposing(), 0.3, "network")
 
 
 def test_levels_are_found_again_after_copies_and_removals():
-    draft = Draft(founder())
-    assert sizes_now(draft, SIZES) == SIZES
-    draft.remove_node(5)
-    apply_operation(draft, "U", {"node": 8, "share": 0.5})
-    apply_operation(draft, "U", {"node": 22, "share": 0.5})
-    assert sizes_now(draft, SIZES) == (2, 3, 6, 7, 7, 3)
-    draft.move(3, 12)
+    editor = GenomeEditor(founder())
+    assert sizes_now(editor, SIZES) == SIZES
+    editor.remove_node(5)
+    apply_operation(editor, "U", {"node": 8, "share": 0.5})
+    apply_operation(editor, "U", {"node": 22, "share": 0.5})
+    assert sizes_now(editor, SIZES) == (2, 3, 6, 7, 7, 3)
+    editor.move(3, 12)
     with pytest.raises(ValueError, match="layers need the nodes of their founder, in its order"):
-        sizes_now(draft, SIZES)
+        sizes_now(editor, SIZES)
 
 
 # -- SET, RigL, random -------------------------------------------------------------------------------------------------
@@ -160,13 +166,13 @@ def test_each_level_keeps_its_strongest_taps_and_its_number_of_them(method, seed
 def test_rigl_grows_where_the_gradient_is_largest_among_all_free_taps(task):
     genome = founder(1)
     child, _ = apply(rigl_step, genome, proposing(), 0.3)
-    draft = Draft(genome)
+    editor = GenomeEditor(genome)
     bounds = np.cumsum([0, *SIZES])
     for k, (before, after) in enumerate(zip(by_level(genome), by_level(child), strict=True)):
         kept = {place for place in after if after[place] == before.get(place)}
         grown = set(after) - kept
         assert all(after[place] == 0 for place in grown)
-        layer = layers_of(draft, SIZES)[k]
+        layer = layers_of(editor, SIZES)[k]
         every = itertools.product(
             range(bounds[k], bounds[k + 1]), layer.targets.tolist(), range(layer.taps)
         )
@@ -203,31 +209,33 @@ def test_random_taps_are_drawn_anew_in_each_level():
     assert [one.operator for one in operations] == ["A", "A", "N"]
     assert counts(child) == counts(genome)
     assert not np.isin(child.values, genome.values).any()
-    assert child.limit is None
+    assert child.threshold is None
 
 
 # -- moves -------------------------------------------------------------------------------------------------------------
 
-STEP = {"share": 0.2, "gradient_share": 0.7, "max_moved_share": 0.3}
+STEP = {"share": 0.2, "gradient_fraction": 0.7, "max_moved_fraction": 0.3}
 candidates = st.sampled_from([1.0, 2.0])
-moves = st.sampled_from([{}, *({move: 1.0} for move in MOVES), dict.fromkeys(MOVES, 1.0)])
+moves = st.sampled_from(
+    [{}, *({move: 1.0} for move in LAYER_CHANGES), dict.fromkeys(LAYER_CHANGES, 1.0)]
+)
 
 
 @settings(deadline=None)
 @given(candidates, moves, st.integers(0, 999), st.floats(0, 1), st.floats(0, 1))
 def test_no_step_is_dearer_than_the_network_was_and_each_replays(
-    of_edges, made, seed, share, gradient_share
+    of_edges, made, seed, share, gradient_fraction
 ):
     genome = founder(seed % 7, of_edges)
-    keywords = STEP | {"share": share, "gradient_share": gradient_share, "moves": made}
+    keywords = STEP | {"share": share, "gradient_fraction": gradient_fraction, "moves": made}
     child, operations = apply(reshape, genome, proposing(seed), **keywords)
     assert all(a <= b for a, b in zip(cost(child), cost(genome), strict=True))
-    assert (child.limit is None) == (genome.limit is None)
-    sizes = sizes_now(Draft(child), SIZES)
+    assert (child.threshold is None) == (genome.threshold is None)
+    sizes = sizes_now(GenomeEditor(child), SIZES)
     by_level(child, sizes=sizes)
     assert sum(one.operator in "RU" for one in operations) <= 1
     if not made:
-        assert counts(child, child.live_mask()) == counts(genome, genome.live_mask())
+        assert counts(child, child.active_mask()) == counts(genome, genome.active_mask())
         assert counts(child) == counts(genome)
 
 
@@ -246,7 +254,7 @@ def test_candidates_are_renewed_and_edges_stay():
     genome = founder(5, candidates=2.0)
     child, operations = apply(reshape, genome, proposing(), moves={}, **STEP)
     assert [one.operator for one in operations] == ["A", "N", "A"]
-    assert entries(child, child.live_mask()) == entries(genome, genome.live_mask())
+    assert entries(child, child.active_mask()) == entries(genome, genome.active_mask())
     assert set(entries(child)) != set(entries(genome))
     rng = np.random.default_rng(0)
     X = rng.normal(size=(5, 2, 8, 8)).astype(np.float32)
@@ -259,8 +267,8 @@ def test_moved_edges_go_from_one_level_to_another_within_both_bounds(of_edges):
     seen = set()
     for seed in range(40):
         child, _ = apply(reshape, genome, proposing(seed), moves={"A": 1.0}, **STEP)
-        before = np.array(counts(genome, genome.live_mask()))
-        after = np.array(counts(child, child.live_mask()))
+        before = np.array(counts(genome, genome.active_mask()))
+        after = np.array(counts(child, child.active_mask()))
         (giver,) = np.flatnonzero(after < before)
         taken = before[giver] - after[giver]
         assert taken <= np.ceil(0.3 * before[giver])
@@ -278,9 +286,9 @@ def test_a_budget_with_room_lets_levels_grow_and_a_smaller_one_is_reached():
     genome = founder(7)
     parameters, macs = cost(genome)
     wide = {"max_parameters": 2 * parameters, "max_macs": 2 * macs}
-    draft = Draft(genome)
-    shape = shape_of(draft, proposing(**wide))
-    moved = move_edges(draft, shape, 0.2, np.random.default_rng(0))
+    editor = GenomeEditor(genome)
+    shape = layer_sizes_of(editor, proposing(**wide))
+    moved = move_edges_between_layers(editor, shape, 0.2, np.random.default_rng(0))
     assert moved.edges.sum() > shape.edges.sum()
     narrow = {"max_parameters": parameters - 50, "max_macs": macs - 900}
     child, _ = apply(reshape, genome, proposing(**narrow), moves={}, **STEP)
@@ -294,12 +302,12 @@ def test_a_removed_node_leaves_its_taps_to_its_levels_and_a_copy_pays_for_its_bi
         child, operations = apply(reshape, genome, proposing(1), moves={move: 1.0}, **STEP)
         assert operations[0].operator == move
         assert child.n_nodes == genome.n_nodes + change
-        sizes = sizes_now(Draft(child), SIZES)
+        sizes = sizes_now(GenomeEditor(child), SIZES)
         before, after = counts(genome), counts(child, sizes=sizes)
         lost = np.array(before) - after
         assert (lost.sum(), np.count_nonzero(lost)) == ((1, 1) if move == "U" else (0, 0))
-    lonely = FounderSettings(graph="maps", levels=[(8, 1)], kernel=3)
-    only = found(lonely, 1, 3, n_founders=1, seed=0, side=8)[0]
+    lonely = FounderSettings(graph="maps", layers=[(8, 1)], kernel=3)
+    only = found(lonely, 1, 3, n_founders=1, seed=0, map_size=8)[0]
     given = replace(proposing(), layers=(1, 1, 3))
     child, _ = apply(reshape, only, given, moves={"R": 1.0}, **STEP)
     assert child.n_nodes == only.n_nodes
@@ -307,7 +315,7 @@ def test_a_removed_node_leaves_its_taps_to_its_levels_and_a_copy_pays_for_its_bi
 
 def test_levels_are_needed():
     with pytest.raises(ValueError, match="levels are those of founders"):
-        reshape(Draft(founder()), replace(proposing(), layers=()), moves={}, **STEP)
+        reshape(GenomeEditor(founder()), replace(proposing(), layers=()), moves={}, **STEP)
 
 
 def test_neurons_in_layers_are_levels_as_well():
@@ -319,7 +327,7 @@ def test_neurons_in_layers_are_levels_as_well():
 
     for seed in range(10):
         given = replace(proposing(seed, of_neurons), layers=(4, 9, 7, 3))
-        child, _ = apply(reshape, genome, given, moves=dict.fromkeys(MOVES, 1.0), **STEP)
+        child, _ = apply(reshape, genome, given, moves=dict.fromkeys(LAYER_CHANGES, 1.0), **STEP)
         assert all(a <= b for a, b in zip(cost(child), cost(genome), strict=True))
 
 
@@ -330,13 +338,13 @@ def test_the_policy_draws_moves_by_their_weights_and_rewires_less_and_less():
     genome = founder(9)
 
     def record(progress=0.0, **changes):
-        chosen = PolicySettings(name="levels", **changes)
-        step = POLICIES["levels"]
+        chosen = PolicySettings(name="layerwise", **changes)
+        step = POLICIES["layerwise"]
         return [
             apply(step, genome, proposing(seed, progress=progress), chosen)[1] for seed in range(20)
         ]
 
-    assert PolicySettings(name="levels").drawn == {"A": 1.0, "R": 0.25, "U": 0.25}
+    assert PolicySettings(name="layerwise").drawn == {"A": 1.0, "R": 0.25, "U": 0.25}
     moved = record(rewiring=0.0, weights={"R": 1.0, "N": 5.0})
     assert all(operations[0].operator == "R" for operations in moved)
     only_rewired = record(rewiring=1.0)
@@ -351,12 +359,12 @@ def test_after_training_as_many_edges_are_kept_as_before(layers):
     genome = founder(10, candidates=2.0)
     rng = np.random.default_rng(0)
     trained = genome.with_values(rng.normal(size=genome.n_stored).astype(np.float32), genome.bias)
-    assert counts(trained, trained.live_mask()) != counts(genome, genome.live_mask())
-    kept = keep_edges(trained, genome, layers)
-    live = kept.live_mask()
-    assert live.sum() == genome.live_mask().sum()
+    assert counts(trained, trained.active_mask()) != counts(genome, genome.active_mask())
+    kept = keep_n_active(trained, genome, layers)
+    live = kept.active_mask()
+    assert live.sum() == genome.active_mask().sum()
     if layers:
-        assert counts(kept, live) == counts(genome, genome.live_mask())
+        assert counts(kept, live) == counts(genome, genome.active_mask())
         for level in range(len(SIZES) - 1):
             everything, edges = by_level(kept)[level], by_level(kept, live)[level]
             weakest = min(map(abs, edges.values()))
@@ -366,9 +374,9 @@ def test_after_training_as_many_edges_are_kept_as_before(layers):
 
 def test_freezing_forgets_the_candidates():
     genome = founder(11, candidates=2.0)
-    draft = Draft(genome)
-    freeze_topology(draft)
-    frozen = draft.freeze()
+    editor = GenomeEditor(genome)
+    freeze_topology(editor)
+    frozen = editor.freeze()
     assert isinstance(frozen, Genome)
-    assert frozen.limit is None
-    assert entries(frozen) == entries(genome, genome.live_mask())
+    assert frozen.threshold is None
+    assert entries(frozen) == entries(genome, genome.active_mask())

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from evo import POLICIES, Draft, FounderSettings, Phenotype, PolicySettings, found
+from evo import POLICIES, FounderSettings, GenomeEditor, Phenotype, PolicySettings, found
 from evo.operators.elementary import OperatorSettings, Proposing
 from evo.policies.policies import freeze_topology
 
 
 def founder(graph="feedforward"):
     settings = FounderSettings(graph=graph, hidden=12, density=0.4)
-    return found(settings, 4, 2, n_founders=1, seed=0)[0], settings.layers(4, 2)
+    return found(settings, 4, 2, n_founders=1, seed=0)[0], settings.layer_sizes(4, 2)
 
 
 def apply(name, task, seed=0, progress=0.0, **settings):
-    genome, layers = founder("layered" if name == "levels" else "feedforward")
-    some, draft = task(), Draft(genome)
+    genome, layers = founder("layered" if name == "layerwise" else "feedforward")
+    some, editor = task(), GenomeEditor(genome)
 
     def gradients_at(genome, sources, targets):
         batch = some.train.inputs[:16], some.train.targets[:16]
@@ -31,7 +31,7 @@ def apply(name, task, seed=0, progress=0.0, **settings):
         progress,
         layers,
     )
-    return draft, POLICIES[name](draft, proposing, PolicySettings(name=name, **settings))
+    return editor, POLICIES[name](editor, proposing, PolicySettings(name=name, **settings))
 
 
 @pytest.mark.parametrize("name", list(POLICIES))
@@ -59,29 +59,33 @@ def test_letters_are_drawn_by_weight(task):
     for seed in range(30):
         seen |= {
             one.operator
-            for one in apply("letters", task, seed, weights={"B": 1, "H": 3, "A": 0})[1]
+            for one in apply("weighted", task, seed, operator_weights={"B": 1, "H": 3, "A": 0})[1]
         }
     assert seen == {"B", "H"}
 
 
 def test_a_frozen_topology_keeps_what_lives_and_can_no_longer_change(task):
-    draft, _ = apply("set", task)
-    draft.set_limit(0.3)
-    living = draft.n_live
-    operations = freeze_topology(draft)
+    editor, _ = apply("set", task)
+    editor.set_threshold(0.3)
+    living = editor.n_active
+    operations = freeze_topology(editor)
     assert [one.operator for one in operations] == ["A", "A"]
-    assert draft.n_stored == draft.n_live == living
-    assert draft.limit is None
-    assert freeze_topology(draft) == []
+    assert editor.n_stored == editor.n_active == living
+    assert editor.threshold is None
+    assert freeze_topology(editor) == []
 
 
 @pytest.mark.parametrize("weights", [{"Z": 1.0}, {"A": -1.0}, {"A": 0.0}, {"A": float("inf")}])
 def test_impossible_weights_are_refused(weights):
     with pytest.raises(ValidationError):
-        PolicySettings(weights=weights)
+        PolicySettings(operator_weights=weights)
 
 
 def test_a_floor_that_leaves_no_room_is_refused():
-    with pytest.raises(ValidationError, match="min_share must be at most 1 over the number"):
-        PolicySettings(name="adaptive", min_share=0.2)
-    PolicySettings(name="adaptive", min_share=0.2, weights={"A": 1, "B": 1, "C": 1, "D": 1, "F": 1})
+    with pytest.raises(ValidationError, match="min_probability must be at most 1 over the number"):
+        PolicySettings(name="adaptive", min_probability=0.2)
+    PolicySettings(
+        name="adaptive",
+        min_probability=0.2,
+        operator_weights={"A": 1, "B": 1, "C": 1, "D": 1, "F": 1},
+    )

@@ -1,11 +1,11 @@
-"""SET, RigL and random topologies: what the papers say, on drafts."""
+"""SET, RigL and random topologies: what the papers say, on editors."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from evo import Draft, FounderSettings, Genome, Phenotype, Role, found, replay
+from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, found, replay
 from evo.operators.elementary import OperatorSettings, Proposing
 from evo.policies.rewiring import EVERY_PLACE, fading, redraw, rigl_step, set_step
 
@@ -25,13 +25,13 @@ def gradients(some):
 
 
 def step(method, genome, task, *arguments, seed=0, progress=0.0):
-    draft = Draft(genome)
+    editor = GenomeEditor(genome)
     proposing = Proposing(
         np.random.default_rng(seed), OperatorSettings(), gradients(task()), progress
     )
-    operations = method(draft, proposing, *arguments)
+    operations = method(editor, proposing, *arguments)
     record = [(one.operator, one.parameters) for one in operations]
-    child = draft.freeze()
+    child = editor.freeze()
     assert replay(record, genome).equals(child)
     return child, operations
 
@@ -57,7 +57,7 @@ def test_each_layer_drops_its_weakest_and_keeps_its_number_of_edges(method, tick
     genome = founder(1, ticks)
     child, operations = step(method, genome, task, 0.3)
     assert [one.operator for one in operations] == ["A", "A", "N"]
-    assert child.limit is None
+    assert child.threshold is None
     before, after = places(genome), places(child)
     for role in (Role.HIDDEN, Role.OUTPUT):
         kept = kept_after(genome, 0.3, {role})
@@ -76,7 +76,7 @@ def test_within_the_network_layers_compete(method, task):
     values[genome.indptr[24] :] = 5.0
     genome = genome.with_values(values, genome.bias)
     child, (dropped, *_) = step(method, genome, task, 0.3, "network")
-    assert isinstance(dropped.parameters["limit"], float)
+    assert isinstance(dropped.parameters["threshold"], float)
     assert kept_after(genome, 0.3, set(Role)) <= set(places(child))
     assert np.count_nonzero(child.values == 5.0) == np.count_nonzero(values == 5.0)
     assert child.n_stored == genome.n_stored
@@ -144,11 +144,13 @@ def test_rigl_revives_an_unheard_input(task):
 
 def test_rigl_needs_gradients():
     with pytest.raises(ValueError, match="gradients_at is required"):
-        rigl_step(Draft(founder()), Proposing(np.random.default_rng(0), OperatorSettings()), 0.3)
+        rigl_step(
+            GenomeEditor(founder()), Proposing(np.random.default_rng(0), OperatorSettings()), 0.3
+        )
 
 
 def test_what_sleeps_is_forgotten_first(task):
-    genome = replace(founder(), limit=0.3)
+    genome = replace(founder(), threshold=0.3)
     asleep = set(places(genome)) - {p for p, w in places(genome).items() if abs(w) > 0.3}
     child, operations = step(set_step, genome, task, 0.1)
     assert [one.operator for one in operations] == ["A", "A", "A", "A", "N"]
@@ -161,7 +163,7 @@ def test_a_random_topology_shares_with_its_parent_the_number_of_edges_alone(tick
     genome = founder(4, ticks, graph)
     child, _ = step(redraw, genome, task)
     assert child.n_stored == genome.n_stored
-    assert child.limit is None
+    assert child.threshold is None
     assert not np.isin(child.values, genome.values).any()
     possible = 26 * 22 if ticks > 1 else 4 * 22 + 20 * 19 / 2 + 20 * 2
     shared = len(set(places(genome)) & set(places(child)))

@@ -86,8 +86,8 @@ def test_rows_must_have_exactly_the_declared_columns():
 
 
 def test_genomes_survive_the_file(store, genome):
-    limited = replace(genome, limit=0.25, ticks=3, threshold_mode="signed")
-    per_target = replace(genome, limit=np.full(genome.n_nodes, 0.1, np.float32))
+    limited = replace(genome, threshold=0.25, ticks=3, threshold_mode="signed")
+    per_target = replace(genome, threshold=np.full(genome.n_nodes, 0.1, np.float32))
     store.save_genomes("some", {3: genome, 7: limited, 9: per_target})
     loaded = load_genomes(store.path / "genomes" / "some.npz")
     assert list(loaded) == [3, 7, 9]
@@ -106,11 +106,11 @@ def test_genomes_of_maps_survive_the_file(store, any_map_genome):
 
 
 def test_files_of_scalar_genomes_are_what_they_were_before_there_were_maps(genome):
-    arrays, description = genome_to_arrays(replace(genome, limit=0.5), "7/")
+    arrays, description = genome_to_arrays(replace(genome, threshold=0.5), "7/")
     old = {"indptr", "indices", "values", "bias", "ids", "roles", "activations", "limit"}
     assert set(arrays) == {f"7/{name}" for name in old}
     assert set(description) == {"threshold_mode", "ticks"}
-    assert genome_from_arrays(arrays, description, "7/").sides.tolist() == [1] * genome.n_nodes
+    assert genome_from_arrays(arrays, description, "7/").map_sizes.tolist() == [1] * genome.n_nodes
 
 
 def test_a_saved_network_predicts_the_same(tmp_path, genome):

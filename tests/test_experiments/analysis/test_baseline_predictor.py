@@ -180,7 +180,7 @@ def test_regression_predicts_in_the_units_of_the_data(tmp_path):
 
 
 def test_a_diverged_baseline_leaves_no_network(tiny, tmp_path):
-    evolution = {"population": 2, "generations": 1, "steps": 20}
+    evolution = {"population": 2, "generations": 1, "steps_per_generation": 20}
     baseline = {"arms": ["mlp", "static"], "learning_rate": 1e30}
     results = run(
         tiny(seeds=1, evolution=evolution, baseline=baseline), workers=0, results=tmp_path
@@ -199,7 +199,7 @@ def test_an_interrupted_run_keeps_the_networks_that_were_finished(tiny, tmp_path
             if (seed, generation.number) == (4, 1):
                 raise KeyboardInterrupt
 
-    evolution = {"population": 2, "generations": 2, "steps": 5}
+    evolution = {"population": 2, "generations": 2, "steps_per_generation": 5}
     with pytest.raises(KeyboardInterrupt):
         run(
             tiny(evolution=evolution),

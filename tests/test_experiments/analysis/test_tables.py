@@ -69,9 +69,9 @@ def test_network_is_the_hash_of_what_the_record_replays(finished):
         n_replayed += len(record)
     assert n_replayed > 5
     assert individuals["network"].nunique() > 5
-    took_over = individuals.dropna(subset="same_as")
+    took_over = individuals.dropna(subset="reused_from")
     trained = individuals.set_index(["seed", "individual"])["network"]
-    assert all(trained[row.seed, row.same_as] == row.network for row in took_over.itertuples())
+    assert all(trained[row.seed, row.reused_from] == row.network for row in took_over.itertuples())
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown"])

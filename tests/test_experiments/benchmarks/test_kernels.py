@@ -54,10 +54,10 @@ def networks():
     ],
 )
 def test_every_network_has_lenet5s_taps_and_work(networks, name, stored, nodes):
-    network, acting = networks[name], networks[name].acting()
+    network, acting = networks[name], networks[name].without_dormant()
     genome = network.genome
     assert (genome.n_stored, genome.n_nodes) == (stored, nodes)
-    assert int(genome.live_mask().sum()) == sum(TAPS) == LENET_WEIGHTS
+    assert int(genome.active_mask().sum()) == sum(TAPS) == LENET_WEIGHTS
     # Neurons of the widest network to which no output listens have no effect; that is next to nothing.
     assert LENET_MACS * 0.999 < acting.macs <= LENET_MACS
     assert network.n_edges >= acting.n_edges

@@ -83,7 +83,7 @@ def test_what_sleeps_learns_and_what_is_let_through_changes(cases):
     case = cases["straight_through"]
     side = torch_side(case, Form())
     n_edges = case.network.n_edges
-    asleep = ~case.genome.live_mask()[case.network.plan.entries]
+    asleep = ~case.genome.active_mask()[case.network.plan.entries]
     order = case.order(20)
     side.train(order)
     moved = side.parameters()[:n_edges] != case.start[:n_edges]
@@ -91,7 +91,7 @@ def test_what_sleeps_learns_and_what_is_let_through_changes(cases):
     let_through = [np.count_nonzero(p.detach().numpy()) for p in side.peer.module.parameters()]
     assert 0.8 * 61_470 < sum(let_through) < 1.2 * 61_470
     trained = case.genome.with_values(side.parameters()[:n_edges], case.genome.bias)
-    assert not np.array_equal(trained.live_mask(), case.genome.live_mask())
+    assert not np.array_equal(trained.active_mask(), case.genome.active_mask())
 
 
 @pytest.mark.slow

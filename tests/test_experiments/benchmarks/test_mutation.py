@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from evo import Draft
+from evo import GenomeEditor
 from evo.errors import SettingsError
 from experiments.benchmarks.harness.settings import BenchOptions
 from experiments.benchmarks.mutation import (
@@ -45,7 +45,7 @@ def test_networkx_makes_the_children_that_we_make():
         ("swap columns", lambda draft: draft.swap_columns(a, b)),
         ("add row", lambda draft: draft.add_row(a, b, 1e-3)),
     ):
-        draft = Draft(genome)
+        draft = GenomeEditor(genome)
         change(draft)
         graph = children[name]()
         theirs = np.zeros((30, 30))
@@ -56,7 +56,7 @@ def test_networkx_makes_the_children_that_we_make():
 
 def test_scipy_makes_the_child_that_we_make():
     genome = parent(30, dense=True)
-    draft = Draft(genome)
+    draft = GenomeEditor(genome)
     draft.add_row(0, 1, 0.5)
     draft.add_column(0, 1, 0.5)
     theirs = mutation.scipy_product(genome)().toarray()

@@ -63,7 +63,14 @@ def age(run, tables=(), columns=()):
 
 
 YOUNG = {
-    "individuals": ["same_as", "network", "spectral_radius", "components", "parents", "survived"],
+    "individuals": [
+        "reused_from",
+        "network",
+        "spectral_radius",
+        "components",
+        "parents",
+        "survived",
+    ],
     "baseline": ["kept_steps"],
     "operations": ["edges_after"],
 }
@@ -97,7 +104,7 @@ def test_what_a_run_is_too_old_for_is_empty_and_typed(finished, tmp_path):
                 assert table[column].isna().all()
             else:
                 pd.testing.assert_series_equal(table[column], whole[column])
-    integers = tables.individuals[["same_as", "components"]]
+    integers = tables.individuals[["reused_from", "components"]]
     assert (integers.dtypes == "Int64").all()
     both = load_results(tmp_path)
     assert len(both.credits) == len(before.credits)

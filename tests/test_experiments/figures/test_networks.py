@@ -160,7 +160,7 @@ def test_any_network_has_both_pictures(n, density, ticks, seed):
     rng = np.random.default_rng(seed)
     matrix = rng.normal(size=(n, n)) * (rng.random((n, n)) < density)
     n_inputs = int(rng.integers(n))
-    genome = Genome.from_matrix(matrix, n_inputs=n_inputs, n_outputs=1, ticks=ticks, limit=0.2)
+    genome = Genome.from_matrix(matrix, n_inputs=n_inputs, n_outputs=1, ticks=ticks, threshold=0.2)
     assert as_png(draw_networks({"one": genome})).startswith(b"\x89PNG")
     assert as_png(draw_matrices({"one": genome}, most_places=4)).startswith(b"\x89PNG")
 
@@ -176,7 +176,7 @@ def picture(figure):
 
 def test_a_small_matrix_is_shown_place_by_place_without_what_sleeps():
     matrix = np.array([[0, 0.5, -2], [0, 0.1, 1], [0, 0, 0.0]])
-    genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, limit=0.2)
+    genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, threshold=0.2)
     shown = picture(draw_matrices({"one": genome}))
     np.testing.assert_array_equal(np.sign(shown), np.sign(matrix * (np.abs(matrix) > 0.2)))
     assert shown[1, 2] / shown[0, 1] == pytest.approx(2**0.5)

@@ -41,7 +41,7 @@ def small():
         ids=np.arange(5),
         roles=np.array([Role.INPUT, *[Role.HIDDEN] * 3, Role.OUTPUT], np.uint8),
         activations=np.zeros(5, np.uint8),
-        sides=np.array([4, 2, 2, 1, 1], np.int32),
+        map_sizes=np.array([4, 2, 2, 1, 1], np.int32),
         taps=np.array([0, 8, 1, 2, 3, 0, 0, 3, 1, 0], np.uint16),
         kernel=3,
     )
@@ -155,8 +155,8 @@ def test_tiles_and_dots_have_places_of_their_own(cnns):
         layout = lay_out(genome, effective_edges(genome))
         used = np.isfinite(layout.place[:, 0])
         assert ((layout.place[used] >= 0) & (layout.place[used] <= 1)).all()
-        assert np.array_equal(layout.tiles[used] > 0, genome.sides[used] > 1)
-        order = np.argsort(genome.sides[used])
+        assert np.array_equal(layout.tiles[used] > 0, genome.map_sizes[used] > 1)
+        order = np.argsort(genome.map_sizes[used])
         assert (np.diff(layout.tiles[used][order]) >= 0).all()
         # Tiles and dots do not lie on each other.
         places = layout.place[used] * [1, layout.aspect]
@@ -165,7 +165,7 @@ def test_tiles_and_dots_have_places_of_their_own(cnns):
         touching = gaps < (sizes[:, None] + sizes[None]) / 2 - 1e-9
         assert np.array_equal(touching, np.eye(used.sum(), dtype=bool))
         n_shown = sum(int(label.split()[0]) for *_, label in layout.labels)
-        assert n_shown == (genome.sides[used] > 1).sum()
+        assert n_shown == (genome.map_sizes[used] > 1).sum()
 
 
 def test_a_scalar_network_and_one_of_maps_stand_side_by_side(lenet, small):

@@ -101,17 +101,22 @@ def test_settings_survive_being_stored():
         ("[evolution]\npopulation = 2.5", "evolution.population", "valid integer", "2.5"),
         ('[evolution]\nsteps = "many"', "evolution.steps", "valid integer", "'many'"),
         ("evolution = 5", "evolution", "dictionary", "5"),
-        ("[evolution]\nfrozen_share = 1.5", "evolution.frozen_share", "or equal to 1", "1.5"),
+        (
+            "[evolution]\nfrozen_share = 1.5",
+            "evolution.train_only_fraction",
+            "or equal to 1",
+            "1.5",
+        ),
         ('[evolution]\nfitness = "speed"', "evolution", "negative_loss, accuracy", "'speed'"),
         ("seeds = 0", "seeds", "greater than or equal to 1", "0"),
         ("seed = -1", "seed", "greater than or equal to 0", "-1"),
         ('name = "../up"', "name", "pattern", "'../up'"),
         ('name = ""', "name", "pattern", "''"),
-        ('[policy]\nname = "levels"', "policy.name", "founders.graph", "'feedforward'"),
+        ('[policy]\nname = "layerwise"', "policy.name", "founders.graph", "'feedforward'"),
         (
             '[founders]\ngraph = "maps"\nlevels = [[6, 4]]\n[policy]\nname = "set"\n'
-            'rewired_within = "network"',
-            "policy.rewired_within",
+            'rewiring_scope = "network"',
+            "policy.rewiring_scope",
             'must be "layer"',
             "'network'",
         ),
@@ -260,7 +265,7 @@ def test_a_change_of_none_changes_nothing():
 
 
 def test_merging_leaves_its_arguments_alone():
-    values = {"dataset": {"options": {"noise": 0.1}}, "evolution": {"steps": 5}}
+    values = {"dataset": {"options": {"noise": 0.1}}, "evolution": {"steps_per_generation": 5}}
     kept = copy.deepcopy(values)
     merged(values, {"dataset.options.noise": 0.2, "evolution.steps": 6})
     assert values == kept

@@ -226,7 +226,7 @@ def test_a_run_in_which_every_network_diverges_says_so_in_one_line(tmp_path):
 
 
 def test_show_names_a_baseline_that_diverged(tiny, tmp_path, capsys):
-    evolution = {"population": 2, "generations": 1, "steps": 20}
+    evolution = {"population": 2, "generations": 1, "steps_per_generation": 20}
     baseline = {"arms": ["mlp", "static"], "learning_rate": 1e30}
     experiment = tiny(seeds=1, evolution=evolution, baseline=baseline)
     results = run(experiment, workers=0, results=tmp_path)
@@ -256,7 +256,10 @@ def test_the_lenet_presets_train_lenet5_for_ten_epochs_with_one_recipe(name):
     ("changes", "message"),
     [
         ({"founders": {}}, "founders: must not be given where evolve = false"),
-        ({"evolution": {"steps": 5}}, "evolution: must not be given where evolve = false"),
+        (
+            {"evolution": {"steps_per_generation": 5}},
+            "evolution: must not be given where evolve = false",
+        ),
         ({"policy": {"name": "set"}}, "policy: must not be given where evolve = false"),
         ({"baseline": {}}, "baseline.epochs: must be given where evolve = false"),
         ({"baseline": {"epochs": 0}}, "baseline.epochs: input should be greater than or equal"),
@@ -319,7 +322,7 @@ def test_a_static_arm_without_a_winner_is_refused():
 
 
 class _Seeded:
-    seed, loss, dormant = 0, "cross_entropy", "sleep"
+    seed, loss, dormant = 0, "cross_entropy", "frozen"
 
 
 @pytest.mark.parametrize(("arm", "build"), [("lenet1", lenet1), ("lenet5", lenet5)])

@@ -7,7 +7,7 @@ import signal
 import pandas as pd
 import pytest
 
-from evo import LetterCredit, PolicySettings, letter_shares
+from evo import OperatorCredit, PolicySettings, operator_probabilities
 from evo.evolution.fitness import negative_loss
 from evo.executors.ray import ClusterError, RayExecutor
 from evo.storage.predictor import load_network
@@ -52,18 +52,18 @@ def test_ray_takes_over_what_a_serial_run_takes_over(tiny, tmp_path):
         seeds=1,
         dataset={"name": "xor"},
         founders={"hidden": 4},
-        policy={"name": "letters", "weights": {"H": 1.0}, "max_operations": 1},
+        policy={"name": "weighted", "operator_weights": {"H": 1.0}, "max_operations": 1},
         baseline={"arms": ["mlp", "static"]},
     )
     serial, parallel = (
         run(settings, workers=workers, results=tmp_path, run_name=f"workers-{workers}")
         for workers in (0, 2)
     )
-    columns = ["individual", "same_as", "steps", "ancestry_steps", "fitness", "genome"]
+    columns = ["individual", "reused_from", "steps", "ancestry_steps", "fitness", "genome"]
     pd.testing.assert_frame_equal(
         serial.individuals[columns], parallel.individuals[columns], check_exact=True
     )
-    taken_over = serial.individuals["same_as"].notna()
+    taken_over = serial.individuals["reused_from"].notna()
     assert taken_over.any()
     assert (serial.individuals["steps"] == 0).tolist() == taken_over.tolist()
     assert serial.runs["search_steps"].item() == serial.individuals["steps"].sum()
@@ -71,7 +71,7 @@ def test_ray_takes_over_what_a_serial_run_takes_over(tiny, tmp_path):
 
 def test_letters_that_learn_learn_the_same_on_ray(tiny, tmp_path):
     policy = {"name": "adaptive", "max_operations": 3}
-    settings = {"population": 4, "generations": 5, "steps": 10}
+    settings = {"population": 4, "generations": 5, "steps_per_generation": 10}
     serial, parallel = (
         run(
             tiny(seeds=1, policy=policy, evolution=settings, baseline={"arms": []}),
@@ -94,12 +94,12 @@ def test_letters_that_learn_learn_the_same_on_ray(tiny, tmp_path):
         before = serial.credits[serial.credits["generation"] < number]
         history = [
             [
-                LetterCredit(row.operator, row.share, int(row.uses), row.credit)
+                OperatorCredit(row.operator, row.share, int(row.uses), row.credit)
                 for row in rows.itertuples()
             ]
             for _, rows in before.groupby("generation")
         ]
-        assert letter_shares(learnt, history) == shares.loc[number].to_dict()
+        assert operator_probabilities(learnt, history) == shares.loc[number].to_dict()
 
 
 def fitness_that_kills_its_worker(calls, at):

@@ -29,7 +29,7 @@ def shortened():
             sized = {"population": min(experiment.evolution.population, 2), "generations": 7}
             changes["evolution"] = experiment.evolution.model_copy(update={**sized, "steps": 3})
         else:
-            changes["baseline"] = experiment.baseline.model_copy(update={"steps": 24})
+            changes["baseline"] = experiment.baseline.model_copy(update={"total_steps": 24})
         arms[name] = experiment.model_copy(update=changes)
     return Study(study.name, arms)
 
@@ -49,7 +49,7 @@ def generations(results, arm):
 def counts(genome, sizes):
     """Return the edges into each level but the inputs'; fail if one comes from any but the level before."""
     level = np.repeat(np.arange(len(sizes)), sizes)
-    live = genome.live_mask()
+    live = genome.active_mask()
     targets = genome.targets[live]
     assert (level[targets] == level[genome.indices[live]] + 1).all()
     return np.bincount(level[targets], minlength=len(sizes))[1:].tolist()
@@ -65,9 +65,9 @@ def test_every_arm_has_one_recipe_and_equally_many_steps_and_freezes_its_wiring(
     assert len({one.training for one in study.arms.values()}) == 1
     fixed = [one for one in study.arms.values() if not one.evolve]
     evolving = [one for one in study.arms.values() if one.evolve]
-    (steps,) = {one.baseline.steps for one in fixed}
+    (steps,) = {one.baseline.total_steps for one in fixed}
     assert {one.evolution.total_steps for one in evolving} == {steps}
-    assert {one.evolution.frozen_share for one in evolving} == {0.25}
+    assert {one.evolution.train_only_fraction for one in evolving} == {0.25}
     rewired = [one for one in evolving if one.policy.name != "none"]
     for one in rewired:
         assert one.evolution.last_modified == round(0.75 * one.evolution.generations)
@@ -88,7 +88,7 @@ def test_the_presets_on_published_images_share_lenets_budget_and_recipe():
     for one in parse_study(fashion, "fashion").arms.values():
         if not one.evolve:
             continue
-        levels = one.founders.all_levels(Level(28, 1), 10)
+        levels = one.founders.all_layers(Level(28, 1), 10)
         taps = one.founders.taps(levels[0], 10)
         n_biases = sum(level.n_nodes for level in levels[1:])
         macs = sum(n * level.side**2 for n, level in zip(taps, levels[1:], strict=True))
@@ -134,7 +134,7 @@ def test_the_edges_of_each_level_stay_as_many(finished, arm):
     study, results = finished
     founders = study.arms[arm].founders
     expected = founders.taps(founders.inputs((8, 8)), 10)
-    sizes = founders.layers(1, 10)
+    sizes = founders.layer_sizes(1, 10)
     assert sizes == (1, 16, 64, 10)
     for genomes in generations(results, arm):
         (genome,) = genomes.values()
@@ -152,7 +152,7 @@ def test_wiring_is_frozen_in_the_last_quarter(finished, arm):
             continue
         edges = {(*one.indices.tolist(), *one.taps.tolist()) for one in before.values()}
         assert all((*one.indices.tolist(), *one.taps.tolist()) in edges for one in after.values())
-    assert all(one.limit is None for one in genomes[-1].values())
+    assert all(one.threshold is None for one in genomes[-1].values())
 
 
 def test_edges_wake_and_fall_asleep_while_maps_train(finished):
@@ -161,8 +161,8 @@ def test_edges_wake_and_fall_asleep_while_maps_train(finished):
         next(iter(one.values())) for one in generations(results, "straight-through")[:6]
     )
     assert first.n_stored == last.n_stored
-    assert (first.live_mask() != last.live_mask()).any()
-    assert not np.array_equal(first.limit, last.limit)
+    assert (first.active_mask() != last.active_mask()).any()
+    assert not np.array_equal(first.threshold, last.threshold)
 
 
 @pytest.mark.parametrize("arm", REWIRED)

@@ -25,7 +25,12 @@ def test_the_preset_spends_what_digits_spends_and_differs_in_the_search_alone():
 
 
 def test_topologies_drawn_once_are_trained_for_the_whole_schedule(tiny, tmp_path):
-    evolution = {"population": 5, "generations": 3, "steps": 10, "frozen_share": 1.0}
+    evolution = {
+        "population": 5,
+        "generations": 3,
+        "steps_per_generation": 10,
+        "train_only_fraction": 1.0,
+    }
     results = run(
         tiny(seeds=1, evolution=evolution, policy={"name": "none"}),
         workers=0, results=tmp_path, run_name="r",
@@ -47,7 +52,7 @@ def test_topologies_drawn_once_are_trained_for_the_whole_schedule(tiny, tmp_path
 
 def test_new_topologies_in_every_generation_owe_nothing_to_those_before(tiny, tmp_path):
     evolution = {
-        "population": 4, "generations": 3, "steps": 10, "frozen_share": 0,
+        "population": 4, "generations": 3, "steps_per_generation": 10, "train_only_fraction": 0,
         "selection": {"name": "random_search"},
     }  # fmt: skip
     results = run(

@@ -262,7 +262,12 @@ def test_a_fitness_of_ones_own_decides(tiny, tmp_path):
 
 
 def test_a_fitness_named_in_the_settings_decides(tiny, tmp_path):
-    evolution = {"population": 2, "generations": 1, "steps": 5, "fitness": "accuracy"}
+    evolution = {
+        "population": 2,
+        "generations": 1,
+        "steps_per_generation": 5,
+        "fitness": "accuracy",
+    }
     results = run(tiny(seeds=1, evolution=evolution), workers=0, results=tmp_path)
     assert (results.individuals["fitness"] == results.individuals["validation_accuracy"]).all()
 
@@ -273,7 +278,7 @@ def small(**changes):
         "name": "own",
         "seeds": 1,
         "founders": {"hidden": 8, "density": 0.5},
-        "evolution": {"population": 4, "generations": 2, "steps": 60},
+        "evolution": {"population": 4, "generations": 2, "steps_per_generation": 60},
         "baseline": {"arms": ["mlp"]},
     }
     return Experiment(**settings | changes)
@@ -293,7 +298,7 @@ def test_classification_of_ones_own_arrays_predicts_the_labels_given(tmp_path):
 def test_regression_on_ones_own_arrays_predicts_in_their_units(tmp_path):
     X, y = load_diabetes(return_X_y=True)
     training = {"learning_rate": 0.0005, "gradient_clip": 100.0}
-    evolution = {"population": 4, "generations": 2, "steps": 150}
+    evolution = {"population": 4, "generations": 2, "steps_per_generation": 150}
     results = run(
         small(training=training, evolution=evolution),
         dataset=Dataset.from_arrays(X, y, name="progression"),
@@ -386,7 +391,7 @@ def test_a_run_folder_is_never_written_over(finished, tiny):
 
 
 def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(tiny, tmp_path):
-    evolution = {"population": 1, "generations": 0, "steps": 1}
+    evolution = {"population": 1, "generations": 0, "steps_per_generation": 1}
     quick = tiny(seeds=1, evolution=evolution, baseline={"arms": ["mlp"]})
     paths = {Path(run(quick, workers=0, results=tmp_path).path) for _ in range(3)}
     assert len(paths) == 3
@@ -398,11 +403,11 @@ def test_without_evolution_the_static_arm_is_the_winner(tmp_path):
         name="control",
         seeds=1,
         dataset={"name": "digits"},
-        founders={"graph": "layered", "hidden": 20, "density": 0.9, "awake": 0.3},
+        founders={"graph": "layered", "hidden": 20, "density": 0.9, "active_fraction": 0.3},
         evolution={
             "population": 1,
             "generations": 0,
-            "steps": 60,
+            "steps_per_generation": 60,
             "dormant": "straight_through",
         },
         baseline={"arms": ["static"]},

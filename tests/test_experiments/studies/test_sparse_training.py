@@ -46,7 +46,7 @@ def test_one_network_goes_on_whatever_its_fitness(rewired):
 
 def test_every_layer_keeps_its_edges_and_speaks_to_the_next_alone(rewired):
     experiment, results = rewired
-    layers = experiment.founders.layers(64, 10)
+    layers = experiment.founders.layer_sizes(64, 10)
     assert layers == (64, 100, 100, 10)
     layer = np.repeat(np.arange(4), layers)
     for genome in generations(results):
@@ -84,8 +84,8 @@ def test_sparse_presets_rewire_one_network_as_published(name):
     assert experiment.evolution.population == 1
     assert experiment.evolution.selection.name == "random_search"
     assert experiment.policy.name == method
-    assert experiment.policy.rewired_share == 0.3
-    assert experiment.policy.rewired_within == "layer"
+    assert experiment.policy.rewired_fraction == 0.3
+    assert experiment.policy.rewiring_scope == "layer"
     assert experiment.founders.epsilon is not None
     assert experiment.training == load_experiment(f"set-{data}").training
 
@@ -95,7 +95,7 @@ def test_the_presets_on_mnist_share_layers_recipe_and_data():
     assert (dense.baseline.arms, dense.baseline.hidden) == (("mlp",), (1000, 1000, 1000))
     for name in ("set-mnist", "rigl-mnist"):
         sparse = load_experiment(name)
-        assert sparse.founders.layers(784, 10) == (784, 1000, 1000, 1000, 10)
+        assert sparse.founders.layer_sizes(784, 10) == (784, 1000, 1000, 1000, 10)
         assert sparse.training == dense.training
         assert sparse.dataset == dense.dataset
         epochs = sparse.evolution.total_steps * sparse.training.batch_size / 51_000

@@ -17,7 +17,12 @@ VALUES = {
     "name": "small",
     "seeds": 2,
     "founders": {"hidden": 8},
-    "evolution": {"population": 1, "generations": 3, "steps": 5, "frozen_share": 0.34},
+    "evolution": {
+        "population": 1,
+        "generations": 3,
+        "steps_per_generation": 5,
+        "train_only_fraction": 0.34,
+    },
     "policy": {"name": "none"},
     "training": {"learning_rate": 0.1},
     "baseline": {"activation": "relu", "hidden": 9},
@@ -61,12 +66,12 @@ def test_an_arm_has_what_all_share_and_what_is_its_own():
 def test_a_fixed_arm_gets_the_steps_of_those_that_evolve():
     fixed = study_of().arms["mlp"]
     assert not fixed.evolve
-    assert (fixed.baseline.steps, fixed.baseline.epochs) == (20, None)
+    assert (fixed.baseline.total_steps, fixed.baseline.epochs) == (20, None)
     assert (fixed.baseline.hidden, fixed.baseline.activation) == (9, "relu")
-    longer = study_of(evolution={"generations": 5, "steps": 5})
-    assert longer.arms["mlp"].baseline.steps == 30
+    longer = study_of(evolution={"generations": 5, "steps_per_generation": 5})
+    assert longer.arms["mlp"].baseline.total_steps == 30
     own = {"mlp": {"evolve": False, "baseline": {"arms": ["mlp"], "epochs": 2}}}
-    assert study_of(arms=own).arms["mlp"].baseline.steps is None
+    assert study_of(arms=own).arms["mlp"].baseline.total_steps is None
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_a_fixed_arm_gets_the_steps_of_those_that_evolve():
         (
             {
                 "arms": {"a": {"evolve": False, "baseline": {"arms": ["mlp"]}}},
-                "evolution": {"steps": 0},
+                "evolution": {"steps_per_generation": 0},
             },
             "small: arms.a: baseline.epochs: must be given",
         ),
