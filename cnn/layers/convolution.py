@@ -132,7 +132,7 @@ class ConvolutionLayer(Layer):
             (p, q),
         )
         self._back: Stencil | None = None
-        self._places = np.ascontiguousarray(self._forward.runs[:, 2])
+        self._source_pixels = np.ascontiguousarray(self._forward.runs[:, 2])
 
         # Which weight output map k has for tap (i, j) on input map c, or −1: index[k, c, i, j].
         index = np.full((n_maps, maps, p, q), -1, np.int64)
@@ -205,7 +205,7 @@ class ConvolutionLayer(Layer):
             self._x.reshape(-1),
             delta.shape[3],
             forward.runs,
-            self._places,
+            self._source_pixels,
             forward.rows,
             forward.offsets,
             self._heights,

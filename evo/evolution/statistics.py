@@ -114,7 +114,7 @@ def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
     return GenomeStatistics(
         nodes=genome.n_nodes,
         hidden_nodes=int((genome.roles == Role.HIDDEN).sum()),
-        active_nodes=len(network.plan.positions),
+        active_nodes=len(network.plan.nodes),
         maps=int((genome.map_sizes > 1).sum()),
         stored=genome.n_stored,
         edges=edges,

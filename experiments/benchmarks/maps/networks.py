@@ -126,7 +126,7 @@ def places_in(dense: cnn.Network, network: Phenotype) -> NDArray[np.intp]:
     found = np.minimum(np.searchsorted(there, keys), len(there) - 1)
     if numbered.n_nodes != genome.n_nodes or not np.array_equal(there[found], keys):
         raise ValueError("dense must have every tap that network has")
-    numbers = [numbered.values[found], numbered.bias[network.plan.positions]]
+    numbers = [numbered.values[found], numbered.bias[network.plan.nodes]]
     return np.concatenate(numbers).astype(np.intp)
 
 
@@ -170,7 +170,7 @@ def useful_flops(network: Phenotype) -> int:
 def _macs(network: Phenotype) -> tuple[int, int]:
     """Return the multiply-accumulates of a sample, and how many of these read an input."""
     genome, plan = network.genome, network.plan
-    pixels = genome.map_sizes[plan.positions].astype(np.int64) ** 2
+    pixels = genome.map_sizes[plan.nodes].astype(np.int64) ** 2
     of_edges = np.repeat(pixels, np.diff(plan.indptr))
     reads_input = genome.roles[genome.indices[plan.entries]] == Role.INPUT
     return int(of_edges.sum()), int(of_edges[reads_input].sum())

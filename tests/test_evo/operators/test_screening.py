@@ -60,7 +60,7 @@ def effective_graph(genome):
     delayed = (row >= column) & (genome.roles[row] != Role.INPUT)
     ends = genome.ids[row], genome.ids[column]
     edges = zip(*ends, genome.values[plan.entries], delayed, strict=True)
-    biases = zip(genome.ids[plan.positions], genome.bias[plan.positions], strict=True)
+    biases = zip(genome.ids[plan.nodes], genome.bias[plan.nodes], strict=True)
     return sorted(edges), sorted(biases)
 
 
