@@ -71,7 +71,7 @@ def draw_distinct(n: int, count: int, *, rng: np.random.Generator) -> NDArray[np
     n = check_integer("n", n, at_least=0)
     count = check_integer("count", count, at_least=0)
     if count > n:
-        raise ValueError(f"count must be at most n ({n}); received {count}")
+        raise ValueError(f"count must be at most n ({n}); got {count}")
     return _distinct(n, count, check_generator("rng", rng))
 
 

@@ -138,60 +138,10 @@ def splice_columns(
     )
 
 
-def exchange_columns(W: sparse.csc_array, a: int, b: int) -> sparse.csc_array:
-    """Swap the entries of two columns, in five blocks: O(nnz + n)."""
-    left, right = min(a, b), max(a, b)
-    at = W.indptr
-    blocks = [
-        slice(0, at[left]),
-        slice(at[right], at[right + 1]),
-        slice(at[left + 1], at[right]),
-        slice(at[left], at[left + 1]),
-        slice(at[right + 1], at[-1]),
-    ]
-    lengths = np.diff(at)
-    lengths[[a, b]] = lengths[[b, a]]
-    return assemble(
-        pointers(lengths),
-        np.concatenate([W.indices[block] for block in blocks]),
-        np.concatenate([W.data[block] for block in blocks]),
-        W.shape,
-    )
-
-
-def exchange_rows(W: sparse.csc_array, a: int, b: int) -> sparse.csc_array:
-    """Swap the entries of two rows: O(nnz + n).
-
-    Where a column holds both, their values change places. Where it holds one, that entry moves past
-    those between the two rows, which shift by one place.
-    """
-    top, bottom = min(a, b), max(a, b)
-    at_top, at_bottom = np.flatnonzero(W.indices == top), np.flatnonzero(W.indices == bottom)
-    top_columns, bottom_columns = column_of(W, at_top), column_of(W, at_bottom)
-    holds_top, holds_bottom = np.zeros((2, W.shape[1]), dtype=np.bool_)
-    holds_top[top_columns] = holds_bottom[bottom_columns] = True
-    top_paired, bottom_paired = holds_bottom[top_columns], holds_top[bottom_columns]
-    indices, data = W.indices.copy(), W.data.copy()
-
-    both_top, both_bottom = at_top[top_paired], at_bottom[bottom_paired]
-    data[both_top], data[both_bottom] = W.data[both_bottom], W.data[both_top]
-
-    start = at_top[~top_paired]
-    end = locate(W, bottom, top_columns[~top_paired])[0]  # type: ignore[arg-type]
-    down = ranges(start, end - start)
-    taken = down + 1
-    taken[np.cumsum(end - start) - 1] = start
-    indices[down], data[down] = W.indices[taken], W.data[taken]
-    indices[end - 1] = bottom
-
-    start = locate(W, top, bottom_columns[~bottom_paired])[0]  # type: ignore[arg-type]
-    end = at_bottom[~bottom_paired] + 1
-    up = ranges(start, end - start)
-    taken = up - 1
-    taken[np.cumsum(end - start) - (end - start)] = end - 1
-    indices[up], data[up] = W.indices[taken], W.data[taken]
-    indices[start] = top
-    return assemble(W.indptr.copy(), indices, data, W.shape)
+def transpose(W: sparse.csc_array) -> sparse.csc_array:
+    """Return the transpose with the same stored entries, zeros too: O(nnz + n)."""
+    turned = W.T.tocsc()
+    return assemble(turned.indptr, turned.indices, turned.data, turned.shape)
 
 
 def permute(W: sparse.csc_array, order: NDArray[np.intp]) -> sparse.csc_array:

@@ -322,13 +322,13 @@ def _cycles(W: Any) -> tuple[int, list[tuple[frozenset[int], float]]]:
     W = check_matrix(W, square=True)
     n = W.shape[0]
     if n > MAX_NODES_BY_CYCLES:
-        raise ValueError(f"W must have at most {MAX_NODES_BY_CYCLES} nodes; received {n}")
+        raise ValueError(f"W must have at most {MAX_NODES_BY_CYCLES} nodes; got {n}")
     weights = W.toarray() if isinstance(W, sparse.csc_array) else W
     rows, columns = np.nonzero(weights)
     graph = nx.DiGraph(list(zip(rows.tolist(), columns.tolist(), strict=True)))
     found = list(islice(nx.simple_cycles(graph), MAX_CYCLES + 1))
     if len(found) > MAX_CYCLES:
-        raise ValueError(f"W must have at most {MAX_CYCLES} cycles; received more, on {n} nodes")
+        raise ValueError(f"W must have at most {MAX_CYCLES} cycles; got more, on {n} nodes")
     return n, [
         (frozenset(nodes), math.prod(float(weights[edge]) for edge in pairwise([*nodes, nodes[0]])))
         for nodes in found

@@ -120,12 +120,12 @@ def layered(
     ((9, 9), 9)
     """
     if len(sizes) < 2:
-        raise ValueError(f"sizes must name at least two layers; received {sizes!r}")
+        raise ValueError(f"sizes must name at least two layers; got {sizes!r}")
     counts = [check_integer("sizes", size, at_least=1) for size in sizes]
     n_pairs = len(counts) - 1
     given = [density] * n_pairs if np.ndim(density) == 0 else list(density)  # type: ignore[arg-type]
     if len(given) != n_pairs:
-        raise ValueError(f"density must be one number or {n_pairs}; received {len(given)}")
+        raise ValueError(f"density must be one number or {n_pairs}; got {len(given)}")
     densities = [check_fraction("density", value) for value in given]
     rng = check_generator("rng", rng)
     check_choice("scale", scale, get_args(Scale))
@@ -172,7 +172,7 @@ def erdos_renyi_density(n_in: int, n_out: int, epsilon: float) -> float:
     n_out = check_integer("n_out", n_out, at_least=1)
     epsilon = check_number("epsilon", epsilon)
     if epsilon < 0:
-        raise ValueError(f"epsilon must be at least 0; received {epsilon}")
+        raise ValueError(f"epsilon must be at least 0; got {epsilon}")
     return min(1.0, epsilon * (n_in + n_out) / (n_in * n_out))
 
 

@@ -322,11 +322,11 @@ def _without_edge(W: Matrix, source: int, target: int) -> tuple[Matrix, ArrayLik
         without = W.copy()
         without[source, target] = 0
         return without, W[source, target]
-    raise ValueError(f"source and target must be an edge; received ({source}, {target})")
+    raise ValueError(f"source and target must be an edge; got ({source}, {target})")
 
 
 def _weight(name: str, value: ArrayLike, W: Matrix) -> NDArray[np.generic]:
     weight = np.asarray(value)
     if weight.shape != W.shape[2:]:
-        raise ValueError(f"{name} must have shape {W.shape[2:]}; received {weight.shape}")
+        raise ValueError(f"{name} must have shape {W.shape[2:]}; got {weight.shape}")
     return weight

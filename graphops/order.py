@@ -30,40 +30,6 @@ from graphops.validation import (
 )
 
 
-def immediate_mask(W: Matrix) -> BoolArray:
-    """Tell which entries lead to a later node, and so act within the tick.
-
-    Parameters
-    ----------
-    W : ndarray or sparse array, shape (n, n)
-
-    Returns
-    -------
-    ndarray of bool
-        True where i < j: over the stored entries in CSC order, shape (nnz,); for an ndarray over
-        all places, (n, n).
-
-    Raises
-    ------
-    ValueError
-        If `W` is no finite square matrix.
-
-    Notes
-    -----
-    O(nnz + n) on sparse input.
-
-    Examples
-    --------
-    >>> immediate_mask(sparse.csc_array([[0.5, 1.0], [2.0, 0.0]])).tolist()
-    [False, False, True]
-    """
-    W = check_matrix(W, square=True)
-    if isinstance(W, sparse.csc_array):
-        mask: BoolArray = W.indices < _stored.column_of_entries(W)
-        return mask
-    return np.triu(np.ones(W.shape, dtype=np.bool_), k=1)
-
-
 def useful_edges(W: Matrix, inputs: ArrayLike, outputs: ArrayLike, ticks: int) -> BoolArray:
     """Tell which edges can act on an output: what else is stored may be left uncomputed.
 

@@ -121,7 +121,7 @@ def keep_limit(W: Matrix, n_keep: int, mode: Mode = "magnitude") -> float:
     n_keep = check_integer("n_keep", n_keep, at_least=0)
     if n_keep > len(scores):
         raise ValueError(
-            f"n_keep must be at most the number of stored entries, {len(scores)}; received {n_keep}"
+            f"n_keep must be at most the number of stored entries, {len(scores)}; got {n_keep}"
         )
     return _limit_for(scores, n_keep)
 
@@ -166,14 +166,13 @@ def _let_through(W: Matrix, limit: ArrayLike, mode: Mode) -> BoolArray:
     check_choice("mode", mode, MODES)
     given = np.asarray(limit)
     if given.dtype.kind not in "iuf":
-        raise TypeError(f"limit must be a real number or one per column; received {limit!r}")
+        raise TypeError(f"limit must be a real number or one per column; got {limit!r}")
     if given.ndim and given.shape != (W.shape[1],):
         raise ValueError(
-            f"limit must be one number or one per column ({W.shape[1]}); "
-            f"received shape {given.shape}"
+            f"limit must be one number or one per column ({W.shape[1]}); got shape {given.shape}"
         )
     if np.isnan(given).any():
-        raise ValueError("limit must be a number; received nan")
+        raise ValueError("limit must be a number; got nan")
     with np.errstate(over="ignore"):
         limits = given.astype(W.dtype)
     entries = W

@@ -1,7 +1,7 @@
 """The one gate: what a function of this package accepts, and what it says when it does not.
 
 Every public function passes its arguments through here once and then trusts them. A message names
-the parameter, the rule and the value received. Nothing that passes is written to.
+the parameter, the rule and the value given. Nothing that passes is written to.
 """
 
 from collections.abc import Sequence
@@ -58,21 +58,21 @@ def check_matrix(
     matrix: Any = W if sparse.issparse(W) else np.asarray(W)
     if kernel_axes and not sparse.issparse(matrix):
         if matrix.ndim < 2:
-            raise ValueError(f"{name} must have two axes or more; received shape {matrix.shape}")
+            raise ValueError(f"{name} must have two axes or more; got shape {matrix.shape}")
     elif matrix.ndim != 2:
-        raise ValueError(f"{name} must be two-dimensional; received shape {matrix.shape}")
+        raise ValueError(f"{name} must be two-dimensional; got shape {matrix.shape}")
     if square and matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"{name} must be square; received shape {matrix.shape}")
+        raise ValueError(f"{name} must be square; got shape {matrix.shape}")
     if matrix.dtype.kind in "iub":
         matrix = matrix.astype(np.float64)
     elif matrix.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{name} must hold float32, float64 or integers; received {matrix.dtype}")
+        raise TypeError(f"{name} must hold float32, float64 or integers; got {matrix.dtype}")
     if sparse.issparse(matrix):
         matrix = _canonical(matrix)
         _check_finite_sparse(matrix, name)
     elif not np.isfinite(matrix).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(matrix))[0])
-        raise ValueError(f"{name} must be finite; received {matrix[place]} at {place}")
+        raise ValueError(f"{name} must be finite; got {matrix[place]} at {place}")
     return matrix
 
 
@@ -86,7 +86,7 @@ def check_node_matrix(W: Any) -> Any:
     n_rows, n = matrix.shape[:2]
     if n_rows - n not in (0, 1):
         raise ValueError(
-            f"W must be square, or have one row of biases more; received shape {matrix.shape}"
+            f"W must be square, or have one row of biases more; got shape {matrix.shape}"
         )
     return matrix
 
@@ -107,15 +107,15 @@ def _check_finite_sparse(matrix: sparse.csc_array, name: str) -> None:
         row = matrix.indices[position]
         column = np.searchsorted(matrix.indptr, position, side="right") - 1
         value = matrix.data[position]
-        raise ValueError(f"{name} must be finite; received {value} at ({row}, {column})")
+        raise ValueError(f"{name} must be finite; got {value} at ({row}, {column})")
 
 
 def check_integer(name: str, value: Any, *, at_least: int) -> int:
     """Return `value` as an int of at least `at_least`; TypeError or ValueError otherwise."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer; received {value!r}")
+        raise TypeError(f"{name} must be an integer; got {value!r}")
     if value < at_least:
-        raise ValueError(f"{name} must be at least {at_least}; received {value}")
+        raise ValueError(f"{name} must be at least {at_least}; got {value}")
     return int(value)
 
 
@@ -125,9 +125,9 @@ def check_index(name: str, value: Any, size: int) -> int:
     Negative indices are refused: a recorded operation should name a node in one way only.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer; received {value!r}")
+        raise TypeError(f"{name} must be an integer; got {value!r}")
     if not 0 <= value < size:
-        raise IndexError(f"{name} must be from 0 to {size - 1}; received {value}")
+        raise IndexError(f"{name} must be from 0 to {size - 1}; got {value}")
     return int(value)
 
 
@@ -138,7 +138,7 @@ def check_two_indices(
     a = check_index(names[0], first, size)
     b = check_index(names[1], second, size)
     if a == b:
-        raise ValueError(f"{names[0]} and {names[1]} must differ; received {a} for both")
+        raise ValueError(f"{names[0]} and {names[1]} must differ; got {a} for both")
     return a, b
 
 
@@ -146,15 +146,15 @@ def check_indices(name: str, values: ArrayLike, size: int) -> NDArray[np.intp]:
     """Return one-dimensional indices in 0 … size − 1; TypeError, ValueError, IndexError if not."""
     indices = np.asarray(values)
     if indices.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional; received shape {indices.shape}")
+        raise ValueError(f"{name} must be one-dimensional; got shape {indices.shape}")
     if indices.size == 0:
         return np.zeros(0, dtype=np.intp)
     if indices.dtype.kind not in "iu":
-        raise TypeError(f"{name} must hold integers; received {indices.dtype}")
+        raise TypeError(f"{name} must hold integers; got {indices.dtype}")
     outside = (indices < 0) | (indices >= size)
     if outside.any():
         value = indices[outside][0]
-        raise IndexError(f"{name} must be from 0 to {size - 1}; received {value}")
+        raise IndexError(f"{name} must be from 0 to {size - 1}; got {value}")
     return indices.astype(np.intp, copy=False)
 
 
@@ -163,7 +163,7 @@ def check_nodes(name: str, values: ArrayLike, size: int) -> NDArray[np.intp]:
     nodes = check_indices(name, values, size)
     times = np.bincount(nodes, minlength=size)
     if times.max(initial=0) > 1:
-        raise ValueError(f"{name} must name a node once; received {np.argmax(times)} repeatedly")
+        raise ValueError(f"{name} must name a node once; got {np.argmax(times)} repeatedly")
     return nodes
 
 
@@ -171,7 +171,7 @@ def check_order(name: str, values: ArrayLike, size: int) -> NDArray[np.intp]:
     """Return a permutation of 0 … size − 1; ValueError if it is none."""
     order = check_nodes(name, values, size)
     if order.size != size:
-        raise ValueError(f"{name} must name all {size} nodes; received {order.size}")
+        raise ValueError(f"{name} must name all {size} nodes; got {order.size}")
     return order
 
 
@@ -180,13 +180,13 @@ def check_number(name: str, value: Any) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(
         value, (int, float, np.integer, np.floating)
     ):
-        raise TypeError(f"{name} must be a real number; received {value!r}")
+        raise TypeError(f"{name} must be a real number; got {value!r}")
     try:
         number = float(value)
     except OverflowError:  # an integer beyond all floats
         number = np.inf
     if not np.isfinite(number):
-        raise ValueError(f"{name} must be finite; received {number}")
+        raise ValueError(f"{name} must be finite; got {number}")
     return number
 
 
@@ -194,19 +194,19 @@ def check_fraction(name: str, value: Any) -> float:
     """Return a number from 0 to 1; TypeError or ValueError otherwise."""
     number = check_number(name, value)
     if not 0.0 <= number <= 1.0:
-        raise ValueError(f"{name} must be from 0 to 1; received {number}")
+        raise ValueError(f"{name} must be from 0 to 1; got {number}")
     return number
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """Return one of the names on offer; ValueError otherwise."""
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}; received {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
     return str(value)
 
 
 def check_generator(name: str, value: Any) -> np.random.Generator:
     """Return a random generator; TypeError otherwise."""
     if not isinstance(value, np.random.Generator):
-        raise TypeError(f"{name} must be a numpy.random.Generator; received {value!r}")
+        raise TypeError(f"{name} must be a numpy.random.Generator; got {value!r}")
     return value

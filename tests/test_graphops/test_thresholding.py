@@ -123,38 +123,38 @@ W = np.eye(3)
         (
             lambda: graphops.threshold(W, 0.1, "absolute"),
             ValueError,
-            "mode must be one of magnitude, signed; received 'absolute'",
+            "mode must be one of magnitude, signed; got 'absolute'",
         ),
         (
             lambda: graphops.threshold(W, [0.1, 0.2]),
             ValueError,
-            "limit must be one number or one per column (3); received shape (2,)",
+            "limit must be one number or one per column (3); got shape (2,)",
         ),
         (
             lambda: graphops.threshold_mask(W, None),
             TypeError,
-            "limit must be a real number or one per column; received None",
+            "limit must be a real number or one per column; got None",
         ),
-        (lambda: graphops.threshold(W, np.nan), ValueError, "limit must be a number; received nan"),
+        (lambda: graphops.threshold(W, np.nan), ValueError, "limit must be a number; got nan"),
         (
             lambda: graphops.keep_limit(W, 4),
             ValueError,
-            "n_keep must be at most the number of stored entries, 3; received 4",
+            "n_keep must be at most the number of stored entries, 3; got 4",
         ),
         (
             lambda: graphops.keep_limit(W, -1),
             ValueError,
-            "n_keep must be at least 0; received -1",
+            "n_keep must be at least 0; got -1",
         ),
         (
             lambda: graphops.keep_limit(W, 1.0),
             TypeError,
-            "n_keep must be an integer; received 1.0",
+            "n_keep must be an integer; got 1.0",
         ),
         (
             lambda: graphops.quantile_threshold(W, 1.5),
             ValueError,
-            "quantile must be from 0 to 1; received 1.5",
+            "quantile must be from 0 to 1; got 1.5",
         ),
     ],
 )
