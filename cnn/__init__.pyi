@@ -40,6 +40,7 @@ from .models.storage import save_model as save_model
 from .models.storage import save_weights as save_weights
 from .training.budget import TrainingBudget as TrainingBudget
 from .training.curve import LearningCurve as LearningCurve
+from .training.descent import Trainable as Trainable
 from .training.fitting import EpochRecord as EpochRecord
 from .training.fitting import FitReport as FitReport
 from .training.fitting import FitState as FitState
@@ -52,7 +53,6 @@ from .training.trainer import Evaluation as Evaluation
 from .training.trainer import OptimizerState as OptimizerState
 from .training.trainer import Recipe as Recipe
 from .training.trainer import Samples as Samples
-from .training.trainer import Trainable as Trainable
 from .training.trainer import TrainingReport as TrainingReport
 from .training.trainer import batch_indices as batch_indices
 from .training.trainer import evaluate as evaluate

@@ -1,6 +1,7 @@
-"""The one trainer: samples, recipes, budgets, losses, optimizers, learning curves.
+"""The trainer: samples, recipes, budgets, losses, optimizers and learning curves.
 
-It trains whatever has parameters, a loss and a gradient, and knows neither layers nor genomes.
+It trains any object with parameters, a loss and a gradient. Layers are in :mod:`cnn.layers`, networks in
+:mod:`cnn.models`.
 """
 
 from cnn.training.budget import TrainingBudget

@@ -1,6 +1,6 @@
 """Would the tests notice? Each mutant is a plausible bug, and a test that must fail because of it.
 
-A mutant changes what a layer, loss or optimiser gives, at its public border, so it stays the same
+A mutant changes what a layer, loss or optimizer gives, at its public border, so it stays the same
 bug whatever code lies beneath. The test runs in a process of its own, which loads this file as a
 pytest plugin and applies the mutant that `VARIABLE` names.
 """

@@ -78,7 +78,7 @@ def test_an_error_in_a_share_is_raised(batch):
 
 
 def test_no_threads_are_refused():
-    with pytest.raises(ValueError, match="threads must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="threads must be at least 1; got 0"):
         DataParallel(network(), 0)
 
 
@@ -122,6 +122,6 @@ def test_its_refusals_are_those_of_its_network(spoil, threads, batch):
             with pytest.raises(ValueError, match=r".") as caught:
                 getattr(parallel, method)(*spoiled)
             assert str(caught.value) == str(expected.value)
-        with pytest.raises(ValueError, match="inputs must hold at least one sample, not 0"):
+        with pytest.raises(ValueError, match="inputs must hold at least one sample; got 0"):
             parallel.predict(batch[0][:0])
         assert parallel.loss(*batch) == pytest.approx(whole.loss(*batch))
