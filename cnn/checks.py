@@ -84,7 +84,7 @@ def pair_of(name: str, value: int | tuple[int, int], least: int) -> tuple[int, i
     return int(pair[0]), int(pair[1])
 
 
-def layer_sizes_of(name: str, value: Sequence[int]) -> Shape:
+def sample_shape(name: str, value: Sequence[int]) -> Shape:
     """Return the shape of a sample as a tuple of Python integers.
 
     Parameters

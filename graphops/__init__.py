@@ -61,7 +61,7 @@ from graphops.statistics import (
     degree_statistics,
     path_statistics,
 )
-from graphops.thresholding import keep_limit, quantile_threshold, threshold, threshold_mask
+from graphops.thresholding import count_threshold, quantile_threshold, threshold, threshold_mask
 from graphops.transform import Transform
 from graphops.validation import Matrix, Mode
 from graphops.wiring import dense, direct, feedforward, recurrent, small_world
@@ -81,6 +81,7 @@ __all__ = [
     "add_row",
     "append_nodes",
     "assign",
+    "count_threshold",
     "cycle_statistics",
     "degree_statistics",
     "dense",
@@ -96,7 +97,6 @@ __all__ = [
     "growth_parameter",
     "identity_minus",
     "insert_nodes",
-    "keep_limit",
     "layered",
     "mason_determinant",
     "needed_nodes",

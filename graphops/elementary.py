@@ -174,7 +174,7 @@ def reorder(W: Matrix, order: ArrayLike) -> Matrix:
 def assign(W: Matrix, rows: ArrayLike, columns: ArrayLike, values: ArrayLike) -> Matrix:
     """Set entries to given values, and store those that are not stored yet (S20 N).
 
-    There is no law for the determinant.
+    The determinant follows no law.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Permutations of lines and additions of lines to lines (operators B, C, D, F). A line is a row or a column.
 
-A sum of two lines stores the union of their entries, whatever the values are. `LineMap` holds any product of swaps and
+A sum of two lines stores the union of their entries. `LineMap` holds any product of swaps and
 additions in the form M = A_m ⋯ A_1·Π: first a permutation of the lines, then additions A = I + k·e_target·e_sourceᵀ.
 Composition renames lines and does not round.
 """

@@ -107,7 +107,7 @@ def degree_statistics(W: Matrix) -> DegreeStatistics:
     Raises
     ------
     ValueError
-        If `W` is no finite square matrix.
+        If `W` is not a finite square matrix.
 
     Notes
     -----
@@ -157,7 +157,7 @@ def cycle_statistics(W: Matrix) -> CycleStatistics:
     Raises
     ------
     ValueError
-        If `W` is no finite square matrix.
+        If `W` is not a finite square matrix.
 
     Notes
     -----
@@ -200,7 +200,7 @@ def path_statistics(W: Matrix, inputs: ArrayLike, outputs: ArrayLike) -> PathSta
     Raises
     ------
     IndexError, TypeError, ValueError
-        If `W` is no finite square matrix, or a node is out of range or named twice.
+        If `W` is not a finite square matrix, or a node is out of range or named twice.
 
     Notes
     -----

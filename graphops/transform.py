@@ -170,7 +170,7 @@ class Transform:
         Raises
         ------
         ValueError
-            If `W` is no finite matrix of n nodes, or an entry would not be finite.
+            If `W` is not a finite matrix of n nodes, or a resulting entry is not finite.
 
         Notes
         -----

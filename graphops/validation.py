@@ -1,7 +1,6 @@
-"""The one gate: what a function of this package accepts, and what it says when it does not.
+"""Argument checks of all public functions, with one form of message: "name must be …; got …".
 
-Every public function passes its arguments through here once and then trusts them. A message names
-the parameter, the rule and the value given. Nothing that passes is written to.
+Checked arrays are not changed.
 """
 
 from collections.abc import Sequence
@@ -23,25 +22,24 @@ MODES: tuple[str, ...] = get_args(Mode)
 def check_matrix(
     W: Any, *, name: str = "W", square: bool = False, kernel_axes: bool = False
 ) -> Any:
-    """Return a matrix in one of the two forms that this package computes with.
+    """Return a matrix as an ndarray or a canonical csc_array of floats.
 
     Parameters
     ----------
     W : array_like or sparse array, shape (m, n)
         Any two-dimensional matrix of finite real numbers.
     name : str
-        What the error messages call it.
+        Name of the matrix in error messages.
     square : bool
-        Whether m = n is a rule.
+        Whether m = n is required.
     kernel_axes : bool
-        Whether an ndarray may have further axes: each entry is then a kernel, as in (m, n, k, k).
+        Whether an ndarray may have further axes. Each entry is then a kernel, as in (m, n, k, k).
 
     Returns
     -------
     ndarray or scipy.sparse.csc_array, shape (m, n), float32 or float64
-        `W` itself where it is already in form. Other sparse formats become canonical ``csc_array``
-        (sorted indices, duplicates added up, stored zeros kept - but ``dia`` has no notion of
-        them); integers and booleans become float64.
+        `W` itself if it is already of this form. Other sparse formats become a canonical ``csc_array``: sorted indices,
+        duplicates summed, stored zeros kept (except in ``dia``, which has none). Integers and booleans become float64.
 
     Raises
     ------
@@ -79,8 +77,8 @@ def check_matrix(
 def check_node_matrix(W: Any) -> Any:
     """Return a matrix of n nodes, as :func:`check_matrix` does.
 
-    It has n rows and n columns, or one row more: the biases, which are weights from a constant node
-    that has no place in the order. An ndarray may have kernel axes.
+    The matrix has n columns and n rows, or one further row of biases: the weights from a constant node. An ndarray may
+    have kernel axes.
     """
     matrix = check_matrix(W, kernel_axes=True)
     n_rows, n = matrix.shape[:2]
@@ -122,7 +120,7 @@ def check_integer(name: str, value: Any, *, at_least: int) -> int:
 def check_index(name: str, value: Any, size: int) -> int:
     """Return `value` as an int in 0 … size − 1; TypeError or IndexError otherwise.
 
-    Negative indices are refused: a recorded operation should name a node in one way only.
+    Negative indices are refused, so that a recorded operation names a node in one way only.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer; got {value!r}")
@@ -159,7 +157,7 @@ def check_indices(name: str, values: ArrayLike, size: int) -> NDArray[np.intp]:
 
 
 def check_nodes(name: str, values: ArrayLike, size: int) -> NDArray[np.intp]:
-    """Return the positions of different nodes; ValueError if one is named twice."""
+    """Return the positions of distinct nodes; ValueError if a node is named twice."""
     nodes = check_indices(name, values, size)
     times = np.bincount(nodes, minlength=size)
     if times.max(initial=0) > 1:
@@ -168,7 +166,7 @@ def check_nodes(name: str, values: ArrayLike, size: int) -> NDArray[np.intp]:
 
 
 def check_order(name: str, values: ArrayLike, size: int) -> NDArray[np.intp]:
-    """Return a permutation of 0 … size − 1; ValueError if it is none."""
+    """Return a permutation of 0 … size − 1; ValueError otherwise."""
     order = check_nodes(name, values, size)
     if order.size != size:
         raise ValueError(f"{name} must name all {size} nodes; got {order.size}")
@@ -199,7 +197,7 @@ def check_fraction(name: str, value: Any) -> float:
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
-    """Return one of the names on offer; ValueError otherwise."""
+    """Return a value that is one of the choices; ValueError otherwise."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
     return str(value)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Shape
-from cnn.checks import check_generator, float_dtype, layer_sizes_of
+from cnn.checks import check_generator, float_dtype, sample_shape
 
 
 class Layer(ABC):
@@ -75,7 +75,7 @@ class Layer(ABC):
         """
         check_generator(rng)
         dtype = float_dtype(dtype)
-        self.configure(layer_sizes_of("input_shape", input_shape))
+        self.configure(sample_shape("input_shape", input_shape))
         count = self.parameter_count
         self.attach(np.zeros(count, dtype), np.zeros(count, dtype))
         self.initialize(rng=rng)

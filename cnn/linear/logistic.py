@@ -111,8 +111,8 @@ class _Regression(LinearClassifier):
 def _safe_descent(x: Floats, curvature: float, l2: float) -> Recipe:
     """Return a recipe of full batches with Nesterov's momentum and the learning rate 1/L.
 
-    L = curvature · λ_max(X̃ᵀX̃/n) + λ with x̃ = (x, 1) is a bound on the second derivative of the loss. A step of gradient
-    descent with rate 1/L never increases the loss.
+    L = curvature · λ_max(X̃ᵀX̃/n) + λ with x̃ = (x, 1) is a bound on the second derivative of the loss. A step of
+    gradient descent with rate 1/L never increases the loss.
     """
     n, n_features = x.shape
     with single_threaded_blas():

@@ -13,8 +13,8 @@ from cnn.checks import (
     check_generator,
     check_targets,
     float_dtype,
-    layer_sizes_of,
     real_array,
+    sample_shape,
 )
 from cnn.layers.contract import announced_shape, check_layers, checked_backward, checked_scores
 from cnn.layers.layer import Layer
@@ -78,7 +78,7 @@ class Network:
         self.layers = tuple(layers)
         check_layers(self.layers)
         self.loss_function = LOSSES[loss]
-        self.input_shape = layer_sizes_of("input_shape", input_shape)
+        self.input_shape = sample_shape("input_shape", input_shape)
         self.dtype = float_dtype(dtype)
 
         self._inner_shape = (1, *self.input_shape) if len(input_shape) == 2 else self.input_shape

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import Shape
-from cnn.checks import at_least, layer_sizes_of
+from cnn.checks import at_least, sample_shape
 from cnn.layers.connections import Connections
 from cnn.layers.convolution import ConvolutionLayer
 from cnn.layers.hidden import HiddenLayer
@@ -271,7 +271,7 @@ def lenet1(
 
 def _check_images(image_shape: Shape, least: int = 1) -> None:
     """Raise ValueError unless the shape is an image shape with enough rows and columns."""
-    image_shape = layer_sizes_of("image_shape", image_shape)
+    image_shape = sample_shape("image_shape", image_shape)
     if len(image_shape) not in {2, 3}:
         raise ValueError(
             "images must have the shape (rows, columns) or (maps, rows, columns); got "

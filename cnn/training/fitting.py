@@ -191,25 +191,13 @@ def fit(
     (300, 1.0)
     """
     started = time.perf_counter()
-    at_least(1, epochs=epochs)
-    if patience is not None:
-        at_least(1, patience=patience)
-    if until is not None:
-        at_least(0, until=until)
+    done, last = _check_epochs(epochs, patience, until, state)
     order_seed = seed_sequence("order_seed", order_seed)
     check_samples(network, samples, "samples")
     check_samples(network, validation, "validation")
     _check_alike(samples, validation)
     if not 0 <= min_delta < np.inf:
         raise ValueError(f"min_delta must be a finite number, at least 0; got {min_delta}")
-    last = epochs if until is None else until
-    done = 0 if state is None else state.epoch
-    if not done < last <= epochs:
-        raise ValueError(
-            f"until must be above the {done} epochs made and at most {epochs}; got {last}"
-        )
-    if patience is not None and state is not None and state.best_parameters is None:
-        raise ValueError("state must hold best_parameters to continue with patience; got None")
 
     steps = -(-len(samples) // recipe.batch_size)
     best = _Best(network, min_delta, keep=patience is not None, state=state)
@@ -286,6 +274,26 @@ class _Best:
             return False
         self.network.parameters[...] = self.parameters
         return True
+
+
+def _check_epochs(
+    epochs: int, patience: int | None, until: int | None, state: FitState | None
+) -> tuple[int, int]:
+    """Check the counts of epochs; return the epochs made before this call and the last epoch of this call."""
+    at_least(1, epochs=epochs)
+    if patience is not None:
+        at_least(1, patience=patience)
+    if until is not None:
+        at_least(0, until=until)
+    last = epochs if until is None else until
+    done = 0 if state is None else state.epoch
+    if not done < last <= epochs:
+        raise ValueError(
+            f"until must be above the {done} epochs made and at most {epochs}; got {last}"
+        )
+    if patience is not None and state is not None and state.best_parameters is None:
+        raise ValueError("state must hold best_parameters to continue with patience; got None")
+    return done, last
 
 
 def _check_alike(samples: Samples, validation: Samples) -> None:

@@ -184,17 +184,9 @@ def train(
     order_seed = seed_sequence("order_seed", order_seed)
     check_samples(network, samples, "samples")
     rates = learning_rates(recipe, first_step, steps, total_steps)
-    optimizer = OPTIMIZERS[recipe.optimizer]
-    parameters = network.parameters
-    state = _initial_state(optimizer, parameters, state)
+    state = _initial_state(OPTIMIZERS[recipe.optimizer], network.parameters, state)
     groups = _parameter_groups(network) if record_layers else ()
-
-    ended_by: Bound = "steps"
-    if budget is not None:
-        fitting, bound = budget.whole_steps(recipe.batch_size, getattr(network, "macs", None))
-        if fitting is not None and fitting < steps:
-            steps, ended_by = fitting, bound
-
+    steps, ended_by = _steps_within(budget, network, recipe, steps)
     interval = total_steps + 1 if record_every is None else record_every
     losses: list[float] = []
     records: list[CurveRecord] = []
@@ -226,13 +218,11 @@ def train(
             limit, last = made.loss_limit, len(losses) - 1
             if records and (first_step + records[-1].step + 1) % interval:
                 records.pop()  # the end of a part, not of an interval
-            rate = float(rates[last])
-            records.append(
-                CurveRecord(last, rate, made.gradient_norm, made.group_norms, made.gradient)
-            )
+            norms = made.gradient_norm, made.group_norms
+            records.append(CurveRecord(last, float(rates[last]), *norms, made.gradient))
     if not reason and len(losses) < steps:
         ended_by = "seconds"
-    if not reason and not _all_finite(parameters):
+    if not reason and not _all_finite(network.parameters):
         last = first_step + len(losses) - 1
         reason = f"parameters not finite after step {last}, loss {losses[-1]:g}"
     return TrainingReport(
@@ -329,6 +319,17 @@ def check_samples(network: Trainable, samples: Samples, name: str) -> None:
     check = getattr(network, "check_samples", None)
     if check is not None:
         check(samples, name)
+
+
+def _steps_within(
+    budget: TrainingBudget | None, network: Trainable, recipe: Recipe, steps: int
+) -> tuple[int, Bound]:
+    """Return the number of steps within a budget, at most `steps`, and the bound that determines it."""
+    if budget is not None:
+        fitting, bound = budget.whole_steps(recipe.batch_size, getattr(network, "macs", None))
+        if fitting is not None and fitting < steps:
+            return fitting, bound
+    return steps, "steps"
 
 
 def _all_finite(vector: FloatVector) -> bool:

@@ -18,7 +18,7 @@ ON_ANY_MATRIX = {
     "assign": lambda W: graphops.assign(W, [0], [1], 1.0),
     "threshold": lambda W: graphops.threshold(W, 0.0),
     "threshold_mask": lambda W: graphops.threshold_mask(W, 0.0),
-    "keep_limit": lambda W: graphops.keep_limit(W, 1),
+    "count_threshold": lambda W: graphops.count_threshold(W, 1),
     "quantile_threshold": lambda W: graphops.quantile_threshold(W, 0.5),
 }
 ON_SQUARE_MATRICES = {

@@ -90,7 +90,9 @@ def test_it_predicts_and_is_described_like_its_network(batch):
         assert parallel.summary() == whole.summary()
         assert parallel.output_shape == whole.output_shape
         parallel.check_samples(samples)
-        with pytest.raises(ValueError, match=r"validation: targets must be classes 0 … 9; targets"):
+        with pytest.raises(
+            ValueError, match=r"validation: targets must be classes 0 … 9; got targets"
+        ):
             parallel.check_samples(Samples(batch[0], batch[1] + 10), "validation")
         np.testing.assert_array_equal(
             parallel.predict(batch[0].tolist()), whole.predict(batch[0].tolist())
