@@ -33,17 +33,17 @@ class _Penalized:
         self.parameters: FloatVector = network.parameters
 
     def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
-        """See `cnn.training.trainer.Trainable`."""
+        """See `cnn.Trainable`."""
         value, gradient = self._network.loss_and_gradients(inputs, targets)
         self._weights_gradient += self._l2 * self._weights
         return value + self._penalty(), gradient
 
     def loss(self, inputs: FloatArray, targets: Targets) -> float:
-        """See `cnn.training.trainer.Trainable`."""
+        """See `cnn.Trainable`."""
         return self._network.loss(inputs, targets) + self._penalty()
 
     def output(self, inputs: FloatArray) -> FloatArray:
-        """See `cnn.training.trainer.Trainable`."""
+        """See `cnn.Trainable`."""
         return self._network.output(inputs)
 
     def _penalty(self) -> float:

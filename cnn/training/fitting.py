@@ -15,9 +15,10 @@ import numpy as np
 from cnn.arrays import FloatVector
 from cnn.checks import at_least, seed_sequence
 from cnn.training.curve import LearningCurve, join_curves
+from cnn.training.descent import Trainable
 from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
-from cnn.training.trainer import OptimizerState, Trainable, check_samples, evaluate, train
+from cnn.training.trainer import OptimizerState, check_samples, evaluate, train
 
 
 @dataclass(frozen=True)

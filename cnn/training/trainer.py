@@ -18,22 +18,8 @@ from cnn.training.budget import Bound, Clock, TrainingBudget
 from cnn.training.curve import CurveRecord, LearningCurve, make_curve
 from cnn.training.descent import Group, Trainable, TrainingSegment, batches_in_parts, descend
 from cnn.training.optimizers import OPTIMIZERS, Optimizer
-from cnn.training.recipe import Recipe, batch_indices, learning_rates
+from cnn.training.recipe import Recipe, learning_rates
 from cnn.training.samples import Samples
-
-__all__ = [
-    "Evaluation",
-    "LearningCurve",
-    "OptimizerState",
-    "Recipe",
-    "Samples",
-    "Trainable",
-    "TrainingReport",
-    "batch_indices",
-    "evaluate",
-    "learning_rates",
-    "train",
-]
 
 LOSS_WINDOW = 50
 """A report's `train_loss` is the mean over this many last steps."""

@@ -6,15 +6,9 @@ import pytest
 from cnn.models.presets import small_cnn
 from cnn.training.losses import LOSSES
 from cnn.training.optimizers import OPTIMIZERS
-from cnn.training.trainer import (
-    OptimizerState,
-    Recipe,
-    Samples,
-    batch_indices,
-    evaluate,
-    learning_rates,
-    train,
-)
+from cnn.training.recipe import Recipe, batch_indices, learning_rates
+from cnn.training.samples import Samples
+from cnn.training.trainer import OptimizerState, evaluate, train
 
 SEED = np.random.SeedSequence(7, spawn_key=(3,))
 TOTAL = 100
