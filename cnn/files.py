@@ -87,6 +87,10 @@ def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, An
         try:
             with zipfile.ZipFile(file) as archive:
                 members = archive.infolist()
+                for member in members:
+                    stored = member.compress_type == zipfile.ZIP_STORED
+                    if not stored or member.file_size != member.compress_size:
+                        raise ValueError(f"{_name(member)} must be stored uncompressed")
                 size = os.fstat(file.fileno()).st_size
                 if sum(member.file_size for member in members) > size:
                     raise ValueError(f"members must be stored within the file's {size} bytes")
@@ -117,8 +121,6 @@ def _name(member: zipfile.ZipInfo) -> str:
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     """Read one array. Its header must agree with the bytes that are there."""
     name = _name(member)
-    if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
-        raise ValueError(f"{name} must be stored uncompressed")
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         if version != (1, 0):

@@ -334,8 +334,7 @@ def _cycles(W: Any) -> tuple[int, list[tuple[frozenset[int], float]]]:
 def _sum_over_covers(n: int, cycles: list[tuple[frozenset[int], float]], uncovered: float) -> float:
     """Add up the products over all sets of disjoint cycles, with a factor for every node in none.
 
-    The lowest of the nodes that are left is in no cycle, or in exactly one of those whose lowest
-    node it is.
+    The lowest of the nodes that are left is in no cycle, or in exactly one of those whose lowest node it is.
     """
     through: list[list[tuple[int, float]]] = [[] for _ in range(n)]
     for nodes, weight in cycles:

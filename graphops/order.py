@@ -1,7 +1,6 @@
 """Index order is evaluation order: delays of edges, useful edges and the depth of nodes.
 
-A network of n nodes with matrix `W` and biases b is evaluated for T ticks. At tick t = 0 … T−1 node
-j computes
+A network of n nodes with matrix `W` and biases b is evaluated for T ticks. At tick t = 0 … T−1 node j computes
 
     x_t[j] = φ_j( Σ_{i<j} W[i, j]·x_t[i] + Σ_{i≥j} W[i, j]·x_{t−1}[i] + b_j ).
 

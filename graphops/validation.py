@@ -46,8 +46,7 @@ def check_matrix(
     TypeError
         If the entries are not float32, float64, integers or booleans.
     ValueError
-        If `W` has another number of axes, is not square where it must be, or holds NaN or an
-        infinity.
+        If `W` has another number of axes, is not square where it must be, or holds NaN or an infinity.
 
     Notes
     -----

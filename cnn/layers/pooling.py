@@ -162,8 +162,7 @@ def pooling_matrix(
     size
         Pixels along the axis.
     method
-        ``"mean"`` of two pixels, or ``"gaussian"``: five binomial taps centred on every second
-        pixel.
+        ``"mean"`` of two pixels, or ``"gaussian"``: five binomial taps centred on every second pixel.
     border
         As in `PoolingLayer`. Pixels outside the map are 0.
 

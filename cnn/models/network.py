@@ -37,8 +37,7 @@ class Network:
         and no other layer, must be a `SoftmaxLayer`. For a loss on values the last layer must output vectors, such as
         a `HiddenLayer` with identity activation.
     input_shape
-        Shape of one sample: (maps, rows, columns), (rows, columns) for a single map, or
-        (features,).
+        Shape of one sample: (maps, rows, columns), (rows, columns) for a single map, or (features,).
     loss
         A key of `cnn.training.losses.LOSSES`.
     rng

@@ -29,8 +29,7 @@ class Loss:
         ``value_and_delta(scores, targets, delta_out)`` returns the mean loss over the batch and writes
         ∂(mean loss)/∂scores to ``delta_out``. A compiled kernel for float32 and float64, callable from other kernels.
     target_kind
-        ``"classes"``: integer targets of shape (batch,). ``"values"``: float targets of shape
-        (n_outputs, batch).
+        ``"classes"``: integer targets of shape (batch,). ``"values"``: float targets of shape (n_outputs, batch).
     """
 
     name: str

@@ -1,8 +1,7 @@
 """Minibatch gradient descent on any network with a flat vector of parameters.
 
-Convolutional networks and evolved graphs share this trainer, so both get the same optimizer, schedule and sample
-order. Batches and learning rates depend only on the step index: 100 steps in one phase, or 40 and then 60, give
-the same bits.
+Convolutional networks and evolved graphs share this trainer, so both get the same optimizer, schedule and sample order.
+Batches and learning rates depend only on the step index: 100 steps in one phase, or 40 and then 60, give the same bits.
 """
 
 from collections.abc import Sequence

@@ -428,6 +428,15 @@ def test_files_of_another_kind_are_refused(parts, tmp_path):
     assert "description must be stored uncompressed" in refusal(path)
 
 
+def test_members_that_share_their_bytes_are_refused(parts, tmp_path):
+    path = tmp_path / "net.npz"
+    write(path, {"parameters": parts[1]})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("description.npy", npy(b"{}"))
+        archive.filelist *= 50  # 50 entries of the directory for each member
+    assert "members must be stored within the file's" in refusal(path)
+
+
 def test_every_truncation_is_refused(network, tmp_path):
     save_model(network, tmp_path / "good.npz")
     data, path = (tmp_path / "good.npz").read_bytes(), tmp_path / "net.npz"
