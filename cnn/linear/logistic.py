@@ -161,7 +161,7 @@ class LogisticRegression(_Regression):
     two_classes_only: ClassVar[bool] = True
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Descend for `steps` steps.
+        """Train for `steps` steps.
 
         Parameters
         ----------
@@ -192,12 +192,12 @@ class LogisticRegression(_Regression):
         Parameters
         ----------
         X
-            As for `decision_function`, which raises what may be raised.
+            As for `decision_function`, with the same errors.
 
         Returns
         -------
         ndarray of float64, shape (n, 2)
-            In the order of `classes_`; rows sum to 1.
+            Columns in the order of `classes_`; rows sum to 1.
         """
         scores = self._scores(X)
         both = np.hstack([-scores, scores])  # 1 − σ(f) = σ(−f)
@@ -226,7 +226,7 @@ class SoftmaxRegression(_Regression):
     """
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Descend for `steps` steps.
+        """Train for `steps` steps.
 
         Parameters
         ----------
@@ -257,11 +257,11 @@ class SoftmaxRegression(_Regression):
         Parameters
         ----------
         X
-            As for `decision_function`, which raises what may be raised.
+            As for `decision_function`, with the same errors.
 
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
-            In the order of `classes_`; rows sum to 1.
+            Columns in the order of `classes_`; rows sum to 1.
         """
         return np.ascontiguousarray(softmax(self._scores(X).T).T, np.float64)

@@ -64,7 +64,14 @@ def mlp(
     0.1 KiB of float32 parameters
     """
     widths = [hidden] if not isinstance(hidden, Sequence | np.ndarray) else hidden
-    on_values = loss in LOSSES and LOSSES[loss].target_kind == "values"
-    last: Layer = HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)
-    layers = [*(HiddenLayer(width, activation) for width in widths), last]
+    layers = [
+        *(HiddenLayer(width, activation) for width in widths),
+        output_layer(n_outputs, loss),
+    ]
     return Network(layers, (n_inputs,), loss, rng=rng, dtype=dtype)
+
+
+def output_layer(n_outputs: int, loss: str) -> Layer:
+    """Return the output layer for a loss. The network refuses an unknown loss."""
+    on_values = loss in LOSSES and LOSSES[loss].target_kind == "values"
+    return HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)

@@ -8,12 +8,10 @@ from cnn.checks import at_least, sample_shape
 from cnn.layers.connections import Connections
 from cnn.layers.convolution import ConvolutionLayer
 from cnn.layers.hidden import HiddenLayer
-from cnn.layers.layer import Layer
-from cnn.layers.output import SoftmaxLayer
 from cnn.layers.pooling import PoolingLayer, PoolingMethod
 from cnn.layers.rasterization import RasterizationLayer
+from cnn.models.mlp import output_layer
 from cnn.models.network import Network
-from cnn.training.losses import LOSSES
 
 LECUN_C3: tuple[tuple[int, ...], ...] = (
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
@@ -106,7 +104,7 @@ def small_cnn(
         PoolingLayer(pooling),
         RasterizationLayer(),
         HiddenLayer(hidden, activation),
-        _output_layer(n_outputs, loss),
+        output_layer(n_outputs, loss),
     ]
     return Network(layers, image_shape, loss, rng=rng, dtype=dtype)
 
@@ -136,20 +134,14 @@ def lenet5(
     ----------
     image_shape
         (rows, columns), or (maps, rows, columns) such as (3, 32, 32) for colours; at least 9 rows and columns.
-    n_outputs
-        Number of classes, or of values for a loss on values.
-    rng
-        Generator of the initial weights.
+    n_outputs, rng, loss, dtype
+        As for `small_cnn`.
     activation
         Activation of convolutions and hidden layers, a key of `cnn.layers.activations.ACTIVATIONS`.
     pooling
         Method of both pooling layers.
     connections
         For each of the 16 maps of the second convolution its input maps, such as `LECUN_C3`; None connects all maps.
-    loss
-        A key of `cnn.training.losses.LOSSES`. With a loss on values the last layer is linear, without softmax.
-    dtype
-        float32; or float64, for gradient checks.
 
     Returns
     -------
@@ -158,10 +150,8 @@ def lenet5(
 
     Raises
     ------
-    TypeError
-        If a count or a side is not an integer.
-    ValueError
-        If the inputs are not images or too small, or a setting is unknown.
+    TypeError, ValueError
+        As for `small_cnn`.
 
     Examples
     --------
@@ -189,7 +179,7 @@ def lenet5(
         RasterizationLayer(),
         HiddenLayer(120, activation),
         HiddenLayer(84, activation),
-        _output_layer(n_outputs, loss),
+        output_layer(n_outputs, loss),
     ]
     return Network(layers, image_shape, loss, rng=rng, dtype=dtype)
 
@@ -216,20 +206,14 @@ def lenet1(
     ----------
     image_shape
         (rows, columns), or (maps, rows, columns) such as (3, 32, 32) for colours; at least 13 rows and columns.
-    n_outputs
-        Number of classes, or of values for a loss on values.
-    rng
-        Generator of the initial weights.
+    n_outputs, rng, loss, dtype
+        As for `small_cnn`.
     activation
         Activation of both convolutions, a key of `cnn.layers.activations.ACTIVATIONS`.
     pooling
         Method of both pooling layers: trainable as in the paper, or ``"mean"`` as in most later descriptions.
     connections
         For each of the 12 maps of the second convolution its input maps; None connects all maps.
-    loss
-        A key of `cnn.training.losses.LOSSES`. With a loss on values the last layer is linear, without softmax.
-    dtype
-        float32; or float64, for gradient checks.
 
     Returns
     -------
@@ -238,10 +222,8 @@ def lenet1(
 
     Raises
     ------
-    TypeError
-        If a count or a side is not an integer.
-    ValueError
-        If the inputs are not images or too small, or a setting is unknown.
+    TypeError, ValueError
+        As for `small_cnn`.
 
     Examples
     --------
@@ -264,7 +246,7 @@ def lenet1(
         ConvolutionLayer(12, 5, activation, connections=connections),
         PoolingLayer(pooling),
         RasterizationLayer(),
-        _output_layer(n_outputs, loss),
+        output_layer(n_outputs, loss),
     ]
     return Network(layers, image_shape, loss, rng=rng, dtype=dtype)
 
@@ -281,9 +263,3 @@ def _check_images(image_shape: Shape, least: int = 1) -> None:
         raise ValueError(
             f"images must have at least {least} rows and columns; got shape {image_shape}"
         )
-
-
-def _output_layer(n_outputs: int, loss: str) -> Layer:
-    """Return the output layer for a loss. The network refuses an unknown loss."""
-    on_values = loss in LOSSES and LOSSES[loss].target_kind == "values"
-    return HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)
