@@ -15,7 +15,7 @@ from graphops import _stored
 from graphops.validation import (
     FloatArray,
     Matrix,
-    check_matrix,
+    check_edges,
     check_number,
 )
 
@@ -47,7 +47,7 @@ def to_networkx(W: Matrix, *, weight: str = "weight") -> nx.DiGraph:
     >>> list(graph.edges(data="weight"))
     [(0, 1, 0.5), (1, 1, -2.0)]
     """
-    edges = _edges(check_matrix(W, square=True))
+    edges = check_edges(W)
     sources, targets = edges.indices.tolist(), _stored.column_of_entries(edges).tolist()
     graph = nx.DiGraph()
     graph.add_nodes_from(range(edges.shape[0]))
@@ -148,14 +148,10 @@ def to_edge_list(W: Matrix) -> pd.DataFrame:
     0       0       1     0.5
     1       1       1    -2.0
     """
-    edges = _edges(check_matrix(W, square=True))
+    edges = check_edges(W)
     columns = (
         edges.indices.astype(np.int64),
         _stored.column_of_entries(edges).astype(np.int64),
         edges.data.copy(),
     )
     return pd.DataFrame(dict(zip(EDGE_COLUMNS, columns, strict=True)))
-
-
-def _edges(W: Matrix) -> sparse.csc_array:
-    return W if isinstance(W, sparse.csc_array) else sparse.csc_array(W)

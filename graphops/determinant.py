@@ -19,7 +19,7 @@ from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 
 from graphops import _stored
-from graphops.validation import FloatArray, Matrix, check_matrix, check_order
+from graphops.validation import FloatArray, Matrix, check_edges, check_matrix, check_order
 
 MAX_NODES_BY_CYCLES = 16
 MAX_CYCLES = 20_000
@@ -77,8 +77,7 @@ def slogdet(W: Matrix) -> SignedLogDeterminant:
     >>> slogdet(sparse.csc_array(np.array([[1.0, 2.0], [2.0, 4.0]])))
     SignedLogDeterminant(sign=0.0, log_abs=-inf)
     """
-    W = check_matrix(W, square=True)
-    W = W if isinstance(W, sparse.csc_array) else sparse.csc_array(W)
+    W = check_edges(W)
     W = _stored.keep(W, W.data != 0)  # stored zeros are not part of the structure
     n = W.shape[0]
     if n == 0:

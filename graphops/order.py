@@ -22,6 +22,7 @@ from graphops.validation import (
     BoolArray,
     FloatArray,
     Matrix,
+    check_edges,
     check_integer,
     check_matrix,
     check_nodes,
@@ -116,8 +117,7 @@ def needed_nodes(W: Matrix, inputs: ArrayLike, outputs: ArrayLike, ticks: int) -
     >>> needed_nodes(W, inputs=[0], outputs=[1], ticks=2).tolist()
     [True, True, True]
     """
-    W = check_matrix(W, square=True)
-    edges = W if isinstance(W, sparse.csc_array) else sparse.csc_array(W)
+    edges = check_edges(W)
     ticks = check_integer("ticks", ticks, at_least=1)
     delays = _delays(edges, _stored.column_of_entries(edges), inputs, ticks)
     needed: BoolArray = _delays_to_output(edges, delays, outputs, ticks) < ticks
@@ -153,11 +153,10 @@ def evaluation_layers(W: Matrix, inputs: ArrayLike = ()) -> NDArray[np.intp]:
     >>> evaluation_layers(np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])).tolist()
     [0, 1, 2]
     """
-    W = check_matrix(W, square=True)
-    edges = W if isinstance(W, sparse.csc_array) else sparse.csc_array(W)
+    edges = check_edges(W)
     targets = _stored.column_of_entries(edges)
     undelayed = _stored.keep(edges, _delays(edges, targets, inputs, ticks=2) == 0)
-    depth = np.zeros(W.shape[0], dtype=np.intp)
+    depth = np.zeros(edges.shape[0], dtype=np.intp)
     starts = undelayed.indptr.tolist()
     deepest = np.maximum.reduce  # faster than max()
     for node in np.flatnonzero(np.diff(undelayed.indptr)).tolist():
@@ -192,10 +191,9 @@ def strongly_connected(W: Matrix) -> NDArray[np.intp]:
     >>> strongly_connected(np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])).tolist()
     [0, 0, 1]
     """
-    W = check_matrix(W, square=True)
-    edges = W if isinstance(W, sparse.csc_array) else sparse.csc_array(W)
+    edges = check_edges(W)
     labels = csgraph.connected_components(
-        _backwards(edges, np.ones(len(edges.data))), directed=True, connection="strong"
+        backwards(edges, np.ones(len(edges.data))), directed=True, connection="strong"
     )[1]
     _, first_nodes, numbers = np.unique(labels, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first_nodes))
@@ -220,11 +218,11 @@ def _delays_to_output(
     if not nodes.size:
         return np.full(edges.shape[0], np.inf)
     distances: FloatArray = csgraph.dijkstra(
-        _backwards(edges, delays), indices=nodes, min_only=True, limit=ticks - 1
+        backwards(edges, delays), indices=nodes, min_only=True, limit=ticks - 1
     )
     return distances
 
 
-def _backwards(edges: sparse.csc_array, lengths: FloatArray) -> Any:
+def backwards(edges: sparse.csc_array, lengths: FloatArray) -> Any:
     """Return the graph of the reversed edges for csgraph. A stored zero is an edge of length 0."""
     return sparse.csr_array((lengths, edges.indices, edges.indptr), shape=edges.shape)

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, eigs
 
 from graphops import _stored
 from graphops.order import strongly_connected
-from graphops.validation import FloatArray, Matrix, check_matrix
+from graphops.validation import FloatArray, Matrix, check_edges
 
 LARGEST_DENSE = 400
 """Largest component whose eigenvalues are all computed, by LAPACK."""
@@ -64,8 +64,7 @@ def spectral_radius(W: Matrix) -> float:
     >>> spectral_radius(np.triu(np.ones((4, 4)), k=1))
     0.0
     """
-    W = check_matrix(W, square=True)
-    edges = W if isinstance(W, sparse.csc_array) else sparse.csc_array(W)
+    edges = check_edges(W)
     edges = _stored.keep(edges, edges.data != 0).astype(np.float64)
     blocks = _blocks_of_equal_size(edges)
     return max((_largest_magnitude(block) for block in blocks), default=0.0)

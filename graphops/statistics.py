@@ -12,8 +12,8 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from graphops import _stored
-from graphops.order import evaluation_layers, strongly_connected
-from graphops.validation import FloatArray, Matrix, check_matrix, check_nodes
+from graphops.order import backwards, evaluation_layers, strongly_connected
+from graphops.validation import FloatArray, Matrix, check_edges, check_nodes
 
 
 class DegreeStatistics(NamedTuple):
@@ -119,7 +119,7 @@ def degree_statistics(W: Matrix) -> DegreeStatistics:
     >>> found.edges, found.immediate_edges, found.delayed_edges, found.sinks
     (3, 2, 1, 1)
     """
-    edges = _edges(W)
+    edges = check_edges(W)
     n = edges.shape[0]
     n_edges = len(edges.indices)
     targets = _stored.column_of_entries(edges)
@@ -168,7 +168,7 @@ def cycle_statistics(W: Matrix) -> CycleStatistics:
     >>> cycle_statistics(np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
     CycleStatistics(components=2, cyclic_components=2, largest_component=2, cyclic_nodes=3)
     """
-    edges = _edges(W)
+    edges = check_edges(W)
     labels = strongly_connected(edges)
     sizes = np.bincount(labels)
     cyclic = sizes > 1
@@ -213,12 +213,12 @@ def path_statistics(W: Matrix, inputs: ArrayLike, outputs: ArrayLike) -> PathSta
     >>> found.depth, found.hops_max, found.connecting_nodes
     (2, 2, 3)
     """
-    edges = _edges(W)
+    edges = check_edges(W)
     n = edges.shape[0]
     given, wanted = check_nodes("inputs", inputs, n), check_nodes("outputs", outputs, n)
     edges = _without_edges_into(edges, given)
     from_input = _hops_from_any(_forwards(edges), given)
-    to_output = _hops_from_any(_backwards(edges), wanted)
+    to_output = _hops_from_any(backwards(edges, np.ones(len(edges.indices))), wanted)
     hops = from_input[wanted]
     hops = hops[np.isfinite(hops)]
     return PathStatistics(
@@ -231,21 +231,10 @@ def path_statistics(W: Matrix, inputs: ArrayLike, outputs: ArrayLike) -> PathSta
     )
 
 
-def _edges(W: Matrix) -> sparse.csc_array:
-    W = check_matrix(W, square=True)
-    return W if isinstance(W, sparse.csc_array) else sparse.csc_array(W)
-
-
 def _without_edges_into(edges: sparse.csc_array, nodes: NDArray[np.intp]) -> sparse.csc_array:
     into = np.zeros(edges.shape[0], dtype=np.bool_)
     into[nodes] = True
     return _stored.keep(edges, ~into[_stored.column_of_entries(edges)])
-
-
-def _backwards(edges: sparse.csc_array) -> Any:
-    """Return the graph of the reversed edges, each of length 1."""
-    ones = np.ones(len(edges.indices))
-    return sparse.csr_array((ones, edges.indices, edges.indptr), shape=edges.shape)
 
 
 def _forwards(edges: sparse.csc_array) -> Any:

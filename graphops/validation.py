@@ -73,6 +73,12 @@ def check_matrix(
     return matrix
 
 
+def check_edges(W: Any) -> sparse.csc_array:
+    """Return the edges of a finite square matrix: its stored entries, or the non-zero entries of an ndarray."""
+    matrix = check_matrix(W, square=True)
+    return matrix if isinstance(matrix, sparse.csc_array) else sparse.csc_array(matrix)
+
+
 def check_node_matrix(W: Any) -> Any:
     """Return a matrix of n nodes, as :func:`check_matrix` does.
 
