@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.checks import check_classes, check_targets, real_array
-from cnn.training.descent import Descended, Segment, descend_stepwise, norm_of
+from cnn.training.descent import (
+    DIVERGENCE_FACTOR,
+    DIVERGENCE_OFFSET,
+    DescentResult,
+    TrainingSegment,
+    descend_stepwise,
+    norm_of,
+)
 from cnn.training.losses import LOSSES
 from cnn.training.samples import Samples
 from evo.genome.genome import FloatArray, Genome, Role
@@ -253,26 +260,26 @@ class Phenotype:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
 
-    def descend(self, segment: Segment) -> Descended:
+    def descend(self, segment: TrainingSegment) -> DescentResult:
         """Make the gradient steps of a segment; in one compiled call if all nodes are neurons.
 
-        See :class:`cnn.training.descent.Descending`.
+        See :class:`cnn.training.descent.HasDescend`.
         """
         if self.genome.has_maps:
             return descend_stepwise(self, segment)
-        samples = segment.samples
+        samples, recipe = segment.samples, segment.recipe
         inputs = self._features(samples.inputs)
         layout, buffers, width = self._for_batch(segment.order.shape[1])
         losses = np.empty(len(segment.order))
         settings = loop.StepSettings(
             loop.LOSS_CODES[self.loss_name],
-            loop.OPTIMIZER_CODES[segment.optimizer],
-            float(segment.momentum),
-            float(segment.weight_decay),
-            np.inf if segment.clip is None else float(segment.clip),
+            loop.OPTIMIZER_CODES[recipe.optimizer],
+            float(recipe.momentum),
+            float(recipe.weight_decay),
+            np.inf if recipe.gradient_clip is None else float(recipe.gradient_clip),
             segment.updates_before,
-            segment.explosion[0],
-            segment.explosion[1],
+            DIVERGENCE_FACTOR,
+            DIVERGENCE_OFFSET,
         )
         done, limit, norm = loop.descend(
             layout,
@@ -288,7 +295,7 @@ class Phenotype:
             self._masked_weights,
             segment.moments,
             buffers,
-            -1.0 if segment.limit is None else segment.limit,
+            -1.0 if segment.loss_limit is None else segment.loss_limit,
             losses,
             width,
         )
@@ -296,7 +303,7 @@ class Phenotype:
         whole = norm / settings.clip if norm > settings.clip else 1.0
         norms = [whole * norm_of(self._gradient[group]) for group in segment.groups]
         kept = whole * self._gradient if segment.keep_gradient else None
-        return Descended(losses[: done + 1].tolist(), done, limit, norm, norms, kept)
+        return DescentResult(losses[: done + 1].tolist(), done, limit, norm, norms, kept)
 
     # -- back to the genome ------------------------------------------------------------------------------------------
 

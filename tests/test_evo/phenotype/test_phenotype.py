@@ -247,7 +247,7 @@ def test_repeats_are_the_same_bits(random_genome):
             np.zeros(4, int),
             "inputs must have 3 features a sample",
         ),
-        ("cross_entropy", np.ones((4, 3)), np.array([0, 1, 5, 0]), r"targets\[2\] is 5"),
+        ("cross_entropy", np.ones((4, 3)), np.array([0, 1, 5, 0]), r"targets\[2\] = 5"),
         ("cross_entropy", np.ones((4, 3)), np.ones((4, 2)), "targets must be integer classes"),
         (
             "squared_error",
@@ -287,7 +287,7 @@ def test_there_must_be_samples_and_as_many_targets(random_genome):
     network = Phenotype(random_genome(np.random.default_rng(0)))
     with pytest.raises(ValueError, match="inputs must hold at least one sample; got shape"):
         network.output(np.ones((0, 3)))
-    with pytest.raises(ValueError, match="there are 4 inputs and 2 targets"):
+    with pytest.raises(ValueError, match="the 4 inputs; got 2 targets"):
         network.loss(np.ones((4, 3)), np.zeros(2, int))
 
 
