@@ -37,7 +37,7 @@ from .gradient_free.neuroevolution import Neuroevolution as Neuroevolution
 from .gradient_free.neuroevolution import neuroevolve as neuroevolve
 from .gradient_free.settings import NeuroevolutionSettings as NeuroevolutionSettings
 from .initial.founders import FounderSettings as FounderSettings
-from .initial.founders import found as found
+from .initial.founders import create_founders as create_founders
 from .operators.elementary import OPERATORS as OPERATORS
 from .operators.elementary import Operation as Operation
 from .operators.elementary import Operator as Operator

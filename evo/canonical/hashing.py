@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evo.canonical.hashing_kernels import ODD, hash_states, mix_words
-from evo.genome.feature_maps import DOWNSAMPLINGS, reads
+from evo.genome.feature_maps import DOWNSAMPLINGS, tap_offsets
 from evo.genome.genome import FloatArray, Genome, Role
 
-__all__ = ["ODD", "Words", "bits", "hash_rows", "mix", "node_labels", "output_terms"]
+__all__ = ["ODD", "Words", "bits", "hash_rows", "mix", "node_labels", "output_hashes"]
 
 Words = NDArray[np.uint64]
 
@@ -53,7 +53,7 @@ def node_labels(genome: Genome) -> Words:
     return labels
 
 
-def output_terms(genome: Genome) -> Words:
+def output_hashes(genome: Genome) -> Words:
     """Return a word for what each output computes, written out as a term in the inputs.
 
     The term of a node's state at a tick is its activation of the sum of its bias and of its weights times the terms
@@ -81,9 +81,9 @@ def output_terms(genome: Genome) -> Words:
     >>> from dataclasses import replace
     >>> genome = Genome.from_matrix([[0, 2, 1], [0, 0, 0], [0, 0, 0]], n_inputs=1, n_outputs=1)
     >>> without = Genome.from_matrix([[0, 1], [0, 0]], n_inputs=1, n_outputs=1)
-    >>> bool(output_terms(genome) == output_terms(without))
+    >>> bool(output_hashes(genome) == output_hashes(without))
     True
-    >>> bool(output_terms(genome) == output_terms(replace(genome, threshold=1.5)))
+    >>> bool(output_hashes(genome) == output_hashes(replace(genome, threshold=1.5)))
     False
     """
     # A label says what a node does with its sum, or which input it is; whose state is read plays no part.
@@ -121,7 +121,7 @@ def _add_maps(genome: Genome, taps: NDArray[np.uint16], labels: Words, weights: 
     labels[maps] = mix(labels[maps] * ODD + mix(map_sizes[maps]))
     of_maps = np.flatnonzero(maps[genome.indices] | maps[genome.targets])
     ends = genome.map_sizes[genome.indices[of_maps]], genome.map_sizes[genome.targets[of_maps]]
-    downsamplings, rows, columns = reads(*ends, taps[of_maps], genome.kernel)
+    downsamplings, rows, columns = tap_offsets(*ends, taps[of_maps], genome.kernel)
     halved = 2 * downsamplings + (downsamplings > 0) * DOWNSAMPLINGS.index(genome.downsampling)
     read = hash_rows(np.stack([halved, rows, columns], axis=1).astype(np.uint64))
     weights[of_maps] = mix(weights[of_maps] * ODD + read)

@@ -14,7 +14,7 @@ from evo.exchange.values import choice, integer, is_finite, rounded
 from evo.genome.feature_maps import DOWNSAMPLINGS, windows
 from evo.genome.genome import FloatArray, Genome
 
-LISTS: Mapping[str, Callable[[str], int | float]] = {"taps": int, "weights": float}
+LIST_ATTRIBUTES: Mapping[str, Callable[[str], int | float]] = {"taps": int, "weights": float}
 """The attributes of kernels that are lists, and what reads a number of them."""
 
 
@@ -123,7 +123,7 @@ def _list(name: str, ends: tuple[Hashable, Hashable], attributes: dict[str, Any]
     value = attributes.get(name)
     if isinstance(value, str):
         try:
-            return [LISTS[name](word) for word in value.split()]
+            return [LIST_ATTRIBUTES[name](word) for word in value.split()]
         except ValueError:
             value = brief(value)
     if not isinstance(value, list):

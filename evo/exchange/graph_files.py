@@ -15,7 +15,7 @@ from typing import Any
 import networkx as nx
 
 from evo.errors import ResultsError
-from evo.exchange.edges import LISTS
+from evo.exchange.edges import LIST_ATTRIBUTES
 from evo.exchange.networkx_graphs import from_networkx, to_networkx
 from evo.files import write_text
 from evo.genome.genome import Genome
@@ -28,7 +28,7 @@ def to_graphml(genome: Genome) -> str:
     """Return a genome as GraphML, which yEd, Gephi, Cytoscape and igraph read."""
     graph = to_networkx(genome)
     for _, _, attributes in graph.edges(data=True):
-        for name in LISTS.keys() & attributes.keys():
+        for name in LIST_ATTRIBUTES.keys() & attributes.keys():
             attributes[name] = " ".join(map(repr, attributes[name]))
     return "\n".join(nx.generate_graphml(graph)) + "\n"
 

@@ -22,13 +22,13 @@ from cnn import (
     SoftmaxLayer,
 )
 from cnn.checks import brief, pair_of
-from cnn.layers.activations import ACTIVATIONS as OF_LAYERS
+from cnn.layers.activations import ACTIVATIONS as LAYER_ACTIVATIONS
 from cnn.layers.connections import connected_pairs
 from cnn.layers.layer import Layer
 from cnn.layers.pooling import PoolingMethod
 from cnn.training.losses import LOSSES
 from evo.genome.activations import ACTIVATIONS, activation_code
-from evo.genome.feature_maps import Downsampling, MapTransform, passage
+from evo.genome.feature_maps import Downsampling, MapTransform, map_transform
 from evo.genome.genome import FloatArray, Genome, Role
 
 
@@ -93,7 +93,7 @@ def from_cnn(network: Network) -> Genome:
     ]
     widest = max(level.passage.window for level in levels[1:] if level.passage is not None)
     for kernel in range(1, widest + 2, 2):
-        if all(passage(source, target, kernel) == way for source, target, way in passages):
+        if all(map_transform(source, target, kernel) == way for source, target, way in passages):
             return _assemble(levels, kernel, downsampling)
     ways = ", ".join(f"{source} → {target}" for source, target, _ in passages)
     raise ValueError(
@@ -291,7 +291,9 @@ def _kernels_between(
 ) -> tuple[list[list[int]], FloatArray]:
     """Return whom each node hears, counted within the level before, and all kernels, shape (connections, taps)."""
     map_sizes = genome.map_sizes
-    window = passage(int(map_sizes[before[0]]), int(map_sizes[level[0]]), genome.kernel).window
+    window = map_transform(
+        int(map_sizes[before[0]]), int(map_sizes[level[0]]), genome.kernel
+    ).window
     table, kernels = [], []
     for node in level:
         entries = np.arange(genome.indptr[node], genome.indptr[node + 1])
@@ -315,12 +317,12 @@ def _layers_between(
 ) -> list[Layer]:
     """Return the layers that lead from one level to the next."""
     source, target = int(genome.map_sizes[before[0]]), int(genome.map_sizes[level[0]])
-    way = passage(source, target, genome.kernel)
+    way = map_transform(source, target, genome.kernel)
     if source < target:
         raise ValueError(f"genome is no CNN: node {level[0]} is larger than what it hears")
     pooling = [PoolingLayer(genome.downsampling, border="drop") for _ in range(way.downsamplings)]
     activation = ACTIVATIONS[genome.activations[level[0]]]
-    if activation not in OF_LAYERS:
+    if activation not in LAYER_ACTIVATIONS:
         raise ValueError(f"genome is no CNN: node {level[0]} has {activation}, which no layer has")
     whole = all(len(heard) == len(before) for heard in table)
     if target > 1:

@@ -29,13 +29,13 @@ class Activation:
         φ, of an array of net inputs.
     slope : callable
         φ′, of net inputs and outputs; what training goes by, where φ has no derivative.
-    of_net : bool
+    needs_net_input : bool
         Whether the slope is written in the net input.
     """
 
     value: Callable[[Values], Values]
     slope: Callable[[Values, Values], Values]
-    of_net: bool = False
+    needs_net_input: bool = False
 
 
 REGISTRY: Mapping[str, Activation] = {
@@ -50,23 +50,23 @@ REGISTRY: Mapping[str, Activation] = {
     "gelu": Activation(
         lambda n: n * special.ndtr(n),
         lambda n, o: special.ndtr(n) + n * np.exp(-0.5 * n * n) / np.sqrt(2 * np.pi),
-        of_net=True,
+        needs_net_input=True,
     ),
-    "sine": Activation(np.sin, lambda n, o: np.cos(n), of_net=True),
-    "gaussian": Activation(lambda n: np.exp(-n * n), lambda n, o: -2 * n * o, of_net=True),
+    "sine": Activation(np.sin, lambda n, o: np.cos(n), needs_net_input=True),
+    "gaussian": Activation(lambda n: np.exp(-n * n), lambda n, o: -2 * n * o, needs_net_input=True),
     # The document's sign (S1). Its derivative is 0 almost everywhere: training goes by that of the identity cut off
     # at ±1 (the straight-through estimator of Hubara et al. 2016).
     "sign": Activation(
         lambda n: np.where(n >= 0, 1, -1).astype(n.dtype),
         lambda n, o: (np.abs(n) <= 1).astype(o.dtype),
-        of_net=True,
+        needs_net_input=True,
     ),
 }
 
 ACTIVATIONS: tuple[str, ...] = tuple(REGISTRY)
 """Names by code: ``ACTIVATIONS[code]``."""
 
-OF_NET: NDArray[np.bool_] = np.array([one.of_net for one in REGISTRY.values()])
+NEEDS_NET_INPUT: NDArray[np.bool_] = np.array([one.needs_net_input for one in REGISTRY.values()])
 """By code, whether the backward pass needs the net input."""
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evo.errors import ResultsError
 from evo.files import read_arrays
-from evo.genome.genome import OF_MAPS, STORED_AS, Genome
+from evo.genome.genome import MAP_FIELDS, STORED_AS, Genome
 
 _DESCRIBED = ("threshold_mode", "ticks", "kernel", "downsampling")
 """The parts of a genome that are no arrays."""
@@ -20,7 +20,7 @@ def genome_to_arrays(
     genome: Genome, prefix: str = ""
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Split a genome into arrays and a JSON-able description; what says something of maps only where there are any."""
-    left_out = frozenset() if genome.has_maps else OF_MAPS
+    left_out = frozenset() if genome.has_maps else MAP_FIELDS
     names = [part.name for part in fields(genome) if part.name not in left_out]
     arrays = {
         prefix + STORED_AS.get(name, name): np.asarray(getattr(genome, name))
@@ -35,8 +35,8 @@ def genome_from_arrays(
 ) -> Genome:
     """Join what :func:`genome_to_arrays` split; a ValueError or KeyError if it does not make a genome."""
     stored = {part.name: prefix + STORED_AS.get(part.name, part.name) for part in fields(Genome)}
-    of_maps = any(stored[name] in arrays for name in OF_MAPS if name not in _DESCRIBED)
-    left_out = {"threshold"} | (frozenset() if of_maps else OF_MAPS)
+    of_maps = any(stored[name] in arrays for name in MAP_FIELDS if name not in _DESCRIBED)
+    left_out = {"threshold"} | (frozenset() if of_maps else MAP_FIELDS)
     parts: dict[str, Any] = {
         name: description[name] if name in _DESCRIBED else arrays[stored[name]]
         for name in stored

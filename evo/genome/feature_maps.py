@@ -37,7 +37,7 @@ Downsampling = Literal["max", "mean"]
 DOWNSAMPLINGS = get_args(Downsampling)
 
 
-WIDEST = 255
+MAX_WINDOW = 255
 """Side of the widest window: its taps are numbered in 16 bits."""
 
 
@@ -68,7 +68,7 @@ class MapTransform(NamedTuple):
 
 
 @cache
-def passage(source: int, target: int, kernel: int) -> MapTransform:
+def map_transform(source: int, target: int, kernel: int) -> MapTransform:
     """Return what an edge from a map of side `source` to one of side `target` does.
 
     Parameters
@@ -81,15 +81,15 @@ def passage(source: int, target: int, kernel: int) -> MapTransform:
     Raises
     ------
     ValueError
-        If the window is wider than :data:`WIDEST`.
+        If the window is wider than :data:`MAX_WINDOW`.
 
     Examples
     --------
     LeNet-5's second convolution, and a neuron that speaks to a map:
 
-    >>> passage(28, 10, 5)
+    >>> map_transform(28, 10, 5)
     MapTransform(downsamplings=1, map_size=14, margin=0, window=5)
-    >>> passage(1, 28, 5)
+    >>> map_transform(1, 28, 5)
     MapTransform(downsamplings=0, map_size=28, margin=0, window=1)
     """
     downsamplings, map_size = 0, source
@@ -98,23 +98,23 @@ def passage(source: int, target: int, kernel: int) -> MapTransform:
     window = (
         map_size - target + 1 if map_size > target else min(kernel, 2 * min(source, target) - 1)
     )
-    if window > WIDEST:
+    if window > MAX_WINDOW:
         raise ValueError(
-            f"kernels must be at most {WIDEST} pixels wide; from side {source} to side {target} takes {window}"
+            f"kernels must be at most {MAX_WINDOW} pixels wide; from side {source} to side {target} takes {window}"
         )
     if map_size > target:
         return MapTransform(downsamplings, map_size, 0, window)
     return MapTransform(downsamplings, target, window // 2, window)
 
 
-def ways(
+def map_transforms(
     sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
 ) -> tuple[list[MapTransform], NDArray[np.intp]]:
     """Return the passages that occur, and which of them each edge takes, given the sides at both ends.
 
     Examples
     --------
-    >>> ways(np.array([28, 28, 10]), np.array([10, 10, 1]), 5)[1]
+    >>> map_transforms(np.array([28, 28, 10]), np.array([10, 10, 1]), 5)[1]
     array([1, 1, 0])
     """
     if not len(sources):
@@ -126,18 +126,18 @@ def ways(
         found, which = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[pairs]
     else:
         found, which = np.unique(pairs, return_inverse=True)
-    return [passage(pair // most, pair % most, kernel) for pair in found.tolist()], which
+    return [map_transform(pair // most, pair % most, kernel) for pair in found.tolist()], which
 
 
 def windows(
     sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
 ) -> NDArray[np.int64]:
     """Return the window of each edge, given the sides at both ends."""
-    found, which = ways(sources, targets, kernel)
+    found, which = map_transforms(sources, targets, kernel)
     return np.array([way.window for way in found], np.int64)[which]
 
 
-def reads(
+def tap_offsets(
     sources: NDArray[np.integer[Any]],
     targets: NDArray[np.integer[Any]],
     taps: NDArray[np.integer[Any]],
@@ -150,10 +150,10 @@ def reads(
 
     Examples
     --------
-    >>> reads(np.array([28, 28]), np.array([28, 10]), np.array([0, 24]), 5)
+    >>> tap_offsets(np.array([28, 28]), np.array([28, 10]), np.array([0, 24]), 5)
     (array([0, 1]), array([-2,  4]), array([-2,  4]))
     """
-    found, which = ways(sources, targets, kernel)
+    found, which = map_transforms(sources, targets, kernel)
     downsamplings, _, margins, window = np.array(found, np.int64).reshape(-1, 4).T[:, which]
     rows, columns = np.divmod(taps.astype(np.int64), window)
     return downsamplings, rows - margins, columns - margins

@@ -36,9 +36,9 @@ from graphops import threshold_mask, useful_edges
 FloatArray = NDArray[np.floating[Any]]
 ThresholdMode = Literal["magnitude", "signed"]
 
-__all__ = ["OF_MAPS", "FloatArray", "Genome", "Role", "ThresholdMode", "assemble_columns"]
+__all__ = ["MAP_FIELDS", "FloatArray", "Genome", "Role", "ThresholdMode", "assemble_columns"]
 
-OF_MAPS = frozenset({"map_sizes", "taps", "kernel", "downsampling"})
+MAP_FIELDS = frozenset({"map_sizes", "taps", "kernel", "downsampling"})
 """The parts of a genome that say something only where there are maps."""
 
 STORED_AS = {"threshold": "limit", "map_sizes": "sides"}
@@ -332,7 +332,7 @@ class Genome:
         """Return a hash of everything stored: 32 hexadecimal digits."""
         digest = hashlib.blake2b(digest_size=16)
         for part in fields(self):
-            if part.name in OF_MAPS and not self.has_maps:
+            if part.name in MAP_FIELDS and not self.has_maps:
                 continue
             value = getattr(self, part.name)
             described = value.dtype.str if isinstance(value, np.ndarray) else repr(value)

@@ -3,11 +3,11 @@
 What changes a genome afterwards is in :mod:`evo.operators`.
 """
 
-from evo.initial.founders import FounderSettings, found
-from evo.initial.map_founders import draw_maps
+from evo.initial.founders import FounderSettings, create_founders
+from evo.initial.map_founders import draw_map_network
 
 __all__ = [
     "FounderSettings",
-    "draw_maps",
-    "found",
+    "create_founders",
+    "draw_map_network",
 ]

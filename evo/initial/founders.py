@@ -14,11 +14,11 @@ from evo.errors import SettingsError
 from evo.genome.feature_maps import Downsampling
 from evo.genome.genome import Genome
 from evo.initial.map_founders import (
-    Level,
+    LayerShape,
     connections_between,
-    draw_maps,
-    taps_of_densities,
-    taps_within,
+    draw_map_network,
+    tap_counts_for_budget,
+    tap_counts_for_densities,
 )
 from evo.seeding import Purpose, generator
 
@@ -43,7 +43,7 @@ def _check_widths(given: Any) -> Any:
     return given
 
 
-OF_MAPS = (
+MAP_SETTINGS = (
     "layers",
     "kernel",
     "downsampling",
@@ -54,7 +54,7 @@ OF_MAPS = (
 )
 """Settings of graphs of maps alone."""
 
-NOT_OF_MAPS = (
+OTHER_SETTINGS = (
     "hidden",
     "density",
     "epsilon",
@@ -159,7 +159,7 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def _maps_are_maps(self) -> Self:
         of_maps = self.graph == "maps"
-        for name in NOT_OF_MAPS if of_maps else OF_MAPS:
+        for name in OTHER_SETTINGS if of_maps else MAP_SETTINGS:
             value = getattr(self, name)
             if value != type(self).model_fields[name].default:
                 rule = "must not be given where" if of_maps else "needs"
@@ -221,7 +221,7 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         hidden = (self.hidden,) if isinstance(self.hidden, int) else self.hidden
         return (n_inputs, *hidden, n_outputs)
 
-    def inputs(self, shape: Sequence[int]) -> Level:
+    def input_layer(self, shape: Sequence[int]) -> LayerShape:
         """Return side and number of the input nodes for samples of a shape.
 
         Raises
@@ -231,29 +231,29 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
 
         Examples
         --------
-        >>> FounderSettings(graph="maps", layers=[[8, 4]]).inputs((3, 8, 8))
-        Level(map_size=8, n_nodes=3)
+        >>> FounderSettings(graph="maps", layers=[[8, 4]]).input_layer((3, 8, 8))
+        LayerShape(map_size=8, n_nodes=3)
         """
         if self.graph == "maps":
             if len(shape) not in {2, 3} or shape[-1] != shape[-2]:
                 raise SettingsError(
                     f"founders.graph: maps needs square images, and a sample has shape {tuple(shape)}"
                 )
-            return Level(shape[-1], 1 if len(shape) == 2 else shape[0])
+            return LayerShape(shape[-1], 1 if len(shape) == 2 else shape[0])
         n_features = math.prod(shape)
         if not self.sequence:
-            return Level(1, n_features)
+            return LayerShape(1, n_features)
         if n_features % self.ticks:
             raise SettingsError(
                 f"founders.ticks: must divide the features ({n_features}) where sequence = true; got {self.ticks}"
             )
-        return Level(1, n_features // self.ticks)
+        return LayerShape(1, n_features // self.ticks)
 
-    def all_layers(self, inputs: Level, n_outputs: int) -> list[Level]:
+    def layer_shapes(self, inputs: LayerShape, n_outputs: int) -> list[LayerShape]:
         """Return the levels of a graph of maps, inputs and outputs among them."""
-        return [inputs, *itertools.starmap(Level, self.layers), Level(1, n_outputs)]
+        return [inputs, *itertools.starmap(LayerShape, self.layers), LayerShape(1, n_outputs)]
 
-    def taps(self, inputs: Level, n_outputs: int) -> list[int]:
+    def tap_counts(self, inputs: LayerShape, n_outputs: int) -> list[int]:
         """Return how many taps of a graph of maps are edges, between each level and the next.
 
         Raises
@@ -261,13 +261,13 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         SettingsError
             If a budget is too small for a network of such maps.
         """
-        ways = connections_between(self.all_layers(inputs, n_outputs), self.kernel)
+        ways = connections_between(self.layer_shapes(inputs, n_outputs), self.kernel)
         if self.densities is None:
-            return taps_within(ways, self.max_parameters, self.max_macs)
-        return taps_of_densities(ways, self.densities)
+            return tap_counts_for_budget(ways, self.max_parameters, self.max_macs)
+        return tap_counts_for_densities(ways, self.densities)
 
 
-def found(
+def create_founders(
     settings: FounderSettings,
     n_inputs: int,
     n_outputs: int,
@@ -308,7 +308,7 @@ def found(
     if settings.graph == "maps":
         if map_size is None:
             raise ValueError('map_size must be given, that of the input maps, where graph = "maps"')
-        return _found_maps(settings, Level(map_size, n_inputs), n_outputs, streams)
+        return _found_maps(settings, LayerShape(map_size, n_inputs), n_outputs, streams)
     genomes = []
     for rng in streams:
         matrix = _draw(settings, n_inputs, n_outputs, rng)
@@ -328,14 +328,14 @@ def found(
 
 def _found_maps(
     settings: FounderSettings,
-    inputs: Level,
+    inputs: LayerShape,
     n_outputs: int,
     streams: list[np.random.Generator],
 ) -> list[Genome]:
     return [
-        draw_maps(
-            settings.all_layers(inputs, n_outputs),
-            settings.taps(inputs, n_outputs),
+        draw_map_network(
+            settings.layer_shapes(inputs, n_outputs),
+            settings.tap_counts(inputs, n_outputs),
             kernel=settings.kernel,
             downsampling=settings.downsampling,
             activation=settings.activation,

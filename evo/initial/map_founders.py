@@ -19,21 +19,21 @@ import graphops
 from cnn.layers.initial import initial_weights
 from evo.errors import SettingsError
 from evo.genome.activations import activation_code
-from evo.genome.feature_maps import Downsampling, passage
+from evo.genome.feature_maps import Downsampling, map_transform
 from evo.genome.genome import FloatArray, Genome, Role
 
 _HALVINGS_OF_FACTORS = 60
 """Steps of a bisection between 0 and 1: as many as float64 can tell apart."""
 
 
-class Level(NamedTuple):
+class LayerShape(NamedTuple):
     """Nodes of one side."""
 
     map_size: int
     n_nodes: int
 
 
-class Way(NamedTuple):
+class Connection(NamedTuple):
     """What leads from one level to the next: each of the targets may hear each of the sources by some taps."""
 
     n_sources: int
@@ -42,42 +42,46 @@ class Way(NamedTuple):
     map_size: int
 
     @property
-    def n_places(self) -> int:
+    def n_possible_taps(self) -> int:
         """Number of taps that there may be."""
         return self.n_sources * self.n_targets * self.taps
 
 
-def connections_between(levels: Sequence[Level], kernel: int) -> list[Way]:
+def connections_between(levels: Sequence[LayerShape], kernel: int) -> list[Connection]:
     """Return what leads from each level to the next.
 
     Examples
     --------
-    LeNet-5's first two:
+    LeNet-5's second convolution:
 
-    >>> connections_between([Level(28, 1), Level(28, 6), Level(10, 16)], 5)
-    [Way(n_sources=1, n_targets=6, taps=25, map_size=28), Way(n_sources=6, n_targets=16, taps=25, map_size=10)]
+    >>> connections_between([LayerShape(28, 6), LayerShape(10, 16)], 5)
+    [Connection(n_sources=6, n_targets=16, taps=25, map_size=10)]
     """
     return [
-        Way(
+        Connection(
             before.n_nodes,
             level.n_nodes,
-            passage(before.map_size, level.map_size, kernel).window ** 2,
+            map_transform(before.map_size, level.map_size, kernel).window ** 2,
             level.map_size,
         )
         for before, level in itertools.pairwise(levels)
     ]
 
 
-def taps_of_densities(ways: Sequence[Way], densities: Sequence[float]) -> list[int]:
-    """Return how many taps each way has, given shares of its places: at least one for each target."""
+def tap_counts_for_densities(
+    connections: Sequence[Connection], densities: Sequence[float]
+) -> list[int]:
+    """Return how many taps each connection has, given shares of its places: at least one for each target."""
     return [
-        max(round(share * way.n_places), way.n_targets)
-        for way, share in zip(ways, densities, strict=True)
+        max(round(share * connection.n_possible_taps), connection.n_targets)
+        for connection, share in zip(connections, densities, strict=True)
     ]
 
 
-def taps_within(ways: Sequence[Way], max_parameters: int | None, max_macs: int | None) -> list[int]:
-    """Return how many taps each way has within a budget; see the module's head for the rule.
+def tap_counts_for_budget(
+    connections: Sequence[Connection], max_parameters: int | None, max_macs: int | None
+) -> list[int]:
+    """Return how many taps each connection has within a budget; see the module's head for the rule.
 
     Raises
     ------
@@ -86,28 +90,36 @@ def taps_within(ways: Sequence[Way], max_parameters: int | None, max_macs: int |
 
     Examples
     --------
-    >>> levels = [Level(28, 1), Level(28, 12), Level(10, 32), Level(1, 240), Level(1, 168), Level(1, 10)]
-    >>> taps_within(connections_between(levels, 5), 61_706, 416_520)
+    >>> layers = [LayerShape(*pair) for pair in [(28, 1), (28, 12), (10, 32), (1, 240), (1, 168), (1, 10)]]
+    >>> tap_counts_for_budget(connections_between(layers, 5), 61_706, 416_520)
     [149, 2391, 47823, 10043, 838]
     """
-    n_biases = sum(way.n_targets for way in ways)
+    n_biases = sum(connection.n_targets for connection in connections)
 
     def counts(of_maps: float, of_neurons: float) -> list[int]:
-        factors = [of_neurons if way.map_size == 1 else of_maps for way in ways[:-1]]
+        factors = [
+            of_neurons if connection.map_size == 1 else of_maps for connection in connections[:-1]
+        ]
         shares = [a * b for a, b in itertools.pairwise([1.0, *factors, 1.0])]
         return [
-            max(int(share * way.n_places), way.n_targets)
-            for way, share in zip(ways, shares, strict=True)
+            max(int(share * connection.n_possible_taps), connection.n_targets)
+            for connection, share in zip(connections, shares, strict=True)
         ]
 
     def fits(taps: Sequence[int]) -> bool:
-        macs = sum(count * way.map_size**2 for way, count in zip(ways, taps, strict=True))
+        macs = sum(
+            count * connection.map_size**2
+            for connection, count in zip(connections, taps, strict=True)
+        )
         parameters = sum(taps) + n_biases
         return parameters <= (max_parameters or parameters) and macs <= (max_macs or macs)
 
     least = {
         "max_parameters": (2 * n_biases, max_parameters),
-        "max_macs": (sum(way.n_targets * way.map_size**2 for way in ways), max_macs),
+        "max_macs": (
+            sum(connection.n_targets * connection.map_size**2 for connection in connections),
+            max_macs,
+        ),
     }
     for name, (at_least, given) in least.items():
         if given is not None and given < at_least:
@@ -129,8 +141,8 @@ def _largest(fits: Callable[[float], bool], low: float) -> float:
     return low
 
 
-def draw_maps(
-    levels: Sequence[Level],
+def draw_map_network(
+    levels: Sequence[LayerShape],
     counts: Sequence[int],
     *,
     kernel: int,
@@ -143,7 +155,7 @@ def draw_maps(
 
     Parameters
     ----------
-    levels : sequence of Level
+    levels : sequence of LayerShape
         The inputs' first and the outputs', which are neurons, last.
     counts : sequence of int
         Taps that are edges, between each level and the next: any set of them equally likely, but for one of each
@@ -166,16 +178,16 @@ def draw_maps(
     """
     begins = np.cumsum([0, *(level.n_nodes for level in levels)])
     rows_of, values_of, sizes, thresholds = [], [], [np.zeros(levels[0].n_nodes, np.int64)], [0.0]
-    ways = connections_between(levels, kernel)
-    for k, (way, count) in enumerate(zip(ways, counts, strict=True)):
-        n_stored = min(round(stored_per_edge * count), way.n_places)
-        rows, sizes_of_targets = _draw_places(way, n_stored, rng)
+    connections = connections_between(levels, kernel)
+    for k, (connection, count) in enumerate(zip(connections, counts, strict=True)):
+        n_stored = min(round(stored_per_edge * count), connection.n_possible_taps)
+        rows, sizes_of_targets = _draw_places(connection, n_stored, rng)
         scheme: Literal["glorot", "he"] = (
-            "he" if "relu" in activation and way is not ways[-1] else "glorot"
+            "he" if "relu" in activation and connection is not connections[-1] else "glorot"
         )
-        values = _draw_weights(way, count, n_stored, scheme, rng)
+        values = _draw_weights(connection, count, n_stored, scheme, rng)
         thresholds.append(_threshold(values, count))
-        rows_of.append(np.stack([begins[k] + rows // way.taps, rows % way.taps]))
+        rows_of.append(np.stack([begins[k] + rows // connection.taps, rows % connection.taps]))
         values_of.append(values)
         sizes.append(sizes_of_targets)
     asleep = sum(map(len, values_of)) > sum(counts)
@@ -202,25 +214,31 @@ def draw_maps(
 
 
 def _draw_places(
-    way: Way, count: int, rng: np.random.Generator
+    connection: Connection, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw taps, target after target: ``source · taps + tap`` of each, ascending; and how many each target has."""
-    n_rows = way.n_sources * way.taps
-    drawn = graphops.layered((n_rows, way.n_targets), count / way.n_places, rng=rng)
+    n_rows = connection.n_sources * connection.taps
+    drawn = graphops.layered(
+        (n_rows, connection.n_targets), count / connection.n_possible_taps, rng=rng
+    )
     return drawn.indices.astype(np.int64), np.diff(drawn.indptr)[n_rows:].astype(np.int64)
 
 
 def _draw_weights(
-    way: Way, n_edges: int, n_stored: int, scheme: Literal["glorot", "he"], rng: np.random.Generator
+    connection: Connection,
+    n_edges: int,
+    n_stored: int,
+    scheme: Literal["glorot", "he"],
+    rng: np.random.Generator,
 ) -> FloatArray:
     """Draw weights so that the `n_edges` largest have the variance that suits their fans.
 
     The largest share d of evenly drawn magnitudes up to a has the mean square a²·(1 − (1 − d)³) / 3d; all have a²/3.
     """
-    speakers = way.n_sources * (way.taps if way.map_size == 1 else 1)
+    speakers = connection.n_sources * (connection.taps if connection.map_size == 1 else 1)
     share = n_edges / n_stored
     drawn = initial_weights(
-        (n_stored,), n_edges / way.n_targets, n_edges / speakers, scheme, rng=rng
+        (n_stored,), n_edges / connection.n_targets, n_edges / speakers, scheme, rng=rng
     )
     weights: FloatArray = (drawn * np.sqrt(share / (1 - (1 - share) ** 3))).astype(np.float32)
     return weights

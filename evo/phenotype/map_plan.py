@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.genome.feature_maps import MapTransform, ways
+from evo.genome.feature_maps import MapTransform, map_transforms
 from evo.genome.genome import Genome, Role
 from evo.phenotype.arrays import read_only
 from evo.phenotype.convolutions import Convolution, Taps, find_convolutions
@@ -65,7 +65,9 @@ def place_maps(genome: Genome, kept: NDArray[np.bool_], read: NDArray[np.bool_])
     map_sizes = genome.map_sizes.astype(np.int64)
     order = np.concatenate([np.flatnonzero(kept & is_input), np.flatnonzero(kept & ~is_input)])
     n_inputs = int((kept & is_input).sum())
-    found, which = ways(map_sizes[genome.indices], map_sizes[genome.targets], genome.kernel)
+    found, which = map_transforms(
+        map_sizes[genome.indices], map_sizes[genome.targets], genome.kernel
+    )
     kinds_of = _kinds_of(genome, which, read, found)
 
     rows = np.full(genome.n_nodes, -1, np.int64)

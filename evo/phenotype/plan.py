@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.genome.activations import OF_NET
+from evo.genome.activations import NEEDS_NET_INPUT
 from evo.genome.genome import Genome, Role
 from evo.phenotype.arrays import read_only
 from evo.phenotype.convolutions import Convolution
@@ -175,7 +175,7 @@ def _lay_out(
         segments,
     )
     codes = genome.activations[positions]
-    net_rows = np.where(OF_NET[codes], map_sizes**2, 0)
+    net_rows = np.where(NEEDS_NET_INPUT[codes], map_sizes**2, 0)
     inputs = genome.inputs
     features, input_rows = _features(genome, inputs, kept[inputs], rows)
     layout = Layout(

@@ -12,7 +12,7 @@ from cnn.training.samples import Samples
 from evo import Genome, PolicySettings, Role, Task
 from evo.evolution.fitness import negative_loss
 from evo.genome.activations import ACTIVATIONS, activation_code
-from evo.genome.feature_maps import passage, windows
+from evo.genome.feature_maps import map_transform, windows
 
 
 def map_genome(
@@ -121,7 +121,7 @@ def any_map_genome():
         for target in range(n):
             before = len(taps)
             for source in np.flatnonzero(rng.random(n) < density).tolist():
-                window = passage(int(of_node[source]), int(of_node[target]), kernel).window
+                window = map_transform(int(of_node[source]), int(of_node[target]), kernel).window
                 kept = np.flatnonzero(rng.random(window**2) < rng.choice([0.3, 1.0]))
                 indices += [source] * len(kept)
                 taps += kept.tolist()

@@ -1,13 +1,13 @@
 """What a network of maps computes, pixel by pixel from the rule in `evo.genome.feature_maps`: slow, easy to read.
 
-Of :mod:`evo` it takes :func:`evo.genome.feature_maps.passage`, the genome's arrays and nothing else; its tests have it
-say what the compiled network must say.
+From :mod:`evo` it uses :func:`evo.genome.feature_maps.map_transform` and the arrays of the genome, nothing else. Tests
+compare the compiled network with it.
 """
 
 import numpy as np
 
 from evo.genome.activations import ACTIVATIONS
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 from evo.genome.roles import Role
 
 FUNCTIONS = {
@@ -28,7 +28,7 @@ def halved(image, downsampling):
 def resampled(image, target, genome):
     """Return a map as an edge to a map of side `target` reads it, in its margin of zeros."""
     source = image.shape[1]
-    way = passage(source, target, genome.kernel)
+    way = map_transform(source, target, genome.kernel)
     for _ in range(way.downsamplings):
         image = halved(image, genome.downsampling)
     if source < target:
@@ -68,7 +68,8 @@ def states(genome, inputs, activation=None):
                 ]  # one that comes later still has its state of the tick before
                 read = resampled(x[source], map_size, genome)
                 i, j = divmod(
-                    taps[e], passage(int(genome.map_sizes[source]), map_size, genome.kernel).window
+                    taps[e],
+                    map_transform(int(genome.map_sizes[source]), map_size, genome.kernel).window,
                 )
                 total += float(genome.values[e]) * read[:, i : i + map_size, j : j + map_size]
             function = activation or FUNCTIONS[ACTIVATIONS[genome.activations[node]]]

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from evo.genome.activations import ACTIVATIONS, OF_NET, REGISTRY, activation_code, activation_codes
+from evo.genome.activations import (
+    ACTIVATIONS,
+    NEEDS_NET_INPUT,
+    REGISTRY,
+    activation_code,
+    activation_codes,
+)
 from evo.phenotype.kernels.activation_kernels import activate, multiply_by_slope
 
 DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "sign"]
@@ -32,8 +38,8 @@ def test_compiled_slopes_are_those_of_the_registry(name, dtype, within):
     activate(activation_code(name), output)
     residual = np.full_like(net, 2)
     unread = np.full_like(net, np.nan)
-    of_net = OF_NET[activation_code(name)]
-    multiply_by_slope(activation_code(name), net if of_net else unread, output, residual)
+    needs_net_input = NEEDS_NET_INPUT[activation_code(name)]
+    multiply_by_slope(activation_code(name), net if needs_net_input else unread, output, residual)
     expected = 2 * REGISTRY[name].slope(net.astype(np.float64), output.astype(np.float64))
     assert np.abs(residual - expected).max() < within * max(1, np.abs(expected).max())
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evo import Genome, Role
-from evo.genome.feature_maps import MapTransform, largest_window, passage, windows
+from evo.genome.feature_maps import MapTransform, largest_window, map_transform, windows
 
 SIDES, KERNELS = range(1, 33), (1, 3, 5, 7)
 EVERY_WAY = [pytest.param(kernel, id=f"kernels of {kernel}×{kernel}") for kernel in KERNELS]
@@ -15,7 +15,7 @@ EVERY_WAY = [pytest.param(kernel, id=f"kernels of {kernel}×{kernel}") for kerne
 
 def ways(kernel):
     """Return every pair of sides with what leads from one to the other."""
-    return [(s, t, passage(s, t, kernel)) for s, t in product(SIDES, SIDES)]
+    return [(s, t, map_transform(s, t, kernel)) for s, t in product(SIDES, SIDES)]
 
 
 # -- the rule ----------------------------------------------------------------------------------------------------------
@@ -84,14 +84,16 @@ def test_every_tap_reads_a_pixel_for_some_place_of_the_target(kernel):
     ],
 )
 def test_ways_worked_out_by_hand(source, target, kernel, expected):
-    assert passage(source, target, kernel) == expected
+    assert map_transform(source, target, kernel) == expected
 
 
 @pytest.mark.parametrize("largest", [4, 32])
 def test_windows_of_many_edges_are_those_of_each(largest):
     rng = np.random.default_rng(0)
     sources, targets = rng.integers(1, largest + 1, (2, 100)).astype(np.int32)
-    expected = [passage(int(s), int(t), 5).window for s, t in zip(sources, targets, strict=True)]
+    expected = [
+        map_transform(int(s), int(t), 5).window for s, t in zip(sources, targets, strict=True)
+    ]
     assert windows(sources, targets, 5).tolist() == expected
     assert windows(sources[:0], targets[:0], 5).tolist() == []
 
@@ -297,5 +299,5 @@ def test_parts_of_maps_that_do_not_fit_are_named(changes, message):
 
 def test_a_kernel_is_no_wider_than_its_taps_can_be_numbered():
     with pytest.raises(ValueError, match="at most 255 pixels wide; from side 300 to side 1"):
-        passage(300, 1, 301)
-    assert passage(255, 1, 255).window == 255
+        map_transform(300, 1, 301)
+    assert map_transform(255, 1, 255).window == 255

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from evo import OPERATORS, GenomeEditor, Phenotype, Role, replay
-from evo.genome.feature_maps import passage
-from evo.genome.places import PossibleTaps
+from evo.genome.feature_maps import map_transform
+from evo.genome.possible_taps import PossibleTaps
 from evo.operators.elementary import (
     OperatorSettings,
     Proposing,
@@ -90,7 +90,7 @@ def test_a_threshold_that_cannot_keep_is_refused(threshold, rule, parents):
 def test_taps_are_drawn_evenly_from_all_that_there_may_be():
     map_sizes = np.array([3, 1, 6, 3])
     places = PossibleTaps(map_sizes, 3)
-    windows = [[passage(int(s), int(t), 3).window ** 2 for t in map_sizes] for s in map_sizes]
+    windows = [[map_transform(int(s), int(t), 3).window ** 2 for t in map_sizes] for s in map_sizes]
     assert places.count == np.sum(windows)
     sources, taps, targets = places.draw(200_000, np.random.default_rng(0))
     assert (taps < np.array(windows)[sources, targets]).all()

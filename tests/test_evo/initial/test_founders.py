@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from evo import FounderSettings, Phenotype, SettingsError, found
+from evo import FounderSettings, Phenotype, SettingsError, create_founders
 from evo.genome.activations import ACTIVATIONS
 from evo.initial.founders import ActivationName
 
 
 def one(**settings):
-    return found(FounderSettings(**settings), 5, 3, n_founders=1, seed=3)[0]
+    return create_founders(FounderSettings(**settings), 5, 3, n_founders=1, seed=3)[0]
 
 
 ACYCLIC = ["feedforward", "layered", "small_world", "direct"]
@@ -98,7 +98,7 @@ def test_layers_speak_to_the_next_one_alone():
     settings = FounderSettings(graph="layered", hidden=[9, 4, 6], density=0.5)
     sizes = settings.layer_sizes(5, 3)
     assert sizes == (5, 9, 4, 6, 3)
-    genome = found(settings, 5, 3, n_founders=1, seed=0)[0]
+    genome = create_founders(settings, 5, 3, n_founders=1, seed=0)[0]
     expected = np.diag([round(0.5 * m * n) for m, n in itertools.pairwise(sizes)], 1)
     np.testing.assert_array_equal(blocks(genome, sizes), expected)
 
@@ -111,10 +111,12 @@ def test_one_number_of_hidden_nodes_and_a_list_of_one_are_the_same():
 def test_epsilon_gives_each_pair_of_layers_the_edges_of_set_and_no_more_than_there_are():
     settings = FounderSettings(graph="layered", hidden=[200, 100], epsilon=2)
     sizes = settings.layer_sizes(50, 3)
-    genome = found(settings, 50, 3, n_founders=1, seed=0)[0]
+    genome = create_founders(settings, 50, 3, n_founders=1, seed=0)[0]
     expected = np.diag([2 * (50 + 200), 2 * (200 + 100), 2 * (100 + 3)], 1)
     np.testing.assert_array_equal(blocks(genome, sizes), expected)
-    full = found(settings.model_copy(update={"epsilon": 500}), 50, 3, n_founders=1, seed=0)[0]
+    full = create_founders(
+        settings.model_copy(update={"epsilon": 500}), 50, 3, n_founders=1, seed=0
+    )[0]
     assert np.diagonal(blocks(full, sizes), 1).tolist() == [50 * 200, 200 * 100, 100 * 3]
 
 
@@ -172,7 +174,7 @@ def test_founders_differ_and_another_seed_gives_others():
     prints = {
         genome.fingerprint()
         for seed in (0, 1)
-        for genome in found(settings, 5, 3, n_founders=4, seed=seed)
+        for genome in create_founders(settings, 5, 3, n_founders=4, seed=seed)
     }
     assert len(prints) == 8
 
@@ -218,11 +220,11 @@ def test_the_largest_entries_are_awake_and_the_rest_can_wake_up(graph):
 
 def test_a_sequence_has_a_part_of_its_features_at_each_tick():
     settings = FounderSettings(graph="recurrent", ticks=4, sequence=True)
-    assert settings.inputs((12,)) == (1, 3)
-    assert FounderSettings().inputs((3, 4)) == (1, 12)
+    assert settings.input_layer((12,)) == (1, 3)
+    assert FounderSettings().input_layer((3, 4)) == (1, 12)
     rule = r"founders\.ticks: must divide the features \(10\) where sequence = true; got 4"
     with pytest.raises(SettingsError, match=rule):
-        settings.inputs((10,))
+        settings.input_layer((10,))
     with pytest.raises(ValidationError, match="sequence needs ticks of at least 2; got 1"):
         FounderSettings(sequence=True)
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from pydantic import ValidationError
 
 from cnn import lenet5
-from evo import FounderSettings, Phenotype, Role, SettingsError, found
+from evo import FounderSettings, Phenotype, Role, SettingsError, create_founders
 from evo.exchange.layered_networks import from_cnn
-from evo.initial.map_founders import Level, connections_between, taps_within
+from evo.initial.map_founders import LayerShape, connections_between, tap_counts_for_budget
 
 LENET = [[28, 6], [10, 16], [1, 120], [1, 84]]
 PARAMETERS, MACS = 61_706, 416_520
@@ -20,7 +20,9 @@ SMALL = {"graph": "maps", "levels": [[8, 5], [6, 7], [1, 9]], "kernel": 3}
 
 def one(n_inputs=1, n_outputs=3, map_size=8, seed=3, **changes):
     founders = FounderSettings(**{**SMALL, **changes})
-    return found(founders, n_inputs, n_outputs, n_founders=1, seed=seed, map_size=map_size)[0]
+    return create_founders(
+        founders, n_inputs, n_outputs, n_founders=1, seed=seed, map_size=map_size
+    )[0]
 
 
 def of_lenet(times=1, **changes):
@@ -115,23 +117,23 @@ def test_taps_of_a_window_are_drawn_evenly():
 
 def test_inputs_follow_the_shape_of_the_samples():
     founders = FounderSettings(**SMALL)
-    assert founders.inputs((28, 28)) == (28, 1)
-    assert founders.inputs((3, 32, 32)) == (32, 3)
+    assert founders.input_layer((28, 28)) == (28, 1)
+    assert founders.input_layer((3, 32, 32)) == (32, 3)
     assert founders.layer_sizes(3, 10) == (3, 5, 7, 9, 10)
     genome = one(n_inputs=3)
     assert genome.n_features == 3 * 64
     assert Phenotype(genome).output(np.zeros((2, 3, 8, 8))).shape == (2, 3)
     for shape in ((64,), (8, 9), (2, 3, 8, 8)):
         with pytest.raises(SettingsError, match=r"founders.graph: maps needs square images"):
-            founders.inputs(shape)
+            founders.input_layer(shape)
 
 
 def test_founders_differ_and_each_follows_from_its_seed():
     founders = FounderSettings(**SMALL, densities=[0.5] * 4)
-    twice = [found(founders, 1, 3, n_founders=3, seed=1, map_size=8) for _ in range(2)]
+    twice = [create_founders(founders, 1, 3, n_founders=3, seed=1, map_size=8) for _ in range(2)]
     assert len({genome.fingerprint() for genome in twice[0]}) == 3
     assert all(a.equals(b) for a, b in zip(*twice, strict=True))
-    assert found(founders, 1, 3, n_founders=1, seed=1, map_size=8)[0].equals(twice[0][0])
+    assert create_founders(founders, 1, 3, n_founders=1, seed=1, map_size=8)[0].equals(twice[0][0])
 
 
 level = st.tuples(st.sampled_from([12, 8, 6, 3]), st.integers(1, 20))
@@ -141,18 +143,22 @@ neurons = st.integers(1, 30).map(lambda count: (1, count))
 @settings(deadline=None)
 @given(st.lists(level, max_size=2), st.lists(neurons, min_size=1, max_size=2), st.data())
 def test_any_budget_that_allows_a_tap_into_each_node_is_kept(maps, rest, data):
-    levels = [Level(*pair) for pair in [(12, 2), *maps, *rest, (1, 4)]]
-    ways = connections_between(levels, 3)
-    n_nodes = sum(way.n_targets for way in ways)
-    least = sum(way.n_targets * way.map_size**2 for way in ways)
-    whole = sum(way.n_places for way in ways), sum(way.n_places * way.map_size**2 for way in ways)
+    levels = [LayerShape(*pair) for pair in [(12, 2), *maps, *rest, (1, 4)]]
+    connections = connections_between(levels, 3)
+    n_nodes = sum(c.n_targets for c in connections)
+    least = sum(c.n_targets * c.map_size**2 for c in connections)
+    whole = (
+        sum(c.n_possible_taps for c in connections),
+        sum(c.n_possible_taps * c.map_size**2 for c in connections),
+    )
     most_parameters = data.draw(st.integers(2 * n_nodes, 2 * n_nodes + whole[0]))
     most_macs = data.draw(st.integers(least, 2 * whole[1]))
-    taps = taps_within(ways, most_parameters, most_macs)
+    taps = tap_counts_for_budget(connections, most_parameters, most_macs)
     assert all(
-        way.n_targets <= count <= way.n_places for way, count in zip(ways, taps, strict=True)
+        c.n_targets <= count <= c.n_possible_taps
+        for c, count in zip(connections, taps, strict=True)
     )
-    macs = sum(count * way.map_size**2 for count, way in zip(taps, ways, strict=True))
+    macs = sum(count * c.map_size**2 for count, c in zip(taps, connections, strict=True))
     assert sum(taps) + n_nodes <= most_parameters
     assert macs <= most_macs
 
@@ -195,4 +201,4 @@ def test_settings_come_back_from_what_a_run_writes_down():
 def test_maps_need_the_side_of_their_inputs():
     settings = FounderSettings(graph="maps", layers=[[6, 4]], kernel=3)
     with pytest.raises(ValueError, match="map_size must be given"):
-        found(settings, 1, 3, n_founders=1, seed=0)
+        create_founders(settings, 1, 3, n_founders=1, seed=0)

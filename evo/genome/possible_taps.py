@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 
 Places = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 """Sources, taps and targets."""
@@ -37,7 +37,8 @@ class PossibleTaps:
         self._nodes = np.argsort(which, kind="stable")  # side after side
         self._first = np.cumsum(self._sizes) - self._sizes
         self._windows = np.array(
-            [[passage(int(s), int(t), kernel).window ** 2 for t in found] for s in found], np.int64
+            [[map_transform(int(s), int(t), kernel).window ** 2 for t in found] for s in found],
+            np.int64,
         )
         self._ends = np.cumsum(self._windows * np.multiply.outer(self._sizes, self._sizes))
         self.count = int(self._ends[-1])
