@@ -1,6 +1,6 @@
-"""What a network *is*: matrix, threshold, node table, feature maps, and the check that they fit.
+"""The genome: adjacency matrix, threshold, node table and feature maps, and the check that they fit together.
 
-Nothing here changes a genome (:mod:`evo.editing`) or runs one (:mod:`evo.phenotype`).
+:mod:`evo.editing` changes genomes and :mod:`evo.phenotype` runs them.
 """
 
 from evo.genome.activations import ACTIVATIONS, activation_code

@@ -1,4 +1,4 @@
-"""The places of a matrix: for every pair of nodes one, or between maps one for each tap that a kernel may have."""
+"""The entries that a matrix may have: one for each pair of nodes or, between maps, one for each tap of each pair."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from evo.genome.feature_maps import map_transform
 
-Places = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
-"""Sources, taps and targets."""
+TapIndices = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
+"""Source, tap number and target of each tap."""
 
 
 class PossibleTaps:
-    """All places between nodes of some sides, to be counted and drawn from but never listed.
+    """All taps that are possible between some nodes. They are counted and drawn, never listed.
 
     Parameters
     ----------
@@ -26,30 +26,30 @@ class PossibleTaps:
 
     Examples
     --------
-    A map of side 3 and a neuron: 3 × 3 taps to itself, as many to the neuron, 1 on the way back, 1 from it to itself.
+    A 3 × 3 map has 9 taps to itself and 9 taps to a neuron. The neuron has 1 tap to the map and 1 to itself.
 
     >>> PossibleTaps(np.array([3, 1]), kernel=3).count
     20
     """
 
     def __init__(self, map_sizes: NDArray[np.integer[Any]], kernel: int) -> None:
-        found, which, self._sizes = np.unique(map_sizes, return_inverse=True, return_counts=True)
-        self._nodes = np.argsort(which, kind="stable")  # side after side
-        self._first = np.cumsum(self._sizes) - self._sizes
-        self._windows = np.array(
-            [[map_transform(int(s), int(t), kernel).window ** 2 for t in found] for s in found],
+        sizes, which, self._n_nodes = np.unique(map_sizes, return_inverse=True, return_counts=True)
+        self._nodes = np.argsort(which, kind="stable")  # nodes of one map size after another
+        self._first = np.cumsum(self._n_nodes) - self._n_nodes
+        self._taps = np.array(
+            [[map_transform(int(s), int(t), kernel).window ** 2 for t in sizes] for s in sizes],
             np.int64,
         )
-        self._ends = np.cumsum(self._windows * np.multiply.outer(self._sizes, self._sizes))
+        self._ends = np.cumsum(self._taps * np.multiply.outer(self._n_nodes, self._n_nodes))
         self.count = int(self._ends[-1])
 
-    def draw(self, count: int, rng: np.random.Generator) -> Places:
-        """Draw places evenly, with repetition."""
+    def draw(self, count: int, rng: np.random.Generator) -> TapIndices:
+        """Draw taps uniformly, with replacement."""
         numbers = rng.integers(self.count, size=count)
         pairs = np.searchsorted(self._ends, numbers, side="right")
         numbers -= np.append(0, self._ends)[pairs]
-        of_source, of_target = np.divmod(pairs, len(self._sizes))
-        numbers, taps = np.divmod(numbers, self._windows[of_source, of_target])
-        numbers, targets = np.divmod(numbers, self._sizes[of_target])
-        sources = self._nodes[self._first[of_source] + numbers]
-        return sources, taps, self._nodes[self._first[of_target] + targets]
+        source_size, target_size = np.divmod(pairs, len(self._n_nodes))
+        numbers, taps = np.divmod(numbers, self._taps[source_size, target_size])
+        numbers, targets = np.divmod(numbers, self._n_nodes[target_size])
+        sources = self._nodes[self._first[source_size] + numbers]
+        return sources, taps, self._nodes[self._first[target_size] + targets]

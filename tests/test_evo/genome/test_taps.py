@@ -64,9 +64,9 @@ def test_a_threshold_keeps_as_many_of_each_group(groups, members, parents):
         parameters = {"threshold": groups | {"keep": keep}, "drop": False}
         editor = GenomeEditor(parent)
         apply_operation(editor, "A", parameters)
-        live, stored = editor.active_degree(), np.diff(parent.indptr)
+        active, stored = editor.active_degree(), np.diff(parent.indptr)
         for mask, count in zip(masks, keep, strict=True):
-            assert live[mask].sum() == min(count, stored[mask].sum())
+            assert active[mask].sum() == min(count, stored[mask].sum())
         assert replay([("A", json.loads(json.dumps(parameters)))], parent).equals(editor.freeze())
 
 
@@ -103,7 +103,7 @@ def test_taps_are_drawn_evenly_from_all_that_there_may_be():
 
 
 @pytest.mark.parametrize("count", [5, LISTED + 100])
-def test_new_taps_are_free_live_and_recorded(count, random_map_genome):
+def test_new_taps_are_free_active_and_recorded(count, random_map_genome):
     for seed in range(4):
         rng = np.random.default_rng(seed)
         parent = random_map_genome(rng, n=24, ticks=2, threshold=0.4, density=0.15)
