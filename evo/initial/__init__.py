@@ -1,6 +1,6 @@
 """First generations: random graphs, layered graphs and graphs of feature maps.
 
-What changes a genome afterwards is in :mod:`evo.operators`.
+:mod:`evo.operators` changes genomes later.
 """
 
 from evo.initial.founders import FounderSettings, create_founders

@@ -1,11 +1,11 @@
-"""Founders of feature maps: levels of nodes of one side, each of which hears the level before by random taps.
+"""Founders of feature maps: layers of nodes of one map size, each connected to the layer before by random taps.
 
-Which taps an edge may have follows from the sides (:mod:`evo.genome.feature_maps`); how many there are between two
-levels is given, or follows from a budget of parameters and multiply-accumulates by this rule: *as many as a dense
-network has whose levels are narrower*. All hidden levels are narrowed by one factor, the largest with which both bounds
-hold; then levels of neurons, where a tap costs one multiply-accumulate, by a larger factor of their own if parameters
-are left. Factors are real numbers, and a level pair of factors f and g gets the share f·g of its places. So twice
-LeNet-5's maps at LeNet-5's budget have in each level the taps of LeNet-5, but for the few that the further biases cost.
+The map sizes determine the possible taps of an edge (:mod:`evo.genome.feature_maps`). The number of taps between two
+layers is given, or it follows from limits on parameters and multiply-accumulates: *as many taps as a dense network with
+narrower layers*. All hidden layers are narrowed by one factor, the largest factor within both limits. If parameters are
+left, layers of neurons, where a tap costs one multiply-accumulate, get a larger factor. Factors are real numbers:
+between layers with the factors f and g the fraction f·g of the possible taps is used. So twice LeNet-5's maps within
+LeNet-5's limits have almost LeNet-5's taps in each layer; the additional biases cost a few.
 """
 
 import itertools
@@ -22,19 +22,29 @@ from evo.genome.activations import activation_code
 from evo.genome.feature_maps import Downsampling, map_transform
 from evo.genome.genome import FloatArray, Genome, Role
 
-_HALVINGS_OF_FACTORS = 60
-"""Steps of a bisection between 0 and 1: as many as float64 can tell apart."""
+_BISECTIONS = 60
+"""Steps of a bisection between 0 and 1; more steps do not change a float64."""
 
 
 class LayerShape(NamedTuple):
-    """Nodes of one side."""
+    """Map size and number of the nodes of a layer."""
 
     map_size: int
     n_nodes: int
 
 
 class Connection(NamedTuple):
-    """What leads from one level to the next: each of the targets may hear each of the sources by some taps."""
+    """The possible taps between two layers.
+
+    Attributes
+    ----------
+    n_sources, n_targets : int
+        Nodes of the two layers.
+    taps : int
+        Taps of a kernel.
+    map_size : int
+        Map size of the targets.
+    """
 
     n_sources: int
     n_targets: int
@@ -43,12 +53,12 @@ class Connection(NamedTuple):
 
     @property
     def n_possible_taps(self) -> int:
-        """Number of taps that there may be."""
+        """Number of possible taps."""
         return self.n_sources * self.n_targets * self.taps
 
 
-def connections_between(levels: Sequence[LayerShape], kernel: int) -> list[Connection]:
-    """Return what leads from each level to the next.
+def connections_between(layers: Sequence[LayerShape], kernel: int) -> list[Connection]:
+    """Return the connection from each layer to the next.
 
     Examples
     --------
@@ -60,33 +70,33 @@ def connections_between(levels: Sequence[LayerShape], kernel: int) -> list[Conne
     return [
         Connection(
             before.n_nodes,
-            level.n_nodes,
-            map_transform(before.map_size, level.map_size, kernel).window ** 2,
-            level.map_size,
+            layer.n_nodes,
+            map_transform(before.map_size, layer.map_size, kernel).window ** 2,
+            layer.map_size,
         )
-        for before, level in itertools.pairwise(levels)
+        for before, layer in itertools.pairwise(layers)
     ]
 
 
 def tap_counts_for_densities(
     connections: Sequence[Connection], densities: Sequence[float]
 ) -> list[int]:
-    """Return how many taps each connection has, given shares of its places: at least one for each target."""
+    """Return the taps of each connection, given fractions of the possible taps: at least one tap per target."""
     return [
-        max(round(share * connection.n_possible_taps), connection.n_targets)
-        for connection, share in zip(connections, densities, strict=True)
+        max(round(density * connection.n_possible_taps), connection.n_targets)
+        for connection, density in zip(connections, densities, strict=True)
     ]
 
 
 def tap_counts_for_budget(
     connections: Sequence[Connection], max_parameters: int | None, max_macs: int | None
 ) -> list[int]:
-    """Return how many taps each connection has within a budget; see the module's head for the rule.
+    """Return the taps of each connection within limits on the size; the rule is at the top of this module.
 
     Raises
     ------
     SettingsError
-        If the budget does not allow one tap for each target.
+        If a limit does not allow one tap per target.
 
     Examples
     --------
@@ -96,14 +106,15 @@ def tap_counts_for_budget(
     """
     n_biases = sum(connection.n_targets for connection in connections)
 
-    def counts(of_maps: float, of_neurons: float) -> list[int]:
+    def counts(map_factor: float, neuron_factor: float) -> list[int]:
         factors = [
-            of_neurons if connection.map_size == 1 else of_maps for connection in connections[:-1]
+            neuron_factor if connection.map_size == 1 else map_factor
+            for connection in connections[:-1]
         ]
-        shares = [a * b for a, b in itertools.pairwise([1.0, *factors, 1.0])]
+        densities = [a * b for a, b in itertools.pairwise([1.0, *factors, 1.0])]
         return [
-            max(int(share * connection.n_possible_taps), connection.n_targets)
-            for connection, share in zip(connections, shares, strict=True)
+            max(int(density * connection.n_possible_taps), connection.n_targets)
+            for connection, density in zip(connections, densities, strict=True)
         ]
 
     def fits(taps: Sequence[int]) -> bool:
@@ -114,35 +125,32 @@ def tap_counts_for_budget(
         parameters = sum(taps) + n_biases
         return parameters <= (max_parameters or parameters) and macs <= (max_macs or macs)
 
-    least = {
+    smallest = {
         "max_parameters": (2 * n_biases, max_parameters),
-        "max_macs": (
-            sum(connection.n_targets * connection.map_size**2 for connection in connections),
-            max_macs,
-        ),
+        "max_macs": (sum(c.n_targets * c.map_size**2 for c in connections), max_macs),
     }
-    for name, (at_least, given) in least.items():
-        if given is not None and given < at_least:
+    for name, (least, given) in smallest.items():
+        if given is not None and given < least:
             raise SettingsError(
-                f"founders.{name}: must be at least {at_least}, for a tap into every node; got {given}"
+                f"founders.{name}: must be at least {least}, one tap per node; got {given}"
             )
     narrow = _largest(lambda factor: fits(counts(factor, factor)), 0.0)
     return counts(narrow, _largest(lambda factor: fits(counts(narrow, factor)), narrow))
 
 
 def _largest(fits: Callable[[float], bool], low: float) -> float:
-    """Return the largest factor up to 1 that fits, given one that does and that larger ones fit less."""
+    """Return the largest factor up to 1 that fits, by bisection; `low` fits, and smaller factors fit if larger do."""
     high = 1.0
     if fits(high):
         return high
-    for _ in range(_HALVINGS_OF_FACTORS):
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
 
 
 def draw_map_network(
-    levels: Sequence[LayerShape],
+    layers: Sequence[LayerShape],
     counts: Sequence[int],
     *,
     kernel: int,
@@ -151,61 +159,63 @@ def draw_map_network(
     stored_per_edge: float,
     rng: np.random.Generator,
 ) -> Genome:
-    """Draw a network of maps.
+    """Draw a network of feature maps.
 
     Parameters
     ----------
-    levels : sequence of LayerShape
-        The inputs' first and the outputs', which are neurons, last.
+    layers : sequence of LayerShape
+        From the inputs to the outputs, which are neurons.
     counts : sequence of int
-        Taps that are edges, between each level and the next: any set of them equally likely, but for one of each
-        target's, drawn first.
+        Active taps between consecutive layers. One tap per target is drawn first; then every set of the other taps is
+        equally likely.
     kernel, downsampling
-        As of the genome.
+        As in the genome.
     activation : str
-        Of hidden nodes.
+        Activation of hidden nodes.
     stored_per_edge : float
-        Stored taps for each edge, or as many as there may be. The largest of a level are the edges; by a threshold of
-        its own the rest sleeps.
+        Stored taps per active tap, at most all possible taps. The taps with the largest weights are active; a threshold
+        per layer makes the others dormant.
     rng : numpy.random.Generator
 
     Returns
     -------
     Genome
-        In float32. Weights are drawn evenly as the layers of :mod:`cnn` draw theirs, by the fans that the edges make:
-        taps into a node, and out of a map or, towards neurons, out of a pixel. Where more is stored,
-        that holds for the variance of the edges.
+        In float32. Weights are uniform like those of :mod:`cnn`'s layers, with the fans of the active taps: taps into a
+        node, and taps out of a map or, towards neurons, out of a pixel. The active weights have the same variance
+        whether dormant taps are stored or not.
     """
-    begins = np.cumsum([0, *(level.n_nodes for level in levels)])
-    rows_of, values_of, sizes, thresholds = [], [], [np.zeros(levels[0].n_nodes, np.int64)], [0.0]
-    connections = connections_between(levels, kernel)
+    begins = np.cumsum([0, *(layer.n_nodes for layer in layers)])
+    sources_and_taps, values, thresholds = [], [], [0.0]
+    in_degrees = [np.zeros(layers[0].n_nodes, np.int64)]
+    connections = connections_between(layers, kernel)
     for k, (connection, count) in enumerate(zip(connections, counts, strict=True)):
         n_stored = min(round(stored_per_edge * count), connection.n_possible_taps)
-        rows, sizes_of_targets = _draw_places(connection, n_stored, rng)
+        rows, degrees = _draw_rows(connection, n_stored, rng)
         scheme: Literal["glorot", "he"] = (
             "he" if "relu" in activation and connection is not connections[-1] else "glorot"
         )
-        values = _draw_weights(connection, count, n_stored, scheme, rng)
-        thresholds.append(_threshold(values, count))
-        rows_of.append(np.stack([begins[k] + rows // connection.taps, rows % connection.taps]))
-        values_of.append(values)
-        sizes.append(sizes_of_targets)
-    asleep = sum(map(len, values_of)) > sum(counts)
-    n_of = [level.n_nodes for level in levels]
+        values.append(_draw_weights(connection, count, n_stored, scheme, rng))
+        thresholds.append(_threshold(values[-1], count))
+        sources_and_taps.append(
+            np.stack([begins[k] + rows // connection.taps, rows % connection.taps])
+        )
+        in_degrees.append(degrees)
+    has_dormant = sum(map(len, values)) > sum(counts)
+    n_nodes = [layer.n_nodes for layer in layers]
     roles = np.full(begins[-1], Role.HIDDEN, np.uint8)
     roles[: begins[1]], roles[begins[-2] :] = Role.INPUT, Role.OUTPUT
     codes = [activation_code(name) for name in ("identity", activation, "identity")]
-    map_sizes = np.repeat([level.map_size for level in levels], n_of).astype(np.int32)
-    sources, taps = np.concatenate(rows_of, axis=1)
+    map_sizes = np.repeat([layer.map_size for layer in layers], n_nodes).astype(np.int32)
+    sources, taps = np.concatenate(sources_and_taps, axis=1)
     return Genome(
-        indptr=np.append(0, np.cumsum(np.concatenate(sizes))).astype(np.int64),
+        indptr=np.append(0, np.cumsum(np.concatenate(in_degrees))).astype(np.int64),
         indices=sources.astype(np.int32),
-        values=np.concatenate(values_of),
+        values=np.concatenate(values),
         bias=np.zeros(begins[-1], np.float32),
         ids=np.arange(begins[-1], dtype=np.int64),
         roles=roles,
         activations=np.array(codes, np.uint8)[roles],
-        threshold=np.repeat(np.array(thresholds, np.float32), n_of) if asleep else None,
+        threshold=np.repeat(np.array(thresholds, np.float32), n_nodes) if has_dormant else None,
         map_sizes=map_sizes,
         taps=taps.astype(np.uint16) if map_sizes.max(initial=1) > 1 else None,
         kernel=kernel,
@@ -213,10 +223,10 @@ def draw_map_network(
     )
 
 
-def _draw_places(
+def _draw_rows(
     connection: Connection, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw taps, target after target: ``source · taps + tap`` of each, ascending; and how many each target has."""
+    """Draw taps; return ``source · taps + tap`` of each, sorted by target and then by this number, and in-degrees."""
     n_rows = connection.n_sources * connection.taps
     drawn = graphops.layered(
         (n_rows, connection.n_targets), count / connection.n_possible_taps, rng=rng
@@ -226,26 +236,28 @@ def _draw_places(
 
 def _draw_weights(
     connection: Connection,
-    n_edges: int,
+    n_active: int,
     n_stored: int,
     scheme: Literal["glorot", "he"],
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Draw weights so that the `n_edges` largest have the variance that suits their fans.
+    """Draw weights whose `n_active` largest have the variance for their fans.
 
-    The largest share d of evenly drawn magnitudes up to a has the mean square a²·(1 − (1 − d)³) / 3d; all have a²/3.
+    Uniform magnitudes up to a have the mean square a²/3. The largest fraction d of them has a²·(1 − (1 − d)³) / 3d.
     """
-    speakers = connection.n_sources * (connection.taps if connection.map_size == 1 else 1)
-    share = n_edges / n_stored
+    n_sources = connection.n_sources * (connection.taps if connection.map_size == 1 else 1)
+    d = n_active / n_stored
     drawn = initial_weights(
-        (n_stored,), n_edges / connection.n_targets, n_edges / speakers, scheme, rng=rng
+        (n_stored,), n_active / connection.n_targets, n_active / n_sources, scheme, rng=rng
     )
-    weights: FloatArray = (drawn * np.sqrt(share / (1 - (1 - share) ** 3))).astype(np.float32)
+    weights: FloatArray = (drawn * np.sqrt(d / (1 - (1 - d) ** 3))).astype(np.float32)
     return weights
 
 
 def _threshold(values: FloatArray, count: int) -> float:
-    """Return the threshold that the `count` largest magnitudes pass."""
-    strengths = np.sort(np.abs(values))
-    asleep = len(values) - count
-    return float(strengths[asleep - 1] if asleep else np.nextafter(strengths[0], np.float32(-1)))
+    """Return a threshold below the `count` largest magnitudes and not below any other."""
+    magnitudes = np.sort(np.abs(values))
+    n_dormant = len(values) - count
+    if n_dormant:
+        return float(magnitudes[n_dormant - 1])
+    return float(np.nextafter(magnitudes[0], np.float32(-1)))

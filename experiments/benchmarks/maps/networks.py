@@ -90,7 +90,7 @@ def genome_of(name: str) -> Genome:
     if network.factor == 1:
         return from_cnn(cnn.lenet5(IMAGE_SHAPE, N_CLASSES, rng=rng))
     levels = levels_of(network.factor)
-    places = [way.n_possible_taps for way in connections_between(levels, KERNEL)]
+    places = [connection.n_possible_taps for connection in connections_between(levels, KERNEL)]
     most = max(there / count for there, count in zip(places, TAPS, strict=True))
     return draw_map_network(
         levels,
@@ -106,7 +106,7 @@ def genome_of(name: str) -> Genome:
 def dense_network(factor: int) -> cnn.Network:
     """Return the convolutional network with LeNet-5's levels so many times as wide."""
     levels = levels_of(factor)
-    taps = [way.n_possible_taps for way in connections_between(levels, KERNEL)]
+    taps = [connection.n_possible_taps for connection in connections_between(levels, KERNEL)]
     whole = draw_map_network(
         levels,
         taps,

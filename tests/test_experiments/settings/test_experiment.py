@@ -138,13 +138,13 @@ def test_settings_survive_being_stored():
         (
             "[founders]\nepsilon = 20",
             "founders",
-            'epsilon needs graph = "layered"',
+            'epsilon must not be given unless graph = "layered"',
             "'feedforward'",
         ),
         (
             '[founders]\ngraph = "layered"\nepsilon = 20\ndensity = 0.5',
             "founders",
-            "epsilon must not be given beside density",
+            "epsilon must not be given together with density",
             "20.0 and 0.5",
         ),
         ("[baseline]\nhidden = 0", "baseline", "hidden must be at least 1", "0"),
