@@ -1,8 +1,8 @@
 """Feature maps: how an edge transforms a map of one size into a map of another size.
 
-A node is a square map of side² numbers; a neuron is a map of side 1. An entry of the matrix is a kernel of *taps*. Each
-tap adds a shifted copy of the source's map to the target's map. One rule gives the transform from side s to side t, for
-every pair of sides in a network with kernels of side k:
+A node is a square map of side² numbers, and this side is its *map size*. A neuron is a map of side 1. An entry of the
+matrix is a kernel of *taps*. Each tap adds a shifted copy of the source's map to the target's map. One rule gives the
+transform from side s to side t, for every pair of sides in a network with kernels of side k:
 
 1. *Downward*, s ≥ t. The source is halved (an odd last row and column are dropped) as long as the half is not smaller
    than t and a valid convolution to t would need a window wider than k. Let r be the remaining side.
@@ -99,7 +99,7 @@ def map_transform(source: int, target: int, kernel: int) -> MapTransform:
     )
     if window > MAX_WINDOW:
         raise ValueError(
-            f"kernels must be at most {MAX_WINDOW} pixels wide; got {window} from side {source} to side {target}"
+            f"kernels must be at most {MAX_WINDOW} pixels wide; got {window} from map size {source} to {target}"
         )
     if map_size > target:
         return MapTransform(downsamplings, map_size, 0, window)

@@ -144,8 +144,8 @@ def _check_taps(genome: Any, n: int) -> None:
         first = int(outside.argmax())
         source, target = int(indices[first]), int(genome.targets[first])
         raise ValueError(
-            f"taps must be below {genome.windows[first] ** 2} from node {source} (side {map_sizes[source]}) to node "
-            f"{target} (side {map_sizes[target]}); got {taps[first]}"
+            f"taps must be below {genome.windows[first] ** 2} from node {source} (map size {map_sizes[source]}) to "
+            f"node {target} (map size {map_sizes[target]}); got {taps[first]}"
         )
 
 

@@ -263,7 +263,7 @@ def strongly_regular():
 
 
 def two_layers(adjacency):
-    """Let each node speak to its neighbours in a second layer with weight 1, and to itself there with weight 2."""
+    """Connect each node with its neighbours in a second layer by weight 1, and with itself there by weight 2."""
     n = len(adjacency)
     matrix = np.zeros((2 * n + 2, 2 * n + 2))
     matrix[0, 1 : n + 1] = 1

@@ -17,7 +17,7 @@ from evo.operators.preserving import remove_ineffective
 
 
 def columns_of(genome):
-    """Return for each node what it hears: {(source, tap): weight}."""
+    """Return the taps into each node: {(source, tap): weight}."""
     columns = [{} for _ in range(genome.n_nodes)]
     for entry, target in enumerate(genome.targets.tolist()):
         place = int(genome.indices[entry]), int(genome.taps[entry])
@@ -235,7 +235,7 @@ def test_how_maps_are_halved_counts_only_where_one_is():
     assert np.array_equal(output_hashes(genome), output_hashes(other))
 
 
-def test_the_side_of_an_input_that_nobody_hears_moves_the_features_of_the_next():
+def test_the_map_size_of_an_input_without_edges_moves_the_features_of_the_next():
     pair = [
         Genome(
             indptr=np.array([0, 0, 0, 2]),

@@ -59,7 +59,7 @@ def test_lenet_5_survives_a_file(tmp_path, ending):
 
 @pytest.fixture
 def small():
-    """Return an input of side 4, a map that hears two of its taps, an output that hears three, and a neuron."""
+    """Return an input of side 4, a map with two taps from it, an output with three taps, and a neuron."""
     return Genome(
         indptr=np.array([0, 0, 2, 2, 6]),
         indices=np.array([0, 0, 1, 1, 1, 2], np.int32),

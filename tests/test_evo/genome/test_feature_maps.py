@@ -267,7 +267,7 @@ def test_the_fingerprint_changes_with_every_part_of_a_map():
         ({"taps": np.zeros(4, np.uint16)}, r"^taps must be uint16 of shape \(5,\); got .*\(4,\)$"),
         (
             {"taps": np.array([0, 8, 0, 1, 4], np.uint16)},
-            r"^taps must be below 4 from node 1 \(side 2\) to node 2 \(side 1\); got 4$",
+            r"^taps must be below 4 from node 1 \(map size 2\) to node 2 \(map size 1\); got 4$",
         ),
         (
             {"taps": np.array([8, 8, 0, 1, 3], np.uint16)},
@@ -309,8 +309,6 @@ def test_parts_of_maps_that_do_not_fit_are_named(changes, message):
 
 
 def test_a_kernel_is_no_wider_than_its_taps_can_be_numbered():
-    with pytest.raises(
-        ValueError, match="at most 255 pixels wide; got 300 from side 300 to side 1"
-    ):
+    with pytest.raises(ValueError, match="at most 255 pixels wide; got 300 from map size 300 to 1"):
         map_transform(300, 1, 301)
     assert map_transform(255, 1, 255).window == 255

@@ -41,15 +41,15 @@ def test_the_density_is_a_share_of_the_places_that_can_hold_an_edge(density):
 @pytest.mark.parametrize("density", [0.05, 0.3, 1.0])
 def test_a_small_world_comes_as_near_to_its_density_as_equal_in_degrees_allow(density):
     genome = one(graph="small_world", hidden=30, density=density, rewiring_probability=0.5)
-    heard = np.diff(genome.indptr)[5:]
+    in_degrees = np.diff(genome.indptr)[5:]
     available = np.arange(5, 38)
-    degree = heard.max()
-    assert heard.tolist() == np.minimum(degree, available).tolist()
+    degree = in_degrees.max()
+    assert in_degrees.tolist() == np.minimum(degree, available).tolist()
     miss = [abs(np.minimum(d, available).sum() - density * available.sum()) for d in range(1, 38)]
     assert degree == 1 + int(np.argmin(miss))
 
 
-def test_rewiring_is_the_share_of_edges_that_come_from_far_away():
+def test_rewiring_is_the_fraction_of_edges_from_distant_nodes():
     lattice, random = (
         one(graph="small_world", hidden=30, rewiring_probability=p) for p in (0.0, 1.0)
     )
@@ -80,7 +80,7 @@ def test_a_direct_founder_has_hidden_nodes_in_waiting():
     np.testing.assert_array_equal(genome.to_dense() != 0, expected)
 
 
-def test_without_hidden_nodes_inputs_speak_to_outputs_and_outputs_to_later_ones():
+def test_without_hidden_nodes_edges_lead_from_inputs_to_outputs_and_to_later_outputs():
     for graph in ("feedforward", "layered"):
         genome = one(graph=graph, hidden=0, density=1.0)
         assert genome.n_nodes == 8

@@ -133,13 +133,13 @@ def test_settings_survive_being_stored():
         ("[policy.weights]\nZ = 1", "policy.weights", "one of A, B, C, D, F, H, N", "'Z'"),
         ("[policy.weights]\nA = -1", "policy.weights", "not negative", "-1"),
         ("[founders]\ndensity = 0", "founders.density", "greater than 0", "0"),
-        ("[founders]\nhidden = [3, 2.5]", "founders.hidden", "whole numbers", "[3, 2.5]"),
+        ("[founders]\nhidden = [3, 2.5]", "founders.hidden", "list of integers", "[3, 2.5]"),
         ("[founders]\nhidden = [3, 2]", "founders", 'unless graph = "layered"', "[3, 2]"),
         (
             "[founders]\nepsilon = 20",
             "founders",
             'epsilon must not be given unless graph = "layered"',
-            "'feedforward'",
+            "20.0",
         ),
         (
             '[founders]\ngraph = "layered"\nepsilon = 20\ndensity = 0.5',
