@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.genome.feature_maps import MapTransform, ways
+from evo.genome.feature_maps import MapTransform, map_transforms
 from evo.genome.genome import Genome, Role
 from evo.phenotype.arrays import read_only
 from evo.phenotype.convolutions import Convolution, Taps, find_convolutions
@@ -63,7 +63,9 @@ def lay_out_rows(genome: Genome, kept: NDArray[np.bool_], read: NDArray[np.bool_
     map_sizes = genome.map_sizes.astype(np.int64)
     order = np.concatenate([np.flatnonzero(kept & is_input), np.flatnonzero(kept & ~is_input)])
     n_inputs = int((kept & is_input).sum())
-    transforms, which = ways(map_sizes[genome.indices], map_sizes[genome.targets], genome.kernel)
+    transforms, which = map_transforms(
+        map_sizes[genome.indices], map_sizes[genome.targets], genome.kernel
+    )
     views_needed = _views_needed(genome, which, read, transforms)
 
     rows = np.full(genome.n_nodes, -1, np.int64)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.genome.activations import OF_NET
+from evo.genome.activations import NEEDS_NET_INPUT
 from evo.genome.genome import Genome, Role
 from evo.phenotype.arrays import read_only
 from evo.phenotype.convolutions import Convolution
@@ -158,7 +158,7 @@ def _lay_out(genome: Genome, active: NDArray[np.bool_], delays: NDArray[np.int32
         )
     dense_blocks, block_edges = _dense_blocks(indptr, sources, rows[nodes], map_sizes)
     codes = genome.activations[nodes]
-    kept_rows = np.where(OF_NET[codes], map_sizes**2, 0)
+    kept_rows = np.where(NEEDS_NET_INPUT[codes], map_sizes**2, 0)
     net_input_rows = np.where(kept_rows > 0, np.cumsum(kept_rows) - kept_rows, -1)
     layout = Layout(
         n_input_rows=tick_rows.n_input_rows,

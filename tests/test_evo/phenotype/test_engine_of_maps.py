@@ -13,7 +13,7 @@ from evo.genome.activations import ACTIVATIONS
 from evo.genome.feature_maps import windows
 
 FUNCTIONS = [ACTIVATIONS.index(name) for name in ("identity", "relu", "tanh", "sigmoid")]
-OF_NET = [ACTIVATIONS.index(name) for name in ("gelu", "sine", "gaussian")]
+NEEDS_NET_INPUT = [ACTIVATIONS.index(name) for name in ("gelu", "sine", "gaussian")]
 
 
 def features_of(genome, rng, n=5):
@@ -90,7 +90,7 @@ def test_gradients_are_those_of_differences(random_map_genome, seed):
         ticks=1 + seed % 3,
         downsampling=("max", "mean")[seed % 2],
         # of ReLU a difference could straddle the corner
-        activations=rng.choice([0, 2, *OF_NET], 11).astype(np.uint8),
+        activations=rng.choice([0, 2, *NEEDS_NET_INPUT], 11).astype(np.uint8),
     )
     genome = genome.with_values(0.3 * genome.values, 0.3 * genome.bias)
     check_gradient(Phenotype(genome), features_of(genome, rng), rng.integers(0, 2, 5), rng)

@@ -15,7 +15,7 @@ from evo import (
     Genome,
     Phenotype,
     PolicySettings,
-    found,
+    create_founders,
 )
 from evo.evolution.individual import evaluate_individual
 
@@ -123,7 +123,9 @@ def test_a_child_that_nothing_changes_takes_over_what_its_parents_dormant_entrie
         dormant="straight_through",
         active_edges=active_edges,
     )
-    founders = found(FounderSettings(hidden=9, active_fraction=0.5), 4, 2, n_founders=2, seed=1)
+    founders = create_founders(
+        FounderSettings(hidden=9, active_fraction=0.5), 4, 2, n_founders=2, seed=1
+    )
     evolution = Evolution(
         EvolutionSettings(population=2, generations=4, steps_per_generation=10), given, founders
     )
@@ -140,7 +142,9 @@ def test_a_child_that_nothing_changes_takes_over_what_its_parents_dormant_entrie
 
 
 def test_kept_edges_are_as_many_when_a_train_phase_ends_and_free_ones_are_not(task):
-    (founder,) = found(FounderSettings(hidden=20, active_fraction=0.5), 4, 2, n_founders=1, seed=1)
+    (founder,) = create_founders(
+        FounderSettings(hidden=20, active_fraction=0.5), 4, 2, n_founders=1, seed=1
+    )
     counts = {}
     for active_edges in ("free", "kept"):
         given = task(steps=100, policy=PolicySettings(name="none"), weight_decay=0.5)
