@@ -111,11 +111,8 @@ def _add_maps(genome: Genome, taps: NDArray[np.uint16], labels: Words, weights: 
 
     The hashes of neurons and of edges between neurons stay, so feature maps without effect do not matter.
     """
-    map_sizes, inputs, maps = (
-        genome.map_sizes.astype(np.uint64),
-        genome.inputs,
-        genome.map_sizes > 1,
-    )
+    map_sizes, maps = genome.map_sizes.astype(np.uint64), genome.map_sizes > 1
+    inputs = genome.inputs
     if maps[
         inputs
     ].any():  # the features of an input follow from the map sizes of the inputs before it

@@ -101,13 +101,8 @@ def labelled_graph(genome: Genome) -> LabelledGraph:
     number = np.cumsum(needed) - 1
     inputs = genome.inputs
 
-    header: tuple[Any, ...] = (
-        genome.values.dtype.name,
-        int(genome.ticks),
-        len(inputs),
-        len(genome.outputs),
-        len(nodes),
-    )
+    header: tuple[Any, ...] = (genome.values.dtype.name, int(genome.ticks))
+    header += (len(inputs), len(genome.outputs), len(nodes))
     labels = node_labels(genome)[nodes]
     kernels = None
     if max(genome.map_sizes[nodes].max(), genome.map_sizes[inputs].max(initial=1)) > 1:

@@ -96,10 +96,8 @@ def from_cnn(network: Network) -> Genome:
         if all(map_transform(source, target, kernel) == one for source, target, one in transforms):
             return _assemble(layers, kernel, downsampling)
     sizes = ", ".join(f"{source} → {target}" for source, target, _ in transforms)
-    raise ValueError(
-        "network must transform maps as evo.genome.feature_maps defines, with one kernel size; got other transforms in "
-        f"{sizes}"
-    )
+    rule = "network must transform maps as evo.genome.feature_maps defines, with one kernel size"
+    raise ValueError(f"{rule}; got other transforms in {sizes}")
 
 
 def _read_layers(network: Network) -> tuple[list[_NodeLayer], Downsampling]:
@@ -130,16 +128,13 @@ def _read_layers(network: Network) -> tuple[list[_NodeLayer], Downsampling]:
             layers.append(_convert_neurons(name, layer, layers[-1].count, map_size, downsamplings))
             downsamplings, map_size = 0, 1
         else:
-            raise ValueError(
-                f"{name} must be a convolution, pooling or rasterisation, or after a rasterisation a hidden or output "
-                "layer"
-            )
+            rule = "a convolution, pooling or rasterisation, or then a hidden or output layer"
+            raise ValueError(f"{name} must be {rule}")
     if len(methods) > 1:
         raise ValueError(f"network must pool by one method; got {', '.join(sorted(methods))}")
     if len(layers) == 1 or downsamplings or map_size > 1:
-        raise ValueError(
-            f"network must end in a layer of neurons; got {type(network.layers[-1]).__name__}"
-        )
+        last = type(network.layers[-1]).__name__
+        raise ValueError(f"network must end in a layer of neurons; got {last}")
     return layers, "mean" if "mean" in methods else "max"
 
 
@@ -149,24 +144,19 @@ def _check_pooling(name: str, layer: PoolingLayer, map_size: int) -> None:
     if layer.method == "max" and layer.max_gradient != "arg_max":
         raise ValueError(f"{name} must send gradients to the maximum; got {layer.max_gradient}")
     if map_size % 2 and layer.border == "pad":
-        raise ValueError(
-            f"{name} must drop the border of maps of {map_size}×{map_size} pixels; got {layer.border}"
-        )
+        maps = f"maps of {map_size}×{map_size} pixels"
+        raise ValueError(f"{name} must drop the border of {maps}; got {layer.border}")
 
 
 def _convert_convolution(
     name: str, layer: ConvolutionLayer, n_sources: int, map_size: int, downsamplings: int
 ) -> _NodeLayer:
-    kernel, stride = (
-        pair_of("kernel_size", layer.kernel_size, 1),
-        pair_of("stride", layer.stride, 1),
-    )
+    kernel = pair_of("kernel_size", layer.kernel_size, 1)
+    stride = pair_of("stride", layer.stride, 1)
     margin = pair_of("padding", layer.padding, 0)
     if kernel[0] != kernel[1] or margin[0] != margin[1] or stride != (1, 1):
-        raise ValueError(
-            f"{name} must have square kernels and margins, and stride 1; got kernels {kernel}, margins {margin}, "
-            f"stride {stride}"
-        )
+        got = f"kernels {kernel}, margins {margin}, stride {stride}"
+        raise ValueError(f"{name} must have square kernels and margins, and stride 1; got {got}")
     if layer.kernels != "per_map":
         raise ValueError(f"{name} must have one kernel per pair of maps; got {layer.kernels}")
     pairs = connected_pairs(layer.connections, layer.n_maps, n_sources)
@@ -278,10 +268,9 @@ def _split_layers(genome: Genome, active: NDArray[np.bool_]) -> list[NDArray[np.
     inputs = genome.inputs
     if not np.array_equal(inputs, np.arange(len(inputs))) or not len(inputs):
         raise ValueError(f"inputs must be the first nodes, in their order; got {brief(inputs)}")
-    if len(np.unique(genome.map_sizes[inputs])) > 1:
-        raise ValueError(
-            f"inputs must have one map size; got {brief(genome.map_sizes[inputs].tolist())}"
-        )
+    map_sizes = genome.map_sizes[inputs].tolist()
+    if len(set(map_sizes)) > 1:
+        raise ValueError(f"inputs must have one map size; got {brief(map_sizes)}")
     activations = np.array(ACTIVATIONS)[genome.activations]
     layers, begin = [inputs], len(inputs)
     for node in range(len(inputs), genome.n_nodes):
@@ -291,19 +280,18 @@ def _split_layers(genome: Genome, active: NDArray[np.bool_]) -> list[NDArray[np.
             layers.append(np.arange(begin, node))
             begin = node
         if not len(sources) or sources.min() < layers[-1][0] or sources.max() >= begin:
+            got = brief(sources.tolist())
             raise ValueError(
-                f"node {node} must have in-edges from the layer before only; got {brief(sources.tolist())}"
+                f"node {node} must have in-edges from the layer before only; got {got}"
             )
         for part, names in (("map size", genome.map_sizes), ("activation", activations)):
             if names[node] != names[begin]:
-                raise ValueError(
-                    f"node {node} must have the {part} of its layer, {names[begin]}; got {names[node]}"
-                )
+                rule = f"the {part} of its layer, {names[begin]}"
+                raise ValueError(f"node {node} must have {rule}; got {names[node]}")
     layers.append(np.arange(begin, genome.n_nodes))
     if not np.array_equal(genome.outputs, layers[-1]):
-        raise ValueError(
-            f"outputs must be the last layer, in their order; got {brief(genome.outputs.tolist())}"
-        )
+        got = brief(genome.outputs.tolist())
+        raise ValueError(f"outputs must be the last layer, in their order; got {got}")
     return layers
 
 
@@ -311,19 +299,16 @@ def _kernels_between(
     genome: Genome, active: NDArray[np.bool_], before: NDArray[np.intp], nodes: NDArray[np.intp]
 ) -> tuple[list[list[int]], FloatArray]:
     """Return each node's predecessors, as indices in the layer before, and all kernels, shape (connections, taps)."""
-    map_sizes = genome.map_sizes
-    window = map_transform(
-        int(map_sizes[before[0]]), int(map_sizes[nodes[0]]), genome.kernel
-    ).window
+    source, target = genome.map_sizes[[before[0], nodes[0]]].tolist()
+    window = map_transform(source, target, genome.kernel).window
     predecessors, kernels = [], []
     for node in nodes:
         entries = np.arange(genome.indptr[node], genome.indptr[node + 1])
         entries = entries[active[entries]]
         sources, counts = np.unique(genome.indices[entries], return_counts=True)
         if (counts != window**2).any():
-            raise ValueError(
-                f"node {node} must have kernels of {window**2} active taps; got {counts.min()}"
-            )
+            rule = f"kernels of {window**2} active taps"
+            raise ValueError(f"node {node} must have {rule}; got {counts.min()}")
         predecessors.append((sources - before[0]).tolist())
         kernels.append(genome.values[entries].reshape(-1, window**2))
     return predecessors, np.concatenate(kernels)
@@ -339,37 +324,28 @@ def _layers_between(
     loss: str,
 ) -> list[Layer]:
     """Return the layers of the CNN from one layer of nodes to the next."""
-    source, target = int(genome.map_sizes[before[0]]), int(genome.map_sizes[nodes[0]])
+    source, target = genome.map_sizes[[before[0], nodes[0]]].tolist()
     transform = map_transform(source, target, genome.kernel)
     if source < target:
-        raise ValueError(
-            f"node {nodes[0]} must not be larger than its predecessors; got map size {target} after {source}"
-        )
-    pooling = [
-        PoolingLayer(genome.downsampling, border="drop") for _ in range(transform.downsamplings)
-    ]
+        got = f"map size {target} after {source}"
+        raise ValueError(f"node {nodes[0]} must not be larger than its predecessors; got {got}")
+    n_pooling, downsampling = transform.downsamplings, genome.downsampling
+    pooling = [PoolingLayer(downsampling, border="drop") for _ in range(n_pooling)]
     activation = ACTIVATIONS[genome.activations[nodes[0]]]
     if activation not in LAYER_ACTIVATIONS:
         raise ValueError(f"node {nodes[0]} must have an activation of cnn; got {activation}")
     is_full = all(len(sources) == len(before) for sources in predecessors)
     if target > 1:
+        connections, padding = None if is_full else predecessors, transform.margin
         convolution = ConvolutionLayer(
-            len(nodes),
-            transform.window,
-            activation,
-            connections=None if is_full else predecessors,
-            padding=transform.margin,
+            len(nodes), transform.window, activation, connections=connections, padding=padding
         )
         return [*pooling, convolution]
     if not is_full:
-        node, count = next(
-            (node, len(sources))
-            for node, sources in zip(nodes, predecessors, strict=True)
-            if len(sources) < len(before)
-        )
-        raise ValueError(
-            f"node {node} must have in-edges from all {len(before)} nodes of the layer before; got {count}"
-        )
+        counts = [len(sources) for sources in predecessors]
+        first = int(np.argmax(np.array(counts) < len(before)))
+        rule = f"in-edges from all {len(before)} nodes of the layer before"
+        raise ValueError(f"node {nodes[first]} must have {rule}; got {counts[first]}")
     if is_last and LOSSES[loss].target_kind == "classes":
         if activation != "identity":
             raise ValueError(f"outputs must have the activation identity; got {activation}")

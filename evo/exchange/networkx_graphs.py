@@ -48,11 +48,8 @@ def to_networkx(genome: Genome) -> nx.DiGraph:
     >>> graph.edges[0, 1]
     {'weight': 0.5}
     """
-    graph = nx.DiGraph(
-        dtype=genome.values.dtype.name,
-        ticks=int(genome.ticks),
-        threshold_mode=genome.threshold_mode,
-    )
+    dtype, ticks = genome.values.dtype.name, int(genome.ticks)
+    graph = nx.DiGraph(dtype=dtype, ticks=ticks, threshold_mode=genome.threshold_mode)
     columns: dict[str, list[Any]] = {
         "position": list(range(genome.n_nodes)),
         "role": [Role(role).name.lower() for role in genome.roles],
@@ -129,15 +126,12 @@ def from_networkx(
     order = _order(graph, nodes, matrix)
     dtype = np.dtype(choice(graph.graph, "dtype", _DTYPES, "float32"))
     ids = _ids(nodes, roles, inputs, outputs)
-    default = {
-        Role.INPUT: "identity",
-        Role.HIDDEN: activation,
-        Role.OUTPUT: output_activation,
-    }
+    default = {Role.INPUT: "identity", Role.HIDDEN: activation, Role.OUTPUT: output_activation}
     names = _column(graph, "activation") or [default[role] for role in roles]
     biases = numbers("bias", _column(graph, "bias") or [0.0] * len(nodes), nodes, dtype)
     matrix = cast(sparse.csc_array, graphops.reorder(matrix, order))
     map_sizes = _map_sizes(graph, nodes)[order]
+    mode = choice(graph.graph, "threshold_mode", ("magnitude", "signed"), "magnitude")
     return Genome(
         **read_edges(graph, [nodes[k] for k in order], matrix, map_sizes, dtype),
         map_sizes=map_sizes,
@@ -146,10 +140,7 @@ def from_networkx(
         roles=np.array([roles[k] for k in order], dtype=np.uint8),
         activations=np.array([_activation(names[k], nodes[k]) for k in order], dtype=np.uint8),
         threshold=_threshold(graph, nodes, order),
-        threshold_mode=cast(
-            ThresholdMode,
-            choice(graph.graph, "threshold_mode", ("magnitude", "signed"), "magnitude"),
-        ),
+        threshold_mode=cast(ThresholdMode, mode),
         ticks=integer("ticks", graph.graph.get("ticks", 1)),
     )
 

@@ -109,13 +109,7 @@ def map_transform(source: int, target: int, kernel: int) -> MapTransform:
 def map_transforms(
     sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
 ) -> tuple[list[MapTransform], NDArray[np.intp]]:
-    """Return the different transforms of some edges, and the index of each edge's transform.
-
-    Parameters
-    ----------
-    sources, targets : ndarray of int, shape (m,)
-        Map sizes at both ends of each edge.
-    kernel : int
+    """Return the different transforms of some edges, given the map sizes at both ends, and each edge's index in them.
 
     Examples
     --------

@@ -316,16 +316,10 @@ class Genome:
         return mask
 
     def with_values(self, values: FloatArray, bias: FloatArray) -> Self:
-        """Return the same topology with other weights and biases; only these two arrays are checked.
-
-        Raises
-        ------
-        ValueError
-            If an array has another shape, the dtypes are not one float type, or a number is not finite.
-        """
+        """Return the same topology with other weights and biases, or raise ValueError if these do not fit."""
         values, bias = _read_only(values), _read_only(bias)
         check_weights(values, bias, self.n_stored, self.n_nodes)
-        # The other parts were checked when this genome was made.
+        # Only these two arrays need a check: the other parts are those of this valid genome.
         genome = object.__new__(type(self))
         vars(genome).update(vars(self), values=values, bias=bias)
         return genome

@@ -11,14 +11,11 @@ from evo.genome.activations import ACTIVATIONS
 from evo.genome.feature_maps import DOWNSAMPLINGS
 from evo.genome.roles import Role
 
-_DTYPES = {
-    "indptr": np.dtype(np.int64),
-    "indices": np.dtype(np.int32),
-    "ids": np.dtype(np.int64),
-    "roles": np.dtype(np.uint8),
-    "activations": np.dtype(np.uint8),
-    "map_sizes": np.dtype(np.int32),
-}
+_DTYPES = (
+    dict.fromkeys(("indptr", "ids"), np.dtype(np.int64))
+    | dict.fromkeys(("indices", "map_sizes"), np.dtype(np.int32))
+    | dict.fromkeys(("roles", "activations"), np.dtype(np.uint8))
+)
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -27,110 +24,75 @@ def check_genome(genome: Any) -> None:
     """Raise ValueError at the first part of a genome that does not fit the others."""
     n, nnz = len(genome.ids), len(genome.values)
     for name, dtype in _DTYPES.items():
-        if getattr(genome, name).dtype != dtype:
-            raise ValueError(f"{name} must be {dtype}; got {getattr(genome, name).dtype}")
+        _require(getattr(genome, name).dtype == dtype, name, dtype, getattr(genome, name).dtype)
     for name in ("indptr", "indices"):
-        if getattr(genome, name).ndim != 1:
-            raise ValueError(f"{name} must be a vector; got shape {getattr(genome, name).shape}")
+        shape = getattr(genome, name).shape
+        _require(len(shape) == 1, name, "a vector", f"shape {shape}")
     for name in ("ids", "roles", "activations", "map_sizes"):
-        _check_shape(name, getattr(genome, name), n)
+        _require_shape(name, getattr(genome, name), n)
     check_weights(genome.values, genome.bias, nnz, n)
     _check_nodes(genome, n)
     if genome.taps is not None:
         _check_taps(genome, n)
     _check_entries(genome, n, nnz)
-    if genome.threshold_mode not in ("magnitude", "signed"):
+    mode, threshold, ticks = genome.threshold_mode, genome.threshold, genome.ticks
+    _require(mode in ("magnitude", "signed"), "threshold_mode", "magnitude or signed", repr(mode))
+    if isinstance(threshold, np.ndarray) and threshold.shape != (n,):
         raise ValueError(
-            f"threshold_mode must be magnitude or signed; got {genome.threshold_mode!r}"
+            f"threshold must be one number or have shape ({n},); got {threshold.shape}"
         )
-    if isinstance(genome.threshold, np.ndarray) and genome.threshold.shape != (n,):
-        raise ValueError(
-            f"threshold must be one number or have shape ({n},); got {genome.threshold.shape}"
-        )
-    if genome.threshold is not None and not np.isfinite(genome.threshold).all():
-        raise ValueError(
-            f"threshold must be finite, or None if all entries are edges; got {_extent(genome.threshold)}"
-        )
-    if not is_whole(genome.ticks):
-        raise ValueError(f"ticks must be an integer; got {genome.ticks!r}")
-    if genome.ticks < 1:
-        raise ValueError(f"ticks must be at least 1; got {genome.ticks}")
+    if threshold is not None and not np.isfinite(threshold).all():
+        raise ValueError(f"threshold must be finite, or None; got {_extent(threshold)}")
+    _require(is_whole(ticks), "ticks", "an integer", repr(ticks))
+    _require(ticks >= 1, "ticks", "at least 1", ticks)
 
 
 def check_weights(values: NDArray[Any], bias: NDArray[Any], nnz: int, n: int) -> None:
     """Raise ValueError unless read-only weights and biases fit a genome of `nnz` stored entries and `n` nodes."""
-    if values.dtype not in _FLOATS:
-        raise ValueError(f"values must be float32 or float64; got {values.dtype}")
-    if bias.dtype != values.dtype:
-        raise ValueError(f"bias must have the dtype of values, {values.dtype}; got {bias.dtype}")
-    _check_shape("values", values, nnz)
-    _check_shape("bias", bias, n)
+    _require(values.dtype in _FLOATS, "values", "float32 or float64", values.dtype)
+    _require(bias.dtype == values.dtype, "bias", f"{values.dtype} like values", bias.dtype)
+    _require_shape("values", values, nnz)
+    _require_shape("bias", bias, n)
     for name, numbers in (("values", values), ("bias", bias)):
         if not validity_kernels.all_finite(numbers):
-            wrong = numbers[~np.isfinite(numbers)][0]
-            raise ValueError(f"{name} must be finite; got {wrong}")
-
-
-def _check_shape(name: str, array: NDArray[Any], length: int) -> None:
-    if array.shape != (length,):
-        raise ValueError(f"{name} must have shape ({length},); got {array.shape}")
+            raise ValueError(f"{name} must be finite; got {numbers[~np.isfinite(numbers)][0]}")
 
 
 def _check_nodes(genome: Any, n: int) -> None:
     """Raise ValueError at the first fault of the node table."""
-    if not _distinct(genome.ids):
-        raise ValueError("ids must be distinct; got an id twice")
+    _require(_distinct(genome.ids), "ids", "distinct", "an id twice")
     counts = np.bincount(genome.roles, minlength=len(Role))
-    if len(counts) > len(Role):
-        raise ValueError(
-            f"roles must be among {[int(role) for role in Role]}; got {len(counts) - 1}"
-        )
+    _require(len(counts) <= len(Role), "roles", f"among {[*map(int, Role)]}", len(counts) - 1)
     if not counts[Role.OUTPUT]:
         raise ValueError("roles must hold at least one output; got none")
-    if genome.activations.max() >= len(ACTIVATIONS):
-        raise ValueError(
-            f"activations must be codes below {len(ACTIVATIONS)}; got {genome.activations.max()}"
-        )
-    smallest, largest = genome.map_sizes.min(), genome.map_sizes.max()
-    if smallest < 1:
-        raise ValueError(f"map_sizes must be at least 1; got {smallest}")
-    if largest > 1:
-        of_outputs = genome.map_sizes[genome.roles == Role.OUTPUT].max()
-        if of_outputs > 1:
-            raise ValueError(
-                f"map_sizes must be 1 at outputs, which give one score each; got {of_outputs}"
-            )
-    if not is_whole(genome.kernel) or genome.kernel < 1 or genome.kernel % 2 == 0:
-        raise ValueError(f"kernel must be an odd integer of at least 1; got {genome.kernel!r}")
-    if genome.downsampling not in DOWNSAMPLINGS:
-        raise ValueError(
-            f"downsampling must be {' or '.join(DOWNSAMPLINGS)}; got {genome.downsampling!r}"
-        )
-    if (genome.taps is None) != (largest == 1):
-        rule = (
-            "an array if any map size is above 1" if largest > 1 else "None if all map sizes are 1"
-        )
-        raise ValueError(
-            f"taps must be {rule}; got {'None' if genome.taps is None else 'an array'}"
-        )
+    code, smallest = genome.activations.max(), genome.map_sizes.min()
+    _require(code < len(ACTIVATIONS), "activations", f"codes below {len(ACTIVATIONS)}", code)
+    _require(smallest >= 1, "map_sizes", "at least 1", smallest)
+    has_maps = genome.map_sizes.max() > 1
+    if has_maps:
+        largest = genome.map_sizes[genome.roles == Role.OUTPUT].max()
+        _require(largest == 1, "map_sizes", "1 at outputs, which give one score each", largest)
+    kernel, downsampling = genome.kernel, genome.downsampling
+    is_odd = is_whole(kernel) and kernel >= 1 and kernel % 2 == 1
+    _require(is_odd, "kernel", "an odd integer of at least 1", repr(kernel))
+    known = " or ".join(DOWNSAMPLINGS)
+    _require(downsampling in DOWNSAMPLINGS, "downsampling", known, repr(downsampling))
+    if has_maps and genome.taps is None:
+        raise ValueError("taps must be an array if any map size is above 1; got None")
+    if not has_maps and genome.taps is not None:
+        raise ValueError("taps must be None if all map sizes are 1; got an array")
 
 
 def _check_taps(genome: Any, n: int) -> None:
-    """Raise ValueError at the first fault of the taps, the indices being checked as far as they are needed."""
-    map_sizes, taps, indices, indptr = (
-        genome.map_sizes,
-        genome.taps,
-        genome.indices,
-        genome.indptr,
-    )
+    """Raise ValueError at the first fault of the taps; the indices are checked as far as they are needed."""
+    taps, indices, indptr = genome.taps, genome.indices, genome.indptr
     if taps.dtype != np.uint16 or taps.shape != genome.values.shape:
+        rule = f"uint16 of shape {genome.values.shape}"
+        raise ValueError(f"taps must be {rule}; got {taps.dtype} of shape {taps.shape}")
+    n_rows = n * genome.rows_per_node
+    if n_rows > np.iinfo(np.int32).max:
         raise ValueError(
-            f"taps must be uint16 of shape {genome.values.shape}; got {taps.dtype} of shape {taps.shape}"
-        )
-    if n * genome.rows_per_node > np.iinfo(np.int32).max:
-        raise ValueError(
-            f"map_sizes and kernel must leave the matrix less than 2³¹ rows; got {n} nodes of "
-            f"{genome.rows_per_node} rows"
+            f"map_sizes and kernel must leave the matrix less than 2³¹ rows; got {n_rows}"
         )
     if indices.shape != taps.shape or (
         len(indices) and not 0 <= indices.min() <= indices.max() < n
@@ -144,25 +106,33 @@ def _check_taps(genome: Any, n: int) -> None:
         first = int(outside.argmax())
         source, target = int(indices[first]), int(genome.targets[first])
         raise ValueError(
-            f"taps must be below {genome.windows[first] ** 2} from node {source} (map size {map_sizes[source]}) to "
-            f"node {target} (map size {map_sizes[target]}); got {taps[first]}"
+            f"taps must be below {genome.windows[first] ** 2} from node {source} (map size "
+            f"{genome.map_sizes[source]}) to node {target} (map size {genome.map_sizes[target]}); got {taps[first]}"
         )
 
 
 def _check_entries(genome: Any, n: int, nnz: int) -> None:
     """Raise ValueError at the first fault of the matrix's structure."""
-    fault = validity_kernels.first_fault(
-        genome.indptr, genome.rows, nnz, n, n * genome.rows_per_node
-    )
+    n_rows = n * genome.rows_per_node
+    fault = validity_kernels.first_fault(genome.indptr, genome.rows, nnz, n, n_rows)
     if fault == validity_kernels.POINTERS:
-        raise ValueError(
-            f"indptr must rise from 0 to {nnz} in {n + 1} steps; got {_extent(genome.indptr)}"
-        )
+        got = _extent(genome.indptr)
+        raise ValueError(f"indptr must rise from 0 to {nnz} in {n + 1} steps; got {got}")
     if fault == validity_kernels.RANGE:
         raise ValueError(_range_rule(genome, n))
     if fault == validity_kernels.ORDER:
         taps = "" if genome.taps is None else ", and taps within each source and target"
         raise ValueError(f"indices must rise within each column{taps}")
+
+
+def _require(holds: bool, name: str, rule: Any, got: Any) -> None:
+    if not holds:
+        raise ValueError(f"{name} must be {rule}; got {got}")
+
+
+def _require_shape(name: str, array: NDArray[Any], length: int) -> None:
+    if array.shape != (length,):
+        raise ValueError(f"{name} must have shape ({length},); got {array.shape}")
 
 
 def _range_rule(genome: Any, n: int) -> str:

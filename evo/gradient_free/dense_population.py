@@ -36,22 +36,18 @@ def empty_networks(n_individuals: int, n_nodes: int) -> Networks:
 
 def copy_individual(networks: Networks, p: int) -> Networks:
     """Return a copy of one network, as a population of one."""
+    columns, stored, ids, activations, threshold = networks
     one = slice(p, p + 1)
     return Networks(
-        networks.columns[one].copy(),
-        networks.stored[one].copy(),
-        networks.ids[one].copy(),
-        networks.activations[one].copy(),
-        networks.threshold[one].copy(),
-    )
+        columns[one].copy(), stored[one].copy(), ids[one].copy(), activations[one].copy(),
+        threshold[one].copy(),
+    )  # fmt: skip
 
 
 def empty_log(n_operations: int, n_nodes: int) -> Log:
     """Return a log with space for some operations on one network; with 0 operations nothing is logged."""
-    return Log(
-        np.zeros(n_operations * n_nodes * (n_nodes + 1), LOG_ROW),
-        np.zeros(2, np.int64),
-    )
+    n_rows = n_operations * n_nodes * (n_nodes + 1)
+    return Log(np.zeros(n_rows, LOG_ROW), np.zeros(2, np.int64))
 
 
 def genome_at(networks: Networks, p: int, rules: Rules) -> Genome:

@@ -17,9 +17,7 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
     :func:`evo.neuroevolve` also limits the total size of all networks.
     """
 
-    population: int = Field(
-        150, ge=1, le=1_000_000, description="number of networks per generation"
-    )
+    population: int = Field(150, ge=1, le=1_000_000, description="networks per generation")
     generations: int = Field(
         300, ge=1, le=1_000_000, description="largest number of generations, the founders included"
     )
@@ -30,24 +28,15 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
         "negative_loss", description="the measure to maximise, on the given samples"
     )
     loss: Literal["squared_error", "cross_entropy", "softmax_squared_error"] | None = Field(
-        None,
-        description="the loss; by default squared_error for values and cross_entropy for classes",
+        None, description="by default squared_error for values and cross_entropy for classes"
     )
-    hidden: int = Field(
-        4, ge=0, le=1_000, description="number of hidden nodes, with or without edges"
-    )
+    hidden: int = Field(4, ge=0, le=1_000, description="hidden nodes, with or without edges")
     activations: tuple[str, ...] = Field(
-        ("tanh",),
-        min_length=1,
-        description="a founder's hidden nodes have random activations of these",
+        ("tanh",), min_length=1, description="hidden nodes of founders draw from these activations"
     )
     output_activation: str = Field("identity", description="activation of the outputs")
-    ticks: int = Field(
-        1, ge=1, le=1_000, description="T: 1 is feed-forward, more than 1 is recurrent"
-    )
-    density: float = Field(
-        0.5, ge=0, le=1, description="fraction of the possible edges that founders have"
-    )
+    ticks: int = Field(1, ge=1, le=1_000, description="T: 1 is feed-forward, more is recurrent")
+    density: float = Field(0.5, ge=0, le=1, description="fraction of possible edges in founders")
     init_std: float = Field(
         2.0, gt=0, allow_inf_nan=False, description="standard deviation of new weights"
     )
@@ -59,13 +48,10 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
         0.25,
         ge=0,
         le=1,
-        description="N: probability that a weight or bias changes; one always changes",
+        description="N: probability that a weight or bias changes; one always does",
     )
     redrawn_fraction: float = Field(
-        0.1,
-        ge=0,
-        le=1,
-        description="N: probability that a changing weight is redrawn instead of perturbed",
+        0.1, ge=0, le=1, description="N: probability that a changing weight is redrawn"
     )
     growth_fraction: float = Field(
         0.2, ge=0, le=1, description="N: probability that N adds edges instead of changing weights"
@@ -84,16 +70,12 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
         "tournament",
         description="tournament: a parent is the best of a few random individuals; truncation: one of the best",
     )
-    tournament_size: int = Field(
-        5, ge=1, le=1_000, description="tournament: individuals per tournament"
-    )
+    tournament_size: int = Field(5, ge=1, le=1_000, description="individuals per tournament")
     parent_fraction: float = Field(
         0.2, gt=0, le=1, description="truncation: fraction of the population that may be parents"
     )
     elites: int = Field(
-        2,
-        ge=0,
-        description="number of best individuals that stay unchanged; fewer if the population would have no child",
+        2, ge=0, description="best individuals that stay unchanged; at least one child is bred"
     )
 
     @field_validator("activations", "output_activation")

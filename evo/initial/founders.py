@@ -45,24 +45,14 @@ def _check_widths(given: Any) -> Any:
 
 
 MAP_SETTINGS = (
-    "layers",
-    "kernel",
-    "downsampling",
-    "densities",
-    "max_parameters",
-    "max_macs",
-    "stored_per_edge",
+    *("layers", "kernel", "downsampling", "densities"),
+    *("max_parameters", "max_macs", "stored_per_edge"),
 )
 """Settings that only graph = "maps" has."""
 
 OTHER_SETTINGS = (
-    "hidden",
-    "density",
-    "epsilon",
-    "rewiring_probability",
-    "active_fraction",
-    "ticks",
-    "sequence",
+    *("hidden", "density", "epsilon", "rewiring_probability"),
+    *("active_fraction", "ticks", "sequence"),
 )
 """Settings that all other graphs have."""
 
@@ -81,8 +71,7 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         "maps: the inputs are images, layers of feature maps and neurons are connected by kernels",
     )
     hidden: Widths = Field(
-        32,
-        description="number of hidden nodes; layered: also a list with one number per hidden layer, [1000, 1000]",
+        32, description="hidden nodes; layered: also a list, one number per layer, [1000, 1000]"
     )
     density: float | None = Field(
         None,
@@ -95,14 +84,10 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         None,
         gt=0,
         allow_inf_nan=False,
-        description="layered, instead of density: SET's ε. There are ε(m + n) edges between layers of m and n nodes, "
-        "at most m·n",
+        description="layered, instead of density: SET's ε, min(ε(m + n), m·n) edges between layers of m and n nodes",
     )
     rewiring_probability: float = Field(
-        0.1,
-        ge=0,
-        le=1,
-        description="small_world: fraction of the edges that are from distant nodes",
+        0.1, ge=0, le=1, description="small_world: fraction of edges from distant nodes"
     )
     active_fraction: float = Field(
         1.0,
@@ -115,14 +100,12 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
     ticks: int = Field(1, ge=1, description="T: 1 is feed-forward, more than 1 is recurrent")
     sequence: bool = Field(
         False,
-        description="each sample is a sequence with one step per tick; its features are the inputs of step 1, then of "
-        "step 2, and so on",
+        description="a sample is a sequence of one step per tick: its features are the inputs of step after step",
     )
 
     layers: tuple[tuple[int, int], ...] = Field(
         (),
-        description="maps: map size and number of nodes of each hidden layer, [[28, 12], [10, 32], [1, 240]]; nodes of "
-        "map size 1 are neurons",
+        description="maps: map size (1: neurons) and nodes of each hidden layer, [[28, 12], [10, 32], [1, 240]]",
     )
     kernel: int = Field(5, ge=1, description="maps: side of the kernels, odd")
     downsampling: Downsampling = Field("max", description="maps: how maps are halved")
@@ -134,13 +117,12 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
     max_parameters: int | None = Field(
         None,
         ge=1,
-        description="maps, instead of densities: largest number of active taps and biases; evo/initial/map_founders.py "
-        "has the rule",
+        description="maps, instead of densities: largest number of active taps and biases",
     )
     max_macs: int | None = Field(
         None,
         ge=1,
-        description="maps, instead of densities: largest number of multiply-accumulates per sample",
+        description="maps, instead of densities: largest multiply-accumulates per sample",
     )
     stored_per_edge: float = Field(
         1.0,
@@ -152,7 +134,7 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_a_density(cls, values: Any) -> Any:
+    def _set_default_density(cls, values: Any) -> Any:
         if not isinstance(values, dict) or values.get("epsilon") is not None:
             return values
         if values.get("graph") == "maps":
@@ -160,21 +142,19 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         return values if values.get("density") is not None else values | {"density": DENSITY}
 
     @model_validator(mode="after")
-    def _sequences_take_ticks(self) -> Self:
+    def _check_sequence(self) -> Self:
         if self.sequence and self.ticks == 1:
             raise ValueError("ticks must be at least 2 if sequence = true; got 1")
         return self
 
     @model_validator(mode="after")
-    def _maps_are_maps(self) -> Self:
+    def _check_maps(self) -> Self:
         has_maps = self.graph == "maps"
         for name in OTHER_SETTINGS if has_maps else MAP_SETTINGS:
             value = getattr(self, name)
             if value != type(self).model_fields[name].default:
-                condition = "if" if has_maps else "unless"
-                raise ValueError(
-                    f'{name} must not be given {condition} graph = "maps"; got {value!r}'
-                )
+                rule = f'must not be given {"if" if has_maps else "unless"} graph = "maps"'
+                raise ValueError(f"{name} {rule}; got {value!r}")
         if not has_maps:
             return self
         if not self.layers or min(min(layer) for layer in self.layers) < 1:
@@ -191,10 +171,8 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         if self.densities is None:
             return
         if self.max_parameters is not None or self.max_macs is not None:
-            raise ValueError(
-                "densities must not be given together with max_parameters or max_macs; "
-                f"got {list(self.densities)}"
-            )
+            rule = "must not be given together with max_parameters or max_macs"
+            raise ValueError(f"densities {rule}; got {list(self.densities)}")
         n_pairs = len(self.layers) + 1
         if len(self.densities) != n_pairs or not all(0 < share <= 1 for share in self.densities):
             raise ValueError(
@@ -203,11 +181,10 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
             )
 
     @model_validator(mode="after")
-    def _layers_are_layered(self) -> Self:
+    def _check_layers(self) -> Self:
         if self.epsilon is not None and self.density is not None:
-            raise ValueError(
-                f"epsilon must not be given together with density; got {self.epsilon} and {self.density}"
-            )
+            got = f"{self.epsilon} and {self.density}"
+            raise ValueError(f"epsilon must not be given together with density; got {got}")
         if self.graph == "layered":
             if self.epsilon is not None and self.hidden == 0:
                 raise ValueError("hidden must be at least 1 if epsilon is given; got 0")
@@ -217,9 +194,8 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
                 f'hidden must be one number unless graph = "layered"; got {list(self.hidden)} and {self.graph!r}'
             )
         if self.epsilon is not None:
-            raise ValueError(
-                f'epsilon must not be given unless graph = "layered"; got {self.epsilon}'
-            )
+            rule = 'must not be given unless graph = "layered"'
+            raise ValueError(f"epsilon {rule}; got {self.epsilon}")
         return self
 
     def layer_sizes(self, n_inputs: int, n_outputs: int) -> tuple[int, ...]:

@@ -34,17 +34,7 @@ class LayerShape(NamedTuple):
 
 
 class Connection(NamedTuple):
-    """The possible taps between two layers.
-
-    Attributes
-    ----------
-    n_sources, n_targets : int
-        Nodes of the two layers.
-    taps : int
-        Taps of a kernel.
-    map_size : int
-        Map size of the targets.
-    """
+    """The possible taps between two layers: numbers of nodes, taps per kernel, and the map size of the targets."""
 
     n_sources: int
     n_targets: int
@@ -68,13 +58,9 @@ def connections_between(layers: Sequence[LayerShape], kernel: int) -> list[Conne
     [Connection(n_sources=6, n_targets=16, taps=25, map_size=10)]
     """
     return [
-        Connection(
-            before.n_nodes,
-            layer.n_nodes,
-            map_transform(before.map_size, layer.map_size, kernel).window ** 2,
-            layer.map_size,
-        )
+        Connection(before.n_nodes, layer.n_nodes, transform.window**2, layer.map_size)
         for before, layer in itertools.pairwise(layers)
+        for transform in [map_transform(before.map_size, layer.map_size, kernel)]
     ]
 
 
@@ -82,10 +68,8 @@ def tap_counts_for_densities(
     connections: Sequence[Connection], densities: Sequence[float]
 ) -> list[int]:
     """Return the taps of each connection, given fractions of the possible taps: at least one tap per target."""
-    return [
-        max(round(density * connection.n_possible_taps), connection.n_targets)
-        for connection, density in zip(connections, densities, strict=True)
-    ]
+    pairs = zip(connections, densities, strict=True)
+    return [max(round(share * c.n_possible_taps), c.n_targets) for c, share in pairs]
 
 
 def tap_counts_for_budget(
@@ -104,24 +88,16 @@ def tap_counts_for_budget(
     >>> tap_counts_for_budget(connections_between(layers, 5), 61_706, 416_520)
     [149, 2391, 47823, 10043, 838]
     """
-    n_biases = sum(connection.n_targets for connection in connections)
+    n_biases = sum(c.n_targets for c in connections)
 
     def counts(map_factor: float, neuron_factor: float) -> list[int]:
-        factors = [
-            neuron_factor if connection.map_size == 1 else map_factor
-            for connection in connections[:-1]
-        ]
+        factors = [neuron_factor if c.map_size == 1 else map_factor for c in connections[:-1]]
         densities = [a * b for a, b in itertools.pairwise([1.0, *factors, 1.0])]
-        return [
-            max(int(density * connection.n_possible_taps), connection.n_targets)
-            for connection, density in zip(connections, densities, strict=True)
-        ]
+        pairs = zip(connections, densities, strict=True)
+        return [max(int(share * c.n_possible_taps), c.n_targets) for c, share in pairs]
 
     def fits(taps: Sequence[int]) -> bool:
-        macs = sum(
-            count * connection.map_size**2
-            for connection, count in zip(connections, taps, strict=True)
-        )
+        macs = sum(n * c.map_size**2 for c, n in zip(connections, taps, strict=True))
         parameters = sum(taps) + n_biases
         return parameters <= (max_parameters or parameters) and macs <= (max_macs or macs)
 
@@ -196,9 +172,8 @@ def draw_map_network(
         )
         values.append(_draw_weights(connection, count, n_stored, scheme, rng))
         thresholds.append(_threshold(values[-1], count))
-        sources_and_taps.append(
-            np.stack([begins[k] + rows // connection.taps, rows % connection.taps])
-        )
+        sources, taps = np.divmod(rows, connection.taps)
+        sources_and_taps.append(np.stack([begins[k] + sources, taps]))
         in_degrees.append(degrees)
     has_dormant = sum(map(len, values)) > sum(counts)
     n_nodes = [layer.n_nodes for layer in layers]
@@ -227,10 +202,8 @@ def _draw_rows(
     connection: Connection, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw taps; return ``source · taps + tap`` of each, sorted by target and then by this number, and in-degrees."""
-    n_rows = connection.n_sources * connection.taps
-    drawn = graphops.layered(
-        (n_rows, connection.n_targets), count / connection.n_possible_taps, rng=rng
-    )
+    n_rows, density = connection.n_sources * connection.taps, count / connection.n_possible_taps
+    drawn = graphops.layered((n_rows, connection.n_targets), density, rng=rng)
     return drawn.indices.astype(np.int64), np.diff(drawn.indptr)[n_rows:].astype(np.int64)
 
 
@@ -247,9 +220,8 @@ def _draw_weights(
     """
     n_sources = connection.n_sources * (connection.taps if connection.map_size == 1 else 1)
     d = n_active / n_stored
-    drawn = initial_weights(
-        (n_stored,), n_active / connection.n_targets, n_active / n_sources, scheme, rng=rng
-    )
+    fan_in, fan_out = n_active / connection.n_targets, n_active / n_sources
+    drawn = initial_weights((n_stored,), fan_in, fan_out, scheme, rng=rng)
     weights: FloatArray = (drawn * np.sqrt(d / (1 - (1 - d) ** 3))).astype(np.float32)
     return weights
 
@@ -257,7 +229,5 @@ def _draw_weights(
 def _threshold(values: FloatArray, count: int) -> float:
     """Return a threshold below the `count` largest magnitudes and not below any other."""
     magnitudes = np.sort(np.abs(values))
-    n_dormant = len(values) - count
-    if n_dormant:
-        return float(magnitudes[n_dormant - 1])
-    return float(np.nextafter(magnitudes[0], np.float32(-1)))
+    dormant = magnitudes[: len(values) - count]
+    return float(dormant[-1] if len(dormant) else np.nextafter(magnitudes[0], np.float32(-1)))

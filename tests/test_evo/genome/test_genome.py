@@ -135,7 +135,7 @@ def test_other_weights_give_an_equal_genome_and_are_checked():
     for wrong, message in (
         ((values[:1], bias), r"values must have shape \(2,\); got \(1,\)"),
         ((values, bias[:2]), r"bias must have shape \(3,\); got \(2,\)"),
-        ((values, bias.astype(np.float32)), "bias must have the dtype of values, float64; got fl"),
+        ((values, bias.astype(np.float32)), "bias must be float64 like values; got float32"),
         ((values.astype(int), bias), "values must be float32 or float64; got int64"),
         ((values, bias + np.inf), "bias must be finite; got inf"),
     ):
