@@ -33,17 +33,17 @@ class OperatorCredit:
     ----------
     operator : str
         The letter.
-    share : float or None
+    probability : float or None
         The probability with which it was drawn; None where the policy draws no letters.
-    uses : int
+    n_uses : int
         Children on which it was used and that could be compared with their parents.
     credit : float
         Sum over these of their gains, each from 0 to 1.
     """
 
     operator: str
-    share: float | None
-    uses: int
+    probability: float | None
+    n_uses: int
     credit: float
 
 
@@ -73,7 +73,7 @@ def operator_probabilities(
             uses[code] *= settings.credit_decay
             credit[code] *= settings.credit_decay
             if code in told:
-                uses[code] += told[code].uses
+                uses[code] += told[code].n_uses
                 credit[code] += told[code].credit
     worth = weights
     if sum(credit.values()) > 0:

@@ -22,7 +22,7 @@ from evo.errors import ExistingRunError, ResultsError
 from evo.files import write_arrays, write_atomically, write_text
 from evo.genome.codec import genome_to_arrays
 from evo.genome.genome import Genome
-from evo.storage.tables import TABLES, Row, schema, sort_by_key, to_arrow
+from evo.storage.tables import TABLES, Column, Row, schema, sort_by_key, to_arrow
 
 MANIFEST = "manifest.json"
 
@@ -152,8 +152,8 @@ def is_complete(path: Path) -> bool:
 def load_tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
     """Load every table over one or many run folders, rows in the order of their keys.
 
-    A table or column that is younger than a run is empty there, of the type declared for it. What is not declared is
-    left out.
+    A column that a run has under its former name gets its present name. A table or column that a run does not have is
+    empty there, with its declared type. A column that is not declared is left out.
 
     Raises
     ------
@@ -169,16 +169,19 @@ def _read_table(table: str, runs: Sequence[Path]) -> pa.Table:
     for run in runs:
         try:
             part = pq.read_table(run / table) if _has(run, table) else columns.empty_table()
-            cells = [
-                part[field.name].cast(field.type)
-                if field.name in part.column_names
-                else pa.nulls(len(part), field.type)
-                for field in columns
-            ]
+            cells = [_cells(part, column) for column in TABLES[table]]
         except (OSError, ValueError) as error:
             raise ResultsError(f"{run}: table {table} cannot be read ({error})") from error
         frames.append(pa.table(cells, schema=columns))
     return pa.concat_tables(frames)
+
+
+def _cells(part: pa.Table, column: Column) -> Any:
+    """Return the cells of a column, under its present or its former name; without either, empty cells."""
+    for name in (column.name, column.former_name):
+        if name in part.column_names:
+            return part[name].cast(column.type)
+    return pa.nulls(len(part), column.type)
 
 
 def _has(run: Path, table: str) -> bool:

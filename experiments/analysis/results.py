@@ -45,7 +45,7 @@ class Results:
     @property
     def evolved(self) -> bool:
         """Whether any of the runs evolved networks, rather than train fixed ones alone."""
-        return bool((self.runs["individuals"] > 0).any())
+        return bool((self.runs["n_individuals"] > 0).any())
 
     @property
     def unfinished(self) -> list[str]:

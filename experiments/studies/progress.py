@@ -109,7 +109,7 @@ class TerminalReporter(Reporter):
             self._progress.update(self._task, description=text, completed=count)
         if generation.number == last:
             sizes = best.statistics
-            edges = f", {sizes.effective_edges} edges" if sizes else ""
+            edges = f", {sizes.n_effective} edges" if sizes else ""
             self.console.print(f"seed {seed}: best {quality}{edges}", highlight=False)
 
     def training(self, name: str, networks: int, epochs: int) -> None:

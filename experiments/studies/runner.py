@@ -34,8 +34,8 @@ CURVE_POINTS = 4
 """Points of the learning curve that each train phase records."""
 
 NO_SEARCH = {
-    "individuals": 0,
-    "failures": 0,
+    "n_individuals": 0,
+    "n_failures": 0,
     "best_individual": None,
     "search_steps": 0,
     "search_samples": 0,

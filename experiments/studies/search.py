@@ -55,7 +55,7 @@ class Search:
         settings, store, reporter = part.experiment.evolution, part.store, part.reporter
         store.save_genomes(f"seed-{part.seed}-founders", dict(enumerate(self.founders)))
         evolution = Evolution(settings, task, self.founders)
-        totals = {"individuals": 0, "failures": 0, "search_steps": 0, "search_macs": 0}
+        totals = {"n_individuals": 0, "n_failures": 0, "search_steps": 0, "search_macs": 0}
         seconds = 0.0
         while not evolution.done:
             started = time.perf_counter()
@@ -69,8 +69,8 @@ class Search:
             seconds += elapsed
             self.raised += expected_in_generation(settings, generation.number)
             for one in generation.offspring:
-                totals["individuals"] += 1
-                totals["failures"] += one.status != "ok"
+                totals["n_individuals"] += 1
+                totals["n_failures"] += one.status != "ok"
                 totals["search_steps"] += one.steps
                 macs = one.statistics.macs if one.statistics else 0
                 totals["search_macs"] += one.steps * task.recipe.batch_size * macs

@@ -109,11 +109,11 @@ class Part:
                 "dataset": self.dataset.name,
                 "data_hash": self.dataset.data_hash,
                 "task": self.dataset.task,
-                "train_samples": len(self.task.train),
-                "validation_samples": len(self.task.validation),
-                "test_samples": self.n_test,
-                "features": self.dataset.n_features,
-                "outputs": self.dataset.n_outputs,
+                "n_train": len(self.task.train),
+                "n_validation": len(self.task.validation),
+                "n_test": self.n_test,
+                "n_features": self.dataset.n_features,
+                "n_outputs": self.dataset.n_outputs,
             }
             | dict(search)
         )

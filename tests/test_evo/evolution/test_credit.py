@@ -31,7 +31,7 @@ def one(number, fitness, letters="", parent=None, origin="child"):
 
 def credited(offspring, parents, shares=()):
     told = credit_operators(offspring, parents, dict.fromkeys(shares, 0.5))
-    return {credit.operator: (credit.uses, credit.credit) for credit in told}
+    return {credit.operator: (credit.n_uses, credit.credit) for credit in told}
 
 
 def test_a_child_is_compared_with_its_parent_trained_on_for_as_many_steps():
@@ -158,14 +158,14 @@ def test_a_letter_that_pays_is_drawn_more_often_and_no_other_less_than_the_floor
     )
     rounds = evolve(task(fitness=disorder, policy=policy, steps=1, generations=10), selection)
     assert [bool(one.credits) for one in rounds] == [False, *[True] * 8, False, False]
-    shares = [{c.operator: c.share for c in one.credits} for one in rounds[1:9]]
+    shares = [{c.operator: c.probability for c in one.credits} for one in rounds[1:9]]
     assert shares[0] == pytest.approx(dict.fromkeys(SEED, 1 / len(SEED)))
     assert shares[-1]["H"] > 2.5 * shares[0]["H"]
     for told in shares:
         assert sum(told.values()) == pytest.approx(1)
         assert min(told.values()) >= 0.05
     used = {
-        c: sum(x.uses for one in rounds[5:] for x in one.credits if x.operator == c) for c in SEED
+        c: sum(x.n_uses for one in rounds[5:] for x in one.credits if x.operator == c) for c in SEED
     }
     assert used["H"] == max(used.values())
     paid = {
@@ -179,7 +179,7 @@ def test_shares_are_a_function_of_the_finished_generations(task):
     rounds = evolve(some, generations=5)
     for number in range(1, 5):
         expected = operator_probabilities(some.policy, [one.credits for one in rounds[:number]])
-        assert {c.operator: c.share for c in rounds[number].credits} == expected
+        assert {c.operator: c.probability for c in rounds[number].credits} == expected
         for one in rounds[number].offspring:
             if one.job.origin == "child":
                 assert dict(one.job.letters) == expected

@@ -171,7 +171,7 @@ def test_an_individual_depends_on_task_and_job_alone(task):
 
 def test_a_pinned_run_gives_what_it_always_gave(task):
     best = evolve(task(steps=20, generations=5), generations=5)[-1].best
-    assert (best.job.individual, best.job.founder, best.statistics.effective_edges) == (55, 1, 26)
+    assert (best.job.individual, best.job.founder, best.statistics.n_effective) == (55, 1, 26)
     assert best.fitness == pytest.approx(-0.62036, rel=1e-3)
 
 
@@ -200,8 +200,8 @@ def test_dormant_entries_learn_where_they_may(task):
     assert (first.genome.active_mask() & ~first.job.genome.active_mask()).any()
     # What the table says, and what is judged, is the network as training left it.
     network = Phenotype(first.genome, "cross_entropy")
-    assert first.statistics.effective_edges == network.n_edges
-    assert first.statistics.edges == first.genome.active_mask().sum()
+    assert first.statistics.n_effective == network.n_edges
+    assert first.statistics.n_active == first.genome.active_mask().sum()
     assert first.fitness == -evaluate(network, task().validation).loss
 
 

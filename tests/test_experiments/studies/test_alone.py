@@ -73,7 +73,7 @@ def test_a_repetition_gives_the_same_tables(trained, repeated, table):
 
 def test_the_run_table_says_that_nothing_was_searched(trained):
     assert trained.runs["seed"].tolist() == SEEDS
-    assert (trained.runs[["individuals", "failures", "search_steps", "search_macs"]] == 0).all(
+    assert (trained.runs[["n_individuals", "n_failures", "search_steps", "search_macs"]] == 0).all(
         axis=None
     )
     assert trained.runs["best_individual"].isna().all()

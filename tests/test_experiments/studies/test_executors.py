@@ -38,7 +38,7 @@ def test_a_serial_run_repeats_itself(tiny, finished, tmp_path):
 
 def test_another_seed_gives_another_run(tiny, finished, tmp_path):
     other = run(tiny(seed=90, seeds=1), workers=0, results=tmp_path, run_name="tiny")
-    assert not set(other.individuals["genome"]) & set(finished.individuals["genome"])
+    assert not set(other.individuals["genome_hash"]) & set(finished.individuals["genome_hash"])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -59,13 +59,13 @@ def test_ray_takes_over_what_a_serial_run_takes_over(tiny, tmp_path):
         run(settings, workers=workers, results=tmp_path, run_name=f"workers-{workers}")
         for workers in (0, 2)
     )
-    columns = ["individual", "reused_from", "steps", "ancestry_steps", "fitness", "genome"]
+    columns = ["individual", "reused_from", "steps", "ancestry_steps", "fitness", "genome_hash"]
     pd.testing.assert_frame_equal(
         serial.individuals[columns], parallel.individuals[columns], check_exact=True
     )
-    taken_over = serial.individuals["reused_from"].notna()
-    assert taken_over.any()
-    assert (serial.individuals["steps"] == 0).tolist() == taken_over.tolist()
+    reused = serial.individuals["reused_from"].notna()
+    assert reused.any()
+    assert (serial.individuals["steps"] == 0).tolist() == reused.tolist()
     assert serial.runs["search_steps"].item() == serial.individuals["steps"].sum()
 
 
@@ -86,7 +86,9 @@ def test_letters_that_learn_learn_the_same_on_ray(tiny, tmp_path):
         for results in (serial, parallel)
     ]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
-    shares = serial.credits.pivot_table(index="generation", columns="operator", values="share")
+    shares = serial.credits.pivot_table(
+        index="generation", columns="operator", values="probability"
+    )
     assert (shares.std() > 0).all()
     # Nothing is hidden: the table as read from disk gives the shares of the generation that follows.
     learnt = PolicySettings(**policy)
@@ -94,7 +96,7 @@ def test_letters_that_learn_learn_the_same_on_ray(tiny, tmp_path):
         before = serial.credits[serial.credits["generation"] < number]
         history = [
             [
-                OperatorCredit(row.operator, row.share, int(row.uses), row.credit)
+                OperatorCredit(row.operator, row.probability, int(row.n_uses), row.credit)
                 for row in rows.itertuples()
             ]
             for _, rows in before.groupby("generation")
