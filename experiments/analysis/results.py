@@ -7,9 +7,8 @@ from typing import Any
 import pandas as pd
 
 from evo.errors import ResultsError
-from evo.storage.predictor import Predictor, load_network
+from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.run_store import is_complete, is_run, load_tables
-from experiments.analysis.baseline_predictor import BaselinePredictor, load_baseline
 from experiments.analysis.comparison import pooled, summarize, verdict
 
 
@@ -142,7 +141,11 @@ class Results:
         ResultsError
             If no finished search is there.
         """
-        return load_network(self._network_path(self.winner(seed), ""))
+        path = self._network_path(self.winner(seed), "")
+        best = load_network(path)
+        if not isinstance(best, Predictor):
+            raise ResultsError(f"{path}: must be an evolved network; got a baseline")
+        return best
 
     def network(self, arm: str, seed: int | None = None) -> Predictor | BaselinePredictor:
         """Return a trained baseline, ready to predict from raw data.
@@ -172,8 +175,7 @@ class Results:
                 f"{self.paths[0]}: holds no trained {arm}{where}; its baselines: {known}"
             )
         row = trained.iloc[int(trained["validation_loss"].argmin())]
-        load = load_network if arm == "static" else load_baseline
-        return load(self._network_path(row, f"-{arm}"))
+        return load_network(self._network_path(row, f"-{arm}"))
 
     def _network_path(self, row: Any, name: str) -> Path:
         """Return where the network of a row's run and seed is."""

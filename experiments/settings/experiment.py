@@ -23,8 +23,8 @@ from pydantic import (
 from cnn.layers.pooling import PoolingMethod
 from cnn.training.recipe import Recipe
 from evo.errors import SettingsError
-from evo.evolution.evolution import EvolutionSettings
 from evo.evolution.fitness import FITNESSES
+from evo.evolution.settings import EvolutionSettings
 from evo.initial.founders import FounderSettings, Widths
 from evo.policies.policies import PolicySettings
 from experiments.datasets import NormalizationMethod

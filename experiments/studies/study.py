@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from evo.errors import EvoMatrixError, ExistingRunError, SettingsError
-from evo.evolution.evolution import EvolutionSettings
+from evo.evolution.settings import EvolutionSettings
 from evo.files import free_name
 from evo.storage.run_store import is_complete
 from experiments.analysis.results import Results, load_results

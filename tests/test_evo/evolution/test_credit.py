@@ -1,5 +1,6 @@
 """Credit of letters: fair comparison with the parent, shares that follow, a floor, nothing hidden."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from evo import (
     Evolution,
     EvolutionSettings,
+    EvolutionState,
     FounderSettings,
     OperatorCredit,
     PolicySettings,
@@ -137,14 +139,17 @@ def disorder(network, validation):
 
 def evolve(task, selection="local_search", generations=10):
     settings = EvolutionSettings(
-        population=12, generations=generations, steps_per_generation=task.steps, train_only_fraction=0.2,
-        selection={"name": selection, "replacement_interval": 100},
+        population=12, generations=generations, steps_per_generation=task.evolution.steps_per_generation,
+        train_only_fraction=0.2, selection={"name": selection, "replacement_interval": 100},
     )  # fmt: skip
     genomes = found(FounderSettings(hidden=14, density=0.3), 4, 2, n_founders=12, seed=task.seed)
-    evolution, rounds = Evolution(settings, task, genomes), []
+    task = replace(task, evolution=settings)
+    evolution, state, rounds = Evolution(task, genomes), EvolutionState(), []
     with SerialExecutor() as executor:
-        while not evolution.done:
-            rounds.append(evolution.tell(executor.evaluate_all(task, evolution.ask())))
+        while not evolution.done(state):
+            jobs = evolution.ask(state)
+            state, generation = evolution.tell(state, executor.evaluate_all(task, jobs))
+            rounds.append(generation)
     return rounds
 
 
@@ -182,6 +187,6 @@ def test_shares_are_a_function_of_the_finished_generations(task):
         assert {c.operator: c.probability for c in rounds[number].credits} == expected
         for one in rounds[number].offspring:
             if one.job.origin == "child":
-                assert dict(one.job.letters) == expected
+                assert dict(one.job.operator_probabilities) == expected
         again = credit_operators(rounds[number].offspring, rounds[number - 1].population, expected)
         assert again == rounds[number].credits

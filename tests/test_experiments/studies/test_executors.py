@@ -1,4 +1,4 @@
-"""Individuals are the same wherever they are raised, and whatever happens to a worker."""
+"""Individuals are the same wherever they are evaluated, and whatever happens to a worker."""
 
 import logging
 import os
@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from evo import OperatorCredit, PolicySettings, operator_probabilities
-from evo.evolution.fitness import negative_loss
 from evo.executors.ray import ClusterError, RayExecutor
 from evo.storage.predictor import load_network
 from evo.storage.tables import TABLES, TIMING_COLUMNS
@@ -47,7 +46,7 @@ def test_ray_gives_the_results_of_a_serial_run(tiny, finished, tmp_path, workers
     assert_equal(finished, parallel)
 
 
-def test_ray_takes_over_what_a_serial_run_takes_over(tiny, tmp_path):
+def test_ray_reuses_the_results_that_a_serial_run_reuses(tiny, tmp_path):
     settings = tiny(
         seeds=1,
         dataset={"name": "xor"},
@@ -108,12 +107,12 @@ def fitness_that_kills_its_worker(calls, at):
     """Return a fitness that notes its calls in a file and kills its own process at one of them."""
 
     # Ray sends a local function by value, so the worker needs no access to this file.
-    def fitness(network, validation):
+    def fitness(network, validation, evaluation):
         with calls.open("ab") as file:
             file.write(b".")
         if calls.stat().st_size == at:
             os.kill(os.getpid(), signal.SIGKILL)
-        return negative_loss(network, validation)
+        return -evaluation.loss
 
     return fitness
 
@@ -126,7 +125,7 @@ def test_a_killed_worker_costs_a_retry_and_no_result(tiny, finished, tmp_path, c
         survived = run(tiny(), workers=1, fitness=fitness, results=tmp_path, run_name="tiny")
     assert_equal(finished, survived)
     assert [record.message for record in caplog.records if record.name == "evo.executors.ray"] == [
-        "a worker was lost; its individuals are raised again on another"
+        "a worker was lost; another worker evaluates its individuals again"
     ]
     assert calls.stat().st_size == len(survived.individuals) + 2
 
@@ -142,11 +141,11 @@ def test_a_worker_that_is_lost_again_and_again_ends_the_run(tiny, tmp_path, monk
     assert "\n" not in str(caught.value)
 
 
-def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path):
-    def fitness(network, validation):
+def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path, caplog):
+    def fitness(network, validation, evaluation):
         if network.macs % 2:
             raise ValueError("odd")
-        return negative_loss(network, validation)
+        return -evaluation.loss
 
     serial, parallel = (
         run(tiny(seeds=1), workers=workers, fitness=fitness, results=tmp_path / where, run_name="r")
@@ -157,6 +156,13 @@ def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path):
     assert 0 < len(failed) < len(serial.individuals)
     assert set(failed["reason"]) == {"ValueError: odd"}
     assert failed["fitness"].isna().all()
+    for where in (
+        "evo.evolution.individual",
+        "evo.executors.ray",
+    ):  # in this process, and the driver
+        records = [one for one in caplog.records if one.name == where]
+        assert len(records) == len(failed)
+    assert caplog.text.count('raise ValueError("odd")') == 2 * len(failed)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "somewhere"])

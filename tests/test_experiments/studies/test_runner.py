@@ -191,13 +191,11 @@ def test_the_test_part_is_read_once_per_arm_and_after_everything_else(tiny, tmp_
         "experiments.studies.seed_run",
         "experiments.studies.baselines",
         "evo.evolution.individual",
-        "evo.evolution.fitness",
     )
     for where in places:
         monkeypatch.setattr(f"{where}.evaluate", counted(where))
     run(tiny(seeds=1), workers=0, results=tmp_path)
-    # Built-in fitnesses are told from the evaluation at hand.
-    assert {where for where, _ in seen} == set(places) - {"evo.evolution.fitness"}
+    assert {where for where, _ in seen} == set(places)
     reads = [where for where, is_test in seen if is_test]
     assert reads == ["experiments.studies.seed_run"] * len(ARMS)
     first = [is_test for _, is_test in seen].index(True)
@@ -326,7 +324,7 @@ def test_a_csv_file_named_in_a_toml_file_is_evolved_on(tmp_path):
         'name = "wine"\nseeds = 1\n[dataset]\nname = "csv"\n'
         f'options = {{ path = "{path.as_posix()}", target = "cultivar" }}\n'
         "[founders]\nhidden = 4\ndensity = 0.5\n"
-        "[evolution]\npopulation = 2\ngenerations = 1\nsteps = 50\n"
+        "[evolution]\npopulation = 2\ngenerations = 1\nsteps_per_generation = 50\n"
         '[baseline]\narms = ["mlp"]\n',
         "utf-8",
     )

@@ -252,7 +252,7 @@ def test_runs_that_cannot_be_pooled_are_refused(finished):
 def test_the_command_line_runs_an_experiment_with_arms_and_compares(tmp_path, capsys):
     path = tmp_path / "mine.toml"
     path.write_text(
-        'name = "mine"\nseeds = 2\n[evolution]\npopulation = 1\ngenerations = 1\nsteps = 3\n'
+        'name = "mine"\nseeds = 2\n[evolution]\npopulation = 1\ngenerations = 1\nsteps_per_generation = 3\n'
         '[policy]\nname = "none"\n[arms.b]\n[arms.mlp]\nevolve = false\nbaseline.arms = ["mlp"]\n'
     )
     folder = tmp_path / "runs"
