@@ -144,7 +144,7 @@ class Results:
         path = self._network_path(self.winner(seed), "")
         best = load_network(path)
         if not isinstance(best, Predictor):
-            raise ResultsError(f"{path}: must be an evolved network; got a baseline")
+            raise ResultsError(f"{path} must be an evolved network; got a baseline")
         return best
 
     def network(self, arm: str, seed: int | None = None) -> Predictor | BaselinePredictor:

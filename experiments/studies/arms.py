@@ -105,7 +105,7 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
             )
         if arm == "cnn" and min(shape[-2:]) < settings.kernel:
             raise SettingsError(
-                f"baseline.kernel: must be at most {min(shape[-2:])}, the images' shorter side; "
+                f"baseline.kernel must be at most {min(shape[-2:])}, the images' shorter side; "
                 f"got {settings.kernel}"
             )
         try:

@@ -133,9 +133,9 @@ def run(
 def check_workers(workers: int | None, address: str | None) -> None:
     """Raise SettingsError for a negative number of workers, and for 0 workers with an address."""
     if workers is not None and workers < 0:
-        raise SettingsError(f"workers: must be at least 0; got {workers}")
+        raise SettingsError(f"workers must be at least 0; got {workers}")
     if workers == 0 and address is not None:
-        raise SettingsError("workers: must not be 0 with an address, since 0 means no Ray")
+        raise SettingsError("workers must not be 0 with an address, since 0 means no Ray")
 
 
 def _check_arguments(
@@ -148,7 +148,7 @@ def _check_arguments(
     for name, value in (("workers", workers), ("address", address), ("fitness", fitness)):
         if value:
             raise SettingsError(
-                f"{name}: must not be given where evolve = false, for baselines train in this "
+                f"{name} must not be given where evolve = false, for baselines train in this "
                 f"process and are not selected; got {value!r}"
             )
 

@@ -55,7 +55,7 @@ class Study:
         unknown = [name for name in names or () if name not in self.arms]
         if unknown:
             raise SettingsError(
-                f"arms: must be among {', '.join(self.arms)}; got {', '.join(unknown)}"
+                f"arms must be among {', '.join(self.arms)}; got {', '.join(unknown)}"
             )
         return {name: one for name, one in self.arms.items() if names is None or name in names}
 
@@ -88,16 +88,16 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
     """
     arms = values.get("arms")
     if not isinstance(arms, Mapping) or not arms:
-        raise SettingsError(f"{source}: arms: must be one table or more, [arms.<name>]")
+        raise SettingsError(f"{source}: arms must be one table or more, [arms.<name>]")
     shared = {name: value for name, value in values.items() if name != "arms"}
     found = {}
     for name, own in arms.items():
         where = f"{source}: arms.{name}"
         if not isinstance(own, Mapping):
-            raise SettingsError(f"{where}: must be a table; got {own!r}")
+            raise SettingsError(f"{where} must be a table; got {own!r}")
         for setting in SHARED:
             if setting in own:
-                raise SettingsError(f"{where}.{setting}: must be the same for all arms")
+                raise SettingsError(f"{where}.{setting} must be the same for all arms")
         found[name] = Experiment.parse(_settings_of(name, shared, own), where)
     _check_labels(found, source)
     return Study(next(iter(found.values())).name, found)
@@ -185,7 +185,7 @@ def run_study(
     check_workers(workers, address)
     if address is not None and not any(map(_in_parallel, chosen.values())):
         raise SettingsError(
-            f"address: must not be given where no arm evolves more than one network at a time; got {address!r}"
+            f"address must not be given where no arm evolves more than one network at a time; got {address!r}"
         )
     first = next(iter(chosen.values()))
     dataset = load_dataset(first.dataset.name, **first.dataset.options)
@@ -197,7 +197,7 @@ def run_study(
         Path(results) / free_name(Path(results), study.name) if folder is None else Path(folder)
     )
     if folder.exists() and not folder.is_dir():
-        raise SettingsError(f"folder: must be a folder; {folder} is none")
+        raise SettingsError(f"folder must be a folder; {folder} is none")
     for name, experiment in _one_by_one(chosen):
         _check_begun(folder / name, experiment)
     teller = reporter()
