@@ -1,7 +1,4 @@
-"""Files that appear complete or not at all, and arrays in files that are data and never code.
-
-Nothing else in this package opens a file for writing.
-"""
+"""Atomic files, and arrays in files; only this module of the package opens a file for writing."""
 
 import json
 import tokenize
@@ -20,14 +17,14 @@ from evo.errors import ResultsError
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Write a file so that it is there complete or not at all, whenever the process or machine stops.
+    """Write a file that exists complete or not at all, even if the process or machine stops.
 
     Parameters
     ----------
     path : str or Path
         Replaced if it exists.
     write : callable
-        Writes the contents to the open binary file that it is given.
+        Function of an open binary file that writes the contents.
 
     Raises
     ------
@@ -63,19 +60,19 @@ _UNREADABLE = (
     tokenize.TokenError,  # an array's header that is no Python literal
     zipfile.BadZipFile,
 )
-"""What reading a file from outside may raise."""
+"""The errors that reading a file from outside may raise."""
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read what :func:`write_arrays` wrote.
 
-    Files from outside are data: nothing in them is executed, and since members must be stored uncompressed, none can
-    claim more memory than the file itself has bytes.
+    Files from outside are data: nothing in them is executed. Members must be stored uncompressed, so no member can use
+    more memory than the file has bytes.
 
     Raises
     ------
     ResultsError
-        If the file is missing or is not such a file; one line naming the file and the rule.
+        If the file is missing or is not such a file: one line with the file and the rule.
     """
     path = Path(path)
     try:
@@ -105,7 +102,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, An
 
 
 def free_name(folder: Path, name: str) -> str:
-    """Return a name and the time, with a number where that is taken in the folder."""
+    """Return a name followed by the time, and by a number if the folder has that name already."""
     timed = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     names = chain([timed], (f"{timed}-{number}" for number in count(2)))
     return next(free for free in names if not (folder / free).exists())

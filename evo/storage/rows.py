@@ -1,4 +1,4 @@
-"""How records become rows of the tables that :mod:`evo.storage.tables` declares."""
+"""Rows of the tables that :mod:`evo.storage.tables` declares, made from individuals and generations."""
 
 import json
 from collections.abc import Mapping
@@ -108,9 +108,9 @@ def training_rows(
     ----------
     curve : LearningCurve
     measured : mapping
-        Validation loss and accuracy after those of its steps where they were measured.
+        Validation loss and accuracy by step, for the steps after which they were measured.
     key : dict
-        Whose curve it is.
+        The columns that identify the curve.
     """
     points = zip(curve.step, curve.loss, curve.learning_rate, curve.gradient_norm, strict=True)
     names = ("step", "loss", "learning_rate", "gradient_norm")

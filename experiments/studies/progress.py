@@ -113,7 +113,7 @@ class TerminalReporter(Reporter):
             self.console.print(f"seed {seed}: best {quality}{edges}", highlight=False)
 
     def training(self, name: str, networks: int, epochs: int) -> None:
-        """Show what will be trained."""
+        """Show the number of networks and epochs."""
         fixed = f"{networks} network{'s' if networks > 1 else ''}"
         each = f"{epochs} epoch{'s' if epochs > 1 else ''}{' each' if networks > 1 else ''}"
         self.console.print(
@@ -133,7 +133,7 @@ class TerminalReporter(Reporter):
         self._progress.update(self._training, description=text, advance=1)
 
     def trained(self, seed: int, arm: str, validation: Evaluation, reason: str, count: int) -> None:
-        """Show what a baseline came to."""
+        """Show the result of a baseline."""
         if self._training is not None:
             self._progress.update(self._training, completed=count)
         outcome = (

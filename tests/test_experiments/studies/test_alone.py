@@ -221,7 +221,7 @@ def test_a_run_in_which_every_network_diverges_says_so_in_one_line(tmp_path):
     with pytest.raises(ResultsError) as caught:
         left.summary()
     assert str(caught.value) == (
-        f"{tmp_path / 'r'}: has no comparison, for no baseline came to anything: "
+        f"{tmp_path / 'r'}: has no comparison, because every baseline diverged: "
         f"cnn diverged with seeds 3, 4: {reasons['cnn']}; mlp diverged with seeds 3, 4: {reasons['mlp']}"
     )
 

@@ -209,7 +209,9 @@ def test_unknown_arms_and_workers_are_refused_before_any_work(tmp_path):
         run_study(study_of(), arms=["cnn"], results=tmp_path)
     with pytest.raises(SettingsError, match="workers must be at least 0; got -1"):
         run_study(study_of(), workers=-1, results=tmp_path)
-    with pytest.raises(SettingsError, match="address must not be given where no arm evolves more"):
+    with pytest.raises(
+        SettingsError, match="address must not be given where no arm has a population"
+    ):
         run_study(study_of(), arms=["mlp", "alone"], address="auto", results=tmp_path)
     large = {"a": {"founders": {"hidden": 32, "ticks": 3, "sequence": True}}}
     with pytest.raises(SettingsError, match=r"founders.ticks:? must divide the features \(64\)"):
@@ -308,5 +310,7 @@ def test_a_file_is_no_folder(tmp_path):
 def test_no_two_arms_have_one_name_in_the_table(other):
     arms = {"one": {"evolve": False, "baseline": {"arms": ["mlp"]}}}
     name = "two" if other else "mlp"
-    with pytest.raises(SettingsError, match="'mlp' would be in the table twice, for arms"):
+    with pytest.raises(
+        SettingsError, match="a name of its own in the table; got 'mlp', which is also that of arms"
+    ):
         study_of(arms=arms | {name: other})
