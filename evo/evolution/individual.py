@@ -151,11 +151,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     if report.status != "ok":
         return _without_result(job, report.status, report.reason, operations, statistics, report)
 
-    # Fitness is that of the genome: a weight that training has taken below the threshold is dormant.
-    trained_genome = network.to_genome()
-    if network.dormant_learn and settings.active_edges == "kept":
-        trained_genome = keep_n_active(trained_genome, genome, task.layers)
-    judged = network if genome.threshold is None else Phenotype(trained_genome, task.loss)
+    trained_genome, judged = _after_training(task, genome, network)
     if network.dormant_learn:  # training itself has changed the active entries
         statistics = describe(trained_genome, judged)
     validation = evaluate(judged, task.validation)
@@ -182,6 +178,14 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         train_seconds=trained - modified,
         evaluate_seconds=time.perf_counter() - trained,
     )
+
+
+def _after_training(task: Task, genome: Genome, network: Phenotype) -> tuple[Genome, Phenotype]:
+    """Return the trained genome and its network: a weight that is now below the threshold is dormant."""
+    trained = network.to_genome()
+    if network.dormant_learn and task.evolution.active_edges == "kept":
+        trained = keep_n_active(trained, genome, task.layers)
+    return trained, network if genome.threshold is None else Phenotype(trained, task.loss)
 
 
 def _duplicates_parent(
