@@ -9,16 +9,18 @@ from .errors import SettingsError as SettingsError
 from .evolution.credit import OperatorCredit as OperatorCredit
 from .evolution.credit import operator_probabilities as operator_probabilities
 from .evolution.evolution import Evolution as Evolution
-from .evolution.evolution import EvolutionSettings as EvolutionSettings
+from .evolution.evolution import EvolutionState as EvolutionState
 from .evolution.evolution import Generation as Generation
 from .evolution.fitness import FITNESSES as FITNESSES
 from .evolution.fitness import Fitness as Fitness
+from .evolution.fitness import adapt_fitness as adapt_fitness
 from .evolution.individual import Individual as Individual
 from .evolution.individual import evaluate_individual as evaluate_individual
 from .evolution.job import Job as Job
 from .evolution.job import Task as Task
 from .evolution.selection import SELECTIONS as SELECTIONS
-from .evolution.selection import SelectionSettings as SelectionSettings
+from .evolution.settings import EvolutionSettings as EvolutionSettings
+from .evolution.settings import SelectionSettings as SelectionSettings
 from .exchange.graph_files import from_graphml as from_graphml
 from .exchange.graph_files import from_json as from_json
 from .exchange.graph_files import load_graph as load_graph
@@ -50,5 +52,6 @@ from .phenotype.plan import Plan as Plan
 from .phenotype.plan import compile_plan as compile_plan
 from .policies.policies import POLICIES as POLICIES
 from .policies.policies import PolicySettings as PolicySettings
+from .storage.predictor import BaselinePredictor as BaselinePredictor
 from .storage.predictor import Predictor as Predictor
 from .storage.predictor import load_network as load_network

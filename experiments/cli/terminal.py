@@ -41,7 +41,7 @@ def comparison_table(results: Results) -> Table:
     summary = results.summary()
     metric = summary.columns[1]
     percent = metric == "test_accuracy"
-    fine = bool((results.runs["test_samples"] >= FINE).fillna(False).all())
+    fine = bool((results.runs["n_test"] >= FINE).fillna(False).all())
     digits = 2 if fine else 1
     n_seeds = int(summary["seeds"].max())
     spread = "95 % interval" if results.evolved else "standard deviation"
@@ -140,7 +140,7 @@ def search_cost(results: Results) -> str:
     """Return one line on what the whole search cost."""
     runs = results.runs
     return (
-        f"The whole search: {int(runs['individuals'].sum()):,} networks, "
+        f"The whole search: {int(runs['n_individuals'].sum()):,} networks, "
         f"{int(runs['search_steps'].sum()):,} gradient steps, "
         f"{float(runs['search_macs'].sum()):.2g} multiply-accumulates forward, "
         f"{float(runs['search_seconds'].sum()):.0f} s, over {len(runs)} seed{'s' if len(runs) > 1 else ''}"

@@ -116,7 +116,7 @@ def test_tables_prints_the_data_dictionary(evomatrix):
 def test_a_run_of_a_file_with_options_shows_comparison_verdicts_and_folder(evomatrix, tmp_path):
     settings = tmp_path / "mine.toml"
     settings.write_text(
-        'name = "mine"\nseeds = 5\n[dataset]\nname = "xor"\n[evolution]\nsteps = 5\n'
+        'name = "mine"\nseeds = 5\n[dataset]\nname = "xor"\n[evolution]\nsteps_per_generation = 5\n'
         '[baseline]\narms = ["mlp", "static"]\n',
         "utf-8",
     )
