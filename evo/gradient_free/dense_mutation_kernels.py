@@ -1,6 +1,6 @@
 """How a small dense network mutates: drawing operators and their parameters, and applying them.
 
-The rules of :mod:`evo.operators.elementary`, on the arrays of :mod:`evo.gradient_free.dense_kernels`: only places are
+The rules of :mod:`evo.operators`, on the arrays of :mod:`evo.gradient_free.dense_kernels`: only places are
 proposed where an edge can act by the roles of its ends. A function here draws the parameters of one application,
 applies it and writes it to the log, or finds none, changes nothing and returns False.
 """

@@ -149,7 +149,7 @@ def neuroevolve(samples: Samples, settings: NeuroevolutionSettings, *, seed: int
 
     The winner's ancestors, from the founder on, by the operators of the framework:
 
-    >>> from evo.operators.elementary import replay
+    >>> from evo.operators.registry import replay
     >>> genome, births = run.lineage()
     >>> for birth in births:
     ...     genome = replay(birth.record, genome)

@@ -15,9 +15,9 @@ import pytest
 from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, Role, found
 from evo.canonical.hashing import output_terms
 from evo.genome.activations import activation_code
-from evo.operators import growth, screening
-from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
-from evo.operators.operation import LARGEST_CHECKED
+from evo.operators import free_places, screening
+from evo.operators.operation import LARGEST_CHECKED, OperatorSettings, ProposalContext
+from evo.operators.registry import apply_operation
 
 N_TRIALS = 60
 MAKERS = pytest.mark.parametrize("make", ["founder", "any_matrix"])
@@ -75,7 +75,7 @@ def same_network(parent, child):
 
 def propose(code, genome, rng):
     editor = GenomeEditor(genome)
-    return editor, OPERATORS[code].propose(editor, Proposing(rng, OperatorSettings()))
+    return editor, OPERATORS[code].propose(editor, ProposalContext(rng, OperatorSettings()))
 
 
 def child_of(genome, code, **parameters):
@@ -130,7 +130,7 @@ def test_what_keeps_the_function_changes_the_genome(code, make, ticks):
 @pytest.fixture
 def unchecked(monkeypatch):
     """Let every network count as a large one."""
-    for module in (screening, growth):
+    for module in (screening, free_places):
         monkeypatch.setattr(module, "LARGEST_CHECKED", -1)
 
 
@@ -159,10 +159,10 @@ def test_a_large_network_is_not_looked_at_as_a_whole(monkeypatch):
     def refuse(*_):
         raise AssertionError
 
-    for module in (screening, growth):
+    for module in (screening, free_places):
         monkeypatch.setattr(module, "LARGEST_CHECKED", genome.n_stored - 1)
     monkeypatch.setattr(screening, "output_terms", refuse)
-    monkeypatch.setattr(growth.graphops, "needed_nodes", refuse)
+    monkeypatch.setattr(free_places.graphops, "needed_nodes", refuse)
     for code in set(CHANGING):
         assert propose(code, genome, np.random.default_rng(0))[1] == drawn[code]
 
@@ -251,7 +251,7 @@ def test_these_change_nothing_and_so_are_not_proposed(why):
     assert (effective_graph(genome) == effective_graph(child)) != settled
 
     stubborn = screening.acting(replace(OPERATORS[code], propose=lambda *_: parameters))
-    assert stubborn.propose(GenomeEditor(genome), Proposing(None, OperatorSettings())) is None
+    assert stubborn.propose(GenomeEditor(genome), ProposalContext(None, OperatorSettings())) is None
     for seed in range(50):
         proposed = propose(code, genome, np.random.default_rng(seed))[1]
         assert proposed is None or not is_inert(genome, child_of(genome, code, **proposed))
@@ -267,5 +267,8 @@ def test_the_same_line_but_for_its_last_bits_is_not_proposed():
         child = child_of(genome, "F", **parameters)
         n_rounded += not np.array_equal(child.values, genome.values)
         stubborn = screening.acting(replace(OPERATORS["F"], propose=lambda *_, p=parameters: p))
-        assert stubborn.propose(GenomeEditor(genome), Proposing(None, OperatorSettings())) is None
+        assert (
+            stubborn.propose(GenomeEditor(genome), ProposalContext(None, OperatorSettings()))
+            is None
+        )
     assert n_rounded > 0
