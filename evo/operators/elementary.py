@@ -8,6 +8,7 @@ B and D do to columns and to rows the same thing, and so do C and F. So each pai
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -144,12 +145,16 @@ ROWS = Lines(source_roles, GenomeEditor.out_degree, GenomeEditor.row)
 # -- B, D: swaps -------------------------------------------------------------------------------------------------------
 
 
-def propose_swap(
-    editor: GenomeEditor, context: ProposalContext, *, lines: Lines
+def _propose_swap(
+    lines: Lines, editor: GenomeEditor, context: ProposalContext
 ) -> Parameters | None:
     """Choose two nodes of one map size whose lines are exchanged; at least one line has entries."""
     two = lines.draw_two(editor, context)
     return None if two is None else {"a": min(two), "b": max(two)}
+
+
+propose_column_swap = partial(_propose_swap, COLUMNS)
+propose_row_swap = partial(_propose_swap, ROWS)
 
 
 def apply_swap_columns(editor: GenomeEditor, parameters: Parameters) -> None:
@@ -165,8 +170,8 @@ def apply_swap_rows(editor: GenomeEditor, parameters: Parameters) -> None:
 # -- C, F: additions ---------------------------------------------------------------------------------------------------
 
 
-def propose_addition(
-    editor: GenomeEditor, context: ProposalContext, *, lines: Lines
+def _propose_addition(
+    lines: Lines, editor: GenomeEditor, context: ProposalContext
 ) -> Parameters | None:
     """Choose a node with entries, another of its map size to whose line they are added, and a bounded factor.
 
@@ -191,6 +196,10 @@ def propose_addition(
             scale = before / after if after > 0 else 1.0
         return {"source": two[0], "target": two[1], "factor": factor, "scale": scale}
     return None
+
+
+propose_column_addition = partial(_propose_addition, COLUMNS)
+propose_row_addition = partial(_propose_addition, ROWS)
 
 
 def _length_of_sum(target: Line, source: Line, factor: float) -> float:

@@ -7,7 +7,7 @@ which random numbers are drawn.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,28 +32,6 @@ LARGEST_LISTED = 1 << 20
 
 CANDIDATES_PER_EDGE = 10
 """Places whose gradient is measured for each new edge, where not all are."""
-
-
-class FreePlaces(Protocol):
-    """Free places that can be counted, listed and drawn."""
-
-    @property
-    def n_places(self) -> int:
-        """Number of places, free or not."""
-        ...
-
-    def all(self) -> Places:
-        """Return all free places, ordered by target and row."""
-        ...
-
-    def draw(self, count: int, rng: np.random.Generator) -> Places:
-        """Draw distinct free places, fewer than `count` if they are rare, ordered by target and row."""
-        ...
-
-
-def list_or_draw(places: FreePlaces, count: int, rng: np.random.Generator) -> Places:
-    """Return all free places or, of more than `LARGEST_LISTED` places, about `count` random free ones."""
-    return places.all() if places.n_places <= LARGEST_LISTED else places.draw(count, rng)
 
 
 class PlacesInMatrix:
@@ -205,6 +183,15 @@ def places_in_layers(editor: GenomeEditor, layers: Sequence[Layer]) -> list[Plac
     weights = editor.weights
     indptr, rows = weights.indptr, weights.indices
     return [PlacesInLayer(layer, editor.rows_per_node, indptr, rows) for layer in layers]
+
+
+FreePlaces = PlacesInColumns | PlacesInLayer
+"""Free places that can be counted, listed and drawn."""
+
+
+def list_or_draw(places: FreePlaces, count: int, rng: np.random.Generator) -> Places:
+    """Return all free places or, of more than `LARGEST_LISTED` places, about `count` random free ones."""
+    return places.all() if places.n_places <= LARGEST_LISTED else places.draw(count, rng)
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ E, O and U keep the function that the network computes. Between maps an edge is 
 node may be a map. Adding a node appends a row and a column; the row and column *additions* are operators F and C.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ from evo.operators.operation import (
 # -- H, O: moves -------------------------------------------------------------------------------------------------------
 
 
-def propose_move(
-    editor: GenomeEditor, context: ProposalContext, *, past_neighbor: bool
+def _propose_move(
+    past_neighbor: bool, editor: GenomeEditor, context: ProposalContext
 ) -> Parameters | None:
     """Move a hidden node to the index of another hidden node: past at least one neighbor, or past none.
 
@@ -51,6 +52,10 @@ def propose_move(
         if _passes_neighbor(editor, node, other) == past_neighbor:
             return {"node": node, "destination": other}
     return None
+
+
+propose_move_past_neighbor = partial(_propose_move, True)
+propose_free_move = partial(_propose_move, False)
 
 
 def _passes_neighbor(editor: GenomeEditor, node: int, destination: int) -> bool:

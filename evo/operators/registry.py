@@ -4,113 +4,52 @@ A new operator is one file with two functions, and one entry here. `propose` loo
 parameters of one application, or None if it finds none; only here are random numbers drawn. `apply` changes the editor.
 Parameters are JSON-able, so a list of them is a record that replays bit for bit.
 
-The entry also names the conditions that proposals must meet (:mod:`evo.operators.screening`). A proposal costs what it
-looks at, not the size of the network; exceptions say so.
+Proposals of registered operators are screened (:mod:`evo.operators.screening`). A proposal costs what it looks at, not
+the size of the network; exceptions say so.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
-from evo.operators import elementary, growth, map_operator, node_operators
-from evo.operators.elementary import COLUMNS, ROWS
+from evo.operators import elementary as lines
+from evo.operators import growth
+from evo.operators import map_operator as maps
+from evo.operators import node_operators as nodes
 from evo.operators.operation import Operation, Operator, Parameters
 from evo.operators.records import with_current_names
-from evo.operators.screening import must_change_function, screened, within_size_limit
-
-
-def _changing(operator: Operator) -> Operator:
-    return screened(operator, must_change_function, within_size_limit)
-
-
-def _sized(operator: Operator) -> Operator:
-    return screened(operator, within_size_limit)
-
-
-_swap, _add, _move = (
-    elementary.propose_swap,
-    elementary.propose_addition,
-    node_operators.propose_move,
+from evo.operators.screening import (
+    Condition,
+    must_change_function,
+    screened,
+    within_size_limit,
 )
 
-OPERATORS: Mapping[str, Operator] = {
-    operator.code: operator
-    for operator in (
-        _changing(
-            Operator("A", "threshold", elementary.propose_threshold, elementary.apply_threshold)
-        ),
-        _changing(
-            Operator(
-                "B", "swap columns", partial(_swap, lines=COLUMNS), elementary.apply_swap_columns
-            )
-        ),
-        _changing(
-            Operator("C", "add column", partial(_add, lines=COLUMNS), elementary.apply_add_column)
-        ),
-        _changing(
-            Operator("D", "swap rows", partial(_swap, lines=ROWS), elementary.apply_swap_rows)
-        ),
-        _changing(Operator("F", "add row", partial(_add, lines=ROWS), elementary.apply_add_row)),
-        _changing(
-            Operator(
-                "H", "reorder nodes", partial(_move, past_neighbor=True), node_operators.apply_move
-            )
-        ),
-        _sized(Operator("N", "assign weights", growth.propose_random_edges, growth.apply_assign)),
-        _changing(
-            Operator(
-                "I",
-                "insert a node",
-                node_operators.propose_insertion,
-                node_operators.apply_insertion,
-            )
-        ),
-        _changing(
-            Operator(
-                "R", "remove a node", node_operators.propose_removal, node_operators.apply_removal
-            )
-        ),
-        _changing(
-            Operator("S", "split an edge", node_operators.propose_split, node_operators.apply_split)
-        ),
-        _sized(
-            Operator(
-                "U",
-                "duplicate a node",
-                node_operators.propose_duplication,
-                node_operators.apply_duplication,
-                preserves=True,
-            )
-        ),
-        _sized(
-            Operator(
-                "E",
-                "erase an idle node",
-                node_operators.propose_erasure,
-                node_operators.apply_removal,
-                preserves=True,
-            )
-        ),
-        _sized(
-            Operator(
-                "O",
-                "reorder freely",
-                partial(_move, past_neighbor=False),
-                node_operators.apply_move,
-                preserves=True,
-            )
-        ),
-        _changing(
-            Operator(
-                "M",
-                "change the size of a map",
-                map_operator.propose_map_size,
-                map_operator.apply_map_size,
-            )
-        ),
-    )
-}
+_ENTRIES = (
+    Operator("A", "threshold", lines.propose_threshold, lines.apply_threshold),
+    Operator("B", "swap columns", lines.propose_column_swap, lines.apply_swap_columns),
+    Operator("C", "add column", lines.propose_column_addition, lines.apply_add_column),
+    Operator("D", "swap rows", lines.propose_row_swap, lines.apply_swap_rows),
+    Operator("F", "add row", lines.propose_row_addition, lines.apply_add_row),
+    Operator("H", "reorder nodes", nodes.propose_move_past_neighbor, nodes.apply_move),
+    Operator("N", "assign weights", growth.propose_random_edges, growth.apply_assign),
+    Operator("I", "insert a node", nodes.propose_insertion, nodes.apply_insertion),
+    Operator("R", "remove a node", nodes.propose_removal, nodes.apply_removal),
+    Operator("S", "split an edge", nodes.propose_split, nodes.apply_split),
+    Operator("U", "duplicate a node", nodes.propose_duplication, nodes.apply_duplication, True),
+    Operator("E", "erase an idle node", nodes.propose_erasure, nodes.apply_removal, True),
+    Operator("O", "reorder freely", nodes.propose_free_move, nodes.apply_move, True),
+    Operator("M", "change the size of a map", maps.propose_map_size, maps.apply_map_size),
+)
+
+
+def _conditions(operator: Operator) -> tuple[Condition, ...]:
+    """Return what proposals must meet; N draws only places where an edge is effective, so it needs no check."""
+    unchecked = operator.preserves or operator.code == "N"
+    return (within_size_limit,) if unchecked else (must_change_function, within_size_limit)
+
+
+OPERATORS: Mapping[str, Operator] = {one.code: screened(one, *_conditions(one)) for one in _ENTRIES}
 """The operators by their code."""
 
 

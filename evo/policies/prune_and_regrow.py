@@ -180,19 +180,9 @@ def regrow_by_score(
     score: Callable[[NDArray[np.intp], NDArray[np.intp]], FloatArray],
     choose: Choose,
 ) -> list[Operation]:
-    """Grow entries of weight 0 in each group, chosen among candidates by their score.
+    """Grow entries of weight 0 in each group, chosen among its candidates by their score.
 
-    Parameters
-    ----------
-    editor : GenomeEditor
-    candidates : sequence of (rows, targets)
-        Free places of each group.
-    counts : ndarray of int64
-        Wanted entries of each group.
-    score : callable
-        Of the rows and targets of all candidates at once.
-    choose : callable
-        See :data:`Choose`.
+    `counts` are the wanted entries of each group. `score` gets the rows and targets of all candidates at once.
     """
     rows, targets = concatenate(candidates)
     ends = np.cumsum([len(of_group) for of_group, _ in candidates])
