@@ -30,7 +30,7 @@ from evo.editing.node_order import Ints, NodeOrder, sort_entries
 from evo.editing.ranking import keeping_score, quantile_score
 from evo.genome.feature_maps import windows
 from evo.genome.genome import FloatArray, Genome, Role, assemble_columns
-from evo.genome.places import PossibleTaps
+from evo.genome.possible_taps import PossibleTaps
 from graphops.validation import check_indices, check_order, check_two_indices
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import graphops
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Role
-from evo.genome.places import PossibleTaps
+from evo.genome.possible_taps import PossibleTaps
 from evo.operators import free_place_kernels
 from evo.operators.layers import Layer
 from evo.operators.operation import LARGEST_CHECKED, TRIES, active_weights, source_roles

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evo.editing.editor import GenomeEditor
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 from evo.operators.records import check_layers
 
 
@@ -55,9 +55,9 @@ def layers_of(editor: GenomeEditor, sizes: Sequence[int]) -> list[Layer]:
 
     Examples
     --------
-    >>> from evo import FounderSettings, found
+    >>> from evo import FounderSettings, create_founders
     >>> settings = FounderSettings(graph="layered", hidden=3)
-    >>> layers_of(GenomeEditor(found(settings, 4, 2, n_founders=1, seed=0)[0]), (4, 3, 2))
+    >>> layers_of(GenomeEditor(create_founders(settings, 4, 2, n_founders=1, seed=0)[0]), (4, 3, 2))
     [Layer(first_source=0, first_target=4, end=7, taps=1), Layer(first_source=4, first_target=7, end=9, taps=1)]
     """
     bounds = [0, *itertools.accumulate(sizes)]
@@ -74,7 +74,7 @@ def layers_of(editor: GenomeEditor, sizes: Sequence[int]) -> list[Layer]:
 
     def taps(layer: Layer) -> int:
         source, target = (int(map_sizes[k]) for k in (layer.first_source, layer.first_target))
-        return passage(source, target, editor.kernel).window ** 2
+        return map_transform(source, target, editor.kernel).window ** 2
 
     return [layer._replace(taps=taps(layer)) for layer in layers]
 

@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from evo.canonical.hashing import output_terms
+from evo.canonical.hashing import output_hashes
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome, Role
 from evo.operators.operation import (
@@ -76,18 +76,18 @@ def screened(operator: Operator, *conditions: Condition) -> Operator:
 
 
 def must_change_function(editor: GenomeEditor, settings: OperatorSettings) -> Accepts | None:
-    """Accept what changes the terms of the outputs (:func:`evo.canonical.hashing.output_terms`) beyond rounding.
+    """Accept what changes the terms of the outputs (:func:`evo.canonical.hashing.output_hashes`) beyond rounding.
 
     Networks of more than :data:`evo.operators.operation.LARGEST_CHECKED` stored entries are not tested: the test looks
     at the whole network.
     """
     if editor.n_stored > LARGEST_CHECKED:
         return None
-    before = cache(output_terms)  # of the parent, which is the same genome in all trials
+    before = cache(output_hashes)  # of the parent, which is the same genome in all trials
 
     def accepts(trial: GenomeEditor) -> bool:
         child, parent = trial.freeze(), trial.parent
-        same = np.array_equal(output_terms(child), before(parent))
+        same = np.array_equal(output_hashes(child), before(parent))
         return not (same or _equal_to_rounding(child, parent))
 
     return accepts

@@ -1,6 +1,6 @@
 """Would the tests notice? Each mutant is a plausible bug, and a test that must fail because of it.
 
-A mutant changes what a layer, loss or optimiser gives, at its public border, so it stays the same
+A mutant changes what a layer, loss or optimizer gives, at its public border, so it stays the same
 bug whatever code lies beneath. The test runs in a process of its own, which loads this file as a
 pytest plugin and applies the mutant that `VARIABLE` names.
 """
@@ -324,13 +324,13 @@ STEPS = "training/test_optimizers.py::test_steps_follow_the_published_formula"
 
 
 @mutant(STEPS, OPTIMIZERS["adam"], "update")
-def adam_counts_its_steps_from_one(original, parameters, gradient, slots, rate, step, *rest):
-    original(parameters, gradient, slots, rate, step + 1, *rest)
+def adam_counts_its_steps_from_one(original, parameters, gradient, moments, rate, step, *rest):
+    original(parameters, gradient, moments, rate, step + 1, *rest)
 
 
 @mutant(STEPS, OPTIMIZERS["momentum"], "update")
-def decay_enters_the_momentum(original, theta, g, slots, rate, step, momentum, decay):
-    original(theta, g + (decay * theta).astype(g.dtype), slots, rate, step, momentum, 0.0)
+def decay_enters_the_momentum(original, theta, g, moments, rate, step, momentum, decay):
+    original(theta, g + (decay * theta).astype(g.dtype), moments, rate, step, momentum, 0.0)
 
 
 @mutant(STEPS, OPTIMIZERS["nesterov"], "update")

@@ -5,14 +5,14 @@ import itertools
 import numpy as np
 import pytest
 
-from evo import FounderSettings, GenomeEditor, Role, found
+from evo import FounderSettings, GenomeEditor, Role, create_founders
 from evo.operators import free_places
 from evo.operators.free_places import PlacesInColumns, PlacesInMatrix, list_or_draw
 
 
 def editor(ticks=1, seed=0):
     settings = FounderSettings(hidden=10, density=0.5, ticks=ticks)
-    return GenomeEditor(found(settings, 4, 2, n_founders=1, seed=seed)[0])
+    return GenomeEditor(create_founders(settings, 4, 2, n_founders=1, seed=seed)[0])
 
 
 def expected(some, targets):

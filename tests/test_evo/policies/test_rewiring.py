@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, found, replay
+from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, create_founders, replay
 from evo.operators.free_places import LARGEST_LISTED
 from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.policies.rewiring import fading, redraw, rigl_step, set_step
@@ -13,7 +13,7 @@ from evo.policies.rewiring import fading, redraw, rigl_step, set_step
 
 def founder(seed=0, ticks=1, graph="layered"):
     settings = FounderSettings(hidden=20, density=0.4, ticks=ticks, graph=graph)
-    return found(settings, 4, 2, n_founders=1, seed=seed)[0]
+    return create_founders(settings, 4, 2, n_founders=1, seed=seed)[0]
 
 
 def gradients(some):
