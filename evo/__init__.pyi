@@ -40,13 +40,13 @@ from .gradient_free.neuroevolution import neuroevolve as neuroevolve
 from .gradient_free.settings import NeuroevolutionSettings as NeuroevolutionSettings
 from .initial.founders import FounderSettings as FounderSettings
 from .initial.founders import create_founders as create_founders
-from .operators.elementary import OPERATORS as OPERATORS
-from .operators.elementary import Operation as Operation
-from .operators.elementary import Operator as Operator
-from .operators.elementary import replay as replay
+from .operators.operation import Operation as Operation
+from .operators.operation import Operator as Operator
 from .operators.preserving import duplicate_node as duplicate_node
 from .operators.preserving import remove_ineffective as remove_ineffective
 from .operators.preserving import reorder_freely as reorder_freely
+from .operators.registry import OPERATORS as OPERATORS
+from .operators.registry import replay as replay
 from .phenotype.phenotype import Phenotype as Phenotype
 from .phenotype.plan import Plan as Plan
 from .phenotype.plan import compile_plan as compile_plan

@@ -24,7 +24,7 @@ from evo.evolution.fitness import FITNESSES
 from evo.evolution.job import Job, Task
 from evo.evolution.statistics import GenomeStatistics, describe
 from evo.genome.genome import FloatArray, Genome
-from evo.operators.elementary import GradientsAt, Operation, Proposing
+from evo.operators.operation import GradientsAt, Operation, ProposalContext
 from evo.phenotype.phenotype import Phenotype
 from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
@@ -272,7 +272,7 @@ def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Oper
     if job.modification == "drop_dormant":
         operations = freeze_topology(editor)
     else:
-        proposing = Proposing(
+        context = ProposalContext(
             rng=generator(task.seed, Purpose.MODIFY, job.generation, job.individual),
             settings=task.policy.operators,
             gradients_at=_gradients_on_next_batches(task, job),
@@ -283,7 +283,7 @@ def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Oper
         if job.operator_probabilities:
             weights = dict(job.operator_probabilities)
             policy = policy.model_copy(update={"operator_weights": weights})
-        operations = POLICIES[policy.name](editor, proposing, policy)
+        operations = POLICIES[policy.name](editor, context, policy)
     if not operations:
         return job.genome, moments, ()
     return editor.freeze(), None if moments is None else editor.carry(moments), tuple(operations)

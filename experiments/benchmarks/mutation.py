@@ -14,7 +14,8 @@ from scipy import sparse
 
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
-from evo.operators.elementary import OPERATORS, OperatorSettings, Proposing, apply_operation
+from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.operators.registry import OPERATORS, apply_operation
 from experiments.benchmarks.harness.result import BenchResult
 from experiments.benchmarks.harness.settings import BenchOptions, check_repeats_only
 from experiments.benchmarks.harness.timing import Side, Spread, interleave, seconds_of
@@ -73,16 +74,16 @@ def parent(n: int, *, dense: bool) -> Genome:
     return Genome.from_matrix(weights, n_inputs=n_inputs, n_outputs=n_outputs)
 
 
-def proposing(seed: int) -> Proposing:
+def context(seed: int) -> ProposalContext:
     """Return the bounds of operators for the bench: N writes a handful of edges, whatever the size."""
-    return Proposing(
+    return ProposalContext(
         np.random.default_rng(seed), OperatorSettings(max_density=1.0, max_new_fraction=1e-7)
     )
 
 
 def session(genome: Genome, codes: tuple[str, ...], seed: int) -> Genome:
     """Open an editor, propose and apply operators one after another, and freeze the child."""
-    editor, bounds = GenomeEditor(genome, origins=False), proposing(seed)
+    editor, bounds = GenomeEditor(genome, origins=False), context(seed)
     for code in codes:
         parameters = OPERATORS[code].propose(editor, bounds)
         if parameters is not None:
@@ -128,7 +129,7 @@ def letter_rows(genome: Genome, rounds: int) -> Iterator[Row]:
 
 
 def _within_a_session(genome: Genome, code: str, times: int) -> tuple[list[float], list[float]]:
-    editor, bounds, operator = GenomeEditor(genome, origins=False), proposing(1), OPERATORS[code]
+    editor, bounds, operator = GenomeEditor(genome, origins=False), context(1), OPERATORS[code]
     found: list[Any] = []
     proposed, applied = [], []
     for _ in range(times):

@@ -7,6 +7,7 @@ from evo.evolution.individual import Individual
 from evo.evolution.settings import EvolutionSettings
 from evo.executors import Executor
 from evo.genome.genome import Genome
+from evo.initial.founders import create_founders
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.predictor import Predictor
 from evo.storage.rows import generation_rows

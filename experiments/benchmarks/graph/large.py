@@ -13,7 +13,7 @@ import numpy as np
 import cnn
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
-from evo.operators.operation import OperatorSettings, Proposing
+from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.phenotype.phenotype import Phenotype
 from evo.policies.rewiring import set_step
 from experiments.benchmarks.graph.genomes import layer_blocks, set_genome
@@ -88,7 +88,7 @@ class SetRun:
         self.train(samples)
         clock.append(time.perf_counter())
         editor, moments = self.opened()
-        set_step(editor, Proposing(self.rng, OperatorSettings(), layers=self.sizes), SHARE)
+        set_step(editor, ProposalContext(self.rng, OperatorSettings(), layers=self.sizes), SHARE)
         clock.append(time.perf_counter())
         genome, carried = editor.freeze(), editor.carry(moments)
         del editor, moments

@@ -13,6 +13,7 @@ from evo import (
     FounderSettings,
     OperatorCredit,
     PolicySettings,
+    create_founders,
     operator_probabilities,
 )
 from evo.evolution.credit import PRIOR_USES, credit_operators

@@ -13,6 +13,7 @@ from evo import (
     Genome,
     Phenotype,
     PolicySettings,
+    create_founders,
     same_network,
 )
 from evo.canonical.canonical import TooSymmetricError

@@ -18,6 +18,7 @@ from evo import (
     FounderSettings,
     Phenotype,
     PolicySettings,
+    create_founders,
 )
 from evo.evolution.evolution import EvolutionError
 from evo.evolution.individual import evaluate_individual

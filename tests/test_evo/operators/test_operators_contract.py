@@ -21,7 +21,8 @@ from evo import (
     replay,
 )
 from evo.genome.activations import activation_code
-from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
+from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.operators.registry import apply_operation
 from graphops import slogdet
 
 CODES = list(OPERATORS)
@@ -82,8 +83,8 @@ def make(request, random_map_genome):
 
 def propose(code, genome, rng, **settings):
     editor = GenomeEditor(genome)
-    proposing = Proposing(rng, OperatorSettings(**settings))
-    return editor, OPERATORS[code].propose(editor, proposing)
+    context = ProposalContext(rng, OperatorSettings(**settings))
+    return editor, OPERATORS[code].propose(editor, context)
 
 
 def applications(code, make, ticks, n_trials=30, **settings):
@@ -278,7 +279,7 @@ def test_a_long_record_of_all_operators_replays_bit_for_bit(make, ticks):
         parent = make(rng, ticks)
         editor, record = GenomeEditor(parent), []
         for code in rng.choice(CODES, 30):
-            parameters = OPERATORS[code].propose(editor, Proposing(rng, OperatorSettings()))
+            parameters = OPERATORS[code].propose(editor, ProposalContext(rng, OperatorSettings()))
             if parameters is not None:
                 apply_operation(editor, str(code), parameters)
                 record.append((str(code), parameters))
