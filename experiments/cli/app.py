@@ -113,9 +113,8 @@ def run(
     for name, value in (("arms", arms), ("folder", folder)):
         if value is not None:
             raise SettingsError(f"{name}: needs an experiment with arms; {experiment} has none")
-    settings = Experiment.parse(merged(values, changes), experiment)
     outcome = run_experiment(
-        settings,
+        Experiment.parse(merged(values, changes), experiment),
         workers=workers,
         address=address,
         results=results,
@@ -189,6 +188,14 @@ def tables() -> None:
     from evo.storage.tables import data_dictionary
 
     typer.echo(data_dictionary(), nl=False)
+
+
+@app.command()
+def settings() -> None:
+    """Print the reference of all settings (docs/settings.md)."""
+    from experiments.settings.reference import settings_reference
+
+    typer.echo(settings_reference(), nl=False)
 
 
 @app.command()
