@@ -17,8 +17,8 @@ from experiments.benchmarks.harness.errors import BenchmarkError
 from experiments.benchmarks.harness.machine import busy
 from experiments.benchmarks.harness.result import BenchResult
 from experiments.benchmarks.harness.settings import BenchOptions
-from experiments.benchmarks.maps.bench import bench_kernels
-from experiments.benchmarks.maps.bench import plan as plan_kernels
+from experiments.benchmarks.maps.bench import bench_maps
+from experiments.benchmarks.maps.bench import plan as plan_maps
 from experiments.benchmarks.mutation import bench_mutation, check_mutation
 
 
@@ -54,11 +54,11 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         check_graph,
         bench_graph,
     ),
-    "kernels": Benchmark(
+    "maps": Benchmark(
         "matrices of kernels beside layers and beside PyTorch with masks: training",
         ("torch",),
-        plan_kernels,
-        bench_kernels,
+        plan_maps,
+        bench_maps,
     ),
     "mutation": Benchmark(
         "edit sessions beside neat-python, SciPy and networkx",

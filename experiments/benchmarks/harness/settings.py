@@ -85,8 +85,8 @@ class SpeedSettings:
 
 
 @dataclass(frozen=True)
-class KernelSettings:
-    """What one process measures of the kernels bench.
+class MapsSettings:
+    """What one process measures of the bench of maps.
 
     Attributes
     ----------

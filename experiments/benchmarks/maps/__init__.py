@@ -3,6 +3,6 @@
 What it shares with the other benchmarks is in the harness, and the peers have a room of their own.
 """
 
-from experiments.benchmarks.maps.bench import bench_kernels, plan
+from experiments.benchmarks.maps.bench import bench_maps, plan
 
-__all__ = ["bench_kernels", "plan"]
+__all__ = ["bench_maps", "plan"]

@@ -1,4 +1,4 @@
-"""Our side of the kernels bench by itself.
+"""Our side of the bench of maps by itself.
 
 ``python -m experiments.benchmarks.maps.alone NETWORK BATCH STEPS`` trains, and reports memory and the seconds up to
 the end of the first step.

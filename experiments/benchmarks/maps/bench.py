@@ -1,4 +1,4 @@
-"""``bench kernels``: networks of maps as matrices beside the layers of `cnn`, and beside PyTorch with masks.
+"""``bench maps``: networks of maps as matrices beside the layers of `cnn`, and beside PyTorch with masks.
 
 Each network is measured in a process of its own, in which ours and its peers take turns on one thread.
 """
@@ -18,7 +18,7 @@ from experiments.benchmarks.harness.machine import peak_mebibytes, thread_enviro
 from experiments.benchmarks.harness.process import Message, reports
 from experiments.benchmarks.harness.result import BenchResult
 from experiments.benchmarks.harness.rows import Row, figure_row
-from experiments.benchmarks.harness.settings import BenchOptions, KernelSettings
+from experiments.benchmarks.harness.settings import BenchOptions, MapsSettings
 from experiments.benchmarks.maps.networks import NETWORKS, TAPS, dense_network
 from experiments.benchmarks.maps.tables import line, shown
 from experiments.benchmarks.peers.layers import peer_layers
@@ -26,7 +26,7 @@ from experiments.benchmarks.peers.layers import peer_layers
 BENCHMARKS = Path(__file__).resolve().parents[1]
 
 
-def plan(options: BenchOptions) -> list[KernelSettings]:
+def plan(options: BenchOptions) -> list[MapsSettings]:
     """Turn options into what each process measures: one for each network.
 
     Raises
@@ -36,7 +36,7 @@ def plan(options: BenchOptions) -> list[KernelSettings]:
     """
     for other in ("threads", "data_dir"):
         if getattr(options, other) is not None:
-            raise SettingsError(f"{other}: is no option of bench kernels")
+            raise SettingsError(f"{other}: is no option of bench maps")
     names = options.networks or tuple(NETWORKS)
     batches = options.batches or ((32,) if options.quick else (32, 64, 128))
     for name in names:
@@ -51,10 +51,10 @@ def plan(options: BenchOptions) -> list[KernelSettings]:
         raise SettingsError(
             f"batch: must be at most {workload.N_SAMPLES}, the samples there are; got {max(batches)}"
         )
-    return [KernelSettings(name, batches, options.repeats, options.quick) for name in names]
+    return [MapsSettings(name, batches, options.repeats, options.quick) for name in names]
 
 
-def bench_kernels(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:
+def bench_maps(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:
     """Measure; see `experiments.benchmarks.registry.Benchmark`.
 
     Raises
@@ -89,7 +89,7 @@ def bench_kernels(options: BenchOptions, say: Callable[[str], None]) -> BenchRes
     return BenchResult(tables, line(tables), shown(tables))
 
 
-def memory_rows(settings: KernelSettings) -> Iterator[Row]:
+def memory_rows(settings: MapsSettings) -> Iterator[Row]:
     """Train each side alone in a process of its own, and read its memory, where the system tells."""
     name, batch = settings.network, max(settings.batches)
     steps = 8 if settings.quick else 40

@@ -1,4 +1,4 @@
-"""The networks of the kernels bench: LeNet-5 as a matrix, and its taps spread over more maps.
+"""The networks of the bench of maps: LeNet-5 as a matrix, and its taps spread over more maps.
 
 Each comes with the dense network of as many maps, in which a peer finds its weights again.
 """
@@ -22,7 +22,7 @@ TAPS = (150, 2_400, 48_000, 10_080, 840)
 
 
 @dataclass(frozen=True)
-class KernelNetwork:
+class BenchNetwork:
     """A network of the bench.
 
     Attributes
@@ -49,15 +49,15 @@ class KernelNetwork:
 CNN = "cnn"
 """The peer that is `cnn`'s own LeNet-5."""
 
-NETWORKS: Mapping[str, KernelNetwork] = {
-    "lenet5": KernelNetwork("LeNet-5 as a matrix", 1, "PyTorch", {CNN: 0.8}),
-    "twice": KernelNetwork(
+NETWORKS: Mapping[str, BenchNetwork] = {
+    "lenet5": BenchNetwork("LeNet-5 as a matrix", 1, "PyTorch", {CNN: 0.8}),
+    "twice": BenchNetwork(
         "LeNet-5's taps in twice the maps", 2, "PyTorch, masked", {"PyTorch, masked": 3.0}
     ),
-    "three_times": KernelNetwork(
+    "three_times": BenchNetwork(
         "LeNet-5's taps in three times the maps", 3, "PyTorch, masked", {"PyTorch, masked": 3.0}
     ),
-    "straight_through": KernelNetwork(
+    "straight_through": BenchNetwork(
         "twice the maps: every tap learns, as many as LeNet-5's are let through",
         2,
         "PyTorch, straight-through",

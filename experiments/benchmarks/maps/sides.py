@@ -1,4 +1,4 @@
-"""The sides of the kernels bench: `cnn`'s network and PyTorch's as peers of ours, and whether they compute the same."""
+"""The sides of the bench of maps: `cnn`'s network and PyTorch's as peers of ours, and whether they compute the same."""
 
 from typing import Any, Protocol
 
@@ -118,7 +118,7 @@ class TorchSide:
         return self.peer.parameters()[self.places]
 
 
-def kernels_case(name: str, batch: int, samples: cnn.Samples) -> Case:
+def maps_case(name: str, batch: int, samples: cnn.Samples) -> Case:
     """Return our side of a network at a batch size."""
     return Case(
         name,

@@ -1,4 +1,4 @@
-"""What the kernels bench measures of one network in a process of its own.
+"""What the bench of maps measures of one network in a process of its own.
 
 ``python -m experiments.benchmarks.maps.speed JSON`` reports a row a line: first that both sides compute the same,
 then how fast each is.
@@ -15,7 +15,7 @@ from experiments.benchmarks.harness.errors import BenchmarkError
 from experiments.benchmarks.harness.machine import matrix_product_rate
 from experiments.benchmarks.harness.process import emit_all
 from experiments.benchmarks.harness.rows import OURS, TableRow, Turns, figure_row, speed_row
-from experiments.benchmarks.harness.settings import KernelSettings
+from experiments.benchmarks.harness.settings import MapsSettings
 from experiments.benchmarks.harness.sides import Case, bits_row, digest, fastest, rates
 from experiments.benchmarks.harness.timing import Side
 from experiments.benchmarks.harness.workload import synthetic_samples
@@ -24,7 +24,7 @@ from experiments.benchmarks.maps.sides import (
     CnnSide,
     Rival,
     agreement_row,
-    kernels_case,
+    maps_case,
     named,
     torch_side,
 )
@@ -44,7 +44,7 @@ POOLED_FIRST = "max pooling before tanh"
 Forms = dict[str, Rival]
 
 
-def measure(settings: KernelSettings) -> Iterator[TableRow]:
+def measure(settings: MapsSettings) -> Iterator[TableRow]:
     """Yield rows as they are measured.
 
     Raises
@@ -59,7 +59,7 @@ def measure(settings: KernelSettings) -> Iterator[TableRow]:
 class NetworkTurns:
     """The measurements of one network over all batch sizes."""
 
-    def __init__(self, settings: KernelSettings, samples: cnn.Samples) -> None:
+    def __init__(self, settings: MapsSettings, samples: cnn.Samples) -> None:
         self.name, self.batches = settings.network, settings.batches
         self.turns = Turns.of(settings.rounds, quick=settings.quick)
         self.spec, self.samples = NETWORKS[self.name], samples
@@ -70,11 +70,11 @@ class NetworkTurns:
     def rows(self) -> Iterator[TableRow]:
         """Yield the rows of the network."""
         for batch in self.batches:
-            case = kernels_case(self.name, batch, self.samples)
+            case = maps_case(self.name, batch, self.samples)
             if batch == self.batches[0]:
                 yield from self._size_rows(case)
             yield "note", {"note": f"{self.name}, {case.what}"}
-            again = kernels_case(self.name, batch, self.samples)
+            again = maps_case(self.name, batch, self.samples)
             yield "bits", bits_row(self.name, case.what, digest(case), digest(again))
             yield from self._speed_rows(case)
         if self.not_compiled:
@@ -164,7 +164,7 @@ class NetworkTurns:
 
 def main(arguments: Sequence[str]) -> None:
     """Report every row."""
-    emit_all(measure(KernelSettings(**json.loads(arguments[0]))))
+    emit_all(measure(MapsSettings(**json.loads(arguments[0]))))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What people see of the kernels bench, and its result in one line."""
+"""What people see of the bench of maps, and its result in one line."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from experiments.benchmarks.maps.networks import NETWORKS
 
 def line(tables: Tables) -> dict[str, Any]:
     """Return the result as one JSON-able object: the worst case beside PyTorch, and by network."""
-    return shared.line(tables, "kernels")
+    return shared.line(tables, "maps")
 
 
 def shown(tables: Tables) -> tuple[RenderableType, ...]:

@@ -303,7 +303,7 @@ def bench(*arguments, capsys):
     return caught.value.code or 0, printed.out, printed.err
 
 
-@pytest.mark.parametrize("name", ["cnn", "kernels"])
+@pytest.mark.parametrize("name", ["cnn", "maps"])
 def test_without_its_peer_a_bench_says_what_to_install_and_writes_nothing(
     name, monkeypatch, capsys, tmp_path
 ):
@@ -319,7 +319,7 @@ def test_without_its_peer_a_bench_says_what_to_install_and_writes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["cn"], "unknown benchmark 'cn'; known: cnn, graph, kernels, mutation"),
+        (["cn"], "unknown benchmark 'cn'; known: cnn, graph, maps, mutation"),
         (["cnn", "--batch", "3x"], "batch: must be whole numbers between commas; got '3x'"),
     ],
 )

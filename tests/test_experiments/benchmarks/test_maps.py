@@ -1,4 +1,4 @@
-"""The kernels bench: networks are what they are said to be, peers can do the same work, misses are seen."""
+"""The bench of maps: networks are what they are said to be, peers can do the same work, misses are seen."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from evo.errors import SettingsError
 from experiments.benchmarks import BenchmarkError, BenchOptions
 from experiments.benchmarks.harness import workload
 from experiments.benchmarks.harness.rows import OURS, figure_row, speed_row
-from experiments.benchmarks.harness.settings import KernelSettings
+from experiments.benchmarks.harness.settings import MapsSettings
 from experiments.benchmarks.harness.sides import Case, bits_row, digest
 from experiments.benchmarks.maps.bench import plan, start_rows
 from experiments.benchmarks.maps.networks import (
@@ -135,14 +135,14 @@ def test_a_quick_run_is_small_and_takes_what_it_is_told():
     assert {one.batches for one in plan(BenchOptions())} == {(32, 64, 128)}
     assert {one.batches for one in plan(BenchOptions(quick=True))} == {(32,)}
     (told,) = plan(BenchOptions(networks=("twice",), batches=(8, 16), repeats=3, quick=True))
-    assert told == KernelSettings("twice", (8, 16), 3, quick=True)
+    assert told == MapsSettings("twice", (8, 16), 3, quick=True)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threads": (1,)}, "threads: is no option of bench kernels"),
-        ({"data_dir": "d"}, "data_dir: is no option of bench kernels"),
+        ({"threads": (1,)}, "threads: is no option of bench maps"),
+        ({"data_dir": "d"}, "data_dir: is no option of bench maps"),
         (
             {"networks": ("thrice",)},
             "networks: unknown network 'thrice'; known: lenet5, twice, three_times, straight_through",
@@ -175,7 +175,7 @@ def test_target_and_ratio_stand_side_by_side_and_misses_are_named():
         "bits": pd.DataFrame([{"identical": True}]),
     }
     line = json.loads(json.dumps(line_of(tables)))
-    assert (line["name"], line["unit"], line["ratio"]) == ("kernels", "samples/s", 2.5)
+    assert (line["name"], line["unit"], line["ratio"]) == ("maps", "samples/s", 2.5)
     assert (line["ratio_lenet5"], line["targets"]) == (0.9, 2)
     assert line["missed"] == ["twice, batch 64, beside PyTorch, masked: 2.50 of 3"]
     console = Console(record=True, width=140, file=io.StringIO())
