@@ -102,7 +102,7 @@ def test_limits_of_levels_let_as_many_weights_through_as_lenet5_has(networks):
     assert limits[1::2] == [None] * 5
     end, found = 0, []
     for level, before in zip(levels_of(2)[1:], levels_of(2), strict=False):
-        size = {28: 25, 10: 25, 1: 25 if before.side == 10 else 1}[level.side]
+        size = {28: 25, 10: 25, 1: 25 if before.map_size == 10 else 1}[level.map_size]
         begin, end = end, end + before.n_nodes * level.n_nodes * size
         weights = np.abs(dense.parameters[begin:end])
         found.append(int((weights > limits[2 * len(found)]).sum()))
