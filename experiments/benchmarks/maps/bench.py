@@ -1,6 +1,6 @@
-"""``bench maps``: networks of maps as matrices beside the layers of `cnn`, and beside PyTorch with masks.
+"""``bench maps``: networks of feature maps beside the layers of `cnn` and beside masked PyTorch.
 
-Each network is measured in a process of its own, in which ours and its peers take turns on one thread.
+Each network is measured in a process of its own, in which our side and its peers take turns on one thread.
 """
 
 import json
@@ -27,7 +27,7 @@ BENCHMARKS = Path(__file__).resolve().parents[1]
 
 
 def plan(options: BenchOptions) -> list[MapsSettings]:
-    """Turn options into what each process measures: one for each network.
+    """Return the settings of each process: one for each network.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def plan(options: BenchOptions) -> list[MapsSettings]:
     """
     for other in ("threads", "data_dir"):
         if getattr(options, other) is not None:
-            raise SettingsError(f"{other}: is no option of bench maps")
+            raise SettingsError(f"{other}: must not be given to bench maps")
     names = options.networks or tuple(NETWORKS)
     batches = options.batches or ((32,) if options.quick else (32, 64, 128))
     for name in names:
@@ -55,14 +55,14 @@ def plan(options: BenchOptions) -> list[MapsSettings]:
 
 
 def bench_maps(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:
-    """Measure; see `experiments.benchmarks.registry.Benchmark`.
+    """Run the benchmark; see `experiments.benchmarks.registry.Benchmark`.
 
     Raises
     ------
     SettingsError
         If an option is out of range.
     BenchmarkError
-        If sides do not compute the same, our training does not repeat, or a process fails.
+        If sides do not compute the same, two trainings differ, or a process fails.
     """
     plans = plan(options)
     found: dict[str, list[Row]] = defaultdict(list)
@@ -90,7 +90,7 @@ def bench_maps(options: BenchOptions, say: Callable[[str], None]) -> BenchResult
 
 
 def memory_rows(settings: MapsSettings) -> Iterator[Row]:
-    """Train each side alone in a process of its own, and read its memory, where the system tells."""
+    """Train each side alone in a process of its own, and read the memory of the process, on Linux."""
     name, batch = settings.network, max(settings.batches)
     steps = 8 if settings.quick else 40
     spec = NETWORKS[name]
@@ -116,7 +116,7 @@ def memory_rows(settings: MapsSettings) -> Iterator[Row]:
 
 
 def start_rows(name: str) -> Iterator[Row]:
-    """Time compilation and first step of a network in a new process: kernels to be compiled, then found on disk."""
+    """Time plan and first step in a new process: with kernels to compile, then with kernels cached on disk."""
     with tempfile.TemporaryDirectory() as empty:
         environment = thread_environment(1) | {"NUMBA_CACHE_DIR": empty}
         for kernels in ("compiled", "cached"):
@@ -130,6 +130,6 @@ def _alone(name: str, batch: int, steps: int) -> list[str]:
 
 
 def _last(messages: Iterator[Message]) -> Message:
-    """Return the last report of a process, which is its only one."""
+    """Return the last message of a process, which is its only one."""
     *_, last = messages
     return last

@@ -1,4 +1,4 @@
-"""The bench of maps: networks are what they are said to be, peers can do the same work, misses are seen."""
+"""The benchmark of maps: networks are what they are said to be, peers can do the same work, misses are seen."""
 
 import io
 import json
@@ -67,9 +67,9 @@ def test_useful_work_is_three_products_but_two_at_inputs_and_one_for_what_only_l
     of_images = 150 * 28**2
     whole = 2 * (3 * LENET_MACS - of_images)
     assert useful_flops(networks["lenet5"]) == useful_flops(networks["twice"]) == whole
-    asleep = networks["straight_through"].macs - LENET_MACS
-    assert asleep > 0
-    assert useful_flops(networks["straight_through"]) == whole + 2 * asleep
+    dormant = networks["straight_through"].macs - LENET_MACS
+    assert dormant > 0
+    assert useful_flops(networks["straight_through"]) == whole + 2 * dormant
 
 
 def test_the_dense_network_has_lenet5s_layers_with_more_maps():
@@ -122,9 +122,9 @@ def test_training_repeats_bit_for_bit_and_a_difference_is_an_error():
         for _ in range(2)
     )
     assert bits_row("st", "8", first, second)["identical"]
-    asleep = digest(Case("st", "8", genome, samples, recipe))
-    with pytest.raises(BenchmarkError, match=f"st, 8: .* same bits; it gave {first} and {asleep}$"):
-        bits_row("st", "8", first, asleep)
+    dormant = digest(Case("st", "8", genome, samples, recipe))
+    with pytest.raises(BenchmarkError, match=f"st, 8: .* must be the same; got {first} and {dormant}$"):
+        bits_row("st", "8", first, dormant)
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -141,8 +141,8 @@ def test_a_quick_run_is_small_and_takes_what_it_is_told():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threads": (1,)}, "threads: is no option of bench maps"),
-        ({"data_dir": "d"}, "data_dir: is no option of bench maps"),
+        ({"threads": (1,)}, "threads: must not be given to bench maps"),
+        ({"data_dir": "d"}, "data_dir: must not be given to bench maps"),
         (
             {"networks": ("thrice",)},
             "networks: unknown network 'thrice'; known: lenet5, twice, three_times, straight_through",

@@ -1,4 +1,4 @@
-"""The peers of the bench of maps: every form computes what ours computes."""
+"""The peers of the benchmark of maps: every form computes what ours computes."""
 
 from importlib.util import find_spec
 
@@ -76,7 +76,7 @@ def test_no_weight_comes_where_the_mask_has_none(cases):
     assert not np.array_equal(side.parameters(), case.start)
 
 
-def test_what_sleeps_learns_and_what_is_let_through_changes(cases):
+def test_dormant_weights_learn_and_active_ones_change(cases):
     from experiments.benchmarks.maps.sides import torch_side
     from experiments.benchmarks.peers.torch_layers import Form
 
