@@ -123,7 +123,9 @@ def test_training_repeats_bit_for_bit_and_a_difference_is_an_error():
     )
     assert bits_row("st", "8", first, second)["identical"]
     dormant = digest(Case("st", "8", genome, samples, recipe))
-    with pytest.raises(BenchmarkError, match=f"st, 8: .* must be the same; got {first} and {dormant}$"):
+    with pytest.raises(
+        BenchmarkError, match=f"st, 8: .* must be the same; got {first} and {dormant}$"
+    ):
         bits_row("st", "8", first, dormant)
 
 
