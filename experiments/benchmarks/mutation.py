@@ -45,8 +45,8 @@ def bench_mutation(options: BenchOptions, say: Callable[[str], None]) -> BenchRe
     for n, dense in sizes:
         say(f"{n:,} nodes")
         genome = parent(n, dense=dense)
-        for letter in LETTERS:  # compile kernels and fill caches
-            session(genome, (letter,), seed=0)
+        for code in LETTERS:  # compile kernels and fill caches
+            session(genome, (code,), seed=0)
         rows["letters"] += letter_rows(genome, rounds)
         rows["sessions"] += [session_row(genome, dense, count, rounds) for count in BATCHES]
         rows["peers"] += peer_rows(genome, rounds)
@@ -115,7 +115,7 @@ def session_row(genome: Genome, dense: bool, count: int, rounds: int) -> Row:
 
 
 def letter_rows(genome: Genome, rounds: int) -> Iterator[Row]:
-    """Time proposing and applying each letter within an open session."""
+    """Time proposing and applying each operator within an open session."""
     for code in LETTERS:
         proposed, applied = _within_a_session(genome, code, 4 * rounds)
         yield {

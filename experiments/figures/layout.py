@@ -17,7 +17,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 _HEIGHT, _WIDTH = 360.0, 440.0  # of a picture of maps, in points; a wide one is wider
 _TILE, _DOT = 40.0, 6.0  # side of the largest map, place of a neuron
-_AIR, _FREE = 1.25, 40.0  # pitch over size in a column, and what is added where there is room
+_AIR, _FREE = 1.25, 40.0  # pitch over size in a column, and largest addition to the pitch
 _LABEL = 24.0  # height of the label above a group
 
 

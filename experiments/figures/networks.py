@@ -116,7 +116,7 @@ def _caption(edges: Edges, n_shown: int, layout: Layout) -> str:
     return f"{len(edges):,} edges{taps} act on an output\n{'; '.join(remarks)}"
 
 
-# -- what is drawn -----------------------------------------------------------------------------------------------------
+# -- edges and nodes ---------------------------------------------------------------------------------------------------
 
 
 def _draw_edges(axes: Any, edges: Edges, place: NDArray[np.float64], *, some_hidden: bool) -> None:
