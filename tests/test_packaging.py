@@ -86,6 +86,7 @@ def test_another_package_named_evo_is_recognised_at_import(tmp_path):
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     done = subprocess.run(
         [sys.executable, "-c", "import experiments"],
+        cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,

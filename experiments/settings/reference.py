@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from evo.gradient_free.settings import NeuroevolutionSettings
+from evo import NeuroevolutionSettings
 from experiments.datasets import DATASETS
 from experiments.settings.experiment import Experiment
 
