@@ -33,8 +33,8 @@ def draw_matrix(axes: Any, weights: np.ndarray, title: str) -> None:
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.set_title(title, fontsize=11)
-    axes.set_xlabel("column j: in-edges of node j", fontsize=8, color=GREY)
-    axes.set_ylabel("row i: out-edges of node i", fontsize=8, color=GREY)
+    axes.set_xlabel("column j: what j listens to", fontsize=8, color=GREY)
+    axes.set_ylabel("row i: whom i speaks to", fontsize=8, color=GREY)
 
 
 def draw_graph(axes: Any, weights: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Solve XOR several times by mutation and selection alone, without training; then show the ancestry of a winner."""
+"""Solve XOR by mutation and selection alone, without training, several times; then look at a winner's ancestry."""
 
 from collections import Counter
 
@@ -19,7 +19,7 @@ def main() -> None:
         output_activation="sigmoid",
         target_fitness=-0.0125,  # the sum of squared errors is 0.1
     )
-    neuroevolve(xor, settings, seed=0)  # the first run compiles, unless kernels are cached
+    neuroevolve(xor, settings, seed=0)  # the first one compiles, unless that has been done before
     runs = [neuroevolve(xor, settings, seed=seed) for seed in range(10)]
     print(
         pd.DataFrame(
@@ -44,8 +44,8 @@ def main() -> None:
     for birth in births:
         genome = replay(birth.record, genome)
     print(f"{len(births)} births lead to it, and replay bit for bit: {genome.equals(run.winner)}")
-    operators = Counter(operator for birth in births for operator, _ in birth.record)
-    print("operators along its ancestry:", dict(sorted(operators.items())))
+    letters = Counter(letter for birth in births for letter, _ in birth.record)
+    print("operators along its ancestry:", dict(sorted(letters.items())))
 
 
 if __name__ == "__main__":

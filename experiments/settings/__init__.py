@@ -1,6 +1,6 @@
 """What an experiment is told: its settings, their checks, and presets by name.
 
-Nothing here runs one. :mod:`experiments.settings.reference` writes docs/settings.md from these models.
+Nothing here runs one.
 """
 
 from experiments.settings.experiment import (
