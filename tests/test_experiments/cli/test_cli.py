@@ -10,6 +10,7 @@ import pytest
 from evo.storage.tables import data_dictionary
 from experiments.cli.app import main
 from experiments.settings.experiment import preset_text
+from experiments.settings.reference import settings_reference
 
 OPTIONS = [
     "--seeds",
@@ -91,7 +92,9 @@ def test_the_help_swallows_no_brackets(evomatrix, command, text):
     assert text in " ".join(evomatrix(command, "--help")[1].replace("│", "").split())
 
 
-@pytest.mark.parametrize("command", ["run", "show", "presets", "tables", "bench"])
+@pytest.mark.parametrize(
+    "command", ["run", "show", "compare", "presets", "tables", "settings", "bench"]
+)
 def test_the_help_lists_every_command(evomatrix, command):
     code, out, _ = evomatrix("--help")
     assert code == 0
@@ -111,6 +114,10 @@ def test_presets_prints_one_as_a_start_for_a_file_of_ones_own(evomatrix):
 
 def test_tables_prints_the_data_dictionary(evomatrix):
     assert evomatrix("tables") == (0, data_dictionary(), "")
+
+
+def test_settings_prints_the_reference(evomatrix):
+    assert evomatrix("settings") == (0, settings_reference(), "")
 
 
 def test_a_run_of_a_file_with_options_shows_comparison_verdicts_and_folder(evomatrix, tmp_path):

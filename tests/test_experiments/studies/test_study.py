@@ -275,11 +275,14 @@ def test_the_command_line_runs_an_experiment_with_arms_and_compares(tmp_path, ca
     with pytest.raises(SystemExit) as ended:
         main(["run", "xor", "--arms", "b"])
     assert ended.value.code == 2
-    assert "arms: needs an experiment with arms; xor has none" in capsys.readouterr().err
+    assert "arms: must not be given for xor, which has no arms; got " in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         main(["run", str(path), "--generations", "5"])
     assert ended.value.code == 2
-    assert f"generations: each arm of {path} has its own; got 5" in capsys.readouterr().err
+    assert (
+        f"generations: must not be given, for each arm of {path} has its own; got 5"
+        in capsys.readouterr().err
+    )
 
 
 def test_one_seed_has_no_interval(finished):
