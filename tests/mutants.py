@@ -93,8 +93,8 @@ class Suite:
             for file, every in chosen_of.items():
                 source = (self.path.parent / file).read_text("utf-8")
                 for chosen in every:
-                    function = chosen.partition(" ")[0] or "test_"
-                    assert re.search(rf"^def {function}", source, re.MULTILINE), (file, chosen)
+                    function = chosen.partition(" ")[0]
+                    assert re.search(rf"^def \w*{function}", source, re.MULTILINE), (file, chosen)
 
         return (
             run_tests,

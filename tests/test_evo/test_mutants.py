@@ -15,15 +15,15 @@ from evo import (
     Phenotype,
     Predictor,
     Role,
+    operators,
+    phenotype,
     seeding,
+    storage,
 )
 from evo.evolution import credit, duplicates, individual
 from evo.evolution import fitness as fitnesses
 from evo.evolution import selection as selections
-from evo.exchange import layered_networks
-from evo.operators import elementary
-from evo.phenotype import phenotype
-from evo.storage import RunStore, run_store
+from evo.storage import RunStore
 
 SUITE = Suite(__file__)
 mutant = SUITE.mutant
@@ -46,12 +46,12 @@ def the_threshold_lets_through_what_equals_it(original, genome):
     return np.abs(genome.values) >= threshold[genome.targets]
 
 
-@mutant(f"{GENOME}::test_the_threshold_decides_what_lives", Genome, "active_mask")
+@mutant(f"{GENOME}::test_the_threshold", Genome, "active_mask")
 def a_signed_threshold_looks_at_magnitudes(original, genome):
     return original(replace(genome, threshold_mode="magnitude"))
 
 
-@mutant(f"{GENOME}::test_an_edge_is_effective_only_on_a_way", Genome, "effective_mask")
+@mutant(f"{GENOME}::test_an_edge_is_effective_only", Genome, "effective_mask")
 def every_active_entry_is_effective(original, genome):
     return genome.active_mask()
 
@@ -202,11 +202,9 @@ def removal_leaves_the_row(original, editor, position):
     "change_map_size",
 )
 def a_kernel_is_forgotten_when_a_map_changes(original, editor, position, map_size):
-    rows, _ = editor.column(position)
     original(editor, position, map_size)
-    if map_size != editor.parent.map_sizes[position]:
-        rows, _ = editor.column(position)
-        editor.forget(rows, np.full(len(rows), position))
+    rows, weights = editor.column(position)
+    editor.assign(rows, np.full(len(rows), position), 0 * weights)
 
 
 @mutant(MOMENTUM, GenomeEditor, "carry")
@@ -299,7 +297,7 @@ def a_node_moves_one_place_too_far(original, editor, parameters):
         original(editor, parameters | {"destination": destination})
 
 
-@mutant("genome/test_thresholds.py::test_random_new_edges_are_alive", elementary, "random_edges")
+@mutant("genome/test_thresholds.py::test_random_new_edges", operators, "random_edges")
 def new_edges_are_dormant(original, editor, n_new, proposing):
     parameters = original(editor, n_new, proposing)
     return parameters | {"values": (1e-3 * np.array(parameters["values"])).tolist()}
@@ -307,7 +305,7 @@ def new_edges_are_dormant(original, editor, n_new, proposing):
 
 @mutant(
     "operators/test_operators.py::test_growth_by_gradient_takes_the_largest",
-    elementary,
+    operators,
     "gradient_edges",
 )
 def growth_goes_uphill(original, editor, n_new, proposing):
@@ -338,8 +336,8 @@ def new_nodes_know_no_limit_of_macs(original, editor, proposing):
 @mutant(f"{CONTRACT} and I-1", OPERATORS["I"], "apply")
 def an_inserted_node_has_no_successor(original, editor, parameters):
     original(editor, parameters)
-    targets, _ = editor.row(parameters["position"])
-    editor.forget(np.full(len(targets), parameters["position"]), targets)
+    targets, weights = editor.row(parameters["position"])
+    editor.assign(np.full(len(targets), parameters["position"]), targets, 0 * weights)
 
 
 @mutant(DENSELY, OPERATORS["R"], "apply")
@@ -592,15 +590,14 @@ def probabilities_have_no_floor(original, settings, history):
 def a_failed_child_earns_credit(original, offspring, parents, shares):
     told = original(offspring, parents, shares)
     failed = {o.operator for one in offspring if one.fitness is None for o in one.operations}
-    return tuple(replace(one, credit=one.uses) if one.operator in failed else one for one in told)
+    return tuple(replace(one, credit=1.0) if one.operator in failed else one for one in told)
 
 
 @mutant(f"{CREDIT}::test_every_letter_used_on_a_child", credit, "credit_operators")
 def every_use_is_credited(original, offspring, parents, shares):
     used = [o.operator for one in offspring for o in one.operations]
-    return tuple(
-        replace(one, uses=used.count(one.operator)) for one in original(offspring, parents, shares)
-    )
+    told = original(offspring, parents, shares)
+    return tuple(replace(one, credit=one.credit * used.count(one.operator)) for one in told)
 
 
 @mutant(f"{CREDIT}::test_a_child_is_compared", credit, "credit_operators")
@@ -615,25 +612,23 @@ DUPLICATES = "evolution/test_duplicates.py"
 
 
 @mutant(f"{LOOP}::test_everyone_in_the_last_population", Evolution, "ask")
-def the_schedule_begins_anew(original, evolution):
-    return [replace(job, first_step=0) for job in original(evolution)]
+def the_schedule_begins_anew(original, evolution, *state):
+    return [replace(job, first_step=0) for job in original(evolution, *state)]
 
 
 @mutant(f"{LOOP}::test_a_continued_parent_trains", Evolution, "ask")
-def optimizer_state_is_not_inherited(original, evolution):
-    return [replace(job, optimizer_state=None) for job in original(evolution)]
+def optimizer_state_is_not_inherited(original, evolution, *state):
+    return [replace(job, optimizer_state=None) for job in original(evolution, *state)]
 
 
-@mutant(f"{LOOP}::test_local_search_keeps_the_better", Evolution, "tell")
-def the_first_to_finish_keeps_the_slot(original, evolution, offspring):
-    offspring = list(offspring)
-    seen, first = set(), []
-    for one in offspring:
-        if one.job.slot not in seen:
-            first.append(one)
-        seen.add(one.job.slot)
-    generation = original(evolution, first)
-    return replace(generation, offspring=tuple(offspring))
+@mutant(
+    f"{LOOP}::test_local_search_keeps_the_better_of_parent_and_child",
+    SELECTIONS["local_search"],
+    "select",
+)
+def the_first_offspring_keeps_the_slot(original, population, offspring, *arguments):
+    first = {one.job.slot: one for one in offspring[::-1]}
+    return original(population, [*first.values()], *arguments)
 
 
 @mutant(f"{LOOP}::test_an_individual_that_fails", evo, "evaluate_individual")
@@ -642,9 +637,9 @@ def the_steps_of_a_failed_individual_count(original, task, job):
     return one if one.status == "ok" else replace(one, job=replace(job, first_step=1), status="ok")
 
 
-@mutant("evolution/test_fitness.py::test_an_evaluation_tells", fitnesses, "measure")
-def a_loss_is_maximised(original, fitness, network, validation, evaluation):
-    return -original(fitness, network, validation, evaluation)
+@mutant(f"{LOOP}::test_evolution_learns_and_children_survive", fitnesses, "negative_loss")
+def the_loss_is_maximised(original, *arguments):
+    return -original(*arguments)
 
 
 @mutant(f"{DUPLICATES}::test_where_nothing_is_modified", individual, "reuse_result")
@@ -652,7 +647,7 @@ def a_reused_result_is_charged(original, repeated, trained):
     return replace(original(repeated, trained), steps=trained.steps)
 
 
-@mutant(f"{DUPLICATES}::test_what_is_taken_over", individual, "reuse_result")
+@mutant(f"{DUPLICATES}::is_what_training_would_have_given", individual, "reuse_result")
 def a_reused_result_brings_its_own_order_of_nodes(original, repeated, trained):
     one = original(repeated, trained)
     return one if trained.status != "ok" else replace(one, genome=trained.genome)
@@ -683,14 +678,10 @@ def founders_depend_on_how_many_there_are(original, *arguments, seed, n_founders
     return original(*arguments, seed=seed + n_founders, n_founders=n_founders, **keywords)
 
 
-@mutant("initial/test_founders.py::test_density_one_is_the_dense_perceptron", evo, "found")
-def the_last_edge_of_a_founder_is_missing(original, *arguments, **keywords):
-    founders = []
-    for genome in original(*arguments, **keywords):
-        values = genome.values.copy()
-        values[-1:] = 0
-        founders.append(genome.with_values(values, genome.bias))
-    return founders
+@mutant("initial/test_founders.py::test_the_density_is_a_share", evo, "found")
+def founders_have_half_their_edges(original, settings, *arguments, **keywords):
+    settings = settings.model_copy(update={"density": settings.density / 2})
+    return original(settings, *arguments, **keywords)
 
 
 @mutant("initial/test_founders.py::test_activation_and_ticks_go_to_the_genome", evo, "found")
@@ -744,7 +735,7 @@ def ticks_are_not_read(original, graph, **keywords):
     return replace(original(graph, **keywords), ticks=1)
 
 
-@mutant(f"{GRAPHS}::test_files_give_back_every_bit", evo, "to_graphml")
+@mutant(f"{GRAPHS}::test_every_bit_survives and graphml", evo, "to_graphml")
 def graphml_rounds_numbers(original, genome):
     rounded = genome.values.astype(np.float32).astype(genome.values.dtype)
     return original(genome.with_values(rounded, genome.bias))
@@ -752,7 +743,7 @@ def graphml_rounds_numbers(original, genome):
 
 @mutant(
     "exchange/test_layered_networks.py::test_the_matrix_computes_and_learns",
-    layered_networks,
+    evo,
     "from_cnn",
 )
 def a_cnn_loses_its_biases(original, network, *arguments):
@@ -769,7 +760,7 @@ def a_run_folder_is_overwritten(original, path, **parts):
     return RunStore(path) if path.exists() else original(path, **parts)
 
 
-@mutant(f"{STORE}::test_rows_come_back_in_the_order_of_their_keys", run_store, "load_tables")
+@mutant(f"{STORE}::test_rows_come_back_in_the_order_of_their_keys", storage, "load_tables")
 def tables_are_read_backwards(original, runs):
     return {table: frame[::-1] for table, frame in original(runs).items()}
 
