@@ -637,7 +637,7 @@ def the_steps_of_a_failed_individual_count(original, task, job):
     return one if one.status == "ok" else replace(one, job=replace(job, first_step=1), status="ok")
 
 
-@mutant(f"{LOOP}::test_evolution_learns_and_children_survive", fitnesses, "negative_loss")
+@mutant(f"{LOOP}::test_a_pinned_run", fitnesses, "negative_loss")
 def the_loss_is_maximised(original, *arguments):
     return -original(*arguments)
 
