@@ -1,9 +1,8 @@
-"""Numerics of trainable layers: layers with an exact way back, losses, optimisers, one trainer.
+"""Convolutional and fully connected networks with exact gradients: layers, losses, optimizers and a trainer.
 
-A network is layers in a row whose parameters lie in one flat vector, so any optimiser trains any
-network - and the trainer asks for no more than that vector, a loss and its gradient, so it trains
-networks made elsewhere just the same. Arrays inside are batch innermost, and the inner loops are
-compiled.
+All parameters of a network lie in one flat vector. The trainer needs only this vector, a loss and its gradient, so
+it also trains the evolved networks of :mod:`evo`, which this package does not know. Arrays are batch innermost, and
+the inner loops are compiled.
 """
 
 import lazy_loader

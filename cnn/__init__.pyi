@@ -40,6 +40,7 @@ from .models.storage import save_model as save_model
 from .models.storage import save_weights as save_weights
 from .training.budget import TrainingBudget as TrainingBudget
 from .training.curve import LearningCurve as LearningCurve
+from .training.descent import Trainable as Trainable
 from .training.fitting import EpochRecord as EpochRecord
 from .training.fitting import FitReport as FitReport
 from .training.fitting import FitState as FitState
@@ -48,13 +49,12 @@ from .training.losses import LOSSES as LOSSES
 from .training.losses import Loss as Loss
 from .training.optimizers import OPTIMIZERS as OPTIMIZERS
 from .training.optimizers import Optimizer as Optimizer
+from .training.recipe import Recipe as Recipe
+from .training.recipe import batch_indices as batch_indices
+from .training.recipe import learning_rates as learning_rates
+from .training.samples import Samples as Samples
 from .training.trainer import Evaluation as Evaluation
 from .training.trainer import OptimizerState as OptimizerState
-from .training.trainer import Recipe as Recipe
-from .training.trainer import Samples as Samples
-from .training.trainer import Trainable as Trainable
 from .training.trainer import TrainingReport as TrainingReport
-from .training.trainer import batch_indices as batch_indices
 from .training.trainer import evaluate as evaluate
-from .training.trainer import learning_rates as learning_rates
 from .training.trainer import train as train

@@ -1,4 +1,4 @@
-"""Names for the arrays that cross this package's borders."""
+"""Type aliases of arrays."""
 
 from typing import Any, TypeAlias
 

@@ -1,27 +1,53 @@
-"""Files that appear complete or not at all."""
+"""Files written completely or not at all, and ``.npz`` archives of arrays with a JSON description.
 
+Archives may come from an untrusted source. Nothing in them is executed, and reading takes no more memory than the
+file has bytes.
+"""
+
+import json
+import math
 import os
+import textwrap
 import threading
-from collections.abc import Callable
+import tokenize
+import zipfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
+UNREADABLE = (
+    EOFError,
+    MemoryError,
+    NameError,  # an unknown name in the type hint of a layer's setting
+    OSError,
+    RuntimeError,  # encrypted, of an unknown kind, or nested beyond the recursion limit
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,  # an array header that is not a Python literal
+    zipfile.BadZipFile,
+)
+"""Exceptions that an untrusted file may cause."""
+
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Write a file so that it is there complete or not at all, whenever the process or machine stops.
+    """Write a file completely or not at all, even if the process or machine stops meanwhile.
 
     Parameters
     ----------
     path
-        Replaced if it exists.
+        Path of the file. An existing file is replaced.
     write
-        Writes the contents to the open binary file that it is given.
+        Called with the open binary file; writes the contents.
 
     Raises
     ------
     OSError
-        If the folder or file cannot be written; it names `path`.
+        If the file cannot be written. The error names `path`.
     """
     path = Path(path)
     unique = f"{os.getpid()}.{threading.get_native_id()}"
@@ -37,3 +63,74 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_arrays(
+    path: str | Path, arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
+) -> None:
+    """Write named arrays and a JSON description to an uncompressed ``.npz`` file, as `write_atomically` does."""
+    text = np.frombuffer(json.dumps(description).encode(), dtype=np.uint8)
+    write_atomically(path, lambda file: np.savez(file, description=text, **arrays))  # type: ignore[arg-type]
+
+
+def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read the arrays and the description written by `write_arrays`.
+
+    Raises
+    ------
+    ValueError
+        If the file is not such an archive. The message is one line that names the file and the rule.
+    OSError
+        If the file does not exist or cannot be opened.
+    """
+    with Path(path).open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = archive.infolist()
+                for member in members:
+                    stored = member.compress_type == zipfile.ZIP_STORED
+                    if not stored or member.file_size != member.compress_size:
+                        raise ValueError(f"{_name(member)} must be stored uncompressed")
+                size = os.fstat(file.fileno()).st_size
+                if sum(member.file_size for member in members) > size:
+                    raise ValueError(f"members must be stored within the file's {size} bytes")
+                arrays = {_name(member): _read_member(archive, member) for member in members}
+            if len(arrays) != len(members):
+                raise ValueError("the names of arrays must be distinct")
+            if "description" not in arrays:
+                raise ValueError("the file must have one array named description")
+            description = json.loads(arrays.pop("description").tobytes())
+        except ValueError as error:
+            raise ValueError(f"{path}: {one_line(error)}") from error
+        except UNREADABLE as error:
+            raise ValueError(f"{path}: must be a whole .npz file ({one_line(error)})") from error
+    if not isinstance(description, dict):
+        raise ValueError(f"{path}: description must be a JSON object")
+    return arrays, description
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error message on one line of at most 300 characters."""
+    return textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" …")
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    return member.filename.removesuffix(".npy")
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    """Read one array. Its header must agree with the bytes that are there."""
+    name = _name(member)
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ValueError(f"{name} must be an array of .npy version (1, 0); got {version}")
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        n_bytes = member.file_size - file.tell()
+        if dtype.hasobject or math.prod(shape) * dtype.itemsize != n_bytes:
+            raise ValueError(
+                f"{name} must be an array of numbers that fills its {n_bytes} bytes; got {dtype} of "
+                f"shape {textwrap.shorten(str(shape), 80)}"
+            )
+        array = np.frombuffer(bytearray(file.read()), dtype)  # a bytearray, so it is writable
+        return array.reshape(shape, order="F" if by_columns else "C")

@@ -1,7 +1,7 @@
-"""The document's functions on single maps and vectors, written for the reader (S4, S7, S9, S10).
+"""The seed document's functions on single maps and vectors, in readable NumPy (S4, S7, S9, S10).
 
-The layers compute the same with compiled loops over whole batches, and are tested against these.
-Derivatives take the *output* o = φ(n), as the document does: a network has it at hand.
+The layers compute the same functions in compiled loops over whole batches. Tests compare the two. Derivatives are
+functions of the *output* o = φ(n), as in the document.
 """
 
 from typing import Literal, TypeAlias, get_args
@@ -16,7 +16,7 @@ UpsamplingMethod: TypeAlias = Literal["copy", "max", "mean", "gaussian", "traina
 Border: TypeAlias = Literal["drop", "pad"]
 
 BINOMIAL = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
-"""Five taps of the binomial kernel: a discrete Gaussian, to blur with before halving."""
+"""Five taps of the binomial kernel, a discrete Gaussian that blurs a map before downsampling."""
 
 
 def sigmoid(x: FloatArray) -> FloatArray:
@@ -66,8 +66,8 @@ def softmax(x: FloatArray) -> FloatArray:
 
     Notes
     -----
-    Its derivative is the Jacobian ∂o_i/∂x_j = o_i (δ_ij − o_j), not only the diagonal o − o². With
-    cross-entropy the two together give o − t: see `cnn.training.losses`.
+    The derivative is the full Jacobian ∂o_i/∂x_j = o_i (δ_ij − o_j), not only its diagonal o − o². Together with
+    cross-entropy it gives o − t: see `cnn.training.losses`.
     """
     exponentials = np.exp(x - x.max(axis=0))
     result: FloatArray = exponentials / exponentials.sum(axis=0)
@@ -87,12 +87,12 @@ def conv2d(
     Parameters
     ----------
     x
-        Map of shape (m, n). Integers count as float64, here and below.
+        Map of shape (m, n). Integers are converted to float64.
     kernel
-        Shape (p, q). It is turned by 180°, as a convolution demands.
+        Shape (p, q). It is turned by 180°, by the definition of a convolution.
     mode
-        ``"valid"``: only where the kernel lies within the map. ``"full"``: wherever it touches the
-        map, which is 0 outside.
+        ``"valid"``: all positions at which the kernel lies within the map. ``"full"``: all positions at which the
+        kernel overlaps the map; the map is 0 outside.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def conv2d(
     Raises
     ------
     ValueError
-        Where an array is not two-dimensional, empty or not of real numbers, the mode unknown, or
-        the kernel larger than the map in mode ``"valid"``.
+        If an array is not two-dimensional, is empty or does not hold real numbers, the mode is unknown, or the
+        kernel is larger than the map in mode ``"valid"``.
 
     Examples
     --------
@@ -115,17 +115,17 @@ def conv2d(
     x, kernel = _floats("x", x), _floats("kernel", kernel)
     if x.ndim != 2 or kernel.ndim != 2 or not x.size or not kernel.size:
         raise ValueError(
-            "x and kernel must have two axes and at least one number each, not the shapes "
+            "x and kernel must have two axes and at least one number each; got shapes "
             f"{x.shape} and {kernel.shape}"
         )
     p, q = kernel.shape
     if mode == "full":
         x = np.pad(x, ((p - 1, p - 1), (q - 1, q - 1)))
     elif mode != "valid":
-        raise ValueError(f"mode must be 'valid' or 'full', not {mode!r}")
+        raise ValueError(f"mode must be 'valid' or 'full'; got {mode!r}")
     rows, columns = x.shape[0] - p + 1, x.shape[1] - q + 1
     if rows < 1 or columns < 1:
-        raise ValueError(f"a kernel of shape {kernel.shape} does not fit into {x.shape}")
+        raise ValueError(f"kernel must fit into x of shape {x.shape}; got shape {kernel.shape}")
     out = np.zeros((rows, columns), np.result_type(x, kernel))
     for i in range(p):
         for j in range(q):
@@ -142,20 +142,19 @@ def downsample(
     gain: float = 1.0,
     bias: float = 0.0,
 ) -> FloatArray:
-    """Halve a map: one number for each 2×2 block (S9).
+    """Downsample a map by two: one number for each 2×2 block (S9).
 
     Parameters
     ----------
     x
         Map of shape (rows, columns).
     method
-        ``"max"`` or ``"mean"`` of the block; ``"trainable"``: gain · mean + bias, two numbers to
-        learn; or ``"gaussian"``: blur with the 5×5 binomial kernel and take every second pixel. (On
-        2×2 a centred Gaussian is the mean.)
+        ``"max"`` or ``"mean"`` of the block; ``"trainable"``: gain · mean + bias, with a trained gain and bias; or
+        ``"gaussian"``: blur with the 5×5 binomial kernel and take every second pixel.
     border
-        What becomes of a last odd row or column: ``"drop"`` it, or ``"pad"`` it with 0.
+        ``"drop"`` the last row or column of an odd size, or ``"pad"`` the map with 0.
     gain, bias
-        Of the trainable method; the others ignore them.
+        Parameters of the trainable method. Other methods ignore them.
 
     Returns
     -------
@@ -165,7 +164,7 @@ def downsample(
     Raises
     ------
     ValueError
-        Where `x` is not two-dimensional, or method or border is unknown.
+        If `x` is not two-dimensional, or method or border is unknown.
 
     Examples
     --------
@@ -176,7 +175,7 @@ def downsample(
     """
     x = _floats("x", x)
     if x.ndim != 2:
-        raise ValueError(f"x must have two axes, not the shape {x.shape}")
+        raise ValueError(f"x must have two axes; got shape {x.shape}")
     rows, columns = (pooled_size(size, border) for size in x.shape)
     if method == "gaussian":
         return _blur(x)[::2, ::2][:rows, :columns]
@@ -190,7 +189,7 @@ def downsample(
     if method == "trainable":
         return gain * mean + bias
     raise ValueError(
-        f"method must be one of {', '.join(get_args(DownsamplingMethod))}, not {method!r}"
+        f"method must be one of {', '.join(get_args(DownsamplingMethod))}; got {method!r}"
     )
 
 
@@ -202,34 +201,33 @@ def upsample(
     source: FloatArray | None = None,
     gain: float = 1.0,
 ) -> FloatArray:
-    """Bring residuals back from a halved map to the map of before: the way back of `downsample`.
+    """Propagate residuals from a downsampled map to its source map: the backward pass of `downsample`.
 
     Parameters
     ----------
     x
         Residuals of shape (rows / 2, columns / 2), rounded down or up.
     shape
-        (rows, columns) of the map of before.
+        Shape (rows, columns) of the source map.
     method
-        ``"copy"``: each of the four points receives the residual, the document's rule for max
-        pooling (S10). The others are true gradients. ``"max"``: the point that held the maximum
-        receives it, the first of equals; ``"mean"``: each receives a quarter; ``"trainable"``: a
-        quarter times the gain; ``"gaussian"``: the residuals stand on every second pixel, and are
-        blurred as on the way there.
+        ``"copy"``: all four pixels of a block get the residual, the seed document's rule for max pooling (S10). The
+        other methods are exact gradients. ``"max"``: the pixel with the maximum gets the residual (the first pixel
+        of several); ``"mean"``: each pixel gets a quarter; ``"trainable"``: a quarter times the gain;
+        ``"gaussian"``: residuals are placed on every second pixel and blurred.
     source
-        The map of before, which ``"max"`` must see.
+        The source map, needed for ``"max"``.
     gain
-        Of the trainable method; the others ignore it.
+        Gain of the trainable method. Other methods ignore it.
 
     Returns
     -------
     FloatArray
-        Of the given shape; a dropped row or column receives 0, except from a blur that reaches it.
+        Residuals of the given shape. A dropped row or column gets 0, or the tail of the blur.
 
     Raises
     ------
     ValueError
-        Where `x` does not belong to `shape`, or the method is unknown or lacks its source.
+        If `x` is not half of `shape`, the method is unknown, or the source is missing.
 
     Examples
     --------
@@ -240,10 +238,10 @@ def upsample(
     x = _floats("x", x)
     halves = [{size // 2, (size + 1) // 2} for size in shape]
     if x.ndim != 2 or any(size not in half for size, half in zip(x.shape, halves, strict=True)):
-        raise ValueError(f"x of shape {x.shape} is no halved map of shape {shape}")
+        raise ValueError(f"x must be a halved map of shape {shape}; got shape {x.shape}")
     if method not in get_args(UpsamplingMethod):
         raise ValueError(
-            f"method must be one of {', '.join(get_args(UpsamplingMethod))}, not {method!r}"
+            f"method must be one of {', '.join(get_args(UpsamplingMethod))}; got {method!r}"
         )
     wide = np.zeros((2 * x.shape[0], 2 * x.shape[1]), x.dtype)
     if method == "gaussian":
@@ -252,7 +250,8 @@ def upsample(
     if method == "max":
         source = None if source is None else _floats("source", source)
         if source is None or source.shape != shape:
-            raise ValueError(f"source must be the map of shape {shape} for method 'max'")
+            given = None if source is None else source.shape
+            raise ValueError(f"source must be a map of shape {shape} for 'max'; got {given}")
         blocks = _blocks(source, *x.shape)
         winner = blocks.reshape(*x.shape, 4).argmax(axis=2)
         share = (winner[..., np.newaxis] == np.arange(4)).reshape(blocks.shape)
@@ -263,13 +262,13 @@ def upsample(
 
 
 def _floats(name: str, x: FloatArray) -> FloatArray:
-    """Return a map as floats: its own, or float64 for what is none."""
+    """Return a map of floats; other numbers are converted to float64."""
     array = real_array(name, x)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def _blur(x: FloatArray) -> FloatArray:
-    """Convolve a map with the binomial kernel; the map is 0 outside and keeps its size."""
+    """Convolve a map with the binomial kernel. The map is 0 outside and keeps its size."""
     return conv2d(np.pad(x, 2), np.outer(BINOMIAL, BINOMIAL))
 
 
@@ -288,24 +287,14 @@ def _view_blocks(x: FloatArray) -> FloatArray:
 
 
 def _blocks(x: FloatArray, rows: int, columns: int) -> FloatArray:
-    """Return the rows × columns blocks of a map whose last odd line is dropped, or padded with 0."""
+    """Return rows × columns blocks of a map, with an odd last line dropped or padded with 0."""
     return _view_blocks(_fitted(x, (2 * rows, 2 * columns)))
 
 
 def pooled_size(size: int, border: Border) -> int:
-    """Return how many 2-pixel blocks a side of `size` pixels has.
+    """Return the number of 2-pixel blocks of a side of `size` pixels.
 
-    Parameters
-    ----------
-    size
-        Pixels.
-    border
-        ``"drop"``: size / 2 rounded down. ``"pad"``: rounded up.
-
-    Raises
-    ------
-    ValueError
-        Where the border is unknown.
+    It is size / 2, rounded down for the border ``"drop"`` and up for ``"pad"``. Raises ValueError for another border.
 
     Examples
     --------
@@ -316,4 +305,4 @@ def pooled_size(size: int, border: Border) -> int:
         return size // 2
     if border == "pad":
         return (size + 1) // 2
-    raise ValueError(f"border must be 'drop' or 'pad', not {border!r}")
+    raise ValueError(f"border must be 'drop' or 'pad'; got {border!r}")

@@ -1,4 +1,4 @@
-"""Draw docs/idea.png: one mutation, seen on the matrix and on the graph. Run: python docs/draw_idea.py."""
+"""Draw docs/idea.png: a mutation in the matrix and in the graph. Run: python docs/draw_idea.py."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from evo import Genome, GenomeEditor
 
 BLUE, RED, GREY = "#1f6fb4", "#c8432b", "#555555"
 NAMES = ("x1", "x2", "h1", "h2", "y")
-PLACES = np.array([[0, 1.0], [0, 0.0], [1, 1.0], [1.6, 0.1], [2.6, 0.55]])
+POSITIONS = np.array([[0, 1.0], [0, 0.0], [1, 1.0], [1.6, 0.1], [2.6, 0.55]])
 START = [
     [0, 0, 0.8, 0, 0],
     [0, 0, -0.5, 0.9, 0],
@@ -22,7 +22,7 @@ START = [
 
 
 def draw_matrix(axes: Any, weights: np.ndarray, title: str) -> None:
-    """Show a matrix with its numbers."""
+    """Draw a matrix with its numbers."""
     colours = mpl.colors.LinearSegmentedColormap.from_list("weights", [RED, "#ffffff", BLUE])
     axes.imshow(weights, cmap=colours, vmin=-1.3, vmax=1.3)
     for (i, j), weight in np.ndenumerate(weights):
@@ -33,12 +33,12 @@ def draw_matrix(axes: Any, weights: np.ndarray, title: str) -> None:
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.set_title(title, fontsize=11)
-    axes.set_xlabel("column j: what j listens to", fontsize=8, color=GREY)
-    axes.set_ylabel("row i: whom i speaks to", fontsize=8, color=GREY)
+    axes.set_xlabel("column j: in-edges of j", fontsize=8, color=GREY)
+    axes.set_ylabel("row i: out-edges of i", fontsize=8, color=GREY)
 
 
 def draw_graph(axes: Any, weights: np.ndarray) -> None:
-    """Show the same matrix as a graph."""
+    """Draw the graph of a matrix."""
     for i, j in np.argwhere(weights != 0):
         style = {
             "arrowstyle": "-|>",
@@ -47,11 +47,11 @@ def draw_graph(axes: Any, weights: np.ndarray) -> None:
             "shrinkA": 13,
             "shrinkB": 13,
         }
-        axes.annotate("", xy=PLACES[j], xytext=PLACES[i], arrowprops=style)
+        axes.annotate("", xy=POSITIONS[j], xytext=POSITIONS[i], arrowprops=style)
     colours = ["#bdbdbd", "#bdbdbd", "#f2b134", "#f2b134", "#7bbf7b"]
-    axes.scatter(*PLACES.T, s=620, c=colours, zorder=3)
-    for place, name in zip(PLACES, NAMES, strict=True):
-        axes.text(*place, name, ha="center", va="center", zorder=4)
+    axes.scatter(*POSITIONS.T, s=620, c=colours, zorder=3)
+    for position, name in zip(POSITIONS, NAMES, strict=True):
+        axes.text(*position, name, ha="center", va="center", zorder=4)
     axes.set(xlim=(-0.4, 3.0), ylim=(-0.35, 1.35))
     axes.set_axis_off()
 

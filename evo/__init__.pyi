@@ -32,12 +32,12 @@ from .exchange.networkx_graphs import to_networkx as to_networkx
 from .genome.codec import load_genomes as load_genomes
 from .genome.genome import Genome as Genome
 from .genome.genome import Role as Role
-from .gradient_free.neuroevolution import Birth as Birth
+from .gradient_free.neuroevolution import Ancestor as Ancestor
 from .gradient_free.neuroevolution import Neuroevolution as Neuroevolution
 from .gradient_free.neuroevolution import neuroevolve as neuroevolve
 from .gradient_free.settings import NeuroevolutionSettings as NeuroevolutionSettings
 from .initial.founders import FounderSettings as FounderSettings
-from .initial.founders import found as found
+from .initial.founders import create_founders as create_founders
 from .operators.elementary import OPERATORS as OPERATORS
 from .operators.elementary import Operation as Operation
 from .operators.elementary import Operator as Operator

@@ -3,16 +3,12 @@
 Nothing else in this package opens a file for writing.
 """
 
-import json
-import tokenize
-import zipfile
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cnn import files
@@ -49,59 +45,28 @@ def write_arrays(
     path: str | Path, arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
 ) -> None:
     """Write named arrays and a JSON description into one ``.npz`` file, atomically and uncompressed."""
-    text = np.frombuffer(json.dumps(description).encode(), dtype=np.uint8)
-    write_atomically(path, lambda file: np.savez(file, description=text, **arrays))  # type: ignore[arg-type]
-
-
-_UNREADABLE = (
-    EOFError,
-    KeyError,
-    MemoryError,
-    OSError,
-    RuntimeError,  # encrypted, or nested beyond the limit of recursion
-    ValueError,
-    tokenize.TokenError,  # an array's header that is no Python literal
-    zipfile.BadZipFile,
-)
-"""What reading a file from outside may raise."""
+    try:
+        files.write_arrays(path, arrays, description)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Read what :func:`write_arrays` wrote.
-
-    Files from outside are data: nothing in them is executed, and since members must be stored uncompressed, none can
-    claim more memory than the file itself has bytes.
+    """Read what :func:`write_arrays` wrote, with the checks of :func:`cnn.files.read_arrays`.
 
     Raises
     ------
     ResultsError
         If the file is missing or is not such a file; one line naming the file and the rule.
     """
-    path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if (
-                    member.compress_type != zipfile.ZIP_STORED
-                    or member.file_size != member.compress_size
-                ):
-                    raise ResultsError(
-                        f"{path}: member {member.filename} must be stored uncompressed"
-                    )
-        with np.load(path, allow_pickle=False) as loaded:
-            arrays = {name: loaded[name] for name in loaded.files}
-        for name, array in arrays.items():
-            if not isinstance(array, np.ndarray):
-                raise ResultsError(f"{path}: member {name} must be an array")
-        description = json.loads(arrays.pop("description").tobytes())
+        return files.read_arrays(path)
     except FileNotFoundError:
         raise ResultsError(f"{path}: no such file") from None
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split())
-        raise ResultsError(f"{path}: not a network or genome file ({reason})") from error
-    if not isinstance(description, dict):
-        raise ResultsError(f"{path}: description must be a JSON object")
-    return arrays, description
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ResultsError(str(error)) from error
 
 
 def free_name(folder: Path, name: str) -> str:

@@ -28,7 +28,7 @@ def main() -> None:
                 "solved": [run.solved for run in runs],
                 "generations": [len(run.table) for run in runs],
                 "evaluations": [run.evaluations for run in runs],
-                "edges": [run.table["edges"].iloc[-1] for run in runs],
+                "edges": [run.table["n_active"].iloc[-1] for run in runs],
                 "milliseconds": [1000 * run.table["seconds"].sum() for run in runs],
             }
         )
@@ -40,12 +40,12 @@ def main() -> None:
     print("\nXOR by the winner of seed 0:")
     print(Phenotype(run.winner, "squared_error").output(xor.inputs).round(2).ravel())
 
-    genome, births = run.lineage()
-    for birth in births:
-        genome = replay(birth.record, genome)
-    print(f"{len(births)} births lead to it, and replay bit for bit: {genome.equals(run.winner)}")
-    letters = Counter(letter for birth in births for letter, _ in birth.record)
-    print("operators along its ancestry:", dict(sorted(letters.items())))
+    genome, ancestors = run.lineage()
+    for ancestor in ancestors:
+        genome = replay(ancestor.record, genome)
+    print(f"{len(ancestors)} ancestors replay bit for bit: {genome.equals(run.winner)}")
+    operators = Counter(code for ancestor in ancestors for code, _ in ancestor.record)
+    print("operators along the lineage:", dict(sorted(operators.items())))
 
 
 if __name__ == "__main__":

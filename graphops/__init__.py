@@ -1,28 +1,26 @@
-"""Linear algebra on adjacency matrices: pure functions, for ndarrays and sparse arrays alike.
+"""Linear algebra on adjacency matrices: pure functions of ndarrays and sparse arrays.
 
-``W[i, j]`` is the weight of the edge from node i to node j. Nothing here knows of networks that
-learn or evolve.
+``W[i, j]`` is the weight of the edge from node i to node j. Trained and evolved networks are in other packages.
 
 ==============================  ====================================================================
 :mod:`graphops.elementary`      swap, add, reorder, assign: operators B, C, D, F, H, N
-:mod:`graphops.transform`       any number of B, C, D, F, H as one value: composed, inverted, recorded
-:mod:`graphops.linemap`         what a transform does to rows, or to columns
-:mod:`graphops.permutation`     permutations of very many things of which few move
-:mod:`graphops.nodes`           nodes appended, inserted, removed, duplicated; an edge split
-:mod:`graphops.thresholding`    which stored entries are edges: operator A
-:mod:`graphops.determinant`     sign and logarithm of the determinant, by LU and from the cycles
-:mod:`graphops.order`           index order as evaluation order: which edges act, how deep nodes lie
+:mod:`graphops.transform`       products of B, C, D, F, H as one value: composition, inverse, record
+:mod:`graphops.linemap`         the part of a transform that acts on rows, or on columns
+:mod:`graphops.nodes`           append, insert, remove and duplicate nodes; split an edge
+:mod:`graphops.thresholding`    the threshold that selects edges among stored entries: operator A
+:mod:`graphops.determinant`     sign and logarithm of the determinant, by LU and from cycles
+:mod:`graphops.order`           index order as evaluation order: useful edges, depth of nodes
 :mod:`graphops.spectrum`        the spectral radius
-:mod:`graphops.statistics`      degrees, cycles and paths in numbers
-:mod:`graphops.initial`         starting matrices: layers, the seed's own
-:mod:`graphops.wiring`          starting matrices: random networks without layers
-:mod:`graphops.convert`         to and from networkx and tables of edges
-:mod:`graphops.validation`      what is accepted
+:mod:`graphops.statistics`      degree, cycle and path statistics
+:mod:`graphops.initial`         initial matrices: layers, and those of the seed document
+:mod:`graphops.wiring`          initial matrices: random networks without layers
+:mod:`graphops.convert`         networkx graphs and tables of edges
+:mod:`graphops.validation`      argument checks
 ==============================  =============================================================
 """
 
 from graphops._draws import draw_distinct
-from graphops.convert import from_edge_list, from_networkx, to_edge_list, to_networkx
+from graphops.convert import from_networkx, to_edge_list, to_networkx
 from graphops.determinant import (
     SignedLogDeterminant,
     determinant_by_cycles,
@@ -50,12 +48,10 @@ from graphops.nodes import (
 )
 from graphops.order import (
     evaluation_layers,
-    immediate_mask,
     needed_nodes,
     strongly_connected,
     useful_edges,
 )
-from graphops.permutation import Permutation
 from graphops.spectrum import spectral_radius
 from graphops.statistics import (
     CycleStatistics,
@@ -63,10 +59,9 @@ from graphops.statistics import (
     PathStatistics,
     cycle_statistics,
     degree_statistics,
-    hops,
     path_statistics,
 )
-from graphops.thresholding import keep_limit, quantile_threshold, threshold, threshold_mask
+from graphops.thresholding import count_threshold, quantile_threshold, threshold, threshold_mask
 from graphops.transform import Transform
 from graphops.validation import Matrix, Mode
 from graphops.wiring import dense, direct, feedforward, recurrent, small_world
@@ -80,13 +75,13 @@ __all__ = [
     "Matrix",
     "Mode",
     "PathStatistics",
-    "Permutation",
     "SignedLogDeterminant",
     "Transform",
     "add_column",
     "add_row",
     "append_nodes",
     "assign",
+    "count_threshold",
     "cycle_statistics",
     "degree_statistics",
     "dense",
@@ -98,14 +93,10 @@ __all__ = [
     "erdos_renyi_density",
     "evaluation_layers",
     "feedforward",
-    "from_edge_list",
     "from_networkx",
     "growth_parameter",
-    "hops",
     "identity_minus",
-    "immediate_mask",
     "insert_nodes",
-    "keep_limit",
     "layered",
     "mason_determinant",
     "needed_nodes",

@@ -1,7 +1,7 @@
-"""Random edges and weights: what the starting matrices are drawn with.
+"""Random draws of edges and weights for initial matrices.
 
-The places that can hold an edge are numbered target after target, and never listed, so that time
-and memory are O(edges·log edges + targets), and an edge cannot be drawn twice.
+Possible edges are numbered target after target and never listed. Time and memory are therefore
+O(edges·log edges + targets), and no edge is drawn twice.
 """
 
 from typing import Any, Literal
@@ -19,10 +19,9 @@ Scale = Literal["he", "glorot"]
 def draw_sources(
     n_candidates: NDArray[np.intp], density: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Draw edges into targets, the t-th of which can choose among ``n_candidates[t]`` sources.
+    """Draw edges into targets; target t has ``n_candidates[t]`` possible sources.
 
-    Returns the number of edges of each target, and the chosen candidates, target after target,
-    ascending.
+    Returns the in-degree of each target, and the drawn sources, target after target and ascending.
     """
     ends = np.cumsum(n_candidates)
     starts = ends - n_candidates
@@ -30,24 +29,24 @@ def draw_sources(
     n_edges = max(round(density * n_places), n_targets)
     dealt = starts + rng.integers(n_candidates)
     others = draw_distinct(n_places - n_targets, n_edges - n_targets, rng=rng)
-    # The m-th place not dealt lies behind all dealt places t with dealt[t] - t <= m.
+    # The m-th possible edge that was not dealt comes after all dealt edges t with dealt[t] - t <= m.
     behind = np.searchsorted(others, dealt - np.arange(n_targets))
     others += np.repeat(np.arange(n_targets + 1), np.diff(behind, prepend=0, append=len(others)))
-    places = np.sort(np.concatenate([dealt, others]), kind="stable")  # merges what ascends
+    places = np.sort(np.concatenate([dealt, others]), kind="stable")  # merges two ascending runs
     fan_ins = np.diff(np.searchsorted(places, ends), prepend=0)
     places -= np.repeat(starts, fan_ins)
     return fan_ins, places
 
 
 def draw_distinct(n: int, count: int, *, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Draw different numbers below n, ascending, every set of them equally likely.
+    """Draw distinct numbers below n, in ascending order, with all sets equally likely.
 
     Parameters
     ----------
     n : int
-        How many numbers there are: 0, …, n − 1.
+        The numbers are 0, …, n − 1.
     count : int
-        How many of them to draw, at most n.
+        Number of draws, at most n.
     rng : numpy.random.Generator
 
     Returns
@@ -61,7 +60,7 @@ def draw_distinct(n: int, count: int, *, rng: np.random.Generator) -> NDArray[np
 
     Notes
     -----
-    O(count·log count), however large n is.
+    O(count·log count), for any n.
 
     Examples
     --------
@@ -71,7 +70,7 @@ def draw_distinct(n: int, count: int, *, rng: np.random.Generator) -> NDArray[np
     n = check_integer("n", n, at_least=0)
     count = check_integer("count", count, at_least=0)
     if count > n:
-        raise ValueError(f"count must be at most n ({n}); received {count}")
+        raise ValueError(f"count must be at most n ({n}); got {count}")
     return _distinct(n, count, check_generator("rng", rng))
 
 
@@ -94,11 +93,11 @@ def rewire(
     rewiring: float,
     rng: np.random.Generator,
 ) -> NDArray[np.intp]:
-    """Let each target hear its last candidates, then rewire a share of these edges.
+    """Connect each target with its last candidates, then rewire each edge with probability `rewiring`.
 
-    Target t can choose among ``n_candidates[t]`` sources and hears ``fan_ins[t]`` of them. Returns
-    the chosen candidates, target after target, ascending. An edge that is rewired goes to one of
-    the candidates that the target does not hear otherwise, every set of them equally likely.
+    Target t has ``n_candidates[t]`` possible sources and ``fan_ins[t]`` in-edges. The new sources of rewired edges are
+    drawn from the candidates without an edge to the target, with all sets equally likely. Returns the sources, target
+    after target and ascending.
     """
     ends = np.cumsum(n_candidates)
     lattice = _stored.ranges(ends - fan_ins, fan_ins)
@@ -112,9 +111,9 @@ def rewire(
 def _distinct_of_each(
     sizes: NDArray[np.intp], counts: NDArray[np.intp], rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Draw ``counts[t]`` different numbers of the t-th range, for ranges that follow each other.
+    """Draw ``counts[t]`` distinct numbers of the t-th of consecutive ranges.
 
-    Of ranges more than half of which is drawn, the numbers left out are drawn instead.
+    If more than half of a range is drawn, the numbers left out are drawn instead.
     """
     ends = np.cumsum(sizes)
     inverted = 2 * counts > sizes

@@ -1,8 +1,7 @@
-"""Index arithmetic on stored entries: what the operations on sparse matrices are put together from.
+"""Index arithmetic on the stored entries of sparse matrices.
 
-Everything works on the three arrays of a canonical ``csc_array``, so that a stored zero is an entry
-like any other and nothing is pruned or added up on the way. All functions are O(touched) or O(nnz +
-n), without a Python loop over entries.
+All functions work on the three arrays of a canonical ``csc_array``. A stored zero is an entry like any other. All
+functions are O(touched) or O(nnz + n), without a Python loop over entries.
 """
 
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ INT32_MAX = int(np.iinfo(np.int32).max)
 def assemble(
     indptr: IntArray, indices: IntArray, data: FloatArray, shape: tuple[int, int]
 ) -> sparse.csc_array:
-    """Make a canonical csc_array of sorted entries; indices are int32 where the sizes permit."""
+    """Return a canonical csc_array of sorted entries, with int32 indices if the sizes permit."""
     dtype = index_type(max(*shape, len(data)))
     parts = (data, indices.astype(dtype, copy=False), indptr.astype(dtype, copy=False))
     matrix = sparse.csc_array(parts, shape=shape)
@@ -31,12 +30,12 @@ def assemble(
 
 
 def index_type(largest: int) -> type[np.int32 | np.int64]:
-    """Return the smaller type of integers that can count so far."""
+    """Return the smaller integer type that holds a number."""
     return np.int32 if largest <= INT32_MAX else np.int64
 
 
 def pointers(lengths: IntArray) -> NDArray[np.int64]:
-    """Turn the number of entries of each column into `indptr`."""
+    """Return `indptr` from the number of entries of each column."""
     indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=indptr[1:])
     return indptr
@@ -48,7 +47,7 @@ def column_of_entries(W: sparse.csc_array) -> NDArray[np.intp]:
 
 
 def column_of(W: sparse.csc_array, positions: IntArray) -> NDArray[np.intp]:
-    """Return the columns of some stored entries."""
+    """Return the columns of the stored entries at some positions."""
     columns: NDArray[np.intp] = np.searchsorted(W.indptr, positions, side="right") - 1
     return columns
 
@@ -62,8 +61,8 @@ def ranges(starts: IntArray, lengths: IntArray) -> NDArray[np.intp]:
 
 
 def distinct(numbers: NDArray[_Integer]) -> NDArray[_Integer]:
-    """Return non-negative numbers ascending, each once; much faster here than ``numpy.unique``."""
-    ascending = np.sort(numbers, kind="stable")  # merges stretches that ascend already
+    """Return the distinct numbers in ascending order; faster than ``numpy.unique`` on presorted input."""
+    ascending = np.sort(numbers, kind="stable")  # merges ascending runs
     first = np.ones(len(ascending), dtype=np.bool_)
     np.not_equal(ascending[1:], ascending[:-1], out=first[1:])
     return ascending[first]
@@ -72,11 +71,10 @@ def distinct(numbers: NDArray[_Integer]) -> NDArray[_Integer]:
 def locate(
     W: sparse.csc_array, rows: IntArray, columns: IntArray
 ) -> tuple[NDArray[np.intp], BoolArray]:
-    """Find where entries (rows, columns) are stored, or would be inserted.
+    """Find the positions of k entries (rows, columns): where they are stored, or would be inserted.
 
-    Returns the position of the first entry of each column whose row is not smaller, and whether it
-    is the entry sought. A binary search in all columns at once: O(k log(longest column)) for k
-    entries.
+    Returns the position of the first entry of the column whose row is not smaller, and whether it is the entry itself.
+    The binary search runs in all columns together: O(k log(longest column)).
     """
     low = W.indptr[columns].astype(np.intp)
     end = W.indptr[np.asarray(columns) + 1].astype(np.intp)
@@ -95,10 +93,10 @@ def locate(
 def write(
     W: sparse.csc_array, rows: IntArray, columns: IntArray, values: FloatArray
 ) -> sparse.csc_array:
-    """Overwrite entries, and insert those that are not stored; given in CSC order; O(nnz + n)."""
+    """Overwrite entries given in CSC order, and insert those that are not stored: O(nnz + n)."""
     places, stored = locate(W, rows, columns)
     new = ~stored
-    places += np.cumsum(new) - new  # where each goes once the new ones before it are in
+    places += np.cumsum(new) - new  # shifted by the insertions before
     total = len(W.data) + int(np.count_nonzero(new))
     old = np.ones(total, dtype=np.bool_)
     old[places[new]] = False
@@ -111,7 +109,7 @@ def write(
 
 
 def keep(W: sparse.csc_array, mask: BoolArray) -> sparse.csc_array:
-    """Keep the stored entries that `mask` marks, in CSC order: O(nnz + n)."""
+    """Return the matrix of the stored entries marked by `mask`, in CSC order: O(nnz + n)."""
     before = np.zeros(len(mask) + 1, dtype=np.int64)
     np.cumsum(mask, out=before[1:])
     return assemble(before[W.indptr], W.indices[mask], W.data[mask], W.shape)
@@ -138,60 +136,10 @@ def splice_columns(
     )
 
 
-def exchange_columns(W: sparse.csc_array, a: int, b: int) -> sparse.csc_array:
-    """Swap the entries of two columns, in five blocks: O(nnz + n)."""
-    left, right = min(a, b), max(a, b)
-    at = W.indptr
-    blocks = [
-        slice(0, at[left]),
-        slice(at[right], at[right + 1]),
-        slice(at[left + 1], at[right]),
-        slice(at[left], at[left + 1]),
-        slice(at[right + 1], at[-1]),
-    ]
-    lengths = np.diff(at)
-    lengths[[a, b]] = lengths[[b, a]]
-    return assemble(
-        pointers(lengths),
-        np.concatenate([W.indices[block] for block in blocks]),
-        np.concatenate([W.data[block] for block in blocks]),
-        W.shape,
-    )
-
-
-def exchange_rows(W: sparse.csc_array, a: int, b: int) -> sparse.csc_array:
-    """Swap the entries of two rows: O(nnz + n).
-
-    Where a column holds both, their values change places. Where it holds one, that entry moves past
-    those between the two rows, which shift by one place.
-    """
-    top, bottom = min(a, b), max(a, b)
-    at_top, at_bottom = np.flatnonzero(W.indices == top), np.flatnonzero(W.indices == bottom)
-    top_columns, bottom_columns = column_of(W, at_top), column_of(W, at_bottom)
-    holds_top, holds_bottom = np.zeros((2, W.shape[1]), dtype=np.bool_)
-    holds_top[top_columns] = holds_bottom[bottom_columns] = True
-    top_paired, bottom_paired = holds_bottom[top_columns], holds_top[bottom_columns]
-    indices, data = W.indices.copy(), W.data.copy()
-
-    both_top, both_bottom = at_top[top_paired], at_bottom[bottom_paired]
-    data[both_top], data[both_bottom] = W.data[both_bottom], W.data[both_top]
-
-    start = at_top[~top_paired]
-    end = locate(W, bottom, top_columns[~top_paired])[0]  # type: ignore[arg-type]
-    down = ranges(start, end - start)
-    taken = down + 1
-    taken[np.cumsum(end - start) - 1] = start
-    indices[down], data[down] = W.indices[taken], W.data[taken]
-    indices[end - 1] = bottom
-
-    start = locate(W, top, bottom_columns[~bottom_paired])[0]  # type: ignore[arg-type]
-    end = at_bottom[~bottom_paired] + 1
-    up = ranges(start, end - start)
-    taken = up - 1
-    taken[np.cumsum(end - start) - (end - start)] = end - 1
-    indices[up], data[up] = W.indices[taken], W.data[taken]
-    indices[start] = top
-    return assemble(W.indptr.copy(), indices, data, W.shape)
+def transpose(W: sparse.csc_array) -> sparse.csc_array:
+    """Return the transpose with the same stored entries, zeros too: O(nnz + n)."""
+    turned = W.T.tocsc()
+    return assemble(turned.indptr, turned.indices, turned.data, turned.shape)
 
 
 def permute(W: sparse.csc_array, order: NDArray[np.intp]) -> sparse.csc_array:
@@ -204,11 +152,10 @@ def permute(W: sparse.csc_array, order: NDArray[np.intp]) -> sparse.csc_array:
 def take(
     W: sparse.csc_array, columns: NDArray[np.intp] | None, place: IntArray | None
 ) -> sparse.csc_array:
-    """Take columns of `W` in another order, and move each row to its new place.
+    """Take columns of `W` in another order, and move row i to ``place[i]``.
 
-    Either may be None: all columns as they are, every row where it is. Entries of a column whose
-    rows rise in the result as well are not sorted anew: O(nnz + n), plus O(log(column)) for each
-    entry of the other columns.
+    With None columns or rows do not move. O(nnz + n), plus O(log(column)) for each entry of the columns whose rows are
+    not ascending in the result.
     """
     picked = W.copy() if columns is None else W[:, columns]
     if place is not None:
@@ -218,7 +165,7 @@ def take(
 
 
 def _sort_columns(W: sparse.csc_array) -> None:
-    """Sort in place the columns whose rows do not rise."""
+    """Sort in place the columns whose rows are not ascending."""
     falls = W.indices[1:] < W.indices[:-1]
     ends = W.indptr[1:-1]
     falls[ends[(ends > 0) & (ends < len(W.indices))] - 1] = False

@@ -1,9 +1,8 @@
 """Determinants of adjacency matrices, by elimination and from the cycles of the graph (S17).
 
-An unfed input is a zero column, and an acyclic network permutes to a strictly triangular matrix:
-both have det W = 0, and the latter det(I − W) = 1. So det(I − W), Mason's, is the one that tells of
-cycles. Results come as sign and logarithm, for a determinant itself soon leaves the range of
-floating-point numbers.
+A node without in-edges is a zero column, so det W = 0. An acyclic network permutes to a strictly triangular matrix, so
+det W = 0 and det(I − W) = 1. Therefore Mason's determinant det(I − W) shows the cycles. Results are sign and logarithm,
+because determinants soon leave the range of floats.
 """
 
 import math
@@ -20,7 +19,7 @@ from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 
 from graphops import _stored
-from graphops.validation import FloatArray, Matrix, check_matrix, check_order
+from graphops.validation import FloatArray, Matrix, check_edges, check_matrix, check_order
 
 MAX_NODES_BY_CYCLES = 16
 MAX_CYCLES = 20_000
@@ -49,29 +48,27 @@ def slogdet(W: Matrix) -> SignedLogDeterminant:
     Returns
     -------
     SignedLogDeterminant
-        Sign 0 and −inf if the matrix is singular, or cannot be told from a singular one in float64
-        (see *Notes*). Sign 1 and 0 for n = 0.
+        Sign 0 and −inf if the matrix is singular or not distinguishable from a singular one in float64 (see *Notes*).
+        Sign 1 and 0 for n = 0.
 
     Raises
     ------
     ValueError
-        If `W` is no finite square matrix.
+        If `W` is not a finite square matrix.
 
     Notes
     -----
-    The matrix is first permuted to block triangular form: a matching of rows and columns puts
-    non-zeros on the diagonal (there is none if the matrix is structurally singular), and then the
-    strongly connected components are the diagonal blocks, whose determinants multiply. So acyclic
-    parts of a network cost O(nnz + n), and only cycles are eliminated: by LAPACK up to 256 nodes or
-    where a tenth of the block is stored, else by SuperLU, whose fill-in can come to n² for one
-    large random block.
+    The matrix is first permuted to block triangular form. A matching of rows and columns puts non-zeros on the
+    diagonal; without a matching the matrix is structurally singular. The strongly connected components are then the
+    diagonal blocks, and their determinants multiply. Acyclic parts of a network cost O(nnz + n). Blocks of several
+    nodes are factorized by LAPACK up to 256 nodes or if at least a tenth of the block is stored, else by SuperLU, whose
+    fill-in may reach n² for one large random block.
 
-    Elimination is backward stable: L·U is exact for a matrix that differs from the block by at most
-    n·u·|L|·|U|, entry by entry, with u = 2⁻⁵³. If that is enough to reach a singular matrix, the
-    sign is an accident of rounding, and the block counts as singular: LAPACK's if
-    n·u·trace(|(LU)⁻¹|·|L|·|U|) ≥ 1, SuperLU's, where an inverse is too dear, only if a pivot lies
-    within the bound for its own place. Rows and columns are scaled beforehand, by powers of two, so
-    their size does not matter: diag(1, 1e-30) is regular.
+    The factorization is backward stable: L·U is exact for a matrix that differs from the block by at most n·u·|L|·|U|,
+    entry by entry, with u = 2⁻⁵³. If a singular matrix lies within this bound, the sign depends on rounding, and the
+    block counts as singular. With LAPACK the criterion is n·u·trace(|(LU)⁻¹|·|L|·|U|) ≥ 1. With SuperLU, where an
+    inverse is too expensive, it is a pivot within the bound of its own entry. Rows and columns are first scaled by
+    powers of two, so their scale has no effect: diag(1, 1e-30) is regular.
 
     Examples
     --------
@@ -80,9 +77,8 @@ def slogdet(W: Matrix) -> SignedLogDeterminant:
     >>> slogdet(sparse.csc_array(np.array([[1.0, 2.0], [2.0, 4.0]])))
     SignedLogDeterminant(sign=0.0, log_abs=-inf)
     """
-    W = check_matrix(W, square=True)
-    W = W if isinstance(W, sparse.csc_array) else sparse.csc_array(W)
-    W = _stored.keep(W, W.data != 0)  # a stored zero is no structure here
+    W = check_edges(W)
+    W = _stored.keep(W, W.data != 0)  # stored zeros are not part of the structure
     n = W.shape[0]
     if n == 0:
         return SignedLogDeterminant(1.0, 0.0)
@@ -123,7 +119,7 @@ def identity_minus(W: Matrix) -> Matrix:
     Raises
     ------
     ValueError
-        If `W` is no finite square matrix.
+        If `W` is not a finite square matrix.
 
     Notes
     -----
@@ -162,7 +158,7 @@ def permutation_sign(order: ArrayLike) -> int:
     Raises
     ------
     TypeError, ValueError, IndexError
-        If `order` is no permutation.
+        If `order` is not a permutation.
 
     Notes
     -----
@@ -185,9 +181,9 @@ def permutation_sign(order: ArrayLike) -> int:
 def determinant_by_cycles(W: Matrix) -> float:
     """Return det W from the cycles of the graph: the sum over all covers of the nodes by cycles.
 
-    A cover takes every node into exactly one cycle; one of c cycles contributes (−1)^(n − c) times
-    the product of its weights. C. L. Coates, *Flow-graph solutions of linear algebraic equations*
-    (1959). For small graphs; :func:`slogdet` is for all others.
+    In a cover every node is in exactly one cycle. A cover by c cycles contributes (−1)^(n − c) times the product of its
+    weights. C. L. Coates, *Flow-graph solutions of linear algebraic equations* (1959). For small graphs only; for
+    others use :func:`slogdet`.
 
     Parameters
     ----------
@@ -201,13 +197,12 @@ def determinant_by_cycles(W: Matrix) -> float:
     Raises
     ------
     ValueError
-        If `W` is no finite square matrix, n is above 16, or there are more than 20,000 cycles (8
-        nodes can always be done: all connected to all and to themselves, they form 16,072).
+        If `W` is not a finite square matrix, n is above 16, or there are more than 20,000 cycles. (8 nodes form at most
+        16,072 cycles.)
 
     Notes
     -----
-    O(2ⁿ · cycles) at most, and much less as a rule. Cycles are enumerated by
-    ``networkx.simple_cycles``.
+    O(2ⁿ · cycles) at most, usually much less. Cycles are enumerated by ``networkx.simple_cycles``.
 
     Examples
     --------
@@ -289,7 +284,7 @@ def _slogdet_dense(block: FloatArray) -> SignedLogDeterminant:
     lu, exchanges, info = lapack.dgetrf(block)
     if info > 0:
         return _SINGULAR
-    inverse, _ = lapack.dgetri(lu, np.arange(n))  # of L·U, for there are no exchanges
+    inverse, _ = lapack.dgetri(lu, np.arange(n))  # the inverse of L·U, without row exchanges
     lower, upper = np.tril(np.abs(lu), -1), np.triu(np.abs(lu))
     np.fill_diagonal(lower, 1.0)
     # For a nearly singular matrix this trace is the spectral radius of |(LU)⁻¹|·|L|·|U|.
@@ -303,7 +298,7 @@ def _slogdet_dense(block: FloatArray) -> SignedLogDeterminant:
 def _slogdet_sparse(block: sparse.csc_array) -> SignedLogDeterminant:
     try:
         lu = splu(block)
-    except RuntimeError:  # "Factor is exactly singular", the only cause; memory has its own error
+    except RuntimeError:  # "Factor is exactly singular"
         return _SINGULAR
     pivots = lu.U.diagonal()
     bounds = np.asarray(abs(lu.L).multiply(abs(lu.U).T).sum(axis=1)).ravel()
@@ -322,13 +317,13 @@ def _cycles(W: Any) -> tuple[int, list[tuple[frozenset[int], float]]]:
     W = check_matrix(W, square=True)
     n = W.shape[0]
     if n > MAX_NODES_BY_CYCLES:
-        raise ValueError(f"W must have at most {MAX_NODES_BY_CYCLES} nodes; received {n}")
+        raise ValueError(f"W must have at most {MAX_NODES_BY_CYCLES} nodes; got {n}")
     weights = W.toarray() if isinstance(W, sparse.csc_array) else W
     rows, columns = np.nonzero(weights)
     graph = nx.DiGraph(list(zip(rows.tolist(), columns.tolist(), strict=True)))
     found = list(islice(nx.simple_cycles(graph), MAX_CYCLES + 1))
     if len(found) > MAX_CYCLES:
-        raise ValueError(f"W must have at most {MAX_CYCLES} cycles; received more, on {n} nodes")
+        raise ValueError(f"W must have at most {MAX_CYCLES} cycles; got more, on {n} nodes")
     return n, [
         (frozenset(nodes), math.prod(float(weights[edge]) for edge in pairwise([*nodes, nodes[0]])))
         for nodes in found
@@ -338,8 +333,7 @@ def _cycles(W: Any) -> tuple[int, list[tuple[frozenset[int], float]]]:
 def _sum_over_covers(n: int, cycles: list[tuple[frozenset[int], float]], uncovered: float) -> float:
     """Add up the products over all sets of disjoint cycles, with a factor for every node in none.
 
-    The lowest of the nodes that are left is in no cycle, or in exactly one of those whose lowest
-    node it is.
+    The lowest of the nodes that are left is in no cycle, or in exactly one of those whose lowest node it is.
     """
     through: list[list[tuple[int, float]]] = [[] for _ in range(n)]
     for nodes, weight in cycles:

@@ -1,13 +1,11 @@
 """Elementary operations on an adjacency matrix: the seed's letters B, C, D, F, H and N (S20).
 
-``W[i, j]`` is the weight of the edge from node i to node j: column j is what j listens to, row i is
-whom i speaks to. Every function takes an ndarray or a sparse array and returns a new matrix of the
-same kind and dtype; a sparse result is a canonical ``csc_array``. On sparse input stored zeros stay
-stored, nothing is made dense, and the work is O(nnz + n). B, C, D and F also take rectangular
-matrices: a bias goes along as one further row of `W`.
+``W[i, j]`` is the weight of the edge from node i to node j: column j holds the in-edges of node j, row i the out-edges
+of node i. Every function takes an ndarray or a sparse array and returns a new matrix of the same kind and dtype. A
+sparse result is a canonical ``csc_array``, stored zeros stay stored, and the work on sparse input is O(nnz + n). B, C,
+D and F also accept rectangular matrices, such as a matrix with one further row of biases.
 
-An ndarray may have further axes, (m, n, k, k): every entry is then a kernel, and each of its taps is
-treated as that entry of a matrix of its own.
+An ndarray may have further axes, (m, n, k, k). Each entry is then a kernel, and the operation applies to each tap.
 """
 
 from typing import Any
@@ -16,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from graphops import _lines, _stored
+from graphops import _stored
+from graphops.linemap import add_columns, add_rows, transposition
 from graphops.validation import (
     FloatArray,
     Matrix,
@@ -28,10 +27,10 @@ from graphops.validation import (
 
 
 def swap_columns(W: Matrix, a: int, b: int) -> Matrix:
-    """Exchange two columns: nodes a and b exchange what they listen to (S20 B).
+    """Exchange two columns: nodes a and b exchange their in-edges (S20 B).
 
-    As algebra W·P with P the transposition of a and b. The determinant changes its sign. Undone by
-    itself, exactly.
+    As algebra W·P with P the transposition of a and b. The determinant changes its sign. The operation is its own
+    inverse, exactly.
 
     Parameters
     ----------
@@ -48,7 +47,7 @@ def swap_columns(W: Matrix, a: int, b: int) -> Matrix:
     IndexError
         If a or b is not from 0 to n − 1.
     ValueError
-        If a = b, or `W` is no finite matrix.
+        If a = b, or `W` is not a finite matrix.
 
     Examples
     --------
@@ -57,20 +56,15 @@ def swap_columns(W: Matrix, a: int, b: int) -> Matrix:
            [4., 3.]])
     """
     W = check_matrix(W, kernel_axes=True)
-    a, b = check_two_indices(("a", "b"), a, b, W.shape[1])
-    if isinstance(W, sparse.csc_array):
-        return _stored.exchange_columns(W, a, b)
-    swapped = W.copy()
-    swapped[:, [a, b]] = W[:, [b, a]]
-    return swapped
+    order = transposition(W.shape[1], a, b)
+    return _stored.take(W, order, None) if isinstance(W, sparse.csc_array) else np.take(W, order, 1)
 
 
 def add_column(W: Matrix, source: int, target: int, factor: float) -> Matrix:
-    """Add a multiple of one column to another: target also listens to source's sources (S20 C).
+    """Add a multiple of one column to another: the target gains in-edges from the source's predecessors (S20 C).
 
-    As algebra W·(I + k·e_a·e_bᵀ) with a = source, b = target, k = factor. The determinant does not
-    change. Undone by −k, to rounding. A sparse result stores the union of both columns' entries,
-    whatever the values are.
+    As algebra W·(I + k·e_a·e_bᵀ) with a = source, b = target, k = factor. The determinant does not change. The inverse
+    is the addition of −k, up to rounding. A sparse result stores the union of both columns' entries.
 
     Parameters
     ----------
@@ -89,7 +83,7 @@ def add_column(W: Matrix, source: int, target: int, factor: float) -> Matrix:
     IndexError
         If source or target is not from 0 to n − 1.
     ValueError
-        If they are the same, factor is not finite, or an entry would not be.
+        If source = target, or factor or a resulting entry is not finite.
 
     Examples
     --------
@@ -99,31 +93,14 @@ def add_column(W: Matrix, source: int, target: int, factor: float) -> Matrix:
     """
     W = check_matrix(W, kernel_axes=True)
     source, target = check_two_indices(("source", "target"), source, target, W.shape[1])
-    return _lines.add_columns(W, [(source, target, factor)])
+    return add_columns(W, [(source, target, factor)])
 
 
 def swap_rows(W: Matrix, a: int, b: int) -> Matrix:
-    """Exchange two rows: nodes a and b exchange whom they speak to (S20 D).
+    """Exchange two rows: nodes a and b exchange their out-edges (S20 D).
 
-    As algebra P·W with P the transposition of a and b. The determinant changes its sign. Undone by
-    itself, exactly.
-
-    Parameters
-    ----------
-    W : ndarray or sparse array, shape (m, n, …)
-    a, b : int
-        Two different rows.
-
-    Returns
-    -------
-    ndarray or csc_array, shape (m, n, …)
-
-    Raises
-    ------
-    IndexError
-        If a or b is not from 0 to m − 1.
-    ValueError
-        If a = b, or `W` is no finite matrix.
+    As algebra P·W with P the transposition of a and b. The determinant changes its sign. The operation is its own
+    inverse, exactly. Parameters and errors are those of :func:`swap_columns`, for rows.
 
     Examples
     --------
@@ -132,39 +109,15 @@ def swap_rows(W: Matrix, a: int, b: int) -> Matrix:
            [1., 2.]])
     """
     W = check_matrix(W, kernel_axes=True)
-    a, b = check_two_indices(("a", "b"), a, b, W.shape[0])
-    if isinstance(W, sparse.csc_array):
-        return _stored.exchange_rows(W, a, b)
-    swapped = W.copy()
-    swapped[[a, b]] = W[[b, a]]
-    return swapped
+    order = transposition(W.shape[0], a, b)  # its own inverse
+    return _stored.take(W, None, order) if isinstance(W, sparse.csc_array) else np.take(W, order, 0)
 
 
 def add_row(W: Matrix, source: int, target: int, factor: float) -> Matrix:
-    """Add a multiple of one row to another: target also speaks to source's targets (S20 F).
+    """Add a multiple of one row to another: the target gains out-edges to the source's successors (S20 F).
 
-    As algebra (I + k·e_b·e_aᵀ)·W with a = source, b = target, k = factor. The determinant does not
-    change. Undone by −k, to rounding. A sparse result stores the union of both rows' entries,
-    whatever the values are.
-
-    Parameters
-    ----------
-    W : ndarray or sparse array, shape (m, n, …)
-    source, target : int
-        Two different rows.
-    factor : float
-        Rounded to the dtype of `W`, in which the sum is computed.
-
-    Returns
-    -------
-    ndarray or csc_array, shape (m, n, …)
-
-    Raises
-    ------
-    IndexError
-        If source or target is not from 0 to m − 1.
-    ValueError
-        If they are the same, factor is not finite, or an entry would not be.
+    As algebra (I + k·e_b·e_aᵀ)·W with a = source, b = target, k = factor. The determinant does not change. The inverse
+    is the addition of −k, up to rounding. Parameters and errors are those of :func:`add_column`, for rows.
 
     Examples
     --------
@@ -174,14 +127,14 @@ def add_row(W: Matrix, source: int, target: int, factor: float) -> Matrix:
     """
     W = check_matrix(W, kernel_axes=True)
     source, target = check_two_indices(("source", "target"), source, target, W.shape[0])
-    return _lines.add_rows(W, [(source, target, factor)])
+    return add_rows(W, [(source, target, factor)])
 
 
 def reorder(W: Matrix, order: ArrayLike) -> Matrix:
-    """Permute rows and columns together: nodes change place and take their edges along (S20 H).
+    """Permute rows and columns together: nodes change their position and keep their edges (S20 H).
 
-    As algebra P·W·Pᵀ with P[p, order[p]] = 1; for an ndarray, ``W[order][:, order]``. Determinant
-    and spectrum do not change. Undone by the inverse order, ``numpy.argsort(order)``, exactly.
+    As algebra P·W·Pᵀ with P[p, order[p]] = 1; for an ndarray, ``W[order][:, order]``. Determinant and spectrum do not
+    change. The inverse is the order ``numpy.argsort(order)``, exactly.
 
     Parameters
     ----------
@@ -198,7 +151,7 @@ def reorder(W: Matrix, order: ArrayLike) -> Matrix:
     IndexError
         If an element of order is not from 0 to n − 1.
     ValueError
-        If `W` is not square, or order does not name every node once.
+        If `W` is not square, or `order` does not name every node once.
 
     Notes
     -----
@@ -219,9 +172,9 @@ def reorder(W: Matrix, order: ArrayLike) -> Matrix:
 
 
 def assign(W: Matrix, rows: ArrayLike, columns: ArrayLike, values: ArrayLike) -> Matrix:
-    """Give entries a value, and store those that are not stored yet (S20 N).
+    """Set entries to given values, and store those that are not stored yet (S20 N).
 
-    The determinant is to be computed anew.
+    The determinant follows no law.
 
     Parameters
     ----------
@@ -229,8 +182,8 @@ def assign(W: Matrix, rows: ArrayLike, columns: ArrayLike, values: ArrayLike) ->
     rows, columns : array_like of int, shape (k,)
         The entries, each at most once, in any order.
     values : array_like, shape (k, …) or ()
-        One each, or one for all; rounded to the dtype of `W`. An assigned zero is stored. Where the
-        entries of `W` are kernels, so are the values.
+        One value each, or one for all; rounded to the dtype of `W`. An assigned zero is stored. If the entries of `W`
+        are kernels, the values are kernels too.
 
     Returns
     -------
@@ -258,7 +211,7 @@ def assign(W: Matrix, rows: ArrayLike, columns: ArrayLike, values: ArrayLike) ->
     at_columns = check_indices("columns", columns, W.shape[1])
     if len(at_rows) != len(at_columns):
         raise ValueError(
-            f"rows and columns must have one length; received {len(at_rows)} and {len(at_columns)}"
+            f"rows and columns must have one length; got {len(at_rows)} and {len(at_columns)}"
         )
     weights = _values(values, (len(at_rows), *W.shape[2:]), W.dtype)
     order = np.lexsort((at_rows, at_columns))
@@ -268,7 +221,7 @@ def assign(W: Matrix, rows: ArrayLike, columns: ArrayLike, values: ArrayLike) ->
         first = int(np.argmax(twice))
         raise ValueError(
             "rows and columns must name an entry once; "
-            f"received ({at_rows[first]}, {at_columns[first]}) repeatedly"
+            f"got ({at_rows[first]}, {at_columns[first]}) repeatedly"
         )
     if isinstance(W, sparse.csc_array):
         return _stored.write(W, at_rows, at_columns, weights)
@@ -278,16 +231,16 @@ def assign(W: Matrix, rows: ArrayLike, columns: ArrayLike, values: ArrayLike) ->
 
 
 def _values(values: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
-    """Round values, one per place or one for all, to the dtype; `shape` is theirs if one each."""
+    """Round values to the dtype and broadcast one value to the shape."""
     given = np.asarray(values)
     if given.dtype.kind not in "iuf":
-        raise TypeError(f"values must hold real numbers; received {given.dtype}")
+        raise TypeError(f"values must hold real numbers; got {given.dtype}")
     if given.ndim and given.shape != shape:
         size = shape[0] if len(shape) == 1 else f"of shape {shape}"
-        raise ValueError(f"values must be one number or {size}; received shape {given.shape}")
+        raise ValueError(f"values must be one number or {size}; got shape {given.shape}")
     with np.errstate(over="ignore"):
         rounded = np.broadcast_to(given.astype(dtype), shape)
     if not np.isfinite(rounded).all():
         value = np.broadcast_to(given, shape)[~np.isfinite(rounded)][0]
-        raise ValueError(f"values must be finite in {dtype}; received {value}")
+        raise ValueError(f"values must be finite in {dtype}; got {value}")
     return rounded

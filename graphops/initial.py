@@ -1,15 +1,14 @@
-"""Starting matrices: layers, the empty network, and what the seed document gives.
+"""Initial matrices: layers, the empty network, and the matrices of the seed document.
 
 Random networks without layers are in :mod:`graphops.wiring`.
 
-Where a density is given, the number of edges is exact: ``round(density · places)``, but at least one
-for every node that hears any. Each such node is dealt one edge from a source drawn uniformly; the
-others are drawn uniformly, without replacement, from the places left. Time and memory are
-O(edges·log edges + nodes), however many places there are.
+A density gives an exact number of edges: ``round(density · possible edges)``, and at least one in-edge for each target
+node. Each target gets one in-edge from a source drawn uniformly. The other edges are drawn uniformly, without
+replacement, from the remaining possible edges. Time and memory are O(edges·log edges + nodes).
 
-Weights are normal with mean 0 and variance 2/fan-in (``he``: K. He et al. 2015, equation 10) or
-1/fan-in (``glorot``: the form for equal fan-in and fan-out in X. Glorot and Y. Bengio 2010,
-equation 12), where fan-in is the number of edges that the target really has.
+Weights are normal with mean 0 and variance 2/fan-in (``he``: K. He et al. 2015, equation 10) or 1/fan-in (``glorot``:
+the form for equal fan-in and fan-out in X. Glorot and Y. Bengio 2010, equation 12). Fan-in is the in-degree of the
+target.
 """
 
 import math
@@ -45,14 +44,14 @@ EXAMPLE_MATRIX.flags.writeable = False
 
 
 class GrowthParameter(NamedTuple):
-    """A number too large to write down: ``sign · exp(log_abs)``."""
+    """A number beyond the range of floats: ``sign · exp(log_abs)``."""
 
     sign: float
     log_abs: float
 
 
 def empty(n: int) -> sparse.csc_array:
-    """Return a network of n nodes without an edge.
+    """Return a network of n nodes without edges.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ def empty(n: int) -> sparse.csc_array:
     Raises
     ------
     TypeError, ValueError
-        If n is no integer of at least 0.
+        If `n` is not an integer of at least 0.
 
     Examples
     --------
@@ -91,18 +90,16 @@ def layered(
     sizes : sequence of int
         Nodes per layer, inputs first, outputs last. Nodes are numbered layer by layer.
     density : float or sequence of float
-        The share of all places between two neighbouring layers that hold an edge, from 0 to 1: one
-        for all, or one for each of the ``len(sizes) - 1`` pairs (see :func:`erdos_renyi_density`).
-        With 1 the layers are dense.
+        Fraction of the possible edges between two consecutive layers, from 0 to 1: one number, or one for each of the
+        ``len(sizes) - 1`` pairs of layers (see :func:`erdos_renyi_density`). With 1 the layers are fully connected.
     rng : numpy.random.Generator
     scale : {"he", "glorot"}
-        Variance of the weights, see the module's head.
+        Variance of the weights, see the module docstring.
 
     Returns
     -------
     csc_array of float32, shape (n, n), n = sum(sizes)
-        ``max(round(density · n_in · n_out), n_out)`` edges between two layers, at least one into
-        each node.
+        ``max(round(density · n_in · n_out), n_out)`` edges between two layers, at least one into each node.
 
     Raises
     ------
@@ -120,12 +117,12 @@ def layered(
     ((9, 9), 9)
     """
     if len(sizes) < 2:
-        raise ValueError(f"sizes must name at least two layers; received {sizes!r}")
+        raise ValueError(f"sizes must name at least two layers; got {sizes!r}")
     counts = [check_integer("sizes", size, at_least=1) for size in sizes]
     n_pairs = len(counts) - 1
     given = [density] * n_pairs if np.ndim(density) == 0 else list(density)  # type: ignore[arg-type]
     if len(given) != n_pairs:
-        raise ValueError(f"density must be one number or {n_pairs}; received {len(given)}")
+        raise ValueError(f"density must be one number or {n_pairs}; got {len(given)}")
     densities = [check_fraction("density", value) for value in given]
     rng = check_generator("rng", rng)
     check_choice("scale", scale, get_args(Scale))
@@ -143,16 +140,16 @@ def layered(
 def erdos_renyi_density(n_in: int, n_out: int, epsilon: float) -> float:
     """Return the density of a layer in SET: ε·(n_in + n_out)/(n_in·n_out), at most 1.
 
-    SET is sparse evolutionary training: the number of edges grows with the number of nodes, not
-    with its square. D. C. Mocanu et al., *Scalable training of artificial neural networks with
-    adaptive sparse connectivity inspired by network science* (2018), equation 1.
+    In sparse evolutionary training (SET) the number of edges grows linearly with the number of nodes. D. C. Mocanu et
+    al., *Scalable training of artificial neural networks with adaptive sparse connectivity inspired by network science*
+    (2018), equation 1.
 
     Parameters
     ----------
     n_in, n_out : int
         Nodes in the two layers, at least 1.
     epsilon : float
-        ε, at least 0: about so many edges per node.
+        ε, at least 0: about the number of edges per node.
 
     Returns
     -------
@@ -172,43 +169,42 @@ def erdos_renyi_density(n_in: int, n_out: int, epsilon: float) -> float:
     n_out = check_integer("n_out", n_out, at_least=1)
     epsilon = check_number("epsilon", epsilon)
     if epsilon < 0:
-        raise ValueError(f"epsilon must be at least 0; received {epsilon}")
+        raise ValueError(f"epsilon must be at least 0; got {epsilon}")
     return min(1.0, epsilon * (n_in + n_out) / (n_in * n_out))
 
 
 def growth_parameter(a: float, n: int) -> GrowthParameter:
-    """Return the seed's starting parameter after n steps (S18).
+    """Return the seed's growth parameter after n steps (S18).
 
-    The seed gives it as a loop::
+    The seed document defines it by a loop::
 
         for (b = 0.5; b < N; b++) { a = a(1+b); b = b/2 }
 
-    A step multiplies a by 1 + b and takes b to b/2 + 1. So b = 2 − 1.5/2ᵏ after k steps: it tends
-    to 2, and the condition b < N ends the loop only for N < 2 - for N = 2 by rounding, after 54
-    steps; for larger N never, and a overflows. Therefore n counts the steps, and the result,
-    a·Π_{k<n} (3 − 1.5/2ᵏ), is given by its logarithm.
+    A step multiplies a by 1 + b and replaces b by b/2 + 1, so b = 2 − 1.5/2ᵏ after k steps, which tends to 2. The
+    condition b < N ends the loop for N < 2, and for N = 2 after 54 steps by rounding. For larger N the loop never ends,
+    and a overflows. Therefore n is the number of steps here, and the result a·Π_{k<n} (3 − 1.5/2ᵏ) is given by its
+    logarithm.
 
     Parameters
     ----------
     a : float
-        The number to start from.
+        Initial value.
     n : int
-        Steps, at least 0.
+        Number of steps, at least 0.
 
     Returns
     -------
     GrowthParameter
-        ``sign`` (−1, 0 or 1) and ``log_abs``, the natural logarithm of the magnitude; sign 0 and
-        −inf for a = 0.
+        ``sign`` (−1, 0 or 1) and ``log_abs``, the natural logarithm of the magnitude; 0 and −inf for a = 0.
 
     Raises
     ------
     TypeError, ValueError
-        If a is no finite number, or n no integer of at least 0.
+        If `a` is not a finite number, or `n` is not an integer of at least 0.
 
     Notes
     -----
-    O(1): from the 54th step on b is 2 in float64, and a step adds log 3.
+    O(1): from the 54th step on b is 2 in float64, and each step adds log 3.
 
     Examples
     --------

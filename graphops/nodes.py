@@ -1,12 +1,11 @@
-"""Nodes that come and go: rows and columns appended, deleted and copied.
+"""Operations that change the number of nodes: append, insert, remove and duplicate nodes, and split an edge.
 
-Not to be confused with adding a row or column *to another* (:mod:`graphops.elementary`), which
-leaves the number of nodes as it is. `W` has shape (n, n), or (n + 1, n) with the biases as one
-further row, which stays the last; an ndarray may have kernel axes. Nothing is written to, a sparse
+Adding one row or column *to another* (:mod:`graphops.elementary`) does not change the number of nodes. `W` has shape
+(n, n), or (n + 1, n) with the biases as last row; an ndarray may have kernel axes. Results are new matrices, a sparse
 result is a canonical ``csc_array``, and the work on sparse input is O(nnz + n).
 
-Positions matter, for index order is evaluation order: an edge to a later node acts at once, one to
-an earlier node or to itself a tick later.
+Positions matter, because index order is evaluation order: an edge to a later node acts at once, an edge to an earlier
+node or to the node itself acts one tick later.
 """
 
 import numpy as np
@@ -32,7 +31,7 @@ def append_nodes(W: Matrix, count: int = 1) -> Matrix:
     ----------
     W : ndarray or sparse array, shape (n, n, …) or (n + 1, n, …)
     count : int
-        How many, at least 0.
+        Number of nodes to append, at least 0.
 
     Returns
     -------
@@ -41,11 +40,11 @@ def append_nodes(W: Matrix, count: int = 1) -> Matrix:
     Raises
     ------
     TypeError, ValueError
-        If count is no such integer, or `W` no finite matrix of nodes.
+        If `count` is not such an integer, or `W` is not a finite matrix of nodes.
 
     Notes
     -----
-    det W becomes 0; det(I − W) stays, and the spectrum gains zeros.
+    det W becomes 0, det(I − W) does not change, and the spectrum gains zeros.
 
     Examples
     --------
@@ -67,7 +66,7 @@ def insert_nodes(W: Matrix, positions: ArrayLike) -> Matrix:
     ----------
     W : ndarray or sparse array, shape (n, n, …) or (n + 1, n, …)
     positions : array_like of int, shape (k,)
-        Where the new nodes stand in the result, in any order; the others fill the rest, in theirs.
+        Positions of the new nodes in the result, in any order. The other nodes keep their order.
 
     Returns
     -------
@@ -78,11 +77,11 @@ def insert_nodes(W: Matrix, positions: ArrayLike) -> Matrix:
     IndexError
         If a position is not from 0 to n + k − 1.
     TypeError, ValueError
-        If one is named twice or is no integer, or `W` is no finite matrix of nodes.
+        If a position is not an integer or is named twice, or `W` is not a finite matrix of nodes.
 
     Notes
     -----
-    det W becomes 0; det(I − W) stays, and the spectrum gains zeros.
+    det W becomes 0, det(I − W) does not change, and the spectrum gains zeros.
 
     Examples
     --------
@@ -96,7 +95,7 @@ def insert_nodes(W: Matrix, positions: ArrayLike) -> Matrix:
 
 
 def remove_nodes(W: Matrix, nodes: ArrayLike) -> Matrix:
-    """Delete nodes with all their edges; the others keep their order.
+    """Delete nodes with all their edges. The other nodes keep their order.
 
     Parameters
     ----------
@@ -112,11 +111,11 @@ def remove_nodes(W: Matrix, nodes: ArrayLike) -> Matrix:
     IndexError
         If a node is not from 0 to n − 1.
     TypeError, ValueError
-        If one is named twice or is no integer, or `W` is no finite matrix of nodes.
+        If a node is not an integer or is named twice, or `W` is not a finite matrix of nodes.
 
     Notes
     -----
-    det(I − W) stays if the nodes lie on no cycle. In general there is no law.
+    det(I − W) does not change if the nodes are not on a cycle. In general there is no law.
 
     Examples
     --------
@@ -164,33 +163,32 @@ def split_edge(
     source, target : int
         An edge: a non-zero entry of an ndarray, a stored one of a sparse array.
     position : int, optional
-        Where the new node stands in the result, from 0 to n. By default just before the target.
+        Position of the new node in the result, from 0 to n; by default just before the target.
     weight_in, weight_out : float, or ndarray of the kernel's shape
-        Of the two new edges; by default 1 and the weight of the old edge. If entries are kernels,
-        `weight_in` has to be one.
+        Weights of the edges into and out of the new node; by default 1 and the weight of the old edge. If entries are
+        kernels, `weight_in` must be given as a kernel.
 
     Returns
     -------
     matrix : ndarray or csc_array, shape (n + 1, n + 1, …) or (n + 2, n + 1, …)
     position : int
-        Of the new node.
+        Position of the new node.
 
     Raises
     ------
     IndexError
         If a node or the position is out of range.
     TypeError, ValueError
-        If there is no such edge, or a weight is not finite or of another shape.
+        If the edge does not exist, or a weight is not finite or has another shape.
 
     Notes
     -----
-    The path takes as many ticks as the edge did if the new node stands anywhere after the source
-    and up to the target's old position (an edge forwards), or before or at the target, or after the
-    source (a delayed edge or self-loop, but not behind an input that is clamped). The default is
-    always such a place. Then, and with a node whose activation is the identity, the network
-    computes what it did.
+    The path has the delay of the old edge if, for an immediate edge, the new node is after the source and at most at
+    the old position of the target; or if, for a delayed edge or self-loop, it is at or before the target or after the
+    source (after a clamped input this does not hold). The default position always keeps the delay. The network then
+    computes the same function if the activation of the new node is the identity.
 
-    det(I − W) stays if the weights' product is the old weight, for the cycles keep their gains.
+    det(I − W) does not change if the product of the weights is the old weight, because cycles keep their gains.
 
     Examples
     --------
@@ -215,19 +213,17 @@ def split_edge(
 
 
 def duplicate_node(W: Matrix, node: int, share: float = 0.5) -> Matrix:
-    """Put a copy of a node just behind it, so that the two together do what the one did.
+    """Insert a copy of a node directly after it, without a change of the network's function.
 
-    Both listen to what the node listened to (its column is copied, bias included); what the node
-    spoke with is split (its row is divided in the shares `share` and 1 − `share`). T. Chen,
-    I. Goodfellow and J. Shlens, *Net2Net* (2016).
+    The column of in-edges is copied, bias included. The row of out-edges is divided into the shares `share` and
+    1 − `share`. T. Chen, I. Goodfellow and J. Shlens, *Net2Net* (2016).
 
     Parameters
     ----------
     W : ndarray or sparse array, shape (n, n, …) or (n + 1, n, …)
     node : int
     share : float
-        What the node itself keeps of each weight, from 0 to 1; the copy, at ``node + 1``, speaks
-        with the rest.
+        Fraction of each out-edge's weight that the node keeps, from 0 to 1. The copy, at ``node + 1``, gets the rest.
 
     Returns
     -------
@@ -238,19 +234,18 @@ def duplicate_node(W: Matrix, node: int, share: float = 0.5) -> Matrix:
     IndexError
         If the node is not from 0 to n − 1.
     TypeError, ValueError
-        If share is no number from 0 to 1, or `W` no finite matrix of nodes.
+        If `share` is not a number from 0 to 1, or `W` is not a finite matrix of nodes.
 
     Notes
     -----
-    The network computes what it did, to rounding (exactly with a share of 1/2, but for the order of
-    sums), over any number of ticks, if the copy has the node's activation. That needs two things.
-    No node may stand between the two, or it would hear one of them at once and the other a tick
-    later. And a self-loop is copied, not split: node and copy each hear themselves a tick later,
-    whereas from node to copy an edge would act at once. A threshold is not seen here: a share may
-    fall below it.
+    If the copy has the activation of the node, the network computes the same function up to rounding, for any number
+    of ticks (exactly for a share of 1/2, up to the order of sums). Two properties are needed. No node lies between the
+    two, because its edges to them would have different delays. A self-loop is copied and not divided, because it is
+    delayed, while an edge from node to copy would be immediate. Thresholds are not considered: a divided weight may
+    fall below a threshold.
 
-    With c the weight of the self-loop, the spectrum gains the eigenvalue c: det(I − W) is
-    multiplied by 1 − c and det W by c. So without a self-loop det(I − W) stays.
+    With c the weight of the self-loop, the spectrum gains the eigenvalue c: det(I − W) is multiplied by 1 − c and det W
+    by c. Without a self-loop det(I − W) does not change.
 
     Examples
     --------
@@ -268,25 +263,25 @@ def duplicate_node(W: Matrix, node: int, share: float = 0.5) -> Matrix:
     if not isinstance(wide, sparse.csc_array):
         loop = W[node, node]
         wide[:, copy] = wide[:, node]
-        spoken = wide[node].copy()
-        wide[node] = kept_share * spoken
-        wide[copy] = spoken - wide[node]
+        outgoing = wide[node].copy()
+        wide[node] = kept_share * outgoing
+        wide[copy] = outgoing - wide[node]
         wide[node, node], wide[copy, copy] = loop, loop
         wide[node, copy], wide[copy, node] = 0, 0
         return wide
-    listens = slice(*wide.indptr[node : node + 2])
-    rows = wide.indices[listens].copy()
+    in_edges = slice(*wide.indptr[node : node + 2])
+    rows = wide.indices[in_edges].copy()
     rows[rows == node] = copy
-    wide = _stored.splice_columns(wide, {copy: (rows, wide.data[listens])})
-    speaks = np.flatnonzero(wide.indices == node)
-    speaks = speaks[_stored.column_of(wide, speaks) != node]
-    columns, spoken = _stored.column_of(wide, speaks), wide.data[speaks]
-    kept = kept_share * spoken
+    wide = _stored.splice_columns(wide, {copy: (rows, wide.data[in_edges])})
+    out_edges = np.flatnonzero(wide.indices == node)
+    out_edges = out_edges[_stored.column_of(wide, out_edges) != node]
+    columns, outgoing = _stored.column_of(wide, out_edges), wide.data[out_edges]
+    kept = kept_share * outgoing
     return _stored.write(
         wide,
         np.tile([node, copy], len(columns)),
         np.repeat(columns, 2),
-        np.column_stack([kept, spoken - kept]).ravel(),
+        np.column_stack([kept, outgoing - kept]).ravel(),
     )
 
 
@@ -311,7 +306,7 @@ def _insert(W: Matrix, positions: NDArray[np.intp]) -> Matrix:
 
 
 def _without_edge(W: Matrix, source: int, target: int) -> tuple[Matrix, ArrayLike]:
-    """Return the matrix without an edge, and the edge's weight; ValueError if there is none."""
+    """Return the matrix without an edge, and its weight; raise ValueError if there is no such edge."""
     if isinstance(W, sparse.csc_array):
         places, stored = _stored.locate(W, np.array([source]), np.array([target]))
         if stored[0]:
@@ -322,11 +317,11 @@ def _without_edge(W: Matrix, source: int, target: int) -> tuple[Matrix, ArrayLik
         without = W.copy()
         without[source, target] = 0
         return without, W[source, target]
-    raise ValueError(f"source and target must be an edge; received ({source}, {target})")
+    raise ValueError(f"source and target must be an edge; got ({source}, {target})")
 
 
 def _weight(name: str, value: ArrayLike, W: Matrix) -> NDArray[np.generic]:
     weight = np.asarray(value)
     if weight.shape != W.shape[2:]:
-        raise ValueError(f"{name} must have shape {W.shape[2:]}; received {weight.shape}")
+        raise ValueError(f"{name} must have shape {W.shape[2:]}; got {weight.shape}")
     return weight

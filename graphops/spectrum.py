@@ -1,8 +1,8 @@
-"""The spectral radius: how a network's signals grow or fade along its cycles, tick by tick.
+"""The spectral radius: the growth of a network's signals per tick along its cycles.
 
-It is the largest magnitude among the eigenvalues of `W`. These are the eigenvalues of the strongly
-connected components, each taken by itself (order the nodes component by component, and `W` is block
-triangular), so that a network without a cycle has radius 0 exactly, however many nodes it has.
+The spectral radius is the largest magnitude of an eigenvalue of `W`. With nodes ordered by strongly connected
+components, `W` is block triangular, so its eigenvalues are those of the components. A network without cycles has
+radius 0 exactly.
 """
 
 import inspect
@@ -15,10 +15,10 @@ from scipy.sparse.linalg import ArpackNoConvergence, eigs
 
 from graphops import _stored
 from graphops.order import strongly_connected
-from graphops.validation import FloatArray, Matrix, check_matrix
+from graphops.validation import FloatArray, Matrix, check_edges
 
 LARGEST_DENSE = 400
-"""Nodes up to which the eigenvalues of a component are all computed, by LAPACK."""
+"""Largest component whose eigenvalues are all computed, by LAPACK."""
 
 _BATCH_PLACES = 1 << 22  # of equally large components whose eigenvalues are computed together
 _N_VALUES, _N_VECTORS, _MAX_RESTARTS, _TOLERANCE = 4, 64, 20, 1e-10
@@ -26,12 +26,12 @@ _POWER_STEPS = 400
 
 
 def spectral_radius(W: Matrix) -> float:
-    """Return the largest magnitude among the eigenvalues.
+    """Return the largest magnitude of an eigenvalue.
 
     Parameters
     ----------
     W : ndarray or sparse array, shape (n, n)
-        Computed in float64. A stored zero is no edge here.
+        Converted to float64. Stored zeros are ignored.
 
     Returns
     -------
@@ -41,18 +41,16 @@ def spectral_radius(W: Matrix) -> float:
     Raises
     ------
     ValueError
-        If `W` is no finite square matrix.
+        If `W` is not a finite square matrix.
 
     Notes
     -----
-    Per strongly connected component of m nodes: up to 400 nodes by LAPACK, O(m³), backward stable.
-    A larger simple cycle is the m-th root of the product of its weights. Other large ones by ARPACK
-    from a fixed start vector, to a relative residual of 1e-10, which sees the outermost few of the
-    eigenvalues. Where that does not converge within some 1,200 products with the matrix, the radius
-    is how fast 400 steps of the power iteration grow, by the geometric mean of the last 200: right
-    to about 1 %, for several eigenvalues of like magnitude beat against each other. Eigenvalues of
-    a matrix far from normal are themselves sensitive: rounding moves those of a defective one by up
-    to the m-th root of the machine epsilon.
+    A strongly connected component of up to 400 nodes is solved by LAPACK, O(m³) for m nodes, backward stable. For a
+    larger simple cycle the radius is the m-th root of the product of its weights. Other large components are solved by
+    ARPACK from a fixed start vector, to a relative residual of 1e-10. If ARPACK does not converge within about 1,200
+    matrix products, the radius is the geometric mean of the growth over the last 200 of 400 steps of the power
+    iteration; eigenvalues of similar magnitude limit its accuracy to about 1 %. Eigenvalues of matrices far from normal
+    are sensitive: rounding moves those of a defective matrix by up to the m-th root of the machine epsilon.
 
     References
     ----------
@@ -66,15 +64,14 @@ def spectral_radius(W: Matrix) -> float:
     >>> spectral_radius(np.triu(np.ones((4, 4)), k=1))
     0.0
     """
-    W = check_matrix(W, square=True)
-    edges = W if isinstance(W, sparse.csc_array) else sparse.csc_array(W)
+    edges = check_edges(W)
     edges = _stored.keep(edges, edges.data != 0).astype(np.float64)
     blocks = _blocks_of_equal_size(edges)
     return max((_largest_magnitude(block) for block in blocks), default=0.0)
 
 
 def _blocks_of_equal_size(edges: sparse.csc_array) -> Iterator[FloatArray | sparse.csc_array]:
-    """Yield the components with a cycle: small ones as stacks of ndarrays, a large one by itself."""
+    """Yield the components with a cycle: small ones as stacks of ndarrays, large ones one by one."""
     label = strongly_connected(edges)
     targets = _stored.column_of_entries(edges)
     inside = label[edges.indices] == label[targets]
@@ -112,9 +109,9 @@ def _largest_magnitude(block: FloatArray | sparse.csc_array) -> float:
     if not isinstance(block, sparse.csc_array):
         return float(np.abs(np.linalg.eigvals(block)).max())
     m = block.shape[0]
-    if block.nnz == m:  # strongly connected, and each node hears one: a simple cycle
+    if block.nnz == m:  # strongly connected with in-degrees of 1: a simple cycle
         return float(np.exp(np.log(np.abs(block.data)).mean()))
-    start = np.cos(np.arange(m, dtype=np.float64))  # any vector will do, if it is always the same
+    start = np.cos(np.arange(m, dtype=np.float64))  # any fixed vector is suitable
     try:
         values = eigs(
             block,
@@ -133,7 +130,7 @@ def _largest_magnitude(block: FloatArray | sparse.csc_array) -> float:
 
 
 def _restarts() -> dict[str, np.random.Generator]:
-    """Fix what SciPy draws when the start vector spans too little; older ones had ARPACK draw it."""
+    """Fix SciPy's draws for restarts of ARPACK; older versions of SciPy take no generator."""
     has_generator = "rng" in inspect.signature(eigs).parameters
     return {"rng": np.random.default_rng(0)} if has_generator else {}
 

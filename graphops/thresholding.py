@@ -1,10 +1,9 @@
-"""The threshold: which stored entries are edges (the seed's letter A, S20).
+"""The threshold that selects the edges among the stored entries (the seed's letter A, S20).
 
-An entry is let through if |w| > limit (``magnitude``), or if w > limit (``signed``, the seed's
-literal reading). The limit is one number or one per column, that is per target node. What is not
-let through sleeps: it stays stored until :func:`threshold` drops it. All functions are O(nnz + n)
-on sparse input. An ndarray may have further axes, (m, n, k, k): its entries are kernels, and each of
-their taps is an entry to the threshold.
+An entry w is active, that is an edge, if |w| > threshold (``magnitude``), or if w > threshold (``signed``, the seed's
+literal reading). The threshold is one number, or one per column and so per target node. A dormant entry stays stored
+until :func:`threshold` drops it. All functions are O(nnz + n) on sparse input. An ndarray may have further axes,
+(m, n, k, k): its entries are kernels, and each tap is compared with the threshold.
 """
 
 import numpy as np
@@ -25,16 +24,16 @@ from graphops.validation import (
 )
 
 
-def threshold(W: Matrix, limit: ArrayLike, mode: Mode = "magnitude") -> Matrix:
-    """Keep only the entries that the threshold lets through (S20 A).
+def threshold(W: Matrix, threshold: ArrayLike, mode: Mode = "magnitude") -> Matrix:
+    """Keep only the active entries (S20 A).
 
     Parameters
     ----------
     W : ndarray or sparse array, shape (m, n, …)
-    limit : float or array_like, shape (n,)
+    threshold : float or array_like, shape (n,)
         One number, or one per column; rounded to the dtype of `W` before the comparison.
     mode : {"magnitude", "signed"}
-        Let w through if |w| > limit, or if w > limit (the seed's literal reading).
+        An entry w is active if |w| > threshold, or if w > threshold.
 
     Returns
     -------
@@ -44,7 +43,7 @@ def threshold(W: Matrix, limit: ArrayLike, mode: Mode = "magnitude") -> Matrix:
     Raises
     ------
     TypeError, ValueError
-        If limit is no number or has another shape or holds NaN, or mode has another name.
+        If `threshold` is not a number, has another shape or holds NaN, or `mode` is unknown.
 
     Examples
     --------
@@ -53,18 +52,18 @@ def threshold(W: Matrix, limit: ArrayLike, mode: Mode = "magnitude") -> Matrix:
            [ 0.  ,  0.75]])
     """
     W = check_matrix(W, kernel_axes=True)
-    mask = _let_through(W, limit, mode)
+    mask = _active(W, threshold, mode)
     if isinstance(W, sparse.csc_array):
         return _stored.keep(W, mask)
     return np.where(mask, W, W.dtype.type(0))
 
 
-def threshold_mask(W: Matrix, limit: ArrayLike, mode: Mode = "magnitude") -> BoolArray:
-    """Tell which entries the threshold lets through, without changing the matrix (S20 A).
+def threshold_mask(W: Matrix, threshold: ArrayLike, mode: Mode = "magnitude") -> BoolArray:
+    """Return which entries are active (S20 A).
 
     Parameters
     ----------
-    W, limit, mode
+    W, threshold, mode
         As for :func:`threshold`.
 
     Returns
@@ -83,15 +82,15 @@ def threshold_mask(W: Matrix, limit: ArrayLike, mode: Mode = "magnitude") -> Boo
     array([[False, False],
            [ True,  True]])
     """
-    return _let_through(check_matrix(W, kernel_axes=True), limit, mode)
+    return _active(check_matrix(W, kernel_axes=True), threshold, mode)
 
 
-def keep_limit(W: Matrix, n_keep: int, mode: Mode = "magnitude") -> float:
-    """Return the limit that lets `n_keep` stored entries through: the strongest ones (S20 A).
+def count_threshold(W: Matrix, n_keep: int, mode: Mode = "magnitude") -> float:
+    """Return the threshold that leaves the `n_keep` strongest stored entries active (S20 A).
 
-    The limit is the score (|w| or w) of the strongest entry that is not to pass. So where entries
-    tie with that one, all of them stay behind, and fewer than `n_keep` pass. To let all through it
-    is the next number below the weakest score: that is below 0 where zeros are stored.
+    The threshold is the score (|w| or w) of the strongest dormant entry. Entries with an equal score are dormant too,
+    so ties may leave fewer than `n_keep` entries active. To leave all entries active, the threshold is the next number
+    below the lowest score; it is negative if zeros are stored.
 
     Parameters
     ----------
@@ -110,35 +109,34 @@ def keep_limit(W: Matrix, n_keep: int, mode: Mode = "magnitude") -> float:
     Raises
     ------
     TypeError, ValueError
-        If `n_keep` is no integer in range, or mode has another name.
+        If `n_keep` is not an integer in range, or `mode` is unknown.
 
     Examples
     --------
-    >>> keep_limit(np.array([[0.0, -0.5], [0.25, 0.75]]), 1)
+    >>> count_threshold(np.array([[0.0, -0.5], [0.25, 0.75]]), 1)
     0.5
     """
     scores = _scores(check_matrix(W, kernel_axes=True), mode)
     n_keep = check_integer("n_keep", n_keep, at_least=0)
     if n_keep > len(scores):
         raise ValueError(
-            f"n_keep must be at most the number of stored entries, {len(scores)}; received {n_keep}"
+            f"n_keep must be at most the number of stored entries, {len(scores)}; got {n_keep}"
         )
-    return _limit_for(scores, n_keep)
+    return _threshold_for(scores, n_keep)
 
 
 def quantile_threshold(W: Matrix, quantile: float, mode: Mode = "magnitude") -> float:
-    """Return the limit below which the lowest share `quantile` of the stored entries lies (S20 A).
+    """Return the threshold that makes the fraction `quantile` of the stored entries dormant (S20 A).
 
-    With nnz stored entries, ``round(quantile · nnz)`` of them (halves to even) stay behind, and the
-    others pass: it is ``keep_limit(W, nnz - round(quantile · nnz), mode)``. Entries that tie with
-    the strongest one left behind stay behind too.
+    With nnz stored entries it is ``count_threshold(W, nnz - round(quantile · nnz), mode)``, with halves rounded to
+    even. Entries with the score of the strongest dormant entry are dormant too.
 
     Parameters
     ----------
     W : ndarray or sparse array, shape (m, n, …)
         An ndarray stores its non-zero entries.
     quantile : float
-        The share to leave behind, from 0 (all pass) to 1 (none does).
+        Fraction of dormant entries, from 0 (all entries active) to 1 (none active).
     mode : {"magnitude", "signed"}
         As for :func:`threshold`.
 
@@ -150,7 +148,7 @@ def quantile_threshold(W: Matrix, quantile: float, mode: Mode = "magnitude") -> 
     Raises
     ------
     TypeError, ValueError
-        If `quantile` is no number from 0 to 1, or mode has another name.
+        If `quantile` is not a number from 0 to 1, or `mode` is unknown.
 
     Examples
     --------
@@ -159,32 +157,31 @@ def quantile_threshold(W: Matrix, quantile: float, mode: Mode = "magnitude") -> 
     """
     scores = _scores(check_matrix(W, kernel_axes=True), mode)
     share = check_fraction("quantile", quantile)
-    return _limit_for(scores, len(scores) - round(share * len(scores)))
+    return _threshold_for(scores, len(scores) - round(share * len(scores)))
 
 
-def _let_through(W: Matrix, limit: ArrayLike, mode: Mode) -> BoolArray:
+def _active(W: Matrix, threshold: ArrayLike, mode: Mode) -> BoolArray:
     check_choice("mode", mode, MODES)
-    given = np.asarray(limit)
+    given = np.asarray(threshold)
     if given.dtype.kind not in "iuf":
-        raise TypeError(f"limit must be a real number or one per column; received {limit!r}")
+        raise TypeError(f"threshold must be a real number or one per column; got {threshold!r}")
     if given.ndim and given.shape != (W.shape[1],):
         raise ValueError(
-            f"limit must be one number or one per column ({W.shape[1]}); "
-            f"received shape {given.shape}"
+            f"threshold must be one number or one per column ({W.shape[1]}); got shape {given.shape}"
         )
     if np.isnan(given).any():
-        raise ValueError("limit must be a number; received nan")
+        raise ValueError("threshold must be a number; got nan")
     with np.errstate(over="ignore"):
-        limits = given.astype(W.dtype)
+        thresholds = given.astype(W.dtype)
     entries = W
     if isinstance(W, sparse.csc_array):
         entries = W.data
-        limits = limits[_stored.column_of_entries(W)] if limits.ndim else limits
-    elif limits.ndim:
-        limits = limits.reshape(-1, *(1,) * (W.ndim - 2))
+        thresholds = thresholds[_stored.column_of_entries(W)] if thresholds.ndim else thresholds
+    elif thresholds.ndim:
+        thresholds = thresholds.reshape(-1, *(1,) * (W.ndim - 2))
     scores = np.abs(entries) if mode == "magnitude" else entries
-    let_through: BoolArray = scores > limits
-    return let_through
+    active: BoolArray = scores > thresholds
+    return active
 
 
 def _scores(W: Matrix, mode: Mode) -> FloatArray:
@@ -194,10 +191,10 @@ def _scores(W: Matrix, mode: Mode) -> FloatArray:
     return scores
 
 
-def _limit_for(scores: FloatArray, n_keep: int) -> float:
+def _threshold_for(scores: FloatArray, n_keep: int) -> float:
     if not scores.size:
         return 0.0
     if n_keep == scores.size:
         return float(np.nextafter(scores.min(), scores.dtype.type(-np.inf)))
-    strongest_left = scores.size - n_keep - 1
-    return float(np.partition(scores, strongest_left)[strongest_left])
+    strongest_dormant = scores.size - n_keep - 1
+    return float(np.partition(scores, strongest_dormant)[strongest_dormant])

@@ -1,7 +1,7 @@
-"""Random networks of inputs, hidden nodes and outputs, in this order: who listens to whom at first.
+"""Random initial networks of inputs, hidden nodes and outputs, numbered in this order.
 
-How many edges there are for a density, and how weights are drawn, is as :mod:`graphops.initial` says:
-at least one edge into every node that hears any, weights scaled by the in-degree.
+The number of edges for a density and the distribution of weights are defined in :mod:`graphops.initial`: at least one
+edge into every target node, and weights scaled by the in-degree.
 """
 
 from typing import get_args
@@ -30,24 +30,24 @@ def feedforward(
 ) -> sparse.csc_array:
     """Return a random acyclic network: inputs, then hidden nodes, then outputs, in index order.
 
-    Every place (i, j) with i < j and j no input can hold an edge - from an output to a later
-    output, too.
+    Every edge from i to j with i < j is possible unless j is an input. Edges from an output to a later output are
+    possible too.
 
     Parameters
     ----------
     n_inputs, n_hidden, n_outputs : int
         At least 1, 0 and 1.
     density : float
-        The share of these places that hold an edge, from 0 to 1.
+        Fraction of the possible edges, from 0 to 1.
     rng : numpy.random.Generator
     scale : {"he", "glorot"}
-        Variance of the weights, see the module's head.
+        Variance of the weights, see :mod:`graphops.initial`.
 
     Returns
     -------
     csc_array of float32, shape (n, n), n = n_inputs + n_hidden + n_outputs
-        ``max(round(density · places), n_hidden + n_outputs)`` edges, at least one into each hidden
-        node and output.
+        ``max(round(density · possible edges), n_hidden + n_outputs)`` edges, at least one into each hidden node and
+        output.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def feedforward(
 
     Notes
     -----
-    O(edges·log edges + n), though there are O(n²) places.
+    O(edges·log edges + n).
 
     Examples
     --------
@@ -67,7 +67,7 @@ def feedforward(
     n_inputs, n = _check_sizes(n_inputs, n_hidden, n_outputs, rng, scale)
     density = check_fraction("density", density)
     targets = np.arange(n_inputs, n)
-    fan_ins, sources = draw_sources(targets, density, rng)  # node j can hear the j nodes before it
+    fan_ins, sources = draw_sources(targets, density, rng)  # j possible sources of node j
     return weighted(_after_inputs(n_inputs, fan_ins), sources, scale, rng)
 
 
@@ -79,9 +79,9 @@ def dense(
     rng: np.random.Generator,
     scale: Scale = "he",
 ) -> sparse.csc_array:
-    """Return the full acyclic network: every node but the inputs hears all nodes before it.
+    """Return the full acyclic network: every hidden node and output has in-edges from all earlier nodes.
 
-    It is :func:`feedforward` with density 1. For all-to-all see :func:`recurrent`.
+    It is :func:`feedforward` with density 1. For edges between all nodes see :func:`recurrent`.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def recurrent(
     rng: np.random.Generator,
     scale: Scale = "he",
 ) -> sparse.csc_array:
-    """Return a random network with cycles: any node may speak to any other and to itself.
+    """Return a random network with cycles and self-loops.
 
-    Every place (i, j) with j no input can hold an edge. With density 1 the network is all-to-all.
+    Every edge is possible except edges into inputs. With density 1 all of them exist.
 
     Parameters
     ----------
@@ -136,8 +136,8 @@ def recurrent(
 
     Notes
     -----
-    An edge to an earlier node, or to the node itself, acts one tick later: with a single tick it is
-    without effect, though its target counts it in its fan-in.
+    An edge to an earlier node, or to the node itself, acts one tick later. With a single tick it has no effect, but it
+    counts in the fan-in of its target.
 
     Examples
     --------
@@ -161,28 +161,28 @@ def small_world(
     rng: np.random.Generator,
     scale: Scale = "he",
 ) -> sparse.csc_array:
-    """Return an acyclic small world: nodes hear those just before them, and a few from far away.
+    """Return an acyclic small-world network: most edges are short, a few are long.
 
-    The model of Watts and Strogatz on the order of nodes, directed. Every node but the inputs first
-    hears the `degree` nodes before it. Then each edge, with probability `rewiring`, gets another
-    source: one drawn uniformly from all nodes before its target that this does not hear already.
+    It is a directed model of Watts and Strogatz on the order of nodes. First every hidden node and output gets in-edges
+    from the `degree` nodes before it. Then each edge gets another source with probability `rewiring`, drawn uniformly
+    from the earlier nodes that are not yet predecessors of its target.
 
     Parameters
     ----------
     n_inputs, n_hidden, n_outputs
         As for :func:`feedforward`.
     degree : int
-        Edges into each node, at least 1; the first nodes hear all before them where these are fewer.
+        Number of in-edges of each node, at least 1; smaller for the first nodes, which have fewer earlier nodes.
     rewiring : float
-        From 0, a lattice, to 1, a random graph of these in-degrees. Inputs far from the first hidden
-        nodes are heard through rewired edges alone.
+        From 0 (a lattice) to 1 (a random graph of the same in-degrees). Inputs far from the first hidden node get
+        out-edges only by rewiring.
     rng, scale
         As for :func:`feedforward`.
 
     Returns
     -------
     csc_array of float32, shape (n, n), n = n_inputs + n_hidden + n_outputs
-        ``min(degree, j)`` edges into each node j that is no input.
+        ``min(degree, j)`` edges into each hidden node and output j.
 
     Raises
     ------
@@ -217,20 +217,19 @@ def direct(
     rng: np.random.Generator,
     scale: Scale = "he",
 ) -> sparse.csc_array:
-    """Return a network whose outputs hear inputs alone; hidden nodes are there, without an edge.
+    """Return a network with edges from inputs to outputs only. Hidden nodes have no edges.
 
     Parameters
     ----------
     n_inputs, n_hidden, n_outputs, rng, scale
         As for :func:`feedforward`.
     density : float
-        The share of the places from inputs to outputs that hold an edge, from 0 to 1.
+        Fraction of the possible edges from inputs to outputs, from 0 to 1.
 
     Returns
     -------
     csc_array of float32, shape (n, n), n = n_inputs + n_hidden + n_outputs
-        ``max(round(density · n_inputs · n_outputs), n_outputs)`` edges, at least one into each
-        output.
+        ``max(round(density · n_inputs · n_outputs), n_outputs)`` edges, at least one into each output.
 
     Raises
     ------
@@ -252,7 +251,7 @@ def direct(
 def _check_sizes(
     n_inputs: int, n_hidden: int, n_outputs: int, rng: np.random.Generator, scale: Scale
 ) -> tuple[int, int]:
-    """Return the number of inputs and that of all nodes, and check how weights are drawn."""
+    """Check the arguments; return the number of inputs and the number of nodes."""
     n_inputs = check_integer("n_inputs", n_inputs, at_least=1)
     n_hidden = check_integer("n_hidden", n_hidden, at_least=0)
     n_outputs = check_integer("n_outputs", n_outputs, at_least=1)
@@ -261,6 +260,6 @@ def _check_sizes(
     return n_inputs, n_inputs + n_hidden + n_outputs
 
 
-def _after_inputs(n_silent: int, fan_ins: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the in-degree of every node, where the first `n_silent` hear none."""
-    return np.concatenate([np.zeros(n_silent, dtype=np.intp), fan_ins])
+def _after_inputs(n_sources: int, fan_ins: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the in-degrees of all nodes; the first `n_sources` nodes have no in-edges."""
+    return np.concatenate([np.zeros(n_sources, dtype=np.intp), fan_ins])

@@ -70,8 +70,6 @@ LARGEST_ROOM = 12
 BELOW_EVO = {"graphops", "cnn", "cnn.compile", "cnn.training", "cnn.layers"}
 WRITERS = {
     "cnn.files",
-    "cnn.models.storage",
-    "evo.files",
     "evo.storage.run_store",
     "evo.storage.table_folder",
 }

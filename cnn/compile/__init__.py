@@ -1,6 +1,6 @@
-"""How kernels become machine code: Numba with the project's settings, the cache on disk, register tiles.
+"""Compiling kernels: Numba with the project's settings, the cache on disk, and the emitted loops of convolutions.
 
-Nothing here knows of layers or of training.
+Nothing here depends on layers or on training. ``docs/kernels.md`` explains the compiled code.
 """
 
 from cnn.compile.compilation import (

@@ -1,8 +1,8 @@
 """How every kernel is compiled, and where the machine code is kept.
 
-Numba keeps machine code on disk, but it looks only at the file a function stands in: a changed
-callee in another file goes unnoticed. So the folder is named after the sources of *all* kernel
-modules, and any change to one of them starts a fresh folder.
+Numba keeps machine code on disk, but it compares only the file that defines a function: it does not
+notice a changed callee in another file. So the name of the cache folder is a hash of the sources of
+*all* kernel modules, and a change to any of them starts a fresh folder. See ``docs/kernels.md``.
 """
 
 import atexit
@@ -22,21 +22,23 @@ import threadpoolctl
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_numba_settings: Any = numba.config  # its attributes come into being at run time
+_numba_settings: Any = numba.config  # its attributes are made at run time
 
 KERNEL_PACKAGES = ("cnn", "evo")
 """Packages whose kernel modules may call one another."""
 
-FAST_MATH = frozenset({"reassoc", "nsz", "arcp", "contract", "afn"})
-"""LLVM's fast-math liberties, less the two that call NaN and infinity impossible.
+KERNEL_CONSTANTS = ("evo/genome/activations.py",)
+"""Other modules with constants that kernels import, and so compile in."""
 
-Sums may be reordered, so loops vectorise; but a diverged loss must reach the trainer as the NaN it
-is.
+FAST_MATH = frozenset({"reassoc", "nsz", "arcp", "contract", "afn"})
+"""LLVM's fast-math flags without the two that assume that NaN and infinity never occur.
+
+Sums may be reordered, so loops vectorise; but a diverged loss must reach the trainer as NaN.
 """
 
 
 def kernel(function: F) -> F:
-    """Compile a function with Numba, for speed and with its machine code kept on disk.
+    """Compile a function with Numba for speed, and keep its machine code on disk.
 
     Sums may be reordered (see `FAST_MATH`), indices are not checked, the interpreter lock is
     released and division by zero follows IEEE 754. Compilation happens at the first call with each
@@ -56,9 +58,9 @@ def kernel(function: F) -> F:
 
 
 def exact_kernel(function: F) -> F:
-    """Compile a function like `kernel`, but round after each operation and in the order written.
+    """Compile a function like `kernel`, but with the operations and the rounding as written.
 
-    So its results are those of NumPy, bit for bit.
+    The results equal those of NumPy, bit for bit.
 
     Parameters
     ----------
@@ -74,14 +76,14 @@ def exact_kernel(function: F) -> F:
 
 
 def _compiled(function: F, fast_math: set[str]) -> F:
-    """Compile with the project's settings and folder.
+    """Compile with the settings and the cache folder of the project.
 
-    A kernel that another calls becomes part of it (`forceinline`). Else the process that compiles both would let one
-    call the other's code, where one that finds them on disk runs a copy which was optimised in its place and may round
-    otherwise: a first run, or a Ray worker, would give other bits than the next. Exact kernels round as they are
-    written wherever they stand, and compile faster apart.
+    A kernel is inlined into every kernel that calls it (`forceinline`). Without inlining, a process that compiles both
+    kernels would link the caller to the callee's code, but a process that loads the caller from disk would run a copy
+    of the callee that was optimised within the caller. The two may round differently, so a first run, or a Ray worker,
+    would give other bits than the next run. Exact kernels round the same way everywhere, and compile faster apart.
     """
-    # Numba chooses the folder while it decorates; other users of Numba in this process keep theirs.
+    # Numba chooses the folder when it decorates; other users of Numba in this process keep their folder.
     theirs = _numba_settings.CACHE_DIR
     _numba_settings.CACHE_DIR = str(kernel_cache_directory())
     try:
@@ -99,29 +101,30 @@ def _compiled(function: F, fast_math: set[str]) -> F:
 
 
 def kernel_sources() -> tuple[Path, ...]:
-    """List the modules whose kernels may call one another across files.
+    """List the modules on which the machine code of kernels depends.
 
     Returns
     -------
     tuple of Path
-        Every ``kernels.py`` and ``*_kernels.py`` in the packages of `KERNEL_PACKAGES` beside this
-        one, and this module, which holds the compiler's settings. Found by path, so that nothing is
-        imported.
+        Every ``kernels.py`` and ``*_kernels.py`` below the packages of `KERNEL_PACKAGES`, the modules
+        of `KERNEL_CONSTANTS`, and this module, which holds the compiler's settings. Found by path,
+        without importing anything.
     """
     root = Path(__file__).resolve().parents[2]
     modules = {Path(__file__).resolve()}
     for package in KERNEL_PACKAGES:
         modules.update((root / package).rglob("kernels.py"))
         modules.update((root / package).rglob("*_kernels.py"))
+    modules.update(path for name in KERNEL_CONSTANTS if (path := root / name).is_file())
     return tuple(sorted(modules))
 
 
 @functools.cache
 def kernel_cache_directory() -> Path:
-    """Return the folder that keeps the machine code of these kernel sources under this Numba.
+    """Return the cache folder for these kernel sources and this version of Numba.
 
-    It lies in ``NUMBA_CACHE_DIR`` where that is set, else in the user's cache folder. Where neither
-    can be written it is a private temporary folder, removed when the interpreter ends.
+    The folder lies in ``NUMBA_CACHE_DIR`` if that is set, else in the user's cache folder. If that
+    place cannot be written, it is a private temporary folder, removed when the interpreter ends.
 
     Returns
     -------
@@ -140,15 +143,14 @@ def kernel_cache_directory() -> Path:
         directory.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=directory).close()
     except OSError:
-        # A predictable path in a shared folder would let others plant machine code: hence a private
-        # one.
+        # At a predictable path in a shared folder others could plant machine code.
         directory = Path(tempfile.mkdtemp(prefix="evomatrix-kernels-"))
         atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return directory
 
 
 def kernels_are_cached() -> bool:
-    """Say whether any machine code of these kernel sources is on disk already.
+    """Tell whether machine code of these kernel sources is on disk already.
 
     Returns
     -------
@@ -162,7 +164,7 @@ def kernels_are_cached() -> bool:
 def single_threaded_blas() -> Iterator[None]:
     """Run a block with one BLAS thread.
 
-    OpenBLAS splits sums by its thread count, and so gives other last bits with another count.
+    OpenBLAS splits sums by its number of threads, so another number gives other last bits.
     """
     with _blas_libraries().limit(limits=1, user_api="blas"):
         yield
@@ -170,6 +172,6 @@ def single_threaded_blas() -> Iterator[None]:
 
 @functools.cache
 def _blas_libraries() -> threadpoolctl.ThreadpoolController:
-    """Find the BLAS of NumPy and that of SciPy once: a search through all loaded libraries takes milliseconds."""
+    """Find the BLAS libraries of NumPy and SciPy, once: the search takes milliseconds."""
     importlib.import_module("scipy.linalg")
     return threadpoolctl.ThreadpoolController()

@@ -1,13 +1,13 @@
 """The two innermost loops of a convolution, as vector code whose sums stay in registers.
 
-A compiler vectorises an innermost loop, but it keeps no *block* of sums in registers across a loop
-around it, and without that a convolution waits for memory at a third of the processor's speed. So
-these two loops are written down as LLVM vectors: a tile of output maps × places is loaded never,
-updated in registers tap after tap, and stored once - the scheme of a BLAS micro-kernel. They are
-Numba intrinsics, called like functions from other kernels.
+A compiler vectorises an innermost loop, but it does not keep a *block* of sums in registers across
+an outer loop. Without such a block a convolution waits for memory and runs at a third of the
+processor's speed. So these two loops are emitted as LLVM vector code. A tile of output maps ×
+pixels starts from the bias, is updated in registers tap after tap, and is stored once, as in a BLAS
+micro-kernel. The loops are Numba intrinsics; other kernels call them like functions.
 
-Every sum is formed in the order of its taps, whatever the shape of the
-tile, so how a batch is cut into tiles changes no bit of `gather_tile`'s result.
+`gather_tile` adds up the taps in their order, whatever the shape of the tile. So the cutting of a
+batch into tiles changes no bit of its result. See ``docs/kernels.md``.
 """
 
 import platform
@@ -23,18 +23,18 @@ from numba.extending import intrinsic
 
 
 class TileShape(NamedTuple):
-    """What suits the processor that Numba compiles for.
+    """The vectors and tiles that suit the processor for which Numba compiles.
 
     Attributes
     ----------
     vector_bytes
-        Length of a vector.
+        Bytes of a vector register.
     gather_vectors
-        Vectors of places in a tile of `gather_tile`.
+        Vectors of pixels in a tile of `gather_tile`.
     correlate_taps
-        For each height, the taps in a tile of `correlate_tile`.
+        For each height of a tile (output maps), the taps in a tile of `correlate_tile`.
     fused
-        Whether it multiplies and adds in one instruction.
+        Whether the processor multiplies and adds in one instruction.
     """
 
     vector_bytes: int
@@ -44,8 +44,8 @@ class TileShape(NamedTuple):
 
 
 def _tile_shape() -> TileShape:
-    """Choose by the instruction set: 32 registers of 64 or 16 bytes, or 16 registers of 32."""
-    chosen = cast(Any, config).CPU_FEATURES  # of NUMBA_CPU_FEATURES, where that is set
+    """Choose tiles for the instruction set: 32 registers of 64 or 16 bytes, or 16 registers of 32."""
+    chosen = cast(Any, config).CPU_FEATURES  # NUMBA_CPU_FEATURES, if set
     text = llvm.get_host_cpu_features().flatten() if chosen is None else chosen
     features = set(text.replace("+", "").split(","))
     fused = "fma" in features or platform.machine() not in {"x86_64", "AMD64"}
@@ -60,11 +60,11 @@ def _tile_shape() -> TileShape:
 TILE = _tile_shape()
 
 HEIGHTS = tuple(TILE.correlate_taps)
-"""Numbers of output maps that a tile may hold."""
+"""The heights of tiles: numbers of output maps."""
 
 
 class Emitter:
-    """Writes LLVM instructions on arrays that are passed as Numba arguments."""
+    """Emits LLVM instructions that work on arrays passed as Numba arguments."""
 
     def __init__(self, context: Any, builder: Any, real: Any, lanes: int) -> None:
         self.context, self.builder = context, builder
@@ -72,56 +72,56 @@ class Emitter:
         self.alignment = real.bitwidth // 8
         self.lanes = lanes
         self.vector = ir.VectorType(self.real, lanes) if lanes > 1 else self.real
-        self.index = context.get_value_type(types.intp)
+        self.index_type = context.get_value_type(types.intp)
         suffix = f"v{lanes}f{real.bitwidth}" if lanes > 1 else f"f{real.bitwidth}"
         self._fma = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(self.vector, [self.vector] * 3), f"llvm.fma.{suffix}"
         )
 
-    def number(self, value: int) -> Any:
-        """Write an index constant."""
-        return ir.Constant(self.index, value)
+    def constant(self, value: int) -> Any:
+        """Return an index constant."""
+        return ir.Constant(self.index_type, value)
 
     def add(self, first: Any, *others: Any) -> Any:
         """Add indices; Python integers become constants."""
         for other in others:
-            value = self.number(other) if isinstance(other, int) else other
+            value = self.constant(other) if isinstance(other, int) else other
             first = self.builder.add(first, value)
         return first
 
     def multiply(self, first: Any, second: Any) -> Any:
         """Multiply indices."""
-        value = self.number(second) if isinstance(second, int) else second
+        value = self.constant(second) if isinstance(second, int) else second
         return self.builder.mul(first, value)
 
     def pointer(self, array_type: Any, array: Any) -> Any:
-        """Return where an array's numbers begin."""
+        """Return the pointer to the first number of an array."""
         return self.context.make_array(array_type)(self.context, self.builder, array).data
 
-    def load(self, pointer: Any, place: Any) -> Any:
+    def load(self, pointer: Any, index: Any) -> Any:
         """Load one number or index."""
-        return self.builder.load(self.builder.gep(pointer, [place]))
+        return self.builder.load(self.builder.gep(pointer, [index]))
 
-    def store(self, value: Any, pointer: Any, place: Any) -> None:
+    def store(self, value: Any, pointer: Any, index: Any) -> None:
         """Store one number."""
-        self.builder.store(value, self.builder.gep(pointer, [place]))
+        self.builder.store(value, self.builder.gep(pointer, [index]))
 
-    def load_vector(self, pointer: Any, place: Any) -> Any:
-        """Load a vector from any place."""
-        at = self.builder.gep(pointer, [place])
+    def load_vector(self, pointer: Any, index: Any) -> Any:
+        """Load a vector; it may begin at any index."""
+        at = self.builder.gep(pointer, [index])
         return self.builder.load(
             self.builder.bitcast(at, self.vector.as_pointer()), align=self.alignment
         )
 
-    def store_vector(self, value: Any, pointer: Any, place: Any) -> None:
-        """Store a vector at any place."""
-        at = self.builder.gep(pointer, [place])
+    def store_vector(self, value: Any, pointer: Any, index: Any) -> None:
+        """Store a vector; it may begin at any index."""
+        at = self.builder.gep(pointer, [index])
         self.builder.store(
             value, self.builder.bitcast(at, self.vector.as_pointer()), align=self.alignment
         )
 
     def splat(self, value: Any) -> Any:
-        """Fill a vector with one number."""
+        """Return a vector with one number in every lane."""
         if self.lanes == 1:
             return value
         nothing = ir.Constant(self.vector, ir.Undefined)
@@ -130,12 +130,12 @@ class Emitter:
         zeros = ir.Constant(ir.VectorType(lane, self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(first, nothing, zeros)
 
-    def sums(self, count: int, start: Any) -> list[Any]:
-        """Reserve vectors to add up in; the optimiser turns them into registers."""
-        slots = [cgutils.alloca_once(self.builder, self.vector) for _ in range(count)]
-        for slot in slots:
-            self.builder.store(start, slot)
-        return slots
+    def accumulators(self, count: int, start: Any) -> list[Any]:
+        """Reserve vectors for sums; LLVM keeps them in registers."""
+        accumulators = [cgutils.alloca_once(self.builder, self.vector) for _ in range(count)]
+        for accumulator in accumulators:
+            self.builder.store(start, accumulator)
+        return accumulators
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         """Return a · b + c, rounded once where the processor can."""
@@ -143,12 +143,12 @@ class Emitter:
             return self.builder.call(self._fma, [a, b, c])
         return self.builder.fadd(c, self.builder.fmul(a, b))
 
-    def accumulate(self, slot: Any, a: Any, b: Any) -> None:
-        """Add a · b to a sum."""
-        self.builder.store(self.multiply_add(a, b, self.builder.load(slot)), slot)
+    def accumulate(self, accumulator: Any, a: Any, b: Any) -> None:
+        """Add a · b to an accumulator."""
+        self.builder.store(self.multiply_add(a, b, self.builder.load(accumulator)), accumulator)
 
-    def total(self, vector: Any) -> Any:
-        """Add up the lanes of a vector, halving it again and again."""
+    def sum_lanes(self, vector: Any) -> Any:
+        """Add up the lanes of a vector by repeated halving."""
         lanes = self.lanes
         while lanes > 1:
             lanes //= 2
@@ -163,47 +163,47 @@ class Emitter:
                 for begin in (0, lanes)
             ]
             vector = self.builder.fadd(*halves)
-        return self.builder.extract_element(vector, self.number(0)) if self.lanes > 1 else vector
+        return self.builder.extract_element(vector, self.constant(0)) if self.lanes > 1 else vector
 
     @contextmanager
-    def count(self, begin: Any, end: Any, step: int = 1) -> Iterator[Any]:
-        """Loop from begin up to end, exclusively."""
-        with cgutils.for_range_slice(self.builder, begin, end, self.number(step)) as (index, _):
+    def loop(self, begin: Any, end: Any, step: int = 1) -> Iterator[Any]:
+        """Emit a loop from begin to end (exclusive)."""
+        with cgutils.for_range_slice(self.builder, begin, end, self.constant(step)) as (index, _):
             yield index
 
     def each_height(self, height: Any) -> Iterator[int]:
-        """Write a branch for each height that a tile may have."""
+        """Emit one branch for each height that a tile may have."""
         for maps in HEIGHTS:
-            chosen = self.builder.icmp_signed("==", height, self.number(maps))
+            chosen = self.builder.icmp_signed("==", height, self.constant(maps))
             with self.builder.if_then(chosen):
                 yield maps
 
 
 def lanes_of(itemsize: int) -> int:
-    """Return how many numbers of `itemsize` bytes a vector holds."""
+    """Return the number of lanes of a vector of numbers of `itemsize` bytes."""
     return TILE.vector_bytes // itemsize
 
 
 def _lanes(real: Any, wide: int) -> int:
-    """Return the lanes of a tile: a whole vector, or a single number for what is left over."""
+    """Return the lanes of a tile: those of a whole vector, or 1 for the rest of a row."""
     return lanes_of(real.bitwidth // 8) if wide else 1
 
 
 def _gather_tile(
     typing_context: Any,
     image: Any,
-    place: Any,
+    image_offset: Any,
     batch: Any,
     rows: Any,
     offsets: Any,
     first: Any,
     last: Any,
     weights: Any,
-    weights_place: Any,
+    weights_offset: Any,
     bias: Any,
     map_: Any,
     out: Any,
-    out_place: Any,
+    out_offset: Any,
     out_stride: Any,
     height: Any,
     vectors: Any,
@@ -211,12 +211,12 @@ def _gather_tile(
 ) -> Any:
     """Write out[map + m, i] = bias[map + m] + Σ_e weights[rows[e], m] · image[offsets[e], i].
 
-    For a tile of `height` output maps m and `vectors` vectors of places i (literal numbers; with
-    ``wide=0`` a vector is a single place), over the taps e from `first` up to `last`, exclusively.
+    The tile has `height` output maps m and `vectors` vectors of pixels i (a literal; with ``wide=0``
+    a vector is a single number). The taps e run from `first` to `last` (exclusive).
 
-    All arrays are flat. `image` is read from `place` + offsets[e] · `batch`; the weights of a row
-    stand side by side, `height` of them, from `weights_place`; `out` is written from `out_place`,
-    its maps `out_stride` numbers apart.
+    All arrays are flat. `image` is read from `image_offset` + offsets[e] · `batch` on. The `height`
+    weights of a row lie side by side, from `weights_offset` on. `out` is written from `out_offset`
+    on; its maps are `out_stride` numbers apart.
     """
     real, n_vectors = image.dtype, vectors.literal_value
     lanes = _lanes(real, wide.literal_value)
@@ -227,28 +227,28 @@ def _gather_tile(
     )  # fmt: skip
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (image_, place_, batch_, rows_, offsets_, first_, last_, weights_, weights_place_, bias_,
-         map__, out_, out_place_, out_stride_, height_, _, _) = arguments  # fmt: skip
+        (image_, image_offset_, batch_, rows_, offsets_, first_, last_, weights_, weights_offset_,
+         bias_, map__, out_, out_offset_, out_stride_, height_, _, _) = arguments  # fmt: skip
         emit = Emitter(context, builder, real, lanes)
         source, target = emit.pointer(image, image_), emit.pointer(out, out_)
         row_of, offset_of = emit.pointer(rows, rows_), emit.pointer(offsets, offsets_)
         weight, start = emit.pointer(weights, weights_), emit.pointer(bias, bias_)
         for maps in emit.each_height(height_):
             sums = [
-                emit.sums(n_vectors, emit.splat(emit.load(start, emit.add(map__, m))))
+                emit.accumulators(n_vectors, emit.splat(emit.load(start, emit.add(map__, m))))
                 for m in range(maps)
             ]
-            with emit.count(first_, last_) as tap:
-                begin = emit.add(place_, emit.multiply(emit.load(offset_of, tap), batch_))
+            with emit.loop(first_, last_) as tap:
+                begin = emit.add(image_offset_, emit.multiply(emit.load(offset_of, tap), batch_))
                 x = [emit.load_vector(source, emit.add(begin, v * lanes)) for v in range(n_vectors)]
                 row = emit.multiply(emit.load(row_of, tap), maps)
-                row = emit.add(weights_place_, row)
+                row = emit.add(weights_offset_, row)
                 for m in range(maps):
                     w = emit.splat(emit.load(weight, emit.add(row, m)))
                     for v in range(n_vectors):
                         emit.accumulate(sums[m][v], w, x[v])
             for m in range(maps):
-                begin = emit.add(out_place_, emit.multiply(out_stride_, m))
+                begin = emit.add(out_offset_, emit.multiply(out_stride_, m))
                 for v in range(n_vectors):
                     emit.store_vector(builder.load(sums[m][v]), target, emit.add(begin, v * lanes))
         return context.get_dummy_value()
@@ -265,7 +265,7 @@ def _correlate_tile(
     delta_stride: Any,
     image: Any,
     batch: Any,
-    places: Any,
+    source_pixels: Any,
     first_run: Any,
     last_run: Any,
     begin: Any,
@@ -282,29 +282,29 @@ def _correlate_tile(
 ) -> Any:
     """Add Σ_i delta[map + m, i] · image[offsets[e], i] to gradient[map + m, rows[e]].
 
-    For a tile of `height` maps m and TILE.correlate_taps[height] taps e from `first` on (those from
-    `last` on are left out). The sum goes over runs `first_run` to `last_run`, exclusively, and in
-    each over the numbers `begin` to `end`, exclusively: a multiple of a vector, or of one number
-    with ``wide=0``.
+    The tile has `height` maps m and TILE.correlate_taps[height] taps e from `first` on; taps from
+    `last` on are left out. The sum covers the runs `first_run` to `last_run` (exclusive), and of
+    each run the numbers `begin` to `end` (exclusive): a multiple of a vector, or of one number with
+    ``wide=0``.
 
-    Run r of a map's delta lies from r · `run` on, and meets the image from places[r] · `batch` on;
-    maps of delta are `delta_stride` numbers apart. `gradient` has two axes (maps, taps), all other
-    arrays are flat.
+    Run r of a map's delta begins at r · `run` and belongs to the image from source_pixels[r] ·
+    `batch` on. Maps of delta are `delta_stride` numbers apart. `gradient` has two axes (maps,
+    taps); all other arrays are flat.
     """
     real = image.dtype
     lanes = _lanes(real, wide.literal_value)
     index = types.intp
     signature = types.void(
-        delta, index, image, index, places, index, index, index, index, index, rows, offsets, index,
-        index, gradient, index, index, wide,
+        delta, index, image, index, source_pixels, index, index, index, index, index, rows, offsets,
+        index, index, gradient, index, index, wide,
     )  # fmt: skip
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (delta_, delta_stride_, image_, batch_, places_, first_run_, last_run_, begin_, end_, run_,
-         rows_, offsets_, first_, last_, gradient_, map__, height_, _) = arguments  # fmt: skip
+        (delta_, delta_stride_, image_, batch_, source_pixels_, first_run_, last_run_, begin_, end_,
+         run_, rows_, offsets_, first_, last_, gradient_, map__, height_, _) = arguments  # fmt: skip
         emit = Emitter(context, builder, real, lanes)
         residual, source = emit.pointer(delta, delta_), emit.pointer(image, image_)
-        place_of = emit.pointer(places, places_)
+        source_pixel_of = emit.pointer(source_pixels, source_pixels_)
         row_of, offset_of = emit.pointer(rows, rows_), emit.pointer(offsets, offsets_)
         result = context.make_array(gradient)(context, builder, gradient_)
         n_taps = cgutils.unpack_tuple(builder, result.shape, 2)[1]
@@ -312,14 +312,14 @@ def _correlate_tile(
         for maps in emit.each_height(height_):
             taps = [emit.add(first_, e) for e in range(TILE.correlate_taps[maps])]
             inside = [builder.icmp_signed("<", tap, last_) for tap in taps]
-            # A tap beyond the last one reads where the first one does, and is not written.
+            # A tap beyond the last one reads like the first one; its gradient is not written.
             taps = [builder.select(ok, tap, first_) for ok, tap in zip(inside, taps, strict=True)]
             shifts = [emit.multiply(emit.load(offset_of, tap), batch_) for tap in taps]
-            sums = [emit.sums(len(taps), zero) for _ in range(maps)]
-            with emit.count(first_run_, last_run_) as r:
+            sums = [emit.accumulators(len(taps), zero) for _ in range(maps)]
+            with emit.loop(first_run_, last_run_) as r:
                 d_begin = emit.add(emit.multiply(map__, delta_stride_), emit.multiply(r, run_))
-                x_begin = emit.multiply(emit.load(place_of, r), batch_)
-                with emit.count(begin_, end_, lanes) as i:
+                x_begin = emit.multiply(emit.load(source_pixel_of, r), batch_)
+                with emit.loop(begin_, end_, lanes) as i:
                     d = [
                         emit.load_vector(
                             residual, emit.add(d_begin, emit.multiply(delta_stride_, m), i)
@@ -334,10 +334,10 @@ def _correlate_tile(
                 with builder.if_then(inside[e]):
                     row = emit.load(row_of, tap)
                     for m in range(maps):
-                        place = emit.add(emit.multiply(emit.add(map__, m), n_taps), row)
-                        total = emit.total(builder.load(sums[m][e]))
+                        entry = emit.add(emit.multiply(emit.add(map__, m), n_taps), row)
+                        total = emit.sum_lanes(builder.load(sums[m][e]))
                         emit.store(
-                            builder.fadd(emit.load(result.data, place), total), result.data, place
+                            builder.fadd(emit.load(result.data, entry), total), result.data, entry
                         )
         return context.get_dummy_value()
 

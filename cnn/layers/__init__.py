@@ -1,6 +1,6 @@
-"""Layers: each computes an output and the exact way back of a gradient through it.
+"""Layers: each layer computes an output (forward) and the exact gradients of its input and parameters (backward).
 
-Networks, which put layers in a row, are in :mod:`cnn.models`.
+Networks, which are sequences of layers, are in :mod:`cnn.models`.
 """
 
 from cnn.layers.activations import ACTIVATIONS, Activation

@@ -1,4 +1,4 @@
-"""Activations of the layers: φ, and the chain rule back through it, a compiled pass each."""
+"""Activations: o = φ(n) forward, ∂E/∂n = ∂E/∂o ∘ φ'(n) backward, one compiled pass each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +15,13 @@ class Activation:
     Attributes
     ----------
     name
-        Its key in `ACTIVATIONS`.
+        Key in `ACTIVATIONS`.
     apply
         ``apply(n)`` replaces the net inputs n, a flat vector, by the outputs o = φ(n), in place.
     chain
-        ``chain(gradient, o, out)`` writes gradient ∘ φ'(n) to `out`; flat vectors. `out` may be
-        `gradient` itself.
+        ``chain(gradient, o, out)`` writes gradient ∘ φ'(n) to `out`. All are flat vectors. `out` may be `gradient`.
     initialization
-        The scheme that suits it: see `cnn.layers.initial`.
+        Scheme of the initial weights: see `cnn.layers.initial`.
     """
 
     name: str
@@ -32,7 +31,7 @@ class Activation:
 
 
 def _identity(n: FloatVector) -> None:
-    """Leave n as it is."""
+    """Do nothing: φ(n) = n."""
 
 
 def _identity_chain(gradient: FloatVector, o: FloatVector, out: FloatVector) -> None:
@@ -51,27 +50,11 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("relu", activation_kernels.relu_apply, activation_kernels.relu_chain, "he"),
     )
 }
-"""Every activation that a layer may have, by name."""
+"""All activations of layers, by name."""
 
 
 def find_activation(name: str) -> Activation:
-    """Look an activation up.
-
-    Parameters
-    ----------
-    name
-        A key of `ACTIVATIONS`.
-
-    Returns
-    -------
-    Activation
-        The entry.
-
-    Raises
-    ------
-    ValueError
-        Where there is none of that name.
-    """
+    """Return the activation of a name; raise ValueError if there is none."""
     if name not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {name!r}")
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; got {name!r}")
     return ACTIVATIONS[name]

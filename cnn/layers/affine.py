@@ -1,4 +1,4 @@
-"""The affine map n = Θ x + b, which hidden and softmax layers share (S2)."""
+"""The affine map of hidden and softmax layers: n = Θ x + b; backward ∂E/∂x = Θᵀ δ, ∂E/∂Θ = δ xᵀ (S2, S3)."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from cnn.layers.layer import Layer
 
 
 class AffineLayer(Layer):
-    """Base of layers that connect every input to every node.
+    """Base class of fully connected layers.
 
     Attributes
     ----------
@@ -27,8 +27,8 @@ class AffineLayer(Layer):
         self.n_nodes = whole_number("n_nodes", self.n_nodes, 1)
         if len(input_shape) != 1 or input_shape[0] < 1:
             raise ValueError(
-                f"{type(self).__name__} needs vectors (nodes,), not the shape {input_shape}; "
-                "a RasterizationLayer turns images into vectors"
+                f"input of a {type(self).__name__} must be vectors (nodes,), such as a "
+                f"RasterizationLayer makes of images; got shape {input_shape}"
             )
         self.input_shape, self.output_shape = input_shape, (self.n_nodes,)
 
@@ -60,7 +60,7 @@ class AffineLayer(Layer):
         self.bias[...] = 0.0
 
     def _net_input(self, x: FloatArray) -> FloatArray:
-        """Compute n = Θ x + b, shape (nodes, batch); outputs past the nodes, if any, stay 0."""
+        """Compute n = Θ x + b, shape (nodes, batch). Outputs beyond the nodes stay 0."""
         self._check_input(x)
         n = self._buffer("net_input", (*self.output_shape, x.shape[1]))
         of_nodes = n[: self.n_nodes]
@@ -70,7 +70,7 @@ class AffineLayer(Layer):
         return n
 
     def _fill_gradient(self, delta: FloatArray) -> None:
-        """Fill in the parameters' gradient from δ, shape (nodes, batch) (S3)."""
+        """Compute the gradient of the parameters from δ, shape (nodes, batch) (S3)."""
         np.matmul(delta, self._x.T, out=self._weights_gradient)  # ∂E/∂Θ = δ xᵀ
         delta.sum(axis=1, out=self._bias_gradient)  # ∂E/∂b = Σ_batch δ
 

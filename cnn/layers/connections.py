@@ -1,4 +1,4 @@
-"""Which input maps each output map of a convolution sees: a table of the maps, or a matrix of bools."""
+"""Connections of a convolution: the input maps of each output map, as a table or a matrix of bools."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -14,25 +14,25 @@ Connections: TypeAlias = Sequence[Sequence[int]] | Sequence[Sequence[bool]]
 def connected_pairs(
     connections: Connections | None, n_maps: int, n_inputs: int
 ) -> npt.NDArray[np.intp]:
-    """List the connections as (output map, input map).
+    """List the connections as pairs (output map, input map).
 
     Parameters
     ----------
     connections
-        For each output map the integers of the input maps it sees, each once; or a matrix of bools,
-        shape (n_maps, n_inputs); or None, which connects all to all.
+        For each output map the indices of its input maps, each once; or a matrix of bools of shape
+        (n_maps, n_inputs); or None, which connects all maps.
     n_maps, n_inputs
-        Output maps, and input maps.
+        Number of output maps and of input maps.
 
     Returns
     -------
     ndarray of intp, shape (n_connections, 2)
-        In order of output map, then input map.
+        Sorted by output map, then input map.
 
     Raises
     ------
     ValueError
-        Where it is neither. A matrix of 0 and 1 is none: it would be read as a table.
+        If `connections` has another form. A matrix of 0 and 1 is not accepted: it would be read as a table.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def connected_pairs(
     try:
         table = [list(seen) for seen in connections]
     except TypeError:
-        raise ValueError(f"{form}; not {brief(connections)}") from None
+        raise ValueError(f"{form}; got {brief(connections)}") from None
     entries = [entry for seen in table for entry in seen]
     if entries and all(isinstance(entry, bool | np.bool_) for entry in entries):
         fits = all(len(seen) == n_inputs for seen in table)
@@ -62,5 +62,5 @@ def connected_pairs(
         and len(set(seen)) == len(seen)
         for seen in table
     ):
-        raise ValueError(f"{form}; not {brief(connections)}")
+        raise ValueError(f"{form}; got {brief(connections)}")
     return np.array([(k, c) for k, seen in enumerate(table) for c in sorted(seen)], np.intp)

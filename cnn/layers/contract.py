@@ -1,4 +1,4 @@
-"""What a network asks of its layers, whoever wrote them: checked when it is built, and on the first batch of a size."""
+"""Checks of layers in a network: when the network is built, and on the first batch of each size."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,73 +11,48 @@ from cnn.layers.layer import Layer
 
 
 def check_layers(layers: Sequence[Layer]) -> None:
-    """Check that there are layers, each an object of its own that no network has yet.
+    """Check that there are layers, all different and none in another network.
 
     Raises
     ------
     TypeError
-        Where one is no layer, such as a class instead of an object.
+        If an entry is not a layer, such as a class instead of an object.
     ValueError
-        Where there is none, one is there twice, or belongs to a network already.
+        If there is no layer, a layer is there twice, or a layer belongs to another network.
     """
     if not layers:
-        raise ValueError("a network needs at least one layer")
+        raise ValueError("layers must hold at least one layer; got none")
     for number, layer in enumerate(layers, 1):
         if not isinstance(layer, Layer):
             raise TypeError(
-                f"layer {number} must be an object of a Layer class, not {brief(layer)}"
+                f"layer {number} must be an object of a Layer class; got {brief(layer)}"
             )
         twice = any(layer is other for other in layers[: number - 1])
         if twice or layer.in_network:
             raise ValueError(
-                f"{_name(number, layer)} is {'there twice' if twice else 'in a network already'}: "
-                "a layer belongs to one network; build another"
+                f"{_name(number, layer)} must belong to this network only; got one that is "
+                f"{'there twice' if twice else 'in a network already'}"
             )
 
 
 def announced_shape(number: int, layer: Layer) -> Shape:
-    """Return the output shape that a layer's `configure` set.
-
-    Parameters
-    ----------
-    number
-        Its place in the network, for messages.
-    layer
-        The layer.
-
-    Raises
-    ------
-    ValueError
-        Where it set none.
-    """
+    """Return the output shape set by a layer's `configure`; raise ValueError if it is not valid."""
     shape = getattr(layer, "output_shape", None)
     if not isinstance(shape, tuple) or not shape or not all(is_whole(n) and n > 0 for n in shape):
         raise ValueError(
             f"{_name(number, layer)}: configure must set output_shape to a tuple of integers of at "
-            f"least 1, not {brief(shape)}"
+            f"least 1; got {brief(shape)}"
         )
     return shape
 
 
 def checked_scores(layers: Sequence[Layer], x: FloatArray) -> FloatArray:
-    """Run layers forward, and check what each gives.
-
-    Parameters
-    ----------
-    layers
-        From input to output.
-    x
-        Input of the first, shape (*input_shape, batch).
-
-    Returns
-    -------
-    FloatArray
-        The scores of the last.
+    """Run layers forward on x, shape (*input_shape, batch), and return the scores of the last layer.
 
     Raises
     ------
     ValueError
-        Where one gives an array of another shape or dtype than it must.
+        If a layer returns an array of a wrong shape or dtype.
     """
     dtype, batch = x.dtype, x.shape[-1]
     for number, layer in enumerate(layers, 1):
@@ -88,22 +63,13 @@ def checked_scores(layers: Sequence[Layer], x: FloatArray) -> FloatArray:
     return x
 
 
-def checked_way_back(layers: Sequence[Layer], first: int, gradient: FloatArray) -> None:
-    """Take a gradient back through layers, and check what each gives.
-
-    Parameters
-    ----------
-    layers
-        From input to output.
-    first
-        Index of the layer to end at: with its `residual`.
-    gradient
-        By the scores of the last.
+def checked_backward(layers: Sequence[Layer], first: int, gradient: FloatArray) -> None:
+    """Propagate the gradient by the scores backward, up to the `residual` of the layer `first`.
 
     Raises
     ------
     ValueError
-        As `checked_scores` does.
+        If a layer returns an array of a wrong shape or dtype.
     """
     dtype, batch = gradient.dtype, gradient.shape[-1]
     for index in range(len(layers) - 1, first, -1):
@@ -114,15 +80,15 @@ def checked_way_back(layers: Sequence[Layer], first: int, gradient: FloatArray) 
 
 
 def _check_given(what: str, given: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
-    """Raise ValueError unless what a layer gave is an array of that shape and dtype."""
+    """Raise ValueError unless a layer's result is an array of this shape and dtype."""
     if not isinstance(given, np.ndarray):
-        raise ValueError(f"{what} must give an array, not {brief(given)}")
+        raise ValueError(f"{what} must give an array; got {brief(given)}")
     if given.shape != shape or given.dtype != dtype:
         raise ValueError(
-            f"{what} must give {dtype} of shape {shape}, not {given.dtype} of shape {given.shape}"
+            f"{what} must give {dtype} of shape {shape}; got {given.dtype} of shape {given.shape}"
         )
 
 
 def _name(number: int, layer: Layer) -> str:
-    """Name a layer for a message."""
+    """Return the name of a layer for an error message."""
     return f"layer {number} ({type(layer).__name__})"

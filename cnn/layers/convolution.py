@@ -1,4 +1,4 @@
-"""Convolution: O_k = φ(Σ_c X_c *_v Θ_kc + b_k), the same weights at every place (S8, S12)."""
+"""Convolution: O_k = φ(Σ_c X_c *_v Θ_kc + b_k); backward ∂E/∂X_c = Σ_k Δ_k *_f rot180(Θ_kc) (S8, S12)."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -19,27 +19,26 @@ Kernels: TypeAlias = Literal["per_map", "shared"]
 
 @dataclass(eq=False)
 class ConvolutionLayer(Layer):
-    """Valid convolution with each kernel, sums over input maps, a bias per output map, activation.
+    """Valid convolutions summed over the input maps, a bias per output map, and an activation.
 
     Parameters
     ----------
     n_maps
-        Output maps.
+        Number of output maps.
     kernel_size
-        Rows and columns of a kernel; one number for a square.
+        Rows and columns of a kernel; one number for a square kernel.
     activation
         A key of `cnn.layers.activations.ACTIVATIONS`.
     kernels
-        ``"per_map"``: a kernel for each connection of an input map to an output map, as usual.
-        ``"shared"``: one kernel per output map, used on all its input maps, as in the document.
+        ``"per_map"``: one kernel for each pair of output map and input map, as usual. ``"shared"``: one kernel per
+        output map, used on all its input maps, as in the seed document.
     connections
-        For each output map the integers of the input maps it sees, each once; or a matrix of bools
-        of shape (n_maps, maps); None connects all to all. Taps of missing connections are neither
-        parameters nor counted; they are multiplied as zeros.
+        For each output map the indices of its input maps, each once; or a matrix of bools of shape (n_maps, maps).
+        None connects all maps. Missing connections have no parameters and no MACs, but take computing time.
     stride
-        Pixels from one place of the kernel to the next, by rows and columns; one number for both.
+        Vertical and horizontal step of the kernel in pixels; one number for both.
     padding
-        Rows and columns of zeros put around each input map; one number for both.
+        Rows and columns of zeros added on each side of an input map; one number for both.
     """
 
     n_maps: int
@@ -60,12 +59,13 @@ class ConvolutionLayer(Layer):
         self._activation = find_activation(self.activation)
         maps, rows, columns = input_shape
         if self.kernels not in get_args(Kernels):
-            raise ValueError(f"kernels must be one of {get_args(Kernels)}, not {self.kernels!r}")
+            raise ValueError(f"kernels must be one of {get_args(Kernels)}; got {self.kernels!r}")
         (p, q), (down, right) = self._kernel_shape, self._padding
         if p > rows + 2 * down or q > columns + 2 * right:
             raise ValueError(
-                f"a {p}×{q} kernel does not fit into maps of {rows}×{columns} pixels"
+                f"kernel_size must fit into maps of {rows}×{columns} pixels"
                 + (f" padded by {down}×{right}" if down or right else "")
+                + f"; got {p}×{q}"
             )
         self._pairs = connected_pairs(self.connections, self.n_maps, maps)
         self._wide_shape = (maps, rows + 2 * down, columns + 2 * right)
@@ -81,7 +81,7 @@ class ConvolutionLayer(Layer):
 
     @property
     def n_kernels(self) -> int:
-        """Kernels with weights of their own."""
+        """Number of kernels with own weights."""
         return self.n_maps if self.kernels == "shared" else len(self._pairs)
 
     @property
@@ -99,7 +99,7 @@ class ConvolutionLayer(Layer):
 
     @property
     def settings(self) -> str:
-        """Kernel size, what is not usual, and the activation."""
+        """Kernel size, settings other than the default, and the activation."""
         words = ["{}×{}".format(*self._kernel_shape)]
         words += ["shared"] if self.kernels == "shared" else []
         words += [f"{len(self._pairs)} connections"] if self.connections is not None else []
@@ -121,7 +121,7 @@ class ConvolutionLayer(Layer):
         self._no_bias = np.zeros(self.input_shape[0], parameters.dtype)
 
     def _plan(self) -> None:
-        """Lay out where each tap reads, and which weight it has."""
+        """Plan the forward pass: the pixels read by each tap, and the weight of each tap."""
         maps = self.input_shape[0]
         n_maps, rows_out, columns_out = self.output_shape
         (p, q), (down, right) = self._kernel_shape, self._stride
@@ -132,7 +132,7 @@ class ConvolutionLayer(Layer):
             (p, q),
         )
         self._back: Stencil | None = None
-        self._places = np.ascontiguousarray(self._forward.runs[:, 2])
+        self._source_pixels = np.ascontiguousarray(self._forward.runs[:, 2])
 
         # Which weight output map k has for tap (i, j) on input map c, or −1: index[k, c, i, j].
         index = np.full((n_maps, maps, p, q), -1, np.int64)
@@ -144,7 +144,7 @@ class ConvolutionLayer(Layer):
         self._heights, self._back_heights = block_heights(n_maps), block_heights(maps)
 
     def _plan_back(self) -> Stencil:
-        """Lay out where each tap of the way back reads; a first layer never asks."""
+        """Plan the backward pass on first use. The first layer of a network does not need it."""
         if self._back is None:
             _, rows, columns = self.input_shape
             _, rows_out, columns_out = self.output_shape
@@ -158,7 +158,7 @@ class ConvolutionLayer(Layer):
         return self._back
 
     def initialize(self, *, rng: np.random.Generator) -> None:
-        """Draw the kernels by the scheme that suits the activation; biases start at 0."""
+        """Draw the kernels by the scheme of the activation. Biases start at 0."""
         p, q = self._kernel_shape
         connections = len(self._pairs) * p * q
         self.weights[...] = initial_weights(
@@ -173,8 +173,8 @@ class ConvolutionLayer(Layer):
     def output(self, x: FloatArray) -> FloatArray:
         """Compute O_k = φ(Σ_c X_c *_v Θ_kc + b_k).
 
-        (maps, rows, columns, batch) to (n_maps, rows_out, columns_out, batch), with rows_out =
-        (rows + 2 · padding − p) / stride + 1 rounded down, and columns alike.
+        x has the shape (maps, rows, columns, batch), the output (n_maps, rows_out, columns_out, batch). rows_out is
+        (rows + 2 · padding − p) / stride + 1, rounded down; the same holds for columns.
         """
         self._check_input(x)
         batch = x.shape[3]
@@ -193,7 +193,7 @@ class ConvolutionLayer(Layer):
         return out
 
     def residual(self, gradient: FloatArray) -> FloatArray:
-        """Return Δ = ∂E/∂O ∘ φ'(n), and fill in ∂E/∂Θ and ∂E/∂b."""
+        """Return Δ = ∂E/∂O ∘ φ'(n), and compute ∂E/∂Θ and ∂E/∂b."""
         self._check_gradient(gradient)
         delta = self._buffer("delta", gradient.shape)
         self._activation.chain(gradient.reshape(-1), self._output.reshape(-1), delta.reshape(-1))
@@ -205,7 +205,7 @@ class ConvolutionLayer(Layer):
             self._x.reshape(-1),
             delta.shape[3],
             forward.runs,
-            self._places,
+            self._source_pixels,
             forward.rows,
             forward.offsets,
             self._heights,
@@ -249,7 +249,7 @@ class ConvolutionLayer(Layer):
 
 
 def block_heights(n_maps: int) -> IntArray:
-    """Cut maps into blocks that a tile can hold: sixes, and what is left over.
+    """Divide maps into blocks for the tiles of the kernels: blocks of six, and smaller ones for the rest.
 
     Examples
     --------

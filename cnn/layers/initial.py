@@ -1,4 +1,4 @@
-"""Starting weights: so scaled that signals neither grow nor fade from layer to layer."""
+"""Initial weights, scaled such that signals keep their size from layer to layer."""
 
 from typing import Any, Literal
 
@@ -16,33 +16,32 @@ def initial_weights(
     *,
     rng: np.random.Generator,
 ) -> npt.NDArray[np.float64]:
-    """Draw weights evenly from [−a, a].
+    """Draw weights uniformly from [−a, a].
 
     Parameters
     ----------
     shape
         Shape of the weights.
     fan_in, fan_out
-        Weights that lead into one node, and out of one node.
+        Number of weights into one node, and out of one node.
     scheme
         ``"glorot"``: a = √(6 / (fan_in + fan_out)), for tanh, sigmoid and identity (Glorot and
         Bengio 2010). ``"he"``: a = √(6 / fan_in), for rectifiers (He et al. 2015).
     rng
-        Source of randomness.
+        Random generator.
 
     Returns
     -------
     ndarray of float64
-        Of the given shape. Drawn in float64 whatever the network's dtype, so that networks of
-        either dtype start from the same draws.
+        Weights of the given shape. The draws are float64, so they are the same for networks of either dtype.
 
     Raises
     ------
     ValueError
-        Where the scheme is unknown.
+        If the scheme is unknown.
     """
     fans: dict[Any, float] = {"glorot": fan_in + fan_out, "he": fan_in}
     if scheme not in fans:
-        raise ValueError(f"scheme must be 'glorot' or 'he', not {scheme!r}")
+        raise ValueError(f"scheme must be 'glorot' or 'he'; got {scheme!r}")
     limit = np.sqrt(6.0 / fans[scheme])
     return rng.uniform(-limit, limit, shape)

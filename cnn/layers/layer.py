@@ -1,12 +1,12 @@
-"""What every layer is: an output, and the way back of a gradient through it (S14).
+"""The base class of layers: forward pass and backward pass (S14).
 
-Arrays are batch innermost: images [map, row, column, batch], vectors [node, batch]. So every inner
-loop runs along contiguous memory, and a layer is the same loop for one sample or for hundreds.
+Arrays are batch innermost: images [map, row, column, batch], vectors [node, batch]. Inner loops therefore run along
+contiguous memory.
 
-With n the net input of a layer, o = φ(n) its output and E the loss, a layer's way back is
+With the net input n of a layer, its output o = φ(n) and the loss E, the backward pass computes
 
-    δ = ∂E/∂n = ∂E/∂o ∘ φ'(n)      `residual`, which also fills ∂E/∂(parameters) in
-    ∂E/∂x from δ                   `input_gradient`
+    δ = ∂E/∂n = ∂E/∂o ∘ φ'(n)      in `residual`, with ∂E/∂(parameters)
+    ∂E/∂x from δ                   in `input_gradient`
 """
 
 from abc import ABC, abstractmethod
@@ -16,27 +16,26 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Shape
-from cnn.checks import check_generator, float_dtype, layer_sizes_of
+from cnn.checks import check_generator, float_dtype, sample_shape
 
 
 class Layer(ABC):
-    """Base of all layers: abstract here, final below.
+    """Base class of all layers.
 
-    ``__init__`` stores the settings. `build` fits the layer to an input shape and makes it usable
-    by itself; a `cnn.models.network.Network` takes the same three steps (`configure`, `attach`,
-    `initialize`) with views of its own vectors. Arrays that a layer returns are its own and hold
-    until its next call; arrays that it receives must hold from `output` until `backpropagate`.
+    ``__init__`` stores the settings. `build` configures the layer for an input shape and makes it usable without a
+    network. A `cnn.models.network.Network` makes the same three steps (`configure`, `attach`, `initialize`) with
+    views of its own vectors. An array returned by a layer is valid until the next call. An array given to `output`
+    must not change until `backpropagate`.
 
-    A class of one's own needs `configure`, `output` and `input_gradient`; with parameters also
-    `parameter_count`, `initialize` and `residual`. `cnn.layers.registry` has an example, and what saving and
-    loading ask for.
+    A subclass defines `configure`, `output` and `input_gradient`. A subclass with parameters also defines
+    `parameter_count`, `initialize` and `residual`. `cnn.layers.registry` has an example.
 
     Attributes
     ----------
     input_shape, output_shape
-        Shapes of one sample, batch axis left out. Set by `configure`.
+        Shapes of one sample, without the batch axis. Set by `configure`.
     in_network
-        Whether a `cnn.models.network.Network` has taken the layer; no other can.
+        Whether the layer belongs to a `cnn.models.network.Network`. A layer belongs to one network at most.
     """
 
     input_shape: Shape
@@ -51,14 +50,14 @@ class Layer(ABC):
         rng: np.random.Generator,
         dtype: npt.DTypeLike = np.float32,
     ) -> Self:
-        """Fit the layer to an input shape, with parameters of its own; the network it may be in loses it.
+        """Configure the layer for an input shape, with its own parameter vector.
 
         Parameters
         ----------
         input_shape
             Shape of one sample: (maps, rows, columns) or (nodes,).
         rng
-            Source of the starting weights: a generator, no bare seed.
+            Generator of the initial weights; a seed is not accepted.
         dtype
             float32 or float64.
 
@@ -70,13 +69,13 @@ class Layer(ABC):
         Raises
         ------
         TypeError
-            Where a count is no integer, `input_shape` no tuple of such, or `rng` no generator.
+            If a count is not an integer, `input_shape` is not a tuple of integers, or `rng` is not a generator.
         ValueError
-            Where a setting or dtype is unknown, or the input shape does not suit the layer.
+            If a setting or dtype is unknown, or the input shape does not fit the layer.
         """
         check_generator(rng)
         dtype = float_dtype(dtype)
-        self.configure(layer_sizes_of("input_shape", input_shape))
+        self.configure(sample_shape("input_shape", input_shape))
         count = self.parameter_count
         self.attach(np.zeros(count, dtype), np.zeros(count, dtype))
         self.initialize(rng=rng)
@@ -84,38 +83,38 @@ class Layer(ABC):
 
     @abstractmethod
     def configure(self, input_shape: Shape) -> None:
-        """Check the settings against an input shape, and set `input_shape` and `output_shape`.
+        """Check the settings for an input shape, and set `input_shape` and `output_shape`.
 
-        It must not take memory by the size of its settings: those of a file are run through it
-        before the shape and the parameters that it reports are checked.
+        The method must not allocate memory in proportion to its settings. Settings from a file are passed to it before
+        the shapes and parameter counts are checked.
 
         Raises
         ------
         TypeError
-            Where a count is no integer.
+            If a count is not an integer.
         ValueError
-            Where a setting is unknown, or the input shape does not suit the layer.
+            If a setting is unknown, or the input shape does not fit the layer.
         """
 
     @property
     def parameter_count(self) -> int:
-        """Numbers that training changes."""
+        """Number of trained parameters."""
         return 0
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates per sample in `output`; biases and activations not counted."""
+        """Multiply-accumulates per sample in `output`, without biases and activations."""
         return 0
 
     @property
     def settings(self) -> str:
-        """What a summary says of the layer beside its name and shape; empty if nothing."""
+        """Settings of the layer for the summary of a network; may be empty."""
         return ""
 
     def attach(self, parameters: FloatVector, gradient: FloatVector) -> None:
-        """Take two vectors of `parameter_count` numbers to be the parameters and their gradient.
+        """Use two vectors of `parameter_count` numbers as parameters and gradient.
 
-        Views are kept, not copies: weights first, then biases, each in C order.
+        The layer keeps views of both: weights first, then biases, each in C order.
         """
         self.parameters = parameters
         self.gradient = gradient
@@ -123,7 +122,7 @@ class Layer(ABC):
         self._batch = None
 
     def initialize(self, *, rng: np.random.Generator) -> None:
-        """Write starting values to the parameters: zeros, where a layer knows nothing better."""
+        """Write initial values to the parameters; zeros unless a subclass overrides this."""
         self.parameters[...] = 0.0
 
     @abstractmethod
@@ -133,7 +132,7 @@ class Layer(ABC):
         Parameters
         ----------
         x
-            Shape (*input_shape, batch), contiguous, of the parameters' dtype.
+            Shape (*input_shape, batch), contiguous, with the dtype of the parameters.
 
         Returns
         -------
@@ -143,37 +142,35 @@ class Layer(ABC):
         Raises
         ------
         ValueError
-            Where `x` has another shape or dtype, or the layer is not built.
+            If `x` has another shape or dtype, or the layer is not built.
         """
 
     def scores(self, x: FloatArray) -> FloatArray:
-        """Compute what a loss is measured on: the output, but for a softmax layer its net input."""
+        """Compute the argument of the loss: the output, or for a softmax layer the net input."""
         return self.output(x)
 
     def backpropagate(self, gradient: FloatArray) -> FloatArray:
-        """Take the loss gradient back through the layer, for the batch that `output` saw last.
+        """Propagate the loss gradient backward through the layer, for the last batch of `output`.
 
         Parameters
         ----------
         gradient
-            ∂E/∂output - for a softmax layer ∂E/∂scores - of shape (*output_shape, batch).
+            ∂E/∂output, or ∂E/∂scores for a softmax layer, shape (*output_shape, batch).
 
         Returns
         -------
         FloatArray
-            ∂E/∂x, shape (*input_shape, batch). The layer's `gradient` vector holds
-            ∂E/∂(parameters) afterwards: overwritten, not added to.
+            ∂E/∂x, shape (*input_shape, batch). The layer's `gradient` vector is overwritten with ∂E/∂(parameters).
 
         Raises
         ------
         ValueError
-            Where the gradient does not have the shape and dtype of the last output, or there was
-            none.
+            If the gradient differs in shape or dtype from the last output, or `output` was not called.
         """
         return self.input_gradient(self.residual(gradient))
 
     def residual(self, gradient: FloatArray) -> FloatArray:
-        """Return δ = ∂E/∂(net input), and fill in ∂E/∂(parameters): all the first layer has to do.
+        """Return δ = ∂E/∂(net input), and compute ∂E/∂(parameters). The first layer needs no more.
 
         Parameters
         ----------
@@ -184,12 +181,12 @@ class Layer(ABC):
 
     @abstractmethod
     def input_gradient(self, delta: FloatArray) -> FloatArray:
-        """Return ∂E/∂x from what `residual` returned."""
+        """Return ∂E/∂x from the result of `residual`."""
 
     def _buffer(
         self, name: str, shape: Shape, dtype: npt.DTypeLike | None = None
     ) -> npt.NDArray[Any]:
-        """Return the buffer of that name, anew and zero where its shape has changed."""
+        """Return the buffer of a name; a new buffer of zeros if its shape has changed."""
         buffer = self._buffers.get(name)
         if buffer is None or buffer.shape != shape:
             buffer = np.zeros(shape, self.parameters.dtype if dtype is None else dtype)
@@ -197,7 +194,7 @@ class Layer(ABC):
         return buffer
 
     def _check_input(self, x: FloatArray) -> None:
-        """Raise ValueError unless x suits the layer, and note its batch: compiled loops do not look."""
+        """Raise ValueError unless x fits the layer, and store the batch size. Kernels do not check."""
         try:
             shape, dtype = self.input_shape, self.parameters.dtype
         except AttributeError:
@@ -205,21 +202,21 @@ class Layer(ABC):
                 f"{type(self).__name__} must be built before `output`: by `build`, or in a Network"
             ) from None
         if x.shape[:-1] != shape:
-            raise ValueError(f"x must have the shape {shape} and a batch axis, not {x.shape}")
+            raise ValueError(f"x must have the shape {shape} and a batch axis; got {x.shape}")
         if x.dtype is not dtype and x.dtype != dtype:  # at every step: most are one object
-            raise ValueError(f"x must be of the parameters' dtype {dtype}, not {x.dtype}")
+            raise ValueError(f"x must be of the parameters' dtype {dtype}; got {x.dtype}")
         self._batch = x.shape[-1]
 
     def _check_gradient(self, gradient: FloatArray) -> None:
-        """Raise ValueError unless a gradient belongs to the output of the batch seen last."""
+        """Raise ValueError unless a gradient has the shape and dtype of the last output."""
         if self._batch is None:
-            raise ValueError(f"{type(self).__name__} needs `output` before `backpropagate`")
+            raise ValueError(f"{type(self).__name__} must run `output` before `backpropagate`")
         shape = (*self.output_shape, self._batch)
         if gradient.shape != shape:
-            raise ValueError(f"gradient must have the shape {shape}, not {gradient.shape}")
+            raise ValueError(f"gradient must have the shape {shape}; got {gradient.shape}")
         if gradient.dtype != self.parameters.dtype:
             raise ValueError(
-                f"gradient must be of the parameters' dtype {self.parameters.dtype}, not "
+                f"gradient must be of the parameters' dtype {self.parameters.dtype}; got "
                 f"{gradient.dtype}"
             )
 
@@ -230,9 +227,11 @@ def check_image(layer: str, input_shape: Shape) -> None:
     Parameters
     ----------
     layer
-        Name for the message.
+        Name of the layer in error messages.
     input_shape
         Must be (maps, rows, columns), each at least 1.
     """
     if len(input_shape) != 3 or min(input_shape) < 1:
-        raise ValueError(f"{layer} needs images (maps, rows, columns), not the shape {input_shape}")
+        raise ValueError(
+            f"input of a {layer} must be images (maps, rows, columns); got shape {input_shape}"
+        )

@@ -1,4 +1,4 @@
-"""Pooling: one number for each 2×2 block of a map (S9), and the way back (S10)."""
+"""Pooling: forward one number for each 2×2 block of a map (S9), backward its gradient to the block (S10)."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -17,21 +17,19 @@ MaxGradient: TypeAlias = Literal["arg_max", "copy"]
 
 @dataclass(eq=False)
 class PoolingLayer(Layer):
-    """Halve each map.
+    """Downsample each map by two.
 
     Parameters
     ----------
     method
-        ``"max"``: the largest of a block. ``"mean"``: its mean. ``"gaussian"``: blur with the
-        five-tap binomial kernel along both axes, then take every second pixel. ``"trainable"``: the
-        mean times a gain plus a bias, one of each per map, which start at 1 and 0.
+        ``"max"``: maximum of each 2×2 block. ``"mean"``: mean of each block. ``"gaussian"``: blur with the five-tap
+        binomial kernel along both axes, then take every second pixel. ``"trainable"``: gain · mean + bias, with one
+        gain and one bias per map, initially 1 and 0.
     border
-        What becomes of a last odd row or column: ``"drop"`` it, or ``"pad"`` it with 0 to a full
-        block.
+        ``"drop"`` the last row or column of an odd size, or ``"pad"`` it with 0 to a full block.
     max_gradient
-        Where the gradient of a maximum goes: ``"arg_max"``, to the cell that held it, which is the
-        true gradient; or ``"copy"``, to all cells of the block, which is the document's rule. The
-        other methods ignore it.
+        ``"arg_max"``: the pixel with the maximum gets the gradient, which is exact. ``"copy"``: all pixels of the
+        block get it, as in the seed document. Other methods ignore this setting.
     """
 
     method: PoolingMethod = "max"
@@ -43,26 +41,26 @@ class PoolingLayer(Layer):
         check_image("PoolingLayer", input_shape)
         if self.method not in get_args(PoolingMethod):
             raise ValueError(
-                f"method must be one of {get_args(PoolingMethod)}, not {self.method!r}"
+                f"method must be one of {get_args(PoolingMethod)}; got {self.method!r}"
             )
         if self.max_gradient not in get_args(MaxGradient):
             raise ValueError(
-                f"max_gradient must be one of {get_args(MaxGradient)}, not {self.max_gradient!r}"
+                f"max_gradient must be one of {get_args(MaxGradient)}; got {self.max_gradient!r}"
             )
         maps, rows, columns = input_shape
         pooled = pooled_size(rows, self.border), pooled_size(columns, self.border)
         if min(pooled) < 1:
-            raise ValueError(f"maps of {rows}×{columns} pixels leave nothing to pool")
+            raise ValueError(f"maps must leave a pixel after pooling; got {rows}×{columns} pixels")
         self.input_shape, self.output_shape = input_shape, (maps, *pooled)
 
     @property
     def parameter_count(self) -> int:
-        """A gain and a bias per map where trainable, else none."""
+        """Two per map (gain and bias) for the method ``"trainable"``, else 0."""
         return 2 * self.input_shape[0] if self.method == "trainable" else 0
 
     @property
     def macs(self) -> int:
-        """Gains and binomial taps; sums and comparisons are not counted."""
+        """Multiplications by gains and binomial taps, without sums and comparisons."""
         maps, rows_out, columns_out = self.output_shape
         if self.method == "trainable":
             return maps * rows_out * columns_out
@@ -72,7 +70,7 @@ class PoolingLayer(Layer):
 
     @property
     def settings(self) -> str:
-        """The method, and the border where there is one."""
+        """The method, and the border for maps of odd size."""
         border = any(size % 2 for size in self.input_shape[1:])
         return f"2×2 {self.method}" + (f", {self.border} border" if border else "")
 
@@ -91,13 +89,13 @@ class PoolingLayer(Layer):
             )
 
     def initialize(self, *, rng: np.random.Generator) -> None:
-        """Start with gain 1 and bias 0; nothing is drawn."""
+        """Set gains to 1 and biases to 0, without random draws."""
         maps = self.input_shape[0]
         self.parameters[:maps] = 1.0
         self.parameters[maps:] = 0.0
 
     def output(self, x: FloatArray) -> FloatArray:
-        """Halve the maps: (maps, rows, columns, batch) to about half of rows and columns."""
+        """Downsample maps of shape (maps, rows, columns, batch)."""
         self._check_input(x)
         shape = (*self.output_shape, x.shape[3])
         if self.method == "max":
@@ -113,7 +111,7 @@ class PoolingLayer(Layer):
         return out
 
     def residual(self, gradient: FloatArray) -> FloatArray:
-        """Return the gradient by the pooled maps, and fill in that of gains and biases."""
+        """Return the gradient by the pooled maps, and compute the gradient of gains and biases."""
         self._check_gradient(gradient)
         if self.method != "trainable":
             return gradient
@@ -125,7 +123,7 @@ class PoolingLayer(Layer):
         return delta
 
     def input_gradient(self, delta: FloatArray) -> FloatArray:
-        """Take the gradient back to the cells it came from."""
+        """Return the gradient by the input maps."""
         if self.method != "max":
             return self._linear(delta, self._along_rows.T, self._along_columns.T, "input_gradient")
         # The buffer starts at zero, and dropped rows and columns are never written.
@@ -137,7 +135,7 @@ class PoolingLayer(Layer):
         return out
 
     def _scale(self, x: FloatArray, bias: FloatVector, out: FloatArray) -> None:
-        """Write gain · x + bias, map by map."""
+        """Write gain · x + bias for each map."""
         maps = len(x)
         gain = self.parameters[:maps]
         pooling_kernels.scale_maps(x.reshape(maps, -1), gain, bias, out.reshape(maps, -1))
@@ -145,7 +143,7 @@ class PoolingLayer(Layer):
     def _linear(
         self, x: FloatArray, along_rows: FloatArray, along_columns: FloatArray, name: str
     ) -> FloatArray:
-        """Compute R X Cᵀ for each map and sample; with R and C transposed it is the way back."""
+        """Compute R X Cᵀ for each map and sample. With R and C transposed this is the backward pass."""
         maps, rows, columns, batch = x.shape
         half = self._buffer(f"{name}_rows", (maps, len(along_rows), columns * batch))
         np.matmul(along_rows, x.reshape(maps, rows, columns * batch), out=half)
@@ -157,22 +155,21 @@ class PoolingLayer(Layer):
 def pooling_matrix(
     size: int, method: Literal["mean", "gaussian"], border: Border
 ) -> npt.NDArray[np.float64]:
-    """Write a linear pooling along one axis as a matrix.
+    """Return the matrix of a linear pooling along one axis.
 
     Parameters
     ----------
     size
         Pixels along the axis.
     method
-        ``"mean"`` of two pixels, or ``"gaussian"``: five binomial taps centred on every second
-        pixel.
+        ``"mean"`` of two pixels, or ``"gaussian"``: five binomial taps centred on every second pixel.
     border
-        As in `PoolingLayer`. Pixels outside count as 0.
+        As in `PoolingLayer`. Pixels outside the map are 0.
 
     Returns
     -------
     ndarray of float64, shape (pooled size, size)
-        M, with pooled = M · pixels.
+        The matrix M of pooled = M · pixels.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Rasterisation: from maps to one vector, pixel by pixel, map after map (S11)."""
+"""Rasterization: the pixels of all maps as one vector, map after map; backward the inverse (S11)."""
 
 import math
 from dataclasses import dataclass
@@ -9,11 +9,10 @@ from cnn.layers.layer import Layer, check_image
 
 @dataclass(eq=False)
 class RasterizationLayer(Layer):
-    """Lay maps out as a vector.
+    """Reshape maps to a vector.
 
-    Pixel (row, column) of a map becomes node (map · rows + row) · columns + column. The derivative
-    is the identity, and `backpropagate` is the inverse: it lays vectors out as maps. Both are
-    views.
+    Pixel (row, column) of a map becomes node (map · rows + row) · columns + column. Forward and backward pass are
+    reshaped views.
     """
 
     def configure(self, input_shape: Shape) -> None:
@@ -22,15 +21,15 @@ class RasterizationLayer(Layer):
         self.input_shape, self.output_shape = input_shape, (math.prod(input_shape),)
 
     def output(self, x: FloatArray) -> FloatArray:
-        """Lay out (maps, rows, columns, batch) as (maps · rows · columns, batch)."""
+        """Reshape (maps, rows, columns, batch) to (maps · rows · columns, batch)."""
         self._check_input(x)
         return x.reshape(*self.output_shape, x.shape[-1])
 
     def residual(self, gradient: FloatArray) -> FloatArray:
-        """Return the gradient: there are no parameters."""
+        """Return the gradient unchanged; there are no parameters."""
         self._check_gradient(gradient)
         return gradient
 
     def input_gradient(self, delta: FloatArray) -> FloatArray:
-        """Lay out (maps · rows · columns, batch) as (maps, rows, columns, batch)."""
+        """Reshape (maps · rows · columns, batch) to (maps, rows, columns, batch)."""
         return delta.reshape(*self.input_shape, delta.shape[-1])

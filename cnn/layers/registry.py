@@ -1,14 +1,13 @@
-"""All layers, by name: a new one is one class and one entry here (S15).
+"""The registry of layers: a new layer is one class and one entry here (S15).
 
-What a layer of one's own needs:
+A layer class of your own needs
 
-* to be used in a `cnn.Network`: a subclass of `cnn.Layer` with `configure`, which sets `input_shape`
-  and `output_shape`; `output`; and `input_gradient`, the way back. With parameters also
-  `parameter_count`, and `residual`, which fills their gradient in; `initialize` where zeros are no
-  start.
-* to be saved by `cnn.save_model`: to be a dataclass whose fields are its settings - numbers, texts,
-  or sequences of such, none named ``layer`` - with type hints that say so.
-* to be loaded by `cnn.load_model`: an entry in `LAYERS`, the same as when it was saved.
+* for use in a `cnn.Network`: a subclass of `cnn.Layer` with `configure` (sets `input_shape` and `output_shape`),
+  `output` and `input_gradient`. With parameters also `parameter_count`, `residual` (computes their gradient) and, if
+  they do not start at zero, `initialize`.
+* for `cnn.save_model`: a dataclass whose fields are the settings, with type hints. A setting is a number, a text or a
+  sequence of these, and is not named ``layer``.
+* for `cnn.load_model`: an entry in `LAYERS`, with the same name as when the model was saved.
 
 Examples
 --------
@@ -18,7 +17,7 @@ Examples
 >>> from cnn import HiddenLayer, Network, SoftmaxLayer, load_model, save_model
 >>> @dataclass(eq=False)
 ... class ScalingLayer(Layer):
-...     '''o = g · factor · x, with one gain g to learn.'''
+...     '''o = g · factor · x, with one trained gain g.'''
 ...
 ...     factor: float = 2.0
 ...
@@ -67,4 +66,4 @@ LAYERS: dict[str, type[Layer]] = {
     "hidden": HiddenLayer,
     "softmax": SoftmaxLayer,
 }
-"""Every layer class, by name. Add a class of your own, and networks that have it can be saved and loaded."""
+"""All layer classes by name. Networks with a layer of your own can be saved and loaded once its class is here."""

@@ -1,6 +1,7 @@
-"""Linear estimators in scikit-learn's manner: perceptron, logistic and softmax regression, linear SVM.
+"""Linear classifiers with the interface of scikit-learn: perceptron, logistic and softmax regression, linear SVM.
 
-They are imported when asked for, because scikit-learn takes a second to import.
+They are imported on first use, because the import of scikit-learn takes a second. Networks are in
+:mod:`cnn.models`.
 """
 
 from cnn.linear.logistic import LogisticRegression, SoftmaxRegression

@@ -1,7 +1,4 @@
-"""What the linear estimators share: f(x) = w·x + b, classes of any kind, scikit-learn's customs.
-
-Imported on demand only (see `cnn.__getattr__`), for scikit-learn takes a second to import.
-"""
+"""The base class of linear classifiers f(x) = w·x + b, with the interface of scikit-learn."""
 
 import math
 from collections.abc import Sequence
@@ -17,21 +14,21 @@ Floats = npt.NDArray[np.float64]
 
 
 class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Base of classifiers that decide by the sign, or the largest, of scores f(x) = w·x + b.
+    """Base class of linear classifiers, which decide by the sign or the maximum of the scores f(x) = w·x + b.
 
-    ``__init__`` only stores the settings; `fit` checks them. So ``get_params``, ``set_params``,
-    ``clone``, grid search and pipelines of scikit-learn work.
+    ``__init__`` only stores the settings, and `fit` checks them. Therefore ``get_params``, ``set_params``, ``clone``,
+    grid search and pipelines of scikit-learn work.
 
     Attributes
     ----------
     classes_
-        The classes, sorted: labels of any kind.
+        The class labels, sorted.
     coef_
-        w, a row per hyperplane, shape (n_hyperplanes, n_features).
+        Weights w, one row per hyperplane, shape (n_hyperplanes, n_features).
     intercept_
-        b, shape (n_hyperplanes,).
+        Biases b, shape (n_hyperplanes,).
     n_features_in_
-        Features that `fit` saw.
+        Number of features in `fit`.
     """
 
     two_classes_only: ClassVar[bool] = False
@@ -42,7 +39,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_features_in_: int
 
     def decision_function(self, X: npt.ArrayLike) -> Floats:
-        """Compute the scores that decide.
+        """Compute the decision scores.
 
         Parameters
         ----------
@@ -52,15 +49,14 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of float64
-            With two classes shape (n,): above 0 for ``classes_[1]``. With more, a column per class.
+            With two classes shape (n,), positive for ``classes_[1]``. With more classes, one column per class.
 
         Raises
         ------
         ValueError
-            Where X is not of that shape, holds what is no finite number, or numbers so large that a
-            score is none.
+            If X has a wrong shape, holds a number that is not finite, or a score overflows.
         sklearn.exceptions.NotFittedError
-            Where there was no `fit` before.
+            If `fit` was not called.
         """
         scores = self._scores(X)
         if scores.shape[1] == 2:  # a hyperplane for each of two classes
@@ -68,12 +64,12 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Decide for one class each.
+        """Return the predicted class of each sample.
 
         Parameters
         ----------
         X
-            As for `decision_function`, which raises what may be raised.
+            As for `decision_function`, with the same errors.
 
         Returns
         -------
@@ -86,7 +82,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return classes
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn whether more than two classes will do."""
+        """Tell scikit-learn whether the classifier supports more than two classes."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = not self.two_classes_only
         return tags
@@ -99,74 +95,56 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             scores: Floats = x @ self.coef_.T + self.intercept_
         if not np.isfinite(scores).all():
             raise ValueError(
-                f"X with features up to {np.abs(x).max():g} is beyond floating point: a score "
-                "overflows"
+                f"X must be small enough that scores do not overflow; got features up to "
+                f"{np.abs(x).max():g}"
             )
         return scores
 
     def _read(
         self, X: npt.ArrayLike, y: npt.ArrayLike | Sequence[Any]
     ) -> tuple[Floats, npt.NDArray[np.intp]]:
-        """Check samples and labels, and set `classes_`; return the samples and indices of classes."""
+        """Check samples and labels, set `classes_`, and return the samples and their class indices."""
         x, labels = validate_data(self, X, y, dtype=np.float64, order="C")
         check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         n_classes = len(self.classes_)
         if n_classes < 2:
-            raise ValueError(f"y must hold at least 2 classes, not {n_classes} class")
+            raise ValueError(f"y must hold at least 2 classes; got {n_classes} class")
         if self.two_classes_only and n_classes > 2:
             raise ValueError(
                 "Only binary classification is supported. The type of the target is multiclass: y "
-                f"must hold 2 classes, not {n_classes}"
+                f"must hold 2 classes; got {n_classes}"
             )
         return x, codes
 
 
 def check_scale(x: Floats, terms: float) -> None:
-    """Raise ValueError where sums of so many squares of features would overflow.
+    """Raise ValueError if a sum of squared features could overflow.
 
     Parameters
     ----------
     x
         Samples, shape (n, n_features).
     terms
-        How many products of two features are added up at most.
+        Largest number of terms of the sum.
     """
     largest = float(np.abs(x).max())
     if not largest * (largest * terms) < math.inf:  # floats of Python: no warning
         raise ValueError(
-            f"X with features up to {largest:g} is beyond floating point: sums of their squares "
-            "overflow; normalise them first"
+            "X must be small enough that sums of squares do not overflow (normalise X first); got "
+            f"features up to {largest:g}"
         )
 
 
 def check_number(name: str, value: Any, *, least: float, excluded: bool = False) -> None:
-    """Raise ValueError unless a setting is a finite number, at least `least` - or above it.
-
-    Parameters
-    ----------
-    name
-        Of the setting, for the message.
-    value
-        What the user gave.
-    least
-        The bound.
-    excluded
-        Whether the bound itself is out of range.
-    """
+    """Raise ValueError unless a setting is a finite number of at least `least`, or above `least` if `excluded`."""
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value < least or (excluded and value == least):
         rule = f"above {least:g}" if excluded else f"at least {least:g}"
-        raise ValueError(f"{name} must be a finite number {rule}, not {value!r}")
+        raise ValueError(f"{name} must be a finite number {rule}; got {value!r}")
 
 
 def check_count(name: str, value: Any, *, least: int) -> None:
-    """Raise ValueError unless a setting is a whole number, at least `least`.
-
-    Parameters
-    ----------
-    name, value, least
-        As for `check_number`.
-    """
+    """Raise ValueError unless a setting is an integer of at least `least`, as scikit-learn expects."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be a whole number, at least {least}, not {value!r}")
+        raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}")

@@ -1,8 +1,8 @@
-"""Logistic and softmax regression: one layer, cross-entropy, and the trainer of all networks (S1).
+"""Logistic and softmax regression: one layer with cross-entropy, trained by `cnn.train` (S1).
 
-Both minimise  mean −log p(y | x) + ½ λ ‖w‖²  by gradient descent. The layer's gradient is the whole
-derivation: ∂E/∂s = p − t, so ∂E/∂w = (p − t) xᵀ + λ w and ∂E/∂b = p − t (S3, S4). Columns of X are
-centred meanwhile: as b is free, that changes the way to the minimum and not the minimum.
+Both minimize  mean −log p(y | x) + ½ λ ‖w‖²  by gradient descent. With the scores s the gradients are
+∂E/∂s = p − t, ∂E/∂w = (p − t) xᵀ + λ w and ∂E/∂b = p − t (S3, S4). Columns of X are centered for the descent. The
+minimum does not change, because b is not penalized.
 """
 
 from typing import ClassVar, Self
@@ -24,7 +24,7 @@ MOMENTUM = 0.9
 
 
 class _Penalized:
-    """A network of one layer whose loss has ½ λ ‖w‖² added: a `cnn.training.trainer.Trainable`."""
+    """A trainable network of one layer with the penalty ½ λ ‖w‖² added to the loss."""
 
     def __init__(self, network: Network, n_weights: int, l2: float) -> None:
         self._network, self._l2 = network, l2
@@ -33,17 +33,17 @@ class _Penalized:
         self.parameters: FloatVector = network.parameters
 
     def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
-        """See `cnn.training.trainer.Trainable`."""
+        """See `cnn.Trainable`."""
         value, gradient = self._network.loss_and_gradients(inputs, targets)
         self._weights_gradient += self._l2 * self._weights
         return value + self._penalty(), gradient
 
     def loss(self, inputs: FloatArray, targets: Targets) -> float:
-        """See `cnn.training.trainer.Trainable`."""
+        """See `cnn.Trainable`."""
         return self._network.loss(inputs, targets) + self._penalty()
 
     def output(self, inputs: FloatArray) -> FloatArray:
-        """See `cnn.training.trainer.Trainable`."""
+        """See `cnn.Trainable`."""
         return self._network.output(inputs)
 
     def _penalty(self) -> float:
@@ -51,7 +51,7 @@ class _Penalized:
 
 
 class _Regression(LinearClassifier):
-    """What the two regressions share: settings, and descent with `cnn.train`."""
+    """Base class of both regressions: settings, and training with `cnn.train`."""
 
     report_: TrainingReport
 
@@ -71,23 +71,22 @@ class _Regression(LinearClassifier):
     def _descend(
         self, layer: SoftmaxLayer, x: Floats, targets: npt.NDArray[np.intp], curvature: float
     ) -> None:
-        """Train one layer, and set what was learned.
+        """Train one layer and set the fitted attributes.
 
-        `curvature` bounds the second derivative of the cross-entropy by the scores.
+        `curvature` is a bound on the second derivative of the cross-entropy by the scores.
         """
         check_number("l2", self.l2, least=0)
         check_count("steps", self.steps, least=1)
         check_count("random_state", self.random_state, least=0)
         if not isinstance(self.recipe, Recipe | None):
-            raise ValueError(f"recipe must be a cnn.Recipe or None, not {self.recipe!r}")
+            raise ValueError(f"recipe must be a cnn.Recipe or None; got {self.recipe!r}")
         check_scale(x, 4 * x.size)  # centring may double a feature
         start, order = np.random.SeedSequence(self.random_state).spawn(2)
         centre = x.mean(axis=0)
         centred = x - centre  # a copy: X is the user's
         recipe = _safe_descent(centred, curvature, self.l2) if self.recipe is None else self.recipe
         network = Network([layer], x.shape[1:], rng=np.random.default_rng(start), dtype=np.float64)
-        # Weights that suit features of size 1, so that the way to the minimum is not the longer the
-        # larger features are.
+        # Initial weights suit features of size 1. Scaled, they start large features no farther from the minimum.
         layer.weights /= max(1.0, float(np.sqrt(np.mean(centred * centred))))
         report = train(
             _Penalized(network, layer.macs, self.l2),
@@ -110,10 +109,10 @@ class _Regression(LinearClassifier):
 
 
 def _safe_descent(x: Floats, curvature: float, l2: float) -> Recipe:
-    """Return full-batch descent with Nesterov's momentum at the rate 1/L.
+    """Return a recipe of full batches with Nesterov's momentum and the learning rate 1/L.
 
-    L = curvature · λ_max(X̃ᵀX̃/n) + λ with x̃ = (x, 1) bounds the loss's second derivative, so that a
-    step of gradient descent at this rate never goes uphill.
+    L = curvature · λ_max(X̃ᵀX̃/n) + λ with x̃ = (x, 1) is a bound on the second derivative of the loss. A step of
+    gradient descent with rate 1/L never increases the loss.
     """
     n, n_features = x.shape
     with single_threaded_blas():
@@ -129,41 +128,40 @@ def _safe_descent(x: Floats, curvature: float, l2: float) -> Recipe:
 
 
 class LogisticRegression(_Regression):
-    """One unit with the sigmoid as its activation: p(classes_[1] | x) = σ(w·x + b); two classes.
+    """Logistic regression of two classes: p(classes_[1] | x) = σ(w·x + b).
 
-    It is ``SoftmaxLayer(1, implied_other=True)``: the unit stands for ``classes_[1]``, and "other"
-    is ``classes_[0]``.
+    The layer is ``SoftmaxLayer(1, implied_other=True)``. Its node is ``classes_[1]``, and "other" is ``classes_[0]``.
 
     Parameters
     ----------
     l2
-        λ of the penalty ½ λ ‖w‖², which leaves b alone; at least 0. scikit-learn's C is 1 / (n λ).
+        λ of the penalty ½ λ ‖w‖², at least 0. The bias is not penalized. scikit-learn's C is 1 / (n λ).
     steps
-        Steps of training, at least 1.
+        Number of training steps, at least 1.
     recipe
-        How to train. None: full batches, Nesterov's momentum, and the highest learning rate that is
-        safe on these samples. A step then costs O(n d): many thousand samples want small batches,
-        as of ``Recipe()``. A recipe's weight decay comes on top of `l2`.
+        Training settings. None means full batches, Nesterov's momentum and the highest learning rate that is safe for
+        these samples. A step then costs O(n d); for many thousand samples prefer small batches, as in ``Recipe()``.
+        The weight decay of a recipe adds to `l2`.
     random_state
-        Seed of the starting weights and, where batches are not full, of the order of samples.
+        Seed of the initial weights, and of the sample order if batches are not full.
 
     Attributes
     ----------
     classes_, coef_, intercept_, n_features_in_
         As in `cnn.linear.estimator.LinearClassifier`; one hyperplane.
     report_
-        The trainer's report. How near the minimum is shows in ``report_.curve.gradient_norm[-1]``.
+        Training report. ``report_.curve.gradient_norm[-1]`` is small near the minimum.
 
     Notes
     -----
-    Descent is slow where features differ much in scale: normalise them first (S6). Classes that a
-    hyperplane separates have no minimum without penalty: w grows with every step.
+    Descent is slow if features differ much in scale: normalize them first (S6). For separable classes there is no
+    minimum without penalty, and w grows with every step.
     """
 
     two_classes_only: ClassVar[bool] = True
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Descend for `steps` steps.
+        """Train for `steps` steps.
 
         Parameters
         ----------
@@ -180,8 +178,8 @@ class LogisticRegression(_Regression):
         Raises
         ------
         ValueError
-            Where a setting, a shape or a value does not suit, there are not two classes, sums of
-            squares of features overflow, or training diverges.
+            If a setting, shape or value is not valid, there are not two classes, sums of squared features overflow, or
+            training diverges.
         """
         x, codes = self._read(X, y)
         node = np.where(codes == 1, 0, 1)  # the one node's class, or "other"
@@ -194,12 +192,12 @@ class LogisticRegression(_Regression):
         Parameters
         ----------
         X
-            As for `decision_function`, which raises what may be raised.
+            As for `decision_function`, with the same errors.
 
         Returns
         -------
         ndarray of float64, shape (n, 2)
-            In the order of `classes_`; rows sum to 1.
+            Columns in the order of `classes_`; rows sum to 1.
         """
         scores = self._scores(X)
         both = np.hstack([-scores, scores])  # 1 − σ(f) = σ(−f)
@@ -207,29 +205,28 @@ class LogisticRegression(_Regression):
 
 
 class SoftmaxRegression(_Regression):
-    """A softmax unit for each class: p(classes_[i] | x) = softmax(Θ x + b)_i; two classes or more.
+    """Softmax regression of two or more classes: p(classes_[i] | x) = softmax(Θ x + b)_i.
 
     Parameters
     ----------
     l2, steps, recipe, random_state
-        As for `LogisticRegression`; the penalty is on all of Θ.
+        As for `LogisticRegression`. The penalty applies to all of Θ.
 
     Attributes
     ----------
     classes_, coef_, intercept_, n_features_in_
-        As in `cnn.linear.estimator.LinearClassifier`; a hyperplane per class, with two classes as well.
+        As in `cnn.linear.estimator.LinearClassifier`; one hyperplane per class, also for two classes.
     report_
         As for `LogisticRegression`.
 
     Notes
     -----
-    See `LogisticRegression`. One vector may be added to every row of Θ, and one number to all of b,
-    without changing a probability: where λ = 0, the starting weights decide which of these minima
-    is found.
+    See `LogisticRegression`. Adding one vector to every row of Θ, and one number to all of b, does not change the
+    probabilities. With λ = 0 the initial weights decide which of these minima is found.
     """
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Descend for `steps` steps.
+        """Train for `steps` steps.
 
         Parameters
         ----------
@@ -246,8 +243,8 @@ class SoftmaxRegression(_Regression):
         Raises
         ------
         ValueError
-            Where a setting, a shape or a value does not suit, there is only one class, sums of
-            squares of features overflow, or training diverges.
+            If a setting, shape or value is not valid, there is only one class, sums of squared features overflow, or
+            training diverges.
         """
         x, codes = self._read(X, y)
         # diag(o) − o oᵀ has no eigenvalue above ½.
@@ -260,11 +257,11 @@ class SoftmaxRegression(_Regression):
         Parameters
         ----------
         X
-            As for `decision_function`, which raises what may be raised.
+            As for `decision_function`, with the same errors.
 
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
-            In the order of `classes_`; rows sum to 1.
+            Columns in the order of `classes_`; rows sum to 1.
         """
         return np.ascontiguousarray(softmax(self._scores(X).T).T, np.float64)

@@ -9,11 +9,10 @@ At the optimum both have one value, and there are s_i, ξ_i ≥ 0 with
 
     y_i f(x_i) − 1 = s_i − ξ_i,   α_i s_i = 0,   (C − α_i) ξ_i = 0,   w = Σ α_i y_i x_i
 
-(Karush, Kuhn and Tucker). The method asks for the products to be μ > 0 instead, makes Newton steps
-on all equations at once, and lets μ shrink (Mehrotra 1992; for support vector machines Ferris and
-Munson 2002). A step is a least-squares problem in (w, b), weighted by 1 / (s/α + ξ/(C − α)): it
-costs O(n d²), and ten to fifty suffice whatever C is and however the features are scaled - where
-coordinate descent on the dual takes the longer, the larger C. No choice is random.
+(Karush, Kuhn and Tucker). The method sets the products to μ > 0, makes Newton steps on all equations together, and
+reduces μ (Mehrotra 1992; for support vector machines Ferris and Munson 2002). A step is a least-squares problem in
+(w, b) with weights 1 / (s/α + ξ/(C − α)) and costs O(n d²). Ten to fifty steps suffice for any C and any scale of the
+features, whereas coordinate descent on the dual takes longer for larger C. Nothing is random.
 """
 
 from dataclasses import dataclass
@@ -28,27 +27,25 @@ from cnn.compile.compilation import single_threaded_blas
 Floats = npt.NDArray[np.float64]
 
 TO_THE_BORDER = 0.995
-"""Share of the way to the border of what is feasible that a step may go."""
+"""Fraction of the distance to the boundary of the feasible set that a step may go."""
 
 
 @dataclass(frozen=True, eq=False)
 class Hyperplane:
-    """A hyperplane, and the proof of how good it is.
+    """A hyperplane with its duality gap.
 
     Attributes
     ----------
     weights, bias
         w, shape (d,), and b.
     alpha
-        Dual variables: a feasible point of the dual problem, shape (n,).
+        Dual variables, a feasible point of the dual problem, shape (n,).
     supports
-        Whether a sample lies on the margin or inside it, and so holds the hyperplane where it is;
-        shape (n,).
+        Whether a sample is a support vector, on the margin or inside it; shape (n,).
     primal, dual
-        Values of the two problems here. The optimum lies between them, so ``primal - dual`` is the
-        most that is missing, and ½‖w − w*‖² is no more than that.
+        Values of both problems. The optimum lies between them, and ½‖w − w*‖² is at most ``primal - dual``.
     steps
-        Newton steps made.
+        Number of Newton steps.
     """
 
     weights: Floats
@@ -61,12 +58,12 @@ class Hyperplane:
 
     @property
     def relative_gap(self) -> float:
-        """(primal − dual) / primal; the primal value is above 0 where both signs occur."""
+        """(primal − dual) / primal. The primal value is positive if both signs occur."""
         return (self.primal - self.dual) / self.primal
 
 
 def best_bias(scores: Floats, signs: Floats) -> float:
-    """Find the b that minimises Σ max(0, 1 − y (score + b)), in O(n log n).
+    """Return the b that minimizes Σ max(0, 1 − y (score + b)), in O(n log n).
 
     Parameters
     ----------
@@ -78,8 +75,8 @@ def best_bias(scores: Floats, signs: Floats) -> float:
     Returns
     -------
     float
-        The middle of the minimisers: the sum is piecewise linear in b, its slope −(number of
-        positives) far left, and 1 more after each of the points y − score.
+        The midpoint of the minimizers. The sum is piecewise linear in b. Its slope starts at −(number of positives)
+        and increases by 1 at each of the points y − score.
 
     Examples
     --------
@@ -92,7 +89,7 @@ def best_bias(scores: Floats, signs: Floats) -> float:
 
 
 def maximum_margin(x: Floats, signs: Floats, C: float, *, tol: float, max_iter: int) -> Hyperplane:
-    """Solve both problems until their values agree.
+    """Solve both problems until their values agree within `tol`.
 
     Parameters
     ----------
@@ -105,24 +102,26 @@ def maximum_margin(x: Floats, signs: Floats, C: float, *, tol: float, max_iter: 
     tol
         Stop when (primal − dual) ≤ tol · primal.
     max_iter
-        Newton steps after which to give up.
+        Largest number of Newton steps.
 
     Returns
     -------
     Hyperplane
-        The best one met; its `relative_gap` is above `tol` where that was not reached.
+        The best hyperplane found. Its `relative_gap` is above `tol` if the method did not converge.
 
     Raises
     ------
     ValueError
-        Where C times the square of the features overflows.
+        If C times the squared features overflows.
     """
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
         centre = x.mean(axis=0)
         x = x - centre  # b is free, so this changes b alone
         scale = float(np.sqrt(np.mean(np.sum(x * x, axis=1)))) or 1.0
         if not C * scale**2 < np.inf:
-            raise ValueError(f"C = {C:g} and features of this scale are beyond floating point")
+            raise ValueError(
+                f"C times the features' squares must be finite; got C = {C:g}, scale {scale:g}"
+            )
         x = x / scale  # the same problem for w · scale, α · scale² and C · scale²
         basis = None
         if x.shape[1] > x.shape[0]:  # w lies in the span of the samples: work there
@@ -142,30 +141,30 @@ def maximum_margin(x: Floats, signs: Floats, C: float, *, tol: float, max_iter: 
 
 
 class _Point(NamedTuple):
-    """Values of all unknowns, or a step of each."""
+    """Values of all unknowns, or a step in each of them."""
 
     theta: Floats  # (w, b)
     alpha: Floats
-    room: Floats  # C − α, kept beside α so that rounding cannot eat it
-    above: Floats  # s: how far a sample lies beyond the margin
-    below: Floats  # ξ: how far it lies short of it
+    room: Floats  # C − α, stored separately for accuracy near C
+    above: Floats  # s: distance beyond the margin
+    below: Floats  # ξ: distance short of the margin
 
     def moved(self, step: "_Point", length: float) -> "_Point":
-        """Return the point that lies some lengths of a step away."""
+        """Return the point after `length` times a step."""
         return _Point(*(v + length * d for v, d in zip(self, step, strict=True)))
 
 
 class _NewtonSystem:
-    """The KKT equations made linear at a point; one factorisation serves several right-hand sides.
+    """The KKT equations linearized at a point, factorized once for several right-hand sides.
 
-    Raises LinAlgError where rounding leaves nothing to factorise.
+    Raises LinAlgError if the matrix is not positive definite in floating point.
     """
 
     def __init__(self, rows: Floats, y: Floats, point: _Point) -> None:
         theta, alpha, room, above, below = point
         self.rows, self.y, self.point = rows, y, point
         ridge = np.append(np.ones(len(theta) - 1), 0.0)  # ½‖w‖² leaves b free
-        # What the equations y f − 1 = s − ξ and (w, 0) = Σ α y (x, 1) lack.
+        # Residuals of the equations y f − 1 = s − ξ and (w, 0) = Σ α y (x, 1).
         self.margin_lack = above - below - (y * (rows @ theta) - 1.0)
         self.weights_lack = rows.T @ (alpha * y) - ridge * theta
         self.diagonal = above / alpha + below / room
@@ -173,7 +172,7 @@ class _NewtonSystem:
         self.factor = scipy.linalg.cho_factor(matrix, check_finite=False)
 
     def step(self, first: Floats | float, second: Floats | float) -> _Point:
-        """Solve for the step that brings α s up by `first` and (C − α) ξ by `second`."""
+        """Return the step that changes α s by `first` and (C − α) ξ by `second`."""
         _, alpha, room, above, below = self.point
         wanted = self.margin_lack + first / alpha - second / room
         right = self.weights_lack + self.rows.T @ (self.y * wanted / self.diagonal)
@@ -184,14 +183,14 @@ class _NewtonSystem:
         return _Point(d_theta, d_alpha, -d_alpha, d_above, d_below)
 
     def reach(self, step: _Point) -> float:
-        """Return the longest part of a step, at most all of it, that keeps to 0 ≤ α ≤ C, s, ξ ≥ 0."""
+        """Return the largest length, at most 1, at which the step keeps 0 ≤ α ≤ C and s, ξ ≥ 0."""
         values, changes = np.concatenate(self.point[1:]), np.concatenate(step[1:])
         falling = changes < 0
         return float(np.min(values[falling] / -changes[falling], initial=1.0))
 
 
 def _interior_point(x: Floats, y: Floats, C: float, tol: float, max_iter: int) -> Hyperplane:
-    """Solve for centred samples of about unit length."""
+    """Solve for centered samples of about unit length."""
     n, d = x.shape
     rows = np.column_stack([x, np.ones(n)])  # f(x) = rows · (w, b)
     half, one = np.full(n, 0.5 * C), np.ones(n)
@@ -203,10 +202,9 @@ def _interior_point(x: Floats, y: Floats, C: float, tol: float, max_iter: int) -
         try:
             system = _NewtonSystem(rows, y, point)
         except np.linalg.LinAlgError:
-            break  # `best` is as good as rounding allows
+            break  # rounding allows no further step
         mu = _mean_product(point)
-        # Predictor: straight for μ = 0. How near it gets says how far to lower μ, and its
-        # second-order terms correct the step that is made.
+        # Predictor step towards μ = 0. Its result determines the new μ, and its second-order terms correct the step.
         ahead = system.step(-point.alpha * point.above, -point.room * point.below)
         reached = _mean_product(point.moved(ahead, system.reach(ahead)))
         target = mu * (reached / mu) ** 3
@@ -226,17 +224,17 @@ def _mean_product(point: _Point) -> float:
 
 
 def _assess(x: Floats, y: Floats, C: float, point: _Point, steps: int) -> Hyperplane:
-    """Give w its best bias and α its equation, and value both."""
+    """Compute the best bias of w, a feasible α, and the values of both problems."""
     weights, alpha = point.theta[:-1], point.alpha
     scores = x @ weights
     bias = best_bias(scores, y)
     primal = 0.5 * weights @ weights + C * np.maximum(0.0, 1.0 - y * (scores + bias)).sum()
-    # Σ α y = 0: scale the heavier side down.
+    # Σ α y = 0: scale the larger side down.
     heavy, light = alpha[y > 0].sum(), alpha[y < 0].sum()
     feasible = alpha * np.where(y > 0, min(1.0, light / heavy), min(1.0, heavy / light))
     spanned = x.T @ (feasible * y)
     dual = feasible.sum() - 0.5 * spanned @ spanned
-    # α s = μ in the end: of the two, one vanishes.
+    # At the end α s = μ, so one of α and s vanishes.
     return Hyperplane(
         weights, bias, feasible, alpha > point.above, float(primal), float(dual), steps
     )

@@ -1,12 +1,12 @@
-"""Rosenblatt's perceptron: f(x) = sign(w·x + b), learned from its mistakes alone (S1).
+"""Rosenblatt's perceptron: f(x) = sign(w·x + b), updated at each mistake (S1).
 
-For a sample x with the wanted sign y ∈ {−1, 1},
+For a sample x with the target sign y ∈ {−1, 1}, the rule is
 
     if y (w·x + b) ≤ 0:    w ← w + y x,    b ← b + y
 
-which raises y (w·x + b) by ‖x‖² + 1. If some hyperplane with ‖(w, b)‖ = 1 leaves y (w·x + b) ≥ γ > 0
-for all samples, and ‖(x, 1)‖ ≤ R, the rule makes at most (R/γ)² mistakes, in whatever order samples
-come (Novikoff 1962). If there is none, as for XOR, it makes mistakes forever.
+It increases y (w·x + b) by ‖x‖² + 1. If a hyperplane with ‖(w, b)‖ = 1 has y (w·x + b) ≥ γ > 0 for all samples, and
+‖(x, 1)‖ ≤ R, the rule makes at most (R/γ)² mistakes in any order of samples (Novikoff 1962). Without such a
+hyperplane, as for XOR, the mistakes never end.
 """
 
 from typing import ClassVar, Self
@@ -19,26 +19,25 @@ from cnn.linear.perceptron_kernels import perceptron_epoch
 
 
 class Perceptron(LinearClassifier):
-    """A single unit with the sign as its activation; two classes.
+    """A perceptron for two classes.
 
     Parameters
     ----------
     max_epochs
-        Epochs after which to give up, at least 1.
+        Largest number of epochs, at least 1.
     random_state
-        Seed of the order of samples, drawn anew for each epoch; None shows them in their own order.
+        Seed of the sample order, drawn anew for each epoch. None keeps the given order.
 
     Attributes
     ----------
     classes_, coef_, intercept_, n_features_in_
-        As in `cnn.linear.estimator.LinearClassifier`; one hyperplane, with ``classes_[1]`` on its positive
-        side.
+        As in `cnn.linear.estimator.LinearClassifier`; one hyperplane, with ``classes_[1]`` on its positive side.
     mistakes_
-        Mistakes in each epoch, shape (n_epochs_,). Their sum is what Novikoff's bound is for.
+        Mistakes in each epoch, shape (n_epochs_,). Novikoff's bound applies to their sum.
     n_epochs_
-        Epochs made.
+        Number of epochs.
     converged_
-        Whether an epoch without mistake came: the training samples are then told apart.
+        Whether the last epoch had no mistake, so the hyperplane separates the training samples.
 
     Examples
     --------
@@ -60,7 +59,7 @@ class Perceptron(LinearClassifier):
         self.random_state = random_state
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Learn until an epoch brings no mistake, or `max_epochs` are over.
+        """Train until an epoch without mistakes, for at most `max_epochs`.
 
         Parameters
         ----------
@@ -77,8 +76,7 @@ class Perceptron(LinearClassifier):
         Raises
         ------
         ValueError
-            Where a setting, a shape or a value does not suit, there are not two classes, or the
-            features are so large that sums of their squares overflow.
+            If a setting, shape or value is not valid, there are not two classes, or sums of squared features overflow.
         """
         check_count("max_epochs", self.max_epochs, least=1)
         if self.random_state is not None:

@@ -1,4 +1,4 @@
-"""The perceptron rule, compiled: an inner product and perhaps an update for each sample in turn."""
+"""The compiled perceptron rule: an inner product for each sample, and an update at each mistake."""
 
 from typing import Any
 
@@ -12,23 +12,23 @@ from cnn.compile.compilation import kernel
 def perceptron_epoch(
     x: FloatArray, signs: FloatVector, order: npt.NDArray[Any], theta: FloatVector
 ) -> int:
-    """Show every sample once, and move the hyperplane at each mistake.
+    """Process every sample once, and update the hyperplane at each mistake.
 
     Parameters
     ----------
     x
         Samples, shape (n, n_features).
     signs
-        Wanted sign of each, −1 or 1, shape (n,).
+        Target signs, −1 or 1, shape (n,).
     order
-        Indices of the samples, as they are to be shown.
+        Indices of the samples in the order of processing.
     theta
         (w, b), shape (n_features + 1,); changed in place.
 
     Returns
     -------
     int
-        Mistakes, which is also the number of updates.
+        Number of mistakes, equal to the number of updates.
     """
     n_features = x.shape[1]
     mistakes = 0
@@ -36,7 +36,7 @@ def perceptron_epoch(
         f = theta[n_features]
         for k in range(n_features):
             f += theta[k] * x[i, k]  # f(x) = w·x + b
-        if signs[i] * f <= 0:  # sign(f) ≠ y; on the hyperplane is wrong as well
+        if signs[i] * f <= 0:  # sign(f) ≠ y; f = 0 counts as a mistake
             for k in range(n_features):
                 theta[k] += signs[i] * x[i, k]  # w ← w + y x
             theta[n_features] += signs[i]  # b ← b + y

@@ -12,37 +12,35 @@ from cnn.linear.margin import maximum_margin
 
 
 class LinearSVM(LinearClassifier):
-    """Hinge loss and a small w; for more than two classes one hyperplane each, against the rest.
+    """Linear support vector machine; for more than two classes one hyperplane per class against the rest.
 
-    It minimises ½‖w‖² + C Σ max(0, 1 − y (w·x + b)) over w and b, y ∈ {−1, 1}; b goes unpenalised, as in
-    ``sklearn.svm.SVC(kernel="linear")``. Where a hyperplane separates the classes and C is large,
-    that is the hyperplane whose distance 1/‖w‖ from the nearest samples is greatest. How it is
-    found: `cnn.linear.margin`.
+    It minimizes ½‖w‖² + C Σ max(0, 1 − y (w·x + b)) over w and b, with y ∈ {−1, 1}. The bias is not penalized, as in
+    ``sklearn.svm.SVC(kernel="linear")``. For separable classes and large C the result is the hyperplane with the
+    largest distance 1/‖w‖ from the nearest samples. The solver is `cnn.linear.margin`.
 
     Parameters
     ----------
     C
-        Price of a margin violation, above 0.
+        Cost of a margin violation, above 0.
     tol
-        The duality gap, as a share of the primal value, at which to stop; above 0. Below 1e-10
-        rounding may get in the way.
+        Stop when the duality gap divided by the primal value is at most `tol`; above 0. Below 1e-10 rounding may
+        prevent convergence.
     max_iter
-        Newton steps per hyperplane after which to give up, at least 1.
+        Largest number of Newton steps per hyperplane, at least 1.
 
     Attributes
     ----------
     classes_, coef_, intercept_, n_features_in_
-        As in `cnn.linear.estimator.LinearClassifier`; with two classes one hyperplane, else one per class.
+        As in `cnn.linear.estimator.LinearClassifier`; one hyperplane for two classes, else one per class.
     dual_coef_
-        α y of every sample, a row per hyperplane, shape (n_hyperplanes, n): feasible in the dual,
-        and w = Σ α y x but for the gap.
+        α y of every sample, one row per hyperplane, shape (n_hyperplanes, n). α is feasible in the dual problem, and
+        w = Σ α y x up to the duality gap.
     support_
-        Indices of the samples that lie on the margin of some hyperplane, or inside it.
+        Indices of the support vectors: samples on or inside the margin of a hyperplane.
     duality_gap_
-        Primal less dual value of each hyperplane, shape (n_hyperplanes,). The value reached is no
-        further than that from the least there is.
+        Primal minus dual value of each hyperplane, shape (n_hyperplanes,): a bound on the distance from the optimum.
     n_iter_
-        Newton steps of the hyperplane that took most.
+        Largest number of Newton steps of a hyperplane.
     converged_
         Whether every gap is within `tol`.
 
@@ -82,12 +80,12 @@ class LinearSVM(LinearClassifier):
         Raises
         ------
         ValueError
-            Where a setting, a shape or a value does not suit, or there is only one class.
+            If a setting, shape or value is not valid, or there is only one class.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            Where a gap stays above `tol`.
+            If a duality gap stays above `tol`.
         """
         check_number("C", self.C, least=0, excluded=True)
         check_number("tol", self.tol, least=0, excluded=True)

@@ -1,6 +1,6 @@
-"""Networks: layers in a row, well-known ones ready-made, saved and loaded, trained on several threads.
+"""Networks: sequences of layers, ready-made architectures, model files, and training on several threads.
 
-What a single layer computes is in :mod:`cnn.layers`.
+The layers themselves are in :mod:`cnn.layers`, the trainer is in :mod:`cnn.training`.
 """
 
 from cnn.models.mlp import mlp

@@ -1,15 +1,15 @@
-"""From samples first, as data come, to batch innermost, as layers want them."""
+"""Transposition of samples-first data to the batch-innermost layout of layers."""
 
 from cnn.arrays import FloatArray
 from cnn.compile.compilation import kernel
 
 BLOCK = 8
-"""Side of the squares copied at a time: small enough for rows that fall on the same cache lines."""
+"""Side of a square block: small enough for rows that share cache lines."""
 
 
 @kernel
 def transpose(x: FloatArray, out: FloatArray) -> None:
-    """Write the transpose of a matrix, square by square.
+    """Write the transpose of a matrix, block by block.
 
     Parameters
     ----------

@@ -27,20 +27,19 @@ def mlp(
     Parameters
     ----------
     n_inputs
-        Features of a sample.
+        Number of features of a sample.
     hidden
-        Nodes of the hidden layer, or of each hidden layer in turn. None at all, ``()``, leaves the
-        linear model that XOR is too much for.
+        Number of nodes of the hidden layer, or of each hidden layer. ``()`` makes a linear model.
     n_outputs
-        Classes, or values where the loss is on values.
+        Number of classes, or of values for a loss on values.
     rng
-        Source of the starting weights.
+        Generator of the initial weights.
     activation
-        Of the hidden layers: a key of `cnn.layers.activations.ACTIVATIONS`.
+        Activation of the hidden layers, a key of `cnn.layers.activations.ACTIVATIONS`.
     loss
-        A key of `cnn.training.losses.LOSSES`. A loss on values ends in an identity layer, not in softmax.
+        A key of `cnn.training.losses.LOSSES`. With a loss on values the last layer is linear, without softmax.
     dtype
-        float32, or float64 for checks.
+        float32; or float64, for gradient checks.
 
     Returns
     -------
@@ -50,9 +49,9 @@ def mlp(
     Raises
     ------
     TypeError
-        Where a count is no integer.
+        If a count is not an integer.
     ValueError
-        Where a count is below 1, or a setting is unknown.
+        If a count is below 1, or a setting is unknown.
 
     Examples
     --------
@@ -65,7 +64,14 @@ def mlp(
     0.1 KiB of float32 parameters
     """
     widths = [hidden] if not isinstance(hidden, Sequence | np.ndarray) else hidden
-    on_values = loss in LOSSES and LOSSES[loss].target_kind == "values"
-    last: Layer = HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)
-    layers = [*(HiddenLayer(width, activation) for width in widths), last]
+    layers = [
+        *(HiddenLayer(width, activation) for width in widths),
+        output_layer(n_outputs, loss),
+    ]
     return Network(layers, (n_inputs,), loss, rng=rng, dtype=dtype)
+
+
+def output_layer(n_outputs: int, loss: str) -> Layer:
+    """Return the output layer for a loss. The network refuses an unknown loss."""
+    on_values = loss in LOSSES and LOSSES[loss].target_kind == "values"
+    return HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)

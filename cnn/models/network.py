@@ -1,4 +1,4 @@
-"""A feed-forward network of layers: one flat vector of parameters, and one of their gradient."""
+"""A feed-forward network of layers, with one flat vector of parameters and one of their gradient."""
 
 import copy
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from cnn.checks import (
     check_generator,
     check_targets,
     float_dtype,
-    layer_sizes_of,
     real_array,
+    sample_shape,
 )
-from cnn.layers.contract import announced_shape, check_layers, checked_scores, checked_way_back
+from cnn.layers.contract import announced_shape, check_layers, checked_backward, checked_scores
 from cnn.layers.layer import Layer
 from cnn.layers.output import SoftmaxLayer
 from cnn.models import layout_kernels
@@ -25,42 +25,41 @@ from cnn.training.samples import Samples
 
 
 class Network:
-    """Layers in a row, trainable by `cnn.training.trainer.train`.
+    """A sequence of layers, trainable by `cnn.training.trainer.train`.
 
-    At this border samples come first: images (n, rows, columns) or (n, maps, rows, columns),
-    vectors (n, features). Inside, the batch is innermost.
+    Inputs are samples-first: images (n, rows, columns) or (n, maps, rows, columns), vectors (n, features). Inside,
+    arrays are batch innermost.
 
     Parameters
     ----------
     layers
-        From input to output; they are built here and belong to this network, and to no other. A
-        loss on classes needs a `SoftmaxLayer` at the end, and nowhere else; a loss on values needs a
-        layer that gives vectors, such as a `HiddenLayer` with identity activation.
+        Layers from input to output. They must not belong to another network. For a loss on classes the last layer,
+        and no other layer, must be a `SoftmaxLayer`. For a loss on values the last layer must output vectors, such as
+        a `HiddenLayer` with identity activation.
     input_shape
-        Shape of one sample: (maps, rows, columns), (rows, columns) for a single map, or
-        (features,).
+        Shape of one sample: (maps, rows, columns), (rows, columns) for a single map, or (features,).
     loss
         A key of `cnn.training.losses.LOSSES`.
     rng
-        Source of the starting weights, drawn layer by layer: a generator, no bare seed.
+        Generator of the initial weights, drawn layer by layer; a seed is not accepted.
     dtype
-        float32, or float64 for checks.
+        float32; or float64, for gradient checks.
 
     Attributes
     ----------
     parameters
-        Every trained number, layer by layer; the layers' weights are views of it.
+        All trained numbers, layer by layer. The layers' weights are views of this vector.
     gradient
-        The loss gradient by each of them, as of the last call of `loss_and_gradients`.
+        Gradient of the loss by the parameters, computed by the last call of `loss_and_gradients`.
 
     Raises
     ------
     TypeError
-        Where a layer is none, a count no integer, `input_shape` no tuple of such, or `rng` no
-        generator.
+        If an entry of `layers` is not a layer, a count is not an integer, `input_shape` is not a tuple of integers, or
+        `rng` is not a generator.
     ValueError
-        Where a setting is unknown, a layer does not fit the one before it or the loss, is there
-        twice, or belongs to a network already.
+        If a setting is unknown, a layer does not fit the previous layer or the loss, or a layer is there twice or
+        belongs to another network.
     """
 
     def __init__(
@@ -73,12 +72,12 @@ class Network:
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
         if loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {loss!r}")
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
         check_generator(rng)
         self.layers = tuple(layers)
         check_layers(self.layers)
         self.loss_function = LOSSES[loss]
-        self.input_shape = layer_sizes_of("input_shape", input_shape)
+        self.input_shape = sample_shape("input_shape", input_shape)
         self.dtype = float_dtype(dtype)
 
         self._inner_shape = (1, *self.input_shape) if len(input_shape) == 2 else self.input_shape
@@ -96,16 +95,16 @@ class Network:
             layer.initialize(rng=rng)
             layer.in_network = True
 
-        # Before the first layer with parameters there is nothing to find a gradient for.
+        # Layers before the first one with parameters need no gradient.
         trained = [i for i, layer in enumerate(self.layers) if layer.parameter_count]
         self._first_trained = trained[0] if trained else len(self.layers) - 1
         self._inputs = np.empty((0, 0), self.dtype)
         self._delta = np.empty((0, 0), self.dtype)
-        self._tried: set[int] = set()  # batch sizes that every layer has given well for
+        self._tried: set[int] = set()  # batch sizes with checked layer outputs
         self._tried_back: set[int] = set()
 
     def _attach(self, parameters: FloatVector) -> None:
-        """Give the layers their parts of the vector of parameters, and of one for the gradient."""
+        """Give each layer its part of the parameter vector and of a new gradient vector."""
         self.parameters, self.gradient = parameters, np.zeros_like(parameters)
         end = 0
         for layer in self.layers:
@@ -113,13 +112,7 @@ class Network:
             layer.attach(self.parameters[start:end], self.gradient[start:end])
 
     def twin(self) -> Self:
-        """Make a network that shares the parameters, and nothing else: for another thread.
-
-        Returns
-        -------
-        Self
-            With the same `parameters` vector, but a gradient and working memory of its own.
-        """
+        """Return a network with the same `parameters` vector and its own gradient and buffers, for another thread."""
         twin = copy.copy(self)
         twin.layers = tuple(copy.copy(layer) for layer in self.layers)
         twin._attach(self.parameters)
@@ -128,15 +121,18 @@ class Network:
         return twin
 
     def _check_output(self, shape: Shape) -> None:
-        """Raise ValueError unless the layers end in what the loss is measured on."""
+        """Raise ValueError unless the last layer fits the loss."""
         if len(shape) != 1:
-            raise ValueError(f"the last layer must give vectors (nodes,), not the shape {shape}")
+            raise ValueError(
+                f"output of the last layer must be vectors (nodes,); got shape {shape}"
+            )
         softmax = [isinstance(layer, SoftmaxLayer) for layer in self.layers]
         on_classes = self.loss_function.target_kind == "classes"
         if any(softmax[:-1]) or softmax[-1] != on_classes:
             raise ValueError(
-                f"loss {self.loss_function.name!r} needs "
+                f"layers for loss {self.loss_function.name!r} must have "
                 + ("a SoftmaxLayer at the end, and only there" if on_classes else "no SoftmaxLayer")
+                + f"; got {', '.join(type(layer).__name__ for layer in self.layers)}"
             )
 
     @property
@@ -146,19 +142,19 @@ class Network:
 
     @property
     def parameter_count(self) -> int:
-        """Numbers that training changes (S5)."""
+        """Number of trained parameters (S5)."""
         return sum(layer.parameter_count for layer in self.layers)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates per sample, forward; biases and activations not counted (S5)."""
+        """Forward multiply-accumulates per sample, without biases and activations (S5)."""
         return sum(layer.macs for layer in self.layers)
 
     @property
     def parameter_groups(self) -> tuple[tuple[str, slice], ...]:
-        """Each layer's part of the parameters: ("1 ConvolutionLayer", slice), counted from 1.
+        """The parameters of each layer: ("1 ConvolutionLayer", slice), numbered from 1.
 
-        Layers without parameters are counted, and left out.
+        Layers without parameters are left out but have a number.
         """
         groups, end = [], 0
         for number, layer in enumerate(self.layers, 1):
@@ -173,23 +169,22 @@ class Network:
         Parameters
         ----------
         inputs
-            Real numbers of shape (n, *input_shape), n >= 1; for single-map images with or without
-            the axis of maps.
+            Real numbers of shape (n, *input_shape), n >= 1. Images of one map may have an axis of maps or not.
 
         Returns
         -------
         FloatArray
-            Shape (n, n_outputs), contiguous and the caller's own: probabilities or values.
+            Probabilities or values, a new contiguous array of shape (n, n_outputs).
 
         Raises
         ------
         ValueError
-            Where the inputs are no real numbers, none at all, or not of the network's shape.
+            If the inputs are not real numbers, are empty, or have a wrong shape.
         """
         return np.ascontiguousarray(self.loss_function.predict(self._scores(inputs)).T)
 
     def predict(self, inputs: FloatArray) -> npt.NDArray[np.intp] | FloatArray:
-        """Decide: each sample's most probable class, shape (n,); or its values, (n, n_outputs).
+        """Return the most probable class of each sample, shape (n,), or its values, shape (n, n_outputs).
 
         Parameters
         ----------
@@ -200,48 +195,36 @@ class Network:
         return output.argmax(axis=1) if self.loss_function.target_kind == "classes" else output
 
     def loss(self, inputs: FloatArray, targets: Targets) -> float:
-        """Measure the mean loss over a batch.
+        """Return the mean loss over a batch.
 
         Parameters
         ----------
         inputs
             As for `output`.
         targets
-            Classes (n,), or values (n, n_outputs), as the loss demands.
-
-        Returns
-        -------
-        float
-            The mean loss.
+            Classes (n,) or values (n, n_outputs), by the kind of loss.
 
         Raises
         ------
         ValueError
-            Where inputs or targets do not suit the network.
+            If inputs or targets do not fit the network.
         """
         return self._loss_and_delta(inputs, targets)[0]
 
     def loss_and_output(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
-        """Measure the mean loss over a batch, and compute the predictions, in one run.
+        """Return the results of `loss` and `output`, computed in one forward pass.
 
         Parameters
         ----------
         inputs, targets
             As for `loss`.
-
-        Returns
-        -------
-        loss : float
-            As `loss` returns it.
-        output : FloatArray
-            As `output` returns it.
         """
         scores = self._scores(inputs)
         output = np.ascontiguousarray(self.loss_function.predict(scores).T)
         return self._value_and_delta(scores, targets)[0], output
 
     def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
-        """Measure the mean loss over a batch, and its gradient by every parameter.
+        """Return the mean loss over a batch and its gradient by the parameters.
 
         Parameters
         ----------
@@ -253,17 +236,17 @@ class Network:
         loss : float
             The mean loss.
         gradient : FloatVector
-            The `gradient` vector itself: the next call overwrites it.
+            The `gradient` vector. The next call overwrites it.
 
         Raises
         ------
         ValueError
-            Where inputs or targets do not suit the network.
+            If inputs or targets do not fit the network.
         """
         value, gradient = self._loss_and_delta(inputs, targets)
         first = self._first_trained
         if gradient.shape[-1] not in self._tried_back:
-            checked_way_back(self.layers, first, gradient)
+            checked_backward(self.layers, first, gradient)
             self._tried_back.add(gradient.shape[-1])
             return value, self.gradient
         for layer in self.layers[:first:-1]:
@@ -272,19 +255,14 @@ class Network:
         return value, self.gradient
 
     def check_samples(self, samples: Samples, name: str = "samples") -> None:
-        """Check that samples suit the network, once before they are trained on.
+        """Raise ValueError unless samples fit the network: shapes, kind of targets, range of classes.
 
         Parameters
         ----------
         samples
-            What to check.
+            The samples to check.
         name
-            For the message.
-
-        Raises
-        ------
-        ValueError
-            Where inputs or targets have another shape or kind, or a class is out of range.
+            Name of the samples in error messages.
         """
         try:
             self._check_inputs(samples.inputs)
@@ -295,14 +273,7 @@ class Network:
             raise ValueError(f"{name}: {error}") from None
 
     def summary(self) -> str:
-        """Describe the network: a table with a line for each layer.
-
-        Returns
-        -------
-        str
-            Number and layer, settings, output shape, parameters and multiply-accumulates per
-            sample; the sums, and the bytes of the parameters.
-        """
+        """Return a table of the layers: settings, output shape, parameters and MACs per sample, with totals."""
         rows = [("", "layer", "settings", "output", "parameters", "MACs")]
         rows.append(("", "input", "", _times(self._inner_shape), "", ""))
         for number, layer in enumerate(self.layers, 1):
@@ -323,7 +294,7 @@ class Network:
         return "\n".join([*lines, memory])
 
     def _scores(self, inputs: FloatArray) -> FloatArray:
-        """Run the layers forward to what the loss is measured on, shape (n_outputs, n)."""
+        """Run the layers forward and return the scores, shape (n_outputs, n)."""
         x = self._load(inputs)
         if x.shape[-1] not in self._tried:
             scores = checked_scores(self.layers, x)
@@ -345,29 +316,29 @@ class Network:
             self._delta = np.empty_like(scores)
         try:
             value = self.loss_function.value_and_delta(scores, targets, self._delta)
-        except ValueError:  # the kernel looks at every class, and cannot say which it was
+        except ValueError:  # the kernel checks all classes but cannot name the wrong one
             check_classes("targets", targets, *self.output_shape)
             raise
         return value, self._delta
 
     def _check_targets(self, targets: Targets, n: int) -> Targets:
-        """Return the targets of n samples as an array; raise ValueError where they suit no loss."""
+        """Return the targets of n samples as an array; raise ValueError if they do not fit the loss."""
         return check_targets(self.loss_function.target_kind, targets, (n, *self.output_shape))
 
     def _check_inputs(self, inputs: FloatArray) -> FloatArray:
-        """Return the inputs as an array; raise ValueError where the network cannot take them."""
+        """Return the inputs as an array; raise ValueError if they do not fit the network."""
         inputs = real_array("inputs", inputs)
         if inputs.shape[1:] not in self._accepted_shapes:
             raise ValueError(
-                f"inputs must have the shape (n, {', '.join(map(str, self.input_shape))}), not "
+                f"inputs must have the shape (n, {', '.join(map(str, self.input_shape))}); got "
                 f"{inputs.shape}"
             )
         if len(inputs) == 0:
-            raise ValueError("inputs must hold at least one sample, not 0")
+            raise ValueError("inputs must hold at least one sample; got 0")
         return inputs
 
     def _load(self, inputs: FloatArray) -> FloatArray:
-        """Copy samples-first inputs to the batch-innermost buffer, shape (*inner shape, n)."""
+        """Transpose samples-first inputs to the batch-innermost buffer, shape (*inner shape, n)."""
         inputs = self._check_inputs(inputs)
         n = len(inputs)
         flat = inputs.reshape(n, -1)
@@ -381,5 +352,5 @@ class Network:
 
 
 def _times(shape: Shape) -> str:
-    """Write a shape as 6×28×28."""
+    """Format a shape as 6×28×28."""
     return "×".join(map(str, shape))

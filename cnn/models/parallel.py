@@ -1,4 +1,4 @@
-"""Data parallelism: each thread works on its share of every batch, and the gradients are averaged."""
+"""Data parallelism: each thread processes a part of every batch, and the gradients are averaged."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -14,24 +14,23 @@ from cnn.training.samples import Samples
 
 
 class DataParallel:
-    """A network whose batches are cut into equal shares, one for each thread.
+    """A network whose batches are divided among several threads.
 
-    Trainable by `cnn.training.trainer.train` like the network itself, whose parameters it trains. The
-    shares and the order of their sum are fixed, so the same number of threads gives the same bits;
-    another number of threads gives other last bits. Compiled loops and BLAS let go of the
-    interpreter, so the threads do run at the same time.
+    It is trainable by `cnn.training.trainer.train`, which changes the parameters of the network. The parts of a batch
+    and the order of summation are fixed, so a number of threads always gives the same bits. Another number of threads
+    gives other last bits. Compiled loops and BLAS release the interpreter lock, so the threads run in parallel.
 
     Parameters
     ----------
     network
-        What to train; its `parameters` are shared by all threads.
+        The network to train. All threads share its `parameters`.
     threads
-        Shares of a batch, at least 1. More than there are cores only costs.
+        Number of threads, at least 1; useful up to the number of cores.
 
     Raises
     ------
     ValueError
-        Where `threads` is below 1.
+        If `threads` is below 1.
 
     Examples
     --------
@@ -49,7 +48,7 @@ class DataParallel:
         self.threads = threads
         self.gradient = np.zeros_like(network.parameters)
         self._twins = (network, *(network.twin() for _ in range(threads - 1)))
-        # This thread works as well, on the first share.
+        # The calling thread processes the first part.
         self._pool = ThreadPoolExecutor(max(1, threads - 1), "cnn-share")
 
     def __enter__(self) -> "DataParallel":
@@ -61,7 +60,7 @@ class DataParallel:
         self.close()
 
     def close(self) -> None:
-        """End the threads; the network stays."""
+        """End the threads. The network stays usable."""
         self._pool.shutdown()
 
     @property
@@ -90,15 +89,15 @@ class DataParallel:
         return self.network.output_shape
 
     def summary(self) -> str:
-        """Describe the network: see `Network.summary`."""
+        """See `Network.summary`."""
         return self.network.summary()
 
     def check_samples(self, samples: Samples, name: str = "samples") -> None:
-        """Check that samples suit the network: see `Network.check_samples`."""
+        """See `Network.check_samples`."""
         self.network.check_samples(samples, name)
 
     def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
-        """Measure the mean loss over a batch, and its gradient: see `Network.loss_and_gradients`."""
+        """See `Network.loss_and_gradients`."""
         results = self._on_shares("loss_and_gradients", inputs, targets)
         total = sum(n for n, _ in results)
         shares = [n / total for n, _ in results]
@@ -110,22 +109,22 @@ class DataParallel:
         return float(loss), self.gradient
 
     def loss(self, inputs: FloatArray, targets: Targets) -> float:
-        """Measure the mean loss over a batch: see `Network.loss`."""
+        """See `Network.loss`."""
         shares = self._on_shares("loss", inputs, targets)
         return float(sum(value * n for n, value in shares) / sum(n for n, _ in shares))
 
     def output(self, inputs: FloatArray) -> FloatArray:
-        """Compute the predictions: see `Network.output`."""
+        """See `Network.output`."""
         return np.concatenate([value for _, value in self._on_shares("output", inputs)])
 
     def predict(self, inputs: FloatArray) -> npt.NDArray[np.intp] | FloatArray:
-        """Decide: see `Network.predict`."""
+        """See `Network.predict`."""
         return np.concatenate([value for _, value in self._on_shares("predict", inputs)])
 
     def _on_shares(self, method: str, *given: npt.ArrayLike) -> list[tuple[int, Any]]:
-        """Call a method of each twin on its share; return the shares' lengths and results.
+        """Call a method of each twin on its part of the batch; return the parts' lengths and results.
 
-        What the network would refuse is refused by the network: it is given the whole.
+        Invalid arguments are passed to the network as a whole, which raises the error.
         """
         whole = getattr(self.network, method)
         arrays = [
@@ -148,6 +147,6 @@ class DataParallel:
             results = [whole(*shares[0]), *(other.result() for other in others)]
         except ValueError:
             wait(others)
-            whole(*given)  # says where in the whole batch it is wrong
+            whole(*given)  # names the index in the whole batch
             raise
         return [(len(share[0]), result) for share, result in zip(shares, results, strict=True)]

@@ -1,19 +1,17 @@
-"""Ready-made networks: a small one, and the two that LeCun's papers made known."""
+"""Ready-made convolutional networks: a small one, LeNet-1 and LeNet-5."""
 
 import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import Shape
-from cnn.checks import at_least, layer_sizes_of
+from cnn.checks import at_least, sample_shape
 from cnn.layers.connections import Connections
 from cnn.layers.convolution import ConvolutionLayer
 from cnn.layers.hidden import HiddenLayer
-from cnn.layers.layer import Layer
-from cnn.layers.output import SoftmaxLayer
 from cnn.layers.pooling import PoolingLayer, PoolingMethod
 from cnn.layers.rasterization import RasterizationLayer
+from cnn.models.mlp import output_layer
 from cnn.models.network import Network
-from cnn.training.losses import LOSSES
 
 LECUN_C3: tuple[tuple[int, ...], ...] = (
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
@@ -21,16 +19,15 @@ LECUN_C3: tuple[tuple[int, ...], ...] = (
     *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),
     (0, 1, 2, 3, 4, 5),
 )
-"""The maps of S2 that each of the 16 maps of C3 sees in LeNet-5: 60 connections (LeCun et al. 1998,
-table I). As ``connections`` of a `ConvolutionLayer` with 5×5 kernels it leaves 1,516 parameters of
-2,416 (S8)."""
+"""Input maps (S2) of each of the 16 maps of layer C3 in LeNet-5: 60 connections (LeCun et al. 1998, table I). As
+`connections` of a `ConvolutionLayer` with 5×5 kernels they give 1,516 instead of 2,416 parameters (S8)."""
 
 LECUN_H3: tuple[tuple[int, ...], ...] = (
     *((0,), (0, 1), (0, 1), (1,), (0, 1), (0, 1)),
     *((2,), (2, 3), (2, 3), (3,), (2, 3), (2, 3)),
 )
-"""The maps of H2 that each of the 12 maps of H3 sees in LeNet-1: two modules that share nothing, 20
-connections (LeCun et al. 1990, table 1). The order of maps within a module is of no effect."""
+"""Input maps (H2) of each of the 12 maps of layer H3 in LeNet-1: two separate modules, 20 connections (LeCun et al.
+1990, table 1). The order of maps within a module has no effect."""
 
 
 def small_cnn(
@@ -46,30 +43,30 @@ def small_cnn(
     loss: str = "cross_entropy",
     dtype: npt.DTypeLike = np.float32,
 ) -> Network:
-    """Build a small convolutional network: convolution, pooling, rasterisation, hidden, output.
+    """Build a small convolutional network: convolution, pooling, rasterization, hidden layer, output layer.
 
     Parameters
     ----------
     image_shape
         (rows, columns), or (maps, rows, columns).
     n_outputs
-        Classes, or values where the loss is on values.
+        Number of classes, or of values for a loss on values.
     rng
-        Source of the starting weights.
+        Generator of the initial weights.
     maps
-        Feature maps of the convolution.
+        Number of feature maps of the convolution.
     kernel
-        Rows and columns of its kernels.
+        Rows and columns of the kernels.
     hidden
-        Nodes of the hidden layer.
+        Number of nodes of the hidden layer.
     activation
-        Of convolution and hidden layer: a key of `cnn.layers.activations.ACTIVATIONS`.
+        Activation of convolution and hidden layer, a key of `cnn.layers.activations.ACTIVATIONS`.
     pooling
         Method of the pooling layer.
     loss
-        A key of `cnn.training.losses.LOSSES`. A loss on values ends in an identity layer, not in softmax.
+        A key of `cnn.training.losses.LOSSES`. With a loss on values the last layer is linear, without softmax.
     dtype
-        float32, or float64 for checks.
+        float32; or float64, for gradient checks.
 
     Returns
     -------
@@ -79,9 +76,9 @@ def small_cnn(
     Raises
     ------
     TypeError
-        Where a count or a side is no integer.
+        If a count or a side is not an integer.
     ValueError
-        Where the inputs are no images, or too small for the kernel, or a setting is unknown.
+        If the inputs are not images, are smaller than the kernel, or a setting is unknown.
 
     Examples
     --------
@@ -100,14 +97,14 @@ def small_cnn(
     at_least(1, kernel=kernel)
     if min(image_shape[-2:]) < kernel:
         raise ValueError(
-            f"images must be at least as large as the {kernel}×{kernel} kernel, not {image_shape}"
+            f"images must be at least as large as the {kernel}×{kernel} kernel; got {image_shape}"
         )
     layers = [
         ConvolutionLayer(maps, kernel, activation),
         PoolingLayer(pooling),
         RasterizationLayer(),
         HiddenLayer(hidden, activation),
-        _output_layer(n_outputs, loss),
+        output_layer(n_outputs, loss),
     ]
     return Network(layers, image_shape, loss, rng=rng, dtype=dtype)
 
@@ -123,37 +120,28 @@ def lenet5(
     loss: str = "cross_entropy",
     dtype: npt.DTypeLike = np.float32,
 ) -> Network:
-    """Build LeNet-5 as it is commonly built today.
+    """Build LeNet-5 in its common modern form.
 
-    6 maps by 5×5 kernels, pooling, 16 maps by 5×5 kernels, pooling, rasterisation, 120 and 84
-    hidden nodes, softmax. The network was drawn for images of 32×32 pixels: along an axis with
-    fewer, the first convolution sees the image in a margin of two zeros.
+    6 maps with 5×5 kernels, pooling, 16 maps with 5×5 kernels, pooling, rasterization, hidden layers of 120 and 84
+    nodes, softmax. LeNet-5 was designed for 32×32 pixels. Smaller images are padded by two zeros on each side.
 
-    LeCun, Bottou, Bengio and Haffner (1998), *Gradient-based learning applied to document
-    recognition*, section II-B, differs: its second level is wired by `LECUN_C3`, its pooling is
-    trainable (and squashed) - with both, all but the output layer has the paper's 60,000
-    parameters -, its activation is a scaled tanh, its output nodes are radial basis functions.
+    The network differs from LeCun, Bottou, Bengio and Haffner (1998), *Gradient-based learning applied to document
+    recognition*, section II-B. There the second convolution has the connections `LECUN_C3`, pooling is trainable and
+    followed by an activation, the activation is a scaled tanh, and the output nodes are radial basis functions. With
+    `LECUN_C3` and trainable pooling, the layers before the output have the paper's 60,000 parameters.
 
     Parameters
     ----------
     image_shape
-        (rows, columns), or (maps, rows, columns) such as (3, 32, 32) for colours; at least 9 rows
-        and columns.
-    n_outputs
-        Classes, or values where the loss is on values.
-    rng
-        Source of the starting weights.
+        (rows, columns), or (maps, rows, columns) such as (3, 32, 32) for colours; at least 9 rows and columns.
+    n_outputs, rng, loss, dtype
+        As for `small_cnn`.
     activation
-        Of convolutions and hidden layers: a key of `cnn.layers.activations.ACTIVATIONS`.
+        Activation of convolutions and hidden layers, a key of `cnn.layers.activations.ACTIVATIONS`.
     pooling
         Method of both pooling layers.
     connections
-        For each of the 16 maps of the second level the maps of the first that it sees, such as
-        `LECUN_C3`; None connects all to all.
-    loss
-        A key of `cnn.training.losses.LOSSES`. A loss on values ends in an identity layer, not in softmax.
-    dtype
-        float32, or float64 for checks.
+        For each of the 16 maps of the second convolution its input maps, such as `LECUN_C3`; None connects all maps.
 
     Returns
     -------
@@ -162,10 +150,8 @@ def lenet5(
 
     Raises
     ------
-    TypeError
-        Where a count or a side is no integer.
-    ValueError
-        Where the inputs are no images, or too small, or a setting is unknown.
+    TypeError, ValueError
+        As for `small_cnn`.
 
     Examples
     --------
@@ -193,7 +179,7 @@ def lenet5(
         RasterizationLayer(),
         HiddenLayer(120, activation),
         HiddenLayer(84, activation),
-        _output_layer(n_outputs, loss),
+        output_layer(n_outputs, loss),
     ]
     return Network(layers, image_shape, loss, rng=rng, dtype=dtype)
 
@@ -209,35 +195,25 @@ def lenet1(
     loss: str = "cross_entropy",
     dtype: npt.DTypeLike = np.float32,
 ) -> Network:
-    """Build LeNet-1: two levels of convolution and pooling, then the output layer.
+    """Build LeNet-1: two convolutions, each followed by pooling, then the output layer.
 
-    4 maps by 5×5 kernels, pooling, 12 maps by 5×5 kernels, pooling, rasterisation, softmax. LeCun
-    et al. (1990), *Handwritten digit recognition with a back-propagation network*, NIPS 2, has
-    these layers (H1 to H4 and the output), this wiring and the same 2,578 parameters. There the
-    activation is a scaled tanh, which pooling and output nodes have too, the loss is the squared
-    error, and the image is of 16×16 pixels, in a margin that makes it 28×28.
+    4 maps with 5×5 kernels, pooling, 12 maps with 5×5 kernels, pooling, rasterization, softmax. Layers (H1 to H4 and
+    output), connections and the 2,578 parameters are those of LeCun et al. (1990), *Handwritten digit recognition with
+    a back-propagation network*, NIPS 2. There the activation is a scaled tanh, also after pooling and in the output
+    nodes, the loss is the squared error, and images of 16×16 pixels are padded to 28×28.
 
     Parameters
     ----------
     image_shape
-        (rows, columns), or (maps, rows, columns) such as (3, 32, 32) for colours; at least 13 rows
-        and columns.
-    n_outputs
-        Classes, or values where the loss is on values.
-    rng
-        Source of the starting weights.
+        (rows, columns), or (maps, rows, columns) such as (3, 32, 32) for colours; at least 13 rows and columns.
+    n_outputs, rng, loss, dtype
+        As for `small_cnn`.
     activation
-        Of both convolutions: a key of `cnn.layers.activations.ACTIVATIONS`.
+        Activation of both convolutions, a key of `cnn.layers.activations.ACTIVATIONS`.
     pooling
-        Method of both pooling layers: trainable as in the paper, or ``"mean"`` as in most later
-        descriptions.
+        Method of both pooling layers: trainable as in the paper, or ``"mean"`` as in most later descriptions.
     connections
-        For each of the 12 maps of the second level the maps of the first that it sees; None
-        connects all to all.
-    loss
-        A key of `cnn.training.losses.LOSSES`. A loss on values ends in an identity layer, not in softmax.
-    dtype
-        float32, or float64 for checks.
+        For each of the 12 maps of the second convolution its input maps; None connects all maps.
 
     Returns
     -------
@@ -246,10 +222,8 @@ def lenet1(
 
     Raises
     ------
-    TypeError
-        Where a count or a side is no integer.
-    ValueError
-        Where the inputs are no images, or too small, or a setting is unknown.
+    TypeError, ValueError
+        As for `small_cnn`.
 
     Examples
     --------
@@ -272,26 +246,20 @@ def lenet1(
         ConvolutionLayer(12, 5, activation, connections=connections),
         PoolingLayer(pooling),
         RasterizationLayer(),
-        _output_layer(n_outputs, loss),
+        output_layer(n_outputs, loss),
     ]
     return Network(layers, image_shape, loss, rng=rng, dtype=dtype)
 
 
 def _check_images(image_shape: Shape, least: int = 1) -> None:
-    """Raise ValueError unless the shape is one of images with enough rows and columns."""
-    image_shape = layer_sizes_of("image_shape", image_shape)
+    """Raise ValueError unless the shape is an image shape with enough rows and columns."""
+    image_shape = sample_shape("image_shape", image_shape)
     if len(image_shape) not in {2, 3}:
         raise ValueError(
-            "a convolutional network needs images of shape (rows, columns) or (maps, rows, "
-            f"columns), not {image_shape}"
+            "images must have the shape (rows, columns) or (maps, rows, columns); got "
+            f"{image_shape}"
         )
     if min(image_shape[-2:]) < least:
         raise ValueError(
-            f"images must have at least {least} rows and columns, not the shape {image_shape}"
+            f"images must have at least {least} rows and columns; got shape {image_shape}"
         )
-
-
-def _output_layer(n_outputs: int, loss: str) -> Layer:
-    """Return the last layer that a loss needs; an unknown loss is the network's to refuse."""
-    on_values = loss in LOSSES and LOSSES[loss].target_kind == "values"
-    return HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)

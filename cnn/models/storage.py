@@ -1,45 +1,25 @@
-"""Networks in files: the only module of this package that writes any.
+"""Network files: saving and loading of parameters and of whole models.
 
-A file is an uncompressed ``.npz`` of two arrays: `parameters`, the flat vector bit for bit, and
-`description`, JSON that names each layer's share of it and, in a whole model, every layer's
-settings. Files from outside are data: nothing in one is executed, and whatever it claims is checked
-before memory is taken for it.
+A file is an uncompressed ``.npz`` of two arrays: `parameters`, the flat vector, and `description`, a JSON object with
+the number of parameters of each layer and, in a whole model, the settings of each layer. Files may come from an
+untrusted source: their sizes are checked before memory is allocated.
 """
 
 import json
-import os
-import textwrap
-import tokenize
-import zipfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pydantic
 
 from cnn.arrays import FloatVector, Shape
 from cnn.checks import brief
-from cnn.files import write_atomically
+from cnn.files import UNREADABLE, one_line, read_arrays, write_arrays
 from cnn.layers.layer import Layer
 from cnn.models.description import build_layer, check_sizes, describe_layer, typed
 from cnn.models.network import Network
 
 FORMAT = "evomatrix-layers-1"
-
-_UNREADABLE = (
-    EOFError,
-    MemoryError,
-    NameError,  # a setting's type hint that names what is not there
-    OSError,
-    RuntimeError,  # encrypted or of an unknown kind, or nested beyond the limit of recursion
-    SyntaxError,
-    TypeError,
-    ValueError,
-    tokenize.TokenError,  # an array's header that is no Python literal
-    zipfile.BadZipFile,
-)
-"""What reading a file from outside may raise."""
 
 
 def save_weights(network: Network, path: str | Path) -> None:
@@ -48,75 +28,71 @@ def save_weights(network: Network, path: str | Path) -> None:
     Parameters
     ----------
     network
-        Of any layers, also such as are not in `cnn.LAYERS`. Parameters that are not finite are saved
-        as they are, and loaded so: a network that diverged can be looked at.
+        A network of any layers, also of layers that are not in `cnn.LAYERS`. Parameters need not be finite.
     path
-        Replaced if it exists: by the whole new file or not at all. ``.npz`` is the usual ending.
+        Path of the file, usually with the suffix ``.npz``. An existing file is replaced completely or not at all.
 
     Raises
     ------
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     _write(path, {"format": FORMAT, "groups": _groups(network)}, network.parameters)
 
 
 def load_weights(network: Network, path: str | Path) -> None:
-    """Read parameters into a network, from a file of `save_weights` or `save_model`.
+    """Read parameters into a network from a file of `save_weights` or `save_model`.
 
     Parameters
     ----------
     network
-        Must have the layers of the saved one, by type and number of parameters, and its dtype. Left
-        as it is where the file is refused.
+        A network with the dtype of the saved network and the same layers by type and number of parameters. It is not
+        changed if the file is refused.
     path
-        The file.
+        Path of the file.
 
     Raises
     ------
     ValueError
-        Where the file is not such a file or does not suit the network: one line that names the
-        file, what is wrong, and the rule.
+        If the file does not hold a network or does not fit this network. The message names the file and the rule.
     OSError
-        Where there is no file, or it cannot be read.
+        If the file does not exist or cannot be read.
     """
     description, parameters = _read(path)
     saved, own = description["groups"], _groups(network)
     if saved != own:
         pairs = [(a, b) for a, b in zip([*saved, None], [*own, None], strict=False) if a != b]
         theirs, ours = (
-            "no more" if one is None else f"{one[0]!r} with {one[1]} parameters" for one in pairs[0]
+            "no further layer" if one is None else f"{one[0]!r} with {one[1]} parameters"
+            for one in pairs[0]
         )
-        raise ValueError(
-            f"{path}: groups must be the network's; the file has {theirs} where it has {ours}"
-        )
+        raise ValueError(f"{path}: groups must be the network's: {ours}; got {theirs}")
     if parameters.dtype != network.dtype:
         raise ValueError(
-            f"{path}: parameters must be {network.dtype} as the network's, not {parameters.dtype}"
+            f"{path}: parameters must be {network.dtype} as the network's; got {parameters.dtype}"
         )
     network.parameters[...] = parameters
 
 
 def save_model(network: Network, path: str | Path) -> None:
-    """Write a whole network to a file: layers and their settings, input shape, loss, parameters.
+    """Write a whole network to a file: layers with their settings, input shape, loss and parameters.
 
-    Networks that evolved are saved by `evo.Predictor.save`.
+    Evolved networks are saved by `evo.Predictor.save`.
 
     Parameters
     ----------
     network
-        Of layers that are in `cnn.LAYERS`. Parameters that are not finite are saved as they are.
+        A network of layers in `cnn.LAYERS`. Parameters need not be finite.
     path
-        Replaced if it exists: by the whole new file or not at all. ``.npz`` is the usual ending.
+        Path of the file, usually with the suffix ``.npz``. An existing file is replaced completely or not at all.
 
     Raises
     ------
     ValueError
-        Where a layer is not in `cnn.LAYERS`, a setting cannot be written as JSON, or `load_model`
-        would refuse the file, for its limits or for settings that have become others since the
-        layer was built. Nothing is written then.
+        If a layer is not in `cnn.LAYERS`, a setting has no form in JSON, or `load_model` would refuse the file because
+        of its limits or of settings changed after the layer was built. Nothing is written in these cases.
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     description = {
         "format": FORMAT,
@@ -127,36 +103,35 @@ def save_model(network: Network, path: str | Path) -> None:
     }
     try:
         _build(json.loads(json.dumps(description)), network.parameter_count)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ValueError(
-            f"the network cannot be saved as a model: {_one_line(error)}; cnn.save_weights saves its "
+            f"the network cannot be saved as a model: {one_line(error)}; cnn.save_weights saves its "
             "parameters"
         ) from error
     _write(path, description, network.parameters)
 
 
 def load_model(path: str | Path) -> Network:
-    """Build the network that `save_model` wrote.
+    """Load a network from a file of `save_model`.
 
     Parameters
     ----------
     path
-        The file.
+        Path of the file.
 
     Returns
     -------
     Network
-        Its outputs are those of the saved network, bit for bit. Sequences among the settings have
-        become tuples.
+        A network with the same outputs as the saved network, bit for bit. Sequences in settings become tuples.
 
     Raises
     ------
     ValueError
-        Where the file is not such a file: one line that names the file, the field, what is wrong
-        with it, and the rule. Maps beyond 2048 pixels a side, or 2²⁶ numbers a sample in or
-        behind a layer, are refused too: `load_weights` reads such networks.
+        If the file does not hold a model. The message names the file, the field and the rule. Maps of more than 2048
+        pixels a side and layers with inputs or outputs of more than 2²⁶ numbers are refused; `load_weights` reads such
+        networks.
     OSError
-        Where there is no file, or it cannot be read.
+        If the file does not exist or cannot be read.
     """
     description, parameters = _read(path)
     try:
@@ -164,26 +139,21 @@ def load_model(path: str | Path) -> Network:
         rng = np.random.default_rng(0)  # its draws are overwritten
         network = Network(layers, input_shape, loss, rng=rng, dtype=parameters.dtype)
         if description["groups"] != _groups(network):
-            raise ValueError(f"groups must be {_groups(network)}, not {description['groups']}")
-    except _UNREADABLE as error:
-        raise ValueError(f"{path}: {_one_line(error)}") from error
+            raise ValueError(f"groups must be {_groups(network)}; got {description['groups']}")
+    except UNREADABLE as error:
+        raise ValueError(f"{path}: {one_line(error)}") from error
     network.parameters[...] = parameters
     return network
 
 
 def _build(description: dict[str, Any], n_parameters: int) -> tuple[list[Layer], Shape, str]:
-    """Make the layers that a description names, as large as the parameters say.
-
-    Returns
-    -------
-    layers, input_shape, loss
-        What a network is made of.
+    """Return the layers, input shape and loss of a description, with sizes checked.
 
     Raises
     ------
     ValueError
-        Where the description is not as `save_model` writes it, or asks for more than the limits of
-        `cnn.models.description`. Settings that suit no layer may raise any of `_UNREADABLE`.
+        If the description is not valid, or exceeds the limits of `cnn.models.description`. Settings that do not fit a
+        layer may raise any error of `UNREADABLE`.
     """
     missing = [key for key in ("input_shape", "loss", "layers") if key not in description]
     if missing:
@@ -204,77 +174,37 @@ def _groups(network: Network) -> list[list[Any]]:
     return [[name, int(part.stop - part.start)] for name, part in network.parameter_groups]
 
 
-def _one_line(error: BaseException) -> str:
-    """Write an error for a message, on one line and cut where it is long."""
-    return textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" …")
-
-
-# -- bytes -----------------------------------------------------------------------------------------
-
-
 def _write(path: str | Path, description: dict[str, Any], parameters: FloatVector) -> None:
-    text = np.frombuffer(json.dumps(description).encode(), np.uint8)
-    write_atomically(path, lambda file: np.savez(file, description=text, parameters=parameters))
+    write_arrays(path, {"parameters": parameters}, description)
 
 
 def _read(path: str | Path) -> tuple[dict[str, Any], FloatVector]:
-    """Read what `_write` wrote: a description with its format and groups checked, and parameters.
+    """Read the description, with format and groups checked, and the parameters.
 
     Raises
     ------
     ValueError
-        Where the file is not such a file.
+        If the file does not hold a network.
     """
-    with Path(path).open("rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                description = _description(archive)
-                parameters = _member(archive, "parameters", (np.float32, np.float64))
-        except ValueError as error:
-            raise ValueError(f"{path}: {_one_line(error)}") from error
-        except _UNREADABLE as error:
-            raise ValueError(f"{path}: must be a whole .npz file ({_one_line(error)})") from error
-    sizes = sum(size for _, size in description["groups"])
-    if sizes != parameters.size:
+    arrays, description = read_arrays(path)
+    parameters = arrays.get("parameters")
+    if parameters is None:
+        raise ValueError(f"{path}: the file must have one array named parameters")
+    if parameters.dtype not in (np.float32, np.float64) or parameters.ndim != 1:
         raise ValueError(
-            f"{path}: parameters must be the {sizes} of its groups, not {parameters.size}"
+            f"{path}: parameters must be a vector of float32 or float64; got {parameters.dtype} of "
+            f"shape {parameters.shape}"
         )
-    return description, parameters
-
-
-def _description(archive: zipfile.ZipFile) -> dict[str, Any]:
-    """Read the description: a JSON object of our format, whose groups have names and sizes."""
-    description = json.loads(_member(archive, "description", (np.uint8,)).tobytes())
-    form = description.get("format") if isinstance(description, dict) else None
+    form = description.get("format")
     if form != FORMAT:
-        raise ValueError(f"format must be {FORMAT!r}, not {brief(form)}")
-    groups = typed(list[tuple[str, pydantic.PositiveInt]], description.get("groups"), "groups")
-    return {**description, "groups": [list(group) for group in groups]}
-
-
-def _member(archive: zipfile.ZipFile, name: str, dtypes: Sequence[type]) -> Any:
-    """Read a vector of one of some dtypes; its header must agree with the bytes that are there."""
-    if archive.namelist().count(f"{name}.npy") != 1:
-        raise ValueError(f"the file must have one array named {name}")
-    info = archive.getinfo(f"{name}.npy")
-    size = _file_size(archive)
-    if info.compress_type != zipfile.ZIP_STORED or not info.file_size == info.compress_size <= size:
-        raise ValueError(f"{name} must be stored uncompressed within the file's {size} bytes")
-    with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        if version != (1, 0):
-            raise ValueError(f"{name} must be an array of .npy version (1, 0), not {version}")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        n_bytes = info.file_size - file.tell()
-        if dtype not in dtypes or len(shape) != 1 or shape[0] * dtype.itemsize != n_bytes:
-            raise ValueError(
-                f"{name} must be a vector of {' or '.join(one.__name__ for one in dtypes)} that "
-                f"fills its {n_bytes} bytes, not {dtype} of shape {brief(shape)}"
-            )
-        return np.frombuffer(file.read(), dtype)
-
-
-def _file_size(archive: zipfile.ZipFile) -> int:
-    """Return the bytes of the whole archive."""
-    file: BinaryIO = archive.fp  # type: ignore[assignment]
-    return os.fstat(file.fileno()).st_size
+        raise ValueError(f"{path}: format must be {FORMAT!r}; got {brief(form)}")
+    try:
+        groups = typed(list[tuple[str, pydantic.PositiveInt]], description.get("groups"), "groups")
+    except UNREADABLE as error:
+        raise ValueError(f"{path}: {one_line(error)}") from error
+    n_parameters = sum(size for _, size in groups)
+    if n_parameters != parameters.size:
+        raise ValueError(
+            f"{path}: parameters must be the {n_parameters} of its groups; got {parameters.size}"
+        )
+    return {**description, "groups": [list(group) for group in groups]}, parameters

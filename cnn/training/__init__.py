@@ -1,24 +1,18 @@
-"""The one trainer: samples, recipes, budgets, losses, optimizers, learning curves.
+"""The trainer: samples, recipes, budgets, losses, optimizers and learning curves.
 
-It trains whatever has parameters, a loss and a gradient, and knows neither layers nor genomes.
+It trains any object with parameters, a loss and a gradient. Layers are in :mod:`cnn.layers`, networks in
+:mod:`cnn.models`.
 """
 
 from cnn.training.budget import TrainingBudget
+from cnn.training.curve import LearningCurve
+from cnn.training.descent import Trainable
 from cnn.training.fitting import EpochRecord, FitReport, FitState, fit
 from cnn.training.losses import LOSSES, Loss
 from cnn.training.optimizers import OPTIMIZERS, Optimizer
-from cnn.training.recipe import Recipe, batch_indices
+from cnn.training.recipe import Recipe, batch_indices, learning_rates
 from cnn.training.samples import Samples
-from cnn.training.trainer import (
-    Evaluation,
-    LearningCurve,
-    OptimizerState,
-    Trainable,
-    TrainingReport,
-    evaluate,
-    learning_rates,
-    train,
-)
+from cnn.training.trainer import Evaluation, OptimizerState, TrainingReport, evaluate, train
 
 __all__ = [
     "LOSSES",

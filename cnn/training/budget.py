@@ -1,4 +1,4 @@
-"""What a train phase may cost: a bound on steps, samples, multiply-accumulates or seconds, whichever comes first."""
+"""Bounds on the cost of a training phase: steps, samples, multiply-accumulates and seconds."""
 
 import time
 from typing import Literal, get_args
@@ -6,52 +6,56 @@ from typing import Literal, get_args
 import pydantic
 
 Bound = Literal["steps", "samples", "macs", "seconds"]
-"""What ended a phase."""
+"""The bound that ended a phase."""
 
 
 class TrainingBudget(pydantic.BaseModel, frozen=True, extra="forbid"):
-    """Bounds of one train phase; None leaves one open.
+    """Bounds of one training phase. None means no bound. The phase ends at the first bound reached.
 
-    All but `seconds` come to a whole number of steps before training, so a phase stays within them exactly and is
-    reproducible. A clock is not: the steps made within `seconds` are reported, and repeating the phase means making
-    as many.
+    Steps, samples and MACs are converted to a number of steps before training, so these bounds are exact and
+    reproducible. The bound in seconds is not reproducible: the number of steps made is reported, and a repetition
+    has to make the same number of steps.
     """
 
-    steps: int | None = pydantic.Field(None, ge=1, description="gradient steps")
+    steps: int | None = pydantic.Field(None, ge=1, description="Largest number of gradient steps.")
     samples: int | None = pydantic.Field(
-        None, ge=1, description="training samples seen, repeats counted"
+        None,
+        ge=1,
+        description="Largest number of training samples; a sample counts each time it is seen.",
     )
     macs: int | None = pydantic.Field(
-        None, ge=1, description="forward multiply-accumulates, of all samples seen"
+        None,
+        ge=1,
+        description="Largest number of forward multiply-accumulates, summed over all samples seen.",
     )
     seconds: float | None = pydantic.Field(
         None,
         gt=0,
         allow_inf_nan=False,
-        description="wall time: no step begins later; not reproducible",
+        description="Largest wall time in seconds. No step begins later. Not reproducible.",
     )
 
     def whole_steps(self, batch_size: int, macs: int | None) -> tuple[int | None, Bound]:
-        """Return how many steps fit into all bounds but that in seconds, and which one is the tightest.
+        """Convert the bounds on steps, samples and MACs to a number of steps.
 
         Parameters
         ----------
         batch_size
-            Samples of a step.
+            Samples per step.
         macs
-            The network's multiply-accumulates per sample; None where it tells none.
+            Multiply-accumulates of the network per sample; None if unknown.
 
         Returns
         -------
         steps : int or None
-            None where nothing but seconds is bounded.
+            Largest number of steps within these bounds; None without such a bound.
         bound : str
-            The tightest; ``"steps"`` where none is given.
+            The tightest bound; ``"steps"`` without a bound.
 
         Raises
         ------
         ValueError
-            If a bound leaves no single step, or `macs` is bounded and the network tells none.
+            If a bound allows no step, or `macs` is bounded and the MACs of the network are unknown.
 
         Examples
         --------
@@ -65,7 +69,9 @@ class TrainingBudget(pydantic.BaseModel, frozen=True, extra="forbid"):
             if bound is None:
                 continue
             if name == "macs" and macs is None:
-                raise ValueError("budget.macs needs a network that tells its macs")
+                raise ValueError(
+                    f"budget.macs must be None for a network without macs; got {bound}"
+                )
             steps = bound // max(costs[name], 1)
             if steps == 0:
                 raise ValueError(
@@ -76,12 +82,12 @@ class TrainingBudget(pydantic.BaseModel, frozen=True, extra="forbid"):
 
 
 class Clock:
-    """Tells how many steps to make before looking at the time again.
+    """Decides how many steps to make before the next check of the time.
 
     Parameters
     ----------
     seconds
-        How long the phase may take from now on; None for ever.
+        Time limit, counted from now; None for no limit.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -93,10 +99,10 @@ class Clock:
         """Seconds since the start."""
         return time.perf_counter() - self._started
 
-    def steps_until_look(self, made: int, left: int) -> int:
-        """Return at most `left` steps, which take about half of the time that is left; 0 when it is up.
+    def steps_before_check(self, made: int, left: int) -> int:
+        """Return the number of steps to make before the next check, at most `left`; 0 when time is up.
 
-        The first step is always made.
+        The steps take about half of the remaining time. The first step is always made.
         """
         if self._seconds is None:
             return left

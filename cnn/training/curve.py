@@ -1,4 +1,4 @@
-"""The learning curve: how training went, record by record."""
+"""The learning curve: loss, learning rate and gradient norms over the training steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 
-class Record(NamedTuple):
-    """What one recorded step leaves behind.
+class CurveRecord(NamedTuple):
+    """One recorded step.
 
     Attributes
     ----------
-    done
+    step
         Index of the step in its phase.
     learning_rate, gradient_norm
-        Of the step.
+        Learning rate and gradient norm of the step.
     layer_gradient_norms
-        Of each layer's part of the gradient; empty where not asked for.
+        Norm of each layer's part of the gradient; empty unless recorded.
     gradient
-        The gradient itself; None where not asked for.
+        The gradient; None unless recorded.
     """
 
-    done: int
+    step: int
     learning_rate: float
     gradient_norm: float
     layer_gradient_norms: list[float]
@@ -32,27 +32,25 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LearningCurve:
-    """How training went: one entry per record, in order of steps.
+    """Arrays with one entry per record, in order of steps.
 
     Attributes
     ----------
     step
-        Steps of the whole run done at the record, earlier phases included; int64.
+        Steps made in the whole run, earlier phases included; int64.
     loss
         Mean minibatch loss since the previous record of this phase; float64.
     learning_rate
         Learning rate of the recorded step; float64.
     gradient_norm
-        Euclidean norm of the recorded step's gradient, before clipping; float64.
+        Euclidean norm of the gradient before clipping; float64.
     layers
-        Names of the layers whose norms were recorded, such as ``"1 ConvolutionLayer"``; empty where
-        none were.
+        Names of the recorded layers, such as ``"1 ConvolutionLayer"``; empty if none are recorded.
     layer_gradient_norms
-        Euclidean norm of each layer's part of the gradient, before clipping; float64, shape
-        (records, layers). Norms that shrink from the last layer to the first are the vanishing
-        gradient (S5).
+        Euclidean norm of each layer's part of the gradient before clipping; float64, shape (records, layers). Norms
+        that shrink from the last layer to the first show a vanishing gradient (S5).
     gradients
-        The recorded steps' gradients before clipping, shape (records, parameters); (records, 0) where not asked for.
+        Gradients before clipping, shape (records, parameters); (records, 0) unless recorded.
     """
 
     step: npt.NDArray[np.int64]
@@ -68,28 +66,26 @@ class LearningCurve:
         return len(self.step)
 
 
-def draw_curve(
-    first_step: int, losses: Sequence[float], records: Sequence[Record], layers: tuple[str, ...]
+def make_curve(
+    first_step: int,
+    losses: Sequence[float],
+    records: Sequence[CurveRecord],
+    layers: tuple[str, ...],
 ) -> LearningCurve:
-    """Make the curve of one phase: the losses averaged between its records.
+    """Make the curve of one phase, with the mean loss between consecutive records.
 
     Parameters
     ----------
     first_step
         Index of the phase's first step in the whole run.
     losses
-        Of every step made.
+        Loss of every step.
     records
-        Of the recorded ones, in order.
+        The recorded steps, in order.
     layers
-        Names of the layers whose norms are recorded.
-
-    Returns
-    -------
-    LearningCurve
-        As long as `records`.
+        Names of the recorded layers.
     """
-    ends = [record.done + 1 for record in records]
+    ends = [record.step + 1 for record in records]
     kept = [record.gradient for record in records if record.gradient is not None]
     means = [
         float(np.mean(losses[start:end])) for start, end in zip([0, *ends], ends, strict=False)
@@ -108,18 +104,7 @@ def draw_curve(
 
 
 def join_curves(curves: Sequence[LearningCurve]) -> LearningCurve:
-    """Put the curves of a run's phases one after another.
-
-    Parameters
-    ----------
-    curves
-        At least one, in order, all with the same layers.
-
-    Returns
-    -------
-    LearningCurve
-        All their records.
-    """
+    """Concatenate the curves of consecutive phases; at least one, all with the same layers."""
     return LearningCurve(
         step=np.concatenate([curve.step for curve in curves]),
         loss=np.concatenate([curve.loss for curve in curves]),

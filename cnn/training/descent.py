@@ -1,7 +1,7 @@
-"""What the trainer asks of a network between two records: some steps of gradient descent, one after another.
+"""Gradient descent between two records of the learning curve: batch, loss and gradient, update.
 
-Any network makes them here, one call from Python after another. One with a method `descend` makes them in its own
-way, such as in a single compiled call, with the same batches, rates and optimiser.
+A network with a method `descend` makes these steps itself, such as in one compiled call. Any other network makes
+them here, one call from Python after another. Batches, learning rates and optimizer are the same in both cases.
 """
 
 import math
@@ -15,134 +15,139 @@ import numpy.typing as npt
 from cnn.arrays import FloatArray, FloatVector, Targets
 from cnn.training.budget import Clock
 from cnn.training.optimizers import OPTIMIZERS
-from cnn.training.recipe import batch_indices
+from cnn.training.recipe import Recipe, batch_indices
 from cnn.training.samples import Samples
 
 Group = slice | npt.NDArray[np.integer[Any]]
-"""Which parameters belong to a layer."""
+"""The parameters of one layer."""
+
+STEPS_PER_DRAW = 4096
+"""Steps whose batches are drawn at a time. It bounds memory and does not change results."""
+
+DIVERGENCE_FACTOR = 1e4
+DIVERGENCE_OFFSET = 1e4
+"""A loss above factor · |first loss| + offset counts as diverged."""
 
 
-PLAN_LENGTH = 4096
-"""Steps whose batches are drawn up at a time: bounds memory, changes no result."""
+class Trainable(Protocol):
+    """A network that the trainer can train.
+
+    Batches are samples-first: inputs (n, *shape), targets (n,) classes or (n, k) values.
+    """
+
+    @property
+    def parameters(self) -> FloatVector:
+        """All trained numbers in one contiguous vector. The trainer updates the vector in place."""
+
+    def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
+        """Return the mean loss over the batch and its gradient, valid until the next call."""
+
+    def loss(self, inputs: FloatArray, targets: Targets) -> float:
+        """Return the mean loss over the batch."""
+
+    def output(self, inputs: FloatArray) -> FloatArray:
+        """Return the predictions, shape (n, n_outputs): probabilities or values."""
 
 
 @dataclass(frozen=True, eq=False)
-class Segment:
-    """Steps to make.
+class TrainingSegment:
+    """Consecutive training steps between two records.
 
     Attributes
     ----------
     samples
-        What to learn from.
+        The training samples.
+    recipe
+        The training settings. `rates` holds the learning rates of its schedule.
     order
-        The samples of each step's batch; intp, shape (steps, batch).
+        Indices of the samples in each step's batch; intp, shape (steps, batch).
     rates
-        The learning rate of each step; float64, shape (steps,).
-    optimizer
-        A key of `OPTIMIZERS`.
+        Learning rate of each step; float64, shape (steps,).
     moments
-        Its memory, changed in place.
+        Moments of the optimizer, shape (n_moments, n_parameters); changed in place.
     updates_before
-        Updates made with these slots.
-    momentum, weight_decay, clip
-        As in `Recipe`; clip is its `gradient_clip`.
-    limit
-        A loss above counts as diverged; None: set by the first loss.
-    explosion
-        (factor, offset) by which the first loss sets it: factor · |loss| + offset.
+        Updates made with these moments before the segment.
+    loss_limit
+        A loss above this limit counts as diverged. With None the first loss sets the limit.
     groups
-        Layers whose part of the last gradient is wanted.
+        Layers whose gradient norms are recorded at the last step.
     keep_gradient
-        Whether the last gradient itself is wanted.
+        Whether the gradient of the last step is recorded.
     """
 
     samples: Samples
+    recipe: Recipe
     order: npt.NDArray[np.intp]
     rates: npt.NDArray[np.float64]
-    optimizer: str
     moments: FloatArray
     updates_before: int
-    momentum: float
-    weight_decay: float
-    clip: float | None
-    limit: float | None
-    explosion: tuple[float, float]
+    loss_limit: float | None
     groups: Sequence[Group]
     keep_gradient: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Descended:
-    """What came of it.
+class DescentResult:
+    """Losses and gradient norms of a segment of training steps.
 
     Attributes
     ----------
     losses
-        Of each step, that of a diverged one last.
-    done
-        Updates made; fewer than losses where the last loss was not finite or above the limit.
-    limit
-        The limit as it is or was set.
-    norm
-        Euclidean norm of the last gradient, before clipping.
+        Loss of each step. If training diverged, the last loss is the diverged one.
+    n_updates
+        Updates made. If training diverged, this is one less than the number of losses.
+    loss_limit
+        The limit above which a loss counts as diverged.
+    gradient_norm
+        Euclidean norm of the last gradient before clipping.
     group_norms
-        Of each group's part of it.
+        Euclidean norm of each group's part of the last gradient before clipping.
     gradient
-        The last gradient, before clipping, where it is wanted: a copy.
+        A copy of the last gradient before clipping; None unless `keep_gradient` is set.
     """
 
     losses: list[float]
-    done: int
-    limit: float
-    norm: float
+    n_updates: int
+    loss_limit: float
+    gradient_norm: float
     group_norms: list[float]
     gradient: FloatVector | None = None
 
 
-class Learner(Protocol):
-    """What is needed for descending step by step: a part of `cnn.training.trainer.Trainable`."""
-
-    @property
-    def parameters(self) -> FloatVector:
-        """Every trained number, updated in place."""
-
-    def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
-        """Return the mean loss over the batch and its gradient, valid until the next call."""
-
-
 @runtime_checkable
-class Descending(Protocol):
-    """A network that makes a whole segment of steps by itself."""
+class HasDescend(Protocol):
+    """A network that makes the steps of a segment itself."""
 
-    def descend(self, segment: Segment) -> Descended:
-        """Make the steps of a segment, as :func:`descend_stepwise` would."""
+    def descend(self, segment: TrainingSegment) -> DescentResult:
+        """Make the steps of a segment, with the result of :func:`descend_stepwise`."""
 
 
-def descend(network: Learner, segment: Segment) -> Descended:
-    """Make the steps of a segment, in the network's own way if it has one."""
-    if isinstance(network, Descending):
+def descend(network: Trainable, segment: TrainingSegment) -> DescentResult:
+    """Make the steps of a segment, by the network's own `descend` if there is one."""
+    if isinstance(network, HasDescend):
         return network.descend(segment)
     return descend_stepwise(network, segment)
 
 
-def descend_stepwise(network: Learner, segment: Segment) -> Descended:
+def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentResult:
     """Make the steps of a segment: batch, loss and gradient, update.
 
     Raises
     ------
     ValueError
-        Where the gradient does not fit the parameters.
+        If the gradient has not the shape and dtype of the parameters.
     """
-    # The loop is short: everything that can be looked up is looked up here.
-    update, loss_and_gradients = OPTIMIZERS[segment.optimizer].update, network.loss_and_gradients
+    # The loop is short, so attributes are looked up before it.
+    recipe, clip = segment.recipe, segment.recipe.gradient_clip
+    update, loss_and_gradients = OPTIMIZERS[recipe.optimizer].update, network.loss_and_gradients
     parameters, moments, before = network.parameters, segment.moments, segment.updates_before
-    momentum, weight_decay, clip = segment.momentum, segment.weight_decay, segment.clip
+    momentum, weight_decay = recipe.momentum, recipe.weight_decay
     all_inputs, all_targets = segment.samples.inputs, segment.samples.targets
     batch_size = segment.order.shape[1]
     inputs = np.empty((batch_size, *all_inputs.shape[1:]), all_inputs.dtype)
     targets = np.empty((batch_size, *all_targets.shape[1:]), all_targets.dtype)
     rates = segment.rates.tolist()
-    limit = math.inf if segment.limit is None else segment.limit
+    limit = math.inf if segment.loss_limit is None else segment.loss_limit
     losses: list[float] = []
     norm, group_norms = math.nan, [math.nan] * len(segment.groups)
     kept: FloatVector | None = None
@@ -153,12 +158,11 @@ def descend_stepwise(network: Learner, segment: Segment) -> Descended:
         value, gradient = loss_and_gradients(inputs, targets)
         losses.append(value)
         if not (math.isfinite(value) and value <= limit):
-            return Descended(losses, done, limit, norm, group_norms)
+            return DescentResult(losses, done, limit, norm, group_norms)
         if done == 0:
             _check_gradient(gradient, parameters)
-            if segment.limit is None:
-                factor, offset = segment.explosion
-                limit = factor * abs(value) + offset
+            if segment.loss_limit is None:
+                limit = DIVERGENCE_FACTOR * abs(value) + DIVERGENCE_OFFSET
         last = done + 1 == len(rates)
         if last or clip is not None:
             norm = norm_of(gradient)
@@ -168,10 +172,10 @@ def descend_stepwise(network: Learner, segment: Segment) -> Descended:
             if clip is not None and norm > clip:
                 gradient *= clip / norm
         update(parameters, gradient, moments, rates[done], before + done, momentum, weight_decay)
-    return Descended(losses, len(rates), limit, norm, group_norms, kept)
+    return DescentResult(losses, len(rates), limit, norm, group_norms, kept)
 
 
-def orders_in_parts(
+def batches_in_parts(
     n_samples: int,
     batch_size: int,
     first_step: int,
@@ -180,17 +184,17 @@ def orders_in_parts(
     order_seed: np.random.SeedSequence,
     clock: Clock,
 ) -> Iterator[npt.NDArray[np.intp]]:
-    """Yield the batches of some steps, shape (≥ 1, batch), until all are made or time is up.
+    """Yield the batches of some steps, shape (≥ 1, batch), until all steps are made or time is up.
 
-    A part ends wherever `interval` steps of the run are done.
+    A part ends whenever the number of steps made in the run is a multiple of `interval`.
     """
-    for start in range(0, steps, PLAN_LENGTH):
-        n_steps = min(PLAN_LENGTH, steps - start)
+    for start in range(0, steps, STEPS_PER_DRAW):
+        n_steps = min(STEPS_PER_DRAW, steps - start)
         plan = batch_indices(n_samples, batch_size, first_step + start, n_steps, order_seed)
         begin = 0
         while begin < n_steps:
             left = min(n_steps - begin, interval - (first_step + start + begin) % interval)
-            length = clock.steps_until_look(start + begin, left)
+            length = clock.steps_before_check(start + begin, left)
             if length == 0:
                 return
             yield plan[begin : begin + length]
@@ -204,9 +208,9 @@ def norm_of(vector: FloatVector) -> float:
 
 
 def _check_gradient(gradient: FloatVector, parameters: FloatVector) -> None:
-    """Raise ValueError unless the gradient lies beside the parameters: kernels do not look."""
+    """Raise ValueError unless gradient and parameters agree: optimizer kernels do not check this."""
     if gradient.shape != parameters.shape or gradient.dtype != parameters.dtype:
         raise ValueError(
-            f"the gradient must have the parameters' shape {parameters.shape} and dtype "
-            f"{parameters.dtype}, not {gradient.shape} and {gradient.dtype}"
+            f"gradient must have the parameters' shape {parameters.shape} and dtype "
+            f"{parameters.dtype}; got {gradient.shape} and {gradient.dtype}"
         )

@@ -1,7 +1,7 @@
-"""Training by epochs: validate after each, stop when it no longer pays, keep the best.
+"""Training by epochs with validation, early stopping and the best parameters restored.
 
-The trainer of `cnn.training.trainer` in phases of one epoch, so a fit has the bits of one training phase of
-the same length: how it is cut, validated or recorded changes nothing.
+Each epoch is one phase of `cnn.training.trainer`. A fit therefore gives the bits of one training phase of the same
+length. Validation, records and pauses do not change them.
 """
 
 import math
@@ -15,31 +15,32 @@ import numpy as np
 from cnn.arrays import FloatVector
 from cnn.checks import at_least, seed_sequence
 from cnn.training.curve import LearningCurve, join_curves
+from cnn.training.descent import Trainable
 from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
-from cnn.training.trainer import OptimizerState, Trainable, check_samples, evaluate, train
+from cnn.training.trainer import OptimizerState, check_samples, evaluate, train
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch came to.
+    """Losses and gradient norms of one epoch.
 
     Attributes
     ----------
     epoch
-        From 1.
+        Number of the epoch, from 1.
     step
-        Steps of the whole run done at its end.
+        Steps made in the whole run at the end of the epoch.
     train_loss
         Mean minibatch loss over the epoch.
     validation_loss
-        Mean loss over the validation samples after it.
+        Mean loss over the validation samples after the epoch.
     validation_accuracy
-        Share of validation samples decided rightly; None where targets are not classes.
+        Fraction of validation samples classified correctly; None if targets are values.
     learning_rate, gradient_norm
-        Of its last step, the norm before clipping.
+        Learning rate and gradient norm (before clipping) of the last step of the epoch.
     layer_gradient_norms
-        Of its last step, by name of the layer; empty unless asked for.
+        Gradient norm of each layer at the last step, by name of the layer; empty unless recorded.
     """
 
     epoch: int
@@ -54,20 +55,20 @@ class EpochRecord:
 
 @dataclass(frozen=True, eq=False)
 class FitState:
-    """What a fit must remember to go on, beside the network's parameters.
+    """State needed to continue a fit, apart from the network's parameters.
 
     Attributes
     ----------
     epoch
         Epochs made.
     optimizer
-        The optimiser's memory.
+        State of the optimizer.
     best_epoch
-        The epoch whose validation loss nothing later improved upon; None before there was one.
+        Epoch of the best validation loss; None before the first epoch.
     best_loss
-        Its validation loss; infinite before there was one.
+        Validation loss of the best epoch; infinite before the first epoch.
     best_parameters
-        The parameters after it; None where the fit has no patience, and keeps none.
+        Parameters after the best epoch; None in a fit without patience.
     """
 
     epoch: int
@@ -79,30 +80,28 @@ class FitState:
 
 @dataclass(frozen=True, eq=False)
 class FitReport:
-    """What one fit did.
+    """Result of one fit.
 
     Attributes
     ----------
     status
-        ``"ok"``, or ``"diverged"`` where training did, see `cnn.TrainingReport`, or where a
-        validation loss is not finite.
+        ``"ok"``, or ``"diverged"`` if training diverged (see `cnn.TrainingReport`) or a validation loss is not finite.
     reason
-        Why it diverged; empty where it did not.
+        Why the fit diverged; empty if it did not diverge.
     epochs
-        A record of each epoch that this call completed.
+        One record for each epoch completed in this call.
     curve
-        The steps that this call recorded: each epoch's last, and more if asked for.
+        Learning curve of this call: the last step of each epoch, and the steps of `record_every`.
     best_epoch
-        The epoch of the least validation loss, as `min_delta` counts; None where none had a finite
-        one.
+        Epoch of the lowest validation loss, with `min_delta` taken into account; None without a finite loss.
     stopped_early
-        Whether patience ran out before the epochs did.
+        Whether the fit stopped for lack of improvement before the last epoch.
     restored
-        Whether the parameters are those of the best epoch, not of the last.
+        Whether the parameters of the best epoch were restored.
     seconds
         Wall time.
     state
-        To go on with, after a fit that ended by `until`.
+        State to continue a fit that was paused by `until`.
     """
 
     status: Literal["ok", "diverged"]
@@ -132,56 +131,52 @@ def fit(
     until: int | None = None,
     state: FitState | None = None,
 ) -> FitReport:
-    """Train a network in place for some epochs, and validate it after each.
+    """Train a network in place for some epochs, with validation after each epoch.
 
-    An epoch is ⌈n / batch size⌉ steps on n samples; a last batch that they do not fill is filled
-    from the next epoch's order.
+    An epoch is ⌈n / batch size⌉ steps on n samples. If the last batch is not full, it is filled with samples of the
+    next epoch's order.
 
     Parameters
     ----------
     network
-        Anything trainable; its `parameters` are changed in place.
+        A trainable network. Its `parameters` are changed in place.
     samples
-        What to learn from.
+        Training samples.
     validation
-        What to measure on; nothing is learnt from it but when to stop. Without any there is
-        nothing to fit by: `cnn.train` trains without.
+        Validation samples. They decide when to stop and which parameters are best. `cnn.train` needs none.
     recipe
-        How to learn. Its schedule spans all `epochs`, whether or not they are all made.
+        Training settings. The schedule spans all `epochs`, even if the fit stops early.
     epochs
         Epochs of the whole run, at least 1.
     order_seed
-        Seed of the sample order; an integer s stands for SeedSequence(s).
+        Seed of the sample order. An integer s means SeedSequence(s).
     patience
-        Stop after that many epochs in a row, at least 1, without a better validation loss; and when
-        the fit ends, for this reason or another, restore the best epoch's parameters. None makes
-        all epochs and keeps the last parameters.
+        Stop after this many consecutive epochs (at least 1) without a better validation loss. At the end of the fit
+        the parameters of the best epoch are restored. None makes all epochs and keeps the last parameters.
     min_delta
-        A validation loss is better if it is lower than the best by more than this.
+        A validation loss is better if it is lower than the best loss by more than `min_delta`.
     record_every, record_layers
         As in `cnn.train`.
     on_epoch
-        Called with each epoch's record as soon as it is there.
+        Called with the record of each completed epoch.
     until
-        Pause after that epoch of the run, and restore nothing: with the report's `state` another
-        call with the same arguments goes on, to the same bits as without a pause.
+        Pause after this epoch and restore nothing. Another call with the same arguments and the report's `state`
+        continues, with the same bits as an unpaused fit.
     state
-        State of the paused fit to go on with. It is copied, not changed.
+        State of the paused fit. The state is copied, not changed.
 
     Returns
     -------
     FitReport
-        What happened. Divergence is a status, not an exception; the epoch in which it happens has
-        no record.
+        Divergence is a status, not an exception. The epoch that diverges has no record.
 
     Raises
     ------
     TypeError
-        Where a count is no integer, samples or validation are no `Samples`, or `order_seed` is no
-        seed.
+        If a count is not an integer, `samples` or `validation` is not a `Samples`, or `order_seed` is not a seed.
     ValueError
-        Where a count is out of range, samples or validation do not suit the network or one another,
-        or `cnn.train` refuses what it is given. Nothing is trained then.
+        If a count is out of range, samples, validation and network do not fit each other, or `cnn.train` refuses an
+        argument. Nothing is trained in these cases.
 
     Examples
     --------
@@ -197,25 +192,13 @@ def fit(
     (300, 1.0)
     """
     started = time.perf_counter()
-    at_least(1, epochs=epochs)
-    if patience is not None:
-        at_least(1, patience=patience)
-    if until is not None:
-        at_least(0, until=until)
+    done, last = _check_epochs(epochs, patience, until, state)
     order_seed = seed_sequence("order_seed", order_seed)
     check_samples(network, samples, "samples")
     check_samples(network, validation, "validation")
     _check_alike(samples, validation)
     if not 0 <= min_delta < np.inf:
-        raise ValueError(f"min_delta must be a finite number, at least 0, not {min_delta}")
-    last = epochs if until is None else until
-    done = 0 if state is None else state.epoch
-    if not done < last <= epochs:
-        raise ValueError(
-            f"until must lie after the {done} epochs made and within {epochs}, not at {last}"
-        )
-    if patience is not None and state is not None and state.best_parameters is None:
-        raise ValueError("state must keep best_parameters to go on with patience; it has None")
+        raise ValueError(f"min_delta must be a finite number, at least 0; got {min_delta}")
 
     steps = -(-len(samples) // recipe.batch_size)
     best = _Best(network, min_delta, keep=patience is not None, state=state)
@@ -265,7 +248,7 @@ def fit(
 
 
 class _Best:
-    """The best epoch so far, and where asked a copy of its parameters."""
+    """The best epoch so far, with a copy of its parameters if `keep` is set."""
 
     def __init__(
         self, network: Trainable, min_delta: float, *, keep: bool, state: FitState | None
@@ -280,47 +263,66 @@ class _Best:
             self.parameters = np.array(network.parameters if kept is None else kept)
 
     def update(self, epoch: int, loss: float) -> None:
-        """Take an epoch for the best if its loss is better."""
+        """Store an epoch as the best one if its loss is better."""
         if loss < self.loss - self.min_delta:
             self.epoch, self.loss = epoch, loss
             if self.parameters is not None:
                 self.parameters[...] = self.network.parameters
 
     def restore(self) -> bool:
-        """Write the copy back, if there is one of an epoch, and say whether."""
+        """Restore the stored parameters, and return whether there were any."""
         if self.parameters is None or self.epoch is None:
             return False
         self.network.parameters[...] = self.parameters
         return True
 
 
+def _check_epochs(
+    epochs: int, patience: int | None, until: int | None, state: FitState | None
+) -> tuple[int, int]:
+    """Check the counts of epochs; return the epochs made before this call and the last epoch of this call."""
+    at_least(1, epochs=epochs)
+    if patience is not None:
+        at_least(1, patience=patience)
+    if until is not None:
+        at_least(0, until=until)
+    last = epochs if until is None else until
+    done = 0 if state is None else state.epoch
+    if not done < last <= epochs:
+        raise ValueError(
+            f"until must be above the {done} epochs made and at most {epochs}; got {last}"
+        )
+    if patience is not None and state is not None and state.best_parameters is None:
+        raise ValueError("state must hold best_parameters to continue with patience; got None")
+    return done, last
+
+
 def _check_alike(samples: Samples, validation: Samples) -> None:
-    """Raise ValueError unless both have inputs of one size and targets of one kind."""
+    """Raise ValueError unless both have the same input size and the same kind of targets."""
     theirs, ours = (
         (math.prod(one.inputs.shape[1:]), one.has_classes, one.targets.shape[1:])
         for one in (validation, samples)
     )
     if theirs != ours:
         raise ValueError(
-            "validation must have the inputs and targets of samples; it has "
-            f"{validation.inputs.shape[1:]} and {validation.targets.dtype} of shape "
-            f"{validation.targets.shape}, samples have {samples.inputs.shape[1:]} and "
-            f"{samples.targets.dtype} of shape {samples.targets.shape}"
+            f"validation must have inputs {samples.inputs.shape[1:]} and targets {samples.targets.dtype} "
+            f"of shape {samples.targets.shape}, as samples do; got {validation.inputs.shape[1:]} and "
+            f"{validation.targets.dtype} of shape {validation.targets.shape}"
         )
 
 
 def _measure(
     network: Trainable, validation: Samples, epoch: int, curve: LearningCurve, *, first_step: int
 ) -> EpochRecord:
-    """Validate, and put the record of an epoch together."""
-    measured = evaluate(network, validation)
+    """Evaluate the validation samples and return the record of an epoch."""
+    evaluation = evaluate(network, validation)
     lengths = np.diff(curve.step, prepend=first_step)
     return EpochRecord(
         epoch=epoch,
         step=int(curve.step[-1]),
         train_loss=float(np.average(curve.loss, weights=lengths)),
-        validation_loss=measured.loss,
-        validation_accuracy=measured.accuracy,
+        validation_loss=evaluation.loss,
+        validation_accuracy=evaluation.accuracy,
         learning_rate=float(curve.learning_rate[-1]),
         gradient_norm=float(curve.gradient_norm[-1]),
         layer_gradient_norms=dict(

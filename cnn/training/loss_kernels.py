@@ -1,7 +1,6 @@
-"""Losses and their gradients, compiled: scores features-first (n_outputs, batch), batch innermost.
+"""Compiled losses and their gradients. Scores have the shape (n_outputs, batch), batch innermost.
 
-Each kernel returns the mean loss over the batch and writes the gradient of *that mean* with respect
-to the scores.
+Each kernel returns the mean loss over the batch and writes the gradient of this mean by the scores.
 """
 
 import math
@@ -15,7 +14,7 @@ from cnn.compile.compilation import kernel
 
 @kernel
 def write_softmax(scores: FloatArray, out: FloatArray) -> FloatArray:
-    """Write each column's softmax to `out`; return the log of its sum of exponentials.
+    """Write the softmax of each column to `out`; return the log of each column's sum of exponentials.
 
     Parameters
     ----------
@@ -59,7 +58,7 @@ def check_classes(classes: IntArray, n_outputs: int, batch: int) -> None:
 
 @kernel
 def cross_entropy(scores: FloatArray, targets: IntArray, delta_out: FloatArray) -> float:
-    """Softmax and cross-entropy in one: E = −log o_t, and ∂E/∂s = o − t with t one-hot (S4).
+    """Softmax and cross-entropy together: E = −log o_t, and ∂E/∂s = o − t with t one-hot (S4).
 
     Parameters
     ----------
@@ -78,7 +77,7 @@ def cross_entropy(scores: FloatArray, targets: IntArray, delta_out: FloatArray) 
     Raises
     ------
     ValueError
-        Where a class is out of range, or the lengths disagree.
+        If a class is out of range, or the lengths differ.
     """
     n_outputs, batch = scores.shape
     check_classes(targets, n_outputs, batch)
@@ -103,7 +102,7 @@ def squared_error(scores: FloatArray, targets: FloatArray, delta_out: FloatArray
     scores
         Outputs o of the output layer, shape (n_outputs, batch).
     targets
-        Wanted outputs t, floats of the same shape.
+        Targets t, floats of the same shape.
     delta_out
         Receives ∂(mean E)/∂s, same shape.
 
@@ -115,7 +114,7 @@ def squared_error(scores: FloatArray, targets: FloatArray, delta_out: FloatArray
     Raises
     ------
     ValueError
-        Where the shapes of scores and targets disagree.
+        If scores and targets differ in shape.
     """
     n_outputs, batch = scores.shape
     if targets.shape[0] != n_outputs or targets.shape[1] != batch:
@@ -153,7 +152,7 @@ def softmax_squared_error(scores: FloatArray, targets: IntArray, delta_out: Floa
     Raises
     ------
     ValueError
-        Where a class is out of range, or the lengths disagree.
+        If a class is out of range, or the lengths differ.
     """
     n_outputs, batch = scores.shape
     check_classes(targets, n_outputs, batch)

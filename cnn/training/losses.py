@@ -1,8 +1,7 @@
-"""Losses on *scores*: the net inputs of the output layer, before softmax.
+"""Losses as functions of the *scores*: the net inputs of the output layer, before softmax.
 
-Softmax and cross-entropy together have the gradient o − t, exact and free of cancellation; taken
-apart they have not. So a loss here owns the way from scores to predictions, and gives the gradient
-with respect to the scores.
+Softmax and cross-entropy together have the exact gradient o − t, free of cancellation. Computed one after the other
+they have not. Therefore a loss also computes the predictions, and its gradient is taken by the scores.
 """
 
 from collections.abc import Callable
@@ -17,23 +16,20 @@ from cnn.training import loss_kernels
 
 @dataclass(frozen=True)
 class Loss:
-    """One loss: how scores become predictions, what they cost, and the gradient of that cost.
+    """One loss: predictions, loss value and gradient as functions of the scores.
 
     Attributes
     ----------
     name
-        Its key in `LOSSES`.
+        Key in `LOSSES`.
     predict
-        ``predict(scores)`` gives the predictions, of the same shape (n_outputs, batch):
-        probabilities for a loss on classes, the scores themselves for a loss on values. The
-        argument is left as it is.
+        ``predict(scores)`` returns the predictions, a new array of shape (n_outputs, batch): probabilities for a loss
+        on classes, a copy of the scores for a loss on values.
     value_and_delta
-        ``value_and_delta(scores, targets, delta_out)`` returns the mean loss over the batch and
-        writes ∂(mean loss)/∂scores to ``delta_out``. A compiled kernel, callable from other
-        kernels. float32 and float64.
+        ``value_and_delta(scores, targets, delta_out)`` returns the mean loss over the batch and writes
+        ∂(mean loss)/∂scores to ``delta_out``. A compiled kernel for float32 and float64, callable from other kernels.
     target_kind
-        ``"classes"``: integer targets of shape (batch,). ``"values"``: float targets of shape
-        (n_outputs, batch).
+        ``"classes"``: integer targets of shape (batch,). ``"values"``: float targets of shape (n_outputs, batch).
     """
 
     name: str
@@ -62,4 +58,4 @@ LOSSES: dict[str, Loss] = {
         Loss("softmax_squared_error", _softmax, loss_kernels.softmax_squared_error, "classes"),
     )
 }
-"""Every loss, by name."""
+"""All losses by name."""

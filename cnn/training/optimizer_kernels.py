@@ -1,9 +1,8 @@
-"""One optimiser step each, compiled: flat vectors, in place.
+"""Compiled optimizer steps on flat vectors, in place.
 
-All share one signature. θ is `parameters`, g the `gradient`, η the `rate` and λ the `weight_decay`.
-Weight decay is
-*decoupled* in every one (Loshchilov and Hutter 2019): θ shrinks by η λ θ beside the step, and λ
-never enters the gradient's averages. For plain SGD this is the same as an L2 penalty ½ λ ‖θ‖².
+All kernels share one signature. θ is `parameters`, g the `gradient`, η the `rate` and λ the `weight_decay`. Weight
+decay is *decoupled* (Loshchilov and Hutter 2019): each step also subtracts η λ θ, and λ does not enter the moments.
+For plain SGD this equals an L2 penalty ½ λ ‖θ‖².
 """
 
 import math
@@ -25,7 +24,7 @@ def sgd_step(
     momentum: float,
     weight_decay: float,
 ) -> None:
-    """Gradient descent: θ ← θ − η g − η λ θ. No slots."""
+    """Gradient descent: θ ← θ − η g − η λ θ. No moments."""
     real = parameters.dtype.type
     eta, decay = real(rate), real(rate * weight_decay)
     for i in range(parameters.shape[0]):
@@ -42,7 +41,7 @@ def momentum_step(
     momentum: float,
     weight_decay: float,
 ) -> None:
-    """Heavy ball: v ← μ v + g; θ ← θ − η v − η λ θ. One slot, v."""
+    """Heavy ball: v ← μ v + g; θ ← θ − η v − η λ θ. One moment, v."""
     real = parameters.dtype.type
     eta, mu, decay = real(rate), real(momentum), real(rate * weight_decay)
     velocity = moments[0]
@@ -62,10 +61,7 @@ def nesterov_step(
     momentum: float,
     weight_decay: float,
 ) -> None:
-    """Nesterov's momentum, a look ahead: v ← μ v + g; θ ← θ − η (g + μ v) − η λ θ.
-
-    One slot, v.
-    """
+    """Nesterov's momentum: v ← μ v + g; θ ← θ − η (g + μ v) − η λ θ. One moment, v."""
     real = parameters.dtype.type
     eta, mu, decay = real(rate), real(momentum), real(rate * weight_decay)
     velocity = moments[0]
@@ -88,7 +84,7 @@ def adam_step(
     """Adam (Kingma and Ba 2015) with β₁ = `momentum`, β₂ = 0.999, ε = 1e-8, bias-corrected.
 
     m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ) with t =
-    step + 1; θ ← θ − η m̂ / (√v̂ + ε) − η λ θ. Two slots, m and v.
+    step + 1; θ ← θ − η m̂ / (√v̂ + ε) − η λ θ. Two moments, m and v.
     """
     real = parameters.dtype.type
     t = step + 1

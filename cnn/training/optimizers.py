@@ -1,8 +1,7 @@
-"""Optimisers: pure functions on flat vectors, so that one trainer drives any network.
+"""Optimizers: update rules on flat vectors of parameters.
 
-The state of an optimiser is an array `moments` of shape (n_moments, n_parameters), zero at the start,
-and the count of updates made so far. It lies beside the parameters, entry for entry, and may be
-moved along with them.
+The state of an optimizer is an array `moments` of shape (n_moments, n_parameters), zero at the start, and the number
+of updates made. Column k of `moments` belongs to parameter k.
 """
 
 from collections.abc import Callable
@@ -17,21 +16,19 @@ Update: TypeAlias = Callable[[FloatVector, FloatVector, FloatArray, float, int, 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """One optimiser.
+    """One optimizer.
 
     Attributes
     ----------
     name
-        Its key in `OPTIMIZERS`.
+        Key in `OPTIMIZERS`.
     n_moments
-        How many vectors of the parameters' length it keeps.
+        Number of moment vectors, each as long as the parameters.
     update
-        ``update(parameters, gradient, slots, rate, step, momentum, weight_decay)`` changes
-        `parameters` and `moments` in place. `step` counts the updates made with these slots before
-        this one, from 0. `parameters`, `gradient` and `moments` (n_moments, n_parameters) are
-        contiguous and of one dtype. Weight decay is decoupled: the parameters shrink by ``rate *
-        weight_decay * parameters`` beside the step, in every optimiser. A compiled kernel, callable
-        from other kernels.
+        ``update(parameters, gradient, moments, rate, step, momentum, weight_decay)`` changes `parameters` and
+        `moments` in place. `step` is the number of updates made before with these moments. The arrays are contiguous
+        and share one dtype. Weight decay is decoupled: every optimizer also subtracts ``rate * weight_decay *
+        parameters``. The function is a compiled kernel and callable from other kernels.
     """
 
     name: str
@@ -48,4 +45,4 @@ OPTIMIZERS: dict[str, Optimizer] = {
         Optimizer("adam", 2, optimizer_kernels.adam_step),
     )
 }
-"""Every optimiser, by name."""
+"""All optimizers by name."""

@@ -1,7 +1,6 @@
-"""What two networks must share for a fair comparison: the recipe and the plan it gives.
+"""The training settings, and the batches and learning rates that follow from them.
 
-The plan - which samples and which learning rate at which step - depends on the step index alone,
-never on how a run is cut into phases.
+Batches and learning rates depend only on the step index, not on the division of a run into phases.
 """
 
 import functools
@@ -15,39 +14,38 @@ from cnn.checks import at_least, seed_sequence
 
 
 class Recipe(pydantic.BaseModel, frozen=True, extra="forbid"):
-    """How to train: the settings that two networks must share for a fair comparison."""
+    """Training settings. Networks that are compared should share them."""
 
     optimizer: Literal["sgd", "momentum", "nesterov", "adam"] = pydantic.Field(
-        default="momentum", description="Rule that turns gradients into steps."
+        default="momentum", description="Update rule of the parameters."
     )
     learning_rate: float = pydantic.Field(
-        default=0.1, gt=0, allow_inf_nan=False, description="Learning rate at the schedule's start."
+        default=0.1, gt=0, allow_inf_nan=False, description="Learning rate at the first step."
     )
     momentum: float = pydantic.Field(
         default=0.9,
         ge=0,
         lt=1,
-        description="Momentum; for Adam the decay of the first moment. SGD ignores it.",
+        description="Momentum; for Adam the decay rate of the first moment. SGD ignores it.",
     )
     weight_decay: float = pydantic.Field(
         default=0.0,
         ge=0,
         allow_inf_nan=False,
-        description="Decoupled weight decay: each step shrinks the parameters by "
-        "this times the learning rate.",
+        description="Decoupled weight decay λ: each step subtracts learning rate × λ × parameter.",
     )
     batch_size: int = pydantic.Field(default=32, ge=1, description="Samples per step.")
     schedule: Literal["constant", "step", "cosine"] = pydantic.Field(
         default="cosine",
-        description="Learning rate over the run: constant; a tenth after 1/2 and again after 3/4; "
-        "or half a cosine down to 0.",
+        description="Learning rate over the run: constant, divided by 10 after 1/2 and after 3/4 of the "
+        "steps, or a half cosine down to 0.",
     )
     gradient_clip: float | None = pydantic.Field(
         default=None,
         gt=0,
         allow_inf_nan=False,
-        description="Scale a gradient whose Euclidean norm is above this down to it; "
-        "None leaves gradients alone.",
+        description="Largest Euclidean norm of a gradient: larger gradients are scaled down to it. "
+        "None disables clipping.",
     )
 
 
@@ -58,39 +56,38 @@ def batch_indices(
     n_steps: int,
     order_seed: np.random.SeedSequence | int,
 ) -> npt.NDArray[np.intp]:
-    """Draw up which samples each step sees.
+    """Return the samples of each step's batch.
 
-    Step s sees positions s·B … (s + 1)·B − 1 of the endless stream of permutations, one per epoch,
-    so batches straddle epochs where n_samples is no multiple of B. The permutation of epoch e is
-    seeded with `order_seed` whose spawn key is extended by e: the batches of a step depend on
-    nothing but its index.
+    All epochs' permutations of the samples form one endless sequence. The batch of step s holds positions
+    s·B … (s + 1)·B − 1 of this sequence, with B the batch size. A batch spans two epochs if n_samples is not a
+    multiple of B. The permutation of epoch e has the seed `order_seed` with e appended to its spawn key.
 
     Parameters
     ----------
     n_samples, batch_size
         At least 1.
     first_step, n_steps
-        The steps first_step … first_step + n_steps − 1.
+        The steps are first_step … first_step + n_steps − 1.
     order_seed
-        Seed of the order, or an integer to make one of; not changed by the call.
+        Seed of the sample order: a SeedSequence (not changed) or an integer.
 
     Returns
     -------
     ndarray of intp, shape (n_steps, batch_size)
-        Indices into the samples; read-only.
+        Indices of the samples; read-only.
 
     Raises
     ------
     TypeError
-        Where a count is no integer, or the seed neither a sequence nor an integer.
+        If a count is not an integer, or `order_seed` is neither a SeedSequence nor an integer.
     ValueError
-        Where a count is out of range.
+        If a count is out of range.
     """
     at_least(1, n_samples=n_samples, batch_size=batch_size)
     at_least(0, first_step=first_step, n_steps=n_steps)
     order_seed = seed_sequence("order_seed", order_seed)
     entropy = order_seed.entropy
-    return _drawn_up(
+    return _cached_batch_indices(
         n_samples,
         batch_size,
         first_step,
@@ -101,7 +98,7 @@ def batch_indices(
 
 
 @functools.lru_cache(maxsize=8)
-def _drawn_up(
+def _cached_batch_indices(
     n_samples: int,
     batch_size: int,
     first_step: int,
@@ -109,7 +106,7 @@ def _drawn_up(
     entropy: int | tuple[int, ...] | None,
     spawn_key: tuple[int, ...],
 ) -> npt.NDArray[np.intp]:
-    """Draw up the order, or return it as it was drawn up: a whole population sees the same."""
+    """Return the batches of the steps; cached, because a whole population uses the same batches."""
     first, end = first_step * batch_size, (first_step + n_steps) * batch_size
     epochs = range(first // n_samples, -(-end // n_samples))
     parts = [_epoch_order(n_samples, epoch, entropy, spawn_key) for epoch in epochs]
@@ -134,19 +131,19 @@ def _epoch_order(
 def learning_rates(
     recipe: Recipe, first_step: int, n_steps: int, total_steps: int
 ) -> npt.NDArray[np.float64]:
-    """Draw up the learning rate of each step.
+    """Return the learning rate of each step.
 
-    With progress p = step / total_steps: constant η; ``"step"`` η, η/10 from p = 1/2 and η/100 from
-    p = 3/4; ``"cosine"`` ½ η (1 + cos π p), which nears 0 at the last step.
+    With progress p = step / total_steps: ``"constant"`` η; ``"step"`` η, η/10 from p = 1/2 and η/100 from p = 3/4;
+    ``"cosine"`` ½ η (1 + cos π p), close to 0 at the last step.
 
     Parameters
     ----------
     recipe
-        Its `learning_rate` η and `schedule`.
+        Settings with the `learning_rate` η and the `schedule`.
     first_step, n_steps
-        The steps first_step … first_step + n_steps − 1.
+        The steps are first_step … first_step + n_steps − 1.
     total_steps
-        Length of the whole run, all phases together.
+        Length of the whole run in steps.
 
     Returns
     -------
@@ -156,14 +153,14 @@ def learning_rates(
     Raises
     ------
     TypeError
-        Where a count is no integer.
+        If a count is not an integer.
     ValueError
-        Where the steps do not lie within 0 … total_steps − 1.
+        If a step is not in 0 … total_steps − 1.
     """
     at_least(0, first_step=first_step, n_steps=n_steps)
     if first_step + n_steps > total_steps:
         raise ValueError(
-            f"steps must end by total_steps = {total_steps}, not at {first_step} + {n_steps}"
+            f"steps must end by total_steps = {total_steps}; got {first_step} + {n_steps}"
         )
     progress = np.arange(first_step, first_step + n_steps) / max(total_steps, 1)
     if recipe.schedule == "constant":

@@ -1,4 +1,4 @@
-"""Samples: inputs and the targets that belong to them."""
+"""Samples: inputs and their targets."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,9 @@ from cnn.checks import check_finite, real_array
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Inputs and the targets that belong to them.
+    """Inputs and their targets.
+
+    Lists of numbers are converted to arrays. Arrays are not copied.
 
     Attributes
     ----------
@@ -19,13 +21,10 @@ class Samples:
     targets
         Integer classes of shape (n,), or finite float values of shape (n, k).
 
-    Lists of numbers become arrays; arrays are kept, not copied.
-
     Raises
     ------
     ValueError
-        Where a shape, a length, a dtype or a number breaks these rules; of numbers that are not
-        finite the first is named.
+        If a shape, length, dtype or number breaks these rules. The message names the first number that is not finite.
     """
 
     inputs: FloatArray
@@ -38,20 +37,20 @@ class Samples:
                 object.__setattr__(self, name, real_array(name, getattr(self, name)))
         if self.inputs.ndim < 2 or not np.issubdtype(self.inputs.dtype, np.floating):
             raise ValueError(
-                "inputs must be floats of shape (n, ...) with at least two axes, not "
+                "inputs must be floats of shape (n, ...) with at least two axes; got "
                 f"{self.inputs.dtype} of shape {self.inputs.shape}"
             )
         if not self.has_classes and not (
             self.targets.ndim == 2 and np.issubdtype(self.targets.dtype, np.floating)
         ):
             raise ValueError(
-                "targets must be integers of shape (n,) or floats of shape (n, k), not "
+                "targets must be integers of shape (n,) or floats of shape (n, k); got "
                 f"{self.targets.dtype} of shape {self.targets.shape}"
             )
         if len(self.inputs) != len(self.targets) or len(self.inputs) == 0:
             raise ValueError(
                 "inputs and targets must be equally many, and at least one; "
-                f"there are {len(self.inputs)} inputs and {len(self.targets)} targets"
+                f"got {len(self.inputs)} inputs and {len(self.targets)} targets"
             )
         check_finite("inputs", self.inputs)
         check_finite("targets", self.targets)

@@ -1,9 +1,7 @@
-"""The one trainer: minibatch gradient descent on anything with a flat vector of parameters.
+"""Minibatch gradient descent on any network with a flat vector of parameters.
 
-A convolutional network and an evolved graph go through the same optimiser, schedule and sample
-order here, so that a comparison between them is fair by construction. Batch order and learning rate
-depend on the step index alone:
-100 steps in one phase, or 40 and then 60, give the same bits.
+Convolutional networks and evolved graphs share this trainer, so both get the same optimizer, schedule and sample order.
+Batches and learning rates depend only on the step index: 100 steps in one phase, or 40 and then 60, give the same bits.
 """
 
 from collections.abc import Sequence
@@ -16,65 +14,27 @@ from cnn.arrays import FloatArray, FloatVector, Targets
 from cnn.checks import at_least, brief, seed_sequence
 from cnn.compile.compilation import single_threaded_blas
 from cnn.training.budget import Bound, Clock, TrainingBudget
-from cnn.training.curve import LearningCurve, Record, draw_curve
-from cnn.training.descent import Group, Segment, descend, orders_in_parts
+from cnn.training.curve import CurveRecord, LearningCurve, make_curve
+from cnn.training.descent import Group, Trainable, TrainingSegment, batches_in_parts, descend
 from cnn.training.optimizers import OPTIMIZERS, Optimizer
-from cnn.training.recipe import Recipe, batch_indices, learning_rates
+from cnn.training.recipe import Recipe, learning_rates
 from cnn.training.samples import Samples
 
-__all__ = [
-    "Evaluation",
-    "LearningCurve",
-    "OptimizerState",
-    "Recipe",
-    "Samples",
-    "Trainable",
-    "TrainingReport",
-    "batch_indices",
-    "evaluate",
-    "learning_rates",
-    "train",
-]
-
 LOSS_WINDOW = 50
-"""Steps whose losses are averaged to a report's `train_loss`."""
+"""A report's `train_loss` is the mean over this many last steps."""
 
-EXPLOSION_FACTOR = 1e4
-EXPLOSION_OFFSET = 1e4
-"""A loss above factor × (first loss) + offset counts as diverged."""
-
-PART_LENGTH = 1 << 16
-"""Parameters that are looked at together."""
-
-
-class Trainable(Protocol):
-    """What the trainer needs to know of a network.
-
-    Batches come samples-first: inputs (n, *shape), targets (n,) classes or (n, k) values.
-    """
-
-    @property
-    def parameters(self) -> FloatVector:
-        """Every trained number in one contiguous vector, which the trainer updates in place."""
-
-    def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
-        """Return the mean loss over the batch and its gradient, valid until the next call."""
-
-    def loss(self, inputs: FloatArray, targets: Targets) -> float:
-        """Return the mean loss over the batch."""
-
-    def output(self, inputs: FloatArray) -> FloatArray:
-        """Return the predictions, shape (n, n_outputs): probabilities, or values."""
+CHUNK = 1 << 16
+"""Parameters that are checked for finiteness at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class OptimizerState:
-    """What an optimiser remembers between steps.
+    """State of an optimizer between two steps.
 
     Attributes
     ----------
     moments
-        Shape (n_moments, n_parameters), in the dtype of the parameters.
+        Running averages of the gradients, shape (n_moments, n_parameters), in the dtype of the parameters.
     step
         Updates made so far.
     """
@@ -85,32 +45,31 @@ class OptimizerState:
 
 @dataclass(frozen=True, eq=False)
 class TrainingReport:
-    """What one training phase did.
+    """Result of one training phase.
 
     Attributes
     ----------
     status
-        ``"ok"``, or ``"diverged"`` where training stopped early; the parameters are then of no use.
+        ``"ok"``, or ``"diverged"`` if training stopped early. The parameters are then useless.
     reason
-        Why it diverged, with the step and the loss; empty where it did not.
+        Why training diverged, with the step and the loss; empty if it did not diverge.
     first_step
         Index of the phase's first step in the whole run.
     steps
         Updates made in this phase.
     samples
-        Samples seen in this phase, repeats counted.
+        Training samples seen in this phase. A sample counts each time it is seen.
     train_loss
-        Mean minibatch loss over the last 50 updates made, or fewer where there were fewer; None
-        where there was none.
+        Mean minibatch loss over the last 50 updates, or over all updates if there were fewer; None without updates.
     curve
-        The recorded steps.
+        Learning curve of the recorded steps.
     seconds
         Wall time of the phase.
     state
-        The optimiser's memory after the phase, to go on with.
+        State of the optimizer after the phase. Pass it to the next phase.
     ended_by
-        Which bound ended it: ``"steps"``, or one of the budget's. After ``"seconds"``, another run may have made
-        another number of steps.
+        The bound that ended the phase: ``"steps"`` or a bound of the budget. After ``"seconds"`` a repeated run may
+        make another number of steps.
     """
 
     status: Literal["ok", "diverged"]
@@ -127,15 +86,14 @@ class TrainingReport:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How good a network is on some samples.
+    """Loss and accuracy of a network on some samples.
 
     Attributes
     ----------
     loss
         Mean loss over the samples.
     accuracy
-        Share of samples whose largest output is the target class; None where targets are not
-        classes.
+        Fraction of samples whose largest output is the target class; None if targets are values.
     """
 
     loss: float
@@ -159,52 +117,50 @@ def train(
 ) -> TrainingReport:
     """Train a network in place for some steps of a run.
 
-    BLAS runs on one thread meanwhile, so the result does not depend on the machine's thread count.
+    BLAS uses one thread during training, so results do not depend on the number of threads.
 
     Parameters
     ----------
     network
-        Anything trainable; its `parameters` are changed in place.
+        A trainable network. Its `parameters` are changed in place.
     samples
-        What to learn from; left as they are. A network with `check_samples`, as `cnn.Network` has,
-        says first whether they suit it.
+        Training samples. A network with a method `check_samples` checks them first.
     recipe
-        How to learn.
+        Training settings.
     first_step
-        Index of the first step in the whole run: it fixes batches and learning rates.
+        Index of the first step in the whole run. It determines batches and learning rates.
     steps
         Steps to make, at least 1.
     total_steps
-        Length of the whole run, which the schedule spans.
+        Length of the whole run in steps. The schedule spans the whole run.
     order_seed
-        Seed of the sample order, the same in every phase of a run; an integer s stands for
-        SeedSequence(s).
+        Seed of the sample order, the same in all phases of a run. An integer s means SeedSequence(s).
     state
-        The optimiser's memory from the phase before; None starts afresh. It is copied, not changed.
+        Optimizer state after the previous phase; None starts from zero moments. The state is copied, not changed.
     budget
         Bounds that may end the phase before `steps`.
     record_every
-        Record the learning curve whenever that many steps of the run are complete, and at the
-        phase's last step. None records the last step only.
+        Record the learning curve every `record_every` steps of the run, and at the last step of the phase. None
+        records the last step only.
     record_layers
-        Record each layer's gradient norm too. The network must offer `parameter_groups`, a (name,
-        slice of the parameters) for each layer, as `cnn.Network` does.
+        Also record the gradient norm of each layer. The network must have `parameter_groups`: a pair (name, slice
+        of the parameters) for each layer.
     record_parameters
-        Record the gradient by each parameter too: a row of their number for each record.
+        Also record the whole gradient, one row for each record.
 
     Returns
     -------
     TrainingReport
-        What happened. Divergence - a loss that is not finite or above 1e4 × the phase's first loss
-        + 1e4, or parameters that end not finite - is a status, not an exception.
+        Divergence is a status, not an exception. Training diverges if a loss is not finite or above
+        1e4 · |first loss of the phase| + 1e4, or if the final parameters are not finite.
 
     Raises
     ------
     TypeError
-        Where a count is no integer, `samples` are no `Samples`, or `order_seed` is no seed.
+        If a count is not an integer, `samples` is not a `Samples`, or `order_seed` is not a seed.
     ValueError
-        Where a count is out of range, the budget allows no step, the samples do not suit the network, `state` or the
-        gradient does not fit the parameters, or layers are to be recorded of a network that names none.
+        If a count is out of range, the budget allows no step, the samples do not fit the network, `state` or the
+        gradient does not fit the parameters, or `record_layers` is set for a network without `parameter_groups`.
     """
     clock = Clock(None if budget is None else budget.seconds)
     at_least(1, steps=steps)
@@ -213,58 +169,45 @@ def train(
     order_seed = seed_sequence("order_seed", order_seed)
     check_samples(network, samples, "samples")
     rates = learning_rates(recipe, first_step, steps, total_steps)
-    optimizer = OPTIMIZERS[recipe.optimizer]
-    parameters = network.parameters
-    state = _own_state(optimizer, parameters, state)
+    state = _initial_state(OPTIMIZERS[recipe.optimizer], network.parameters, state)
     groups = _parameter_groups(network) if record_layers else ()
-
-    ended_by: Bound = "steps"
-    if budget is not None:
-        fitting, bound = budget.whole_steps(recipe.batch_size, getattr(network, "macs", None))
-        if fitting is not None and fitting < steps:
-            steps, ended_by = fitting, bound
-
+    steps, ended_by = _steps_within(budget, network, recipe, steps)
     interval = total_steps + 1 if record_every is None else record_every
     losses: list[float] = []
-    records: list[Record] = []
+    records: list[CurveRecord] = []
     limit: float | None = None
     reason = ""
-    parts = orders_in_parts(
+    parts = batches_in_parts(
         len(samples), recipe.batch_size, first_step, steps, interval, order_seed, clock
     )
-    # An overflow is seen in the loss, so it needs no warning.
+    # An overflow shows in the loss, so a warning is not needed.
     with single_threaded_blas(), np.errstate(all="ignore"):
         for order in parts:
             done = len(losses)
-            segment = Segment(
-                samples=samples,
-                order=order,
+            segment = TrainingSegment(
+                samples,
+                recipe,
+                order,
                 rates=rates[done : done + len(order)],
-                optimizer=recipe.optimizer,
                 moments=state.moments,
                 updates_before=state.step + done,
-                momentum=recipe.momentum,
-                weight_decay=recipe.weight_decay,
-                clip=recipe.gradient_clip,
-                limit=limit,
-                explosion=(EXPLOSION_FACTOR, EXPLOSION_OFFSET),
+                loss_limit=limit,
                 groups=[group for _, group in groups],
                 keep_gradient=record_parameters,
             )
             made = descend(network, segment)
-            losses += made.losses[: made.done]
-            if made.done < len(order):
+            losses += made.losses[: made.n_updates]
+            if made.n_updates < len(order):
                 reason = f"loss {made.losses[-1]:g} at step {first_step + len(losses)}"
                 break
-            limit, last = made.limit, len(losses) - 1
-            if records and (first_step + records[-1].done + 1) % interval:
+            limit, last = made.loss_limit, len(losses) - 1
+            if records and (first_step + records[-1].step + 1) % interval:
                 records.pop()  # the end of a part, not of an interval
-            records.append(
-                Record(last, float(rates[last]), made.norm, made.group_norms, made.gradient)
-            )
+            norms = made.gradient_norm, made.group_norms
+            records.append(CurveRecord(last, float(rates[last]), *norms, made.gradient))
     if not reason and len(losses) < steps:
         ended_by = "seconds"
-    if not reason and not _all_finite(parameters):
+    if not reason and not _all_finite(network.parameters):
         last = first_step + len(losses) - 1
         reason = f"parameters not finite after step {last}, loss {losses[-1]:g}"
     return TrainingReport(
@@ -274,7 +217,7 @@ def train(
         steps=len(losses),
         samples=len(losses) * recipe.batch_size,
         train_loss=float(np.mean(losses[-LOSS_WINDOW:])) if losses else None,
-        curve=draw_curve(first_step, losses, records, tuple(name for name, _ in groups)),
+        curve=make_curve(first_step, losses, records, tuple(name for name, _ in groups)),
         seconds=clock.elapsed,
         state=OptimizerState(state.moments, state.step + len(losses)),
         ended_by=ended_by,
@@ -282,30 +225,28 @@ def train(
 
 
 def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Evaluation:
-    """Measure a network on some samples, in chunks and in order.
+    """Measure the loss and accuracy of a network on some samples.
 
     Parameters
     ----------
     network
-        Anything trainable; left as it is.
+        A trainable network; not changed.
     samples
-        What to measure on.
+        Samples to evaluate, in their order.
     batch_size
-        Samples per chunk, at least 1. It may change the last bits of the loss, and memory; nothing
-        else.
+        Samples per batch, at least 1. It affects memory and the last bits of the loss only.
 
     Returns
     -------
     Evaluation
-        Mean loss, and accuracy where targets are classes. The loss is not finite where the
-        parameters are not.
+        The mean loss, and the accuracy if targets are classes. If parameters are not finite, neither is the loss.
 
     Raises
     ------
     TypeError
-        Where `batch_size` is no integer, or `samples` are no `Samples`.
+        If `batch_size` is not an integer, or `samples` is not a `Samples`.
     ValueError
-        Where `batch_size` is below 1, or the samples do not suit the network.
+        If `batch_size` is below 1, or the samples do not fit the network.
     """
     at_least(1, batch_size=batch_size)
     check_samples(network, samples, "samples")
@@ -324,74 +265,85 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
 
 
 @runtime_checkable
-class _Measurable(Protocol):
-    """A network that runs once for both, the loss and the predictions."""
+class _HasLossAndOutput(Protocol):
+    """A network that computes loss and predictions in one forward pass."""
 
     def loss_and_output(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
-        """Return what `Trainable.loss` and `Trainable.output` do."""
+        """Return the results of `Trainable.loss` and `Trainable.output`."""
 
 
 def _loss_and_output(
     network: Trainable, inputs: FloatArray, targets: Targets
 ) -> tuple[float, FloatArray]:
-    if isinstance(network, _Measurable):
+    if isinstance(network, _HasLossAndOutput):
         return network.loss_and_output(inputs, targets)
     return network.loss(inputs, targets), network.output(inputs)
 
 
 def check_samples(network: Trainable, samples: Samples, name: str) -> None:
-    """Check that samples are such, and have the network check them where it can.
+    """Check the type of samples, and call the network's method `check_samples` if there is one.
 
     Parameters
     ----------
     network
-        Anything trainable. Its method `check_samples`, if it has one, is given samples and name.
+        A trainable network.
     samples
-        What to check.
+        The samples to check.
     name
-        For the message.
+        Name of the samples in error messages.
 
     Raises
     ------
     TypeError
-        Where they are no `Samples`.
+        If `samples` is not a `Samples`.
     ValueError
-        Where they do not suit the network.
+        If the samples do not fit the network.
     """
     if not isinstance(samples, Samples):
-        raise TypeError(f"{name} must be cnn.Samples, not {brief(samples)}")
+        raise TypeError(f"{name} must be cnn.Samples; got {brief(samples)}")
     check = getattr(network, "check_samples", None)
     if check is not None:
         check(samples, name)
 
 
+def _steps_within(
+    budget: TrainingBudget | None, network: Trainable, recipe: Recipe, steps: int
+) -> tuple[int, Bound]:
+    """Return the number of steps within a budget, at most `steps`, and the bound that determines it."""
+    if budget is not None:
+        fitting, bound = budget.whole_steps(recipe.batch_size, getattr(network, "macs", None))
+        if fitting is not None and fitting < steps:
+            return fitting, bound
+    return steps, "steps"
+
+
 def _all_finite(vector: FloatVector) -> bool:
-    """Tell whether all numbers are finite, without a mask of their number."""
-    parts = (vector[k : k + PART_LENGTH] for k in range(0, len(vector), PART_LENGTH))
+    """Return whether all numbers are finite, with a mask for one chunk at a time."""
+    parts = (vector[k : k + CHUNK] for k in range(0, len(vector), CHUNK))
     return all(np.isfinite(part).all() for part in parts)
 
 
 def _parameter_groups(network: Trainable) -> Sequence[tuple[str, Group]]:
-    """Return the groups that a network offers, (name, slice of the parameters) each."""
+    """Return the network's groups of parameters: (name, slice of the parameters) each."""
     groups: Sequence[tuple[str, Group]] | None = getattr(network, "parameter_groups", None)
     if groups is None:
         raise ValueError(
-            "record_layers needs a network with parameter_groups, not one of type "
+            "network must have parameter_groups for record_layers; got one of type "
             f"{type(network).__name__}"
         )
     return groups
 
 
-def _own_state(
+def _initial_state(
     optimizer: Optimizer, parameters: FloatVector, state: OptimizerState | None
 ) -> OptimizerState:
-    """Return a state of this training's own: zeros, or a copy of the one given."""
+    """Return zero moments, or a copy of the given state."""
     shape = (optimizer.n_moments, parameters.size)
     if state is None:
         return OptimizerState(np.zeros(shape, parameters.dtype), 0)
     if state.moments.shape != shape or state.moments.dtype != parameters.dtype:
         raise ValueError(
-            f"state of optimizer {optimizer.name!r} must hold slots of shape {shape} and dtype "
-            f"{parameters.dtype}, not {state.moments.shape} and {state.moments.dtype}"
+            f"state of optimizer {optimizer.name!r} must hold moments of shape {shape} and dtype "
+            f"{parameters.dtype}; got {state.moments.shape} and {state.moments.dtype}"
         )
     return OptimizerState(np.array(state.moments, order="C"), state.step)

@@ -1,6 +1,6 @@
-"""Whether two genomes are the same network up to the names and order of their nodes.
+"""Comparison of genomes up to the names and order of their nodes.
 
-A hash that finds candidates and an exact comparison that decides.
+A canonical hash finds candidates, and an exact comparison (graph isomorphism) decides.
 """
 
 from evo.canonical.canonical import (

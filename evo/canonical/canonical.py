@@ -1,16 +1,15 @@
-"""When two genomes are the same network: a hash that does not know names, and an exact comparison.
+"""A hash of networks that ignores node names, and an exact comparison of networks.
 
-Of a genome only this decides what it computes: which node is which input and which output, the activations and
-biases of the nodes that are computed, the effective edges with their weights, whether each acts at once or one tick
-later (see :mod:`graphops.order`), the number of ticks and the dtype; of maps their sides, and what each effective tap
-reads (:mod:`evo.canonical.labelled_graph`). That is a graph with labels on nodes and edges; two genomes are the same
-network if their graphs are isomorphic. Ids, the order of the nodes as far as it is free, the threshold, and entries and
-nodes without effect play no part. Numbers are the same if they are equal: −0.0 is 0.0. Sums may be taken in another
-order, so the outputs of equal networks are equal to rounding, not to the bit.
+A network is a graph with labels on nodes and edges. The labels are: the roles of nodes and their order among inputs or
+outputs, the activations and biases of computed nodes, the weights of effective edges, whether an edge is delayed
+(:mod:`graphops.order`), the number of ticks and the dtype; for feature maps also the map sizes and the pixels that
+effective taps read (:mod:`evo.canonical.labelled_graph`). Two genomes are the same network if their graphs are
+isomorphic. Ids, an order of nodes without effect, the threshold, and entries and nodes without effect are ignored. −0.0
+equals 0.0. Equal networks may sum in another order, so their outputs are equal up to rounding.
 
-The means is colour refinement (Weisfeiler and Leman 1968): a node's next colour is a hash of its present one and of
-the colours that it hears and speaks to, until no two nodes of one colour can be told apart any more. Weights are real
-numbers, so a round or two usually give every node a colour of its own, and with it a canonical order of the nodes.
+The algorithm is colour refinement (Weisfeiler and Leman 1968): the next colour of a node is a hash of its colour and
+the colours of its predecessors and successors, until a round separates no further nodes. Weights are real numbers, so
+one or two rounds usually give every node a different colour, and the colours give a canonical order of the nodes.
 """
 
 import hashlib
@@ -21,32 +20,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evo.canonical.hashing import ODD, Words, mix
-from evo.canonical.labelled_graph import LabelledGraph, in_order, labelled_graph
+from evo.canonical.labelled_graph import LabelledGraph, arrays_in_order, labelled_graph
 from evo.genome.genome import Genome
 
 MAX_SYMMETRIC_WORK = 500_000
-"""Nodes that share their colour × (nodes + edges) beyond which a hash does without telling them apart one by one."""
+"""Largest nodes with shared colours × (nodes + edges) for which a hash singles out these nodes one by one."""
 
 MAX_REFINEMENTS = 2_000
-"""Refinements after which a comparison of two highly symmetric networks gives up, if not told otherwise."""
+"""Default number of refinements after which a comparison of two highly symmetric networks fails."""
 
-_HEARD, _SPOKEN, _SINGLED = np.uint64(0x1B56C4E9), np.uint64(0x7F4A7C15), np.uint64(0x3C6EF372)
+_IN_EDGE, _OUT_EDGE, _SINGLED_OUT = (
+    np.uint64(0x1B56C4E9),
+    np.uint64(0x7F4A7C15),
+    np.uint64(0x3C6EF372),
+)
 
 
 class TooSymmetricError(ValueError):
-    """Two networks look so much alike that comparing them exactly would take too long."""
+    """An exact comparison of two highly symmetric networks would take too long."""
 
 
 def canonical_hash(genome: Genome) -> str:
-    """Return a hash of the network that a genome computes: 32 hexadecimal digits, the same everywhere.
+    """Return a hash of the network of a genome: 32 hexadecimal digits, the same on every machine.
 
-    Genomes that are the same network have the same hash, always. The converse is guaranteed (but for a collision of
-    128-bit BLAKE2b) where refinement gives every node a colour of its own, as it does unless nodes agree in all they
-    hear and all they speak to, numbers included: then the hash is of the graph itself, in its canonical order. Where
-    nodes share a colour, each of them in turn is singled out and refinement goes on, so that two networks with one
-    hash are equivalent for this stronger test; there are different ones, among strongly regular graphs with equal
-    weights for instance, and where more than :data:`MAX_SYMMETRIC_WORK` would be needed, refinement alone decides.
-    :func:`same_network` confirms a hit exactly.
+    Equal networks have equal hashes. If refinement gives every node a different colour, the hash is of the graph in its
+    canonical order, and different networks have different hashes (up to collisions of 128-bit BLAKE2b). Nodes share a
+    colour only if their in-edges and out-edges agree, weights included. Then each of these nodes is singled out in turn
+    and refined further. Different networks can still have one hash: strongly regular graphs with equal weights, or
+    graphs beyond :data:`MAX_SYMMETRIC_WORK`, for which no node is singled out. :func:`same_network` decides exactly.
 
     Parameters
     ----------
@@ -54,8 +55,8 @@ def canonical_hash(genome: Genome) -> str:
 
     Notes
     -----
-    O((nodes + edges)·log) a round; two or three rounds where weights differ, at most as many as nodes. Of kernels the
-    taps are hashed once.
+    O((nodes + edges)·log) per round; two or three rounds if weights differ, at most one per node. The taps of kernels
+    are hashed once.
 
     Examples
     --------
@@ -77,7 +78,7 @@ def canonical_hash(genome: Genome) -> str:
 
 
 def same_network(a: Genome, b: Genome) -> bool:
-    """Tell whether two genomes compute the same network up to naming; exactly, with no trust in a hash.
+    """Return whether two genomes are the same network up to node names, by an exact comparison.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def same_network(a: Genome, b: Genome) -> bool:
     Raises
     ------
     TooSymmetricError
-        If the two can be neither matched nor told apart within :data:`MAX_REFINEMENTS` refinements.
+        If :data:`MAX_REFINEMENTS` refinements do not decide.
 
     Examples
     --------
@@ -101,24 +102,24 @@ def same_network(a: Genome, b: Genome) -> bool:
 def match_nodes(
     a: Genome, b: Genome, *, max_refinements: int = MAX_REFINEMENTS
 ) -> NDArray[np.intp] | None:
-    """Find which node of one genome plays the part of which node of another.
+    """Return the node of one genome that corresponds to each node of another.
 
     Parameters
     ----------
     a, b : Genome
     max_refinements : int
-        When to give up. Where weights differ one is enough, and where nodes are interchangeable too.
+        Largest number of refinements. One is enough if weights differ or if nodes are interchangeable.
 
     Returns
     -------
     ndarray of int, shape (a.n_nodes,), or None
-        For each node of `a` the position in `b`, −1 where it is without effect; None if the two are not the same
-        network. Nodes that are interchangeable are matched in some way.
+        For each node of `a` its index in `b`, −1 for nodes without effect; None if the two are different networks.
+        Interchangeable nodes are matched arbitrarily.
 
     Raises
     ------
     TooSymmetricError
-        If the two can be neither matched nor told apart within so many refinements.
+        If `max_refinements` do not decide.
     """
     first, second = labelled_graph(a), labelled_graph(b)
     if first.header != second.header or first.n_edges != second.n_edges:
@@ -126,13 +127,13 @@ def match_nodes(
     matched = _isomorphism(first, second, max_refinements)
     if matched is None:
         return None
-    positions = np.full(a.n_nodes, -1, dtype=np.intp)
-    positions[first.positions] = second.positions[matched]
-    return positions
+    nodes = np.full(a.n_nodes, -1, dtype=np.intp)
+    nodes[first.nodes] = second.nodes[matched]
+    return nodes
 
 
 def unique_networks(genomes: Sequence[Genome]) -> NDArray[np.intp]:
-    """Tell for each genome which is the first one that computes the same network.
+    """Return for each genome the index of the first genome that is the same network.
 
     Parameters
     ----------
@@ -164,15 +165,15 @@ def unique_networks(genomes: Sequence[Genome]) -> NDArray[np.intp]:
 
 
 def _refine(graph: LabelledGraph, colours: Words) -> Words:
-    """Refine until all colours differ, or no round tells any two nodes apart that the one before did not."""
-    spoken = graph.heard[graph.spoken_order] ^ _SPOKEN
-    heard = graph.heard ^ _HEARD
-    listeners = graph.targets[graph.spoken_order]
+    """Refine until all colours differ, or a round separates no further nodes."""
+    in_edges = graph.edge_colours ^ _IN_EDGE
+    out_edges = graph.edge_colours[graph.out_order] ^ _OUT_EDGE
+    successors = graph.targets[graph.out_order]
     n_colours = _count(colours)
     while n_colours < len(colours):
-        around = _sums(mix(colours[graph.sources] * ODD + heard), graph.heard_pointers)
-        around += ODD * _sums(mix(colours[listeners] * ODD + spoken), graph.spoken_pointers)
-        colours = mix(colours * ODD + mix(around))
+        neighbours = _sums(mix(colours[graph.sources] * ODD + in_edges), graph.in_pointers)
+        neighbours += ODD * _sums(mix(colours[successors] * ODD + out_edges), graph.out_pointers)
+        colours = mix(colours * ODD + mix(neighbours))
         n_before, n_colours = n_colours, _count(colours)
         if n_colours <= n_before:
             break
@@ -180,14 +181,14 @@ def _refine(graph: LabelledGraph, colours: Words) -> Words:
 
 
 def _single_out(colours: Words, node: int | np.integer[Any]) -> Words:
-    """Give one node a colour of its own."""
-    singled = colours.copy()
-    singled[node : node + 1] = mix(colours[node : node + 1] ^ _SINGLED)
-    return singled
+    """Give one node a new colour."""
+    singled_out = colours.copy()
+    singled_out[node : node + 1] = mix(colours[node : node + 1] ^ _SINGLED_OUT)
+    return singled_out
 
 
 def _sums(words: Words, pointers: NDArray[np.intp]) -> Words:
-    """Add up each segment modulo 2⁶⁴: a hash of its words in any order."""
+    """Return the sum of each segment modulo 2⁶⁴, a hash that does not depend on the order of the words."""
     totals = np.zeros(len(words) + 1, dtype=np.uint64)
     np.cumsum(words, out=totals[1:])
     return totals[pointers[1:]] - totals[pointers[:-1]]
@@ -199,7 +200,7 @@ def _count(colours: Words) -> int:
 
 
 def _shared(colours: Words) -> NDArray[np.bool_]:
-    """Tell which nodes have a colour that another one has, too."""
+    """Return for each node whether another node has the same colour."""
     _, inverse, counts = np.unique(colours, return_inverse=True, return_counts=True)
     return np.greater(counts[inverse], 1)
 
@@ -208,12 +209,12 @@ def _shared(colours: Words) -> NDArray[np.bool_]:
 
 
 def _certificate(graph: LabelledGraph, colours: Words) -> bytes:
-    """Hash a refined graph: in its canonical order if there is one, else by its colours."""
+    """Hash a refined graph: the graph in its canonical order, or the colours if nodes share a colour."""
     header = repr(graph.header).encode()
     order = np.argsort(colours)
     if _count(colours) < len(colours):
         return _digest(b"colours", header, colours[order])
-    return _digest(b"graph", header, *in_order(graph, order))
+    return _digest(b"graph", header, *arrays_in_order(graph, order))
 
 
 def _digest(*parts: bytes | NDArray[Any]) -> bytes:
@@ -228,16 +229,16 @@ def _digest(*parts: bytes | NDArray[Any]) -> bytes:
 # -- the exact comparison ----------------------------------------------------------------------------------------------
 
 _Branch = tuple[Words, np.integer[Any] | None]
-"""Colours, and a node to single out before they are refined again."""
+"""Colours, and a node to single out before the next refinement."""
 
 
 def _isomorphism(
     first: LabelledGraph, second: LabelledGraph, max_refinements: int
 ) -> NDArray[np.intp] | None:
-    """Return the node of `second` for each node of `first`, or None: refine, single out alike nodes, and go back.
+    """Return the node of `second` for each node of `first`, or None, by refinement with backtracking.
 
-    If there is an isomorphism at all, then there is one that takes a node singled out in `first` to one of those with
-    its colour in `second`; so one node of `first` and all its counterparts suffice.
+    An isomorphism maps a node of `first` to a node of `second` with the same colour. So it suffices to single out one
+    node of `first` and, in turn, each node of `second` with its colour.
     """
     open_branches: list[tuple[_Branch, _Branch]] = [((first.colours, None), (second.colours, None))]
     for _ in range(max_refinements):
@@ -251,8 +252,10 @@ def _isomorphism(
         ordered = left[left_order]
         if not np.array_equal(ordered, right[right_order]):
             continue
-        # Where colours are shared this is one guess of many; for interchangeable nodes each is right.
-        pairs = zip(in_order(first, left_order), in_order(second, right_order), strict=True)
+        # If nodes share a colour this order is one of many; for interchangeable nodes every order is right.
+        pairs = zip(
+            arrays_in_order(first, left_order), arrays_in_order(second, right_order), strict=True
+        )
         if all(np.array_equal(one, other) for one, other in pairs):
             matched = np.empty_like(left_order)
             matched[left_order] = right_order
@@ -263,8 +266,8 @@ def _isomorphism(
             alike = slice(starts[smallest], starts[smallest] + sizes[smallest])
             chosen = left_order[alike][0]
             open_branches += [((left, chosen), (right, node)) for node in right_order[alike][::-1]]
-    n_alike = int(_shared(_refine(first, first.colours)).sum())
+    n_shared = int(_shared(_refine(first, first.colours)).sum())
     raise TooSymmetricError(
-        f"a and b must be matched or told apart by at most {max_refinements} refinements; got networks "
-        f"of {first.n_nodes} nodes, of which {n_alike} look alike"
+        f"a and b must be comparable by {max_refinements} refinements; got networks of {first.n_nodes} nodes, of which "
+        f"{n_shared} share a colour"
     )

@@ -14,7 +14,7 @@ from evo.editing.columns import Columns, Written
 from evo.editing.node_order import NodeOrder
 from evo.editing.ranking import keeping_score, quantile_score
 from evo.genome.genome import FloatArray, Genome, Role, assemble_columns
-from evo.genome.places import PossibleTaps
+from evo.genome.possible_taps import PossibleTaps
 
 Ints = NDArray[np.integer[Any]]
 

@@ -84,14 +84,14 @@ def same_parameters(a: Genome, b: Genome) -> tuple[NDArray[np.intp], NDArray[np.
     if matched is None:
         return None
     plan, other = compile_plan(a), compile_plan(b)
-    targets = matched[np.repeat(plan.positions, np.diff(plan.indptr))]
+    targets = matched[np.repeat(plan.nodes, np.diff(plan.indptr))]
     sources = matched[a.indices[plan.entries]]
     # By target, then by source, and as they are between the same two: so all effective entries of b are stored.
     order = np.argsort(targets * b.n_nodes + sources, kind="stable")
     entries = np.empty_like(other.entries)
     entries[order] = other.entries
-    here = np.concatenate([plan.entries, a.n_stored + plan.positions])
-    there = np.concatenate([entries, b.n_stored + matched[plan.positions]])
+    here = np.concatenate([plan.entries, a.n_stored + plan.nodes])
+    there = np.concatenate([entries, b.n_stored + matched[plan.nodes]])
     return here, there
 
 

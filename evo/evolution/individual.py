@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.training.budget import Bound
+from cnn.training.curve import LearningCurve
 from cnn.training.recipe import batch_indices
-from cnn.training.trainer import LearningCurve, OptimizerState, TrainingReport, evaluate, train
+from cnn.training.trainer import OptimizerState, TrainingReport, evaluate, train
 from evo.editing.editor import GenomeEditor
 from evo.evolution.duplicates import duplicates_training, same_parameters
 from evo.evolution.fitness import FITNESSES, measure

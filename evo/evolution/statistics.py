@@ -10,7 +10,7 @@ from scipy import sparse
 
 import graphops
 from evo.canonical.canonical import canonical_hash
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 from evo.genome.genome import Genome, Role
 from evo.phenotype.phenotype import Phenotype
 
@@ -114,7 +114,7 @@ def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
     return GenomeStatistics(
         nodes=genome.n_nodes,
         hidden_nodes=int((genome.roles == Role.HIDDEN).sum()),
-        active_nodes=len(network.plan.positions),
+        active_nodes=len(network.plan.nodes),
         maps=int((genome.map_sizes > 1).sum()),
         stored=genome.n_stored,
         edges=edges,
@@ -149,7 +149,7 @@ def _places(genome: Genome) -> int:
     map_sizes, counts = np.unique(genome.map_sizes, return_counts=True)
     pairs = itertools.product(zip(map_sizes.tolist(), counts.tolist(), strict=True), repeat=2)
     return sum(
-        n_sources * n_targets * passage(source, target, genome.kernel).window ** 2
+        n_sources * n_targets * map_transform(source, target, genome.kernel).window ** 2
         for (source, n_sources), (target, n_targets) in pairs
     )
 

@@ -1,6 +1,6 @@
-"""Genomes to and from other forms: networkx, GraphML, JSON, convolutional networks.
+"""Conversion of genomes to and from networkx, GraphML, JSON and the convolutional networks of :mod:`cnn`.
 
-The project's own file format is in :mod:`evo.genome.codec`.
+The file format of runs is in :mod:`evo.genome.codec`.
 """
 
 from evo.exchange.graph_files import (

@@ -1,4 +1,4 @@
-"""The entries of a genome as edges of a graph, and back: an edge of a graph is one weight, or a kernel of taps."""
+"""Conversion between the entries of a genome and the edges of a graph: one weight per edge, or a kernel of taps."""
 
 import itertools
 from collections.abc import Callable, Hashable, Mapping
@@ -14,12 +14,12 @@ from evo.exchange.values import choice, integer, is_finite, rounded
 from evo.genome.feature_maps import DOWNSAMPLINGS, windows
 from evo.genome.genome import FloatArray, Genome
 
-LISTS: Mapping[str, Callable[[str], int | float]] = {"taps": int, "weights": float}
-"""The attributes of kernels that are lists, and what reads a number of them."""
+LIST_ATTRIBUTES: Mapping[str, Callable[[str], int | float]] = {"taps": int, "weights": float}
+"""The attributes of kernels that are lists, and the type of their numbers."""
 
 
 def add_edges(graph: nx.DiGraph, genome: Genome) -> None:
-    """Add an edge to a graph for each of a genome's, whose nodes are in it by their ids."""
+    """Add the edges of a genome to a graph whose nodes are the genome's ids."""
     sources, targets = genome.ids[genome.indices].tolist(), genome.ids[genome.targets].tolist()
     weights = genome.values.tolist()
     if genome.taps is None:
@@ -33,7 +33,7 @@ def add_edges(graph: nx.DiGraph, genome: Genome) -> None:
         attributes: dict[str, Any] = {"weight": weights[begin]}
         if several[begin]:
             own = weights[begin:end]
-            # What is too large for a number is the largest one: this is for others to see.
+            # The largest number stands for any larger sum; other programs only show it.
             strength = min(sum(map(abs, own)), np.finfo(np.float64).max.item())
             attributes = {"weight": strength, "taps": taps[begin:end], "weights": own}
         graph.add_edge(sources[begin], targets[begin], **attributes)
@@ -46,18 +46,18 @@ def read_edges(
     map_sizes: NDArray[np.int32],
     dtype: np.dtype[Any],
 ) -> dict[str, Any]:
-    """Return the parts of a genome that its edges make and, where there are maps, what says how these are read.
+    """Return the parts of a genome that describe its entries: matrix and, with feature maps, taps and kernels.
 
     Parameters
     ----------
     graph : networkx.DiGraph
     names : list
-        The nodes, in order of evaluation.
+        The nodes of the graph in the order of evaluation.
     matrix : csc_array, shape (n, n)
-        The weights of the edges, in that order.
+        The weights of the edges, with the nodes in this order.
     map_sizes : ndarray, shape (n,)
     dtype : dtype
-        Of the values.
+        The dtype of the values.
     """
     indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
     if map_sizes.max(initial=1) == 1:
@@ -67,19 +67,19 @@ def read_edges(
     if kernel < 1 or kernel % 2 == 0:
         raise ValueError(f"kernel must be an odd integer of at least 1; got {kernel}")
     targets = np.repeat(np.arange(len(names)), np.diff(indptr))
-    of_edge = windows(map_sizes[indices], map_sizes[targets], kernel).tolist()
+    edge_windows = windows(map_sizes[indices], map_sizes[targets], kernel).tolist()
     taps: list[int] = []
     weights: list[FloatArray] = [np.empty(0, dtype)]
     counts = np.ones(len(indices), np.int64)
     for k, (source, target) in enumerate(zip(indices.tolist(), targets.tolist(), strict=True)):
-        if of_edge[k] == 1:
+        if edge_windows[k] == 1:
             taps.append(0)
             weights.append(rounded("weight", matrix.data[k : k + 1], dtype))
             continue
         ends = names[source], names[target]
-        own = _taps(ends, graph.edges[ends], of_edge[k])
+        own = _taps(ends, graph.edges[ends], edge_windows[k])
         order = sorted(range(len(own)), key=own.__getitem__)
-        taps += [own[place] for place in order]
+        taps += [own[index] for index in order]
         weights.append(_weights(ends, graph.edges[ends], len(own), dtype)[order])
         counts[k] = len(own)
     ends_of_edges = np.concatenate([[0], np.cumsum(counts)])
@@ -94,24 +94,24 @@ def read_edges(
 
 
 def _taps(ends: tuple[Hashable, Hashable], attributes: dict[str, Any], window: int) -> list[int]:
-    """Return the taps of a kernel, checked."""
+    """Return the taps of a kernel; raise ValueError if they break a rule."""
     taps, field = _list("taps", ends, attributes), f"taps of edge {ends!r}"
     most = min(window**2, 1 << 16)
     for tap in taps:
         if not 0 <= integer(field, tap) < most:
             raise ValueError(f"{field} must be from 0 to {most - 1}; got {tap}")
     if not taps or len(set(taps)) < len(taps):
-        raise ValueError(f"{field} must be one or more, each named once; got {brief(taps)}")
+        raise ValueError(f"{field} must be one or more distinct numbers; got {brief(taps)}")
     return taps
 
 
 def _weights(
     ends: tuple[Hashable, Hashable], attributes: dict[str, Any], count: int, dtype: np.dtype[Any]
 ) -> FloatArray:
-    """Return the weights of a kernel's taps, checked."""
+    """Return the weights of a kernel's taps; raise ValueError if they break a rule."""
     weights, field = _list("weights", ends, attributes), f"weights of edge {ends!r}"
     if len(weights) != count:
-        raise ValueError(f"{field} must be one for each of {count} taps; got {len(weights)}")
+        raise ValueError(f"{field} must be {count} numbers, one per tap; got {len(weights)}")
     for weight in weights:
         if not is_finite(weight):
             raise ValueError(f"{field} must be finite numbers; got {weight!r}")
@@ -119,15 +119,15 @@ def _weights(
 
 
 def _list(name: str, ends: tuple[Hashable, Hashable], attributes: dict[str, Any]) -> list[Any]:
-    """Return an attribute that is a list, or a text of its numbers with spaces between."""
+    """Return an attribute that is a list, or a text with numbers separated by spaces."""
     value = attributes.get(name)
     if isinstance(value, str):
         try:
-            return [LISTS[name](word) for word in value.split()]
+            return [LIST_ATTRIBUTES[name](word) for word in value.split()]
         except ValueError:
             value = brief(value)
     if not isinstance(value, list):
         raise ValueError(
-            f"{name} of edge {ends!r} must be a list of numbers, as its ends are maps; got {value!r}"
+            f"{name} of edge {ends!r} must be a list of numbers, since maps are connected by kernels; got {value!r}"
         )
     return value

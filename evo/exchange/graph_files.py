@@ -1,9 +1,9 @@
-"""Genomes as GraphML and JSON, in texts and files: for other programs to read, and back bit for bit.
+"""Conversion of genomes to and from GraphML and JSON, as text and as files; a genome comes back bit for bit.
 
-Attributes are those of :mod:`evo.exchange.networkx_graphs`; GraphML knows no lists, so there the taps of a kernel, and
-their weights, are numbers in a text, with spaces between. Each number stands there as the shortest decimal that is read
-back as the same float. Texts from outside are data: nothing in them is executed, and whatever is wrong is a
-``ValueError`` that names field, rule and value - in a file a :class:`ResultsError`, which names the file, too.
+The attributes are those of :mod:`evo.exchange.networkx_graphs`. GraphML has no lists, so the taps and weights of a
+kernel are a text of numbers separated by spaces. Each number is the shortest decimal that reads back as the same float.
+Nothing in a text is executed. A broken rule raises ``ValueError`` with field, rule and value, and for a file a
+:class:`ResultsError` that also names the file.
 """
 
 import json
@@ -14,47 +14,48 @@ from typing import Any
 
 import networkx as nx
 
+from cnn.checks import brief
 from evo.errors import ResultsError
-from evo.exchange.edges import LISTS
+from evo.exchange.edges import LIST_ATTRIBUTES
 from evo.exchange.networkx_graphs import from_networkx, to_networkx
 from evo.files import write_text
 from evo.genome.genome import Genome
 
 LARGEST_FILE = 1 << 28
-"""Bytes above which :func:`load_graph` does not read a file: ``.npz`` files hold such networks better."""
+"""The largest file in bytes that :func:`load_graph` reads; ``.npz`` files suit larger networks."""
 
 
 def to_graphml(genome: Genome) -> str:
-    """Return a genome as GraphML, which yEd, Gephi, Cytoscape and igraph read."""
+    """Return a genome as GraphML, a format that yEd, Gephi, Cytoscape and igraph read."""
     graph = to_networkx(genome)
     for _, _, attributes in graph.edges(data=True):
-        for name in LISTS.keys() & attributes.keys():
+        for name in LIST_ATTRIBUTES.keys() & attributes.keys():
             attributes[name] = " ".join(map(repr, attributes[name]))
     return "\n".join(nx.generate_graphml(graph)) + "\n"
 
 
 def from_graphml(text: str) -> Genome:
-    """Return the genome of a GraphML text; :func:`from_networkx` says what defaults there are.
+    """Return the genome of a GraphML text; :func:`from_networkx` lists the defaults.
 
     Raises
     ------
     ValueError
-        If it is none, declares a document type (whose entities could grow without bounds), or breaks a rule.
+        If the text is not GraphML, breaks a rule or declares a document type, whose entities could grow without bounds.
     """
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise ValueError("GraphML must not declare a document type")
+        raise ValueError("text must be GraphML without a document type; got a declaration")
     try:
         graph = nx.parse_graphml(text)
-    except _NO_GRAPHML as error:
+    except _GRAPHML_ERRORS as error:
         raise ValueError(f"text must be GraphML with one graph ({_one_line(error)})") from error
-    with suppress(ValueError):  # names that are no integers stay texts
+    with suppress(ValueError):  # names stay texts unless all are integers
         numbers = {node: int(node) for node in graph}
         if len(set(numbers.values())) == len(numbers):
             graph = nx.relabel_nodes(graph, numbers)
     return from_networkx(graph)
 
 
-_NO_GRAPHML = (
+_GRAPHML_ERRORS = (
     AttributeError,
     IndexError,
     KeyError,
@@ -63,24 +64,24 @@ _NO_GRAPHML = (
     ValueError,
     nx.NetworkXException,
 )
-"""What networkx may raise while it reads a text that is no GraphML."""
+"""Errors that networkx raises for a text that is not GraphML."""
 
 
 def to_json(genome: Genome) -> str:
-    """Return a genome as JSON in networkx' node-link form, which D3 and others read."""
+    """Return a genome as JSON in networkx' node-link form, a format that D3 and others read."""
     data = nx.node_link_data(to_networkx(genome), edges="edges")
     return json.dumps(data, allow_nan=False) + "\n"
 
 
 def from_json(text: str) -> Genome:
-    """Return the genome of a node-link JSON text; :func:`from_networkx` says what defaults there are.
+    """Return the genome of a node-link JSON text; :func:`from_networkx` lists the defaults.
 
-    The edges may be called ``edges`` or ``links``.
+    The key of the edges is ``edges`` or ``links``.
 
     Raises
     ------
     ValueError
-        If it is none, or breaks a rule.
+        If the text is not such JSON or breaks a rule.
     """
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
@@ -95,11 +96,11 @@ def from_json(text: str) -> Genome:
 
 
 def _check_node_link(data: Mapping[str, Any], edges: str) -> None:
-    """Raise ValueError at the first part that is not in node-link form."""
+    """Raise ValueError at the first part of JSON data that is not in node-link form."""
     for field in ("nodes", edges):
         entries = data.get(field)
         if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
-            raise ValueError(f"{field} must be a list of objects")
+            raise ValueError(f"{field} must be a list of objects; got {brief(entries)}")
     for field, rule in (("directed", True), ("multigraph", False)):
         if data.get(field, rule) is not rule:
             raise ValueError(f"{field} must be {json.dumps(rule)}; got {data[field]!r}")
@@ -111,18 +112,18 @@ def _check_node_link(data: Mapping[str, Any], edges: str) -> None:
         if not isinstance(name, (int, str)) or isinstance(name, bool):
             raise ValueError(f"id of a node must be an integer or a text; got {name!r}")
         if name in names:
-            raise ValueError(f"id must name a node once; got {name!r} again")
+            raise ValueError(f"id must be distinct for each node; got {name!r} twice")
         names.add(name)
-    places = set()
+    pairs = set()
     for edge in data[edges]:
         for end in ("source", "target"):
             name = edge.get(end)
             if not isinstance(name, (int, str)) or name not in names:
                 raise ValueError(f"{end} of an edge must be the id of a node; got {name!r}")
-        place = edge["source"], edge["target"]
-        if place in places:
-            raise ValueError(f"{edges} must be named once; got {place} again")
-        places.add(place)
+        pair = edge["source"], edge["target"]
+        if pair in pairs:
+            raise ValueError(f"{edges} must be distinct; got {pair} twice")
+        pairs.add(pair)
 
 
 def _refuse_constant(name: str) -> float:
@@ -133,28 +134,28 @@ FORMATS: Mapping[str, tuple[Callable[[Genome], str], Callable[[str], Genome]]] =
     ".graphml": (to_graphml, from_graphml),
     ".json": (to_json, from_json),
 }
-"""How graphs are written and read, by the ending of a file's name."""
+"""The functions that write and read a graph, by the suffix of the file name."""
 
 
 def save_graph(genome: Genome, path: str | Path) -> None:
-    """Write a genome to a GraphML or JSON file, as the ending of `path` says; :func:`load_graph` reads it.
+    """Write a genome to a GraphML or JSON file; the suffix of `path` selects the format.
 
     Raises
     ------
     ResultsError
-        If the ending is another one, or the file cannot be written.
+        If the suffix is unknown or the file cannot be written.
     """
     to_text, _ = _format(Path(path))
     write_text(path, to_text(genome))
 
 
 def load_graph(path: str | Path) -> Genome:
-    """Read a genome from a GraphML or JSON file: one of :func:`save_graph`, or another program's.
+    """Read a genome from a GraphML or JSON file of :func:`save_graph` or of another program.
 
     Raises
     ------
     ResultsError
-        If the file is missing, too large or breaks a rule; one line naming file, field, rule and value.
+        If the file is missing, too large or breaks a rule. One line names file, field, rule and value.
     """
     path = Path(path)
     _, from_text = _format(path)
@@ -174,7 +175,7 @@ def load_graph(path: str | Path) -> Genome:
 def _format(path: Path) -> tuple[Callable[[Genome], str], Callable[[str], Genome]]:
     if path.suffix not in FORMATS:
         known = ", ".join(FORMATS)
-        raise ResultsError(f"{path}: ending must be one of {known}; got {path.suffix!r}")
+        raise ResultsError(f"{path}: suffix must be one of {known}; got {path.suffix!r}")
     return FORMATS[path.suffix]
 
 

@@ -1,22 +1,19 @@
-"""Genomes as graphs of networkx, for other programs to read, and back bit for bit.
+"""Conversion of genomes to and from networkx graphs; a genome comes back bit for bit.
 
-:mod:`evo.exchange.graph_files` writes them to files.
-
-A node of the graph is named by the stable id of the genome's node. What a genome consists of stands in attributes:
+Nodes of the graph are named by the ids of the genome's nodes. The other parts of a genome are attributes:
 
 ========= ============================================================================================================
-of nodes  ``position`` (its place in the order of evaluation), ``role`` (input, hidden, output), ``activation`` (its
-          name), ``bias``, and ``threshold`` where each node has its own; ``side`` where there are maps
-of edges  ``weight``; every stored entry is an edge of the graph, dormant ones and zeros too. Of a kernel, which is one
-          edge, ``taps`` and ``weights``, two lists: the stored taps by number, and what each weighs; its ``weight`` is
-          the sum of their magnitudes, for others to see
-of graphs ``dtype`` (float32, float64), ``ticks``, ``threshold_mode``; ``threshold`` where there is one for all, and
-          ``threshold_dtype`` where each node has its own; ``kernel`` and ``downsampling`` where there are maps
+of nodes  ``position`` (index in the order of evaluation), ``role`` (input, hidden, output), ``activation`` (name),
+          ``bias``; ``threshold`` if there is one per node; ``map_size`` if there are feature maps
+of edges  ``weight``. Every stored entry is an edge of the graph, dormant entries and zeros too. A kernel is one edge
+          with the lists ``taps`` (tap numbers) and ``weights``; its ``weight`` is the sum of their magnitudes
+of graphs ``dtype`` (float32, float64), ``ticks``, ``threshold_mode``; ``threshold`` if there is one for all nodes, or
+          ``threshold_dtype`` if there is one per node; ``kernel`` and ``downsampling`` if there are feature maps
 ========= ============================================================================================================
 
-Numbers become Python floats, which hold both types exactly. On the way back everything has a default, so that any
-directed graph makes a genome, and what is wrong is a ``ValueError`` that names attribute, rule and value. A table of
-edges of a genome is ``graphops.to_edge_list(genome.strengths())``.
+Numbers become Python floats, which represent both dtypes exactly. Every attribute has a default in the other direction,
+so any directed graph gives a genome. A ``ValueError`` names attribute, rule and value if a rule is broken.
+``graphops.to_edge_list(genome.strengths())`` gives a table of a genome's edges.
 """
 
 from collections.abc import Hashable, Sequence
@@ -28,8 +25,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 import graphops
+from cnn.checks import is_whole
 from evo.exchange.edges import add_edges, read_edges
-from evo.exchange.values import choice, integer, is_finite, is_integer, numbers
+from evo.exchange.values import choice, integer, is_finite, numbers
 from evo.genome.activations import ACTIVATIONS, activation_code
 from evo.genome.genome import FloatArray, Genome, Role, ThresholdMode
 
@@ -39,7 +37,7 @@ _INT64 = np.iinfo(np.int64)
 
 
 def to_networkx(genome: Genome) -> nx.DiGraph:
-    """Return a genome as a directed graph, with the attributes that the module's head lists.
+    """Return a genome as a directed graph with the attributes listed at the top of this module.
 
     Examples
     --------
@@ -50,11 +48,8 @@ def to_networkx(genome: Genome) -> nx.DiGraph:
     >>> graph.edges[0, 1]
     {'weight': 0.5}
     """
-    graph = nx.DiGraph(
-        dtype=genome.values.dtype.name,
-        ticks=int(genome.ticks),
-        threshold_mode=genome.threshold_mode,
-    )
+    dtype, ticks = genome.values.dtype.name, int(genome.ticks)
+    graph = nx.DiGraph(dtype=dtype, ticks=ticks, threshold_mode=genome.threshold_mode)
     columns: dict[str, list[Any]] = {
         "position": list(range(genome.n_nodes)),
         "role": [Role(role).name.lower() for role in genome.roles],
@@ -84,34 +79,34 @@ def from_networkx(
     activation: str = "tanh",
     output_activation: str = "identity",
 ) -> Genome:
-    """Return the genome of a directed graph: of one made by :func:`to_networkx`, or of any.
+    """Return the genome of a directed graph, made by :func:`to_networkx` or by anyone.
 
     Parameters
     ----------
     graph : networkx.DiGraph
-        Attributes are those of the module's head, and the following are the defaults. ``position``: nodes in
-        topological order, so that no edge is delayed but those on cycles. ``bias`` 0, ``weight`` 1, ``map_size`` 1.
-        ``dtype`` float32, ``ticks`` 1, no ``threshold``, ``kernel`` 5, ``downsampling`` max. A node attribute is given
-        for all nodes or for none; ``taps`` and ``weights`` for every edge with a window of several taps.
+        The attributes are listed at the top of this module. Defaults: ``position`` in topological order, so that only
+        edges on cycles are delayed; ``bias`` 0, ``weight`` 1, ``map_size`` 1, ``dtype`` float32, ``ticks`` 1, no
+        ``threshold``, ``kernel`` 5, ``downsampling`` max. A node attribute is given for all nodes or for none, ``taps``
+        and ``weights`` for every edge whose kernel may have several taps.
     inputs, outputs : sequence of nodes, optional
-        The nodes with these roles, in the order of features and scores. Where neither is given, ``role`` says it;
-        and where there are no roles, the nodes without incoming edges are the inputs, those without outgoing edges
-        the outputs, and a node without any is hidden. Where one is given, the other are found in this way.
+        The input and output nodes, in the order of features and scores. By default the attribute ``role`` gives them.
+        Without roles, or if only one of the two is given, inputs are the nodes with out-edges only and outputs the
+        nodes with in-edges only.
     activation, output_activation : str
-        Of hidden and output nodes without the attribute.
+        For hidden and output nodes without the attribute.
 
     Returns
     -------
     Genome
-        Ids are the nodes' names where these are integers and neither `inputs` nor `outputs` is given. Otherwise
-        nodes are numbered: inputs, then outputs, then the others, each as given or as the graph lists them.
+        Its ids are the nodes' names if these are integers and neither `inputs` nor `outputs` is given. Otherwise nodes
+        are numbered: inputs, outputs, then the others in the order of the graph.
 
     Raises
     ------
     TypeError
-        If `graph` is no graph of networkx.
+        If `graph` is not a networkx graph.
     ValueError
-        If an attribute breaks a rule; the message names it, the rule and the value.
+        If an attribute breaks a rule. The message names the attribute, the rule and the value.
 
     Examples
     --------
@@ -131,15 +126,12 @@ def from_networkx(
     order = _order(graph, nodes, matrix)
     dtype = np.dtype(choice(graph.graph, "dtype", _DTYPES, "float32"))
     ids = _ids(nodes, roles, inputs, outputs)
-    default = {
-        Role.INPUT: "identity",
-        Role.HIDDEN: activation,
-        Role.OUTPUT: output_activation,
-    }
+    default = {Role.INPUT: "identity", Role.HIDDEN: activation, Role.OUTPUT: output_activation}
     names = _column(graph, "activation") or [default[role] for role in roles]
     biases = numbers("bias", _column(graph, "bias") or [0.0] * len(nodes), nodes, dtype)
     matrix = cast(sparse.csc_array, graphops.reorder(matrix, order))
     map_sizes = _map_sizes(graph, nodes)[order]
+    mode = choice(graph.graph, "threshold_mode", ("magnitude", "signed"), "magnitude")
     return Genome(
         **read_edges(graph, [nodes[k] for k in order], matrix, map_sizes, dtype),
         map_sizes=map_sizes,
@@ -148,22 +140,21 @@ def from_networkx(
         roles=np.array([roles[k] for k in order], dtype=np.uint8),
         activations=np.array([_activation(names[k], nodes[k]) for k in order], dtype=np.uint8),
         threshold=_threshold(graph, nodes, order),
-        threshold_mode=cast(
-            ThresholdMode,
-            choice(graph.graph, "threshold_mode", ("magnitude", "signed"), "magnitude"),
-        ),
+        threshold_mode=cast(ThresholdMode, mode),
         ticks=integer("ticks", graph.graph.get("ticks", 1)),
     )
 
 
 def _column(graph: nx.DiGraph, name: str) -> list[Any] | None:
-    """Return an attribute of all nodes, in the graph's order, or None where no node has it."""
+    """Return an attribute of all nodes, in the graph's order, or None if no node has it."""
     found = dict(graph.nodes(data=name))
     missing = [node for node, value in found.items() if value is None]
     if len(missing) == len(found):
         return None
     if missing:
-        raise ValueError(f"{name} must be given for all nodes or for none; {missing[0]!r} has none")
+        raise ValueError(
+            f"{name} must be given for all nodes or for none; got none for node {missing[0]!r}"
+        )
     return list(found.values())
 
 
@@ -195,10 +186,10 @@ def _roles(
             if node not in roles:
                 raise ValueError(f"{field} must name nodes of the graph; got {node!r}")
             if roles[node] != Role.HIDDEN:
-                raise ValueError(f"inputs and outputs must name a node once; got {node!r} again")
+                raise ValueError(f"inputs and outputs must be distinct; got {node!r} twice")
             roles[node] = role
     if not outputs:
-        raise ValueError("outputs must be given: no node has incoming edges alone")
+        raise ValueError("outputs must be given if no node has in-edges only; got none")
     return list(roles.values())
 
 
@@ -209,7 +200,7 @@ def _ids(
     outputs: Sequence[Hashable] | None,
 ) -> NDArray[np.int64]:
     """Return the nodes' ids, in the graph's order."""
-    if inputs is None and outputs is None and all(map(is_integer, nodes)):
+    if inputs is None and outputs is None and all(map(is_whole, nodes)):
         for node in nodes:
             if not _INT64.min <= cast(int, node) <= _INT64.max:
                 raise ValueError(f"node must be an integer of at most 64 bits; got {node}")
@@ -223,7 +214,7 @@ def _ids(
 
 
 def _order(graph: nx.DiGraph, nodes: list[Hashable], matrix: Any) -> NDArray[np.intp]:
-    """Return the order of evaluation: for each position, the node's number in the graph's order."""
+    """Return the order of evaluation as indices of nodes in the graph's order."""
     given = _column(graph, "position")
     if given is not None:
         positions = np.array(
@@ -234,11 +225,11 @@ def _order(graph: nx.DiGraph, nodes: list[Hashable], matrix: Any) -> NDArray[np.
         wrong = [k for k, node in enumerate(order) if positions[node] != k]
         if wrong:
             raise ValueError(
-                f"position must number the {len(nodes)} nodes from 0, each once; "
-                f"got {positions[order[wrong[0]]]} where {wrong[0]} should be"
+                f"position must be each number from 0 to {len(nodes) - 1} once; "
+                f"got {positions[order[wrong[0]]]} instead of {wrong[0]}"
             )
         return order
-    # The components in topological order; inside one, and among equals, as the graph lists the nodes.
+    # Components in topological order; nodes of a component, and unrelated components, in the graph's order.
     component = graphops.strongly_connected(matrix)
     edges = graphops.to_edge_list(matrix)
     between = nx.DiGraph()
@@ -256,7 +247,7 @@ def _order(graph: nx.DiGraph, nodes: list[Hashable], matrix: Any) -> NDArray[np.
 
 
 def _map_sizes(graph: nx.DiGraph, nodes: list[Hashable]) -> NDArray[np.int32]:
-    """Return the nodes' sides, in the graph's order."""
+    """Return the map sizes of the nodes, in the graph's order."""
     map_sizes = _column(graph, "map_size") or [1] * len(nodes)
     most = np.iinfo(np.int32).max
     for node, map_size in zip(nodes, map_sizes, strict=True):
@@ -275,7 +266,9 @@ def _threshold(
             raise ValueError(f"threshold must be a finite number; got {one!r}")
         return one
     if one is not None:
-        raise ValueError("threshold must be given for the graph or for its nodes, not for both")
+        raise ValueError(
+            f"threshold must be given for the graph or for its nodes; got both, {one!r} for the graph"
+        )
     dtype = np.dtype(choice(graph.graph, "threshold_dtype", _DTYPES, "float64"))
     return numbers("threshold", thresholds, nodes, dtype)[order]
 

@@ -1,4 +1,4 @@
-"""What the value of an attribute of a graph may be: numbers that others have written, checked one by one."""
+"""Checks of attribute values in graphs from other programs."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from cnn.checks import is_whole
 from evo.genome.genome import FloatArray
 
 
 def is_finite(value: Any) -> bool:
-    """Tell whether a value is a real number that a float can hold."""
+    """Return whether a value is a finite real number in the range of a float."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         return False
     try:
@@ -22,7 +23,7 @@ def is_finite(value: Any) -> bool:
 def numbers(
     field: str, values: list[Any], nodes: list[Hashable], dtype: np.dtype[Any]
 ) -> FloatArray:
-    """Return an attribute of nodes as an array, each number checked."""
+    """Return an attribute of nodes as an array; raise ValueError unless all values are finite numbers."""
     for node, value in zip(nodes, values, strict=True):
         if not is_finite(value):
             raise ValueError(f"{field} of node {node!r} must be a finite number; got {value!r}")
@@ -30,7 +31,7 @@ def numbers(
 
 
 def rounded(field: str, values: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
-    """Return finite numbers in a dtype that holds them."""
+    """Return finite numbers in a dtype; raise ValueError if one is out of its range."""
     with np.errstate(over="ignore"):
         narrow: FloatArray = values.astype(dtype)
     if not np.isfinite(narrow).all():
@@ -39,20 +40,15 @@ def rounded(field: str, values: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
     return narrow
 
 
-def is_integer(value: Any) -> bool:
-    """Tell whether a value is an integer; a bool is none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
 def integer(field: str, value: Any) -> int:
-    """Return an integer, checked."""
-    if not is_integer(value):
+    """Return the value of a field; raise ValueError unless it is an integer."""
+    if not is_whole(value):
         raise ValueError(f"{field} must be an integer; got {value!r}")
     return int(value)
 
 
 def choice(attributes: Mapping[str, Any], field: str, choices: Sequence[str], default: str) -> str:
-    """Return an attribute that is one of some words."""
+    """Return an attribute; raise ValueError unless it is one of the choices."""
     value = attributes.get(field, default)
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{field} must be one of {', '.join(choices)}; got {value!r}")

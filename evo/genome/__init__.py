@@ -1,13 +1,13 @@
-"""What a network *is*: matrix, threshold, node table, feature maps, and the check that they fit.
+"""The genome: adjacency matrix, threshold, node table and feature maps, and the check that they fit together.
 
-Nothing here changes a genome (:mod:`evo.editing`) or runs one (:mod:`evo.phenotype`).
+:mod:`evo.editing` changes genomes and :mod:`evo.phenotype` runs them.
 """
 
 from evo.genome.activations import ACTIVATIONS, activation_code
 from evo.genome.codec import genome_from_arrays, genome_to_arrays, load_genomes
-from evo.genome.feature_maps import DOWNSAMPLINGS, Downsampling, passage, windows
+from evo.genome.feature_maps import DOWNSAMPLINGS, Downsampling, map_transform, windows
 from evo.genome.genome import FloatArray, Genome, Role, ThresholdMode
-from evo.genome.places import PossibleTaps
+from evo.genome.possible_taps import PossibleTaps
 
 __all__ = [
     "ACTIVATIONS",
@@ -22,6 +22,6 @@ __all__ = [
     "genome_from_arrays",
     "genome_to_arrays",
     "load_genomes",
-    "passage",
+    "map_transform",
     "windows",
 ]

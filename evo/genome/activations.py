@@ -1,8 +1,8 @@
-"""The activations a node may have: one registry, whose order gives the codes used in node tables and kernels.
+"""The activation functions of nodes. Their order in the registry gives the codes in node tables and kernels.
 
-What a derivative is written in decides what the forward pass must leave behind: the *output* o = φ(n), as the seed
-document has it (S4), or the *net input* n, which costs a row of memory more. The compiled twins of the functions here
-stand in :mod:`evo.phenotype.kernels.activation_kernels`; a test holds them together.
+A derivative is written in the *output* o = φ(n), as in the seed document (S4), or in the *net input* n, which
+costs one more row of memory in the forward pass. The compiled functions are in
+:mod:`evo.phenotype.kernels.activation_kernels`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,26 +16,26 @@ from scipy import special
 Values = NDArray[np.floating[Any]]
 
 LEAK = 0.01
-"""Slope of ``leaky_relu`` left of zero."""
+"""Slope of ``leaky_relu`` below zero."""
 
 
 @dataclass(frozen=True)
 class Activation:
-    """A registry entry.
+    """An activation function and its derivative.
 
     Attributes
     ----------
-    value : callable
-        φ, of an array of net inputs.
-    slope : callable
-        φ′, of net inputs and outputs; what training goes by, where φ has no derivative.
-    of_net : bool
-        Whether the slope is written in the net input.
+    function : callable
+        φ of an array of net inputs.
+    derivative : callable
+        φ′ of net inputs and outputs, or the substitute that training uses where φ has no useful derivative.
+    needs_net_input : bool
+        Whether the derivative reads the net input.
     """
 
-    value: Callable[[Values], Values]
-    slope: Callable[[Values, Values], Values]
-    of_net: bool = False
+    function: Callable[[Values], Values]
+    derivative: Callable[[Values, Values], Values]
+    needs_net_input: bool = False
 
 
 REGISTRY: Mapping[str, Activation] = {
@@ -50,24 +50,24 @@ REGISTRY: Mapping[str, Activation] = {
     "gelu": Activation(
         lambda n: n * special.ndtr(n),
         lambda n, o: special.ndtr(n) + n * np.exp(-0.5 * n * n) / np.sqrt(2 * np.pi),
-        of_net=True,
+        needs_net_input=True,
     ),
-    "sine": Activation(np.sin, lambda n, o: np.cos(n), of_net=True),
-    "gaussian": Activation(lambda n: np.exp(-n * n), lambda n, o: -2 * n * o, of_net=True),
-    # The document's sign (S1). Its derivative is 0 almost everywhere: training goes by that of the identity cut off
-    # at ±1 (the straight-through estimator of Hubara et al. 2016).
+    "sine": Activation(np.sin, lambda n, o: np.cos(n), needs_net_input=True),
+    "gaussian": Activation(lambda n: np.exp(-n * n), lambda n, o: -2 * n * o, needs_net_input=True),
+    # The document's sign (S1). Its derivative is 0 almost everywhere. Training uses the derivative of the identity
+    # clipped at ±1 instead (the straight-through estimator of Hubara et al. 2016).
     "sign": Activation(
         lambda n: np.where(n >= 0, 1, -1).astype(n.dtype),
         lambda n, o: (np.abs(n) <= 1).astype(o.dtype),
-        of_net=True,
+        needs_net_input=True,
     ),
 }
 
 ACTIVATIONS: tuple[str, ...] = tuple(REGISTRY)
-"""Names by code: ``ACTIVATIONS[code]``."""
+"""The names in the order of their codes: ``ACTIVATIONS[code]``."""
 
-OF_NET: NDArray[np.bool_] = np.array([one.of_net for one in REGISTRY.values()])
-"""By code, whether the backward pass needs the net input."""
+NEEDS_NET_INPUT: NDArray[np.bool_] = np.array([one.needs_net_input for one in REGISTRY.values()])
+"""For each code, whether the backward pass needs the net input."""
 
 
 def activation_code(name: str) -> int:
@@ -76,7 +76,7 @@ def activation_code(name: str) -> int:
     Raises
     ------
     ValueError
-        If the name is not registered; the message lists those that are.
+        If the name is not registered. The message lists the registered names.
 
     Examples
     --------
@@ -89,9 +89,11 @@ def activation_code(name: str) -> int:
 
 
 def activation_codes(names: str | list[str] | tuple[str, ...], n_nodes: int) -> NDArray[np.uint8]:
-    """Return one code per node from one name for all, or one name each."""
+    """Return the code of each node, given one name for all nodes or one name per node."""
     if isinstance(names, str):
         return np.full(n_nodes, activation_code(names), dtype=np.uint8)
     if len(names) != n_nodes:
-        raise ValueError(f"activations must name one per node ({n_nodes}); got {len(names)}")
+        raise ValueError(
+            f"activation must be one name or {n_nodes} names, one per node; got {len(names)}"
+        )
     return np.array([activation_code(name) for name in names], dtype=np.uint8)

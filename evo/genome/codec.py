@@ -1,4 +1,4 @@
-"""Genomes as named arrays with a JSON description, one or many in a file."""
+"""Genomes to and from named arrays with a JSON description. A file holds one genome or many."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -10,35 +10,35 @@ from numpy.typing import NDArray
 
 from evo.errors import ResultsError
 from evo.files import read_arrays
-from evo.genome.genome import OF_MAPS, STORED_AS, Genome
+from evo.genome.genome import MAP_FIELDS, STORED_AS, Genome
 
-_DESCRIBED = ("threshold_mode", "ticks", "kernel", "downsampling")
-"""The parts of a genome that are no arrays."""
+_NOT_ARRAYS = ("threshold_mode", "ticks", "kernel", "downsampling")
+"""The parts of a genome that are in the description."""
 
 
 def genome_to_arrays(
     genome: Genome, prefix: str = ""
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Split a genome into arrays and a JSON-able description; what says something of maps only where there are any."""
-    left_out = frozenset() if genome.has_maps else OF_MAPS
+    """Split a genome into arrays and a JSON description. Without feature maps the parts about maps are left out."""
+    left_out = frozenset() if genome.has_maps else MAP_FIELDS
     names = [part.name for part in fields(genome) if part.name not in left_out]
     arrays = {
         prefix + STORED_AS.get(name, name): np.asarray(getattr(genome, name))
         for name in names
-        if name not in _DESCRIBED and getattr(genome, name) is not None
+        if name not in _NOT_ARRAYS and getattr(genome, name) is not None
     }
-    return arrays, {name: getattr(genome, name) for name in names if name in _DESCRIBED}
+    return arrays, {name: getattr(genome, name) for name in names if name in _NOT_ARRAYS}
 
 
 def genome_from_arrays(
     arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any], prefix: str = ""
 ) -> Genome:
-    """Join what :func:`genome_to_arrays` split; a ValueError or KeyError if it does not make a genome."""
+    """Join the parts that :func:`genome_to_arrays` split; raise ValueError or KeyError if they are not a genome."""
     stored = {part.name: prefix + STORED_AS.get(part.name, part.name) for part in fields(Genome)}
-    of_maps = any(stored[name] in arrays for name in OF_MAPS if name not in _DESCRIBED)
-    left_out = {"threshold"} | (frozenset() if of_maps else OF_MAPS)
+    has_maps = any(stored[name] in arrays for name in MAP_FIELDS if name not in _NOT_ARRAYS)
+    left_out = {"threshold"} | (frozenset() if has_maps else MAP_FIELDS)
     parts: dict[str, Any] = {
-        name: description[name] if name in _DESCRIBED else arrays[stored[name]]
+        name: description[name] if name in _NOT_ARRAYS else arrays[stored[name]]
         for name in stored
         if name not in left_out
     }
@@ -49,12 +49,12 @@ def genome_from_arrays(
 
 
 def load_genomes(path: str | Path) -> dict[int, Genome]:
-    """Load the genomes of one generation, by individual.
+    """Load the genomes of one generation. The keys are the numbers of the individuals.
 
     Raises
     ------
     ResultsError
-        If the file is missing or not such a file.
+        If the file is missing or is not a file of genomes.
     """
     arrays, descriptions = read_arrays(path)
     try:
@@ -63,4 +63,4 @@ def load_genomes(path: str | Path) -> dict[int, Genome]:
             for individual, description in descriptions.items()
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise ResultsError(f"{path}: not a genome file ({error})") from error
+        raise ResultsError(f"{path}: must be a genome file; got {error}") from error

@@ -1,27 +1,26 @@
-"""Feature maps: how an edge leads from a map of one side to a map of another.
+"""Feature maps: how an edge transforms a map of one size into a map of another size.
 
-A node is a square map of side² numbers, a neuron one of side 1. An entry of the matrix is a kernel: a few *taps*, each
-of which adds a shifted copy of the source's map to the target's. One rule says what an edge from side s to side t does,
-for every pair of sides and a network whose kernels have side k:
+A node is a square map of side² numbers, and this side is its *map size*. A neuron is a map of side 1. An entry of the
+matrix is a kernel of *taps*. Each tap adds a shifted copy of the source's map to the target's map. One rule gives the
+transform from side s to side t, for every pair of sides in a network with kernels of side k:
 
-1. *Way down*, s ≥ t. The source is downsampled (halved, an odd last row and column dropped) as long as the half is no
-   smaller than t and a valid convolution to t would need a window wider than k. Let r be the side that is left.
+1. *Downward*, s ≥ t. The source is halved (an odd last row and column are dropped) as long as the half is not smaller
+   than t and a valid convolution to t would need a window wider than k. Let r be the remaining side.
 
-   * r > t: a *valid* convolution, with the window r − t + 1. To a neuron that is a kernel as wide as the map.
-   * r = t: a convolution of *equal size*, with the window k, in a margin of zeros.
+   * r > t: a *valid* convolution with the window r − t + 1. To a neuron it is a kernel as wide as the map.
+   * r = t: a convolution of *equal size* with the window k, in a margin of zeros.
 
-2. *Way up*, s < t. The source is upsampled to r = t (pixel y of t shows pixel ⌊y·s/t⌋), and then there is a convolution
-   of equal size.
+2. *Upward*, s < t. The source is upsampled to r = t (pixel y of t shows pixel ⌊y·s/t⌋). A convolution of equal size
+   follows.
 
-The window of a convolution of equal size is at most 2·min(s, t) − 1: no tap may lie where it can never meet two pixels
-of one map. So a neuron speaks to a map, and to another neuron, by one tap, and the scalar network is the case where all
-sides are 1.
+The window of a convolution of equal size is at most 2·min(s, t) − 1, since a wider window has taps that never connect
+two pixels. So an edge from a neuron has one tap, and a network of neurons is the case in which all sides are 1.
 
-LeNet-5's way is 28 → 28 (equal size, 5×5), 28 → 10 (halved to 14, valid, 5×5), 10 → 1 (halved to 5, as wide as the
-map), 1 → 1 → 1.
+LeNet-5 is 28 → 28 (equal size, 5×5), 28 → 10 (halved to 14, valid, 5×5), 10 → 1 (halved to 5, as wide as the map),
+1 → 1 → 1.
 
-Taps are numbered by the pixel they read, row by row: tap ``i·window + j`` reads, for pixel (y, x) of the target, pixel
-(y + i, x + j) of the resampled map in its margin. (A convolution turns its kernel: Θ[p, q] is the tap with
+Taps are numbered by the pixel that they read, row by row: for pixel (y, x) of the target, tap ``i·window + j`` reads
+pixel (y + i, x + j) of the resampled map in its margin. (A convolution turns its kernel: Θ[p, q] is the tap with
 i = window − 1 − p, j = window − 1 − q.)
 """
 
@@ -32,28 +31,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 Downsampling = Literal["max", "mean"]
-"""What becomes of four pixels when a map is halved."""
+"""The function of four pixels that halves a map."""
 
 DOWNSAMPLINGS = get_args(Downsampling)
 
 
-WIDEST = 255
-"""Side of the widest window: its taps are numbered in 16 bits."""
+MAX_WINDOW = 255
+"""Side of the widest window: tap numbers are stored in 16 bits."""
 
 
 class MapTransform(NamedTuple):
-    """What an edge does with the map of its source.
+    """How an edge transforms the map of its source.
 
     Attributes
     ----------
     downsamplings : int
         How often the map is halved.
     map_size : int
-        Of the map that the taps read, without its margin.
+        Side of the map that the taps read, without its margin.
     margin : int
-        Rows of zeros around it.
+        Rows of zeros on each side of this map.
     window : int
-        Side of the kernel: the edge may have window² taps.
+        Side of the kernel; a kernel has at most window² taps.
     """
 
     downsamplings: int
@@ -63,13 +62,13 @@ class MapTransform(NamedTuple):
 
     @property
     def pitch(self) -> int:
-        """Pixels from one row that the taps read to the next."""
+        """Pixels from one row of the map with margins to the next."""
         return self.map_size + 2 * self.margin
 
 
 @cache
-def passage(source: int, target: int, kernel: int) -> MapTransform:
-    """Return what an edge from a map of side `source` to one of side `target` does.
+def map_transform(source: int, target: int, kernel: int) -> MapTransform:
+    """Return the transform of an edge from a map of side `source` to a map of side `target`.
 
     Parameters
     ----------
@@ -81,15 +80,15 @@ def passage(source: int, target: int, kernel: int) -> MapTransform:
     Raises
     ------
     ValueError
-        If the window is wider than :data:`WIDEST`.
+        If the window is wider than :data:`MAX_WINDOW`.
 
     Examples
     --------
-    LeNet-5's second convolution, and a neuron that speaks to a map:
+    LeNet-5's second convolution, and an edge from a neuron to a map:
 
-    >>> passage(28, 10, 5)
+    >>> map_transform(28, 10, 5)
     MapTransform(downsamplings=1, map_size=14, margin=0, window=5)
-    >>> passage(1, 28, 5)
+    >>> map_transform(1, 28, 5)
     MapTransform(downsamplings=0, map_size=28, margin=0, window=1)
     """
     downsamplings, map_size = 0, source
@@ -98,71 +97,71 @@ def passage(source: int, target: int, kernel: int) -> MapTransform:
     window = (
         map_size - target + 1 if map_size > target else min(kernel, 2 * min(source, target) - 1)
     )
-    if window > WIDEST:
+    if window > MAX_WINDOW:
         raise ValueError(
-            f"kernels must be at most {WIDEST} pixels wide; from side {source} to side {target} takes {window}"
+            f"kernels must be at most {MAX_WINDOW} pixels wide; got {window} from map size {source} to {target}"
         )
     if map_size > target:
         return MapTransform(downsamplings, map_size, 0, window)
     return MapTransform(downsamplings, target, window // 2, window)
 
 
-def ways(
+def map_transforms(
     sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
 ) -> tuple[list[MapTransform], NDArray[np.intp]]:
-    """Return the passages that occur, and which of them each edge takes, given the sides at both ends.
+    """Return the different transforms of some edges, given the map sizes at both ends, and each edge's index in them.
 
     Examples
     --------
-    >>> ways(np.array([28, 28, 10]), np.array([10, 10, 1]), 5)[1]
+    >>> map_transforms(np.array([28, 28, 10]), np.array([10, 10, 1]), 5)[1]
     array([1, 1, 0])
     """
     if not len(sources):
         return [], np.empty(0, np.intp)
-    most = int(max(sources.max(), targets.max())) + 1
-    pairs = sources.astype(np.int64) * most + targets
-    if most**2 <= 8 * len(pairs):  # then counting is quicker than sorting
+    stride = int(max(sources.max(), targets.max())) + 1
+    pairs = sources.astype(np.int64) * stride + targets
+    if stride**2 <= 8 * len(pairs):  # then counting is faster than sorting
         occurs = np.bincount(pairs) > 0
-        found, which = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[pairs]
+        distinct, which = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[pairs]
     else:
-        found, which = np.unique(pairs, return_inverse=True)
-    return [passage(pair // most, pair % most, kernel) for pair in found.tolist()], which
+        distinct, which = np.unique(pairs, return_inverse=True)
+    return [map_transform(*divmod(pair, stride), kernel) for pair in distinct.tolist()], which
 
 
 def windows(
     sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
 ) -> NDArray[np.int64]:
-    """Return the window of each edge, given the sides at both ends."""
-    found, which = ways(sources, targets, kernel)
-    return np.array([way.window for way in found], np.int64)[which]
+    """Return the window of each edge, given the map sizes at both ends."""
+    transforms, which = map_transforms(sources, targets, kernel)
+    return np.array([transform.window for transform in transforms], np.int64)[which]
 
 
-def reads(
+def tap_offsets(
     sources: NDArray[np.integer[Any]],
     targets: NDArray[np.integer[Any]],
     taps: NDArray[np.integer[Any]],
     kernel: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return what taps read, apart from how wide their kernel is: downsamplings, rows and columns.
+    """Return the downsamplings, row and column of each tap; they do not depend on the window of its kernel.
 
-    For pixel (y, x) of the target a tap reads pixel (y + row, x + column) of the source's map when that has been
-    resampled; a row or column below 0 begins in the margin.
+    For pixel (y, x) of the target a tap reads pixel (y + row, x + column) of the source's resampled map. Negative rows
+    and columns are in the margin.
 
     Examples
     --------
-    >>> reads(np.array([28, 28]), np.array([28, 10]), np.array([0, 24]), 5)
+    >>> tap_offsets(np.array([28, 28]), np.array([28, 10]), np.array([0, 24]), 5)
     (array([0, 1]), array([-2,  4]), array([-2,  4]))
     """
-    found, which = ways(sources, targets, kernel)
-    downsamplings, _, margins, window = np.array(found, np.int64).reshape(-1, 4).T[:, which]
+    transforms, which = map_transforms(sources, targets, kernel)
+    downsamplings, _, margins, window = np.array(transforms, np.int64).reshape(-1, 4).T[:, which]
     rows, columns = np.divmod(taps.astype(np.int64), window)
     return downsamplings, rows - margins, columns - margins
 
 
 def largest_window(map_sizes: NDArray[np.integer[Any]], kernel: int) -> int:
-    """Return a window that no edge between maps of these sides, or smaller ones, exceeds.
+    """Return an upper bound on the windows of edges between maps of these sides or smaller ones.
 
-    A window is wider than the kernel only where the half would be too small: then it spans at most half the map.
+    A window wider than the kernel occurs only if half the map would be too small; it spans at most half the map.
 
     Examples
     --------

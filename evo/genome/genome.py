@@ -1,26 +1,23 @@
 """The genome: a network as an adjacency matrix, a threshold and a node table.
 
-This file says what a genome *is* and guards its validity; :mod:`evo.editing.editor` changes one, :mod:`evo.network`
-runs one.
-
-``W[i, j]`` is the weight of the edge from node i to node j: column j is what j listens to, row i is whom i speaks
-to. The matrix is stored by target (compressed sparse columns). The bias of node j is the entry of column j in one
-further row, that of a constant node; it is no edge, and the threshold does not apply to it.
+``W[i, j]`` is the weight of the edge from node i to node j: column j has the in-edges of node j, row i the out-edges of
+node i. The matrix is stored by target (compressed sparse columns). The bias of node j is the entry of column j in an
+additional row, the row of a constant node. A bias is not an edge, and the threshold does not apply to it.
 
 Index order is evaluation order. At tick t = 0 … T−1 node j computes
 
     x_t[j] = φ_j( Σ_{i<j} W[i, j]·x_t[i] + Σ_{i≥j} W[i, j]·x_{t−1}[i] + b_j ),
 
-inputs are clamped (also at t = −1) and every other node starts at 0; outputs are read after the last tick. So every
-square matrix is a valid network: cycles and self-loops need no repair, and moving a node changes what it computes.
+inputs are clamped (also at t = −1) and every other node starts at 0. Outputs are read after the last tick. So every
+square matrix is a valid network: cycles and self-loops need no repair, and the order of nodes matters.
 
-A node may be a *feature map*, a square of side² numbers; then x[j] above is a map and ``W[i, j]`` a kernel of a few
-taps (:mod:`evo.genome.feature_maps`), all in one flat vector of values. As numbers the matrix then has K rows for every
-node, one for each tap that a kernel may have: row ``i·K + tap`` of column j. Where all nodes are neurons K is 1.
+A node may be a *feature map* of side² numbers. Then x[j] above is a map and ``W[i, j]`` a kernel of taps
+(:mod:`evo.genome.feature_maps`); all taps are in one flat vector of values. W then has K rows per node, one for each
+tap that a kernel may have: row ``i·K + tap`` of column j. If all nodes are neurons, K is 1.
 """
 
 import hashlib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -30,63 +27,63 @@ from scipy import sparse
 from evo.genome.activations import activation_code, activation_codes
 from evo.genome.feature_maps import Downsampling, largest_window, windows
 from evo.genome.roles import Role
-from evo.genome.validity import check_genome
+from evo.genome.validity import check_genome, check_weights
 from graphops import threshold_mask, useful_edges
 
 FloatArray = NDArray[np.floating[Any]]
 ThresholdMode = Literal["magnitude", "signed"]
 
-__all__ = ["OF_MAPS", "FloatArray", "Genome", "Role", "ThresholdMode", "assemble_columns"]
+__all__ = ["MAP_FIELDS", "FloatArray", "Genome", "Role", "ThresholdMode", "assemble_columns"]
 
-OF_MAPS = frozenset({"map_sizes", "taps", "kernel", "downsampling"})
-"""The parts of a genome that say something only where there are maps."""
+MAP_FIELDS = frozenset({"map_sizes", "taps", "kernel", "downsampling"})
+"""The parts of a genome that have a meaning only if there are feature maps."""
 
 STORED_AS = {"threshold": "limit", "map_sizes": "sides"}
-"""What files and fingerprints call a part where the name differs: a file format outlives a renaming."""
+"""Names in files and fingerprints that differ from the names here; the file format stays."""
 
 
 @dataclass(frozen=True, eq=False)
 class Genome:
-    """A network as a value: frozen, with read-only arrays.
+    """A network as a value: frozen, always valid, with read-only arrays.
 
     Attributes
     ----------
     indptr : ndarray of int64, shape (n + 1,)
-        Where each column's entries begin.
+        The index of each column's first entry.
     indices : ndarray of int32, shape (nnz,)
-        The source node of each stored entry, ascending within a column; between maps, of each stored tap.
+        The source node of each stored entry, ascending within a column. Between maps each stored tap is an entry.
     values : ndarray of float32 or float64, shape (nnz,)
         The weights. Stored zeros stay stored.
     bias : ndarray, shape (n,), dtype of `values`
-        The bias of every node; that of an input is without effect.
+        The bias of each node. The bias of an input has no effect.
     ids : ndarray of int64, shape (n,)
-        Stable names of the nodes. They survive reordering: the input with the k-th smallest id reads feature k, or of
-        maps the next side² features; the output with the k-th smallest id gives score k.
+        Stable names of the nodes, kept when nodes are reordered. Inputs read the features in the order of their ids: a
+        neuron one feature, a map side² features. Outputs give the scores in the order of their ids.
     roles : ndarray of uint8, shape (n,)
-        A :class:`Role` each.
+        The :class:`Role` of each node.
     activations : ndarray of uint8, shape (n,)
         Codes into :data:`evo.genome.activations.ACTIVATIONS`.
     threshold : float or ndarray of shape (n,) or None
-        The threshold A (S20), one for all or one per target. An entry is an edge if it lies above; with ``None``
-        every stored entry is one.
+        The threshold A (S20), one number for all nodes or one per target. An entry above A is an edge; other entries
+        are dormant. With ``None`` every stored entry is an edge.
     threshold_mode : {"magnitude", "signed"}
-        Compare |w| with A, or w itself (the document's literal reading).
+        Whether |w| or w is compared with A (w is the document's literal reading).
     ticks : int
-        T. One tick is feed-forward, more are recurrent.
+        T. With one tick the network is feed-forward, with more it is recurrent.
     map_sizes : ndarray of int32, shape (n,)
-        The side of each node's map; 1, a neuron, by default. Outputs are neurons.
+        The side of each node's map. By default 1, a neuron. Outputs are neurons.
     taps : ndarray of uint16, shape (nnz,), or None
-        Which tap of its kernel each entry is, see :mod:`evo.genome.feature_maps`; ascending among those of one source
-        and target. None where all nodes are neurons.
+        The tap number of each entry (:mod:`evo.genome.feature_maps`), ascending among the entries of one source and
+        target. None if all nodes are neurons.
     kernel : int
-        Side of the kernels, odd; of no effect between neurons.
+        Side of the kernels, odd. Without effect between neurons.
     downsampling : {"max", "mean"}
         How maps are halved.
 
     Raises
     ------
     ValueError
-        If the parts do not fit together; the message names the part and the rule.
+        If the parts do not fit together. The message names the part and the rule.
     """
 
     indptr: NDArray[np.int64]
@@ -110,10 +107,8 @@ class Genome:
             object.__setattr__(self, "map_sizes", np.ones(len(self.ids), np.int32))
         for part in fields(self):
             value = getattr(self, part.name)
-            if isinstance(value, np.ndarray) and value.flags.writeable:
-                value = value.view()
-                value.flags.writeable = False
-                object.__setattr__(self, part.name, value)
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, part.name, _read_only(value))
         check_genome(self)
 
     @classmethod
@@ -132,22 +127,22 @@ class Genome:
     ) -> Self:
         """Make a genome from any square matrix, dense or sparse.
 
-        The first `n_inputs` nodes are inputs and the last `n_outputs` outputs. Of a dense matrix the non-zero
-        entries are stored; of a sparse one all stored entries, zeros too.
+        The first `n_inputs` nodes are inputs and the last `n_outputs` nodes outputs. The non-zero entries of a dense
+        matrix are stored, and all stored entries of a sparse matrix, zeros too.
 
         Parameters
         ----------
         matrix : array_like or sparse array, shape (n, n)
-            The weights; float32 and float64 are kept, anything else becomes float32.
+            The weights. The dtypes float32 and float64 are kept, any other becomes float32.
         n_inputs, n_outputs : int
-            How many nodes play these roles.
+            Number of input and output nodes.
         activation : str or sequence of str
-            For all hidden nodes, or one per node.
+            One name for all hidden nodes, or one name per node.
         output_activation : str
-            For outputs, where `activation` is one name. ``identity`` leaves softmax or error to the loss.
+            Activation of the outputs if `activation` is one name. With ``identity`` the loss applies softmax if needed.
         bias : array_like, shape (n,), optional
             Zero by default.
-        limit, threshold_mode, ticks
+        threshold, threshold_mode, ticks
             As the attributes.
 
         Examples
@@ -198,7 +193,7 @@ class Genome:
             ticks=ticks,
         )
 
-    # -- what it is ------------------------------------------------------------------------------------------------
+    # -- properties ------------------------------------------------------------------------------------------------
 
     @property
     def n_nodes(self) -> int:
@@ -212,17 +207,17 @@ class Genome:
 
     @property
     def n_features(self) -> int:
-        """Number of features a sample has: side² for each input."""
+        """Number of features of a sample: side² for each input."""
         return int((self.map_sizes[self.roles == Role.INPUT].astype(np.int64) ** 2).sum())
 
     @property
     def has_maps(self) -> bool:
-        """Whether any node is more than a neuron."""
+        """Whether any node is a feature map."""
         return self.taps is not None
 
     @property
     def rows_per_node(self) -> int:
-        """K, the rows of W that a node has: one for each tap that any kernel may have; 1 where there are no maps."""
+        """K, the number of rows of W per node: one for each tap that a kernel may have, 1 without feature maps."""
         return largest_window(self.map_sizes, self.kernel) ** 2
 
     @property
@@ -235,11 +230,11 @@ class Genome:
 
     @property
     def weights(self) -> sparse.csc_array:
-        """The matrix W, shape (K·n, n) with K of :attr:`rows_per_node`, sharing this genome's values."""
+        """The matrix W, shape (K·n, n) with K = :attr:`rows_per_node`; it shares the values of this genome."""
         return assemble_columns(self.indptr, self.rows, self.values, self.rows_per_node)
 
     def weights_of(self, mask: NDArray[np.bool_]) -> sparse.csc_array:
-        """Return the matrix of some of the stored entries, told by a mask of shape (nnz,)."""
+        """Return the matrix of the stored entries that a mask of shape (nnz,) selects."""
         return assemble_columns(
             np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])[self.indptr],
             self.rows[mask],
@@ -258,16 +253,16 @@ class Genome:
 
     @property
     def windows(self) -> NDArray[np.int64]:
-        """The side of the window of each stored entry's kernel, shape (nnz,): see :mod:`evo.genome.feature_maps`."""
+        """The window of each stored entry's kernel, shape (nnz,); see :mod:`evo.genome.feature_maps`."""
         return windows(self.map_sizes[self.indices], self.map_sizes[self.targets], self.kernel)
 
     def strengths(self, mask: NDArray[np.bool_] | None = None) -> sparse.csc_array:
-        """Return an n × n matrix with one number per edge: the weight, or of a kernel the sum of its taps' magnitudes.
+        """Return an n × n matrix with one number per edge: its weight or, for a kernel, the sum of its magnitudes.
 
         Parameters
         ----------
         mask : ndarray of bool, shape (nnz,), optional
-            Which stored entries to count; by default all.
+            The stored entries to use; by default all.
         """
         chosen = slice(None) if mask is None else mask
         if self.taps is None:
@@ -285,54 +280,59 @@ class Genome:
 
     @property
     def inputs(self) -> NDArray[np.intp]:
-        """Positions of the input nodes, in the order of the features they read."""
-        return self._positions(Role.INPUT)
+        """Indices of the input nodes, in the order of the features that they read."""
+        return self._nodes(Role.INPUT)
 
     @property
     def outputs(self) -> NDArray[np.intp]:
-        """Positions of the output nodes, in the order of the scores they give."""
-        return self._positions(Role.OUTPUT)
+        """Indices of the output nodes, in the order of the scores that they give."""
+        return self._nodes(Role.OUTPUT)
 
-    def _positions(self, role: Role) -> NDArray[np.intp]:
-        positions = np.flatnonzero(self.roles == role)
-        return positions[np.argsort(self.ids[positions], kind="stable")]
+    def _nodes(self, role: Role) -> NDArray[np.intp]:
+        nodes = np.flatnonzero(self.roles == role)
+        return nodes[np.argsort(self.ids[nodes], kind="stable")]
 
     def active_mask(self) -> NDArray[np.bool_]:
-        """Tell for each stored entry whether the threshold lets it through; shape (nnz,)."""
+        """Return for each stored entry whether it is active, that is, above the threshold; shape (nnz,)."""
         if self.threshold is None:
             return np.ones(self.n_stored, dtype=np.bool_)
         return threshold_mask(self.weights, self.threshold, self.threshold_mode)
 
     def effective_mask(self) -> NDArray[np.bool_]:
-        """Tell for each stored entry whether it is live and acts on an output; shape (nnz,).
+        """Return for each stored entry whether it is effective: active and on a path to an output; shape (nnz,).
 
-        Only these edges are computed, and charged as parameters and multiply-accumulates.
+        Only effective entries are computed and counted as parameters and multiply-accumulates.
         """
         mask = self.active_mask()
-        live = self.strengths(mask)
-        useful = useful_edges(live, self.inputs, self.outputs, self.ticks)
+        active = self.strengths(mask)
+        useful = useful_edges(active, self.inputs, self.outputs, self.ticks)
         if self.taps is None:
             mask[mask] = useful
             return mask
-        # One entry of `live` stands for all live taps of a kernel, which lie one after another.
-        places = self.targets * self.n_nodes + self.indices
-        ends = np.repeat(np.arange(self.n_nodes), np.diff(live.indptr)) * self.n_nodes
-        mask[mask] = useful[np.searchsorted(ends + live.indices, places[mask])]
+        # One entry of `active` represents all active taps of a kernel.
+        edges = self.targets * self.n_nodes + self.indices
+        targets = np.repeat(np.arange(self.n_nodes), np.diff(active.indptr))
+        mask[mask] = useful[np.searchsorted(targets * self.n_nodes + active.indices, edges[mask])]
         return mask
 
     def with_values(self, values: FloatArray, bias: FloatArray) -> Self:
-        """Return the same topology with other weights and biases."""
-        return replace(self, values=values, bias=bias)
+        """Return the same topology with other weights and biases, or raise ValueError if these do not fit."""
+        values, bias = _read_only(values), _read_only(bias)
+        check_weights(values, bias, self.n_stored, self.n_nodes)
+        # Only these two arrays need a check: the other parts are those of this valid genome.
+        genome = object.__new__(type(self))
+        vars(genome).update(vars(self), values=values, bias=bias)
+        return genome
 
     def equals(self, other: "Genome") -> bool:
-        """Tell whether two genomes are the same, bit for bit."""
+        """Return whether two genomes are equal, bit for bit."""
         return self.fingerprint() == other.fingerprint()
 
     def fingerprint(self) -> str:
-        """Return a hash of everything stored: 32 hexadecimal digits."""
+        """Return a hash of all parts: 32 hexadecimal digits."""
         digest = hashlib.blake2b(digest_size=16)
         for part in fields(self):
-            if part.name in OF_MAPS and not self.has_maps:
+            if part.name in MAP_FIELDS and not self.has_maps:
                 continue
             value = getattr(self, part.name)
             described = value.dtype.str if isinstance(value, np.ndarray) else repr(value)
@@ -342,17 +342,25 @@ class Genome:
         return digest.hexdigest()
 
 
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only view of an array, or the array itself if it is read-only."""
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
 def assemble_columns(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
     values: FloatArray,
     rows_per_node: int = 1,
 ) -> sparse.csc_array:
-    """Assemble a canonical K·n × n matrix around arrays, without copying values or, below 2³¹ entries, indices."""
+    """Return a canonical K·n × n matrix of these arrays. Values and, below 2³¹ entries, indices are not copied."""
     n = len(indptr) - 1
     matrix = sparse.csc_array((rows_per_node * n, n), dtype=values.dtype)
     if len(values) <= np.iinfo(indices.dtype).max:
-        # SciPy wants one type for both: of the two, this is the small one.
+        # SciPy needs one dtype for both arrays; the indices stay as they are.
         matrix.indptr, matrix.indices = indptr.astype(indices.dtype), indices
     else:
         matrix.indptr, matrix.indices = indptr, indices.astype(indptr.dtype)

@@ -1,10 +1,10 @@
-"""What nodes are for."""
+"""Roles of nodes."""
 
 from enum import IntEnum
 
 
 class Role(IntEnum):
-    """What a node is for; the values stand in node tables and files."""
+    """The role of a node. Node tables and files contain these numbers."""
 
     INPUT = 0
     HIDDEN = 1

@@ -11,124 +11,144 @@ from evo.genome.activations import ACTIVATIONS
 from evo.genome.feature_maps import DOWNSAMPLINGS
 from evo.genome.roles import Role
 
-_DTYPES = {
-    "indptr": np.int64,
-    "indices": np.int32,
-    "ids": np.int64,
-    "roles": np.uint8,
-    "activations": np.uint8,
-    "map_sizes": np.int32,
-}
+_DTYPES = (
+    dict.fromkeys(("indptr", "ids"), np.dtype(np.int64))
+    | dict.fromkeys(("indices", "map_sizes"), np.dtype(np.int32))
+    | dict.fromkeys(("roles", "activations"), np.dtype(np.uint8))
+)
 
-_OUTSIDE = "indices must be {} node positions in [0, {})"
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def check_genome(genome: Any) -> None:
     """Raise ValueError at the first part of a genome that does not fit the others."""
     n, nnz = len(genome.ids), len(genome.values)
-    if genome.values.dtype not in (np.float32, np.float64):
-        raise ValueError(f"values must be float32 or float64; got {genome.values.dtype}")
     for name, dtype in _DTYPES.items():
-        if getattr(genome, name).dtype != dtype:
-            raise ValueError(f"{name} must be {dtype.__name__}; got {getattr(genome, name).dtype}")
+        _require(getattr(genome, name).dtype == dtype, name, dtype, getattr(genome, name).dtype)
     for name in ("indptr", "indices"):
-        if getattr(genome, name).ndim != 1:
-            raise ValueError(f"{name} must be a vector; got shape {getattr(genome, name).shape}")
-    for name, length in (("values", nnz), ("ids", n)):
-        if getattr(genome, name).shape != (length,):
-            raise ValueError(f"{name} must be a vector; got shape {getattr(genome, name).shape}")
-    for name in ("bias", "roles", "activations", "map_sizes"):
-        if getattr(genome, name).shape != (n,):
-            raise ValueError(f"{name} must have shape ({n},); got {getattr(genome, name).shape}")
-    if genome.bias.dtype != genome.values.dtype:
+        shape = getattr(genome, name).shape
+        _require(len(shape) == 1, name, "a vector", f"shape {shape}")
+    for name in ("ids", "roles", "activations", "map_sizes"):
+        _require_shape(name, getattr(genome, name), n)
+    check_weights(genome.values, genome.bias, nnz, n)
+    _check_nodes(genome, n)
+    if genome.taps is not None:
+        _check_taps(genome, n)
+    _check_entries(genome, n, nnz)
+    mode, threshold, ticks = genome.threshold_mode, genome.threshold, genome.ticks
+    _require(mode in ("magnitude", "signed"), "threshold_mode", "magnitude or signed", repr(mode))
+    if isinstance(threshold, np.ndarray) and threshold.shape != (n,):
         raise ValueError(
-            f"bias must have the dtype of values ({genome.values.dtype}); got {genome.bias.dtype}"
+            f"threshold must be one number or have shape ({n},); got {threshold.shape}"
         )
-    _check_maps(genome)
-    fault = validity_kernels.first_fault(
-        genome.indptr, genome.rows, genome.values, genome.bias, n, n * genome.rows_per_node
-    )
-    if fault == validity_kernels.POINTERS:
-        raise ValueError(f"indptr must rise from 0 to {nnz} in {n + 1} steps")
-    if fault == validity_kernels.RANGE:
-        raise ValueError(_OUTSIDE.format(nnz, n))
-    if fault == validity_kernels.ORDER:
-        among = "" if genome.taps is None else ", and taps among those of one source"
-        raise ValueError(f"indices must rise within each column{among}")
-    for name, part in (("values", validity_kernels.VALUES), ("bias", validity_kernels.BIAS)):
-        if fault == part:
-            raise ValueError(f"{name} must be finite")
-    if not _distinct(genome.ids):
-        raise ValueError("ids must be distinct")
-    if n and genome.roles.max() > max(Role):
-        raise ValueError(f"roles must be among {[int(role) for role in Role]}")
-    if not (genome.roles == Role.OUTPUT).any():
-        raise ValueError("roles must hold at least one output")
-    if n and genome.activations.max() >= len(ACTIVATIONS):
-        raise ValueError(f"activations must be codes below {len(ACTIVATIONS)}")
-    if genome.threshold_mode not in ("magnitude", "signed"):
-        raise ValueError(
-            f"threshold_mode must be magnitude or signed; got {genome.threshold_mode!r}"
-        )
-    if isinstance(genome.threshold, np.ndarray) and genome.threshold.shape != (n,):
-        raise ValueError(
-            f"threshold must be one number or have shape ({n},); got {genome.threshold.shape}"
-        )
-    if genome.threshold is not None and not np.isfinite(genome.threshold).all():
-        raise ValueError("threshold must be finite, or None to let every stored entry through")
-    if not is_whole(genome.ticks):
-        raise ValueError(f"ticks must be an integer; got {genome.ticks!r}")
-    if genome.ticks < 1:
-        raise ValueError(f"ticks must be at least 1; got {genome.ticks}")
+    if threshold is not None and not np.isfinite(threshold).all():
+        raise ValueError(f"threshold must be finite, or None; got {_extent(threshold)}")
+    _require(is_whole(ticks), "ticks", "an integer", repr(ticks))
+    _require(ticks >= 1, "ticks", "at least 1", ticks)
 
 
-def _check_maps(genome: Any) -> None:
-    """Raise ValueError at the first part that is wrong about maps and kernels."""
-    map_sizes, taps, n = genome.map_sizes, genome.taps, len(genome.ids)
-    if n and map_sizes.min() < 1:
-        raise ValueError(f"map_sizes must be at least 1; got {map_sizes.min()}")
-    if (map_sizes[genome.roles == Role.OUTPUT] != 1).any():
-        raise ValueError("map_sizes must be 1 at outputs, which give one score each")
-    if not is_whole(genome.kernel) or genome.kernel < 1 or genome.kernel % 2 == 0:
-        raise ValueError(f"kernel must be an odd integer of at least 1; got {genome.kernel!r}")
-    if genome.downsampling not in DOWNSAMPLINGS:
-        raise ValueError(
-            f"downsampling must be {' or '.join(DOWNSAMPLINGS)}; got {genome.downsampling!r}"
-        )
-    if taps is None:
-        if n and map_sizes.max() > 1:
-            raise ValueError("taps must be given where there are maps (sides above 1)")
-        return
-    if n and map_sizes.max() == 1:
-        raise ValueError("taps must be None where all nodes are neurons (sides 1)")
+def check_weights(values: NDArray[Any], bias: NDArray[Any], nnz: int, n: int) -> None:
+    """Raise ValueError unless read-only weights and biases fit a genome of `nnz` stored entries and `n` nodes."""
+    _require(values.dtype in _FLOATS, "values", "float32 or float64", values.dtype)
+    _require(bias.dtype == values.dtype, "bias", f"{values.dtype} like values", bias.dtype)
+    _require_shape("values", values, nnz)
+    _require_shape("bias", bias, n)
+    for name, numbers in (("values", values), ("bias", bias)):
+        if not validity_kernels.all_finite(numbers):
+            raise ValueError(f"{name} must be finite; got {numbers[~np.isfinite(numbers)][0]}")
+
+
+def _check_nodes(genome: Any, n: int) -> None:
+    """Raise ValueError at the first fault of the node table."""
+    _require(_distinct(genome.ids), "ids", "distinct", "an id twice")
+    counts = np.bincount(genome.roles, minlength=len(Role))
+    _require(len(counts) <= len(Role), "roles", f"among {[*map(int, Role)]}", len(counts) - 1)
+    if not counts[Role.OUTPUT]:
+        raise ValueError("roles must hold at least one output; got none")
+    code, smallest = genome.activations.max(), genome.map_sizes.min()
+    _require(code < len(ACTIVATIONS), "activations", f"codes below {len(ACTIVATIONS)}", code)
+    _require(smallest >= 1, "map_sizes", "at least 1", smallest)
+    has_maps = genome.map_sizes.max() > 1
+    if has_maps:
+        largest = genome.map_sizes[genome.roles == Role.OUTPUT].max()
+        _require(largest == 1, "map_sizes", "1 at outputs, which give one score each", largest)
+    kernel, downsampling = genome.kernel, genome.downsampling
+    is_odd = is_whole(kernel) and kernel >= 1 and kernel % 2 == 1
+    _require(is_odd, "kernel", "an odd integer of at least 1", repr(kernel))
+    known = " or ".join(DOWNSAMPLINGS)
+    _require(downsampling in DOWNSAMPLINGS, "downsampling", known, repr(downsampling))
+    if has_maps and genome.taps is None:
+        raise ValueError("taps must be an array if any map size is above 1; got None")
+    if not has_maps and genome.taps is not None:
+        raise ValueError("taps must be None if all map sizes are 1; got an array")
+
+
+def _check_taps(genome: Any, n: int) -> None:
+    """Raise ValueError at the first fault of the taps; the indices are checked as far as they are needed."""
+    taps, indices, indptr = genome.taps, genome.indices, genome.indptr
     if taps.dtype != np.uint16 or taps.shape != genome.values.shape:
+        rule = f"uint16 of shape {genome.values.shape}"
+        raise ValueError(f"taps must be {rule}; got {taps.dtype} of shape {taps.shape}")
+    n_rows = n * genome.rows_per_node
+    if n_rows > np.iinfo(np.int32).max:
         raise ValueError(
-            f"taps must be uint16 of shape {genome.values.shape}; got {taps.dtype} of shape {taps.shape}"
+            f"map_sizes and kernel must leave the matrix less than 2³¹ rows; got {n_rows}"
         )
-    if n * genome.rows_per_node > np.iinfo(np.int32).max:
-        raise ValueError(
-            f"map_sizes and kernel must leave the matrix less than 2³¹ rows; got {n} nodes of "
-            f"{genome.rows_per_node} rows"
-        )
-    indices, indptr = genome.indices, genome.indptr
-    if indices.shape != taps.shape or ((indices < 0) | (indices >= n)).any():
-        raise ValueError(_OUTSIDE.format(len(taps), n))
-    ends = (0, len(taps))
+    if indices.shape != taps.shape or (
+        len(indices) and not 0 <= indices.min() <= indices.max() < n
+    ):
+        raise ValueError(_range_rule(genome, n))
     falls = len(indptr) != n + 1 or (indptr[1:] < indptr[:-1]).any()
-    if falls or (indptr[0], indptr[-1]) != ends:
-        return  # for the check that follows to say
+    if falls or (indptr[0], indptr[-1]) != (0, len(taps)):
+        return  # `_check_entries` reports it
     outside = taps >= genome.windows**2
     if outside.any():
         first = int(outside.argmax())
         source, target = int(indices[first]), int(genome.targets[first])
         raise ValueError(
-            f"taps must be below {genome.windows[first] ** 2} from node {source} (side {map_sizes[source]}) to node "
-            f"{target} (side {map_sizes[target]}); got {taps[first]}"
+            f"taps must be below {genome.windows[first] ** 2} from node {source} (map size "
+            f"{genome.map_sizes[source]}) to node {target} (map size {genome.map_sizes[target]}); got {taps[first]}"
         )
 
 
+def _check_entries(genome: Any, n: int, nnz: int) -> None:
+    """Raise ValueError at the first fault of the matrix's structure."""
+    n_rows = n * genome.rows_per_node
+    fault = validity_kernels.first_fault(genome.indptr, genome.rows, nnz, n, n_rows)
+    if fault == validity_kernels.POINTERS:
+        got = _extent(genome.indptr)
+        raise ValueError(f"indptr must rise from 0 to {nnz} in {n + 1} steps; got {got}")
+    if fault == validity_kernels.RANGE:
+        raise ValueError(_range_rule(genome, n))
+    if fault == validity_kernels.ORDER:
+        taps = "" if genome.taps is None else ", and taps within each source and target"
+        raise ValueError(f"indices must rise within each column{taps}")
+
+
+def _require(holds: bool, name: str, rule: Any, got: Any) -> None:
+    if not holds:
+        raise ValueError(f"{name} must be {rule}; got {got}")
+
+
+def _require_shape(name: str, array: NDArray[Any], length: int) -> None:
+    if array.shape != (length,):
+        raise ValueError(f"{name} must have shape ({length},); got {array.shape}")
+
+
+def _range_rule(genome: Any, n: int) -> str:
+    rule = f"indices must be {len(genome.values)} node indices in [0, {n})"
+    return f"{rule}; got {_extent(genome.indices)}"
+
+
+def _extent(numbers: Any) -> str:
+    """Return length and range of an array, or a number, for a message of one line."""
+    if np.ndim(numbers) == 0:
+        return str(numbers)
+    return f"{len(numbers)} from {np.min(numbers)} to {np.max(numbers)}" if len(numbers) else "0"
+
+
 def _distinct(numbers: NDArray[np.int64]) -> bool:
-    """Tell whether all numbers differ; by counting where they lie close together."""
+    """Return whether all numbers differ. Small numbers are counted, which is faster than sorting."""
     n = len(numbers)
     if n and numbers.min() >= 0 and numbers.max() < 8 * n:
         return bool(np.bincount(numbers).max() == 1)

@@ -1,13 +1,13 @@
-"""Whole populations of small networks that evolve without gradients, compiled.
+"""Neuroevolution without gradients: populations of small networks in compiled code.
 
-The loop that trains is in :mod:`evo.evolution`.
+:mod:`evo.evolution` has the loop that trains networks.
 """
 
-from evo.gradient_free.neuroevolution import Birth, Neuroevolution, neuroevolve
+from evo.gradient_free.neuroevolution import Ancestor, Neuroevolution, neuroevolve
 from evo.gradient_free.settings import NeuroevolutionSettings
 
 __all__ = [
-    "Birth",
+    "Ancestor",
     "Neuroevolution",
     "NeuroevolutionSettings",
     "neuroevolve",

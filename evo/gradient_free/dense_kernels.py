@@ -1,11 +1,11 @@
-"""The seed's operators on one small network stored densely: compiled, in place, each rounding as an edit session does.
+"""The seed's operators on a small dense network: compiled, in place, with the same rounding as the genome editor.
 
-A small network is a few padded arrays (:class:`Network`) of a fixed number of nodes, inputs first and outputs last;
-hidden nodes may be without edges. Unlike in :mod:`evo.editing.column_kernels` nothing is compressed: with some ten
-nodes a matrix is a few cache lines, and an operation takes nanoseconds.
+A small network is a few dense arrays (:class:`Network`) with a fixed number of nodes, inputs first and outputs last.
+Hidden nodes may have no edges. Unlike in :mod:`evo.editing.column_kernels` nothing is compressed: a matrix of ten nodes
+is a few cache lines, and an operation takes nanoseconds.
 
-Applied operations are written to a *log*, from which :mod:`evo.gradient_free.dense_population` makes the framework's
-records. Replaying these by :func:`evo.replay` gives the same network bit for bit.
+Applied operations are written to a *log*, which :mod:`evo.gradient_free.dense_population` turns into the framework's
+records. :func:`evo.replay` of a record gives the same network, bit for bit.
 """
 
 from typing import Any, NamedTuple
@@ -19,14 +19,14 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.integer[Any]]
 
-LETTERS = "ABCDFHN"
-THRESHOLD, SWAP_COLUMNS, ADD_COLUMN, SWAP_ROWS, ADD_ROW, REORDER, ASSIGN = range(len(LETTERS))
-"""Positions in LETTERS."""
+OPERATOR_CODES = "ABCDFHN"
+THRESHOLD, SWAP_COLUMNS, ADD_COLUMN, SWAP_ROWS, ADD_ROW, REORDER, ASSIGN = range(7)
+"""Indices in OPERATOR_CODES."""
 
 LOG_ROW = np.dtype(
     [
         ("operation", np.int32),
-        ("letter", np.uint8),
+        ("operator", np.uint8),
         ("a", np.int32),
         ("b", np.int32),
         ("x", np.float32),
@@ -34,14 +34,14 @@ LOG_ROW = np.dtype(
     ],
     align=True,
 )
-"""One row of a log. A: x the limit, a whether to drop; B, D: nodes a and b; C, F: from a to b, factor x, scale y; H:
-node a to position b; N: x for the place (a, b), with as many rows as places."""
+"""A row of a log. A: threshold x, drop if a is 1. B, D: nodes a and b. C, F: source a, target b, factor x, scale y. H:
+node a, destination b. N: value x of the entry from a to b, one row per entry."""
 
 
 class Network(NamedTuple):
-    """One network of n nodes; row n of its matrix is that of the constant node, which holds the biases.
+    """A network of n nodes. Row n of its matrix is the row of the constant node, which has the biases.
 
-    Many networks are stored alike, with one axis more in front: see `Networks`.
+    `Networks` has one more axis in front for many networks.
 
     Attributes
     ----------
@@ -49,8 +49,8 @@ class Network(NamedTuple):
         ``columns[j, i]`` is W[i, j] and ``columns[j, n]`` the bias of node j; +0 where no entry is stored.
     stored : ndarray of bool, shape (n, n)
         ``stored[j, i]``: whether W[i, j] is stored.
-    ids, codes : ndarray, shape (n,)
-        Name and activation of each node.
+    ids, activations : ndarray, shape (n,)
+        Id and activation code of each node.
     threshold : ndarray of float32, shape (1,)
         The threshold A on magnitudes, not negative.
     """
@@ -58,23 +58,23 @@ class Network(NamedTuple):
     columns: Floats
     stored: Flags
     ids: NDArray[np.int64]
-    codes: NDArray[np.uint8]
+    activations: NDArray[np.uint8]
     threshold: Floats
 
 
 Networks = Network
-"""P networks: arrays with one axis more in front, thresholds of shape (P,)."""
+"""P networks: arrays with one more axis in front, thresholds of shape (P,)."""
 
 
 class Log(NamedTuple):
-    """Where applied operations are written.
+    """The log of applied operations.
 
     Attributes
     ----------
     rows : ndarray of LOG_ROW
-        Of length 0 if nothing shall be written.
+        Empty if nothing is logged.
     counts : ndarray of int64, shape (2,)
-        Rows written, and operations.
+        Number of rows and of operations.
     """
 
     rows: NDArray[np.void]
@@ -82,12 +82,12 @@ class Log(NamedTuple):
 
 
 @exact_kernel
-def write(log: Log, letter: int, a: int, b: int, x: Any, y: Any) -> None:
-    """Write a row of the operation that is going on."""
+def write_log(log: Log, operator: int, a: int, b: int, x: Any, y: Any) -> None:
+    """Write a row of the current operation."""
     if log.rows.shape[0] > 0:
         row = log.rows[log.counts[0]]
         row["operation"] = log.counts[1]
-        row["letter"] = letter
+        row["operator"] = operator
         row["a"] = a
         row["b"] = b
         row["x"] = x
@@ -100,7 +100,7 @@ def write(log: Log, letter: int, a: int, b: int, x: Any, y: Any) -> None:
 
 @exact_kernel
 def set_threshold(network: Network, threshold: Any, drop: bool) -> None:
-    """Set A; what does not pass sleeps, or is forgotten if `drop`."""
+    """Set the threshold (A). Entries below it become dormant or, with `drop`, are removed."""
     network.threshold[0] = threshold
     if drop:
         n = network.stored.shape[0]
@@ -112,87 +112,89 @@ def set_threshold(network: Network, threshold: Any, drop: bool) -> None:
 
 
 @exact_kernel
-def exchange(first: Any, second: Any) -> None:
-    """Exchange the contents of two vectors."""
+def swap_contents(first: Any, second: Any) -> None:
+    """Swap the contents of two vectors."""
     for i in range(first.shape[0]):
         first[i], second[i] = second[i], first[i]
 
 
 @exact_kernel
 def swap_columns(network: Network, a: int, b: int) -> None:
-    """Exchange what two nodes listen to, biases included (B)."""
-    exchange(network.columns[a], network.columns[b])
-    exchange(network.stored[a], network.stored[b])
+    """Swap the in-edges of two nodes, biases included (B)."""
+    swap_contents(network.columns[a], network.columns[b])
+    swap_contents(network.stored[a], network.stored[b])
 
 
 @exact_kernel
 def swap_rows(network: Network, a: int, b: int) -> None:
-    """Exchange whom two nodes speak to (D)."""
-    exchange(network.columns[:, a], network.columns[:, b])
-    exchange(network.stored[:, a], network.stored[:, b])
+    """Swap the out-edges of two nodes (D)."""
+    swap_contents(network.columns[:, a], network.columns[:, b])
+    swap_contents(network.stored[:, a], network.stored[:, b])
 
 
 @exact_kernel
 def add_column(network: Network, source: int, target: int, factor: Any, scale: Any) -> bool:
-    """Make column `target`, bias included, scale · (target + factor · source) (C); unchanged if that is not finite."""
+    """Set column `target`, bias included, to scale · (target + factor · source) (C), unless the sum is not finite."""
     n = network.stored.shape[0]
-    ours, theirs = network.columns[source], network.columns[target]
-    heard, hears = network.stored[source], network.stored[target]
+    source_line, line = network.columns[source], network.columns[target]
+    source_stored, stored = network.stored[source], network.stored[target]
     for i in range(n + 1):
-        if not np.isfinite((theirs[i] + factor * ours[i]) * scale):
+        if not np.isfinite((line[i] + factor * source_line[i]) * scale):
             return False
     for i in range(n):
-        hears[i] |= heard[i]
-        if hears[i]:
-            theirs[i] = (theirs[i] + factor * ours[i]) * scale
-    theirs[n] = (theirs[n] + factor * ours[n]) * scale
+        stored[i] |= source_stored[i]
+        if stored[i]:
+            line[i] = (line[i] + factor * source_line[i]) * scale
+    line[n] = (line[n] + factor * source_line[n]) * scale
     return True
 
 
 @exact_kernel
 def add_row(network: Network, source: int, target: int, factor: Any, scale: Any) -> bool:
-    """Make row `target` scale · (target + factor · source) (F); biases stay. Unchanged if that is not finite."""
+    """Set row `target`, without biases, to scale · (target + factor · source) (F), unless the sum is not finite."""
     n = network.stored.shape[0]
-    ours, theirs = network.columns[:, source], network.columns[:, target]
-    speaks, speaking = network.stored[:, source], network.stored[:, target]
+    source_line, line = network.columns[:, source], network.columns[:, target]
+    source_stored, stored = network.stored[:, source], network.stored[:, target]
     for j in range(n):
-        if not np.isfinite((theirs[j] + factor * ours[j]) * scale):
+        if not np.isfinite((line[j] + factor * source_line[j]) * scale):
             return False
     for j in range(n):
-        if speaks[j]:
-            theirs[j] = (theirs[j] + factor * ours[j]) * scale
-        elif speaking[j]:
-            theirs[j] = theirs[j] * scale
-        speaking[j] |= speaks[j]
+        if source_stored[j]:
+            line[j] = (line[j] + factor * source_line[j]) * scale
+        elif stored[j]:
+            line[j] = line[j] * scale
+        stored[j] |= source_stored[j]
     return True
 
 
 @exact_kernel
-def move(network: Network, node: int, destination: int) -> None:
-    """Take a node out of the order and put it in again elsewhere (H): a neighbour after another lets it pass."""
+def move_node(network: Network, node: int, destination: int) -> None:
+    """Move a node to another index in the order (H), by swaps of neighbouring nodes."""
     step = 1 if destination > node else -1
     while node != destination:
         swap_columns(network, node, node + step)
         swap_rows(network, node, node + step)
-        exchange(network.ids[node : node + 1], network.ids[node + step : node + step + 1])
-        exchange(network.codes[node : node + 1], network.codes[node + step : node + step + 1])
+        swap_contents(network.ids[node : node + 1], network.ids[node + step : node + step + 1])
+        swap_contents(
+            network.activations[node : node + 1], network.activations[node + step : node + step + 1]
+        )
         node += step
 
 
 @exact_kernel
-def assign(network: Network, source: int, target: int, value: Any) -> None:
-    """Give one place its value (N); source n is the constant node, whose entries are the biases."""
+def assign_entry(network: Network, source: int, target: int, value: Any) -> None:
+    """Set the value of one entry (N). Source n is the constant node, whose entries are the biases."""
     network.columns[target, source] = value
     if source < network.stored.shape[0]:
         network.stored[target, source] = True
 
 
-# -- looking -----------------------------------------------------------------------------------------------------------
+# -- counts and magnitudes ---------------------------------------------------------------------------------------------
 
 
 @exact_kernel
 def count_above(network: Network, threshold: Any) -> Any:
-    """Count stored entries of a magnitude above a limit."""
+    """Count the stored entries with a magnitude above a threshold."""
     n = network.stored.shape[0]
     count = 0
     for j in range(n):
@@ -203,19 +205,19 @@ def count_above(network: Network, threshold: Any) -> Any:
 
 @exact_kernel
 def count_stored(network: Network) -> Any:
-    """Count stored entries."""
+    """Count the stored entries."""
     return count_above(network, np.float32(-1))
 
 
 @exact_kernel
 def count_active(network: Network) -> Any:
-    """Count edges: stored entries that the threshold lets through."""
+    """Count the active entries."""
     return count_above(network, network.threshold[0])
 
 
 @exact_kernel
 def magnitude_at(network: Network, rank: int) -> Any:
-    """Return the rank-th smallest, from 0, of the magnitudes of stored entries: by insertion, as ranks are small."""
+    """Return the magnitude with a rank, from 0, among the stored entries; by insertion, since ranks are small."""
     n = network.stored.shape[0]
     smallest = np.full(rank + 1, np.inf, np.float32)
     for j in range(n):

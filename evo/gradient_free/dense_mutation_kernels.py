@@ -1,8 +1,8 @@
-"""How a small dense network mutates: drawing operators and their parameters, and applying them.
+"""Mutation of a small dense network: operators and their parameters are drawn and applied.
 
-The rules of :mod:`evo.operators.elementary`, on the arrays of :mod:`evo.gradient_free.dense_kernels`: only places are
-proposed where an edge can act by the roles of its ends. A function here draws the parameters of one application,
-applies it and writes it to the log, or finds none, changes nothing and returns False.
+The rules are those of :mod:`evo.operators.elementary`, on the arrays of :mod:`evo.gradient_free.dense_kernels`. New
+edges are proposed only where the roles of both ends allow an effect. Each mutation draws parameters, applies them and
+writes them to the log; if no parameters are found, it changes nothing and returns False.
 """
 
 import math
@@ -24,28 +24,28 @@ from evo.gradient_free.dense_kernels import (
     Network,
     add_column,
     add_row,
-    assign,
+    assign_entry,
     count_stored,
     magnitude_at,
-    move,
+    move_node,
     set_threshold,
     swap_columns,
     swap_rows,
-    write,
+    write_log,
 )
 from evo.gradient_free.philox_kernels import Words, draw_integer, draw_normal, draw_uniform
 
-TRIES = 16
-"""How often a draw is repeated before it is given up."""
+MAX_ATTEMPTS = 16
+"""Largest number of attempts to draw suitable parameters."""
 
-NOBODY = -1
+NO_NODE = -1
+"""The result of a draw without a suitable node."""
 
 
 class Rules(NamedTuple):
-    """What a network of the population looks like, and within which bounds it mutates.
+    """Sizes of all networks of a population, and bounds of their mutation.
 
-    `n_inputs`, `n_outputs` and `ticks` are those of every genome; the rest is as in
-    :class:`evo.gradient_free.neuroevolution.NeuroevolutionSettings` and
+    The other fields are settings of :class:`evo.gradient_free.settings.NeuroevolutionSettings` and
     :class:`evo.operators.operation.OperatorSettings`.
     """
 
@@ -66,29 +66,29 @@ class Rules(NamedTuple):
 
 
 @exact_kernel
-def acts(rules: Rules, source: int, target: int, n: int) -> bool:
-    """Tell whether an edge can act by the roles and places of its ends."""
+def can_be_effective(rules: Rules, source: int, target: int, n: int) -> bool:
+    """Return whether an edge can have an effect, by the roles and the order of its ends."""
     if target < rules.n_inputs:
         return False
     return rules.ticks > 1 or (source < target and source < n - rules.n_outputs)
 
 
 @exact_kernel
-def n_speakers(rules: Rules, n: int) -> Any:
-    """Return how many nodes, from the first, have a row that acts: outputs only where a later tick can hear them."""
+def n_source_nodes(rules: Rules, n: int) -> Any:
+    """Return how many nodes, from the first, may have effective out-edges: outputs only if there is a later tick."""
     return n if rules.ticks > 1 else n - rules.n_outputs
 
 
 @exact_kernel
-def room(network: Network, rules: Rules) -> Any:
+def count_free_entries(network: Network, rules: Rules) -> Any:
     """Return how many more entries may be stored."""
     n = network.stored.shape[0]
     return int(rules.max_density * n * n) - count_stored(network)
 
 
 @exact_kernel
-def fresh_weight(network: Network, rules: Rules, stream: Words) -> Any:
-    """Draw the weight of a new edge, which lives."""
+def draw_weight(network: Network, rules: Rules, stream: Words) -> Any:
+    """Draw the weight of a new edge, above the threshold."""
     weight = draw_normal(stream) * rules.init_std
     floor = 1.05 * network.threshold[0]
     if abs(weight) < floor:
@@ -100,104 +100,104 @@ def fresh_weight(network: Network, rules: Rules, stream: Words) -> Any:
 
 
 @exact_kernel
-def draw_line(lines: Any, stream: Words, low: int, high: int) -> Any:
-    """Draw a node in low … high − 1 whose line, row `node` of `lines`, has an entry; NOBODY after some tries."""
-    for _ in range(TRIES):
+def draw_node_with_entries(lines: Any, stream: Words, low: int, high: int) -> Any:
+    """Draw a node in low … high − 1 whose row in `lines` has an entry; NO_NODE after MAX_ATTEMPTS."""
+    for _ in range(MAX_ATTEMPTS):
         node = low + draw_integer(stream, high - low)
         for i in range(lines.shape[1]):
             if lines[node, i]:
                 return node
-    return NOBODY
+    return NO_NODE
 
 
 @exact_kernel
-def draw_other(stream: Words, low: int, high: int, node: int) -> Any:
-    """Draw a node in low … high − 1 other than one that lies there."""
+def draw_other_node(stream: Words, low: int, high: int, node: int) -> Any:
+    """Draw a node in low … high − 1 other than `node`, which is in this range."""
     other = low + draw_integer(stream, high - low - 1)
     return other + (other >= node)
 
 
 @exact_kernel
-def draw_two(lines: Any, stream: Words, low: int, high: int) -> Any:
-    """Draw a node whose line has an entry, and another node, from low … high − 1; NOBODY twice where there are none."""
+def draw_node_pair(lines: Any, stream: Words, low: int, high: int) -> Any:
+    """Draw two nodes in low … high − 1, the first with an entry in its line; NO_NODE twice if there are none."""
     if high - low < 2:
-        return NOBODY, NOBODY
-    node = draw_line(lines, stream, low, high)
-    if node == NOBODY:
-        return NOBODY, NOBODY
-    return node, draw_other(stream, low, high, node)
+        return NO_NODE, NO_NODE
+    node = draw_node_with_entries(lines, stream, low, high)
+    if node == NO_NODE:
+        return NO_NODE, NO_NODE
+    return node, draw_other_node(stream, low, high, node)
 
 
 @exact_kernel
-def draw_sum(rules: Rules, stream: Words, theirs: Any, ours: Any) -> Any:
-    """Draw the factor of an addition, and the scale by which the touched line keeps its length, if it has one."""
+def draw_addition(rules: Rules, stream: Words, line: Any, source_line: Any) -> Any:
+    """Draw the factor of an addition, and the scale that preserves the length of a changed line (1 if it is 0)."""
     magnitude = rules.max_factor * (1.0 - draw_uniform(stream))
     factor = np.float32(magnitude if draw_integer(stream, 2) else -magnitude)
     before, after = 0.0, 0.0
-    for i in range(theirs.shape[0]):
-        before += np.float64(theirs[i]) ** 2
-        after += (np.float64(theirs[i]) + np.float64(factor) * np.float64(ours[i])) ** 2
+    for i in range(line.shape[0]):
+        before += np.float64(line[i]) ** 2
+        after += (np.float64(line[i]) + np.float64(factor) * np.float64(source_line[i])) ** 2
     scale = np.float32(math.sqrt(before / after) if before > 0 and after > 0 else 1.0)
     return factor, scale
 
 
 @exact_kernel
-def count_new(theirs: Any, ours: Any) -> Any:
-    """Count the entries that a line would get from another."""
+def count_new_entries(line: Any, source_line: Any) -> Any:
+    """Count the entries that an addition of another line would add to a line."""
     count = 0
-    for i in range(theirs.shape[0]):
-        count += ours[i] and not theirs[i]
+    for i in range(line.shape[0]):
+        count += source_line[i] and not line[i]
     return count
 
 
 @exact_kernel
-def mutate_columns(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
-    """Let two nodes exchange what they listen to (B)."""
-    a, b = draw_two(network.stored, stream, rules.n_inputs, network.stored.shape[0])
-    if a == NOBODY:
+def mutate_by_column_swap(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
+    """Swap the in-edges of two nodes (B)."""
+    a, b = draw_node_pair(network.stored, stream, rules.n_inputs, network.stored.shape[0])
+    if a == NO_NODE:
         return False
     swap_columns(network, a, b)
-    write(log, SWAP_COLUMNS, min(a, b), max(a, b), 0.0, 0.0)
+    write_log(log, SWAP_COLUMNS, min(a, b), max(a, b), 0.0, 0.0)
     return True
 
 
 @exact_kernel
-def mutate_rows(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
-    """Let two nodes exchange whom they speak to (D)."""
+def mutate_by_row_swap(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
+    """Swap the out-edges of two nodes (D)."""
     n = network.stored.shape[0]
-    a, b = draw_two(network.stored.T, stream, 0, n_speakers(rules, n))
-    if a == NOBODY:
+    a, b = draw_node_pair(network.stored.T, stream, 0, n_source_nodes(rules, n))
+    if a == NO_NODE:
         return False
     swap_rows(network, a, b)
-    write(log, SWAP_ROWS, min(a, b), max(a, b), 0.0, 0.0)
+    write_log(log, SWAP_ROWS, min(a, b), max(a, b), 0.0, 0.0)
     return True
 
 
 @exact_kernel
-def mutate_by_column(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
-    """Let a node hear, besides, what another hears (C)."""
+def mutate_by_column_addition(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
+    """Add the in-edges of one node to another node (C)."""
     stored, columns = network.stored, network.columns
-    a, b = draw_two(stored, stream, rules.n_inputs, stored.shape[0])
-    if a == NOBODY or count_new(stored[b], stored[a]) > room(network, rules):
+    a, b = draw_node_pair(stored, stream, rules.n_inputs, stored.shape[0])
+    if a == NO_NODE or count_new_entries(stored[b], stored[a]) > count_free_entries(network, rules):
         return False
-    factor, scale = draw_sum(rules, stream, columns[b], columns[a])
+    factor, scale = draw_addition(rules, stream, columns[b], columns[a])
     if not add_column(network, a, b, factor, scale):
         return False
-    write(log, ADD_COLUMN, a, b, factor, scale)
+    write_log(log, ADD_COLUMN, a, b, factor, scale)
     return True
 
 
 @exact_kernel
-def mutate_by_row(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
-    """Let a node speak, besides, to those whom another speaks to (F)."""
+def mutate_by_row_addition(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
+    """Add the out-edges of one node to another node (F)."""
     rows, entries = network.stored.T, network.columns.T
-    a, b = draw_two(rows, stream, 0, n_speakers(rules, rows.shape[0]))
-    if a == NOBODY or count_new(rows[b], rows[a]) > room(network, rules):
+    a, b = draw_node_pair(rows, stream, 0, n_source_nodes(rules, rows.shape[0]))
+    if a == NO_NODE or count_new_entries(rows[b], rows[a]) > count_free_entries(network, rules):
         return False
-    factor, scale = draw_sum(rules, stream, entries[b], entries[a])
+    factor, scale = draw_addition(rules, stream, entries[b], entries[a])
     if not add_row(network, a, b, factor, scale):
         return False
-    write(log, ADD_ROW, a, b, factor, scale)
+    write_log(log, ADD_ROW, a, b, factor, scale)
     return True
 
 
@@ -205,8 +205,8 @@ def mutate_by_row(network: Network, rules: Rules, stream: Words, log: Log) -> bo
 
 
 @exact_kernel
-def mutate_threshold(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
-    """Let a small share of the entries, but at least one and not all, sleep; half the time, forget them (A)."""
+def mutate_by_threshold(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
+    """Make a small fraction of the entries dormant, at least one and not all; drop them in half of the cases (A)."""
     n_stored = count_stored(network)
     if n_stored < 2:
         return False
@@ -217,13 +217,13 @@ def mutate_threshold(network: Network, rules: Rules, stream: Words, log: Log) ->
     if threshold == network.threshold[0] and not drop:
         return False
     set_threshold(network, threshold, drop)
-    write(log, THRESHOLD, drop, 0, threshold, 0.0)
+    write_log(log, THRESHOLD, drop, 0, threshold, 0.0)
     return True
 
 
 @exact_kernel
-def passes_partner(network: Network, rules: Rules, node: int, destination: int) -> bool:
-    """Tell whether a move takes a node past one that it is connected to: only then the network changes."""
+def passes_neighbour(network: Network, rules: Rules, node: int, destination: int) -> bool:
+    """Return whether a move passes a neighbour of the node; other moves do not change the network."""
     for other in range(min(node, destination), max(node, destination) + 1):
         if other != node and (network.stored[node, other] or network.stored[other, node]):
             return True
@@ -231,17 +231,17 @@ def passes_partner(network: Network, rules: Rules, node: int, destination: int) 
 
 
 @exact_kernel
-def mutate_order(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
-    """Move a hidden node to the place of another, past at least one that it is connected to (H)."""
+def mutate_by_move(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
+    """Move a hidden node to the index of another hidden node, past at least one of its neighbours (H)."""
     low, high = rules.n_inputs, network.stored.shape[0] - rules.n_outputs
     if high - low < 2:
         return False
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         node = low + draw_integer(stream, high - low)
-        destination = draw_other(stream, low, high, node)
-        if passes_partner(network, rules, node, destination):
-            move(network, node, destination)
-            write(log, REORDER, node, destination, 0.0, 0.0)
+        destination = draw_other_node(stream, low, high, node)
+        if passes_neighbour(network, rules, node, destination):
+            move_node(network, node, destination)
+            write_log(log, REORDER, node, destination, 0.0, 0.0)
             return True
     return False
 
@@ -250,34 +250,34 @@ def mutate_order(network: Network, rules: Rules, stream: Words, log: Log) -> boo
 
 
 @exact_kernel
-def grow(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
-    """Put a few new edges where they can act, each free place being as likely as the others (N)."""
+def add_random_edges(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
+    """Add a few new edges that can have an effect, all possible edges being equally likely (N)."""
     n = network.stored.shape[0]
     n_free = 0
     for j in range(rules.n_inputs, n):
         for i in range(n):
-            n_free += acts(rules, i, j, n) and not network.stored[j, i]
+            n_free += can_be_effective(rules, i, j, n) and not network.stored[j, i]
     n_stored = count_stored(network)
     wanted = max(1, round(draw_uniform(stream) * rules.max_new_fraction * n_stored))
-    wanted = min(wanted, n_free, room(network, rules))
+    wanted = min(wanted, n_free, count_free_entries(network, rules))
     if wanted < 1:
         return False
     for j in range(rules.n_inputs, n):
         for i in range(n):
-            if acts(rules, i, j, n) and not network.stored[j, i]:
-                # Selection sampling (Knuth, vol. 2, 3.4.2): the chance that makes all choices alike.
+            if can_be_effective(rules, i, j, n) and not network.stored[j, i]:
+                # Selection sampling (Knuth, vol. 2, 3.4.2): all sets of edges are equally likely.
                 if draw_integer(stream, n_free) < wanted:
-                    weight = fresh_weight(network, rules, stream)
-                    assign(network, i, j, weight)
-                    write(log, ASSIGN, i, j, weight, 0.0)
+                    weight = draw_weight(network, rules, stream)
+                    assign_entry(network, i, j, weight)
+                    write_log(log, ASSIGN, i, j, weight, 0.0)
                     wanted -= 1
                 n_free -= 1
     return True
 
 
 @exact_kernel
-def reweight(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
-    """Move a share of the weights and biases, at least one, a little, or draw them anew (N)."""
+def perturb_weights(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
+    """Perturb or redraw a fraction of the weights and biases, at least one (N)."""
     n = network.stored.shape[0]
     n_places = n - rules.n_inputs
     for j in range(rules.n_inputs, n):
@@ -294,40 +294,42 @@ def reweight(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
                 else:
                     value = network.columns[j, i] + draw_normal(stream) * rules.mutation_std
                 value = np.float32(min(max(value, -rules.max_weight), rules.max_weight))
-                assign(network, i, j, value)
-                write(log, ASSIGN, i, j, value, 0.0)
+                assign_entry(network, i, j, value)
+                write_log(log, ASSIGN, i, j, value, 0.0)
             certain -= 1
     return True
 
 
 @exact_kernel
-def mutate_weights(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
-    """Grow new edges, or change weights (N)."""
+def mutate_by_assignment(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
+    """Add new edges or change weights (N)."""
     if draw_uniform(stream) < rules.growth_fraction:
-        return grow(network, rules, stream, log)
-    return reweight(network, rules, stream, log)
+        return add_random_edges(network, rules, stream, log)
+    return perturb_weights(network, rules, stream, log)
 
 
 # -- all ---------------------------------------------------------------------------------------------------------------
 
 
 @exact_kernel
-def apply_letter(letter: int, network: Network, rules: Rules, stream: Words, log: Log) -> bool:
-    """Draw and apply one operator."""
-    if letter == THRESHOLD:
-        done = mutate_threshold(network, rules, stream, log)
-    elif letter == SWAP_COLUMNS:
-        done = mutate_columns(network, rules, stream, log)
-    elif letter == ADD_COLUMN:
-        done = mutate_by_column(network, rules, stream, log)
-    elif letter == SWAP_ROWS:
-        done = mutate_rows(network, rules, stream, log)
-    elif letter == ADD_ROW:
-        done = mutate_by_row(network, rules, stream, log)
-    elif letter == REORDER:
-        done = mutate_order(network, rules, stream, log)
+def apply_random_operator(
+    operator: int, network: Network, rules: Rules, stream: Words, log: Log
+) -> bool:
+    """Draw the parameters of one operator and apply it."""
+    if operator == THRESHOLD:
+        done = mutate_by_threshold(network, rules, stream, log)
+    elif operator == SWAP_COLUMNS:
+        done = mutate_by_column_swap(network, rules, stream, log)
+    elif operator == ADD_COLUMN:
+        done = mutate_by_column_addition(network, rules, stream, log)
+    elif operator == SWAP_ROWS:
+        done = mutate_by_row_swap(network, rules, stream, log)
+    elif operator == ADD_ROW:
+        done = mutate_by_row_addition(network, rules, stream, log)
+    elif operator == REORDER:
+        done = mutate_by_move(network, rules, stream, log)
     else:
-        done = mutate_weights(network, rules, stream, log)
+        done = mutate_by_assignment(network, rules, stream, log)
     if done:
         log.counts[1] += 1
     return done
@@ -335,15 +337,15 @@ def apply_letter(letter: int, network: Network, rules: Rules, stream: Words, log
 
 @exact_kernel
 def mutate(
-    network: Network, rules: Rules, chances: NDArray[np.float64], stream: Words, log: Log
+    network: Network, rules: Rules, cumulative_weights: NDArray[np.float64], stream: Words, log: Log
 ) -> None:
-    """Apply one operator, or a few up to a bound; `chances` adds up, letter by letter, how often each is drawn."""
+    """Apply 1 to `max_operations` operators, drawn by the cumulative sums of their relative frequencies."""
     wanted = 1 + draw_integer(stream, rules.max_operations)
-    for _ in range(TRIES * wanted):
+    for _ in range(MAX_ATTEMPTS * wanted):
         if wanted == 0:
             break
-        at = draw_uniform(stream) * chances[-1]
-        letter = 0
-        while chances[letter] <= at:
-            letter += 1
-        wanted -= apply_letter(letter, network, rules, stream, log)
+        at = draw_uniform(stream) * cumulative_weights[-1]
+        operator = 0
+        while cumulative_weights[operator] <= at:
+            operator += 1
+        wanted -= apply_random_operator(operator, network, rules, stream, log)

@@ -1,4 +1,4 @@
-"""A population of small networks as padded dense arrays, and its way back to genomes and records."""
+"""Populations of small networks as dense arrays, and their conversion to genomes and records."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -12,8 +12,8 @@ from evo.gradient_free.dense_kernels import (
     ADD_COLUMN,
     ADD_ROW,
     ASSIGN,
-    LETTERS,
     LOG_ROW,
+    OPERATOR_CODES,
     REORDER,
     THRESHOLD,
     Log,
@@ -24,7 +24,7 @@ from evo.operators.operation import Parameters
 
 
 def empty_networks(n_individuals: int, n_nodes: int) -> Networks:
-    """Make arrays for some networks, all zeros."""
+    """Return arrays of zeros for some networks."""
     return Networks(
         np.zeros((n_individuals, n_nodes, n_nodes + 1), np.float32),
         np.zeros((n_individuals, n_nodes, n_nodes), np.bool_),
@@ -34,28 +34,19 @@ def empty_networks(n_individuals: int, n_nodes: int) -> Networks:
     )
 
 
-def copy_of(networks: Networks, p: int) -> Networks:
-    """Return a population of one."""
-    one = slice(p, p + 1)
-    return Networks(
-        networks.columns[one].copy(),
-        networks.stored[one].copy(),
-        networks.ids[one].copy(),
-        networks.codes[one].copy(),
-        networks.threshold[one].copy(),
-    )
+def copy_individual(networks: Networks, p: int) -> Networks:
+    """Return a copy of one network, as a population of one."""
+    return Networks._make(part[p : p + 1].copy() for part in networks)
 
 
 def empty_log(n_operations: int, n_nodes: int) -> Log:
-    """Make a log with room for some operations on one network; with none, nothing is logged."""
-    return Log(
-        np.zeros(n_operations * n_nodes * (n_nodes + 1), LOG_ROW),
-        np.zeros(2, np.int64),
-    )
+    """Return a log with space for some operations on one network; with 0 operations nothing is logged."""
+    n_rows = n_operations * n_nodes * (n_nodes + 1)
+    return Log(np.zeros(n_rows, LOG_ROW), np.zeros(2, np.int64))
 
 
 def genome_at(networks: Networks, p: int, rules: Rules) -> Genome:
-    """Return one network as a genome; it shares no memory with the population."""
+    """Return one network as a genome that shares no memory with the population."""
     stored = networks.stored[p]
     n = len(stored)
     targets, sources = np.nonzero(stored)
@@ -69,36 +60,36 @@ def genome_at(networks: Networks, p: int, rules: Rules) -> Genome:
         bias=networks.columns[p][:, n].copy(),
         ids=networks.ids[p].copy(),
         roles=roles,
-        activations=networks.codes[p].copy(),
+        activations=networks.activations[p].copy(),
         threshold=float(networks.threshold[p]),
         ticks=rules.ticks,
     )
 
 
-def record_of(log: Log) -> list[tuple[str, Parameters]]:
-    """Return what a log holds as a record that :func:`evo.replay` takes: (letter, parameters) in order."""
+def record_from_log(log: Log) -> list[tuple[str, Parameters]]:
+    """Return a log as a record for :func:`evo.replay`: a list of (operator, parameters)."""
     return list(_operations(log.rows[: log.counts[0]]))
 
 
 def _operations(rows: NDArray[np.void]) -> Iterator[tuple[str, Parameters]]:
-    """Yield the operations that some rows of a log tell of."""
+    """Yield the operations in some rows of a log."""
     for _, group in groupby(rows, key=lambda row: row["operation"]):
         parts = list(group)
-        yield LETTERS[parts[0]["letter"]], _parameters(parts)
+        yield OPERATOR_CODES[parts[0]["operator"]], _parameters(parts)
 
 
 def _parameters(rows: list[Any]) -> Parameters:
-    """Return the parameters of one operation from its rows: see :data:`evo.gradient_free.dense_kernels.LOG_ROW`."""
+    """Return the parameters of one operation from its rows (:data:`evo.gradient_free.dense_kernels.LOG_ROW`)."""
     row = rows[0]
     a, b, x, y = int(row["a"]), int(row["b"]), float(row["x"]), float(row["y"])
-    letter = row["letter"]
-    if letter == THRESHOLD:
+    operator = row["operator"]
+    if operator == THRESHOLD:
         return {"threshold": x, "drop": bool(a)}
-    if letter in (ADD_COLUMN, ADD_ROW):
+    if operator in (ADD_COLUMN, ADD_ROW):
         return {"source": a, "target": b, "factor": x, "scale": y}
-    if letter == REORDER:
+    if operator == REORDER:
         return {"node": a, "destination": b}
-    if letter == ASSIGN:
+    if operator == ASSIGN:
         return {
             "sources": [int(part["a"]) for part in rows],
             "targets": [int(part["b"]) for part in rows],

@@ -1,7 +1,7 @@
-"""Whole generations of small dense networks, compiled: founding, choosing parents, breeding, evaluating.
+"""Generations of small dense networks in compiled code: founders, parent selection, breeding, evaluation.
 
-Each function works on the individuals begin … end − 1 and draws by their names
-(:mod:`evo.gradient_free.philox_kernels`), so a population may be cut into chunks in any way, with the same result.
+Each function works on the individuals begin … end − 1, and each individual has its own random stream
+(:mod:`evo.gradient_free.philox_kernels`). So the result does not depend on how a population is split into chunks.
 """
 
 from typing import Any, NamedTuple
@@ -17,10 +17,10 @@ from evo.gradient_free.dense_kernels import (
     Log,
     Network,
     Networks,
-    assign,
+    assign_entry,
     count_active,
 )
-from evo.gradient_free.dense_mutation_kernels import Rules, acts, fresh_weight, mutate
+from evo.gradient_free.dense_mutation_kernels import Rules, can_be_effective, draw_weight, mutate
 from evo.gradient_free.philox_kernels import (
     STREAM_SIZE,
     Words,
@@ -31,18 +31,18 @@ from evo.gradient_free.philox_kernels import (
 from evo.phenotype.kernels.activation_kernels import activate
 
 SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_SQUARED_ERROR, ACCURACY = range(4)
-"""What may be measured."""
+"""Measures of a network: losses and the accuracy."""
 
 
 class Data(NamedTuple):
-    """What networks are measured on.
+    """The samples that networks are evaluated on.
 
     Attributes
     ----------
     inputs : ndarray of float32, shape (n_inputs, n_samples)
     classes : ndarray of int64, shape (n_samples,)
     values : ndarray of float32, shape (n_outputs, n_samples)
-        Classes or values are wanted; the other array is empty.
+        The targets are classes or values; the other array is empty.
     """
 
     inputs: Floats
@@ -57,13 +57,13 @@ def network_at(networks: Networks, p: int) -> Any:
         networks.columns[p],
         networks.stored[p],
         networks.ids[p],
-        networks.codes[p],
+        networks.activations[p],
         networks.threshold[p : p + 1],
     )
 
 
 @exact_kernel
-def found(
+def create_founders(
     networks: Networks,
     rules: Rules,
     density: float,
@@ -73,7 +73,7 @@ def found(
     begin: int,
     end: int,
 ) -> None:
-    """Draw founders into arrays of zeros: a share of the places that can act, and biases."""
+    """Draw founders into arrays of zeros: a fraction of the edges that can have an effect, and biases."""
     stream = np.empty(STREAM_SIZE, np.uint64)
     n = networks.ids.shape[1]
     for p in range(begin, end):
@@ -83,18 +83,18 @@ def found(
             network.ids[j] = j
         for j in range(rules.n_inputs, n):
             if j < n - rules.n_outputs:
-                network.codes[j] = hidden_codes[draw_integer(stream, hidden_codes.shape[0])]
+                network.activations[j] = hidden_codes[draw_integer(stream, hidden_codes.shape[0])]
             else:
-                network.codes[j] = output_code
+                network.activations[j] = output_code
             for i in range(n):
-                if acts(rules, i, j, n) and draw_uniform(stream) < density:
-                    assign(network, i, j, fresh_weight(network, rules, stream))
-            assign(network, n, j, fresh_weight(network, rules, stream))
+                if can_be_effective(rules, i, j, n) and draw_uniform(stream) < density:
+                    assign_entry(network, i, j, draw_weight(network, rules, stream))
+            assign_entry(network, n, j, draw_weight(network, rules, stream))
 
 
 @exact_kernel
 def count_edges(networks: Networks, p: int) -> Any:
-    """Count the edges of one network."""
+    """Count the active entries of one network."""
     return count_active(network_at(networks, p))
 
 
@@ -102,10 +102,10 @@ def count_edges(networks: Networks, p: int) -> Any:
 
 
 @exact_kernel
-def choose_by_tournament(
+def select_by_tournament(
     ranking: Ints, size: int, key: Words, generation: int, begin: int, end: int, parent_of: Ints
 ) -> None:
-    """Choose for each child the best of `size` individuals drawn with replacement; `ranking` has the best first."""
+    """Select the parent of each child: the best of `size` individuals drawn with replacement from a ranking."""
     stream = np.empty(STREAM_SIZE, np.uint64)
     for p in range(begin, end):
         open_stream(stream, key, generation, p)
@@ -116,10 +116,10 @@ def choose_by_tournament(
 
 
 @exact_kernel
-def choose_by_truncation(
+def select_by_truncation(
     ranking: Ints, size: int, key: Words, generation: int, begin: int, end: int, parent_of: Ints
 ) -> None:
-    """Choose for each child one of the `size` best; `ranking` has the best first."""
+    """Select the parent of each child: one of the `size` best individuals of a ranking."""
     stream = np.empty(STREAM_SIZE, np.uint64)
     for p in range(begin, end):
         open_stream(stream, key, generation, p)
@@ -130,8 +130,8 @@ def choose_by_truncation(
 
 
 @exact_kernel
-def copy(parents: Networks, parent: int, children: Networks, child: int) -> None:
-    """Make a child like its parent; loops, since whole-array assignments check for overlap each time."""
+def copy_network(parents: Networks, parent: int, children: Networks, child: int) -> None:
+    """Copy a parent into a child, by loops, since array assignments check for overlap each time."""
     n = parents.ids.shape[1]
     for j in range(n):
         for i in range(n):
@@ -140,7 +140,7 @@ def copy(parents: Networks, parent: int, children: Networks, child: int) -> None
             children.stored[child, j, i] = parents.stored[parent, j, i]
         children.columns[child, j, n] = parents.columns[parent, j, n]
         children.ids[child, j] = parents.ids[parent, j]
-        children.codes[child, j] = parents.codes[parent, j]
+        children.activations[child, j] = parents.activations[parent, j]
     children.threshold[child] = parents.threshold[parent]
 
 
@@ -150,7 +150,7 @@ def breed(
     parent_of: Ints,
     n_elites: int,
     rules: Rules,
-    chances: NDArray[np.float64],
+    cumulative_weights: NDArray[np.float64],
     key: Words,
     generation: int,
     begin: int,
@@ -158,13 +158,13 @@ def breed(
     children: Networks,
     log: Log,
 ) -> None:
-    """Fill the slots of a generation: the first with elites, unchanged, and the others with mutated children."""
+    """Create a generation: unchanged elites first, then mutated children."""
     stream = np.empty(STREAM_SIZE, np.uint64)
     for p in range(begin, end):
-        copy(parents, parent_of[p], children, p)
+        copy_network(parents, parent_of[p], children, p)
         if p >= n_elites:
             open_stream(stream, key, generation, p)
-            mutate(network_at(children, p), rules, chances, stream, log)
+            mutate(network_at(children, p), rules, cumulative_weights, stream, log)
 
 
 # -- evaluation --------------------------------------------------------------------------------------------------------
@@ -172,10 +172,10 @@ def breed(
 
 @kernel
 def run(network: Network, n_inputs: int, ticks: int, state: Floats, net_input: Floats) -> None:
-    """Run a network on a whole data set; rows of `state` are nodes, those of inputs are set.
+    """Run a network on all samples. Rows of `state` are nodes; the rows of inputs are given.
 
-    x[j] = φ_j( Σ_i W[i, j]·x[i] + b_j ), written over the old x[j]: nodes before j have their state of this tick by
-    then, the others, j too, still have that of the tick before.
+    x[j] = φ_j( Σ_i W[i, j]·x[i] + b_j ) replaces x[j]. Nodes before j already have their state of this tick; node j and
+    later nodes still have their state of the tick before.
     """
     n, n_samples = state.shape
     threshold = network.threshold[0]
@@ -186,19 +186,21 @@ def run(network: Network, n_inputs: int, ticks: int, state: Floats, net_input: F
             column = network.columns[j]
             for b in range(n_samples):
                 net_input[b] = column[n]
-            for i in range(j if ticks == 1 else n):  # with one tick the rest is at 0
+            for i in range(j if ticks == 1 else n):  # with one tick the other states are 0
                 w = column[i]
-                if abs(w) > threshold:  # 0 where nothing is stored, and the limit is not negative
+                if (
+                    abs(w) > threshold
+                ):  # entries that are not stored are 0, the threshold is not negative
                     for b in range(n_samples):
                         net_input[b] += w * state[i, b]
-            activate(network.codes[j], net_input)
+            activate(network.activations[j], net_input)
             for b in range(n_samples):
                 state[j, b] = net_input[b]
 
 
 @exact_kernel
 def accuracy(scores: Floats, classes: Ints) -> Any:
-    """Return the share of samples whose highest score, the first of equals, is that of their class."""
+    """Return the fraction of samples whose class has the highest score, the first one of equal scores."""
     n_outputs, n_samples = scores.shape
     right = 0
     for b in range(n_samples):
@@ -220,7 +222,7 @@ def evaluate(
     end: int,
     fitness: NDArray[np.float64],
 ) -> None:
-    """Write the fitness of some networks, minus their loss or their accuracy; NaN or −∞ of one that diverges."""
+    """Write the fitness of some networks: minus the loss, or the accuracy; NaN or −∞ if a network diverges."""
     n, n_samples = networks.ids.shape[1], data.inputs.shape[1]
     state = np.zeros((n, n_samples), np.float32)
     state[: rules.n_inputs] = data.inputs

@@ -1,11 +1,11 @@
-"""Random numbers by counting: draw k of a stream is a function of names, not of what was drawn before it elsewhere.
+"""Counter-based random numbers: draw k of an individual's stream does not depend on other draws.
 
-Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011) mixes a counter of
-four 32-bit words under a key of two into four words that pass the usual batteries of tests. Here the counter is (block,
-individual, generation, 0) and the key comes from the run's seed and a purpose, so every individual has a stream of its
-own: streams never overlap, nothing is stored between calls, and work may be cut into chunks in any way.
+Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011) maps a counter of
+four 32-bit words and a key of two words to four random words. Here the counter is (block, individual, generation, 0),
+and the key comes from the run's seed and a purpose. So each individual has its own stream, streams never overlap,
+nothing is stored between calls, and work may be split into chunks in any way.
 
-An open stream is an array of :data:`STREAM_SIZE` words that one thread uses; ``open_stream`` names it anew.
+A stream is an array of :data:`STREAM_SIZE` words for one thread; ``open_stream`` starts the stream of an individual.
 """
 
 import math
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from cnn.compile.compilation import exact_kernel
 
 Words = NDArray[np.uint64]
-"""32-bit words, each kept in 64 bits so that products do not overflow."""
+"""32-bit words in 64 bits, so that products do not overflow."""
 
 KEY, COUNTER, DRAWN, POSITION, STREAM_SIZE = 0, 2, 6, 10, 11
-"""Layout of a stream: where the key, the counter and the four drawn words begin, where the number of the next of these
-words stands, and how long it is."""
+"""Layout of a stream: the first index of the key, of the counter and of the four drawn words; the index of the number
+of the next word; the length."""
 
 MASK = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
@@ -37,7 +37,7 @@ UNIT = 2.0**-32
 
 @exact_kernel
 def refill(stream: Words) -> None:
-    """Draw the four words that belong to the stream's key and counter."""
+    """Compute the four words of the stream's key and counter."""
     c0, c1 = stream[COUNTER], stream[COUNTER + 1]
     c2, c3 = stream[COUNTER + 2], stream[COUNTER + 3]
     k0, k1 = stream[KEY], stream[KEY + 1]
@@ -59,7 +59,7 @@ def refill(stream: Words) -> None:
 
 @exact_kernel
 def open_stream(stream: Words, key: Words, generation: int, individual: int) -> None:
-    """Make a stream that of one individual, at its beginning."""
+    """Start the stream of one individual."""
     stream[KEY], stream[KEY + 1] = key[0], key[1]
     stream[COUNTER], stream[COUNTER + 1] = 0, individual
     stream[COUNTER + 2], stream[COUNTER + 3] = generation, 0
@@ -79,18 +79,18 @@ def draw_word(stream: Words) -> Any:
 
 @exact_kernel
 def draw_uniform(stream: Words) -> Any:
-    """Draw from [0, 1): a multiple of 2⁻³²."""
+    """Draw a multiple of 2⁻³² from [0, 1)."""
     return UNIT * np.float64(draw_word(stream))
 
 
 @exact_kernel
 def draw_integer(stream: Words, n: int) -> Any:
-    """Draw from 0 … n − 1; no value is likelier than another by more than n / 2³² of it."""
+    """Draw from 0 … n − 1; relative probabilities differ by at most n / 2³²."""
     return np.int64((draw_word(stream) * np.uint64(n)) >> HALF)
 
 
 @exact_kernel
 def draw_normal(stream: Words) -> Any:
-    """Draw from the standard normal distribution, by Box and Muller's transform; within ±6.8."""
+    """Draw from the standard normal distribution by the Box–Muller transform, within ±6.8."""
     radius = math.sqrt(-2.0 * math.log(UNIT * (np.float64(draw_word(stream)) + 0.5)))
     return radius * math.cos(2.0 * math.pi * draw_uniform(stream))

@@ -1,13 +1,13 @@
 """First generations: random graphs, layered graphs and graphs of feature maps.
 
-What changes a genome afterwards is in :mod:`evo.operators`.
+:mod:`evo.operators` changes genomes later.
 """
 
-from evo.initial.founders import FounderSettings, found
-from evo.initial.map_founders import draw_maps
+from evo.initial.founders import FounderSettings, create_founders
+from evo.initial.map_founders import draw_map_network
 
 __all__ = [
     "FounderSettings",
-    "draw_maps",
-    "found",
+    "create_founders",
+    "draw_map_network",
 ]

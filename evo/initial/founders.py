@@ -1,4 +1,4 @@
-"""The first generation: random graphs, each drawn from its own seed."""
+"""The first generation: random networks, each drawn from a random stream of its own."""
 
 import itertools
 import math
@@ -10,15 +10,16 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from scipy import sparse
 
 import graphops
+from cnn.checks import brief, is_whole
 from evo.errors import SettingsError
 from evo.genome.feature_maps import Downsampling
 from evo.genome.genome import Genome
 from evo.initial.map_founders import (
-    Level,
+    LayerShape,
     connections_between,
-    draw_maps,
-    taps_of_densities,
-    taps_within,
+    draw_map_network,
+    tap_counts_for_budget,
+    tap_counts_for_densities,
 )
 from evo.seeding import Purpose, generator
 
@@ -28,122 +29,112 @@ ActivationName = Literal[
 """The names of :data:`evo.genome.activations.REGISTRY`, for settings."""
 
 DENSITY = 0.2
-"""The density where neither it nor ε is given."""
+"""The density if neither density nor ε is given."""
 
 
 def _check_widths(given: Any) -> Any:
-    """Raise ValueError unless given one number of nodes or a list with one for each of several layers."""
+    """Return the hidden nodes if they are one number or a list with one number per layer; else raise ValueError."""
     several = isinstance(given, list | tuple)
     widths = given if several else [given]
-    whole = all(isinstance(width, int) and not isinstance(width, bool) for width in widths)
-    if not whole or not widths or min(widths) < (1 if several else 0):
+    if not all(map(is_whole, widths)) or not widths or min(widths) < (1 if several else 0):
         raise ValueError(
-            "must be a whole number of at least 0, or a list of whole numbers of at least 1, one per layer"
+            "hidden must be an integer of at least 0, or a list of integers of at least 1, one per layer; "
+            f"got {brief(given)}"
         )
     return given
 
 
-OF_MAPS = (
-    "layers",
-    "kernel",
-    "downsampling",
-    "densities",
-    "max_parameters",
-    "max_macs",
-    "stored_per_edge",
+MAP_SETTINGS = (
+    *("layers", "kernel", "downsampling", "densities"),
+    *("max_parameters", "max_macs", "stored_per_edge"),
 )
-"""Settings of graphs of maps alone."""
+"""Settings that only graph = "maps" has."""
 
-NOT_OF_MAPS = (
-    "hidden",
-    "density",
-    "epsilon",
-    "rewiring_probability",
-    "active_fraction",
-    "ticks",
-    "sequence",
+OTHER_SETTINGS = (
+    *("hidden", "density", "epsilon", "rewiring_probability"),
+    *("active_fraction", "ticks", "sequence"),
 )
-"""Settings of all other graphs."""
+"""Settings that all other graphs have."""
 
 Widths = Annotated[int | tuple[int, ...], BeforeValidator(_check_widths)]
-"""Hidden nodes: how many, or how many in each of several layers."""
+"""The number of hidden nodes, or one number per hidden layer."""
 
 
 class FounderSettings(BaseModel, frozen=True, extra="forbid"):
-    """What the networks of the first generation look like."""
+    """The networks of the first generation."""
 
     graph: Literal["feedforward", "layered", "recurrent", "small_world", "direct", "maps"] = Field(
         "feedforward",
-        description="feedforward: any node may speak to any later one; layered: inputs, hidden layers, outputs, each "
-        "speaking to the next; "
-        "recurrent: any node may speak to any (needs ticks = 2 to differ); small_world: nodes listen to those just "
-        "before them, and to a few from far away; direct: outputs listen to inputs, hidden nodes wait for edges; "
-        "maps: inputs are images, and levels of feature maps and neurons, each speaking to the next by kernels",
+        description="feedforward: edges from any node to any later node; layered: edges from each layer to the next; "
+        "recurrent: edges between any two nodes (needs ticks of at least 2); small_world: edges from the nodes just "
+        "before, and a few from distant nodes; direct: edges from inputs to outputs, hidden nodes without edges; "
+        "maps: the inputs are images, layers of feature maps and neurons are connected by kernels",
     )
     hidden: Widths = Field(
-        32, description="hidden nodes; layered: a list has those of each hidden layer, [1000, 1000]"
+        32, description="hidden nodes; layered: also a list, one number per layer, [1000, 1000]"
     )
     density: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="share of the possible places that hold an edge: 0.2 unless epsilon is given; layered: of those "
-        "between one layer and the next, so 1 is the dense multi-layer perceptron",
+        description="fraction of the possible edges that are drawn, 0.2 unless epsilon is given; layered: of the edges "
+        "between consecutive layers, so 1 is the dense multi-layer perceptron",
     )
     epsilon: float | None = Field(
         None,
         gt=0,
         allow_inf_nan=False,
-        description="layered, instead of density: SET's ε; layers of m and n nodes have ε(m + n) edges between them, "
-        "or all m·n where these are fewer",
+        description="layered, instead of density: SET's ε, min(ε(m + n), m·n) edges between layers of m and n nodes",
     )
     rewiring_probability: float = Field(
-        0.1, ge=0, le=1, description="small_world: share of the edges that come from far away"
+        0.1, ge=0, le=1, description="small_world: fraction of edges from distant nodes"
     )
     active_fraction: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="share of the drawn entries that are edges at first, the largest; below the threshold the rest "
-        "sleeps",
+        description="fraction of the stored entries that are active at first, those with the largest weights; a "
+        "threshold makes the others dormant",
     )
     activation: ActivationName = Field("tanh", description="activation of hidden nodes")
-    ticks: int = Field(1, ge=1, description="T: 1 is feed-forward, more are recurrent")
+    ticks: int = Field(1, ge=1, description="T: 1 is feed-forward, more than 1 is recurrent")
     sequence: bool = Field(
         False,
-        description="a sample is a sequence of as many steps as ticks: its features, in order, are the steps' inputs",
+        description="a sample is a sequence of one step per tick: its features are the inputs of step after step",
     )
 
     layers: tuple[tuple[int, int], ...] = Field(
         (),
-        description="maps: side and number of nodes of each hidden level, [[28, 12], [10, 32], [1, 240]]; 1: neurons",
+        description="maps: map size (1: neurons) and nodes of each hidden layer, [[28, 12], [10, 32], [1, 240]]",
     )
     kernel: int = Field(5, ge=1, description="maps: side of the kernels, odd")
     downsampling: Downsampling = Field("max", description="maps: how maps are halved")
     densities: tuple[float, ...] | None = Field(
         None,
-        description="maps: share of the possible taps that are edges, between each level and the next; all, unless "
-        "max_parameters or max_macs is given",
+        description="maps: fraction of the possible taps that are active, per pair of consecutive layers; all taps "
+        "unless max_parameters or max_macs is given",
     )
     max_parameters: int | None = Field(
         None,
         ge=1,
-        description="maps, instead of densities: as many taps, and biases, as that; see evo/initial/map_founders.py",
+        description="maps, instead of densities: largest number of active taps and biases",
     )
     max_macs: int | None = Field(
-        None, ge=1, description="maps, instead of densities: as many multiply-accumulates a sample"
+        None,
+        ge=1,
+        description="maps, instead of densities: largest multiply-accumulates per sample",
     )
     stored_per_edge: float = Field(
         1.0,
         ge=1,
         allow_inf_nan=False,
-        description="maps: stored taps for each edge between a level and the next, as far as there are as many; those "
-        "that are no edges, the smallest, sleep below a threshold of their level",
+        description="maps: stored taps per active tap, at most all possible taps; the taps with the smallest weights "
+        "are dormant, below one threshold per layer",
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _with_a_density(cls, values: Any) -> Any:
+    def _set_default_density(cls, values: Any) -> Any:
         if not isinstance(values, dict) or values.get("epsilon") is not None:
             return values
         if values.get("graph") == "maps":
@@ -151,25 +142,25 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         return values if values.get("density") is not None else values | {"density": DENSITY}
 
     @model_validator(mode="after")
-    def _sequences_take_ticks(self) -> Self:
+    def _check_sequence(self) -> Self:
         if self.sequence and self.ticks == 1:
-            raise ValueError("sequence needs ticks of at least 2; got 1")
+            raise ValueError("ticks must be at least 2 if sequence = true; got 1")
         return self
 
     @model_validator(mode="after")
-    def _maps_are_maps(self) -> Self:
-        of_maps = self.graph == "maps"
-        for name in NOT_OF_MAPS if of_maps else OF_MAPS:
+    def _check_maps(self) -> Self:
+        has_maps = self.graph == "maps"
+        for name in OTHER_SETTINGS if has_maps else MAP_SETTINGS:
             value = getattr(self, name)
             if value != type(self).model_fields[name].default:
-                rule = "must not be given where" if of_maps else "needs"
-                raise ValueError(f'{name} {rule} graph = "maps"; got {value!r}')
-        if not of_maps:
+                rule = f'must not be given {"if" if has_maps else "unless"} graph = "maps"'
+                raise ValueError(f"{name} {rule}; got {value!r}")
+        if not has_maps:
             return self
-        if not self.layers or min(min(level) for level in self.layers) < 1:
+        if not self.layers or min(min(layer) for layer in self.layers) < 1:
             raise ValueError(
-                "layers must be one or more pairs of a side and a number of nodes, of at least 1; "
-                f"got {[list(level) for level in self.layers]}"
+                "layers must be one or more pairs of a map size and a number of nodes, both at least 1; "
+                f"got {[list(layer) for layer in self.layers]}"
             )
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd; got {self.kernel}")
@@ -180,34 +171,35 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         if self.densities is None:
             return
         if self.max_parameters is not None or self.max_macs is not None:
-            raise ValueError("densities must not be given beside max_parameters or max_macs")
-        n_ways = len(self.layers) + 1
-        if len(self.densities) != n_ways or not all(0 < share <= 1 for share in self.densities):
+            rule = "must not be given together with max_parameters or max_macs"
+            raise ValueError(f"densities {rule}; got {list(self.densities)}")
+        n_pairs = len(self.layers) + 1
+        if len(self.densities) != n_pairs or not all(0 < share <= 1 for share in self.densities):
             raise ValueError(
-                f"densities must be {n_ways} shares above 0 and up to 1, one between each level and the next, inputs "
-                f"and outputs among them; got {list(self.densities)}"
+                f"densities must be {n_pairs} fractions above 0 and up to 1, one per pair of consecutive layers from "
+                f"inputs to outputs; got {list(self.densities)}"
             )
 
     @model_validator(mode="after")
-    def _layers_are_layered(self) -> Self:
+    def _check_layers(self) -> Self:
         if self.epsilon is not None and self.density is not None:
-            raise ValueError(
-                f"epsilon must not be given beside density; got {self.epsilon} and {self.density}"
-            )
+            got = f"{self.epsilon} and {self.density}"
+            raise ValueError(f"epsilon must not be given together with density; got {got}")
         if self.graph == "layered":
             if self.epsilon is not None and self.hidden == 0:
-                raise ValueError("epsilon needs a hidden layer; got hidden = 0")
+                raise ValueError("hidden must be at least 1 if epsilon is given; got 0")
             return self
         if not isinstance(self.hidden, int):
             raise ValueError(
                 f'hidden must be one number unless graph = "layered"; got {list(self.hidden)} and {self.graph!r}'
             )
         if self.epsilon is not None:
-            raise ValueError(f'epsilon needs graph = "layered"; got {self.graph!r}')
+            rule = 'must not be given unless graph = "layered"'
+            raise ValueError(f"epsilon {rule}; got {self.epsilon}")
         return self
 
     def layer_sizes(self, n_inputs: int, n_outputs: int) -> tuple[int, ...]:
-        """Return the nodes of each layer, inputs and outputs among them, in order; nothing where there are no layers.
+        """Return the number of nodes of each layer from inputs to outputs; empty for a graph without layers.
 
         Examples
         --------
@@ -221,53 +213,53 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         hidden = (self.hidden,) if isinstance(self.hidden, int) else self.hidden
         return (n_inputs, *hidden, n_outputs)
 
-    def inputs(self, shape: Sequence[int]) -> Level:
-        """Return side and number of the input nodes for samples of a shape.
+    def input_layer(self, shape: Sequence[int]) -> LayerShape:
+        """Return map size and number of the input nodes for samples of a shape.
 
         Raises
         ------
         SettingsError
-            If a sequence of so many features has no whole number in each step, or maps are no square images.
+            If the ticks do not divide the features of a sequence, or samples for feature maps are not square images.
 
         Examples
         --------
-        >>> FounderSettings(graph="maps", layers=[[8, 4]]).inputs((3, 8, 8))
-        Level(map_size=8, n_nodes=3)
+        >>> FounderSettings(graph="maps", layers=[[8, 4]]).input_layer((3, 8, 8))
+        LayerShape(map_size=8, n_nodes=3)
         """
         if self.graph == "maps":
             if len(shape) not in {2, 3} or shape[-1] != shape[-2]:
                 raise SettingsError(
-                    f"founders.graph: maps needs square images, and a sample has shape {tuple(shape)}"
+                    f'founders.graph: samples must be square images if graph = "maps"; got shape {tuple(shape)}'
                 )
-            return Level(shape[-1], 1 if len(shape) == 2 else shape[0])
+            return LayerShape(shape[-1], 1 if len(shape) == 2 else shape[0])
         n_features = math.prod(shape)
         if not self.sequence:
-            return Level(1, n_features)
+            return LayerShape(1, n_features)
         if n_features % self.ticks:
             raise SettingsError(
-                f"founders.ticks: must divide the features ({n_features}) where sequence = true; got {self.ticks}"
+                f"founders.ticks: must divide the {n_features} features if sequence = true; got {self.ticks}"
             )
-        return Level(1, n_features // self.ticks)
+        return LayerShape(1, n_features // self.ticks)
 
-    def all_layers(self, inputs: Level, n_outputs: int) -> list[Level]:
-        """Return the levels of a graph of maps, inputs and outputs among them."""
-        return [inputs, *itertools.starmap(Level, self.layers), Level(1, n_outputs)]
+    def layer_shapes(self, inputs: LayerShape, n_outputs: int) -> list[LayerShape]:
+        """Return map size and number of nodes of each layer from inputs to outputs, for a graph of maps."""
+        return [inputs, *itertools.starmap(LayerShape, self.layers), LayerShape(1, n_outputs)]
 
-    def taps(self, inputs: Level, n_outputs: int) -> list[int]:
-        """Return how many taps of a graph of maps are edges, between each level and the next.
+    def tap_counts(self, inputs: LayerShape, n_outputs: int) -> list[int]:
+        """Return the number of active taps between consecutive layers, for a graph of maps.
 
         Raises
         ------
         SettingsError
-            If a budget is too small for a network of such maps.
+            If `max_parameters` or `max_macs` is too small for these layers.
         """
-        ways = connections_between(self.all_layers(inputs, n_outputs), self.kernel)
+        connections = connections_between(self.layer_shapes(inputs, n_outputs), self.kernel)
         if self.densities is None:
-            return taps_within(ways, self.max_parameters, self.max_macs)
-        return taps_of_densities(ways, self.densities)
+            return tap_counts_for_budget(connections, self.max_parameters, self.max_macs)
+        return tap_counts_for_densities(connections, self.densities)
 
 
-def found(
+def create_founders(
     settings: FounderSettings,
     n_inputs: int,
     n_outputs: int,
@@ -282,60 +274,59 @@ def found(
     ----------
     settings : FounderSettings
     n_inputs, n_outputs : int
-        Input nodes, see :meth:`FounderSettings.inputs`, and scores of the task.
+        Number of input nodes (:meth:`FounderSettings.input_layer`) and of outputs.
     n_founders : int
-        How many.
+        Number of founders.
     seed : int
-        The run's seed; founder k has a stream of its own.
+        The run's seed. Each founder has a random stream of its own.
     map_size : int
-        Of the input nodes; must be given where ``graph`` is ``"maps"``, and only there.
+        Map size of the input nodes; required if ``graph`` is ``"maps"``, otherwise unused.
 
     Returns
     -------
     list of Genome
-        In float32. Without threshold, every stored entry being an edge until operator A says otherwise, unless some are
-        not `active_fraction`. Nodes are named 0, 1, … in their order: the layers of a layered founder, and the levels
-        of one of maps, are stretches of names.
+        Genomes in float32. They have a threshold only if some entries are dormant. The ids are 0, 1, … in the order of
+        the nodes, so each layer is a range of ids.
 
     Raises
     ------
     SettingsError
-        If a budget is too small for a network of such maps.
+        If `max_parameters` or `max_macs` is too small for the layers.
     ValueError
-        If `map_size` is not given for maps.
+        If ``graph`` is ``"maps"`` and `map_size` is not given.
     """
     streams = [generator(seed, Purpose.FOUNDERS, 0, k) for k in range(n_founders)]
     if settings.graph == "maps":
         if map_size is None:
-            raise ValueError('map_size must be given, that of the input maps, where graph = "maps"')
-        return _found_maps(settings, Level(map_size, n_inputs), n_outputs, streams)
+            raise ValueError('map_size must be given if graph = "maps"; got None')
+        return _draw_map_networks(settings, LayerShape(map_size, n_inputs), n_outputs, streams)
     genomes = []
     for rng in streams:
-        matrix = _draw(settings, n_inputs, n_outputs, rng)
-        asleep = 1.0 - settings.active_fraction
+        matrix = _draw_matrix(settings, n_inputs, n_outputs, rng)
+        dormant = 1.0 - settings.active_fraction
         genomes.append(
             Genome.from_matrix(
                 matrix,
                 n_inputs=n_inputs,
                 n_outputs=n_outputs,
                 activation=settings.activation,
-                threshold=graphops.quantile_threshold(matrix, asleep) if asleep else None,
+                threshold=graphops.quantile_threshold(matrix, dormant) if dormant else None,
                 ticks=settings.ticks,
             )
         )
     return genomes
 
 
-def _found_maps(
+def _draw_map_networks(
     settings: FounderSettings,
-    inputs: Level,
+    inputs: LayerShape,
     n_outputs: int,
     streams: list[np.random.Generator],
 ) -> list[Genome]:
     return [
-        draw_maps(
-            settings.all_layers(inputs, n_outputs),
-            settings.taps(inputs, n_outputs),
+        draw_map_network(
+            settings.layer_shapes(inputs, n_outputs),
+            settings.tap_counts(inputs, n_outputs),
             kernel=settings.kernel,
             downsampling=settings.downsampling,
             activation=settings.activation,
@@ -346,7 +337,7 @@ def _found_maps(
     ]
 
 
-def _draw(
+def _draw_matrix(
     settings: FounderSettings, n_inputs: int, n_outputs: int, rng: np.random.Generator
 ) -> sparse.csc_array:
     scale: Literal["he", "glorot"] = "he" if "relu" in settings.activation else "glorot"
@@ -375,8 +366,11 @@ def _draw(
 
 
 def _degree(n_inputs: int, n_nodes: int, density: float) -> int:
-    """Return the degree of a small world that comes nearest to a density: node j can hear at most j others."""
-    degrees, places = np.arange(1, n_nodes), np.arange(n_inputs, n_nodes)
-    further = np.cumsum(np.bincount(places, minlength=n_nodes)[::-1])[::-1]  # places >= degree
-    edges = np.cumsum(further[1:])
-    return int(degrees[np.abs(edges - density * places.sum()).argmin()])
+    """Return the in-degree of a small world whose density is closest to the given one.
+
+    Node j has at most j in-edges, one from each earlier node.
+    """
+    degrees, most = np.arange(1, n_nodes), np.arange(n_inputs, n_nodes)
+    n_at_least = np.cumsum(np.bincount(most, minlength=n_nodes)[::-1])[::-1]
+    edges = np.cumsum(n_at_least[1:])
+    return int(degrees[np.abs(edges - density * most.sum()).argmin()])

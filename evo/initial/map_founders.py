@@ -1,11 +1,11 @@
-"""Founders of feature maps: levels of nodes of one side, each of which hears the level before by random taps.
+"""Founders of feature maps: layers of nodes of one map size, each connected to the layer before by random taps.
 
-Which taps an edge may have follows from the sides (:mod:`evo.genome.feature_maps`); how many there are between two
-levels is given, or follows from a budget of parameters and multiply-accumulates by this rule: *as many as a dense
-network has whose levels are narrower*. All hidden levels are narrowed by one factor, the largest with which both bounds
-hold; then levels of neurons, where a tap costs one multiply-accumulate, by a larger factor of their own if parameters
-are left. Factors are real numbers, and a level pair of factors f and g gets the share f·g of its places. So twice
-LeNet-5's maps at LeNet-5's budget have in each level the taps of LeNet-5, but for the few that the further biases cost.
+The map sizes determine the possible taps of an edge (:mod:`evo.genome.feature_maps`). The number of taps between two
+layers is given, or it follows from limits on parameters and multiply-accumulates: *as many taps as a dense network with
+narrower layers*. All hidden layers are narrowed by one factor, the largest factor within both limits. If parameters are
+left, layers of neurons, where a tap costs one multiply-accumulate, get a larger factor. Factors are real numbers:
+between layers with the factors f and g the fraction f·g of the possible taps is used. So twice LeNet-5's maps within
+LeNet-5's limits have almost LeNet-5's taps in each layer; the additional biases cost a few.
 """
 
 import itertools
@@ -19,22 +19,22 @@ import graphops
 from cnn.layers.initial import initial_weights
 from evo.errors import SettingsError
 from evo.genome.activations import activation_code
-from evo.genome.feature_maps import Downsampling, passage
+from evo.genome.feature_maps import Downsampling, map_transform
 from evo.genome.genome import FloatArray, Genome, Role
 
-_HALVINGS_OF_FACTORS = 60
-"""Steps of a bisection between 0 and 1: as many as float64 can tell apart."""
+_BISECTIONS = 60
+"""Steps of a bisection between 0 and 1; more steps do not change a float64."""
 
 
-class Level(NamedTuple):
-    """Nodes of one side."""
+class LayerShape(NamedTuple):
+    """Map size and number of the nodes of a layer."""
 
     map_size: int
     n_nodes: int
 
 
-class Way(NamedTuple):
-    """What leads from one level to the next: each of the targets may hear each of the sources by some taps."""
+class Connection(NamedTuple):
+    """The possible taps between two layers: numbers of nodes, taps per kernel, and the map size of the targets."""
 
     n_sources: int
     n_targets: int
@@ -42,95 +42,91 @@ class Way(NamedTuple):
     map_size: int
 
     @property
-    def n_places(self) -> int:
-        """Number of taps that there may be."""
+    def n_possible_taps(self) -> int:
+        """Number of possible taps."""
         return self.n_sources * self.n_targets * self.taps
 
 
-def connections_between(levels: Sequence[Level], kernel: int) -> list[Way]:
-    """Return what leads from each level to the next.
+def connections_between(layers: Sequence[LayerShape], kernel: int) -> list[Connection]:
+    """Return the connection from each layer to the next.
 
     Examples
     --------
-    LeNet-5's first two:
+    LeNet-5's second convolution:
 
-    >>> connections_between([Level(28, 1), Level(28, 6), Level(10, 16)], 5)
-    [Way(n_sources=1, n_targets=6, taps=25, map_size=28), Way(n_sources=6, n_targets=16, taps=25, map_size=10)]
+    >>> connections_between([LayerShape(28, 6), LayerShape(10, 16)], 5)
+    [Connection(n_sources=6, n_targets=16, taps=25, map_size=10)]
     """
     return [
-        Way(
-            before.n_nodes,
-            level.n_nodes,
-            passage(before.map_size, level.map_size, kernel).window ** 2,
-            level.map_size,
-        )
-        for before, level in itertools.pairwise(levels)
+        Connection(before.n_nodes, layer.n_nodes, transform.window**2, layer.map_size)
+        for before, layer in itertools.pairwise(layers)
+        for transform in [map_transform(before.map_size, layer.map_size, kernel)]
     ]
 
 
-def taps_of_densities(ways: Sequence[Way], densities: Sequence[float]) -> list[int]:
-    """Return how many taps each way has, given shares of its places: at least one for each target."""
-    return [
-        max(round(share * way.n_places), way.n_targets)
-        for way, share in zip(ways, densities, strict=True)
-    ]
+def tap_counts_for_densities(
+    connections: Sequence[Connection], densities: Sequence[float]
+) -> list[int]:
+    """Return the taps of each connection, given fractions of the possible taps: at least one tap per target."""
+    pairs = zip(connections, densities, strict=True)
+    return [max(round(share * c.n_possible_taps), c.n_targets) for c, share in pairs]
 
 
-def taps_within(ways: Sequence[Way], max_parameters: int | None, max_macs: int | None) -> list[int]:
-    """Return how many taps each way has within a budget; see the module's head for the rule.
+def tap_counts_for_budget(
+    connections: Sequence[Connection], max_parameters: int | None, max_macs: int | None
+) -> list[int]:
+    """Return the taps of each connection within limits on the size; the rule is at the top of this module.
 
     Raises
     ------
     SettingsError
-        If the budget does not allow one tap for each target.
+        If a limit does not allow one tap per target.
 
     Examples
     --------
-    >>> levels = [Level(28, 1), Level(28, 12), Level(10, 32), Level(1, 240), Level(1, 168), Level(1, 10)]
-    >>> taps_within(connections_between(levels, 5), 61_706, 416_520)
+    >>> layers = [LayerShape(*pair) for pair in [(28, 1), (28, 12), (10, 32), (1, 240), (1, 168), (1, 10)]]
+    >>> tap_counts_for_budget(connections_between(layers, 5), 61_706, 416_520)
     [149, 2391, 47823, 10043, 838]
     """
-    n_biases = sum(way.n_targets for way in ways)
+    n_biases = sum(c.n_targets for c in connections)
 
-    def counts(of_maps: float, of_neurons: float) -> list[int]:
-        factors = [of_neurons if way.map_size == 1 else of_maps for way in ways[:-1]]
-        shares = [a * b for a, b in itertools.pairwise([1.0, *factors, 1.0])]
-        return [
-            max(int(share * way.n_places), way.n_targets)
-            for way, share in zip(ways, shares, strict=True)
-        ]
+    def counts(map_factor: float, neuron_factor: float) -> list[int]:
+        factors = [neuron_factor if c.map_size == 1 else map_factor for c in connections[:-1]]
+        densities = [a * b for a, b in itertools.pairwise([1.0, *factors, 1.0])]
+        pairs = zip(connections, densities, strict=True)
+        return [max(int(share * c.n_possible_taps), c.n_targets) for c, share in pairs]
 
     def fits(taps: Sequence[int]) -> bool:
-        macs = sum(count * way.map_size**2 for way, count in zip(ways, taps, strict=True))
+        macs = sum(n * c.map_size**2 for c, n in zip(connections, taps, strict=True))
         parameters = sum(taps) + n_biases
         return parameters <= (max_parameters or parameters) and macs <= (max_macs or macs)
 
-    least = {
+    smallest = {
         "max_parameters": (2 * n_biases, max_parameters),
-        "max_macs": (sum(way.n_targets * way.map_size**2 for way in ways), max_macs),
+        "max_macs": (sum(c.n_targets * c.map_size**2 for c in connections), max_macs),
     }
-    for name, (at_least, given) in least.items():
-        if given is not None and given < at_least:
+    for name, (least, given) in smallest.items():
+        if given is not None and given < least:
             raise SettingsError(
-                f"founders.{name}: must be at least {at_least}, for a tap into every node; got {given}"
+                f"founders.{name}: must be at least {least}, one tap per node; got {given}"
             )
     narrow = _largest(lambda factor: fits(counts(factor, factor)), 0.0)
     return counts(narrow, _largest(lambda factor: fits(counts(narrow, factor)), narrow))
 
 
 def _largest(fits: Callable[[float], bool], low: float) -> float:
-    """Return the largest factor up to 1 that fits, given one that does and that larger ones fit less."""
+    """Return the largest factor up to 1 that fits, by bisection; `low` fits, and smaller factors fit if larger do."""
     high = 1.0
     if fits(high):
         return high
-    for _ in range(_HALVINGS_OF_FACTORS):
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
 
 
-def draw_maps(
-    levels: Sequence[Level],
+def draw_map_network(
+    layers: Sequence[LayerShape],
     counts: Sequence[int],
     *,
     kernel: int,
@@ -139,61 +135,62 @@ def draw_maps(
     stored_per_edge: float,
     rng: np.random.Generator,
 ) -> Genome:
-    """Draw a network of maps.
+    """Draw a network of feature maps.
 
     Parameters
     ----------
-    levels : sequence of Level
-        The inputs' first and the outputs', which are neurons, last.
+    layers : sequence of LayerShape
+        From the inputs to the outputs, which are neurons.
     counts : sequence of int
-        Taps that are edges, between each level and the next: any set of them equally likely, but for one of each
-        target's, drawn first.
+        Active taps between consecutive layers. One tap per target is drawn first; then every set of the other taps is
+        equally likely.
     kernel, downsampling
-        As of the genome.
+        As in the genome.
     activation : str
-        Of hidden nodes.
+        Activation of hidden nodes.
     stored_per_edge : float
-        Stored taps for each edge, or as many as there may be. The largest of a level are the edges; by a threshold of
-        its own the rest sleeps.
+        Stored taps per active tap, at most all possible taps. The taps with the largest weights are active; a threshold
+        per layer makes the others dormant.
     rng : numpy.random.Generator
 
     Returns
     -------
     Genome
-        In float32. Weights are drawn evenly as the layers of :mod:`cnn` draw theirs, by the fans that the edges make:
-        taps into a node, and out of a map or, towards neurons, out of a pixel. Where more is stored,
-        that holds for the variance of the edges.
+        In float32. Weights are uniform like those of :mod:`cnn`'s layers, with the fans of the active taps: taps into a
+        node, and taps out of a map or, towards neurons, out of a pixel. The active weights have the same variance
+        whether dormant taps are stored or not.
     """
-    begins = np.cumsum([0, *(level.n_nodes for level in levels)])
-    rows_of, values_of, sizes, thresholds = [], [], [np.zeros(levels[0].n_nodes, np.int64)], [0.0]
-    ways = connections_between(levels, kernel)
-    for k, (way, count) in enumerate(zip(ways, counts, strict=True)):
-        n_stored = min(round(stored_per_edge * count), way.n_places)
-        rows, sizes_of_targets = _draw_places(way, n_stored, rng)
+    begins = np.cumsum([0, *(layer.n_nodes for layer in layers)])
+    sources_and_taps, values, thresholds = [], [], [0.0]
+    in_degrees = [np.zeros(layers[0].n_nodes, np.int64)]
+    connections = connections_between(layers, kernel)
+    for k, (connection, count) in enumerate(zip(connections, counts, strict=True)):
+        n_stored = min(round(stored_per_edge * count), connection.n_possible_taps)
+        rows, degrees = _draw_rows(connection, n_stored, rng)
         scheme: Literal["glorot", "he"] = (
-            "he" if "relu" in activation and way is not ways[-1] else "glorot"
+            "he" if "relu" in activation and connection is not connections[-1] else "glorot"
         )
-        values = _draw_weights(way, count, n_stored, scheme, rng)
-        thresholds.append(_threshold(values, count))
-        rows_of.append(np.stack([begins[k] + rows // way.taps, rows % way.taps]))
-        values_of.append(values)
-        sizes.append(sizes_of_targets)
-    asleep = sum(map(len, values_of)) > sum(counts)
-    n_of = [level.n_nodes for level in levels]
+        values.append(_draw_weights(connection, count, n_stored, scheme, rng))
+        thresholds.append(_threshold(values[-1], count))
+        sources, taps = np.divmod(rows, connection.taps)
+        sources_and_taps.append(np.stack([begins[k] + sources, taps]))
+        in_degrees.append(degrees)
+    has_dormant = sum(map(len, values)) > sum(counts)
+    n_nodes = [layer.n_nodes for layer in layers]
     roles = np.full(begins[-1], Role.HIDDEN, np.uint8)
     roles[: begins[1]], roles[begins[-2] :] = Role.INPUT, Role.OUTPUT
     codes = [activation_code(name) for name in ("identity", activation, "identity")]
-    map_sizes = np.repeat([level.map_size for level in levels], n_of).astype(np.int32)
-    sources, taps = np.concatenate(rows_of, axis=1)
+    map_sizes = np.repeat([layer.map_size for layer in layers], n_nodes).astype(np.int32)
+    sources, taps = np.concatenate(sources_and_taps, axis=1)
     return Genome(
-        indptr=np.append(0, np.cumsum(np.concatenate(sizes))).astype(np.int64),
+        indptr=np.append(0, np.cumsum(np.concatenate(in_degrees))).astype(np.int64),
         indices=sources.astype(np.int32),
-        values=np.concatenate(values_of),
+        values=np.concatenate(values),
         bias=np.zeros(begins[-1], np.float32),
         ids=np.arange(begins[-1], dtype=np.int64),
         roles=roles,
         activations=np.array(codes, np.uint8)[roles],
-        threshold=np.repeat(np.array(thresholds, np.float32), n_of) if asleep else None,
+        threshold=np.repeat(np.array(thresholds, np.float32), n_nodes) if has_dormant else None,
         map_sizes=map_sizes,
         taps=taps.astype(np.uint16) if map_sizes.max(initial=1) > 1 else None,
         kernel=kernel,
@@ -201,33 +198,36 @@ def draw_maps(
     )
 
 
-def _draw_places(
-    way: Way, count: int, rng: np.random.Generator
+def _draw_rows(
+    connection: Connection, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw taps, target after target: ``source · taps + tap`` of each, ascending; and how many each target has."""
-    n_rows = way.n_sources * way.taps
-    drawn = graphops.layered((n_rows, way.n_targets), count / way.n_places, rng=rng)
+    """Draw taps; return ``source · taps + tap`` of each, sorted by target and then by this number, and in-degrees."""
+    n_rows, density = connection.n_sources * connection.taps, count / connection.n_possible_taps
+    drawn = graphops.layered((n_rows, connection.n_targets), density, rng=rng)
     return drawn.indices.astype(np.int64), np.diff(drawn.indptr)[n_rows:].astype(np.int64)
 
 
 def _draw_weights(
-    way: Way, n_edges: int, n_stored: int, scheme: Literal["glorot", "he"], rng: np.random.Generator
+    connection: Connection,
+    n_active: int,
+    n_stored: int,
+    scheme: Literal["glorot", "he"],
+    rng: np.random.Generator,
 ) -> FloatArray:
-    """Draw weights so that the `n_edges` largest have the variance that suits their fans.
+    """Draw weights whose `n_active` largest have the variance for their fans.
 
-    The largest share d of evenly drawn magnitudes up to a has the mean square a²·(1 − (1 − d)³) / 3d; all have a²/3.
+    Uniform magnitudes up to a have the mean square a²/3. The largest fraction d of them has a²·(1 − (1 − d)³) / 3d.
     """
-    speakers = way.n_sources * (way.taps if way.map_size == 1 else 1)
-    share = n_edges / n_stored
-    drawn = initial_weights(
-        (n_stored,), n_edges / way.n_targets, n_edges / speakers, scheme, rng=rng
-    )
-    weights: FloatArray = (drawn * np.sqrt(share / (1 - (1 - share) ** 3))).astype(np.float32)
+    n_sources = connection.n_sources * (connection.taps if connection.map_size == 1 else 1)
+    d = n_active / n_stored
+    fan_in, fan_out = n_active / connection.n_targets, n_active / n_sources
+    drawn = initial_weights((n_stored,), fan_in, fan_out, scheme, rng=rng)
+    weights: FloatArray = (drawn * np.sqrt(d / (1 - (1 - d) ** 3))).astype(np.float32)
     return weights
 
 
 def _threshold(values: FloatArray, count: int) -> float:
-    """Return the threshold that the `count` largest magnitudes pass."""
-    strengths = np.sort(np.abs(values))
-    asleep = len(values) - count
-    return float(strengths[asleep - 1] if asleep else np.nextafter(strengths[0], np.float32(-1)))
+    """Return a threshold below the `count` largest magnitudes and not below any other."""
+    magnitudes = np.sort(np.abs(values))
+    dormant = magnitudes[: len(values) - count]
+    return float(dormant[-1] if len(dormant) else np.nextafter(magnitudes[0], np.float32(-1)))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 import graphops
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Role
-from evo.genome.places import PossibleTaps
+from evo.genome.possible_taps import PossibleTaps
 from evo.operators.operation import LARGEST_CHECKED, TRIES, Parameters, Proposing, active_weights
 from evo.operators.records import write_edges
 from evo.operators.size_limit import room_within

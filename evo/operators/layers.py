@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 import graphops
 from evo.editing.editor import GenomeEditor
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 from evo.genome.genome import FloatArray
 from evo.operators import layer_kernels
 from evo.operators.operation import Parameters
@@ -61,9 +61,9 @@ def layers_of(editor: GenomeEditor, sizes: Sequence[int]) -> list[Layer]:
 
     Examples
     --------
-    >>> from evo import FounderSettings, found
+    >>> from evo import FounderSettings, create_founders
     >>> settings = FounderSettings(graph="layered", hidden=3)
-    >>> layers_of(GenomeEditor(found(settings, 4, 2, n_founders=1, seed=0)[0]), (4, 3, 2))
+    >>> layers_of(GenomeEditor(create_founders(settings, 4, 2, n_founders=1, seed=0)[0]), (4, 3, 2))
     [Layer(first_source=0, first_target=4, end=7, taps=1), Layer(first_source=4, first_target=7, end=9, taps=1)]
     """
     bounds = [0, *itertools.accumulate(sizes)]
@@ -78,7 +78,7 @@ def layers_of(editor: GenomeEditor, sizes: Sequence[int]) -> list[Layer]:
             )
     return [
         layer._replace(
-            taps=passage(
+            taps=map_transform(
                 int(map_sizes[layer.first_source]),
                 int(map_sizes[layer.first_target]),
                 editor.kernel,

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 import graphops
 from evo.editing.editor import GenomeEditor
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 from evo.genome.genome import FloatArray, Role
-from evo.genome.places import PossibleTaps
+from evo.genome.possible_taps import PossibleTaps
 from evo.operators.growth import lifted
 from evo.operators.map_operator import apply_side, propose_side
 from evo.operators.operation import (
@@ -117,7 +117,7 @@ def _insertion_of_a_map(
     ways = (int(editor.map_size(source)), map_size), (map_size, int(editor.map_size(target)))
     taps, weights = [], []
     for way in ways:
-        most = passage(*way, editor.kernel).window ** 2
+        most = map_transform(*way, editor.kernel).window ** 2
         count = int(rng.integers(1, min(editor.kernel, most) + 1))
         taps.append(np.sort(rng.choice(most, count, replace=False)).tolist())
         weights.append(rng.standard_normal(count) / np.sqrt(count))
@@ -230,7 +230,7 @@ def _split_kernel(editor: GenomeEditor, split: Parameters) -> Parameters:
     rows, weights = editor.column(target)
     nodes, taps = editor.split(rows)
     own = nodes == source
-    middle = passage(map_size, map_size, editor.kernel).window ** 2 // 2
+    middle = map_transform(map_size, map_size, editor.kernel).window ** 2 // 2
     return {
         "map_size": map_size,
         "taps": [[middle], taps[own].tolist()],

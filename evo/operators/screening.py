@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from evo.canonical.hashing import output_terms
+from evo.canonical.hashing import output_hashes
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
 from evo.operators.operation import LARGEST_CHECKED, TRIES, Operator, Parameters, Proposing
@@ -19,7 +19,7 @@ def acting(operator: Operator) -> Operator:
     """Return an operator that proposes only what changes the network.
 
     Up to :data:`evo.operators.operation.LARGEST_CHECKED` stored entries each proposal is tried out on a copy. It is
-    made if the terms of the outputs change (:func:`evo.canonical.hashing.output_terms`), and by more than rounding;
+    made if the terms of the outputs change (:func:`evo.canonical.hashing.output_hashes`), and by more than rounding;
     else another one is drawn, up to :data:`evo.operators.operation.TRIES` times. In larger networks, which a look at
     the whole would slow down, a proposal is made as it is drawn.
 
@@ -44,12 +44,12 @@ def _first_that_acts(
     if parameters is None:
         return None
     parent = editor.freeze()
-    before = output_terms(parent)
+    before = output_hashes(parent)
     for _ in range(TRIES):
         trial = GenomeEditor(parent, origins=False)
         operator.apply(trial, parameters)
         child = trial.freeze()
-        if not (np.array_equal(output_terms(child), before) or _equal_to_rounding(child, parent)):
+        if not (np.array_equal(output_hashes(child), before) or _equal_to_rounding(child, parent)):
             return parameters
         parameters = operator.propose(editor, proposing)
         if parameters is None:

@@ -1,6 +1,6 @@
-"""The genome that runs and trains: the plan of what to compute, passes forward and backward.
+"""The phenotype: a genome compiled to a network that runs and trains; its plan, its forward and backward passes.
 
-The compiled code is in :mod:`evo.phenotype.kernels`; the trainer is :func:`cnn.train`.
+The compiled loops are in :mod:`evo.phenotype.kernels`; the trainer is :func:`cnn.train`.
 """
 
 from evo.phenotype.phenotype import Dormant, Phenotype, compile_plan

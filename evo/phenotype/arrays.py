@@ -1,4 +1,4 @@
-"""What is done with arrays before kernels read them."""
+"""Read-only arrays for kernels."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """Return a read-only view.
 
-    Numba compiles apart for arrays that may be written, and two compilations of one kernel need not round alike. What
-    comes out of shared memory, as on a Ray worker, is read-only; so all that is only read is made so.
+    Numba compiles a kernel separately for writable and for read-only arrays, and the two need not round alike. Arrays
+    from shared memory, as on a Ray worker, are read-only, so every array that kernels only read is made read-only.
     """
     view = array.view()
     view.flags.writeable = False

@@ -1,7 +1,7 @@
-"""Kernels that are computed as convolutions, by the tiles of :mod:`cnn`: which, and how.
+"""Maps that are computed as a convolution, by the kernels of :mod:`cnn.layers`.
 
-Maps in a row, of one side, may hear nearly all taps of a range of other maps. Computed tap by tap they would read each
-line once per tap and map; as a convolution a tile of them reads it together.
+Consecutive maps of one size may have nearly all possible taps from a range of other maps. Tap by tap, each line of the
+source maps would be read once for each tap and target map. A convolution reads each line once for a tile of maps.
 """
 
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ from evo.genome.genome import FloatArray
 Ints = NDArray[np.int64]
 
 DENSE_TAPS = 0.4
-"""The cost table: from this share of taps on, maps are computed as a convolution; measured once (AVX-512, one core)."""
+"""Least fraction of taps present for which maps are computed as a convolution; measured once (AVX-512, one core)."""
 
-FEWEST, MOST = 2, 64
-"""A convolution has so many maps."""
+MIN_MAPS, MAX_MAPS = 2, 64
+"""Least and largest number of maps of a convolution."""
 
 
-class Range(NamedTuple):
-    """Maps that lie one after another: first row, number, pitch, margin; side and margins make the pitch."""
+class MapRange(NamedTuple):
+    """Maps in consecutive rows: first row, number, size with the margin of zeros, width of the margin."""
 
     row: int
     n_maps: int
-    pitch: int
+    padded_size: int
     margin: int
 
     @property
     def map_size(self) -> int:
-        """Side of the maps, without margins."""
-        return self.pitch - 2 * self.margin
+        """Size of the maps without the margin."""
+        return self.padded_size - 2 * self.margin
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,95 +45,104 @@ class Taps:
 
     Attributes
     ----------
-    targets : ndarray, shape (n_edges,)
-        Computed nodes, ascending.
-    row, pitch, margin : ndarray, shape (n_edges,)
-        First row of the map, or view, that is read, negative where it is that of the tick before; its pitch and margin.
-    offset : ndarray, shape (n_edges,)
-        From there to the row that is read for the target's first pixel.
+    targets : ndarray of int64, shape (n_edges,)
+        Number of the target among the computed nodes, ascending.
+    row : ndarray of int64, shape (n_edges,)
+        First row of the map or view that the tap reads; negative for a delayed edge.
+    padded_size, margin : ndarray of int64, shape (n_edges,)
+        Size of this map or view with its margin of zeros, and the width of the margin.
+    offset : ndarray of int64, shape (n_edges,)
+        Rows from `row` to the row that the tap reads for the target's first pixel.
     """
 
     targets: Ints
     row: Ints
-    pitch: Ints
+    padded_size: Ints
     margin: Ints
     offset: Ints
 
 
 @cache
 def _forward_stencil(target: int, window: int, n_maps: int) -> Stencil:
-    """Plan what a convolution reads of maps in their margins; taps are numbered by the pixel they read."""
-    pitch = target + window - 1
-    reads: Reads = [[(tap, place + tap) for tap in range(window)] for place in range(target)]
-    return plan_stencil(reads, reads, (n_maps, pitch, pitch), (window, window))
+    """Return the stencil of the forward pass; taps are numbered by the pixel that they read."""
+    padded_size = target + window - 1
+    reads: Reads = [[(tap, pixel + tap) for tap in range(window)] for pixel in range(target)]
+    return plan_stencil(reads, reads, (n_maps, padded_size, padded_size), (window, window))
 
 
 @cache
-def _back_stencil(target: int, window: int, margin: int, n_nodes: int) -> Stencil:
-    """Plan which residuals reach each pixel of a map that is heard; its margin is left out."""
+def _backward_stencil(target: int, window: int, margin: int, n_nodes: int) -> Stencil:
+    """Return the stencil of the input gradient, for the pixels of a source map without its margin."""
     map_size = target + window - 1 - 2 * margin
     reads: list[list[tuple[int, int]]] = [[] for _ in range(map_size)]
-    for place in range(target):
+    for pixel in range(target):
         for tap in range(window):
-            if 0 <= place + tap - margin < map_size:
-                reads[place + tap - margin].append((tap, place))
+            if 0 <= pixel + tap - margin < map_size:
+                reads[pixel + tap - margin].append((tap, pixel))
     return plan_stencil(reads, reads, (n_nodes, target, target), (window, window))
 
 
 class Convolution:
-    """Some maps in a row, and the range of maps that they hear, as a layer of :mod:`cnn` computes it.
+    """A convolution from a range of source maps to consecutive computed maps.
+
+    Its methods take the arrays of :class:`evo.phenotype.kernels.forward_kernels.Buffers` and the first row of a tick.
 
     Parameters
     ----------
     taps : Taps
-    edges : ndarray
-        Which of them.
-    heard : Range
-    first, last : int
-        The computed nodes, `last` exclusively.
+        All edges of the plan.
+    edges : ndarray of int, shape (n_own_edges,)
+        The edges of this convolution.
+    sources : MapRange
+        The maps that it reads.
+    nodes : tuple of int
+        First computed node, last computed node (exclusive).
     row, map_size : int
-        First row and side of the first of them.
-    returns : bool
-        Whether what is heard wants a residual.
+        First row and size of the first computed map.
+    needs_gradient : bool
+        Whether the source maps need an input gradient; inputs do not.
     """
 
     def __init__(
         self,
         taps: Taps,
         edges: NDArray[np.intp],
-        heard: Range,
+        sources: MapRange,
         nodes: tuple[int, int],
         row: int,
         map_size: int,
         *,
-        returns: bool,
+        needs_gradient: bool,
     ) -> None:
         self.first, self.last = nodes
-        self._heard, self._row, self._side, self._returns = heard, row, map_size, returns
-        window, n_nodes = heard.pitch - map_size + 1, self.last - self.first
-        # Which edge is tap t of the kernel from map c to node k, or −1: [k, c, t].
-        index = np.full((n_nodes, heard.n_maps, window**2), -1, np.int64)
-        of_map = (taps.row[edges] - heard.row) // heard.pitch**2
-        line, column = np.divmod(taps.offset[edges], heard.pitch)
+        self._sources, self._needs_gradient = sources, needs_gradient
+        self._row, self._map_size = row, map_size
+        window, n_nodes = sources.padded_size - map_size + 1, self.last - self.first
+        # index[k, c, t]: the edge that is tap t of the kernel from map c to node k, or −1.
+        index = np.full((n_nodes, sources.n_maps, window**2), -1, np.int64)
+        of_map = (taps.row[edges] - sources.row) // sources.padded_size**2
+        line, column = np.divmod(taps.offset[edges], sources.padded_size)
         index[taps.targets[edges] - self.first, of_map, line * window + column] = edges
         self._index = index.reshape(n_nodes, -1)
-        self._back_index = np.ascontiguousarray(index.swapaxes(0, 1)).reshape(heard.n_maps, -1)
+        transposed = np.ascontiguousarray(index.swapaxes(0, 1))
+        self._backward_index = transposed.reshape(sources.n_maps, -1)
         self._used = np.flatnonzero(self._index >= 0)
         self._edges = self._index.reshape(-1)[self._used]
-        self._heights, self._back_heights = block_heights(n_nodes), block_heights(heard.n_maps)
-        self._forward = _forward_stencil(map_size, window, heard.n_maps)
-        self._places = np.ascontiguousarray(self._forward.runs[:, 2])
-        self._back = _back_stencil(map_size, window, heard.margin, n_nodes)
+        self._heights = block_heights(n_nodes)
+        self._backward_heights = block_heights(sources.n_maps)
+        self._forward = _forward_stencil(map_size, window, sources.n_maps)
+        self._source_pixels = np.ascontiguousarray(self._forward.runs[:, 2])
+        self._backward = _backward_stencil(map_size, window, sources.margin, n_nodes)
 
-    def listen(
+    def forward(
         self, weights: FloatArray, bias: FloatArray, state: FloatArray, base: int, length: int
     ) -> None:
-        """Write the net inputs of the maps; flat arrays, as the forward kernels have them."""
+        """Write the net inputs of the computed maps to `state`."""
         packed = np.empty(self._index.size, state.dtype)
         kernels.pack(weights, self._index, self._heights, packed)
         stencil = self._forward
         kernels.gather(
-            self._of_heard(state, base, length),
+            self._source_rows(state, base, length),
             length,
             stencil.runs,
             stencil.rows,
@@ -141,11 +150,11 @@ class Convolution:
             packed,
             self._heights,
             bias[self.first : self.last],
-            self._own(state, base, length),
-            self._side**2,
+            self._own_rows(state, base, length),
+            self._map_size**2,
         )
 
-    def differentiate(
+    def weight_gradient(
         self,
         gradient: FloatArray,
         state: FloatArray,
@@ -153,58 +162,62 @@ class Convolution:
         base: int,
         length: int,
         *,
-        adding: bool,
+        accumulate: bool,
     ) -> None:
-        """Write, or add, the gradient by the taps."""
+        """Write ∂E/∂w of the edges to `gradient`; add it where `accumulate`."""
         of_taps = np.empty(self._index.shape, state.dtype)
         stencil = self._forward
         kernels.correlate(
-            self._own(residual, base, length),
-            self._of_heard(state, base, length),
+            self._own_rows(residual, base, length),
+            self._source_rows(state, base, length),
             length,
             stencil.runs,
-            self._places,
+            self._source_pixels,
             stencil.rows,
             stencil.offsets,
             self._heights,
             of_taps,
         )
         found = of_taps.reshape(-1)[self._used]
-        gradient[self._edges] = gradient[self._edges] + found if adding else found
+        gradient[self._edges] = gradient[self._edges] + found if accumulate else found
 
-    def give_back(self, weights: FloatArray, residual: FloatArray, base: int, length: int) -> None:
-        """Add to the residuals of what the maps hear: the convolution the other way round."""
-        if not self._returns:
+    def input_gradient(
+        self, weights: FloatArray, residual: FloatArray, base: int, length: int
+    ) -> None:
+        """Add ∂E/∂o of the source maps to `residual`, by the transposed convolution."""
+        if not self._needs_gradient:
             return
-        heard, stencil = self._heard, self._back
-        n, map_size, margin = heard.n_maps, heard.map_size, heard.margin
+        sources, stencil = self._sources, self._backward
+        n, map_size, margin = sources.n_maps, sources.map_size, sources.margin
         packed = np.empty(self._index.size, residual.dtype)
-        kernels.pack(weights, self._back_index, self._back_heights, packed)
-        returned = np.empty(n * map_size**2 * length, residual.dtype)
+        kernels.pack(weights, self._backward_index, self._backward_heights, packed)
+        gradient = np.empty(n * map_size**2 * length, residual.dtype)
         kernels.gather(
-            self._own(residual, base, length),
+            self._own_rows(residual, base, length),
             length,
             stencil.runs,
             stencil.rows,
             stencil.offsets,
             packed,
-            self._back_heights,
+            self._backward_heights,
             np.zeros(n, residual.dtype),
-            returned,
+            gradient,
             map_size**2,
         )
-        maps = self._of_heard(residual, base, length).reshape(n, heard.pitch, heard.pitch, length)
+        padded = sources.padded_size
+        maps = self._source_rows(residual, base, length).reshape(n, padded, padded, length)
         inside = slice(margin, margin + map_size)
-        maps[:, inside, inside] += returned.reshape(n, map_size, map_size, length)
+        maps[:, inside, inside] += gradient.reshape(n, map_size, map_size, length)
 
-    def _own(self, rows: FloatArray, base: int, length: int) -> FloatArray:
-        """Return the part of flat rows that belongs to the maps."""
-        begin, size = base + self._row, (self.last - self.first) * self._side**2
+    def _own_rows(self, rows: FloatArray, base: int, length: int) -> FloatArray:
+        """Return the rows of the computed maps, flat."""
+        begin, size = base + self._row, (self.last - self.first) * self._map_size**2
         return rows[begin * length : (begin + size) * length]
 
-    def _of_heard(self, rows: FloatArray, base: int, length: int) -> FloatArray:
-        """Return the part of flat rows that belongs to what they hear."""
-        begin, size = base + self._heard.row, self._heard.n_maps * self._heard.pitch**2
+    def _source_rows(self, rows: FloatArray, base: int, length: int) -> FloatArray:
+        """Return the rows of the source maps, flat."""
+        sources = self._sources
+        begin, size = base + sources.row, sources.n_maps * sources.padded_size**2
         return rows[begin * length : (begin + size) * length]
 
 
@@ -212,89 +225,93 @@ class Convolution:
 
 
 def find_convolutions(
-    taps: Taps, indptr: NDArray[np.integer[Any]], rows: Ints, map_sizes: Ints, first_row: int
+    taps: Taps, indptr: NDArray[np.integer[Any]], rows: Ints, map_sizes: Ints, n_input_rows: int
 ) -> tuple[tuple[Convolution, ...], NDArray[np.bool_]]:
     """Find the convolutions of a plan.
 
     Parameters
     ----------
     taps : Taps
-    indptr : ndarray, shape (n_computed + 1,)
-        The edges of each computed node.
-    rows, map_sizes : ndarray, shape (n_computed,)
-        First row and side of each computed node.
-    first_row : int
+        All edges of the plan.
+    indptr : ndarray of int, shape (n_computed + 1,)
+        The in-edges of computed node p are the edges ``indptr[p]`` to ``indptr[p + 1]`` (exclusive).
+    rows, map_sizes : ndarray of int64, shape (n_computed,)
+        First row and map size of each computed node.
+    n_input_rows : int
         Rows of inputs.
 
     Returns
     -------
     convolutions : tuple of Convolution
-        In order of their nodes.
-    held : ndarray of bool, shape (n_edges,)
-        Which edges are part of one.
+        In the order of their nodes.
+    covered : ndarray of bool, shape (n_edges,)
+        Mask of the edges that a convolution computes.
     """
-    held = np.zeros(len(taps.targets), np.bool_)
+    covered = np.zeros(len(taps.targets), np.bool_)
     found = []
     p = 0
     while p < len(rows):
         map_size, row = int(map_sizes[p]), int(rows[p])
-        heard = _densest_range(taps, slice(indptr[p], indptr[p + 1]), map_size, row, first_row)
+        sources = _densest_range(taps, slice(indptr[p], indptr[p + 1]), map_size, row, n_input_rows)
         last = p
-        while heard and last < len(rows) and last - p < MOST:
+        while sources and last < len(rows) and last - p < MAX_MAPS:
             follows = map_sizes[last] == map_size and rows[last] == row + (last - p) * map_size**2
             edges = slice(indptr[last], indptr[last + 1])
-            if not follows or not _is_dense(taps, edges, heard, map_size):
+            if not follows or not _is_dense(taps, edges, sources, map_size):
                 break
             last += 1
-        if heard and last - p >= FEWEST:
+        if sources and last - p >= MIN_MAPS:
             chosen = np.arange(indptr[p], indptr[last])
-            chosen = chosen[_inside(taps, chosen, heard)]
-            held[chosen] = True
-            returns = heard.row >= first_row
-            found.append(
-                Convolution(taps, chosen, heard, (p, last), row, map_size, returns=returns)
+            chosen = chosen[_inside(taps, chosen, sources)]
+            covered[chosen] = True
+            computed = sources.row >= n_input_rows
+            convolution = Convolution(
+                taps, chosen, sources, (p, last), row, map_size, needs_gradient=computed
             )
+            found.append(convolution)
         p = max(last, p + 1)
-    return tuple(found), held
+    return tuple(found), covered
 
 
 def _densest_range(
-    taps: Taps, edges: slice, target: int, own_row: int, first_row: int
-) -> Range | None:
-    """Return the maps, all of one kind and complete before the node, of which it hears most taps.
+    taps: Taps, edges: slice, target: int, own_row: int, n_input_rows: int
+) -> MapRange | None:
+    """Return the range of maps, all of one size and before the node, from which it has most taps.
 
-    They are inputs or computed, not both, for inputs get no residual back.
+    The range holds either inputs or computed maps, since inputs need no gradient.
     """
-    best: Range | None = None
+    best: MapRange | None = None
     if target == 1 or edges.stop == edges.start:
         return best
     rows = taps.row[edges]
-    kinds = np.stack([taps.pitch[edges], taps.margin[edges]], axis=1)
+    kinds = np.stack([taps.padded_size[edges], taps.margin[edges]], axis=1)
     most = 0
-    for pitch, margin in np.unique(kinds, axis=0).tolist():
-        known = (kinds == (pitch, margin)).all(axis=1) & (rows >= 0) & (rows < own_row)
+    for padded_size, margin in np.unique(kinds, axis=0).tolist():
+        known = (kinds == (padded_size, margin)).all(axis=1) & (rows >= 0) & (rows < own_row)
         found, counts = np.unique(rows[known], return_counts=True)
-        # Maps lie in groups, one after another.
-        apart = np.diff(found, prepend=found[:1]) % pitch**2 != 0
-        apart |= np.diff(found >= first_row, prepend=False)
+        # Split into groups of maps in consecutive rows.
+        apart = np.diff(found, prepend=found[:1]) % padded_size**2 != 0
+        apart |= np.diff(found >= n_input_rows, prepend=False)
         groups = np.cumsum(apart)
         for group in np.unique(groups):
             own = groups == group
             if counts[own].sum() > most:
                 most = int(counts[own].sum())
                 first, last = int(found[own][0]), int(found[own][-1])
-                best = Range(first, (last - first) // pitch**2 + 1, pitch, margin)
+                best = MapRange(first, (last - first) // padded_size**2 + 1, padded_size, margin)
     return best
 
 
-def _inside(taps: Taps, edges: NDArray[np.intp] | slice, heard: Range) -> NDArray[np.bool_]:
-    row, end = taps.row[edges], heard.row + heard.n_maps * heard.pitch**2
-    same = (taps.pitch[edges] == heard.pitch) & (taps.margin[edges] == heard.margin)
-    same &= (row >= heard.row) & (row < end)
-    inside: NDArray[np.bool_] = same & ((row - heard.row) % heard.pitch**2 == 0)
+def _inside(taps: Taps, edges: NDArray[np.intp] | slice, sources: MapRange) -> NDArray[np.bool_]:
+    """Return the mask of the edges that read one of the source maps."""
+    row, end = taps.row[edges], sources.row + sources.n_maps * sources.padded_size**2
+    same = (taps.padded_size[edges] == sources.padded_size) & (taps.margin[edges] == sources.margin)
+    same &= (row >= sources.row) & (row < end)
+    inside: NDArray[np.bool_] = same & ((row - sources.row) % sources.padded_size**2 == 0)
     return inside
 
 
-def _is_dense(taps: Taps, edges: slice, heard: Range, target: int) -> bool:
-    window = heard.pitch - target + 1
-    return bool(_inside(taps, edges, heard).sum() >= DENSE_TAPS * heard.n_maps * window**2)
+def _is_dense(taps: Taps, edges: slice, sources: MapRange, target: int) -> bool:
+    """Tell whether enough taps from the source maps are present for a convolution."""
+    window = sources.padded_size - target + 1
+    return bool(_inside(taps, edges, sources).sum() >= DENSE_TAPS * sources.n_maps * window**2)

@@ -1,7 +1,8 @@
-"""The passes through a network, forward and back: compiled as a whole, but for convolutions, which stand between.
+"""The forward and the backward pass through a network.
 
-A network of neurons is one compiled call. One with maps takes milliseconds a step, so that a few calls from Python cost
-nothing; they find the convolutions of :mod:`cnn` as :mod:`cnn` compiled them.
+A pass through a network without convolutions is one compiled call. With convolutions it alternates between compiled
+calls: the nodes before a convolution, the convolution (:mod:`cnn.layers`), the next nodes. A step of such a network
+takes milliseconds, so the additional calls from Python cost little.
 """
 
 from typing import Any
@@ -13,47 +14,47 @@ from evo.phenotype.kernels import backward_kernels, forward_kernels
 from evo.phenotype.kernels.forward_kernels import Buffers, Layout
 from evo.phenotype.kernels.row_kernels import NARROW, Width, padded, width_of
 from evo.phenotype.kernels.training_kernels import Threshold
-from evo.phenotype.plan import Plan, dense_for
+from evo.phenotype.plan import Plan, layout_for
 
 Runtime = tuple[Layout, Buffers, Width]
-"""What a batch of one size is run with."""
+"""Layout, buffers and vector width for one batch size."""
 
 
 def runtime_for(plan: Plan, n_batch: int, dtype: np.dtype[Any]) -> Runtime:
-    """Make what it takes to run a plan with a batch."""
-    layout = dense_for(plan.layout, n_batch)
+    """Return layout, buffers and vector width to run a plan with batches of one size."""
+    layout = layout_for(plan.layout, n_batch)
     width = width_of(n_batch, dtype.itemsize)
     length = padded(n_batch, width)
-    # A line of a map is one row: states and residuals of its pixels cannot lie side by side.
-    pitch = 2 * length if n_batch <= NARROW and layout.maps == () else length
-    n_rows = (1 if layout.ticks == 1 else layout.ticks + 1) * layout.block
+    # A line of a map is one long row, so outputs and residuals of a pixel cannot lie side by side.
+    stride = 2 * length if n_batch <= NARROW and layout.maps == () else length
+    n_rows = (1 if layout.ticks == 1 else layout.ticks + 1) * layout.rows_per_tick
     both = np.zeros(2 * n_rows * length, dtype)
-    state, residual = (both, both[length:]) if pitch > length else np.split(both, 2)
-    nodes, rows = (layout.runs[:, k + 1] - layout.runs[:, k] for k in (0, 2))
-    partial = layout.runs[:, 5] < forward_kernels.FULL
-    ends = (layout.runs[:, 4] + nodes * rows)[partial]
+    state, residual = (both, both[length:]) if stride > length else np.split(both, 2)
+    nodes, rows = (layout.dense_blocks[:, k + 1] - layout.dense_blocks[:, k] for k in (0, 2))
+    partial = layout.dense_blocks[:, 5] < forward_kernels.FULL
+    ends = (layout.dense_blocks[:, 4] + nodes * rows)[partial]
     buffers = Buffers(
         state=state,
         residual=residual,
-        nets=np.empty(layout.ticks * layout.n_nets * length, dtype),
-        cells=np.empty(max(ends, default=0), dtype),
-        cell_gradient=np.empty(max(nodes * rows, default=0), dtype),
-        back=np.empty(max(rows, default=0) * length, dtype),
-        pitch=pitch,
+        net_inputs=np.empty(layout.ticks * layout.n_net_input_rows * length, dtype),
+        block_weights=np.empty(max(ends, default=0), dtype),
+        block_gradient=np.empty(max(nodes * rows, default=0), dtype),
+        block_input_gradient=np.empty(max(rows, default=0) * length, dtype),
+        stride=stride,
         length=length,
     )
     return layout, buffers, width
 
 
 def learning_threshold(genome: Genome, plan: Plan, *, learning: bool) -> Threshold:
-    """Return the threshold of the computed nodes, rounded as :func:`graphops.threshold_mask` compares.
+    """Return the threshold of the computed nodes, rounded as in :func:`graphops.threshold_mask`.
 
-    None if nothing below it learns.
+    Empty unless `learning`, that is, unless dormant entries learn.
     """
     if not learning:
         return Threshold(np.empty(0, genome.values.dtype), False)
     threshold = np.asarray(genome.threshold)
-    thresholds = threshold[plan.positions] if threshold.ndim else threshold.reshape(1)
+    thresholds = threshold[plan.nodes] if threshold.ndim else threshold.reshape(1)
     return Threshold(thresholds.astype(genome.values.dtype), genome.threshold_mode == "signed")
 
 
@@ -65,19 +66,19 @@ def forward(
     buffers: Buffers,
     width: Width,
 ) -> None:
-    """Run every tick; `layout` is that of the plan for the batch."""
+    """Run every tick; `layout`, `buffers` and `width` are those of :func:`runtime_for`."""
     if not plan.convolutions:
         forward_kernels.forward(layout, weights, bias, buffers, width)
         return
-    forward_kernels.fill_runs(layout, weights, buffers.cells)
+    forward_kernels.write_block_weights(layout, weights, buffers.block_weights)
     for tick in range(layout.ticks):
-        base, done = layout.first_base + tick * layout.block, 0
-        for one in plan.convolutions:
+        base, done = layout.first_base + tick * layout.rows_per_tick, 0
+        for convolution in plan.convolutions:
             forward_kernels.forward_nodes(
-                layout, weights, bias, buffers, tick, done, one.first, width
+                layout, weights, bias, buffers, tick, done, convolution.first, width
             )
-            one.listen(weights, bias, buffers.state, base, buffers.length)
-            done = one.first
+            convolution.forward(weights, bias, buffers.state, base, buffers.length)
+            done = convolution.first
         n_nodes = len(layout.codes)
         forward_kernels.forward_nodes(layout, weights, bias, buffers, tick, done, n_nodes, width)
 
@@ -91,20 +92,22 @@ def backward(
     bias_gradient: FloatArray,
     width: Width,
 ) -> None:
-    """Run every tick in reverse: see :func:`evo.phenotype.kernels.backward_kernels.backward`."""
+    """Run every tick in reverse, as :func:`evo.phenotype.kernels.backward_kernels.backward` does."""
     gradients = (weight_gradient, bias_gradient)
     if not plan.convolutions:
         backward_kernels.backward(layout, weights, buffers, *gradients, width)
         return
     state, residual, length = buffers.state, buffers.residual, buffers.length
     for tick in range(layout.ticks - 1, -1, -1):
-        base, end = layout.first_base + tick * layout.block, len(layout.codes)
-        adding = tick < layout.ticks - 1
-        for one in reversed(plan.convolutions):
+        base, end = layout.first_base + tick * layout.rows_per_tick, len(layout.codes)
+        accumulate = tick < layout.ticks - 1
+        for convolution in reversed(plan.convolutions):
             backward_kernels.backward_nodes(
-                layout, weights, buffers, *gradients, tick, one.first, end, width
+                layout, weights, buffers, *gradients, tick, convolution.first, end, width
             )
-            one.differentiate(weight_gradient, state, residual, base, length, adding=adding)
-            one.give_back(weights, residual, base, length)
-            end = one.first
+            convolution.weight_gradient(
+                weight_gradient, state, residual, base, length, accumulate=accumulate
+            )
+            convolution.input_gradient(weights, residual, base, length)
+            end = convolution.first
         backward_kernels.backward_nodes(layout, weights, buffers, *gradients, tick, 0, end, width)

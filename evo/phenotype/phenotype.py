@@ -1,8 +1,8 @@
 """The phenotype: a genome compiled to a network that runs and trains.
 
-Compiling keeps the effective edges and the nodes they need (:mod:`evo.phenotype.plan`) and lays the trainable numbers
-out as one flat vector, weights in the genome's order, then biases. The trainer sees a *trainable* only: `parameters`,
-`loss_and_gradients`, `loss`, `output` - and `descend`, which makes many steps in one compiled call.
+Compiling keeps the effective edges and their nodes (:mod:`evo.phenotype.plan`). The parameters are one flat vector: the
+weights in the order of the genome, then the biases. The trainer needs only `parameters`, `loss_and_gradients`, `loss`
+and `output`, and uses `descend`, which makes many steps in one compiled call.
 """
 
 from dataclasses import replace
@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.checks import check_classes, check_targets, real_array
-from cnn.training.descent import Descended, Segment, descend_stepwise, norm_of
+from cnn.training.descent import (
+    DIVERGENCE_FACTOR,
+    DIVERGENCE_OFFSET,
+    DescentResult,
+    TrainingSegment,
+    descend_stepwise,
+    norm_of,
+)
 from cnn.training.losses import LOSSES
 from cnn.training.samples import Samples
 from evo.genome.genome import FloatArray, Genome, Role
@@ -27,24 +34,24 @@ from evo.phenotype.tap_gradients import check_places, effective_places, with_tap
 __all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
 
 Dormant = Literal["frozen", "straight_through"]
-"""What stored entries do that the threshold does not let through: wait, or keep learning."""
+"""Whether dormant entries (stored, but not above the threshold) keep their values or keep learning."""
 
 
 class Phenotype:
-    """A network that runs exactly what its genome says.
+    """The network of a genome.
 
     Parameters
     ----------
     genome : Genome
-        Which network; its dtype is the dtype of all arithmetic.
+        The genome; its dtype is the dtype of all arithmetic.
     loss : str
         A key of :data:`cnn.training.losses.LOSSES`. ``cross_entropy`` puts a softmax on the output nodes.
     plan : Plan, optional
-        What of the genome to compute; by default what its outputs depend on.
+        The computed part of the genome; by default the nodes and edges on which its outputs depend.
     dormant : {"frozen", "straight_through"}
-        With ``"frozen"`` what is let through is decided once, here. With ``"straight_through"`` the threshold is
-        applied at every step: an entry below it is left out forward, gets the gradient that it would have as an edge,
-        and so may wake up (Wortsman et al. 2019).
+        With ``"frozen"`` the threshold is applied once, here. With ``"straight_through"`` it is applied at every step:
+        a dormant entry is left out of the forward pass but receives the gradient of an active edge, so it may become
+        active (Wortsman et al. 2019).
 
     Attributes
     ----------
@@ -74,15 +81,15 @@ class Phenotype:
         self.plan = plan = plan or compile_plan(
             replace(genome, threshold=None) if learning else genome
         )
-        self.parameters = np.concatenate([plan.take(genome.values), genome.bias[plan.positions]])
+        self.parameters = np.concatenate([plan.take(genome.values), genome.bias[plan.nodes]])
         self._gradient = np.empty_like(self.parameters)
         n_edges = plan.n_edges
         self._weights, self._bias = self.parameters[:n_edges], self.parameters[n_edges:]
         self._weight_gradient = self._gradient[:n_edges]
         self._bias_gradient = self._gradient[n_edges:]
         self._threshold = passes.learning_threshold(genome, plan, learning=learning)
-        self._used = np.empty_like(self._weights) if learning else self._weights
-        self._ports = loop.Ports(
+        self._masked_weights = np.empty_like(self._weights) if learning else self._weights
+        self._io_rows = loop.InputOutputRows(
             read_only(plan.input_features),
             read_only(plan.input_rows),
             read_only(plan.output_rows),
@@ -93,33 +100,33 @@ class Phenotype:
 
     @property
     def dormant_learn(self) -> bool:
-        """Whether entries below the threshold are trained as well."""
-        return len(self._threshold.limits) > 0
+        """Whether dormant entries are trained as well."""
+        return len(self._threshold.values) > 0
 
     # -- sizes -----------------------------------------------------------------------------------------------------
 
     @property
     def n_edges(self) -> int:
-        """Number of computed (effective) edges; with straight-through learning, of the entries that may become some."""
+        """Number of effective edges; with straight-through learning dormant entries count as edges."""
         return self.plan.n_edges
 
     @property
     def parameter_count(self) -> int:
-        """Number of trainable numbers: effective edges and the biases of computed nodes."""
+        """Number of parameters: weights of computed edges and biases of computed nodes."""
         return len(self.parameters)
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates per sample: one per computed edge, tick and pixel of the target."""
-        pixels = self.genome.map_sizes[self.plan.positions].astype(np.int64) ** 2
+        pixels = self.genome.map_sizes[self.plan.nodes].astype(np.int64) ** 2
         return int(pixels @ np.diff(self.plan.indptr)) * self.genome.ticks
 
     @property
     def parameter_groups(self) -> tuple[tuple[str, NDArray[np.int64]], ...]:
-        """Each layer's part of the parameters, by the layers of the evaluation order: (name, indices).
+        """The parameters of each layer: (name, indices into `parameters`).
 
-        A node stands one layer behind the last one that it hears in the same tick (S5: norms by layer show a gradient
-        that vanishes).
+        The layer of a node is one above the highest layer of its predecessors in the same tick. Gradient norms by layer
+        show a vanishing gradient (S5).
         """
         layers = self.plan.layers(self.genome)
         of_parameters = np.concatenate([np.repeat(layers, np.diff(self.plan.indptr)), layers])
@@ -133,8 +140,8 @@ class Phenotype:
         Parameters
         ----------
         inputs : ndarray, shape (n_samples, ...)
-            One sample a row; further axes are flattened in C order, one feature per input node. With `ticks` times as
-            many it is a sequence, one step a tick: shape (n_samples, ticks, n_inputs).
+            One sample a row. Further axes are flattened in C order: one feature for each pixel of each input node. A
+            sequence has `ticks` times as many features, one step a tick: shape (n_samples, ticks, n_features).
         """
         return np.ascontiguousarray(self._loss.predict(self._forward(inputs)[0]).T)
 
@@ -145,7 +152,7 @@ class Phenotype:
     def loss_and_output(
         self, inputs: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[float, FloatArray]:
-        """Return the mean loss over the samples, and the predictions as :meth:`output` does, in one run."""
+        """Return the mean loss over the samples and the predictions (see :meth:`output`), in one forward pass."""
         scores, _ = self._forward(inputs)
         return self._mean_loss(scores, targets), np.ascontiguousarray(self._loss.predict(scores).T)
 
@@ -160,16 +167,9 @@ class Phenotype:
         targets = self._checked_targets(targets, len(inputs))
         deltas = np.empty_like(scores)
         value = self._loss.value_and_delta(scores, read_only(targets).T, deltas)
-        loop.write_deltas(layout, self._ports, deltas, buffers)
-        passes.backward(
-            self.plan,
-            layout,
-            self._used,
-            buffers,
-            self._weight_gradient,
-            self._bias_gradient,
-            width,
-        )
+        loop.write_output_residuals(layout, self._io_rows, deltas, buffers)
+        gradients = self._weight_gradient, self._bias_gradient
+        passes.backward(self.plan, layout, self._masked_weights, buffers, *gradients, width)
         return value, self._gradient
 
     def gradients_at(
@@ -180,22 +180,21 @@ class Phenotype:
         labels: NDArray[Any],
         taps: NDArray[np.integer[Any]] | None = None,
     ) -> FloatArray:
-        """Return the loss gradient at places (source, target) of the matrix, edges or not.
+        """Return the loss gradient at places (source, target) of the matrix, whether or not there is an edge.
 
-        At a place without an edge it is the gradient with respect to an edge of weight 0. This is what growing where
-        the gradient is largest asks for (RigL, Evci et al. 2020). It is exact everywhere: for the states of nodes that
-        no output depends on, unheard inputs above all, the whole network is computed and not only its effective
-        part. Its cost is one training step of that, and O(places), never n × n.
+        At a place without an edge it is the gradient of an edge of weight 0, as needed to grow edges where the gradient
+        is largest (RigL, Evci et al. 2020). The gradient is exact everywhere: the whole network is computed, with the
+        nodes on which no output depends. The cost is one training step of the whole network plus O(places).
 
         Parameters
         ----------
         sources, targets : ndarray of int, shape (n_places,)
-            Positions of nodes. The gradient is 0 where the target is an input or acts on no output, and where with
-            one tick the edge would be delayed.
+            Node indices. The gradient is 0 where the target is an input, where no output depends on the target, and
+            where the edge would be delayed although there is only one tick.
         inputs, labels : ndarray
-            Samples and their targets, as :meth:`loss` takes them.
+            Samples and their targets, as in :meth:`loss`.
         taps : ndarray of int, shape (n_places,), optional
-            Which tap of the kernel each place is; by default 0, all there is between neurons.
+            Tap of the kernel at each place; by default 0, the only tap between neurons.
 
         Returns
         -------
@@ -213,13 +212,13 @@ class Phenotype:
         rows = whole.plan.rows
         found = np.zeros(len(acts), dtype=self.parameters.dtype)
         backward_kernels.gradients_at(
-            (rows[sources] - layout.block * delayed)[acts],
+            (rows[sources] - layout.rows_per_tick * delayed)[acts],
             rows[targets][acts],
             buffers.state,
             buffers.residual,
-            buffers.pitch,
+            buffers.stride,
             buffers.length,
-            layout.block,
+            layout.rows_per_tick,
             layout.first_base,
             layout.ticks,
             found,
@@ -234,7 +233,7 @@ class Phenotype:
         inputs: NDArray[Any],
         labels: NDArray[Any],
     ) -> FloatArray:
-        """Return the gradient at taps, by a network that has them all."""
+        """Return the gradient at taps, from a network that is extended by these taps."""
         check_places(self.genome, *places)
         acts = effective_places(self.genome, *places[:2])
         extended, entries = with_taps(self.to_genome(), *(part[acts] for part in places))
@@ -246,92 +245,99 @@ class Phenotype:
         return gradients
 
     def check_samples(self, samples: Samples, name: str = "samples") -> None:
-        """Check that samples suit the network, once before they are trained on.
+        """Check once, before training, that samples fit the network.
 
         Raises
         ------
         ValueError
-            Where inputs have another width, targets another shape or kind, or a class is out of range.
+            If the number of features, the shape or kind of the targets, or a class does not fit.
         """
         try:
             self._features(samples.inputs)
             self._checked_targets(samples.targets, len(samples))
             if samples.has_classes:
-                check_classes("targets", samples.targets, len(self._ports.outputs))
+                check_classes("targets", samples.targets, len(self._io_rows.outputs))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
 
-    def descend(self, segment: Segment) -> Descended:
-        """Make some steps of gradient descent, with neurons alone in one compiled call.
+    def descend(self, segment: TrainingSegment) -> DescentResult:
+        """Make the gradient steps of a segment; in one compiled call if all nodes are neurons.
 
-        See :class:`cnn.training.descent.Descending`.
+        See :class:`cnn.training.descent.HasDescend`.
         """
         if self.genome.has_maps:
             return descend_stepwise(self, segment)
-        samples = segment.samples
+        samples, recipe = segment.samples, segment.recipe
         inputs = self._features(samples.inputs)
         layout, buffers, width = self._for_batch(segment.order.shape[1])
         losses = np.empty(len(segment.order))
-        descent = loop.Descent(
+        settings = loop.StepSettings(
             loop.LOSS_CODES[self.loss_name],
-            loop.OPTIMIZER_CODES[segment.optimizer],
-            float(segment.momentum),
-            float(segment.weight_decay),
-            np.inf if segment.clip is None else float(segment.clip),
+            loop.OPTIMIZER_CODES[recipe.optimizer],
+            float(recipe.momentum),
+            float(recipe.weight_decay),
+            np.inf if recipe.gradient_clip is None else float(recipe.gradient_clip),
             segment.updates_before,
-            segment.explosion[0],
-            segment.explosion[1],
+            DIVERGENCE_FACTOR,
+            DIVERGENCE_OFFSET,
         )
         done, limit, norm = loop.descend(
             layout,
-            self._ports,
+            self._io_rows,
             self._threshold,
-            descent,
+            settings,
             inputs,
             read_only(samples.targets),
             read_only(segment.order),
             read_only(segment.rates),
             self.parameters,
             self._gradient,
-            self._used,
+            self._masked_weights,
             segment.moments,
             buffers,
-            -1.0 if segment.limit is None else segment.limit,
+            -1.0 if segment.loss_limit is None else segment.loss_limit,
             losses,
             width,
         )
-        # What was clipped is told as it was before.
-        whole = norm / descent.clip if norm > descent.clip else 1.0
+        # Report the gradient as it was before clipping.
+        whole = norm / settings.clip if norm > settings.clip else 1.0
         norms = [whole * norm_of(self._gradient[group]) for group in segment.groups]
         kept = whole * self._gradient if segment.keep_gradient else None
-        return Descended(losses[: done + 1].tolist(), done, limit, norm, norms, kept)
+        return DescentResult(losses[: done + 1].tolist(), done, limit, norm, norms, kept)
 
     # -- back to the genome ------------------------------------------------------------------------------------------
 
     def to_genome(self) -> Genome:
-        """Return the genome with the present parameters written into its matrix and biases."""
+        """Return the genome with the present parameters as its weights and biases."""
         bias = self.genome.bias.copy()
-        bias[self.plan.positions] = self._bias
-        if self.plan.chosen is None:
+        bias[self.plan.nodes] = self._bias
+        if self.plan.entry_subset is None:
             return self.genome.with_values(self._weights.copy(), bias)
         values = self.genome.values.copy()
-        values[self.plan.chosen] = self._weights
+        values[self.plan.entry_subset] = self._weights
         return self.genome.with_values(values, bias)
 
     def without_dormant(self) -> "Phenotype":
-        """Return the network of what the threshold lets through now: itself, unless dormant entries learn."""
+        """Return the network of the entries that are active now: the network itself unless dormant entries learn.
+
+        The result computes the same outputs; its plan, sizes and parameters count effective edges only.
+        """
         return Phenotype(self.to_genome(), self.loss_name) if self.dormant_learn else self
 
     def parameter_places(self) -> NDArray[np.intp]:
-        """Tell where each parameter lies in the genome's entries followed by its biases; shape (parameter_count,)."""
-        return np.concatenate([self.plan.entries, self.genome.n_stored + self.plan.positions])
+        """Return the place of each parameter in the concatenation of the genome's stored entries and its biases.
+
+        Places below ``genome.n_stored`` are effective entries, see :attr:`Plan.entries`; shape (parameter_count,).
+        """
+        return np.concatenate([self.plan.entries, self.genome.n_stored + self.plan.nodes])
 
     def pick(self, of_places: FloatArray) -> FloatArray:
-        """Pick what belongs to the parameters from rows over the genome's entries, then its biases; a copy.
+        """Return the columns of `of_places` that belong to the parameters; a copy, the inverse of :meth:`spread`.
 
         Parameters
         ----------
-        of_places : ndarray, shape (k, stored entries + nodes)
+        of_places : ndarray, shape (k, n_stored + n_nodes)
+            Rows over the stored entries of the genome, then its nodes, such as optimizer state.
 
         Returns
         -------
@@ -339,25 +345,25 @@ class Phenotype:
         """
         n_stored = self.genome.n_stored
         parts = [
-            np.concatenate([self.plan.take(row[:n_stored]), row[n_stored:][self.plan.positions]])
+            np.concatenate([self.plan.take(row[:n_stored]), row[n_stored:][self.plan.nodes]])
             for row in of_places
         ]
         return np.array(parts).reshape(len(of_places), self.parameter_count)
 
     def spread(self, of_parameters: FloatArray) -> FloatArray:
-        """Lay rows over the parameters out over the genome's entries, then its biases; 0 where nothing is trained."""
+        """Return rows over the genome's stored entries, then its nodes, from rows over the parameters; 0 elsewhere."""
         genome, n_edges = self.genome, self.n_edges
         shape = (len(of_parameters), genome.n_stored + genome.n_nodes)
         spread = np.zeros(shape, dtype=of_parameters.dtype)
-        chosen = slice(genome.n_stored) if self.plan.chosen is None else self.plan.chosen
-        spread[:, chosen] = of_parameters[:, :n_edges]
-        spread[:, genome.n_stored + self.plan.positions] = of_parameters[:, n_edges:]
+        subset = self.plan.entry_subset
+        spread[:, slice(genome.n_stored) if subset is None else subset] = of_parameters[:, :n_edges]
+        spread[:, genome.n_stored + self.plan.nodes] = of_parameters[:, n_edges:]
         return spread
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _for_batch(self, n_batch: int) -> Runtime:
-        """Return what it takes to run a batch; that of the last size is kept."""
+        """Return layout, buffers and width for a batch size; those of the last size are kept."""
         if self._runtime is None or self._runtime[0] != n_batch:
             self._runtime = n_batch, passes.runtime_for(self.plan, n_batch, self.parameters.dtype)
         return self._runtime[1]
@@ -368,34 +374,35 @@ class Phenotype:
         return self._loss.value_and_delta(scores, read_only(checked).T, np.empty_like(scores))
 
     def _checked_targets(self, targets: NDArray[Any], n_samples: int) -> NDArray[Any]:
-        """Return targets as the loss takes them."""
-        return check_targets(self._loss.target_kind, targets, (n_samples, len(self._ports.outputs)))
+        """Return checked targets in the form that the loss takes."""
+        return check_targets(
+            self._loss.target_kind, targets, (n_samples, len(self._io_rows.outputs))
+        )
 
     def _features(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return samples as a contiguous matrix, one row each, checked against the input nodes."""
+        """Return checked samples as a contiguous matrix, one row a sample."""
         given = real_array("inputs", inputs)
         if given.ndim == 0 or len(given) == 0:
-            raise ValueError("inputs must hold one sample at least")
-        if given.dtype not in (np.float32, np.float64):  # each dtype would be compiled for
+            raise ValueError(f"inputs must hold at least one sample; got shape {given.shape}")
+        if given.dtype not in (np.float32, np.float64):  # avoid a compilation for each dtype
             given = given.astype(self.parameters.dtype)
         flat = read_only(np.ascontiguousarray(given).reshape(len(given), -1))
-        n_features, ticks = self._ports.n_features, self.genome.ticks
+        n_features, ticks = self._io_rows.n_features, self.genome.ticks
         if flat.shape[1] not in {n_features, n_features * ticks}:
-            sequence = f", or {ticks} times as many, one step a tick" if ticks > 1 else ""
+            sequence = f" or, as a sequence, {n_features * ticks}" if ticks > 1 else ""
             raise ValueError(
-                f"inputs must have {n_features} features a sample, one per input node{sequence}; "
-                f"got {flat.shape[1]}"
+                f"inputs must have {n_features}{sequence} features a sample; got {flat.shape[1]}"
             )
         return flat
 
     def _forward(self, inputs: NDArray[Any]) -> tuple[FloatArray, Runtime]:
-        """Run the network; return the scores, shape (n_outputs, n_samples), and what it ran in."""
+        """Run the network; return the scores, shape (n_outputs, n_samples), and the runtime used."""
         flat = self._features(inputs)
         layout, buffers, width = self._for_batch(len(flat))
         if self.dormant_learn:
-            loop.let_through(layout, self._threshold, self._weights, self._used)
-        loop.read_inputs(layout, self._ports, flat, read_only(np.arange(len(flat))), buffers)
-        passes.forward(self.plan, layout, self._used, self._bias, buffers, width)
-        scores = np.empty((len(self._ports.outputs), len(flat)), self.parameters.dtype)
-        loop.read_scores(layout, self._ports, buffers, scores)
+            loop.apply_threshold(layout, self._threshold, self._weights, self._masked_weights)
+        loop.read_inputs(layout, self._io_rows, flat, read_only(np.arange(len(flat))), buffers)
+        passes.forward(self.plan, layout, self._masked_weights, self._bias, buffers, width)
+        scores = np.empty((len(self._io_rows.outputs), len(flat)), self.parameters.dtype)
+        loop.read_scores(layout, self._io_rows, buffers, scores)
         return scores, (layout, buffers, width)

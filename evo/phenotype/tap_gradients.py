@@ -1,8 +1,8 @@
-"""Loss gradients at places of a matrix of kernels, stored or not: what an edge of weight 0 there would receive.
+"""Loss gradients at places of a matrix of kernels, whether or not there is an edge.
 
-Between neurons a gradient at a place takes one product of two rows that are there anyway; between maps the source may
-have to be halved, enlarged or put in a margin first. So the places are added to the network as taps of weight 0, which
-change nothing that it computes, and differentiated with it.
+At a place without an edge it is the gradient of an edge of weight 0. Between neurons it is the product of two rows
+that are computed anyway. Between maps the source may need a map transform first. So these places are added to the
+network as taps of weight 0, which do not change its outputs, and the network is differentiated as usual.
 """
 
 from dataclasses import replace
@@ -21,21 +21,21 @@ Integers = NDArray[np.integer[Any]]
 def with_taps(
     genome: Genome, sources: Integers, targets: Integers, taps: Integers
 ) -> tuple[Genome, NDArray[np.intp]]:
-    """Add taps of weight 0 where there is no edge; what sleeps is left out.
+    """Add taps of weight 0 at places without an edge, and drop dormant entries.
 
     Parameters
     ----------
     genome : Genome
-        With maps.
+        A genome with maps.
     sources, targets, taps : ndarray of int, shape (n_places,)
-        Places that there are, see :func:`check_places`; none leads to an input.
+        Valid places, see :func:`check_places`; no target is an input.
 
     Returns
     -------
     genome : Genome
-        Without threshold; it computes what the given one does.
+        The extended genome, without a threshold; its network has the same outputs.
     entries : ndarray of int, shape (n_places,)
-        Which of its stored entries each place is.
+        The stored entry of the extended genome at each place.
     """
     n_rows, live = genome.n_nodes * genome.rows_per_node, genome.active_mask()
     stored = genome.targets[live] * n_rows + genome.rows[live]
@@ -58,7 +58,7 @@ def with_taps(
 
 
 def check_places(genome: Genome, sources: Integers, targets: Integers, taps: Integers) -> None:
-    """Raise at the first place that there is not."""
+    """Raise ValueError or IndexError for the first place that does not exist."""
     for name, nodes in (("sources", sources), ("targets", targets)):
         check_indices(name, nodes, genome.n_nodes)
     if not len(sources) == len(targets) == len(taps):
@@ -75,7 +75,7 @@ def check_places(genome: Genome, sources: Integers, targets: Integers, taps: Int
 
 
 def effective_places(genome: Genome, sources: Integers, targets: Integers) -> NDArray[np.intp]:
-    """Return which places an edge could act at: not into an input, and not delayed where there is one tick."""
+    """Return the places where an edge has an effect: not into an input, and not delayed if there is one tick."""
     is_input = genome.roles == Role.INPUT
     acts = ~is_input[targets]
     if genome.ticks == 1:

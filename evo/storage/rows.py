@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from cnn.training.trainer import LearningCurve
+from cnn.training.curve import LearningCurve
 from evo.evolution.evolution import Generation
 from evo.evolution.individual import Individual
 from evo.storage.tables import SIZES, Row

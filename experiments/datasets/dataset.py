@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.training.trainer import Samples
+from cnn.training.samples import Samples
 from evo.errors import DataError
 from experiments.datasets.arrays import (
     Labels,

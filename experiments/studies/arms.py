@@ -121,9 +121,9 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
 
 def check_founders(settings: FounderSettings, dataset: Dataset) -> None:
     """Raise SettingsError if founders cannot hear the data, or not within their budget, before any work is done."""
-    inputs = settings.inputs(dataset.input_shape)
+    inputs = settings.input_layer(dataset.input_shape)
     if settings.graph == "maps":
-        settings.taps(inputs, dataset.n_outputs)
+        settings.tap_counts(inputs, dataset.n_outputs)
 
 
 def loss_of(dataset: Dataset) -> str:

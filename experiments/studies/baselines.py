@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cnn import Network
+from cnn.training.curve import LearningCurve
 from cnn.training.fitting import EpochRecord, fit
 from cnn.training.recipe import Recipe
-from cnn.training.trainer import Evaluation, LearningCurve, evaluate, train
+from cnn.training.trainer import Evaluation, evaluate, train
 from evo.evolution.job import Task
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype

@@ -230,7 +230,7 @@ def _task(
         dormant=evolution.dormant,
         active_edges=evolution.active_edges,
         layers=experiment.founders.layer_sizes(
-            experiment.founders.inputs(dataset.input_shape).n_nodes, dataset.n_outputs
+            experiment.founders.input_layer(dataset.input_shape).n_nodes, dataset.n_outputs
         ),
     )
 

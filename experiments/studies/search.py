@@ -6,7 +6,7 @@ from evo.evolution.evolution import Evolution, EvolutionSettings
 from evo.evolution.individual import Individual
 from evo.executors import Executor
 from evo.genome.genome import Genome
-from evo.initial.founders import found
+from evo.initial.founders import create_founders
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.predictor import Predictor
 from evo.storage.rows import generation_rows
@@ -38,8 +38,8 @@ class Search:
     def __init__(self, part: Part, raised_before: int) -> None:
         self.part = part
         self.raised = raised_before
-        inputs = part.experiment.founders.inputs(part.dataset.input_shape)
-        self.founders = found(
+        inputs = part.experiment.founders.input_layer(part.dataset.input_shape)
+        self.founders = create_founders(
             part.experiment.founders,
             inputs.n_nodes,
             part.dataset.n_outputs,

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cnn.compile.compilation import single_threaded_blas
+from cnn.training.descent import Trainable
 from cnn.training.samples import Samples
-from cnn.training.trainer import Trainable, evaluate
+from cnn.training.trainer import evaluate
 from evo.evolution.job import Task
 from evo.storage.run_store import RunStore
 from evo.storage.tables import Row

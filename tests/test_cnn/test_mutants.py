@@ -283,13 +283,13 @@ STEPS = "training/test_optimizers.py::test_steps_follow_the_published_formula"
 
 
 @mutant(STEPS, OPTIMIZERS["adam"], "update")
-def adam_counts_its_steps_from_one(original, parameters, gradient, slots, rate, step, *rest):
-    original(parameters, gradient, slots, rate, step + 1, *rest)
+def adam_counts_its_steps_from_one(original, parameters, gradient, moments, rate, step, *rest):
+    original(parameters, gradient, moments, rate, step + 1, *rest)
 
 
 @mutant(STEPS, OPTIMIZERS["momentum"], "update")
-def decay_enters_the_momentum(original, theta, g, slots, rate, step, momentum, decay):
-    original(theta, g + (decay * theta).astype(g.dtype), slots, rate, step, momentum, 0.0)
+def decay_enters_the_momentum(original, theta, g, moments, rate, step, momentum, decay):
+    original(theta, g + (decay * theta).astype(g.dtype), moments, rate, step, momentum, 0.0)
 
 
 @mutant(STEPS, OPTIMIZERS["nesterov"], "update")

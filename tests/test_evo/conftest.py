@@ -12,7 +12,7 @@ from cnn.training.samples import Samples
 from evo import Genome, PolicySettings, Role, Task
 from evo.evolution.fitness import negative_loss
 from evo.genome.activations import ACTIVATIONS, activation_code
-from evo.genome.feature_maps import passage, windows
+from evo.genome.feature_maps import map_transform, windows
 
 
 def map_genome(
@@ -20,7 +20,7 @@ def map_genome(
 ):
     """Return an arbitrary float64 genome of maps: sparse kernels, cycles, self-loops, any order of roles.
 
-    Inputs are the largest maps, as the channels of an image are, outputs neurons. `changes` are other parts of it.
+    Inputs have the largest maps, like the channels of an image; outputs are neurons. `changes` replace parts.
     """
     roles = np.repeat(
         [Role.INPUT, Role.HIDDEN, Role.OUTPUT], [n_inputs, n - n_inputs - n_outputs, n_outputs]
@@ -30,7 +30,7 @@ def map_genome(
     map_size[roles == Role.INPUT], map_size[roles == Role.OUTPUT] = max(map_sizes), 1
     targets, sources = np.divmod(np.arange(n * n), n)
     most = windows(map_size[sources], map_size[targets], 3) ** 2
-    # Every tap that there may be, and of these the share `density` in a half of the kernels.
+    # All possible taps, then the fraction `density` of the taps in half of the kernels.
     edges, taps = np.repeat(np.arange(n * n), most), np.concatenate([np.arange(m) for m in most])
     kept = (rng.random(n * n) < 0.5)[edges] & (rng.random(len(edges)) < density)
     edges, taps = edges[kept], taps[kept]
@@ -52,7 +52,7 @@ def map_genome(
 
 @pytest.fixture
 def random_genome():
-    """Return a maker of arbitrary float64 genomes: cycles, self-loops, any order of roles, activations with a slope."""
+    """Return a maker of arbitrary float64 genomes: cycles, self-loops, any order of roles, smooth activations."""
 
     def make(rng, *, n=9, n_inputs=3, n_outputs=2, ticks=1, threshold=0.3, mode="magnitude"):
         matrix = rng.normal(size=(n, n)) * (rng.random((n, n)) < 0.5)
@@ -99,7 +99,7 @@ def parents():
 
 @pytest.fixture(scope="session")
 def reference():
-    """Return the module that says what a network of maps computes: ``kernel_reference.py``."""
+    """Return the reference for networks of feature maps, the module ``kernel_reference.py``."""
     path = Path(__file__).with_name("kernel_reference.py")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
@@ -121,7 +121,7 @@ def any_map_genome():
         for target in range(n):
             before = len(taps)
             for source in np.flatnonzero(rng.random(n) < density).tolist():
-                window = passage(int(of_node[source]), int(of_node[target]), kernel).window
+                window = map_transform(int(of_node[source]), int(of_node[target]), kernel).window
                 kept = np.flatnonzero(rng.random(window**2) < rng.choice([0.3, 1.0]))
                 indices += [source] * len(kept)
                 taps += kept.tolist()

@@ -1,13 +1,13 @@
-"""What a network of maps computes, pixel by pixel from the rule in `evo.genome.feature_maps`: slow, easy to read.
+"""A slow and simple reference for networks of feature maps, pixel by pixel from the rule in `evo.genome.feature_maps`.
 
-Of :mod:`evo` it takes :func:`evo.genome.feature_maps.passage`, the genome's arrays and nothing else; its tests have it
-say what the compiled network must say.
+From :mod:`evo` it uses :func:`evo.genome.feature_maps.map_transform` and the arrays of the genome, nothing else. Tests
+compare the compiled network with it.
 """
 
 import numpy as np
 
 from evo.genome.activations import ACTIVATIONS
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 from evo.genome.roles import Role
 
 FUNCTIONS = {
@@ -19,22 +19,24 @@ FUNCTIONS = {
 
 
 def halved(image, downsampling):
-    """Return maps, shape (samples, s, s), at half their side; an odd last row and column are dropped."""
+    """Return maps of shape (samples, s, s) with half their side; an odd last row and column are dropped."""
     half = image.shape[1] // 2
     corners = [image[:, y : 2 * half : 2, x : 2 * half : 2] for y in (0, 1) for x in (0, 1)]
     return np.max(corners, axis=0) if downsampling == "max" else np.mean(corners, axis=0)
 
 
 def resampled(image, target, genome):
-    """Return a map as an edge to a map of side `target` reads it, in its margin of zeros."""
+    """Return a map after the transform of an edge to a map of side `target`, in its margin of zeros."""
     source = image.shape[1]
-    way = passage(source, target, genome.kernel)
-    for _ in range(way.downsamplings):
+    transform = map_transform(source, target, genome.kernel)
+    for _ in range(transform.downsamplings):
         image = halved(image, genome.downsampling)
     if source < target:
         pixels = np.arange(target) * source // target
         image = image[:, pixels][:, :, pixels]
-    return np.pad(image, [(0, 0), (way.margin, way.margin), (way.margin, way.margin)])
+    return np.pad(
+        image, [(0, 0), (transform.margin, transform.margin), (transform.margin, transform.margin)]
+    )
 
 
 def states(genome, inputs, activation=None):
@@ -46,7 +48,7 @@ def states(genome, inputs, activation=None):
     inputs : ndarray, shape (samples, features)
         The side² features of the first input row by row, then those of the next.
     activation : callable, optional
-        Of all nodes, in place of the genome's.
+        The activation of all nodes, instead of the genome's.
     """
     x = [np.zeros((len(inputs), map_size, map_size)) for map_size in genome.map_sizes]
     begin = 0
@@ -54,7 +56,7 @@ def states(genome, inputs, activation=None):
         end = begin + int(genome.map_sizes[node]) ** 2
         x[node] = inputs[:, begin:end].reshape(x[node].shape).astype(float)
         begin = end
-    live = genome.active_mask()
+    active = genome.active_mask()
     taps = np.zeros(genome.n_stored, int) if genome.taps is None else genome.taps.astype(int)
     for _ in range(genome.ticks):
         for node, map_size in enumerate(genome.map_sizes.tolist()):
@@ -62,13 +64,13 @@ def states(genome, inputs, activation=None):
                 continue
             total = np.full((len(inputs), map_size, map_size), float(genome.bias[node]))
             entries = np.arange(genome.indptr[node], genome.indptr[node + 1])
-            for e in entries[live[entries]]:
-                source = genome.indices[
-                    e
-                ]  # one that comes later still has its state of the tick before
+            for e in entries[active[entries]]:
+                # A later source still has its state of the tick before.
+                source = genome.indices[e]
                 read = resampled(x[source], map_size, genome)
                 i, j = divmod(
-                    taps[e], passage(int(genome.map_sizes[source]), map_size, genome.kernel).window
+                    taps[e],
+                    map_transform(int(genome.map_sizes[source]), map_size, genome.kernel).window,
                 )
                 total += float(genome.values[e]) * read[:, i : i + map_size, j : j + map_size]
             function = activation or FUNCTIONS[ACTIVATIONS[genome.activations[node]]]
@@ -83,7 +85,7 @@ def output(genome, inputs, activation=None):
 
 
 def cost(genome):
-    """Return what the threshold lets through and the biases of what is computed, and side² of the target for each."""
-    live = genome.active_mask()
-    map_sizes = genome.map_sizes[genome.targets[live]].astype(int)
-    return int(live.sum() + (genome.roles != Role.INPUT).sum()), int((map_sizes**2).sum())
+    """Return parameters (active taps and biases) and multiply-accumulates (side² of the target per active tap)."""
+    active = genome.active_mask()
+    map_sizes = genome.map_sizes[genome.targets[active]].astype(int)
+    return int(active.sum() + (genome.roles != Role.INPUT).sum()), int((map_sizes**2).sum())

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evo import FounderSettings, found
+from evo import FounderSettings, create_founders
 from evo.seeding import Purpose, generator
 
 
@@ -18,7 +18,7 @@ def test_streams_differ_by_purpose_generation_individual_and_seed():
 
 def test_a_founder_does_not_depend_on_how_many_there_are():
     settings = FounderSettings(hidden=6, density=0.3, activation="relu", ticks=2)
-    few, many = (found(settings, 4, 2, n_founders=n, seed=5) for n in (2, 5))
+    few, many = (create_founders(settings, 4, 2, n_founders=n, seed=5) for n in (2, 5))
     assert all(a.equals(b) for a, b in zip(few, many, strict=False))
     assert not many[0].equals(many[1])
     assert many[0].ticks == 2
@@ -26,7 +26,7 @@ def test_a_founder_does_not_depend_on_how_many_there_are():
 
 def test_a_layered_founder_has_edges_between_neighbouring_layers_only():
     settings = FounderSettings(graph="layered", hidden=6, density=1.0)
-    matrix = found(settings, 4, 2, n_founders=1, seed=0)[0].to_dense()
+    matrix = create_founders(settings, 4, 2, n_founders=1, seed=0)[0].to_dense()
     expected = np.zeros((12, 12), bool)
     expected[:4, 4:10] = expected[4:10, 10:] = True
     assert np.array_equal(matrix != 0, expected)

@@ -5,7 +5,6 @@ import re
 import hypothesis.strategies as st
 import networkx as nx
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from scipy import sparse
@@ -43,11 +42,11 @@ def test_networkx_gives_back_every_bit(matrix):
 
 
 @given(matrices())
-def test_a_table_of_edges_gives_back_every_bit(matrix):
+def test_a_table_of_edges_has_every_bit(matrix):
     table = graphops.to_edge_list(matrix)
     assert list(table) == ["source", "target", "weight"]
-    shuffled = table.sample(frac=1, random_state=0)
-    assert_same(graphops.from_edge_list(shuffled, matrix.shape[0]), matrix)
+    parts = (table["weight"].to_numpy(), (table["source"], table["target"]))
+    assert_same(sparse.csc_array(parts, shape=matrix.shape), matrix)
 
 
 @given(matrices())
@@ -55,9 +54,6 @@ def test_dense_matrices_give_their_non_zero_entries(matrix):
     dense = matrix.toarray()
     back = graphops.from_networkx(graphops.to_networkx(dense), dtype=dense.dtype)
     np.testing.assert_array_equal(back.toarray(), dense)
-    np.testing.assert_array_equal(
-        graphops.from_edge_list(graphops.to_edge_list(dense), len(dense)).toarray(), dense
-    )
 
 
 def test_the_graph_is_that_of_networkx_itself():
@@ -77,21 +73,10 @@ def test_nodes_of_any_name_are_numbered_as_the_graph_lists_them():
     assert found.toarray().tolist() == [[1, 0], [3, 0]]
 
 
-def test_a_table_may_imply_the_number_of_nodes_and_hold_other_columns():
-    table = pd.DataFrame({"weight": [2], "target": [0], "source": [3], "colour": ["red"]})
-    assert graphops.from_edge_list(table).shape == (4, 4)
-    assert graphops.from_edge_list(table).dtype == np.float64
-    assert graphops.from_edge_list(table.iloc[:0]).shape == (0, 0)
-
-
 def graph_with(value):
     graph = nx.DiGraph()
     graph.add_edge("a", "b", weight=value)
     return graph
-
-
-def table_with(**columns):
-    return pd.DataFrame({"source": [0, 1], "target": [1, 1], "weight": [0.5, 1.0]} | columns)
 
 
 @pytest.mark.parametrize(
@@ -100,88 +85,38 @@ def table_with(**columns):
         (
             lambda: graphops.from_networkx({}),
             TypeError,
-            "graph must be a networkx.DiGraph; received dict",
+            "graph must be a networkx.DiGraph; got dict",
         ),
         (
             lambda: graphops.from_networkx(nx.path_graph(3)),
             ValueError,
-            "graph must be directed, with at most one edge from a node to another; received a Graph",
+            "graph must be directed, with at most one edge from a node to another; got a Graph",
         ),
         (
             lambda: graphops.from_networkx(nx.MultiDiGraph()),
             ValueError,
             "graph must be directed, with at most one edge from a node to another; "
-            "received a MultiDiGraph",
+            "got a MultiDiGraph",
         ),
         (
             lambda: graphops.from_networkx(graph_with("0.5")),
             TypeError,
-            "weight of edge ('a', 'b') must be a real number; received '0.5'",
+            "weight of edge ('a', 'b') must be a real number; got '0.5'",
         ),
         (
             lambda: graphops.from_networkx(graph_with(np.inf)),
             ValueError,
-            "weight of edge ('a', 'b') must be finite; received inf",
+            "weight of edge ('a', 'b') must be finite; got inf",
         ),
         (
             lambda: graphops.from_networkx(graph_with(1e300), dtype=np.float32),
             ValueError,
-            "weight must fit into float32; received 1e+300 at (0, 1)",
+            "weight must fit into float32; got 1e+300 at (0, 1)",
         ),
         (
             lambda: graphops.from_networkx(graph_with(1.0), dtype=np.float16),
             TypeError,
-            "dtype must be float32 or float64; received float16",
-        ),
-        (
-            lambda: graphops.from_edge_list([(0, 1, 0.5)]),
-            TypeError,
-            "edges must be a pandas.DataFrame; received list",
-        ),
-        (
-            lambda: graphops.from_edge_list(table_with().drop(columns="target")),
-            ValueError,
-            "edges must have the columns source, target, weight; target is missing",
-        ),
-        (
-            lambda: graphops.from_edge_list(table_with(source=[0.0, 1.0])),
-            TypeError,
-            "source must hold integers; received float64",
-        ),
-        (
-            lambda: graphops.from_edge_list(table_with(source=[0, -1])),
-            IndexError,
-            "source must be from 0 to 1; received -1",
-        ),
-        (
-            lambda: graphops.from_edge_list(table_with(target=[1, 5]), 3),
-            IndexError,
-            "target must be from 0 to 2; received 5",
-        ),
-        (
-            lambda: graphops.from_edge_list(table_with(target=[1, 10**15])),
-            ValueError,
-            "n must be given where it is above 10000000; the largest number is 1000000000000000",
-        ),
-        (
-            lambda: graphops.from_edge_list(table_with(source=[1, 1])),
-            ValueError,
-            "edges must be named once; received (1, 1) repeatedly",
-        ),
-        (
-            lambda: graphops.from_edge_list(table_with(weight=[0.5, np.nan])),
-            ValueError,
-            "weight must be finite; received nan in row 1",
-        ),
-        (
-            lambda: graphops.from_edge_list(table_with(weight=["a", "b"])),
-            TypeError,
-            "weight must hold real numbers; received object",
-        ),
-        (
-            lambda: graphops.from_edge_list(table_with(weight=[1e300, 1.0]), dtype=np.float32),
-            ValueError,
-            "weight must fit into float32; received 1e+300 at (0, 1)",
+            "dtype must be float32 or float64; got float16",
         ),
     ],
 )
@@ -191,5 +126,5 @@ def test_bad_arguments_are_named_with_rule_and_value(call, error, message):
 
 
 def test_an_integer_beyond_all_floats_is_too_large():
-    with pytest.raises(ValueError, match=r"^weight of edge \('a', 'b'\) must be finite; received"):
+    with pytest.raises(ValueError, match=r"^weight of edge \('a', 'b'\) must be finite; got"):
         graphops.from_networkx(graph_with(10**400))

@@ -204,23 +204,23 @@ def test_a_long_cycle_among_sixteen_nodes_is_within_reach():
     [
         (
             lambda: graphops.determinant_by_cycles(np.eye(17)),
-            "W must have at most 16 nodes; received 17",
+            "W must have at most 16 nodes; got 17",
         ),
         (
             lambda: graphops.mason_determinant(np.ones((12, 12))),
-            "W must have at most 20000 cycles; received more, on 12 nodes",
+            "W must have at most 20000 cycles; got more, on 12 nodes",
         ),
         (
             lambda: graphops.slogdet(np.ones((2, 3))),
-            "W must be square; received shape (2, 3)",
+            "W must be square; got shape (2, 3)",
         ),
         (
             lambda: graphops.identity_minus(np.full((2, 2), np.nan)),
-            "W must be finite; received nan at (0, 0)",
+            "W must be finite; got nan at (0, 0)",
         ),
         (
             lambda: graphops.permutation_sign([0, 0]),
-            "order must name a node once; received 0 repeatedly",
+            "order must name a node once; got 0 repeatedly",
         ),
     ],
 )

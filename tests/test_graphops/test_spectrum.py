@@ -87,7 +87,7 @@ def test_where_arpack_does_not_converge_the_power_iteration_answers_to_a_percent
 
 
 def test_only_finite_square_matrices_have_one():
-    with pytest.raises(ValueError, match=r"^W must be square; received shape \(2, 3\)$"):
+    with pytest.raises(ValueError, match=r"^W must be square; got shape \(2, 3\)$"):
         graphops.spectral_radius(np.zeros((2, 3)))
-    with pytest.raises(ValueError, match=r"^W must be finite; received nan at \(0, 1\)$"):
+    with pytest.raises(ValueError, match=r"^W must be finite; got nan at \(0, 1\)$"):
         graphops.spectral_radius(np.array([[0, np.nan], [0, 0]]))

@@ -10,7 +10,6 @@ from hypothesis import given
 from scipy import sparse
 
 import graphops
-from graphops import statistics
 
 
 @st.composite
@@ -64,10 +63,6 @@ def test_paths_are_those_of_networkx_without_edges_into_inputs(drawn):
     graph.remove_edges_from(list(graph.in_edges(inputs)))
     lengths = dict(nx.all_pairs_shortest_path_length(graph))
     between = [[lengths[i].get(o, np.inf) for o in outputs] for i in inputs]
-    table = graphops.hops(matrix, inputs, outputs)
-    assert table.shape == (len(inputs), len(outputs))
-    assert table.tolist() == between
-
     found = graphops.path_statistics(matrix, inputs, outputs)
     nearest = [min(column) for column in zip(*between, strict=True)]
     reached = [length for length in nearest if length < np.inf]
@@ -92,7 +87,6 @@ def test_a_stored_zero_is_an_edge():
     matrix = sparse.csc_array(([0.0, 0.0], ([0, 1], [1, 2])), shape=(3, 3))
     assert graphops.degree_statistics(matrix).edges == 2
     assert graphops.path_statistics(matrix, [0], [2]).hops_min == 2
-    assert graphops.hops(matrix, [0], [1, 2]).tolist() == [[1, 2]]
 
 
 def test_a_graph_without_nodes_has_statistics():
@@ -100,14 +94,6 @@ def test_a_graph_without_nodes_has_statistics():
     assert graphops.degree_statistics(nothing) == (0,) * 13
     assert graphops.cycle_statistics(nothing) == (0, 0, 0, 0)
     assert graphops.path_statistics(nothing, [], []) == (0, 0, None, None, None, 0)
-    assert graphops.hops(nothing, [], []).shape == (0, 0)
-
-
-def test_many_inputs_and_outputs_are_searched_a_few_at_a_time(monkeypatch):
-    matrix = graphops.feedforward(30, 40, 20, 0.1, rng=np.random.default_rng(0))
-    at_once = graphops.hops(matrix, range(30), range(70, 90))
-    monkeypatch.setattr(statistics, "_CHUNK_DISTANCES", 7 * 90)
-    np.testing.assert_array_equal(graphops.hops(matrix, range(30), range(70, 90)), at_once)
 
 
 def test_values_fit_tables_as_they_are():
@@ -127,17 +113,17 @@ def test_values_fit_tables_as_they_are():
         (
             lambda: graphops.degree_statistics(np.zeros((2, 3))),
             ValueError,
-            "W must be square; received shape (2, 3)",
+            "W must be square; got shape (2, 3)",
         ),
         (
             lambda: graphops.path_statistics(np.zeros((2, 2)), [2], [0]),
             IndexError,
-            "inputs must be from 0 to 1; received 2",
+            "inputs must be from 0 to 1; got 2",
         ),
         (
-            lambda: graphops.hops(np.zeros((2, 2)), [0], [1, 1]),
+            lambda: graphops.path_statistics(np.zeros((2, 2)), [0], [1, 1]),
             ValueError,
-            "outputs must name a node once; received 1 repeatedly",
+            "outputs must name a node once; got 1 repeatedly",
         ),
     ],
 )

@@ -80,7 +80,7 @@ def test_the_limit_is_rounded_to_the_dtype_of_the_matrix():
 @given(matrix=matrices(), data=st.data())
 def test_as_many_pass_as_asked_unless_the_border_ties(mode, matrix, data):
     n_keep = data.draw(st.integers(0, matrix.nnz))
-    limit = graphops.keep_limit(matrix, n_keep, mode)
+    limit = graphops.count_threshold(matrix, n_keep, mode)
     falling = np.sort(score(matrix.data, mode))[::-1]
     n_passing = graphops.threshold_mask(matrix, limit, mode).sum()
     if n_keep == matrix.nnz:
@@ -95,7 +95,7 @@ def test_as_many_pass_as_asked_unless_the_border_ties(mode, matrix, data):
 def test_a_quantile_leaves_its_share_behind(mode, matrix, quantile):
     n_keep = matrix.nnz - round(quantile * matrix.nnz)
     limit = graphops.quantile_threshold(matrix, quantile, mode)
-    assert limit == graphops.keep_limit(matrix, n_keep, mode)
+    assert limit == graphops.count_threshold(matrix, n_keep, mode)
 
 
 def test_the_lowest_fifth_of_different_weights_stays_behind():
@@ -123,38 +123,38 @@ W = np.eye(3)
         (
             lambda: graphops.threshold(W, 0.1, "absolute"),
             ValueError,
-            "mode must be one of magnitude, signed; received 'absolute'",
+            "mode must be one of magnitude, signed; got 'absolute'",
         ),
         (
             lambda: graphops.threshold(W, [0.1, 0.2]),
             ValueError,
-            "limit must be one number or one per column (3); received shape (2,)",
+            "threshold must be one number or one per column (3); got shape (2,)",
         ),
         (
             lambda: graphops.threshold_mask(W, None),
             TypeError,
-            "limit must be a real number or one per column; received None",
+            "threshold must be a real number or one per column; got None",
         ),
-        (lambda: graphops.threshold(W, np.nan), ValueError, "limit must be a number; received nan"),
+        (lambda: graphops.threshold(W, np.nan), ValueError, "threshold must be a number; got nan"),
         (
-            lambda: graphops.keep_limit(W, 4),
+            lambda: graphops.count_threshold(W, 4),
             ValueError,
-            "n_keep must be at most the number of stored entries, 3; received 4",
+            "n_keep must be at most the number of stored entries, 3; got 4",
         ),
         (
-            lambda: graphops.keep_limit(W, -1),
+            lambda: graphops.count_threshold(W, -1),
             ValueError,
-            "n_keep must be at least 0; received -1",
+            "n_keep must be at least 0; got -1",
         ),
         (
-            lambda: graphops.keep_limit(W, 1.0),
+            lambda: graphops.count_threshold(W, 1.0),
             TypeError,
-            "n_keep must be an integer; received 1.0",
+            "n_keep must be an integer; got 1.0",
         ),
         (
             lambda: graphops.quantile_threshold(W, 1.5),
             ValueError,
-            "quantile must be from 0 to 1; received 1.5",
+            "quantile must be from 0 to 1; got 1.5",
         ),
     ],
 )

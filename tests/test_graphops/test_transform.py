@@ -10,7 +10,7 @@ from hypothesis import given
 from scipy import sparse
 
 import graphops
-from graphops import Permutation, Transform
+from graphops import Transform
 
 
 def random_operation(n, rng, letters="BCDFH"):
@@ -153,7 +153,7 @@ def test_the_node_table_moves_with_the_order_alone(case):
     for name, arguments in operations:
         if name == "reorder":
             ids = ids[arguments[0]]
-    np.testing.assert_array_equal(transform_of(len(dense), operations).order.to_array(), ids)
+    np.testing.assert_array_equal(transform_of(len(dense), operations).order, ids)
 
 
 def test_swapping_columns_then_rows_is_not_reordering_though_the_matrix_is_the_same():
@@ -162,7 +162,7 @@ def test_swapping_columns_then_rows_is_not_reordering_though_the_matrix_is_the_s
     W = np.arange(16.0).reshape(4, 4)
     np.testing.assert_array_equal(swapped.apply(W), reordered.apply(W))
     assert swapped != reordered
-    assert swapped.order.is_identity
+    assert swapped.order.tolist() == [0, 1, 2, 3]
 
 
 # -- undoing ---------------------------------------------------------------------------------------
@@ -198,8 +198,7 @@ def test_additions_are_undone_to_rounding(case):
 def test_composition_is_associative_exactly(data, n):
     first, second, third = (data.draw(transforms(n)) for _ in range(3))
     assert first.then(second).then(third) == first.then(second.then(third))
-    assert first.then(second) == second @ first
-    assert hash(first.then(second)) == hash(second @ first)
+    assert hash(first.then(second).then(third)) == hash(first.then(second.then(third)))
 
 
 @given(data=st.data(), n=st.integers(2, 6))
@@ -268,41 +267,15 @@ def test_a_singular_matrix_stays_singular():
     assert Transform.swap_rows(3, 0, 1).predict(before) == before
 
 
-@given(data=st.data(), n=st.integers(2, 6), seed=st.integers(0, 2**32))
-def test_a_change_of_basis_keeps_the_spectrum(data, n, seed):
-    rng = np.random.default_rng(seed)
-    basis, move = data.draw(transforms(n, "BC")), data.draw(transforms(n, "H"))
-    identity = Permutation.identity(n)
-    transform = move.then(Transform(identity, basis.right.contragredient(), basis.right))
-    assert transform.keeps_spectrum
-    assert transform.inverse().keeps_spectrum
-    left, right = transform.matrices()
-    np.testing.assert_allclose(left @ right, np.eye(n), atol=1e-12)
-    W = rng.standard_normal((n, n))
-    coefficients = np.poly(W)
-    scale = np.poly(-np.linalg.norm(W) * np.linalg.cond(left) * np.eye(n))
-    assert (np.abs(np.poly(transform.apply(W)) - coefficients) <= 1e-10 * scale).all()
-
-
-def test_adding_a_column_and_taking_the_row_back_is_a_change_of_basis():
-    both = Transform.add_column(4, 1, 2, 0.5).then(Transform.add_row(4, 2, 1, -0.5))
-    assert both.keeps_spectrum
-    assert not Transform.add_column(4, 1, 2, 0.5).keeps_spectrum
-    assert not Transform.swap_columns(4, 1, 2).keeps_spectrum
-    assert Transform.swap_columns(4, 1, 2).then(Transform.swap_rows(4, 1, 2)).keeps_spectrum
-    W = np.random.default_rng(0).standard_normal((4, 4))
-    before = graphops.mason_determinant(W)
-    assert graphops.mason_determinant(both.apply(W)) == pytest.approx(before)
-
-
 # -- value -----------------------------------------------------------------------------------------
 
 
 def test_it_is_a_value():
     transform = Transform.add_row(3, 0, 1, 0.5)
     with pytest.raises(FrozenInstanceError):
-        transform.order = Permutation.identity(3)
-    for array in (transform.left.sources, transform.left.targets, transform.left.factors):
+        transform.order = np.arange(3)
+    left = transform.left
+    for array in (transform.order, left.order, left.sources, left.targets, left.factors):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 2
     assert transform != Transform.add_row(3, 0, 1, 0.25)
@@ -325,17 +298,6 @@ def test_the_result_shares_no_memory_even_where_nothing_changes():
         result = transform.apply(matrix)
         for name in ("data", "indices", "indptr"):
             assert not np.shares_memory(getattr(result, name), getattr(matrix, name))
-
-
-def test_many_operations_on_many_nodes_are_composed_without_arrays_of_their_size():
-    n = 10**12  # no array of that length could be made
-    transform = Transform.identity(n)
-    for step in range(50):
-        transform = transform.then(Transform.swap_columns(n, step, n - 1 - step))
-        transform = transform.then(Transform.add_row(n, step, step + 1, 0.5))
-    assert transform.determinant_factor == 1
-    assert Transform.from_record(transform.to_record(), max_nodes=n) == transform
-    assert len(json.dumps(transform.to_record())) < 10_000
 
 
 def test_thousands_of_additions_in_a_row_are_applied():

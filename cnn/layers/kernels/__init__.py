@@ -1,6 +1,6 @@
-"""Compiled loops of the layers, and where a convolution reads.
+"""The compiled loops of the layers, and the stencils of convolutions.
 
-Only layers and other kernels call them.
+Layers, :mod:`evo.phenotype` and other kernels call these loops; ``docs/kernels.md`` says how they are compiled.
 """
 
 __all__ = [

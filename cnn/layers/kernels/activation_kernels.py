@@ -1,7 +1,7 @@
-"""Activations as compiled loops that vectorise: forward, and the chain rule back through them.
+"""Activation functions and their chain rule as compiled loops that vectorise.
 
-Numba's own tanh is a call per number; the approximation here compiles to vector instructions, some
-thirty times as fast.
+Numba's own tanh calls a function for each number; the approximation here compiles to vector
+instructions and is some thirty times as fast.
 """
 
 import math
@@ -43,12 +43,12 @@ def _tanh_float32(x: Any) -> Any:
 
 
 def fast_tanh(x: Any) -> Any:
-    """Tanh that vectorises in compiled loops: for use inside kernels.
+    """Compute tanh; vectorises in compiled loops. For use inside kernels.
 
     Parameters
     ----------
     x
-        A float; float32 and float64 each stay what they are.
+        float32 or float64; the result has the same type.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def fast_tanh(x: Any) -> Any:
     fast_tanh, jit_options={"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True}
 )
 def _fast_tanh_by_dtype(x: Any) -> Any:
-    """Choose at compile time; Numba wants the very signature in each choice."""
+    """Choose by dtype at compile time; each variant must have the same signature."""
 
     def approximate(x: Any) -> Any:
         return _tanh_float32(x)
@@ -75,12 +75,12 @@ def _fast_tanh_by_dtype(x: Any) -> Any:
 
 
 def fast_sigmoid(x: Any) -> Any:
-    """Sigmoid that vectorises in compiled loops: σ(x) = ½ (1 + tanh(x/2)). For use inside kernels.
+    """Compute σ(x) = ½ (1 + tanh(x/2)); vectorises in compiled loops. For use inside kernels.
 
     Parameters
     ----------
     x
-        A float; float32 and float64 each stay what they are.
+        float32 or float64; the result has the same type.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def fast_sigmoid(x: Any) -> Any:
     jit_options={"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True},
 )
 def _fast_sigmoid_by_dtype(x: Any) -> Any:
-    """Choose at compile time; float32 must meet no float64 constant."""
+    """Choose by dtype at compile time; float32 arithmetic needs float32 constants."""
 
     def approximate(x: Any) -> Any:
         return HALF * (ONE + _tanh_float32(HALF * x))
@@ -109,7 +109,7 @@ def _fast_sigmoid_by_dtype(x: Any) -> Any:
 
 @kernel
 def add_bias(n: FloatArray, bias: FloatVector) -> None:
-    """Add its bias to each row of n, shape (nodes, batch)."""
+    """Add ``bias[k]`` to row k of n, shape (nodes, batch)."""
     for k in range(n.shape[0]):
         for i in range(n.shape[1]):
             n[k, i] += bias[k]

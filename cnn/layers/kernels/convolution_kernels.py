@@ -1,4 +1,4 @@
-"""A convolution's loops around its tiles: which maps, which pixels, which taps."""
+"""The loops of a convolution around its tiles: over maps, pixels and taps."""
 
 from cnn.arrays import FloatArray, FloatVector, IntArray
 from cnn.compile.compilation import kernel
@@ -10,10 +10,10 @@ FLOAT64_LANES = lanes_of(8)
 TAPS_1, TAPS_2, TAPS_4, TAPS_6 = (TILE.correlate_taps[height] for height in (1, 2, 4, 6))
 
 CHUNK = 256
-"""Numbers of a run that all output maps work on before the next ones: what they read stays near."""
+"""Numbers of a run that all output maps read before the next ones, so that they stay in the cache."""
 
 GROUP = 4096
-"""Numbers of each map that all taps are correlated with before the next ones."""
+"""Numbers of each map that are correlated with all taps before the next ones."""
 
 
 @kernel
@@ -25,26 +25,26 @@ def pack(weights: FloatVector, index: IntArray, heights: IntArray, packed: Float
     weights
         The layer's own, flat.
     index
-        Shape (n_out, n_taps): which weight a tap has, or −1 where there is no connection.
+        Shape (n_out, n_taps): index of the weight of each tap, −1 where there is no connection.
     heights
         Maps of each block; their sum is n_out.
     packed
-        n_out · n_taps numbers; overwritten. Where there is no connection the weight is 0.
+        Shape (n_out · n_taps,); overwritten. Where there is no connection the weight is 0.
     """
-    place, first = 0, 0
+    written, first = 0, 0
     zero = weights.dtype.type(0)
     for height in heights:
         for tap in range(index.shape[1]):
             for k in range(first, first + height):
                 at = index[k, tap]
-                packed[place] = weights[at] if at >= 0 else zero
-                place += 1
+                packed[written] = weights[at] if at >= 0 else zero
+                written += 1
         first += height
 
 
 @kernel
 def unpack(taps: FloatArray, index: IntArray, weights: FloatVector) -> None:
-    """Bring numbers by (map, tap) back to the weights: each receives the sum over its uses.
+    """Add up numbers by (map, tap) for each weight: the inverse of `pack`.
 
     Parameters
     ----------
@@ -136,22 +136,21 @@ def correlate(
     image: FloatVector,
     batch: int,
     runs: IntArray,
-    places: IntArray,
+    source_pixels: IntArray,
     rows: IntArray,
     offsets: IntArray,
     heights: IntArray,
     taps: FloatArray,
 ) -> None:
-    """Backward twin of `gather` for its weights: ∂E/∂weight_ke = ⟨delta_k, image shifted by e⟩.
+    """Compute the weight gradient of `gather`: ∂E/∂weight_ke = ⟨delta_k, image shifted by e⟩.
 
     Parameters
     ----------
     delta
         ∂E/∂out, [map, row, column, batch], flat.
     image, batch, runs, rows, offsets, heights
-        As given to `gather`; all runs must be equally long and have the same pattern, one after the
-        other.
-    places
+        As given to `gather`; all runs must have the same length and the same pattern of taps.
+    source_pixels
         Column 2 of `runs`, contiguous.
     taps
         Shape (n_out, n_taps); overwritten.
@@ -178,13 +177,13 @@ def correlate(
             for e in range(0, n_taps, step):
                 if whole > 0:
                     correlate_tile(
-                        delta, stride, image, batch, places, first_run, last_run, 0, whole, run,
-                        rows, offsets, e, n_taps, taps, k, height, 1,
+                        delta, stride, image, batch, source_pixels, first_run, last_run, 0, whole,
+                        run, rows, offsets, e, n_taps, taps, k, height, 1,
                     )  # fmt: skip
                 if whole < run:
                     correlate_tile(
-                        delta, stride, image, batch, places, first_run, last_run, whole, run, run,
-                        rows, offsets, e, n_taps, taps, k, height, 0,
+                        delta, stride, image, batch, source_pixels, first_run, last_run, whole, run,
+                        run, rows, offsets, e, n_taps, taps, k, height, 0,
                     )  # fmt: skip
             k += height
 

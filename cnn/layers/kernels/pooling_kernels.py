@@ -1,4 +1,4 @@
-"""Pooling's loops: maxima of 2×2 blocks, forward and backward, and trainable gains."""
+"""The loops of pooling: maxima of 2×2 blocks, forward and backward, and trainable gains."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from cnn.compile.compilation import kernel
 
 @kernel
 def max_pool(x: FloatArray, out: FloatArray, winner: npt.NDArray[np.int8]) -> None:
-    """Write each 2×2 block's maximum, and which of the four cells held it.
+    """Write the maximum of each 2×2 block, and the cell that holds it.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def max_pool(x: FloatArray, out: FloatArray, winner: npt.NDArray[np.int8]) -> No
 
     Notes
     -----
-    A NaN is larger than any number, so that divergence is not lost on its way to the loss.
+    NaN counts as larger than any number, so that divergence reaches the loss.
     """
     maps, rows, columns, batch = x.shape
     for k in range(maps):
@@ -54,14 +54,14 @@ def max_pool(x: FloatArray, out: FloatArray, winner: npt.NDArray[np.int8]) -> No
 def max_pool_route(
     gradient: FloatArray, winner: npt.NDArray[np.int8], x_gradient: FloatArray
 ) -> None:
-    """Send each block's gradient to the cell that held the maximum: the true gradient (S10).
+    """Write the gradient of each block to the cell that held the maximum: the true gradient (S10).
 
     Parameters
     ----------
     gradient
         ∂E/∂out, shape (maps, rows_out, columns_out, batch).
     winner
-        From `max_pool`. A padded cell that won keeps its gradient to itself.
+        From `max_pool`. The gradient of a padded cell is dropped.
     x_gradient
         Receives ∂E/∂x, shape (maps, rows, columns, batch). Cells of dropped rows and columns are
         left as they are.
@@ -80,7 +80,7 @@ def max_pool_route(
 
 @kernel
 def max_pool_copy(gradient: FloatArray, x_gradient: FloatArray) -> None:
-    """Copy each block's gradient to all its cells: the document's rule, for comparison (S10).
+    """Copy the gradient of each block to all its cells: the document's rule, for comparison (S10).
 
     Parameters
     ----------

@@ -1,9 +1,10 @@
-"""Where each output pixel of a convolution reads: plans for `cnn.layers.kernels.convolution_kernels`.
+"""Stencils: which source pixels each output pixel of a convolution reads.
 
-A convolution, with any kernel size, stride and padding, and its way back as well, are both a
-*stencil*: an output pixel adds up source pixels, each times a weight. Neighbours in a row mostly
-read the same pattern one pixel further on; such a run of pixels is one contiguous stretch of memory
-in [map, row, column, batch] order, and the kernels work on it as a whole.
+Both the forward pass and the input gradient of a convolution, with any kernel size, stride and
+padding, are a *stencil*: an output pixel is a sum of source pixels, each times a weight.
+Neighbouring pixels mostly read the same pattern, one pixel further on. Such a *run* of pixels is
+contiguous in [map, row, column, batch] order, and
+`cnn.layers.kernels.convolution_kernels` work on it as a whole.
 """
 
 from collections.abc import Sequence
@@ -14,22 +15,22 @@ import numpy as np
 from cnn.arrays import IntArray, Shape
 
 Reads = Sequence[Sequence[tuple[int, int]]]
-"""For each output place along an axis: (tap, source place) pairs."""
+"""For each output pixel along an axis: (tap, source pixel) pairs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stencil:
-    """A plan of sums over shifted images.
+    """The description of sums over shifted images.
 
     Attributes
     ----------
     runs
-        Shape (n_runs, 5): first output pixel, number of pixels, source pixel that offsets count
-        from, first tap and end of taps in `rows` and `offsets`.
+        int64, shape (n_runs, 5): first output pixel, number of pixels, source pixel to which
+        `offsets` are added, first tap and last tap (exclusive) in `rows` and `offsets`.
     rows
-        For each tap of a pattern, its number: (map · p + i) · q + j for tap (i, j) on a source map.
+        int64, one for each tap of a pattern: (map · p + i) · q + j for tap (i, j) of a source map.
     offsets
-        For each tap of a pattern, the source pixel it reads, counted from the run's.
+        int64, one for each tap of a pattern: source pixels from that of the run to that of the tap.
     """
 
     runs: IntArray
@@ -45,16 +46,16 @@ def plan_stencil(
     Parameters
     ----------
     rows, columns
-        For each output row, and each output column: (tap, source place) pairs, which may be none.
+        For each output row, and each output column: (tap, source pixel) pairs, possibly none.
     source_shape
-        (maps, rows, columns) of what is read.
+        (maps, rows, columns) of the source.
     kernel_shape
         (p, q).
 
     Returns
     -------
     Stencil
-        Its output pixels are counted row by row.
+        Output pixels are numbered row by row.
     """
     maps, source_rows, source_columns = source_shape
     p, q = kernel_shape
@@ -90,17 +91,17 @@ def plan_stencil(
 
 
 def _from_first(reads: Sequence[tuple[int, int]]) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Return the first place read, and the reads counted from it."""
+    """Return the first source pixel, and the reads relative to it."""
     first = reads[0][1] if reads else 0
-    return first, tuple((tap, place - first) for tap, place in reads)
+    return first, tuple((tap, pixel - first) for tap, pixel in reads)
 
 
 def _runs(columns: Reads) -> list[tuple[int, int]]:
-    """Cut a row into runs (first column, length) that read one pattern, one pixel further each."""
+    """Cut a row into runs (first column, length) of pixels that read the same shifted pattern."""
     starts = [
         x
         for x, reads in enumerate(columns)
-        if x == 0 or list(reads) != [(tap, place + 1) for tap, place in columns[x - 1]]
+        if x == 0 or list(reads) != [(tap, pixel + 1) for tap, pixel in columns[x - 1]]
     ]
     return [
         (start, end - start) for start, end in zip(starts, [*starts[1:], len(columns)], strict=True)
@@ -108,9 +109,9 @@ def _runs(columns: Reads) -> list[tuple[int, int]]:
 
 
 def forward_reads(size_out: int, kernel: int, stride: int) -> Reads:
-    """List what a convolution reads along an axis, from a source that has its margins.
+    """List the reads of a convolution along an axis, from a source that includes its padding.
 
-    A convolution turns its kernel: tap i reads kernel − 1 − i pixels beyond the output's own place.
+    A convolution flips its kernel: tap i of output pixel y reads source pixel y · stride + kernel − 1 − i.
 
     Examples
     --------
@@ -118,15 +119,15 @@ def forward_reads(size_out: int, kernel: int, stride: int) -> Reads:
     [[(2, 0), (1, 1), (0, 2)], [(2, 2), (1, 3), (0, 4)]]
     """
     return [
-        [(kernel - 1 - shift, place * stride + shift) for shift in range(kernel)]
-        for place in range(size_out)
+        [(kernel - 1 - shift, pixel * stride + shift) for shift in range(kernel)]
+        for pixel in range(size_out)
     ]
 
 
 def backward_reads(size: int, size_out: int, kernel: int, stride: int, padding: int) -> Reads:
-    """List which residuals reach each input place along an axis: `forward_reads` the other way.
+    """List the residuals that reach each input pixel along an axis: the transpose of `forward_reads`.
 
-    Places beyond the residuals' border are left out, so nothing is multiplied by a zero margin.
+    Residuals beyond the border are left out, so nothing is multiplied by a zero margin.
 
     Examples
     --------
@@ -134,9 +135,9 @@ def backward_reads(size: int, size_out: int, kernel: int, stride: int, padding: 
     [[(1, 0)], [(0, 0), (1, 1)], [(0, 1), (1, 2)], [(0, 2)]]
     """
     reads: list[list[tuple[int, int]]] = [[] for _ in range(size)]
-    for place in range(size_out):
+    for pixel in range(size_out):
         for shift in range(kernel):
-            source = place * stride + shift - padding
+            source = pixel * stride + shift - padding
             if 0 <= source < size:
-                reads[source].append((kernel - 1 - shift, place))
+                reads[source].append((kernel - 1 - shift, pixel))
     return reads

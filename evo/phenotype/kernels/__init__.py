@@ -1,6 +1,6 @@
-"""Compiled loops of the phenotype.
+"""The compiled loops of the phenotype: compiling a plan, the passes forward and backward, gradient descent.
 
-Only the phenotype and other kernels call them.
+Only the phenotype and other kernels call these loops; ``docs/kernels.md`` says how they are compiled.
 """
 
 __all__ = [

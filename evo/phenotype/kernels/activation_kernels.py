@@ -1,6 +1,4 @@
-"""Activations of a node, compiled: forward, and the chain rule back.
-
-They are the twins of :data:`evo.genome.activations.REGISTRY`.
+"""The activation functions of nodes and their derivatives, compiled: the entries of :mod:`evo.genome.activations`.
 
 In float32 the transcendental functions are approximations that vectorise, each within 1e-6 of the true value; in
 float64 they are those of the C library, so that gradient checks are exact.
@@ -82,23 +80,23 @@ def _falling_float32(x: Any) -> Any:
 
 
 def normal_share(x: Any) -> Any:
-    """Φ(x), the share of a standard normal distribution below x: for use inside kernels."""
-    return 0.5 * (1.0 + math.erf(x * math.sqrt(0.5)))
+    """Φ(x), the distribution function of the standard normal distribution. For use inside kernels."""
+    raise NotImplementedError
 
 
 def normal_density(x: Any) -> Any:
-    """Φ′(x): for use inside kernels."""
-    return math.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    """Φ′(x). For use inside kernels."""
+    raise NotImplementedError
 
 
 def bell(x: Any) -> Any:
-    """exp(−x²): for use inside kernels."""
-    return math.exp(-x * x)
+    """exp(−x²). For use inside kernels."""
+    raise NotImplementedError
 
 
 def fast_sine(x: Any) -> Any:
-    """Sin x: for use inside kernels."""
-    return math.sin(x)
+    """Sin x. For use inside kernels."""
+    raise NotImplementedError
 
 
 @overload(normal_share, jit_options=_OPTIONS)
@@ -173,13 +171,13 @@ def activate(code: int, row: Floats) -> None:
             row[b] = bell(row[b])
     elif code == SIGN:
         for b in range(row.shape[0]):
-            # A NaN passes on: divergence must be seen.
+            # NaN stays NaN, so that divergence shows.
             row[b] = one if row[b] >= 0 else (-one if row[b] < 0 else row[b])
 
 
 @kernel
 def multiply_by_slope(code: int, net: Floats, output: Floats, residual: Floats) -> None:
-    """Turn ∂E/∂o into δ = ∂E/∂n = ∂E/∂o ∘ φ′(n), in place (S4); `net` is read where the registry says so."""
+    """Turn ∂E/∂o into δ = ∂E/∂n = ∂E/∂o ∘ φ′(n), in place (S4); `net` is read where the slope needs it."""
     one = output.dtype.type(1)
     zero = output.dtype.type(0)
     if code == TANH:  # 1 − o²
@@ -205,6 +203,6 @@ def multiply_by_slope(code: int, net: Floats, output: Floats, residual: Floats) 
     elif code == GAUSSIAN:  # −2 n o
         for b in range(output.shape[0]):
             residual[b] *= (-one - one) * net[b] * output[b]
-    elif code == SIGN:  # of the identity cut off at ±1
+    elif code == SIGN:  # slope of the identity clipped at ±1
         for b in range(output.shape[0]):
             residual[b] *= one if abs(net[b]) <= one else zero

@@ -1,61 +1,68 @@
-"""The compiled way back through an evolved network, and gradients at given places of its matrix.
+"""The backward pass through an evolved network, and gradients at given places of its matrix.
 
-See :mod:`evo.phenotype.kernels.forward_kernels` for how rows are numbered and kept.
+:mod:`evo.phenotype.kernels.forward_kernels` describes the arrays.
 """
 
 from cnn.compile.compilation import kernel
 from evo.phenotype.kernels.activation_kernels import multiply_by_slope
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, backward_edges
-from evo.phenotype.kernels.forward_kernels import FULL, Buffers, Layout, matrix_of, multiply
+from evo.phenotype.kernels.forward_kernels import (
+    FULL,
+    Buffers,
+    Layout,
+    block_matrix,
+    matrix_product,
+)
 from evo.phenotype.kernels.map_kernels import (
     backward_maps,
-    lines_of,
-    pixels_of,
-    row_of,
-    stretch,
-    stretches_of,
+    edge_range,
+    edge_ranges_of,
+    first_row_of,
+    n_lines_of,
+    n_pixels_of,
 )
 from evo.phenotype.kernels.row_kernels import Width
 
 
 @kernel
-def _backward_run(
-    plan: Layout,
+def _backward_block(
+    layout: Layout,
     r: int,
     weights: Floats,
     buffers: Buffers,
     gradient: Floats,
-    adding: bool,
+    accumulate: bool,
     base: int,
 ) -> None:
-    """Differentiate a dense run by two matrix products: Δ·Xᵀ for its weights, Wᵀ·Δ for the rows it hears."""
+    """Compute both gradients of dense block `r`: Δ·Xᵀ for its weights, Wᵀ·Δ for its source rows."""
     state, residual, length = buffers.state, buffers.residual, buffers.length
-    sources, segments, first_row = plan.sources, plan.segments, plan.first_row
-    first, last, low, high, _, filled = plan.runs[r]
-    place = (base + row_of(plan.maps, first_row, first)) * length
-    delta = residual[place : place + (last - first) * length].reshape(-1, length)
+    sources, block_edges, n_input_rows = layout.sources, layout.block_edges, layout.n_input_rows
+    first, last, low, high, _, filled = layout.dense_blocks[r]
+    offset = (base + first_row_of(layout.maps, n_input_rows, first)) * length
+    delta = residual[offset : offset + (last - first) * length].reshape(-1, length)
     x = state[(base + low) * length : (base + high) * length].reshape(-1, length)
-    if filled == FULL and not adding:
-        multiply(delta, x.T, matrix_of(plan.runs[r], gradient, gradient))
+    if filled == FULL and not accumulate:
+        matrix_product(delta, x.T, block_matrix(layout.dense_blocks[r], gradient, gradient))
     else:
-        of_cells = buffers.cell_gradient[: (last - first) * (high - low)].reshape(-1, high - low)
-        multiply(delta, x.T, of_cells)
+        of_block = buffers.block_gradient[: (last - first) * (high - low)].reshape(-1, high - low)
+        matrix_product(delta, x.T, of_block)
         for p in range(first, last):
-            for e in range(segments[p, 0], segments[p, 1]):
-                value = of_cells[p - first, sources[e] - low]
-                gradient[e] = gradient[e] + value if adding else value
-    if high > first_row:
-        back = buffers.back[: (high - low) * length].reshape(-1, length)
-        multiply(matrix_of(plan.runs[r], weights, buffers.cells).T, delta, back)
-        for i in range(max(low, first_row), high):
+            for e in range(block_edges[p, 0], block_edges[p, 1]):
+                value = of_block[p - first, sources[e] - low]
+                gradient[e] = gradient[e] + value if accumulate else value
+    if high > n_input_rows:
+        row_gradient = buffers.block_input_gradient[: (high - low) * length].reshape(-1, length)
+        matrix = block_matrix(layout.dense_blocks[r], weights, buffers.block_weights)
+        matrix_product(matrix.T, delta, row_gradient)
+        for i in range(max(low, n_input_rows), high):
             to = residual[(base + i) * length : (base + i + 1) * length]
             for b in range(length):
-                to[b] += back[i - low, b]
+                to[b] += row_gradient[i - low, b]
 
 
 @kernel
 def backward(
-    plan: Layout,
+    layout: Layout,
     weights: Floats,
     buffers: Buffers,
     weight_gradient: Floats,
@@ -67,16 +74,16 @@ def backward(
     On entry the residual is ∂E/∂o at the outputs' rows of the last tick and 0 elsewhere, padding included; on return
     it is δ at every computed row. Gradients are written to `weight_gradient` and `bias_gradient`.
     """
-    for tick in range(plan.ticks - 1, -1, -1):
+    for tick in range(layout.ticks - 1, -1, -1):
         backward_nodes(
-            plan, weights, buffers, weight_gradient, bias_gradient, tick, 0, plan.codes.shape[0],
-            width,
+            layout, weights, buffers, weight_gradient, bias_gradient, tick, 0,
+            layout.codes.shape[0], width,
         )  # fmt: skip
 
 
 @kernel
 def backward_nodes(
-    plan: Layout,
+    layout: Layout,
     weights: Floats,
     buffers: Buffers,
     weight_gradient: Floats,
@@ -86,48 +93,48 @@ def backward_nodes(
     end: int,
     width: Width,
 ) -> None:
-    """Run the computed nodes from `begin` to `end`, exclusively, in reverse; no dense run may be cut by either."""
-    state, nets, residual = buffers.state, buffers.nets, buffers.residual
-    pitch, length = buffers.pitch, buffers.length
-    indptr, sources, inner, runs = plan.indptr, plan.sources, plan.inner, plan.runs
-    codes, net_rows, segments, maps = plan.codes, plan.net_rows, plan.segments, plan.maps
-    base = plan.first_base + tick * plan.block
-    adding = tick < plan.ticks - 1
-    run = runs.shape[0] - 1
-    while run >= 0 and runs[run, 0] >= end:
-        run -= 1
+    """Run the computed nodes `begin` to `end` (exclusive) in reverse; they must cut no dense block."""
+    state, net_inputs, residual = buffers.state, buffers.net_inputs, buffers.residual
+    stride, length = buffers.stride, buffers.length
+    indptr, sources, codes, maps = layout.indptr, layout.sources, layout.codes, layout.maps
+    blocks, block_edges, net_rows = layout.dense_blocks, layout.block_edges, layout.net_input_rows
+    base = layout.first_base + tick * layout.rows_per_tick
+    accumulate = tick < layout.ticks - 1
+    block = blocks.shape[0] - 1
+    while block >= 0 and blocks[block, 0] >= end:
+        block -= 1
     for p in range(end - 1, begin - 1, -1):
-        place = (base + row_of(maps, plan.first_row, p)) * pitch
-        size = pixels_of(maps, p) * length
+        offset = (base + first_row_of(maps, layout.n_input_rows, p)) * stride
+        size = n_pixels_of(maps, p) * length
         backward_maps(maps, p, buffers, base, width)
-        delta = residual[place : place + size]
-        net = delta  # unread where the slope is written in the output
+        delta = residual[offset : offset + size]
+        net = delta  # not read where the slope is a function of the output
         if net_rows[p] >= 0:
-            at = (tick * plan.n_nets + net_rows[p]) * length
-            net = nets[at : at + size]
-        multiply_by_slope(codes[p], net, state[place : place + size], delta)
+            at = (tick * layout.n_net_input_rows + net_rows[p]) * length
+            net = net_inputs[at : at + size]
+        multiply_by_slope(codes[p], net, state[offset : offset + size], delta)
         total = delta.dtype.type(0)
         for b in range(size):
             total += delta[b]
-        bias_gradient[p] = bias_gradient[p] + total if adding else total  # ∂E/∂b_j = Σ δ_j
+        bias_gradient[p] = bias_gradient[p] + total if accumulate else total  # ∂E/∂b_j = Σ δ_j
         first, last = indptr[p], indptr[p + 1]
-        inside, behind = last, last
-        if run >= 0 and runs[run, 0] <= p < runs[run, 1]:
-            inside, behind = segments[p, 0], segments[p, 1]
-        line = lines_of(maps, p) * length
-        first_stretch, last_stretch = stretches_of(maps, p)
-        for y in range(lines_of(maps, p)):
-            for s in range(last_stretch - 1, first_stretch - 1, -1):
-                e, end_e, further = stretch(maps, p, s, first, inside, behind, last)
+        block_first, block_last = last, last
+        if block >= 0 and blocks[block, 0] <= p < blocks[block, 1]:
+            block_first, block_last = block_edges[p, 0], block_edges[p, 1]
+        line = n_lines_of(maps, p) * length
+        first_range, last_range = edge_ranges_of(maps, p)
+        for y in range(n_lines_of(maps, p)):
+            for s in range(last_range - 1, first_range - 1, -1):
+                e, end_e, line_stride = edge_range(maps, p, s, first, block_first, block_last, last)
                 if e < end_e:
                     backward_edges(
-                        residual, place + y * line, state, base + y * further, pitch, line,
-                        sources, weights, e, inner[p], end_e, weight_gradient, adding or y > 0,
-                        width,
+                        residual, offset + y * line, state, base + y * line_stride, stride, line,
+                        sources, weights, e, layout.backward_from[p], end_e, weight_gradient,
+                        accumulate or y > 0, width,
                     )  # fmt: skip
-        if run >= 0 and runs[run, 0] == p:
-            _backward_run(plan, run, weights, buffers, weight_gradient, adding, base)
-            run -= 1
+        if block >= 0 and blocks[block, 0] == p:
+            _backward_block(layout, block, weights, buffers, weight_gradient, accumulate, base)
+            block -= 1
 
 
 @kernel
@@ -136,24 +143,24 @@ def gradients_at(
     target_rows: Ints,
     state: Floats,
     residual: Floats,
-    pitch: int,
+    stride: int,
     length: int,
-    block: int,
+    rows_per_tick: int,
     first_base: int,
     ticks: int,
     gradients: Floats,
 ) -> None:
     """Write ∂E/∂W[i, j] = Σ_t Σ_batch δ_j·o_i at given places, whether or not an edge is there.
 
-    Rows are numbered within a block, those of delayed sources minus `block`; before the first row there is nothing.
+    Rows are numbered within a tick; those of delayed sources are less by `rows_per_tick`. Rows before the first are 0.
     """
     for k in range(source_rows.shape[0]):
         total = state.dtype.type(0)
         for tick in range(ticks):
-            base = first_base + tick * block
+            base = first_base + tick * rows_per_tick
             if base + source_rows[k] >= 0:
-                x = (base + source_rows[k]) * pitch
-                delta = (base + target_rows[k]) * pitch
+                x = (base + source_rows[k]) * stride
+                delta = (base + target_rows[k]) * stride
                 for b in range(length):
                     total += residual[delta + b] * state[x + b]
         gradients[k] = total

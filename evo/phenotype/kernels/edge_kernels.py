@@ -1,7 +1,8 @@
-"""What is done with the edges of one node, all at once: add up forward, differentiate, and return a residual.
+"""The in-edges of one node: weighted sum (forward), weight gradient and input gradient (backward).
 
-See :mod:`evo.phenotype.kernels.forward_kernels` for how rows are numbered and kept, and
-:mod:`evo.phenotype.kernels.row_kernels` for the innermost loops.
+:mod:`evo.phenotype.kernels.forward_kernels` describes the arrays; :mod:`evo.phenotype.kernels.row_kernels` holds the
+innermost loops. All kernels here work on the edges `first` to `last` (exclusive) into one node, whose row begins at
+the flat index `offset`; `base` is the first row of the tick, and rows are `stride` numbers apart.
 """
 
 from typing import Any
@@ -18,88 +19,92 @@ Ints = NDArray[np.integer[Any]]
 
 
 @kernel
-def listen(
+def forward_edges(
     state: Floats,
     base: int,
-    pitch: int,
+    stride: int,
     length: int,
     sources: Ints,
     weights: Floats,
     first: int,
     last: int,
-    place: int,
+    offset: int,
     width: Width,
 ) -> None:
-    """Add the scaled rows of some edges to the row at `place`."""
+    """Add Σ_e weights[e] · o_source(e) to the row at `offset`."""
     lanes = 1 << len(width)
     zero = state.dtype.type(0)
     b = 0
     while b + 8 * lanes <= length:
         gather_row(
-            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 8, width
-        )
+            state, base, stride, b, sources, weights, first, last, zero, 0, offset + b, 8, width,
+        )  # fmt: skip
         b += 8 * lanes
     while b + 4 * lanes <= length:
         gather_row(
-            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 4, width
-        )
+            state, base, stride, b, sources, weights, first, last, zero, 0, offset + b, 4, width,
+        )  # fmt: skip
         b += 4 * lanes
     while b + 2 * lanes <= length:
         gather_row(
-            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 2, width
-        )
+            state, base, stride, b, sources, weights, first, last, zero, 0, offset + b, 2, width,
+        )  # fmt: skip
         b += 2 * lanes
     while b < length:
         gather_row(
-            state, base, pitch, b, sources, weights, first, last, zero, 0, place + b, 1, width
-        )
+            state, base, stride, b, sources, weights, first, last, zero, 0, offset + b, 1, width,
+        )  # fmt: skip
         b += lanes
 
 
 @kernel
 def _weight_gradient(
     residual: Floats,
-    place: int,
+    offset: int,
     state: Floats,
     base: int,
-    pitch: int,
+    stride: int,
     length: int,
     sources: Ints,
     first: int,
     last: int,
     gradient: Floats,
-    adding: bool,
+    accumulate: bool,
     width: Width,
 ) -> None:
-    """Write, or add, ∂E/∂W[i, j] = Σ δ_j·o_i for some edges into one node."""
+    """Write ∂E/∂W[i, j] = Σ_batch δ_j·o_i to `gradient`; add it where `accumulate`."""
     e = last
     while e - DOTS >= first:
         e -= DOTS
         dot_rows(
-            residual, place, state, base, pitch, length, sources, e, DOTS, gradient, adding, width
-        )
+            residual, offset, state, base, stride, length, sources, e, DOTS, gradient, accumulate,
+            width,
+        )  # fmt: skip
     if e - 4 >= first:
         e -= 4
         dot_rows(
-            residual, place, state, base, pitch, length, sources, e, 4, gradient, adding, width
-        )
+            residual, offset, state, base, stride, length, sources, e, 4, gradient, accumulate,
+            width,
+        )  # fmt: skip
     if e - 2 >= first:
         e -= 2
         dot_rows(
-            residual, place, state, base, pitch, length, sources, e, 2, gradient, adding, width
-        )
+            residual, offset, state, base, stride, length, sources, e, 2, gradient, accumulate,
+            width,
+        )  # fmt: skip
     if e > first:
         dot_rows(
-            residual, place, state, base, pitch, length, sources, first, 1, gradient, adding, width
-        )
+            residual, offset, state, base, stride, length, sources, first, 1, gradient, accumulate,
+            width,
+        )  # fmt: skip
 
 
 @kernel
-def _return(
+def _input_gradient(
     residual: Floats,
-    place: int,
+    offset: int,
     base: int,
-    pitch: int,
+    stride: int,
     length: int,
     sources: Ints,
     weights: Floats,
@@ -107,84 +112,56 @@ def _return(
     last: int,
     width: Width,
 ) -> None:
-    """Add ∂E/∂o_i = Σ_j W[i, j]·δ_j of some edges into one node to the residuals of their sources."""
+    """Add W[i, j]·δ_j to the residual ∂E/∂o_i of the source of each edge."""
     lanes = 1 << len(width)
     b = 0
     while b + 8 * lanes <= length:
-        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 8, width)
+        scatter_row(residual, offset + b, base, stride, b, sources, weights, first, last, 8, width)
         b += 8 * lanes
     while b + 4 * lanes <= length:
-        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 4, width)
+        scatter_row(residual, offset + b, base, stride, b, sources, weights, first, last, 4, width)
         b += 4 * lanes
     while b + 2 * lanes <= length:
-        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 2, width)
+        scatter_row(residual, offset + b, base, stride, b, sources, weights, first, last, 2, width)
         b += 2 * lanes
     while b < length:
-        scatter_row(residual, place + b, base, pitch, b, sources, weights, first, last, 1, width)
+        scatter_row(residual, offset + b, base, stride, b, sources, weights, first, last, 1, width)
         b += lanes
 
 
 @kernel
 def backward_edges(
     residual: Floats,
-    place: int,
+    offset: int,
     state: Floats,
     base: int,
-    pitch: int,
+    stride: int,
     length: int,
     sources: Ints,
     weights: Floats,
     first: int,
-    inner: int,
+    backward_from: int,
     last: int,
     gradient: Floats,
-    adding: bool,
+    accumulate: bool,
     width: Width,
 ) -> None:
-    """Differentiate the edges [first, last) into one node, and return its residual through those from `inner` on."""
-    inner = min(max(inner, first), last)
+    """Compute the weight gradient of all edges, and the input gradient of the edges from `backward_from` on."""
+    backward_from = min(max(backward_from, first), last)
     if length == 1 << len(width):
         backward_row(
-            residual,
-            place,
-            state,
-            base,
-            pitch,
-            sources,
-            weights,
-            inner,
-            last,
-            gradient,
-            adding,
-            width,
-        )
+            residual, offset, state, base, stride, sources, weights, backward_from, last, gradient,
+            accumulate, width,
+        )  # fmt: skip
         _weight_gradient(
-            residual,
-            place,
-            state,
-            base,
-            pitch,
-            length,
-            sources,
-            first,
-            inner,
-            gradient,
-            adding,
-            width,
-        )
+            residual, offset, state, base, stride, length, sources, first, backward_from, gradient,
+            accumulate, width,
+        )  # fmt: skip
     else:
         _weight_gradient(
-            residual,
-            place,
-            state,
-            base,
-            pitch,
-            length,
-            sources,
-            first,
-            last,
-            gradient,
-            adding,
-            width,
+            residual, offset, state, base, stride, length, sources, first, last, gradient,
+            accumulate, width,
+        )  # fmt: skip
+        _input_gradient(
+            residual, offset, base, stride, length, sources, weights, backward_from, last, width
         )
-        _return(residual, place, base, pitch, length, sources, weights, inner, last, width)

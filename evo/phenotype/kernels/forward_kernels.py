@@ -1,14 +1,13 @@
-"""What the compiled passes over an evolved network share, and the pass forward.
+"""The arrays of the compiled passes (:class:`Layout`, :class:`Buffers`), and the forward pass.
 
-:mod:`evo.phenotype.kernels.backward_kernels` goes back.
+Each neuron has one row of activations for each tick: the batch, contiguous and padded to whole vectors
+(:mod:`evo.phenotype.kernels.row_kernels`). A map has one row for each pixel, line after line, so a line of pixels is
+one long row and a tap is an edge from the lines of one map to the lines of another. The rows of a tick follow those of
+the tick before. Row ``base + source`` is the source of an edge, where `base` is the first row of the present tick; the
+source of a delayed edge is negative, so it lies in the tick before.
 
-Activations are stored one neuron a row, the batch innermost, contiguous and padded to whole vectors: see
-:mod:`evo.phenotype.kernels.row_kernels`. A map has a row for each pixel, line after line; so a line is one long row,
-and a tap an edge from the lines of one map to those of another. A row number is ``base + source``: `base` is where the
-current tick's rows begin, and a delayed edge has its source one block of rows earlier, that is, in the tick before.
-
-A run of nodes that hear nearly all of a range of rows is one matrix product (BLAS), the rest of their edges, and all
-edges of other nodes, are added up row by row.
+Consecutive nodes with edges from nearly all of a range of rows form a *dense block*, which is computed as one matrix
+product (BLAS). All other edges are added up row by row.
 """
 
 from typing import Any, NamedTuple
@@ -17,140 +16,148 @@ import numpy as np
 
 from cnn.compile.compilation import kernel
 from evo.phenotype.kernels.activation_kernels import activate
-from evo.phenotype.kernels.edge_kernels import Floats, Ints, listen
+from evo.phenotype.kernels.edge_kernels import Floats, Ints, forward_edges
 from evo.phenotype.kernels.map_kernels import (
-    has_bias,
-    lines_of,
-    pixels_of,
-    row_of,
-    show,
-    stretch,
-    stretches_of,
+    edge_range,
+    edge_ranges_of,
+    first_row_of,
+    forward_maps,
+    is_convolved,
+    n_lines_of,
+    n_pixels_of,
 )
 from evo.phenotype.kernels.row_kernels import Width
 
 FULL = 1000
-"""Filled cells per thousand of a run that needs no copy of its weights."""
+"""Fill, per thousand, of a dense block whose edges fill it wholly; its weights need no copy."""
 
 
 class Layout(NamedTuple):
-    """What the passes read of a plan; all arrays are read-only.
+    """The part of a plan that the passes read; all arrays are read-only.
 
     Attributes
     ----------
-    first_row : int
-        Rows of inputs, which come first. Without maps computed node p has the row ``first_row + p``.
-    block, ticks : int
-        Rows of a tick; ticks.
+    n_input_rows : int
+        Rows of inputs, which come first in a tick. Without maps, computed node p has row ``n_input_rows + p``.
+    rows_per_tick, ticks : int
+        Number of rows of a tick; number of ticks.
     first_base : int
-        Where the rows of the first tick begin; before them stands the tick before, where edges may be delayed.
+        First row of the first tick. With several ticks the rows of the tick before the first precede it.
     indptr : ndarray of int64, shape (n_computed + 1,)
+        The in-edges of computed node p are the edges ``indptr[p]`` to ``indptr[p + 1]`` (exclusive).
     sources : ndarray of int32, shape (n_edges,)
-        The edges of each computed node; a delayed source counts from the block before (its row minus `block`).
-    inner : ndarray of int64, shape (n_computed,)
-        The first edge of each node through which a residual flows back; those before come from inputs.
-    runs : ndarray of int64, shape (n_runs, 6)
-        Dense runs: first node, last node (exclusively), first row heard, last (exclusively), where its weights begin as
-        a matrix (nodes, rows), and its filled cells per thousand. The weights of a full run are a matrix as they are;
-        those of another are written to `Buffers.cells`.
-    segments : ndarray of int64, shape (n_computed, 2)
-        The edges [begin, end) of each node that a run holds.
+        Source row of each edge; that of a delayed edge is less by `rows_per_tick`.
+    backward_from : ndarray of int64, shape (n_computed,)
+        First in-edge of each node that carries a residual backward; the in-edges before come from inputs.
+    dense_blocks : ndarray of int64, shape (n_blocks, 6)
+        First node, last node (exclusive), first source row, last source row (exclusive), the index at which the
+        weights begin as a matrix (nodes, rows), and the fill per thousand. The weights of a full block already lie as
+        a matrix; those of other blocks are copied to `Buffers.block_weights`.
+    block_edges : ndarray of int64, shape (n_computed, 2)
+        The in-edges of each node that its dense block contains: first, last (exclusive).
     codes : ndarray of uint8, shape (n_computed,)
-        Activations.
-    net_rows : ndarray of int32, shape (n_computed,)
-        Where a node's net input is kept, −1 where it is not needed.
-    n_nets : int
-        Rows of net inputs a tick.
+        Codes of activation functions.
+    net_input_rows : ndarray of int32, shape (n_computed,)
+        Row of each node in `Buffers.net_inputs`, −1 where the net input is not kept.
+    n_net_input_rows : int
+        Rows of net inputs of a tick.
     maps : Maps or ()
-        What there is to know of maps; nothing where all nodes are neurons. The passes are compiled for either.
+        The description of maps; the empty tuple where all nodes are neurons.
     """
 
-    first_row: int
-    block: int
+    n_input_rows: int
+    rows_per_tick: int
     ticks: int
     first_base: int
     indptr: Ints
     sources: Ints
-    inner: Ints
-    runs: Ints
-    segments: Ints
+    backward_from: Ints
+    dense_blocks: Ints
+    block_edges: Ints
     codes: Ints
-    net_rows: Ints
-    n_nets: int
+    net_input_rows: Ints
+    n_net_input_rows: int
     maps: Any
 
 
 class Buffers(NamedTuple):
-    """What the passes write for one batch size; flat.
+    """The arrays that the passes write, for one batch size; flat, of the genome's dtype.
 
-    Where a batch is a sample or two, outputs and residuals of a row lie side by side, so that the way back finds both
-    in one line of memory: then the residual is a view of the same array, and rows begin `pitch` = 2·`length` apart.
+    With a batch of one or two samples the outputs and the residuals of a row lie side by side, so that the backward
+    pass finds both in one cache line: `residual` is then a view of `state`, and `stride` is 2·`length`.
 
     Attributes
     ----------
-    state, residual : ndarray, shape (blocks · block · pitch,)
-        Outputs o, and ∂E/∂o or δ = ∂E/∂n, of each row and tick.
-    nets : ndarray, shape (ticks · n_nets · length,)
-        Net inputs n, where a derivative asks for them.
-    cells, cell_gradient : ndarray, shape (n_cells,)
-        Weights of dense runs as matrices, and the gradient by them.
-    back : ndarray, shape (rows that a dense run hears at most · length,)
-        What a dense run returns to the rows that it hears.
-    pitch, length : int
-        From one row to the next; numbers in a row: the batch, padded to whole vectors.
+    state : ndarray, shape (n_rows · stride,)
+        Output o of each row; n_rows is `rows_per_tick` times the ticks, plus one tick before the first if there are
+        several ticks.
+    residual : ndarray, shape as `state`
+        ∂E/∂o of each row; after the backward pass δ = ∂E/∂n.
+    net_inputs : ndarray, shape (ticks · n_net_input_rows · length,)
+        Net inputs n of the nodes whose derivative needs them.
+    block_weights : ndarray, shape (sum of nodes · rows of all dense blocks that are not full,)
+        Weights of dense blocks as matrices.
+    block_gradient : ndarray, shape (most nodes · rows of a dense block,)
+        Gradient with respect to the weights of one dense block.
+    block_input_gradient : ndarray, shape (most source rows of a dense block · length,)
+        Gradient with respect to the source rows of one dense block.
+    stride : int
+        Numbers from the beginning of one row to that of the next.
+    length : int
+        Numbers in a row: the batch size, padded to whole vectors.
     """
 
     state: Floats
     residual: Floats
-    nets: Floats
-    cells: Floats
-    cell_gradient: Floats
-    back: Floats
-    pitch: int
+    net_inputs: Floats
+    block_weights: Floats
+    block_gradient: Floats
+    block_input_gradient: Floats
+    stride: int
     length: int
 
 
 @kernel
-def fill_runs(plan: Layout, weights: Floats, cells: Floats) -> None:
-    """Write the weights of dense runs that are not full as matrices (nodes, rows), one after another, to `cells`."""
-    sources, segments = plan.sources, plan.segments
-    for r in range(plan.runs.shape[0]):
-        first, last, low, high, offset, filled = plan.runs[r]
+def write_block_weights(layout: Layout, weights: Floats, block_weights: Floats) -> None:
+    """Copy the weights of dense blocks that are not full to `block_weights`, as matrices (nodes, rows)."""
+    sources, block_edges = layout.sources, layout.block_edges
+    for r in range(layout.dense_blocks.shape[0]):
+        first, last, low, high, offset, filled = layout.dense_blocks[r]
         if filled == FULL:
             continue
         for p in range(first, last):
             start = offset + (p - first) * (high - low)
-            cells[start : start + high - low] = 0
-            for e in range(segments[p, 0], segments[p, 1]):
-                cells[start + sources[e] - low] = weights[e]
+            block_weights[start : start + high - low] = 0
+            for e in range(block_edges[p, 0], block_edges[p, 1]):
+                block_weights[start + sources[e] - low] = weights[e]
 
 
 @kernel
-def multiply(a: Floats, b: Floats, out: Floats) -> None:
-    """Write the matrix product a·b, by BLAS; apart, since it compiles as long as all else."""
+def matrix_product(a: Floats, b: Floats, out: Floats) -> None:
+    """Write the matrix product a·b, by BLAS; a kernel of its own, since it takes long to compile."""
     np.dot(a, b, out)
 
 
 @kernel
-def matrix_of(run: Ints, full: Floats, cells: Floats) -> Floats:
-    """Return what lies in the cells of a run, shape (nodes, rows): of `full` where it is full, else of `cells`."""
-    first, last, low, high, offset, filled = run
+def block_matrix(block: Ints, full: Floats, block_weights: Floats) -> Floats:
+    """Return the matrix (nodes, rows) of a dense block: of `full` if the block is full, else of `block_weights`."""
+    first, last, low, high, offset, filled = block
     m, k = last - first, high - low
-    numbers = full if filled == FULL else cells
+    numbers = full if filled == FULL else block_weights
     return numbers[offset : offset + m * k].reshape(m, k)
 
 
 @kernel
-def forward(plan: Layout, weights: Floats, bias: Floats, buffers: Buffers, width: Width) -> None:
+def forward(layout: Layout, weights: Floats, bias: Floats, buffers: Buffers, width: Width) -> None:
     """Run every tick: o_j = φ_j(Σ_e w_e·o_source(e) + b_j)."""
-    fill_runs(plan, weights, buffers.cells)
-    for tick in range(plan.ticks):
-        forward_nodes(plan, weights, bias, buffers, tick, 0, plan.codes.shape[0], width)
+    write_block_weights(layout, weights, buffers.block_weights)
+    for tick in range(layout.ticks):
+        forward_nodes(layout, weights, bias, buffers, tick, 0, layout.codes.shape[0], width)
 
 
 @kernel
 def forward_nodes(
-    plan: Layout,
+    layout: Layout,
     weights: Floats,
     bias: Floats,
     buffers: Buffers,
@@ -159,47 +166,47 @@ def forward_nodes(
     end: int,
     width: Width,
 ) -> None:
-    """Run the computed nodes from `begin` to `end`, exclusively; no dense run may be cut by either."""
-    state, nets, cells = buffers.state, buffers.nets, buffers.cells
-    pitch, length = buffers.pitch, buffers.length
-    indptr, sources, segments, runs = plan.indptr, plan.sources, plan.segments, plan.runs
-    codes, net_rows, maps = plan.codes, plan.net_rows, plan.maps
-    base = plan.first_base + tick * plan.block
-    run, run_end = 0, 0
-    while run < runs.shape[0] and runs[run, 0] < begin:
-        run += 1
+    """Run the computed nodes `begin` to `end` (exclusive), which must cut no dense block."""
+    state, net_inputs, block_weights = buffers.state, buffers.net_inputs, buffers.block_weights
+    stride, length = buffers.stride, buffers.length
+    indptr, sources, codes, maps = layout.indptr, layout.sources, layout.codes, layout.maps
+    blocks, block_edges, net_rows = layout.dense_blocks, layout.block_edges, layout.net_input_rows
+    base = layout.first_base + tick * layout.rows_per_tick
+    block, block_end = 0, 0
+    while block < blocks.shape[0] and blocks[block, 0] < begin:
+        block += 1
     for p in range(begin, end):
-        place = (base + row_of(maps, plan.first_row, p)) * pitch
-        size = pixels_of(maps, p) * length
-        row = state[place : place + size]
+        offset = (base + first_row_of(maps, layout.n_input_rows, p)) * stride
+        size = n_pixels_of(maps, p) * length
+        row = state[offset : offset + size]
         first, last = indptr[p], indptr[p + 1]
-        if run < runs.shape[0] and runs[run, 0] == p:
-            matrix = matrix_of(runs[run], weights, cells)
-            heard = state[(base + runs[run, 2]) * length : (base + runs[run, 3]) * length]
-            own = state[place : place + matrix.shape[0] * length]
-            multiply(matrix, heard.reshape(-1, length), own.reshape(-1, length))
-            run_end = runs[run, 1]
-            run += 1
-        inside, behind = last, last
-        if p < run_end:
-            inside, behind = segments[p, 0], segments[p, 1]
+        if block < blocks.shape[0] and blocks[block, 0] == p:
+            matrix = block_matrix(blocks[block], weights, block_weights)
+            read = state[(base + blocks[block, 2]) * length : (base + blocks[block, 3]) * length]
+            written = state[offset : offset + matrix.shape[0] * length]
+            matrix_product(matrix, read.reshape(-1, length), written.reshape(-1, length))
+            block_end = blocks[block, 1]
+            block += 1
+        block_first, block_last = last, last
+        if p < block_end:
+            block_first, block_last = block_edges[p, 0], block_edges[p, 1]
             for b in range(length):
                 row[b] += bias[p]
-        elif not has_bias(maps, p):
+        elif not is_convolved(maps, p):
             row[:] = bias[p]
-        line = lines_of(maps, p) * length
-        first_stretch, last_stretch = stretches_of(maps, p)
-        for y in range(lines_of(maps, p)):
-            for s in range(first_stretch, last_stretch):
-                e, end_e, further = stretch(maps, p, s, first, inside, behind, last)
+        line = n_lines_of(maps, p) * length
+        first_range, last_range = edge_ranges_of(maps, p)
+        for y in range(n_lines_of(maps, p)):
+            for s in range(first_range, last_range):
+                e, end_e, line_stride = edge_range(maps, p, s, first, block_first, block_last, last)
                 if e < end_e:
-                    listen(
-                        state, base + y * further, pitch, line, sources, weights, e, end_e,
-                        place + y * line, width,
+                    forward_edges(
+                        state, base + y * line_stride, stride, line, sources, weights, e, end_e,
+                        offset + y * line, width,
                     )  # fmt: skip
         if net_rows[p] >= 0:
-            at = (tick * plan.n_nets + net_rows[p]) * length
+            at = (tick * layout.n_net_input_rows + net_rows[p]) * length
             for b in range(size):
-                nets[at + b] = row[b]
+                net_inputs[at + b] = row[b]
         activate(codes[p], row)
-        show(maps, p, buffers, base)
+        forward_maps(maps, p, buffers, base)

@@ -1,10 +1,10 @@
-"""What the passes do with maps; where all nodes are neurons (``maps`` is the empty tuple) each of these does nothing.
+"""The parts of the passes that differ between feature maps and neurons.
 
-A map has a row of activations for each pixel, line after line, see :mod:`evo.phenotype.kernels.forward_kernels`; so
-whole lines are the rows that taps add up, and the loops over edges are those of neurons.
+A map has one row of activations for each pixel, line after line (:mod:`evo.phenotype.kernels.forward_kernels`). A tap
+adds a whole line of one map to a whole line of another, so maps and neurons share the loops over edges.
 
-Which of the two is compiled follows from the *type* of ``maps``: the passes of a network of neurons hold no code of
-maps.
+In a network of neurons alone, ``maps`` is the empty tuple. The *type* of ``maps`` decides at compile time which of two
+variants is compiled, so the passes of a network of neurons contain no code for maps.
 """
 
 from typing import Any, NamedTuple
@@ -22,96 +22,98 @@ _OPTIONS: Any = {"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinlin
 
 
 class Maps(NamedTuple):
-    """What the passes read of the maps in a plan; all arrays are read-only.
+    """The description of the maps of a plan that the passes read; all arrays are read-only.
 
     Attributes
     ----------
     rows : ndarray of int64, shape (n_computed,)
         The first row of each computed node.
     map_sizes : ndarray of int64, shape (n_computed,)
-    stretch_indptr : ndarray of int64, shape (n_computed + 1,)
-    stretches : ndarray of int64, shape (n_stretches, 3)
-        The taps of each map that are added up one by one, in pieces: first edge, last (exclusively), and how many rows
-        further on they read for each line.
+        The map size of each computed node.
+    edge_range_indptr : ndarray of int64, shape (n_computed + 1,)
+        The edge ranges of each computed node.
+    edge_ranges : ndarray of int64, shape (n_ranges, 3)
+        Consecutive edges of one map that no convolution computes: first edge, last edge (exclusive), and the number of
+        rows from one line that these edges read to the next.
     view_indptr : ndarray of int64, shape (n_computed + 1,)
-    views : ndarray of int64, shape (n_views, 6)
-        What is read of maps but as they are, see :mod:`evo.phenotype.kernels.view_kernels`: those of inputs, then those
-        of each node.
+        The views of each computed node; the views before ``view_indptr[0]`` are those of inputs.
+    views : ndarray of int64, shape (n_views, VIEW_COLUMNS)
+        See :mod:`evo.phenotype.kernels.view_kernels`.
     mean : bool
-        Whether maps are halved by means, not by maxima.
+        Whether downsampling takes means; it takes maxima otherwise.
     convolved : ndarray of bool, shape (n_computed,)
-        Which nodes have their bias, and what nearly all their taps give, before these passes come to them: see
-        :mod:`evo.phenotype.convolutions`.
+        Nodes whose bias, and the sum over nearly all of whose taps, a convolution has written before
+        (:mod:`evo.phenotype.convolutions`).
     """
 
     rows: NDArray[np.int64]
     map_sizes: NDArray[np.int64]
-    stretch_indptr: NDArray[np.int64]
-    stretches: NDArray[np.int64]
+    edge_range_indptr: NDArray[np.int64]
+    edge_ranges: NDArray[np.int64]
     view_indptr: NDArray[np.int64]
     views: NDArray[np.int64]
     mean: bool
     convolved: NDArray[np.bool_]
 
 
-def _are_none(maps: Any) -> bool:
+def _has_no_maps(maps: Any) -> bool:
     """Tell by its type whether a layout has no maps."""
     return isinstance(maps, types.BaseTuple) and len(maps) == 0
 
 
-# -- where maps lie ----------------------------------------------------------------------------------------------------
+# -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def row_of(maps: Any, first_row: int, p: int) -> int:
+def first_row_of(maps: Any, n_input_rows: int, p: int) -> int:
     """Return the first row of a computed node."""
     raise NotImplementedError
 
 
-@overload(row_of, jit_options=_OPTIONS)
-def _row_of(maps: Any, first_row: Any, p: Any) -> Any:
-    def row_of_neuron(maps: Any, first_row: Any, p: Any) -> Any:
-        return first_row + p
+@overload(first_row_of, jit_options=_OPTIONS)
+def _first_row_of(maps: Any, n_input_rows: Any, p: Any) -> Any:
+    def first_row_of_neuron(maps: Any, n_input_rows: Any, p: Any) -> Any:
+        return n_input_rows + p
 
-    def row_of_map(maps: Any, first_row: Any, p: Any) -> Any:
+    def first_row_of_map(maps: Any, n_input_rows: Any, p: Any) -> Any:
         return maps.rows[p]
 
-    return row_of_neuron if _are_none(maps) else row_of_map
+    return first_row_of_neuron if _has_no_maps(maps) else first_row_of_map
 
 
-def pixels_of(maps: Any, p: int) -> int:
-    """Return how many rows a computed node has."""
+def n_pixels_of(maps: Any, p: int) -> int:
+    """Return the number of rows of a computed node: one a pixel."""
     raise NotImplementedError
 
 
-@overload(pixels_of, jit_options=_OPTIONS)
-def _pixels_of(maps: Any, p: Any) -> Any:
+@overload(n_pixels_of, jit_options=_OPTIONS)
+def _n_pixels_of(maps: Any, p: Any) -> Any:
     def one(maps: Any, p: Any) -> Any:
         return 1
 
-    def pixels_of_map(maps: Any, p: Any) -> Any:
+    def n_pixels_of_map(maps: Any, p: Any) -> Any:
         return maps.map_sizes[p] * maps.map_sizes[p]
 
-    return one if _are_none(maps) else pixels_of_map
+    return one if _has_no_maps(maps) else n_pixels_of_map
 
 
 # -- views -------------------------------------------------------------------------------------------------------------
 
 
-def show(maps: Any, p: int, buffers: Any, base: int) -> None:
+def forward_maps(maps: Any, p: int, buffers: Any, base: int) -> None:
     """Write the views of a computed node."""
     raise NotImplementedError
 
 
-@overload(show, jit_options=_OPTIONS)
-def _show(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
-    def show_map(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
+@overload(forward_maps, jit_options=_OPTIONS)
+def _forward_maps(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
+    def write_views(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
         first, last = maps.view_indptr[p], maps.view_indptr[p + 1]
         forward_views(maps.views, first, last, buffers.state, base, buffers.length, maps.mean)
 
     def nothing(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
         pass
 
-    return nothing if _are_none(maps) else show_map
+    return nothing if _has_no_maps(maps) else write_views
 
 
 def forward_input_maps(maps: Any, buffers: Any, base: int) -> None:
@@ -121,14 +123,14 @@ def forward_input_maps(maps: Any, buffers: Any, base: int) -> None:
 
 @overload(forward_input_maps, jit_options=_OPTIONS)
 def _forward_input_maps(maps: Any, buffers: Any, base: Any) -> Any:
-    def show_maps(maps: Any, buffers: Any, base: Any) -> Any:
+    def write_views(maps: Any, buffers: Any, base: Any) -> Any:
         last = maps.view_indptr[0]
         forward_views(maps.views, 0, last, buffers.state, base, buffers.length, maps.mean)
 
     def nothing(maps: Any, buffers: Any, base: Any) -> Any:
         pass
 
-    return nothing if _are_none(maps) else show_maps
+    return nothing if _has_no_maps(maps) else write_views
 
 
 def backward_maps(maps: Any, p: int, buffers: Any, base: int, width: Width) -> None:
@@ -138,7 +140,7 @@ def backward_maps(maps: Any, p: int, buffers: Any, base: int, width: Width) -> N
 
 @overload(backward_maps, jit_options=_OPTIONS)
 def _backward_maps(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
-    def take_back_views(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
+    def add_view_residuals(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
         first, last = maps.view_indptr[p], maps.view_indptr[p + 1]
         state, residual, length = buffers.state, buffers.residual, buffers.length
         backward_views(maps.views, first, last, state, residual, base, length, maps.mean, width)
@@ -146,86 +148,87 @@ def _backward_maps(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> An
     def nothing(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
         pass
 
-    return nothing if _are_none(maps) else take_back_views
+    return nothing if _has_no_maps(maps) else add_view_residuals
 
 
-# -- kernels -----------------------------------------------------------------------------------------------------------
+# -- taps --------------------------------------------------------------------------------------------------------------
 
 
-def lines_of(maps: Any, p: int) -> int:
-    """Return how many lines a computed node has."""
+def n_lines_of(maps: Any, p: int) -> int:
+    """Return the number of lines of pixels of a computed node."""
     raise NotImplementedError
 
 
-@overload(lines_of, jit_options=_OPTIONS)
-def _lines_of(maps: Any, p: Any) -> Any:
+@overload(n_lines_of, jit_options=_OPTIONS)
+def _n_lines_of(maps: Any, p: Any) -> Any:
     def one(maps: Any, p: Any) -> Any:
         return 1
 
-    def lines_of_map(maps: Any, p: Any) -> Any:
+    def n_lines_of_map(maps: Any, p: Any) -> Any:
         return maps.map_sizes[p]
 
-    return one if _are_none(maps) else lines_of_map
+    return one if _has_no_maps(maps) else n_lines_of_map
 
 
-def has_bias(maps: Any, p: int) -> bool:
-    """Tell whether a computed node has its bias, and part of its net input, before the passes come to it."""
+def is_convolved(maps: Any, p: int) -> bool:
+    """Tell whether a convolution has written the bias and part of the net input of a computed node."""
     raise NotImplementedError
 
 
-@overload(has_bias, jit_options=_OPTIONS)
-def _has_bias(maps: Any, p: Any) -> Any:
+@overload(is_convolved, jit_options=_OPTIONS)
+def _is_convolved(maps: Any, p: Any) -> Any:
     def no(maps: Any, p: Any) -> Any:
         return False
 
-    def is_convolved(maps: Any, p: Any) -> Any:
+    def is_convolved_map(maps: Any, p: Any) -> Any:
         return maps.convolved[p]
 
-    return no if _are_none(maps) else is_convolved
+    return no if _has_no_maps(maps) else is_convolved_map
 
 
-def stretches_of(maps: Any, p: int) -> tuple[int, int]:
-    """Return which stretches of edges belong to a computed node: first and last (exclusively)."""
+def edge_ranges_of(maps: Any, p: int) -> tuple[int, int]:
+    """Return the edge ranges of a computed node: the first number and the last (exclusive)."""
     raise NotImplementedError
 
 
-@overload(stretches_of, jit_options=_OPTIONS)
-def _stretches_of(maps: Any, p: Any) -> Any:
+@overload(edge_ranges_of, jit_options=_OPTIONS)
+def _edge_ranges_of(maps: Any, p: Any) -> Any:
     def both(maps: Any, p: Any) -> Any:
         return 0, 2
 
-    def stretches_of_map(maps: Any, p: Any) -> Any:
+    def edge_ranges_of_map(maps: Any, p: Any) -> Any:
         if maps.map_sizes[p] == 1:
             return 0, 2
-        return maps.stretch_indptr[p], maps.stretch_indptr[p + 1]
+        return maps.edge_range_indptr[p], maps.edge_range_indptr[p + 1]
 
-    return both if _are_none(maps) else stretches_of_map
+    return both if _has_no_maps(maps) else edge_ranges_of_map
 
 
-def stretch(
-    maps: Any, p: int, number: int, first: int, inside: int, behind: int, last: int
+def edge_range(
+    maps: Any, p: int, number: int, first: int, block_first: int, block_last: int, last: int
 ) -> tuple[int, int, int]:
-    """Return a stretch of edges: first, last (exclusively), and how many rows further they read for each line.
+    """Return an edge range: first edge, last edge (exclusive), and rows from one line that it reads to the next.
 
-    Of a neuron stretch 0 are the edges before those that a dense run holds, stretch 1 those behind.
+    A neuron has two ranges: the edges before `block_first`, and the edges from `block_last` on. A dense block computes
+    the edges between.
     """
     raise NotImplementedError
 
 
-@overload(stretch, jit_options=_OPTIONS)
-def _stretch(
-    maps: Any, p: Any, number: Any, first: Any, inside: Any, behind: Any, last: Any
+@overload(edge_range, jit_options=_OPTIONS)
+def _edge_range(
+    maps: Any, p: Any, number: Any, first: Any, block_first: Any, block_last: Any, last: Any
 ) -> Any:
     def of_neuron(
-        maps: Any, p: Any, number: Any, first: Any, inside: Any, behind: Any, last: Any
+        maps: Any, p: Any, number: Any, first: Any, block_first: Any, block_last: Any, last: Any
     ) -> Any:
-        return (first, inside, 0) if number == 0 else (behind, last, 0)
+        return (first, block_first, 0) if number == 0 else (block_last, last, 0)
 
     def of_map(
-        maps: Any, p: Any, number: Any, first: Any, inside: Any, behind: Any, last: Any
+        maps: Any, p: Any, number: Any, first: Any, block_first: Any, block_last: Any, last: Any
     ) -> Any:
         if maps.map_sizes[p] == 1:
-            return (first, inside, 0) if number == 0 else (behind, last, 0)
-        return maps.stretches[number, 0], maps.stretches[number, 1], maps.stretches[number, 2]
+            return (first, block_first, 0) if number == 0 else (block_last, last, 0)
+        return maps.edge_ranges[number, 0], maps.edge_ranges[number, 1], maps.edge_ranges[number, 2]
 
-    return of_neuron if _are_none(maps) else of_map
+    return of_neuron if _has_no_maps(maps) else of_map

@@ -1,4 +1,4 @@
-"""Compiling a genome to a plan: which edges an output depends on, and where everything lies; O(nodes + entries)."""
+"""Compiling a genome to a plan: find the effective entries and lay them out; O(nodes + stored entries)."""
 
 from typing import Any
 
@@ -13,16 +13,22 @@ Mask = NDArray[np.bool_]
 
 @exact_kernel
 def delays_to_output(
-    indptr: Ints, indices: Ints, live: Mask, is_input: Mask, outputs: Ints, ticks: int, delays: Ints
+    indptr: Ints,
+    indices: Ints,
+    active: Mask,
+    is_input: Mask,
+    outputs: Ints,
+    ticks: int,
+    delays: Ints,
 ) -> None:
     """Write the least number of delayed edges on a path from each node to an output; `ticks` where there is none.
 
-    The path does not lead through an input. `live` tells which stored entries are edges; empty, all are. One
-    descending pass per delay: immediate edges come from lower positions.
+    Paths through an input do not count. `active` masks the stored entries that are edges; if it is empty, all are.
+    One descending pass for each delay suffices, since edges without delay come from nodes with lower indices.
     """
     delays[:] = ticks
     delays[outputs] = 0
-    all_live = live.shape[0] == 0
+    all_active = active.shape[0] == 0
     for delay in range(ticks):
         found = False
         for j in range(delays.shape[0] - 1, -1, -1):
@@ -32,7 +38,7 @@ def delays_to_output(
             for e in range(indptr[j], indptr[j + 1]):
                 i = indices[e]
                 through = delay if i < j or is_input[i] else delay + 1
-                if through < delays[i] and (all_live or live[e]):
+                if through < delays[i] and (all_active or active[e]):
                     delays[i] = through
         if not found:
             break
@@ -40,29 +46,29 @@ def delays_to_output(
 
 @exact_kernel
 def count_edges(
-    indptr: Ints, indices: Ints, live: Mask, is_input: Mask, delays: Ints, ticks: int
+    indptr: Ints, indices: Ints, active: Mask, is_input: Mask, delays: Ints, ticks: int
 ) -> int:
-    """Return how many entries are effective: edges whose target leaves them a tick to act in."""
-    all_live = live.shape[0] == 0
+    """Return the number of effective entries: edges that reach an output within the ticks."""
+    all_active = active.shape[0] == 0
     count = 0
     for j in range(delays.shape[0]):
         if is_input[j] or delays[j] >= ticks:
             continue
-        if all_live and delays[j] + 1 < ticks:
+        if all_active and delays[j] + 1 < ticks:
             count += indptr[j + 1] - indptr[j]
             continue
         for e in range(indptr[j], indptr[j + 1]):
             acts = indices[e] < j or is_input[indices[e]] or delays[j] + 1 < ticks
-            if acts and (all_live or live[e]):
+            if acts and (all_active or active[e]):
                 count += 1
     return count
 
 
 @exact_kernel
-def number_rows(kept: Mask, is_input: Mask, rows: Ints, positions: Ints) -> None:
-    """Give every kept node a row, inputs first, each group in order of positions; −1 to the rest.
+def number_rows(kept: Mask, is_input: Mask, rows: Ints, nodes: Ints) -> None:
+    """Give every kept node a row, inputs first, both groups in index order; −1 to all other nodes.
 
-    `positions` receives those of the kept nodes that are computed.
+    `nodes` receives the indices of the computed nodes: kept nodes that are not inputs.
     """
     n_inputs = 0
     for j in range(kept.shape[0]):
@@ -74,7 +80,7 @@ def number_rows(kept: Mask, is_input: Mask, rows: Ints, positions: Ints) -> None
     for j in range(kept.shape[0]):
         if kept[j] and not is_input[j]:
             rows[j] = n_inputs + count
-            positions[count] = j
+            nodes[count] = j
             count += 1
 
 
@@ -82,59 +88,59 @@ def number_rows(kept: Mask, is_input: Mask, rows: Ints, positions: Ints) -> None
 def lay_out(
     indptr: Ints,
     indices: Ints,
-    live: Mask,
+    active: Mask,
     is_input: Mask,
     delays: Ints,
     ticks: int,
     rows: Ints,
-    positions: Ints,
-    block: int,
+    nodes: Ints,
+    rows_per_tick: int,
     plan_indptr: Ints,
     entries: Ints,
     sources: Ints,
-    inner: Ints,
+    backward_from: Ints,
 ) -> None:
-    """Write the effective edges of each computed node: which entries they are, and the rows of their sources.
+    """Write the effective edges of each computed node: their entries in the genome, and their source rows.
 
-    Rows of delayed sources are less by `block`; with several ticks this holds for inputs at later positions too.
-    `inner[p]` is the first edge of node p behind those that come from inputs, as long as these stand in front.
+    Source rows of delayed edges are less by `rows_per_tick`; with several ticks, edges from inputs with a higher index
+    are delayed too. The edges of node p before `backward_from[p]` come from inputs.
     """
-    all_live = live.shape[0] == 0
+    all_active = active.shape[0] == 0
     count = 0
-    for p in range(positions.shape[0]):
-        j = positions[p]
+    for p in range(nodes.shape[0]):
+        j = nodes[p]
         late = delays[j] + 1 < ticks
         plan_indptr[p] = count
-        inner[p] = count
+        backward_from[p] = count
         for e in range(indptr[j], indptr[j + 1]):
             i = indices[e]
-            if all_live or live[e]:
+            if all_active or active[e]:
                 from_input = is_input[i]
                 if i < j or from_input or late:
-                    if from_input and inner[p] == count:
-                        inner[p] = count + 1
+                    if from_input and backward_from[p] == count:
+                        backward_from[p] = count + 1
                     entries[count] = e
-                    sources[count] = rows[i] - block if i >= j and ticks > 1 else rows[i]
+                    sources[count] = rows[i] - rows_per_tick if i >= j and ticks > 1 else rows[i]
                     count += 1
-    plan_indptr[positions.shape[0]] = count
+    plan_indptr[nodes.shape[0]] = count
 
 
 @exact_kernel
-def layers_of(indptr: Ints, heard: Ints, layers: Ints) -> None:
-    """Write the layer of each computed node: 1, or one more than that of the last one it hears in the same tick.
+def layers_of(indptr: Ints, predecessors: Ints, layers: Ints) -> None:
+    """Write the layer of each computed node: 1, or one above the highest layer of its predecessors in the same tick.
 
-    `heard` has the source of each edge as a computed node, −1 for inputs.
+    `predecessors` has the number of the source of each edge among the computed nodes, −1 for inputs.
     """
     for p in range(layers.shape[0]):
         layers[p] = 1
         for e in range(indptr[p], indptr[p + 1]):
-            if 0 <= heard[e] < p:
-                layers[p] = max(layers[p], layers[heard[e]] + 1)
+            if 0 <= predecessors[e] < p:
+                layers[p] = max(layers[p], layers[predecessors[e]] + 1)
 
 
 @exact_kernel
 def first_at_least(ascending: Ints, begin: int, end: int, bound: int) -> int:
-    """Return the first place from `begin` on whose number is `bound` or more, `end` if there is none; by halves."""
+    """Return the first index from `begin` on with ``ascending[index] >= bound``, or `end`; by bisection."""
     while begin < end:
         middle = (begin + end) // 2
         if ascending[middle] < bound:
@@ -145,64 +151,62 @@ def first_at_least(ascending: Ints, begin: int, end: int, bound: int) -> int:
 
 
 @exact_kernel
-def first_inner(indptr: Ints, sources: Ints, first_row: int, inner: Ints) -> None:
-    """Write the first edge of each node behind those from inputs, the rows before `first_row`; sources ascend."""
-    for p in range(inner.shape[0]):
-        inner[p] = first_at_least(sources, indptr[p], indptr[p + 1], first_row)
+def find_backward_from(indptr: Ints, sources: Ints, n_input_rows: int, backward_from: Ints) -> None:
+    """Write the first in-edge of each node that does not come from an input; sources ascend."""
+    for p in range(backward_from.shape[0]):
+        backward_from[p] = first_at_least(sources, indptr[p], indptr[p + 1], n_input_rows)
 
 
 @exact_kernel
-def dense_runs(
+def find_dense_blocks(
     indptr: Ints,
     sources: Ints,
-    places: Ints,
+    rows: Ints,
     map_sizes: Ints,
-    least_nodes: int,
-    least_rows: int,
-    least_share: float,
-    longest: int,
-    runs: Ints,
-    segments: Ints,
+    min_nodes: int,
+    min_rows: int,
+    min_fill: float,
+    max_nodes: int,
+    dense_blocks: Ints,
+    block_edges: Ints,
 ) -> int:
-    """Find runs of nodes that hear nearly all of a range of earlier rows; return how many.
+    """Find dense blocks, write them to `dense_blocks` and their edges to `block_edges`; return their number.
 
-    A run of neurons p … q − 1 is computed as one matrix product with the rows [low, high) that lie before its first
-    node, of which each of its nodes hears the share `least_share` at least. Runs are grown greedily, up to `longest`
-    nodes, as long as these lie in consecutive rows: `places` has that of each node.
-
-    Written are the runs to `runs`, as :class:`evo.phenotype.kernels.forward_kernels.Layout` has them, and to `segments`
-    the edges [begin, end) of each node inside.
+    A dense block is a range of neurons p … q − 1 in consecutive rows (`rows` has the row of each node) and a range of
+    rows [low, high) before them: each neuron has edges from at least the fraction `min_fill` of these rows. Blocks are
+    grown greedily up to `max_nodes` nodes. :class:`evo.phenotype.kernels.forward_kernels.Layout` has both formats.
     """
     n = indptr.shape[0] - 1
-    count, cells = 0, 0
+    count, n_cells = 0, 0
     p = 0
     while p < n:
         low, high = 0, 0
-        if map_sizes[p] == 1 and indptr[p + 1] - indptr[p] >= least_rows * least_share:
-            low, high = _range_before(indptr, sources, p, places[p])
+        if map_sizes[p] == 1 and indptr[p + 1] - indptr[p] >= min_rows * min_fill:
+            low, high = _range_before(indptr, sources, p, rows[p])
         last = p
-        while high - low >= least_rows and last < n and last - p < longest:
-            if map_sizes[last] != 1 or places[last] != places[p] + last - p:
+        while high - low >= min_rows and last < n and last - p < max_nodes:
+            if map_sizes[last] != 1 or rows[last] != rows[p] + last - p:
                 break
-            begin, end = _segment(indptr, sources, last, low, high)
-            if end - begin < least_share * (high - low) or not _ascends(
+            begin, end = _block_edges(indptr, sources, last, low, high)
+            if end - begin < min_fill * (high - low) or not _ascends(
                 sources, begin, end, low, high
             ):
                 break
-            segments[last, 0], segments[last, 1] = begin, end
+            block_edges[last, 0], block_edges[last, 1] = begin, end
             last += 1
-        if last - p >= least_nodes and count < runs.shape[0]:
+        if last - p >= min_nodes and count < dense_blocks.shape[0]:
             size = (last - p) * (high - low)
-            begin, filled = segments[p, 0], 0
+            begin, filled = block_edges[p, 0], 0
             together = True
             for q in range(p, last):
-                together = together and segments[q, 0] == begin + filled
-                filled += segments[q, 1] - segments[q, 0]
+                together = together and block_edges[q, 0] == begin + filled
+                filled += block_edges[q, 1] - block_edges[q, 0]
             full = together and filled == size
-            runs[count, 0], runs[count, 1], runs[count, 2], runs[count, 3] = p, last, low, high
-            runs[count, 4] = begin if full else cells
-            runs[count, 5] = 1000 if full else min(999, 1000 * filled // size)
-            cells += 0 if full else size
+            dense_blocks[count, 0], dense_blocks[count, 1] = p, last
+            dense_blocks[count, 2], dense_blocks[count, 3] = low, high
+            dense_blocks[count, 4] = begin if full else n_cells
+            dense_blocks[count, 5] = 1000 if full else min(999, 1000 * filled // size)
+            n_cells += 0 if full else size
             count += 1
         p = max(last, p + 1)
     return count
@@ -210,7 +214,7 @@ def dense_runs(
 
 @exact_kernel
 def _range_before(indptr: Ints, sources: Ints, p: int, row: int) -> tuple[int, int]:
-    """Return the range of rows of this tick before `row` that a node's first ascending edges span."""
+    """Return the range of rows of this tick, before `row`, that the edges of a node span."""
     begin, end = indptr[p], indptr[p + 1]
     while begin < end and sources[begin] < 0:
         begin += 1
@@ -222,8 +226,8 @@ def _range_before(indptr: Ints, sources: Ints, p: int, row: int) -> tuple[int, i
 
 
 @exact_kernel
-def _segment(indptr: Ints, sources: Ints, p: int, low: int, high: int) -> tuple[int, int]:
-    """Return the edges [begin, end) of a node with sources in [low, high), as far as these ascend."""
+def _block_edges(indptr: Ints, sources: Ints, p: int, low: int, high: int) -> tuple[int, int]:
+    """Return the edges [begin, end) of a node with sources in [low, high); sources must ascend."""
     first, last = indptr[p], indptr[p + 1]
     while first < last and sources[first] < 0:
         first += 1
@@ -237,7 +241,7 @@ def _segment(indptr: Ints, sources: Ints, p: int, low: int, high: int) -> tuple[
 def _ascends(sources: Ints, begin: int, end: int, low: int, high: int) -> bool:
     """Tell whether sources ascend within [low, high).
 
-    Inputs have the lowest rows wherever they stand, so an order of positions need not be one of rows.
+    Inputs have the lowest rows whatever their indices, so ascending node indices need not give ascending rows.
     """
     for e in range(begin, end):
         if not low <= sources[e] < high or (e > begin and sources[e - 1] >= sources[e]):

@@ -1,16 +1,17 @@
 """The innermost loops of a sparse network as vector code: one node's edges, its batch in registers.
 
-Activations lie one node a row, the batch innermost, padded to whole vectors. Three things are done with a row:
-*gather* (forward: add up the scaled rows that a node hears), *dot* (weight gradients: the node's residual with each of
-them) and *scatter* (backward: give each its share of the residual). A compiler vectorises such loops over the batch,
-but reloads and stores the sums at every edge; here they stay in registers from the first edge to the last.
+Each node has one row of activations. The batch is innermost and padded to whole vectors. Three loops use the rows of
+the predecessors of a node: *gather* (forward) adds up these rows, each times its weight; *dot* (weight gradient) forms
+the dot product of the node's residual with each of these rows; *scatter* (input gradient) adds the residual, times the
+weight, to each of these rows. A compiler vectorises such loops over the batch, but it loads and stores the sums at
+every edge. Here the sums stay in registers from the first edge to the last.
 
-All arrays are flat. The number of lanes of a vector is known at compile time: it is carried by the *type* of the
-argument `width`, a tuple of length log₂(lanes), so that the same kernels serve a batch of 2 and one of 512. There are
-two widths, for each costs seconds of compilation: the processor's, and two lanes for huge networks that are trained on
-a sample or two at a time, where whole vectors would be bound by memory.
+All arrays are flat. The *type* of the argument `width`, a tuple of length log₂(lanes), carries the number of lanes of
+a vector, so the number of lanes is known at compile time. There are only two widths, since each costs seconds of
+compilation: the width of the processor, and two lanes for huge networks that train on one or two samples at a time.
+For these, whole vectors would be bound by memory.
 
-Every sum is formed in an order that follows from the number of edges and the padded batch alone.
+The order of every sum depends on the number of edges and on the padded batch size only.
 """
 
 from collections.abc import Iterator
@@ -29,13 +30,13 @@ NARROW = 2
 """Largest batch that is computed in vectors of two lanes."""
 
 SUMS = 8
-"""Vectors that sums are kept in: enough to hide the latency of a multiply-add."""
+"""Vectors that hold partial sums: enough to hide the latency of a multiply-add."""
 
 TILE_VECTORS = 4
-"""Vectors of a row that its products are formed with before those of the next row."""
+"""Vectors of one row that are multiplied before the loop turns to the next row."""
 
 DOTS = 8
-"""Edges whose products are formed together."""
+"""Edges whose dot products are formed together."""
 
 
 def width_of(n_batch: int, itemsize: int) -> Width:
@@ -62,20 +63,20 @@ def padded(n_batch: int, width: Width) -> int:
 
 
 def lanes_in(width: Any) -> int:
-    """Return the lanes that a width, or its type, says."""
+    """Return the number of lanes of a width, or of the type of a width."""
     return 1 << len(width)
 
 
 class Rows:
-    """Finds rows: the flat place where the row of an edge's source begins."""
+    """Computes the flat index at which the row of an edge's source begins."""
 
     def __init__(self, emit: Emitter, sources: Any, base: Any, stride: Any) -> None:
         self._emit, self._sources, self._base, self._stride = emit, sources, base, stride
 
-    def place(self, edge: Any) -> Any:
+    def offset(self, edge: Any) -> Any:
         """Return ``(base + sources[edge]) · stride``."""
         emit = self._emit
-        source = emit.builder.sext(emit.load(self._sources, edge), emit.index)
+        source = emit.builder.sext(emit.load(self._sources, edge), emit.index_type)
         return emit.multiply(emit.add(self._base, source), self._stride)
 
 
@@ -91,14 +92,14 @@ def _gather_row(
     last: Any,
     start: Any,
     fresh: Any,
-    out_place: Any,
+    out_offset: Any,
     vectors: Any,
     width: Any,
 ) -> Any:
     """Write state[out_place + i] = start + Σ_e weights[e] · state[(base + sources[e]) · stride + begin + i].
 
-    For `vectors` vectors of places i (a literal: 1, 2, 4 or 8), over the edges from `first` up to `last`,
-    exclusively. With ``fresh=0`` the sum goes on from what stands there instead of from `start`.
+    The index i runs over `vectors` vectors (a literal: 1, 2, 4 or 8), the edges e from `first` to `last` (exclusive).
+    With ``fresh=0`` the sum starts from the present values of `state` instead of from `start`.
     """
     lanes, n_vectors = lanes_in(width), vectors.literal_value
     chains = max(1, SUMS // n_vectors)
@@ -114,7 +115,7 @@ def _gather_row(
         numbers, weight = emit.pointer(state, state_), emit.pointer(weights, weights_)
         rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
         zero = emit.splat(ir.Constant(emit.real, 0.0))
-        sums = [emit.sums(n_vectors, zero) for _ in range(chains)]
+        sums = [emit.accumulators(n_vectors, zero) for _ in range(chains)]
         for v in range(n_vectors):
             if fresh.literal_value:
                 builder.store(emit.splat(start_), sums[0][v])
@@ -123,18 +124,18 @@ def _gather_row(
                 builder.store(here, sums[0][v])
 
         def add_edge(edge: Any, chain: list[Any]) -> None:
-            place = emit.add(rows.place(edge), begin_)
+            offset = emit.add(rows.offset(edge), begin_)
             w = emit.splat(emit.load(weight, edge))
             for v in range(n_vectors):
-                x = emit.load_vector(numbers, emit.add(place, v * lanes))
+                x = emit.load_vector(numbers, emit.add(offset, v * lanes))
                 emit.accumulate(chain[v], w, x)
 
         count = builder.sub(last_, first_)
-        whole = builder.sub(last_, builder.urem(count, emit.number(chains)))
-        with emit.count(first_, whole, chains) as edge:
+        whole = builder.sub(last_, builder.urem(count, emit.constant(chains)))
+        with emit.loop(first_, whole, chains) as edge:
             for k, chain in enumerate(sums):
                 add_edge(emit.add(edge, k), chain)
-        with emit.count(whole, last_) as edge:
+        with emit.loop(whole, last_) as edge:
             add_edge(edge, sums[0])
         for v in range(n_vectors):
             parts = [builder.load(chain[v]) for chain in sums]
@@ -153,16 +154,16 @@ gather_row: Any = intrinsic(prefer_literal=True)(_gather_row)
 
 
 def _totals(emit: Emitter, vectors: list[Any]) -> Any:
-    """Return the vector of the totals of some vectors, as many as a power of two and at most as wide.
+    """Return one vector that holds the sum over the lanes of each given vector.
 
-    Two vectors are added half by half into one, and so on: three instructions per vector instead of a whole
-    reduction each.
+    The number of vectors is a power of two and at most the number of lanes. Pairs of vectors are added half by half,
+    again and again: three instructions a vector instead of a whole reduction each.
     """
     builder, lanes = emit.builder, emit.lanes
     lane = ir.IntType(32)
 
-    def shuffled(a: Any, b: Any, places: list[int]) -> Any:
-        mask = ir.Constant(ir.VectorType(lane, len(places)), places)
+    def shuffled(a: Any, b: Any, lanes_taken: list[int]) -> Any:
+        mask = ir.Constant(ir.VectorType(lane, len(lanes_taken)), lanes_taken)
         return builder.shuffle_vector(a, b, mask)
 
     size = lanes  # lanes that still belong to one sum
@@ -190,25 +191,27 @@ def _totals(emit: Emitter, vectors: list[Any]) -> Any:
 def descending(emit: Emitter, first: Any, last: Any) -> Iterator[Any]:
     """Loop over the edges from the last to the first.
 
-    The backward pass takes nodes in reverse; with edges in reverse as well, it reads memory as one descending stream,
-    which the processor sees coming. Where nodes hear some forty others this halves its time.
+    The backward pass visits nodes in reverse. With edges in reverse as well it reads memory as one descending stream,
+    which the processor prefetches. With about forty in-edges a node this halves the time of the backward pass.
     """
-    with emit.count(first, last) as edge:
+    with emit.loop(first, last) as edge:
         upwards = emit.builder.sub(edge, first)
-        yield emit.builder.sub(emit.builder.sub(last, emit.number(1)), upwards)
+        yield emit.builder.sub(emit.builder.sub(last, emit.constant(1)), upwards)
 
 
-def put(emit: Emitter, value: Any, array: Any, place: Any, adding: Any) -> None:
-    """Store a number, or add it to what stands there: the line of memory is fetched in either case."""
-    before = emit.load(array, place)
+def store_or_add(emit: Emitter, value: Any, array: Any, offset: Any, accumulate: Any) -> None:
+    """Store a number, or add it to the present one; the cache line is fetched in both cases."""
+    before = emit.load(array, offset)
     zero = ir.Constant(emit.real, 0.0)
-    emit.store(emit.builder.fadd(value, emit.builder.select(adding, before, zero)), array, place)
+    emit.store(
+        emit.builder.fadd(value, emit.builder.select(accumulate, before, zero)), array, offset
+    )
 
 
 def _dot_rows(
     typing_context: Any,
     residual: Any,
-    delta_place: Any,
+    delta_offset: Any,
     state: Any,
     base: Any,
     stride: Any,
@@ -217,13 +220,13 @@ def _dot_rows(
     first: Any,
     count: Any,
     gradient: Any,
-    adding: Any,
+    accumulate: Any,
     width: Any,
 ) -> Any:
     """Write gradient[e] = Σ_i residual[delta_place + i] · state[(base + sources[e]) · stride + i].
 
-    For `count` edges e from `first` on (a literal: 1, 2, 4 or DOTS), over a whole row. Where
-    `adding`, the sum is added to what stands there.
+    The edges e are the `count` edges from `first` on (a literal: 1, 2, 4 or DOTS), i runs over the whole row. Where
+    `accumulate`, the sum is added to the present gradient.
     """
     lanes, edges = lanes_in(width), count.literal_value
     index = types.intp
@@ -244,22 +247,22 @@ def _dot_rows(
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         (residual_, delta_, state_, base_, stride_, length_, sources_, first_, _, gradient_,
-         adding_, _) = arguments  # fmt: skip
+         accumulate_, _) = arguments  # fmt: skip
         emit = Emitter(context, builder, state.dtype, lanes)
         deltas, numbers = emit.pointer(residual, residual_), emit.pointer(state, state_)
         result = emit.pointer(gradient, gradient_)
         rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
-        places = [rows.place(emit.add(first_, k)) for k in range(edges)]
-        sums = emit.sums(edges, emit.splat(ir.Constant(emit.real, 0.0)))
+        offsets = [rows.offset(emit.add(first_, k)) for k in range(edges)]
+        sums = emit.accumulators(edges, emit.splat(ir.Constant(emit.real, 0.0)))
         # Row by row as far as whole tiles go, since the lines of a row are fetched together.
-        tiled = builder.sub(length_, builder.urem(length_, emit.number(TILE_VECTORS * lanes)))
-        for begin, end, vectors in ((emit.number(0), tiled, TILE_VECTORS), (tiled, length_, 1)):
-            with emit.count(begin, end, vectors * lanes) as i:
+        tiled = builder.sub(length_, builder.urem(length_, emit.constant(TILE_VECTORS * lanes)))
+        for begin, end, vectors in ((emit.constant(0), tiled, TILE_VECTORS), (tiled, length_, 1)):
+            with emit.loop(begin, end, vectors * lanes) as i:
                 steps = [emit.add(i, v * lanes) for v in range(vectors)]
                 d = [emit.load_vector(deltas, emit.add(delta_, step)) for step in steps]
-                for place, total in zip(places, sums, strict=True):
+                for offset, total in zip(offsets, sums, strict=True):
                     for delta, step in zip(d, steps, strict=True):
-                        x = emit.load_vector(numbers, emit.add(place, step))
+                        x = emit.load_vector(numbers, emit.add(offset, step))
                         emit.accumulate(total, delta, x)
         loaded = [builder.load(total) for total in sums]
         if 1 < edges <= lanes:
@@ -267,12 +270,12 @@ def _dot_rows(
             totals = _totals(emit, loaded)
             before = together.load_vector(result, first_)
             zeros = together.splat(ir.Constant(emit.real, 0.0))
-            totals = builder.fadd(totals, builder.select(adding_, before, zeros))
+            totals = builder.fadd(totals, builder.select(accumulate_, before, zeros))
             together.store_vector(totals, result, first_)
         else:
             for k, vector in enumerate(loaded):
-                total = emit.total(vector)
-                put(emit, total, result, emit.add(first_, k), adding_)
+                total = emit.sum_lanes(vector)
+                store_or_add(emit, total, result, emit.add(first_, k), accumulate_)
         return context.get_dummy_value()
 
     return signature, generate
@@ -284,7 +287,7 @@ dot_rows: Any = intrinsic(prefer_literal=True)(_dot_rows)
 def _scatter_row(
     typing_context: Any,
     residual: Any,
-    delta_place: Any,
+    delta_offset: Any,
     base: Any,
     stride: Any,
     begin: Any,
@@ -297,7 +300,7 @@ def _scatter_row(
 ) -> Any:
     """Add weights[e] · residual[delta_place + i] to residual[(base + sources[e]) · stride + begin + i].
 
-    For `vectors` vectors of places i (a literal), over the edges from `first` up to `last`, exclusively.
+    The index i runs over `vectors` vectors (a literal), the edges e from `first` to `last` (exclusive).
     """
     lanes, n_vectors = lanes_in(width), vectors.literal_value
     index = types.intp
@@ -312,10 +315,10 @@ def _scatter_row(
         rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
         delta = [emit.load_vector(numbers, emit.add(delta_, v * lanes)) for v in range(n_vectors)]
         with descending(emit, first_, last_) as edge:
-            place = emit.add(rows.place(edge), begin_)
+            offset = emit.add(rows.offset(edge), begin_)
             w = emit.splat(emit.load(weight, edge))
             for v in range(n_vectors):
-                at = emit.add(place, v * lanes)
+                at = emit.add(offset, v * lanes)
                 emit.store_vector(
                     emit.multiply_add(w, delta[v], emit.load_vector(numbers, at)), numbers, at
                 )

@@ -1,7 +1,7 @@
 """Gradient descent on an evolved network as one compiled loop: no Python between two steps.
 
-A tiny network takes a microsecond a step, a call from Python several; so reading a batch, both passes, loss and update
-stand together here. The kernels of loss and optimiser are those of :mod:`cnn`, chosen by their place in its registries.
+A step of a tiny network takes a microsecond, a call from Python several. So one compiled loop reads the batch, runs
+both passes, computes the loss and updates the parameters. Losses and optimizers are the kernels of :mod:`cnn.training`.
 """
 
 import math
@@ -23,17 +23,17 @@ LOSS_CODES = {"cross_entropy": 0, "softmax_squared_error": 1, "squared_error": 2
 OPTIMIZER_CODES = {"sgd": 0, "momentum": 1, "nesterov": 2, "adam": 3}
 
 
-class Ports(NamedTuple):
-    """How samples enter a network and scores leave it.
+class InputOutputRows(NamedTuple):
+    """The rows that receive the features of a sample, and the rows that hold the scores.
 
     Attributes
     ----------
-    features, rows : ndarray of int64
-        Which feature goes to which row of a tick's block.
+    features, rows : ndarray of int64, shape (n_read,)
+        Feature ``features[k]`` is written to row ``rows[k]`` of a tick.
     outputs : ndarray of int64, shape (n_outputs,)
         Rows of the scores.
     n_features : int
-        Input nodes.
+        Features of a sample in one tick.
     """
 
     features: Ints
@@ -42,20 +42,21 @@ class Ports(NamedTuple):
     n_features: int
 
 
-class Descent(NamedTuple):
-    """How to descend.
+class StepSettings(NamedTuple):
+    """The settings of the gradient steps of one call.
 
     Attributes
     ----------
     loss, optimizer : int
-        Codes.
+        A value of :data:`LOSS_CODES`, a value of :data:`OPTIMIZER_CODES`.
     momentum, weight_decay : float
+        As in :class:`cnn.Recipe`.
     clip : float
-        Largest norm of a gradient; infinite for none.
+        Largest norm of a gradient; infinite without clipping.
     first_update : int
-        Updates made before.
-    factor, offset : float
-        A loss above ``factor · |first loss| + offset`` counts as diverged.
+        Updates made before this call.
+    divergence_factor, divergence_offset : float
+        Training has diverged when the loss exceeds factor · |first loss| + offset.
     """
 
     loss: int
@@ -64,92 +65,99 @@ class Descent(NamedTuple):
     weight_decay: float
     clip: float
     first_update: int
-    factor: float
-    offset: float
+    divergence_factor: float
+    divergence_offset: float
 
 
 class Threshold(NamedTuple):
-    """What the threshold lets through while dormant entries learn (straight-through).
+    """The threshold A that is applied at every step while dormant entries learn (straight-through).
 
     Attributes
     ----------
-    limits : ndarray
-        A, of every computed node or one for all; empty where all entries are edges.
+    values : ndarray, shape (n_computed,), (1,) or (0,)
+        A for each computed node, or one A for all nodes; empty where no dormant entry learns.
     signed : bool
-        Compare w itself with A, not its magnitude.
+        Whether w is compared with A; |w| is otherwise.
     """
 
-    limits: Floats
+    values: Floats
     signed: bool
 
 
 @kernel
-def let_through(plan: Layout, threshold: Threshold, weights: Floats, used: Floats) -> None:
-    """Write the weights of edges to `used`, and 0 for entries that sleep."""
-    limits = threshold.limits
-    for p in range(plan.indptr.shape[0] - 1):
-        limit = limits[p] if limits.shape[0] > 1 else limits[0]
-        for e in range(plan.indptr[p], plan.indptr[p + 1]):
+def apply_threshold(
+    layout: Layout, threshold: Threshold, weights: Floats, masked_weights: Floats
+) -> None:
+    """Write the weight of each active entry, and 0 for each dormant entry, to `masked_weights`."""
+    thresholds = threshold.values
+    for p in range(layout.indptr.shape[0] - 1):
+        bound = thresholds[p] if thresholds.shape[0] > 1 else thresholds[0]
+        for e in range(layout.indptr[p], layout.indptr[p + 1]):
             size = weights[e] if threshold.signed else abs(weights[e])
-            used[e] = weights[e] if size > limit else weights.dtype.type(0)
+            masked_weights[e] = weights[e] if size > bound else weights.dtype.type(0)
 
 
 @kernel
-def read_inputs(plan: Layout, ports: Ports, samples: Floats, order: Ints, buffers: Buffers) -> None:
-    """Clamp the inputs of every tick, also of that before the first, to a batch of samples.
+def read_inputs(
+    layout: Layout, io_rows: InputOutputRows, samples: Floats, order: Ints, buffers: Buffers
+) -> None:
+    """Write a batch of samples to the input rows of every tick, and of the tick before the first.
 
-    `samples` has a row each: the features, or those of each tick one after another, of which the first also stand
-    before the first tick. The padding repeats the last sample, so that it is finite where the samples are.
+    `samples` has one row a sample: the features, or the features of each tick one after another. The tick before the
+    first repeats the features of the first tick. The padding of a row repeats the last sample, so it is finite.
     """
     n_batch = order.shape[0]
-    sequence = samples.shape[1] > ports.n_features
-    state, pitch, length = buffers.state, buffers.pitch, buffers.length
-    features, rows = ports.features, ports.rows
+    sequence = samples.shape[1] > io_rows.n_features
+    state, stride, length = buffers.state, buffers.stride, buffers.length
+    features, rows = io_rows.features, io_rows.rows
     begins = np.empty(length, np.int64)
     for b in range(length):
         begins[b] = order[min(b, n_batch - 1)] * samples.shape[1]
     numbers = samples.reshape(samples.size)
-    for tick in range(-1 if plan.ticks > 1 else 0, plan.ticks):
-        base = plan.first_base + tick * plan.block
-        shift = max(tick, 0) * ports.n_features if sequence else 0
+    for tick in range(-1 if layout.ticks > 1 else 0, layout.ticks):
+        base = layout.first_base + tick * layout.rows_per_tick
+        shift = max(tick, 0) * io_rows.n_features if sequence else 0
         for k in range(features.shape[0]):
-            place, feature = (base + rows[k]) * pitch, features[k] + shift
+            offset, feature = (base + rows[k]) * stride, features[k] + shift
             for b in range(length):
-                state[place + b] = numbers[begins[b] + feature]
-        forward_input_maps(plan.maps, buffers, base)
+                state[offset + b] = numbers[begins[b] + feature]
+        forward_input_maps(layout.maps, buffers, base)
 
 
 @kernel
-def read_scores(plan: Layout, ports: Ports, buffers: Buffers, scores: Floats) -> None:
+def read_scores(layout: Layout, io_rows: InputOutputRows, buffers: Buffers, scores: Floats) -> None:
     """Copy the outputs after the last tick to `scores`, shape (n_outputs, batch)."""
-    base = plan.first_base + (plan.ticks - 1) * plan.block
+    base = layout.first_base + (layout.ticks - 1) * layout.rows_per_tick
     for k in range(scores.shape[0]):
-        place = (base + ports.outputs[k]) * buffers.pitch
+        offset = (base + io_rows.outputs[k]) * buffers.stride
         for b in range(scores.shape[1]):
-            scores[k, b] = buffers.state[place + b]
+            scores[k, b] = buffers.state[offset + b]
 
 
 @kernel
-def write_deltas(plan: Layout, ports: Ports, deltas: Floats, buffers: Buffers) -> None:
-    """Set the residual to ∂E/∂o at the outputs of the last tick, and to 0 elsewhere."""
-    residual, pitch, length = buffers.residual, buffers.pitch, buffers.length
-    for begin in range(0, plan.first_base + plan.ticks * plan.block, plan.block):
-        first, last = begin + plan.first_row, begin + plan.block  # rows of inputs are not read
-        if pitch == length:
-            residual[first * pitch : last * pitch] = 0
+def write_output_residuals(
+    layout: Layout, io_rows: InputOutputRows, deltas: Floats, buffers: Buffers
+) -> None:
+    """Set the residual to ∂E/∂o = `deltas` at the outputs of the last tick, and to 0 elsewhere."""
+    residual, stride, length = buffers.residual, buffers.stride, buffers.length
+    n_rows = layout.rows_per_tick
+    for begin in range(0, layout.first_base + layout.ticks * n_rows, n_rows):
+        first, last = begin + layout.n_input_rows, begin + n_rows  # input rows are not read
+        if stride == length:
+            residual[first * stride : last * stride] = 0
         else:
             for row in range(first, last):
-                residual[row * pitch : row * pitch + length] = 0
-    base = plan.first_base + (plan.ticks - 1) * plan.block
+                residual[row * stride : row * stride + length] = 0
+    base = layout.first_base + (layout.ticks - 1) * n_rows
     for k in range(deltas.shape[0]):
-        place = (base + ports.outputs[k]) * pitch
+        offset = (base + io_rows.outputs[k]) * stride
         for b in range(deltas.shape[1]):
-            residual[place + b] = deltas[k, b]
+            residual[offset + b] = deltas[k, b]
 
 
 @kernel
-def batch_of(targets: Any, order: Ints) -> Any:
-    """Return the targets of some samples as the losses want them: (batch,) classes or (n_outputs, batch) values."""
+def batch_targets(targets: Any, order: Ints) -> Any:
+    """Return the targets of a batch in the shape of the losses: (batch,) classes or (n_outputs, batch) values."""
     if targets.ndim == 1:
         classes = np.empty(order.shape[0], np.int64)
         for b in range(order.shape[0]):
@@ -163,8 +171,8 @@ def batch_of(targets: Any, order: Ints) -> Any:
 
 
 @kernel
-def judge(code: int, scores: Floats, targets: Any, deltas: Floats) -> float:
-    """Return the mean loss and write its gradient by the scores to `deltas`."""
+def loss_and_gradient(code: int, scores: Floats, targets: Any, deltas: Floats) -> float:
+    """Return the mean loss; write its gradient with respect to the scores to `deltas`."""
     if targets.ndim == 1:
         if code == 0:
             return cross_entropy(scores, targets, deltas)
@@ -174,15 +182,20 @@ def judge(code: int, scores: Floats, targets: Any, deltas: Floats) -> float:
 
 @kernel
 def _update(
-    descent: Descent, parameters: Floats, gradient: Floats, moments: Floats, rate: float, step: int
+    settings: StepSettings,
+    parameters: Floats,
+    gradient: Floats,
+    moments: Floats,
+    rate: float,
+    step: int,
 ) -> None:
-    """Make one update."""
-    momentum, decay = descent.momentum, descent.weight_decay
-    if descent.optimizer == 0:
+    """Update the parameters once."""
+    momentum, decay = settings.momentum, settings.weight_decay
+    if settings.optimizer == 0:
         sgd_step(parameters, gradient, moments, rate, step, momentum, decay)
-    elif descent.optimizer == 1:
+    elif settings.optimizer == 1:
         momentum_step(parameters, gradient, moments, rate, step, momentum, decay)
-    elif descent.optimizer == 2:
+    elif settings.optimizer == 2:
         nesterov_step(parameters, gradient, moments, rate, step, momentum, decay)
     else:
         adam_step(parameters, gradient, moments, rate, step, momentum, decay)
@@ -199,20 +212,20 @@ def norm_of(vector: Floats) -> float:
 
 @kernel
 def descend(
-    plan: Layout,
-    ports: Ports,
+    layout: Layout,
+    io_rows: InputOutputRows,
     threshold: Threshold,
-    descent: Descent,
+    settings: StepSettings,
     samples: Floats,
     targets: Any,
     order: Ints,
     rates: NDArray[np.float64],
     parameters: Floats,
     gradient: Floats,
-    used: Floats,
+    masked_weights: Floats,
     moments: Floats,
     buffers: Buffers,
-    limit: float,
+    loss_limit: float,
     losses: NDArray[np.float64],
     width: Width,
 ) -> tuple[int, float, float]:
@@ -221,39 +234,40 @@ def descend(
     Returns
     -------
     done : int
-        Updates made; fewer than the steps where the loss was not finite or above `limit`, and then ``losses[done]`` is
-        that loss. A `limit` below 0 is set by the first loss.
-    limit : float
-        As it was or was set.
+        Updates made. Training stops early where a loss, ``losses[done]``, is not finite or above `loss_limit`.
+    loss_limit : float
+        The limit as given; where that is negative, the limit computed from the first loss.
     norm : float
-        Of the last gradient, before it was clipped; −1 where nobody asks and there is no clipping.
+        Norm of the last gradient before clipping; −1 where the norm was not computed.
     """
-    n_edges = plan.sources.shape[0]
+    n_edges = layout.sources.shape[0]
     weights, bias = parameters[:n_edges], parameters[n_edges:]
-    scores = np.empty((ports.outputs.shape[0], order.shape[1]), parameters.dtype)
+    scores = np.empty((io_rows.outputs.shape[0], order.shape[1]), parameters.dtype)
     deltas = np.empty_like(scores)
     norm = -1.0
     for step in range(order.shape[0]):
-        if threshold.limits.shape[0] > 0:
-            let_through(plan, threshold, weights, used)
+        if threshold.values.shape[0] > 0:
+            apply_threshold(layout, threshold, weights, masked_weights)
         else:
-            used = weights
-        read_inputs(plan, ports, samples, order[step], buffers)
-        forward(plan, used, bias, buffers, width)
-        read_scores(plan, ports, buffers, scores)
-        value = judge(descent.loss, scores, batch_of(targets, order[step]), deltas)
+            masked_weights = weights
+        read_inputs(layout, io_rows, samples, order[step], buffers)
+        forward(layout, masked_weights, bias, buffers, width)
+        read_scores(layout, io_rows, buffers, scores)
+        value = loss_and_gradient(
+            settings.loss, scores, batch_targets(targets, order[step]), deltas
+        )
         losses[step] = value
-        if not (math.isfinite(value) and (limit < 0 or value <= limit)):
-            return step, limit, norm
-        if limit < 0:
-            limit = descent.factor * abs(value) + descent.offset
-        write_deltas(plan, ports, deltas, buffers)
-        backward(plan, used, buffers, gradient[:n_edges], gradient[n_edges:], width)
-        if descent.clip < math.inf or step == order.shape[0] - 1:
+        if not (math.isfinite(value) and (loss_limit < 0 or value <= loss_limit)):
+            return step, loss_limit, norm
+        if loss_limit < 0:
+            loss_limit = settings.divergence_factor * abs(value) + settings.divergence_offset
+        write_output_residuals(layout, io_rows, deltas, buffers)
+        backward(layout, masked_weights, buffers, gradient[:n_edges], gradient[n_edges:], width)
+        if settings.clip < math.inf or step == order.shape[0] - 1:
             norm = norm_of(gradient)
-            if norm > descent.clip:
-                shrink = gradient.dtype.type(descent.clip / norm)
+            if norm > settings.clip:
+                shrink = gradient.dtype.type(settings.clip / norm)
                 for k in range(gradient.shape[0]):
                     gradient[k] *= shrink
-        _update(descent, parameters, gradient, moments, rates[step], descent.first_update + step)
-    return order.shape[0], limit, norm
+        _update(settings, parameters, gradient, moments, rates[step], settings.first_update + step)
+    return order.shape[0], loss_limit, norm

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import cnn
 from evo.exchange.layered_networks import from_cnn, to_cnn
 from evo.genome.genome import Genome, Role
-from evo.initial.map_founders import Level, connections_between, draw_maps
+from evo.initial.map_founders import LayerShape, connections_between, draw_map_network
 from evo.phenotype.phenotype import Dormant, Phenotype
 from experiments.benchmarks.harness.workload import IMAGE_SHAPE, N_CLASSES, SEED
 
@@ -68,7 +68,7 @@ NETWORKS: Mapping[str, KernelNetwork] = {
 """By name, as on the command line."""
 
 
-def levels_of(factor: int) -> list[Level]:
+def levels_of(factor: int) -> list[LayerShape]:
     """Return the levels of LeNet-5, the hidden ones so many times as wide.
 
     Examples
@@ -78,9 +78,10 @@ def levels_of(factor: int) -> list[Level]:
     """
     map_sizes, counts = (28, 10, 1, 1), (6, 16, 120, 84)
     hidden = [
-        Level(map_size, factor * count) for map_size, count in zip(map_sizes, counts, strict=True)
+        LayerShape(map_size, factor * count)
+        for map_size, count in zip(map_sizes, counts, strict=True)
     ]
-    return [Level(IMAGE_SHAPE[0], 1), *hidden, Level(1, N_CLASSES)]
+    return [LayerShape(IMAGE_SHAPE[0], 1), *hidden, LayerShape(1, N_CLASSES)]
 
 
 def genome_of(name: str) -> Genome:
@@ -89,9 +90,9 @@ def genome_of(name: str) -> Genome:
     if network.factor == 1:
         return from_cnn(cnn.lenet5(IMAGE_SHAPE, N_CLASSES, rng=rng))
     levels = levels_of(network.factor)
-    places = [way.n_places for way in connections_between(levels, KERNEL)]
+    places = [connection.n_possible_taps for connection in connections_between(levels, KERNEL)]
     most = max(there / count for there, count in zip(places, TAPS, strict=True))
-    return draw_maps(
+    return draw_map_network(
         levels,
         TAPS,
         kernel=KERNEL,
@@ -105,8 +106,8 @@ def genome_of(name: str) -> Genome:
 def dense_network(factor: int) -> cnn.Network:
     """Return the convolutional network with LeNet-5's levels so many times as wide."""
     levels = levels_of(factor)
-    taps = [way.n_places for way in connections_between(levels, KERNEL)]
-    whole = draw_maps(
+    taps = [connection.n_possible_taps for connection in connections_between(levels, KERNEL)]
+    whole = draw_map_network(
         levels,
         taps,
         kernel=KERNEL,
@@ -126,7 +127,7 @@ def places_in(dense: cnn.Network, network: Phenotype) -> NDArray[np.intp]:
     found = np.minimum(np.searchsorted(there, keys), len(there) - 1)
     if numbered.n_nodes != genome.n_nodes or not np.array_equal(there[found], keys):
         raise ValueError("dense must have every tap that network has")
-    numbers = [numbered.values[found], numbered.bias[network.plan.positions]]
+    numbers = [numbered.values[found], numbered.bias[network.plan.nodes]]
     return np.concatenate(numbers).astype(np.intp)
 
 
@@ -170,7 +171,7 @@ def useful_flops(network: Phenotype) -> int:
 def _macs(network: Phenotype) -> tuple[int, int]:
     """Return the multiply-accumulates of a sample, and how many of these read an input."""
     genome, plan = network.genome, network.plan
-    pixels = genome.map_sizes[plan.positions].astype(np.int64) ** 2
+    pixels = genome.map_sizes[plan.nodes].astype(np.int64) ** 2
     of_edges = np.repeat(pixels, np.diff(plan.indptr))
     reads_input = genome.roles[genome.indices[plan.entries]] == Role.INPUT
     return int(of_edges.sum()), int(of_edges[reads_input].sum())

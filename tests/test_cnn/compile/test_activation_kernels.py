@@ -128,5 +128,5 @@ def test_activations_and_their_chain_rule_equal_the_functional_ones(name, dtype,
 
 
 def test_an_unknown_activation_is_named():
-    with pytest.raises(ValueError, match=r"one of identity, .*, not 'step'"):
+    with pytest.raises(ValueError, match=r"one of identity, .*; got 'step'"):
         find_activation("step")

@@ -1,4 +1,5 @@
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -111,15 +112,29 @@ def test_every_room_with_kernels_is_among_those_above():
 
 
 def test_every_module_with_kernels_is_a_source():
-    decorated = ("\n@kernel\n", "\n@exact_kernel\n")
+    compiled = ("\n@kernel\n", "\n@exact_kernel\n", "\n@overload(", "= intrinsic(")
     with_kernels = {
         path
         for package in compilation.KERNEL_PACKAGES
         for path in (ROOT / package).rglob("*.py")
-        if any(mark in path.read_text("utf-8") for mark in decorated)
+        if any(mark in path.read_text("utf-8") for mark in compiled)
     }
     assert len(with_kernels) > 20
     assert with_kernels <= set(compilation.kernel_sources())
+
+
+def test_every_module_whose_constants_kernels_compile_in_is_a_source():
+    """Numba compiles a global in as a constant, and its cache does not notice that the global has changed."""
+    sources = compilation.kernel_sources()
+    imported = {
+        ROOT.joinpath(*name.split(".")).with_suffix(".py")
+        for source in sources
+        for name in re.findall(r"^from ((?:cnn|evo)[\w.]*) import", source.read_text("utf-8"), re.M)
+    }
+    only_types = ROOT / "cnn" / "arrays.py"
+    modules = {module for module in imported if module.is_file()}
+    assert ROOT / "evo" / "genome" / "activations.py" in modules
+    assert modules - {only_types} <= set(sources)
 
 
 def test_blas_runs_on_one_thread_inside_the_block_only():

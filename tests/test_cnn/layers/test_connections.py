@@ -54,7 +54,7 @@ def test_no_table_connects_all_to_all():
 def test_everything_else_is_refused_with_the_form_that_is_expected(connections):
     with pytest.raises(ValueError, match=r"connections must name, for each of 2 output maps, .*"
                                          r"0 … 2, as integers and each once; or be a matrix of "
-                                         r"bools of shape \(2, 3\); not"):  # fmt: skip
+                                         r"bools of shape \(2, 3\); got"):  # fmt: skip
         connected_pairs(connections, 2, 3)
 
 

@@ -29,23 +29,23 @@ def test_a_layer_of_one_network_is_refused_by_another(rng):
     given = layers()
     first = Network(given, (4,), rng=rng)
     kept = first.parameters.copy()
-    with pytest.raises(ValueError, match=r"layer 1 \(HiddenLayer\) is in a network already: a layer"
-                                         r" belongs to one network; build another"):  # fmt: skip
+    message = (
+        r"layer 1 \(HiddenLayer\) must belong to this network only; got .* in a network already"
+    )
+    with pytest.raises(ValueError, match=message):
         Network([given[0], SoftmaxLayer(2)], (4,), rng=rng)
     np.testing.assert_array_equal(first.parameters, kept)
 
 
 def test_a_layer_that_is_there_twice_is_refused(rng):
     hidden = HiddenLayer(4)
-    with pytest.raises(
-        ValueError, match=r"layer 3 \(HiddenLayer\) is there twice: a layer belongs"
-    ):
+    with pytest.raises(ValueError, match=r"layer 3 \(HiddenLayer\) must belong .* is there twice"):
         Network([hidden, HiddenLayer(4), hidden, SoftmaxLayer(2)], (4,), rng=rng)
 
 
 def test_layers_of_a_network_that_failed_are_free(rng):
     given = layers()
-    with pytest.raises(ValueError, match="needs vectors"):
+    with pytest.raises(ValueError, match="must be vectors"):
         Network(given, (4, 4), rng=rng)
     assert Network(given, (4,), rng=rng).parameter_count == 23
 
@@ -63,7 +63,7 @@ def test_twins_copies_loaded_models_and_layers_built_again_are_no_breach(rng, tm
 
 @pytest.mark.parametrize("given", [HiddenLayer, "hidden"])
 def test_what_is_no_layer_is_refused(given, rng):
-    with pytest.raises(TypeError, match="layer 1 must be an object of a Layer class, not"):
+    with pytest.raises(TypeError, match="layer 1 must be an object of a Layer class; got"):
         Network([given, SoftmaxLayer(2)], (4,), rng=rng)
 
 
@@ -100,9 +100,9 @@ def test_a_layer_must_announce_its_output_shape(announced):
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (lambda x: x[:2], r"must give float32 of shape \(3, 5\), not float32 of shape \(2, 5\)"),
-        (lambda x: x.astype(float), r"must give float32 of .*, not float64 of shape \(3, 5\)"),
-        (lambda x: None, "must give an array, not None"),
+        (lambda x: x[:2], r"must give float32 of shape \(3, 5\); got float32 of shape \(2, 5\)"),
+        (lambda x: x.astype(float), r"must give float32 of .*; got float64 of shape \(3, 5\)"),
+        (lambda x: None, "must give an array; got None"),
     ],
 )
 def test_a_layer_that_gives_something_else_is_named(output, message):
@@ -148,14 +148,14 @@ def test_a_checked_pass_gives_the_bits_of_every_other(rng):
     ],
 )
 def test_counts_of_a_convolution_must_be_integers(name, make, wrong, rng):
-    with pytest.raises(TypeError, match=rf"^{name} must be .*integer.*, not"):
+    with pytest.raises(TypeError, match=rf"^{name} must be .*integer.*; got"):
         make(wrong).build((1, 5, 5), rng=rng)
 
 
 @pytest.mark.parametrize("wrong", [2.0, True, "2"])
 @pytest.mark.parametrize("kind", [HiddenLayer, SoftmaxLayer])
 def test_nodes_must_be_an_integer(kind, wrong, rng):
-    with pytest.raises(TypeError, match="n_nodes must be an integer, not"):
+    with pytest.raises(TypeError, match="n_nodes must be an integer; got"):
         kind(wrong).build((4,), rng=rng)
 
 
@@ -187,7 +187,7 @@ def test_an_input_shape_is_a_tuple_of_integers(shape, rng):
 
 @pytest.mark.parametrize("shape", [(), (0,), (4, -4)])
 def test_a_sample_has_at_least_one_number(shape, rng):
-    with pytest.raises(ValueError, match="input_shape must hold integers of at least 1, not"):
+    with pytest.raises(ValueError, match="input_shape must hold integers of at least 1; got"):
         Network(layers(), shape, rng=rng)
 
 
@@ -204,7 +204,7 @@ def test_a_source_of_weights_is_a_generator(wrong):
 
 @pytest.mark.parametrize("dtype", [int, np.float16, complex])
 def test_a_layer_alone_has_a_networks_dtypes(dtype, rng):
-    with pytest.raises(ValueError, match="dtype must be float32 or float64, not"):
+    with pytest.raises(ValueError, match="dtype must be float32 or float64; got"):
         HiddenLayer(2).build((4,), rng=rng, dtype=dtype)
 
 
@@ -225,16 +225,16 @@ def test_a_layer_alone_is_used_in_order_and_in_its_dtype(make, shape, rng):
         layer.output(x)
     layer.build(shape, rng=rng)
     gradient = np.zeros((*layer.output_shape, 2), np.float32)
-    with pytest.raises(ValueError, match="needs `output` before `backpropagate`"):
+    with pytest.raises(ValueError, match="must run `output` before `backpropagate`"):
         layer.backpropagate(gradient)
-    with pytest.raises(ValueError, match="x must be of the parameters' dtype float32, not float64"):
+    with pytest.raises(ValueError, match="x must be of the parameters' dtype float32; got float64"):
         layer.output(x.astype(float))
     layer.output(x)
-    with pytest.raises(ValueError, match="gradient must be of the parameters' dtype float32, not"):
+    with pytest.raises(ValueError, match="gradient must be of the parameters' dtype float32; got"):
         layer.backpropagate(gradient.astype(float))
     assert layer.backpropagate(gradient).shape == x.shape
     layer.build(shape, rng=rng)
-    with pytest.raises(ValueError, match="needs `output` before `backpropagate`"):
+    with pytest.raises(ValueError, match="must run `output` before `backpropagate`"):
         layer.backpropagate(gradient)
 
 
@@ -247,7 +247,7 @@ def test_a_layer_alone_is_used_in_order_and_in_its_dtype(make, shape, rng):
     ],
 )
 def test_one_class_leaves_nothing_to_decide(make, rng):
-    with pytest.raises(ValueError, match="n_nodes of at least 2, or implied_other=True"):
+    with pytest.raises(ValueError, match="at least 2 unless implied_other is True"):
         make(rng)
 
 

@@ -133,9 +133,10 @@ def test_tiles_for_lesser_processors(features, vector_bytes, tmp_path):
 @pytest.mark.slow
 @ON_X86_64
 @LESSER
-def test_convolutions_are_proven_on_lesser_processors(features, vector_bytes, tmp_path):
+def test_emitted_loops_are_proven_on_lesser_processors(features, vector_bytes, tmp_path):
     proofs = [
         "tests/test_cnn/layers/test_convolution.py",
         "tests/test_cnn/models/test_network_gradients.py",
+        "tests/test_evo/phenotype/test_formula.py",
     ]
     run_on(features, tmp_path, "-m", "pytest", "-q", "-m", "not slow", *proofs)

@@ -211,7 +211,7 @@ def test_the_documents_arithmetic_on_a_large_image_holds():
 
 
 def test_an_unknown_starting_scheme_is_named(rng):
-    with pytest.raises(ValueError, match="scheme must be 'glorot' or 'he', not 'lecun'"):
+    with pytest.raises(ValueError, match="scheme must be 'glorot' or 'he'; got 'lecun'"):
         initial_weights((2, 2), 2, 2, "lecun", rng=rng)
 
 
@@ -235,10 +235,14 @@ def test_the_same_seed_gives_the_same_layer():
 @pytest.mark.parametrize(
     ("layer", "shape", "message"),
     [
-        (ConvolutionLayer(2, 4), (1, 3, 9), "4×4 kernel does not fit into maps of 3×9"),
+        (
+            ConvolutionLayer(2, 4),
+            (1, 3, 9),
+            "kernel_size must fit into maps of 3×9 pixels; got 4×4",
+        ),
         (ConvolutionLayer(2, 0), (1, 3, 9), "kernel_size must be one or two numbers of at least 1"),
-        (ConvolutionLayer(0, 2), (1, 3, 9), "n_maps must be at least 1, not 0"),
-        (ConvolutionLayer(2, 2), (9,), "needs images"),
+        (ConvolutionLayer(0, 2), (1, 3, 9), "n_maps must be at least 1; got 0"),
+        (ConvolutionLayer(2, 2), (9,), "must be images"),
         (ConvolutionLayer(2, 2, "step"), (1, 3, 9), "activation must be one of"),
         (ConvolutionLayer(2, 2, kernels="own"), (1, 3, 9), "kernels must be one of"),
         (ConvolutionLayer(2, 2, connections=[[0]]), (1, 3, 9), "connections must name"),
@@ -247,13 +251,13 @@ def test_the_same_seed_gives_the_same_layer():
         (PoolingLayer("min"), (1, 4, 4), "method must be one of"),
         (PoolingLayer("max", "wrap"), (1, 4, 4), "border must be"),
         (PoolingLayer("max", "pad", "spread"), (1, 4, 4), "max_gradient must be one of"),
-        (PoolingLayer("max", "drop"), (1, 1, 4), "nothing to pool"),
-        (PoolingLayer(), (4,), "needs images"),
-        (RasterizationLayer(), (4, 4), "needs images"),
-        (HiddenLayer(3), (1, 4, 4), "a RasterizationLayer turns images into vectors"),
-        (HiddenLayer(0), (4,), "n_nodes must be at least 1, not 0"),
+        (PoolingLayer("max", "drop"), (1, 1, 4), "a pixel after pooling"),
+        (PoolingLayer(), (4,), "must be images"),
+        (RasterizationLayer(), (4, 4), "must be images"),
+        (HiddenLayer(3), (1, 4, 4), "a RasterizationLayer makes of images"),
+        (HiddenLayer(0), (4,), "n_nodes must be at least 1; got 0"),
         (HiddenLayer(3, "step"), (4,), "activation must be one of"),
-        (SoftmaxLayer(3), (4, 4), "needs vectors"),
+        (SoftmaxLayer(3), (4, 4), "must be vectors"),
     ],
 )
 def test_what_does_not_fit_is_named(layer, shape, message, rng):

@@ -83,7 +83,7 @@ def test_a_gradient_without_the_row_of_other_is_refused(rng):
     layer = layer_with_other(rng)
     layer.scores(rng.normal(size=(4, 2)))
     for rows in (3, 5):
-        with pytest.raises(ValueError, match=r"gradient must have the shape \(4, 2\), not"):
+        with pytest.raises(ValueError, match=r"gradient must have the shape \(4, 2\); got"):
             layer.backpropagate(np.zeros((rows, 2)))
 
 

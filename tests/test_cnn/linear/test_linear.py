@@ -90,7 +90,7 @@ def test_a_pipeline_and_a_grid_search_work(rng):
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
-        (np.zeros((4, 2)), [1, 1, 1, 1], "y must hold at least 2 classes, not 1"),
+        (np.zeros((4, 2)), [1, 1, 1, 1], "y must hold at least 2 classes; got 1"),
         (np.zeros((4, 2)), [0, 1, 0], "inconsistent numbers of samples"),
         (np.zeros(4), [0, 1, 0, 1], "Expected 2D array"),
         (np.zeros((4, 2)), [0.1, 0.2, 0.3, 0.4], "continuous"),
@@ -108,10 +108,10 @@ def test_samples_that_cannot_be_learned_from_are_refused(name, x, y, message):
 def test_features_beyond_floating_point_are_refused(name, scale, rng):
     x, y = blobs(rng, 2)
     model = clone(ESTIMATORS[name])
-    with pytest.raises(ValueError, match="beyond floating point"):
+    with pytest.raises(ValueError, match=r"must be small enough|must be finite"):
         model.fit(scale * x, y)
     model.fit(x, y).coef_ *= 1e120
-    with pytest.raises(ValueError, match="is beyond floating point: a score overflows"):
+    with pytest.raises(ValueError, match="scores do not overflow"):
         model.predict(scale * x)
 
 
@@ -123,7 +123,7 @@ def test_large_features_within_floating_point_are_learned_from(name, rng):
 
 @pytest.mark.parametrize("name", sorted(ESTIMATORS.keys() - SEVERAL_CLASSES))
 def test_three_classes_are_too_many_for_one_unit(name, rng):
-    with pytest.raises(ValueError, match=r"Only binary classification .* 2 classes, not 3"):
+    with pytest.raises(ValueError, match=r"Only binary classification .* 2 classes; got 3"):
         clone(ESTIMATORS[name]).fit(*blobs(rng, 3))
 
 
@@ -140,17 +140,17 @@ def test_other_features_than_those_learned_are_refused(name, rng):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Perceptron(max_epochs=0), "max_epochs must be a whole number, at least 1, not 0"),
+        (Perceptron(max_epochs=0), "max_epochs must be a whole number, at least 1; got 0"),
         (Perceptron(max_epochs=2.5), "max_epochs must be a whole number"),
-        (Perceptron(random_state=-1), "random_state must be a whole number, at least 0, not -1"),
-        (LogisticRegression(l2=-1.0), "l2 must be a finite number at least 0, not -1.0"),
+        (Perceptron(random_state=-1), "random_state must be a whole number, at least 0; got -1"),
+        (LogisticRegression(l2=-1.0), "l2 must be a finite number at least 0; got -1.0"),
         (LogisticRegression(l2=np.nan), "l2 must be a finite number"),
-        (LogisticRegression(steps=0), "steps must be a whole number, at least 1, not 0"),
+        (LogisticRegression(steps=0), "steps must be a whole number, at least 1; got 0"),
         (LogisticRegression(random_state=None), "random_state must be a whole number"),
-        (SoftmaxRegression(recipe="adam"), "recipe must be a cnn.Recipe or None, not 'adam'"),
-        (LinearSVM(C=0), "C must be a finite number above 0, not 0"),
-        (LinearSVM(C="1"), "C must be a finite number above 0, not '1'"),
-        (LinearSVM(C=True), "C must be a finite number above 0, not True"),
+        (SoftmaxRegression(recipe="adam"), "recipe must be a cnn.Recipe or None; got 'adam'"),
+        (LinearSVM(C=0), "C must be a finite number above 0; got 0"),
+        (LinearSVM(C="1"), "C must be a finite number above 0; got '1'"),
+        (LinearSVM(C=True), "C must be a finite number above 0; got True"),
         (LinearSVM(tol=0.0), "tol must be a finite number above 0"),
         (LinearSVM(max_iter=0), "max_iter must be a whole number"),
     ],

@@ -155,9 +155,9 @@ def test_targets_that_do_not_suit_the_loss_are_refused(loss, targets, rng):
 @pytest.mark.parametrize(
     ("layers", "options", "message"),
     [
-        ([HiddenLayer(3)], {}, "needs a SoftmaxLayer at the end, and only there"),
+        ([HiddenLayer(3)], {}, "must have a SoftmaxLayer at the end, and only there"),
         ([SoftmaxLayer(3), SoftmaxLayer(3)], {}, "and only there"),
-        ([SoftmaxLayer(3)], {"loss": "squared_error"}, "needs no SoftmaxLayer"),
+        ([SoftmaxLayer(3)], {"loss": "squared_error"}, "must have no SoftmaxLayer"),
         ([SoftmaxLayer(3)], {"loss": "hinge"}, "loss must be one of cross_entropy"),
         ([SoftmaxLayer(3)], {"dtype": np.float16}, "dtype must be float32 or float64"),
         ([], {}, "at least one layer"),
@@ -169,12 +169,13 @@ def test_layers_that_do_not_suit_the_loss_are_refused(layers, options, message, 
 
 
 def test_a_network_must_end_in_vectors(rng):
-    with pytest.raises(ValueError, match="must give vectors"):
+    with pytest.raises(ValueError, match="must be vectors"):
         Network([ConvolutionLayer(1, 2)], (3, 3), "squared_error", rng=rng)
 
 
 @pytest.mark.parametrize(
-    ("shape", "message"), [((64,), "needs images of shape"), ((8, 2), "as large as the 3×3 kernel")]
+    ("shape", "message"),
+    [((64,), "images must have the shape"), ((8, 2), "as large as the 3×3 kernel")],
 )
 def test_small_cnn_names_what_it_needs(shape, message, rng):
     with pytest.raises(ValueError, match=message):
@@ -254,20 +255,20 @@ def test_a_network_learns_a_regression(rng):
 @pytest.mark.parametrize("method", ["output", "predict"])
 def test_no_sample_at_all_is_refused(method, rng):
     network = small_cnn((5, 6), 3, rng=rng)
-    with pytest.raises(ValueError, match="inputs must hold at least one sample, not 0"):
+    with pytest.raises(ValueError, match="inputs must hold at least one sample; got 0"):
         getattr(network, method)(np.zeros((0, 5, 6), np.float32))
-    with pytest.raises(ValueError, match="inputs must hold at least one sample, not 0"):
+    with pytest.raises(ValueError, match="inputs must hold at least one sample; got 0"):
         network.loss(np.zeros((0, 5, 6)), np.zeros(0, int))
 
 
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        (np.zeros((2, 5, 6), complex), "inputs must be real numbers, not of dtype complex128"),
-        (np.full((2, 5, 6), "0"), "inputs must be real numbers, not of dtype <U1"),
-        (np.zeros((2, 5, 6), object), "inputs must be real numbers, not of dtype object"),
+        (np.zeros((2, 5, 6), complex), "inputs must be real numbers; got dtype complex128"),
+        (np.full((2, 5, 6), "0"), "inputs must be real numbers; got dtype <U1"),
+        (np.zeros((2, 5, 6), object), "inputs must be real numbers; got dtype object"),
         ([[1.0], [1.0, 2.0]], "inputs must be an array of real numbers: "),
-        (1.0, r"inputs must have the shape \(n, 5, 6\), not \(\)"),
+        (1.0, r"inputs must have the shape \(n, 5, 6\); got \(\)"),
     ],
 )
 def test_what_is_no_number_is_refused(inputs, message, rng):
@@ -291,16 +292,16 @@ def test_lists_integers_and_other_floats_are_taken_as_numbers(rng):
 def test_a_class_out_of_range_is_named_with_its_place(loss, dtype, rng):
     network = small_cnn((5, 6), 3, rng=rng, loss=loss)
     inputs, targets = np.zeros((4, 5, 6), np.float32), np.array([0, 2, 3, 9], dtype)
-    with pytest.raises(ValueError, match=r"targets must be classes 0 … 2; targets\[2\] is 3"):
+    with pytest.raises(ValueError, match=r"targets must be classes 0 … 2; got targets\[2\] = 3"):
         network.loss(inputs, targets)
-    with pytest.raises(ValueError, match=r"targets must be classes 0 … 2; targets\[1\] is -1"):
+    with pytest.raises(ValueError, match=r"targets must be classes 0 … 2; got targets\[1\] = -1"):
         network.loss_and_gradients(inputs, np.array([0, -1, 3, 9]))
 
 
 @pytest.mark.parametrize("n", [0, 3, 5])
 def test_targets_must_be_as_many_as_inputs(n, rng):
     network = small_cnn((5, 6), 3, rng=rng)
-    with pytest.raises(ValueError, match=f"there are 4 inputs and {n} targets"):
+    with pytest.raises(ValueError, match=f"the 4 inputs; got {n} targets"):
         network.loss(np.zeros((4, 5, 6), np.float32), np.zeros(n, int))
 
 
@@ -308,7 +309,7 @@ def test_samples_are_checked_as_a_whole(rng):
     network = small_cnn((5, 6), 3, rng=rng)
     inputs = np.zeros((4, 1, 5, 6))
     network.check_samples(Samples(inputs, np.array([0, 1, 2, 2])))
-    with pytest.raises(ValueError, match=r"samples: targets must be classes .*\[1\] is 7"):
+    with pytest.raises(ValueError, match=r"samples: targets must be classes .*\[1\] = 7"):
         network.check_samples(Samples(inputs, np.array([0, 7, 2, 2])))
     with pytest.raises(ValueError, match="mine: inputs must have the shape"):
         network.check_samples(Samples(inputs[..., 1:], np.zeros(4, int)), "mine")
@@ -316,7 +317,7 @@ def test_samples_are_checked_as_a_whole(rng):
         network.check_samples(Samples(inputs, np.zeros((4, 3))))
     on_values = small_cnn((5, 6), 3, rng=rng, loss="squared_error")
     on_values.check_samples(Samples(inputs, np.zeros((4, 3))))
-    with pytest.raises(ValueError, match=r"samples: targets must be values of shape \(4, 3\), not"):
+    with pytest.raises(ValueError, match=r"samples: targets must be values of shape \(4, 3\); got"):
         on_values.check_samples(Samples(inputs, np.zeros(4, int)))
 
 
@@ -325,7 +326,9 @@ def test_training_refuses_samples_before_the_first_step(rng):
     before = network.parameters.copy()
     samples = Samples(np.zeros((40, 5, 6)), np.array([0] * 39 + [3]))
     plan = {"first_step": 0, "steps": 1, "total_steps": 9, "order_seed": 1}
-    with pytest.raises(ValueError, match=r"samples: targets must be classes 0 … 2; targets\[39\]"):
+    with pytest.raises(
+        ValueError, match=r"samples: targets must be classes 0 … 2; got targets\[39\]"
+    ):
         train(network, samples, Recipe(), **plan)
     with pytest.raises(ValueError, match=r"samples: targets must be classes"):
         evaluate(network, samples)

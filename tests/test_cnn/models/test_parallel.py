@@ -78,7 +78,7 @@ def test_an_error_in_a_share_is_raised(batch):
 
 
 def test_no_threads_are_refused():
-    with pytest.raises(ValueError, match="threads must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="threads must be at least 1; got 0"):
         DataParallel(network(), 0)
 
 
@@ -90,7 +90,9 @@ def test_it_predicts_and_is_described_like_its_network(batch):
         assert parallel.summary() == whole.summary()
         assert parallel.output_shape == whole.output_shape
         parallel.check_samples(samples)
-        with pytest.raises(ValueError, match=r"validation: targets must be classes 0 … 9; targets"):
+        with pytest.raises(
+            ValueError, match=r"validation: targets must be classes 0 … 9; got targets"
+        ):
             parallel.check_samples(Samples(batch[0], batch[1] + 10), "validation")
         np.testing.assert_array_equal(
             parallel.predict(batch[0].tolist()), whole.predict(batch[0].tolist())
@@ -122,6 +124,6 @@ def test_its_refusals_are_those_of_its_network(spoil, threads, batch):
             with pytest.raises(ValueError, match=r".") as caught:
                 getattr(parallel, method)(*spoiled)
             assert str(caught.value) == str(expected.value)
-        with pytest.raises(ValueError, match="inputs must hold at least one sample, not 0"):
+        with pytest.raises(ValueError, match="inputs must hold at least one sample; got 0"):
             parallel.predict(batch[0][:0])
         assert parallel.loss(*batch) == pytest.approx(whole.loss(*batch))

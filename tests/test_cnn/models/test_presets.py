@@ -117,10 +117,10 @@ def test_a_lenet_with_lecuns_table_has_the_right_gradient(rng, central_differenc
 @pytest.mark.parametrize(
     ("preset", "shape", "message"),
     [
-        (lenet5, (8, 9), r"at least 9 rows and columns, not the shape \(8, 9\)"),
-        (lenet5, (784,), r"images of shape .* not \(784,\)"),
+        (lenet5, (8, 9), r"at least 9 rows and columns; got shape \(8, 9\)"),
+        (lenet5, (784,), r"images must have the shape .* got \(784,\)"),
         (lenet1, (3, 12, 13), "at least 13 rows and columns"),
-        (lenet1, (1, 1, 28, 28), "images of shape"),
+        (lenet1, (1, 1, 28, 28), "images must have the shape"),
     ],
 )
 def test_presets_name_the_images_they_need(preset, shape, message, rng):

@@ -180,7 +180,7 @@ class Doubling(Layer):
 
 def test_a_layer_that_is_not_registered_is_not_saved_but_its_networks_weights_are(rng, tmp_path):
     network = Network([HiddenLayer(2), Doubling(), SoftmaxLayer(2)], (3,), rng=rng)
-    with pytest.raises(ValueError, match=r"layer 2 must be a dataclass in cnn.LAYERS, not Doubl"):
+    with pytest.raises(ValueError, match=r"layer 2 must be a dataclass in cnn.LAYERS; got Doubl"):
         save_model(network, tmp_path / "net.npz")
     assert list(tmp_path.iterdir()) == []
     save_weights(network, tmp_path / "net.npz")
@@ -205,9 +205,12 @@ def test_a_network_without_parameters_is_saved_too(rng, tmp_path):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"hidden": 5}, "has '4 HiddenLayer' with 36 .* it has '4 HiddenLayer' with 45 param"),
-        ({"pooling": "trainable"}, "has '4 HiddenLayer' with 36 .* it has '2 PoolingLayer' with 4"),
-        ({"dtype": np.float64}, "must be float64 as the network's, not float32"),
+        ({"hidden": 5}, "'4 HiddenLayer' with 45 parameters; got '4 HiddenLayer' with 36 param"),
+        (
+            {"pooling": "trainable"},
+            "'2 PoolingLayer' with 4 parameters; got '4 HiddenLayer' with 36",
+        ),
+        ({"dtype": np.float64}, "must be float64 as the network's; got float32"),
     ],
 )
 def test_weights_of_another_network_are_refused(other, message, network, rng, tmp_path):
@@ -224,7 +227,7 @@ def test_weights_of_more_layers_are_refused(rng, tmp_path):
     one = Network([HiddenLayer(2), HiddenLayer(1)], (2,), "squared_error", rng=rng)
     two = Network([HiddenLayer(2)], (2,), "squared_error", rng=rng)
     save_weights(one, tmp_path / "net.npz")
-    with pytest.raises(ValueError, match="has '2 HiddenLayer' with 3 parameters where it has no m"):
+    with pytest.raises(ValueError, match="no further layer; got '2 HiddenLayer' with 3 parameters"):
         load_weights(two, tmp_path / "net.npz")
 
 
@@ -276,49 +279,49 @@ def changed(description, place, value):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (["format"], "evomatrix-network-1", f"format must be '{FORMAT}', not 'evomatrix-network-"),
-        (["format"], None, f"format must be '{FORMAT}', not None"),
-        (["groups"], None, "groups: Input should be a valid array; it is None"),
+        (["format"], "evomatrix-network-1", f"format must be '{FORMAT}'; got 'evomatrix-network-"),
+        (["format"], None, f"format must be '{FORMAT}'; got None"),
+        (["groups"], None, "groups: Input should be a valid array; got None"),
         (["groups", 0, 1], -5, "groups: Input should be greater than 0"),
-        (["groups", 0, 1], 21, "parameters must be the 72 of its groups, not 71"),
+        (["groups", 0, 1], 21, "parameters must be the 72 of its groups; got 71"),
         (["groups", 0, 0], "1 HiddenLayer", r"groups must be \[\['1 ConvolutionLayer', 20\]"),
-        (["input_shape"], [6, "6"], r"input_shape: Input should be a valid integer; it is \[6, '6"),
-        (["input_shape"], [], r"input_shape: must hold 1 to 67108864 numbers, not those of \(\)"),
+        (["input_shape"], [6, "6"], r"input_shape: Input should be a valid integer; got \[6, '6"),
+        (["input_shape"], [], r"input_shape: must hold 1 to 67108864 numbers; got shape \(\)"),
         (["input_shape"], [6, -6], "input_shape: must hold"),
-        (["input_shape"], [2, 2], r"layer 1 \(ConvolutionLayer\): a 3×3 kernel does not fit"),
-        (["input_shape"], [36], r"layer 1 \(ConvolutionLayer\): .* needs images"),
+        (["input_shape"], [2, 2], r"layer 1 \(ConvolutionLayer\): kernel_size must fit .*; got 3×3"),
+        (["input_shape"], [36], r"layer 1 \(ConvolutionLayer\): .* must be images"),
         (["input_shape"], [10**9, 10**9], "input_shape: must hold 1 to 67108864 numbers"),
         (["input_shape"], [1, 2, 10**7], "input_shape: sides must be at most 2048"),
-        (["input_shape"], [8, 8], r"layer 4 .*need 96 parameters; there are 71"),
-        (["loss"], "hinge", "loss must be one of cross_entropy, .*, not 'hinge'"),
-        (["loss"], 5, "loss: Input should be a valid string; it is 5"),
-        (["loss"], "squared_error", "needs no SoftmaxLayer"),
+        (["input_shape"], [8, 8], r"layer 4 .*need at most the 71 parameters there are; got 96"),
+        (["loss"], "hinge", "loss must be one of cross_entropy, .*; got 'hinge'"),
+        (["loss"], 5, "loss: Input should be a valid string; got 5"),
+        (["loss"], "squared_error", "must have no SoftmaxLayer"),
         (["layers"], {}, "layers: Input should be a valid array"),
-        (["layers"], [], "parameters must be the 0 that the layers need, not 71"),
-        (["layers", 0], "convolution", "layers: Input should be an object; it is"),
+        (["layers"], [], "parameters must be the 0 that the layers need; got 71"),
+        (["layers", 0], "convolution", "layers: Input should be an object; got"),
         (["layers", 0, "layer"], "attention", "layer 1: layer must be one of convolution, .*'atte"),
-        (["layers", 0, "layer"], ["pooling"], r"layer 1: layer must be .*, not \['pooling'\]"),
+        (["layers", 0, "layer"], ["pooling"], r"layer 1: layer must be .*; got \['pooling'\]"),
         (["layers", 0, "colour"], 1, r"layer 1 \(convolution\): settings must be among n_maps, "),
         (["layers", 2, "n_maps"], 1, r"layer 3 \(rasterization\): settings must be among none, "),
         (["layers", 0, "n_maps"], 2.0, r"layer 1 \(convolution\): n_maps: Input should be a valid "),
-        (["layers", 0, "n_maps"], True, r"n_maps: Input should be a valid integer; it is True"),
+        (["layers", 0, "n_maps"], True, r"n_maps: Input should be a valid integer; got True"),
         (["layers", 0, "n_maps"], 0, r"layer 1 \(ConvolutionLayer\): n_maps must be at least 1"),
-        (["layers", 0, "n_maps"], 3, "layer 4 .* need 82 parameters; there are 71"),
-        (["layers", 0, "n_maps"], 8, r"8 3×3 kernels on 1 maps are too large for the 71 parameters"),
-        (["layers", 0, "kernel_size"], [3, 50], "2 3×50 kernels on 1 maps are too large"),
+        (["layers", 0, "n_maps"], 3, "layer 4 .* need at most the 71 parameters there are; got 82"),
+        (["layers", 0, "n_maps"], 8, r"suit the 71 parameters there are; got 8 3×3 kernels on 1 maps"),
+        (["layers", 0, "kernel_size"], [3, 50], "got 2 3×50 kernels on 1 maps"),
         (["layers", 0, "kernel_size"], [-3, 3], "kernel_size must be one or two numbers of at lea"),
-        (["layers", 0, "padding"], 10**6, "sides and padding must be at most 2048, not 1000000×1"),
+        (["layers", 0, "padding"], 10**6, "sides and padding must be at most 2048; got 1000000×1"),
         (["layers", 0, "padding"], [0, -1], r"padding must be one or two numbers of at least 0"),
-        (["layers", 0, "stride"], 0, r"stride must be one or two numbers of at least 1, not 0"),
-        (["layers", 0, "n_maps"], 10**9, "layer of the 71 parameters there are; one is 1000000000"),
-        (["layers", 0, "n_maps"], 10**40, "layer of the 71 parameters there are; one is 1000000000"),
+        (["layers", 0, "stride"], 0, r"stride must be one or two numbers of at least 1; got 0"),
+        (["layers", 0, "n_maps"], 10**9, "layer of the 71 parameters there are; got 1000000000"),
+        (["layers", 0, "n_maps"], 10**40, "layer of the 71 parameters there are; got 1000000000"),
         (["layers", 0, "kernel_size"], [3], r"kernel_size: Input should be a valid integer"),
         (["layers", 0, "activation"], "swish", "activation must be one of identity"),
         (["layers", 0, "kernels"], "some", r"kernels: Input should be 'per_map' or 'shared'"),
         (["layers", 0, "connections"], "ab", "connections: "),
         (["layers", 0, "connections"], [[0], [1]], "connections must name, for each of 2 output"),
         (["layers", 3, "n_nodes"], 10**8, r"layer 4 \(HiddenLayer\): settings must suit"),
-        (["layers", 3, "n_nodes"], 10**5, r"layer 4 \(HiddenLayer\): layers up to it need 900020 "),
+        (["layers", 3, "n_nodes"], 10**5, r"layer 4 \(HiddenLayer\): layers up to .*; got 900020"),
     ],
 )  # fmt: skip
 def test_a_false_claim_is_refused_by_name(place, value, message, parts, tmp_path):
@@ -347,7 +350,7 @@ def test_shared_kernels_cannot_claim_connections_without_bound(tmp_path):
     }
     path = tmp_path / "net.npz"
     write(path, {"description": description, "parameters": np.zeros(sum(sizes), np.float32)})
-    assert "1500 3×3 kernels on 1500 maps are too large for the 18000 parameters" in refusal(path)
+    assert "suit the 18000 parameters there are; got 1500 3×3 kernels on 1500 maps" in refusal(path)
 
 
 def test_a_setting_that_is_missing_is_its_default_or_refused(parts, tmp_path):
@@ -423,6 +426,15 @@ def test_files_of_another_kind_are_refused(parts, tmp_path):
     packed = np.frombuffer(json.dumps(description).encode(), np.uint8)
     np.savez_compressed(path, description=packed, parameters=parameters)
     assert "description must be stored uncompressed" in refusal(path)
+
+
+def test_members_that_share_their_bytes_are_refused(parts, tmp_path):
+    path = tmp_path / "net.npz"
+    write(path, {"parameters": parts[1]})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("description.npy", npy(b"{}"))
+        archive.filelist *= 50  # 50 entries of the directory for each member
+    assert "members must be stored within the file's" in refusal(path)
 
 
 def test_every_truncation_is_refused(network, tmp_path):

@@ -136,7 +136,7 @@ def test_a_loss_on_values_gives_an_mlp_an_identity_output(rng):
 @pytest.mark.parametrize(
     ("hidden", "options", "message"),
     [
-        (0, {}, "n_nodes must be at least 1, not 0"),
+        (0, {}, "n_nodes must be at least 1; got 0"),
         (3, {"activation": "step"}, "activation must be one of"),
         (3, {"loss": "hinge"}, "loss must be one of"),
     ],

@@ -120,14 +120,14 @@ def test_parts_between_two_looks_at_the_clock_leave_no_record(samples):
 
 def test_a_clock_lets_the_first_step_pass_and_then_halves_what_is_left():
     clock = Clock(1e-9)
-    assert clock.steps_until_look(0, 50) == 1
-    assert clock.steps_until_look(1, 50) == 0
-    assert Clock(None).steps_until_look(10, 50) == 50
-    assert Clock(3600).steps_until_look(10, 50) == 50
+    assert clock.steps_before_check(0, 50) == 1
+    assert clock.steps_before_check(1, 50) == 0
+    assert Clock(None).steps_before_check(10, 50) == 50
+    assert Clock(3600).steps_before_check(10, 50) == 50
 
 
 def test_macs_need_a_network_that_tells_them(samples):
-    with pytest.raises(ValueError, match=r"budget\.macs needs a network that tells its macs"):
+    with pytest.raises(ValueError, match=r"budget\.macs must be None for a network without macs"):
         train(
             Slow(), samples, Recipe(), first_step=0, steps=1, total_steps=1, order_seed=0,
             budget=TrainingBudget(macs=10),

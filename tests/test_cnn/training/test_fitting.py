@@ -213,12 +213,12 @@ def test_overfitting_is_stopped(rng):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs must be at least 1, not 0"),
-        ({"patience": 0}, "patience must be at least 1, not 0"),
-        ({"min_delta": -0.1}, "min_delta must be a finite number, at least 0, not -0.1"),
+        ({"epochs": 0}, "epochs must be at least 1; got 0"),
+        ({"patience": 0}, "patience must be at least 1; got 0"),
+        ({"min_delta": -0.1}, "min_delta must be a finite number, at least 0; got -0.1"),
         ({"min_delta": math.nan}, "min_delta must be"),
-        ({"until": 0}, "until must lie after the 0 epochs made and within 6, not at 0"),
-        ({"until": 7}, "within 6, not at 7"),
+        ({"until": 0}, "until must be above the 0 epochs made and at most 6; got 0"),
+        ({"until": 7}, "at most 6; got 7"),
     ],
 )
 def test_counts_out_of_range_are_refused(options, message, samples, validation):
@@ -232,7 +232,7 @@ def test_counts_out_of_range_are_refused(options, message, samples, validation):
 @pytest.mark.parametrize("wrong", [1.5, True, "3"])
 @pytest.mark.parametrize("name", ["epochs", "patience", "until", "record_every"])
 def test_counts_must_be_integers(name, wrong, samples, validation):
-    with pytest.raises(TypeError, match=f"^{name} must be an integer, not"):
+    with pytest.raises(TypeError, match=f"^{name} must be an integer; got"):
         run(perceptron(), samples, validation, **{name: wrong})
 
 
@@ -245,9 +245,9 @@ def unlike(validation, **other):
     [
         (
             {"targets": np.arange(40)},
-            r"validation: targets must be classes 0 … 2; targets\[3\] is 3",
+            r"validation: targets must be classes 0 … 2; got targets\[3\] = 3",
         ),
-        ({"inputs": np.zeros((40, 5))}, r"validation: inputs must have the shape \(n, 4\), not"),
+        ({"inputs": np.zeros((40, 5))}, r"validation: inputs must have the shape \(n, 4\); got"),
         ({"targets": np.zeros((40, 3))}, "validation: targets must be integer classes"),
     ],
 )
@@ -266,15 +266,15 @@ def test_validation_that_does_not_suit_the_network_is_refused_before_training(
 @pytest.mark.parametrize("other", [{"inputs": np.zeros((40, 5))}, {"targets": np.zeros((40, 3))}])
 def test_validation_is_of_the_kind_of_samples_whatever_the_network(other, samples, validation):
     network = Scripted([1.0])
-    with pytest.raises(ValueError, match="validation must have the inputs and targets of samples"):
+    with pytest.raises(ValueError, match=r"validation must have inputs .* as samples do; got"):
         run(network, samples, unlike(validation, **other))
     assert not network.parameters.any()
 
 
 def test_validation_must_be_there(samples):
-    with pytest.raises(TypeError, match=r"validation must be cnn.Samples, not None"):
+    with pytest.raises(TypeError, match=r"validation must be cnn.Samples; got None"):
         run(perceptron(), samples, None)
-    with pytest.raises(TypeError, match=r"samples must be cnn.Samples, not \(array"):
+    with pytest.raises(TypeError, match=r"samples must be cnn.Samples; got \(array"):
         run(perceptron(), (samples.inputs, samples.targets), samples)
 
 
@@ -288,16 +288,16 @@ def test_a_seed_may_be_an_integer(samples, validation):
         TypeError, match=r"order_seed must be a numpy.random.SeedSequence or an int"
     ):
         fit(one, samples, validation, RECIPE, order_seed=5.0, **options)
-    with pytest.raises(ValueError, match="order_seed must be at least 0, not -1"):
+    with pytest.raises(ValueError, match="order_seed must be at least 0; got -1"):
         fit(one, samples, validation, RECIPE, order_seed=-1, **options)
 
 
 def test_a_state_that_cannot_go_on_is_refused(samples, validation):
     network = perceptron()
     state = run(network, samples, validation).state
-    with pytest.raises(ValueError, match="until must lie after the 6 epochs made"):
+    with pytest.raises(ValueError, match="until must be above the 6 epochs made"):
         run(network, samples, validation, state=state)
-    with pytest.raises(ValueError, match="state must keep best_parameters"):
+    with pytest.raises(ValueError, match="state must hold best_parameters"):
         run(network, samples, validation, epochs=7, state=state, patience=1)
 
 

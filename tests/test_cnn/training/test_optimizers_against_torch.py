@@ -1,4 +1,4 @@
-"""The same steps as PyTorch's optimisers and schedules, where it is installed."""
+"""The same steps as PyTorch's optimizers and schedules, where it is installed."""
 
 import numpy as np
 import pytest

@@ -77,7 +77,7 @@ def test_cosine_ends_near_zero():
 
 
 def test_steps_beyond_the_run_are_refused():
-    with pytest.raises(ValueError, match="must end by total_steps = 10, not at 8 \\+ 3"):
+    with pytest.raises(ValueError, match="must end by total_steps = 10; got 8 \\+ 3"):
         learning_rates(Recipe(), 8, 3, 10)
 
 

@@ -31,10 +31,10 @@ def test_samples_know_their_number_and_kind():
 def test_the_first_number_that_is_not_finite_is_named(bad, dtype):
     inputs, targets = np.zeros((3, 2, 2), dtype), np.zeros((3, 2), dtype)
     inputs[1, 0, 1] = inputs[2] = bad
-    with pytest.raises(ValueError, match=rf"inputs must be finite; inputs\[1, 0, 1\] is {bad}"):
+    with pytest.raises(ValueError, match=rf"inputs must be finite; got inputs\[1, 0, 1\] = {bad}"):
         Samples(inputs, targets)
     targets[2, 1] = bad
-    with pytest.raises(ValueError, match=rf"targets must be finite; targets\[2, 1\] is {bad}"):
+    with pytest.raises(ValueError, match=rf"targets must be finite; got targets\[2, 1\] = {bad}"):
         Samples(np.zeros((3, 2)), targets)
 
 
@@ -56,9 +56,9 @@ def test_lists_become_arrays_and_arrays_stay():
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ([["a", "b"]], "inputs must be real numbers, not of dtype <U1"),
+        ([["a", "b"]], "inputs must be real numbers; got dtype <U1"),
         ([[1.0], [1.0, 2.0]], "inputs must be an array of real numbers: "),
-        (np.zeros((1, 2), complex), "inputs must be floats of shape .*, not complex128"),
+        (np.zeros((1, 2), complex), "inputs must be floats of shape .*; got complex128"),
     ],
 )
 def test_what_is_no_number_is_refused(inputs, message):

@@ -6,15 +6,9 @@ import pytest
 from cnn.models.presets import small_cnn
 from cnn.training.losses import LOSSES
 from cnn.training.optimizers import OPTIMIZERS
-from cnn.training.trainer import (
-    OptimizerState,
-    Recipe,
-    Samples,
-    batch_indices,
-    evaluate,
-    learning_rates,
-    train,
-)
+from cnn.training.recipe import Recipe, batch_indices, learning_rates
+from cnn.training.samples import Samples
+from cnn.training.trainer import OptimizerState, evaluate, train
 
 SEED = np.random.SeedSequence(7, spawn_key=(3,))
 TOTAL = 100
@@ -118,7 +112,7 @@ def test_a_run_cut_into_phases_gives_the_same_bits(optimizer, cuts, samples):
 def test_a_long_run_is_planned_in_blocks_without_a_seam(samples, monkeypatch):
     whole, blocks = SoftmaxRegression(), SoftmaxRegression()
     run(whole, samples)
-    monkeypatch.setattr("cnn.training.descent.PLAN_LENGTH", 7)
+    monkeypatch.setattr("cnn.training.descent.STEPS_PER_DRAW", 7)
     run(blocks, samples)
     np.testing.assert_array_equal(blocks.parameters, whole.parameters)
 
@@ -165,7 +159,7 @@ def test_fewer_samples_than_a_batch_are_enough(samples):
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(state, samples):
-    with pytest.raises(ValueError, match="state of optimizer 'momentum' must hold slots"):
+    with pytest.raises(ValueError, match="state of optimizer 'momentum' must hold moments"):
         run(SoftmaxRegression(), samples, state=state)
 
 
@@ -175,13 +169,13 @@ def test_a_gradient_that_does_not_fit_the_parameters_is_refused(wrong, samples):
         def loss_and_gradients(self, inputs, targets):
             return 1.0, wrong
 
-    with pytest.raises(ValueError, match="the gradient must have the parameters' shape"):
+    with pytest.raises(ValueError, match="gradient must have the parameters' shape"):
         run(Odd(), samples)
 
 
 @pytest.mark.parametrize("counts", [{"steps": 0}, {"record_every": 0}])
 def test_training_refuses_counts_below_one(counts, samples):
-    with pytest.raises(ValueError, match="must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="must be at least 1; got 0"):
         run(SoftmaxRegression(), samples, **counts)
 
 
@@ -282,7 +276,9 @@ def test_recording_layers_changes_no_bit_of_training(rng):
 
 
 def test_layers_are_not_recorded_of_a_network_that_names_none(samples):
-    with pytest.raises(ValueError, match="parameter_groups, not one of type SoftmaxRegression"):
+    with pytest.raises(
+        ValueError, match="parameter_groups for record_layers; got one of type SoftmaxRegression"
+    ):
         run(SoftmaxRegression(), samples, record_layers=True)
 
 
@@ -325,5 +321,5 @@ def test_evaluation_in_chunks_is_the_mean_over_all_samples(batch_size, samples, 
 
 
 def test_evaluation_refuses_empty_chunks(samples):
-    with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="batch_size must be at least 1; got 0"):
         evaluate(SoftmaxRegression(), samples, 0)

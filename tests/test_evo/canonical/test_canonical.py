@@ -90,7 +90,7 @@ def hidden_part(edges, n, *, ticks=1, into=None, out_of=None):
 
 
 def incidence(graph):
-    """Make an undirected graph's edges nodes of a second layer, each of which hears its two ends."""
+    """Return a network with a second layer of one node per edge of an undirected graph, with in-edges from its ends."""
     n = graph.number_of_nodes()
     edges = [(end, n + k) for k, ends in enumerate(graph.edges) for end in ends]
     total = n + graph.number_of_edges()
@@ -174,7 +174,7 @@ def test_an_input_more_is_another_network():
 
 
 def test_an_edge_that_acts_later_is_another_edge():
-    # The loop 1 → 2 → 1 with its delay at one end or at the other; the output hears node 1.
+    # The loop 1 → 2 → 1 with its delay at one end or at the other; node 1 has an edge to the output.
     matrix = np.zeros((4, 4))
     matrix[0, 1] = matrix[1, 2] = matrix[2, 1] = matrix[1, 3] = 1.0
     early = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, ticks=3, activation="identity")
@@ -263,7 +263,7 @@ def strongly_regular():
 
 
 def two_layers(adjacency):
-    """Let each node speak to its neighbours in a second layer with weight 1, and to itself there with weight 2."""
+    """Connect each node with its neighbours in a second layer by weight 1, and with itself there by weight 2."""
     n = len(adjacency)
     matrix = np.zeros((2 * n + 2, 2 * n + 2))
     matrix[0, 1 : n + 1] = 1
@@ -304,7 +304,7 @@ def test_a_comparison_that_would_take_too_long_says_so():
     rook, shrikhande = strongly_regular()
     with pytest.raises(
         TooSymmetricError,
-        match="at most 5 refinements; got networks of 34 nodes, of which 32 look alike",
+        match="by 5 refinements; got networks of 34 nodes, of which 32 share a colour",
     ):
         match_nodes(rook, shrikhande, max_refinements=5)
 

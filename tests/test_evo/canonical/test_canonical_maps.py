@@ -9,15 +9,15 @@ import pytest
 
 from evo import Genome, Phenotype, Role, canonical_hash, same_network
 from evo.canonical.canonical import match_nodes
-from evo.canonical.hashing import output_terms
+from evo.canonical.hashing import output_hashes
 from evo.canonical.labelled_graph import Kernels
 from evo.evolution.duplicates import duplicates_training, same_parameters
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 from evo.operators.preserving import remove_ineffective
 
 
 def columns_of(genome):
-    """Return for each node what it hears: {(source, tap): weight}."""
+    """Return the taps into each node: {(source, tap): weight}."""
     columns = [{} for _ in range(genome.n_nodes)]
     for entry, target in enumerate(genome.targets.tolist()):
         place = int(genome.indices[entry]), int(genome.taps[entry])
@@ -92,7 +92,9 @@ def as_networkx(genome):
         add(node)
     for entry in np.flatnonzero(genome.effective_mask()).tolist():
         source, target = int(genome.indices[entry]), int(genome.targets[entry])
-        way = passage(int(genome.map_sizes[source]), int(genome.map_sizes[target]), genome.kernel)
+        way = map_transform(
+            int(genome.map_sizes[source]), int(genome.map_sizes[target]), genome.kernel
+        )
         row, column = divmod(int(genome.taps[entry]), way.window)
         read = way.downsamplings, way.map_size, row - way.margin, column - way.margin
         halved = halved or way.downsamplings > 0
@@ -147,7 +149,7 @@ def test_names_and_free_places_do_not_count(any_map_genome, ticks):
         other = relabelled(genome, rng)
         assert canonical_hash(other) == canonical_hash(genome)
         assert same_network(genome, other)
-        assert np.array_equal(output_terms(genome), output_terms(other))
+        assert np.array_equal(output_hashes(genome), output_hashes(other))
         np.testing.assert_allclose(output(other), output(genome), rtol=1e-12, atol=1e-12)
         moved += not other.equals(genome)
     assert moved == 15
@@ -175,7 +177,7 @@ def test_a_wider_kernel_with_the_same_taps_does_not_count():
     assert np.array_equal(output(narrow), output(wide))
     assert canonical_hash(narrow) == canonical_hash(wide)
     assert same_network(narrow, wide)
-    assert np.array_equal(output_terms(narrow), output_terms(wide))
+    assert np.array_equal(output_hashes(narrow), output_hashes(wide))
 
 
 def test_maps_without_effect_make_no_other_network():
@@ -194,7 +196,7 @@ def test_maps_without_effect_make_no_other_network():
     )
     assert canonical_hash(idle) == canonical_hash(scalar)
     assert same_network(idle, scalar)
-    assert np.array_equal(output_terms(idle), output_terms(scalar))
+    assert np.array_equal(output_hashes(idle), output_hashes(scalar))
     lean = remove_ineffective(idle)
     assert not lean.has_maps
     assert np.array_equal(lean.to_dense(), scalar.to_dense())
@@ -221,7 +223,7 @@ def test_everything_in_the_formula_counts():
     ]
     assert len({canonical_hash(one) for one in changed}) == len(changed)
     assert not any(same_network(one, other) for one, other in combinations(changed, 2))
-    terms = {output_terms(one).tobytes() for one in changed}
+    terms = {output_hashes(one).tobytes() for one in changed}
     assert len(terms) == len(changed) - 1  # here a second tick computes the same again
 
 
@@ -230,10 +232,10 @@ def test_how_maps_are_halved_counts_only_where_one_is():
     other = replace(genome, downsampling="mean")
     assert canonical_hash(genome) == canonical_hash(other)
     assert same_network(genome, other)
-    assert np.array_equal(output_terms(genome), output_terms(other))
+    assert np.array_equal(output_hashes(genome), output_hashes(other))
 
 
-def test_the_side_of_an_input_that_nobody_hears_moves_the_features_of_the_next():
+def test_the_map_size_of_an_input_without_edges_moves_the_features_of_the_next():
     pair = [
         Genome(
             indptr=np.array([0, 0, 0, 2]),
@@ -250,7 +252,7 @@ def test_the_side_of_an_input_that_nobody_hears_moves_the_features_of_the_next()
     ]
     assert canonical_hash(pair[0]) != canonical_hash(pair[1])
     assert not same_network(*pair)
-    assert not np.array_equal(*map(output_terms, pair))
+    assert not np.array_equal(*map(output_hashes, pair))
 
 
 def test_kernels_are_compared_tap_by_tap_whatever_their_hashes(monkeypatch):
@@ -295,7 +297,7 @@ def few_valued(rng):
     )
     columns = [{} for _ in range(4)]
     for source, target in ((0, 1), (0, 2), (1, 3), (2, 3), (1, 2)):
-        way = passage(int(map_sizes[source]), int(map_sizes[target]), genome.kernel)
+        way = map_transform(int(map_sizes[source]), int(map_sizes[target]), genome.kernel)
         if rng.random() < (0.8 if target != 2 or source == 0 else 0.2):
             columns[target][source, int(rng.integers(min(2, way.window**2)))] = 1.0
     return with_columns(genome, columns)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evo import Genome, GenomeEditor, Role
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 
 N_SESSIONS, N_OPERATIONS = 30, 10
 LETTERS = ("B", "D", "C", "F", "H", "move", "N", "forget", "drop")
@@ -38,7 +38,7 @@ def alike(editor, rng):
 
 def a_place(editor, rng):
     source, target = rng.integers(editor.n_nodes, size=2)
-    window = passage(
+    window = map_transform(
         int(editor.map_sizes[source]), int(editor.map_sizes[target]), editor.kernel
     ).window
     return source * editor.rows_per_node + rng.integers(window**2), target
@@ -218,7 +218,7 @@ def test_a_network_whose_maps_are_gone_is_a_scalar_one():
 
 def kernel_of(genome, source, target):
     """Return a kernel, as a square of numbers with NaN where no tap is."""
-    window = passage(
+    window = map_transform(
         int(genome.map_sizes[source]), int(genome.map_sizes[target]), genome.kernel
     ).window
     kernel = np.full(window**2, np.nan)

@@ -11,7 +11,7 @@ from evo import (
     FounderSettings,
     OperatorCredit,
     PolicySettings,
-    found,
+    create_founders,
     operator_probabilities,
 )
 from evo.evolution.credit import PRIOR_USES, credit_operators
@@ -140,7 +140,9 @@ def evolve(task, selection="local_search", generations=10):
         population=12, generations=generations, steps_per_generation=task.steps, train_only_fraction=0.2,
         selection={"name": selection, "replacement_interval": 100},
     )  # fmt: skip
-    genomes = found(FounderSettings(hidden=14, density=0.3), 4, 2, n_founders=12, seed=task.seed)
+    genomes = create_founders(
+        FounderSettings(hidden=14, density=0.3), 4, 2, n_founders=12, seed=task.seed
+    )
     evolution, rounds = Evolution(settings, task, genomes), []
     with SerialExecutor() as executor:
         while not evolution.done:

@@ -12,7 +12,7 @@ from evo import (
     Genome,
     Phenotype,
     PolicySettings,
-    found,
+    create_founders,
     same_network,
 )
 from evo.canonical.canonical import TooSymmetricError
@@ -34,7 +34,9 @@ def evolve(task, *, order=None, **changes):
         population=8, generations=4, steps_per_generation=task.steps, **changes
     )
     founders = FounderSettings(hidden=3, density=0.5)
-    evolution = Evolution(settings, task, found(founders, 4, 2, n_founders=8, seed=task.seed))
+    evolution = Evolution(
+        settings, task, create_founders(founders, 4, 2, n_founders=8, seed=task.seed)
+    )
     everyone = []
     while not evolution.done:
         offspring = [evaluate_individual(task, job) for job in evolution.ask()]

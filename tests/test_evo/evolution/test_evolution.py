@@ -14,7 +14,7 @@ from evo import (
     FounderSettings,
     Phenotype,
     PolicySettings,
-    found,
+    create_founders,
 )
 from evo.evolution.evolution import EvolutionError
 from evo.evolution.individual import evaluate_individual
@@ -26,7 +26,7 @@ def evolve(task, *, shuffle=None, population=6, generations=4, selection="local_
         population=population, generations=generations, steps_per_generation=task.steps,
         selection={"name": selection}, **changes,
     )  # fmt: skip
-    genomes = found(
+    genomes = create_founders(
         FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=population, seed=task.seed
     )
     evolution, rounds = Evolution(settings, task, genomes), []
@@ -159,7 +159,9 @@ def test_an_individual_depends_on_task_and_job_alone(task):
         population=2, generations=1, steps_per_generation=some.steps, train_only_fraction=0
     )
     evolution = Evolution(
-        settings, some, found(FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=2, seed=0)
+        settings,
+        some,
+        create_founders(FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=2, seed=0),
     )
     evolution.tell(evaluate_individual(some, job) for job in evolution.ask())
     for job in evolution.ask():
@@ -179,7 +181,7 @@ def sleepers(task, **changes):
     """Evolve founders of which most entries sleep, without any policy."""
     settings = EvolutionSettings(population=2, generations=2, steps_per_generation=task.steps)
     founder = FounderSettings(hidden=8, density=0.9, active_fraction=0.3)
-    evolution = Evolution(settings, task, found(founder, 4, 2, n_founders=2, seed=1))
+    evolution = Evolution(settings, task, create_founders(founder, 4, 2, n_founders=2, seed=1))
     rounds = []
     with SerialExecutor() as executor:
         while not evolution.done:

@@ -5,13 +5,13 @@ import pytest
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate
-from evo import FITNESSES, FounderSettings, Phenotype, found
+from evo import FITNESSES, FounderSettings, Phenotype, create_founders
 from evo.evolution.fitness import measure
 
 
 @pytest.fixture
 def network():
-    return Phenotype(found(FounderSettings(hidden=5), 4, 3, n_founders=1, seed=0)[0])
+    return Phenotype(create_founders(FounderSettings(hidden=5), 4, 3, n_founders=1, seed=0)[0])
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_fitness_of_ones_own_is_asked(network, samples):
 
 
 def test_accuracy_needs_classes(samples):
-    genome = found(FounderSettings(hidden=5), 4, 2, n_founders=1, seed=0)[0]
+    genome = create_founders(FounderSettings(hidden=5), 4, 2, n_founders=1, seed=0)[0]
     values = Samples(samples.inputs, np.zeros((40, 2), np.float32))
     network = Phenotype(genome, "squared_error")
     with pytest.raises(ValueError, match="fitness 'accuracy' needs classes"):

@@ -8,10 +8,18 @@ import pytest
 
 import evo.evolution.statistics
 from cnn import lenet5
-from evo import FounderSettings, Genome, Phenotype, Role, canonical_hash, found, reorder_freely
+from evo import (
+    FounderSettings,
+    Genome,
+    Phenotype,
+    Role,
+    canonical_hash,
+    create_founders,
+    reorder_freely,
+)
 from evo.evolution.statistics import describe
 from evo.exchange.layered_networks import from_cnn
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 from evo.storage.tables import SIZES
 
 GRAPH = [column.name for column in SIZES][-10:]
@@ -96,7 +104,7 @@ def test_network_is_equal_for_the_same_network_and_else_differs(genomes):
 
 
 def test_a_network_without_a_cycle_has_the_determinants_that_elimination_finds(monkeypatch):
-    genome = found(FounderSettings(hidden=6, density=0.5), 3, 2, n_founders=1, seed=0)[0]
+    genome = create_founders(FounderSettings(hidden=6, density=0.5), 3, 2, n_founders=1, seed=0)[0]
     at_a_look = described(genome)
     none = type("", (), {"cyclic_nodes": 1})
     monkeypatch.setattr(evo.evolution.statistics.graphops, "cycle_statistics", lambda _: none)
@@ -109,7 +117,7 @@ def test_a_network_without_a_cycle_has_the_determinants_that_elimination_finds(m
 
 
 def test_a_large_graph_is_not_looked_at(monkeypatch):
-    genome = found(FounderSettings(hidden=6, density=0.5), 3, 2, n_founders=1, seed=0)[0]
+    genome = create_founders(FounderSettings(hidden=6, density=0.5), 3, 2, n_founders=1, seed=0)[0]
     monkeypatch.setattr(evo.evolution.statistics, "LARGEST_GRAPH", genome.n_stored - 1)
     found_out = asdict(described(genome))
     assert [name for name, value in found_out.items() if value is None and name in GRAPH] == GRAPH
@@ -144,7 +152,7 @@ def effective_kernels(genome):
             if effective[entry]:
                 source = int(genome.indices[entry])
                 found.setdefault((source, target), []).append(float(genome.values[entry]))
-                way = passage(
+                way = map_transform(
                     int(genome.map_sizes[source]), int(genome.map_sizes[target]), genome.kernel
                 )
                 window[source, target] = way.window
@@ -220,7 +228,9 @@ def test_the_density_is_the_share_of_places_taken(random_genome, any_map_genome)
     assert found_out.taps_per_kernel is None
     genome = any_map_genome(np.random.default_rng(0))
     map_sizes = genome.map_sizes.tolist()
-    places = sum(passage(s, t, genome.kernel).window ** 2 for s in map_sizes for t in map_sizes)
+    places = sum(
+        map_transform(s, t, genome.kernel).window ** 2 for s in map_sizes for t in map_sizes
+    )
     assert described(genome).density == genome.active_mask().sum() / places
 
 

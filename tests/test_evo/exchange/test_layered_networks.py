@@ -150,7 +150,7 @@ def test_lenet_5_is_the_matrix_that_is_expected():
         ),
         (
             [ConvolutionLayer(2, 2), PoolingLayer(), *flat()],
-            r"^layer 2 \(PoolingLayer\) must drop the border of maps of 7×7 pixels$",
+            r"^layer 2 \(PoolingLayer\) must drop the border of maps of 7×7 pixels; got pad$",
         ),
         (
             [PoolingLayer(), PoolingLayer("mean"), *flat()],
@@ -158,32 +158,32 @@ def test_lenet_5_is_the_matrix_that_is_expected():
         ),
         (
             [ConvolutionLayer(2, (3, 1)), *flat()],
-            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1$",
+            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1; got ",
         ),
         (
             [ConvolutionLayer(2, 3, padding=(1, 0)), *flat()],
-            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1$",
+            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1; got ",
         ),
         (
             [ConvolutionLayer(2, 2, stride=2), *flat()],
-            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1$",
+            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1; got ",
         ),
         (
             [ConvolutionLayer(2, 3, kernels="shared"), *flat()],
-            r"^layer 1 \(ConvolutionLayer\) must have a kernel for each connection$",
+            r"^layer 1 \(ConvolutionLayer\) must have one kernel per pair of maps; got shared$",
         ),
         (
             [ConvolutionLayer(2, 3, padding=2), *flat()],
-            r"^network must lead from map to map as evo\.genome\.feature_maps says, with kernels of one "
-            r"side; its ways 8 → 10, 10 → 1 do not$",
+            r"^network must transform maps as evo\.genome\.feature_maps defines, with one kernel size; got other "
+            r"transforms in 8 → 10, 10 → 1$",
         ),
         (
             [same_size(2, 3), same_size(2, 5), *flat()],
-            r"^network must lead .* its ways 8 → 8, 8 → 8, 8 → 1 do not$",
+            r"^network must transform maps .* transforms in 8 → 8, 8 → 8, 8 → 1$",
         ),
         (
             [RasterizationLayer(), SoftmaxLayer(2, implied_other=True)],
-            r"^layer 2 \(SoftmaxLayer\) must have a node for every class$",
+            r"^layer 2 \(SoftmaxLayer\) must have one node per class; got implied_other = True$",
         ),
     ],
 )
@@ -202,7 +202,7 @@ def test_a_network_that_is_no_matrix_of_kernels_is_refused(layers, message):
 )
 def test_outputs_must_be_nodes(layers):
     network = of_layers(*layers, loss="squared_error")
-    with pytest.raises(ValueError, match=r"^network must end in a layer of nodes, each of which"):
+    with pytest.raises(ValueError, match=r"^network must end in a layer of neurons; got "):
         from_cnn(network)
 
 
@@ -220,11 +220,11 @@ def test_a_layer_without_counterpart_is_named():
     assert from_cnn(network).n_nodes == 4
     network = of_layers(RasterizationLayer(), SoftmaxLayer(3))
     network.layers = (*network.layers[1:], *network.layers[1:])
-    with pytest.raises(ValueError, match=r"^layer 1 \(SoftmaxLayer\) has no counterpart in a matr"):
+    with pytest.raises(ValueError, match=r"^layer 1 \(SoftmaxLayer\) must be a convolution, "):
         from_cnn(network)
 
 
-# -- back --------------------------------------------------------------------------------------------------------------
+# -- from a genome to a CNN --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -250,15 +250,15 @@ def without(genome, dropped):
     )
 
 
-def test_what_sleeps_is_no_layers(lenet):
+def test_dormant_entries_are_left_out(lenet):
     values = lenet.values.copy()
     values[lenet.indices == 0] = 0.01
-    loud = np.where(np.abs(values) < 0.1, np.copysign(0.2, values), values)
-    asleep = (lenet.indices == 0) & (lenet.targets == 2)
-    dormant = replace(lenet, values=np.where(asleep, 0.01, loud), threshold=0.1)
+    large = np.where(np.abs(values) < 0.1, np.copysign(0.2, values), values)
+    is_dormant = (lenet.indices == 0) & (lenet.targets == 2)
+    dormant = replace(lenet, values=np.where(is_dormant, 0.01, large), threshold=0.1)
     again = to_cnn(dormant)
     assert again.layers[0].connections == [[1], [0, 1]]
-    assert from_cnn(again).equals(without(replace(dormant, threshold=None), asleep))
+    assert from_cnn(again).equals(without(replace(dormant, threshold=None), is_dormant))
 
 
 def test_what_is_no_network_of_layers_is_refused():
@@ -276,41 +276,41 @@ def swapped(genome, name, one, other):
 REFUSED = {
     "ticks": (
         lambda genome: replace(genome, ticks=2),
-        r"^ticks must be 1 in a convolutional network; got 2$",
+        r"^ticks must be 1 in a CNN; got 2$",
     ),
     "inputs last": (
         lambda genome: swapped(genome, "ids", 0, 1),
-        r"^genome must have its inputs first, in their order, to be a CNN$",
+        r"^inputs must be the first nodes, in their order; got array\(\[1, 0\]\)$",
     ),
     "outputs in another order": (
         lambda genome: swapped(genome, "ids", -1, -2),
-        r"^genome must have its outputs last, in their order, to be a CNN$",
+        r"^outputs must be the last layer, in their order; got \[",
     ),
     "part of a kernel": (
         lambda genome: without(genome, 3),
-        r"^genome is no CNN: node 2 must hear whole kernels$",
+        r"^node 2 must have kernels of 9 active taps; got 8$",
     ),
-    "a node hears nothing": (
+    "a node without in-edges": (
         lambda genome: without(genome, genome.targets == 3),
-        r"^genome is no CNN: node 3 must hear the level before alone$",
+        r"^node 3 must have in-edges from the layer before only; got \[\]$",
     ),
     "a node has another activation": (
         lambda genome: replace(
             genome, activations=np.where(np.arange(9) == 5, 1, genome.activations).astype(np.uint8)
         ),
-        r"^genome is no CNN: node 5 must be like the first of its level$",
+        r"^node 5 must have the activation of its layer, tanh; got sigmoid$",
     ),
     "an activation of no layer": (
         lambda genome: replace(genome, activations=np.full(9, activation_code("gelu"), np.uint8)),
-        r"^genome is no CNN: node 2 has gelu, which no layer has$",
+        r"^node 2 must have an activation of cnn; got gelu$",
     ),
     "outputs that are no scores": (
         lambda genome: replace(genome, activations=np.full(9, activation_code("tanh"), np.uint8)),
-        r"^genome is no CNN: its outputs must be scores; they are tanh$",
+        r"^outputs must have the activation identity; got tanh$",
     ),
-    "an output that does not hear all": (
+    "an output without some in-edges": (
         lambda genome: without(genome, (genome.targets == 7) & (genome.indices == 4)),
-        r"^genome is no CNN: node 7 must hear the whole level before$",
+        r"^node 7 must have in-edges from all \d nodes of the layer before; got \d$",
     ),
 }
 
@@ -334,22 +334,24 @@ def test_a_loss_that_does_not_exist_is_refused(lenet):
         ([[0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]], 3),  # the input too
     ],
 )
-def test_an_edge_that_does_not_go_to_the_next_level_is_refused(matrix, node):
+def test_an_edge_that_does_not_lead_to_the_next_layer_is_refused(matrix, node):
     genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1)
-    with pytest.raises(ValueError, match=f"node {node} must hear the level before alone$"):
+    with pytest.raises(
+        ValueError, match=f"^node {node} must have in-edges from the layer before only; got "
+    ):
         to_cnn(genome)
 
 
-def test_inputs_must_have_one_side():
+def test_inputs_must_have_one_map_size():
     network = of_layers(RasterizationLayer(), SoftmaxLayer(3), shape=(2, 1, 1))
     genome = from_cnn(network)
     wide = replace(
         genome, map_sizes=np.array([2, 1, 1, 1, 1], np.int32), taps=np.zeros(6, np.uint16), kernel=1
     )
-    with pytest.raises(ValueError, match=r"^genome must have inputs of one side to be a CNN$"):
+    with pytest.raises(ValueError, match=r"^inputs must have one map size; got \[2, 1\]$"):
         to_cnn(wide)
     without_inputs = Genome.from_matrix([[0.0]], n_inputs=0, n_outputs=1)
-    with pytest.raises(ValueError, match=r"^genome must have its inputs first"):
+    with pytest.raises(ValueError, match=r"^inputs must be the first nodes"):
         to_cnn(without_inputs)
 
 
@@ -366,5 +368,8 @@ def test_a_map_that_grows_is_refused():
         taps=np.array([0, *range(9)], np.uint16),
         kernel=3,
     )
-    with pytest.raises(ValueError, match=r"^genome is no CNN: node 1 is larger than what it hears"):
+    with pytest.raises(
+        ValueError,
+        match=r"^node 1 must not be larger than its predecessors; got map size 3 after 1$",
+    ):
         to_cnn(genome)

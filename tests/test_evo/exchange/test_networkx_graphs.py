@@ -198,7 +198,7 @@ def graph_of(nodes=None, edges=None, **attributes):
         (
             graph_of([(0, {"bias": 1.0}), (1, {})]),
             {},
-            "bias must be given for all nodes or for none",
+            "bias must be given for all nodes or for none; got none for node 1",
         ),
         (graph_of([(0, {"bias": "1"}), (1, {"bias": 0})]), {}, "bias of node 0 must be a finite"),
         (graph_of([(0, {"bias": 1e99}), (1, {"bias": 0})]), {}, "bias must fit into float32"),
@@ -215,12 +215,12 @@ def graph_of(nodes=None, edges=None, **attributes):
         (
             graph_of([(0, {"position": 0}), (1, {"position": 2})]),
             {},
-            "position must number the 2 nodes from 0, each once; got 2 where 1 should be",
+            "position must be each number from 0 to 1 once; got 2 instead of 1",
         ),
         (
             graph_of([(0, {"position": 0}), (1, {"position": 10**30})]),
             {},
-            "position must number the 2 nodes",
+            "position must be each number from 0 to 1",
         ),
         (
             graph_of([(0, {"position": 0}), (1, {"position": 1.0})]),
@@ -246,13 +246,17 @@ def graph_of(nodes=None, edges=None, **attributes):
             "threshold must be given for the graph or for its nodes",
         ),
         (graph_of(), {"outputs": [5]}, "outputs must name nodes of the graph; got 5"),
-        (graph_of(), {"inputs": [0, 0]}, "inputs and outputs must name a node once; got 0 again"),
+        (graph_of(), {"inputs": [0, 0]}, "inputs and outputs must be distinct; got 0 twice"),
         (
             graph_of(),
             {"inputs": [1], "outputs": [1]},
-            "inputs and outputs must name a node once; got 1 again",
+            "inputs and outputs must be distinct; got 1 twice",
         ),
-        (graph_of(edges=[(0, 1), (1, 0)]), {}, "outputs must be given: no node has incoming"),
+        (
+            graph_of(edges=[(0, 1), (1, 0)]),
+            {},
+            "outputs must be given if no node has in-edges only; got none",
+        ),
         (nx.DiGraph(), {}, "outputs must be given"),
     ],
 )
@@ -275,16 +279,19 @@ TWO = {"nodes": [{"id": 0}, {"id": 1}], "edges": [{"source": 0, "target": 1}]}
         ("{", "text must be JSON (Expecting property name"),
         ("[" * 100_000, "text must be JSON (maximum recursion depth"),
         ("[]", "text must be a JSON object; got a list"),
-        ("{}", "nodes must be a list of objects"),
+        ("{}", "nodes must be a list of objects; got None"),
         (json.dumps({"nodes": [1], "edges": []}), "nodes must be a list of objects"),
         (json.dumps({"nodes": [{}], "edges": []}), "id of a node must be an integer or a text"),
         (json.dumps({"nodes": [{"id": [1]}], "edges": []}), "id of a node must be an integer"),
-        (json.dumps(TWO | {"nodes": [{"id": 0}, {"id": 0}]}), "id must name a node once; got 0"),
+        (
+            json.dumps(TWO | {"nodes": [{"id": 0}, {"id": 0}]}),
+            "id must be distinct for each node; got 0",
+        ),
         (
             json.dumps(TWO | {"edges": [{"source": 0}]}),
             "target of an edge must be the id of a node",
         ),
-        (json.dumps(TWO | {"edges": TWO["edges"] * 2}), "edges must be named once; got (0, 1)"),
+        (json.dumps(TWO | {"edges": TWO["edges"] * 2}), "edges must be distinct; got (0, 1) twice"),
         (json.dumps(TWO | {"directed": False}), "directed must be true; got False"),
         (json.dumps(TWO | {"multigraph": True}), "multigraph must be false; got True"),
         (json.dumps(TWO | {"graph": []}), "graph must be an object; got []"),
@@ -311,7 +318,7 @@ def test_json_that_is_something_else_is_refused_with_a_reason(text, message):
         ("<graphml/>", "text must be GraphML with one graph (file not successfully read"),
         (
             '<!DOCTYPE a [<!ENTITY b "bbbb">]><graphml>&b;</graphml>',
-            "GraphML must not declare a document type",
+            "text must be GraphML without a document type; got a declaration",
         ),
     ],
 )
@@ -349,7 +356,7 @@ def refusal(call, path):
 def test_a_file_that_cannot_be_used_is_refused_in_one_line(random_genome, tmp_path, monkeypatch):
     genome = random_genome(np.random.default_rng(0))
     path = tmp_path / "network.txt"
-    assert "ending must be one of .graphml, .json; got '.txt'" in refusal(
+    assert "suffix must be one of .graphml, .json; got '.txt'" in refusal(
         lambda: evo.save_graph(genome, path), path
     )
     assert not path.exists()

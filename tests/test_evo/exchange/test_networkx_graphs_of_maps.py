@@ -59,7 +59,7 @@ def test_lenet_5_survives_a_file(tmp_path, ending):
 
 @pytest.fixture
 def small():
-    """Return an input of side 4, a map that hears two of its taps, an output that hears three, and a neuron."""
+    """Return an input of side 4, a map with two taps from it, an output with three taps, and a neuron."""
     return Genome(
         indptr=np.array([0, 0, 2, 2, 6]),
         indices=np.array([0, 0, 1, 1, 1, 2], np.int32),
@@ -120,18 +120,18 @@ def test_graphs_of_others_may_call_other_things_taps_and_weights():
     [
         (
             {"taps": None},
-            "taps of edge (10, 11) must be a list of numbers, as its ends are maps; got",
+            "taps of edge (10, 11) must be a list of numbers, since maps are connected by kernels; got",
         ),
         (
             {"taps": 3},
-            "taps of edge (10, 11) must be a list of numbers, as its ends are maps; got 3",
+            "taps of edge (10, 11) must be a list of numbers, since maps are connected by kernels; got 3",
         ),
         ({"taps": "0; 8"}, "taps of edge (10, 11) must be a list of numbers"),
         ({"taps": "0 8.0"}, "taps of edge (10, 11) must be a list of numbers"),
-        ({"taps": []}, "taps of edge (10, 11) must be one or more, each named once; got []"),
+        ({"taps": []}, "taps of edge (10, 11) must be one or more distinct numbers; got []"),
         (
             {"taps": [8, 8]},
-            "taps of edge (10, 11) must be one or more, each named once; got [8, 8]",
+            "taps of edge (10, 11) must be one or more distinct numbers; got [8, 8]",
         ),
         ({"taps": [0, 9]}, "taps of edge (10, 11) must be from 0 to 8; got 9"),
         ({"taps": [0, -1]}, "taps of edge (10, 11) must be from 0 to 8; got -1"),
@@ -141,7 +141,7 @@ def test_graphs_of_others_may_call_other_things_taps_and_weights():
         ({"taps": [[0], 1]}, "taps of edge (10, 11) must be an integer; got [0]"),
         ({"weights": None}, "weights of edge (10, 11) must be a list of numbers"),
         ({"weights": {}}, "weights of edge (10, 11) must be a list of numbers"),
-        ({"weights": [1.0]}, "weights of edge (10, 11) must be one for each of 2 taps; got 1"),
+        ({"weights": [1.0]}, "weights of edge (10, 11) must be 2 numbers, one per tap; got 1"),
         ({"weights": [1.0, "2"]}, "weights of edge (10, 11) must be finite numbers; got '2'"),
         ({"weights": [1.0, np.inf]}, "weights of edge (10, 11) must be finite numbers; got inf"),
         ({"weights": "1.0 nan"}, "weights of edge (10, 11) must be finite numbers; got nan"),
@@ -180,7 +180,7 @@ def test_what_the_graph_says_of_maps_is_checked(small, change, message):
         (0, "map_size of node 11 must be from 1 to 2147483647; got 0"),
         (2**31, "map_size of node 11 must be from 1 to 2147483647; got 2147483648"),
         (2.0, "map_size of node 11 must be an integer; got 2.0"),
-        (None, "map_size must be given for all nodes or for none; 11 has none"),
+        (None, "map_size must be given for all nodes or for none; got none for node 11"),
         (2**31 - 1, "map_sizes and kernel must leave the matrix less than 2³¹ rows"),
     ],
 )

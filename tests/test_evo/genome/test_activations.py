@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from evo.genome.activations import ACTIVATIONS, OF_NET, REGISTRY, activation_code, activation_codes
+from evo.genome.activations import (
+    ACTIVATIONS,
+    NEEDS_NET_INPUT,
+    REGISTRY,
+    activation_code,
+    activation_codes,
+)
 from evo.phenotype.kernels.activation_kernels import activate, multiply_by_slope
 
 DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "sign"]
@@ -18,7 +24,7 @@ def grid(dtype):
 def test_compiled_values_are_those_of_the_registry(name, dtype, within):
     net, row = grid(np.float64).astype(dtype), grid(dtype)
     activate(activation_code(name), row)
-    expected = REGISTRY[name].value(net.astype(np.float64))
+    expected = REGISTRY[name].function(net.astype(np.float64))
     scale = np.maximum(1, np.abs(expected))
     assert row.dtype == dtype
     assert (np.abs(row - expected) / scale).max() < within
@@ -32,9 +38,9 @@ def test_compiled_slopes_are_those_of_the_registry(name, dtype, within):
     activate(activation_code(name), output)
     residual = np.full_like(net, 2)
     unread = np.full_like(net, np.nan)
-    of_net = OF_NET[activation_code(name)]
-    multiply_by_slope(activation_code(name), net if of_net else unread, output, residual)
-    expected = 2 * REGISTRY[name].slope(net.astype(np.float64), output.astype(np.float64))
+    needs_net_input = NEEDS_NET_INPUT[activation_code(name)]
+    multiply_by_slope(activation_code(name), net if needs_net_input else unread, output, residual)
+    expected = 2 * REGISTRY[name].derivative(net.astype(np.float64), output.astype(np.float64))
     assert np.abs(residual - expected).max() < within * max(1, np.abs(expected).max())
 
 
@@ -42,15 +48,17 @@ def test_compiled_slopes_are_those_of_the_registry(name, dtype, within):
 def test_slopes_are_the_derivatives_of_values(name):
     net, h = np.linspace(-4, 4, 400), 1e-6  # 0, where relu has a corner, is not among them
     one = REGISTRY[name]
-    expected = (one.value(net + h) - one.value(net - h)) / (2 * h)
-    np.testing.assert_allclose(one.slope(net, one.value(net)), expected, rtol=1e-6, atol=1e-8)
+    expected = (one.function(net + h) - one.function(net - h)) / (2 * h)
+    np.testing.assert_allclose(
+        one.derivative(net, one.function(net)), expected, rtol=1e-6, atol=1e-8
+    )
 
 
 def test_the_sign_learns_as_the_identity_cut_off_at_one():
     net = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
     sign = REGISTRY["sign"]
-    assert sign.value(net).tolist() == [-1, -1, -1, 1, 1, 1, 1]
-    assert sign.slope(net, sign.value(net)).tolist() == [0, 1, 1, 1, 1, 1, 0]
+    assert sign.function(net).tolist() == [-1, -1, -1, 1, 1, 1, 1]
+    assert sign.derivative(net, sign.function(net)).tolist() == [0, 1, 1, 1, 1, 1, 0]
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -66,5 +74,7 @@ def test_names_and_codes():
     assert activation_codes(["tanh", "relu"], 2).tolist() == [2, 3]
     with pytest.raises(ValueError, match=r"activation must be one of identity, .*; got 'swish'"):
         activation_code("swish")
-    with pytest.raises(ValueError, match=r"activations must name one per node \(3\); got 1"):
+    with pytest.raises(
+        ValueError, match=r"activation must be one name or 3 names, one per node; got 1"
+    ):
         activation_codes(["tanh"], 3)

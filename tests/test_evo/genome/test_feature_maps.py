@@ -1,4 +1,4 @@
-"""The rule of sides: what an edge does with a map, for every pair of sides; and what genomes of maps must hold."""
+"""The rule of feature maps for every pair of sides, and the validity of genomes with maps."""
 
 from dataclasses import replace
 from itertools import product
@@ -7,63 +7,65 @@ import numpy as np
 import pytest
 
 from evo import Genome, Role
-from evo.genome.feature_maps import MapTransform, largest_window, passage, windows
+from evo.genome.feature_maps import MapTransform, largest_window, map_transform, windows
 
 SIDES, KERNELS = range(1, 33), (1, 3, 5, 7)
-EVERY_WAY = [pytest.param(kernel, id=f"kernels of {kernel}×{kernel}") for kernel in KERNELS]
+EVERY_KERNEL = [pytest.param(kernel, id=f"kernels of {kernel}×{kernel}") for kernel in KERNELS]
 
 
-def ways(kernel):
-    """Return every pair of sides with what leads from one to the other."""
-    return [(s, t, passage(s, t, kernel)) for s, t in product(SIDES, SIDES)]
+def transforms(kernel):
+    """Return every pair of sides with the transform between them."""
+    return [(s, t, map_transform(s, t, kernel)) for s, t in product(SIDES, SIDES)]
 
 
 # -- the rule ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kernel", EVERY_WAY)
+@pytest.mark.parametrize("kernel", EVERY_KERNEL)
 def test_a_way_ends_at_the_side_of_its_target(kernel):
-    for source, target, way in ways(kernel):
-        assert way.pitch == way.map_size + 2 * way.margin
-        assert way.pitch - way.window + 1 == target
-        assert way.map_size == (source >> way.downsamplings if source >= target else target)
+    for source, target, transform in transforms(kernel):
+        assert transform.pitch == transform.map_size + 2 * transform.margin
+        assert transform.pitch - transform.window + 1 == target
+        assert transform.map_size == (
+            source >> transform.downsamplings if source >= target else target
+        )
 
 
-@pytest.mark.parametrize("kernel", EVERY_WAY)
+@pytest.mark.parametrize("kernel", EVERY_KERNEL)
 def test_a_map_is_halved_as_often_as_it_must_and_can_be(kernel):
-    for source, target, way in ways(kernel):
+    for source, target, transform in transforms(kernel):
         # A halving that was made was needed: before it, a valid kernel would have been too wide.
-        before = [source >> k for k in range(way.downsamplings)]
+        before = [source >> k for k in range(transform.downsamplings)]
         assert all(map_size - target + 1 > kernel for map_size in before)
         # One that was not made was needless, or would have led below the target.
-        assert way.map_size - target + 1 <= kernel or way.map_size // 2 < target
+        assert transform.map_size - target + 1 <= kernel or transform.map_size // 2 < target
 
 
-@pytest.mark.parametrize("kernel", EVERY_WAY)
+@pytest.mark.parametrize("kernel", EVERY_KERNEL)
 def test_margins_are_there_where_the_side_stays(kernel):
-    for source, target, way in ways(kernel):
-        if way.map_size > target:
-            assert (way.margin, way.window) == (0, way.map_size - target + 1)
+    for source, target, transform in transforms(kernel):
+        if transform.map_size > target:
+            assert (transform.margin, transform.window) == (0, transform.map_size - target + 1)
         else:
-            assert way.window == min(kernel, 2 * min(source, target) - 1)
-            assert way.margin == way.window // 2
+            assert transform.window == min(kernel, 2 * min(source, target) - 1)
+            assert transform.margin == transform.window // 2
 
 
-@pytest.mark.parametrize("kernel", EVERY_WAY)
+@pytest.mark.parametrize("kernel", EVERY_KERNEL)
 def test_no_window_is_larger_than_the_bound_for_its_sides(kernel):
-    for source, target, way in ways(kernel):
-        assert way.window <= largest_window(np.array([source, target]), kernel)
+    for source, target, transform in transforms(kernel):
+        assert transform.window <= largest_window(np.array([source, target]), kernel)
     bounds = [largest_window(np.array([map_size]), kernel) for map_size in SIDES]
     assert bounds == sorted(bounds)
     assert bounds[0] == 1
 
 
-@pytest.mark.parametrize("kernel", EVERY_WAY)
+@pytest.mark.parametrize("kernel", EVERY_KERNEL)
 def test_every_tap_reads_a_pixel_for_some_place_of_the_target(kernel):
-    for _, target, way in ways(kernel):
-        inside = np.zeros(way.pitch, bool)
-        inside[way.margin : way.margin + way.map_size] = True
-        assert all(inside[tap : tap + target].any() for tap in range(way.window))
+    for _, target, transform in transforms(kernel):
+        inside = np.zeros(transform.pitch, bool)
+        inside[transform.margin : transform.margin + transform.map_size] = True
+        assert all(inside[tap : tap + target].any() for tap in range(transform.window))
 
 
 @pytest.mark.parametrize(
@@ -84,14 +86,16 @@ def test_every_tap_reads_a_pixel_for_some_place_of_the_target(kernel):
     ],
 )
 def test_ways_worked_out_by_hand(source, target, kernel, expected):
-    assert passage(source, target, kernel) == expected
+    assert map_transform(source, target, kernel) == expected
 
 
 @pytest.mark.parametrize("largest", [4, 32])
 def test_windows_of_many_edges_are_those_of_each(largest):
     rng = np.random.default_rng(0)
     sources, targets = rng.integers(1, largest + 1, (2, 100)).astype(np.int32)
-    expected = [passage(int(s), int(t), 5).window for s, t in zip(sources, targets, strict=True)]
+    expected = [
+        map_transform(int(s), int(t), 5).window for s, t in zip(sources, targets, strict=True)
+    ]
     assert windows(sources, targets, 5).tolist() == expected
     assert windows(sources[:0], targets[:0], 5).tolist() == []
 
@@ -100,7 +104,7 @@ def test_windows_of_many_edges_are_those_of_each(largest):
 
 
 def two_maps(**changes):
-    """Return an input of side 4, a map of side 2 that hears two taps of it, and an output that hears three of that."""
+    """Return an input of side 4, a map of side 2 with two taps from it, and an output with three taps."""
     parts = {
         "indptr": np.array([0, 0, 2, 5]),
         "indices": np.array([0, 0, 1, 1, 1], np.int32),
@@ -166,9 +170,9 @@ def test_a_tap_is_effective_if_its_edge_is(any_map_genome, ticks):
     seen = 0
     for seed in range(20):
         genome = any_map_genome(np.random.default_rng([seed, ticks]), ticks=ticks, density=0.2)
-        live, columns = genome.active_mask(), genome.targets
+        active, columns = genome.active_mask(), genome.targets
         edges = {}
-        for entry in np.flatnonzero(live).tolist():
+        for entry in np.flatnonzero(active).tolist():
             pair = int(genome.indices[entry]), int(columns[entry])
             edges.setdefault(pair, []).append(entry)
         # Node by node, which ticks an edge's signal may leave at and still reach an output in time.
@@ -176,7 +180,7 @@ def test_a_tap_is_effective_if_its_edge_is(any_map_genome, ticks):
         for (source, target), entries in edges.items():
             effective[entries] = acts(genome, edges, source, target)
         assert np.array_equal(genome.effective_mask(), effective)
-        seen += 0 < effective.sum() < live.sum()
+        seen += 0 < effective.sum() < active.sum()
     assert seen > 10
 
 
@@ -254,17 +258,20 @@ def test_the_fingerprint_changes_with_every_part_of_a_map():
             {"map_sizes": np.array([4, 2], np.int32)},
             r"^map_sizes must have shape \(3,\); got \(2,\)$",
         ),
-        ({"map_sizes": np.ones(3, np.int32)}, r"^taps must be None where all nodes are neurons"),
-        ({"taps": None}, r"^taps must be given where there are maps \(sides above 1\)$"),
+        (
+            {"map_sizes": np.ones(3, np.int32)},
+            r"^taps must be None if all map sizes are 1; got an array$",
+        ),
+        ({"taps": None}, r"^taps must be an array if any map size is above 1; got None$"),
         ({"taps": np.zeros(5, np.int64)}, r"^taps must be uint16 of shape \(5,\); got int64 of"),
         ({"taps": np.zeros(4, np.uint16)}, r"^taps must be uint16 of shape \(5,\); got .*\(4,\)$"),
         (
             {"taps": np.array([0, 8, 0, 1, 4], np.uint16)},
-            r"^taps must be below 4 from node 1 \(side 2\) to node 2 \(side 1\); got 4$",
+            r"^taps must be below 4 from node 1 \(map size 2\) to node 2 \(map size 1\); got 4$",
         ),
         (
             {"taps": np.array([8, 8, 0, 1, 3], np.uint16)},
-            r"^indices must rise within each column, and taps among those of one source$",
+            r"^indices must rise within each column, and taps within each source and target$",
         ),
         ({"kernel": 4}, r"^kernel must be an odd integer of at least 1; got 4$"),
         ({"kernel": -1}, r"^kernel must be an odd integer of at least 1; got -1$"),
@@ -277,17 +284,23 @@ def test_the_fingerprint_changes_with_every_part_of_a_map():
         ),
         (
             {"indices": np.array([0, 0, 1, 1, 3], np.int32)},
-            r"^indices must be 5 node positions in \[0, 3\)$",
+            r"^indices must be 5 node indices in \[0, 3\); got ",
         ),
         (
             # So large that the number of its row, in 32 bits, would be one of the matrix again.
             {"indices": np.array([0, 0, 1, 1, 477_218_589], np.int32)},
-            r"^indices must be 5 node positions in \[0, 3\)$",
+            r"^indices must be 5 node indices in \[0, 3\); got ",
         ),
-        ({"indices": np.zeros(4, np.int32)}, r"^indices must be 5 node positions in \[0, 3\)$"),
-        ({"indptr": np.array([0, 3, 2, 5])}, r"^indptr must rise from 0 to 5 in 4 steps$"),
-        ({"indptr": np.array([1, 1, 2, 5])}, r"^indptr must rise from 0 to 5 in 4 steps$"),
-        ({"indptr": np.array([0, 2, 5])}, r"^indptr must rise from 0 to 5 in 4 steps$"),
+        ({"indices": np.zeros(4, np.int32)}, r"^indices must be 5 node indices in \[0, 3\); got "),
+        (
+            {"indptr": np.array([0, 3, 2, 5])},
+            r"^indptr must rise from 0 to 5 in 4 steps; got ",
+        ),
+        (
+            {"indptr": np.array([1, 1, 2, 5])},
+            r"^indptr must rise from 0 to 5 in 4 steps; got ",
+        ),
+        ({"indptr": np.array([0, 2, 5])}, r"^indptr must rise from 0 to 5 in 4 steps; got "),
     ],
 )
 def test_parts_of_maps_that_do_not_fit_are_named(changes, message):
@@ -296,6 +309,6 @@ def test_parts_of_maps_that_do_not_fit_are_named(changes, message):
 
 
 def test_a_kernel_is_no_wider_than_its_taps_can_be_numbered():
-    with pytest.raises(ValueError, match="at most 255 pixels wide; from side 300 to side 1"):
-        passage(300, 1, 301)
-    assert passage(255, 1, 255).window == 255
+    with pytest.raises(ValueError, match="at most 255 pixels wide; got 300 from map size 300 to 1"):
+        map_transform(300, 1, 301)
+    assert map_transform(255, 1, 255).window == 255

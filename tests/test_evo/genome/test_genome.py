@@ -1,4 +1,4 @@
-"""What a genome is, and what it refuses to be."""
+"""Genomes: their properties, and the parts that are refused."""
 
 from dataclasses import replace
 
@@ -51,7 +51,7 @@ def test_inputs_and_outputs_follow_ids_not_positions():
     assert genome.outputs.tolist() == [3, 2]
 
 
-def test_the_threshold_decides_what_lives_by_magnitude_or_by_sign():
+def test_the_threshold_selects_active_entries_by_magnitude_or_by_sign():
     assert chain(threshold=1.0).active_mask().tolist() == [False, True]
     assert chain(threshold=0.1, threshold_mode="signed").active_mask().tolist() == [True, False]
     assert chain(threshold=None).active_mask().all()
@@ -63,9 +63,11 @@ def test_an_entry_that_equals_the_threshold_is_dormant():
     assert chain(threshold=np.array([0, 0.4, 2.0])).active_mask().tolist() == [True, False]
 
 
-def test_an_edge_is_effective_only_on_a_way_to_an_output():
+def test_an_edge_is_effective_only_on_a_path_to_an_output():
     matrix = np.zeros((4, 4))
-    matrix[0, 1] = matrix[0, 2] = matrix[0, 3] = 1  # node 2 and 1 are hidden; only 1 speaks on
+    matrix[0, 1] = matrix[0, 2] = matrix[0, 3] = (
+        1  # nodes 1 and 2 are hidden; only 1 has an out-edge
+    )
     matrix[1, 3] = 1
     genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1)
     effective = np.zeros((4, 4), bool)
@@ -94,11 +96,14 @@ def test_the_fingerprint_changes_with_anything_stored():
         ({"bias": np.zeros(2)}, r"bias must have shape \(3,\); got \(2,\)"),
         ({"values": np.array([1.0, np.nan])}, "values must be finite"),
         ({"values": np.array([1, 2])}, "values must be float32 or float64; got int64"),
-        ({"ids": np.array([0, 0, 1])}, "ids must be distinct"),
+        ({"ids": np.array([0, 0, 1])}, "ids must be distinct; got an id twice"),
         ({"roles": np.zeros(3, np.uint8)}, "roles must hold at least one output"),
         ({"roles": np.array([0, 7, 2], np.uint8)}, "roles must be among"),
         ({"activations": np.array([0, 99, 0], np.uint8)}, "activations must be codes below"),
-        ({"indices": np.array([0, 3], np.int32)}, "indices must be 2 node positions"),
+        (
+            {"indices": np.array([0, 3], np.int32)},
+            r"indices must be 2 node indices in \[0, 3\); got 2 from 0 to 3",
+        ),
         ({"indptr": np.array([0, 2, 1, 2])}, "indptr must rise from 0 to 2"),
         ({"threshold": np.inf}, "threshold must be finite"),
         ({"threshold": np.zeros(2)}, "threshold must be one number or have shape"),
@@ -124,6 +129,24 @@ def test_parts_that_do_not_fit_are_named(changes, message):
 def test_a_matrix_that_is_no_network_is_refused(matrix, message):
     with pytest.raises(ValueError, match=message):
         Genome.from_matrix(matrix, n_inputs=1, n_outputs=1)
+
+
+def test_other_weights_give_an_equal_genome_and_are_checked():
+    genome = chain(threshold=1.0, ticks=2)
+    values, bias = np.array([3.0, 4.0]), np.array([0, 0, 1.0])
+    other = genome.with_values(values, bias)
+    assert other.equals(replace(genome, values=values, bias=bias))
+    assert not other.values.flags.writeable
+    assert not other.bias.flags.writeable
+    for wrong, message in (
+        ((values[:1], bias), r"values must have shape \(2,\); got \(1,\)"),
+        ((values, bias[:2]), r"bias must have shape \(3,\); got \(2,\)"),
+        ((values, bias.astype(np.float32)), "bias must be float64 like values; got float32"),
+        ((values.astype(int), bias), "values must be float32 or float64; got int64"),
+        ((values, bias + np.inf), "bias must be finite; got inf"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            genome.with_values(*wrong)
 
 
 def test_entries_of_a_column_must_rise():

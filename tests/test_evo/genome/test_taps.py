@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from evo import OPERATORS, GenomeEditor, Phenotype, Role, replay
-from evo.genome.feature_maps import passage
-from evo.genome.places import PossibleTaps
+from evo.genome.feature_maps import map_transform
+from evo.genome.possible_taps import PossibleTaps
 from evo.operators.elementary import (
     OperatorSettings,
     Proposing,
@@ -64,9 +64,9 @@ def test_a_threshold_keeps_as_many_of_each_group(groups, members, parents):
         parameters = {"threshold": groups | {"keep": keep}, "drop": False}
         editor = GenomeEditor(parent)
         apply_operation(editor, "A", parameters)
-        live, stored = editor.active_degree(), np.diff(parent.indptr)
+        active, stored = editor.active_degree(), np.diff(parent.indptr)
         for mask, count in zip(masks, keep, strict=True):
-            assert live[mask].sum() == min(count, stored[mask].sum())
+            assert active[mask].sum() == min(count, stored[mask].sum())
         assert replay([("A", json.loads(json.dumps(parameters)))], parent).equals(editor.freeze())
 
 
@@ -90,7 +90,7 @@ def test_a_threshold_that_cannot_keep_is_refused(threshold, rule, parents):
 def test_taps_are_drawn_evenly_from_all_that_there_may_be():
     map_sizes = np.array([3, 1, 6, 3])
     places = PossibleTaps(map_sizes, 3)
-    windows = [[passage(int(s), int(t), 3).window ** 2 for t in map_sizes] for s in map_sizes]
+    windows = [[map_transform(int(s), int(t), 3).window ** 2 for t in map_sizes] for s in map_sizes]
     assert places.count == np.sum(windows)
     sources, taps, targets = places.draw(200_000, np.random.default_rng(0))
     assert (taps < np.array(windows)[sources, targets]).all()
@@ -103,7 +103,7 @@ def test_taps_are_drawn_evenly_from_all_that_there_may_be():
 
 
 @pytest.mark.parametrize("count", [5, LISTED + 100])
-def test_new_taps_are_free_live_and_recorded(count, random_map_genome):
+def test_new_taps_are_free_active_and_recorded(count, random_map_genome):
     for seed in range(4):
         rng = np.random.default_rng(seed)
         parent = random_map_genome(rng, n=24, ticks=2, threshold=0.4, density=0.15)

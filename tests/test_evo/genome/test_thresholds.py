@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from evo import OPERATORS, FounderSettings, GenomeEditor, Phenotype, found, replay
+from evo import OPERATORS, FounderSettings, GenomeEditor, Phenotype, create_founders, replay
 from evo.operators.elementary import (
     OperatorSettings,
     Proposing,
@@ -32,7 +32,7 @@ LIMITS = {
 @pytest.fixture(params=LIMITS)
 def genome(request):
     threshold, mode = LIMITS[request.param]
-    founder = found(FounderSettings(hidden=8, density=0.4), 4, 2, n_founders=1, seed=1)[0]
+    founder = create_founders(FounderSettings(hidden=8, density=0.4), 4, 2, n_founders=1, seed=1)[0]
     return replace(founder, threshold=threshold, threshold_mode=mode, ticks=2)
 
 
@@ -60,7 +60,7 @@ def test_an_operator_replays_whatever_the_threshold(genome, code):
 
 def test_the_threshold_of_a_target_moves_along_when_nodes_are_reordered():
     thresholds = np.linspace(0, 0.4, 14)
-    founder = found(FounderSettings(hidden=8, density=0.4), 4, 2, n_founders=1, seed=1)[0]
+    founder = create_founders(FounderSettings(hidden=8, density=0.4), 4, 2, n_founders=1, seed=1)[0]
     editor = GenomeEditor(replace(founder, threshold=thresholds))
     order = np.random.default_rng(0).permutation(14)
     editor.reorder(order)
@@ -69,7 +69,7 @@ def test_the_threshold_of_a_target_moves_along_when_nodes_are_reordered():
     assert child.active_mask().sum() == replace(founder, threshold=thresholds).active_mask().sum()
 
 
-def test_random_new_edges_are_alive_and_not_zero(genome):
+def test_random_new_edges_are_active_and_not_zero(genome):
     for seed in range(8):
         editor = GenomeEditor(genome)
         parameters = random_edges(editor, 12, proposing(seed))
@@ -79,7 +79,7 @@ def test_random_new_edges_are_alive_and_not_zero(genome):
         assert np.all(np.array(parameters["values"]) != 0)
 
 
-def test_new_edges_by_gradient_are_alive_and_downhill_where_the_threshold_allows(genome):
+def test_new_edges_by_gradient_are_active_and_downhill_where_the_threshold_allows(genome):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(30, 4)).astype(np.float32), rng.integers(2, size=30)
 

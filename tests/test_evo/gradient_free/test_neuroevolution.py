@@ -11,8 +11,8 @@ from cnn.training.trainer import evaluate, train
 from evo import NeuroevolutionSettings, Phenotype, neuroevolve, replay
 from evo.errors import EvoMatrixError
 from evo.genome.activations import ACTIVATIONS
+from evo.gradient_free.compiled_run import PARENT_SELECTIONS, prepare_run
 from evo.gradient_free.dense_population import empty_log, empty_networks, genome_at
-from evo.gradient_free.problem import COMPETITIONS, pose
 
 SQUARE = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
 XOR = Samples(SQUARE, [[0.0], [1.0], [1.0], [0.0]])
@@ -32,7 +32,7 @@ def random_samples(rng, *, classes):
 
 def bred_population(problem, generations=4):
     networks, others = (empty_networks(problem.size, problem.n_nodes) for _ in range(2))
-    problem.found(networks, 0, problem.size)
+    problem.create_founders(networks, 0, problem.size)
     everyone, nothing = np.arange(problem.size, dtype=np.int32), empty_log(0, problem.n_nodes)
     for generation in range(1, generations):
         problem.breed(networks, everyone, generation, 0, problem.size, others, nothing)
@@ -53,7 +53,7 @@ def test_fitness_is_that_of_the_phenotype(loss, ticks):
         population=60, hidden=5, loss=loss, ticks=ticks, max_weight=2.0, elites=0,
         activations=SMOOTH,
     )  # fmt: skip
-    problem = pose(samples, settings, 1)
+    problem = prepare_run(samples, settings, 1)
     networks, fitness = bred_population(problem), np.empty(60)
     problem.evaluate(networks, 0, 60, fitness)
     for p in range(60):
@@ -63,7 +63,7 @@ def test_fitness_is_that_of_the_phenotype(loss, ticks):
 
 def test_accuracy_is_that_of_the_phenotype():
     samples = random_samples(np.random.default_rng(2), classes=True)
-    problem = pose(samples, NeuroevolutionSettings(fitness="accuracy", elites=0), 1)
+    problem = prepare_run(samples, NeuroevolutionSettings(fitness="accuracy", elites=0), 1)
     networks, fitness = bred_population(problem), np.empty(150)
     problem.evaluate(networks, 0, 150, fitness)
     expected = [
@@ -75,7 +75,7 @@ def test_accuracy_is_that_of_the_phenotype():
 
 
 def test_evaluation_does_not_depend_on_chunks_or_on_neighbours():
-    problem = pose(XOR, XOR_SETTINGS.model_copy(update={"ticks": 2, "elites": 0}), 1)
+    problem = prepare_run(XOR, XOR_SETTINGS.model_copy(update={"ticks": 2, "elites": 0}), 1)
     networks = bred_population(problem)
     whole, parts = np.empty(150), np.empty(150)
     problem.evaluate(networks, 0, 150, whole)
@@ -87,10 +87,10 @@ def test_evaluation_does_not_depend_on_chunks_or_on_neighbours():
 # -- selection ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", COMPETITIONS)
+@pytest.mark.parametrize("name", PARENT_SELECTIONS)
 def test_better_ones_have_more_children_and_elites_keep_their_slots(name):
     settings = NeuroevolutionSettings(population=2000, selection=name, elites=5, tournament_size=3)
-    problem = pose(XOR, settings, 3)
+    problem = prepare_run(XOR, settings, 3)
     ranking = np.random.default_rng(0).permutation(2000)
     parent_of = problem.choose_parents(ranking, 7)
     assert parent_of[:5].tolist() == ranking[:5].tolist()
@@ -115,7 +115,7 @@ def test_xor_is_solved_from_every_seed(seed):
     assert run.winner_fitness == pytest.approx(-network.loss(XOR.inputs, XOR.targets), abs=1e-6)
 
 
-@pytest.mark.parametrize("selection", COMPETITIONS)
+@pytest.mark.parametrize("selection", PARENT_SELECTIONS)
 def test_parity_of_three_bits_is_solved_as_a_classification(selection):
     settings = NeuroevolutionSettings(
         population=500, hidden=6, fitness="negative_loss", target_fitness=-0.1, selection=selection
@@ -129,18 +129,18 @@ def test_the_table_tells_of_every_generation():
     run = neuroevolve(XOR, XOR_SETTINGS, seed=4)
     table = run.table
     assert list(table) == [
-        "generation", "best_fitness", "mean_fitness", "diverged", "evaluations", "edges", "seconds",
+        "generation", "best_fitness", "mean_fitness", "n_diverged", "evaluations", "n_active", "seconds",
     ]  # fmt: skip
     assert table["generation"].tolist() == list(range(len(table)))
     assert table["evaluations"].tolist() == [150 + 148 * g for g in range(len(table))]
     assert run.evaluations == table["evaluations"].iloc[-1]
     assert table["best_fitness"].is_monotonic_increasing  # elites are kept
     assert (table["mean_fitness"] <= table["best_fitness"]).all()
-    assert (table["diverged"] == 0).all()
+    assert (table["n_diverged"] == 0).all()
     assert (table["seconds"] > 0).all()
     last = table.iloc[-1]
     assert last["best_fitness"] == run.winner_fitness >= SOLVED > table["best_fitness"].iloc[-2]
-    assert last["edges"] == run.winner.active_mask().sum()
+    assert last["n_active"] == run.winner.active_mask().sum()
     assert run.winner_at[0] == last["generation"]
 
 
@@ -155,12 +155,14 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another():
 @pytest.mark.parametrize("seed", range(5))
 def test_the_winners_lineage_replays_from_its_founder(seed):
     run = neuroevolve(XOR, XOR_SETTINGS, seed=seed)
-    genome, births = run.lineage()
-    assert len(births) > 3
-    assert [birth.generation for birth in births] == sorted({b.generation for b in births})
-    assert (births[-1].generation, births[-1].individual) == run.winner_at
-    for birth in births:
-        genome = replay(birth.record, genome)
+    genome, ancestors = run.lineage()
+    assert len(ancestors) > 3
+    assert [ancestor.generation for ancestor in ancestors] == sorted(
+        {b.generation for b in ancestors}
+    )
+    assert (ancestors[-1].generation, ancestors[-1].individual) == run.winner_at
+    for ancestor in ancestors:
+        genome = replay(ancestor.record, genome)
     assert genome.equals(run.winner)
 
 
@@ -182,30 +184,30 @@ def test_a_population_of_one_or_two_still_has_children(population):
     assert len(set(run.table["best_fitness"])) > 1
     assert run.winner_fitness == run.table["best_fitness"].max()
     assert run.evaluations == population + 49
-    genome, births = run.lineage()
-    for birth in births:
-        genome = replay(birth.record, genome)
+    genome, ancestors = run.lineage()
+    for ancestor in ancestors:
+        genome = replay(ancestor.record, genome)
     assert genome.equals(run.winner)
 
 
 def test_networks_without_hidden_nodes_or_edges_evolve_too():
     settings = NeuroevolutionSettings(hidden=0, density=0.0, generations=5)
     run = neuroevolve(XOR, settings, seed=0)
-    assert run.table["edges"].iloc[0] == 0
+    assert run.table["n_active"].iloc[0] == 0
     assert run.winner.n_nodes == 3
 
 
 def test_networks_that_diverge_come_last_and_are_counted():
     settings = NeuroevolutionSettings(
-        population=30, activations=("identity",), ticks=20, scale=10.0, generations=4
+        population=30, activations=("identity",), ticks=20, init_std=10.0, generations=4
     )
     run = neuroevolve(XOR, settings, seed=0)
-    assert run.table["diverged"].max() > 0
+    assert run.table["n_diverged"].max() > 0
     assert np.isfinite(run.winner_fitness)
     assert np.isfinite(run.table["best_fitness"]).all()
-    hopeless = settings.model_copy(update={"ticks": 1000, "scale": 1e6, "max_weight": 1e6})
+    hopeless = settings.model_copy(update={"ticks": 1000, "init_std": 1e6, "max_weight": 1e6})
     with pytest.raises(EvoMatrixError, match="no network of the run had a finite fitness"):
-        neuroevolve(XOR, hopeless.model_copy(update={"letters": {"H": 1.0}}), seed=0)
+        neuroevolve(XOR, hopeless.model_copy(update={"operator_weights": {"H": 1.0}}), seed=0)
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
@@ -217,9 +219,12 @@ def test_networks_that_diverge_come_last_and_are_counted():
         ({"population": 0}, "population\n  Input should be greater than or equal to 1"),
         ({"activations": ("tanh", "tahn")}, "activation must be one of .*; got 'tahn'"),
         ({"output_activation": ""}, "activation must be one of .*; got ''"),
-        ({"letters": {"N": 1, "X": 1}}, "letters must be among A, B, C, D, F, H, N; got 'X'"),
-        ({"letters": {"N": 0}}, "letters must have shares"),
-        ({"letters": {"N": -1, "A": 2}}, "letters must have shares"),
+        (
+            {"operator_weights": {"N": 1, "X": 1}},
+            "operator_weights must be among A, B, C, D, F, H, N; got 'X'",
+        ),
+        ({"operator_weights": {"N": 0}}, r"operator_weights must be in \[0, 1e6\), not all 0"),
+        ({"operator_weights": {"N": -1, "A": 2}}, "operator_weights must be in"),
         ({"selection": "roulette"}, "'tournament' or 'truncation'"),
         ({"operators": {"max_factor": 0}}, "operators.max_factor"),
         ({"speed": 1}, "speed\n  Extra inputs are not permitted"),
@@ -236,12 +241,24 @@ def test_a_bad_setting_gives_one_error_that_names_it(settings, message):
 @pytest.mark.parametrize(
     ("samples", "settings", "message"),
     [
-        (XOR, {"loss": "cross_entropy"}, "'cross_entropy' needs classes; the targets are values"),
-        (PARITY, {"loss": "squared_error"}, "needs values; the targets are classes"),
-        (XOR, {"fitness": "accuracy"}, "'accuracy' needs classes"),
+        (
+            XOR,
+            {"loss": "cross_entropy"},
+            "loss must be one for values as targets; got 'cross_entropy'",
+        ),
+        (
+            PARITY,
+            {"loss": "squared_error"},
+            "loss must be one for classes as targets; got 'squared_error'",
+        ),
+        (
+            XOR,
+            {"fitness": "accuracy"},
+            "fitness must be 'negative_loss' if targets are values; got 'accuracy'",
+        ),
         (Samples(SQUARE, [0, 1, -1, 0]), {}, "targets must be classes from 0; got -1"),
         (XOR, {"population": 10**6, "hidden": 100}, r"population × nodes² must be at most"),
-        (Samples(np.zeros((2, 0)), [0, 1]), {}, "at least one feature"),
+        (Samples(np.zeros((2, 0)), [0, 1]), {}, "inputs must have at least one feature; got none"),
     ],
 )
 def test_settings_that_do_not_fit_the_samples_are_refused(samples, settings, message):

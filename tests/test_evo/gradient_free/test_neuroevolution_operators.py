@@ -1,4 +1,4 @@
-"""The compiled operators on small dense networks are the framework's operators: letter by letter, by replay."""
+"""The compiled operators on small dense networks are the framework's operators: each one is replayed."""
 
 import json
 
@@ -9,9 +9,9 @@ import graphops
 from cnn.training.samples import Samples
 from evo import NeuroevolutionSettings, Role, replay
 from evo.gradient_free import dense_kernels as dense
-from evo.gradient_free.dense_kernels import LETTERS, Network
-from evo.gradient_free.dense_population import empty_log, empty_networks, genome_at, record_of
-from evo.gradient_free.problem import pose
+from evo.gradient_free.compiled_run import prepare_run
+from evo.gradient_free.dense_kernels import OPERATOR_CODES, Network
+from evo.gradient_free.dense_population import empty_log, empty_networks, genome_at, record_from_log
 
 SAMPLES = Samples(np.zeros((1, 3)), np.zeros((1, 2)))
 SIZE = 250
@@ -19,7 +19,7 @@ SIZE = 250
 
 def problem_of(*, ticks=1, seed=0, **settings):
     defaults = {"population": SIZE, "hidden": 5, "elites": 0, "max_operations": 4, "ticks": ticks}
-    return pose(SAMPLES, NeuroevolutionSettings(**defaults | settings), seed)
+    return prepare_run(SAMPLES, NeuroevolutionSettings(**defaults | settings), seed)
 
 
 def bred(problem, parents, generation, *, logged):
@@ -34,40 +34,40 @@ def bred(problem, parents, generation, *, logged):
     for p in range(problem.size):
         log = empty_log(4, problem.n_nodes)
         problem.breed(parents, everyone, generation, p, p + 1, children, log)
-        records.append(record_of(log))
+        records.append(record_from_log(log))
     return children, records
 
 
 def ancestors(ticks):
     """Return networks after some generations of all operators: reordered, grown, with dormant entries."""
-    problem = problem_of(ticks=ticks, letters=dict.fromkeys(LETTERS, 1.0))
+    problem = problem_of(ticks=ticks, operator_weights=dict.fromkeys(OPERATOR_CODES, 1.0))
     networks = empty_networks(problem.size, problem.n_nodes)
-    problem.found(networks, 0, problem.size)
+    problem.create_founders(networks, 0, problem.size)
     for generation in range(1, 6):
         networks, _ = bred(problem, networks, generation, logged=False)
     stored = networks.stored & (
         np.abs(networks.columns[:, :, :-1]) <= networks.threshold[:, None, None]
     )
-    assert stored.any(), "no entry sleeps"
+    assert stored.any(), "no entry is dormant"
     assert (np.diff(networks.ids, axis=1) < 0).any(), "no node moved"
     return networks
 
 
 at_ticks = pytest.mark.parametrize("ticks", [1, 2])
-every_letter = pytest.mark.parametrize("letter", [*LETTERS, LETTERS])
+every_operator = pytest.mark.parametrize("codes", [*OPERATOR_CODES, OPERATOR_CODES])
 
 
 @at_ticks
-@every_letter
-def test_replaying_the_record_gives_the_same_child_bit_for_bit(letter, ticks):
-    problem = problem_of(ticks=ticks, letters=dict.fromkeys(letter, 1.0), seed=5)
+@every_operator
+def test_replaying_the_record_gives_the_same_child_bit_for_bit(codes, ticks):
+    problem = problem_of(ticks=ticks, operator_weights=dict.fromkeys(codes, 1.0), seed=5)
     parents = ancestors(ticks)
     before = [part.copy() for part in parents]
     children, records = bred(problem, parents, 9, logged=True)
     assert all(np.array_equal(*pair) for pair in zip(parents, before, strict=True))
     n_changed = 0
     for p, record in enumerate(records):
-        assert {code for code, _ in record} <= set(letter)
+        assert {code for code, _ in record} <= set(codes)
         assert len(record) <= 4
         assert json.loads(json.dumps(record)) == [list(step) for step in record]
         parent, child = (genome_at(some, p, problem.rules) for some in (parents, children))
@@ -77,9 +77,9 @@ def test_replaying_the_record_gives_the_same_child_bit_for_bit(letter, ticks):
 
 
 @at_ticks
-@every_letter
-def test_logging_and_cutting_into_chunks_change_nothing(letter, ticks):
-    problem = problem_of(ticks=ticks, letters=dict.fromkeys(letter, 1.0))
+@every_operator
+def test_logging_and_cutting_into_chunks_change_nothing(codes, ticks):
+    problem = problem_of(ticks=ticks, operator_weights=dict.fromkeys(codes, 1.0))
     parents = ancestors(ticks)
     together, _ = bred(problem, parents, 3, logged=False)
     one_by_one, _ = bred(problem, parents, 3, logged=True)
@@ -89,11 +89,11 @@ def test_logging_and_cutting_into_chunks_change_nothing(letter, ticks):
 
 
 @at_ticks
-@every_letter
-def test_children_stay_within_the_bounds(letter, ticks):
+@every_operator
+def test_children_stay_within_the_bounds(codes, ticks):
     bounds = {"max_density": 0.4, "max_factor": 0.2}
     problem = problem_of(
-        ticks=ticks, letters=dict.fromkeys(letter, 1.0), operators=bounds, max_weight=2.0
+        ticks=ticks, operator_weights=dict.fromkeys(codes, 1.0), operators=bounds, max_weight=2.0
     )
     parents = ancestors(ticks)
     children, records = bred(problem, parents, 3, logged=True)
@@ -111,8 +111,10 @@ def test_children_stay_within_the_bounds(letter, ticks):
 
 
 @at_ticks
-def test_new_edges_live_and_stand_where_they_act(ticks):
-    problem = problem_of(ticks=ticks, letters={"N": 1.0}, growth_fraction=1.0, max_operations=1)
+def test_new_edges_are_active_and_can_have_an_effect(ticks):
+    problem = problem_of(
+        ticks=ticks, operator_weights={"N": 1.0}, growth_fraction=1.0, max_operations=1
+    )
     parents = ancestors(ticks)
     children, records = bred(problem, parents, 3, logged=True)
     n_grown = 0
@@ -195,13 +197,13 @@ def test_a_move_there_and_back_is_no_move_and_keeps_the_spectrum():
     rng = np.random.default_rng(4)
     network = full_rank(rng)
     before = network.columns.copy()
-    dense.move(network, 1, 4)
+    dense.move_node(network, 1, 4)
     assert network.ids.tolist() == [0, 2, 3, 4, 1, 5]
     spectra = [
         np.sort_complex(np.linalg.eigvals(matrix[:, :-1].astype(float)))
         for matrix in (before, network.columns)
     ]
     np.testing.assert_allclose(*spectra, atol=1e-6)
-    dense.move(network, 4, 1)
+    dense.move_node(network, 4, 1)
     assert np.array_equal(network.columns, before)
     assert network.ids.tolist() == list(range(6))

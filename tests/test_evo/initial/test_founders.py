@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from evo import FounderSettings, Phenotype, SettingsError, found
+from evo import FounderSettings, Phenotype, SettingsError, create_founders
 from evo.genome.activations import ACTIVATIONS
 from evo.initial.founders import ActivationName
 
 
 def one(**settings):
-    return found(FounderSettings(**settings), 5, 3, n_founders=1, seed=3)[0]
+    return create_founders(FounderSettings(**settings), 5, 3, n_founders=1, seed=3)[0]
 
 
 ACYCLIC = ["feedforward", "layered", "small_world", "direct"]
@@ -40,17 +40,19 @@ def test_the_density_is_a_share_of_the_places_that_can_hold_an_edge(density):
 
 @pytest.mark.parametrize("density", [0.05, 0.3, 1.0])
 def test_a_small_world_comes_as_near_to_its_density_as_equal_in_degrees_allow(density):
-    genome = one(graph="small_world", hidden=30, density=density, rewiring=0.5)
-    heard = np.diff(genome.indptr)[5:]
+    genome = one(graph="small_world", hidden=30, density=density, rewiring_probability=0.5)
+    in_degrees = np.diff(genome.indptr)[5:]
     available = np.arange(5, 38)
-    degree = heard.max()
-    assert heard.tolist() == np.minimum(degree, available).tolist()
+    degree = in_degrees.max()
+    assert in_degrees.tolist() == np.minimum(degree, available).tolist()
     miss = [abs(np.minimum(d, available).sum() - density * available.sum()) for d in range(1, 38)]
     assert degree == 1 + int(np.argmin(miss))
 
 
-def test_rewiring_is_the_share_of_edges_that_come_from_far_away():
-    lattice, random = (one(graph="small_world", hidden=30, rewiring=p) for p in (0.0, 1.0))
+def test_rewiring_is_the_fraction_of_edges_from_distant_nodes():
+    lattice, random = (
+        one(graph="small_world", hidden=30, rewiring_probability=p) for p in (0.0, 1.0)
+    )
     assert lattice.n_stored == random.n_stored
     distance = [
         np.repeat(np.arange(38), np.diff(genome.indptr)) - genome.indices
@@ -78,7 +80,7 @@ def test_a_direct_founder_has_hidden_nodes_in_waiting():
     np.testing.assert_array_equal(genome.to_dense() != 0, expected)
 
 
-def test_without_hidden_nodes_inputs_speak_to_outputs_and_outputs_to_later_ones():
+def test_without_hidden_nodes_edges_lead_from_inputs_to_outputs_and_to_later_outputs():
     for graph in ("feedforward", "layered"):
         genome = one(graph=graph, hidden=0, density=1.0)
         assert genome.n_nodes == 8
@@ -94,11 +96,11 @@ def blocks(genome, sizes):
     return counts
 
 
-def test_layers_speak_to_the_next_one_alone():
+def test_edges_lead_from_each_layer_to_the_next():
     settings = FounderSettings(graph="layered", hidden=[9, 4, 6], density=0.5)
     sizes = settings.layer_sizes(5, 3)
     assert sizes == (5, 9, 4, 6, 3)
-    genome = found(settings, 5, 3, n_founders=1, seed=0)[0]
+    genome = create_founders(settings, 5, 3, n_founders=1, seed=0)[0]
     expected = np.diag([round(0.5 * m * n) for m, n in itertools.pairwise(sizes)], 1)
     np.testing.assert_array_equal(blocks(genome, sizes), expected)
 
@@ -111,10 +113,12 @@ def test_one_number_of_hidden_nodes_and_a_list_of_one_are_the_same():
 def test_epsilon_gives_each_pair_of_layers_the_edges_of_set_and_no_more_than_there_are():
     settings = FounderSettings(graph="layered", hidden=[200, 100], epsilon=2)
     sizes = settings.layer_sizes(50, 3)
-    genome = found(settings, 50, 3, n_founders=1, seed=0)[0]
+    genome = create_founders(settings, 50, 3, n_founders=1, seed=0)[0]
     expected = np.diag([2 * (50 + 200), 2 * (200 + 100), 2 * (100 + 3)], 1)
     np.testing.assert_array_equal(blocks(genome, sizes), expected)
-    full = found(settings.model_copy(update={"epsilon": 500}), 50, 3, n_founders=1, seed=0)[0]
+    full = create_founders(
+        settings.model_copy(update={"epsilon": 500}), 50, 3, n_founders=1, seed=0
+    )[0]
     assert np.diagonal(blocks(full, sizes), 1).tolist() == [50 * 200, 200 * 100, 100 * 3]
 
 
@@ -144,13 +148,22 @@ def test_what_is_stored_of_settings_is_complete_and_is_read_back(settings):
     ("settings", "rule"),
     [
         ({"hidden": [4, 3]}, 'hidden must be one number unless graph = "layered"; got .4, 3.'),
-        ({"graph": "layered", "hidden": []}, "whole number of at least 0, or a list"),
-        ({"graph": "layered", "hidden": [4, 0]}, "whole numbers of at least 1"),
-        ({"graph": "layered", "hidden": 2.5}, "whole number of at least 0"),
-        ({"hidden": True}, "whole number of at least 0"),
-        ({"epsilon": 20}, 'epsilon needs graph = "layered"; got .feedforward.'),
-        ({"graph": "layered", "hidden": 0, "epsilon": 20}, "epsilon needs a hidden layer"),
-        ({"graph": "layered", "epsilon": 20, "density": 0.5}, "must not be given beside density"),
+        (
+            {"graph": "layered", "hidden": []},
+            r"hidden must be an integer of at least 0, or a list .*; got \[\]",
+        ),
+        ({"graph": "layered", "hidden": [4, 0]}, "integers of at least 1"),
+        ({"graph": "layered", "hidden": 2.5}, "integer of at least 0"),
+        ({"hidden": True}, "integer of at least 0"),
+        ({"epsilon": 20}, 'epsilon must not be given unless graph = "layered"; got 20'),
+        (
+            {"graph": "layered", "hidden": 0, "epsilon": 20},
+            "hidden must be at least 1 if epsilon is given; got 0",
+        ),
+        (
+            {"graph": "layered", "epsilon": 20, "density": 0.5},
+            "must not be given together with density",
+        ),
         ({"graph": "layered", "epsilon": 0}, "greater than 0"),
     ],
     ids=str,
@@ -172,7 +185,7 @@ def test_founders_differ_and_another_seed_gives_others():
     prints = {
         genome.fingerprint()
         for seed in (0, 1)
-        for genome in found(settings, 5, 3, n_founders=4, seed=seed)
+        for genome in create_founders(settings, 5, 3, n_founders=4, seed=seed)
     }
     assert len(prints) == 8
 
@@ -190,7 +203,7 @@ def test_scores_of_a_founder_are_neither_dead_nor_huge(activation, graph):
     "settings",
     [
         {"graph": "lattice"},
-        {"rewiring": 1.5},
+        {"rewiring_probability": 1.5},
         {"density": 0.0},
         {"density": 1.5},
         {"hidden": -1},
@@ -205,25 +218,25 @@ def test_impossible_settings_are_refused(settings):
 
 
 @pytest.mark.parametrize("graph", ["feedforward", "layered", "recurrent"])
-def test_the_largest_entries_are_awake_and_the_rest_can_wake_up(graph):
+def test_the_largest_entries_are_active_and_the_rest_can_become_active(graph):
     settings = {"graph": graph, "hidden": 12, "density": 0.9, "ticks": 2}
     everything, some = one(**settings), one(**settings, active_fraction=0.3)
     assert np.array_equal(everything.values, some.values)
-    live = some.active_mask()
-    assert live.sum() == round(0.3 * some.n_stored)
-    assert np.abs(some.values[live]).min() > np.abs(some.values[~live]).max()
+    active = some.active_mask()
+    assert active.sum() == round(0.3 * some.n_stored)
+    assert np.abs(some.values[active]).min() > np.abs(some.values[~active]).max()
     learning = Phenotype(some, dormant="straight_through")
     assert learning.n_edges > 2 * Phenotype(some).n_edges
 
 
 def test_a_sequence_has_a_part_of_its_features_at_each_tick():
     settings = FounderSettings(graph="recurrent", ticks=4, sequence=True)
-    assert settings.inputs((12,)) == (1, 3)
-    assert FounderSettings().inputs((3, 4)) == (1, 12)
-    rule = r"founders\.ticks: must divide the features \(10\) where sequence = true; got 4"
+    assert settings.input_layer((12,)) == (1, 3)
+    assert FounderSettings().input_layer((3, 4)) == (1, 12)
+    rule = r"founders\.ticks: must divide the 10 features if sequence = true; got 4"
     with pytest.raises(SettingsError, match=rule):
-        settings.inputs((10,))
-    with pytest.raises(ValidationError, match="sequence needs ticks of at least 2; got 1"):
+        settings.input_layer((10,))
+    with pytest.raises(ValidationError, match="ticks must be at least 2 if sequence = true; got 1"):
         FounderSettings(sequence=True)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from evo import FounderSettings, Genome, GenomeEditor, Phenotype, found, replay
+from evo import FounderSettings, Genome, GenomeEditor, Phenotype, create_founders, replay
 from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
 from evo.policies.rewiring import rigl_step, set_step
 
@@ -18,7 +18,7 @@ N_INPUTS, N_OUTPUTS = 4, 2
 def founder(hidden=(9, 7, 5), seed=0, density=0.4, epsilon=None):
     share = {"density": density} if epsilon is None else {"epsilon": epsilon}
     founders = FounderSettings(graph="layered", hidden=list(hidden), **share)
-    genome = found(founders, N_INPUTS, N_OUTPUTS, n_founders=1, seed=seed)[0]
+    genome = create_founders(founders, N_INPUTS, N_OUTPUTS, n_founders=1, seed=seed)[0]
     return genome, founders.layer_sizes(N_INPUTS, N_OUTPUTS)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnn.training.trainer import train
-from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, found, replay
+from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, create_founders, replay
 from evo.genome.genome import Role
 from evo.operators.elementary import (
     OperatorSettings,
@@ -23,7 +23,7 @@ CODES = list(OPERATORS)
 
 def founder(seed, ticks=1, density=0.4):
     settings = FounderSettings(hidden=8, density=density, ticks=ticks)
-    return found(settings, 4, 2, n_founders=1, seed=seed)[0]
+    return create_founders(settings, 4, 2, n_founders=1, seed=seed)[0]
 
 
 def propose(code, genome, seed, **settings):

@@ -10,7 +10,16 @@ import pytest
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import train
-from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, Role, found, replay
+from evo import (
+    OPERATORS,
+    FounderSettings,
+    Genome,
+    GenomeEditor,
+    Phenotype,
+    Role,
+    create_founders,
+    replay,
+)
 from evo.genome.activations import activation_code
 from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
 from graphops import slogdet
@@ -24,7 +33,7 @@ FACTOR = {"B": lambda p: -1.0, "D": lambda p: -1.0, "H": lambda p: 1.0} | dict.f
 
 def founder(rng, ticks):
     settings = FounderSettings(hidden=8, density=0.4, ticks=ticks)
-    return found(settings, 4, 2, n_founders=1, seed=int(rng.integers(1 << 30)))[0]
+    return create_founders(settings, 4, 2, n_founders=1, seed=int(rng.integers(1 << 30)))[0]
 
 
 def any_matrix(rng, ticks):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evo import OPERATORS, Genome, GenomeEditor, Phenotype, Role, canonical_hash, same_network
-from evo.canonical.hashing import output_terms
+from evo.canonical.hashing import output_hashes
 from evo.exchange.layered_networks import from_cnn
 from evo.genome.activations import activation_code
 from evo.operators.elementary import (
@@ -87,7 +87,7 @@ def test_equal_terms_are_equal_outputs(parents, reference):
             editor.forget(parent.rows[entry], parent.targets[entry])
         child = editor.freeze()
         before, after = (reference.output(one, samples(parent)) for one in (parent, child))
-        if np.array_equal(output_terms(parent), output_terms(child)):
+        if np.array_equal(output_hashes(parent), output_hashes(child)):
             n_equal += 1
             np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-11)
         elif seed % 3 != 1:  # maps that are the same everywhere may say the same with another side
@@ -113,7 +113,7 @@ def test_terms_tell_what_maps_do(part):
         "downsampling": {"downsampling": "mean"},
     }
     other = replace(genome, **changes[part])
-    assert output_terms(other) != output_terms(genome)
+    assert output_hashes(other) != output_hashes(genome)
     assert canonical_hash(other) != canonical_hash(genome)
     assert not same_network(other, genome)
 
@@ -125,7 +125,7 @@ def test_maps_without_effect_change_no_hash(parents):
         editor.add_node(2, activation=2, map_size=6)
         editor.assign([2 * editor.rows_per_node], [2], [0.5])
         beside = editor.freeze()
-        np.testing.assert_array_equal(output_terms(beside), output_terms(genome))
+        np.testing.assert_array_equal(output_hashes(beside), output_hashes(genome))
         moved = reorder_freely(beside, np.random.default_rng(seed))
         assert canonical_hash(genome) == canonical_hash(beside) == canonical_hash(moved)
         assert same_network(genome, moved)

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, Role, found
-from evo.canonical.hashing import output_terms
+from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, Role, create_founders
+from evo.canonical.hashing import output_hashes
 from evo.genome.activations import activation_code
 from evo.operators import growth, screening
 from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
@@ -30,7 +30,7 @@ def founder(rng, ticks):
     settings = FounderSettings(
         hidden=int(rng.integers(1, 8)), density=float(rng.uniform(0.15, 0.8)), ticks=ticks
     )
-    genome = found(settings, 3, 2, n_founders=1, seed=int(rng.integers(1 << 30)))[0]
+    genome = create_founders(settings, 3, 2, n_founders=1, seed=int(rng.integers(1 << 30)))[0]
     return replace(genome, values=genome.values.astype(float), bias=rng.normal(size=genome.n_nodes))
 
 
@@ -60,7 +60,7 @@ def effective_graph(genome):
     delayed = (row >= column) & (genome.roles[row] != Role.INPUT)
     ends = genome.ids[row], genome.ids[column]
     edges = zip(*ends, genome.values[plan.entries], delayed, strict=True)
-    biases = zip(genome.ids[plan.positions], genome.bias[plan.positions], strict=True)
+    biases = zip(genome.ids[plan.nodes], genome.bias[plan.nodes], strict=True)
     return sorted(edges), sorted(biases)
 
 
@@ -140,7 +140,7 @@ def test_terms_tell_what_is_inert(make, ticks, unchecked):
     n_inert = 0
     for code in CHANGING:
         for parent, child in children(code, make, ticks):
-            same_terms = np.array_equal(output_terms(parent), output_terms(child))
+            same_terms = np.array_equal(output_hashes(parent), output_hashes(child))
             if same_terms:
                 assert is_inert(parent, child)
             elif is_inert(parent, child):  # but for the last bits
@@ -152,7 +152,9 @@ def test_terms_tell_what_is_inert(make, ticks, unchecked):
 
 
 def test_a_large_network_is_not_looked_at_as_a_whole(monkeypatch):
-    genome = found(FounderSettings(hidden=40, density=0.3), 60, 60, n_founders=1, seed=0)[0]
+    genome = create_founders(FounderSettings(hidden=40, density=0.3), 60, 60, n_founders=1, seed=0)[
+        0
+    ]
     drawn = {code: propose(code, genome, np.random.default_rng(0))[1] for code in OPERATORS}
     assert genome.n_stored <= LARGEST_CHECKED
 
@@ -161,7 +163,7 @@ def test_a_large_network_is_not_looked_at_as_a_whole(monkeypatch):
 
     for module in (screening, growth):
         monkeypatch.setattr(module, "LARGEST_CHECKED", genome.n_stored - 1)
-    monkeypatch.setattr(screening, "output_terms", refuse)
+    monkeypatch.setattr(screening, "output_hashes", refuse)
     monkeypatch.setattr(growth.graphops, "needed_nodes", refuse)
     for code in set(CHANGING):
         assert propose(code, genome, np.random.default_rng(0))[1] == drawn[code]

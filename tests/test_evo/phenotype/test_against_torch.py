@@ -43,8 +43,8 @@ class Masked(torch.nn.Module):
         for _ in range(genome.ticks):
             now = [*x.T]
             for j in range(n_inputs, n):
-                heard = torch.stack([*now[:j], *before[j:]])
-                net = weights[:, j] @ heard + self.bias[j]
+                states = torch.stack([*now[:j], *before[j:]])
+                net = weights[:, j] @ states + self.bias[j]
                 now.append(PHI[ACTIVATIONS[genome.activations[j]]](net))
             before = now
         return torch.stack(before[n - len(genome.outputs) :]).T
@@ -72,7 +72,7 @@ def test_outputs_and_gradients_are_those_of_a_masked_matrix(ticks):
         assert value == pytest.approx(loss.item(), rel=1e-10)
         column = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))[ours.plan.entries]
         edges = theirs.weights.grad.numpy()[genome.indices[ours.plan.entries], column]
-        biases = theirs.bias.grad.numpy()[ours.plan.positions]
+        biases = theirs.bias.grad.numpy()[ours.plan.nodes]
         np.testing.assert_allclose(gradient, np.concatenate([edges, biases]), rtol=1e-8, atol=1e-11)
 
 

@@ -152,7 +152,7 @@ def test_layers_are_those_of_the_evaluation_order():
     assert np.sort(np.concatenate(list(groups.values()))).tolist() == list(
         range(network.parameter_count)
     )
-    column = np.repeat(network.plan.positions, np.diff(network.plan.indptr))
+    column = np.repeat(network.plan.nodes, np.diff(network.plan.indptr))
     targets = [
         sorted({int(column[k]) for k in group if k < network.n_edges}) for group in groups.values()
     ]

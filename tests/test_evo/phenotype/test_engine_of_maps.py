@@ -13,7 +13,7 @@ from evo.genome.activations import ACTIVATIONS
 from evo.genome.feature_maps import windows
 
 FUNCTIONS = [ACTIVATIONS.index(name) for name in ("identity", "relu", "tanh", "sigmoid")]
-OF_NET = [ACTIVATIONS.index(name) for name in ("gelu", "sine", "gaussian")]
+NEEDS_NET_INPUT = [ACTIVATIONS.index(name) for name in ("gelu", "sine", "gaussian")]
 
 
 def features_of(genome, rng, n=5):
@@ -22,7 +22,7 @@ def features_of(genome, rng, n=5):
 
 
 def by_layers(rng, levels, density=1.0, kernel=3, **parts):
-    """Return a genome of levels (side, nodes), each of which hears the one before by a share of all taps."""
+    """Return a genome of levels (side, nodes), each with a fraction of all taps from the level before."""
     map_sizes = np.repeat([map_size for map_size, _ in levels], [count for _, count in levels])
     level = np.repeat(np.arange(len(levels)), [count for _, count in levels])
     n = len(map_sizes)
@@ -90,7 +90,7 @@ def test_gradients_are_those_of_differences(random_map_genome, seed):
         ticks=1 + seed % 3,
         downsampling=("max", "mean")[seed % 2],
         # of ReLU a difference could straddle the corner
-        activations=rng.choice([0, 2, *OF_NET], 11).astype(np.uint8),
+        activations=rng.choice([0, 2, *NEEDS_NET_INPUT], 11).astype(np.uint8),
     )
     genome = genome.with_values(0.3 * genome.values, 0.3 * genome.bias)
     check_gradient(Phenotype(genome), features_of(genome, rng), rng.integers(0, 2, 5), rng)
@@ -119,7 +119,7 @@ def test_convolutions_are_the_same_as_taps(monkeypatch, reference, density, down
 
 
 def test_maps_hear_a_convolution_and_further_taps(reference):
-    """A node of a convolution may hear more: other maps, itself a tick later."""
+    """A node of a convolution may have other in-edges: from other maps, from itself a tick later."""
     rng = np.random.default_rng(3)
     genome = by_layers(rng, [(6, 2), (6, 4), (4, 3), (1, 2)])
     dense = genome.to_dense()
@@ -147,11 +147,11 @@ def test_maps_hear_a_convolution_and_further_taps(reference):
 
 
 def test_a_range_of_inputs_and_computed_maps_loses_no_gradient():
-    """Inputs and a computed map of one kind lie one after another, and what hears them all is a convolution."""
+    """Inputs and a computed map lie in consecutive rows, and maps with taps from all of them are a convolution."""
     map_sizes = np.array([4, 4, 4, 3, 3, 1, 1], np.int32)
-    heard = [[], [], [0, 1], [0, 1, 2], [0, 1, 2], [3, 4], [3, 4]]
+    sources_of = [[], [], [0, 1], [0, 1, 2], [0, 1, 2], [3, 4], [3, 4]]
     indices, taps, indptr = [], [], [0]
-    for target, sources in enumerate(heard):
+    for target, sources in enumerate(sources_of):
         for source in sources:
             n_taps = int(windows(map_sizes[[source]], map_sizes[[target]], 1)[0]) ** 2
             indices += [source] * n_taps
@@ -228,7 +228,7 @@ def test_lenet_as_a_matrix_learns_what_lenet_learns():
     np.testing.assert_allclose(learnt, layers.parameters, atol=1e-9)
 
 
-# -- what sleeps, and what is not there --------------------------------------------------------------------------------
+# -- dormant and absent entries ----------------------------------------------------------------------------------------
 
 
 def test_dormant_taps_learn_straight_through():
@@ -238,12 +238,12 @@ def test_dormant_taps_learn_straight_through():
     network = Phenotype(genome, dormant="straight_through")
     assert network.parameter_count == genome.n_stored + genome.n_nodes - 1
     zeros = np.where(genome.active_mask(), genome.values, 0)
-    twin = Phenotype(replace(genome.with_values(zeros, genome.bias), threshold=None))
+    other = Phenotype(replace(genome.with_values(zeros, genome.bias), threshold=None))
     inputs, targets = features_of(genome, rng), rng.integers(0, 3, 5)
     loss, gradient = network.loss_and_gradients(inputs, targets)
-    expected, of_twin = twin.loss_and_gradients(inputs, targets)
+    expected, of_other = other.loss_and_gradients(inputs, targets)
     assert loss == expected
-    np.testing.assert_array_equal(gradient, of_twin)
+    np.testing.assert_array_equal(gradient, of_other)
     active = network.without_dormant()
     assert active.parameter_count < network.parameter_count
     np.testing.assert_allclose(active.output(inputs), network.output(inputs), atol=1e-12)
@@ -258,16 +258,16 @@ def test_gradients_at_taps_are_those_of_added_zeros(random_map_genome, ticks, th
     network = Phenotype(genome)
     inputs, targets = features_of(genome, rng), rng.integers(0, 2, 5)
     n = genome.n_nodes
-    sources, heard = rng.integers(n, size=120), rng.integers(n, size=120)
-    window = windows(genome.map_sizes[sources], genome.map_sizes[heard], genome.kernel)
+    sources, ends = rng.integers(n, size=120), rng.integers(n, size=120)
+    window = windows(genome.map_sizes[sources], genome.map_sizes[ends], genome.kernel)
     taps = (rng.random(120) * window**2).astype(int)
-    found = network.gradients_at(sources, heard, inputs, targets, taps)
+    found = network.gradients_at(sources, ends, inputs, targets, taps)
     stored = {
         (int(i), int(j), int(t)): e
         for e, (i, j, t) in enumerate(zip(genome.indices, genome.targets, genome.taps, strict=True))
     }
     live, checked = genome.active_mask(), 0
-    for source, target, tap, gradient in zip(sources, heard, taps, found, strict=True):
+    for source, target, tap, gradient in zip(sources, ends, taps, found, strict=True):
         delayed = source >= target and genome.roles[source] != Role.INPUT
         if genome.roles[target] == Role.INPUT or (delayed and ticks == 1):
             assert gradient == 0
@@ -307,7 +307,7 @@ def test_gradients_are_asked_for_at_places_that_there_are(sources, targets, taps
 
 
 def _with(genome, source, target, tap, value):
-    """Return a genome without threshold in which one more tap has a value; what sleeps is gone."""
+    """Return a genome without threshold in which one more tap has a value; dormant entries are dropped."""
     K, n = genome.rows_per_node, genome.n_nodes
     live = genome.active_mask()
     rows = np.append(genome.rows[live], K * source + tap)

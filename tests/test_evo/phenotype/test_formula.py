@@ -251,7 +251,7 @@ def test_only_effective_edges_and_biases_of_computed_nodes_are_charged():
     matrix = np.zeros((5, 5))
     matrix[0, 1] = matrix[1, 4] = 1.0  # the way through
     matrix[0, 2] = 1.0  # a dead end
-    matrix[0, 4] = 0.1  # asleep
+    matrix[0, 4] = 0.1  # dormant
     matrix[1, 1] = 1.0  # acts from the second tick on
     once = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, threshold=0.5)
     network = Phenotype(once)

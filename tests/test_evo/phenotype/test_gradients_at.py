@@ -28,10 +28,10 @@ def states(genome, weights, X):
         now = np.zeros_like(before)
         now[:, genome.inputs] = X
         for j in np.flatnonzero(genome.roles != Role.INPUT):
-            heard = np.where(np.arange(genome.n_nodes) < j, now, before)
-            heard[:, genome.inputs] = X
+            states = np.where(np.arange(genome.n_nodes) < j, now, before)
+            states[:, genome.inputs] = X
             now[:, j] = PHI[ACTIVATIONS[genome.activations[j]]](
-                heard @ weights[:, j] + genome.bias[j]
+                states @ weights[:, j] + genome.bias[j]
             )
         before = now
     return before
@@ -42,7 +42,7 @@ def squared_error(genome, weights, X, Y):
 
 
 def differences(genome, X, Y, h=1e-5):
-    """Return the central differences of the loss at all places, where what sleeps is an edge of weight 0."""
+    """Return the central differences of the loss at all places, where a dormant entry is an edge of weight 0."""
     live = np.zeros((genome.n_nodes, genome.n_nodes))
     column = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
     mask = genome.active_mask()
@@ -69,7 +69,7 @@ def test_the_gradient_is_exact_at_every_place(random_genome, ticks):
     rng = np.random.default_rng(ticks)
     revived = {Role.INPUT: 0, Role.HIDDEN: 0}
     for _ in range(25):
-        # Most entries sleep, so that many nodes are unheard, unfed or both.
+        # Most entries are dormant, so that many nodes have no out-edges, no in-edges or neither.
         genome = random_genome(rng, n=8, ticks=ticks, threshold=1.0)
         X, Y = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
         found, numeric = everywhere(genome, X, Y), differences(genome, X, Y)
@@ -113,5 +113,5 @@ def test_the_whole_network_has_the_outputs_of_its_effective_part(random_genome, 
         genome = random_genome(rng, ticks=ticks, threshold=0.8)
         X = rng.normal(size=(4, 3))
         whole = Phenotype(genome, plan=compile_whole_plan(genome))
-        assert len(whole.plan.rows) == whole.plan.block
+        assert len(whole.plan.rows) == whole.plan.rows_per_tick
         np.testing.assert_allclose(whole.output(X), Phenotype(genome).output(X), rtol=1e-12)

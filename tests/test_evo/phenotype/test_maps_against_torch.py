@@ -8,7 +8,7 @@ from cnn.training.samples import Samples
 from cnn.training.trainer import train
 from evo import Genome, Phenotype, Role
 from evo.genome.activations import ACTIVATIONS
-from evo.genome.feature_maps import passage
+from evo.genome.feature_maps import map_transform
 
 torch = pytest.importorskip("torch", reason="PyTorch is the peer here: pip install -e '.[bench]'")
 
@@ -27,7 +27,7 @@ class Masked(torch.nn.Module):
 
     def view(self, image, target):
         """Return maps, shape (n, 1, s, s), as an edge to a map of side `target` reads them."""
-        way = passage(image.shape[2], target, self.genome.kernel)
+        way = map_transform(image.shape[2], target, self.genome.kernel)
         pool = torch.nn.functional.max_pool2d
         if self.genome.downsampling == "mean":
             pool = torch.nn.functional.avg_pool2d
@@ -44,7 +44,7 @@ class Masked(torch.nn.Module):
         entries = np.arange(genome.indptr[node], genome.indptr[node + 1])
         for source in np.unique(genome.indices[entries]).tolist():
             own = entries[genome.indices[entries] == source]
-            window = passage(int(genome.map_sizes[source]), map_size, genome.kernel).window
+            window = map_transform(int(genome.map_sizes[source]), map_size, genome.kernel).window
             places = torch.tensor(genome.taps[own].astype(np.int64))
             taps = torch.zeros(window**2, dtype=self.values.dtype).scatter(
                 0, places, self.values[own]
@@ -112,7 +112,7 @@ def test_sparse_kernels_learn_what_masked_ones_learn():
     indices, taps, indptr = [], [], [0]
     for target in range(n):
         for source in np.flatnonzero(level == level[target] - 1):
-            window = passage(int(map_sizes[source]), int(map_sizes[target]), 3).window
+            window = map_transform(int(map_sizes[source]), int(map_sizes[target]), 3).window
             kept = np.flatnonzero(rng.random(window**2) < 0.6)
             indices += [source] * len(kept)
             taps += kept.tolist()

@@ -109,7 +109,7 @@ def test_gradients_at_free_places_are_those_of_edges_of_weight_zero(random_genom
     genome = replace(genome, activations=np.full(8, ACTIVATIONS.index("tanh"), np.uint8))
     X, Y = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
     dense = genome.to_dense()
-    computed = set(Phenotype(genome, "squared_error").plan.positions.tolist())
+    computed = set(Phenotype(genome, "squared_error").plan.nodes.tolist())
     places = [
         (i, j)
         for i, j in np.argwhere(dense == 0)
@@ -151,7 +151,7 @@ def test_a_layered_matrix_equals_the_multilayer_perceptron():
 
 
 def seed_document_network():
-    """The document's 5×5 matrix, with its cycle 0 ↔ 1, behind two inputs that speak to its first two nodes."""
+    """The document's 5×5 matrix, with its cycle 0 ↔ 1, after two inputs with edges to its first two nodes."""
     matrix = np.zeros((7, 7))
     matrix[2:, 2:] = EXAMPLE_MATRIX
     matrix[0, 2] = matrix[1, 3] = matrix[0, 3] = 1.0
@@ -210,9 +210,7 @@ def test_trained_parameters_return_into_the_genome(task, random_genome):
 
 def test_inputs_of_another_width_are_refused():
     network = Phenotype(Genome.from_matrix([[0, 1.0], [0, 0]], n_inputs=1, n_outputs=1))
-    with pytest.raises(
-        ValueError, match="inputs must have 1 features a sample, one per input node; got 2"
-    ):
+    with pytest.raises(ValueError, match="inputs must have 1 features a sample; got 2"):
         network.output(np.zeros((3, 2)))
 
 
@@ -249,7 +247,7 @@ def test_repeats_are_the_same_bits(random_genome):
             np.zeros(4, int),
             "inputs must have 3 features a sample",
         ),
-        ("cross_entropy", np.ones((4, 3)), np.array([0, 1, 5, 0]), r"targets\[2\] is 5"),
+        ("cross_entropy", np.ones((4, 3)), np.array([0, 1, 5, 0]), r"targets\[2\] = 5"),
         ("cross_entropy", np.ones((4, 3)), np.ones((4, 2)), "targets must be integer classes"),
         (
             "squared_error",
@@ -287,9 +285,9 @@ def test_samples_that_do_not_suit_are_refused_before_training(
 
 def test_there_must_be_samples_and_as_many_targets(random_genome):
     network = Phenotype(random_genome(np.random.default_rng(0)))
-    with pytest.raises(ValueError, match="inputs must hold one sample at least"):
+    with pytest.raises(ValueError, match="inputs must hold at least one sample; got shape"):
         network.output(np.ones((0, 3)))
-    with pytest.raises(ValueError, match="there are 4 inputs and 2 targets"):
+    with pytest.raises(ValueError, match="the 4 inputs; got 2 targets"):
         network.loss(np.ones((4, 3)), np.zeros(2, int))
 
 

@@ -24,8 +24,10 @@ def literal_output(genome, sequence):
         now = np.zeros(n)
         now[genome.inputs] = step
         for j in np.flatnonzero(genome.roles != Role.INPUT):
-            heard = np.where(np.arange(n) < j, now, before)
-            now[j] = PHI[ACTIVATIONS[genome.activations[j]]](heard @ weights[:, j] + genome.bias[j])
+            states = np.where(np.arange(n) < j, now, before)
+            now[j] = PHI[ACTIVATIONS[genome.activations[j]]](
+                states @ weights[:, j] + genome.bias[j]
+            )
         before = now
     return before[genome.outputs]
 
@@ -95,6 +97,6 @@ def test_a_recurrent_network_learns_what_the_last_step_alone_does_not_tell():
 
 def test_other_lengths_are_refused():
     genome = Genome.from_matrix([[0, 1.0], [0, 0]], n_inputs=1, n_outputs=1, ticks=3)
-    rule = "inputs must have 1 features a sample, one per input node, or 3 times as many, one step a tick; got 2"
+    rule = "inputs must have 1 or, as a sequence, 3 features a sample; got 2"
     with pytest.raises(ValueError, match=rule):
         Phenotype(genome).output(np.zeros((4, 2)))

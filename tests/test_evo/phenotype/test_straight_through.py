@@ -1,4 +1,4 @@
-"""The straight-through threshold: dormant entries learn as if they were edges, and wake and sleep in training."""
+"""The straight-through threshold: dormant entries learn as if they were edges, and may become active in training."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from evo import (
     Genome,
     Phenotype,
     PolicySettings,
-    found,
+    create_founders,
 )
 from evo.evolution.individual import evaluate_individual
 
@@ -57,11 +57,11 @@ def test_gradients_are_those_of_the_network_whose_dormant_entries_are_zeros(tick
 def test_what_sleeps_weighs_nothing_but_is_kept():
     rng = np.random.default_rng(0)
     genome = draw(rng)
-    asleep = Phenotype(genome, "squared_error")
+    frozen = Phenotype(genome, "squared_error")
     learning = Phenotype(genome, "squared_error", dormant="straight_through")
     X = rng.normal(size=(4, 3))
-    np.testing.assert_allclose(learning.output(X), asleep.output(X), rtol=1e-13)
-    assert learning.n_edges > asleep.n_edges
+    np.testing.assert_allclose(learning.output(X), frozen.output(X), rtol=1e-13)
+    assert learning.n_edges > frozen.n_edges
     assert learning.to_genome().equals(genome)
 
 
@@ -92,7 +92,7 @@ def test_edges_wake_up_and_fall_asleep_within_a_train_phase():
     before, after = genome.active_mask(), learnt.active_mask()
     assert (after & ~before).sum() >= 5
     assert (before & ~after).sum() >= 5
-    # What is judged is what the genome says after training.
+    # The evaluated network is that of the genome after training.
     np.testing.assert_allclose(network.output(X), Phenotype(learnt).output(X), rtol=1e-4, atol=1e-6)
     _, waited = trained("frozen")
     assert np.array_equal(waited.values[~before], genome.values[~before])
@@ -109,7 +109,7 @@ def test_without_threshold_both_are_the_same():
 
 def test_another_word_is_refused():
     with pytest.raises(
-        ValueError, match="dormant must be one of sleep, straight_through; got 'nap'"
+        ValueError, match="dormant must be one of frozen, straight_through; got 'nap'"
     ):
         Phenotype(draw(np.random.default_rng(5)), dormant="nap")
 
@@ -123,7 +123,9 @@ def test_a_child_that_nothing_changes_takes_over_what_its_parents_dormant_entrie
         dormant="straight_through",
         active_edges=active_edges,
     )
-    founders = found(FounderSettings(hidden=9, active_fraction=0.5), 4, 2, n_founders=2, seed=1)
+    founders = create_founders(
+        FounderSettings(hidden=9, active_fraction=0.5), 4, 2, n_founders=2, seed=1
+    )
     evolution = Evolution(
         EvolutionSettings(population=2, generations=4, steps_per_generation=10), given, founders
     )
@@ -140,7 +142,9 @@ def test_a_child_that_nothing_changes_takes_over_what_its_parents_dormant_entrie
 
 
 def test_kept_edges_are_as_many_when_a_train_phase_ends_and_free_ones_are_not(task):
-    (founder,) = found(FounderSettings(hidden=20, active_fraction=0.5), 4, 2, n_founders=1, seed=1)
+    (founder,) = create_founders(
+        FounderSettings(hidden=20, active_fraction=0.5), 4, 2, n_founders=1, seed=1
+    )
     counts = {}
     for active_edges in ("free", "kept"):
         given = task(steps=100, policy=PolicySettings(name="none"), weight_decay=0.5)

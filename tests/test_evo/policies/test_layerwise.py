@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, found, replay
-from evo.genome.feature_maps import passage
+from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, create_founders, replay
+from evo.genome.feature_maps import map_transform
 from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
 from evo.operators.layers import FreePlaces, layers_of, sizes_now
 from evo.policies.layerwise import (
@@ -34,7 +34,7 @@ def founder(seed=0, candidates=1.0, share=0.4):
         graph="maps", layers=SHAPE, kernel=3, densities=[share] * 5, stored_per_edge=candidates
     )
     assert founders.layer_sizes(2, 3) == SIZES
-    return found(founders, 2, 3, n_founders=1, seed=seed, map_size=8)[0]
+    return create_founders(founders, 2, 3, n_founders=1, seed=seed, map_size=8)[0]
 
 
 def made_up(genome, sources, targets, taps):
@@ -99,7 +99,7 @@ def test_free_places_are_the_taps_that_a_level_does_not_store(seed, share):
     free = FreePlaces(editor)
     bounds = np.cumsum([0, *SIZES])
     for k, layer in enumerate(layers_of(editor, SIZES)):
-        taps = passage(SIDES[k], SIDES[k + 1], 3).window ** 2
+        taps = map_transform(SIDES[k], SIDES[k + 1], 3).window ** 2
         every = itertools.product(
             range(bounds[k + 1], bounds[k + 2]), range(bounds[k], bounds[k + 1]), range(taps)
         )
@@ -307,7 +307,7 @@ def test_a_removed_node_leaves_its_taps_to_its_levels_and_a_copy_pays_for_its_bi
         lost = np.array(before) - after
         assert (lost.sum(), np.count_nonzero(lost)) == ((1, 1) if move == "U" else (0, 0))
     lonely = FounderSettings(graph="maps", layers=[(8, 1)], kernel=3)
-    only = found(lonely, 1, 3, n_founders=1, seed=0, map_size=8)[0]
+    only = create_founders(lonely, 1, 3, n_founders=1, seed=0, map_size=8)[0]
     given = replace(proposing(), layers=(1, 1, 3))
     child, _ = apply(reshape, only, given, moves={"R": 1.0}, **STEP)
     assert child.n_nodes == only.n_nodes
@@ -320,7 +320,7 @@ def test_levels_are_needed():
 
 def test_neurons_in_layers_are_levels_as_well():
     founders = FounderSettings(graph="layered", hidden=[9, 7], density=0.4)
-    genome = found(founders, 4, 3, n_founders=1, seed=0)[0]
+    genome = create_founders(founders, 4, 3, n_founders=1, seed=0)[0]
 
     def of_neurons(of, sources, targets):
         return made_up(of, sources, targets, 0)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from evo import POLICIES, FounderSettings, GenomeEditor, Phenotype, PolicySettings, found
+from evo import POLICIES, FounderSettings, GenomeEditor, Phenotype, PolicySettings, create_founders
 from evo.operators.elementary import OperatorSettings, Proposing
 from evo.policies.policies import freeze_topology
 
 
 def founder(graph="feedforward"):
     settings = FounderSettings(graph=graph, hidden=12, density=0.4)
-    return found(settings, 4, 2, n_founders=1, seed=0)[0], settings.layer_sizes(4, 2)
+    return create_founders(settings, 4, 2, n_founders=1, seed=0)[0], settings.layer_sizes(4, 2)
 
 
 def apply(name, task, seed=0, progress=0.0, **settings):

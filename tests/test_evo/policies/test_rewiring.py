@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, found, replay
+from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, create_founders, replay
 from evo.operators.elementary import OperatorSettings, Proposing
 from evo.policies.rewiring import EVERY_PLACE, fading, redraw, rigl_step, set_step
 
 
 def founder(seed=0, ticks=1, graph="layered"):
     settings = FounderSettings(hidden=20, density=0.4, ticks=ticks, graph=graph)
-    return found(settings, 4, 2, n_founders=1, seed=seed)[0]
+    return create_founders(settings, 4, 2, n_founders=1, seed=seed)[0]
 
 
 def gradients(some):

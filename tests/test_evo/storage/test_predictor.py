@@ -122,5 +122,5 @@ def test_numbers_that_are_none_are_refused(classifier, number):
     X = np.zeros((3, 2))
     X[1, 0] = number
     for ask in (classifier.predict, classifier.predict_proba, lambda X: classifier.score(X, X)):
-        with pytest.raises(ValueError, match=rf"^X must be finite; X\[1, 0\] is {number}$"):
+        with pytest.raises(ValueError, match=rf"^X must be finite; got X\[1, 0\] = {number}$"):
             ask(X)

@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evo import FounderSettings, Genome, Predictor, ResultsError, found, load_genomes, load_network
+from evo import (
+    FounderSettings,
+    Genome,
+    Predictor,
+    ResultsError,
+    create_founders,
+    load_genomes,
+    load_network,
+)
 from evo.files import write_arrays, write_atomically
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.storage.run_store import RunStore, load_tables
@@ -17,7 +25,7 @@ from evo.storage.tables import TABLES, schema, to_arrow
 
 @pytest.fixture
 def genome():
-    return found(FounderSettings(hidden=5, density=0.5), 3, 2, n_founders=1, seed=0)[0]
+    return create_founders(FounderSettings(hidden=5, density=0.5), 3, 2, n_founders=1, seed=0)[0]
 
 
 @pytest.fixture

@@ -7,7 +7,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from evo import FounderSettings, Predictor, ResultsError, found, load_genomes, load_network
+from evo import (
+    FounderSettings,
+    Predictor,
+    ResultsError,
+    create_founders,
+    load_genomes,
+    load_network,
+)
 from evo.files import read_arrays, write_arrays, write_atomically
 from evo.genome.codec import genome_to_arrays
 from evo.storage.run_store import RunStore
@@ -15,7 +22,7 @@ from evo.storage.run_store import RunStore
 
 @pytest.fixture
 def genome():
-    return found(FounderSettings(hidden=5, density=0.5), 3, 2, n_founders=1, seed=0)[0]
+    return create_founders(FounderSettings(hidden=5, density=0.5), 3, 2, n_founders=1, seed=0)[0]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cnn.training.trainer import Samples
+from cnn.training.samples import Samples
 from evo.errors import DataError
 from experiments.datasets import Dataset, Normalization, load_dataset, normalization_for
 from experiments.datasets.partition import apportion

@@ -11,13 +11,13 @@ from matplotlib.collections import LineCollection
 from matplotlib.image import AxesImage
 
 import graphops
-from evo import FounderSettings, Genome, found
+from evo import FounderSettings, Genome, create_founders
 from experiments.figures import networks
 from experiments.figures.networks import draw_matrices, draw_networks
 
 
 def founder(n_inputs=5, n_outputs=3, **given):
-    return found(FounderSettings(**given), n_inputs, n_outputs, n_founders=1, seed=0)[0]
+    return create_founders(FounderSettings(**given), n_inputs, n_outputs, n_founders=1, seed=0)[0]
 
 
 def as_png(figure):

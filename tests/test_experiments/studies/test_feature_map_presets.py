@@ -8,7 +8,7 @@ import pytest
 
 from evo import replay
 from evo.genome.codec import load_genomes
-from evo.initial.map_founders import Level
+from evo.initial.map_founders import LayerShape
 from experiments import load_dataset, load_results, load_study, run_study
 from experiments.settings.experiment import read_settings
 from experiments.studies.study import Study, parse_study
@@ -88,8 +88,8 @@ def test_the_presets_on_published_images_share_lenets_budget_and_recipe():
     for one in parse_study(fashion, "fashion").arms.values():
         if not one.evolve:
             continue
-        levels = one.founders.all_layers(Level(28, 1), 10)
-        taps = one.founders.taps(levels[0], 10)
+        levels = one.founders.layer_shapes(LayerShape(28, 1), 10)
+        taps = one.founders.tap_counts(levels[0], 10)
         n_biases = sum(level.n_nodes for level in levels[1:])
         macs = sum(n * level.side**2 for n, level in zip(taps, levels[1:], strict=True))
         assert 0.99 * 61_706 < sum(taps) + n_biases <= 61_706
@@ -133,7 +133,7 @@ def test_no_network_is_ever_judged_beyond_the_budget(finished):
 def test_the_edges_of_each_level_stay_as_many(finished, arm):
     study, results = finished
     founders = study.arms[arm].founders
-    expected = founders.taps(founders.inputs((8, 8)), 10)
+    expected = founders.tap_counts(founders.input_layer((8, 8)), 10)
     sizes = founders.layer_sizes(1, 10)
     assert sizes == (1, 16, 64, 10)
     for genomes in generations(results, arm):

@@ -1,4 +1,4 @@
-"""Dense runs of nodes, computed as matrix products, against the same networks added up edge by edge."""
+"""Dense blocks, computed as matrix products, against the same networks added up edge by edge."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 
 from evo import Genome, Phenotype
 from evo.phenotype.kernels.forward_kernels import FULL
-from evo.phenotype.plan import DENSE_FROM, compile_plan, dense_for
+from evo.phenotype.plan import DENSE_FROM, compile_plan, layout_for
 
 
 def layered(rng, sizes, share, dtype=np.float64, **options):
@@ -24,16 +24,16 @@ def layered(rng, sizes, share, dtype=np.float64, **options):
 
 
 def triangular(rng, n_inputs, n, n_outputs, **options):
-    """Draw a network in which all nodes hear all others before them, and most of those behind."""
+    """Draw a network with edges from each node to all later nodes, and to most earlier nodes."""
     matrix = rng.normal(size=(n, n)) / n
     matrix[rng.random((n, n)) < 0.1] = 0
     return Genome.from_matrix(matrix, n_inputs=n_inputs, n_outputs=n_outputs, **options)
 
 
 def by_edges(genome, loss):
-    """Compile a network without dense runs."""
+    """Compile a network without dense blocks."""
     plan = compile_plan(genome)
-    layout = plan.layout._replace(runs=plan.layout.runs[:0])
+    layout = plan.layout._replace(dense_blocks=plan.layout.dense_blocks[:0])
     return Phenotype(genome, loss, replace(plan, layout=layout))
 
 
@@ -50,9 +50,9 @@ def test_matrix_products_give_what_edges_give(n_batch):
     rng = np.random.default_rng(n_batch)
     kinds = set()
     for name, genome in genomes(rng):
-        runs = dense_for(compile_plan(genome).layout, n_batch).runs
-        assert len(runs), name
-        kinds.update(runs[:, 5] == FULL)
+        blocks = layout_for(compile_plan(genome).layout, n_batch).dense_blocks
+        assert len(blocks), name
+        kinds.update(blocks[:, 5] == FULL)
         X = rng.normal(size=(n_batch, len(genome.inputs)))
         Y = rng.normal(size=(n_batch, len(genome.outputs)))
         one, other = Phenotype(genome, "squared_error"), by_edges(genome, "squared_error")
@@ -81,14 +81,14 @@ def test_other_weights_are_seen():
 def test_the_cost_table_decides():
     genome = layered(np.random.default_rng(1), (64, 64, 64), 0.8)
     layout = compile_plan(genome).layout
-    shares = layout.runs[:, 5] / FULL
+    shares = layout.dense_blocks[:, 5] / FULL
     assert 0.6 < shares.min() < shares.max() < 1
     for n_batch in (1, 8, 32, 64, 128, 1000):
-        least = next((share for batch, share in DENSE_FROM if n_batch >= batch), 2.0)
-        assert len(dense_for(layout, n_batch).runs) == (shares >= least).sum()
-    assert len(dense_for(layout, 8).runs) == 0 < len(dense_for(layout, 64).runs)
+        min_fill = next((share for batch, share in DENSE_FROM if n_batch >= batch), 2.0)
+        assert len(layout_for(layout, n_batch).dense_blocks) == (shares >= min_fill).sum()
+    assert len(layout_for(layout, 8).dense_blocks) == 0 < len(layout_for(layout, 64).dense_blocks)
 
 
-def test_sparse_networks_have_no_runs():
+def test_sparse_networks_have_no_dense_blocks():
     genome = layered(np.random.default_rng(2), (64, 64, 64), 0.3)
-    assert len(compile_plan(genome).layout.runs) == 0
+    assert len(compile_plan(genome).layout.dense_blocks) == 0

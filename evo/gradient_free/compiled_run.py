@@ -1,4 +1,4 @@
-"""What one run of neuroevolution works on: samples, settings and seed in the form that the kernels take."""
+"""A run of neuroevolution in the form that kernels need: samples, settings and seed as arrays and numbers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,57 +10,57 @@ from cnn.training.losses import LOSSES
 from cnn.training.samples import Samples
 from evo.genome.activations import activation_code
 from evo.gradient_free import neuroevolution_kernels as kernels
-from evo.gradient_free.dense_kernels import LETTERS, Log, Networks
+from evo.gradient_free.dense_kernels import OPERATOR_CODES, Log, Networks
 from evo.gradient_free.dense_mutation_kernels import Rules
 from evo.gradient_free.neuroevolution_kernels import Data
 from evo.gradient_free.philox_kernels import Words
 from evo.gradient_free.settings import NeuroevolutionSettings
 from evo.seeding import Purpose, seed_sequence
 
-MAX_PLACES = 2**28
-"""Places of all matrices of a generation: at 5 bytes each, twice over, some 2.5 GiB."""
+MAX_ENTRIES = 2**28
+"""Largest number of entries of all matrices of a generation: 2.5 GiB at 5 bytes per entry, for parents and children."""
 
 Choose = Callable[[NDArray[np.int64], int, Words, int, int, int, NDArray[np.int32]], None]
 
 
 @dataclass(frozen=True)
-class Competition:
-    """A registry entry of selection: who becomes a parent.
+class ParentSelection:
+    """A way to select parents.
 
     Attributes
     ----------
     choose : callable
-        ``choose(ranking, size, key, generation, begin, end, parent_of)`` writes the parent of each child begin …
-        end − 1; a kernel. `ranking` lists the individuals, the best first.
+        A kernel. ``choose(ranking, size, key, generation, begin, end, parent_of)`` writes the parents of the children
+        begin … end − 1. `ranking` has the individuals from best to worst.
     size : callable
-        ``size(settings)`` is the number that `choose` goes by.
+        ``size(settings)`` is the argument `size` of `choose`.
     """
 
     choose: Choose
     size: Callable[[NeuroevolutionSettings], int]
 
 
-COMPETITIONS: Mapping[str, Competition] = {
-    "tournament": Competition(kernels.choose_by_tournament, lambda s: s.tournament_size),
-    "truncation": Competition(
-        kernels.choose_by_truncation, lambda s: max(1, round(s.survivors * s.population))
+PARENT_SELECTIONS: Mapping[str, ParentSelection] = {
+    "tournament": ParentSelection(kernels.select_by_tournament, lambda s: s.tournament_size),
+    "truncation": ParentSelection(
+        kernels.select_by_truncation, lambda s: max(1, round(s.parent_fraction * s.population))
     ),
 }
 
-MEASURES: Mapping[str, int] = {
+LOSS_MEASURES: Mapping[str, int] = {
     "squared_error": kernels.SQUARED_ERROR,
     "cross_entropy": kernels.CROSS_ENTROPY,
     "softmax_squared_error": kernels.SOFTMAX_SQUARED_ERROR,
 }
-"""Losses that are compiled into evaluation."""
+"""The losses of compiled evaluation."""
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """A run in the kernels' terms.
+class CompiledRun:
+    """A run in the form that kernels need.
 
-    Every method works on the individuals begin … end − 1 of arrays of the whole population, and gives the same whatever
-    chunks a generation is cut into.
+    Each method works on the individuals begin … end − 1 in arrays of the whole population. The result does not depend
+    on how a generation is split into chunks.
     """
 
     size: int
@@ -69,28 +69,28 @@ class Problem:
     rules: Rules
     data: Data
     measure: int
-    chances: NDArray[np.float64]
+    cumulative_weights: NDArray[np.float64]
     hidden_codes: NDArray[np.uint8]
     output_code: int
     density: float
-    competition: Competition
-    contestants: int
+    parent_selection: ParentSelection
+    selection_size: int
     keys: Mapping[Purpose, Words]
 
-    def found(self, networks: Networks, begin: int, end: int) -> None:
+    def create_founders(self, networks: Networks, begin: int, end: int) -> None:
         """Draw founders into arrays of zeros."""
         key = self.keys[Purpose.FOUNDERS]
-        kernels.found(
+        kernels.create_founders(
             networks, self.rules, self.density, self.hidden_codes, self.output_code, key, begin, end
         )
 
     def choose_parents(self, ranking: NDArray[np.int64], generation: int) -> NDArray[np.int32]:
-        """Return the parent of each slot of a generation: of the first the elites, which they keep."""
+        """Return the parent of each individual of a generation; the first individuals are the elites themselves."""
         parent_of = np.empty(self.size, np.int32)
         parent_of[: self.n_elites] = ranking[: self.n_elites]
         key = self.keys[Purpose.SELECTION]
-        self.competition.choose(
-            ranking, self.contestants, key, generation, self.n_elites, self.size, parent_of
+        self.parent_selection.choose(
+            ranking, self.selection_size, key, generation, self.n_elites, self.size, parent_of
         )
         return parent_of
 
@@ -104,22 +104,22 @@ class Problem:
         children: Networks,
         log: Log,
     ) -> None:
-        """Fill slots of a generation from the one before: elites stay as they are, all others are mutated children."""
+        """Create individuals of a generation from the one before: unchanged elites, then mutated children."""
         key = self.keys[Purpose.MODIFY]
         kernels.breed(
-            parents, parent_of, self.n_elites, self.rules, self.chances, key, generation,
+            parents, parent_of, self.n_elites, self.rules, self.cumulative_weights, key, generation,
             begin, end, children, log,
         )  # fmt: skip
 
     def evaluate(
         self, networks: Networks, begin: int, end: int, fitness: NDArray[np.float64]
     ) -> None:
-        """Write the fitness of some networks, NaN where it is not finite."""
+        """Write the fitness of some networks; it is not finite if a network diverges."""
         kernels.evaluate(networks, self.rules, self.data, self.measure, begin, end, fitness)
 
 
-def pose(samples: Samples, settings: NeuroevolutionSettings, seed: int) -> Problem:
-    """Put samples and settings into the kernels' form.
+def prepare_run(samples: Samples, settings: NeuroevolutionSettings, seed: int) -> CompiledRun:
+    """Return samples and settings in the form that kernels need.
 
     Raises
     ------
@@ -129,32 +129,34 @@ def pose(samples: Samples, settings: NeuroevolutionSettings, seed: int) -> Probl
     loss = settings.loss or ("cross_entropy" if samples.has_classes else "squared_error")
     kind = "classes" if samples.has_classes else "values"
     if LOSSES[loss].target_kind != kind:
-        raise ValueError(f"loss {loss!r} needs {LOSSES[loss].target_kind}; the targets are {kind}")
+        raise ValueError(f"loss must be one for {kind} as targets; got {loss!r}")
     if settings.fitness == "accuracy" and not samples.has_classes:
-        raise ValueError("fitness 'accuracy' needs classes; use 'negative_loss' for values")
+        raise ValueError("fitness must be 'negative_loss' if targets are values; got 'accuracy'")
     data = _data(samples)
     n_inputs = len(data.inputs)
     n_outputs = max(2, 1 + int(samples.targets.max())) if samples.has_classes else len(data.values)
     n_nodes = n_inputs + settings.hidden + n_outputs
-    if settings.population * n_nodes * (n_nodes + 1) > MAX_PLACES:
+    if settings.population * n_nodes * (n_nodes + 1) > MAX_ENTRIES:
         raise ValueError(
-            f"population × nodes² must be at most {MAX_PLACES:,}; got {settings.population:,} networks of "
+            f"population × nodes² must be at most {MAX_ENTRIES:,}; got {settings.population:,} networks of "
             f"{n_nodes:,} nodes (inputs, hidden and outputs)"
         )
-    competition = COMPETITIONS[settings.selection]
-    return Problem(
+    parent_selection = PARENT_SELECTIONS[settings.selection]
+    return CompiledRun(
         size=settings.population,
         n_nodes=n_nodes,
         n_elites=min(settings.elites, settings.population - 1),
         rules=_rules(settings, n_inputs, n_outputs),
         data=data,
-        measure=kernels.ACCURACY if settings.fitness == "accuracy" else MEASURES[loss],
-        chances=np.cumsum([settings.operator_weights.get(letter, 0.0) for letter in LETTERS]),
+        measure=kernels.ACCURACY if settings.fitness == "accuracy" else LOSS_MEASURES[loss],
+        cumulative_weights=np.cumsum(
+            [settings.operator_weights.get(code, 0.0) for code in OPERATOR_CODES]
+        ),
         hidden_codes=np.array([activation_code(name) for name in settings.activations], np.uint8),
         output_code=activation_code(settings.output_activation),
         density=settings.density,
-        competition=competition,
-        contestants=competition.size(settings),
+        parent_selection=parent_selection,
+        selection_size=parent_selection.size(settings),
         keys={
             purpose: seed_sequence(seed, purpose).generate_state(2, np.uint32).astype(np.uint64)
             for purpose in (Purpose.FOUNDERS, Purpose.SELECTION, Purpose.MODIFY)
@@ -163,10 +165,10 @@ def pose(samples: Samples, settings: NeuroevolutionSettings, seed: int) -> Probl
 
 
 def _data(samples: Samples) -> Data:
-    """Lay samples out features first, in float32."""
+    """Return samples in float32, with the features on the first axis."""
     inputs = np.ascontiguousarray(samples.inputs.reshape(len(samples), -1).T, np.float32)
     if len(inputs) == 0:
-        raise ValueError("inputs must have at least one feature")
+        raise ValueError("inputs must have at least one feature; got none")
     if samples.has_classes:
         if samples.targets.min() < 0:
             raise ValueError(f"targets must be classes from 0; got {samples.targets.min()}")
@@ -176,7 +178,7 @@ def _data(samples: Samples) -> Data:
 
 
 def _rules(settings: NeuroevolutionSettings, n_inputs: int, n_outputs: int) -> Rules:
-    """Return the numbers that mutation goes by."""
+    """Return the sizes and bounds that mutation uses."""
     given = settings.operators.model_dump() | settings.model_dump()
     named = {name: given[name] for name in Rules._fields if name in given}
     return Rules(n_inputs=n_inputs, n_outputs=n_outputs, **named)
