@@ -1,19 +1,7 @@
-"""Would the tests notice? Each mutant is a plausible bug, and a test that must fail because of it.
-
-A mutant changes what a layer, loss or optimizer gives, at its public border, so it stays the same
-bug whatever code lies beneath. The test runs in a process of its own, which loads this file as a
-pytest plugin and applies the mutant that `VARIABLE` names.
-"""
-
-import functools
-import os
-import subprocess
-import sys
-import types
-from pathlib import Path
+"""Would the tests notice? Plausible bugs in layers, losses and optimizers: see ``tests/mutants.py``."""
 
 import numpy as np
-import pytest
+from mutants import Suite
 
 from cnn import (
     ACTIVATIONS,
@@ -27,37 +15,8 @@ from cnn import (
     functional,
 )
 
-HERE = Path(__file__).resolve().parent
-VARIABLE = "EVOMATRIX_TEST_MUTANT"
-MUTANTS = {}
-"""For each mutant, by name: how to apply it, and the test that must fail."""
-
-
-def mutant(test, owner, name):
-    """Register ``function(original, *arguments)`` to stand in for an attribute of the owner."""
-
-    def register(function):
-        def apply():
-            original = getattr(owner, name)
-
-            @functools.wraps(original)
-            def stand_in(*arguments):
-                return function(original, *arguments)
-
-            # An entry of a registry is frozen, for everyone but this.
-            put = setattr if isinstance(owner, type | types.ModuleType) else object.__setattr__
-            put(owner, name, stand_in)
-
-        MUTANTS[function.__name__] = apply, test
-        return function
-
-    return register
-
-
-def pytest_configure():
-    """Apply the chosen mutant, where this file is loaded as a plugin."""
-    if os.environ.get(VARIABLE):
-        MUTANTS[os.environ[VARIABLE]][0]()
+SUITE = Suite(__file__)
+mutant = SUITE.mutant
 
 
 def kernels_of(layer):
@@ -338,35 +297,9 @@ def nesterov_does_not_look_ahead(original, *arguments):
     OPTIMIZERS["momentum"].update(*arguments)
 
 
-def run_tests(test, mutant_name):
-    """Run tests in a process of their own; return pytest's exit status and what it said."""
-    path, _, name = test.partition("::")
-    paths = os.pathsep.join([str(HERE), str(HERE.parents[1])])
-    finished = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow"),
-            *("-p", "test_mutants", "-p", "no:cacheprovider"),
-            *(str(HERE / path), "-k", name),
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=HERE.parents[1],
-        env={**os.environ, VARIABLE: mutant_name, "PYTHONPATH": paths},
-    )
-    return finished.returncode, finished.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", MUTANTS)
-def test_a_mutant_is_noticed(name):
-    status, said = run_tests(MUTANTS[name][1], name)
-    assert status == pytest.ExitCode.TESTS_FAILED, said
-    assert "1 failed" in said
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("test", sorted({test for _, test in MUTANTS.values()}))
-def test_without_a_mutant_the_same_tests_pass(test):
-    status, said = run_tests(test, "")
-    assert status == pytest.ExitCode.OK, said
+(
+    run_tests,
+    test_a_mutant_is_noticed,
+    test_without_a_mutant_the_same_tests_pass,
+    test_the_tests_that_mutants_name_exist,
+) = SUITE.tests()

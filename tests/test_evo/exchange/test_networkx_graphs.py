@@ -129,6 +129,9 @@ def test_inputs_and_outputs_are_read_in_the_order_given():
     assert genome.n_stored == 3
     network = Phenotype(genome, "squared_error")
     np.testing.assert_array_equal(network.output(np.array([[2, 10]], np.float32)), [[21]])
+    graph = nx.DiGraph([(3, 1, {"weight": 2.0}), (3, 7, {"weight": 5.0})])
+    network = Phenotype(evo.from_networkx(graph, inputs=[3], outputs=[7, 1]), "squared_error")
+    np.testing.assert_array_equal(network.output(np.ones((1, 1), np.float32)), [[5, 2]])
 
 
 def test_only_edges_on_cycles_are_delayed():

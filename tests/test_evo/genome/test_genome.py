@@ -57,6 +57,12 @@ def test_the_threshold_selects_active_entries_by_magnitude_or_by_sign():
     assert chain(threshold=None).active_mask().all()
 
 
+def test_an_entry_that_equals_the_threshold_is_dormant():
+    assert chain(threshold=0.5).active_mask().tolist() == [False, True]
+    assert chain(threshold=-2.0, threshold_mode="signed").active_mask().tolist() == [True, False]
+    assert chain(threshold=np.array([0, 0.4, 2.0])).active_mask().tolist() == [True, False]
+
+
 def test_an_edge_is_effective_only_on_a_path_to_an_output():
     matrix = np.zeros((4, 4))
     matrix[0, 1] = matrix[0, 2] = matrix[0, 3] = (

@@ -139,6 +139,7 @@ def test_columns_carry_the_bias_along_and_rows_do_not():
     editor.add_column(5, 6, 0.5)
     assert editor.bias[6] == 6 + 0.5 * 7
     editor.swap_rows(0, 5)
+    assert editor.bias[[0, 5]].tolist() == [0, 7]
     editor.add_row(5, 6, 0.5)
     assert editor.bias[6] == 6 + 0.5 * 7
 
@@ -182,6 +183,51 @@ def test_forgotten_entries_take_their_momentum_with_them():
     assert 0 < child.n_stored < genome.n_stored
     moments = np.concatenate([genome.values, genome.bias])[None]
     assert np.array_equal(editor.carry(moments)[0, : child.n_stored], child.values)
+
+
+@pytest.mark.parametrize("max_quantile", [0.1, 0.4])
+def test_a_threshold_puts_at_most_its_share_of_the_entries_to_sleep(max_quantile):
+    for seed in range(20):
+        genome = founder(seed)
+        editor, parameters = propose("A", genome, seed, max_quantile=max_quantile)
+        apply_operation(editor, "A", parameters)
+        assert editor.n_active >= (1 - max_quantile) * genome.n_stored - 1
+
+
+@pytest.mark.parametrize("code", ["C", "F"])
+def test_a_line_that_gets_a_sum_keeps_its_length(code):
+    longer = 0
+    for seed in range(20):
+        genome = founder(seed, ticks=2)
+        editor, parameters = propose(code, genome, seed, max_density=1.0)
+        apply_operation(editor, code, parameters)
+        lines = [
+            one if code == "F" else one.T for one in (genome.to_dense(), editor.freeze().to_dense())
+        ]
+        before, after = (np.linalg.norm(one[parameters["target"]]) for one in lines)
+        assert after == pytest.approx(before, rel=1e-5) or before == 0
+        longer += before > 0
+    assert longer > 10
+
+
+@pytest.mark.parametrize("code", ["I", "R", "S"])
+def test_nodes_come_and_go_with_their_rows_and_columns(code):
+    for seed in range(20):
+        genome = founder(seed, ticks=2)
+        child, operation = OPERATORS[code](genome, rng=np.random.default_rng(seed))
+        parameters, matrix = operation.parameters, genome.to_dense()
+        if code == "R":
+            matrix = np.delete(matrix, parameters["node"], axis=0)
+            matrix = np.delete(matrix, parameters["node"], axis=1)
+        else:
+            source, target, new = (parameters[name] for name in ("source", "target", "position"))
+            if code == "S":
+                assert parameters["weights"] == [1.0, matrix[source, target]]
+                matrix[source, target] = 0
+            matrix = np.insert(np.insert(matrix, new, 0, axis=0), new, 0, axis=1)
+            matrix[source + (source >= new), new] = parameters["weights"][0]
+            matrix[new, target + (target >= new)] = parameters["weights"][1]
+        np.testing.assert_array_equal(child.to_dense(), matrix)
 
 
 @pytest.mark.parametrize("code", ["C", "F", "N"])

@@ -82,6 +82,14 @@ def test_every_table_can_be_read_from_the_first_moment(store):
     assert set(load_tables([store.path])) == set(TABLES)
 
 
+def test_rows_come_back_in_the_order_of_their_keys(store):
+    empty = {column.name: None for column in TABLES["generations"]}
+    for part, generations in (("late", [4, 3]), ("early", [1, 2])):
+        rows = [empty | {"run": "r", "seed": 0, "generation": number} for number in generations]
+        store.commit(part, {"generations": rows})
+    assert load_tables([store.path])["generations"]["generation"].tolist() == [1, 2, 3, 4]
+
+
 def test_a_run_folder_is_never_overwritten(store):
     with pytest.raises(ResultsError, match="must not exist yet"):
         RunStore.create(store.path, config="{}", environment={})
