@@ -1,4 +1,4 @@
-"""Bounds on the cost of a training phase: steps, samples, multiply-accumulates and seconds."""
+"""Bounds on the cost of a train phase: steps, samples, multiply-accumulates and seconds."""
 
 import time
 from typing import Literal, get_args
@@ -6,15 +6,15 @@ from typing import Literal, get_args
 import pydantic
 
 Bound = Literal["steps", "samples", "macs", "seconds"]
-"""The bound that ended a phase."""
+"""The bound that ended a train phase."""
 
 
 class TrainingBudget(pydantic.BaseModel, frozen=True, extra="forbid"):
-    """Bounds of one training phase. None means no bound. The phase ends at the first bound reached.
+    """Bounds of one train phase. None means no bound. The phase ends at the first bound reached.
 
     Steps, samples and MACs are converted to a number of steps before training, so these bounds are exact and
-    reproducible. The bound in seconds is not reproducible: the number of steps made is reported, and a repetition
-    has to make the same number of steps.
+    reproducible. The bound in seconds is not reproducible. To repeat such a training, bound it by the number of steps
+    that the first training reports.
     """
 
     steps: int | None = pydantic.Field(None, ge=1, description="Largest number of gradient steps.")
@@ -100,9 +100,10 @@ class Clock:
         return time.perf_counter() - self._started
 
     def steps_before_check(self, made: int, left: int) -> int:
-        """Return the number of steps to make before the next check, at most `left`; 0 when time is up.
+        """Return the number of steps to make before the next check of the time.
 
-        The steps take about half of the remaining time. The first step is always made.
+        These steps will take about half of the remaining time. The number is at most `left`, and 0 when time is up.
+        The first step is always made.
         """
         if self._seconds is None:
             return left

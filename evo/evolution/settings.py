@@ -17,8 +17,8 @@ class SelectionSettings(BaseModel, frozen=True, extra="forbid"):
     name: Literal["local_search", "tournament", "random_search"] = Field(
         "local_search",
         description="Selection scheme. local_search: each slot's parent and child are trained for equally many steps, "
-        "and the better one keeps the slot. tournament: the elites stay, and tournament winners are the parents of all "
-        "other individuals. random_search: every individual gets one child, whatever its fitness.",
+        "and the better one keeps the slot. tournament: the elites are trained on, and tournament winners are the "
+        "parents of all other individuals. random_search: every individual gets one child, whatever its fitness.",
     )
     replacement_interval: int = Field(
         3,
@@ -30,7 +30,7 @@ class SelectionSettings(BaseModel, frozen=True, extra="forbid"):
     elites: int = Field(
         2,
         ge=0,
-        description="Best individuals that are trained further without change (tournament).",
+        description="Best individuals; they are trained on without being modified (tournament).",
     )
 
 
@@ -48,12 +48,12 @@ class EvolutionSettings(BaseModel, frozen=True, extra="forbid"):
         0.25,
         ge=0,
         le=1,
-        description="Fraction of the generations, at the end, in which topologies do not change and are only trained.",
+        description="Fraction of the generations, at the end of the run, in which networks are only trained.",
     )
     budget: TrainingBudget = Field(
         TrainingBudget(),
-        description="Further limits of one train phase. The learning rate follows the steps made, so a phase that a "
-        "limit ends early leaves the end of the schedule unused. A limit on macs counts every entry that learns.",
+        description="Further bounds of one train phase. The learning rate follows the steps made, so if a bound ends "
+        "a phase early, the end of the schedule is not reached. The bound on macs counts every entry that learns.",
     )
     dormant: Dormant = Field(
         "frozen",
@@ -62,8 +62,8 @@ class EvolutionSettings(BaseModel, frozen=True, extra="forbid"):
     )
     active_edges: Literal["free", "kept"] = Field(
         "free",
-        description="Number of active entries after a train phase with dormant = straight_through. free: training "
-        "decides. kept: each layer keeps its number of active entries, by a new threshold.",
+        description="With dormant = straight_through: number of active entries after a train phase. free: as many as "
+        "are above the threshold. kept: as many as before, in each layer if the graph has layers, by new thresholds.",
     )
     fitness: str = Field(
         "negative_loss", description="Name of the fitness, a key of evo.FITNESSES."

@@ -44,30 +44,31 @@ class GenomeStatistics:
     n_nodes: Annotated[int, Statistic("nodes", "Number of nodes, inputs and outputs included.", "nodes")]
     n_hidden: Annotated[int, Statistic("nodes", "Number of hidden nodes.", "hidden_nodes")]
     n_computed: Annotated[int, Statistic("nodes",
-        "Number of hidden and output nodes that are computed, because an output depends on them.", "active_nodes")]
+        "Number of computed nodes: all outputs, and the hidden nodes on which an output depends.", "active_nodes")]
     n_maps: Annotated[int, Statistic("nodes", "Number of nodes that are feature maps with a side above 1.", "maps")]
     n_stored: Annotated[int, Statistic("entries",
         "Number of stored entries, dormant ones included; a tap is an entry.", "stored")]
     n_active: Annotated[int, Statistic("entries",
-        "Number of active entries: stored entries that the threshold does not make dormant.", "edges")]
+        "Number of active entries: stored entries above the threshold, or all if there is none.", "edges")]
     n_effective: Annotated[int, Statistic("entries",
-        "Number of active entries that act on an output; only these are computed.", "effective_edges")]
+        "Number of active entries that can change an output; only these are computed.", "effective_edges")]
     n_kernels: Annotated[int, Statistic("edges",
-        "Number of edges with a window of several taps, of which at least one is effective.", "kernels")]
+        "Number of edges with a window of several taps, at least one of them effective.", "kernels")]
     taps_per_kernel: Annotated[float | None, Statistic("taps",
         "Mean number of effective taps of a kernel; empty if there are no kernels.")]
     density: Annotated[float, Statistic("",
-        "Active entries divided by all possible entries: n_nodes squared, and between maps the taps of all possible "
+        "Active entries divided by all places of the matrix: n_nodes squared, and with maps the taps of all possible "
         "kernels.")]
     threshold: Annotated[float | None, Statistic("weight",
-        "Threshold A; empty if every stored entry is active or if each node has its own threshold.")]
+        "Threshold A, if the network has a single one. Empty if there is no threshold, so that every stored entry is "
+        "active, or if each node has its own threshold.")]
     ticks: Annotated[int, Statistic("ticks", "Number T of times that every node is evaluated for one sample.")]
     parameters: Annotated[int, Statistic("", "Number of trainable numbers: effective entries and biases.")]
-    macs: Annotated[int, Statistic("per sample", "Multiply-accumulates for one sample.")]
+    macs: Annotated[int, Statistic("per sample", "Multiply-accumulates for one sample, all ticks included.")]
     matrix_entries: Annotated[str, Statistic("",
-        "Entries of the matrix W in the columns down to spectral_radius: weights, or l1 norms if there are maps. An "
-        "l1 norm is the sum of the magnitudes of a kernel's taps; the entry between two neurons is their weight in "
-        "both cases.", "entries")]
+        "Kind of the numbers in W from which determinants and spectral_radius are computed: weights, or l1 norms if "
+        "there are maps. With l1 norms, a kernel counts as the sum of its taps' magnitudes, and an edge between two "
+        "neurons as its weight.", "entries")]
     determinant_sign: Annotated[int | None, Statistic("",
         "Sign of det W over the stored entries: -1, 0 or 1; empty if not computed.", bits=8)]
     log_abs_determinant: Annotated[float | None, Statistic("nat",
@@ -76,8 +77,9 @@ class GenomeStatistics:
     log_abs_identity_minus: Annotated[float | None, Statistic("nat",
         "ln |det(I - W)|; empty if I - W is singular or it is not computed.")]
     mean_degree: Annotated[float | None, Statistic("edges",
-        "Mean number of effective edges per node. This column and the graph's columns down to network_hash count a "
-        f"kernel as one edge; they are empty if there are more than {LARGEST_GRAPH:,} stored edges.")] = None
+        "Mean number of effective edges per node. A kernel is one edge here and in the columns that follow, up to "
+        f"network_hash. All these columns are empty if there are more than {LARGEST_GRAPH:,} edges, dormant ones "
+        "included.")] = None
     max_in_degree: Annotated[int | None, Statistic("edges",
         "Largest number of in-edges of one node, counting effective edges only.", "in_degree_max")] = None
     max_out_degree: Annotated[int | None, Statistic("edges",
@@ -85,21 +87,23 @@ class GenomeStatistics:
     n_delayed: Annotated[int | None, Statistic("edges",
         "Number of effective edges that act one tick later.", "delayed_edges")] = None
     n_components: Annotated[int | None, Statistic("",
-        "Number of strongly connected components of the effective edges; without a cycle every node is one.",
+        "Number of strongly connected components of the graph of effective edges; equal to n_nodes if no cycle has "
+        "several nodes.",
         "components")] = None
     n_cyclic: Annotated[int | None, Statistic("nodes",
         "Number of nodes on a cycle of effective edges.", "cyclic_nodes")] = None
     depth: Annotated[int | None, Statistic("edges",
         "Length of the longest path of effective edges that act within one tick.")] = None
     mean_hops: Annotated[float | None, Statistic("edges",
-        "Length of the shortest path from an input to an output, as a mean over the outputs that an input reaches; "
-        "empty if no input reaches an output.", "hops_mean")] = None
+        "Number of edges from the nearest input to an output, as a mean over the outputs that an input reaches; empty "
+        "if no input reaches an output.", "hops_mean")] = None
     spectral_radius: Annotated[float | None, Statistic("",
         "Largest magnitude of the eigenvalues of W over the effective edges; 0 without a cycle, and empty if a "
         f"strongly connected component has more than {LARGEST_COMPONENT} nodes.")] = None
     network_hash: Annotated[str | None, Statistic("",
-        "Canonical hash of the network before its training (evo.canonical_hash): equal for the same network up to "
-        "naming, and otherwise different except in the rare cases described there.", "network")] = None
+        "Canonical hash of the network before its training. Two genomes with the same network, whatever its nodes are "
+        "called, have the same hash; evo.canonical_hash describes the rare cases in which different networks have "
+        "the same hash too.", "network")] = None
     # fmt: on
 
 

@@ -32,11 +32,18 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
     )
     hidden: int = Field(4, ge=0, le=1_000, description="hidden nodes, with or without edges")
     activations: tuple[str, ...] = Field(
-        ("tanh",), min_length=1, description="hidden nodes of founders draw from these activations"
+        ("tanh",),
+        min_length=1,
+        description="activations from which each hidden node of a founder draws one",
     )
     output_activation: str = Field("identity", description="activation of the outputs")
     ticks: int = Field(1, ge=1, le=1_000, description="T: 1 is feed-forward, more is recurrent")
-    density: float = Field(0.5, ge=0, le=1, description="fraction of possible edges in founders")
+    density: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="edges of a founder, as a fraction of the edges that can have an effect",
+    )
     init_std: float = Field(
         2.0, gt=0, allow_inf_nan=False, description="standard deviation of new weights"
     )
@@ -48,10 +55,10 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
         0.25,
         ge=0,
         le=1,
-        description="N: probability that a weight or bias changes; one always does",
+        description="N: probability with which each weight or bias changes; at least one of them changes",
     )
     redrawn_fraction: float = Field(
-        0.1, ge=0, le=1, description="N: probability that a changing weight is redrawn"
+        0.1, ge=0, le=1, description="N: probability that a weight that changes is drawn anew"
     )
     growth_fraction: float = Field(
         0.2, ge=0, le=1, description="N: probability that N adds edges instead of changing weights"
@@ -68,14 +75,17 @@ class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
     )
     selection: Literal["tournament", "truncation"] = Field(
         "tournament",
-        description="tournament: a parent is the best of a few random individuals; truncation: one of the best",
+        description="tournament: a parent is the best of a few random individuals; truncation: a parent is drawn "
+        "from the best individuals",
     )
     tournament_size: int = Field(5, ge=1, le=1_000, description="individuals per tournament")
     parent_fraction: float = Field(
         0.2, gt=0, le=1, description="truncation: fraction of the population that may be parents"
     )
     elites: int = Field(
-        2, ge=0, description="best individuals that stay unchanged; at least one child is bred"
+        2,
+        ge=0,
+        description="best individuals that go unchanged into the next generation; at least one child is bred",
     )
 
     @field_validator("activations", "output_activation")

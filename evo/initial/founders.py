@@ -62,9 +62,10 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
     graph: Literal["feedforward", "layered", "recurrent", "small_world", "direct", "maps"] = Field(
         "feedforward",
         description="feedforward: edges from any node to any later node; layered: edges from each layer to the next; "
-        "recurrent: edges between any two nodes (needs ticks of at least 2); small_world: edges from the nodes just "
-        "before, and a few from distant nodes; direct: edges from inputs to outputs, hidden nodes without edges; "
-        "maps: the inputs are images, layers of feature maps and neurons are connected by kernels",
+        "recurrent: edges between any two nodes (needs ticks of at least 2); small_world: edges to each node from the "
+        "nodes directly before it in the order, and a few from other earlier nodes; direct: edges from inputs to "
+        "outputs, hidden nodes without edges; maps: the inputs are images, layers of feature maps and neurons are "
+        "connected by kernels",
     )
     hidden: Widths = Field(
         32, description="hidden nodes; layered: also a list, one number per layer, [1000, 1000]"
@@ -73,8 +74,9 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         None,
         gt=0,
         le=1,
-        description="fraction of the possible edges that are drawn, 0.2 unless epsilon is given; layered: of the edges "
-        "between consecutive layers, so 1 is the dense multi-layer perceptron",
+        description="number of edges drawn, as a fraction of the edges that the graph allows; 0.2 unless epsilon is "
+        "given. layered: the graph allows the edges between consecutive layers, so 1 is the dense multi-layer "
+        "perceptron",
     )
     epsilon: float | None = Field(
         None,
@@ -83,13 +85,16 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         description="layered, instead of density: SET's ε, min(ε(m + n), m·n) edges between layers of m and n nodes",
     )
     rewiring_probability: float = Field(
-        0.1, ge=0, le=1, description="small_world: fraction of edges from distant nodes"
+        0.1,
+        ge=0,
+        le=1,
+        description="small_world: probability that an edge comes from any earlier node instead of one directly before",
     )
     active_fraction: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="fraction of the stored entries that are active at first, those with the largest weights; a "
+        description="fraction of the stored entries that are active at first: those with the largest magnitudes; a "
         "threshold makes the others dormant",
     )
     activation: ActivationName = Field("tanh", description="activation of hidden nodes")
@@ -104,7 +109,7 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
         description="maps: map size (1: neurons) and nodes of each hidden layer, [[28, 12], [10, 32], [1, 240]]",
     )
     kernel: int = Field(5, ge=1, description="maps: side of the kernels, odd")
-    downsampling: Downsampling = Field("max", description="maps: how maps are halved")
+    downsampling: Downsampling = Field("max", description="maps: pooling that halves a map")
     densities: tuple[float, ...] | None = Field(
         None,
         description="maps: fraction of the possible taps that are active, per pair of consecutive layers; all taps "
@@ -118,14 +123,14 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
     max_macs: int | None = Field(
         None,
         ge=1,
-        description="maps, instead of densities: largest multiply-accumulates per sample",
+        description="maps, instead of densities: largest number of multiply-accumulates per sample",
     )
     stored_per_edge: float = Field(
         1.0,
         ge=1,
         allow_inf_nan=False,
-        description="maps: stored taps per active tap, at most all possible taps; the taps with the smallest weights "
-        "are dormant, below one threshold per layer",
+        description="maps: number of stored taps divided by number of active taps, as far as the layer has places. In "
+        "each layer the taps with the smallest magnitudes are dormant, below a threshold of the layer",
     )
 
     @model_validator(mode="before")

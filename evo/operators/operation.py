@@ -21,7 +21,7 @@ TRIES = 16
 """How often a proposal draws again before it gives up."""
 
 LARGEST_CHECKED = 4096
-"""Largest number of stored entries up to which proposals look at the whole network."""
+"""Largest number of stored entries up to which proposals may look at the whole network."""
 
 
 class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
@@ -42,25 +42,25 @@ class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
         0.1,
         gt=0,
         le=1,
-        description="Operator N adds at most this many edges, as a fraction of the stored entries.",
+        description="Operator N adds at most this number of edges, as a fraction of the stored entries.",
     )
     max_density: float = Field(
         0.5,
         gt=0,
         le=1,
-        description="Operators that add entries stop at this density: stored entries divided by possible entries.",
+        description="Operators add no entries above this density: stored entries divided by all places of the matrix.",
     )
     max_parameters: int | None = Field(
         None,
         ge=0,
-        description="Largest number of parameters that a proposal may lead to. Counted are the active entries and the "
-        "biases of hidden and output nodes.",
+        description="Largest number of parameters after a proposal. All active entries and the biases of all hidden "
+        "and output nodes are counted, effective or not.",
     )
     max_macs: int | None = Field(
         None,
         ge=0,
-        description="Largest number of multiply-accumulates per sample and tick that a proposal may lead to. An active "
-        "entry costs the squared map size of its target.",
+        description="Largest number of multiply-accumulates after a proposal, per sample and tick: with T ticks a "
+        "sample takes T times as many. An active entry costs the squared map size of its target.",
     )
 
 
@@ -240,10 +240,10 @@ def active_entries(
 
 
 def target_roles(editor: GenomeEditor) -> tuple[Role, ...]:
-    """Return the roles whose in-edges have an effect: all but inputs, whose values are given."""
+    """Return the roles whose in-edges have an effect. In-edges of inputs have none: their values are given."""
     return Role.HIDDEN, Role.OUTPUT
 
 
 def source_roles(editor: GenomeEditor) -> tuple[Role, ...]:
-    """Return the roles whose out-edges have an effect; outputs only where there is a later tick."""
+    """Return the roles whose out-edges have an effect. Out-edges of outputs need a second tick."""
     return (Role.INPUT, Role.HIDDEN) if editor.ticks == 1 else tuple(Role)

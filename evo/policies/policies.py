@@ -37,8 +37,8 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
         Field(
             "mixed",
             description="The policy. mixed: prune and regrow, or draw operators. weighted: draw operators by their "
-            "weight. adaptive: draw operators by the fitness they gained. layerwise: prune and regrow each layer; "
-            "changes of layer sizes are drawn by the fitness they gained. set, rigl: the published methods. random: "
+            "weight. adaptive: draw operators by the fitness that their children gained. layerwise: prune and regrow "
+            "each layer; changes of layer sizes are drawn as in adaptive. set, rigl: the published methods. random: "
             "draw a new random topology. none: change nothing.",
         )
     )
@@ -48,8 +48,8 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
             | dict.fromkeys("ABCDFH", 1.0)
             | {"N": 2.0}
         ),  # without M, which is for maps only
-        description="mixed, weighted, adaptive, layerwise: relative frequency of each operator where operators are "
-        "drawn. adaptive, layerwise: at the start of the run only.",
+        description="relative frequency with which mixed, weighted, adaptive and layerwise draw each operator. "
+        "adaptive and layerwise start from these frequencies and change them by the fitness that was gained.",
     )
     max_operations: int = Field(
         2,
@@ -60,7 +60,7 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
         0.04,
         ge=0,
         lt=1,
-        description="adaptive, layerwise: smallest probability of drawing an operator, whatever fitness it gained.",
+        description="adaptive, layerwise: smallest probability of drawing an operator, whatever fitness was gained.",
     )
     credit_decay: float = Field(
         0.8,
@@ -79,13 +79,15 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
         0.15,
         gt=0,
         lt=1,
-        description="mixed, layerwise, set, rigl: fraction of the stored entries that prune-and-regrow replaces. SET "
-        "and RigL were published with 0.3. Except for set, it shrinks to 0 over the run, as a half cosine.",
+        description="mixed, layerwise, set, rigl: fraction of the stored entries that prune-and-regrow replaces. It "
+        "stays constant for set and shrinks to 0 over the run, as a half cosine, for the others. SET and RigL were "
+        "published with 0.3.",
     )
     rewiring_scope: Scope = Field(
         "layer",
-        description="set, rigl: whether each layer or the network as a whole loses its weakest entries. In a network "
-        "without layers the hidden nodes stand for one layer and the output nodes for another.",
+        description="set, rigl: layer: the weakest entries of each layer are replaced. network: the weakest entries of "
+        "the whole network are replaced. In a graph without layers all hidden nodes count as one layer, and all output "
+        "nodes as another.",
     )
     new_weight_scale: float = Field(
         1.0,
@@ -97,15 +99,15 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
         0.7,
         ge=0,
         le=1,
-        description="mixed: probability that regrowth follows the loss gradient instead of chance. layerwise: fraction "
-        "of the new entries that do.",
+        description="mixed: probability that new entries are chosen by the loss gradient instead of at random. "
+        "layerwise: fraction of the new entries that are chosen by the gradient.",
     )
     max_moved_fraction: float = Field(
         0.1,
         ge=0,
         le=1,
-        description="layerwise: largest fraction of a layer's edges that moves to another layer at a time. The network "
-        "stays within operators.max_parameters and operators.max_macs; without them it keeps its present size.",
+        description="layerwise: largest fraction of a layer's edges that one modify phase moves to another layer. The "
+        "network stays within operators.max_parameters and operators.max_macs; without them it keeps its size.",
     )
     operators: OperatorSettings = OperatorSettings()
 

@@ -51,10 +51,10 @@ STATISTICS = _statistic_columns()
 # fmt: off
 _RUN = (
     Column("run", _TEXT, "", "Name of the run's folder."),
-    Column("seed", _INT, "", "Seed of this repetition: it decides split, founders, batches, mutations."),
+    Column("seed", _INT, "", "Seed of this repetition; data split, founders, batches, mutations follow from it."),
 )
 _PARAMETERS = Column("parameters", _INT, "", "Number of trainable numbers.")
-_MACS = Column("macs", _INT, "per sample", "Multiply-accumulates for one sample.")
+_MACS = Column("macs", _INT, "per sample", "Multiply-accumulates for one sample, all ticks included.")
 _REASON = Column("reason", _TEXT, "", "Reason why the status is not ok; otherwise empty.")
 _VALIDATION = (
     Column("validation_loss", _FLOAT, "nat or unit²", "Mean validation loss."),
@@ -65,7 +65,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "runs": (
         *_RUN,
         Column("experiment", _TEXT, "", "Name of the experiment."),
-        Column("arm", _TEXT, "", "Name of the evolved arm in `comparison`; null if nothing evolved."),
+        Column("arm", _TEXT, "", "Name of the evolved arm in `comparison`; empty if nothing evolved."),
         Column("dataset", _TEXT, "", "Name of the data set."),
         Column("data_hash", _TEXT, "", "SHA-256 of the contents of the data set."),
         Column("task", _TEXT, "", "Kind of task: classification or regression."),
@@ -101,7 +101,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("mean_fitness", _FLOAT, "", "Mean fitness of the population after selection."),
         Column("best_n_active", _INT, "entries", "Active entries of the best individual.", "best_edges"),
         Column("best_parameters", _INT, "", "Number of trainable numbers of the best individual."),
-        Column("best_macs", _INT, "per sample", "Multiply-accumulates of the best individual for one sample."),
+        Column("best_macs", _INT, "per sample",
+            "Multiply-accumulates of the best individual for one sample, all ticks included."),
         Column("seconds", _FLOAT, "s", "Wall time of the generation."),
     ),
     "individuals": (
@@ -127,7 +128,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("steps", _INT, "steps",
             "Gradient steps of the individual's own train phase; 0 if a result was reused."),
         Column("ended_by", _TEXT, "",
-            "Limit that ended the train phase: steps, samples, macs, or seconds (not reproducible); empty if there "
+            "Bound that ended the train phase: steps, samples, macs, or seconds (not reproducible); empty if there "
             "was no train phase."),
         Column("ancestry_steps", _INT, "steps",
             "Gradient steps along the ancestry; the individual's own steps count if its status is ok."),
@@ -144,8 +145,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("operator", _TEXT, "",
             "Letter of the operator, as in evo.OPERATORS: A B C D F H N on the matrix, I R S U E O M on nodes."),
         Column("parameters", _TEXT, "JSON",
-            "Parameters that replay the operation exactly; evo/operators/records.py describes how many numbers are "
-            "packed."),
+            "Parameters with which the operation can be replayed exactly; evo/operators/records.py describes how long "
+            "lists of numbers are packed."),
         Column("n_stored_before", _INT, "entries", "Stored entries before the operation.", "stored_before"),
         Column("n_stored_after", _INT, "entries", "Stored entries after the operation.", "stored_after"),
         Column("n_active_before", _INT, "entries", "Active entries before the operation.", "edges_before"),
@@ -186,9 +187,10 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         _MACS,
         Column("steps", _INT, "steps", "Gradient steps made."),
         Column("kept_steps", _INT, "steps",
-            "Gradient steps behind the kept parameters; fewer than steps if patience restored an earlier epoch."),
+            "Gradient steps that led to the parameters in the end. Fewer than steps if patience restored those of an "
+            "earlier epoch."),
         Column("train_loss", _FLOAT, "nat or unit²",
-            "Mean minibatch loss of the last 50 steps; if training counts epochs, of the kept epoch."),
+            "Mean minibatch loss of the last 50 steps; if training counts epochs, of the epoch that was kept."),
         *_VALIDATION,
         Column("train_seconds", _FLOAT, "s",
             "Wall time of training; if training counts epochs, validation after each epoch is included."),
@@ -197,7 +199,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         *_RUN,
         Column("arm", _TEXT, "",
             "Name of the arm: that of the winner (evolved unless the settings give another), or the baseline's."),
-        Column("test_loss", _FLOAT, "nat or unit²", "Mean loss on the test part, which is read once."),
+        Column("test_loss", _FLOAT, "nat or unit²", "Mean loss on the test part, read once, after the last training."),
         Column("test_accuracy", _FLOAT, "fraction", "Accuracy on the test part; empty in regression."),
         *_VALIDATION,
         _PARAMETERS,
@@ -257,10 +259,11 @@ def data_dictionary() -> str:
         'Every run folder holds these tables as Parquet data sets: `pandas.read_parquet(run_dir / "individuals")`.',
         "`load_results(path)` returns all tables of one run or of a folder of runs. An empty cell (`NaN`, `None`)",
         "means that the quantity does not exist, never that something failed: a failure has a status and a reason.",
-        "Columns in seconds differ from run to run; all other columns follow from the seed. Run folders written by an",
-        "older version have the former names; `load_results` gives every column its present name.",
+        "Columns in seconds differ from run to run. All other columns follow from settings and seed, unless a budget",
+        "in seconds ended a train phase. Run folders written by an older version have the former names;",
+        "`load_results` gives every column its present name.",
         "",
-        "*This page is written by `python -m experiments tables`; a test compares it with real tables.*",
+        "*This page is the output of `evomatrix tables`; a test compares it with real tables.*",
     ]
     for table, columns in TABLES.items():
         lines += [

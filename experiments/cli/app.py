@@ -52,18 +52,21 @@ def run(
     address: Annotated[
         str | None,
         typer.Option(
-            help="Address of an existing Ray cluster, 'auto' or 'host:6379', from one of its machines."
+            help="Address of a running Ray cluster: 'auto' or 'host:6379'. Start the command on one of its "
+            "machines."
         ),
     ] = None,
     arms: Annotated[
         str | None,
-        typer.Option(help="Arms to run, of an experiment with arms: evolved,lenet5."),
+        typer.Option(
+            help="Only for a study: the arms to run, such as evolved,lenet5. Default: all."
+        ),
     ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the runs, of an experiment with arms; finished runs are not repeated, and several "
-            "processes may share it."
+            help="Only for a study: the folder that holds its runs. Finished runs in it are not repeated. Several "
+            "processes may share the folder. Default: a new folder."
         ),
     ] = None,
     results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
@@ -73,8 +76,9 @@ def run(
 ) -> None:
     """Evolve, train the baselines, compare on the test part, and store tables and figures.
 
-    Options replace settings of the preset. The same settings and seed give the same tables, except for columns of time,
-    with any number of workers.
+    Options replace settings of the preset or file. A file with arms is a study: each arm and seed is a run. The same
+    settings and seed give the same tables with any number of workers; exceptions are columns of time, and budgets in
+    seconds.
     """
     from experiments.cli.terminal import print_line, show_arms, show_results
     from experiments.settings.experiment import Experiment, merged, read_settings
@@ -157,7 +161,7 @@ def show(
 @app.command()
 def compare(
     paths: Annotated[
-        list[Path], typer.Argument(help="Folders of runs, or of single runs, compared as one.")
+        list[Path], typer.Argument(help="Folders of runs; all their runs are compared together.")
     ],
     against: Annotated[
         str | None,

@@ -73,20 +73,20 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
     epochs: int | None = Field(
         None,
         ge=1,
-        description="Passes over the training part (only with evolve = false; otherwise a baseline gets the steps of "
-        "the winner).",
+        description="Passes over the training part. Only with evolve = false: beside evolution a baseline gets as many "
+        "steps as the winner.",
     )
     total_steps: int | None = Field(
         None,
         ge=1,
-        description="Gradient steps, instead of epochs (only with evolve = false); in an experiment with arms by "
-        "default the steps of the evolved networks.",
+        description="Gradient steps, instead of epochs. Only with evolve = false. In a study the default is the number "
+        "of steps of [evolution].",
     )
     patience: int | None = Field(
         None,
         ge=1,
-        description="Epochs without a lower validation loss after which training ends and the parameters of the best "
-        "epoch are kept; by default training ends after the last epoch.",
+        description="Number of epochs without a lower validation loss after which training ends. The parameters of the "
+        "best epoch are then restored. By default training ends after the last epoch.",
     )
     maps: int = Field(8, ge=1, description="Number of feature maps (cnn).")
     kernel: int = Field(3, ge=1, description="Side of the kernels, in pixels (cnn).")
@@ -137,18 +137,20 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 class Experiment(BaseModel, frozen=True, extra="forbid"):
-    """All settings of an experiment; they decide its results."""
+    """All settings of an experiment. Together they decide its results."""
 
     name: str = Field(
         "experiment", pattern=NAME, description="Name of the experiment and of the run's folder."
     )
-    arm: str = Field("evolved", pattern=NAME, description="Name of the winner in a comparison.")
+    arm: str = Field(
+        "evolved", pattern=NAME, description="Name of the winner in the table `comparison`."
+    )
     seed: int = Field(0, ge=0, description="The first seed.")
     seeds: int = Field(3, ge=1, description="Number of seeds: seed, seed + 1, …")
     evolve: bool = Field(
         True,
-        description="Whether networks evolve; if false, only the baselines are trained, and founders, evolution and "
-        "policy are unused.",
+        description="Whether networks evolve. If false, only the baselines are trained; founders, evolution and policy "
+        "must then not be given.",
     )
     dataset: DatasetSettings = DatasetSettings()
     founders: FounderSettings = FounderSettings()

@@ -19,7 +19,7 @@ UNITS = {
     "dataset.validation": "fraction of the samples",
     "dataset.test": "fraction of the samples",
     "founders.hidden": "nodes",
-    "founders.density": "fraction of the places",
+    "founders.density": "fraction of the possible edges",
     "founders.rewiring_probability": "probability",
     "founders.active_fraction": "fraction of the entries",
     "founders.ticks": "ticks",
@@ -72,19 +72,19 @@ INTRODUCTION = """\
 
 An experiment is a TOML file with these keys, or `Experiment(...)` in a script with the same names: a section
 `[evolution]` is the argument `evolution={...}`. Every key has a default, so a file holds only what differs.
-`evomatrix presets digits` prints a complete example. An unknown key, or a value that breaks a rule, ends as one line
-that names file, key, rule and value, before any work is done.
+`evomatrix presets digits` prints a complete example. If a key is unknown or a value breaks a rule, the program ends
+before any work is done, with one line that names file, key, rule and value.
 
-*This page is written by `evomatrix settings`; a test compares it with the models.*
+*This page is the output of `evomatrix settings`; a test compares it with the settings in the code.*
 """
 
 ARMS = """\
 ## `[arms.<name>]`
 
-A file with arms is a study: several experiments that share data and seeds. `[arms.wide]` followed by
-`founders.hidden = 64` is an arm named `wide`. Its keys replace those of the rest of the file. An arm may not have its
-own `name`, `arm`, `seed`, `seeds` or `dataset`. An arm with `evolve = false` trains baselines only; it gets
-`baseline.total_steps` from `[evolution]` of the file unless it says otherwise.
+A file with arms is a study: several experiments that share data and seeds, and in a fair comparison recipe and budget.
+`[arms.wide]` followed by `founders.hidden = 64` is an arm named `wide`. Its keys replace those of the rest of the file.
+An arm may not have its own `name`, `arm`, `seed`, `seeds` or `dataset`. An arm with `evolve = false` trains baselines
+only. Without `epochs` and `total_steps` it makes as many steps as `[evolution]` of the file gives an evolved network.
 """
 
 NEUROEVOLUTION = """\
