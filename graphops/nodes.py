@@ -183,10 +183,13 @@ def split_edge(
 
     Notes
     -----
-    The path has the delay of the old edge if, for an immediate edge, the new node is after the source and at most at
-    the old position of the target; or if, for a delayed edge or self-loop, it is at or before the target or after the
-    source (after a clamped input this does not hold). The default position always keeps the delay. The network then
-    computes the same function if the activation of the new node is the identity.
+    The default position gives the path the delay of the old edge. In general the path has this delay
+
+    * for an immediate edge, if the new node is after the source and at most at the old position of the target;
+    * for a delayed edge or self-loop, if the new node is at or before the target, or after the source; the latter does
+      not hold if the source is a clamped input.
+
+    With the same delay and the identity as activation of the new node, the network computes the same function.
 
     det(I − W) does not change if the product of the weights is the old weight, because cycles keep their gains.
 

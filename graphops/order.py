@@ -34,8 +34,8 @@ def useful_edges(W: Matrix, inputs: ArrayLike, outputs: ArrayLike, ticks: int) -
 
     An edge i → j carries a value at tick t if i is an input, or i < j (the value is x_t[i]), or t ≥ 1 (the value is
     x_{t−1}[i]). The edge is useful if j is not an input and x_t[j] is needed at one of these ticks. A state is needed
-    if a path leads from it to an output at tick T−1 in the network unrolled over the ticks. A node without in-edges
-    counts as a source, because it may have a bias.
+    if a path leads from it to an output at tick T−1 in the network unrolled over the ticks. The path need not begin at
+    an input, because every node may have a bias.
 
     Parameters
     ----------
@@ -60,10 +60,10 @@ def useful_edges(W: Matrix, inputs: ArrayLike, outputs: ArrayLike, ticks: int) -
 
     Notes
     -----
-    Let d(j) be the smallest number of delayed edges on a path from j to an output that does not pass through an input.
-    Then x_t[j] is needed at some tick if d(j) ≤ T−1, and at some tick t ≥ 1 if d(j) ≤ T−2. So the edge i → j is useful
-    if and only if d(j) plus its own delay is at most T−1. One shortest-path search backwards from the outputs finds d
-    for any T, in O((nnz + n)·log n) at most.
+    A path to an output may not pass through an input. Let d(j) be the smallest number of delayed edges on such a path
+    from j. Then x_t[j] is needed at some tick if d(j) ≤ T−1, and at some tick t ≥ 1 if d(j) ≤ T−2. An edge i → j is
+    useful if and only if d(j) plus its own delay (0 from an input) is at most T−1. One shortest-path search backwards
+    from the outputs finds d for all T, in O((nnz + n)·log n) at most.
 
     Examples
     --------

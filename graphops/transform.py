@@ -178,8 +178,8 @@ class Transform:
         results agree to the last bit. A transform of one operation gives the bits of the function of this name;
         a transform of several operations gives the result of these functions up to rounding.
 
-        On a sparse matrix O(nnz + n), and one merge of two lines per addition, for any number of composed operations;
-        plus O(log(column)) for each entry of a column whose rows change their order.
+        Cost on a sparse matrix, for any number of composed operations: O(nnz + n); for each addition one merge of two
+        lines; and for each column whose rows change their order, sorting its entries.
         """
         W = check_node_matrix(W)
         if W.shape[1] != self.n_nodes:

@@ -1,7 +1,7 @@
 """Training by epochs with validation, early stopping and the best parameters restored.
 
-Each epoch is one phase of `cnn.training.trainer`. A fit therefore gives the bits of one training phase of the same
-length. Validation, records and pauses do not change them.
+Each epoch is one train phase of `cnn.training.trainer`. The trained parameters are bit for bit those of a single phase
+with as many steps. Validation, records and pauses do not change them.
 """
 
 import math

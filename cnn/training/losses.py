@@ -1,7 +1,8 @@
 """Losses as functions of the *scores*: the net inputs of the output layer, before softmax.
 
-Softmax and cross-entropy together have the exact gradient o − t, free of cancellation. Computed one after the other
-they have not. Therefore a loss also computes the predictions, and its gradient is taken by the scores.
+The gradient of softmax and cross-entropy together, by the scores, is exactly o − t. Two separate gradients, multiplied,
+lose digits by cancellation. Therefore a loss includes softmax: it computes the predictions too, and its gradient is
+that by the scores.
 """
 
 from collections.abc import Callable

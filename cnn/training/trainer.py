@@ -45,7 +45,7 @@ class OptimizerState:
 
 @dataclass(frozen=True, eq=False)
 class TrainingReport:
-    """Result of one training phase.
+    """Result of one train phase.
 
     Attributes
     ----------

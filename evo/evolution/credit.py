@@ -8,9 +8,9 @@ largest gain of the generation, so that early and late generations count alike. 
 operator that modified a child is credited with the child's gain.
 
 The probabilities follow by probability matching (Thierens 2005): p = p_min + (1 − K·p_min)·q / Σq for K operators,
-where q is an operator's mean credit. Not as published: credits arrive a generation at a time, so q is a mean whose
-weights decay from generation to generation; and q starts from the operators' weights in the settings, which count as
-`PRIOR_USES` uses.
+where q is an operator's mean credit. Two things are not as published. Credits arrive once a generation, so q is a mean
+in which past generations count less and less. And q starts from the operators' weights in the settings, which count
+like `PRIOR_USES` uses.
 
 There is no hidden state: the probabilities are a function of the settings and of the table ``credits``.
 """

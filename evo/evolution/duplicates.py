@@ -1,7 +1,7 @@
-"""Duplicate training: a child whose training would duplicate its parent's training reuses the parent's result.
+"""Duplicates: a child that is the same network as its parent reuses the parent's training result.
 
-A modify phase may leave the computed network as it was: no operator found a change, a node moved within the freedom of
-the evaluation order, an addition changed a dead end. If the parent is trained further in the same generation, training
+A modify phase may leave the computed network as it was: no operator found a change, a node moved without changing any
+delay, or only ineffective entries changed. If the parent is trained further in the same generation, training
 the child would compute the same network twice. The comparison is exact and depends on the child and its parent alone,
 so every worker decides alike.
 """

@@ -206,7 +206,7 @@ def _duplicates_parent(
 
 
 def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
-    """Give a child whose training would have duplicated its parent's the result of the parent.
+    """Return a duplicate with the training result of its parent.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """The names of the activation functions of nodes. Their order gives the codes in node tables, files and kernels.
 
-The functions and their derivatives are compiled: :mod:`evo.phenotype.kernels.activation_kernels`. A derivative is
-written in the *output* o = φ(n), as in the seed document (S4), or in the *net input* n, which costs one more row of
-memory in the forward pass. ``sign`` (S1) has a derivative of 0 almost everywhere; training uses the derivative of the
-identity clipped at ±1 instead (the straight-through estimator of Hubara et al. 2016). ``gelu`` is n·Φ(n) with the
-normal distribution Φ (Hendrycks and Gimpel 2016).
+:mod:`evo.phenotype.kernels.activation_kernels` has the functions and their derivatives (slopes), compiled. Most
+derivatives are computed from the *output* o = φ(n), as in the seed document (S4). The others are computed from the *net
+input* n, which the forward pass must then keep in one more row of memory. ``sign`` (S1) has a derivative of 0 almost
+everywhere; training uses the derivative of the identity clipped at ±1 instead (the straight-through estimator of Hubara
+et al. 2016). ``gelu`` is n·Φ(n) with the normal distribution Φ (Hendrycks and Gimpel 2016).
 """
 
 from typing import Literal, get_args

@@ -1,13 +1,13 @@
 """Feature maps: how an edge transforms a map of one size into a map of another size.
 
-A node is a square map of side² numbers, and this side is its *map size*. A neuron is a map of side 1. An entry of the
-matrix is a kernel of *taps*. Each tap adds a shifted copy of the source's map to the target's map. One rule gives the
-transform from side s to side t, for every pair of sides in a network with kernels of side k:
+A node is a square map of side² numbers, and this side is its *map size*. A neuron is a map of side 1. An edge is a
+kernel of *taps*. Each tap adds a shifted copy of the source's map, times the tap's weight, to the target's map. One
+rule gives the transform from side s to side t, for every pair of sides in a network with kernels of side k:
 
-1. *Downward*, s ≥ t. The source is halved (an odd last row and column are dropped) as long as the half is not smaller
-   than t and a valid convolution to t would need a window wider than k. Let r be the remaining side.
+1. *Downward*, s ≥ t. A valid convolution to t needs a window of s − t + 1 taps. While this window is wider than k and
+   the half of s is at least t, the source is halved (an odd last row and column are dropped). Let r be the side left.
 
-   * r > t: a *valid* convolution with the window r − t + 1. To a neuron it is a kernel as wide as the map.
+   * r > t: a *valid* convolution with the window r − t + 1. If the target is a neuron, the kernel covers the map.
    * r = t: a convolution of *equal size* with the window k, in a margin of zeros.
 
 2. *Upward*, s < t. The source is upsampled to r = t (pixel y of t shows pixel ⌊y·s/t⌋). A convolution of equal size
@@ -161,7 +161,7 @@ def tap_offsets(
 def largest_window(map_sizes: NDArray[np.integer[Any]], kernel: int) -> int:
     """Return an upper bound on the windows of edges between maps of these sides or smaller ones.
 
-    A window wider than the kernel occurs only if half the map would be too small; it spans at most half the map.
+    A window is wider than the kernel only if the map cannot be halved again. It then spans at most half the map.
 
     Examples
     --------

@@ -51,14 +51,14 @@ class Genome:
     indptr : ndarray of int64, shape (n + 1,)
         The index of each column's first entry.
     indices : ndarray of int32, shape (nnz,)
-        The source node of each stored entry, ascending within a column. Between maps each stored tap is an entry.
+        The source node of each stored entry, ascending within a column. Between maps every tap is an entry.
     values : ndarray of float32 or float64, shape (nnz,)
         The weights. Stored zeros stay stored.
     bias : ndarray, shape (n,), dtype of `values`
         The bias of each node. The bias of an input has no effect.
     ids : ndarray of int64, shape (n,)
-        Stable names of the nodes, kept when nodes are reordered. Inputs read the features in the order of their ids: a
-        neuron one feature, a map side² features. Outputs give the scores in the order of their ids.
+        Names of the nodes, which stay when nodes are reordered. The input with the smallest id reads the first
+        features: one if it is a neuron, side² if it is a map. The output with the smallest id gives the first score.
     roles : ndarray of uint8, shape (n,)
         The :class:`Role` of each node.
     activations : ndarray of uint8, shape (n,)
@@ -67,18 +67,18 @@ class Genome:
         The threshold A (S20), one number for all nodes or one per target. An entry above A is an edge; other entries
         are dormant. With ``None`` every stored entry is an edge.
     threshold_mode : {"magnitude", "signed"}
-        Whether |w| or w is compared with A (w is the document's literal reading).
+        Whether |w| or w is compared with A. The seed document, taken literally, compares w.
     ticks : int
         T. With one tick the network is feed-forward, with more it is recurrent.
     map_sizes : ndarray of int32, shape (n,)
-        The side of each node's map. By default 1, a neuron. Outputs are neurons.
+        The side of each node's map; 1, the default, is a neuron. Outputs must be neurons.
     taps : ndarray of uint16, shape (nnz,), or None
         The tap number of each entry (:mod:`evo.genome.feature_maps`), ascending among the entries of one source and
         target. None if all nodes are neurons.
     kernel : int
-        Side of the kernels, odd. Without effect between neurons.
+        Side of the kernels, odd. It has no effect if all nodes are neurons.
     downsampling : {"max", "mean"}
-        How maps are halved.
+        The pooling that halves a map.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 Operator N is in :mod:`evo.operators.growth`. Operator H, which reorders nodes, is in
 :mod:`evo.operators.node_operators`. All are listed in :mod:`evo.operators.registry`.
 
-B and D do to columns and to rows the same thing, and so do C and F. So each pair is written once, for :class:`Lines`.
+B swaps columns as D swaps rows, and C adds columns as F adds rows. Each pair has one function, over :class:`Lines`.
 """
 
 from collections.abc import Callable
@@ -60,11 +60,12 @@ def threshold_at_quantile(
 
 
 def apply_threshold(editor: GenomeEditor, parameters: Parameters) -> None:
-    """Set A to a value, or so that it keeps a number of entries active; optionally drop the dormant entries.
+    """Set the threshold A; optionally drop the entries that are then dormant.
 
-    ``{"keep": 5000}`` keeps the 5,000 highest entries of the network active. ``{"map_sizes": [10, 1], "keep": [300,
-    900]}`` keeps a number of each group; groups may be roles and layers as well
-    (:func:`evo.operators.records.read_threshold`). Fewer are kept if several entries equal the threshold.
+    The parameter is a threshold, or the number of entries that stay active. ``{"keep": 5000}`` keeps the 5,000 highest
+    entries of the network active. ``{"map_sizes": [10, 1], "keep": [300, 900]}`` keeps 300 taps into maps of size 10
+    and 900 into neurons; groups may be roles and layers as well (:func:`evo.operators.records.read_threshold`). Fewer
+    entries stay active if several are equal to the threshold.
     """
     threshold = parameters["threshold"]
     if isinstance(threshold, dict) and "keep" in threshold:

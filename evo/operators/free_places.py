@@ -1,9 +1,9 @@
 """Free places: where the matrix stores no entry and an operator may grow one.
 
 A place is a row of W and a target; without maps the row is the source. There are three sets of places, with one
-interface: the whole matrix, some of its columns, and one layer. Each draws distinct free places at random; columns and
-layers can also list all of theirs. The three draw in their own ways, because replays and earlier results depend on
-which random numbers are drawn.
+interface: the whole matrix, some of its columns, and one layer. Each draws distinct free places at random. Columns and
+layers can also list all their free places. The three draw random numbers in different ways, which must stay as they
+are: earlier results depend on them.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,8 +37,8 @@ CANDIDATES_PER_EDGE = 10
 class PlacesInMatrix:
     """The free places of the whole matrix where an edge is effective.
 
-    Up to :data:`evo.operators.operation.LARGEST_CHECKED` stored entries an edge is effective if it reaches an output in
-    time. In larger networks it is enough that it has an effect on its target.
+    In a network of up to :data:`evo.operators.operation.LARGEST_CHECKED` stored entries, a place is offered if an edge
+    there can change an output. In a larger network it is offered if an edge there can change its target.
     """
 
     def __init__(self, editor: GenomeEditor) -> None:
@@ -173,7 +173,7 @@ class PlacesInLayer:
 
 
 def places_in_layers(editor: GenomeEditor, layers: Sequence[Layer]) -> list[PlacesInLayer]:
-    """Return the free places of each layer, as the editor stands now; the matrix is written out once for all.
+    """Return the free places of each layer in the editor's present state; the matrix is built once for all layers.
 
     Raises
     ------

@@ -93,13 +93,15 @@ def check_layered(editor: GenomeEditor, sizes: Sequence[int]) -> None:
 
 
 def current_layer_sizes(editor: GenomeEditor, sizes: Sequence[int]) -> tuple[int, ...]:
-    """Return the number of nodes of each layer after nodes were removed, and duplicates put behind their originals.
+    """Return the number of nodes of each layer after nodes were removed or duplicated.
+
+    A duplicate belongs to the layer of its original, which it follows in the order of nodes.
 
     Parameters
     ----------
     editor : GenomeEditor
     sizes : sequence of int
-        Those of the founder.
+        The layer sizes of the founder.
 
     Raises
     ------

@@ -18,8 +18,8 @@ from evo.operators.operation import (
 def propose_map_size(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
     """Choose a hidden node with in-edges from a map, and another map size that occurs in the network.
 
-    The values of a node whose predecessors are all neurons do not depend on its map size. In a small network the node
-    must even be reached by an input that is a map, by way of maps only.
+    If all predecessors of a node are neurons, its pixels are all equal, and another size would not change them. In a
+    small network there must even be a path of maps from an input map to the node.
     """
     if editor.rows_per_node == 1:
         return None

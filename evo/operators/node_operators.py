@@ -1,7 +1,7 @@
 """Operators that move, add or remove nodes: H and O reorder, I inserts, S splits an edge, R and E remove, U duplicates.
 
-E, O and U keep the function that the network computes. Between maps an edge is a kernel with all its taps, and a new
-node may be a map. Adding a node appends a row and a column; the row and column *additions* are operators F and C.
+E, O and U keep the function that the network computes. Between maps these operators treat a kernel with all its taps as
+one edge, and a new node may be a map. A new node is a new row and column; F and C add rows and columns to each other.
 """
 
 from functools import partial

@@ -1,8 +1,8 @@
 """Changes of a genome that keep the function of its network: pure functions from genome to genome.
 
-The operators E, O and U do one step of them. :func:`remove_ineffective` and :func:`reorder_freely` keep the network
-itself, so :func:`evo.canonical.canonical.canonical_hash` stays. :func:`duplicate_node` makes another network with the
-same outputs. Outputs agree to rounding where sums change their order or a weight is split.
+Each of the operators E, O and U makes one such change. :func:`remove_ineffective` and :func:`reorder_freely` keep the
+network and its :func:`evo.canonical.canonical.canonical_hash`. :func:`duplicate_node` makes another network with the
+same outputs. Outputs agree up to rounding if sums change their order or a weight is split.
 """
 
 import heapq

@@ -83,7 +83,8 @@ def read_edges(
 ) -> tuple[Any, Any, Any]:
     """Return rows of W (sources, where there are no maps), targets and values of N; lists are returned unchanged.
 
-    K may differ from its value in the record, for the number of rows follows from the largest kernel of the network.
+    A record holds its own number of rows per node (K). The genome on which it is replayed may have another K, because K
+    follows from the largest kernel of a network.
 
     Raises
     ------

@@ -1,11 +1,11 @@
 """All operators in one registry, by which they are applied and replayed.
 
-A new operator is one file with two functions, and one entry here. `propose` looks at the editor and returns the
-parameters of one application, or None if it finds none; only here are random numbers drawn. `apply` changes the editor.
-Parameters are JSON-able, so a list of them is a record that replays bit for bit.
+A new operator is two functions and one entry here (docs/extending.md). `propose` reads the editor and returns the
+parameters of one application, or None if nothing can be changed. Only `propose` draws random numbers. `apply` changes
+the editor. The parameters are values that JSON can hold, so a record can store them and replay them bit for bit.
 
-Proposals of registered operators are screened (:mod:`evo.operators.screening`). A proposal costs what it looks at, not
-the size of the network; exceptions say so.
+Proposals of the entries are screened (:mod:`evo.operators.screening`). The cost of a proposal does not grow with the
+network, unless its docstring says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ _ENTRIES = (
 
 
 def _conditions(operator: Operator) -> tuple[Condition, ...]:
-    """Return what proposals must meet; N draws only places where an edge is effective, so it needs no check."""
+    """Return the conditions on proposals. N draws only places where an edge is effective, so it is not checked."""
     unchecked = operator.preserves or operator.code == "N"
     return (within_size_limit,) if unchecked else (must_change_function, within_size_limit)
 

@@ -36,8 +36,8 @@ Condition = Callable[[GenomeEditor, OperatorSettings], Accepts | None]
 def screened(operator: Operator, *conditions: Condition) -> Operator:
     """Return an operator whose proposals meet some conditions; it proposes nothing if too many of them fail.
 
-    A condition may fail :data:`evo.operators.operation.TRIES` times. The count of a condition starts again when a later
-    condition fails.
+    A condition may fail :data:`evo.operators.operation.TRIES` times. When a later condition fails, the earlier
+    ones were met, and their counts start again.
 
     Parameters
     ----------
@@ -76,10 +76,11 @@ def screened(operator: Operator, *conditions: Condition) -> Operator:
 
 
 def must_change_function(editor: GenomeEditor, settings: OperatorSettings) -> Accepts | None:
-    """Accept what changes the terms of the outputs (:func:`evo.canonical.hashing.output_hashes`) beyond rounding.
+    """Accept a proposal if it changes the function of the network.
 
-    Networks of more than :data:`evo.operators.operation.LARGEST_CHECKED` stored entries are not tested: the test looks
-    at the whole network.
+    The test compares hashes of the terms of the outputs (:func:`evo.canonical.hashing.output_hashes`); a change by
+    rounding only is no change. Networks of more than :data:`evo.operators.operation.LARGEST_CHECKED` stored entries are
+    not tested, because the test looks at the whole network.
     """
     if editor.n_stored > LARGEST_CHECKED:
         return None
@@ -109,7 +110,7 @@ def _equal_to_rounding(child: Genome, parent: Genome) -> bool:
 
 
 def within_size_limit(editor: GenomeEditor, settings: OperatorSettings) -> Accepts | None:
-    """Accept what stays within the size limit; in a network beyond its limit, what makes it no larger."""
+    """Accept a proposal if the network stays within its size limit; beyond the limit, if it becomes no larger."""
     if settings.max_parameters is None and settings.max_macs is None:
         return None
     limits = [
