@@ -1,6 +1,6 @@
 """Neural networks whose topology evolves: a network is a matrix, mutation is linear algebra on it.
 
-Data goes one way: :class:`Genome` → operators (:mod:`evo.operators.elementary`, chosen by :mod:`evo.policies.policies`)
+Data goes one way: :class:`Genome` → operators (:mod:`evo.operators.registry`, chosen by :mod:`evo.policies.policies`)
 → :class:`Phenotype` → trainer (:func:`cnn.train`) → fitness → tables (:mod:`evo.storage.tables`).
 """
 

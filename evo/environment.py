@@ -1,4 +1,4 @@
-"""What a result was made with: versions and machine, for ``environment.json``."""
+"""The versions and the machine behind a result, for ``environment.json``."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
-    """Describe versions and machine."""
+    """Return a description of versions and machine."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -30,7 +30,7 @@ def environment() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """Count the cores that this process may run on."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

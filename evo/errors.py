@@ -1,13 +1,13 @@
-"""What goes wrong outside the program, as exceptions with one root.
+"""Errors about the world outside the program, with one root.
 
-A wrong *argument* to a function is a plain ``ValueError`` or ``TypeError``, as in NumPy. The classes here are
-for what comes from outside - a settings file, a data file, a results folder - and name the file, the field,
-the value received and the rule it breaks, in one line. The command line shows that line and exits with 2.
+A wrong *argument* of a function is a plain ``ValueError`` or ``TypeError``, as in NumPy. The classes here are for
+settings, data files and results folders. Their message is one line that names the file, the field, the rule and the
+value. The command line shows this line and exits with 2.
 """
 
 
 class EvoMatrixError(Exception):
-    """Root of every error that the framework raises about the world outside it."""
+    """Root of all errors about the world outside the program."""
 
 
 class SettingsError(EvoMatrixError):
@@ -23,4 +23,4 @@ class ResultsError(EvoMatrixError):
 
 
 class ExistingRunError(ResultsError):
-    """The folder of a run that is to begin is there already."""
+    """The folder of a new run exists already."""

@@ -1,7 +1,4 @@
-"""Files that appear complete or not at all, and arrays in files that are data and never code.
-
-Nothing else in this package opens a file for writing.
-"""
+"""Atomic files, and arrays in files; only this module of the package opens a file for writing."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -16,14 +13,14 @@ from evo.errors import ResultsError
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Write a file so that it is there complete or not at all, whenever the process or machine stops.
+    """Write a file that exists complete or not at all, even if the process or machine stops.
 
     Parameters
     ----------
     path : str or Path
         Replaced if it exists.
     write : callable
-        Writes the contents to the open binary file that it is given.
+        Function of an open binary file that writes the contents.
 
     Raises
     ------
@@ -57,7 +54,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, An
     Raises
     ------
     ResultsError
-        If the file is missing or is not such a file; one line naming the file and the rule.
+        If the file is missing or is not such a file: one line with the file and the rule.
     """
     try:
         return files.read_arrays(path)
@@ -70,7 +67,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, An
 
 
 def free_name(folder: Path, name: str) -> str:
-    """Return a name and the time, with a number where that is taken in the folder."""
+    """Return a name followed by the time, and by a number if the folder has that name already."""
     timed = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     names = chain([timed], (f"{timed}-{number}" for number in count(2)))
     return next(free for free in names if not (folder / free).exists())

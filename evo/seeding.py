@@ -1,8 +1,8 @@
-"""Where every random number comes from.
+"""The source of every random number.
 
-A draw is keyed by what it is for, not by when it happens: ``SeedSequence(run seed, spawn_key=(purpose, generation,
-individual))``. No generator state is stored and none is shared, so results do not depend on the number of workers,
-on the order in which they finish, or on an interruption.
+A draw follows from its purpose, not from its time: ``SeedSequence(run seed, spawn_key=(purpose, generation,
+individual))``. No generator state is stored or shared, so results do not depend on the number of workers, on the order
+in which they finish, or on an interruption.
 """
 
 from enum import IntEnum
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is for; the values are part of every recorded result."""
+    """The purpose of a stream of random numbers; changing a value changes every recorded result."""
 
     SPLIT = 0
     FOUNDERS = 1
@@ -29,11 +29,11 @@ def seed_sequence(
     Parameters
     ----------
     seed : int
-        The run's seed, not negative.
+        The seed of the run, not negative.
     purpose : Purpose
-        What the numbers are for.
+        The purpose of the numbers.
     generation, individual : int
-        The coordinates inside the run, 0 where they do not apply.
+        The coordinates inside the run; 0 if they do not apply.
 
     Examples
     --------

@@ -1,6 +1,5 @@
+from .analysis import BaselinePredictor as BaselinePredictor
 from .analysis import load_network as load_network
-from .analysis.baseline_predictor import BaselinePredictor as BaselinePredictor
-from .analysis.baseline_predictor import load_baseline as load_baseline
 from .analysis.results import Results as Results
 from .analysis.results import load_results as load_results
 from .datasets import DATASETS as DATASETS

@@ -80,6 +80,24 @@ def test_the_installed_modules_are_those_of_the_wheel(installed, tmp_path):
     assert printed.split() == [str(installed / name / "__init__.py") for name in PACKAGES]
 
 
+def test_another_package_named_evo_is_recognised_at_import(tmp_path):
+    (tmp_path / "evo").mkdir()
+    (tmp_path / "evo" / "__init__.py").touch()
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-c", "import experiments"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: the package evo at {tmp_path / 'evo'}")
+    assert "PyPI's package evo (odometry) has the same import name" in last
+
+
 def test_the_installed_program_runs_an_experiment_without_a_checkout(installed, tmp_path):
     printed = python("-P", "-m", "experiments", "presets", cwd=tmp_path, PYTHONPATH=str(installed))
     assert "digits" in printed

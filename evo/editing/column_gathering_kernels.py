@@ -1,4 +1,4 @@
-"""Compiled loops that write a whole matrix out, in a new order: see :mod:`evo.editing.column_kernels`."""
+"""Compiled loops that write a whole matrix in a new order: see :mod:`evo.editing.column_kernels`."""
 
 from typing import Any
 
@@ -26,9 +26,9 @@ def gather(
     values: Floats,
     origins: Ints,
 ) -> None:
-    """Write the columns one after another, rows renamed and sorted anew.
+    """Write the columns one after another, with rows renumbered and sorted.
 
-    `origins` may be empty, and so may `place_of_row` where rows keep their numbers.
+    `origins` may be empty; `place_of_row` is empty if rows keep their numbers.
     """
     longest = 0
     for c in columns:
@@ -52,7 +52,7 @@ def gather(
 
 @exact_kernel
 def carry(moments: Floats, origins: Ints, out: Floats) -> None:
-    """Write what was remembered where an origin lies; 0 where there is none. Both have one row per slot."""
+    """Copy the optimizer state of each origin, 0 where there is none; `moments` and `out` have one row per moment."""
     for slot in range(moments.shape[0]):
         for i in range(origins.shape[0]):
             out[slot, i] = moments[slot, origins[i]] if origins[i] >= 0 else 0
@@ -62,7 +62,7 @@ def carry(moments: Floats, origins: Ints, out: Floats) -> None:
 def _copy(
     from_rows: Ints, from_values: Floats, begin: int, place: Ints, rows: Ints, values: Floats
 ) -> Any:
-    """Copy a stretch with its rows renamed; tell whether they still ascend."""
+    """Copy a stretch with its rows renumbered; tell whether they still ascend."""
     size = rows.shape[0]
     old_rows, old_values = from_rows[begin : begin + size], from_values[begin : begin + size]
     for i in range(size):
@@ -89,7 +89,7 @@ def _sort(
     work_values: Floats,
     work_origins: Ints,
 ) -> None:
-    """Sort a column by row: by insertion where it is nearly sorted, as swaps leave it, or short."""
+    """Sort a column by row: by insertion if it is short or nearly sorted, as after swaps."""
     size, moves = rows.shape[0], 0
     track = origins.shape[0] > 0
     for i in range(1, size):

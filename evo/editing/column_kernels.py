@@ -1,8 +1,8 @@
-"""Compiled loops over the columns of a matrix under construction: see :mod:`evo.editing.columns`.
+"""Compiled loops over the columns of an editor's matrix: see :mod:`evo.editing.columns`.
 
-A column is a stretch of one of two sets of arrays (rows, values, origins): the *base*, which is the parent's and is
-only read, or the *pool*, to whose end rewritten columns go. `start`, `length` and `edited` say for each column where it
-lies. Rows ascend within a column. Whatever is written is written beyond `used`; the caller takes it over afterwards.
+A column is a stretch of one of two sets of arrays (rows, values, origins): the *base*, which is only read, or the
+*pool*, which holds rewritten columns. `start`, `length` and `edited` give for each column where it lies. Rows ascend
+within a column. Loops write to the pool from `used` on; the caller then updates `start`, `length` and `edited`.
 
 Sums are rounded as NumPy rounds them, so the results equal those of :mod:`graphops` bit for bit.
 """
@@ -19,7 +19,7 @@ Flags = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
 
 NOWHERE = -1
-"""Origin of an entry that carries no trained state on; and what says that a number is not finite."""
+"""Origin of an entry that inherits no optimizer state; also returned where an entry is not finite."""
 
 BLOCK = 1024
 
@@ -38,7 +38,7 @@ def value_at(base: Floats, pool: Floats, edited: Any, place: int) -> Any:
 
 @exact_kernel
 def origin_at(base: Ints, pool: Ints, edited: Any, place: int) -> Any:
-    """Return an entry's origin; a base without origins is the parent's, whose entries are their own."""
+    """Return an entry's origin; in a base without origins each entry is its own origin."""
     if edited:
         return pool[place]
     return base[place] if base.shape[0] > 0 else place
@@ -54,7 +54,7 @@ def find(
     column: int,
     row: int,
 ) -> Any:
-    """Return where the first entry of a column lies whose row is not smaller: a binary search."""
+    """Return the index of a column's first entry whose row is not smaller: a binary search."""
     low = start[column]
     high = low + length[column]
     while low < high:
@@ -122,7 +122,7 @@ def read_rows(
     rows: Ints,
     values: Floats,
 ) -> None:
-    """Write the entries of some columns from row `first` on, to where `bounds` says, as many as there is room for."""
+    """Copy ``bounds[k + 1] - bounds[k]`` entries of each column, from row `first` on, to ``bounds[k]``."""
     for k in range(columns.shape[0]):
         c = columns[k]
         at = find(base_rows, pool_rows, start, length, edited, c, first)
@@ -134,9 +134,9 @@ def read_rows(
 
 @exact_kernel
 def scan(rows: Ints, first: int, second: int, at_first: Ints, at_second: Ints) -> Any:
-    """List where two rows occur; return how often each does, more than there is room for if there is not enough.
+    """List the indices at which two rows occur; return how often each occurs, even if the arrays are too short.
 
-    One pass over contiguous memory, block by block, since most blocks hold neither.
+    One pass over contiguous memory, block by block; most blocks hold neither row.
     """
     n_first, n_second = 0, 0
     one, other = rows.dtype.type(first), rows.dtype.type(second)
@@ -160,7 +160,7 @@ def scan(rows: Ints, first: int, second: int, at_first: Ints, at_second: Ints) -
 
 
 def places_of(rows: Ints, first: int, second: int, per_node: int = 1) -> list[Ints]:
-    """Return where the rows of two nodes occur, each in an array."""
+    """Return the indices at which the rows of each of two nodes occur."""
     if per_node > 1:
         nodes = rows // per_node
         return [np.flatnonzero(nodes == node) for node in (first, second)]
@@ -175,7 +175,7 @@ def places_of(rows: Ints, first: int, second: int, per_node: int = 1) -> list[In
 
 @exact_kernel
 def passes(value: Any, threshold: Any, signed: bool) -> Any:
-    """Tell whether a threshold lets a value through."""
+    """Tell whether a value is active under a threshold."""
     return value > threshold if signed else abs(value) > threshold
 
 
@@ -183,7 +183,7 @@ def passes(value: Any, threshold: Any, signed: bool) -> Any:
 def count_active(
     values: Floats, starts: Ints, lengths: Ints, thresholds: Floats, signed: bool
 ) -> Any:
-    """Count in some stretches of values what a threshold lets through.
+    """Count the active values in some stretches.
 
     `thresholds` has one number for all, or one for each stretch.
     """
@@ -212,11 +212,11 @@ def count_scores(
     step: int,
     counts: Ints,
 ) -> None:
-    """Count values in some stretches by 16 bits of their score, among those whose bits above these are `known`.
+    """Count values in some stretches by 16 bits of their score, among those whose higher bits are `known`.
 
-    That is a step of a radix selection. Values come as unsigned integers with the bits of the floats, `sign` has the
-    bit of the sign alone; a score orders like the number, or like its magnitude unless `signed`. The bits begin at
-    `shift[0]`; `shift[1]` is 16 and `shift[2]` the mask of 16 bits. Each value adds `step`.
+    One step of a radix selection. Values are given as unsigned integers with the bits of the floats; `sign` has only
+    the sign bit. A score orders like the number if `signed`, else like its magnitude. The 16 bits begin at `shift[0]`;
+    `shift[1]` is 16, `shift[2]` the mask of 16 bits. Each value adds `step`.
     """
     everything = known.shape[0] == 0
     for k in range(starts.shape[0]):

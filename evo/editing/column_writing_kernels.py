@@ -1,4 +1,4 @@
-"""Compiled loops that write columns anew, behind what the pool holds: see :mod:`evo.editing.column_kernels`."""
+"""Compiled loops that write changed columns to the end of the pool: see :mod:`evo.editing.column_kernels`."""
 
 from typing import Any
 
@@ -111,9 +111,9 @@ def add_rows(
     ends: Ints,
     row_sizes: Ints,
 ) -> int:
-    """Write the columns anew with row target = scale · (row target + factor · row source), for `size` rows from these.
+    """Write columns with row target = scale · (row target + factor · row source), for `size` rows from each on.
 
-    `ends` receives where each of them ends; returned is the end of all, or NOWHERE if an entry is not finite.
+    `ends` receives the end of each column; the end of all is returned, or NOWHERE if an entry is not finite.
     """
     n = used
     finite = True
@@ -171,9 +171,9 @@ def assign(
     ends: Ints,
     row_sizes: Ints,
 ) -> int:
-    """Write the columns anew with some entries overwritten or inserted.
+    """Write columns with some entries overwritten or inserted.
 
-    Those of columns[k] are rows[bounds[k] : bounds[k + 1]], ascending, and their values.
+    The entries of columns[k] are rows[bounds[k] : bounds[k + 1]], ascending, and their values.
     """
     n = used
     for k in range(columns.shape[0]):
@@ -212,10 +212,10 @@ def insert(
     to_values: Floats,
     to_origins: Ints,
 ) -> None:
-    """Write all columns anew with entries inserted that are not stored.
+    """Write all columns with entries inserted that are not stored.
 
-    Those of column c are rows[bounds[c] : bounds[c + 1]], ascending, and their values. Which of two entries comes first
-    is not to be foreseen, so the merge chooses without a branch.
+    The entries of column c are rows[bounds[c] : bounds[c + 1]], ascending, and their values. The merge has no branch on
+    which entry comes first, because that is unpredictable.
     """
     everywhere = base_origins.shape[0] == 0
     for c in range(base_indptr.shape[0] - 1):
@@ -258,7 +258,7 @@ def without(
     ends: Ints,
     row_sizes: Ints,
 ) -> int:
-    """Write the columns anew without some entries, named as for :func:`assign`."""
+    """Write columns without some entries, named as for :func:`assign`."""
     n = used
     for k in range(columns.shape[0]):
         c = columns[k]
@@ -297,9 +297,9 @@ def _keep_passing(
     values: Floats,
     kept: Ints,
 ) -> None:
-    """Copy what passes, which fills the arrays, and note which entries these are, where `kept` is not empty.
+    """Copy the active entries until the arrays are full, and their indices unless `kept` is empty.
 
-    Everything is written, and what does not pass is overwritten by the next: that spares a branch.
+    Each entry is written, and a dormant one is overwritten by the next: this avoids a branch.
     """
     n, i = 0, 0
     while n < rows.shape[0]:
@@ -321,7 +321,7 @@ def active_sizes(
     signed: bool,
     sizes: Ints,
 ) -> None:
-    """Count in each column what a threshold lets through; `thresholds` has one number for all, or one per column."""
+    """Count the active entries of each column; `thresholds` has one number for all, or one per column."""
     for c in range(sizes.shape[0]):
         threshold = thresholds[c] if thresholds.shape[0] > 1 else thresholds[0]
         begin, end = start[c], start[c] + length[c]
@@ -349,7 +349,7 @@ def keep_active(
     values: Floats,
     origins: Ints,
 ) -> None:
-    """Write what a threshold lets through of all columns, to where `indptr` says; `origins` may be empty."""
+    """Write the active entries of all columns to the places that `indptr` gives; `origins` may be empty."""
     for c in range(start.shape[0]):
         threshold = thresholds[c] if thresholds.shape[0] > 1 else thresholds[0]
         begin, end = start[c], start[c] + length[c]

@@ -1,11 +1,11 @@
-"""A matrix under construction, stored by columns: what an edit session rewrites, it rewrites column by column.
+"""The matrix of an editor, stored by columns.
 
-The parent's arrays are read, never written. A column that changes is written anew into a *pool* beside them, so an
-operation costs what it touches and not the matrix. Rows and columns keep their numbers here however nodes move:
-:mod:`evo.editing.editor` maps numbers to positions. Between maps a node has a block of K rows, one for each tap that a
-kernel may have; node number i has rows K·i to K·i + K − 1.
+The parent's arrays, the *base*, are only read. A column that changes is written into a second set of arrays, the
+*pool*, so an operation costs what it touches and not the whole matrix. Rows and columns keep their numbers here when
+nodes move; :mod:`evo.editing.node_order` maps numbers to node indices. Node number i has the K rows K·i to K·i + K − 1,
+one for each tap that a kernel may have.
 
-With every entry goes its *origin*, the number of the parent's entry whose trained state it carries on, or NOWHERE.
+Each entry has an *origin*: the index of the parent's entry whose optimizer state it inherits, or NOWHERE.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from evo.editing.column_kernels import NOWHERE, Flags, Floats, Ints
 MIN_POOL = 1024
 
 Stretch = tuple[Ints, Floats, Ints, Ints, int]
-"""Rows, values, where stretches of them start, their lengths, and 1, or −1 where another stretch replaced them."""
+"""Rows, values, starts and lengths of some columns in them, and 1, or −1 for columns that were replaced."""
 
 Written = tuple[Any, Any, Floats, Ints]
 """A matrix: indptr (int64), rows (int32), values; and the origins of its entries."""
@@ -38,9 +38,9 @@ class Columns:
     Attributes
     ----------
     n : int
-        Columns, and blocks of rows, those of removed nodes included.
+        Number of columns, those of removed nodes included.
     n_stored : int
-        Stored entries.
+        Number of stored entries.
     """
 
     _start: Ints
@@ -62,7 +62,7 @@ class Columns:
 
     @property
     def unedited(self) -> bool:
-        """Whether all columns are as they were when last written as a whole."""
+        """Whether no column has changed since the base was set."""
         return not self._edited.any()
 
     @property
@@ -81,7 +81,7 @@ class Columns:
         return self._row_sizes
 
     def column(self, number: int) -> tuple[Ints, Floats]:
-        """Return rows and values of a column; views, to be read at once."""
+        """Return rows and values of a column: views, valid until the next change."""
         begin = self._start[number]
         stretch = slice(begin, begin + self._length[number])
         if self._edited[number]:
@@ -95,7 +95,7 @@ class Columns:
         return out
 
     def row(self, node: int) -> tuple[Ints, Ints, Floats]:
-        """Return what is stored in the rows of a node: columns, ascending, rows and values; a pass over all rows."""
+        """Return the entries in the rows of a node: columns, ascending, rows and values; one pass over all entries."""
         columns = self.columns_holding(node)
         counts = self._count_block(node, columns)
         bounds = np.append(0, np.cumsum(counts))
@@ -110,7 +110,7 @@ class Columns:
     def columns_holding(self, *nodes: int) -> Ints:
         """Return the columns that store an entry in any row of one or two nodes, ascending.
 
-        The base is searched for both in one pass, and what was found there is kept.
+        One pass over the base finds both; its result is kept.
         """
         self._look_up(nodes[0], nodes[-1])
         found = np.unique(np.concatenate([self._base_columns_of[node] for node in nodes]))
@@ -121,13 +121,13 @@ class Columns:
         return np.unique(found)
 
     def _count_block(self, node: int, columns: Ints) -> Ints:
-        """Count what some columns store in the rows of a node."""
+        """Count the entries of some columns in the rows of a node."""
         per_node, counts = self._rows_per_node, np.empty(len(columns), np.int64)
         column_kernels.count_block(*self._places(), columns, per_node * node, per_node, counts)
         return counts
 
     def _look_up(self, first: int, second: int) -> None:
-        """Find where the rows of two nodes occur in the base, unless that is known."""
+        """Find the base's columns that hold the rows of two nodes, unless they are known."""
         if first in self._base_columns_of and second in self._base_columns_of:
             return
         places = column_kernels.places_of(self._base_rows, first, second, self._rows_per_node)
@@ -136,9 +136,10 @@ class Columns:
             self._base_columns_of[node] = columns
 
     def stretches(self, columns: Ints | None = None) -> Iterator[Stretch]:
-        """Yield what is stored, of some columns or all: of the base, less what is edited of it, and what replaced that.
+        """Yield the entries of some columns or all, for sums over entries.
 
-        So whatever adds up goes through the base in one piece where all is wanted.
+        For all columns: the whole base in one piece, then with step −1 the columns of the base that were replaced, then
+        the columns of the pool.
         """
         base, at = (self._base_rows, self._base_values), self._base_indptr
         if columns is None:
@@ -152,7 +153,7 @@ class Columns:
         yield self._pool_rows, self._pool_values, self._start[edited], self._length[edited], 1
 
     def count_active(self, columns: Ints, thresholds: Floats, signed: bool) -> int:
-        """Count in some columns what a threshold lets through; `thresholds` has one number, or one per column."""
+        """Count the active entries of some columns; `thresholds` has one number, or one per column."""
         edited = self._edited[columns]
         count = 0
         for values, chosen in ((self._base_values, ~edited), (self._pool_values, edited)):
@@ -164,7 +165,7 @@ class Columns:
         return count
 
     def active_sizes(self, thresholds: Floats, signed: bool) -> Ints:
-        """Count in each column what a threshold lets through; `thresholds` has one number, or one per column."""
+        """Count the active entries of each column; `thresholds` has one number, or one per column."""
         counts = np.empty(self.n, np.int64)
         where = self._start, self._length, self._edited
         column_writing_kernels.active_sizes(
@@ -173,7 +174,7 @@ class Columns:
         return counts
 
     def count_all_active(self, threshold: Floats, signed: bool) -> int:
-        """Count what one threshold lets through of all that is stored."""
+        """Count the active entries, given one threshold for all."""
         count = 0
         for _, values, starts, lengths, step in self.stretches():
             count += step * column_kernels.count_active(values, starts, lengths, threshold, signed)
@@ -192,12 +193,12 @@ class Columns:
         return self.n - 1
 
     def merge(self, source: int, target: int, factor: Any, scale: Any) -> None:
-        """Make column target scale · (target + factor · source).
+        """Set column target to scale · (target + factor · source).
 
         Raises
         ------
         ValueError
-            If an entry would not be finite; nothing is changed then.
+            If an entry would not be finite; then nothing changes.
         """
         self._reserve(int(self._length[source] + self._length[target]))
         end = column_writing_kernels.merge(
@@ -216,7 +217,7 @@ class Columns:
         self._take(np.array([target]), np.array([end]))
 
     def add_row(self, columns: Ints, source: int, target: int, factor: Any, scale: Any) -> None:
-        """Make the rows of target scale · (target + factor · source); `columns` are those that hold either.
+        """Set the rows of target to scale · (target + factor · source); `columns` are those that hold either.
 
         As for :meth:`merge`.
         """
@@ -257,7 +258,7 @@ class Columns:
         self._take(touched, ends)
 
     def remove(self, rows: Ints, columns: Ints) -> None:
-        """Forget entries, stored or not, named as for :meth:`assign`."""
+        """Remove entries, stored or not, named as for :meth:`assign`."""
         touched, bounds, ends = self._stretches_of(columns, 0)
         column_writing_kernels.without(
             *self._base(),
@@ -272,7 +273,7 @@ class Columns:
         self._take(touched, ends)
 
     def clear_column(self, column: int) -> None:
-        """Forget all entries of a column."""
+        """Remove all entries of a column."""
         if len(self._row_sizes):
             self._row_sizes[self.column(column)[0]] -= 1
         self.n_stored -= int(self._length[column])
@@ -280,9 +281,9 @@ class Columns:
         self._edited[column] = True
 
     def keep_active(self, thresholds: Floats, signed: bool, *, origins: bool) -> None:
-        """Forget what a threshold does not let through; `thresholds` has one number, or one per column.
+        """Remove the dormant entries; `thresholds` has one number, or one per column.
 
-        With ``origins=False`` what is kept loses its origin.
+        With ``origins=False`` the others lose their origin.
         """
         indptr = np.append(0, np.cumsum(self.active_sizes(thresholds, signed)))
         rows = np.empty(indptr[-1], self._base_rows.dtype)
@@ -296,7 +297,7 @@ class Columns:
     def insert(self, counts: Ints, rows: Ints, values: Floats) -> None:
         """Insert entries that are not stored, `counts` of them in each column, rows ascending.
 
-        For many at once, where nothing is edited: all columns are written anew, in one pass.
+        For many entries, while nothing is edited: one pass writes all columns.
         """
         bounds = np.append(0, np.cumsum(counts))
         total = self.n_stored + len(rows)
@@ -311,9 +312,9 @@ class Columns:
         self._take_base(self._base_indptr + bounds, *written)
 
     def gather(self, columns: Ints, place_of_row: Ints, *, origins: bool) -> Written:
-        """Write the columns out in an order, with rows renamed: indptr, rows, values, and origins or nothing.
+        """Write the columns in an order, with rows renumbered: indptr, rows, values, and origins or nothing.
 
-        What is as it shall be already is not copied; all arrays are to be read only.
+        If nothing changed the base itself is returned; so all arrays are for reading only.
         """
         unmoved = np.array_equal(place_of_row, np.arange(len(place_of_row)))
         if unmoved and self.unedited and np.array_equal(columns, np.arange(self.n)):
@@ -345,7 +346,7 @@ class Columns:
         return self._base_rows, self._pool_rows, self._start, self._length, self._edited
 
     def _take_base(self, indptr: Ints, rows: Ints, values: Floats, origins: Ints) -> None:
-        """Read these arrays from now on, with an empty pool."""
+        """Make these arrays the base, with an empty pool."""
         for array in (rows, values, origins):
             array.flags.writeable = False  # one type for the compiled loops, whoever made them
         self.n, self.n_stored = len(indptr) - 1, len(values)
@@ -362,7 +363,7 @@ class Columns:
         self._pool_origins = np.empty(MIN_POOL, origins.dtype)
 
     def _reserve(self, room: int) -> None:
-        """Make room behind what the pool holds."""
+        """Make room at the end of the pool."""
         if self._used + room > len(self._pool_rows):
             capacity = max(2 * len(self._pool_rows), self._used + room)
             self._pool_rows = _longer(self._pool_rows, self._used, capacity)
@@ -370,13 +371,13 @@ class Columns:
             self._pool_origins = _longer(self._pool_origins, self._used, capacity)
 
     def _stretches_of(self, columns: Ints, n_new: int) -> tuple[Ints, Ints, Ints]:
-        """Make room for ascending columns with new entries; return which they are, where each begins, and room."""
+        """Reserve room to rewrite ascending columns; return each once, where it begins, and an array for ends."""
         touched, starts = np.unique(columns, return_index=True)
         self._reserve(int(self._length[touched].sum()) + n_new)
         return touched, np.append(starts, len(columns)), np.empty(len(touched), np.int64)
 
     def _take(self, columns: Ints, ends: Ints) -> None:
-        """Take over columns that were written to the pool one after another, up to `ends`."""
+        """Use from now on the columns that were written to the pool one after another, up to `ends`."""
         if len(columns) == 0:
             return
         begins = np.append(self._used, ends[:-1])
@@ -386,9 +387,9 @@ class Columns:
         self._used = int(ends[-1])
 
     def _refuse(self, factor: Any) -> None:
-        """Raise ValueError of a factor that leads beyond what is finite."""
+        """Raise ValueError for a factor that makes an entry infinite."""
         self._row_sizes = np.empty(0, np.int64)
-        raise ValueError(f"factor must keep entries finite in {self.dtype}; received {factor}")
+        raise ValueError(f"factor must keep entries finite in {self.dtype}; got {factor}")
 
 
 def _longer(array: Any, used: int, capacity: int) -> Any:

@@ -1,17 +1,18 @@
-"""An edit session: the one place where a genome's matrix changes.
+"""The editor: the one place where a genome's matrix changes.
 
-A modify phase opens an editor of the parent, applies operators in recorded order and freezes the result once, so that
-a policy sees every intermediate state. The methods are the elementary operations of :mod:`graphops`, applied to the
-whole genome: to the matrix, to the bias row where columns are concerned, and to the node table where nodes move.
-Between maps they are applied to blocks: a node has K rows, one for each tap of a kernel, which go together.
+A modify phase opens an editor of the parent, applies operators in recorded order, and freezes the result once. So a
+policy sees every intermediate state. The methods are the elementary operations of :mod:`graphops`, applied to the whole
+genome: to the matrix, to the biases where columns change, and to the node table where nodes move.
 
-Nothing is moved before the end: swaps and reordering exchange numbers (:mod:`evo.editing.node_order`), and only columns
-whose entries change are written anew (:mod:`evo.editing.columns`). So an operation costs what it touches, and the whole
-matrix is copied once, by :meth:`GenomeEditor.freeze`.
+A *row* is a row of the matrix W: K · source + tap, with K of :attr:`evo.genome.genome.Genome.rows_per_node`. Where all
+nodes are neurons K is 1, and the row is the source. Between maps an operation on the row of a node acts on its K rows.
 
-With every entry goes its *origin*: the parent's entry whose trained state it carries on. Swaps and reordering move
-origins along; additions and assignments clear them on what they change, so that the optimiser's momentum follows an
-edge exactly as long as it is the same edge.
+Swaps and reordering exchange numbers (:mod:`evo.editing.node_order`); only columns whose entries change are written
+again (:mod:`evo.editing.columns`). So an operation costs what it touches, and :meth:`GenomeEditor.freeze` copies the
+matrix once.
+
+Each entry has an *origin*: the parent's entry whose optimizer state it inherits. Swaps and reordering keep origins;
+additions and assignments clear the origins of the entries they change, whose optimizer state then starts at 0.
 """
 
 from collections.abc import Iterator
@@ -20,61 +21,259 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from evo.editing import column_gathering_kernels
 from evo.editing.column_kernels import NOWHERE
-from evo.editing.editor_state import EditorState, Ints
-from evo.editing.node_order import sort_entries
+from evo.editing.columns import Columns, Written
+from evo.editing.node_order import Ints, NodeOrder, sort_entries
+from evo.editing.ranking import keeping_score, quantile_score
 from evo.genome.feature_maps import windows
-from evo.genome.genome import FloatArray, Genome, Role
+from evo.genome.genome import FloatArray, Genome, Role, assemble_columns
+from evo.genome.possible_taps import PossibleTaps
 from graphops.validation import check_indices, check_order, check_two_indices
 
 
-class GenomeEditor(EditorState):
-    """A genome under construction.
+class GenomeEditor:
+    """A genome under construction: it can be read at any time, changed, and frozen.
 
     Parameters
     ----------
     parent : Genome
         The genome to start from; it is not changed.
     origins : bool
-        Whether :meth:`carry` shall work. Without, less memory is needed.
+        Whether :meth:`carry` is needed. Without origins less memory is used.
 
     Attributes
     ----------
     parent : Genome
+    threshold_mode, ticks, kernel
+        As of the parent.
+    rows_per_node : int
+        K. It stays that of the parent, so that rows keep their meaning.
+
+    Notes
+    -----
+    A node is given by its index in the order of evaluation.
     """
+
+    def __init__(self, parent: Genome, *, origins: bool = True) -> None:
+        n = parent.n_nodes
+        self.parent = parent
+        self.threshold_mode = parent.threshold_mode
+        self.ticks = parent.ticks
+        self.kernel = parent.kernel
+        self.rows_per_node = parent.rows_per_node
+        self._track = origins
+        self._parent_rows = parent.rows
+        self._columns = Columns(parent.indptr, self._parent_rows, parent.values, self.rows_per_node)
+        self._node_order = NodeOrder(n)
+        # By number of the node.
+        self._ids, self._roles, self._activations = parent.ids, parent.roles, parent.activations
+        self._map_sizes = parent.map_sizes
+        self._threshold = parent.threshold
+        # By number of the column.
+        self._bias = parent.bias.copy()
+        self._bias_origins = np.arange(n)
+        self._n_active: int | None = None
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self._node_order.order)
+
+    @property
+    def n_stored(self) -> int:
+        """Number of stored entries; between maps, of stored taps."""
+        return self._columns.n_stored
+
+    @property
+    def n_places(self) -> int:
+        """Number of possible entries: n × n, between maps all taps of all kernels."""
+        if self.rows_per_node == 1:
+            return self.n_nodes**2
+        return PossibleTaps(self.map_sizes, self.kernel).count
+
+    @property
+    def n_active(self) -> int:
+        """Number of active entries."""
+        if self._threshold is None:
+            return self.n_stored
+        if self._n_active is None:
+            thresholds = self._thresholds()
+            if len(thresholds) > 1:
+                self._n_active = self._count_active(np.arange(self._columns.n))
+            else:
+                self._n_active = self._columns.count_all_active(thresholds, self._signed)
+        return self._n_active
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of weights and biases."""
+        return self._columns.dtype
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Ids of the nodes."""
+        return self._ids[self._node_order.order]
+
+    @property
+    def roles(self) -> NDArray[np.uint8]:
+        """Roles of the nodes."""
+        return self._roles[self._node_order.order]
+
+    @property
+    def activations(self) -> NDArray[np.uint8]:
+        """Activation codes of the nodes."""
+        return self._activations[self._node_order.order]
+
+    @property
+    def map_sizes(self) -> NDArray[np.int32]:
+        """Map sizes of the nodes."""
+        return self._map_sizes[self._node_order.order]
+
+    @property
+    def bias(self) -> FloatArray:
+        """Biases of the nodes; a copy."""
+        bias: FloatArray = self._bias[self._node_order.columns(slice(None))]
+        return bias
+
+    @property
+    def threshold(self) -> float | FloatArray | None:
+        """The threshold A: one number, one per node, or None."""
+        threshold = self._threshold
+        return threshold[self._node_order.order] if isinstance(threshold, np.ndarray) else threshold
+
+    @property
+    def weights(self) -> sparse.csc_array:
+        """The matrix, shape (K·n, n), for reading only; it is written out, which costs as much as :meth:`freeze`."""
+        indptr, rows, values, _ = self._write(origins=False)
+        return assemble_columns(indptr, rows, values, self.rows_per_node)
+
+    def quantile_threshold(self, quantile: float, targets: Ints | None = None) -> float:
+        """Return the threshold that makes the lowest fraction of the entries dormant.
+
+        As :func:`graphops.quantile_threshold`. All stored entries count, or those of some targets.
+        """
+        columns = None if targets is None else self._node_order.columns(targets)
+        return quantile_score(self._columns, quantile, signed=self._signed, some=columns)
+
+    def keeping_threshold(self, count: int, targets: Ints | None = None) -> float:
+        """Return the threshold that keeps the highest `count` entries active; fewer if several equal the next one.
+
+        All stored entries count, or those of some targets.
+        """
+        columns = None if targets is None else self._node_order.columns(targets)
+        return keeping_score(self._columns, count, signed=self._signed, some=columns)
+
+    def role(self, nodes: Ints | int) -> NDArray[np.uint8]:
+        """Return the roles of some nodes: O(1) each."""
+        found: NDArray[np.uint8] = self._roles[self._node_order.order[nodes]]
+        return found
+
+    def map_size(self, nodes: Ints | int) -> NDArray[np.int32]:
+        """Return the map sizes of some nodes: O(1) each."""
+        found: NDArray[np.int32] = self._map_sizes[self._node_order.order[nodes]]
+        return found
+
+    def in_degree(self, nodes: Ints | int | slice) -> Ints:
+        """Return the number of stored in-edges of some nodes: O(1) each."""
+        sizes: Ints = self._columns.sizes[self._node_order.columns(nodes)]
+        return sizes
+
+    def active_degree(self) -> Ints:
+        """Return the number of active in-edges of each node."""
+        if self._threshold is None:
+            return self.in_degree(slice(None))
+        sizes = self._columns.active_sizes(self._thresholds(), self._signed)
+        degrees: Ints = sizes[self._node_order.columns(slice(None))]
+        return degrees
+
+    def out_degree(self, nodes: Ints | int) -> Ints:
+        """Return the number of stored out-edges of some nodes: O(1) each, once all have been counted."""
+        sizes = self._columns.row_sizes
+        if self.rows_per_node > 1:
+            sizes = sizes.reshape(-1, self.rows_per_node).sum(axis=1)
+        out_degree: Ints = sizes[self._node_order.rows(nodes)]
+        return out_degree
+
+    def positions(self, *roles: Role) -> NDArray[np.intp]:
+        """Return the indices of the nodes that have one of these roles, ascending."""
+        return np.flatnonzero(np.isin(self.roles, roles))
+
+    def column(self, node: int) -> tuple[Ints, FloatArray]:
+        """Return the in-edges of a node: rows of W, ascending, and weights."""
+        rows, values = self._columns.column(self._node_order.columns(node))
+        sources, taps = self.split(rows)
+        return _ascending(self.join(self._node_order.indices_of_rows(sources), taps), values)
+
+    def row(self, node: int) -> tuple[Ints, FloatArray]:
+        """Return the out-edges of a node: K · target + tap of each, ascending, and weights.
+
+        One quick pass over all stored rows: O(stored entries).
+        """
+        columns, rows, values = self._columns.row(self._node_order.rows(node))
+        taps = self.split(rows)[1]
+        return _ascending(self.join(self._node_order.indices_of_columns(columns), taps), values)
+
+    def holds(self, rows: Ints, targets: Ints) -> NDArray[np.bool_]:
+        """Tell for each place (row of W, target) whether it is stored."""
+        return self._columns.holds(self._row_numbers(rows), self._node_order.columns(targets))
+
+    def split(self, rows: Any) -> tuple[Any, Any]:
+        """Return nodes and taps of rows of W; the taps are the number 0 if K is 1."""
+        return (rows, 0) if self.rows_per_node == 1 else divmod(rows, self.rows_per_node)
+
+    def join(self, nodes: Any, taps: Any) -> Any:
+        """Return the rows of W of some nodes and taps."""
+        return nodes if self.rows_per_node == 1 else nodes * self.rows_per_node + taps
 
     # -- changing --------------------------------------------------------------------------------------------------
 
     def swap_columns(self, a: int, b: int) -> None:
-        """Exchange what nodes a and b, of one side, listen to, biases included (operator B)."""
-        positions = self._two_alike("a", "b", a, b)
-        with self._recounting(self._node_order.columns(positions)):  # limits stay with the nodes
-            self._node_order.swap_columns(positions)
+        """Exchange the in-edges and biases of nodes a and b, which have one map size (operator B).
+
+        ::
+
+            p ──► a        p ──► b
+            q ──► b        q ──► a
+        """
+        nodes = self._two_of_one_size("a", "b", a, b)
+        with self._recounting(self._node_order.columns(nodes)):  # thresholds stay with the nodes
+            self._node_order.swap_columns(nodes)
 
     def swap_rows(self, a: int, b: int) -> None:
-        """Exchange whom nodes a and b, of one side, speak to (operator D)."""
-        self._node_order.swap_rows(self._two_alike("a", "b", a, b))
+        """Exchange the out-edges of nodes a and b, which have one map size (operator D).
+
+        ::
+
+            a ──► p        b ──► p
+            b ──► q        a ──► q
+        """
+        self._node_order.swap_rows(self._two_of_one_size("a", "b", a, b))
 
     def reorder(self, order: ArrayLike) -> None:
-        """Put the node at old position ``order[p]`` at position p, with its row, column and table entry (H)."""
+        """Put node ``order[k]`` at index k, with its row, column and table entry (operator H)."""
         self._node_order.reorder(check_order("order", order, self.n_nodes))
 
     def move(self, node: int, destination: int) -> None:
-        """Take a node out of the order and put it in again elsewhere; those between move up by one (H).
-
-        O(distance).
-        """
-        self._node_order.move(*self._two_positions("node", "destination", node, destination))
+        """Take a node out of the order and insert it at another index (operator H): O(distance)."""
+        self._node_order.move(*self._two_nodes("node", "destination", node, destination))
 
     def add_column(self, source: int, target: int, factor: float, scale: float = 1.0) -> None:
-        """Make `target` also listen to what `source`, of its side, listens to (operator C).
+        """Add the in-edges of `source`, times `factor`, to those of `target`, of the same map size (operator C).
 
         Column and bias of `target` become ``scale · (target + factor · source)``.
+
+        ::
+
+            p ──w──► source        p ──w──► source
+                                   p ──factor·w──► target
         """
-        positions = self._two_alike("source", "target", source, target)
-        from_column, to_column = self._node_order.columns(positions)
+        nodes = self._two_of_one_size("source", "target", source, target)
+        from_column, to_column = self._node_order.columns(nodes)
         k, rescale = self._rounded("factor", factor), self._rounded("scale", scale)
         with self._recounting(np.array([to_column])):
             self._columns.merge(from_column, to_column, k, rescale)
@@ -83,24 +282,24 @@ class GenomeEditor(EditorState):
         self._bias_origins[to_column] = NOWHERE
 
     def add_row(self, source: int, target: int, factor: float, scale: float = 1.0) -> None:
-        """Make `target` also speak to those whom `source`, of its side, speaks to (operator F); biases stay.
+        """Add the out-edges of `source`, times `factor`, to those of `target`, of the same map size (operator F).
 
-        Row `target`, between maps each row of it, becomes ``scale · (target + factor · source)``.
+        Row `target`, between maps each of its rows, becomes ``scale · (target + factor · source)``. Biases stay.
         """
-        positions = self._two_alike("source", "target", source, target)
-        from_row, to_row = self._node_order.rows(positions)
+        nodes = self._two_of_one_size("source", "target", source, target)
+        from_row, to_row = self._node_order.rows(nodes)
         k, rescale = self._rounded("factor", factor), self._rounded("scale", scale)
         columns = self._columns.columns_holding(from_row, to_row)
         with self._recounting(columns):
             self._columns.add_row(columns, from_row, to_row, k, rescale)
 
     def assign(self, rows: ArrayLike, targets: ArrayLike, values: ArrayLike) -> None:
-        """Give entries, each named once, a value, creating those that are not stored (operator N).
+        """Give entries a value, and create those that are not stored (operator N).
 
         Parameters
         ----------
         rows, targets : array_like of int
-            Places: rows of W, which are the positions of sources unless there are maps, and positions of targets.
+            Places, each named once: rows of W and targets.
         values : array_like
         """
         name = "sources" if self.rows_per_node == 1 else "rows"
@@ -109,40 +308,40 @@ class GenomeEditor(EditorState):
         weights = self._rounded("values", values)
         if not len(at_rows) == len(at_targets) == weights.size:
             given = f"{len(at_rows)}, {len(at_targets)} and {weights.size}"
-            raise ValueError(f"{name}, targets and values must have one length; received {given}")
+            raise ValueError(f"{name}, targets and values must have one length; got {given}")
         self._check_windows(at_rows, at_targets)
-        numbers, columns = self._numbered(at_rows), self._node_order.columns(at_targets)
+        numbers, columns = self._row_numbers(at_rows), self._node_order.columns(at_targets)
         ascending, twice = sort_entries(numbers, columns)
         if twice is not None:
-            raise ValueError(
-                f"{name} and targets must name a place once; "
-                f"received ({at_rows[twice]}, {at_targets[twice]}) repeatedly"
-            )
+            place = f"({at_rows[twice]}, {at_targets[twice]})"
+            raise ValueError(f"{name} and targets must name a place once; got {place} repeatedly")
         numbers, columns = numbers[ascending], columns[ascending]
         with self._recounting(np.unique(columns)):
             self._columns.assign(numbers, columns, weights[ascending])
 
-    def set_bias(self, positions: ArrayLike, values: ArrayLike) -> None:
-        """Give nodes a bias: their entry in the row of the constant node (operator N)."""
-        columns = self._node_order.columns(check_indices("positions", positions, self.n_nodes))
+    def set_bias(self, nodes: ArrayLike, values: ArrayLike) -> None:
+        """Give nodes a bias, which is their entry in the row of the constant node (operator N)."""
+        columns = self._node_order.columns(check_indices("nodes", nodes, self.n_nodes))
         self._bias[columns] = self._rounded("values", values)
         self._bias_origins[columns] = NOWHERE
 
     def insert(self, counts: Ints, rows: Ints, values: FloatArray) -> None:
-        """Create many entries at once (operator N): ``counts[j]`` into the node at position j, target after target.
+        """Create many entries in one pass (operator N): ``counts[j]`` in column j, one column after another.
 
-        None may be stored; rows of W ascend within a target. One pass, over a matrix in which nothing has moved yet.
+        None may be stored, and rows of W ascend within a column. The editor must not have changed any entry or order.
         """
-        if not (self._columns.unedited and self._node_order.unmoved):
-            raise ValueError("many entries must be inserted before nodes move or entries change")
+        if not (self._columns.unedited and self._node_order.unchanged):
+            raise ValueError(
+                "insert must come before nodes move or entries change; got a later call"
+            )
         if self.rows_per_node > 1:
             self._check_windows(rows, np.repeat(np.arange(self.n_nodes), counts))
         self._columns.insert(counts, rows, values)
-        self._n_live = None
+        self._n_active = None
 
-    def forget(self, rows: ArrayLike, targets: ArrayLike) -> None:
-        """Take entries away, stored or not, by the places that :meth:`assign` gives them; each named once."""
-        numbers = self._numbered(np.atleast_1d(rows))
+    def remove_entries(self, rows: ArrayLike, targets: ArrayLike) -> None:
+        """Remove entries, stored or not, at places as for :meth:`assign`."""
+        numbers = self._row_numbers(np.atleast_1d(rows))
         columns = self._node_order.columns(np.atleast_1d(targets))
         ascending, _ = sort_entries(numbers, columns)
         numbers, columns = numbers[ascending], columns[ascending]
@@ -150,7 +349,7 @@ class GenomeEditor(EditorState):
             self._columns.remove(numbers, columns)
 
     def set_threshold(self, threshold: float | FloatArray | None) -> None:
-        """Set the threshold A, one number or one per position; what does not pass sleeps but stays stored (A)."""
+        """Set the threshold A: one number, one per node, or None. Entries not above it stay stored, dormant (A)."""
         if isinstance(threshold, np.ndarray):
             if threshold.shape != (self.n_nodes,):
                 raise ValueError(
@@ -159,13 +358,13 @@ class GenomeEditor(EditorState):
             given, threshold = threshold, np.zeros(len(self._ids), threshold.dtype)
             threshold[self._node_order.order] = given
         self._threshold = threshold
-        self._n_live = None
+        self._n_active = None
 
     def drop_dormant(self) -> None:
-        """Forget the stored entries that the threshold does not let through."""
+        """Remove the dormant entries."""
         if self._threshold is not None:
             self._columns.keep_active(self._thresholds(), self._signed, origins=self._track)
-            self._n_live = self.n_stored
+            self._n_active = self.n_stored
 
     def add_node(
         self,
@@ -176,12 +375,11 @@ class GenomeEditor(EditorState):
         threshold: float = 0.0,
         map_size: int = 1,
     ) -> None:
-        """Put a new hidden node, without edges, at a position of the order; it gets an unused id.
+        """Insert a new hidden node without edges at an index of the order; it gets an unused id.
 
-        `threshold` is its threshold, where every node has one of its own. Its `map_size` may not exceed the parent's
-        largest.
+        `threshold` is used where every node has its own. `map_size` may not exceed the parent's largest.
         """
-        (place,) = check_indices("position", [position], self.n_nodes + 1)
+        (index,) = check_indices("position", [position], self.n_nodes + 1)
         self._check_map_size(map_size)
         self._columns.append()
         self._ids = np.append(self._ids, self._ids.max() + 1)
@@ -192,50 +390,50 @@ class GenomeEditor(EditorState):
             self._threshold = np.append(self._threshold, self._threshold.dtype.type(threshold))
         self._bias = np.append(self._bias, self._rounded("bias", bias))
         self._bias_origins = np.append(self._bias_origins, NOWHERE)
-        self._node_order.insert(int(place))
+        self._node_order.insert(int(index))
 
-    def remove_node(self, position: int) -> None:
-        """Take a hidden node away, with its row, its column and its bias."""
-        place = self._hidden("position", position)
-        column = self._node_order.columns(place)
-        holding, rows, _ = self._columns.row(self._node_order.rows(place))
+    def remove_node(self, node: int) -> None:
+        """Remove a hidden node with its row, its column and its bias."""
+        node = self._hidden(node)
+        column = self._node_order.columns(node)
+        holding, rows, _ = self._columns.row(self._node_order.rows(node))
         with self._recounting(np.union1d(holding, [column])):
             self._columns.remove(rows, holding)
             self._columns.clear_column(column)
-        self._node_order.remove(place)
+        self._node_order.remove(node)
 
-    def change_map_size(self, position: int, map_size: int) -> None:
+    def change_map_size(self, node: int, map_size: int) -> None:
         """Make the map of a hidden node larger or smaller.
 
-        A kernel whose window changes with it stays about its centre: tap (i, j) becomes (i + d, j + d), where d is by
-        how much the middle of the window moves. Taps that are then outside are forgotten, and the others begin a new
-        life, without origin, for they read other pixels than before. A kernel whose window stays is not touched.
+        A kernel whose window changes stays about its centre: tap (i, j) becomes (i + d, j + d), where d is the distance
+        by which the middle of the window moves. Taps outside the new window are removed. The others lose their origin,
+        for they read other pixels than before. A kernel whose window stays is not touched.
         """
-        place = self._hidden("position", position)
+        node = self._hidden(node)
         self._check_map_size(map_size)
-        if map_size == self.map_size(place):
+        if map_size == self.map_size(node):
             return
-        heard, of_heard = self.column(place)
-        spoken, of_spoken = self.row(place)
-        listeners, taps = self.split(spoken)
-        own = listeners != place  # what it says to itself is in its column
-        rows = np.concatenate([heard, self.join(place, taps[own])])
-        targets = np.concatenate([np.full(len(heard), place), listeners[own]])
-        values = np.concatenate([of_heard, of_spoken[own]])
+        in_rows, in_values = self.column(node)
+        out_places, out_values = self.row(node)
+        successors, taps = self.split(out_places)
+        others = successors != node  # a self-loop is in the column
+        rows = np.concatenate([in_rows, self.join(node, taps[others])])
+        targets = np.concatenate([np.full(len(in_rows), node), successors[others]])
+        values = np.concatenate([in_values, out_values[others]])
         old = self._windows(rows, targets)
         self._map_sizes = self._map_sizes.copy()
-        self._map_sizes[self._node_order.order[place]] = map_size
+        self._map_sizes[self._node_order.order[node]] = map_size
         new = self._windows(rows, targets)
         changed = old != new
         rows, targets, values, old, new = (
             part[changed] for part in (rows, targets, values, old, new)
         )
-        self.forget(rows, targets)
-        nodes, taps = self.split(rows)
-        ways = [way + new // 2 - old // 2 for way in divmod(taps, old)]
-        inside = np.all([(way >= 0) & (way < new) for way in ways], axis=0)
-        moved = self.join(nodes, ways[0] * new + ways[1])
-        self.assign(moved[inside], targets[inside], values[inside])
+        self.remove_entries(rows, targets)
+        sources, taps = self.split(rows)
+        moved = [at + new // 2 - old // 2 for at in divmod(taps, old)]
+        inside = np.all([(at >= 0) & (at < new) for at in moved], axis=0)
+        new_rows = self.join(sources, moved[0] * new + moved[1])
+        self.assign(new_rows[inside], targets[inside], values[inside])
 
     # -- closing ---------------------------------------------------------------------------------------------------
 
@@ -267,19 +465,20 @@ class GenomeEditor(EditorState):
         )
 
     def carry(self, moments: FloatArray) -> FloatArray:
-        """Move per-parameter state of the parent to the result's entries and biases.
+        """Move optimizer state of the parent to the result's entries and biases.
 
         Parameters
         ----------
         moments : ndarray, shape (k, parent stored entries + parent nodes)
+            k numbers for each parameter.
 
         Returns
         -------
         ndarray, shape (k, stored entries + nodes)
-            Zero where an entry or bias is new or was changed by an operator.
+            0 where an entry or bias is new or was changed by an operator.
         """
         if not self._track:
-            raise ValueError("carry needs an editor with origins")
+            raise ValueError("origins must be True for carry; got False")
         carried = np.empty((len(moments), self.n_stored + self.n_nodes), moments.dtype)
         entries, biases = np.split(carried, [self.n_stored], axis=1)
         old_entries, old_biases = np.split(moments, [self.parent.n_stored], axis=1)
@@ -290,43 +489,70 @@ class GenomeEditor(EditorState):
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
+    @property
+    def _signed(self) -> bool:
+        return self.threshold_mode == "signed"
+
+    def _thresholds(self) -> FloatArray:
+        """Return the threshold for the compiled loops: one number, or one per column."""
+        with np.errstate(over="ignore"):
+            if isinstance(self._threshold, np.ndarray):
+                return self._threshold[self._node_order.node_of_column].astype(self.dtype)
+            return np.array([self._threshold]).astype(self.dtype)
+
+    def _count_active(self, columns: Ints) -> int:
+        return self._columns.count_active(columns, self._thresholds(), self._signed)
+
+    def _row_numbers(self, rows: Any) -> Any:
+        """Return the numbers that rows of W have in :class:`evo.editing.columns.Columns`."""
+        nodes, taps = self.split(rows)
+        return self.join(self._node_order.rows(nodes), taps)
+
+    def _write(self, *, origins: bool) -> Written:
+        """Write the matrix out in the order of nodes."""
+        indices = self._node_order.indices_of_rows()
+        if self.rows_per_node > 1:
+            indices = self.join(indices[:, np.newaxis], np.arange(self.rows_per_node)).ravel()
+        return self._columns.gather(self._node_order.columns(slice(None)), indices, origins=origins)
+
     @contextmanager
     def _recounting(self, columns: Ints) -> Iterator[None]:
-        """Keep the number of edges right while some columns change."""
-        counted = self._threshold is not None and self._n_live is not None
+        """Keep the number of active entries right while some columns change."""
+        counted = self._threshold is not None and self._n_active is not None
         before = self._count_active(columns) if counted else 0
         yield
-        if counted and self._n_live is not None:
-            self._n_live += self._count_active(columns) - before
+        if counted and self._n_active is not None:
+            self._n_active += self._count_active(columns) - before
 
-    def _two_positions(self, first: str, second: str, a: int, b: int) -> list[int]:
+    def _two_nodes(self, first: str, second: str, a: int, b: int) -> list[int]:
         return list(check_two_indices((first, second), a, b, self.n_nodes))
 
-    def _two_alike(self, first: str, second: str, a: int, b: int) -> list[int]:
-        """Check that two positions differ and their nodes have one side, so that their kernels fit each other."""
-        positions = self._two_positions(first, second, a, b)
-        map_sizes = self.map_size(np.array(positions))
+    def _two_of_one_size(self, first: str, second: str, a: int, b: int) -> list[int]:
+        """Check that two nodes differ and have one map size, so that their kernels fit each other."""
+        nodes = self._two_nodes(first, second, a, b)
+        map_sizes = self.map_size(np.array(nodes))
         if map_sizes[0] != map_sizes[1]:
             raise ValueError(
-                f"{first} and {second} must be nodes of one side; received sides {map_sizes[0]} and {map_sizes[1]}"
+                f"{first} and {second} must be nodes of one map size; got {map_sizes[0]} and {map_sizes[1]}"
             )
-        return positions
+        return nodes
 
-    def _hidden(self, name: str, position: int) -> int:
-        (place,) = check_indices(name, [position], self.n_nodes)
-        if self.role(place) != Role.HIDDEN:
-            raise ValueError(f"{name} must be that of a hidden node; {position} is none")
-        return int(place)
+    def _hidden(self, node: int) -> int:
+        """Check that there is a node and that it is hidden."""
+        (index,) = check_indices("node", [node], self.n_nodes)
+        role = Role(int(self.role(index))).name.lower()
+        if role != "hidden":
+            raise ValueError(f"node must be hidden; got node {node}, which is {role}")
+        return int(index)
 
     def _check_map_size(self, map_size: int) -> None:
-        """Check that a side leaves K as it is, and that rows can be numbered."""
+        """Check that a map size leaves K as it is, and that rows can be numbered."""
         largest = int(self.parent.map_sizes.max())
         if not 1 <= map_size <= largest:
-            raise ValueError(
-                f"map_size must be from 1 to {largest}, the largest; received {map_size}"
-            )
-        if (self._columns.n + 1) * self.rows_per_node > np.iinfo(np.int32).max:
-            raise ValueError(f"nodes must leave less than 2³¹ rows, {self.rows_per_node} for each")
+            raise ValueError(f"map_size must be from 1 to {largest}, the largest; got {map_size}")
+        n_rows = (self._columns.n + 1) * self.rows_per_node
+        if n_rows > np.iinfo(np.int32).max:
+            raise ValueError(f"rows of all nodes must be fewer than 2³¹; got {n_rows}")
 
     def _windows(self, rows: Ints, targets: Ints) -> NDArray[np.int64]:
         """Return the window of the kernel at each of some places."""
@@ -343,7 +569,7 @@ class GenomeEditor(EditorState):
             first = int(outside.argmax())
             raise ValueError(
                 f"taps must be below {most[first]} from node {sources[first]} to node {targets[first]}; "
-                f"received {taps[first]}"
+                f"got {taps[first]}"
             )
 
     def _rounded(self, name: str, value: ArrayLike) -> Any:
@@ -352,5 +578,10 @@ class GenomeEditor(EditorState):
             numbers = np.asarray(value).astype(self.dtype)
         if not np.isfinite(numbers).all():
             first = np.asarray(value)[~np.isfinite(numbers)].flat[0]
-            raise ValueError(f"{name} must be finite in {self.dtype}; received {first}")
+            raise ValueError(f"{name} must be finite in {self.dtype}; got {first}")
         return numbers[()]
+
+
+def _ascending(places: Ints, values: FloatArray) -> tuple[Ints, FloatArray]:
+    order = np.argsort(places)
+    return places[order], values[order]

@@ -1,4 +1,4 @@
-"""The rank-th smallest stored weight: where a threshold lies that lets a share of the edges sleep."""
+"""Thresholds by rank: above the lowest fraction of the stored entries, or below the highest few."""
 
 import numpy as np
 
@@ -8,20 +8,20 @@ from evo.editing.columns import Columns
 from graphops.validation import check_fraction, check_integer
 
 FEW = 100_000
-"""Stored entries below which a selection copies them all."""
+"""Number of stored entries below which a selection copies them all."""
 
 
 def quantile_score(
     columns: Columns, quantile: float, *, signed: bool, some: Ints | None = None
 ) -> float:
-    """Return the threshold that leaves the lowest share `quantile` behind: :func:`graphops.quantile_threshold`."""
+    """Return the threshold that makes the lowest fraction dormant: :func:`graphops.quantile_threshold`."""
     stored = _stored(columns, some)
     left = round(check_fraction("quantile", quantile) * stored)
     return _threshold_above(columns, stored, left, signed=signed, some=some)
 
 
 def keeping_score(columns: Columns, count: int, *, signed: bool, some: Ints | None = None) -> float:
-    """Return the threshold that lets the highest `count` through, all if there are no more."""
+    """Return the threshold that keeps the highest `count` entries active, all if there are no more."""
     stored = _stored(columns, some)
     left = stored - check_integer("keep", count, at_least=0)
     return _threshold_above(columns, stored, max(left, 0), signed=signed, some=some)
@@ -34,7 +34,7 @@ def _stored(columns: Columns, some: Ints | None) -> int:
 def _threshold_above(
     columns: Columns, stored: int, left: int, *, signed: bool, some: Ints | None
 ) -> float:
-    """Return the highest of the lowest `left`; a number below all if these are none."""
+    """Return the highest of the `left` lowest scores, or a number below all scores if `left` is 0."""
     if stored == 0:
         return 0.0
     score = score_at(columns, max(left - 1, 0), signed=signed, some=some)
@@ -44,7 +44,7 @@ def _threshold_above(
 def score_at(columns: Columns, rank: int, *, signed: bool, some: Ints | None = None) -> float:
     """Return the rank-th smallest, from 0, of the stored values or, unless `signed`, of their magnitudes.
 
-    By radix selection where there are many: 16 bits of the number after another, a pass over the values for each.
+    Many values are ranked by radix selection, 16 bits of the number in each pass over the values.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def score_at(columns: Columns, rank: int, *, signed: bool, some: Ints | None = N
     rank : int
     signed : bool
     some : ndarray of int, optional
-        Columns whose values alone are looked at.
+        Columns to which the ranking is restricted.
 
     Returns
     -------

@@ -1,20 +1,22 @@
-"""The loop: ask, evaluate, tell; one individual's modify, train and evaluate; selection, credit, statistics.
+"""The loop: ask, evaluate, tell. One individual is modified, trained and evaluated; then selection, credit, statistics.
 
-Where evaluations run is in :mod:`evo.executors`; what is stored of them is in :mod:`evo.storage`.
+:mod:`evo.executors` runs the evaluations, :mod:`evo.storage` stores the results.
 """
 
 from evo.evolution.credit import OperatorCredit, operator_probabilities
-from evo.evolution.evolution import Evolution, EvolutionSettings, Generation
-from evo.evolution.fitness import FITNESSES, Fitness
+from evo.evolution.evolution import Evolution, EvolutionState, Generation
+from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
 from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
-from evo.evolution.selection import SELECTIONS, SelectionSettings
+from evo.evolution.selection import SELECTIONS
+from evo.evolution.settings import EvolutionSettings, SelectionSettings
 
 __all__ = [
     "FITNESSES",
     "SELECTIONS",
     "Evolution",
     "EvolutionSettings",
+    "EvolutionState",
     "Fitness",
     "Generation",
     "Individual",
@@ -22,6 +24,7 @@ __all__ = [
     "OperatorCredit",
     "SelectionSettings",
     "Task",
+    "adapt_fitness",
     "evaluate_individual",
     "operator_probabilities",
 ]

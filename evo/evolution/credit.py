@@ -1,17 +1,18 @@
-"""Which letters pay: credit for the fitness that children gained, and the shares that follow from it.
+"""Credit of operators: the fitness that their children gained, and the probabilities that follow from it.
 
-After every generation each child is compared with its parent *at equal training*: with the same parent trained on for
-as many steps in the same generation where there is one (local search asks for it), else with the parent's fitness
-plus what training alone brought in that generation (the median over those trained on, or over all children where
-nobody was). A gain is max(0, child − parent), over the largest gain of the generation, so that early and late
-generations count alike; a child that failed gained nothing. Each letter used on a child is credited with its gain.
+After every generation each child is compared with its parent *at equal training*. If the parent was trained further in
+the same generation (local search does this), the child is compared with that individual. Otherwise the child is
+compared with the parent's fitness plus the median effect of training in the generation: the median over the parents
+that were trained further, or over all children if there are none. A gain is max(0, child − parent), divided by the
+largest gain of the generation, so that early and late generations count alike. A failed child has gained nothing. Each
+operator that modified a child is credited with the child's gain.
 
-The shares follow by probability matching (Thierens 2005): p = p_min + (1 − K·p_min)·q / Σq for K letters, where q is a
-letter's mean credit. Not as published: credits come a generation at a time, so q is a mean whose weights decay from
-generation to generation, and not one updated use by use; and it starts from the letters' weights in the settings, as
-if they had been seen `PRIOR_USES` times.
+The probabilities follow by probability matching (Thierens 2005): p = p_min + (1 − K·p_min)·q / Σq for K operators,
+where q is an operator's mean credit. Not as published: credits arrive a generation at a time, so q is a mean whose
+weights decay from generation to generation; and q starts from the operators' weights in the settings, which count as
+`PRIOR_USES` uses.
 
-Nothing of this is hidden state: shares are a function of the settings and of the table ``credits``.
+There is no hidden state: the probabilities are a function of the settings and of the table ``credits``.
 """
 
 import statistics
@@ -22,46 +23,47 @@ from evo.evolution.individual import Individual
 from evo.policies.policies import PolicySettings
 
 PRIOR_USES = 2.0
-"""Uses that a letter's weight in the settings counts for, beside the uses that were judged."""
+"""Number of uses that an operator's weight in the settings counts for."""
 
 
 @dataclass(frozen=True)
 class OperatorCredit:
-    """What one letter did in one generation.
+    """The credit of one operator in one generation.
 
     Attributes
     ----------
     operator : str
-        The letter.
-    share : float or None
-        The probability with which it was drawn; None where the policy draws no letters.
-    uses : int
-        Children on which it was used and that could be compared with their parents.
+        Letter of the operator.
+    probability : float or None
+        Probability with which the policy drew the operator; None if the policy draws no operators.
+    n_uses : int
+        Number of children that it modified and that could be compared with their parents.
     credit : float
-        Sum over these of their gains, each from 0 to 1.
+        Sum of the gains of these children, each from 0 to 1.
     """
 
     operator: str
-    share: float | None
-    uses: int
+    probability: float | None
+    n_uses: int
     credit: float
 
 
 def operator_probabilities(
     settings: PolicySettings, history: Iterable[Sequence[OperatorCredit]]
 ) -> dict[str, float]:
-    """Return the probability of each letter in the generation that follows.
+    """Return the probability of each operator in the next generation.
 
     Parameters
     ----------
     settings : PolicySettings
     history : iterable of sequence of OperatorCredit
-        The finished generations, from the first.
+        The credits of the finished generations, from the first.
 
     Returns
     -------
     dict
-        By letter; of letters with a weight above 0. Empty if the policy draws no letters; constant unless it `learns`.
+        Probability by letter, of operators with a weight above 0. Empty if the policy draws no operators; constant
+        unless the policy `learns`.
     """
     weights = settings.drawn_weights
     if not settings.learns or not weights:
@@ -73,7 +75,7 @@ def operator_probabilities(
             uses[code] *= settings.credit_decay
             credit[code] *= settings.credit_decay
             if code in told:
-                uses[code] += told[code].uses
+                uses[code] += told[code].n_uses
                 credit[code] += told[code].credit
     worth = weights
     if sum(credit.values()) > 0:
@@ -90,27 +92,29 @@ def operator_probabilities(
 
 
 def credit_operators(
-    offspring: Sequence[Individual], parents: Sequence[Individual], shares: Mapping[str, float]
+    offspring: Sequence[Individual],
+    parents: Sequence[Individual],
+    probabilities: Mapping[str, float],
 ) -> tuple[OperatorCredit, ...]:
-    """Credit the letters of one generation.
+    """Credit the operators of one generation.
 
     Parameters
     ----------
     offspring : sequence of Individual
-        All that came to be in it.
+        All individuals evaluated in the generation.
     parents : sequence of Individual
-        The population that they came from.
-    shares : mapping
-        What :func:`operator_probabilities` said before it.
+        The population before the generation.
+    probabilities : mapping
+        The :func:`operator_probabilities` before the generation.
 
     Returns
     -------
     tuple of OperatorCredit
-        One per letter that could be drawn or was used.
+        One per operator that could be drawn or was used.
     """
     gains = _gains(offspring, parents)
     largest = max(gains.values(), default=0.0)
-    uses, credit = dict.fromkeys(shares, 0), dict.fromkeys(shares, 0.0)
+    uses, credit = dict.fromkeys(probabilities, 0), dict.fromkeys(probabilities, 0.0)
     for child in offspring:
         if child.job.individual not in gains:
             continue
@@ -118,11 +122,13 @@ def credit_operators(
         for code in dict.fromkeys(operation.operator for operation in child.operations):
             uses[code] = uses.get(code, 0) + 1
             credit[code] = credit.get(code, 0.0) + gain
-    return tuple(OperatorCredit(code, shares.get(code), uses[code], credit[code]) for code in uses)
+    return tuple(
+        OperatorCredit(code, probabilities.get(code), uses[code], credit[code]) for code in uses
+    )
 
 
 def _gains(offspring: Sequence[Individual], parents: Sequence[Individual]) -> dict[int, float]:
-    """Return max(0, child − parent at equal training) of every modified child whose parent has a fitness."""
+    """Return max(0, child − parent at equal training) for every modified child whose parent has a fitness."""
     before = {one.job.individual: one.fitness for one in parents if one.fitness is not None}
     trained_on: dict[int, float] = {}
     children: list[tuple[Individual, int]] = []

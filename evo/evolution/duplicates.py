@@ -1,9 +1,9 @@
-"""When a child's training would repeat that of its parent: it then takes the result over.
+"""Duplicate training: a child whose training would duplicate its parent's training reuses the parent's result.
 
-A modify phase may change nothing that matters: no operator found anything to do, a node moved within the freedom of
-the evaluation order, an addition went to a dead end. If the parent is trained on unmodified in the same generation,
-then training the child as well would buy the same network twice. The comparison is exact and looks at the child and
-its parent alone, so it comes out the same on every worker and in any order.
+A modify phase may leave the computed network as it was: no operator found a change, a node moved within the freedom of
+the evaluation order, an addition changed a dead end. If the parent is trained further in the same generation, training
+the child would compute the same network twice. The comparison is exact and depends on the child and its parent alone,
+so every worker decides alike.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from evo.genome.genome import FloatArray, Genome
 from evo.phenotype.phenotype import Phenotype, compile_plan
 
 MAX_REFINEMENTS = 16
-"""Refinements that a comparison may take: beyond that, training costs less."""
+"""Largest number of refinements in a comparison; with more refinements, training costs less."""
 
 
 def duplicates_training(
@@ -23,29 +23,29 @@ def duplicates_training(
     parent: Genome,
     parent_moments: FloatArray | None,
 ) -> bool:
-    """Tell whether training a network would repeat, up to naming, training its parent.
+    """Return whether training a network would duplicate, up to naming, training its parent.
 
-    That is so if the two are the same network, the optimiser remembers the same of every parameter, and the threshold
-    of every computed node is the same - for it decides what falls asleep when training is over.
+    Both must be the same network, with the same optimizer state of every parameter and the same threshold at every
+    computed node: the threshold decides which entries are dormant after training.
 
     Parameters
     ----------
     network : Phenotype
         Compiled and not trained yet.
     moments : ndarray, shape (k, stored entries + nodes), or None
-        What the optimiser remembers of its genome's entries and biases.
+        Optimizer state of the entries and biases of its genome.
     parent : Genome
     parent_moments : ndarray, shape (k, parent's stored entries + nodes), or None
 
     Returns
     -------
     bool
-        Never True of two trainings that differ. False, too, of networks so symmetric that they can not be matched by
+        Never True for trainings that differ. Also False for networks too symmetric to be matched within
         :data:`MAX_REFINEMENTS` refinements.
 
     Notes
     -----
-    O(stored entries·log); a network with a weight that the parent does not have is seen without matching nodes.
+    O(stored entries·log). A network with a weight that the parent does not have is rejected without matching nodes.
     """
     genome = network.genome
     if not np.isin(network.parameters, np.concatenate([parent.values, parent.bias])).all():
@@ -72,13 +72,13 @@ def same_parameters(a: Genome, b: Genome) -> tuple[NDArray[np.intp], NDArray[np.
     Returns
     -------
     (ndarray, ndarray) of int, or None
-        The places of all trainable numbers in each genome's entries followed by its biases, in the same order; None
-        if the two are not the same network.
+        For each genome, the indices of its trainable numbers among its entries followed by its biases, in the same
+        order; None if the two are not the same network.
 
     Raises
     ------
     TooSymmetricError
-        As :func:`evo.canonical.canonical.match_nodes`, within :data:`MAX_REFINEMENTS`.
+        As for :func:`evo.canonical.canonical.match_nodes`, with :data:`MAX_REFINEMENTS`.
     """
     matched = match_nodes(a, b, max_refinements=MAX_REFINEMENTS)
     if matched is None:
@@ -86,7 +86,7 @@ def same_parameters(a: Genome, b: Genome) -> tuple[NDArray[np.intp], NDArray[np.
     plan, other = compile_plan(a), compile_plan(b)
     targets = matched[np.repeat(plan.nodes, np.diff(plan.indptr))]
     sources = matched[a.indices[plan.entries]]
-    # By target, then by source, and as they are between the same two: so all effective entries of b are stored.
+    # Ordered by target, then source, then as stored: the order of the effective entries of b.
     order = np.argsort(targets * b.n_nodes + sources, kind="stable")
     entries = np.empty_like(other.entries)
     entries[order] = other.entries

@@ -1,50 +1,86 @@
-"""Fitness: a number per trained network, always maximised.
+"""Fitness: one number per trained network, always maximised.
 
-A fitness is a function of the trained network and the validation samples. The registry holds the usual ones; a script
-may pass any function of its own.
+A fitness is a function of (network, validation) or of (network, validation, evaluation): the trained network, the
+validation samples, and the loss and accuracy of the network on these samples, which were computed already.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Protocol
 
 from cnn.training.samples import Samples
-from cnn.training.trainer import Evaluation, evaluate
+from cnn.training.trainer import Evaluation
 from evo.phenotype.phenotype import Phenotype
 
-Fitness: TypeAlias = Callable[[Phenotype, Samples], float]
+
+class Fitness(Protocol):
+    """A fitness as the loop calls it."""
+
+    def __call__(
+        self, network: Phenotype, validation: Samples, /, *, evaluation: Evaluation
+    ) -> float:
+        """Return the fitness of a trained network."""
 
 
-def negative_loss(network: Phenotype, validation: Samples) -> float:
+def negative_loss(network: Phenotype, validation: Samples, evaluation: Evaluation) -> float:
     """Return minus the mean validation loss: finer than accuracy, and defined for regression too."""
-    return -evaluate(network, validation).loss
+    return -evaluation.loss
 
 
-def accuracy(network: Phenotype, validation: Samples) -> float:
-    """Return the share of validation samples classified correctly.
+def accuracy(network: Phenotype, validation: Samples, evaluation: Evaluation) -> float:
+    """Return the fraction of validation samples that are classified correctly.
 
     Raises
     ------
     ValueError
-        In regression, where there is nothing to classify.
+        In regression.
     """
-    value = evaluate(network, validation).accuracy
-    if value is None:
+    if evaluation.accuracy is None:
         raise ValueError("fitness 'accuracy' needs classes; use 'negative_loss' for regression")
-    return value
+    return evaluation.accuracy
 
 
 FITNESSES: Mapping[str, Fitness] = {"negative_loss": negative_loss, "accuracy": accuracy}
 
 
-def measure(
-    fitness: Fitness, network: Phenotype, validation: Samples, evaluation: Evaluation
-) -> float:
-    """Return the fitness of a network that has been evaluated on the validation samples already.
+@dataclass(frozen=True)
+class _WithoutEvaluation:
+    """A fitness of (network, validation)."""
 
-    What `fitness` returns, without running the network once more where the evaluation tells it.
+    function: Callable[..., float]
+
+    def __call__(
+        self, network: Phenotype, validation: Samples, /, *, evaluation: Evaluation
+    ) -> float:
+        return self.function(network, validation)
+
+
+def adapt_fitness(function: Callable[..., float]) -> Fitness:
+    """Return a user's function as a :class:`Fitness`.
+
+    Parameters
+    ----------
+    function : callable
+        Of (network, validation), or with a further parameter named ``evaluation``.
+
+    Raises
+    ------
+    TypeError
+        If the function cannot be called with these arguments.
     """
-    if fitness is negative_loss:
-        return -evaluation.loss
-    if fitness is accuracy and evaluation.accuracy is not None:
-        return evaluation.accuracy
-    return float(fitness(network, validation))
+    rule = (
+        "fitness must be a function of (network, validation) or (network, validation, evaluation)"
+    )
+    if not callable(function):
+        raise TypeError(f"{rule}; got {function!r}")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some functions written in C have none
+        return _WithoutEvaluation(function)
+    takes_evaluation = "evaluation" in signature.parameters
+    try:
+        signature.bind(None, None, **({"evaluation": None} if takes_evaluation else {}))
+    except TypeError as error:
+        raise TypeError(f"{rule}; got {signature}") from error
+    return function if takes_evaluation else _WithoutEvaluation(function)

@@ -1,11 +1,13 @@
-"""What happens to one individual: modify, train, evaluate - the unit of work that a worker does.
+"""One individual: modify, train, evaluate - the unit of work of a worker.
 
-A :class:`evo.evolution.job.Job` goes in, an :class:`Individual` comes out. Everything else it needs is in the
-:class:`evo.evolution.job.Task`, which is the same for a whole run and travels to each worker once. The result depends
+The input is a :class:`evo.evolution.job.Job`, the output an :class:`Individual`. A worker also needs the
+:class:`evo.evolution.job.Task`, which is the same for a whole run and is sent to each worker once. The result depends
 on the task and the job alone.
 """
 
+import logging
 import time
+import traceback
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,48 +20,55 @@ from cnn.training.recipe import batch_indices
 from cnn.training.trainer import OptimizerState, TrainingReport, evaluate, train
 from evo.editing.editor import GenomeEditor
 from evo.evolution.duplicates import duplicates_training, same_parameters
-from evo.evolution.fitness import FITNESSES, measure
+from evo.evolution.fitness import FITNESSES
 from evo.evolution.job import Job, Task
 from evo.evolution.statistics import GenomeStatistics, describe
 from evo.genome.genome import FloatArray, Genome
-from evo.operators.elementary import GradientsAt, Operation, Proposing
+from evo.operators.operation import GradientsAt, Operation, ProposalContext
 from evo.phenotype.phenotype import Phenotype
 from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
 from evo.seeding import Purpose, generator
 
-Status = Literal["ok", "diverged", "failed", "repeated"]
+logger = logging.getLogger(__name__)
+
+GRADIENT_BATCHES = 4
+"""Batches on which a policy measures the loss gradient."""
+
+Status = Literal["ok", "diverged", "failed", "duplicate"]
 
 
 @dataclass(frozen=True, eq=False)
 class Individual:
-    """A trained and evaluated individual, or the record of why there is none.
+    """A trained and evaluated individual, or the record of why it has no result.
 
     Attributes
     ----------
     job : Job
-        What it came from.
-    status : {"ok", "diverged", "failed", "repeated"}
-        Anything but ``"ok"`` comes with a `reason` and without fitness. One that is ``"repeated"`` was not trained,
-        since that would repeat the training of ``job.continued_as``; :func:`reuse_result` gives it a status of its own.
+        The job that it comes from.
+    status : {"ok", "diverged", "failed", "duplicate"}
+        A status other than ``"ok"`` has a `reason` and no fitness. A ``"duplicate"`` was not trained, because its
+        training would duplicate the training of ``job.continued_parent``; :func:`reuse_result` gives it a result.
     genome : Genome
-        After training. Of a failed individual, the one it started from; of a repeated one, the modified.
+        The trained genome; of a failed individual the parent's genome, of a duplicate the modified genome.
     optimizer_state : OptimizerState or None
-        After training, laid out like :attr:`Job.optimizer_state`.
+        The state after training, in the order of :attr:`Job.optimizer_state`.
     operations : tuple of Operation
-        What the modify phase did, in order.
+        The operations of the modify phase, in order.
     statistics : GenomeStatistics or None
-        Of the network that was trained.
+        The statistics of the network that was trained.
     fitness, train_loss, validation_loss, validation_accuracy : float or None
     curve : LearningCurve or None
     steps : int
-        Gradient steps of this individual's own train phase.
+        Gradient steps of its own train phase.
     ended_by : str or None
-        Which bound ended that phase: steps, or one of the budget; None where there was none.
+        The limit that ended the train phase; None without a train phase.
     modify_seconds, train_seconds, evaluate_seconds : float
         Wall time of the three phases.
     reused_from : Individual or None
-        Whose training it took over, at no steps and seconds of its own.
+        The individual whose training result was reused; no steps or seconds are charged.
+    traceback : str
+        The traceback of the error behind the status ``"failed"``, for the log of the driver.
     """
 
     job: Job
@@ -80,10 +89,11 @@ class Individual:
     evaluate_seconds: float
     reused_from: "Individual | None" = None
     ended_by: Bound | None = None
+    traceback: str = ""
 
     @property
     def ancestry_steps(self) -> int:
-        """Gradient steps behind its genome: along its ancestry, and its own unless they came to nothing."""
+        """Gradient steps behind its genome, along its ancestry; its own steps count if its status is ok."""
         if self.reused_from is not None:
             return self.reused_from.ancestry_steps
         return self.job.first_step + (self.steps if self.status == "ok" else 0)
@@ -99,13 +109,15 @@ class Individual:
 def evaluate_individual(task: Task, job: Job) -> Individual:
     """Modify, train and evaluate one individual.
 
-    An error of this one individual - in an operator, in training, in a custom fitness - ends as its status and
-    reason, so that one bad network costs no result of the others.
+    An error in an operator, in training or in a custom fitness becomes the status and reason of this one individual.
+    The error does not affect other individuals; its traceback is logged.
     """
     try:
         return _modify_train_evaluate(task, job)
     except Exception as error:
-        return _without_result(job, "failed", f"{type(error).__name__}: {error}")
+        logger.warning("individual %d failed", job.individual, exc_info=True)
+        failed = _without_result(job, "failed", f"{type(error).__name__}: {error}")
+        return replace(failed, traceback=traceback.format_exc())
 
 
 def _modify_train_evaluate(task: Task, job: Job) -> Individual:
@@ -113,13 +125,14 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     genome, moments, operations = _modify(task, job)
     modified = time.perf_counter()
 
-    network = Phenotype(genome, task.loss, dormant=task.dormant)
-    acting = network.without_dormant()
-    statistics = describe(genome, acting)
-    if _duplicates_parent(task, job, acting, moments, operations):
-        reason = f"its training would repeat that of individual {job.continued_as}"
-        repeated = _without_result(job, "repeated", reason, operations, statistics)
-        return replace(repeated, genome=genome, modify_seconds=modified - started)
+    settings = task.evolution
+    network = Phenotype(genome, task.loss, dormant=settings.dormant)
+    active_network = network.without_dormant()
+    statistics = describe(genome, active_network)
+    if _duplicates_parent(task, job, active_network, moments, operations):
+        reason = f"its training would duplicate that of individual {job.continued_parent}"
+        duplicate = _without_result(job, "duplicate", reason, operations, statistics)
+        return replace(duplicate, genome=genome, modify_seconds=modified - started)
     state = None
     if moments is not None and job.optimizer_state is not None:
         state = OptimizerState(network.pick(moments), job.optimizer_state.step)
@@ -128,26 +141,22 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         task.train,
         task.recipe,
         first_step=job.first_step,
-        steps=task.steps,
-        total_steps=task.total_steps,
+        steps=settings.steps_per_generation,
+        total_steps=settings.total_steps,
         order_seed=task.order_seed,
         state=state,
-        budget=task.budget,
-        record_every=task.record_every,
+        budget=settings.budget,
+        record_every=settings.record_every,
     )
     trained = time.perf_counter()
     if report.status != "ok":
         return _without_result(job, report.status, report.reason, operations, statistics, report)
 
-    # What is judged is what the genome says: a weight that training has taken below the threshold sleeps.
-    trained_genome = network.to_genome()
-    if network.dormant_learn and task.active_edges == "kept":
-        trained_genome = keep_n_active(trained_genome, genome, task.layers)
-    judged = network if genome.threshold is None else Phenotype(trained_genome, task.loss)
-    if network.dormant_learn:  # then training itself decides on the edges
+    trained_genome, judged = _after_training(task, genome, network)
+    if network.dormant_learn:  # training itself has changed the active entries
         statistics = describe(trained_genome, judged)
     validation = evaluate(judged, task.validation)
-    fitness = measure(task.fitness, judged, task.validation, validation)
+    fitness = float(task.fitness(judged, task.validation, evaluation=validation))
     if not np.isfinite(fitness):
         reason = f"fitness must be finite; got {fitness}"
         return _without_result(job, "failed", reason, operations, statistics, report)
@@ -172,6 +181,14 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     )
 
 
+def _after_training(task: Task, genome: Genome, network: Phenotype) -> tuple[Genome, Phenotype]:
+    """Return the trained genome and its network: a weight that is now below the threshold is dormant."""
+    trained = network.to_genome()
+    if network.dormant_learn and task.evolution.active_edges == "kept":
+        trained = keep_n_active(trained, genome, task.layers)
+    return trained, network if genome.threshold is None else Phenotype(trained, task.loss)
+
+
 def _duplicates_parent(
     task: Task,
     job: Job,
@@ -179,52 +196,53 @@ def _duplicates_parent(
     moments: FloatArray | None,
     operations: tuple[Operation, ...],
 ) -> bool:
-    # A fitness of the user's own may look at more than what is computed: at names, order, or what sleeps.
-    if job.continued_as is None or task.fitness not in FITNESSES.values():
+    # A custom fitness may depend on more than the computed network: on names, order, or dormant entries.
+    if job.continued_parent is None or task.fitness not in FITNESSES.values():
         return False
-    if task.dormant == "straight_through" and operations:  # what sleeps counts, and is not compared
+    if task.evolution.dormant == "straight_through" and operations:  # dormant entries learn too
         return False
     parent_moments = None if job.optimizer_state is None else job.optimizer_state.moments
     return not operations or duplicates_training(network, moments, job.genome, parent_moments)
 
 
-def reuse_result(repeated: Individual, trained: Individual) -> Individual:
-    """Give a child whose training would have repeated its parent's what became of the parent.
+def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
+    """Give a child whose training would have duplicated its parent's the result of the parent.
 
     Parameters
     ----------
-    repeated : Individual
-        With the status ``"repeated"``.
+    duplicate : Individual
+        With the status ``"duplicate"``.
     trained : Individual
-        The parent as it was trained on unmodified: number ``repeated.job.continued_as``.
+        The parent trained further: number ``duplicate.job.continued_parent``.
 
     Returns
     -------
     Individual
-        The child, with its own nodes and entries, and the weights, biases, optimiser's memory, status and figures of
-        `trained`; it is charged neither steps nor seconds of training.
+        The child with its own nodes and entries, and with the weights, biases, optimizer state, status and measures of
+        `trained`. No steps or seconds of training are charged.
     """
-    job, genome = repeated.job, repeated.genome
+    job, genome = duplicate.job, duplicate.genome
     if trained.status != "ok" or trained.optimizer_state is None:
         failed = _without_result(
-            job, trained.status, trained.reason, repeated.operations, repeated.statistics
+            job, trained.status, trained.reason, duplicate.operations, duplicate.statistics
         )
-        return replace(failed, modify_seconds=repeated.modify_seconds, reused_from=trained)
+        return replace(failed, modify_seconds=duplicate.modify_seconds, reused_from=trained)
     own: dict[str, Any] = {
         "curve": None,
         "steps": 0,
         "ended_by": None,
-        "modify_seconds": repeated.modify_seconds,
+        "modify_seconds": duplicate.modify_seconds,
         "train_seconds": 0.0,
         "evaluate_seconds": 0.0,
         "reused_from": trained,
     }
-    if not repeated.operations:  # it is its parent, and so is what sleeps and may have learnt
+    if not duplicate.operations:  # then dormant entries, which may have learned, are the same too
         return replace(trained, job=job, **own)
     places = same_parameters(genome, trained.job.genome)
     if places is None:
         raise ValueError(
-            f"trained must be what individual {job.individual} repeats; got {trained.job.individual}"
+            f"trained must be the individual that individual {job.individual} duplicates; "
+            f"got {trained.job.individual}"
         )
     here, there = places
     numbers = np.concatenate([genome.values, genome.bias])
@@ -239,37 +257,40 @@ def reuse_result(repeated: Individual, trained: Individual) -> Individual:
         job=job,
         genome=genome.with_values(numbers[: genome.n_stored], numbers[genome.n_stored :]),
         optimizer_state=OptimizerState(moments, trained.optimizer_state.step),
-        operations=repeated.operations,
-        statistics=repeated.statistics,
+        operations=duplicate.operations,
+        statistics=duplicate.statistics,
         **own,
     )
 
 
 def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Operation, ...]]:
-    """Return the modified genome, the optimiser's memory moved along, and what was done."""
+    """Return the modified genome, its optimizer moments and the operations applied."""
     moments = None if job.optimizer_state is None else job.optimizer_state.moments
     if job.modification == "none":
         return job.genome, moments, ()
     editor = GenomeEditor(job.genome, origins=moments is not None)
-    if job.modification == "freeze":
+    if job.modification == "drop_dormant":
         operations = freeze_topology(editor)
     else:
-        proposing = Proposing(
+        context = ProposalContext(
             rng=generator(task.seed, Purpose.MODIFY, job.generation, job.individual),
             settings=task.policy.operators,
-            gradients_at=_gradients_on_next_batch(task, job),
+            gradients_at=_gradients_on_next_batches(task, job),
             progress=job.progress,
             layers=task.layers,
         )
         policy = task.policy
-        if job.letters:
-            policy = policy.model_copy(update={"operator_weights": dict(job.letters)})
-        operations = POLICIES[policy.name](editor, proposing, policy)
+        if job.operator_probabilities:
+            weights = dict(job.operator_probabilities)
+            policy = policy.model_copy(update={"operator_weights": weights})
+        operations = POLICIES[policy.name](editor, context, policy)
+    if not operations:
+        return job.genome, moments, ()
     return editor.freeze(), None if moments is None else editor.carry(moments), tuple(operations)
 
 
-def _gradients_on_next_batch(task: Task, job: Job) -> GradientsAt:
-    """Return the loss gradient at given places, on the training batches that come next."""
+def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:
+    """Return a function that computes the loss gradient at given places, on the next training batches."""
 
     def gradients_at(
         genome: Genome,
@@ -277,9 +298,12 @@ def _gradients_on_next_batch(task: Task, job: Job) -> GradientsAt:
         targets: NDArray[np.intp],
         taps: NDArray[np.intp] | None = None,
     ) -> FloatArray:
-        n_batches = 4
         chosen = batch_indices(
-            len(task.train), task.recipe.batch_size, job.first_step, n_batches, task.order_seed
+            len(task.train),
+            task.recipe.batch_size,
+            job.first_step,
+            GRADIENT_BATCHES,
+            task.order_seed,
         ).ravel()
         network = Phenotype(genome, task.loss)
         return network.gradients_at(

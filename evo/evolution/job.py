@@ -5,52 +5,41 @@ from typing import Literal
 
 import numpy as np
 
-from cnn.training.budget import TrainingBudget
 from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import OptimizerState
 from evo.evolution.fitness import Fitness
+from evo.evolution.settings import EvolutionSettings
 from evo.genome.genome import Genome
-from evo.phenotype.phenotype import Dormant
 from evo.policies.policies import PolicySettings
 from evo.seeding import Purpose, seed_sequence
 
 Origin = Literal["founder", "continued", "child"]
-Modification = Literal["none", "policy", "freeze"]
+Modification = Literal["none", "policy", "drop_dormant"]
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What is the same for every individual of one run with one seed.
+    """The part of a job that all individuals of one run with one seed share.
 
     Attributes
     ----------
     train, validation : Samples
-        What gradients and what fitness see. There is no test part here: evolution cannot look at it.
+        The samples that give gradients and fitness. There is no test part: evolution cannot see it.
     loss : str
         A key of :data:`cnn.training.losses.LOSSES`.
     recipe : Recipe
-        How to train; the baselines use the same.
+        How networks are trained; the baselines use the same recipe.
     policy : PolicySettings
-        How to modify.
-    fitness : callable
-        Of the trained network and the validation samples; larger is better.
+        How genomes are modified.
+    evolution : EvolutionSettings
+        How the population evolves, and the limits of a train phase.
+    fitness : Fitness
+        See :func:`evo.evolution.fitness.adapt_fitness`.
     seed : int
-        The run's seed.
-    steps : int
-        Gradient steps of one train phase.
-    total_steps : int
-        Steps of the whole run along one line of ancestors, which the learning-rate schedule spans.
-    record_every : int
-        Steps between two points of a learning curve.
+        The seed of the run.
     layers : tuple of int
-        Nodes of each layer of the founders, inputs and outputs among them; empty where they have none.
-    budget : TrainingBudget or None
-        Further bounds of one train phase.
-    dormant : {"frozen", "straight_through"}
-        What entries below the threshold do in training, see :class:`evo.phenotype.phenotype.Phenotype`.
-    active_edges : {"free", "kept"}
-        Where they learn, whether as many of each layer are edges after a train phase as before it.
+        Number of nodes in each layer of the founders, inputs and outputs included; empty without layers.
     """
 
     train: Samples
@@ -58,52 +47,47 @@ class Task:
     loss: str
     recipe: Recipe
     policy: PolicySettings
+    evolution: EvolutionSettings
     fitness: Fitness
     seed: int
-    steps: int
-    total_steps: int
-    record_every: int
     layers: tuple[int, ...] = ()
-    budget: TrainingBudget | None = None
-    dormant: Dormant = "frozen"
-    active_edges: Literal["free", "kept"] = "free"
 
     @property
     def order_seed(self) -> np.random.SeedSequence:
-        """The seed of the order in which samples are seen; step by step the same for everyone in the run."""
+        """The seed of the order of the samples, which is the same for every individual of the run."""
         return seed_sequence(self.seed, Purpose.BATCHES)
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One individual to be: where it comes from and what shall happen to it.
+    """One individual to evaluate: where it comes from and how it is modified.
 
     Attributes
     ----------
     individual, generation, slot : int
-        Its number in the run, its generation, and its place in the population.
+        Its number in the run, its generation, and its slot in the population.
     origin : {"founder", "continued", "child"}
-        Founders are new, the continued are a parent trained on, children are modified first.
+        A founder is new, a continued individual is a parent trained further, a child is modified first.
     parents : tuple of int
-        Numbers of the parents; founders have none.
+        Numbers of the parents; empty for a founder.
     founder : int
-        The founder at the root of its line.
+        Number of the founder from which it descends.
     genome : Genome
-        The parent's, with its trained weights; a founder's own.
+        The parent's genome with its trained weights, or the founder's own.
     optimizer_state : OptimizerState or None
-        The parent's optimiser state, laid out as the genome's stored entries, then its nodes' biases.
-    modification : {"none", "policy", "freeze"}
+        The parent's optimizer state: the genome's stored entries, then the biases of its nodes.
+    modification : {"none", "policy", "drop_dormant"}
         What the modify phase does.
-    letters : tuple of (str, float)
-        The probability of each letter where the policy draws letters, learnt or as its settings say.
+    operator_probabilities : tuple of (str, float)
+        The probability of each operator; empty if the policy draws no operators.
     progress : float
-        Share of the run's rewiring that is over.
+        Fraction of the modified generations that are over.
     first_step : int
-        Gradient steps along its ancestry so far.
+        Gradient steps along the ancestry so far.
     ancestry_seconds : float
-        Seconds of training along its ancestry so far.
-    continued_as : int or None
-        Of a child, the individual of its generation that is its parent trained on unmodified, if there is one.
+        Seconds of training along the ancestry so far.
+    continued_parent : int or None
+        For a child: the number of the individual in the same generation that is its parent trained further, if any.
     """
 
     individual: int
@@ -115,8 +99,8 @@ class Job:
     genome: Genome
     optimizer_state: OptimizerState | None
     modification: Modification
-    letters: tuple[tuple[str, float], ...]
+    operator_probabilities: tuple[tuple[str, float], ...]
     progress: float
     first_step: int
     ancestry_seconds: float
-    continued_as: int | None = None
+    continued_parent: int | None = None

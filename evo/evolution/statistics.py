@@ -1,9 +1,9 @@
-"""What the tables say about a genome: sizes, density, the graph that acts, determinants."""
+"""Statistics of one genome: sizes, density, determinants, and the graph of its effective edges."""
 
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -15,128 +15,126 @@ from evo.genome.genome import Genome, Role
 from evo.phenotype.phenotype import Phenotype
 
 LARGEST_DETERMINANT = 2000
-"""Nodes beyond which determinants are not computed: they cost up to n³ and nothing selects on them."""
-
+"""Largest number of nodes for which determinants are computed: they cost up to n³ and no selection uses them."""
 
 LARGEST_GRAPH = 100_000
-"""Stored edges beyond which the graph is not looked at: that takes a few passes over them, and sorting them."""
+"""Largest number of stored edges for which the graph is described: a description sorts them and passes over them."""
 
 LARGEST_COMPONENT = 128
-"""Nodes in one strongly connected component beyond which the spectral radius is not computed: it costs their cube."""
+"""Largest strongly connected component, in nodes, for which the spectral radius is computed: it costs their cube."""
+
+
+class Statistic(NamedTuple):
+    """The declaration of a statistic, beside its type: the table ``individuals`` has a column for each."""
+
+    unit: str
+    description: str
+    former_name: str = ""
+    bits: int = 64
 
 
 @dataclass(frozen=True)
 class GenomeStatistics:
-    """Numbers that describe one genome as it was trained.
+    """Numbers that describe one genome as it was trained. A statistic that does not exist, or costs too much, is None.
 
-    Attributes
-    ----------
-    nodes, hidden_nodes, active_nodes : int
-        All, those with the role *hidden*, and those that are computed because an output depends on them.
-    maps : int
-        Nodes with a side above 1.
-    stored, edges, effective_edges : int
-        Stored entries, of kernels the taps; those let through by the threshold; of these, the ones that act on an
-        output.
-    kernels : int
-        Edges that may have more than one tap, and have one at least that acts on an output.
-    taps_per_kernel : float or None
-        Effective taps of these, the mean; None where there are none.
-    density : float
-        Edges over all entries that there could be: n², and between maps the taps of every kernel.
-    threshold : float or None
-        A, where it is one number.
-    ticks : int
-    parameters, macs : int
-        Trainable numbers; multiply-accumulates per sample.
-    entries : {"weights", "l1 norms"}
-        What the matrix holds whose determinants and spectral radius these are: the weights or, where there are maps,
-        a number for each edge, see :meth:`evo.genome.genome.Genome.strengths`.
-    determinant_sign, identity_minus_sign : int or None
-        Signs of det W (stored entries) and det(I − W): −1, 0 (singular) or 1; None where not computed.
-    log_abs_determinant, log_abs_identity_minus : float or None
-        Natural logarithms of their magnitudes; None where singular or not computed.
-    mean_degree : float or None
-        Effective edges per node, a kernel being one. This and all that follows is of the effective edges, and None
-        where there are more than :data:`LARGEST_GRAPH` stored ones.
-    max_in_degree, max_out_degree : int or None
-    delayed_edges : int or None
-        Those that act one tick later.
-    components, cyclic_nodes : int or None
-        Strongly connected components, and nodes on a cycle.
-    depth : int or None
-        Edges on the longest path of edges that act within a tick.
-    mean_hops : float or None
-        Edges from the nearest input to an output, over the outputs that hear one; None where none does.
-    spectral_radius : float or None
-        Of W; None, too, where a component has more than :data:`LARGEST_COMPONENT` nodes.
-    network : str or None
-        :func:`evo.canonical.canonical.canonical_hash`.
+    Each field declares its unit and meaning; :mod:`evo.storage.tables` derives the columns from the fields.
     """
 
-    nodes: int
-    hidden_nodes: int
-    active_nodes: int
-    maps: int
-    stored: int
-    edges: int
-    effective_edges: int
-    kernels: int
-    taps_per_kernel: float | None
-    density: float
-    threshold: float | None
-    ticks: int
-    parameters: int
-    macs: int
-    entries: str
-    determinant_sign: int | None
-    log_abs_determinant: float | None
-    identity_minus_sign: int | None
-    log_abs_identity_minus: float | None
-    mean_degree: float | None = None
-    max_in_degree: int | None = None
-    max_out_degree: int | None = None
-    delayed_edges: int | None = None
-    components: int | None = None
-    cyclic_nodes: int | None = None
-    depth: int | None = None
-    mean_hops: float | None = None
-    spectral_radius: float | None = None
-    network: str | None = None
+    # fmt: off
+    n_nodes: Annotated[int, Statistic("nodes", "Number of nodes, inputs and outputs included.", "nodes")]
+    n_hidden: Annotated[int, Statistic("nodes", "Number of hidden nodes.", "hidden_nodes")]
+    n_computed: Annotated[int, Statistic("nodes",
+        "Number of hidden and output nodes that are computed, because an output depends on them.", "active_nodes")]
+    n_maps: Annotated[int, Statistic("nodes", "Number of nodes that are feature maps with a side above 1.", "maps")]
+    n_stored: Annotated[int, Statistic("entries",
+        "Number of stored entries, dormant ones included; a tap is an entry.", "stored")]
+    n_active: Annotated[int, Statistic("entries",
+        "Number of active entries: stored entries that the threshold does not make dormant.", "edges")]
+    n_effective: Annotated[int, Statistic("entries",
+        "Number of active entries that act on an output; only these are computed.", "effective_edges")]
+    n_kernels: Annotated[int, Statistic("edges",
+        "Number of edges with a window of several taps, of which at least one is effective.", "kernels")]
+    taps_per_kernel: Annotated[float | None, Statistic("taps",
+        "Mean number of effective taps of a kernel; empty if there are no kernels.")]
+    density: Annotated[float, Statistic("",
+        "Active entries divided by all possible entries: n_nodes squared, and between maps the taps of all possible "
+        "kernels.")]
+    threshold: Annotated[float | None, Statistic("weight",
+        "Threshold A; empty if every stored entry is active or if each node has its own threshold.")]
+    ticks: Annotated[int, Statistic("ticks", "Number T of times that every node is evaluated for one sample.")]
+    parameters: Annotated[int, Statistic("", "Number of trainable numbers: effective entries and biases.")]
+    macs: Annotated[int, Statistic("per sample", "Multiply-accumulates for one sample.")]
+    matrix_entries: Annotated[str, Statistic("",
+        "Entries of the matrix W in the columns down to spectral_radius: weights, or l1 norms if there are maps. An "
+        "l1 norm is the sum of the magnitudes of a kernel's taps; the entry between two neurons is their weight in "
+        "both cases.", "entries")]
+    determinant_sign: Annotated[int | None, Statistic("",
+        "Sign of det W over the stored entries: -1, 0 or 1; empty if not computed.", bits=8)]
+    log_abs_determinant: Annotated[float | None, Statistic("nat",
+        "ln |det W|; empty if W is singular or it is not computed.")]
+    identity_minus_sign: Annotated[int | None, Statistic("", "Sign of det(I - W); empty if not computed.", bits=8)]
+    log_abs_identity_minus: Annotated[float | None, Statistic("nat",
+        "ln |det(I - W)|; empty if I - W is singular or it is not computed.")]
+    mean_degree: Annotated[float | None, Statistic("edges",
+        "Mean number of effective edges per node. This column and the graph's columns down to network_hash count a "
+        f"kernel as one edge; they are empty if there are more than {LARGEST_GRAPH:,} stored edges.")] = None
+    max_in_degree: Annotated[int | None, Statistic("edges",
+        "Largest number of in-edges of one node, counting effective edges only.", "in_degree_max")] = None
+    max_out_degree: Annotated[int | None, Statistic("edges",
+        "Largest number of out-edges of one node, counting effective edges only.", "out_degree_max")] = None
+    n_delayed: Annotated[int | None, Statistic("edges",
+        "Number of effective edges that act one tick later.", "delayed_edges")] = None
+    n_components: Annotated[int | None, Statistic("",
+        "Number of strongly connected components of the effective edges; without a cycle every node is one.",
+        "components")] = None
+    n_cyclic: Annotated[int | None, Statistic("nodes",
+        "Number of nodes on a cycle of effective edges.", "cyclic_nodes")] = None
+    depth: Annotated[int | None, Statistic("edges",
+        "Length of the longest path of effective edges that act within one tick.")] = None
+    mean_hops: Annotated[float | None, Statistic("edges",
+        "Length of the shortest path from an input to an output, as a mean over the outputs that an input reaches; "
+        "empty if no input reaches an output.", "hops_mean")] = None
+    spectral_radius: Annotated[float | None, Statistic("",
+        "Largest magnitude of the eigenvalues of W over the effective edges; 0 without a cycle, and empty if a "
+        f"strongly connected component has more than {LARGEST_COMPONENT} nodes.")] = None
+    network_hash: Annotated[str | None, Statistic("",
+        "Canonical hash of the network before its training (evo.canonical_hash): equal for the same network up to "
+        "naming, and otherwise different except in the rare cases described there.", "network")] = None
+    # fmt: on
 
 
 def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
-    """Describe a genome and the network compiled from it."""
-    edges = int(genome.active_mask().sum())
-    kernels, taps_per_kernel = _kernels(genome, network)
+    """Describe a genome and the network compiled from it without dormant entries."""
+    n_active = int(genome.active_mask().sum())
+    n_kernels, taps_per_kernel = _kernels(genome, network)
     stored = genome.strengths()
     sign, log_abs, sign_minus, log_abs_minus = _determinants(stored)
     return GenomeStatistics(
-        nodes=genome.n_nodes,
-        hidden_nodes=int((genome.roles == Role.HIDDEN).sum()),
-        active_nodes=len(network.plan.nodes),
-        maps=int((genome.map_sizes > 1).sum()),
-        stored=genome.n_stored,
-        edges=edges,
-        effective_edges=network.n_edges,
-        kernels=kernels,
+        n_nodes=genome.n_nodes,
+        n_hidden=int((genome.roles == Role.HIDDEN).sum()),
+        n_computed=len(network.plan.nodes),
+        n_maps=int((genome.map_sizes > 1).sum()),
+        n_stored=genome.n_stored,
+        n_active=n_active,
+        n_effective=network.n_edges,
+        n_kernels=n_kernels,
         taps_per_kernel=taps_per_kernel,
-        density=edges / _places(genome),
+        density=n_active / _possible_entries(genome),
         threshold=float(genome.threshold) if isinstance(genome.threshold, float | int) else None,
         ticks=genome.ticks,
         parameters=network.parameter_count,
         macs=network.macs,
-        entries="l1 norms" if genome.has_maps else "weights",
+        matrix_entries="l1 norms" if genome.has_maps else "weights",
         determinant_sign=sign,
         log_abs_determinant=log_abs,
         identity_minus_sign=sign_minus,
         log_abs_identity_minus=log_abs_minus,
-        **(_graph(genome) if stored.nnz <= LARGEST_GRAPH else {}),
+        **(_graph(genome, network) if stored.nnz <= LARGEST_GRAPH else {}),
     )
 
 
 def _kernels(genome: Genome, network: Phenotype) -> tuple[int, float | None]:
-    """Return how many computed edges are kernels, and how many taps these have on average."""
+    """Return the number of computed edges that are kernels, and their mean number of taps."""
     if not genome.has_maps:
         return 0, None
     taps = network.plan.entries[genome.windows[network.plan.entries] > 1]
@@ -144,8 +142,8 @@ def _kernels(genome: Genome, network: Phenotype) -> tuple[int, float | None]:
     return len(edges), len(taps) / len(edges) if len(edges) else None
 
 
-def _places(genome: Genome) -> int:
-    """Return how many entries there could be."""
+def _possible_entries(genome: Genome) -> int:
+    """Return the number of entries of a matrix in which every possible entry is stored."""
     map_sizes, counts = np.unique(genome.map_sizes, return_counts=True)
     pairs = itertools.product(zip(map_sizes.tolist(), counts.tolist(), strict=True), repeat=2)
     return sum(
@@ -154,9 +152,11 @@ def _places(genome: Genome) -> int:
     )
 
 
-def _graph(genome: Genome) -> dict[str, Any]:
-    """Return what the graph of the effective edges is like."""
-    W = genome.strengths(genome.effective_mask())
+def _graph(genome: Genome, network: Phenotype) -> dict[str, Any]:
+    """Return the statistics of the graph of effective edges."""
+    effective = np.zeros(genome.n_stored, np.bool_)
+    effective[network.plan.entries] = True
+    W = genome.strengths(effective)
     targets = np.repeat(np.arange(genome.n_nodes), np.diff(W.indptr))
     delayed = (W.indices >= targets) & (genome.roles[W.indices] != Role.INPUT)
     degrees, cycles = graphops.degree_statistics(W), graphops.cycle_statistics(W)
@@ -168,13 +168,13 @@ def _graph(genome: Genome) -> dict[str, Any]:
         "mean_degree": degrees.mean_degree,
         "max_in_degree": degrees.max_in_degree,
         "max_out_degree": degrees.max_out_degree,
-        "delayed_edges": int(delayed.sum()),
-        "components": cycles.components,
-        "cyclic_nodes": cycles.cyclic_nodes,
+        "n_delayed": int(delayed.sum()),
+        "n_components": cycles.components,
+        "n_cyclic": cycles.cyclic_nodes,
         "depth": paths.depth,
         "mean_hops": paths.mean_hops,
         "spectral_radius": radius,
-        "network": canonical_hash(genome),
+        "network_hash": canonical_hash(genome),
     }
 
 

@@ -1,4 +1,7 @@
-"""Executors: where individuals are raised. All give the same results; they differ in speed only."""
+"""Executors: individuals are evaluated in this process or on Ray.
+
+All executors give the same results and differ in speed only. The Ray executor is imported where it is used.
+"""
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -12,16 +15,16 @@ __all__ = ["Executor", "SerialExecutor"]
 
 
 class Executor(Protocol):
-    """The contract.
+    """The contract of an executor.
 
-    Used as a context manager, which starts and stops whatever it needs. `evaluate_all` yields exactly one individual
-    per job, in any order; an error of a single individual is a status of that individual and never an exception.
+    An executor is a context manager, which starts and stops its workers. `evaluate_all` yields exactly one individual
+    per job, in any order. An error of one individual is a status of that individual and never an exception.
     """
 
     n_workers: int
 
     def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
-        """Raise the individuals of some jobs."""
+        """Evaluate the individuals of some jobs."""
 
     def __enter__(self) -> Self:
         """Start."""

@@ -1,8 +1,8 @@
-"""Individuals raised on Ray: a laptop's cores or a cluster, with the results of a serial run.
+"""Evaluation on Ray, on the cores of one machine or on a cluster, with the results of a serial run.
 
-Long-lived actors hold the task and are fed chunks of jobs, because a Ray call costs about a millisecond and a tiny
-network little more. A chunk whose actor is lost is given to another; a lost worker costs a retry, never a result.
-This is the only module that imports ray.
+Long-lived actors hold the task and receive chunks of jobs, because a Ray call costs about a millisecond and a tiny
+network costs little more. If an actor is lost, another actor gets its chunk: a lost worker costs a retry, never a
+result. This is the only module that imports ray.
 """
 
 import logging
@@ -27,18 +27,18 @@ from evo.evolution.job import Job, Task
 logger = logging.getLogger(__name__)
 
 CHUNKS_PER_WORKER = 4
-"""Chunks of one generation per worker: few calls, and yet no worker long idle at the end."""
+"""Chunks of one generation per worker: few calls, and yet no worker is idle for long at the end."""
 
 MAX_LOST_ACTORS = 8
-"""Lost actors after which a run gives up: by then it is not the machine's bad luck."""
+"""Number of lost actors after which a run ends with an error."""
 
 
 class ClusterError(EvoMatrixError):
-    """Ray cannot be started or reached, or loses workers again and again."""
+    """Ray cannot be started or reached, or it loses too many workers."""
 
 
 class _Worker:
-    """One process that raises individuals of one task at a time."""
+    """One process, which evaluates individuals of one task at a time."""
 
     def evaluate_chunk(self, task: Task, jobs: list[Job]) -> list[Individual]:
         with single_threaded_blas():
@@ -49,15 +49,15 @@ _Actor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
 
 
 class RayExecutor:
-    """Raises individuals on Ray actors.
+    """Evaluates individuals on Ray actors.
 
     Parameters
     ----------
     n_workers : int, optional
-        Actors, one core each. By default as many as the machine - or the cluster - has cores.
+        Number of actors, with one core each. By default the number of cores of the machine or cluster.
     address : str, optional
-        An existing cluster (``"auto"`` or ``"host:6379"``). By default Ray is started on this machine, for
-        this run only, whatever clusters there are.
+        Address of an existing cluster (``"auto"`` or ``"host:6379"``). By default Ray is started on this machine for
+        this run only, and existing clusters are not used.
     """
 
     def __init__(self, n_workers: int | None = None, address: str | None = None) -> None:
@@ -88,9 +88,9 @@ class RayExecutor:
             options["num_cpus"] = max(self.n_workers, len(os.sched_getaffinity(0)))
         try:
             if self.address is not None:
-                _knock(self.address)
+                _check_reachable(self.address)
             ray.init(**options)
-        except Exception as error:  # Ray raises just that where its own start takes too long
+        except Exception as error:  # Ray raises a plain Exception if its own start takes too long
             first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
             problem = f"--address {self.address}: no Ray cluster there"
             if self.address is None:
@@ -114,12 +114,12 @@ class RayExecutor:
         ray.shutdown()
 
     def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
-        """Yield one individual per job, as they finish.
+        """Yield one individual per job, in the order in which they finish.
 
         Raises
         ------
         ClusterError
-            If actors are lost more than a handful of times in one run.
+            If more than `MAX_LOST_ACTORS` actors are lost in one run.
         """
         if task is not self._task:
             self._task, self._task_reference = task, ray.put(task)
@@ -134,7 +134,11 @@ class RayExecutor:
             finished, _ = ray.wait(list(running), num_returns=1)
             actor, chunk = running.pop(finished[0])
             try:
-                yield from ray.get(finished[0])
+                for individual in ray.get(finished[0]):
+                    if individual.traceback:  # the log of the worker is not the log of the driver
+                        number = individual.job.individual
+                        logger.warning("individual %d failed\n%s", number, individual.traceback)
+                    yield individual
             except RayActorError as error:
                 waiting.appendleft(chunk)
                 actor = self._replace(actor, error)
@@ -147,14 +151,14 @@ class RayExecutor:
             raise ClusterError(
                 f"Ray lost {self._lost} workers; the last one: {first_line}"
             ) from error
-        logger.warning("a worker was lost; its individuals are raised again on another")
+        logger.warning("a worker was lost; another worker evaluates its individuals again")
         replacement = _Actor.remote()
         self._actors[self._actors.index(actor)] = replacement
         return replacement
 
 
-def _knock(address: str) -> None:
-    """Raise OSError at once if no one listens at host:port; Ray itself would try for minutes, then end the process."""
+def _check_reachable(address: str) -> None:
+    """Raise OSError if nothing listens at host:port; Ray itself would try for minutes and then end the process."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

@@ -1,4 +1,4 @@
-"""One individual after the other, in this process: for debugging, small runs and machines without Ray's needs."""
+"""Evaluation of one individual after the other in this process: for debugging, small runs, and without Ray."""
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -10,7 +10,7 @@ from evo.evolution.job import Job, Task
 
 
 class SerialExecutor:
-    """Raises individuals in process, in the order asked."""
+    """Evaluates individuals in this process, in the order of the jobs."""
 
     n_workers = 0
 

@@ -1,6 +1,6 @@
 """Mutation of a small dense network: operators and their parameters are drawn and applied.
 
-The rules are those of :mod:`evo.operators.elementary`, on the arrays of :mod:`evo.gradient_free.dense_kernels`. New
+The rules are those of :mod:`evo.operators`, on the arrays of :mod:`evo.gradient_free.dense_kernels`. New
 edges are proposed only where the roles of both ends allow an effect. Each mutation draws parameters, applies them and
 writes them to the log; if no parameters are found, it changes nothing and returns False.
 """

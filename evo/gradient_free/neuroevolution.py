@@ -149,7 +149,7 @@ def neuroevolve(samples: Samples, settings: NeuroevolutionSettings, *, seed: int
 
     A replay of the winner's lineage from its founder:
 
-    >>> from evo.operators.elementary import replay
+    >>> from evo.operators.registry import replay
     >>> genome, ancestors = result.lineage()
     >>> for ancestor in ancestors:
     ...     genome = replay(ancestor.record, genome)

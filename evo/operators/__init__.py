@@ -1,22 +1,23 @@
-"""The mutation operators A B C D F H N and those on nodes: propose, apply, record, replay.
+"""The mutation operators A B C D F H N, and those that add or remove nodes: propose, apply, record, replay.
 
-Who chooses among them is in :mod:`evo.policies`.
+A new operator is one file and one entry of :data:`evo.operators.registry.OPERATORS`. Which operators are applied is
+decided in :mod:`evo.policies`; the matrix is changed by :mod:`evo.editing`.
 """
 
-from evo.operators.elementary import (
-    OPERATORS,
+from evo.operators.elementary import threshold_at_quantile
+from evo.operators.growth import gradient_edges, random_edges
+from evo.operators.layers import layers_of
+from evo.operators.operation import (
     GradientsAt,
     Operation,
     Operator,
-    apply_operation,
-    gradient_edges,
-    random_edges,
-    replay,
-    threshold_at_quantile,
+    OperatorSettings,
+    Parameters,
+    ProposalContext,
 )
-from evo.operators.layers import layers_of
-from evo.operators.operation import OperatorSettings, Parameters, Proposing
 from evo.operators.preserving import duplicate_node, remove_ineffective, reorder_freely
+from evo.operators.registry import OPERATORS, apply_operation, replay
+from evo.operators.screening import must_change_function, screened, within_size_limit
 
 __all__ = [
     "OPERATORS",
@@ -25,14 +26,17 @@ __all__ = [
     "Operator",
     "OperatorSettings",
     "Parameters",
-    "Proposing",
+    "ProposalContext",
     "apply_operation",
     "duplicate_node",
     "gradient_edges",
     "layers_of",
+    "must_change_function",
     "random_edges",
     "remove_ineffective",
     "reorder_freely",
     "replay",
+    "screened",
     "threshold_at_quantile",
+    "within_size_limit",
 ]

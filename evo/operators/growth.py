@@ -1,115 +1,86 @@
-"""Operator N: where new edges grow, at random or by the loss gradient, and with which weights."""
+"""Operator N: assign weights, at places drawn at random, where the loss gradient is largest, or in layers."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import graphops
 from evo.editing.editor import GenomeEditor
-from evo.genome.genome import FloatArray, Role
-from evo.genome.possible_taps import PossibleTaps
-from evo.operators.operation import LARGEST_CHECKED, TRIES, Parameters, Proposing, active_weights
-from evo.operators.records import write_edges
-from evo.operators.size_limit import room_within
+from evo.genome.genome import FloatArray
+from evo.operators.free_places import CANDIDATES_PER_EDGE, PlacesInMatrix, places_in_layers
+from evo.operators.layers import layers_of
+from evo.operators.operation import Parameters, ProposalContext
+from evo.operators.records import Places, check_layers, read_edges, write_edges
+from evo.operators.screening import room_within
+from graphops.validation import check_integer, check_number
 
-Free = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""Places: rows of W, which are sources where there are no maps, and targets."""
-
-ActsAt = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
-"""Tells of places, given by sources and targets, whether an edge there acts."""
+# -- proposing ---------------------------------------------------------------------------------------------------------
 
 
-def propose_random_edges(editor: GenomeEditor, proposing: Proposing) -> Parameters | None:
-    """Choose a few new edges at random places where they act."""
-    share = float(proposing.rng.uniform(0, proposing.settings.max_new_fraction))
-    return random_edges(editor, max(1, round(share * editor.n_stored)), proposing)
+def propose_random_edges(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose a few new edges at random places where they are effective."""
+    fraction = float(context.rng.uniform(0, context.settings.max_new_fraction))
+    return random_edges(editor, max(1, round(fraction * editor.n_stored)), context)
 
 
-def random_edges(editor: GenomeEditor, n_new: int, proposing: Proposing) -> Parameters | None:
-    """Return the parameters of N for new edges at random free places, weighted as a fresh start would be (Glorot)."""
-    places = _free_places(editor, n_new, proposing, affordable=True)
-    if places is None:
+def random_edges(editor: GenomeEditor, n_new: int, context: ProposalContext) -> Parameters | None:
+    """Return the parameters of N for new edges at random free places.
+
+    The standard deviation of their weights is 1/√in-degree (Glorot).
+    """
+    drawn = _draw_places(editor, n_new, context)
+    if drawn is None:
         return None
-    rows, targets = places
+    fits = _fits(editor, drawn[1], context)
+    rows, targets = _ordered(drawn[0][fits], drawn[1][fits])
+    if len(rows) == 0:
+        return None
     fan_in = np.maximum(editor.in_degree(targets), 1)
-    drawn = proposing.rng.standard_normal(len(rows)) / np.sqrt(fan_in)
-    return place_edges(editor, rows, targets, drawn)
+    values = context.rng.standard_normal(len(rows)) / np.sqrt(fan_in)
+    return _new_edges(editor, rows, targets, values)
 
 
-def gradient_edges(editor: GenomeEditor, n_new: int, proposing: Proposing) -> Parameters | None:
+def gradient_edges(editor: GenomeEditor, n_new: int, context: ProposalContext) -> Parameters | None:
     """Return the parameters of N for new edges where the loss gradient is largest among random free places (RigL).
 
-    Ten candidates are looked at for every edge wanted. An edge starts just above the threshold, on the side that
-    lowers the loss.
+    Ten places are measured for every new edge. A weight starts just above the threshold, with the sign that lowers the
+    loss.
     """
-    if proposing.gradients_at is None:
-        raise ValueError("gradients_at is required to grow edges by gradient")
-    places = _free_places(editor, 10 * n_new, proposing, affordable=False)
-    if places is None:
+    context.require_gradients()
+    drawn = _draw_places(editor, CANDIDATES_PER_EDGE * n_new, context)
+    if drawn is None:
         return None
-    rows, targets = places
-    genome = editor.freeze()
-    sources, taps = editor.split(rows)
-    of_maps = (taps,) if genome.has_maps else ()
-    gradients = proposing.gradients_at(genome, sources, targets, *of_maps)
+    rows, targets = _ordered(*drawn)
+    gradients = context.gradients(editor.freeze(), editor, rows, targets)
     best = np.argsort(-np.abs(gradients), kind="stable")[:n_new]
-    best = best[_affordable(editor, targets[best], proposing)]
+    best = best[_fits(editor, targets[best], context)]
     best = np.sort(best[gradients[best] != 0])
     if len(best) == 0:
         return None
-    return place_edges(editor, rows[best], targets[best], -1e-3 * np.sign(gradients[best]))
+    return _new_edges(editor, rows[best], targets[best], -1e-3 * np.sign(gradients[best]))
 
 
-def _free_places(
-    editor: GenomeEditor, n_wanted: int, proposing: Proposing, *, affordable: bool
-) -> Free | None:
-    """Draw distinct places without a stored entry, where an edge acts; fewer than wanted if they are rare.
-
-    Up to :data:`evo.operators.operation.LARGEST_CHECKED` stored entries an edge acts if it reaches an output in time;
-    in larger networks no more is asked than that it acts on its target.
-    """
-    rng, n_rows = proposing.rng, editor.n_nodes * editor.rows_per_node
-    n_wanted = min(
-        n_wanted, int(proposing.settings.max_density * editor.n_places) - editor.n_stored
-    )
-    if n_wanted < 1:
+def _draw_places(editor: GenomeEditor, count: int, context: ProposalContext) -> Places | None:
+    """Draw free places for no more entries than the density allows; None if there are none."""
+    room = int(context.settings.max_density * editor.n_places) - editor.n_stored
+    if min(count, room) < 1:
         return None
-    acts_at = _acting(editor)
-    free = np.empty(0, dtype=np.int64)
-    for _ in range(TRIES):
-        rows, targets = _draw_places(editor, 4 * n_wanted + 16, rng)
-        acts = acts_at(editor.split(rows)[0], targets)
-        rows, targets = rows[acts], targets[acts]
-        new = ~editor.holds(rows, targets)
-        keys = np.concatenate([free, targets[new] * n_rows + rows[new]])
-        _, first = np.unique(keys, return_index=True)
-        free = keys[np.sort(first)]
-        if len(free) >= n_wanted:
-            break
-    if len(free) == 0:
-        return None
-    chosen = free[:n_wanted]
-    if affordable:
-        chosen = chosen[_affordable(editor, chosen // n_rows, proposing)]
-    chosen = np.sort(chosen)
-    return (chosen % n_rows, chosen // n_rows) if len(chosen) else None
+    places = PlacesInMatrix(editor).draw(min(count, room), context.rng)
+    return places if len(places[0]) else None
 
 
-def _draw_places(editor: GenomeEditor, count: int, rng: np.random.Generator) -> Free:
-    """Draw places evenly, with repetition: of all pairs of nodes, or between maps of all taps in their windows."""
-    if editor.rows_per_node == 1:
-        sources, targets = rng.integers(editor.n_nodes, size=(2, count))
-        return sources, targets
-    sources, taps, targets = PossibleTaps(editor.map_sizes, editor.kernel).draw(count, rng)
-    return editor.join(sources, taps), targets
+def _ordered(rows: NDArray[np.intp], targets: NDArray[np.intp]) -> Places:
+    order = np.lexsort((rows, targets))
+    return rows[order], targets[order]
 
 
-def _affordable(
-    editor: GenomeEditor, targets: NDArray[np.intp], proposing: Proposing
+def _fits(
+    editor: GenomeEditor, targets: NDArray[np.intp], context: ProposalContext
 ) -> NDArray[np.bool_]:
-    """Tell which of some new edges, told by their targets, fit into the budget: from the first on, as many as may."""
-    parameters, macs = room_within(editor, proposing.settings)
+    """Tell which new edges, given by their targets, fit the size limit: as many as possible from the first on."""
+    parameters, macs = room_within(editor, context.settings)
     if parameters == macs == np.inf:
         return np.ones(len(targets), np.bool_)
     costs = np.cumsum(editor.map_sizes[targets].astype(np.int64) ** 2)
@@ -117,50 +88,98 @@ def _affordable(
     return fits
 
 
-def _acting(editor: GenomeEditor) -> ActsAt:
-    """Return what tells of places whether an edge there acts: on an output, or in a large network on its target."""
-    recurrent = editor.ticks > 1
-    needed = _needed(editor) if editor.n_stored <= LARGEST_CHECKED else None
-
-    def acts_at(sources: NDArray[np.intp], targets: NDArray[np.intp]) -> NDArray[np.bool_]:
-        roles = editor.role(sources)
-        at_once = (sources < targets) | (roles == Role.INPUT)
-        acts: NDArray[np.bool_] = (at_once & (roles != Role.OUTPUT)) | recurrent
-        acts &= editor.role(targets) != Role.INPUT
-        if needed is not None:
-            acts &= needed[(~at_once).astype(np.intp), targets]
-        return acts
-
-    return acts_at
+def _new_edges(
+    editor: GenomeEditor, rows: NDArray[np.intp], targets: NDArray[np.intp], values: FloatArray
+) -> Parameters:
+    """Return the parameters of N for new entries, whose values are lifted above the threshold."""
+    return entries_at(editor, rows, targets, above_threshold(editor, values, targets))
 
 
-def _needed(editor: GenomeEditor) -> NDArray[np.bool_]:
-    """Tell which nodes are needed, and which a tick later: where an immediate and a delayed edge act; shape (2, n)."""
-    inputs, outputs = editor.positions(Role.INPUT), editor.positions(Role.OUTPUT)
-    edges = active_weights(editor)
-    needed = np.zeros((2, editor.n_nodes), dtype=np.bool_)
-    for delay in range(min(editor.ticks, 2)):
-        needed[delay] = graphops.needed_nodes(edges, inputs, outputs, editor.ticks - delay)
-    return needed
-
-
-def lifted(editor: GenomeEditor, values: FloatArray, targets: NDArray[np.intp]) -> FloatArray:
-    """Lift weights into some targets over the threshold, so that these edges live; in float64."""
+def above_threshold(
+    editor: GenomeEditor, values: FloatArray, targets: NDArray[np.intp]
+) -> FloatArray:
+    """Return weights into some targets, lifted above the threshold where they would be dormant; in float64."""
     threshold = np.asarray(-np.inf if editor.threshold is None else editor.threshold, dtype=float)
     threshold = np.broadcast_to(threshold, editor.n_nodes)[targets]
-    floor = np.maximum(1.05 * threshold, 0.0)
-    raised: FloatArray = np.where(values < 0, -1.0, 1.0) * np.maximum(np.abs(values), floor)
+    smallest = np.maximum(1.05 * threshold, 0.0)
+    lifted: FloatArray = np.where(values < 0, -1.0, 1.0) * np.maximum(np.abs(values), smallest)
     if editor.threshold_mode == "signed":
-        raised = np.where(raised > threshold, raised, np.abs(raised))
-    return raised
+        lifted = np.where(lifted > threshold, lifted, np.abs(lifted))
+    return lifted
 
 
-def place_edges(
-    editor: GenomeEditor,
-    rows: NDArray[np.intp],
-    targets: NDArray[np.intp],
-    values: FloatArray,
+def entries_at(
+    editor: GenomeEditor, rows: NDArray[np.intp], targets: NDArray[np.intp], values: FloatArray
 ) -> Parameters:
-    """Lift values over the threshold, so that a new edge lives, and make them a record."""
-    rounded = lifted(editor, values, targets).astype(editor.dtype)
+    """Return the parameters of N for entries at places (row of W, target), each named once."""
+    rounded = values.astype(editor.dtype)
     return write_edges(editor.n_nodes, rows, targets, rounded, editor.rows_per_node)
+
+
+# -- applying ----------------------------------------------------------------------------------------------------------
+
+
+def apply_assign(editor: GenomeEditor, parameters: Parameters) -> None:
+    """Give places of the matrix the recorded values or, by layers, values that follow from a seed.
+
+    Source n, one after the last node, is the constant node: its entries are biases.
+    """
+    if "layers" in parameters:
+        grow_in_layers(editor, parameters)
+        return
+    per_node = editor.rows_per_node
+    rows, targets, values = read_edges(parameters, editor.n_nodes, editor.dtype, per_node)
+    of_bias = np.equal(rows, editor.n_nodes * per_node)
+    if not of_bias.any():
+        editor.assign(rows, targets, values)
+        return
+    editor.set_bias(np.compress(of_bias, targets), np.compress(of_bias, values))
+    if not of_bias.all():
+        editor.assign(*(np.compress(~of_bias, part) for part in (rows, targets, values)))
+
+
+def grow_in_layers(editor: GenomeEditor, parameters: Mapping[str, Any]) -> None:
+    """Grow edges at random places of each layer, with random weights; all draws follow from a recorded seed.
+
+    Parameters
+    ----------
+    editor : GenomeEditor
+    parameters : dict
+        ``layers``: nodes of each layer, inputs first. ``counts``: new edges of each layer but the inputs. ``scale``:
+        standard deviation of the weights in units of 1/√in-degree, counting the new edges. ``seed``.
+
+    Raises
+    ------
+    ValueError
+        If the parameters do not fit each other or the editor.
+
+    Notes
+    -----
+    O(stored entries + new·log new).
+    """
+    sizes = check_layers(parameters["layers"], editor.n_nodes)
+    seed = check_integer("seed", parameters["seed"], at_least=0)
+    layers = layers_of(editor, sizes)
+    scale = check_number("scale", parameters["scale"])
+    counts = [check_integer("counts", count, at_least=0) for count in parameters["counts"]]
+    if len(counts) != len(layers):
+        raise ValueError(f"counts must be {len(layers)}, one per layer; got {len(counts)}")
+    places = places_in_layers(editor, layers)
+    n_free = [free.n_free for free in places]
+    if any(count > most for count, most in zip(counts, n_free, strict=True)):
+        raise ValueError(f"counts must be at most the free places {n_free}; got {counts}")
+    fan_ins = editor.in_degree(slice(None))
+    new = np.zeros(editor.n_nodes, np.int64)
+    rows = np.empty(sum(counts), np.int32)
+    values: FloatArray = np.empty(sum(counts), editor.dtype)
+    end = 0
+    for k, (free, count) in enumerate(zip(places, counts, strict=True)):
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
+        of_layer, targets = slice(end, end + count), slice(free.layer.first_target, free.layer.end)
+        end += count
+        ranks = graphops.draw_distinct(free.n_free, count, rng=rng)
+        free.find(ranks, rows[of_layer], new[targets])
+        fan_in = np.maximum(fan_ins[targets] + new[targets], 1)
+        values[of_layer] = rng.standard_normal(count, dtype=editor.dtype)
+        values[of_layer] *= np.repeat((scale / np.sqrt(fan_in)).astype(editor.dtype), new[targets])
+    editor.insert(new, rows, values)

@@ -1,7 +1,7 @@
-"""Operators on nodes: rows and columns appended or deleted, which is not the row and column *addition* of C and F.
+"""Operators that move, add or remove nodes: H and O reorder, I inserts, S splits an edge, R and E remove, U duplicates.
 
-I insert, R remove, S split an edge, M change the side of a map; U duplicate, E erase, O reorder keep what the network
-computes. Where there are maps, a new node may be one and an edge is a kernel with all its taps.
+E, O and U keep the function that the network computes. Between maps an edge is a kernel with all its taps, and a new
+node may be a map. Adding a node appends a row and a column; the row and column *additions* are operators F and C.
 """
 
 from functools import partial
@@ -15,80 +15,81 @@ from evo.editing.editor import GenomeEditor
 from evo.genome.feature_maps import map_transform
 from evo.genome.genome import FloatArray, Role
 from evo.genome.possible_taps import PossibleTaps
-from evo.operators.growth import lifted
-from evo.operators.map_operator import apply_side, propose_side
+from evo.operators.growth import above_threshold
 from evo.operators.operation import (
     TRIES,
-    Operator,
     Parameters,
-    Proposing,
+    ProposalContext,
     active_entries,
     active_weights,
-    draw_position,
+    draw_node,
     source_roles,
     target_roles,
 )
-from evo.operators.screening import acting
 
 # -- H, O: moves -------------------------------------------------------------------------------------------------------
 
 
-def propose_move(
-    editor: GenomeEditor, proposing: Proposing, *, past_partner: bool
+def _propose_move(
+    past_neighbor: bool, editor: GenomeEditor, context: ProposalContext
 ) -> Parameters | None:
-    """Move a hidden node to the place of another: past at least one that it is connected to, or past strangers only.
+    """Move a hidden node to the index of another hidden node: past at least one neighbor, or past none.
 
-    Past strangers every edge stays as immediate or delayed as it was.
+    If it passes no neighbor, every immediate edge stays immediate and every delayed edge stays delayed.
     """
     for _ in range(TRIES):
-        node = draw_position(editor, proposing.rng, (Role.HIDDEN,), lambda _: True)
+        node = draw_node(editor, context.rng, (Role.HIDDEN,), lambda _: True)
         if node is None:
             return None
-        other = draw_position(
+        other = draw_node(
             editor,
-            proposing.rng,
+            context.rng,
             (Role.HIDDEN,),
             lambda p, node=node: p != node,  # type: ignore[misc]
         )
         if other is None:
             return None
-        if _passes_partner(editor, node, other) == past_partner:
+        if _passes_neighbor(editor, node, other) == past_neighbor:
             return {"node": node, "destination": other}
     return None
 
 
-def _passes_partner(editor: GenomeEditor, node: int, destination: int) -> bool:
-    """Tell whether a move takes a node past one that it is connected to.
+propose_move_past_neighbor = partial(_propose_move, True)
+propose_free_move = partial(_propose_move, False)
 
-    Only a connection whose ends change sides becomes delayed or immediate; those of inputs never do.
+
+def _passes_neighbor(editor: GenomeEditor, node: int, destination: int) -> bool:
+    """Tell whether a move takes a node past one of its predecessors or successors, inputs excepted.
+
+    Then an edge between the two turns from immediate to delayed or back; an edge from an input is always immediate.
     """
     low, high = min(node, destination), max(node, destination)
     for line in (editor.column, editor.row):
-        partners = editor.split(line(node)[0])[0]
-        partners = partners[(partners >= low) & (partners <= high) & (partners != node)]
-        if (editor.role(partners) != Role.INPUT).any():
+        neighbors = editor.split(line(node)[0])[0]
+        neighbors = neighbors[(neighbors >= low) & (neighbors <= high) & (neighbors != node)]
+        if (editor.role(neighbors) != Role.INPUT).any():
             return True
     return False
 
 
 def apply_move(editor: GenomeEditor, parameters: Parameters) -> None:
-    """Take a node out of the order and put it in again elsewhere; those between move up by one."""
+    """Take a node out of the order and insert it at another index."""
     editor.move(**parameters)
 
 
 # -- I: insert ---------------------------------------------------------------------------------------------------------
 
 
-def propose_insertion(editor: GenomeEditor, proposing: Proposing) -> Parameters | None:
-    """Put a node between two others: it hears one, and the other hears it, by weights as of a fresh start.
+def propose_insertion(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Insert a hidden node with one in-edge and one out-edge, whose weights are drawn at random.
 
-    Where there are maps it has a side that other hidden nodes have, and its two kernels a few random taps.
+    Where there are maps, its map size is that of another hidden node, and its two kernels have a few random taps.
     """
-    rng = proposing.rng
-    if editor.rows_per_node == 1 and not _has_room(editor, proposing, 2):
+    rng = context.rng
+    if editor.rows_per_node == 1 and not _has_room(editor, context, 2):
         return None
-    source = draw_position(editor, rng, source_roles(editor), lambda _: True)
-    target = draw_position(editor, rng, target_roles(), lambda p: p != source)
+    source = draw_node(editor, rng, source_roles(editor), lambda _: True)
+    target = draw_node(editor, rng, target_roles(editor), lambda p: p != source)
     if source is None or target is None:
         return None
     if editor.ticks == 1 and source > target and editor.role(source) != Role.INPUT:
@@ -96,42 +97,42 @@ def propose_insertion(editor: GenomeEditor, proposing: Proposing) -> Parameters 
         if editor.role(source) == Role.OUTPUT:
             return None
     if editor.rows_per_node > 1:
-        return _insertion_of_a_map(editor, proposing, source, target)
-    heard, spoken = rng.standard_normal(2)
-    spoken /= np.sqrt(max(int(editor.in_degree(target)), 1))
+        return _map_insertion(editor, context, source, target)
+    weights = rng.standard_normal(2)
+    weights[1] /= np.sqrt(max(int(editor.in_degree(target)), 1))
     return {
-        "position": _between(editor, source, target),
+        "position": _index_between(editor, source, target),
         "source": source,
         "target": target,
-        "weights": [_lifted(editor, float(weight), target) for weight in (heard, spoken)],
-        "activation": _usual_activation(editor, target),
+        "weights": [_active_weight(editor, float(weight), target) for weight in weights],
+        "activation": _nearest_activation(editor, target),
     }
 
 
-def _insertion_of_a_map(
-    editor: GenomeEditor, proposing: Proposing, source: int, target: int
+def _map_insertion(
+    editor: GenomeEditor, context: ProposalContext, source: int, target: int
 ) -> Parameters | None:
-    rng = proposing.rng
+    rng = context.rng
     hidden = editor.positions(Role.HIDDEN)
     map_size = int(rng.choice(editor.map_sizes[hidden])) if len(hidden) else 1
-    ways = (int(editor.map_size(source)), map_size), (map_size, int(editor.map_size(target)))
+    ends = (int(editor.map_size(source)), map_size), (map_size, int(editor.map_size(target)))
     taps, weights = [], []
-    for way in ways:
-        most = map_transform(*way, editor.kernel).window ** 2
+    for source_size, target_size in ends:
+        most = map_transform(source_size, target_size, editor.kernel).window ** 2
         count = int(rng.integers(1, min(editor.kernel, most) + 1))
         taps.append(np.sort(rng.choice(most, count, replace=False)).tolist())
         weights.append(rng.standard_normal(count) / np.sqrt(count))
-    if not _has_room(editor, proposing, len(taps[0]) + len(taps[1]), map_size):
+    if not _has_room(editor, context, len(taps[0]) + len(taps[1]), map_size):
         return None
     weights[1] *= np.sqrt(len(weights[1]) / max(int(editor.in_degree(target)), 1))
     return {
-        "position": _between(editor, source, target),
+        "position": _index_between(editor, source, target),
         "source": source,
         "target": target,
         "map_size": map_size,
         "taps": taps,
-        "weights": [[_lifted(editor, float(w), target) for w in part] for part in weights],
-        "activation": _usual_activation(editor, target),
+        "weights": [[_active_weight(editor, float(w), target) for w in part] for part in weights],
+        "activation": _nearest_activation(editor, target),
     }
 
 
@@ -160,27 +161,29 @@ def apply_insertion(editor: GenomeEditor, parameters: Parameters) -> None:
     )
 
 
-def _has_room(editor: GenomeEditor, proposing: Proposing, n_new: int, map_size: int = 1) -> bool:
-    """Tell whether one more node, of some side, may bring some more entries."""
+def _has_room(
+    editor: GenomeEditor, context: ProposalContext, n_new: int, map_size: int = 1
+) -> bool:
+    """Tell whether the density allows one more node, of some map size, with some more entries."""
     n_places = (editor.n_nodes + 1) ** 2
     if editor.rows_per_node > 1:
         n_places = PossibleTaps(np.append(editor.map_sizes, map_size), editor.kernel).count
-    return editor.n_stored + n_new <= int(proposing.settings.max_density * n_places)
+    return editor.n_stored + n_new <= int(context.settings.max_density * n_places)
 
 
-def _between(editor: GenomeEditor, source: int, target: int) -> int:
-    """Return where a node between two others stands, so that the detour takes as many ticks as the edge."""
+def _index_between(editor: GenomeEditor, source: int, target: int) -> int:
+    """Return the index of a new node between two others, such that its two edges take as many ticks as their edge."""
     immediate = source < target or editor.role(source) == Role.INPUT
     return target if immediate else source + 1
 
 
-def _lifted(editor: GenomeEditor, weight: float, target: int) -> float:
-    """Lift a weight over the threshold of a target, so that the edge lives."""
-    return float(lifted(editor, np.array([weight]), np.array([target]))[0])
+def _active_weight(editor: GenomeEditor, weight: float, target: int) -> float:
+    """Return a weight, lifted above the threshold of a target where it would be dormant."""
+    return float(above_threshold(editor, np.array([weight]), np.array([target]))[0])
 
 
-def _usual_activation(editor: GenomeEditor, target: int) -> int:
-    """Return the activation of the hidden node nearest to a target; of the target itself where there is none."""
+def _nearest_activation(editor: GenomeEditor, target: int) -> int:
+    """Return the activation of the hidden node nearest to a target, or of the target if there is no hidden node."""
     hidden = editor.positions(Role.HIDDEN)
     nearest = hidden[np.argmin(np.abs(hidden - target))] if len(hidden) else target
     return int(editor.activations[nearest])
@@ -189,42 +192,42 @@ def _usual_activation(editor: GenomeEditor, target: int) -> int:
 # -- S: split ----------------------------------------------------------------------------------------------------------
 
 
-def propose_split(editor: GenomeEditor, proposing: Proposing) -> Parameters | None:
-    """Choose an edge to put a node into: in by weight 1, out by the edge's own (as NEAT adds nodes).
+def propose_split(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose an edge to replace by a node: its in-edge has weight 1, its out-edge the weight of the edge (as in NEAT).
 
-    Into a kernel goes a map of the source's side, which hears the source by the middle tap, so pixel by pixel, and
-    speaks by the whole kernel.
+    A kernel is replaced by a map of the source's size. The in-edge is the middle tap, which copies the source pixel by
+    pixel; the out-edge is the kernel.
     """
-    if not _has_room(editor, proposing, 1):
+    if not _has_room(editor, context, 1):
         return None
     for _ in range(TRIES):
-        target = draw_position(
+        target = draw_node(
             editor,
-            proposing.rng,
-            target_roles(),
+            context.rng,
+            target_roles(editor),
             lambda p: int(editor.in_degree(p)) > 0,
         )
         if target is None:
             return None
         rows, weights = editor.column(target)
-        at = int(proposing.rng.integers(len(rows)))
+        at = int(context.rng.integers(len(rows)))
         source, weight = int(editor.split(rows[at])[0]), float(weights[at])
-        late = source >= target and editor.role(source) != Role.INPUT
-        alive = _lifted(editor, weight, target) == weight
-        if alive and source != target and not (late and editor.ticks == 1):
+        delayed = source >= target and editor.role(source) != Role.INPUT
+        active = _active_weight(editor, weight, target) == weight
+        if active and source != target and not (delayed and editor.ticks == 1):
             found = {
-                "position": _between(editor, source, target),
+                "position": _index_between(editor, source, target),
                 "source": source,
                 "target": target,
-                "weights": [_lifted(editor, 1.0, target), weight],
-                "activation": _usual_activation(editor, target),
+                "weights": [_active_weight(editor, 1.0, target), weight],
+                "activation": _nearest_activation(editor, target),
             }
             return found if editor.rows_per_node == 1 else found | _split_kernel(editor, found)
     return None
 
 
 def _split_kernel(editor: GenomeEditor, split: Parameters) -> Parameters:
-    """Return side, taps and weights of the map that is put into a kernel."""
+    """Return map size, taps and weights of the map that replaces a kernel."""
     source, target = split["source"], split["target"]
     map_size = int(editor.map_size(source))
     rows, weights = editor.column(target)
@@ -239,115 +242,106 @@ def _split_kernel(editor: GenomeEditor, split: Parameters) -> Parameters:
 
 
 def apply_split(editor: GenomeEditor, parameters: Parameters) -> None:
-    """Take the edge away, with all its taps, and add the node and its two edges."""
+    """Remove the edge, with all its taps, and add the node and its two edges."""
     taps = np.array(parameters.get("taps", ([0], [0]))[1])
     target = np.full(len(taps), parameters["target"])
-    editor.forget(np.broadcast_to(editor.join(parameters["source"], taps), taps.shape), target)
+    editor.remove_entries(
+        np.broadcast_to(editor.join(parameters["source"], taps), taps.shape), target
+    )
     apply_insertion(editor, parameters)
 
 
 # -- R, E: remove ------------------------------------------------------------------------------------------------------
 
 
-def propose_removal(editor: GenomeEditor, proposing: Proposing) -> Parameters | None:
-    """Choose a hidden node that speaks to somebody."""
-    node = draw_position(
-        editor, proposing.rng, (Role.HIDDEN,), lambda p: int(editor.out_degree(p)) > 0
-    )
+def propose_removal(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose a hidden node with out-edges."""
+    node = draw_node(editor, context.rng, (Role.HIDDEN,), lambda p: int(editor.out_degree(p)) > 0)
     return None if node is None else {"node": node}
 
 
-def propose_erasure(editor: GenomeEditor, proposing: Proposing) -> Parameters | None:
-    """Choose a hidden node that no output hears in time. A look at the whole network."""
+def propose_erasure(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose a hidden node that reaches no output in time; this looks at the whole network."""
     inputs, outputs = editor.positions(Role.INPUT), editor.positions(Role.OUTPUT)
     needed = graphops.needed_nodes(active_weights(editor), inputs, outputs, editor.ticks)
     idle = np.setdiff1d(editor.positions(Role.HIDDEN), np.flatnonzero(needed))
-    return {"node": int(proposing.rng.choice(idle))} if len(idle) else None
+    return {"node": int(context.rng.choice(idle))} if len(idle) else None
 
 
 def apply_removal(editor: GenomeEditor, parameters: Parameters) -> None:
-    """Delete row, column and bias of a node."""
+    """Remove row, column and bias of a node."""
     editor.remove_node(parameters["node"])
 
 
 # -- U: duplicate ------------------------------------------------------------------------------------------------------
 
 
-def propose_duplication(editor: GenomeEditor, proposing: Proposing) -> Parameters | None:
-    """Choose a hidden node with listeners, and the share of what it says that it keeps (Net2Net, Chen et al. 2016).
+def propose_duplication(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose a hidden node with out-edges, and the share of their weights that it keeps (Net2Net, Chen et al. 2016).
 
-    No edge may fall asleep by being shared.
+    Both parts of every weight must stay active.
     """
-    room = int(proposing.settings.max_density * editor.n_places) - editor.n_stored
+    room = int(context.settings.max_density * editor.n_places) - editor.n_stored
     for _ in range(TRIES):
-        node = draw_position(
-            editor, proposing.rng, (Role.HIDDEN,), lambda p: int(editor.out_degree(p)) > 0
+        node = draw_node(
+            editor, context.rng, (Role.HIDDEN,), lambda p: int(editor.out_degree(p)) > 0
         )
         if node is None:
             return None
-        share = float(proposing.rng.uniform(0.25, 0.75))
-        spoken, weights = out_edges_of(editor, node)
+        share = float(context.rng.uniform(0.25, 0.75))
+        rows, weights = shared_out_edges(editor, node)
         parts = np.stack(split_weights(weights, share))
-        n_new = int(editor.in_degree(node)) + len(spoken)
-        if n_new <= room and active_entries(editor, parts, editor.split(spoken)[0]).all():
+        n_new = int(editor.in_degree(node)) + len(rows)
+        if n_new <= room and active_entries(editor, parts, editor.split(rows)[0]).all():
             return {"node": node, "share": share}
     return None
 
 
-def out_edges_of(editor: GenomeEditor, node: int) -> tuple[NDArray[np.integer[Any]], FloatArray]:
-    """Return the edges that a node shares with a copy: those that the threshold lets through, but for a self-loop.
+def shared_out_edges(
+    editor: GenomeEditor, node: int
+) -> tuple[NDArray[np.integer[Any]], FloatArray]:
+    """Return the out-edges that a node shares with a duplicate: the active ones, except a self-loop.
 
-    As :meth:`evo.editing.editor.GenomeEditor.row` does.
+    In the form of :meth:`evo.editing.editor.GenomeEditor.row`.
     """
-    spoken, weights = editor.row(node)
-    targets, _ = editor.split(spoken)
+    places, weights = editor.row(node)
+    targets, _ = editor.split(places)
     shared = active_entries(editor, weights[None], targets)[0] & (targets != node)
-    return spoken[shared], weights[shared]
+    return places[shared], weights[shared]
 
 
 def split_weights(weights: FloatArray, share: float) -> tuple[FloatArray, FloatArray]:
-    """Split weights into what a node keeps of each and what its copy takes over."""
+    """Split weights into the part that a node keeps and the part of its duplicate."""
     kept: FloatArray = weights * weights.dtype.type(share)
     return kept, weights - kept
 
 
 def apply_duplication(editor: GenomeEditor, parameters: Parameters) -> None:
-    """Put a copy right behind a node: it hears what the node hears, and the two share out what the node said.
+    """Insert a duplicate right behind a node; it has the same in-edges, and the two share the weights of the out-edges.
 
-    Both have the same state at any time, so whatever heard the node hears the same sum as before. A self-loop is not
-    shared out: each of the two hears its own state of the tick before. Dormant entries stay with the node, so that
-    one which wakes up later says what it would have said.
+    ::
+
+        a ──► node ──w──► b        a ──► node ──share·w────────► b
+                                   └───► duplicate ──(1−share)·w──┘
+
+    Both have equal states at any time, so the sum at each successor stays the same. A self-loop is copied, not shared.
+    Dormant out-edges stay with the node alone, with their full weight.
     """
-    node, copy = parameters["node"], parameters["node"] + 1
+    node, duplicate = parameters["node"], parameters["node"] + 1
     rows, column = editor.column(node)
-    spoken, weights = out_edges_of(editor, node)
-    (sources, of_heard), (targets, of_spoken) = editor.split(rows), editor.split(spoken)
+    places, weights = shared_out_edges(editor, node)
+    (sources, in_taps), (targets, out_taps) = editor.split(rows), editor.split(places)
     threshold = editor.threshold
     editor.add_node(
-        copy,
+        duplicate,
         activation=int(editor.activations[node]),
         bias=float(editor.bias[node]),
         threshold=float(threshold[node]) if isinstance(threshold, np.ndarray) else 0.0,
         map_size=int(editor.map_size(node)),
     )
-    targets = targets + (targets >= copy)
-    sources = np.where(sources == node, copy, sources + (sources >= copy))
-    for speaker, part in zip(
-        (node, copy), split_weights(weights, parameters["share"]), strict=True
-    ):
-        editor.assign(editor.join(np.full(len(targets), speaker), of_spoken), targets, part)
-    editor.assign(editor.join(sources, of_heard), np.full(len(sources), copy), column)
-
-
-NODE_OPERATORS = (
-    acting(Operator("I", "insert a node", propose_insertion, apply_insertion)),
-    acting(Operator("R", "remove a node", propose_removal, apply_removal)),
-    acting(Operator("S", "split an edge", propose_split, apply_split)),
-    Operator("U", "duplicate a node", propose_duplication, apply_duplication, preserves=True),
-    Operator("E", "erase an idle node", propose_erasure, apply_removal, preserves=True),
-    Operator(
-        "O", "reorder freely", partial(propose_move, past_partner=False), apply_move, preserves=True
-    ),
-    acting(Operator("M", "change the side of a map", propose_side, apply_side)),
-)
-"""Registry entries; see :data:`evo.operators.elementary.OPERATORS`."""
+    targets = targets + (targets >= duplicate)
+    sources = np.where(sources == node, duplicate, sources + (sources >= duplicate))
+    parts = split_weights(weights, parameters["share"])
+    for source, part in zip((node, duplicate), parts, strict=True):
+        editor.assign(editor.join(np.full(len(targets), source), out_taps), targets, part)
+    editor.assign(editor.join(sources, in_taps), np.full(len(sources), duplicate), column)

@@ -1,4 +1,4 @@
-"""What an operator is: proposing parameters, applying them, and the record of what that changed."""
+"""What an operator is: it proposes parameters, applies parameters, and reports what the application changed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,70 +18,107 @@ GradientsAt = Callable[..., FloatArray]
 """Loss gradient at places of a genome, on training data: of genome, sources, targets and, if it has maps, taps."""
 
 TRIES = 16
-"""How often a proposal draws again before it gives up on an editor where it has little to change."""
-
+"""How often a proposal draws again before it gives up."""
 
 LARGEST_CHECKED = 4096
-"""Stored entries up to which proposals look at the whole network: whether what they change reaches an output."""
+"""Largest number of stored entries up to which proposals look at the whole network."""
 
 
 class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
     """Bounds within which operators draw their parameters."""
 
-    max_factor: float = Field(0.5, gt=0, description="C, F: |k| is drawn from (0, max_factor]")
+    max_factor: float = Field(
+        0.5,
+        gt=0,
+        description="Operators C and F draw the size of their factor from (0, max_factor].",
+    )
     max_quantile: float = Field(
-        0.2, gt=0, lt=1, description="A: the threshold lets at most this share of the entries sleep"
+        0.2,
+        gt=0,
+        lt=1,
+        description="Operator A makes at most this fraction of the stored entries dormant.",
     )
     max_new_fraction: float = Field(
-        0.1, gt=0, le=1, description="N: new edges, as a share of the stored entries"
+        0.1,
+        gt=0,
+        le=1,
+        description="Operator N adds at most this many edges, as a fraction of the stored entries.",
     )
     max_density: float = Field(
         0.5,
         gt=0,
         le=1,
-        description="C, F, N: no more stored entries than this share of n × n, between maps of all possible taps",
+        description="Operators that add entries stop at this density: stored entries divided by possible entries.",
     )
     max_parameters: int | None = Field(
         None,
         ge=0,
-        description="nothing is proposed that leads beyond so many parameters: entries let through by the threshold, "
-        "and biases of hidden and output nodes",
+        description="Largest number of parameters that a proposal may lead to. Counted are the active entries and the "
+        "biases of hidden and output nodes.",
     )
     max_macs: int | None = Field(
         None,
         ge=0,
-        description="nothing is proposed that leads beyond so many multiply-accumulates per sample and tick: "
-        "side² of the target for each entry let through",
+        description="Largest number of multiply-accumulates per sample and tick that a proposal may lead to. An active "
+        "entry costs the squared map size of its target.",
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Proposing:
-    """What a proposal may use besides the editor."""
+class ProposalContext:
+    """What a proposal may use besides the editor.
+
+    Attributes
+    ----------
+    rng : numpy.random.Generator
+    settings : OperatorSettings
+    gradients_at : GradientsAt, optional
+        Needed only where edges grow by gradient.
+    progress : float
+        How much of the run is over, from 0 to 1. The rewired fraction shrinks with it.
+    layers : tuple of int
+        Nodes of each layer of a layered founder, inputs first. Empty where the founder has no layers.
+    """
 
     rng: np.random.Generator
     settings: OperatorSettings
     gradients_at: GradientsAt | None = None
     progress: float = 0.0
-    """How much of the run is over, 0 to 1; rewiring fades with it."""
     layers: tuple[int, ...] = ()
-    """Of a layered founder, the nodes of each layer, inputs first; nothing where there are no layers."""
+
+    def require_gradients(self) -> GradientsAt:
+        """Return the function for gradients; raise ValueError if there is none."""
+        if self.gradients_at is None:
+            raise ValueError("gradients_at must be given to grow edges by gradient; got None")
+        return self.gradients_at
+
+    def gradients(
+        self,
+        genome: Genome,
+        editor: GenomeEditor,
+        rows: NDArray[np.intp],
+        targets: NDArray[np.intp],
+    ) -> FloatArray:
+        """Return the loss gradient of a genome at places, whose rows are those of an editor of the genome."""
+        sources, taps = editor.split(rows)
+        of_maps = (taps,) if genome.has_maps else ()
+        return self.require_gradients()(genome, sources, targets, *of_maps)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operator as applied, and what it changed.
+    """One application of an operator, and what it changed.
 
     Attributes
     ----------
     operator : str
-        Its letter.
+        The operator's code.
     parameters : dict
-        JSON-able; `apply` with these repeats the operation exactly.
+        JSON-able. Applying them again repeats the operation exactly.
     stored_before, stored_after : int
-        Stored entries of the matrix.
+        Number of stored entries.
     edges_before, edges_after : int
-        Entries let through by the threshold.
+        Number of active entries.
     """
 
     operator: str
@@ -94,25 +131,25 @@ class Operation:
 
 @dataclass(frozen=True)
 class Operator:
-    """A registry entry, and as a function from genome to genome.
+    """A registry entry, which can also be called as a function from genome to genome.
 
     Attributes
     ----------
     code : str
-        Its letter.
+        One letter.
     name : str
         In words.
     propose : callable
-        ``propose(editor, proposing)`` returns the parameters of one application, or None if it finds none.
+        ``propose(editor, context)`` returns the parameters of one application, or None if it finds none.
     apply : callable
-        ``apply(editor, parameters)`` carries parameters out.
+        ``apply(editor, parameters)`` changes the editor.
     preserves : bool
         Whether the network computes the same function afterwards, to rounding.
     """
 
     code: str
     name: str
-    propose: Callable[[GenomeEditor, Proposing], Parameters | None]
+    propose: Callable[[GenomeEditor, ProposalContext], Parameters | None]
     apply: Callable[[GenomeEditor, Parameters], None]
     preserves: bool = False
 
@@ -123,7 +160,7 @@ class Operator:
         rng: np.random.Generator,
         settings: OperatorSettings | None = None,
     ) -> tuple[Genome, Operation | None]:
-        """Propose one application, and carry it out.
+        """Propose one application and apply it.
 
         Parameters
         ----------
@@ -135,7 +172,7 @@ class Operator:
         Returns
         -------
         (Genome, Operation or None)
-            The child and the record that replays it; the genome itself and None if nothing was found to change.
+            The child and the record that replays it; the genome itself and None if nothing was proposed.
 
         Examples
         --------
@@ -146,7 +183,7 @@ class Operator:
         (2, 'R', {'node': 1})
         """
         editor = GenomeEditor(genome, origins=False)
-        parameters = self.propose(editor, Proposing(rng, settings or OperatorSettings()))
+        parameters = self.propose(editor, ProposalContext(rng, settings or OperatorSettings()))
         if parameters is None:
             return genome, None
         operation = self.carry_out(editor, parameters)
@@ -162,23 +199,23 @@ class Operator:
 Accept = Callable[[int], bool]
 
 
-def draw_position(
+def draw_node(
     editor: GenomeEditor, rng: np.random.Generator, roles: tuple[Role, ...], accept: Accept
 ) -> int | None:
-    """Draw a position evenly from those whose node has one of some roles and is accepted; None if there is none.
+    """Draw a node evenly from those that have one of some roles and are accepted; None if there is none.
 
-    By trial at first, which costs the same in a large network as in a small one.
+    The first tries draw from all nodes, so their cost does not grow with the network.
     """
     for _ in range(TRIES):
-        position = int(rng.integers(editor.n_nodes))
-        if editor.role(position) in roles and accept(position):
-            return position
+        node = int(rng.integers(editor.n_nodes))
+        if editor.role(node) in roles and accept(node):
+            return node
     rest = [int(p) for p in editor.positions(*roles) if accept(int(p))]
     return int(rng.choice(rest)) if rest else None
 
 
 def active_weights(editor: GenomeEditor) -> sparse.csc_array:
-    """Return the n × n matrix of the edges alone: what sleeps is left out. As dear as :attr:`GenomeEditor.weights`.
+    """Return the n × n matrix of the active entries; it costs as much as :attr:`GenomeEditor.weights`.
 
     Between maps one number stands for a kernel, see :meth:`evo.genome.genome.Genome.strengths`.
     """
@@ -194,7 +231,7 @@ def active_weights(editor: GenomeEditor) -> sparse.csc_array:
 def active_entries(
     editor: GenomeEditor, rows: FloatArray, targets: NDArray[np.integer[Any]]
 ) -> NDArray[np.bool_]:
-    """Tell which entries of several rows the threshold of some targets lets through; shape (rows, targets)."""
+    """Tell which entries of several rows are active, given the thresholds of some targets; shape (rows, targets)."""
     threshold = editor.threshold
     if threshold is None:
         return np.ones(rows.shape, dtype=np.bool_)
@@ -202,11 +239,11 @@ def active_entries(
     return graphops.threshold_mask(rows, thresholds, editor.threshold_mode)
 
 
-def target_roles() -> tuple[Role, ...]:
-    """Return the roles whose column acts: all but inputs, which are clamped."""
+def target_roles(editor: GenomeEditor) -> tuple[Role, ...]:
+    """Return the roles whose in-edges have an effect: all but inputs, whose values are given."""
     return Role.HIDDEN, Role.OUTPUT
 
 
 def source_roles(editor: GenomeEditor) -> tuple[Role, ...]:
-    """Return the roles whose row acts; outputs only where a later tick can hear them."""
+    """Return the roles whose out-edges have an effect; outputs only where there is a later tick."""
     return (Role.INPUT, Role.HIDDEN) if editor.ticks == 1 else tuple(Role)

@@ -1,8 +1,8 @@
-"""Changes of a genome that do not change what its network computes.
+"""Changes of a genome that keep the function of its network: pure functions from genome to genome.
 
-Pure functions, genome to genome; what the operators E, O and U do to an editor is a step of them. The first two keep
-the network itself, so :func:`evo.canonical.canonical.canonical_hash` does not see them; the third makes another network
-with the same outputs. Where sums change their order or a weight is split, outputs agree to rounding.
+The operators E, O and U do one step of them. :func:`remove_ineffective` and :func:`reorder_freely` keep the network
+itself, so :func:`evo.canonical.canonical.canonical_hash` stays. :func:`duplicate_node` makes another network with the
+same outputs. Outputs agree to rounding where sums change their order or a weight is split.
 """
 
 import heapq
@@ -17,7 +17,7 @@ from evo.operators.node_operators import apply_duplication, split_weights
 
 
 def remove_ineffective(genome: Genome) -> Genome:
-    """Forget the entries and hidden nodes that act on no output, dormant entries too.
+    """Remove the entries and hidden nodes that have no effect on an output, and dormant entries.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ def remove_ineffective(genome: Genome) -> Genome:
     Returns
     -------
     Genome
-        The same network, with outputs equal to the bit; all its entries are effective. Inputs stay, used or not, for
-        they stand for features.
+        The same network, with outputs equal to the bit; all its entries are effective. All inputs stay, because they
+        stand for features.
 
     Notes
     -----
-    O(nodes + stored entries). An entry that could have become effective in a later modify phase is lost.
+    O(nodes + stored entries). Removed entries cannot become effective in a later modify phase.
 
     Examples
     --------
@@ -63,10 +63,10 @@ def remove_ineffective(genome: Genome) -> Genome:
 
 
 def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
-    """Put the nodes in a random order that leaves every stored entry immediate or delayed as it is.
+    """Put the nodes in a random order in which every immediate entry stays immediate and every delayed entry delayed.
 
-    Two nodes keep their order if an entry joins them, dormant or not; but entries from an input act at once, and
-    entries to an input not at all, wherever it stands.
+    Two nodes keep their order if an entry, active or dormant, joins them. Entries from and to inputs do not count: the
+    former are always immediate, the latter never have an effect.
 
     Parameters
     ----------
@@ -76,12 +76,12 @@ def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
     Returns
     -------
     Genome
-        The same network. Nodes take their ids along.
+        The same network. Nodes keep their ids.
 
     Notes
     -----
-    Node by node, the next is drawn from those that wait for no other. So every order within the freedom can come out,
-    though not all are equally likely. O((nodes + stored entries)·log).
+    Each next node is drawn from those whose predecessors have all been placed. Every allowed order can be drawn, but
+    not all with equal probability. O((nodes + stored entries)·log).
 
     Examples
     --------
@@ -116,20 +116,19 @@ def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
 
 
 def duplicate_node(genome: Genome, node: int, share: float = 0.5) -> Genome:
-    """Give a hidden node a twin: both listen to the same, and share out what it said (Net2Net, Chen et al. 2016).
+    """Duplicate a hidden node; the two share the weights of its out-edges (Net2Net, Chen et al. 2016).
 
-    The twin stands right behind the node. It copies the column, bias, activation and limit; each edge of the row is
-    split, w = share·w + (1 − share)·w. What the node said to itself is not split: each of the two says it to itself,
-    one tick later, as the node did; so they stay equal at every tick. Dormant entries of the row stay with the node
-    alone, so that one which wakes up later says what it would have said.
+    The duplicate is inserted right behind the node, with the same in-edges, bias, activation and threshold. Each
+    out-edge is split, w = share·w + (1 − share)·w. A self-loop is copied instead, so both nodes have equal states at
+    every tick. Dormant out-edges stay with the node alone, with their full weight.
 
     Parameters
     ----------
     genome : Genome
     node : int
-        Position of a hidden node.
+        Index of a hidden node.
     share : float
-        What the node keeps of each edge, between 0 and 1.
+        Fraction of each weight that the node keeps, between 0 and 1.
 
     Returns
     -------
@@ -139,10 +138,10 @@ def duplicate_node(genome: Genome, node: int, share: float = 0.5) -> Genome:
     Raises
     ------
     IndexError
-        If there is no such position.
+        If there is no such node.
     ValueError
-        If the node is not hidden, `share` is not between 0 and 1, or the threshold would put a part of an edge to
-        sleep; see :func:`splittable_nodes`.
+        If the node is not hidden, `share` is not between 0 and 1, or a part of a weight would be dormant; see
+        :func:`splittable_nodes`.
 
     Notes
     -----
@@ -172,7 +171,7 @@ def duplicate_node(genome: Genome, node: int, share: float = 0.5) -> Genome:
 
 
 def splittable_nodes(genome: Genome, share: float = 0.5) -> NDArray[np.intp]:
-    """Return the positions of the hidden nodes whose edges all stay above the threshold when they are split.
+    """Return the hidden nodes whose out-edges stay above the threshold when their weights are split.
 
     Parameters
     ----------
@@ -187,7 +186,7 @@ def splittable_nodes(genome: Genome, share: float = 0.5) -> NDArray[np.intp]:
 
     Notes
     -----
-    O(nodes + stored entries); without a threshold these are all hidden nodes.
+    O(nodes + stored entries). Without a threshold all hidden nodes are returned.
 
     Examples
     --------
@@ -203,7 +202,7 @@ def splittable_nodes(genome: Genome, share: float = 0.5) -> NDArray[np.intp]:
         for part in split_weights(genome.values, share)
     )
     shared = genome.active_mask() & (genome.indices != genome.targets)
-    falls_asleep = shared & ~(kept & taken)
+    dormant = shared & ~(kept & taken)
     splittable = genome.roles == Role.HIDDEN
-    splittable[genome.indices[falls_asleep]] = False
+    splittable[genome.indices[dormant]] = False
     return np.flatnonzero(splittable)

@@ -1,11 +1,11 @@
-"""How an operation's parameters write many numbers down in little space, as JSON can hold them.
+"""How the parameters of an operation store many numbers in JSON.
 
-Up to `LISTED` numbers stand as a list, for people to read. More are *packed*: ``{"type": "<u2", "count": 90000, "data":
+Up to `LISTED` numbers are a list, for people to read. More are *packed*: ``{"type": "<u2", "count": 90000, "data":
 "eJ…"}`` is the base64 of the zlib-compressed numbers, little-endian. Places of the matrix are numbered target after
-target, ``target · n + source``, and packed as the steps from one to the next. Both forms give the same numbers back,
+target, ``target · n + source``, and packed as differences of successive numbers. Both forms give the same numbers back,
 bit for bit. Between maps a node has K rows, and a tap of a kernel is place ``target · K·n + K·source + tap``.
 
-Records may come from outside, so whatever is unpacked is checked against the size that it says, before it is believed.
+Records may come from outside, so the size of unpacked numbers is checked before they are used.
 """
 
 import base64
@@ -22,17 +22,17 @@ from evo.genome.genome import FloatArray, Role
 from graphops.validation import check_integer
 
 LISTED = 256
-"""Up to so many numbers stand as a list."""
+"""Largest number of numbers that are listed."""
 
-MOST_TAPS = 1 << 16
-"""No kernel has more taps."""
+MAX_TAPS = 1 << 16
+"""Largest number of taps of a kernel."""
 
 WHOLE = ("<u1", "<u2", "<u4", "<u8")
 FLOATS = ("<f4", "<f8")
 
 Recorded = dict[str, Any]
 Places = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""Sources and targets."""
+"""Rows of W, which are sources where there are no maps, and targets."""
 
 
 _FORMER_NAMES = {
@@ -41,11 +41,11 @@ _FORMER_NAMES = {
     "side": "map_size",
     "sides": "map_sizes",
 }
-"""What parameters were called in records of version 0.1."""
+"""Names of parameters in records of version 0.1, and their names now."""
 
 
 def with_current_names(parameters: Mapping[str, Any]) -> Recorded:
-    """Return recorded parameters under the names that operators know; those of older records are others."""
+    """Return recorded parameters with the present names; version 0.1 had others."""
     return {
         _FORMER_NAMES.get(name, name): with_current_names(value)
         if isinstance(value, Mapping) and "data" not in value
@@ -81,14 +81,14 @@ def write_edges(
 def read_edges(
     parameters: Mapping[str, Any], n_nodes: int, dtype: Any, rows_per_node: int = 1
 ) -> tuple[Any, Any, Any]:
-    """Return rows of W (sources, where there are no maps), targets and values of N; what is listed as it stands.
+    """Return rows of W (sources, where there are no maps), targets and values of N; lists are returned unchanged.
 
-    K may be another than when the record was written, for W has as many rows as its largest kernel needs.
+    K may differ from its value in the record, for the number of rows follows from the largest kernel of the network.
 
     Raises
     ------
     ValueError
-        If what is packed is not what it says, or names no places of an n × n matrix.
+        If packed numbers contradict their type or count, or are no places of the matrix.
     """
     if "places" not in parameters:
         rows = parameters["sources"]
@@ -97,15 +97,15 @@ def read_edges(
             rows = _rows(sources, taps, n_nodes, rows_per_node)
         return rows, parameters["targets"], parameters["values"]
     written = check_integer("rows_per_node", parameters.get("rows_per_node", 1), at_least=1)
-    if written > MOST_TAPS:
-        raise ValueError(f"rows_per_node must be at most {MOST_TAPS}; received {written}")
+    if written > MAX_TAPS:
+        raise ValueError(f"rows_per_node must be at most {MAX_TAPS}; got {written}")
     n_rows = n_nodes * written
     n_places = n_nodes * n_rows
     steps = _unpack("places", parameters["places"], WHOLE, at_most=n_places).astype(np.uint64)
     if len(steps) and (steps.max() >= n_places or (steps[1:] == 0).any()):
         raise ValueError(f"places must ascend below {n_places}")
     keys = np.cumsum(steps)
-    # Each step is below n² < 2⁶³, so where a sum of them is too large, the first such is seen as it is.
+    # Each difference is below n² < 2⁶³, so the first sum that is too large has not overflowed.
     if (keys >= n_places).any():
         raise ValueError(f"places must ascend below {n_places}")
     values = read_floats("values", parameters["values"], len(keys), dtype)
@@ -116,7 +116,7 @@ def read_edges(
 
 
 def _rows(sources: Any, taps: Any, n_nodes: int, rows_per_node: int) -> NDArray[np.int64]:
-    """Return the rows of W that sources, the constant node n among them, and taps have."""
+    """Return the rows of W of some sources, which may be the constant node n, and taps."""
     for name, numbers, most in (("sources", sources, n_nodes), ("taps", taps, rows_per_node - 1)):
         whole = numbers.dtype.kind in "iu" and numbers.shape in ((), sources.shape)
         if sources.size and not (whole and numbers.min() >= 0 and numbers.max() <= most):
@@ -126,22 +126,22 @@ def _rows(sources: Any, taps: Any, n_nodes: int, rows_per_node: int) -> NDArray[
 
 
 def write_floats(values: FloatArray) -> list[float] | Recorded:
-    """Return numbers as a list or, where they are many, packed."""
+    """Return numbers as a list, or packed if there are more than `LISTED`."""
     return values.tolist() if len(values) <= LISTED else _pack(values)
 
 
 def read_floats(name: str, given: Any, count: int, dtype: Any) -> FloatArray:
-    """Return numbers as written by :func:`write_floats`, rounded to a dtype.
+    """Return the numbers that :func:`write_floats` wrote, rounded to a dtype.
 
     Raises
     ------
     ValueError
-        If there are not as many as there should be.
+        If their number is not `count`.
     """
     packed = isinstance(given, Mapping)
     values = _unpack(name, given, FLOATS, at_most=count) if packed else np.array(given, dtype)
     if values.shape != (count,):
-        raise ValueError(f"{name} must be {count} numbers; received shape {values.shape}")
+        raise ValueError(f"{name} must be {count} numbers; got shape {values.shape}")
     return values.astype(dtype)
 
 
@@ -151,35 +151,32 @@ def read_threshold(
     dtype: Any,
     map_sizes: NDArray[np.integer[Any]] | None = None,
 ) -> FloatArray:
-    """Return the threshold of every position that a record of A means.
+    """Return the threshold of every node, given a record of A.
 
     Parameters
     ----------
     given : list or dict
-        A list has one number per position, and so may a dict, packed. Or a dict has ``limits`` of groups of
-        positions: ``{"layers": [784, 300, 10], "thresholds": [0.1, 0.2]}``, one for each layer but that of the inputs,
-        ``{"roles": ["hidden", "output"], "thresholds": [0.1, 0.2]}`` or ``{"map_sizes": [10, 1], "thresholds": [0.1,
-        0.2]}``. Positions without a limit of their own get 0.
+        One number per node, as a list or packed. Or one per group of nodes: ``{"layers": [784, 300, 10], "thresholds":
+        [0.1, 0.2]}``, for each layer but the inputs, ``{"roles": ["hidden", "output"], "thresholds": [0.1, 0.2]}`` or
+        ``{"map_sizes": [10, 1], "thresholds": [0.1, 0.2]}``. Nodes in no group get 0.
     roles : ndarray, shape (n,)
-        Of the nodes, by position.
+        Of the nodes.
     dtype : dtype
-        Of one number per position.
+        Of the result.
     map_sizes : ndarray, shape (n,), optional
         Of the nodes; 1 by default.
 
     Raises
     ------
     ValueError
-        If groups and limits do not fit each other, or the nodes.
+        If groups and thresholds do not fit each other, or the nodes.
     """
     if isinstance(given, list) or "thresholds" not in given:
         return read_floats("threshold", given, len(roles), dtype)
     groups = read_groups(given, roles, map_sizes)
     thresholds, found = np.array(given["thresholds"], dtype), np.zeros(len(roles), dtype)
     if thresholds.shape != (len(groups),):
-        raise ValueError(
-            f"thresholds must be {len(groups)} numbers; received shape {thresholds.shape}"
-        )
+        raise ValueError(f"thresholds must be {len(groups)} numbers; got shape {thresholds.shape}")
     for group, threshold in zip(groups, thresholds, strict=True):
         found[group] = threshold
     return found
@@ -188,7 +185,7 @@ def read_threshold(
 def read_groups(
     given: Recorded, roles: NDArray[np.uint8], map_sizes: NDArray[np.integer[Any]] | None = None
 ) -> list[NDArray[np.intp]]:
-    """Return the positions of each group that a record of A names: layers but the inputs', roles, or sides.
+    """Return the nodes of each group that a record of A names: layers but the inputs, roles, or map sizes.
 
     Raises
     ------
@@ -206,23 +203,23 @@ def read_groups(
         return [np.flatnonzero(of_nodes == map_size) for map_size in wanted]
     known = [role.name.lower() for role in Role]
     if not set(given.get("roles", [None])) <= set(known):
-        raise ValueError(f"roles must be of {', '.join(known)}; received {given.get('roles')}")
+        raise ValueError(f"roles must be of {', '.join(known)}; got {given.get('roles')}")
     return [np.flatnonzero(roles == known.index(name)) for name in given["roles"]]
 
 
 def check_layers(given: Any, n_nodes: int) -> tuple[int, ...]:
-    """Return the sizes of layers, which together have all nodes.
+    """Return the number of nodes of each layer, after a check that they add up to all nodes.
 
     Raises
     ------
     ValueError
-        If they do not, or are fewer than two, or one of them is no number of at least 1.
+        If they do not add up, are fewer than two, or one of them is no integer of at least 1.
     """
     sizes = tuple(given)
     whole = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
     if not whole or len(sizes) < 2 or min(sizes) < 1 or sum(sizes) != n_nodes:
         raise ValueError(
-            f"layers must be two or more numbers of at least 1 that add up to {n_nodes} nodes; received {list(sizes)}"
+            f"layers must be two or more numbers of at least 1 that add up to {n_nodes} nodes; got {list(sizes)}"
         )
     return sizes
 
@@ -236,17 +233,17 @@ def _pack(numbers: NDArray[Any]) -> Recorded:
 
 
 def _unpack(name: str, packed: Any, kinds: tuple[str, ...], *, at_most: int) -> NDArray[Any]:
-    """Undo `_pack`; nothing larger than it says, or than `at_most` numbers, is ever held in memory."""
+    """Undo `_pack`; memory is bounded by the recorded count, which must not exceed `at_most`."""
     if not isinstance(packed, Mapping) or set(packed) != {"type", "count", "data"}:
         raise ValueError(f"{name} must be packed numbers: type, count and data")
     kind, count, data = packed["type"], packed["count"], packed["data"]
     if kind not in kinds:
-        raise ValueError(f"{name}: type must be one of {', '.join(kinds)}; received {kind!r}")
+        raise ValueError(f"{name}: type must be one of {', '.join(kinds)}; got {kind!r}")
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= at_most:
-        raise ValueError(f"{name}: count must be from 0 to {at_most}; received {count!r}")
+        raise ValueError(f"{name}: count must be from 0 to {at_most}; got {count!r}")
     size = count * np.dtype(kind).itemsize
     if not isinstance(data, str):
-        raise ValueError(f"{name}: data must be text; received {type(data).__name__}")
+        raise ValueError(f"{name}: data must be text; got {type(data).__name__}")
     inflating = zlib.decompressobj()
     try:
         raw = inflating.decompress(base64.b64decode(data, validate=True), size + 1)

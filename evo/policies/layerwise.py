@@ -1,14 +1,15 @@
-"""Networks in levels, reshaped within a budget: what the policy ``layerwise`` does in a modify phase.
+"""Layered networks, rewired layer by layer within a size limit: what the policy ``layerwise`` does in a modify phase.
 
-The levels are those of a founder (:mod:`evo.operators.layers`), of maps or of neurons. Most phases only *rewire*: of
-each level the weakest entries are forgotten and as many grown, at weight 0, where the loss gradient is largest or at
-random. Others first make one *move*: A, a share of one level's edges goes to another; R, a node is removed; U, one is
-duplicated. Then each level is brought back to its number of edges, so that the network is never dearer than its budget
-allows - which is that of the settings or, where they give none, what it costs already.
+The layers are those of a founder (:mod:`evo.operators.layers`), of maps or of neurons. Most phases only *rewire*: each
+layer drops its weakest entries and grows as many, at weight 0, where the loss gradient is largest or at random. Other
+phases first change the *layer sizes*: a fraction of one layer's edges moves to another layer (A), a node is removed
+(R), or a node is duplicated (U). Afterwards each layer gets its number of edges, so that the network stays within the
+size limit of the settings, or by default at its present size.
 
-Where there is no threshold every stored entry is an edge. Where there is one, the network has more *candidates* than
-edges: then entries are forgotten and grown among the candidates, and A keeps the strongest of each level as edges. What
-grows at weight 0 sleeps until training has lifted it (``dormant = "straight_through"``), and changes no output.
+Without a threshold every stored entry is an edge. With a threshold the network stores more entries than edges: then
+entries are dropped and grown among the dormant ones, and operator A keeps the strongest of each layer active. An entry
+grown at weight 0 is dormant and changes no output until training has made it strong enough
+(``dormant = "straight_through"``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,298 +19,274 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import graphops
 from evo.editing.editor import GenomeEditor
-from evo.genome.genome import Genome, Role
-from evo.operators.elementary import Operation, Proposing, apply_operation
-from evo.operators.layers import FreePlaces, Layer, layers_of, sizes_now
-from evo.operators.records import Places
-from evo.operators.size_limit import size_of
-from evo.policies.rewiring import gradients_of, grow_at
+from evo.genome.genome import FloatArray, Genome, Role
+from evo.operators.layers import current_layer_sizes, layers_of
+from evo.operators.operation import Operation, ProposalContext
+from evo.operators.registry import apply_operation
+from evo.operators.screening import size_of
+from evo.policies.prune_and_regrow import (
+    Counts,
+    layers_as_groups,
+    mostly_largest,
+    prune_and_regrow,
+    regrow_by_score,
+)
 
 LAYER_CHANGES = ("A", "R", "U")
-"""What a phase may do before it rewires: move edges between levels, remove a node, duplicate one."""
+"""Changes of layer sizes: move edges between layers, remove a node, duplicate a node."""
 
-CANDIDATES = 4
-"""Free places whose gradient is looked at for every entry to be grown."""
+CANDIDATES_PER_ENTRY = 4
+"""Free places from which each new entry is chosen."""
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A network in levels, in numbers.
+class LayerSizes:
+    """The size of a layered network.
 
     Attributes
     ----------
-    sizes : tuple of int
-        Nodes of each level, inputs first.
-    edges, stored : ndarray of int64
-        Of each level but the inputs'.
-    bounds : tuple of int
-        Parameters and multiply-accumulates that the network may have.
+    n_nodes : tuple of int
+        Of each layer, inputs first.
+    n_active, n_stored : ndarray of int64
+        Entries of each layer but the inputs.
+    limits : tuple of int
+        Largest numbers of parameters and of multiply-accumulates of the network.
     """
 
-    sizes: tuple[int, ...]
-    edges: NDArray[np.int64]
-    stored: NDArray[np.int64]
-    bounds: tuple[int, int]
+    n_nodes: tuple[int, ...]
+    n_active: Counts
+    n_stored: Counts
+    limits: tuple[int, int]
 
 
-def reshape(
+def rewire_layers(
     editor: GenomeEditor,
-    proposing: Proposing,
+    context: ProposalContext,
     *,
-    share: float,
+    rewired_fraction: float,
     gradient_fraction: float,
-    moves: Mapping[str, float],
+    change_weights: Mapping[str, float],
     max_moved_fraction: float,
 ) -> list[Operation]:
-    """Rewire every level, and before it make a move or none.
+    """Change the layer sizes or leave them, then rewire every layer.
 
     Parameters
     ----------
     editor : GenomeEditor
-        Of a network in levels.
-    proposing : Proposing
-        With ``layers`` and ``gradients_at``; its settings may hold a budget.
-    share : float
-        Of each level's stored entries, that are forgotten and grown.
+        Of a layered network.
+    context : ProposalContext
+        With ``layers`` and, unless `gradient_fraction` is 0, ``gradients_at``; its settings may hold a size limit.
+    rewired_fraction : float
+        Fraction of each layer's stored entries that are dropped and grown.
     gradient_fraction : float
-        Of these, that are grown where the gradient is largest.
-    moves : mapping
-        How often each of :data:`LAYER_CHANGES` is made beside the others; no move is made where all are 0.
+        Fraction of the new entries that grow where the gradient is largest.
+    change_weights : mapping
+        Relative frequency of each of :data:`LAYER_CHANGES`; no change is made if all are 0.
     max_moved_fraction : float
-        Of a level's edges, that A moves at most.
+        Largest fraction of a layer's edges that A moves.
 
     Returns
     -------
     list of Operation
         As applied.
     """
-    if not proposing.layers:
-        raise ValueError('levels are those of founders with graph = "maps" or "layered"')
-    shape = layer_sizes_of(editor, proposing)
-    rng = proposing.rng
+    if not context.layers:
+        raise ValueError('founders must have graph = "maps" or "layered" for layerwise; got others')
+    sizes = layer_sizes_of(editor, context)
+    rng = context.rng
     operations: list[Operation] = []
-    wanted = shape
-    possible = {move: moves.get(move, 0.0) for move in LAYER_CHANGES}
-    if sum(possible.values()) > 0:
-        odds = np.array([*possible.values()]) / sum(possible.values())
-        move = str(rng.choice(list(possible), p=odds))
-        if move == "A":
-            wanted = move_edges_between_layers(
-                editor, shape, rng.uniform(0, max_moved_fraction), rng
-            )
+    wanted = sizes
+    weights = {change: change_weights.get(change, 0.0) for change in LAYER_CHANGES}
+    if sum(weights.values()) > 0:
+        odds = np.array([*weights.values()]) / sum(weights.values())
+        change = str(rng.choice(list(weights), p=odds))
+        if change == "A":
+            fraction = rng.uniform(0, max_moved_fraction)
+            wanted = move_edges_between_layers(editor, sizes, fraction, rng)
         else:
-            operations = _change_nodes(editor, shape.sizes, move, rng)
-            wanted = replace(shape, sizes=sizes_now(editor, proposing.layers))
-    return operations + _refit(
-        editor, proposing, _affordable(editor, wanted), share, gradient_fraction
-    )
+            operations = _change_nodes(editor, sizes.n_nodes, change, rng)
+            wanted = replace(sizes, n_nodes=current_layer_sizes(editor, context.layers))
+    wanted = _within_limits(editor, wanted)
+    return operations + _fit_layers(editor, context, wanted, rewired_fraction, gradient_fraction)
 
 
-def layer_sizes_of(editor: GenomeEditor, proposing: Proposing) -> Shape:
-    """Describe an editor of a network in levels."""
-    sizes = sizes_now(editor, proposing.layers)
-    settings, (parameters, macs) = proposing.settings, size_of(editor)
-    return Shape(
-        sizes,
-        _by_level(editor.active_degree(), sizes),
-        _by_level(editor.in_degree(slice(None)), sizes),
+def layer_sizes_of(editor: GenomeEditor, context: ProposalContext) -> LayerSizes:
+    """Return the size of an editor's layered network."""
+    n_nodes = current_layer_sizes(editor, context.layers)
+    settings, (parameters, macs) = context.settings, size_of(editor)
+    return LayerSizes(
+        n_nodes,
+        _sum_by_layer(editor.active_degree(), n_nodes),
+        _sum_by_layer(editor.in_degree(slice(None)), n_nodes),
         (settings.max_parameters or parameters, settings.max_macs or macs),
     )
 
 
-def _by_level(degrees: NDArray[np.integer[Any]], sizes: Sequence[int]) -> NDArray[np.int64]:
-    """Sum a number of every node over each level but the inputs'."""
+def _sum_by_layer(degrees: NDArray[np.integer[Any]], sizes: Sequence[int]) -> Counts:
+    """Sum a number of every node over each layer but the inputs."""
     begins = np.cumsum([0, *sizes[:-1]])
-    sums: NDArray[np.int64] = np.add.reduceat(degrees.astype(np.int64), begins)[1:]
+    sums: Counts = np.add.reduceat(degrees.astype(np.int64), begins)[1:]
     return sums
 
 
-def _macs_of_an_edge(editor: GenomeEditor, sizes: Sequence[int]) -> NDArray[np.int64]:
-    costs: NDArray[np.int64] = editor.map_sizes[np.cumsum(sizes[:-1])].astype(np.int64) ** 2
+def _macs_per_edge(editor: GenomeEditor, sizes: Sequence[int]) -> Counts:
+    costs: Counts = editor.map_sizes[np.cumsum(sizes[:-1])].astype(np.int64) ** 2
     return costs
 
 
 def keep_n_active(genome: Genome, before: Genome, layers: Sequence[int]) -> Genome:
-    """Set a network's threshold so that each of its layers has as many edges as before, those of largest weight.
+    """Set a network's threshold such that each layer has as many edges as before, those of largest weight.
 
     Parameters
     ----------
     genome : Genome
         After training.
     before : Genome
-        The same network before it, with the edges that count.
+        The same network before training, whose active entries are counted.
     layers : sequence of int
-        Nodes of each layer of their founder, inputs first; nothing where it has no layers, for one threshold of all.
+        Nodes of each layer of the founder, inputs first. If empty, the network gets one threshold.
 
     Returns
     -------
     Genome
-        With fewer edges in a layer where several weights equal the largest of those that sleep.
+        A layer has fewer edges than before if several weights equal its threshold.
     """
     editor = GenomeEditor(genome, origins=False)
     if not layers:
         keep: dict[str, Any] = {"keep": int(before.active_mask().sum())}
     else:
-        sizes = sizes_now(editor, layers)
-        keep = {"layers": [*sizes], "keep": _by_level(_active_degree(before), sizes).tolist()}
+        sizes = current_layer_sizes(editor, layers)
+        keep = {"layers": [*sizes], "keep": _sum_by_layer(_active_degree(before), sizes).tolist()}
     apply_operation(editor, "A", {"threshold": keep, "drop": False})
     return editor.freeze()
 
 
-def _active_degree(genome: Genome) -> NDArray[np.int64]:
+def _active_degree(genome: Genome) -> Counts:
     before = np.append(0, np.cumsum(genome.active_mask(), dtype=np.int64))
-    live: NDArray[np.int64] = np.diff(before[genome.indptr])
-    return live
+    active: Counts = np.diff(before[genome.indptr])
+    return active
 
 
-# -- moves -------------------------------------------------------------------------------------------------------------
+# -- layer sizes -------------------------------------------------------------------------------------------------------
 
 
 def move_edges_between_layers(
-    editor: GenomeEditor, shape: Shape, share: float, rng: np.random.Generator
-) -> Shape:
-    """Return the shape in which a share of one level's edges has gone to another, as far as the budget reaches.
+    editor: GenomeEditor, sizes: LayerSizes, fraction: float, rng: np.random.Generator
+) -> LayerSizes:
+    """Return the sizes after a fraction of one layer's edges has moved to another layer, as far as the limits allow.
 
-    Where edges into the one cost more than into the other, what is left pays for no more edges than are moved.
+    If an edge of the receiving layer costs more multiply-accumulates, fewer edges arrive than left.
     """
-    n_levels = len(shape.edges)
-    if n_levels < 2:
-        return shape
-    giver, taker = (int(level) for level in rng.choice(n_levels, 2, replace=False))
-    edges = shape.edges.copy()
-    spare = max(int(edges[giver]) - shape.sizes[giver + 1], 0)
-    edges[giver] -= min(int(np.ceil(share * edges[giver])), spare)
-    costs = _macs_of_an_edge(editor, shape.sizes)
-    n_biases = sum(shape.sizes[1:])
+    n_layers = len(sizes.n_active)
+    if n_layers < 2:
+        return sizes
+    giver, taker = (int(layer) for layer in rng.choice(n_layers, 2, replace=False))
+    edges = sizes.n_active.copy()
+    spare = max(int(edges[giver]) - sizes.n_nodes[giver + 1], 0)
+    edges[giver] -= min(int(np.ceil(fraction * edges[giver])), spare)
+    costs = _macs_per_edge(editor, sizes.n_nodes)
+    n_biases = sum(sizes.n_nodes[1:])
     room = [
-        shape.bounds[0] - n_biases - int(edges.sum()),
-        (shape.bounds[1] - int(edges @ costs)) // int(costs[taker]),
-        layers_of(editor, shape.sizes)[taker].n_places - int(edges[taker]),
+        sizes.limits[0] - n_biases - int(edges.sum()),
+        (sizes.limits[1] - int(edges @ costs)) // int(costs[taker]),
+        layers_of(editor, sizes.n_nodes)[taker].n_places - int(edges[taker]),
     ]
     edges[taker] += max(min(room), 0)
-    # The candidates of a level keep their proportion to its edges.
-    stored = np.ceil(shape.stored / np.maximum(shape.edges, 1) * edges).astype(np.int64)
-    return replace(shape, edges=edges, stored=stored)
+    # The stored entries of a layer keep their proportion to its edges.
+    stored = np.ceil(sizes.n_stored / np.maximum(sizes.n_active, 1) * edges).astype(np.int64)
+    return replace(sizes, n_active=edges, n_stored=stored)
 
 
 def _change_nodes(
-    editor: GenomeEditor, sizes: Sequence[int], move: str, rng: np.random.Generator
+    editor: GenomeEditor, sizes: Sequence[int], change: str, rng: np.random.Generator
 ) -> list[Operation]:
-    """Duplicate a hidden node, or remove one that is not the last of its level; nothing where there is none."""
+    """Duplicate a hidden node, or remove one that is not the last of its layer; nothing where there is none."""
     hidden = editor.positions(Role.HIDDEN)
-    if move == "R":
+    if change == "R":
         hidden = hidden[np.repeat(sizes, sizes)[hidden] > 1]
     if len(hidden) == 0:
         return []
     node = int(rng.choice(hidden))
     parameters: dict[str, Any] = {"node": node}
-    if move == "U":
+    if change == "U":
         parameters["share"] = float(rng.uniform(0.25, 0.75))
-    return [apply_operation(editor, move, parameters)]
+    return [apply_operation(editor, change, parameters)]
 
 
-def _affordable(editor: GenomeEditor, wanted: Shape) -> Shape:
-    """Return a shape within the budget: for biases of nodes that came in, the largest level pays with edges.
+def _within_limits(editor: GenomeEditor, wanted: LayerSizes) -> LayerSizes:
+    """Return sizes within the limits.
 
-    In a network that was dearer than its budget it pays for that as well, and for multiply-accumulates the level whose
-    edges take most of them.
+    Too many parameters are taken from the layer with the most edges, too many multiply-accumulates from the layer whose
+    edges cost the most.
     """
-    edges = wanted.edges.copy()
-    costs = _macs_of_an_edge(editor, wanted.sizes)
+    edges = wanted.n_active.copy()
+    costs = _macs_per_edge(editor, wanted.n_nodes)
     for _ in range(2 * len(edges)):
-        over = int(edges.sum()) + sum(wanted.sizes[1:]) - wanted.bounds[0]
-        over_macs = int(edges @ costs) - wanted.bounds[1]
-        if over_macs > 0:
-            level = int((edges * costs).argmax())
-            over = -(-over_macs // int(costs[level]))
-        elif over > 0:
-            level = int(edges.argmax())
+        excess = int(edges.sum()) + sum(wanted.n_nodes[1:]) - wanted.limits[0]
+        excess_macs = int(edges @ costs) - wanted.limits[1]
+        if excess_macs > 0:
+            layer = int((edges * costs).argmax())
+            excess = -(-excess_macs // int(costs[layer]))
+        elif excess > 0:
+            layer = int(edges.argmax())
         else:
             break
-        edges[level] = max(int(edges[level]) - over, 0)
-    return replace(wanted, edges=edges)
+        edges[layer] = max(int(edges[layer]) - excess, 0)
+    return replace(wanted, n_active=edges)
 
 
 # -- rewiring ----------------------------------------------------------------------------------------------------------
 
 
-def _refit(
+def _fit_layers(
     editor: GenomeEditor,
-    proposing: Proposing,
-    wanted: Shape,
-    share: float,
+    context: ProposalContext,
+    wanted: LayerSizes,
+    rewired_fraction: float,
     gradient_fraction: float,
 ) -> list[Operation]:
-    """Give every level its number of stored entries and of edges, a share of them new."""
-    sleepers = editor.threshold is not None
-    layers = layers_of(editor, wanted.sizes)
-    places = np.array([layer.n_places for layer in layers])
-    edges = np.minimum(wanted.edges, places)
-    stored = np.minimum(np.maximum(wanted.stored, edges), places) if sleepers else edges
-    present = _by_level(editor.in_degree(slice(None)), wanted.sizes)
-    renewed = np.round(share * stored).astype(np.int64)
-    # Where there are candidates, those that are edges stay.
-    kept = np.minimum(present, np.maximum(stored - renewed, edges if sleepers else 0))
-    operations = []
-    if (kept < present).any():
-        operations.append(_keep(editor, wanted.sizes, kept, drop=True))
-        if not sleepers:
-            lifted = {"threshold": None, "drop": False}
-            operations.append(apply_operation(editor, "A", lifted))
-    present = _by_level(editor.in_degree(slice(None)), wanted.sizes)
-    operations += _grow(editor, proposing, layers, stored - present, gradient_fraction)
-    if sleepers:
-        operations.append(_keep(editor, wanted.sizes, edges, drop=False))
-    return operations
+    """Give every layer its numbers of stored entries and of edges, a fraction of them new."""
+    has_threshold = editor.threshold is not None
+    groups = layers_as_groups(editor, wanted.n_nodes)
+    n_places = np.array([layer.n_places for layer in groups.layers])
+    edges = np.minimum(wanted.n_active, n_places)
+    stored = np.minimum(np.maximum(wanted.n_stored, edges), n_places) if has_threshold else edges
+    renewed = np.round(rewired_fraction * stored).astype(np.int64)
 
+    def keep(counts: Counts, *, drop: bool) -> Operation:
+        threshold = {"layers": [*wanted.n_nodes], "keep": counts.tolist()}
+        return apply_operation(editor, "A", {"threshold": threshold, "drop": drop})
 
-def _keep(
-    editor: GenomeEditor, sizes: Sequence[int], counts: NDArray[np.int64], *, drop: bool
-) -> Operation:
-    threshold = {"layers": [*sizes], "keep": counts.tolist()}
-    return apply_operation(editor, "A", {"threshold": threshold, "drop": drop})
+    def prune() -> list[Operation]:
+        present = groups.n_stored(editor)
+        # With a threshold the dormant entries are renewed first, and edges stay.
+        kept = np.minimum(present, np.maximum(stored - renewed, edges if has_threshold else 0))
+        if not (kept < present).any():
+            return []
+        operations = [keep(kept, drop=True)]
+        if not has_threshold:
+            without = {"threshold": None, "drop": False}
+            operations.append(apply_operation(editor, "A", without))
+        return operations
 
+    def score(rows: NDArray[np.intp], targets: NDArray[np.intp]) -> FloatArray:
+        if gradient_fraction == 0:
+            return np.zeros(len(rows))
+        return np.abs(context.gradients(editor.freeze(), editor, rows, targets))
 
-def _grow(
-    editor: GenomeEditor,
-    proposing: Proposing,
-    layers: Sequence[Layer],
-    counts: NDArray[np.int64],
-    gradient_fraction: float,
-) -> list[Operation]:
-    """Grow entries of weight 0: where the gradient is largest among random free places, and at others of these."""
-    if not (counts > 0).any():
-        return []
-    free, rng = FreePlaces(editor), proposing.rng
-    drawn = [
-        _draw_places(free, layer, int(max(count, 0)), rng)
-        for layer, count in zip(layers, counts, strict=True)
-    ]
-    rows, targets = (np.concatenate(part) for part in zip(*drawn, strict=True))
-    measured = np.zeros(len(rows))
-    if gradient_fraction > 0:
-        measured = np.abs(gradients_of(editor.freeze(), editor, proposing, rows, targets))
-    chosen, begin = [], 0
-    for (of_level, _), count in zip(drawn, counts, strict=True):
-        scores = measured[begin : begin + len(of_level)]
-        n_best = round(gradient_fraction * max(int(count), 0))
-        order = np.argsort(-scores, kind="stable")
-        best, rest = order[:n_best], order[n_best:]
-        n_random = min(max(int(count), 0) - len(best), len(rest))
-        others = rng.choice(rest, max(n_random, 0), replace=False)
-        chosen.append(begin + np.sort(np.concatenate([best, others])))
-        begin += len(of_level)
-    grown = np.concatenate(chosen)
-    return grow_at(editor, rows[grown], targets[grown], np.zeros(len(grown)))
+    def regrow(counts: Counts) -> list[Operation]:
+        candidates = [
+            places.draw(CANDIDATES_PER_ENTRY * count, context.rng)
+            for places, count in zip(groups.free_places(editor), counts.tolist(), strict=True)
+        ]
+        return regrow_by_score(
+            editor,
+            candidates,
+            counts,
+            score,
+            lambda scores, count: mostly_largest(scores, count, gradient_fraction, context.rng),
+        )
 
-
-def _draw_places(free: FreePlaces, layer: Layer, count: int, rng: np.random.Generator) -> Places:
-    """Draw free places of a layer, several for each entry to be grown."""
-    n_free = free.count(layer)
-    ranks = graphops.draw_distinct(n_free, min(CANDIDATES * count, n_free), rng=rng)
-    rows = np.empty(len(ranks), np.int32)
-    of_targets = np.empty(len(layer.targets), np.int64)
-    free.find(layer, ranks, rows, of_targets)
-    return rows.astype(np.intp), np.repeat(layer.targets, of_targets)
+    operations = prune_and_regrow(editor, groups, prune=prune, regrow=regrow, n_stored=stored)
+    return [*operations, keep(edges, drop=False)] if has_threshold else operations

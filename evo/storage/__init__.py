@@ -3,13 +3,14 @@
 Only this room writes into run folders.
 """
 
-from evo.storage.predictor import Predictor, RawPredictor, load_network
+from evo.storage.predictor import BaselinePredictor, Predictor, RawPredictor, load_network
 from evo.storage.rows import generation_rows, training_rows
 from evo.storage.run_store import RunStore, is_complete, is_run, load_tables
 from evo.storage.table_folder import write_tables
 from evo.storage.tables import Row, data_dictionary
 
 __all__ = [
+    "BaselinePredictor",
     "Predictor",
     "RawPredictor",
     "Row",

@@ -1,4 +1,4 @@
-"""How records become rows of the tables that :mod:`evo.storage.tables` declares."""
+"""Rows of the tables that :mod:`evo.storage.tables` declares, made from individuals and generations."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from cnn.training.curve import LearningCurve
 from evo.evolution.evolution import Generation
 from evo.evolution.individual import Individual
-from evo.storage.tables import SIZES, Row
+from evo.storage.tables import STATISTICS, Row
 
 
 def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
@@ -17,9 +17,9 @@ def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
     statistics = best.statistics
     return key | {
         "generation": generation.number,
-        "individuals": len(generation.offspring),
-        "failures": sum(one.status != "ok" for one in generation.offspring),
-        "children_surviving": sum(
+        "n_individuals": len(generation.offspring),
+        "n_failures": sum(one.status != "ok" for one in generation.offspring),
+        "n_surviving_children": sum(
             one.job.origin == "child" and one.job.generation == generation.number
             for one in population
         ),
@@ -28,7 +28,7 @@ def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
         "best_validation_loss": best.validation_loss,
         "best_validation_accuracy": best.validation_accuracy,
         "mean_fitness": sum(scored) / len(scored),
-        "best_edges": statistics and statistics.edges,
+        "best_n_active": statistics and statistics.n_active,
         "best_parameters": statistics and statistics.parameters,
         "best_macs": statistics and statistics.macs,
         "seconds": seconds,
@@ -38,9 +38,9 @@ def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
 def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
     """Return the row of ``individuals``."""
     job = individual.job
-    sizes: Row = {column.name: None for column in SIZES}
+    statistics: Row = {column.name: None for column in STATISTICS}
     if individual.statistics is not None:
-        sizes = asdict(individual.statistics)
+        statistics = asdict(individual.statistics)
     return (
         key
         | {
@@ -55,7 +55,7 @@ def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
             "reason": individual.reason,
             "survived": survived,
         }
-        | sizes
+        | statistics
         | {
             "fitness": individual.fitness,
             "train_loss": individual.train_loss,
@@ -65,7 +65,7 @@ def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
             "steps": individual.steps,
             "ended_by": individual.ended_by,
             "ancestry_steps": individual.ancestry_steps,
-            "genome": individual.genome.fingerprint(),
+            "genome_hash": individual.genome.fingerprint(),
             "modify_seconds": individual.modify_seconds,
             "train_seconds": individual.train_seconds,
             "evaluate_seconds": individual.evaluate_seconds,
@@ -83,17 +83,17 @@ def operation_rows(individual: Individual, key: Row) -> list[Row]:
             "position": position,
             "operator": operation.operator,
             "parameters": json.dumps(operation.parameters),
-            "stored_before": operation.stored_before,
-            "stored_after": operation.stored_after,
-            "edges_before": operation.edges_before,
-            "edges_after": operation.edges_after,
+            "n_stored_before": operation.stored_before,
+            "n_stored_after": operation.stored_after,
+            "n_active_before": operation.edges_before,
+            "n_active_after": operation.edges_after,
         }
         for position, operation in enumerate(individual.operations)
     ]
 
 
 def credit_rows(generation: Generation, key: Row) -> list[Row]:
-    """Return the rows of ``credits``, one per letter."""
+    """Return the rows of ``credits``, one per operator."""
     return [
         key | {"generation": generation.number} | asdict(credit) for credit in generation.credits
     ]
@@ -108,9 +108,9 @@ def training_rows(
     ----------
     curve : LearningCurve
     measured : mapping
-        Validation loss and accuracy after those of its steps where they were measured.
+        Validation loss and accuracy by step, for the steps after which they were measured.
     key : dict
-        Whose curve it is.
+        The columns that identify the curve.
     """
     points = zip(curve.step, curve.loss, curve.learning_rate, curve.gradient_norm, strict=True)
     names = ("step", "loss", "learning_rate", "gradient_norm")

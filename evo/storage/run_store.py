@@ -1,9 +1,8 @@
 """Run folders: the tables, genomes and pictures of one run.
 
-A run is a folder. Whatever is written appears under its name complete or not at all: it goes to a hidden temporary
-file in the same folder, is flushed to the disk and then renamed. Tables are Parquet data sets, one part per
-generation and table, so that they can be read at any moment; ``manifest.json`` lists what has been committed, and its
-replacement is the commit.
+A run is a folder. A file appears under its name complete or not at all: it is written to a hidden temporary file in
+the same folder, flushed to the disk and then renamed. Tables are Parquet data sets with one part per generation, so
+they can be read at any moment. ``manifest.json`` lists the committed parts; replacing the manifest is the commit.
 """
 
 import json
@@ -22,7 +21,7 @@ from evo.errors import ExistingRunError, ResultsError
 from evo.files import write_arrays, write_atomically, write_text
 from evo.genome.codec import genome_to_arrays
 from evo.genome.genome import Genome
-from evo.storage.tables import TABLES, Row, schema, sort_by_key, to_arrow
+from evo.storage.tables import TABLES, Column, Row, schema, sort_by_key, to_arrow
 
 MANIFEST = "manifest.json"
 
@@ -31,10 +30,7 @@ MANIFEST = "manifest.json"
 
 
 class RunStore:
-    """The writing side of one run folder.
-
-    Use :meth:`create` for a new one. Only this class writes tables.
-    """
+    """A run folder that is being written; :meth:`create` makes a new one. Only this class writes tables."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,23 +39,23 @@ class RunStore:
 
     @classmethod
     def create(cls, path: str | Path, *, config: str, environment: Mapping[str, Any]) -> Self:
-        """Make a run folder with empty tables, so that everything can be read from the first moment on.
+        """Make a run folder with empty tables, which can be read from the first moment.
 
         Parameters
         ----------
         path : str or Path
-            Must not exist; parents are made.
+            Must not exist; parent folders are made.
         config : str
             The settings as JSON.
         environment : mapping
-            Versions and machine, JSON-able.
+            Versions and machine, as values that JSON can write.
 
         Raises
         ------
         ExistingRunError
-            If it exists.
+            If the folder exists.
         ResultsError
-            If it cannot be made.
+            If the folder cannot be made.
         """
         path = Path(path)
         try:
@@ -70,7 +66,7 @@ class RunStore:
                 (path / folder).mkdir()
         except FileExistsError as error:
             raise ExistingRunError(
-                f"{error.filename}: must not exist yet, or not be a file"
+                f"{error.filename} must not exist yet, and its parents must be folders"
             ) from error
         except OSError as error:
             raise ResultsError(
@@ -83,7 +79,7 @@ class RunStore:
         return store
 
     def discard(self) -> None:
-        """Remove the folder again, of a run that could not begin."""
+        """Remove the folder of a run that could not begin."""
         shutil.rmtree(self.path)
 
     def commit(
@@ -115,7 +111,7 @@ class RunStore:
         write_text(self.path / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
     def save_genomes(self, name: str, genomes: Mapping[int, Genome]) -> None:
-        """Store the genomes of a generation's survivors, by individual, in ``genomes/<name>.npz``."""
+        """Save genomes by the number of their individual in ``genomes/<name>.npz``."""
         arrays: dict[str, NDArray[Any]] = {}
         descriptions = {}
         for individual, genome in genomes.items():
@@ -124,7 +120,7 @@ class RunStore:
         write_arrays(self.path / "genomes" / f"{name}.npz", arrays, descriptions)
 
     def save_figure(self, name: str, figure: Any) -> Path:
-        """Store a matplotlib figure as ``figures/<name>.png`` and return its path."""
+        """Save a matplotlib figure as ``figures/<name>.png`` and return its path."""
         path = self.path / "figures" / f"{name}.png"
         buffer = BytesIO()
         figure.savefig(buffer, format="png", dpi=150)
@@ -136,12 +132,12 @@ _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.int8(): pd.Int8Dtype()}
 
 
 def is_run(path: Path) -> bool:
-    """Tell whether a folder is a run's."""
+    """Return whether a folder is a run folder."""
     return (path / MANIFEST).is_file()
 
 
 def is_complete(path: Path) -> bool:
-    """Tell whether a folder is that of a run that has come to its end."""
+    """Return whether a folder is the folder of a finished run."""
     try:
         manifest = json.loads((path / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError):
@@ -150,10 +146,10 @@ def is_complete(path: Path) -> bool:
 
 
 def load_tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
-    """Load every table over one or many run folders, rows in the order of their keys.
+    """Load every table of one or many run folders, with rows in the order of their keys.
 
-    A table or column that is younger than a run is empty there, of the type declared for it. What is not declared is
-    left out.
+    A column that a run has under its former name gets its present name. A table or column that a run does not have is
+    empty there, with its declared type. A column that is not declared is left out.
 
     Raises
     ------
@@ -169,24 +165,27 @@ def _read_table(table: str, runs: Sequence[Path]) -> pa.Table:
     for run in runs:
         try:
             part = pq.read_table(run / table) if _has(run, table) else columns.empty_table()
-            cells = [
-                part[field.name].cast(field.type)
-                if field.name in part.column_names
-                else pa.nulls(len(part), field.type)
-                for field in columns
-            ]
+            cells = [_cells(part, column) for column in TABLES[table]]
         except (OSError, ValueError) as error:
             raise ResultsError(f"{run}: table {table} cannot be read ({error})") from error
         frames.append(pa.table(cells, schema=columns))
     return pa.concat_tables(frames)
 
 
+def _cells(part: pa.Table, column: Column) -> Any:
+    """Return the cells of a column, under its present or its former name; without either, empty cells."""
+    for name in (column.name, column.former_name):
+        if name in part.column_names:
+            return part[name].cast(column.type)
+    return pa.nulls(len(part), column.type)
+
+
 def _has(run: Path, table: str) -> bool:
-    """Tell whether a run has a table: it is there, or should be, for its manifest says so."""
+    """Return whether a run has a table: its folder exists, or its manifest lists it."""
     return (run / table).exists() or f'"{table}/' in (run / MANIFEST).read_text("utf-8")
 
 
 def _to_pandas(table: Any) -> pd.DataFrame:
-    """Convert with nullable integers, so that an integer column with empty cells stays one of integers."""
+    """Convert with nullable integers, so that integer columns with empty cells keep integers."""
     frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
     return frame

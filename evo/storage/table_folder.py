@@ -1,4 +1,4 @@
-"""Tables that belong to no run, such as a benchmark's, in a folder of their own."""
+"""Folders of tables that belong to no run, such as the tables of a benchmark."""
 
 import json
 import os
@@ -23,11 +23,11 @@ def write_tables(
     Parameters
     ----------
     folder : str or Path
-        Must not exist; parents are made.
+        Must not exist; parent folders are made.
     tables : mapping
-        Each becomes ``<name>.parquet``, and ``<name>.csv`` for people.
+        Tables by name; each is written as ``<name>.parquet``, and as ``<name>.csv`` for people.
     description : mapping
-        JSON-able; becomes ``environment.json``.
+        Versions and machine, written to ``environment.json``.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def write_tables(
     """
     folder = Path(folder)
     if folder.exists():
-        raise ResultsError(f"{folder}: must not exist yet")
+        raise ResultsError(f"{folder} must not exist yet")
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir(parents=True)

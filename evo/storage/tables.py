@@ -1,327 +1,212 @@
-"""The tables of a run: their columns, declared once.
+"""The tables of a run: each column is declared once, with its type, unit, meaning and former name.
 
-``docs/tables.md`` is :func:`data_dictionary` of what stands here; a test compares it with real tables.
+``docs/tables.md`` is the output of :func:`data_dictionary`; a test compares it with real tables.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 import pandas as pd
 import pyarrow as pa
+
+from evo.evolution.statistics import GenomeStatistics, Statistic
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: name, type, unit and meaning."""
+    """One column: name, type, unit, meaning, and the name that it had in older run folders."""
 
     name: str
     type: pa.DataType
     unit: str
     description: str
+    former_name: str = ""
 
 
 _INT, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
+_TYPES = {(int, 64): _INT, (int, 8): pa.int8(), (float, 64): _FLOAT, (str, 64): _TEXT}
+
+
+def _statistic_columns() -> tuple[Column, ...]:
+    """Return a column for each field of :class:`GenomeStatistics`."""
+    columns = []
+    for name, hint in get_type_hints(GenomeStatistics, include_extras=True).items():
+        kind, declared = get_args(hint)
+        assert isinstance(declared, Statistic)
+        (number,) = (one for one in get_args(kind) or (kind,) if one is not NoneType)
+        of_type = _TYPES[number, declared.bits]
+        columns.append(
+            Column(name, of_type, declared.unit, declared.description, declared.former_name)
+        )
+    return tuple(columns)
+
+
+STATISTICS = _statistic_columns()
+"""The columns of :class:`evo.evolution.statistics.GenomeStatistics`."""
+
+# fmt: off
 _RUN = (
-    Column("run", _TEXT, "", "name of the run's folder"),
-    Column(
-        "seed",
-        _INT,
-        "",
-        "seed of this repetition; split, founders, batches and mutations follow from it",
-    ),
+    Column("run", _TEXT, "", "Name of the run's folder."),
+    Column("seed", _INT, "", "Seed of this repetition: it decides split, founders, batches, mutations."),
 )
-SIZES = (
-    Column("nodes", _INT, "nodes", "nodes of the matrix, inputs and outputs included"),
-    Column("hidden_nodes", _INT, "nodes", "nodes with the role hidden"),
-    Column("active_nodes", _INT, "nodes", "hidden and output nodes that are computed"),
-    Column("maps", _INT, "nodes", "nodes that are feature maps: of a side above 1"),
-    Column("stored", _INT, "entries", "stored entries (of kernels: taps), dormant ones included"),
-    Column("edges", _INT, "entries", "entries that the threshold lets through"),
-    Column("effective_edges", _INT, "entries", "of these, what acts on an output and is computed"),
-    Column("kernels", _INT, "edges", "edges with a window of several taps, one at least effective"),
-    Column("taps_per_kernel", _FLOAT, "taps", "effective taps of these, mean; empty without any"),
-    Column(
-        "density",
-        _FLOAT,
-        "",
-        "edges over the entries that there could be: nodes squared, between maps the taps of all kernels",
-    ),
-    Column("threshold", _FLOAT, "weight", "threshold A; empty where every stored entry is an edge"),
-    Column("ticks", _INT, "ticks", "T, times that every node is evaluated per sample"),
-    Column("parameters", _INT, "", "trainable numbers: effective_edges and biases"),
-    Column("macs", _INT, "per sample", "multiply-accumulates per sample"),
-    Column(
-        "entries",
-        _TEXT,
-        "",
-        "what W is in the columns down to spectral_radius: weights; or, where there are maps, l1 norms, a "
-        "kernel's entry being the sum of its taps' magnitudes (a neuron's to a neuron is still its weight)",
-    ),
-    Column("determinant_sign", pa.int8(), "", "sign of det W (stored entries): -1, 0 or 1"),
-    Column(
-        "log_abs_determinant", _FLOAT, "nat", "ln |det W|; empty where singular or not computed"
-    ),
-    Column("identity_minus_sign", pa.int8(), "", "sign of det(I - W)"),
-    Column(
-        "log_abs_identity_minus",
-        _FLOAT,
-        "nat",
-        "ln |det(I - W)|; empty where singular or not computed",
-    ),
-    Column(
-        "mean_degree",
-        _FLOAT,
-        "edges",
-        "effective edges per node: the mean of in-degrees and of out-degrees alike; like all of the "
-        "graph's columns down to network, where a kernel is one edge, empty beyond 100,000 stored edges",
-    ),
-    Column("max_in_degree", _INT, "edges", "most effective edges that one node hears"),
-    Column("max_out_degree", _INT, "edges", "most effective edges that one node speaks by"),
-    Column("delayed_edges", _INT, "edges", "effective edges that act one tick later"),
-    Column(
-        "components",
-        _INT,
-        "",
-        "strongly connected components of the effective edges; as many as nodes without a cycle",
-    ),
-    Column("cyclic_nodes", _INT, "nodes", "nodes on a cycle of effective edges"),
-    Column("depth", _INT, "edges", "longest path of effective edges that act within one tick"),
-    Column(
-        "mean_hops",
-        _FLOAT,
-        "edges",
-        "shortest path to an output from its nearest input, mean over the outputs that one leads to; "
-        "empty where none does",
-    ),
-    Column(
-        "spectral_radius",
-        _FLOAT,
-        "",
-        "largest magnitude of the eigenvalues of W, its effective edges alone: 0 without a cycle; "
-        "empty where a component has more than 128 nodes",
-    ),
-    Column(
-        "network",
-        _TEXT,
-        "",
-        "canonical hash of the network that was trained, before its training: equal for the same network "
-        "up to naming, and else different (but see evo.canonical_hash)",
-    ),
+_PARAMETERS = Column("parameters", _INT, "", "Number of trainable numbers.")
+_MACS = Column("macs", _INT, "per sample", "Multiply-accumulates for one sample.")
+_REASON = Column("reason", _TEXT, "", "Reason why the status is not ok; otherwise empty.")
+_VALIDATION = (
+    Column("validation_loss", _FLOAT, "nat or unit²", "Mean validation loss."),
+    Column("validation_accuracy", _FLOAT, "fraction", "Validation accuracy; empty in regression."),
 )
 
 TABLES: Mapping[str, tuple[Column, ...]] = {
     "runs": (
         *_RUN,
-        Column("experiment", _TEXT, "", "name of the experiment"),
-        Column("arm", _TEXT, "", "the arm that evolved, as `comparison` calls it; null: none"),
-        Column("dataset", _TEXT, "", "name of the data set"),
-        Column("data_hash", _TEXT, "", "SHA-256 of the data set's contents"),
-        Column("task", _TEXT, "", "classification or regression"),
-        Column("train_samples", _INT, "samples", "size of the training part"),
-        Column("validation_samples", _INT, "samples", "size of the validation part"),
-        Column("test_samples", _INT, "samples", "size of the test part"),
-        Column("features", _INT, "", "values per sample"),
-        Column("outputs", _INT, "", "classes, or values to regress on"),
-        Column("individuals", _INT, "", "individuals raised in the search"),
-        Column("failures", _INT, "", "of these, without a fitness"),
-        Column(
-            "best_individual",
-            _INT,
-            "",
-            "the winner: best fitness in the last population; empty where nothing evolved",
-        ),
-        Column("search_steps", _INT, "steps", "gradient steps of the whole search"),
-        Column("search_samples", _INT, "samples", "training samples seen by the whole search"),
-        Column(
-            "search_macs",
-            _INT,
-            "MACs",
-            "forward multiply-accumulates of the whole search's training",
-        ),
-        Column("search_seconds", _FLOAT, "s", "wall time of the search"),
+        Column("experiment", _TEXT, "", "Name of the experiment."),
+        Column("arm", _TEXT, "", "Name of the evolved arm in `comparison`; null if nothing evolved."),
+        Column("dataset", _TEXT, "", "Name of the data set."),
+        Column("data_hash", _TEXT, "", "SHA-256 of the contents of the data set."),
+        Column("task", _TEXT, "", "Kind of task: classification or regression."),
+        Column("n_train", _INT, "samples", "Size of the training part.", "train_samples"),
+        Column("n_validation", _INT, "samples", "Size of the validation part.", "validation_samples"),
+        Column("n_test", _INT, "samples", "Size of the test part.", "test_samples"),
+        Column("n_features", _INT, "", "Number of values of one sample.", "features"),
+        Column("n_outputs", _INT, "", "Number of classes, or of values to predict.", "outputs"),
+        Column("n_individuals", _INT, "",
+            "Number of individuals evaluated in the search; 0 if nothing evolved.", "individuals"),
+        Column("n_failures", _INT, "", "Number of these individuals without a fitness.", "failures"),
+        Column("best_individual", _INT, "",
+            "Number of the winner, which has the best fitness of the last population; empty if nothing evolved."),
+        Column("search_steps", _INT, "steps", "Gradient steps of the whole search."),
+        Column("search_samples", _INT, "samples", "Training samples seen by the whole search."),
+        Column("search_macs", _INT, "MACs",
+            "Multiply-accumulates of all forward passes of training in the whole search."),
+        Column("search_seconds", _FLOAT, "s", "Wall time of the search."),
     ),
     "generations": (
         *_RUN,
-        Column("generation", _INT, "", "0 is the founders'"),
-        Column("individuals", _INT, "", "individuals raised in this generation"),
-        Column("failures", _INT, "", "of these, without a fitness"),
-        Column("children_surviving", _INT, "", "modified children that hold a slot afterwards"),
-        Column("best_individual", _INT, "", "fittest of the population after selection"),
-        Column("best_fitness", _FLOAT, "", "its fitness"),
-        Column("best_validation_loss", _FLOAT, "nat or unit²", "its mean validation loss"),
-        Column(
-            "best_validation_accuracy",
-            _FLOAT,
-            "share",
-            "its validation accuracy; empty in regression",
-        ),
-        Column("mean_fitness", _FLOAT, "", "mean over the population after selection"),
-        Column("best_edges", _INT, "edges", "edges of the fittest"),
-        Column("best_parameters", _INT, "", "parameters of the fittest"),
-        Column("best_macs", _INT, "per sample", "multiply-accumulates of the fittest"),
-        Column("seconds", _FLOAT, "s", "wall time of the generation"),
+        Column("generation", _INT, "", "Number of the generation; 0 is that of the founders."),
+        Column("n_individuals", _INT, "", "Number of individuals evaluated in this generation.", "individuals"),
+        Column("n_failures", _INT, "", "Number of these individuals without a fitness.", "failures"),
+        Column("n_surviving_children", _INT, "",
+            "Number of modified children that hold a slot after selection.", "children_surviving"),
+        Column("best_individual", _INT, "",
+            "Number of the individual with the best fitness of the population after selection."),
+        Column("best_fitness", _FLOAT, "", "Fitness of the best individual."),
+        Column("best_validation_loss", _FLOAT, "nat or unit²", "Mean validation loss of the best individual."),
+        Column("best_validation_accuracy", _FLOAT, "fraction",
+            "Validation accuracy of the best individual; empty in regression."),
+        Column("mean_fitness", _FLOAT, "", "Mean fitness of the population after selection."),
+        Column("best_n_active", _INT, "entries", "Active entries of the best individual.", "best_edges"),
+        Column("best_parameters", _INT, "", "Number of trainable numbers of the best individual."),
+        Column("best_macs", _INT, "per sample", "Multiply-accumulates of the best individual for one sample."),
+        Column("seconds", _FLOAT, "s", "Wall time of the generation."),
     ),
     "individuals": (
         *_RUN,
-        Column("generation", _INT, "", "generation it was raised in"),
-        Column("individual", _INT, "", "number within run and seed"),
-        Column("slot", _INT, "", "place in the population that it competed for"),
-        Column(
-            "origin", _TEXT, "", "founder; continued (trained on); child (modified, then trained)"
-        ),
-        Column("parents", pa.list_(_INT), "", "numbers of its parents; none for a founder"),
-        Column("founder", _INT, "", "founder at the root of its line"),
-        Column("operators", _TEXT, "", "letters of the operators applied, in order"),
-        Column("status", _TEXT, "", "ok, diverged or failed"),
-        Column("reason", _TEXT, "", "why it is not ok; else empty"),
-        Column("survived", pa.bool_(), "", "whether it holds a slot after selection"),
-        *SIZES,
-        Column("fitness", _FLOAT, "", "larger is better; empty unless ok"),
-        Column("train_loss", _FLOAT, "nat or unit²", "mean minibatch loss of its last 50 steps"),
-        Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
-        Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
-        Column(
-            "reused_from",
-            _INT,
-            "",
-            "individual whose training it took over, being the same network up to naming; empty where trained itself",
-        ),
-        Column(
-            "steps",
-            _INT,
-            "steps",
-            "gradient steps of its own train phase; 0 where it took one over",
-        ),
-        Column(
-            "ended_by",
-            _TEXT,
-            "",
-            "bound that ended it: steps, samples, macs, or seconds, which is not reproducible; empty where none was",
-        ),
-        Column(
-            "ancestry_steps",
-            _INT,
-            "steps",
-            "gradient steps behind its genome: along its ancestry, and its own if ok",
-        ),
-        Column("genome", _TEXT, "", "hash of its genome after training"),
-        Column("modify_seconds", _FLOAT, "s", "wall time of the modify phase"),
-        Column("train_seconds", _FLOAT, "s", "wall time of the train phase"),
-        Column("evaluate_seconds", _FLOAT, "s", "wall time of evaluation"),
+        Column("generation", _INT, "", "Generation in which the individual was evaluated."),
+        Column("individual", _INT, "", "Number of the individual within its run and seed."),
+        Column("slot", _INT, "", "Slot of the population for which the individual competed."),
+        Column("origin", _TEXT, "",
+            "Origin: founder; continued (a parent trained further); child (modified, then trained)."),
+        Column("parents", pa.list_(_INT), "", "Numbers of the parents; empty for a founder."),
+        Column("founder", _INT, "", "Number of the founder from which the individual descends."),
+        Column("operators", _TEXT, "", "Letters of the applied operators, in order."),
+        Column("status", _TEXT, "", "Status: ok, diverged or failed."),
+        _REASON,
+        Column("survived", pa.bool_(), "", "Whether the individual holds a slot after selection."),
+        *STATISTICS,
+        Column("fitness", _FLOAT, "", "Fitness, larger is better; empty unless the status is ok."),
+        Column("train_loss", _FLOAT, "nat or unit²", "Mean minibatch loss of the last 50 steps."),
+        *_VALIDATION,
+        Column("reused_from", _INT, "",
+            "Number of the individual whose training result was reused, because both are the same network up to "
+            "naming; empty if the individual was trained.", "same_as"),
+        Column("steps", _INT, "steps",
+            "Gradient steps of the individual's own train phase; 0 if a result was reused."),
+        Column("ended_by", _TEXT, "",
+            "Limit that ended the train phase: steps, samples, macs, or seconds (not reproducible); empty if there "
+            "was no train phase."),
+        Column("ancestry_steps", _INT, "steps",
+            "Gradient steps along the ancestry; the individual's own steps count if its status is ok."),
+        Column("genome_hash", _TEXT, "", "Hash of the genome after training.", "genome"),
+        Column("modify_seconds", _FLOAT, "s", "Wall time of the modify phase."),
+        Column("train_seconds", _FLOAT, "s", "Wall time of the train phase."),
+        Column("evaluate_seconds", _FLOAT, "s", "Wall time of the evaluation."),
     ),
     "operations": (
         *_RUN,
-        Column("generation", _INT, "", "generation of the individual"),
-        Column("individual", _INT, "", "whose modify phase it was"),
-        Column("position", _INT, "", "order within the modify phase, from 0"),
-        Column(
-            "operator",
-            _TEXT,
-            "",
-            "letter, as in evo.OPERATORS: A B C D F H N, on nodes I R S U E O M",
-        ),
-        Column(
-            "parameters",
-            _TEXT,
-            "JSON",
-            "what replays the operation exactly; many numbers packed, see evo/operators/records.py",
-        ),
-        Column("stored_before", _INT, "entries", "stored entries before it"),
-        Column("stored_after", _INT, "entries", "stored entries after it"),
-        Column("edges_before", _INT, "edges", "entries let through before it"),
-        Column("edges_after", _INT, "edges", "entries let through after it"),
+        Column("generation", _INT, "", "Generation of the individual."),
+        Column("individual", _INT, "", "Number of the individual that the operation modified."),
+        Column("position", _INT, "", "Index of the operation in the modify phase, from 0."),
+        Column("operator", _TEXT, "",
+            "Letter of the operator, as in evo.OPERATORS: A B C D F H N on the matrix, I R S U E O M on nodes."),
+        Column("parameters", _TEXT, "JSON",
+            "Parameters that replay the operation exactly; evo/operators/records.py describes how many numbers are "
+            "packed."),
+        Column("n_stored_before", _INT, "entries", "Stored entries before the operation.", "stored_before"),
+        Column("n_stored_after", _INT, "entries", "Stored entries after the operation.", "stored_after"),
+        Column("n_active_before", _INT, "entries", "Active entries before the operation.", "edges_before"),
+        Column("n_active_after", _INT, "entries", "Active entries after the operation.", "edges_after"),
     ),
     "credits": (
         *_RUN,
-        Column("generation", _INT, "", "generation in which children were modified"),
-        Column("operator", _TEXT, "", "letter, as in operations"),
-        Column(
-            "share",
-            _FLOAT,
-            "",
-            "probability with which it was drawn where letters are drawn; empty where the policy draws none",
-        ),
-        Column("uses", _INT, "", "children on which it was used and whose parent has a fitness"),
-        Column(
-            "credit",
-            _FLOAT,
-            "",
-            "sum over these of max(0, fitness - the parent's at equal training), over the "
-            "generation's largest such gain",
-        ),
+        Column("generation", _INT, "", "Generation in which the children were modified."),
+        Column("operator", _TEXT, "", "Letter of the operator, as in `operations`."),
+        Column("probability", _FLOAT, "",
+            "Probability with which the policy drew the operator; empty if the policy draws no operators.", "share"),
+        Column("n_uses", _INT, "",
+            "Number of children that the operator modified and whose parent has a fitness.", "uses"),
+        Column("credit", _FLOAT, "",
+            "Sum of these children's gains, each divided by the largest gain of the generation. A gain is max(0, "
+            "child's fitness - parent's fitness at equal training)."),
     ),
     "training": (
         *_RUN,
-        Column("arm", _TEXT, "", "evolved, or the baseline's name"),
-        Column("generation", _INT, "", "generation of the individual; empty for baselines"),
-        Column("individual", _INT, "", "who was trained; empty for baselines"),
-        Column("step", _INT, "steps", "gradient steps along the ancestry"),
-        Column("loss", _FLOAT, "nat or unit²", "mean minibatch loss since the point before"),
-        Column("learning_rate", _FLOAT, "", "learning rate at the step"),
-        Column("gradient_norm", _FLOAT, "", "Euclidean norm of the gradient at the step"),
-        Column(
-            "validation_loss",
-            _FLOAT,
-            "nat or unit²",
-            "mean validation loss after the step; empty but at the end of a train phase or epoch",
-        ),
-        Column(
-            "validation_accuracy",
-            _FLOAT,
-            "share",
-            "validation accuracy then; empty in regression too",
-        ),
+        Column("arm", _TEXT, "", "Name of the arm: evolved, or the baseline's name."),
+        Column("generation", _INT, "", "Generation of the trained individual; empty for baselines."),
+        Column("individual", _INT, "", "Number of the trained individual; empty for baselines."),
+        Column("step", _INT, "steps", "Gradient steps so far, along the ancestry."),
+        Column("loss", _FLOAT, "nat or unit²", "Mean minibatch loss since the previous recorded step."),
+        Column("learning_rate", _FLOAT, "", "Learning rate at this step."),
+        Column("gradient_norm", _FLOAT, "", "Euclidean norm of the gradient at this step."),
+        Column("validation_loss", _FLOAT, "nat or unit²",
+            "Mean validation loss after this step; only at the end of a train phase or epoch, otherwise empty."),
+        Column("validation_accuracy", _FLOAT, "fraction",
+            "Validation accuracy after this step; empty where validation_loss is empty, and in regression."),
     ),
     "baseline": (
         *_RUN,
-        Column("arm", _TEXT, "", "cnn, or another network that does not evolve"),
-        Column("status", _TEXT, "", "ok or diverged"),
-        Column("reason", _TEXT, "", "why it is not ok; else empty"),
-        Column("parameters", _INT, "", "trainable numbers"),
-        Column("macs", _INT, "per sample", "multiply-accumulates per sample"),
-        Column("steps", _INT, "steps", "gradient steps made"),
-        Column(
-            "kept_steps",
-            _INT,
-            "steps",
-            "gradient steps behind the parameters kept: fewer where patience went back to an epoch",
-        ),
-        Column(
-            "train_loss",
-            _FLOAT,
-            "nat or unit²",
-            "mean minibatch loss of its last 50 steps; where it had epochs, of the epoch kept",
-        ),
-        Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
-        Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
-        Column(
-            "train_seconds",
-            _FLOAT,
-            "s",
-            "wall time of training; where it had epochs, with validation after each",
-        ),
+        Column("arm", _TEXT, "", "Name of the network, which does not evolve, such as cnn."),
+        Column("status", _TEXT, "", "Status: ok or diverged."),
+        _REASON,
+        _PARAMETERS,
+        _MACS,
+        Column("steps", _INT, "steps", "Gradient steps made."),
+        Column("kept_steps", _INT, "steps",
+            "Gradient steps behind the kept parameters; fewer than steps if patience restored an earlier epoch."),
+        Column("train_loss", _FLOAT, "nat or unit²",
+            "Mean minibatch loss of the last 50 steps; if training counts epochs, of the kept epoch."),
+        *_VALIDATION,
+        Column("train_seconds", _FLOAT, "s",
+            "Wall time of training; if training counts epochs, validation after each epoch is included."),
     ),
     "comparison": (
         *_RUN,
-        Column(
-            "arm",
-            _TEXT,
-            "",
-            "evolved, or what the settings call the winner; cnn, or another network that does not evolve",
-        ),
-        Column("test_loss", _FLOAT, "nat or unit²", "mean loss on the test part, read once"),
-        Column("test_accuracy", _FLOAT, "share", "accuracy on the test part; empty in regression"),
-        Column("validation_loss", _FLOAT, "nat or unit²", "mean validation loss"),
-        Column("validation_accuracy", _FLOAT, "share", "validation accuracy; empty in regression"),
-        Column("parameters", _INT, "", "trainable numbers"),
-        Column("macs", _INT, "per sample", "multiply-accumulates per sample"),
-        Column("steps", _INT, "steps", "gradient steps, of the winner along its ancestry"),
-        Column("train_seconds", _FLOAT, "s", "training time, of the winner along its ancestry"),
+        Column("arm", _TEXT, "",
+            "Name of the arm: that of the winner (evolved unless the settings give another), or the baseline's."),
+        Column("test_loss", _FLOAT, "nat or unit²", "Mean loss on the test part, which is read once."),
+        Column("test_accuracy", _FLOAT, "fraction", "Accuracy on the test part; empty in regression."),
+        *_VALIDATION,
+        _PARAMETERS,
+        _MACS,
+        Column("steps", _INT, "steps", "Gradient steps; for the winner, along its ancestry."),
+        Column("train_seconds", _FLOAT, "s", "Training time; for the winner, along its ancestry."),
     ),
 }
+# fmt: on
 """Every table, by name."""
 
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -334,12 +219,12 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "baseline": ("run", "seed", "arm"),
     "comparison": ("run", "seed", "arm"),
 }
-"""The columns that name a row; tables are loaded in their order."""
+"""The columns that identify a row; tables are loaded in their order."""
 
 TIMING_COLUMNS = frozenset(
     {"seconds", "search_seconds", "modify_seconds", "train_seconds", "evaluate_seconds"}
 )
-"""Columns of time: the only ones in which two runs with one seed may differ."""
+"""The columns in seconds: only in these may two runs with the same seed differ."""
 
 
 def schema(table: str) -> pa.Schema:
@@ -348,7 +233,7 @@ def schema(table: str) -> pa.Schema:
 
 
 def to_arrow(table: str, rows: Iterable[Row]) -> pa.Table:
-    """Make rows a typed table; a missing or unknown column is a ValueError."""
+    """Return rows as a typed table; raise ValueError for a missing or unknown column."""
     rows = list(rows)
     names = {column.name for column in TABLES[table]}
     for row in rows:
@@ -370,9 +255,10 @@ def data_dictionary() -> str:
         "# Data dictionary",
         "",
         'Every run folder holds these tables as Parquet data sets: `pandas.read_parquet(run_dir / "individuals")`.',
-        "`load_results(path)` returns them all, of one run or of a folder of runs. An empty cell (`NaN`, `None`)",
-        "means that the quantity does not exist there, never that something failed: failures have a status and a",
-        "reason. Columns of time differ from run to run; all others follow from the seed.",
+        "`load_results(path)` returns all tables of one run or of a folder of runs. An empty cell (`NaN`, `None`)",
+        "means that the quantity does not exist, never that something failed: a failure has a status and a reason.",
+        "Columns in seconds differ from run to run; all other columns follow from the seed. Run folders written by an",
+        "older version have the former names; `load_results` gives every column its present name.",
         "",
         "*This page is written by `python -m experiments tables`; a test compares it with real tables.*",
     ]
@@ -385,5 +271,12 @@ def data_dictionary() -> str:
             "",
         ]
         lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
-        lines += [f"| `{c.name}` | {c.type} | {c.unit} | {c.description} |" for c in columns]
+        lines += [
+            f"| `{one.name}` | {one.type} | {one.unit} | {_meaning(one)} |" for one in columns
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _meaning(column: Column) -> str:
+    meaning = column.description.replace("|", r"\|")
+    return f"{meaning} Formerly `{column.former_name}`." if column.former_name else meaning

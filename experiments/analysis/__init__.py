@@ -1,10 +1,9 @@
-"""Results as tables, comparisons and statistics, and baselines as predictors.
+"""Results of runs: tables, comparisons with statistics, and trained networks.
 
-Pictures are in :mod:`experiments.figures`.
+This room reads results and computes no new ones. Pictures are in :mod:`experiments.figures`.
 """
 
-from evo.storage.predictor import load_network
-from experiments.analysis.baseline_predictor import BaselinePredictor, load_baseline
+from evo.storage.predictor import BaselinePredictor, load_network
 from experiments.analysis.comparison import COSTS, Interval, differences, metric_of, summarize
 from experiments.analysis.results import Results, load_results
 
@@ -14,7 +13,6 @@ __all__ = [
     "Interval",
     "Results",
     "differences",
-    "load_baseline",
     "load_network",
     "load_results",
     "metric_of",

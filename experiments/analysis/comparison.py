@@ -1,4 +1,4 @@
-"""Statistics of a comparison: paired over seeds, with intervals, and a verdict that may be "no difference shown"."""
+"""Statistics of a comparison: paired over seeds, with intervals and a verdict, which may be "no difference shown"."""
 
 import math
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from scipy import stats
 from evo.errors import ResultsError
 
 LEVEL = 0.95
-"""Level of every interval."""
+"""Confidence level of every interval."""
 
 SAME_BUDGET = 0.01
-"""Share by which the mean gradient steps of two arms may differ before they count as different budgets."""
+"""Relative difference of mean gradient steps above which two arms have different budgets."""
 
 COSTS = ("parameters", "macs", "steps", "train_seconds")
-"""Columns of `comparison` that say what an arm cost."""
+"""Columns of `comparison` with the cost of an arm."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Interval:
     Attributes
     ----------
     mean, low, high : float
-        `low` and `high` are −∞ and ∞ where one seed alone says nothing of the spread.
+        `low` and `high` are −∞ and ∞ with one seed.
     n : int
-        Seeds.
+        Number of seeds.
     deviation : float
-        Standard deviation over the seeds (dividing by n − 1); not a number where there is one.
+        Standard deviation over the seeds (dividing by n − 1); not a number with one seed.
     """
 
     mean: float
@@ -62,7 +62,7 @@ def interval(values: pd.Series) -> Interval:
 
 
 def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
-    """Return the column that decides and its direction: accuracy up (1), or in regression loss down (−1)."""
+    """Return the deciding column and its direction: accuracy up (1), or in regression loss down (−1)."""
     if comparison["test_accuracy"].notna().any():
         return "test_accuracy", 1
     return "test_loss", -1
@@ -81,12 +81,12 @@ def paired_difference(comparison: pd.DataFrame, arm: str, other: str, metric: st
         A numeric column.
     """
     wide = comparison.pivot_table(index=["run", "seed"], columns="arm", values=metric)
-    # What float64 cannot tell from equal is equal.
+    # Values count as equal if they are equal to rounding.
     return interval((wide[arm] - wide[other]).round(12))
 
 
 def different_budgets(comparison: pd.DataFrame, arm: str, other: str) -> str:
-    """Say what gradient steps two arms had, as means over the seeds they share; nothing where they are alike."""
+    """Return a text with the mean gradient steps of two arms over their common seeds; empty if the means agree."""
     if comparison["steps"].isna().all():
         return ""
     wide = comparison.pivot_table(index=["run", "seed"], columns="arm", values="steps")
@@ -97,9 +97,9 @@ def different_budgets(comparison: pd.DataFrame, arm: str, other: str) -> str:
 
 
 def verdict(comparison: pd.DataFrame, arm: str, other: str) -> str:
-    """Say in one line which of two arms is better, or that no difference is shown.
+    """Return one line: the better of two arms, or that no difference is shown.
 
-    Where their mean steps differ by more than 1 %, the line says so, and calls nothing a win.
+    If their mean steps differ by more than 1 %, the line gives both means and names no winner.
     """
     budgets = different_budgets(comparison, arm, other)
     if budgets:
@@ -123,7 +123,7 @@ def verdict(comparison: pd.DataFrame, arm: str, other: str) -> str:
 
 
 def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per arm: mean over seeds of every number, of the deciding metric interval and deviation too.
+    """Return one row per arm: means over seeds, with interval and deviation of the deciding metric.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
 
 
 def pooled(comparison: pd.DataFrame, runs: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
-    """Put the arms of several runs into one table, as if they were of one run.
+    """Return one table of the arms of several runs, as if they were arms of one run.
 
     Parameters
     ----------
@@ -158,13 +158,13 @@ def pooled(comparison: pd.DataFrame, runs: pd.DataFrame, baseline: pd.DataFrame)
     Returns
     -------
     DataFrame
-        Of the form of `comparison`, with a column ``total_steps``: the gradient steps of the whole search behind an
-        arm, or of the arm itself where nothing was searched.
+        `comparison` with a column ``total_steps``: the gradient steps of the whole search behind an arm, or of the arm
+        itself if it is a baseline.
 
     Raises
     ------
     ResultsError
-        If the runs are not of one data set, or an arm has two results with one seed.
+        If the runs have different data sets, or an arm has two results with one seed.
     """
     if len(runs["data_hash"].unique()) > 1:
         names = ", ".join(sorted(runs["dataset"].unique()))
@@ -185,7 +185,7 @@ def pooled(comparison: pd.DataFrame, runs: pd.DataFrame, baseline: pd.DataFrame)
 
 
 def differences(comparison: pd.DataFrame, against: str) -> dict[str, Interval]:
-    """Return the interval of each arm − `against` in what decides, paired by seed, of the other arms.
+    """Return the interval of arm − `against` in the deciding metric for every other arm, paired by seed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Reading results: tables over one or many runs, the winner, figures."""
+"""Results: the tables and networks of one or many runs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,15 +7,14 @@ from typing import Any
 import pandas as pd
 
 from evo.errors import ResultsError
-from evo.storage.predictor import Predictor, load_network
+from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.run_store import is_complete, is_run, load_tables
-from experiments.analysis.baseline_predictor import BaselinePredictor, load_baseline
 from experiments.analysis.comparison import pooled, summarize, verdict
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The tables of one or many runs; ``docs/tables.md`` says what is in them.
+    """The tables of one or many runs; ``docs/tables.md`` describes them.
 
     Attributes
     ----------
@@ -37,19 +36,19 @@ class Results:
 
     @property
     def path(self) -> Path:
-        """The run folder; an error where there are several."""
+        """The run folder; ValueError if there are several."""
         if len(self.paths) != 1:
             raise ValueError(f"path needs one run; these results have {len(self.paths)}")
         return self.paths[0]
 
     @property
     def evolved(self) -> bool:
-        """Whether any of the runs evolved networks, rather than train fixed ones alone."""
-        return bool((self.runs["individuals"] > 0).any())
+        """Whether networks evolved in at least one of the runs."""
+        return bool((self.runs["n_individuals"] > 0).any())
 
     @property
     def unfinished(self) -> list[str]:
-        """Names of the runs that have not come to their end."""
+        """Names of the unfinished runs."""
         return [path.name for path in self.paths if not is_complete(path)]
 
     def summary(self) -> pd.DataFrame:
@@ -58,12 +57,12 @@ class Results:
         Raises
         ------
         ResultsError
-            If these are several runs, which are no samples of one quantity, or the run is not finished.
+            If there are several runs, or the run is not finished.
         """
         return summarize(self._compared())
 
     def verdicts(self) -> list[str]:
-        """Return one line per baseline: which is better, or that no difference is shown.
+        """Return one line per baseline: the better arm, or that no difference is shown.
 
         Where nothing evolved, the first arm by name is compared with each of the others.
 
@@ -77,7 +76,7 @@ class Results:
         return [verdict(compared, first, other) for other in others]
 
     def divergences(self) -> list[str]:
-        """Return one line per baseline that diverged with any seed: with which, and the first one's reason."""
+        """Return one line per baseline that diverged: its seeds, and the reason with the first seed."""
         lines = []
         for arm, rows in self.baseline[self.baseline["status"] != "ok"].groupby("arm"):
             seeds = rows["seed"].unique()
@@ -86,7 +85,7 @@ class Results:
         return lines
 
     def pooled(self) -> pd.DataFrame:
-        """Return the comparison of all runs as that of one, see :func:`experiments.analysis.comparison.pooled`.
+        """Return the comparison of all runs as one table, see :func:`experiments.analysis.comparison.pooled`.
 
         Raises
         ------
@@ -106,7 +105,7 @@ class Results:
             diverged = self.divergences()
             if diverged and not self.evolved and (self.baseline["status"] != "ok").all():
                 raise ResultsError(
-                    f"{self.path}: has no comparison, for no baseline came to anything: {'; '.join(diverged)}"
+                    f"{self.path}: has no comparison, because every baseline diverged: {'; '.join(diverged)}"
                 )
             raise ResultsError(f"{self.path}: is not finished, so there is no comparison yet")
         return self.comparison
@@ -114,13 +113,13 @@ class Results:
     def winner(self, seed: int | None = None) -> dict[str, Any]:
         """Return the row of ``individuals`` of the best winner.
 
-        Of all winners, or of those of one seed, the one with the best fitness - on validation data: the test part
-        chooses nothing.
+        The best winner is the one with the best fitness, of all seeds or of one seed. Fitness is measured on validation
+        data: the test part chooses nothing.
 
         Raises
         ------
         ResultsError
-            If no finished search is there.
+            If there is no finished search.
         """
         finished = self.runs[["run", "seed", "best_individual"]].rename(
             columns={"best_individual": "individual"}
@@ -140,14 +139,18 @@ class Results:
         Raises
         ------
         ResultsError
-            If no finished search is there.
+            If there is no finished search.
         """
-        return load_network(self._network_path(self.winner(seed), ""))
+        path = self._network_path(self.winner(seed), "")
+        best = load_network(path)
+        if not isinstance(best, Predictor):
+            raise ResultsError(f"{path} must be an evolved network; got a baseline")
+        return best
 
     def network(self, arm: str, seed: int | None = None) -> Predictor | BaselinePredictor:
         """Return a trained baseline, ready to predict from raw data.
 
-        Of all seeds, or of one, that with the lowest validation loss: the test part chooses nothing.
+        The baseline has the lowest validation loss of all seeds, unless `seed` is given. The test part chooses nothing.
 
         Parameters
         ----------
@@ -158,7 +161,7 @@ class Results:
         Raises
         ------
         ResultsError
-            If no such network came to anything.
+            If there is no such network.
         """
         if arm == "evolved":
             return self.best(seed)
@@ -172,17 +175,16 @@ class Results:
                 f"{self.paths[0]}: holds no trained {arm}{where}; its baselines: {known}"
             )
         row = trained.iloc[int(trained["validation_loss"].argmin())]
-        load = load_network if arm == "static" else load_baseline
-        return load(self._network_path(row, f"-{arm}"))
+        return load_network(self._network_path(row, f"-{arm}"))
 
     def _network_path(self, row: Any, name: str) -> Path:
-        """Return where the network of a row's run and seed is."""
+        """Return the path of the network with the run and seed of a row."""
         folder = next(path for path in self.paths if path.name == row["run"])
         return folder / "networks" / f"seed-{row['seed']}{name}.npz"
 
 
 def load_results(*paths: str | Path) -> Results:
-    """Load the results of one or many runs, told by their folders or by folders of runs.
+    """Load the results of one or many runs, given by their folders or by folders of runs.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Benchmarks: ours beside a peer, in turns within one run; a new one is one function and one entry in `BENCHMARKS`.
+"""Benchmarks: our side and a peer take turns within one run.
 
-The command line imports this package; whatever needs a peer runs in processes of its own.
+A new benchmark is one function and one entry in `BENCHMARKS`. The peers are imported in processes of their own only.
 """
 
 from experiments.benchmarks.harness.errors import BenchmarkError

@@ -14,7 +14,8 @@ from scipy import sparse
 
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
-from evo.operators.elementary import OPERATORS, OperatorSettings, Proposing, apply_operation
+from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.operators.registry import OPERATORS, apply_operation
 from experiments.benchmarks.harness.result import BenchResult
 from experiments.benchmarks.harness.settings import BenchOptions, check_repeats_only
 from experiments.benchmarks.harness.timing import Side, Spread, interleave, seconds_of
@@ -25,18 +26,18 @@ EDGES_A_NODE = 20
 BATCHES = (1, 10, 100)
 LETTERS = ("A", "B", "C", "D", "F", "H", "N")
 MOST_EDGES = {"neat-python": 30_000, "networkx": 600_000}
-"""Beyond these a peer takes seconds for one child."""
+"""Largest number of edges for each peer; beyond it one child takes seconds."""
 
 Row = dict[str, Any]
 
 
 def check_mutation(options: BenchOptions) -> None:
-    """Raise SettingsError at an option that this bench does not have, or that is out of range."""
+    """Raise SettingsError if an option is out of range or is not one of this benchmark."""
     check_repeats_only("mutation", options)
 
 
 def bench_mutation(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:
-    """Measure; see `experiments.benchmarks.registry.Benchmark`."""
+    """Run the benchmark; see `experiments.benchmarks.registry.Benchmark`."""
     quick = options.quick
     rounds = options.repeats or (2 if quick else 5)
     sizes = [(n, True) for n in (DENSE[:2] if quick else DENSE)]
@@ -45,19 +46,19 @@ def bench_mutation(options: BenchOptions, say: Callable[[str], None]) -> BenchRe
     for n, dense in sizes:
         say(f"{n:,} nodes")
         genome = parent(n, dense=dense)
-        for letter in LETTERS:  # compile, and count what is counted once
-            session(genome, (letter,), seed=0)
+        for code in LETTERS:  # compile kernels and fill caches
+            session(genome, (code,), seed=0)
         rows["letters"] += letter_rows(genome, rounds)
         rows["sessions"] += [session_row(genome, dense, count, rounds) for count in BATCHES]
         rows["peers"] += peer_rows(genome, rounds)
-    if not quick:  # what neat-python can manage beside a hundred nodes that hear half of all others
+    if not quick:  # a sparse genome that neat-python can manage
         rows["peers"] += peer_rows(parent(1_000, dense=False), rounds)
     tables = {name: pd.DataFrame(found) for name, found in rows.items()}
     return BenchResult(tables, line(tables), shown(tables))
 
 
 def parent(n: int, *, dense: bool) -> Genome:
-    """Make a genome of n nodes: half of all places up to 1,000 nodes, or 20 edges a node."""
+    """Make a genome of n nodes: dense (half of all places) or sparse (20 edges per node)."""
     rng = np.random.default_rng(n)
     n_inputs, n_outputs = max(1, n // 10), max(1, n // 100)
     if dense:
@@ -73,16 +74,16 @@ def parent(n: int, *, dense: bool) -> Genome:
     return Genome.from_matrix(weights, n_inputs=n_inputs, n_outputs=n_outputs)
 
 
-def proposing(seed: int) -> Proposing:
-    """Return the bounds of operators for the bench: N writes a handful of edges, whatever the size."""
-    return Proposing(
+def context(seed: int) -> ProposalContext:
+    """Return the bounds of operators: N writes a few edges, whatever the size of the genome."""
+    return ProposalContext(
         np.random.default_rng(seed), OperatorSettings(max_density=1.0, max_new_fraction=1e-7)
     )
 
 
 def session(genome: Genome, codes: tuple[str, ...], seed: int) -> Genome:
     """Open an editor, propose and apply operators one after another, and freeze the child."""
-    editor, bounds = GenomeEditor(genome, origins=False), proposing(seed)
+    editor, bounds = GenomeEditor(genome, origins=False), context(seed)
     for code in codes:
         parameters = OPERATORS[code].propose(editor, bounds)
         if parameters is not None:
@@ -91,7 +92,7 @@ def session(genome: Genome, codes: tuple[str, ...], seed: int) -> Genome:
 
 
 def session_row(genome: Genome, dense: bool, count: int, rounds: int) -> Row:
-    """Time whole sessions of `count` operations, all letters in turn, and measure their memory."""
+    """Time whole sessions of `count` operations, with all operators in turn, and measure their memory."""
     codes = tuple(LETTERS[i % len(LETTERS)] for i in range(count))
     seconds = [seconds_of(lambda s=seed: session(genome, codes, s)) for seed in range(rounds)]  # type: ignore[misc]
     tracemalloc.start()
@@ -115,7 +116,7 @@ def session_row(genome: Genome, dense: bool, count: int, rounds: int) -> Row:
 
 
 def letter_rows(genome: Genome, rounds: int) -> Iterator[Row]:
-    """Time proposing and applying each letter within an open session."""
+    """Time proposing and applying each operator within an open session."""
     for code in LETTERS:
         proposed, applied = _within_a_session(genome, code, 4 * rounds)
         yield {
@@ -128,7 +129,7 @@ def letter_rows(genome: Genome, rounds: int) -> Iterator[Row]:
 
 
 def _within_a_session(genome: Genome, code: str, times: int) -> tuple[list[float], list[float]]:
-    editor, bounds, operator = GenomeEditor(genome, origins=False), proposing(1), OPERATORS[code]
+    editor, bounds, operator = GenomeEditor(genome, origins=False), context(1), OPERATORS[code]
     found: list[Any] = []
     proposed, applied = [], []
     for _ in range(times):
@@ -139,7 +140,7 @@ def _within_a_session(genome: Genome, code: str, times: int) -> tuple[list[float
 
 
 def peer_rows(genome: Genome, rounds: int) -> Iterator[Row]:
-    """Let ours and each peer that can manage the size make a rewritten child of the genome, in turns."""
+    """Let our side and each peer that can manage the size rewrite the genome, in turns."""
     n, a, b = genome.n_nodes, genome.n_nodes // 2, genome.n_nodes // 2 + 1
 
     def child(change: Callable[[GenomeEditor], None]) -> Callable[[], object]:
@@ -186,7 +187,7 @@ def peer_rows(genome: Genome, rounds: int) -> Iterator[Row]:
 
 
 def line(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """Return the result as one JSON-able object: the worst case beside any peer, and the figures to aim at."""
+    """Return the result as one JSON-able object: the worst case beside any peer, and the main figures."""
     peers, sessions = tables["peers"], tables["sessions"]
     worst = peers.sort_values("ratio").iloc[0]
     largest = sessions.iloc[-1]
@@ -211,7 +212,7 @@ def line(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 def shown(tables: dict[str, pd.DataFrame]) -> tuple[Table, ...]:
-    """Return what people see."""
+    """Return the tables to print."""
     first = _table("Edit sessions: µs per operation (memory of parent and session over the matrix)")
     for name in ("nodes", "edges", *(f"{count} operations" for count in BATCHES)):
         first.add_column(name, justify="right")

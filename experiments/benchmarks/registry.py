@@ -1,4 +1,4 @@
-"""The registry of benchmarks, and how one is run: check that its peers are there, measure, store the tables."""
+"""The registry of benchmarks, and a function that runs one: check the peers, measure, store the tables."""
 
 import importlib.util
 import os
@@ -17,8 +17,8 @@ from experiments.benchmarks.harness.errors import BenchmarkError
 from experiments.benchmarks.harness.machine import busy
 from experiments.benchmarks.harness.result import BenchResult
 from experiments.benchmarks.harness.settings import BenchOptions
-from experiments.benchmarks.maps.bench import bench_kernels
-from experiments.benchmarks.maps.bench import plan as plan_kernels
+from experiments.benchmarks.maps.bench import bench_maps
+from experiments.benchmarks.maps.bench import plan as plan_maps
 from experiments.benchmarks.mutation import bench_mutation, check_mutation
 
 
@@ -29,13 +29,13 @@ class Benchmark:
     Attributes
     ----------
     about
-        What it compares, in a line.
+        The comparison in a line.
     peers
-        Packages that it compares with, which ordinary work does not need.
+        Packages of the peers; nothing else needs them.
     check
-        ``check(options)`` raises SettingsError where one is out of range.
+        ``check(options)`` raises SettingsError if an option is out of range.
     run
-        ``run(options, say)`` measures; ``say(text)`` tells people what is being measured.
+        ``run(options, say)`` measures; ``say(text)`` reports progress.
     """
 
     about: str
@@ -54,11 +54,11 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         check_graph,
         bench_graph,
     ),
-    "kernels": Benchmark(
-        "matrices of kernels beside layers and beside PyTorch with masks: training",
+    "maps": Benchmark(
+        "networks of feature maps beside the layers of cnn and masked PyTorch: training",
         ("torch",),
-        plan_kernels,
-        bench_kernels,
+        plan_maps,
+        bench_maps,
     ),
     "mutation": Benchmark(
         "edit sessions beside neat-python, SciPy and networkx",
@@ -70,7 +70,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 """Every benchmark, by name."""
 
 MODULE_OF = {"neat-python": "neat"}
-"""Where a package's module has another name."""
+"""Modules of packages whose module has another name."""
 
 
 def run_benchmark(
@@ -87,12 +87,12 @@ def run_benchmark(
     results
         The tables go to a new folder in ``results/benchmarks``.
     say
-        Tells people what is being measured.
+        Reports progress.
 
     Returns
     -------
     BenchResult
-        What was found.
+        The tables and the summary.
     Path
         The folder.
 

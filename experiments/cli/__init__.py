@@ -1,6 +1,6 @@
-"""The command line.
+"""The command line: it parses options, calls other rooms and prints.
 
-It parses options, calls the rooms above and prints; it computes nothing.
+It computes nothing.
 """
 
 from experiments.cli.app import main

@@ -28,14 +28,16 @@ def run(
     experiment: Annotated[
         str, typer.Argument(help="A preset's name (see 'presets') or your own TOML file.")
     ],
-    seeds: Annotated[int | None, typer.Option(help="How many seeds to repeat it with.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The first seed; the others follow it.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
+    seed: Annotated[int | None, typer.Option(help="First seed; the others follow it.")] = None,
     generations: Annotated[
-        int | None, typer.Option(help="Rounds of modify and train after the founders'.")
+        int | None, typer.Option(help="Number of generations after the founders.")
     ] = None,
-    population: Annotated[int | None, typer.Option(help="Networks in the population.")] = None,
+    population: Annotated[
+        int | None, typer.Option(help="Number of networks in the population.")
+    ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training part, where evolve = false.")
+        int | None, typer.Option(help="Passes over the training part, if evolve = false.")
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with the four IDX files of the MNIST family.")
@@ -43,24 +45,25 @@ def run(
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Ray workers; 0 runs in this process without Ray.", show_default="every core"
+            help="Number of Ray workers; 0 runs in this process without Ray.",
+            show_default="every core",
         ),
     ] = None,
     address: Annotated[
         str | None,
         typer.Option(
-            help="An existing Ray cluster, 'auto' or 'host:6379', seen from one of its machines."
+            help="Address of an existing Ray cluster, 'auto' or 'host:6379', from one of its machines."
         ),
     ] = None,
     arms: Annotated[
         str | None,
-        typer.Option(help="Of an experiment with arms, these alone: evolved,lenet5."),
+        typer.Option(help="Arms to run, of an experiment with arms: evolved,lenet5."),
     ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="Of an experiment with arms, the folder of its runs, to go on where it has some; several processes "
-            "may share it."
+            help="Folder of the runs, of an experiment with arms; finished runs are not repeated, and several "
+            "processes may share it."
         ),
     ] = None,
     results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
@@ -68,9 +71,9 @@ def run(
     ),
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run's folder.")] = False,
 ) -> None:
-    """Evolve, train the baselines (or these alone), compare on the test part, and store tables and figures.
+    """Evolve, train the baselines, compare on the test part, and store tables and figures.
 
-    Options replace what the preset says. The same settings and seed give the same tables, columns of time aside,
+    Options replace settings of the preset. The same settings and seed give the same tables, except for columns of time,
     with any number of workers.
     """
     from experiments.cli.terminal import print_line, show_arms, show_results
@@ -94,7 +97,9 @@ def run(
         of_arms = {"generations": generations, "population": population, "epochs": epochs}
         for name, number in of_arms.items():
             if number is not None:
-                raise SettingsError(f"{name}: each arm of {experiment} has its own; got {number}")
+                raise SettingsError(
+                    f"{name}: must not be given, for each arm of {experiment} has its own; got {number}"
+                )
         finished = run_study(
             parse_study(merged(values, changes), experiment),
             arms=None if arms is None else arms.split(","),
@@ -112,10 +117,11 @@ def run(
         return
     for name, value in (("arms", arms), ("folder", folder)):
         if value is not None:
-            raise SettingsError(f"{name}: needs an experiment with arms; {experiment} has none")
-    settings = Experiment.parse(merged(values, changes), experiment)
+            raise SettingsError(
+                f"{name}: must not be given for {experiment}, which has no arms; got {str(value)!r}"
+            )
     outcome = run_experiment(
-        settings,
+        Experiment.parse(merged(values, changes), experiment),
         workers=workers,
         address=address,
         results=results,
@@ -129,9 +135,9 @@ def run(
 
 @app.command()
 def show(
-    path: Annotated[Path, typer.Argument(help="A run's folder, or a folder of runs.")],
+    path: Annotated[Path, typer.Argument(help="Folder of a run, or folder of runs.")],
 ) -> None:
-    """Print the comparison of a run, or of each run in a folder, again."""
+    """Print the comparison of a run, or of each run in a folder."""
     from experiments.analysis.results import load_results
     from experiments.cli.terminal import print_line, show_results
 
@@ -151,11 +157,11 @@ def show(
 @app.command()
 def compare(
     paths: Annotated[
-        list[Path], typer.Argument(help="Folders of runs, or runs' own, to be compared as one.")
+        list[Path], typer.Argument(help="Folders of runs, or of single runs, compared as one.")
     ],
     against: Annotated[
         str | None,
-        typer.Option(help="The arm whose difference to the others is shown, paired by seed."),
+        typer.Option(help="Arm that the others are compared with, paired by seed."),
     ] = None,
 ) -> None:
     """Compare the arms of several runs on one data set: one row per arm, differences paired by seed."""
@@ -167,9 +173,9 @@ def compare(
 
 @app.command()
 def presets(
-    name: Annotated[str | None, typer.Argument(help="Print this preset's TOML file.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Preset whose TOML file is printed.")] = None,
 ) -> None:
-    """List the presets, or print one: a start for a file of your own."""
+    """List the presets, or print one as a start for a file of your own."""
     from experiments.settings.experiment import preset_names, preset_text, read_settings
 
     if name is not None:
@@ -192,37 +198,47 @@ def tables() -> None:
 
 
 @app.command()
+def settings() -> None:
+    """Print the reference of all settings (docs/settings.md)."""
+    from experiments.settings.reference import settings_reference
+
+    typer.echo(settings_reference(), nl=False)
+
+
+@app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="What to measure: cnn, graph, kernels or mutation.")],
+    name: Annotated[str, typer.Argument(help="Benchmark: cnn, graph, maps or mutation.")],
     batch: Annotated[
         str | None, typer.Option(help="Batch sizes, such as 32,64.", show_default="32,64,128")
     ] = None,
     threads: Annotated[
         str | None,
         typer.Option(
-            help="Thread counts, one after the other; at most the cores.", show_default="1,2"
+            help="Thread counts, such as 1,2; at most the number of cores.", show_default="1,2"
         ),
     ] = None,
     repeats: Annotated[
-        int | None, typer.Option(help="Turns of each side.", show_default="5")
+        int | None, typer.Option(help="Number of turns of each side.", show_default="5")
     ] = None,
     networks: Annotated[
         str | None, typer.Option(help="Networks to measure.", show_default="lenet5,small_cnn")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only see that it works: one batch size, short turns.")
+        bool, typer.Option("--quick", help="Only test that it works: one batch size, short turns.")
     ] = False,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder with the four IDX files of the MNIST family, not noise."),
+        typer.Option(
+            help="Folder with the four IDX files of the MNIST family; else images are noise."
+        ),
     ] = None,
     results: Annotated[
         Path, typer.Option(help="Folder in which benchmarks/<name>-<time> is made.")
     ] = Path("results"),
 ) -> None:
-    r"""Measure speed beside a peer, in turns; needs what pip install -e ".\[bench]" installs.
+    r"""Measure speed beside other programs, in turns; pip install -e ".\[bench]" installs them.
 
-    The last line is one JSON object: ratio is ours over peer in speed, the worst case of the table.
+    The last line is one JSON object; its ratio is our speed over the other program's, in the worst case of the table.
     """
     from experiments.benchmarks import BenchOptions, run_benchmark
     from experiments.cli.terminal import print_line
@@ -250,7 +266,7 @@ def bench(
 
 
 def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
-    """Read numbers between commas."""
+    """Return the numbers between commas."""
     if text is None:
         return None
     try:
@@ -262,7 +278,7 @@ def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; what the user can put right ends as one line and exit code 2."""
+    """Run the command line; an error that the user can correct ends as one line and exit code 2."""
     try:
         app(arguments, prog_name="evomatrix")
     except EvoMatrixError as error:

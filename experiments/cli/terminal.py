@@ -1,4 +1,4 @@
-"""What the command line shows of results."""
+"""Tables and lines of results on the terminal."""
 
 import math
 
@@ -11,14 +11,14 @@ from experiments.analysis.comparison import COSTS, Interval, differences, metric
 from experiments.analysis.results import Results
 
 WIDE = 130
-"""Columns that a table of arms takes."""
+"""Width of a table of arms in columns of the terminal."""
 
 FINE = 5000
-"""Test samples from which on an accuracy is shown to a hundredth of a percent."""
+"""Number of test samples from which accuracies are shown to a hundredth of a percent."""
 
 
 def show_results(results: Results, console: Console) -> None:
-    """Print the comparison, the verdicts, what diverged, the cost of the search and where everything lies."""
+    """Print the comparison, the verdicts, diverged baselines, the cost of the search and the folder."""
     console.print(comparison_table(results))
     for line in (*results.verdicts(), *results.divergences()):
         print_line(console, line)
@@ -28,20 +28,20 @@ def show_results(results: Results, console: Console) -> None:
 
 
 def print_line(console: Console, line: str) -> None:
-    """Print a line as it is: brackets in it, as a path may have, are no markup."""
+    """Print a line as it is; brackets in it, which a path may have, are no markup."""
     console.print(Text(line), soft_wrap=True)
 
 
 def comparison_table(results: Results) -> Table:
     """Return the comparison on the test part as a table, one row per arm.
 
-    Behind ± stands the 95 % interval of the mean; where nothing evolved, and single networks are reported more than
-    compared, the standard deviation over seeds.
+    The number after ± is half the 95 % interval of the mean; if nothing evolved, it is the standard deviation over
+    seeds.
     """
     summary = results.summary()
     metric = summary.columns[1]
     percent = metric == "test_accuracy"
-    fine = bool((results.runs["test_samples"] >= FINE).fillna(False).all())
+    fine = bool((results.runs["n_test"] >= FINE).fillna(False).all())
     digits = 2 if fine else 1
     n_seeds = int(summary["seeds"].max())
     spread = "95 % interval" if results.evolved else "standard deviation"
@@ -68,13 +68,13 @@ def comparison_table(results: Results) -> Table:
 
 
 def show_arms(results: Results, against: str | None, console: Console) -> None:
-    """Print the arms of several runs as one comparison, each arm's difference to one of them paired by seed.
+    """Print the arms of several runs as one comparison, with differences to one arm paired by seed.
 
     Parameters
     ----------
     results : Results
     against : str, optional
-        The arm to compare with; by default the first that does not evolve, or else the first by name.
+        Arm to compare with; by default the first arm that does not evolve, else the first by name.
     console : Console
     """
     comparison = results.pooled()
@@ -92,7 +92,7 @@ def show_arms(results: Results, against: str | None, console: Console) -> None:
 
 
 def arms_table(comparison: pd.DataFrame, against: str) -> Table:
-    """Return one row per arm, the worst first: its mean over seeds, and its paired difference to one arm."""
+    """Return a table with one row per arm, the worst first: mean over seeds, and paired difference to one arm."""
     metric, direction = metric_of(comparison)
     percent = metric == "test_accuracy"
     scale, unit, form = (100.0, " %", ".2f") if percent else (1.0, "", ".4g")
@@ -121,7 +121,7 @@ def arms_table(comparison: pd.DataFrame, against: str) -> Table:
 
 
 def _difference(found: Interval | None, scale: float, form: str) -> tuple[str, str]:
-    """Return a difference and its interval as text; nothing of the arm that the others are compared with."""
+    """Return a difference and its interval as text; empty for the arm that the others are compared with."""
     if found is None or found.n == 0:
         return "", ""
     mean = f"{scale * found.mean:{form}}"
@@ -132,15 +132,15 @@ def _difference(found: Interval | None, scale: float, form: str) -> tuple[str, s
 
 
 def _shown(number: float, form: str) -> str:
-    """Return a number as text; nothing where a run says nothing of it."""
+    """Return a number as text; empty for NaN."""
     return "" if math.isnan(number) else format(number, form)
 
 
 def search_cost(results: Results) -> str:
-    """Return one line on what the whole search cost."""
+    """Return one line on the cost of the whole search."""
     runs = results.runs
     return (
-        f"The whole search: {int(runs['individuals'].sum()):,} networks, "
+        f"The whole search: {int(runs['n_individuals'].sum()):,} networks, "
         f"{int(runs['search_steps'].sum()):,} gradient steps, "
         f"{float(runs['search_macs'].sum()):.2g} multiply-accumulates forward, "
         f"{float(runs['search_seconds'].sum()):.0f} s, over {len(runs)} seed{'s' if len(runs) > 1 else ''}"

@@ -1,7 +1,6 @@
-"""Data sets: one type, one registry, and what stands between a file and a normalised split.
+"""Data sets: reading, checking, splitting and normalising, as in ``load_dataset("digits").split(seed=0)``.
 
-``load_dataset("digits").split(seed=0)`` is the whole way. A new data set is one function that
-returns a :class:`Dataset` and one entry in :data:`DATASETS`.
+A new data set is one function that returns a :class:`Dataset` and one entry in :data:`DATASETS`. Training is not here.
 """
 
 from experiments.datasets.arrays import Task

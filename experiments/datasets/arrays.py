@@ -1,8 +1,7 @@
-"""From what a user holds - arrays, lists, data frames - to the two arrays of a data set.
+"""Conversion of arrays, lists and data frames to the two arrays of a data set.
 
-Inputs become float32, targets either class indices with their labels or float32 values. Every value
-that cannot be used is refused here, with the place where it stands: in arrays as an index that
-counts from 0, in tables as a column and a data row that counts from 1.
+Inputs become float32; targets become class indices with labels, or float32 values. A value that cannot be used raises
+an error that names its place: in arrays an index from 0, in tables a column and a data row from 1.
 """
 
 from collections.abc import Callable
@@ -22,32 +21,32 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def check_task(task: str | None) -> None:
-    """Refuse a task that is neither None nor one of the two there are.
+    """Check that a task is None or one of the two tasks.
 
     Raises
     ------
     ValueError
-        Naming the two.
+        If it is not.
     """
     if task is not None and task not in get_args(Task):
         raise ValueError(f"task must be one of {', '.join(get_args(Task))}; got {task!r}")
 
 
 def first_place(mask: NDArray[np.bool_]) -> tuple[int, ...] | None:
-    """Return the index of the first True in row-major order, None where there is none."""
+    """Return the index of the first True in row-major order, or None."""
     if not mask.any():
         return None
     return tuple(int(i) for i in np.unravel_index(np.argmax(mask), mask.shape))
 
 
 def read_only(array: Array) -> Array:
-    """Make an array that nobody else writes to read-only, and return it."""
+    """Make an array read-only and return it."""
     array.flags.writeable = False
     return array
 
 
 def bracketed(field: str, place: tuple[int, ...]) -> str:
-    """Write a place in an array as Python does.
+    """Return the Python expression of one element of an array.
 
     Examples
     --------
@@ -65,7 +64,7 @@ def to_float32(array: NDArray[np.generic], source: str, field: str) -> NDArray[n
     array : ndarray of bool, int, uint or float
         The values, of any shape.
     source, field : str
-        Which data set and which of its arrays this is, for the message.
+        Names of the data set and of the array, for messages.
 
     Raises
     ------
@@ -73,27 +72,26 @@ def to_float32(array: NDArray[np.generic], source: str, field: str) -> NDArray[n
         If a value is not finite, or too large for float32; the message names the first place.
     """
     if array.dtype.kind not in "buif":
-        raise DataError(f"{source}: {field} hold {array.dtype}; they must hold numbers")
+        raise DataError(f"{source}: {field} must hold numbers; got {array.dtype}")
     with np.errstate(over="ignore"):
         numbers = array.astype(np.float32, order="C")
     place = first_place(~np.isfinite(numbers))
     if place is not None:
         raise DataError(
-            f"{source}: {bracketed(field, place)} is {array[place]}; "
-            "every value must be a finite float32"
+            f"{source}: {bracketed(field, place)} must be a finite float32; got {array[place]}"
         )
     return numbers
 
 
 def column_numbers(column: "pd.Series[Any]", source: str) -> NDArray[np.float64]:
-    """Read one column of a table as numbers; text that spells a number counts.
+    """Return a column of a table as numbers; text that spells a number is converted.
 
     Parameters
     ----------
     column : Series
-        The column; its name goes into the message.
+        The column; messages contain its name.
     source : str
-        Which table this is.
+        Name of the table, for messages.
 
     Returns
     -------
@@ -111,25 +109,21 @@ def column_numbers(column: "pd.Series[Any]", source: str) -> NDArray[np.float64]
         or kinds.is_object_dtype(column.dtype)
         or kinds.is_string_dtype(column.dtype)
     ):
-        raise DataError(
-            f"{source}: column {column.name!r} holds {column.dtype}; every value must be a number"
-        )
+        raise DataError(f"{source}: column {column.name!r} must hold numbers; got {column.dtype}")
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     place = first_place(~(np.abs(numbers) <= FLOAT32_MAX))  # NaN compares False
     if place is not None:
         cell = column.iloc[place[0]]
-        found = "is missing"
-        if not pd.isna(cell):
-            found = f"is {cell!r}" if isinstance(cell, str) else f"is {cell}"
+        found = repr(cell) if isinstance(cell, str) else cell
         raise DataError(
-            f"{source}: column {column.name!r}, data row {place[0] + 1} {found}; "
-            "every value must be a finite number"
+            f"{source}: column {column.name!r}, data row {place[0] + 1} must be a finite number; "
+            f"got {'a missing value' if pd.isna(cell) else found}"
         )
     return numbers
 
 
 def table_to_inputs(table: pd.DataFrame, source: str) -> NDArray[np.float32]:
-    """Turn the columns of a table into features.
+    """Return the columns of a table as features.
 
     Returns
     -------
@@ -152,9 +146,9 @@ def to_inputs(X: object, source: str) -> NDArray[np.float32]:
     Parameters
     ----------
     X : array_like or DataFrame, shape (n, *shape)
-        Numbers, one sample a row.
+        Numbers; a row is a sample.
     source : str
-        Which data set this is.
+        Name of the data set, for messages.
 
     Returns
     -------
@@ -171,8 +165,8 @@ def to_inputs(X: object, source: str) -> NDArray[np.float32]:
     array = _as_array(X, source, "inputs")
     if array.ndim < 2:
         raise DataError(
-            f"{source}: inputs have shape {array.shape}; "
-            "they need one sample a row, (samples, features) or more dimensions"
+            f"{source}: inputs must have shape (samples, features) or more dimensions; "
+            f"got shape {array.shape}"
         )
     return to_float32(array, source, "inputs")
 
@@ -182,32 +176,32 @@ def to_targets(
 ) -> tuple[NDArray[np.int64] | NDArray[np.float32], Labels | None]:
     """Read targets as class labels or as values to regress on.
 
-    Without `task` the type decides: integers, booleans and text are labels, floats are values.
+    Without `task`, integers, booleans and text are labels, and floats are values.
 
     Parameters
     ----------
     y : array_like, Series or DataFrame, shape (n,) or (n, k)
-        The targets. k > 1 is for regression only.
+        Targets; only in regression k > 1.
     source : str
-        Which data set this is.
+        Name of the data set, for messages.
     task : {"classification", "regression"}, optional
-        Overrides the type: whole floats as labels, integers as values.
+        Task to take instead: whole floats can be labels, integers can be values.
 
     Returns
     -------
     targets : ndarray of int64, shape (n,), or of float32, shape (n, k)
         Class indices, or values.
     classes : tuple of str or int, or None
-        The labels in ascending order (booleans as 0 and 1), None for regression.
+        Labels in ascending order (0 and 1 for booleans); None in regression.
 
     Raises
     ------
     DataError
-        If a target is missing, not finite, of a mixed type, or at odds with the task.
+        If a target is missing, is not finite, or does not fit the task, or if types are mixed.
     """
     array = _as_array(y, source, "targets")
     if array.dtype.kind == "U" and not isinstance(y, np.ndarray):
-        array = np.asarray(y, dtype=object)  # NumPy would spell a NaN among the labels as 'nan'
+        array = np.asarray(y, dtype=object)  # else NumPy converts NaN to the label 'nan'
     values = _typed(array, source)
     if task is None:
         task = "regression" if values.dtype.kind == "f" else "classification"
@@ -220,8 +214,8 @@ def to_targets(
         values = values[:, 0]  # (n, 1) -> (n,)
     if values.ndim != 1:
         raise DataError(
-            f"{source}: targets have shape {values.shape}; class labels are one per sample "
-            "(for values to regress on, pass floats or task='regression')"
+            f"{source}: targets must be one class label per sample (for values to regress on, pass "
+            f"floats or task='regression'); got shape {values.shape}"
         )
     return encode_labels(values, lambda i: f"{source}: {bracketed('targets', (i,))}")
 
@@ -229,14 +223,14 @@ def to_targets(
 def encode_labels(
     values: NDArray[np.generic], where: Callable[[int], str]
 ) -> tuple[NDArray[np.int64], Labels]:
-    """Index the distinct labels in ascending order.
+    """Return the index of each label among the distinct labels, in ascending order.
 
     Parameters
     ----------
     values : ndarray of bool, int, uint, str or whole floats, shape (n,)
-        A label per sample.
+        One label per sample.
     where : callable
-        Names the place of a sample, for the message.
+        Function that names the place of a sample, for messages.
 
     Returns
     -------
@@ -259,7 +253,7 @@ def encode_labels(
         place = first_place(~whole)
         if place is not None:
             raise DataError(
-                f"{where(place[0])} is {values[place]}; class labels are whole numbers or text"
+                f"{where(place[0])} must be a class label, a whole number or text; got {values[place]}"
             )
         values = numbers.astype(np.int64)
     elif values.dtype.kind == "b":
@@ -273,20 +267,22 @@ def _as_array(values: object, source: str, field: str) -> NDArray[np.generic]:
         return np.asarray(values)
     except ValueError as error:  # ragged nested lists
         raise DataError(
-            f"{source}: {field} are ragged; every sample must have the same shape"
+            f"{source}: {field} must have one shape for all samples; got ragged lists"
         ) from error
 
 
 def _typed(values: NDArray[np.generic], source: str) -> NDArray[np.generic]:
-    """Give targets a plain type: bool, int, uint, float or str."""
+    """Convert targets to a plain type: bool, int, uint, float or str."""
     if values.ndim == 0:
-        raise DataError(f"{source}: targets have shape (); they need one target a sample")
+        raise DataError(f"{source}: targets must be one per sample; got shape ()")
     if values.dtype.kind in "buifU":
         return values
     values = values.astype(object)
     place = first_place(np.asarray(pd.isna(values)))
     if place is not None:
-        raise DataError(f"{source}: {bracketed('targets', place)} is missing")
+        raise DataError(
+            f"{source}: {bracketed('targets', place)} must be a label or a number; got a missing value"
+        )
     plain = {
         "boolean": np.bool_,
         "floating": np.float64,
@@ -297,10 +293,10 @@ def _typed(values: NDArray[np.generic], source: str) -> NDArray[np.generic]:
     found = pd.api.types.infer_dtype(values.ravel(), skipna=False)
     if found not in plain:
         raise DataError(
-            f"{source}: targets hold {found} values; they must be all text, all integers, "
-            "all booleans or all floats"
+            f"{source}: targets must be all text, all integers, all booleans or all floats; "
+            f"got {found} values"
         )
     try:
         return values.astype(plain[found])
     except OverflowError as error:
-        raise DataError(f"{source}: targets hold integers beyond 64 bits") from error
+        raise DataError(f"{source}: targets must fit into 64 bits; got larger integers") from error

@@ -1,4 +1,4 @@
-"""Data sets that come with scikit-learn: no download, no option."""
+"""Data sets that come with scikit-learn; they need no download."""
 
 import numpy as np
 from sklearn.datasets import load_diabetes, load_digits
@@ -24,7 +24,7 @@ def digits() -> Dataset:
 
 
 def diabetes() -> Dataset:
-    """Return 442 patients and how their diabetes progressed in a year (Efron et al. 2004).
+    """Return measurements of 442 patients and the progression of their diabetes in a year (Efron et al. 2004).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A data set as a value, and its split into training, validation and test parts."""
+"""The type of data sets, and their split into training, validation and test parts."""
 
 import hashlib
 import json
@@ -32,15 +32,15 @@ Targets = NDArray[np.int64] | NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class DataSplit:
-    """The three parts of a data set, normalised alike.
+    """The three parts of a data set with the same normalisation.
 
     Attributes
     ----------
     train, validation, test : Samples
-        Disjoint and together complete; inputs normalised, regression targets in their own units.
-        Their arrays are read-only.
+        Disjoint parts that together hold all samples. Inputs are normalised, regression targets keep their units.
+        Arrays are read-only.
     normalization : Normalization
-        Fitted on the training part only.
+        Normalisation fitted on the training part only.
     """
 
     train: Samples
@@ -51,30 +51,29 @@ class DataSplit:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Samples in raw units with their targets: frozen, finite, with read-only arrays.
+    """Samples in raw units with their targets; arrays are finite and read-only.
 
-    Writeable arrays are copied, read-only ones are shared.
+    Writeable arrays are copied, read-only arrays are shared.
 
     Attributes
     ----------
     name : str
-        What tables call it.
+        Name in tables.
     inputs : ndarray of float32, shape (n, *shape)
-        Flat features (n, features), or images (n, height, width) and beyond.
+        Flat features (n, features), or images (n, height, width) and more dimensions.
     targets : ndarray of int64, shape (n,), or of float32, shape (n, k)
         Class indices 0 … len(classes) − 1, or values to regress on.
     classes : tuple of str or int, or None
-        Label of each class index, two at least; None makes it a regression.
+        Label of each class index, at least two; None in regression.
     test : tuple of (inputs, targets), optional
-        A predefined test part, typed and shaped as above.
+        Predefined test part, with types and shapes as above.
 
     Raises
     ------
     DataError
-        If there is no sample, a value is not finite, a class index has no label, or the arrays do
-        not fit together.
+        If there is no sample, a value is not finite, a class index has no label, or lengths or shapes differ.
     TypeError
-        If an array is not of the type above.
+        If an array has another type.
     """
 
     name: str
@@ -87,8 +86,7 @@ class Dataset:
         """Check everything once, and make the arrays read-only."""
         if self.classes is not None and len(set(self.classes)) < max(2, len(self.classes)):
             raise DataError(
-                f"{self.name}: the classes are {self.classes}; "
-                "classification needs two at least, all different"
+                f"{self.name}: classes must be two or more different labels; got {self.classes}"
             )
         inputs, targets = self._checked(self.inputs, self.targets, "")
         object.__setattr__(self, "inputs", inputs)
@@ -98,8 +96,8 @@ class Dataset:
             for part, own in ((inputs, self.inputs), (targets, self.targets)):
                 if part.shape[1:] != own.shape[1:]:
                     raise DataError(
-                        f"{self.name}: a sample has shape {part.shape[1:]} in the test part "
-                        f"and {own.shape[1:]} in the training part; they must agree"
+                        f"{self.name}: samples of the test part must have shape {own.shape[1:]}, as "
+                        f"in the training part; got {part.shape[1:]}"
                     )
             object.__setattr__(self, "test", (inputs, targets))
 
@@ -109,24 +107,23 @@ class Dataset:
     ) -> Self:
         """Make a data set from arrays, nested lists or pandas objects.
 
-        Without `task`, integer, boolean and text targets make a classification, floats a
-        regression.
+        Without `task`, integers, booleans and text are class labels, and floats are values.
 
         Parameters
         ----------
         X : array_like or DataFrame, shape (n, *shape)
-            Numbers, one sample a row.
+            Numbers; a row is a sample.
         y : array_like, Series or DataFrame, shape (n,) or (n, k)
-            A label or value per sample; k > 1 for regression only.
+            One label or value per sample; only in regression k > 1.
         name : str, default "arrays"
-            What tables and messages call it.
+            Name in tables and messages.
         task : {"classification", "regression"}, optional
-            Overrides the type: whole floats as labels, integers as values.
+            Task to take instead: whole floats can be labels, integers can be values.
 
         Raises
         ------
         DataError
-            If the data are not usable; the message names the first bad place.
+            If the data cannot be used; the message names the first bad place.
         ValueError
             If `task` is not one of the two.
 
@@ -142,11 +139,10 @@ class Dataset:
 
     @classmethod
     def from_csv(cls, path: str | Path, target: str, *, task: Task | None = None) -> Self:
-        """Make a data set from a CSV file: one target column, all others numeric features.
+        """Make a data set from a CSV file with one target column; all other columns are numeric features.
 
-        Without `task`, whole numbers and text in the target column are class labels; numbers with a
-        decimal point or exponent are values to regress on. The file's name without ending names the
-        data set.
+        Without `task`, whole numbers and text in the target column are class labels; numbers with a decimal point or
+        exponent are values. The data set is named after the file.
 
         Parameters
         ----------
@@ -155,12 +151,12 @@ class Dataset:
         target : str
             Name of the target column.
         task : {"classification", "regression"}, optional
-            Overrides what the column suggests.
+            Task to take instead of the one that the column suggests.
 
         Raises
         ------
         DataError
-            Naming file, column, data row and rule.
+            If the file cannot be used; the message names file, column, data row and rule.
         ValueError
             If `task` is not one of the two.
         """
@@ -174,7 +170,7 @@ class Dataset:
 
     @property
     def task(self) -> Task:
-        """Return ``"classification"`` where there are classes, else ``"regression"``."""
+        """Return ``"classification"`` if there are classes, else ``"regression"``."""
         return "regression" if self.classes is None else "classification"
 
     @property
@@ -196,7 +192,7 @@ class Dataset:
     def data_hash(self) -> str:
         """Return the SHA-256 of samples, targets and labels, test part included, in hexadecimal.
 
-        It depends on the order of the samples and not on the name.
+        It depends on the order of the samples, but not on the name.
         """
         digest = hashlib.sha256(json.dumps(self.classes).encode())
         for array in (self.inputs, self.targets, *(self.test or ())):
@@ -213,29 +209,29 @@ class Dataset:
         test: float = 0.2,
         normalization: NormalizationMethod = "standard",
     ) -> DataSplit:
-        """Split into training, validation and test parts, and normalise all by the training part.
+        """Split into training, validation and test parts, and normalise all parts by the training part.
 
-        The parts are disjoint and together complete, ordered as the data set is. Of every class
-        each part gets its share rounded down or up; where that could leave a part without one,
-        rounding up is preferred. The result is a function of the data, the seed and the shares.
+        The parts are disjoint, together hold all samples, and keep the order of the data set. Each part gets its share
+        of every class, rounded down or up, and rounded up if it would else have none. The result depends on data, seed
+        and shares only.
 
         Parameters
         ----------
         seed : int or SeedSequence
-            Where the draw comes from; not advanced.
+            Seed of the draw; it is not advanced.
         validation : float, default 0.15
-            Share of the samples for validation; taken as the decimal number it is written as.
+            Fraction of the samples for validation, taken as an exact decimal number.
         test : float, default 0.2
-            Share for the test. Ignored where the test part is predefined.
+            Fraction for the test; ignored if the test part is predefined.
         normalization : {"standard", "unit", "symmetric", "none"}, default "standard"
             See :meth:`Normalization.fit`.
 
         Raises
         ------
         DataError
-            If a class is too small to reach every part.
+            If a class has too few samples for every part.
         ValueError
-            If a share or the normalisation is out of range.
+            If a fraction or the normalisation is out of range.
         """
         shares = {"validation": validation} | ({"test": test} if self.test is None else {})
         parts = self._partition(_with_train(shares), np.random.default_rng(seed))
@@ -251,7 +247,7 @@ class Dataset:
     def _partition(
         self, shares: dict[str, Fraction], rng: np.random.Generator
     ) -> dict[str, NDArray[np.int64]]:
-        """Draw the sample indices of one part per share, every class in every part."""
+        """Draw the sample indices of each part, with every class in every part."""
         if self.classes is None:
             groups = np.zeros(len(self), dtype=np.int64)
             labels = ["the data set"]
@@ -264,22 +260,22 @@ class Dataset:
             if not reached.all():
                 g = int(np.argmin(reached))
                 raise DataError(
-                    f"{self.name}: {labels[g]} has too few samples ({sizes[g]}): at a share of "
-                    f"{float(shares[part]):.4g} none reaches the {part} part"
+                    f"{self.name}: {labels[g]} must have enough samples for the {part} part, a "
+                    f"fraction of {float(shares[part]):.4g}; got {sizes[g]}"
                 )
         if self.classes is not None and self.test is not None:
             reached = np.bincount(self.test[1].astype(np.int64), minlength=len(labels))
             if not reached.all():
                 raise DataError(
-                    f"{self.name}: {labels[int(np.argmin(reached))]} does not occur in the "
-                    "predefined test part; every class must reach every part"
+                    f"{self.name}: {labels[int(np.argmin(reached))]} must have samples in the "
+                    "predefined test part; got none"
                 )
         return dict(zip(shares, stratified_parts(groups, counts, rng), strict=True))
 
     def _checked(
         self, inputs: NDArray[np.float32], targets: Targets, part: str
     ) -> tuple[NDArray[np.float32], Targets]:
-        """Return both arrays read-only, once they are found to be in order."""
+        """Check both arrays and return them read-only."""
         dtype, ndim = (np.float32, 2) if self.classes is None else (np.int64, 1)
         if inputs.dtype != np.float32 or targets.dtype != dtype:
             raise TypeError(
@@ -288,27 +284,25 @@ class Dataset:
             )
         if inputs.ndim < 2 or inputs.size == 0 or targets.ndim != ndim or targets.size == 0:
             raise DataError(
-                f"{self.name}: {part}inputs have shape {inputs.shape}, {part}targets "
-                f"{targets.shape}; at least one sample, feature and target is needed"
+                f"{self.name}: {part}inputs and {part}targets must have at least one sample, feature and "
+                f"target; got shapes {inputs.shape} and {targets.shape}"
             )
         if len(inputs) != len(targets):
             raise DataError(
-                f"{self.name}: {len(inputs)} {part}inputs but {len(targets)} {part}targets; "
-                "every sample needs one target"
+                f"{self.name}: {part}targets must be one per sample ({len(inputs)}); got {len(targets)}"
             )
         for what, array in (("inputs", inputs), ("targets", targets)):
             place = first_place(~np.isfinite(array))
             if place is not None:
                 raise DataError(
-                    f"{self.name}: {part}{bracketed(what, place)} is {array[place]}; "
-                    "every value must be finite"
+                    f"{self.name}: {part}{bracketed(what, place)} must be finite; got {array[place]}"
                 )
         if self.classes is not None:
             place = first_place((targets < 0) | (targets >= len(self.classes)))
             if place is not None:
                 raise DataError(
-                    f"{self.name}: {part}{bracketed('targets', place)} is {targets[place]}; "
-                    f"class indices must be 0 to {len(self.classes) - 1}"
+                    f"{self.name}: {part}{bracketed('targets', place)} must be a class index from 0 to "
+                    f"{len(self.classes) - 1}; got {targets[place]}"
                 )
         return (
             read_only(inputs.copy() if inputs.flags.writeable else inputs),
@@ -317,7 +311,7 @@ class Dataset:
 
 
 def _with_train(shares: dict[str, float]) -> dict[str, Fraction]:
-    """Turn decimal shares into fractions, and put first what they leave for training."""
+    """Return exact fractions of all parts; training comes first and gets the rest."""
     given = ", ".join(f"{part} {share}" for part, share in shares.items())
     if not all(0 < share < 1 for share in shares.values()):
         raise ValueError(f"shares must lie between 0 and 1; got {given}")

@@ -1,4 +1,4 @@
-"""Small classification problems, drawn rather than measured."""
+"""Small classification problems, drawn at random."""
 
 import math
 
@@ -11,19 +11,19 @@ CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 
 
 def xor(n_samples: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
-    """Draw points around the corners of the unit square, classed by exclusive or (S2).
+    """Draw points around the corners of the unit square; the class is the exclusive or of the corner (S2).
 
-    The problem has only four points; a training, a validation and a test part need more, hence the
-    noise. Without noise the first four samples are the truth table itself.
+    The problem has only four points. Training, validation and test parts need more, so points get noise. Without noise
+    the first four samples are the truth table.
 
     Parameters
     ----------
     n_samples : int, default 400
-        Samples, at least 4; the corners take turns.
+        Number of samples, at least 4; corners take turns.
     noise : float, default 0.1
-        Standard deviation of the normal noise, in sides of the square. Classes meet at half a side.
+        Standard deviation of the normal noise; the side of the square is 1.
     seed : int, default 0
-        Where the noise comes from.
+        Seed of the noise.
 
     Returns
     -------
@@ -43,20 +43,20 @@ def xor(n_samples: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
 
 
 def parity(n_samples: int = 400, bits: int = 3, noise: float = 0.1, seed: int = 0) -> Dataset:
-    """Draw noisy copies of bit strings, classed by whether the number of ones is odd: exclusive or of all bits.
+    """Draw noisy copies of bit strings; the class is the exclusive or of all bits.
 
-    With ``founders = { sequence = true, ticks = bits }`` a network hears one bit a tick and has to remember.
+    With ``founders = { sequence = true, ticks = bits }`` a network reads one bit per tick and has to remember.
 
     Parameters
     ----------
     n_samples : int, default 400
-        Samples, at least 4; the 2ᵇ strings take turns.
+        Number of samples, at least 4; the 2ᵇ strings take turns.
     bits : int, default 3
-        Bits b of a string, from 1 to 16.
+        Number b of bits of a string, from 1 to 16.
     noise : float, default 0.1
         Standard deviation of the normal noise on each bit.
     seed : int, default 0
-        Where the noise comes from.
+        Seed of the noise.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def parity(n_samples: int = 400, bits: int = 3, noise: float = 0.1, seed: int = 
     """
     _check("parity", n_samples, noise, seed)
     if not 1 <= bits <= 16:
-        raise SettingsError(f"data set 'parity': bits is {bits}; it must be from 1 to 16")
+        raise SettingsError(f"data set 'parity': bits must be from 1 to 16; got {bits}")
     strings = (np.arange(n_samples)[:, np.newaxis] >> np.arange(bits)) & 1  # (n, bits)
     rng = np.random.default_rng(seed)
     inputs = strings + noise * rng.standard_normal(strings.shape)
@@ -80,21 +80,21 @@ def parity(n_samples: int = 400, bits: int = 3, noise: float = 0.1, seed: int = 
 def spirals(
     n_samples: int = 400, noise: float = 0.02, turns: float = 1.5, seed: int = 0
 ) -> Dataset:
-    """Draw points on two interleaved spirals, one a class (after Lang & Witbrock 1988).
+    """Draw points on two interleaved spirals, one for each class (after Lang & Witbrock 1988).
 
-    Arm c is r·(cos, sin)(2π·turns·r + π·c) for r in (0, 1]; radii are drawn so that every piece of
-    the disc is about equally full. Along a ray, arms of different class are 1/(2·turns) apart.
+    Arm c is r·(cos, sin)(2π·turns·r + π·c) for r in (0, 1]. Radii are drawn so that the density of points is about the
+    same everywhere. Along a ray, arms of different classes are 1/(2·turns) apart.
 
     Parameters
     ----------
     n_samples : int, default 400
-        Samples, at least 4; the arms take turns.
+        Number of samples, at least 4; arms take turns.
     noise : float, default 0.02
-        Standard deviation of the normal noise, in radii of the disc.
+        Standard deviation of the normal noise; the radius of the disc is 1.
     turns : float, default 1.5
-        How often an arm winds around the centre; more is harder.
+        Number of turns of an arm around the centre; more is harder.
     seed : int, default 0
-        Where radii and noise come from.
+        Seed of radii and noise.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def spirals(
     """
     _check("spirals", n_samples, noise, seed)
     if not 0 < turns < math.inf:
-        raise SettingsError(f"data set 'spirals': turns is {turns}; it must be positive")
+        raise SettingsError(f"data set 'spirals': turns must be positive; got {turns}")
     arm = np.arange(n_samples) % 2
     rng = np.random.default_rng(seed)
     radius = np.sqrt(1 - rng.random(n_samples))  # (0, 1]
@@ -120,8 +120,8 @@ def spirals(
 
 def _check(name: str, n_samples: int, noise: float, seed: int) -> None:
     if n_samples < 4:
-        raise SettingsError(f"data set {name!r}: n_samples is {n_samples}; it must be at least 4")
+        raise SettingsError(f"data set {name!r}: n_samples must be at least 4; got {n_samples}")
     if not 0 <= noise < math.inf:
-        raise SettingsError(f"data set {name!r}: noise is {noise}; it must not be negative")
+        raise SettingsError(f"data set {name!r}: noise must not be negative; got {noise}")
     if seed < 0:
-        raise SettingsError(f"data set {name!r}: seed is {seed}; it must not be negative")
+        raise SettingsError(f"data set {name!r}: seed must not be negative; got {seed}")

@@ -1,8 +1,7 @@
 """The IDX format of the MNIST family: magic number, dimensions, values, all big-endian.
 
-A file is data from outside: each field of its header is checked, and the size that the header
-announces is compared with what the file can hold before anything is allocated. Gzip is recognised
-by its first bytes, not by the name.
+A file is data from outside: every field of its header is checked, and the size in the header is compared with the size
+of the file before memory is allocated. Gzip is recognised by its first bytes, not by the name.
 """
 
 import gzip
@@ -24,16 +23,16 @@ TYPES: dict[int, np.dtype[Any]] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
-"""Type codes, the third byte of the magic number."""
+"""Types by their codes, the third byte of the magic number."""
 
 MAX_DIMENSIONS = 64
-"""What NumPy can represent."""
+"""Largest number of dimensions of a NumPy array."""
 
 MAX_INFLATION = 1032
-"""Deflate cannot make a file smaller than by this factor (a 258-byte match costs two bits)."""
+"""Largest compression factor of Deflate (a 258-byte match costs two bits)."""
 
 CHUNK = 1 << 20
-"""Bytes decompressed at a time."""
+"""Bytes decompressed at once."""
 
 
 def read_idx(path: str | Path) -> NDArray[Any]:
@@ -47,13 +46,13 @@ def read_idx(path: str | Path) -> NDArray[Any]:
     Returns
     -------
     ndarray
-        Of the type (in native byte order) and shape that the header announces.
+        Array of the type (in native byte order) and shape given in the header.
 
     Raises
     ------
     DataError
-        If the file cannot be read, is truncated or corrupt, breaks the format, or goes on after its
-        last value; one line naming the file, the field, the value and the rule.
+        If the file cannot be read, is truncated, corrupt or too long, or breaks the format; one line names file, field,
+        rule and value.
     """
     path = Path(path)
     try:
@@ -75,19 +74,19 @@ def _read(stream: BinaryIO | gzip.GzipFile, path: Path, limit: int) -> NDArray[A
     magic = _read_header_field(stream, path, "magic number")
     zeros, code, n_dimensions = magic[:2], magic[2], magic[3]
     if zeros != b"\0\0":
-        raise DataError(f"{path}: magic number 0x{magic.hex()}: must begin with two zero bytes")
+        raise DataError(f"{path}: magic number must begin with two zero bytes; got 0x{magic.hex()}")
     if code not in TYPES:
         known = ", ".join(f"0x{c:02x}" for c in TYPES)
-        raise DataError(f"{path}: type code 0x{code:02x}: must be one of {known}")
+        raise DataError(f"{path}: type code must be one of {known}; got 0x{code:02x}")
     if not 1 <= n_dimensions <= MAX_DIMENSIONS:
         raise DataError(
-            f"{path}: number of dimensions {n_dimensions}: must be 1 to {MAX_DIMENSIONS}"
+            f"{path}: number of dimensions must be 1 to {MAX_DIMENSIONS}; got {n_dimensions}"
         )
     shape = []
     for d in range(n_dimensions):
         length = int.from_bytes(_read_header_field(stream, path, f"dimension {d}"), "big")
         if length == 0:
-            raise DataError(f"{path}: dimension {d} is 0: must be at least 1")
+            raise DataError(f"{path}: dimension {d} must be at least 1; got 0")
         shape.append(length)
     dtype = TYPES[code]
     size = math.prod(shape) * dtype.itemsize
@@ -99,25 +98,25 @@ def _read(stream: BinaryIO | gzip.GzipFile, path: Path, limit: int) -> NDArray[A
 def _read_header_field(stream: BinaryIO | gzip.GzipFile, path: Path, field: str) -> bytes:
     found = stream.read(4)
     if len(found) < 4:
-        raise DataError(f"{path}: {field} is truncated: {len(found)} of 4 bytes")
+        raise DataError(f"{path}: {field} must have 4 bytes; got {len(found)}")
     return found
 
 
 def _read_values(stream: BinaryIO | gzip.GzipFile, path: Path, size: int, limit: int) -> bytearray:
-    """Read exactly `size` bytes, growing with what is really there."""
+    """Read exactly `size` bytes; memory grows with the bytes read."""
     if size > limit:
         raise DataError(
-            f"{path}: the header announces {size} bytes of values: "
-            f"a file of this size holds at most {limit} bytes"
+            f"{path}: values must have at most {limit} bytes in a file of this size; "
+            f"got {size} in the header"
         )
     values = bytearray()
-    while len(values) <= size:  # one byte more than announced, to see the end
+    while len(values) <= size:  # one byte more, to see the end
         chunk = stream.read(min(CHUNK, size + 1 - len(values)))
         if not chunk:
             break
         values += chunk
     if len(values) < size:
-        raise DataError(f"{path}: values are truncated: {len(values)} of {size} bytes")
+        raise DataError(f"{path}: values must have {size} bytes; got {len(values)}")
     if len(values) > size:
-        raise DataError(f"{path}: more bytes follow the announced {size} bytes of values")
+        raise DataError(f"{path}: values must have {size} bytes; got more")
     return values

@@ -16,11 +16,11 @@ LABELS = "labels", "idx1-ubyte"
 
 
 def idx_folder(data_dir: str | Path) -> Dataset:
-    """Read MNIST, Fashion-MNIST or one of their kin from its four files.
+    """Read MNIST, Fashion-MNIST or a data set of the same form from its four files.
 
-    The files are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same for
-    ``t10k``, each as it is or with ``.gz``, a dot before ``idx`` being as good as a hyphen. The
-    folder's name names the data set, the files of ``t10k`` are its predefined test part.
+    The files are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same for ``t10k``, plain or with the
+    ending ``.gz``; a dot may stand before ``idx`` instead of a hyphen. The data set is named after the folder. The
+    files of ``t10k`` are its predefined test part.
 
     Parameters
     ----------
@@ -30,13 +30,13 @@ def idx_folder(data_dir: str | Path) -> Dataset:
     Returns
     -------
     Dataset
-        Inputs (n, height, width) in the units of the file, 0 to 255 as a rule; classes 0 … k−1.
+        Inputs (n, height, width) in the units of the file, usually 0 to 255; classes 0 … k−1.
 
     Raises
     ------
     DataError
-        If folder or file is missing, a file is not usable, images and labels differ in number, or
-        the labels are not the integers 0 … k−1.
+        If the folder or a file is missing, a file cannot be used, the numbers of images and labels differ, or labels
+        are not the integers 0 … k−1.
     """
     folder = Path(data_dir)
     if not folder.is_dir():
@@ -53,8 +53,8 @@ def idx_folder(data_dir: str | Path) -> Dataset:
     seen = np.bincount(targets, minlength=n_classes)
     if not seen.all():
         raise DataError(
-            f"{folder}: label {int(np.argmin(seen))} does not occur in the training part; "
-            f"labels must be 0 to {n_classes - 1} without a gap"
+            f"{folder}: labels of the training part must be 0 to {n_classes - 1} without a gap; "
+            f"got no label {int(np.argmin(seen))}"
         )
     return Dataset(
         folder.resolve().name,
@@ -71,13 +71,13 @@ def _read_part(folder: Path, part: str) -> tuple[NDArray[np.float32], NDArray[np
     images = read_idx(images_path)
     if images.ndim < 3:
         raise DataError(
-            f"{images_path}: {images.ndim} dimensions: images need at least 3 "
-            "(number, height, width)"
+            f"{images_path}: images must have at least 3 dimensions (number, height, width); "
+            f"got {images.ndim}"
         )
     if len(images) != len(labels):
         raise DataError(
-            f"{images_path}: {len(images)} images, but {len(labels)} labels in {labels_path.name}: "
-            "the numbers must agree"
+            f"{images_path}: images must be as many as the labels in {labels_path.name}, {len(labels)}; "
+            f"got {len(images)}"
         )
     return read_only(to_float32(images, str(images_path), "images")), read_only(labels)
 
@@ -86,15 +86,14 @@ def _read_labels(path: Path) -> NDArray[np.int64]:
     labels: NDArray[Any] = read_idx(path)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(
-            f"{path}: {labels.ndim} dimensions of {labels.dtype}: "
-            "labels must be one dimension of integers"
+            f"{path}: labels must be one dimension of integers; got {labels.ndim} of {labels.dtype}"
         )
-    # Every class has a sample, so no label reaches their number; counting up to it must stay cheap.
+    # Every class needs a sample, so labels are below the number of samples. This bounds the work of counting them.
     wrong = first_place((labels < 0) | (labels >= len(labels)))
     if wrong is not None:
         raise DataError(
-            f"{path}: label {wrong[0]} is {labels[wrong]}: labels must be 0 to k - 1 "
-            "for k classes, and every class needs a sample"
+            f"{path}: label {wrong[0]} must be 0 to k - 1 for k classes, each with a sample; "
+            f"got {labels[wrong]}"
         )
     return labels.astype(np.int64)
 

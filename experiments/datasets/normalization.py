@@ -1,8 +1,7 @@
 """Normalisation of inputs, fitted on the training part and applied to every part.
 
-The seed document wants inputs in [0, 1] before a sigmoid and in [−1, 1] before a tanh (S6). Flat
-features get an offset and a scale each, images one pair for all pixels and maps, so that a picture
-stays a picture.
+The seed document asks for inputs in [0, 1] before a sigmoid and in [−1, 1] before a tanh (S6). Each flat feature gets
+an offset and a scale of its own. An image data set gets one offset and one scale for all pixels.
 """
 
 from collections.abc import Iterator
@@ -18,11 +17,11 @@ from experiments.datasets.arrays import read_only
 NormalizationMethod = Literal["standard", "unit", "symmetric", "none"]
 
 ROWS_AT_ONCE = 1024
-"""Rows turned into float64 at a time: the arithmetic is exact enough and memory stays bounded."""
+"""Rows converted to float64 at once, which bounds memory."""
 
 
 def normalization_for(activation: str) -> NormalizationMethod:
-    """Return the normalisation that suits the activation which meets the inputs first (S6).
+    """Return the normalisation that suits the activation of the first layer (S6).
 
     Examples
     --------
@@ -115,8 +114,8 @@ class Normalization:
                 result[rows] = (X[rows].astype(np.float64) - self.offset) / self.scale
         if not np.isfinite(result).all():
             raise DataError(
-                f"a value is beyond float32 after normalization {self.method!r}: "
-                "it is too far from the training part"
+                f"values must fit into float32 after normalization {self.method!r}; "
+                "got one too far from the training part"
             )
         return result
 

@@ -1,9 +1,8 @@
-"""Exact stratified partition: every class in every part, at its share, up to one sample.
+"""Exact stratified partition: every part gets its share of every class, up to one sample.
 
-Each class is apportioned by itself (its shares rounded down or up, never further), and what
-rounding gave or took is carried to the next class, so that the parts' totals keep to their shares
-as well, unless classes are so small that reaching every part takes more. Then a permutation of each
-class decides who goes where. The result depends on groups, shares and generator and nothing else.
+The share of each class is rounded down or up. The rounding error is carried to the next class, so that the sizes of
+parts keep to their shares too, unless a class is so small that a part would get none of it. Then a permutation of each
+class decides on its samples. The result depends on groups, shares and generator only.
 """
 
 from collections.abc import Sequence
@@ -15,20 +14,20 @@ from numpy.typing import NDArray
 
 
 def apportion(sizes: Sequence[int], shares: Sequence[Fraction]) -> NDArray[np.int64]:
-    """Divide groups among parts in whole samples.
+    """Return how many samples of each group go to each part.
 
     Parameters
     ----------
     sizes : sequence of int
-        Samples in each group.
+        Number of samples of each group.
     shares : sequence of Fraction
-        Positive and adding up to 1, one per part.
+        Share of each part, above 0; the sum is 1.
 
     Returns
     -------
     ndarray of int64, shape (groups, parts)
-        Each entry is size × share rounded down or up; rows add up to the sizes. Rounding favours a
-        part that a small group would miss, then the part that is furthest behind its share.
+        Each number is size × share, rounded down or up; rows add up to the sizes. A part that would get nothing of a
+        small group is rounded up first, then the part that is furthest behind its share.
 
     Examples
     --------
@@ -53,21 +52,21 @@ def apportion(sizes: Sequence[int], shares: Sequence[Fraction]) -> NDArray[np.in
 def stratified_parts(
     groups: NDArray[np.int64], counts: NDArray[np.int64], rng: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Draw the members of each part.
+    """Draw the samples of each part.
 
     Parameters
     ----------
     groups : ndarray of int64, shape (n,)
         The group of each sample, 0 … k−1.
     counts : ndarray of int64, shape (k, parts)
-        How many of each group go to each part; rows add up to the groups' sizes.
+        Number of samples of each group in each part; rows add up to the sizes of groups.
     rng : numpy.random.Generator
-        Where the permutations come from.
+        Generator of the permutations.
 
     Returns
     -------
     list of ndarray of int64
-        Sample indices of each part, ascending; disjoint, together 0 … n−1.
+        Sample indices of each part, ascending; parts are disjoint and together hold 0 … n−1.
     """
     by_group = np.split(np.argsort(groups, kind="stable"), np.cumsum(counts.sum(axis=1))[:-1])
     parts: list[list[NDArray[np.int64]]] = [[] for _ in range(counts.shape[1])]

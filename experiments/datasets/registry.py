@@ -1,4 +1,4 @@
-"""The registry of data sets: a name, a loader, and its keyword parameters as options."""
+"""The registry of data sets: loaders by name; the keyword parameters of a loader are its options."""
 
 import difflib
 import inspect
@@ -41,8 +41,7 @@ def load_dataset(name: str, /, **options: object) -> Dataset:
     name : str
         A key of :data:`DATASETS`.
     **options
-        Keyword parameters of the loader. A value that stands for one of the right type, as text
-        does in settings, is converted: ``"200"`` for 200.
+        Keyword parameters of the loader. Text that spells a value of the right type is converted, such as ``"200"``.
 
     Returns
     -------
@@ -51,9 +50,9 @@ def load_dataset(name: str, /, **options: object) -> Dataset:
     Raises
     ------
     SettingsError
-        If the name is unknown, or an option is unknown, missing, of the wrong type or out of range.
+        If the name or an option is unknown, or an option is missing, of the wrong type or out of range.
     DataError
-        If the data are not usable.
+        If the data cannot be used.
 
     Examples
     --------
@@ -85,11 +84,14 @@ def _converted(name: str, option: str, value: object, hint: Any) -> object:
         return TypeAdapter[object](hint).validate_python(value)
     except ValidationError as error:
         rule = error.errors()[0]["msg"]
-        raise SettingsError(f"data set {name!r}: option {option!r} is {value!r}: {rule}") from error
+        rule = rule[0].lower() + rule[1:]
+        raise SettingsError(
+            f"data set {name!r}: option {option!r}: {rule}; got {value!r}"
+        ) from error
 
 
 def _choices(given: str, known: Iterable[str]) -> str:
-    """Say what could have been meant, and what there is."""
+    """Return the nearest known name and all known names, for messages."""
     names = sorted(known)
     if not names:
         return "; there are none"

@@ -1,8 +1,7 @@
 """Reading a CSV file whose columns are numeric features and one target.
 
-The file is data from outside: it is opened as a local file (no address is fetched, nothing is
-decompressed), every cell is read as text first, and each rule that a cell breaks is reported with
-file, column and data row.
+The file is data from outside: only local files are opened, nothing is decompressed, and every cell is read as text
+first. An error names file, column and data row.
 """
 
 from collections.abc import Sequence
@@ -28,17 +27,17 @@ def read_table(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64] | NDArray[np.float32], Labels | None]:
     """Read features and target from a CSV file with a header line.
 
-    Without `task` the target column decides: whole numbers or any text are class labels, numbers
-    with a decimal point or exponent are values to regress on.
+    Without `task`, whole numbers and text in the target column are class labels; numbers with a decimal point or
+    exponent are values.
 
     Parameters
     ----------
     path : str or Path
-        A comma-separated file in UTF-8, names of the columns first.
+        Comma-separated file in UTF-8; the first line names the columns.
     target : str
-        Name of the target column; every other column is a feature.
+        Name of the target column; all other columns are features.
     task : {"classification", "regression"}, optional
-        Overrides what the column suggests.
+        Task to take instead of the one that the column suggests.
 
     Returns
     -------
@@ -50,49 +49,54 @@ def read_table(
     Raises
     ------
     DataError
-        If the file cannot be read as such a table; one line with file, column, data row (from 1,
-        blank lines not counted) and rule.
+        If the file is no such table; one line names file, column, data row (from 1, without blank lines) and rule.
     """
     source = str(path)
     cells = _read_cells(Path(path))
     names = _column_names(cells.iloc[0].tolist(), source)
     table = cells.iloc[1:].set_axis(names, axis="columns")
     if target not in names:
-        raise DataError(f"{source}: no column {target!r}; the columns are {_listed(names)}")
+        raise DataError(
+            f"{source}: target must be one of the columns {_listed(names)}; got {target!r}"
+        )
     if len(names) < 2:
-        raise DataError(f"{source}: {target!r} is the only column; at least one feature is needed")
+        raise DataError(f"{source}: columns must include a feature; got only the target {target!r}")
     if table.empty:
-        raise DataError(f"{source}: a header but no data rows")
+        raise DataError(f"{source}: the file must have data rows; got a header only")
     inputs = table_to_inputs(table.drop(columns=target), source)
     targets, classes = _read_target(table[target], source, task)
     return inputs, targets, classes
 
 
 def _read_cells(path: Path) -> pd.DataFrame:
-    """Read every cell, those of the header included, as text; empty ones as missing."""
+    """Read every cell as text, the header included; empty cells are missing values."""
     try:
         with path.open("rb") as stream:
             return pd.read_csv(stream, header=None, dtype=str, skipinitialspace=True)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path}: the file is empty; a header line is needed") from error
+        raise DataError(
+            f"{path}: the file must begin with a header line; got an empty file"
+        ) from error
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
-        raise DataError(f"{path}: not text in UTF-8: byte 0x{byte:02x}") from error
+        raise DataError(f"{path}: the file must be text in UTF-8; got byte 0x{byte:02x}") from error
     except pd.errors.ParserError as error:
         reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
-        raise DataError(f"{path}: not a comma-separated table: {reason}") from error
+        raise DataError(
+            f"{path}: the file must be a comma-separated table; got: {reason}"
+        ) from error
 
 
 def _column_names(header: Sequence[Any], source: str) -> list[str]:
     names: list[str] = []
     for number, cell in enumerate(header, start=1):
         if pd.isna(cell):
-            raise DataError(f"{source}: column {number} has no name; the header must name each")
+            raise DataError(f"{source}: column {number} must have a name; got an empty cell")
         name = str(cell).rstrip()
         if name in names:
-            raise DataError(f"{source}: two columns are named {name!r}; names must differ")
+            raise DataError(f"{source}: names of columns must differ; got {name!r} twice")
         names.append(name)
     return names
 
@@ -105,7 +109,7 @@ def _read_target(
 
     missing = column.isna().to_numpy()
     if missing.any():
-        raise DataError(f"{where(int(np.argmax(missing)))} is missing; every row needs a target")
+        raise DataError(f"{where(int(np.argmax(missing)))} must be a target; got a missing value")
     numbers = pd.to_numeric(column, errors="coerce").to_numpy()
     is_text = bool(np.isnan(numbers).any())
     if task is None:

@@ -1,6 +1,6 @@
 """Pictures of networks and of runs.
 
-The numbers come from :mod:`experiments.analysis`.
+The numbers come from :mod:`experiments.analysis`; nothing is computed here that a table could hold.
 """
 
 from experiments.figures.report import save_figures

@@ -1,4 +1,4 @@
-"""The colours of pictures of networks, and what they say of a kernel."""
+"""The colours of pictures of networks."""
 
 from typing import Any
 
@@ -18,18 +18,17 @@ WEIGHTS = mpl.colors.LinearSegmentedColormap.from_list("weights", [NEGATIVE, "#f
 def colours_of(
     balance: NDArray[np.float64], *, positive: str, negative: str, mixed: str
 ) -> NDArray[np.float64]:
-    """Return a colour for each edge, shape (n, 4): between that of its sign and that of kernels of mixed signs.
+    """Return a colour for each edge, shape (n, 4): a mixture of the colour of its sign and that of mixed signs.
 
     Parameters
     ----------
     balance : ndarray, shape (n,)
-        The sum of each edge's taps over that of their magnitudes, from −1 to 1: its sign, where it has one tap.
+        Sum of the taps of each edge over the sum of their magnitudes, from −1 to 1; with one tap, its sign.
     positive, negative, mixed : str
         The colours of 1, −1 and 0.
     """
-    share = np.sqrt(np.abs(balance))[
-        :, None
-    ]  # the sum of a few random taps is far from that of their magnitudes
+    # The root compensates that the sum of a few random taps is far below the sum of their magnitudes.
+    share = np.sqrt(np.abs(balance))[:, None]
     signs = np.where((balance > 0)[:, None], _rgba(positive), _rgba(negative))
     colours: NDArray[np.float64] = share * signs + (1 - share) * _rgba(mixed)
     return colours

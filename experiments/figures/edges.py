@@ -1,4 +1,4 @@
-"""The edges that a picture of a network shows: the effective ones, and of many the strongest."""
+"""The edges that a picture of a network shows: effective edges, and of many the strongest."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,21 +13,21 @@ from graphops import evaluation_layers
 
 @dataclass(frozen=True)
 class Edges:
-    """Effective edges of a genome, by ascending strength.
+    """Effective edges of a genome, in ascending order of strength.
 
     Attributes
     ----------
     sources, targets : ndarray of int, shape (n,)
     weights : ndarray, shape (n,)
-        Of a kernel the sum of its taps' magnitudes.
+        Weight of each edge; of a kernel, the sum of the magnitudes of its taps.
     balance : ndarray, shape (n,)
-        The sum of the taps over that of their magnitudes: 1 or −1 where there is one.
+        Sum of the taps over the sum of their magnitudes; 1 or −1 for an edge with one tap.
     delayed : ndarray of bool, shape (n,)
     kinds : ndarray of int, shape (n,)
-        Strengths compare within a kind, for a kernel has many taps: where there are maps, edges of one kind join the
-        same sides and end in one layer.
+        Kind of each edge. Strengths can be compared within a kind only, because a kernel has many taps. With maps,
+        edges of one kind have the same map sizes at both ends and end in one layer.
     n_taps : int
-        Of all effective edges.
+        Number of taps of all effective edges.
     depth : ndarray of int, shape (n_nodes,)
         The evaluation layer of each node.
     """
@@ -46,7 +46,7 @@ class Edges:
         return len(self.weights)
 
     def strongest(self, count: int) -> "Edges":
-        """Return the strongest, by ascending strength: of each kind a share that grows with the root of its number."""
+        """Return the strongest edges; the number of each kind grows with the root of the kind's number of edges."""
         numbers = np.bincount(self.kinds)
         chosen = []
         shares, left = float(np.sqrt(numbers).sum()), count
@@ -68,7 +68,7 @@ class Edges:
         )
 
     def strengths(self, *, some_hidden: bool) -> NDArray[np.float64]:
-        """Return strengths from 0 to 1, within each kind; the weakest has 0 where weaker ones are not shown."""
+        """Return strengths from 0 to 1 within each kind; the weakest edge has 0 if weaker ones are hidden."""
         magnitude = np.abs(self.weights).astype(np.float64)
         strengths = np.ones(len(self))
         for kind in np.unique(self.kinds):
@@ -113,7 +113,7 @@ def effective_edges(genome: Genome) -> Edges:
 def _balance(
     genome: Genome, mask: NDArray[np.bool_], strengths: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
-    """Return for each edge with one of the entries chosen the sum of its taps over that of their magnitudes."""
+    """Return, for each edge with chosen entries, the sum of these over the sum of their magnitudes."""
     places = (genome.targets * genome.n_nodes + genome.indices)[mask]
     number = np.cumsum(np.diff(places, prepend=-1) != 0) - 1
     sums = np.bincount(number, genome.values[mask], len(strengths))

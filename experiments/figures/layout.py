@@ -1,4 +1,4 @@
-"""Where the nodes of a network stand in its picture: columns by depth, signals running from left to right."""
+"""The places of nodes in the picture of a network: columns by depth, signals run from left to right."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from evo.genome.genome import Genome, Role
 from experiments.figures.edges import Edges
 
 MOST_ROWS = 48
-"""Nodes that stand above each other; a larger column is folded into a block."""
+"""Largest number of nodes in one column; a larger column is folded into a block."""
 
 _BANDS = 12  # columns of hidden nodes at most; deeper networks have several layers to a column
 _SWEEPS = 6
@@ -17,26 +17,26 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 _HEIGHT, _WIDTH = 360.0, 440.0  # of a picture of maps, in points; a wide one is wider
 _TILE, _DOT = 40.0, 6.0  # side of the largest map, place of a neuron
-_AIR, _FREE = 1.25, 40.0  # pitch over size in a column, and what is added where there is room
-_LABEL = 24.0  # height of the label above a group of maps
+_AIR, _FREE = 1.25, 40.0  # pitch over size in a column, and largest addition to the pitch
+_LABEL = 24.0  # height of the label above a group
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where nodes stand.
+    """The places of nodes.
 
     Attributes
     ----------
     place : ndarray, shape (n, 2)
-        Between 0 and 1 both ways; NaN for idle hidden nodes.
+        Coordinates from 0 to 1; NaN for hidden nodes without effective edges.
     n_unused : int
-        How many of these there are.
+        Number of hidden nodes without effective edges.
     tiles : ndarray, shape (n,)
-        The width of each node's tile; 0 for neurons.
+        Width of the tile of each node; 0 for neurons.
     aspect : float or None
-        Height over width, where tiles must be square.
+        Height over width of the picture if tiles must be square.
     labels : list of (float, float, str)
-        What stands above groups of maps.
+        Labels above groups of maps.
     """
 
     place: NDArray[np.float64]
@@ -47,12 +47,12 @@ class Layout:
 
     @property
     def relative_width(self) -> float:
-        """How wide the picture should be, over the usual."""
+        """Width of the picture over the usual width."""
         return 1.0 if self.aspect is None else max(1.0, _HEIGHT / _WIDTH / self.aspect)
 
 
 def lay_out(genome: Genome, edges: Edges) -> Layout:
-    """Give each node that is used a place."""
+    """Return the places of all nodes with effective edges."""
     n = genome.n_nodes
     used = np.zeros(n, dtype=np.bool_)
     used[edges.sources] = used[edges.targets] = True
@@ -70,7 +70,7 @@ def lay_out(genome: Genome, edges: Edges) -> Layout:
     for nodes in columns:
         levels, rank = np.unique(depth[nodes], return_inverse=True)
         n_columns = _n_columns(len(nodes))
-        column = np.arange(len(nodes)) % n_columns  # those of one height differ in it
+        column = np.arange(len(nodes)) % n_columns  # nodes at one height are in different columns
         place[nodes, 0] = x + 1 + step * column
         if len(levels) > 1 and genome.roles[nodes[0]] == Role.HIDDEN:
             between = max(0.6, step * n_columns) / (len(levels) - 1)
@@ -85,7 +85,7 @@ def _n_columns(count: int) -> int:
 
 
 def _spread(count: int, shift: float = 0.0) -> NDArray[np.float64]:
-    """Return heights from 1 down to 0 for nodes in rows as wide as the block is, all shifted by part of a row."""
+    """Return heights from 1 down to 0 for nodes in the rows of a block, shifted by a fraction of a row."""
     rows = np.arange(count) // _n_columns(count)
     n_rows = int(rows.max(initial=-1)) + 1
     heights: NDArray[np.float64] = 1 - (rows + 0.5 + shift) / max(n_rows, 1)
@@ -93,7 +93,7 @@ def _spread(count: int, shift: float = 0.0) -> NDArray[np.float64]:
 
 
 def _bands(depth: NDArray[np.intp], hidden: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Part hidden nodes into columns by depth: a layer each, or of many layers runs of about as many nodes."""
+    """Divide hidden nodes into columns by depth: one per layer, or several layers with about as many nodes each."""
     by_depth = hidden[np.argsort(depth[hidden], kind="stable")]
     levels, counts = np.unique(depth[hidden], return_counts=True)
     n_bands = min(len(levels), _BANDS, max(1, round(1.5 * len(hidden) ** 0.5)))
@@ -109,9 +109,9 @@ def _bands(depth: NDArray[np.intp], hidden: NDArray[np.intp]) -> list[NDArray[np
 def _place_by_neighbours(
     place: NDArray[np.float64], genome: Genome, edges: Edges, bands: list[NDArray[np.intp]]
 ) -> None:
-    """Give all nodes heights, hidden ones near the weighted mean of their neighbours', and sort the bands accordingly.
+    """Set the heights of nodes, hidden ones near the weighted mean of their neighbours, and sort the bands by height.
 
-    Rows of neighbouring bands are shifted against each other, so that an edge past a node does not run through it.
+    Rows of neighbouring bands are shifted, so that an edge does not run through a node that it does not end in.
     """
     n = genome.n_nodes
     y = np.full(n, 0.5)
@@ -135,7 +135,7 @@ def _place_by_neighbours(
 
 @dataclass(frozen=True)
 class _Group:
-    """Nodes of one side in one column of a picture, in the order of their heights; lengths in points."""
+    """Nodes of one map size in one column of a picture, in the order of their heights; lengths in points."""
 
     nodes: NDArray[np.intp]
     map_size: int
@@ -159,7 +159,7 @@ def _with_tiles(
     columns: list[NDArray[np.intp]],
     n_unused: int,
 ) -> Layout:
-    """Stand maps as tiles above each other, in each column those of one side together, with a label."""
+    """Place maps as tiles above each other; in each column, maps of one size are together and have a label."""
     scale, groups = 1.0, _groups(genome, columns, 1.0)
     n_gaps = max(len(groups) - 1, 1)
     between = max(36.0, 320 / n_gaps)
@@ -196,25 +196,25 @@ def _width(groups: list[list[_Group]]) -> float:
 
 
 def _groups(genome: Genome, columns: list[NDArray[np.intp]], scale: float) -> list[list[_Group]]:
-    """Part each column into the groups of one side, the largest first, and fold what is too high."""
+    """Divide each column into groups of one map size, the largest first, and fold groups that are too high."""
     largest = float(genome.map_sizes.max())
     parted = []
     for nodes in columns:
         map_sizes = genome.map_sizes[nodes]
-        of_side = {
+        of_size = {
             int(map_size): nodes[map_sizes == map_size] for map_size in np.unique(map_sizes)[::-1]
         }
         sizes = {
             map_size: _DOT
             if map_size == 1
             else max(_DOT, scale * _TILE * (map_size / largest) ** 0.75)
-            for map_size in of_side
+            for map_size in of_size
         }
-        labels = _LABEL * sum(map_size > 1 for map_size in of_side)
-        # Heights are shared out by area; a group that is too high for its share stands in several columns.
-        area = {map_size: len(own) * sizes[map_size] ** 2 for map_size, own in of_side.items()}
+        labels = _LABEL * sum(map_size > 1 for map_size in of_size)
+        # Heights are proportional to area; a group that is too high for its share gets several columns.
+        area = {map_size: len(own) * sizes[map_size] ** 2 for map_size, own in of_size.items()}
         column = []
-        for map_size, own in of_side.items():
+        for map_size, own in of_size.items():
             high = max(
                 _AIR * sizes[map_size], (_HEIGHT - labels) * area[map_size] / sum(area.values())
             )

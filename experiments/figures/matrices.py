@@ -1,4 +1,4 @@
-"""Pictures of adjacency matrices: small ones place by place, large ones block by block."""
+"""Pictures of adjacency matrices: small matrices by places, large matrices by blocks of places."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,26 +21,26 @@ from experiments.figures.colours import (
 )
 
 MOST_PLACES = 400
-"""Rows and columns of a picture of a matrix; of larger matrices a point is the mean of a block."""
+"""Largest number of rows and columns of a picture; in larger matrices a point is the mean of a block."""
 
 
 def draw_matrices(genomes: Mapping[str, Genome], *, most_places: int = MOST_PLACES) -> Figure:
-    """Draw adjacency matrices side by side: row = speaker, column = listener, colour = weight.
+    """Draw adjacency matrices side by side: a row is a source, a column a target, the colour a weight.
 
-    Only edges are drawn: entries that the threshold lets through. Coloured margins show the roles of rows and columns;
-    edges on and below the diagonal lead back, to an earlier node or to the node itself.
+    Only active entries are drawn. Coloured margins show the roles of rows and columns. Edges on and below the diagonal
+    end in an earlier node or in the node itself.
 
-    Where there are maps a kernel is one point: as dark as the mean magnitude over all taps that it could have, so that
-    kernels and weights compare, and as coloured as the sum of its taps: grey where they cancel out. Lines part nodes of
-    different sides.
+    A kernel between maps is one point. It is as dark as the mean magnitude over all its possible taps, so that kernels
+    and weights can be compared, and as coloured as the sum of its taps: grey if they cancel out. Lines separate nodes
+    of different map sizes.
 
     Parameters
     ----------
     genomes : mapping
         Genomes by title.
     most_places : int
-        Rows and columns of the picture. Of a larger matrix each point is the mean over a square block of places,
-        those without an edge counting as 0. At least 1.
+        Largest number of rows and columns of the picture, at least 1. In a larger matrix each point is the mean over a
+        square block of places; places without an edge count as 0.
 
     Returns
     -------
@@ -59,8 +59,8 @@ def draw_matrices(genomes: Mapping[str, Genome], *, most_places: int = MOST_PLAC
     largest = max(_almost_largest(picture.magnitude) for picture in pictures.values())
     for axes, (title, genome) in zip(panels, genomes.items(), strict=True):
         picture = pictures[title]
-        n, map_size = genome.n_nodes, picture.block
-        drawn = map_size * len(picture.mean)
+        n, block = genome.n_nodes, picture.block
+        drawn = block * len(picture.mean)
         image = axes.imshow(
             _coloured(picture, largest) if genome.has_maps else _scaled(picture.mean, largest),
             cmap=WEIGHTS,
@@ -71,10 +71,10 @@ def draw_matrices(genomes: Mapping[str, Genome], *, most_places: int = MOST_PLAC
         )
         axes.plot([0, n], [0, n], color=NEUTRAL, linewidth=0.5, alpha=0.6)
         _draw_roles(axes, genome)
-        _draw_sides(axes, genome)
-        blocks = f"; a point is the mean of {map_size}×{map_size} places" if map_size > 1 else ""
+        _draw_map_sizes(axes, genome)
+        blocks = f"; a point is the mean of {block}×{block} places" if block > 1 else ""
         axes.set_title(f"{title}: {picture.caption}{blocks}", fontsize="medium")
-        axes.set(xlabel="listening node", ylabel="speaking node")
+        axes.set(xlabel="target node", ylabel="source node")
     any_maps = any(genome.has_maps for genome in genomes.values())
     bar = figure.colorbar(image, ax=figure.axes, shrink=0.8, ticks=[-1, 0, 1])
     bar.ax.set_yticklabels([f"≤ {-largest:.2g}", "0", f"≥ {largest:.2g}"])
@@ -103,11 +103,11 @@ class _Picture:
     Attributes
     ----------
     mean, magnitude : ndarray
-        Of the weights; and of magnitudes, which for neurons are those of `mean`.
+        Mean weights, and mean magnitudes; between neurons the latter are the magnitudes of `mean`.
     block : int
         Rows and columns of a block.
     caption : str
-        How many edges there are.
+        Number of edges.
     """
 
     mean: NDArray[np.float64]
@@ -117,16 +117,16 @@ class _Picture:
 
 
 def _picture(genome: Genome, most_places: int) -> _Picture:
-    live = genome.active_mask()
-    weights = genome.values[live].astype(np.float64)
+    active = genome.active_mask()
+    weights = genome.values[active].astype(np.float64)
     n_taps = len(weights)
     if not genome.has_maps:
-        mean, block = _blocks(genome, live, weights, most_places)
+        mean, block = _blocks(genome, active, weights, most_places)
         return _Picture(mean, np.abs(mean), block, f"{n_taps:,} edges")
-    weights /= genome.windows[live] ** 2
-    mean, block = _blocks(genome, live, weights, most_places)
-    magnitude, _ = _blocks(genome, live, np.abs(weights), most_places)
-    n_edges = genome.strengths(live).nnz
+    weights /= genome.windows[active] ** 2
+    mean, block = _blocks(genome, active, weights, most_places)
+    magnitude, _ = _blocks(genome, active, np.abs(weights), most_places)
+    n_edges = genome.strengths(active).nnz
     return _Picture(mean, magnitude, block, f"{n_edges:,} edges of {n_taps:,} taps")
 
 
@@ -146,22 +146,21 @@ def _coloured(picture: _Picture, largest: float) -> NDArray[np.float64]:
 
 
 def _blocks(
-    genome: Genome, live: NDArray[np.bool_], weights: NDArray[np.float64], most_places: int
+    genome: Genome, active: NDArray[np.bool_], weights: NDArray[np.float64], most_places: int
 ) -> tuple[NDArray[np.float64], int]:
-    """Return the mean weight of each block of places, and the side of a block."""
+    """Return the mean weight of each block of places, and the number of rows of a block."""
     n = genome.n_nodes
-    map_size = -(-n // most_places)
-    n_blocks = -(-n // map_size)
-    number = (genome.indices[live] // map_size).astype(np.intp) * n_blocks + genome.targets[
-        live
-    ] // map_size
+    block = -(-n // most_places)
+    n_blocks = -(-n // block)
+    rows, columns = genome.indices[active] // block, genome.targets[active] // block
+    number = rows.astype(np.intp) * n_blocks + columns
     total = np.bincount(number, weights, n_blocks**2).reshape(n_blocks, n_blocks)
-    real = np.minimum(map_size, n - map_size * np.arange(n_blocks))  # places on a block's side
-    return total / np.outer(real, real), map_size
+    real = np.minimum(block, n - block * np.arange(n_blocks))  # rows of each block
+    return total / np.outer(real, real), block
 
 
 def _almost_largest(picture: NDArray[np.float64]) -> float:
-    """Return a magnitude that 1 % of the points exceed: a few large weights should not make all others pale."""
+    """Return the magnitude that 1 % of the points exceed, so that a few large weights do not make all others pale."""
     magnitudes = np.abs(picture[picture != 0])
     return float(np.quantile(magnitudes, 0.99)) if magnitudes.size else 1.0
 
@@ -178,8 +177,8 @@ def _draw_roles(axes: Any, genome: Genome) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _draw_sides(axes: Any, genome: Genome) -> None:
-    """Part nodes of different sides by lines, and name the sides at the right margin where there is room."""
+def _draw_map_sizes(axes: Any, genome: Genome) -> None:
+    """Separate nodes of different map sizes by lines, and write the sizes at the right margin if there is room."""
     n, map_sizes = genome.n_nodes, genome.map_sizes
     ends = [*np.flatnonzero(np.diff(map_sizes)) + 1, n]
     if len(ends) == 1:

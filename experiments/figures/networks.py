@@ -1,7 +1,7 @@
-"""Pictures of networks: as a graph laid out by the order of evaluation, and as a matrix.
+"""Pictures of networks: as a graph in the order of evaluation, and as a matrix.
 
-Both stay readable, and quick, from three nodes to thousands: of many edges the graph shows the strongest, and says so;
-of many nodes the matrix shows blocks of places, and says so.
+Both are readable from three nodes to thousands. With many edges the graph shows the strongest; with many nodes the
+matrix shows blocks of places. The captions say so.
 """
 
 from collections.abc import Mapping
@@ -45,28 +45,28 @@ __all__ = [
 ]
 
 MOST_EDGES = 300
-"""Edges that a picture of a graph shows unless told otherwise: the strongest."""
+"""Default number of edges in the picture of a graph: the strongest."""
 
 _CURVE = np.linspace(0, 1, 20)
 
 
 def draw_networks(genomes: Mapping[str, Genome], *, most_edges: int = MOST_EDGES) -> Figure:
-    """Draw networks side by side: signals run from left to right, delayed edges in arcs of their own colours.
+    """Draw networks side by side: signals run from left to right, delayed edges are arcs with colours of their own.
 
-    Inputs stand left and outputs right, each from top to bottom in the order of features and scores; in between are
-    hidden nodes by evaluation layer, each near the nodes it is connected to. Only edges that act on an output are
-    drawn, and only hidden nodes that have one.
+    Inputs are on the left and outputs on the right, from top to bottom in the order of features and scores. Between
+    them are hidden nodes by evaluation layer, each near its neighbours. Only effective edges are drawn, and only hidden
+    nodes that have one.
 
-    Maps are tiles, in each column those of one side together. A kernel is one edge, as wide as the sum of its taps'
-    magnitudes says, and as coloured as their sum: grey where they cancel out.
+    Maps are tiles; in each column, maps of one size are together. A kernel is one edge. Its width follows the sum of
+    the magnitudes of its taps, its colour the sum of its taps: grey if they cancel out.
 
     Parameters
     ----------
     genomes : mapping
         Genomes by title.
     most_edges : int
-        Edges shown of each: the strongest, by magnitude; at least 1. Between maps they are the strongest of each kind,
-        that is of each pair of sides, for a kernel of many taps is no stronger than a weight for that.
+        Largest number of edges shown of each network, at least 1: the strongest by magnitude. Between maps they are the
+        strongest for each pair of map sizes, because a kernel of many taps is not stronger than a weight.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def _caption(edges: Edges, n_shown: int, layout: Layout) -> str:
     return f"{len(edges):,} edges{taps} act on an output\n{'; '.join(remarks)}"
 
 
-# -- what is drawn -----------------------------------------------------------------------------------------------------
+# -- edges and nodes ---------------------------------------------------------------------------------------------------
 
 
 def _draw_edges(axes: Any, edges: Edges, place: NDArray[np.float64], *, some_hidden: bool) -> None:

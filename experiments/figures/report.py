@@ -1,4 +1,4 @@
-"""Figures of a run, for someone who has never seen one."""
+"""The figures of a run."""
 
 from collections.abc import Sequence
 from itertools import cycle

@@ -1,6 +1,6 @@
-"""What an experiment is told: its settings, their checks, and presets by name.
+"""The settings of an experiment, their checks, and presets by name.
 
-Nothing here runs one.
+This room reads and checks settings; :mod:`experiments.studies` runs experiments.
 """
 
 from experiments.settings.experiment import (

@@ -23,8 +23,8 @@ from pydantic import (
 from cnn.layers.pooling import PoolingMethod
 from cnn.training.recipe import Recipe
 from evo.errors import SettingsError
-from evo.evolution.evolution import EvolutionSettings
 from evo.evolution.fitness import FITNESSES
+from evo.evolution.settings import EvolutionSettings
 from evo.initial.founders import FounderSettings, Widths
 from evo.policies.policies import PolicySettings
 from experiments.datasets import NormalizationMethod
@@ -32,25 +32,32 @@ from experiments.datasets import NormalizationMethod
 ArmName = Literal["cnn", "lenet1", "lenet5", "mlp", "static"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-"""What may name a folder, or a part of its name."""
+"""The pattern of a name that may be part of the name of a folder."""
 
 OF_EVOLUTION = ("founders", "evolution", "policy")
-"""The sections that say how to evolve."""
+"""The sections about evolution."""
 
 
 class DatasetSettings(BaseModel, frozen=True, extra="forbid"):
-    """Which data, and how they are split."""
+    """The data set and its parts."""
 
-    name: str = Field("digits", description="a key of experiments.datasets.DATASETS")
+    name: str = Field(
+        "digits", description="Name of the data set, a key of experiments.datasets.DATASETS."
+    )
     options: dict[str, Any] = Field(
-        default_factory=dict, description="keyword parameters of its loader"
+        default_factory=dict, description="Keyword parameters of the data set's loader."
     )
     normalization: NormalizationMethod = Field(
-        "standard", description="how inputs are scaled, fitted on the training part"
+        "standard", description="Scaling of the inputs, fitted on the training part."
     )
-    validation: float = Field(0.15, gt=0, lt=1, description="share for validation")
+    validation: float = Field(
+        0.15, gt=0, lt=1, description="Fraction of the samples in the validation part."
+    )
     test: float = Field(
-        0.2, gt=0, lt=1, description="share for the test; ignored where the data bring their own"
+        0.2,
+        gt=0,
+        lt=1,
+        description="Fraction of the samples in the test part; not used if the data set has its own test part.",
     )
 
 
@@ -59,45 +66,53 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
 
     arms: tuple[ArmName, ...] = Field(
         ("cnn",),
-        description="cnn: convolution, pooling, rasterisation, hidden, softmax; lenet1, lenet5: LeCun's; "
-        "mlp: dense layers, as many as hidden has; static: the winner's founder, trained without evolution",
+        description="Networks to train. cnn: convolution, pooling, rasterization, hidden and softmax layer. lenet1, "
+        "lenet5: LeCun's networks. mlp: dense hidden layers. static: the winner's founder, trained without "
+        "evolution.",
     )
     epochs: int | None = Field(
         None,
         ge=1,
-        description="where evolve = false: passes over the training part; else None, for a baseline gets as many "
-        "steps as the winner",
+        description="Passes over the training part (only with evolve = false; otherwise a baseline gets the steps of "
+        "the winner).",
     )
     total_steps: int | None = Field(
         None,
         ge=1,
-        description="where evolve = false, instead of epochs: gradient steps; in an experiment with arms as many as "
-        "the evolved get",
+        description="Gradient steps, instead of epochs (only with evolve = false); in an experiment with arms by "
+        "default the steps of the evolved networks.",
     )
     patience: int | None = Field(
         None,
         ge=1,
-        description="end after as many epochs without a lower validation loss, and keep the best "
-        "epoch's parameters; None: train all epochs, keep the last",
+        description="Epochs without a lower validation loss after which training ends and the parameters of the best "
+        "epoch are kept; by default training ends after the last epoch.",
     )
-    maps: int = Field(8, ge=1, description="cnn: feature maps")
-    kernel: int = Field(3, ge=1, description="cnn: side of the kernels")
+    maps: int = Field(8, ge=1, description="Number of feature maps (cnn).")
+    kernel: int = Field(3, ge=1, description="Side of the kernels, in pixels (cnn).")
     hidden: Widths = Field(
-        32, description="cnn, mlp: nodes of the hidden layer; mlp: a list has those of several"
+        32,
+        description="Nodes of the hidden layer (cnn, mlp); a list for several hidden layers (mlp).",
     )
-    activation: Literal["sigmoid", "tanh", "relu"] = Field("tanh", description="all but static")
+    activation: Literal["sigmoid", "tanh", "relu"] = Field(
+        "tanh", description="Activation of the hidden layers (all arms except static)."
+    )
     pooling: PoolingMethod | None = Field(
-        None, description="cnn, lenet1, lenet5; None: max, and for lenet1 trainable"
+        None,
+        description="Pooling method (cnn, lenet1, lenet5); by default max, and trainable for lenet1.",
     )
     learning_rate: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="all but static: instead of that of [training]"
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Learning rate, instead of that in [training] (all arms except static).",
     )
 
     @field_validator("arms")
     @classmethod
     def _arms_differ(cls, arms: tuple[ArmName, ...]) -> tuple[ArmName, ...]:
         if len(set(arms)) < len(arms):
-            raise ValueError(f"each at most once; got {list(arms)}")
+            raise ValueError(f"must name each arm at most once; got {list(arms)}")
         return arms
 
     @model_validator(mode="after")
@@ -113,7 +128,7 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def _patience_counts_epochs(self) -> Self:
         if self.patience is not None and self.epochs is None:
-            raise ValueError("patience needs epochs")
+            raise ValueError(f"patience must not be given without epochs; got {self.patience}")
         if self.epochs is not None and self.total_steps is not None:
             raise ValueError(
                 f"total_steps must not be given beside epochs; got {self.total_steps} and {self.epochs}"
@@ -122,15 +137,18 @@ class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 class Experiment(BaseModel, frozen=True, extra="forbid"):
-    """Everything that decides an experiment's results."""
+    """All settings of an experiment; they decide its results."""
 
-    name: str = Field("experiment", pattern=NAME, description="names the run's folder")
-    arm: str = Field("evolved", pattern=NAME, description="what a comparison calls the winner")
-    seed: int = Field(0, ge=0, description="the first seed")
-    seeds: int = Field(3, ge=1, description="how many seeds: seed, seed + 1, …")
+    name: str = Field(
+        "experiment", pattern=NAME, description="Name of the experiment and of the run's folder."
+    )
+    arm: str = Field("evolved", pattern=NAME, description="Name of the winner in a comparison.")
+    seed: int = Field(0, ge=0, description="The first seed.")
+    seeds: int = Field(3, ge=1, description="Number of seeds: seed, seed + 1, …")
     evolve: bool = Field(
         True,
-        description="false: train the baselines only; then founders, evolution and policy have no say",
+        description="Whether networks evolve; if false, only the baselines are trained, and founders, evolution and "
+        "policy are unused.",
     )
     dataset: DatasetSettings = DatasetSettings()
     founders: FounderSettings = FounderSettings()
@@ -138,6 +156,13 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
     policy: PolicySettings = PolicySettings()
     training: Recipe = Recipe()
     baseline: BaselineSettings = BaselineSettings()
+
+    def __init__(self, **values: Any) -> None:
+        """Check settings; raise SettingsError at the first that breaks a rule: one line naming field, rule, value."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError(describe(error)) from None
 
     @field_validator("evolution")
     @classmethod
@@ -154,24 +179,23 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
                 given = getattr(self.baseline, name)
                 if given is not None:
                     raise ValueError(
-                        f"baseline.{name}: must not be given unless evolve = false, for beside evolution "
-                        f"a baseline gets the winner's steps; got {given}"
+                        f"baseline.{name} must not be given unless evolve = false, because beside evolution "
+                        f"a baseline gets the steps of the winner; got {given}"
                     )
             return self
         for section in OF_EVOLUTION:
             if section in self.model_fields_set:
-                raise ValueError(f"{section}: must not be given where evolve = false")
+                raise ValueError(f"{section} must not be given where evolve = false")
         if self.baseline.epochs is None and self.baseline.total_steps is None:
             raise ValueError(
-                "baseline.epochs: must be given where evolve = false, for there is no winner whose "
-                "steps to match"
+                "baseline.epochs must be given where evolve = false, because there is no winner "
+                "whose steps a baseline could get"
             )
         if not self.baseline.arms:
-            raise ValueError("baseline.arms: must name one at least where evolve = false")
+            raise ValueError("baseline.arms must name at least one where evolve = false")
         if "static" in self.baseline.arms:
             raise ValueError(
-                "baseline.arms: static is the winner's founder, and there is none where "
-                "evolve = false"
+                "baseline.arms must not name static, the winner's founder, where evolve = false"
             )
         return self
 
@@ -180,17 +204,17 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
         graph, policy = self.founders.graph, self.policy
         if policy.name == "layerwise" and not self.founders.layer_sizes(1, 1):
             raise ValueError(
-                f'policy.name: layerwise needs founders.graph = "maps" or "layered"; got {graph!r}'
+                f'founders.graph must be "maps" or "layered" where policy.name = "layerwise"; got {graph!r}'
             )
         if graph == "maps" and policy.name in {"set", "rigl"} and policy.rewiring_scope != "layer":
             raise ValueError(
-                f'policy.rewiring_scope: must be "layer" where founders.graph = "maps"; got {policy.rewiring_scope!r}'
+                f'policy.rewiring_scope must be "layer" where founders.graph = "maps"; got {policy.rewiring_scope!r}'
             )
         return self
 
     @property
     def title(self) -> str:
-        """What people read: the name, and in an experiment with arms the arm."""
+        """The name, and the arm in an experiment with arms, for people."""
         return self.name if self.arm == "evolved" else f"{self.name}, {self.arm}"
 
     @model_serializer(mode="wrap")
@@ -217,8 +241,8 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
         """
         try:
             return cls.model_validate(values)
-        except ValidationError as error:
-            raise SettingsError(f"{source}: {describe(error)}") from None
+        except SettingsError as error:
+            raise SettingsError(f"{source}: {error}") from None
 
 
 def describe(error: ValidationError) -> str:
@@ -227,13 +251,14 @@ def describe(error: ValidationError) -> str:
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{field}: unknown key"
-    rule = first["msg"].removeprefix("Value error, ")
+    rule = first["msg"].removeprefix("Value error, ").replace("Input should ", "must ", 1)
     rule = rule[0].lower() + rule[1:]
     if not field:
         return rule
     value = first["input"]
     received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
-    return f"{field}: {rule}" + ("" if "; got " in rule else received)
+    separator = " " if rule.startswith("must ") else ": "
+    return f"{field}{separator}{rule}" + ("" if "; got " in rule else received)
 
 
 def preset_names() -> list[str]:
@@ -281,17 +306,17 @@ def read_settings(preset: str | Path) -> dict[str, Any]:
 
 
 def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with some replaced, given by dotted name; those that are None stay as they were.
+    """Return settings with some values replaced; `changes` maps dotted names to values, and None changes nothing.
 
     Raises
     ------
     SettingsError
-        If a name leads into a setting that is no table.
+        If a name leads into a setting that is not a table.
 
     Examples
     --------
-    >>> merged({"evolution": {"steps": 5}}, {"evolution.population": 3, "seed": None})
-    {'evolution': {'steps': 5, 'population': 3}}
+    >>> merged({"evolution": {"generations": 5}}, {"evolution.population": 3, "seed": None})
+    {'evolution': {'generations': 5, 'population': 3}}
     """
     result = dict(values)
     for dotted, value in changes.items():
@@ -303,7 +328,7 @@ def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
             path += f".{section}" if path else section
             inside = place.get(section, {})
             if not isinstance(inside, dict):
-                raise SettingsError(f"{path}: must be a table; got {inside!r}")
+                raise SettingsError(f"{path} must be a table; got {inside!r}")
             place[section] = dict(inside)
             place = place[section]
         place[key] = value

@@ -1,6 +1,6 @@
 """Running experiments: one run, its arms, its baselines, and studies of several arms.
 
-What comes out is read in :mod:`experiments.analysis`.
+This room writes run folders; :mod:`experiments.analysis` reads them.
 """
 
 from experiments.studies.progress import Reporter, TerminalReporter

@@ -1,6 +1,6 @@
 """The arms that do not evolve: fixed networks, built from settings.
 
-An arm is a function that builds a network and a registry entry.
+An arm is a function that builds a network, and a registry entry.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ from experiments.studies.seed_run import Sized
 
 @dataclass(frozen=True, eq=False)
 class ModelSpec:
-    """What an arm may build from."""
+    """The specification from which an arm is built."""
 
     dataset: Dataset
     loss: str
@@ -34,49 +34,49 @@ class ModelSpec:
     dormant: Dormant = "frozen"
 
 
-def _cnn(plan: ModelSpec) -> Sized:
+def _cnn(spec: ModelSpec) -> Sized:
     """Build convolution - pooling - rasterisation - hidden - softmax."""
-    settings = plan.settings
+    settings = spec.settings
     (hidden,) = _widths(settings)
     build = partial(small_cnn, maps=settings.maps, kernel=settings.kernel, hidden=hidden)
-    return _convolutional(build, plan)
+    return _convolutional(build, spec)
 
 
-def _convolutional(build: Callable[..., Network], plan: ModelSpec) -> Sized:
-    """Build a convolutional network; what the settings leave open is the builder's to choose."""
-    settings = plan.settings
+def _convolutional(build: Callable[..., Network], spec: ModelSpec) -> Sized:
+    """Build a convolutional network; the builder chooses what the settings leave open."""
+    settings = spec.settings
     return build(
-        plan.dataset.input_shape,
-        plan.dataset.n_outputs,
-        rng=plan.rng,
+        spec.dataset.input_shape,
+        spec.dataset.n_outputs,
+        rng=spec.rng,
         activation=settings.activation,
-        loss=plan.loss,
+        loss=spec.loss,
         **({} if settings.pooling is None else {"pooling": settings.pooling}),
     )
 
 
-def _mlp(plan: ModelSpec) -> Sized:
-    """Build one hidden layer, or several, and an output layer."""
-    n_outputs = plan.dataset.n_outputs
-    on_values = plan.dataset.task == "regression"
+def _mlp(spec: ModelSpec) -> Sized:
+    """Build one or several hidden layers, and an output layer."""
+    n_outputs = spec.dataset.n_outputs
+    on_values = spec.dataset.task == "regression"
     last: Layer = HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)
-    first: list[Layer] = [RasterizationLayer()] if len(plan.dataset.input_shape) > 1 else []
-    activation = plan.settings.activation
-    hidden = [HiddenLayer(width, activation) for width in _widths(plan.settings)]
+    first: list[Layer] = [RasterizationLayer()] if len(spec.dataset.input_shape) > 1 else []
+    activation = spec.settings.activation
+    hidden = [HiddenLayer(width, activation) for width in _widths(spec.settings)]
     layers = [*first, *hidden, last]
-    return Network(layers, plan.dataset.input_shape, plan.loss, rng=plan.rng)
+    return Network(layers, spec.dataset.input_shape, spec.loss, rng=spec.rng)
 
 
 def _widths(settings: BaselineSettings) -> tuple[int, ...]:
-    """Return the nodes of each hidden layer."""
+    """Return the number of nodes in each hidden layer."""
     return (settings.hidden,) if isinstance(settings.hidden, int) else settings.hidden
 
 
-def _static(plan: ModelSpec) -> Sized:
-    """Compile the winner's founder as it was drawn; it trains as the evolved do."""
-    if plan.founder is None:
+def _static(spec: ModelSpec) -> Sized:
+    """Compile the founder of the winner, before any training; it is trained like the evolved networks."""
+    if spec.founder is None:
         raise SettingsError("baseline.arms: static is the winner's founder, and nothing evolved")
-    return Phenotype(plan.founder, plan.loss, dormant=plan.dormant)
+    return Phenotype(spec.founder, spec.loss, dormant=spec.dormant)
 
 
 ARMS: Mapping[str, Callable[[ModelSpec], Sized]] = {
@@ -86,15 +86,14 @@ ARMS: Mapping[str, Callable[[ModelSpec], Sized]] = {
     "mlp": _mlp,
     "static": _static,
 }
-
 """Every arm, by name."""
 
 OF_IMAGES = frozenset({"cnn", "lenet1", "lenet5"})
-"""The arms that work on images only."""
+"""The arms that need images."""
 
 
 def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
-    """Raise SettingsError if an arm cannot work on the data, before any work is done."""
+    """Raise SettingsError if an arm does not suit the data."""
     shape = dataset.input_shape
     for arm in settings.arms:
         if arm not in OF_IMAGES:
@@ -106,7 +105,7 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
             )
         if arm == "cnn" and min(shape[-2:]) < settings.kernel:
             raise SettingsError(
-                f"baseline.kernel: must be at most {min(shape[-2:])}, the images' shorter side; "
+                f"baseline.kernel must be at most {min(shape[-2:])}, the images' shorter side; "
                 f"got {settings.kernel}"
             )
         try:
@@ -120,14 +119,14 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
 
 
 def check_founders(settings: FounderSettings, dataset: Dataset) -> None:
-    """Raise SettingsError if founders cannot hear the data, or not within their budget, before any work is done."""
+    """Raise SettingsError if founders cannot read the data, or exceed their size limit."""
     inputs = settings.input_layer(dataset.input_shape)
     if settings.graph == "maps":
         settings.tap_counts(inputs, dataset.n_outputs)
 
 
 def loss_of(dataset: Dataset) -> str:
-    """Return the name of the loss that suits the targets."""
+    """Return the name of the loss for the targets of a data set."""
     return "cross_entropy" if dataset.task == "classification" else "squared_error"
 
 
@@ -136,4 +135,4 @@ def build_arm(
 ) -> Sized:
     """Build an arm's network, with starting weights from the run's seed."""
     rng = generator(task.seed, Purpose.BASELINE)
-    return ARMS[arm](ModelSpec(dataset, task.loss, settings, founder, rng, task.dormant))
+    return ARMS[arm](ModelSpec(dataset, task.loss, settings, founder, rng, task.evolution.dormant))

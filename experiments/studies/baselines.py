@@ -13,13 +13,12 @@ from cnn.training.trainer import Evaluation, evaluate, train
 from evo.evolution.job import Task
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
-from evo.storage.predictor import Predictor
+from evo.storage.predictor import BaselinePredictor, Predictor
 from evo.storage.rows import training_rows
 from evo.storage.tables import Row
-from experiments.analysis.baseline_predictor import BaselinePredictor
 from experiments.settings.experiment import BaselineSettings
 from experiments.studies.arms import build_arm
-from experiments.studies.seed_run import Part, Sized, TrainedModel
+from experiments.studies.seed_run import SeedRun, Sized, TrainedModel
 
 POINTS_PER_EPOCH = 10
 """Points of the learning curve that each epoch records."""
@@ -37,13 +36,13 @@ class TrainedArm:
         Anything but ``"ok"`` comes with a `reason`.
     reason : str
     steps, kept_steps : int
-        Gradient steps made, and those behind the parameters that were kept.
+        Gradient steps made, and gradient steps behind the kept parameters.
     train_loss : float or None
     validation : Evaluation
-        Of the parameters that were kept.
+        Loss and accuracy of the kept parameters on the validation part.
     curve : LearningCurve
     measured : mapping
-        What validation showed after some steps of the curve.
+        Loss and accuracy on the validation part after some steps of the curve.
     seconds : float
     """
 
@@ -65,45 +64,45 @@ class Baselines:
 
     Parameters
     ----------
-    part : Part
+    seed_run : SeedRun
     epochs_before : int
-        Epochs that the baselines before these should have had.
+        Expected number of epochs of the baselines before these.
     """
 
-    def __init__(self, part: Part, epochs_before: int) -> None:
-        self.part = part
-        self.epochs = epochs_before
+    def __init__(self, seed_run: SeedRun, epochs_before: int) -> None:
+        self.seed_run = seed_run
+        self.n_epochs = epochs_before
         self.trained: list[TrainedArm] = []
 
     def train(self, founder: Genome | None = None, steps: int = 0) -> None:
-        """Train every arm; keep its network and commit its rows as soon as it is trained.
+        """Train every arm, then save its network and commit its rows.
 
         Parameters
         ----------
         founder : Genome, optional
-            The winner's, where there is a winner.
+            The founder of the winner, if there is a winner.
         steps : int
-            Of each arm: the winner's where there is one, else what the settings say; unless they give epochs.
+            Gradient steps of each arm; not used if the settings give epochs.
         """
-        part, settings = self.part, self.part.experiment.baseline
+        seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
         for arm in settings.arms:
-            network = build_arm(arm, part.dataset, settings, founder, part.task)
-            recipe = _recipe(arm, settings, part.task)
+            network = build_arm(arm, seed_run.dataset, settings, founder, seed_run.task)
+            recipe = _recipe(arm, settings, seed_run.task)
             if settings.epochs is None:
-                trained = _train_steps(arm, network, recipe, part.task, steps)
+                trained = _train_steps(arm, network, recipe, seed_run.task, steps)
             else:
-                trained = _train_epochs(arm, network, recipe, part, settings.epochs)
-                self.epochs += settings.epochs
-            if not part.experiment.evolve:
-                part.reporter.trained(
-                    part.seed, arm, trained.validation, trained.reason, self.epochs
+                trained = _train_epochs(arm, network, recipe, seed_run, settings.epochs)
+                self.n_epochs += settings.epochs
+            if not seed_run.experiment.evolve:
+                seed_run.reporter.trained(
+                    seed_run.seed, arm, trained.validation, trained.reason, self.n_epochs
                 )
             self.trained.append(trained)
             self._save(trained)
-            part.store.commit(f"seed-{part.seed}-{arm}", self._rows(trained))
+            seed_run.store.commit(f"seed-{seed_run.seed}-{arm}", self._rows(trained))
 
-    def contenders(self) -> list[TrainedModel]:
-        """Return the arms that did not diverge, as the test part shall judge them."""
+    def trained_models(self) -> list[TrainedModel]:
+        """Return the arms that did not diverge, for the evaluation on the test part."""
         return [
             TrainedModel(one.arm, one.network, one.steps, one.seconds)
             for one in self.trained
@@ -111,18 +110,20 @@ class Baselines:
         ]
 
     def _save(self, trained: TrainedArm) -> None:
-        """Store an arm that did not diverge as a network that takes raw data."""
-        network, part = trained.network, self.part
+        """Save an arm that did not diverge as a predictor."""
+        network, seed_run = trained.network, self.seed_run
         if trained.status != "ok":
             return
-        path = part.network_path(f"-{trained.arm}")
+        path = seed_run.network_path(f"-{trained.arm}")
         if isinstance(network, Phenotype):
-            Predictor(network.to_genome(), loss=part.task.loss, **part.raw_inputs).save(path)
+            Predictor(network.to_genome(), loss=seed_run.task.loss, **seed_run.raw_inputs).save(
+                path
+            )
         elif isinstance(network, Network):
-            BaselinePredictor(network, **part.raw_inputs).save(path)
+            BaselinePredictor(network, **seed_run.raw_inputs).save(path)
 
     def _rows(self, trained: TrainedArm) -> dict[str, list[Row]]:
-        key = self.part.key | {"arm": trained.arm}
+        key = self.seed_run.key | {"arm": trained.arm}
         measured = {step: (one.loss, one.accuracy) for step, one in trained.measured.items()}
         row = key | {
             "status": trained.status,
@@ -141,14 +142,14 @@ class Baselines:
 
 
 def _recipe(arm: str, settings: BaselineSettings, task: Task) -> Recipe:
-    """Return the run's recipe, with the baselines' own learning rate if they have one."""
+    """Return the recipe of the run, with the learning rate of the baselines if it is given."""
     if settings.learning_rate is None or arm == "static":
         return task.recipe
     return task.recipe.model_copy(update={"learning_rate": settings.learning_rate})
 
 
 def _train_steps(arm: str, network: Sized, recipe: Recipe, task: Task, steps: int) -> TrainedArm:
-    """Train for `steps` steps: one whole schedule."""
+    """Train for `steps` gradient steps: one whole schedule."""
     report = train(
         network,
         task.train,
@@ -157,7 +158,7 @@ def _train_steps(arm: str, network: Sized, recipe: Recipe, task: Task, steps: in
         steps=steps,
         total_steps=steps,
         order_seed=task.order_seed,
-        record_every=task.record_every,
+        record_every=task.evolution.record_every,
     )
     if isinstance(network, Phenotype):
         network = network.without_dormant()
@@ -177,9 +178,11 @@ def _train_steps(arm: str, network: Sized, recipe: Recipe, task: Task, steps: in
     )
 
 
-def _train_epochs(arm: str, network: Sized, recipe: Recipe, part: Part, epochs: int) -> TrainedArm:
-    """Train for `epochs` epochs, or until patience runs out: one whole schedule, or its beginning."""
-    task = part.task
+def _train_epochs(
+    arm: str, network: Sized, recipe: Recipe, seed_run: SeedRun, epochs: int
+) -> TrainedArm:
+    """Train for `epochs` epochs, or until patience ends training before the end of the schedule."""
+    task = seed_run.task
     steps_per_epoch = math.ceil(len(task.train) / recipe.batch_size)
     before = time.perf_counter()
 
@@ -188,7 +191,7 @@ def _train_epochs(arm: str, network: Sized, recipe: Recipe, part: Part, epochs: 
         now = time.perf_counter()
         rate = steps_per_epoch * recipe.batch_size / (now - before)
         before = now
-        part.reporter.epoch(part.seed, arm, epoch, epochs, rate)
+        seed_run.reporter.epoch(seed_run.seed, arm, epoch, epochs, rate)
 
     report = fit(
         network,
@@ -197,7 +200,7 @@ def _train_epochs(arm: str, network: Sized, recipe: Recipe, part: Part, epochs: 
         recipe,
         epochs=epochs,
         order_seed=task.order_seed,
-        patience=part.experiment.baseline.patience,
+        patience=seed_run.experiment.baseline.patience,
         record_every=max(1, steps_per_epoch // POINTS_PER_EPOCH),
         on_epoch=tell,
     )

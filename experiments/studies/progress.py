@@ -1,4 +1,4 @@
-"""What people see while an experiment runs; the runner itself prints nothing."""
+"""Progress reports of a running experiment; the runner itself prints nothing."""
 
 from types import TracebackType
 from typing import Self
@@ -13,7 +13,7 @@ from evo.evolution.evolution import Generation
 
 
 class Reporter:
-    """The contract, and a reporter that stays silent. Used as a context manager around a run."""
+    """The contract of a reporter, and a reporter that reports nothing. A run uses it as a context manager."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -28,25 +28,25 @@ class Reporter:
         """End."""
 
     def starting(self, name: str, workers: int | None, expected: int) -> None:
-        """Begin a run in which about `expected` individuals will be raised."""
+        """Begin a run in which about `expected` individuals will be evaluated."""
 
     def note(self, text: str) -> None:
-        """Tell something worth a line."""
+        """Report one line of text."""
 
-    def raised(self) -> None:
+    def evaluated(self) -> None:
         """Count one more individual."""
 
     def generation(self, seed: int, generation: Generation, last: int, count: int) -> None:
-        """Tell that a generation is complete, and how many individuals should be done by now."""
+        """Report that a generation is complete; `count` individuals were expected so far."""
 
     def training(self, name: str, networks: int, epochs: int) -> None:
         """Begin to train `networks` baselines for `epochs` epochs each."""
 
     def epoch(self, seed: int, arm: str, epoch: EpochRecord, epochs: int, rate: float) -> None:
-        """Tell that one of a baseline's `epochs` is over, at `rate` samples per second."""
+        """Report that one of a baseline's `epochs` is over, at `rate` samples per second."""
 
     def trained(self, seed: int, arm: str, validation: Evaluation, reason: str, count: int) -> None:
-        """Tell that a baseline is trained, or why not, and how many epochs should be done by now."""
+        """Report that a baseline is trained, or the reason why not; `count` epochs were expected so far."""
 
 
 class TerminalReporter(Reporter):
@@ -94,7 +94,7 @@ class TerminalReporter(Reporter):
             Text(text)
         )  # a path or address in it may have brackets, which are no markup
 
-    def raised(self) -> None:
+    def evaluated(self) -> None:
         """Advance the live line."""
         if self._task is not None:
             self._progress.advance(self._task)
@@ -109,11 +109,11 @@ class TerminalReporter(Reporter):
             self._progress.update(self._task, description=text, completed=count)
         if generation.number == last:
             sizes = best.statistics
-            edges = f", {sizes.effective_edges} edges" if sizes else ""
+            edges = f", {sizes.n_effective} edges" if sizes else ""
             self.console.print(f"seed {seed}: best {quality}{edges}", highlight=False)
 
     def training(self, name: str, networks: int, epochs: int) -> None:
-        """Show what will be trained."""
+        """Show the number of networks and epochs."""
         fixed = f"{networks} network{'s' if networks > 1 else ''}"
         each = f"{epochs} epoch{'s' if epochs > 1 else ''}{' each' if networks > 1 else ''}"
         self.console.print(
@@ -133,7 +133,7 @@ class TerminalReporter(Reporter):
         self._progress.update(self._training, description=text, advance=1)
 
     def trained(self, seed: int, arm: str, validation: Evaluation, reason: str, count: int) -> None:
-        """Show what a baseline came to."""
+        """Show the result of a baseline."""
         if self._training is not None:
             self._progress.update(self._training, completed=count)
         outcome = (

@@ -1,7 +1,7 @@
 """One experiment from settings to results: split, evolve, train the baselines, read the test part once, compare."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate, train
 from evo.environment import environment
 from evo.errors import EvoMatrixError, SettingsError
-from evo.evolution.fitness import FITNESSES, Fitness
+from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
 from evo.evolution.job import Task
 from evo.executors import Executor, SerialExecutor
 from evo.files import free_name
@@ -28,32 +28,29 @@ from experiments.studies.arms import build_arm, check_arms, check_founders, loss
 from experiments.studies.baselines import Baselines
 from experiments.studies.progress import Reporter
 from experiments.studies.search import Search, expected_per_seed
-from experiments.studies.seed_run import Part, read_test
-
-CURVE_POINTS = 4
-"""Points of the learning curve that each train phase records."""
+from experiments.studies.seed_run import SeedRun, read_test
 
 NO_SEARCH = {
-    "individuals": 0,
-    "failures": 0,
+    "n_individuals": 0,
+    "n_failures": 0,
     "best_individual": None,
     "search_steps": 0,
     "search_samples": 0,
     "search_macs": 0,
     "search_seconds": 0.0,
 }
-"""What a search came to that there was not."""
+"""The columns of `runs` about the search, in a run without a search."""
 
 
 class TrainingError(EvoMatrixError):
-    """A run without evolution that came to nothing, because every baseline diverged."""
+    """A run without evolution in which every baseline diverged."""
 
 
 def run(
     experiment: Experiment,
     *,
     dataset: Dataset | None = None,
-    fitness: Fitness | None = None,
+    fitness: Callable[..., float] | None = None,
     workers: int | None = None,
     address: str | None = None,
     results: str | Path = "results",
@@ -65,21 +62,22 @@ def run(
     Parameters
     ----------
     experiment : Experiment
-        What to do; it alone, with `dataset` and `fitness`, decides the results.
+        The settings. With `dataset` and `fitness` they decide the results.
     dataset : Dataset, optional
-        Your own data, instead of those that the settings name.
+        Your own data, instead of the data set named in the settings.
     fitness : callable, optional
-        Your own function of (trained network, validation samples), larger is better.
+        Your own function of (network, validation): the trained network and the validation samples. Larger is better. A
+        function with a further parameter named ``evaluation`` also gets the loss and accuracy on these samples.
     workers : int, optional
-        Ray workers; 0 works in this process; by default one per core. Without evolution there are none.
+        Number of Ray workers; 0 evaluates in this process; by default one per core. Baselines need no worker.
     address : str, optional
         An existing Ray cluster instead of this machine.
     results : str or Path
         Folder in which the run's folder is made.
     run_name : str, optional
-        Name of the run's folder; by default the experiment's name and the time.
+        Name of the run's folder; by default the name of the experiment and the time.
     reporter : Reporter, optional
-        Who tells people about progress; by default nobody.
+        Reports progress; by default nothing is reported.
 
     Returns
     -------
@@ -88,10 +86,13 @@ def run(
     Raises
     ------
     EvoMatrixError
-        If settings, data or the results folder are not usable; before any work is done. After it, if no individual,
-        or without evolution no baseline, came to anything.
+        Before any work, if settings, data or the results folder are not usable. Later, if no individual has a fitness,
+        or if nothing evolves and every baseline diverges.
+    TypeError
+        If `fitness` is not a function of these parameters.
     """
     _check_arguments(experiment, workers, address, fitness)
+    checked_fitness = adapt_fitness(fitness or FITNESSES[experiment.evolution.fitness])
     reporter = reporter or Reporter()
     dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_arms(experiment.baseline, dataset)
@@ -104,11 +105,11 @@ def run(
         config=experiment.model_dump_json(indent=2) + "\n",
         environment=environment(),
     )
-    parts = [
-        Part(
+    seed_runs = [
+        SeedRun(
             experiment,
             dataset,
-            _task(experiment, dataset, split, seed, fitness),
+            _task(experiment, dataset, split, seed, checked_fitness),
             len(split.test),
             split.normalization,
             store,
@@ -116,13 +117,13 @@ def run(
         )
         for seed, split in zip(_seeds(experiment), splits, strict=True)
     ]
-    with reporter, _telling_of_an_interruption(reporter, store):
-        searches = _evolve(parts, workers, address) if experiment.evolve else []
-        baselines = _train_baselines(parts, searches)
-        winners = [[search.contender()] for search in searches] or [[] for _ in parts]
+    with reporter, _reporting_an_interruption(reporter, store):
+        searches = _evolve(seed_runs, workers, address) if experiment.evolve else []
+        baselines = _train_baselines(seed_runs, searches)
+        winners = [[search.trained_model()] for search in searches] or [[] for _ in seed_runs]
         rows = []
-        for part, split, winner, own in zip(parts, splits, winners, baselines, strict=True):
-            rows += read_test(part, [*winner, *own.contenders()], split.test)
+        for seed_run, split, winner, own in zip(seed_runs, splits, winners, baselines, strict=True):
+            rows += read_test(seed_run, [*winner, *own.trained_models()], split.test)
     store.commit("test", {"comparison": rows}, complete=True)
     loaded = load_results(store.path)
     save_figures(loaded, store)
@@ -130,15 +131,15 @@ def run(
 
 
 def check_workers(workers: int | None, address: str | None) -> None:
-    """Raise SettingsError for a number of workers that cannot be, or not at an address."""
+    """Raise SettingsError for a negative number of workers, and for 0 workers with an address."""
     if workers is not None and workers < 0:
-        raise SettingsError(f"workers: must be at least 0; got {workers}")
+        raise SettingsError(f"workers must be at least 0; got {workers}")
     if workers == 0 and address is not None:
-        raise SettingsError("workers: must not be 0 with an address, since 0 means no Ray")
+        raise SettingsError("workers must not be 0 with an address, since 0 means no Ray")
 
 
 def _check_arguments(
-    experiment: Experiment, workers: int | None, address: str | None, fitness: Fitness | None
+    experiment: Experiment, workers: int | None, address: str | None, fitness: object
 ) -> None:
     """Raise SettingsError for arguments that contradict each other or the settings."""
     check_workers(workers, address)
@@ -147,46 +148,48 @@ def _check_arguments(
     for name, value in (("workers", workers), ("address", address), ("fitness", fitness)):
         if value:
             raise SettingsError(
-                f"{name}: must not be given where evolve = false, for baselines train in this "
+                f"{name} must not be given where evolve = false, for baselines train in this "
                 f"process and are not selected; got {value!r}"
             )
 
 
-def _evolve(parts: Sequence[Part], workers: int | None, address: str | None) -> list[Search]:
-    """Search with every seed, one after the other."""
-    experiment, reporter, store = parts[0].experiment, parts[0].reporter, parts[0].store
+def _evolve(seed_runs: Sequence[SeedRun], workers: int | None, address: str | None) -> list[Search]:
+    """Run the search of every seed, one after the other."""
+    experiment, reporter, store = seed_runs[0].experiment, seed_runs[0].reporter, seed_runs[0].store
     per_seed = expected_per_seed(experiment.evolution)
-    searches = [Search(part, k * per_seed) for k, part in enumerate(parts)]
-    reporter.starting(experiment.title, workers, len(parts) * per_seed)
-    _warm_up(parts[0], searches[0].founders[0])
+    searches = [Search(seed_run, k * per_seed) for k, seed_run in enumerate(seed_runs)]
+    reporter.starting(experiment.title, workers, len(seed_runs) * per_seed)
+    _warm_up(seed_runs[0], searches[0].founders[0])
     with _started(workers, address, reporter, store) as executor:
         for search in searches:
             search.evolve(executor)
     return searches
 
 
-def _train_baselines(parts: Sequence[Part], searches: Sequence[Search]) -> list[Baselines]:
-    """Train the baselines of every seed: beside its winner, or where nothing evolved alone."""
-    experiment, reporter = parts[0].experiment, parts[0].reporter
+def _train_baselines(seed_runs: Sequence[SeedRun], searches: Sequence[Search]) -> list[Baselines]:
+    """Train the baselines of every seed."""
+    experiment, reporter = seed_runs[0].experiment, seed_runs[0].reporter
     arms, epochs = experiment.baseline.arms, experiment.baseline.epochs or 0
     if epochs:
-        reporter.training(experiment.title, len(parts) * len(arms), epochs)
-    baselines = [Baselines(part, k * len(arms) * epochs) for k, part in enumerate(parts)]
+        reporter.training(experiment.title, len(seed_runs) * len(arms), epochs)
+    baselines = [
+        Baselines(seed_run, k * len(arms) * epochs) for k, seed_run in enumerate(seed_runs)
+    ]
     if searches:
         for search, own in zip(searches, baselines, strict=True):
             own.train(search.founder_of_winner, search.winner.ancestry_steps)
         return baselines
-    _warm_up(parts[0], None)
-    for part, own in zip(parts, baselines, strict=True):
-        part.store.commit(f"seed-{part.seed}", {"runs": [part.run_row(NO_SEARCH)]})
+    _warm_up(seed_runs[0], None)
+    for seed_run, own in zip(seed_runs, baselines, strict=True):
+        seed_run.store.commit(f"seed-{seed_run.seed}", {"runs": [seed_run.run_row(NO_SEARCH)]})
         own.train(steps=experiment.baseline.total_steps or 0)
-    if not any(own.contenders() for own in baselines):
+    if not any(own.trained_models() for own in baselines):
         raise TrainingError(f"every baseline diverged: {baselines[0].trained[0].reason}")
     return baselines
 
 
 @contextmanager
-def _telling_of_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[None]:
+def _reporting_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
@@ -212,23 +215,17 @@ def _split(experiment: Experiment, dataset: Dataset, seed: int) -> DataSplit:
 
 
 def _task(
-    experiment: Experiment, dataset: Dataset, split: DataSplit, seed: int, fitness: Fitness | None
+    experiment: Experiment, dataset: Dataset, split: DataSplit, seed: int, fitness: Fitness
 ) -> Task:
-    evolution = experiment.evolution
     return Task(
         train=split.train,
         validation=split.validation,
         loss=loss_of(dataset),
         recipe=experiment.training,
         policy=experiment.policy,
-        fitness=fitness or FITNESSES[evolution.fitness],
+        evolution=experiment.evolution,
+        fitness=fitness,
         seed=seed,
-        steps=evolution.steps_per_generation,
-        total_steps=evolution.total_steps,
-        record_every=max(1, evolution.steps_per_generation // CURVE_POINTS),
-        budget=evolution.budget,
-        dormant=evolution.dormant,
-        active_edges=evolution.active_edges,
         layers=experiment.founders.layer_sizes(
             experiment.founders.input_layer(dataset.input_shape).n_nodes, dataset.n_outputs
         ),
@@ -239,7 +236,7 @@ def _task(
 def _started(
     workers: int | None, address: str | None, reporter: Reporter, store: RunStore
 ) -> Iterator[Executor]:
-    """Start an executor; if it cannot start, nothing of the run is left behind."""
+    """Start an executor; remove the run folder if the executor cannot start."""
     with ExitStack() as stack:
         try:
             executor = stack.enter_context(_executor(workers, address, reporter))
@@ -259,18 +256,18 @@ def _executor(workers: int | None, address: str | None, reporter: Reporter) -> E
     return RayExecutor(workers, address)
 
 
-def _warm_up(part: Part, founder: Genome | None) -> None:
-    """Compile the kernels before workers start, with the very types of the run; the networks are thrown away."""
+def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
+    """Compile the kernels with the types of the run before workers start; the networks are thrown away."""
     cold = not kernels_are_cached()
     if cold:
-        part.reporter.note(
+        seed_run.reporter.note(
             "Compiling kernels: some seconds, the first time only; they are kept on disk"
         )
     started = time.perf_counter()
-    task, baseline = part.task, part.experiment.baseline
+    task, baseline = seed_run.task, seed_run.experiment.baseline
     arms = baseline.arms if founder is None else dict.fromkeys(("static", *baseline.arms))
     for arm in arms:
-        network = build_arm(arm, part.dataset, baseline, founder, task)
+        network = build_arm(arm, seed_run.dataset, baseline, founder, task)
         train(
             network,
             task.train,
@@ -287,4 +284,4 @@ def _warm_up(part: Part, founder: Genome | None) -> None:
             place, place + founder.n_nodes - 1, task.train.inputs[:1], task.train.targets[:1]
         )
     if cold:
-        part.reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")
+        seed_run.reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")

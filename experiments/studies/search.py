@@ -2,26 +2,27 @@
 
 import time
 
-from evo.evolution.evolution import Evolution, EvolutionSettings
+from evo.evolution.evolution import Evolution, EvolutionState
 from evo.evolution.individual import Individual
+from evo.evolution.settings import EvolutionSettings
 from evo.executors import Executor
 from evo.genome.genome import Genome
 from evo.initial.founders import create_founders
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.predictor import Predictor
 from evo.storage.rows import generation_rows
-from experiments.studies.seed_run import Part, TrainedModel
+from experiments.studies.seed_run import SeedRun, TrainedModel
 
 
 def expected_in_generation(settings: EvolutionSettings, number: int) -> int:
-    """Return how many individuals a generation will raise; a frozen one a few fewer, where twins are left out."""
+    """Return the expected number of individuals in a generation; without twins there are a few fewer."""
     modified = 1 <= number <= settings.last_modified
     each = 2 if modified and settings.selection.name == "local_search" else 1
     return settings.population * each
 
 
 def expected_per_seed(settings: EvolutionSettings) -> int:
-    """Return how many individuals the search with one seed will raise, or a little fewer."""
+    """Return the expected number of individuals in the search with one seed."""
     return sum(expected_in_generation(settings, k) for k in range(settings.generations + 1))
 
 
@@ -30,75 +31,77 @@ class Search:
 
     Parameters
     ----------
-    part : Part
-    raised_before : int
-        Individuals that the searches before this one should have raised.
+    seed_run : SeedRun
+    n_before : int
+        Expected number of individuals in the searches before this one.
     """
 
-    def __init__(self, part: Part, raised_before: int) -> None:
-        self.part = part
-        self.raised = raised_before
-        inputs = part.experiment.founders.input_layer(part.dataset.input_shape)
+    def __init__(self, seed_run: SeedRun, n_before: int) -> None:
+        self.seed_run = seed_run
+        self.n_expected = n_before
+        inputs = seed_run.experiment.founders.input_layer(seed_run.dataset.input_shape)
         self.founders = create_founders(
-            part.experiment.founders,
+            seed_run.experiment.founders,
             inputs.n_nodes,
-            part.dataset.n_outputs,
+            seed_run.dataset.n_outputs,
             map_size=inputs.map_size,
-            n_founders=part.experiment.evolution.population,
-            seed=part.seed,
+            n_founders=seed_run.experiment.evolution.population,
+            seed=seed_run.seed,
         )
         self.winner: Individual
 
     def evolve(self, executor: Executor) -> None:
-        """Evolve a population, commit every generation as it is complete, and keep the winner for raw data."""
-        part, task = self.part, self.part.task
-        settings, store, reporter = part.experiment.evolution, part.store, part.reporter
-        store.save_genomes(f"seed-{part.seed}-founders", dict(enumerate(self.founders)))
-        evolution = Evolution(settings, task, self.founders)
-        totals = {"individuals": 0, "failures": 0, "search_steps": 0, "search_macs": 0}
+        """Evolve a population, commit every generation when it is complete, and save the winner as a predictor."""
+        seed_run, task = self.seed_run, self.seed_run.task
+        settings, store, reporter = seed_run.experiment.evolution, seed_run.store, seed_run.reporter
+        store.save_genomes(f"seed-{seed_run.seed}-founders", dict(enumerate(self.founders)))
+        evolution, state = Evolution(task, self.founders), EvolutionState()
+        totals = {"n_individuals": 0, "n_failures": 0, "search_steps": 0, "search_macs": 0}
         seconds = 0.0
-        while not evolution.done:
+        while not evolution.done(state):
             started = time.perf_counter()
-            jobs = evolution.ask()
+            jobs = evolution.ask(state)
             offspring = []
             for individual in executor.evaluate_all(task, jobs):
                 offspring.append(individual)
-                reporter.raised()
-            generation = evolution.tell(offspring)
+                reporter.evaluated()
+            state, generation = evolution.tell(state, offspring)
             elapsed = time.perf_counter() - started
             seconds += elapsed
-            self.raised += expected_in_generation(settings, generation.number)
+            self.n_expected += expected_in_generation(settings, generation.number)
             for one in generation.offspring:
-                totals["individuals"] += 1
-                totals["failures"] += one.status != "ok"
+                totals["n_individuals"] += 1
+                totals["n_failures"] += one.status != "ok"
                 totals["search_steps"] += one.steps
                 macs = one.statistics.macs if one.statistics else 0
                 totals["search_macs"] += one.steps * task.recipe.batch_size * macs
-            name = f"seed-{part.seed}-generation-{generation.number:04d}"
+            name = f"seed-{seed_run.seed}-generation-{generation.number:04d}"
             store.save_genomes(
                 name, {one.job.individual: one.genome for one in generation.population}
             )
-            store.commit(name, generation_rows(generation, elapsed, part.key))
-            reporter.generation(part.seed, generation, settings.generations, self.raised)
+            store.commit(name, generation_rows(generation, elapsed, seed_run.key))
+            reporter.generation(seed_run.seed, generation, settings.generations, self.n_expected)
             self.winner = generation.best
         cost = totals | {
             "best_individual": self.winner.job.individual,
             "search_samples": totals["search_steps"] * task.recipe.batch_size,
             "search_seconds": seconds,
         }
-        Predictor(self.winner.genome, loss=task.loss, **part.raw_inputs).save(part.network_path(""))
-        store.commit(f"seed-{part.seed}", {"runs": [part.run_row(cost)]})
+        Predictor(self.winner.genome, loss=task.loss, **seed_run.raw_inputs).save(
+            seed_run.network_path("")
+        )
+        store.commit(f"seed-{seed_run.seed}", {"runs": [seed_run.run_row(cost)]})
 
     @property
     def founder_of_winner(self) -> Genome:
-        """The winner's founder as it was drawn."""
+        """The founder of the winner, before any training."""
         return self.founders[self.winner.job.founder]
 
-    def contender(self) -> TrainedModel:
-        """Return the winner as the test part shall judge it."""
+    def trained_model(self) -> TrainedModel:
+        """Return the winner, for the evaluation on the test seed_run."""
         return TrainedModel(
-            self.part.experiment.arm,
-            Phenotype(self.winner.genome, self.part.task.loss),
+            self.seed_run.experiment.arm,
+            Phenotype(self.winner.genome, self.seed_run.task.loss),
             self.winner.ancestry_steps,
             self.winner.ancestry_seconds,
         )

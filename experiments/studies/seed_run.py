@@ -1,4 +1,4 @@
-"""One seed's part of an experiment: what its search, its baselines and the final test share."""
+"""One seed of an experiment: the data and settings that its search, its baselines and the final test share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,17 +31,17 @@ class Sized(Trainable, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A trained network that the test part shall judge.
+    """A trained network, for the evaluation on the test part.
 
     Attributes
     ----------
     arm : str
-        What the settings call the winner, or the baseline's name.
+        Name of the arm in the table ``comparison``.
     network : Sized
     steps : int
-        Gradient steps that it had.
+        Gradient steps behind the network.
     seconds : float
-        Training time that it had.
+        Training time behind the network.
     """
 
     arm: str
@@ -51,8 +51,8 @@ class TrainedModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """One seed's part of an experiment. The test part of the data is not in it.
+class SeedRun:
+    """One seed of an experiment. It does not contain the test part of the data.
 
     Attributes
     ----------
@@ -60,13 +60,13 @@ class Part:
     dataset : Dataset
     task : Task
     n_test : int
-        Samples of the test part.
+        Number of samples in the test part.
     normalization : Normalization
-        How the inputs were scaled, fitted on the training part.
+        Scaling of the inputs, fitted on the training part.
     store : RunStore
-        Where results go.
+        The run folder.
     reporter : Reporter
-        Who tells people.
+        Reports progress.
     """
 
     experiment: Experiment
@@ -79,21 +79,21 @@ class Part:
 
     @property
     def seed(self) -> int:
-        """The seed of this part."""
+        """The seed."""
         return self.task.seed
 
     @property
     def key(self) -> Row:
-        """What every row of this part begins with."""
+        """The first columns of every row."""
         return {"run": self.store.name, "seed": self.seed}
 
     def network_path(self, name: str) -> Path:
-        """Return where the network called ``seed-<seed><name>`` is kept."""
+        """Return the path of the network ``seed-<seed><name>``."""
         return self.store.path / "networks" / f"seed-{self.seed}{name}.npz"
 
     @property
     def raw_inputs(self) -> dict[str, Any]:
-        """What a network needs beside its weights to predict from raw data, as a predictor takes it."""
+        """The parameters of a predictor that describe raw inputs and labels."""
         return {
             "offset": self.normalization.offset,
             "scale": self.normalization.scale,
@@ -101,7 +101,7 @@ class Part:
         }
 
     def run_row(self, search: Mapping[str, Any]) -> Row:
-        """Return the row of ``runs``; `search` says what was searched and at what cost."""
+        """Return the row of ``runs``; `search` has the columns about the search."""
         return (
             self.key
             | {
@@ -110,33 +110,33 @@ class Part:
                 "dataset": self.dataset.name,
                 "data_hash": self.dataset.data_hash,
                 "task": self.dataset.task,
-                "train_samples": len(self.task.train),
-                "validation_samples": len(self.task.validation),
-                "test_samples": self.n_test,
-                "features": self.dataset.n_features,
-                "outputs": self.dataset.n_outputs,
+                "n_train": len(self.task.train),
+                "n_validation": len(self.task.validation),
+                "n_test": self.n_test,
+                "n_features": self.dataset.n_features,
+                "n_outputs": self.dataset.n_outputs,
             }
             | dict(search)
         )
 
 
-def read_test(part: Part, contenders: Sequence[TrainedModel], test: Samples) -> list[Row]:
-    """Evaluate trained networks on the test part, as rows of ``comparison``: the one place where it is read."""
+def read_test(seed_run: SeedRun, models: Sequence[TrainedModel], test: Samples) -> list[Row]:
+    """Evaluate trained networks on the test part and return rows of ``comparison``; only this function reads it."""
     with single_threaded_blas():
-        return [_comparison_row(part, contender, test) for contender in contenders]
+        return [_comparison_row(seed_run, model, test) for model in models]
 
 
-def _comparison_row(part: Part, contender: TrainedModel, test: Samples) -> Row:
-    network = contender.network
-    on_test, on_validation = evaluate(network, test), evaluate(network, part.task.validation)
-    return part.key | {
-        "arm": contender.arm,
+def _comparison_row(seed_run: SeedRun, model: TrainedModel, test: Samples) -> Row:
+    network = model.network
+    on_test, on_validation = evaluate(network, test), evaluate(network, seed_run.task.validation)
+    return seed_run.key | {
+        "arm": model.arm,
         "test_loss": on_test.loss,
         "test_accuracy": on_test.accuracy,
         "validation_loss": on_validation.loss,
         "validation_accuracy": on_validation.accuracy,
         "parameters": network.parameter_count,
         "macs": network.macs,
-        "steps": contender.steps,
-        "train_seconds": contender.seconds,
+        "steps": model.steps,
+        "train_seconds": model.seconds,
     }

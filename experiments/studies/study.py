@@ -1,12 +1,11 @@
-"""Experiments with arms: several experiments in one file that share data, recipe and budget, and differ in one thing.
+"""Experiments with arms: several experiments in one file that share data, recipe and budget, and differ in one setting.
 
-A file with a table ``[arms]`` says first what all arms share, as any experiment does, and then for each arm what is
-its own: ``[arms.wide]`` and ``founders.hidden = 64``. An arm with ``evolve = false`` trains fixed networks, for as many
-gradient steps as the others' settings give.
+A file with a table ``[arms]`` begins with the settings that all arms share, like any experiment. Each arm then has its
+own settings: ``[arms.wide]`` and ``founders.hidden = 64``. An arm with ``evolve = false`` trains fixed networks, for as
+many gradient steps as the evolved networks get.
 
-Each arm runs with each seed as a run of its own, in a folder called ``<arm>-seed-<seed>``. So what is finished is
-complete - its test part has been read, once - and is not done again; several processes may share the work of one
-folder, each taking what none has begun.
+Each arm runs with each seed as a run of its own, in a folder called ``<arm>-seed-<seed>``. A finished run has read its
+test part once and is not repeated. Several processes may share one folder: each takes runs that no process has begun.
 """
 
 import json
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evo.errors import EvoMatrixError, ExistingRunError, SettingsError
-from evo.evolution.evolution import EvolutionSettings
+from evo.evolution.settings import EvolutionSettings
 from evo.files import free_name
 from evo.storage.run_store import is_complete
 from experiments.analysis.results import Results, load_results
@@ -27,35 +26,35 @@ from experiments.studies.progress import Reporter
 from experiments.studies.runner import check_workers, run
 
 SHARED = ("name", "arm", "seed", "seeds", "dataset")
-"""What an arm may not have of its own."""
+"""The settings that all arms share."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """Experiments to be compared.
+    """Experiments that are compared.
 
     Attributes
     ----------
     name : str
     arms : mapping
-        The experiment of each arm, with all seeds.
+        The experiment of each arm, for all seeds.
     """
 
     name: str
     arms: Mapping[str, Experiment]
 
     def chosen(self, names: Sequence[str] | None) -> dict[str, Experiment]:
-        """Return some of the arms, by default all, in their order.
+        """Return the named arms, by default all arms, in their order.
 
         Raises
         ------
         SettingsError
-            If there is no arm of such a name.
+            If there is no arm of that name.
         """
         unknown = [name for name in names or () if name not in self.arms]
         if unknown:
             raise SettingsError(
-                f"arms: must be among {', '.join(self.arms)}; got {', '.join(unknown)}"
+                f"arms must be among {', '.join(self.arms)}; got {', '.join(unknown)}"
             )
         return {name: one for name, one in self.arms.items() if names is None or name in names}
 
@@ -66,7 +65,7 @@ def load_study(preset: str | Path) -> Study:
     Raises
     ------
     SettingsError
-        If there is neither, or at the first setting that breaks a rule.
+        If there is no such preset or file, or at the first setting that breaks a rule.
     """
     return parse_study(read_settings(preset), str(preset))
 
@@ -88,38 +87,39 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
     """
     arms = values.get("arms")
     if not isinstance(arms, Mapping) or not arms:
-        raise SettingsError(f"{source}: arms: must be one table or more, [arms.<name>]")
+        raise SettingsError(f"{source}: arms must be one table or more, [arms.<name>]")
     shared = {name: value for name, value in values.items() if name != "arms"}
     found = {}
     for name, own in arms.items():
         where = f"{source}: arms.{name}"
         if not isinstance(own, Mapping):
-            raise SettingsError(f"{where}: must be a table; got {own!r}")
+            raise SettingsError(f"{where} must be a table; got {own!r}")
         for setting in SHARED:
             if setting in own:
-                raise SettingsError(f"{where}.{setting}: must be the same for all arms")
+                raise SettingsError(f"{where}.{setting} must be the same for all arms")
         found[name] = Experiment.parse(_settings_of(name, shared, own), where)
     _check_labels(found, source)
     return Study(next(iter(found.values())).name, found)
 
 
 def _check_labels(arms: Mapping[str, Experiment], source: str) -> None:
-    """Raise SettingsError if two arms would have one name in the table, where a fixed network is called what it is."""
+    """Raise SettingsError if two arms have the same name in the table, where a fixed network has its own name."""
     known: dict[str, str] = {}
     for name, experiment in arms.items():
         labels = [*experiment.baseline.arms, *([name] if experiment.evolve else [])]
         for label in labels:
             if label in known:
                 raise SettingsError(
-                    f"{source}: arms.{name}: {label!r} would be in the table twice, for arms.{known[label]} has it"
+                    f"{source}: arms.{name} must have a name of its own in the table; got {label!r}, which is "
+                    f"also that of arms.{known[label]}"
                 )
             known[label] = name
 
 
 def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of one arm: the shared ones, overlaid by its own."""
+    """Return the settings of one arm: the shared settings, overlaid by its own."""
     if own.get("evolve", shared.get("evolve", True)):
-        # What is fixed is an arm by itself, so nothing fixed is trained beside what evolves unless an arm says so.
+        # A fixed network is an arm of its own, so an evolving arm has no baselines by default.
         return _overlaid({**shared, "baseline": {"arms": []}}, {"arm": name, **own})
     base = {section: value for section, value in shared.items() if section not in OF_EVOLUTION}
     settings = _overlaid(base, own)
@@ -131,7 +131,7 @@ def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -
 
 
 def _total_steps(evolution: Any) -> int | None:
-    """Return the gradient steps of a network that evolves; None where the settings are wrong, as its arms will say."""
+    """Return the gradient steps of an evolved network; None if the settings are wrong, which its arms report."""
     try:
         return EvolutionSettings.model_validate(evolution).total_steps
     except ValueError:
@@ -139,7 +139,7 @@ def _total_steps(evolution: Any) -> int | None:
 
 
 def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with those above in their place, table by table."""
+    """Return settings in which the values of `above` replace those of `below`, table by table."""
     result = dict(below)
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
@@ -166,26 +166,26 @@ def run_study(
     ----------
     study : Study
     arms : sequence of str, optional
-        Run these alone.
+        Names of the arms to run; by default all.
     folder : str or Path, optional
-        Folder of the runs; by default a new one in `results`. Of what has begun there nothing is done again.
+        Folder of the runs; by default a new folder in `results`. Runs that have begun there are not run again.
     workers, address
-        As for :func:`experiments.run`, for arms that evolve more than one network at a time.
+        As for :func:`experiments.run`, for arms with a population above 1.
     results : str or Path
-        Where a new folder is made.
+        Folder in which a new folder is made.
     reporter : callable
-        Makes who tells people about the progress of one run.
+        Makes the reporter of one run.
 
     Raises
     ------
     EvoMatrixError
-        If settings, data or the folder are not usable, before any work is done; or if no run came to anything.
+        Before any work, if settings, data or the folder are not usable. Later, if every run fails.
     """
     chosen = study.chosen(arms)
     check_workers(workers, address)
     if address is not None and not any(map(_in_parallel, chosen.values())):
         raise SettingsError(
-            f"address: must not be given where no arm evolves more than one network at a time; got {address!r}"
+            f"address must not be given where no arm has a population above 1; got {address!r}"
         )
     first = next(iter(chosen.values()))
     dataset = load_dataset(first.dataset.name, **first.dataset.options)
@@ -197,7 +197,7 @@ def run_study(
         Path(results) / free_name(Path(results), study.name) if folder is None else Path(folder)
     )
     if folder.exists() and not folder.is_dir():
-        raise SettingsError(f"folder: must be a folder; {folder} is none")
+        raise SettingsError(f"folder must be a folder; got {folder}")
     for name, experiment in _one_by_one(chosen):
         _check_begun(folder / name, experiment)
     teller = reporter()
@@ -220,9 +220,9 @@ def run_study(
                 workers=workers if parallel else 0,
                 address=address if parallel else None,
             )
-        except ExistingRunError:  # another process was quicker
+        except ExistingRunError:  # another process has begun the run in the meantime
             teller.note(f"{name}: another process has begun it")
-        except EvoMatrixError as error:  # one arm that diverges shall cost no result of the others
+        except EvoMatrixError as error:  # the other arms still run
             failed.append(error)
             teller.note(f"{name}: {error}")
     if failed and not any(is_complete(one) for one in folder.iterdir()):
@@ -231,12 +231,12 @@ def run_study(
 
 
 def _in_parallel(experiment: Experiment) -> bool:
-    """Whether there is more than one network at a time to be trained."""
+    """Return whether a generation trains more than one network."""
     return experiment.evolve and experiment.evolution.population > 1
 
 
 def _check_begun(run_folder: Path, experiment: Experiment) -> None:
-    """Raise SettingsError if a run that has begun has other settings: both would be compared as one."""
+    """Raise SettingsError if a run has begun with other settings."""
     try:
         begun = json.loads((run_folder / "config.json").read_text("utf-8"))
     except FileNotFoundError:
@@ -252,7 +252,7 @@ def _check_begun(run_folder: Path, experiment: Experiment) -> None:
 
 
 def _first_difference(begun: Any, wanted: Any, path: str = "") -> str | None:
-    """Return where two settings differ first, and how; None where they are the same."""
+    """Return the first difference of two settings; None if they are equal."""
     if not isinstance(begun, dict) or not isinstance(wanted, dict):
         return None if begun == wanted else f"{path}: {begun!r}, now {wanted!r}"
     for key in [*wanted, *(key for key in begun if key not in wanted)]:
@@ -265,7 +265,7 @@ def _first_difference(begun: Any, wanted: Any, path: str = "") -> str | None:
 
 
 def _one_by_one(arms: Mapping[str, Experiment]) -> Iterator[tuple[str, Experiment]]:
-    """Yield each arm with one seed at a time, all arms with the first seed first, and the names of these runs."""
+    """Yield the name and experiment of each run: all arms with the first seed, then with the next seed."""
     first = next(iter(arms.values()))
     for seed in range(first.seed, first.seed + first.seeds):
         for arm, experiment in arms.items():

@@ -9,7 +9,7 @@ import pytest
 
 from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
-from evo import Genome, PolicySettings, Role, Task
+from evo import EvolutionSettings, Genome, PolicySettings, Role, Task, adapt_fitness
 from evo.evolution.fitness import negative_loss
 from evo.genome.activations import ACTIVATIONS, activation_code
 from evo.genome.feature_maps import map_transform, windows
@@ -159,11 +159,9 @@ def task():
             loss="cross_entropy",
             recipe=Recipe(**({"batch_size": 16} | recipe)),
             policy=policy or PolicySettings(),
-            fitness=fitness,
+            evolution=EvolutionSettings(steps_per_generation=steps, generations=generations),
+            fitness=adapt_fitness(fitness),
             seed=seed,
-            steps=steps,
-            total_steps=(generations + 1) * steps,
-            record_every=5,
         )
 
     return make

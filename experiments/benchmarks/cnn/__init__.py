@@ -1,6 +1,6 @@
 """The benchmark of convolutional networks beside PyTorch.
 
-What it shares with the other benchmarks is in the harness, and the peers have a room of their own.
+Parts shared with other benchmarks are in the harness; PyTorch's side is in the peers' room.
 """
 
 from experiments.benchmarks.cnn.bench import bench_cnn, plan

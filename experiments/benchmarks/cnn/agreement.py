@@ -1,4 +1,4 @@
-"""Whether two sides compute the same: only then may their speeds be compared."""
+"""Check that two sides compute the same; only then can their speeds be compared."""
 
 import hashlib
 
@@ -15,16 +15,16 @@ TOLERANCES = {
     "parameter_difference": 1e-2,
     "probability_difference": 1e-5,
 }
-"""Largest differences that float32 excuses, by column of the table.
+"""Largest differences that float32 explains, by column of the table.
 
-Gradients agree to some 1e-6 as a rule. But where two pixels of a pooling block are equal to the last bits, rounding
-decides which of them gets the gradient: a jump, which PyTorch's two memory formats show between one another as well. So
-these are compared in the Euclidean norm, and get room for a few such jumps; an error in a formula is far larger.
+Gradients usually agree to about 1e-6. If two pixels of a pooling block are equal but for the last bits, rounding
+decides which of them gets the gradient. Such jumps occur between PyTorch's two memory formats too. So gradients are
+compared in the Euclidean norm, with room for a few jumps; an error in a formula is far larger.
 """
 
 
 def check_agreement(cell: Cell, peer: Peer, phase: Phase) -> dict[str, float]:
-    """Compare our side of a cell with a peer, both from the starting weights, and put these back.
+    """Compare our side of a cell with a peer, both from the starting weights, and restore both.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def check_agreement(cell: Cell, peer: Peer, phase: Phase) -> dict[str, float]:
     Returns
     -------
     dict
-        By name in `TOLERANCES`: loss and probabilities as largest absolute differences; the norm of the gradients'
-        difference relative to the gradient's, that of the parameters' to their change since the start.
+        By name in `TOLERANCES`: largest absolute differences of loss and probabilities; norm of the difference of
+        gradients relative to the gradient, and of parameters relative to their change since the start.
 
     Raises
     ------
@@ -70,18 +70,18 @@ def check_agreement(cell: Cell, peer: Peer, phase: Phase) -> dict[str, float]:
         if not value <= TOLERANCES[name]:
             raise BenchmarkError(
                 f"{cell.name} at batch {cell.batch}: {name.replace('_', ' ')} to PyTorch "
-                f"({peer.form.memory}) must be at most {TOLERANCES[name]:g}, not {value:.2g}"
+                f"({peer.form.memory}) must be at most {TOLERANCES[name]:g}; got {value:.2g}"
             )
     return differences
 
 
 def digests(cell: Cell) -> dict[str, str | bool]:
-    """Train our side twice from the same start, and compare the bits of the parameters.
+    """Train our side twice from the same weights, and compare the bits of the parameters.
 
     Returns
     -------
     dict
-        ``first`` and ``second``: beginnings of the SHA-256 of the parameters; ``identical``.
+        ``first`` and ``second``: first 16 digits of the SHA-256 of the parameters; ``identical``.
     """
     found = []
     for _ in range(2):

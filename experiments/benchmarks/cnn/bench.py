@@ -1,4 +1,4 @@
-"""``bench cnn``: our convolutional networks beside PyTorch's - speed, memory, start and reproducibility."""
+"""``bench cnn``: speed, memory, start-up time and reproducibility of our convolutional networks beside PyTorch's."""
 
 import json
 import tempfile
@@ -27,14 +27,14 @@ Row = dict[str, Any]
 
 
 def bench_cnn(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:
-    """Measure; see `experiments.benchmarks.registry.Benchmark`.
+    """Run the benchmark; see `experiments.benchmarks.registry.Benchmark`.
 
     Raises
     ------
     SettingsError
         If an option is out of range.
     BenchmarkError
-        If both sides do not compute the same, our training does not repeat, or a process fails.
+        If sides do not compute the same, two trainings differ, or a process fails.
     """
     plans = plan(options)
     rows: dict[str, list[Row]] = defaultdict(list)
@@ -56,14 +56,14 @@ def bench_cnn(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:
     if not repeats["identical"].all():
         wrong = repeats[~repeats["identical"]].iloc[0]
         raise BenchmarkError(
-            f"training {wrong['network']} twice at batch {wrong['batch']} on {wrong['threads']} "
-            "threads must give the same bits; it did not"
+            f"{wrong['network']}, batch {wrong['batch']}, {wrong['threads']} threads: bits of two trainings must be "
+            f"the same; got {wrong['first']} and {wrong['second']}"
         )
     return BenchResult(tables, line(tables["speed"]), shown(tables))
 
 
 def plan(options: BenchOptions) -> list[SpeedSettings]:
-    """Turn options into what each process measures: one for each thread count.
+    """Return the settings of each process: one for each thread count.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def plan(options: BenchOptions) -> list[SpeedSettings]:
 
 
 def memory_rows(networks: tuple[str, ...], batch: int, *, steps: int) -> Iterator[Row]:
-    """Train each side alone in a process that imports nothing else, and read its memory."""
+    """Train each side alone in a process of its own, and read the memory of the process."""
     samples = workload.synthetic_samples()
     for name in networks:
         ours = [
@@ -141,7 +141,7 @@ def memory_rows(networks: tuple[str, ...], batch: int, *, steps: int) -> Iterato
 
 
 def start_rows(networks: tuple[str, ...]) -> Iterator[Row]:
-    """Time the first training step of each network in a new process: kernels to be compiled, then found on disk."""
+    """Time the first training step in a new process: with kernels to compile, then with kernels cached on disk."""
     with tempfile.TemporaryDirectory() as empty:
         environment = thread_environment(1) | {"NUMBA_CACHE_DIR": empty}
         for kernels in ("compiled", "cached"):
@@ -154,6 +154,6 @@ def start_rows(networks: tuple[str, ...]) -> Iterator[Row]:
 
 
 def _last(messages: Iterator[Message]) -> Message:
-    """Return the last report of a process, which is its only one."""
+    """Return the last message of a process, which is its only one."""
     *_, last = messages
     return last

@@ -1,4 +1,4 @@
-"""One cell of the CNN bench - a network at a batch size with a thread count - and its two sides."""
+"""One cell of the CNN benchmark (a network, a batch size, a thread count) and its sides."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ Phase = Literal["training", "inference"]
 PHASES: tuple[Phase, ...] = ("training", "inference")
 
 WARM_UP = 2
-"""Steps or batches before each turn, outside the clock: they bring back caches and threads."""
+"""Untimed steps or batches before each turn: they warm caches and threads."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """Our network, and what its peers are made from.
+    """Our network, its samples and its starting weights, from which peers are made.
 
     Attributes
     ----------
     name, batch, threads
-        Which cell it is.
+        Name of the network, batch size and thread count.
     samples
-        What both sides learn from.
+        Samples of all sides.
     network
-        Ours, on one thread.
+        Our network on one thread.
     trainable
-        Ours, on `threads` threads; `network` itself where that is one.
+        Our network on `threads` threads; `network` itself if `threads` is 1.
     start
-        The starting weights of both sides.
+        The starting weights of all sides.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Cell:
         return cls(name, batch, threads, samples, network, trainable, network.parameters.copy())
 
     def close(self) -> None:
-        """End our side's threads."""
+        """End the threads of our side."""
         if isinstance(self.trainable, cnn.DataParallel):
             self.trainable.close()
 
@@ -64,7 +64,7 @@ class Cell:
         return {"network": self.name, "batch": self.batch, "threads": self.threads}
 
     def peer(self, form: Form) -> Peer:
-        """Build a peer with our starting weights."""
+        """Build a peer that has our starting weights."""
         inputs, recipe = self.samples.inputs, workload.recipe(self.batch)
         shape = inputs.shape if inputs.ndim == 4 else (len(inputs), 1, *inputs.shape[1:])
         return Peer(
@@ -96,14 +96,14 @@ class Cell:
         return [self.samples.inputs[start : start + self.batch] for start in starts]
 
     def infer(self, batches: Sequence[Any]) -> None:
-        """Predict with our side, BLAS on one thread as while training."""
+        """Predict with our side; BLAS has one thread, as in training."""
         with single_threaded_blas():
             for inputs in batches:
                 self.trainable.output(inputs)
 
 
 def our_side(cell: Cell, phase: Phase, count: int) -> Side:
-    """Return our side of a cell: `count` steps, or batches, a turn."""
+    """Return our side of a cell; a turn has `count` steps or batches."""
     batches = cell.slices(count)
     work: dict[Phase, Callable[[int], None]] = {
         "training": cell.train,
@@ -118,7 +118,7 @@ def our_side(cell: Cell, phase: Phase, count: int) -> Side:
 
 
 def peer_side(name: str, peer: Peer, cell: Cell, phase: Phase, count: int) -> Side:
-    """Return a peer's side of a cell: the same steps, or batches, as `our_side`."""
+    """Return the side of a peer, with the same steps or batches as `our_side`."""
     order, batches = peer.order(cell.order(count)), peer.slices(cell.batch, count)
     work: dict[Phase, Callable[[int], None]] = {
         "training": lambda n: peer.train(order[:n]),

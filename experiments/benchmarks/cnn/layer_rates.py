@@ -1,4 +1,4 @@
-"""How fast each layer of a network computes, forward and backward: where the time goes."""
+"""Speed of each layer of a network, forward and backward."""
 
 import time
 from typing import Any
@@ -15,19 +15,19 @@ def layer_rates(network: Network, inputs: Any, targets: Any, passes: int) -> lis
     Parameters
     ----------
     network
-        Left as it is, its gradient aside.
+        A network; only its gradient is changed.
     inputs, targets
-        One batch, samples first.
+        One batch; the first axis is that of samples.
     passes
-        Passes of which medians are taken, at least 1; two more come first.
+        Number of timed passes, at least 1; two untimed passes come first. Times are medians.
 
     Returns
     -------
     list of dict
         A row for each layer and one named ``network`` for a whole ``loss_and_gradients``: position, name and MACs of
-        the batch, microseconds and GFLOP/s forward and backward (None where there is no MAC, or nothing goes back). A
-        MAC is two operations; backward takes two MACs for each forward, but one in the first trained layer, whose input
-        needs no gradient.
+        the batch, microseconds and GFLOP/s forward and backward (None without MACs or without a backward pass). A MAC
+        is two operations. The backward pass takes two MACs for each forward MAC, but one in the first trained layer,
+        whose input needs no gradient.
     """
     layers, n = network.layers, len(inputs)
     trained = [i for i, layer in enumerate(layers) if layer.parameter_count]
@@ -91,5 +91,5 @@ def layer_rates(network: Network, inputs: Any, targets: Any, passes: int) -> lis
 
 
 def _rate(macs: int, seconds: float) -> float | None:
-    """Return GFLOP/s, a MAC being two operations."""
+    """Return GFLOP/s; a MAC is two operations."""
     return 2e-9 * macs / seconds if macs else None

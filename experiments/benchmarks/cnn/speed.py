@@ -1,7 +1,6 @@
-"""What the CNN bench measures in one process with one thread count.
+"""The measurements of the CNN benchmark in one process with one thread count.
 
-``python -m experiments.benchmarks.cnn.speed JSON`` reports a row a line: first that both sides compute the same, then
-how fast each is.
+``python -m experiments.benchmarks.cnn.speed JSON`` reports one row per line: first the agreement of sides, then speeds.
 """
 
 import json
@@ -28,11 +27,11 @@ from experiments.benchmarks.peers.torch_layers import OPTIMIZER_FORMS, Form, Pee
 from experiments.datasets import load_dataset
 
 TableRow = tuple[str, dict[str, Any]]
-"""Name of a table and a row of it; the table "note" is for people who wait."""
+"""Name of a table and a row of it; the table "note" reports progress and is not stored."""
 
 
 def samples_from(data_dir: str | None) -> cnn.Samples:
-    """Return the first images of a folder of the MNIST family, in [0, 1]; without one, synthetic images."""
+    """Return the first images of a folder of the MNIST family, in [0, 1]; without a folder, synthetic images."""
     if data_dir is None:
         return workload.synthetic_samples()
     dataset = load_dataset("idx", data_dir=data_dir)
@@ -47,7 +46,7 @@ def measure(settings: SpeedSettings) -> Iterator[TableRow]:
     Raises
     ------
     BenchmarkError
-        If both sides do not compute the same.
+        If sides do not compute the same.
     """
     torch_layers.set_threads(settings.threads)
     samples = samples_from(settings.data_dir)
@@ -111,9 +110,10 @@ class NetworkBench:
             yield "speed", row
 
     def _compile(self, cell: Cell, phase: Phase, eager: Form) -> Peer:
-        """Return the peer compiled, its memory format measured at the first batch size.
+        """Return the compiled peer in the memory format that was fastest at the first batch size.
 
-        In inference the eager form's is taken: compiling takes seconds each time, and there the two never differed.
+        Inference takes the memory format of the eager form: compiling takes seconds, and the two formats never
+        differed.
         """
         formats = [False, True] if phase == "training" else [eager.channels_last]
         if phase in self.compiled:
@@ -156,19 +156,19 @@ class NetworkBench:
 
 
 def rates(seconds: Sequence[float], ours: Sequence[float], n_samples: int) -> dict[str, Any]:
-    """Summarise the turns of a side, and how much faster ours was.
+    """Summarise the turns of a side, and the factor by which ours was faster.
 
     Parameters
     ----------
     seconds, ours
-        Turns of that side and of ours, paired by round.
+        Seconds of each turn of the side and of ours, paired by round.
     n_samples
         Samples of a turn.
 
     Returns
     -------
     dict
-        Median and quartiles of samples/s; the ratio of medians, ours over that side, and the quartiles of the ratios
+        Median and quartiles of samples/s; the ratio of our median to that of the side, and the quartiles of the ratios
         within rounds.
 
     Examples
@@ -194,7 +194,7 @@ def rates(seconds: Sequence[float], ours: Sequence[float], n_samples: int) -> di
 def fastest(
     candidates: Mapping[Form, Peer], cell: Cell, phase: Phase, settings: SpeedSettings
 ) -> Form:
-    """Return the fastest of some forms, by turns of a quarter of the usual length."""
+    """Return the fastest form, measured in turns of a quarter of the usual length."""
     names = {form_in(phase, form): form for form in candidates}
     each = min(_seconds_each(peer, cell, phase) for peer in candidates.values())
     count = repeats_for(each, settings.turn_seconds / 4)
@@ -207,7 +207,7 @@ def fastest(
 
 
 def fastest_optimizer(cell: Cell, settings: SpeedSettings) -> Form:
-    """Return PyTorch's fastest SGD for a network: of a step only the update is timed."""
+    """Return the form with PyTorch's fastest SGD for a network; only updates are timed."""
     sides = []
     for name in OPTIMIZER_FORMS:
         peer = cell.peer(Form(optimizer=name))
@@ -223,12 +223,12 @@ def fastest_optimizer(cell: Cell, settings: SpeedSettings) -> Form:
 
 
 def form_in(phase: Phase, form: Form) -> str:
-    """Name what matters of a form in a phase: the optimiser only where there is one."""
+    """Return the name of a form in a phase: memory format, and in training the optimizer."""
     return f"{form.memory}, {form.optimizer}" if phase == "training" else form.memory
 
 
 def _seconds_each(peer: Peer, cell: Cell, phase: Phase) -> float:
-    """Time one step, or batch, of a peer, roughly."""
+    """Return the approximate seconds of one step or batch of a peer."""
     side = peer_side("", peer, cell, phase, 4)
     side.prepare()
     return seconds_of(side.run) / 4

@@ -1,4 +1,4 @@
-"""What people see of the CNN bench, and its result in one line."""
+"""Printed tables of the CNN benchmark, and its summary in one line."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,25 +12,25 @@ from rich.table import Table
 from experiments.benchmarks.harness.tables import largest_differences
 
 PEERS = ("eager", "compiled")
-"""The peers of the headline: PyTorch with the very layers of our network."""
+"""Peers of the headline ratio: PyTorch with the layers of our network in the same order."""
 
 
 def worst(speed: pd.DataFrame, peers: tuple[str, ...] = PEERS) -> "pd.Series[Any]":
-    """Return the row in which ours does worst beside some peers.
+    """Return the row with the smallest ratio beside some peers.
 
     Parameters
     ----------
     speed
-        Rows of the table of that name.
+        Rows of the table `speed`.
     peers
-        Sides that count.
+        Names of the peers.
     """
     rivals = speed[speed["side"].isin(peers) & speed["ratio"].notna()]
     return rivals.sort_values("ratio").iloc[0]
 
 
 def line(speed: pd.DataFrame) -> dict[str, Any]:
-    """Return the result as one JSON-able object; ``ratio`` is that of the worst case at the fewest threads."""
+    """Return the result as one JSON-able object; ``ratio`` is the smallest one at the fewest threads."""
     counts = sorted(int(n) for n in speed["threads"].unique())
     fewest = speed[speed["threads"] == counts[0]]
     row = worst(fewest)
@@ -62,7 +62,7 @@ def _case(row: "pd.Series[Any]") -> str:
 
 
 def shown(tables: Mapping[str, pd.DataFrame]) -> tuple[RenderableType, ...]:
-    """Return all that people see, in order."""
+    """Return the texts and tables to print, in order."""
     speed = tables["speed"]
     parts: list[RenderableType] = []
     for _, part in speed.groupby("threads"):
@@ -125,16 +125,16 @@ def _speed_table(speed: pd.DataFrame) -> Table:
 
 
 def _forms(speed: pd.DataFrame) -> str:
-    """Say which forms of PyTorch were the fastest, and so were taken."""
+    """Return a text on the forms of PyTorch that were the fastest and were measured."""
     counts: Counter[str] = Counter()
     for row in speed.to_dict("records"):
         if row["side"] in PEERS and pd.notna(row["ratio"]):
             counts[f"{row['side']} {row['phase']}: {row['form']}"] += 1
     words = [f"{what} ({n})" for what, n in counts.items()]
     return (
-        "ratio: ours to the faster of eager and compiled PyTorch, which have the same layers in the same order. "
-        "reordered: eager, with max pooling moved before the activation by hand.\n"
-        f"PyTorch's forms, the faster by measurement, and in how many cells: {'; '.join(words)}"
+        "ratio: ours over the faster of eager and compiled PyTorch, which have the same layers in the same order. "
+        "reordered: eager PyTorch with max pooling moved before the activation by hand.\n"
+        f"PyTorch's fastest forms, and the number of cells in which each was: {'; '.join(words)}"
     )
 
 

@@ -1,6 +1,6 @@
 """The benchmark of evolved graphs beside PyTorch, SciPy and neat-python.
 
-What it shares with the other benchmarks is in the harness, and the peers have a room of their own.
+Parts shared with other benchmarks are in the harness; the other sides are in the peers' room.
 """
 
 from experiments.benchmarks.graph.bench import bench_graph, check_graph

@@ -1,6 +1,6 @@
 """``bench graph``: evolved graphs beside PyTorch, SciPy, neat-python and published figures.
 
-Each part runs in a process of its own, in which ours and its peers take turns on one thread.
+Each part runs in a process of its own, in which our side and its peers take turns on one thread.
 """
 
 from collections import defaultdict
@@ -18,17 +18,17 @@ from experiments.benchmarks.harness.tables import line, shown
 
 
 def check_graph(options: BenchOptions) -> None:
-    """Raise SettingsError at an option that this bench does not have, or that is out of range."""
+    """Raise SettingsError if an option is out of range or is not one of this benchmark."""
     check_repeats_only("graph", options)
 
 
 def bench_graph(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:
-    """Measure; see `experiments.benchmarks.registry.Benchmark`.
+    """Run the benchmark; see `experiments.benchmarks.registry.Benchmark`.
 
     Raises
     ------
     BenchmarkError
-        If sides do not compute the same, our training does not repeat, or a process fails.
+        If sides do not compute the same, two trainings differ, or a process fails.
     """
     found: dict[str, list[Row]] = defaultdict(list)
     for part in PARTS:

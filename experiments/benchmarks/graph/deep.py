@@ -19,7 +19,7 @@ BATCH = 64
 N_SAMPLES = 1024
 GRAPH_NODES, GRAPH_EDGES, GRAPH_INPUTS, N_CLASSES = 2_000, 40_000, 50, 10
 TARGETS = {"PyTorch, layers": 5.0, "PyTorch, levels": 5.0}
-"""How many times faster ours is to be."""
+"""Factor by which ours must be faster, by peer."""
 
 
 def chain_case() -> Case:
@@ -37,7 +37,7 @@ def graph_case() -> Case:
 
 
 def deep_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
-    """Measure both; a quick run takes shorter turns only."""
+    """Yield the rows of both networks; a quick run differs only in its turns."""
     del quick
     peers.one_thread()
     case = chain_case()
@@ -49,7 +49,7 @@ def deep_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
 
 
 def chain_peers(case: Case) -> dict[str, dict[str, Peer]]:
-    """Return the layers as PyTorch's users write them."""
+    """Return the layers as users of PyTorch write them."""
     made = torch_settings(case)
     blocks, data = layer_blocks(case.genome, CHAIN_SIZES), made.pop("samples")
     forms: dict[str, Peer] = {
@@ -60,7 +60,7 @@ def chain_peers(case: Case) -> dict[str, dict[str, Peer]]:
 
 
 def level_peers(case: Case) -> dict[str, dict[str, Peer]]:
-    """Return the graph by levels, the backward pass by hand."""
+    """Return the graph computed by levels, with a backward pass written by hand."""
     made = torch_settings(case)
     data = made.pop("samples")
     forms: dict[str, Peer] = {

@@ -19,18 +19,18 @@ from experiments.benchmarks.peers.neat import (
 )
 
 GENERATIONS = 300
-"""At most so many in each run: the limit of neat-python's example."""
+"""Largest number of generations of a run, as in neat-python's example."""
 
 RUNS_A_TURN = 20
-"""Ours in one turn, beside one of neat-python's: a run takes milliseconds."""
+"""Number of our runs in one turn, beside one run of neat-python: ours take milliseconds."""
 
 Run = Callable[[int], tuple[int, bool]]
-"""From a seed to networks evaluated, and whether the problem was solved."""
+"""Function from a seed to the number of networks evaluated and whether the problem was solved."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Some whole runs of one side, setup included: networks evaluated by each, how many solved it, seconds of all."""
+    """Whole runs of one side: networks evaluated by each run, number of solved runs, seconds of all runs."""
 
     evaluations: list[int]
     n_solved: int
@@ -43,9 +43,9 @@ class Turn:
 
 
 def xor_settings() -> NeuroevolutionSettings:
-    """Return our side of the task: population and fitness threshold of neat-python's example, by our own defaults."""
+    """Return our settings: population and fitness threshold of neat-python's example, else our defaults."""
     example = XOR_EXAMPLE["NEAT"]
-    # Theirs is 4 − Σ (o − t)², ours minus the mean of half of it over four samples.
+    # Their fitness is 4 − Σ (o − t)². Ours is minus the mean of (o − t)² / 2 over the four samples.
     target = (example["fitness_threshold"] - len(WANTED)) / 2 / len(WANTED)
     return NeuroevolutionSettings(
         population=example["pop_size"],
@@ -56,24 +56,24 @@ def xor_settings() -> NeuroevolutionSettings:
 
 
 def evolution_rows(rounds: int, quick: bool) -> list[dict[str, Any]]:
-    """Let ours and neat-python solve XOR in turns, in this process, each run from a seed of its own.
+    """Let our side and neat-python solve XOR in turns, in this process; each run has a seed of its own.
 
-    A run begins with settings and data at hand and ends with a winner: the population is founded, and on our side the
-    table of generations made, on the clock. Not on it are compilation, which an earlier run has done, the reading of
-    neat-python's settings, and our winner's lineage, which neat-python does not keep.
+    The clock runs from given settings and data to a winner. It includes drawing the first population and, on our side,
+    the table of generations. It excludes compilation, which an earlier run does, reading neat-python's settings, and
+    the lineage of our winner, which neat-python does not keep.
 
     Parameters
     ----------
     rounds : int
-        Turns of each side.
+        Number of turns of each side.
     quick : bool
-        Stop neat-python after some generations: a test that everything works.
+        Whether neat-python stops after a few generations: a test that everything works.
 
     Returns
     -------
     list of dict
-        One row. Rates are medians and quartiles over turns, evaluations those that runs needed to solve the problem, as
-        medians, solved shares those of all runs.
+        One row: medians and quartiles of rates over turns, the median number of evaluations of a run, and the fraction
+        of runs that solved the problem.
     """
     xor = Samples(np.array(SQUARE), np.array(WANTED)[:, None])
     settings, config = xor_settings(), neat_config()
@@ -107,7 +107,7 @@ def evolution_rows(rounds: int, quick: bool) -> list[dict[str, Any]]:
 
 
 def _take_turn(run: Run, seeds: Sequence[int]) -> Turn:
-    """Time one run after another, from these seeds."""
+    """Time runs from these seeds, one after the other."""
     results: list[tuple[int, bool]] = []
     seconds = seconds_of(lambda: results.extend([run(seed) for seed in seeds]))
     evaluations = [count for count, _ in results]
@@ -115,7 +115,7 @@ def _take_turn(run: Run, seeds: Sequence[int]) -> Turn:
 
 
 def _cost(side: str, turns: Sequence[Turn]) -> dict[str, Any]:
-    """Return what solving the problem took."""
+    """Return the cost of solving the problem."""
     counts = [count for turn in turns for count in turn.evaluations]
     return {
         f"{side}_runs": len(counts),

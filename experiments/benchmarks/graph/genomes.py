@@ -1,6 +1,6 @@
-"""The genomes of the graph bench, each from a fixed seed: layers, a chain, random graphs, tiny ones, SET's network.
+"""The genomes of the graph benchmark, each from a fixed seed: layers, a chain, random graphs, tiny ones, SET's network.
 
-All are made in O(edges·log edges). Peers get `layer_blocks`, or the effective edges.
+All are made in O(edges·log edges). Peers take `layer_blocks`, or the effective edges.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ TINY_INPUTS = 3
 def layers_genome(density: float) -> Genome:
     """Return 784 → 1000 (ReLU) → 10 at a density, with at least one edge out of each hidden node.
 
-    Without that most hidden nodes would speak to nobody at 1 %: ours would leave them out, and so do less work than
-    peers that cannot know.
+    Otherwise most hidden nodes would have no out-edges at a density of 1 %. Our side would leave them out and do less
+    work than the peers.
     """
     n_in, n_hidden, n_out = LAYER_SIZES
     rng = np.random.default_rng(0)
     first = graphops.layered([n_in, n_hidden], density, rng=rng)[:n_in, n_in:]
-    # Turned round, "at least one edge into each target" is at least one out of each source.
+    # The transpose of "at least one edge into each target" is "at least one edge out of each source".
     second = graphops.layered([n_out, n_hidden], density, rng=rng)[:n_out, n_out:].T.tocsc()
     second.data = rng.standard_normal(second.nnz, dtype=np.float32) / np.float32(
         np.sqrt(second.nnz / n_out)
@@ -36,7 +36,7 @@ def layers_genome(density: float) -> Genome:
 
 
 def chain_genome() -> Genome:
-    """Return 200 layers of 10 nodes, tanh, dense between neighbours: orthogonal, so that signals live to the end."""
+    """Return 200 layers of 10 tanh nodes with orthogonal weights between neighbours, so that signals do not vanish."""
     rng = np.random.default_rng(1)
     n = CHAIN_SIZES[0]
     blocks = [
@@ -49,7 +49,7 @@ def chain_genome() -> Genome:
 def random_genome(
     n: int, n_edges: int, *, n_inputs: int, n_outputs: int, seed: int = 2, activation: str = "tanh"
 ) -> Genome:
-    """Return a random acyclic graph: any node may speak to any later one."""
+    """Return a random acyclic graph: a node may have an edge to any later node."""
     places = (n * (n - 1) - n_inputs * (n_inputs - 1)) // 2
     matrix = graphops.feedforward(
         n_inputs,
@@ -63,7 +63,7 @@ def random_genome(
 
 
 def tiny_genomes(count: int) -> list[Genome]:
-    """Return different random topologies: 3 inputs, 2-8 hidden nodes, 1 or 2 outputs, half to all places taken."""
+    """Return different random topologies: 3 inputs, 2–8 hidden nodes, 1 or 2 outputs, density 0.5 to 1."""
     found: dict[bytes, Genome] = {}
     seed = 0
     while len(found) < count:
@@ -81,14 +81,14 @@ def tiny_genomes(count: int) -> list[Genome]:
 
 
 def set_genome(sizes: Sequence[int], epsilon: float) -> Genome:
-    """Return SET's network (ReLU): ε·(n_in + n_out) edges between two layers, at most all."""
+    """Return SET's network (ReLU): ε·(n_in + n_out) edges between two layers, at most all possible ones."""
     densities = [graphops.erdos_renyi_density(a, b, epsilon) for a, b in pairwise(sizes)]
     matrix = graphops.layered(sizes, densities, rng=np.random.default_rng(4))
     return Genome.from_matrix(matrix, n_inputs=sizes[0], n_outputs=sizes[-1], activation="relu")
 
 
 def _of_blocks(blocks: Sequence[sparse.csc_array], activation: str) -> Genome:
-    """Put the matrices between neighbouring layers, (n_in, n_out) each, into one genome."""
+    """Return the genome of layers, from the matrices between neighbouring layers, shape (n_in, n_out) each."""
     sizes = [blocks[0].shape[0], *(block.shape[1] for block in blocks)]
     starts = np.cumsum([0, *sizes])
     lengths: list[NDArray[np.integer]] = [np.zeros(sizes[0], np.int64)]
@@ -102,16 +102,16 @@ def _of_blocks(blocks: Sequence[sparse.csc_array], activation: str) -> Genome:
 
 
 def layer_blocks(genome: Genome, sizes: Sequence[int]) -> list[sparse.csr_array]:
-    """Return the weights between neighbouring layers, (n_out, n_in) each, row by row.
+    """Return the weights between neighbouring layers, shape (n_out, n_in) each, by rows.
 
-    One after another their values stand as in the genome.
+    The values of all blocks, one block after the other, are in the order of the genome.
 
     Parameters
     ----------
     genome
-        Of layers that only listen to the one before.
+        Genome of layers in which every edge comes from the layer before.
     sizes
-        Nodes of each layer.
+        Number of nodes of each layer.
     """
     weights = genome.weights.T.tocsr()
     starts = np.cumsum([0, *sizes]).tolist()

@@ -1,4 +1,4 @@
-"""Part `large`: SET's networks of millions of edges, an epoch with its SET step - time, memory, share of the plan."""
+"""Part `large`: time and memory of an epoch with its SET step, in SET's networks of millions of edges."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ import numpy as np
 import cnn
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
-from evo.operators.operation import OperatorSettings, Proposing
+from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.phenotype.phenotype import Phenotype
 from evo.policies.rewiring import set_step
 from experiments.benchmarks.graph.genomes import layer_blocks, set_genome
@@ -37,16 +37,16 @@ from experiments.benchmarks.harness.workload import recipe, train_by
 from experiments.benchmarks.peers.scipy_graph import ScipyLayers
 
 N_SAMPLES, N_FEATURES, N_CLASSES = 135, 3312, 5
-"""The training part of the lung data set, on which SET's authors measure."""
+"""Shape of the training part of the lung data set, on which SET's authors measure."""
 
 EPSILON, SHARE, BATCH = 20, 0.3, 2
 STEPS = -(-N_SAMPLES // BATCH)
 RECIPE = recipe(BATCH, 1e-4)
 LARGE, HUGE, QUICK = 30_000, 600_000, 1_000
-"""Nodes of each of the three hidden layers."""
+"""Numbers of nodes of each of the three hidden layers."""
 
 PUBLISHED_SECONDS = {LARGE: 9.6, HUGE: 112 * 60.0}
-"""An epoch of SET's own code: measured elsewhere on a machine of this class; reported by its authors, on a laptop."""
+"""Seconds of an epoch of SET's code: the first measured on a machine of this class, the second as reported."""
 
 AT_MOST_SECONDS = {LARGE: 2.0, HUGE: 60.0}
 AT_MOST_BYTES = 24.0
@@ -63,13 +63,13 @@ class SetRun:
     Attributes
     ----------
     network
-        As it stands.
+        The network as it is now.
     state
-        The optimiser's.
+        The optimizer state.
     rng
-        Draws where edges grow.
+        Generator of the places where edges grow.
     sizes
-        Nodes of each layer, inputs first.
+        Number of nodes of each layer, inputs first.
     """
 
     network: Phenotype
@@ -79,16 +79,16 @@ class SetRun:
 
     @classmethod
     def start(cls, genome: Genome, sizes: tuple[int, ...]) -> "SetRun":
-        """Compile a network of such layers, to be trained from the beginning."""
+        """Compile a network that has not been trained."""
         return cls(Phenotype(genome), None, np.random.default_rng(6), sizes)
 
     def epoch(self, samples: cnn.Samples) -> dict[str, float]:
-        """Train for an epoch, drop and regrow edges, and compile what comes of it; seconds of each part."""
+        """Train for an epoch, prune and regrow edges, and compile the new network; return the seconds of each part."""
         clock = [time.perf_counter()]
         self.train(samples)
         clock.append(time.perf_counter())
         editor, moments = self.opened()
-        set_step(editor, Proposing(self.rng, OperatorSettings(), layers=self.sizes), SHARE)
+        set_step(editor, ProposalContext(self.rng, OperatorSettings(), layers=self.sizes), SHARE)
         clock.append(time.perf_counter())
         genome, carried = editor.freeze(), editor.carry(moments)
         del editor, moments
@@ -105,7 +105,7 @@ class SetRun:
         self.state = report.state
 
     def opened(self) -> tuple[GenomeEditor, Any]:
-        """Return an editor of the trained genome, and the momentum of all its entries; gives the network up."""
+        """Return an editor of the trained genome and the momentum of its entries; the network is deleted."""
         assert self.state is not None
         genome, moments = self.network.to_genome(), self.network.spread(self.state.moments)
         del self.network
@@ -113,17 +113,17 @@ class SetRun:
 
 
 def lung_samples() -> cnn.Samples:
-    """Draw data of the lung set's shape."""
+    """Draw data of the shape of the lung data set."""
     return noise_samples(N_SAMPLES, N_FEATURES, N_CLASSES)
 
 
 def layer_sizes(hidden: int) -> tuple[int, ...]:
-    """Return the nodes of each layer of SET's network for that data."""
+    """Return the number of nodes of each layer of SET's network for the lung data."""
     return (N_FEATURES, hidden, hidden, hidden, N_CLASSES)
 
 
 def one_epoch_digest(hidden: int) -> str:
-    """Return the beginning of the SHA-256 of the genome after an epoch and its SET step, momentum included."""
+    """Return 16 digits of the SHA-256 of genome and momentum after an epoch and its SET step."""
     sizes = layer_sizes(hidden)
     run = SetRun.start(set_genome(sizes, EPSILON), sizes)
     run.epoch(lung_samples())
@@ -133,12 +133,12 @@ def one_epoch_digest(hidden: int) -> str:
 
 
 def large_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
-    """Measure the network of 30,000 nodes a layer; a quick run takes one of 1,000."""
+    """Yield the rows of the network with 30,000 nodes a layer; of a quick run, with 1,000."""
     yield from set_rows(turns, QUICK if quick else LARGE)
 
 
 def huge_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
-    """Measure one epoch of the network of 600,000 nodes a layer; a quick run does not."""
+    """Yield the rows of one epoch of the network with 600,000 nodes a layer; a quick run leaves it out."""
     if not quick:
         yield from set_rows(turns, HUGE)
         return
@@ -147,16 +147,16 @@ def huge_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
 
 
 def set_rows(turns: Turns, hidden: int) -> Iterator[TableRow]:
-    """Measure one size: memory first, while nothing else has been in this process; then time.
+    """Yield the rows of one size: first memory, while the process has held nothing else; then time.
 
     Parameters
     ----------
     turns
-        How often.
+        Number of epochs.
     hidden
-        Nodes of each hidden layer; from `HUGE` on, one epoch is all.
+        Number of nodes of each hidden layer; from `HUGE` on, only one epoch is measured.
     """
-    one_epoch_digest(QUICK)  # compiles what it needs
+    one_epoch_digest(QUICK)  # compile kernels
     sizes = layer_sizes(hidden)
     what = f"{N_FEATURES}–{hidden}–{hidden}–{hidden}–{N_CLASSES}"
     key: Row = {"part": "large"}
@@ -170,7 +170,9 @@ def set_rows(turns: Turns, hidden: int) -> Iterator[TableRow]:
     run = SetRun.start(genome, sizes)
     del genome
     if hidden < HUGE:
-        limit = AT_MOST_BYTES if hidden == LARGE else None  # what is small is lost in the allocator
+        limit = (
+            AT_MOST_BYTES if hidden == LARGE else None
+        )  # in small networks the allocator hides it
         run.train(samples)
         peak = peak_mebibytes(_status())
         yield from _bytes_row(f"{what}: peak memory, training", before, peak, n_edges, limit)
@@ -192,7 +194,7 @@ def set_rows(turns: Turns, hidden: int) -> Iterator[TableRow]:
 def _bytes_row(
     what: str, before: float | None, peak: float | None, n_edges: int, at_most: float | None = None
 ) -> Iterator[TableRow]:
-    """Yield the memory of an edge, where the system tells: all that came since before the genome was made."""
+    """Yield the bytes per edge, on Linux: all memory added since before the genome was made."""
     if before is not None and peak is not None:
         bytes_each = (peak - before) * MEBIBYTE / n_edges
         row = figure_row(what, "bytes/edge", [bytes_each], at_most=at_most)
@@ -200,7 +202,7 @@ def _bytes_row(
 
 
 def _time_rows(what: str, hidden: int, epochs: list[dict[str, float]]) -> Iterator[TableRow]:
-    """Yield the time of an epoch and of its parts, and the published figure beside it."""
+    """Yield the time of an epoch, of its parts, and the published time."""
     key: Row = {"part": "large"}
     totals = [sum(parts.values()) for parts in epochs]
     limit = AT_MOST_SECONDS.get(hidden)
@@ -218,7 +220,7 @@ def _time_rows(what: str, hidden: int, epochs: list[dict[str, float]]) -> Iterat
 
 
 def _beside_scipy(what: str, hidden: int, turns: Turns) -> Iterator[TableRow]:
-    """Time an epoch's training steps beside SET's idea of them: SciPy's products, a loop of Numba's at the edges."""
+    """Time the training steps of an epoch beside SET's method: SciPy's products and a Numba loop over the edges."""
     name = f"{what}: {STEPS} steps alone"
     samples = lung_samples()
     sizes = layer_sizes(hidden)
@@ -243,9 +245,9 @@ def _status() -> str:
 
 
 def _forget_peak() -> None:
-    """Let the peak of resident memory begin anew, on Linux: what made the genome does not count."""
+    """Reset the peak of resident memory, on Linux, so that making the genome does not count."""
     path = Path("/proc/self/clear_refs")
     if path.exists():
-        descriptor = os.open(path, os.O_WRONLY)  # the kernel's counter, no file
+        descriptor = os.open(path, os.O_WRONLY)  # a counter of the system, no file
         os.write(descriptor, b"5")
         os.close(descriptor)

@@ -19,7 +19,7 @@ TARGETS = {
     0.20: {"PyTorch, masked": 2.0, "torch.sparse": 3.0, "SciPy": 1.8},
     0.50: {"PyTorch, masked": 1.0, "torch.sparse": 3.0, "SciPy": 1.3},
 }
-"""By density, how many times faster ours is to be."""
+"""Factor by which ours must be faster, by density and peer."""
 
 OPTIMIZERS: tuple[OptimizerForm, ...] = ("fused", "foreach")
 
@@ -36,7 +36,7 @@ def layers_case(density: float) -> Case:
 
 
 def layers_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
-    """Measure every density; a quick run leaves out ``torch.compile`` and the densities between."""
+    """Yield the rows of every density; a quick run leaves out ``torch.compile`` and the middle densities."""
     peers.one_thread()
     densities = (min(TARGETS), max(TARGETS)) if quick else tuple(TARGETS)
     for density in densities:
@@ -57,7 +57,7 @@ def layers_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
 
 
 def layers_peers(case: Case) -> dict[str, dict[str, Peer]]:
-    """Return the peers of a case of layers, all forms that need no compiler."""
+    """Return the peers of a case, in all forms that need no compiler."""
     blocks, made = layer_blocks(case.genome, LAYER_SIZES), torch_settings(case)
     data = made.pop("samples")
     masked: dict[str, Peer] = {
@@ -83,7 +83,7 @@ def layers_peers(case: Case) -> dict[str, dict[str, Peer]]:
 
 
 def compiled_masked(case: Case) -> tuple[dict[str, Peer], str]:
-    """Return the masked layers compiled, or why they are not."""
+    """Return the compiled masked layers, and the reason if compilation fails."""
     forget_compiled()
     made = torch_settings(case)
     blocks, data = layer_blocks(case.genome, LAYER_SIZES), made.pop("samples")
@@ -96,7 +96,7 @@ def compiled_masked(case: Case) -> tuple[dict[str, Peer], str]:
 
 
 def torch_settings(case: Case) -> dict[str, Any]:
-    """Return data and recipe of a case as peers take them."""
+    """Return data and recipe of a case as arguments of a peer."""
     return {
         "samples": (case.samples.inputs, case.samples.targets),
         "learning_rate": case.recipe.learning_rate,

@@ -6,7 +6,7 @@ from experiments.benchmarks.graph.evolution import evolution_rows
 from experiments.benchmarks.harness.rows import TableRow, Turns, figure_row
 
 TARGET = 3.0
-"""How many times more evaluations a second ours is to make."""
+"""Factor by which ours must make more evaluations per second."""
 
 COST = {
     "_runs": "runs",
@@ -14,11 +14,11 @@ COST = {
     "_evaluations_a_run": "evaluations",
     "_seconds_a_run": "s",
 }
-"""What solving the problem takes: ends of columns, and their units."""
+"""Units of the columns on the cost of solving the problem, by the ends of their names."""
 
 
 def neat_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
-    """Measure whole runs on XOR, and tell what solving it takes each side."""
+    """Yield the speed of whole runs on XOR and the cost of solving it, for each side."""
     yield "note", {"note": "evolution, XOR"}
     key = {"part": "evolution"}
     for row in evolution_rows(turns.rounds, quick):

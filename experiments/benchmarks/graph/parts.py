@@ -1,4 +1,4 @@
-"""The parts of the graph bench, by name."""
+"""The parts of the graph benchmark, by name."""
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -15,7 +15,7 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "preparation": ("preparation", "preparation_rows"),
     "bits": ("preparation", "bits_rows"),
 }
-"""Module and function of each part, imported when it runs: a process holds what its part needs and no more.
+"""Module and function of each part. A module is imported when its part runs, so a process holds no more than it needs.
 
 A function takes `Turns` and ``quick=``, and yields rows.
 """

@@ -1,4 +1,4 @@
-"""Part `preparation`: compiling a plan beside one training step with it; and part `bits`: identical repeats."""
+"""Part `preparation`: time of compiling a plan beside one training step; part `bits`: bits of two trainings."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,7 +21,7 @@ STEPS_A_TURN = 5
 
 
 def preparation_case(n: int) -> Case:
-    """Return a random graph of n nodes with 20 edges a node, a tenth inputs and a hundredth outputs."""
+    """Return a random graph of n nodes and 20 n edges; a tenth of the nodes are inputs, a hundredth outputs."""
     n_inputs, n_outputs = n // 10, n // 100
     genome = random_genome(n, EDGES_A_NODE * n, n_inputs=n_inputs, n_outputs=n_outputs)
     samples = noise_samples(4 * BATCH, n_inputs, n_outputs)
@@ -43,12 +43,12 @@ def preparation_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
 
 
 def bits_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
-    """Train each configuration twice from new phenotypes, and compare the bits of the parameters.
+    """Train each case twice from new phenotypes, and compare the bits of the parameters.
 
     Raises
     ------
     BenchmarkError
-        If they differ.
+        If the bits differ.
     """
     del turns
     makers: list[Callable[[], Case]] = [partial(layers_case, density) for density in TARGETS]

@@ -1,6 +1,7 @@
-"""One part of the graph bench in a process of its own.
+"""One part of the graph benchmark in a process of its own.
 
-``python -m experiments.benchmarks.graph.process NAME ROUNDS QUICK`` reports a row a line; ROUNDS is 0 for the usual.
+``python -m experiments.benchmarks.graph.process NAME ROUNDS QUICK`` reports one row per line; ROUNDS = 0 takes the
+default.
 """
 
 import sys

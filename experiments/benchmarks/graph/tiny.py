@@ -1,4 +1,4 @@
-"""Part `tiny`: a thousand different topologies, each trained by itself on the parity of three bits."""
+"""Part `tiny`: a thousand different topologies, each trained on the parity of three bits."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -22,7 +22,7 @@ from experiments.benchmarks.harness.workload import recipe, train_by
 N_GENOMES, STEPS = 1_000, 500
 AT_MOST_SECONDS = 3.0
 TENSORNEAT_SECONDS = 224.0
-"""What TensorNEAT takes for so many topologies and steps on a CPU of this class; not run here."""
+"""Seconds of TensorNEAT for as many topologies and steps on a CPU of this class; not run here."""
 
 RECIPE = recipe(8, 0.1)
 
@@ -35,7 +35,7 @@ def parity_samples() -> tuple[cnn.Samples, cnn.Samples]:
 
 
 def train_all(genomes: Sequence[Genome], steps: int) -> list[Phenotype]:
-    """Build and train a network of each genome: squared error with one output, cross-entropy with two."""
+    """Build and train a network of each genome; the loss is the squared error for one output, cross-entropy for two."""
     values, classes = parity_samples()
     networks = []
     for genome in genomes:
@@ -47,7 +47,7 @@ def train_all(genomes: Sequence[Genome], steps: int) -> list[Phenotype]:
 
 
 def n_solved(networks: Sequence[Phenotype]) -> int:
-    """Count the networks that tell all patterns right."""
+    """Return the number of networks that classify all patterns correctly."""
     _, samples = parity_samples()
     outputs = (network.output(samples.inputs) for network in networks)
     told = [o[:, 0] > 0.5 if o.shape[1] == 1 else o.argmax(1) for o in outputs]
@@ -55,13 +55,13 @@ def n_solved(networks: Sequence[Phenotype]) -> int:
 
 
 def tiny_rows(turns: Turns, *, quick: bool) -> Iterator[TableRow]:
-    """Time the whole, phenotypes built and networks trained; compilation and genomes aside."""
+    """Time building phenotypes and training networks, without compilation and without making genomes."""
     count, steps = (20, 50) if quick else (N_GENOMES, STEPS)
     what = f"{count:,} topologies × {steps} steps, 3-bit parity"
     yield "note", {"note": f"tiny, {what}"}
     genomes = tiny_genomes(count)
     by_outputs = sorted(genomes, key=lambda genome: len(genome.outputs))
-    train_all([by_outputs[0], by_outputs[-1]], 2)  # compiles what it needs
+    train_all([by_outputs[0], by_outputs[-1]], 2)  # compile kernels
     seconds: list[float] = []
     networks: list[Phenotype] = []
     for _ in range(min(turns.rounds, 3)):

@@ -1,6 +1,7 @@
-"""What benchmarks share: processes, timing in turns, machine, settings, tables.
+"""Parts that the benchmarks share: processes, timing in turns, machine, settings, tables.
 
-No peer is imported here.
+A *side* is one of the programs compared: ours, or a *peer*, which is a program by others. Sides take turns. No peer is
+imported here.
 """
 
 __all__ = [

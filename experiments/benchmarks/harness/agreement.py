@@ -1,4 +1,4 @@
-"""How far the results of two sides lie apart."""
+"""Differences between the results of two sides."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ STEPS = 20
 
 
 def relative(ours: Any, theirs: Any, scale: Any) -> float:
-    """Return the Euclidean norm of a difference, in terms of that of `scale`."""
+    """Return the Euclidean norm of a difference divided by the norm of `scale`."""
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(scale))

@@ -1,7 +1,7 @@
-"""What may go wrong in a benchmark; the command line shows the line and exits with 2."""
+"""The error of benchmarks; the command line shows its line and exits with code 2."""
 
 from evo.errors import EvoMatrixError
 
 
 class BenchmarkError(EvoMatrixError):
-    """A peer is not installed, a measurement failed, or the sides compared do not compute the same."""
+    """A peer is not installed, a measurement failed, or two sides do not compute the same."""

@@ -10,17 +10,17 @@ from cnn.compile.compilation import single_threaded_blas
 from experiments.benchmarks.harness.timing import Spread, seconds_of
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-"""Settings that a peer's libraries read when they are loaded."""
+"""Environment variables that the libraries of a peer read when they are loaded."""
 
 BUSY_LOAD = 0.7
-"""Load average from which a machine counts as busy."""
+"""A machine is busy if its load average is at least this."""
 
 
 def thread_environment(threads: int) -> dict[str, str]:
     """Return this process's environment with another thread count, for a process that imports our packages.
 
-    NumPy's BLAS gets one thread whatever the count: our networks split a batch above BLAS, and so
-    give the same bits with any number of cores.
+    NumPy's BLAS always gets one thread: our networks split a batch above BLAS, so their bits do not depend on the
+    number of cores.
 
     Parameters
     ----------
@@ -34,19 +34,19 @@ def thread_environment(threads: int) -> dict[str, str]:
 
 
 def matrix_product_rate(size: int = 1024, rounds: int = 7) -> Spread:
-    """Measure NumPy's float32 product of square matrices on one thread, what our layers could reach at best.
+    """Measure NumPy's float32 product of square matrices on one thread: an upper bound for our layers.
 
     Parameters
     ----------
     size
         Rows and columns.
     rounds
-        Products timed, after one that is not.
+        Number of timed products; one more comes first.
 
     Returns
     -------
     Spread
-        GFLOP/s, a multiply-accumulate being two operations.
+        GFLOP/s; a multiply-accumulate is two operations.
     """
     rng = np.random.default_rng(0)
     a, b = rng.random((2, size, size), dtype=np.float32)
@@ -58,17 +58,17 @@ def matrix_product_rate(size: int = 1024, rounds: int = 7) -> Spread:
 
 
 def busy(load: float) -> str:
-    """Warn of other work on the machine: threads that wait for one another at barriers suffer most from it.
+    """Warn of other work on the machine; it slows threads that wait for one another at barriers most.
 
     Parameters
     ----------
     load
-        Processes that wanted to run in the minute before a bench, as `os.getloadavg` tells.
+        Load average of the minute before a benchmark, from `os.getloadavg`.
 
     Returns
     -------
     str
-        A line; empty where the machine was quiet.
+        A line; empty if the machine was quiet.
 
     Examples
     --------
@@ -78,20 +78,20 @@ def busy(load: float) -> str:
     if load < BUSY_LOAD:
         return ""
     return (
-        f"The machine was busy before (load average {load:.1f}). Work beside a bench slows PyTorch on several threads "
-        "most, many times over: trust wide quartiles little, and measure again on a quiet machine."
+        f"The machine was busy before the benchmark (load average {load:.1f}). Other work slows PyTorch on several "
+        "threads most, many times over. Do not trust wide quartiles; measure again on a quiet machine."
     )
 
 
 def peak_mebibytes(status: str) -> float | None:
     r"""Read the peak of resident memory from the text of Linux's ``/proc/self/status``.
 
-    ``ru_maxrss`` would not do: a process inherits it from the one that started it.
+    ``ru_maxrss`` is no substitute: a process inherits it from its parent.
 
     Returns
     -------
     float or None
-        MiB; None where the text does not say, as on other systems.
+        MiB; None if the text has no such line, as on other systems.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def peak_mebibytes(status: str) -> float | None:
 
 
 def resident_mebibytes(status: str) -> float | None:
-    r"""Read resident memory as it is now, as `peak_mebibytes` reads its peak.
+    r"""Read the present resident memory; the text is that of `peak_mebibytes`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Measurements in processes of their own, which report in lines of JSON."""
+"""Measurements in processes of their own; a process reports lines of JSON."""
 
 import json
 import subprocess
@@ -15,13 +15,13 @@ Message = dict[str, Any]
 
 
 def emit(message: Mapping[str, Any]) -> None:
-    """Report something to the process that started this one."""
+    """Report a message to the parent process."""
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 
 
 def emit_all(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    """Report rows of tables as they come; what goes wrong is one line and code 2."""
+    """Report rows of tables as they come; an error is one line and exit code 2."""
     try:
         for table, row in rows:
             emit({"table": table, "row": row})
@@ -31,27 +31,27 @@ def emit_all(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
 
 
 def reports(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Message]:
-    """Start a Python process and yield what it reports as it comes.
+    """Start a Python process and yield its messages as they come.
 
     Parameters
     ----------
     arguments
-        What follows ``python`` on the command line.
+        Arguments of ``python`` on the command line.
     environment
         All environment variables of the process.
 
     Yields
     ------
     Message
-        Each line of its standard output that holds a JSON object; other lines are passed over.
+        Each line of its standard output that is a JSON object; other lines are skipped.
 
     Raises
     ------
     BenchmarkError
-        If it ends otherwise than well: with the last line that it wrote to standard error.
+        If it fails: with the last line of its standard error.
     """
     with (
-        tempfile.TemporaryFile() as errors,  # a pipe that nobody reads meanwhile could fill up
+        tempfile.TemporaryFile() as errors,  # a pipe that is not read could fill up
         subprocess.Popen(  # noqa: S603 - this interpreter, with our own modules
             [sys.executable, *arguments],
             env=dict(environment),

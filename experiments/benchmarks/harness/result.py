@@ -1,4 +1,4 @@
-"""What a benchmark hands back."""
+"""The result of a benchmark."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from rich.console import RenderableType
 
 @dataclass(frozen=True, eq=False)
 class BenchResult:
-    """What a benchmark found.
+    """The result of a benchmark.
 
     Attributes
     ----------
     tables
-        By name; they are stored.
+        Tables to store, by name.
     line
-        The result in short, JSON-able: ``name``, ``ours``, ``peer``, ``ratio`` (ours over peer in speed, the worst
-        case), ``unit``, and what else matters.
+        JSON-able summary: ``name``, ``ours``, ``peer``, ``ratio`` (our speed over the peer's in the worst case),
+        ``unit`` and more.
     shown
-        What people see, in this order.
+        Texts and tables to print, in order.
     """
 
     tables: Mapping[str, pd.DataFrame]

@@ -1,4 +1,4 @@
-"""Rows of the graph bench: `speed`, ours beside a peer; `figures`, what stands by itself."""
+"""Rows of the tables `speed` (ours beside a peer) and `figures` (numbers without a peer)."""
 
 import math
 from collections.abc import Sequence
@@ -9,27 +9,27 @@ from experiments.benchmarks.harness.timing import Spread
 
 Row = dict[str, Any]
 TableRow = tuple[str, Row]
-"""Name of a table and a row of it; the table "note" is for people who wait."""
+"""Name of a table and a row of it; the table "note" reports progress and is not stored."""
 
 PUBLISHED = "as published"
-"""The form of a peer that was not run here."""
+"""Form of a peer that was not run: its numbers are published ones."""
 
 OURS = "ours"
-"""The form where what ours is measured against is ours, too."""
+"""Form of a peer that is a part of EvoMatrix too."""
 
 
 @dataclass(frozen=True)
 class Turns:
-    """How long sides are measured.
+    """Number and length of turns.
 
     Attributes
     ----------
     rounds
-        Turns of each.
+        Number of turns of each side.
     seconds
-        About how long a turn lasts.
+        Approximate length of a turn.
     trials
-        Short turns by which the fastest form of a peer is chosen.
+        Number of short turns that choose the fastest form of a peer.
     """
 
     rounds: int
@@ -38,7 +38,7 @@ class Turns:
 
     @classmethod
     def of(cls, rounds: int | None, *, quick: bool) -> "Turns":
-        """Return the usual turns, or so many rounds of them."""
+        """Return the usual turns; `rounds`, if given, is their number."""
         return cls(rounds or (2 if quick else 5), 0.02 if quick else 0.3, 1 if quick else 3)
 
 
@@ -56,18 +56,18 @@ def speed_row(
     Parameters
     ----------
     unit
-        What the numbers are. One that ends in "/s" is a speed, any other a time.
+        Unit of the numbers: a speed if it ends in "/s", else a time.
     peer, form
-        Its name, and which of its forms it is.
+        Name of the peer and of its form.
     ours, theirs
-        Of each turn.
+        One number for each turn.
     target
-        By which factor ours is to be faster, if that was laid down.
+        Factor by which ours must be faster, if there is a target.
 
     Returns
     -------
     dict
-        Medians and quartiles, and the ratio of the medians: by which factor ours is faster.
+        Medians, quartiles, and the factor by which our median is faster.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def speed_row(
 def figure_row(
     what: str, unit: str, values: Sequence[float], *, at_most: float | None = None
 ) -> Row:
-    """Summarise what stands by itself, and what it is to be at most, if that was laid down."""
+    """Summarise numbers without a peer; `at_most` is their target, if there is one."""
     found = Spread.of(values)
     return {
         "what": what,

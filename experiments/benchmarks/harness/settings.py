@@ -1,4 +1,4 @@
-"""Options of a bench as the command line takes them, and what they come to for its measurements."""
+"""Options of a benchmark on the command line, and the settings of its processes that follow from them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,22 +8,22 @@ from evo.errors import SettingsError
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What the command line offers; None leaves the choice to the bench, which depends on `quick`.
+    """Options of the command line; None leaves the choice to the benchmark.
 
     Attributes
     ----------
     batches
         Batch sizes.
     threads
-        Thread counts, each measured in a process of its own.
+        Thread counts; each is measured in a process of its own.
     repeats
-        Turns of each side.
+        Number of turns of each side.
     networks
-        Names that the bench knows.
+        Names of networks of the benchmark.
     quick
-        Few and short turns: a test that everything works, not a measurement.
+        Whether turns are few and short: a test that everything works, not a measurement.
     data_dir
-        Folder with the four files of the MNIST family, instead of synthetic images.
+        Folder with the four files of the MNIST family; by default images are synthetic.
     """
 
     batches: tuple[int, ...] | None = None
@@ -35,40 +35,41 @@ class BenchOptions:
 
 
 def check_repeats_only(name: str, options: BenchOptions) -> None:
-    """Check the options of a bench that has no other than `repeats` and `quick`.
+    """Check the options of a benchmark that has only `repeats` and `quick`.
 
     Raises
     ------
     SettingsError
-        At any other, or where there is to be no repeat.
+        If another option is given, or if `repeats` is below 1.
     """
     for other in ("batches", "threads", "networks", "data_dir"):
         if getattr(options, other) is not None:
-            raise SettingsError(f"{other.removesuffix('es')}: is no option of bench {name}")
+            option = other.removesuffix("es")
+            raise SettingsError(f"{option}: must not be given to bench {name}")
     if options.repeats is not None and options.repeats < 1:
         raise SettingsError(f"repeats: must be at least 1; got {options.repeats}")
 
 
 @dataclass(frozen=True)
 class SpeedSettings:
-    """What one process measures of the CNN bench.
+    """Settings of one process of the CNN benchmark.
 
     Attributes
     ----------
     networks, batches
         Each network at each batch size.
     threads
-        Threads of both sides.
+        Threads of each side.
     rounds
-        Turns of each side.
+        Number of turns of each side.
     turn_seconds
-        About how long a turn of eager PyTorch takes; the others do the same work.
+        Approximate length of a turn of eager PyTorch; the other sides do the same work.
     trials
-        Short turns by which PyTorch's fastest form is chosen.
+        Number of short turns that choose the fastest form of PyTorch.
     passes
-        Passes through the layers, of which rates per layer are medians.
+        Number of passes through the layers; rates per layer are medians over them.
     compiled
-        Whether ``torch.compile`` takes part.
+        Whether ``torch.compile`` is measured too.
     data_dir
         As in `BenchOptions`.
     """
@@ -85,8 +86,8 @@ class SpeedSettings:
 
 
 @dataclass(frozen=True)
-class KernelSettings:
-    """What one process measures of the kernels bench.
+class MapsSettings:
+    """Settings of one process of the benchmark of maps.
 
     Attributes
     ----------
@@ -95,7 +96,7 @@ class KernelSettings:
     batches
         Batch sizes.
     rounds
-        Turns of each side; None for the usual.
+        Number of turns of each side; None for the usual number.
     quick
         As in `BenchOptions`.
     """

@@ -1,4 +1,4 @@
-"""A case of the graph bench - genome, data, recipe - with our side, and what peers must offer."""
+"""A case of the benchmarks of graphs and maps (genome, data, recipe) with our side, and the protocol of peers."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -18,23 +18,23 @@ from experiments.benchmarks.harness.rows import Row, TableRow, Turns, speed_row
 from experiments.benchmarks.harness.timing import Side, Spread, interleave, repeats_for, seconds_of
 
 STEPS = 20
-"""Training steps after which losses are compared, and bits."""
+"""Training steps after which losses and bits are compared."""
 
 TOLERANCE = 1e-4
-"""Largest relative difference of the losses then."""
+"""Largest relative difference of the losses after `STEPS` steps."""
 
 WARM_UP = 2
-"""Steps before each turn, outside the clock."""
+"""Untimed steps before each turn."""
 
 FIRST_TRIAL = 4
-"""Steps by which the length of a turn is chosen."""
+"""Steps of the trial that decides how many steps fill a turn."""
 
 Steps = NDArray[np.intp]
 """The samples of each step, shape (steps, batch)."""
 
 
 class Peer(Protocol):
-    """The same network elsewhere, with the samples of its case."""
+    """The network and samples of a case in another program."""
 
     def restore(self) -> None:
         """Go back to the starting weights, without momentum."""
@@ -48,18 +48,20 @@ class Peer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What all sides train.
+    """The network, data and recipe that all sides train.
 
     Attributes
     ----------
     part, what
-        Which rows of the tables it is.
+        Name of the case in tables.
     genome, samples, recipe
-        Network, data, and how to learn; every side takes the same batches.
+        Network, data and recipe; every side takes the same batches.
     dormant
-        What our side does with entries that the threshold does not let through.
+        Treatment of dormant entries on our side, as in `evo.Phenotype`.
     network
         Our side.
+    start
+        Its starting weights.
     """
 
     part: str
@@ -95,7 +97,7 @@ class Case:
         workload.train_by(self.recipe, self.network, self.samples, steps)
 
     def side(self, steps: int) -> Side:
-        """Return our side, with so many steps a turn."""
+        """Return our side; a turn has `steps` steps."""
 
         def prepare() -> None:
             self.train(WARM_UP)
@@ -104,7 +106,7 @@ class Case:
         return Side("ours", prepare, lambda: self.train(steps))
 
     def peer_side(self, name: str, peer: Peer, steps: int) -> Side:
-        """Return the side of a peer, with so many steps a turn."""
+        """Return the side of a peer; a turn has `steps` steps."""
         order = self.order(steps)
 
         def prepare() -> None:
@@ -115,19 +117,19 @@ class Case:
 
 
 def noise_samples(n: int, n_features: int, n_classes: int) -> cnn.Samples:
-    """Draw features in [0, 1) and classes: speed does not depend on what is learned."""
+    """Draw features in [0, 1) and classes; speed does not depend on the data."""
     rng = np.random.default_rng(5)
     inputs = rng.random((n, n_features), dtype=np.float32)
     return cnn.Samples(inputs, rng.permutation(n) % n_classes)
 
 
 def agreement_row(case: Case, name: str, peer: Peer) -> TableRow:
-    """Train both sides from one start, and compare their losses on the first batch; put all back.
+    """Train both sides from the same weights, compare their losses on the first batch, and restore both.
 
     Raises
     ------
     BenchmarkError
-        If these differ by more than `TOLERANCE`.
+        If the losses differ by more than `TOLERANCE`.
     """
     order = case.order(STEPS)
     batch = order[0]
@@ -143,8 +145,8 @@ def agreement_row(case: Case, name: str, peer: Peer) -> TableRow:
     apart = abs(ours - theirs) / abs(theirs)
     if not apart <= TOLERANCE:
         raise BenchmarkError(
-            f"{case.part}, {case.what}: after {STEPS} steps the loss must be that of {name} to "
-            f"{TOLERANCE:g}; ours is {ours:.6g}, theirs {theirs:.6g}"
+            f"{case.part}, {case.what}: loss after {STEPS} steps must be that of {name}, {theirs:.6g}, to "
+            f"{TOLERANCE:g}; got {ours:.6g}"
         )
     row = {"peer": name, "steps": STEPS, "loss_before": before, "loss_ours": ours}
     return "agreement", case.key | row | {"loss_peer": theirs, "relative_difference": apart}
@@ -153,16 +155,16 @@ def agreement_row(case: Case, name: str, peer: Peer) -> TableRow:
 def rates(
     makers: Mapping[str, Callable[[int], Side]], seconds: float, rounds: int
 ) -> dict[str, list[float]]:
-    """Let sides take turns of about equal length.
+    """Let sides take turns of about the same length.
 
     Parameters
     ----------
     makers
-        By name, ``make(steps)`` returns the side with so many steps a turn.
+        By name, ``make(steps)`` returns the side with `steps` steps a turn.
     seconds
-        About how long a turn lasts.
+        Approximate length of a turn.
     rounds
-        Turns of each side.
+        Number of turns of each side.
 
     Returns
     -------
@@ -191,18 +193,18 @@ def fastest(case: Case, forms: Mapping[str, Peer], turns: Turns) -> str:
 def compare(
     case: Case, peers: Mapping[str, Mapping[str, Peer]], targets: Mapping[str, float], turns: Turns
 ) -> Iterator[TableRow]:
-    """Check that peers agree with ours, take the fastest form of each, and time all in turns.
+    """Check that peers compute the same, choose the fastest form of each, and time all sides in turns.
 
     Parameters
     ----------
     case
-        With our side.
+        The case with our side.
     peers
-        Forms by name, of each peer by name.
+        Forms of each peer, by names of peer and form.
     targets
-        By which factor ours is to be faster, by peer; not every peer needs one.
+        Factor by which ours must be faster, by peer; a peer may have none.
     turns
-        How long.
+        Number and length of turns.
     """
     chosen: dict[str, tuple[str, Peer]] = {}
     for name, forms in peers.items():
@@ -240,7 +242,7 @@ def bits_row(part: str, what: str, first: str, second: str) -> Row:
     """
     if first != second:
         raise BenchmarkError(
-            f"{part}, {what}: training twice must give the same bits; it gave {first} and {second}"
+            f"{part}, {what}: bits of two trainings must be the same; got {first} and {second}"
         )
     row = {"part": part, "what": what, "first": first, "second": second}
     return row | {"identical": first == second}

@@ -1,4 +1,4 @@
-"""What people see of a bench that has targets, target and figure side by side, and its result in one line."""
+"""Printed tables of a benchmark with targets, and its summary in one line."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 def missed(tables: Tables) -> list[str]:
-    """Name each target that was not reached, with what was."""
+    """Return a line for each target that was missed, with the number reached."""
     speed, figures = tables["speed"], tables["figures"]
     slow = speed[speed["ratio"] < speed["target"]]
     large = figures[figures["value"] > figures["at_most"]]
@@ -30,7 +30,7 @@ def missed(tables: Tables) -> list[str]:
 
 
 def line(tables: Tables, name: str = "graph") -> dict[str, Any]:
-    """Return the result as one JSON-able object: the worst case beside any peer that was run, and by part."""
+    """Return the result as one JSON-able object: the worst case beside any peer that was run, overall and by part."""
     speed, figures = tables["speed"], tables["figures"]
     run_here = speed[speed["form"] != PUBLISHED]
     peers = run_here[run_here["form"] != OURS]
@@ -51,7 +51,7 @@ def line(tables: Tables, name: str = "graph") -> dict[str, Any]:
 
 
 def shown(tables: Tables) -> tuple[RenderableType, ...]:
-    """Return all that people see, in order."""
+    """Return the texts and tables to print, in order."""
     agreement = tables["agreement"]
     same = (
         f"Both sides compute the same, {len(agreement)} pairs: losses after {agreement['steps'].iloc[0]} steps "
@@ -61,10 +61,10 @@ def shown(tables: Tables) -> tuple[RenderableType, ...]:
 
 
 def measured(tables: Tables) -> list[RenderableType]:
-    """Return the tables of what was measured, part by part."""
+    """Return the printed tables of all parts."""
     parts: list[RenderableType] = [
-        "ratio: by which factor ours is faster, of medians; quartiles: from ours at its worse quartile and the peer at "
-        "its better one to the other way round. Each side on one thread, in turns."
+        "ratio: factor by which our median is faster. quartiles: the same factor, from our worse and the peer's better "
+        "quartile to our better and the peer's worse one. Each side has one thread; sides take turns."
     ]
     for part, rows in tables["speed"].groupby("part", sort=False):
         parts.append(_speed_table(str(part), rows))
@@ -74,13 +74,13 @@ def measured(tables: Tables) -> list[RenderableType]:
 
 
 def repeated(tables: Tables) -> list[str]:
-    """Say in how many cases our side repeated itself."""
+    """Return a line on the cases in which two trainings gave the same bits."""
     bits = tables["bits"]
     return [f"Trained twice, {len(bits)} cases: identical bits in {int(bits['identical'].sum())}"]
 
 
 def left_out(tables: Tables) -> list[str]:
-    """Say what was not measured, and why."""
+    """Return a line for each case that was not measured, with the reason."""
     if "left_out" not in tables:
         return []
     return [
@@ -111,7 +111,7 @@ def _speed_table(part: str, rows: pd.DataFrame) -> Table:
 
 
 def _bounds(row: Mapping[Hashable, Any]) -> tuple[float, float]:
-    """Return the ratio from ours at its lower quartile and the peer at its upper one, and the other way round."""
+    """Return the ratio of our worse quartile to the peer's better one, and the ratio the other way round."""
     if row["unit"].endswith("/s"):
         return row["ours_low"] / row["peer_high"], row["ours_high"] / row["peer_low"]
     return row["peer_low"] / row["ours_high"], row["peer_high"] / row["ours_low"]
@@ -152,7 +152,7 @@ def _table(title: str, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Tabl
 
 
 def largest_differences(agreement: pd.DataFrame) -> str:
-    """Say how far sides that compute the same differed."""
+    """Return a line with the largest differences between sides."""
     names = [name for name in agreement.columns if str(name).endswith("_difference")]
     largest = ", ".join(
         f"{str(name).removesuffix('_difference')} {agreement[name].max():.1e}" for name in names

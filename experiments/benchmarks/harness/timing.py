@@ -1,4 +1,4 @@
-"""Interleaved timing: ours, peer, ours, peer, ..., so that a drift of the machine meets both alike."""
+"""Interleaved timing: ours, peer, ours, peer, …, so that a drift of the machine affects both alike."""
 
 import gc
 import time
@@ -10,16 +10,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Side:
-    """One of those compared.
+    """One of the programs compared: ours or a peer.
 
     Attributes
     ----------
     name
-        What tables call it.
+        Name in tables.
     prepare
-        Called before each turn, outside the clock: restores the starting state and warms up.
+        Function called before each turn, untimed: it restores the starting state and warms up.
     run
-        The work that is timed: the same amount at each turn.
+        The timed work, the same amount at each turn.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Spread:
     Attributes
     ----------
     median, low, high
-        The second, first and third quartile, linearly interpolated.
+        Second, first and third quartile, linearly interpolated.
     """
 
     median: float
@@ -55,7 +55,7 @@ class Spread:
 
 
 def seconds_of(run: Callable[[], object]) -> float:
-    """Time one call, the garbage collector being switched off meanwhile.
+    """Time one call with the garbage collector switched off.
 
     Returns
     -------
@@ -79,25 +79,25 @@ def interleave(sides: Sequence[Side], rounds: int) -> dict[str, list[float]]:
     Parameters
     ----------
     sides
-        Those compared, names all different.
+        Sides with different names.
     rounds
-        Turns of each, at least 1.
+        Number of turns of each side, at least 1.
 
     Returns
     -------
     dict
-        Seconds of each turn by name of the side; turn k of all sides lies in round k.
+        Seconds of each turn, by name of the side.
 
     Raises
     ------
     ValueError
-        If there is no round, or a name stands twice.
+        If `rounds` is below 1, or two sides have one name.
     """
     if rounds < 1:
-        raise ValueError(f"rounds must be at least 1, not {rounds}")
+        raise ValueError(f"rounds must be at least 1; got {rounds}")
     seconds: dict[str, list[float]] = {side.name: [] for side in sides}
     if len(seconds) < len(sides):
-        raise ValueError(f"names must differ, not {[side.name for side in sides]}")
+        raise ValueError(f"names of sides must differ; got {[side.name for side in sides]}")
     for _ in range(rounds):
         for side in sides:
             side.prepare()
@@ -106,16 +106,16 @@ def interleave(sides: Sequence[Side], rounds: int) -> dict[str, list[float]]:
 
 
 def repeats_for(seconds_each: float, target: float, *, least: int = 3, most: int = 2000) -> int:
-    """Return how many repeats of something fill a turn.
+    """Return the number of repeats that fill a turn.
 
     Parameters
     ----------
     seconds_each
-        What one takes, positive.
+        Seconds of one repeat, above 0.
     target
         Seconds of a turn.
     least, most
-        Bounds of the result.
+        Bounds of the number.
 
     Examples
     --------

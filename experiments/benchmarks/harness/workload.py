@@ -1,7 +1,7 @@
-"""What both sides of the CNN bench work on: networks, data, recipe - and, as a script, our side alone.
+"""Networks, data and recipe of the CNN benchmark; as a script, our side by itself.
 
-``python -P workload.py train lenet5 64 30`` trains in a process that imports nothing but NumPy and `cnn`, so that its
-memory and its start are those of `cnn`: hence no import of ours but that one.
+``python -P workload.py train lenet5 64 30`` trains in a process that imports only NumPy and `cnn`, so that its memory
+and its start-up time are those of `cnn`. This module must import nothing else of ours.
 """
 
 import json
@@ -29,19 +29,19 @@ NETWORKS: Mapping[str, Callable[..., cnn.Network]] = {
     "lenet5": cnn.lenet5,
     "small_cnn": cnn.small_cnn,
 }
-"""The networks of the bench, by name: called with (image shape, outputs, rng=generator)."""
+"""Functions that make the networks, by name: called with (image shape, outputs, rng=generator)."""
 
 
 def build(name: str, samples: cnn.Samples) -> cnn.Network:
-    """Build a network of the bench for some images, with starting weights from a fixed seed."""
+    """Build a network for the images of some samples, with starting weights from a fixed seed."""
     n_classes = int(samples.targets.max()) + 1
     return NETWORKS[name](samples.inputs.shape[1:], n_classes, rng=np.random.default_rng(SEED))
 
 
 def synthetic_samples() -> cnn.Samples:
-    """Draw images of uniform noise in [0, 1) and classes, from a fixed seed: nothing to download.
+    """Draw images of uniform noise in [0, 1) and classes, from a fixed seed.
 
-    Speed does not depend on what the images show, as long as no number becomes subnormal.
+    Speed does not depend on the images, as long as no number becomes subnormal.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def synthetic_samples() -> cnn.Samples:
 
 
 def recipe(batch: int, learning_rate: float = 0.01) -> cnn.Recipe:
-    """Return how all sides train: momentum, at a constant learning rate."""
+    """Return the recipe of all sides: momentum with a constant learning rate."""
     return cnn.Recipe(
         optimizer="momentum",
         learning_rate=learning_rate,
@@ -70,7 +70,7 @@ def order_seed() -> np.random.SeedSequence:
 
 
 def train(network: cnn.Trainable, samples: cnn.Samples, batch: int, steps: int) -> None:
-    """Train in place for some steps by `recipe`; see `train_by`."""
+    """Train in place by `recipe(batch)`; see `train_by`."""
     train_by(recipe(batch), network, samples, steps)
 
 
@@ -81,12 +81,12 @@ def train_by(
     steps: int,
     state: cnn.OptimizerState | None = None,
 ) -> cnn.TrainingReport:
-    """Train in place for some steps, by the trainer that users call; always on the same batches.
+    """Train in place with the trainer that users call, always on the same batches.
 
     Raises
     ------
     ValueError
-        If training diverges, for then its speed says nothing.
+        If training diverges; its speed would mean nothing.
     """
     report = cnn.train(
         network,
@@ -99,17 +99,17 @@ def train_by(
         state=state,
     )
     if report.status != "ok":
-        raise ValueError(f"training must not diverge: {report.reason}")
+        raise ValueError(f"training must not diverge; got {report.reason}")
     return report
 
 
 class StepMeter:
-    """A trainable that passes everything on, and notes the memory in use as each step begins.
+    """A trainable that forwards to a network and records the memory in use at the start of each step.
 
     Attributes
     ----------
     marks
-        For each step (bytes in use as it begins, peak since the step before began).
+        For each step (bytes in use at its start, peak since the start of the step before).
     """
 
     def __init__(self, network: cnn.Network) -> None:
@@ -137,22 +137,22 @@ class StepMeter:
 
 
 def bytes_per_step(network: cnn.Network, batch: int, steps: int) -> dict[str, float]:
-    """Measure what a training step allocates once all buffers are there, by tracemalloc.
+    """Measure by tracemalloc the memory that a training step allocates once all buffers exist.
 
-    That sees all Python objects and all arrays of NumPy, but not scratch memory inside a compiled loop.
+    tracemalloc sees Python objects and NumPy arrays, but not memory allocated inside compiled code.
 
     Parameters
     ----------
     network
-        Trained on synthetic images.
+        A network; it is trained on synthetic images.
     batch, steps
-        Samples a step, and steps measured, at least 3.
+        Samples per step, and measured steps, at least 3.
 
     Returns
     -------
     dict
-        ``transient_bytes``: the most that a step held beside what it began with, median over the steps.
-        ``kept_bytes``: what a step left behind, mean over the steps.
+        ``transient_bytes``: peak during a step above its start, median over the steps.
+        ``kept_bytes``: growth from step to step, mean over the steps.
     """
     samples = synthetic_samples()
     train(network, samples, batch, 2)
@@ -171,7 +171,7 @@ def bytes_per_step(network: cnn.Network, batch: int, steps: int) -> dict[str, fl
 
 
 def _status() -> str:
-    """Return Linux's account of this process; nothing on other systems."""
+    """Return the text of ``/proc/self/status``; empty on systems without it."""
     path = Path("/proc/self/status")
     return path.read_text("ascii", "replace") if path.exists() else ""
 

@@ -1,8 +1,8 @@
 """The benchmark of networks of feature maps beside layers and masked PyTorch.
 
-What it shares with the other benchmarks is in the harness, and the peers have a room of their own.
+Parts shared with other benchmarks are in the harness; PyTorch's side is in the peers' room.
 """
 
-from experiments.benchmarks.maps.bench import bench_kernels, plan
+from experiments.benchmarks.maps.bench import bench_maps, plan
 
-__all__ = ["bench_kernels", "plan"]
+__all__ = ["bench_maps", "plan"]

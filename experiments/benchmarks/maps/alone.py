@@ -1,7 +1,7 @@
-"""Our side of the kernels bench by itself.
+"""Our side of the benchmark of maps by itself.
 
-``python -m experiments.benchmarks.maps.alone NETWORK BATCH STEPS`` trains, and reports memory and the seconds up to
-the end of the first step.
+``python -m experiments.benchmarks.maps.alone NETWORK BATCH STEPS`` trains; it reports memory, and the seconds until the
+end of the first step.
 """
 
 import sys
@@ -16,7 +16,7 @@ from experiments.benchmarks.maps.networks import NETWORKS, genome_of
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Train a network, and report."""
+    """Train a network and report."""
     name, batch, steps = arguments[0], int(arguments[1]), int(arguments[2])
     imported = _status()
     samples = synthetic_samples()
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _status() -> str:
-    """Return Linux's account of this process; nothing on other systems."""
+    """Return the text of ``/proc/self/status``; empty on systems without it."""
     path = Path("/proc/self/status")
     return path.read_text("ascii", "replace") if path.exists() else ""
 

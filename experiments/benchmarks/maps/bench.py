@@ -1,6 +1,6 @@
-"""``bench kernels``: networks of maps as matrices beside the layers of `cnn`, and beside PyTorch with masks.
+"""``bench maps``: networks of feature maps beside the layers of `cnn` and beside masked PyTorch.
 
-Each network is measured in a process of its own, in which ours and its peers take turns on one thread.
+Each network is measured in a process of its own, in which our side and its peers take turns on one thread.
 """
 
 import json
@@ -18,7 +18,7 @@ from experiments.benchmarks.harness.machine import peak_mebibytes, thread_enviro
 from experiments.benchmarks.harness.process import Message, reports
 from experiments.benchmarks.harness.result import BenchResult
 from experiments.benchmarks.harness.rows import Row, figure_row
-from experiments.benchmarks.harness.settings import BenchOptions, KernelSettings
+from experiments.benchmarks.harness.settings import BenchOptions, MapsSettings
 from experiments.benchmarks.maps.networks import NETWORKS, TAPS, dense_network
 from experiments.benchmarks.maps.tables import line, shown
 from experiments.benchmarks.peers.layers import peer_layers
@@ -26,8 +26,8 @@ from experiments.benchmarks.peers.layers import peer_layers
 BENCHMARKS = Path(__file__).resolve().parents[1]
 
 
-def plan(options: BenchOptions) -> list[KernelSettings]:
-    """Turn options into what each process measures: one for each network.
+def plan(options: BenchOptions) -> list[MapsSettings]:
+    """Return the settings of each process: one for each network.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def plan(options: BenchOptions) -> list[KernelSettings]:
     """
     for other in ("threads", "data_dir"):
         if getattr(options, other) is not None:
-            raise SettingsError(f"{other}: is no option of bench kernels")
+            raise SettingsError(f"{other}: must not be given to bench maps")
     names = options.networks or tuple(NETWORKS)
     batches = options.batches or ((32,) if options.quick else (32, 64, 128))
     for name in names:
@@ -51,18 +51,18 @@ def plan(options: BenchOptions) -> list[KernelSettings]:
         raise SettingsError(
             f"batch: must be at most {workload.N_SAMPLES}, the samples there are; got {max(batches)}"
         )
-    return [KernelSettings(name, batches, options.repeats, options.quick) for name in names]
+    return [MapsSettings(name, batches, options.repeats, options.quick) for name in names]
 
 
-def bench_kernels(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:
-    """Measure; see `experiments.benchmarks.registry.Benchmark`.
+def bench_maps(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:
+    """Run the benchmark; see `experiments.benchmarks.registry.Benchmark`.
 
     Raises
     ------
     SettingsError
         If an option is out of range.
     BenchmarkError
-        If sides do not compute the same, our training does not repeat, or a process fails.
+        If sides do not compute the same, two trainings differ, or a process fails.
     """
     plans = plan(options)
     found: dict[str, list[Row]] = defaultdict(list)
@@ -89,8 +89,8 @@ def bench_kernels(options: BenchOptions, say: Callable[[str], None]) -> BenchRes
     return BenchResult(tables, line(tables), shown(tables))
 
 
-def memory_rows(settings: KernelSettings) -> Iterator[Row]:
-    """Train each side alone in a process of its own, and read its memory, where the system tells."""
+def memory_rows(settings: MapsSettings) -> Iterator[Row]:
+    """Train each side alone in a process of its own, and read the memory of the process, on Linux."""
     name, batch = settings.network, max(settings.batches)
     steps = 8 if settings.quick else 40
     spec = NETWORKS[name]
@@ -116,7 +116,7 @@ def memory_rows(settings: KernelSettings) -> Iterator[Row]:
 
 
 def start_rows(name: str) -> Iterator[Row]:
-    """Time compilation and first step of a network in a new process: kernels to be compiled, then found on disk."""
+    """Time plan and first step in a new process: with kernels to compile, then with kernels cached on disk."""
     with tempfile.TemporaryDirectory() as empty:
         environment = thread_environment(1) | {"NUMBA_CACHE_DIR": empty}
         for kernels in ("compiled", "cached"):
@@ -130,6 +130,6 @@ def _alone(name: str, batch: int, steps: int) -> list[str]:
 
 
 def _last(messages: Iterator[Message]) -> Message:
-    """Return the last report of a process, which is its only one."""
+    """Return the last message of a process, which is its only one."""
     *_, last = messages
     return last

@@ -1,6 +1,6 @@
-"""The networks of the kernels bench: LeNet-5 as a matrix, and its taps spread over more maps.
+"""The networks of the benchmark of maps: LeNet-5 as a matrix, and its taps spread over more maps.
 
-Each comes with the dense network of as many maps, in which a peer finds its weights again.
+Each has a dense network with as many maps; peers compute that one with a mask.
 """
 
 from collections.abc import Mapping
@@ -22,21 +22,21 @@ TAPS = (150, 2_400, 48_000, 10_080, 840)
 
 
 @dataclass(frozen=True)
-class KernelNetwork:
-    """A network of the bench.
+class BenchNetwork:
+    """A network of the benchmark.
 
     Attributes
     ----------
     about
-        What people read.
+        Description in a line.
     factor
-        How many times LeNet-5's maps and neurons it has in each hidden level; its taps are as many.
+        Number of maps and neurons in each hidden level over that of LeNet-5; the number of taps is LeNet-5's.
     peer
-        What PyTorch's side is called.
+        Name of PyTorch's side.
     targets
-        By which factor ours is to be faster, by peer.
+        Factor by which ours must be faster, by peer.
     dormant
-        With ``straight_through`` all taps are stored, and as many as LeNet-5 has are let through.
+        With ``straight_through`` all taps are stored, and as many as LeNet-5 has are active.
     """
 
     about: str
@@ -47,29 +47,29 @@ class KernelNetwork:
 
 
 CNN = "cnn"
-"""The peer that is `cnn`'s own LeNet-5."""
+"""Name of the peer that is LeNet-5 of `cnn`."""
 
-NETWORKS: Mapping[str, KernelNetwork] = {
-    "lenet5": KernelNetwork("LeNet-5 as a matrix", 1, "PyTorch", {CNN: 0.8}),
-    "twice": KernelNetwork(
+NETWORKS: Mapping[str, BenchNetwork] = {
+    "lenet5": BenchNetwork("LeNet-5 as a matrix", 1, "PyTorch", {CNN: 0.8}),
+    "twice": BenchNetwork(
         "LeNet-5's taps in twice the maps", 2, "PyTorch, masked", {"PyTorch, masked": 3.0}
     ),
-    "three_times": KernelNetwork(
+    "three_times": BenchNetwork(
         "LeNet-5's taps in three times the maps", 3, "PyTorch, masked", {"PyTorch, masked": 3.0}
     ),
-    "straight_through": KernelNetwork(
-        "twice the maps: every tap learns, as many as LeNet-5's are let through",
+    "straight_through": BenchNetwork(
+        "twice the maps: every tap learns, as many as LeNet-5 has are active",
         2,
         "PyTorch, straight-through",
         {},
         "straight_through",
     ),
 }
-"""By name, as on the command line."""
+"""The networks by their names on the command line."""
 
 
 def levels_of(factor: int) -> list[LayerShape]:
-    """Return the levels of LeNet-5, the hidden ones so many times as wide.
+    """Return the levels of LeNet-5; hidden levels are `factor` times as wide.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def genome_of(name: str) -> Genome:
 
 
 def dense_network(factor: int) -> cnn.Network:
-    """Return the convolutional network with LeNet-5's levels so many times as wide."""
+    """Return LeNet-5 with hidden levels that are `factor` times as wide."""
     levels = levels_of(factor)
     taps = [connection.n_possible_taps for connection in connections_between(levels, KERNEL)]
     whole = draw_map_network(
@@ -120,7 +120,7 @@ def dense_network(factor: int) -> cnn.Network:
 
 
 def places_in(dense: cnn.Network, network: Phenotype) -> NDArray[np.intp]:
-    """Tell which parameter of a dense network each parameter of a network of its levels is."""
+    """Return the index in the dense network's parameters of each parameter of a network with the same levels."""
     numbered = _numbered(dense)
     genome = network.genome
     there, keys = _keys(numbered), _keys(genome)[network.plan.entries]
@@ -132,7 +132,7 @@ def places_in(dense: cnn.Network, network: Phenotype) -> NDArray[np.intp]:
 
 
 def _numbered(dense: cnn.Network) -> Genome:
-    """Return the genome of a network in which each parameter is its own number, which float32 holds exactly."""
+    """Return the genome of a network whose parameters are replaced by their indices, which float32 holds exactly."""
     kept = dense.parameters.copy()
     dense.parameters[:] = np.arange(len(kept))
     numbered = from_cnn(dense)
@@ -141,7 +141,7 @@ def _numbered(dense: cnn.Network) -> Genome:
 
 
 def _keys(genome: Genome) -> NDArray[np.int64]:
-    """Return the place of each entry in the matrix, counted column by column."""
+    """Return the place of each entry in the matrix, numbered column by column."""
     n = genome.n_nodes
     targets = np.repeat(np.arange(n), np.diff(genome.indptr))
     keys: NDArray[np.int64] = targets * (genome.rows_per_node * n) + genome.rows
@@ -149,7 +149,7 @@ def _keys(genome: Genome) -> NDArray[np.int64]:
 
 
 def limits_of(genome: Genome, factor: int) -> list[float | None]:
-    """Return the threshold of the weights of each level but the first, each followed by None, for its biases."""
+    """Return the threshold of each level's weights except the first level's, each followed by None for the biases."""
     thresholds: list[float | None] = []
     for begin in np.cumsum([level.n_nodes for level in levels_of(factor)])[:-1]:
         thresholds += [float(np.asarray(genome.threshold)[begin]), None]
@@ -157,19 +157,18 @@ def limits_of(genome: Genome, factor: int) -> list[float | None]:
 
 
 def useful_flops(network: Phenotype) -> int:
-    """Return the operations of a training step a sample, two for each multiply-accumulate that is needed.
+    """Return the necessary operations of a training step per sample: two for each multiply-accumulate.
 
-    Forward and back to the sources these are those of what is let through, and back to no input; the weights' gradient
-    needs those of all that learns.
+    The forward pass and the gradient of the states need the active taps; inputs need no gradient. The gradient of the
+    weights needs all taps that learn.
     """
-    acting = network.without_dormant()
-    awake, of_inputs = _macs(acting)
+    active, of_inputs = _macs(network.without_dormant())
     learning = network.macs
-    return 2 * (2 * awake - of_inputs + learning)
+    return 2 * (2 * active - of_inputs + learning)
 
 
 def _macs(network: Phenotype) -> tuple[int, int]:
-    """Return the multiply-accumulates of a sample, and how many of these read an input."""
+    """Return the multiply-accumulates of a sample, and the number of those that read an input."""
     genome, plan = network.genome, network.plan
     pixels = genome.map_sizes[plan.nodes].astype(np.int64) ** 2
     of_edges = np.repeat(pixels, np.diff(plan.indptr))

@@ -1,4 +1,4 @@
-"""The sides of the kernels bench: `cnn`'s network and PyTorch's as peers of ours, and whether they compute the same."""
+"""The peers of the benchmark of maps, `cnn` and PyTorch, and the check that they compute the same."""
 
 from typing import Any, Protocol
 
@@ -28,17 +28,17 @@ TOLERANCES = {
 }
 """Largest differences, by column of the table.
 
-Losses and gradients are compared on a few batches, the parameters after some steps, relative to their change. Where two
-pixels of a block that is pooled are equal to the last bits, rounding decides which of them gets the gradient: a jump of
-some 1e-3 in one of fifty batches, hence the median of the gradients' differences.
+Losses and gradients are compared on a few batches, parameters after some steps, relative to their change. If two pixels
+of a pooling block are equal but for the last bits, rounding decides which of them gets the gradient. Such jumps of
+about 1e-3 occur in one of fifty batches, so the median of the gradients' differences is compared.
 """
 
 BATCHES = 3
-"""On how many batches."""
+"""Number of these batches."""
 
 
 class Rival(Protocol):
-    """The same network elsewhere; its parameters and gradients come in our order."""
+    """The same network in another program; its parameters and gradients are in our order."""
 
     def restore(self) -> None:
         """Go back to the starting weights, without momentum."""
@@ -53,11 +53,11 @@ class Rival(Protocol):
         """Return the mean loss over some samples, and its gradient."""
 
     def parameters(self) -> NDArray[Any]:
-        """Return the parameters as they are now."""
+        """Return the present parameters."""
 
 
 class CnnSide:
-    """The network of `cnn`, trained by the same trainer as ours."""
+    """The network of `cnn`; its trainer is the same as ours."""
 
     def __init__(self, case: Case, network: cnn.Network) -> None:
         self.case, self.network = case, network
@@ -69,7 +69,7 @@ class CnnSide:
         self.network.parameters[self.places] = self.case.start
 
     def train(self, order: Steps) -> None:
-        """See `Rival`: the trainer draws the same batches itself."""
+        """See `Rival`; the trainer draws the same batches itself."""
         train_by(self.case.recipe, self.network, self.case.samples, len(order))
 
     def loss(self, batch: NDArray[np.intp]) -> float:
@@ -91,7 +91,7 @@ class CnnSide:
 
 
 class TorchSide:
-    """A network of PyTorch's, dense or masked or straight-through."""
+    """A network of PyTorch: dense, masked or straight-through."""
 
     def __init__(self, peer: Peer, places: NDArray[np.intp]) -> None:
         self.peer, self.places = peer, places
@@ -118,7 +118,7 @@ class TorchSide:
         return self.peer.parameters()[self.places]
 
 
-def kernels_case(name: str, batch: int, samples: cnn.Samples) -> Case:
+def maps_case(name: str, batch: int, samples: cnn.Samples) -> Case:
     """Return our side of a network at a batch size."""
     return Case(
         name,
@@ -131,7 +131,7 @@ def kernels_case(name: str, batch: int, samples: cnn.Samples) -> Case:
 
 
 def torch_side(case: Case, form: Form) -> TorchSide:
-    """Return PyTorch's side of a case in a form."""
+    """Return PyTorch's side of a case, in one form."""
     spec = NETWORKS[case.part]
     dense = dense_network(spec.factor)
     places = places_in(dense, case.network)
@@ -156,7 +156,7 @@ def torch_side(case: Case, form: Form) -> TorchSide:
 
 
 def agreement_row(case: Case, name: str, rival: Rival) -> TableRow:
-    """Compare both sides on the first batches and after some steps, and put all back.
+    """Compare both sides on the first batches and after some steps, and restore both.
 
     Raises
     ------
@@ -188,12 +188,12 @@ def agreement_row(case: Case, name: str, rival: Rival) -> TableRow:
         if not value <= TOLERANCES[column]:
             raise BenchmarkError(
                 f"{case.part}, {case.what}: {column.replace('_', ' ')} to {name} must be at most "
-                f"{TOLERANCES[column]:g}, not {value:.2g}"
+                f"{TOLERANCES[column]:g}; got {value:.2g}"
             )
     return "agreement", case.key | {"peer": name, "steps": STEPS} | differences
 
 
 def named(form: Form) -> str:
-    """Name a form."""
+    """Return the name of a form."""
     kind = "compiled" if form.compiled else "eager"
     return f"{kind}, {form.memory}, {form.optimizer}"

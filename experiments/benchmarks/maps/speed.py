@@ -1,7 +1,7 @@
-"""What the kernels bench measures of one network in a process of its own.
+"""The measurements of the benchmark of maps for one network, in a process of its own.
 
-``python -m experiments.benchmarks.maps.speed JSON`` reports a row a line: first that both sides compute the same,
-then how fast each is.
+``python -m experiments.benchmarks.maps.speed JSON`` reports one row per line: first the agreement of sides, then
+speeds.
 """
 
 import json
@@ -15,7 +15,7 @@ from experiments.benchmarks.harness.errors import BenchmarkError
 from experiments.benchmarks.harness.machine import matrix_product_rate
 from experiments.benchmarks.harness.process import emit_all
 from experiments.benchmarks.harness.rows import OURS, TableRow, Turns, figure_row, speed_row
-from experiments.benchmarks.harness.settings import KernelSettings
+from experiments.benchmarks.harness.settings import MapsSettings
 from experiments.benchmarks.harness.sides import Case, bits_row, digest, fastest, rates
 from experiments.benchmarks.harness.timing import Side
 from experiments.benchmarks.harness.workload import synthetic_samples
@@ -24,7 +24,7 @@ from experiments.benchmarks.maps.sides import (
     CnnSide,
     Rival,
     agreement_row,
-    kernels_case,
+    maps_case,
     named,
     torch_side,
 )
@@ -39,18 +39,18 @@ EAGER = (
 )
 COMPILED = (Form(compiled=True), Form(channels_last=True, compiled=True))
 POOLED_FIRST = "max pooling before tanh"
-"""What PyTorch's users could write by hand, with the same numbers: a peer of its own."""
+"""A peer of its own: the same numbers with layers reordered by hand."""
 
 Forms = dict[str, Rival]
 
 
-def measure(settings: KernelSettings) -> Iterator[TableRow]:
+def measure(settings: MapsSettings) -> Iterator[TableRow]:
     """Yield rows as they are measured.
 
     Raises
     ------
     BenchmarkError
-        If both sides do not compute the same, or ours does not repeat itself.
+        If sides do not compute the same, or two trainings of ours differ.
     """
     torch_layers.set_threads(1)
     yield from NetworkTurns(settings, synthetic_samples()).rows()
@@ -59,7 +59,7 @@ def measure(settings: KernelSettings) -> Iterator[TableRow]:
 class NetworkTurns:
     """The measurements of one network over all batch sizes."""
 
-    def __init__(self, settings: KernelSettings, samples: cnn.Samples) -> None:
+    def __init__(self, settings: MapsSettings, samples: cnn.Samples) -> None:
         self.name, self.batches = settings.network, settings.batches
         self.turns = Turns.of(settings.rounds, quick=settings.quick)
         self.spec, self.samples = NETWORKS[self.name], samples
@@ -70,11 +70,11 @@ class NetworkTurns:
     def rows(self) -> Iterator[TableRow]:
         """Yield the rows of the network."""
         for batch in self.batches:
-            case = kernels_case(self.name, batch, self.samples)
+            case = maps_case(self.name, batch, self.samples)
             if batch == self.batches[0]:
                 yield from self._size_rows(case)
             yield "note", {"note": f"{self.name}, {case.what}"}
-            again = kernels_case(self.name, batch, self.samples)
+            again = maps_case(self.name, batch, self.samples)
             yield "bits", bits_row(self.name, case.what, digest(case), digest(again))
             yield from self._speed_rows(case)
         if self.not_compiled:
@@ -82,7 +82,7 @@ class NetworkTurns:
             yield "left_out", {"part": self.name} | row
 
     def _size_rows(self, case: Case) -> Iterator[TableRow]:
-        """Yield what the network is, and what NumPy's matrix product reaches here."""
+        """Yield the size of the network and the rate of NumPy's matrix product."""
         network, key = case.network, {"part": self.name}
         macs = network.without_dormant().macs
         yield "figures", key | figure_row("taps that learn", "taps", [network.n_edges])
@@ -92,7 +92,7 @@ class NetworkTurns:
         yield "figures", key | figure_row("NumPy's float32 matrix product", "GFLOP/s", values)
 
     def _speed_rows(self, case: Case) -> Iterator[TableRow]:
-        """Check that peers agree, take the fastest form of PyTorch, and time all in turns."""
+        """Check that peers agree, choose the fastest form of PyTorch, and time all sides in turns."""
         eager: Forms = {named(form): torch_side(case, form) for form in self.eager}
         for name, rival in eager.items():
             yield agreement_row(case, f"{self.spec.peer}, {name}", rival)
@@ -101,7 +101,7 @@ class NetworkTurns:
         if not self.not_compiled:
             yield "note", {"note": f"{self.name}, {case.what}: torch.compile"}
             for name, rival in self._compile(case).items():
-                try:  # torch.compile now and then makes a network of other gradients: that is no peer
+                try:  # torch.compile sometimes gives other gradients: such a network is no peer
                     yield agreement_row(case, f"{self.spec.peer}, {name}", rival)
                     compiled[name] = rival
                 except BenchmarkError as error:
@@ -127,7 +127,7 @@ class NetworkTurns:
         yield from self._timed(case, rivals)
 
     def _compile(self, case: Case) -> Forms:
-        """Return PyTorch's side compiled, its memory format measured at the first batch size; nothing if it fails."""
+        """Return PyTorch's compiled side in the fastest memory format at the first batch size; nothing if it fails."""
         torch_layers.forget_compiled()
         found: Forms = {named(form): torch_side(case, form) for form in self.compiled}
         try:
@@ -142,7 +142,7 @@ class NetworkTurns:
         return {best: found[best]}
 
     def _timed(self, case: Case, rivals: Mapping[str, tuple[str, Rival]]) -> Iterator[TableRow]:
-        """Time all sides in turns: samples/s, and GFLOP/s of the work that is needed."""
+        """Time all sides in turns: samples/s, and GFLOP/s of the necessary work."""
         makers: dict[str, Callable[[int], Side]] = {"ours": case.side}
         for name, (_, rival) in rivals.items():
             makers[name] = partial(case.peer_side, name, rival)
@@ -164,7 +164,7 @@ class NetworkTurns:
 
 def main(arguments: Sequence[str]) -> None:
     """Report every row."""
-    emit_all(measure(KernelSettings(**json.loads(arguments[0]))))
+    emit_all(measure(MapsSettings(**json.loads(arguments[0]))))
 
 
 if __name__ == "__main__":

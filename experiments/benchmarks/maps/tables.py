@@ -1,4 +1,4 @@
-"""What people see of the kernels bench, and its result in one line."""
+"""Printed tables of the benchmark of maps, and its summary in one line."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from experiments.benchmarks.maps.networks import NETWORKS
 
 def line(tables: Tables) -> dict[str, Any]:
     """Return the result as one JSON-able object: the worst case beside PyTorch, and by network."""
-    return shared.line(tables, "kernels")
+    return shared.line(tables, "maps")
 
 
 def shown(tables: Tables) -> tuple[RenderableType, ...]:
-    """Return all that people see, in order."""
+    """Return the texts and tables to print, in order."""
     networks = [f"{name}: {NETWORKS[name].about}" for name in tables["speed"]["part"].unique()]
     work = (
-        "Useful work: of a training step, two operations for each multiply-accumulate of a tap that is there - "
-        "forward, back to its source unless that is an input, and for its own gradient."
+        "Useful work of a training step: two operations for each multiply-accumulate of a stored tap, in the forward "
+        "pass, in the gradient of its source unless that is an input, and in its own gradient."
     )
     return (
         *networks,

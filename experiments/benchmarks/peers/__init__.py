@@ -1,6 +1,6 @@
-"""The peers we are measured against: PyTorch, SciPy, networkx, neat-python.
+"""The peers of the benchmarks: PyTorch, SciPy, networkx, neat-python.
 
-What is measured is in the benchmarks beside this folder.
+A peer is a program by others that computes the same as ours. The measurements are in the rooms beside this one.
 """
 
 __all__ = [

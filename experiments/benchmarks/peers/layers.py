@@ -1,4 +1,4 @@
-"""Our networks described for a peer that knows nothing of ours."""
+"""Plain descriptions of our networks, for peers that import nothing of ours."""
 
 from typing import Any
 
@@ -13,22 +13,22 @@ from cnn import (
 
 
 def peer_layers(network: Network) -> list[tuple[Any, ...]]:
-    """List the layers of a network in the terms of `experiments.benchmarks.peers.torch_layers`.
+    """Return the layers of a network as `experiments.benchmarks.peers.torch_layers` takes them.
 
     Parameters
     ----------
     network
-        Of convolutions connected all to all, max pooling, rasterisation, hidden layers and softmax.
+        Network of convolutions with full connection, max pooling, rasterisation, hidden layers and softmax.
 
     Returns
     -------
     list of tuple
-        (kind, numbers ...) from input to scores.
+        (kind, numbers …) of each layer, from input to scores.
 
     Raises
     ------
     ValueError
-        If the network has a layer that the peer cannot have with the same weights in the same order.
+        If the peer has no such layer with the same weights in the same order.
     """
     layers: list[tuple[Any, ...]] = []
     for layer in network.layers:
@@ -46,7 +46,7 @@ def peer_layers(network: Network) -> list[tuple[Any, ...]]:
             case SoftmaxLayer():
                 layers.append(("linear", layer.input_shape[0], layer.n_nodes))
             case _:
-                raise ValueError(f"the peer must have the layer too; it does not have {layer}")
+                raise ValueError(f"layers must be those that the peer has; got {layer}")
     return [layer for layer in layers if layer != ("identity",)]
 
 

@@ -1,4 +1,4 @@
-"""Peers of the mutation bench: neat-python's genome, SciPy's triple product, networkx' graph."""
+"""Peers of the mutation benchmark: neat-python's genome, SciPy's triple product, the graph of networkx."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -13,10 +13,10 @@ from experiments.benchmarks.peers.neat import neat_config
 
 
 def neat_child(genome: Genome) -> Callable[[], object]:
-    """Return what makes a mutated genome in neat-python, from one of the same nodes and edges.
+    """Return a function that makes a mutated genome in neat-python, from a parent with the same nodes and edges.
 
-    But for the edges into inputs, which do nothing and which neat-python does not know. As its reproduction does:
-    crossover, here of a parent with itself, copies the genes, and the child mutates.
+    Edges into inputs are left out; neat-python does not have them. The function does what neat-python's reproduction
+    does: crossover, here of a parent with itself, copies the genes, and the child mutates.
     """
     neat = import_module("neat")
     config = _neat_config(genome)
@@ -46,7 +46,7 @@ def neat_child(genome: Genome) -> Callable[[], object]:
 
 
 def _neat_names(genome: Genome) -> np.ndarray:
-    """Name nodes as neat-python does: inputs −1, −2, …; outputs 0, 1, …; then hidden nodes."""
+    """Return the names of nodes in neat-python: inputs −1, −2, …; outputs 0, 1, …; then hidden nodes."""
     names = np.zeros(genome.n_nodes, np.int64)
     names[genome.inputs] = -1 - np.arange(len(genome.inputs))
     names[genome.outputs] = np.arange(len(genome.outputs))
@@ -56,7 +56,7 @@ def _neat_names(genome: Genome) -> np.ndarray:
 
 
 def _neat_config(genome: Genome) -> Any:
-    """Return settings for genomes of these nodes: the rates of the XOR example, tanh, and any edge allowed."""
+    """Return settings for genomes of these nodes: the rates of the XOR example, tanh, and cycles allowed."""
     inputs, outputs = len(genome.inputs), len(genome.outputs)
     nodes = {
         "num_inputs": inputs,
@@ -71,7 +71,7 @@ def _neat_config(genome: Genome) -> Any:
 
 
 def scipy_product(genome: Genome) -> Callable[[], object]:
-    """Return SciPy's way to rewrite a matrix: L @ W @ R with a row and a column operation each."""
+    """Return a function that rewrites a matrix in SciPy: L @ W @ R with one row and one column operation."""
     n = genome.n_nodes
     W = genome.weights.tocsr()
     left, right = (sparse.identity(n, dtype=W.dtype, format="lil") for _ in range(2))
@@ -81,7 +81,7 @@ def scipy_product(genome: Genome) -> Callable[[], object]:
 
 
 def networkx_children(genome: Genome, a: int, b: int) -> dict[str, Callable[[], object]]:
-    """Return what makes a rewritten copy of a DiGraph: columns a and b swapped, or row a added to row b."""
+    """Return functions that copy a DiGraph and swap columns a and b, or add row a to row b."""
     parent = nx.DiGraph()
     parent.add_nodes_from(range(genome.n_nodes))
     targets = genome.targets
@@ -91,10 +91,10 @@ def networkx_children(genome: Genome, a: int, b: int) -> dict[str, Callable[[], 
 
     def swap_columns() -> object:
         graph = parent.copy()
-        heard = [[(s, graph[s][j]["weight"]) for s in graph.predecessors(j)] for j in (a, b)]
-        for j, old in zip((a, b), heard, strict=True):
+        in_edges = [[(s, graph[s][j]["weight"]) for s in graph.predecessors(j)] for j in (a, b)]
+        for j, old in zip((a, b), in_edges, strict=True):
             graph.remove_edges_from([(s, j) for s, _ in old])
-        for j, new in zip((b, a), heard, strict=True):
+        for j, new in zip((b, a), in_edges, strict=True):
             graph.add_weighted_edges_from([(s, j, w) for s, w in new])
         return graph
 

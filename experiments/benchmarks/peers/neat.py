@@ -77,7 +77,7 @@ XOR_EXAMPLE: Sections = {
 def neat_config(changes: Sections | None = None) -> Any:
     """Return the configuration of the XOR example, with changes.
 
-    It is written to a file for that, the only form that neat-python takes.
+    The configuration is written to a file first, because neat-python reads only files.
     """
     neat = import_module("neat")
     lines = []
@@ -93,7 +93,7 @@ def neat_config(changes: Sections | None = None) -> Any:
 
 
 def evolve_xor(config: Any, *, seed: int, generations: int) -> tuple[int, bool]:
-    """Run the example as neat-python ships it, without reporters.
+    """Run neat-python's example without its reporters.
 
     Returns
     -------

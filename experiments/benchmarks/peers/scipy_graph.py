@@ -1,7 +1,8 @@
-"""SciPy's side of the graph bench: layers as CSR matrices, written as well as one reasonably can.
+"""SciPy's side of the graph benchmark: layers as CSR matrices, written as fast as is reasonable.
 
-Activations are (nodes, batch) float32. The weight gradient, for which SciPy has nothing, is a dense product of which
-the edges are picked, or a product at the edges in chunks, or - as in SET's published code - a loop of Numba's.
+Activations are float32 of shape (nodes, batch). SciPy has no product at given places for the weight gradient. There are
+three forms: a dense product from which the edges are picked, products at the edges in chunks, and a Numba loop as in
+SET's published code.
 """
 
 from collections.abc import Sequence
@@ -19,12 +20,12 @@ Floats = npt.NDArray[np.float32]
 Gradient = Literal["product and gather", "chunks", "Numba"]
 
 CHUNK = 4096
-"""Edges whose two rows are gathered at a time: 2 MiB at batch 64, as much as a core's cache."""
+"""Number of edges whose rows are gathered at once: 2 MiB at batch 64, the size of a core's cache."""
 
 
 @numba.njit(fastmath=True, nogil=True)
 def edge_products(rows: Any, columns: Any, delta: Any, x: Any, out: Any) -> None:
-    """Write δ[row]·x[column] for each edge, a plain loop."""
+    """Write δ[row]·x[column] for each edge, in a plain loop."""
     for e in range(len(rows)):
         total = np.float32(0)
         for b in range(delta.shape[1]):
@@ -33,18 +34,18 @@ def edge_products(rows: Any, columns: Any, delta: Any, x: Any, out: Any) -> None
 
 
 class ScipyLayers:
-    """ReLU layers, cross-entropy, momentum; all parameters in one vector, updated in place.
+    """ReLU layers, cross-entropy and momentum; all parameters are one vector that is updated in place.
 
     Parameters
     ----------
     blocks
-        Weights between neighbouring layers, (n_out, n_in); biases start at 0.
+        Weights between neighbouring layers, shape (n_out, n_in); biases start at 0.
     gradient
-        How the weight gradient is taken.
+        Form of the weight gradient.
     samples
         Inputs (n, features) and classes (n,).
     learning_rate, momentum
-        Of the updates.
+        Parameters of the updates.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class ScipyLayers:
         self._matrices, self._rows, self._places = [], [], []
         for block, part in zip(blocks, self._weights, strict=True):
             matrix = block.copy()
-            matrix.data = self.parameters[part]  # a view: what is updated is what is multiplied
+            matrix.data = self.parameters[part]  # a view, so that updates change the matrix
             self._matrices.append(matrix)
             rows = np.repeat(np.arange(block.shape[0], dtype=np.int32), np.diff(block.indptr))
             self._rows.append(rows)
@@ -83,7 +84,7 @@ class ScipyLayers:
         self._velocity[:] = 0
 
     def train(self, order: npt.NDArray[np.intp]) -> None:
-        """Make a step with each batch of indices, BLAS on one thread."""
+        """Make a step with each batch of indices; BLAS has one thread."""
         with single_threaded_blas():
             for chosen in order:
                 self._step(self.inputs.take(chosen, axis=0), self.classes.take(chosen))

@@ -1,7 +1,7 @@
-"""PyTorch's side of the graph bench: dense layers with a mask, sparse matrices, levels of a graph.
+"""PyTorch's side of the graph benchmark: dense layers with a mask, sparse matrices, levels of a graph.
 
-Batches are rows where PyTorch multiplies dense layers (its own habit), columns where a sparse matrix stands on the
-left. Weights come as sparse matrices (n_out, n_in) between neighbouring layers; biases start at 0.
+Samples are rows for dense layers, as PyTorch has them, and columns for sparse matrices, which multiply from the left.
+Weights are given as sparse matrices (n_out, n_in) between neighbouring layers; biases start at 0.
 """
 
 import warnings
@@ -21,30 +21,30 @@ Indices = npt.NDArray[np.intp]
 Blocks = Sequence[sparse.csr_array]
 
 Gradient = Literal["sampled", "product and gather"]
-"""How a sparse weight gradient is taken: only at the edges, or everywhere and then picked."""
+"""Form of a sparse weight gradient: computed only at the edges, or everywhere and then picked."""
 
 
-with warnings.catch_warnings():  # PyTorch says once that its CSR is in beta: here, to nobody
+with warnings.catch_warnings():  # PyTorch warns once that its CSR is in beta
     warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
     torch.sparse_csr_tensor([0, 1], [0], [1.0], size=(1, 1), check_invariants=True)
 
 
 def one_thread() -> None:
-    """Let PyTorch compute on one thread, whoever started this process: two on a busy machine are many times slower."""
+    """Let PyTorch compute on one thread; on a busy machine two threads are many times slower."""
     torch.set_num_threads(1)
 
 
 class TorchPeer:
-    """What all forms share: data, optimiser, starting weights.
+    """Base of all forms: data, optimizer, starting weights.
 
     Parameters
     ----------
     parameters
-        Trained tensors.
+        Tensors to train.
     samples
         Inputs (n, features) and classes (n,).
     learning_rate, momentum
-        Of SGD.
+        Parameters of SGD.
     optimizer
         A key of `OPTIMIZER_FORMS`.
     """
@@ -78,7 +78,7 @@ class TorchPeer:
             self.step(self.inputs.index_select(0, chosen), self.classes.index_select(0, chosen))
 
     def step(self, inputs: Any, classes: Any) -> None:
-        """Forward, loss, backward by autograd, update."""
+        """Make one step: forward pass, loss, backward pass by autograd, update."""
         self.optimizer.zero_grad(set_to_none=True)
         self.batch_loss(inputs, classes).backward()
         self.optimizer.step()
@@ -91,16 +91,16 @@ class TorchPeer:
             return float(nn.functional.cross_entropy(scores, self.classes[chosen]))
 
     def batch_loss(self, inputs: Any, classes: Any) -> Any:
-        """Return the mean loss, which autograd can go through."""
+        """Return the mean loss as a tensor that autograd can differentiate."""
         return nn.functional.cross_entropy(self.scores(inputs), classes)
 
     def scores(self, inputs: Any) -> Any:
-        """Return the scores, (batch, n_out)."""
+        """Return the scores, shape (batch, n_out)."""
         raise NotImplementedError
 
 
 class MaskedLayers(TorchPeer):
-    """Dense layers with ReLU between them; the mask multiplies the weights in the forward pass."""
+    """Dense ReLU layers; the mask multiplies the weights in the forward pass."""
 
     def __init__(self, blocks: Blocks, *args: Any, compiled: bool = False, **settings: Any) -> None:
         self.weights = [torch.tensor(b.toarray(), requires_grad=True) for b in blocks]
@@ -111,7 +111,7 @@ class MaskedLayers(TorchPeer):
             self.batch_loss = torch.compile(self.batch_loss, dynamic=False)  # type: ignore[method-assign]
 
     def effective(self, weight: Any, mask: Any) -> Any:
-        """Return the weights that count."""
+        """Return the weights that the forward pass uses."""
         return weight * mask
 
     def scores(self, inputs: Any) -> Any:
@@ -125,14 +125,14 @@ class MaskedLayers(TorchPeer):
 
 
 class RemaskedLayers(MaskedLayers):
-    """The same numbers with less work: weights are masked after each update, and multiplied as they are."""
+    """The same numbers with less work: weights are masked after each update instead."""
 
     def effective(self, weight: Any, mask: Any) -> Any:
-        """Return the weights, which are masked already."""
+        """Return the weights, which are already masked."""
         return weight
 
     def step(self, inputs: Any, classes: Any) -> None:
-        """Step, then put zeros back where no edge is."""
+        """Make one step, then set weights without an edge to zero."""
         super().step(inputs, classes)
         with torch.no_grad():
             for weight, mask in zip(self.weights, self.masks, strict=True):
@@ -140,11 +140,11 @@ class RemaskedLayers(MaskedLayers):
 
 
 class SparseLinear(torch.autograd.Function):  # type: ignore[misc]
-    """``W @ x + b``, W sparse and trained by its values: what autograd lacks for CSR on the CPU."""
+    """``W @ x + b`` with sparse W and trainable values; autograd lacks this for CSR on the CPU."""
 
     @staticmethod
     def forward(ctx: Any, values: Any, bias: Any, x: Any, pattern: "Pattern") -> Any:
-        """Multiply; x is (n_in, batch)."""
+        """Multiply; x has shape (n_in, batch)."""
         ctx.save_for_backward(values, x)
         ctx.pattern = pattern
         return torch.addmm(bias[:, None], pattern.matrix(values), x)
@@ -159,7 +159,7 @@ class SparseLinear(torch.autograd.Function):  # type: ignore[misc]
 
 
 class Pattern:
-    """Where the entries of a sparse layer are."""
+    """Places of the entries of a sparse layer."""
 
     def __init__(self, block: sparse.csr_array, gradient: Gradient) -> None:
         self.shape, self.form = block.shape, gradient
@@ -185,7 +185,7 @@ class Pattern:
         return torch.sparse_csr_tensor(*self.rows, values, size=self.shape, check_invariants=False)
 
     def transposed(self, values: Any) -> Any:
-        """Return Wᵀ, row by row too: the product with a CSR matrix turned on the fly is far slower."""
+        """Return Wᵀ as a CSR matrix of its own; the product with a transposed CSR matrix is far slower."""
         turned = values.index_select(0, self.to_turned)
         size = self.shape[::-1]
         return torch.sparse_csr_tensor(*self.columns, turned, size=size, check_invariants=False)
@@ -198,7 +198,7 @@ class Pattern:
 
 
 class SparseLayers(TorchPeer):
-    """Layers as CSR matrices with ReLU between them; what is trained is their values."""
+    """ReLU layers as CSR matrices; their values are trained."""
 
     def __init__(self, blocks: Blocks, gradient: Gradient, *args: Any, **settings: Any) -> None:
         self.patterns = [Pattern(block, gradient) for block in blocks]
@@ -218,7 +218,7 @@ class SparseLayers(TorchPeer):
 
 
 class Chain(TorchPeer):
-    """Dense layers one after another with tanh between them, as `nn.Sequential` writes it."""
+    """Dense tanh layers in an `nn.Sequential`."""
 
     def __init__(self, blocks: Blocks, *args: Any, **settings: Any) -> None:
         modules: list[nn.Module] = []

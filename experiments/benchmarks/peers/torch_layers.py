@@ -1,7 +1,7 @@
-"""The PyTorch side of the CNN bench, in its best fair form - and, as a script, that side alone.
+"""PyTorch's side of the benchmarks of CNNs and maps; as a script, PyTorch's side by itself.
 
-Networks come as a plain description (`peer_layers` writes it), weights as one flat vector in our order. As a script it
-imports PyTorch and nothing of ours, so that its memory is PyTorch's.
+Networks are given as a plain description from `peer_layers`, weights as one flat vector in our order. This module
+imports nothing of ours, so that the memory of the script is PyTorch's.
 """
 
 import json
@@ -18,7 +18,7 @@ from torch import nn
 
 Floats = npt.NDArray[np.float32]
 LayerTuple = Sequence[Any]
-"""A layer's kind and its numbers, such as ("convolution", 1, 6, (5, 5), 2)."""
+"""Kind and numbers of a layer, such as ("convolution", 1, 6, (5, 5), 1, 2)."""
 
 OptimizerForm = Literal["fused", "foreach", "loop"]
 OPTIMIZER_FORMS: dict[OptimizerForm, dict[str, bool]] = {
@@ -31,7 +31,7 @@ OPTIMIZER_FORMS: dict[OptimizerForm, dict[str, bool]] = {
 
 @dataclass(frozen=True)
 class Form:
-    """One of the ways to write the same computation in PyTorch.
+    """One way to write the same computation in PyTorch.
 
     Attributes
     ----------
@@ -40,10 +40,10 @@ class Form:
     optimizer
         A key of `OPTIMIZER_FORMS`.
     reordered
-        Whether max pooling stands before the activation, which gives the same numbers with a quarter of the work, as
-        the activations are monotone. Nobody's network is written so; PyTorch does not find it itself.
+        Whether max pooling comes before the activation. Activations are monotone, so the numbers are the same, with a
+        quarter of the work. Users do not write networks so, and PyTorch does not reorder them itself.
     compiled
-        Whether ``torch.compile`` takes forward pass, loss and backward pass.
+        Whether ``torch.compile`` compiles forward pass, loss and backward pass.
     """
 
     channels_last: bool = False
@@ -83,26 +83,26 @@ def _module(kind: str, *numbers: Any) -> nn.Module:
         return nn.MaxPool2d(2)
     plain = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "flatten": nn.Flatten}
     if kind not in plain:
-        raise ValueError(f"kind must be one that the peer has, not {kind!r}")
+        raise ValueError(f"kind must be one that the peer has; got {kind!r}")
     made: nn.Module = plain[kind]()
     return made
 
 
 class Peer:
-    """A PyTorch network that trains and predicts on the bench's data.
+    """A PyTorch network that trains and predicts on the data of a benchmark.
 
     Parameters
     ----------
     layers
         Description of the network.
     start
-        Starting weights, flat and in our order; ``None`` leaves PyTorch's own.
+        Starting weights as one vector in our order; None keeps PyTorch's.
     images, classes
-        The samples: (n, maps, rows, columns) float32, and (n,) int64.
+        Samples: float32 of shape (n, maps, rows, columns), int64 of shape (n,).
     learning_rate, momentum
-        Of SGD.
+        Parameters of SGD.
     form
-        How it is written.
+        Form of the computation.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Peer:
             self._probabilities = torch.compile(self._probabilities_of, dynamic=False)
 
     def _optimizer(self) -> Any:
-        """Return the optimiser of what is trained."""
+        """Return the optimizer of the trained tensors."""
         return torch.optim.SGD(self.trained, **self._recipe, **OPTIMIZER_FORMS[self.form.optimizer])
 
     def _loss_of(self, inputs: Any, targets: Any) -> Any:
@@ -143,7 +143,7 @@ class Peer:
         return self.module(inputs).softmax(1)
 
     def _load(self, start: Floats) -> None:
-        """Copy our weights."""
+        """Copy our weights into the module."""
         with torch.no_grad():
             for parameter, values in zip(
                 self.module.parameters(), self._like_parameters(start), strict=True
@@ -151,7 +151,7 @@ class Peer:
                 parameter.copy_(values)
 
     def _like_parameters(self, flat: Floats) -> list[Any]:
-        """Cut a vector in our order: our kernels convolve, PyTorch's correlate, so they are turned by 180°."""
+        """Cut a vector in our order into tensors; PyTorch correlates, so kernels are rotated by 180°."""
         tensors, end = [], 0
         for parameter in self.module.parameters():
             first, end = end, end + parameter.numel()
@@ -167,11 +167,11 @@ class Peer:
         self.optimizer.state.clear()
 
     def order(self, batches: npt.NDArray[np.intp]) -> list[Any]:
-        """Turn batches of indices into what `train` takes."""
+        """Return batches of indices as `train` takes them."""
         return list(torch.tensor(batches).unbind(0))
 
     def train(self, order: Sequence[Any]) -> None:
-        """Make one step for each batch: gather it, take its gradient, update."""
+        """Make one step with each batch of indices."""
         images, classes, optimizer = self.images, self.classes, self.optimizer
         for chosen in order:
             optimizer.zero_grad(set_to_none=True)
@@ -179,7 +179,7 @@ class Peer:
             optimizer.step()
 
     def slices(self, batch: int, count: int) -> list[Any]:
-        """Return `count` consecutive batches for `infer`, from the start again where samples end."""
+        """Return `count` consecutive batches for `infer`; after the last sample they start again."""
         whole = [part for part in self.images.split(batch) if len(part) == batch]
         return [whole[i % len(whole)] for i in range(count)]
 
@@ -190,7 +190,7 @@ class Peer:
                 self._probabilities(inputs)
 
     def loss_and_gradient(self, batch: npt.NDArray[np.intp]) -> tuple[float, Floats]:
-        """Return the mean loss of the samples of these indices, and its gradient in our order."""
+        """Return the mean loss over some samples, and its gradient in our order."""
         chosen = torch.tensor(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._loss(self.images[chosen], self.classes[chosen])
@@ -198,27 +198,27 @@ class Peer:
         return float(loss.detach()), _flat([p.grad for p in self.module.parameters()])
 
     def probabilities(self, batch: npt.NDArray[np.intp]) -> Floats:
-        """Return the probabilities of the samples of these indices, shape (n, classes)."""
+        """Return the probabilities of some samples, shape (n, classes)."""
         with torch.inference_mode():
             result: Floats = self._probabilities(self.images[torch.tensor(batch)]).numpy()
         return result
 
     def parameters(self) -> Floats:
-        """Return the weights, flat and in our order."""
+        """Return the weights as one vector in our order."""
         return _flat([p.detach() for p in self.trained])
 
 
 class MaskedPeer(Peer):
-    """A sparse network as PyTorch trains one: dense, with a mask that puts zeros back after each update.
+    """A sparse network as dense tensors; a mask sets weights without an edge to zero after each update.
 
-    That is less work than to multiply by the mask in the forward pass, and gives the same numbers where weights are.
+    This is less work than multiplying by the mask in the forward pass, with the same numbers.
 
     Parameters
     ----------
     start
-        As of `Peer`, 0 where the mask has no weight.
+        As in `Peer`; 0 where the mask has no weight.
     places
-        Which numbers of `start` are weights and biases.
+        Indices in `start` of weights and biases.
     """
 
     def __init__(
@@ -251,15 +251,15 @@ class MaskedPeer(Peer):
 
 
 class StraightThroughPeer(Peer):
-    """A network of which only weights above a threshold are let through, while all learn by the gradient there.
+    """A network in which only weights above a threshold are active, while all weights learn (straight-through).
 
-    The module's parameters are what is let through; the optimiser has the weights behind them, and takes the module's
-    gradients as theirs: no work for autograd.
+    The module's parameters are the active weights. The optimizer has all weights and takes the gradients of the
+    module's parameters as theirs, without work for autograd.
 
     Parameters
     ----------
     limits
-        The threshold of each of the module's parameters; None where all is let through.
+        Threshold of each parameter of the module; None if all its weights are active.
     """
 
     def __init__(
@@ -281,13 +281,13 @@ class StraightThroughPeer(Peer):
             self.trained.append(behind)
         self.optimizer = self._optimizer()
 
-    def _let_through(self) -> None:
-        """Write what passes the threshold into the module."""
+    def _write_active(self) -> None:
+        """Write the active weights into the module."""
         for parameter, behind, limit in self._limited:
             parameter.detach().copy_(nn.functional.hardshrink(behind, limit))
 
     def _pass_gradients(self) -> None:
-        """Give the weights the gradients of what they let through."""
+        """Give all weights the gradients of the module's parameters."""
         for parameter, behind, _ in self._limited:
             behind.grad, parameter.grad = parameter.grad, None
 
@@ -296,14 +296,14 @@ class StraightThroughPeer(Peer):
         images, classes, optimizer = self.images, self.classes, self.optimizer
         for chosen in order:
             optimizer.zero_grad(set_to_none=True)
-            self._let_through()
+            self._write_active()
             self._loss(images.index_select(0, chosen), classes.index_select(0, chosen)).backward()
             self._pass_gradients()
             optimizer.step()
 
     def loss_and_gradient(self, batch: npt.NDArray[np.intp]) -> tuple[float, Floats]:
         """See `Peer`."""
-        self._let_through()
+        self._write_active()
         found = super().loss_and_gradient(batch)
         self._pass_gradients()
         return found
@@ -315,24 +315,24 @@ def _flat(tensors: Sequence[Any]) -> Floats:
 
 
 def set_threads(threads: int) -> None:
-    """Let PyTorch compute on so many threads."""
+    """Set the number of PyTorch's threads."""
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(1)
 
 
 def forget_compiled() -> None:
-    """Drop what ``torch.compile`` holds of networks measured before."""
+    """Delete the networks that ``torch.compile`` has cached."""
     torch._dynamo.reset()
 
 
 def _status() -> str:
-    """Return Linux's account of this process; nothing on other systems."""
+    """Return the text of ``/proc/self/status``; empty on systems without it."""
     path = Path("/proc/self/status")
     return path.read_text("ascii", "replace") if path.exists() else ""
 
 
 def _peer_alone(task: Mapping[str, Any], rng: np.random.Generator) -> Peer:
-    """Return what a task trains on noise: dense, or masked or straight-through where a share of weights is given."""
+    """Return the network of a task: dense, or masked or straight-through if a fraction of weights is given."""
     layers, n = task["layers"], task["samples"]
     images = rng.random((n, *task["image_shape"]), dtype=np.float32)
     classes = rng.integers(0, task["classes"], n)
@@ -355,7 +355,7 @@ def _peer_alone(task: Mapping[str, Any], rng: np.random.Generator) -> Peer:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Train PyTorch's side by itself on noise: the argument is a JSON object that says what."""
+    """Train PyTorch's side by itself on noise; the argument is a JSON object that describes the task."""
     imported = _status()
     task = json.loads(arguments[0])
     set_threads(1)

@@ -1,7 +1,7 @@
-"""PyTorch's side of the graph bench for any acyclic graph: level after level, with the backward pass written by hand.
+"""PyTorch's side of the graph benchmark for any acyclic graph: level by level, with a backward pass written by hand.
 
-A level holds the nodes whose longest path from an input has one length. It is computed at once, from the rows of all
-nodes that it hears. Autograd would copy the state at every level, as it forbids to write into it.
+A level holds the nodes whose longest paths from an input have the same length. It is computed at once, from the rows of
+all its predecessors. Autograd would copy the state at every level, because it forbids writing into it.
 """
 
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from experiments.benchmarks.peers.torch_graph import Pattern, TorchPeer
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """One level, rows numbered level after level.
+    """One level; rows are numbered level by level.
 
     Attributes
     ----------
     first, hidden_end, end
-        Its rows: hidden nodes up to `hidden_end`, then outputs.
+        Range of its rows: hidden nodes up to `hidden_end`, then outputs.
     sources
-        Rows that it hears, ascending.
+        Rows of its predecessors, ascending.
     edges
-        Which values are its weights.
+        Range of its weights.
     pattern
-        Where these are in its matrix, (its nodes, its sources).
+        Places of the weights in its matrix, shape (its nodes, its sources).
     """
 
     first: int
@@ -41,12 +41,12 @@ class Level:
 
 
 class Levels(TorchPeer):
-    """A graph of tanh nodes and identity outputs, by levels; how a level is multiplied is the subclass's.
+    """A graph of tanh nodes and identity outputs, by levels; a subclass multiplies one level.
 
     Parameters
     ----------
     genome
-        Acyclic and of one tick; only what acts on an output is computed, as by ours.
+        Acyclic genome with one tick; only effective edges are computed, as on our side.
     """
 
     def __init__(self, genome: Genome, *args: Any, **settings: Any) -> None:
@@ -63,15 +63,15 @@ class Levels(TorchPeer):
         super().__init__([self.values, self.bias], *args, **settings)
 
     def matrices(self) -> list[Any]:
-        """Return the weights of each level as they are now."""
+        """Return the present weights of each level."""
         raise NotImplementedError
 
     def back(self, level: Level, matrix: Any, delta: Any) -> Any:
         """Return Wᵀ·δ."""
         raise NotImplementedError
 
-    def keep_gradient(self, position: int, delta: Any, heard: Any) -> None:
-        """Take the weight gradient of one level."""
+    def keep_gradient(self, position: int, delta: Any, source_states: Any) -> None:
+        """Compute and keep the weight gradient of one level."""
         raise NotImplementedError
 
     def gradient(self) -> Any:
@@ -83,11 +83,11 @@ class Levels(TorchPeer):
         state[self.input_rows] = inputs.t()
         kept = []
         for level, matrix in zip(self.levels, matrices, strict=True):
-            heard = state.index_select(0, level.sources)
+            source_states = state.index_select(0, level.sources)
             bias = self.bias[level.first : level.end, None]
-            state[level.first : level.end] = torch.addmm(bias, matrix, heard)
+            state[level.first : level.end] = torch.addmm(bias, matrix, source_states)
             state[level.first : level.hidden_end].tanh_()
-            kept.append(heard)
+            kept.append(source_states)
         return state, kept
 
     def scores(self, inputs: Any) -> Any:
@@ -95,7 +95,7 @@ class Levels(TorchPeer):
         return self._forward(inputs, self.matrices())[0][self.output_rows].t()
 
     def step(self, inputs: Any, classes: Any) -> None:
-        """Forward, loss, backward, update."""
+        """Make one step: forward pass, loss, backward pass, update."""
         with torch.no_grad():
             self._backward(inputs, classes)
         self.optimizer.step()
@@ -120,7 +120,7 @@ class Levels(TorchPeer):
 
 
 class DenseLevels(Levels):
-    """Each level a dense matrix, with zeros between nodes that do not speak: all in one vector, filled at once."""
+    """Each level is a dense matrix with zeros where no edge is; all matrices are views of one vector."""
 
     def __init__(self, genome: Genome, *args: Any, **settings: Any) -> None:
         super().__init__(genome, *args, **settings)
@@ -144,9 +144,9 @@ class DenseLevels(Levels):
         """See `Levels`."""
         return matrix.t() @ delta
 
-    def keep_gradient(self, position: int, delta: Any, heard: Any) -> None:
+    def keep_gradient(self, position: int, delta: Any, source_states: Any) -> None:
         """See `Levels`."""
-        torch.mm(delta, heard.t(), out=self._gradients[position])
+        torch.mm(delta, source_states.t(), out=self._gradients[position])
 
     def gradient(self) -> Any:
         """See `Levels`."""
@@ -154,7 +154,7 @@ class DenseLevels(Levels):
 
 
 class SparseLevels(Levels):
-    """Each level a CSR matrix."""
+    """Each level is a CSR matrix."""
 
     def __init__(self, genome: Genome, *args: Any, **settings: Any) -> None:
         super().__init__(genome, *args, **settings)
@@ -169,10 +169,10 @@ class SparseLevels(Levels):
         """See `Levels`."""
         return level.pattern.transposed(matrix.values()) @ delta
 
-    def keep_gradient(self, position: int, delta: Any, heard: Any) -> None:
+    def keep_gradient(self, position: int, delta: Any, source_states: Any) -> None:
         """See `Levels`."""
         level = self.levels[position]
-        self._gradient[level.edges] = level.pattern.gradient(delta, heard)
+        self._gradient[level.edges] = level.pattern.gradient(delta, source_states)
 
     def gradient(self) -> Any:
         """See `Levels`."""
@@ -182,7 +182,7 @@ class SparseLevels(Levels):
 def _by_level(
     genome: Genome,
 ) -> tuple[sparse.csr_array, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the effective weights (target, source) in order of levels, each node's row, and each row's level."""
+    """Return the effective weights (target, source) by levels, the row of each node, and the level of each row."""
     n, mask = genome.n_nodes, genome.effective_mask()
     targets = np.repeat(np.arange(n), np.diff(genome.indptr))[mask]
     sources, values = genome.indices[mask], genome.values[mask]

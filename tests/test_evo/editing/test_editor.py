@@ -131,7 +131,7 @@ def test_a_draft_without_origins_carries_nothing():
     editor = GenomeEditor(
         random_genome(np.random.default_rng(0), np.float32, "none"), origins=False
     )
-    with pytest.raises(ValueError, match="carry needs an editor with origins"):
+    with pytest.raises(ValueError, match="origins must be True for carry"):
         editor.carry(np.zeros((1, 1)))
 
 
@@ -166,7 +166,7 @@ def test_nodes_come_and_go():
 
 def test_only_hidden_nodes_are_removed():
     editor = GenomeEditor(random_genome(np.random.default_rng(0), np.float32, "none"))
-    with pytest.raises(ValueError, match="position must be that of a hidden node; 0 is none"):
+    with pytest.raises(ValueError, match="node must be hidden; got node 0, which is input"):
         editor.remove_node(0)
 
 
@@ -178,7 +178,7 @@ def test_only_hidden_nodes_are_removed():
         (lambda d: d.reorder([0, 0, 1, 2]), ValueError, "order"),
         (lambda d: d.add_column(0, 1, float("nan")), ValueError, "factor must be finite"),
         (lambda d: d.add_row(0, 1, 1e39), ValueError, "factor must be finite in float32"),
-        (lambda d: d.assign([0], [1, 2], [1.0]), ValueError, "one length; received 1, 2 and 1"),
+        (lambda d: d.assign([0], [1, 2], [1.0]), ValueError, "one length; got 1, 2 and 1"),
         (lambda d: d.assign([0, 0], [1, 1], [1, 2]), ValueError, r"\(0, 1\) repeatedly"),
         (lambda d: d.assign([0], [1], [np.inf]), ValueError, "values must be finite"),
         (lambda d: d.assign([-1], [1], [1.0]), IndexError, "sources"),
@@ -250,7 +250,7 @@ def test_assigning_from_the_constant_node_sets_biases_and_their_momentum_ends():
 
 def test_a_bias_that_is_not_finite_or_of_no_node_is_refused():
     editor = GenomeEditor(nine_nodes())
-    with pytest.raises(ValueError, match="values must be finite in float64; received inf"):
+    with pytest.raises(ValueError, match="values must be finite in float64; got inf"):
         editor.set_bias([1], [np.inf])
-    with pytest.raises(IndexError, match="positions"):
+    with pytest.raises(IndexError, match="nodes"):
         editor.set_bias([9], [1.0])

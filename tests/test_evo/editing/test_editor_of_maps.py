@@ -83,7 +83,7 @@ def step(letter, editor, matrix, rng):
     elif letter == "forget":
         places = {a_place(editor, rng) for _ in range(6)}
         rows, targets = (np.array(part) for part in zip(*places, strict=True))
-        editor.forget(rows, targets)
+        editor.remove_entries(rows, targets)
         matrix[rows, targets] = np.nan
     elif editor.threshold is not None:
         editor.drop_dormant()
@@ -273,49 +273,53 @@ def test_a_kernel_stays_about_its_centre_when_a_side_changes(random_map_genome):
         (
             lambda d: d.swap_columns(0, 1),
             ValueError,
-            "a and b must be nodes of one side; received sides 4 and 3",
+            "a and b must be nodes of one map size; got 4 and 3",
         ),
         (
             lambda d: d.swap_rows(1, 2),
             ValueError,
-            "a and b must be nodes of one side; received sides 3 and 1",
+            "a and b must be nodes of one map size; got 3 and 1",
         ),
         (
             lambda d: d.add_column(0, 1, 1.0),
             ValueError,
-            "source and target must be nodes of one side",
+            "source and target must be nodes of one map size",
         ),
-        (lambda d: d.add_row(0, 2, 1.0), ValueError, "source and target must be nodes of one side"),
+        (
+            lambda d: d.add_row(0, 2, 1.0),
+            ValueError,
+            "source and target must be nodes of one map size",
+        ),
         (
             lambda d: d.assign([4], [1], [1.0]),
             ValueError,
-            "taps must be below 4 from node 0 to node 1; received 4",
+            "taps must be below 4 from node 0 to node 1; got 4",
         ),
         (lambda d: d.assign([27], [1], [1.0]), IndexError, "rows"),
         (
             lambda d: d.assign([1, 1], [1, 1], [1, 2]),
             ValueError,
-            r"rows and targets must name a place once; received \(1, 1\)",
+            r"rows and targets must name a place once; got \(1, 1\)",
         ),
         (
             lambda d: d.insert(np.array([0, 1, 0]), np.array([5]), np.ones(1)),
             ValueError,
-            "taps must be below 4 from node 0 to node 1; received 5",
+            "taps must be below 4 from node 0 to node 1; got 5",
         ),
         (
             lambda d: d.add_node(1, activation=2, map_size=5),
             ValueError,
-            "map_size must be from 1 to 4, the largest; received 5",
+            "map_size must be from 1 to 4, the largest; got 5",
         ),
         (
             lambda d: d.change_map_size(1, 0),
             ValueError,
-            "map_size must be from 1 to 4, the largest; received 0",
+            "map_size must be from 1 to 4, the largest; got 0",
         ),
         (
             lambda d: d.change_map_size(0, 3),
             ValueError,
-            "position must be that of a hidden node; 0 is none",
+            "node must be hidden; got node 0, which is input",
         ),
     ],
 )

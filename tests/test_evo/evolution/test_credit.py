@@ -1,5 +1,6 @@
 """Credit of letters: fair comparison with the parent, shares that follow, a floor, nothing hidden."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from evo import (
     Evolution,
     EvolutionSettings,
+    EvolutionState,
     FounderSettings,
     OperatorCredit,
     PolicySettings,
@@ -31,7 +33,7 @@ def one(number, fitness, letters="", parent=None, origin="child"):
 
 def credited(offspring, parents, shares=()):
     told = credit_operators(offspring, parents, dict.fromkeys(shares, 0.5))
-    return {credit.operator: (credit.uses, credit.credit) for credit in told}
+    return {credit.operator: (credit.n_uses, credit.credit) for credit in told}
 
 
 def test_a_child_is_compared_with_its_parent_trained_on_for_as_many_steps():
@@ -137,16 +139,19 @@ def disorder(network, validation):
 
 def evolve(task, selection="local_search", generations=10):
     settings = EvolutionSettings(
-        population=12, generations=generations, steps_per_generation=task.steps, train_only_fraction=0.2,
-        selection={"name": selection, "replacement_interval": 100},
+        population=12, generations=generations, steps_per_generation=task.evolution.steps_per_generation,
+        train_only_fraction=0.2, selection={"name": selection, "replacement_interval": 100},
     )  # fmt: skip
     genomes = create_founders(
         FounderSettings(hidden=14, density=0.3), 4, 2, n_founders=12, seed=task.seed
     )
-    evolution, rounds = Evolution(settings, task, genomes), []
+    task = replace(task, evolution=settings)
+    evolution, state, rounds = Evolution(task, genomes), EvolutionState(), []
     with SerialExecutor() as executor:
-        while not evolution.done:
-            rounds.append(evolution.tell(executor.evaluate_all(task, evolution.ask())))
+        while not evolution.done(state):
+            jobs = evolution.ask(state)
+            state, generation = evolution.tell(state, executor.evaluate_all(task, jobs))
+            rounds.append(generation)
     return rounds
 
 
@@ -160,14 +165,14 @@ def test_a_letter_that_pays_is_drawn_more_often_and_no_other_less_than_the_floor
     )
     rounds = evolve(task(fitness=disorder, policy=policy, steps=1, generations=10), selection)
     assert [bool(one.credits) for one in rounds] == [False, *[True] * 8, False, False]
-    shares = [{c.operator: c.share for c in one.credits} for one in rounds[1:9]]
+    shares = [{c.operator: c.probability for c in one.credits} for one in rounds[1:9]]
     assert shares[0] == pytest.approx(dict.fromkeys(SEED, 1 / len(SEED)))
     assert shares[-1]["H"] > 2.5 * shares[0]["H"]
     for told in shares:
         assert sum(told.values()) == pytest.approx(1)
         assert min(told.values()) >= 0.05
     used = {
-        c: sum(x.uses for one in rounds[5:] for x in one.credits if x.operator == c) for c in SEED
+        c: sum(x.n_uses for one in rounds[5:] for x in one.credits if x.operator == c) for c in SEED
     }
     assert used["H"] == max(used.values())
     paid = {
@@ -181,9 +186,9 @@ def test_shares_are_a_function_of_the_finished_generations(task):
     rounds = evolve(some, generations=5)
     for number in range(1, 5):
         expected = operator_probabilities(some.policy, [one.credits for one in rounds[:number]])
-        assert {c.operator: c.share for c in rounds[number].credits} == expected
+        assert {c.operator: c.probability for c in rounds[number].credits} == expected
         for one in rounds[number].offspring:
             if one.job.origin == "child":
-                assert dict(one.job.letters) == expected
+                assert dict(one.job.operator_probabilities) == expected
         again = credit_operators(rounds[number].offspring, rounds[number - 1].population, expected)
         assert again == rounds[number].credits

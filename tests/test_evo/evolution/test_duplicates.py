@@ -1,4 +1,4 @@
-"""A child whose training would repeat its parent's takes the result over: never wrongly, and reproducibly."""
+"""A child whose training would duplicate its parent's reuses the result: never wrongly, and reproducibly."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ import pytest
 from evo import (
     Evolution,
     EvolutionSettings,
+    EvolutionState,
     FounderSettings,
     Genome,
     Phenotype,
@@ -30,20 +31,18 @@ def rng():
 
 def evolve(task, *, order=None, **changes):
     """Run a small evolution and return every individual that came to be, and the last population."""
-    settings = EvolutionSettings(
-        population=8, generations=4, steps_per_generation=task.steps, **changes
-    )
+    settings = EvolutionSettings(population=8, generations=4, steps_per_generation=10, **changes)
+    task = replace(task, evolution=settings)
     founders = FounderSettings(hidden=3, density=0.5)
-    evolution = Evolution(
-        settings, task, create_founders(founders, 4, 2, n_founders=8, seed=task.seed)
-    )
-    everyone = []
-    while not evolution.done:
-        offspring = [evaluate_individual(task, job) for job in evolution.ask()]
+    evolution = Evolution(task, create_founders(founders, 4, 2, n_founders=8, seed=task.seed))
+    everyone, state = [], EvolutionState()
+    while not evolution.done(state):
+        offspring = [evaluate_individual(task, job) for job in evolution.ask(state)]
         if order is not None:
             offspring = [offspring[k] for k in order.permutation(len(offspring))]
-        everyone += evolution.tell(offspring).offspring
-    return everyone, evolution.population
+        state, generation = evolution.tell(state, offspring)
+        everyone += generation.offspring
+    return everyone, state.population
 
 
 LETTERS = PolicySettings(name="weighted", operator_weights={"H": 1.0, "O": 1.0, "N": 1.0})
@@ -64,13 +63,13 @@ def test_where_nothing_is_modified_nothing_is_trained_twice(task):
     assert sum(one.steps for one in everyone) == 10 * (len(everyone) - len(children))
 
 
-def test_what_is_taken_over_is_what_training_would_have_given(task):
+def test_a_reused_result_is_what_training_would_have_given(task):
     renamed = 0
     for seed in range(10):
-        some = task(policy=LETTERS, seed=seed)
+        some = task(policy=LETTERS, seed=seed)  # with the steps and generations of `evolve`
         everyone, _ = evolve(some)
         for child in [one for one in everyone if one.reused_from is not None]:
-            trained = evaluate_individual(some, replace(child.job, continued_as=None))
+            trained = evaluate_individual(some, replace(child.job, continued_parent=None))
             assert trained.status == child.status == "ok"
             assert trained.operations == child.operations
             assert trained.statistics == child.statistics
@@ -115,10 +114,10 @@ def test_the_order_of_finishing_changes_nothing(task, selection):
     assert any(reused_from is not None for _, reused_from, _, _ in straight)
 
 
-def fails_for_some(network, validation):
+def fails_for_some(network, validation, evaluation):
     if network.parameters[0] > 0:
         raise RuntimeError("too large")
-    return -network.loss(validation.inputs, validation.targets)
+    return -evaluation.loss
 
 
 def test_a_fitness_of_the_users_own_sees_every_network_trained(task):
@@ -126,7 +125,7 @@ def test_a_fitness_of_the_users_own_sees_every_network_trained(task):
     assert all(one.reused_from is None for one in evolve(some)[0])
 
 
-def test_a_failure_is_taken_over_as_well(task, monkeypatch):
+def test_a_failure_is_reused_as_well(task, monkeypatch):
     monkeypatch.setitem(FITNESSES, "fails for some", fails_for_some)
     some = task(policy=PolicySettings(name="none"), fitness=fails_for_some)
     everyone, _ = evolve(some)
@@ -143,7 +142,7 @@ def test_a_failure_is_taken_over_as_well(task, monkeypatch):
 
 
 def trained_pair(random_genome, rng, **changes):
-    """Return a genome with an optimiser's memory, and both under other names and in another order."""
+    """Return a genome with an optimizer state, and both under other names and in another order."""
     genome = random_genome(rng, n=14, ticks=2, **changes)
     moments = rng.normal(size=(2, genome.n_stored + genome.n_nodes))
     other = reorder_freely(genome, rng)
@@ -163,7 +162,7 @@ def test_parameters_are_paired_with_their_equals(random_genome, rng):
     assert np.array_equal(numbers[0][here], numbers[1][there])
 
 
-def test_the_same_under_other_names_is_a_repetition(random_genome, rng):
+def test_the_same_under_other_names_is_a_duplicate(random_genome, rng):
     for threshold in (None, 0.3, rng.uniform(0, 0.4, 14)):
         genome, moments, other, moved = trained_pair(random_genome, rng, threshold=threshold)
         assert duplicates_training(Phenotype(other), moved, genome, moments)
@@ -176,20 +175,20 @@ def test_any_difference_that_training_would_see_makes_it_none(random_genome, rng
     values, bias = other.values.copy(), other.bias.copy()
     values[place[0]] += 1e-9
     bias[place[-1] - other.n_stored] += 1e-9
-    remembered = moved.copy()
-    remembered[1, place[3]] += 1e-9
+    other_state = moved.copy()
+    other_state[1, place[3]] += 1e-9
     others = [
         (other.with_values(values, other.bias), moved),
         (other.with_values(other.values, bias), moved),
         (replace(other, threshold=0.3001), moved),
         (replace(other, threshold=None), moved),
-        (replace(other, threshold=np.full(14, 0.3)), remembered),
+        (replace(other, threshold=np.full(14, 0.3)), other_state),
         (replace(other, ticks=3), moved),
-        (other, remembered),
+        (other, other_state),
         (other, None),
     ]
-    for changed, changed_memory in others:
-        assert not duplicates_training(Phenotype(changed), changed_memory, genome, moments)
+    for changed, changed_state in others:
+        assert not duplicates_training(Phenotype(changed), changed_state, genome, moments)
     assert duplicates_training(
         Phenotype(replace(other, threshold=np.full(14, 0.3))), moved, genome, moments
     )
@@ -232,9 +231,9 @@ def test_networks_too_symmetric_to_match_are_trained():
     assert not duplicates_training(Phenotype(pair[0]), None, pair[1], None)
 
 
-def test_only_a_repetition_is_taken_over(task):
+def test_only_the_result_of_a_duplicate_is_reused(task):
     everyone, _ = evolve(task(policy=LETTERS))
     child = next(one for one in everyone if one.job.origin == "child" and one.reused_from is None)
     other = next(one for one in everyone if one.job.origin == "continued")
-    with pytest.raises(ValueError, match="trained must be what individual"):
+    with pytest.raises(ValueError, match="trained must be the individual that individual"):
         reuse_result(child, other)

@@ -1,5 +1,8 @@
 """The loop: budgets, selection, failures, reproducibility - and one pinned run."""
 
+import copy
+import logging
+import pickle
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -11,6 +14,7 @@ from evo import (
     SELECTIONS,
     Evolution,
     EvolutionSettings,
+    EvolutionState,
     FounderSettings,
     Phenotype,
     PolicySettings,
@@ -23,20 +27,37 @@ from evo.executors import SerialExecutor
 
 def evolve(task, *, shuffle=None, population=6, generations=4, selection="local_search", **changes):
     settings = EvolutionSettings(
-        population=population, generations=generations, steps_per_generation=task.steps,
+        population=population, generations=generations, steps_per_generation=task.evolution.steps_per_generation,
         selection={"name": selection}, **changes,
     )  # fmt: skip
-    genomes = create_founders(
-        FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=population, seed=task.seed
-    )
-    evolution, rounds = Evolution(settings, task, genomes), []
+    evolution = Evolution(replace(task, evolution=settings), founders(population, task.seed))
+    return run(evolution, EvolutionState(), shuffle)
+
+
+def founders(population, seed, **settings):
+    settings = FounderSettings(**({"hidden": 6, "density": 0.5} | settings))
+    return create_founders(settings, 4, 2, n_founders=population, seed=seed)
+
+
+def run(evolution, state, shuffle=None):
+    """Return the generations that follow a state."""
+    rounds = []
     with SerialExecutor() as executor:
-        while not evolution.done:
-            offspring = list(executor.evaluate_all(task, evolution.ask()))
+        while not evolution.done(state):
+            offspring = list(executor.evaluate_all(evolution.task, evolution.ask(state)))
             if shuffle is not None:
                 offspring = [offspring[k] for k in shuffle.permutation(len(offspring))]
-            rounds.append(evolution.tell(offspring))
+            state, generation = evolution.tell(state, offspring)
+            rounds.append(generation)
     return rounds
+
+
+def trace(rounds):
+    return [
+        (one.job.individual, one.job.parents, one.fitness, one.genome.fingerprint())
+        for generation in rounds
+        for one in generation.population
+    ]
 
 
 @pytest.mark.parametrize("selection", list(SELECTIONS))
@@ -50,13 +71,6 @@ def test_everyone_in_the_last_population_was_trained_for_the_whole_schedule(sele
 
 @pytest.mark.parametrize("selection", list(SELECTIONS))
 def test_the_order_of_finishing_changes_nothing(selection, task):
-    def trace(rounds):
-        return [
-            (one.job.individual, one.job.parents, one.fitness, one.genome.fingerprint())
-            for generation in rounds
-            for one in generation.population
-        ]
-
     straight = evolve(task(), selection=selection)
     shuffled = evolve(task(), selection=selection, shuffle=np.random.default_rng(0))
     assert trace(straight) == trace(shuffled)
@@ -75,7 +89,7 @@ def test_in_the_frozen_rounds_topologies_only_train(task):
     assert patterns[4] == patterns[5] == patterns[6]
     assert all(one.job.origin == "continued" for one in rounds[5].offspring)
     # A slot whose holder failed to freeze freezes in the next round.
-    assert {one.job.modification for one in rounds[6].offspring} == {"freeze"}
+    assert {one.job.modification for one in rounds[6].offspring} == {"drop_dormant"}
     assert any(one.operations for one in rounds[2].offspring)
 
 
@@ -143,6 +157,54 @@ def test_divergence_has_a_status_and_a_reason(task):
         evolve(some)
 
 
+def test_asking_twice_gives_the_same_jobs_and_changes_nothing(task):
+    some = replace(task(), evolution=EvolutionSettings(population=4, generations=6))
+    evolution, state = Evolution(some, founders(4, seed=0)), EvolutionState()
+    for _ in range(7):
+        before = copy.copy(state)
+        first, second = evolution.ask(state), evolution.ask(state)
+        assert [vars(job) for job in first] == [vars(job) for job in second]
+        assert vars(state) == vars(before)
+        results = [evaluate_individual(some, job) for job in second]
+        state, told = evolution.tell(before, results)
+        again, _ = evolution.tell(before, results)
+        assert trace([told]) == [
+            (one.job.individual, one.job.parents, one.fitness, one.genome.fingerprint())
+            for one in again.population
+        ]
+    assert evolution.done(state)
+
+
+@pytest.mark.parametrize("selection", list(SELECTIONS))
+def test_a_pickled_state_continues_identically(task, selection):
+    settings = EvolutionSettings(
+        population=4, generations=5, steps_per_generation=10, selection={"name": selection}
+    )
+    some = replace(task(policy=PolicySettings(name="adaptive")), evolution=settings)
+    evolution, state = Evolution(some, founders(4, seed=0)), EvolutionState()
+    for _ in range(4):  # the next generation only trains, each individual once
+        results = [evaluate_individual(some, job) for job in evolution.ask(state)]
+        state, _ = evolution.tell(state, results)
+    restored = pickle.loads(pickle.dumps(state))
+    assert trace(run(evolution, restored)) == trace(run(evolution, state))
+
+
+def test_the_traceback_of_a_failure_is_logged(task, caplog):
+    some = task(fitness=always_fails)
+    evolution = Evolution(
+        replace(some, evolution=EvolutionSettings(population=1, steps_per_generation=1)),
+        founders(1, seed=0),
+    )
+    (job,) = evolution.ask(EvolutionState())
+    with caplog.at_level(logging.WARNING, logger="evo.evolution.individual"):
+        failed = evaluate_individual(evolution.task, job)
+    (record,) = caplog.records
+    assert record.getMessage() == "individual 0 failed"
+    assert "in always_fails" in caplog.text
+    assert "in always_fails" in failed.traceback
+    assert failed.reason == "RuntimeError: never"
+
+
 def test_a_run_in_which_all_fail_says_why(task):
     with pytest.raises(EvolutionError, match="individual 0 failed: RuntimeError: never"):
         evolve(task(fitness=always_fails))
@@ -150,21 +212,19 @@ def test_a_run_in_which_all_fail_says_why(task):
 
 def test_founders_must_fill_the_population(task):
     with pytest.raises(ValueError, match="founders must be as many as the population"):
-        Evolution(EvolutionSettings(population=3), task(), [])
+        Evolution(task(), [])
 
 
 def test_an_individual_depends_on_task_and_job_alone(task):
-    some = task()
     settings = EvolutionSettings(
-        population=2, generations=1, steps_per_generation=some.steps, train_only_fraction=0
+        population=2, generations=1, steps_per_generation=10, train_only_fraction=0
     )
-    evolution = Evolution(
-        settings,
-        some,
-        create_founders(FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=2, seed=0),
+    some = replace(task(), evolution=settings)
+    evolution, start = Evolution(some, founders(2, seed=0)), EvolutionState()
+    state, _ = evolution.tell(
+        start, (evaluate_individual(some, job) for job in evolution.ask(start))
     )
-    evolution.tell(evaluate_individual(some, job) for job in evolution.ask())
-    for job in evolution.ask():
+    for job in evolution.ask(state):
         first, second = evaluate_individual(some, job), evaluate_individual(some, job)
         assert first.genome.equals(second.genome)
         assert first.operations == second.operations
@@ -173,37 +233,32 @@ def test_an_individual_depends_on_task_and_job_alone(task):
 
 def test_a_pinned_run_gives_what_it_always_gave(task):
     best = evolve(task(steps=20, generations=5), generations=5)[-1].best
-    assert (best.job.individual, best.job.founder, best.statistics.effective_edges) == (55, 1, 26)
+    assert (best.job.individual, best.job.founder, best.statistics.n_effective) == (55, 1, 26)
     assert best.fitness == pytest.approx(-0.62036, rel=1e-3)
 
 
-def sleepers(task, **changes):
-    """Evolve founders of which most entries sleep, without any policy."""
-    settings = EvolutionSettings(population=2, generations=2, steps_per_generation=task.steps)
-    founder = FounderSettings(hidden=8, density=0.9, active_fraction=0.3)
-    evolution = Evolution(settings, task, create_founders(founder, 4, 2, n_founders=2, seed=1))
-    rounds = []
-    with SerialExecutor() as executor:
-        while not evolution.done:
-            rounds.append(evolution.tell(executor.evaluate_all(task, evolution.ask())))
-    return rounds
+def evolve_mostly_dormant(task, **changes):
+    """Evolve founders of which most entries are dormant, without any policy."""
+    settings = EvolutionSettings(population=2, generations=2, steps_per_generation=60, **changes)
+    genomes = founders(2, seed=1, hidden=8, density=0.9, active_fraction=0.3)
+    return run(Evolution(replace(task, evolution=settings), genomes), EvolutionState())
 
 
 def test_dormant_entries_learn_where_they_may(task):
     policy = PolicySettings(name="none")
-    common = {"policy": policy, "steps": 60, "generations": 2, "learning_rate": 0.3}
-    learning = sleepers(replace(task(**common), dormant="straight_through"))
-    waiting = sleepers(task(**common))
+    some = task(policy=policy, learning_rate=0.3)
+    learning = evolve_mostly_dormant(some, dormant="straight_through")
+    waiting = evolve_mostly_dormant(some)
     for rounds, changes in ((learning, True), (waiting, False)):
         founder, first = rounds[0].population[0].job.genome, rounds[0].population[0]
-        asleep = ~founder.active_mask()
-        assert np.array_equal(first.genome.values[asleep], founder.values[asleep]) != changes
+        dormant = ~founder.active_mask()
+        assert np.array_equal(first.genome.values[dormant], founder.values[dormant]) != changes
     first = learning[0].population[0]
     assert (first.genome.active_mask() & ~first.job.genome.active_mask()).any()
     # What the table says, and what is judged, is the network as training left it.
     network = Phenotype(first.genome, "cross_entropy")
-    assert first.statistics.effective_edges == network.n_edges
-    assert first.statistics.edges == first.genome.active_mask().sum()
+    assert first.statistics.n_effective == network.n_edges
+    assert first.statistics.n_active == first.genome.active_mask().sum()
     assert first.fitness == -evaluate(network, task().validation).loss
 
 
@@ -216,7 +271,7 @@ def test_dormant_entries_learn_where_they_may(task):
     ],
 )
 def test_a_budget_ends_every_train_phase(task, budget, steps, ended_by):
-    rounds = evolve(replace(task(), budget=budget), generations=2)
+    rounds = evolve(task(), budget=budget, generations=2)
     trained = [
         one for generation in rounds for one in generation.offspring if one.reused_from is None
     ]
@@ -227,7 +282,7 @@ def test_a_budget_ends_every_train_phase(task, budget, steps, ended_by):
 
 def test_multiply_accumulates_are_bounded_for_each_network_by_itself(task):
     bound = 16 * 25 * 6
-    rounds = evolve(replace(task(), budget=TrainingBudget(macs=bound)), generations=2)
+    rounds = evolve(task(), budget=TrainingBudget(macs=bound), generations=2)
     trained = [
         one for generation in rounds for one in generation.offspring if one.reused_from is None
     ]
@@ -240,4 +295,4 @@ def test_multiply_accumulates_are_bounded_for_each_network_by_itself(task):
 
 def test_a_budget_that_allows_no_step_is_a_failure_with_a_reason(task):
     with pytest.raises(EvolutionError, match=r"budget\.macs must allow one step at least"):
-        evolve(replace(task(), budget=TrainingBudget(macs=1)))
+        evolve(task(), budget=TrainingBudget(macs=1))

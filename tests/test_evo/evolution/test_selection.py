@@ -7,11 +7,11 @@ import pytest
 
 from evo.evolution.selection import (
     SELECTIONS,
-    Request,
-    SelectionSettings,
+    OffspringRequest,
     best_of_each_slot,
     ranked,
 )
+from evo.evolution.settings import SelectionSettings
 
 
 def individual(number, fitness, slot=0):
@@ -73,10 +73,10 @@ def test_the_better_of_parent_and_child_keeps_the_slot_even_if_worse_than_before
 
 def test_local_search_trains_everyone_on_and_gives_each_a_child():
     assert propose("local_search", population(1.0, 2.0)) == [
-        Request(0, 0, modified=False),
-        Request(0, 0, modified=True),
-        Request(1, 1, modified=False),
-        Request(1, 1, modified=True),
+        OffspringRequest(0, 0, modified=False),
+        OffspringRequest(0, 0, modified=True),
+        OffspringRequest(1, 1, modified=False),
+        OffspringRequest(1, 1, modified=True),
     ]
 
 
@@ -114,7 +114,10 @@ def test_a_population_of_one_is_never_replaced():
 def test_elites_are_trained_on_and_the_others_are_children_of_winners():
     members = population(1.0, 4.0, 2.0, 3.0)
     requests = propose("tournament", members, elites=2, tournament_size=3)
-    assert requests[:2] == [Request(1, 0, modified=False), Request(3, 1, modified=False)]
+    assert requests[:2] == [
+        OffspringRequest(1, 0, modified=False),
+        OffspringRequest(3, 1, modified=False),
+    ]
     assert all(one.modified for one in requests[2:])
 
 
@@ -141,6 +144,6 @@ def test_a_failure_is_never_a_parent_where_someone_has_a_fitness():
 
 def test_random_search_ignores_fitness():
     assert propose("random_search", population(1.0, None)) == [
-        Request(0, 0, modified=True),
-        Request(1, 1, modified=True),
+        OffspringRequest(0, 0, modified=True),
+        OffspringRequest(1, 1, modified=True),
     ]

@@ -20,9 +20,9 @@ from evo import (
 from evo.evolution.statistics import describe
 from evo.exchange.layered_networks import from_cnn
 from evo.genome.feature_maps import map_transform
-from evo.storage.tables import SIZES
+from evo.storage.tables import STATISTICS
 
-GRAPH = [column.name for column in SIZES][-10:]
+GRAPH = [column.name for column in STATISTICS][-10:]
 
 
 @pytest.fixture
@@ -58,18 +58,18 @@ def test_the_graph_that_acts_is_described_as_networkx_describes_it(genomes, tick
     for genome in genomes(ticks):
         graph, found_out = graph_of(genome), described(genome)
         edges = graph.number_of_edges()
-        assert found_out.effective_edges == edges
+        assert found_out.n_effective == edges
         assert found_out.mean_degree == pytest.approx(edges / genome.n_nodes)
         assert found_out.max_in_degree == max(dict(graph.in_degree).values())
         assert found_out.max_out_degree == max(dict(graph.out_degree).values())
         late = [pair for pair in graph.edges if graph.edges[pair]["late"]]
-        assert found_out.delayed_edges == len(late)
+        assert found_out.n_delayed == len(late)
 
         components = list(nx.strongly_connected_components(graph))
-        assert found_out.components == len(components)
+        assert found_out.n_components == len(components)
         loops = set(nx.nodes_with_selfloops(graph))
         on_cycle = [c for c in components if len(c) > 1 or c & loops]
-        assert found_out.cyclic_nodes == sum(map(len, on_cycle))
+        assert found_out.n_cyclic == sum(map(len, on_cycle))
         eigenvalues = np.linalg.eigvals(nx.to_numpy_array(graph))
         assert found_out.spectral_radius == pytest.approx(np.abs(eigenvalues).max(), abs=1e-6)
         if not on_cycle:
@@ -96,11 +96,13 @@ def test_the_graph_that_acts_is_described_as_networkx_describes_it(genomes, tick
 def test_network_is_equal_for_the_same_network_and_else_differs(genomes):
     for genome in genomes(2):
         found_out = described(genome)
-        assert found_out.network == canonical_hash(genome)
+        assert found_out.network_hash == canonical_hash(genome)
         other = reorder_freely(genome, np.random.default_rng(0))
-        assert described(other).network == found_out.network
+        assert described(other).network_hash == found_out.network_hash
         heavier = genome.with_values(genome.values * 2, genome.bias)
-        assert (described(heavier).network != found_out.network) == (found_out.effective_edges > 0)
+        assert (described(heavier).network_hash != found_out.network_hash) == (
+            found_out.n_effective > 0
+        )
 
 
 def test_a_network_without_a_cycle_has_the_determinants_that_elimination_finds(monkeypatch):
@@ -121,7 +123,7 @@ def test_a_large_graph_is_not_looked_at(monkeypatch):
     monkeypatch.setattr(evo.evolution.statistics, "LARGEST_GRAPH", genome.n_stored - 1)
     found_out = asdict(described(genome))
     assert [name for name, value in found_out.items() if value is None and name in GRAPH] == GRAPH
-    assert found_out["edges"] == genome.n_stored
+    assert found_out["n_active"] == genome.n_stored
 
 
 def test_the_radius_of_a_large_component_is_not_computed(monkeypatch):
@@ -134,8 +136,10 @@ def test_the_radius_of_a_large_component_is_not_computed(monkeypatch):
 
 
 def test_the_dictionary_gives_the_bounds_that_apply():
-    texts = {column.name: column.description for column in SIZES}
-    assert f"beyond {evo.evolution.statistics.LARGEST_GRAPH:,} stored edges" in texts["mean_degree"]
+    texts = {column.name: column.description for column in STATISTICS}
+    assert (
+        f"more than {evo.evolution.statistics.LARGEST_GRAPH:,} stored edges" in texts["mean_degree"]
+    )
     assert (
         f"more than {evo.evolution.statistics.LARGEST_COMPONENT} nodes" in texts["spectral_radius"]
     )
@@ -165,12 +169,12 @@ def test_a_network_of_maps_is_described_by_its_taps_and_its_edges(any_map_genome
     for seed in range(15):
         genome = any_map_genome(np.random.default_rng([seed, ticks]), ticks=ticks, density=0.2)
         found_out, (edges, window) = described(genome), effective_kernels(genome)
-        assert found_out.maps == sum(map_size > 1 for map_size in genome.map_sizes.tolist())
-        assert found_out.stored == genome.n_stored
-        assert found_out.edges == genome.active_mask().sum()
-        assert found_out.effective_edges == sum(map(len, edges.values()))
+        assert found_out.n_maps == sum(map_size > 1 for map_size in genome.map_sizes.tolist())
+        assert found_out.n_stored == genome.n_stored
+        assert found_out.n_active == genome.active_mask().sum()
+        assert found_out.n_effective == sum(map(len, edges.values()))
         kernels = [taps for edge, taps in edges.items() if window[edge] > 1]
-        assert found_out.kernels == len(kernels)
+        assert found_out.n_kernels == len(kernels)
         if kernels:
             mean = sum(map(len, kernels)) / len(kernels)
             assert found_out.taps_per_kernel == pytest.approx(mean)
@@ -178,7 +182,7 @@ def test_a_network_of_maps_is_described_by_its_taps_and_its_edges(any_map_genome
             assert found_out.taps_per_kernel is None
         computed = {node for edge in edges for node in edge} | set(genome.outputs.tolist())
         computed -= set(genome.inputs.tolist())
-        assert found_out.parameters == found_out.effective_edges + len(computed)
+        assert found_out.parameters == found_out.n_effective + len(computed)
         pixels = sum(
             len(taps) * int(genome.map_sizes[edge[1]]) ** 2 for edge, taps in edges.items()
         )
@@ -194,10 +198,10 @@ def test_a_network_of_maps_is_described_by_its_taps_and_its_edges(any_map_genome
         assert found_out.max_out_degree == max(dict(graph.out_degree).values())
         eigenvalues = np.linalg.eigvals(nx.to_numpy_array(graph))
         assert found_out.spectral_radius == pytest.approx(np.abs(eigenvalues).max(), abs=1e-6)
-        assert found_out.components == nx.number_strongly_connected_components(graph)
+        assert found_out.n_components == nx.number_strongly_connected_components(graph)
         seen["kernels"] += len(kernels)
         seen["partial"] += any(len(taps) < window[e] ** 2 for e, taps in edges.items())
-        seen["cyclic"] += found_out.cyclic_nodes > 0
+        seen["cyclic"] += found_out.n_cyclic > 0
     assert seen["kernels"] > 30
     assert seen["partial"] > 10
     assert seen["cyclic"] > 3 if ticks > 1 else seen["cyclic"] == 0
@@ -208,7 +212,7 @@ def test_the_determinant_of_a_network_of_maps_is_of_its_l1_norms(any_map_genome)
     for seed in range(10):
         genome = any_map_genome(np.random.default_rng(seed), density=0.7)
         found_out, dense = described(genome), genome.strengths().toarray()
-        assert found_out.entries == "l1 norms"
+        assert found_out.matrix_entries == "l1 norms"
         sign, log_abs = np.linalg.slogdet(np.eye(genome.n_nodes) - dense)
         assert found_out.identity_minus_sign == sign
         assert found_out.log_abs_identity_minus == pytest.approx(log_abs)
@@ -223,8 +227,8 @@ def test_the_determinant_of_a_network_of_maps_is_of_its_l1_norms(any_map_genome)
 def test_the_density_is_the_share_of_places_taken(random_genome, any_map_genome):
     scalar = random_genome(np.random.default_rng(0))
     found_out = described(scalar)
-    assert found_out.density == found_out.edges / scalar.n_nodes**2
-    assert (found_out.entries, found_out.maps, found_out.kernels) == ("weights", 0, 0)
+    assert found_out.density == found_out.n_active / scalar.n_nodes**2
+    assert (found_out.matrix_entries, found_out.n_maps, found_out.n_kernels) == ("weights", 0, 0)
     assert found_out.taps_per_kernel is None
     genome = any_map_genome(np.random.default_rng(0))
     map_sizes = genome.map_sizes.tolist()
@@ -236,8 +240,8 @@ def test_the_density_is_the_share_of_places_taken(random_genome, any_map_genome)
 
 def test_lenet_5_is_described_as_everybody_knows_it():
     found_out = described(from_cnn(lenet5(rng=np.random.default_rng(0))))
-    assert (found_out.nodes, found_out.maps, found_out.active_nodes) == (237, 23, 236)
+    assert (found_out.n_nodes, found_out.n_maps, found_out.n_computed) == (237, 23, 236)
     assert (found_out.parameters, found_out.macs) == (61_706, 416_520)
-    assert (found_out.kernels, found_out.taps_per_kernel) == (6 + 96 + 1920, 25.0)
-    assert (found_out.depth, found_out.mean_hops, found_out.delayed_edges) == (5, 5, 0)
+    assert (found_out.n_kernels, found_out.taps_per_kernel) == (6 + 96 + 1920, 25.0)
+    assert (found_out.depth, found_out.mean_hops, found_out.n_delayed) == (5, 5, 0)
     assert (found_out.determinant_sign, found_out.log_abs_identity_minus) == (0, 0.0)

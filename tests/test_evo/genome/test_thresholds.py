@@ -8,13 +8,9 @@ import pytest
 from scipy import sparse
 
 from evo import OPERATORS, FounderSettings, GenomeEditor, Phenotype, create_founders, replay
-from evo.operators.elementary import (
-    OperatorSettings,
-    Proposing,
-    apply_operation,
-    gradient_edges,
-    random_edges,
-)
+from evo.operators.growth import gradient_edges, random_edges
+from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.operators.registry import apply_operation
 from evo.policies.policies import freeze_topology
 
 LIMITS = {
@@ -36,8 +32,10 @@ def genome(request):
     return replace(founder, threshold=threshold, threshold_mode=mode, ticks=2)
 
 
-def proposing(seed, gradients_at=None):
-    return Proposing(np.random.default_rng(seed), OperatorSettings(max_density=1.0), gradients_at)
+def context(seed, gradients_at=None):
+    return ProposalContext(
+        np.random.default_rng(seed), OperatorSettings(max_density=1.0), gradients_at
+    )
 
 
 @pytest.mark.parametrize("code", [code for code in OPERATORS if code != "M"])
@@ -46,7 +44,7 @@ def test_an_operator_replays_whatever_the_threshold(genome, code):
         genome = replace(genome, ticks=1)
     for seed in range(8):
         editor = GenomeEditor(genome)
-        parameters = OPERATORS[code].propose(editor, proposing(seed))
+        parameters = OPERATORS[code].propose(editor, context(seed))
         if parameters is None:
             assert OPERATORS[code].preserves
             continue
@@ -72,7 +70,7 @@ def test_the_threshold_of_a_target_moves_along_when_nodes_are_reordered():
 def test_random_new_edges_are_active_and_not_zero(genome):
     for seed in range(8):
         editor = GenomeEditor(genome)
-        parameters = random_edges(editor, 12, proposing(seed))
+        parameters = random_edges(editor, 12, context(seed))
         operation = apply_operation(editor, "N", parameters)
         assert len(parameters["values"]) == 12
         assert operation.edges_after == operation.edges_before + 12
@@ -87,7 +85,7 @@ def test_new_edges_by_gradient_are_active_and_downhill_where_the_threshold_allow
         return Phenotype(asked).gradients_at(sources, targets, X, y)
 
     editor = GenomeEditor(genome)
-    parameters = gradient_edges(editor, 5, proposing(0, gradients_at))
+    parameters = gradient_edges(editor, 5, context(0, gradients_at))
     operation = apply_operation(editor, "N", parameters)
     assert operation.edges_after == operation.edges_before + len(parameters["values"]) > 0
     if genome.threshold_mode == "magnitude":
@@ -97,8 +95,10 @@ def test_new_edges_by_gradient_are_active_and_downhill_where_the_threshold_allow
 
 
 def test_growing_by_gradient_needs_gradients(genome):
-    with pytest.raises(ValueError, match=r"^gradients_at is required to grow edges by gradient$"):
-        gradient_edges(GenomeEditor(genome), 3, proposing(0))
+    with pytest.raises(
+        ValueError, match=r"^gradients_at must be given to grow edges by gradient; got None$"
+    ):
+        gradient_edges(GenomeEditor(genome), 3, context(0))
 
 
 def test_freezing_keeps_what_is_computed(genome):

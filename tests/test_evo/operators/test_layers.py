@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from evo import FounderSettings, Genome, GenomeEditor, Phenotype, create_founders, replay
-from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
+from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.operators.registry import apply_operation
 from evo.policies.rewiring import rigl_step, set_step
 
 N_INPUTS, N_OUTPUTS = 4, 2
@@ -29,10 +30,10 @@ def made_up(genome, sources, targets):
 
 def rewire(method, genome, layers, share=0.3, seed=0, gradients_at=made_up):
     editor = GenomeEditor(genome)
-    proposing = Proposing(
+    context = ProposalContext(
         np.random.default_rng(seed), OperatorSettings(), gradients_at, layers=layers
     )
-    return editor, method(editor, proposing, share)
+    return editor, method(editor, context, share)
 
 
 def edges(genome):
@@ -124,7 +125,7 @@ def test_gradients_are_measured_once_on_the_network_before_the_drop():
 
 
 def test_in_a_layer_too_large_to_look_at_every_place_rigl_looks_at_some(monkeypatch):
-    monkeypatch.setattr("evo.policies.rewiring.EVERY_PLACE", 30)
+    monkeypatch.setattr("evo.operators.free_places.LARGEST_LISTED", 30)
     looked_at = []
 
     def gradients_at(before, sources, targets):
@@ -184,12 +185,14 @@ def test_new_weights_have_the_variance_of_the_in_degree_as_it_will_be(dtype):
 @pytest.mark.parametrize("layered", [True, False])
 def test_new_weights_may_be_smaller_or_start_at_zero(layered):
     genome, layers = founder((60, 60))
-    proposing = [
-        Proposing(np.random.default_rng(0), OperatorSettings(), layers=layers if layered else ())
+    context = [
+        ProposalContext(
+            np.random.default_rng(0), OperatorSettings(), layers=layers if layered else ()
+        )
         for _ in range(3)
     ]
     children = []
-    for scale, one in zip((1.0, 0.5, 0.0), proposing, strict=True):
+    for scale, one in zip((1.0, 0.5, 0.0), context, strict=True):
         editor = GenomeEditor(genome)
         set_step(editor, one, 0.3, scale=scale)
         children.append(editor.freeze())
@@ -255,8 +258,8 @@ def test_a_frozen_draft_shares_arrays_that_nobody_can_write():
         ({"layers": [27]}, "two or more numbers"),
         ({"layers": [4, 9, 7, 5, 0, 2]}, "of at least 1"),
         ({"layers": [4.0, 9, 7, 5, 2]}, "two or more numbers"),
-        ({"layers": [4, 16, 5, 2]}, "must hear the layer before alone"),
-        ({"counts": [1, 1]}, "counts must be 4, one per layer; received 2"),
+        ({"layers": [4, 16, 5, 2]}, "must come from the layer before"),
+        ({"counts": [1, 1]}, "counts must be 4, one per layer; got 2"),
         ({"counts": [1, 1, 1, 99]}, "counts must be at most the free places"),
         ({"counts": [1, 1, 1, -1]}, "counts must be at least 0"),
         ({"scale": float("nan")}, "scale must be finite"),
@@ -288,9 +291,11 @@ def test_layers_are_those_of_the_founder_or_none():
     for change in (lambda d: d.move(10, 12), lambda d: d.add_node(8, activation=1)):
         editor = GenomeEditor(genome)
         change(editor)
-        with pytest.raises(ValueError, match="layers"):
+        with pytest.raises(ValueError, match=r"layered founder|layers must"):
             set_step(
-                editor, Proposing(np.random.default_rng(0), OperatorSettings(), layers=layers), 0.3
+                editor,
+                ProposalContext(np.random.default_rng(0), OperatorSettings(), layers=layers),
+                0.3,
             )
     editor = GenomeEditor(genome)
     editor.swap_rows(10, 12)

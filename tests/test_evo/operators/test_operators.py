@@ -9,13 +9,9 @@ import pytest
 from cnn.training.trainer import train
 from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, create_founders, replay
 from evo.genome.genome import Role
-from evo.operators.elementary import (
-    OperatorSettings,
-    Proposing,
-    apply_operation,
-    gradient_edges,
-    random_edges,
-)
+from evo.operators.growth import gradient_edges, random_edges
+from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.operators.registry import apply_operation
 from graphops import slogdet
 
 CODES = list(OPERATORS)
@@ -28,8 +24,8 @@ def founder(seed, ticks=1, density=0.4):
 
 def propose(code, genome, seed, **settings):
     editor = GenomeEditor(genome)
-    proposing = Proposing(np.random.default_rng(seed), OperatorSettings(**settings))
-    return editor, OPERATORS[code].propose(editor, proposing)
+    context = ProposalContext(np.random.default_rng(seed), OperatorSettings(**settings))
+    return editor, OPERATORS[code].propose(editor, context)
 
 
 def test_the_letters_are_those_of_the_seed_document():
@@ -245,8 +241,8 @@ def test_nothing_grows_beyond_the_maximum_density(code):
 def test_new_edges_start_above_the_threshold(mode):
     genome = replace(founder(2), threshold=0.4, threshold_mode=mode)
     editor = GenomeEditor(genome)
-    proposing = Proposing(np.random.default_rng(0), OperatorSettings(max_density=1.0))
-    operation = apply_operation(editor, "N", random_edges(editor, 6, proposing))
+    context = ProposalContext(np.random.default_rng(0), OperatorSettings(max_density=1.0))
+    operation = apply_operation(editor, "N", random_edges(editor, 6, context))
     assert operation.edges_after == operation.edges_before + 6
 
 
@@ -258,9 +254,11 @@ def test_growth_by_gradient_takes_the_largest_and_goes_downhill(task):
         assert asked.equals(genome)
         return network.gradients_at(sources, targets, some.train.inputs, some.train.targets)
 
-    proposing = Proposing(np.random.default_rng(0), OperatorSettings(max_density=1.0), gradients_at)
+    context = ProposalContext(
+        np.random.default_rng(0), OperatorSettings(max_density=1.0), gradients_at
+    )
     editor = GenomeEditor(genome)
-    parameters = gradient_edges(editor, 3, proposing)
+    parameters = gradient_edges(editor, 3, context)
     before = network.loss(some.train.inputs, some.train.targets)
     apply_operation(editor, "N", parameters)
     assert Phenotype(editor.freeze()).loss(some.train.inputs, some.train.targets) < before

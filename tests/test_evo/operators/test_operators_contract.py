@@ -2,8 +2,10 @@
 
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -21,7 +23,8 @@ from evo import (
     replay,
 )
 from evo.genome.activations import activation_code
-from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
+from evo.operators.operation import Operation, OperatorSettings, ProposalContext
+from evo.operators.registry import apply_operation
 from graphops import slogdet
 
 CODES = list(OPERATORS)
@@ -82,52 +85,84 @@ def make(request, random_map_genome):
 
 def propose(code, genome, rng, **settings):
     editor = GenomeEditor(genome)
-    proposing = Proposing(rng, OperatorSettings(**settings))
-    return editor, OPERATORS[code].propose(editor, proposing)
+    context = ProposalContext(rng, OperatorSettings(**settings))
+    return editor, OPERATORS[code].propose(editor, context)
 
 
-def applications(code, make, ticks, n_trials=30, **settings):
-    """Yield parent, parameters, operation, editor and child of proposals that an operator made."""
-    n_proposed = 0
+class Application(NamedTuple):
+    """One application of an operator, and the network that it was applied to."""
+
+    seed: int
+    parent: Genome
+    parameters: dict
+    operation: Operation
+    editor: GenomeEditor
+    child: Genome
+
+
+class Drawn(NamedTuple):
+    """What one operator proposes on random networks of one kind."""
+
+    code: str
+    make: Callable
+    ticks: int
+    applications: list[Application]
+
+
+def apply_everywhere(code, make, ticks, n_trials=30):
+    """Draw proposals, each twice from one state of the generator, and carry them out."""
+    found = []
     for seed in range(n_trials):
         rng = np.random.default_rng([seed, ticks])
         parent = make(rng, ticks)
         before = parent.fingerprint()
         state = rng.bit_generator.state
-        editor, parameters = propose(code, parent, rng, **settings)
+        editor, parameters = propose(code, parent, rng)
         rng.bit_generator.state = state
-        assert propose(code, parent, rng, **settings)[1] == parameters
+        assert propose(code, parent, rng)[1] == parameters
         if parameters is None:
             continue
-        n_proposed += 1
         operation = apply_operation(editor, code, parameters)
-        child = editor.freeze()
+        found.append(Application(seed, parent, parameters, operation, editor, editor.freeze()))
         assert parent.fingerprint() == before
-        yield parent, parameters, operation, editor, child
-    settled = code == "H" and make is founder and ticks > 1  # no cycle, so whatever the order
-    if settled or (code == "M" and make in (founder, any_matrix)):
-        assert n_proposed == 0
-    else:  # not every network has an idle node, or two strangers, or a node that acts
-        assert n_proposed > 0 if OPERATORS[code].preserves else n_proposed > n_trials / 6
+    return found
+
+
+KINDS = [*itertools.product([founder, any_matrix], [1, 2, 3]), (any_maps, 1), (any_maps, 2)]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(code, *kind) for kind in KINDS for code in CODES],
+    ids=lambda drawn: f"{drawn[0]}-{drawn[1].__name__}-{drawn[2]}",
+)
+def drawn(request, random_map_genome):
+    """Return what an operator proposes on one kind of network: drawn once, for all tests below."""
+    code, kind, ticks = request.param
+    make = partial(any_maps, random_map_genome) if kind is any_maps else kind
+    return Drawn(code, kind, ticks, apply_everywhere(code, make, ticks))
 
 
 everywhere = pytest.mark.parametrize("make", [founder, any_matrix, any_maps], indirect=True)
-everywhere_at_all_ticks = pytest.mark.parametrize(
-    ("make", "ticks"),
-    [*itertools.product([founder, any_matrix], [1, 2, 3]), (any_maps, 1), (any_maps, 2)],
-    indirect=["make"],
-)
+everywhere_at_all_ticks = pytest.mark.parametrize(("make", "ticks"), KINDS, indirect=["make"])
 
 
-@everywhere_at_all_ticks
-@pytest.mark.parametrize("code", CODES)
-def test_the_same_generator_gives_the_same_child_and_the_record_replays_it(code, make, ticks):
-    for parent, parameters, _, _, child in applications(code, make, ticks):
+def test_it_finds_something_to_change(drawn):
+    code, make, ticks, applications = drawn
+    settled = code == "H" and make is founder and ticks > 1  # no cycle, so whatever the order
+    if settled or (code == "M" and make in (founder, any_matrix)):
+        assert len(applications) == 0
+    else:  # not every network has an idle node, or two strangers, or a node that acts
+        assert len(applications) > (0 if OPERATORS[code].preserves else 5)
+
+
+def test_the_same_generator_gives_the_same_child_and_the_record_replays_it(drawn):
+    for _, parent, parameters, _, _, child in drawn.applications:
         assert json.loads(json.dumps(parameters)) == parameters
         again = GenomeEditor(parent)
-        apply_operation(again, code, parameters)
+        apply_operation(again, drawn.code, parameters)
         assert again.freeze().equals(child)
-        assert replay([(code, json.loads(json.dumps(parameters)))], parent).equals(child)
+        assert replay([(drawn.code, json.loads(json.dumps(parameters)))], parent).equals(child)
 
 
 @everywhere_at_all_ticks
@@ -144,11 +179,9 @@ def test_it_is_a_function_from_genome_to_child_and_record(code, make, ticks):
             assert replay([(operation.operator, operation.parameters)], parent).equals(child)
 
 
-@everywhere_at_all_ticks
-@pytest.mark.parametrize("code", CODES)
-def test_what_it_reports_is_true(code, make, ticks):
-    for parent, parameters, operation, _, child in applications(code, make, ticks):
-        assert (operation.operator, operation.parameters) == (code, parameters)
+def test_what_it_reports_is_true(drawn):
+    for _, parent, parameters, operation, _, child in drawn.applications:
+        assert (operation.operator, operation.parameters) == (drawn.code, parameters)
         assert (operation.stored_before, operation.stored_after) == (
             parent.n_stored,
             child.n_stored,
@@ -157,10 +190,8 @@ def test_what_it_reports_is_true(code, make, ticks):
         assert operation.edges_after == child.active_mask().sum()
 
 
-@everywhere_at_all_ticks
-@pytest.mark.parametrize("code", CODES)
-def test_features_and_scores_stay_where_they_are(code, make, ticks):
-    for parent, parameters, _, _, child in applications(code, make, ticks):
+def test_features_and_scores_stay_where_they_are(drawn):
+    for _, parent, parameters, _, _, child in drawn.applications:
         assert np.array_equal(child.ids[child.inputs], parent.ids[parent.inputs])
         assert np.array_equal(child.ids[child.outputs], parent.ids[parent.outputs])
         assert child.values.dtype == parent.values.dtype
@@ -168,20 +199,18 @@ def test_features_and_scores_stay_where_they_are(code, make, ticks):
         assert (child.kernel, child.downsampling) == (parent.kernel, parent.downsampling)
         map_sizes = dict(zip(child.ids.tolist(), child.map_sizes.tolist(), strict=True))
         for node, map_size in zip(parent.ids.tolist(), parent.map_sizes.tolist(), strict=True):
-            changed = code == "M" and node == parent.ids[parameters["node"]]
+            changed = drawn.code == "M" and node == parent.ids[parameters["node"]]
             assert map_sizes.get(node, map_size) == (
                 parameters["map_size"] if changed else map_size
             )
-        if make is founder:  # where nothing listened at an input, nothing does
+        if drawn.make is founder:  # where nothing listened at an input, nothing does
             listening = np.repeat(child.roles, np.diff(child.indptr))
             assert (listening != Role.INPUT).all()
 
 
-@everywhere_at_all_ticks
-@pytest.mark.parametrize("code", CODES)
-def test_its_child_runs_and_trains(code, make, ticks, task):
+def test_its_child_runs_and_trains(drawn, task):
     some = task(learning_rate=0.01)
-    for _, _, _, _, child in applications(code, make, ticks, n_trials=9):
+    for child in [one.child for one in drawn.applications if one.seed < 9]:
         network = Phenotype(child)
         if child.has_maps:
             inputs = np.random.default_rng(0).normal(size=(20, child.n_features))
@@ -197,10 +226,8 @@ def test_its_child_runs_and_trains(code, make, ticks, task):
         assert not np.array_equal(network.parameters, before)
 
 
-@everywhere_at_all_ticks
-@pytest.mark.parametrize("code", CODES)
-def test_momentum_stays_with_weights_that_it_left_alone(code, make, ticks):
-    for parent, _, _, editor, child in applications(code, make, ticks):
+def test_momentum_stays_with_weights_that_it_left_alone(drawn):
+    for _, parent, _, _, editor, child in drawn.applications:
         # Memory that names each entry by its weight and each bias by its value.
         carried = editor.carry(np.concatenate([parent.values, parent.bias])[None])[0]
         now = np.concatenate([child.values, child.bias])
@@ -278,7 +305,7 @@ def test_a_long_record_of_all_operators_replays_bit_for_bit(make, ticks):
         parent = make(rng, ticks)
         editor, record = GenomeEditor(parent), []
         for code in rng.choice(CODES, 30):
-            parameters = OPERATORS[code].propose(editor, Proposing(rng, OperatorSettings()))
+            parameters = OPERATORS[code].propose(editor, ProposalContext(rng, OperatorSettings()))
             if parameters is not None:
                 apply_operation(editor, str(code), parameters)
                 record.append((str(code), parameters))

@@ -9,12 +9,9 @@ from evo import OPERATORS, Genome, GenomeEditor, Phenotype, Role, canonical_hash
 from evo.canonical.hashing import output_hashes
 from evo.exchange.layered_networks import from_cnn
 from evo.genome.activations import activation_code
-from evo.operators.elementary import (
-    OperatorSettings,
-    Proposing,
-    apply_operation,
-)
+from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.operators.preserving import duplicate_node, remove_ineffective, reorder_freely
+from evo.operators.registry import apply_operation
 
 PRESERVING = [code for code, one in OPERATORS.items() if one.preserves]
 CHANGING = [code for code, one in OPERATORS.items() if not one.preserves]
@@ -22,8 +19,8 @@ CHANGING = [code for code, one in OPERATORS.items() if not one.preserves]
 
 def propose(code, genome, seed, **settings):
     editor = GenomeEditor(genome)
-    proposing = Proposing(np.random.default_rng(seed), OperatorSettings(**settings))
-    return editor, OPERATORS[code].propose(editor, proposing)
+    context = ProposalContext(np.random.default_rng(seed), OperatorSettings(**settings))
+    return editor, OPERATORS[code].propose(editor, context)
 
 
 def samples(genome, n=3):
@@ -84,7 +81,7 @@ def test_equal_terms_are_equal_outputs(parents, reference):
             )
         else:
             entry = int(rng.integers(parent.n_stored))
-            editor.forget(parent.rows[entry], parent.targets[entry])
+            editor.remove_entries(parent.rows[entry], parent.targets[entry])
         child = editor.freeze()
         before, after = (reference.output(one, samples(parent)) for one in (parent, child))
         if np.array_equal(output_hashes(parent), output_hashes(child)):

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 
 from evo import Genome, GenomeEditor, Role
-from evo.operators.elementary import apply_operation
 from evo.operators.records import (
     LISTED,
     read_edges,
@@ -19,6 +18,7 @@ from evo.operators.records import (
     write_edges,
     write_floats,
 )
+from evo.operators.registry import apply_operation
 
 
 def packed(numbers, **changes):
@@ -75,11 +75,11 @@ BOMB = base64.b64encode(zlib.compress(bytes(10**7))).decode()
         ([1, 2], "type, count and data"),
         ({"type": "<u1", "count": 1}, "type, count and data"),
         (packed([1], extra=1), "type, count and data"),
-        (packed([1.0]), "type must be one of <u1, <u2, <u4, <u8; received '<f8'"),
-        (packed(np.array([1], np.uint8), type="O"), "received 'O'"),
+        (packed([1.0]), "type must be one of <u1, <u2, <u4, <u8; got '<f8'"),
+        (packed(np.array([1], np.uint8), type="O"), "got 'O'"),
         (packed(np.array([1], np.uint8), type=["<u1"]), "type must be one of"),
-        (packed(np.array([1], np.uint8), count=-1), "count must be from 0 to 36; received -1"),
-        (packed(np.array([1], np.uint8), count=37), "count must be from 0 to 36; received 37"),
+        (packed(np.array([1], np.uint8), count=-1), "count must be from 0 to 36; got -1"),
+        (packed(np.array([1], np.uint8), count=37), "count must be from 0 to 36; got 37"),
         (packed(np.array([1], np.uint8), count=10**30), "count must be from 0 to 36"),
         (packed(np.array([1], np.uint8), count=True), "count must be from 0 to 36"),
         (packed(np.array([1], np.uint8), count=1.0), "count must be from 0 to 36"),
@@ -90,7 +90,7 @@ BOMB = base64.b64encode(zlib.compress(bytes(10**7))).decode()
         (packed(np.array([1], np.uint8), data="!"), "base64 of zlib"),
         (packed(np.array([1], np.uint8), data="AAAA"), "base64 of zlib"),
         (packed(np.array([1], np.uint8), data="\u00e9"), "base64 of zlib"),
-        (packed(np.array([1], np.uint8), data=3), "data must be text; received int"),
+        (packed(np.array([1], np.uint8), data=3), "data must be text; got int"),
         (packed(np.array([1, 0], np.uint8)), "places must ascend below 36"),
         (packed(np.array([30, 6], np.uint8)), "places must ascend below 36"),
         (packed(np.array([1, 2**64 - 1], np.uint64)), "places must ascend below 36"),
@@ -135,8 +135,8 @@ def test_a_threshold_may_be_recorded_by_position_by_layer_or_by_role(given, thre
 @pytest.mark.parametrize(
     ("given", "rule"),
     [
-        ([0.5], "threshold must be 6 numbers; received shape"),
-        (packed(np.ones(7, np.float32)), "count must be from 0 to 6; received 7"),
+        ([0.5], "threshold must be 6 numbers; got shape"),
+        (packed(np.ones(7, np.float32)), "count must be from 0 to 6; got 7"),
         ({"layers": [2, 4], "thresholds": [0.5, 0.5]}, "thresholds must be 1 numbers"),
         ({"layers": [2, 3], "thresholds": [0.5]}, "add up to 6 nodes"),
         ({"roles": ["output"], "thresholds": [0.5, 0.5]}, "thresholds must be 1 numbers"),

@@ -15,9 +15,9 @@ import pytest
 from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, Role, create_founders
 from evo.canonical.hashing import output_hashes
 from evo.genome.activations import activation_code
-from evo.operators import growth, screening
-from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
-from evo.operators.operation import LARGEST_CHECKED
+from evo.operators import free_places, screening
+from evo.operators.operation import LARGEST_CHECKED, OperatorSettings, ProposalContext
+from evo.operators.registry import apply_operation
 
 N_TRIALS = 60
 MAKERS = pytest.mark.parametrize("make", ["founder", "any_matrix"])
@@ -75,7 +75,11 @@ def same_network(parent, child):
 
 def propose(code, genome, rng):
     editor = GenomeEditor(genome)
-    return editor, OPERATORS[code].propose(editor, Proposing(rng, OperatorSettings()))
+    return editor, OPERATORS[code].propose(editor, ProposalContext(rng, OperatorSettings()))
+
+
+def changing(operator):
+    return screening.screened(operator, screening.must_change_function)
 
 
 def child_of(genome, code, **parameters):
@@ -130,7 +134,7 @@ def test_what_keeps_the_function_changes_the_genome(code, make, ticks):
 @pytest.fixture
 def unchecked(monkeypatch):
     """Let every network count as a large one."""
-    for module in (screening, growth):
+    for module in (screening, free_places):
         monkeypatch.setattr(module, "LARGEST_CHECKED", -1)
 
 
@@ -161,10 +165,10 @@ def test_a_large_network_is_not_looked_at_as_a_whole(monkeypatch):
     def refuse(*_):
         raise AssertionError
 
-    for module in (screening, growth):
+    for module in (screening, free_places):
         monkeypatch.setattr(module, "LARGEST_CHECKED", genome.n_stored - 1)
     monkeypatch.setattr(screening, "output_hashes", refuse)
-    monkeypatch.setattr(growth.graphops, "needed_nodes", refuse)
+    monkeypatch.setattr(free_places.graphops, "needed_nodes", refuse)
     for code in set(CHANGING):
         assert propose(code, genome, np.random.default_rng(0))[1] == drawn[code]
 
@@ -252,8 +256,8 @@ def test_these_change_nothing_and_so_are_not_proposed(why):
     settled = why == "H: a settled network"
     assert (effective_graph(genome) == effective_graph(child)) != settled
 
-    stubborn = screening.acting(replace(OPERATORS[code], propose=lambda *_: parameters))
-    assert stubborn.propose(GenomeEditor(genome), Proposing(None, OperatorSettings())) is None
+    stubborn = changing(replace(OPERATORS[code], propose=lambda *_: parameters))
+    assert stubborn.propose(GenomeEditor(genome), ProposalContext(None, OperatorSettings())) is None
     for seed in range(50):
         proposed = propose(code, genome, np.random.default_rng(seed))[1]
         assert proposed is None or not is_inert(genome, child_of(genome, code, **proposed))
@@ -268,6 +272,51 @@ def test_the_same_line_but_for_its_last_bits_is_not_proposed():
         parameters = {"source": 0, "target": 1, "factor": factor, "scale": 0.3 / added}
         child = child_of(genome, "F", **parameters)
         n_rounded += not np.array_equal(child.values, genome.values)
-        stubborn = screening.acting(replace(OPERATORS["F"], propose=lambda *_, p=parameters: p))
-        assert stubborn.propose(GenomeEditor(genome), Proposing(None, OperatorSettings())) is None
+        stubborn = changing(replace(OPERATORS["F"], propose=lambda *_, p=parameters: p))
+        assert (
+            stubborn.propose(GenomeEditor(genome), ProposalContext(None, OperatorSettings()))
+            is None
+        )
     assert n_rounded > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits", "n_proposed"),
+    [
+        ([True], [True], 1),
+        ([False] * 16, [], 17),  # the last one is drawn but not tried
+        ([False] * 15 + [True], [True], 16),
+        ([True] * 16, [False] * 16, 16),
+        (
+            ([False] * 15 + [True]) * 2,
+            [False, True],
+            32,
+        ),  # a change that does not fit starts a new count
+        ([True] + [False] * 16, [False], 18),
+    ],
+)
+def test_each_condition_may_fail_sixteen_times(changes, fits, n_proposed):
+    tested = {"changes": iter(changes), "fits": iter(fits)}
+
+    def must_change_function(editor, settings):
+        return lambda trial: next(tested["changes"])
+
+    def within_limit(editor, settings):
+        return lambda trial: next(tested["fits"])
+
+    proposals = []
+
+    def propose(editor, context):
+        proposals.append({"a": 1, "b": 2})
+        return proposals[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(screening, "must_change_function", must_change_function)
+        operator = screening.screened(
+            replace(OPERATORS["B"], propose=propose), must_change_function, within_limit
+        )
+        genome = genome_of({(0, 1): 0.1, (0, 2): 0.5}, 1, 3)
+        found = operator.propose(GenomeEditor(genome), ProposalContext(None, OperatorSettings()))
+    assert (found is not None) == bool(fits and fits[-1])
+    assert len(proposals) == n_proposed
+    assert not any(list(rest) for rest in tested.values())

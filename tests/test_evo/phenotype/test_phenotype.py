@@ -13,7 +13,8 @@ from cnn.training.samples import Samples
 from cnn.training.trainer import train
 from evo import OPERATORS, Genome, GenomeEditor, Phenotype, Role
 from evo.genome.activations import ACTIVATIONS
-from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
+from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.operators.registry import apply_operation
 from graphops import EXAMPLE_MATRIX
 
 PHI = {
@@ -169,8 +170,8 @@ def test_the_documents_matrix_runs_trains_and_mutates(task):
     assert network.loss(X, Y) < 0.8 * before
     for code, operator in OPERATORS.items():
         editor = GenomeEditor(network.to_genome())
-        proposing = Proposing(np.random.default_rng(0), OperatorSettings())
-        parameters = operator.propose(editor, proposing)
+        context = ProposalContext(np.random.default_rng(0), OperatorSettings())
+        parameters = operator.propose(editor, context)
         if parameters is None:
             assert operator.preserves or code == "M", code
             continue

@@ -11,6 +11,7 @@ from cnn.training.trainer import train
 from evo import (
     Evolution,
     EvolutionSettings,
+    EvolutionState,
     FounderSettings,
     Genome,
     Phenotype,
@@ -118,19 +119,21 @@ def test_another_word_is_refused():
 def test_a_child_that_nothing_changes_takes_over_what_its_parents_dormant_entries_learnt(
     task, active_edges
 ):
-    given = replace(
-        task(policy=PolicySettings(name="none")),
+    settings = EvolutionSettings(
+        population=2,
+        generations=4,
+        steps_per_generation=10,
         dormant="straight_through",
         active_edges=active_edges,
     )
+    given = replace(task(policy=PolicySettings(name="none")), evolution=settings)
     founders = create_founders(
         FounderSettings(hidden=9, active_fraction=0.5), 4, 2, n_founders=2, seed=1
     )
-    evolution = Evolution(
-        EvolutionSettings(population=2, generations=4, steps_per_generation=10), given, founders
-    )
+    evolution, state = Evolution(given, founders), EvolutionState()
     for _ in range(2):
-        generation = evolution.tell([evaluate_individual(given, job) for job in evolution.ask()])
+        offspring = [evaluate_individual(given, job) for job in evolution.ask(state)]
+        state, generation = evolution.tell(state, offspring)
     for child in generation.offspring:
         if child.job.origin == "child":
             assert (child.reused_from.job.origin, child.steps) == ("continued", 0)
@@ -147,10 +150,16 @@ def test_kept_edges_are_as_many_when_a_train_phase_ends_and_free_ones_are_not(ta
     )
     counts = {}
     for active_edges in ("free", "kept"):
-        given = task(steps=100, policy=PolicySettings(name="none"), weight_decay=0.5)
-        given = replace(given, dormant="straight_through", active_edges=active_edges)
-        lone = EvolutionSettings(population=1, generations=1, steps_per_generation=100)
-        (job,) = Evolution(lone, given, [founder]).ask()
+        lone = EvolutionSettings(
+            population=1,
+            generations=4,
+            steps_per_generation=100,
+            dormant="straight_through",
+            active_edges=active_edges,
+        )
+        given = task(policy=PolicySettings(name="none"), weight_decay=0.5)
+        given = replace(given, evolution=lone)
+        (job,) = Evolution(given, [founder]).ask(EvolutionState())
         counts[active_edges] = int(evaluate_individual(given, job).genome.active_mask().sum())
     assert counts["kept"] == founder.active_mask().sum()
     assert counts["free"] < 0.9 * counts["kept"]  # decay takes weights below a threshold that stays

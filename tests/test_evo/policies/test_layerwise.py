@@ -10,14 +10,16 @@ from hypothesis import given, settings
 
 from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, create_founders, replay
 from evo.genome.feature_maps import map_transform
-from evo.operators.elementary import OperatorSettings, Proposing, apply_operation
-from evo.operators.layers import FreePlaces, layers_of, sizes_now
+from evo.operators.free_places import places_in_layers
+from evo.operators.layers import current_layer_sizes, layers_of
+from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.operators.registry import apply_operation
 from evo.policies.layerwise import (
     LAYER_CHANGES,
     keep_n_active,
     layer_sizes_of,
     move_edges_between_layers,
-    reshape,
+    rewire_layers,
 )
 from evo.policies.policies import POLICIES, PolicySettings, freeze_topology
 from evo.policies.rewiring import redraw, rigl_step, set_step
@@ -42,9 +44,9 @@ def made_up(genome, sources, targets, taps):
     return ((sources * 7919 + targets * 104729 + taps * 1299709) % 9973 + 1).astype(np.float32)
 
 
-def proposing(seed=0, gradients_at=made_up, progress=0.0, **bounds):
+def context(seed=0, gradients_at=made_up, progress=0.0, **bounds):
     rng = np.random.default_rng(seed)
-    return Proposing(rng, OperatorSettings(**bounds), gradients_at, progress, SIZES)
+    return ProposalContext(rng, OperatorSettings(**bounds), gradients_at, progress, SIZES)
 
 
 def entries(genome, mask=None):
@@ -96,52 +98,52 @@ def apply(step, genome, given, *arguments, **keywords):
 def test_free_places_are_the_taps_that_a_level_does_not_store(seed, share):
     editor = GenomeEditor(founder(seed, share=share))
     stored = set(entries(editor.parent))
-    free = FreePlaces(editor)
     bounds = np.cumsum([0, *SIZES])
-    for k, layer in enumerate(layers_of(editor, SIZES)):
+    for k, free in enumerate(places_in_layers(editor, layers_of(editor, SIZES))):
         taps = map_transform(SIDES[k], SIDES[k + 1], 3).window ** 2
         every = itertools.product(
             range(bounds[k + 1], bounds[k + 2]), range(bounds[k], bounds[k + 1]), range(taps)
         )
         expected = [(i, j, tap) for j, i, tap in every if (i, j, tap) not in stored]
-        assert free.count(layer) == len(expected)
-        chosen = np.arange(0, len(expected), 2)
-        rows, of_targets = np.empty(len(chosen), np.int32), np.empty(len(layer.targets), np.int64)
-        free.find(layer, chosen, rows, of_targets)
+        assert free.n_free == len(expected)
+        rows, targets = free.all()
         sources, of_rows = editor.split(rows)
-        found_there = zip(
-            sources.tolist(),
-            np.repeat(layer.targets, of_targets).tolist(),
-            of_rows.tolist(),
-            strict=True,
-        )
-        assert list(found_there) == expected[::2]
+        listed = zip(sources, targets, of_rows, strict=True)
+        assert [tuple(map(int, place)) for place in listed] == expected
+        chosen = np.arange(0, len(expected), 2)
+        some, counts = np.empty(len(chosen), np.int32), np.empty(len(free.layer.targets), np.int64)
+        free.find(chosen, some, counts)
+        np.testing.assert_array_equal(some, rows[::2])
+        np.testing.assert_array_equal(np.repeat(free.layer.targets, counts), targets[::2])
+        drawn = free.draw(5, np.random.default_rng(seed))
+        assert set(zip(*drawn, strict=True)) <= set(zip(rows, targets, strict=True))
+        assert len(set(zip(*drawn, strict=True))) == min(5, len(expected))
 
 
 def test_levels_must_be_of_one_side_and_hear_the_level_before():
     genome = founder()
-    with pytest.raises(ValueError, match="layers must be of nodes of one side each; nodes 5 to 9"):
+    with pytest.raises(ValueError, match=r"one map size each; got .*for nodes 5 to 9"):
         layers_of(GenomeEditor(genome), (2, 3, 5, 8, 6, 3))
     editor = GenomeEditor(genome)
     editor.assign([editor.join(0, 3)], [6], [1.0])
-    with pytest.raises(ValueError, match="layers must hear the layer before alone"):
-        FreePlaces(editor).count(layers_of(editor, SIZES)[1])
-    with pytest.raises(ValueError, match="maps are rewired level by level"):
-        set_step(GenomeEditor(genome), replace(proposing(), layers=()), 0.3)
-    with pytest.raises(ValueError, match="maps are rewired level by level"):
-        set_step(GenomeEditor(genome), proposing(), 0.3, "network")
+    with pytest.raises(ValueError, match="must come from the layer before"):
+        places_in_layers(editor, layers_of(editor, SIZES)[1:2])
+    with pytest.raises(ValueError, match="maps must be rewired layer by layer"):
+        set_step(GenomeEditor(genome), replace(context(), layers=()), 0.3)
+    with pytest.raises(ValueError, match="maps must be rewired layer by layer"):
+        set_step(GenomeEditor(genome), context(), 0.3, "network")
 
 
 def test_levels_are_found_again_after_copies_and_removals():
     editor = GenomeEditor(founder())
-    assert sizes_now(editor, SIZES) == SIZES
+    assert current_layer_sizes(editor, SIZES) == SIZES
     editor.remove_node(5)
     apply_operation(editor, "U", {"node": 8, "share": 0.5})
     apply_operation(editor, "U", {"node": 22, "share": 0.5})
-    assert sizes_now(editor, SIZES) == (2, 3, 6, 7, 7, 3)
+    assert current_layer_sizes(editor, SIZES) == (2, 3, 6, 7, 7, 3)
     editor.move(3, 12)
-    with pytest.raises(ValueError, match="layers need the nodes of their founder, in its order"):
-        sizes_now(editor, SIZES)
+    with pytest.raises(ValueError, match="nodes must be in the order of a layered founder"):
+        current_layer_sizes(editor, SIZES)
 
 
 # -- SET, RigL, random -------------------------------------------------------------------------------------------------
@@ -151,7 +153,7 @@ def test_levels_are_found_again_after_copies_and_removals():
 @pytest.mark.parametrize("seed", range(4))
 def test_each_level_keeps_its_strongest_taps_and_its_number_of_them(method, seed):
     genome = founder(seed)
-    child, operations = apply(method, genome, proposing(seed), 0.3)
+    child, operations = apply(method, genome, context(seed), 0.3)
     assert [one.operator for one in operations] == ["A", "A", "N"]
     for before, after in zip(by_level(genome), by_level(child), strict=True):
         assert len(after) == len(before)
@@ -165,7 +167,7 @@ def test_each_level_keeps_its_strongest_taps_and_its_number_of_them(method, seed
 
 def test_rigl_grows_where_the_gradient_is_largest_among_all_free_taps(task):
     genome = founder(1)
-    child, _ = apply(rigl_step, genome, proposing(), 0.3)
+    child, _ = apply(rigl_step, genome, context(), 0.3)
     editor = GenomeEditor(genome)
     bounds = np.cumsum([0, *SIZES])
     for k, (before, after) in enumerate(zip(by_level(genome), by_level(child), strict=True)):
@@ -193,7 +195,7 @@ def test_rigl_on_maps_asks_the_engine_for_the_gradient_of_taps():
     def gradients_at(of, sources, targets, taps):
         return Phenotype(of).gradients_at(sources, targets, X, y, taps)
 
-    child, operations = apply(rigl_step, genome, proposing(gradients_at=gradients_at), 0.3)
+    child, operations = apply(rigl_step, genome, context(gradients_at=gradients_at), 0.3)
     pruned = replay([(one.operator, one.parameters) for one in operations[:2]], genome)
     np.testing.assert_allclose(
         Phenotype(child).output(X), Phenotype(pruned).output(X), rtol=1e-4, atol=1e-6
@@ -205,7 +207,7 @@ def test_rigl_on_maps_asks_the_engine_for_the_gradient_of_taps():
 
 def test_random_taps_are_drawn_anew_in_each_level():
     genome = founder(3)
-    child, operations = apply(redraw, genome, proposing())
+    child, operations = apply(redraw, genome, context())
     assert [one.operator for one in operations] == ["A", "A", "N"]
     assert counts(child) == counts(genome)
     assert not np.isin(child.values, genome.values).any()
@@ -214,7 +216,7 @@ def test_random_taps_are_drawn_anew_in_each_level():
 
 # -- moves -------------------------------------------------------------------------------------------------------------
 
-STEP = {"share": 0.2, "gradient_fraction": 0.7, "max_moved_fraction": 0.3}
+STEP = {"rewired_fraction": 0.2, "gradient_fraction": 0.7, "max_moved_fraction": 0.3}
 candidates = st.sampled_from([1.0, 2.0])
 moves = st.sampled_from(
     [{}, *({move: 1.0} for move in LAYER_CHANGES), dict.fromkeys(LAYER_CHANGES, 1.0)]
@@ -227,11 +229,12 @@ def test_no_step_is_dearer_than_the_network_was_and_each_replays(
     of_edges, made, seed, share, gradient_fraction
 ):
     genome = founder(seed % 7, of_edges)
-    keywords = STEP | {"share": share, "gradient_fraction": gradient_fraction, "moves": made}
-    child, operations = apply(reshape, genome, proposing(seed), **keywords)
+    keywords = STEP | {"rewired_fraction": share, "gradient_fraction": gradient_fraction}
+    keywords |= {"change_weights": made}
+    child, operations = apply(rewire_layers, genome, context(seed), **keywords)
     assert all(a <= b for a, b in zip(cost(child), cost(genome), strict=True))
     assert (child.threshold is None) == (genome.threshold is None)
-    sizes = sizes_now(GenomeEditor(child), SIZES)
+    sizes = current_layer_sizes(GenomeEditor(child), SIZES)
     by_level(child, sizes=sizes)
     assert sum(one.operator in "RU" for one in operations) <= 1
     if not made:
@@ -241,7 +244,7 @@ def test_no_step_is_dearer_than_the_network_was_and_each_replays(
 
 def test_without_moves_the_strongest_of_each_level_stay_and_the_rest_is_new():
     genome = founder(4)
-    child, operations = apply(reshape, genome, proposing(), moves={}, **STEP)
+    child, operations = apply(rewire_layers, genome, context(), change_weights={}, **STEP)
     assert [one.operator for one in operations] == ["A", "A", "N"]
     for before, after in zip(by_level(genome), by_level(child), strict=True):
         by_strength = sorted(before, key=lambda place: abs(before[place]))
@@ -252,7 +255,7 @@ def test_without_moves_the_strongest_of_each_level_stay_and_the_rest_is_new():
 
 def test_candidates_are_renewed_and_edges_stay():
     genome = founder(5, candidates=2.0)
-    child, operations = apply(reshape, genome, proposing(), moves={}, **STEP)
+    child, operations = apply(rewire_layers, genome, context(), change_weights={}, **STEP)
     assert [one.operator for one in operations] == ["A", "N", "A"]
     assert entries(child, child.active_mask()) == entries(genome, genome.active_mask())
     assert set(entries(child)) != set(entries(genome))
@@ -266,7 +269,7 @@ def test_moved_edges_go_from_one_level_to_another_within_both_bounds(of_edges):
     genome = founder(6, of_edges)
     seen = set()
     for seed in range(40):
-        child, _ = apply(reshape, genome, proposing(seed), moves={"A": 1.0}, **STEP)
+        child, _ = apply(rewire_layers, genome, context(seed), change_weights={"A": 1.0}, **STEP)
         before = np.array(counts(genome, genome.active_mask()))
         after = np.array(counts(child, child.active_mask()))
         (giver,) = np.flatnonzero(after < before)
@@ -287,11 +290,11 @@ def test_a_budget_with_room_lets_levels_grow_and_a_smaller_one_is_reached():
     parameters, macs = cost(genome)
     wide = {"max_parameters": 2 * parameters, "max_macs": 2 * macs}
     editor = GenomeEditor(genome)
-    shape = layer_sizes_of(editor, proposing(**wide))
+    shape = layer_sizes_of(editor, context(**wide))
     moved = move_edges_between_layers(editor, shape, 0.2, np.random.default_rng(0))
-    assert moved.edges.sum() > shape.edges.sum()
+    assert moved.n_active.sum() > shape.n_active.sum()
     narrow = {"max_parameters": parameters - 50, "max_macs": macs - 900}
-    child, _ = apply(reshape, genome, proposing(**narrow), moves={}, **STEP)
+    child, _ = apply(rewire_layers, genome, context(**narrow), change_weights={}, **STEP)
     assert cost(child)[0] <= parameters - 50
     assert cost(child)[1] <= macs - 900
 
@@ -299,23 +302,27 @@ def test_a_budget_with_room_lets_levels_grow_and_a_smaller_one_is_reached():
 def test_a_removed_node_leaves_its_taps_to_its_levels_and_a_copy_pays_for_its_bias():
     genome = founder(8)
     for move, change in (("R", -1), ("U", 1)):
-        child, operations = apply(reshape, genome, proposing(1), moves={move: 1.0}, **STEP)
+        child, operations = apply(
+            rewire_layers, genome, context(1), change_weights={move: 1.0}, **STEP
+        )
         assert operations[0].operator == move
         assert child.n_nodes == genome.n_nodes + change
-        sizes = sizes_now(GenomeEditor(child), SIZES)
+        sizes = current_layer_sizes(GenomeEditor(child), SIZES)
         before, after = counts(genome), counts(child, sizes=sizes)
         lost = np.array(before) - after
         assert (lost.sum(), np.count_nonzero(lost)) == ((1, 1) if move == "U" else (0, 0))
     lonely = FounderSettings(graph="maps", layers=[(8, 1)], kernel=3)
     only = create_founders(lonely, 1, 3, n_founders=1, seed=0, map_size=8)[0]
-    given = replace(proposing(), layers=(1, 1, 3))
-    child, _ = apply(reshape, only, given, moves={"R": 1.0}, **STEP)
+    given = replace(context(), layers=(1, 1, 3))
+    child, _ = apply(rewire_layers, only, given, change_weights={"R": 1.0}, **STEP)
     assert child.n_nodes == only.n_nodes
 
 
 def test_levels_are_needed():
-    with pytest.raises(ValueError, match="levels are those of founders"):
-        reshape(GenomeEditor(founder()), replace(proposing(), layers=()), moves={}, **STEP)
+    with pytest.raises(ValueError, match="founders must have graph"):
+        rewire_layers(
+            GenomeEditor(founder()), replace(context(), layers=()), change_weights={}, **STEP
+        )
 
 
 def test_neurons_in_layers_are_levels_as_well():
@@ -326,8 +333,10 @@ def test_neurons_in_layers_are_levels_as_well():
         return made_up(of, sources, targets, 0)
 
     for seed in range(10):
-        given = replace(proposing(seed, of_neurons), layers=(4, 9, 7, 3))
-        child, _ = apply(reshape, genome, given, moves=dict.fromkeys(LAYER_CHANGES, 1.0), **STEP)
+        given = replace(context(seed, of_neurons), layers=(4, 9, 7, 3))
+        child, _ = apply(
+            rewire_layers, genome, given, change_weights=dict.fromkeys(LAYER_CHANGES, 1.0), **STEP
+        )
         assert all(a <= b for a, b in zip(cost(child), cost(genome), strict=True))
 
 
@@ -341,16 +350,16 @@ def test_the_policy_draws_moves_by_their_weights_and_rewires_less_and_less():
         chosen = PolicySettings(name="layerwise", **changes)
         step = POLICIES["layerwise"]
         return [
-            apply(step, genome, proposing(seed, progress=progress), chosen)[1] for seed in range(20)
+            apply(step, genome, context(seed, progress=progress), chosen)[1] for seed in range(20)
         ]
 
-    assert PolicySettings(name="layerwise").drawn == {"A": 1.0, "R": 0.25, "U": 0.25}
-    moved = record(rewiring=0.0, weights={"R": 1.0, "N": 5.0})
+    assert PolicySettings(name="layerwise").drawn_weights == {"A": 1.0, "R": 0.25, "U": 0.25}
+    moved = record(rewiring_probability=0.0, operator_weights={"R": 1.0, "N": 5.0})
     assert all(operations[0].operator == "R" for operations in moved)
-    only_rewired = record(rewiring=1.0)
+    only_rewired = record(rewiring_probability=1.0)
     assert all("".join(one.operator for one in operations) == "AAN" for operations in only_rewired)
-    assert record(1.0, rewiring=1.0) == [[]] * 20
-    half = record(rewiring=0.5, weights={"U": 1.0})
+    assert record(1.0, rewiring_probability=1.0) == [[]] * 20
+    half = record(rewiring_probability=0.5, operator_weights={"U": 1.0})
     assert 3 < sum(operations[0].operator == "U" for operations in half) < 17
 
 

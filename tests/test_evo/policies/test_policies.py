@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from evo import POLICIES, FounderSettings, GenomeEditor, Phenotype, PolicySettings, create_founders
-from evo.operators.elementary import OperatorSettings, Proposing
+from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.policies.policies import freeze_topology
 
 
@@ -24,14 +24,14 @@ def apply(name, task, seed=0, progress=0.0, **settings):
         batch = some.train.inputs[:16], some.train.targets[:16]
         return Phenotype(genome).gradients_at(sources, targets, *batch)
 
-    proposing = Proposing(
+    context = ProposalContext(
         np.random.default_rng(seed),
         OperatorSettings(max_density=1.0),
         gradients_at,
         progress,
         layers,
     )
-    return editor, POLICIES[name](editor, proposing, PolicySettings(name=name, **settings))
+    return editor, POLICIES[name](editor, context, PolicySettings(name=name, **settings))
 
 
 @pytest.mark.parametrize("name", list(POLICIES))
@@ -48,7 +48,7 @@ def test_a_policy_reports_what_it_did_and_repeats_with_the_same_generator(name, 
 def test_the_pruning_of_a_mixed_policy_fades_with_progress(task):
     shares = []
     for progress in (0.0, 0.5, 0.9):
-        _, operations = apply("mixed", task, progress=progress, rewiring=1.0)
+        _, operations = apply("mixed", task, progress=progress, rewiring_probability=1.0)
         first = operations[0]
         shares.append(1 - first.stored_after / first.stored_before)
     assert shares[0] > shares[1] > shares[2]

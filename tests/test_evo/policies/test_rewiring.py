@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, create_founders, replay
-from evo.operators.elementary import OperatorSettings, Proposing
-from evo.policies.rewiring import EVERY_PLACE, fading, redraw, rigl_step, set_step
+from evo.operators.free_places import LARGEST_LISTED
+from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.policies.rewiring import fading, redraw, rigl_step, set_step
 
 
 def founder(seed=0, ticks=1, graph="layered"):
@@ -26,10 +27,10 @@ def gradients(some):
 
 def step(method, genome, task, *arguments, seed=0, progress=0.0):
     editor = GenomeEditor(genome)
-    proposing = Proposing(
+    context = ProposalContext(
         np.random.default_rng(seed), OperatorSettings(), gradients(task()), progress
     )
-    operations = method(editor, proposing, *arguments)
+    operations = method(editor, context, *arguments)
     record = [(one.operator, one.parameters) for one in operations]
     child = editor.freeze()
     assert replay(record, genome).equals(child)
@@ -143,9 +144,11 @@ def test_rigl_revives_an_unheard_input(task):
 
 
 def test_rigl_needs_gradients():
-    with pytest.raises(ValueError, match="gradients_at is required"):
+    with pytest.raises(ValueError, match="gradients_at must be given"):
         rigl_step(
-            GenomeEditor(founder()), Proposing(np.random.default_rng(0), OperatorSettings()), 0.3
+            GenomeEditor(founder()),
+            ProposalContext(np.random.default_rng(0), OperatorSettings()),
+            0.3,
         )
 
 
@@ -178,7 +181,7 @@ def test_a_random_topology_shares_with_its_parent_the_number_of_edges_alone(tick
 
 
 def test_a_layer_too_large_to_look_at_every_place_is_sampled(task):
-    n = int(np.sqrt(EVERY_PLACE)) + 100
+    n = int(np.sqrt(LARGEST_LISTED)) + 100
     rng = np.random.default_rng(0)
     matrix = np.zeros((n, n), np.float32)
     matrix[rng.integers(0, n - 2, 4000), rng.integers(4, n, 4000)] = rng.normal(size=4000)

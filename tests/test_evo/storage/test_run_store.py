@@ -60,7 +60,7 @@ def test_a_folder_of_tables_is_there_with_all_of_them(tmp_path):
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "speed.parquet"), table)
     pd.testing.assert_frame_equal(pd.read_csv(folder / "speed.csv"), table)
     assert (folder / "environment.json").read_text("utf-8") == '{\n  "cores": 2\n}\n'
-    with pytest.raises(ResultsError, match="bench: must not exist yet"):
+    with pytest.raises(ResultsError, match="bench must not exist yet"):
         write_tables(folder, {}, {})
 
 

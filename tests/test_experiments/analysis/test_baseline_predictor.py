@@ -9,8 +9,8 @@ from cnn import load_model, small_cnn
 from evo.errors import ResultsError
 from evo.files import read_arrays, write_arrays
 from evo.seeding import Purpose, seed_sequence
-from experiments import Dataset, Experiment, load_baseline, load_dataset, load_results, run
-from experiments.analysis.baseline_predictor import SAMPLES_AT_ONCE, BaselinePredictor, inputs_path
+from evo.storage.predictor import SAMPLES_AT_ONCE, BaselinePredictor, inputs_path
+from experiments import Dataset, Experiment, load_dataset, load_network, load_results, run
 from experiments.studies.progress import Reporter
 
 SEEDS, ARMS = [3, 4], ["cnn", "mlp", "static"]
@@ -105,7 +105,8 @@ def test_a_saved_baseline_predicts_the_same_and_its_network_is_one_of_cnn(predic
     path = tmp_path / "net.npz"
     predictor.save(path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["net-inputs.npz", "net.npz"]
-    loaded = load_baseline(path)
+    loaded = load_network(path)
+    assert type(loaded) is BaselinePredictor
     np.testing.assert_array_equal(loaded.predict_proba(X), predictor.predict_proba(X))
     assert loaded.predict(X).tolist() == predictor.predict(X).tolist()
     np.testing.assert_array_equal(load_model(path).parameters, predictor.network.parameters)
@@ -153,7 +154,7 @@ def test_a_missing_or_truncated_file_is_named(predictor, tmp_path, name, keep):
 
 def refusal(path, named):
     with pytest.raises(ResultsError) as caught:
-        load_baseline(path)
+        load_network(path)
     message = str(caught.value)
     assert message.startswith(f"{named}: ")
     assert "\n" not in message

@@ -2,13 +2,26 @@
 
 import json
 import re
+import shutil
+from dataclasses import fields
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from evo import canonical_hash, load_genomes, replay
-from evo.storage.tables import KEYS, TABLES, TIMING_COLUMNS, data_dictionary, schema, to_arrow
+from evo.evolution.statistics import GenomeStatistics
+from evo.storage.tables import (
+    KEYS,
+    STATISTICS,
+    TABLES,
+    TIMING_COLUMNS,
+    data_dictionary,
+    schema,
+    to_arrow,
+)
+from experiments import load_results
 
 DICTIONARY = Path(__file__).resolve().parents[3] / "docs" / "tables.md"
 
@@ -65,13 +78,15 @@ def test_network_is_the_hash_of_what_the_record_replays(finished):
             (one.operator, json.loads(one.parameters))
             for one in done.sort_values("position").itertuples()
         ]
-        assert canonical_hash(replay(record, genome)) == row.network
+        assert canonical_hash(replay(record, genome)) == row.network_hash
         n_replayed += len(record)
     assert n_replayed > 5
-    assert individuals["network"].nunique() > 5
-    took_over = individuals.dropna(subset="reused_from")
-    trained = individuals.set_index(["seed", "individual"])["network"]
-    assert all(trained[row.seed, row.reused_from] == row.network for row in took_over.itertuples())
+    assert individuals["network_hash"].nunique() > 5
+    reused = individuals.dropna(subset="reused_from")
+    trained = individuals.set_index(["seed", "individual"])["network_hash"]
+    assert all(
+        trained[row.seed, row.reused_from] == row.network_hash for row in reused.itertuples()
+    )
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown"])
@@ -83,3 +98,32 @@ def test_a_row_with_other_columns_is_refused(change):
         row["colour"] = "red"
     with pytest.raises(ValueError, match="macs" if change == "missing" else "colour"):
         to_arrow("baseline", [row])
+
+
+def test_tables_under_former_names_load_under_present_names(finished, tmp_path):
+    old = tmp_path / finished.path.name
+    shutil.copytree(finished.path, old)
+    for table, columns in TABLES.items():
+        former = {column.name: column.former_name or column.name for column in columns}
+        for part in (old / table).iterdir():
+            rows = pq.read_table(part)
+            pq.write_table(rows.rename_columns([former[name] for name in rows.column_names]), part)
+    assert "edges" in pq.read_table(old / "individuals").column_names
+    loaded = load_results(old)
+    for table in TABLES:
+        pd.testing.assert_frame_equal(getattr(loaded, table), getattr(finished, table))
+    assert loaded.summary().equals(finished.summary())
+
+
+def test_no_former_name_is_a_present_name_of_the_same_table():
+    for columns in TABLES.values():
+        former = [column.former_name for column in columns if column.former_name]
+        assert len(set(former)) == len(former)
+        assert not set(former) & {column.name for column in columns}
+
+
+def test_every_statistic_is_a_column_declared_by_its_field():
+    assert [column.name for column in STATISTICS] == [
+        field.name for field in fields(GenomeStatistics)
+    ]
+    assert all(column.description.endswith(".") for column in STATISTICS)

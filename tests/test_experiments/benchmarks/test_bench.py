@@ -64,9 +64,9 @@ def test_sides_take_turns_each_prepared_outside_the_clock():
 
 def test_turns_need_a_round_and_names_that_differ():
     side = Side("ours", lambda: None, lambda: None)
-    with pytest.raises(ValueError, match="rounds must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="rounds must be at least 1; got 0"):
         interleave([side], 0)
-    with pytest.raises(ValueError, match="names must differ"):
+    with pytest.raises(ValueError, match="names of sides must differ"):
         interleave([side, side], 1)
 
 
@@ -231,7 +231,7 @@ def test_networks_are_described_for_the_peer_layer_by_layer():
 def test_a_layer_that_the_peer_computes_otherwise_is_refused(layer):
     layers = [layer, RasterizationLayer(), SoftmaxLayer(3)]
     network = Network(layers, (7, 7), rng=np.random.default_rng(0))
-    with pytest.raises(ValueError, match="the peer must have the layer too"):
+    with pytest.raises(ValueError, match="layers must be those that the peer has; got "):
         peer_layers(network)
 
 
@@ -280,7 +280,7 @@ def test_training_that_diverges_has_no_speed():
     samples = workload.synthetic_samples()
     network = workload.build("small_cnn", samples)
     network.parameters[:] = np.nan
-    with pytest.raises(ValueError, match="training must not diverge: loss nan"):
+    with pytest.raises(ValueError, match="training must not diverge; got loss nan"):
         workload.train(network, samples, 32, 2)
 
 
@@ -303,7 +303,7 @@ def bench(*arguments, capsys):
     return caught.value.code or 0, printed.out, printed.err
 
 
-@pytest.mark.parametrize("name", ["cnn", "kernels"])
+@pytest.mark.parametrize("name", ["cnn", "maps"])
 def test_without_its_peer_a_bench_says_what_to_install_and_writes_nothing(
     name, monkeypatch, capsys, tmp_path
 ):
@@ -319,7 +319,7 @@ def test_without_its_peer_a_bench_says_what_to_install_and_writes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["cn"], "unknown benchmark 'cn'; known: cnn, graph, kernels, mutation"),
+        (["cn"], "unknown benchmark 'cn'; known: cnn, graph, maps, mutation"),
         (["cnn", "--batch", "3x"], "batch: must be whole numbers between commas; got '3x'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The graph bench: what is measured is what it says, peers do the same work, misses are seen."""
+"""The graph benchmark: what is measured is what it says, peers do the same work, misses are seen."""
 
 import io
 import json
@@ -120,7 +120,7 @@ def test_scipy_computes_what_ours_computes(case, gradient):
 
 
 def test_a_peer_that_learns_otherwise_is_found_out(case):
-    with pytest.raises(BenchmarkError, match="layers, small: after 20 steps the loss must be that"):
+    with pytest.raises(BenchmarkError, match="layers, small: loss after 20 steps must be that"):
         agreement_row(case, "SciPy", scipy_peer(case, learning_rate=0.02))
 
 
@@ -176,8 +176,8 @@ def test_an_epoch_trains_rewires_and_takes_momentum_along():
     layer_blocks(after, sizes)  # refuses what has no layers
     assert not np.array_equal(after.indices, before.indices)
     assert isinstance(run.state, OptimizerState)
-    assert run.state.slots.shape == (1, run.network.parameter_count)
-    assert 0.5 < np.count_nonzero(run.state.slots) / run.state.slots.size < 0.95
+    assert run.state.moments.shape == (1, run.network.parameter_count)
+    assert 0.5 < np.count_nonzero(run.state.moments) / run.state.moments.size < 0.95
     run.epoch(lung_samples())
     assert run.state.step == 2 * 68
 
@@ -282,9 +282,9 @@ def test_a_figure_without_a_target_has_none():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (BenchOptions(batches=(1,)), "batch: is no option of bench graph"),
-        (BenchOptions(threads=(1,)), "threads: is no option of bench graph"),
-        (BenchOptions(networks=("x",)), "networks: is no option of bench graph"),
+        (BenchOptions(batches=(1,)), "batch: must not be given to bench graph"),
+        (BenchOptions(threads=(1,)), "threads: must not be given to bench graph"),
+        (BenchOptions(networks=("x",)), "networks: must not be given to bench graph"),
         (BenchOptions(repeats=0), "repeats: must be at least 1; got 0"),
     ],
 )

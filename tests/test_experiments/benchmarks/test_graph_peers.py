@@ -1,4 +1,4 @@
-"""The PyTorch side of the graph bench: every form computes what ours computes."""
+"""The PyTorch side of the graph benchmark: every form computes what ours computes."""
 
 from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""The mutation bench measures what it says, and its peers do the same work."""
+"""The mutation benchmark measures what it says, and its peers do the same work."""
 
 import json
 
@@ -91,7 +91,7 @@ def test_the_bench_ends_in_one_line():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (BenchOptions(batches=(1,)), "batch: is no option"),
+        (BenchOptions(batches=(1,)), "batch: must not be given to bench mutation"),
         (BenchOptions(repeats=0), "repeats: must be at least 1; got 0"),
     ],
 )

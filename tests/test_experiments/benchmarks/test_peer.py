@@ -1,4 +1,4 @@
-"""The PyTorch side of the CNN bench: it computes what ours computes, in every form that is timed."""
+"""The PyTorch side of the CNN benchmark: it computes what ours computes, in every form that is timed."""
 
 from importlib.util import find_spec
 

@@ -10,6 +10,7 @@ import pytest
 from evo.storage.tables import data_dictionary
 from experiments.cli.app import main
 from experiments.settings.experiment import preset_text
+from experiments.settings.reference import settings_reference
 
 OPTIONS = [
     "--seeds",
@@ -91,7 +92,9 @@ def test_the_help_swallows_no_brackets(evomatrix, command, text):
     assert text in " ".join(evomatrix(command, "--help")[1].replace("│", "").split())
 
 
-@pytest.mark.parametrize("command", ["run", "show", "presets", "tables", "bench"])
+@pytest.mark.parametrize(
+    "command", ["run", "show", "compare", "presets", "tables", "settings", "bench"]
+)
 def test_the_help_lists_every_command(evomatrix, command):
     code, out, _ = evomatrix("--help")
     assert code == 0
@@ -113,10 +116,14 @@ def test_tables_prints_the_data_dictionary(evomatrix):
     assert evomatrix("tables") == (0, data_dictionary(), "")
 
 
+def test_settings_prints_the_reference(evomatrix):
+    assert evomatrix("settings") == (0, settings_reference(), "")
+
+
 def test_a_run_of_a_file_with_options_shows_comparison_verdicts_and_folder(evomatrix, tmp_path):
     settings = tmp_path / "mine.toml"
     settings.write_text(
-        'name = "mine"\nseeds = 5\n[dataset]\nname = "xor"\n[evolution]\nsteps = 5\n'
+        'name = "mine"\nseeds = 5\n[dataset]\nname = "xor"\n[evolution]\nsteps_per_generation = 5\n'
         '[baseline]\narms = ["mlp", "static"]\n',
         "utf-8",
     )

@@ -65,14 +65,14 @@ def age(run, tables=(), columns=()):
 YOUNG = {
     "individuals": [
         "reused_from",
-        "network",
+        "network_hash",
         "spectral_radius",
-        "components",
+        "n_components",
         "parents",
         "survived",
     ],
     "baseline": ["kept_steps"],
-    "operations": ["edges_after"],
+    "operations": ["n_active_after"],
 }
 
 
@@ -104,14 +104,14 @@ def test_what_a_run_is_too_old_for_is_empty_and_typed(finished, tmp_path):
                 assert table[column].isna().all()
             else:
                 pd.testing.assert_series_equal(table[column], whole[column])
-    integers = tables.individuals[["reused_from", "components"]]
+    integers = tables.individuals[["reused_from", "n_components"]]
     assert (integers.dtypes == "Int64").all()
     both = load_results(tmp_path)
     assert len(both.credits) == len(before.credits)
-    assert both.individuals["network"].notna().sum() == len(before.individuals)
+    assert both.individuals["network_hash"].notna().sum() == len(before.individuals)
 
 
-NEEDED = {"runs": {"individuals"}, "comparison": {"test_loss", "test_accuracy"}}
+NEEDED = {"runs": {"n_individuals"}, "comparison": {"test_loss", "test_accuracy"}}
 """What a comparison is made of, beside keys."""
 
 

@@ -101,41 +101,40 @@ def test_an_unknown_task_is_a_wrong_argument():
     [
         (
             np.array([[0, 1], [2, np.nan], [4, 5], [6, 7]]),
-            "arrays: inputs[1, 1] is nan; every value must be a finite float32",
+            "arrays: inputs[1, 1] must be a finite float32; got nan",
         ),
         (
             np.array([[0, 1], [2, 3], [1e300, 5], [6, 7]]),
-            "arrays: inputs[2, 0] is 1e+300; every value must be a finite float32",
+            "arrays: inputs[2, 0] must be a finite float32; got 1e+300",
         ),
-        ([["a", "b"]] * 4, "arrays: inputs hold <U1; they must hold numbers"),
-        ([[1, None]] * 4, "arrays: inputs hold object; they must hold numbers"),
-        ([[1, 2], [3]], "arrays: inputs are ragged; every sample must have the same shape"),
+        ([["a", "b"]] * 4, "arrays: inputs must hold numbers; got <U1"),
+        ([[1, None]] * 4, "arrays: inputs must hold numbers; got object"),
+        ([[1, 2], [3]], "arrays: inputs must have one shape for all samples; got ragged lists"),
         (
             [1, 2, 3, 4],
-            "arrays: inputs have shape (4,); they need one sample a row, (samples, features) or "
-            "more dimensions",
+            "arrays: inputs must have shape (samples, features) or more dimensions; got shape (4,)",
         ),
         (
             np.zeros((4, 0)),
-            "arrays: inputs have shape (4, 0), targets (4,); at least one sample, feature and "
-            "target is needed",
+            "arrays: inputs and targets must have at least one sample, feature and target; "
+            "got shapes (4, 0) and (4,)",
         ),
-        (X[:3], "arrays: 3 inputs but 4 targets; every sample needs one target"),
+        (X[:3], "arrays: targets must be one per sample (3); got 4"),
         (
             pd.DataFrame({"a": [1, 2, 3, 4], "b": ["1", "x", "2", "3"]}),
-            "arrays: column 'b', data row 2 is 'x'; every value must be a finite number",
+            "arrays: column 'b', data row 2 must be a finite number; got 'x'",
         ),
         (
             pd.DataFrame({"a": [1, 2, None, 4]}),
-            "arrays: column 'a', data row 3 is missing; every value must be a finite number",
+            "arrays: column 'a', data row 3 must be a finite number; got a missing value",
         ),
         (
             pd.DataFrame({"a": [1, 2, 3, -1e39]}),
-            "arrays: column 'a', data row 4 is -1e+39; every value must be a finite number",
+            "arrays: column 'a', data row 4 must be a finite number; got -1e+39",
         ),
         (
             pd.DataFrame({"a": pd.Series([1, 2, 3, 4], dtype="category")}),
-            "arrays: column 'a' holds category; every value must be a number",
+            "arrays: column 'a' must hold numbers; got category",
         ),
     ],
 )
@@ -148,33 +147,41 @@ def test_unusable_inputs_are_refused_with_their_place(X, message):
 @pytest.mark.parametrize(
     ("y", "task", "message"),
     [
-        ([1, 2.5, np.inf, 3], None, "targets[2] is inf; every value must be a finite float32"),
-        (["a", None, "b", "a"], None, "targets[1] is missing"),
-        (["a", np.nan, "b", "a"], None, "targets[1] is missing"),
+        ([1, 2.5, np.inf, 3], None, "targets[2] must be a finite float32; got inf"),
+        (
+            ["a", None, "b", "a"],
+            None,
+            "targets[1] must be a label or a number; got a missing value",
+        ),
+        (
+            ["a", np.nan, "b", "a"],
+            None,
+            "targets[1] must be a label or a number; got a missing value",
+        ),
         (
             [1, "a", 2, 3],
             None,
-            "targets hold mixed-integer values; they must be all text, all integers, all booleans "
-            "or all floats",
+            "targets must be all text, all integers, all booleans or all floats; got mixed-integer "
+            "values",
         ),
-        ([2**70, 1, 2, 3], None, "targets hold integers beyond 64 bits"),
+        ([2**70, 1, 2, 3], None, "targets must fit into 64 bits; got larger integers"),
         (
             [0.0, 1.5, 1.0, 0.0],
             "classification",
-            "targets[1] is 1.5; class labels are whole numbers or text",
+            "targets[1] must be a class label, a whole number or text; got 1.5",
         ),
-        (["a", "b", "a", "b"], "regression", "targets hold <U1; they must hold numbers"),
+        (["a", "b", "a", "b"], "regression", "targets must hold numbers; got <U1"),
         (
             np.eye(4, dtype=int),
             None,
-            "targets have shape (4, 4); class labels are one per sample (for values to regress on, "
-            "pass floats or task='regression')",
+            "targets must be one class label per sample (for values to regress on, pass floats or "
+            "task='regression'); got shape (4, 4)",
         ),
-        (3, None, "targets have shape (); they need one target a sample"),
+        (3, None, "targets must be one per sample; got shape ()"),
         (
             [5, 5, 5, 5],
             None,
-            "the classes are (5,); classification needs two at least, all different",
+            "classes must be two or more different labels; got (5,)",
         ),
     ],
 )
@@ -218,11 +225,11 @@ def test_the_constructor_wants_the_exact_types():
 @pytest.mark.parametrize(
     ("inputs", "targets", "message"),
     [
-        (np.full((1, 2), np.nan), [0], "own: test inputs[0, 0] is nan; every value must be finite"),
-        (np.zeros((1, 2)), [2], "own: test targets[0] is 2; class indices must be 0 to 1"),
-        (np.zeros((1, 2)), [-1], "own: test targets[0] is -1; class indices must be 0 to 1"),
-        (np.zeros((1, 2)), [0, 1], "own: 1 test inputs but 2 test targets; "),
-        (np.zeros((1, 3)), [0], "own: a sample has shape (3,) in the test part and (2,) in "),
+        (np.full((1, 2), np.nan), [0], "own: test inputs[0, 0] must be finite; got nan"),
+        (np.zeros((1, 2)), [2], "own: test targets[0] must be a class index from 0 to 1; got 2"),
+        (np.zeros((1, 2)), [-1], "own: test targets[0] must be a class index from 0 to 1; got -1"),
+        (np.zeros((1, 2)), [0, 1], "own: test targets must be one per sample (1); got 2"),
+        (np.zeros((1, 3)), [0], "own: samples of the test part must have shape (2,), as in "),
     ],
 )
 def test_a_predefined_test_part_obeys_the_same_rules(inputs, targets, message):

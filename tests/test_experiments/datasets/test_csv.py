@@ -57,45 +57,45 @@ def test_a_hash_depends_on_the_order_of_the_rows(table):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "the file is empty; a header line is needed"),
-        ("\n\n", "the file is empty; a header line is needed"),
-        ("a,y\n", "a header but no data rows"),
-        ("a,b\n1,2\n", "no column 'y'; the columns are 'a', 'b'"),
-        ("y\n1\n", "'y' is the only column; at least one feature is needed"),
-        ("a,a,y\n1,2,3\n", "two columns are named 'a'; names must differ"),
-        ("a,,y\n1,2,3\n", "column 2 has no name; the header must name each"),
+        ("", "the file must begin with a header line; got an empty file"),
+        ("\n\n", "the file must begin with a header line; got an empty file"),
+        ("a,y\n", "the file must have data rows; got a header only"),
+        ("a,b\n1,2\n", "target must be one of the columns 'a', 'b'; got 'y'"),
+        ("y\n1\n", "columns must include a feature; got only the target 'y'"),
+        ("a,a,y\n1,2,3\n", "names of columns must differ; got 'a' twice"),
+        ("a,,y\n1,2,3\n", "column 2 must have a name; got an empty cell"),
         (
             "a,b,y\n1,2,u\n3,four,v\n",
-            "column 'b', data row 2 is 'four'; every value must be a finite number",
+            "column 'b', data row 2 must be a finite number; got 'four'",
         ),
         (
             "a,b,y\n1,2,u\n\n3,,v\n",
-            "column 'b', data row 2 is missing; every value must be a finite number",
+            "column 'b', data row 2 must be a finite number; got a missing value",
         ),
         (
             "a,y\n1,u\nNaN,v\n",
-            "column 'a', data row 2 is missing; every value must be a finite number",
+            "column 'a', data row 2 must be a finite number; got a missing value",
         ),
         (
             "a,y\n1,u\n-inf,v\n",
-            "column 'a', data row 2 is '-inf'; every value must be a finite number",
+            "column 'a', data row 2 must be a finite number; got '-inf'",
         ),
         (
             "a,y\n1e39,u\n1,v\n",
-            "column 'a', data row 1 is '1e39'; every value must be a finite number",
+            "column 'a', data row 1 must be a finite number; got '1e39'",
         ),
-        ("a,y\n1,u\n2\n", "column 'y', data row 2 is missing; every row needs a target"),
+        ("a,y\n1,u\n2\n", "column 'y', data row 2 must be a target; got a missing value"),
         (
             "a,y\n1,0.5\n2,inf\n",
-            "column 'y', data row 2 is 'inf'; every value must be a finite number",
+            "column 'y', data row 2 must be a finite number; got 'inf'",
         ),
         (
             "a,y\n1,2,3\n",
-            "not a comma-separated table: Expected 2 fields in line 2, saw 3",
+            "the file must be a comma-separated table; got: Expected 2 fields in line 2, saw 3",
         ),
         (
             b"a,\xff\n1,2\n",
-            "not text in UTF-8: byte 0xff",
+            "the file must be text in UTF-8; got byte 0xff",
         ),
     ],
 )
@@ -111,14 +111,12 @@ def test_numbers_among_text_are_labels_but_text_is_no_value_to_regress_on(table)
     assert Dataset.from_csv(path, "y").classes == ("2", "u")
     with pytest.raises(DataError) as caught:
         Dataset.from_csv(path, "y", task="regression")
-    assert str(caught.value) == (
-        f"{path}: column 'y', data row 2 is 'u'; every value must be a finite number"
-    )
+    assert str(caught.value) == (f"{path}: column 'y', data row 2 must be a finite number; got 'u'")
 
 
 def test_a_single_class_is_nothing_to_learn(table):
     with pytest.raises(
-        DataError, match=r"iris: the classes are \('u',\); classification needs two"
+        DataError, match=r"iris: classes must be two or more different labels; got \('u',\)"
     ):
         Dataset.from_csv(table("a,y\n1,u\n2,u\n"), "y")
 
@@ -128,7 +126,7 @@ def test_fractions_are_no_class_labels(table):
     with pytest.raises(DataError) as caught:
         Dataset.from_csv(path, "y", task="classification")
     assert str(caught.value) == (
-        f"{path}: column 'y', data row 2 is 0.5; class labels are whole numbers or text"
+        f"{path}: column 'y', data row 2 must be a class label, a whole number or text; got 0.5"
     )
 
 

@@ -183,20 +183,20 @@ def test_a_task_given_as_option_is_heeded(options):
         (
             "xor",
             {"n_samples": "many"},
-            "data set 'xor': option 'n_samples' is 'many': Input should be a valid integer, "
-            "unable to parse string as an integer",
+            "data set 'xor': option 'n_samples': input should be a valid integer, "
+            "unable to parse string as an integer; got 'many'",
         ),
         (
             "csv",
             {"path": "a.csv", "target": "y", "task": "ranking"},
-            "data set 'csv': option 'task' is 'ranking': Input should be 'classification' or "
-            "'regression'",
+            "data set 'csv': option 'task': input should be 'classification' or "
+            "'regression'; got 'ranking'",
         ),
-        ("xor", {"n_samples": 3}, "data set 'xor': n_samples is 3; it must be at least 4"),
-        ("xor", {"noise": -1}, "data set 'xor': noise is -1.0; it must not be negative"),
-        ("xor", {"noise": "nan"}, "data set 'xor': noise is nan; it must not be negative"),
-        ("xor", {"seed": -1}, "data set 'xor': seed is -1; it must not be negative"),
-        ("spirals", {"turns": 0}, "data set 'spirals': turns is 0.0; it must be positive"),
+        ("xor", {"n_samples": 3}, "data set 'xor': n_samples must be at least 4; got 3"),
+        ("xor", {"noise": -1}, "data set 'xor': noise must not be negative; got -1.0"),
+        ("xor", {"noise": "nan"}, "data set 'xor': noise must not be negative; got nan"),
+        ("xor", {"seed": -1}, "data set 'xor': seed must not be negative; got -1"),
+        ("spirals", {"turns": 0}, "data set 'spirals': turns must be positive; got 0.0"),
     ],
 )
 def test_a_wrong_name_or_option_is_refused_in_one_line(name, options, message):
@@ -206,5 +206,5 @@ def test_a_wrong_name_or_option_is_refused_in_one_line(name, options, message):
 
 
 def test_the_truth_table_alone_cannot_be_split():
-    with pytest.raises(DataError, match="class 0 has too few samples"):
+    with pytest.raises(DataError, match="class 0 must have enough samples"):
         xor(n_samples=4).split(seed=0)

@@ -136,19 +136,19 @@ def test_small_classes_reach_every_part_if_rounding_can_bring_them_there():
         (
             ["rare"] * 2 + ["usual"] * 50,
             {},
-            "arrays: class 'rare' has too few samples (2): at a share of 0.15 none reaches the "
-            "validation part",
+            "arrays: class 'rare' must have enough samples for the validation part, a fraction of "
+            "0.15; got 2",
         ),
         (
             [5] * 4 + [7] * 100,
             {"validation": 0.1, "test": 0.1},
-            "arrays: class 5 has too few samples (4): at a share of 0.1 none reaches the test part",
+            "arrays: class 5 must have enough samples for the test part, a fraction of 0.1; got 4",
         ),
         (
             [0.5, 1.5],
             {},
-            "arrays: the data set has too few samples (2): at a share of 0.15 none reaches the "
-            "validation part",
+            "arrays: the data set must have enough samples for the validation part, a fraction of "
+            "0.15; got 2",
         ),
     ],
 )
@@ -161,7 +161,7 @@ def test_what_is_too_small_to_reach_every_part_is_named(labels, options, message
 def test_a_label_that_no_sample_has_is_named():
     targets = np.array([0, 2] * 50)
     dataset = Dataset("gap", np.zeros((100, 1), np.float32), targets, ("a", "b", "c"))
-    with pytest.raises(DataError, match=r"gap: class 'b' has too few samples \(0\)"):
+    with pytest.raises(DataError, match=r"gap: class 'b' must have enough samples .*; got 0"):
         dataset.split(seed=0)
 
 
@@ -305,7 +305,7 @@ def test_regression_targets_keep_their_units():
 
 def test_a_value_too_far_from_the_training_part_is_refused():
     fitted = Normalization.fit(np.array([[0], [1e-30]], dtype=np.float32), "unit")
-    with pytest.raises(DataError, match="beyond float32 after normalization 'unit'"):
+    with pytest.raises(DataError, match="must fit into float32 after normalization 'unit'"):
         fitted.apply(np.array([[1e30]], dtype=np.float32))
 
 

@@ -174,7 +174,7 @@ def picture(figure):
     return np.asarray(image.get_array())
 
 
-def test_a_small_matrix_is_shown_place_by_place_without_what_sleeps():
+def test_a_small_matrix_is_shown_place_by_place_without_dormant_entries():
     matrix = np.array([[0, 0.5, -2], [0, 0.1, 1], [0, 0, 0.0]])
     genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, threshold=0.2)
     shown = picture(draw_matrices({"one": genome}))

@@ -99,10 +99,15 @@ def test_settings_survive_being_stored():
         ("[evolution]\npopulation = 0", "evolution.population", "greater than or equal to 1", "0"),
         ("[evolution]\ngenerations = -2", "evolution.generations", "or equal to 0", "-2"),
         ("[evolution]\npopulation = 2.5", "evolution.population", "valid integer", "2.5"),
-        ('[evolution]\nsteps = "many"', "evolution.steps", "valid integer", "'many'"),
+        (
+            '[evolution]\nsteps_per_generation = "many"',
+            "evolution.steps_per_generation",
+            "valid integer",
+            "'many'",
+        ),
         ("evolution = 5", "evolution", "dictionary", "5"),
         (
-            "[evolution]\nfrozen_share = 1.5",
+            "[evolution]\ntrain_only_fraction = 1.5",
             "evolution.train_only_fraction",
             "or equal to 1",
             "1.5",
@@ -112,9 +117,9 @@ def test_settings_survive_being_stored():
         ("seed = -1", "seed", "greater than or equal to 0", "-1"),
         ('name = "../up"', "name", "pattern", "'../up'"),
         ('name = ""', "name", "pattern", "''"),
-        ('[policy]\nname = "layerwise"', "policy.name", "founders.graph", "'feedforward'"),
+        ('[policy]\nname = "layerwise"', "founders.graph", "layerwise", "'feedforward'"),
         (
-            '[founders]\ngraph = "maps"\nlevels = [[6, 4]]\n[policy]\nname = "set"\n'
+            '[founders]\ngraph = "maps"\nlayers = [[6, 4]]\n[policy]\nname = "set"\n'
             'rewiring_scope = "network"',
             "policy.rewiring_scope",
             'must be "layer"',
@@ -129,9 +134,14 @@ def test_settings_survive_being_stored():
         ("[training]\nlearning_rate = 0", "training.learning_rate", "greater than 0", "0"),
         ("[training]\nlearning_rate = nan", "training.learning_rate", "number", "nan"),
         ('[training]\noptimizer = "best"', "training.optimizer", "'momentum'", "'best'"),
-        ("[policy]\nrewiring = 2", "policy.rewiring", "less than or equal to 1", "2"),
-        ("[policy.weights]\nZ = 1", "policy.weights", "one of A, B, C, D, F, H, N", "'Z'"),
-        ("[policy.weights]\nA = -1", "policy.weights", "not negative", "-1"),
+        ("[policy]\nrewired_fraction = 2", "policy.rewired_fraction", "less than 1", "2"),
+        (
+            "[policy.operator_weights]\nZ = 1",
+            "policy.operator_weights",
+            "one of A, B, C, D, F, H, N",
+            "'Z'",
+        ),
+        ("[policy.operator_weights]\nA = -1", "policy.operator_weights", "not negative", "-1"),
         ("[founders]\ndensity = 0", "founders.density", "greater than 0", "0"),
         ("[founders]\nhidden = [3, 2.5]", "founders.hidden", "list of integers", "[3, 2.5]"),
         ("[founders]\nhidden = [3, 2]", "founders", 'unless graph = "layered"', "[3, 2]"),
@@ -156,7 +166,7 @@ def test_a_wrong_value_is_one_line_naming_file_field_rule_and_value(
 ):
     path = written(content)
     message = message_of(path)
-    assert message.startswith(f"{path}: {field}: ")
+    assert message.startswith((f"{path}: {field}: ", f"{path}: {field} must "))
     assert rule in message
     assert f"got {value}" in message
 
@@ -243,7 +253,7 @@ def test_settings_that_do_not_fit_the_data_are_one_line_and_leave_nothing(
 
 @pytest.mark.parametrize(
     ("arguments", "part"),
-    [({"workers": -1}, "got -1"), ({"workers": 0, "address": "auto"}, "workers: must not be 0")],
+    [({"workers": -1}, "got -1"), ({"workers": 0, "address": "auto"}, "workers must not be 0")],
 )
 def test_wrong_workers_are_refused_before_any_work(tmp_path, arguments, part):
     with pytest.raises(SettingsError, match=part):
@@ -261,13 +271,13 @@ def test_changes_replace_what_a_preset_says_and_nothing_else():
 
 
 def test_a_change_of_none_changes_nothing():
-    assert merged({"seeds": 2}, {"seeds": None, "evolution.steps": None}) == {"seeds": 2}
+    assert merged({"seeds": 2}, {"seeds": None, "evolution.generations": None}) == {"seeds": 2}
 
 
 def test_merging_leaves_its_arguments_alone():
     values = {"dataset": {"options": {"noise": 0.1}}, "evolution": {"steps_per_generation": 5}}
     kept = copy.deepcopy(values)
-    merged(values, {"dataset.options.noise": 0.2, "evolution.steps": 6})
+    merged(values, {"dataset.options.noise": 0.2, "evolution.generations": 6})
     assert values == kept
 
 
@@ -279,5 +289,12 @@ def test_merging_leaves_its_arguments_alone():
     ],
 )
 def test_a_change_inside_what_is_no_table_names_it(values, change, section):
-    with pytest.raises(SettingsError, match=rf"^{section}: must be a table; got"):
+    with pytest.raises(SettingsError, match=rf"^{section} must be a table; got"):
         merged(values, {change: 3})
+
+
+def test_a_wrong_value_in_a_script_is_one_line():
+    with pytest.raises(SettingsError) as caught:
+        Experiment(evolution={"population": 0})
+    message = "evolution.population must be greater than or equal to 1; got 0"
+    assert str(caught.value) == message

@@ -12,6 +12,7 @@ from rich.console import Console
 from cnn import fit, lenet1, lenet5, small_cnn
 from cnn.training.trainer import evaluate
 from evo.errors import EvoMatrixError, ResultsError, SettingsError
+from evo.evolution.settings import EvolutionSettings
 from evo.seeding import Purpose, generator, seed_sequence
 from evo.storage.tables import KEYS, TABLES, TIMING_COLUMNS
 from experiments import Dataset, Experiment, load_dataset, load_experiment, load_results, run
@@ -73,7 +74,7 @@ def test_a_repetition_gives_the_same_tables(trained, repeated, table):
 
 def test_the_run_table_says_that_nothing_was_searched(trained):
     assert trained.runs["seed"].tolist() == SEEDS
-    assert (trained.runs[["individuals", "failures", "search_steps", "search_macs"]] == 0).all(
+    assert (trained.runs[["n_individuals", "n_failures", "search_steps", "search_macs"]] == 0).all(
         axis=None
     )
     assert trained.runs["best_individual"].isna().all()
@@ -220,7 +221,7 @@ def test_a_run_in_which_every_network_diverges_says_so_in_one_line(tmp_path):
     with pytest.raises(ResultsError) as caught:
         left.summary()
     assert str(caught.value) == (
-        f"{tmp_path / 'r'}: has no comparison, for no baseline came to anything: "
+        f"{tmp_path / 'r'}: has no comparison, because every baseline diverged: "
         f"cnn diverged with seeds 3, 4: {reasons['cnn']}; mlp diverged with seeds 3, 4: {reasons['mlp']}"
     )
 
@@ -255,27 +256,33 @@ def test_the_lenet_presets_train_lenet5_for_ten_epochs_with_one_recipe(name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"founders": {}}, "founders: must not be given where evolve = false"),
+        ({"founders": {}}, "founders must not be given where evolve = false"),
         (
             {"evolution": {"steps_per_generation": 5}},
-            "evolution: must not be given where evolve = false",
+            "evolution must not be given where evolve = false",
         ),
-        ({"policy": {"name": "set"}}, "policy: must not be given where evolve = false"),
-        ({"baseline": {}}, "baseline.epochs: must be given where evolve = false"),
-        ({"baseline": {"epochs": 0}}, "baseline.epochs: input should be greater than or equal"),
-        ({"baseline": {"epochs": 1, "arms": []}}, "baseline.arms: must name one at least"),
+        ({"policy": {"name": "set"}}, "policy must not be given where evolve = false"),
+        ({"baseline": {}}, "baseline.epochs must be given where evolve = false"),
+        ({"baseline": {"epochs": 0}}, "baseline.epochs must be greater than or equal"),
+        ({"baseline": {"epochs": 1, "arms": []}}, "baseline.arms must name at least one"),
         (
             {"baseline": {"epochs": 1, "arms": ["cnn", "static"]}},
-            "baseline.arms: static is the winner's founder",
+            "baseline.arms must not name static, the winner's founder",
         ),
-        ({"baseline": {"epochs": 1, "arms": ["cnn", "cnn"]}}, "baseline.arms: each at most once"),
-        ({"evolve": True, "baseline": {"patience": 2}}, "baseline: patience needs epochs"),
+        (
+            {"baseline": {"epochs": 1, "arms": ["cnn", "cnn"]}},
+            "baseline.arms must name each arm at most once",
+        ),
+        (
+            {"evolve": True, "baseline": {"patience": 2}},
+            "baseline: patience must not be given without epochs",
+        ),
         (
             {"evolve": True},
-            "baseline.epochs: must not be given unless evolve = false, for beside evolution a "
-            "baseline gets the winner's steps; got 3",
+            "baseline.epochs must not be given unless evolve = false, because beside evolution a "
+            "baseline gets the steps of the winner; got 3",
         ),
-        ({"baseline": {"epochs": 1, "pooling": "min"}}, "baseline.pooling: input should be 'max'"),
+        ({"baseline": {"epochs": 1, "pooling": "min"}}, "baseline.pooling must be 'max'"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused_in_one_line(changes, message):
@@ -290,7 +297,7 @@ def test_settings_that_contradict_each_other_are_refused_in_one_line(changes, me
     [({"workers": 2}, "workers"), ({"address": "auto"}, "address"), ({"fitness": max}, "fitness")],
 )
 def test_arguments_of_a_search_are_refused(tmp_path, arguments, name):
-    with pytest.raises(SettingsError, match=f"^{name}: must not be given where evolve = false"):
+    with pytest.raises(SettingsError, match=f"^{name} must not be given where evolve = false"):
         run(alone(), results=tmp_path, **arguments)
     assert list(tmp_path.iterdir()) == []
 
@@ -299,7 +306,7 @@ def test_options_of_a_search_are_refused(tmp_path, capsys):
     arguments = ["run", "lenet-mnist", "--population", "3", "--results", str(tmp_path)]
     with pytest.raises(SystemExit):
         main(arguments)
-    refused = "lenet-mnist: evolution: must not be given where evolve = false"
+    refused = "lenet-mnist: evolution must not be given where evolve = false"
     assert capsys.readouterr().err == f"evomatrix: {refused}\n"
 
 
@@ -322,7 +329,7 @@ def test_a_static_arm_without_a_winner_is_refused():
 
 
 class _Seeded:
-    seed, loss, dormant = 0, "cross_entropy", "frozen"
+    seed, loss, evolution = 0, "cross_entropy", EvolutionSettings()
 
 
 @pytest.mark.parametrize(("arm", "build"), [("lenet1", lenet1), ("lenet5", lenet5)])

@@ -1,4 +1,4 @@
-"""Individuals are the same wherever they are raised, and whatever happens to a worker."""
+"""Individuals are the same wherever they are evaluated, and whatever happens to a worker."""
 
 import logging
 import os
@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from evo import OperatorCredit, PolicySettings, operator_probabilities
-from evo.evolution.fitness import negative_loss
 from evo.executors.ray import ClusterError, RayExecutor
 from evo.storage.predictor import load_network
 from evo.storage.tables import TABLES, TIMING_COLUMNS
@@ -38,7 +37,7 @@ def test_a_serial_run_repeats_itself(tiny, finished, tmp_path):
 
 def test_another_seed_gives_another_run(tiny, finished, tmp_path):
     other = run(tiny(seed=90, seeds=1), workers=0, results=tmp_path, run_name="tiny")
-    assert not set(other.individuals["genome"]) & set(finished.individuals["genome"])
+    assert not set(other.individuals["genome_hash"]) & set(finished.individuals["genome_hash"])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -47,7 +46,7 @@ def test_ray_gives_the_results_of_a_serial_run(tiny, finished, tmp_path, workers
     assert_equal(finished, parallel)
 
 
-def test_ray_takes_over_what_a_serial_run_takes_over(tiny, tmp_path):
+def test_ray_reuses_the_results_that_a_serial_run_reuses(tiny, tmp_path):
     settings = tiny(
         seeds=1,
         dataset={"name": "xor"},
@@ -59,13 +58,13 @@ def test_ray_takes_over_what_a_serial_run_takes_over(tiny, tmp_path):
         run(settings, workers=workers, results=tmp_path, run_name=f"workers-{workers}")
         for workers in (0, 2)
     )
-    columns = ["individual", "reused_from", "steps", "ancestry_steps", "fitness", "genome"]
+    columns = ["individual", "reused_from", "steps", "ancestry_steps", "fitness", "genome_hash"]
     pd.testing.assert_frame_equal(
         serial.individuals[columns], parallel.individuals[columns], check_exact=True
     )
-    taken_over = serial.individuals["reused_from"].notna()
-    assert taken_over.any()
-    assert (serial.individuals["steps"] == 0).tolist() == taken_over.tolist()
+    reused = serial.individuals["reused_from"].notna()
+    assert reused.any()
+    assert (serial.individuals["steps"] == 0).tolist() == reused.tolist()
     assert serial.runs["search_steps"].item() == serial.individuals["steps"].sum()
 
 
@@ -86,7 +85,9 @@ def test_letters_that_learn_learn_the_same_on_ray(tiny, tmp_path):
         for results in (serial, parallel)
     ]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
-    shares = serial.credits.pivot_table(index="generation", columns="operator", values="share")
+    shares = serial.credits.pivot_table(
+        index="generation", columns="operator", values="probability"
+    )
     assert (shares.std() > 0).all()
     # Nothing is hidden: the table as read from disk gives the shares of the generation that follows.
     learnt = PolicySettings(**policy)
@@ -94,7 +95,7 @@ def test_letters_that_learn_learn_the_same_on_ray(tiny, tmp_path):
         before = serial.credits[serial.credits["generation"] < number]
         history = [
             [
-                OperatorCredit(row.operator, row.share, int(row.uses), row.credit)
+                OperatorCredit(row.operator, row.probability, int(row.n_uses), row.credit)
                 for row in rows.itertuples()
             ]
             for _, rows in before.groupby("generation")
@@ -106,12 +107,12 @@ def fitness_that_kills_its_worker(calls, at):
     """Return a fitness that notes its calls in a file and kills its own process at one of them."""
 
     # Ray sends a local function by value, so the worker needs no access to this file.
-    def fitness(network, validation):
+    def fitness(network, validation, evaluation):
         with calls.open("ab") as file:
             file.write(b".")
         if calls.stat().st_size == at:
             os.kill(os.getpid(), signal.SIGKILL)
-        return negative_loss(network, validation)
+        return -evaluation.loss
 
     return fitness
 
@@ -124,7 +125,7 @@ def test_a_killed_worker_costs_a_retry_and_no_result(tiny, finished, tmp_path, c
         survived = run(tiny(), workers=1, fitness=fitness, results=tmp_path, run_name="tiny")
     assert_equal(finished, survived)
     assert [record.message for record in caplog.records if record.name == "evo.executors.ray"] == [
-        "a worker was lost; its individuals are raised again on another"
+        "a worker was lost; another worker evaluates its individuals again"
     ]
     assert calls.stat().st_size == len(survived.individuals) + 2
 
@@ -140,11 +141,11 @@ def test_a_worker_that_is_lost_again_and_again_ends_the_run(tiny, tmp_path, monk
     assert "\n" not in str(caught.value)
 
 
-def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path):
-    def fitness(network, validation):
+def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path, caplog):
+    def fitness(network, validation, evaluation):
         if network.macs % 2:
             raise ValueError("odd")
-        return negative_loss(network, validation)
+        return -evaluation.loss
 
     serial, parallel = (
         run(tiny(seeds=1), workers=workers, fitness=fitness, results=tmp_path / where, run_name="r")
@@ -155,6 +156,13 @@ def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path):
     assert 0 < len(failed) < len(serial.individuals)
     assert set(failed["reason"]) == {"ValueError: odd"}
     assert failed["fitness"].isna().all()
+    for where in (
+        "evo.evolution.individual",
+        "evo.executors.ray",
+    ):  # in this process, and the driver
+        records = [one for one in caplog.records if one.name == where]
+        assert len(records) == len(failed)
+    assert caplog.text.count('raise ValueError("odd")') == 2 * len(failed)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "somewhere"])

@@ -125,8 +125,8 @@ def test_no_network_is_ever_judged_beyond_the_budget(finished):
     assert (individuals["parameters"] <= PARAMETERS).all()
     assert (individuals["macs"] <= MACS).all()
     rewiring = individuals[individuals["generation"] < 6]
-    asleep = rewiring["stored"] > rewiring["edges"]
-    assert asleep.tolist() == rewiring["run"].isin([f"{arm}-seed-0" for arm in AWAKE]).tolist()
+    dormant = rewiring["n_stored"] > rewiring["n_active"]
+    assert dormant.tolist() == rewiring["run"].isin([f"{arm}-seed-0" for arm in AWAKE]).tolist()
 
 
 @pytest.mark.parametrize("arm", ["set", "rigl", "straight-through", "static-2x"])

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from evo.evolution.evolution import EvolutionSettings
+from evo.evolution.settings import EvolutionSettings
 from evo.genome.codec import load_genomes
 from experiments import load_experiment, run
 from experiments.studies.search import expected_per_seed

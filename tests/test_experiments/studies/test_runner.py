@@ -78,15 +78,15 @@ def test_the_run_table_counts_what_the_others_hold(finished):
     for _, row in finished.runs.iterrows():
         individuals = finished.individuals[finished.individuals["seed"] == row["seed"]]
         generations = finished.generations[finished.generations["seed"] == row["seed"]]
-        assert row["individuals"] == len(individuals)
-        assert row["failures"] == (individuals["status"] != "ok").sum()
+        assert row["n_individuals"] == len(individuals)
+        assert row["n_failures"] == (individuals["status"] != "ok").sum()
         assert row["search_steps"] == individuals["steps"].sum()
         assert row["search_samples"] == 32 * individuals["steps"].sum()
         assert row["search_macs"] == 32 * (individuals["steps"] * individuals["macs"]).sum()
-        assert row["individuals"] == generations["individuals"].sum()
+        assert row["n_individuals"] == generations["n_individuals"].sum()
         assert row["data_hash"] == load_dataset("digits").data_hash
         split = split_of(load_dataset("digits"), row["seed"])
-        sizes = row[["train_samples", "validation_samples", "test_samples"]].tolist()
+        sizes = row[["n_train", "n_validation", "n_test"]].tolist()
         assert sizes == [len(split.train), len(split.validation), len(split.test)]
 
 
@@ -124,7 +124,7 @@ def test_every_operation_says_how_to_replay_it_and_starts_where_the_one_before_e
     for _, rows in finished.operations.groupby(["seed", "individual"]):
         assert rows["position"].tolist() == list(range(len(rows)))
         assert all(isinstance(json.loads(text), dict) for text in rows["parameters"])
-        for kind in ("stored", "edges"):
+        for kind in ("n_stored", "n_active"):
             before, after = rows[f"{kind}_before"].tolist(), rows[f"{kind}_after"].tolist()
             assert before[1:] == after[:-1]
 
@@ -191,13 +191,11 @@ def test_the_test_part_is_read_once_per_arm_and_after_everything_else(tiny, tmp_
         "experiments.studies.seed_run",
         "experiments.studies.baselines",
         "evo.evolution.individual",
-        "evo.evolution.fitness",
     )
     for where in places:
         monkeypatch.setattr(f"{where}.evaluate", counted(where))
     run(tiny(seeds=1), workers=0, results=tmp_path)
-    # Built-in fitnesses are told from the evaluation at hand.
-    assert {where for where, _ in seen} == set(places) - {"evo.evolution.fitness"}
+    assert {where for where, _ in seen} == set(places)
     reads = [where for where, is_test in seen if is_test]
     assert reads == ["experiments.studies.seed_run"] * len(ARMS)
     first = [is_test for _, is_test in seen].index(True)
@@ -326,12 +324,12 @@ def test_a_csv_file_named_in_a_toml_file_is_evolved_on(tmp_path):
         'name = "wine"\nseeds = 1\n[dataset]\nname = "csv"\n'
         f'options = {{ path = "{path.as_posix()}", target = "cultivar" }}\n'
         "[founders]\nhidden = 4\ndensity = 0.5\n"
-        "[evolution]\npopulation = 2\ngenerations = 1\nsteps = 50\n"
+        "[evolution]\npopulation = 2\ngenerations = 1\nsteps_per_generation = 50\n"
         '[baseline]\narms = ["mlp"]\n',
         "utf-8",
     )
     results = run(load_experiment(settings), workers=0, results=tmp_path / "results")
-    assert results.runs["features"].tolist() == [13]
+    assert results.runs["n_features"].tolist() == [13]
     assert results.best().classes == ("a", "b", "c")
     assert results.best().score(X, y.map({0: "a", 1: "b", 2: "c"})) > 0.8
 

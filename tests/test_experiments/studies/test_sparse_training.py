@@ -110,5 +110,5 @@ def test_some_steps_on_a_part_of_mnist_are_a_good_beginning(published, tmp_path,
     short = shortened(name, generations=4, steps=50)
     results = run(short, dataset=part, workers=0, results=tmp_path)
     assert results.summary()["test_accuracy"].loc["evolved"] > 0.85
-    edges = results.individuals["edges"]
+    edges = results.individuals["n_active"]
     assert edges.nunique() == 1

@@ -1,4 +1,4 @@
-"""The kernels bench: networks are what they are said to be, peers can do the same work, misses are seen."""
+"""The benchmark of maps: networks are what they are said to be, peers can do the same work, misses are seen."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from evo.errors import SettingsError
 from experiments.benchmarks import BenchmarkError, BenchOptions
 from experiments.benchmarks.harness import workload
 from experiments.benchmarks.harness.rows import OURS, figure_row, speed_row
-from experiments.benchmarks.harness.settings import KernelSettings
+from experiments.benchmarks.harness.settings import MapsSettings
 from experiments.benchmarks.harness.sides import Case, bits_row, digest
 from experiments.benchmarks.maps.bench import plan, start_rows
 from experiments.benchmarks.maps.networks import (
@@ -67,9 +67,9 @@ def test_useful_work_is_three_products_but_two_at_inputs_and_one_for_what_only_l
     of_images = 150 * 28**2
     whole = 2 * (3 * LENET_MACS - of_images)
     assert useful_flops(networks["lenet5"]) == useful_flops(networks["twice"]) == whole
-    asleep = networks["straight_through"].macs - LENET_MACS
-    assert asleep > 0
-    assert useful_flops(networks["straight_through"]) == whole + 2 * asleep
+    dormant = networks["straight_through"].macs - LENET_MACS
+    assert dormant > 0
+    assert useful_flops(networks["straight_through"]) == whole + 2 * dormant
 
 
 def test_the_dense_network_has_lenet5s_layers_with_more_maps():
@@ -102,7 +102,7 @@ def test_limits_of_levels_let_as_many_weights_through_as_lenet5_has(networks):
     assert limits[1::2] == [None] * 5
     end, found = 0, []
     for level, before in zip(levels_of(2)[1:], levels_of(2), strict=False):
-        size = {28: 25, 10: 25, 1: 25 if before.side == 10 else 1}[level.side]
+        size = {28: 25, 10: 25, 1: 25 if before.map_size == 10 else 1}[level.map_size]
         begin, end = end, end + before.n_nodes * level.n_nodes * size
         weights = np.abs(dense.parameters[begin:end])
         found.append(int((weights > limits[2 * len(found)]).sum()))
@@ -122,9 +122,11 @@ def test_training_repeats_bit_for_bit_and_a_difference_is_an_error():
         for _ in range(2)
     )
     assert bits_row("st", "8", first, second)["identical"]
-    asleep = digest(Case("st", "8", genome, samples, recipe))
-    with pytest.raises(BenchmarkError, match=f"st, 8: .* same bits; it gave {first} and {asleep}$"):
-        bits_row("st", "8", first, asleep)
+    dormant = digest(Case("st", "8", genome, samples, recipe))
+    with pytest.raises(
+        BenchmarkError, match=f"st, 8: .* must be the same; got {first} and {dormant}$"
+    ):
+        bits_row("st", "8", first, dormant)
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -135,14 +137,14 @@ def test_a_quick_run_is_small_and_takes_what_it_is_told():
     assert {one.batches for one in plan(BenchOptions())} == {(32, 64, 128)}
     assert {one.batches for one in plan(BenchOptions(quick=True))} == {(32,)}
     (told,) = plan(BenchOptions(networks=("twice",), batches=(8, 16), repeats=3, quick=True))
-    assert told == KernelSettings("twice", (8, 16), 3, quick=True)
+    assert told == MapsSettings("twice", (8, 16), 3, quick=True)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threads": (1,)}, "threads: is no option of bench kernels"),
-        ({"data_dir": "d"}, "data_dir: is no option of bench kernels"),
+        ({"threads": (1,)}, "threads: must not be given to bench maps"),
+        ({"data_dir": "d"}, "data_dir: must not be given to bench maps"),
         (
             {"networks": ("thrice",)},
             "networks: unknown network 'thrice'; known: lenet5, twice, three_times, straight_through",
@@ -175,7 +177,7 @@ def test_target_and_ratio_stand_side_by_side_and_misses_are_named():
         "bits": pd.DataFrame([{"identical": True}]),
     }
     line = json.loads(json.dumps(line_of(tables)))
-    assert (line["name"], line["unit"], line["ratio"]) == ("kernels", "samples/s", 2.5)
+    assert (line["name"], line["unit"], line["ratio"]) == ("maps", "samples/s", 2.5)
     assert (line["ratio_lenet5"], line["targets"]) == (0.9, 2)
     assert line["missed"] == ["twice, batch 64, beside PyTorch, masked: 2.50 of 3"]
     console = Console(record=True, width=140, file=io.StringIO())

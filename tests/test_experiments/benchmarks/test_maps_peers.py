@@ -1,4 +1,4 @@
-"""The peers of the kernels bench: every form computes what ours computes."""
+"""The peers of the benchmark of maps: every form computes what ours computes."""
 
 from importlib.util import find_spec
 
@@ -7,7 +7,7 @@ import pytest
 
 from experiments.benchmarks import BenchmarkError
 from experiments.benchmarks.harness import workload
-from experiments.benchmarks.harness.settings import KernelSettings
+from experiments.benchmarks.harness.settings import MapsSettings
 from experiments.benchmarks.maps.bench import memory_rows
 from experiments.benchmarks.maps.networks import CNN, NETWORKS, dense_network
 
@@ -22,10 +22,10 @@ BATCH = 8
 
 @pytest.fixture(scope="module")
 def cases():
-    from experiments.benchmarks.maps.sides import kernels_case
+    from experiments.benchmarks.maps.sides import maps_case
 
     samples = workload.synthetic_samples()
-    return {name: kernels_case(name, BATCH, samples) for name in NETWORKS}
+    return {name: maps_case(name, BATCH, samples) for name in NETWORKS}
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
@@ -76,7 +76,7 @@ def test_no_weight_comes_where_the_mask_has_none(cases):
     assert not np.array_equal(side.parameters(), case.start)
 
 
-def test_what_sleeps_learns_and_what_is_let_through_changes(cases):
+def test_dormant_weights_learn_and_active_ones_change(cases):
     from experiments.benchmarks.maps.sides import torch_side
     from experiments.benchmarks.peers.torch_layers import Form
 
@@ -97,7 +97,7 @@ def test_what_sleeps_learns_and_what_is_let_through_changes(cases):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["twice", "straight_through"])
 def test_each_side_trains_alone_and_tells_its_memory(name):
-    rows = list(memory_rows(KernelSettings(name, (BATCH,), None, quick=True)))
+    rows = list(memory_rows(MapsSettings(name, (BATCH,), None, quick=True)))
     assert len(rows) in {0, 4}  # none where the system does not tell
     for before, peak in zip(rows[::2], rows[1::2], strict=True):
         assert before["value"] < peak["value"]
@@ -105,7 +105,7 @@ def test_each_side_trains_alone_and_tells_its_memory(name):
 
 @pytest.mark.slow
 def test_a_quick_run_ends_in_one_json_line_and_leaves_its_tables(quick_bench):
-    printed, tables, described = quick_bench("kernels")
+    printed, tables, described = quick_bench("maps")
     assert {"name", "ours", "peer", "ratio", "unit", "missed"} <= described["result"].keys()
     assert tables.keys() == {"agreement", "bits", "figures", "left_out", "speed"}
     assert tables["bits"]["identical"].all()

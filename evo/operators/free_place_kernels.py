@@ -1,4 +1,4 @@
-"""Compiled loops over the places between two layers of a network: see :mod:`evo.operators.layers`."""
+"""Compiled loops over the places of a layer: see :mod:`evo.operators.free_places`."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def rows_of_free_places(
 ) -> None:
     """Find free places by their rank, counted column after column from first to last − 1, rows low to high − 1.
 
-    `ranks` ascend. `out` receives the row of each, and `counts` how many of them lie in each of these columns.
+    `ranks` ascend. `out` receives the row of each, `counts` their number in each column.
     """
     k, before = 0, 0
     for c in range(first, last):
@@ -38,7 +38,7 @@ def rows_of_free_places(
         n_free = high - low - (end - i)
         begin, shift = k, low - before
         while k < ranks.shape[0] and ranks[k] < before + n_free:
-            # Behind each stored entry that is passed, the free places lie one further on.
+            # Each stored entry before a free place shifts its row by one.
             row = ranks[k] + shift
             while i < end and rows[i] <= row:
                 row += 1

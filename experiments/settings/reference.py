@@ -1,0 +1,253 @@
+"""The reference of all settings, written from the models themselves: :func:`settings_reference` is docs/settings.md."""
+
+import inspect
+import json
+import re
+import types
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from evo import NeuroevolutionSettings
+from experiments.datasets import DATASETS
+from experiments.settings.experiment import Experiment
+
+UNITS = {
+    "seeds": "seeds",
+    "dataset.validation": "fraction of the samples",
+    "dataset.test": "fraction of the samples",
+    "founders.hidden": "nodes",
+    "founders.density": "fraction of the places",
+    "founders.rewiring_probability": "probability",
+    "founders.active_fraction": "fraction of the entries",
+    "founders.ticks": "ticks",
+    "founders.layers": "pixels, nodes",
+    "founders.kernel": "pixels",
+    "founders.densities": "fraction of the taps",
+    "founders.max_parameters": "parameters",
+    "founders.max_macs": "MACs per sample",
+    "founders.stored_per_edge": "taps per active tap",
+    "evolution.population": "individuals",
+    "evolution.generations": "generations",
+    "evolution.steps_per_generation": "steps",
+    "evolution.train_only_fraction": "fraction of the generations",
+    "evolution.budget.steps": "steps",
+    "evolution.budget.samples": "samples",
+    "evolution.budget.macs": "MACs",
+    "evolution.budget.seconds": "s",
+    "evolution.selection.replacement_interval": "generations",
+    "evolution.selection.tournament_size": "individuals",
+    "evolution.selection.elites": "individuals",
+    "policy.operator_weights": "relative frequency",
+    "policy.max_operations": "operations",
+    "policy.min_probability": "probability",
+    "policy.credit_decay": "per generation",
+    "policy.rewiring_probability": "probability",
+    "policy.rewired_fraction": "fraction of the entries",
+    "policy.new_weight_scale": "1/√in-degree",
+    "policy.gradient_fraction": "probability",
+    "policy.max_moved_fraction": "fraction of the edges",
+    "policy.operators.max_quantile": "fraction of the entries",
+    "policy.operators.max_new_fraction": "fraction of the entries",
+    "policy.operators.max_density": "fraction of the places",
+    "policy.operators.max_parameters": "parameters",
+    "policy.operators.max_macs": "MACs per sample and tick",
+    "training.learning_rate": "per step",
+    "training.batch_size": "samples",
+    "training.gradient_clip": "Euclidean norm",
+    "baseline.epochs": "epochs",
+    "baseline.total_steps": "steps",
+    "baseline.patience": "epochs",
+    "baseline.maps": "maps",
+    "baseline.kernel": "pixels",
+    "baseline.hidden": "nodes",
+    "baseline.learning_rate": "per step",
+}
+"""The unit of each setting that has one, by its dotted key."""
+
+INTRODUCTION = """\
+# Settings
+
+An experiment is a TOML file with these keys, or `Experiment(...)` in a script with the same names: a section
+`[evolution]` is the argument `evolution={...}`. Every key has a default, so a file holds only what differs.
+`evomatrix presets digits` prints a complete example. An unknown key, or a value that breaks a rule, ends as one line
+that names file, key, rule and value, before any work is done.
+
+*This page is written by `evomatrix settings`; a test compares it with the models.*
+"""
+
+ARMS = """\
+## `[arms.<name>]`
+
+A file with arms is a study: several experiments that share data and seeds. `[arms.wide]` followed by
+`founders.hidden = 64` is an arm named `wide`. Its keys replace those of the rest of the file. An arm may not have its
+own `name`, `arm`, `seed`, `seeds` or `dataset`. An arm with `evolve = false` trains baselines only; it gets
+`baseline.total_steps` from `[evolution]` of the file unless it says otherwise.
+"""
+
+NEUROEVOLUTION = """\
+## `NeuroevolutionSettings`
+
+For `evo.neuroevolve(samples, settings, seed=0)`: evolution without training, in scripts only. Its `operators` has the
+keys of `[policy.operators]`.
+"""
+
+_BOUNDS = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
+_NAMES: dict[Any, str] = {
+    int: "integer",
+    float: "number",
+    str: "text",
+    bool: "true or false",
+    Any: "any value",
+}
+
+
+def settings_reference() -> str:
+    """Return the page that lists every setting with type, default, unit and meaning, as Markdown.
+
+    Examples
+    --------
+    >>> "| `seeds` | integer ≥ 1 | `3` |" in settings_reference()
+    True
+    """
+    parts = [INTRODUCTION, *_sections(Experiment, ""), ARMS, _data_sets(), NEUROEVOLUTION]
+    return "\n".join([*parts, _table(_rows(NeuroevolutionSettings, "", units={}))])
+
+
+def setting_keys() -> frozenset[str]:
+    """Return the dotted names of all settings of an experiment, sections included.
+
+    Examples
+    --------
+    >>> sorted(key for key in setting_keys() if key.startswith("evolution.budget"))[:2]
+    ['evolution.budget', 'evolution.budget.macs']
+    """
+    return frozenset(_keys(Experiment, ""))
+
+
+def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        if _is_model(field):
+            yield from _keys(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+
+
+def _sections(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Yield the section of a model, then those of the models inside it."""
+    title = f"`[{prefix[:-1]}]`" if prefix else "Top level"
+    about = (inspect.getdoc(model) or "").splitlines()[0]
+    yield f"## {title}\n\n{about}\n"
+    yield _table(_rows(model, prefix, UNITS))
+    for name, field in model.model_fields.items():
+        if _is_model(field):
+            yield from _sections(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+
+
+def _rows(model: type[BaseModel], prefix: str, units: dict[str, str]) -> Iterator[Sequence[str]]:
+    for name, field in model.model_fields.items():
+        if not _is_model(field):
+            kind, default = _type(field), f"`{_default(field)}`"
+            yield f"`{name}`", kind, default, units.get(prefix + name, ""), _sentence(field)
+
+
+def _table(rows: Iterator[Sequence[str]]) -> str:
+    lines = ["| key | type | default | unit | meaning |", "|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _data_sets() -> str:
+    lines = [
+        "## `[dataset.options]`\n",
+        "Each data set of `dataset.name` has options of its own.\n",
+        "| `dataset.name` | options |",
+        "|---|---|",
+    ]
+    for name, loader in DATASETS.items():
+        options = [
+            f"`{option}`" + ("" if one.default is one.empty else f" = `{_toml(one.default)}`")
+            for option, one in inspect.signature(loader).parameters.items()
+        ]
+        lines.append(f"| `{name}` | {', '.join(options) or 'none'} |")
+    return "\n".join(lines) + "\n"
+
+
+def _sentence(field: FieldInfo) -> str:
+    """Return the description of a setting as a sentence; a value or key that opens it keeps its case."""
+    about = " ".join((field.description or "").split()).rstrip(".")
+    if re.match(r"[a-z]+ ", about):
+        about = about[0].upper() + about[1:]
+    return f"{about}."
+
+
+def _is_model(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _type(field: FieldInfo) -> str:
+    """Return the type and bounds of a setting in words."""
+    bounds = ", ".join(
+        f"{sign} {getattr(rule, name):,}"
+        for name, sign in _BOUNDS
+        for rule in field.metadata
+        if getattr(rule, name, None) is not None
+    )
+    kind = _in_words(field.annotation)
+    none = " or none"
+    if bounds and kind.endswith(none):
+        return f"{kind.removesuffix(none)} {bounds}{none}"
+    return f"{kind} {bounds}".rstrip()
+
+
+def _in_words(annotation: Any) -> str:
+    """Return a type annotation in words.
+
+    Examples
+    --------
+    >>> _in_words(tuple[float, ...] | None), _in_words(Literal["sgd", "adam"])
+    ('list of numbers or none', '`"sgd"`, `"adam"`')
+    """
+    if annotation in _NAMES:
+        return _NAMES[annotation]
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if hasattr(annotation, "__metadata__"):
+        return _in_words(parts[0])
+    if origin is Literal:
+        return ", ".join(f"`{json.dumps(value)}`" for value in parts)
+    if origin in {Union, types.UnionType}:
+        known = [_in_words(part) for part in parts if part is not type(None)]
+        return " or ".join([*known, *(["none"] if type(None) in parts else [])])
+    if origin is tuple:
+        kinds = [_in_words(part) for part in parts if part is not Ellipsis]
+        if Ellipsis not in parts:
+            return f"pair of {kinds[0]}s" if len(kinds) == 2 else f"{len(kinds)} {kinds[0]}s"
+        plural = kinds[0] if kinds[0].startswith("`") else kinds[0].replace("pair", "pairs")
+        plural = plural if plural.endswith(("s", "`", "text")) else f"{plural}s"
+        return f"list of {plural}"
+    if origin is dict:
+        return "table"
+    return str(getattr(annotation, "__name__", annotation))
+
+
+def _default(field: FieldInfo) -> str:
+    return _toml(field.get_default(call_default_factory=True, validated_data={}))
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML writes it; there is no key where the default is none.
+
+    Examples
+    --------
+    >>> _toml((1, 2.5)), _toml({"A": 1.0}), _toml(None)
+    ('[1, 2.5]', '{ A = 1.0 }', 'none')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        inside = ", ".join(f"{key} = {_toml(one)}" for key, one in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,239 @@
+"""README and docs do what they say: their Python runs, and every command, setting, file and name in them exists."""
+
+import re
+import shlex
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from evo import FITNESSES, OPERATORS, POLICIES, SELECTIONS
+from experiments import DATASETS
+from experiments.benchmarks import BENCHMARKS
+from experiments.cli.app import app
+from experiments.settings.experiment import Experiment, preset_names, read_settings
+from experiments.settings.reference import setting_keys
+from experiments.studies.study import parse_study
+
+ROOT = Path(__file__).parent.parent
+TOP_LEVEL = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md")
+PAGES = [*TOP_LEVEL, *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+TEXTS = {page: (ROOT / page).read_text("utf-8") for page in PAGES}
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+
+
+def blocks(page, language):
+    return [code for name, code in FENCE.findall(TEXTS[page]) if name == language]
+
+
+def having(language):
+    return [page for page in PAGES if blocks(page, language)]
+
+
+# -- Python ------------------------------------------------------------------------------------------------------------
+
+FEWER = "experiment = experiment.model_copy(update={'seeds': 2, 'evolution': EVOLUTION})"
+SETUP = {
+    "README.md": """
+from evo import EvolutionSettings
+EVOLUTION = EvolutionSettings(population=4, generations=2, steps_per_generation=20)
+""",
+    "results/README.md": """
+from experiments import Experiment, load_dataset, run
+evolution = {"population": 2, "generations": 1, "steps_per_generation": 5}
+run(Experiment(name="digits", seeds=1, evolution=evolution), workers=0, run_name="digits-20260101-120000")
+images, labels = load_dataset("digits").inputs, load_dataset("digits").targets
+""",
+}
+"""What a reader has done before he comes to the code of a page."""
+SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FEWER}\n")}
+"""What is put before a line of a page, so that it takes seconds."""
+
+REGISTRIES: tuple[Any, ...] = (DATASETS, FITNESSES, OPERATORS, POLICIES, SELECTIONS)
+
+
+@pytest.fixture
+def own_parts():
+    """Take back what a page enters into registries."""
+    before = [dict(registry) for registry in REGISTRIES]
+    yield
+    for registry, entries in zip(REGISTRIES, before, strict=True):
+        registry.clear()
+        registry.update(entries)
+
+
+@pytest.mark.usefixtures("own_parts")
+@pytest.mark.parametrize("page", having("python"))
+def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    codes = blocks(page, "python")
+    if page in SHORTER:
+        line, before = SHORTER[page]
+        assert line in codes[0]
+        codes[0] = codes[0].replace(line, before + line)
+    namespace = {"__name__": "__main__"}
+    for number, code in enumerate([SETUP.get(page, ""), *codes]):
+        exec(compile(code, f"{page}, block {number}", "exec"), namespace)
+    if page in CHECKS:
+        CHECKS[page](capsys.readouterr().out)
+
+
+def check_readme(printed):
+    assert "predicted:" in printed
+    assert "validation_accuracy" in printed
+    assert re.search(r"\[.*'(same|different)'.*\]", printed)
+
+
+def check_cnn(printed):
+    assert float(printed.splitlines()[-1].rstrip("%")) > 90
+
+
+def check_recurrent(printed):
+    status, accuracy, *norms = printed.split()
+    assert (status, len(norms) > 0) == ("ok", True)
+    assert float(accuracy) > 0.95
+
+
+def check_concepts(printed):
+    assert "237 238 416520 61706" in printed
+
+
+CHECKS = {
+    "README.md": check_readme,
+    "docs/cnn.md": check_cnn,
+    "docs/recurrent.md": check_recurrent,
+    "docs/concepts.md": check_concepts,
+}
+
+
+def test_the_script_shown_is_the_script_shipped():
+    assert blocks("README.md", "python")[0] == (ROOT / "experiments/digits.py").read_text("utf-8")
+
+
+def test_the_readme_is_short():
+    assert len(TEXTS["README.md"].splitlines()) <= 150
+
+
+def test_the_readme_leads_to_every_page():
+    linked = set(re.findall(r"\]\(([\w./-]+)\)", TEXTS["README.md"]))
+    assert set(PAGES) - linked == {"README.md"}
+
+
+# -- commands and settings ---------------------------------------------------------------------------------------------
+
+COMMANDS = typer.main.get_command(app).commands
+
+
+def commands_in(page):
+    """Yield the arguments of each command line of ours that a page shows, in blocks and in the text."""
+    lines = [line for code in blocks(page, "console") for line in code.splitlines()]
+    prose = FENCE.sub("", TEXTS[page])
+    for line in [*lines, *re.findall(r"`([^`\n]+)`", prose)]:
+        words = shlex.split(line, comments=True)
+        if words and (words[0].endswith("evomatrix") or words[:3] == PROGRAM):
+            yield words[3:] if words[:3] == PROGRAM else words[1:]
+
+
+PROGRAM = ["python", "-m", "experiments"]
+
+
+def wrong_in(arguments):
+    """Return what is wrong with the arguments of a command line of ours."""
+    name, *rest = arguments
+    if name == "--help":
+        return None
+    if name not in COMMANDS:
+        return f"no command {name}"
+    options = {option for one in COMMANDS[name].params for option in one.opts}
+    for word in rest:
+        if word.startswith("--") and word not in options | {"--help"}:
+            return f"no option {word} of {name}"
+    if not rest or rest[0].startswith("-"):
+        return None
+    known = {"run": preset_names(), "presets": preset_names(), "bench": list(BENCHMARKS)}
+    if name in known and rest[0] not in known[name] and not rest[0].endswith(".toml"):
+        return f"no {name} {rest[0]}"
+    if "--arms" in rest:
+        arms = read_settings(rest[0])["arms"]
+        return next(
+            (
+                f"no arm {arm}"
+                for arm in rest[rest.index("--arms") + 1].split(",")
+                if arm not in arms
+            ),
+            None,
+        )
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_a_page_names_exists(page):
+    commands = [words for words in commands_in(page) if words and page != "CHANGELOG.md"]
+    assert [wrong for words in commands if (wrong := wrong_in(words)) is not None] == []
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = re.findall(r"(?:^|`)make ([a-z-]+)", TEXTS[page], flags=re.MULTILINE)
+    assert [target for target in targets if f"\n{target}:" not in makefile] == []
+
+
+@pytest.mark.parametrize("page", having("toml"))
+def test_every_settings_file_that_a_page_shows_is_valid(page):
+    for code in blocks(page, "toml"):
+        values = tomllib.loads(code)
+        if "arms" in values:
+            parse_study(values, page)
+        else:
+            Experiment.parse(values, page)
+
+
+SECTIONS = "dataset|founders|evolution|policy|training|baseline"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_setting_that_a_page_names_exists(page):
+    named = re.findall(rf"`((?:{SECTIONS})\.[a-z_.]+)", TEXTS[page])
+    named += re.findall(rf"`\[((?:{SECTIONS})[a-z_.]*)\]", TEXTS[page])
+    unknown = {key for key in named if not key.startswith("dataset.options")} - setting_keys()
+    assert unknown == set()
+
+
+# -- files and names ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_and_section_that_a_page_links_to_exists(page):
+    folder = (ROOT / page).parent
+    for target, _, anchor in re.findall(r"\]\(([\w./-]*)(#([\w-]+))?\)", TEXTS[page]):
+        path = folder / target if target else ROOT / page
+        assert path.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), flags=re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+            assert anchor in slugs, f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_that_a_page_names_exists(page):
+    folders = "cnn|docs|evo|experiments|graphops|tests|results/reference"
+    paths = re.findall(rf"`((?:{folders})/[\w./-]*)`", TEXTS[page])
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES) - {"CHANGELOG.md"}))
+def test_every_python_name_that_a_page_names_exists(page):
+    named = re.findall(r"`((?:cnn|evo|graphops|experiments)(?:\.\w+)+)", TEXTS[page])
+    unknown = []
+    for name in dict.fromkeys(named):
+        first, *rest = name.split(".")
+        found = import_module(first)
+        for k, part in enumerate(rest, start=2):
+            if not hasattr(found, part):
+                try:
+                    import_module(".".join(name.split(".")[:k]))
+                except ImportError:
+                    unknown.append(name)
+                    break
+            found = getattr(found, part)
+    assert unknown == []

@@ -1,0 +1,28 @@
+"""The reference of settings: every key of the models, and the page in docs is what the function gives."""
+
+from pathlib import Path
+
+from experiments.settings.reference import UNITS, setting_keys, settings_reference
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "settings.md"
+
+
+def test_the_page_is_what_the_models_say():
+    assert PAGE.read_text("utf-8") == settings_reference()
+
+
+def test_every_key_has_a_type_a_default_and_a_sentence():
+    rows = [line for line in settings_reference().splitlines() if line.startswith("| `")]
+    keys = {line.split("`")[1] for line in rows}
+    assert {key.rsplit(".", 1)[-1] for key in setting_keys()} - keys <= {
+        *("dataset", "founders", "evolution", "policy", "training", "baseline"),
+        *("budget", "selection", "operators"),
+    }
+    for row in rows:
+        cells = [cell.strip() for cell in row.replace("\\|", "").strip("|").split("|")]
+        if len(cells) == 5:
+            assert all((cells[1], cells[2], len(cells[4]) > 1)), row
+
+
+def test_units_are_those_of_settings_that_exist():
+    assert set(UNITS) <= setting_keys()
