@@ -532,7 +532,7 @@ def optimizer_state_of_biases_is_not_picked(original, network, of_places):
     return picked
 
 
-@mutant("phenotype/test_straight_through.py", Phenotype, "without_dormant")
+@mutant("phenotype/test_engine_of_maps.py::test_dormant_taps", Phenotype, "without_dormant")
 def dormant_entries_that_learn_are_described(original, network):
     return network
 
