@@ -17,8 +17,8 @@ run: $(VENV)/.installed  ## evolve networks on handwritten digits and compare th
 test: $(VENV)/.installed-dev  ## the test suite: minutes on two cores
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests $(PACKAGES)
 
-test-all: $(VENV)/.installed-dev $(VENV)/.installed-bench  ## slow tests too (mutants, PyTorch as peer, published data), with coverage
-	$(BIN)/python -m pytest $(PARALLEL) --cov tests $(PACKAGES)
+test-all: $(VENV)/.installed-dev $(VENV)/.installed-bench  ## slow tests too (mutants, PyTorch as peer, published data), more examples, coverage
+	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest $(PARALLEL) --cov tests $(PACKAGES)
 
 bench: $(VENV)/.installed-bench  ## measure the CNN beside PyTorch, which is installed first: minutes
 	$(BIN)/evomatrix bench cnn

@@ -12,6 +12,7 @@ from scipy import sparse
 import graphops
 from cnn.checks import brief, is_whole
 from evo.errors import SettingsError
+from evo.genome.activations import ActivationName
 from evo.genome.feature_maps import Downsampling
 from evo.genome.genome import Genome
 from evo.initial.map_founders import (
@@ -22,11 +23,6 @@ from evo.initial.map_founders import (
     tap_counts_for_densities,
 )
 from evo.seeding import Purpose, generator
-
-ActivationName = Literal[
-    "identity", "sigmoid", "tanh", "relu", "leaky_relu", "gelu", "sine", "gaussian", "sign"
-]
-"""The names of :data:`evo.genome.activations.REGISTRY`, for settings."""
 
 DENSITY = 0.2
 """The density if neither density nor ε is given."""

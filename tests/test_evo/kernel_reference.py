@@ -5,17 +5,37 @@ compare the compiled network with it.
 """
 
 import numpy as np
+from scipy import special
 
-from evo.genome.activations import ACTIVATIONS
+from evo.genome.activations import ACTIVATIONS, LEAK
 from evo.genome.feature_maps import map_transform
 from evo.genome.roles import Role
 
 FUNCTIONS = {
     "identity": lambda net: net,
-    "relu": lambda net: np.maximum(net, 0),
+    "sigmoid": special.expit,
     "tanh": np.tanh,
-    "sigmoid": lambda net: 1 / (1 + np.exp(-net)),
+    "relu": lambda net: np.maximum(net, 0),
+    "leaky_relu": lambda net: np.maximum(net, LEAK * net),
+    "gelu": lambda net: net * special.ndtr(net),
+    "sine": np.sin,
+    "gaussian": lambda net: np.exp(-net * net),
+    "sign": lambda net: np.where(net >= 0, 1.0, -1.0),
 }
+"""Each activation as NumPy and SciPy compute it."""
+
+SLOPES = {
+    "identity": lambda net, out: np.ones_like(out),
+    "sigmoid": lambda net, out: out * (1 - out),
+    "tanh": lambda net, out: 1 - out * out,
+    "relu": lambda net, out: (out > 0).astype(out.dtype),
+    "leaky_relu": lambda net, out: np.where(out > 0, 1, LEAK),
+    "gelu": lambda net, out: special.ndtr(net) + net * np.exp(-0.5 * net**2) / np.sqrt(2 * np.pi),
+    "sine": lambda net, out: np.cos(net),
+    "gaussian": lambda net, out: -2 * net * out,
+    "sign": lambda net, out: (np.abs(net) <= 1).astype(out.dtype),  # straight through
+}
+"""Their derivatives, of the net input and the output."""
 
 
 def halved(image, downsampling):

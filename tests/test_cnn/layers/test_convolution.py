@@ -254,14 +254,13 @@ def assert_any_layer_equals_the_formulas(drawn, seed, assert_equals_the_formulas
 
 
 @given(drawn=layers(), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
 def test_any_layer_equals_the_formulas(drawn, seed, assert_equals_the_formulas):
     assert_any_layer_equals_the_formulas(drawn, seed, assert_equals_the_formulas)
 
 
 @pytest.mark.slow
 @given(drawn=layers(), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=3000)
 def test_any_layer_equals_the_formulas_again_and_again(drawn, seed, assert_equals_the_formulas):
     assert_any_layer_equals_the_formulas(drawn, seed, assert_equals_the_formulas)
 

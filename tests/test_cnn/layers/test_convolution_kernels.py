@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn.compile.tile_kernels import HEIGHTS
@@ -60,7 +60,6 @@ def test_the_way_back_multiplies_no_margin():
     assert products == 16 * 10 * 10 * 25
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_transpose(n, m):
     x = np.arange(n * m, dtype=np.float32).reshape(n, m)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import convolve2d
 
@@ -153,7 +153,6 @@ def test_among_equals_the_first_wins(rule, border, batch, rng, assert_equals_the
     dtype=st.sampled_from([np.float64, np.float32]),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=40, deadline=None)
 def test_any_layer_obeys_the_rules(
     *, method_and_rule, border, shape, batch, dtype, seed, assert_equals_the_rules
 ):

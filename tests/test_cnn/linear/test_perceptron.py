@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cnn import Perceptron
@@ -25,7 +25,6 @@ def separable(seed, n, n_features, margin):
     margin=st.sampled_from([0.05, 0.1, 0.3]),
     order=st.one_of(st.none(), st.integers(0, 99)),
 )
-@settings(max_examples=100, deadline=None)
 def test_separable_samples_are_learned_within_novikoffs_bound(seed, n, n_features, margin, order):
     x, y, gamma = separable(seed, n, n_features, margin)
     assume(len(set(y)) == 2)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 import sklearn.svm
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
@@ -62,7 +62,6 @@ def test_liblinear_comes_near_where_it_hardly_penalises_b(rng):
     whole=st.booleans(),
     log_C=st.floats(-4, 5),
 )
-@settings(max_examples=80, deadline=None)
 def test_primal_and_dual_meet_on_any_samples(seed, n, n_features, whole, log_C):
     """Duplicates, contradictions and constant features among them."""
     rng = np.random.default_rng(seed)
@@ -171,7 +170,6 @@ def test_features_beyond_floating_point_are_refused():
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 30))
-@settings(max_examples=50, deadline=None)
 def test_no_bias_is_better_than_the_best(seed, n):
     rng = np.random.default_rng(seed)
     scores = rng.normal(0, 3, n)

@@ -95,14 +95,13 @@ def assert_convolves_as_torch(assert_close):
 
 
 @given(drawn=convolutions(), batch=st.integers(1, 40), seed=SEEDS)
-@settings(max_examples=60, deadline=None)
 def test_convolutions_agree(drawn, batch, seed, assert_convolves_as_torch):
     assert_convolves_as_torch(drawn, batch, seed)
 
 
 @pytest.mark.slow
 @given(drawn=convolutions(), batch=st.integers(1, 140), seed=SEEDS)
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=3000)
 def test_convolutions_agree_again_and_again(drawn, batch, seed, assert_convolves_as_torch):
     assert_convolves_as_torch(drawn, batch, seed)
 
@@ -123,7 +122,6 @@ def torch_pooling(layer, x):
     whole=st.booleans(),
     seed=SEEDS,
 )
-@settings(max_examples=60, deadline=None)
 def test_poolings_agree(*, method, border, shape, batch, whole, seed, assert_close):
     """Whole numbers are often equal: then both send a maximum's gradient to the first."""
     rng = np.random.default_rng(seed)

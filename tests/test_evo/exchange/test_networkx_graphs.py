@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
@@ -17,9 +17,6 @@ import evo
 from evo import Genome, Phenotype, ResultsError, Role
 from evo.exchange import graph_files
 from evo.genome.activations import ACTIVATIONS
-
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 ROUND_TRIPS = {
     "networkx": lambda genome: evo.from_networkx(evo.to_networkx(genome)),

@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import evo
 from cnn import lenet5
@@ -201,7 +201,6 @@ def test_an_edge_with_one_tap_needs_no_list_and_its_weight_must_fit(small):
         evo.from_networkx(graph)
 
 
-@settings(deadline=None)
 @pytest.mark.filterwarnings("ignore:No key type:UserWarning")
 @pytest.mark.parametrize("form", ["graphml", "json"])
 @given(data=st.data())

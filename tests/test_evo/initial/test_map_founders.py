@@ -5,7 +5,7 @@ import itertools
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from pydantic import ValidationError
 
 from cnn import lenet5
@@ -140,7 +140,6 @@ map_layers = st.tuples(st.sampled_from([12, 8, 6, 3]), st.integers(1, 20))
 neurons = st.integers(1, 30).map(lambda count: (1, count))
 
 
-@settings(deadline=None)
 @given(st.lists(map_layers, max_size=2), st.lists(neurons, min_size=1, max_size=2), st.data())
 def test_any_budget_that_allows_a_tap_into_each_node_is_kept(maps, rest, data):
     layers = [LayerShape(*pair) for pair in [(12, 2), *maps, *rest, (1, 4)]]

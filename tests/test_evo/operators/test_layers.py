@@ -6,7 +6,7 @@ import json
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from evo import FounderSettings, Genome, GenomeEditor, Phenotype, create_founders, replay
 from evo.operators.operation import OperatorSettings, ProposalContext
@@ -56,7 +56,6 @@ methods = st.sampled_from([set_step, rigl_step])
 shapes = st.lists(st.integers(1, 8), min_size=1, max_size=3)
 
 
-@settings(deadline=None)  # the first example compiles
 @given(methods, shapes, st.floats(0.05, 1), st.floats(0, 1), st.integers(0, 99))
 def test_each_layer_keeps_its_strongest_and_its_number_of_edges(
     method, hidden, density, share, seed
@@ -74,7 +73,6 @@ def test_each_layer_keeps_its_strongest_and_its_number_of_edges(
     assert replay(record, genome).equals(child)
 
 
-@settings(deadline=None)  # the first example compiles
 @given(methods, shapes, st.integers(0, 99))
 def test_momentum_follows_what_is_kept_and_starts_at_zero_elsewhere(method, hidden, seed):
     genome, layers = founder(hidden, seed)
@@ -220,7 +218,6 @@ def test_a_step_of_rigl_is_recorded_in_a_few_bytes_per_edge():
     assert replay(record, genome).equals(editor.freeze())
 
 
-@settings(deadline=None)  # the first example compiles
 @given(st.integers(0, 99), st.integers(0, 12))
 def test_inserting_many_is_assigning_them_at_once(seed, n_new):
     rng = np.random.default_rng(seed)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, create_founders, replay
 from evo.genome.feature_maps import map_transform
@@ -93,7 +93,6 @@ def apply(step, genome, given, *arguments, **keywords):
 # -- places ------------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.integers(0, 99), st.floats(0.05, 1))
 def test_free_places_are_the_taps_that_a_level_does_not_store(seed, share):
     editor = GenomeEditor(founder(seed, share=share))
@@ -223,7 +222,6 @@ moves = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(candidates, moves, st.integers(0, 999), st.floats(0, 1), st.floats(0, 1))
 def test_no_step_is_dearer_than_the_network_was_and_each_replays(
     of_edges, made, seed, share, gradient_fraction

@@ -5,7 +5,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cnn.training.samples import Samples
@@ -40,7 +40,6 @@ def labelled(draw):
 
 
 @given(labels=labelled(), seed=seeds, validation=percent, test=percent)
-@settings(max_examples=60, deadline=None)
 def test_the_parts_are_disjoint_complete_and_stratified_within_one_sample(
     labels, seed, validation, test
 ):
@@ -56,7 +55,6 @@ def test_the_parts_are_disjoint_complete_and_stratified_within_one_sample(
 
 
 @given(labels=labelled(), seed=seeds)
-@settings(max_examples=20, deadline=None)
 def test_the_same_seed_gives_the_same_split_and_another_seed_another(labels, seed):
     dataset = numbered(labels)
     assert members(dataset, seed=seed) == members(numbered(labels), seed=seed)
@@ -93,7 +91,6 @@ def test_which_samples_of_a_class_go_where_is_a_fair_draw():
 
 
 @given(n=st.integers(10, 500), seed=seeds)
-@settings(max_examples=30, deadline=None)
 def test_a_regression_is_split_at_its_shares(n, seed):
     parts = members(numbered(np.linspace(0, 1, n)), seed=seed)
     assert sorted(chain(*parts)) == list(range(n))

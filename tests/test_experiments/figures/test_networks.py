@@ -149,7 +149,7 @@ def test_layers_of_a_layered_network_are_columns():
     np.testing.assert_allclose(x, [1 / 3, 2 / 3])
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(
     n=st.integers(1, 9),
     density=st.floats(0, 1),

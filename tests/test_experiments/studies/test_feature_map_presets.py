@@ -27,7 +27,9 @@ def shortened():
         changes = {"seeds": 1}
         if experiment.evolve:
             sized = {"population": min(experiment.evolution.population, 2), "generations": 7}
-            changes["evolution"] = experiment.evolution.model_copy(update={**sized, "steps": 3})
+            changes["evolution"] = experiment.evolution.model_copy(
+                update={**sized, "steps_per_generation": 3}
+            )
         else:
             changes["baseline"] = experiment.baseline.model_copy(update={"total_steps": 24})
         arms[name] = experiment.model_copy(update=changes)
@@ -91,12 +93,12 @@ def test_the_presets_on_published_images_share_lenets_budget_and_recipe():
         levels = one.founders.layer_shapes(LayerShape(28, 1), 10)
         taps = one.founders.tap_counts(levels[0], 10)
         n_biases = sum(level.n_nodes for level in levels[1:])
-        macs = sum(n * level.side**2 for n, level in zip(taps, levels[1:], strict=True))
+        macs = sum(n * level.map_size**2 for n, level in zip(taps, levels[1:], strict=True))
         assert 0.99 * 61_706 < sum(taps) + n_biases <= 61_706
         assert 0.98 * 416_520 < macs <= 416_520
     # 55,000 of the 60,000 images, in batches of 64: ten epochs.
     assert round(60_000 * fashion["dataset"]["validation"]) == 5000
-    assert fashion["evolution"]["steps"] == -(-55_000 // 64)
+    assert fashion["evolution"]["steps_per_generation"] == -(-55_000 // 64)
 
 
 # -- a short run -------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ def test_the_preset_spends_what_digits_spends_and_differs_in_the_search_alone():
     digits, control = load_experiment("digits"), load_experiment("digits-random")
     for section in ("dataset", "founders", "training", "baseline", "seeds"):
         assert getattr(control, section) == getattr(digits, section)
-    for name in ("steps", "generations"):
+    for name in ("steps_per_generation", "generations"):
         assert getattr(control.evolution, name) == getattr(digits.evolution, name)
     assert expected_per_seed(control.evolution) == expected_per_seed(digits.evolution)
     # What the preset's comment promises for new topologies in every generation.
