@@ -21,7 +21,6 @@ from evo import (
     storage,
 )
 from evo.evolution import credit, duplicates, individual
-from evo.evolution import fitness as fitnesses
 from evo.evolution import selection as selections
 from evo.storage import RunStore
 
@@ -533,7 +532,7 @@ def optimizer_state_of_biases_is_not_picked(original, network, of_places):
     return picked
 
 
-@mutant("phenotype/test_straight_through.py", Phenotype, "without_dormant")
+@mutant("phenotype/test_engine_of_maps.py::test_dormant_taps", Phenotype, "without_dormant")
 def dormant_entries_that_learn_are_described(original, network):
     return network
 
@@ -637,9 +636,10 @@ def the_steps_of_a_failed_individual_count(original, task, job):
     return one if one.status == "ok" else replace(one, job=replace(job, first_step=1), status="ok")
 
 
-@mutant(f"{LOOP}::test_a_pinned_run", fitnesses, "negative_loss")
-def the_loss_is_maximised(original, *arguments):
-    return -original(*arguments)
+@mutant(f"{LOOP}::test_a_pinned_run", evo, "evaluate_individual")
+def the_loss_is_maximised(original, task, job):
+    one = original(task, job)
+    return one if one.fitness is None else replace(one, fitness=-one.fitness)
 
 
 @mutant(f"{DUPLICATES}::test_where_nothing_is_modified", individual, "reuse_result")
@@ -673,18 +673,20 @@ def a_stream_is_the_same_for_all_purposes(original, seed, purpose, *coordinates)
 NEUROEVOLUTION = "gradient_free/test_neuroevolution.py"
 
 
-@mutant("test_seeding.py::test_a_founder_does_not_depend", evo, "found")
+@mutant("test_seeding.py::test_a_founder_does_not_depend", evo, "create_founders")
 def founders_depend_on_how_many_there_are(original, *arguments, seed, n_founders, **keywords):
     return original(*arguments, seed=seed + n_founders, n_founders=n_founders, **keywords)
 
 
-@mutant("initial/test_founders.py::test_the_density_is_a_share", evo, "found")
+@mutant("initial/test_founders.py::test_the_density_is_a_share", evo, "create_founders")
 def founders_have_half_their_edges(original, settings, *arguments, **keywords):
     settings = settings.model_copy(update={"density": settings.density / 2})
     return original(settings, *arguments, **keywords)
 
 
-@mutant("initial/test_founders.py::test_activation_and_ticks_go_to_the_genome", evo, "found")
+@mutant(
+    "initial/test_founders.py::test_activation_and_ticks_go_to_the_genome", evo, "create_founders"
+)
 def founders_have_one_tick(original, settings, *arguments, **keywords):
     settings = settings.model_copy(update={"ticks": 1})
     return original(settings, *arguments, **keywords)

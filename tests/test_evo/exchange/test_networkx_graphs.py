@@ -263,7 +263,7 @@ def test_an_attribute_that_breaks_a_rule_is_named(graph, given, message):
 
 
 def test_what_is_no_graph_is_a_type_error():
-    with pytest.raises(TypeError, match=r"^graph must be a networkx\.DiGraph; received list$"):
+    with pytest.raises(TypeError, match=r"^graph must be a networkx\.DiGraph; got list$"):
         evo.from_networkx([(0, 1)])
 
 
@@ -298,7 +298,7 @@ TWO = {"nodes": [{"id": 0}, {"id": 1}], "edges": [{"source": 0, "target": 1}]}
         ),
         (
             '{"nodes": [{"id": 0}, {"id": 1}], "edges": [{"source": 0, "target": 1, "weight": 1e999}]}',
-            "weight of edge (0, 1) must be finite; received inf",
+            "weight of edge (0, 1) must be finite; got inf",
         ),
     ],
 )

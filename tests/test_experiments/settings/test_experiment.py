@@ -141,7 +141,7 @@ def test_settings_survive_being_stored():
             "one of A, B, C, D, F, H, N",
             "'Z'",
         ),
-        ("[policy.operator_weights]\nA = -1", "policy.operator_weights", "not negative", "-1"),
+        ("[policy.operator_weights]\nA = -1", "policy.operator_weights", "at least 0", "-1"),
         ("[founders]\ndensity = 0", "founders.density", "greater than 0", "0"),
         ("[founders]\nhidden = [3, 2.5]", "founders.hidden", "list of integers", "[3, 2.5]"),
         ("[founders]\nhidden = [3, 2]", "founders", 'unless graph = "layered"', "[3, 2]"),

@@ -214,7 +214,7 @@ def test_unknown_arms_and_workers_are_refused_before_any_work(tmp_path):
     ):
         run_study(study_of(), arms=["mlp", "alone"], address="auto", results=tmp_path)
     large = {"a": {"founders": {"hidden": 32, "ticks": 3, "sequence": True}}}
-    with pytest.raises(SettingsError, match=r"founders.ticks:? must divide the features \(64\)"):
+    with pytest.raises(SettingsError, match=r"founders.ticks:? must divide the 64 features"):
         run_study(study_of(arms=large), results=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
