@@ -202,9 +202,10 @@ Accept = Callable[[int], bool]
 def draw_node(
     editor: GenomeEditor, rng: np.random.Generator, roles: tuple[Role, ...], accept: Accept
 ) -> int | None:
-    """Draw a node evenly from those that have one of some roles and are accepted; None if there is none.
+    """Draw one of the nodes that have one of the roles and that `accept` accepts; None if there is no such node.
 
-    The first tries draw from all nodes, so their cost does not grow with the network.
+    All such nodes are equally likely. The first tries draw from all nodes, so their cost does not grow with the
+    network.
     """
     for _ in range(TRIES):
         node = int(rng.integers(editor.n_nodes))

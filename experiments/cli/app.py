@@ -65,8 +65,8 @@ def run(
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="Only for a study: the folder that holds its runs. Finished runs in it are not repeated. Several "
-            "processes may share the folder. Default: a new folder."
+            help="Only for a study: the folder that holds its runs. Runs that have begun in it are not repeated. "
+            "Several processes may share the folder. Default: a new folder."
         ),
     ] = None,
     results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
