@@ -22,7 +22,7 @@ def python(*arguments, cwd, **environment):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -98,9 +98,13 @@ def test_another_package_named_evo_is_recognised_at_import(tmp_path):
     assert "PyPI's package evo (odometry) has the same import name" in last
 
 
-def test_the_installed_program_runs_an_experiment_without_a_checkout(installed, tmp_path):
+def test_the_installed_program_lists_its_presets_without_a_checkout(installed, tmp_path):
     printed = python("-P", "-m", "experiments", "presets", cwd=tmp_path, PYTHONPATH=str(installed))
     assert "digits" in printed
+
+
+@pytest.mark.slow  # it compiles all kernels anew
+def test_the_installed_program_runs_an_experiment_without_a_checkout(installed, tmp_path):
     options = "--workers 0 --seeds 1 --generations 1 --population 2 --quiet --results here"
     printed = python(
         *f"-P -m experiments run xor {options}".split(), cwd=tmp_path, PYTHONPATH=str(installed)

@@ -5,6 +5,8 @@ import pytest
 
 from experiments.datasets import load_dataset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["mnist", "fashion-mnist"])
 def dataset(request, published):

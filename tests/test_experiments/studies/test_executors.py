@@ -40,12 +40,13 @@ def test_another_seed_gives_another_run(tiny, finished, tmp_path):
     assert not set(other.individuals["genome_hash"]) & set(finished.individuals["genome_hash"])
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_ray_gives_the_results_of_a_serial_run(tiny, finished, tmp_path, workers):
     parallel = run(tiny(), workers=workers, results=tmp_path, run_name="tiny")
     assert_equal(finished, parallel)
 
 
+@pytest.mark.slow
 def test_ray_reuses_the_results_that_a_serial_run_reuses(tiny, tmp_path):
     settings = tiny(
         seeds=1,
@@ -68,6 +69,7 @@ def test_ray_reuses_the_results_that_a_serial_run_reuses(tiny, tmp_path):
     assert serial.runs["search_steps"].item() == serial.individuals["steps"].sum()
 
 
+@pytest.mark.slow
 def test_letters_that_learn_learn_the_same_on_ray(tiny, tmp_path):
     policy = {"name": "adaptive", "max_operations": 3}
     settings = {"population": 4, "generations": 5, "steps_per_generation": 10}
@@ -130,6 +132,7 @@ def test_a_killed_worker_costs_a_retry_and_no_result(tiny, finished, tmp_path, c
     assert calls.stat().st_size == len(survived.individuals) + 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_lost_again_and_again_ends_the_run(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("evo.executors.ray.MAX_LOST_ACTORS", 1)
 

@@ -5,6 +5,7 @@ import pytest
 from experiments import Dataset, load_dataset, load_experiment, run
 
 
+@pytest.mark.slow
 def test_an_epoch_on_a_fifth_of_mnist_is_a_good_beginning(published, tmp_path):
     whole = load_dataset("idx", data_dir=published("mnist"))
     test = tuple(part[:2000] for part in whole.test)

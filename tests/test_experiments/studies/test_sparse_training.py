@@ -102,6 +102,7 @@ def test_the_presets_on_mnist_share_layers_recipe_and_data():
         assert epochs == pytest.approx(dense.baseline.epochs, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["set-mnist", "rigl-mnist"])
 def test_some_steps_on_a_part_of_mnist_are_a_good_beginning(published, tmp_path, name):
     whole = load_dataset("idx", data_dir=published("mnist"))
