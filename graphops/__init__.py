@@ -39,19 +39,8 @@ from graphops.initial import (
     layered,
 )
 from graphops.linemap import LineMap
-from graphops.nodes import (
-    append_nodes,
-    duplicate_node,
-    insert_nodes,
-    remove_nodes,
-    split_edge,
-)
-from graphops.order import (
-    evaluation_layers,
-    needed_nodes,
-    strongly_connected,
-    useful_edges,
-)
+from graphops.nodes import append_nodes, duplicate_node, insert_nodes, remove_nodes, split_edge
+from graphops.order import evaluation_layers, needed_nodes, strongly_connected, useful_edges
 from graphops.spectrum import spectral_radius
 from graphops.statistics import (
     CycleStatistics,

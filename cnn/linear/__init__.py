@@ -8,9 +8,4 @@ from cnn.linear.logistic import LogisticRegression, SoftmaxRegression
 from cnn.linear.perceptron import Perceptron
 from cnn.linear.svm import LinearSVM
 
-__all__ = [
-    "LinearSVM",
-    "LogisticRegression",
-    "Perceptron",
-    "SoftmaxRegression",
-]
+__all__ = ["LinearSVM", "LogisticRegression", "Perceptron", "SoftmaxRegression"]

@@ -11,10 +11,4 @@ from evo.canonical.canonical import (
     unique_networks,
 )
 
-__all__ = [
-    "TooSymmetricError",
-    "canonical_hash",
-    "match_nodes",
-    "same_network",
-    "unique_networks",
-]
+__all__ = ["TooSymmetricError", "canonical_hash", "match_nodes", "same_network", "unique_networks"]

@@ -20,6 +20,7 @@ import ray
 from ray.exceptions import RayActorError
 
 from cnn.compile.compilation import single_threaded_blas
+from evo.environment import usable_cores
 from evo.errors import EvoMatrixError
 from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
@@ -85,7 +86,7 @@ class RayExecutor:
         }
         if self.address is None:
             options["include_dashboard"] = False
-            options["num_cpus"] = max(self.n_workers, len(os.sched_getaffinity(0)))
+            options["num_cpus"] = max(self.n_workers, usable_cores())
         try:
             if self.address is not None:
                 _check_reachable(self.address)

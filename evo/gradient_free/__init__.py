@@ -6,9 +6,4 @@
 from evo.gradient_free.neuroevolution import Ancestor, Neuroevolution, neuroevolve
 from evo.gradient_free.settings import NeuroevolutionSettings
 
-__all__ = [
-    "Ancestor",
-    "Neuroevolution",
-    "NeuroevolutionSettings",
-    "neuroevolve",
-]
+__all__ = ["Ancestor", "Neuroevolution", "NeuroevolutionSettings", "neuroevolve"]

@@ -6,8 +6,4 @@
 from evo.initial.founders import FounderSettings, create_founders
 from evo.initial.map_founders import draw_map_network
 
-__all__ = [
-    "FounderSettings",
-    "create_founders",
-    "draw_map_network",
-]
+__all__ = ["FounderSettings", "create_founders", "draw_map_network"]

@@ -6,9 +6,4 @@ The compiled loops are in :mod:`evo.phenotype.kernels`; the trainer is :func:`cn
 from evo.phenotype.phenotype import Dormant, Phenotype, compile_plan
 from evo.phenotype.plan import Plan
 
-__all__ = [
-    "Dormant",
-    "Phenotype",
-    "Plan",
-    "compile_plan",
-]
+__all__ = ["Dormant", "Phenotype", "Plan", "compile_plan"]

@@ -5,6 +5,4 @@ It computes nothing.
 
 from experiments.cli.app import main
 
-__all__ = [
-    "main",
-]
+__all__ = ["main"]

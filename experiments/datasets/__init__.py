@@ -9,11 +9,7 @@ from experiments.datasets.dataset import Dataset, DataSplit
 from experiments.datasets.generated import spirals, xor
 from experiments.datasets.idx import read_idx
 from experiments.datasets.idx_folder import idx_folder
-from experiments.datasets.normalization import (
-    Normalization,
-    NormalizationMethod,
-    normalization_for,
-)
+from experiments.datasets.normalization import Normalization, NormalizationMethod, normalization_for
 from experiments.datasets.registry import DATASETS, load_dataset
 
 __all__ = [

@@ -5,6 +5,4 @@ The numbers come from :mod:`experiments.analysis`; nothing is computed here that
 
 from experiments.figures.report import save_figures
 
-__all__ = [
-    "save_figures",
-]
+__all__ = ["save_figures"]

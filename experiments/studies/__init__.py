@@ -7,12 +7,4 @@ from experiments.studies.progress import Reporter, TerminalReporter
 from experiments.studies.runner import run
 from experiments.studies.study import Study, load_study, parse_study, run_study
 
-__all__ = [
-    "Reporter",
-    "Study",
-    "TerminalReporter",
-    "load_study",
-    "parse_study",
-    "run",
-    "run_study",
-]
+__all__ = ["Reporter", "Study", "TerminalReporter", "load_study", "parse_study", "run", "run_study"]
