@@ -5,6 +5,8 @@ Each test reads every source and names all breaches at once.
 
 import ast
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -334,3 +336,13 @@ def test_the_rules_above_let_the_rest_pass(find, source):
 def test_a_cycle_is_seen():
     assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": set()}) == set("abcd")
     assert cycles({"a": {"b"}, "b": set()}) == set()
+
+
+def test_top_levels_and_the_command_line_import_nothing_heavy():
+    heavy = "numba scipy networkx pandas pyarrow ray matplotlib sklearn"
+    code = (
+        "import sys, cnn, evo, experiments, experiments.cli.app\n"
+        f"print([name for name in {heavy.split()} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout.decode().strip() == "[]"
