@@ -1,8 +1,8 @@
 """The base class of linear classifiers f(x) = w·x + b, with the interface of scikit-learn."""
 
 import math
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 Floats = npt.NDArray[np.float64]
 
 
-class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LinearClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """Base class of linear classifiers, which decide by the sign or the maximum of the scores f(x) = w·x + b.
 
     ``__init__`` only stores the settings, and `fit` checks them. Therefore ``get_params``, ``set_params``, ``clone``,
-    grid search and pipelines of scikit-learn work.
+    grid search and pipelines of scikit-learn work. A subclass defines `_fit`.
 
     Attributes
     ----------
@@ -37,6 +37,34 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     coef_: Floats
     intercept_: Floats
     n_features_in_: int
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Fit the hyperplanes to labelled samples.
+
+        Parameters
+        ----------
+        X
+            Samples, shape (n, n_features).
+        y
+            Their labels, shape (n,), of two classes, or of more if the classifier allows that.
+
+        Returns
+        -------
+        Self
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If a setting, shape or value is not valid, the number of classes is wrong, sums of squared features
+            overflow, or training diverges.
+        """
+        self._fit(*self._read(X, y))
+        return self
+
+    @abstractmethod
+    def _fit(self, x: Floats, codes: npt.NDArray[np.intp]) -> None:
+        """Check the settings and set the fitted attributes; `codes` are the indices of the labels in `classes_`."""
 
     def decision_function(self, X: npt.ArrayLike) -> Floats:
         """Compute the decision scores.
@@ -100,9 +128,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return scores
 
-    def _read(
-        self, X: npt.ArrayLike, y: npt.ArrayLike | Sequence[Any]
-    ) -> tuple[Floats, npt.NDArray[np.intp]]:
+    def _read(self, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.intp]]:
         """Check samples and labels, set `classes_`, and return the samples and their class indices."""
         x, labels = validate_data(self, X, y, dtype=np.float64, order="C")
         check_classification_targets(labels)

@@ -5,7 +5,7 @@ Both minimize  mean −log p(y | x) + ½ λ ‖w‖²  by gradient descent. With
 minimum does not change, because b is not penalized.
 """
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,24 @@ class _Regression(LinearClassifier):
         self.steps = steps
         self.recipe = recipe
         self.random_state = random_state
+
+    def predict_proba(self, X: npt.ArrayLike) -> Floats:
+        """Compute the probability of each class.
+
+        Parameters
+        ----------
+        X
+            As for `decision_function`, with the same errors.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            Columns in the order of `classes_`; rows sum to 1.
+        """
+        scores = self._scores(X)
+        if scores.shape[1] == 1:
+            return np.asarray(sigmoid(np.hstack([-scores, scores])), np.float64)  # 1 − σ(f) = σ(−f)
+        return np.ascontiguousarray(softmax(scores.T).T, np.float64)
 
     def _descend(
         self, layer: SoftmaxLayer, x: Floats, targets: npt.NDArray[np.intp], curvature: float
@@ -160,48 +178,9 @@ class LogisticRegression(_Regression):
 
     two_classes_only: ClassVar[bool] = True
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Train for `steps` steps.
-
-        Parameters
-        ----------
-        X
-            Samples, shape (n, n_features).
-        y
-            Their labels, shape (n,), of two classes.
-
-        Returns
-        -------
-        Self
-            This estimator.
-
-        Raises
-        ------
-        ValueError
-            If a setting, shape or value is not valid, there are not two classes, sums of squared features overflow, or
-            training diverges.
-        """
-        x, codes = self._read(X, y)
+    def _fit(self, x: Floats, codes: npt.NDArray[np.intp]) -> None:
         node = np.where(codes == 1, 0, 1)  # the one node's class, or "other"
         self._descend(SoftmaxLayer(1, implied_other=True), x, node, curvature=0.25)  # max σ′ = ¼
-        return self
-
-    def predict_proba(self, X: npt.ArrayLike) -> Floats:
-        """Compute the probability of each class.
-
-        Parameters
-        ----------
-        X
-            As for `decision_function`, with the same errors.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, 2)
-            Columns in the order of `classes_`; rows sum to 1.
-        """
-        scores = self._scores(X)
-        both = np.hstack([-scores, scores])  # 1 − σ(f) = σ(−f)
-        return np.asarray(sigmoid(both), np.float64)
 
 
 class SoftmaxRegression(_Regression):
@@ -225,43 +204,6 @@ class SoftmaxRegression(_Regression):
     probabilities. With λ = 0 the initial weights decide which of these minima is found.
     """
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Train for `steps` steps.
-
-        Parameters
-        ----------
-        X
-            Samples, shape (n, n_features).
-        y
-            Their labels, shape (n,), of two classes or more.
-
-        Returns
-        -------
-        Self
-            This estimator.
-
-        Raises
-        ------
-        ValueError
-            If a setting, shape or value is not valid, there is only one class, sums of squared features overflow, or
-            training diverges.
-        """
-        x, codes = self._read(X, y)
+    def _fit(self, x: Floats, codes: npt.NDArray[np.intp]) -> None:
         # diag(o) − o oᵀ has no eigenvalue above ½.
         self._descend(SoftmaxLayer(len(self.classes_)), x, codes, curvature=0.5)
-        return self
-
-    def predict_proba(self, X: npt.ArrayLike) -> Floats:
-        """Compute the probability of each class.
-
-        Parameters
-        ----------
-        X
-            As for `decision_function`, with the same errors.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_classes)
-            Columns in the order of `classes_`; rows sum to 1.
-        """
-        return np.ascontiguousarray(softmax(self._scores(X).T).T, np.float64)

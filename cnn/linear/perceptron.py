@@ -9,12 +9,12 @@ It increases y (w·x + b) by ‖x‖² + 1. If a hyperplane with ‖(w, b)‖ = 
 hyperplane, as for XOR, the mistakes never end.
 """
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from cnn.linear.estimator import LinearClassifier, check_count, check_scale
+from cnn.linear.estimator import Floats, LinearClassifier, check_count, check_scale
 from cnn.linear.perceptron_kernels import perceptron_epoch
 
 
@@ -58,30 +58,10 @@ class Perceptron(LinearClassifier):
         self.max_epochs = max_epochs
         self.random_state = random_state
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Train until an epoch without mistakes, for at most `max_epochs`.
-
-        Parameters
-        ----------
-        X
-            Samples, shape (n, n_features).
-        y
-            Their labels, shape (n,), of two classes.
-
-        Returns
-        -------
-        Self
-            This estimator.
-
-        Raises
-        ------
-        ValueError
-            If a setting, shape or value is not valid, there are not two classes, or sums of squared features overflow.
-        """
+    def _fit(self, x: Floats, codes: npt.NDArray[np.intp]) -> None:
         check_count("max_epochs", self.max_epochs, least=1)
         if self.random_state is not None:
             check_count("random_state", self.random_state, least=0)
-        x, codes = self._read(X, y)
         check_scale(x, x.size * self.max_epochs + 1)  # w is a sum of one sample per mistake
         signs = np.where(codes == 1, 1.0, -1.0)
         rng = None if self.random_state is None else np.random.default_rng(self.random_state)
@@ -98,4 +78,3 @@ class Perceptron(LinearClassifier):
         self.mistakes_ = np.array(mistakes, np.int64)
         self.n_epochs_ = len(mistakes)
         self.converged_ = mistakes[-1] == 0
-        return self

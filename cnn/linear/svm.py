@@ -1,7 +1,6 @@
 """The linear support vector machine: the hyperplane of maximal margin (S1)."""
 
 import warnings
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +41,7 @@ class LinearSVM(LinearClassifier):
     n_iter_
         Largest number of Newton steps of a hyperplane.
     converged_
-        Whether every gap is within `tol`.
+        Whether every gap is within `tol`. If not, `fit` warns with `sklearn.exceptions.ConvergenceWarning`.
 
     Examples
     --------
@@ -62,35 +61,10 @@ class LinearSVM(LinearClassifier):
         self.tol = tol
         self.max_iter = max_iter
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Find the hyperplanes.
-
-        Parameters
-        ----------
-        X
-            Samples, shape (n, n_features).
-        y
-            Their labels, shape (n,), of two classes or more.
-
-        Returns
-        -------
-        Self
-            This estimator.
-
-        Raises
-        ------
-        ValueError
-            If a setting, shape or value is not valid, or there is only one class.
-
-        Warns
-        -----
-        sklearn.exceptions.ConvergenceWarning
-            If a duality gap stays above `tol`.
-        """
+    def _fit(self, x: Floats, codes: npt.NDArray[np.intp]) -> None:
         check_number("C", self.C, least=0, excluded=True)
         check_number("tol", self.tol, least=0, excluded=True)
         check_count("max_iter", self.max_iter, least=1)
-        x, codes = self._read(X, y)
         positive = [1] if len(self.classes_) == 2 else range(len(self.classes_))
         signs = [np.where(codes == code, 1.0, -1.0) for code in positive]
         planes = [
@@ -111,6 +85,5 @@ class LinearSVM(LinearClassifier):
                 f"LinearSVM stopped {worst:.1e} from the optimum, as a share of its value, after "
                 f"{self.n_iter_} steps; tol is {self.tol:g}",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return self
