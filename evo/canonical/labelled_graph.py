@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evo.canonical.hashing import Words, bits, hash_rows, node_labels
-from evo.genome.feature_maps import tap_offsets
+from evo.genome.feature_maps import first_taps, tap_offsets
 from evo.genome.genome import Genome, Role
 
 
@@ -150,9 +150,7 @@ def _kernels(genome: Genome, entries: NDArray[np.intp]) -> tuple[Kernels, Words]
     sources, targets = genome.indices[entries], genome.targets[entries]
     map_sizes = genome.map_sizes[sources], genome.map_sizes[targets]
     downsamplings, rows, columns = tap_offsets(*map_sizes, genome.taps[entries], genome.kernel)
-    first = np.ones(len(entries), np.bool_)
-    first[1:] = (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])
-    begins = np.flatnonzero(first)
+    begins = first_taps(sources, targets)
     taps = [rows.astype(np.uint64), columns.astype(np.uint64), bits(genome.values[entries])]
     pointers = np.append(begins, len(entries))
     return Kernels(pointers, np.stack(taps, axis=1)), downsamplings[begins].astype(np.uint64)

@@ -35,7 +35,7 @@ class OffspringRequest:
 
 @dataclass(frozen=True)
 class Selection:
-    """A registry entry: the two functions of a scheme."""
+    """A registry entry: the two functions of a scheme, and how many offspring it requests per slot."""
 
     propose: Callable[
         [Sequence[Individual], SelectionSettings, np.random.Generator], list[OffspringRequest]
@@ -43,6 +43,7 @@ class Selection:
     select: Callable[
         [Sequence[Individual], Sequence[Individual], SelectionSettings, int], list[Individual]
     ]
+    offspring_per_slot: int = 1
 
 
 def ranked(individuals: Sequence[Individual]) -> list[Individual]:
@@ -145,7 +146,7 @@ def _select_offspring(
 
 
 SELECTIONS: Mapping[str, Selection] = {
-    "local_search": Selection(_propose_local, _select_local),
+    "local_search": Selection(_propose_local, _select_local, offspring_per_slot=2),
     "tournament": Selection(_propose_tournament, _select_offspring),
     "random_search": Selection(_propose_random, _select_offspring),
 }

@@ -4,7 +4,6 @@ All executors give the same results and differ in speed only. The Ray executor i
 """
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Protocol, Self
 
 from evo.evolution.individual import Individual
@@ -29,10 +28,5 @@ class Executor(Protocol):
     def __enter__(self) -> Self:
         """Start."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Stop."""

@@ -10,7 +10,6 @@ import os
 import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -103,12 +102,7 @@ class RayExecutor:
         self._actors = [_Actor.remote() for _ in range(self.n_workers)]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Stop the actors, and Ray if it was started here."""
         self._actors = []
         self._task = self._task_reference = None

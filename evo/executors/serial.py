@@ -1,7 +1,6 @@
 """Evaluation of one individual after the other in this process: for debugging, small runs, and without Ray."""
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Self
 
 from cnn.compile.compilation import single_threaded_blas
@@ -24,10 +23,5 @@ class SerialExecutor:
         """Nothing to start."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Nothing to stop."""

@@ -158,6 +158,15 @@ def tap_offsets(
     return downsamplings, rows - margins, columns - margins
 
 
+def first_taps(
+    sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]]
+) -> NDArray[np.intp]:
+    """Return the index of the first tap of each edge, given the ends of taps in their stored order."""
+    first = np.ones(len(sources), np.bool_)
+    first[1:] = (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])
+    return np.flatnonzero(first)
+
+
 def largest_window(map_sizes: NDArray[np.integer[Any]], kernel: int) -> int:
     """Return an upper bound on the windows of edges between maps of these sides or smaller ones.
 

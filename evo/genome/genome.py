@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from evo.genome.activations import activation_code, activation_codes
-from evo.genome.feature_maps import Downsampling, largest_window, windows
+from evo.genome.feature_maps import Downsampling, first_taps, largest_window, windows
 from evo.genome.roles import Role
 from evo.genome.validity import check_genome, check_weights
 from graphops import threshold_mask, useful_edges
@@ -269,9 +269,7 @@ class Genome:
             return self.weights if mask is None else self.weights_of(mask)
         values = np.where(self.windows == 1, self.values, np.abs(self.values))[chosen]
         sources, targets = self.indices[chosen], self.targets[chosen]
-        first = np.ones(len(values), np.bool_)
-        first[1:] = (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])
-        begins = np.flatnonzero(first)
+        begins = first_taps(sources, targets)
         return assemble_columns(
             np.searchsorted(targets[begins], np.arange(self.n_nodes + 1)).astype(np.int64),
             sources[begins],

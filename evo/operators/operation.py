@@ -115,18 +115,18 @@ class Operation:
         The operator's code.
     parameters : dict
         JSON-able. Applying them again repeats the operation exactly.
-    stored_before, stored_after : int
+    n_stored_before, n_stored_after : int
         Number of stored entries.
-    edges_before, edges_after : int
+    n_active_before, n_active_after : int
         Number of active entries.
     """
 
     operator: str
     parameters: Parameters
-    stored_before: int
-    stored_after: int
-    edges_before: int
-    edges_after: int
+    n_stored_before: int
+    n_stored_after: int
+    n_active_before: int
+    n_active_after: int
 
 
 @dataclass(frozen=True)

@@ -324,13 +324,6 @@ class Phenotype:
         """
         return Phenotype(self.to_genome(), self.loss_name) if self.dormant_learn else self
 
-    def parameter_places(self) -> NDArray[np.intp]:
-        """Return the place of each parameter in the concatenation of the genome's stored entries and its biases.
-
-        Places below ``genome.n_stored`` are effective entries, see :attr:`Plan.entries`; shape (parameter_count,).
-        """
-        return np.concatenate([self.plan.entries, self.genome.n_stored + self.plan.nodes])
-
     def pick(self, of_places: FloatArray) -> FloatArray:
         """Return the columns of `of_places` that belong to the parameters; a copy, the inverse of :meth:`spread`.
 

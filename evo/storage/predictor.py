@@ -150,10 +150,8 @@ class Predictor(RawPredictor):
         Trained.
     loss : str
         The loss of its training, which decides how scores become predictions.
-    offset, scale : array_like
-        Inputs are normalised as (x − offset) / scale.
-    classes : sequence of str or int, optional
-        Label of each output; None in regression.
+    offset, scale, classes
+        As for :class:`RawPredictor`.
     """
 
     def __init__(
@@ -212,10 +210,8 @@ class BaselinePredictor(RawPredictor):
     ----------
     network : Network
         Trained.
-    offset, scale : array_like
-        Inputs are normalised as (x − offset) / scale.
-    classes : sequence of str or int, optional
-        Label of each output; None in regression.
+    offset, scale, classes
+        As for :class:`RawPredictor`.
     """
 
     def __init__(
@@ -335,8 +331,6 @@ def _raw_inputs(
     arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the normalization and labels that a file holds."""
-    return {
-        "offset": arrays["offset"],
-        "scale": arrays["scale"],
-        "classes": description["classes"],
+    return {name: arrays[name] for name in ("offset", "scale")} | {
+        "classes": description["classes"]
     }

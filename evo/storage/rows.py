@@ -81,13 +81,9 @@ def operation_rows(individual: Individual, key: Row) -> list[Row]:
             "generation": individual.job.generation,
             "individual": individual.job.individual,
             "position": position,
-            "operator": operation.operator,
-            "parameters": json.dumps(operation.parameters),
-            "n_stored_before": operation.stored_before,
-            "n_stored_after": operation.stored_after,
-            "n_active_before": operation.edges_before,
-            "n_active_after": operation.edges_after,
         }
+        | vars(operation)
+        | {"parameters": json.dumps(operation.parameters)}
         for position, operation in enumerate(individual.operations)
     ]
 

@@ -49,14 +49,10 @@ def parity(n_samples: int = 400, bits: int = 3, noise: float = 0.1, seed: int = 
 
     Parameters
     ----------
-    n_samples : int, default 400
-        Number of samples, at least 4; the 2ᵇ strings take turns.
+    n_samples, noise, seed
+        As for :func:`xor`; the 2ᵇ strings take turns.
     bits : int, default 3
         Number b of bits of a string, from 1 to 16.
-    noise : float, default 0.1
-        Standard deviation of the normal noise on each bit.
-    seed : int, default 0
-        Seed of the noise.
 
     Returns
     -------
@@ -87,14 +83,10 @@ def spirals(
 
     Parameters
     ----------
-    n_samples : int, default 400
-        Number of samples, at least 4; arms take turns.
-    noise : float, default 0.02
-        Standard deviation of the normal noise; the radius of the disc is 1.
+    n_samples, noise, seed
+        As for :func:`xor`; arms take turns, the radius of the disc is 1, and radii are drawn too.
     turns : float, default 1.5
         Number of turns of an arm around the centre; more is harder.
-    seed : int, default 0
-        Seed of radii and noise.
 
     Returns
     -------

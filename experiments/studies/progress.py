@@ -1,6 +1,5 @@
 """Progress reports of a running experiment; the runner itself prints nothing."""
 
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -19,12 +18,7 @@ class Reporter:
         """Begin."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """End."""
 
     def starting(self, name: str, workers: int | None, expected: int) -> None:
@@ -71,12 +65,7 @@ class TerminalReporter(Reporter):
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Remove the live line."""
         self._progress.stop()
 

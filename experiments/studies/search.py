@@ -4,6 +4,7 @@ import time
 
 from evo.evolution.evolution import Evolution, EvolutionState
 from evo.evolution.individual import Individual
+from evo.evolution.selection import SELECTIONS
 from evo.evolution.settings import EvolutionSettings
 from evo.executors import Executor
 from evo.genome.genome import Genome
@@ -17,7 +18,7 @@ from experiments.studies.seed_run import SeedRun, TrainedModel
 def expected_in_generation(settings: EvolutionSettings, number: int) -> int:
     """Return the expected number of individuals in a generation; without twins there are a few fewer."""
     modified = 1 <= number <= settings.last_modified
-    each = 2 if modified and settings.selection.name == "local_search" else 1
+    each = SELECTIONS[settings.selection.name].offspring_per_slot if modified else 1
     return settings.population * each
 
 

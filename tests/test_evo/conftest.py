@@ -165,3 +165,18 @@ def task():
         )
 
     return make
+
+
+@pytest.fixture
+def trainable_places():
+    """Return a function that finds what a genome can learn: effective entries, then biases, as places in one row."""
+
+    def find(genome):
+        effective = genome.effective_mask()
+        learns = np.zeros(genome.n_nodes, np.bool_)
+        learns[genome.outputs] = True
+        learns[genome.indices[effective]] = True
+        learns[genome.inputs] = False
+        return np.flatnonzero(np.concatenate([effective, learns]))
+
+    return find

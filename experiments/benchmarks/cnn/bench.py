@@ -3,7 +3,6 @@
 import json
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from experiments.benchmarks.cnn.tables import line, shown
 from experiments.benchmarks.harness import workload
 from experiments.benchmarks.harness.errors import BenchmarkError
 from experiments.benchmarks.harness.machine import peak_mebibytes, thread_environment
-from experiments.benchmarks.harness.process import Message, reports
+from experiments.benchmarks.harness.process import Message, Tables, collect, reports
 from experiments.benchmarks.harness.result import BenchResult
 from experiments.benchmarks.harness.settings import BenchOptions, SpeedSettings
 from experiments.benchmarks.peers.layers import peer_layers
@@ -37,15 +36,10 @@ def bench_cnn(options: BenchOptions, say: Callable[[str], None]) -> BenchResult:
         If sides do not compute the same, two trainings differ, or a process fails.
     """
     plans = plan(options)
-    rows: dict[str, list[Row]] = defaultdict(list)
+    rows = Tables(list)
     for settings in plans:
-        arguments = ["-P", "-m", "experiments.benchmarks.cnn.speed", json.dumps(asdict(settings))]
-        for message in reports(arguments, thread_environment(settings.threads)):
-            table, row = message["table"], message["row"]
-            if table == "note":
-                say(row["note"])
-            else:
-                rows[table].append(row)
+        arguments, threads = [json.dumps(asdict(settings))], thread_environment(settings.threads)
+        collect(rows, "experiments.benchmarks.cnn.speed", arguments, threads, say)
     networks, batch = plans[0].networks, max(plans[0].batches)
     say("memory")
     rows["memory"] = list(memory_rows(networks, batch, steps=8 if options.quick else 40))

@@ -3,16 +3,14 @@
 Each part runs in a process of its own, in which our side and its peers take turns on one thread.
 """
 
-from collections import defaultdict
 from collections.abc import Callable
 
 import pandas as pd
 
 from experiments.benchmarks.graph.parts import PARTS
 from experiments.benchmarks.harness.machine import thread_environment
-from experiments.benchmarks.harness.process import reports
+from experiments.benchmarks.harness.process import Tables, collect
 from experiments.benchmarks.harness.result import BenchResult
-from experiments.benchmarks.harness.rows import Row
 from experiments.benchmarks.harness.settings import BenchOptions, check_repeats_only
 from experiments.benchmarks.harness.tables import line, shown
 
@@ -30,16 +28,12 @@ def bench_graph(options: BenchOptions, say: Callable[[str], None]) -> BenchResul
     BenchmarkError
         If sides do not compute the same, two trainings differ, or a process fails.
     """
-    found: dict[str, list[Row]] = defaultdict(list)
+    found = Tables(list)
     for part in PARTS:
         say(part)
-        settings = [part, str(options.repeats or 0), str(options.quick)]
-        arguments = ["-P", "-m", "experiments.benchmarks.graph.process", *settings]
-        for message in reports(arguments, thread_environment(1)):
-            table, row = message["table"], message["row"]
-            if table == "note":
-                say(row["note"])
-            else:
-                found[table].append(row)
+        arguments = [part, str(options.repeats or 0), str(options.quick)]
+        collect(
+            found, "experiments.benchmarks.graph.process", arguments, thread_environment(1), say
+        )
     tables = {name: pd.DataFrame(rows) for name, rows in found.items()}
     return BenchResult(tables, line(tables), shown(tables))

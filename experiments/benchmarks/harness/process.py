@@ -4,7 +4,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evo.errors import EvoMatrixError
@@ -12,6 +13,9 @@ from experiments.benchmarks.harness.errors import BenchmarkError
 
 Message = dict[str, Any]
 """One line of a report."""
+
+Tables = defaultdict[str, list[dict[str, Any]]]
+"""The rows of each table."""
 
 
 def emit(message: Mapping[str, Any]) -> None:
@@ -28,6 +32,21 @@ def emit_all(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
     except EvoMatrixError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
+
+
+def collect(
+    rows: Tables,
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    say: Callable[[str], None],
+) -> None:
+    """Run a module of measurements in a process of its own; add its rows to their tables, and say its notes."""
+    for message in reports(["-P", "-m", module, *arguments], environment):
+        if message["table"] == "note":
+            say(message["row"]["note"])
+        else:
+            rows[message["table"]].append(message["row"])
 
 
 def reports(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Message]:

@@ -5,7 +5,6 @@ Each network is measured in a process of its own, in which our side and its peer
 
 import json
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ import pandas as pd
 from evo.errors import SettingsError
 from experiments.benchmarks.harness import workload
 from experiments.benchmarks.harness.machine import peak_mebibytes, thread_environment
-from experiments.benchmarks.harness.process import Message, reports
+from experiments.benchmarks.harness.process import Message, Tables, collect, reports
 from experiments.benchmarks.harness.result import BenchResult
 from experiments.benchmarks.harness.rows import Row, figure_row
 from experiments.benchmarks.harness.settings import BenchOptions, MapsSettings
@@ -65,20 +64,10 @@ def bench_maps(options: BenchOptions, say: Callable[[str], None]) -> BenchResult
         If sides do not compute the same, two trainings differ, or a process fails.
     """
     plans = plan(options)
-    found: dict[str, list[Row]] = defaultdict(list)
+    found = Tables(list)
     for settings in plans:
-        arguments = [
-            "-P",
-            "-m",
-            "experiments.benchmarks.maps.speed",
-            json.dumps(asdict(settings)),
-        ]
-        for message in reports(arguments, thread_environment(1)):
-            table, row = message["table"], message["row"]
-            if table == "note":
-                say(row["note"])
-            else:
-                found[table].append(row)
+        arguments = [json.dumps(asdict(settings))]
+        collect(found, "experiments.benchmarks.maps.speed", arguments, thread_environment(1), say)
     for settings in plans:
         say(f"{settings.network}: memory")
         found["figures"] += memory_rows(settings)

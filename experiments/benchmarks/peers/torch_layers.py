@@ -172,11 +172,21 @@ class Peer:
 
     def train(self, order: Sequence[Any]) -> None:
         """Make one step with each batch of indices."""
-        images, classes, optimizer = self.images, self.classes, self.optimizer
         for chosen in order:
-            optimizer.zero_grad(set_to_none=True)
-            self._loss(images.index_select(0, chosen), classes.index_select(0, chosen)).backward()
-            optimizer.step()
+            self._backward(chosen)
+            self._update()
+
+    def _backward(self, chosen: Any) -> Any:
+        """Compute the loss over some samples and the gradients of the trained tensors; return the loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        images, classes = self.images.index_select(0, chosen), self.classes.index_select(0, chosen)
+        loss = self._loss(images, classes)
+        loss.backward()
+        return loss
+
+    def _update(self) -> None:
+        """Let the optimizer make its step."""
+        self.optimizer.step()
 
     def slices(self, batch: int, count: int) -> list[Any]:
         """Return `count` consecutive batches for `infer`; after the last sample they start again."""
@@ -191,11 +201,8 @@ class Peer:
 
     def loss_and_gradient(self, batch: npt.NDArray[np.intp]) -> tuple[float, Floats]:
         """Return the mean loss over some samples, and its gradient in our order."""
-        chosen = torch.tensor(batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(self.images[chosen], self.classes[chosen])
-        loss.backward()
-        return float(loss.detach()), _flat([p.grad for p in self.module.parameters()])
+        loss = self._backward(torch.tensor(batch))
+        return float(loss.detach()), _flat([p.grad for p in self.trained])
 
     def probabilities(self, batch: npt.NDArray[np.intp]) -> Floats:
         """Return the probabilities of some samples, shape (n, classes)."""
@@ -239,15 +246,10 @@ class MaskedPeer(Peer):
             if not mask.all()
         ]
 
-    def train(self, order: Sequence[Any]) -> None:
-        """See `Peer`."""
-        images, classes, optimizer = self.images, self.classes, self.optimizer
-        for chosen in order:
-            optimizer.zero_grad(set_to_none=True)
-            self._loss(images.index_select(0, chosen), classes.index_select(0, chosen)).backward()
-            optimizer.step()
-            for weights, mask in self._masked:
-                weights.mul_(mask)
+    def _update(self) -> None:
+        super()._update()
+        for weights, mask in self._masked:
+            weights.mul_(mask)
 
 
 class StraightThroughPeer(Peer):
@@ -291,22 +293,11 @@ class StraightThroughPeer(Peer):
         for parameter, behind, _ in self._limited:
             behind.grad, parameter.grad = parameter.grad, None
 
-    def train(self, order: Sequence[Any]) -> None:
-        """See `Peer`."""
-        images, classes, optimizer = self.images, self.classes, self.optimizer
-        for chosen in order:
-            optimizer.zero_grad(set_to_none=True)
-            self._write_active()
-            self._loss(images.index_select(0, chosen), classes.index_select(0, chosen)).backward()
-            self._pass_gradients()
-            optimizer.step()
-
-    def loss_and_gradient(self, batch: npt.NDArray[np.intp]) -> tuple[float, Floats]:
-        """See `Peer`."""
+    def _backward(self, chosen: Any) -> Any:
         self._write_active()
-        found = super().loss_and_gradient(batch)
+        loss = super()._backward(chosen)
         self._pass_gradients()
-        return found
+        return loss
 
 
 def _flat(tensors: Sequence[Any]) -> Floats:

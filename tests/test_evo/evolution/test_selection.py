@@ -46,6 +46,7 @@ def test_the_fittest_come_first_equals_by_number_and_failures_not_at_all():
 def test_every_slot_is_asked_for(name):
     requests = propose(name, population(1.0, None, 3.0, 2.0))
     assert {one.slot for one in requests} == {0, 1, 2, 3}
+    assert len(requests) == 4 * SELECTIONS[name].offspring_per_slot
     assert all(0 <= one.parent < 4 for one in requests)
     assert requests == propose(name, population(1.0, None, 3.0, 2.0))
 

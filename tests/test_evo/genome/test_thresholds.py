@@ -51,8 +51,8 @@ def test_an_operator_replays_whatever_the_threshold(genome, code):
         operation = apply_operation(editor, code, parameters)
         child = editor.freeze()
         assert replay([(code, json.loads(json.dumps(parameters)))], genome).equals(child)
-        assert operation.edges_before == genome.active_mask().sum()
-        assert operation.edges_after == child.active_mask().sum()
+        assert operation.n_active_before == genome.active_mask().sum()
+        assert operation.n_active_after == child.active_mask().sum()
         assert np.isfinite(Phenotype(child).output(np.ones((2, 4), np.float32))).all()
 
 
@@ -73,7 +73,7 @@ def test_random_new_edges_are_active_and_not_zero(genome):
         parameters = random_edges(editor, 12, context(seed))
         operation = apply_operation(editor, "N", parameters)
         assert len(parameters["values"]) == 12
-        assert operation.edges_after == operation.edges_before + 12
+        assert operation.n_active_after == operation.n_active_before + 12
         assert np.all(np.array(parameters["values"]) != 0)
 
 
@@ -87,7 +87,7 @@ def test_new_edges_by_gradient_are_active_and_downhill_where_the_threshold_allow
     editor = GenomeEditor(genome)
     parameters = gradient_edges(editor, 5, context(0, gradients_at))
     operation = apply_operation(editor, "N", parameters)
-    assert operation.edges_after == operation.edges_before + len(parameters["values"]) > 0
+    assert operation.n_active_after == operation.n_active_before + len(parameters["values"]) > 0
     if genome.threshold_mode == "magnitude":
         places = np.array(parameters["sources"]), np.array(parameters["targets"])
         downhill = -np.sign(gradients_at(genome, *places))

@@ -203,7 +203,7 @@ def test_new_weights_may_be_smaller_or_start_at_zero(layered):
 def test_a_step_of_set_is_recorded_in_a_few_numbers_however_large_the_network():
     genome, layers = founder((500, 500), density=0.1)
     _, operations = rewire(set_step, genome, layers)
-    assert operations[-1].stored_after == genome.n_stored
+    assert operations[-1].n_stored_after == genome.n_stored
     assert sum(len(json.dumps(one.parameters)) for one in operations) < 400
 
 
@@ -211,9 +211,9 @@ def test_a_step_of_rigl_is_recorded_in_a_few_bytes_per_edge():
     genome, layers = founder((500, 500), density=0.1)
     editor, operations = rewire(rigl_step, genome, layers)
     grown = operations[-1]
-    assert grown.stored_after - grown.stored_before == round(0.3 * genome.n_stored)
+    assert grown.n_stored_after - grown.n_stored_before == round(0.3 * genome.n_stored)
     n_bytes = len(json.dumps(grown.parameters))
-    assert n_bytes < 3 * (grown.stored_after - grown.stored_before)
+    assert n_bytes < 3 * (grown.n_stored_after - grown.n_stored_before)
     record = json.loads(json.dumps([(one.operator, one.parameters) for one in operations]))
     assert replay(record, genome).equals(editor.freeze())
 

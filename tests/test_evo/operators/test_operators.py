@@ -57,12 +57,12 @@ def test_an_operator_keeps_its_contract(code, ticks, task):
         operation = apply_operation(editor, code, parameters)
         child = editor.freeze()
         assert parent.fingerprint() == before
-        assert (operation.stored_before, operation.stored_after) == (
+        assert (operation.n_stored_before, operation.n_stored_after) == (
             parent.n_stored,
             child.n_stored,
         )
-        assert operation.edges_before == parent.active_mask().sum()
-        assert operation.edges_after == child.active_mask().sum()
+        assert operation.n_active_before == parent.active_mask().sum()
+        assert operation.n_active_after == child.active_mask().sum()
         record = [(code, json.loads(json.dumps(parameters)))]
         assert replay(record, parent).equals(child)
         inputs = np.isin(np.repeat(child.ids, np.diff(child.indptr)), parent.ids[parent.inputs])
@@ -243,7 +243,7 @@ def test_new_edges_start_above_the_threshold(mode):
     editor = GenomeEditor(genome)
     context = ProposalContext(np.random.default_rng(0), OperatorSettings(max_density=1.0))
     operation = apply_operation(editor, "N", random_edges(editor, 6, context))
-    assert operation.edges_after == operation.edges_before + 6
+    assert operation.n_active_after == operation.n_active_before + 6
 
 
 def test_growth_by_gradient_takes_the_largest_and_goes_downhill(task):

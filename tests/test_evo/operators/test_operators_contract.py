@@ -182,12 +182,12 @@ def test_it_is_a_function_from_genome_to_child_and_record(code, make, ticks):
 def test_what_it_reports_is_true(drawn):
     for _, parent, parameters, operation, _, child in drawn.applications:
         assert (operation.operator, operation.parameters) == (drawn.code, parameters)
-        assert (operation.stored_before, operation.stored_after) == (
+        assert (operation.n_stored_before, operation.n_stored_after) == (
             parent.n_stored,
             child.n_stored,
         )
-        assert operation.edges_before == parent.active_mask().sum()
-        assert operation.edges_after == child.active_mask().sum()
+        assert operation.n_active_before == parent.active_mask().sum()
+        assert operation.n_active_after == child.active_mask().sum()
 
 
 def test_features_and_scores_stay_where_they_are(drawn):

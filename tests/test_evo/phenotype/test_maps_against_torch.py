@@ -100,7 +100,8 @@ def test_outputs_and_gradients_of_any_network(random_map_genome, ticks, downsamp
     _, gradient = network.loss_and_gradients(inputs, targets)
     of_places = network.spread(gradient[None])[0]
     expected = np.concatenate([peer.values.grad.numpy(), peer.bias.grad.numpy()])
-    trained = network.parameter_places()
+    plan = network.plan
+    trained = np.concatenate([plan.entries, network.genome.n_stored + plan.nodes])
     np.testing.assert_allclose(of_places[trained], expected[trained], atol=1e-10)
 
 

@@ -42,7 +42,7 @@ def test_a_policy_reports_what_it_did_and_repeats_with_the_same_generator(name, 
         assert first.freeze().equals(second.freeze())
         assert bool(done) == (name != "none")
         for earlier, later in itertools.pairwise(done):
-            assert later.stored_before == earlier.stored_after
+            assert later.n_stored_before == earlier.n_stored_after
 
 
 def test_the_pruning_of_a_mixed_policy_fades_with_progress(task):
@@ -50,7 +50,7 @@ def test_the_pruning_of_a_mixed_policy_fades_with_progress(task):
     for progress in (0.0, 0.5, 0.9):
         _, operations = apply("mixed", task, progress=progress, rewiring_probability=1.0)
         first = operations[0]
-        shares.append(1 - first.stored_after / first.stored_before)
+        shares.append(1 - first.n_stored_after / first.n_stored_before)
     assert shares[0] > shares[1] > shares[2]
 
 

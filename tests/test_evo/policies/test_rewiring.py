@@ -86,7 +86,7 @@ def test_within_the_network_layers_compete(method, task):
 def test_the_share_of_set_stays_and_that_of_rigl_fades(task):
     def dropped(method, progress):
         first = step(method, founder(), task, 0.4, progress=progress)[1][0]
-        return 1 - first.stored_after / first.stored_before
+        return 1 - first.n_stored_after / first.n_stored_before
 
     assert dropped(set_step, 0.0) == dropped(set_step, 0.9) == pytest.approx(0.4, abs=0.02)
     for progress in (0.0, 0.25, 0.5, 0.75):
@@ -101,7 +101,7 @@ def test_rigl_grows_at_zero_where_the_gradient_before_the_drop_is_largest(ticks,
     genome = founder(2, ticks, "feedforward")
     grown = step(rigl_step, genome, task, 0.3)[1][-1]
     assert not np.any(grown.parameters["values"])
-    assert grown.edges_after == genome.n_stored  # of weight 0, and edges all the same
+    assert grown.n_active_after == genome.n_stored  # of weight 0, and edges all the same
     n = genome.n_nodes
     everywhere = np.array(
         [

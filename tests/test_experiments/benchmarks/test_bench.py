@@ -23,7 +23,7 @@ from cnn import (
 )
 from evo.errors import SettingsError
 from experiments.benchmarks import BENCHMARKS, BenchmarkError, BenchOptions
-from experiments.benchmarks.cnn import tables
+from experiments.benchmarks.cnn import tables as cnn_tables
 from experiments.benchmarks.cnn.bench import plan, start_rows
 from experiments.benchmarks.cnn.layer_rates import layer_rates
 from experiments.benchmarks.harness import workload
@@ -141,7 +141,7 @@ def speed():
 
 
 def test_the_line_tells_the_worst_case_of_the_fewest_threads_and_that_of_more(speed):
-    line = json.loads(json.dumps(tables.line(speed)))
+    line = json.loads(json.dumps(cnn_tables.line(speed)))
     assert line["name"] == "cnn"
     assert (line["ours"], line["peer"], line["ratio"]) == (100.0, 40.0, 2.5)
     assert (line["unit"], line["threads"]) == ("samples/s", 1)
@@ -362,6 +362,6 @@ def test_a_quick_run_ends_in_one_json_line_and_leaves_its_tables(quick_bench):
     }
     assert tables["reproducibility"]["identical"].all()
     assert set(tables["speed"]["side"]) == {"ours", "eager", "reordered", "compiled"}
-    assert tables.line(tables["speed"]) == line
+    assert cnn_tables.line(tables["speed"]) == line
     assert described["packages"]["torch"].startswith("2.")
-    Console(file=None, quiet=True).print(*tables.shown(tables))  # they can be shown again
+    Console(file=None, quiet=True).print(*cnn_tables.shown(tables))  # they can be shown again
