@@ -33,7 +33,7 @@ class Origin:
     ----------
     built_in : bool
         Whether the part belongs to the package.
-    module, name : str
+    module, function : str
         Module and qualified name of its function or class; several functions stand between commas.
     file : str or None
         The file, as the interpreter knows it.
@@ -46,7 +46,7 @@ class Origin:
 
     built_in: bool
     module: str
-    name: str
+    function: str
     file: str | None
     line: int | None
     source_hash: str

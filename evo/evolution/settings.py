@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from cnn.training.budget import TrainingBudget
 from evo.evolution.fitness import FITNESSES
 from evo.phenotype.phenotype import Dormant
 from evo.registry import Registry, check_signature, functions_in
+from evo.settings import Settings
 
 CURVE_POINTS = 4
 """Points of the learning curve that each train phase records."""
@@ -58,7 +59,7 @@ SELECTIONS: Registry[Selection] = Registry("selection", convert=_converted)
 """The selections by name; :mod:`evo.evolution.selection` has those of the package."""
 
 
-class SelectionSettings(BaseModel, frozen=True, extra="forbid"):
+class SelectionSettings(Settings, frozen=True, extra="forbid"):
     """How individuals compete."""
 
     name: Annotated[str, SELECTIONS] = Field(
@@ -81,7 +82,7 @@ class SelectionSettings(BaseModel, frozen=True, extra="forbid"):
     )
 
 
-class EvolutionSettings(BaseModel, frozen=True, extra="forbid"):
+class EvolutionSettings(Settings, frozen=True, extra="forbid"):
     """How a population evolves."""
 
     population: int = Field(

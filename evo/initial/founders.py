@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from scipy import sparse
 
 import graphops
@@ -25,6 +25,7 @@ from evo.initial.map_founders import (
 )
 from evo.registry import Registry, check_signature
 from evo.seeding import Purpose, generator
+from evo.settings import Settings
 
 DENSITY = 0.2
 """The density if neither density nor ε is given."""
@@ -95,7 +96,7 @@ Widths = Annotated[int | tuple[int, ...], BeforeValidator(_check_widths)]
 """The number of hidden nodes, or one number per hidden layer."""
 
 
-class FounderSettings(BaseModel, frozen=True, extra="forbid"):
+class FounderSettings(Settings, frozen=True, extra="forbid"):
     """The networks of the first generation."""
 
     graph: Annotated[str, GRAPHS] = Field(

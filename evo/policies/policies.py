@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from evo.editing.editor import GenomeEditor
 from evo.operators.elementary import threshold_at_quantile
@@ -29,6 +29,7 @@ from evo.policies.prune_and_regrow import (
 )
 from evo.policies.rewiring import fading, redraw, rigl_step, set_step
 from evo.registry import Registry, check_signature
+from evo.settings import Settings
 
 Policy = Callable[[GenomeEditor, ProposalContext, "PolicySettings"], list[Operation]]
 """A policy changes an editor by operators and returns the operations in their order."""
@@ -45,7 +46,7 @@ POLICIES: Registry[Policy] = Registry("policy", convert=_converted)
 """The policies by name."""
 
 
-class PolicySettings(BaseModel, frozen=True, extra="forbid"):
+class PolicySettings(Settings, frozen=True, extra="forbid"):
     """How a modify phase chooses."""
 
     name: Annotated[str, POLICIES] = Field(

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cnn.layers.pooling import PoolingMethod
 from evo.initial.founders import Widths
 from evo.registry import Registry, check_signature
+from evo.settings import Settings
 
 
 def _converted(name: str, given: Any) -> Callable[[Any], Any]:
@@ -21,7 +22,7 @@ ARMS: Registry[Callable[[Any], Any]] = Registry("arm", convert=_converted)
 """The arms by name; :mod:`experiments.arms.arms` has those of the package."""
 
 
-class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
+class BaselineSettings(Settings, frozen=True, extra="forbid"):
     """The networks that do not evolve."""
 
     arms: tuple[Annotated[str, ARMS], ...] = Field(

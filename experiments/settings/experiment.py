@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import (
-    BaseModel,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
     model_validator,
 )
@@ -24,6 +22,7 @@ from evo.errors import SettingsError
 from evo.evolution.settings import EvolutionSettings
 from evo.initial.founders import FounderSettings
 from evo.policies.policies import PolicySettings
+from evo.settings import Settings
 from experiments.arms import BaselineSettings
 from experiments.datasets import NormalizationMethod
 
@@ -34,7 +33,7 @@ OF_EVOLUTION = ("founders", "evolution", "policy")
 """The sections about evolution."""
 
 
-class DatasetSettings(BaseModel, frozen=True, extra="forbid"):
+class DatasetSettings(Settings, frozen=True, extra="forbid"):
     """The data set and its parts."""
 
     name: str = Field(
@@ -57,7 +56,7 @@ class DatasetSettings(BaseModel, frozen=True, extra="forbid"):
     )
 
 
-class Experiment(BaseModel, frozen=True, extra="forbid"):
+class Experiment(Settings, frozen=True, extra="forbid"):
     """All settings of an experiment. Together they decide its results."""
 
     name: str = Field(
@@ -79,13 +78,6 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
     policy: PolicySettings = PolicySettings()
     training: Recipe = Recipe()
     baseline: BaselineSettings = BaselineSettings()
-
-    def __init__(self, **values: Any) -> None:
-        """Check settings; raise SettingsError at the first that breaks a rule: one line naming field, rule, value."""
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise SettingsError(describe(error)) from None
 
     @model_validator(mode="after")
     def _baselines_suit(self) -> Self:
@@ -155,25 +147,9 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
             At the first setting that breaks a rule: one line naming source, field, rule and value.
         """
         try:
-            return cls.model_validate(values)
+            return cls(**values)
         except SettingsError as error:
             raise SettingsError(f"{source}: {error}") from None
-
-
-def describe(error: ValidationError) -> str:
-    """Return the first problem of a validation as one line: field, rule, value received."""
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"{field}: unknown key"
-    rule = first["msg"].removeprefix("Value error, ").replace("Input should ", "must ", 1)
-    rule = rule[0].lower() + rule[1:]
-    if not field:
-        return rule
-    value = first["input"]
-    received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
-    separator = " " if rule.startswith("must ") else ": "
-    return f"{field}{separator}{rule}" + ("" if "; got " in rule else received)
 
 
 def preset_names() -> list[str]:
