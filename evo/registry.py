@@ -22,6 +22,9 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 NO_SOURCE = "no source"
 """The source hash of a part whose source text cannot be read, such as one typed into a shell."""
 
+_ROLE = re.compile(r":\w+:`~?([^`]*)`")
+"""A reference in a docstring, such as ``:func:`evo.replay```."""
+
 _GIVEN_LATER: Any = object()
 
 
@@ -336,7 +339,7 @@ def _sentence(part: Any) -> str:
     own_text = inspect.isclass(source) or inspect.isroutine(source)
     text = inspect.getdoc(source) if own_text else inspect.getdoc(type(source))
     lines = (text or "").strip().splitlines()
-    return lines[0] if lines else ""
+    return _ROLE.sub(r"\1", lines[0]) if lines else ""
 
 
 def _origin(given: Any) -> Origin:

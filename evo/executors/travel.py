@@ -56,7 +56,7 @@ def pack(fitness: Fitness) -> bytes:
         for kind, entries in own:
             for name, entry in entries.items():
                 _check(kind, name, entry.part)
-        _check("fitness", _name_of(fitness), fitness)
+        _check("fitness", _name_of(fitness), getattr(fitness, "function", fitness))
         return _packed((fitness, own))
 
 

@@ -48,12 +48,15 @@ class Activation:
         Whether the slope is deliberately not the derivative of the value, as for ``sign``.
     code : int
         The code in node tables and files. The registry sets the code of an own activation.
+    name : str
+        In words.
     """
 
     value: Callable[[float], float] | None = None
     slope: Callable[[float], float] | None = None
     surrogate: bool = False
     code: int = -1
+    name: str = ""
 
 
 def _converted(name: str, given: Any) -> Activation:
@@ -131,12 +134,19 @@ ACTIVATIONS: Registry[Activation] = Registry("activation", convert=_converted, e
 
 ACTIVATIONS.fill(
     {
-        name: Activation(code=code)
-        for code, name in enumerate(
-            (
-                *("identity", "sigmoid", "tanh", "relu", "leaky_relu"),
-                *("gelu", "sine", "gaussian", "sign"),
-            )
+        name: Activation(code=code, name=words)
+        for code, (name, words) in enumerate(
+            {
+                "identity": "n",
+                "sigmoid": "1 / (1 + exp(-n))",
+                "tanh": "tanh(n)",
+                "relu": "max(n, 0)",
+                "leaky_relu": f"max(n, {LEAK} n)",
+                "gelu": "n times the normal distribution function at n",
+                "sine": "sin(n)",
+                "gaussian": "exp(-n²)",
+                "sign": "-1 below 0, else 1; trained with the slope of n clipped at -1 and 1",
+            }.items()
         )
     }
 )

@@ -5,6 +5,7 @@ table in memory, which they know by the name of a symbol. A call through the tab
 function of C, once per node and batch; built-in activations do not use it.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,6 @@ import numba
 import numpy as np
 from llvmlite import binding
 from numba import carray, types  # type: ignore[attr-defined]
-from numba.core.errors import NumbaError
 
 SYMBOL = "evomatrix_own_activations"
 """The name under which the linker knows the table."""
@@ -42,9 +42,9 @@ def enter_activation(
     compiled = []
     for what, function, around in (("value", value, _value_row), ("slope", slope, _slope_row)):
         try:
-            scalar = numba.njit(error_model="numpy")(function)
+            scalar = numba.njit(error_model="numpy")(_plain(function))
             compiled.append([around(scalar, precision) for precision in PRECISIONS])
-        except NumbaError as error:
+        except Exception as error:  # Numba raises errors of many kinds
             problem = " ".join(str(error).split())
             problem = problem if len(problem) <= 240 else problem[:240] + "…"
             raise ValueError(
@@ -53,6 +53,17 @@ def enter_activation(
     _kept[code] = compiled
     for k, rows in enumerate(compiled):
         TABLE[code, :, k] = [row.address for row in rows]
+
+
+def _plain(function: Callable[[float], float]) -> Callable[[float], float]:
+    """Return a function that Numba compiles for a function, a NumPy ufunc or a function compiled already."""
+    if inspect.isfunction(function):
+        return function
+
+    def call(n: float) -> float:
+        return function(n)
+
+    return call
 
 
 def _value_row(scalar: Any, precision: Any) -> Any:
