@@ -18,8 +18,10 @@ from .evolution.individual import Individual as Individual
 from .evolution.individual import evaluate_individual as evaluate_individual
 from .evolution.job import Job as Job
 from .evolution.job import Task as Task
-from .evolution.selection import SELECTIONS as SELECTIONS
+from .evolution.selection import OffspringRequest as OffspringRequest
+from .evolution.settings import SELECTIONS as SELECTIONS
 from .evolution.settings import EvolutionSettings as EvolutionSettings
+from .evolution.settings import Selection as Selection
 from .evolution.settings import SelectionSettings as SelectionSettings
 from .exchange.graph_files import from_graphml as from_graphml
 from .exchange.graph_files import from_json as from_json
@@ -31,6 +33,8 @@ from .exchange.layered_networks import from_cnn as from_cnn
 from .exchange.layered_networks import to_cnn as to_cnn
 from .exchange.networkx_graphs import from_networkx as from_networkx
 from .exchange.networkx_graphs import to_networkx as to_networkx
+from .genome.activations import ACTIVATIONS as ACTIVATIONS
+from .genome.activations import Activation as Activation
 from .genome.codec import load_genomes as load_genomes
 from .genome.genome import Genome as Genome
 from .genome.genome import Role as Role
@@ -38,7 +42,9 @@ from .gradient_free.neuroevolution import Ancestor as Ancestor
 from .gradient_free.neuroevolution import Neuroevolution as Neuroevolution
 from .gradient_free.neuroevolution import neuroevolve as neuroevolve
 from .gradient_free.settings import NeuroevolutionSettings as NeuroevolutionSettings
+from .initial.founders import GRAPHS as GRAPHS
 from .initial.founders import FounderSettings as FounderSettings
+from .initial.founders import FounderSpec as FounderSpec
 from .initial.founders import create_founders as create_founders
 from .operators.operation import Operation as Operation
 from .operators.operation import Operator as Operator
@@ -52,6 +58,7 @@ from .phenotype.plan import Plan as Plan
 from .phenotype.plan import compile_plan as compile_plan
 from .policies.policies import POLICIES as POLICIES
 from .policies.policies import PolicySettings as PolicySettings
+from .registry import Registry as Registry
 from .storage.predictor import BaselinePredictor as BaselinePredictor
 from .storage.predictor import Predictor as Predictor
 from .storage.predictor import load_network as load_network

@@ -10,8 +10,8 @@ class EvoMatrixError(Exception):
     """Root of all errors about the world outside the program."""
 
 
-class SettingsError(EvoMatrixError):
-    """A preset, settings file or option is not usable."""
+class SettingsError(EvoMatrixError, ValueError):
+    """A preset, settings file or option is not usable. In a script it is a wrong value too."""
 
 
 class DataError(EvoMatrixError):

@@ -36,16 +36,18 @@ MAY_IMPORT = {
     "evo.phenotype.kernels": "evo.genome cnn.layers.kernels",
     "evo.phenotype": "evo evo.genome evo.phenotype.kernels cnn.layers.kernels",
     "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.operators evo.policies evo.phenotype",
-    "evo.executors": "evo evo.evolution",
+    "evo.executors": "evo evo.genome evo.operators evo.policies evo.evolution",
     "evo.storage": "evo evo.genome evo.phenotype evo.evolution",
     "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets": "evo",
-    "experiments.settings": "evo evo.initial evo.policies evo.evolution experiments.datasets",
+    "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution experiments.datasets",
+    "experiments.settings": "evo evo.initial evo.policies evo.evolution experiments.arms experiments.datasets",
     "experiments.analysis": "evo evo.storage",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
-    "experiments.studies": "evo evo.genome evo.initial evo.phenotype evo.evolution evo.executors evo.storage"
-    " experiments.datasets experiments.settings experiments.analysis experiments.figures",
+    "experiments.studies": "evo evo.genome evo.initial evo.operators evo.policies evo.phenotype evo.evolution"
+    " evo.executors evo.storage"
+    " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures",
     f"{BENCHES}.harness": "evo evo.genome evo.phenotype",
     f"{BENCHES}.peers": "evo evo.genome",
     f"{BENCHES}.cnn": f"evo experiments.datasets {BENCHES}.harness {BENCHES}.peers",
@@ -269,9 +271,9 @@ def test_every_package_says_what_lives_in_it_and_what_is_public():
     assert wrong == []
 
 
-def test_only_the_ray_executor_imports_ray():
+def test_only_the_ray_executor_and_its_packing_import_ray():
     with_ray = {name for name, tree in SOURCES.items() if "ray" in top_level(tree)}
-    assert with_ray == {"evo.executors.ray"}
+    assert with_ray == {"evo.executors.ray", "evo.executors.travel"}
 
 
 def test_only_files_and_storage_write_files():

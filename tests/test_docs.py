@@ -5,13 +5,12 @@ import shlex
 import tomllib
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
 
-from evo import FITNESSES, OPERATORS, POLICIES, SELECTIONS
-from experiments import DATASETS
+from evo import ACTIVATIONS, FITNESSES, GRAPHS, OPERATORS, POLICIES, SELECTIONS
+from experiments import ARMS, DATASETS
 from experiments.benchmarks import BENCHMARKS
 from experiments.cli.app import app
 from experiments.settings.experiment import Experiment, preset_names, read_settings
@@ -52,17 +51,16 @@ images, labels = load_dataset("digits").inputs, load_dataset("digits").targets
 SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FEWER}\n")}
 """What is put before a line of a page, so that it takes seconds."""
 
-REGISTRIES: tuple[Any, ...] = (DATASETS, FITNESSES, OPERATORS, POLICIES, SELECTIONS)
+REGISTRIES = (ACTIVATIONS, ARMS, DATASETS, FITNESSES, GRAPHS, OPERATORS, POLICIES, SELECTIONS)
 
 
 @pytest.fixture
 def own_parts():
     """Take back what a page enters into registries."""
-    before = [dict(registry) for registry in REGISTRIES]
+    before = [registry.own for registry in REGISTRIES]
     yield
-    for registry, entries in zip(REGISTRIES, before, strict=True):
-        registry.clear()
-        registry.update(entries)
+    for registry, own in zip(REGISTRIES, before, strict=True):
+        registry.install(own)
 
 
 @pytest.mark.usefixtures("own_parts")

@@ -27,7 +27,7 @@ _numba_settings: Any = numba.config  # its attributes are made at run time
 KERNEL_PACKAGES = ("cnn", "evo")
 """Packages whose kernel modules may call one another."""
 
-KERNEL_CONSTANTS = ("evo/genome/activations.py",)
+KERNEL_CONSTANTS = ("evo/genome/activations.py", "evo/genome/function_table.py")
 """Other modules with constants that kernels import, and so compile in."""
 
 FAST_MATH = frozenset({"reassoc", "nsz", "arcp", "contract", "afn"})

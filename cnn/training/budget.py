@@ -5,11 +5,13 @@ from typing import Literal, get_args
 
 import pydantic
 
+from cnn.settings import Settings
+
 Bound = Literal["steps", "samples", "macs", "seconds"]
 """The bound that ended a train phase."""
 
 
-class TrainingBudget(pydantic.BaseModel, frozen=True, extra="forbid"):
+class TrainingBudget(Settings, frozen=True, extra="forbid"):
     """Bounds of one train phase. None means no bound. The phase ends at the first bound reached.
 
     Steps, samples and MACs are converted to a number of steps before training, so these bounds are exact and

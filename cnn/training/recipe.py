@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pydantic
 
 from cnn.checks import at_least, seed_sequence
+from cnn.settings import Settings
 
 
-class Recipe(pydantic.BaseModel, frozen=True, extra="forbid"):
+class Recipe(Settings, frozen=True, extra="forbid"):
     """Training settings. Networks that are compared should share them."""
 
     optimizer: Literal["sgd", "momentum", "nesterov", "adam"] = pydantic.Field(

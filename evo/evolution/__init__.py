@@ -8,8 +8,7 @@ from evo.evolution.evolution import Evolution, EvolutionState, Generation
 from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
 from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
-from evo.evolution.selection import SELECTIONS
-from evo.evolution.settings import EvolutionSettings, SelectionSettings
+from evo.evolution.settings import SELECTIONS, EvolutionSettings, SelectionSettings
 
 __all__ = [
     "FITNESSES",

@@ -13,18 +13,19 @@ same answer. All randomness follows from the seed of the task.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evo.errors import EvoMatrixError
 from evo.evolution.credit import OperatorCredit, credit_operators, operator_probabilities
 from evo.evolution.individual import Individual, reuse_result
 from evo.evolution.job import Job, Modification, Origin, Task
 from evo.evolution.selection import (
-    SELECTIONS,
     OffspringRequest,
     best_of_each_slot,
     continue_all,
     ranked,
 )
+from evo.evolution.settings import SELECTIONS
 from evo.genome.genome import Genome
 from evo.seeding import Purpose, generator
 
@@ -161,6 +162,7 @@ class Evolution:
         else:
             selection = SELECTIONS[settings.selection.name]
             population = selection.select(parents, ordered, settings.selection, number)
+            self._check_selected(population, parents, ordered)
         if not ranked(population):
             first = ordered[0]
             raise EvolutionError(
@@ -193,7 +195,39 @@ class Evolution:
             return continue_all(parents)
         rng = generator(self.task.seed, Purpose.SELECTION, state.generation)
         settings = self.task.evolution.selection
-        return SELECTIONS[settings.name].propose(parents, settings, rng)
+        requests = SELECTIONS[settings.name].propose(parents, settings, rng)
+        self._check_requests(requests, len(parents))
+        return list(requests)
+
+    def _check_requests(self, requests: Any, n_slots: int) -> None:
+        """Raise EvolutionError unless a selection requests offspring of the population for its slots."""
+        usable = isinstance(requests, list | tuple) and all(
+            isinstance(one, OffspringRequest)
+            and 0 <= one.parent < n_slots
+            and 0 <= one.slot < n_slots
+            for one in requests
+        )
+        if not usable or not requests:
+            name = self.task.evolution.selection.name
+            raise EvolutionError(
+                f"propose of selection {name!r} must return a list of OffspringRequest, parent and slot below "
+                f"{n_slots}; got {requests!r}"
+            )
+
+    def _check_selected(
+        self, population: Any, parents: Sequence[Individual], offspring: Sequence[Individual]
+    ) -> None:
+        """Raise EvolutionError unless a selection fills every slot with an individual of its arguments."""
+        numbers, n_slots = {one.job.individual for one in (*parents, *offspring)}, len(parents)
+        usable = isinstance(population, list | tuple) and all(
+            isinstance(one, Individual) and one.job.individual in numbers for one in population
+        )
+        if not usable or len(population) != n_slots:
+            name = self.task.evolution.selection.name
+            got = f"{len(population)} items" if isinstance(population, list | tuple) else population
+            raise EvolutionError(
+                f"select of selection {name!r} must return {n_slots} of the given individuals; got {got!r}"
+            )
 
     def _offspring_job(
         self,

@@ -5,13 +5,14 @@ validation samples, and the loss and accuracy of the network on these samples, w
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation
 from evo.phenotype.phenotype import Phenotype
+from evo.registry import Registry
 
 
 class Fitness(Protocol):
@@ -39,9 +40,6 @@ def accuracy(network: Phenotype, validation: Samples, evaluation: Evaluation) ->
     if evaluation.accuracy is None:
         raise ValueError("fitness 'accuracy' needs classes; use 'negative_loss' for regression")
     return evaluation.accuracy
-
-
-FITNESSES: Mapping[str, Fitness] = {"negative_loss": negative_loss, "accuracy": accuracy}
 
 
 @dataclass(frozen=True)
@@ -84,3 +82,16 @@ def adapt_fitness(function: Callable[..., float]) -> Fitness:
     except TypeError as error:
         raise TypeError(f"{rule}; got {signature}") from error
     return function if takes_evaluation else _WithoutEvaluation(function)
+
+
+def _converted(name: str, given: Any) -> Fitness:
+    try:
+        return adapt_fitness(given)
+    except TypeError as error:
+        raise TypeError(f"fitness {name!r}: {error}") from None
+
+
+FITNESSES: Registry[Fitness] = Registry("fitness", convert=_converted)
+"""The fitnesses by name."""
+
+FITNESSES.fill({"negative_loss": negative_loss, "accuracy": accuracy})

@@ -109,12 +109,12 @@ class Individual:
 def evaluate_individual(task: Task, job: Job) -> Individual:
     """Modify, train and evaluate one individual.
 
-    An error in an operator, in training or in a custom fitness becomes the status and reason of this one individual.
-    The error does not affect other individuals; its traceback is logged.
+    An error in an operator, in training or in a custom fitness becomes the status and reason of this one individual,
+    and so does an exit by ``sys.exit`` there. The error does not affect other individuals; its traceback is logged.
     """
     try:
         return _modify_train_evaluate(task, job)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a simulator in a fitness may end by sys.exit
         logger.warning("individual %d failed", job.individual, exc_info=True)
         failed = _without_result(job, "failed", f"{type(error).__name__}: {error}")
         return replace(failed, traceback=traceback.format_exc())
@@ -197,7 +197,7 @@ def _duplicates_parent(
     operations: tuple[Operation, ...],
 ) -> bool:
     # A custom fitness may depend on more than the computed network: on names, order, or dormant entries.
-    if job.continued_parent is None or task.fitness not in FITNESSES.values():
+    if job.continued_parent is None or not FITNESSES.is_built_in(task.fitness):
         return False
     if task.evolution.dormant == "straight_through" and operations:  # dormant entries learn too
         return False

@@ -5,13 +5,13 @@ slots from the evaluated offspring. All schemes train every survivor for equally
 because it was trained longer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from evo.evolution.individual import Individual
-from evo.evolution.settings import SelectionSettings
+from evo.evolution.settings import SELECTIONS, Selection, SelectionSettings
 
 
 @dataclass(frozen=True)
@@ -31,19 +31,6 @@ class OffspringRequest:
     parent: int
     slot: int
     modified: bool
-
-
-@dataclass(frozen=True)
-class Selection:
-    """A registry entry: the two functions of a scheme, and how many offspring it requests per slot."""
-
-    propose: Callable[
-        [Sequence[Individual], SelectionSettings, np.random.Generator], list[OffspringRequest]
-    ]
-    select: Callable[
-        [Sequence[Individual], Sequence[Individual], SelectionSettings, int], list[Individual]
-    ]
-    offspring_per_slot: int = 1
 
 
 def ranked(individuals: Sequence[Individual]) -> list[Individual]:
@@ -145,8 +132,22 @@ def _select_offspring(
     return best_of_each_slot(population, offspring)
 
 
-SELECTIONS: Mapping[str, Selection] = {
-    "local_search": Selection(_propose_local, _select_local, offspring_per_slot=2),
-    "tournament": Selection(_propose_tournament, _select_offspring),
-    "random_search": Selection(_propose_random, _select_offspring),
-}
+SELECTIONS.fill(
+    {
+        "local_search": Selection(
+            _propose_local,
+            _select_local,
+            2,
+            "keep the better of a child and its parent trained further",
+        ),
+        "tournament": Selection(
+            _propose_tournament,
+            _select_offspring,
+            1,
+            "train the elites on, breed from tournament winners",
+        ),
+        "random_search": Selection(
+            _propose_random, _select_offspring, 1, "replace every individual by its child"
+        ),
+    }
+)

@@ -1,20 +1,68 @@
 """The settings of an evolution: population, generations, train phases, selection."""
 
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from cnn.training.budget import TrainingBudget
+from evo.evolution.fitness import FITNESSES
 from evo.phenotype.phenotype import Dormant
+from evo.registry import Registry, check_signature, functions_in
+from evo.settings import Settings
 
 CURVE_POINTS = 4
 """Points of the learning curve that each train phase records."""
 
 
-class SelectionSettings(BaseModel, frozen=True, extra="forbid"):
+@dataclass(frozen=True)
+class Selection:
+    """A selection scheme: two functions.
+
+    Attributes
+    ----------
+    propose : callable
+        ``propose(population, settings, rng)`` returns one :class:`evo.evolution.selection.OffspringRequest` for every
+        offspring to evaluate.
+    select : callable
+        ``select(population, offspring, settings, generation)`` returns the individual of each slot.
+    offspring_per_slot : int
+        Expected number of offspring for every slot; progress is reported by it.
+    name : str
+        In words.
+    """
+
+    propose: Callable[..., Any]
+    select: Callable[..., Any]
+    offspring_per_slot: int = 1
+    name: str = ""
+
+
+def _converted(name: str, given: Any) -> Selection:
+    """Return an own selection for a class with `propose` and `select`, or for a Selection."""
+    if isinstance(given, type):
+        propose, select = functions_in("selection", name, given, ("propose", "select"))
+        given = Selection(propose, select, getattr(given, "offspring_per_slot", 1))
+    if not isinstance(given, Selection):
+        raise TypeError(
+            f"selection {name!r} must be a class with the functions propose and select, or a Selection; got {given!r}"
+        )
+    propose, select = given.propose, given.select
+    check_signature("propose of selection", name, propose, "population", "settings", "rng")
+    arguments = ("population", "offspring", "settings", "generation")
+    check_signature("select of selection", name, select, *arguments)
+    return given
+
+
+SELECTIONS: Registry[Selection] = Registry("selection", convert=_converted)
+"""The selections by name; :mod:`evo.evolution.selection` has those of the package."""
+
+
+class SelectionSettings(Settings, frozen=True, extra="forbid"):
     """How individuals compete."""
 
-    name: Literal["local_search", "tournament", "random_search"] = Field(
+    name: Annotated[str, SELECTIONS] = Field(
         "local_search",
         description="Selection scheme. local_search: each slot's parent and child are trained for equally many steps, "
         "and the better one keeps the slot. tournament: the elites are trained on, and tournament winners are the "
@@ -34,7 +82,7 @@ class SelectionSettings(BaseModel, frozen=True, extra="forbid"):
     )
 
 
-class EvolutionSettings(BaseModel, frozen=True, extra="forbid"):
+class EvolutionSettings(Settings, frozen=True, extra="forbid"):
     """How a population evolves."""
 
     population: int = Field(
@@ -65,7 +113,7 @@ class EvolutionSettings(BaseModel, frozen=True, extra="forbid"):
         description="With dormant = straight_through: number of active entries after a train phase. free: as many as "
         "are above the threshold. kept: as many as before, in each layer if the graph has layers, by new thresholds.",
     )
-    fitness: str = Field(
+    fitness: Annotated[str, FITNESSES] = Field(
         "negative_loss", description="Name of the fitness, a key of evo.FITNESSES."
     )
     selection: SelectionSettings = SelectionSettings()

@@ -26,7 +26,7 @@ from cnn.layers.connections import connected_pairs
 from cnn.layers.layer import Layer
 from cnn.layers.pooling import PoolingMethod
 from cnn.training.losses import LOSSES
-from evo.genome.activations import ACTIVATIONS, activation_code
+from evo.genome.activations import activation_code, activation_name, activation_names
 from evo.genome.feature_maps import Downsampling, MapTransform, map_transform
 from evo.genome.genome import FloatArray, Genome, Role
 
@@ -271,7 +271,7 @@ def _split_layers(genome: Genome, active: NDArray[np.bool_]) -> list[NDArray[np.
     map_sizes = genome.map_sizes[inputs].tolist()
     if len(set(map_sizes)) > 1:
         raise ValueError(f"inputs must have one map size; got {brief(map_sizes)}")
-    activations = np.array(ACTIVATIONS)[genome.activations]
+    activations = activation_names(genome.activations)
     layers, begin = [inputs], len(inputs)
     for node in range(len(inputs), genome.n_nodes):
         entries = slice(genome.indptr[node], genome.indptr[node + 1])
@@ -331,7 +331,7 @@ def _layers_between(
         raise ValueError(f"node {nodes[0]} must not be larger than its predecessors; got {got}")
     n_pooling, downsampling = transform.downsamplings, genome.downsampling
     pooling = [PoolingLayer(downsampling, border="drop") for _ in range(n_pooling)]
-    activation = ACTIVATIONS[genome.activations[nodes[0]]]
+    activation = activation_name(genome.activations[nodes[0]])
     if activation not in LAYER_ACTIVATIONS:
         raise ValueError(f"node {nodes[0]} must have an activation of cnn; got {activation}")
     is_full = all(len(sources) == len(before) for sources in predecessors)

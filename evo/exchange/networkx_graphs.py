@@ -28,7 +28,7 @@ import graphops
 from cnn.checks import is_whole
 from evo.exchange.edges import add_edges, read_edges
 from evo.exchange.values import choice, integer, is_finite, numbers
-from evo.genome.activations import ACTIVATIONS, activation_code
+from evo.genome.activations import activation_code, activation_names
 from evo.genome.genome import FloatArray, Genome, Role, ThresholdMode
 
 ROLES = {role.name.lower(): role for role in Role}
@@ -53,7 +53,7 @@ def to_networkx(genome: Genome) -> nx.DiGraph:
     columns: dict[str, list[Any]] = {
         "position": list(range(genome.n_nodes)),
         "role": [Role(role).name.lower() for role in genome.roles],
-        "activation": [ACTIVATIONS[code] for code in genome.activations],
+        "activation": activation_names(genome.activations),
         "bias": genome.bias.tolist(),
     }
     if isinstance(genome.threshold, np.ndarray):

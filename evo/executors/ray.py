@@ -1,8 +1,8 @@
 """Evaluation on Ray, on the cores of one machine or on a cluster, with the results of a serial run.
 
-Long-lived actors hold the task and receive chunks of jobs, because a Ray call costs about a millisecond and a tiny
+Long-lived actors receive chunks of jobs, because a Ray call costs about a millisecond and a tiny
 network costs little more. If an actor is lost, another actor gets its chunk: a lost worker costs a retry, never a
-result. This is the only module that imports ray.
+result. The fitness and own parts travel by value (:mod:`evo.executors.travel`). Only these two modules import ray.
 """
 
 import logging
@@ -10,6 +10,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -21,8 +22,10 @@ from ray.exceptions import RayActorError
 from cnn.compile.compilation import single_threaded_blas
 from evo.environment import usable_cores
 from evo.errors import EvoMatrixError
+from evo.evolution.fitness import Fitness, negative_loss
 from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
+from evo.executors.travel import TRAVELLING, pack, unpack
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +43,14 @@ class ClusterError(EvoMatrixError):
 class _Worker:
     """One process, which evaluates individuals of one task at a time."""
 
-    def evaluate_chunk(self, task: Task, jobs: list[Job]) -> list[Individual]:
+    def __init__(self) -> None:
+        self._cargo = b""
+        self._fitness: Fitness = negative_loss
+
+    def evaluate_chunk(self, cargo: bytes, task: Task, jobs: list[Job]) -> list[Individual]:
+        if cargo != self._cargo:
+            self._fitness, self._cargo = unpack(cargo), cargo
+        task = replace(task, fitness=self._fitness)
         with single_threaded_blas():
             return [evaluate_individual(task, job) for job in jobs]
 
@@ -67,7 +77,8 @@ class RayExecutor:
         self.address = address
         self._actors: list[Any] = []
         self._task: Task | None = None
-        self._task_reference: Any = None
+        self._own: list[list[Any]] = []
+        self._references: tuple[Any, Any] = None, None
         self._lost = 0
 
     def __enter__(self) -> Self:
@@ -105,7 +116,7 @@ class RayExecutor:
     def __exit__(self, *exception: object) -> None:
         """Stop the actors, and Ray if it was started here."""
         self._actors = []
-        self._task = self._task_reference = None
+        self._task, self._references = None, (None, None)
         ray.shutdown()
 
     def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
@@ -115,9 +126,10 @@ class RayExecutor:
         ------
         ClusterError
             If more than `MAX_LOST_ACTORS` actors are lost in one run.
+        TravelError
+            If an own part cannot be sent to the workers.
         """
-        if task is not self._task:
-            self._task, self._task_reference = task, ray.put(task)
+        self._put(task)
         size = -(-len(jobs) // (self.n_workers * CHUNKS_PER_WORKER))
         waiting = deque(list(jobs[k : k + size]) for k in range(0, len(jobs), size))
         idle = deque(self._actors)
@@ -125,7 +137,7 @@ class RayExecutor:
         while waiting or running:
             while waiting and idle:
                 actor, chunk = idle.popleft(), waiting.popleft()
-                running[actor.evaluate_chunk.remote(self._task_reference, chunk)] = actor, chunk
+                running[actor.evaluate_chunk.remote(*self._references, chunk)] = actor, chunk
             finished, _ = ray.wait(list(running), num_returns=1)
             actor, chunk = running.pop(finished[0])
             try:
@@ -138,6 +150,14 @@ class RayExecutor:
                 waiting.appendleft(chunk)
                 actor = self._replace(actor, error)
             idle.append(actor)
+
+    def _put(self, task: Task) -> None:
+        """Put the task and the own parts where workers find them, unless they are there already."""
+        own = [list(registry.own.values()) for registry in TRAVELLING]
+        if task is not self._task or own != self._own:
+            cargo = ray.put(pack(task.fitness))
+            self._references = cargo, ray.put(replace(task, fitness=negative_loss))
+            self._task, self._own = task, own
 
     def _replace(self, actor: Any, error: RayActorError) -> Any:
         self._lost += 1

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evo.errors import ResultsError
 from evo.files import read_arrays
+from evo.genome.activations import check_described, describe_own
 from evo.genome.genome import MAP_FIELDS, STORED_AS, Genome
 
 _NOT_ARRAYS = ("threshold_mode", "ticks", "kernel", "downsampling")
@@ -19,7 +20,10 @@ _NOT_ARRAYS = ("threshold_mode", "ticks", "kernel", "downsampling")
 def genome_to_arrays(
     genome: Genome, prefix: str = ""
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Split a genome into arrays and a JSON description. Without feature maps the parts about maps are left out."""
+    """Split a genome into arrays and a JSON description. Without feature maps the parts about maps are left out.
+
+    Own activations are described by name, so that a process without them, or with others, refuses the genome.
+    """
     left_out = frozenset() if genome.has_maps else MAP_FIELDS
     names = [part.name for part in fields(genome) if part.name not in left_out]
     arrays = {
@@ -27,13 +31,18 @@ def genome_to_arrays(
         for name in names
         if name not in _NOT_ARRAYS and getattr(genome, name) is not None
     }
-    return arrays, {name: getattr(genome, name) for name in names if name in _NOT_ARRAYS}
+    own = describe_own(genome.activations)
+    description: dict[str, Any] = {"own_activations": own} if own else {}
+    return arrays, description | {
+        name: getattr(genome, name) for name in names if name in _NOT_ARRAYS
+    }
 
 
 def genome_from_arrays(
     arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any], prefix: str = ""
 ) -> Genome:
     """Join the parts that :func:`genome_to_arrays` split; raise ValueError or KeyError if they are not a genome."""
+    check_described(description.get("own_activations", {}))
     stored = {part.name: prefix + STORED_AS.get(part.name, part.name) for part in fields(Genome)}
     has_maps = any(stored[name] in arrays for name in MAP_FIELDS if name not in _NOT_ARRAYS)
     left_out = {"threshold"} | (frozenset() if has_maps else MAP_FIELDS)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cnn.checks import is_whole
 from evo.genome import validity_kernels
-from evo.genome.activations import ACTIVATIONS
+from evo.genome.activations import ACTIVATIONS, activation_name
 from evo.genome.feature_maps import DOWNSAMPLINGS
 from evo.genome.roles import Role
 
@@ -16,6 +16,8 @@ _DTYPES = (
     | dict.fromkeys(("indices", "map_sizes"), np.dtype(np.int32))
     | dict.fromkeys(("roles", "activations"), np.dtype(np.uint8))
 )
+
+_N_BUILT_IN = len(ACTIVATIONS.built_in)
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -66,7 +68,8 @@ def _check_nodes(genome: Any, n: int) -> None:
     if not counts[Role.OUTPUT]:
         raise ValueError("roles must hold at least one output; got none")
     code, smallest = genome.activations.max(), genome.map_sizes.min()
-    _require(code < len(ACTIVATIONS), "activations", f"codes below {len(ACTIVATIONS)}", code)
+    if code >= _N_BUILT_IN:
+        _check_activations(genome.activations)
     _require(smallest >= 1, "map_sizes", "at least 1", smallest)
     has_maps = genome.map_sizes.max() > 1
     if has_maps:
@@ -81,6 +84,16 @@ def _check_nodes(genome: Any, n: int) -> None:
         raise ValueError("taps must be an array if any map size is above 1; got None")
     if not has_maps and genome.taps is not None:
         raise ValueError("taps must be None if all map sizes are 1; got an array")
+
+
+def _check_activations(codes: NDArray[np.uint8]) -> None:
+    """Raise ValueError if there is no activation of a code in this process."""
+    for code in np.unique(codes):
+        try:
+            activation_name(code)
+        except ValueError:
+            rule = f"codes below {_N_BUILT_IN}, or of own activations that are registered"
+            _require(False, "activations", rule, code)
 
 
 def _check_taps(genome: Any, n: int) -> None:

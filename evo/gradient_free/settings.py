@@ -2,14 +2,15 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
 from evo.genome.activations import activation_code
 from evo.gradient_free.dense_kernels import OPERATOR_CODES
 from evo.operators.operation import OperatorSettings
+from evo.settings import Settings
 
 
-class NeuroevolutionSettings(BaseModel, frozen=True, extra="forbid"):
+class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
     """Settings of networks, mutation, selection and the end of a run.
 
     The defaults were chosen on XOR and on the parity of three bits, which they solve from every seed tried.

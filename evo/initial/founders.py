@@ -2,11 +2,12 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from scipy import sparse
 
 import graphops
@@ -22,7 +23,9 @@ from evo.initial.map_founders import (
     tap_counts_for_budget,
     tap_counts_for_densities,
 )
+from evo.registry import Registry, check_signature
 from evo.seeding import Purpose, generator
+from evo.settings import Settings
 
 DENSITY = 0.2
 """The density if neither density nor ε is given."""
@@ -52,14 +55,51 @@ OTHER_SETTINGS = (
 )
 """Settings that all other graphs have."""
 
+
+@dataclass(frozen=True, eq=False)
+class FounderSpec:
+    """The specification from which a graph draws one founder.
+
+    Attributes
+    ----------
+    settings : FounderSettings
+    n_inputs, n_outputs : int
+        The first nodes are the inputs, and the last nodes are the outputs.
+    map_size : int or None
+        Map size of the input nodes; None if it was not given.
+    rng : numpy.random.Generator
+        The random stream of this founder.
+    """
+
+    settings: "FounderSettings"
+    n_inputs: int
+    n_outputs: int
+    map_size: int | None
+    rng: np.random.Generator
+
+
+Graph = Callable[[FounderSpec], Any]
+"""Draws a founder: a genome, or a square matrix of weights, dense or sparse."""
+
+
+def _converted(name: str, given: Any) -> Graph:
+    """Return an own graph; raise TypeError if it is no function of a specification."""
+    check_signature("graph", name, given, "spec")
+    graph: Graph = given
+    return graph
+
+
+GRAPHS: Registry[Graph] = Registry("graph", convert=_converted)
+"""The graphs of founders by name."""
+
 Widths = Annotated[int | tuple[int, ...], BeforeValidator(_check_widths)]
 """The number of hidden nodes, or one number per hidden layer."""
 
 
-class FounderSettings(BaseModel, frozen=True, extra="forbid"):
+class FounderSettings(Settings, frozen=True, extra="forbid"):
     """The networks of the first generation."""
 
-    graph: Literal["feedforward", "layered", "recurrent", "small_world", "direct", "maps"] = Field(
+    graph: Annotated[str, GRAPHS] = Field(
         "feedforward",
         description="feedforward: edges from any node to any later node; layered: edges from each layer to the next; "
         "recurrent: edges between any two nodes (needs ticks of at least 2); small_world: edges to each node from the "
@@ -296,74 +336,116 @@ def create_founders(
     ValueError
         If ``graph`` is ``"maps"`` and `map_size` is not given.
     """
-    streams = [generator(seed, Purpose.FOUNDERS, 0, k) for k in range(n_founders)]
-    if settings.graph == "maps":
-        if map_size is None:
-            raise ValueError('map_size must be given if graph = "maps"; got None')
-        return _draw_map_networks(settings, LayerShape(map_size, n_inputs), n_outputs, streams)
-    genomes = []
-    for rng in streams:
-        matrix = _draw_matrix(settings, n_inputs, n_outputs, rng)
+    draw = GRAPHS[settings.graph]
+    return [
+        _as_genome(FounderSpec(settings, n_inputs, n_outputs, map_size, rng), draw)
+        for rng in (generator(seed, Purpose.FOUNDERS, 0, k) for k in range(n_founders))
+    ]
+
+
+def _as_genome(spec: FounderSpec, draw: Graph) -> Genome:
+    """Draw one founder; raise ValueError if an own graph draws no network for these inputs and outputs."""
+    settings, drawn = spec.settings, draw(spec)
+    if not isinstance(drawn, Genome):
         dormant = 1.0 - settings.active_fraction
-        genomes.append(
-            Genome.from_matrix(
+        try:
+            matrix = drawn if sparse.issparse(drawn) else np.asarray(drawn)
+            drawn = Genome.from_matrix(
                 matrix,
-                n_inputs=n_inputs,
-                n_outputs=n_outputs,
+                n_inputs=spec.n_inputs,
+                n_outputs=spec.n_outputs,
                 activation=settings.activation,
                 threshold=graphops.quantile_threshold(matrix, dormant) if dormant else None,
                 ticks=settings.ticks,
             )
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"graph {settings.graph!r} must draw a genome or a square matrix: {error}"
+            ) from error
+    counts = len(drawn.inputs), len(drawn.outputs)
+    if counts != (spec.n_inputs, spec.n_outputs):
+        raise ValueError(
+            f"graph {settings.graph!r} must draw a network with {spec.n_inputs} inputs and {spec.n_outputs} outputs; "
+            f"got {counts[0]} and {counts[1]}"
         )
-    return genomes
+    return drawn
 
 
-def _draw_map_networks(
-    settings: FounderSettings,
-    inputs: LayerShape,
-    n_outputs: int,
-    streams: list[np.random.Generator],
-) -> list[Genome]:
-    return [
-        draw_map_network(
-            settings.layer_shapes(inputs, n_outputs),
-            settings.tap_counts(inputs, n_outputs),
-            kernel=settings.kernel,
-            downsampling=settings.downsampling,
-            activation=settings.activation,
-            stored_per_edge=settings.stored_per_edge,
-            rng=rng,
-        )
-        for rng in streams
+# -- the graphs --------------------------------------------------------------------------------------------------------
+
+
+def _maps(spec: FounderSpec) -> Genome:
+    """Draw layers of feature maps and neurons, connected by kernels."""
+    settings, map_size = spec.settings, spec.map_size
+    if map_size is None:
+        raise ValueError('map_size must be given if graph = "maps"; got None')
+    inputs = LayerShape(map_size, spec.n_inputs)
+    return draw_map_network(
+        settings.layer_shapes(inputs, spec.n_outputs),
+        settings.tap_counts(inputs, spec.n_outputs),
+        kernel=settings.kernel,
+        downsampling=settings.downsampling,
+        activation=settings.activation,
+        stored_per_edge=settings.stored_per_edge,
+        rng=spec.rng,
+    )
+
+
+def _layered(spec: FounderSpec) -> sparse.csc_array:
+    """Draw edges from each layer to the next."""
+    settings = spec.settings
+    layers = settings.layer_sizes(spec.n_inputs, spec.n_outputs)
+    if not layers:
+        return _feedforward(spec)
+    densities = [
+        _density(settings)
+        if settings.epsilon is None
+        else graphops.erdos_renyi_density(n_in, n_out, settings.epsilon)
+        for n_in, n_out in itertools.pairwise(layers)
     ]
+    return graphops.layered(layers, densities, rng=spec.rng, scale=_scale(settings))
 
 
-def _draw_matrix(
-    settings: FounderSettings, n_inputs: int, n_outputs: int, rng: np.random.Generator
-) -> sparse.csc_array:
-    scale: Literal["he", "glorot"] = "he" if "relu" in settings.activation else "glorot"
-    density = DENSITY if settings.density is None else settings.density
-    layers = settings.layer_sizes(n_inputs, n_outputs)
-    if layers:
-        densities = [
-            density
-            if settings.epsilon is None
-            else graphops.erdos_renyi_density(n_in, n_out, settings.epsilon)
-            for n_in, n_out in itertools.pairwise(layers)
-        ]
-        return graphops.layered(layers, densities, rng=rng, scale=scale)
-    n_hidden = settings.hidden if isinstance(settings.hidden, int) else sum(settings.hidden)
-    sizes = (n_inputs, n_hidden, n_outputs)
-    if settings.graph == "recurrent":
-        return graphops.recurrent(*sizes, density, rng=rng, scale=scale)
-    if settings.graph == "small_world":
-        degree = _degree(n_inputs, sum(sizes), density)
-        return graphops.small_world(
-            *sizes, degree, settings.rewiring_probability, rng=rng, scale=scale
-        )
-    if settings.graph == "direct":
-        return graphops.direct(*sizes, density, rng=rng, scale=scale)
-    return graphops.feedforward(*sizes, density, rng=rng, scale=scale)
+def _recurrent(spec: FounderSpec) -> sparse.csc_array:
+    """Draw edges between any two nodes."""
+    settings, rng = spec.settings, spec.rng
+    return graphops.recurrent(*_sizes(spec), _density(settings), rng=rng, scale=_scale(settings))
+
+
+def _small_world(spec: FounderSpec) -> sparse.csc_array:
+    """Draw edges from the nodes directly before, and a few from other earlier nodes."""
+    settings, sizes = spec.settings, _sizes(spec)
+    degree = _degree(spec.n_inputs, sum(sizes), _density(settings))
+    probability = settings.rewiring_probability
+    return graphops.small_world(*sizes, degree, probability, rng=spec.rng, scale=_scale(settings))
+
+
+def _direct(spec: FounderSpec) -> sparse.csc_array:
+    """Draw edges from inputs to outputs; hidden nodes have no edges."""
+    settings = spec.settings
+    return graphops.direct(*_sizes(spec), _density(settings), rng=spec.rng, scale=_scale(settings))
+
+
+def _feedforward(spec: FounderSpec) -> sparse.csc_array:
+    """Draw edges from any node to any later node."""
+    settings = spec.settings
+    return graphops.feedforward(
+        *_sizes(spec), _density(settings), rng=spec.rng, scale=_scale(settings)
+    )
+
+
+def _sizes(spec: FounderSpec) -> tuple[int, int, int]:
+    """Return the number of inputs, hidden nodes and outputs."""
+    hidden = spec.settings.hidden
+    return spec.n_inputs, hidden if isinstance(hidden, int) else sum(hidden), spec.n_outputs
+
+
+def _density(settings: FounderSettings) -> float:
+    return DENSITY if settings.density is None else settings.density
+
+
+def _scale(settings: FounderSettings) -> Literal["he", "glorot"]:
+    return "he" if "relu" in settings.activation else "glorot"
 
 
 def _degree(n_inputs: int, n_nodes: int, density: float) -> int:
@@ -375,3 +457,15 @@ def _degree(n_inputs: int, n_nodes: int, density: float) -> int:
     n_at_least = np.cumsum(np.bincount(most, minlength=n_nodes)[::-1])[::-1]
     edges = np.cumsum(n_at_least[1:])
     return int(degrees[np.abs(edges - density * most.sum()).argmin()])
+
+
+GRAPHS.fill(
+    {
+        "feedforward": _feedforward,
+        "layered": _layered,
+        "recurrent": _recurrent,
+        "small_world": _small_world,
+        "direct": _direct,
+        "maps": _maps,
+    }
+)

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 from scipy import sparse
 
 import graphops
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Genome, Role
+from evo.settings import Settings
 
 Parameters = dict[str, Any]
 GradientsAt = Callable[..., FloatArray]
@@ -24,7 +25,7 @@ LARGEST_CHECKED = 4096
 """Largest number of stored entries up to which proposals may look at the whole network."""
 
 
-class OperatorSettings(BaseModel, frozen=True, extra="forbid"):
+class OperatorSettings(Settings, frozen=True, extra="forbid"):
     """Bounds within which operators draw their parameters."""
 
     max_factor: float = Field(

@@ -1,6 +1,6 @@
 """All operators in one registry, by which they are applied and replayed.
 
-A new operator is two functions and one entry here (docs/extending.md). `propose` reads the editor and returns the
+A new operator is two functions and one entry (docs/extending.md). `propose` reads the editor and returns the
 parameters of one application, or None if nothing can be changed. Only `propose` draws random numbers. `apply` changes
 the editor. The parameters are values that JSON can hold, so a record can store them and replay them bit for bit.
 
@@ -8,7 +8,10 @@ Proposals of the entries are screened (:mod:`evo.operators.screening`). The cost
 network, unless its docstring says so.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
@@ -16,7 +19,7 @@ from evo.operators import elementary as lines
 from evo.operators import growth
 from evo.operators import map_operator as maps
 from evo.operators import node_operators as nodes
-from evo.operators.operation import Operation, Operator, Parameters
+from evo.operators.operation import Operation, Operator, Parameters, ProposalContext
 from evo.operators.records import with_current_names
 from evo.operators.screening import (
     Condition,
@@ -24,6 +27,7 @@ from evo.operators.screening import (
     screened,
     within_size_limit,
 )
+from evo.registry import Registry, check_signature, functions_in
 
 _ENTRIES = (
     Operator("A", "threshold", lines.propose_threshold, lines.apply_threshold),
@@ -49,8 +53,50 @@ def _conditions(operator: Operator) -> tuple[Condition, ...]:
     return (within_size_limit,) if unchecked else (must_change_function, within_size_limit)
 
 
-OPERATORS: Mapping[str, Operator] = {one.code: screened(one, *_conditions(one)) for one in _ENTRIES}
+def _converted(code: str, given: Any) -> Operator:
+    """Return an own operator for a class with `propose` and `apply`, or for an Operator."""
+    if len(code) != 1 or not (code.isascii() and code.isalpha()):
+        raise ValueError(f"name of the operator must be one letter, its code; got {code!r}")
+    if isinstance(given, type):
+        propose, apply = functions_in("operator", code, given, ("propose", "apply"))
+        words = (given.__doc__ or given.__name__).strip().splitlines()[0].rstrip(".")
+        given = Operator(code, words, propose, apply, bool(getattr(given, "preserves", False)))
+    if not isinstance(given, Operator):
+        raise TypeError(
+            f"operator {code!r} must be a class with the functions propose and apply, or an Operator; got {given!r}"
+        )
+    if given.code != code:
+        raise ValueError(f"code of the operator must be its name {code!r}; got {given.code!r}")
+    check_signature("propose of operator", code, given.propose, "editor", "context")
+    check_signature("apply of operator", code, given.apply, "editor", "parameters")
+    return _recordable(given)
+
+
+def _recordable(operator: Operator) -> Operator:
+    """Return an operator that refuses to propose parameters that a record could not give back."""
+
+    def propose(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+        parameters = operator.propose(editor, context)
+        if parameters is None:
+            return None
+        try:
+            same = isinstance(parameters, dict) and json.loads(json.dumps(parameters)) == parameters
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            raise TypeError(
+                f"parameters of operator {operator.code!r} must be a dict of values that JSON gives back as they are "
+                f"(numbers, texts, lists, dicts; not arrays, NumPy's numbers or tuples); got {parameters!r}"
+            )
+        return parameters
+
+    return replace(operator, propose=propose)
+
+
+OPERATORS: Registry[Operator] = Registry("operator", convert=_converted)
 """The operators by their code."""
+
+OPERATORS.fill({one.code: screened(one, *_conditions(one)) for one in _ENTRIES})
 
 
 def apply_operation(editor: GenomeEditor, code: str, parameters: Parameters) -> Operation:
@@ -75,7 +121,5 @@ def replay(record: Sequence[Operation | tuple[str, Parameters]], parent: Genome)
     editor = GenomeEditor(parent)
     for one in record:
         code, parameters = (one.operator, one.parameters) if isinstance(one, Operation) else one
-        if code not in OPERATORS:
-            raise ValueError(f"operator must be one of {', '.join(OPERATORS)}; got {code!r}")
-        OPERATORS[code].apply(editor, with_current_names(parameters))
+        OPERATORS.choose(code).apply(editor, with_current_names(parameters))
     return editor.freeze()

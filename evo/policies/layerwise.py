@@ -23,7 +23,7 @@ from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Genome, Role
 from evo.operators.layers import current_layer_sizes, layers_of
 from evo.operators.operation import Operation, ProposalContext
-from evo.operators.registry import apply_operation
+from evo.operators.registry import OPERATORS, apply_operation
 from evo.operators.screening import size_of
 from evo.policies.prune_and_regrow import (
     Counts,
@@ -82,7 +82,7 @@ def rewire_layers(
     gradient_fraction : float
         Fraction of the new entries that grow where the gradient is largest.
     change_weights : mapping
-        Relative frequency of each of :data:`LAYER_CHANGES`; no change is made if all are 0.
+        Relative frequency of each of :data:`LAYER_CHANGES` and of own operators; no change is made if all are 0.
     max_moved_fraction : float
         Largest fraction of a layer's edges that A moves.
 
@@ -97,7 +97,7 @@ def rewire_layers(
     rng = context.rng
     operations: list[Operation] = []
     wanted = sizes
-    weights = {change: change_weights.get(change, 0.0) for change in LAYER_CHANGES}
+    weights = dict.fromkeys(LAYER_CHANGES, 0.0) | dict(change_weights)
     if sum(weights.values()) > 0:
         odds = np.array([*weights.values()]) / sum(weights.values())
         change = str(rng.choice(list(weights), p=odds))
@@ -105,7 +105,10 @@ def rewire_layers(
             fraction = rng.uniform(0, max_moved_fraction)
             wanted = move_edges_between_layers(editor, sizes, fraction, rng)
         else:
-            operations = _change_nodes(editor, sizes.n_nodes, change, rng)
+            if change in LAYER_CHANGES:
+                operations = _change_nodes(editor, sizes.n_nodes, change, rng)
+            else:
+                operations = _apply_own(editor, context, change)
             wanted = replace(sizes, n_nodes=current_layer_sizes(editor, context.layers))
     wanted = _within_limits(editor, wanted)
     return operations + _fit_layers(editor, context, wanted, rewired_fraction, gradient_fraction)
@@ -212,6 +215,12 @@ def _change_nodes(
     if change == "U":
         parameters["share"] = float(rng.uniform(0.25, 0.75))
     return [apply_operation(editor, change, parameters)]
+
+
+def _apply_own(editor: GenomeEditor, context: ProposalContext, code: str) -> list[Operation]:
+    """Apply an own operator, which must leave the nodes in their layers; nothing where it proposes nothing."""
+    parameters = OPERATORS[code].propose(editor, context)
+    return [] if parameters is None else [apply_operation(editor, code, parameters)]
 
 
 def _within_limits(editor: GenomeEditor, wanted: LayerSizes) -> LayerSizes:

@@ -9,10 +9,10 @@ with each job; :mod:`evo.evolution.credit` computes them from the finished gener
 """
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Literal, Self
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from evo.editing.editor import GenomeEditor
 from evo.operators.elementary import threshold_at_quantile
@@ -28,23 +28,37 @@ from evo.policies.prune_and_regrow import (
     whole_network,
 )
 from evo.policies.rewiring import fading, redraw, rigl_step, set_step
+from evo.registry import Registry, check_signature
+from evo.settings import Settings
+
+Policy = Callable[[GenomeEditor, ProposalContext, "PolicySettings"], list[Operation]]
+"""A policy changes an editor by operators and returns the operations in their order."""
 
 
-class PolicySettings(BaseModel, frozen=True, extra="forbid"):
+def _converted(name: str, given: Any) -> Policy:
+    """Return an own policy; raise TypeError if it is no function of (editor, context, settings)."""
+    check_signature("policy", name, given, "editor", "context", "settings")
+    policy: Policy = given
+    return policy
+
+
+POLICIES: Registry[Policy] = Registry("policy", convert=_converted)
+"""The policies by name."""
+
+
+class PolicySettings(Settings, frozen=True, extra="forbid"):
     """How a modify phase chooses."""
 
-    name: Literal["mixed", "weighted", "adaptive", "layerwise", "set", "rigl", "random", "none"] = (
-        Field(
-            "mixed",
-            description="The policy. mixed: prune and regrow, or draw operators. weighted: draw operators by their "
-            "weight. adaptive: draw operators by the fitness that their children gained. layerwise: prune and regrow "
-            "each layer; changes of layer sizes are drawn as in adaptive. set, rigl: the published methods. random: "
-            "draw a new random topology. none: change nothing.",
-        )
+    name: Annotated[str, POLICIES] = Field(
+        "mixed",
+        description="The policy. mixed: prune and regrow, or draw operators. weighted: draw operators by their "
+        "weight. adaptive: draw operators by the fitness that their children gained. layerwise: prune and regrow "
+        "each layer; changes of layer sizes are drawn as in adaptive. set, rigl: the published methods. random: "
+        "draw a new random topology. none: change nothing.",
     )
     operator_weights: dict[str, float] = Field(
         default_factory=lambda: (
-            dict.fromkeys((code for code in OPERATORS if code != "M"), 0.25)
+            dict.fromkeys((code for code in OPERATORS.built_in if code != "M"), 0.25)
             | dict.fromkeys("ABCDFH", 1.0)
             | {"N": 2.0}
         ),  # without M, which is for maps only
@@ -115,8 +129,7 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
     @classmethod
     def _operators_known(cls, weights: dict[str, float]) -> dict[str, float]:
         for code, weight in weights.items():
-            if code not in OPERATORS:
-                raise ValueError(f"operator must be one of {', '.join(OPERATORS)}; got {code!r}")
+            OPERATORS.choose(code)
             if not 0 <= weight < math.inf:
                 raise ValueError(f"weight of {code} must be finite and at least 0; got {weight}")
         if sum(weights.values()) <= 0:
@@ -128,7 +141,9 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
         """The weights above 0 of the operators that the policy draws; empty if it draws none."""
         if self.name not in {"mixed", "weighted", "adaptive", "layerwise"}:
             return {}
-        codes = LAYER_CHANGES if self.name == "layerwise" else self.operator_weights
+        codes: Iterable[str] = self.operator_weights
+        if self.name == "layerwise":
+            codes = [*LAYER_CHANGES, *(code for code in codes if code in OPERATORS.own)]
         weights = {code: self.operator_weights.get(code, 0.0) for code in codes}
         return {code: weight for code, weight in weights.items() if weight > 0}
 
@@ -146,9 +161,6 @@ class PolicySettings(BaseModel, frozen=True, extra="forbid"):
                 f"got {self.min_probability}"
             )
         return self
-
-
-Policy = Callable[[GenomeEditor, ProposalContext, PolicySettings], list[Operation]]
 
 
 def leave_alone(
@@ -250,13 +262,15 @@ def freeze_topology(editor: GenomeEditor) -> list[Operation]:
     return drop_dormant_entries(editor)
 
 
-POLICIES: Mapping[str, Policy] = {
-    "mixed": mix,
-    "weighted": draw_operators,
-    "adaptive": draw_operators,
-    "layerwise": rewire_layerwise,
-    "set": rewire_randomly,
-    "rigl": rewire_by_gradient,
-    "random": draw_topology,
-    "none": leave_alone,
-}
+POLICIES.fill(
+    {
+        "mixed": mix,
+        "weighted": draw_operators,
+        "adaptive": draw_operators,
+        "layerwise": rewire_layerwise,
+        "set": rewire_randomly,
+        "rigl": rewire_by_gradient,
+        "random": draw_topology,
+        "none": leave_alone,
+    }
+)

@@ -69,6 +69,13 @@ def run(
             "Several processes may share the folder. Default: a new folder."
         ),
     ] = None,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Python file or module with your own parts, which the settings may name. It is imported, so its code "
+            "runs. Give the option once for each."
+        ),
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
         "results"
     ),
@@ -82,6 +89,7 @@ def run(
     """
     from experiments.cli.terminal import print_line, show_arms, show_results
     from experiments.settings.experiment import Experiment, merged, read_settings
+    from experiments.studies.own_parts import load_parts
     from experiments.studies.progress import Reporter, TerminalReporter
     from experiments.studies.runner import run as run_experiment
     from experiments.studies.study import parse_study, run_study
@@ -95,6 +103,8 @@ def run(
         "dataset.options.data_dir": None if data_dir is None else str(data_dir),
     }
     values = read_settings(experiment)
+    for source in parts or ():
+        load_parts(source)
     console = Console(quiet=quiet)
     reporter = Reporter if quiet else partial(TerminalReporter, console)
     if "arms" in values:
@@ -191,6 +201,27 @@ def presets(
         about = preset_text(preset).splitlines()[0].removeprefix("#").strip()
         table.add_row(f"[bold]{preset}[/bold]", about)
     Console().print(table)
+
+
+@app.command()
+def parts(
+    parts: Annotated[
+        list[str] | None,
+        typer.Option(help="Python file or module with your own parts, which is imported first."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+) -> None:
+    """List the parts that settings can name: operators, policies, data sets and so on, and your own with --parts."""
+    from experiments.cli.terminal import show_parts
+    from experiments.studies.own_parts import list_parts, load_parts
+
+    for source in parts or ():
+        load_parts(source)
+    rows = list_parts()
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+    else:
+        show_parts(rows, Console())
 
 
 @app.command()

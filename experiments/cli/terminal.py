@@ -1,6 +1,9 @@
 """Tables and lines of results on the terminal."""
 
+import itertools
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -25,6 +28,21 @@ def show_results(results: Results, console: Console) -> None:
     if results.evolved:
         print_line(console, search_cost(results))
     print_line(console, f"Results: {results.path}")
+
+
+def show_parts(parts: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print parts by kind: names and sentences, and where the code of own parts is."""
+    width = max(len(part["name"]) for part in parts)
+    for (kind, registry, setting), rows in itertools.groupby(
+        parts, key=lambda part: (part["kind"], part["registry"], part["setting"])
+    ):
+        print_line(console, f"{kind}: {registry}, named by {setting}")
+        for part in rows:
+            where = ""
+            if not part["built_in"]:
+                place = part["file"] and f" ({part['file']}:{part['line']})"
+                where = f" - yours: {part['module']}.{part['function']}{place or ''}"
+            print_line(console, f"  {part['name']:<{width}}  {part['sentence']}{where}")
 
 
 def print_line(console: Console, line: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from evo.errors import SettingsError
+from evo.errors import DataError, SettingsError
+from evo.registry import Registry
 from experiments.datasets.arrays import Task
 from experiments.datasets.bundled import diabetes, digits
 from experiments.datasets.dataset import Dataset
@@ -21,16 +22,38 @@ def csv_table(path: str | Path, target: str, task: Task | None = None) -> Datase
     return Dataset.from_csv(path, target, task=task)
 
 
-DATASETS: dict[str, Callable[..., Dataset]] = {
-    "csv": csv_table,
-    "diabetes": diabetes,
-    "digits": digits,
-    "idx": idx_folder,
-    "parity": parity,
-    "spirals": spirals,
-    "xor": xor,
-}
+def _converted(name: str, given: Any) -> Callable[..., Dataset]:
+    """Return an own loader; raise TypeError unless all its parameters are options with type hints."""
+    rule = f"data set {name!r} must be a function whose parameters are options with type hints"
+    if not inspect.isroutine(given):
+        raise TypeError(f"{rule}; got {given!r}")
+    try:
+        hints = get_type_hints(given)
+    except NameError as error:
+        raise TypeError(f"{rule}; {error}") from error
+    for option, parameter in inspect.signature(given).parameters.items():
+        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+            raise TypeError(f"{rule}; got {parameter}")
+        if option not in hints:
+            raise TypeError(f"{rule}; got {option} without a type hint")
+    loader: Callable[..., Dataset] = given
+    return loader
+
+
+DATASETS: Registry[Callable[..., Dataset]] = Registry("data set", convert=_converted)
 """Loaders by name. A loader's keyword parameters, with type hints and defaults, are its options."""
+
+DATASETS.fill(
+    {
+        "csv": csv_table,
+        "diabetes": diabetes,
+        "digits": digits,
+        "idx": idx_folder,
+        "parity": parity,
+        "spirals": spirals,
+        "xor": xor,
+    }
+)
 
 
 def load_dataset(name: str, /, **options: object) -> Dataset:
@@ -76,10 +99,13 @@ def load_dataset(name: str, /, **options: object) -> Dataset:
                 f"in settings{in_shell}"
             )
     hints = get_type_hints(loader)
-    return loader(**{o: _converted(name, o, value, hints[o]) for o, value in options.items()})
+    dataset = loader(**{o: _as_hinted(name, o, value, hints[o]) for o, value in options.items()})
+    if not isinstance(dataset, Dataset):
+        raise DataError(f"data set {name!r}: the loader must return a Dataset; got {dataset!r:.80}")
+    return dataset
 
 
-def _converted(name: str, option: str, value: object, hint: Any) -> object:
+def _as_hinted(name: str, option: str, value: object, hint: Any) -> object:
     try:
         return TypeAdapter[object](hint).validate_python(value)
     except ValidationError as error:

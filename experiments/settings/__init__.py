@@ -3,9 +3,9 @@
 This room reads and checks settings; :mod:`experiments.studies` runs experiments.
 """
 
+from experiments.arms import BaselineSettings
 from experiments.settings.experiment import (
     OF_EVOLUTION,
-    BaselineSettings,
     Experiment,
     load_experiment,
     merged,

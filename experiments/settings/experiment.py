@@ -8,28 +8,23 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import (
-    BaseModel,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
-    field_validator,
     model_serializer,
     model_validator,
 )
 
-from cnn.layers.pooling import PoolingMethod
 from cnn.training.recipe import Recipe
 from evo.errors import SettingsError
-from evo.evolution.fitness import FITNESSES
 from evo.evolution.settings import EvolutionSettings
-from evo.initial.founders import FounderSettings, Widths
+from evo.initial.founders import FounderSettings
 from evo.policies.policies import PolicySettings
+from evo.settings import Settings
+from experiments.arms import BaselineSettings
 from experiments.datasets import NormalizationMethod
-
-ArmName = Literal["cnn", "lenet1", "lenet5", "mlp", "static"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """The pattern of a name that may be part of the name of a folder."""
@@ -38,7 +33,7 @@ OF_EVOLUTION = ("founders", "evolution", "policy")
 """The sections about evolution."""
 
 
-class DatasetSettings(BaseModel, frozen=True, extra="forbid"):
+class DatasetSettings(Settings, frozen=True, extra="forbid"):
     """The data set and its parts."""
 
     name: str = Field(
@@ -61,82 +56,7 @@ class DatasetSettings(BaseModel, frozen=True, extra="forbid"):
     )
 
 
-class BaselineSettings(BaseModel, frozen=True, extra="forbid"):
-    """The networks that do not evolve."""
-
-    arms: tuple[ArmName, ...] = Field(
-        ("cnn",),
-        description="Networks to train. cnn: convolution, pooling, rasterization, hidden and softmax layer. lenet1, "
-        "lenet5: LeCun's networks. mlp: dense hidden layers. static: the winner's founder, trained without "
-        "evolution.",
-    )
-    epochs: int | None = Field(
-        None,
-        ge=1,
-        description="Passes over the training part. Only with evolve = false: beside evolution a baseline gets as many "
-        "steps as the winner.",
-    )
-    total_steps: int | None = Field(
-        None,
-        ge=1,
-        description="Gradient steps, instead of epochs. Only with evolve = false. In a study the default is the number "
-        "of steps of [evolution].",
-    )
-    patience: int | None = Field(
-        None,
-        ge=1,
-        description="Number of epochs without a lower validation loss after which training ends. The parameters of the "
-        "best epoch are then restored. By default training ends after the last epoch.",
-    )
-    maps: int = Field(8, ge=1, description="Number of feature maps (cnn).")
-    kernel: int = Field(3, ge=1, description="Side of the kernels, in pixels (cnn).")
-    hidden: Widths = Field(
-        32,
-        description="Nodes of the hidden layer (cnn, mlp); a list for several hidden layers (mlp).",
-    )
-    activation: Literal["sigmoid", "tanh", "relu"] = Field(
-        "tanh", description="Activation of the hidden layers (all arms except static)."
-    )
-    pooling: PoolingMethod | None = Field(
-        None,
-        description="Pooling method (cnn, lenet1, lenet5); by default max, and trainable for lenet1.",
-    )
-    learning_rate: float | None = Field(
-        None,
-        gt=0,
-        allow_inf_nan=False,
-        description="Learning rate, instead of that in [training] (all arms except static).",
-    )
-
-    @field_validator("arms")
-    @classmethod
-    def _arms_differ(cls, arms: tuple[ArmName, ...]) -> tuple[ArmName, ...]:
-        if len(set(arms)) < len(arms):
-            raise ValueError(f"must name each arm at most once; got {list(arms)}")
-        return arms
-
-    @model_validator(mode="after")
-    def _hidden_suits_the_arms(self) -> Self:
-        if self.hidden == 0:
-            raise ValueError("hidden must be at least 1; got 0")
-        if not isinstance(self.hidden, int) and "cnn" in self.arms:
-            raise ValueError(
-                f"hidden must be one number for the arm cnn, which has one hidden layer; got {list(self.hidden)}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _patience_counts_epochs(self) -> Self:
-        if self.patience is not None and self.epochs is None:
-            raise ValueError(f"patience must not be given without epochs; got {self.patience}")
-        if self.epochs is not None and self.total_steps is not None:
-            raise ValueError(
-                f"total_steps must not be given beside epochs; got {self.total_steps} and {self.epochs}"
-            )
-        return self
-
-
-class Experiment(BaseModel, frozen=True, extra="forbid"):
+class Experiment(Settings, frozen=True, extra="forbid"):
     """All settings of an experiment. Together they decide its results."""
 
     name: str = Field(
@@ -158,21 +78,6 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
     policy: PolicySettings = PolicySettings()
     training: Recipe = Recipe()
     baseline: BaselineSettings = BaselineSettings()
-
-    def __init__(self, **values: Any) -> None:
-        """Check settings; raise SettingsError at the first that breaks a rule: one line naming field, rule, value."""
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise SettingsError(describe(error)) from None
-
-    @field_validator("evolution")
-    @classmethod
-    def _fitness_known(cls, evolution: EvolutionSettings) -> EvolutionSettings:
-        if evolution.fitness not in FITNESSES:
-            known = ", ".join(FITNESSES)
-            raise ValueError(f"fitness must be one of {known}; got {evolution.fitness!r}")
-        return evolution
 
     @model_validator(mode="after")
     def _baselines_suit(self) -> Self:
@@ -242,25 +147,9 @@ class Experiment(BaseModel, frozen=True, extra="forbid"):
             At the first setting that breaks a rule: one line naming source, field, rule and value.
         """
         try:
-            return cls.model_validate(values)
+            return cls(**values)
         except SettingsError as error:
             raise SettingsError(f"{source}: {error}") from None
-
-
-def describe(error: ValidationError) -> str:
-    """Return the first problem of a validation as one line: field, rule, value received."""
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"{field}: unknown key"
-    rule = first["msg"].removeprefix("Value error, ").replace("Input should ", "must ", 1)
-    rule = rule[0].lower() + rule[1:]
-    if not field:
-        return rule
-    value = first["input"]
-    received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
-    separator = " " if rule.startswith("must ") else ": "
-    return f"{field}{separator}{rule}" + ("" if "; got " in rule else received)
 
 
 def preset_names() -> list[str]:

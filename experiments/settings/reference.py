@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from evo import NeuroevolutionSettings
+from evo.registry import Registry
 from experiments.datasets import DATASETS
 from experiments.settings.experiment import Experiment
 
@@ -194,7 +195,8 @@ def _type(field: FieldInfo) -> str:
         for rule in field.metadata
         if getattr(rule, name, None) is not None
     )
-    kind = _in_words(field.annotation)
+    choices = next((rule for rule in field.metadata if isinstance(rule, Registry)), None)
+    kind = _in_words(field.annotation) if choices is None else _choices(choices)
     none = " or none"
     if bounds and kind.endswith(none):
         return f"{kind.removesuffix(none)} {bounds}{none}"
@@ -213,7 +215,8 @@ def _in_words(annotation: Any) -> str:
         return _NAMES[annotation]
     origin, parts = get_origin(annotation), get_args(annotation)
     if hasattr(annotation, "__metadata__"):
-        return _in_words(parts[0])
+        one = next((rule for rule in annotation.__metadata__ if isinstance(rule, Registry)), None)
+        return _in_words(annotation.__origin__) if one is None else _choices(one)
     if origin is Literal:
         return ", ".join(f"`{json.dumps(value)}`" for value in parts)
     if origin in {Union, types.UnionType}:
@@ -229,6 +232,11 @@ def _in_words(annotation: Any) -> str:
     if origin is dict:
         return "table"
     return str(getattr(annotation, "__name__", annotation))
+
+
+def _choices(registry: Registry[Any]) -> str:
+    """Return the names of the parts of the package."""
+    return ", ".join(f"`{json.dumps(name)}`" for name in registry.built_in)
 
 
 def _default(field: FieldInfo) -> str:

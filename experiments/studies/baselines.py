@@ -16,9 +16,8 @@ from evo.phenotype.phenotype import Phenotype
 from evo.storage.predictor import BaselinePredictor, Predictor
 from evo.storage.rows import training_rows
 from evo.storage.tables import Row
-from experiments.settings.experiment import BaselineSettings
-from experiments.studies.arms import build_arm
-from experiments.studies.seed_run import SeedRun, Sized, TrainedModel
+from experiments.arms import BaselineSettings, Sized, build_arm
+from experiments.studies.seed_run import SeedRun, TrainedModel
 
 POINTS_PER_EPOCH = 10
 """Points of the learning curve that each epoch records."""

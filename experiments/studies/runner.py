@@ -21,10 +21,10 @@ from evo.phenotype.phenotype import Phenotype
 from evo.seeding import Purpose, seed_sequence
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
+from experiments.arms import build_arm, check_arms, check_founders, loss_of
 from experiments.datasets import Dataset, DataSplit, load_dataset
 from experiments.figures.report import save_figures
 from experiments.settings.experiment import Experiment
-from experiments.studies.arms import build_arm, check_arms, check_founders, loss_of
 from experiments.studies.baselines import Baselines
 from experiments.studies.progress import Reporter
 from experiments.studies.search import Search, expected_per_seed
@@ -98,6 +98,7 @@ def run(
     check_arms(experiment.baseline, dataset)
     if experiment.evolve:
         check_founders(experiment.founders, dataset)
+        _check_travel(checked_fitness, workers)
     splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
     name = run_name or free_name(Path(results), experiment.name)
     store = RunStore.create(
@@ -151,6 +152,14 @@ def _check_arguments(
                 f"{name} must not be given where evolve = false, for baselines train in this "
                 f"process and are not selected; got {value!r}"
             )
+
+
+def _check_travel(fitness: Fitness, workers: int | None) -> None:
+    """Raise TravelError if own parts cannot be sent to workers."""
+    if workers != 0:
+        from evo.executors.travel import pack  # noqa: PLC0415 - a serial run shall not wait for Ray's import
+
+        pack(fitness)
 
 
 def _evolve(seed_runs: Sequence[SeedRun], workers: int | None, address: str | None) -> list[Search]:

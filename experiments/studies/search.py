@@ -4,8 +4,7 @@ import time
 
 from evo.evolution.evolution import Evolution, EvolutionState
 from evo.evolution.individual import Individual
-from evo.evolution.selection import SELECTIONS
-from evo.evolution.settings import EvolutionSettings
+from evo.evolution.settings import SELECTIONS, EvolutionSettings
 from evo.executors import Executor
 from evo.genome.genome import Genome
 from evo.initial.founders import create_founders

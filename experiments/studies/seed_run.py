@@ -3,30 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from cnn.compile.compilation import single_threaded_blas
-from cnn.training.descent import Trainable
 from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate
 from evo.evolution.job import Task
 from evo.storage.run_store import RunStore
 from evo.storage.tables import Row
+from experiments.arms import Sized
 from experiments.datasets import Dataset, Normalization
 from experiments.settings.experiment import Experiment
 from experiments.studies.progress import Reporter
-
-
-class Sized(Trainable, Protocol):
-    """A trainable network that knows its cost."""
-
-    @property
-    def parameter_count(self) -> int:
-        """Trainable numbers."""
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates per sample."""
 
 
 @dataclass(frozen=True, eq=False)

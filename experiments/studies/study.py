@@ -19,9 +19,9 @@ from evo.evolution.settings import EvolutionSettings
 from evo.files import free_name
 from evo.storage.run_store import is_complete
 from experiments.analysis.results import Results, load_results
+from experiments.arms import check_arms, check_founders
 from experiments.datasets import load_dataset
 from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings
-from experiments.studies.arms import check_arms, check_founders
 from experiments.studies.progress import Reporter
 from experiments.studies.runner import check_workers, run
 

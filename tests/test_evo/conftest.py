@@ -11,7 +11,7 @@ from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from evo import EvolutionSettings, Genome, PolicySettings, Role, Task, adapt_fitness
 from evo.evolution.fitness import negative_loss
-from evo.genome.activations import ACTIVATIONS, activation_code
+from evo.genome.activations import activation_code
 from evo.genome.feature_maps import map_transform, windows
 
 
@@ -63,7 +63,7 @@ def random_genome():
             genome,
             roles=rng.permutation(genome.roles),
             ids=rng.permutation(n),
-            activations=rng.integers(0, ACTIVATIONS.index("sign"), n).astype(np.uint8),
+            activations=rng.integers(0, activation_code("sign"), n).astype(np.uint8),
             threshold=threshold,
             threshold_mode=mode,
         )
@@ -133,7 +133,7 @@ def any_map_genome():
             bias=rng.normal(size=n),
             ids=rng.permutation(n),
             roles=roles.astype(np.uint8),
-            activations=rng.integers(0, ACTIVATIONS.index("sign"), n).astype(np.uint8),
+            activations=rng.integers(0, activation_code("sign"), n).astype(np.uint8),
             threshold=threshold,
             ticks=ticks,
             map_sizes=of_node.astype(np.int32),

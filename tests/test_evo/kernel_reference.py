@@ -7,7 +7,7 @@ compare the compiled network with it.
 import numpy as np
 from scipy import special
 
-from evo.genome.activations import ACTIVATIONS, LEAK
+from evo.genome.activations import LEAK, activation_name
 from evo.genome.feature_maps import map_transform
 from evo.genome.roles import Role
 
@@ -93,7 +93,7 @@ def states(genome, inputs, activation=None):
                     map_transform(int(genome.map_sizes[source]), map_size, genome.kernel).window,
                 )
                 total += float(genome.values[e]) * read[:, i : i + map_size, j : j + map_size]
-            function = activation or FUNCTIONS[ACTIVATIONS[genome.activations[node]]]
+            function = activation or FUNCTIONS[activation_name(genome.activations[node])]
             x[node] = function(total)
     return x
 

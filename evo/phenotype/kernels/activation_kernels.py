@@ -1,31 +1,36 @@
 """The activation functions of nodes and their derivatives, compiled: the entries of :mod:`evo.genome.activations`.
 
+An own activation is called through the table of :mod:`evo.genome.function_table`.
+
 In float32 the transcendental functions are approximations that vectorise, each within 1e-6 of the true value; in
 float64 they are those of the C library, so that gradient checks are exact.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 from cnn.compile.compilation import FAST_MATH, kernel
 from cnn.layers.kernels.activation_kernels import fast_sigmoid, fast_tanh
-from evo.genome.activations import ACTIVATIONS, LEAK
+from evo.genome.activations import FIRST_OWN, LEAK, activation_code
+from evo.genome.function_table import FUNCTIONS, PRECISIONS, SYMBOL, TABLE
 
 Floats = NDArray[np.floating[Any]]
 
-SIGMOID = ACTIVATIONS.index("sigmoid")
-TANH = ACTIVATIONS.index("tanh")
-RELU = ACTIVATIONS.index("relu")
-LEAKY_RELU = ACTIVATIONS.index("leaky_relu")
-GELU = ACTIVATIONS.index("gelu")
-SINE = ACTIVATIONS.index("sine")
-GAUSSIAN = ACTIVATIONS.index("gaussian")
-SIGN = ACTIVATIONS.index("sign")
+SIGMOID = activation_code("sigmoid")
+TANH = activation_code("tanh")
+RELU = activation_code("relu")
+LEAKY_RELU = activation_code("leaky_relu")
+GELU = activation_code("gelu")
+SINE = activation_code("sine")
+GAUSSIAN = activation_code("gaussian")
+SIGN = activation_code("sign")
 
 _OPTIONS: Any = {"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True}
 
@@ -143,6 +148,40 @@ def _fast_sine(x: Any) -> Any:
     return approximate if x == types.float32 else exact
 
 
+def _call_own(
+    typing_context: Any, code: Any, which: Any, first: Any, second: Any
+) -> tuple[Any, Callable[..., Any]]:
+    """Call function `which` of an own activation on two rows; return whether there is such a function."""
+    signature = types.boolean(types.intp, types.intp, first, second)
+    precision = PRECISIONS.index(first.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        code, which, *rows = values
+        module, word, pointer = builder.module, ir.IntType(64), ir.IntType(8).as_pointer()
+        table = module.globals.get(SYMBOL)
+        if table is None:
+            table = ir.GlobalVariable(module, ir.ArrayType(word, TABLE.size), SYMBOL)
+        at_code = builder.mul(code, word(TABLE[0].size))
+        slot = builder.add(builder.add(at_code, word(precision * len(FUNCTIONS))), which)
+        address = builder.load(builder.gep(table, [word(0), slot]))
+        found = builder.icmp_unsigned("!=", address, word(0))
+        with builder.if_then(found):
+            kind = ir.FunctionType(ir.VoidType(), [pointer, pointer, word])
+            arrays = [
+                context.make_array(one)(context, builder, row)
+                for one, row in zip(signature.args[2:], rows, strict=True)
+            ]
+            length = builder.extract_value(arrays[0].shape, 0)
+            data = [builder.bitcast(one.data, pointer) for one in arrays]
+            builder.call(builder.inttoptr(address, kind.as_pointer()), [*data, length])
+        return found
+
+    return signature, generate
+
+
+call_own: Any = intrinsic(_call_own)
+
+
 @kernel
 def activate(code: int, row: Floats) -> None:
     """Replace net inputs by outputs, o = φ(n), in place."""
@@ -173,6 +212,8 @@ def activate(code: int, row: Floats) -> None:
         for b in range(row.shape[0]):
             # NaN stays NaN, so that divergence shows.
             row[b] = one if row[b] >= 0 else (-one if row[b] < 0 else row[b])
+    elif code >= FIRST_OWN and not call_own(code, 0, row, row):
+        row[:] = np.nan  # not registered in this process: the loss shows it
 
 
 @kernel
@@ -206,3 +247,5 @@ def multiply_by_slope(code: int, net: Floats, output: Floats, residual: Floats) 
     elif code == SIGN:  # slope of the identity clipped at ±1
         for b in range(output.shape[0]):
             residual[b] *= one if abs(net[b]) <= one else zero
+    elif code >= FIRST_OWN:
+        call_own(code, 1, net, residual)

@@ -126,7 +126,7 @@ def test_a_fitness_of_the_users_own_sees_every_network_trained(task):
 
 
 def test_a_failure_is_reused_as_well(task, monkeypatch):
-    monkeypatch.setitem(FITNESSES, "fails for some", fails_for_some)
+    monkeypatch.setattr(FITNESSES, "is_built_in", lambda fitness: fitness is fails_for_some)
     some = task(policy=PolicySettings(name="none"), fitness=fails_for_some)
     everyone, _ = evolve(some)
     failed = [one for one in everyone if one.reused_from is not None and one.status == "failed"]

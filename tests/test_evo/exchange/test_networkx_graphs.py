@@ -16,7 +16,7 @@ from scipy import sparse
 import evo
 from evo import Genome, Phenotype, ResultsError, Role
 from evo.exchange import graph_files
-from evo.genome.activations import ACTIVATIONS
+from evo.genome.activations import ACTIVATIONS, activation_name
 
 ROUND_TRIPS = {
     "networkx": lambda genome: evo.from_networkx(evo.to_networkx(genome)),
@@ -83,7 +83,7 @@ def test_attributes_say_what_a_genome_holds(random_genome):
         assert graph.nodes[node] == {
             "position": position,
             "role": Role(genome.roles[position]).name.lower(),
-            "activation": ACTIVATIONS[genome.activations[position]],
+            "activation": activation_name(genome.activations[position]),
             "bias": genome.bias[position],
         }
     matrix = nx.to_numpy_array(graph, nodelist=genome.ids.tolist())

@@ -8,6 +8,7 @@ from evo.genome.activations import (
     NEEDS_NET_INPUT,
     activation_code,
     activation_codes,
+    activation_name,
 )
 from evo.phenotype.kernels.activation_kernels import activate, multiply_by_slope
 
@@ -69,7 +70,8 @@ def test_divergence_is_seen(name):
 
 
 def test_names_and_codes():
-    assert [ACTIVATIONS[activation_code(name)] for name in ACTIVATIONS] == list(ACTIVATIONS)
+    assert [activation_name(activation_code(name)) for name in ACTIVATIONS] == list(ACTIVATIONS)
+    assert [activation_code(name) for name in ACTIVATIONS] == list(range(9))
     assert activation_codes(["tanh", "relu"], 2).tolist() == [2, 3]
     with pytest.raises(ValueError, match=r"activation must be one of identity, .*; got 'swish'"):
         activation_code("swish")

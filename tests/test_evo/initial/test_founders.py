@@ -1,15 +1,12 @@
 """The first generation: sizes, densities and streams are as the settings say."""
 
 import itertools
-from typing import get_args
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from evo import FounderSettings, Phenotype, SettingsError, create_founders
-from evo.genome.activations import ACTIVATIONS
-from evo.initial.founders import ActivationName
+from evo.genome.activations import ACTIVATIONS, activation_code
 
 
 def one(**settings):
@@ -169,9 +166,9 @@ def test_what_is_stored_of_settings_is_complete_and_is_read_back(settings):
     ids=str,
 )
 def test_settings_that_contradict_each_other_are_refused_by_name(settings, rule):
-    with pytest.raises(ValidationError, match=rule) as caught:
+    with pytest.raises(SettingsError, match=rule) as caught:
         FounderSettings(**settings)
-    assert caught.value.error_count() == 1
+    assert "\n" not in str(caught.value)
 
 
 def test_activation_and_ticks_go_to_the_genome_and_outputs_stay_linear():
@@ -213,7 +210,7 @@ def test_scores_of_a_founder_are_neither_dead_nor_huge(activation, graph):
     ids=str,
 )
 def test_impossible_settings_are_refused(settings):
-    with pytest.raises(ValidationError):
+    with pytest.raises(SettingsError):
         FounderSettings(**settings)
 
 
@@ -236,11 +233,12 @@ def test_a_sequence_has_a_part_of_its_features_at_each_tick():
     rule = r"founders\.ticks: must divide the 10 features if sequence = true; got 4"
     with pytest.raises(SettingsError, match=rule):
         settings.input_layer((10,))
-    with pytest.raises(ValidationError, match="ticks must be at least 2 if sequence = true; got 1"):
+    with pytest.raises(SettingsError, match="ticks must be at least 2 if sequence = true; got 1"):
         FounderSettings(sequence=True)
 
 
 def test_settings_know_every_activation():
-    assert get_args(ActivationName) == ACTIVATIONS
+    for name in ACTIVATIONS:
+        assert FounderSettings(activation=name).activation == name
     genome = one(activation="gelu")
-    assert set(genome.activations[5:-3]) == {ACTIVATIONS.index("gelu")}
+    assert set(genome.activations[5:-3]) == {activation_code("gelu")}

@@ -6,7 +6,6 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
-from pydantic import ValidationError
 
 from cnn import lenet5
 from evo import FounderSettings, Phenotype, Role, SettingsError, create_founders
@@ -190,7 +189,7 @@ def test_a_budget_without_a_tap_for_each_node_is_refused():
     ],
 )
 def test_settings_that_do_not_fit_maps_are_refused(changes, message):
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(SettingsError, match=message):
         FounderSettings(**{**SMALL, **changes})
 
 

@@ -7,7 +7,7 @@ from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import train
 from evo import Genome, Phenotype
-from evo.genome.activations import ACTIVATIONS
+from evo.genome.activations import activation_name
 
 torch = pytest.importorskip("torch", reason="PyTorch is the peer here: pip install -e '.[bench]'")
 
@@ -45,7 +45,7 @@ class Masked(torch.nn.Module):
             for j in range(n_inputs, n):
                 states = torch.stack([*now[:j], *before[j:]])
                 net = weights[:, j] @ states + self.bias[j]
-                now.append(PHI[ACTIVATIONS[genome.activations[j]]](net))
+                now.append(PHI[activation_name(genome.activations[j])](net))
             before = now
         return torch.stack(before[n - len(genome.outputs) :]).T
 

@@ -9,11 +9,11 @@ import evo.phenotype.convolutions
 from cnn import LECUN_C3, Recipe, Samples, lenet5, small_cnn, train
 from evo import Genome, Phenotype, Role
 from evo.exchange.layered_networks import from_cnn, to_cnn
-from evo.genome.activations import ACTIVATIONS
+from evo.genome.activations import activation_code
 from evo.genome.feature_maps import windows
 
-FUNCTIONS = [ACTIVATIONS.index(name) for name in ("identity", "relu", "tanh", "sigmoid")]
-NEEDS_NET_INPUT = [ACTIVATIONS.index(name) for name in ("gelu", "sine", "gaussian")]
+FUNCTIONS = [activation_code(name) for name in ("identity", "relu", "tanh", "sigmoid")]
+NEEDS_NET_INPUT = [activation_code(name) for name in ("gelu", "sine", "gaussian")]
 
 
 def features_of(genome, rng, n=5):

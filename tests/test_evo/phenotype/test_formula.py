@@ -13,7 +13,7 @@ from cnn.layers.hidden import HiddenLayer
 from cnn.layers.output import SoftmaxLayer
 from cnn.models.network import Network
 from cnn.training.losses import LOSSES
-from evo.genome.activations import ACTIVATIONS
+from evo.genome.activations import ACTIVATIONS, activation_name
 from evo.genome.genome import Genome, Role
 from evo.phenotype.phenotype import Phenotype
 
@@ -100,7 +100,7 @@ def reference(genome, sample):
             if j in clamped:
                 continue
             net = math.fsum(w * (now[i] if i < j else before[i]) for i, w in into[j])
-            now[j] = PHI[ACTIVATIONS[genome.activations[j]]](net + float(genome.bias[j]))
+            now[j] = PHI[activation_name(genome.activations[j])](net + float(genome.bias[j]))
         before = now
     return [before[i] for _, i in outputs]
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 
 from evo import Genome, Phenotype, Role
-from evo.genome.activations import ACTIVATIONS
+from evo.genome.activations import activation_name
 from evo.phenotype.phenotype import compile_plan, compile_whole_plan
 
 PHI = {
@@ -30,7 +30,7 @@ def states(genome, weights, X):
         for j in np.flatnonzero(genome.roles != Role.INPUT):
             states = np.where(np.arange(genome.n_nodes) < j, now, before)
             states[:, genome.inputs] = X
-            now[:, j] = PHI[ACTIVATIONS[genome.activations[j]]](
+            now[:, j] = PHI[activation_name(genome.activations[j])](
                 states @ weights[:, j] + genome.bias[j]
             )
         before = now

@@ -7,13 +7,13 @@ from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import train
 from evo import Genome, Phenotype, Role
-from evo.genome.activations import ACTIVATIONS
+from evo.genome.activations import activation_code, activation_name
 from evo.genome.feature_maps import map_transform
 
 torch = pytest.importorskip("torch", reason="PyTorch is the peer here: pip install -e '.[bench]'")
 
 PHI = {"identity": lambda x: x, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "relu": torch.relu}
-NAMES = [ACTIVATIONS.index(name) for name in ("identity", "tanh", "sigmoid")]
+NAMES = [activation_code(name) for name in ("identity", "tanh", "sigmoid")]
 
 
 class Masked(torch.nn.Module):
@@ -71,7 +71,7 @@ class Masked(torch.nn.Module):
         for _ in range(genome.ticks):
             now = dict(images)
             for node in np.flatnonzero(genome.roles != Role.INPUT).tolist():
-                phi = PHI[ACTIVATIONS[genome.activations[node]]]
+                phi = PHI[activation_name(genome.activations[node])]
                 now[node] = phi(self.net(node, now, before))
             before = [now[node] for node in range(len(map_sizes))]
         return torch.cat([before[node].reshape(-1, 1) for node in genome.outputs], dim=1)
@@ -125,7 +125,7 @@ def test_sparse_kernels_learn_what_masked_ones_learn():
         bias=np.zeros(n),
         ids=np.arange(n),
         roles=np.array([0, *[1] * 6, 2, 2], np.uint8),
-        activations=np.array([0, *[ACTIVATIONS.index("tanh")] * 6, 0, 0], np.uint8),
+        activations=np.array([0, *[activation_code("tanh")] * 6, 0, 0], np.uint8),
         map_sizes=map_sizes,
         taps=np.array(taps, np.uint16),
         kernel=3,

@@ -12,7 +12,7 @@ from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import train
 from evo import OPERATORS, Genome, GenomeEditor, Phenotype, Role
-from evo.genome.activations import ACTIVATIONS
+from evo.genome.activations import ACTIVATIONS, activation_code, activation_name
 from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
 from graphops import EXAMPLE_MATRIX
@@ -46,7 +46,7 @@ def literal_output(genome, x):
         for j in range(n):
             if genome.roles[j] != Role.INPUT:
                 net = sum(weights[i, j] * (now[i] if i < j else before[i]) for i in range(n))
-                now[j] = PHI[ACTIVATIONS[genome.activations[j]]](net + genome.bias[j])
+                now[j] = PHI[activation_name(genome.activations[j])](net + genome.bias[j])
         before = now
     return now[genome.outputs]
 
@@ -107,7 +107,7 @@ def test_every_activation_has_its_derivative(name):
 def test_gradients_at_free_places_are_those_of_edges_of_weight_zero(random_genome, ticks):
     rng = np.random.default_rng(11)
     genome = replace(random_genome(rng, n=8, ticks=ticks, threshold=None))
-    genome = replace(genome, activations=np.full(8, ACTIVATIONS.index("tanh"), np.uint8))
+    genome = replace(genome, activations=np.full(8, activation_code("tanh"), np.uint8))
     X, Y = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
     dense = genome.to_dense()
     computed = set(Phenotype(genome, "squared_error").plan.nodes.tolist())

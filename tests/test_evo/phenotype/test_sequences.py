@@ -10,7 +10,7 @@ from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate, train
 from evo import Genome, Phenotype, Role
-from evo.genome.activations import ACTIVATIONS
+from evo.genome.activations import activation_name
 
 PHI = {"identity": float, "tanh": math.tanh}
 
@@ -25,7 +25,7 @@ def literal_output(genome, sequence):
         now[genome.inputs] = step
         for j in np.flatnonzero(genome.roles != Role.INPUT):
             states = np.where(np.arange(n) < j, now, before)
-            now[j] = PHI[ACTIVATIONS[genome.activations[j]]](
+            now[j] = PHI[activation_name(genome.activations[j])](
                 states @ weights[:, j] + genome.bias[j]
             )
         before = now

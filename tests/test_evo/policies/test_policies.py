@@ -4,9 +4,16 @@ import itertools
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
-from evo import POLICIES, FounderSettings, GenomeEditor, Phenotype, PolicySettings, create_founders
+from evo import (
+    POLICIES,
+    FounderSettings,
+    GenomeEditor,
+    Phenotype,
+    PolicySettings,
+    SettingsError,
+    create_founders,
+)
 from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.policies.policies import freeze_topology
 
@@ -77,12 +84,12 @@ def test_a_frozen_topology_keeps_what_lives_and_can_no_longer_change(task):
 
 @pytest.mark.parametrize("weights", [{"Z": 1.0}, {"A": -1.0}, {"A": 0.0}, {"A": float("inf")}])
 def test_impossible_weights_are_refused(weights):
-    with pytest.raises(ValidationError):
+    with pytest.raises(SettingsError, match="operator"):
         PolicySettings(operator_weights=weights)
 
 
 def test_a_floor_that_leaves_no_room_is_refused():
-    with pytest.raises(ValidationError, match="min_probability must be at most 1 over the number"):
+    with pytest.raises(SettingsError, match="min_probability must be at most 1 over the number"):
         PolicySettings(name="adaptive", min_probability=0.2)
     PolicySettings(
         name="adaptive",

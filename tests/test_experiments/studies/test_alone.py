@@ -16,8 +16,8 @@ from evo.evolution.settings import EvolutionSettings
 from evo.seeding import Purpose, generator, seed_sequence
 from evo.storage.tables import KEYS, TABLES, TIMING_COLUMNS
 from experiments import Dataset, Experiment, load_dataset, load_experiment, load_results, run
+from experiments.arms import build_arm
 from experiments.cli.app import main
-from experiments.studies.arms import build_arm
 from experiments.studies.progress import Reporter, TerminalReporter
 
 EPOCHS, SEEDS, ARMS = 3, [3, 4], ["cnn", "mlp"]

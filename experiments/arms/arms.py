@@ -3,23 +3,36 @@
 An arm is a function that builds a network, and a registry entry.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 
 from cnn import HiddenLayer, Network, RasterizationLayer, SoftmaxLayer, lenet1, lenet5, small_cnn
 from cnn.layers.layer import Layer
+from cnn.training.descent import Trainable
 from evo.errors import SettingsError
 from evo.evolution.job import Task
 from evo.genome.genome import Genome
-from evo.initial.founders import FounderSettings
+from evo.initial.founders import GRAPHS, FounderSettings, create_founders
 from evo.phenotype.phenotype import Dormant, Phenotype
 from evo.seeding import Purpose, generator
+from experiments.arms.settings import ARMS, BaselineSettings
 from experiments.datasets import Dataset
-from experiments.settings.experiment import BaselineSettings
-from experiments.studies.seed_run import Sized
+
+
+class Sized(Trainable, Protocol):
+    """A trainable network that knows its cost."""
+
+    @property
+    def parameter_count(self) -> int:
+        """Trainable numbers."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +92,17 @@ def _static(spec: ModelSpec) -> Sized:
     return Phenotype(spec.founder, spec.loss, dormant=spec.dormant)
 
 
-ARMS: Mapping[str, Callable[[ModelSpec], Sized]] = {
-    "cnn": _cnn,
-    "lenet1": partial(_convolutional, lenet1),
-    "lenet5": partial(_convolutional, lenet5),
-    "mlp": _mlp,
-    "static": _static,
-}
-"""Every arm, by name."""
+def _lenet1(spec: ModelSpec) -> Sized:
+    """Build LeCun's LeNet-1."""
+    return _convolutional(lenet1, spec)
+
+
+def _lenet5(spec: ModelSpec) -> Sized:
+    """Build LeCun's LeNet-5."""
+    return _convolutional(lenet5, spec)
+
+
+ARMS.fill({"cnn": _cnn, "lenet1": _lenet1, "lenet5": _lenet5, "mlp": _mlp, "static": _static})
 
 OF_IMAGES = frozenset({"cnn", "lenet1", "lenet5"})
 """The arms that need images."""
@@ -97,6 +113,8 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
     shape = dataset.input_shape
     for arm in settings.arms:
         if arm not in OF_IMAGES:
+            if arm in ARMS.own:
+                _check_own_arm(arm, settings, dataset)
             continue
         if len(shape) not in {2, 3}:
             raise SettingsError(
@@ -118,11 +136,46 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
             ) from error
 
 
+TRAINABLE = ("parameters", "loss_and_gradients", "loss", "output", "parameter_count", "macs")
+"""What training needs of a network."""
+
+
+def _check_own_arm(arm: str, settings: BaselineSettings, dataset: Dataset) -> None:
+    """Raise SettingsError if an own arm builds no network for the data."""
+    spec = ModelSpec(dataset, loss_of(dataset), settings, None, np.random.default_rng(0))
+    try:
+        network = ARMS[arm](spec)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"baseline.arms: {arm} does not suit {dataset.name!r}: {error}"
+        ) from error
+    missing = [name for name in TRAINABLE if not hasattr(network, name)]
+    if missing:
+        raise SettingsError(
+            f"baseline.arms: {arm} must build a network that can be trained; got {type(network).__name__} without "
+            f"{', '.join(missing)}"
+        )
+    shape = network.output(np.zeros((1, *dataset.input_shape), np.float32)).shape
+    if shape != (1, dataset.n_outputs):
+        raise SettingsError(
+            f"baseline.arms: {arm} must give {dataset.n_outputs} outputs for {dataset.name!r}; got shape {shape} for "
+            "one sample"
+        )
+
+
 def check_founders(settings: FounderSettings, dataset: Dataset) -> None:
-    """Raise SettingsError if founders cannot read the data, or exceed their size limit."""
+    """Raise SettingsError if founders cannot read the data or exceed their size limit, or an own graph draws none."""
     inputs = settings.input_layer(dataset.input_shape)
     if settings.graph == "maps":
         settings.tap_counts(inputs, dataset.n_outputs)
+    if settings.graph in GRAPHS.own:
+        n_inputs, n_outputs = inputs.n_nodes, dataset.n_outputs
+        try:
+            create_founders(
+                settings, n_inputs, n_outputs, n_founders=1, seed=0, map_size=inputs.map_size
+            )
+        except ValueError as error:
+            raise SettingsError(f"founders.graph: {error}") from error
 
 
 def loss_of(dataset: Dataset) -> str:
@@ -135,4 +188,6 @@ def build_arm(
 ) -> Sized:
     """Build an arm's network, with starting weights from the run's seed."""
     rng = generator(task.seed, Purpose.BASELINE)
-    return ARMS[arm](ModelSpec(dataset, task.loss, settings, founder, rng, task.evolution.dormant))
+    spec = ModelSpec(dataset, task.loss, settings, founder, rng, task.evolution.dormant)
+    network: Sized = ARMS[arm](spec)
+    return network

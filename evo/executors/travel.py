@@ -1,0 +1,198 @@
+"""How own parts get to Ray workers: by value.
+
+A worker is a process of its own, perhaps on another machine, in which a user's script has not run. So the fitness and
+all own operators, policies and activations are packed into bytes in the driver. A worker unpacks them and enters them
+into its registries before it evaluates. Functions of the user's modules are packed with their code, so a worker needs
+none of the user's files. Functions of installed packages are packed by name.
+"""
+
+import inspect
+import io
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from ray import cloudpickle as ray_cloudpickle
+
+from evo.errors import EvoMatrixError
+from evo.evolution.fitness import FITNESSES, Fitness
+from evo.genome.activations import ACTIVATIONS
+from evo.operators.registry import OPERATORS
+from evo.policies.policies import POLICIES
+from evo.registry import Registry
+
+cloudpickle: Any = ray_cloudpickle  # it has no types
+
+TRAVELLING: tuple[Registry[Any], ...] = (ACTIVATIONS, OPERATORS, POLICIES)
+"""The registries that a worker reads. The parts of other registries are used in the driver only."""
+
+_PACKAGES = {"cnn", "evo", "experiments", "graphops"}
+_INSTALLED = tuple(
+    Path(sysconfig.get_path(name)).resolve()
+    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+_MAX_DEPTH = 8
+
+
+class TravelError(EvoMatrixError):
+    """An own part cannot be sent to Ray workers."""
+
+
+def pack(fitness: Fitness) -> bytes:
+    """Return the fitness and all own parts that a worker needs.
+
+    Raises
+    ------
+    TravelError
+        If a part uses something that belongs to this process, such as a lock, an open file or a database. The message
+        names both.
+    """
+    own = [(registry.kind, registry.own) for registry in TRAVELLING]
+    with _modules_by_value():
+        for kind, entries in own:
+            for name, entry in entries.items():
+                _check(kind, name, entry.part)
+        _check("fitness", _name_of(fitness), getattr(fitness, "function", fitness))
+        return _packed((fitness, own))
+
+
+def unpack(cargo: bytes) -> Fitness:
+    """Make the packed parts the own parts of this process and return the fitness."""
+    fitness: Fitness
+    fitness, own = cloudpickle.loads(cargo)
+    for registry, (_, entries) in zip(TRAVELLING, own, strict=True):
+        registry.install(entries)
+    return fitness
+
+
+class _Packer(cloudpickle.CloudPickler):  # type: ignore[misc]
+    """Packs everything but open files, which cloudpickle would replace by their present contents."""
+
+    def reducer_override(self, found: Any) -> Any:
+        if isinstance(found, io.IOBase) and not isinstance(found, io.BytesIO | io.StringIO):
+            raise TypeError(f"cannot pickle an open file, {getattr(found, 'name', 'unnamed')!r}")
+        return super().reducer_override(found)
+
+
+def _packed(found: Any) -> bytes:
+    buffer = io.BytesIO()
+    _Packer(buffer).dump(found)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _modules_by_value() -> Iterator[None]:
+    """Let functions and classes of the user's modules be packed with their code."""
+    known = set(cloudpickle.list_registry_pickle_by_value())
+    modules = [
+        module
+        for name, module in list(sys.modules.items())
+        if name not in known and _is_of_the_user(name, module)
+    ]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _is_of_the_user(name: str, module: ModuleType | None) -> bool:
+    """Tell whether a module lies outside Python, the installed packages and this package."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or getattr(module, "__name__", None) != name:
+        return False
+    if name == "__main__" or name.partition(".")[0] in _PACKAGES:
+        return False  # functions of __main__ are packed by value anyway
+    path = Path(file).resolve()
+    return not any(path.is_relative_to(folder) for folder in _INSTALLED)
+
+
+# -- what cannot travel ------------------------------------------------------------------------------------------------
+
+
+def _check(kind: str, name: str, part: Any) -> None:
+    problem = _problem(part)
+    if problem is None:
+        return
+    where, what, problem = _innermost("", part, problem, set())
+    uses = f"uses {where}, which" if where else f"is {type(what).__name__!r} and"
+    raise TravelError(
+        f"{kind} {name!r} {uses} cannot be sent to Ray workers ({problem}); workers=0 works without sending"
+    )
+
+
+def _problem(found: Any) -> str | None:
+    """Return why an object cannot be packed, in one line; None if it can."""
+    try:
+        _packed(found)
+    except Exception as error:  # objects raise whatever their authors chose
+        text = " ".join(str(error).split())
+        return f"{type(error).__name__}: {text:.200}"
+    return None
+
+
+def _innermost(path: str, found: Any, problem: str, seen: set[int]) -> tuple[str, Any, str]:
+    """Return the name, object and problem of the innermost object that cannot be packed."""
+    seen.add(id(found))
+    if path.count(".") < _MAX_DEPTH:
+        for name, inside in _inside(found):
+            if id(inside) in seen:
+                continue
+            why = _problem(inside)
+            if why is not None:
+                return _innermost(_joined(path, name, found), inside, why, seen)
+    return path, found, problem
+
+
+def _joined(path: str, name: str, owner: Any) -> str:
+    """Return the name of an object inside another; names that a function uses stand for themselves."""
+    if isinstance(owner, FunctionType) or not path:
+        return name
+    return f"{path}{name}" if name.startswith("[") else f"{path}.{name}"
+
+
+def _inside(found: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the objects that an object holds, with their names."""
+    if isinstance(found, FunctionType):
+        yield from _used_by(found)
+    elif isinstance(found, MethodType):
+        yield "self", found.__self__
+        yield from _used_by(found.__func__)  # type: ignore[arg-type]
+    elif isinstance(found, dict):
+        yield from ((f"[{key!r}]", value) for key, value in found.items())
+    elif isinstance(found, list | tuple | set | frozenset):
+        yield from ((f"[{k}]", value) for k, value in enumerate(found))
+    elif not isinstance(found, ModuleType) or _is_of_the_user(found.__name__, found):
+        yield from dict(getattr(found, "__dict__", {})).items()
+        for slot in getattr(type(found), "__slots__", ()):
+            if isinstance(slot, str) and hasattr(found, slot):
+                yield slot, getattr(found, slot)
+
+
+def _used_by(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yield the closure, the globals and the defaults of a function."""
+    closure = inspect.getclosurevars(function) if function.__closure__ else None
+    yield from dict(closure.nonlocals if closure else {}).items()
+    for name in sorted(_names_in(function.__code__)):
+        if name in function.__globals__:
+            yield name, function.__globals__[name]
+    yield from zip(("default",) * 99, function.__defaults__ or (), strict=False)
+    yield from (function.__kwdefaults__ or {}).items()
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """Return the global names in a function and in the functions defined inside it."""
+    inner = [one for one in code.co_consts if isinstance(one, CodeType)]
+    return set(code.co_names).union(*map(_names_in, inner))
+
+
+def _name_of(fitness: Fitness) -> str:
+    registered = next((name for name, one in FITNESSES.items() if one is fitness), None)
+    function = getattr(fitness, "function", fitness)
+    return registered or str(getattr(function, "__name__", type(function).__name__))

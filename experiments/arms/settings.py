@@ -1,0 +1,97 @@
+"""The settings of the arms that do not evolve, and the registry of the arms that they may name."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from cnn.layers.pooling import PoolingMethod
+from evo.initial.founders import Widths
+from evo.registry import Registry, check_signature
+from evo.settings import Settings
+
+
+def _converted(name: str, given: Any) -> Callable[[Any], Any]:
+    """Return an own arm; raise TypeError if it is no function of a specification."""
+    check_signature("arm", name, given, "spec")
+    arm: Callable[[Any], Any] = given
+    return arm
+
+
+ARMS: Registry[Callable[[Any], Any]] = Registry("arm", convert=_converted)
+"""The arms by name; :mod:`experiments.arms.arms` has those of the package."""
+
+
+class BaselineSettings(Settings, frozen=True, extra="forbid"):
+    """The networks that do not evolve."""
+
+    arms: tuple[Annotated[str, ARMS], ...] = Field(
+        ("cnn",),
+        description="Networks to train. cnn: convolution, pooling, rasterization, hidden and softmax layer. lenet1, "
+        "lenet5: LeCun's networks. mlp: dense hidden layers. static: the winner's founder, trained without "
+        "evolution.",
+    )
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="Passes over the training part. Only with evolve = false: beside evolution a baseline gets as many "
+        "steps as the winner.",
+    )
+    total_steps: int | None = Field(
+        None,
+        ge=1,
+        description="Gradient steps, instead of epochs. Only with evolve = false. In a study the default is the number "
+        "of steps of [evolution].",
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Number of epochs without a lower validation loss after which training ends. The parameters of the "
+        "best epoch are then restored. By default training ends after the last epoch.",
+    )
+    maps: int = Field(8, ge=1, description="Number of feature maps (cnn).")
+    kernel: int = Field(3, ge=1, description="Side of the kernels, in pixels (cnn).")
+    hidden: Widths = Field(
+        32,
+        description="Nodes of the hidden layer (cnn, mlp); a list for several hidden layers (mlp).",
+    )
+    activation: Literal["sigmoid", "tanh", "relu"] = Field(
+        "tanh", description="Activation of the hidden layers (all arms except static)."
+    )
+    pooling: PoolingMethod | None = Field(
+        None,
+        description="Pooling method (cnn, lenet1, lenet5); by default max, and trainable for lenet1.",
+    )
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Learning rate, instead of that in [training] (all arms except static).",
+    )
+
+    @field_validator("arms")
+    @classmethod
+    def _arms_differ(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(arms)) < len(arms):
+            raise ValueError(f"must name each arm at most once; got {list(arms)}")
+        return arms
+
+    @model_validator(mode="after")
+    def _hidden_suits_the_arms(self) -> Self:
+        if self.hidden == 0:
+            raise ValueError("hidden must be at least 1; got 0")
+        if not isinstance(self.hidden, int) and "cnn" in self.arms:
+            raise ValueError(
+                f"hidden must be one number for the arm cnn, which has one hidden layer; got {list(self.hidden)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _patience_counts_epochs(self) -> Self:
+        if self.patience is not None and self.epochs is None:
+            raise ValueError(f"patience must not be given without epochs; got {self.patience}")
+        if self.epochs is not None and self.total_steps is not None:
+            raise ValueError(
+                f"total_steps must not be given beside epochs; got {self.total_steps} and {self.epochs}"
+            )
+        return self

@@ -1,0 +1,103 @@
+"""All registries, their parts as rows, and files of own parts that are loaded before settings are checked."""
+
+import importlib
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from evo.errors import SettingsError
+from evo.evolution.fitness import FITNESSES
+from evo.evolution.settings import SELECTIONS
+from evo.genome.activations import ACTIVATIONS
+from evo.initial.founders import GRAPHS
+from evo.operators.registry import OPERATORS
+from evo.policies.policies import POLICIES
+from evo.registry import Registry
+from experiments.arms import ARMS
+from experiments.datasets import DATASETS
+
+REGISTRIES: dict[str, tuple[Registry[Any], str]] = {
+    "evo.OPERATORS": (OPERATORS, "policy.operator_weights"),
+    "evo.POLICIES": (POLICIES, "policy.name"),
+    "evo.SELECTIONS": (SELECTIONS, "evolution.selection.name"),
+    "evo.FITNESSES": (FITNESSES, "evolution.fitness"),
+    "evo.ACTIVATIONS": (ACTIVATIONS, "founders.activation"),
+    "evo.GRAPHS": (GRAPHS, "founders.graph"),
+    "experiments.DATASETS": (DATASETS, "dataset.name"),
+    "experiments.ARMS": (ARMS, "baseline.arms"),
+}
+"""Every registry by its public name, and the setting that names its parts."""
+
+
+def list_parts(registries: Iterable[str] = REGISTRIES) -> list[dict[str, Any]]:
+    """Return one row per part: registry, setting, name, sentence and origin.
+
+    Examples
+    --------
+    >>> [row["name"] for row in list_parts(["evo.FITNESSES"])]
+    ['negative_loss', 'accuracy']
+    """
+    rows = []
+    for public_name in registries:
+        registry, setting = REGISTRIES[public_name]
+        for name in registry:
+            entry = registry.entry(name)
+            part = {"kind": registry.kind, "registry": public_name, "setting": setting}
+            rows.append(part | {"name": name, "sentence": entry.sentence} | vars(entry.origin))
+    return rows
+
+
+def own_parts() -> list[dict[str, Any]]:
+    """Return the rows of :func:`list_parts` that are not built in: what the results of a run depend on besides it."""
+    return [row for row in list_parts() if not row["built_in"]]
+
+
+def load_parts(source: str) -> None:
+    """Import a Python file or module that registers own parts.
+
+    Parameters
+    ----------
+    source : str
+        Path of a ``.py`` file, or the dotted name of a module. A file is imported like a module from its folder, so
+        it can import its neighbours. Its code runs: load only files that you trust.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such file or module, or if its code raises an error: one line with file and line.
+    """
+    name = source
+    if source.endswith(".py"):
+        path = Path(source).resolve()
+        if not path.is_file():
+            raise SettingsError(f"parts must be Python files or modules; {source} is no file")
+        name = path.stem
+        if not name.isidentifier():
+            raise SettingsError(f"parts: the name of {source} must be letters, digits and '_'")
+        if str(path.parent) not in sys.path:
+            sys.path.insert(0, str(path.parent))
+        importlib.invalidate_caches()
+    try:
+        module = importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise SettingsError(f"parts: {source}: {_in_one_line(error)}") from error
+    if source.endswith(".py") and Path(module.__file__ or "").resolve() != path:
+        raise SettingsError(
+            f"parts: {source} has the name of another module, {module.__file__}; rename the file"
+        )
+
+
+def _in_one_line(error: BaseException) -> str:
+    """Return an error with the last place in a file outside Python's import system."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, SyntaxError):
+        return text
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and "importlib" not in frame.filename
+    ]
+    own = [frame for frame in frames if frame.filename != __file__]
+    return f"line {own[0].lineno} of {own[0].filename}: {text}" if own else text

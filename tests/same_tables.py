@@ -1,0 +1,22 @@
+"""Comparison of two runs by their tables, bit for bit."""
+
+import pandas as pd
+
+from evo.storage.predictor import load_network
+from evo.storage.tables import TABLES, TIMING_COLUMNS
+
+
+def assert_equal(one, other):
+    """Assert that two runs have the same tables, columns of time aside, and the same winners."""
+    for table in TABLES:
+        frames = [
+            getattr(results, table).drop(columns=TIMING_COLUMNS & set(getattr(results, table)))
+            for results in (one, other)
+        ]
+        assert len(frames[0]) > 0, table
+        pd.testing.assert_frame_equal(*frames, check_exact=True, obj=table)
+    for seed in one.runs["seed"]:
+        networks = [
+            load_network(results.path / "networks" / f"seed-{seed}.npz") for results in (one, other)
+        ]
+        assert networks[0].genome.fingerprint() == networks[1].genome.fingerprint()

@@ -1,0 +1,487 @@
+"""Own parts, as a user writes them: in a file beside another file, in a run in this process and on Ray."""
+
+import importlib
+import json
+import sqlite3
+import sys
+import tempfile
+import threading
+
+import numpy as np
+import pytest
+import ray
+from same_tables import assert_equal
+
+from evo import EvoMatrixError, SettingsError
+from evo.evolution.evolution import EvolutionError
+from evo.executors.travel import TravelError, pack, unpack
+from experiments import ARMS, Dataset, Experiment, run
+from experiments.cli.app import main
+from experiments.studies.own_parts import REGISTRIES, list_parts, load_parts, own_parts
+
+NEIGHBOUR = """
+import numpy as np
+
+LARGEST = 2.0
+
+def factor(rng):
+    return float(rng.uniform(0.5, LARGEST))
+"""
+
+PARTS = '''
+import numpy as np
+import neighbour
+from neighbour import factor
+from evo import (ACTIVATIONS, FITNESSES, GRAPHS, OPERATORS, POLICIES, SELECTIONS, OffspringRequest, Role)
+from experiments import ARMS, DATASETS, Dataset
+from evo.evolution.selection import ranked
+
+
+@OPERATORS.register("X")
+class Scaling:
+    """Scale the in-edges of a node."""
+
+    def propose(editor, context):
+        hidden = editor.positions(Role.HIDDEN)
+        return {"node": int(context.rng.choice(hidden)), "factor": factor(context.rng)}
+
+    def apply(editor, parameters):
+        assert parameters["factor"] <= neighbour.LARGEST
+        sources, values = editor.column(parameters["node"])
+        targets = np.full(len(sources), parameters["node"])
+        editor.assign(sources, targets, values * np.float32(parameters["factor"]))
+
+
+@ACTIVATIONS.register("swish")
+class Swish:
+    """n/(1 + exp(-n))."""
+
+    def value(n):
+        return n / (1 + np.exp(-n))
+
+    def slope(n):
+        s = 1 / (1 + np.exp(-n))
+        return s + n * s * (1 - s)
+
+
+@FITNESSES.register("small")
+def small(network, validation, evaluation):
+    """Prefer small networks."""
+    return -evaluation.loss - 1e-4 * network.parameter_count
+
+
+@POLICIES.register("twice")
+def twice(editor, context, settings):
+    """Scale twice."""
+    from evo.operators import apply_operation
+
+    return [
+        apply_operation(editor, "X", OPERATORS["X"].propose(editor, context)) for _ in range(2)
+    ]
+
+
+@SELECTIONS.register("from_best")
+class FromBest:
+    """Breed from the best."""
+
+    def propose(population, settings, rng):
+        best = population.index(ranked(population)[0])
+        return [OffspringRequest(best, slot, modified=slot > 0) for slot in range(len(population))]
+
+    def select(population, offspring, settings, generation):
+        return ranked([*offspring, *population])[: len(population)]
+
+
+@GRAPHS.register("upper")
+def upper(spec):
+    """Connect every node to all later nodes."""
+    n = spec.n_inputs + spec.settings.hidden + spec.n_outputs
+    return np.triu(spec.rng.normal(size=(n, n)) / n, 1)
+
+
+@DATASETS.register("rings")
+def rings(n_samples: int = 120) -> Dataset:
+    """Two rings."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n_samples) % 2
+    angle = rng.uniform(0, 6.28, n_samples)
+    points = (1 + labels)[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return Dataset.from_arrays(points, labels, name="rings")
+
+
+@ARMS.register("wide")
+def wide(spec):
+    """Build one wide hidden layer."""
+    return ARMS["mlp"](spec)
+'''
+
+OWN = {
+    "name": "own",
+    "seeds": 1,
+    "dataset": {"name": "rings", "options": {"n_samples": 80}},
+    "founders": {"graph": "upper", "hidden": 5, "activation": "swish"},
+    "evolution": {
+        **{"population": 4, "generations": 3, "steps_per_generation": 5},
+        **{"fitness": "small", "selection": {"name": "from_best"}},
+    },
+    "policy": {"name": "twice"},
+    "baseline": {"arms": ["wide", "static"]},
+}
+
+
+@pytest.fixture
+def clean():
+    """Take own parts and modules back out."""
+    before = [registry.own for registry, _ in REGISTRIES.values()]
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name in {"my_parts", "neighbour", "broken"}:
+            del sys.modules[name]
+    importlib.invalidate_caches()
+    for (registry, _), own in zip(REGISTRIES.values(), before, strict=True):
+        registry.install(own)
+
+
+@pytest.fixture
+def parts_file(tmp_path, clean):
+    (tmp_path / "neighbour.py").write_text(NEIGHBOUR, "utf-8")
+    (tmp_path / "my_parts.py").write_text(PARTS, "utf-8")
+    return tmp_path / "my_parts.py"
+
+
+def test_own_parts_of_every_kind_give_the_same_tables_on_ray(parts_file, tmp_path):
+    load_parts(str(parts_file))
+    experiment = Experiment(**OWN)
+    serial = run(experiment, workers=0, results=tmp_path / "serial", run_name="own")
+    for file in (parts_file, tmp_path / "neighbour.py"):
+        file.unlink()  # so no worker can import them
+    sys.path.remove(str(tmp_path))
+    parallel = run(experiment, workers=2, results=tmp_path / "ray", run_name="own")
+    assert_equal(serial, parallel)
+    assert set(serial.individuals["status"]) == {"ok"}
+    assert set(serial.operations["operator"]) == {"X"}
+    assert set(serial.comparison["arm"]) == {"evolved", "wide", "static"}
+    assert set(serial.runs["dataset"]) == {"rings"}
+
+
+def test_what_is_registered_is_listed_with_its_origin(parts_file, capsys):
+    with pytest.raises(SystemExit):
+        main(["parts", "--parts", str(parts_file), "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    own = [row for row in rows if not row["built_in"]]
+    assert [row["name"] for row in own] == [
+        *("X", "twice", "from_best", "small", "swish", "upper", "rings", "wide")
+    ]
+    assert {row["module"] for row in own} == {"my_parts"}
+    assert {row["file"] for row in own} == {str(parts_file)}
+    assert own == json.loads(json.dumps(own_parts()))
+    assert len(rows) == len(list_parts()) == sum(len(one) for one, _ in REGISTRIES.values())
+    with pytest.raises(SystemExit):
+        main(["parts"])
+    printed = capsys.readouterr().out
+    assert f"Scale the in-edges of a node. - yours: my_parts.Scaling ({parts_file}:" in printed
+    assert all(f"  {row['name']} " in printed for row in rows)
+
+
+def test_a_settings_file_names_own_parts_that_an_option_loads(parts_file, tmp_path, capsys):
+    settings = tmp_path / "own.toml"
+    settings.write_text(
+        'name = "own"\nseeds = 1\nfounders.graph = "upper"\ndataset.name = "rings"\n'
+        "evolution = { population = 2, generations = 1, steps_per_generation = 2 }\n"
+        'policy = { name = "weighted", operator_weights = { X = 1.0 } }\n'
+        'baseline.arms = ["wide"]\n',
+        "utf-8",
+    )
+    command = ["run", str(settings), "--workers", "0", "--results", str(tmp_path), "--quiet"]
+    with pytest.raises(SystemExit):
+        main(command)
+    assert "founders.graph must be one of feedforward, " in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--parts", str(parts_file)])
+    assert ended.value.code in {0, None}
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "told"),
+    [
+        ("nowhere.py", None, "parts must be Python files or modules; "),
+        ("no.such.module", None, "No module named 'no'"),
+        ("my parts.py", "", "must be letters"),
+        ("broken.py", "x = 1\ny = 1 / 0\n", "broken.py: ZeroDivisionError: division by zero"),
+        ("broken.py", "import sys\nsys.exit('enough')\n", "SystemExit: enough"),
+        ("broken.py", "def f(:\n", "SyntaxError"),
+        ("json.py", "", "has the name of another module"),
+        (
+            "broken.py",
+            "from evo import OPERATORS\nOPERATORS.register('A', 3)\n",
+            "line 2 of {file}: ValueError: name of the operator must be new",
+        ),
+    ],
+)
+def test_a_file_of_parts_that_cannot_be_used_is_one_line(clean, tmp_path, source, text, told):
+    if text is not None:
+        (tmp_path / source).write_text(text, "utf-8")
+    given = str(tmp_path / source) if source.endswith(".py") else source
+    with pytest.raises(SettingsError) as caught:
+        load_parts(given)
+    assert told.format(file=given) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# -- operators in every policy that draws operators --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["weighted", "adaptive", "mixed", "layerwise"])
+def test_an_own_operator_is_drawn_credited_and_recorded(parts_file, tmp_path, policy):
+    load_parts(str(parts_file))
+    weights = {"name": policy, "operator_weights": {"X": 1.0}, "rewiring_probability": 0.0}
+    changes = {"founders": {"graph": "layered", "hidden": 5}, "policy": weights}
+    results = run(Experiment(**{**OWN, **changes}), workers=0, results=tmp_path / "runs")
+    assert set(results.individuals["status"]) == {"ok"}
+    assert "X" in set(results.operations["operator"])
+    credited = results.credits[results.credits["operator"] == "X"]
+    assert (credited["n_uses"] > 0).any()
+    assert (credited["probability"] > 0).all()
+
+
+def test_an_operator_that_is_registered_and_not_named_is_not_drawn(parts_file):
+    before = Experiment().policy.operator_weights
+    load_parts(str(parts_file))
+    assert Experiment().policy.operator_weights == before
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+def small_table():
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(60, 3))
+    return Dataset.from_arrays(inputs, (inputs[:, 0] > 0).astype(int))
+
+
+def small_run(folder, **arguments):
+    experiment = Experiment(
+        name="small",
+        seeds=1,
+        evolution={"population": 4, "generations": 1, "steps_per_generation": 3},
+        founders={"hidden": 4, "density": 0.5},
+        baseline={"arms": ["mlp"], "hidden": 4},
+    )
+    return run(experiment, dataset=small_table(), results=folder, **arguments)
+
+
+def test_a_fitness_that_exits_fails_one_individual(tmp_path, caplog):
+    calls = iter(range(1000))
+
+    def fitness(network, validation, evaluation):
+        if next(calls) == 2:
+            sys.exit("simulator failed")
+        return -evaluation.loss
+
+    individuals = small_run(tmp_path, fitness=fitness, workers=0).individuals
+    failed = individuals[individuals["status"] == "failed"]
+    assert failed["reason"].tolist() == ["SystemExit: simulator failed"]
+    assert set(individuals.drop(failed.index)["status"]) == {"ok"}
+    line = fitness.__code__.co_firstlineno + 2
+    assert f'{__file__}", line {line}, in fitness' in caplog.text
+
+
+def test_an_interruption_by_the_user_ends_the_run(tmp_path):
+    def fitness(network, validation):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small_run(tmp_path, fitness=fitness, workers=0)
+
+
+def test_an_operator_whose_parameters_no_record_can_hold_fails_its_child_only(clean, tmp_path):
+    operators = REGISTRIES["evo.OPERATORS"][0]
+
+    @operators.register("Z")
+    class Arrays:
+        @staticmethod
+        def propose(editor, context):
+            return {"weights": np.ones(2)}
+
+        @staticmethod
+        def apply(editor, parameters):
+            pass
+
+    policy = {"name": "weighted", "operator_weights": {"Z": 1.0}}
+    results = run(Experiment(**{**OWN_PLAIN, "policy": policy}), workers=0, results=tmp_path)
+    children = results.individuals[results.individuals["origin"] == "child"]
+    assert set(children["status"]) == {"failed"}
+    assert children["reason"].str.contains("parameters of operator 'Z' must be a dict").all()
+
+
+OWN_PLAIN = {
+    "name": "plain",
+    "seeds": 1,
+    "dataset": {"name": "xor", "options": {"n_samples": 60}},
+    "founders": {"hidden": 4},
+    "evolution": {"population": 4, "generations": 3, "steps_per_generation": 3},
+    "baseline": {"arms": ["mlp"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("requests", "selected", "told"),
+    [
+        (lambda n: [], None, "propose of selection 'mine' must return a list of OffspringRequest"),
+        (lambda n: None, None, "propose of selection 'mine' must return a list of"),
+        (None, lambda people: people[:1], "select of selection 'mine' must return 4 of the given"),
+        (
+            None,
+            lambda people: [1, 2, 3, 4],
+            "select of selection 'mine' must return 4 of the given",
+        ),
+    ],
+)
+def test_a_selection_that_selects_nothing_usable_is_one_line(
+    clean, tmp_path, requests, selected, told
+):
+    selections = REGISTRIES["evo.SELECTIONS"][0]
+    package = selections["random_search"]
+
+    @selections.register("mine")
+    class Mine:
+        @staticmethod
+        def propose(population, settings, rng):
+            if requests is None:
+                return package.propose(population, settings, rng)
+            return requests(len(population))
+
+        @staticmethod
+        def select(population, offspring, settings, generation):
+            return selected(list(population))
+
+    evolution = {**OWN_PLAIN["evolution"], "selection": {"name": "mine"}}
+    with pytest.raises(EvolutionError, match=told):
+        run(Experiment(**{**OWN_PLAIN, "evolution": evolution}), workers=0, results=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arm", "told"),
+    [
+        (lambda spec: object(), "own must build a network that can be trained; got object without"),
+        (lambda spec: 1 / len(()), None),
+    ],
+)
+def test_an_own_arm_that_builds_nothing_usable_is_refused_before_work(clean, tmp_path, arm, told):
+    ARMS.register("own", arm)
+    experiment = Experiment(**{**OWN_PLAIN, "baseline": {"arms": ["own"]}})
+    with pytest.raises(ZeroDivisionError if told is None else SettingsError, match=told):
+        run(experiment, workers=0, results=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+# -- what cannot travel ------------------------------------------------------------------------------------------------
+
+lock = threading.Lock()
+
+
+class Simulator:
+    """An object with a database in it."""
+
+    def __init__(self, folder):
+        self.connection = sqlite3.connect(folder / "results.db")
+
+    def __call__(self, network, validation):
+        return 0.0
+
+
+def with_lock(network, validation):
+    with lock:
+        return 0.0
+
+
+def through_another_function(network, validation):
+    return with_lock(network, validation)
+
+
+def unsendable(folder, file):
+    table = {"files": [file]}
+
+    def with_file(network, validation):
+        return float(file.tell())
+
+    def with_table(network, validation):
+        return len(table["files"])
+
+    return [
+        (
+            with_lock,
+            "fitness 'with_lock' uses lock, which cannot be sent to Ray workers (TypeError",
+        ),
+        (through_another_function, "fitness 'through_another_function' uses lock, which"),
+        (with_file, "fitness 'with_file' uses file, which cannot be sent to Ray workers"),
+        (with_table, "fitness 'with_table' uses table['files'][0], which"),
+        (Simulator(folder), "fitness 'Simulator' uses connection, which"),
+        (Simulator(folder).__call__, "fitness '__call__' uses self.connection, which"),
+    ]
+
+
+N_UNSENDABLE = 6
+
+
+@pytest.mark.parametrize("number", range(N_UNSENDABLE))
+def test_what_cannot_travel_is_named_before_any_work(tmp_path, number):
+    with (tmp_path / "open.txt").open("w+") as file:
+        fitness, told = unsendable(tmp_path, file)[number]
+        with pytest.raises(TravelError) as caught:
+            small_run(tmp_path / "runs", fitness=fitness, workers=1)
+    assert str(caught.value).startswith(told)
+    assert str(caught.value).endswith("; workers=0 works without sending")
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, EvoMatrixError)
+    assert not (tmp_path / "runs").exists()
+    assert not ray.is_initialized()
+
+
+def test_an_operator_that_cannot_travel_is_named(clean):
+    operators = REGISTRIES["evo.OPERATORS"][0]
+
+    @operators.register("Z")
+    class Locked:
+        @staticmethod
+        def propose(editor, context):
+            with lock:
+                return
+
+        @staticmethod
+        def apply(editor, parameters):
+            pass
+
+    with pytest.raises(TravelError, match=r"^operator 'Z' uses lock, which cannot be sent"):
+        pack(with_table_of_numbers)
+
+
+def with_table_of_numbers(network, validation):
+    return sum(NUMBERS)
+
+
+NUMBERS = [1.0, 2.0]
+
+
+def test_without_workers_everything_may_be_used(tmp_path):
+    results = small_run(tmp_path, fitness=with_lock, workers=0)
+    assert set(results.individuals["status"]) == {"ok"}
+
+
+def test_what_is_packed_comes_back_with_its_own_parts(parts_file):
+    load_parts(str(parts_file))
+    before = [registry.own for registry, _ in REGISTRIES.values()]
+    fitness = unpack(pack(with_table_of_numbers))
+    assert fitness is not with_table_of_numbers
+    assert fitness(None, None) == 3.0
+    after = [registry.own for registry, _ in REGISTRIES.values()]
+    assert [list(own) for own in after] == [list(own) for own in before]
+    built_in = REGISTRIES["evo.FITNESSES"][0]["accuracy"]
+    assert unpack(pack(built_in)) is built_in
+
+
+def test_a_file_that_is_open_for_reading_does_not_travel_as_its_contents():
+    with tempfile.TemporaryFile("w+") as file, pytest.raises(TravelError, match="an open file"):
+        pack(lambda network, validation: len(file.read()))
