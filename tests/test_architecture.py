@@ -44,7 +44,8 @@ MAY_IMPORT = {
     "experiments.settings": "evo evo.initial evo.policies evo.evolution experiments.datasets",
     "experiments.analysis": "evo evo.storage",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
-    "experiments.studies": "evo evo.genome evo.initial evo.phenotype evo.evolution evo.executors evo.storage"
+    "experiments.studies": "evo evo.genome evo.initial evo.operators evo.policies evo.phenotype evo.evolution"
+    " evo.executors evo.storage"
     " experiments.datasets experiments.settings experiments.analysis experiments.figures",
     f"{BENCHES}.harness": "evo evo.genome evo.phenotype",
     f"{BENCHES}.peers": "evo evo.genome",
