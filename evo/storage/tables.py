@@ -65,7 +65,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "runs": (
         *_RUN,
         Column("experiment", _TEXT, "", "Name of the experiment."),
-        Column("arm", _TEXT, "", "Name of the evolved arm in `comparison`; empty if nothing evolved."),
+        Column("arm", _TEXT, "",
+            "Name of the winner's arm in `comparison`: evolved unless the settings give another, and train-only if no "
+            "child succeeded; empty if nothing evolved."),
         Column("dataset", _TEXT, "", "Name of the data set."),
         Column("data_hash", _TEXT, "", "SHA-256 of the contents of the data set."),
         Column("task", _TEXT, "", "Kind of task: classification or regression."),
@@ -213,7 +215,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "comparison": (
         *_RUN,
         Column("arm", _TEXT, "",
-            "Name of the arm: that of the winner (evolved unless the settings give another), or the baseline's."),
+            "Name of the arm: that of the winner, as in `runs`, or the baseline's."),
         Column("test_loss", _FLOAT, "nat or unit²", "Mean loss on the test part, read once, after the last training."),
         Column("test_accuracy", _FLOAT, "fraction", "Accuracy on the test part; empty in regression."),
         *_VALIDATION,

@@ -203,8 +203,9 @@ def load_results(*paths: str | Path) -> Results:
     ResultsError
         If there is no run.
     """
-    runs = [run for path in paths for run in _runs_at(Path(path))]
-    return Results(tuple(dict.fromkeys(runs)), **load_tables(list(dict.fromkeys(runs))))
+    found = [run for path in paths for run in _runs_at(Path(path))]
+    runs = list({run.resolve(): run for run in reversed(found)}.values())[::-1]  # each run once
+    return Results(tuple(runs), **load_tables(runs))
 
 
 def _runs_at(path: Path) -> tuple[Path, ...]:

@@ -200,7 +200,9 @@ def _noting_the_end(store: RunStore) -> Iterator[None]:
         yield
     except BaseException as error:
         if store.path.exists():  # a run that cannot begin leaves no folder
-            store.note_environment(ended=time_now(), error=f"{type(error).__name__}: {error}")
+            store.note_environment(
+                ended=time_now(), error=f"{type(error).__name__}: {error}".rstrip(": ")
+            )
         raise
     store.note_environment(ended=time_now())
 

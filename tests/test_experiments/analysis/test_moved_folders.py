@@ -52,3 +52,10 @@ def test_a_folder_of_copies_loads_each_under_its_name(finished, tmp_path):
     assert set(results.individuals["run"]) == {"first", "second"}
     counts = results.individuals.groupby("run").size()
     assert counts["first"] == counts["second"] == len(finished.individuals)
+
+
+def test_a_run_that_is_named_twice_is_loaded_once(finished, monkeypatch):
+    monkeypatch.chdir(finished.path.parent)
+    results = load_results("tiny", finished.path, finished.path / ".." / "tiny")
+    assert len(results.paths) == 1
+    pd.testing.assert_frame_equal(results.individuals, finished.individuals)
