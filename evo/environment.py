@@ -1,8 +1,12 @@
-"""The versions and the machine behind a result, for ``environment.json``."""
+"""The versions, the machine and the command behind a result, for ``environment.json``."""
 
 import os
 import platform
+import subprocess
+import sys
+from datetime import datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 PACKAGES = (
@@ -19,14 +23,24 @@ PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
-    """Return a description of versions and machine."""
+    """Return a description of command, time, code, versions and machine."""
     return {
+        "command": list(sys.orig_argv),
+        "directory": str(Path.cwd()),
+        "started": time_now(),
+        "commit": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": usable_cores(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
+        **_numerics(),
     }
+
+
+def time_now() -> str:
+    """Return the time with its zone, as ISO 8601 writes it."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def usable_cores() -> int:
@@ -34,6 +48,53 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _commit() -> str | None:
+    """Return the commit of a checkout of this code, with ``+changes`` if files differ from it; None elsewhere."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit, changes = (
+            subprocess.run(  # noqa: S603 - no input of a user
+                ["git", "-C", str(root), *arguments],  # noqa: S607 - the user's own git
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "-uno"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}+changes" if changes else commit
+
+
+def _numerics() -> dict[str, Any]:
+    """Return what decides the last bits of results: the processor's features, Numba's target and the BLAS core."""
+    import numba  # noqa: PLC0415 - `import evo` shall not wait for it
+    from llvmlite import binding  # noqa: PLC0415
+    from threadpoolctl import threadpool_info  # noqa: PLC0415
+
+    settings: Any = numba.config  # its attributes are made at run time
+    features = binding.get_host_cpu_features()
+    return {
+        "cpu_features": sorted(name for name, present in features.items() if present),
+        "numba_target": {
+            "cpu": settings.CPU_NAME or binding.get_host_cpu_name(),
+            "features": settings.CPU_FEATURES,  # None: those of the processor
+        },
+        "blas": [
+            {
+                "library": Path(one["filepath"]).name,
+                "version": one.get("version"),
+                "core": one.get("architecture"),
+            }
+            for one in threadpool_info()
+            if one["user_api"] == "blas"
+        ],
+    }
 
 
 def _processor() -> str:

@@ -6,8 +6,8 @@ A network of n nodes with matrix `W` and biases b is evaluated for T ticks. At t
 
 Inputs are clamped at all ticks, t = −1 included, and their in-edges are ignored. Every other node starts at 0 at
 t = −1. Outputs are read at t = T−1. An edge to a later node is *immediate*. An edge to an earlier node or to the node
-itself is *delayed* by one tick. The delay of an edge from an input has no effect, because inputs do not change. Every
-square matrix is a valid network.
+itself is *delayed* by one tick. Here inputs are constant, so the delay of an edge from an input has no effect;
+in a sequence it has. Every square matrix is a valid network.
 """
 
 from typing import Any

@@ -46,6 +46,7 @@ CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"
 KEYS = {
     "runs": ("seed",),
     "generations": ("seed", "generation"),
+    "population": ("seed", "generation", "slot"),
     "individuals": ("seed", "individual"),
     "operations": ("seed", "individual", "position"),
     "credits": ("seed", "generation", "operator"),

@@ -152,7 +152,7 @@ def wrong_in(arguments):
     if not rest or rest[0].startswith("-"):
         return None
     known = {"run": preset_names(), "presets": preset_names(), "bench": list(BENCHMARKS)}
-    if name in known and rest[0] not in known[name] and not rest[0].endswith(".toml"):
+    if name in known and rest[0] not in known[name] and not rest[0].endswith((".toml", ".json")):
         return f"no {name} {rest[0]}"
     if "--arms" in rest:
         arms = read_settings(rest[0])["arms"]

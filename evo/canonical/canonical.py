@@ -7,6 +7,10 @@ effective taps read (:mod:`evo.canonical.labelled_graph`). Two genomes are the s
 isomorphic. Ids, an order of nodes without effect, the threshold, and entries and nodes without effect are ignored. −0.0
 equals 0.0. Equal networks may sum in another order, so their outputs are equal up to rounding.
 
+With several ticks the input may be a sequence, and then the delay of an edge from an input counts
+(:meth:`evo.genome.genome.Genome.is_delayed`). So equal networks have equal outputs for constant inputs and for
+sequences. Two networks that differ for sequences alone are different.
+
 The algorithm is colour refinement (Weisfeiler and Leman 1968): the next colour of a node is a hash of its colour and
 the colours of its predecessors and successors, until a round separates no further nodes. Weights are real numbers, so
 one or two rounds usually give every node a different colour, and the colours give a canonical order of the nodes.

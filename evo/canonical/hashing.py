@@ -57,7 +57,8 @@ def output_hashes(genome: Genome) -> Words:
     """Return a hash of the formula that each output computes from the inputs.
 
     The formula of a node at a tick is its activation of the sum of its bias and its weights times the formulas of its
-    predecessors; a delayed edge takes the formula of the tick before. Genomes with the same formulas have equal hashes.
+    predecessors; a delayed edge takes the formula of the tick before. Inputs are constant over the ticks. Genomes with
+    the same formulas have equal hashes.
     Names, the order of nodes and of terms, and nodes without a path to an output do not matter, nor does a delay whose
     source has reached a constant state. Genomes with different formulas compute different functions, apart from
     coincidences of the numbers.

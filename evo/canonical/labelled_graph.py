@@ -115,7 +115,7 @@ def labelled_graph(genome: Genome) -> LabelledGraph:
         header += (genome.map_sizes[inputs].tolist(), halving)
     else:
         words = [bits(genome.values[entries])]
-    delayed = (sources >= targets) & (genome.roles[sources] != Role.INPUT)
+    delayed = genome.is_delayed(sources, targets)
     edge_labels = np.stack([delayed.astype(np.uint64), *words], axis=1)
     sources, targets = number[sources], number[targets]
     return LabelledGraph(

@@ -31,7 +31,17 @@ from evo.seeding import Purpose, generator
 
 
 class EvolutionError(EvoMatrixError):
-    """A run that cannot continue, because no individual has a fitness."""
+    """A run that cannot continue, because no individual has a fitness.
+
+    Attributes
+    ----------
+    generation : Generation
+        The generation with its failed offspring; no slot of its population is held.
+    """
+
+    def __init__(self, message: str, generation: "Generation") -> None:
+        super().__init__(message)
+        self.generation = generation
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +177,8 @@ class Evolution:
             first = ordered[0]
             raise EvolutionError(
                 f"generation {number}: no individual has a fitness; "
-                f"individual {first.job.individual} {first.status}: {first.reason}"
+                f"individual {first.job.individual} {first.status}: {' '.join(first.reason.split())}",
+                Generation(number, ordered, (), ()),
             )
         credited: tuple[OperatorCredit, ...] = ()
         if 1 <= number <= settings.last_modified:

@@ -9,6 +9,7 @@ import logging
 import time
 import traceback
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +32,8 @@ from evo.policies.policies import POLICIES, freeze_topology
 from evo.seeding import Purpose, generator
 
 logger = logging.getLogger(__name__)
+
+_ROOT, _STANDARD_LIBRARY = Path(__file__).parents[2], Path(traceback.__file__).parent
 
 GRADIENT_BATCHES = 4
 """Batches on which a policy measures the loss gradient."""
@@ -69,6 +72,8 @@ class Individual:
         The individual whose training result was reused; no steps or seconds are charged.
     traceback : str
         The traceback of the error behind the status ``"failed"``, for the log of the driver.
+    error_at : str
+        File, line and function in which that error came up: the last ones that belong to no installed package.
     """
 
     job: Job
@@ -90,6 +95,7 @@ class Individual:
     reused_from: "Individual | None" = None
     ended_by: Bound | None = None
     traceback: str = ""
+    error_at: str = ""
 
     @property
     def ancestry_steps(self) -> int:
@@ -117,7 +123,24 @@ def evaluate_individual(task: Task, job: Job) -> Individual:
     except (Exception, SystemExit) as error:  # a simulator in a fitness may end by sys.exit
         logger.warning("individual %d failed", job.individual, exc_info=True)
         failed = _without_result(job, "failed", f"{type(error).__name__}: {error}")
-        return replace(failed, traceback=traceback.format_exc())
+        return replace(failed, traceback=traceback.format_exc(), error_at=_place_of(error))
+
+
+def _place_of(error: BaseException) -> str:
+    """Return file, line and function of the user's code that raised an error; else those of the last call."""
+    calls = traceback.extract_tb(error.__traceback__)
+    own = [one for one in calls if not _is_installed(one.filename)]
+    at = (own or calls)[-1]
+    return f"{at.filename}:{at.lineno} in {at.name}"
+
+
+def _is_installed(filename: str) -> bool:
+    """Tell whether a file belongs to this package, to the standard library or to another installed package."""
+    path = Path(filename)
+    ours = any(
+        path.is_relative_to(_ROOT / name) for name in ("cnn", "evo", "experiments", "graphops")
+    )
+    return ours or "site-packages" in path.parts or path.is_relative_to(_STANDARD_LIBRARY)
 
 
 def _modify_train_evaluate(task: Task, job: Job) -> Individual:
@@ -226,7 +249,12 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
         failed = _without_result(
             job, trained.status, trained.reason, duplicate.operations, duplicate.statistics
         )
-        return replace(failed, modify_seconds=duplicate.modify_seconds, reused_from=trained)
+        return replace(
+            failed,
+            modify_seconds=duplicate.modify_seconds,
+            reused_from=trained,
+            error_at=trained.error_at,
+        )
     own: dict[str, Any] = {
         "curve": None,
         "steps": 0,

@@ -85,7 +85,8 @@ class GenomeStatistics:
     max_out_degree: Annotated[int | None, Statistic("edges",
         "Largest number of out-edges of one node, counting effective edges only.", "out_degree_max")] = None
     n_delayed: Annotated[int | None, Statistic("edges",
-        "Number of effective edges that act one tick later.", "delayed_edges")] = None
+        "Number of effective edges that act one tick later; edges from inputs to earlier nodes do so in a "
+        "sequence, and count if there are several ticks.", "delayed_edges")] = None
     n_components: Annotated[int | None, Statistic("",
         "Number of strongly connected components of the graph of effective edges; equal to n_nodes if no cycle has "
         "several nodes.",
@@ -162,7 +163,6 @@ def _graph(genome: Genome, network: Phenotype) -> dict[str, Any]:
     effective[network.plan.entries] = True
     W = genome.strengths(effective)
     targets = np.repeat(np.arange(genome.n_nodes), np.diff(W.indptr))
-    delayed = (W.indices >= targets) & (genome.roles[W.indices] != Role.INPUT)
     degrees, cycles = graphops.degree_statistics(W), graphops.cycle_statistics(W)
     paths = graphops.path_statistics(W, genome.inputs, genome.outputs)
     radius = None
@@ -172,10 +172,10 @@ def _graph(genome: Genome, network: Phenotype) -> dict[str, Any]:
         "mean_degree": degrees.mean_degree,
         "max_in_degree": degrees.max_in_degree,
         "max_out_degree": degrees.max_out_degree,
-        "n_delayed": int(delayed.sum()),
+        "n_delayed": int(genome.is_delayed(W.indices, targets).sum()),
         "n_components": cycles.components,
         "n_cyclic": cycles.cyclic_nodes,
-        "depth": paths.depth,
+        "depth": paths.depth if genome.ticks == 1 else int(graphops.evaluation_layers(W).max()),
         "mean_hops": paths.mean_hops,
         "spectral_radius": radius,
         "network_hash": canonical_hash(genome),

@@ -290,6 +290,23 @@ class Genome:
         nodes = np.flatnonzero(self.roles == role)
         return nodes[np.argsort(self.ids[nodes], kind="stable")]
 
+    def is_delayed(
+        self, sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]]
+    ) -> NDArray[np.bool_]:
+        """Return whether edges between some nodes would act one tick later.
+
+        An edge to an earlier node, or to the node itself, is delayed. With one tick, edges from inputs are not delayed,
+        because inputs have their values before the first tick too. With several ticks they are like other edges: the
+        input may be a sequence.
+
+        Parameters
+        ----------
+        sources, targets : ndarray of int
+            Indices of nodes.
+        """
+        delayed: NDArray[np.bool_] = sources >= targets
+        return delayed if self.ticks > 1 else delayed & (self.roles[sources] != Role.INPUT)
+
     def active_mask(self) -> NDArray[np.bool_]:
         """Return for each stored entry whether it is active, that is, above the threshold; shape (nnz,)."""
         if self.threshold is None:

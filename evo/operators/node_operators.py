@@ -59,15 +59,18 @@ propose_free_move = partial(_propose_move, False)
 
 
 def _passes_neighbor(editor: GenomeEditor, node: int, destination: int) -> bool:
-    """Tell whether a move takes a node past one of its predecessors or successors, inputs excepted.
+    """Tell whether a move takes a node past one of its predecessors or successors.
 
-    Then an edge between the two turns from immediate to delayed or back; an edge from an input is always immediate.
+    Then an edge between the two turns from immediate to delayed or back. With one tick, inputs are excepted: an edge
+    from an input is then always immediate.
     """
     low, high = min(node, destination), max(node, destination)
     for line in (editor.column, editor.row):
         neighbors = editor.split(line(node)[0])[0]
         neighbors = neighbors[(neighbors >= low) & (neighbors <= high) & (neighbors != node)]
-        if (editor.role(neighbors) != Role.INPUT).any():
+        if editor.ticks == 1:
+            neighbors = neighbors[editor.role(neighbors) != Role.INPUT]
+        if len(neighbors):
             return True
     return False
 

@@ -65,8 +65,8 @@ def remove_ineffective(genome: Genome) -> Genome:
 def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
     """Put the nodes in a random order in which every immediate entry stays immediate and every delayed entry delayed.
 
-    Two nodes keep their order if an entry, active or dormant, joins them. Entries from and to inputs do not count: the
-    former are always immediate, the latter never have an effect.
+    Two nodes keep their order if an entry, active or dormant, joins them. Entries to inputs do not count, because they
+    never have an effect. With one tick, entries from inputs do not count either, because they are always immediate.
 
     Parameters
     ----------
@@ -93,7 +93,9 @@ def reorder_freely(genome: Genome, rng: np.random.Generator) -> Genome:
     n = genome.n_nodes
     sources, targets = genome.indices.astype(np.intp), genome.targets
     is_input = genome.roles == Role.INPUT
-    binds = ~is_input[sources] & ~is_input[targets] & (sources != targets)
+    binds = ~is_input[targets] & (sources != targets)
+    if genome.ticks == 1:
+        binds &= ~is_input[sources]
     first, then = np.minimum(sources, targets)[binds], np.maximum(sources, targets)[binds]
     n_before = np.bincount(then, minlength=n).tolist()
     followers = then[np.argsort(first, kind="stable")].tolist()

@@ -76,7 +76,7 @@ def screened(operator: Operator, *conditions: Condition) -> Operator:
 
 
 def must_change_function(editor: GenomeEditor, settings: OperatorSettings) -> Accepts | None:
-    """Accept a proposal if it changes the function of the network.
+    """Accept a proposal if it changes the function of the network for constant inputs, and so for sequences.
 
     The test compares hashes of the terms of the outputs (:func:`evo.canonical.hashing.output_hashes`); a change by
     rounding only is no change. Networks of more than :data:`evo.operators.operation.LARGEST_CHECKED` stored entries are

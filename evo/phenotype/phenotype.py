@@ -22,7 +22,7 @@ from cnn.training.descent import (
 )
 from cnn.training.losses import LOSSES
 from cnn.training.samples import Samples
-from evo.genome.genome import FloatArray, Genome, Role
+from evo.genome.genome import FloatArray, Genome
 from evo.phenotype import passes
 from evo.phenotype.arrays import read_only
 from evo.phenotype.kernels import backward_kernels
@@ -203,8 +203,7 @@ class Phenotype:
         if self.genome.has_maps:
             numbers = np.zeros_like(sources) if taps is None else taps
             return self._gradients_at_taps((sources, targets, numbers), inputs, labels)
-        is_input = self.genome.roles == Role.INPUT
-        delayed = (sources >= targets) & ((self.genome.ticks > 1) | ~is_input[sources])
+        delayed = self.genome.is_delayed(sources, targets)
         acts = effective_places(self.genome, sources, targets)
         whole = Phenotype(self.to_genome(), self.loss_name, compile_whole_plan(self.genome))
         whole.loss_and_gradients(inputs, labels)

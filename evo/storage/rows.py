@@ -12,9 +12,10 @@ from evo.storage.tables import STATISTICS, Row
 
 def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
     """Return the row of ``generations``."""
-    best, population = generation.best, generation.population
+    population = generation.population
     scored = [one.fitness for one in population if one.fitness is not None]
-    statistics = best.statistics
+    best = generation.best if scored else None
+    statistics = best and best.statistics
     return key | {
         "generation": generation.number,
         "n_individuals": len(generation.offspring),
@@ -23,11 +24,11 @@ def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
             one.job.origin == "child" and one.job.generation == generation.number
             for one in population
         ),
-        "best_individual": best.job.individual,
-        "best_fitness": best.fitness,
-        "best_validation_loss": best.validation_loss,
-        "best_validation_accuracy": best.validation_accuracy,
-        "mean_fitness": sum(scored) / len(scored),
+        "best_individual": best and best.job.individual,
+        "best_fitness": best and best.fitness,
+        "best_validation_loss": best and best.validation_loss,
+        "best_validation_accuracy": best and best.validation_accuracy,
+        "mean_fitness": sum(scored) / len(scored) if scored else None,
         "best_n_active": statistics and statistics.n_active,
         "best_parameters": statistics and statistics.parameters,
         "best_macs": statistics and statistics.macs,
@@ -53,6 +54,7 @@ def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
             "operators": "".join(operation.operator for operation in individual.operations),
             "status": individual.status,
             "reason": individual.reason,
+            "error_at": individual.error_at,
             "survived": survived,
         }
         | statistics
@@ -81,10 +83,24 @@ def operation_rows(individual: Individual, key: Row) -> list[Row]:
             "generation": individual.job.generation,
             "individual": individual.job.individual,
             "position": position,
+            "modification": individual.job.modification,
         }
         | vars(operation)
         | {"parameters": json.dumps(operation.parameters)}
         for position, operation in enumerate(individual.operations)
+    ]
+
+
+def population_rows(generation: Generation, key: Row) -> list[Row]:
+    """Return the rows of ``population``, one per slot."""
+    return [
+        key
+        | {
+            "generation": generation.number,
+            "slot": slot,
+            "individual": one.job.individual,
+        }
+        for slot, one in enumerate(generation.population)
     ]
 
 
@@ -123,6 +139,7 @@ def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[st
     holders = {one.job.individual for one in generation.population}
     rows: dict[str, list[Row]] = {
         "generations": [generation_row(generation, seconds, key)],
+        "population": population_rows(generation, key),
         "individuals": [],
         "operations": [],
         "credits": credit_rows(generation, key),

@@ -7,9 +7,11 @@ they can be read at any moment. ``manifest.json`` lists the committed parts; rep
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import pandas as pd
@@ -21,6 +23,7 @@ from evo.errors import ExistingRunError, ResultsError
 from evo.files import write_arrays, write_atomically, write_text
 from evo.genome.codec import genome_to_arrays
 from evo.genome.genome import Genome
+from evo.storage.setting_columns import append_settings, settings_of, with_settings
 from evo.storage.tables import TABLES, Column, Row, schema, sort_by_key, to_arrow
 
 MANIFEST = "manifest.json"
@@ -32,13 +35,24 @@ MANIFEST = "manifest.json"
 class RunStore:
     """A run folder that is being written; :meth:`create` makes a new one. Only this class writes tables."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, environment: Mapping[str, Any], settings: Mapping[str, pa.Scalar]
+    ) -> None:
         self.path = path
         self.name = path.name
+        self._environment = environment
+        self._settings = settings
         self._parts: list[str] = []
 
     @classmethod
-    def create(cls, path: str | Path, *, config: str, environment: Mapping[str, Any]) -> Self:
+    def create(
+        cls,
+        path: str | Path,
+        *,
+        config: str,
+        environment: Mapping[str, Any],
+        settings: Mapping[str, pa.Scalar] = MappingProxyType({}),
+    ) -> Self:
         """Make a run folder with empty tables, which can be read from the first moment.
 
         Parameters
@@ -48,7 +62,9 @@ class RunStore:
         config : str
             The settings as JSON.
         environment : mapping
-            Versions and machine, as values that JSON can write.
+            Versions, machine and command, as values that JSON can write.
+        settings : mapping
+            The settings as columns of ``runs``: typed values by dotted name.
 
         Raises
         ------
@@ -72,11 +88,16 @@ class RunStore:
             raise ResultsError(
                 f"{path}: results folder cannot be made ({error.strerror})"
             ) from error
-        store = cls(path)
+        store = cls(path, environment, settings)
         write_text(path / "config.json", config)
-        write_text(path / "environment.json", json.dumps(environment, indent=2) + "\n")
+        store.note_environment()
         store.commit("schema", {table: [] for table in TABLES})
         return store
+
+    def note_environment(self, **more: Any) -> None:
+        """Write environment.json, with more values than it had before."""
+        self._environment = {**self._environment, **more}
+        write_text(self.path / "environment.json", json.dumps(self._environment, indent=2) + "\n")
 
     def discard(self) -> None:
         """Remove the folder of a run that could not begin."""
@@ -98,6 +119,8 @@ class RunStore:
         """
         for table, new in rows.items():
             arrow = to_arrow(table, new)
+            if table == "runs":
+                arrow = with_settings(arrow, self._settings)
             write_atomically(
                 self.path / table / f"{part}.parquet",
                 lambda file, arrow=arrow: pq.write_table(arrow, file),  # type: ignore[misc]
@@ -145,11 +168,21 @@ def is_complete(path: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("status") == "complete"
 
 
+def error_of(path: Path) -> str:
+    """Return the error that ended the run in a folder; empty if there was none, or it is not known."""
+    try:
+        noted = json.loads((path / "environment.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(noted.get("error", "")) if isinstance(noted, dict) else ""
+
+
 def load_tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
     """Load every table of one or many run folders, with rows in the order of their keys.
 
     A column that a run has under its former name gets its present name. A table or column that a run does not have is
-    empty there, with its declared type. A column that is not declared is left out.
+    empty there, with its declared type. A column that is not declared and is no setting is left out. The column ``run``
+    has the names of :func:`run_names`.
 
     Raises
     ------
@@ -159,17 +192,40 @@ def load_tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
     return {table: sort_by_key(table, _to_pandas(_read_table(table, runs))) for table in TABLES}
 
 
+def run_names(runs: Sequence[Path]) -> dict[Path, str]:
+    """Return the name of each run: that of its folder, with as many folders above it as tell the runs apart.
+
+    Examples
+    --------
+    >>> list(run_names([Path("a/run"), Path("b/run"), Path("b/other")]).values())
+    ['a/run', 'b/run', 'other']
+    """
+    parts = {run: run.resolve().parts for run in runs}
+    names, n_folders = {run: run.resolve().name for run in runs}, 1
+    while True:
+        shared = {name for name, count in Counter(names.values()).items() if count > 1}
+        unclear = [run for run in runs if names[run] in shared and n_folders < len(parts[run])]
+        if not unclear:
+            return names
+        n_folders += 1
+        names |= {run: "/".join(parts[run][-n_folders:]) for run in unclear}
+
+
 def _read_table(table: str, runs: Sequence[Path]) -> pa.Table:
-    columns = schema(table)
-    frames = []
+    columns, names = schema(table), run_names(runs)
+    frames, settings = [], []
     for run in runs:
         try:
             part = pq.read_table(run / table) if _has(run, table) else columns.empty_table()
             cells = [_cells(part, column) for column in TABLES[table]]
         except (OSError, ValueError) as error:
             raise ResultsError(f"{run}: table {table} cannot be read ({error})") from error
+        cells[columns.get_field_index("run")] = pa.repeat(names[run], len(part))
         frames.append(pa.table(cells, schema=columns))
-    return pa.concat_tables(frames)
+        if table == "runs":
+            settings.append(settings_of(part))
+    found = pa.concat_tables(frames)
+    return append_settings(found, settings) if settings else found
 
 
 def _cells(part: pa.Table, column: Column) -> Any:

@@ -65,7 +65,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "runs": (
         *_RUN,
         Column("experiment", _TEXT, "", "Name of the experiment."),
-        Column("arm", _TEXT, "", "Name of the evolved arm in `comparison`; empty if nothing evolved."),
+        Column("arm", _TEXT, "",
+            "Name of the winner's arm in `comparison`: evolved unless the settings give another, and train-only if no "
+            "child succeeded; empty if nothing evolved."),
         Column("dataset", _TEXT, "", "Name of the data set."),
         Column("data_hash", _TEXT, "", "SHA-256 of the contents of the data set."),
         Column("task", _TEXT, "", "Kind of task: classification or regression."),
@@ -105,6 +107,14 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "Multiply-accumulates of the best individual for one sample, all ticks included."),
         Column("seconds", _FLOAT, "s", "Wall time of the generation."),
     ),
+    "population": (
+        *_RUN,
+        Column("generation", _INT, "", "Number of the generation."),
+        Column("slot", _INT, "", "Slot of the population, from 0."),
+        Column("individual", _INT, "",
+            "Number of the individual that holds the slot after selection; it may hold several slots, and come from an "
+            "earlier generation."),
+    ),
     "individuals": (
         *_RUN,
         Column("generation", _INT, "", "Generation in which the individual was evaluated."),
@@ -117,6 +127,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("operators", _TEXT, "", "Letters of the applied operators, in order."),
         Column("status", _TEXT, "", "Status: ok, diverged or failed."),
         _REASON,
+        Column("error_at", _TEXT, "",
+            "File, line and function in which the error came up, if the status is failed because of an error. They are "
+            "the last ones of the user's own code, or else of the package. Otherwise empty."),
         Column("survived", pa.bool_(), "", "Whether the individual holds a slot after selection."),
         *STATISTICS,
         Column("fitness", _FLOAT, "", "Fitness, larger is better; empty unless the status is ok."),
@@ -142,6 +155,10 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("generation", _INT, "", "Generation of the individual."),
         Column("individual", _INT, "", "Number of the individual that the operation modified."),
         Column("position", _INT, "", "Index of the operation in the modify phase, from 0."),
+        Column("modification", _TEXT, "",
+            "Kind of the modify phase: policy, if the policy chose the operation to make a child; drop_dormant, if the "
+            "operation drops the dormant entries, and with them the threshold, before the last generations, in which "
+            "networks are only trained."),
         Column("operator", _TEXT, "",
             "Letter of the operator, as in evo.OPERATORS: A B C D F H N on the matrix, I R S U E O M on nodes."),
         Column("parameters", _TEXT, "JSON",
@@ -198,7 +215,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "comparison": (
         *_RUN,
         Column("arm", _TEXT, "",
-            "Name of the arm: that of the winner (evolved unless the settings give another), or the baseline's."),
+            "Name of the arm: that of the winner, as in `runs`, or the baseline's."),
         Column("test_loss", _FLOAT, "nat or unit²", "Mean loss on the test part, read once, after the last training."),
         Column("test_accuracy", _FLOAT, "fraction", "Accuracy on the test part; empty in regression."),
         *_VALIDATION,
@@ -211,9 +228,22 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
 # fmt: on
 """Every table, by name."""
 
+SETTINGS_RULE = (
+    "Further columns are the settings: each key of a section is a column by its dotted name, such as",
+    '`training.learning_rate` or `policy.name`, so `runs.groupby("training.learning_rate")` groups runs by a setting.',
+    "`dataset.name` and `evolution.fitness` name what was used, also where data or a function were passed to `run`.",
+    "Whole numbers, numbers, texts and truth values keep their type; a list is text, as JSON writes it; each key of a",
+    "table, such as `policy.operator_weights`, has a column of its own. A column is empty where a run does not have",
+    "the setting: a run of an older version has none, and a run in which nothing evolved has no settings of evolution.",
+    "If runs that are loaded together have a setting as different types, it is text.",
+    "",
+)
+"""What the data dictionary says of the columns that are not declared here."""
+
 KEYS: Mapping[str, tuple[str, ...]] = {
     "runs": ("run", "seed"),
     "generations": ("run", "seed", "generation"),
+    "population": ("run", "seed", "generation", "slot"),
     "individuals": ("run", "seed", "individual"),
     "operations": ("run", "seed", "individual", "position"),
     "credits": ("run", "seed", "generation", "operator"),
@@ -257,7 +287,9 @@ def data_dictionary() -> str:
         "# Data dictionary",
         "",
         'Every run folder holds these tables as Parquet data sets: `pandas.read_parquet(run_dir / "individuals")`.',
-        "`load_results(path)` returns all tables of one run or of a folder of runs. An empty cell (`NaN`, `None`)",
+        "`load_results(path)` returns all tables of one run or of a folder of runs. Its column `run` has the present",
+        "name of each run's folder, which may have been renamed or copied; two folders of one name are told apart by",
+        "the folders above them, as in `a/run` and `b/run`. An empty cell (`NaN`, `None`)",
         "means that the quantity does not exist, never that something failed: a failure has a status and a reason.",
         "Columns in seconds differ from run to run. All other columns follow from settings and seed, unless a budget",
         "in seconds ended a train phase. Run folders written by an older version have the former names;",
@@ -272,6 +304,7 @@ def data_dictionary() -> str:
             "",
             f"Key: {', '.join(f'`{name}`' for name in KEYS[table])}.",
             "",
+            *(SETTINGS_RULE if table == "runs" else ()),
         ]
         lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
         lines += [

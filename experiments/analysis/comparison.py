@@ -14,6 +14,9 @@ LEVEL = 0.95
 SAME_BUDGET = 0.01
 """Relative difference of mean gradient steps above which two arms have different budgets."""
 
+TRAIN_ONLY = "train-only"
+"""Name of a winner in `comparison` if every child failed: it is a founder that was trained and did not evolve."""
+
 COSTS = ("parameters", "macs", "steps", "train_seconds")
 """Columns of `comparison` with the cost of an arm."""
 
@@ -107,7 +110,7 @@ def verdict(comparison: pd.DataFrame, arm: str, other: str) -> str:
     metric, direction = metric_of(comparison)
     unit, scale = (" points", 100.0) if metric == "test_accuracy" else ("", 1.0)
     difference = paired_difference(comparison, arm, other, metric)
-    what = f"{arm} − {other} = {scale * difference.mean:+.3g}{unit} of {metric.replace('_', ' ')}"
+    what = f"{arm} - {other} = {scale * difference.mean:+.3g}{unit} of {metric.replace('_', ' ')}"
     if difference.n < 2:
         return f"no difference shown, for one seed has no interval: {what}{budgets}"
     what += (
@@ -128,7 +131,7 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by arm, in the order evolved, then the others by name.
+        Indexed by arm: evolved and train-only first, then the others by name.
     """
     metric, _ = metric_of(comparison)
     rows = {}
@@ -143,7 +146,7 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
             "deviation": of_metric.deviation,
             **numbers.to_dict(),
         }
-    order = sorted(rows, key=lambda arm: (arm != "evolved", arm))
+    order = sorted(rows, key=lambda arm: (arm not in {"evolved", TRAIN_ONLY}, arm))
     return pd.DataFrame.from_dict(rows, orient="index").loc[order]
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 
 from evo.errors import ResultsError
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
-from evo.storage.run_store import is_complete, is_run, load_tables
+from evo.storage.run_store import error_of, is_complete, is_run, load_tables, run_names
 from experiments.analysis.comparison import pooled, summarize, verdict
+from experiments.analysis.failures import failures
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,13 +21,14 @@ class Results:
     ----------
     paths : tuple of Path
         The run folders.
-    runs, generations, individuals, operations, credits, training, baseline, comparison : DataFrame
+    runs, generations, population, individuals, operations, credits, training, baseline, comparison : DataFrame
         Rows in the order of their keys; integer columns are nullable.
     """
 
     paths: tuple[Path, ...]
     runs: pd.DataFrame
     generations: pd.DataFrame
+    population: pd.DataFrame
     individuals: pd.DataFrame
     operations: pd.DataFrame
     credits: pd.DataFrame
@@ -49,7 +51,7 @@ class Results:
     @property
     def unfinished(self) -> list[str]:
         """Names of the unfinished runs."""
-        return [path.name for path in self.paths if not is_complete(path)]
+        return [name for path, name in run_names(self.paths).items() if not is_complete(path)]
 
     def summary(self) -> pd.DataFrame:
         """Return one row per arm: means over seeds, and interval and standard deviation of the test metric.
@@ -62,7 +64,7 @@ class Results:
         return summarize(self._compared())
 
     def verdicts(self) -> list[str]:
-        """Return one line per baseline: the better arm, or that no difference is shown.
+        """Return one line per baseline: the better arm, or that no difference is shown. Then the lines of `failures`.
 
         Where nothing evolved, the first arm by name is compared with each of the others.
 
@@ -73,7 +75,11 @@ class Results:
         """
         compared = self._compared()
         first, *others = summarize(compared).index
-        return [verdict(compared, first, other) for other in others]
+        return [*(verdict(compared, first, other) for other in others), *self.failures()]
+
+    def failures(self) -> list[str]:
+        """Return a line on all individuals without a fitness, and one on each search in which no child succeeded."""
+        return failures(self.individuals, several_runs=len(self.paths) > 1)
 
     def divergences(self) -> list[str]:
         """Return one line per baseline that diverged: its seeds, and the reason with the first seed."""
@@ -106,6 +112,11 @@ class Results:
             if diverged and not self.evolved and (self.baseline["status"] != "ok").all():
                 raise ResultsError(
                     f"{self.path}: has no comparison, because every baseline diverged: {'; '.join(diverged)}"
+                )
+            error = error_of(self.path)
+            if error:
+                raise ResultsError(
+                    f"{self.path}: has no comparison, for the run ended with {error}"
                 )
             raise ResultsError(f"{self.path}: is not finished, so there is no comparison yet")
         return self.comparison
@@ -179,7 +190,8 @@ class Results:
 
     def _network_path(self, row: Any, name: str) -> Path:
         """Return the path of the network with the run and seed of a row."""
-        folder = next(path for path in self.paths if path.name == row["run"])
+        names = run_names(self.paths)
+        folder = next(path for path in self.paths if names[path] == row["run"])
         return folder / "networks" / f"seed-{row['seed']}{name}.npz"
 
 
@@ -191,8 +203,9 @@ def load_results(*paths: str | Path) -> Results:
     ResultsError
         If there is no run.
     """
-    runs = [run for path in paths for run in _runs_at(Path(path))]
-    return Results(tuple(dict.fromkeys(runs)), **load_tables(list(dict.fromkeys(runs))))
+    found = [run for path in paths for run in _runs_at(Path(path))]
+    runs = list({run.resolve(): run for run in reversed(found)}.values())[::-1]  # each run once
+    return Results(tuple(runs), **load_tables(runs))
 
 
 def _runs_at(path: Path) -> tuple[Path, ...]:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evo.errors import EvoMatrixError, ResultsError, SettingsError
+from experiments.cli.output import prepare_output, print_line, print_table
 
 app = typer.Typer(
     help="Evolve neural networks whose topology is a matrix, and compare them with a fixed CNN.",
@@ -87,7 +88,7 @@ def run(
     settings and seed give the same tables with any number of workers; exceptions are columns of time, and budgets in
     seconds.
     """
-    from experiments.cli.terminal import print_line, show_arms, show_results
+    from experiments.cli.terminal import show_arms, show_results
     from experiments.settings.experiment import Experiment, merged, read_settings
     from experiments.studies.own_parts import load_parts
     from experiments.studies.progress import Reporter, TerminalReporter
@@ -125,6 +126,7 @@ def run(
         )
         if quiet:
             typer.echo(finished.paths[0].parent)
+            _warn_of_failures(finished.failures())
         else:
             show_arms(finished, None, console)
             print_line(console, f"Results: {finished.paths[0].parent}")
@@ -143,8 +145,15 @@ def run(
     )
     if quiet:
         typer.echo(outcome.path)
+        _warn_of_failures(outcome.failures())
     else:
         show_results(outcome, console)
+
+
+def _warn_of_failures(lines: list[str]) -> None:
+    """Say what failed on the error stream, where a script that reads the folder does not read it."""
+    for line in lines:
+        typer.echo(f"evomatrix: {line}", err=True)
 
 
 @app.command()
@@ -153,7 +162,7 @@ def show(
 ) -> None:
     """Print the comparison of a run, or of each run in a folder."""
     from experiments.analysis.results import load_results
-    from experiments.cli.terminal import print_line, show_results
+    from experiments.cli.terminal import show_results
 
     loaded = load_results(path)
     console = Console()
@@ -197,6 +206,8 @@ def presets(
         typer.echo(preset_text(name) if name in preset_names() else Path(name).read_text("utf-8"))
         return
     table = Table(box=None, show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for preset in preset_names():
         about = preset_text(preset).splitlines()[0].removeprefix("#").strip()
         table.add_row(f"[bold]{preset}[/bold]", about)
@@ -276,7 +287,6 @@ def bench(
     The last line is one JSON object; its ratio is our speed over the other program's, in the worst case of the table.
     """
     from experiments.benchmarks import BenchOptions, run_benchmark
-    from experiments.cli.terminal import print_line
 
     options = BenchOptions(
         batches=_numbers("batch", batch),
@@ -289,13 +299,11 @@ def bench(
     with Console(stderr=True).status("") as status:
         result, folder = run_benchmark(name, options, results, status.update)
     console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, 110)
     for part in result.shown:
-        if isinstance(part, str):
-            print_line(console, part)
+        if isinstance(part, Table):
+            print_table(console, part)
         else:
-            console.print(part)
+            print_line(console, str(part))
     print_line(console, f"Tables: {folder}")
     typer.echo(json.dumps(result.line))
 
@@ -314,6 +322,7 @@ def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; an error that the user can correct ends as one line and exit code 2."""
+    prepare_output()
     try:
         app(arguments, prog_name="evomatrix")
     except EvoMatrixError as error:

@@ -8,21 +8,18 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from experiments.analysis.comparison import COSTS, Interval, differences, metric_of, summarize
 from experiments.analysis.results import Results
-
-WIDE = 130
-"""Width of a table of arms in columns of the terminal."""
+from experiments.cli.output import print_line, print_table
 
 FINE = 5000
 """Number of test samples from which accuracies are shown to a hundredth of a percent."""
 
 
 def show_results(results: Results, console: Console) -> None:
-    """Print the comparison, the verdicts, diverged baselines, the cost of the search and the folder."""
-    console.print(comparison_table(results))
+    """Print the comparison, the verdicts, failures, diverged baselines, the cost of the search and the folder."""
+    print_table(console, comparison_table(results))
     for line in (*results.verdicts(), *results.divergences()):
         print_line(console, line)
     if results.evolved:
@@ -99,10 +96,8 @@ def show_arms(results: Results, against: str | None, console: Console) -> None:
     if against is None:
         fixed = sorted(set(results.baseline["arm"]) & set(comparison["arm"]))
         against = [*fixed, *sorted(comparison["arm"])][0]
-    if not console.is_terminal:  # a file has no margin
-        console.width = max(console.width, WIDE)
-    console.print(arms_table(comparison, against))
-    for line in results.divergences():
+    print_table(console, arms_table(comparison, against))
+    for line in (*results.failures(), *results.divergences()):
         print_line(console, line)
     unfinished = results.unfinished
     if unfinished:

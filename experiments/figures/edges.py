@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from evo.genome.genome import Genome, Role
+from evo.genome.genome import Genome
 from graphops import evaluation_layers
 
 
@@ -90,7 +90,7 @@ def effective_edges(genome: Genome) -> Edges:
     if genome.has_maps:
         balance = _balance(genome, mask, W.data)
     order = np.argsort(np.abs(W.data), kind="stable")
-    delayed = (sources >= targets) & (genome.roles[sources] != Role.INPUT)
+    delayed = genome.is_delayed(sources, targets)
     n = genome.n_nodes
     present = sparse.csc_array((np.ones(W.nnz), (sources, targets)), shape=(n, n))
     depth = evaluation_layers(present, genome.inputs)

@@ -4,6 +4,7 @@ A preset is a TOML file in ``experiments/presets``; a user's own file has the sa
 script takes the same names.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -25,6 +26,7 @@ from evo.policies.policies import PolicySettings
 from evo.settings import Settings
 from experiments.arms import BaselineSettings
 from experiments.datasets import NormalizationMethod
+from experiments.settings.used import Used
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """The pattern of a name that may be part of the name of a folder."""
@@ -78,6 +80,11 @@ class Experiment(Settings, frozen=True, extra="forbid"):
     policy: PolicySettings = PolicySettings()
     training: Recipe = Recipe()
     baseline: BaselineSettings = BaselineSettings()
+    used: Used | None = Field(
+        None,
+        description="Data, fitness and own parts of a run, which the run writes into its config.json. Settings with "
+        "this key repeat that run: with other data, another fitness or other own parts they are refused.",
+    )
 
     @model_validator(mode="after")
     def _baselines_suit(self) -> Self:
@@ -178,22 +185,27 @@ def load_experiment(preset: str | Path) -> Experiment:
 
 
 def read_settings(preset: str | Path) -> dict[str, Any]:
-    """Read a preset or TOML file without checking its fields."""
+    """Read a preset, a TOML file, or the config.json of a run, without checking its fields."""
     name = str(preset)
     if name in preset_names():
         return tomllib.loads(preset_text(name))
     path = Path(preset)
-    if path.suffix != ".toml":
+    if path.suffix not in {".toml", ".json"}:
         known = ", ".join(preset_names())
         raise SettingsError(f"unknown preset {name!r}; known: {known} - or give a .toml file")
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: must be TOML in UTF-8 ({error})") from error
+    except ValueError as error:  # of TOML, of JSON or of UTF-8
+        kind = path.suffix[1:].upper()
+        raise SettingsError(f"{path}: must be {kind} in UTF-8 ({error})") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path}: must be a table of settings; got {type(values).__name__}")
+    return values
 
 
 def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

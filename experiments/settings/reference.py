@@ -229,7 +229,7 @@ def _in_words(annotation: Any) -> str:
         plural = kinds[0] if kinds[0].startswith("`") else kinds[0].replace("pair", "pairs")
         plural = plural if plural.endswith(("s", "`", "text")) else f"{plural}s"
         return f"list of {plural}"
-    if origin is dict:
+    if origin is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return "table"
     return str(getattr(annotation, "__name__", annotation))
 

@@ -10,7 +10,7 @@ import numpy as np
 from cnn.compile.compilation import kernels_are_cached
 from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate, train
-from evo.environment import environment
+from evo.environment import environment, time_now
 from evo.errors import EvoMatrixError, SettingsError
 from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
 from evo.evolution.job import Task
@@ -24,9 +24,11 @@ from experiments.analysis.results import Results, load_results
 from experiments.arms import build_arm, check_arms, check_founders, loss_of
 from experiments.datasets import Dataset, DataSplit, load_dataset
 from experiments.figures.report import save_figures
+from experiments.settings.columns import setting_columns
 from experiments.settings.experiment import Experiment
 from experiments.studies.baselines import Baselines
 from experiments.studies.progress import Reporter
+from experiments.studies.provenance import used_by, with_used
 from experiments.studies.search import Search, expected_per_seed
 from experiments.studies.seed_run import SeedRun, read_test
 
@@ -94,6 +96,7 @@ def run(
     _check_arguments(experiment, workers, address, fitness)
     checked_fitness = adapt_fitness(fitness or FITNESSES[experiment.evolution.fitness])
     reporter = reporter or Reporter()
+    own_data, own_fitness = dataset is not None, fitness is not None
     dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_arms(experiment.baseline, dataset)
     if experiment.evolve:
@@ -101,10 +104,12 @@ def run(
         _check_travel(checked_fitness, workers)
     splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
     name = run_name or free_name(Path(results), experiment.name)
+    used = used_by(experiment, dataset, fitness)
     store = RunStore.create(
         Path(results) / name,
-        config=experiment.model_dump_json(indent=2) + "\n",
+        config=with_used(experiment, used).model_dump_json(indent=2) + "\n",
         environment=environment(),
+        settings=setting_columns(experiment, used, own_data=own_data, own_fitness=own_fitness),
     )
     seed_runs = [
         SeedRun(
@@ -118,16 +123,16 @@ def run(
         )
         for seed, split in zip(_seeds(experiment), splits, strict=True)
     ]
-    with reporter, _reporting_an_interruption(reporter, store):
+    with reporter, _noting_the_end(store), _reporting_an_interruption(reporter, store):
         searches = _evolve(seed_runs, workers, address) if experiment.evolve else []
         baselines = _train_baselines(seed_runs, searches)
         winners = [[search.trained_model()] for search in searches] or [[] for _ in seed_runs]
         rows = []
         for seed_run, split, winner, own in zip(seed_runs, splits, winners, baselines, strict=True):
             rows += read_test(seed_run, [*winner, *own.trained_models()], split.test)
-    store.commit("test", {"comparison": rows}, complete=True)
-    loaded = load_results(store.path)
-    save_figures(loaded, store)
+        store.commit("test", {"comparison": rows}, complete=True)
+        loaded = load_results(store.path)
+        save_figures(loaded, store)
     return loaded
 
 
@@ -195,6 +200,20 @@ def _train_baselines(seed_runs: Sequence[SeedRun], searches: Sequence[Search]) -
     if not any(own.trained_models() for own in baselines):
         raise TrainingError(f"every baseline diverged: {baselines[0].trained[0].reason}")
     return baselines
+
+
+@contextmanager
+def _noting_the_end(store: RunStore) -> Iterator[None]:
+    """Write the time of the end into environment.json, and the error that ended the run if there was one."""
+    try:
+        yield
+    except BaseException as error:
+        if store.path.exists():  # a run that cannot begin leaves no folder
+            store.note_environment(
+                ended=time_now(), error=f"{type(error).__name__}: {error}".rstrip(": ")
+            )
+        raise
+    store.note_environment(ended=time_now())
 
 
 @contextmanager

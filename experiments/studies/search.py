@@ -2,7 +2,7 @@
 
 import time
 
-from evo.evolution.evolution import Evolution, EvolutionState
+from evo.evolution.evolution import Evolution, EvolutionError, EvolutionState, Generation
 from evo.evolution.individual import Individual
 from evo.evolution.settings import SELECTIONS, EvolutionSettings
 from evo.executors import Executor
@@ -11,7 +11,12 @@ from evo.initial.founders import create_founders
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.predictor import Predictor
 from evo.storage.rows import generation_rows
+from evo.storage.tables import Row
+from experiments.analysis.comparison import TRAIN_ONLY
 from experiments.studies.seed_run import SeedRun, TrainedModel
+
+TOTALS = ("n_individuals", "n_failures", "search_steps", "search_samples", "search_macs")
+"""The columns of `runs` that are sums over all individuals."""
 
 
 def expected_in_generation(settings: EvolutionSettings, number: int) -> int:
@@ -48,6 +53,9 @@ class Search:
             n_founders=seed_run.experiment.evolution.population,
             seed=seed_run.seed,
         )
+        self.totals = dict.fromkeys(TOTALS, 0)
+        self.children = {True: 0, False: 0}  # that succeeded, and that did not
+        self.seconds = 0.0
         self.winner: Individual
 
     def evolve(self, executor: Executor) -> None:
@@ -56,8 +64,6 @@ class Search:
         settings, store, reporter = seed_run.experiment.evolution, seed_run.store, seed_run.reporter
         store.save_genomes(f"seed-{seed_run.seed}-founders", dict(enumerate(self.founders)))
         evolution, state = Evolution(task, self.founders), EvolutionState()
-        totals = {"n_individuals": 0, "n_failures": 0, "search_steps": 0, "search_macs": 0}
-        seconds = 0.0
         while not evolution.done(state):
             started = time.perf_counter()
             jobs = evolution.ask(state)
@@ -65,32 +71,54 @@ class Search:
             for individual in executor.evaluate_all(task, jobs):
                 offspring.append(individual)
                 reporter.evaluated()
-            state, generation = evolution.tell(state, offspring)
-            elapsed = time.perf_counter() - started
-            seconds += elapsed
+            try:
+                state, generation = evolution.tell(state, offspring)
+            except EvolutionError as error:  # its rows say why
+                self._commit(error.generation, time.perf_counter() - started)
+                store.commit(f"seed-{seed_run.seed}", {"runs": [self._run_row(None)]})
+                raise
             self.n_expected += expected_in_generation(settings, generation.number)
-            for one in generation.offspring:
-                totals["n_individuals"] += 1
-                totals["n_failures"] += one.status != "ok"
-                totals["search_steps"] += one.steps
-                macs = one.statistics.macs if one.statistics else 0
-                totals["search_macs"] += one.steps * task.recipe.batch_size * macs
-            name = f"seed-{seed_run.seed}-generation-{generation.number:04d}"
+            name = self._commit(generation, time.perf_counter() - started)
             store.save_genomes(
                 name, {one.job.individual: one.genome for one in generation.population}
             )
-            store.commit(name, generation_rows(generation, elapsed, seed_run.key))
             reporter.generation(seed_run.seed, generation, settings.generations, self.n_expected)
             self.winner = generation.best
-        cost = totals | {
-            "best_individual": self.winner.job.individual,
-            "search_samples": totals["search_steps"] * task.recipe.batch_size,
-            "search_seconds": seconds,
-        }
         Predictor(self.winner.genome, loss=task.loss, **seed_run.raw_inputs).save(
             seed_run.network_path("")
         )
-        store.commit(f"seed-{seed_run.seed}", {"runs": [seed_run.run_row(cost)]})
+        store.commit(f"seed-{seed_run.seed}", {"runs": [self._run_row(self.winner)]})
+
+    def _commit(self, generation: Generation, seconds: float) -> str:
+        """Add a generation to the tables and to the totals; return the name of its part."""
+        seed_run = self.seed_run
+        batch_size = seed_run.task.recipe.batch_size
+        for one in generation.offspring:
+            macs = one.statistics.macs if one.statistics else 0
+            self.totals["n_individuals"] += 1
+            self.totals["n_failures"] += one.status != "ok"
+            self.totals["search_steps"] += one.steps
+            self.totals["search_samples"] += one.steps * batch_size
+            self.totals["search_macs"] += one.steps * batch_size * macs
+            self.children[one.status == "ok"] += one.job.origin == "child"
+        self.seconds += seconds
+        name = f"seed-{seed_run.seed}-generation-{generation.number:04d}"
+        seed_run.store.commit(name, generation_rows(generation, seconds, seed_run.key))
+        return name
+
+    def _run_row(self, winner: Individual | None) -> Row:
+        """Return the row of ``runs``."""
+        best = winner and winner.job.individual
+        cost = self.totals | {"best_individual": best, "search_seconds": self.seconds}
+        return self.seed_run.run_row(cost) | {"arm": self.arm}
+
+    @property
+    def arm(self) -> str:
+        """The name of the winner in ``comparison``: another one if every child failed, for then nothing evolved."""
+        name, failed = self.seed_run.experiment.arm, self.children[False]
+        if not failed or self.children[True]:
+            return name
+        return TRAIN_ONLY if name == "evolved" else f"{name}-{TRAIN_ONLY}"
 
     @property
     def founder_of_winner(self) -> Genome:
@@ -100,7 +128,7 @@ class Search:
     def trained_model(self) -> TrainedModel:
         """Return the winner, for the evaluation on the test seed_run."""
         return TrainedModel(
-            self.seed_run.experiment.arm,
+            self.arm,
             Phenotype(self.winner.genome, self.seed_run.task.loss),
             self.winner.ancestry_steps,
             self.winner.ancestry_seconds,

@@ -20,9 +20,11 @@ from evo.files import free_name
 from evo.storage.run_store import is_complete
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms, check_founders
-from experiments.datasets import load_dataset
+from experiments.datasets import Dataset, load_dataset
 from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings
+from experiments.settings.used import first_difference
 from experiments.studies.progress import Reporter
+from experiments.studies.provenance import used_by, with_used
 from experiments.studies.runner import check_workers, run
 
 SHARED = ("name", "arm", "seed", "seeds", "dataset")
@@ -199,7 +201,7 @@ def run_study(
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"folder must be a folder; got {folder}")
     for name, experiment in _one_by_one(chosen):
-        _check_begun(folder / name, experiment)
+        _check_begun(folder / name, experiment, dataset)
     teller = reporter()
     failed: list[EvoMatrixError] = []
     for name, experiment in _one_by_one(chosen):
@@ -235,33 +237,22 @@ def _in_parallel(experiment: Experiment) -> bool:
     return experiment.evolve and experiment.evolution.population > 1
 
 
-def _check_begun(run_folder: Path, experiment: Experiment) -> None:
-    """Raise SettingsError if a run has begun with other settings."""
+def _check_begun(run_folder: Path, experiment: Experiment, dataset: Dataset) -> None:
+    """Raise SettingsError if a run has begun with other settings, other data or other parts of the user's own."""
     try:
         begun = json.loads((run_folder / "config.json").read_text("utf-8"))
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
         raise SettingsError(f"{run_folder / 'config.json'}: cannot be read ({error})") from error
-    wanted = json.loads(experiment.model_dump_json())
-    other = _first_difference(begun, wanted)
+    wanted = json.loads(with_used(experiment, used_by(experiment, dataset)).model_dump_json())
+    if isinstance(begun, dict) and "used" not in begun:  # a run of an older version does not say it
+        del wanted["used"]
+    other = first_difference(begun, wanted)
     if other is not None:
         raise SettingsError(
-            f"folder: {run_folder} was begun with other settings ({other}); take another folder, or delete it"
+            f"folder: {run_folder} was begun with something else ({other}); take another folder, or delete it"
         )
-
-
-def _first_difference(begun: Any, wanted: Any, path: str = "") -> str | None:
-    """Return the first difference of two settings; None if they are equal."""
-    if not isinstance(begun, dict) or not isinstance(wanted, dict):
-        return None if begun == wanted else f"{path}: {begun!r}, now {wanted!r}"
-    for key in [*wanted, *(key for key in begun if key not in wanted)]:
-        found = _first_difference(
-            begun.get(key), wanted.get(key), f"{path}.{key}" if path else str(key)
-        )
-        if found is not None:
-            return found
-    return None
 
 
 def _one_by_one(arms: Mapping[str, Experiment]) -> Iterator[tuple[str, Experiment]]:

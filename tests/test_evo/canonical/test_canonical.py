@@ -44,7 +44,7 @@ def as_networkx(genome):
             if effective[e]:
                 add(i)
                 add(j)
-                at_once = i < j or genome.roles[i] == Role.INPUT
+                at_once = i < j or (genome.ticks == 1 and genome.roles[i] == Role.INPUT)
                 graph.add_edge(i, j, label=(genome.values[e], at_once))
     return graph
 

@@ -43,7 +43,8 @@ def relabelled(genome, rng):
     is_input = genome.roles == Role.INPUT
     before = [set() for _ in range(genome.n_nodes)]
     for source, target in zip(genome.indices.tolist(), genome.targets.tolist(), strict=True):
-        if source != target and not is_input[source] and not is_input[target]:
+        binds = genome.ticks > 1 or not is_input[source]
+        if source != target and binds and not is_input[target]:
             before[max(source, target)].add(min(source, target))
     order = []
     while len(order) < genome.n_nodes:
@@ -101,7 +102,7 @@ def as_networkx(genome):
         if not graph.has_edge(source, target):
             add(source)
             add(target)
-            at_once = source < target or genome.roles[source] == Role.INPUT
+            at_once = source < target or (genome.ticks == 1 and genome.roles[source] == Role.INPUT)
             graph.add_edge(source, target, label={"at once": at_once})
         graph.edges[source, target]["label"][read] = genome.values[entry]
     graph.graph.update(

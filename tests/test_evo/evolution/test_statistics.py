@@ -43,7 +43,7 @@ def graph_of(genome):
     graph.add_nodes_from(range(genome.n_nodes))
     for entry in plan.entries.tolist():
         source, target = int(genome.indices[entry]), int(targets[entry])
-        late = source >= target and genome.roles[source] != Role.INPUT
+        late = source >= target and (genome.ticks > 1 or genome.roles[source] != Role.INPUT)
         graph.add_edge(source, target, weight=float(genome.values[entry]), late=late)
     return graph
 

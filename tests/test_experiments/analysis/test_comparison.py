@@ -92,17 +92,17 @@ def test_the_arm_whose_interval_is_off_zero_wins():
     evolved, cnn = [0.91, 0.92, 0.93], [0.81, 0.83, 0.82]
     line = verdict(comparison(evolved=evolved, cnn=cnn), "evolved", "cnn")
     assert line.startswith(
-        "evolved wins: evolved − cnn = +10 points of test accuracy, 95% interval"
+        "evolved wins: evolved - cnn = +10 points of test accuracy, 95% interval"
     )
     assert line.endswith("3 paired seeds")
     line = verdict(comparison(evolved=cnn, cnn=evolved), "evolved", "cnn")
-    assert line.startswith("cnn wins: evolved − cnn = -10 points of test accuracy")
+    assert line.startswith("cnn wins: evolved - cnn = -10 points of test accuracy")
 
 
 def test_no_difference_is_shown_where_the_interval_holds_zero():
     frame = comparison(evolved=[0.9, 0.8, 0.95], cnn=[0.85, 0.9, 0.8])
     line = verdict(frame, "evolved", "cnn")
-    assert line.startswith("no difference shown: evolved − cnn = +3.33 points")
+    assert line.startswith("no difference shown: evolved - cnn = +3.33 points")
     difference = paired_difference(frame, "evolved", "cnn", "test_accuracy")
     assert difference.low < 0 < difference.high
     assert f"{100 * difference.low:+.3g} to {100 * difference.high:+.3g}" in line
@@ -123,10 +123,10 @@ def test_one_seed_shows_no_difference_however_large():
 @pytest.mark.parametrize(
     ("evolved", "cnn", "beginning"),
     [
-        ([0.91, 0.92, 0.93], [0.81, 0.83, 0.82], "no fair comparison: evolved − cnn = +10 points"),
-        ([0.81, 0.83, 0.82], [0.91, 0.92, 0.93], "no fair comparison: evolved − cnn = -10 points"),
-        ([0.9, 0.8, 0.95], [0.85, 0.9, 0.8], "no difference shown: evolved − cnn"),
-        ([1.0], [0.0], "no difference shown, for one seed has no interval: evolved − cnn"),
+        ([0.91, 0.92, 0.93], [0.81, 0.83, 0.82], "no fair comparison: evolved - cnn = +10 points"),
+        ([0.81, 0.83, 0.82], [0.91, 0.92, 0.93], "no fair comparison: evolved - cnn = -10 points"),
+        ([0.9, 0.8, 0.95], [0.85, 0.9, 0.8], "no difference shown: evolved - cnn"),
+        ([1.0], [0.0], "no difference shown, for one seed has no interval: evolved - cnn"),
     ],
 )
 def test_nothing_wins_with_another_budget_and_the_line_says_both(evolved, cnn, beginning):
@@ -155,8 +155,8 @@ def test_budgets_are_compared_on_the_seeds_that_both_arms_have():
 def test_in_regression_the_smaller_loss_wins():
     frame = table("test_loss", {"evolved": [1.0, 1.1, 1.2], "mlp": [2.0, 2.1, 2.3]})
     assert metric_of(frame) == ("test_loss", -1)
-    assert verdict(frame, "evolved", "mlp").startswith("evolved wins: evolved − mlp = -1.03 of")
-    assert verdict(frame, "mlp", "evolved").startswith("evolved wins: mlp − evolved = +1.03 of")
+    assert verdict(frame, "evolved", "mlp").startswith("evolved wins: evolved - mlp = -1.03 of")
+    assert verdict(frame, "mlp", "evolved").startswith("evolved wins: mlp - evolved = +1.03 of")
 
 
 def test_accuracy_decides_where_there_is_one():

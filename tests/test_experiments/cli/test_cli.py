@@ -131,7 +131,7 @@ def test_a_run_of_a_file_with_options_shows_comparison_verdicts_and_folder(evoma
     assert (code, err) == (0, "")
     for arm in ("evolved", "mlp", "static"):
         assert re.search(rf"\b{arm} +│ +\d+\.\d %", out)
-    assert out.count("no difference shown, for one seed has no interval: evolved − ") == 2
+    assert out.count("no difference shown, for one seed has no interval: evolved - ") == 2
     (folder,) = (tmp_path / "r").iterdir()
     assert folder.name.startswith("mine-")
     assert f"Results: {folder}\n" in out

@@ -142,6 +142,8 @@ def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path, caplo
     assert 0 < len(failed) < len(serial.individuals)
     assert set(failed["reason"]) == {"ValueError: odd"}
     assert failed["fitness"].isna().all()
+    line = fitness.__code__.co_firstlineno + 2
+    assert set(failed["error_at"]) == {f"{__file__}:{line} in fitness"}
     for where in (
         "evo.evolution.individual",
         "evo.executors.ray",
