@@ -31,15 +31,15 @@ from evo.seeding import Purpose, generator
 
 
 class EvolutionError(EvoMatrixError):
-    """A run that cannot continue, because no individual has a fitness.
+    """A run that cannot continue: no individual has a fitness, or a selection breaks its contract.
 
     Attributes
     ----------
-    generation : Generation
-        The generation with its failed offspring; no slot of its population is held.
+    generation : Generation or None
+        The generation with its failed offspring; no slot of its population is held. None if a selection is at fault.
     """
 
-    def __init__(self, message: str, generation: "Generation") -> None:
+    def __init__(self, message: str, generation: "Generation | None" = None) -> None:
         super().__init__(message)
         self.generation = generation
 

@@ -42,11 +42,6 @@ def show_parts(parts: Sequence[Mapping[str, Any]], console: Console) -> None:
             print_line(console, f"  {part['name']:<{width}}  {part['sentence']}{where}")
 
 
-def print_line(console: Console, line: str) -> None:
-    """Print a line as it is; brackets in it, which a path may have, are no markup."""
-    console.print(Text(line), soft_wrap=True)
-
-
 def comparison_table(results: Results) -> Table:
     """Return the comparison on the test part as a table, one row per arm.
 

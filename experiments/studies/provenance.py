@@ -10,7 +10,7 @@ from typing import Any
 
 from evo.errors import SettingsError
 from evo.evolution.fitness import FITNESSES
-from evo.evolution.selection import SELECTIONS
+from evo.evolution.settings import SELECTIONS
 from evo.operators.registry import OPERATORS
 from evo.policies.policies import POLICIES
 from experiments.arms import ARMS

@@ -74,7 +74,8 @@ class Search:
             try:
                 state, generation = evolution.tell(state, offspring)
             except EvolutionError as error:  # its rows say why
-                self._commit(error.generation, time.perf_counter() - started)
+                if error.generation is not None:
+                    self._commit(error.generation, time.perf_counter() - started)
                 store.commit(f"seed-{seed_run.seed}", {"runs": [self._run_row(None)]})
                 raise
             self.n_expected += expected_in_generation(settings, generation.number)
