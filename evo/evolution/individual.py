@@ -305,9 +305,14 @@ def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:
             GRADIENT_BATCHES,
             task.order_seed,
         ).ravel()
-        network = Phenotype(genome, task.loss)
+        network, samples = Phenotype(genome, task.loss), task.train
         return network.gradients_at(
-            sources, targets, task.train.inputs[chosen], task.train.targets[chosen], taps
+            sources,
+            targets,
+            samples.inputs[chosen],
+            samples.targets[chosen],
+            taps,
+            None if samples.weights is None else samples.weights[chosen],
         )
 
     return gradients_at
