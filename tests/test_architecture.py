@@ -42,7 +42,7 @@ MAY_IMPORT = {
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets": "evo",
     "experiments.settings": "evo evo.initial evo.policies evo.evolution experiments.datasets",
-    "experiments.analysis": "evo evo.storage",
+    "experiments.analysis": "evo evo.evolution evo.storage",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
     "experiments.studies": "evo evo.genome evo.initial evo.phenotype evo.evolution evo.executors evo.storage"
     " experiments.datasets experiments.settings experiments.analysis experiments.figures",

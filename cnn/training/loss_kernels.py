@@ -1,8 +1,7 @@
 """Compiled losses and their gradients. Scores have the shape (n_outputs, batch), batch innermost.
 
 A kernel named after a loss returns the mean loss over the batch and writes the gradient of this mean by the scores.
-The kernel `<loss>_of_samples` writes the loss of each sample, from which `weigh` makes the weighted loss. Samples without
-weights never run the latter.
+The kernel `<loss>_of_samples` writes the loss of each sample, from which `weigh` makes the weighted loss.
 """
 
 import math

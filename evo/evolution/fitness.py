@@ -1,7 +1,8 @@
 """Fitness: one number per trained network, always maximised.
 
 A fitness is a function of (network, validation) or of (network, validation, evaluation): the trained network, the
-validation samples, and the loss and accuracy of the network on these samples, which were computed already.
+validation samples, and the loss, accuracy and predictions of the network on these samples, which were computed already.
+Each metric of :mod:`evo.evolution.metrics` is a fitness too.
 """
 
 import inspect
@@ -11,6 +12,7 @@ from typing import Protocol
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation
+from evo.evolution.metrics import METRICS, Metric, measure
 from evo.phenotype.phenotype import Phenotype
 
 
@@ -41,7 +43,27 @@ def accuracy(network: Phenotype, validation: Samples, evaluation: Evaluation) ->
     return evaluation.accuracy
 
 
-FITNESSES: Mapping[str, Fitness] = {"negative_loss": negative_loss, "accuracy": accuracy}
+@dataclass(frozen=True)
+class MetricFitness:
+    """A metric as a fitness: its value on the validation samples, negated if smaller is better."""
+
+    metric: Metric
+
+    def __call__(
+        self, network: Phenotype, validation: Samples, /, *, evaluation: Evaluation
+    ) -> float:
+        """Return the fitness; ValueError if the metric is not defined on these samples or predictions."""
+        value = measure([self.metric], validation, evaluation)[self.metric.name]
+        if value is None:
+            raise ValueError(f"fitness {self.metric.name!r} is not defined on these predictions")
+        return self.metric.direction * value
+
+
+FITNESSES: Mapping[str, Fitness] = {
+    "negative_loss": negative_loss,
+    "accuracy": accuracy,
+    **{name: MetricFitness(one) for name, one in METRICS.items() if name != "accuracy"},
+}
 
 
 @dataclass(frozen=True)

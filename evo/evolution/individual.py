@@ -8,7 +8,8 @@ on the task and the job alone.
 import logging
 import time
 import traceback
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from evo.editing.editor import GenomeEditor
 from evo.evolution.duplicates import duplicates_training, same_parameters
 from evo.evolution.fitness import FITNESSES
 from evo.evolution.job import Job, Task
+from evo.evolution.metrics import measure
 from evo.evolution.statistics import GenomeStatistics, describe
 from evo.genome.genome import FloatArray, Genome
 from evo.operators.operation import GradientsAt, Operation, ProposalContext
@@ -67,6 +69,9 @@ class Individual:
         Wall time of the three phases.
     reused_from : Individual or None
         The individual whose training result was reused; no steps or seconds are charged.
+    metrics : mapping
+        The metrics of the task on the validation samples, by name; None where one is not defined, empty without a
+        result.
     traceback : str
         The traceback of the error behind the status ``"failed"``, for the log of the driver.
     """
@@ -90,6 +95,7 @@ class Individual:
     reused_from: "Individual | None" = None
     ended_by: Bound | None = None
     traceback: str = ""
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def ancestry_steps(self) -> int:
@@ -157,6 +163,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         statistics = describe(trained_genome, judged)
     validation = evaluate(judged, task.validation)
     fitness = float(task.fitness(judged, task.validation, evaluation=validation))
+    metrics = measure(task.metrics, task.validation, validation)
     if not np.isfinite(fitness):
         reason = f"fitness must be finite; got {fitness}"
         return _without_result(job, "failed", reason, operations, statistics, report)
@@ -178,6 +185,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         modify_seconds=modified - started,
         train_seconds=trained - modified,
         evaluate_seconds=time.perf_counter() - trained,
+        metrics=metrics,
     )
 
 

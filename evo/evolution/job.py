@@ -9,6 +9,7 @@ from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import OptimizerState
 from evo.evolution.fitness import Fitness
+from evo.evolution.metrics import Metric
 from evo.evolution.settings import EvolutionSettings
 from evo.genome.genome import Genome
 from evo.policies.policies import PolicySettings
@@ -40,6 +41,8 @@ class Task:
         The seed of the run.
     layers : tuple of int
         Number of nodes in each layer of the founders, inputs and outputs included; empty without layers.
+    metrics : tuple of Metric
+        The metrics that stand in the tables beside loss and accuracy.
     """
 
     train: Samples
@@ -51,6 +54,7 @@ class Task:
     fitness: Fitness
     seed: int
     layers: tuple[int, ...] = ()
+    metrics: tuple[Metric, ...] = ()
 
     @property
     def order_seed(self) -> np.random.SeedSequence:

@@ -1,6 +1,7 @@
 """Results: the tables and networks of one or many runs."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from evo.errors import ResultsError
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.run_store import is_complete, is_run, load_tables
+from evo.storage.tables import TABLES
 from experiments.analysis.comparison import pooled, summarize, verdict
 
 
@@ -33,6 +35,11 @@ class Results:
     training: pd.DataFrame
     baseline: pd.DataFrame
     comparison: pd.DataFrame
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """The table ``predictions``; it is the largest one, so it is read when it is first asked for."""
+        return load_tables(self.paths, ["predictions"])["predictions"]
 
     @property
     def path(self) -> Path:
@@ -192,7 +199,9 @@ def load_results(*paths: str | Path) -> Results:
         If there is no run.
     """
     runs = [run for path in paths for run in _runs_at(Path(path))]
-    return Results(tuple(dict.fromkeys(runs)), **load_tables(list(dict.fromkeys(runs))))
+    paths_once = tuple(dict.fromkeys(runs))
+    eager = [table for table in TABLES if table != "predictions"]
+    return Results(paths_once, **load_tables(paths_once, eager))
 
 
 def _runs_at(path: Path) -> tuple[Path, ...]:
