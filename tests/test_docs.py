@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from evo import FITNESSES, OPERATORS, POLICIES, SELECTIONS
+from evo import FITNESSES, METRICS, OPERATORS, POLICIES, SELECTIONS
 from experiments import DATASETS
 from experiments.benchmarks import BENCHMARKS
 from experiments.cli.app import app
@@ -52,7 +52,7 @@ images, labels = load_dataset("digits").inputs, load_dataset("digits").targets
 SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FEWER}\n")}
 """What is put before a line of a page, so that it takes seconds."""
 
-REGISTRIES: tuple[Any, ...] = (DATASETS, FITNESSES, OPERATORS, POLICIES, SELECTIONS)
+REGISTRIES: tuple[Any, ...] = (DATASETS, FITNESSES, METRICS, OPERATORS, POLICIES, SELECTIONS)
 
 
 @pytest.fixture

@@ -70,8 +70,9 @@ def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
     """
     named = list(comparison["metric"].dropna().unique()) if "metric" in comparison else []
     if len(named) == 1 and f"test_{named[0]}" in comparison:
-        larger_is_better = bool(comparison["larger_is_better"].dropna().all())
-        return f"test_{named[0]}", 1 if larger_is_better else -1
+        larger_is_better = comparison["larger_is_better"].dropna()
+        if len(larger_is_better):
+            return f"test_{named[0]}", 1 if larger_is_better.all() else -1
     if comparison["test_accuracy"].notna().any():
         return "test_accuracy", 1
     return "test_loss", -1

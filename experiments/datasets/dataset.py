@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cnn.checks import check_weights
 from cnn.training.samples import Samples
@@ -89,7 +89,7 @@ class Dataset:
     targets: Targets = field(repr=False)
     classes: Labels | None
     test: tuple[NDArray[np.float32], Targets] | None = field(default=None, repr=False)
-    sample_weights: NDArray[np.float32] | None = field(default=None, repr=False)
+    sample_weights: ArrayLike | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check everything once, and make the arrays read-only."""
@@ -101,7 +101,7 @@ class Dataset:
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "targets", targets)
         if self.sample_weights is not None:
-            object.__setattr__(self, "sample_weights", self._checked_weights())
+            object.__setattr__(self, "sample_weights", self._checked_weights(self.sample_weights))
         if self.test is not None:
             inputs, targets = self._checked(*self.test, "test ")
             for part, own in ((inputs, self.inputs), (targets, self.targets)):
@@ -114,7 +114,13 @@ class Dataset:
 
     @classmethod
     def from_arrays(
-        cls, X: object, y: object, *, name: str = "arrays", task: Task | None = None
+        cls,
+        X: object,
+        y: object,
+        *,
+        name: str = "arrays",
+        task: Task | None = None,
+        sample_weights: ArrayLike | None = None,
     ) -> Self:
         """Make a data set from arrays, nested lists or pandas objects.
 
@@ -130,6 +136,8 @@ class Dataset:
             Name in tables and messages.
         task : {"classification", "regression"}, optional
             Task to take instead: whole floats can be labels, integers can be values.
+        sample_weights : array_like, shape (n,), optional
+            Weight of each sample in the loss, see :class:`Dataset`.
 
         Raises
         ------
@@ -146,7 +154,9 @@ class Dataset:
         check_task(task)
         inputs = to_inputs(X, name)
         targets, classes = to_targets(y, name, task)
-        return cls(name, read_only(inputs), read_only(targets), classes)
+        return cls(
+            name, read_only(inputs), read_only(targets), classes, sample_weights=sample_weights
+        )
 
     @classmethod
     def from_csv(cls, path: str | Path, target: str, *, task: Task | None = None) -> Self:
@@ -206,7 +216,7 @@ class Dataset:
         It depends on the order of the samples, but not on the name.
         """
         digest = hashlib.sha256(json.dumps(self.classes).encode())
-        weights = () if self.sample_weights is None else (self.sample_weights,)
+        weights = () if self.sample_weights is None else (np.asarray(self.sample_weights),)
         for array in (self.inputs, self.targets, *(self.test or ()), *weights):
             portable: NDArray[Any] = array.astype(array.dtype.newbyteorder("<"), copy=False)
             digest.update(f"{portable.dtype.str}{portable.shape}".encode())
@@ -251,10 +261,10 @@ class Dataset:
         if self.test is not None:
             raw["test"] = self.test
         fitted = Normalization.fit(raw["train"][0], normalization)
-        weights = {
-            part: None if self.sample_weights is None else read_only(self.sample_weights[rows])
-            for part, rows in parts.items()
-        }
+        weights = {}
+        if self.sample_weights is not None:
+            every = np.asarray(self.sample_weights)
+            weights = {part: read_only(every[rows]) for part, rows in parts.items()}
         normalised = {
             part: Samples(read_only(fitted.apply(X)), read_only(y), weights.get(part))
             for part, (X, y) in raw.items()
@@ -290,10 +300,10 @@ class Dataset:
                 )
         return dict(zip(shares, stratified_parts(groups, counts, rng), strict=True))
 
-    def _checked_weights(self) -> NDArray[np.float32]:
+    def _checked_weights(self, given: ArrayLike) -> NDArray[np.float32]:
         """Check the weights of samples and return them read-only."""
         try:
-            weights = check_weights(self.sample_weights, len(self.inputs))  # type: ignore[arg-type]
+            weights = check_weights(given, len(self.inputs))
         except ValueError as error:
             raise DataError(f"{self.name}: sample_{error}") from None
         return read_only(weights.astype(np.float32))

@@ -55,6 +55,7 @@ UNITS = {
     "policy.operators.max_parameters": "parameters",
     "policy.operators.max_macs": "MACs per sample and tick",
     "training.learning_rate": "per step",
+    "training.class_weight": "relative weight",
     "training.batch_size": "samples",
     "training.gradient_clip": "Euclidean norm",
     "baseline.epochs": "epochs",

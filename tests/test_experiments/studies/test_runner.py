@@ -15,7 +15,7 @@ from cnn.training.trainer import evaluate
 from evo.errors import ResultsError
 from evo.seeding import Purpose, seed_sequence
 from evo.storage.predictor import load_network
-from evo.storage.tables import KEYS, TABLES, schema
+from evo.storage.tables import KEYS, TABLES, OwnColumns, schema
 from experiments import Dataset, Experiment, load_dataset, load_experiment, load_results, run
 
 ARMS = ["cnn", "evolved", "mlp", "static"]
@@ -40,7 +40,8 @@ def raw_test_part(dataset, seed):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_is_filled_and_typed_as_declared(finished, table):
-    assert pq.read_table(finished.path / table).schema.equals(schema(table))
+    own = OwnColumns(classes=tuple(range(10)))
+    assert pq.read_table(finished.path / table).schema.equals(schema(table, own))
     frame = pd.read_parquet(finished.path / table)
     assert len(frame) > 0
     assert set(frame["run"]) == {"tiny"}
