@@ -220,3 +220,27 @@ def check_targets(kind: str, targets: npt.ArrayLike, shape: tuple[int, ...]) -> 
             f"targets must be as many as the {shape[0]} inputs; got {len(given)} targets"
         )
     return given
+
+
+def check_weights(weights: npt.ArrayLike, n: int) -> npt.NDArray[Any]:
+    """Return the weights of n samples as an array.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not n real numbers, or one is negative or not finite.
+
+    Examples
+    --------
+    >>> check_weights([1, 0.5], n=2).tolist()
+    [1.0, 0.5]
+    """
+    checked = real_array("weights", weights)
+    if checked.shape != (n,):
+        raise ValueError(f"weights must be one per sample, shape ({n},); got shape {checked.shape}")
+    check_finite("weights", checked)
+    negative = np.flatnonzero(checked < 0)
+    if len(negative):
+        place = int(negative[0])
+        raise ValueError(f"weights must be at least 0; got weights[{place}] = {checked[place]}")
+    return checked

@@ -18,6 +18,8 @@ from .evolution.individual import Individual as Individual
 from .evolution.individual import evaluate_individual as evaluate_individual
 from .evolution.job import Job as Job
 from .evolution.job import Task as Task
+from .evolution.metrics import METRICS as METRICS
+from .evolution.metrics import Metric as Metric
 from .evolution.selection import OffspringRequest as OffspringRequest
 from .evolution.settings import SELECTIONS as SELECTIONS
 from .evolution.settings import EvolutionSettings as EvolutionSettings

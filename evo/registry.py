@@ -74,8 +74,6 @@ class Registry(Mapping[str, Part]):
     convert : callable, optional
         ``convert(name, given)`` returns the part for what a user gave; it raises ValueError or TypeError, with a
         message of one line, if that is no usable part. By default every callable is a part.
-    enter : callable, optional
-        ``enter(name, part)`` is called for every own part that gets into the registry.
 
     Notes
     -----
@@ -103,11 +101,10 @@ class Registry(Mapping[str, Part]):
         kind: str,
         *,
         convert: Callable[[str, Any], Part] | None = None,
-        enter: Callable[[str, Part], None] | None = None,
     ) -> None:
         self.kind = kind
         self._convert: Callable[[str, Any], Part] = convert or cast(Any, _check_callable)
-        self._enter = enter
+        self._watchers: list[Callable[[str, Part], object]] = []
         self._built_in: dict[str, Entry[Part]] = {}
         self._own: dict[str, Entry[Part]] = {}
 
@@ -187,8 +184,7 @@ class Registry(Mapping[str, Part]):
             )
         part = self._convert(name, given)
         entry = Entry(part, about or _sentence(given) or _sentence(part), _origin(given))
-        if self._enter is not None:
-            self._enter(name, part)
+        self._tell(name, part)
         self._own[name] = entry
         return given
 
@@ -200,11 +196,18 @@ class Registry(Mapping[str, Part]):
             origin = Origin(True, module, ", ".join(map(_qualified, functions)), None, None, "")
             self._built_in[name] = Entry(part, _sentence(part), origin)
 
+    def watch(self, watcher: Callable[[str, Part], object]) -> None:
+        """Let ``watcher(name, part)`` be called for every own part that gets into the registry."""
+        self._watchers.append(watcher)
+
+    def _tell(self, name: str, part: Part) -> None:
+        for watcher in self._watchers:
+            watcher(name, part)
+
     def install(self, own: Mapping[str, Entry[Part]]) -> None:
         """Make these the own parts; other own parts are taken out."""
         for name, entry in own.items():
-            if self._enter is not None:
-                self._enter(name, entry.part)
+            self._tell(name, entry.part)
         self._own = dict(own)
 
     # -- questions -------------------------------------------------------------------------------------------------

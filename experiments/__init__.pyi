@@ -7,7 +7,9 @@ from .arms import ModelSpec as ModelSpec
 from .datasets import DATASETS as DATASETS
 from .datasets import Dataset as Dataset
 from .datasets import load_dataset as load_dataset
+from .settings.experiment import EvaluationSettings as EvaluationSettings
 from .settings.experiment import Experiment as Experiment
+from .settings.experiment import TrainingSettings as TrainingSettings
 from .settings.experiment import load_experiment as load_experiment
 from .settings.experiment import preset_names as preset_names
 from .studies.runner import run as run

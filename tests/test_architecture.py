@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "experiments.datasets": "evo",
     "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution experiments.datasets",
     "experiments.settings": "evo evo.initial evo.policies evo.evolution experiments.arms experiments.datasets",
-    "experiments.analysis": "evo evo.storage",
+    "experiments.analysis": "evo evo.evolution evo.storage",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
     "experiments.studies": "evo evo.genome evo.initial evo.operators evo.policies evo.phenotype evo.evolution"
     " evo.executors evo.storage"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from evo import ACTIVATIONS, FITNESSES, GRAPHS, OPERATORS, POLICIES, SELECTIONS
+from evo import ACTIVATIONS, FITNESSES, GRAPHS, METRICS, OPERATORS, POLICIES, SELECTIONS
 from experiments import ARMS, DATASETS
 from experiments.benchmarks import BENCHMARKS
 from experiments.cli.app import app
@@ -51,7 +51,17 @@ images, labels = load_dataset("digits").inputs, load_dataset("digits").targets
 SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FEWER}\n")}
 """What is put before a line of a page, so that it takes seconds."""
 
-REGISTRIES = (ACTIVATIONS, ARMS, DATASETS, FITNESSES, GRAPHS, OPERATORS, POLICIES, SELECTIONS)
+REGISTRIES = (
+    ACTIVATIONS,
+    ARMS,
+    DATASETS,
+    FITNESSES,
+    GRAPHS,
+    METRICS,
+    OPERATORS,
+    POLICIES,
+    SELECTIONS,
+)
 
 
 @pytest.fixture

@@ -32,15 +32,19 @@ class _Penalized:
         self._weights_gradient = network.gradient[:n_weights]
         self.parameters: FloatVector = network.parameters
 
-    def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
+    def loss_and_gradients(
+        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+    ) -> tuple[float, FloatVector]:
         """See `cnn.Trainable`."""
-        value, gradient = self._network.loss_and_gradients(inputs, targets)
+        value, gradient = self._network.loss_and_gradients(inputs, targets, weights)
         self._weights_gradient += self._l2 * self._weights
         return value + self._penalty(), gradient
 
-    def loss(self, inputs: FloatArray, targets: Targets) -> float:
+    def loss(
+        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+    ) -> float:
         """See `cnn.Trainable`."""
-        return self._network.loss(inputs, targets) + self._penalty()
+        return self._network.loss(inputs, targets, weights) + self._penalty()
 
     def output(self, inputs: FloatArray) -> FloatArray:
         """See `cnn.Trainable`."""

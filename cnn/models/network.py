@@ -12,6 +12,7 @@ from cnn.checks import (
     check_classes,
     check_generator,
     check_targets,
+    check_weights,
     float_dtype,
     real_array,
     sample_shape,
@@ -194,7 +195,9 @@ class Network:
         output = self.output(inputs)
         return output.argmax(axis=1) if self.loss_function.target_kind == "classes" else output
 
-    def loss(self, inputs: FloatArray, targets: Targets) -> float:
+    def loss(
+        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+    ) -> float:
         """Return the mean loss over a batch.
 
         Parameters
@@ -203,47 +206,53 @@ class Network:
             As for `output`.
         targets
             Classes (n,) or values (n, n_outputs), by the kind of loss.
+        weights
+            Weight of each sample, (n,). The loss is then Σ w E / n.
 
         Raises
         ------
         ValueError
-            If inputs or targets do not fit the network.
+            If inputs, targets or weights do not fit the network or each other.
         """
-        return self._loss_and_delta(inputs, targets)[0]
+        return self._value_and_delta(self._scores(inputs), targets, weights)[0]
 
-    def loss_and_output(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
+    def loss_and_output(
+        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+    ) -> tuple[float, FloatArray]:
         """Return the results of `loss` and `output`, computed in one forward pass.
 
         Parameters
         ----------
-        inputs, targets
+        inputs, targets, weights
             As for `loss`.
         """
         scores = self._scores(inputs)
         output = np.ascontiguousarray(self.loss_function.predict(scores).T)
-        return self._value_and_delta(scores, targets)[0], output
+        return self._value_and_delta(scores, targets, weights)[0], output
 
-    def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
+    def loss_and_gradients(
+        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+    ) -> tuple[float, FloatVector]:
         """Return the mean loss over a batch and its gradient by the parameters.
 
         Parameters
         ----------
-        inputs, targets
+        inputs, targets, weights
             As for `loss`.
 
         Returns
         -------
         loss : float
-            The mean loss.
+            The loss, as `loss` returns it.
         gradient : FloatVector
             The `gradient` vector. The next call overwrites it.
 
         Raises
         ------
         ValueError
-            If inputs or targets do not fit the network.
+            If inputs, targets or weights do not fit the network or each other.
         """
-        value, gradient = self._loss_and_delta(inputs, targets)
+        value, gradient = self._value_and_delta(self._scores(inputs), targets, weights)
         first = self._first_trained
         if gradient.shape[-1] not in self._tried_back:
             checked_backward(self.layers, first, gradient)
@@ -304,18 +313,21 @@ class Network:
             x = layer.output(x)
         return self.layers[-1].scores(x)
 
-    def _loss_and_delta(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
-        """Return the mean loss and ∂(mean loss)/∂scores, shape (n_outputs, n)."""
-        return self._value_and_delta(self._scores(inputs), targets)
-
-    def _value_and_delta(self, scores: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
+    def _value_and_delta(
+        self, scores: FloatArray, targets: Targets, weights: FloatVector | None
+    ) -> tuple[float, FloatArray]:
+        """Return the loss and ∂loss/∂scores, shape (n_outputs, n)."""
         targets = self._check_targets(targets, scores.shape[1])
         if self.loss_function.target_kind == "values":
             targets = np.ascontiguousarray(targets.T, self.dtype)
+        if weights is not None:
+            weights = check_weights(weights, scores.shape[1])
         if self._delta.shape != scores.shape:
             self._delta = np.empty_like(scores)
         try:
-            value = self.loss_function.value_and_delta(scores, targets, self._delta)
+            value = self.loss_function.weighted_value_and_delta(
+                scores, targets, weights, self._delta
+            )
         except ValueError:  # the kernel checks all classes but cannot name the wrong one
             check_classes("targets", targets, *self.output_shape)
             raise

@@ -96,9 +96,11 @@ class DataParallel:
         """See `Network.check_samples`."""
         self.network.check_samples(samples, name)
 
-    def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
+    def loss_and_gradients(
+        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+    ) -> tuple[float, FloatVector]:
         """See `Network.loss_and_gradients`."""
-        results = self._on_shares("loss_and_gradients", inputs, targets)
+        results = self._on_shares("loss_and_gradients", inputs, targets, weights)
         total = sum(n for n, _ in results)
         shares = [n / total for n, _ in results]
         loss = sum(share * value for share, (_, (value, _)) in zip(shares, results, strict=True))
@@ -108,9 +110,11 @@ class DataParallel:
             self.gradient += theirs
         return float(loss), self.gradient
 
-    def loss(self, inputs: FloatArray, targets: Targets) -> float:
+    def loss(
+        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+    ) -> float:
         """See `Network.loss`."""
-        shares = self._on_shares("loss", inputs, targets)
+        shares = self._on_shares("loss", inputs, targets, weights)
         return float(sum(value * n for n, value in shares) / sum(n for n, _ in shares))
 
     def output(self, inputs: FloatArray) -> FloatArray:
@@ -121,15 +125,16 @@ class DataParallel:
         """See `Network.predict`."""
         return np.concatenate([value for _, value in self._on_shares("predict", inputs)])
 
-    def _on_shares(self, method: str, *given: npt.ArrayLike) -> list[tuple[int, Any]]:
+    def _on_shares(self, method: str, *parts: npt.ArrayLike | None) -> list[tuple[int, Any]]:
         """Call a method of each twin on its part of the batch; return the parts' lengths and results.
 
         Invalid arguments are passed to the network as a whole, which raises the error.
         """
         whole = getattr(self.network, method)
+        given = [part for part in parts if part is not None]
         arrays = [
             real_array(name, array)
-            for name, array in zip(("inputs", "targets"), given, strict=False)
+            for name, array in zip(("inputs", "targets", "weights"), given, strict=False)
         ]
         n = len(arrays[0]) if arrays[0].ndim else 0
         if not n or any(array.shape[:1] != (n,) for array in arrays):

@@ -39,11 +39,19 @@ class Trainable(Protocol):
     def parameters(self) -> FloatVector:
         """All trained numbers in one contiguous vector. The trainer updates the vector in place."""
 
-    def loss_and_gradients(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatVector]:
-        """Return the mean loss over the batch and its gradient, valid until the next call."""
+    def loss_and_gradients(
+        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+    ) -> tuple[float, FloatVector]:
+        """Return the loss of the batch and its gradient, valid until the next call.
 
-    def loss(self, inputs: FloatArray, targets: Targets) -> float:
-        """Return the mean loss over the batch."""
+        The loss is the mean over the batch, or with weights Σ w E / batch size. Only samples with weights need the
+        parameter.
+        """
+
+    def loss(
+        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+    ) -> float:
+        """Return the loss of the batch, as `loss_and_gradients` does."""
 
     def output(self, inputs: FloatArray) -> FloatArray:
         """Return the predictions, shape (n, n_outputs): probabilities or values."""
@@ -143,6 +151,7 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
     parameters, moments, before = network.parameters, segment.moments, segment.updates_before
     momentum, weight_decay = recipe.momentum, recipe.weight_decay
     all_inputs, all_targets = segment.samples.inputs, segment.samples.targets
+    all_weights = segment.samples.weights
     batch_size = segment.order.shape[1]
     inputs = np.empty((batch_size, *all_inputs.shape[1:]), all_inputs.dtype)
     targets = np.empty((batch_size, *all_targets.shape[1:]), all_targets.dtype)
@@ -155,7 +164,10 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
         # mode="clip" spares np.take a copy; the indices are in range by construction.
         all_inputs.take(chosen, axis=0, out=inputs, mode="clip")
         all_targets.take(chosen, axis=0, out=targets, mode="clip")
-        value, gradient = loss_and_gradients(inputs, targets)
+        if all_weights is None:
+            value, gradient = loss_and_gradients(inputs, targets)
+        else:
+            value, gradient = loss_and_gradients(inputs, targets, all_weights[chosen])
         losses.append(value)
         if not (math.isfinite(value) and value <= limit):
             return DescentResult(losses, done, limit, norm, group_norms)

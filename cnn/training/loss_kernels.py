@@ -1,14 +1,16 @@
 """Compiled losses and their gradients. Scores have the shape (n_outputs, batch), batch innermost.
 
-Each kernel returns the mean loss over the batch and writes the gradient of this mean by the scores.
+A kernel named after a loss returns the mean loss over the batch and writes the gradient of this mean by the scores.
+The kernel `<loss>_of_samples` writes the loss of each sample, from which `weigh` makes the weighted loss.
 """
 
 import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from cnn.arrays import FloatArray, IntArray
+from cnn.arrays import FloatArray, FloatVector, IntArray
 from cnn.compile.compilation import kernel
 
 
@@ -172,3 +174,66 @@ def softmax_squared_error(scores: FloatArray, targets: IntArray, delta_out: Floa
             g = o - (i == targets[b])
             delta_out[i, b] = o * (g - projection) / batch  # o_i (g_i − Σ_j g_j o_j)
     return float(0.5 * value / batch)
+
+
+@kernel
+def cross_entropy_of_samples(
+    scores: FloatArray, targets: IntArray, losses: npt.NDArray[np.float64]
+) -> None:
+    """Write E = −log o_t of each sample to `losses`, shape (batch,); targets are checked by `cross_entropy`."""
+    log_total = write_softmax(scores, np.empty_like(scores))
+    for b in range(scores.shape[1]):
+        losses[b] = log_total[b] - scores[targets[b], b]
+
+
+@kernel
+def squared_error_of_samples(
+    scores: FloatArray, targets: FloatArray, losses: npt.NDArray[np.float64]
+) -> None:
+    """Write E = ½ Σ (t − o)² of each sample to `losses`, shape (batch,)."""
+    losses[:] = 0.0
+    for i in range(scores.shape[0]):
+        for b in range(scores.shape[1]):
+            residual = float(scores[i, b] - scores.dtype.type(targets[i, b]))
+            losses[b] += 0.5 * residual * residual
+
+
+@kernel
+def softmax_squared_error_of_samples(
+    scores: FloatArray, targets: IntArray, losses: npt.NDArray[np.float64]
+) -> None:
+    """Write E = ½ Σ (t − o)² of each sample, t one-hot, to `losses`, shape (batch,)."""
+    outputs = np.empty_like(scores)
+    write_softmax(scores, outputs)
+    losses[:] = 0.0
+    for i in range(scores.shape[0]):
+        for b in range(scores.shape[1]):
+            residual = float(outputs[i, b]) - (i == targets[b])
+            losses[b] += 0.5 * residual * residual
+
+
+@kernel
+def weigh(losses: npt.NDArray[np.float64], weights: FloatVector, deltas: FloatArray) -> float:
+    """Turn the gradient of the mean loss into that of the weighted loss, and return the weighted loss.
+
+    Parameters
+    ----------
+    losses
+        Loss E_b of each sample, shape (batch,).
+    weights
+        Weight w_b of each sample, shape (batch,).
+    deltas
+        ∂(mean E)/∂s, shape (n_outputs, batch). Column b is multiplied by w_b.
+
+    Returns
+    -------
+    float
+        Σ w_b E_b / batch. The sum is divided by the number of samples, not by Σ w_b.
+    """
+    value = 0.0
+    for b in range(losses.shape[0]):
+        value += weights[b] * losses[b]
+    for i in range(deltas.shape[0]):
+        for b in range(deltas.shape[1]):
+            deltas[i, b] *= weights[b]
+    return float(value / losses.shape[0])

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from cnn.arrays import FloatArray, Targets
+from cnn.arrays import FloatArray, FloatVector, Targets
 from cnn.training import loss_kernels
 
 
@@ -29,6 +30,9 @@ class Loss:
     value_and_delta
         ``value_and_delta(scores, targets, delta_out)`` returns the mean loss over the batch and writes
         ∂(mean loss)/∂scores to ``delta_out``. A compiled kernel for float32 and float64, callable from other kernels.
+    of_samples
+        ``of_samples(scores, targets, losses)`` writes the loss of each sample to ``losses``, float64 of shape (batch,).
+        A compiled kernel like `value_and_delta`.
     target_kind
         ``"classes"``: integer targets of shape (batch,). ``"values"``: float targets of shape (n_outputs, batch).
     """
@@ -36,7 +40,37 @@ class Loss:
     name: str
     predict: Callable[[FloatArray], FloatArray]
     value_and_delta: Callable[[FloatArray, Targets, FloatArray], float]
+    of_samples: Callable[[FloatArray, Targets, npt.NDArray[np.float64]], None]
     target_kind: Literal["classes", "values"]
+
+    def weighted_value_and_delta(
+        self,
+        scores: FloatArray,
+        targets: Targets,
+        weights: FloatVector | None,
+        delta_out: FloatArray,
+    ) -> float:
+        """Return the weighted loss of a batch and write its gradient by the scores to `delta_out`.
+
+        The weighted loss is Σ w_b E_b / batch. The sum is divided by the number of samples, as in scikit-learn's
+        stochastic gradient descent, and not by the sum of the batch's weights. With weights of mean 1 over the training
+        samples, the expected gradient of a batch is then the gradient of Σ w E / Σ w over all of them; divided by the
+        batch's own weights, it would be biased, and undefined for a batch of weights 0.
+
+        Parameters
+        ----------
+        scores, targets, delta_out
+            As for `value_and_delta`.
+        weights
+            Weight of each sample, shape (batch,); None computes `value_and_delta`, with the same bits as without
+            weights.
+        """
+        value = self.value_and_delta(scores, targets, delta_out)
+        if weights is None:
+            return value
+        losses = np.empty(scores.shape[1])
+        self.of_samples(scores, targets, losses)
+        return loss_kernels.weigh(losses, weights, delta_out)
 
 
 def _softmax(scores: FloatArray) -> FloatArray:
@@ -54,9 +88,27 @@ def _identity(scores: FloatArray) -> FloatArray:
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
-        Loss("cross_entropy", _softmax, loss_kernels.cross_entropy, "classes"),
-        Loss("squared_error", _identity, loss_kernels.squared_error, "values"),
-        Loss("softmax_squared_error", _softmax, loss_kernels.softmax_squared_error, "classes"),
+        Loss(
+            "cross_entropy",
+            _softmax,
+            loss_kernels.cross_entropy,
+            loss_kernels.cross_entropy_of_samples,
+            "classes",
+        ),
+        Loss(
+            "squared_error",
+            _identity,
+            loss_kernels.squared_error,
+            loss_kernels.squared_error_of_samples,
+            "values",
+        ),
+        Loss(
+            "softmax_squared_error",
+            _softmax,
+            loss_kernels.softmax_squared_error,
+            loss_kernels.softmax_squared_error_of_samples,
+            "classes",
+        ),
     )
 }
 """All losses by name."""

@@ -1,16 +1,16 @@
-"""Samples: inputs and their targets."""
+"""Samples: inputs, their targets, and how much each counts."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from cnn.arrays import FloatArray, Targets
-from cnn.checks import check_finite, real_array
+from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.checks import check_finite, check_weights, real_array
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Inputs and their targets.
+    """Inputs, their targets, and optionally their weights in the loss.
 
     Lists of numbers are converted to arrays. Arrays are not copied.
 
@@ -20,6 +20,10 @@ class Samples:
         Finite floats of shape (n, *shape), n >= 1.
     targets
         Integer classes of shape (n,), or finite float values of shape (n, k).
+    weights
+        Weight of each sample in the loss: shape (n,), finite, at least 0 and not all 0; kept as float32. None counts
+        all samples alike. A training step minimises Σ w E / batch size, so weights of mean 1 over the training samples
+        keep the learning rate's meaning. An evaluation computes Σ w E / Σ w.
 
     Raises
     ------
@@ -29,6 +33,7 @@ class Samples:
 
     inputs: FloatArray
     targets: Targets
+    weights: FloatVector | None = None
 
     def __post_init__(self) -> None:
         """Check shapes, dtypes and numbers."""
@@ -54,6 +59,11 @@ class Samples:
             )
         check_finite("inputs", self.inputs)
         check_finite("targets", self.targets)
+        if self.weights is not None:
+            weights = check_weights(self.weights, len(self.inputs)).astype(np.float32, copy=False)
+            if not weights.any():
+                raise ValueError("weights must not all be 0; got 0 for every sample")
+            object.__setattr__(self, "weights", weights)
 
     def __len__(self) -> int:
         """Return the number of samples."""

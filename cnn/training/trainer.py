@@ -5,7 +5,7 @@ Batches and learning rates depend only on the step index: 100 steps in one phase
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -86,18 +86,22 @@ class TrainingReport:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Loss and accuracy of a network on some samples.
+    """Loss, accuracy and predictions of a network on some samples.
 
     Attributes
     ----------
     loss
-        Mean loss over the samples.
+        Mean loss over the samples; weighted, Σ w E / Σ w, if the samples have weights.
     accuracy
-        Fraction of samples whose largest output is the target class; None if targets are values.
+        Fraction of samples whose largest output is the target class, without weights; None if targets are values.
+    output
+        The predictions from which both were computed, shape (n, n_outputs): probabilities or values. None where an
+        evaluation stands for its loss and accuracy alone.
     """
 
     loss: float
     accuracy: float | None
+    output: FloatArray | None = field(default=None, compare=False, repr=False)
 
 
 def train(
@@ -225,7 +229,7 @@ def train(
 
 
 def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Evaluation:
-    """Measure the loss and accuracy of a network on some samples.
+    """Measure the loss and accuracy of a network on some samples, and keep its predictions.
 
     Parameters
     ----------
@@ -239,7 +243,8 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
     Returns
     -------
     Evaluation
-        The mean loss, and the accuracy if targets are classes. If parameters are not finite, neither is the loss.
+        The mean loss, the accuracy if targets are classes, and the predictions. If parameters are not finite, neither
+        is the loss.
 
     Raises
     ------
@@ -250,17 +255,24 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
     """
     at_least(1, batch_size=batch_size)
     check_samples(network, samples, "samples")
-    total, hits = 0.0, 0
+    total, hits, outputs = 0.0, 0, []
     with single_threaded_blas(), np.errstate(all="ignore"):
         for start in range(0, len(samples), batch_size):
-            inputs = samples.inputs[start : start + batch_size]
-            targets = samples.targets[start : start + batch_size]
-            loss, output = _loss_and_output(network, inputs, targets)
+            part = slice(start, start + batch_size)
+            inputs, targets = samples.inputs[part], samples.targets[part]
+            weights = () if samples.weights is None else (samples.weights[part],)
+            loss, output = _loss_and_output(network, inputs, targets, *weights)
             total += loss * len(inputs)
+            outputs.append(output)
             if samples.has_classes:
                 hits += int(np.count_nonzero(output.argmax(axis=1) == targets))
+    count = (
+        len(samples) if samples.weights is None else float(samples.weights.sum(dtype=np.float64))
+    )
     return Evaluation(
-        loss=total / len(samples), accuracy=hits / len(samples) if samples.has_classes else None
+        loss=total / count,
+        accuracy=hits / len(samples) if samples.has_classes else None,
+        output=np.concatenate(outputs),
     )
 
 
@@ -268,16 +280,18 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
 class _HasLossAndOutput(Protocol):
     """A network that computes loss and predictions in one forward pass."""
 
-    def loss_and_output(self, inputs: FloatArray, targets: Targets) -> tuple[float, FloatArray]:
+    def loss_and_output(
+        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+    ) -> tuple[float, FloatArray]:
         """Return the results of `Trainable.loss` and `Trainable.output`."""
 
 
 def _loss_and_output(
-    network: Trainable, inputs: FloatArray, targets: Targets
+    network: Trainable, inputs: FloatArray, targets: Targets, *weights: FloatVector
 ) -> tuple[float, FloatArray]:
     if isinstance(network, _HasLossAndOutput):
-        return network.loss_and_output(inputs, targets)
-    return network.loss(inputs, targets), network.output(inputs)
+        return network.loss_and_output(inputs, targets, *weights)
+    return network.loss(inputs, targets, *weights), network.output(inputs)
 
 
 def check_samples(network: Trainable, samples: Samples, name: str) -> None:

@@ -8,10 +8,12 @@ from evo.evolution.evolution import Evolution, EvolutionState, Generation
 from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
 from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
+from evo.evolution.metrics import METRICS, Metric
 from evo.evolution.settings import SELECTIONS, EvolutionSettings, SelectionSettings
 
 __all__ = [
     "FITNESSES",
+    "METRICS",
     "SELECTIONS",
     "Evolution",
     "EvolutionSettings",
@@ -20,6 +22,7 @@ __all__ = [
     "Generation",
     "Individual",
     "Job",
+    "Metric",
     "OperatorCredit",
     "SelectionSettings",
     "Task",

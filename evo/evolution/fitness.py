@@ -1,7 +1,8 @@
 """Fitness: one number per trained network, always maximised.
 
 A fitness is a function of (network, validation) or of (network, validation, evaluation): the trained network, the
-validation samples, and the loss and accuracy of the network on these samples, which were computed already.
+validation samples, and the loss, accuracy and predictions of the network on these samples, which were computed already.
+Each metric of :mod:`evo.evolution.metrics` is a fitness too.
 """
 
 import inspect
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation
+from evo.evolution.metrics import METRICS, Metric
 from evo.phenotype.phenotype import Phenotype
 from evo.registry import Registry
 
@@ -40,6 +42,24 @@ def accuracy(network: Phenotype, validation: Samples, evaluation: Evaluation) ->
     if evaluation.accuracy is None:
         raise ValueError("fitness 'accuracy' needs classes; use 'negative_loss' for regression")
     return evaluation.accuracy
+
+
+@dataclass(frozen=True)
+class MetricFitness:
+    """A metric as a fitness: its value on the validation samples, negated if smaller is better."""
+
+    metric: Metric
+
+    def __call__(
+        self, network: Phenotype, validation: Samples, /, *, evaluation: Evaluation
+    ) -> float:
+        """Return the fitness; ValueError if the metric is not defined on these samples or predictions."""
+        if evaluation.output is None:
+            raise ValueError("evaluation must hold the predictions; got None")
+        value = self.metric.value(validation.targets, evaluation.output)
+        if value is None:
+            raise ValueError(f"fitness {self.metric.name!r} is not defined on these predictions")
+        return self.metric.direction * value
 
 
 @dataclass(frozen=True)
@@ -94,4 +114,6 @@ def _converted(name: str, given: Any) -> Fitness:
 FITNESSES: Registry[Fitness] = Registry("fitness", convert=_converted)
 """The fitnesses by name."""
 
-FITNESSES.fill({"negative_loss": negative_loss, "accuracy": accuracy})
+_OF_METRICS = {name: MetricFitness(one) for name, one in METRICS.items() if name != "accuracy"}
+FITNESSES.fill({"negative_loss": negative_loss, "accuracy": accuracy, **_OF_METRICS})
+METRICS.watch(lambda name, metric: FITNESSES.register(name, MetricFitness(metric), replace=True))

@@ -8,7 +8,8 @@ on the task and the job alone.
 import logging
 import time
 import traceback
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from evo.editing.editor import GenomeEditor
 from evo.evolution.duplicates import duplicates_training, same_parameters
 from evo.evolution.fitness import FITNESSES
 from evo.evolution.job import Job, Task
+from evo.evolution.metrics import measure
 from evo.evolution.statistics import GenomeStatistics, describe
 from evo.genome.genome import FloatArray, Genome
 from evo.operators.operation import GradientsAt, Operation, ProposalContext
@@ -70,6 +72,9 @@ class Individual:
         Wall time of the three phases.
     reused_from : Individual or None
         The individual whose training result was reused; no steps or seconds are charged.
+    metrics : mapping
+        The metrics of the task on the validation samples, by name; None where one is not defined, empty without a
+        result.
     traceback : str
         The traceback of the error behind the status ``"failed"``, for the log of the driver.
     error_at : str
@@ -96,6 +101,7 @@ class Individual:
     ended_by: Bound | None = None
     traceback: str = ""
     error_at: str = ""
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def ancestry_steps(self) -> int:
@@ -180,6 +186,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         statistics = describe(trained_genome, judged)
     validation = evaluate(judged, task.validation)
     fitness = float(task.fitness(judged, task.validation, evaluation=validation))
+    metrics = measure(task.metrics, task.validation, validation)
     if not np.isfinite(fitness):
         reason = f"fitness must be finite; got {fitness}"
         return _without_result(job, "failed", reason, operations, statistics, report)
@@ -201,6 +208,7 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         modify_seconds=modified - started,
         train_seconds=trained - modified,
         evaluate_seconds=time.perf_counter() - trained,
+        metrics=metrics,
     )
 
 
@@ -333,9 +341,14 @@ def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:
             GRADIENT_BATCHES,
             task.order_seed,
         ).ravel()
-        network = Phenotype(genome, task.loss)
+        network, samples = Phenotype(genome, task.loss), task.train
         return network.gradients_at(
-            sources, targets, task.train.inputs[chosen], task.train.targets[chosen], taps
+            sources,
+            targets,
+            samples.inputs[chosen],
+            samples.targets[chosen],
+            taps,
+            None if samples.weights is None else samples.weights[chosen],
         )
 
     return gradients_at

@@ -40,6 +40,8 @@ class Task:
         The seed of the run.
     layers : tuple of int
         Number of nodes in each layer of the founders, inputs and outputs included; empty without layers.
+    metrics : tuple of str
+        The metrics, keys of :data:`evo.evolution.metrics.METRICS`, that stand in the tables beside loss and accuracy.
     """
 
     train: Samples
@@ -51,6 +53,7 @@ class Task:
     fitness: Fitness
     seed: int
     layers: tuple[int, ...] = ()
+    metrics: tuple[str, ...] = ()
 
     @property
     def order_seed(self) -> np.random.SeedSequence:

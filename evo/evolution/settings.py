@@ -114,7 +114,9 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
         "are above the threshold. kept: as many as before, in each layer if the graph has layers, by new thresholds.",
     )
     fitness: Annotated[str, FITNESSES] = Field(
-        "negative_loss", description="Name of the fitness, a key of evo.FITNESSES."
+        "negative_loss",
+        description="Name of the fitness, a key of evo.FITNESSES: negative_loss, or a metric, a key of evo.METRICS. "
+        "Fitness is maximised, so a metric of which smaller values are better is negated.",
     )
     selection: SelectionSettings = SelectionSettings()
 

@@ -1,9 +1,9 @@
 """How own parts get to Ray workers: by value.
 
 A worker is a process of its own, perhaps on another machine, in which a user's script has not run. So the fitness and
-all own operators, policies and activations are packed into bytes in the driver. A worker unpacks them and enters them
-into its registries before it evaluates. Functions of the user's modules are packed with their code, so a worker needs
-none of the user's files. Functions of installed packages are packed by name.
+all own operators, policies, activations and metrics are packed into bytes in the driver. A worker unpacks them and
+enters them into its registries before it evaluates. Functions of the user's modules are packed with their code, so a
+worker needs none of the user's files. Functions of installed packages are packed by name.
 """
 
 import inspect
@@ -20,6 +20,7 @@ from ray import cloudpickle as ray_cloudpickle
 
 from evo.errors import EvoMatrixError
 from evo.evolution.fitness import FITNESSES, Fitness
+from evo.evolution.metrics import METRICS
 from evo.genome.activations import ACTIVATIONS
 from evo.operators.registry import OPERATORS
 from evo.policies.policies import POLICIES
@@ -27,7 +28,7 @@ from evo.registry import Registry
 
 cloudpickle: Any = ray_cloudpickle  # it has no types
 
-TRAVELLING: tuple[Registry[Any], ...] = (ACTIVATIONS, OPERATORS, POLICIES)
+TRAVELLING: tuple[Registry[Any], ...] = (ACTIVATIONS, METRICS, OPERATORS, POLICIES)
 """The registries that a worker reads. The parts of other registries are used in the driver only."""
 
 _PACKAGES = {"cnn", "evo", "experiments", "graphops"}

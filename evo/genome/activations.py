@@ -129,8 +129,10 @@ def _compile(name: str, activation: Activation) -> None:
         enter_activation(name, activation.code, value, slope)
 
 
-ACTIVATIONS: Registry[Activation] = Registry("activation", convert=_converted, enter=_compile)
+ACTIVATIONS: Registry[Activation] = Registry("activation", convert=_converted)
 """The activations by name."""
+
+ACTIVATIONS.watch(_compile)
 
 ACTIVATIONS.fill(
     {

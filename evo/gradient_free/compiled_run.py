@@ -132,6 +132,8 @@ def prepare_run(samples: Samples, settings: NeuroevolutionSettings, seed: int) -
         raise ValueError(f"loss must be one for {kind} as targets; got {loss!r}")
     if settings.fitness == "accuracy" and not samples.has_classes:
         raise ValueError("fitness must be 'negative_loss' if targets are values; got 'accuracy'")
+    if samples.weights is not None:
+        raise ValueError("samples must have no weights in neuroevolution; got weights")
     data = _data(samples)
     n_inputs = len(data.inputs)
     n_outputs = max(2, 1 + int(samples.targets.max())) if samples.has_classes else len(data.values)

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.checks import check_classes, check_targets, real_array
+from cnn.checks import check_classes, check_targets, check_weights, real_array
 from cnn.training.descent import (
     DIVERGENCE_FACTOR,
     DIVERGENCE_OFFSET,
@@ -145,28 +145,29 @@ class Phenotype:
         """
         return np.ascontiguousarray(self._loss.predict(self._forward(inputs)[0]).T)
 
-    def loss(self, inputs: NDArray[Any], targets: NDArray[Any]) -> float:
-        """Return the mean loss over the samples."""
-        return self._mean_loss(self._forward(inputs)[0], targets)
+    def loss(
+        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> float:
+        """Return the mean loss over the samples; with a weight for each sample, Σ w E / n."""
+        return self._value_and_delta(self._forward(inputs)[0], targets, weights)[0]
 
     def loss_and_output(
-        self, inputs: NDArray[Any], targets: NDArray[Any]
+        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
     ) -> tuple[float, FloatArray]:
-        """Return the mean loss over the samples and the predictions (see :meth:`output`), in one forward pass."""
+        """Return the loss (see :meth:`loss`) and the predictions (see :meth:`output`), in one forward pass."""
         scores, _ = self._forward(inputs)
-        return self._mean_loss(scores, targets), np.ascontiguousarray(self._loss.predict(scores).T)
+        value, _ = self._value_and_delta(scores, targets, weights)
+        return value, np.ascontiguousarray(self._loss.predict(scores).T)
 
     def loss_and_gradients(
-        self, inputs: NDArray[Any], targets: NDArray[Any]
+        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
     ) -> tuple[float, FloatArray]:
-        """Return the mean loss and its gradient with respect to `parameters`.
+        """Return the loss (see :meth:`loss`) and its gradient with respect to `parameters`.
 
         The gradient is a buffer that the next call overwrites.
         """
         scores, (layout, buffers, width) = self._forward(inputs)
-        targets = self._checked_targets(targets, len(inputs))
-        deltas = np.empty_like(scores)
-        value = self._loss.value_and_delta(scores, read_only(targets).T, deltas)
+        value, deltas = self._value_and_delta(scores, targets, weights)
         loop.write_output_residuals(layout, self._io_rows, deltas, buffers)
         gradients = self._weight_gradient, self._bias_gradient
         passes.backward(self.plan, layout, self._masked_weights, buffers, *gradients, width)
@@ -179,6 +180,7 @@ class Phenotype:
         inputs: NDArray[Any],
         labels: NDArray[Any],
         taps: NDArray[np.integer[Any]] | None = None,
+        weights: NDArray[Any] | None = None,
     ) -> FloatArray:
         """Return the loss gradient at places (source, target) of the matrix, whether or not there is an edge.
 
@@ -195,6 +197,8 @@ class Phenotype:
             Samples and their targets, as in :meth:`loss`.
         taps : ndarray of int, shape (n_places,), optional
             Tap of the kernel at each place; by default 0, the only tap between neurons.
+        weights : ndarray, shape (n_samples,), optional
+            Weights of the samples, as in :meth:`loss`.
 
         Returns
         -------
@@ -202,11 +206,11 @@ class Phenotype:
         """
         if self.genome.has_maps:
             numbers = np.zeros_like(sources) if taps is None else taps
-            return self._gradients_at_taps((sources, targets, numbers), inputs, labels)
+            return self._gradients_at_taps((sources, targets, numbers), inputs, labels, weights)
         delayed = self.genome.is_delayed(sources, targets)
         acts = effective_places(self.genome, sources, targets)
         whole = Phenotype(self.to_genome(), self.loss_name, compile_whole_plan(self.genome))
-        whole.loss_and_gradients(inputs, labels)
+        whole.loss_and_gradients(inputs, labels, weights)
         layout, buffers, _ = whole._for_batch(len(inputs))
         rows = whole.plan.rows
         found = np.zeros(len(acts), dtype=self.parameters.dtype)
@@ -231,13 +235,14 @@ class Phenotype:
         places: tuple[NDArray[np.integer[Any]], ...],
         inputs: NDArray[Any],
         labels: NDArray[Any],
+        weights: NDArray[Any] | None,
     ) -> FloatArray:
         """Return the gradient at taps, from a network that is extended by these taps."""
         check_places(self.genome, *places)
         acts = effective_places(self.genome, *places[:2])
         extended, entries = with_taps(self.to_genome(), *(part[acts] for part in places))
         network = Phenotype(extended, self.loss_name)
-        _, gradient = network.loss_and_gradients(inputs, labels)
+        _, gradient = network.loss_and_gradients(inputs, labels, weights)
         of_entries = network.spread(gradient[None])[0]
         gradients = np.zeros(len(places[0]), dtype=self.parameters.dtype)
         gradients[acts] = of_entries[entries]
@@ -287,6 +292,7 @@ class Phenotype:
             settings,
             inputs,
             read_only(samples.targets),
+            None if samples.weights is None else read_only(samples.weights),
             read_only(segment.order),
             read_only(segment.rates),
             self.parameters,
@@ -360,10 +366,16 @@ class Phenotype:
             self._runtime = n_batch, passes.runtime_for(self.plan, n_batch, self.parameters.dtype)
         return self._runtime[1]
 
-    def _mean_loss(self, scores: FloatArray, targets: NDArray[Any]) -> float:
-        """Return the mean loss of scores, shape (n_outputs, n_samples)."""
+    def _value_and_delta(
+        self, scores: FloatArray, targets: NDArray[Any], weights: NDArray[Any] | None
+    ) -> tuple[float, FloatArray]:
+        """Return the loss of scores, shape (n_outputs, n_samples), and its gradient with respect to them."""
         checked = self._checked_targets(targets, scores.shape[1])
-        return self._loss.value_and_delta(scores, read_only(checked).T, np.empty_like(scores))
+        if weights is not None:
+            weights = read_only(check_weights(weights, scores.shape[1]))
+        deltas = np.empty_like(scores)
+        value = self._loss.weighted_value_and_delta(scores, read_only(checked).T, weights, deltas)
+        return value, deltas
 
     def _checked_targets(self, targets: NDArray[Any], n_samples: int) -> NDArray[Any]:
         """Return checked targets in the form that the loss takes."""

@@ -4,13 +4,14 @@ Only this room writes into run folders.
 """
 
 from evo.storage.predictor import BaselinePredictor, Predictor, RawPredictor, load_network
-from evo.storage.rows import generation_rows, training_rows
+from evo.storage.rows import generation_rows, prediction_rows, training_rows
 from evo.storage.run_store import RunStore, is_complete, is_run, load_tables
 from evo.storage.table_folder import write_tables
-from evo.storage.tables import Row, data_dictionary
+from evo.storage.tables import OwnColumns, Row, data_dictionary
 
 __all__ = [
     "BaselinePredictor",
+    "OwnColumns",
     "Predictor",
     "RawPredictor",
     "Row",
@@ -21,6 +22,7 @@ __all__ = [
     "is_run",
     "load_network",
     "load_tables",
+    "prediction_rows",
     "training_rows",
     "write_tables",
 ]

@@ -1,12 +1,18 @@
 """Rows of the tables that :mod:`evo.storage.tables` declares, made from individuals and generations."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from cnn.training.curve import LearningCurve
 from evo.evolution.evolution import Generation
 from evo.evolution.individual import Individual
+from evo.genome.genome import FloatArray
 from evo.storage.tables import STATISTICS, Row
 
 
@@ -28,6 +34,10 @@ def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
         "best_fitness": best and best.fitness,
         "best_validation_loss": best and best.validation_loss,
         "best_validation_accuracy": best and best.validation_accuracy,
+        **{
+            f"best_validation_{name}": value
+            for name, value in (best.metrics if best else {}).items()
+        },
         "mean_fitness": sum(scored) / len(scored) if scored else None,
         "best_n_active": statistics and statistics.n_active,
         "best_parameters": statistics and statistics.parameters,
@@ -63,6 +73,7 @@ def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
             "train_loss": individual.train_loss,
             "validation_loss": individual.validation_loss,
             "validation_accuracy": individual.validation_accuracy,
+            **{f"validation_{name}": value for name, value in individual.metrics.items()},
             "reused_from": individual.reused_from and individual.reused_from.job.individual,
             "steps": individual.steps,
             "ended_by": individual.ended_by,
@@ -132,6 +143,45 @@ def training_rows(
         loss, accuracy = measured.get(row["step"], (None, None))
         rows.append(key | row | {"validation_loss": loss, "validation_accuracy": accuracy})
     return rows
+
+
+def prediction_rows(
+    rows: NDArray[np.int64],
+    truth: NDArray[Any],
+    output: FloatArray,
+    classes: Sequence[str | int] | None,
+    key: Row,
+) -> pa.Table:
+    """Return the rows of ``predictions`` of one arm, one per test sample.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n,)
+        Index of each sample in the data set.
+    truth : ndarray
+        Class indices, shape (n,); or values, shape (n, k).
+    output : ndarray
+        Class probabilities, shape (n, n_classes); or values, shape (n, k).
+    classes : sequence of str or int, or None
+        Label of each class; None in regression.
+    key : dict
+        The columns that identify the arm.
+    """
+    own: dict[str, Any] = {}
+    if classes is not None:
+        numbers = all(isinstance(one, int) for one in classes)
+        labels = pa.array(classes if numbers else [str(one) for one in classes])
+        own |= {"truth": labels.take(truth), "prediction": labels.take(output.argmax(axis=1))}
+        own |= {f"probability_{one}": column for one, column in zip(classes, output.T, strict=True)}
+    elif output.shape[1] == 1:
+        own |= {"truth": truth[:, 0], "prediction": output[:, 0]}
+    else:
+        own |= {name: pa.nulls(len(rows), pa.float64()) for name in ("truth", "prediction")}
+        own |= {f"truth_{k}": column for k, column in enumerate(truth.T)}
+        own |= {f"prediction_{k}": column for k, column in enumerate(output.T)}
+    return pa.table(
+        {name: pa.repeat(value, len(rows)) for name, value in key.items()} | {"row": rows} | own
+    )
 
 
 def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[str, list[Row]]:

@@ -8,7 +8,7 @@ they can be read at any moment. ``manifest.json`` lists the committed parts; rep
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from evo.files import write_arrays, write_atomically, write_text
 from evo.genome.codec import genome_to_arrays
 from evo.genome.genome import Genome
 from evo.storage.setting_columns import append_settings, settings_of, with_settings
-from evo.storage.tables import TABLES, Column, Row, schema, sort_by_key, to_arrow
+from evo.storage.tables import TABLES, Column, OwnColumns, Row, sort_by_key, to_arrow
 
 MANIFEST = "manifest.json"
 
@@ -36,9 +36,14 @@ class RunStore:
     """A run folder that is being written; :meth:`create` makes a new one. Only this class writes tables."""
 
     def __init__(
-        self, path: Path, environment: Mapping[str, Any], settings: Mapping[str, pa.Scalar]
+        self,
+        path: Path,
+        environment: Mapping[str, Any],
+        settings: Mapping[str, pa.Scalar],
+        own_columns: OwnColumns | None = None,
     ) -> None:
         self.path = path
+        self.own_columns = own_columns or OwnColumns()
         self.name = path.name
         self._environment = environment
         self._settings = settings
@@ -52,6 +57,7 @@ class RunStore:
         config: str,
         environment: Mapping[str, Any],
         settings: Mapping[str, pa.Scalar] = MappingProxyType({}),
+        own_columns: OwnColumns | None = None,
     ) -> Self:
         """Make a run folder with empty tables, which can be read from the first moment.
 
@@ -65,6 +71,8 @@ class RunStore:
             Versions, machine and command, as values that JSON can write.
         settings : mapping
             The settings as columns of ``runs``: typed values by dotted name.
+        own_columns : OwnColumns, optional
+            The columns whose names differ from run to run; by default none.
 
         Raises
         ------
@@ -88,7 +96,7 @@ class RunStore:
             raise ResultsError(
                 f"{path}: results folder cannot be made ({error.strerror})"
             ) from error
-        store = cls(path, environment, settings)
+        store = cls(path, environment, settings, own_columns)
         write_text(path / "config.json", config)
         store.note_environment()
         store.commit("schema", {table: [] for table in TABLES})
@@ -104,7 +112,7 @@ class RunStore:
         shutil.rmtree(self.path)
 
     def commit(
-        self, part: str, rows: Mapping[str, Sequence[Row]], *, complete: bool = False
+        self, part: str, rows: Mapping[str, Sequence[Row] | pa.Table], *, complete: bool = False
     ) -> None:
         """Add a part to several tables, then record it in the manifest.
 
@@ -113,12 +121,12 @@ class RunStore:
         part : str
             Name of the part, the same in all tables.
         rows : mapping
-            Rows by table.
+            Rows by table; an Arrow table holds many of them in less memory.
         complete : bool
             Whether this was the last part of the run.
         """
         for table, new in rows.items():
-            arrow = to_arrow(table, new)
+            arrow = to_arrow(table, new, self.own_columns)
             if table == "runs":
                 arrow = with_settings(arrow, self._settings)
             write_atomically(
@@ -177,19 +185,21 @@ def error_of(path: Path) -> str:
     return str(noted.get("error", "")) if isinstance(noted, dict) else ""
 
 
-def load_tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
-    """Load every table of one or many run folders, with rows in the order of their keys.
+def load_tables(
+    runs: Sequence[Path], tables: Iterable[str] = tuple(TABLES)
+) -> dict[str, pd.DataFrame]:
+    """Load tables of one or many run folders, by default all, with rows in the order of their keys.
 
     A column that a run has under its former name gets its present name. A table or column that a run does not have is
-    empty there, with its declared type. A column that is not declared and is no setting is left out. The column ``run``
-    has the names of :func:`run_names`.
+    empty there, with its declared type. A column that is not declared is left out. Labels of several types, of runs on
+    different data, become text.
 
     Raises
     ------
     ResultsError
         If a table cannot be read.
     """
-    return {table: sort_by_key(table, _to_pandas(_read_table(table, runs))) for table in TABLES}
+    return {table: sort_by_key(table, _to_pandas(_read_table(table, runs))) for table in tables}
 
 
 def run_names(runs: Sequence[Path]) -> dict[Path, str]:
@@ -212,28 +222,43 @@ def run_names(runs: Sequence[Path]) -> dict[Path, str]:
 
 
 def _read_table(table: str, runs: Sequence[Path]) -> pa.Table:
-    columns, names = schema(table), run_names(runs)
-    frames, settings = [], []
+    names, frames, settings = run_names(runs), [], []
     for run in runs:
         try:
-            part = pq.read_table(run / table) if _has(run, table) else columns.empty_table()
-            cells = [_cells(part, column) for column in TABLES[table]]
+            part = pq.read_table(run / table) if _has(run, table) else pa.table({})
+            cells = {
+                name: array for one in TABLES[table] for name, array in _cells(part, one, table)
+            }
         except (OSError, ValueError) as error:
             raise ResultsError(f"{run}: table {table} cannot be read ({error})") from error
-        cells[columns.get_field_index("run")] = pa.repeat(names[run], len(part))
-        frames.append(pa.table(cells, schema=columns))
+        cells["run"] = pa.repeat(names[run], len(part))
+        frames.append(pa.table(cells))
         if table == "runs":
             settings.append(settings_of(part))
-    found = pa.concat_tables(frames)
+    for name in (column.name for column in TABLES[table] if column.type is None):
+        if len({frame[name].type for frame in frames} - {pa.null()}) > 1:
+            frames = [_as_text(frame, name) for frame in frames]
+    found = pa.concat_tables(frames, promote_options="default")
     return append_settings(found, settings) if settings else found
 
 
-def _cells(part: pa.Table, column: Column) -> Any:
-    """Return the cells of a column, under its present or its former name; without either, empty cells."""
+def _cells(part: pa.Table, column: Column, table: str) -> Iterator[tuple[str, Any]]:
+    """Yield names and cells of a column: under its present or its former name, or empty; or of several columns."""
+    if column.prefix:
+        others = {name for one in TABLES[table] for name in (one.name, one.former_name)}
+        for name in part.column_names:
+            if name.startswith(column.prefix) and name not in others:
+                yield name, part[name].cast(column.type)
+        return
     for name in (column.name, column.former_name):
         if name in part.column_names:
-            return part[name].cast(column.type)
-    return pa.nulls(len(part), column.type)
+            yield column.name, part[name].cast(column.type or part[name].type)
+            return
+    yield column.name, pa.nulls(len(part), column.type or pa.null())
+
+
+def _as_text(frame: pa.Table, name: str) -> pa.Table:
+    return frame.set_column(frame.column_names.index(name), name, frame[name].cast(pa.string()))
 
 
 def _has(run: Path, table: str) -> bool:

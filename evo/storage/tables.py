@@ -3,8 +3,8 @@
 ``docs/tables.md`` is the output of :func:`data_dictionary`; a test compares it with real tables.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
@@ -18,13 +18,61 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: name, type, unit, meaning, and the name that it had in older run folders."""
+    """One column: name, type, unit, meaning, and the name that it had in older run folders.
+
+    A name that ends in ``<metric>``, ``<class>`` or ``<output>`` stands for several columns, whose names differ from
+    run to run (see :class:`OwnColumns`). The type None is that of the labels or values to predict.
+    """
 
     name: str
-    type: pa.DataType
+    type: pa.DataType | None
     unit: str
     description: str
     former_name: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """The common beginning of several columns' names; empty if this is one column."""
+        return self.name.partition("<")[0] if "<" in self.name else ""
+
+
+@dataclass(frozen=True)
+class OwnColumns:
+    """The names that the columns of one run have, where runs differ.
+
+    Attributes
+    ----------
+    metrics : tuple of str
+        Metrics that stand in the tables, without those that are columns of every run.
+    classes : tuple of str or int, or None
+        Labels of the classes; None in regression.
+    n_outputs : int
+        Number of values to predict.
+    """
+
+    metrics: tuple[str, ...] = ()
+    classes: tuple[str | int, ...] | None = None
+    n_outputs: int = 1
+
+    @property
+    def label_type(self) -> pa.DataType:
+        """The type of truth and prediction."""
+        if self.classes is None:
+            return pa.float64()
+        return pa.int64() if all(isinstance(one, int) for one in self.classes) else pa.string()
+
+    def of(self, table: str) -> tuple[Column, ...]:
+        """Return the columns of a table in one run."""
+        several = range(self.n_outputs) if self.classes is None and self.n_outputs > 1 else ()
+        names = {"metric": self.metrics, "class": self.classes or (), "output": several}
+        columns = []
+        for one in TABLES[table]:
+            if one.prefix:
+                own = names[one.name.removeprefix(one.prefix).strip("<>")]
+                columns += [replace(one, name=f"{one.prefix}{name}") for name in own]
+            else:
+                columns.append(one if one.type is not None else replace(one, type=self.label_type))
+        return tuple(columns)
 
 
 _INT, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
@@ -59,6 +107,8 @@ _REASON = Column("reason", _TEXT, "", "Reason why the status is not ok; otherwis
 _VALIDATION = (
     Column("validation_loss", _FLOAT, "nat or unit²", "Mean validation loss."),
     Column("validation_accuracy", _FLOAT, "fraction", "Validation accuracy; empty in regression."),
+    Column("validation_<metric>", _FLOAT, "that of the metric",
+        "Each metric of `evaluation.metrics` on the validation part; empty if it is not defined there."),
 )
 
 TABLES: Mapping[str, tuple[Column, ...]] = {
@@ -100,6 +150,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("best_validation_loss", _FLOAT, "nat or unit²", "Mean validation loss of the best individual."),
         Column("best_validation_accuracy", _FLOAT, "fraction",
             "Validation accuracy of the best individual; empty in regression."),
+        Column("best_validation_<metric>", _FLOAT, "that of the metric",
+            "Each metric of `evaluation.metrics`, of the best individual; empty if it is not defined."),
         Column("mean_fitness", _FLOAT, "", "Mean fitness of the population after selection."),
         Column("best_n_active", _INT, "entries", "Active entries of the best individual.", "best_edges"),
         Column("best_parameters", _INT, "", "Number of trainable numbers of the best individual."),
@@ -218,11 +270,30 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "Name of the arm: that of the winner, as in `runs`, or the baseline's."),
         Column("test_loss", _FLOAT, "nat or unit²", "Mean loss on the test part, read once, after the last training."),
         Column("test_accuracy", _FLOAT, "fraction", "Accuracy on the test part; empty in regression."),
+        Column("test_<metric>", _FLOAT, "that of the metric",
+            "Each metric of `evaluation.metrics` on the test part; empty if it is not defined there."),
         *_VALIDATION,
         _PARAMETERS,
         _MACS,
         Column("steps", _INT, "steps", "Gradient steps; for the winner, along its ancestry."),
         Column("train_seconds", _FLOAT, "s", "Training time; for the winner, along its ancestry."),
+        Column("metric", _TEXT, "",
+            "Name of the metric of summaries and verdicts: accuracy, loss, or that of `evaluation.verdict`."),
+        Column("larger_is_better", pa.bool_(), "", "Whether larger values of this metric are better."),
+    ),
+    "predictions": (
+        *_RUN,
+        Column("arm", _TEXT, "", "Name of the arm, as in `comparison`."),
+        Column("row", _INT, "",
+            "Index of the test sample in the data set, from 0; in the test part, if the data set has one of its own."),
+        Column("truth", None, "unit",
+            "Label of the sample, or the value to predict; empty if several values are predicted."),
+        Column("prediction", None, "unit",
+            "The most probable label, or the predicted value; empty if several values are predicted."),
+        Column("probability_<class>", pa.float32(), "probability",
+            "Predicted probability of each class, named by its label, in the order of the classes."),
+        Column("truth_<output>", _FLOAT, "unit", "Each of several values to predict, from 0."),
+        Column("prediction_<output>", _FLOAT, "unit", "Each of several predicted values, from 0."),
     ),
 }
 # fmt: on
@@ -250,6 +321,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "training": ("run", "seed", "arm", "individual", "step"),
     "baseline": ("run", "seed", "arm"),
     "comparison": ("run", "seed", "arm"),
+    "predictions": ("run", "seed", "arm", "row"),
 }
 """The columns that identify a row; tables are loaded in their order."""
 
@@ -259,26 +331,40 @@ TIMING_COLUMNS = frozenset(
 """The columns in seconds: only in these may two runs with the same seed differ."""
 
 
-def schema(table: str) -> pa.Schema:
-    """Return the Arrow schema of a table."""
-    return pa.schema([pa.field(column.name, column.type) for column in TABLES[table]])
+def schema(table: str, own: OwnColumns | None = None) -> pa.Schema:
+    """Return the Arrow schema of a table in a run with these columns of its own; by default without any."""
+    columns = (own or OwnColumns()).of(table)
+    return pa.schema([pa.field(column.name, column.type) for column in columns])
 
 
-def to_arrow(table: str, rows: Iterable[Row]) -> pa.Table:
-    """Return rows as a typed table; raise ValueError for a missing or unknown column."""
-    rows = list(rows)
-    names = {column.name for column in TABLES[table]}
+def to_arrow(table: str, rows: Iterable[Row] | pa.Table, own: OwnColumns | None = None) -> pa.Table:
+    """Return rows as a typed table; raise ValueError for a missing or unknown column.
+
+    The columns of metrics may be missing in a row: an individual without a result has none.
+    """
+    typed = schema(table, own)
+    if isinstance(rows, pa.Table):
+        _check_names(table, set(typed.names), set(rows.column_names))
+        return rows.select(typed.names).cast(typed)
+    rows, every = list(rows), set(typed.names)
+    required = set(schema(table).names)
     for row in rows:
-        if row.keys() != names:
-            raise ValueError(
-                f"table {table}: columns {sorted(names ^ row.keys())} missing or unknown"
-            )
-    return pa.Table.from_pylist(rows, schema=schema(table))
+        _check_names(table, every if row.keys() - required else required, row.keys())
+    return pa.Table.from_pylist(rows, schema=typed)
+
+
+def _check_names(table: str, declared: Set[str], given: Set[str]) -> None:
+    if declared != given:
+        raise ValueError(f"table {table}: columns {sorted(declared ^ given)} missing or unknown")
 
 
 def sort_by_key(table: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows in the order of the table's key."""
     return frame.sort_values(list(KEYS[table]), kind="stable", ignore_index=True)
+
+
+LABEL_TYPES = "int64, string or double"
+"""The types that the labels or values of a data set may have."""
 
 
 def data_dictionary() -> str:
@@ -293,7 +379,8 @@ def data_dictionary() -> str:
         "means that the quantity does not exist, never that something failed: a failure has a status and a reason.",
         "Columns in seconds differ from run to run. All other columns follow from settings and seed, unless a budget",
         "in seconds ended a train phase. Run folders written by an older version have the former names;",
-        "`load_results` gives every column its present name.",
+        "`load_results` gives every column its present name. A name with `<metric>`, `<class>` or `<output>` stands",
+        "for several columns, whose names differ from run to run.",
         "",
         "*This page is the output of `evomatrix tables`; a test compares it with real tables.*",
     ]
@@ -308,7 +395,8 @@ def data_dictionary() -> str:
         ]
         lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
         lines += [
-            f"| `{one.name}` | {one.type} | {one.unit} | {_meaning(one)} |" for one in columns
+            f"| `{one.name}` | {one.type or LABEL_TYPES} | {one.unit} | {_meaning(one)} |"
+            for one in columns
         ]
     return "\n".join(lines) + "\n"
 

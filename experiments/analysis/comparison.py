@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from evo.errors import ResultsError
+from evo.evolution.metrics import METRICS
 
 LEVEL = 0.95
 """Confidence level of every interval."""
@@ -65,10 +66,45 @@ def interval(values: pd.Series) -> Interval:
 
 
 def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
-    """Return the deciding column and its direction: accuracy up (1), or in regression loss down (−1)."""
+    """Return the deciding column and its direction: 1 if larger is better, else −1.
+
+    The column is that of the metric that the runs name. Where they name none, or differ, it is the accuracy, or in
+    regression the loss.
+    """
+    named = list(comparison["metric"].dropna().unique()) if "metric" in comparison else []
+    if len(named) == 1 and f"test_{named[0]}" in comparison:
+        larger_is_better = comparison["larger_is_better"].dropna()
+        if len(larger_is_better):
+            return f"test_{named[0]}", 1 if larger_is_better.all() else -1
     if comparison["test_accuracy"].notna().any():
         return "test_accuracy", 1
     return "test_loss", -1
+
+
+def title_of(column: str) -> str:
+    """Return the name of a metric's column for people, such as "accuracy" of ``test_accuracy``.
+
+    Examples
+    --------
+    >>> title_of("test_f1_macro"), title_of("test_loss")
+    ('F1 (macro)', 'loss')
+    """
+    name = column.removeprefix("test_")
+    return METRICS[name].title if name in METRICS else name.replace("_", " ")
+
+
+def is_fraction(column: str) -> bool:
+    """Return whether a metric's column holds fractions, which are shown in percent."""
+    name = column.removeprefix("test_")
+    return name in METRICS and METRICS[name].unit == "fraction"
+
+
+def unit_of(column: str) -> str:
+    """Return the unit of a difference in a metric's column, with a space before it; empty if there is none."""
+    if is_fraction(column):
+        return " points"
+    name = column.removeprefix("test_")
+    return " nat" if name in METRICS and METRICS[name].unit == "nat" else ""
 
 
 def paired_difference(comparison: pd.DataFrame, arm: str, other: str, metric: str) -> Interval:
@@ -108,9 +144,11 @@ def verdict(comparison: pd.DataFrame, arm: str, other: str) -> str:
     if budgets:
         budgets = f"; {budgets}"
     metric, direction = metric_of(comparison)
-    unit, scale = (" points", 100.0) if metric == "test_accuracy" else ("", 1.0)
+    unit, scale = unit_of(metric), 100.0 if is_fraction(metric) else 1.0
     difference = paired_difference(comparison, arm, other, metric)
-    what = f"{arm} - {other} = {scale * difference.mean:+.3g}{unit} of {metric.replace('_', ' ')}"
+    if difference.n == 0:
+        return f"no comparison: {arm} and {other} have no seed in common with a test {title_of(metric)}"
+    what = f"{arm} - {other} = {scale * difference.mean:+.3g}{unit} of test {title_of(metric)}"
     if difference.n < 2:
         return f"no difference shown, for one seed has no interval: {what}{budgets}"
     what += (

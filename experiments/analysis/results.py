@@ -1,6 +1,7 @@
 """Results: the tables and networks of one or many runs."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from evo.errors import ResultsError
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.run_store import error_of, is_complete, is_run, load_tables, run_names
+from evo.storage.tables import TABLES
 from experiments.analysis.comparison import pooled, summarize, verdict
 from experiments.analysis.failures import failures
 
@@ -35,6 +37,11 @@ class Results:
     training: pd.DataFrame
     baseline: pd.DataFrame
     comparison: pd.DataFrame
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """The table ``predictions``; it is the largest one, so it is read when it is first asked for."""
+        return load_tables(self.paths, ["predictions"])["predictions"]
 
     @property
     def path(self) -> Path:
@@ -205,7 +212,8 @@ def load_results(*paths: str | Path) -> Results:
     """
     found = [run for path in paths for run in _runs_at(Path(path))]
     runs = list({run.resolve(): run for run in reversed(found)}.values())[::-1]  # each run once
-    return Results(tuple(runs), **load_tables(runs))
+    eager = [table for table in TABLES if table != "predictions"]
+    return Results(tuple(runs), **load_tables(runs, eager))
 
 
 def _runs_at(path: Path) -> tuple[Path, ...]:

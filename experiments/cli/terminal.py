@@ -9,7 +9,15 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from experiments.analysis.comparison import COSTS, Interval, differences, metric_of, summarize
+from experiments.analysis.comparison import (
+    COSTS,
+    Interval,
+    differences,
+    is_fraction,
+    metric_of,
+    summarize,
+    title_of,
+)
 from experiments.analysis.results import Results
 from experiments.cli.output import print_line, print_table
 
@@ -50,15 +58,15 @@ def comparison_table(results: Results) -> Table:
     """
     summary = results.summary()
     metric = summary.columns[1]
-    percent = metric == "test_accuracy"
+    percent = is_fraction(metric)
     fine = bool((results.runs["n_test"] >= FINE).fillna(False).all())
     digits = 2 if fine else 1
     n_seeds = int(summary["seeds"].max())
     spread = "95 % interval" if results.evolved else "standard deviation"
     over = f"mean of {n_seeds} seeds ± {spread}" if n_seeds > 1 else "one seed"
-    table = Table(title=f"{metric.replace('_', ' ').capitalize()}, {over}")
+    table = Table(title=f"Test {title_of(metric)}, {over}")
     table.add_column("network", style="bold", no_wrap=True)
-    headings = ("accuracy" if percent else "loss", "parameters", "MACs", "steps", "seconds")
+    headings = (title_of(metric), "parameters", "MACs", "steps", "seconds")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for arm, row in summary.iterrows():
@@ -102,14 +110,14 @@ def show_arms(results: Results, against: str | None, console: Console) -> None:
 def arms_table(comparison: pd.DataFrame, against: str) -> Table:
     """Return a table with one row per arm, the worst first: mean over seeds, and paired difference to one arm."""
     metric, direction = metric_of(comparison)
-    percent = metric == "test_accuracy"
+    percent = is_fraction(metric)
     scale, unit, form = (100.0, " %", ".2f") if percent else (1.0, "", ".4g")
     summary = summarize(comparison).sort_values(metric, ascending=direction > 0)
     found = differences(comparison, against)
     totals = comparison.groupby("arm")["total_steps"].mean()
-    table = Table(title=f"{metric.replace('_', ' ').capitalize()}, ± 95 % interval of the mean")
+    table = Table(title=f"Test {title_of(metric)}, ± 95 % interval of the mean")
     table.add_column("arm", style="bold", no_wrap=True)
-    headings = ("seeds", "accuracy" if percent else "loss", f"− {against}", "95 % interval")
+    headings = ("seeds", title_of(metric), f"− {against}", "95 % interval")
     for heading in (*headings, "parameters", "MACs", "steps", "in all"):
         table.add_column(heading, justify="right", no_wrap=True)
     for arm, row in summary.iterrows():

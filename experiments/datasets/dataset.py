@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from cnn.checks import check_weights
 from cnn.training.samples import Samples
 from evo.errors import DataError
 from experiments.datasets.arrays import (
@@ -41,12 +43,15 @@ class DataSplit:
         Arrays are read-only.
     normalization : Normalization
         Normalisation fitted on the training part only.
+    rows : mapping
+        Index of each sample in the data set, by part; in the test part, if that is predefined.
     """
 
     train: Samples
     validation: Samples
     test: Samples
     normalization: Normalization
+    rows: Mapping[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +72,9 @@ class Dataset:
         Label of each class index, at least two; None in regression.
     test : tuple of (inputs, targets), optional
         Predefined test part, with types and shapes as above.
+    sample_weights : array_like, shape (n,), optional
+        Weight of each sample in the loss of training and validation: finite, at least 0; kept as float32. Weights are
+        divided by their mean over the training part. A predefined test part has none.
 
     Raises
     ------
@@ -81,6 +89,7 @@ class Dataset:
     targets: Targets = field(repr=False)
     classes: Labels | None
     test: tuple[NDArray[np.float32], Targets] | None = field(default=None, repr=False)
+    sample_weights: ArrayLike | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check everything once, and make the arrays read-only."""
@@ -91,6 +100,8 @@ class Dataset:
         inputs, targets = self._checked(self.inputs, self.targets, "")
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "targets", targets)
+        if self.sample_weights is not None:
+            object.__setattr__(self, "sample_weights", self._checked_weights(self.sample_weights))
         if self.test is not None:
             inputs, targets = self._checked(*self.test, "test ")
             for part, own in ((inputs, self.inputs), (targets, self.targets)):
@@ -103,7 +114,13 @@ class Dataset:
 
     @classmethod
     def from_arrays(
-        cls, X: object, y: object, *, name: str = "arrays", task: Task | None = None
+        cls,
+        X: object,
+        y: object,
+        *,
+        name: str = "arrays",
+        task: Task | None = None,
+        sample_weights: ArrayLike | None = None,
     ) -> Self:
         """Make a data set from arrays, nested lists or pandas objects.
 
@@ -119,6 +136,8 @@ class Dataset:
             Name in tables and messages.
         task : {"classification", "regression"}, optional
             Task to take instead: whole floats can be labels, integers can be values.
+        sample_weights : array_like, shape (n,), optional
+            Weight of each sample in the loss, see :class:`Dataset`.
 
         Raises
         ------
@@ -135,7 +154,9 @@ class Dataset:
         check_task(task)
         inputs = to_inputs(X, name)
         targets, classes = to_targets(y, name, task)
-        return cls(name, read_only(inputs), read_only(targets), classes)
+        return cls(
+            name, read_only(inputs), read_only(targets), classes, sample_weights=sample_weights
+        )
 
     @classmethod
     def from_csv(cls, path: str | Path, target: str, *, task: Task | None = None) -> Self:
@@ -195,7 +216,8 @@ class Dataset:
         It depends on the order of the samples, but not on the name.
         """
         digest = hashlib.sha256(json.dumps(self.classes).encode())
-        for array in (self.inputs, self.targets, *(self.test or ())):
+        weights = () if self.sample_weights is None else (np.asarray(self.sample_weights),)
+        for array in (self.inputs, self.targets, *(self.test or ()), *weights):
             portable: NDArray[Any] = array.astype(array.dtype.newbyteorder("<"), copy=False)
             digest.update(f"{portable.dtype.str}{portable.shape}".encode())
             digest.update(np.ascontiguousarray(portable).data)
@@ -239,10 +261,16 @@ class Dataset:
         if self.test is not None:
             raw["test"] = self.test
         fitted = Normalization.fit(raw["train"][0], normalization)
+        weights = {}
+        if self.sample_weights is not None:
+            every = np.asarray(self.sample_weights)
+            weights = {part: read_only(every[rows]) for part, rows in parts.items()}
         normalised = {
-            part: Samples(read_only(fitted.apply(X)), read_only(y)) for part, (X, y) in raw.items()
+            part: Samples(read_only(fitted.apply(X)), read_only(y), weights.get(part))
+            for part, (X, y) in raw.items()
         }
-        return DataSplit(**normalised, normalization=fitted)
+        rows = {"test": np.arange(len(raw["test"][0]))} | parts
+        return DataSplit(**normalised, normalization=fitted, rows=rows)
 
     def _partition(
         self, shares: dict[str, Fraction], rng: np.random.Generator
@@ -271,6 +299,14 @@ class Dataset:
                     "predefined test part; got none"
                 )
         return dict(zip(shares, stratified_parts(groups, counts, rng), strict=True))
+
+    def _checked_weights(self, given: ArrayLike) -> NDArray[np.float32]:
+        """Check the weights of samples and return them read-only."""
+        try:
+            weights = check_weights(given, len(self.inputs))
+        except ValueError as error:
+            raise DataError(f"{self.name}: sample_{error}") from None
+        return read_only(weights.astype(np.float32))
 
     def _checked(
         self, inputs: NDArray[np.float32], targets: Targets, part: str

@@ -12,6 +12,7 @@ from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results
+from experiments.figures.confusion import draw_confusion
 from experiments.figures.networks import NEUTRAL, POSITIVE, draw_matrices, draw_networks
 
 ARM_COLOURS = ("#1f6fb4", "#c8432b", "#3a923a", "#f2b134", "#7a4fa3")
@@ -23,12 +24,20 @@ def save_figures(results: Results, store: RunStore) -> None:
     with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
         if not results.evolved:
             store.save_figure("learning", draw_learning(results))
+            _save_confusion(results, store)
             return
         store.save_figure("generations", draw_generations(results))
         before, after = winner_before_and_after(results)
         networks = {"Founder, untrained": before, "The winner": after}
         store.save_figure("graph", draw_networks(networks))
         store.save_figure("matrix", draw_matrices(networks))
+        _save_confusion(results, store)
+
+
+def _save_confusion(results: Results, store: RunStore) -> None:
+    """Draw and store the confusion matrices, if there are classes."""
+    if (results.runs["task"] == "classification").all():
+        store.save_figure("confusion", draw_confusion(results.predictions))
 
 
 def winner_before_and_after(results: Results) -> tuple[Genome, Genome]:

@@ -5,21 +5,24 @@ script takes the same names.
 """
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from cnn.training.recipe import Recipe
 from evo.errors import SettingsError
+from evo.evolution.metrics import METRICS
 from evo.evolution.settings import EvolutionSettings
 from evo.initial.founders import FounderSettings
 from evo.policies.policies import PolicySettings
@@ -58,6 +61,56 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
     )
 
 
+class TrainingSettings(Recipe, frozen=True, extra="forbid"):
+    """How networks are trained, evolved and fixed alike."""
+
+    class_weight: Literal["balanced"] | dict[str, float] | None = Field(
+        None,
+        description="Weight of each class in the loss of training and validation: balanced gives every class the same "
+        "weight in all; a table gives the weight of each label, and 1 to the others. Weights are divided by their mean "
+        "over the training samples. Metrics, and the loss of the test part, are not weighted.",
+    )
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _labels_are_text(cls, weights: Any) -> Any:
+        """Take integer labels too, which a TOML file writes as text."""
+        if not isinstance(weights, Mapping):
+            return weights
+        return {str(label): weight for label, weight in weights.items()}
+
+    @field_validator("class_weight")
+    @classmethod
+    def _weights_are_usable(cls, weights: Any) -> Any:
+        if isinstance(weights, Mapping):
+            for label, weight in weights.items():
+                if not 0 <= weight < math.inf:
+                    raise ValueError(f"must be finite and at least 0; got {label} = {weight}")
+        return weights
+
+
+class EvaluationSettings(Settings, frozen=True, extra="forbid"):
+    """What trained networks are judged by."""
+
+    metrics: tuple[Annotated[str, METRICS], ...] = Field(
+        (),
+        description="Metrics in the tables beside loss and accuracy, on the validation and the test part; keys of "
+        "evo.METRICS: accuracy, balanced_accuracy, f1_macro, roc_auc, log_loss; in regression r2, rmse, mae.",
+    )
+    verdict: Annotated[str, METRICS] | None = Field(
+        None,
+        description="Metric of summaries and verdicts, a key of evo.METRICS; it stands in the tables too. By default "
+        "the accuracy, and in regression the loss.",
+    )
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_are_known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(metrics)) < len(metrics):
+            raise ValueError(f"must name each metric at most once; got {list(metrics)}")
+        return metrics
+
+
 class Experiment(Settings, frozen=True, extra="forbid"):
     """All settings of an experiment. Together they decide its results."""
 
@@ -78,7 +131,8 @@ class Experiment(Settings, frozen=True, extra="forbid"):
     founders: FounderSettings = FounderSettings()
     evolution: EvolutionSettings = EvolutionSettings()
     policy: PolicySettings = PolicySettings()
-    training: Recipe = Recipe()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     baseline: BaselineSettings = BaselineSettings()
     used: Used | None = Field(
         None,

@@ -56,6 +56,7 @@ UNITS = {
     "policy.operators.max_parameters": "parameters",
     "policy.operators.max_macs": "MACs per sample and tick",
     "training.learning_rate": "per step",
+    "training.class_weight": "relative weight",
     "training.batch_size": "samples",
     "training.gradient_clip": "Euclidean norm",
     "baseline.epochs": "epochs",
@@ -84,8 +85,9 @@ ARMS = """\
 
 A file with arms is a study: several experiments that share data and seeds, and in a fair comparison recipe and budget.
 `[arms.wide]` followed by `founders.hidden = 64` is an arm named `wide`. Its keys replace those of the rest of the file.
-An arm may not have its own `name`, `arm`, `seed`, `seeds` or `dataset`. An arm with `evolve = false` trains baselines
-only. Without `epochs` and `total_steps` it makes as many steps as `[evolution]` of the file gives an evolved network.
+An arm may not have its own `name`, `arm`, `seed`, `seeds`, `dataset` or `evaluation`. An arm with `evolve = false`
+trains baselines only. Without `epochs` and `total_steps` it makes as many steps as `[evolution]` of the file gives an
+evolved network.
 """
 
 NEUROEVOLUTION = """\

@@ -11,6 +11,7 @@ from cnn.training.fitting import EpochRecord, fit
 from cnn.training.recipe import Recipe
 from cnn.training.trainer import Evaluation, evaluate, train
 from evo.evolution.job import Task
+from evo.evolution.metrics import measure
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.predictor import BaselinePredictor, Predictor
@@ -123,6 +124,8 @@ class Baselines:
 
     def _rows(self, trained: TrainedArm) -> dict[str, list[Row]]:
         key = self.seed_run.key | {"arm": trained.arm}
+        task = self.seed_run.task
+        metrics = measure(task.metrics, task.validation, trained.validation)
         measured = {step: (one.loss, one.accuracy) for step, one in trained.measured.items()}
         row = key | {
             "status": trained.status,
@@ -134,6 +137,7 @@ class Baselines:
             "train_loss": trained.train_loss,
             "validation_loss": trained.validation.loss,
             "validation_accuracy": trained.validation.accuracy,
+            **{f"validation_{name}": value for name, value in metrics.items()},
             "train_seconds": trained.seconds,
         }
         who = key | {"generation": None, "individual": None}

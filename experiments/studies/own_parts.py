@@ -9,6 +9,7 @@ from typing import Any
 
 from evo.errors import SettingsError
 from evo.evolution.fitness import FITNESSES
+from evo.evolution.metrics import METRICS
 from evo.evolution.settings import SELECTIONS
 from evo.genome.activations import ACTIVATIONS
 from evo.initial.founders import GRAPHS
@@ -23,6 +24,7 @@ REGISTRIES: dict[str, tuple[Registry[Any], str]] = {
     "evo.POLICIES": (POLICIES, "policy.name"),
     "evo.SELECTIONS": (SELECTIONS, "evolution.selection.name"),
     "evo.FITNESSES": (FITNESSES, "evolution.fitness"),
+    "evo.METRICS": (METRICS, "evaluation.metrics"),
     "evo.ACTIVATIONS": (ACTIVATIONS, "founders.activation"),
     "evo.GRAPHS": (GRAPHS, "founders.graph"),
     "experiments.DATASETS": (DATASETS, "dataset.name"),

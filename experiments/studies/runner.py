@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from cnn.compile.compilation import kernels_are_cached
 from cnn.training.samples import Samples
@@ -27,6 +28,13 @@ from experiments.figures.report import save_figures
 from experiments.settings.columns import setting_columns
 from experiments.settings.experiment import Experiment
 from experiments.studies.baselines import Baselines
+from experiments.studies.judgement import (
+    check_defined,
+    check_judgement,
+    metrics_of,
+    own_columns,
+    weighted,
+)
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import used_by, with_used
 from experiments.studies.search import Search, expected_per_seed
@@ -99,6 +107,7 @@ def run(
     own_data, own_fitness = dataset is not None, fitness is not None
     dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_arms(experiment.baseline, dataset)
+    check_judgement(experiment, dataset)
     if experiment.evolve:
         check_founders(experiment.founders, dataset)
         _check_travel(checked_fitness, workers)
@@ -110,6 +119,7 @@ def run(
         config=with_used(experiment, used).model_dump_json(indent=2) + "\n",
         environment=environment(),
         settings=setting_columns(experiment, used, own_data=own_data, own_fitness=own_fitness),
+        own_columns=own_columns(experiment, dataset),
     )
     seed_runs = [
         SeedRun(
@@ -127,10 +137,13 @@ def run(
         searches = _evolve(seed_runs, workers, address) if experiment.evolve else []
         baselines = _train_baselines(seed_runs, searches)
         winners = [[search.trained_model()] for search in searches] or [[] for _ in seed_runs]
-        rows = []
+        rows, tables = [], []
         for seed_run, split, winner, own in zip(seed_runs, splits, winners, baselines, strict=True):
-            rows += read_test(seed_run, [*winner, *own.trained_models()], split.test)
-        store.commit("test", {"comparison": rows}, complete=True)
+            compared, predicted = read_test(seed_run, [*winner, *own.trained_models()], split)
+            rows += compared
+            tables += predicted
+        predictions = pa.concat_tables(tables)
+        store.commit("test", {"comparison": rows, "predictions": predictions}, complete=True)
         loaded = load_results(store.path)
         save_figures(loaded, store)
     return loaded
@@ -232,7 +245,7 @@ def _seeds(experiment: Experiment) -> range:
 def _split(experiment: Experiment, dataset: Dataset, seed: int) -> DataSplit:
     settings = experiment.dataset
     try:
-        return dataset.split(
+        split = dataset.split(
             seed=seed_sequence(seed, Purpose.SPLIT),
             validation=settings.validation,
             test=settings.test,
@@ -240,6 +253,8 @@ def _split(experiment: Experiment, dataset: Dataset, seed: int) -> DataSplit:
         )
     except ValueError as error:
         raise SettingsError(f"dataset: {error}") from error
+    check_defined(experiment, dataset, split)
+    return weighted(experiment, dataset, split)
 
 
 def _task(
@@ -257,6 +272,7 @@ def _task(
         layers=experiment.founders.layer_sizes(
             experiment.founders.input_layer(dataset.input_shape).n_nodes, dataset.n_outputs
         ),
+        metrics=metrics_of(experiment),
     )
 
 
@@ -284,6 +300,12 @@ def _executor(workers: int | None, address: str | None, reporter: Reporter) -> E
     return RayExecutor(workers, address)
 
 
+def _first(samples: Samples) -> Samples:
+    """Return the first sample, of a weight that is not 0."""
+    weights = None if samples.weights is None else np.ones_like(samples.weights[:1])
+    return Samples(samples.inputs[:1], samples.targets[:1], weights)
+
+
 def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
     """Compile the kernels with the types of the run before workers start; the networks are thrown away."""
     cold = not kernels_are_cached()
@@ -305,11 +327,12 @@ def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
             total_steps=1,
             order_seed=task.order_seed,
         )
-        evaluate(network, Samples(task.validation.inputs[:1], task.validation.targets[:1]))
+        evaluate(network, _first(task.validation))
     if founder is not None:
         place = np.zeros(1, dtype=np.intp)
+        one = _first(task.train)
         Phenotype(founder, task.loss).gradients_at(
-            place, place + founder.n_nodes - 1, task.train.inputs[:1], task.train.targets[:1]
+            place, place + founder.n_nodes - 1, one.inputs, one.targets, weights=one.weights
         )
     if cold:
         seed_run.reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")

@@ -5,15 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from cnn.compile.compilation import single_threaded_blas
 from cnn.training.samples import Samples
-from cnn.training.trainer import evaluate
+from cnn.training.trainer import Evaluation, evaluate
 from evo.evolution.job import Task
+from evo.evolution.metrics import measure
+from evo.storage.rows import prediction_rows
 from evo.storage.run_store import RunStore
 from evo.storage.tables import Row
 from experiments.arms import Sized
-from experiments.datasets import Dataset, Normalization
+from experiments.datasets import Dataset, DataSplit, Normalization
 from experiments.settings.experiment import Experiment
+from experiments.studies.judgement import deciding_metric
 from experiments.studies.progress import Reporter
 
 
@@ -108,19 +113,48 @@ class SeedRun:
         )
 
 
-def read_test(seed_run: SeedRun, models: Sequence[TrainedModel], test: Samples) -> list[Row]:
-    """Evaluate trained networks on the test part and return rows of ``comparison``; only this function reads it."""
+def read_test(
+    seed_run: SeedRun, models: Sequence[TrainedModel], split: DataSplit
+) -> tuple[list[Row], list[pa.Table]]:
+    """Evaluate trained networks on the test part, which only this function reads.
+
+    Returns
+    -------
+    comparison : list of dict
+        A row for each network.
+    predictions : list of pyarrow.Table
+        The predictions of each network.
+    """
+    rows, predictions = [], []
     with single_threaded_blas():
-        return [_comparison_row(seed_run, model, test) for model in models]
+        for model in models:
+            on_test = evaluate(model.network, split.test)
+            rows.append(_comparison_row(seed_run, model, split.test, on_test))
+            key = seed_run.key | {"arm": model.arm}
+            classes, at = seed_run.dataset.classes, split.rows["test"]
+            assert on_test.output is not None
+            found = prediction_rows(at, split.test.targets, on_test.output, classes, key)
+            predictions.append(found)
+    return rows, predictions
 
 
-def _comparison_row(seed_run: SeedRun, model: TrainedModel, test: Samples) -> Row:
-    network = model.network
-    on_test, on_validation = evaluate(network, test), evaluate(network, seed_run.task.validation)
+def _comparison_row(
+    seed_run: SeedRun, model: TrainedModel, test: Samples, on_test: Evaluation
+) -> Row:
+    network, task = model.network, seed_run.task
+    on_validation = evaluate(network, task.validation)
+    metrics = {
+        "test": measure(task.metrics, test, on_test),
+        "validation": measure(task.metrics, task.validation, on_validation),
+    }
+    deciding, larger_is_better = deciding_metric(seed_run.experiment, seed_run.dataset)
     return seed_run.key | {
         "arm": model.arm,
+        "metric": deciding,
+        "larger_is_better": larger_is_better,
         "test_loss": on_test.loss,
         "test_accuracy": on_test.accuracy,
+        **{f"{part}_{name}": one for part, of in metrics.items() for name, one in of.items()},
         "validation_loss": on_validation.loss,
         "validation_accuracy": on_validation.accuracy,
         "parameters": network.parameter_count,

@@ -23,11 +23,12 @@ from experiments.arms import check_arms, check_founders
 from experiments.datasets import Dataset, load_dataset
 from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings
 from experiments.settings.used import first_difference
+from experiments.studies.judgement import check_judgement
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import used_by, with_used
 from experiments.studies.runner import check_workers, run
 
-SHARED = ("name", "arm", "seed", "seeds", "dataset")
+SHARED = ("name", "arm", "seed", "seeds", "dataset", "evaluation")
 """The settings that all arms share."""
 
 
@@ -193,6 +194,7 @@ def run_study(
     dataset = load_dataset(first.dataset.name, **first.dataset.options)
     for experiment in chosen.values():
         check_arms(experiment.baseline, dataset)
+        check_judgement(experiment, dataset)
         if experiment.evolve:
             check_founders(experiment.founders, dataset)
     folder = (

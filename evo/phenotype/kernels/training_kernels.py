@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.compile.compilation import kernel
-from cnn.training.loss_kernels import cross_entropy, softmax_squared_error, squared_error
+from cnn.training.loss_kernels import (
+    cross_entropy,
+    cross_entropy_of_samples,
+    softmax_squared_error,
+    softmax_squared_error_of_samples,
+    squared_error,
+    squared_error_of_samples,
+    weigh,
+)
 from cnn.training.optimizer_kernels import adam_step, momentum_step, nesterov_step, sgd_step
 from evo.phenotype.kernels.backward_kernels import backward
 from evo.phenotype.kernels.edge_kernels import Floats, Ints
@@ -181,6 +189,26 @@ def loss_and_gradient(code: int, scores: Floats, targets: Any, deltas: Floats) -
 
 
 @kernel
+def weighted_loss_and_gradient(
+    code: int, scores: Floats, targets: Any, weights: Floats, order: Ints, deltas: Floats
+) -> float:
+    """Return the weighted loss Σ w E / batch of the samples `order`; write its gradient to `deltas`.
+
+    `targets` and `weights` are those of all samples.
+    """
+    wanted, losses = batch_targets(targets, order), np.empty(order.shape[0], np.float64)
+    loss_and_gradient(code, scores, wanted, deltas)
+    if targets.ndim == 1:
+        if code == 0:
+            cross_entropy_of_samples(scores, wanted, losses)
+        else:
+            softmax_squared_error_of_samples(scores, wanted, losses)
+    else:
+        squared_error_of_samples(scores, wanted, losses)
+    return weigh(losses, weights[order], deltas)
+
+
+@kernel
 def _update(
     settings: StepSettings,
     parameters: Floats,
@@ -218,6 +246,7 @@ def descend(
     settings: StepSettings,
     samples: Floats,
     targets: Any,
+    weights: Any,
     order: Ints,
     rates: NDArray[np.float64],
     parameters: Floats,
@@ -231,6 +260,9 @@ def descend(
 ) -> tuple[int, float, float]:
     """Make a step for each row of `order`, shape (steps, batch).
 
+    `weights` has a weight for each sample, or is None. Each of the two is compiled apart: with None, Numba removes the
+    branch of the weights, and the code is that of a loop that knows no weights.
+
     Returns
     -------
     done : int
@@ -241,21 +273,26 @@ def descend(
         Norm of the last gradient before clipping; −1 where the norm was not computed.
     """
     n_edges = layout.sources.shape[0]
-    weights, bias = parameters[:n_edges], parameters[n_edges:]
+    edges, bias = parameters[:n_edges], parameters[n_edges:]
     scores = np.empty((io_rows.outputs.shape[0], order.shape[1]), parameters.dtype)
     deltas = np.empty_like(scores)
     norm = -1.0
     for step in range(order.shape[0]):
         if threshold.values.shape[0] > 0:
-            apply_threshold(layout, threshold, weights, masked_weights)
+            apply_threshold(layout, threshold, edges, masked_weights)
         else:
-            masked_weights = weights
+            masked_weights = edges
         read_inputs(layout, io_rows, samples, order[step], buffers)
         forward(layout, masked_weights, bias, buffers, width)
         read_scores(layout, io_rows, buffers, scores)
-        value = loss_and_gradient(
-            settings.loss, scores, batch_targets(targets, order[step]), deltas
-        )
+        if weights is None:
+            value = loss_and_gradient(
+                settings.loss, scores, batch_targets(targets, order[step]), deltas
+            )
+        else:
+            value = weighted_loss_and_gradient(
+                settings.loss, scores, targets, weights, order[step], deltas
+            )
         losses[step] = value
         if not (math.isfinite(value) and (loss_limit < 0 or value <= loss_limit)):
             return step, loss_limit, norm

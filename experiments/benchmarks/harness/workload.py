@@ -121,15 +121,15 @@ class StepMeter:
         """See `cnn.Trainable`."""
         return self._network.parameters
 
-    def loss_and_gradients(self, inputs: Any, targets: Any) -> Any:
+    def loss_and_gradients(self, inputs: Any, targets: Any, weights: Any = None) -> Any:
         """See `cnn.Trainable`."""
         self.marks.append(tracemalloc.get_traced_memory())
         tracemalloc.reset_peak()
-        return self._network.loss_and_gradients(inputs, targets)
+        return self._network.loss_and_gradients(inputs, targets, weights)
 
-    def loss(self, inputs: Any, targets: Any) -> float:
+    def loss(self, inputs: Any, targets: Any, weights: Any = None) -> float:
         """See `cnn.Trainable`."""
-        return self._network.loss(inputs, targets)
+        return self._network.loss(inputs, targets, weights)
 
     def output(self, inputs: Any) -> Any:
         """See `cnn.Trainable`."""

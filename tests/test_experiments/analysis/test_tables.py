@@ -14,6 +14,7 @@ from evo import canonical_hash, load_genomes, replay
 from evo.evolution.statistics import GenomeStatistics
 from evo.storage.tables import (
     KEYS,
+    LABEL_TYPES,
     STATISTICS,
     TABLES,
     TIMING_COLUMNS,
@@ -30,9 +31,18 @@ def documented():
     """Return the columns and types that the document gives, by table."""
     tables = {}
     for section in re.split(r"^## ", DICTIONARY.read_text("utf-8"), flags=re.MULTILINE)[1:]:
-        rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", section, flags=re.MULTILINE)
+        rows = re.findall(r"^\| `([\w<>]+)` \| ([^|]*) \|", section, flags=re.MULTILINE)
         tables[section.split("\n", 1)[0]] = rows
     return tables
+
+
+def of_ten_digits(columns):
+    """Yield the columns of a run on ten digits without further metrics."""
+    for name, kind in columns:
+        if name == "probability_<class>":
+            yield from ((f"probability_{digit}", kind.strip()) for digit in range(10))
+        elif "<" not in name:
+            yield name, "int64" if kind == LABEL_TYPES else kind.strip()
 
 
 def test_the_document_is_what_the_program_prints():
@@ -54,7 +64,7 @@ def test_a_real_table_has_exactly_the_documented_columns_and_types(finished, tab
             for field in real
             if "." not in field.name
         ]
-        assert columns == [(name, kind.strip()) for name, kind in documented()[table]], part.name
+        assert columns == list(of_ten_digits(documented()[table])), part.name
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -112,9 +122,8 @@ def test_tables_under_former_names_load_under_present_names(finished, tmp_path):
         former = {column.name: column.former_name or column.name for column in columns}
         for part in (old / table).iterdir():
             rows = pq.read_table(part)
-            pq.write_table(
-                rows.rename_columns([former.get(name, name) for name in rows.column_names]), part
-            )
+            names = [former.get(name, name) for name in rows.column_names]
+            pq.write_table(rows.rename_columns(names), part)
     assert "edges" in pq.read_table(old / "individuals").column_names
     loaded = load_results(old)
     for table in TABLES:

@@ -121,7 +121,7 @@ NEEDED = {"runs": {"n_individuals"}, "comparison": {"test_loss", "test_accuracy"
         (table, column.name)
         for table in ("runs", "baseline", "comparison")
         for column in TABLES[table]
-        if column.name not in {*KEYS[table], *NEEDED.get(table, ())}
+        if not column.prefix and column.name not in {*KEYS[table], *NEEDED.get(table, ())}
     ],
 )
 def test_no_column_but_what_is_compared_is_needed_to_show_a_run(

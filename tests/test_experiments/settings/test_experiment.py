@@ -112,7 +112,12 @@ def test_settings_survive_being_stored():
             "or equal to 1",
             "1.5",
         ),
-        ('[evolution]\nfitness = "speed"', "evolution", "negative_loss, accuracy", "'speed'"),
+        (
+            '[evolution]\nfitness = "speed"',
+            "evolution.fitness",
+            "negative_loss, accuracy",
+            "'speed'",
+        ),
         ("seeds = 0", "seeds", "greater than or equal to 1", "0"),
         ("seed = -1", "seed", "greater than or equal to 0", "-1"),
         ('name = "../up"', "name", "pattern", "'../up'"),

@@ -148,10 +148,10 @@ def test_show_prints_deviation_steps_and_seconds_and_no_search(trained, capsys):
     assert "evolved" not in printed
 
 
-def test_the_picture_is_of_the_learning_curves(trained):
-    (figure,) = (trained.path / "figures").iterdir()
-    assert figure.name == "learning.png"
-    assert len(figure.read_bytes()) > 5000
+def test_the_pictures_are_of_the_learning_curves_and_of_confusion(trained):
+    figures = sorted((trained.path / "figures").iterdir())
+    assert [figure.name for figure in figures] == ["confusion.png", "learning.png"]
+    assert all(len(figure.read_bytes()) > 5000 for figure in figures)
 
 
 def test_there_is_no_winner(trained):

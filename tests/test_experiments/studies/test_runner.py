@@ -15,7 +15,7 @@ from cnn.training.trainer import evaluate
 from evo.errors import ResultsError
 from evo.seeding import Purpose, seed_sequence
 from evo.storage.predictor import load_network
-from evo.storage.tables import KEYS, TABLES, schema
+from evo.storage.tables import KEYS, TABLES, OwnColumns, schema
 from experiments import Dataset, Experiment, load_dataset, load_experiment, load_results, run
 
 ARMS = ["cnn", "evolved", "mlp", "static"]
@@ -42,7 +42,8 @@ def raw_test_part(dataset, seed):
 def test_every_table_is_filled_and_typed_as_declared(finished, table):
     stored = pq.read_table(finished.path / table)
     declared = [name for name in stored.column_names if "." not in name]  # the others are settings
-    assert stored.select(declared).schema.equals(schema(table))
+    own = OwnColumns(classes=tuple(range(10)))
+    assert stored.select(declared).schema.equals(schema(table, own))
     frame = pd.read_parquet(finished.path / table)
     assert len(frame) > 0
     assert set(frame["run"]) == {"tiny"}
@@ -241,7 +242,8 @@ def test_a_saved_winner_predicts_the_same(finished, tmp_path):
 
 def test_figures_are_pictures(finished):
     figures = sorted((finished.path / "figures").iterdir())
-    assert [figure.name for figure in figures] == ["generations.png", "graph.png", "matrix.png"]
+    names = ["confusion.png", "generations.png", "graph.png", "matrix.png"]
+    assert [figure.name for figure in figures] == names
     for figure in figures:
         content = figure.read_bytes()
         assert content.startswith(b"\x89PNG\r\n\x1a\n")

@@ -1,0 +1,204 @@
+"""Metrics of trained networks, computed by scikit-learn from predictions that an evaluation has made.
+
+A metric is a name, a function of (truth, output), and what people need to read its values. Any metric can be a column
+of the tables, a fitness, and the subject of verdicts. Weights of samples do not enter: a metric judges the predictions
+as scikit-learn does by default, and the loss alone is weighted.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn.training.samples import Samples
+from cnn.training.trainer import Evaluation
+from evo.registry import Registry, check_signature
+
+Truth = NDArray[Any]
+"""Class indices, shape (n,); or values, shape (n, k)."""
+
+Output = NDArray[np.floating[Any]]
+"""Class probabilities, shape (n, n_classes); or values, shape (n, k)."""
+
+
+def _always_defined(truth: Truth, n_outputs: int) -> str:
+    """Return no reason."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes
+    ----------
+    name : str
+        Key in :data:`METRICS`, and end of the names of its columns.
+    title : str
+        Name for people.
+    task : {"classification", "regression"}
+        The kind of targets that it judges.
+    unit : str
+        ``"fraction"`` (shown in percent), ``"nat"``, ``"unit"`` (of the target), or empty.
+    larger_is_better : bool
+    function : callable
+        Of (truth, output); returns the value.
+    undefined : callable
+        Of (truth, number of outputs); returns the reason why the metric is not defined on these samples, or an empty
+        text.
+    """
+
+    name: str
+    title: str
+    task: Literal["classification", "regression"]
+    unit: str
+    larger_is_better: bool
+    function: Callable[[Truth, Output], float]
+    undefined: Callable[[Truth, int], str] = _always_defined
+
+    @property
+    def direction(self) -> int:
+        """1 if larger is better, else −1."""
+        return 1 if self.larger_is_better else -1
+
+    def value(self, truth: Truth, output: Output) -> float | None:
+        """Return the metric of predictions; None if it is not defined on these samples, or a prediction is not finite.
+
+        Parameters
+        ----------
+        truth : ndarray
+            Class indices, shape (n,); or values, shape (n, k).
+        output : ndarray
+            Class probabilities, shape (n, n_classes); or values, shape (n, k).
+
+        Examples
+        --------
+        >>> METRICS["accuracy"].value(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
+        0.5
+        """
+        if self.undefined(truth, output.shape[1]) or not np.isfinite(output).all():
+            return None
+        with warnings.catch_warnings():  # such as: a predicted class is not in the truth
+            warnings.simplefilter("ignore")
+            return float(self.function(truth, output))
+
+
+def _accuracy(truth: Truth, output: Output) -> float:
+    from sklearn.metrics import accuracy_score  # noqa: PLC0415 - scikit-learn is slow to import
+
+    return float(accuracy_score(truth, output.argmax(axis=1)))
+
+
+def _balanced_accuracy(truth: Truth, output: Output) -> float:
+    from sklearn.metrics import balanced_accuracy_score  # noqa: PLC0415
+
+    return float(balanced_accuracy_score(truth, output.argmax(axis=1)))
+
+
+def _f1_macro(truth: Truth, output: Output) -> float:
+    from sklearn.metrics import f1_score  # noqa: PLC0415
+
+    return float(f1_score(truth, output.argmax(axis=1), average="macro", zero_division=0))
+
+
+def _roc_auc(truth: Truth, output: Output) -> float:
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415
+
+    if output.shape[1] == 2:
+        return float(roc_auc_score(truth, output[:, 1]))
+    return float(roc_auc_score(truth, output, multi_class="ovr", average="macro"))
+
+
+def _log_loss(truth: Truth, output: Output) -> float:
+    from sklearn.metrics import log_loss  # noqa: PLC0415
+
+    return float(log_loss(truth, output, labels=np.arange(output.shape[1])))
+
+
+def _r2(truth: Truth, output: Output) -> float:
+    from sklearn.metrics import r2_score  # noqa: PLC0415
+
+    return float(r2_score(truth.astype(np.float64), output.astype(np.float64)))
+
+
+def _rmse(truth: Truth, output: Output) -> float:
+    from sklearn.metrics import root_mean_squared_error  # noqa: PLC0415
+
+    return float(root_mean_squared_error(truth.astype(np.float64), output.astype(np.float64)))
+
+
+def _mae(truth: Truth, output: Output) -> float:
+    from sklearn.metrics import mean_absolute_error  # noqa: PLC0415
+
+    return float(mean_absolute_error(truth.astype(np.float64), output.astype(np.float64)))
+
+
+def _a_class_is_missing(truth: Truth, n_outputs: int) -> str:
+    missing = sorted(set(range(n_outputs)) - set(np.unique(truth).tolist()))
+    return f"it needs samples of every class; class {missing[0]} has none" if missing else ""
+
+
+def _one_sample(truth: Truth, n_outputs: int) -> str:
+    return "it needs at least two samples; there is one" if len(truth) < 2 else ""
+
+
+def _converted(name: str, given: Any) -> Metric:
+    if not isinstance(given, Metric):
+        raise TypeError(f"metric {name!r} must be an evo.Metric; got {given!r}")
+    check_signature("metric", name, given.function, "truth", "output")
+    return given if given.name == name else replace(given, name=name)
+
+
+METRICS: Registry[Metric] = Registry("metric", convert=_converted)
+"""Every metric, by name."""
+
+METRICS.fill(
+    {
+        one.name: one
+        for one in (
+            Metric("accuracy", "accuracy", "classification", "fraction", True, _accuracy),
+            Metric(
+                "balanced_accuracy",
+                "balanced accuracy",
+                "classification",
+                "fraction",
+                True,
+                _balanced_accuracy,
+            ),
+            Metric("f1_macro", "F1 (macro)", "classification", "fraction", True, _f1_macro),
+            Metric("roc_auc", "ROC AUC", "classification", "", True, _roc_auc, _a_class_is_missing),
+            Metric("log_loss", "log loss", "classification", "nat", False, _log_loss),
+            Metric("r2", "R²", "regression", "", True, _r2, _one_sample),
+            Metric("rmse", "RMSE", "regression", "unit", False, _rmse),
+            Metric("mae", "MAE", "regression", "unit", False, _mae),
+        )
+    }
+)
+
+
+def measure(
+    metrics: Iterable[str], samples: Samples, evaluation: Evaluation
+) -> dict[str, float | None]:
+    """Return the metrics of an evaluation by name.
+
+    Parameters
+    ----------
+    metrics : iterable of str
+        Keys of :data:`METRICS`.
+    samples : Samples
+        The samples that were evaluated.
+    evaluation : Evaluation
+        With the predictions for these samples; nothing is predicted again.
+
+    Returns
+    -------
+    dict
+        None where a metric is not defined.
+    """
+    if evaluation.output is None:
+        raise ValueError("evaluation must hold the predictions; got None")
+    output = evaluation.output
+    return {name: METRICS[name].value(samples.targets, output) for name in metrics}

@@ -1,0 +1,132 @@
+"""What an experiment is judged by: the metrics in its tables, and the weights of samples in its loss.
+
+Both depend on the settings and on the data, so they are checked here, before any work.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn.training.samples import Samples
+from evo.errors import SettingsError
+from evo.evolution.metrics import METRICS
+from evo.storage.tables import OwnColumns
+from experiments.datasets import Dataset, DataSplit
+from experiments.settings.experiment import Experiment
+
+IN_EVERY_TABLE = "accuracy"
+"""The metric that has its columns in every run."""
+
+
+def metrics_of(experiment: Experiment) -> tuple[str, ...]:
+    """Return the metrics that stand in the tables beside loss and accuracy: those named, and that of verdicts."""
+    names = [*experiment.evaluation.metrics, experiment.evaluation.verdict or IN_EVERY_TABLE]
+    return tuple(name for name in dict.fromkeys(names) if name != IN_EVERY_TABLE)
+
+
+def deciding_metric(experiment: Experiment, dataset: Dataset) -> tuple[str, bool]:
+    """Return the name of the metric of summaries and verdicts, and whether larger is better."""
+    name = experiment.evaluation.verdict
+    if name is not None:
+        return name, METRICS[name].larger_is_better
+    return ("accuracy", True) if dataset.task == "classification" else ("loss", False)
+
+
+def own_columns(experiment: Experiment, dataset: Dataset) -> OwnColumns:
+    """Return the columns whose names depend on settings and data."""
+    return OwnColumns(metrics_of(experiment), dataset.classes, dataset.n_outputs)
+
+
+def check_judgement(experiment: Experiment, dataset: Dataset) -> None:
+    """Raise SettingsError if a metric or a class weight does not suit the data."""
+    evaluation = experiment.evaluation
+    named = [("evaluation.metrics", name) for name in evaluation.metrics]
+    named += [("evaluation.verdict", evaluation.verdict)] if evaluation.verdict else []
+    if experiment.evolve and experiment.evolution.fitness in METRICS:
+        named.append(("evolution.fitness", experiment.evolution.fitness))
+    for setting, name in named:
+        if METRICS[name].task != dataset.task:
+            suitable = ", ".join(one.name for one in METRICS.values() if one.task == dataset.task)
+            raise SettingsError(
+                f"{setting} must be for {dataset.task}, the task of {dataset.name!r} ({suitable}); got {name!r}"
+            )
+    wanted = experiment.training.class_weight
+    if wanted is None:
+        return
+    if dataset.classes is None:
+        raise SettingsError(
+            f"training.class_weight must not be given for {dataset.name!r}, which has no classes; got {wanted!r}"
+        )
+    if isinstance(wanted, Mapping):
+        labels = [str(one) for one in dataset.classes]
+        for label in wanted:
+            if label not in labels:
+                raise SettingsError(
+                    f"training.class_weight must name classes of {dataset.name!r} ({', '.join(labels)}); got {label!r}"
+                )
+
+
+def check_defined(experiment: Experiment, dataset: Dataset, split: DataSplit) -> None:
+    """Raise SettingsError if the metric that selects, or that decides, is not defined on its part of the data."""
+    fitness, verdict = experiment.evolution.fitness, experiment.evaluation.verdict
+    judged = [("evaluation.verdict", verdict, "test", split.test)] if verdict else []
+    if experiment.evolve and fitness in METRICS:
+        judged.append(("evolution.fitness", fitness, "validation", split.validation))
+    for setting, name, part, samples in judged:
+        reason = METRICS[name].undefined(samples.targets, dataset.n_outputs)
+        if reason:
+            raise SettingsError(
+                f"{setting} must be defined on the {part} part of {dataset.name!r}; got {name!r}, and {reason}"
+            )
+
+
+def weighted(experiment: Experiment, dataset: Dataset, split: DataSplit) -> DataSplit:
+    """Return a split whose training and validation samples have the weights of the settings and of the data set.
+
+    A weight is that of the sample times that of its class. Weights are divided by their mean over the training part, so
+    that the learning rate keeps its meaning. The test part has no weights.
+
+    Raises
+    ------
+    SettingsError
+        If no sample of a part has a weight above 0.
+    """
+    class_weight = experiment.training.class_weight
+    if class_weight is None and split.train.weights is None:
+        return split
+    of_class = np.ones(dataset.n_outputs)
+    if class_weight is not None and dataset.classes is not None:
+        of_class = _class_weights(class_weight, dataset.classes, split.train.targets)
+    weights = {
+        part: _weights(samples, of_class)
+        for part, samples in (("train", split.train), ("validation", split.validation))
+    }
+    for part, found in weights.items():
+        if not found.any():
+            raise SettingsError(
+                f"training.class_weight must leave a weight above 0 in the {part} part; got {class_weight!r}"
+            )
+    mean = weights["train"].mean()
+    return replace(
+        split,
+        train=replace(split.train, weights=weights["train"] / mean),
+        validation=replace(split.validation, weights=weights["validation"] / mean),
+        test=replace(split.test, weights=None),
+    )
+
+
+def _weights(samples: Samples, of_class: NDArray[np.float64]) -> NDArray[np.float64]:
+    own = np.ones(len(samples)) if samples.weights is None else samples.weights.astype(np.float64)
+    return own * of_class[samples.targets] if samples.has_classes else own
+
+
+def _class_weights(
+    wanted: str | Mapping[str, float], classes: tuple[str | int, ...], targets: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the weight of each class; balanced: n / (classes × samples of the class), as in scikit-learn."""
+    if isinstance(wanted, Mapping):
+        return np.array([wanted.get(str(label), 1.0) for label in classes])
+    counts = np.bincount(targets, minlength=len(classes))
+    return len(targets) / (len(classes) * np.maximum(counts, 1))
