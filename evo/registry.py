@@ -224,7 +224,8 @@ class Registry(Mapping[str, Part]):
 
     def is_built_in(self, part: object) -> bool:
         """Tell whether an object is a part of the package."""
-        return any(entry.part == part for entry in self._built_in.values())
+        parts = [entry.part for entry in self._built_in.values()]
+        return any(type(one) is type(part) and one == part for one in parts)
 
     def entry(self, name: str) -> Entry[Part]:
         """Return a part with its sentence and origin; raise KeyError, with the known names, if there is none."""

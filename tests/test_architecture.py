@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "cnn.layers": "cnn cnn.layers.kernels cnn.training",
     "cnn.models": "cnn cnn.compile cnn.layers cnn.training",
     "cnn.linear": "cnn cnn.compile cnn.layers cnn.models cnn.training",
-    # -- evo: the root holds errors, seeding, files and the description of the machine
+    # -- evo: the root holds errors, settings, registries, seeding, files and the description of the machine
     "evo": "cnn",
     "evo.genome": "evo",
     "evo.exchange": "evo evo.genome",

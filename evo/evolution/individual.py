@@ -320,6 +320,13 @@ def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Oper
             weights = dict(job.operator_probabilities)
             policy = policy.model_copy(update={"operator_weights": weights})
         operations = POLICIES[policy.name](editor, context, policy)
+        returned: object = operations
+        if not isinstance(returned, list) or not all(
+            isinstance(one, Operation) for one in returned
+        ):
+            raise TypeError(
+                f"policy {policy.name!r} must return its operations in a list; got {operations!r}"
+            )
     if not operations:
         return job.genome, moments, ()
     return editor.freeze(), None if moments is None else editor.carry(moments), tuple(operations)

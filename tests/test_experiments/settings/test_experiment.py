@@ -1,11 +1,24 @@
 """Settings: what a preset or a TOML file may say, and what its author reads where it is wrong."""
 
 import copy
+import re
 
 import pytest
+from pydantic import ValidationError
 
+from cnn import TrainingBudget
+from cnn.training.recipe import Recipe
+from evo import (
+    EvolutionSettings,
+    FounderSettings,
+    NeuroevolutionSettings,
+    PolicySettings,
+    SelectionSettings,
+)
 from evo.errors import EvoMatrixError, SettingsError
+from evo.operators import OperatorSettings
 from experiments import Dataset, Experiment, load_experiment, load_study, preset_names, run
+from experiments.arms import BaselineSettings
 from experiments.datasets import DATASETS
 from experiments.settings.experiment import merged, preset_text, read_settings
 
@@ -133,7 +146,7 @@ def test_settings_survive_being_stored():
         ("[dataset]\nvalidation = 1.0", "dataset.validation", "less than 1", "1.0"),
         ("[dataset]\ntest = 0.0", "dataset.test", "greater than 0", "0.0"),
         ('[dataset]\nnormalization = "log"', "dataset.normalization", "'standard'", "'log'"),
-        ('[baseline]\narms = ["cnn", "rnn"]', "baseline.arms.1", "'mlp'", "'rnn'"),
+        ('[baseline]\narms = ["cnn", "rnn"]', "baseline.arms.1", "mlp, static", "'rnn'"),
         ("[baseline]\nlearning_rate = -0.1", "baseline.learning_rate", "greater than 0", "-0.1"),
         ("[baseline]\nlearning_rate = inf", "baseline.learning_rate", "finite", "inf"),
         ("[training]\nlearning_rate = 0", "training.learning_rate", "greater than 0", "0"),
@@ -188,7 +201,59 @@ def test_a_wrong_value_is_one_line_naming_file_field_rule_and_value(
 )
 def test_an_unknown_key_is_named_with_its_section(written, content, field):
     path = written(content)
-    assert message_of(path) == f"{path}: {field}: unknown key"
+    assert message_of(path).startswith(f"{path}: {field}: unknown key")
+
+
+def test_an_unknown_key_or_name_is_answered_with_the_nearest_one(written):
+    assert message_of(written("[evolution.selection]\nelite = 3")).endswith(
+        "evolution.selection.elite: unknown key (did you mean 'elites'?)"
+    )
+    for name, near in (("rigel", "rigl"), ("layerwize", "layerwise")):
+        message = message_of(written(f'[policy]\nname = "{name}"'))
+        assert "policy.name must be one of mixed, weighted, " in message
+        assert message.endswith(f"; got '{name}' (did you mean '{near}'?)")
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "told"),
+    [
+        (
+            EvolutionSettings,
+            {"population": 0},
+            "population must be greater than or equal to 1; got 0",
+        ),
+        (
+            EvolutionSettings,
+            {"fitness": "acuracy"},
+            "fitness must be one of negative_loss, accuracy",
+        ),
+        (EvolutionSettings, {"selection": {"name": "best"}}, "selection.name must be one of"),
+        (SelectionSettings, {"elites": -1}, "elites must be"),
+        (
+            PolicySettings,
+            {"operator_weights": {"Q": 1}},
+            "operator_weights: operator must be one of",
+        ),
+        (FounderSettings, {"activation": "tahn"}, "activation must be one of identity, "),
+        (FounderSettings, {"graph": "ring"}, "graph must be one of feedforward, "),
+        (
+            NeuroevolutionSettings,
+            {"activations": ["tahn"]},
+            "activations: activation must be one of",
+        ),
+        (OperatorSettings, {"max_factor": 0}, "max_factor must be greater than 0; got 0"),
+        (Recipe, {"learning_rate": -1}, "learning_rate must be greater than"),
+        (Recipe, {"optimiser": "adam"}, "optimiser: unknown key (did you mean 'optimizer'?)"),
+        (TrainingBudget, {"steps": 0}, "steps must be"),
+        (BaselineSettings, {"arms": ["lenet"]}, "arms.0 must be one of cnn, lenet1, lenet5, mlp"),
+        (Experiment, {"policy": {"name": "set", "x": 1}}, "policy.x: unknown key"),
+    ],
+)
+def test_settings_made_in_a_script_raise_one_line(model, values, told):
+    with pytest.raises(ValueError, match="^" + re.escape(told)) as caught:
+        model(**values)
+    assert "\n" not in str(caught.value)
+    assert not isinstance(caught.value, ValidationError)
 
 
 @pytest.mark.parametrize("preset", ["digit", "DIGITS", "digits.yaml", "", ".."])

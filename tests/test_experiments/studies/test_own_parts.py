@@ -316,6 +316,16 @@ def test_an_operator_whose_parameters_no_record_can_hold_fails_its_child_only(cl
     assert children["reason"].str.contains("parameters of operator 'Z' must be a dict").all()
 
 
+def test_a_policy_that_returns_no_operations_fails_its_child_only(clean, tmp_path):
+    REGISTRIES["evo.POLICIES"][0].register("forgetful", lambda editor, context, settings: None)
+    settings = {**OWN_PLAIN, "policy": {"name": "forgetful"}}
+    individuals = run(Experiment(**settings), workers=0, results=tmp_path).individuals
+    children = individuals[individuals["origin"] == "child"]
+    reason = "TypeError: policy 'forgetful' must return its operations in a list; got None"
+    assert set(children["reason"]) == {reason}
+    assert set(individuals.drop(children.index)["status"]) == {"ok"}
+
+
 OWN_PLAIN = {
     "name": "plain",
     "seeds": 1,
