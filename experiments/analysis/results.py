@@ -210,10 +210,13 @@ def load_results(*paths: str | Path) -> Results:
     ResultsError
         If there is no run.
     """
-    found = [run for path in paths for run in _runs_at(Path(path))]
-    runs = list({run.resolve(): run for run in reversed(found)}.values())[::-1]  # each run once
+    found: dict[Path, Path] = {}
+    for path in paths:
+        for run in _runs_at(Path(path)):
+            found.setdefault(run.resolve(), run)  # each run once, however it is named
+    runs = tuple(found.values())
     eager = [table for table in TABLES if table != "predictions"]
-    return Results(tuple(runs), **load_tables(runs, eager))
+    return Results(runs, **load_tables(runs, eager))
 
 
 def _runs_at(path: Path) -> tuple[Path, ...]:

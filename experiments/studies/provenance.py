@@ -8,6 +8,8 @@ from dataclasses import fields, is_dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+import numpy as np
+
 from evo.errors import SettingsError
 from evo.evolution.fitness import FITNESSES
 from evo.evolution.settings import SELECTIONS
@@ -92,7 +94,7 @@ def _named_parts(experiment: Experiment) -> Iterator[tuple[str, Any]]:
 def origin_of(part: Any) -> Origin:
     """Return the origin of a part: a function, a class, or an object made of functions, such as an operator."""
     code = _code_of(part)
-    module, name = code.__module__ or "", code.__qualname__
+    module, name = getattr(code, "__module__", None) or "", code.__qualname__
     if module.split(".")[0] in OURS:
         return Origin(module=module, name=name)
     digest = hashlib.sha256("\0".join(_words(part)).encode("utf-8", "backslashreplace"))
@@ -124,9 +126,13 @@ def _words(part: Any, seen: frozenset[int] = frozenset()) -> Iterator[str]:
         inside = (part.__func__, part.__self__)
     elif isinstance(part, FunctionType):
         yield _source(part)
-        inside = (*(part.__defaults__ or ()), *inspect.getclosurevars(part).nonlocals.values())
+        inside = (*(part.__defaults__ or ()), *_enclosed(part))
+    elif isinstance(part, np.ndarray):
+        yield f"{part.dtype} {part.shape} {hashlib.sha256(part.tobytes()).hexdigest()}"
     elif isinstance(part, list | tuple):
         inside = part
+    elif isinstance(part, dict):
+        inside = part.items()
     elif is_dataclass(part) and not isinstance(part, type):
         yield type(part).__qualname__
         inside = (getattr(part, one.name) for one in fields(part))
@@ -134,6 +140,15 @@ def _words(part: Any, seen: frozenset[int] = frozenset()) -> Iterator[str]:
         yield _source(part if isinstance(part, type) else type(part))
     for one in inside:
         yield from _words(one, seen | {id(part)})
+
+
+def _enclosed(function: FunctionType) -> Iterator[Any]:
+    """Yield the values of the variables that a function takes from the functions around it."""
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # it has no value yet
+            continue
 
 
 def _source(code: FunctionType | type) -> str:

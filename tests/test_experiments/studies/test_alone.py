@@ -29,7 +29,7 @@ SETTINGS = {
     "training": {"learning_rate": 0.1, "weight_decay": 0.005},
     "baseline": {"arms": ARMS, "epochs": EPOCHS},
 }
-EMPTY = {"generations", "individuals", "operations", "credits"}
+EMPTY = {"generations", "population", "individuals", "operations", "credits"}
 
 
 def alone(**changes):
@@ -134,7 +134,7 @@ def test_a_summary_has_mean_and_standard_deviation_per_arm(trained):
     np.testing.assert_allclose(summary["test_accuracy"], wide.mean())
     np.testing.assert_allclose(summary["deviation"], wide.std(ddof=1))
     (line,) = trained.verdicts()
-    assert "cnn − mlp = " in line
+    assert "cnn - mlp = " in line
 
 
 def test_show_prints_deviation_steps_and_seconds_and_no_search(trained, capsys):

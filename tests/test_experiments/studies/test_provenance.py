@@ -198,6 +198,10 @@ def test_parts_that_compute_something_else_have_other_hashes():
         small_loss,
         weighted(1.0),
         weighted(2.0),
+        weighted(np.ones(3)),
+        weighted(np.zeros(3)),
+        weighted({"a": [1, 2]}),
+        weighted({"a": [1, 3]}),
         functools.partial(small_loss, validation=1),
         functools.partial(small_loss, validation=2),
         without_source("def own(network, validation): return 1.0"),
@@ -217,7 +221,13 @@ def test_a_function_that_refers_to_itself_has_a_hash():
     def count(n):
         return n and count(n - 1)
 
+    def early():
+        return late
+
     assert origin_of(count).source_hash == origin_of(count).source_hash
+    assert origin_of(early).source_hash  # while `late` has no value yet
+    late = 1
+    assert early() == 1
 
 
 def test_parts_of_the_package_have_no_hash():
