@@ -36,6 +36,7 @@ from graphops.initial import (
     empty,
     erdos_renyi_density,
     growth_parameter,
+    growth_weights,
     layered,
 )
 from graphops.linemap import LineMap
@@ -84,6 +85,7 @@ __all__ = [
     "feedforward",
     "from_networkx",
     "growth_parameter",
+    "growth_weights",
     "identity_minus",
     "insert_nodes",
     "layered",

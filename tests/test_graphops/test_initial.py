@@ -174,6 +174,45 @@ def test_growth_without_bounds_stays_a_number():
     assert graphops.growth_parameter(0.0, 10) == (0.0, -math.inf)
 
 
+@pytest.mark.parametrize(("scale", "squares"), [("glorot", 1.0), ("he", 2.0)])
+def test_growth_weights_have_the_sizes_of_the_growth_parameter_and_the_squares_of_a_normal_draw(
+    scale, squares
+):
+    rng = np.random.default_rng(1)
+    pattern = (rng.random((30, 30)) < 0.4).astype(np.float64)
+    found = graphops.growth_weights(pattern, rng=rng, scale=scale).toarray()
+    assert np.array_equal(found != 0, pattern != 0)
+    for column in found.T:
+        weights = column[column != 0]
+        sizes = np.exp([graphops.growth_parameter(1, n).log_abs for n in range(len(weights))])
+        expected = sizes * math.sqrt(squares / np.sum(sizes**2))
+        np.testing.assert_allclose(np.abs(weights), expected, rtol=1e-12)
+    assert 0.4 < np.mean(found[found != 0] > 0) < 0.6
+
+
+def test_growth_weights_of_a_node_with_a_million_in_edges_are_finite():
+    indptr = np.array([0, 0, 10**6])
+    wide = sparse.csc_array((np.ones(10**6, np.float32), np.arange(10**6), indptr), (10**6, 2))
+    wide = sparse.hstack([wide, sparse.csc_array((10**6, 10**6 - 2), dtype=np.float32)], "csc")
+    weights = graphops.growth_weights(wide, rng=np.random.default_rng(0)).data
+    assert weights.dtype == np.float32
+    assert np.sum(weights.astype(float) ** 2) == pytest.approx(1)
+    assert np.abs(weights[-1]) == pytest.approx(math.sqrt(8 / 9), rel=1e-6)
+    assert set(weights[: 10**6 - 100]) == {0.0}
+
+
+def test_with_growth_weights_a_signal_neither_grows_nor_dies():
+    rng = np.random.default_rng(2)
+    sizes = [50] * 30
+    chain = graphops.layered(sizes, 0.3, rng=rng)
+    weights = graphops.growth_weights(chain, rng=rng).toarray()
+    signal = rng.standard_normal((50, 4000))
+    for k in range(len(sizes) - 1):
+        block = weights[50 * k : 50 * k + 50, 50 * k + 50 : 50 * k + 100]
+        signal = block.T @ signal
+    assert 0.5 < signal.std() < 2
+
+
 def test_the_example_is_the_seeds_and_holds_a_cycle():
     rows = ["".join(str(int(w)) for w in row) for row in graphops.EXAMPLE_MATRIX]
     assert rows == ["01001", "10100", "00010", "00000", "00010"]
@@ -233,6 +272,16 @@ RNG = np.random.default_rng(0)
             lambda: graphops.erdos_renyi_density(1, 1, -1),
             ValueError,
             "epsilon must be at least 0; got -1.0",
+        ),
+        (
+            lambda: graphops.growth_weights(np.ones((2, 3)), rng=RNG),
+            ValueError,
+            "W must be square; got shape (2, 3)",
+        ),
+        (
+            lambda: graphops.growth_weights(np.ones((2, 2)), rng=RNG, scale="seed"),
+            ValueError,
+            "scale must be one of he, glorot; got 'seed'",
         ),
         (
             lambda: graphops.growth_parameter(math.nan, 1),
