@@ -19,7 +19,7 @@
 ==============================  =============================================================
 """
 
-from graphops._draws import draw_distinct
+from graphops._draws import Scale, draw_distinct
 from graphops.convert import from_networkx, to_edge_list, to_networkx
 from graphops.determinant import (
     SignedLogDeterminant,
@@ -38,6 +38,7 @@ from graphops.initial import (
     growth_parameter,
     growth_weights,
     layered,
+    random_weights,
 )
 from graphops.linemap import LineMap
 from graphops.nodes import append_nodes, duplicate_node, insert_nodes, remove_nodes, split_edge
@@ -65,6 +66,7 @@ __all__ = [
     "Matrix",
     "Mode",
     "PathStatistics",
+    "Scale",
     "SignedLogDeterminant",
     "Transform",
     "add_column",
@@ -94,6 +96,7 @@ __all__ = [
     "path_statistics",
     "permutation_sign",
     "quantile_threshold",
+    "random_weights",
     "recurrent",
     "remove_nodes",
     "reorder",

@@ -9,8 +9,8 @@ import hypothesis.strategies as st
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
 from scipy import sparse
+from hypothesis import given
 
 import graphops
 
@@ -178,34 +178,41 @@ def test_growth_without_bounds_stays_a_number():
 def test_growth_weights_have_the_sizes_of_the_growth_parameter_and_the_squares_of_a_normal_draw(
     scale, squares
 ):
-    rng = np.random.default_rng(1)
-    pattern = (rng.random((30, 30)) < 0.4).astype(np.float64)
-    found = graphops.growth_weights(pattern, rng=rng, scale=scale).toarray()
-    assert np.array_equal(found != 0, pattern != 0)
-    for column in found.T:
-        weights = column[column != 0]
+    degrees = np.random.default_rng(1).integers(1, 40, 50)
+    found = graphops.growth_weights(
+        degrees, rng=np.random.default_rng(2), scale=scale, dtype=np.float64
+    )
+    for weights in np.split(found, np.cumsum(degrees)[:-1]):
         sizes = np.exp([graphops.growth_parameter(1, n).log_abs for n in range(len(weights))])
-        expected = sizes * math.sqrt(squares / np.sum(sizes**2))
+        expected = sizes * np.sqrt(squares / np.sum(sizes**2))
         np.testing.assert_allclose(np.abs(weights), expected, rtol=1e-12)
-    assert 0.4 < np.mean(found[found != 0] > 0) < 0.6
+    assert 0.4 < np.mean(found > 0) < 0.6
 
 
 def test_growth_weights_of_a_node_with_a_million_in_edges_are_finite():
-    indptr = np.array([0, 0, 10**6])
-    wide = sparse.csc_array((np.ones(10**6, np.float32), np.arange(10**6), indptr), (10**6, 2))
-    wide = sparse.hstack([wide, sparse.csc_array((10**6, 10**6 - 2), dtype=np.float32)], "csc")
-    weights = graphops.growth_weights(wide, rng=np.random.default_rng(0)).data
+    weights = graphops.growth_weights([3, 10**6], rng=np.random.default_rng(0))[3:]
     assert weights.dtype == np.float32
     assert np.sum(weights.astype(float) ** 2) == pytest.approx(1)
     assert np.abs(weights[-1]) == pytest.approx(math.sqrt(8 / 9), rel=1e-6)
     assert set(weights[: 10**6 - 100]) == {0.0}
 
 
+@pytest.mark.parametrize(("scale", "variance"), [("glorot", 1.0), ("he", 2.0)])
+def test_random_weights_have_a_variance_by_in_degree(scale, variance):
+    weights = graphops.random_weights(
+        [20_000, 0, 50_000], rng=np.random.default_rng(3), scale=scale
+    )
+    few, many = np.split(weights, [20_000])
+    assert few.std() == pytest.approx(math.sqrt(variance / 20_000), rel=0.03)
+    assert many.std() == pytest.approx(math.sqrt(variance / 50_000), rel=0.03)
+
+
 def test_with_growth_weights_a_signal_neither_grows_nor_dies():
     rng = np.random.default_rng(2)
     sizes = [50] * 30
     chain = graphops.layered(sizes, 0.3, rng=rng)
-    weights = graphops.growth_weights(chain, rng=rng).toarray()
+    chain.data[:] = graphops.growth_weights(np.diff(chain.indptr), rng=rng)
+    weights = chain.toarray()
     signal = rng.standard_normal((50, 4000))
     for k in range(len(sizes) - 1):
         block = weights[50 * k : 50 * k + 50, 50 * k + 50 : 50 * k + 100]
@@ -274,12 +281,22 @@ RNG = np.random.default_rng(0)
             "epsilon must be at least 0; got -1.0",
         ),
         (
-            lambda: graphops.growth_weights(np.ones((2, 3)), rng=RNG),
+            lambda: graphops.growth_weights([3, -1], rng=RNG),
             ValueError,
-            "W must be square; got shape (2, 3)",
+            "in_degrees must be at least 0; got -1",
         ),
         (
-            lambda: graphops.growth_weights(np.ones((2, 2)), rng=RNG, scale="seed"),
+            lambda: graphops.random_weights([0.5], rng=RNG),
+            TypeError,
+            "in_degrees must be a vector of integers; got [0.5]",
+        ),
+        (
+            lambda: graphops.random_weights([1], rng=RNG, dtype=int),
+            TypeError,
+            "dtype must be float32 or float64; got int64",
+        ),
+        (
+            lambda: graphops.growth_weights([2], rng=RNG, scale="seed"),
             ValueError,
             "scale must be one of he, glorot; got 'seed'",
         ),
