@@ -260,10 +260,10 @@ def random_weights(
     >>> random_weights([0, 3, 1], rng=np.random.default_rng(0)).shape
     (4,)
     """
-    degrees, dtype = _check_in_degrees(in_degrees, scale, dtype)
+    degrees, kind = _check_in_degrees(in_degrees, scale, dtype)
     gain = 2.0 if scale == "he" else 1.0
-    deviations = np.sqrt(gain / np.maximum(degrees, 1)).astype(dtype)
-    drawn: FloatArray = check_generator("rng", rng).standard_normal(int(degrees.sum()), dtype=dtype)
+    deviations = np.sqrt(gain / np.maximum(degrees, 1)).astype(kind)
+    drawn: FloatArray = check_generator("rng", rng).standard_normal(int(degrees.sum()), dtype=kind)
     drawn *= np.repeat(deviations, degrees)
     return drawn
 
@@ -314,15 +314,15 @@ def growth_weights(
     >>> np.abs(growth_weights([0, 3, 1], rng=np.random.default_rng(0))).round(3)
     array([0.261, 0.392, 0.882, 1.   ], dtype=float32)
     """
-    degrees, dtype = _check_in_degrees(in_degrees, scale, dtype)
+    degrees, kind = _check_in_degrees(in_degrees, scale, dtype)
     signs = 2.0 * check_generator("rng", rng).integers(2, size=degrees.sum()) - 1.0
     steps = np.arange(degrees.max(initial=0))
     sizes = np.append(0.0, np.cumsum(np.log(3 - 1.5 * 0.5**steps)))[: len(steps)]
     norms = (np.logaddexp.accumulate(2 * sizes) - math.log(2 if scale == "he" else 1)) / 2
     place = np.arange(len(signs)) - np.repeat(np.cumsum(degrees) - degrees, degrees)
     weights = signs * np.exp(sizes[place] - norms[np.repeat(degrees, degrees) - 1])
-    weights[np.abs(weights) < np.finfo(dtype).tiny] = 0.0
-    grown: FloatArray = weights.astype(dtype)
+    weights[np.abs(weights) < np.finfo(kind).tiny] = 0.0
+    grown: FloatArray = weights.astype(kind)
     return grown
 
 

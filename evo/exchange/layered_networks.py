@@ -245,7 +245,7 @@ def to_cnn(genome: Genome, loss: str = "cross_entropy") -> Network:
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
     active = genome.active_mask()
-    node_layers = _split_layers(genome, active)
+    node_layers = layers_of_nodes(genome, active)
     layers: list[Layer] = []
     weights: list[FloatArray] = []
     for before, nodes in itertools.pairwise(node_layers):
@@ -263,8 +263,21 @@ def to_cnn(genome: Genome, loss: str = "cross_entropy") -> Network:
     return network
 
 
-def _split_layers(genome: Genome, active: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """Split the nodes into layers, in their order: a node with an in-edge from its own layer begins the next layer."""
+def layers_of_nodes(genome: Genome, active: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Split the nodes into layers, in their order: a node with an in-edge from its own layer begins the next layer.
+
+    Parameters
+    ----------
+    genome : Genome
+    active : ndarray of bool, shape (nnz,)
+        The stored entries to use.
+
+    Raises
+    ------
+    ValueError
+        If inputs are not the first nodes or outputs not the last layer, each in their order, or a node has other
+        in-edges than from the layer before, or another map size or activation than its layer.
+    """
     inputs = genome.inputs
     if not np.array_equal(inputs, np.arange(len(inputs))) or not len(inputs):
         raise ValueError(f"inputs must be the first nodes, in their order; got {brief(inputs)}")

@@ -78,6 +78,7 @@ def from_networkx(
     outputs: Sequence[Hashable] | None = None,
     activation: str = "tanh",
     output_activation: str = "identity",
+    ticks: int = 1,
 ) -> Genome:
     """Return the genome of a directed graph, made by :func:`to_networkx` or by anyone.
 
@@ -85,7 +86,7 @@ def from_networkx(
     ----------
     graph : networkx.DiGraph
         The attributes are listed at the top of this module. Defaults: ``position`` in topological order, so that only
-        edges on cycles are delayed; ``bias`` 0, ``weight`` 1, ``map_size`` 1, ``dtype`` float32, ``ticks`` 1, no
+        edges on cycles are delayed; ``bias`` 0, ``weight`` 1, ``map_size`` 1, ``dtype`` float32, no
         ``threshold``, ``kernel`` 5, ``downsampling`` max. A node attribute is given for all nodes or for none, ``taps``
         and ``weights`` for every edge whose kernel may have several taps.
     inputs, outputs : sequence of nodes, optional
@@ -94,6 +95,8 @@ def from_networkx(
         nodes with in-edges only.
     activation, output_activation : str
         For hidden and output nodes without the attribute.
+    ticks : int
+        For a graph without the attribute.
 
     Returns
     -------
@@ -141,7 +144,7 @@ def from_networkx(
         activations=np.array([_activation(names[k], nodes[k]) for k in order], dtype=np.uint8),
         threshold=_threshold(graph, nodes, order),
         threshold_mode=cast(ThresholdMode, mode),
-        ticks=integer("ticks", graph.graph.get("ticks", 1)),
+        ticks=integer("ticks", graph.graph.get("ticks", ticks)),
     )
 
 

@@ -78,7 +78,7 @@ class FounderSettings(BaseModel, frozen=True, extra="forbid"):
     files: tuple[str, ...] = Field(
         (),
         description="given: files of networks, which take turns over the slots of the population: a saved network or "
-        "the genomes of a run (.npz), a graph (.graphml, .json), a square matrix (.npy, or .npz of SciPy)",
+        "the genomes of a run (.npz), a graph (.graphml, .json), or a square matrix (.npy)",
     )
     weights: Literal["random", "growth"] | None = Field(
         None,

@@ -1,7 +1,7 @@
 """Rows of the tables that :mod:`evo.storage.tables` declares, made from individuals and generations."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from cnn.training.curve import LearningCurve
@@ -35,8 +35,10 @@ def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
     }
 
 
-def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
-    """Return the row of ``individuals``."""
+def individual_row(
+    individual: Individual, survived: bool, key: Row, sources: Sequence[str] = ()
+) -> Row:
+    """Return the row of ``individuals``; `sources` says where the founders come from, which take turns."""
     job = individual.job
     statistics: Row = {column.name: None for column in STATISTICS}
     if individual.statistics is not None:
@@ -50,6 +52,7 @@ def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
             "origin": job.origin,
             "parents": list(job.parents),
             "founder": job.founder,
+            "founder_source": sources[job.founder % len(sources)] if sources else "",
             "operators": "".join(operation.operator for operation in individual.operations),
             "status": individual.status,
             "reason": individual.reason,
@@ -118,8 +121,10 @@ def training_rows(
     return rows
 
 
-def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[str, list[Row]]:
-    """Return all rows that one finished generation adds, by table."""
+def generation_rows(
+    generation: Generation, seconds: float, key: Row, sources: Sequence[str] = ()
+) -> dict[str, list[Row]]:
+    """Return all rows that one finished generation adds, by table; `sources` is that of :func:`individual_row`."""
     holders = {one.job.individual for one in generation.population}
     rows: dict[str, list[Row]] = {
         "generations": [generation_row(generation, seconds, key)],
@@ -129,7 +134,7 @@ def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[st
         "training": [],
     }
     for one in generation.offspring:
-        rows["individuals"].append(individual_row(one, one.job.individual in holders, key))
+        rows["individuals"].append(individual_row(one, one.job.individual in holders, key, sources))
         rows["operations"] += operation_rows(one, key)
         if one.curve is not None:
             who = {

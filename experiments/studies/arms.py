@@ -14,7 +14,6 @@ from cnn.layers.layer import Layer
 from evo.errors import SettingsError
 from evo.evolution.job import Task
 from evo.genome.genome import Genome
-from evo.initial.founders import FounderSettings
 from evo.phenotype.phenotype import Dormant, Phenotype
 from evo.seeding import Purpose, generator
 from experiments.datasets import Dataset
@@ -116,13 +115,6 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
             raise SettingsError(
                 f"baseline.arms: {arm} does not suit {dataset.name!r}: {error}"
             ) from error
-
-
-def check_founders(settings: FounderSettings, dataset: Dataset) -> None:
-    """Raise SettingsError if founders cannot read the data, or exceed their size limit."""
-    inputs = settings.input_layer(dataset.input_shape)
-    if settings.graph == "maps":
-        settings.tap_counts(inputs, dataset.n_outputs)
 
 
 def loss_of(dataset: Dataset) -> str:

@@ -8,10 +8,10 @@ from evo.evolution.selection import SELECTIONS
 from evo.evolution.settings import EvolutionSettings
 from evo.executors import Executor
 from evo.genome.genome import Genome
-from evo.initial.founders import create_founders
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.predictor import Predictor
 from evo.storage.rows import generation_rows
+from experiments.studies.founders import founders_of_seed
 from experiments.studies.seed_run import SeedRun, TrainedModel
 
 
@@ -40,14 +40,8 @@ class Search:
     def __init__(self, seed_run: SeedRun, n_before: int) -> None:
         self.seed_run = seed_run
         self.n_expected = n_before
-        inputs = seed_run.experiment.founders.input_layer(seed_run.dataset.input_shape)
-        self.founders = create_founders(
-            seed_run.experiment.founders,
-            inputs.n_nodes,
-            seed_run.dataset.n_outputs,
-            map_size=inputs.map_size,
-            n_founders=seed_run.experiment.evolution.population,
-            seed=seed_run.seed,
+        self.founders = founders_of_seed(
+            seed_run.experiment, seed_run.dataset, seed_run.given, seed_run.seed
         )
         self.winner: Individual
 
@@ -57,6 +51,7 @@ class Search:
         settings, store, reporter = seed_run.experiment.evolution, seed_run.store, seed_run.reporter
         store.save_genomes(f"seed-{seed_run.seed}-founders", dict(enumerate(self.founders)))
         evolution, state = Evolution(task, self.founders), EvolutionState()
+        sources = seed_run.given.sources if seed_run.given else ()
         totals = {"n_individuals": 0, "n_failures": 0, "search_steps": 0, "search_macs": 0}
         seconds = 0.0
         while not evolution.done(state):
@@ -80,7 +75,7 @@ class Search:
             store.save_genomes(
                 name, {one.job.individual: one.genome for one in generation.population}
             )
-            store.commit(name, generation_rows(generation, elapsed, seed_run.key))
+            store.commit(name, generation_rows(generation, elapsed, seed_run.key, sources))
             reporter.generation(seed_run.seed, generation, settings.generations, self.n_expected)
             self.winner = generation.best
         cost = totals | {

@@ -14,6 +14,7 @@ from evo.storage.run_store import RunStore
 from evo.storage.tables import Row
 from experiments.datasets import Dataset, Normalization
 from experiments.settings.experiment import Experiment
+from experiments.studies.founders import GivenFounders
 from experiments.studies.progress import Reporter
 
 
@@ -67,6 +68,8 @@ class SeedRun:
         The run folder.
     reporter : Reporter
         Reports progress.
+    given : GivenFounders or None
+        The founders, unless they are drawn.
     """
 
     experiment: Experiment
@@ -76,6 +79,7 @@ class SeedRun:
     normalization: Normalization
     store: RunStore
     reporter: Reporter
+    given: GivenFounders | None = None
 
     @property
     def seed(self) -> int:

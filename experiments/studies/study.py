@@ -21,7 +21,8 @@ from evo.storage.run_store import is_complete
 from experiments.analysis.results import Results, load_results
 from experiments.datasets import load_dataset
 from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings
-from experiments.studies.arms import check_arms, check_founders
+from experiments.studies.arms import check_arms
+from experiments.studies.founders import check_founders
 from experiments.studies.progress import Reporter
 from experiments.studies.runner import check_workers, run
 
@@ -192,7 +193,7 @@ def run_study(
     for experiment in chosen.values():
         check_arms(experiment.baseline, dataset)
         if experiment.evolve:
-            check_founders(experiment.founders, dataset)
+            check_founders(experiment, dataset)
     folder = (
         Path(results) / free_name(Path(results), study.name) if folder is None else Path(folder)
     )

@@ -9,8 +9,8 @@ import hypothesis.strategies as st
 import networkx as nx
 import numpy as np
 import pytest
-from scipy import sparse
 from hypothesis import given
+from scipy import sparse
 
 import graphops
 
