@@ -73,14 +73,33 @@ def _check_nodes(genome: Any, n: int) -> None:
         largest = genome.map_sizes[genome.roles == Role.OUTPUT].max()
         _require(largest == 1, "map_sizes", "1 at outputs, which give one score each", largest)
     kernel, downsampling = genome.kernel, genome.downsampling
-    is_odd = is_whole(kernel) and kernel >= 1 and kernel % 2 == 1
-    _require(is_odd, "kernel", "an odd integer of at least 1", repr(kernel))
+    _require(
+        is_kernel(kernel),
+        "kernel",
+        "an odd integer of at least 1, or one per map size",
+        repr(kernel),
+    )
     known = " or ".join(DOWNSAMPLINGS)
     _require(downsampling in DOWNSAMPLINGS, "downsampling", known, repr(downsampling))
     if has_maps and genome.taps is None:
         raise ValueError("taps must be an array if any map size is above 1; got None")
     if not has_maps and genome.taps is not None:
         raise ValueError("taps must be None if all map sizes are 1; got an array")
+
+
+def is_kernel(kernel: Any) -> bool:
+    """Return whether a value is an odd side of kernels, or pairs of ascending map sizes and such sides."""
+    if not isinstance(kernel, tuple):
+        return is_whole(kernel) and kernel >= 1 and kernel % 2 == 1
+    if not kernel or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in kernel):
+        return False
+    sizes, sides = zip(*kernel, strict=True)
+    whole = all(is_whole(size) and size >= 1 for size in sizes)
+    return (
+        whole
+        and sorted(set(sizes)) == [*sizes]
+        and not any(isinstance(side, tuple) or not is_kernel(side) for side in sides)
+    )
 
 
 def _check_taps(genome: Any, n: int) -> None:
