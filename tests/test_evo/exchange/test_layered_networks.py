@@ -354,19 +354,21 @@ def stacks(draw):
     layers, shape = [], (maps, size, size)
     for _ in range(draw(st.integers(1, 5))):
         if draw(st.integers(0, 2)) == 0:
-            method = draw(st.sampled_from(["max", "mean", "mean", "trainable", "gaussian"]))
-            layer = PoolingLayer(method, border=draw(st.sampled_from(["drop", "drop", "pad"])))
+            methods = [*["max"] * 3, *["mean"] * 4, *["trainable"] * 3, "gaussian"]
+            borders = [*["drop"] * 7, "pad"]
+            layer = PoolingLayer(draw(st.sampled_from(methods)), draw(st.sampled_from(borders)))
         else:
-            side = draw(st.integers(1, 5))
-            kernel = draw(st.sampled_from([side, side, (side, draw(st.integers(1, 5)))]))
-            margins = tuple(k // 2 for k in (kernel if isinstance(kernel, tuple) else (side, side)))
+            sides = st.sampled_from([1, 2, 3, 3, 3, 5])
+            side = draw(sides)
+            kernel = draw(st.sampled_from([(side, side)] * 4 + [(side, draw(sides))]))
+            margins = tuple((k - 1) // 2 for k in kernel)
             layer = ConvolutionLayer(
                 draw(st.integers(1, 3)),
                 kernel,
                 draw(st.sampled_from(["tanh", "relu", "identity"])),
-                padding=draw(st.sampled_from([0, margins, margins, 1])),
-                stride=draw(st.sampled_from([1, 1, 1, 1, 2])),
-                kernels=draw(st.sampled_from(["per_map", "per_map", "shared"])),
+                padding=draw(st.sampled_from([*[0] * 4, *[margins] * 8, 1])),
+                stride=draw(st.sampled_from([*[1] * 14, 2])),
+                kernels=draw(st.sampled_from([*["per_map"] * 9, "shared"])),
             )
         try:
             layer.configure(shape)
