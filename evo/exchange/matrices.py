@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 
 from cnn.checks import brief, is_whole
@@ -24,14 +24,15 @@ def from_matrix(
     threshold: float | FloatArray | None = None,
     threshold_mode: ThresholdMode = "magnitude",
     ticks: int = 1,
+    dtype: DTypeLike | None = None,
 ) -> Genome:
     """Return the genome of any square matrix, dense or sparse; ``matrix[i, j]`` is the weight from node i to node j.
 
     Parameters
     ----------
     matrix : array_like or sparse array, shape (n, n)
-        The weights. The non-zero entries of a dense matrix are stored, and all stored entries of a sparse matrix.
-        The dtypes float32 and float64 are kept; other numbers become float32.
+        The weights; also a data frame. The non-zero entries of a dense matrix are stored, and all stored entries of a
+        sparse matrix.
     inputs, outputs : int or sequence of int
         Number of inputs, which are the first nodes, and of outputs, which are the last nodes. Or the indices of these
         nodes, in the order of the features and of the scores.
@@ -39,6 +40,8 @@ def from_matrix(
         Of the hidden nodes, and of the outputs.
     bias, threshold, threshold_mode, ticks
         As for :class:`evo.genome.genome.Genome`.
+    dtype : dtype, optional
+        float32 or float64. By default that of the matrix, and float32 for integers and booleans.
 
     Raises
     ------
@@ -53,7 +56,7 @@ def from_matrix(
     >>> genome.inputs.tolist(), genome.outputs.tolist()
     ([1], [0])
     """
-    checked = _checked(matrix)
+    checked = _checked(matrix, dtype)
     n = checked.shape[0]
     first, last = _nodes("inputs", inputs, n), _nodes("outputs", outputs, n)
     if not len(last):
@@ -79,23 +82,26 @@ def from_matrix(
     return replace(genome, roles=roles, ids=ids, activations=np.array(codes, np.uint8)[roles])
 
 
-def _checked(matrix: Any) -> Any:
-    """Return a matrix that is square and holds real, finite numbers in the range of its new dtype."""
+def _checked(matrix: Any, dtype: DTypeLike | None) -> Any:
+    """Return a matrix that is square and holds real numbers, which are finite in its dtype."""
     given: Any = matrix if sparse.issparse(matrix) else np.asarray(matrix)
+    if np.ma.is_masked(matrix):
+        raise ValueError("matrix must have a number at every place; got a masked array")
     if given.dtype.kind not in "buif":
         raise TypeError(f"matrix must hold real numbers; got {given.dtype}")
     if given.ndim != 2 or given.shape[0] != given.shape[1]:
         raise ValueError(f"matrix must be square; got shape {given.shape}")
-    if given.dtype not in (np.float32, np.float64):
-        with np.errstate(over="ignore"):
-            given = given.astype(np.float32)
-    entries = given.tocoo() if sparse.issparse(given) else given
-    finite = np.isfinite(entries.data if sparse.issparse(given) else entries)
+    is_float = given.dtype in (np.float32, np.float64)
+    kept = np.dtype(dtype or (given.dtype if is_float else np.float32))
+    with np.errstate(over="ignore"):
+        rounded = given.astype(kept)
+    entries = rounded.tocoo() if sparse.issparse(rounded) else rounded
+    finite = np.isfinite(entries.data if sparse.issparse(rounded) else entries)
     if not finite.all():
         at = np.argwhere(~finite)[0].tolist()
         place = (int(entries.row[at[0]]), int(entries.col[at[0]])) if len(at) == 1 else tuple(at)
-        raise ValueError(f"matrix must be finite; got another number at {place}")
-    return given
+        raise ValueError(f"matrix must be finite in {kept}; got another number at {place}")
+    return rounded
 
 
 def _nodes(name: str, given: int | Sequence[int], n: int) -> NDArray[np.intp]:

@@ -20,7 +20,9 @@ OF_MATRICES = (*OF_GRAPHS, "sequence", "threshold", "threshold_mode")
 
 def is_matrix(source: Any) -> bool:
     """Return whether a founder is a matrix."""
-    return sparse.issparse(source) or isinstance(source, np.ndarray | list | tuple)
+    return (
+        isinstance(source, list | tuple) or sparse.issparse(source) or hasattr(source, "__array__")
+    )
 
 
 def is_graph(source: Any) -> bool:
@@ -36,7 +38,7 @@ def to_genome(
     Parameters
     ----------
     source : Genome, cnn.Network, networkx graph, ndarray, sparse array or list of lists
-        The inputs of a matrix are its first nodes, and its outputs the last nodes.
+        The inputs of a matrix are its first nodes, and its outputs the last nodes. Its weights become float32.
     settings : FounderSettings
         Give a matrix its activation, ticks and threshold, and a graph its activation and, where it names none, ticks.
     shape : sequence of int
@@ -64,6 +66,7 @@ def to_genome(
             threshold=settings.threshold,
             threshold_mode=settings.threshold_mode,
             ticks=settings.ticks,
+            dtype=np.float32,
         )
     elif is_graph(source):
         genome = from_networkx(source, activation=settings.activation, ticks=settings.ticks)

@@ -19,6 +19,7 @@ from evo import (
     from_networkx,
     load_genomes,
     save_graph,
+    to_cnn,
 )
 from evo.errors import EvoMatrixError, SettingsError
 from evo.storage.tables import TIMING_COLUMNS
@@ -29,6 +30,7 @@ from experiments.studies.founders import (
     layers_of_founders,
     with_given_founders,
 )
+from experiments.studies.study import parse_study, run_study
 
 XOR = load_dataset("xor", n_samples=200)
 DIGITS = load_dataset("digits")
@@ -103,6 +105,7 @@ KINDS = {
     "sparse matrix": lambda _: sparse.csr_matrix(matrix()),
     "sparse array in COO form": lambda _: sparse.coo_array(matrix()),
     "lists": lambda _: matrix().tolist(),
+    "data frame of a matrix": lambda _: pd.DataFrame(matrix()),
     "saved winner": winner,
     "saved baseline": saved_baseline,
     "saved model": saved_model,
@@ -143,7 +146,7 @@ def test_a_run_begins_with_them_and_says_where_each_comes_from(mixed):
     names = first["founder_source"].tolist()
     assert names[:2] == ["founders[0], Genome", "founders[1], Network"]
     assert names[3] == "founders[3], ndarray of shape (8, 8)"
-    assert names[8] == f"founders[8], {folder / 'winner.npz'}"
+    assert names[9] == f"founders[9], {folder / 'winner.npz'}"
     assert names[-2:] == names[:2], "the first founders take another turn"
     by_founder = dict(zip(first["founder"], names, strict=True))
     assert (done.individuals["founder_source"] == done.individuals["founder"].map(by_founder)).all()
@@ -240,11 +243,23 @@ REFUSED = {
     ),
     "not finite": (
         [np.where(np.eye(8) == 1, np.nan, matrix())],
-        r"^founders\[0\], .*: matrix must be finite; got another number at \(0, 0\)$",
+        r"^founders\[0\], .*: matrix must be finite in float32; got another number at \(0, 0\)$",
     ),
     "not finite, sparse": (
         [sparse.csc_array(np.where(np.eye(8, k=2) == 1, np.inf, matrix()))],
-        r"^founders\[0\], csc_array: matrix must be finite; got another number at \(0, 2\)$",
+        r"^founders\[0\], csc_array: matrix must be finite in float32; got another number at \(0, 2\)$",
+    ),
+    "beyond float32": (
+        [matrix() + 1e39 * np.eye(8, k=1)],
+        r"^founders\[0\], .*: matrix must be finite in float32; got another number at \(0, 1\)$",
+    ),
+    "masked": (
+        [np.ma.masked_equal(np.eye(8), 0)],
+        r"^founders\[0\], .*: matrix must have a number at every place; got a masked array$",
+    ),
+    "words": (
+        [np.full((8, 8), "w")],
+        r"^founders\[0\], .*: matrix must hold real numbers; got <U1$",
     ),
     "complex": (
         [matrix() * 1j],
@@ -362,3 +377,79 @@ def test_a_sequence_is_read_by_a_matrix_with_one_step_of_inputs():
     settings = {"graph": "given", "ticks": 4, "sequence": True}
     (genome,) = at_the_door([matrix(5)], parity, settings).genomes
     assert (len(genome.inputs), genome.ticks) == (1, 4)
+
+
+def test_cnns_evolve_from_their_own_weights(tmp_path):
+    network = small_cnn((8, 8), 10, rng=seeded(), maps=3, hidden=6, pooling="trainable")
+    asked = Experiment(
+        name="cnn",
+        seeds=1,
+        evolution={"population": 2, "generations": 3, "steps_per_generation": 5},
+        policy={"name": "mixed", "max_operations": 2},
+        baseline={"arms": ["cnn", "static"]},
+    )
+    done = run(asked, founders=[network], workers=0, results=tmp_path)
+    assert (done.individuals["status"] == "ok").all()
+    assert set(done.individuals["founder_source"]) == {"founders[0], Network"}
+    first = load_genomes(done.path / "genomes" / "seed-0-founders.npz")[1]
+    assert np.array_equal(to_cnn(first).parameters, network.parameters)
+
+
+def test_signed_thresholds_live_through_a_run_with_straight_through_training(tmp_path):
+    asked = Experiment(
+        name="signed",
+        seeds=1,
+        dataset={"name": "xor", "options": {"n_samples": 200}},
+        founders={"threshold": 0.0, "threshold_mode": "signed", "hidden": 6, "density": 0.5},
+        evolution={
+            "population": 3,
+            "generations": 4,
+            "steps_per_generation": 20,
+            "dormant": "straight_through",
+        },
+        baseline={"arms": ["static"]},
+    )
+    done = run(asked, workers=0, results=tmp_path)
+    assert (done.individuals["status"] == "ok").all()
+    for path in (done.path / "genomes").glob("*.npz"):
+        for genome in load_genomes(path).values():
+            assert genome.threshold_mode == "signed"
+            if genome.threshold is not None:
+                assert (genome.values[genome.active_mask()] > genome.threshold).all()
+    assert (done.individuals["n_active"] < done.individuals["n_stored"]).any()
+
+
+def test_an_arm_of_a_study_begins_with_files(tmp_path):
+    values = experiment().model_dump(exclude_unset=True, exclude={"founders", "baseline"})
+    study = parse_study(
+        values
+        | {
+            "arms": {
+                "warm": {"founders": {"graph": "given", "files": [str(winner(tmp_path))]}},
+                "drawn": {"founders": {"hidden": 4}},
+            }
+        },
+        "study",
+    )
+    done = run_study(study, folder=tmp_path / "study", workers=0)
+    sources = done.individuals.groupby("run")["founder_source"].unique().map(list).to_dict()
+    assert sources == {"drawn-seed-0": [""], "warm-seed-0": [str(tmp_path / "winner.npz")]}
+    broken = parse_study(
+        values | {"arms": {"warm": {"founders": {"graph": "given", "files": ["none.npz"]}}}},
+        "study",
+    )
+    with pytest.raises(EvoMatrixError, match=r"^none\.npz: no such file$"):
+        run_study(broken, folder=tmp_path / "other", workers=0)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.slow
+def test_given_founders_give_the_same_tables_on_ray(mixed):
+    done, founders, folder, asked = mixed
+    parallel = run(asked, founders=founders, workers=2, results=folder, run_name="ray")
+    for table in ("individuals", "operations", "comparison", "baseline"):
+        one, two = (
+            getattr(results, table).drop(columns=["run", *TIMING_COLUMNS], errors="ignore")
+            for results in (done, parallel)
+        )
+        pd.testing.assert_frame_equal(one, two)
