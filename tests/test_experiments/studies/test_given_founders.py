@@ -194,13 +194,10 @@ def test_a_warm_start_begins_where_the_winner_ended(mixed, tmp_path):
     assert first.equals(done.best().genome)
     assert warm.individuals["validation_loss"].min() < before + 0.05
     assert set(warm.individuals["founder_source"]) == {str(path)}
-    whole = check_founders(
-        experiment(
-            {"graph": "given", "files": [str(done.path / "genomes/seed-0-founders.npz")]}, 15
-        ),
-        XOR,
-    )
-    assert len(whole.genomes) == len(whole.sources) == 15
+    several = {"graph": "given", "files": [str(done.path / "genomes" / "seed-0-founders.npz")]}
+    n_founders = len(KINDS) + 2
+    whole = check_founders(experiment(several, n_founders), XOR)
+    assert len(whole.genomes) == len(whole.sources) == n_founders
     assert whole.sources[3].endswith("seed-0-founders.npz, individual 3")
 
 
