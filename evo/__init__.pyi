@@ -33,6 +33,7 @@ from .exchange.graph_files import to_graphml as to_graphml
 from .exchange.graph_files import to_json as to_json
 from .exchange.layered_networks import from_cnn as from_cnn
 from .exchange.layered_networks import to_cnn as to_cnn
+from .exchange.matrices import from_matrix as from_matrix
 from .exchange.networkx_graphs import from_networkx as from_networkx
 from .exchange.networkx_graphs import to_networkx as to_networkx
 from .genome.activations import ACTIVATIONS as ACTIVATIONS

@@ -19,7 +19,7 @@
 ==============================  =============================================================
 """
 
-from graphops._draws import draw_distinct
+from graphops._draws import Scale, draw_distinct
 from graphops.convert import from_networkx, to_edge_list, to_networkx
 from graphops.determinant import (
     SignedLogDeterminant,
@@ -36,7 +36,9 @@ from graphops.initial import (
     empty,
     erdos_renyi_density,
     growth_parameter,
+    growth_weights,
     layered,
+    random_weights,
 )
 from graphops.linemap import LineMap
 from graphops.nodes import append_nodes, duplicate_node, insert_nodes, remove_nodes, split_edge
@@ -64,6 +66,7 @@ __all__ = [
     "Matrix",
     "Mode",
     "PathStatistics",
+    "Scale",
     "SignedLogDeterminant",
     "Transform",
     "add_column",
@@ -84,6 +87,7 @@ __all__ = [
     "feedforward",
     "from_networkx",
     "growth_parameter",
+    "growth_weights",
     "identity_minus",
     "insert_nodes",
     "layered",
@@ -92,6 +96,7 @@ __all__ = [
     "path_statistics",
     "permutation_sign",
     "quantile_threshold",
+    "random_weights",
     "recurrent",
     "remove_nodes",
     "reorder",

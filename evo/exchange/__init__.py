@@ -1,4 +1,4 @@
-"""Conversion of genomes to and from networkx, GraphML, JSON and the convolutional networks of :mod:`cnn`.
+"""Conversion of genomes to and from matrices, networkx, GraphML, JSON and the networks of :mod:`cnn`.
 
 The file format of runs is in :mod:`evo.genome.codec`.
 """
@@ -12,12 +12,14 @@ from evo.exchange.graph_files import (
     to_json,
 )
 from evo.exchange.layered_networks import from_cnn, to_cnn
+from evo.exchange.matrices import from_matrix
 from evo.exchange.networkx_graphs import from_networkx, to_networkx
 
 __all__ = [
     "from_cnn",
     "from_graphml",
     "from_json",
+    "from_matrix",
     "from_networkx",
     "load_graph",
     "save_graph",

@@ -11,8 +11,9 @@ from scipy import sparse
 
 from cnn.checks import brief
 from evo.exchange.values import choice, integer, is_finite, rounded
-from evo.genome.feature_maps import DOWNSAMPLINGS, windows
+from evo.genome.feature_maps import DOWNSAMPLINGS, Kernel, windows
 from evo.genome.genome import FloatArray, Genome
+from evo.genome.validity import is_kernel
 
 LIST_ATTRIBUTES: Mapping[str, Callable[[str], int | float]] = {"taps": int, "weights": float}
 """The attributes of kernels that are lists, and the type of their numbers."""
@@ -63,9 +64,7 @@ def read_edges(
     if map_sizes.max(initial=1) == 1:
         values = rounded("weight", matrix.data, dtype)
         return {"indptr": indptr, "indices": indices, "values": values}
-    kernel = integer("kernel", graph.graph.get("kernel", Genome.kernel))
-    if kernel < 1 or kernel % 2 == 0:
-        raise ValueError(f"kernel must be an odd integer of at least 1; got {kernel}")
+    kernel = _kernel(graph.graph.get("kernel", Genome.kernel))
     targets = np.repeat(np.arange(len(names)), np.diff(indptr))
     edge_windows = windows(map_sizes[indices], map_sizes[targets], kernel).tolist()
     taps: list[int] = []
@@ -131,3 +130,25 @@ def _list(name: str, ends: tuple[Hashable, Hashable], attributes: dict[str, Any]
             f"{name} of edge {ends!r} must be a list of numbers, since maps are connected by kernels; got {value!r}"
         )
     return value
+
+
+def kernel_attribute(kernel: Kernel) -> int | str:
+    """Return a genome's kernel as a number or a text, which all formats of graphs hold."""
+    if isinstance(kernel, tuple):
+        return " ".join(f"{map_size}:{side}" for map_size, side in kernel)
+    return int(kernel)
+
+
+def _kernel(given: Any) -> Kernel:
+    """Return the kernel of an attribute; raise ValueError if it breaks a rule."""
+    kernel: Any = given
+    if isinstance(given, str):
+        pairs = [pair.split(":") for pair in given.split()]
+        numeric = all(
+            part.isascii() and part.isdigit() and len(part) < 10 for pair in pairs for part in pair
+        )
+        kernel = tuple(tuple(map(int, pair)) for pair in pairs) if numeric else None
+    if not is_kernel(kernel):
+        rule = 'an odd integer of at least 1, or a text such as "1:13 26:3"'
+        raise ValueError(f"kernel must be {rule}; got {given!r}")
+    return kernel  # type: ignore[no-any-return]

@@ -34,7 +34,7 @@ def to_graphml(genome: Genome) -> str:
     return "\n".join(nx.generate_graphml(graph)) + "\n"
 
 
-def from_graphml(text: str) -> Genome:
+def from_graphml(text: str, *, activation: str = "tanh", ticks: int = 1) -> Genome:
     """Return the genome of a GraphML text; :func:`from_networkx` lists the defaults.
 
     Raises
@@ -52,7 +52,7 @@ def from_graphml(text: str) -> Genome:
         numbers = {node: int(node) for node in graph}
         if len(set(numbers.values())) == len(numbers):
             graph = nx.relabel_nodes(graph, numbers)
-    return from_networkx(graph)
+    return from_networkx(graph, activation=activation, ticks=ticks)
 
 
 _GRAPHML_ERRORS = (
@@ -73,7 +73,7 @@ def to_json(genome: Genome) -> str:
     return json.dumps(data, allow_nan=False) + "\n"
 
 
-def from_json(text: str) -> Genome:
+def from_json(text: str, *, activation: str = "tanh", ticks: int = 1) -> Genome:
     """Return the genome of a node-link JSON text; :func:`from_networkx` lists the defaults.
 
     The key of the edges is ``edges`` or ``links``.
@@ -92,7 +92,7 @@ def from_json(text: str) -> Genome:
     edges = "edges" if "edges" in data else "links"
     _check_node_link(data, edges)
     graph = nx.node_link_graph(data, directed=True, multigraph=False, edges=edges)
-    return from_networkx(graph)
+    return from_networkx(graph, activation=activation, ticks=ticks)
 
 
 def _check_node_link(data: Mapping[str, Any], edges: str) -> None:
@@ -130,7 +130,7 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"numbers must be finite; got {name}")
 
 
-FORMATS: Mapping[str, tuple[Callable[[Genome], str], Callable[[str], Genome]]] = {
+FORMATS: Mapping[str, tuple[Callable[[Genome], str], Callable[..., Genome]]] = {
     ".graphml": (to_graphml, from_graphml),
     ".json": (to_json, from_json),
 }
@@ -149,8 +149,17 @@ def save_graph(genome: Genome, path: str | Path) -> None:
     write_text(path, to_text(genome))
 
 
-def load_graph(path: str | Path) -> Genome:
+def load_graph(path: str | Path, *, activation: str = "tanh", ticks: int = 1) -> Genome:
     """Read a genome from a GraphML or JSON file of :func:`save_graph` or of another program.
+
+    Parameters
+    ----------
+    path : str or Path
+        The suffix selects the format.
+    activation : str
+        For hidden nodes without the attribute.
+    ticks : int
+        For a graph without the attribute.
 
     Raises
     ------
@@ -163,7 +172,7 @@ def load_graph(path: str | Path) -> Genome:
         size = path.stat().st_size
         if size > LARGEST_FILE:
             raise ResultsError(f"{path}: must have at most {LARGEST_FILE} bytes; got {size}")
-        return from_text(path.read_text("utf-8"))
+        return from_text(path.read_text("utf-8"), activation=activation, ticks=ticks)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -172,7 +181,7 @@ def load_graph(path: str | Path) -> Genome:
         raise ResultsError(f"{path}: {_one_line(error)}") from error
 
 
-def _format(path: Path) -> tuple[Callable[[Genome], str], Callable[[str], Genome]]:
+def _format(path: Path) -> tuple[Callable[[Genome], str], Callable[..., Genome]]:
     if path.suffix not in FORMATS:
         known = ", ".join(FORMATS)
         raise ResultsError(f"{path}: suffix must be one of {known}; got {path.suffix!r}")

@@ -24,11 +24,48 @@ from cnn.checks import brief, pair_of
 from cnn.layers.activations import ACTIVATIONS as LAYER_ACTIVATIONS
 from cnn.layers.connections import connected_pairs
 from cnn.layers.layer import Layer
-from cnn.layers.pooling import PoolingMethod
 from cnn.training.losses import LOSSES
 from evo.genome.activations import activation_code, activation_name, activation_names
-from evo.genome.feature_maps import Downsampling, MapTransform, map_transform
+from evo.genome.feature_maps import MAX_WINDOW, Downsampling, Kernel, MapTransform, map_transform
 from evo.genome.genome import FloatArray, Genome, Role
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How a layer reads the maps of the layer before.
+
+    Attributes
+    ----------
+    downsamplings : int
+        How often the maps are halved before.
+    map_size : int
+        Side of the maps after that.
+    kernel, padding : tuple of int
+        Rows and columns of the kernels, and of the margin.
+    """
+
+    downsamplings: int
+    map_size: int
+    kernel: tuple[int, int]
+    padding: tuple[int, int]
+
+    @property
+    def output_size(self) -> int:
+        """Side of the resulting maps; they are square."""
+        return self.map_size + 2 * self.padding[0] - self.kernel[0] + 1
+
+    def taps_in(self, transform: MapTransform) -> NDArray[np.intp] | None:
+        """Return the numbers that the taps of a kernel have in a map transform; None if it does not read like this."""
+        begin = [transform.margin - padding for padding in self.padding]
+        ends = [first + size for first, size in zip(begin, self.kernel, strict=True)]
+        same_map = (transform.downsamplings, transform.map_size) == (
+            self.downsamplings,
+            self.map_size,
+        )
+        if not same_map or min(begin) < 0 or max(ends) > transform.window:
+            return None
+        rows, columns = (np.arange(*ends_of) for ends_of in zip(begin, ends, strict=True))
+        return (rows[:, np.newaxis] * transform.window + columns).reshape(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +74,23 @@ class _NodeLayer:
 
     Attributes
     ----------
+    name : str
+        Of the layer of the CNN.
     map_size, count : int
         Map size and number of the nodes.
-    transform : MapTransform or None
-        The transform of all in-edges; None for inputs.
+    reading : _Reading or None
+        Of all in-edges; None for inputs.
     activation : int
         Code of the activation.
     sources, kernels : sequence of ndarray
-        For each node its predecessors, as indices in the layer before, and the taps, shape (predecessors, window²).
+        For each node its predecessors, as indices in the layer before, and the taps, shape (predecessors, taps).
     bias : ndarray
     """
 
+    name: str
     map_size: int
     count: int
-    transform: MapTransform | None
+    reading: _Reading | None
     activation: int
     sources: Sequence[NDArray[np.intp]]
     kernels: Sequence[FloatArray]
@@ -63,12 +103,14 @@ def from_cnn(network: Network) -> Genome:
     Parameters
     ----------
     network : Network
-        Made of convolutions on square images, 2×2 pooling by maximum or mean, rasterisation, hidden and output layers.
+        Made of the layers that ``docs/founders.md`` lists: convolutions on square maps that keep their size or need no
+        padding, 2×2 pooling (maximum, mean or trainable), rasterisation, hidden and output layers.
 
     Returns
     -------
     Genome
-        A genome with the network's weights, one node per map or neuron, and no threshold.
+        A genome with the network's weights, one node per map or neuron, and no threshold. Trainable pooling is a layer
+        of nodes with one tap each, the gain.
 
     Raises
     ------
@@ -87,49 +129,43 @@ def from_cnn(network: Network) -> Genome:
     if not isinstance(network, Network):
         raise TypeError(f"network must be a cnn.Network; got {brief(network)}")
     layers, downsampling = _read_layers(network)
-    transforms = [
-        (before.map_size, layer.map_size, layer.transform)
-        for before, layer in itertools.pairwise(layers)
-    ]
-    widest = max(layer.transform.window for layer in layers[1:] if layer.transform is not None)
-    for kernel in range(1, widest + 2, 2):
-        if all(map_transform(source, target, kernel) == one for source, target, one in transforms):
-            return _assemble(layers, kernel, downsampling)
-    sizes = ", ".join(f"{source} → {target}" for source, target, _ in transforms)
-    rule = "network must transform maps as evo.genome.feature_maps defines, with one kernel size"
-    raise ValueError(f"{rule}; got other transforms in {sizes}")
+    return _assemble(layers, _choose_kernel(layers), downsampling)
 
 
 def _read_layers(network: Network) -> tuple[list[_NodeLayer], Downsampling]:
     """Return the layers of nodes, and how maps are halved between them."""
     shape = network.input_shape
     shape = (1, *shape) if len(shape) == 2 else shape
+    if isinstance(network.layers[0], RasterizationLayer) and shape[-2:] != (shape[-1],) * 2:
+        shape = (int(np.prod(shape)),)  # pixels are as good as other features if no map is needed
     if len(shape) == 3 and shape[1] != shape[2]:
-        raise ValueError(f"network must take square images; got {shape[1]}×{shape[2]}")
+        first = type(network.layers[0]).__name__
+        raise ValueError(f"layer 1 ({first}) must read square images; got {shape[1]}×{shape[2]}")
     map_size = shape[1] if len(shape) == 3 else 1
     zeros: FloatArray = np.zeros(shape[0], network.dtype)
-    layers = [_NodeLayer(map_size, shape[0], None, activation_code("identity"), [], [], zeros)]
-    methods: set[PoolingMethod] = set()
+    code = activation_code("identity")
+    layers = [_NodeLayer("inputs", map_size, shape[0], None, code, [], [], zeros)]
+    methods: set[Downsampling] = set()
     downsamplings, rasterised = 0, len(shape) == 1
     for number, layer in enumerate(network.layers, 1):
-        name = f"layer {number} ({type(layer).__name__})"
+        name, count = f"layer {number} ({type(layer).__name__})", layers[-1].count
         if isinstance(layer, PoolingLayer):
-            _check_pooling(name, layer, map_size)
-            methods.add(layer.method)
+            methods.add(_downsampling(name, layer, map_size))
             downsamplings, map_size = downsamplings + 1, map_size // 2
+            if layer.method != "trainable":
+                continue
+            layers.append(_convert_gains(name, layer, count, map_size, downsamplings))
         elif isinstance(layer, RasterizationLayer):
             rasterised = True
-        elif isinstance(layer, ConvolutionLayer):
-            layers.append(
-                _convert_convolution(name, layer, layers[-1].count, map_size, downsamplings)
-            )
-            downsamplings, map_size = 0, layers[-1].map_size
+            continue
+        elif isinstance(layer, ConvolutionLayer) and not rasterised:
+            layers.append(_convert_convolution(name, layer, count, map_size, downsamplings))
         elif isinstance(layer, HiddenLayer | SoftmaxLayer) and rasterised:
-            layers.append(_convert_neurons(name, layer, layers[-1].count, map_size, downsamplings))
-            downsamplings, map_size = 0, 1
+            layers.append(_convert_neurons(name, layer, count, map_size, downsamplings))
         else:
             rule = "a convolution, pooling or rasterisation, or then a hidden or output layer"
             raise ValueError(f"{name} must be {rule}")
+        downsamplings, map_size = 0, layers[-1].map_size
     if len(methods) > 1:
         raise ValueError(f"network must pool by one method; got {', '.join(sorted(methods))}")
     if len(layers) == 1 or downsamplings or map_size > 1:
@@ -138,40 +174,83 @@ def _read_layers(network: Network) -> tuple[list[_NodeLayer], Downsampling]:
     return layers, "mean" if "mean" in methods else "max"
 
 
-def _check_pooling(name: str, layer: PoolingLayer, map_size: int) -> None:
-    if layer.method not in ("max", "mean"):
-        raise ValueError(f"{name} must pool by max or mean; got {layer.method}")
+def _downsampling(name: str, layer: PoolingLayer, map_size: int) -> Downsampling:
+    """Return the downsampling of a pooling layer; raise ValueError if a genome has none such."""
+    if layer.method == "gaussian":
+        raise ValueError(f"{name} must pool by max or mean, or be trainable; got gaussian")
     if layer.method == "max" and layer.max_gradient != "arg_max":
         raise ValueError(f"{name} must send gradients to the maximum; got {layer.max_gradient}")
     if map_size % 2 and layer.border == "pad":
         maps = f"maps of {map_size}×{map_size} pixels"
         raise ValueError(f"{name} must drop the border of {maps}; got {layer.border}")
+    return "max" if layer.method == "max" else "mean"
+
+
+def _convert_gains(
+    name: str, layer: PoolingLayer, count: int, map_size: int, downsamplings: int
+) -> _NodeLayer:
+    """Return trainable pooling, gain · mean + bias, as a layer of nodes."""
+    gains, bias = np.split(layer.parameters, 2)
+    return _NodeLayer(
+        name=name,
+        map_size=map_size,
+        count=count,
+        reading=_Reading(downsamplings, map_size, (1, 1), (0, 0)),
+        activation=activation_code("identity"),
+        sources=list(np.arange(count)[:, np.newaxis]),
+        kernels=list(gains.reshape(count, 1, 1)),
+        bias=bias,
+    )
 
 
 def _convert_convolution(
     name: str, layer: ConvolutionLayer, n_sources: int, map_size: int, downsamplings: int
 ) -> _NodeLayer:
-    kernel = pair_of("kernel_size", layer.kernel_size, 1)
-    stride = pair_of("stride", layer.stride, 1)
-    margin = pair_of("padding", layer.padding, 0)
-    if kernel[0] != kernel[1] or margin[0] != margin[1] or stride != (1, 1):
-        got = f"kernels {kernel}, margins {margin}, stride {stride}"
-        raise ValueError(f"{name} must have square kernels and margins, and stride 1; got {got}")
-    if layer.kernels != "per_map":
-        raise ValueError(f"{name} must have one kernel per pair of maps; got {layer.kernels}")
+    reading = _Reading(
+        downsamplings,
+        map_size,
+        pair_of("kernel_size", layer.kernel_size, 1),
+        pair_of("padding", layer.padding, 0),
+    )
     pairs = connected_pairs(layer.connections, layer.n_maps, n_sources)
+    _check_convolution(name, layer, reading, len(pairs))
     of_map = [pairs[:, 0] == k for k in range(layer.n_maps)]
     # A convolution turns its kernel by 180°; taps are numbered by the pixel that they read.
     turned = layer.weights[:, ::-1, ::-1].reshape(len(pairs), -1)
     return _NodeLayer(
-        map_size=layer.output_shape[1],
+        name=name,
+        map_size=reading.output_size,
         count=layer.n_maps,
-        transform=MapTransform(downsamplings, map_size, margin[0], kernel[0]),
+        reading=reading,
         activation=activation_code(layer.activation),
         sources=[pairs[chosen, 1] for chosen in of_map],
         kernels=[turned[chosen] for chosen in of_map],
         bias=layer.bias,
     )
+
+
+def _check_convolution(name: str, layer: ConvolutionLayer, reading: _Reading, n_pairs: int) -> None:
+    """Raise ValueError for a convolution that is no edge between maps, whatever the other layers are."""
+    (p, q), (down, right) = reading.kernel, reading.padding
+    size, rows, columns = reading.map_size, *layer.output_shape[1:]
+    without_stride = (size + 2 * down - p + 1, size + 2 * right - q + 1)
+    kernels = f"kernels of {p}×{q} with padding {down}×{right}"
+    if (rows, columns) != without_stride:
+        raise ValueError(f"{name} must have stride 1; got {brief(layer.stride)}")
+    if rows != columns:
+        raise ValueError(f"{name} must make square maps; got {rows}×{columns} by {kernels}")
+    if rows > size:
+        raise ValueError(
+            f"{name} must not make maps larger; got {rows}×{rows} from {size}×{size} by {kernels}"
+        )
+    if rows < size and (down or right):
+        raise ValueError(f"{name} must have no padding, or keep the size of maps; got {kernels}")
+    if rows == size and max(p, q) > 2 * size - 1:
+        most = f"at most {2 * size - 1} pixels wide for maps of {size}×{size}"
+        raise ValueError(f"{name} must have kernels {most}; got {p}×{q}")
+    if layer.kernels == "shared" and n_pairs > layer.n_maps:
+        rule = "one kernel per pair of maps, since weights of a genome are not tied"
+        raise ValueError(f"{name} must have {rule}; got shared")
 
 
 def _convert_neurons(
@@ -181,9 +260,10 @@ def _convert_neurons(
         raise ValueError(f"{name} must have one node per class; got implied_other = True")
     activation = layer.activation if isinstance(layer, HiddenLayer) else "identity"
     return _NodeLayer(
+        name=name,
         map_size=1,
         count=layer.n_nodes,
-        transform=MapTransform(downsamplings, map_size, 0, map_size),
+        reading=_Reading(downsamplings, map_size, (map_size, map_size), (0, 0)),
         activation=activation_code(activation),
         sources=[np.arange(n_sources)] * layer.n_nodes,
         kernels=list(layer.weights.reshape(layer.n_nodes, n_sources, -1)),
@@ -191,15 +271,62 @@ def _convert_neurons(
     )
 
 
-def _assemble(layers: list[_NodeLayer], kernel: int, downsampling: Downsampling) -> Genome:
+def _choose_kernel(layers: list[_NodeLayer]) -> Kernel:
+    """Return the side of kernels with which every layer reads as in the CNN.
+
+    One number if it is no wider than the widest convolution needs, otherwise one for each map size.
+    """
+    sides: dict[int, list[int]] = {}
+    narrowest: list[int] = []
+    for before, layer in itertools.pairwise(layers):
+        suitable = _suitable_sides(before.map_size, layer)
+        narrowest += suitable[:1] if layer.map_size > 1 else []
+        known = sides.get(layer.map_size, suitable)
+        sides[layer.map_size] = [side for side in known if side in suitable]
+        if not sides[layer.map_size]:
+            raise ValueError(
+                f"{layer.name} must read maps by kernels of a side that suits the other layers of its map size; got "
+                f"{before.map_size} → {layer.map_size}, which needs from {suitable[0]} to {suitable[-1]}"
+            )
+    common = set.intersection(*map(set, sides.values()))
+    if common and min(common) <= max(narrowest, default=MAX_WINDOW):
+        return min(common)
+    return tuple((map_size, sides[map_size][0]) for map_size in sorted(sides))
+
+
+def _suitable_sides(source: int, layer: _NodeLayer) -> list[int]:
+    """Return the sides of kernels with which a genome reads maps as a layer does, ascending."""
+    reading, target = layer.reading, layer.map_size
+    assert reading is not None
+    widest = max(*reading.kernel, reading.map_size - target + 1)
+    if widest > MAX_WINDOW:
+        raise ValueError(
+            f"{layer.name} must have kernels at most {MAX_WINDOW} pixels wide; got {widest}"
+        )
+    sides = range(max(reading.kernel) | 1, MAX_WINDOW + 1, 2)
+    found = [
+        side for side in sides if reading.taps_in(map_transform(source, target, side)) is not None
+    ]
+    if not found:
+        (p, q), size = reading.kernel, reading.map_size
+        rule = f"so wide that a genome reads the maps of {source}×{source} with less pooling"
+        raise ValueError(f"{layer.name} must not have kernels {rule}; got {p}×{q} on {size}×{size}")
+    return found
+
+
+def _assemble(layers: list[_NodeLayer], kernel: Kernel, downsampling: Downsampling) -> Genome:
     """Return the layers as one genome."""
     counts = [layer.count for layer in layers]
     begins = np.cumsum([0, *counts[:-1]])
     sources, taps, values, lengths = [], [], [], [0] * counts[0]
-    for layer, before in zip(layers[1:], begins, strict=False):
+    for (previous, layer), begin in zip(itertools.pairwise(layers), begins, strict=False):
+        assert layer.reading is not None
+        transform = map_transform(previous.map_size, layer.map_size, kernel)
+        of_kernel = layer.reading.taps_in(transform)
+        assert of_kernel is not None
         for predecessors, weights in zip(layer.sources, layer.kernels, strict=True):
-            sources.append(np.repeat(before + predecessors, weights.shape[1]))
-            taps.append(np.tile(np.arange(weights.shape[1]), len(predecessors)))
+            sources.append(np.repeat(begin + predecessors, len(of_kernel)))
+            taps.append(np.tile(of_kernel, len(predecessors)))
             values.append(weights.reshape(-1))
             lengths.append(weights.size)
     map_sizes = np.repeat([layer.map_size for layer in layers], counts).astype(np.int32)
@@ -230,8 +357,9 @@ def to_cnn(genome: Genome, loss: str = "cross_entropy") -> Network:
     Parameters
     ----------
     genome : Genome
-        Made of layers whose in-edges are from the layer before: kernels with all taps between maps, and every tap into
-        neurons. Dormant entries are left out.
+        Made of layers whose in-edges are from the layer before: kernels of one size between maps, about the centre of
+        the window where maps keep their size, and every tap into neurons. Dormant entries are left out. A gain for the
+        mean of each map, without activation, is trainable pooling.
     loss : str
         A key of :data:`cnn.training.losses.LOSSES`.
 
@@ -245,17 +373,21 @@ def to_cnn(genome: Genome, loss: str = "cross_entropy") -> Network:
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
     active = genome.active_mask()
-    node_layers = _split_layers(genome, active)
+    node_layers = layers_of_nodes(genome, active)
+    inputs, map_size = node_layers[0], int(genome.map_sizes[node_layers[0][0]])
     layers: list[Layer] = []
     weights: list[FloatArray] = []
+    are_maps = map_size > 1
     for before, nodes in itertools.pairwise(node_layers):
-        predecessors, kernels = _kernels_between(genome, active, before, nodes)
+        edges = _edges_between(genome, active, before, nodes)
         is_last = nodes is node_layers[-1]
-        layers += _layers_between(genome, before, nodes, predecessors, is_last=is_last, loss=loss)
+        layers += _layers_between(
+            genome, before, nodes, edges, are_maps=are_maps, is_last=is_last, loss=loss
+        )
+        are_maps = isinstance(layers[-1], ConvolutionLayer | PoolingLayer)
         is_convolution = isinstance(layers[-1], ConvolutionLayer)
-        weights.append((kernels[:, ::-1] if is_convolution else kernels).reshape(-1))
+        weights.append((edges.weights[:, ::-1] if is_convolution else edges.weights).reshape(-1))
         weights.append(genome.bias[nodes])
-    inputs, map_size = node_layers[0], int(genome.map_sizes[node_layers[0][0]])
     shape = (len(inputs), map_size, map_size) if map_size > 1 else (len(inputs),)
     dtype = genome.values.dtype
     network = Network(layers, shape, loss, rng=np.random.default_rng(0), dtype=dtype)
@@ -263,8 +395,21 @@ def to_cnn(genome: Genome, loss: str = "cross_entropy") -> Network:
     return network
 
 
-def _split_layers(genome: Genome, active: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """Split the nodes into layers, in their order: a node with an in-edge from its own layer begins the next layer."""
+def layers_of_nodes(genome: Genome, active: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Split the nodes into layers, in their order: a node with an in-edge from its own layer begins the next layer.
+
+    Parameters
+    ----------
+    genome : Genome
+    active : ndarray of bool, shape (nnz,)
+        The stored entries to use.
+
+    Raises
+    ------
+    ValueError
+        If inputs are not the first nodes or outputs not the last layer, each in their order, or a node has other
+        in-edges than from the layer before, or another map size or activation than its layer.
+    """
     inputs = genome.inputs
     if not np.array_equal(inputs, np.arange(len(inputs))) or not len(inputs):
         raise ValueError(f"inputs must be the first nodes, in their order; got {brief(inputs)}")
@@ -295,54 +440,89 @@ def _split_layers(genome: Genome, active: NDArray[np.bool_]) -> list[NDArray[np.
     return layers
 
 
-def _kernels_between(
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """The edges from one layer of nodes to the next.
+
+    Attributes
+    ----------
+    transform : MapTransform
+    kernel : tuple of int
+        Rows and columns of all kernels.
+    sources : list of list of int
+        Each node's predecessors, as indices in the layer before.
+    weights : ndarray, shape (connections, taps)
+    """
+
+    transform: MapTransform
+    kernel: tuple[int, int]
+    sources: list[list[int]]
+    weights: FloatArray
+
+
+def _edges_between(
     genome: Genome, active: NDArray[np.bool_], before: NDArray[np.intp], nodes: NDArray[np.intp]
-) -> tuple[list[list[int]], FloatArray]:
-    """Return each node's predecessors, as indices in the layer before, and all kernels, shape (connections, taps)."""
+) -> _Edges:
+    """Return the edges between two layers; raise ValueError unless all kernels have the same rows and columns."""
     source, target = genome.map_sizes[[before[0], nodes[0]]].tolist()
-    window = map_transform(source, target, genome.kernel).window
+    transform = map_transform(source, target, genome.kernel)
+    first, last = genome.indptr[[nodes[0], nodes[-1] + 1]]
+    kernel = (transform.window, transform.window)
+    if transform.margin and genome.taps is not None:
+        # Kernels that keep the size are about the centre of the window, and may be smaller.
+        used = genome.taps[first:last][active[first:last]]
+        places = np.array(np.divmod(used.astype(np.intp), transform.window)) - transform.margin
+        rows, columns = (2 * np.abs(places).max(axis=1) + 1).tolist()
+        kernel = (rows, columns)
+    n_taps = kernel[0] * kernel[1]
     predecessors, kernels = [], []
     for node in nodes:
         entries = np.arange(genome.indptr[node], genome.indptr[node + 1])
         entries = entries[active[entries]]
         sources, counts = np.unique(genome.indices[entries], return_counts=True)
-        if (counts != window**2).any():
-            rule = f"kernels of {window**2} active taps"
-            raise ValueError(f"node {node} must have {rule}; got {counts.min()}")
+        if (counts != n_taps).any():
+            rule = f"kernels of {n_taps} active taps"
+            got = counts[counts != n_taps][0]
+            raise ValueError(f"node {node} must have {rule}; got {got}")
         predecessors.append((sources - before[0]).tolist())
-        kernels.append(genome.values[entries].reshape(-1, window**2))
-    return predecessors, np.concatenate(kernels)
+        kernels.append(genome.values[entries].reshape(-1, n_taps))
+    return _Edges(transform, kernel, predecessors, np.concatenate(kernels))
 
 
 def _layers_between(
     genome: Genome,
     before: NDArray[np.intp],
     nodes: NDArray[np.intp],
-    predecessors: list[list[int]],
+    edges: _Edges,
     *,
+    are_maps: bool,
     is_last: bool,
     loss: str,
 ) -> list[Layer]:
-    """Return the layers of the CNN from one layer of nodes to the next."""
+    """Return the layers of the CNN from one layer of nodes to the next; `are_maps` unless the former is a vector."""
     source, target = genome.map_sizes[[before[0], nodes[0]]].tolist()
-    transform = map_transform(source, target, genome.kernel)
     if source < target:
         got = f"map size {target} after {source}"
         raise ValueError(f"node {nodes[0]} must not be larger than its predecessors; got {got}")
-    n_pooling, downsampling = transform.downsamplings, genome.downsampling
+    n_pooling, downsampling = edges.transform.downsamplings, genome.downsampling
     pooling = [PoolingLayer(downsampling, border="drop") for _ in range(n_pooling)]
     activation = activation_name(genome.activations[nodes[0]])
     if activation not in LAYER_ACTIVATIONS:
         raise ValueError(f"node {nodes[0]} must have an activation of cnn; got {activation}")
-    is_full = all(len(sources) == len(before) for sources in predecessors)
-    if target > 1:
-        connections, padding = None if is_full else predecessors, transform.margin
+    if not is_last and activation == "identity" and _are_gains(edges, len(before), downsampling):
+        return [*pooling[1:], PoolingLayer("trainable", border="drop")]
+    is_full = all(len(sources) == len(before) for sources in edges.sources)
+    if target > 1 or (are_maps and not is_full and not is_last):
         convolution = ConvolutionLayer(
-            len(nodes), transform.window, activation, connections=connections, padding=padding
+            len(nodes),
+            edges.kernel,
+            activation,
+            connections=None if is_full else edges.sources,
+            padding=(edges.kernel[0] // 2, edges.kernel[1] // 2) if edges.transform.margin else 0,
         )
         return [*pooling, convolution]
     if not is_full:
-        counts = [len(sources) for sources in predecessors]
+        counts = [len(sources) for sources in edges.sources]
         first = int(np.argmax(np.array(counts) < len(before)))
         rule = f"in-edges from all {len(before)} nodes of the layer before"
         raise ValueError(f"node {nodes[first]} must have {rule}; got {counts[first]}")
@@ -352,5 +532,15 @@ def _layers_between(
         neurons: Layer = SoftmaxLayer(len(nodes))
     else:
         neurons = HiddenLayer(len(nodes), activation)
-    raster = [RasterizationLayer()] if source > 1 else []
+    raster = [RasterizationLayer()] if are_maps else []
     return [*pooling, *raster, neurons]
+
+
+def _are_gains(edges: _Edges, n_before: int, downsampling: Downsampling) -> bool:
+    """Return whether edges are those of trainable pooling: a gain for the mean of each map."""
+    return (
+        edges.transform.downsamplings > 0
+        and downsampling == "mean"
+        and edges.weights.shape[1] == 1
+        and edges.sources == [[k] for k in range(n_before)]
+    )

@@ -8,7 +8,9 @@ of nodes  ``position`` (index in the order of evaluation), ``role`` (input, hidd
 of edges  ``weight``. Every stored entry is an edge of the graph, dormant entries and zeros too. A kernel is one edge
           with the lists ``taps`` (tap numbers) and ``weights``; its ``weight`` is the sum of their magnitudes
 of graphs ``dtype`` (float32, float64), ``ticks``, ``threshold_mode``; ``threshold`` if there is one for all nodes, or
-          ``threshold_dtype`` if there is one per node; ``kernel`` and ``downsampling`` if there are feature maps
+          ``threshold_dtype`` if there is one per node; ``kernel`` and ``downsampling`` if there are feature maps. If
+          kernels have several sides, ``kernel`` is a text such as ``"1:13 26:3"``: map sizes, and the sides of kernels
+          into such maps
 ========= ============================================================================================================
 
 Numbers become Python floats, which represent both dtypes exactly. Every attribute has a default in the other direction,
@@ -26,7 +28,7 @@ from scipy import sparse
 
 import graphops
 from cnn.checks import is_whole
-from evo.exchange.edges import add_edges, read_edges
+from evo.exchange.edges import add_edges, kernel_attribute, read_edges
 from evo.exchange.values import choice, integer, is_finite, numbers
 from evo.genome.activations import activation_code, activation_names
 from evo.genome.genome import FloatArray, Genome, Role, ThresholdMode
@@ -63,7 +65,10 @@ def to_networkx(genome: Genome) -> nx.DiGraph:
         one = genome.threshold
         graph.graph["threshold"] = one.item() if isinstance(one, np.generic) else one
     if genome.has_maps:
-        graph.graph |= {"kernel": genome.kernel, "downsampling": genome.downsampling}
+        graph.graph |= {
+            "kernel": kernel_attribute(genome.kernel),
+            "downsampling": genome.downsampling,
+        }
         columns["map_size"] = genome.map_sizes.tolist()
     for node, *values in zip(genome.ids.tolist(), *columns.values(), strict=True):
         graph.add_node(node, **dict(zip(columns, values, strict=True)))
@@ -78,6 +83,7 @@ def from_networkx(
     outputs: Sequence[Hashable] | None = None,
     activation: str = "tanh",
     output_activation: str = "identity",
+    ticks: int = 1,
 ) -> Genome:
     """Return the genome of a directed graph, made by :func:`to_networkx` or by anyone.
 
@@ -85,7 +91,7 @@ def from_networkx(
     ----------
     graph : networkx.DiGraph
         The attributes are listed at the top of this module. Defaults: ``position`` in topological order, so that only
-        edges on cycles are delayed; ``bias`` 0, ``weight`` 1, ``map_size`` 1, ``dtype`` float32, ``ticks`` 1, no
+        edges on cycles are delayed; ``bias`` 0, ``weight`` 1, ``map_size`` 1, ``dtype`` float32, no
         ``threshold``, ``kernel`` 5, ``downsampling`` max. A node attribute is given for all nodes or for none, ``taps``
         and ``weights`` for every edge whose kernel may have several taps.
     inputs, outputs : sequence of nodes, optional
@@ -94,6 +100,8 @@ def from_networkx(
         nodes with in-edges only.
     activation, output_activation : str
         For hidden and output nodes without the attribute.
+    ticks : int
+        For a graph without the attribute.
 
     Returns
     -------
@@ -141,7 +149,7 @@ def from_networkx(
         activations=np.array([_activation(names[k], nodes[k]) for k in order], dtype=np.uint8),
         threshold=_threshold(graph, nodes, order),
         threshold_mode=cast(ThresholdMode, mode),
-        ticks=integer("ticks", graph.graph.get("ticks", 1)),
+        ticks=integer("ticks", graph.graph.get("ticks", ticks)),
     )
 
 

@@ -51,6 +51,8 @@ def genome_from_arrays(
         for name in stored
         if name not in left_out
     }
+    if isinstance(parts.get("kernel"), list):  # JSON has no tuples
+        parts["kernel"] = tuple(map(tuple, parts["kernel"]))
     threshold = arrays.get(stored["threshold"])
     one_number = threshold is not None and threshold.ndim == 0
     parts["threshold"] = threshold.item() if one_number else threshold  # type: ignore[union-attr]

@@ -2,7 +2,7 @@
 
 A node is a square map of side² numbers, and this side is its *map size*. A neuron is a map of side 1. An edge is a
 kernel of *taps*. Each tap adds a shifted copy of the source's map, times the tap's weight, to the target's map. One
-rule gives the transform from side s to side t, for every pair of sides in a network with kernels of side k:
+rule gives the transform from side s to side t, for every pair of sides, if kernels into maps of side t have the side k:
 
 1. *Downward*, s ≥ t. A valid convolution to t needs a window of s − t + 1 taps. While this window is wider than k and
    the half of s is at least t, the source is halved (an odd last row and column are dropped). Let r be the side left.
@@ -36,6 +36,9 @@ Downsampling = Literal["max", "mean"]
 DOWNSAMPLINGS = get_args(Downsampling)
 
 
+Kernel = int | tuple[tuple[int, int], ...]
+"""Side of the kernels of a network, odd: one number, or pairs of a map size and the side of kernels into such maps."""
+
 MAX_WINDOW = 255
 """Side of the widest window: tap numbers are stored in 16 bits."""
 
@@ -66,16 +69,29 @@ class MapTransform(NamedTuple):
         return self.map_size + 2 * self.margin
 
 
+def kernel_side(kernel: Kernel, target: int) -> int:
+    """Return the side of kernels into maps of one size: that of the next larger map size given, or of the largest.
+
+    Examples
+    --------
+    >>> kernel_side(5, 28), kernel_side(((1, 13), (26, 3)), 26), kernel_side(((1, 13), (26, 3)), 9)
+    (5, 3, 3)
+    """
+    if isinstance(kernel, tuple):
+        return next((side for map_size, side in kernel if map_size >= target), kernel[-1][1])
+    return kernel
+
+
 @cache
-def map_transform(source: int, target: int, kernel: int) -> MapTransform:
+def map_transform(source: int, target: int, kernel: Kernel) -> MapTransform:
     """Return the transform of an edge from a map of side `source` to a map of side `target`.
 
     Parameters
     ----------
     source, target : int
         Sides, at least 1.
-    kernel : int
-        Side of the network's kernels, odd.
+    kernel : int or tuple of pairs
+        Side of the network's kernels, odd, or one side for each map size; see :func:`kernel_side`.
 
     Raises
     ------
@@ -91,12 +107,11 @@ def map_transform(source: int, target: int, kernel: int) -> MapTransform:
     >>> map_transform(1, 28, 5)
     MapTransform(downsamplings=0, map_size=28, margin=0, window=1)
     """
+    side = kernel_side(kernel, target)
     downsamplings, map_size = 0, source
-    while map_size // 2 >= target and map_size - target + 1 > kernel:
+    while map_size // 2 >= target and map_size - target + 1 > side:
         downsamplings, map_size = downsamplings + 1, map_size // 2
-    window = (
-        map_size - target + 1 if map_size > target else min(kernel, 2 * min(source, target) - 1)
-    )
+    window = map_size - target + 1 if map_size > target else min(side, 2 * min(source, target) - 1)
     if window > MAX_WINDOW:
         raise ValueError(
             f"kernels must be at most {MAX_WINDOW} pixels wide; got {window} from map size {source} to {target}"
@@ -107,7 +122,7 @@ def map_transform(source: int, target: int, kernel: int) -> MapTransform:
 
 
 def map_transforms(
-    sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
+    sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: Kernel
 ) -> tuple[list[MapTransform], NDArray[np.intp]]:
     """Return the different transforms of some edges, given the map sizes at both ends, and each edge's index in them.
 
@@ -129,7 +144,7 @@ def map_transforms(
 
 
 def windows(
-    sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: int
+    sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]], kernel: Kernel
 ) -> NDArray[np.int64]:
     """Return the window of each edge, given the map sizes at both ends."""
     transforms, which = map_transforms(sources, targets, kernel)
@@ -140,7 +155,7 @@ def tap_offsets(
     sources: NDArray[np.integer[Any]],
     targets: NDArray[np.integer[Any]],
     taps: NDArray[np.integer[Any]],
-    kernel: int,
+    kernel: Kernel,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the downsamplings, row and column of each tap; they do not depend on the window of its kernel.
 
@@ -167,7 +182,7 @@ def first_taps(
     return np.flatnonzero(first)
 
 
-def largest_window(map_sizes: NDArray[np.integer[Any]], kernel: int) -> int:
+def largest_window(map_sizes: NDArray[np.integer[Any]], kernel: Kernel) -> int:
     """Return an upper bound on the windows of edges between maps of these sides or smaller ones.
 
     A window is wider than the kernel only if the map cannot be halved again. It then spans at most half the map.
@@ -178,4 +193,5 @@ def largest_window(map_sizes: NDArray[np.integer[Any]], kernel: int) -> int:
     (15, 1)
     """
     map_size = int(map_sizes.max(initial=1))
-    return 1 if map_size == 1 else max(kernel, map_size // 2 + 1)
+    widest = max(side for _, side in kernel) if isinstance(kernel, tuple) else kernel
+    return 1 if map_size == 1 else max(widest, map_size // 2 + 1)

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from evo.genome.activations import activation_code, activation_codes
-from evo.genome.feature_maps import Downsampling, first_taps, largest_window, windows
+from evo.genome.feature_maps import Downsampling, Kernel, first_taps, largest_window, windows
 from evo.genome.roles import Role
 from evo.genome.validity import check_genome, check_weights
 from graphops import threshold_mask, useful_edges
@@ -75,8 +75,9 @@ class Genome:
     taps : ndarray of uint16, shape (nnz,), or None
         The tap number of each entry (:mod:`evo.genome.feature_maps`), ascending among the entries of one source and
         target. None if all nodes are neurons.
-    kernel : int
-        Side of the kernels, odd. It has no effect if all nodes are neurons.
+    kernel : int or tuple of pairs of int
+        Side of the kernels, odd: one number, or pairs (map size, side of kernels into maps of this size), in ascending
+        order. It has no effect if all nodes are neurons.
     downsampling : {"max", "mean"}
         The pooling that halves a map.
 
@@ -98,7 +99,7 @@ class Genome:
     ticks: int = 1
     map_sizes: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     taps: NDArray[np.uint16] | None = None
-    kernel: int = 5
+    kernel: Kernel = 5
     downsampling: Downsampling = "max"
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.genome.feature_maps import map_transform
+from evo.genome.feature_maps import Kernel, map_transform
 
 TapIndices = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 """Source, tap number and target of each tap."""
@@ -17,8 +17,8 @@ class PossibleTaps:
     Parameters
     ----------
     map_sizes : ndarray of int, shape (n,)
-    kernel : int
-        Side of the network's kernels.
+    kernel : int or tuple of pairs
+        Side of the network's kernels, or one for each map size.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class PossibleTaps:
     20
     """
 
-    def __init__(self, map_sizes: NDArray[np.integer[Any]], kernel: int) -> None:
+    def __init__(self, map_sizes: NDArray[np.integer[Any]], kernel: Kernel) -> None:
         sizes, which, self._n_nodes = np.unique(map_sizes, return_inverse=True, return_counts=True)
         self._nodes = np.argsort(which, kind="stable")  # nodes of one map size after another
         self._first = np.cumsum(self._n_nodes) - self._n_nodes

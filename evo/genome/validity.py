@@ -76,8 +76,12 @@ def _check_nodes(genome: Any, n: int) -> None:
         largest = genome.map_sizes[genome.roles == Role.OUTPUT].max()
         _require(largest == 1, "map_sizes", "1 at outputs, which give one score each", largest)
     kernel, downsampling = genome.kernel, genome.downsampling
-    is_odd = is_whole(kernel) and kernel >= 1 and kernel % 2 == 1
-    _require(is_odd, "kernel", "an odd integer of at least 1", repr(kernel))
+    _require(
+        is_kernel(kernel),
+        "kernel",
+        "an odd integer of at least 1, or one per map size",
+        repr(kernel),
+    )
     known = " or ".join(DOWNSAMPLINGS)
     _require(downsampling in DOWNSAMPLINGS, "downsampling", known, repr(downsampling))
     if has_maps and genome.taps is None:
@@ -94,6 +98,21 @@ def _check_activations(codes: NDArray[np.uint8]) -> None:
         except ValueError:
             rule = f"codes below {_N_BUILT_IN}, or of own activations that are registered"
             _require(False, "activations", rule, code)
+
+
+def is_kernel(kernel: Any) -> bool:
+    """Return whether a value is an odd side of kernels, or pairs of ascending map sizes and such sides."""
+    if not isinstance(kernel, tuple):
+        return is_whole(kernel) and kernel >= 1 and kernel % 2 == 1
+    if not kernel or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in kernel):
+        return False
+    sizes, sides = zip(*kernel, strict=True)
+    whole = all(is_whole(size) and size >= 1 for size in sizes)
+    return (
+        whole
+        and sorted(set(sizes)) == [*sizes]
+        and not any(isinstance(side, tuple) or not is_kernel(side) for side in sides)
+    )
 
 
 def _check_taps(genome: Any, n: int) -> None:

@@ -1,4 +1,4 @@
-"""First generations: random graphs, layered graphs and graphs of feature maps.
+"""First generations: random graphs, graphs of feature maps, the example of the seed document, and given networks.
 
 :mod:`evo.operators` changes genomes later.
 """

@@ -1,4 +1,7 @@
-"""The first generation: random networks, each drawn from a random stream of its own."""
+"""The first generation: random networks, each drawn from a random stream of its own.
+
+Given networks are in :mod:`evo.initial.given`.
+"""
 
 import itertools
 import math
@@ -15,7 +18,8 @@ from cnn.checks import brief, is_whole
 from evo.errors import SettingsError
 from evo.genome.activations import ActivationName
 from evo.genome.feature_maps import Downsampling
-from evo.genome.genome import Genome
+from evo.genome.genome import Genome, ThresholdMode
+from evo.initial.example import draw_example
 from evo.initial.map_founders import (
     LayerShape,
     connections_between,
@@ -26,6 +30,7 @@ from evo.initial.map_founders import (
 from evo.registry import Registry, check_signature
 from evo.seeding import Purpose, generator
 from evo.settings import Settings
+from graphops import Scale
 
 DENSITY = 0.2
 """The density if neither density nor ε is given."""
@@ -49,11 +54,11 @@ MAP_SETTINGS = (
 )
 """Settings that only graph = "maps" has."""
 
-OTHER_SETTINGS = (
-    *("hidden", "density", "epsilon", "rewiring_probability"),
-    *("active_fraction", "ticks", "sequence"),
-)
-"""Settings that all other graphs have."""
+DRAWING_SETTINGS = ("hidden", "density", "epsilon", "rewiring_probability", "active_fraction")
+"""Settings of the other graphs that are drawn."""
+
+OTHER_SETTINGS = (*DRAWING_SETTINGS, "ticks", "sequence", "threshold")
+"""Settings that graph = "maps" does not have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +110,20 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
         "recurrent: edges between any two nodes (needs ticks of at least 2); small_world: edges to each node from the "
         "nodes directly before it in the order, and a few from other earlier nodes; direct: edges from inputs to "
         "outputs, hidden nodes without edges; maps: the inputs are images, layers of feature maps and neurons are "
-        "connected by kernels",
+        "connected by kernels; example: the 5 × 5 matrix of the seed document, which has a cycle, between inputs and "
+        "outputs (needs ticks of at least 2); given: networks from files, or from the argument founders of run",
+    )
+    files: tuple[str, ...] = Field(
+        (),
+        description="given: files of networks, which take turns over the slots of the population: a saved network or "
+        "the genomes of a run (.npz), a graph (.graphml, .json), or a square matrix (.npy)",
+    )
+    weights: Literal["random", "growth"] | None = Field(
+        None,
+        description="weights of the stored entries; random: normal with variance 1/in-degree, or 2/in-degree with "
+        "rectifiers; growth: numbers that grow as in the seed document, with random signs, scaled to the same sum of "
+        "squares. By default weights are drawn as the graph needs (maps: uniform), the example has its weights of 1, "
+        "and given networks keep theirs",
     )
     hidden: Widths = Field(
         32, description="hidden nodes; layered: also a list, one number per layer, [1000, 1000]"
@@ -134,8 +152,18 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
         1.0,
         gt=0,
         le=1,
-        description="fraction of the stored entries that are active at first: those with the largest magnitudes; a "
-        "threshold makes the others dormant",
+        description="fraction of the stored entries that are active at first: those with the largest magnitudes or, "
+        "where threshold_mode is signed, the largest weights; a threshold makes the others dormant",
+    )
+    threshold: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="threshold A, instead of active_fraction; by default none unless active_fraction is below 1",
+    )
+    threshold_mode: ThresholdMode = Field(
+        "magnitude",
+        description="entries that are active; magnitude: those with |w| > A; signed: those with w > A, so with A of at "
+        "least 0 only positive weights count. It stays with a network when operators set another A",
     )
     activation: ActivationName = Field("tanh", description="activation of hidden nodes")
     ticks: int = Field(1, ge=1, description="T: 1 is feed-forward, more than 1 is recurrent")
@@ -170,7 +198,8 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
         ge=1,
         allow_inf_nan=False,
         description="maps: number of stored taps divided by number of active taps, as far as the layer has places. In "
-        "each layer the taps with the smallest magnitudes are dormant, below a threshold of the layer",
+        "each layer the taps with the smallest magnitudes, or the smallest weights where threshold_mode is signed, are "
+        "dormant, below a threshold of the layer",
     )
 
     @model_validator(mode="before")
@@ -178,7 +207,7 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
     def _set_default_density(cls, values: Any) -> Any:
         if not isinstance(values, dict) or values.get("epsilon") is not None:
             return values
-        if values.get("graph") == "maps":
+        if values.get("graph") in ("maps", "example", "given"):
             return values
         return values if values.get("density") is not None else values | {"density": DENSITY}
 
@@ -188,16 +217,37 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
             raise ValueError("ticks must be at least 2 if sequence = true; got 1")
         return self
 
+    def _refuse(self, names: Sequence[str], rule: str) -> None:
+        """Raise ValueError if one of some settings differs from its default."""
+        for name in names:
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default:
+                raise ValueError(f"{name} must not be given {rule}; got {value!r}")
+
+    @model_validator(mode="after")
+    def _check_beginning(self) -> Self:
+        if self.graph in ("example", "given"):
+            self._refuse(DRAWING_SETTINGS, f'if graph = "{self.graph}"')
+        if self.graph != "given":
+            self._refuse(("files",), 'unless graph = "given"')
+        if self.graph == "example" and self.ticks == 1:
+            raise ValueError('ticks must be at least 2 if graph = "example", a cycle; got 1')
+        if self.weights is not None:  # drawn after the threshold
+            rule = f'if weights = "{self.weights}"'
+            self._refuse(("active_fraction", "stored_per_edge"), rule)
+        if self.threshold is not None and self.active_fraction != 1:
+            raise ValueError(
+                f"threshold must not be given together with active_fraction; got {self.threshold}"
+            )
+        return self
+
     @model_validator(mode="after")
     def _check_maps(self) -> Self:
         has_maps = self.graph == "maps"
-        for name in OTHER_SETTINGS if has_maps else MAP_SETTINGS:
-            value = getattr(self, name)
-            if value != type(self).model_fields[name].default:
-                rule = f'must not be given {"if" if has_maps else "unless"} graph = "maps"'
-                raise ValueError(f"{name} {rule}; got {value!r}")
         if not has_maps:
+            self._refuse(MAP_SETTINGS, 'unless graph = "maps"')
             return self
+        self._refuse(OTHER_SETTINGS, 'if graph = "maps"')
         if not self.layers or min(min(layer) for layer in self.layers) < 1:
             raise ValueError(
                 "layers must be one or more pairs of a map size and a number of nodes, both at least 1; "
@@ -337,25 +387,44 @@ def create_founders(
         If ``graph`` is ``"maps"`` and `map_size` is not given.
     """
     draw = GRAPHS[settings.graph]
-    return [
+    streams = [generator(seed, Purpose.FOUNDERS, 0, k) for k in range(n_founders)]
+    genomes = [
         _as_genome(FounderSpec(settings, n_inputs, n_outputs, map_size, rng), draw)
-        for rng in (generator(seed, Purpose.FOUNDERS, 0, k) for k in range(n_founders))
+        for rng in streams
     ]
+    drawn_alike = settings.weights == "random" and settings.graph not in ("maps", "example")
+    if settings.weights is None or drawn_alike:
+        return genomes
+    pairs = zip(genomes, streams, strict=True)
+    return [with_drawn_weights(genome, settings, rng=rng) for genome, rng in pairs]
+
+
+def with_drawn_weights(
+    genome: Genome, settings: FounderSettings, *, rng: np.random.Generator
+) -> Genome:
+    """Return a genome with weights drawn by ``settings.weights``, and biases of 0; the stored entries stay."""
+    draw = graphops.growth_weights if settings.weights == "growth" else graphops.random_weights
+    scale, dtype = _scale(settings), genome.values.dtype
+    values = draw(np.diff(genome.indptr), rng=rng, scale=scale, dtype=dtype)
+    return genome.with_values(values, np.zeros_like(genome.bias))
 
 
 def _as_genome(spec: FounderSpec, draw: Graph) -> Genome:
     """Draw one founder; raise ValueError if an own graph draws no network for these inputs and outputs."""
     settings, drawn = spec.settings, draw(spec)
     if not isinstance(drawn, Genome):
-        dormant = 1.0 - settings.active_fraction
+        dormant, threshold = 1.0 - settings.active_fraction, settings.threshold
         try:
             matrix = drawn if sparse.issparse(drawn) else np.asarray(drawn)
+            if dormant:
+                threshold = graphops.quantile_threshold(matrix, dormant, settings.threshold_mode)
             drawn = Genome.from_matrix(
                 matrix,
                 n_inputs=spec.n_inputs,
                 n_outputs=spec.n_outputs,
                 activation=settings.activation,
-                threshold=graphops.quantile_threshold(matrix, dormant) if dormant else None,
+                threshold=threshold,
+                threshold_mode=settings.threshold_mode,
                 ticks=settings.ticks,
             )
         except (TypeError, ValueError) as error:
@@ -387,6 +456,7 @@ def _maps(spec: FounderSpec) -> Genome:
         downsampling=settings.downsampling,
         activation=settings.activation,
         stored_per_edge=settings.stored_per_edge,
+        threshold_mode=settings.threshold_mode,
         rng=spec.rng,
     )
 
@@ -434,6 +504,16 @@ def _feedforward(spec: FounderSpec) -> sparse.csc_array:
     )
 
 
+def _example(spec: FounderSpec) -> sparse.csc_array:
+    """Put the 5 × 5 matrix of the seed document, which has a cycle, between inputs and outputs."""
+    return draw_example(spec.n_inputs, spec.n_outputs, rng=spec.rng, scale=_scale(spec.settings))
+
+
+def _given(spec: FounderSpec) -> Genome:
+    """Take networks from files, or from the argument founders of run."""
+    raise ValueError('graph must be one that is drawn; got "given"')
+
+
 def _sizes(spec: FounderSpec) -> tuple[int, int, int]:
     """Return the number of inputs, hidden nodes and outputs."""
     hidden = spec.settings.hidden
@@ -444,7 +524,8 @@ def _density(settings: FounderSettings) -> float:
     return DENSITY if settings.density is None else settings.density
 
 
-def _scale(settings: FounderSettings) -> Literal["he", "glorot"]:
+def _scale(settings: FounderSettings) -> Scale:
+    """Return the variance of weights that suits the activation of hidden nodes."""
     return "he" if "relu" in settings.activation else "glorot"
 
 
@@ -467,5 +548,7 @@ GRAPHS.fill(
         "small_world": _small_world,
         "direct": _direct,
         "maps": _maps,
+        "example": _example,
+        "given": _given,
     }
 )

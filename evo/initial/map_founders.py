@@ -10,7 +10,7 @@ LeNet-5's limits have almost LeNet-5's taps in each layer; the additional biases
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from cnn.layers.initial import initial_weights
 from evo.errors import SettingsError
 from evo.genome.activations import activation_code
 from evo.genome.feature_maps import Downsampling, map_transform
-from evo.genome.genome import FloatArray, Genome, Role
+from evo.genome.genome import FloatArray, Genome, Role, ThresholdMode
+from graphops import Scale
 
 _BISECTIONS = 60
 """Steps of a bisection between 0 and 1; more steps do not change a float64."""
@@ -133,6 +134,7 @@ def draw_map_network(
     downsampling: Downsampling,
     activation: str,
     stored_per_edge: float,
+    threshold_mode: ThresholdMode = "magnitude",
     rng: np.random.Generator,
 ) -> Genome:
     """Draw a network of feature maps.
@@ -151,6 +153,8 @@ def draw_map_network(
     stored_per_edge : float
         Stored taps per active tap, at most all possible taps. The taps with the largest weights are active; a threshold
         per layer makes the others dormant.
+    threshold_mode : {"magnitude", "signed"}
+        Whether the largest weights are those of largest magnitude.
     rng : numpy.random.Generator
 
     Returns
@@ -167,11 +171,12 @@ def draw_map_network(
     for k, (connection, count) in enumerate(zip(connections, counts, strict=True)):
         n_stored = min(round(stored_per_edge * count), connection.n_possible_taps)
         rows, degrees = _draw_rows(connection, n_stored, rng)
-        scheme: Literal["glorot", "he"] = (
+        scheme: Scale = (
             "he" if "relu" in activation and connection is not connections[-1] else "glorot"
         )
-        values.append(_draw_weights(connection, count, n_stored, scheme, rng))
-        thresholds.append(_threshold(values[-1], count))
+        signed = threshold_mode == "signed"
+        values.append(_draw_weights(connection, count, n_stored, scheme, rng, signed=signed))
+        thresholds.append(_threshold(values[-1], count, threshold_mode))
         sources, taps = np.divmod(rows, connection.taps)
         sources_and_taps.append(np.stack([begins[k] + sources, taps]))
         in_degrees.append(degrees)
@@ -191,6 +196,7 @@ def draw_map_network(
         roles=roles,
         activations=np.array(codes, np.uint8)[roles],
         threshold=np.repeat(np.array(thresholds, np.float32), n_nodes) if has_dormant else None,
+        threshold_mode=threshold_mode,
         map_sizes=map_sizes,
         taps=taps.astype(np.uint16) if map_sizes.max(initial=1) > 1 else None,
         kernel=kernel,
@@ -211,23 +217,26 @@ def _draw_weights(
     connection: Connection,
     n_active: int,
     n_stored: int,
-    scheme: Literal["glorot", "he"],
+    scheme: Scale,
     rng: np.random.Generator,
+    *,
+    signed: bool,
 ) -> FloatArray:
-    """Draw weights whose `n_active` largest have the variance for their fans.
+    """Draw weights whose `n_active` largest have the mean square for their fans.
 
-    Uniform magnitudes up to a have the mean square a²/3. The largest fraction d of them has a²·(1 − (1 − d)³) / 3d.
+    Uniform magnitudes up to a have the mean square a²/3. The largest fraction d of them has a²·(1 − (1 − d)³) / 3d. The
+    largest fraction d of the weights themselves lies between a(1 − 2d) and a, so 2d replaces d if they are `signed`.
     """
     n_sources = connection.n_sources * (connection.taps if connection.map_size == 1 else 1)
-    d = n_active / n_stored
+    d = n_active / n_stored * (2 if signed else 1)
     fan_in, fan_out = n_active / connection.n_targets, n_active / n_sources
     drawn = initial_weights((n_stored,), fan_in, fan_out, scheme, rng=rng)
     weights: FloatArray = (drawn * np.sqrt(d / (1 - (1 - d) ** 3))).astype(np.float32)
     return weights
 
 
-def _threshold(values: FloatArray, count: int) -> float:
-    """Return a threshold below the `count` largest magnitudes and not below any other."""
-    magnitudes = np.sort(np.abs(values))
-    dormant = magnitudes[: len(values) - count]
-    return float(dormant[-1] if len(dormant) else np.nextafter(magnitudes[0], np.float32(-1)))
+def _threshold(values: FloatArray, count: int, mode: ThresholdMode) -> float:
+    """Return a threshold below the `count` largest weights or magnitudes and not below any other."""
+    scores = np.sort(values if mode == "signed" else np.abs(values))
+    dormant = scores[: len(values) - count]
+    return float(dormant[-1] if len(dormant) else np.nextafter(scores[0], np.float32(-np.inf)))

@@ -155,6 +155,7 @@ def grow_in_layers(editor: GenomeEditor, parameters: Mapping[str, Any]) -> None:
 
     Notes
     -----
+    Where only weights above the threshold count (``signed``), a new weight that would be dormant is lifted above it.
     O(stored entries + new·log new).
     """
     sizes = check_layers(parameters["layers"], editor.n_nodes)
@@ -182,4 +183,9 @@ def grow_in_layers(editor: GenomeEditor, parameters: Mapping[str, Any]) -> None:
         fan_in = np.maximum(fan_ins[targets] + new[targets], 1)
         values[of_layer] = rng.standard_normal(count, dtype=editor.dtype)
         values[of_layer] *= np.repeat((scale / np.sqrt(fan_in)).astype(editor.dtype), new[targets])
+    if (
+        editor.threshold_mode == "signed"
+    ):  # otherwise a new edge is as likely dormant as its sign is negative
+        of_nodes = np.repeat(np.arange(editor.n_nodes), new)
+        values = above_threshold(editor, values, of_nodes).astype(editor.dtype)
     editor.insert(new, rows, values)

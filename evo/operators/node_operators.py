@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import graphops
 from evo.editing.editor import GenomeEditor
-from evo.genome.feature_maps import map_transform
+from evo.genome.feature_maps import kernel_side, map_transform
 from evo.genome.genome import FloatArray, Role
 from evo.genome.possible_taps import PossibleTaps
 from evo.operators.growth import above_threshold
@@ -122,7 +122,7 @@ def _map_insertion(
     taps, weights = [], []
     for source_size, target_size in ends:
         most = map_transform(source_size, target_size, editor.kernel).window ** 2
-        count = int(rng.integers(1, min(editor.kernel, most) + 1))
+        count = int(rng.integers(1, min(kernel_side(editor.kernel, target_size), most) + 1))
         taps.append(np.sort(rng.choice(most, count, replace=False)).tolist())
         weights.append(rng.standard_normal(count) / np.sqrt(count))
     if not _has_room(editor, context, len(taps[0]) + len(taps[1]), map_size):

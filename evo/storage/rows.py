@@ -46,8 +46,10 @@ def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
     }
 
 
-def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
-    """Return the row of ``individuals``."""
+def individual_row(
+    individual: Individual, survived: bool, key: Row, sources: Sequence[str] = ()
+) -> Row:
+    """Return the row of ``individuals``; `sources` says where the founders come from, which take turns."""
     job = individual.job
     statistics: Row = {column.name: None for column in STATISTICS}
     if individual.statistics is not None:
@@ -61,6 +63,7 @@ def individual_row(individual: Individual, survived: bool, key: Row) -> Row:
             "origin": job.origin,
             "parents": list(job.parents),
             "founder": job.founder,
+            "founder_source": sources[job.founder % len(sources)] if sources else "",
             "operators": "".join(operation.operator for operation in individual.operations),
             "status": individual.status,
             "reason": individual.reason,
@@ -184,8 +187,10 @@ def prediction_rows(
     )
 
 
-def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[str, list[Row]]:
-    """Return all rows that one finished generation adds, by table."""
+def generation_rows(
+    generation: Generation, seconds: float, key: Row, sources: Sequence[str] = ()
+) -> dict[str, list[Row]]:
+    """Return all rows that one finished generation adds, by table; `sources` is that of :func:`individual_row`."""
     holders = {one.job.individual for one in generation.population}
     rows: dict[str, list[Row]] = {
         "generations": [generation_row(generation, seconds, key)],
@@ -196,7 +201,7 @@ def generation_rows(generation: Generation, seconds: float, key: Row) -> dict[st
         "training": [],
     }
     for one in generation.offspring:
-        rows["individuals"].append(individual_row(one, one.job.individual in holders, key))
+        rows["individuals"].append(individual_row(one, one.job.individual in holders, key, sources))
         rows["operations"] += operation_rows(one, key)
         if one.curve is not None:
             who = {

@@ -176,6 +176,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "Origin: founder; continued (a parent trained further); child (modified, then trained)."),
         Column("parents", pa.list_(_INT), "", "Numbers of the parents; empty for a founder."),
         Column("founder", _INT, "", "Number of the founder from which the individual descends."),
+        Column("founder_source", _TEXT, "",
+            "Argument or file that gave this founder; an empty text if founders were drawn."),
         Column("operators", _TEXT, "", "Letters of the applied operators, in order."),
         Column("status", _TEXT, "", "Status: ok, diverged or failed."),
         _REASON,

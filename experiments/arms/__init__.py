@@ -3,7 +3,7 @@
 A new arm is one function and one entry in :data:`ARMS`. Training is not here.
 """
 
-from experiments.arms.arms import ModelSpec, Sized, build_arm, check_arms, check_founders, loss_of
+from experiments.arms.arms import ModelSpec, Sized, build_arm, check_arms, loss_of
 from experiments.arms.settings import ARMS, BaselineSettings
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "Sized",
     "build_arm",
     "check_arms",
-    "check_founders",
     "loss_of",
 ]

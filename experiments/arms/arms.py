@@ -16,7 +16,6 @@ from cnn.training.descent import Trainable
 from evo.errors import SettingsError
 from evo.evolution.job import Task
 from evo.genome.genome import Genome
-from evo.initial.founders import GRAPHS, FounderSettings, create_founders
 from evo.phenotype.phenotype import Dormant, Phenotype
 from evo.seeding import Purpose, generator
 from experiments.arms.settings import ARMS, BaselineSettings
@@ -161,21 +160,6 @@ def _check_own_arm(arm: str, settings: BaselineSettings, dataset: Dataset) -> No
             f"baseline.arms: {arm} must give {dataset.n_outputs} outputs for {dataset.name!r}; got shape {shape} for "
             "one sample"
         )
-
-
-def check_founders(settings: FounderSettings, dataset: Dataset) -> None:
-    """Raise SettingsError if founders cannot read the data or exceed their size limit, or an own graph draws none."""
-    inputs = settings.input_layer(dataset.input_shape)
-    if settings.graph == "maps":
-        settings.tap_counts(inputs, dataset.n_outputs)
-    if settings.graph in GRAPHS.own:
-        n_inputs, n_outputs = inputs.n_nodes, dataset.n_outputs
-        try:
-            create_founders(
-                settings, n_inputs, n_outputs, n_founders=1, seed=0, map_size=inputs.map_size
-            )
-        except ValueError as error:
-            raise SettingsError(f"founders.graph: {error}") from error
 
 
 def loss_of(dataset: Dataset) -> str:

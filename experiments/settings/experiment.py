@@ -170,9 +170,10 @@ class Experiment(Settings, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def _policy_suits_the_founders(self) -> Self:
         graph, policy = self.founders.graph, self.policy
-        if policy.name == "layerwise" and not self.founders.layer_sizes(1, 1):
+        layered = graph == "given" or self.founders.layer_sizes(1, 1)  # a run checks given founders
+        if policy.name == "layerwise" and not layered:
             raise ValueError(
-                f'founders.graph must be "maps" or "layered" where policy.name = "layerwise"; got {graph!r}'
+                f'founders.graph must be "maps", "layered" or "given" where policy.name = "layerwise"; got {graph!r}'
             )
         if graph == "maps" and policy.name in {"set", "rigl"} and policy.rewiring_scope != "layer":
             raise ValueError(

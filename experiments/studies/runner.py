@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +23,18 @@ from evo.phenotype.phenotype import Phenotype
 from evo.seeding import Purpose, seed_sequence
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
-from experiments.arms import build_arm, check_arms, check_founders, loss_of
+from experiments.arms import build_arm, check_arms, loss_of
 from experiments.datasets import Dataset, DataSplit, load_dataset
 from experiments.figures.report import save_figures
 from experiments.settings.columns import setting_columns
 from experiments.settings.experiment import Experiment
 from experiments.studies.baselines import Baselines
+from experiments.studies.founders import (
+    GivenFounders,
+    check_founders,
+    layers_of_founders,
+    with_given_founders,
+)
 from experiments.studies.judgement import (
     check_defined,
     check_judgement,
@@ -61,6 +68,7 @@ def run(
     *,
     dataset: Dataset | None = None,
     fitness: Callable[..., float] | None = None,
+    founders: Sequence[Any] | None = None,
     workers: int | None = None,
     address: str | None = None,
     results: str | Path = "results",
@@ -78,6 +86,11 @@ def run(
     fitness : callable, optional
         Your own function of (network, validation): the trained network and the validation samples. Larger is better. A
         function with a further parameter named ``evaluation`` also gets the loss and accuracy on these samples.
+    founders : list, optional
+        Your own founders, instead of drawn ones: ``docs/founders.md``. Each is a genome, a `cnn.Network`, a loaded
+        predictor, a networkx graph, a square matrix (ndarray, SciPy sparse array or list of lists; its first nodes are
+        the inputs, its last nodes the outputs), or the path of a file. They take turns over the slots of the
+        population: of three founders and a population of 8, slots 0, 3 and 6 begin with the first.
     workers : int, optional
         Number of Ray workers; 0 evaluates in this process; by default one per core. Baselines need no worker.
     address : str, optional
@@ -99,17 +112,18 @@ def run(
         Before any work, if settings, data or the results folder are not usable. Later, if no individual has a fitness,
         or if nothing evolves and every baseline diverges.
     TypeError
-        If `fitness` is not a function of these parameters.
+        If `fitness` is not a function of these parameters, or `founders` is not a list.
     """
-    _check_arguments(experiment, workers, address, fitness)
+    _check_arguments(experiment, workers, address, fitness, founders)
+    experiment = with_given_founders(experiment, founders)
     checked_fitness = adapt_fitness(fitness or FITNESSES[experiment.evolution.fitness])
     reporter = reporter or Reporter()
     own_data, own_fitness = dataset is not None, fitness is not None
     dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_arms(experiment.baseline, dataset)
     check_judgement(experiment, dataset)
+    given = check_founders(experiment, dataset, founders) if experiment.evolve else None
     if experiment.evolve:
-        check_founders(experiment.founders, dataset)
         _check_travel(checked_fitness, workers)
     splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
     name = run_name or free_name(Path(results), experiment.name)
@@ -125,11 +139,12 @@ def run(
         SeedRun(
             experiment,
             dataset,
-            _task(experiment, dataset, split, seed, checked_fitness),
+            _task(experiment, dataset, split, seed, checked_fitness, given),
             len(split.test),
             split.normalization,
             store,
             reporter,
+            given,
         )
         for seed, split in zip(_seeds(experiment), splits, strict=True)
     ]
@@ -158,13 +173,18 @@ def check_workers(workers: int | None, address: str | None) -> None:
 
 
 def _check_arguments(
-    experiment: Experiment, workers: int | None, address: str | None, fitness: object
+    experiment: Experiment,
+    workers: int | None,
+    address: str | None,
+    fitness: object,
+    founders: object,
 ) -> None:
     """Raise SettingsError for arguments that contradict each other or the settings."""
     check_workers(workers, address)
     if experiment.evolve:
         return
-    for name, value in (("workers", workers), ("address", address), ("fitness", fitness)):
+    given = {"workers": workers, "address": address, "fitness": fitness, "founders": founders}
+    for name, value in given.items():
         if value:
             raise SettingsError(
                 f"{name} must not be given where evolve = false, for baselines train in this "
@@ -258,7 +278,12 @@ def _split(experiment: Experiment, dataset: Dataset, seed: int) -> DataSplit:
 
 
 def _task(
-    experiment: Experiment, dataset: Dataset, split: DataSplit, seed: int, fitness: Fitness
+    experiment: Experiment,
+    dataset: Dataset,
+    split: DataSplit,
+    seed: int,
+    fitness: Fitness,
+    given: GivenFounders | None,
 ) -> Task:
     return Task(
         train=split.train,
@@ -269,10 +294,8 @@ def _task(
         evolution=experiment.evolution,
         fitness=fitness,
         seed=seed,
-        layers=experiment.founders.layer_sizes(
-            experiment.founders.input_layer(dataset.input_shape).n_nodes, dataset.n_outputs
-        ),
         metrics=metrics_of(experiment),
+        layers=layers_of_founders(experiment, dataset, given),
     )
 
 

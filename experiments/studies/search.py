@@ -7,12 +7,12 @@ from evo.evolution.individual import Individual
 from evo.evolution.settings import SELECTIONS, EvolutionSettings
 from evo.executors import Executor
 from evo.genome.genome import Genome
-from evo.initial.founders import create_founders
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.predictor import Predictor
 from evo.storage.rows import generation_rows
 from evo.storage.tables import Row
 from experiments.analysis.comparison import TRAIN_ONLY
+from experiments.studies.founders import founders_of_seed
 from experiments.studies.seed_run import SeedRun, TrainedModel
 
 TOTALS = ("n_individuals", "n_failures", "search_steps", "search_samples", "search_macs")
@@ -44,14 +44,8 @@ class Search:
     def __init__(self, seed_run: SeedRun, n_before: int) -> None:
         self.seed_run = seed_run
         self.n_expected = n_before
-        inputs = seed_run.experiment.founders.input_layer(seed_run.dataset.input_shape)
-        self.founders = create_founders(
-            seed_run.experiment.founders,
-            inputs.n_nodes,
-            seed_run.dataset.n_outputs,
-            map_size=inputs.map_size,
-            n_founders=seed_run.experiment.evolution.population,
-            seed=seed_run.seed,
+        self.founders = founders_of_seed(
+            seed_run.experiment, seed_run.dataset, seed_run.given, seed_run.seed
         )
         self.totals = dict.fromkeys(TOTALS, 0)
         self.children = {True: 0, False: 0}  # that succeeded, and that did not
@@ -104,7 +98,8 @@ class Search:
             self.children[one.status == "ok"] += one.job.origin == "child"
         self.seconds += seconds
         name = f"seed-{seed_run.seed}-generation-{generation.number:04d}"
-        seed_run.store.commit(name, generation_rows(generation, seconds, seed_run.key))
+        sources = seed_run.given.sources if seed_run.given else ()
+        seed_run.store.commit(name, generation_rows(generation, seconds, seed_run.key, sources))
         return name
 
     def _run_row(self, winner: Individual | None) -> Row:

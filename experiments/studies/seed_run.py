@@ -18,6 +18,7 @@ from evo.storage.tables import Row
 from experiments.arms import Sized
 from experiments.datasets import Dataset, DataSplit, Normalization
 from experiments.settings.experiment import Experiment
+from experiments.studies.founders import GivenFounders
 from experiments.studies.judgement import deciding_metric
 from experiments.studies.progress import Reporter
 
@@ -60,6 +61,8 @@ class SeedRun:
         The run folder.
     reporter : Reporter
         Reports progress.
+    given : GivenFounders or None
+        The founders, unless they are drawn.
     """
 
     experiment: Experiment
@@ -69,6 +72,7 @@ class SeedRun:
     normalization: Normalization
     store: RunStore
     reporter: Reporter
+    given: GivenFounders | None = None
 
     @property
     def seed(self) -> int:

@@ -19,10 +19,11 @@ from evo.evolution.settings import EvolutionSettings
 from evo.files import free_name
 from evo.storage.run_store import is_complete
 from experiments.analysis.results import Results, load_results
-from experiments.arms import check_arms, check_founders
+from experiments.arms import check_arms
 from experiments.datasets import Dataset, load_dataset
 from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings
 from experiments.settings.used import first_difference
+from experiments.studies.founders import check_founders
 from experiments.studies.judgement import check_judgement
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import used_by, with_used
@@ -196,7 +197,7 @@ def run_study(
         check_arms(experiment.baseline, dataset)
         check_judgement(experiment, dataset)
         if experiment.evolve:
-            check_founders(experiment.founders, dataset)
+            check_founders(experiment, dataset)
     folder = (
         Path(results) / free_name(Path(results), study.name) if folder is None else Path(folder)
     )

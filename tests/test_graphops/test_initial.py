@@ -174,6 +174,52 @@ def test_growth_without_bounds_stays_a_number():
     assert graphops.growth_parameter(0.0, 10) == (0.0, -math.inf)
 
 
+@pytest.mark.parametrize(("scale", "squares"), [("glorot", 1.0), ("he", 2.0)])
+def test_growth_weights_have_the_sizes_of_the_growth_parameter_and_the_squares_of_a_normal_draw(
+    scale, squares
+):
+    degrees = np.random.default_rng(1).integers(1, 40, 50)
+    found = graphops.growth_weights(
+        degrees, rng=np.random.default_rng(2), scale=scale, dtype=np.float64
+    )
+    for weights in np.split(found, np.cumsum(degrees)[:-1]):
+        sizes = np.exp([graphops.growth_parameter(1, n).log_abs for n in range(len(weights))])
+        expected = sizes * np.sqrt(squares / np.sum(sizes**2))
+        np.testing.assert_allclose(np.abs(weights), expected, rtol=1e-12)
+    assert 0.4 < np.mean(found > 0) < 0.6
+
+
+def test_growth_weights_of_a_node_with_a_million_in_edges_are_finite():
+    weights = graphops.growth_weights([3, 10**6], rng=np.random.default_rng(0))[3:]
+    assert weights.dtype == np.float32
+    assert np.sum(weights.astype(float) ** 2) == pytest.approx(1)
+    assert np.abs(weights[-1]) == pytest.approx(math.sqrt(8 / 9), rel=1e-6)
+    assert set(weights[: 10**6 - 100]) == {0.0}
+
+
+@pytest.mark.parametrize(("scale", "variance"), [("glorot", 1.0), ("he", 2.0)])
+def test_random_weights_have_a_variance_by_in_degree(scale, variance):
+    weights = graphops.random_weights(
+        [20_000, 0, 50_000], rng=np.random.default_rng(3), scale=scale
+    )
+    few, many = np.split(weights, [20_000])
+    assert few.std() == pytest.approx(math.sqrt(variance / 20_000), rel=0.03)
+    assert many.std() == pytest.approx(math.sqrt(variance / 50_000), rel=0.03)
+
+
+def test_with_growth_weights_a_signal_neither_grows_nor_dies():
+    rng = np.random.default_rng(2)
+    sizes = [50] * 30
+    chain = graphops.layered(sizes, 0.3, rng=rng)
+    chain.data[:] = graphops.growth_weights(np.diff(chain.indptr), rng=rng)
+    weights = chain.toarray()
+    signal = rng.standard_normal((50, 4000))
+    for k in range(len(sizes) - 1):
+        block = weights[50 * k : 50 * k + 50, 50 * k + 50 : 50 * k + 100]
+        signal = block.T @ signal
+    assert 0.5 < signal.std() < 2
+
+
 def test_the_example_is_the_seeds_and_holds_a_cycle():
     rows = ["".join(str(int(w)) for w in row) for row in graphops.EXAMPLE_MATRIX]
     assert rows == ["01001", "10100", "00010", "00000", "00010"]
@@ -233,6 +279,26 @@ RNG = np.random.default_rng(0)
             lambda: graphops.erdos_renyi_density(1, 1, -1),
             ValueError,
             "epsilon must be at least 0; got -1.0",
+        ),
+        (
+            lambda: graphops.growth_weights([3, -1], rng=RNG),
+            ValueError,
+            "in_degrees must be at least 0; got -1",
+        ),
+        (
+            lambda: graphops.random_weights([0.5], rng=RNG),
+            TypeError,
+            "in_degrees must be a vector of integers; got [0.5]",
+        ),
+        (
+            lambda: graphops.random_weights([1], rng=RNG, dtype=int),
+            TypeError,
+            "dtype must be float32 or float64; got int64",
+        ),
+        (
+            lambda: graphops.growth_weights([2], rng=RNG, scale="seed"),
+            ValueError,
+            "scale must be one of he, glorot; got 'seed'",
         ),
         (
             lambda: graphops.growth_parameter(math.nan, 1),

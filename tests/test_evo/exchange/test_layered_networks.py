@@ -1,9 +1,12 @@
 """A CNN as a matrix of kernels: the same outputs and gradients, and back again to the same layers."""
 
+import re
 from dataclasses import replace
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
 
 from cnn import (
     ConvolutionLayer,
@@ -18,9 +21,23 @@ from cnn import (
     small_cnn,
 )
 from cnn.models.presets import LECUN_C3
-from evo import Genome, Phenotype, Role
+from evo import (
+    OPERATORS,
+    Genome,
+    GenomeEditor,
+    Phenotype,
+    Predictor,
+    Role,
+    load_graph,
+    load_network,
+    replay,
+    save_graph,
+)
 from evo.exchange.layered_networks import from_cnn, to_cnn
 from evo.genome.activations import activation_code
+from evo.genome.feature_maps import kernel_side
+from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.operators.registry import apply_operation
 
 
 def seeded():
@@ -69,6 +86,39 @@ NETWORKS = {
         *flat(),
         shape=(1, 11, 11),
     ),
+    "LeNet-1, trainable": lambda: lenet1(rng=seeded(), dtype=np.float64),
+    "LeNet-5, trainable": lambda: lenet5(rng=seeded(), pooling="trainable", dtype=np.float64),
+    "LeNet-5, means": lambda: lenet5(rng=seeded(), pooling="mean", dtype=np.float64),
+    "1 × 1 kernels": lambda: of_layers(
+        ConvolutionLayer(3, 1), PoolingLayer(), ConvolutionLayer(2, 1), PoolingLayer(), *flat()
+    ),
+    "kernels of several sides": lambda: of_layers(
+        *(same_size(3, 3), same_size(2, 5), same_size(2, 1), PoolingLayer()),
+        *(same_size(3, 3), ConvolutionLayer(2, 2), *flat()),
+    ),
+    "oblong kernels": lambda: of_layers(
+        ConvolutionLayer(2, (3, 1), padding=(1, 0)),
+        ConvolutionLayer(3, (1, 5), padding=(0, 2)),
+        PoolingLayer(),
+        *flat(),
+    ),
+    "pooled first": lambda: of_layers(
+        *(PoolingLayer("trainable"), same_size(2, 3), PoolingLayer("mean"), *flat()),
+        shape=(3, 12, 12),
+    ),
+    "not pooled": lambda: of_layers(
+        ConvolutionLayer(2, 3), same_size(2, 3), *flat(), shape=(1, 28, 28)
+    ),
+    "no image at the end": lambda: of_layers(
+        *(
+            ConvolutionLayer(4, 3),
+            PoolingLayer(),
+            ConvolutionLayer(3, 3, connections=[[0, 1], [1, 2], [3]]),
+        ),
+        *(RasterizationLayer(), HiddenLayer(4, "relu"), HiddenLayer(5), SoftmaxLayer(3)),
+    ),
+    "colours": lambda: small_cnn((3, 10, 10), 4, rng=seeded(), dtype=np.float64),
+    "even kernels": lambda: small_cnn((27, 27), 4, rng=seeded(), kernel=4, dtype=np.float64),
     "pooled twice": lambda: of_layers(same_size(2, 3), PoolingLayer(), PoolingLayer(), *flat()),
 }
 
@@ -142,7 +192,7 @@ def test_lenet_5_is_the_matrix_that_is_expected():
     [
         (
             [PoolingLayer("gaussian"), *flat()],
-            r"^layer 1 \(PoolingLayer\) must pool by max or mean; got gaussian$",
+            r"^layer 1 \(PoolingLayer\) must pool by max or mean, or be trainable; got gaussian$",
         ),
         (
             [PoolingLayer(max_gradient="copy"), *flat()],
@@ -158,28 +208,43 @@ def test_lenet_5_is_the_matrix_that_is_expected():
         ),
         (
             [ConvolutionLayer(2, (3, 1)), *flat()],
-            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1; got ",
+            r"^layer 1 \(ConvolutionLayer\) must make square maps; got 6×8 by kernels of 3×1 with padding 0×0$",
         ),
         (
             [ConvolutionLayer(2, 3, padding=(1, 0)), *flat()],
-            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1; got ",
+            r"^layer 1 \(ConvolutionLayer\) must make square maps; got 8×6 by kernels of 3×3 with padding 1×0$",
         ),
         (
             [ConvolutionLayer(2, 2, stride=2), *flat()],
-            r"^layer 1 \(ConvolutionLayer\) must have square kernels and margins, and stride 1; got ",
+            r"^layer 1 \(ConvolutionLayer\) must have stride 1; got 2$",
         ),
         (
-            [ConvolutionLayer(2, 3, kernels="shared"), *flat()],
-            r"^layer 1 \(ConvolutionLayer\) must have one kernel per pair of maps; got shared$",
+            [ConvolutionLayer(2, 2, stride=(1, 3)), *flat()],
+            r"^layer 1 \(ConvolutionLayer\) must have stride 1; got \(1, 3\)$",
+        ),
+        (
+            [same_size(2, 3), ConvolutionLayer(2, 3, kernels="shared"), *flat()],
+            r"^layer 2 \(ConvolutionLayer\) must have one kernel per pair of maps, since weights of a genome are not "
+            r"tied; got shared$",
         ),
         (
             [ConvolutionLayer(2, 3, padding=2), *flat()],
-            r"^network must transform maps as evo\.genome\.feature_maps defines, with one kernel size; got other "
-            r"transforms in 8 → 10, 10 → 1$",
+            r"^layer 1 \(ConvolutionLayer\) must not make maps larger; got 10×10 from 8×8 by kernels of 3×3 with "
+            r"padding 2×2$",
         ),
         (
-            [same_size(2, 3), same_size(2, 5), *flat()],
-            r"^network must transform maps .* transforms in 8 → 8, 8 → 8, 8 → 1$",
+            [ConvolutionLayer(2, 5, padding=1), *flat()],
+            r"^layer 1 \(ConvolutionLayer\) must have no padding, or keep the size of maps; got kernels of 5×5 with "
+            r"padding 1×1$",
+        ),
+        (
+            [PoolingLayer(), PoolingLayer(), same_size(2, 5), *flat()],
+            r"^layer 3 \(ConvolutionLayer\) must have kernels at most 3 pixels wide for maps of 2×2; got 5×5$",
+        ),
+        (
+            [PoolingLayer(), PoolingLayer(), same_size(2, 3), *flat()],
+            r"^layer 3 \(ConvolutionLayer\) must not have kernels so wide that a genome reads the maps of 8×8 with "
+            r"less pooling; got 3×3 on 2×2$",
         ),
         (
             [RasterizationLayer(), SoftmaxLayer(2, implied_other=True)],
@@ -206,10 +271,139 @@ def test_outputs_must_be_nodes(layers):
         from_cnn(network)
 
 
-def test_images_that_are_not_square_are_refused():
+def test_images_that_are_not_square_are_refused_unless_only_their_pixels_are_read():
     network = of_layers(ConvolutionLayer(2, 3), *flat(), shape=(1, 8, 9))
-    with pytest.raises(ValueError, match=r"^network must take square images; got 8×9$"):
+    with pytest.raises(
+        ValueError, match=r"^layer 1 \(ConvolutionLayer\) must read square images; got 8×9$"
+    ):
         from_cnn(network)
+    network = of_layers(RasterizationLayer(), HiddenLayer(4), SoftmaxLayer(3), shape=(2, 4, 3))
+    again = to_cnn(from_cnn(network))
+    assert np.array_equal(again.parameters, network.parameters)
+    samples = seeded().normal(size=(5, 2, 4, 3))
+    assert np.array_equal(again.output(samples.reshape(5, -1)), network.output(samples))
+
+
+def test_a_kernel_keeps_its_own_side():
+    genome = from_cnn(small_cnn((28, 28), 10, rng=seeded()))
+    assert genome.kernel == ((1, 13), (26, 3))
+    assert [kernel_side(genome.kernel, size) for size in (28, 26, 13, 1)] == [3, 3, 3, 13]
+    unpooled = from_cnn(of_layers(same_size(2, 3), *flat(), shape=(1, 28, 28)))
+    assert unpooled.kernel == ((1, 29), (28, 3))
+    assert (
+        from_cnn(of_layers(same_size(2, 3), same_size(2, 5), PoolingLayer(), *flat())).kernel == 5
+    )
+
+
+def test_kernels_of_several_sides_survive_files_graphs_and_operators(tmp_path):
+    genome = from_cnn(small_cnn((12, 12), 3, rng=seeded()))
+    assert isinstance(genome.kernel, tuple)
+    Predictor(genome, loss="cross_entropy").save(tmp_path / "saved.npz")
+    assert load_network(tmp_path / "saved.npz").genome.equals(genome)
+    for name in ("graph.graphml", "graph.json"):
+        save_graph(genome, tmp_path / name)
+        assert load_graph(tmp_path / name).equals(genome)
+    inputs = seeded().normal(size=(3, 144)).astype(np.float32)
+    for code, operator in OPERATORS.items():
+        editor = GenomeEditor(genome)
+        context = ProposalContext(np.random.default_rng(0), OperatorSettings())
+        parameters = operator.propose(editor, context)
+        if parameters is None:
+            continue
+        operation = apply_operation(editor, code, parameters)
+        child = editor.freeze()
+        assert child.kernel == genome.kernel
+        assert np.isfinite(Phenotype(child).output(inputs)).all()
+        assert replay([operation], genome).equals(child)
+
+
+@pytest.mark.parametrize(
+    "kernel", [(), ((1, 3), (1, 5)), ((3, 3), (1, 5)), ((1, 2),), (3,), ((1, (3,)),)]
+)
+def test_sides_of_kernels_are_odd_and_in_the_order_of_map_sizes(kernel):
+    genome = from_cnn(small_cnn((8, 8), 3, rng=seeded()))
+    with pytest.raises(
+        ValueError, match=r"^kernel must be an odd integer of at least 1, or one per "
+    ):
+        replace(genome, kernel=kernel)
+
+
+def test_shared_kernels_of_a_single_map_are_ordinary_kernels():
+    network = of_layers(ConvolutionLayer(3, 3, kernels="shared"), PoolingLayer(), *flat())
+    again = to_cnn(from_cnn(network))
+    assert again.layers[0].kernels == "per_map"
+    assert np.array_equal(again.parameters, network.parameters)
+    samples = seeded().normal(size=(5, 1, 8, 8))
+    assert np.array_equal(again.output(samples), network.output(samples))
+
+
+def test_layers_of_one_map_size_that_need_different_sides_are_named():
+    layers = [PoolingLayer(), ConvolutionLayer(2, 3, padding=1), same_size(2, 7), PoolingLayer()]
+    with pytest.raises(
+        ValueError,
+        match=r"^layer 3 \(ConvolutionLayer\) must read maps by kernels of a side that suits the other layers of its "
+        r"map size; got 4 → 4, which needs from 7 to 255$",
+    ):
+        from_cnn(of_layers(*layers, *flat()))
+
+
+@st.composite
+def stacks(draw):
+    """Draw a network of any layers that fit each other, whether a genome can say them or not."""
+    rng, size, maps = seeded(), draw(st.integers(5, 14)), draw(st.integers(1, 2))
+    layers, shape = [], (maps, size, size)
+    for _ in range(draw(st.integers(1, 5))):
+        if draw(st.integers(0, 2)) == 0:
+            methods = [*["max"] * 3, *["mean"] * 4, *["trainable"] * 3, "gaussian"]
+            borders = [*["drop"] * 7, "pad"]
+            layer = PoolingLayer(draw(st.sampled_from(methods)), draw(st.sampled_from(borders)))
+        else:
+            sides = st.sampled_from([1, 2, 3, 3, 3, 5])
+            side = draw(sides)
+            kernel = draw(st.sampled_from([(side, side)] * 4 + [(side, draw(sides))]))
+            margins = tuple((k - 1) // 2 for k in kernel)
+            layer = ConvolutionLayer(
+                draw(st.integers(1, 3)),
+                kernel,
+                draw(st.sampled_from(["tanh", "relu", "identity"])),
+                padding=draw(st.sampled_from([*[0] * 4, *[margins] * 8, 1])),
+                stride=draw(st.sampled_from([*[1] * 14, 2])),
+                kernels=draw(st.sampled_from([*["per_map"] * 9, "shared"])),
+            )
+        try:
+            layer.configure(shape)
+        except ValueError:
+            continue
+        layers, shape = [*layers, layer], layer.output_shape
+    hidden = [HiddenLayer(3)] if draw(st.booleans()) else []
+    network = Network(
+        [*layers, RasterizationLayer(), *hidden, SoftmaxLayer(2)],
+        (maps, size, size),
+        rng=rng,
+        dtype=np.float64,
+    )
+    network.parameters[:] = rng.normal(size=len(network.parameters)) / 4
+    return network
+
+
+@given(stacks())
+def test_any_network_is_converted_exactly_there_and_back_or_a_layer_is_named(network):
+    try:
+        genome = from_cnn(network)
+    except ValueError as error:
+        reason = str(error)
+    else:
+        reason = None
+    if reason is not None:
+        assert re.fullmatch(r"(layer \d+ \(\w+\)|network) must .*", reason)
+        return
+    samples = seeded().normal(size=(3, *network.input_shape))
+    expected = network.output(samples)
+    np.testing.assert_allclose(Phenotype(genome).output(samples), expected, rtol=1e-9, atol=1e-9)
+    again = to_cnn(genome)
+    assert np.array_equal(again.parameters, network.parameters)
+    np.testing.assert_allclose(again.output(samples), expected, rtol=1e-9, atol=1e-9)
+    assert from_cnn(again).equals(genome)
 
 
 def test_a_layer_without_counterpart_is_named():

@@ -159,9 +159,22 @@ def test_a_kernel_that_breaks_a_rule_is_named(small, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kernel": 4}, "kernel must be an odd integer of at least 1; got 4"),
-        ({"kernel": -(10**30) - 1}, "kernel must be an odd integer of at least 1; got -1"),
-        ({"kernel": "3"}, "kernel must be an integer; got '3'"),
+        (
+            {"kernel": 4},
+            'kernel must be an odd integer of at least 1, or a text such as "1:13 26:3"; got 4',
+        ),
+        (
+            {"kernel": -(10**30) - 1},
+            'kernel must be an odd integer of at least 1, or a text such as "1:13 26:3"; got -1',
+        ),
+        (
+            {"kernel": "3"},
+            "kernel must be an odd integer of at least 1, or a text such as \"1:13 26:3\"; got '3'",
+        ),
+        (
+            {"kernel": "3:1 2:1"},
+            "kernel must be an odd integer of at least 1, or a text such as \"1:13 26:3\"; got '3:1 2:1'",
+        ),
         ({"downsampling": "min"}, "downsampling must be one of max, mean; got 'min'"),
         ({"dtype": "float32"}, "weights of edge (10, 11) must fit into float32; got 1e+99"),
     ],

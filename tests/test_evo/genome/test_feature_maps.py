@@ -273,10 +273,22 @@ def test_the_fingerprint_changes_with_every_part_of_a_map():
             {"taps": np.array([8, 8, 0, 1, 3], np.uint16)},
             r"^indices must rise within each column, and taps within each source and target$",
         ),
-        ({"kernel": 4}, r"^kernel must be an odd integer of at least 1; got 4$"),
-        ({"kernel": -1}, r"^kernel must be an odd integer of at least 1; got -1$"),
-        ({"kernel": 3.0}, r"^kernel must be an odd integer of at least 1; got 3\.0$"),
-        ({"kernel": "3"}, r"^kernel must be an odd integer of at least 1; got '3'$"),
+        (
+            {"kernel": 4},
+            r"^kernel must be an odd integer of at least 1, or one per map size; got 4$",
+        ),
+        (
+            {"kernel": -1},
+            r"^kernel must be an odd integer of at least 1, or one per map size; got -1$",
+        ),
+        (
+            {"kernel": 3.0},
+            r"^kernel must be an odd integer of at least 1, or one per map size; got 3\.0$",
+        ),
+        (
+            {"kernel": "3"},
+            r"^kernel must be an odd integer of at least 1, or one per map size; got '3'$",
+        ),
         ({"downsampling": "min"}, r"^downsampling must be max or mean; got 'min'$"),
         (
             {"kernel": 99_999},

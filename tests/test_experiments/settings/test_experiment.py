@@ -26,6 +26,7 @@ PRESETS = {
     "diabetes",
     "digits",
     "digits-random",
+    "example",
     "idx",
     "lenet-fashion",
     "lenet-mnist",
@@ -38,7 +39,7 @@ PRESETS = {
     "spirals",
     "xor",
 }
-WITH_ARMS = {"fashion", "fashion-small", "kernels-digits", "mnist-kernels"}
+WITH_ARMS = {"fashion", "fashion-small", "growth-digits", "kernels-digits", "mnist-kernels"}
 
 
 @pytest.fixture
@@ -261,9 +262,9 @@ def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
     message = message_of(preset)
     assert message.startswith(f"unknown preset {preset!r}")
     assert (
-        "diabetes, digits, digits-random, fashion, fashion-small, idx, kernels-digits, lenet-fashion, lenet-mnist, "
-        "mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, set-digits, set-mnist, spirals, xor"
-        in message
+        "diabetes, digits, digits-random, example, fashion, fashion-small, growth-digits, idx, kernels-digits, "
+        "lenet-fashion, lenet-mnist, mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, set-digits, "
+        "set-mnist, spirals, xor" in message
     )
     assert ".toml" in message
 

@@ -1,0 +1,128 @@
+"""Given founders: genomes, CNNs, matrices and graphs, as genomes that fit the data."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from cnn import Network
+from cnn.checks import brief
+from evo.genome.genome import Genome, Role
+from evo.initial.founders import FounderSettings
+
+OF_GRAPHS = ("activation", "ticks")
+"""Settings that a graph takes from the experiment where it has no attribute; other founders have these themselves."""
+
+OF_MATRICES = (*OF_GRAPHS, "sequence", "threshold", "threshold_mode")
+"""Settings that a matrix takes from the experiment."""
+
+
+def is_matrix(source: Any) -> bool:
+    """Return whether a founder is a matrix."""
+    return (
+        isinstance(source, list | tuple) or sparse.issparse(source) or hasattr(source, "__array__")
+    )
+
+
+def is_graph(source: Any) -> bool:
+    """Return whether a founder is a networkx graph; networkx need not be imported for this."""
+    return hasattr(source, "nodes") and hasattr(source, "edges")
+
+
+def to_genome(
+    source: Any, settings: FounderSettings, shape: Sequence[int], n_outputs: int
+) -> Genome:
+    """Return a founder as a genome.
+
+    Parameters
+    ----------
+    source : Genome, cnn.Network, networkx graph, ndarray, sparse array or list of lists
+        The inputs of a matrix are its first nodes, and its outputs the last nodes. Its weights become float32.
+    settings : FounderSettings
+        Give a matrix its activation, ticks and threshold, and a graph its activation and, where it names none, ticks.
+    shape : sequence of int
+        Shape of a sample.
+    n_outputs : int
+        Number of outputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these, or does not fit the data.
+    """
+    from evo.exchange import from_cnn, from_matrix, from_networkx  # noqa: PLC0415 - networkx
+
+    if isinstance(source, Genome):
+        genome = source
+    elif isinstance(source, Network):
+        genome = from_cnn(source)
+    elif is_matrix(source):
+        genome = from_matrix(
+            source,
+            inputs=_n_inputs(source, settings, shape, n_outputs),
+            outputs=n_outputs,
+            activation=settings.activation,
+            threshold=settings.threshold,
+            threshold_mode=settings.threshold_mode,
+            ticks=settings.ticks,
+            dtype=np.float32,
+        )
+    elif is_graph(source):
+        genome = from_networkx(source, activation=settings.activation, ticks=settings.ticks)
+    else:
+        kinds = "a genome, cnn.Network, networkx graph, square matrix, predictor or path of a file"
+        raise TypeError(f"must be {kinds}; got {brief(source)}")
+    check_fit(genome, shape, n_outputs)
+    return genome
+
+
+def _n_inputs(source: Any, settings: FounderSettings, shape: Sequence[int], n_outputs: int) -> int:
+    """Return the number of inputs of a matrix; raise ValueError if it has too few nodes."""
+    n_inputs = settings.input_layer(shape).n_nodes
+    found = source.shape if sparse.issparse(source) else np.shape(source)
+    if len(found) == 2 and found[0] == found[1] < n_inputs + n_outputs:
+        raise ValueError(
+            f"must have at least {n_inputs + n_outputs} nodes, {n_inputs} inputs first and {n_outputs} outputs last; "
+            f"got {found[0]}"
+        )
+    return n_inputs
+
+
+def check_fit(genome: Genome, shape: Sequence[int], n_outputs: int) -> None:
+    """Raise ValueError unless a genome reads samples of this shape and has this number of outputs."""
+    n_features, found = int(np.prod(shape)), genome.n_features
+    if n_features not in {found, found * genome.ticks}:
+        steps = f" or {found * genome.ticks}" if genome.ticks > 1 else ""
+        raise ValueError(
+            f"must read {n_features} features, as samples of shape {tuple(shape)} have; got {found}{steps}"
+        )
+    sides = genome.map_sizes[genome.roles == Role.INPUT]
+    if len(shape) > 1 and sides.max(initial=1) > 1:
+        images = (len(sides), int(sides[0]), int(sides[0]))
+        if (*(1,) * (3 - len(shape)), *shape) != images or (sides != sides[0]).any():
+            raise ValueError(
+                f"must read images of shape {tuple(shape)}; got input maps of size {brief(sides.tolist())}"
+            )
+    if len(genome.outputs) != n_outputs:
+        raise ValueError(f"must have {n_outputs} outputs; got {len(genome.outputs)}")
+
+
+def common_layers(genomes: Sequence[Genome]) -> tuple[int, ...]:
+    """Return the number of nodes in each layer, inputs first, if all genomes have the same layers; otherwise none.
+
+    Layers are those of :func:`evo.exchange.layered_networks.layers_of_nodes`, and the ids must be 0, 1, … in their
+    order, because policies know the layers of a node by its id.
+    """
+    from evo.exchange.layered_networks import layers_of_nodes  # noqa: PLC0415 - networkx
+
+    found = set()
+    for genome in genomes:
+        if not np.array_equal(genome.ids, np.arange(genome.n_nodes)):
+            return ()
+        try:
+            layers = layers_of_nodes(genome, np.ones(genome.n_stored, np.bool_))
+        except ValueError:
+            return ()
+        found.add(tuple(map(len, layers)))
+    return found.pop() if len(found) == 1 else ()

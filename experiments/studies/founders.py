@@ -1,0 +1,289 @@
+"""Founders at the door of a run: those given by argument or file are read and checked, before any work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnn import load_model
+from cnn.checks import brief
+from evo import load_genomes, load_graph
+from evo.errors import EvoMatrixError, ResultsError, SettingsError
+from evo.files import read_arrays
+from evo.genome.genome import Genome
+from evo.initial.founders import (
+    DENSITY,
+    GRAPHS,
+    FounderSettings,
+    create_founders,
+    with_drawn_weights,
+)
+from evo.initial.given import (
+    OF_GRAPHS,
+    OF_MATRICES,
+    common_layers,
+    is_graph,
+    is_matrix,
+    to_genome,
+)
+from evo.initial.map_founders import LayerShape
+from evo.seeding import Purpose, generator
+from evo.storage.predictor import (
+    LAYERS_FORMAT,
+    BaselinePredictor,
+    Predictor,
+    inputs_path,
+    load_network,
+)
+from experiments.datasets import Dataset
+from experiments.settings.experiment import Experiment
+
+GRAPH_FILES = (".graphml", ".json")
+
+
+@dataclass(frozen=True, eq=False)
+class GivenFounders:
+    """Founders that are not drawn.
+
+    Attributes
+    ----------
+    genomes : tuple of Genome
+        They take turns over the slots of the population.
+    sources : tuple of str
+        Where each comes from: the argument or the file.
+    """
+
+    genomes: tuple[Genome, ...]
+    sources: tuple[str, ...]
+
+
+def with_given_founders(experiment: Experiment, founders: Sequence[Any] | None) -> Experiment:
+    """Return the experiment with ``founders.graph = "given"`` if founders are given to :func:`experiments.run`.
+
+    Raises
+    ------
+    SettingsError
+        If the settings ask for founders of another kind, or have settings of such founders.
+    TypeError
+        If `founders` is not a list.
+    """
+    if founders is None:
+        return experiment
+    if not isinstance(founders, list | tuple):
+        kind = type(founders).__name__
+        raise TypeError(f"founders must be a list, also if there is one founder; got {kind}")
+    settings = experiment.founders
+    if settings.graph == "given" and settings.files:
+        raise SettingsError(
+            f"founders.files must not be given together with the argument founders; got {list(settings.files)}"
+        )
+    fields = type(settings).model_fields
+    own = {name: getattr(settings, name) for name in fields}
+    own = {name: value for name, value in own.items() if value != fields[name].default}
+    if own.get("density") == DENSITY:
+        del own["density"]
+    if own.setdefault("graph", "given") != "given":
+        raise SettingsError(
+            f'founders.graph must be "given", or left out, if founders are given; got {settings.graph!r}'
+        )
+    try:
+        given = FounderSettings(**own)
+    except SettingsError as error:
+        raise SettingsError(f"founders: {error}") from None
+    return experiment.model_copy(update={"founders": given})
+
+
+def check_founders(
+    experiment: Experiment, dataset: Dataset, founders: Sequence[Any] | None = None
+) -> GivenFounders | None:
+    """Check that founders can read the data; return those that are given, or None if they are drawn.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        With the result of :func:`with_given_founders`.
+    dataset : Dataset
+    founders : sequence, optional
+        The argument of :func:`experiments.run`; by default the files of the settings are read.
+
+    Raises
+    ------
+    EvoMatrixError
+        If founders do not fit the data, exceed their size limit, or a file cannot be read. One line names the founder.
+    """
+    settings = experiment.founders
+    if settings.graph != "given":
+        inputs = settings.input_layer(dataset.input_shape)
+        if settings.graph == "maps":
+            settings.tap_counts(inputs, dataset.n_outputs)
+        if settings.graph in GRAPHS.own:
+            _check_own_graph(settings, inputs, dataset)
+        return None
+    named = _named(settings, founders)
+    population = experiment.evolution.population
+    if not 1 <= len(named) <= population:
+        raise SettingsError(
+            f"founders must be from 1 to {population}, the population; got {len(named)}"
+        )
+    _check_settings(settings, named)
+    genomes = [_read(name, source, settings, dataset) for name, source in named.items()]
+    _check_policy(experiment, genomes)
+    return GivenFounders(tuple(genomes), tuple(named))
+
+
+def _check_own_graph(settings: FounderSettings, inputs: LayerShape, dataset: Dataset) -> None:
+    """Raise SettingsError if an own graph draws no network for the data."""
+    n_inputs, n_outputs, map_size = inputs.n_nodes, dataset.n_outputs, inputs.map_size
+    try:
+        create_founders(settings, n_inputs, n_outputs, n_founders=1, seed=0, map_size=map_size)
+    except ValueError as error:
+        raise SettingsError(f"founders.graph: {error}") from error
+
+
+def _named(settings: FounderSettings, founders: Sequence[Any] | None) -> dict[str, Any]:
+    """Return the founders, by a name that says where each comes from."""
+    if founders is None:
+        if not settings.files:
+            raise SettingsError(
+                'founders.files must name a file or more if founders.graph = "given"; got []'
+            )
+        return _read_files(settings, settings.files)
+    named: dict[str, Any] = {}
+    for k, source in enumerate(founders):
+        if isinstance(source, str | Path):
+            read = _read_files(settings, [source])
+            named |= {f"founders[{k}], {name}": one for name, one in read.items()}
+        else:
+            shape = f" of shape {np.shape(source)}" if isinstance(source, np.ndarray) else ""
+            named[f"founders[{k}], {type(source).__name__}{shape}"] = source
+    return named
+
+
+def _read_files(settings: FounderSettings, paths: Sequence[str | Path]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in paths:
+        found |= _read_file(Path(path), settings)
+    if len(found) < len(paths):
+        raise SettingsError(f"founders.files must be different files; got {[*map(str, paths)]}")
+    return found
+
+
+def _read_file(path: Path, settings: FounderSettings) -> Mapping[str, Any]:
+    """Read the founders of a file, by name: the path, and in a file of several genomes their numbers too."""
+    if path.suffix in GRAPH_FILES:
+        graph = load_graph(path, activation=settings.activation, ticks=settings.ticks)
+        return {str(path): graph}
+    if path.suffix == ".npy":
+        try:
+            return {str(path): np.load(path, mmap_mode="r", allow_pickle=False)}
+        except (OSError, ValueError, EOFError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise ResultsError(f"{path}: must be a file of one array ({reason})") from error
+    if path.suffix != ".npz":
+        known = ", ".join((".npz", ".npy", *GRAPH_FILES))
+        raise SettingsError(
+            f"{path}: the suffix of a founder's file must be one of {known}; got {path.suffix!r}"
+        )
+    _, description = read_arrays(path)
+    if description.get("format") == LAYERS_FORMAT and not inputs_path(path).exists():
+        try:
+            return {str(path): load_model(path)}
+        except ValueError as error:  # the message names the file
+            raise ResultsError(str(error)) from error
+    if "format" in description:
+        return {str(path): load_network(path)}
+    return {f"{path}, individual {k}": genome for k, genome in load_genomes(path).items()}
+
+
+def _check_settings(settings: FounderSettings, named: Mapping[str, Any]) -> None:
+    """Raise SettingsError for a setting that no founder takes, because each has its own."""
+    taken: set[str] = set()
+    for name, source in named.items():
+        if is_matrix(source):
+            taken |= {*OF_MATRICES}
+        elif is_graph(source) or name.endswith(GRAPH_FILES):
+            taken |= {*OF_GRAPHS}
+    if settings.weights is not None:
+        taken.add("activation")
+    for name in OF_MATRICES:
+        value = getattr(settings, name)
+        if name not in taken and value != type(settings).model_fields[name].default:
+            raise SettingsError(
+                f"founders.{name} must not be given, because all given founders have their own; got {value!r}"
+            )
+
+
+def _read(name: str, source: Any, settings: FounderSettings, dataset: Dataset) -> Genome:
+    """Return a founder as a genome that fits the data."""
+    try:
+        if isinstance(source, Predictor | BaselinePredictor):
+            _check_classes(source, dataset)
+            source = source.genome if isinstance(source, Predictor) else source.network
+        genome = to_genome(source, settings, dataset.input_shape, dataset.n_outputs)
+        if settings.weights is not None and genome.threshold is not None:
+            raise ValueError("must have no threshold if founders.weights are drawn; got one")
+    except (EvoMatrixError, TypeError, ValueError) as error:
+        raise SettingsError(f"{name}: {error}") from error
+    return genome
+
+
+def _check_classes(predictor: Predictor | BaselinePredictor, dataset: Dataset) -> None:
+    """Raise ValueError if a trained network has other classes, or the same in another order."""
+    classes = None if predictor.classes is None else tuple(predictor.classes)
+    wanted = None if dataset.classes is None else tuple(dataset.classes)
+    if classes != wanted:
+        raise ValueError(
+            f"must have the classes of the data, {brief(wanted)}; got {brief(classes)}"
+        )
+
+
+def _check_policy(experiment: Experiment, genomes: Sequence[Genome]) -> None:
+    """Raise SettingsError if a policy needs layers that the founders do not have."""
+    policy = experiment.policy
+    if common_layers(genomes):
+        return
+    if policy.name == "layerwise":
+        raise SettingsError(
+            'founders must have the same layers where policy.name = "layerwise"; got others'
+        )
+    if policy.name in {"set", "rigl"} and any(genome.has_maps for genome in genomes):
+        raise SettingsError(
+            f'founders with feature maps must have the same layers where policy.name = "{policy.name}"; got others'
+        )
+
+
+def founders_of_seed(
+    experiment: Experiment, dataset: Dataset, given: GivenFounders | None, seed: int
+) -> list[Genome]:
+    """Return the founders of a run, one for each slot; fewer given founders than slots take turns."""
+    settings, population = experiment.founders, experiment.evolution.population
+    if given is None:
+        inputs = settings.input_layer(dataset.input_shape)
+        return create_founders(
+            settings,
+            inputs.n_nodes,
+            dataset.n_outputs,
+            map_size=inputs.map_size,
+            n_founders=population,
+            seed=seed,
+        )
+    genomes = [given.genomes[slot % len(given.genomes)] for slot in range(population)]
+    if settings.weights is None:
+        return genomes
+    return [
+        with_drawn_weights(genome, settings, rng=generator(seed, Purpose.FOUNDERS, 0, slot))
+        for slot, genome in enumerate(genomes)
+    ]
+
+
+def layers_of_founders(
+    experiment: Experiment, dataset: Dataset, given: GivenFounders | None
+) -> tuple[int, ...]:
+    """Return the number of nodes in each layer of the founders, or none."""
+    if given is not None:
+        return common_layers(given.genomes)
+    settings = experiment.founders
+    n_inputs = settings.input_layer(dataset.input_shape).n_nodes
+    return settings.layer_sizes(n_inputs, dataset.n_outputs)
