@@ -42,7 +42,6 @@ def genome_from_arrays(
     arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any], prefix: str = ""
 ) -> Genome:
     """Join the parts that :func:`genome_to_arrays` split; raise ValueError or KeyError if they are not a genome."""
-    check_described(description.get("own_activations", {}))
     stored = {part.name: prefix + STORED_AS.get(part.name, part.name) for part in fields(Genome)}
     has_maps = any(stored[name] in arrays for name in MAP_FIELDS if name not in _NOT_ARRAYS)
     left_out = {"threshold"} | (frozenset() if has_maps else MAP_FIELDS)
@@ -56,6 +55,7 @@ def genome_from_arrays(
     threshold = arrays.get(stored["threshold"])
     one_number = threshold is not None and threshold.ndim == 0
     parts["threshold"] = threshold.item() if one_number else threshold  # type: ignore[union-attr]
+    check_described(description.get("own_activations", {}))
     return Genome(**parts)
 
 
