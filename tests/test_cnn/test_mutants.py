@@ -204,6 +204,11 @@ def gradients_are_sums_over_the_batch(original, network, inputs, targets):
     return value, gradient
 
 
+@mutant("training/test_weights.py::test_the_weighted_loss", Network, "loss_and_gradients")
+def weights_are_left_out(original, network, inputs, targets, weights=None):
+    return original(network, inputs, targets)
+
+
 @mutant(NETWORKS, Network, "loss_and_gradients")
 def the_first_layer_does_not_learn(original, network, inputs, targets):
     value, gradient = original(network, inputs, targets)

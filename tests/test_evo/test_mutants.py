@@ -520,6 +520,12 @@ def the_compiled_loop_repeats_its_first_batch(original, network, segment):
     return original(network, replace(segment, order=order))
 
 
+@mutant("phenotype/test_weights.py::test_the_compiled_loop_makes_the_steps", Phenotype, "descend")
+def the_compiled_loop_forgets_the_weights(original, network, segment):
+    samples = replace(segment.samples, weights=None)
+    return original(network, replace(segment, samples=samples))
+
+
 @mutant(f"{LOOP}::test_a_continued_parent_trains", Phenotype, "spread")
 def optimizer_state_is_laid_out_backwards(original, network, of_parameters):
     return original(network, of_parameters[:, ::-1])

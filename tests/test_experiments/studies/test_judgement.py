@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from cnn.training.samples import Samples
 from evo.errors import DataError, SettingsError
 from evo.seeding import Purpose, seed_sequence
+from evo.storage.tables import TIMING_COLUMNS
 from experiments import Dataset, Experiment, load_dataset, load_results, run
 from experiments.analysis.comparison import metric_of, verdict
 from experiments.studies.judgement import check_defined, weighted
@@ -162,6 +163,16 @@ def test_the_chosen_metrics_stand_in_every_table(judged):
     assert (individuals["fitness"] == individuals["validation_roc_auc"]).all()
     stored = pd.read_parquet(judged.path / "individuals")
     assert set(judged.individuals) == set(stored)
+
+
+@pytest.mark.slow
+def test_workers_compute_the_same_metrics_and_weights(judged, tmp_path):
+    experiment = Experiment.model_validate_json((judged.path / "config.json").read_text("utf-8"))
+    parallel = run(experiment, dataset=uneven(), workers=2, results=tmp_path)
+    for table in ("individuals", "generations", "comparison", "predictions"):
+        frames = [getattr(one, table).drop(columns="run") for one in (judged, parallel)]
+        timed = [name for name in frames[0] if name in TIMING_COLUMNS]
+        pd.testing.assert_frame_equal(*(frame.drop(columns=timed) for frame in frames))
 
 
 def test_by_default_no_metric_has_a_column(finished):
