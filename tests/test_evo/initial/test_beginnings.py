@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 import graphops
 from evo import (
@@ -16,6 +15,7 @@ from evo import (
     from_matrix,
     replay,
 )
+from evo.errors import SettingsError
 from evo.evolution.statistics import describe
 from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
@@ -237,7 +237,7 @@ def test_policies_work_on_signed_thresholds(name):
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, message):
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(SettingsError) as caught:
         FounderSettings(**settings)
     assert message in str(caught.value)
 
