@@ -23,6 +23,7 @@ OPTIONS = [
     "--address",
     "--arms",
     "--folder",
+    "--parts",
     "--results",
     "--quiet",
 ]
