@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from evo.errors import SettingsError
-from experiments.datasets.arrays import Task
+from evo.preparation import Task
 from experiments.datasets.bundled import diabetes, digits
 from experiments.datasets.dataset import Dataset
 from experiments.datasets.generated import parity, spirals, xor

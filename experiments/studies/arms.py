@@ -27,6 +27,7 @@ class ModelSpec:
     """The specification from which an arm is built."""
 
     dataset: Dataset
+    input_shape: tuple[int, ...]
     loss: str
     settings: BaselineSettings
     founder: Genome | None
@@ -46,7 +47,7 @@ def _convolutional(build: Callable[..., Network], spec: ModelSpec) -> Sized:
     """Build a convolutional network; the builder chooses what the settings leave open."""
     settings = spec.settings
     return build(
-        spec.dataset.input_shape,
+        spec.input_shape,
         spec.dataset.n_outputs,
         rng=spec.rng,
         activation=settings.activation,
@@ -60,11 +61,11 @@ def _mlp(spec: ModelSpec) -> Sized:
     n_outputs = spec.dataset.n_outputs
     on_values = spec.dataset.task == "regression"
     last: Layer = HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)
-    first: list[Layer] = [RasterizationLayer()] if len(spec.dataset.input_shape) > 1 else []
+    first: list[Layer] = [RasterizationLayer()] if len(spec.input_shape) > 1 else []
     activation = spec.settings.activation
     hidden = [HiddenLayer(width, activation) for width in _widths(spec.settings)]
     layers = [*first, *hidden, last]
-    return Network(layers, spec.dataset.input_shape, spec.loss, rng=spec.rng)
+    return Network(layers, spec.input_shape, spec.loss, rng=spec.rng)
 
 
 def _widths(settings: BaselineSettings) -> tuple[int, ...]:
@@ -92,9 +93,8 @@ OF_IMAGES = frozenset({"cnn", "lenet1", "lenet5"})
 """The arms that need images."""
 
 
-def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
-    """Raise SettingsError if an arm does not suit the data."""
-    shape = dataset.input_shape
+def check_arms(settings: BaselineSettings, dataset: Dataset, shape: tuple[int, ...]) -> None:
+    """Raise SettingsError if an arm does not suit the data, whose prepared samples have this shape."""
     for arm in settings.arms:
         if arm not in OF_IMAGES:
             continue
@@ -110,7 +110,9 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
             )
         try:
             ARMS[arm](
-                ModelSpec(dataset, loss_of(dataset), settings, None, np.random.default_rng(0))
+                ModelSpec(
+                    dataset, shape, loss_of(dataset), settings, None, np.random.default_rng(0)
+                )
             )
         except ValueError as error:
             raise SettingsError(
@@ -118,9 +120,9 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
             ) from error
 
 
-def check_founders(settings: FounderSettings, dataset: Dataset) -> None:
-    """Raise SettingsError if founders cannot read the data, or exceed their size limit."""
-    inputs = settings.input_layer(dataset.input_shape)
+def check_founders(settings: FounderSettings, dataset: Dataset, shape: tuple[int, ...]) -> None:
+    """Raise SettingsError if founders cannot read prepared samples of this shape, or exceed their size limit."""
+    inputs = settings.input_layer(shape)
     if settings.graph == "maps":
         settings.tap_counts(inputs, dataset.n_outputs)
 
@@ -135,4 +137,7 @@ def build_arm(
 ) -> Sized:
     """Build an arm's network, with starting weights from the run's seed."""
     rng = generator(task.seed, Purpose.BASELINE)
-    return ARMS[arm](ModelSpec(dataset, task.loss, settings, founder, rng, task.evolution.dormant))
+    shape = task.train.inputs.shape[1:]
+    return ARMS[arm](
+        ModelSpec(dataset, shape, task.loss, settings, founder, rng, task.evolution.dormant)
+    )

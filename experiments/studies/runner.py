@@ -18,7 +18,6 @@ from evo.executors import Executor, SerialExecutor
 from evo.files import free_name
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
-from evo.seeding import Purpose, seed_sequence
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
 from experiments.datasets import Dataset, DataSplit, load_dataset
@@ -95,10 +94,11 @@ def run(
     checked_fitness = adapt_fitness(fitness or FITNESSES[experiment.evolution.fitness])
     reporter = reporter or Reporter()
     dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
-    check_arms(experiment.baseline, dataset)
-    if experiment.evolve:
-        check_founders(experiment.founders, dataset)
-    splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
+    splits = [experiment.dataset.split(dataset, seed) for seed in _seeds(experiment)]
+    for shape in dict.fromkeys(split.input_shape for split in splits):
+        check_arms(experiment.baseline, dataset, shape)
+        if experiment.evolve:
+            check_founders(experiment.founders, dataset, shape)
     name = run_name or free_name(Path(results), experiment.name)
     store = RunStore.create(
         Path(results) / name,
@@ -111,7 +111,7 @@ def run(
             dataset,
             _task(experiment, dataset, split, seed, checked_fitness),
             len(split.test),
-            split.normalization,
+            split.preparation,
             store,
             reporter,
         )
@@ -201,19 +201,6 @@ def _seeds(experiment: Experiment) -> range:
     return range(experiment.seed, experiment.seed + experiment.seeds)
 
 
-def _split(experiment: Experiment, dataset: Dataset, seed: int) -> DataSplit:
-    settings = experiment.dataset
-    try:
-        return dataset.split(
-            seed=seed_sequence(seed, Purpose.SPLIT),
-            validation=settings.validation,
-            test=settings.test,
-            normalization=settings.normalization,
-        )
-    except ValueError as error:
-        raise SettingsError(f"dataset: {error}") from error
-
-
 def _task(
     experiment: Experiment, dataset: Dataset, split: DataSplit, seed: int, fitness: Fitness
 ) -> Task:
@@ -227,7 +214,7 @@ def _task(
         fitness=fitness,
         seed=seed,
         layers=experiment.founders.layer_sizes(
-            experiment.founders.input_layer(dataset.input_shape).n_nodes, dataset.n_outputs
+            experiment.founders.input_layer(split.input_shape).n_nodes, dataset.n_outputs
         ),
     )
 

@@ -40,7 +40,7 @@ class Search:
     def __init__(self, seed_run: SeedRun, n_before: int) -> None:
         self.seed_run = seed_run
         self.n_expected = n_before
-        inputs = seed_run.experiment.founders.input_layer(seed_run.dataset.input_shape)
+        inputs = seed_run.experiment.founders.input_layer(seed_run.input_shape)
         self.founders = create_founders(
             seed_run.experiment.founders,
             inputs.n_nodes,
