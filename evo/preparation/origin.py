@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = TypeVar("Array", bound=NDArray[Any])
 
-FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT32_MAX = np.finfo(np.float32).max
 
 MAX_EXACT_INTEGER = 2**53
 """Largest integer below which all integers are float64 numbers."""

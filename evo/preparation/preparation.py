@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evo.errors import DataError
 from evo.preparation.normalization import Normalization, NormalizationMethod
-from evo.preparation.origin import Origin, first_place, read_only
+from evo.preparation.origin import Origin, first_place, read_only, row_blocks
 from evo.preparation.schema import Schema, Table
 
 MAX_CATEGORIES = 1000
@@ -57,6 +57,9 @@ class Preparation:
         Columns with an input that tells missing values.
     categories : tuple of tuple of str
         Categories of each column of categories, in ascending order.
+    long : tuple of int
+        Columns with numbers that float32 would round to something else, such as times in seconds since 1970. They must
+        not come as float32.
     """
 
     schema: Schema
@@ -64,6 +67,7 @@ class Preparation:
     fills: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     indicated: tuple[int, ...] = ()
     categories: tuple[tuple[str, ...], ...] = ()
+    long: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the parts agree, for a preparation may come from a file."""
@@ -94,6 +98,8 @@ class Preparation:
             )
         if not {*self.indicated} <= gaps:
             raise ValueError(f"indicated must be columns with gaps; got {self.indicated}")
+        if not {*self.long} <= {*self.schema.number_columns}:
+            raise ValueError(f"long must be columns of numbers; got {self.long}")
         if len(self.categories) != len(self.schema.category_columns):
             raise ValueError(
                 f"categories must be of {len(self.schema.category_columns)} columns; got {len(self.categories)}"
@@ -135,7 +141,8 @@ class Preparation:
             normalization = Normalization.fit(numbers, method)
         else:
             normalization = Normalization(method, np.empty(0), np.empty(0))
-        fitted = cls(schema, normalization, fills, indicated, categories)
+        long = _columns_for_float64(schema, numbers, normalization)
+        fitted = cls(schema, normalization, fills, indicated, categories, long)
         fitted._check_distinct(numbers, origin)
         return fitted
 
@@ -193,6 +200,12 @@ class Preparation:
         origin = origin or Origin("X")
         schema, table = self.schema, self.schema.read(X, origin)
         numbers = table.numbers
+        for j in self.long:
+            if table.rounded[schema.number_columns.index(j)]:
+                raise DataError(
+                    f"{schema.describe(j, origin)(None)} must be float64, as in the training data, whose values "
+                    "float32 does not tell apart; got floats of fewer bits"
+                )
         if schema.gaps:
             numbers = np.where(np.isnan(numbers), self.fills, numbers)
         inputs = self.normalization.apply(numbers, dtype)
@@ -256,6 +269,7 @@ class Preparation:
             "normalization": self.normalization.method,
             "indicated": self.indicated,
             "categories": self.categories,
+            "long": self.long,
         }
 
     @classmethod
@@ -269,6 +283,7 @@ class Preparation:
             arrays["fills"],
             tuple(description["indicated"]),
             tuple(tuple(map(str, categories)) for categories in description["categories"]),
+            tuple(description["long"]),
         )
 
 
@@ -279,6 +294,20 @@ def _absences(schema: Schema, table: Table) -> dict[int, NDArray[np.bool_]]:
     numbers = zip(schema.number_columns, np.isnan(table.numbers).T, strict=True)
     texts = zip(schema.category_columns, pd.isna(table.texts).T, strict=True)
     return {**dict(numbers), **dict(texts)}
+
+
+def _columns_for_float64(
+    schema: Schema, numbers: NDArray[Any], normalization: Normalization
+) -> tuple[int, ...]:
+    """Return the columns of a table that change in the third digit after preparation if they are rounded to float32."""
+    if numbers.ndim != 2 or numbers.dtype.itemsize < 8:
+        return ()
+    errors = np.zeros(numbers.shape[1])
+    for rows in row_blocks(len(numbers)):
+        block = numbers[rows].astype(np.float64)
+        errors = np.maximum(errors, np.abs(block - block.astype(np.float32)).max(axis=0))
+    changed = np.flatnonzero(errors > 1e-3 * np.abs(normalization.scale))
+    return tuple(schema.number_columns[k] for k in changed)
 
 
 def _medians(schema: Schema, table: Table, origin: Origin) -> NDArray[np.float64]:

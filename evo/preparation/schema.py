@@ -3,6 +3,7 @@
 The same reader serves training and prediction. It refuses what cannot be used with one line that names row and column.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -44,10 +45,13 @@ class Table:
         NaN where a value is missing; dates are seconds since 1970.
     texts : ndarray of str or None, shape (n, columns of categories)
         None where a value is missing.
+    rounded : ndarray of bool, shape (columns of numbers,)
+        Which columns of a table have a type of less than 64 bits, which may have rounded them; empty for images.
     """
 
     numbers: NDArray[Any]
     texts: NDArray[np.object_]
+    rounded: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,9 +214,9 @@ class Schema:
         """Return the schema in which values may also be missing in the columns where they are missing in `X`."""
         if len(self.shape) != 1:
             return self
-        kinds: tuple[Kind, ...] = self.kinds or ("number",) * self.n_features
+        numbers: list[Kind] = ["number"] * self.n_features
         table = replace(self, gaps=tuple(range(self.n_features))).read(X, origin)
-        return replace(self, gaps=tuple(sorted({*self.gaps, *_gaps(table, kinds)})))
+        return replace(self, gaps=tuple(sorted({*self.gaps, *_gaps(table, self.kinds or numbers)})))
 
     @property
     def has_frames(self) -> bool:
@@ -287,14 +291,16 @@ class Schema:
             if len(self.shape) == 1:
                 frame = rows if by_position else self._matched(rows, origin)
                 return self._read_frame(frame, origin)
-            rows = Schema((rows.shape[1],))._read_frame(rows, origin).numbers
+            flat = Schema((self.n_features,))
+            rows = flat._read_frame(flat._matched(rows, origin), origin).numbers
         if self.has_frames:
             return self._read_frame(
                 self._matched(pd.DataFrame(rows.reshape(len(rows), -1)), origin), origin
             )
         rows = self._shaped(rows, origin)
         self._check_numbers(rows, origin)
-        return Table(rows, np.empty((len(rows), 0), dtype=object))
+        rounded = np.full(rows.shape[1:] if rows.ndim == 2 else 0, _is_short(rows.dtype))
+        return Table(rows, np.empty((len(rows), 0), dtype=object), rounded)
 
     def _matched(self, frame: pd.DataFrame, origin: Origin) -> pd.DataFrame:
         """Return the columns of the schema, in its order."""
@@ -305,17 +311,18 @@ class Schema:
                 raise DataError(
                     f"{origin.whole} must have {n} features a sample; got {frame.shape[1]}"
                 )
-            numbered = [*map(str, range(n))]
-            if labels is not None and sorted(labels) == sorted(numbered):
-                return frame.iloc[:, [labels.index(number) for number in numbered]]
-            return frame
-        for name in self.names:
-            if labels.count(name) != 1:
-                found = (
-                    "it twice" if name in labels else ", ".join(map(repr, labels[:20])) or "none"
-                )
+            wanted = tuple(map(str, range(n)))  # names of 0, 1, … in any order, or any names
+            if labels is None or {*labels} != {*wanted}:
+                return frame
+        else:
+            wanted = self.names
+        places = {label: place for place, label in enumerate(labels)}
+        counts = Counter(labels)
+        for name in wanted:
+            if counts[name] != 1:
+                found = "it twice" if counts[name] else ", ".join(map(repr, labels[:20])) or "none"
                 raise DataError(f"{origin.whole} must have one column {name!r}; got {found}")
-        return frame.iloc[:, [labels.index(name) for name in self.names]]
+        return frame.iloc[:, [places[name] for name in wanted]]
 
     def _read_frame(self, frame: pd.DataFrame, origin: Origin) -> Table:
         """Read the columns of a frame by position."""
@@ -331,7 +338,8 @@ class Schema:
             describe = self.describe(j, origin)
             texts[:, k] = read_text(frame.iloc[:, j], describe)
             self._check_gaps(j, pd.isna(texts[:, k]), describe)
-        return Table(numbers, texts)
+        rounded = np.array([_is_short(frame.dtypes.iloc[j]) for j in number], dtype=bool)
+        return Table(numbers, texts, rounded)
 
     def _check_gaps(self, j: int, absent: NDArray[np.bool_], describe: Describe) -> None:
         place = None if j in self.gaps else first_place(absent)
@@ -400,6 +408,11 @@ class Schema:
             tuple(description["gaps"]),
             description["channels"],
         )
+
+
+def _is_short(dtype: Any) -> bool:
+    """Return whether a type is one of floats of less than 64 bits."""
+    return str(dtype).lower() in {"float16", "float32"}
 
 
 def _own(rows: NDArray[Any]) -> NDArray[Any]:
