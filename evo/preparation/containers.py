@@ -49,7 +49,7 @@ def as_rows(X: object, origin: Origin) -> NDArray[Any] | pd.DataFrame:
         raise DataError(
             f"{origin.whole} must be rows in an array, list or frame; got {type(X).__name__}"
         )
-    array = _without_masks(X, origin)
+    array = as_array(X, origin)
     if array.dtype.names:  # records
         return pd.DataFrame({name: array[name] for name in array.dtype.names})
     if array.ndim < 2:
@@ -66,13 +66,15 @@ def as_rows(X: object, origin: Origin) -> NDArray[Any] | pd.DataFrame:
 
 
 def as_array(values: object, origin: Origin) -> NDArray[Any]:
-    """Return values as an array; a list that mixes numbers with text or None keeps its objects.
+    """Return values as an array; a list that mixes numbers with text or None keeps its objects, and a mask gives None.
 
     Raises
     ------
     DataError
         If nested lists differ in length; the message names the first that does.
     """
+    if isinstance(values, np.ma.MaskedArray):
+        return _without_mask(values)
     if isinstance(values, np.ndarray):
         return values
     try:
@@ -90,15 +92,14 @@ def _has_large_integer(objects: NDArray[np.object_]) -> bool:
     return any(isinstance(one, int) and abs(one) >= 2**63 for one in objects.flat)
 
 
-def _without_masks(values: object, origin: Origin) -> NDArray[Any]:
-    """Return an array; masked numbers become NaN, and other masked values None."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return as_array(values, origin)
-    if not np.ma.getmaskarray(values).any():
-        return np.asarray(values.data)
-    if values.dtype.kind in NUMBERS:
-        return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
-    return np.asarray(np.ma.filled(values.astype(object), None))
+def _without_mask(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
+    """Return an array in which masked numbers are NaN, and other masked values None."""
+    plain, mask = np.asarray(values.data), np.ma.getmaskarray(values)
+    if mask.any():
+        of_numbers = plain.dtype.kind in NUMBERS
+        plain = plain.astype(np.float64 if of_numbers else object)
+        plain[mask] = np.nan if of_numbers else None
+    return plain
 
 
 def _ragged(values: Any, origin: Origin) -> str:

@@ -165,8 +165,6 @@ def _plain(y: object, origin: Origin) -> NDArray[Any]:
     """Return targets as an array of a plain type: bool, int, uint, float or str."""
     if hasattr(y, "to_pandas"):
         y = y.to_pandas()
-    if isinstance(y, np.ma.MaskedArray):
-        y = np.ma.filled(y.astype(object), None)
     values = as_array(y, origin)
     if values.ndim == 0:
         raise DataError(f"{origin.whole} must be one per sample; got shape ()")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -30,6 +31,8 @@ Channels = Literal["first", "last"]
 
 RawRows = NDArray[Any] | pd.DataFrame
 """Rows in raw units: an array of numbers, or a frame if some columns are categories or dates."""
+
+MISSING_RULE = "must have a value, as in all samples of the training data; got a missing value"
 
 MAX_COLOURS = 4
 """Largest number that is taken for a number of colours rather than of pixels."""
@@ -287,6 +290,8 @@ class Schema:
         if self.names and isinstance(X, pd.Series) and {*self.names} <= {*map(str, X.index)}:
             X = X.to_frame().T
         rows = as_rows(X, origin)
+        if isinstance(X, str | Path):
+            origin = Origin(str(X))
         if isinstance(rows, pd.DataFrame):
             if len(self.shape) == 1:
                 frame = rows if by_position else self._matched(rows, origin)
@@ -344,9 +349,7 @@ class Schema:
     def _check_gaps(self, j: int, absent: NDArray[np.bool_], describe: Describe) -> None:
         place = None if j in self.gaps else first_place(absent)
         if place is not None:
-            raise DataError(
-                f"{describe(place[0])} must be there, as in all samples of the training data; got a missing value"
-            )
+            raise DataError(f"{describe(place[0])} {MISSING_RULE}")
 
     def _shaped(self, rows: NDArray[Any], origin: Origin) -> NDArray[Any]:
         """Return rows in the shape of the schema."""
@@ -371,9 +374,9 @@ class Schema:
                 place = first_place(self._unusable(rows[block]))
                 if place is not None:
                     place = (block.start + place[0], *place[1:])
-                    raise DataError(
-                        f"{self.element(place, origin)} must be {rule}; got {rows[place]}"
-                    )
+                    gap = len(self.shape) == 1 and np.isnan(rows[place])
+                    problem = MISSING_RULE if gap else f"must be {rule}; got {rows[place]}"
+                    raise DataError(f"{self.element(place, origin)} {problem}")
         for j, kind in enumerate(self.kinds):
             if kind == "boolean":
                 read_numbers(pd.Series(rows[:, j]), kind, self.describe(j, origin))

@@ -161,7 +161,7 @@ def test_a_column_that_collapses_in_float32_is_named(column, message):
 
 def test_images_that_collapse_are_named_too():
     X = 1e9 + np.arange(64).reshape(4, 4, 4)
-    with pytest.raises(DataError, match="^train must have values that float32 tells apart"):
+    with pytest.raises(DataError, match=r"^train must have values that float32 tells apart"):
         fitted(X, "none")
 
 
