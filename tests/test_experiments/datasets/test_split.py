@@ -414,6 +414,13 @@ def test_own_parts_are_the_parts_of_every_split():
     assert [len(part) for part in members(with_validation_alone, seed=0)] == [32, 6, 8]
 
 
+def test_a_value_missing_in_an_own_part_alone_is_filled():
+    X, y = np.arange(40.0)[:, np.newaxis], ["a", "b"] * 20
+    dataset = Dataset.from_arrays(X, y, test=([[None], [7]], ["a", "b"]))
+    split = dataset.split(seed=0, normalization="none")
+    assert split.test.inputs.ravel().tolist() == [np.median(split.train.inputs), 7]
+
+
 def test_raw_rows_and_labels_of_a_part_are_those_of_the_data_set():
     frame = pd.DataFrame({"a": np.arange(60.0), "b": ["x", "y", "z"] * 20, "c": [1, 2] * 30})
     split = Dataset.from_frame(frame, "c").split(seed=0)
