@@ -83,9 +83,9 @@ def infer_kind(column: "pd.Series[Any]", describe: Describe) -> Kind:
     if not (kinds.is_object_dtype(dtype) or kinds.is_string_dtype(dtype)):
         raise DataError(f"{describe(None)} must hold numbers, text or dates; got {dtype}")
     cells = column.to_numpy(dtype=object)
-    present = np.flatnonzero(~missing(cells))
-    if _numbers_in_text(cells[present]) is not None:
+    if _numbers_in_text(cells) is not None:
         return "number"
+    present = np.flatnonzero(~missing(cells))
     found = [_kind_of_cell(cells[row], int(row), describe) for row in present]
     if set(found) <= {"number", "boolean"}:
         return "number" if "number" in found else "boolean"
@@ -142,13 +142,8 @@ def read_numbers(column: "pd.Series[Any]", kind: Kind, describe: Describe) -> ND
         read = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         cells = column.to_numpy(dtype=object)
-        present = np.flatnonzero(~missing(cells))
-        read = np.full(len(cells), np.nan)
-        as_numbers = _numbers_in_text(cells[present]) if kind == "number" else None
-        if as_numbers is None:
-            parse = _number if kind == "number" else _boolean
-            as_numbers = np.array(_each(cells, present, parse, kind, describe))
-        read[present] = as_numbers
+        of_text = _numbers_in_text(cells) if kind == "number" else None
+        read = _each(cells, kind, describe) if of_text is None else of_text
     if kind == "boolean":
         place = first_place(~(np.isnan(read) | (read == 0) | (read == 1)))
         if place is not None:
@@ -214,8 +209,8 @@ def _seconds(column: "pd.Series[Any]", describe: Describe) -> NDArray[np.float64
 
 
 def _numbers_in_text(cells: NDArray[np.object_]) -> NDArray[np.float64] | None:
-    """Return the numbers that text spells, or None if there is anything else; exact, and fast for long columns."""
-    if not all(isinstance(cell, str) and "_" not in cell for cell in cells):
+    """Return the numbers that every cell spells, or None; exact, and fast for long columns."""
+    if pd.api.types.infer_dtype(cells, skipna=False) != "string" or "_" in "".join(cells):
         return None
     try:
         return cells.astype(np.str_).astype(np.float64)
@@ -223,20 +218,15 @@ def _numbers_in_text(cells: NDArray[np.object_]) -> NDArray[np.float64] | None:
         return None
 
 
-def _each(
-    cells: NDArray[np.object_],
-    present: NDArray[np.intp],
-    parse: Callable[[object], float | None],
-    kind: Kind,
-    describe: Describe,
-) -> list[float]:
-    """Parse cell by cell."""
-    parsed = []
-    for row in present:
+def _each(cells: NDArray[np.object_], kind: Kind, describe: Describe) -> NDArray[np.float64]:
+    """Parse cell by cell; NaN where a value is missing."""
+    parse = _number if kind == "number" else _boolean
+    parsed = np.full(len(cells), np.nan)
+    for row in np.flatnonzero(~missing(cells)):
         number = parse(cells[row])
         if number is None:
             raise _wrong(describe, row, kind, cells[row])
-        parsed.append(number)
+        parsed[row] = number
     return parsed
 
 

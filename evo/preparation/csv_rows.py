@@ -36,7 +36,8 @@ def read_table(path: str | Path, *, separator: str = ",", encoding: str = "utf-8
     table = cells.iloc[1:].reset_index(drop=True).set_axis(names, axis="columns")
     if table.empty:
         raise DataError(f"{path}: the file must have data rows; got a header only")
-    return pd.DataFrame({name: table[name].str.strip() for name in names}, dtype=object)
+    stripped = {name: [cell.strip() for cell in table[name]] for name in names}
+    return pd.DataFrame(stripped, dtype=object)
 
 
 def _read_cells(path: Path, separator: str, encoding: str) -> pd.DataFrame:
