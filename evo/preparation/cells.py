@@ -88,7 +88,7 @@ def infer_kind(column: "pd.Series[Any]", describe: Describe) -> Kind:
     present = np.flatnonzero(~missing(cells))
     found = [_kind_of_cell(cells[row], int(row), describe) for row in present]
     if set(found) <= {"number", "boolean"}:
-        return "number" if "number" in found else "boolean"
+        return "boolean" if {*found} == {"boolean"} else "number"
     if "number" in found:
         number = present[found.index("number")]
         other = next(row for row, kind in zip(present, found, strict=True) if kind != "number")
@@ -213,7 +213,7 @@ def _numbers_in_text(cells: NDArray[np.object_]) -> NDArray[np.float64] | None:
     if pd.api.types.infer_dtype(cells, skipna=False) != "string" or "_" in "".join(cells):
         return None
     try:
-        return cells.astype(np.str_).astype(np.float64)
+        return np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
     except ValueError:
         return None
 

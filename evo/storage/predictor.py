@@ -166,7 +166,8 @@ class RawPredictor(ABC):
             raise DataError(f"y must have {output.shape[1]} values a row; got {truth.shape[1]}")
         from sklearn.metrics import r2_score  # noqa: PLC0415 - slow to import
 
-        return float(r2_score(truth, output, sample_weight=sample_weight))
+        of_values = truth.astype(np.float64), output.astype(np.float64)
+        return float(r2_score(*of_values, sample_weight=sample_weight))
 
     def _output(self, X: object) -> FloatArray:
         """Compute probabilities or values from raw rows, shape (n_samples, n_outputs)."""

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -16,9 +16,15 @@ from experiments.datasets.generated import parity, spirals, xor
 from experiments.datasets.idx_folder import idx_folder
 
 
-def csv_table(path: str | Path, target: str, task: Task | None = None) -> Dataset:
+def csv_table(
+    path: str | Path,
+    target: str,
+    task: Task | None = None,
+    categories: Sequence[str] = (),
+    groups: str | None = None,
+) -> Dataset:
     """Read a CSV file; see :meth:`Dataset.from_csv`."""
-    return Dataset.from_csv(path, target, task=task)
+    return Dataset.from_csv(path, target, task=task, categories=categories, groups=groups)
 
 
 DATASETS: dict[str, Callable[..., Dataset]] = {

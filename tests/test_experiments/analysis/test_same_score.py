@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.metrics import r2_score
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate
@@ -47,6 +48,8 @@ def images(channels):
     return Dataset.from_arrays(X, np.arange(N) % 2 + 1, channels=channels)
 
 
+SEQUENCE = {"graph": "recurrent", "ticks": 3, "sequence": True}
+
 DATASETS = {
     "digits": lambda: load_dataset("digits"),
     "diabetes": lambda: load_dataset("diabetes"),
@@ -61,6 +64,7 @@ DATASETS = {
     ),
     "mixed, classes": lambda: mixed("kind"),
     "mixed, values": lambda: mixed("value"),
+    "sequences": lambda: load_dataset("parity", n_samples=N),
     "images": lambda: images("first"),
     "images, channels last": lambda: images("last"),
 }  # fmt: skip
@@ -73,7 +77,7 @@ def experiment(dataset, **changes):
         seed=1,
         seeds=1,
         evolution={"population": 2, "generations": 1, "steps_per_generation": 20},
-        founders={"hidden": 6, "density": 0.5},
+        founders={"hidden": 6, "density": 0.5} | (SEQUENCE if dataset.name == "parity" else {}),
         training={"learning_rate": 0.02},
         baseline={"arms": arms, "hidden": 6, "maps": 2},
         **changes,
@@ -101,6 +105,9 @@ def test_every_arm_scores_raw_rows_as_the_tables_say_also_from_a_file(trained, t
             score = one.score(X, y)
             if dataset.task == "classification":
                 assert score == row.test_accuracy
+            else:
+                values = one.network.output(split.test.inputs).astype(np.float64)
+                assert score == r2_score(split.test.targets.astype(np.float64), values)
             prepared = one.preparation.transform(X).inputs
             np.testing.assert_array_equal(prepared, split.test.inputs)
             again = evaluate(one.network, Samples(prepared, split.test.targets))
