@@ -9,6 +9,7 @@ from sklearn.metrics import r2_score
 from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate
 from experiments import Dataset, Experiment, load_dataset, load_network, run
+from experiments.studies.progress import Reporter
 
 N = 90
 RNG = np.random.default_rng(0)
@@ -178,6 +179,27 @@ def test_the_same_truth_in_any_container_gives_the_same_score(trained):
         truths += [y.astype(float)] if y.dtype.kind == "i" else [y.astype(np.dtypes.StringDType())]
     for truth in truths:
         assert network.score(X, truth) == score
+
+
+def test_categories_that_the_training_part_lacks_are_told_during_the_run(tmp_path):
+    class Listening(Reporter):
+        notes = []  # noqa: RUF012
+
+        def note(self, text):
+            self.notes.append(text)
+
+    frame = mixed_frame()[["a", "kind"]].assign(name=[f"n{i}" for i in range(N)])
+    settings = Experiment(
+        seeds=1, evolve=False, baseline={"arms": ["mlp"], "epochs": 1, "hidden": 2}
+    )
+    dataset = Dataset.from_frame(frame, "kind")
+    run(settings, dataset=dataset, results=tmp_path, reporter=Listening())
+    split = settings.dataset.split(dataset, 0)
+    assert split.unseen["test"] == {"name": len(split.test)}
+    assert (
+        f"Seed 0: {len(split.test)} values of column 'name' in the test part are categories that the "
+        "training part does not have; they count as none"
+    ) in Listening.notes
 
 
 def test_an_epoch_arm_without_evolution_is_scored_alike(tmp_path):

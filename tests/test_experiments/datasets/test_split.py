@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cnn.training.samples import Samples
-from evo.errors import DataError
+from evo.errors import DataError, SettingsError
 from experiments.datasets import Dataset, Normalization, load_dataset, normalization_for
 from experiments.datasets.partition import apportion
 from experiments.settings.experiment import DatasetSettings
@@ -386,6 +386,14 @@ def test_a_run_takes_its_fold_from_its_seed_and_k_seeds_share_the_folds():
     rows = [settings.split(dataset, seed).rows["test"].tolist() for seed in range(8)]
     assert sorted(chain(*rows[:4])) == sorted(chain(*rows[4:])) == list(range(80))
     assert rows[0] != rows[4]
+
+
+def test_folds_beside_an_own_test_part_are_a_wrong_setting():
+    dataset = numbered([0, 1] * 20, test=(X4, [0, 1, 0, 1]))
+    with pytest.raises(
+        SettingsError, match=r"^dataset: fold must not be given with an own test part"
+    ):
+        DatasetSettings(folds=4).split(dataset, 0)
 
 
 def test_without_stratification_classes_are_left_to_chance():
