@@ -14,8 +14,11 @@ class SettingsError(EvoMatrixError, ValueError):
     """A preset, settings file or option is not usable. In a script it is a wrong value too."""
 
 
-class DataError(EvoMatrixError):
-    """A data set or data file is not usable."""
+class DataError(EvoMatrixError, ValueError):
+    """A data set, data file or rows to predict from are not usable.
+
+    Rows are often an argument, so this is a ``ValueError`` too, as scikit-learn's tools expect.
+    """
 
 
 class ResultsError(EvoMatrixError):

@@ -37,16 +37,17 @@ MAY_IMPORT = {
     "evo.phenotype": "evo evo.genome evo.phenotype.kernels cnn.layers.kernels",
     "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.operators evo.policies evo.phenotype",
     "evo.executors": "evo evo.genome evo.operators evo.policies evo.evolution",
-    "evo.storage": "evo evo.genome evo.phenotype evo.evolution",
+    "evo.preparation": "evo",
+    "evo.storage": "evo evo.genome evo.phenotype evo.evolution evo.preparation",
     "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
     # -- experiments: the root holds the scripts to copy
-    "experiments.datasets": "evo",
+    "experiments.datasets": "evo evo.preparation",
     "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution experiments.datasets",
     "experiments.settings": "evo evo.initial evo.policies evo.evolution experiments.arms experiments.datasets",
     "experiments.analysis": "evo evo.evolution evo.storage",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
     "experiments.studies": "evo evo.genome evo.initial evo.operators evo.policies evo.phenotype evo.evolution"
-    " evo.executors evo.storage"
+    " evo.executors evo.preparation evo.storage"
     " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures",
     f"{BENCHES}.harness": "evo evo.genome evo.phenotype",
     f"{BENCHES}.peers": "evo evo.genome",

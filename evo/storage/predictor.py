@@ -1,22 +1,25 @@
-"""Trained networks as predictors: raw data in, labels or values out; saved to and loaded from files."""
+"""Trained networks as predictors: raw rows in, labels or values out; saved to and loaded from files."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cnn import Network, load_model, save_model
-from cnn.checks import check_finite
 from cnn.compile.compilation import single_threaded_blas
 from cnn.training.losses import LOSSES
-from evo.errors import ResultsError
+from evo.errors import DataError, ResultsError
 from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.genome.genome import FloatArray, Genome
 from evo.phenotype.phenotype import Phenotype
+from evo.preparation import Normalization, Origin, Preparation, Schema, match_labels
+from evo.preparation.labels import to_values
 
 FORMAT = "evomatrix-network-1"
 """The format of an evolved network's file."""
@@ -25,38 +28,49 @@ LAYERS_FORMAT = "evomatrix-layers-1"
 """The format of a file that `cnn.save_model` wrote."""
 
 INPUTS_FORMAT = "evomatrix-inputs-1"
-"""The format of the file beside a baseline, with its normalization and labels."""
+"""The format of the file beside a baseline, with its preparation and labels."""
 
 SAMPLES_AT_ONCE = 256
-"""Samples that a baseline evaluates together, which limits memory."""
+"""Samples that a network computes together; `cnn.evaluate` computes as many, so a score has the bits of the tables."""
 
 
 class RawPredictor(ABC):
-    """A trained network with its normalization and its labels, used like a fitted scikit-learn estimator.
+    """A trained network with its preparation and its labels, used like a fitted scikit-learn estimator.
+
+    Rows may be an array, a list, a data frame, a sparse matrix or the path of a CSV file. A frame is matched by the
+    names of its columns, if the training data had names; further columns are left out. Rows that cannot be used raise
+    one line that names row and column.
 
     Parameters
     ----------
-    n_outputs : int
-        Number of outputs of the network.
-    feature_shape : tuple of int
-        Shape of `offset` and `scale` if they have one number for each feature.
-    offset, scale : array_like
-        Inputs are normalised as (x − offset) / scale.
+    network : Phenotype or Network
+        Trained.
+    n_features, n_outputs : int
+        Numbers of inputs and outputs of the network.
+    preparation : Preparation
+        Prepares raw rows for the network.
     classes : sequence of str or int, optional
         Label of each output; None in regression.
+
+    Attributes
+    ----------
+    unseen_categories : dict of str to int
+        After a prediction: for each column, how many values were categories that the training part did not have.
     """
 
     def __init__(
         self,
+        network: Phenotype | Network,
+        n_features: int,
         n_outputs: int,
-        feature_shape: tuple[int, ...],
         *,
-        offset: ArrayLike,
-        scale: ArrayLike,
+        preparation: Preparation,
         classes: Sequence[str | int] | None,
     ) -> None:
-        self.offset = np.asarray(offset, dtype=np.float64)
-        self.scale = np.asarray(scale, dtype=np.float64)
+        self.network = network
+        self._n_features, self._n_outputs = n_features, n_outputs
+        self.preparation = preparation
+        self.unseen_categories: dict[str, int] = {}
         self.classes: tuple[str | int, ...] | None = None
         if classes is not None:  # NumPy's scalars are no JSON
             self.classes = tuple(
@@ -66,34 +80,28 @@ class RawPredictor(ABC):
             raise ValueError(
                 f"classes must be one per output ({n_outputs}); got {len(self.classes)}"
             )
-        for name, value in (("offset", self.offset), ("scale", self.scale)):
-            if value.shape not in {(), feature_shape}:
-                raise ValueError(
-                    f"{name} must be one number or have shape {feature_shape}; got {value.shape}"
-                )
-            if not np.isfinite(value).all():
-                raise ValueError(f"{name} must be finite; got {value}")
-        if np.any(self.scale == 0):
-            raise ValueError(f"scale must not be 0; got {self.scale}")
+
+    @abstractmethod
+    def save(self, path: str | Path) -> Path:
+        """Write the predictor to files; :func:`load_network` reads it. Return the path, with the suffix ``.npz``."""
 
     @property
-    def _normalization(self) -> dict[str, NDArray[Any]]:
-        return {"offset": self.offset, "scale": self.scale}
+    @abstractmethod
+    def _dtype(self) -> np.dtype[Any]:
+        """The dtype of the network's arithmetic."""
 
     @abstractmethod
-    def save(self, path: str | Path) -> None:
-        """Write the predictor to files; :func:`load_network` reads it."""
+    def _shaped(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return prepared samples in the shape that the network reads."""
 
-    @abstractmethod
-    def _output(self, X: ArrayLike) -> FloatArray:
-        """Compute probabilities or values from raw inputs, shape (n_samples, n_outputs)."""
+    # -- predictions ---------------------------------------------------------------------------------------------------
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Predict from raw inputs, in the units of the data set.
+    def predict(self, X: object) -> NDArray[Any]:
+        """Predict from raw rows, in the units of the data set.
 
         Parameters
         ----------
-        X : array_like, shape (n_samples, ...)
+        X : array_like, DataFrame, path of a CSV file, ..., shape (n_samples, ...)
 
         Returns
         -------
@@ -103,16 +111,17 @@ class RawPredictor(ABC):
 
         Raises
         ------
-        ValueError
-            If the samples have another number of features than the network, or a feature is not finite.
+        DataError
+            If a row cannot be used: another number of features, a missing column, a number that is not finite, a value
+            that is missing although no sample of the training data lacked it. It is a ``ValueError``.
         """
-        output = self._output(_finite(X))
+        output = self._output(X)
         if self.classes is not None:
-            labels: NDArray[Any] = np.array(self.classes)[output.argmax(axis=1)]
+            labels: NDArray[Any] = self.classes_[output.argmax(axis=1)]
             return labels
         return output[:, 0] if output.shape[1] == 1 else output
 
-    def predict_proba(self, X: ArrayLike) -> FloatArray:
+    def predict_proba(self, X: object) -> FloatArray:
         """Return class probabilities, shape (n_samples, n_classes).
 
         Raises
@@ -122,27 +131,140 @@ class RawPredictor(ABC):
         """
         if self.classes is None:
             raise ValueError("predict_proba needs classes; this network does regression")
-        return self._output(_finite(X))
+        return self._output(X)
 
-    def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """Return the accuracy, or in regression the coefficient of determination R²."""
-        predicted, truth = self.predict(X), np.asarray(y)
-        if self.classes is not None:
-            return float(np.mean(predicted == truth))
-        residual = float(np.sum((truth - predicted.reshape(truth.shape)) ** 2))
-        return 1.0 - residual / float(np.sum((truth - truth.mean(axis=0)) ** 2))
+    def score(self, X: object, y: object, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy, or in regression the coefficient of determination R².
 
+        Parameters
+        ----------
+        X
+            As for :meth:`predict`.
+        y : array_like, Series or DataFrame, shape (n_samples,), (n_samples, 1) or (n_samples, n_outputs)
+            Labels or values. A label that is none of the classes counts as wrong.
+        sample_weight : array_like, shape (n_samples,), optional
 
-def _finite(X: ArrayLike) -> NDArray[Any]:
-    """Return raw inputs as an array; raise ValueError for NaN and infinity, which no label would show."""
-    inputs = np.asarray(X)
-    if inputs.dtype.kind == "f":
-        check_finite("X", inputs)
-    return inputs
+        Raises
+        ------
+        DataError
+            If there is not one label or value for each row, one is missing, or labels are text where the classes are
+            numbers, or numbers where they are text; otherwise as :meth:`predict`.
+        """
+        output, origin = self._output(X), Origin("y")
+        if not len(output):
+            raise DataError("X must have at least one row for a score; got 0")
+        on_classes = self.classes is not None
+        truth = (
+            to_values(y, origin) if self.classes is None else match_labels(y, self.classes, origin)
+        )
+        if len(truth) != len(output):
+            raise DataError(f"y must be one per row of X ({len(output)}); got {len(truth)}")
+        if on_classes:
+            weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+            return float(np.average(output.argmax(axis=1) == truth, weights=weights))
+        if truth.shape != output.shape:
+            raise DataError(f"y must have {output.shape[1]} values a row; got {truth.shape[1]}")
+        from sklearn.metrics import r2_score  # noqa: PLC0415 - slow to import
+
+        of_values = truth.astype(np.float64), output.astype(np.float64)
+        return float(r2_score(*of_values, sample_weight=sample_weight))
+
+    def _output(self, X: object) -> FloatArray:
+        """Compute probabilities or values from raw rows, shape (n_samples, n_outputs)."""
+        prepared = self.preparation.transform(X, dtype=self._dtype)
+        self.unseen_categories = prepared.unseen
+        if prepared.unseen:
+            counts = ", ".join(f"{n} of {column!r}" for column, n in prepared.unseen.items())
+            warnings.warn(
+                f"X has categories that the training part did not have; they count as none: {counts}",
+                stacklevel=3,
+            )
+        inputs = self._shaped(prepared.inputs)
+        blocks = range(0, len(inputs), SAMPLES_AT_ONCE)
+        with single_threaded_blas(), np.errstate(all="ignore"):
+            outputs = [
+                self.network.output(inputs[start : start + SAMPLES_AT_ONCE]) for start in blocks
+            ]
+        return np.concatenate([np.empty((0, self._n_outputs), self._dtype), *outputs])
+
+    # -- what scikit-learn's tools ask ---------------------------------------------------------------------------------
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes, as an array; only of a classifier."""
+        if self.classes is None:
+            raise AttributeError("classes_ is there in classification only")
+        return np.array(self.classes)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of raw features of a sample."""
+        shape = self.preparation.schema.shape
+        return prod(shape) if shape else self._n_features
+
+    @property
+    def feature_names_in_(self) -> NDArray[np.object_]:
+        """Names of the raw features; only if the training data had names."""
+        names = self.preparation.schema.names
+        if names is None:
+            raise AttributeError("feature_names_in_ is there only if the training data had names")
+        return np.array(names, dtype=object)
+
+    def fit(self, X: object, y: object = None) -> Self:
+        """Leave the network as it is, with a warning: it is trained already."""
+        warnings.warn(
+            "this network is trained already; fit leaves it as it is, so a cross-validation scores one network, "
+            "which may know the held-out samples",
+            stacklevel=2,
+        )
+        return self
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return no parameters: a trained network has none."""
+        return {}
+
+    def set_params(self, **parameters: object) -> Self:
+        """Accept no parameters."""
+        if parameters:
+            raise ValueError(f"a trained network has no parameters; got {', '.join(parameters)}")
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        """Return the predictor itself, as scikit-learn's frozen estimators do."""
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return True."""
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags of a classifier or regressor."""
+        from sklearn.utils import (  # noqa: PLC0415 - slow to import
+            ClassifierTags,
+            InputTags,
+            RegressorTags,
+            Tags,
+            TargetTags,
+        )
+
+        schema, on_classes = self.preparation.schema, self.classes is not None
+        return Tags(
+            estimator_type="classifier" if on_classes else "regressor",
+            target_tags=TargetTags(required=True, multi_output=not on_classes),
+            classifier_tags=ClassifierTags() if on_classes else None,
+            regressor_tags=None if on_classes else RegressorTags(),
+            input_tags=InputTags(
+                sparse=True,
+                three_d_array=len(schema.shape) > 1,
+                categorical=bool(schema.category_columns),
+                string=bool(schema.category_columns),
+                allow_nan=bool(schema.gaps),
+            ),
+        )
 
 
 class Predictor(RawPredictor):
-    """An evolved network with its normalization and its labels, used like a fitted scikit-learn estimator.
+    """An evolved network with its preparation and its labels, used like a fitted scikit-learn estimator.
 
     Parameters
     ----------
@@ -150,123 +272,168 @@ class Predictor(RawPredictor):
         Trained.
     loss : str
         The loss of its training, which decides how scores become predictions.
-    offset, scale, classes
-        As for :class:`RawPredictor`.
+    preparation : Preparation, optional
+        By default rows are read as they are.
+    classes : sequence of str or int, optional
+        Label of each output; None in regression.
     """
+
+    network: Phenotype
 
     def __init__(
         self,
         genome: Genome,
         *,
         loss: str,
-        offset: ArrayLike = 0.0,
-        scale: ArrayLike = 1.0,
+        preparation: Preparation | None = None,
         classes: Sequence[str | int] | None = None,
     ) -> None:
-        n_features = genome.n_features
-        if (
-            np.size(offset) == n_features * genome.ticks
-            or np.size(scale) == n_features * genome.ticks
-        ):
-            n_features *= genome.ticks  # the features of a sequence
-        shape = (n_features,)
-        super().__init__(len(genome.outputs), shape, offset=offset, scale=scale, classes=classes)
+        preparation = preparation or Preparation.scaling(())
+        n_inputs = prod(preparation.sample_shape)
+        if preparation.schema.shape and n_inputs not in _sizes(genome):
+            raise ValueError(
+                f"preparation must be of {' or '.join(map(str, _sizes(genome)))} inputs; got {n_inputs}"
+            )
+        super().__init__(
+            Phenotype(genome, loss),
+            genome.n_features,
+            len(genome.outputs),
+            preparation=preparation,
+            classes=classes,
+        )
         self.genome = genome
         self.loss = loss
-        self.network = Phenotype(genome, loss)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file; :func:`load_network` reads it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The suffix ``.npz`` is added where it is missing.
+
+        Returns
+        -------
+        Path
+            The path of the file.
 
         Raises
         ------
         ResultsError
             If the file cannot be written.
         """
+        path = with_suffix(path)
         arrays, description = genome_to_arrays(self.genome)
+        own_arrays, own = _describe(self)
         write_arrays(
-            path,
-            arrays | self._normalization,
-            description | {"format": FORMAT, "loss": self.loss, "classes": self.classes},
+            path, arrays | own_arrays, description | own | {"format": FORMAT, "loss": self.loss}
         )
+        return path
 
-    def _output(self, X: ArrayLike) -> FloatArray:
-        inputs = np.asarray(X, dtype=np.float64)
-        inputs = inputs.reshape(len(inputs), -1)
-        n_features, ticks = self.genome.n_features, self.genome.ticks
-        if inputs.shape[1] not in {n_features, n_features * ticks}:
-            sequence = f", or {n_features * ticks} of a sequence" if ticks > 1 else ""
-            raise ValueError(
-                f"X must have {n_features} features a sample{sequence}; got {inputs.shape[1]}"
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        return self.genome.values.dtype
+
+    def _shaped(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        flat = inputs.reshape(len(inputs), prod(inputs.shape[1:]))
+        if flat.shape[1] not in _sizes(self.genome):
+            n_features, *of_sequence = _sizes(self.genome)
+            sequence = f", or {of_sequence[0]} of a sequence" if of_sequence else ""
+            raise DataError(
+                f"X must have {n_features} features a sample{sequence}; got {flat.shape[1]}"
             )
-        normalized = (inputs - self.offset) / self.scale
-        return self.network.output(normalized.astype(self.genome.values.dtype))
+        return flat
 
 
 class BaselinePredictor(RawPredictor):
-    """A layered network with its normalization and its labels, used like a fitted scikit-learn estimator.
+    """A layered network with its preparation and its labels, used like a fitted scikit-learn estimator.
 
     Parameters
     ----------
     network : Network
         Trained.
-    offset, scale, classes
-        As for :class:`RawPredictor`.
+    preparation : Preparation, optional
+        By default rows are read as they are.
+    classes : sequence of str or int, optional
+        Label of each output; None in regression.
     """
+
+    network: Network
 
     def __init__(
         self,
         network: Network,
         *,
-        offset: ArrayLike = 0.0,
-        scale: ArrayLike = 1.0,
+        preparation: Preparation | None = None,
         classes: Sequence[str | int] | None = None,
     ) -> None:
+        shape = tuple(network.input_shape)
+        preparation = preparation or Preparation.scaling(shape)
+        if prod(preparation.sample_shape) != prod(shape):
+            raise ValueError(
+                f"preparation must be of samples of shape {shape}; got {preparation.sample_shape}"
+            )
         super().__init__(
-            network.output_shape[0],
-            tuple(network.input_shape),
-            offset=offset,
-            scale=scale,
-            classes=classes,
+            network, prod(shape), network.output_shape[0], preparation=preparation, classes=classes
         )
-        self.network = network
 
-    def save(self, path: str | Path) -> None:
-        """Write the network to one ``.npz`` file, and normalization and labels to ``<name>-inputs.npz`` beside it.
+    def save(self, path: str | Path) -> Path:
+        """Write the network to one ``.npz`` file, and preparation and labels to ``<name>-inputs.npz`` beside it.
 
         :func:`load_network` reads both files; `cnn.load_model` reads the network alone.
+
+        Parameters
+        ----------
+        path : str or Path
+            The suffix ``.npz`` is added where it is missing.
+
+        Returns
+        -------
+        Path
+            The path of the first file.
 
         Raises
         ------
         ResultsError
             If a file cannot be written.
         """
-        write_arrays(
-            inputs_path(path),
-            self._normalization,
-            {"format": INPUTS_FORMAT, "classes": self.classes},
-        )
+        path = with_suffix(path)
+        arrays, description = _describe(self)
+        write_arrays(inputs_path(path), arrays, description | {"format": INPUTS_FORMAT})
         try:
             save_model(self.network, path)
         except OSError as error:
             raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
+        return path
 
-    def _output(self, X: ArrayLike) -> FloatArray:
-        inputs, shape = np.asarray(X), tuple(self.network.input_shape)
-        if inputs.ndim < 1 or inputs[:1].size != min(len(inputs), 1) * np.prod(shape):
-            raise ValueError(f"X must have samples of shape {shape}; got an array {inputs.shape}")
-        output = np.empty((len(inputs), *self.network.output_shape), self.network.dtype)
-        with single_threaded_blas():
-            for start in range(0, len(inputs), SAMPLES_AT_ONCE):
-                rows = slice(start, start + SAMPLES_AT_ONCE)
-                raw = inputs[rows].astype(np.float64).reshape(-1, *shape)
-                normalized = ((raw - self.offset) / self.scale).astype(self.network.dtype)
-                output[rows] = self.network.output(normalized)
-        return output
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        return self.network.dtype
+
+    def _shaped(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        return inputs.reshape(len(inputs), *self.network.input_shape)
+
+
+def _sizes(genome: Genome) -> tuple[int, ...]:
+    """Return how many features a sample of a network has: of one tick, or of a sequence."""
+    n = genome.n_features
+    return (n,) if genome.ticks == 1 else (n, n * genome.ticks)
+
+
+def with_suffix(path: str | Path) -> Path:
+    """Return a path that ends in ``.npz``.
+
+    Examples
+    --------
+    >>> with_suffix("winner.v2").name, with_suffix("winner.npz").name
+    ('winner.v2.npz', 'winner.npz')
+    """
+    path = Path(path)
+    return path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
 
 
 def inputs_path(path: str | Path) -> Path:
-    """Return the path of the normalization and labels of a saved baseline.
+    """Return the path of the preparation and labels of a saved baseline.
 
     Examples
     --------
@@ -280,11 +447,19 @@ def inputs_path(path: str | Path) -> Path:
 def load_network(path: str | Path) -> Predictor | BaselinePredictor:
     """Load a network that :meth:`Predictor.save` or :meth:`BaselinePredictor.save` wrote.
 
+    Parameters
+    ----------
+    path : str or Path
+        The suffix ``.npz`` may be left out.
+
     Raises
     ------
     ResultsError
         If a file is missing or is not such a file: one line with the file and the rule. Nothing in a file is executed.
     """
+    path = (
+        Path(path) if Path(path).is_file() or not with_suffix(path).is_file() else with_suffix(path)
+    )
     arrays, description = read_arrays(path)
     kind = description.get("format")
     if kind == FORMAT:
@@ -295,7 +470,7 @@ def load_network(path: str | Path) -> Predictor | BaselinePredictor:
 
 
 def _evolved(
-    path: str | Path, arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
+    path: Path, arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
 ) -> Predictor:
     if description.get("loss") not in tuple(LOSSES):
         raise ResultsError(
@@ -303,12 +478,15 @@ def _evolved(
         )
     try:
         genome = genome_from_arrays(arrays, description)
-        return Predictor(genome, loss=description["loss"], **_raw_inputs(arrays, description))
+        shape = (
+            arrays["offset"].shape or arrays["scale"].shape
+        )  # () in files of older versions is any shape
+        return Predictor(genome, loss=description["loss"], **_described(arrays, description, shape))
     except (KeyError, TypeError, ValueError) as error:
         raise ResultsError(f"{path}: not a network file ({error})") from error
 
 
-def _baseline(path: str | Path) -> BaselinePredictor:
+def _baseline(path: Path) -> BaselinePredictor:
     try:
         network = load_model(path)
     except OSError as error:
@@ -322,15 +500,25 @@ def _baseline(path: str | Path) -> BaselinePredictor:
             f"{beside}: format must be {INPUTS_FORMAT}; got {description.get('format')!r}"
         )
     try:
-        return BaselinePredictor(network, **_raw_inputs(arrays, description))
+        shape = tuple(network.input_shape)
+        return BaselinePredictor(network, **_described(arrays, description, shape))
     except (KeyError, TypeError, ValueError) as error:
         raise ResultsError(f"{beside}: not a baseline's inputs ({error})") from error
 
 
-def _raw_inputs(
-    arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
+def _describe(predictor: RawPredictor) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return the arrays and the description of a predictor's preparation and labels."""
+    arrays, description = predictor.preparation.to_arrays()
+    return arrays, {"preparation": description, "classes": predictor.classes}
+
+
+def _described(
+    arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any], shape: tuple[int, ...]
 ) -> dict[str, Any]:
-    """Return the normalization and labels that a file holds."""
-    return {name: arrays[name] for name in ("offset", "scale")} | {
-        "classes": description["classes"]
-    }
+    """Return the preparation and labels that a file holds; those of older versions have a scaling of float32 alone."""
+    if "preparation" in description:
+        preparation = Preparation.from_arrays(arrays, description["preparation"])
+    else:
+        normalization = Normalization("none", arrays["offset"], arrays["scale"])
+        preparation = Preparation(Schema(shape, precision=("float32",)), normalization)
+    return {"preparation": preparation, "classes": description["classes"]}

@@ -39,6 +39,7 @@ class ModelSpec:
     """The specification from which an arm is built."""
 
     dataset: Dataset
+    input_shape: tuple[int, ...]
     loss: str
     settings: BaselineSettings
     founder: Genome | None
@@ -58,7 +59,7 @@ def _convolutional(build: Callable[..., Network], spec: ModelSpec) -> Sized:
     """Build a convolutional network; the builder chooses what the settings leave open."""
     settings = spec.settings
     return build(
-        spec.dataset.input_shape,
+        spec.input_shape,
         spec.dataset.n_outputs,
         rng=spec.rng,
         activation=settings.activation,
@@ -72,11 +73,11 @@ def _mlp(spec: ModelSpec) -> Sized:
     n_outputs = spec.dataset.n_outputs
     on_values = spec.dataset.task == "regression"
     last: Layer = HiddenLayer(n_outputs, "identity") if on_values else SoftmaxLayer(n_outputs)
-    first: list[Layer] = [RasterizationLayer()] if len(spec.dataset.input_shape) > 1 else []
+    first: list[Layer] = [RasterizationLayer()] if len(spec.input_shape) > 1 else []
     activation = spec.settings.activation
     hidden = [HiddenLayer(width, activation) for width in _widths(spec.settings)]
     layers = [*first, *hidden, last]
-    return Network(layers, spec.dataset.input_shape, spec.loss, rng=spec.rng)
+    return Network(layers, spec.input_shape, spec.loss, rng=spec.rng)
 
 
 def _widths(settings: BaselineSettings) -> tuple[int, ...]:
@@ -107,13 +108,12 @@ OF_IMAGES = frozenset({"cnn", "lenet1", "lenet5"})
 """The arms that need images."""
 
 
-def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
-    """Raise SettingsError if an arm does not suit the data."""
-    shape = dataset.input_shape
+def check_arms(settings: BaselineSettings, dataset: Dataset, shape: tuple[int, ...]) -> None:
+    """Raise SettingsError if an arm does not suit the data, whose prepared samples have this shape."""
     for arm in settings.arms:
         if arm not in OF_IMAGES:
             if arm in ARMS.own:
-                _check_own_arm(arm, settings, dataset)
+                _check_own_arm(arm, settings, dataset, shape)
             continue
         if len(shape) not in {2, 3}:
             raise SettingsError(
@@ -127,7 +127,9 @@ def check_arms(settings: BaselineSettings, dataset: Dataset) -> None:
             )
         try:
             ARMS[arm](
-                ModelSpec(dataset, loss_of(dataset), settings, None, np.random.default_rng(0))
+                ModelSpec(
+                    dataset, shape, loss_of(dataset), settings, None, np.random.default_rng(0)
+                )
             )
         except ValueError as error:
             raise SettingsError(
@@ -139,9 +141,11 @@ TRAINABLE = ("parameters", "loss_and_gradients", "loss", "output", "parameter_co
 """What training needs of a network."""
 
 
-def _check_own_arm(arm: str, settings: BaselineSettings, dataset: Dataset) -> None:
+def _check_own_arm(
+    arm: str, settings: BaselineSettings, dataset: Dataset, shape: tuple[int, ...]
+) -> None:
     """Raise SettingsError if an own arm builds no network for the data."""
-    spec = ModelSpec(dataset, loss_of(dataset), settings, None, np.random.default_rng(0))
+    spec = ModelSpec(dataset, shape, loss_of(dataset), settings, None, np.random.default_rng(0))
     try:
         network = ARMS[arm](spec)
     except (TypeError, ValueError) as error:
@@ -154,7 +158,7 @@ def _check_own_arm(arm: str, settings: BaselineSettings, dataset: Dataset) -> No
             f"baseline.arms: {arm} must build a network that can be trained; got {type(network).__name__} without "
             f"{', '.join(missing)}"
         )
-    shape = network.output(np.zeros((1, *dataset.input_shape), np.float32)).shape
+    shape = network.output(np.zeros((1, *shape), np.float32)).shape
     if shape != (1, dataset.n_outputs):
         raise SettingsError(
             f"baseline.arms: {arm} must give {dataset.n_outputs} outputs for {dataset.name!r}; got shape {shape} for "
@@ -172,6 +176,7 @@ def build_arm(
 ) -> Sized:
     """Build an arm's network, with starting weights from the run's seed."""
     rng = generator(task.seed, Purpose.BASELINE)
-    spec = ModelSpec(dataset, task.loss, settings, founder, rng, task.evolution.dormant)
+    shape = task.train.inputs.shape[1:]
+    spec = ModelSpec(dataset, shape, task.loss, settings, founder, rng, task.evolution.dormant)
     network: Sized = ARMS[arm](spec)
     return network

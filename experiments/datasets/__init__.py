@@ -3,13 +3,12 @@
 A new data set is one function that returns a :class:`Dataset` and one entry in :data:`DATASETS`. Training is not here.
 """
 
-from experiments.datasets.arrays import Task
+from evo.preparation import Normalization, NormalizationMethod, Task, normalization_for
 from experiments.datasets.bundled import diabetes, digits
 from experiments.datasets.dataset import Dataset, DataSplit
 from experiments.datasets.generated import spirals, xor
 from experiments.datasets.idx import read_idx
 from experiments.datasets.idx_folder import idx_folder
-from experiments.datasets.normalization import Normalization, NormalizationMethod, normalization_for
 from experiments.datasets.registry import DATASETS, load_dataset
 
 __all__ = [

@@ -33,4 +33,10 @@ def diabetes() -> Dataset:
         own units; targets (442, 1): the progression, 25 … 346.
     """
     bundle = load_diabetes(scaled=False)
-    return Dataset.from_arrays(bundle.data, bundle.target, name="diabetes", task="regression")
+    return Dataset.from_arrays(
+        bundle.data.astype(np.float32),
+        bundle.target,
+        name="diabetes",
+        task="regression",
+        feature_names=bundle.feature_names,
+    )

@@ -2,61 +2,88 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cnn.checks import check_weights
 from cnn.training.samples import Samples
 from evo.errors import DataError
-from experiments.datasets.arrays import (
+from evo.preparation import (
+    Channels,
     Labels,
+    Normalization,
+    NormalizationMethod,
+    Origin,
+    Preparation,
+    RawRows,
+    Schema,
     Task,
-    bracketed,
-    check_task,
-    first_place,
-    read_only,
-    to_inputs,
-    to_targets,
 )
-from experiments.datasets.normalization import Normalization, NormalizationMethod
-from experiments.datasets.partition import apportion, stratified_parts
-from experiments.datasets.table import read_table
+from evo.preparation.labels import Targets, check_task, to_targets
+from evo.preparation.origin import first_place, read_only, row_blocks
+from experiments.datasets.partition import draw_parts, exact_shares
+from experiments.datasets.table import read_table_with_target
 
-Targets = NDArray[np.int64] | NDArray[np.float32]
+Part = Literal["train", "validation", "test"]
+OwnPart = tuple[RawRows, Targets]
 
 
 @dataclass(frozen=True, eq=False)
 class DataSplit:
-    """The three parts of a data set with the same normalisation.
+    """The three parts of a data set, prepared alike.
 
     Attributes
     ----------
+    dataset : Dataset
+        The data set that was split.
     train, validation, test : Samples
-        Disjoint parts that together hold all samples. Inputs are normalised, regression targets keep their units.
+        Disjoint parts that together hold all samples. Inputs are prepared, regression targets keep their units.
         Arrays are read-only.
-    normalization : Normalization
-        Normalisation fitted on the training part only.
-    rows : mapping
-        Index of each sample in the data set, by part; in the test part, if that is predefined.
+    preparation : Preparation
+        Fitted on the training part only.
+    rows : mapping of str to ndarray of int64
+        Index of each sample of a part in the data set, or in its own validation or test part.
+    unseen : mapping of str to (dict of str to int)
+        For each part, how many values of a column are categories that the training part does not have.
     """
 
+    dataset: "Dataset"
     train: Samples
     validation: Samples
     test: Samples
-    normalization: Normalization
-    rows: Mapping[str, NDArray[np.int64]]
+    preparation: Preparation
+    rows: Mapping[Part, NDArray[np.int64]]
+    unseen: Mapping[Part, dict[str, int]]
+
+    @property
+    def normalization(self) -> Normalization:
+        """The normalization of the preparation."""
+        return self.preparation.normalization
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of a prepared sample."""
+        return self.train.inputs.shape[1:]
+
+    def raw(self, part: Part) -> tuple[RawRows, NDArray[Any]]:
+        """Return the rows of a part as the data set has them, with their labels or values.
+
+        These are what a saved network predicts from, and what its score compares with.
+        """
+        return self.dataset.raw(part, self.rows[part])
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Samples in raw units with their targets; arrays are finite and read-only.
+    """Samples in raw units with their targets; arrays are read-only.
 
     Writeable arrays are copied, read-only arrays are shared.
 
@@ -64,53 +91,75 @@ class Dataset:
     ----------
     name : str
         Name in tables.
-    inputs : ndarray of float32, shape (n, *shape)
-        Flat features (n, features), or images (n, height, width) and more dimensions.
+    inputs : ndarray of real numbers, shape (n, *shape), or DataFrame
+        Flat features (n, features), with NaN where a value is missing; or images (n, height, width) and more
+        dimensions. A data frame if some columns are categories or dates.
     targets : ndarray of int64, shape (n,), or of float32, shape (n, k)
         Class indices 0 … len(classes) − 1, or values to regress on.
     classes : tuple of str or int, or None
         Label of each class index, at least two; None in regression.
-    test : tuple of (inputs, targets), optional
-        Predefined test part, with types and shapes as above.
+    test, validation : tuple of (inputs, targets), optional
+        Own test part and own validation part, with types and shapes as above.
+    groups : ndarray of int64, shape (n,), optional
+        Number of the group of each sample. Samples of a group stay in one part.
     sample_weights : array_like, shape (n,), optional
         Weight of each sample in the loss of training and validation: finite, at least 0; kept as float32. Weights are
-        divided by their mean over the training part. A predefined test part has none.
+        divided by their mean over the training part. Own validation and test parts have none.
+    schema : Schema, optional
+        What the rows look like; by default it is inferred from the inputs.
 
     Raises
     ------
     DataError
-        If there is no sample, a value is not finite, a class index has no label, or lengths or shapes differ.
+        If there is no sample, a value cannot be used, a class index has no label, or lengths or shapes differ.
     TypeError
-        If an array has another type.
+        If targets have another type.
     """
 
     name: str
-    inputs: NDArray[np.float32] = field(repr=False)
+    inputs: RawRows = field(repr=False)
     targets: Targets = field(repr=False)
     classes: Labels | None
-    test: tuple[NDArray[np.float32], Targets] | None = field(default=None, repr=False)
+    test: OwnPart | None = field(default=None, repr=False)
+    validation: OwnPart | None = field(default=None, repr=False)
+    groups: NDArray[np.int64] | None = field(default=None, repr=False)
     sample_weights: ArrayLike | None = field(default=None, repr=False)
+    schema: Schema = field(default=None, repr=False)  # type: ignore[assignment] # __post_init__ infers it
 
     def __post_init__(self) -> None:
         """Check everything once, and make the arrays read-only."""
-        if self.classes is not None and len(set(self.classes)) < max(2, len(self.classes)):
+        classes, origin = self.classes, Origin(self.name, "inputs")
+        if classes is not None and len(set(classes)) < max(2, len(classes)):
             raise DataError(
-                f"{self.name}: classes must be two or more different labels; got {self.classes}"
+                f"{self.name}: classes must be two or more different labels; got {classes}"
             )
-        inputs, targets = self._checked(self.inputs, self.targets, "")
-        object.__setattr__(self, "inputs", inputs)
-        object.__setattr__(self, "targets", targets)
+        if classes is not None and len({isinstance(label, str) for label in classes}) > 1:
+            raise DataError(f"{self.name}: classes must be all text or all integers; got {classes}")
+        schema = self.schema
+        if schema is None:
+            schema, rows = Schema.infer(self.inputs, origin=origin)
+        else:
+            rows = schema.rows(self.inputs, origin)
+        for name, own in (("validation", self.validation), ("test", self.test)):
+            if own is not None:
+                schema = schema.with_gaps_of(own[0], Origin(self.name, f"{name} inputs"))
+        object.__setattr__(self, "schema", schema)
+        object.__setattr__(self, "inputs", rows)
+        object.__setattr__(self, "targets", self._checked("", rows, self.targets))
+        for name, own in (("validation", self.validation), ("test", self.test)):
+            if own is not None:
+                rows = schema.rows(own[0], Origin(self.name, f"{name} inputs"))
+                checked = rows, self._checked(f"{name} ", rows, own[1])
+                object.__setattr__(self, name, checked)
         if self.sample_weights is not None:
             object.__setattr__(self, "sample_weights", self._checked_weights(self.sample_weights))
-        if self.test is not None:
-            inputs, targets = self._checked(*self.test, "test ")
-            for part, own in ((inputs, self.inputs), (targets, self.targets)):
-                if part.shape[1:] != own.shape[1:]:
-                    raise DataError(
-                        f"{self.name}: samples of the test part must have shape {own.shape[1:]}, as "
-                        f"in the training part; got {part.shape[1:]}"
-                    )
-            object.__setattr__(self, "test", (inputs, targets))
+        if self.groups is not None:
+            if self.groups.shape != (len(self),) or self.groups.dtype.kind not in "iu":
+                raise DataError(
+                    f"{self.name}: groups must be {len(self)} integers, one per sample; got "
+                    f"{self.groups.dtype} of shape {self.groups.shape}"
+                )
+            object.__setattr__(self, "groups", read_only(self.groups.astype(np.int64)))
 
     @classmethod
     def from_arrays(
@@ -120,24 +169,41 @@ class Dataset:
         *,
         name: str = "arrays",
         task: Task | None = None,
+        feature_names: Sequence[str] | None = None,
+        categories: Sequence[str] = (),
+        channels: Channels | None = None,
+        groups: object = None,
         sample_weights: ArrayLike | None = None,
+        validation: tuple[object, object] | None = None,
+        test: tuple[object, object] | None = None,
     ) -> Self:
-        """Make a data set from arrays, nested lists or pandas objects.
+        """Make a data set from arrays, nested lists, pandas objects and the like.
 
         Without `task`, integers, booleans and text are class labels, and floats are values.
 
         Parameters
         ----------
         X : array_like or DataFrame, shape (n, *shape)
-            Numbers; a row is a sample.
+            Numbers, text, booleans or dates; a row is a sample.
         y : array_like, Series or DataFrame, shape (n,) or (n, k)
             One label or value per sample; only in regression k > 1.
         name : str, default "arrays"
             Name in tables and messages.
         task : {"classification", "regression"}, optional
             Task to take instead: whole floats can be labels, integers can be values.
+        feature_names : sequence of str, optional
+            Names of the features, instead of those of a frame.
+        categories : sequence of str
+            Names of columns that are categories whatever is in them, such as postcodes.
+        channels : {"first", "last"}, optional
+            Where the channels of images stand: (n, channels, rows, columns) or (n, rows, columns, channels). It must be
+            given where the shape allows both.
+        groups : array_like, shape (n,), optional
+            The group of each sample, such as a patient. Samples of a group stay in one part.
         sample_weights : array_like, shape (n,), optional
             Weight of each sample in the loss, see :class:`Dataset`.
+        validation, test : tuple of (X, y), optional
+            Own validation part and own test part; none is drawn then.
 
         Raises
         ------
@@ -151,16 +217,117 @@ class Dataset:
         >>> Dataset.from_arrays([[0.0], [1.0], [2.0]], ["low", "low", "high"]).classes
         ('high', 'low')
         """
+        origin = Origin(name, "inputs")
+        options = {"names": feature_names, "categories": categories, "channels": channels}
+        schema, rows = Schema.infer(X, **options, origin=origin)  # type: ignore[arg-type]
+        parts: dict[str, tuple[object, object]] = {"": (rows, y)}
+        for part, own in (("validation", validation), ("test", test)):
+            if own is not None:
+                parts[part] = own
+        return cls._of_parts(name, schema, parts, task, groups, sample_weights=sample_weights)
+
+    @classmethod
+    def _of_parts(
+        cls,
+        name: str,
+        schema: Schema,
+        parts: Mapping[str, tuple[object, object]],
+        task: Task | None,
+        groups: object,
+        target: str | None = None,
+        sample_weights: ArrayLike | None = None,
+    ) -> Self:
+        """Make a data set from the rows and targets of its parts; the main part has the name ""."""
         check_task(task)
-        inputs = to_inputs(X, name)
-        targets, classes = to_targets(y, name, task)
+        read: dict[str, tuple[Targets, Labels | None]] = {}
+        for part, (_, y) in parts.items():
+            prefix = f"{part} " if part else ""
+            origin = Origin(f"{name}: {part}" if part and target else name, f"{prefix}targets")
+            read[part] = to_targets(y, replace(origin, only_column=target), task)
+            task = "regression" if read[part][1] is None else "classification"
+        targets, classes = _with_common_classes(read, name)
+        own = {part: (X, targets[part]) for part, (X, _) in parts.items() if part}
+        numbered = None
+        if groups is not None:
+            numbered, _ = to_targets(groups, Origin(name, "groups"), "classification")
         return cls(
-            name, read_only(inputs), read_only(targets), classes, sample_weights=sample_weights
+            name,
+            parts[""][0],  # type: ignore[arg-type]
+            targets[""],
+            classes,
+            groups=numbered,  # type: ignore[arg-type]
+            sample_weights=sample_weights,
+            schema=schema,
+            **own,  # type: ignore[arg-type]
         )
 
     @classmethod
-    def from_csv(cls, path: str | Path, target: str, *, task: Task | None = None) -> Self:
-        """Make a data set from a CSV file with one target column; all other columns are numeric features.
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        target: str,
+        *,
+        name: str = "frame",
+        task: Task | None = None,
+        categories: Sequence[str] = (),
+        groups: str | None = None,
+        validation: pd.DataFrame | None = None,
+        test: pd.DataFrame | None = None,
+    ) -> Self:
+        """Make a data set from a table with a target column; all other columns are features.
+
+        Numbers may have gaps. Text and the pandas type *category* are categories, and dates are numbers.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            A row is a sample.
+        target : str
+            Name of the target column.
+        name, task, categories
+            As for :meth:`from_arrays`.
+        groups : str, optional
+            Name of the column of groups, which is no feature.
+        validation, test : DataFrame, optional
+            Own validation part and own test part, with the same columns.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be used; the message names column, data row and rule.
+        """
+        parts: dict[str, tuple[object, object]] = {}
+        for part, one in (("", frame), ("validation", validation), ("test", test)):
+            if one is None:
+                continue
+            needed = {"target": target} | ({} if part or groups is None else {"groups": groups})
+            for role, column in needed.items():
+                if list(one.columns).count(column) != 1:
+                    raise DataError(
+                        f"{name}: {role} must be one of the columns {_listed(one.columns)}; got {column!r}"
+                    )
+            parts[part] = one.drop(columns=[target, groups], errors="ignore"), one[target]
+        features = frame.drop(columns=[target] if groups is None else [target, groups])
+        if not features.shape[1]:
+            raise DataError(
+                f"{name}: columns must include a feature; got only the target {target!r}"
+            )
+        schema, rows = Schema.infer(features, categories=categories, origin=Origin(name))
+        parts[""] = rows, frame[target]
+        of_groups = None if groups is None else frame[groups]
+        return cls._of_parts(name, schema, parts, task, of_groups, target)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | Path,
+        target: str,
+        *,
+        task: Task | None = None,
+        categories: Sequence[str] = (),
+        groups: str | None = None,
+    ) -> Self:
+        """Make a data set from a CSV file with one target column; all other columns are features.
 
         Without `task`, whole numbers and text in the target column are class labels; numbers with a decimal point or
         exponent are values. The data set is named after the file.
@@ -173,6 +340,8 @@ class Dataset:
             Name of the target column.
         task : {"classification", "regression"}, optional
             Task to take instead of the one that the column suggests.
+        categories, groups
+            As for :meth:`from_frame`.
 
         Raises
         ------
@@ -182,11 +351,14 @@ class Dataset:
             If `task` is not one of the two.
         """
         check_task(task)
-        inputs, targets, classes = read_table(path, target, task)
-        return cls(Path(path).stem, read_only(inputs), read_only(targets), classes)
+        frame = read_table_with_target(path, target, task)
+        made = cls.from_frame(
+            frame, target, name=str(path), task=task, categories=categories, groups=groups
+        )
+        return replace(made, name=Path(path).stem)
 
     def __len__(self) -> int:
-        """Return the number of samples outside a predefined test part."""
+        """Return the number of samples outside own validation and test parts."""
         return len(self.inputs)
 
     @property
@@ -195,14 +367,22 @@ class Dataset:
         return "regression" if self.classes is None else "classification"
 
     @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """Return the names of the features, if they have names."""
+        return self.schema.names
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
-        """Return the shape of one sample."""
-        return self.inputs.shape[1:]
+        """Return the shape of one raw sample, channels first.
+
+        :attr:`DataSplit.input_shape` is that of a prepared sample.
+        """
+        return self.schema.sample_shape
 
     @property
     def n_features(self) -> int:
-        """Return the number of values in one sample."""
-        return int(np.prod(self.input_shape))
+        """Return the number of values in one raw sample."""
+        return self.schema.n_features
 
     @property
     def n_outputs(self) -> int:
@@ -211,17 +391,32 @@ class Dataset:
 
     @cached_property
     def data_hash(self) -> str:
-        """Return the SHA-256 of samples, targets and labels, test part included, in hexadecimal.
+        """Return the SHA-256 of samples, targets and labels, own parts and groups included, in hexadecimal.
 
-        It depends on the order of the samples, but not on the name.
+        It depends on the order of the samples, but not on the name, nor on the type in which equal numbers are stored.
         """
         digest = hashlib.sha256(json.dumps(self.classes).encode())
-        weights = () if self.sample_weights is None else (np.asarray(self.sample_weights),)
-        for array in (self.inputs, self.targets, *(self.test or ()), *weights):
-            portable: NDArray[Any] = array.astype(array.dtype.newbyteorder("<"), copy=False)
-            digest.update(f"{portable.dtype.str}{portable.shape}".encode())
-            digest.update(np.ascontiguousarray(portable).data)
+        _hash_part(digest, self.schema, self.inputs, self.targets)
+        for name, own in (("", self.test), ("validation", self.validation)):
+            if own is not None:
+                digest.update(name.encode())
+                _hash_part(digest, self.schema, *own)
+        if self.groups is not None:
+            digest.update(b"groups")
+            digest.update(self.groups.astype("<i8").data)
+        if self.sample_weights is not None:
+            digest.update(b"sample_weights")
+            digest.update(np.asarray(self.sample_weights).astype("<f4").data)
         return digest.hexdigest()
+
+    def raw(self, part: Part, rows: NDArray[np.int64]) -> tuple[RawRows, NDArray[Any]]:
+        """Return rows of the data set, or of its own validation or test part, with their labels or values."""
+        inputs, targets = self._part(part)
+        chosen = inputs.iloc[rows] if isinstance(inputs, pd.DataFrame) else inputs[rows]
+        values = targets[rows]
+        if self.classes is not None:
+            return chosen, np.array(self.classes)[values]
+        return chosen, values
 
     def split(
         self,
@@ -230,75 +425,131 @@ class Dataset:
         validation: float = 0.15,
         test: float = 0.2,
         normalization: NormalizationMethod = "standard",
+        stratify: bool = True,
+        fold: tuple[int, int] | None = None,
     ) -> DataSplit:
-        """Split into training, validation and test parts, and normalise all parts by the training part.
+        """Split into training, validation and test parts, and prepare all parts by what the training part teaches.
 
         The parts are disjoint, together hold all samples, and keep the order of the data set. Each part gets its share
         of every class, rounded down or up, and rounded up if it would else have none. The result depends on data, seed
-        and shares only.
+        and arguments only.
 
         Parameters
         ----------
         seed : int or SeedSequence
             Seed of the draw; it is not advanced.
         validation : float, default 0.15
-            Fraction of the samples for validation, taken as an exact decimal number.
+            Fraction of the samples for validation, taken as an exact decimal number; ignored if the data set has its
+            own validation part.
         test : float, default 0.2
-            Fraction for the test; ignored if the test part is predefined.
+            Fraction for the test; ignored if the data set has its own test part.
         normalization : {"standard", "unit", "symmetric", "none"}, default "standard"
             See :meth:`Normalization.fit`.
+        stratify : bool, default True
+            Whether every part gets its share of every class. Otherwise classes are left to chance.
+        fold : tuple of int, optional
+            (i, k): the test part is number i of k folds, which the seed draws; `test` is ignored then.
 
         Raises
         ------
         DataError
-            If a class has too few samples for every part.
+            If a class has too few samples for every part, or groups are too few or too large.
         ValueError
-            If a fraction or the normalisation is out of range.
+            If a fraction, the fold or the normalisation is out of range.
         """
-        shares = {"validation": validation} | ({"test": test} if self.test is None else {})
-        parts = self._partition(_with_train(shares), np.random.default_rng(seed))
-        raw = {part: (self.inputs[rows], self.targets[rows]) for part, rows in parts.items()}
-        if self.test is not None:
-            raw["test"] = self.test
-        fitted = Normalization.fit(raw["train"][0], normalization)
-        weights = {}
-        if self.sample_weights is not None:
-            every = np.asarray(self.sample_weights)
-            weights = {part: read_only(every[rows]) for part, rows in parts.items()}
-        normalised = {
-            part: Samples(read_only(fitted.apply(X)), read_only(y), weights.get(part))
-            for part, (X, y) in raw.items()
-        }
-        rows = {"test": np.arange(len(raw["test"][0]))} | parts
-        return DataSplit(**normalised, normalization=fitted, rows=rows)
+        rng = np.random.default_rng(seed)
+        rows = self._partition(validation, test, stratify, fold, rng)
+        origins = {part: Origin(self.name, "inputs", rows[part]) for part in rows}
+        raw = {part: self.raw(part, rows[part])[0] for part in rows}
+        fitted = Preparation.fit(self.schema, raw["train"], normalization, origins["train"])
+        samples, unseen = {}, {}
+        for part, indices in rows.items():
+            prepared = fitted.transform(raw.pop(part), origin=origins[part])
+            targets = self._part(part)[1][indices]
+            weights = self._weights_of(part, indices)
+            samples[part] = Samples(read_only(prepared.inputs), read_only(targets), weights)
+            unseen[part] = prepared.unseen
+        return DataSplit(self, **samples, preparation=fitted, rows=rows, unseen=unseen)
+
+    def _weights_of(self, part: Part, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Return the weights of some samples of a part; own parts have none."""
+        if self.sample_weights is None or self._own(part) is not None:
+            return None
+        return read_only(np.asarray(self.sample_weights)[rows])
+
+    def _own(self, part: Part) -> OwnPart | None:
+        return {"train": None, "validation": self.validation, "test": self.test}[part]
+
+    def _part(self, part: Part) -> OwnPart:
+        """Return the own validation or test part if there is one, else the samples that parts are drawn from."""
+        return self._own(part) or (self.inputs, self.targets)
 
     def _partition(
-        self, shares: dict[str, Fraction], rng: np.random.Generator
-    ) -> dict[str, NDArray[np.int64]]:
-        """Draw the sample indices of each part, with every class in every part."""
-        if self.classes is None:
-            groups = np.zeros(len(self), dtype=np.int64)
-            labels = ["the data set"]
+        self,
+        validation: float,
+        test: float,
+        stratify: bool,
+        fold: tuple[int, int] | None,
+        rng: np.random.Generator,
+    ) -> dict[Part, NDArray[np.int64]]:
+        """Draw the sample indices of each part."""
+        shares = {} if self.validation is not None else {"validation": validation}
+        everything = np.arange(len(self))
+        if fold is not None:
+            first, rest = self._fold(*fold, stratify, rng)
+            scale = Fraction(fold[1], fold[1] - 1)
+            of_rest = {
+                part: scale * one for part, one in exact_shares(shares).items() if part in shares
+            }
+            drawn = {"test": first} | self._draw(rest, exact_shares(of_rest), stratify, rng)
         else:
-            groups = self.targets.astype(np.int64, copy=False)
+            if self.test is None:
+                shares["test"] = test
+            drawn = self._draw(everything, exact_shares(shares), stratify, rng)
+        for part in ("validation", "test"):
+            drawn.setdefault(part, np.arange(len(self._part(part)[1])))
+        return {part: drawn[part] for part in ("train", "validation", "test")}
+
+    def _fold(
+        self, number: int, n_folds: int, stratify: bool, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the samples of one fold, and all others."""
+        if self.test is not None:
+            raise ValueError(f"fold must not be given with an own test part; got {number, n_folds}")
+        if not (n_folds >= 2 and 0 <= number < n_folds):
+            raise ValueError(
+                f"fold must be (i, k) with k of at least 2 and i from 0 to k − 1; got {number, n_folds}"
+            )
+        everything = np.arange(len(self))
+        shares = {f"fold {i}": Fraction(1, n_folds) for i in range(n_folds)}
+        chosen = self._draw(everything, shares, stratify, rng)[f"fold {number}"]
+        return chosen, np.setdiff1d(everything, chosen)
+
+    def _draw(
+        self,
+        rows: NDArray[np.int64],
+        shares: Mapping[str, Fraction],
+        stratify: bool,
+        rng: np.random.Generator,
+    ) -> dict[str, NDArray[np.int64]]:
+        """Draw parts of some samples, by their shares."""
+        strata = np.zeros(len(rows), dtype=np.int64)
+        labels: Sequence[str] = ["the data set"]
+        if self.classes is not None and stratify:
+            strata = self.targets[rows].astype(np.int64)
             labels = [f"class {label!r}" for label in self.classes]
-        sizes = np.bincount(groups, minlength=len(labels))
-        counts = apportion(sizes.tolist(), list(shares.values()))
-        for part, reached in zip(shares, counts.T, strict=True):
-            if not reached.all():
-                g = int(np.argmin(reached))
-                raise DataError(
-                    f"{self.name}: {labels[g]} must have enough samples for the {part} part, a "
-                    f"fraction of {float(shares[part]):.4g}; got {sizes[g]}"
-                )
-        if self.classes is not None and self.test is not None:
-            reached = np.bincount(self.test[1].astype(np.int64), minlength=len(labels))
-            if not reached.all():
-                raise DataError(
-                    f"{self.name}: {labels[int(np.argmin(reached))]} must have samples in the "
-                    "predefined test part; got none"
-                )
-        return dict(zip(shares, stratified_parts(groups, counts, rng), strict=True))
+        groups = None if self.groups is None else self.groups[rows]
+        drawn = draw_parts(self.name, strata, labels, shares, groups, rng, self._elsewhere())
+        return {part: rows[indices] for part, indices in drawn.items()}
+
+    def _elsewhere(self) -> frozenset[int]:
+        """Return the classes that own parts have."""
+        own = [part[1] for part in (self.validation, self.test) if part is not None]
+        return (
+            frozenset(np.unique(np.concatenate(own)).tolist())
+            if own and self.classes
+            else frozenset()
+        )
 
     def _checked_weights(self, given: ArrayLike) -> NDArray[np.float32]:
         """Check the weights of samples and return them read-only."""
@@ -308,51 +559,72 @@ class Dataset:
             raise DataError(f"{self.name}: sample_{error}") from None
         return read_only(weights.astype(np.float32))
 
-    def _checked(
-        self, inputs: NDArray[np.float32], targets: Targets, part: str
-    ) -> tuple[NDArray[np.float32], Targets]:
-        """Check both arrays and return them read-only."""
+    def _checked(self, part: str, rows: RawRows, targets: Targets) -> Targets:
+        """Check the targets of a part and return them read-only."""
         dtype, ndim = (np.float32, 2) if self.classes is None else (np.int64, 1)
-        if inputs.dtype != np.float32 or targets.dtype != dtype:
+        if targets.dtype != dtype:
             raise TypeError(
-                f"{self.name}: {part}inputs must be float32 and {part}targets "
-                f"{np.dtype(dtype)}; got {inputs.dtype} and {targets.dtype}"
+                f"{self.name}: {part}targets must be {np.dtype(dtype)}; got {targets.dtype}"
             )
-        if inputs.ndim < 2 or inputs.size == 0 or targets.ndim != ndim or targets.size == 0:
+        if targets.ndim != ndim or targets.shape[1:] != self.targets.shape[1:]:
             raise DataError(
-                f"{self.name}: {part}inputs and {part}targets must have at least one sample, feature and "
-                f"target; got shapes {inputs.shape} and {targets.shape}"
+                f"{self.name}: {part}targets must have shape {('n', 'k')[:ndim]}; got {targets.shape}"
             )
-        if len(inputs) != len(targets):
+        if len(rows) != len(targets) or not targets.size:
             raise DataError(
-                f"{self.name}: {part}targets must be one per sample ({len(inputs)}); got {len(targets)}"
+                f"{self.name}: {part}targets must be one per sample ({len(rows)}); got {len(targets)}"
             )
-        for what, array in (("inputs", inputs), ("targets", targets)):
-            place = first_place(~np.isfinite(array))
-            if place is not None:
-                raise DataError(
-                    f"{self.name}: {part}{bracketed(what, place)} must be finite; got {array[place]}"
-                )
+        place = first_place(~np.isfinite(targets))
+        if place is not None:
+            where = Origin(self.name, f"{part}targets").element(place)
+            raise DataError(f"{where} must be finite; got {targets[place]}")
         if self.classes is not None:
             place = first_place((targets < 0) | (targets >= len(self.classes)))
             if place is not None:
+                where = Origin(self.name, f"{part}targets").element(place)
                 raise DataError(
-                    f"{self.name}: {part}{bracketed('targets', place)} must be a class index from 0 to "
-                    f"{len(self.classes) - 1}; got {targets[place]}"
+                    f"{where} must be a class index from 0 to {len(self.classes) - 1}; got {targets[place]}"
                 )
-        return (
-            read_only(inputs.copy() if inputs.flags.writeable else inputs),
-            read_only(targets.copy() if targets.flags.writeable else targets),
+        return read_only(targets.copy() if targets.flags.writeable else targets)
+
+
+def _with_common_classes(
+    read: Mapping[str, tuple[Targets, Labels | None]], name: str
+) -> tuple[dict[str, Targets], Labels | None]:
+    """Return the targets of each part, and the classes of all parts."""
+    if read[""][1] is None:
+        return {part: targets for part, (targets, _) in read.items()}, None
+    labels = {label for _, classes in read.values() for label in classes or ()}
+    if len({isinstance(label, str) for label in labels}) > 1:
+        raise DataError(
+            f"{name}: labels of all parts must be text, or all integers; got {[*labels][:5]}"
         )
+    classes = tuple(sorted(labels))
+    indices = {label: index for index, label in enumerate(classes)}
+    targets = {}
+    for part, (own_indices, own) in read.items():
+        index_of = np.array([indices[label] for label in own or ()], dtype=np.int64)
+        targets[part] = read_only(index_of[own_indices])
+    return targets, classes
 
 
-def _with_train(shares: dict[str, float]) -> dict[str, Fraction]:
-    """Return exact fractions of all parts; training comes first and gets the rest."""
-    given = ", ".join(f"{part} {share}" for part, share in shares.items())
-    if not all(0 < share < 1 for share in shares.values()):
-        raise ValueError(f"shares must lie between 0 and 1; got {given}")
-    exact = {part: Fraction(str(float(share))) for part, share in shares.items()}
-    rest = 1 - sum(exact.values(), start=Fraction(0))
-    if rest <= 0:
-        raise ValueError(f"shares must leave some for training; got {given}")
-    return {"train": rest} | exact
+def _hash_part(digest: Any, schema: Schema, rows: RawRows, targets: Targets) -> None:
+    """Add a part to a hash. Numbers that float32 holds count as float32, whatever type they are stored in."""
+    table = schema.read(rows, Origin("inputs"))
+    for array in (table.numbers, targets):
+        blocks = [array[block] for block in row_blocks(len(array))]
+        kind: np.dtype[Any] = np.dtype("<i8")
+        if array is not targets or array.dtype.kind == "f":
+            exact = all(
+                np.array_equal(one, one.astype(np.float32), equal_nan=True) for one in blocks
+            )
+            kind = np.dtype("<f4" if exact else "<f8")
+        digest.update(f"{kind.str}{array.shape}".encode())
+        for block in blocks:
+            digest.update(np.ascontiguousarray(block, dtype=kind).data)
+    if table.texts.size:
+        digest.update(json.dumps(table.texts.tolist()).encode())
+
+
+def _listed(names: Iterable[Any]) -> str:
+    return ", ".join(map(repr, names))

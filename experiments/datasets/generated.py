@@ -39,7 +39,7 @@ def xor(n_samples: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
     corners = CORNERS[np.arange(n_samples) % 4]
     rng = np.random.default_rng(seed)
     points = corners + noise * rng.standard_normal((n_samples, 2))
-    return Dataset.from_arrays(points, corners[:, 0] ^ corners[:, 1], name="xor")
+    return Dataset.from_arrays(points.astype(np.float32), corners[:, 0] ^ corners[:, 1], name="xor")
 
 
 def parity(n_samples: int = 400, bits: int = 3, noise: float = 0.1, seed: int = 0) -> Dataset:
@@ -70,7 +70,7 @@ def parity(n_samples: int = 400, bits: int = 3, noise: float = 0.1, seed: int = 
     strings = (np.arange(n_samples)[:, np.newaxis] >> np.arange(bits)) & 1  # (n, bits)
     rng = np.random.default_rng(seed)
     inputs = strings + noise * rng.standard_normal(strings.shape)
-    return Dataset.from_arrays(inputs, strings.sum(axis=1) % 2, name="parity")
+    return Dataset.from_arrays(inputs.astype(np.float32), strings.sum(axis=1) % 2, name="parity")
 
 
 def spirals(
@@ -107,7 +107,7 @@ def spirals(
     angle = 2 * np.pi * turns * radius + np.pi * arm
     points = radius[:, np.newaxis] * np.column_stack([np.cos(angle), np.sin(angle)])  # (n, 2)
     points += noise * rng.standard_normal((n_samples, 2))
-    return Dataset.from_arrays(points, arm, name="spirals")
+    return Dataset.from_arrays(points.astype(np.float32), arm, name="spirals")
 
 
 def _check(name: str, n_samples: int, noise: float, seed: int) -> None:

@@ -1,16 +1,21 @@
-"""Exact stratified partition: every part gets its share of every class, up to one sample.
+"""Partition of samples into parts, drawn at random.
 
-The share of each class is rounded down or up. The rounding error is carried to the next class, so that the sizes of
-parts keep to their shares too, unless a class is so small that a part would get none of it. Then a permutation of each
-class decides on its samples. The result depends on groups, shares and generator only.
+An exact stratified partition gives every part its share of every class, up to one sample. The share of each class is
+rounded down or up. The rounding error is carried to the next class, so that the sizes of parts keep to their shares
+too, unless a class is so small that a part would get none of it. Then a permutation of each class decides on its
+samples. The result depends on classes, shares and generator only.
+
+Samples that belong together (groups) stay in one part, and then shares hold as nearly as the groups allow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evo.errors import DataError
 
 
 def apportion(sizes: Sequence[int], shares: Sequence[Fraction]) -> NDArray[np.int64]:
@@ -75,3 +80,123 @@ def stratified_parts(
         for part, piece in zip(parts, pieces, strict=True):
             part.append(piece)
     return [np.sort(np.concatenate(part)) for part in parts]
+
+
+def draw_parts(
+    name: str,
+    strata: NDArray[np.int64],
+    labels: Sequence[str],
+    shares: Mapping[str, Fraction],
+    groups: NDArray[np.int64] | None,
+    rng: np.random.Generator,
+    elsewhere: Collection[int] = (),
+) -> dict[str, NDArray[np.int64]]:
+    """Draw parts of samples, and check that every stratum reaches every part.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set, for messages.
+    strata : ndarray of int64, shape (n,)
+        The stratum of each sample, 0 … k−1.
+    labels : sequence of str
+        Name of each stratum, for messages.
+    shares : mapping of str to Fraction
+        Share of each part; the sum is 1.
+    groups : ndarray of int64, shape (n,), optional
+        The group of each sample. Then a stratum must only reach the training part.
+    rng : numpy.random.Generator
+    elsewhere : collection of int
+        Strata that may have no samples, because other data have them.
+
+    Raises
+    ------
+    DataError
+        If there are too few samples or groups.
+    """
+    fractions = list(shares.values())
+    sizes = np.bincount(strata, minlength=len(labels))
+    if groups is None:
+        counts = apportion(sizes.tolist(), fractions)
+        parts = stratified_parts(strata, counts, rng)
+    else:
+        parts = grouped_parts(strata, groups, fractions, rng)
+        counts = np.array([np.bincount(strata[part], minlength=len(labels)) for part in parts]).T
+    for part, share, reached in zip(shares, fractions, counts.T, strict=True):
+        if groups is not None and part != "train" and reached.any():
+            continue
+        lacking = [g for g in np.flatnonzero(reached == 0) if sizes[g] or g not in elsewhere]
+        if lacking:
+            g = int(lacking[0])
+            of = "samples" if groups is None else f"groups ({len(np.unique(groups))} in all)"
+            raise DataError(
+                f"{name}: {labels[g]} must have enough {of} for the {part} part, a "
+                f"fraction of {float(share):.4g}; got {sizes[g]}{'' if groups is None else ' samples'}"
+            )
+    return dict(zip(shares, parts, strict=True))
+
+
+def grouped_parts(
+    classes: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    shares: Sequence[Fraction],
+    rng: np.random.Generator,
+) -> list[NDArray[np.int64]]:
+    """Draw the samples of each part, each group in one part.
+
+    Groups come in random order, large ones first. Each goes to the part that brings the numbers of samples of each
+    class nearest to their shares (least squares, each class in units of its size).
+
+    Parameters
+    ----------
+    classes : ndarray of int64, shape (n,)
+        The class of each sample, 0 … k−1.
+    groups : ndarray of int64, shape (n,)
+        The group of each sample.
+    shares : sequence of Fraction
+        Share of each part; the sum is 1.
+    rng : numpy.random.Generator
+        Generator of the order of groups.
+
+    Returns
+    -------
+    list of ndarray of int64
+        Sample indices of each part, ascending; parts are disjoint and together hold 0 … n−1.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    counts = np.zeros((group.max() + 1, classes.max() + 1))
+    np.add.at(counts, (group, classes), 1)
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    sizes = np.maximum(counts.sum(axis=0), 1)
+    behind = (
+        np.array([float(share) for share in shares])[:, np.newaxis] * counts.sum(axis=0) / sizes
+    )
+    part_of = np.empty(len(counts), dtype=np.int64)
+    for g in order:
+        own = counts[g] / sizes
+        # The sum of squares falls by 2·behind·own − own² in the chosen part, and stays in the others.
+        part_of[g] = np.argmax(behind @ own)
+        behind[part_of[g]] -= own
+    return [np.flatnonzero(part_of[group] == part) for part in range(len(shares))]
+
+
+def exact_shares(shares: Mapping[str, float | Fraction]) -> dict[str, Fraction]:
+    """Return exact fractions of all parts; training comes first and gets the rest.
+
+    Raises
+    ------
+    ValueError
+        If a share is not between 0 and 1, or none is left for training.
+    """
+    given = ", ".join(f"{part} {share}" for part, share in shares.items())
+    if not all(0 < share < 1 for share in shares.values()):
+        raise ValueError(f"shares must lie between 0 and 1; got {given}")
+    exact = {
+        part: share if isinstance(share, Fraction) else Fraction(str(float(share)))
+        for part, share in shares.items()
+    }
+    rest = 1 - sum(exact.values(), start=Fraction(0))
+    if rest <= 0:
+        raise ValueError(f"shares must leave some for training; got {given}")
+    return {"train": rest} | exact

@@ -2,24 +2,30 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from evo.errors import DataError, SettingsError
+from evo.preparation import Task
 from evo.registry import Registry
-from experiments.datasets.arrays import Task
 from experiments.datasets.bundled import diabetes, digits
 from experiments.datasets.dataset import Dataset
 from experiments.datasets.generated import parity, spirals, xor
 from experiments.datasets.idx_folder import idx_folder
 
 
-def csv_table(path: str | Path, target: str, task: Task | None = None) -> Dataset:
+def csv_table(
+    path: str | Path,
+    target: str,
+    task: Task | None = None,
+    categories: Sequence[str] = (),
+    groups: str | None = None,
+) -> Dataset:
     """Read a CSV file; see :meth:`Dataset.from_csv`."""
-    return Dataset.from_csv(path, target, task=task)
+    return Dataset.from_csv(path, target, task=task, categories=categories, groups=groups)
 
 
 def _converted(name: str, given: Any) -> Callable[..., Dataset]:

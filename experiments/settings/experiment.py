@@ -21,14 +21,15 @@ from pydantic import (
 )
 
 from cnn.training.recipe import Recipe
-from evo.errors import SettingsError
+from evo.errors import DataError, SettingsError
 from evo.evolution.metrics import METRICS
 from evo.evolution.settings import EvolutionSettings
 from evo.initial.founders import FounderSettings
 from evo.policies.policies import PolicySettings
+from evo.seeding import Purpose, seed_sequence
 from evo.settings import Settings
 from experiments.arms import BaselineSettings
-from experiments.datasets import NormalizationMethod
+from experiments.datasets import Dataset, DataSplit, NormalizationMethod
 from experiments.settings.used import Used
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -51,7 +52,11 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
         "standard", description="Scaling of the inputs, fitted on the training part."
     )
     validation: float = Field(
-        0.15, gt=0, lt=1, description="Fraction of the samples in the validation part."
+        0.15,
+        gt=0,
+        lt=1,
+        description="Fraction of the samples in the validation part; not used if the data set has its own "
+        "validation part.",
     )
     test: float = Field(
         0.2,
@@ -59,6 +64,41 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
         lt=1,
         description="Fraction of the samples in the test part; not used if the data set has its own test part.",
     )
+    stratify: bool = Field(
+        True,
+        description="Whether every part gets its share of every class; false leaves classes to chance.",
+    )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        description="Number of folds k of a cross-validation, instead of test: seed s tests fold s mod k. Seeds from a "
+        "multiple of k on share their folds, so k seeds test every sample once.",
+    )
+
+    def split(self, dataset: Dataset, seed: int) -> DataSplit:
+        """Split a data set as a run with this seed does.
+
+        Raises
+        ------
+        DataError
+            If the data cannot be split in this way.
+        SettingsError
+            If the settings contradict each other or the data set.
+        """
+        folds = self.folds
+        try:
+            return dataset.split(
+                seed=seed_sequence(seed if folds is None else seed // folds, Purpose.SPLIT),
+                validation=self.validation,
+                test=self.test,
+                normalization=self.normalization,
+                stratify=self.stratify,
+                fold=None if folds is None else (seed % folds, folds),
+            )
+        except DataError:
+            raise
+        except ValueError as error:
+            raise SettingsError(f"dataset: {error}") from error
 
 
 class TrainingSettings(Recipe, frozen=True, extra="forbid"):

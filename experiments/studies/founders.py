@@ -96,7 +96,10 @@ def with_given_founders(experiment: Experiment, founders: Sequence[Any] | None) 
 
 
 def check_founders(
-    experiment: Experiment, dataset: Dataset, founders: Sequence[Any] | None = None
+    experiment: Experiment,
+    dataset: Dataset,
+    shape: tuple[int, ...],
+    founders: Sequence[Any] | None = None,
 ) -> GivenFounders | None:
     """Check that founders can read the data; return those that are given, or None if they are drawn.
 
@@ -105,6 +108,8 @@ def check_founders(
     experiment : Experiment
         With the result of :func:`with_given_founders`.
     dataset : Dataset
+    shape : tuple of int
+        Shape of a prepared sample.
     founders : sequence, optional
         The argument of :func:`experiments.run`; by default the files of the settings are read.
 
@@ -115,7 +120,7 @@ def check_founders(
     """
     settings = experiment.founders
     if settings.graph != "given":
-        inputs = settings.input_layer(dataset.input_shape)
+        inputs = settings.input_layer(shape)
         if settings.graph == "maps":
             settings.tap_counts(inputs, dataset.n_outputs)
         if settings.graph in GRAPHS.own:
@@ -128,7 +133,7 @@ def check_founders(
             f"founders must be from 1 to {population}, the population; got {len(named)}"
         )
     _check_settings(settings, named)
-    genomes = [_read(name, source, settings, dataset) for name, source in named.items()]
+    genomes = [_read(name, source, settings, dataset, shape) for name, source in named.items()]
     _check_policy(experiment, genomes)
     return GivenFounders(tuple(genomes), tuple(named))
 
@@ -215,13 +220,15 @@ def _check_settings(settings: FounderSettings, named: Mapping[str, Any]) -> None
             )
 
 
-def _read(name: str, source: Any, settings: FounderSettings, dataset: Dataset) -> Genome:
+def _read(
+    name: str, source: Any, settings: FounderSettings, dataset: Dataset, shape: tuple[int, ...]
+) -> Genome:
     """Return a founder as a genome that fits the data."""
     try:
         if isinstance(source, Predictor | BaselinePredictor):
             _check_classes(source, dataset)
             source = source.genome if isinstance(source, Predictor) else source.network
-        genome = to_genome(source, settings, dataset.input_shape, dataset.n_outputs)
+        genome = to_genome(source, settings, shape, dataset.n_outputs)
         if settings.weights is not None and genome.threshold is not None:
             raise ValueError("must have no threshold if founders.weights are drawn; got one")
     except (EvoMatrixError, TypeError, ValueError) as error:
@@ -255,12 +262,16 @@ def _check_policy(experiment: Experiment, genomes: Sequence[Genome]) -> None:
 
 
 def founders_of_seed(
-    experiment: Experiment, dataset: Dataset, given: GivenFounders | None, seed: int
+    experiment: Experiment,
+    dataset: Dataset,
+    shape: tuple[int, ...],
+    given: GivenFounders | None,
+    seed: int,
 ) -> list[Genome]:
     """Return the founders of a run, one for each slot; fewer given founders than slots take turns."""
     settings, population = experiment.founders, experiment.evolution.population
     if given is None:
-        inputs = settings.input_layer(dataset.input_shape)
+        inputs = settings.input_layer(shape)
         return create_founders(
             settings,
             inputs.n_nodes,
@@ -279,11 +290,11 @@ def founders_of_seed(
 
 
 def layers_of_founders(
-    experiment: Experiment, dataset: Dataset, given: GivenFounders | None
+    experiment: Experiment, dataset: Dataset, shape: tuple[int, ...], given: GivenFounders | None
 ) -> tuple[int, ...]:
     """Return the number of nodes in each layer of the founders, or none."""
     if given is not None:
         return common_layers(given.genomes)
     settings = experiment.founders
-    n_inputs = settings.input_layer(dataset.input_shape).n_nodes
+    n_inputs = settings.input_layer(shape).n_nodes
     return settings.layer_sizes(n_inputs, dataset.n_outputs)

@@ -20,7 +20,6 @@ from evo.executors import Executor, SerialExecutor
 from evo.files import free_name
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
-from evo.seeding import Purpose, seed_sequence
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
 from experiments.arms import build_arm, check_arms, loss_of
@@ -120,12 +119,15 @@ def run(
     reporter = reporter or Reporter()
     own_data, own_fitness = dataset is not None, fitness is not None
     dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
-    check_arms(experiment.baseline, dataset)
     check_judgement(experiment, dataset)
-    given = check_founders(experiment, dataset, founders) if experiment.evolve else None
+    splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
+    given = None
+    for shape in dict.fromkeys(split.input_shape for split in splits):
+        check_arms(experiment.baseline, dataset, shape)
+        if experiment.evolve:
+            given = check_founders(experiment, dataset, shape, founders)
     if experiment.evolve:
         _check_travel(checked_fitness, workers)
-    splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
     name = run_name or free_name(Path(results), experiment.name)
     used = used_by(experiment, dataset, fitness)
     store = RunStore.create(
@@ -141,7 +143,7 @@ def run(
             dataset,
             _task(experiment, dataset, split, seed, checked_fitness, given),
             len(split.test),
-            split.normalization,
+            split.preparation,
             store,
             reporter,
             given,
@@ -149,6 +151,7 @@ def run(
         for seed, split in zip(_seeds(experiment), splits, strict=True)
     ]
     with reporter, _noting_the_end(store), _reporting_an_interruption(reporter, store):
+        _note_unseen_categories(seed_runs, splits)
         searches = _evolve(seed_runs, workers, address) if experiment.evolve else []
         baselines = _train_baselines(seed_runs, searches)
         winners = [[search.trained_model()] for search in searches] or [[] for _ in seed_runs]
@@ -162,6 +165,17 @@ def run(
         loaded = load_results(store.path)
         save_figures(loaded, store)
     return loaded
+
+
+def _note_unseen_categories(seed_runs: Sequence[SeedRun], splits: Sequence[DataSplit]) -> None:
+    """Tell how many values of the other parts are categories that a training part does not have."""
+    for seed_run, split in zip(seed_runs, splits, strict=True):
+        for part, unseen in split.unseen.items():
+            for column, count in unseen.items():
+                seed_run.reporter.note(
+                    f"Seed {seed_run.seed}: {count} values of column {column!r} in the {part} part are categories "
+                    "that the training part does not have; they count as none"
+                )
 
 
 def check_workers(workers: int | None, address: str | None) -> None:
@@ -263,16 +277,8 @@ def _seeds(experiment: Experiment) -> range:
 
 
 def _split(experiment: Experiment, dataset: Dataset, seed: int) -> DataSplit:
-    settings = experiment.dataset
-    try:
-        split = dataset.split(
-            seed=seed_sequence(seed, Purpose.SPLIT),
-            validation=settings.validation,
-            test=settings.test,
-            normalization=settings.normalization,
-        )
-    except ValueError as error:
-        raise SettingsError(f"dataset: {error}") from error
+    """Return the parts with their weights."""
+    split = experiment.dataset.split(dataset, seed)
     check_defined(experiment, dataset, split)
     return weighted(experiment, dataset, split)
 
@@ -295,7 +301,7 @@ def _task(
         fitness=fitness,
         seed=seed,
         metrics=metrics_of(experiment),
-        layers=layers_of_founders(experiment, dataset, given),
+        layers=layers_of_founders(experiment, dataset, split.input_shape, given),
     )
 
 

@@ -45,7 +45,11 @@ class Search:
         self.seed_run = seed_run
         self.n_expected = n_before
         self.founders = founders_of_seed(
-            seed_run.experiment, seed_run.dataset, seed_run.given, seed_run.seed
+            seed_run.experiment,
+            seed_run.dataset,
+            seed_run.input_shape,
+            seed_run.given,
+            seed_run.seed,
         )
         self.totals = dict.fromkeys(TOTALS, 0)
         self.children = {True: 0, False: 0}  # that succeeded, and that did not

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation, evaluate
 from evo.evolution.job import Task
 from evo.evolution.metrics import measure
+from evo.preparation import Preparation
 from evo.storage.rows import prediction_rows
 from evo.storage.run_store import RunStore
 from evo.storage.tables import Row
 from experiments.arms import Sized
-from experiments.datasets import Dataset, DataSplit, Normalization
+from experiments.datasets import Dataset, DataSplit
 from experiments.settings.experiment import Experiment
 from experiments.studies.founders import GivenFounders
 from experiments.studies.judgement import deciding_metric
@@ -55,8 +57,8 @@ class SeedRun:
     task : Task
     n_test : int
         Number of samples in the test part.
-    normalization : Normalization
-        Scaling of the inputs, fitted on the training part.
+    preparation : Preparation
+        Preparation of raw rows, fitted on the training part.
     store : RunStore
         The run folder.
     reporter : Reporter
@@ -69,7 +71,7 @@ class SeedRun:
     dataset: Dataset
     task: Task
     n_test: int
-    normalization: Normalization
+    preparation: Preparation
     store: RunStore
     reporter: Reporter
     given: GivenFounders | None = None
@@ -90,12 +92,13 @@ class SeedRun:
 
     @property
     def raw_inputs(self) -> dict[str, Any]:
-        """The parameters of a predictor that describe raw inputs and labels."""
-        return {
-            "offset": self.normalization.offset,
-            "scale": self.normalization.scale,
-            "classes": self.dataset.classes,
-        }
+        """The parameters of a predictor that describe raw rows and labels."""
+        return {"preparation": self.preparation, "classes": self.dataset.classes}
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of a prepared sample."""
+        return self.preparation.sample_shape
 
     def run_row(self, search: Mapping[str, Any]) -> Row:
         """Return the row of ``runs``; `search` has the columns about the search."""
@@ -111,6 +114,7 @@ class SeedRun:
                 "n_validation": len(self.task.validation),
                 "n_test": self.n_test,
                 "n_features": self.dataset.n_features,
+                "n_inputs": prod(self.input_shape),
                 "n_outputs": self.dataset.n_outputs,
             }
             | dict(search)

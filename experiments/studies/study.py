@@ -193,11 +193,12 @@ def run_study(
         )
     first = next(iter(chosen.values()))
     dataset = load_dataset(first.dataset.name, **first.dataset.options)
+    shape = first.dataset.split(dataset, first.seed).input_shape
     for experiment in chosen.values():
-        check_arms(experiment.baseline, dataset)
+        check_arms(experiment.baseline, dataset, shape)
         check_judgement(experiment, dataset)
         if experiment.evolve:
-            check_founders(experiment, dataset)
+            check_founders(experiment, dataset, shape)
     folder = (
         Path(results) / free_name(Path(results), study.name) if folder is None else Path(folder)
     )

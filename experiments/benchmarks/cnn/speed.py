@@ -36,7 +36,7 @@ def samples_from(data_dir: str | None) -> cnn.Samples:
         return workload.synthetic_samples()
     dataset = load_dataset("idx", data_dir=data_dir)
     first = slice(0, workload.N_SAMPLES)
-    inputs = dataset.inputs[first] / np.float32(255)
+    inputs = np.asarray(dataset.inputs)[first] / np.float32(255)
     return cnn.Samples(inputs, dataset.targets[first].astype(np.int64))
 
 

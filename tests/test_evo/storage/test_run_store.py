@@ -18,6 +18,7 @@ from evo import (
 )
 from evo.files import write_arrays, write_atomically
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
+from evo.preparation import Preparation
 from evo.storage.run_store import RunStore, load_tables
 from evo.storage.table_folder import write_tables
 from evo.storage.tables import TABLES, schema, to_arrow
@@ -131,7 +132,10 @@ def test_files_of_scalar_genomes_are_what_they_were_before_there_were_maps(genom
 
 def test_a_saved_network_predicts_the_same(tmp_path, genome):
     network = Predictor(
-        genome, loss="cross_entropy", offset=[1.0, 2, 3], scale=[2.0, 2, 2], classes=("no", "yes")
+        genome,
+        loss="cross_entropy",
+        preparation=Preparation.scaling((3,), offset=[1.0, 2, 3], scale=[2.0, 2, 2]),
+        classes=("no", "yes"),
     )
     network.save(tmp_path / "net.npz")
     again = load_network(tmp_path / "net.npz")
@@ -144,7 +148,9 @@ def test_a_saved_network_predicts_the_same(tmp_path, genome):
 
 def test_regression_on_one_value_predicts_a_vector(genome):
     one = Genome.from_matrix([[0, 2.0], [0, 0]], n_inputs=1, n_outputs=1)
-    network = Predictor(one, loss="squared_error", offset=1.0, scale=2.0)
+    network = Predictor(
+        one, loss="squared_error", preparation=Preparation.scaling((1,), offset=1, scale=2)
+    )
     assert network.predict([[3.0], [5.0]]).tolist() == [2.0, 4.0]
     assert network.score([[3.0], [5.0]], [2.0, 4.0]) == 1.0
     with pytest.raises(ValueError, match="needs classes"):

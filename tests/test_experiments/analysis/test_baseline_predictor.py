@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from cnn import load_model, small_cnn
-from evo.errors import ResultsError
+from evo.errors import DataError, ResultsError
 from evo.files import read_arrays, write_arrays
-from evo.seeding import Purpose, seed_sequence
+from evo.preparation import Preparation
 from evo.storage.predictor import SAMPLES_AT_ONCE, BaselinePredictor, inputs_path
 from experiments import Dataset, Experiment, load_dataset, load_network, load_results, run
+from experiments.settings.experiment import DatasetSettings
 from experiments.studies.progress import Reporter
 
 SEEDS, ARMS = [3, 4], ["cnn", "mlp", "static"]
@@ -20,23 +21,17 @@ SEEDS, ARMS = [3, 4], ["cnn", "mlp", "static"]
 def predictor():
     """Return an untrained network of images with labels and a normalisation of its own."""
     network = small_cnn((8, 8), 3, rng=np.random.default_rng(0))
-    return BaselinePredictor(network, offset=8.0, scale=4.0, classes=("a", "b", "c"))
-
-
-def raw_test_part(dataset, seed):
-    """Return the test part's inputs in the units of the data set, and its targets."""
-    split = dataset.split(seed=seed_sequence(seed, Purpose.SPLIT))
-    raw = split.test.inputs * split.normalization.scale + split.normalization.offset
-    return raw, split.test.targets
+    preparation = Preparation.scaling((8, 8), offset=8.0, scale=4.0)
+    return BaselinePredictor(network, preparation=preparation, classes=("a", "b", "c"))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("arm", ARMS)
 def test_a_baseline_predicts_raw_data_as_well_as_the_comparison_says(finished, arm, seed):
-    X, y = raw_test_part(load_dataset("digits"), seed)
+    X, y = DatasetSettings().split(load_dataset("digits"), seed).raw("test")
     network = finished.network(arm, seed)
     row = finished.comparison.query("arm == @arm and seed == @seed").iloc[0]
-    assert network.score(X, y) == pytest.approx(row["test_accuracy"])
+    assert network.score(X, y) == row["test_accuracy"]
     assert network.network.parameter_count == row["parameters"]
     np.testing.assert_allclose(network.predict_proba(X).sum(axis=1), 1, rtol=1e-5)
 
@@ -80,9 +75,9 @@ def test_raw_inputs_are_normalised_before_the_network_sees_them(predictor):
     assert predictor.predict(X[:0]).shape == (0,)
 
 
-@pytest.mark.parametrize("shape", [(2, 63), (2, 8, 9), (64,), ()])
-def test_samples_of_another_size_are_refused(predictor, shape):
-    with pytest.raises(ValueError, match=r"X must have samples of shape \(8, 8\); got an array"):
+@pytest.mark.parametrize("shape", [(2, 63), (2, 8, 9), (2, 4, 16), (2, 16, 4)])
+def test_samples_of_another_shape_are_refused(predictor, shape):
+    with pytest.raises(DataError, match=r"^X must have samples of shape \(8, 8\); got \("):
         predictor.predict(np.zeros(shape))
 
 
@@ -90,9 +85,10 @@ def test_samples_of_another_size_are_refused(predictor, shape):
     ("settings", "message"),
     [
         ({"classes": ("a", "b")}, "classes must be one per output (3); got 2"),
-        ({"scale": 0.0}, "scale must not be 0"),
-        ({"offset": np.inf}, "offset must be finite"),
-        ({"offset": np.zeros(64)}, "offset must be one number or have shape (8, 8); got (64,)"),
+        (
+            {"preparation": Preparation.scaling((8, 9))},
+            "preparation must be of samples of shape (8, 8); got (8, 9)",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(predictor, settings, message):
@@ -123,9 +119,13 @@ def test_a_folder_that_is_not_there_is_one_clear_error(predictor, tmp_path):
         ({"format": "evomatrix-network-1"}, "format must be evomatrix-inputs-1; got"),
         ({"classes": ["a"]}, "classes must be one per output"),
         ({"classes": 5}, "not a baseline's inputs"),
-        ({"scale": np.zeros(())}, "scale must not be 0"),
+        ({"scale": np.zeros(())}, "scale must be finite and not 0"),
         ({"offset": np.array("x")}, "not a baseline's inputs"),
         ({"offset": np.zeros(3)}, "offset must be one number"),
+        ({"offset": np.zeros((), np.float32)}, "offset must be one number or 64; got float32"),
+        ({"fills": np.zeros(1)}, "fills must be 0 numbers"),
+        ({"preparation": {}}, "not a baseline's inputs ('schema')"),
+        ({"preparation": None}, "not a baseline's inputs"),
     ],
     ids=str,
 )
@@ -173,7 +173,7 @@ def test_regression_predicts_in_the_units_of_the_data(tmp_path):
     )
     results = run(experiment, dataset=Dataset.from_arrays(X, y), results=tmp_path)
     network = results.network("mlp")
-    assert network.offset.shape == (3,)
+    assert network.preparation.normalization.offset.shape == (3,)
     assert network.predict(X).shape == y.shape
     assert network.score(X, y) > 0.9
     with pytest.raises(ValueError, match="needs classes"):

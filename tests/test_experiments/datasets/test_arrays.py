@@ -1,10 +1,13 @@
 """Data sets made from what a user holds in memory."""
 
 import dataclasses
+import decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+import scipy.sparse
 
 from evo.errors import DataError
 from experiments.datasets import Dataset
@@ -22,14 +25,27 @@ LABELS = [0, 1, 1, 0]
         np.asfortranarray(np.arange(8.0).reshape(4, 2)),
         pd.DataFrame({"a": [0, 2, 4, 6], "b": ["1", "3", "5", "7"]}),
         pd.DataFrame({"a": [0.0, 2, 4, 6], "b": pd.array([1, 3, 5, 7], dtype="Int64")}),
-        pd.DataFrame([[0, 1], [2, 3], [4, 5], [6, 7]], columns=["a", "a"], index=[5, 5, 6, 7]),
+        pd.DataFrame([[0, 1], [2, 3], [4, 5], [6, 7]], columns=["a", "b"], index=[5, 5, 6, 7]),
+        pd.DataFrame([[0, 1], [2, 3], [4, 5], [6, 7]]).to_records(index=False),
+        [{"a": 0, "b": 1}, {"b": 3, "a": 2}, {"a": 4, "b": 5}, {"a": 6, "b": 7}],
+        np.array([["0", "1"], ["2", "3"], ["4", "5"], ["6", "7"]]),
+        scipy.sparse.csr_array(np.arange(8.0).reshape(4, 2)),
+        np.ma.masked_array(np.arange(8).reshape(4, 2)),
+        pa.table({"a": [0, 2, 4, 6], "b": [1, 3, 5, 7]}),
+        [[decimal.Decimal(0), "1"], [2, 3.0], [np.int8(4), "5"], [6, 7]],
     ],
 )
-def test_inputs_of_any_kind_become_contiguous_float32(X):
+def test_numbers_in_any_container_become_one_contiguous_array(X):
     dataset = Dataset.from_arrays(X, LABELS)
-    assert dataset.inputs.dtype == np.float32
     assert dataset.inputs.flags.c_contiguous
+    assert dataset.inputs.dtype.isnative
     assert dataset.inputs.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i4", "f4", "f8", "?"])
+def test_raw_numbers_keep_their_type(dtype):
+    X = np.array([[0, 1], [1, 0], [0, 0], [1, 1]], dtype=dtype)
+    assert Dataset.from_arrays(X, LABELS).inputs.dtype == X.dtype
 
 
 def test_truth_values_become_zeros_and_ones():
@@ -100,41 +116,83 @@ def test_an_unknown_task_is_a_wrong_argument():
     ("X", "message"),
     [
         (
-            np.array([[0, 1], [2, np.nan], [4, 5], [6, 7]]),
-            "arrays: inputs[1, 1] must be a finite float32; got nan",
+            np.array([[0, 1], [2, np.inf], [4, 5], [6, 7]]),
+            "arrays: inputs[1, 1] must be a finite float32; got inf",
+        ),
+        (
+            np.where(np.arange(16).reshape(4, 2, 2) == 9, np.nan, 1.0),
+            "arrays: inputs[2, 0, 1] must be a finite float32; got nan",
         ),
         (
             np.array([[0, 1], [2, 3], [1e300, 5], [6, 7]]),
             "arrays: inputs[2, 0] must be a finite float32; got 1e+300",
         ),
-        ([["a", "b"]] * 4, "arrays: inputs must hold numbers; got <U1"),
-        ([[1, None]] * 4, "arrays: inputs must hold numbers; got object"),
-        ([[1, 2], [3]], "arrays: inputs must have one shape for all samples; got ragged lists"),
+        (
+            [[1, 2], [3]],
+            "arrays: inputs must have one shape for all samples; got (2,), and (1,) for "
+            "arrays: inputs[1]",
+        ),
         (
             [1, 2, 3, 4],
-            "arrays: inputs must have shape (samples, features) or more dimensions; got shape (4,)",
+            "arrays: inputs must have shape (samples, features) or more dimensions; got shape (4,); "
+            "one sample is [x]",
         ),
         (
             np.zeros((4, 0)),
-            "arrays: inputs and targets must have at least one sample, feature and target; "
-            "got shapes (4, 0) and (4,)",
+            "arrays: inputs must have at least one sample and feature; got shape (4, 0)",
+        ),
+        (
+            [],
+            "arrays: inputs must have shape (samples, features) or more dimensions; got shape (0,)",
+        ),
+        (
+            3.0,
+            "arrays: inputs must have shape (samples, features) or more dimensions; got shape ()",
+        ),
+        (
+            (row for row in X),
+            "arrays: inputs must be rows in an array, list or frame; got generator",
+        ),
+        ({"a": [1, 2, 3, 4]}, "arrays: inputs must be rows in an array, list or frame; got dict"),
+        (X + 0j, "arrays: inputs must hold numbers; got complex128"),
+        (X.astype("S1"), "arrays: inputs must hold numbers; got |S1"),
+        (
+            np.array([[2**53, 1], [1, 2], [3, 4], [5, 6]]),
+            "arrays: inputs[0, 0] must be an integer below 2**53, or a float; got 9007199254740992",
+        ),
+        (
+            [[2**70, 1], [1, 2], [3, 4], [5, 6]],
+            "arrays: inputs[0, 0] must be an integer below 2**53, or a float; got 1180591620717411303424",
+        ),
+        (
+            [[10**400, 1], [1, 2], [3, 4], [5, 6]],
+            f"arrays: inputs[0, 0] must be a finite float32; got {str(10**400)[:80]}…",
+        ),
+        (
+            [[[1], 2], [[3], 4], [[5], 6], [[7], 8]],
+            "arrays: inputs must have one shape for all samples; got ragged lists",
+        ),
+        (
+            pd.DataFrame({"a": [[1], [2], [3], [4]]}),
+            "arrays: column 'a', data row 1 must be text, a number or a date; got list",
+        ),
+        (
+            pd.DataFrame([[0, 1], [2, 3], [4, 5], [6, 7]], columns=["a", "a"]),
+            "arrays: names of columns must differ; got 'a' twice",
         ),
         (X[:3], "arrays: targets must be one per sample (3); got 4"),
         (
             pd.DataFrame({"a": [1, 2, 3, 4], "b": ["1", "x", "2", "3"]}),
-            "arrays: column 'b', data row 2 must be a finite number; got 'x'",
+            "arrays: column 'b', data row 2 must be a number, as in data row 1 ('1'), unless the column "
+            "is named in categories; got 'x'",
         ),
         (
-            pd.DataFrame({"a": [1, 2, None, 4]}),
-            "arrays: column 'a', data row 3 must be a finite number; got a missing value",
+            pd.DataFrame({"a": np.array([1, 2, 3, 4], "timedelta64[s]")}),
+            "arrays: column 'a' must hold numbers, text or dates; got timedelta64[s]",
         ),
         (
             pd.DataFrame({"a": [1, 2, 3, -1e39]}),
-            "arrays: column 'a', data row 4 must be a finite number; got -1e+39",
-        ),
-        (
-            pd.DataFrame({"a": pd.Series([1, 2, 3, 4], dtype="category")}),
-            "arrays: column 'a' must hold numbers; got category",
+            "arrays: column 'a', data row 4 must be a finite float32; got -1e+39",
         ),
     ],
 )
@@ -211,25 +269,25 @@ def test_read_only_arrays_are_shared_not_copied():
 
 
 def test_shapes_and_sizes_are_told():
-    dataset = Dataset.from_arrays(np.zeros((4, 3, 5, 2)), LABELS)
+    dataset = Dataset.from_arrays(np.zeros((4, 3, 5, 2)), LABELS, channels="first")
     assert len(dataset) == 4
     assert dataset.input_shape == (3, 5, 2)
     assert dataset.n_features == 30
 
 
-def test_the_constructor_wants_the_exact_types():
-    with pytest.raises(TypeError, match="inputs must be float32 and targets int64; got float64"):
-        Dataset("own", X, np.array(LABELS), (0, 1))
+def test_the_constructor_wants_the_exact_types_of_targets():
+    with pytest.raises(TypeError, match="own: targets must be int64; got float64"):
+        Dataset("own", X, np.array(LABELS, dtype=float), (0, 1))
 
 
 @pytest.mark.parametrize(
     ("inputs", "targets", "message"),
     [
-        (np.full((1, 2), np.nan), [0], "own: test inputs[0, 0] must be finite; got nan"),
+        (np.full((1, 2), np.inf), [0], "own: test inputs[0, 0] must be a finite float32; got inf"),
         (np.zeros((1, 2)), [2], "own: test targets[0] must be a class index from 0 to 1; got 2"),
         (np.zeros((1, 2)), [-1], "own: test targets[0] must be a class index from 0 to 1; got -1"),
         (np.zeros((1, 2)), [0, 1], "own: test targets must be one per sample (1); got 2"),
-        (np.zeros((1, 3)), [0], "own: samples of the test part must have shape (2,), as in "),
+        (np.zeros((1, 3)), [0], "own: test inputs must have 2 features a sample; got 3"),
     ],
 )
 def test_a_predefined_test_part_obeys_the_same_rules(inputs, targets, message):

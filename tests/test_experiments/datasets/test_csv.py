@@ -66,28 +66,32 @@ def test_a_hash_depends_on_the_order_of_the_rows(table):
         ("a,,y\n1,2,3\n", "column 2 must have a name; got an empty cell"),
         (
             "a,b,y\n1,2,u\n3,four,v\n",
-            "column 'b', data row 2 must be a finite number; got 'four'",
-        ),
-        (
-            "a,b,y\n1,2,u\n\n3,,v\n",
-            "column 'b', data row 2 must be a finite number; got a missing value",
-        ),
-        (
-            "a,y\n1,u\nNaN,v\n",
-            "column 'a', data row 2 must be a finite number; got a missing value",
+            "column 'b', data row 2 must be a number, as in data row 1 ('2'), unless the column is named in "
+            "categories; got 'four'",
         ),
         (
             "a,y\n1,u\n-inf,v\n",
-            "column 'a', data row 2 must be a finite number; got '-inf'",
+            "column 'a', data row 2 must be a finite float32; got '-inf'",
         ),
         (
             "a,y\n1e39,u\n1,v\n",
-            "column 'a', data row 1 must be a finite number; got '1e39'",
+            "column 'a', data row 1 must be a finite float32; got '1e39'",
         ),
-        ("a,y\n1,u\n2\n", "column 'y', data row 2 must be a target; got a missing value"),
+        (
+            "a,y\n1,u\n2\n",
+            "column 'y', data row 2 must be a label or a number; got a missing value",
+        ),
+        (
+            "a,y\n1,0.5\n2,NA\n",
+            "column 'y', data row 2 must be a label or a number; got a missing value",
+        ),
+        (
+            "a,y\n1,18446744073709551617\n2,18446744073709551619\n",
+            "column 'y' must fit into 64 bits; got larger integers",
+        ),
         (
             "a,y\n1,0.5\n2,inf\n",
-            "column 'y', data row 2 must be a finite number; got 'inf'",
+            "column 'y', data row 2 must be a finite float32; got inf",
         ),
         (
             "a,y\n1,2,3\n",
@@ -111,12 +115,12 @@ def test_numbers_among_text_are_labels_but_text_is_no_value_to_regress_on(table)
     assert Dataset.from_csv(path, "y").classes == ("2", "u")
     with pytest.raises(DataError) as caught:
         Dataset.from_csv(path, "y", task="regression")
-    assert str(caught.value) == (f"{path}: column 'y', data row 2 must be a finite number; got 'u'")
+    assert str(caught.value) == f"{path}: column 'y' must hold numbers; got <U1"
 
 
 def test_a_single_class_is_nothing_to_learn(table):
     with pytest.raises(
-        DataError, match=r"iris: classes must be two or more different labels; got \('u',\)"
+        DataError, match=r"iris.csv: classes must be two or more different labels; got \('u',\)"
     ):
         Dataset.from_csv(table("a,y\n1,u\n2,u\n"), "y")
 

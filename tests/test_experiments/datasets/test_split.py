@@ -4,16 +4,19 @@ from fractions import Fraction
 from itertools import chain
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cnn.training.samples import Samples
-from evo.errors import DataError
+from evo.errors import DataError, SettingsError
 from experiments.datasets import Dataset, Normalization, load_dataset, normalization_for
 from experiments.datasets.partition import apportion
+from experiments.settings.experiment import DatasetSettings
 
 PARTS = ("train", "validation", "test")
+X4 = np.zeros((4, 1))
 METHODS = ("standard", "unit", "symmetric", "none")
 
 percent = st.integers(1, 60).map(lambda p: p / 100)
@@ -300,18 +303,6 @@ def test_regression_targets_keep_their_units():
     assert 25 <= split.train.targets.min() < split.train.targets.max() <= 346
 
 
-def test_a_value_too_far_from_the_training_part_is_refused():
-    fitted = Normalization.fit(np.array([[0], [1e-30]], dtype=np.float32), "unit")
-    with pytest.raises(DataError, match="must fit into float32 after normalization 'unit'"):
-        fitted.apply(np.array([[1e30]], dtype=np.float32))
-
-
-def test_the_number_of_features_must_be_the_one_fitted():
-    fitted = Normalization.fit(np.eye(3, dtype=np.float32), "unit")
-    with pytest.raises(ValueError, match=r"inputs must have shape \(n, 3\); got \(2, 1\)"):
-        fitted.apply(np.zeros((2, 1), dtype=np.float32))
-
-
 def test_an_unknown_normalisation_is_a_wrong_argument():
     with pytest.raises(ValueError, match="one of standard, unit, symmetric, none; got 'max'"):
         numbered([0, 1] * 50).split(seed=0, normalization="max")
@@ -325,3 +316,154 @@ def test_the_activation_chooses_the_normalisation():
         "relu": "standard",
         "identity": "standard",
     }
+
+
+@st.composite
+def grouped(draw):
+    """Draw labels and groups; each class is in many groups."""
+    n_classes = draw(st.integers(2, 3))
+    sizes = draw(st.lists(st.integers(1, 8), min_size=30, max_size=50))
+    labels = [draw(st.integers(0, n_classes - 1)) for _ in sizes[n_classes:]]
+    of_groups = np.repeat([*range(n_classes), *labels], sizes)
+    return of_groups, np.repeat(np.arange(len(sizes)), sizes)
+
+
+@given(grouped(), seeds)
+def test_no_group_is_on_both_sides_and_parts_keep_about_their_shares(case, seed):
+    labels, groups = case
+    names = np.array([f"patient {g}" for g in groups])
+    dataset = numbered(labels, groups=names)
+    try:
+        parts = members(dataset, seed=seed)
+    except DataError as error:
+        assert "must have enough groups" in str(error)  # noqa: PT017
+        return
+    assert sorted(chain(*parts)) == list(range(len(labels)))
+    for part, other in ((0, 1), (0, 2), (1, 2)):
+        assert not {*names[parts[part]]} & {*names[parts[other]]}
+    largest = np.bincount(groups).max()
+    for part, share in zip(parts, (0.65, 0.15, 0.2), strict=True):
+        assert abs(len(part) - share * len(labels)) <= 2 * largest
+    assert parts == members(dataset, seed=seed)
+    assert set(np.unique(labels)) == set(labels[parts[0]])
+
+
+def test_classes_are_spread_over_parts_of_groups_as_evenly_as_scikit_learn_does():
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 60, 600)
+    labels = (groups % 3 == 0).astype(int)
+    dataset = numbered(labels, groups=groups)
+    split = dataset.split(seed=0, fold=(0, 5))
+    theirs = next(StratifiedGroupKFold(5).split(labels, labels, groups))[1]
+    ours = split.rows["test"]
+    assert (
+        abs(labels[ours].mean() - labels.mean())
+        <= abs(labels[theirs].mean() - labels.mean()) + 0.02
+    )
+    assert abs(len(ours) - 120) <= abs(len(theirs) - 120) + 12
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(120) // 4])
+@pytest.mark.parametrize("k", [2, 5])
+def test_the_folds_of_a_seed_test_every_sample_once(groups, k):
+    dataset = numbered([0, 1, 1] * 40, groups=groups)
+    tested = []
+    for i in range(k):
+        train, validation, test = members(dataset, seed=3, fold=(i, k), validation=0.2)
+        assert sorted([*train, *validation, *test]) == list(range(120))
+        if groups is None:
+            assert abs(len(validation) - 0.2 * 120) < 1
+            assert abs(len(test) - 120 / k) < 1
+        tested += test
+    assert sorted(tested) == list(range(120))
+
+
+def test_a_run_takes_its_fold_from_its_seed_and_k_seeds_share_the_folds():
+    settings = DatasetSettings(folds=4)
+    dataset = numbered([0, 1] * 40)
+    rows = [settings.split(dataset, seed).rows["test"].tolist() for seed in range(8)]
+    assert sorted(chain(*rows[:4])) == sorted(chain(*rows[4:])) == list(range(80))
+    assert rows[0] != rows[4]
+
+
+def test_folds_beside_an_own_test_part_are_a_wrong_setting():
+    dataset = numbered([0, 1] * 20, test=(X4, [0, 1, 0, 1]))
+    with pytest.raises(
+        SettingsError, match=r"^dataset: fold must not be given with an own test part"
+    ):
+        DatasetSettings(folds=4).split(dataset, 0)
+
+
+def test_without_stratification_classes_are_left_to_chance():
+    dataset = numbered([0] * 4 + [1] * 96)
+    counts = [sum(i < 4 for i in members(dataset, seed=s, stratify=False)[2]) for s in range(20)]
+    assert {0, 1} <= set(counts)
+    assert {sum(i < 4 for i in members(dataset, seed=s)[2]) for s in range(20)} == {1}
+
+
+def test_own_parts_are_the_parts_of_every_split():
+    X, y = np.arange(40.0)[:, np.newaxis], ["a", "b"] * 20
+    own = {
+        "validation": (X[:6] + 100, y[:6]),
+        "test": (pd.DataFrame(X[:4] + 200), ["b", "a", "c", "b"]),
+    }
+    dataset = Dataset.from_arrays(X, y, **own)
+    assert dataset.classes == ("a", "b", "c")
+    train, validation, test = members(dataset, seed=0)
+    assert (train, validation, test) == ([*range(40)], [*range(100, 106)], [*range(200, 204)])
+    split = dataset.split(seed=0)
+    assert split.raw("test")[1].tolist() == ["b", "a", "c", "b"]
+    assert split.raw("validation")[0].ravel().tolist() == validation
+    with_test_alone = Dataset.from_arrays(X, y, test=own["test"])
+    assert [len(part) for part in members(with_test_alone, seed=0)] == [34, 6, 4]
+    with_validation_alone = Dataset.from_arrays(X, y, validation=own["validation"])
+    assert [len(part) for part in members(with_validation_alone, seed=0)] == [32, 6, 8]
+
+
+def test_a_value_missing_in_an_own_part_alone_is_filled():
+    X, y = np.arange(40.0)[:, np.newaxis], ["a", "b"] * 20
+    dataset = Dataset.from_arrays(X, y, test=([[None], [7]], ["a", "b"]))
+    split = dataset.split(seed=0, normalization="none")
+    assert split.test.inputs.ravel().tolist() == [np.median(split.train.inputs), 7]
+
+
+def test_raw_rows_and_labels_of_a_part_are_those_of_the_data_set():
+    frame = pd.DataFrame({"a": np.arange(60.0), "b": ["x", "y", "z"] * 20, "c": [1, 2] * 30})
+    split = Dataset.from_frame(frame, "c").split(seed=0)
+    for part in PARTS:
+        X, y = split.raw(part)
+        pd.testing.assert_frame_equal(X, frame.loc[split.rows[part], ["a", "b"]])
+        assert y.tolist() == frame["c"].iloc[split.rows[part]].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "split", "error", "message"),
+    [
+        ({}, {"fold": (5, 5)}, ValueError, "fold must be (i, k) with k of at least 2 and i from"),
+        ({}, {"fold": (0, 1)}, ValueError, "fold must be (i, k) with k of at least 2 and i from"),
+        ({}, {"fold": (0, 5), "validation": 0.9}, ValueError, "shares must"),
+        (
+            {"test": (X4, [0, 1, 0, 1])},
+            {"fold": (0, 5)},
+            ValueError,
+            "fold must not be given with an own test part",
+        ),
+        (
+            {"groups": [1, 2] * 20},
+            {},
+            DataError,
+            "arrays: class 0 must have enough groups (2 in all) for the ",
+        ),
+        ({"groups": [1, 2]}, {}, DataError, "arrays: groups must be 40 integers, one per sample"),
+        ({"groups": [None] * 40}, {}, DataError, "arrays: groups[0] must be a label or a number; got a"),
+        ({"validation": (X4, [0, 1])}, {}, DataError, "arrays: validation targets must be one per"),
+        ({"test": (X4, ["a"] * 4)}, {}, DataError, "arrays: labels of all parts must be text, or all"),
+        ({"test": (X4[:, :0], [0] * 4)}, {}, DataError, "arrays: test inputs must have 1 features"),
+    ],
+)  # fmt: skip
+def test_parts_that_cannot_be_are_refused(options, split, error, message):
+    with pytest.raises(error) as caught:
+        numbered([0, 1] * 20, **options).split(seed=0, **split)
+    assert str(caught.value).startswith(message)

@@ -4,20 +4,16 @@ The seed document asks for inputs in [0, 1] before a sigmoid and in [−1, 1] be
 an offset and a scale of its own. An image data set gets one offset and one scale for all pixels.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
-from evo.errors import DataError
-from experiments.datasets.arrays import read_only
+from evo.preparation.origin import read_only, row_blocks
 
 NormalizationMethod = Literal["standard", "unit", "symmetric", "none"]
-
-ROWS_AT_ONCE = 1024
-"""Rows converted to float64 at once, which bounds memory."""
 
 
 def normalization_for(activation: str) -> NormalizationMethod:
@@ -49,12 +45,12 @@ class Normalization:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, X: NDArray[np.float32], method: NormalizationMethod) -> Self:
+    def fit(cls, X: NDArray[Any], method: NormalizationMethod) -> Self:
         """Choose offset and scale from the samples of a training part.
 
         Parameters
         ----------
-        X : ndarray of float32, shape (n, features) or (n, *shape)
+        X : ndarray of real numbers, shape (n, features) or (n, *shape)
             Flat features in two dimensions, images in three and more.
         method : {"standard", "unit", "symmetric", "none"}
             ``"unit"`` maps minimum and maximum to 0 and 1, ``"symmetric"`` to −1 and 1,
@@ -87,51 +83,35 @@ class Normalization:
             read_only(np.where(constant | (scale == 0), 1.0, scale)),
         )
 
-    def apply(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return normalised samples.
+    def apply(self, X: NDArray[Any], dtype: npt.DTypeLike = np.float32) -> NDArray[Any]:
+        """Return normalised samples: float64 arithmetic, then rounding to `dtype`.
 
         Parameters
         ----------
-        X : ndarray of float32, shape (n, features) or (n, *shape)
+        X : ndarray of real numbers, shape (n, features) or (n, *shape)
             Raw samples.
+        dtype : dtype, default float32
 
         Returns
         -------
-        ndarray of float32, shape of `X`
-
-        Raises
-        ------
-        ValueError
-            If the number of features is not the one fitted.
-        DataError
-            If a value lies so far from the training part that it leaves float32.
+        ndarray, shape of `X`
+            Not finite where a value lies too far from the training part for `dtype`.
         """
-        if self.offset.ndim and X.shape[1:] != self.offset.shape:
-            raise ValueError(f"inputs must have shape (n, {self.offset.size}); got {X.shape}")
-        result = np.empty(X.shape, dtype=np.float32)
-        for rows in _blocks(len(X)):
+        result = np.empty(X.shape, dtype=dtype)
+        for rows in row_blocks(len(X)):
             with np.errstate(over="ignore"):
                 result[rows] = (X[rows].astype(np.float64) - self.offset) / self.scale
-        if not np.isfinite(result).all():
-            raise DataError(
-                f"values must fit into float32 after normalization {self.method!r}; "
-                "got one too far from the training part"
-            )
         return result
 
 
 def _mean_and_deviation(
-    X: NDArray[np.float32],
+    X: NDArray[Any],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation, per feature (2-D) or of all values, in two passes."""
     axes = 0 if X.ndim == 2 else None
     mean = np.asarray(X.mean(axis=axes, dtype=np.float64))
     squares = np.zeros_like(mean)
-    for rows in _blocks(len(X)):
+    for rows in row_blocks(len(X)):
         squares = squares + np.square(X[rows].astype(np.float64) - mean).sum(axis=axes)
     n = len(X) if X.ndim == 2 else X.size
     return mean, np.sqrt(squares / n)
-
-
-def _blocks(n: int) -> Iterator[slice]:
-    return (slice(start, start + ROWS_AT_ONCE) for start in range(0, n, ROWS_AT_ONCE))

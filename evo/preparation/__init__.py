@@ -1,0 +1,30 @@
+"""From raw rows to the arrays that a network reads: one path for training, validation, test and prediction.
+
+A :class:`Schema` says what rows look like and reads them from any container. A :class:`Preparation` is fitted on a
+training part: it fills gaps, turns categories and dates into numbers, and scales. It is stored with the network.
+"""
+
+from evo.preparation.csv_rows import read_table
+from evo.preparation.labels import Labels, Task, encode_labels, match_labels, to_targets
+from evo.preparation.normalization import Normalization, NormalizationMethod, normalization_for
+from evo.preparation.origin import Origin
+from evo.preparation.preparation import Preparation, Prepared
+from evo.preparation.schema import Channels, RawRows, Schema
+
+__all__ = [
+    "Channels",
+    "Labels",
+    "Normalization",
+    "NormalizationMethod",
+    "Origin",
+    "Preparation",
+    "Prepared",
+    "RawRows",
+    "Schema",
+    "Task",
+    "encode_labels",
+    "match_labels",
+    "normalization_for",
+    "read_table",
+    "to_targets",
+]
