@@ -126,8 +126,13 @@ def evaluate_individual(task: Task, job: Job) -> Individual:
         return _modify_train_evaluate(task, job)
     except (Exception, SystemExit) as error:  # a simulator in a fitness may end by sys.exit
         logger.warning("individual %d failed", job.individual, exc_info=True)
-        failed = _without_result(job, "failed", f"{type(error).__name__}: {error}")
+        failed = failed_individual(job, f"{type(error).__name__}: {error}")
         return replace(failed, traceback=traceback.format_exc(), error_at=_place_of(error))
+
+
+def failed_individual(job: Job, reason: str) -> Individual:
+    """Return the individual of a job that could not be evaluated."""
+    return _without_result(job, "failed", reason)
 
 
 def _place_of(error: BaseException) -> str:
