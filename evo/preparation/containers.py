@@ -9,14 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evo.errors import DataError
-from evo.preparation.csv_rows import read_table
+from evo.preparation.csv_rows import CsvFormat, read_table
 from evo.preparation.origin import Origin
 
 NUMBERS = "buif"
 """Kinds of dtypes that are real numbers."""
 
 
-def as_rows(X: object, origin: Origin) -> NDArray[Any] | pd.DataFrame:
+def as_rows(
+    X: object, origin: Origin, form: CsvFormat | None = None
+) -> NDArray[Any] | pd.DataFrame:
     """Return rows as an array of real numbers with at least two axes, or as a data frame.
 
     Parameters
@@ -27,6 +29,8 @@ def as_rows(X: object, origin: Origin) -> NDArray[Any] | pd.DataFrame:
         labels are 0, 1, ….
     origin : Origin
         For messages.
+    form : CsvFormat, optional
+        How a CSV file spells rows.
 
     Raises
     ------
@@ -34,7 +38,7 @@ def as_rows(X: object, origin: Origin) -> NDArray[Any] | pd.DataFrame:
         If these are no rows of one length.
     """
     if isinstance(X, str | Path):
-        return read_table(X)
+        return read_table(X, form)
     if hasattr(X, "to_pandas"):
         X = X.to_pandas()
     if isinstance(X, pd.Series):

@@ -176,6 +176,7 @@ def _plain(y: object, origin: Origin) -> NDArray[Any]:
         raise DataError(f"{origin.element(place)} must be a label or a number; got a missing value")
     plain = {
         "boolean": np.bool_,
+        "decimal": np.float64,
         "floating": np.float64,
         "integer": np.int64,
         "mixed-integer-float": np.float64,

@@ -5,7 +5,7 @@ The same reader serves training and prediction. It refuses what cannot be used w
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from evo.errors import DataError
 from evo.preparation.cells import Describe, Kind, infer_kind, read_numbers, read_text
 from evo.preparation.containers import as_rows
+from evo.preparation.csv_rows import CsvFormat
 from evo.preparation.origin import (
     FLOAT32_MAX,
     MAX_EXACT_INTEGER,
@@ -73,6 +74,8 @@ class Schema:
         The columns in which values may be missing.
     channels : {"first", "last"}, optional
         Where the channels of an image with three axes stand.
+    form : CsvFormat
+        How CSV files spell rows.
     """
 
     shape: tuple[int, ...]
@@ -80,6 +83,7 @@ class Schema:
     kinds: tuple[Kind, ...] = ()
     gaps: tuple[int, ...] = ()
     channels: Channels | None = None
+    form: CsvFormat = field(default_factory=CsvFormat)
 
     def __post_init__(self) -> None:
         """Check that the parts agree, for a schema may come from a file."""
@@ -201,7 +205,7 @@ class Schema:
         """Return rows of any container as :meth:`infer` does; DataError as for :meth:`read`."""
         table = self.read(X, origin)
         if self.has_frames:
-            frame = as_rows(X, origin)
+            frame = as_rows(X, origin, self.form)
             if isinstance(frame, np.ndarray):
                 frame = pd.DataFrame(frame.reshape(len(frame), -1))
             return self._rows_of(self._matched(frame, origin), table)
@@ -289,7 +293,7 @@ class Schema:
         """
         if self.names and isinstance(X, pd.Series) and {*self.names} <= {*map(str, X.index)}:
             X = X.to_frame().T
-        rows = as_rows(X, origin)
+        rows = as_rows(X, origin, self.form)
         if isinstance(X, str | Path):
             origin = Origin(str(X))
         if isinstance(rows, pd.DataFrame):
@@ -398,6 +402,7 @@ class Schema:
             "kinds": self.kinds,
             "gaps": self.gaps,
             "channels": self.channels,
+            "form": self.form.to_json(),
         }
 
     @classmethod
@@ -410,12 +415,13 @@ class Schema:
             tuple(description["kinds"]),
             tuple(description["gaps"]),
             description["channels"],
+            CsvFormat.from_json(description["form"]),
         )
 
 
 def _is_short(dtype: Any) -> bool:
     """Return whether a type is one of floats of less than 64 bits."""
-    return str(dtype).lower() in {"float16", "float32"}
+    return str(dtype).lower() in {"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"}
 
 
 def _own(rows: NDArray[Any]) -> NDArray[Any]:

@@ -3,30 +3,26 @@
 import difflib
 import inspect
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from evo.errors import SettingsError
-from evo.preparation import Task
+from evo.errors import DataError, SettingsError
 from experiments.datasets.bundled import diabetes, digits
 from experiments.datasets.dataset import Dataset
 from experiments.datasets.generated import parity, spirals, xor
 from experiments.datasets.idx_folder import idx_folder
 
-
-def csv_table(path: str | Path, target: str, task: Task | None = None) -> Dataset:
-    """Read a CSV file; see :meth:`Dataset.from_csv`."""
-    return Dataset.from_csv(path, target, task=task)
-
-
 DATASETS: dict[str, Callable[..., Dataset]] = {
-    "csv": csv_table,
+    "csv": Dataset.from_csv,
     "diabetes": diabetes,
     "digits": digits,
     "idx": idx_folder,
+    "images": Dataset.from_image_folder,
+    "npz": Dataset.from_npz,
+    "openml": Dataset.from_openml,
     "parity": parity,
+    "parquet": Dataset.from_parquet,
     "spirals": spirals,
     "xor": xor,
 }
@@ -76,7 +72,15 @@ def load_dataset(name: str, /, **options: object) -> Dataset:
                 f"in settings{in_shell}"
             )
     hints = get_type_hints(loader)
-    return loader(**{o: _converted(name, o, value, hints[o]) for o, value in options.items()})
+    converted = {o: _converted(name, o, value, hints[o]) for o, value in options.items()}
+    if getattr(loader, "__self__", None) is not Dataset:
+        return loader(**converted)
+    try:
+        return loader(**converted)
+    except DataError:
+        raise
+    except (ValueError, TypeError) as error:  # of a wrong argument
+        raise SettingsError(f"data set {name!r}: {error}") from error
 
 
 def _converted(name: str, option: str, value: object, hint: Any) -> object:
