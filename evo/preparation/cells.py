@@ -62,8 +62,19 @@ class Quoted(str):
 MAX_FREE_TEXTS = 20
 """Number of different texts from which on a column of mostly different texts is no category."""
 
-NUMBER_LIKE = re.compile(r"[$€£+-]?\s?\d[\d.,'\s_]*([eE][+-]?\d+)?\s?[%$€£]?")
-DATE_LIKE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([ T].*)?")
+SPELLED_OTHERWISE = {
+    re.compile(
+        r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([ T].*)?"
+    ): "dates such as 2026-01-31 (in a CSV file their form may be said in dates)",
+    re.compile(
+        r"[+-]?\d+,\d+"
+    ): "numbers such as 1234.5 (in a CSV file decimal may be said to be ',')",
+    re.compile(
+        r"[$€£+-]?\s?\d[\d.,'\s_]*([eE][+-]?\d+)?\s?[%$€£]?"
+    ): "numbers such as 1234.5, with no mark but the decimal one",
+}
+"""Patterns of what people read as numbers or dates, and what to write instead."""
+
 BOOLEANS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 ISO_DATE = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
@@ -142,9 +153,8 @@ def _check_alone(
 
 def _check_categories(cells: NDArray[np.object_], describe: Describe) -> None:
     """Raise DataError if texts spell numbers or dates in another way, or hardly repeat."""
-    spelled = {"a number such as 1234.5": NUMBER_LIKE, "a date such as 2026-01-31": DATE_LIKE}
     texts = [str(cell).strip() for cell in cells]
-    for what, pattern in spelled.items():
+    for pattern, what in SPELLED_OTHERWISE.items():
         if all(pattern.fullmatch(text) for text in texts):
             raise DataError(
                 f"{describe(None)} must hold {what}, or be named in categories; got {_shown(texts[0])}"
@@ -164,7 +174,7 @@ def _kind_of_cell(cell: object, row: int, describe: Describe) -> Kind:
             return "boolean"
         if ISO_DATE.fullmatch(text):
             return "date"
-        return "category" if _number(text) is None else "number"
+        return "category" if _number(cell) is None else "number"
     if isinstance(cell, bool | np.bool_):
         return "boolean"
     if isinstance(cell, NUMBERS):
@@ -200,7 +210,7 @@ def _of_pandas(column: "pd.Series[Any]") -> "pd.Series[Any]":
     if not isinstance(dtype, pd.ArrowDtype) or dtype.kind in "iufbM":
         return column
     if str(dtype.pyarrow_dtype).startswith("dictionary"):
-        return column.astype("category")
+        return column.astype(object).astype("category")
     return column.astype(object)
 
 
@@ -239,7 +249,9 @@ def read_numbers(column: "pd.Series[Any]", kind: Kind, describe: Describe) -> ND
             raise _wrong(describe, place[0], kind, column.iloc[place[0]])
         large = np.flatnonzero(np.abs(read) >= MAX_EXACT_INTEGER)
     for row in large:
-        if isinstance(column.iloc[row], int | np.integer):
+        cell = column.iloc[row]
+        of_text = isinstance(cell, str) and cell.strip().lstrip("+-").isdecimal()
+        if of_text or isinstance(cell, int | np.integer):
             raise DataError(
                 f"{describe(int(row))} must be an integer below 2**53, or a float; got {column.iloc[row]}"
             )

@@ -88,7 +88,7 @@ class CsvFormat:
                 f"decimal must be '.' or ',', and not the separator; got {self.decimal!r}"
             )
         try:
-            b"".decode(self.encoding)
+            b"a".decode(self.encoding, errors="ignore")
         except (LookupError, TypeError):
             raise ValueError(
                 f"encoding must be an encoding of text such as utf-8; got {self.encoding!r}"
@@ -183,9 +183,6 @@ def read_table(path: str | Path, form: CsvFormat | None = None) -> pd.DataFrame:
     """
     form = form or CsvFormat()
     texts = read_texts(path, form)
-    for name in form.dates:
-        if name not in texts:
-            raise DataError(f"{path}: dates must be columns; got {name!r}")
     cells = {name: form.spelled_plainly(column, name, str(path)) for name, column in texts.items()}
     return pd.DataFrame(cells, dtype=object)
 
@@ -275,7 +272,7 @@ def _rows(text: str, form: CsvFormat, source: str) -> Iterator[list[str]]:
     row: list[str] = []
     try:
         for row in reader:
-            if row and row != [END]:
+            if row and not row[-1].endswith(END):
                 yield [_stripped(cell) for cell in row]
     except csv.Error as error:
         raise DataError(

@@ -195,7 +195,13 @@ class Schema:
             )
         all_gaps = tuple(range(len(kinds)))
         table = cls(named.shape, own, tuple(kinds), all_gaps).read(frame, origin, by_position=True)
-        gaps = _gaps(table, kinds)
+        absent = _absences(table, kinds)
+        for j in np.flatnonzero(absent.all(axis=0)):
+            raise DataError(
+                f"{named.describe(int(j), origin)(None)} must have a value; got none in {len(frame)} rows; leave the "
+                "column out with drop"
+            )
+        gaps = tuple(np.flatnonzero(absent.any(axis=0)).tolist())
         if {*kinds} == {"number"}:
             kinds = []
         schema = cls(named.shape, own, tuple(kinds), gaps)
@@ -223,7 +229,8 @@ class Schema:
             return self
         numbers: list[Kind] = ["number"] * self.n_features
         table = replace(self, gaps=tuple(range(self.n_features))).read(X, origin)
-        return replace(self, gaps=tuple(sorted({*self.gaps, *_gaps(table, self.kinds or numbers)})))
+        absent = _absences(table, self.kinds or numbers).any(axis=0)
+        return replace(self, gaps=tuple(sorted({*self.gaps, *np.flatnonzero(absent).tolist()})))
 
     @property
     def has_frames(self) -> bool:
@@ -455,14 +462,12 @@ def _names(
     return tuple(own)
 
 
-def _gaps(table: Table, kinds: Sequence[Kind]) -> tuple[int, ...]:
-    """Return the columns with missing values."""
+def _absences(table: Table, kinds: Sequence[Kind]) -> NDArray[np.bool_]:
+    """Return where values are missing, shape (n, columns)."""
     texts, numbers = iter(table.texts.T), iter(table.numbers.T)
-    absent = [
-        pd.isna(next(texts)).any() if kind == "category" else np.isnan(next(numbers)).any()
-        for kind in kinds
-    ]
-    return tuple(np.flatnonzero(absent).tolist())
+    return np.column_stack(
+        [pd.isna(next(texts)) if kind == "category" else np.isnan(next(numbers)) for kind in kinds]
+    )
 
 
 def _channels(shape: tuple[int, ...], channels: Channels | None, origin: Origin) -> Channels:

@@ -1,5 +1,6 @@
 """Data sets of openml.org, downloaded by scikit-learn into its cache."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -51,14 +52,16 @@ def fetch_table(
     which: dict[str, Any] = {"name": source, "version": version} if by_name else {"data_id": source}
     where = f"openml: {source!r}" + (f", version {version}" if by_name else "")
     try:
-        bunch = fetch_openml(
-            **which,
-            target_column="default-target" if target is None else target,
-            data_home=None if data_home is None else str(data_home),
-            as_frame=True,
-            n_retries=1,
-            delay=0.0,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "A network error occurred")  # the error below says it
+            bunch = fetch_openml(
+                **which,
+                target_column="default-target" if target is None else target,
+                data_home=None if data_home is None else str(data_home),
+                as_frame=True,
+                n_retries=1,
+                delay=0.1,
+            )
     except (URLError, TimeoutError, ConnectionError) as error:
         reason = one_line(getattr(error, "reason", error))
         raise DataError(
