@@ -196,9 +196,9 @@ class Schema:
         all_gaps = tuple(range(len(kinds)))
         table = cls(named.shape, own, tuple(kinds), all_gaps).read(frame, origin, by_position=True)
         absent = _absences(table, kinds)
-        for j in np.flatnonzero(absent.all(axis=0)):
+        for k in np.flatnonzero(absent.all(axis=0)).tolist():
             raise DataError(
-                f"{named.describe(int(j), origin)(None)} must have a value; got none in {len(frame)} rows; leave the "
+                f"{named.describe(k, origin)(None)} must have a value; got none in {len(frame)} rows; leave the "
                 "column out with drop"
             )
         gaps = tuple(np.flatnonzero(absent.any(axis=0)).tolist())

@@ -60,7 +60,7 @@ def test_half_an_own_part_is_refused(path):
 
 def test_a_file_that_is_none_is_one_line(tmp_path):
     path = tmp_path / "a.npz"
-    with pytest.raises(DataError, match="a.npz: cannot be read: No such file or directory$"):
+    with pytest.raises(DataError, match=r"a.npz: cannot be read: No such file or directory$"):
         Dataset.from_npz(path)
     path.write_bytes(b"no archive")
     with pytest.raises(

@@ -304,7 +304,7 @@ def test_dates_of_another_form_are_dates_if_their_form_is_said(table):
     np.testing.assert_array_equal(a, b)
     path = table("a,y\n31.01.2026,1\n31.02.2026,2\n")
     with pytest.raises(
-        DataError, match="'a', data row 2 must be a date of the form '%d.%m.%Y'; got '31"
+        DataError, match=r"'a', data row 2 must be a date of the form '%d.%m.%Y'; got '31"
     ):
         Dataset.from_csv(path, "y", dates={"a": "%d.%m.%Y"})
     with pytest.raises(
@@ -318,6 +318,9 @@ def test_an_index_and_separators_at_the_end_of_lines_are_no_columns(table):
     for content in (",a,y\n0,1,u\n1,2,v\n", '"","a","y"\n"x",1,"u"\n"y",2,"v"\n', "a,y,,\n1,u,,\n2,v,,\n",
                     "a,y\n1,u,\n2,v,\n"):  # fmt: skip
         assert Dataset.from_csv(table(content), "y").data_hash == plain
+
+
+ONCE = "features must be named once, and be no target, groups or dropped columns"
 
 
 def test_own_parts_are_files_of_the_same_form(tmp_path):
@@ -353,9 +356,9 @@ def test_a_wrong_argument_is_refused_in_one_line(table, options, message):
     [
         ({"target": "Y"}, "target must be one of the columns 'a', 'b', 'y'; got 'Y'; did you mean 'y'?"),
         ({"drop": ["c"]}, "drop must be one of the columns 'a', 'b', 'y'; got 'c'"),
-        ({"features": ["a", "a"]}, "features must be named once, and be no target, groups or dropped columns; got 'a'"),
-        ({"features": ["y"]}, "features must be named once, and be no target, groups or dropped columns; got 'y'"),
-        ({"features": ["b"], "drop": ["b"]}, "features must be named once, and be no target, groups or dropped columns; got 'b'"),
+        ({"features": ["a", "a"]}, f"{ONCE}; got 'a'"),
+        ({"features": ["y"]}, f"{ONCE}; got 'y'"),
+        ({"features": ["b"], "drop": ["b"]}, f"{ONCE}; got 'b'"),
         ({"drop": ["a", "b"]}, "columns must include a feature; got only the target 'y'"),
         ({"categories": ["c"]}, "categories must be columns; got 'c'"),
         ({"groups": "c"}, "groups must be one of the columns 'a', 'b', 'y'; got 'c'"),

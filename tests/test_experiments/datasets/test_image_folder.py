@@ -108,6 +108,9 @@ def test_hidden_files_are_left_out(folder):
     assert len(Dataset.from_image_folder(path)) == 5
 
 
+ENDING = "must be an image file ending in .png, .jpg, .jpeg, .bmp"
+
+
 def transparent():
     return np.dstack([pixels(colours=(3,)), pixels()])
 
@@ -117,12 +120,12 @@ def transparent():
     [
         (lambda p: p.write_bytes(b"no image"), "cat/9.png", "cannot be read as an image: cannot identify image file"),
         (lambda p: p.write_bytes((p.parent / "0.png").read_bytes()[:60]), "cat/9.png", "cannot be read as an image: "),
-        (lambda p: p.write_bytes(b"text"), "cat/notes.txt", "must be an image file ending in .png, .jpg, .jpeg, .bmp; got another file"),
-        (lambda p: p.mkdir(), "cat/more.png", "must be an image file ending in .png, .jpg, .jpeg, .bmp; got a folder"),
+        (lambda p: p.write_bytes(b"text"), "cat/notes.txt", f"{ENDING}; got another file"),
+        (lambda p: p.mkdir(), "cat/more.png", f"{ENDING}; got a folder"),
         (lambda p: p.write_bytes(b""), "1.png", "must be a folder with the images of a class; got a file"),
         (lambda p: p.mkdir(), "empty", "must hold at least one image; got none"),
         (lambda p: save(transparent(), p), "cat/9.png", "must have no transparent pixels; got an image that has"),
-        (lambda p: save(np.zeros((4, 6), np.uint16), p), "cat/9.png", "must have 8 bits for each grey value or colour; got mode I;16"),
+        (lambda p: save(np.zeros((4, 6), np.uint16), p), "cat/9.png", "must have 8 bits for each grey value"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_used_is_named(folder, spoil, file, message):
@@ -135,16 +138,16 @@ def test_a_file_that_cannot_be_used_is_named(folder, spoil, file, message):
 
 
 def test_a_folder_that_is_none_or_empty_is_named(tmp_path):
-    with pytest.raises(DataError, match="none: cannot be read: No such file or directory$"):
+    with pytest.raises(DataError, match=r"none: cannot be read: No such file or directory$"):
         Dataset.from_image_folder(tmp_path / "none")
-    with pytest.raises(DataError, match="must hold a folder of images for each class; got none$"):
+    with pytest.raises(DataError, match=r"must hold a folder of images for each class; got none$"):
         Dataset.from_image_folder(tmp_path)
 
 
 def test_a_picture_too_large_for_memory_is_not_opened(folder, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(
-        DataError, match="cannot be read as an image: Image size .24 pixels. exceeds"
+        DataError, match=r"cannot be read as an image: Image size .24 pixels. exceeds"
     ):
         Dataset.from_image_folder(folder[0])
 

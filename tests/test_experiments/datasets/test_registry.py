@@ -173,7 +173,8 @@ def test_a_task_given_as_option_is_heeded(options):
         (
             "imagenet",
             {},
-            "unknown data set 'imagenet'; did you mean 'images'? known: csv, diabetes, digits, idx, images, npz, openml, parity, parquet, spirals, xor",
+            "unknown data set 'imagenet'; did you mean 'images'? "
+            "known: csv, diabetes, digits, idx, images, npz, openml, parity, parquet, spirals, xor",
         ),
         (
             "xor",
