@@ -118,14 +118,14 @@ def infer_kind(column: "pd.Series[Any]", describe: Describe) -> Kind:
     if not (kinds.is_object_dtype(dtype) or kinds.is_string_dtype(dtype)):
         raise DataError(f"{describe(None)} must hold numbers, text or dates; got {dtype}")
     cells = column.to_numpy(dtype=object)
+    if _numbers_in_text(cells) is not None:
+        return "number"
     present = np.flatnonzero(~missing(cells))
     if not len(present):
         return "number" if missing(cells, in_text=True).all() else "category"
-    if _numbers_in_text(cells[present]) is not None:
-        return "number"
     found = [_kind_of_cell(cells[row], int(row), describe) for row in present]
     if set(found) <= {"number", "boolean"}:
-        return "number" if "number" in found else "boolean"
+        return "boolean" if {*found} == {"boolean"} else "number"
     for kind in KINDS_ALONE & set(found):
         _check_alone(kind, found, present, cells, describe)
     if set(found) == {"date"}:
@@ -232,13 +232,8 @@ def read_numbers(column: "pd.Series[Any]", kind: Kind, describe: Describe) -> ND
         read = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         cells = column.to_numpy(dtype=object)
-        present = np.flatnonzero(~missing(cells))
-        read = np.full(len(cells), np.nan)
-        as_numbers = _numbers_in_text(cells[present]) if kind == "number" else None
-        if as_numbers is None:
-            parse = _number if kind == "number" else _boolean
-            as_numbers = np.array(_each(cells, present, parse, kind, describe))
-        read[present] = as_numbers
+        of_text = _numbers_in_text(cells) if kind == "number" else None
+        read = _each(cells, kind, describe) if of_text is None else of_text
     if kind == "boolean":
         place = first_place(~(np.isnan(read) | (read == 0) | (read == 1)))
         if place is not None:
@@ -250,8 +245,8 @@ def read_numbers(column: "pd.Series[Any]", kind: Kind, describe: Describe) -> ND
         large = np.flatnonzero(np.abs(read) >= MAX_EXACT_INTEGER)
     for row in large:
         cell = column.iloc[row]
-        of_text = isinstance(cell, str) and cell.strip().lstrip("+-").isdecimal()
-        if of_text or isinstance(cell, int | np.integer):
+        spelled = isinstance(cell, str) and cell.strip().lstrip("+-").isdecimal()
+        if spelled or isinstance(cell, int | np.integer):
             raise DataError(
                 f"{describe(int(row))} must be an integer below 2**53, or a float; got {column.iloc[row]}"
             )
@@ -306,31 +301,26 @@ def _seconds(column: "pd.Series[Any]", describe: Describe) -> NDArray[np.float64
 
 
 def _numbers_in_text(cells: NDArray[np.object_]) -> NDArray[np.float64] | None:
-    """Return the numbers that text spells, or None if there is anything else; exact, and fast for long columns."""
-    if not all(isinstance(cell, str) and "_" not in cell for cell in cells):
+    """Return the numbers that every cell spells, or None; exact, and fast for long columns."""
+    if pd.api.types.infer_dtype(cells, skipna=False) != "string" or "_" in "".join(cells):
         return None
     if any(isinstance(cell, Verbatim) for cell in cells):
         return None
     try:
-        return cells.astype(np.str_).astype(np.float64)
+        return np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
     except ValueError:
         return None
 
 
-def _each(
-    cells: NDArray[np.object_],
-    present: NDArray[np.intp],
-    parse: Callable[[object], float | None],
-    kind: Kind,
-    describe: Describe,
-) -> list[float]:
-    """Parse cell by cell."""
-    parsed = []
-    for row in present:
+def _each(cells: NDArray[np.object_], kind: Kind, describe: Describe) -> NDArray[np.float64]:
+    """Parse cell by cell; NaN where a value is missing."""
+    parse = _number if kind == "number" else _boolean
+    parsed = np.full(len(cells), np.nan)
+    for row in np.flatnonzero(~missing(cells)):
         number = parse(cells[row])
         if number is None:
             raise _wrong(describe, row, kind, cells[row])
-        parsed.append(number)
+        parsed[row] = number
     return parsed
 
 

@@ -89,6 +89,9 @@ def as_array(values: object, origin: Origin) -> NDArray[Any]:
                 return objects  # else NumPy turns NaN into text, and large integers into floats
     except ValueError:
         raise DataError(_ragged(values, origin)) from None
+    except (RuntimeError, TypeError) as error:  # such as tensors that NumPy cannot read
+        what = f"{type(values).__name__} ({error})"
+        raise DataError(f"{origin.whole} must be an array, list or frame; got {what}") from None
     return array
 
 

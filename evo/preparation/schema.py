@@ -4,7 +4,7 @@ The same reader serves training and prediction. It refuses what cannot be used w
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -29,6 +29,9 @@ from evo.preparation.origin import (
 
 Channels = Literal["first", "last"]
 """Where the maps (colours) of an image stand in its shape."""
+
+Precision = Literal["float64", "float32", "float16"]
+"""How exact the training data were."""
 
 RawRows = NDArray[Any] | pd.DataFrame
 """Rows in raw units: an array of numbers, or a frame if some columns are categories or dates."""
@@ -76,6 +79,9 @@ class Schema:
         Where the channels of an image with three axes stand.
     form : CsvFormat
         How CSV files spell rows.
+    precision : tuple of {"float64", "float32", "float16"}
+        Type of each column in the training data, or of all columns; empty if that is float64. Numbers are rounded to
+        it: 0.1 in a text file is the float32 that the training data had.
     """
 
     shape: tuple[int, ...]
@@ -84,6 +90,7 @@ class Schema:
     gaps: tuple[int, ...] = ()
     channels: Channels | None = None
     form: CsvFormat = field(default_factory=CsvFormat)
+    precision: tuple[Precision, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the parts agree, for a schema may come from a file."""
@@ -99,6 +106,11 @@ class Schema:
             raise ValueError(f"kinds must be {n} of {', '.join(get_args(Kind))}; got {self.kinds}")
         if self.gaps and not (flat and all(type(j) is int and 0 <= j < n for j in self.gaps)):
             raise ValueError(f"gaps must be numbers of features; got {self.gaps}")
+        known = get_args(Precision)
+        if not ({*self.precision} <= {*known} and len(self.precision) in {0, 1, n if flat else 1}):
+            raise ValueError(
+                f"precision must be one or {n} of {', '.join(known)}; got {self.precision}"
+            )
         if self.channels is not None and (
             len(self.shape) != 3 or self.channels not in get_args(Channels)
         ):
@@ -163,7 +175,9 @@ class Schema:
                 f"{origin.source}: channels must be given for four-dimensional images only; "
                 f"got shape {rows.shape}"
             )
-        schema = cls(shape, _names(names, shape, origin), gaps=gaps, channels=channels)
+        precision = _precision([rows.dtype])
+        own = _names(names, shape, origin)
+        schema = cls(shape, own, gaps=gaps, channels=channels, precision=precision)
         schema.read(rows, origin)
         return schema, _own(rows)
 
@@ -204,7 +218,8 @@ class Schema:
         gaps = tuple(np.flatnonzero(absent.any(axis=0)).tolist())
         if {*kinds} == {"number"}:
             kinds = []
-        schema = cls(named.shape, own, tuple(kinds), gaps)
+        precision = _precision(frame.dtypes)
+        schema = cls(named.shape, own, tuple(kinds), gaps, precision=precision)
         return schema, schema._rows_of(frame, table)
 
     def rows(self, X: object, origin: Origin) -> RawRows:
@@ -315,8 +330,9 @@ class Schema:
             )
         rows = self._shaped(rows, origin)
         self._check_numbers(rows, origin)
-        rounded = np.full(rows.shape[1:] if rows.ndim == 2 else 0, _is_short(rows.dtype))
-        return Table(rows, np.empty((len(rows), 0), dtype=object), rounded)
+        short = bool(_precision([rows.dtype]))
+        rounded = np.full(rows.shape[1:] if rows.ndim == 2 else 0, short)
+        return Table(self._rounded(rows), np.empty((len(rows), 0), dtype=object), rounded)
 
     def _matched(self, frame: pd.DataFrame, origin: Origin) -> pd.DataFrame:
         """Return the columns of the schema, in its order."""
@@ -354,8 +370,20 @@ class Schema:
             describe = self.describe(j, origin)
             texts[:, k] = read_text(frame.iloc[:, j], describe)
             self._check_gaps(j, pd.isna(texts[:, k]), describe)
-        rounded = np.array([_is_short(frame.dtypes.iloc[j]) for j in number], dtype=bool)
-        return Table(numbers, texts, rounded)
+        rounded = np.array([bool(_precision([frame.dtypes.iloc[j]])) for j in number], dtype=bool)
+        return Table(self._rounded(numbers), texts, rounded)
+
+    def _rounded(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """Return numbers as the type of the training data holds them."""
+        with np.errstate(over="ignore"):  # infinity is not prepared
+            if len(self.precision) == 1:
+                return numbers.astype(self.precision[0], copy=False)
+            of_column = [self.precision[j] for j in self.number_columns if self.precision]
+            for dtype in {*of_column} - {"float64"}:
+                columns = [k for k, one in enumerate(of_column) if one == dtype]
+                numbers = numbers.astype(np.float64)
+                numbers[:, columns] = numbers[:, columns].astype(dtype)
+        return numbers
 
     def _check_gaps(self, j: int, absent: NDArray[np.bool_], describe: Describe) -> None:
         place = None if j in self.gaps else first_place(absent)
@@ -410,6 +438,7 @@ class Schema:
             "gaps": self.gaps,
             "channels": self.channels,
             "form": self.form.to_json(),
+            "precision": self.precision,
         }
 
     @classmethod
@@ -423,12 +452,19 @@ class Schema:
             tuple(description["gaps"]),
             description["channels"],
             CsvFormat.from_json(description["form"]),
+            tuple(description["precision"]),
         )
 
 
-def _is_short(dtype: Any) -> bool:
-    """Return whether a type is one of floats of less than 64 bits."""
-    return str(dtype).lower() in {"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"}
+def _precision(dtypes: Iterable[Any]) -> tuple[Precision, ...]:
+    """Return which types are floats of less than 64 bits; empty if none is, and one for all if they are alike."""
+    names = [str(getattr(dtype, "name", dtype)).lower() for dtype in dtypes]
+    short: dict[str, Precision] = {"float32": "float32", "float16": "float16"}
+    short |= {"float[pyarrow]": "float32", "halffloat[pyarrow]": "float16"}
+    found = [short.get(name, "float64") for name in names]
+    if {*found} == {"float64"}:
+        return ()
+    return (found[0],) if len({*found}) == 1 else tuple(found)
 
 
 def _own(rows: NDArray[Any]) -> NDArray[Any]:

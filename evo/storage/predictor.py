@@ -18,7 +18,7 @@ from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.genome.genome import FloatArray, Genome
 from evo.phenotype.phenotype import Phenotype
-from evo.preparation import Origin, Preparation, match_labels
+from evo.preparation import Normalization, Origin, Preparation, Schema, match_labels
 from evo.preparation.labels import to_values
 
 FORMAT = "evomatrix-network-1"
@@ -166,7 +166,8 @@ class RawPredictor(ABC):
             raise DataError(f"y must have {output.shape[1]} values a row; got {truth.shape[1]}")
         from sklearn.metrics import r2_score  # noqa: PLC0415 - slow to import
 
-        return float(r2_score(truth, output, sample_weight=sample_weight))
+        of_values = truth.astype(np.float64), output.astype(np.float64)
+        return float(r2_score(*of_values, sample_weight=sample_weight))
 
     def _output(self, X: object) -> FloatArray:
         """Compute probabilities or values from raw rows, shape (n_samples, n_outputs)."""
@@ -514,9 +515,10 @@ def _describe(predictor: RawPredictor) -> tuple[dict[str, NDArray[Any]], dict[st
 def _described(
     arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any], shape: tuple[int, ...]
 ) -> dict[str, Any]:
-    """Return the preparation and labels that a file holds; files of older versions have no more than a scaling."""
+    """Return the preparation and labels that a file holds; those of older versions have a scaling of float32 alone."""
     if "preparation" in description:
         preparation = Preparation.from_arrays(arrays, description["preparation"])
     else:
-        preparation = Preparation.scaling(shape, offset=arrays["offset"], scale=arrays["scale"])
+        normalization = Normalization("none", arrays["offset"], arrays["scale"])
+        preparation = Preparation(Schema(shape, precision=("float32",)), normalization)
     return {"preparation": preparation, "classes": description["classes"]}

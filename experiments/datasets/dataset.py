@@ -142,17 +142,20 @@ class Dataset:
             )
         if classes is not None and len({isinstance(label, str) for label in classes}) > 1:
             raise DataError(f"{self.name}: classes must be all text or all integers; got {classes}")
-        if self.schema is None:
+        schema = self.schema
+        if schema is None:
             schema, rows = Schema.infer(self.inputs, origin=origin)
-            object.__setattr__(self, "schema", schema)
         else:
-            rows = self.schema.rows(self.inputs, origin)
+            rows = schema.rows(self.inputs, origin)
+        for name, own in (("validation", self.validation), ("test", self.test)):
+            if own is not None:
+                schema = schema.with_gaps_of(own[0], Origin(self.name, f"{name} inputs"))
+        object.__setattr__(self, "schema", schema)
         object.__setattr__(self, "inputs", rows)
         object.__setattr__(self, "targets", self._checked("", rows, self.targets))
-        for name in ("validation", "test"):
-            own: OwnPart | None = getattr(self, name)
+        for name, own in (("validation", self.validation), ("test", self.test)):
             if own is not None:
-                rows = self.schema.rows(own[0], Origin(self.name, f"{name} inputs"))
+                rows = schema.rows(own[0], Origin(self.name, f"{name} inputs"))
                 checked = rows, self._checked(f"{name} ", rows, own[1])
                 object.__setattr__(self, name, checked)
         if self.groups is not None:
@@ -238,13 +241,11 @@ class Dataset:
         """Make a data set from the rows and targets of its parts; the main part has the name ""."""
         check_task(task)
         read: dict[str, tuple[Targets, Labels | None]] = {}
-        for part, (X, y) in parts.items():
+        for part, (_, y) in parts.items():
             prefix = f"{part} " if part else ""
             origin = Origin(f"{name}: {part}" if part and target else name, f"{prefix}targets")
             read[part] = to_targets(y, replace(origin, only_column=target), task)
             task = "regression" if read[part][1] is None else "classification"
-            if part:
-                schema = schema.with_gaps_of(X, Origin(name, f"{prefix}inputs"))
         targets, classes = _with_common_classes(read, name)
         own = {part: (X, targets[part]) for part, (X, _) in parts.items() if part}
         numbered = None

@@ -118,6 +118,7 @@ def run(
         for seed, split in zip(_seeds(experiment), splits, strict=True)
     ]
     with reporter, _reporting_an_interruption(reporter, store):
+        _note_unseen_categories(seed_runs, splits)
         searches = _evolve(seed_runs, workers, address) if experiment.evolve else []
         baselines = _train_baselines(seed_runs, searches)
         winners = [[search.trained_model()] for search in searches] or [[] for _ in seed_runs]
@@ -128,6 +129,17 @@ def run(
     loaded = load_results(store.path)
     save_figures(loaded, store)
     return loaded
+
+
+def _note_unseen_categories(seed_runs: Sequence[SeedRun], splits: Sequence[DataSplit]) -> None:
+    """Tell how many values of the other parts are categories that a training part does not have."""
+    for seed_run, split in zip(seed_runs, splits, strict=True):
+        for part, unseen in split.unseen.items():
+            for column, count in unseen.items():
+                seed_run.reporter.note(
+                    f"Seed {seed_run.seed}: {count} values of column {column!r} in the {part} part are categories "
+                    "that the training part does not have; they count as none"
+                )
 
 
 def check_workers(workers: int | None, address: str | None) -> None:

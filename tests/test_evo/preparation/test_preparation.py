@@ -245,6 +245,8 @@ def test_rows_prepared_one_by_one_are_the_rows_prepared_together(rows, method):
         ({"kinds": ["text"] * 4}, "kinds must be 4 of number"),
         ({"names": ["a", "a", "b", "c"]}, "names must be 4 different ones"),
         ({"shape": [4.0]}, "shape must hold integers"),
+        ({"precision": ["float8"]}, "precision must be one or 4 of float64"),
+        ({"precision": ["float32"] * 2}, "precision must be one or 4 of float64"),
         ({"channels": "last"}, "channels must be first or last, of images"),
         ({"fills": np.zeros(3)}, "fills must be 2 numbers"),
         ({"fills": np.full(2, np.nan)}, "fills must be 2 numbers"),
@@ -261,3 +263,27 @@ def test_a_damaged_description_is_refused(change, message):
         place[name] = value
     with pytest.raises(ValueError, match=message):
         Preparation.from_arrays(arrays, description)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f2"])
+def test_numbers_are_rounded_as_the_training_data_were(dtype):
+    exact = np.random.default_rng(0).normal(size=(20, 2)).round(3)
+    short = exact.astype(dtype)
+    ours = stored_and_read(fitted(short))
+    expected = ours.transform(short).inputs
+    for rows in (
+        exact,
+        exact.tolist(),
+        exact.astype(str),
+        pd.DataFrame(exact),
+        exact.astype(">f8"),
+    ):
+        np.testing.assert_array_equal(ours.transform(rows).inputs, expected)
+
+
+def test_each_column_of_a_frame_is_rounded_as_it_was():
+    exact = pd.DataFrame({"a": [0.1, 0.2, 0.4], "b": [0.1, 0.2, 0.3], "c": ["x", "y", "x"]})
+    ours = stored_and_read(fitted(exact.astype({"a": "float32"}), "none"))
+    found = ours.transform(exact, dtype=np.float64).inputs[:, :2]
+    np.testing.assert_array_equal(found[:, 0], np.float32([0.1, 0.2, 0.4]))
+    np.testing.assert_array_equal(found[:, 1], [0.1, 0.2, 0.3])

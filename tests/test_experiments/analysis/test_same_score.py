@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.metrics import r2_score
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate
 from experiments import Dataset, Experiment, load_dataset, load_network, run
+from experiments.studies.progress import Reporter
 
 N = 90
 RNG = np.random.default_rng(0)
@@ -47,6 +49,8 @@ def images(channels):
     return Dataset.from_arrays(X, np.arange(N) % 2 + 1, channels=channels)
 
 
+SEQUENCE = {"graph": "recurrent", "ticks": 3, "sequence": True}
+
 DATASETS = {
     "digits": lambda: load_dataset("digits"),
     "diabetes": lambda: load_dataset("diabetes"),
@@ -61,6 +65,7 @@ DATASETS = {
     ),
     "mixed, classes": lambda: mixed("kind"),
     "mixed, values": lambda: mixed("value"),
+    "sequences": lambda: load_dataset("parity", n_samples=N),
     "images": lambda: images("first"),
     "images, channels last": lambda: images("last"),
 }  # fmt: skip
@@ -73,7 +78,7 @@ def experiment(dataset, **changes):
         seed=1,
         seeds=1,
         evolution={"population": 2, "generations": 1, "steps_per_generation": 20},
-        founders={"hidden": 6, "density": 0.5},
+        founders={"hidden": 6, "density": 0.5} | (SEQUENCE if dataset.name == "parity" else {}),
         training={"learning_rate": 0.02},
         baseline={"arms": arms, "hidden": 6, "maps": 2},
         **changes,
@@ -101,6 +106,9 @@ def test_every_arm_scores_raw_rows_as_the_tables_say_also_from_a_file(trained, t
             score = one.score(X, y)
             if dataset.task == "classification":
                 assert score == row.test_accuracy
+            else:
+                values = one.network.output(split.test.inputs).astype(np.float64)
+                assert score == r2_score(split.test.targets.astype(np.float64), values)
             prepared = one.preparation.transform(X).inputs
             np.testing.assert_array_equal(prepared, split.test.inputs)
             again = evaluate(one.network, Samples(prepared, split.test.targets))
@@ -171,6 +179,27 @@ def test_the_same_truth_in_any_container_gives_the_same_score(trained):
         truths += [y.astype(float)] if y.dtype.kind == "i" else [y.astype(np.dtypes.StringDType())]
     for truth in truths:
         assert network.score(X, truth) == score
+
+
+def test_categories_that_the_training_part_lacks_are_told_during_the_run(tmp_path):
+    class Listening(Reporter):
+        notes = []  # noqa: RUF012
+
+        def note(self, text):
+            self.notes.append(text)
+
+    frame = mixed_frame()[["a", "kind"]].assign(name=[f"n{i}" for i in range(N)])
+    settings = Experiment(
+        seeds=1, evolve=False, baseline={"arms": ["mlp"], "epochs": 1, "hidden": 2}
+    )
+    dataset = Dataset.from_frame(frame, "kind", categories=["name"])
+    run(settings, dataset=dataset, results=tmp_path, reporter=Listening())
+    split = settings.dataset.split(dataset, 0)
+    assert split.unseen["test"] == {"name": len(split.test)}
+    assert (
+        f"Seed 0: {len(split.test)} values of column 'name' in the test part are categories that the "
+        "training part does not have; they count as none"
+    ) in Listening.notes
 
 
 def test_an_epoch_arm_without_evolution_is_scored_alike(tmp_path):

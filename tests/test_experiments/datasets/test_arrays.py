@@ -283,7 +283,7 @@ def test_the_constructor_wants_the_exact_types_of_targets():
 @pytest.mark.parametrize(
     ("inputs", "targets", "message"),
     [
-        (np.full((1, 2), np.nan), [0], "own: test inputs[0, 0] must be a finite float32; got nan"),
+        (np.full((1, 2), np.inf), [0], "own: test inputs[0, 0] must be a finite float32; got inf"),
         (np.zeros((1, 2)), [2], "own: test targets[0] must be a class index from 0 to 1; got 2"),
         (np.zeros((1, 2)), [-1], "own: test targets[0] must be a class index from 0 to 1; got -1"),
         (np.zeros((1, 2)), [0, 1], "own: test targets must be one per sample (1); got 2"),

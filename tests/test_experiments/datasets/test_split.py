@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cnn.training.samples import Samples
-from evo.errors import DataError
+from evo.errors import DataError, SettingsError
 from experiments.datasets import Dataset, Normalization, load_dataset, normalization_for
 from experiments.datasets.partition import apportion
 from experiments.settings.experiment import DatasetSettings
@@ -388,6 +388,14 @@ def test_a_run_takes_its_fold_from_its_seed_and_k_seeds_share_the_folds():
     assert rows[0] != rows[4]
 
 
+def test_folds_beside_an_own_test_part_are_a_wrong_setting():
+    dataset = numbered([0, 1] * 20, test=(X4, [0, 1, 0, 1]))
+    with pytest.raises(
+        SettingsError, match=r"^dataset: fold must not be given with an own test part"
+    ):
+        DatasetSettings(folds=4).split(dataset, 0)
+
+
 def test_without_stratification_classes_are_left_to_chance():
     dataset = numbered([0] * 4 + [1] * 96)
     counts = [sum(i < 4 for i in members(dataset, seed=s, stratify=False)[2]) for s in range(20)]
@@ -412,6 +420,13 @@ def test_own_parts_are_the_parts_of_every_split():
     assert [len(part) for part in members(with_test_alone, seed=0)] == [34, 6, 4]
     with_validation_alone = Dataset.from_arrays(X, y, validation=own["validation"])
     assert [len(part) for part in members(with_validation_alone, seed=0)] == [32, 6, 8]
+
+
+def test_a_value_missing_in_an_own_part_alone_is_filled():
+    X, y = np.arange(40.0)[:, np.newaxis], ["a", "b"] * 20
+    dataset = Dataset.from_arrays(X, y, test=([[None], [7]], ["a", "b"]))
+    split = dataset.split(seed=0, normalization="none")
+    assert split.test.inputs.ravel().tolist() == [np.median(split.train.inputs), 7]
 
 
 def test_raw_rows_and_labels_of_a_part_are_those_of_the_data_set():

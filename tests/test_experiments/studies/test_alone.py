@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from cnn import fit, lenet1, lenet5, small_cnn
+from cnn import Samples, fit, lenet1, lenet5, small_cnn
 from cnn.training.trainer import evaluate
 from evo.errors import EvoMatrixError, ResultsError, SettingsError
 from evo.evolution.settings import EvolutionSettings
@@ -330,6 +330,7 @@ def test_a_static_arm_without_a_winner_is_refused():
 
 class _Seeded:
     seed, loss, evolution = 0, "cross_entropy", EvolutionSettings()
+    train = Samples(np.zeros((1, 28, 28), np.float32), np.zeros(1, np.int64))
 
 
 @pytest.mark.parametrize(("arm", "build"), [("lenet1", lenet1), ("lenet5", lenet5)])
