@@ -189,13 +189,15 @@ def _typed(
 ) -> list[Any]:
     """Return targets as integers, as floats, or as the text that they are; None where one is missing."""
     present = [cell for cell in cells if cell is not None]
-    if not present or not all(_is_number(cell) for cell in present):
+    are_numbers = bool(present) and all(_is_number(cell) for cell in present)
+    whole = are_numbers and all(INTEGER.fullmatch(cell) for cell in present)
+    if whole and task != "regression":
+        are_numbers = all(
+            PLAIN_INTEGER.fullmatch(cell) for cell in present
+        )  # 007 and 7 are two labels
+    if not are_numbers:
         return [None if text in form.missing_labels else str(text) for text in texts]
-    parse: Any = float
-    if task != "regression" and all(INTEGER.fullmatch(cell) for cell in present):
-        if not all(PLAIN_INTEGER.fullmatch(cell) for cell in present):
-            return cells  # type: ignore[return-value] # 007 and 7 are two labels
-        parse = int
+    parse = int if whole and task != "regression" else float
     return [None if cell is None else parse(cell) for cell in cells]
 
 

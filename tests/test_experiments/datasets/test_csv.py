@@ -233,6 +233,7 @@ def read(path, **options):
         ("a,y\n1,nan\n2,NaN\n3,null\n", ["nan", "NaN", "null"]),
         ('a,y\n1,1\n2,"NA"\n3,2\n', ["1", "NA", "2"]),
         ("a,y\n1,007\n2,7\n3,42\n", ["007", "7", "42"]),
+        ("a,y\n1,007\n2,None\n3,7\n", ["007", "None", "7"]),
         ("a,y\n1,+1\n2,1\n", ["+1", "1"]),
         ("a,y\n1,-1\n2,1\n", [-1, 1]),
         ('a,y\n1,"one\nline"\n2,"and, another"\n', ["one\nline", "and, another"]),
