@@ -12,6 +12,11 @@ from evo.errors import DataError
 from evo.preparation.csv_rows import CsvFormat, read_table
 from evo.preparation.origin import Origin
 
+NULLABLE_INTEGERS: tuple[Any, ...] = (
+    *(pd.Int8Dtype(), pd.Int16Dtype(), pd.Int32Dtype(), pd.Int64Dtype()),
+    *(pd.UInt8Dtype(), pd.UInt16Dtype(), pd.UInt32Dtype(), pd.UInt64Dtype()),
+)
+
 NUMBERS = "buif"
 """Kinds of dtypes that are real numbers."""
 
@@ -39,8 +44,7 @@ def as_rows(
     """
     if isinstance(X, str | Path):
         return read_table(X, form)
-    if hasattr(X, "to_pandas"):
-        X = X.to_pandas()
+    X = of_other_libraries(X)
     if isinstance(X, pd.Series):
         return X.to_frame()
     if isinstance(X, list | tuple) and X and isinstance(X[0], pd.Series | Mapping):
@@ -67,6 +71,21 @@ def as_rows(
     if array.ndim > 2 or array.dtype.kind in "cSV":
         raise DataError(f"{origin.whole} must hold numbers; got {array.dtype}")
     return pd.DataFrame(array)
+
+
+def of_other_libraries(table: object) -> object:
+    """Return a table or column of Polars or PyArrow as one of pandas, and anything else as it is.
+
+    PyArrow's integers with gaps stay integers; by themselves they would become floats, which round long ones.
+    """
+    if not hasattr(table, "to_pandas"):
+        return table
+    if type(table).__module__.partition(".")[0] != "pyarrow":
+        return table.to_pandas()
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    integers = {pa.from_numpy_dtype(one.numpy_dtype): one for one in NULLABLE_INTEGERS}
+    return table.to_pandas(types_mapper=integers.get)
 
 
 def as_array(values: object, origin: Origin) -> NDArray[Any]:

@@ -249,9 +249,10 @@ def _text(path: Path, encoding: str) -> str:
     except UnicodeDecodeError as error:
         problem = f"byte 0x{content[error.start]:02x}"
     else:
-        if "\0" not in text:
+        wrong = next((one for one in ("\0", QUOTED, END) if one in text), None)
+        if wrong is None:
             return text
-        problem = "a zero character"
+        problem = f"the character {wrong!a}"
     likely = "utf-16" if b"\0" in content else "cp1252" if encoding != "cp1252" else "utf-8"
     raise DataError(
         f"{path}: the file must be text in {encoding.upper()}; got {problem}; did you mean encoding={likely!r}?"

@@ -35,6 +35,7 @@ from experiments.datasets.openml import fetch_table
 from experiments.datasets.partition import draw_parts, exact_shares
 from experiments.datasets.table import (
     ColumnRoles,
+    as_frame,
     check_apart,
     column,
     read_csv_with_targets,
@@ -275,7 +276,7 @@ class Dataset:
 
         Parameters
         ----------
-        frame : DataFrame
+        frame : DataFrame, or table of Polars or PyArrow
             A row is a sample.
         target : str, list of str, or array_like
             Name of the target column; names of several columns to regress on; or a series or array of the targets,
@@ -297,7 +298,9 @@ class Dataset:
             If the table cannot be used; the message names column, data row and rule.
         """
         parts = {"": frame, "validation": validation, "test": test}
-        given = {part: one for part, one in parts.items() if one is not None}
+        given = {
+            part: as_frame(one, part or name) for part, one in parts.items() if one is not None
+        }
         return cls._of_tables(name, given, target, task, categories, groups, features, drop)
 
     @classmethod
@@ -399,7 +402,8 @@ class Dataset:
         made = cls._of_tables(
             str(path), tables, target, task, categories, groups, features, drop, form
         )
-        return replace(made, name=Path(path).stem)
+        object.__setattr__(made, "name", Path(path).stem)  # messages until here name the file
+        return made
 
     @classmethod
     def from_parquet(
@@ -434,7 +438,8 @@ class Dataset:
         paths = {"": path, "validation": validation, "test": test}
         tables = {part: read_parquet(one) for part, one in paths.items() if one is not None}
         made = cls._of_tables(str(path), tables, target, task, categories, groups, features, drop)
-        return replace(made, name=Path(path).stem)
+        object.__setattr__(made, "name", Path(path).stem)  # messages until here name the file
+        return made
 
     @classmethod
     def from_npz(

@@ -7,20 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cnn.files import one_line
 from evo.errors import DataError
 from evo.preparation import CsvFormat, Task
+from evo.preparation.containers import of_other_libraries
 from evo.preparation.csv_rows import read_texts
 
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 PLAIN_INTEGER = re.compile(r"0|-?[1-9]\d*", re.ASCII)
 MOST_LISTED = 20
-NULLABLE_INTEGERS: tuple[Any, ...] = (
-    *(pd.Int8Dtype(), pd.Int16Dtype(), pd.Int32Dtype(), pd.Int64Dtype()),
-    *(pd.UInt8Dtype(), pd.UInt16Dtype(), pd.UInt32Dtype(), pd.UInt64Dtype()),
-)
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,6 @@ def column_places(frame: pd.DataFrame, source: str) -> dict[str, int]:
     DataError
         If names are not different texts, or have several levels.
     """
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"{source} must be a data frame; got {type(frame).__name__}")
     if frame.columns.nlevels > 1:
         raise DataError(
             f"{source}: columns must have one name each; got names of {frame.columns.nlevels} levels"
@@ -105,11 +101,25 @@ def column_places(frame: pd.DataFrame, source: str) -> dict[str, int]:
     return places
 
 
+def as_frame(table: object, source: str) -> pd.DataFrame:
+    """Return a table of pandas, Polars or PyArrow as a data frame.
+
+    Raises
+    ------
+    TypeError
+        If it is no table.
+    """
+    frame = of_other_libraries(table)
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"{source} must be a data frame; got {type(frame).__name__}")
+    return frame
+
+
 def target_names(target: object) -> tuple[Any, ...]:
     """Return the names of target columns; none if the targets come apart from the table."""
     if isinstance(target, list | tuple) and all(isinstance(one, str) for one in target):
         return tuple(target)
-    return (target,) if isinstance(target, str | int) else ()
+    return (target,) if isinstance(target, str | int | np.integer) else ()
 
 
 def targets_of(frame: pd.DataFrame, names: Sequence[Any], source: str) -> pd.DataFrame:
@@ -222,18 +232,16 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
     import pyarrow as pa  # noqa: PLC0415 - slow to import
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    integers = {pa.from_numpy_dtype(one.numpy_dtype): one for one in NULLABLE_INTEGERS}
     try:
         table = pq.read_table(str(Path(path)))
         names = table.column_names
         for name in names:
             if names.count(name) > 1:
                 raise DataError(f"{path}: names of columns must differ; got {name!r} twice")
-        frame: pd.DataFrame = table.to_pandas(types_mapper=integers.get)
+        return as_frame(table, str(path))
     except (OSError, pa.ArrowException, MemoryError) as error:
         reason = getattr(error, "strerror", None) or one_line(error)
         raise DataError(f"{path}: cannot be read as a Parquet file: {reason}") from error
-    return frame
 
 
 def _listed(names: Iterable[Any]) -> str:

@@ -1,12 +1,17 @@
 """Data sets read from CSV files."""
 
+import csv
 import gzip
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evo.errors import DataError
+from evo.preparation import CsvFormat
+from evo.preparation.csv_rows import read_texts
 from experiments.datasets import Dataset
 
 
@@ -164,7 +169,7 @@ def test_a_hash_depends_on_the_order_of_the_rows(table):
         ),
         (
             "a,y\n1,u\n2,v\n".encode("utf-16-le"),
-            "the file must be text in UTF-8; got a zero character; did you mean encoding='utf-16'?",
+            "the file must be text in UTF-8; got the character '\\x00'; did you mean encoding='utf-16'?",
         ),
         (
             "a,y\n" + "".join(f"remark {i},{i % 2}\n" for i in range(30)),
@@ -378,3 +383,23 @@ def test_columns_are_chosen_or_dropped(table):
     assert read(path, drop=["c", "a"])[0] == [[2, 4]]
     several = Dataset.from_csv(path, ["b", "a"], features=["c"], task="regression")
     assert several.targets.tolist() == [[2, 1], [4, 2]]
+
+
+TEXTS = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0"), max_size=8
+) | st.sampled_from(
+    ["NA", '"NA"', 'x,"NA",y', ';"NA";', '"', '""', ",", "None\n", "\r\n", "1,5", "1.5"]
+)
+
+
+@given(
+    st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6),
+    st.sampled_from(",;\t|"),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+)
+def test_any_text_that_python_writes_is_read(tmp_path_factory, rows, separator, quoting):
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=separator, quoting=quoting).writerows([("a", "b"), *rows])
+    found = read_texts(path, CsvFormat(separator))
+    assert [*zip(found["a"], found["b"], strict=True)] == [(a.strip(), b.strip()) for a, b in rows]

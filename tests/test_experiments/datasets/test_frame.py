@@ -249,3 +249,17 @@ def test_a_parquet_file_that_is_none_is_one_line(tmp_path):
         Dataset.from_parquet(path, "y")
     assert str(caught.value).startswith(f"{path}: cannot be read as a Parquet file: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_table_of_arrow_is_a_frame():
+    table = pa.table({"n": [1, None, 3, 4], "t": ["a", None, "b", "a"], "y": Y})
+    dataset = Dataset.from_frame(table, "y", test=table.slice(2))
+    assert as_read(dataset) == [[1, None, 3, 4], ["a", None, "b", "a"]]
+    assert dataset.raw("test", np.array([0, 1]))[1].tolist() == ["u", "v"]
+    long = pa.table({"n": [2**60 + 1, None], "y": ["u", "v"]})
+    for read in (
+        Dataset.from_frame,
+        lambda table, y: Dataset.from_arrays(table.select(["n"]), ["u", "v"]),
+    ):
+        with pytest.raises(DataError, match="got 1152921504606846977"):
+            read(long, "y")
