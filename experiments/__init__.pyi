@@ -5,6 +5,7 @@ from .analysis.results import load_results as load_results
 from .datasets import DATASETS as DATASETS
 from .datasets import Dataset as Dataset
 from .datasets import load_dataset as load_dataset
+from .datasets import read_images as read_images
 from .settings.experiment import Experiment as Experiment
 from .settings.experiment import load_experiment as load_experiment
 from .settings.experiment import preset_names as preset_names

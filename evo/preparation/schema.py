@@ -154,6 +154,8 @@ class Schema:
         DataError
             If rows cannot be used.
         """
+        if isinstance(categories, str):
+            raise TypeError(f"categories must be several names; got {categories!r}")
         rows = as_rows(X, origin)
         if isinstance(rows, pd.DataFrame):
             return cls._infer_frame(rows, names, categories, origin)

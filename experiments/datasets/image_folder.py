@@ -1,7 +1,7 @@
 """Folders of images: a folder for each class, perhaps within folders for the parts."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -59,10 +59,6 @@ def read_image_folder(
         If a folder holds anything else, or a file cannot be used; the message names it.
     """
     folder = Path(path)
-    if size is not None and not all(type(side) is int and side >= 1 for side in size):
-        raise ValueError(f"size must be height and width in pixels, at least 1; got {size}")
-    if colour not in (None, "grey", "rgb"):
-        raise ValueError(f"colour must be 'grey' or 'rgb'; got {colour!r}")
     names = {one.name for one in _shown(folder)}
     if "train" in names and names <= PARTS.keys():
         folders = {name: folder / name for name in sorted(names)}
@@ -72,7 +68,7 @@ def read_image_folder(
         raise DataError(f"{folder}: must have one validation part; got folders val and validation")
     files = {PARTS[name]: _labelled_files(one) for name, one in folders.items()}
     every = [file for part in files.values() for file in part]
-    images = _read_images([file.path for file in every], size, colour)
+    images = read_images([file.path for file in every], size=size, colour=colour)
     parts, start = {}, 0
     for part, of_part in files.items():
         stop = start + len(of_part)
@@ -111,22 +107,51 @@ def _shown(folder: Path) -> list[Path]:
     return [one for one in inside if not one.name.startswith(".") and one.name not in NOT_SHOWN]
 
 
-def _read_images(
-    paths: Sequence[Path], size: tuple[int, int] | None, colour: Colour | None
+def read_images(
+    paths: Iterable[str | Path],
+    *,
+    size: tuple[int, int] | None = None,
+    colour: Colour | None = None,
 ) -> NDArray[np.uint8]:
-    """Read image files into one array."""
+    """Read image files into one array, such as new images to predict from.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        PNG, JPEG or BMP files; at least one.
+    size, colour
+        As for :meth:`Dataset.from_image_folder`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, height, width) or (n, 3, height, width)
+
+    Raises
+    ------
+    DataError
+        If a file cannot be used; the message names it.
+    ValueError
+        If there is no path, or `size` or `colour` is out of range.
+    """
+    files = [Path(path) for path in paths]
+    if not files:
+        raise ValueError("paths must be at least one; got none")
+    if size is not None and not all(type(side) is int and side >= 1 for side in size):
+        raise ValueError(f"size must be height and width in pixels, at least 1; got {size}")
+    if colour not in (None, "grey", "rgb"):
+        raise ValueError(f"colour must be 'grey' or 'rgb'; got {colour!r}")
     if colour is None:
-        colour = "grey" if all(_is_grey(path) for path in paths) else "rgb"
+        colour = "grey" if all(_is_grey(path) for path in files) else "rgb"
     mode = "L" if colour == "grey" else "RGB"
-    first = _read_image(paths[0], size, mode)
-    images = np.empty((len(paths), *first.shape), dtype=np.uint8)
+    first = _read_image(files[0], size, mode)
+    images = np.empty((len(files), *first.shape), dtype=np.uint8)
     images[0] = first
-    for i, path in enumerate(paths[1:], start=1):
+    for i, path in enumerate(files[1:], start=1):
         image = _read_image(path, size, mode)
         if image.shape != first.shape:
             found, wanted = ("×".join(map(str, one.shape[:2])) for one in (image, first))
             raise DataError(
-                f"{path}: must have the size of {paths[0].name}, {wanted}, unless size is given; got {found}"
+                f"{path}: must have the size of {files[0].name}, {wanted}, unless size is given; got {found}"
             )
         images[i] = image
     images = images if colour == "grey" else np.ascontiguousarray(np.moveaxis(images, -1, 1))

@@ -64,6 +64,8 @@ class ColumnRoles:
                         f"{source}: {role} must be one of the columns {_listed(frame.columns)}; got "
                         f"{column!r}{_nearest(str(column), places)}"
                     )
+        if self.groups is not None and str(self.groups) in map(str, self.target):
+            raise DataError(f"{source}: groups must be no target; got {self.groups!r}")
         away = [str(column) for column in (*others, *self.drop)]
         chosen = [name for name in places if name not in away]
         if self.features is not None:
@@ -116,7 +118,11 @@ def as_frame(table: object, source: str) -> pd.DataFrame:
 
 
 def target_names(target: object) -> tuple[Any, ...]:
-    """Return the names of target columns; none if the targets come apart from the table."""
+    """Return the names of target columns, none if targets come apart from the table; TypeError if there are none."""
+    if target is None or (isinstance(target, list | tuple) and not target):
+        raise TypeError(
+            f"target must be the name of a column, several names, or values; got {target!r}"
+        )
     if isinstance(target, list | tuple) and all(isinstance(one, str) for one in target):
         return tuple(target)
     return (target,) if isinstance(target, str | int | np.integer) else ()
@@ -246,7 +252,7 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
 
 def _listed(names: Iterable[Any]) -> str:
     every = [repr(name) for name in names]
-    return ", ".join(every[:MOST_LISTED]) + (", …" if len(every) > MOST_LISTED else "")
+    return ", ".join(every[:MOST_LISTED]) + (", …" if len(every) > MOST_LISTED else "") or "none"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -263,3 +263,30 @@ def test_a_table_of_arrow_is_a_frame():
     ):
         with pytest.raises(DataError, match="got 1152921504606846977"):
             read(long, "y")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"target": None}, TypeError, "target must be the name of a column, several names, or values; got None"),
+        ({"target": []}, TypeError, "target must be the name of a column, several names, or values; got []"),
+        ({"drop": "a"}, TypeError, "drop must be several names; got 'a'"),
+        ({"features": "a"}, TypeError, "features must be several names; got 'a'"),
+        ({"categories": "a"}, TypeError, "categories must be several names; got 'a'"),
+        ({"groups": "y"}, DataError, "frame: groups must be no target; got 'y'"),
+        ({"target": np.array([1, 2])}, DataError, "frame: targets must be one per sample (4); got 2"),
+        ({"test": pd.DataFrame({"a": [1]})}, DataError, "frame: test: target must be one of the columns 'a'; got 'y'"),
+        ({"test": pd.DataFrame({"y": ["u"]})}, DataError, "frame: test inputs must have one column 'a'; got 'y'"),
+        ({"test": pd.DataFrame({"a": ["x"], "y": ["u"]})}, DataError,
+         "frame: test column 'a', data row 1 must be a finite float32; got 'x'"),
+        ({"test": pd.DataFrame({"a": [1], "y": [None]})}, DataError,
+         "frame: test: column 'y', data row 1 must be a label or a number; got a missing value"),
+        ({"target": pd.Series(Y), "test": pd.DataFrame({"a": [1]})}, TypeError,
+         "target must be the name of a column if there are own parts"),
+    ],
+)  # fmt: skip
+def test_a_wrong_argument_is_one_line(options, error, message):
+    frame = pd.DataFrame({"a": [1, 2, 3, 4], "y": Y})
+    with pytest.raises(error) as caught:
+        Dataset.from_frame(frame, **{"target": "y"} | options)
+    assert str(caught.value) == message

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from evo.errors import DataError
-from experiments.datasets import Dataset, load_dataset
+from experiments.datasets import Dataset, load_dataset, read_images
 
 RNG = np.random.default_rng(0)
 
@@ -38,6 +38,15 @@ def test_a_folder_is_a_class(folder):
     assert dataset.inputs.dtype == np.uint8
     np.testing.assert_array_equal(dataset.inputs, images["cat"] + images["dog"])
     assert load_dataset("images", path=str(path)).data_hash == dataset.data_hash
+
+
+def test_new_files_are_read_alike(folder):
+    path, images = folder
+    files = [path / "dog" / "1.bmp", str(path / "cat" / "0.png")]
+    np.testing.assert_array_equal(read_images(files), [images["dog"][1], images["cat"][0]])
+    assert read_images(files, size=(2, 3), colour="rgb").shape == (2, 3, 2, 3)
+    with pytest.raises(ValueError, match=r"^paths must be at least one; got none$"):
+        read_images([])
 
 
 def test_colours_come_first(tmp_path):
