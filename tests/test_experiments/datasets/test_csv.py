@@ -403,3 +403,20 @@ def test_any_text_that_python_writes_is_read(tmp_path_factory, rows, separator, 
         csv.writer(file, delimiter=separator, quoting=quoting).writerows([("a", "b"), *rows])
     found = read_texts(path, CsvFormat(separator))
     assert [*zip(found["a"], found["b"], strict=True)] == [(a.strip(), b.strip()) for a, b in rows]
+
+
+PIECES = st.sampled_from(
+    [b",", b'"', b"\n", b"\r", b";", b"a", b"y", b"1", b"NA", b" ", b".", b"e9", b"\xff", b"\0"]
+)
+
+
+@given(st.lists(PIECES, max_size=30).map(b"".join))
+def test_no_bytes_end_in_anything_but_a_data_set_or_one_line(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    path.write_bytes(b"a,y\n" + content)
+    found = ""
+    try:
+        assert len(Dataset.from_csv(path, "y")) >= 2
+    except DataError as error:
+        found = str(error)
+    assert "\n" not in found

@@ -172,3 +172,21 @@ def test_a_wrong_argument_is_refused(folder, options, message):
     with pytest.raises(ValueError, match="must be") as caught:
         Dataset.from_image_folder(folder[0], **options)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp"])
+def test_changed_bytes_of_a_file_end_in_an_image_or_one_line(tmp_path, suffix):
+    path = tmp_path / f"image.{suffix}"
+    save(pixels(colours=(3,)), path)
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    messages = []
+    for _ in range(100):
+        changed = bytearray(content)
+        changed[rng.integers(len(content))] = rng.integers(256)
+        path.write_bytes(changed)
+        try:
+            assert read_images([path]).shape[:2] == (1, 3)
+        except DataError as error:
+            messages.append(str(error))
+    assert messages
+    assert not any("\n" in message for message in messages)
