@@ -30,8 +30,10 @@ def save_figures(results: Results, store: RunStore) -> None:
         store.save_figure("generations", draw_generations(results))
         before, after = winner_before_and_after(results)
         networks = {"Founder, untrained": before, "The winner": after}
-        store.save_figure("graph", draw_networks(networks))
-        store.save_figure("matrix", draw_matrices(networks))
+        winner = results.best()
+        inputs, outputs = winner.preparation.input_names or (), [*map(str, winner.classes or ())]
+        store.save_figure("graph", draw_networks(networks, inputs=inputs, outputs=outputs))
+        store.save_figure("matrix", draw_matrices(networks, inputs=inputs, outputs=outputs))
         _save_confusion(results, store)
 
 
