@@ -283,10 +283,11 @@ def _check_callable(name: str, given: Any) -> Any:
 
 
 def _sentence(part: Any) -> str:
-    """Return the first line of a docstring, or the name in words of a part that has one."""
-    in_words = None if inspect.isclass(part) else getattr(part, "name", None)
-    if isinstance(in_words, str):
-        return in_words
+    """Return the first line of a docstring, or the title or name in words of a part that has one."""
+    for attribute in () if inspect.isclass(part) else ("title", "name"):
+        in_words = getattr(part, attribute, None)
+        if isinstance(in_words, str):
+            return in_words
     source = part.func if isinstance(part, functools.partial) else part
     own_text = inspect.isclass(source) or inspect.isroutine(source)
     text = inspect.getdoc(source) if own_text else inspect.getdoc(type(source))

@@ -50,6 +50,11 @@ class MetricFitness:
 
     metric: Metric
 
+    @property
+    def title(self) -> str:
+        """The fitness in words."""
+        return self.metric.title if self.metric.larger_is_better else f"minus {self.metric.title}"
+
     def __call__(
         self, network: Phenotype, validation: Samples, /, *, evaluation: Evaluation
     ) -> float:

@@ -23,6 +23,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+OwnParts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parts",
+        help="Python file or module with your own parts, such as metrics that the settings name. It is imported, so "
+        "its code runs. Give the option once for each.",
+    ),
+]
+
 
 @app.command()
 def run(
@@ -80,13 +89,7 @@ def run(
             "Several processes may share the folder. Default: a new folder."
         ),
     ] = None,
-    parts: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Python file or module with your own parts, which the settings may name. It is imported, so its code "
-            "runs. Give the option once for each."
-        ),
-    ] = None,
+    parts: OwnParts = None,
     results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
         "results"
     ),
@@ -101,7 +104,6 @@ def run(
     from experiments.cli.terminal import show_arms, show_results
     from experiments.settings.data_file import with_data
     from experiments.settings.experiment import Experiment, merged, read_settings
-    from experiments.studies.own_parts import load_parts
     from experiments.studies.progress import Reporter, TerminalReporter
     from experiments.studies.runner import run as run_experiment
     from experiments.studies.study import parse_study, run_study
@@ -115,8 +117,7 @@ def run(
         "dataset.options.data_dir": None if data_dir is None else str(data_dir),
     }
     values = read_settings(experiment)
-    for source in parts or ():
-        load_parts(source)
+    _load(parts)
     if data is not None:
         values = with_data(values, data, target)
     elif target is not None:
@@ -165,6 +166,15 @@ def run(
         show_results(outcome, console)
 
 
+def _load(parts: list[str] | None) -> None:
+    """Import the files of own parts."""
+    if parts:
+        from experiments.studies.own_parts import load_parts
+
+        for source in parts:
+            load_parts(source)
+
+
 def _warn_of_failures(lines: list[str]) -> None:
     """Say what failed on the error stream, where a script that reads the folder does not read it."""
     for line in lines:
@@ -174,11 +184,13 @@ def _warn_of_failures(lines: list[str]) -> None:
 @app.command()
 def show(
     path: Annotated[Path, typer.Argument(help="Folder of a run, or folder of runs.")],
+    parts: OwnParts = None,
 ) -> None:
     """Print the comparison of a run, or of each run in a folder."""
     from experiments.analysis.results import load_results
     from experiments.cli.terminal import show_results
 
+    _load(parts)
     loaded = load_results(path)
     console = Console()
     if len(loaded.paths) == 1:
@@ -201,11 +213,13 @@ def compare(
         str | None,
         typer.Option(help="Arm that the others are compared with, paired by seed."),
     ] = None,
+    parts: OwnParts = None,
 ) -> None:
     """Compare the arms of several runs on one data set: one row per arm, differences paired by seed."""
     from experiments.analysis.results import load_results
     from experiments.cli.terminal import show_arms
 
+    _load(parts)
     show_arms(load_results(*paths), against, Console())
 
 
@@ -231,18 +245,14 @@ def presets(
 
 @app.command()
 def parts(
-    parts: Annotated[
-        list[str] | None,
-        typer.Option(help="Python file or module with your own parts, which is imported first."),
-    ] = None,
+    parts: OwnParts = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
     """List the parts that settings can name: operators, policies, data sets and so on, and your own with --parts."""
     from experiments.cli.terminal import show_parts
-    from experiments.studies.own_parts import list_parts, load_parts
+    from experiments.studies.own_parts import list_parts
 
-    for source in parts or ():
-        load_parts(source)
+    _load(parts)
     rows = list_parts()
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))

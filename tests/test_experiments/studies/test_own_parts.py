@@ -203,6 +203,41 @@ def test_a_settings_file_names_own_parts_that_an_option_loads(parts_file, tmp_pa
     assert ended.value.code in {0, None}
 
 
+METRIC = """
+from evo import METRICS, Metric
+
+def top_2(truth, output):
+    best = output.argsort(axis=1)[:, -2:]
+    return (best == truth[:, None]).any(axis=1).mean()
+
+METRICS.register("top_2", Metric("top_2", "top-2 share", "classification", "fraction", True, top_2))
+"""
+
+
+def test_results_with_own_parts_are_shown_without_them_too(parts_file, tmp_path, capsys):
+    parts_file.write_text(PARTS + METRIC, "utf-8")
+    load_parts(str(parts_file))
+    settings = {**OWN, "evaluation": {"verdict": "top_2"}}
+    path = run(Experiment(**settings), workers=0, results=tmp_path / "runs").path
+    used = json.loads((path / "config.json").read_text("utf-8"))["used"]
+    assert set(used["parts"]) == {
+        *("operators.X", "policies.twice", "selections.from_best", "fitnesses.small"),
+        *("metrics.top_2", "activations.swish", "graphs.upper", "datasets.rings", "arms.wide"),
+    }
+    for registry, _ in REGISTRIES.values():
+        registry.install({})
+    del sys.modules["my_parts"]
+    for command in ("show", "compare"):
+        for parts, told in (([], "Test top 2, "), (["--parts", str(parts_file)], "Test top-2 sh")):
+            with pytest.raises(SystemExit) as ended:
+                main([command, str(path), *parts])
+            assert not ended.value.code
+            assert told in capsys.readouterr().out
+        for registry, _ in REGISTRIES.values():
+            registry.install({})
+        del sys.modules["my_parts"]
+
+
 @pytest.mark.parametrize(
     ("source", "text", "told"),
     [
