@@ -9,6 +9,7 @@ from experiments.datasets.dataset import Dataset, DataSplit
 from experiments.datasets.generated import spirals, xor
 from experiments.datasets.idx import read_idx
 from experiments.datasets.idx_folder import idx_folder
+from experiments.datasets.partition import RareClasses
 from experiments.datasets.registry import DATASETS, load_dataset
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Dataset",
     "Normalization",
     "NormalizationMethod",
+    "RareClasses",
     "Task",
     "diabetes",
     "digits",
