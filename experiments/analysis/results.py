@@ -125,13 +125,13 @@ class Results:
                 raise ResultsError(
                     f"{self.path}: has no comparison, because every baseline diverged: {'; '.join(diverged)}"
                 )
-            if is_complete(self.path) and not self.tested:
-                raise ResultsError(f"{self.path}: has no comparison, for the run has no test part")
             error = error_of(self.path)
             if error:
                 raise ResultsError(
                     f"{self.path}: has no comparison, for the run ended with {error}"
                 )
+            if len(self.runs) and not self.tested:
+                raise ResultsError(f"{self.path}: has no comparison, for the run has no test part")
             raise ResultsError(f"{self.path}: is not finished, so there is no comparison yet")
         return self.comparison
 
