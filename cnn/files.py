@@ -94,7 +94,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, An
                 size = os.fstat(file.fileno()).st_size
                 if sum(member.file_size for member in members) > size:
                     raise ValueError(f"members must be stored within the file's {size} bytes")
-                arrays = {_name(member): _read_member(archive, member) for member in members}
+                arrays = {_name(member): read_member(archive, member) for member in members}
             if len(arrays) != len(members):
                 raise ValueError("the names of arrays must be distinct")
             if "description" not in arrays:
@@ -118,8 +118,8 @@ def _name(member: zipfile.ZipInfo) -> str:
     return member.filename.removesuffix(".npy")
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
-    """Read one array. Its header must agree with the bytes that are there."""
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    """Read one array of an ``.npz`` archive; ValueError if its header does not agree with the bytes that are there."""
     name = _name(member)
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)

@@ -61,6 +61,7 @@ from .phenotype.plan import Plan as Plan
 from .phenotype.plan import compile_plan as compile_plan
 from .policies.policies import POLICIES as POLICIES
 from .policies.policies import PolicySettings as PolicySettings
+from .preparation.csv_rows import CsvFormat as CsvFormat
 from .preparation.csv_rows import read_table as read_table
 from .preparation.preparation import Preparation as Preparation
 from .registry import Registry as Registry

@@ -7,20 +7,18 @@ part also has an :class:`Origin`, which says where its code comes from.
 
 import difflib
 import functools
-import hashlib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
+
+from evo.origin import CodeOrigin, origin_of
 
 Part = TypeVar("Part")
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 """The form of a name, unless a registry has a rule of its own."""
-
-NO_SOURCE = "no source"
-"""The source hash of a part whose source text cannot be read, such as one typed into a shell."""
 
 _ROLE = re.compile(r":\w+:`~?([^`]*)`")
 """A reference in a docstring, such as ``:func:`evo.replay```."""
@@ -28,40 +26,12 @@ _ROLE = re.compile(r":\w+:`~?([^`]*)`")
 _GIVEN_LATER: Any = object()
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where the code of a part comes from.
-
-    Attributes
-    ----------
-    built_in : bool
-        Whether the part belongs to the package.
-    module, function : str
-        Module and qualified name of its function or class; several functions stand between commas.
-    file : str or None
-        The file, as the interpreter knows it.
-    line : int or None
-        The first line in that file.
-    source_hash : str
-        The first 16 hexadecimal digits of the SHA-256 hash of the source text, or ``"no source"``. Functions that the
-        part calls are not included.
-    """
-
-    built_in: bool
-    module: str
-    function: str
-    file: str | None
-    line: int | None
-    source_hash: str
-
-
 @dataclass(frozen=True, eq=False)
 class Entry(Generic[Part]):
-    """One part of a registry, with its sentence and its origin."""
+    """One part of a registry, with its sentence."""
 
     part: Part
     sentence: str
-    origin: Origin
 
 
 class Registry(Mapping[str, Part]):
@@ -178,12 +148,12 @@ class Registry(Mapping[str, Part]):
                 f"got {name!r}"
             )
         if name in self and not replace:
-            whose = "the package" if name not in self._own else self._own[name].origin.module
+            whose = "the package" if name not in self._own else self.origin(name).module
             raise ValueError(
                 f"name of the {self.kind} must be new, or replace=True be given; got {name!r}, which {whose} has"
             )
         part = self._convert(name, given)
-        entry = Entry(part, about or _sentence(given) or _sentence(part), _origin(given))
+        entry = Entry(part, about or _sentence(given) or _sentence(part))
         self._tell(name, part)
         self._own[name] = entry
         return given
@@ -191,10 +161,7 @@ class Registry(Mapping[str, Part]):
     def fill(self, parts: Mapping[str, Part]) -> None:
         """Enter the parts of the package."""
         for name, part in parts.items():
-            functions = _functions_of(part)
-            module = functions[0].__module__ if functions else type(part).__module__
-            origin = Origin(True, module, ", ".join(map(_qualified, functions)), None, None, "")
-            self._built_in[name] = Entry(part, _sentence(part), origin)
+            self._built_in[name] = Entry(part, _sentence(part))
 
     def watch(self, watcher: Callable[[str, Part], object]) -> None:
         """Let ``watcher(name, part)`` be called for every own part that gets into the registry."""
@@ -228,15 +195,15 @@ class Registry(Mapping[str, Part]):
         return any(type(one) is type(part) and one == part for one in parts)
 
     def entry(self, name: str) -> Entry[Part]:
-        """Return a part with its sentence and origin; raise KeyError, with the known names, if there is none."""
+        """Return a part with its sentence; raise KeyError, with the known names, if there is none."""
         found = self._own.get(name) or self._built_in.get(name)
         if found is None:
             raise KeyError(f"{self.kind} {self._rule(name)}")
         return found
 
-    def origin(self, name: str) -> Origin:
-        """Return where the code of a part comes from."""
-        return self.entry(name).origin
+    def origin(self, name: str) -> CodeOrigin:
+        """Return where the code of a part comes from; only an own part has a hash, of its code as it is now."""
+        return origin_of(self.entry(name).part, built_in=name not in self._own)
 
     def sentence(self, name: str) -> str:
         """Return the sentence that describes a part."""
@@ -315,25 +282,6 @@ def _check_callable(name: str, given: Any) -> Any:
     return given
 
 
-# -- where a part comes from -------------------------------------------------------------------------------------------
-
-
-def _functions_of(part: Any) -> list[Any]:
-    """Return the functions or the class that a part is made of."""
-    if inspect.isclass(part) or inspect.isroutine(part):
-        return [part]
-    if isinstance(part, functools.partial):
-        return _functions_of(part.func)
-    if is_dataclass(part):
-        values = [getattr(part, one.name) for one in fields(part)]
-        return [one for value in values if callable(value) for one in _functions_of(value)]
-    return [type(part)] if callable(part) else []
-
-
-def _qualified(function: Any) -> str:
-    return str(getattr(function, "__qualname__", function))
-
-
 def _sentence(part: Any) -> str:
     """Return the first line of a docstring, or the name in words of a part that has one."""
     in_words = None if inspect.isclass(part) else getattr(part, "name", None)
@@ -344,21 +292,3 @@ def _sentence(part: Any) -> str:
     text = inspect.getdoc(source) if own_text else inspect.getdoc(type(source))
     lines = (text or "").strip().splitlines()
     return _ROLE.sub(r"\1", lines[0]) if lines else ""
-
-
-def _origin(given: Any) -> Origin:
-    """Return the origin of what a user registered."""
-    functions = [inspect.unwrap(one) for one in _functions_of(given)] or [type(given)]
-    texts, file, line = [], None, None
-    for function in functions:
-        try:
-            lines, first = inspect.getsourcelines(function)
-            texts.append("".join(lines))
-            if file is None:
-                file, line = inspect.getsourcefile(function), max(first, 1)
-        except (OSError, TypeError):  # typed into a shell, or written in C
-            continue
-    known = len(texts) == len(functions)
-    digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:16] if known else NO_SOURCE
-    first_module = getattr(functions[0], "__module__", None) or "?"
-    return Origin(False, first_module, ", ".join(map(_qualified, functions)), file, line, digest)

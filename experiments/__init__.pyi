@@ -7,6 +7,7 @@ from .arms import ModelSpec as ModelSpec
 from .datasets import DATASETS as DATASETS
 from .datasets import Dataset as Dataset
 from .datasets import load_dataset as load_dataset
+from .datasets import read_images as read_images
 from .estimators.estimators import EvolvedClassifier as EvolvedClassifier
 from .estimators.estimators import EvolvedRegressor as EvolvedRegressor
 from .settings.experiment import EvaluationSettings as EvaluationSettings

@@ -10,7 +10,6 @@ import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -28,14 +27,13 @@ from evo.evolution.metrics import measure
 from evo.evolution.statistics import GenomeStatistics, describe
 from evo.genome.genome import FloatArray, Genome
 from evo.operators.operation import GradientsAt, Operation, ProposalContext
+from evo.origin import is_installed
 from evo.phenotype.phenotype import Phenotype
 from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
 from evo.seeding import Purpose, generator
 
 logger = logging.getLogger(__name__)
-
-_ROOT, _STANDARD_LIBRARY = Path(__file__).parents[2], Path(traceback.__file__).parent
 
 GRADIENT_BATCHES = 4
 """Batches on which a policy measures the loss gradient."""
@@ -128,25 +126,21 @@ def evaluate_individual(task: Task, job: Job) -> Individual:
         return _modify_train_evaluate(task, job)
     except (Exception, SystemExit) as error:  # a simulator in a fitness may end by sys.exit
         logger.warning("individual %d failed", job.individual, exc_info=True)
-        failed = _without_result(job, "failed", f"{type(error).__name__}: {error}")
+        failed = failed_individual(job, f"{type(error).__name__}: {error}")
         return replace(failed, traceback=traceback.format_exc(), error_at=_place_of(error))
+
+
+def failed_individual(job: Job, reason: str) -> Individual:
+    """Return the individual of a job that could not be evaluated."""
+    return _without_result(job, "failed", reason)
 
 
 def _place_of(error: BaseException) -> str:
     """Return file, line and function of the user's code that raised an error; else those of the last call."""
     calls = traceback.extract_tb(error.__traceback__)
-    own = [one for one in calls if not _is_installed(one.filename)]
+    own = [one for one in calls if not is_installed(one.filename)]
     at = (own or calls)[-1]
     return f"{at.filename}:{at.lineno} in {at.name}"
-
-
-def _is_installed(filename: str) -> bool:
-    """Tell whether a file belongs to this package, to the standard library or to another installed package."""
-    path = Path(filename)
-    ours = any(
-        path.is_relative_to(_ROOT / name) for name in ("cnn", "evo", "experiments", "graphops")
-    )
-    return ours or "site-packages" in path.parts or path.is_relative_to(_STANDARD_LIBRARY)
 
 
 def _modify_train_evaluate(task: Task, job: Job) -> Individual:

@@ -1,14 +1,17 @@
 """Evaluation on Ray, on the cores of one machine or on a cluster, with the results of a serial run.
 
-Long-lived actors receive chunks of jobs, because a Ray call costs about a millisecond and a tiny
-network costs little more. If an actor is lost, another actor gets its chunk: a lost worker costs a retry, never a
-result. The fitness and own parts travel by value (:mod:`evo.executors.travel`). Only these two modules import ray.
+Long-lived actors receive chunks of jobs, because a Ray call costs about a millisecond and a tiny network costs little
+more. If an actor is lost, other actors evaluate the individuals of its chunk one by one: a lost worker costs a retry,
+never a result. An individual that takes its worker along again and again, because its fitness ends the process, say,
+gets the status ``failed``. Only actors that have answered get jobs, so an actor that cannot start delays nothing and
+accuses nobody. The fitness and own parts travel by value (:mod:`evo.executors.travel`). Only these two modules import
+ray.
 """
 
 import logging
 import os
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -23,7 +26,7 @@ from cnn.compile.compilation import single_threaded_blas
 from evo.environment import usable_cores
 from evo.errors import EvoMatrixError
 from evo.evolution.fitness import Fitness, negative_loss
-from evo.evolution.individual import Individual, evaluate_individual
+from evo.evolution.individual import Individual, evaluate_individual, failed_individual
 from evo.evolution.job import Job, Task
 from evo.executors.travel import TRAVELLING, pack, unpack
 
@@ -32,8 +35,11 @@ logger = logging.getLogger(__name__)
 CHUNKS_PER_WORKER = 4
 """Chunks of one generation per worker: few calls, and yet no worker is idle for long at the end."""
 
-MAX_LOST_ACTORS = 8
-"""Number of lost actors after which a run ends with an error."""
+MAX_LOSSES = 3
+"""Workers that may be lost while they evaluate one individual alone; then it has failed."""
+
+MAX_LOST_STARTS = 8
+"""Number of actors lost in a row before they answered, after which a run ends with an error."""
 
 
 class ClusterError(EvoMatrixError):
@@ -75,11 +81,12 @@ class RayExecutor:
             raise ValueError(f"n_workers must be at least 1; got {n_workers}")
         self.n_workers = n_workers or 0
         self.address = address
-        self._actors: list[Any] = []
+        self._starting: dict[Any, Any] = {}
+        self._idle: deque[Any] = deque()
         self._task: Task | None = None
         self._own: list[list[Any]] = []
         self._references: tuple[Any, Any] = None, None
-        self._lost = 0
+        self._lost_starts = 0
 
     def __enter__(self) -> Self:
         """Start Ray, or connect to it, and start the actors.
@@ -102,7 +109,7 @@ class RayExecutor:
                 _check_reachable(self.address)
             ray.init(**options)
         except Exception as error:  # Ray raises a plain Exception if its own start takes too long
-            first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            first_line = _first_line(error)
             problem = f"--address {self.address}: no Ray cluster there"
             if self.address is None:
                 problem = "Ray did not start on this machine; --workers 0 works without it"
@@ -110,12 +117,11 @@ class RayExecutor:
         if not self.n_workers:
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             self.n_workers = max(1, int(resources.get("CPU", 1)))
-        self._actors = [_Actor.remote() for _ in range(self.n_workers)]
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Stop the actors, and Ray if it was started here."""
-        self._actors = []
+        self._starting, self._idle = {}, deque()
         self._task, self._references = None, (None, None)
         ray.shutdown()
 
@@ -125,31 +131,37 @@ class RayExecutor:
         Raises
         ------
         ClusterError
-            If more than `MAX_LOST_ACTORS` actors are lost in one run.
+            If more than `MAX_LOST_STARTS` actors in a row are lost before they answer.
         TravelError
             If an own part cannot be sent to the workers.
         """
         self._put(task)
         size = -(-len(jobs) // (self.n_workers * CHUNKS_PER_WORKER))
         waiting = deque(list(jobs[k : k + size]) for k in range(0, len(jobs), size))
-        idle = deque(self._actors)
         running: dict[Any, tuple[Any, list[Job]]] = {}
+        losses: Counter[int] = Counter()
         while waiting or running:
-            while waiting and idle:
-                actor, chunk = idle.popleft(), waiting.popleft()
+            while len(self._starting) + len(self._idle) + len(running) < self.n_workers:
+                self._start()
+            while waiting and self._idle:
+                actor, chunk = self._idle.popleft(), waiting.popleft()
                 running[actor.evaluate_chunk.remote(*self._references, chunk)] = actor, chunk
-            finished, _ = ray.wait(list(running), num_returns=1)
-            actor, chunk = running.pop(finished[0])
+            (finished,), _ = ray.wait([*running, *self._starting], num_returns=1)
+            if finished in self._starting:
+                self._note_start(finished)
+                continue
+            actor, chunk = running.pop(finished)
             try:
-                for individual in ray.get(finished[0]):
-                    if individual.traceback:  # the log of the worker is not the log of the driver
-                        number = individual.job.individual
-                        logger.warning("individual %d failed\n%s", number, individual.traceback)
-                    yield individual
+                individuals = ray.get(finished)
             except RayActorError as error:
-                waiting.appendleft(chunk)
-                actor = self._replace(actor, error)
-            idle.append(actor)
+                yield from _after_loss(chunk, losses, waiting, error)
+                continue
+            self._idle.append(actor)
+            for individual in individuals:
+                if individual.traceback:  # the log of the worker is not the log of the driver
+                    number = individual.job.individual
+                    logger.warning("individual %d failed\n%s", number, individual.traceback)
+                yield individual
 
     def _put(self, task: Task) -> None:
         """Put the task and the own parts where workers find them, unless they are there already."""
@@ -159,17 +171,48 @@ class RayExecutor:
             self._references = cargo, ray.put(replace(task, fitness=negative_loss))
             self._task, self._own = task, own
 
-    def _replace(self, actor: Any, error: RayActorError) -> Any:
-        self._lost += 1
-        if self._lost > MAX_LOST_ACTORS:
-            first_line = str(error).strip().splitlines()[0]
-            raise ClusterError(
-                f"Ray lost {self._lost} workers; the last one: {first_line}"
-            ) from error
-        logger.warning("a worker was lost; another worker evaluates its individuals again")
-        replacement = _Actor.remote()
-        self._actors[self._actors.index(actor)] = replacement
-        return replacement
+    def _start(self) -> None:
+        """Start an actor with an empty chunk; its answer says that it has unpacked the task."""
+        actor = _Actor.remote()
+        self._starting[actor.evaluate_chunk.remote(*self._references, [])] = actor
+
+    def _note_start(self, answer: Any) -> None:
+        """Give jobs to an actor that has answered; raise ClusterError if too many are lost before."""
+        actor = self._starting.pop(answer)
+        try:
+            ray.get(answer)
+        except RayActorError as error:
+            self._lost_starts += 1
+            if self._lost_starts > MAX_LOST_STARTS:
+                raise ClusterError(
+                    f"Ray lost {self._lost_starts} workers as they started; the last one: {_first_line(error)}"
+                ) from error
+            logger.warning("a worker was lost as it started; another one starts")
+        else:
+            self._lost_starts = 0
+            self._idle.append(actor)
+
+
+def _after_loss(
+    chunk: list[Job], losses: Counter[int], waiting: deque[list[Job]], error: RayActorError
+) -> Iterator[Individual]:
+    """Let the individuals of a lost worker be evaluated one by one; yield an individual that was lost too often."""
+    if len(chunk) == 1:
+        (job,) = chunk
+        losses[job.individual] += 1
+        if losses[job.individual] == MAX_LOSSES:
+            reason = f"worker was lost {MAX_LOSSES} times, each time in the evaluation of this individual alone"
+            logger.warning(
+                "individual %d failed: %s (%s)", job.individual, reason, _first_line(error)
+            )
+            yield failed_individual(job, reason)
+            return
+    logger.warning("a worker was lost; another worker evaluates its individuals again")
+    waiting.extendleft([job] for job in reversed(chunk))
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _check_reachable(address: str) -> None:

@@ -6,14 +6,11 @@ enters them into its registries before it evaluates. Functions of the user's mod
 worker needs none of the user's files. Functions of installed packages are packed by name.
 """
 
-import inspect
 import io
 import sys
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ray import cloudpickle as ray_cloudpickle
@@ -23,6 +20,7 @@ from evo.evolution.fitness import FITNESSES, Fitness
 from evo.evolution.metrics import METRICS
 from evo.genome.activations import ACTIVATIONS
 from evo.operators.registry import OPERATORS
+from evo.origin import attributes_of, is_installed, values_used_by
 from evo.policies.policies import POLICIES
 from evo.registry import Registry
 
@@ -31,11 +29,6 @@ cloudpickle: Any = ray_cloudpickle  # it has no types
 TRAVELLING: tuple[Registry[Any], ...] = (ACTIVATIONS, METRICS, OPERATORS, POLICIES)
 """The registries that a worker reads. The parts of other registries are used in the driver only."""
 
-_PACKAGES = {"cnn", "evo", "experiments", "graphops"}
-_INSTALLED = tuple(
-    Path(sysconfig.get_path(name)).resolve()
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
 _MAX_DEPTH = 8
 
 
@@ -108,10 +101,9 @@ def _is_of_the_user(name: str, module: ModuleType | None) -> bool:
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or getattr(module, "__name__", None) != name:
         return False
-    if name == "__main__" or name.partition(".")[0] in _PACKAGES:
-        return False  # functions of __main__ are packed by value anyway
-    path = Path(file).resolve()
-    return not any(path.is_relative_to(folder) for folder in _INSTALLED)
+    return name != "__main__" and not is_installed(
+        file
+    )  # functions of __main__ are packed by value anyway
 
 
 # -- what cannot travel ------------------------------------------------------------------------------------------------
@@ -161,36 +153,16 @@ def _joined(path: str, name: str, owner: Any) -> str:
 def _inside(found: Any) -> Iterator[tuple[str, Any]]:
     """Yield the objects that an object holds, with their names."""
     if isinstance(found, FunctionType):
-        yield from _used_by(found)
+        yield from values_used_by(found)
     elif isinstance(found, MethodType):
         yield "self", found.__self__
-        yield from _used_by(found.__func__)  # type: ignore[arg-type]
+        yield from values_used_by(found.__func__)  # type: ignore[arg-type]
     elif isinstance(found, dict):
         yield from ((f"[{key!r}]", value) for key, value in found.items())
     elif isinstance(found, list | tuple | set | frozenset):
         yield from ((f"[{k}]", value) for k, value in enumerate(found))
     elif not isinstance(found, ModuleType) or _is_of_the_user(found.__name__, found):
-        yield from dict(getattr(found, "__dict__", {})).items()
-        for slot in getattr(type(found), "__slots__", ()):
-            if isinstance(slot, str) and hasattr(found, slot):
-                yield slot, getattr(found, slot)
-
-
-def _used_by(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """Yield the closure, the globals and the defaults of a function."""
-    closure = inspect.getclosurevars(function) if function.__closure__ else None
-    yield from dict(closure.nonlocals if closure else {}).items()
-    for name in sorted(_names_in(function.__code__)):
-        if name in function.__globals__:
-            yield name, function.__globals__[name]
-    yield from zip(("default",) * 99, function.__defaults__ or (), strict=False)
-    yield from (function.__kwdefaults__ or {}).items()
-
-
-def _names_in(code: CodeType) -> set[str]:
-    """Return the global names in a function and in the functions defined inside it."""
-    inner = [one for one in code.co_consts if isinstance(one, CodeType)]
-    return set(code.co_names).union(*map(_names_in, inner))
+        yield from attributes_of(found)
 
 
 def _name_of(fitness: Fitness) -> str:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from evo.genome.activations import activation_code
+from evo.genome.activations import ACTIVATIONS
 from evo.gradient_free.dense_kernels import OPERATOR_CODES
 from evo.operators.operation import OperatorSettings
 from evo.settings import Settings
@@ -94,7 +94,7 @@ class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
     def _known(cls, names: tuple[str, ...] | str) -> tuple[str, ...] | str:
         """Return the activations; raise ValueError if one is not registered."""
         for name in (names,) if isinstance(names, str) else names:
-            activation_code(name)
+            ACTIVATIONS.check(name)
         return names
 
     @field_validator("operator_weights")
@@ -103,9 +103,7 @@ class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
         """Return the weights; raise ValueError for an unknown operator, a negative weight, or zeros only."""
         unknown = sorted(weights.keys() - set(OPERATOR_CODES))
         if unknown:
-            raise ValueError(
-                f"operator_weights must be among {', '.join(OPERATOR_CODES)}; got {unknown[0]!r}"
-            )
+            raise ValueError(f"must be among {', '.join(OPERATOR_CODES)}; got {unknown[0]!r}")
         if not all(0 <= weight < 1e6 for weight in weights.values()) or sum(weights.values()) <= 0:
-            raise ValueError(f"operator_weights must be in [0, 1e6), not all 0; got {weights}")
+            raise ValueError(f"must be in [0, 1e6), not all 0; got {weights}")
         return weights

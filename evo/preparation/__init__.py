@@ -4,7 +4,7 @@ A :class:`Schema` says what rows look like and reads them from any container. A 
 training part: it fills gaps, turns categories and dates into numbers, and scales. It is stored with the network.
 """
 
-from evo.preparation.csv_rows import read_table
+from evo.preparation.csv_rows import CsvFormat, read_table
 from evo.preparation.labels import Labels, Task, encode_labels, match_labels, to_targets
 from evo.preparation.normalization import Normalization, NormalizationMethod, normalization_for
 from evo.preparation.origin import Origin
@@ -13,6 +13,7 @@ from evo.preparation.schema import Channels, RawRows, Schema
 
 __all__ = [
     "Channels",
+    "CsvFormat",
     "Labels",
     "Normalization",
     "NormalizationMethod",

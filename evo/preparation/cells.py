@@ -46,12 +46,45 @@ MISSING = frozenset(
 )
 """Text that is a missing value in a feature, as for :func:`pandas.read_csv`."""
 
+
+class Verbatim(str):
+    """Text of a file that is neither a number nor a missing value, whatever it spells."""
+
+    __slots__ = ()
+
+
+class Quoted(str):
+    """Text in quotes that would else be a missing value: in a column of text, it is a category."""
+
+    __slots__ = ()
+
+
+MAX_FREE_TEXTS = 20
+"""Number of different texts from which on a column of mostly different texts is no category."""
+
+SPELLED_OTHERWISE = {
+    re.compile(
+        r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([ T].*)?"
+    ): "dates such as 2026-01-31 (in a CSV file their form may be said in dates)",
+    re.compile(
+        r"[+-]?\d+,\d+"
+    ): "numbers such as 1234.5 (in a CSV file decimal may be said to be ',')",
+    re.compile(
+        r"[$€£+-]?\s?\d[\d.,'\s_]*([eE][+-]?\d+)?\s?[%$€£]?"
+    ): "numbers such as 1234.5, with no mark but the decimal one",
+}
+"""Patterns of what people read as numbers or dates, and what to write instead."""
+
 BOOLEANS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 ISO_DATE = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
 DATES = datetime.date, np.datetime64  # a datetime and a Timestamp are dates
+RANGES = pd.Interval, pd.Period
 NUMBERS = numbers.Real, decimal.Decimal, np.bool_
+KINDS_ALONE: frozenset[Kind] = frozenset(["number", "date"])
+"""Kinds that do not stand in one column with others, where they would be categories by mistake."""
+
 RULES: dict[Kind, str] = {
     "number": "a finite float32",
     "boolean": "true, false, 1 or 0",
@@ -69,8 +102,10 @@ def infer_kind(column: "pd.Series[Any]", describe: Describe) -> Kind:
     Raises
     ------
     DataError
-        If the column holds anything else, or numbers together with text or dates.
+        If the column holds anything else, numbers or dates together with text, numbers or dates that are spelled in
+        another way, or text that hardly repeats.
     """
+    column = _of_pandas(column)
     kinds, dtype = pd.api.types, column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return "category"
@@ -86,17 +121,50 @@ def infer_kind(column: "pd.Series[Any]", describe: Describe) -> Kind:
     if _numbers_in_text(cells) is not None:
         return "number"
     present = np.flatnonzero(~missing(cells))
+    if not len(present):
+        return "number" if missing(cells, in_text=True).all() else "category"
     found = [_kind_of_cell(cells[row], int(row), describe) for row in present]
     if set(found) <= {"number", "boolean"}:
         return "boolean" if {*found} == {"boolean"} else "number"
-    if "number" in found:
-        number = present[found.index("number")]
-        other = next(row for row, kind in zip(present, found, strict=True) if kind != "number")
+    for kind in KINDS_ALONE & set(found):
+        _check_alone(kind, found, present, cells, describe)
+    if set(found) == {"date"}:
+        return "date"
+    _check_categories(cells[present], describe)
+    return "category"
+
+
+def _check_alone(
+    kind: Kind,
+    found: list[Kind],
+    present: NDArray[np.intp],
+    cells: NDArray[np.object_],
+    describe: Describe,
+) -> None:
+    """Raise DataError if there are cells of another kind too."""
+    first = present[found.index(kind)]
+    other = next((row for row, one in zip(present, found, strict=True) if one != kind), None)
+    if other is not None:
         raise DataError(
-            f"{describe(int(other))} must be a number, as in data row {number + 1} ({_shown(cells[number])}), "
+            f"{describe(int(other))} must be a {kind}, as in data row {first + 1} ({_shown(cells[first])}), "
             f"unless the column is named in categories; got {_shown(cells[other])}"
         )
-    return found[0] if len(set(found)) == 1 else "category"
+
+
+def _check_categories(cells: NDArray[np.object_], describe: Describe) -> None:
+    """Raise DataError if texts spell numbers or dates in another way, or hardly repeat."""
+    texts = [str(cell).strip() for cell in cells]
+    for pattern, what in SPELLED_OTHERWISE.items():
+        if all(pattern.fullmatch(text) for text in texts):
+            raise DataError(
+                f"{describe(None)} must hold {what}, or be named in categories; got {_shown(texts[0])}"
+            )
+    n_different = len(set(texts))
+    if n_different > max(MAX_FREE_TEXTS, len(texts) // 2):
+        raise DataError(
+            f"{describe(None)} must hold categories, which repeat; got {n_different} different texts in {len(texts)} "
+            f"rows, such as {_shown(texts[0])}; leave the column out with drop, or name it in categories"
+        )
 
 
 def _kind_of_cell(cell: object, row: int, describe: Describe) -> Kind:
@@ -106,7 +174,7 @@ def _kind_of_cell(cell: object, row: int, describe: Describe) -> Kind:
             return "boolean"
         if ISO_DATE.fullmatch(text):
             return "date"
-        return "category" if _number(text) is None else "number"
+        return "category" if _number(cell) is None else "number"
     if isinstance(cell, bool | np.bool_):
         return "boolean"
     if isinstance(cell, NUMBERS):
@@ -116,13 +184,34 @@ def _kind_of_cell(cell: object, row: int, describe: Describe) -> Kind:
     raise _wrong(describe, row, "category", type(cell))
 
 
-def missing(cells: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return where cells are None, NaN, NaT or pandas.NA, or text that means the same."""
+def missing(cells: NDArray[Any], *, in_text: bool = False) -> NDArray[np.bool_]:
+    """Return where cells are None, NaN, NaT or pandas.NA, or text that means the same.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (n,)
+    in_text : bool
+        Whether the column is one of text, in which text in quotes is a value.
+    """
     absent: NDArray[np.bool_] = np.asarray(pd.isna(cells))
     if cells.dtype == object:
-        spelled = (isinstance(cell, str) and cell.strip() in MISSING for cell in cells)
+        values = (Verbatim, Quoted) if in_text else Verbatim
+        spelled = (
+            isinstance(cell, str) and cell.strip() in MISSING and not isinstance(cell, values)
+            for cell in cells
+        )
         absent = absent | np.fromiter(spelled, dtype=bool, count=len(cells))
     return absent
+
+
+def _of_pandas(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return a column in a type of pandas that this module reads, instead of one of Arrow's own."""
+    dtype = column.dtype
+    if not isinstance(dtype, pd.ArrowDtype) or dtype.kind in "iufbM":
+        return column
+    if str(dtype.pyarrow_dtype).startswith("dictionary"):
+        return column.astype(object).astype("category")
+    return column.astype(object)
 
 
 def read_numbers(column: "pd.Series[Any]", kind: Kind, describe: Describe) -> NDArray[np.float64]:
@@ -133,6 +222,7 @@ def read_numbers(column: "pd.Series[Any]", kind: Kind, describe: Describe) -> ND
     DataError
         If a cell is of another kind, not finite, or out of range; the message names the cell.
     """
+    column = _of_pandas(column)
     kinds, dtype = pd.api.types, column.dtype
     if kinds.is_complex_dtype(dtype):
         raise DataError(f"{describe(None)} must hold numbers; got {dtype}")
@@ -154,7 +244,9 @@ def read_numbers(column: "pd.Series[Any]", kind: Kind, describe: Describe) -> ND
             raise _wrong(describe, place[0], kind, column.iloc[place[0]])
         large = np.flatnonzero(np.abs(read) >= MAX_EXACT_INTEGER)
     for row in large:
-        if isinstance(column.iloc[row], int | np.integer):
+        cell = column.iloc[row]
+        spelled = isinstance(cell, str) and cell.strip().lstrip("+-").isdecimal()
+        if spelled or isinstance(cell, int | np.integer):
             raise DataError(
                 f"{describe(int(row))} must be an integer below 2**53, or a float; got {column.iloc[row]}"
             )
@@ -169,11 +261,11 @@ def read_text(column: "pd.Series[Any]", describe: Describe) -> NDArray[np.object
     DataError
         If a cell is neither text, number nor date; the message names the cell.
     """
-    cells = column.to_numpy(dtype=object)
+    cells = _of_pandas(column).to_numpy(dtype=object)
     texts = np.full(len(cells), None, dtype=object)
-    for row in np.flatnonzero(~missing(cells)):
+    for row in np.flatnonzero(~missing(cells, in_text=True)):
         cell = cells[row]
-        if not isinstance(cell, (str, *DATES, *NUMBERS)):
+        if not isinstance(cell, (str, *DATES, *NUMBERS, *RANGES)):
             raise _wrong(describe, row, "category", type(cell))
         if isinstance(cell, float | np.floating) and float(cell).is_integer():
             cell = int(cell)
@@ -212,6 +304,8 @@ def _numbers_in_text(cells: NDArray[np.object_]) -> NDArray[np.float64] | None:
     """Return the numbers that every cell spells, or None; exact, and fast for long columns."""
     if pd.api.types.infer_dtype(cells, skipna=False) != "string" or "_" in "".join(cells):
         return None
+    if Verbatim in set(map(type, cells)):
+        return None
     try:
         return np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
     except ValueError:
@@ -231,7 +325,7 @@ def _each(cells: NDArray[np.object_], kind: Kind, describe: Describe) -> NDArray
 
 
 def _number(cell: object) -> float | None:
-    if isinstance(cell, str) and "_" in cell:  # Python's own spelling
+    if isinstance(cell, Verbatim) or (isinstance(cell, str) and "_" in cell):  # "_": Python's own
         return None
     if not isinstance(cell, (str, *NUMBERS)):
         return None

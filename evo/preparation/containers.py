@@ -9,14 +9,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evo.errors import DataError
-from evo.preparation.csv_rows import read_table
+from evo.preparation.csv_rows import CsvFormat, read_table
 from evo.preparation.origin import Origin
+
+NULLABLE_INTEGERS: tuple[Any, ...] = (
+    *(pd.Int8Dtype(), pd.Int16Dtype(), pd.Int32Dtype(), pd.Int64Dtype()),
+    *(pd.UInt8Dtype(), pd.UInt16Dtype(), pd.UInt32Dtype(), pd.UInt64Dtype()),
+)
 
 NUMBERS = "buif"
 """Kinds of dtypes that are real numbers."""
 
 
-def as_rows(X: object, origin: Origin) -> NDArray[Any] | pd.DataFrame:
+def as_rows(
+    X: object, origin: Origin, form: CsvFormat | None = None
+) -> NDArray[Any] | pd.DataFrame:
     """Return rows as an array of real numbers with at least two axes, or as a data frame.
 
     Parameters
@@ -27,6 +34,8 @@ def as_rows(X: object, origin: Origin) -> NDArray[Any] | pd.DataFrame:
         labels are 0, 1, ….
     origin : Origin
         For messages.
+    form : CsvFormat, optional
+        How a CSV file spells rows.
 
     Raises
     ------
@@ -34,9 +43,8 @@ def as_rows(X: object, origin: Origin) -> NDArray[Any] | pd.DataFrame:
         If these are no rows of one length.
     """
     if isinstance(X, str | Path):
-        return read_table(X)
-    if hasattr(X, "to_pandas"):
-        X = X.to_pandas()
+        return read_table(X, form)
+    X = of_other_libraries(X)
     if isinstance(X, pd.Series):
         return X.to_frame()
     if isinstance(X, list | tuple) and X and isinstance(X[0], pd.Series | Mapping):
@@ -63,6 +71,21 @@ def as_rows(X: object, origin: Origin) -> NDArray[Any] | pd.DataFrame:
     if array.ndim > 2 or array.dtype.kind in "cSV":
         raise DataError(f"{origin.whole} must hold numbers; got {array.dtype}")
     return pd.DataFrame(array)
+
+
+def of_other_libraries(table: object) -> object:
+    """Return a table or column of Polars or PyArrow as one of pandas, and anything else as it is.
+
+    PyArrow's integers with gaps stay integers; by themselves they would become floats, which round long ones.
+    """
+    if not hasattr(table, "to_pandas"):
+        return table
+    if type(table).__module__.partition(".")[0] != "pyarrow":
+        return table.to_pandas()
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    integers = {pa.from_numpy_dtype(one.numpy_dtype): one for one in NULLABLE_INTEGERS}
+    return table.to_pandas(types_mapper=integers.get)
 
 
 def as_array(values: object, origin: Origin) -> NDArray[Any]:

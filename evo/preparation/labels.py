@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evo.errors import DataError
-from evo.preparation.containers import as_array
+from evo.preparation.containers import as_array, of_other_libraries
 from evo.preparation.origin import Origin, first_place
 
 Task = Literal["classification", "regression"]
@@ -172,9 +172,7 @@ def _one_each(values: NDArray[Any], origin: Origin) -> NDArray[Any]:
 
 def _plain(y: object, origin: Origin) -> NDArray[Any]:
     """Return targets as an array of a plain type: bool, int, uint, float or str."""
-    if hasattr(y, "to_pandas"):
-        y = y.to_pandas()
-    values = as_array(y, origin)
+    values = as_array(of_other_libraries(y), origin)
     if values.ndim == 0:
         raise DataError(f"{origin.whole} must be one per sample; got shape ()")
     if values.dtype.kind in "buifU":
@@ -185,6 +183,7 @@ def _plain(y: object, origin: Origin) -> NDArray[Any]:
         raise DataError(f"{origin.element(place)} must be a label or a number; got a missing value")
     plain = {
         "boolean": np.bool_,
+        "decimal": np.float64,
         "floating": np.float64,
         "integer": np.int64,
         "mixed-integer-float": np.float64,

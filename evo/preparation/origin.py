@@ -40,6 +40,8 @@ class Origin:
     ('X[3, 1]', 'iris: inputs[3, 1]')
     >>> Origin("iris.csv").cell("width", 0)
     "iris.csv: column 'width', data row 1"
+    >>> Origin("iris", "test inputs").cell("width", 0)
+    "iris: test column 'width', data row 1"
     """
 
     source: str
@@ -62,8 +64,9 @@ class Origin:
         return f"{self.whole}[{', '.join(map(str, (self._row(row), *others)))}]"
 
     def column(self, name: str) -> str:
-        """Name a column of a table."""
-        return f"{self.source}: column {name!r}"
+        """Name a column of a table, which may be that of a part."""
+        part = self.field.removesuffix("inputs") if self.field.endswith(" inputs") else ""
+        return f"{self.source}: {part}column {name!r}"
 
     def cell(self, name: str, row: int) -> str:
         """Name a cell of a table by its column and the index of its row."""

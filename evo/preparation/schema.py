@@ -5,7 +5,7 @@ The same reader serves training and prediction. It refuses what cannot be used w
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from evo.errors import DataError
 from evo.preparation.cells import Describe, Kind, infer_kind, read_numbers, read_text
 from evo.preparation.containers import as_rows
+from evo.preparation.csv_rows import CsvFormat
 from evo.preparation.origin import (
     FLOAT32_MAX,
     MAX_EXACT_INTEGER,
@@ -76,6 +77,8 @@ class Schema:
         The columns in which values may be missing.
     channels : {"first", "last"}, optional
         Where the channels of an image with three axes stand.
+    form : CsvFormat
+        How CSV files spell rows.
     precision : tuple of {"float64", "float32", "float16"}
         Type of each column in the training data, or of all columns; empty if that is float64. Numbers are rounded to
         it: 0.1 in a text file is the float32 that the training data had.
@@ -86,6 +89,7 @@ class Schema:
     kinds: tuple[Kind, ...] = ()
     gaps: tuple[int, ...] = ()
     channels: Channels | None = None
+    form: CsvFormat = field(default_factory=CsvFormat)
     precision: tuple[Precision, ...] = ()
 
     def __post_init__(self) -> None:
@@ -150,6 +154,8 @@ class Schema:
         DataError
             If rows cannot be used.
         """
+        if isinstance(categories, str):
+            raise TypeError(f"categories must be several names; got {categories!r}")
         rows = as_rows(X, origin)
         if isinstance(rows, pd.DataFrame):
             return cls._infer_frame(rows, names, categories, origin)
@@ -205,7 +211,13 @@ class Schema:
             )
         all_gaps = tuple(range(len(kinds)))
         table = cls(named.shape, own, tuple(kinds), all_gaps).read(frame, origin, by_position=True)
-        gaps = _gaps(table, kinds)
+        absent = _absences(table, kinds)
+        for k in np.flatnonzero(absent.all(axis=0)).tolist():
+            raise DataError(
+                f"{named.describe(k, origin)(None)} must have a value; got none in {len(frame)} rows; leave the "
+                "column out with drop"
+            )
+        gaps = tuple(np.flatnonzero(absent.any(axis=0)).tolist())
         if {*kinds} == {"number"}:
             kinds = []
         precision = _precision(frame.dtypes)
@@ -216,7 +228,7 @@ class Schema:
         """Return rows of any container as :meth:`infer` does; DataError as for :meth:`read`."""
         table = self.read(X, origin)
         if self.has_frames:
-            frame = as_rows(X, origin)
+            frame = as_rows(X, origin, self.form)
             if isinstance(frame, np.ndarray):
                 frame = pd.DataFrame(frame.reshape(len(frame), -1))
             return self._rows_of(self._matched(frame, origin), table)
@@ -234,7 +246,8 @@ class Schema:
             return self
         numbers: list[Kind] = ["number"] * self.n_features
         table = replace(self, gaps=tuple(range(self.n_features))).read(X, origin)
-        return replace(self, gaps=tuple(sorted({*self.gaps, *_gaps(table, self.kinds or numbers)})))
+        absent = _absences(table, self.kinds or numbers).any(axis=0)
+        return replace(self, gaps=tuple(sorted({*self.gaps, *np.flatnonzero(absent).tolist()})))
 
     @property
     def has_frames(self) -> bool:
@@ -304,7 +317,7 @@ class Schema:
         """
         if self.names and isinstance(X, pd.Series) and {*self.names} <= {*map(str, X.index)}:
             X = X.to_frame().T
-        rows = as_rows(X, origin)
+        rows = as_rows(X, origin, self.form)
         if isinstance(X, str | Path):
             origin = Origin(str(X))
         if isinstance(rows, pd.DataFrame):
@@ -426,6 +439,7 @@ class Schema:
             "kinds": self.kinds,
             "gaps": self.gaps,
             "channels": self.channels,
+            "form": self.form.to_json(),
             "precision": self.precision,
         }
 
@@ -439,6 +453,7 @@ class Schema:
             tuple(description["kinds"]),
             tuple(description["gaps"]),
             description["channels"],
+            CsvFormat.from_json(description["form"]),
             tuple(description["precision"]),
         )
 
@@ -447,6 +462,7 @@ def _precision(dtypes: Iterable[Any]) -> tuple[Precision, ...]:
     """Return which types are floats of less than 64 bits; empty if none is, and one for all if they are alike."""
     names = [str(getattr(dtype, "name", dtype)).lower() for dtype in dtypes]
     short: dict[str, Precision] = {"float32": "float32", "float16": "float16"}
+    short |= {"float[pyarrow]": "float32", "halffloat[pyarrow]": "float16"}
     found = [short.get(name, "float64") for name in names]
     if {*found} == {"float64"}:
         return ()
@@ -484,14 +500,12 @@ def _names(
     return tuple(own)
 
 
-def _gaps(table: Table, kinds: Sequence[Kind]) -> tuple[int, ...]:
-    """Return the columns with missing values."""
+def _absences(table: Table, kinds: Sequence[Kind]) -> NDArray[np.bool_]:
+    """Return where values are missing, shape (n, columns)."""
     texts, numbers = iter(table.texts.T), iter(table.numbers.T)
-    absent = [
-        pd.isna(next(texts)).any() if kind == "category" else np.isnan(next(numbers)).any()
-        for kind in kinds
-    ]
-    return tuple(np.flatnonzero(absent).tolist())
+    return np.column_stack(
+        [pd.isna(next(texts)) if kind == "category" else np.isnan(next(numbers)) for kind in kinds]
+    )
 
 
 def _channels(shape: tuple[int, ...], channels: Channels | None, origin: Origin) -> Channels:

@@ -175,13 +175,16 @@ def prediction_rows(
         numbers = all(isinstance(one, int) for one in classes)
         labels = pa.array(classes if numbers else [str(one) for one in classes])
         own |= {"truth": labels.take(truth), "prediction": labels.take(output.argmax(axis=1))}
-        own |= {f"probability_{one}": column for one, column in zip(classes, output.T, strict=True)}
+        own |= {
+            f"probability_{one}": column
+            for one, column in zip(classes, output.T.astype(np.float32), strict=True)
+        }
     elif output.shape[1] == 1:
-        own |= {"truth": truth[:, 0], "prediction": output[:, 0]}
+        own |= {"truth": truth[:, 0], "prediction": output[:, 0].astype(np.float64)}
     else:
         own |= {name: pa.nulls(len(rows), pa.float64()) for name in ("truth", "prediction")}
         own |= {f"truth_{k}": column for k, column in enumerate(truth.T)}
-        own |= {f"prediction_{k}": column for k, column in enumerate(output.T)}
+        own |= {f"prediction_{k}": column for k, column in enumerate(output.T.astype(np.float64))}
     return pa.table(
         {name: pa.repeat(value, len(rows)) for name, value in key.items()} | {"row": rows} | own
     )

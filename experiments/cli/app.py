@@ -43,6 +43,16 @@ def run(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with the four IDX files of the MNIST family.")
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own data instead of the preset's: a .csv, .tsv, .parquet or .npz file, or a folder with a "
+            "folder of images for each class."
+        ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="With --data: name of the target column.")
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -89,6 +99,7 @@ def run(
     seconds.
     """
     from experiments.cli.terminal import show_arms, show_results
+    from experiments.settings.data_file import with_data
     from experiments.settings.experiment import Experiment, merged, read_settings
     from experiments.studies.own_parts import load_parts
     from experiments.studies.progress import Reporter, TerminalReporter
@@ -106,6 +117,10 @@ def run(
     values = read_settings(experiment)
     for source in parts or ():
         load_parts(source)
+    if data is not None:
+        values = with_data(values, data, target)
+    elif target is not None:
+        raise SettingsError(f"target must be given with data only; got {target!r}")
     console = Console(quiet=quiet)
     reporter = Reporter if quiet else partial(TerminalReporter, console)
     if "arms" in values:

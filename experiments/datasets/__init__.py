@@ -9,6 +9,7 @@ from experiments.datasets.dataset import Dataset, DataSplit
 from experiments.datasets.generated import spirals, xor
 from experiments.datasets.idx import read_idx
 from experiments.datasets.idx_folder import idx_folder
+from experiments.datasets.image_folder import read_images
 from experiments.datasets.partition import RareClasses
 from experiments.datasets.registry import DATASETS, load_dataset
 
@@ -26,6 +27,7 @@ __all__ = [
     "load_dataset",
     "normalization_for",
     "read_idx",
+    "read_images",
     "spirals",
     "xor",
 ]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -18,6 +18,7 @@ from cnn.training.samples import Samples
 from evo.errors import DataError
 from evo.preparation import (
     Channels,
+    CsvFormat,
     Labels,
     Normalization,
     NormalizationMethod,
@@ -29,8 +30,20 @@ from evo.preparation import (
 )
 from evo.preparation.labels import Targets, check_task, to_targets
 from evo.preparation.origin import first_place, read_only, row_blocks
+from experiments.datasets.array_file import read_npz
+from experiments.datasets.image_folder import Colour, read_image_folder
+from experiments.datasets.openml import fetch_table
 from experiments.datasets.partition import RareClasses, draw_parts, exact_shares
-from experiments.datasets.table import read_table_with_target
+from experiments.datasets.table import (
+    ColumnRoles,
+    as_frame,
+    check_apart,
+    column,
+    read_csv_with_targets,
+    read_parquet,
+    target_names,
+    targets_of,
+)
 
 Part = Literal["train", "validation", "test"]
 OwnPart = tuple[RawRows, Targets]
@@ -266,27 +279,35 @@ class Dataset:
     def from_frame(
         cls,
         frame: pd.DataFrame,
-        target: str,
+        target: object,
         *,
         name: str = "frame",
         task: Task | None = None,
+        features: Sequence[str] | None = None,
+        drop: Sequence[str] = (),
         categories: Sequence[str] = (),
         groups: str | None = None,
         validation: pd.DataFrame | None = None,
         test: pd.DataFrame | None = None,
     ) -> Self:
-        """Make a data set from a table with a target column; all other columns are features.
+        """Make a data set from a table; all columns but the target are features. The index is not used.
 
-        Numbers may have gaps. Text and the pandas type *category* are categories, and dates are numbers.
+        Numbers, dates and booleans may have gaps. Text and the pandas type *category* are categories. Text in which
+        every cell spells a number, a boolean or an ISO date is a column of these.
 
         Parameters
         ----------
-        frame : DataFrame
+        frame : DataFrame, or table of Polars or PyArrow
             A row is a sample.
-        target : str
-            Name of the target column.
+        target : str, list of str, or array_like
+            Name of the target column; names of several columns to regress on; or a series or array of the targets,
+            which are in the order of the rows.
         name, task, categories
             As for :meth:`from_arrays`.
+        features : sequence of str, optional
+            Names of the columns that are features, instead of all.
+        drop : sequence of str
+            Names of columns that are no features, such as a row's number or remarks.
         groups : str, optional
             Name of the column of groups, which is no feature.
         validation, test : DataFrame, optional
@@ -297,66 +318,275 @@ class Dataset:
         DataError
             If the table cannot be used; the message names column, data row and rule.
         """
+        parts = {"": frame, "validation": validation, "test": test}
+        given = {
+            part: as_frame(one, part or name) for part, one in parts.items() if one is not None
+        }
+        return cls._of_tables(name, given, target, task, categories, groups, features, drop)
+
+    @classmethod
+    def _of_tables(
+        cls,
+        name: str,
+        tables: Mapping[str, pd.DataFrame],
+        target: object,
+        task: Task | None,
+        categories: Sequence[str],
+        groups: str | None,
+        features: Sequence[str] | None,
+        drop: Sequence[str],
+        form: CsvFormat | None = None,
+    ) -> Self:
+        """Make a data set from the tables of its parts; the main part has the name ""."""
+        main, named = tables[""], target_names(target)
+        roles = ColumnRoles(named, features, drop, groups)
+        X = roles.features_of(main, name)
+        apart = None if named else check_apart(target, X, tables, name)
+        schema, rows = Schema.infer(X, categories=categories, origin=Origin(name))
+        if form is not None:
+            schema = replace(schema, form=form)
         parts: dict[str, tuple[object, object]] = {}
-        for part, one in (("", frame), ("validation", validation), ("test", test)):
-            if one is None:
-                continue
-            needed = {"target": target} | ({} if part or groups is None else {"groups": groups})
-            for role, column in needed.items():
-                if list(one.columns).count(column) != 1:
-                    raise DataError(
-                        f"{name}: {role} must be one of the columns {_listed(one.columns)}; got {column!r}"
-                    )
-            parts[part] = one.drop(columns=[target, groups], errors="ignore"), one[target]
-        features = frame.drop(columns=[target] if groups is None else [target, groups])
-        if not features.shape[1]:
-            raise DataError(
-                f"{name}: columns must include a feature; got only the target {target!r}"
-            )
-        schema, rows = Schema.infer(features, categories=categories, origin=Origin(name))
-        parts[""] = rows, frame[target]
-        of_groups = None if groups is None else frame[groups]
-        return cls._of_parts(name, schema, parts, task, of_groups, target)
+        for part, one in tables.items():
+            source = f"{name}: {part}" if part else name
+            y = apart if apart is not None else targets_of(one, named, source)
+            parts[part] = (one if part else rows), y
+        of_groups = None if groups is None else column(main, groups, name)
+        only = str(named[0]) if len(named) == 1 else None
+        return cls._of_parts(name, schema, parts, task, of_groups, only)
 
     @classmethod
     def from_csv(
         cls,
         path: str | Path,
-        target: str,
+        target: str | list[str],
         *,
+        separator: str = ",",
+        decimal: str = ".",
+        encoding: str = "utf-8",
+        missing: list[str] | None = None,
+        dates: dict[str, str] | None = None,
         task: Task | None = None,
-        categories: Sequence[str] = (),
+        features: list[str] | None = None,
+        drop: tuple[str, ...] = (),
+        categories: tuple[str, ...] = (),
         groups: str | None = None,
+        validation: str | Path | None = None,
+        test: str | Path | None = None,
     ) -> Self:
-        """Make a data set from a CSV file with one target column; all other columns are features.
+        r"""Make a data set from a CSV file; all columns but the target are features.
 
-        Without `task`, whole numbers and text in the target column are class labels; numbers with a decimal point or
-        exponent are values. The data set is named after the file.
+        The same table as a data frame gives the same data set. Without `task`, whole numbers and text in the target
+        column are class labels; numbers with a decimal point or exponent are values. Text such as ``NA`` or ``007`` is
+        a label. The data set is named after the file. Its networks read files of rows in the same form.
 
         Parameters
         ----------
         path : str or Path
-            A comma-separated file in UTF-8.
-        target : str
-            Name of the target column.
+            A file with a header line, not compressed. A first column without a name is an index, and is not used.
+        target : str or list of str
+            Name of the target column, or names of several columns to regress on.
+        separator : str, default ","
+            The character between two cells, such as ``";"`` or ``"\t"``.
+        decimal : {".", ","}, default "."
+            The decimal mark of numbers.
+        encoding : str, default "utf-8"
+            Encoding of the text, such as ``"cp1252"``. UTF-16 is also told by its byte order mark.
+        missing : list of str, optional
+            What a cell without a value spells, by default the same as for :func:`pandas.read_csv`. In a column of text
+            such a cell is a category if it stands in quotes.
+        dates : dict of str to str, optional
+            Form of the dates in a column, such as ``{"bought": "%d.%m.%Y"}``; other columns have ISO dates.
         task : {"classification", "regression"}, optional
             Task to take instead of the one that the column suggests.
-        categories, groups
+        features, drop, categories, groups
+            As for :meth:`from_frame`.
+        validation, test : str or Path, optional
+            Files of the own validation part and of the own test part, in the same form.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be used; the message names file, column, data row and rule.
+        ValueError
+            If an argument is out of range.
+        """
+        check_task(task)
+        given = CsvFormat.missing if missing is None else missing
+        form = CsvFormat(separator, decimal, encoding, given, dates or {})
+        paths = {"": path, "validation": validation, "test": test}
+        names = [str(one) for one in target_names(target)]
+        tables = {
+            part: read_csv_with_targets(one, names, task, form)
+            for part, one in paths.items()
+            if one is not None
+        }
+        made = cls._of_tables(
+            str(path), tables, target, task, categories, groups, features, drop, form
+        )
+        object.__setattr__(made, "name", Path(path).stem)  # messages until here name the file
+        return made
+
+    @classmethod
+    def from_parquet(
+        cls,
+        path: str | Path,
+        target: str | list[str],
+        *,
+        task: Task | None = None,
+        features: list[str] | None = None,
+        drop: tuple[str, ...] = (),
+        categories: tuple[str, ...] = (),
+        groups: str | None = None,
+        validation: str | Path | None = None,
+        test: str | Path | None = None,
+    ) -> Self:
+        """Make a data set from a Parquet file; all columns but the target are features.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file, or a folder of files with one table.
+        target, task, features, drop, categories, groups
+            As for :meth:`from_frame`.
+        validation, test : str or Path, optional
+            Files of the own validation part and of the own test part.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be used; the message names file, column, data row and rule.
+        """
+        paths = {"": path, "validation": validation, "test": test}
+        tables = {part: read_parquet(one) for part, one in paths.items() if one is not None}
+        made = cls._of_tables(str(path), tables, target, task, categories, groups, features, drop)
+        object.__setattr__(made, "name", Path(path).stem)  # messages until here name the file
+        return made
+
+    @classmethod
+    def from_npz(
+        cls,
+        path: str | Path,
+        X: str = "X",
+        y: str = "y",
+        *,
+        X_validation: str | None = None,
+        y_validation: str | None = None,
+        X_test: str | None = None,
+        y_test: str | None = None,
+        groups: str | None = None,
+        task: Task | None = None,
+        channels: Channels | None = None,
+    ) -> Self:
+        """Make a data set from the arrays of an ``.npz`` file, as :meth:`from_arrays` does.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file of :func:`numpy.savez` or :func:`numpy.savez_compressed`. Arrays of Python objects are not read.
+        X, y : str
+            Names of the arrays of samples and targets.
+        X_validation, y_validation, X_test, y_test : str, optional
+            Names of the arrays of the own validation part and of the own test part.
+        groups : str, optional
+            Name of the array of groups.
+        task, channels
+            As for :meth:`from_arrays`.
+
+        Raises
+        ------
+        DataError
+            If the file or an array cannot be used.
+        ValueError
+            If only one of two names of a part is given.
+        """
+        pairs = {"": (X, y), "validation": (X_validation, y_validation), "test": (X_test, y_test)}
+        for part, pair in pairs.items():
+            if (pair[0] is None) != (pair[1] is None):
+                raise ValueError(f"X_{part} and y_{part} must be given together; got {pair}")
+        names = [one for pair in pairs.values() for one in pair if one is not None]
+        arrays = read_npz(path, names if groups is None else [*names, groups])
+        own = {
+            part: (arrays[pair[0]], arrays[pair[1]])
+            for part, pair in pairs.items()
+            if part and pair[0] is not None and pair[1] is not None
+        }
+        options = {"task": task, "channels": channels, "groups": groups and arrays[groups]}
+        return cls.from_arrays(arrays[X], arrays[y], name=Path(path).stem, **options, **own)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_image_folder(
+        cls,
+        path: str | Path,
+        *,
+        size: tuple[int, int] | None = None,
+        colour: Colour | None = None,
+    ) -> Self:
+        """Make a data set from a folder of PNG, JPEG or BMP files, in which each class has a folder.
+
+        Folders ``train``, and ``test`` or ``validation`` or both, which hold the folders of classes, are own parts.
+        Values are 0 to 255. Labels are the names of folders, as text.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder; the data set is named after it. Hidden files are left out.
+        size : tuple of int, optional
+            Height and width to which all images are resized, whatever their proportions. By default all images must be
+            of one size.
+        colour : {"grey", "rgb"}, optional
+            Images are (height, width) if grey, (3, height, width) if RGB; by default grey if all files are grey.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be used; the message names it.
+        ValueError
+            If `size` or `colour` is out of range.
+        """
+        parts = read_image_folder(path, size, colour)
+        images, labels = parts.pop("")
+        channels: Channels | None = "first" if images.ndim == 4 else None
+        name = Path(path).resolve().name
+        return cls.from_arrays(images, labels, name=name, channels=channels, **parts)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_openml(
+        cls,
+        source: str | int,
+        version: int | None = None,
+        target: str | None = None,
+        *,
+        data_home: str | Path | None = None,
+        task: Task | None = None,
+        features: list[str] | None = None,
+        drop: tuple[str, ...] = (),
+        categories: tuple[str, ...] = (),
+        groups: str | None = None,
+    ) -> Self:
+        """Make a data set from one of openml.org, which scikit-learn downloads once and keeps.
+
+        Parameters
+        ----------
+        source : str or int
+            Name, or number on openml.org.
+        version : int, optional
+            Version of a named data set. It must be given, so that the data stay the same; a number has no versions.
+        target : str, optional
+            Name of the target column; by default the one that openml.org says.
+        data_home : str or Path, optional
+            Folder of the downloads; by default scikit-learn's, ``~/scikit_learn_data``.
+        task, features, drop, categories, groups
             As for :meth:`from_frame`.
 
         Raises
         ------
         DataError
-            If the file cannot be used; the message names file, column, data row and rule.
+            If openml.org cannot be reached and the data are not there yet, or the data cannot be used.
         ValueError
-            If `task` is not one of the two.
+            If the version of a name is not given, or that of a number is.
         """
-        check_task(task)
-        frame = read_table_with_target(path, target, task)
-        made = cls.from_frame(
-            frame, target, name=str(path), task=task, categories=categories, groups=groups
-        )
-        return replace(made, name=Path(path).stem)
+        frame, target, name = fetch_table(source, version, target, data_home)
+        return cls._of_tables(name, {"": frame}, target, task, categories, groups, features, drop)
 
     def __len__(self) -> int:
         """Return the number of samples outside own validation and test parts."""
@@ -638,7 +868,3 @@ def _hash_part(digest: Any, schema: Schema, rows: RawRows, targets: Targets) -> 
             digest.update(np.ascontiguousarray(block, dtype=kind).data)
     if table.texts.size:
         digest.update(json.dumps(table.texts.tolist()).encode())
-
-
-def _listed(names: Iterable[Any]) -> str:
-    return ", ".join(map(repr, names))

@@ -2,30 +2,17 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from evo.errors import DataError, SettingsError
-from evo.preparation import Task
+from evo.errors import DataError, EvoMatrixError, SettingsError
 from evo.registry import Registry
 from experiments.datasets.bundled import diabetes, digits
 from experiments.datasets.dataset import Dataset
 from experiments.datasets.generated import parity, spirals, xor
 from experiments.datasets.idx_folder import idx_folder
-
-
-def csv_table(
-    path: str | Path,
-    target: str,
-    task: Task | None = None,
-    categories: Sequence[str] = (),
-    groups: str | None = None,
-) -> Dataset:
-    """Read a CSV file; see :meth:`Dataset.from_csv`."""
-    return Dataset.from_csv(path, target, task=task, categories=categories, groups=groups)
 
 
 def _converted(name: str, given: Any) -> Callable[..., Dataset]:
@@ -51,11 +38,15 @@ DATASETS: Registry[Callable[..., Dataset]] = Registry("data set", convert=_conve
 
 DATASETS.fill(
     {
-        "csv": csv_table,
+        "csv": Dataset.from_csv,
         "diabetes": diabetes,
         "digits": digits,
         "idx": idx_folder,
+        "images": Dataset.from_image_folder,
+        "npz": Dataset.from_npz,
+        "openml": Dataset.from_openml,
         "parity": parity,
+        "parquet": Dataset.from_parquet,
         "spirals": spirals,
         "xor": xor,
     }
@@ -105,7 +96,13 @@ def load_dataset(name: str, /, **options: object) -> Dataset:
                 f"in settings{in_shell}"
             )
     hints = get_type_hints(loader)
-    dataset = loader(**{o: _as_hinted(name, o, value, hints[o]) for o, value in options.items()})
+    converted = {o: _as_hinted(name, o, value, hints[o]) for o, value in options.items()}
+    try:
+        dataset = loader(**converted)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, EvoMatrixError) or getattr(loader, "__self__", None) is not Dataset:
+            raise
+        raise SettingsError(f"data set {name!r}: {error}") from error  # a wrong argument
     if not isinstance(dataset, Dataset):
         raise DataError(f"data set {name!r}: the loader must return a Dataset; got {dataset!r:.80}")
     return dataset

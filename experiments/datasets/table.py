@@ -1,57 +1,261 @@
-"""Reading a CSV file with a target column."""
+"""Tables with target columns: reading them from files, and telling features, targets and groups apart."""
 
+import difflib
 import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from evo.preparation import Task, read_table
-from evo.preparation.cells import MISSING
+from cnn.files import one_line
+from evo.errors import DataError
+from evo.preparation import CsvFormat, Task
+from evo.preparation.containers import of_other_libraries
+from evo.preparation.csv_rows import read_texts
 
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 PLAIN_INTEGER = re.compile(r"0|-?[1-9]\d*", re.ASCII)
+MOST_LISTED = 20
 
 
-def read_table_with_target(path: str | Path, target: str, task: Task | None) -> pd.DataFrame:
-    """Read a CSV file and the values of its target column; all other cells stay text.
+@dataclass(frozen=True)
+class ColumnRoles:
+    """Which columns of a table are what.
+
+    Attributes
+    ----------
+    target : tuple
+        Labels of the target columns; empty if targets come apart from the table.
+    features : sequence of str, optional
+        The columns that are features, in this order; by default all that are nothing else.
+    drop : sequence of str
+        Columns that are not used.
+    groups : str, optional
+        The column of groups.
+    """
+
+    target: tuple[Any, ...]
+    features: Sequence[str] | None = None
+    drop: Collection[str] = field(default=())
+    groups: str | None = None
+
+    def features_of(self, frame: pd.DataFrame, source: str) -> pd.DataFrame:
+        """Return the features of a table.
+
+        Raises
+        ------
+        DataError
+            If names of columns are not different, a named column is not there, or no feature is left.
+        """
+        for role in ("features", "drop"):
+            if isinstance(getattr(self, role), str):
+                raise TypeError(f"{role} must be several names; got {getattr(self, role)!r}")
+        others = [*self.target, *([] if self.groups is None else [self.groups])]
+        named = {"target": self.target, "features": self.features or (), "drop": self.drop}
+        named["groups"] = () if self.groups is None else (self.groups,)
+        places = column_places(frame, source)
+        for role, columns in named.items():
+            for column in columns:
+                if str(column) not in places:
+                    raise DataError(
+                        f"{source}: {role} must be one of the columns {_listed(frame.columns)}; got "
+                        f"{column!r}{_nearest(str(column), places)}"
+                    )
+        if self.groups is not None and str(self.groups) in map(str, self.target):
+            raise DataError(f"{source}: groups must be no target; got {self.groups!r}")
+        away = [str(column) for column in (*others, *self.drop)]
+        chosen = [name for name in places if name not in away]
+        if self.features is not None:
+            chosen = [str(column) for column in self.features]
+            for column in chosen:
+                if column in away or chosen.count(column) > 1:
+                    raise DataError(
+                        f"{source}: features must be named once, and be no target, groups or dropped columns; "
+                        f"got {column!r}"
+                    )
+        if not chosen:
+            kept = "only the target" if self.target else "none"
+            rest = "".join(f" {column!r}" for column in self.target)
+            raise DataError(f"{source}: columns must include a feature; got {kept}{rest}")
+        return frame.iloc[:, [places[column] for column in chosen]]
+
+
+def column_places(frame: pd.DataFrame, source: str) -> dict[str, int]:
+    """Return the place of each column by its name.
+
+    Raises
+    ------
+    DataError
+        If names are not different texts, or have several levels.
+    """
+    if frame.columns.nlevels > 1:
+        raise DataError(
+            f"{source}: columns must have one name each; got names of {frame.columns.nlevels} levels"
+        )
+    places: dict[str, int] = {}
+    for place, label in enumerate(frame.columns):
+        if str(label) in places:
+            raise DataError(f"{source}: names of columns must differ; got {str(label)!r} twice")
+        places[str(label)] = place
+    return places
+
+
+def as_frame(table: object, source: str) -> pd.DataFrame:
+    """Return a table of pandas, Polars or PyArrow as a data frame.
+
+    Raises
+    ------
+    TypeError
+        If it is no table.
+    """
+    frame = of_other_libraries(table)
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"{source} must be a data frame; got {type(frame).__name__}")
+    return frame
+
+
+def target_names(target: object) -> tuple[Any, ...]:
+    """Return the names of target columns, none if targets come apart from the table; TypeError if there are none."""
+    if target is None or (isinstance(target, list | tuple) and not target):
+        raise TypeError(
+            f"target must be the name of a column, several names, or values; got {target!r}"
+        )
+    if isinstance(target, list | tuple) and all(isinstance(one, str) for one in target):
+        return tuple(target)
+    return (target,) if isinstance(target, str | int | np.integer) else ()
+
+
+def targets_of(frame: pd.DataFrame, names: Sequence[Any], source: str) -> pd.DataFrame:
+    """Return the target columns of a table."""
+    places = column_places(frame, source)
+    for name in names:
+        if str(name) not in places:
+            raise DataError(
+                f"{source}: target must be one of the columns {_listed(frame.columns)}; got {name!r}"
+            )
+    return frame.iloc[:, [places[str(name)] for name in names]]
+
+
+def check_apart(
+    target: object, features: pd.DataFrame, tables: Collection[str], source: str
+) -> object:
+    """Return targets that come apart from the table; they must not be features too.
+
+    Raises
+    ------
+    DataError
+        If a feature has the name of the targets.
+    TypeError
+        If there are own parts, whose targets nothing says.
+    """
+    if len(tables) > 1:
+        raise TypeError("target must be the name of a column if there are own parts")
+    if isinstance(target, pd.Series) and str(target.name) in [*map(str, features.columns)]:
+        raise DataError(
+            f"{source}: target must be no feature too; got a series and a column {target.name!r}: give its name"
+        )
+    return target
+
+
+def column(frame: pd.DataFrame, label: object, source: str) -> "pd.Series[Any]":
+    """Return one column by its name."""
+    return frame.iloc[:, column_places(frame, source)[str(label)]]
+
+
+def read_csv_with_targets(
+    path: str | Path, targets: Sequence[str], task: Task | None, form: CsvFormat
+) -> pd.DataFrame:
+    """Read a CSV file and the values of its target columns; all other cells stay text.
 
     Parameters
     ----------
     path : str or Path
         As for :func:`evo.preparation.read_table`.
-    target : str
-        Name of the target column. Text such as ``NA`` or ``007`` is a label; among numbers ``NA`` is a missing value.
+    targets : sequence of str
+        Names of target columns. Text such as ``NA`` or ``007`` is a label; among numbers ``NA`` is a missing value.
     task : {"classification", "regression"}, optional
         In regression, whole numbers become floats.
+    form : CsvFormat
 
     Raises
     ------
     DataError
         If the file is no such table.
     """
-    table = read_table(path)
-    if target in table.columns:
-        table[target] = _typed(table[target], task)
-    return table
+    texts = read_texts(path, form)
+    for name in form.dates:
+        if name not in texts:
+            raise DataError(
+                f"{path}: dates must be of the columns {_listed(texts)}; got {name!r}{_nearest(name, texts)}"
+            )
+    columns: dict[str, Any] = {}
+    for name, cells in texts.items():
+        if name in targets:
+            columns[name] = _typed(cells, form.spelled_plainly(cells, name, str(path)), task, form)
+        else:
+            columns[name] = form.spelled_plainly(cells, name, str(path))
+    return pd.DataFrame(columns, dtype=object)
 
 
-def _typed(cells: "pd.Series[Any]", task: Task | None) -> "pd.Series[Any]":
-    """Return text as integers, as floats, or as it is; an empty cell is missing."""
-    absent = cells.isin(MISSING)
-    texts = [text for text, gone in zip(cells, absent, strict=True) if not gone]
-    try:
-        numbers = [float(text) for text in texts if "_" not in text]
-    except ValueError:
-        numbers = []
-    if not texts or len(numbers) < len(texts):
-        return cells.mask(cells == "", None)
-    whole = all(INTEGER.fullmatch(text) for text in texts)
+def _typed(
+    texts: Sequence[str], cells: Sequence[str | None], task: Task | None, form: CsvFormat
+) -> list[Any]:
+    """Return targets as integers, as floats, or as the text that they are; None where one is missing."""
+    present = [cell for cell in cells if cell is not None]
+    are_numbers = bool(present) and all(_is_number(cell) for cell in present)
+    whole = are_numbers and all(INTEGER.fullmatch(cell) for cell in present)
     if whole and task != "regression":
-        if not all(PLAIN_INTEGER.fullmatch(text) for text in texts):
-            return cells.mask(absent, None)
-        numbers = [int(text) for text in texts]
-    typed = pd.Series(np.full(len(cells), None, dtype=object), index=cells.index, name=cells.name)
-    typed[~absent] = numbers
-    return typed
+        are_numbers = all(
+            PLAIN_INTEGER.fullmatch(cell) for cell in present
+        )  # 007 and 7 are two labels
+    if not are_numbers:
+        return [None if text in form.missing_labels else str(text) for text in texts]
+    parse = int if whole and task != "regression" else float
+    return [None if cell is None else parse(cell) for cell in cells]
+
+
+def _is_number(cell: str) -> bool:
+    if type(cell) is not str or "_" in cell:
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def read_parquet(path: str | Path) -> pd.DataFrame:
+    """Read a Parquet file, or a folder of them; integers with gaps stay integers.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it cannot be read.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        table = pq.read_table(str(Path(path)))
+        names = table.column_names
+        for name in names:
+            if names.count(name) > 1:
+                raise DataError(f"{path}: names of columns must differ; got {name!r} twice")
+        return as_frame(table, str(path))
+    except (OSError, pa.ArrowException, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise DataError(f"{path}: cannot be read as a Parquet file: {reason}") from error
+
+
+def _listed(names: Iterable[Any]) -> str:
+    every = [repr(name) for name in names]
+    return ", ".join(every[:MOST_LISTED]) + (", …" if len(every) > MOST_LISTED else "") or "none"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    by_lower_case = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    return f"; did you mean {by_lower_case[near[0]]!r}?" if near else ""

@@ -1,6 +1,7 @@
 """Pictures of adjacency matrices: small matrices by places, large matrices by blocks of places."""
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +24,17 @@ from experiments.figures.colours import (
 MOST_PLACES = 400
 """Largest number of rows and columns of a picture; in larger matrices a point is the mean of a block."""
 
+MOST_NAMES = 20
+"""Largest number of inputs, and of outputs, whose names are written."""
 
-def draw_matrices(genomes: Mapping[str, Genome], *, most_places: int = MOST_PLACES) -> Figure:
+
+def draw_matrices(
+    genomes: Mapping[str, Genome],
+    *,
+    most_places: int = MOST_PLACES,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+) -> Figure:
     """Draw adjacency matrices side by side: a row is a source, a column a target, the colour a weight.
 
     Only active entries are drawn. Coloured margins show the roles of rows and columns. Edges on and below the diagonal
@@ -41,6 +51,8 @@ def draw_matrices(genomes: Mapping[str, Genome], *, most_places: int = MOST_PLAC
     most_places : int
         Largest number of rows and columns of the picture, at least 1. In a larger matrix each point is the mean over a
         square block of places; places without an edge count as 0.
+    inputs, outputs : sequence of str
+        Names of inputs and outputs, written at the rows of inputs and the columns of outputs; see :func:`node_names`.
 
     Returns
     -------
@@ -75,6 +87,8 @@ def draw_matrices(genomes: Mapping[str, Genome], *, most_places: int = MOST_PLAC
         blocks = f"; a point is the mean of {block}×{block} places" if block > 1 else ""
         axes.set_title(f"{title}: {picture.caption}{blocks}", fontsize="medium")
         axes.set(xlabel="target node", ylabel="source node")
+        if block == 1:
+            _write_names(axes, node_names(genome, inputs, ()), node_names(genome, (), outputs))
     any_maps = any(genome.has_maps for genome in genomes.values())
     bar = figure.colorbar(image, ax=figure.axes, shrink=0.8, ticks=[-1, 0, 1])
     bar.ax.set_yticklabels([f"≤ {-largest:.2g}", "0", f"≥ {largest:.2g}"])
@@ -94,6 +108,25 @@ def draw_matrices(genomes: Mapping[str, Genome], *, most_places: int = MOST_PLAC
     n_columns = 3 if any_maps and len(genomes) == 1 else 4
     figure.legend(handles=handles, loc="outside lower center", ncols=n_columns, frameon=False)
     return figure
+
+
+def node_names(genome: Genome, inputs: Sequence[str], outputs: Sequence[str]) -> dict[int, str]:
+    """Return the names of input and output nodes by their index, if there is one for each node and few enough."""
+    names: dict[int, str] = {}
+    for nodes, given in ((genome.inputs, inputs), (genome.outputs, outputs)):
+        if len(nodes) == len(given) <= MOST_NAMES:
+            short = (textwrap.shorten(name, 24, placeholder="…") or name[:24] for name in given)
+            names |= dict(zip(nodes.tolist(), short, strict=True))
+    return names
+
+
+def _write_names(axes: Any, sources: dict[int, str], targets: dict[int, str]) -> None:
+    """Write the names of rows and columns instead of their numbers."""
+    if sources:
+        axes.set_yticks([node + 0.5 for node in sources], [*sources.values()], fontsize=7)
+    if targets:
+        middles = [node + 0.5 for node in targets]
+        axes.set_xticks(middles, [*targets.values()], fontsize=7, rotation=90)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Both are readable from three nodes to thousands. With many edges the graph shows
 matrix shows blocks of places. The captions say so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -14,7 +14,7 @@ from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from evo.genome.genome import Genome
+from evo.genome.genome import Genome, Role
 from experiments.figures.colours import (
     DELAYED_MIXED,
     DELAYED_NEGATIVE,
@@ -28,7 +28,7 @@ from experiments.figures.colours import (
 )
 from experiments.figures.edges import Edges, effective_edges
 from experiments.figures.layout import MOST_ROWS, Layout, lay_out
-from experiments.figures.matrices import MOST_PLACES, draw_matrices
+from experiments.figures.matrices import MOST_PLACES, draw_matrices, node_names
 
 __all__ = [
     "DELAYED_NEGATIVE",
@@ -50,7 +50,13 @@ MOST_EDGES = 300
 _CURVE = np.linspace(0, 1, 20)
 
 
-def draw_networks(genomes: Mapping[str, Genome], *, most_edges: int = MOST_EDGES) -> Figure:
+def draw_networks(
+    genomes: Mapping[str, Genome],
+    *,
+    most_edges: int = MOST_EDGES,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+) -> Figure:
     """Draw networks side by side: signals run from left to right, delayed edges are arcs with colours of their own.
 
     Inputs are on the left and outputs on the right, from top to bottom in the order of features and scores. Between
@@ -67,6 +73,8 @@ def draw_networks(genomes: Mapping[str, Genome], *, most_edges: int = MOST_EDGES
     most_edges : int
         Largest number of edges shown of each network, at least 1: the strongest by magnitude. Between maps they are the
         strongest for each pair of map sizes, because a kernel of many taps is not stronger than a weight.
+    inputs, outputs : sequence of str
+        Names of inputs and outputs, written beside their nodes; see :func:`experiments.figures.matrices.node_names`.
 
     Returns
     -------
@@ -92,6 +100,7 @@ def draw_networks(genomes: Mapping[str, Genome], *, most_edges: int = MOST_EDGES
         any_delayed = any_delayed or bool(shown.delayed.any())
         _draw_edges(axes, shown, layout.place, some_hidden=len(shown) < len(own))
         _draw_nodes(axes, genome, layout)
+        _write_names(axes, genome, layout, node_names(genome, inputs, outputs))
         axes.set_title(f"{title}: {_caption(own, len(shown), layout)}", fontsize="medium")
         axes.set_axis_off()
     any_maps = any(genome.has_maps for genome in genomes.values())
@@ -188,6 +197,22 @@ def _draw_nodes(axes: Any, genome: Genome, layout: Layout) -> None:
     for x, y, text in layout.labels:
         label = axes.text(x, y, text, ha="center", va="bottom", fontsize=7, color=NEUTRAL, zorder=4)
         label.set(linespacing=1.1, path_effects=halo)
+
+
+def _write_names(axes: Any, genome: Genome, layout: Layout, names: dict[int, str]) -> None:
+    """Write names on the outer side of inputs and outputs."""
+    for node, name in names.items():
+        left = genome.roles[node] == Role.INPUT
+        axes.annotate(
+            name,
+            layout.place[node],
+            xytext=(-7 if left else 7, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            fontsize=7,
+            annotation_clip=False,
+        )
 
 
 def _draw_tiles(axes: Any, nodes: NDArray[np.intp], layout: Layout, colour: str) -> None:

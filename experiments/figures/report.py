@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
 from evo.storage.run_store import RunStore
+from experiments.analysis.comparison import is_fraction, metric_of, title_of
 from experiments.analysis.results import Results
 from experiments.figures.confusion import draw_confusion
 from experiments.figures.networks import NEUTRAL, POSITIVE, draw_matrices, draw_networks
@@ -29,8 +30,10 @@ def save_figures(results: Results, store: RunStore) -> None:
         store.save_figure("generations", draw_generations(results))
         before, after = winner_before_and_after(results)
         networks = {"Founder, untrained": before, "The winner": after}
-        store.save_figure("graph", draw_networks(networks))
-        store.save_figure("matrix", draw_matrices(networks))
+        winner = results.best()
+        inputs, outputs = winner.preparation.input_names or (), [*map(str, winner.classes or ())]
+        store.save_figure("graph", draw_networks(networks, inputs=inputs, outputs=outputs))
+        store.save_figure("matrix", draw_matrices(networks, inputs=inputs, outputs=outputs))
         _save_confusion(results, store)
 
 
@@ -48,11 +51,15 @@ def winner_before_and_after(results: Results) -> tuple[Genome, Genome]:
 
 
 def draw_generations(results: Results) -> Figure:
-    """Draw the best validation metric over the generations, a thin line per seed, and the baselines as lines."""
+    """Draw the best individual's validation metric over the generations, a thin line per seed, and the baselines.
+
+    The metric is that of verdicts; the loss, where it is not defined on the validation part.
+    """
     generations, baseline = results.generations, results.baseline
-    metric, label = "validation_accuracy", "validation accuracy"
-    if generations["best_validation_accuracy"].isna().all():
-        metric, label = "validation_loss", "validation loss"
+    deciding, _ = metric_of(results.comparison)
+    metric = deciding.replace("test_", "validation_", 1)
+    if generations[f"best_{metric}"].isna().all():
+        deciding, metric = "test_loss", "validation_loss"
     wide = generations.pivot_table(index="generation", columns="seed", values=f"best_{metric}")
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.add_subplot()
@@ -75,10 +82,10 @@ def draw_generations(results: Results) -> Figure:
             label=f"{arm}, after {int(group['steps'].mean())} steps (mean)",
         )
     axes.set_xlabel("generation (one round of modify and train)")
-    axes.set_ylabel(label)
+    axes.set_ylabel(f"validation {title_of(deciding)}")
     axes.set_title(f"{results.runs['experiment'].iloc[0]}: evolution against fixed networks")
     axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    if metric == "validation_accuracy":
+    if is_fraction(deciding):
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
     axes.legend(frameon=False, loc="best")
     return figure

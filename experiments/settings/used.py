@@ -4,21 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-
-class Origin(BaseModel, frozen=True, extra="forbid"):
-    """Where the code of a part comes from.
-
-    Attributes
-    ----------
-    module, name : str
-        Module and qualified name of a function or class.
-    source_hash : str or None
-        SHA-256 of the source; None for parts of this package, whose version is in environment.json.
-    """
-
-    module: str
-    name: str
-    source_hash: str | None = None
+from evo.origin import CodeOrigin
 
 
 class UsedData(BaseModel, frozen=True, extra="forbid"):
@@ -44,16 +30,16 @@ class Used(BaseModel, frozen=True, extra="forbid"):
     Attributes
     ----------
     data : UsedData
-    fitness : Origin or None
+    fitness : CodeOrigin or None
         None where nothing evolves.
-    parts : dict of Origin
-        The user's own operators, and other parts of the user's own that the settings name; by kind and name, such as
-        ``operators.Z``.
+    parts : dict of CodeOrigin
+        The parts of the user's own that the settings name, and all operators and activations of the user's own; by
+        kind and name, such as ``operators.Z``.
     """
 
     data: UsedData
-    fitness: Origin | None = None
-    parts: dict[str, Origin] = {}
+    fitness: CodeOrigin | None = None
+    parts: dict[str, CodeOrigin] = {}
 
 
 def first_difference(begun: Any, wanted: Any, path: str = "") -> str | None:

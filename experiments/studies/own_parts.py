@@ -14,6 +14,7 @@ from evo.evolution.settings import SELECTIONS
 from evo.genome.activations import ACTIVATIONS
 from evo.initial.founders import GRAPHS
 from evo.operators.registry import OPERATORS
+from evo.origin import place_of
 from evo.policies.policies import POLICIES
 from evo.registry import Registry
 from experiments.arms import ARMS
@@ -24,13 +25,13 @@ REGISTRIES: dict[str, tuple[Registry[Any], str]] = {
     "evo.POLICIES": (POLICIES, "policy.name"),
     "evo.SELECTIONS": (SELECTIONS, "evolution.selection.name"),
     "evo.FITNESSES": (FITNESSES, "evolution.fitness"),
-    "evo.METRICS": (METRICS, "evaluation.metrics"),
+    "evo.METRICS": (METRICS, "evaluation.metrics, evaluation.verdict"),
     "evo.ACTIVATIONS": (ACTIVATIONS, "founders.activation"),
     "evo.GRAPHS": (GRAPHS, "founders.graph"),
     "experiments.DATASETS": (DATASETS, "dataset.name"),
     "experiments.ARMS": (ARMS, "baseline.arms"),
 }
-"""Every registry by its public name, and the setting that names its parts."""
+"""Every registry by its public name, and the settings that name its parts."""
 
 
 def list_parts(registries: Iterable[str] = REGISTRIES) -> list[dict[str, Any]]:
@@ -45,9 +46,22 @@ def list_parts(registries: Iterable[str] = REGISTRIES) -> list[dict[str, Any]]:
     for public_name in registries:
         registry, setting = REGISTRIES[public_name]
         for name in registry:
-            entry = registry.entry(name)
-            part = {"kind": registry.kind, "registry": public_name, "setting": setting}
-            rows.append(part | {"name": name, "sentence": entry.sentence} | vars(entry.origin))
+            entry, origin = registry.entry(name), registry.origin(name)
+            built_in = name not in registry.own
+            file, line = (None if built_in else place_of(entry.part)) or (None, None)
+            rows.append(
+                {
+                    **{"kind": registry.kind, "registry": public_name, "setting": setting},
+                    **{"name": name, "sentence": entry.sentence, "built_in": built_in},
+                    **{
+                        "module": origin.module,
+                        "function": origin.name,
+                        "file": file,
+                        "line": line,
+                    },
+                    "source_hash": origin.source_hash,
+                }
+            )
     return rows
 
 

@@ -1,27 +1,22 @@
 """Which data, which fitness and which own parts a run uses, and the refusal to repeat a run with others."""
 
 import functools
-import hashlib
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from types import CodeType, FunctionType, MethodType
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-
-import numpy as np
 
 from evo.errors import SettingsError
 from evo.evolution.fitness import FITNESSES
-from evo.evolution.settings import SELECTIONS
+from evo.genome.activations import ACTIVATIONS
 from evo.operators.registry import OPERATORS
-from evo.policies.policies import POLICIES
-from experiments.arms import ARMS
-from experiments.datasets import DATASETS, Dataset
-from experiments.settings.experiment import Experiment
-from experiments.settings.used import Origin, Used, UsedData, first_difference
+from evo.origin import origin_of
+from evo.registry import Registry
+from experiments.datasets import Dataset
+from experiments.settings.experiment import OF_EVOLUTION, Experiment
+from experiments.settings.used import Used, UsedData, first_difference
+from experiments.studies.own_parts import REGISTRIES
 
-OURS = frozenset({"cnn", "evo", "experiments", "graphops"})
-"""The packages whose parts are no parts of the user's own."""
+UNNAMED = (OPERATORS, ACTIVATIONS)
+"""Registries whose parts policies, graphs and given founders use without being told to by a setting."""
 
 
 def used_by(
@@ -39,15 +34,33 @@ def used_by(
     data = UsedData(
         name=dataset.name, shape=(len(dataset), *dataset.input_shape), hash=dataset.data_hash
     )
-    own = {name: origin_of(part) for name, part in _named_parts(experiment)}
-    parts = {name: origin for name, origin in own.items() if origin.source_hash is not None}
+    parts = {
+        f"{kind}.{name}": registry.origin(name)
+        for kind, registry, names in _named(experiment)
+        for name in names
+        if name in registry.own and not (registry is FITNESSES and fitness is not None)
+    }
     if not experiment.evolve:
         return Used(data=data, parts=parts)
-    return Used(
-        data=data,
-        fitness=origin_of(fitness or FITNESSES[experiment.evolution.fitness]),
-        parts=parts,
-    )
+    if fitness is None:
+        judged_by = FITNESSES.origin(experiment.evolution.fitness)
+    else:
+        judged_by = origin_of(fitness, built_in=FITNESSES.is_built_in(fitness))
+    return Used(data=data, fitness=judged_by, parts=parts)
+
+
+def _named(experiment: Experiment) -> Iterator[tuple[str, Registry[Any], Iterable[str]]]:
+    """Yield the kind, the registry and the names of the parts that an experiment may use."""
+    for public_name, (registry, settings) in REGISTRIES.items():
+        kind = public_name.rpartition(".")[2].lower()
+        if registry in UNNAMED:
+            yield kind, registry, registry.own if experiment.evolve else ()
+            continue
+        for setting in settings.split(", "):
+            section, *keys = setting.split(".")
+            if experiment.evolve or section not in OF_EVOLUTION:
+                value = functools.reduce(getattr, keys, getattr(experiment, section))
+                yield kind, registry, (value,) if isinstance(value, str) else value or ()
 
 
 def with_used(experiment: Experiment, used: Used) -> Experiment:
@@ -73,92 +86,3 @@ def _check_repeats(experiment: Experiment, used: Used) -> None:
         raise SettingsError(
             f"{other}; these settings repeat a run, and `used` must be as it was; without it they are a new run"
         )
-
-
-def _named_parts(experiment: Experiment) -> Iterator[tuple[str, Any]]:
-    """Yield the parts that an experiment may use, by kind and name."""
-    registries: list[tuple[str, Mapping[str, Any], tuple[str, ...]]] = [
-        ("datasets", DATASETS, (experiment.dataset.name,)),
-        ("arms", ARMS, experiment.baseline.arms),
-    ]
-    if experiment.evolve:
-        registries += [
-            ("operators", OPERATORS, tuple(OPERATORS)),  # policies draw them without being told to
-            ("policies", POLICIES, (experiment.policy.name,)),
-            ("selections", SELECTIONS, (experiment.evolution.selection.name,)),
-        ]
-    for kind, registry, names in registries:
-        yield from ((f"{kind}.{name}", registry[name]) for name in names if name in registry)
-
-
-def origin_of(part: Any) -> Origin:
-    """Return the origin of a part: a function, a class, or an object made of functions, such as an operator."""
-    code = _code_of(part)
-    module, name = getattr(code, "__module__", None) or "", code.__qualname__
-    if module.split(".")[0] in OURS:
-        return Origin(module=module, name=name)
-    digest = hashlib.sha256("\0".join(_words(part)).encode("utf-8", "backslashreplace"))
-    return Origin(module=module, name=name, source_hash=digest.hexdigest())
-
-
-def _code_of(part: Any) -> Any:
-    """Return the function or class that names a part."""
-    if isinstance(part, functools.partial):
-        return _code_of(part.func)
-    if isinstance(part, FunctionType | MethodType | type):
-        return part
-    if is_dataclass(part):
-        functions = [getattr(part, one.name) for one in fields(part)]
-        return next((_code_of(one) for one in functions if callable(one)), type(part))
-    return part if hasattr(part, "__qualname__") else type(part)
-
-
-def _words(part: Any, seen: frozenset[int] = frozenset()) -> Iterator[str]:
-    """Yield the texts that a part consists of: sources, the numbers and texts that it holds, names of the rest."""
-    if id(part) in seen:  # a function that refers to itself
-        return
-    inside: Iterable[Any] = ()
-    if part is None or isinstance(part, bool | int | float | str | bytes):
-        yield repr(part)
-    elif isinstance(part, functools.partial):
-        inside = (part.func, *part.args, *sorted(part.keywords.items()))
-    elif isinstance(part, MethodType):
-        inside = (part.__func__, part.__self__)
-    elif isinstance(part, FunctionType):
-        yield _source(part)
-        inside = (*(part.__defaults__ or ()), *_enclosed(part))
-    elif isinstance(part, np.ndarray):
-        yield f"{part.dtype} {part.shape} {hashlib.sha256(part.tobytes()).hexdigest()}"
-    elif isinstance(part, list | tuple):
-        inside = part
-    elif isinstance(part, dict):
-        inside = part.items()
-    elif is_dataclass(part) and not isinstance(part, type):
-        yield type(part).__qualname__
-        inside = (getattr(part, one.name) for one in fields(part))
-    else:
-        yield _source(part if isinstance(part, type) else type(part))
-    for one in inside:
-        yield from _words(one, seen | {id(part)})
-
-
-def _enclosed(function: FunctionType) -> Iterator[Any]:
-    """Yield the values of the variables that a function takes from the functions around it."""
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # it has no value yet
-            continue
-
-
-def _source(code: FunctionType | type) -> str:
-    """Return the source of a function or class; of a function without a source file its byte code."""
-    try:
-        return inspect.getsource(code)
-    except (OSError, TypeError):
-        return _byte_code(code.__code__) if isinstance(code, FunctionType) else code.__qualname__
-
-
-def _byte_code(code: CodeType) -> str:
-    held = [_byte_code(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
-    return " ".join([code.co_code.hex(), *code.co_names, *held])

@@ -149,9 +149,7 @@ def test_a_fitness_by_a_metric_travels_to_workers_as_the_same_fitness():
 
 def test_an_individual_has_the_metrics_of_its_predictions(task):
     wanted = ("roc_auc", "balanced_accuracy", "log_loss")
-    one = replace(
-        task(), metrics=tuple(METRICS[name] for name in wanted), fitness=FITNESSES["log_loss"]
-    )
+    one = replace(task(), metrics=wanted, fitness=FITNESSES["log_loss"])
     one = replace(one, evolution=one.evolution.model_copy(update={"population": 1}))
     founders = create_founders(FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=1, seed=0)
     (job,) = Evolution(one, founders).ask(EvolutionState())

@@ -164,8 +164,8 @@ def corrupted(path, genome, how):
     if how == "truncated":
         path.write_bytes(data[: len(data) // 2])
     elif how == "flipped":
-        middle = len(data) // 2
-        path.write_bytes(data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :])
+        place = data.index(b'"format"')  # checked by a sum, unlike some bytes between the arrays
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
     elif how == "empty":
         path.write_bytes(b"")
     elif how == "compressed":

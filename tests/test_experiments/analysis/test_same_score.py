@@ -194,7 +194,7 @@ def test_categories_that_the_training_part_lacks_are_told_during_the_run(tmp_pat
     settings = Experiment(
         seeds=1, evolve=False, baseline={"arms": ["mlp"], "epochs": 1, "hidden": 2}
     )
-    dataset = Dataset.from_frame(frame, "kind")
+    dataset = Dataset.from_frame(frame, "kind", categories=["name"])
     run(settings, dataset=dataset, results=tmp_path, reporter=Listening())
     split = settings.dataset.split(dataset, 0)
     assert split.unseen["test"] == {"name": len(split.test)}

@@ -74,7 +74,7 @@ def test_useful_work_is_three_products_but_two_at_inputs_and_one_for_what_only_l
 
 def test_the_dense_network_has_lenet5s_layers_with_more_maps():
     (first, *_, last) = peer_layers(dense_network(2))
-    assert first == ("convolution", 1, 12, (5, 5), 1, 2)
+    assert first == ("convolution", 1, 12, (5, 5), 1, (2, 2))
     assert last == ("linear", 168, 10)
     assert dense_network(1).parameter_count == 61_706
 

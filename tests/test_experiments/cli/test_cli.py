@@ -5,9 +5,13 @@ import struct
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from evo.storage.tables import data_dictionary
+from experiments import load_results
 from experiments.cli.app import main
 from experiments.settings.experiment import preset_text
 from experiments.settings.reference import settings_reference
@@ -19,6 +23,8 @@ OPTIONS = [
     "--population",
     "--epochs",
     "--data-dir",
+    "--data",
+    "--target",
     "--workers",
     "--address",
     "--arms",
@@ -262,3 +268,64 @@ def test_a_wrong_use_of_the_command_line_ends_with_code_2(evomatrix, arguments):
     assert (code, out) == (2, "")
     assert "Usage: evomatrix" in err
     assert "Traceback" not in err
+
+
+# -- own data ----------------------------------------------------------------------------------------------------------
+
+
+def files_of_data(folder):
+    """Write one table in every form, and a folder of images."""
+    frame = pd.DataFrame({"a": range(40), "b": [i % 3 for i in range(40)], "y": ["u", "v"] * 20})
+    frame.to_csv(folder / "t.csv", index=False)
+    frame.to_csv(folder / "t.TSV", index=False, sep="\t")
+    frame.to_parquet(folder / "t.parquet")
+    np.savez(folder / "t.npz", X=frame[["a", "b"]], y=frame["y"].to_numpy(str))
+    for i in range(40):
+        path = folder / "pictures" / "uv"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (5, 4), i).save(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "target", "n_features"),
+    [
+        ("t.csv", ["--target", "y"], 2),
+        ("t.TSV", ["--target", "y"], 2),
+        ("t.parquet", ["--target", "y"], 2),
+        ("t.npz", [], 2),
+        ("pictures", [], 20),
+    ],
+)
+def test_a_preset_runs_on_a_file_or_folder_of_data(evomatrix, tmp_path, data, target, n_features):
+    files_of_data(tmp_path)
+    runs = tmp_path / "runs"
+    code, folder, _ = evomatrix(
+        "run", "xor", *QUICK, "--data", tmp_path / data, *target, "--results", runs, "--quiet"
+    )
+    assert code == 0
+    (row,) = load_results(folder.strip()).runs.to_dict("records")
+    assert (row["dataset"], row["n_features"], row["n_outputs"]) == (
+        data.partition(".")[0],
+        n_features,
+        2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "t.xlsx", "--target", "y"], "data must be a folder of images or a file ending in .csv, .tsv, "
+         ".parquet, .npz; got 't.xlsx'"),
+        (["--data", "t.csv"], "target must be given for 't.csv': the name of the target column"),
+        (["--data", ".", "--target", "y"], "target must not be given for a folder of images; got 'y'"),
+        (["--target", "y"], "target must be given with data only; got 'y'"),
+        (["--data", "none.csv", "--target", "y"], "none.csv: cannot be read: No such file or directory"),
+    ],
+)  # fmt: skip
+def test_data_that_cannot_be_used_are_one_line(
+    evomatrix, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    code, printed, errors = evomatrix("run", "xor", *QUICK, *arguments)
+    assert (code, printed, errors) == (2, "", f"evomatrix: {message}\n")
+    assert list(tmp_path.iterdir()) == []

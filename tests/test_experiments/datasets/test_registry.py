@@ -4,14 +4,16 @@ import inspect
 from typing import get_type_hints
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from evo.errors import DataError, SettingsError
 from experiments.datasets import DATASETS, Dataset, load_dataset, spirals, xor
 
 
 @pytest.fixture
-def options(tmp_path):
+def options(tmp_path, openml_home):
     """Return, by name, the options that a data set needs here."""
     header = bytes([0, 0, 8])
     labels = bytes(range(5)) * 8
@@ -23,9 +25,19 @@ def options(tmp_path):
         )
     table = tmp_path / "table.csv"
     table.write_text("a,b,y\n" + "".join(f"{i},{i * i},{i % 2}\n" for i in range(40)))
+    pd.read_csv(table).to_parquet(tmp_path / "table.parquet")
+    np.savez(tmp_path / "arrays.npz", X=np.eye(40), y=np.arange(40) % 2)
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(10):
+            Image.new("L", (4, 3), i).save(tmp_path / "pets" / name / f"{i}.png")
     return {
-        "idx": {"data_dir": str(tmp_path)},
         "csv": {"path": str(table), "target": "y"},
+        "idx": {"data_dir": str(tmp_path)},
+        "images": {"path": str(tmp_path / "pets")},
+        "npz": {"path": str(tmp_path / "arrays.npz")},
+        "openml": {"source": 61, "data_home": str(openml_home)},
+        "parquet": {"path": str(tmp_path / "table.parquet"), "target": "y"},
     }
 
 
@@ -57,7 +69,8 @@ def test_every_option_has_a_type_hint_and_every_loader_a_docstring(name):
     assert inspect.getdoc(loader)
     parameters = inspect.signature(loader).parameters
     assert set(parameters) == set(get_type_hints(loader)) - {"return"}
-    assert all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters.values())
+    kinds = {p.kind for p in parameters.values()}
+    assert kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
 def test_digits_are_eight_by_eight_images_of_ten_classes():
@@ -155,12 +168,13 @@ def test_a_task_given_as_option_is_heeded(options):
             "digit",
             {},
             "unknown data set 'digit'; did you mean 'digits'? "
-            "known: csv, diabetes, digits, idx, parity, spirals, xor",
+            "known: csv, diabetes, digits, idx, images, npz, openml, parity, parquet, spirals, xor",
         ),
         (
             "imagenet",
             {},
-            "unknown data set 'imagenet'; known: csv, diabetes, digits, idx, parity, spirals, xor",
+            "unknown data set 'imagenet'; did you mean 'images'? "
+            "known: csv, diabetes, digits, idx, images, npz, openml, parity, parquet, spirals, xor",
         ),
         (
             "xor",
@@ -191,6 +205,21 @@ def test_a_task_given_as_option_is_heeded(options):
             {"path": "a.csv", "target": "y", "task": "ranking"},
             "data set 'csv': option 'task': input should be 'classification' or "
             "'regression'; got 'ranking'",
+        ),
+        (
+            "csv",
+            {"path": "a.csv", "target": "y", "separator": ";;"},
+            "data set 'csv': separator must be one character, no quotation mark or line end; got ';;'",
+        ),
+        (
+            "images",
+            {"path": ".", "size": [8]},
+            "data set 'images': option 'size': field required; got [8]",
+        ),
+        (
+            "openml",
+            {"source": "iris"},
+            "data set 'openml': version must be given with a name, so that the data stay the same; got None",
         ),
         ("xor", {"n_samples": 3}, "data set 'xor': n_samples must be at least 4; got 3"),
         ("xor", {"noise": -1}, "data set 'xor': noise must not be negative; got -1.0"),

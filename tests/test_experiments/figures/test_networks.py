@@ -210,3 +210,23 @@ def test_numbers_below_one_are_refused():
         draw_networks({"one": founder()}, most_edges=0)
     with pytest.raises(ValueError, match=r"^most_places must be at least 1; got 0$"):
         draw_matrices({"one": founder()}, most_places=0)
+
+
+@pytest.mark.parametrize("draw", [draw_networks, draw_matrices])
+def test_few_inputs_and_outputs_have_their_names(draw):
+    genome = founder(n_inputs=3, n_outputs=2, hidden=4, density=0.5)
+    names = ["age", "city = Rome", "city = Oslo"]
+    figure = draw({"one": genome}, inputs=names, outputs=["no", "yes"])
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    texts = [
+        one.get_text() for one in (*axes.texts, *axes.get_yticklabels(), *axes.get_xticklabels())
+    ]
+    assert [text for text in texts if text in {*names, "no", "yes"}] == [*names, "no", "yes"]
+    for wrong in ({"inputs": names[:2]}, {"inputs": names * 10}):
+        figure = draw({"one": genome}, **wrong)
+        figure.draw_without_rendering()
+        texts = [
+            one.get_text() for one in (*figure.axes[0].texts, *figure.axes[0].get_yticklabels())
+        ]
+        assert "age" not in texts

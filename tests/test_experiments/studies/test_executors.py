@@ -3,9 +3,11 @@
 import logging
 import os
 import signal
+import sys
 
 import pandas as pd
 import pytest
+import ray
 from same_tables import assert_equal
 
 from evo import OperatorCredit, PolicySettings, operator_probabilities
@@ -117,16 +119,71 @@ def test_a_killed_worker_costs_a_retry_and_no_result(tiny, finished, tmp_path, c
     assert calls.stat().st_size == len(survived.individuals) + 2
 
 
+def fitness_that_ends_on(n_parameters, end):
+    """Return a fitness that calls a function for networks with this number of parameters."""
+
+    def fitness(network, validation, evaluation):
+        if network.parameter_count == n_parameters:
+            end(1)
+        return -evaluation.loss
+
+    return fitness
+
+
 @pytest.mark.slow
-def test_a_worker_that_is_lost_again_and_again_ends_the_run(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("evo.executors.ray.MAX_LOST_ACTORS", 1)
+def test_an_individual_that_always_kills_its_worker_fails_alone(tiny, finished, tmp_path):
+    one_generation = {"population": 4, "generations": 1, "steps_per_generation": 10}
+    settings = tiny(seeds=1, evolution=one_generation, baseline={"arms": ["mlp"]})
+    third = finished.individuals.query("seed == 3 and individual == 2")["parameters"].item()
+    runs = [
+        run(
+            settings,
+            workers=workers,
+            fitness=fitness_that_ends_on(third, end),
+            results=tmp_path / str(workers),
+            run_name="r",
+        )
+        for workers, end in ((0, sys.exit), (2, os._exit))
+    ]
+    serial, parallel = (results.individuals for results in runs)
+    failed = parallel[parallel["status"] == "failed"]
+    assert failed["individual"].tolist()[0] == 2
+    assert set(failed["reason"]) == {
+        "worker was lost 3 times, each time in the evaluation of this individual alone"
+    }
+    columns = ["individual", "status", "fitness", "genome_hash"]
+    pd.testing.assert_frame_equal(serial[columns], parallel[columns], check_exact=True)
+    for tables in (results.comparison for results in runs):
+        del tables["train_seconds"]
+    pd.testing.assert_frame_equal(*(results.comparison for results in runs), check_exact=True)
+    assert set(serial[serial["status"] == "failed"]["reason"]) == {"SystemExit: 1"}
 
-    def fitness(network, validation):
-        os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(ClusterError, match="lost 2 workers") as caught:
-        run(tiny(seeds=1), workers=1, fitness=fitness, results=tmp_path)
+class EndsItsProcess:
+    """A fitness that ends the process in which it is unpacked."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+    def __call__(self, network, validation):
+        return 0.0
+
+
+@pytest.mark.slow
+def test_workers_that_are_lost_as_they_start_end_the_run(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("evo.executors.ray.MAX_LOST_STARTS", 1)
+    with pytest.raises(ClusterError, match="lost 2 workers as they started") as caught:
+        run(tiny(seeds=1), workers=1, fitness=EndsItsProcess(), results=tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_worker_that_no_machine_has_room_for_is_not_waited_for(
+    tiny, finished, tmp_path, monkeypatch
+):
+    start = ray.init
+    monkeypatch.setattr("ray.init", lambda **options: start(**{**options, "num_cpus": 1}))
+    assert_equal(finished, run(tiny(), workers=2, results=tmp_path, run_name="tiny"))
 
 
 def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path, caplog):

@@ -200,7 +200,7 @@ def test_the_verdict_is_about_the_chosen_metric(judged, values):
         index="seed", columns="arm", values="test_balanced_accuracy"
     )
     mean = 100 * (wide["evolved"] - wide["mlp"]).mean()
-    assert f"evolved − mlp = {mean:+.3g} points of test balanced accuracy" in line
+    assert f"evolved - mlp = {mean:+.3g} points of test balanced accuracy" in line
     (line, _) = values.verdicts()
     assert " of test RMSE" in line
     wide = values.comparison.pivot_table(index="seed", columns="arm", values="test_rmse")
@@ -228,10 +228,10 @@ def test_a_smaller_error_wins():
     [
         (
             {"evaluation": {"metrics": ["auc"]}},
-            "evaluation.metrics must be among accuracy, .*'auc'",
+            "evaluation.metrics.0 must be one of accuracy, .*'auc'",
         ),
         ({"evaluation": {"metrics": ["r2", "r2"]}}, "must name each metric at most once"),
-        ({"evaluation": {"verdict": "loss"}}, "evaluation.verdict must be among"),
+        ({"evaluation": {"verdict": "loss"}}, "evaluation.verdict must be one of"),
         ({"evolution": {"fitness": "precision"}}, "fitness must be one of negative_loss, accuracy"),
         ({"training": {"class_weight": "uniform"}}, "training.class_weight"),
         (

@@ -1,8 +1,12 @@
 """What a run says of itself: data, fitness and own parts, command and machine; and the refusal to repeat another."""
 
 import functools
+import importlib
 import json
+import os
 import subprocess
+import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,10 +14,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evo import OPERATORS, Operator, SettingsError
+from cnn import Network, SoftmaxLayer
+from evo import METRICS, OPERATORS, SELECTIONS, Activation, Operator, SettingsError
 from evo.environment import environment
+from evo.operators.screening import must_change_function, screened
+from evo.origin import origin_of
 from experiments import Dataset, Experiment, load_experiment, load_results, run, run_study
-from experiments.studies.provenance import origin_of
+from experiments.settings.used import Used
+from experiments.studies.own_parts import REGISTRIES
+from experiments.studies.provenance import used_by
 from experiments.studies.study import parse_study
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -74,8 +83,17 @@ def apply(editor, parameters):
     editor.assign(np.array([0]), np.array([editor.n_nodes - 1]), np.array([parameters["k"]]))
 
 
-def test_a_run_says_which_operators_of_the_users_own_it_had(small, tmp_path, monkeypatch):
-    monkeypatch.setitem(OPERATORS, "Z", Operator("Z", "mine", propose, apply))
+@pytest.fixture(autouse=True)
+def clean():
+    """Take own parts back out."""
+    before = [registry.own for registry, _ in REGISTRIES.values()]
+    yield
+    for (registry, _), own in zip(REGISTRIES.values(), before, strict=True):
+        registry.install(own)
+
+
+def test_a_run_says_which_operators_of_the_users_own_it_had(small, tmp_path):
+    OPERATORS.register("Z", Operator("Z", "mine", propose, apply))
     results = run(Experiment(**small), dataset=signs(), workers=0, results=tmp_path)
     parts = stored(results)["used"]["parts"]
     assert list(parts) == ["operators.Z"]
@@ -90,7 +108,7 @@ def test_the_settings_of_a_run_repeat_it(small, tmp_path):
     pd.testing.assert_frame_equal(again.individuals[columns], first.individuals[columns])
 
 
-def test_the_settings_of_a_run_are_refused_with_something_else(small, tmp_path, monkeypatch):
+def test_the_settings_of_a_run_are_refused_with_something_else(small, tmp_path):
     first = run(
         Experiment(**small), dataset=signs(), fitness=small_loss, workers=0, results=tmp_path
     )
@@ -108,7 +126,7 @@ def test_the_settings_of_a_run_are_refused_with_something_else(small, tmp_path, 
     )
     assert repeat(dataset=signs()).startswith("used.fitness.module: ")
     assert repeat(fitness=small_loss).startswith("used.data.name: 'signs', now 'digits'")
-    monkeypatch.setitem(OPERATORS, "Z", Operator("Z", "mine", propose, apply))
+    OPERATORS.register("Z", Operator("Z", "mine", propose, apply))
     assert repeat(dataset=signs(), fitness=small_loss).startswith(
         "used.parts.operators.Z: None, now"
     )
@@ -217,6 +235,165 @@ def test_parts_that_compute_something_else_have_other_hashes():
     assert origin_of(weighted(1.0)).source_hash == hashes[1]
 
 
+class Priced:
+    """A fitness that is an object with a number in it."""
+
+    def __init__(self, price):
+        self.price = price
+
+    def __call__(self, network, validation):
+        return -self.price * network.parameter_count
+
+
+LARGEST = 2.0
+TABLE = {"a": np.ones(3)}
+
+
+def factor(rng):
+    return LARGEST * rng.random()
+
+
+def of_helper(network, validation):
+    return factor(np.random.default_rng(0)) + np.exp(TABLE["a"]).sum()
+
+
+def hash_of(part):
+    return origin_of(part).source_hash
+
+
+def test_what_a_part_uses_counts(monkeypatch, tmp_path):
+    teachers = [Network([SoftmaxLayer(2)], (3,), rng=np.random.default_rng(k)) for k in (0, 1)]
+    frames = [pd.DataFrame({"a": [1.0, k], "b": ["x", "y"]}) for k in (0, 1)]
+    pairs = [
+        (Priced(1.0), Priced(2.0)),
+        *(tuple(map(weighted, pair)) for pair in (teachers, frames)),
+        (weighted({1, 2}), weighted({1, 3})),
+        (weighted(Path("a")), weighted(Path("b"))),
+        (weighted(np.exp), weighted(np.sin)),
+        (weighted(functools.lru_cache(factor)), weighted(functools.lru_cache(small_loss))),
+        (
+            without_source("a = 1\ndef own(n): return a"),
+            without_source("a = 2\ndef own(n): return a"),
+        ),
+    ]
+    for one, other in pairs:
+        assert hash_of(one) == hash_of(one)
+        assert hash_of(one) != hash_of(other), one
+    before = hash_of(of_helper)
+    teachers[0].output(np.ones((5, 3)))  # its buffers are no part of it
+    for name, value in (("LARGEST", 3.0), ("TABLE", {"a": np.zeros(3)}), ("factor", small_loss)):
+        with monkeypatch.context() as changed:
+            changed.setattr(sys.modules[__name__], name, value)
+            assert hash_of(of_helper) != before
+    assert hash_of(of_helper) == before
+
+
+def test_helpers_in_a_neighbouring_file_count(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    main = "import neighbours\ndef own(network, validation): return neighbours.price(network)\n"
+    (tmp_path / "with_neighbours.py").write_text(main, "utf-8")
+    hashes = []
+    for price in ("1", "2"):
+        (tmp_path / "neighbours.py").write_text(f"def price(n): return {price}\n", "utf-8")
+        for name in ("with_neighbours", "neighbours"):
+            sys.modules.pop(name, None)
+        for folder in tmp_path.glob("__pycache__/*"):
+            folder.unlink()
+        importlib.invalidate_caches()
+        hashes.append(hash_of(importlib.import_module("with_neighbours").own))
+    assert hashes[0] != hashes[1]
+
+
+def test_a_hash_is_the_same_in_every_process(tmp_path):
+    code = (
+        "import logging, sys; sys.path.insert(0, 'tests/test_experiments/studies')\n"
+        "from test_provenance import *\n"
+        "network = Network([SoftmaxLayer(2)], (3,), rng=np.random.default_rng(0))\n"
+        "parts = [of_helper, Priced(1.0), weighted({'a', 'b', 'c'}), weighted(network), "
+        "weighted(logging.getLogger('a')), Operator('Z', 'mine', propose, apply)]\n"
+        "print([hash_of(part) for part in parts])"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
+    assert "None" not in printed.pop()
+
+
+def test_an_operator_inside_a_function_of_the_package_is_the_users_own():
+    own = screened(Operator("Z", "mine", propose, apply), must_change_function)
+    origin = origin_of(own)
+    assert (origin.module, origin.name) == (__name__, "propose")
+    assert origin.source_hash != hash_of(
+        screened(Operator("Z", "mine", weighted, apply), must_change_function)
+    )
+
+
+def own_signs():
+    return signs(3)
+
+
+OWN = {
+    "evo.OPERATORS": ("Z", Operator("Z", "mine", propose, apply), {}),
+    "evo.POLICIES": ("own", lambda editor, context, settings: [], {"policy": {"name": "own"}}),
+    "evo.SELECTIONS": (
+        "own",
+        SELECTIONS["random_search"],
+        {"evolution.selection": {"name": "own"}},
+    ),
+    "evo.FITNESSES": ("own", small_loss, {"evolution.fitness": "own"}),
+    "evo.METRICS": (
+        "own",
+        replace(METRICS["accuracy"], name="own"),
+        {"evaluation": {"verdict": "own"}},
+    ),
+    "evo.ACTIVATIONS": ("own", Activation(lambda n: 2 * n, lambda n: 2.0), {}),
+    "evo.GRAPHS": ("own", lambda spec: np.eye(8, k=1), {"founders": {"graph": "own"}}),
+    "experiments.DATASETS": ("own", own_signs, {"dataset": {"name": "own"}}),
+    "experiments.ARMS": ("own", lambda spec: None, {"baseline": {"arms": ["own"]}}),
+}
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_own_parts_of_every_kind_are_said(kind, small):
+    name, part, named = OWN[kind]
+    before = used_by(Experiment(**small), signs())
+    REGISTRIES[kind][0].register(name, part)
+    key = f"{kind.rpartition('.')[2].lower()}.{name}"
+    unnamed = used_by(Experiment(**small), signs()).parts
+    settings = {**small}
+    for setting, value in named.items():
+        section, _, inside = setting.partition(".")
+        settings[section] = {**settings.get(section, {}), **({inside: value} if inside else value)}
+    if kind == "evo.GRAPHS":
+        settings["founders"] = {"graph": "own", "hidden": 4}
+    used = used_by(Experiment(**settings), signs())
+    assert key in used.parts
+    assert len(used.parts[key].source_hash) == 64
+    assert (key in unnamed) == (kind in {"evo.OPERATORS", "evo.ACTIVATIONS"})
+    assert not before.parts
+    assert Used.model_validate_json(used.model_dump_json()) == used
+
+
+def test_a_metric_of_the_users_own_is_a_fitness_of_the_users_own(small):
+    def own_metric(truth, output):
+        return 0.5
+
+    METRICS.register("half", replace(METRICS["accuracy"], name="half", function=own_metric))
+    settings = {**small, "evolution": {**small["evolution"], "fitness": "half"}}
+    fitness = used_by(Experiment(**settings), signs()).fitness
+    assert (fitness.module, fitness.name.rpartition(".")[2]) == (__name__, "own_metric")
+    assert fitness.source_hash
+
+
 def test_a_function_that_refers_to_itself_has_a_hash():
     def count(n):
         return n and count(n - 1)
@@ -230,8 +407,20 @@ def test_a_function_that_refers_to_itself_has_a_hash():
     assert early() == 1
 
 
+def test_objects_that_refer_to_each_other_have_a_hash():
+    nodes = [Priced(k) for k in range(60)]
+    for node in nodes:
+        node.others = nodes
+    before = hash_of(weighted(nodes))
+    nodes[-1].price = 7
+    assert hash_of(weighted(nodes)) != before
+
+
 def test_parts_of_the_package_have_no_hash():
-    assert all(origin_of(operator).source_hash is None for operator in OPERATORS.values())
+    for registry, _ in REGISTRIES.values():
+        origins = [registry.origin(name) for name in registry]
+        assert {one.source_hash for one in origins} == {None}
+        assert all(one.module and one.name for one in origins)
 
 
 # -- command and machine -----------------------------------------------------------------------------------------------
