@@ -49,6 +49,8 @@ MAY_IMPORT = {
     "experiments.studies": "evo evo.genome evo.initial evo.operators evo.policies evo.phenotype evo.evolution"
     " evo.executors evo.preparation evo.storage"
     " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures",
+    "experiments.estimators": "evo evo.evolution evo.preparation evo.storage experiments.analysis experiments.datasets"
+    " experiments.settings experiments.studies",
     f"{BENCHES}.harness": "evo evo.genome evo.phenotype",
     f"{BENCHES}.peers": "evo evo.genome",
     f"{BENCHES}.cnn": f"evo experiments.datasets {BENCHES}.harness {BENCHES}.peers",

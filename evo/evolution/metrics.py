@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation
@@ -86,10 +86,11 @@ class Metric:
             return float(self.function(truth, output))
 
 
-def _accuracy(truth: Truth, output: Output) -> float:
+def accuracy(truth: Truth, output: Output, sample_weight: ArrayLike | None = None) -> float:
+    """Return the fraction of the samples whose most probable class is the true one; with weights their fraction."""
     from sklearn.metrics import accuracy_score  # noqa: PLC0415 - scikit-learn is slow to import
 
-    return float(accuracy_score(truth, output.argmax(axis=1)))
+    return float(accuracy_score(truth, output.argmax(axis=1), sample_weight=sample_weight))
 
 
 def _balanced_accuracy(truth: Truth, output: Output) -> float:
@@ -118,10 +119,12 @@ def _log_loss(truth: Truth, output: Output) -> float:
     return float(log_loss(truth, output, labels=np.arange(output.shape[1])))
 
 
-def _r2(truth: Truth, output: Output) -> float:
+def r2(truth: Truth, output: Output, sample_weight: ArrayLike | None = None) -> float:
+    """Return the coefficient of determination R², the mean of the values to predict."""
     from sklearn.metrics import r2_score  # noqa: PLC0415
 
-    return float(r2_score(truth.astype(np.float64), output.astype(np.float64)))
+    values = truth.astype(np.float64), output.astype(np.float64)
+    return float(r2_score(*values, sample_weight=sample_weight))
 
 
 def _rmse(truth: Truth, output: Output) -> float:
@@ -159,7 +162,7 @@ METRICS.fill(
     {
         one.name: one
         for one in (
-            Metric("accuracy", "accuracy", "classification", "fraction", True, _accuracy),
+            Metric("accuracy", "accuracy", "classification", "fraction", True, accuracy),
             Metric(
                 "balanced_accuracy",
                 "balanced accuracy",
@@ -171,7 +174,7 @@ METRICS.fill(
             Metric("f1_macro", "F1 (macro)", "classification", "fraction", True, _f1_macro),
             Metric("roc_auc", "ROC AUC", "classification", "", True, _roc_auc, _a_class_is_missing),
             Metric("log_loss", "log loss", "classification", "nat", False, _log_loss),
-            Metric("r2", "R²", "regression", "", True, _r2, _one_sample),
+            Metric("r2", "R²", "regression", "", True, r2, _one_sample),
             Metric("rmse", "RMSE", "regression", "unit", False, _rmse),
             Metric("mae", "MAE", "regression", "unit", False, _mae),
         )

@@ -65,17 +65,26 @@ def to_values(y: object, origin: Origin) -> NDArray[np.float32]:
     DataError
         If a value is missing, is no number, or is not finite in float32.
     """
+    return _finite(y, origin).astype(np.float32, order="C")
+
+
+def to_exact_values(y: object, origin: Origin) -> NDArray[np.float64]:
+    """Read values to regress on without rounding, shape (n, k); DataError as for :func:`to_values`."""
+    return _finite(y, origin).astype(np.float64)
+
+
+def _finite(y: object, origin: Origin) -> NDArray[Any]:
+    """Return numbers that are finite in float32, as they are, shape (n, k)."""
     values = _plain(y, origin)
     if values.dtype.kind not in "buif":
         raise DataError(f"{origin.whole} must hold numbers; got {values.dtype}")
     with np.errstate(over="ignore"):
-        numbers = values.astype(np.float32, order="C")
-    place = first_place(~np.isfinite(numbers))
+        place = first_place(~np.isfinite(values.astype(np.float32)))
     if place is not None:
         raise DataError(f"{origin.element(place)} must be a finite float32; got {values[place]}")
-    if numbers.ndim > 2:
-        raise DataError(f"{origin.whole} must have shape (n,) or (n, k); got {numbers.shape}")
-    return numbers if numbers.ndim == 2 else numbers[:, np.newaxis]  # (n,) -> (n, 1)
+    if values.ndim > 2:
+        raise DataError(f"{origin.whole} must have shape (n,) or (n, k); got {values.shape}")
+    return values if values.ndim == 2 else values[:, np.newaxis]  # (n,) -> (n, 1)
 
 
 def match_labels(y: object, classes: Labels, origin: Origin) -> NDArray[np.int64]:

@@ -14,12 +14,13 @@ from cnn import Network, load_model, save_model
 from cnn.compile.compilation import single_threaded_blas
 from cnn.training.losses import LOSSES
 from evo.errors import DataError, ResultsError
+from evo.evolution.metrics import accuracy, r2
 from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.genome.genome import FloatArray, Genome
 from evo.phenotype.phenotype import Phenotype
 from evo.preparation import Normalization, Origin, Preparation, Schema, match_labels
-from evo.preparation.labels import to_values
+from evo.preparation.labels import to_exact_values, to_values
 
 FORMAT = "evomatrix-network-1"
 """The format of an evolved network's file."""
@@ -51,6 +52,8 @@ class RawPredictor(ABC):
         Prepares raw rows for the network.
     classes : sequence of str or int, optional
         Label of each output; None in regression.
+    targets : Normalization, optional
+        How the values to regress on were scaled for the network; predictions are scaled back.
 
     Attributes
     ----------
@@ -66,6 +69,7 @@ class RawPredictor(ABC):
         *,
         preparation: Preparation,
         classes: Sequence[str | int] | None,
+        targets: Normalization | None,
     ) -> None:
         self.network = network
         self._n_features, self._n_outputs = n_features, n_outputs
@@ -80,6 +84,9 @@ class RawPredictor(ABC):
             raise ValueError(
                 f"classes must be one per output ({n_outputs}); got {len(self.classes)}"
             )
+        if targets is not None:
+            _check_targets(targets, n_outputs, self.classes)
+        self.targets = targets
 
     @abstractmethod
     def save(self, path: str | Path) -> Path:
@@ -154,20 +161,18 @@ class RawPredictor(ABC):
         if not len(output):
             raise DataError("X must have at least one row for a score; got 0")
         on_classes = self.classes is not None
-        truth = (
-            to_values(y, origin) if self.classes is None else match_labels(y, self.classes, origin)
-        )
+        truth: NDArray[Any]
+        if self.classes is not None:
+            truth = match_labels(y, self.classes, origin)
+        else:
+            truth = (to_values if self.targets is None else to_exact_values)(y, origin)
         if len(truth) != len(output):
             raise DataError(f"y must be one per row of X ({len(output)}); got {len(truth)}")
         if on_classes:
-            weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-            return float(np.average(output.argmax(axis=1) == truth, weights=weights))
+            return accuracy(truth, output, sample_weight)
         if truth.shape != output.shape:
             raise DataError(f"y must have {output.shape[1]} values a row; got {truth.shape[1]}")
-        from sklearn.metrics import r2_score  # noqa: PLC0415 - slow to import
-
-        of_values = truth.astype(np.float64), output.astype(np.float64)
-        return float(r2_score(*of_values, sample_weight=sample_weight))
+        return r2(truth, output, sample_weight)
 
     def _output(self, X: object) -> FloatArray:
         """Compute probabilities or values from raw rows, shape (n_samples, n_outputs)."""
@@ -185,7 +190,10 @@ class RawPredictor(ABC):
             outputs = [
                 self.network.output(inputs[start : start + SAMPLES_AT_ONCE]) for start in blocks
             ]
-        return np.concatenate([np.empty((0, self._n_outputs), self._dtype), *outputs])
+        output = np.concatenate([np.empty((0, self._n_outputs), self._dtype), *outputs])
+        if self.targets is None:
+            return output
+        return output.astype(np.float64) * self.targets.scale + self.targets.offset
 
     # -- what scikit-learn's tools ask ---------------------------------------------------------------------------------
 
@@ -276,6 +284,8 @@ class Predictor(RawPredictor):
         By default rows are read as they are.
     classes : sequence of str or int, optional
         Label of each output; None in regression.
+    targets : Normalization, optional
+        How the values to regress on were scaled for the network; predictions are scaled back.
     """
 
     network: Phenotype
@@ -287,6 +297,7 @@ class Predictor(RawPredictor):
         loss: str,
         preparation: Preparation | None = None,
         classes: Sequence[str | int] | None = None,
+        targets: Normalization | None = None,
     ) -> None:
         preparation = preparation or Preparation.scaling(())
         n_inputs = prod(preparation.sample_shape)
@@ -300,6 +311,7 @@ class Predictor(RawPredictor):
             len(genome.outputs),
             preparation=preparation,
             classes=classes,
+            targets=targets,
         )
         self.genome = genome
         self.loss = loss
@@ -356,6 +368,8 @@ class BaselinePredictor(RawPredictor):
         By default rows are read as they are.
     classes : sequence of str or int, optional
         Label of each output; None in regression.
+    targets : Normalization, optional
+        How the values to regress on were scaled for the network; predictions are scaled back.
     """
 
     network: Network
@@ -366,6 +380,7 @@ class BaselinePredictor(RawPredictor):
         *,
         preparation: Preparation | None = None,
         classes: Sequence[str | int] | None = None,
+        targets: Normalization | None = None,
     ) -> None:
         shape = tuple(network.input_shape)
         preparation = preparation or Preparation.scaling(shape)
@@ -374,7 +389,12 @@ class BaselinePredictor(RawPredictor):
                 f"preparation must be of samples of shape {shape}; got {preparation.sample_shape}"
             )
         super().__init__(
-            network, prod(shape), network.output_shape[0], preparation=preparation, classes=classes
+            network,
+            prod(shape),
+            network.output_shape[0],
+            preparation=preparation,
+            classes=classes,
+            targets=targets,
         )
 
     def save(self, path: str | Path) -> Path:
@@ -509,7 +529,12 @@ def _baseline(path: Path) -> BaselinePredictor:
 def _describe(predictor: RawPredictor) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Return the arrays and the description of a predictor's preparation and labels."""
     arrays, description = predictor.preparation.to_arrays()
-    return arrays, {"preparation": description, "classes": predictor.classes}
+    described: dict[str, Any] = {"preparation": description, "classes": predictor.classes}
+    targets = predictor.targets
+    if targets is not None:
+        arrays |= {"target_offset": targets.offset, "target_scale": targets.scale}
+        described["targets"] = targets.method
+    return arrays, described
 
 
 def _described(
@@ -521,4 +546,22 @@ def _described(
     else:
         normalization = Normalization("none", arrays["offset"], arrays["scale"])
         preparation = Preparation(Schema(shape, precision=("float32",)), normalization)
-    return {"preparation": preparation, "classes": description["classes"]}
+    described = {"preparation": preparation, "classes": description["classes"]}
+    if "targets" in description:
+        scaling = arrays["target_offset"], arrays["target_scale"]
+        described["targets"] = Normalization(description["targets"], *scaling)
+    return described
+
+
+def _check_targets(targets: Normalization, n_outputs: int, classes: object) -> None:
+    """Raise ValueError unless a scaling is one of the values of each output, for it may come from a file."""
+    if classes is not None:
+        raise ValueError("targets must be None where there are classes; got a scaling")
+    for name in ("offset", "scale"):
+        value = getattr(targets, name)
+        if value.dtype != np.float64 or value.shape != (n_outputs,) or not np.isfinite(value).all():
+            raise ValueError(
+                f"{name} of targets must be {n_outputs} finite float64; got {value.dtype} of shape {value.shape}"
+            )
+    if (targets.scale == 0).any():
+        raise ValueError(f"scale of targets must not be 0; got {targets.scale}")

@@ -56,6 +56,11 @@ class Results:
         return bool((self.runs["n_individuals"] > 0).any())
 
     @property
+    def tested(self) -> bool:
+        """Whether at least one of the runs has a test part."""
+        return bool((self.runs["n_test"] > 0).any())
+
+    @property
     def unfinished(self) -> list[str]:
         """Names of the unfinished runs."""
         return [name for path, name in run_names(self.paths).items() if not is_complete(path)]
@@ -106,7 +111,7 @@ class Results:
             If no run is finished, or as :func:`~experiments.analysis.comparison.pooled`.
         """
         if self.comparison.empty:
-            raise ResultsError(f"{self.paths[0].parent}: holds no finished run")
+            raise ResultsError(f"{self.paths[0].parent}: holds no finished run with a test part")
         return pooled(self.comparison, self.runs, self.baseline)
 
     def _compared(self) -> pd.DataFrame:
@@ -125,6 +130,8 @@ class Results:
                 raise ResultsError(
                     f"{self.path}: has no comparison, for the run ended with {error}"
                 )
+            if len(self.runs) and not self.tested:
+                raise ResultsError(f"{self.path}: has no comparison, for the run has no test part")
             raise ResultsError(f"{self.path}: is not finished, so there is no comparison yet")
         return self.comparison
 

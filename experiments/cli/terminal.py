@@ -27,8 +27,12 @@ FINE = 5000
 
 def show_results(results: Results, console: Console) -> None:
     """Print the comparison, the verdicts, failures, diverged baselines, the cost of the search and the folder."""
-    print_table(console, comparison_table(results))
-    for line in (*results.verdicts(), *results.divergences()):
+    if results.tested or results.unfinished:
+        print_table(console, comparison_table(results))
+        lines = results.verdicts()
+    else:
+        lines = ["No comparison: the run has no test part.", *results.failures()]
+    for line in (*lines, *results.divergences()):
         print_line(console, line)
     if results.evolved:
         print_line(console, search_cost(results))

@@ -33,7 +33,7 @@ from evo.preparation.origin import first_place, read_only, row_blocks
 from experiments.datasets.array_file import read_npz
 from experiments.datasets.image_folder import Colour, read_image_folder
 from experiments.datasets.openml import fetch_table
-from experiments.datasets.partition import draw_parts, exact_shares
+from experiments.datasets.partition import RareClasses, draw_parts, exact_shares
 from experiments.datasets.table import (
     ColumnRoles,
     as_frame,
@@ -57,9 +57,10 @@ class DataSplit:
     ----------
     dataset : Dataset
         The data set that was split.
-    train, validation, test : Samples
+    train, validation : Samples
+    test : Samples or None
         Disjoint parts that together hold all samples. Inputs are prepared, regression targets keep their units.
-        Arrays are read-only.
+        Arrays are read-only. None if there is no test part.
     preparation : Preparation
         Fitted on the training part only.
     rows : mapping of str to ndarray of int64
@@ -71,7 +72,7 @@ class DataSplit:
     dataset: "Dataset"
     train: Samples
     validation: Samples
-    test: Samples
+    test: Samples | None
     preparation: Preparation
     rows: Mapping[Part, NDArray[np.int64]]
     unseen: Mapping[Part, dict[str, int]]
@@ -656,6 +657,7 @@ class Dataset:
         test: float = 0.2,
         normalization: NormalizationMethod = "standard",
         stratify: bool = True,
+        rare_classes: RareClasses = "refuse",
         fold: tuple[int, int] | None = None,
     ) -> DataSplit:
         """Split into training, validation and test parts, and prepare all parts by what the training part teaches.
@@ -672,11 +674,14 @@ class Dataset:
             Fraction of the samples for validation, taken as an exact decimal number; ignored if the data set has its
             own validation part.
         test : float, default 0.2
-            Fraction for the test; ignored if the data set has its own test part.
+            Fraction for the test; 0 makes no test part. Ignored if the data set has its own test part.
         normalization : {"standard", "unit", "symmetric", "none"}, default "standard"
             See :meth:`Normalization.fit`.
         stratify : bool, default True
             Whether every part gets its share of every class. Otherwise classes are left to chance.
+        rare_classes : {"refuse", "train"}, default "refuse"
+            What happens to classes with too few samples for every part: an error, or all their samples go into the
+            training part. Folds, and data with groups, take no notice of it.
         fold : tuple of int, optional
             (i, k): the test part is number i of k folds, which the seed draws; `test` is ignored then.
 
@@ -688,18 +693,22 @@ class Dataset:
             If a fraction, the fold or the normalisation is out of range.
         """
         rng = np.random.default_rng(seed)
-        rows = self._partition(validation, test, stratify, fold, rng)
+        rows = self._partition(validation, test, stratify, rare_classes, fold, rng)
         origins = {part: Origin(self.name, "inputs", rows[part]) for part in rows}
         raw = {part: self.raw(part, rows[part])[0] for part in rows}
         fitted = Preparation.fit(self.schema, raw["train"], normalization, origins["train"])
-        samples, unseen = {}, {}
+        samples: dict[Part, Samples | None] = {}
+        unseen: dict[Part, dict[str, int]] = {}
         for part, indices in rows.items():
+            if not len(indices):  # no test part
+                samples[part], unseen[part] = None, {}
+                continue
             prepared = fitted.transform(raw.pop(part), origin=origins[part])
             targets = self._part(part)[1][indices]
             weights = self._weights_of(part, indices)
             samples[part] = Samples(read_only(prepared.inputs), read_only(targets), weights)
             unseen[part] = prepared.unseen
-        return DataSplit(self, **samples, preparation=fitted, rows=rows, unseen=unseen)
+        return DataSplit(self, **samples, preparation=fitted, rows=rows, unseen=unseen)  # type: ignore[arg-type]
 
     def _weights_of(self, part: Part, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
         """Return the weights of some samples of a part; own parts have none."""
@@ -719,6 +728,7 @@ class Dataset:
         validation: float,
         test: float,
         stratify: bool,
+        rare_classes: RareClasses,
         fold: tuple[int, int] | None,
         rng: np.random.Generator,
     ) -> dict[Part, NDArray[np.int64]]:
@@ -733,11 +743,12 @@ class Dataset:
             }
             drawn = {"test": first} | self._draw(rest, exact_shares(of_rest), stratify, rng)
         else:
-            if self.test is None:
+            if self.test is None and test:
                 shares["test"] = test
-            drawn = self._draw(everything, exact_shares(shares), stratify, rng)
+            drawn = self._draw(everything, exact_shares(shares), stratify, rng, rare_classes)
         for part in ("validation", "test"):
-            drawn.setdefault(part, np.arange(len(self._part(part)[1])))
+            own = self._own(part)
+            drawn.setdefault(part, np.arange(0 if own is None else len(own[1])))
         return {part: drawn[part] for part in ("train", "validation", "test")}
 
     def _fold(
@@ -761,6 +772,7 @@ class Dataset:
         shares: Mapping[str, Fraction],
         stratify: bool,
         rng: np.random.Generator,
+        rare_classes: RareClasses = "refuse",
     ) -> dict[str, NDArray[np.int64]]:
         """Draw parts of some samples, by their shares."""
         strata = np.zeros(len(rows), dtype=np.int64)
@@ -769,7 +781,9 @@ class Dataset:
             strata = self.targets[rows].astype(np.int64)
             labels = [f"class {label!r}" for label in self.classes]
         groups = None if self.groups is None else self.groups[rows]
-        drawn = draw_parts(self.name, strata, labels, shares, groups, rng, self._elsewhere())
+        drawn = draw_parts(
+            self.name, strata, labels, shares, groups, rng, self._elsewhere(), rare_classes
+        )
         return {part: rows[indices] for part, indices in drawn.items()}
 
     def _elsewhere(self) -> frozenset[int]:

@@ -11,11 +11,15 @@ Samples that belong together (groups) stay in one part, and then shares hold as 
 from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from math import floor
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evo.errors import DataError
+
+RareClasses = Literal["refuse", "train"]
+"""What happens to classes with too few samples for every part: an error, or all samples go into the training part."""
 
 
 def apportion(sizes: Sequence[int], shares: Sequence[Fraction]) -> NDArray[np.int64]:
@@ -90,8 +94,9 @@ def draw_parts(
     groups: NDArray[np.int64] | None,
     rng: np.random.Generator,
     elsewhere: Collection[int] = (),
+    rare_classes: RareClasses = "refuse",
 ) -> dict[str, NDArray[np.int64]]:
-    """Draw parts of samples, and check that every stratum reaches every part.
+    """Draw parts of samples, and check that every stratum reaches every part that it must reach.
 
     Parameters
     ----------
@@ -108,6 +113,8 @@ def draw_parts(
     rng : numpy.random.Generator
     elsewhere : collection of int
         Strata that may have no samples, because other data have them.
+    rare_classes : {"refuse", "train"}, default "refuse"
+        With ``"train"`` a stratum that would not reach every part is in the training part alone.
 
     Raises
     ------
@@ -118,12 +125,16 @@ def draw_parts(
     sizes = np.bincount(strata, minlength=len(labels))
     if groups is None:
         counts = apportion(sizes.tolist(), fractions)
+        if rare_classes == "train":
+            rare = (counts == 0).any(axis=1)
+            counts[rare] = sizes[rare, np.newaxis] * (np.array([*shares]) == "train")
         parts = stratified_parts(strata, counts, rng)
     else:
         parts = grouped_parts(strata, groups, fractions, rng)
         counts = np.array([np.bincount(strata[part], minlength=len(labels)) for part in parts]).T
     for part, share, reached in zip(shares, fractions, counts.T, strict=True):
-        if groups is not None and part != "train" and reached.any():
+        some_suffice = groups is not None or rare_classes == "train"
+        if some_suffice and part != "train" and reached.any():
             continue
         lacking = [g for g in np.flatnonzero(reached == 0) if sizes[g] or g not in elsewhere]
         if lacking:

@@ -38,8 +38,8 @@ def save_figures(results: Results, store: RunStore) -> None:
 
 
 def _save_confusion(results: Results, store: RunStore) -> None:
-    """Draw and store the confusion matrices, if there are classes."""
-    if (results.runs["task"] == "classification").all():
+    """Draw and store the confusion matrices, if there are classes and a test part."""
+    if (results.runs["task"] == "classification").all() and results.tested:
         store.save_figure("confusion", draw_confusion(results.predictions))
 
 

@@ -29,7 +29,7 @@ from evo.policies.policies import PolicySettings
 from evo.seeding import Purpose, seed_sequence
 from evo.settings import Settings
 from experiments.arms import BaselineSettings
-from experiments.datasets import Dataset, DataSplit, NormalizationMethod
+from experiments.datasets import Dataset, DataSplit, NormalizationMethod, RareClasses
 from experiments.settings.used import Used
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -60,13 +60,19 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
     )
     test: float = Field(
         0.2,
-        gt=0,
+        ge=0,
         lt=1,
-        description="Fraction of the samples in the test part; not used if the data set has its own test part.",
+        description="Fraction of the samples in the test part; 0: the run has no test part, and so no comparison. Not "
+        "used if the data set has its own test part.",
     )
     stratify: bool = Field(
         True,
         description="Whether every part gets its share of every class; false leaves classes to chance.",
+    )
+    rare_classes: RareClasses = Field(
+        "refuse",
+        description="What happens to classes with too few samples for every part. refuse: an error; train: all their "
+        "samples go into the training part.",
     )
     folds: int | None = Field(
         None,
@@ -74,6 +80,14 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
         description="Number of folds k of a cross-validation, instead of test: seed s tests fold s mod k. Seeds from a "
         "multiple of k on share their folds, so k seeds test every sample once.",
     )
+
+    @model_validator(mode="after")
+    def _folds_suit(self) -> Self:
+        if self.folds is not None and self.rare_classes != "refuse":
+            raise ValueError(
+                f'rare_classes must be "refuse" with folds, which need every class; got {self.rare_classes!r}'
+            )
+        return self
 
     def split(self, dataset: Dataset, seed: int) -> DataSplit:
         """Split a data set as a run with this seed does.
@@ -93,6 +107,7 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
                 test=self.test,
                 normalization=self.normalization,
                 stratify=self.stratify,
+                rare_classes=self.rare_classes,
                 fold=None if folds is None else (seed % folds, folds),
             )
         except DataError:

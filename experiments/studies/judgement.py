@@ -71,7 +71,13 @@ def check_judgement(experiment: Experiment, dataset: Dataset) -> None:
 def check_defined(experiment: Experiment, dataset: Dataset, split: DataSplit) -> None:
     """Raise SettingsError if the metric that selects, or that decides, is not defined on its part of the data."""
     fitness, verdict = experiment.evolution.fitness, experiment.evaluation.verdict
-    judged = [("evaluation.verdict", verdict, "test", split.test)] if verdict else []
+    judged = []
+    if verdict:
+        if split.test is None:
+            raise SettingsError(
+                f"evaluation.verdict must not be given without a test part; got {verdict!r}"
+            )
+        judged.append(("evaluation.verdict", verdict, "test", split.test))
     if experiment.evolve and fitness in METRICS:
         judged.append(("evolution.fitness", fitness, "validation", split.validation))
     for setting, name, part, samples in judged:
@@ -113,7 +119,7 @@ def weighted(experiment: Experiment, dataset: Dataset, split: DataSplit) -> Data
         split,
         train=replace(split.train, weights=weights["train"] / mean),
         validation=replace(split.validation, weights=weights["validation"] / mean),
-        test=replace(split.test, weights=None),
+        test=split.test and replace(split.test, weights=None),
     )
 
 

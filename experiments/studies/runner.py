@@ -73,6 +73,7 @@ def run(
     results: str | Path = "results",
     run_name: str | None = None,
     reporter: Reporter | None = None,
+    figures: bool = True,
 ) -> Results:
     """Run an experiment and return its results.
 
@@ -100,6 +101,8 @@ def run(
         Name of the run's folder; by default the name of the experiment and the time.
     reporter : Reporter, optional
         Reports progress; by default nothing is reported.
+    figures : bool, default True
+        Whether the pictures of the run are drawn.
 
     Returns
     -------
@@ -142,7 +145,7 @@ def run(
             experiment,
             dataset,
             _task(experiment, dataset, split, seed, checked_fitness, given),
-            len(split.test),
+            len(split.rows["test"]),
             split.preparation,
             store,
             reporter,
@@ -160,10 +163,11 @@ def run(
             compared, predicted = read_test(seed_run, [*winner, *own.trained_models()], split)
             rows += compared
             tables += predicted
-        predictions = pa.concat_tables(tables)
-        store.commit("test", {"comparison": rows, "predictions": predictions}, complete=True)
+        predictions = {"predictions": pa.concat_tables(tables)} if tables else {}
+        store.commit("test", {"comparison": rows, **predictions}, complete=True)
         loaded = load_results(store.path)
-        save_figures(loaded, store)
+        if figures:
+            save_figures(loaded, store)
     return loaded
 
 

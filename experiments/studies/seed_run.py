@@ -124,7 +124,7 @@ class SeedRun:
 def read_test(
     seed_run: SeedRun, models: Sequence[TrainedModel], split: DataSplit
 ) -> tuple[list[Row], list[pa.Table]]:
-    """Evaluate trained networks on the test part, which only this function reads.
+    """Evaluate trained networks on the test part, which only this function reads; nothing if there is none.
 
     Returns
     -------
@@ -133,7 +133,10 @@ def read_test(
     predictions : list of pyarrow.Table
         The predictions of each network.
     """
-    rows, predictions = [], []
+    rows: list[Row] = []
+    predictions: list[pa.Table] = []
+    if split.test is None:
+        return rows, predictions
     with single_threaded_blas():
         for model in models:
             on_test = evaluate(model.network, split.test)

@@ -13,10 +13,10 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from evo import DataError, Genome, Phenotype, Predictor, load_network
-from evo.files import write_arrays
+from evo import METRICS, DataError, Genome, Phenotype, Predictor, ResultsError, load_network
+from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_to_arrays
-from evo.preparation import Origin, Preparation, Schema
+from evo.preparation import Normalization, Origin, Preparation, Schema
 from evo.storage.predictor import FORMAT
 
 
@@ -449,3 +449,62 @@ def test_a_network_for_values_is_a_regressor(two_by_three):
     assert network.get_params() == {}
     with pytest.raises(ValueError, match=r"^a trained network has no parameters; got depth$"):
         network.set_params(depth=2)
+
+
+# -- scaled targets ----------------------------------------------------------------------------------------------------
+
+
+def scaling(offset, scale):
+    return Normalization("standard", np.array(offset, float), np.array(scale, float))
+
+
+def test_values_are_scaled_back_also_from_a_file(two_by_three, tmp_path):
+    plain = Predictor(two_by_three, loss="squared_error")
+    targets = scaling([1e9, 0.0, -1.0], [1e3, 1.0, 0.5])
+    network = Predictor(two_by_three, loss="squared_error", targets=targets)
+    expected = plain.predict(X).astype(np.float64) * targets.scale + targets.offset
+    for one in (network, load_network(network.save(tmp_path / "net"))):
+        np.testing.assert_array_equal(one.predict(X), expected)
+        assert one.score(X, expected) == 1.0
+    assert load_network(plain.save(tmp_path / "plain")).targets is None
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (scaling([0.0], [1.0]), r"offset of targets must be 3 finite float64; got float64 of shape \(1,\)"),
+        (scaling([0.0, np.nan, 0.0], [1.0] * 3), "offset of targets must be 3 finite"),
+        (scaling([0.0] * 3, [1.0, 0.0, 1.0]), "scale of targets must not be 0"),
+    ],
+)  # fmt: skip
+def test_a_scaling_that_does_not_fit_is_refused_also_from_a_file(
+    two_by_three, tmp_path, targets, message
+):
+    with pytest.raises(ValueError, match=message):
+        Predictor(two_by_three, loss="squared_error", targets=targets)
+    path = Predictor(two_by_three, loss="squared_error").save(tmp_path / "net")
+    arrays, description = read_arrays(path)
+    arrays |= {"target_offset": targets.offset, "target_scale": targets.scale}
+    write_arrays(path, arrays, description | {"targets": "standard"})
+    with pytest.raises(ResultsError, match=f"net.npz: not a network file .*{message}"):
+        load_network(path)
+
+
+def test_classes_are_not_scaled(two_by_three):
+    with pytest.raises(ValueError, match="targets must be None where there are classes"):
+        Predictor(
+            two_by_three,
+            loss="cross_entropy",
+            classes=("a", "b", "c"),
+            targets=scaling([0.0] * 3, [1.0] * 3),
+        )
+
+
+def test_scores_are_the_metrics_of_the_tables(two_by_three, classifier):
+    network = Predictor(two_by_three, loss="squared_error")
+    values = network.predict(X) + np.arange(9).reshape(3, 3)
+    truth = values.astype(np.float32)
+    assert network.score(X, values) == METRICS["r2"].value(truth, network.predict(X))
+    output = classifier.predict_proba(X)
+    labels = np.array(classifier.classes)[[0, 1, 1]]
+    assert classifier.score(X, labels) == METRICS["accuracy"].value(np.array([0, 1, 1]), output)

@@ -81,6 +81,7 @@ def experiment(dataset, **changes):
         founders={"hidden": 6, "density": 0.5} | (SEQUENCE if dataset.name == "parity" else {}),
         training={"learning_rate": 0.02},
         baseline={"arms": arms, "hidden": 6, "maps": 2},
+        evaluation={"metrics": [] if dataset.classes else ["r2"]},
         **changes,
     )
 
@@ -109,6 +110,7 @@ def test_every_arm_scores_raw_rows_as_the_tables_say_also_from_a_file(trained, t
             else:
                 values = one.network.output(split.test.inputs).astype(np.float64)
                 assert score == r2_score(split.test.targets.astype(np.float64), values)
+                assert score == row.test_r2
             prepared = one.preparation.transform(X).inputs
             np.testing.assert_array_equal(prepared, split.test.inputs)
             again = evaluate(one.network, Samples(prepared, split.test.targets))

@@ -158,6 +158,39 @@ def test_what_is_too_small_to_reach_every_part_is_named(labels, options, message
     assert str(caught.value) == message
 
 
+def test_without_a_test_part_all_samples_train_or_validate():
+    dataset = numbered([0] * 40 + [1] * 60)
+    split = dataset.split(seed=0, test=0)
+    assert split.test is None
+    assert [len(split.rows[part]) for part in PARTS] == [85, 15, 0]
+    assert sorted(np.concatenate([split.rows[part] for part in PARTS])) == [*range(100)]
+    assert [len(part) for part in split.raw("test")] == [0, 0]
+
+
+@pytest.mark.parametrize("test", [0, 0.2])
+def test_rare_classes_may_stay_in_the_training_part(test):
+    dataset = numbered([0] * 40 + [1] * 50 + [2, 3])
+    for seed in range(5):
+        rows = dataset.split(seed=seed, test=test, rare_classes="train").rows
+        assert {90, 91} <= {*rows["train"]}
+        for part in ("validation", "test") if test else ("validation",):
+            shares = np.bincount(dataset.targets[rows[part]], minlength=4) / [40, 50, 1, 1]
+            share = 0.15 if part == "validation" else 0.2
+            np.testing.assert_allclose(shares, [share, share, 0, 0], atol=1 / 40)
+
+
+def test_where_classes_are_large_enough_nothing_changes_if_rare_ones_may_stay():
+    dataset = numbered([0] * 40 + [1] * 60)
+    usual, other = (dataset.split(seed=3, rare_classes=one).rows for one in ("refuse", "train"))
+    for part in PARTS:
+        np.testing.assert_array_equal(usual[part], other[part])
+
+
+def test_a_part_without_any_sample_is_refused_also_if_rare_classes_may_stay():
+    with pytest.raises(DataError, match="must have enough samples for the validation part"):
+        numbered([0, 1, 2, 3]).split(seed=0, test=0, rare_classes="train")
+
+
 def test_a_label_that_no_sample_has_is_named():
     targets = np.array([0, 2] * 50)
     dataset = Dataset("gap", np.zeros((100, 1), np.float32), targets, ("a", "b", "c"))

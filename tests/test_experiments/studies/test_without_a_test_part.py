@@ -1,0 +1,65 @@
+"""A run in which all samples train or validate: there is a winner, and no comparison."""
+
+import pytest
+
+from evo.errors import ResultsError, SettingsError
+from experiments import load_results, run
+from experiments.cli.app import main
+
+
+@pytest.fixture(scope="module")
+def untested(tiny, tmp_path_factory):
+    settings = tiny(seeds=1, dataset={"test": 0}, baseline={"arms": ["mlp"], "hidden": 6})
+    folder = tmp_path_factory.mktemp("untested")
+    return run(settings, workers=0, results=folder, run_name="tiny")
+
+
+def test_it_has_a_winner_and_baselines_and_no_comparison(untested):
+    assert untested.runs["n_test"].tolist() == [0]
+    assert untested.runs["n_train"].iloc[0] + untested.runs["n_validation"].iloc[0] == 1797
+    assert untested.comparison.empty
+    assert untested.predictions.empty
+    assert untested.baseline["arm"].tolist() == ["mlp"]
+    assert untested.best().predict([[0] * 64]).shape == (1,)
+    figures = {path.stem for path in (untested.path / "figures").iterdir()}
+    assert figures == {"generations", "graph", "matrix"}
+    for ask in (untested.summary, untested.verdicts):
+        with pytest.raises(ResultsError, match="has no comparison, for the run has no test part"):
+            ask()
+    with pytest.raises(ResultsError, match="holds no finished run with a test part"):
+        untested.pooled()
+
+
+def test_show_says_so(untested, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["show", str(untested.path)])
+    out = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert "No comparison: the run has no test part." in out
+    assert "The whole search:" in out
+
+
+def test_the_tables_are_the_same_when_they_are_loaded_again(untested):
+    again = load_results(untested.path)
+    assert not again.unfinished
+    assert again.individuals.equals(untested.individuals)
+
+
+def test_a_metric_of_verdicts_is_refused(tiny, tmp_path):
+    settings = tiny(dataset={"test": 0}, evaluation={"verdict": "f1_macro"})
+    with pytest.raises(SettingsError, match="verdict must not be given without a test part"):
+        run(settings, workers=0, results=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rare_classes_cannot_stay_in_one_part_with_folds(tiny):
+    with pytest.raises(SettingsError, match='rare_classes must be "refuse" with folds'):
+        tiny(dataset={"folds": 3, "rare_classes": "train"})
+
+
+def test_pictures_are_left_out_if_not_wanted(tiny, tmp_path):
+    evolution = {"population": 2, "generations": 1, "steps_per_generation": 5}
+    settings = tiny(seeds=1, evolution=evolution, baseline={"arms": []})
+    results = run(settings, workers=0, results=tmp_path, figures=False)
+    assert len(results.comparison) == 1
+    assert not list((results.path / "figures").iterdir())
