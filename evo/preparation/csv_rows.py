@@ -41,6 +41,9 @@ OTHER_FILES = {
     b"PAR1": "a Parquet file",
 }
 
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
+"""Endings of files that `experiments.read_images` reads."""
+
 
 @dataclass(frozen=True)
 class CsvFormat:
@@ -235,6 +238,10 @@ def read_texts(path: str | Path, form: CsvFormat) -> dict[str, list[str]]:
 
 def _text(path: Path, encoding: str) -> str:
     """Read a file as text."""
+    if path.suffix.lower() in IMAGES:
+        raise DataError(
+            f"{path}: the file must be text; got an image: pass read_images({str(path)!r})"
+        )
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -520,7 +520,7 @@ class Dataset:
         cls,
         path: str | Path,
         *,
-        size: tuple[int, int] | None = None,
+        size: int | tuple[int, int] | None = None,
         colour: Colour | None = None,
     ) -> Self:
         """Make a data set from a folder of PNG, JPEG or BMP files, in which each class has a folder.
@@ -532,9 +532,9 @@ class Dataset:
         ----------
         path : str or Path
             The folder; the data set is named after it. Hidden files are left out.
-        size : tuple of int, optional
-            Height and width to which all images are resized, whatever their proportions. By default all images must be
-            of one size.
+        size : int or tuple of int, optional
+            Height and width to which all images are resized, whatever their proportions; one number is both. By default
+            all images must be of one size.
         colour : {"grey", "rgb"}, optional
             Images are (height, width) if grey, (3, height, width) if RGB; by default grey if all files are grey.
 
