@@ -16,7 +16,7 @@ from typing import Any, Self
 import pandas as pd
 
 from evo.errors import DataError
-from evo.preparation.cells import MISSING, Quoted, Verbatim
+from evo.preparation.cells import MISSING, Quoted, Respelled, Verbatim
 
 SEPARATORS = ",;\t|"
 """Separators that are looked for where a file has another than was said."""
@@ -131,7 +131,7 @@ class CsvFormat:
     @staticmethod
     def _with_point(text: str) -> str:
         if WITH_COMMA.fullmatch(text):
-            return text.replace(",", ".")
+            return Respelled.with_point(text) if "," in text else text
         return Verbatim(text) if WITH_POINT.fullmatch(text) else text
 
     def _with_iso_dates(

@@ -46,6 +46,9 @@ from experiments.datasets.table import (
 )
 
 Part = Literal["train", "validation", "test"]
+MANY_CLASSES = 20
+"""Number of whole numbers as classes from which on they are rather values, if one has too few samples."""
+
 OwnPart = tuple[RawRows, Targets]
 
 
@@ -787,7 +790,15 @@ class Dataset:
             strata = self.targets[rows].astype(np.int64)
             labels = [f"class {label!r}" for label in self.classes]
         groups = None if self.groups is None else self.groups[rows]
-        drawn = draw_parts(self.name, strata, labels, shares, groups, rng, rare_classes)
+        try:
+            drawn = draw_parts(self.name, strata, labels, shares, groups, rng, rare_classes)
+        except DataError as error:
+            classes = self.classes or ()
+            if len(classes) <= MANY_CLASSES or isinstance(classes[0], str):
+                raise
+            raise DataError(
+                f"{error}; if the {len(classes)} whole numbers are values and no labels, give task='regression'"
+            ) from None
         return {part: rows[indices] for part, indices in drawn.items()}
 
     def _checked_weights(self, given: ArrayLike) -> NDArray[np.float32]:

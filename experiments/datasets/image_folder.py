@@ -33,7 +33,7 @@ class LabelledFile:
 
 
 def read_image_folder(
-    path: str | Path, size: tuple[int, int] | None, colour: Colour | None
+    path: str | Path, size: int | tuple[int, int] | None, colour: Colour | None
 ) -> dict[str, tuple[NDArray[np.uint8], list[str]]]:
     """Read the images of each part, with the names of their folders as labels.
 

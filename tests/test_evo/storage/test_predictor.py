@@ -365,7 +365,7 @@ def test_values_to_compare_with_must_be_as_many_as_predicted(two_by_three):
     network = Predictor(two_by_three, loss="squared_error")
     with pytest.raises(DataError, match=r"^y must have 3 values a row; got 1$"):
         network.score(X, [1.0, 2.0, 3.0])
-    with pytest.raises(DataError, match=r"^y must hold numbers; got <U1$"):
+    with pytest.raises(DataError, match=r"^y\[0, 0\] must be a number to regress on; got 'a'$"):
         network.score(X, [["a"] * 3] * 3)
 
 

@@ -436,6 +436,19 @@ def test_without_stratification_classes_are_left_to_chance():
     assert {sum(i < 4 for i in members(dataset, seed=s)[2]) for s in range(20)} == {1}
 
 
+@pytest.mark.parametrize("many", [True, False])
+def test_many_whole_numbers_of_which_one_is_rare_may_be_values(many):
+    y = np.arange(60) // (2 if many else 29)
+    with pytest.raises(DataError, match=r"class . must have enough samples ") as caught:
+        Dataset.from_arrays(np.arange(60.0)[:, np.newaxis], y).split(seed=0)
+    hint = "; if the 30 whole numbers are values and no labels, give task='regression'"
+    assert str(caught.value).endswith(hint) == many
+    text = np.array([f"class {label}" for label in y])
+    with pytest.raises(DataError) as caught:
+        Dataset.from_arrays(np.arange(60.0)[:, np.newaxis], text).split(seed=0)
+    assert "regression" not in str(caught.value)
+
+
 def test_own_parts_are_the_parts_of_every_split():
     X, y = np.arange(40.0)[:, np.newaxis], ["a", "b"] * 19 + ["c", "c"]
     own = {
