@@ -55,7 +55,7 @@ def experiment(founders=None, population=3, **changes):
 def at_the_door(founders, dataset=XOR, settings=None, **changes):
     """Return what a run makes of given founders before any work."""
     asked = with_given_founders(experiment(settings, **changes), founders)
-    return check_founders(asked, dataset, founders)
+    return check_founders(asked, dataset, dataset.input_shape, founders)
 
 
 def matrix(n=8, density=0.5):
@@ -196,7 +196,7 @@ def test_a_warm_start_begins_where_the_winner_ended(mixed, tmp_path):
     assert set(warm.individuals["founder_source"]) == {str(path)}
     several = {"graph": "given", "files": [str(done.path / "genomes" / "seed-0-founders.npz")]}
     n_founders = len(KINDS) + 2
-    whole = check_founders(experiment(several, n_founders), XOR)
+    whole = check_founders(experiment(several, n_founders), XOR, XOR.input_shape)
     assert len(whole.genomes) == len(whole.sources) == n_founders
     assert whole.sources[3].endswith("seed-0-founders.npz, individual 3")
 
@@ -204,9 +204,9 @@ def test_a_warm_start_begins_where_the_winner_ended(mixed, tmp_path):
 def test_drawn_weights_replace_those_given_and_differ_from_slot_to_slot():
     founders, settings = [matrix() != 0], {"graph": "given", "weights": "random"}
     asked = experiment(settings)
-    given = check_founders(asked, XOR, founders)
-    drawn, again = (founders_of_seed(asked, XOR, given, seed=5) for _ in range(2))
-    other = founders_of_seed(asked, XOR, given, seed=6)
+    given = check_founders(asked, XOR, XOR.input_shape, founders)
+    drawn, again = (founders_of_seed(asked, XOR, XOR.input_shape, given, seed=5) for _ in range(2))
+    other = founders_of_seed(asked, XOR, XOR.input_shape, given, seed=6)
     assert [genome.equals(twin) for genome, twin in zip(drawn, again, strict=True)] == [True] * 3
     assert len({genome.fingerprint() for genome in [*drawn, *other]}) == 6
     for genome in drawn:
@@ -218,11 +218,11 @@ def test_a_cnn_begins_with_its_feature_maps_and_its_layers_are_known_to_policies
         founders={"graph": "given"}, policy={"name": "layerwise"}, evolution={"population": 2}
     )
     network = small_cnn((8, 8), 10, rng=seeded())
-    given = check_founders(asked, DIGITS, [network])
-    assert layers_of_founders(asked, DIGITS, given) == (1, 8, 32, 10)
+    given = check_founders(asked, DIGITS, DIGITS.input_shape, [network])
+    assert layers_of_founders(asked, DIGITS, DIGITS.input_shape, given) == (1, 8, 32, 10)
     other = small_cnn((8, 8), 10, rng=seeded(), hidden=16)
     with pytest.raises(SettingsError, match=r"^founders must have the same layers where "):
-        check_founders(asked, DIGITS, [network, other])
+        check_founders(asked, DIGITS, DIGITS.input_shape, [network, other])
 
 
 OTHER_CLASSES = Dataset.from_arrays(XOR.inputs, np.array(["no", "yes"])[XOR.targets], name="words")
@@ -319,7 +319,10 @@ def test_a_winner_of_other_classes_or_of_another_order_is_refused(tmp_path):
 def test_images_must_have_the_layout_of_the_founders_maps():
     genome = from_cnn(small_cnn((4, 4), 10, rng=seeded(), kernel=3))
     images = Dataset.from_arrays(
-        seeded().normal(size=(40, 4, 2, 2)), np.arange(40) % 10, name="four maps"
+        seeded().normal(size=(40, 4, 2, 2)),
+        np.arange(40) % 10,
+        name="four maps",
+        channels="first",
     )
     with pytest.raises(
         SettingsError, match=r"must read images of shape \(4, 2, 2\); got input maps "
