@@ -145,7 +145,7 @@ def test_settings_survive_being_stored():
             "'network'",
         ),
         ("[dataset]\nvalidation = 1.0", "dataset.validation", "less than 1", "1.0"),
-        ("[dataset]\ntest = 0.0", "dataset.test", "greater than 0", "0.0"),
+        ("[dataset]\ntest = -0.1", "dataset.test", "greater than or equal to 0", "-0.1"),
         ('[dataset]\nnormalization = "log"', "dataset.normalization", "'standard'", "'log'"),
         ('[baseline]\narms = ["cnn", "rnn"]', "baseline.arms.1", "mlp, static", "'rnn'"),
         ("[baseline]\nlearning_rate = -0.1", "baseline.learning_rate", "greater than 0", "-0.1"),
