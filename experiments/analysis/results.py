@@ -57,8 +57,8 @@ class Results:
 
     @property
     def tested(self) -> bool:
-        """Whether at least one of the runs has a test part."""
-        return bool((self.runs["n_test"] > 0).any())
+        """Whether at least one of the runs has, or will have, a test part."""
+        return self.runs.empty or not bool((self.runs["n_test"] == 0).fillna(False).all())
 
     @property
     def unfinished(self) -> list[str]:
@@ -130,7 +130,7 @@ class Results:
                 raise ResultsError(
                     f"{self.path}: has no comparison, for the run ended with {error}"
                 )
-            if len(self.runs) and not self.tested:
+            if not self.tested:
                 raise ResultsError(f"{self.path}: has no comparison, for the run has no test part")
             raise ResultsError(f"{self.path}: is not finished, so there is no comparison yet")
         return self.comparison

@@ -27,7 +27,7 @@ FINE = 5000
 
 def show_results(results: Results, console: Console) -> None:
     """Print the comparison, the verdicts, failures, diverged baselines, the cost of the search and the folder."""
-    if results.tested or results.unfinished:
+    if results.tested:
         print_table(console, comparison_table(results))
         lines = results.verdicts()
     else:

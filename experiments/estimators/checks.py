@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
+from evo.errors import DataError
 from evo.preparation import Origin, RawRows
 from evo.preparation.cells import DATES, NUMBERS
 from evo.preparation.containers import as_array
@@ -40,6 +41,9 @@ def check_rows(estimator: Any, X: object, *, fitted: bool) -> RawRows:
     if hasattr(X, "to_pandas"):
         X = X.to_pandas()
     if isinstance(X, pd.DataFrame):
+        twice = X.columns[X.columns.duplicated()]
+        if len(twice):
+            raise DataError(f"X: names of columns must differ; got {twice[0]!r} twice")
         validate_data(estimator, X, reset=not fitted, skip_check_array=True)
         return X
     if hasattr(X, "toarray"):

@@ -39,8 +39,8 @@ def list_parts(registries: Iterable[str] = REGISTRIES) -> list[dict[str, Any]]:
 
     Examples
     --------
-    >>> [row["name"] for row in list_parts(["evo.FITNESSES"])]
-    ['negative_loss', 'accuracy']
+    >>> [row["name"] for row in list_parts(["evo.SELECTIONS"])]
+    ['local_search', 'tournament', 'random_search']
     """
     rows = []
     for public_name in registries:

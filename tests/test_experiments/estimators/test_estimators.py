@@ -293,6 +293,7 @@ def test_a_wrong_parameter_is_told_in_one_line_before_any_work(changes, message,
         ([[1.0], [{}]], ["a", "b"], r"X\[1, 0\]: argument must be a string, a date or a number; got dict"),
         (X, np.arange(60), "must have enough samples for the validation part"),
         ([1.0, 2.0], ["a", "b"], "Reshape your data"),
+        (pd.DataFrame(X, columns=["a", "b", "a"]), LABELS, "X: names of columns must differ; got 'a' twice"),
     ],
 )  # fmt: skip
 def test_data_that_cannot_be_used_is_told_before_any_work(rows, labels, message, tmp_path):

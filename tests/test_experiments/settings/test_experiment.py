@@ -145,7 +145,7 @@ def test_settings_survive_being_stored():
             "'network'",
         ),
         ("[dataset]\nvalidation = 1.0", "dataset.validation", "less than 1", "1.0"),
-        ("[dataset]\ntest = 0.0", "dataset.test", "greater than 0", "0.0"),
+        ("[dataset]\ntest = -0.1", "dataset.test", "greater than or equal to 0", "-0.1"),
         ('[dataset]\nnormalization = "log"', "dataset.normalization", "'standard'", "'log'"),
         ('[baseline]\narms = ["cnn", "rnn"]', "baseline.arms.1", "mlp, static", "'rnn'"),
         ("[baseline]\nlearning_rate = -0.1", "baseline.learning_rate", "greater than 0", "-0.1"),
@@ -240,7 +240,7 @@ def test_an_unknown_key_or_name_is_answered_with_the_nearest_one(written):
         (
             NeuroevolutionSettings,
             {"activations": ["tahn"]},
-            "activations: activation must be one of",
+            "activations must be one of",
         ),
         (OperatorSettings, {"max_factor": 0}, "max_factor must be greater than 0; got 0"),
         (Recipe, {"learning_rate": -1}, "learning_rate must be greater than"),
