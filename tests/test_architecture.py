@@ -46,8 +46,8 @@ MAY_IMPORT = {
     "experiments.settings": "evo evo.initial evo.policies evo.evolution experiments.arms experiments.datasets",
     "experiments.analysis": "evo evo.evolution evo.storage",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
-    "experiments.studies": "evo evo.genome evo.initial evo.operators evo.policies evo.phenotype evo.evolution"
-    " evo.executors evo.preparation evo.storage"
+    "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
+    " evo.evolution evo.executors evo.preparation evo.storage"
     " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures",
     "experiments.estimators": "evo evo.evolution evo.preparation evo.storage experiments.analysis experiments.datasets"
     " experiments.settings experiments.studies",

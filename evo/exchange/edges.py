@@ -18,6 +18,9 @@ from evo.genome.validity import is_kernel
 LIST_ATTRIBUTES: Mapping[str, Callable[[str], int | float]] = {"taps": int, "weights": float}
 """The attributes of kernels that are lists, and the type of their numbers."""
 
+NO_WEIGHT_NEEDED = frozenset(["id", "key"])
+"""Attributes that say nothing of an edge but its name; GraphML files have them."""
+
 
 def add_edges(graph: nx.DiGraph, genome: Genome) -> None:
     """Add the edges of a genome to a graph whose nodes are the genome's ids."""
@@ -38,6 +41,17 @@ def add_edges(graph: nx.DiGraph, genome: Genome) -> None:
             strength = min(sum(map(abs, own)), np.finfo(np.float64).max.item())
             attributes = {"weight": strength, "taps": taps[begin:end], "weights": own}
         graph.add_edge(sources[begin], targets[begin], **attributes)
+
+
+def check_weights_given(graph: nx.DiGraph) -> None:
+    """Raise ValueError if an edge has attributes but no weight: the weight may have another name by mistake."""
+    for source, target, attributes in graph.edges(data=True):
+        others = [name for name in attributes if name not in NO_WEIGHT_NEEDED]
+        is_kernel = LIST_ATTRIBUTES.keys() <= attributes.keys()
+        if others and "weight" not in attributes and not is_kernel:
+            raise ValueError(
+                f"edge {(source, target)!r} must have the attribute weight if it has others; got {brief(others)}"
+            )
 
 
 def read_edges(

@@ -42,6 +42,10 @@ def from_graphml(text: str, *, activation: str = "tanh", ticks: int = 1) -> Geno
     ValueError
         If the text is not GraphML, breaks a rule or declares a document type, whose entities could grow without bounds.
     """
+    return from_networkx(_graph_of_graphml(text), activation=activation, ticks=ticks)
+
+
+def _graph_of_graphml(text: str) -> nx.DiGraph:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ValueError("text must be GraphML without a document type; got a declaration")
     try:
@@ -52,7 +56,7 @@ def from_graphml(text: str, *, activation: str = "tanh", ticks: int = 1) -> Geno
         numbers = {node: int(node) for node in graph}
         if len(set(numbers.values())) == len(numbers):
             graph = nx.relabel_nodes(graph, numbers)
-    return from_networkx(graph, activation=activation, ticks=ticks)
+    return graph
 
 
 _GRAPHML_ERRORS = (
@@ -83,6 +87,10 @@ def from_json(text: str, *, activation: str = "tanh", ticks: int = 1) -> Genome:
     ValueError
         If the text is not such JSON or breaks a rule.
     """
+    return from_networkx(_graph_of_json(text), activation=activation, ticks=ticks)
+
+
+def _graph_of_json(text: str) -> nx.DiGraph:
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -91,8 +99,7 @@ def from_json(text: str, *, activation: str = "tanh", ticks: int = 1) -> Genome:
         raise ValueError(f"text must be a JSON object; got a {type(data).__name__}")
     edges = "edges" if "edges" in data else "links"
     _check_node_link(data, edges)
-    graph = nx.node_link_graph(data, directed=True, multigraph=False, edges=edges)
-    return from_networkx(graph, activation=activation, ticks=ticks)
+    return nx.node_link_graph(data, directed=True, multigraph=False, edges=edges)
 
 
 def _check_node_link(data: Mapping[str, Any], edges: str) -> None:
@@ -130,9 +137,9 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"numbers must be finite; got {name}")
 
 
-FORMATS: Mapping[str, tuple[Callable[[Genome], str], Callable[..., Genome]]] = {
-    ".graphml": (to_graphml, from_graphml),
-    ".json": (to_json, from_json),
+FORMATS: Mapping[str, tuple[Callable[[Genome], str], Callable[[str], nx.DiGraph]]] = {
+    ".graphml": (to_graphml, _graph_of_graphml),
+    ".json": (to_json, _graph_of_json),
 }
 """The functions that write and read a graph, by the suffix of the file name."""
 
@@ -166,13 +173,28 @@ def load_graph(path: str | Path, *, activation: str = "tanh", ticks: int = 1) ->
     ResultsError
         If the file is missing, too large or breaks a rule. One line names file, field, rule and value.
     """
+    graph = read_graph(path)
+    try:
+        return from_networkx(graph, activation=activation, ticks=ticks)
+    except ValueError as error:
+        raise ResultsError(f"{path}: {_one_line(error)}") from error
+
+
+def read_graph(path: str | Path) -> nx.DiGraph:
+    """Read a GraphML or JSON file as a graph, with the names of its nodes.
+
+    Raises
+    ------
+    ResultsError
+        If the file is missing, too large or no such graph. One line names file and rule.
+    """
     path = Path(path)
-    _, from_text = _format(path)
+    _, to_graph = _format(path)
     try:
         size = path.stat().st_size
         if size > LARGEST_FILE:
             raise ResultsError(f"{path}: must have at most {LARGEST_FILE} bytes; got {size}")
-        return from_text(path.read_text("utf-8"), activation=activation, ticks=ticks)
+        return to_graph(path.read_text("utf-8"))
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -181,7 +203,7 @@ def load_graph(path: str | Path, *, activation: str = "tanh", ticks: int = 1) ->
         raise ResultsError(f"{path}: {_one_line(error)}") from error
 
 
-def _format(path: Path) -> tuple[Callable[[Genome], str], Callable[..., Genome]]:
+def _format(path: Path) -> tuple[Callable[[Genome], str], Callable[[str], nx.DiGraph]]:
     if path.suffix not in FORMATS:
         known = ", ".join(FORMATS)
         raise ResultsError(f"{path}: suffix must be one of {known}; got {path.suffix!r}")

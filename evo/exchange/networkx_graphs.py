@@ -28,7 +28,7 @@ from scipy import sparse
 
 import graphops
 from cnn.checks import is_whole
-from evo.exchange.edges import add_edges, kernel_attribute, read_edges
+from evo.exchange.edges import add_edges, check_weights_given, kernel_attribute, read_edges
 from evo.exchange.values import choice, integer, is_finite, numbers
 from evo.genome.activations import activation_code, activation_names
 from evo.genome.genome import FloatArray, Genome, Role, ThresholdMode
@@ -91,9 +91,10 @@ def from_networkx(
     ----------
     graph : networkx.DiGraph
         The attributes are listed at the top of this module. Defaults: ``position`` in topological order, so that only
-        edges on cycles are delayed; ``bias`` 0, ``weight`` 1, ``map_size`` 1, ``dtype`` float32, no
-        ``threshold``, ``kernel`` 5, ``downsampling`` max. A node attribute is given for all nodes or for none, ``taps``
-        and ``weights`` for every edge whose kernel may have several taps.
+        edges on cycles are delayed; ``bias`` 0, ``weight`` 1 of an edge without attributes (an edge that has others but
+        no weight is refused), ``map_size`` 1, ``dtype`` float32, no ``threshold``, ``kernel`` 5, ``downsampling`` max.
+        A node attribute is given for all nodes or for none, ``taps`` and ``weights`` for every edge whose kernel may
+        have several taps.
     inputs, outputs : sequence of nodes, optional
         The input and output nodes, in the order of features and scores. By default the attribute ``role`` gives them.
         Without roles, or if only one of the two is given, inputs are the nodes with out-edges only and outputs the
@@ -129,6 +130,7 @@ def from_networkx(
         if not isinstance(graph, nx.Graph):
             raise
         raise ValueError(str(error)) from error
+    check_weights_given(graph)
     nodes = list(graph)
     roles = _roles(graph, nodes, inputs, outputs)
     order = _order(graph, nodes, matrix)
@@ -151,6 +153,17 @@ def from_networkx(
         threshold_mode=cast(ThresholdMode, mode),
         ticks=integer("ticks", graph.graph.get("ticks", ticks)),
     )
+
+
+def ends_in_order(graph: nx.DiGraph) -> tuple[list[Hashable], list[Hashable]]:
+    """Return the input and the output nodes in the order in which :func:`from_networkx` takes them by default."""
+    nodes = list(graph)
+    roles = _roles(graph, nodes, None, None)
+    order = np.argsort(_ids(nodes, roles, None, None), kind="stable")
+    inputs, outputs = (
+        [nodes[k] for k in order if roles[k] == role] for role in (Role.INPUT, Role.OUTPUT)
+    )
+    return inputs, outputs
 
 
 def _column(graph: nx.DiGraph, name: str) -> list[Any] | None:

@@ -31,7 +31,13 @@ def is_graph(source: Any) -> bool:
 
 
 def to_genome(
-    source: Any, settings: FounderSettings, shape: Sequence[int], n_outputs: int
+    source: Any,
+    settings: FounderSettings,
+    shape: Sequence[int],
+    n_outputs: int,
+    *,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
 ) -> Genome:
     """Return a founder as a genome.
 
@@ -45,13 +51,15 @@ def to_genome(
         Shape of a sample.
     n_outputs : int
         Number of outputs.
+    inputs, outputs : sequence of str, optional
+        Names of the features of a sample, and of the classes; see :func:`evo.exchange.names.ends_by_name`.
 
     Raises
     ------
     TypeError, ValueError
         If it is none of these, or does not fit the data.
     """
-    from evo.exchange import from_cnn, from_matrix, from_networkx  # noqa: PLC0415 - networkx
+    from evo.exchange import from_cnn, from_matrix  # noqa: PLC0415 - networkx
 
     if isinstance(source, Genome):
         genome = source
@@ -69,12 +77,30 @@ def to_genome(
             dtype=np.float32,
         )
     elif is_graph(source):
-        genome = from_networkx(source, activation=settings.activation, ticks=settings.ticks)
+        genome = _of_graph(source, settings, inputs, outputs)
     else:
         kinds = "a genome, cnn.Network, networkx graph, square matrix, predictor or path of a file"
         raise TypeError(f"must be {kinds}; got {brief(source)}")
     check_fit(genome, shape, n_outputs)
     return genome
+
+
+def _of_graph(
+    graph: Any,
+    settings: FounderSettings,
+    inputs: Sequence[str] | None,
+    outputs: Sequence[str] | None,
+) -> Genome:
+    """Return the genome of a graph; nodes that are named after features or classes belong to these."""
+    from evo.exchange import from_networkx  # noqa: PLC0415 - networkx
+    from evo.exchange.names import ends_by_name  # noqa: PLC0415
+
+    options: dict[str, Any] = {"activation": settings.activation, "ticks": settings.ticks}
+    genome = from_networkx(graph, **options)
+    named = ends_by_name(graph, inputs, outputs)
+    if named is None:
+        return genome
+    return from_networkx(graph, inputs=named[0], outputs=named[1], **options)
 
 
 def _n_inputs(source: Any, settings: FounderSettings, shape: Sequence[int], n_outputs: int) -> int:

@@ -5,7 +5,7 @@ import decimal
 import numbers
 import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,26 @@ class Quoted(str):
     """Text in quotes that would else be a missing value: in a column of text, it is a category."""
 
     __slots__ = ()
+
+
+class Respelled(str):
+    """A number with a decimal point, where the file has a comma.
+
+    Attributes
+    ----------
+    original : str
+        The cell as it stands in the file, for messages.
+    """
+
+    __slots__ = ("original",)
+    original: str
+
+    @classmethod
+    def with_point(cls, original: str) -> Self:
+        """Return a number with the decimal mark of the rest of the program."""
+        made = cls(original.replace(",", "."))
+        made.original = original
+        return made
 
 
 MAX_FREE_TEXTS = 20
@@ -248,7 +268,7 @@ def read_numbers(column: "pd.Series[Any]", kind: Kind, describe: Describe) -> ND
         spelled = isinstance(cell, str) and cell.strip().lstrip("+-").isdecimal()
         if spelled or isinstance(cell, int | np.integer):
             raise DataError(
-                f"{describe(int(row))} must be an integer below 2**53, or a float; got {column.iloc[row]}"
+                f"{describe(int(row))} must be an integer below 2**53, or a float; got {cell}"
             )
     return read
 
@@ -348,5 +368,6 @@ def _wrong(describe: Describe, row: Any, kind: Kind, cell: object) -> DataError:
 def _shown(cell: object) -> str:
     if isinstance(cell, type):
         return cell.__name__
+    cell = cell.original if isinstance(cell, Respelled) else cell
     text = repr(cell) if isinstance(cell, str) else str(cell)
     return text if len(text) <= 80 else f"{text[:80]}…"

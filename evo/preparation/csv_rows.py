@@ -16,7 +16,7 @@ from typing import Any, Self
 import pandas as pd
 
 from evo.errors import DataError
-from evo.preparation.cells import MISSING, Quoted, Verbatim
+from evo.preparation.cells import MISSING, Quoted, Respelled, Verbatim
 
 SEPARATORS = ",;\t|"
 """Separators that are looked for where a file has another than was said."""
@@ -40,6 +40,9 @@ OTHER_FILES = {
     b"\xd0\xcf\x11\xe0": "an old Excel file; save the sheet as CSV",
     b"PAR1": "a Parquet file",
 }
+
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
+"""Endings of files that `experiments.read_images` reads."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class CsvFormat:
     @staticmethod
     def _with_point(text: str) -> str:
         if WITH_COMMA.fullmatch(text):
-            return text.replace(",", ".")
+            return Respelled.with_point(text) if "," in text else text
         return Verbatim(text) if WITH_POINT.fullmatch(text) else text
 
     def _with_iso_dates(
@@ -235,6 +238,10 @@ def read_texts(path: str | Path, form: CsvFormat) -> dict[str, list[str]]:
 
 def _text(path: Path, encoding: str) -> str:
     """Read a file as text."""
+    if path.suffix.lower() in IMAGES:
+        raise DataError(
+            f"{path}: the file must be text; got an image: pass read_images({str(path)!r})"
+        )
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -77,7 +77,11 @@ def _finite(y: object, origin: Origin) -> NDArray[Any]:
     """Return numbers that are finite in float32, as they are, shape (n, k)."""
     values = _plain(y, origin)
     if values.dtype.kind not in "buif":
-        raise DataError(f"{origin.whole} must hold numbers; got {values.dtype}")
+        place = first_place(np.vectorize(_is_no_number, otypes=[bool])(values))
+        if place is None:
+            raise DataError(f"{origin.whole} must hold numbers; got {values.dtype}")
+        text = values[place].item()
+        raise DataError(f"{origin.element(place)} must be a number to regress on; got {text!r}")
     with np.errstate(over="ignore"):
         place = first_place(~np.isfinite(values.astype(np.float32)))
     if place is not None:
@@ -85,6 +89,14 @@ def _finite(y: object, origin: Origin) -> NDArray[Any]:
     if values.ndim > 2:
         raise DataError(f"{origin.whole} must have shape (n,) or (n, k); got {values.shape}")
     return values if values.ndim == 2 else values[:, np.newaxis]  # (n,) -> (n, 1)
+
+
+def _is_no_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
 
 
 def match_labels(y: object, classes: Labels, origin: Origin) -> NDArray[np.int64]:

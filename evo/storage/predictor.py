@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cnn import Network, load_model, save_model
+from cnn.checks import brief
 from cnn.compile.compilation import single_threaded_blas
 from cnn.training.losses import LOSSES
 from evo.errors import DataError, ResultsError
@@ -148,14 +149,14 @@ class RawPredictor(ABC):
         X
             As for :meth:`predict`.
         y : array_like, Series or DataFrame, shape (n_samples,), (n_samples, 1) or (n_samples, n_outputs)
-            Labels or values. A label that is none of the classes counts as wrong.
+            Labels or values. A label that is none of the classes counts as wrong, if there are others that are.
         sample_weight : array_like, shape (n_samples,), optional
 
         Raises
         ------
         DataError
-            If there is not one label or value for each row, one is missing, or labels are text where the classes are
-            numbers, or numbers where they are text; otherwise as :meth:`predict`.
+            If there is not one label or value for each row, one is missing, no label is one of the classes, or labels
+            are text where the classes are numbers, or numbers where they are text; otherwise as :meth:`predict`.
         """
         output, origin = self._output(X), Origin("y")
         if not len(output):
@@ -164,6 +165,11 @@ class RawPredictor(ABC):
         truth: NDArray[Any]
         if self.classes is not None:
             truth = match_labels(y, self.classes, origin)
+            if len(truth) and (truth < 0).all():
+                label = np.asarray(y).ravel().tolist()[0]
+                raise DataError(
+                    f"y must have labels among the classes {brief(self.classes)}; got {label!r} and no such label"
+                )
         else:
             truth = (to_values if self.targets is None else to_exact_values)(y, origin)
         if len(truth) != len(output):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cnn.checks import check_weights
+from cnn.checks import brief, check_weights
 from cnn.training.samples import Samples
 from evo.errors import DataError
 from evo.preparation import (
@@ -46,6 +46,9 @@ from experiments.datasets.table import (
 )
 
 Part = Literal["train", "validation", "test"]
+MANY_CLASSES = 20
+"""Number of whole numbers as classes from which on they are rather values, if one has too few samples."""
+
 OwnPart = tuple[RawRows, Targets]
 
 
@@ -113,7 +116,8 @@ class Dataset:
     classes : tuple of str or int, or None
         Label of each class index, at least two; None in regression.
     test, validation : tuple of (inputs, targets), optional
-        Own test part and own validation part, with types and shapes as above.
+        Own test part and own validation part, with types and shapes as above. They may lack classes, but have none that
+        the other samples lack.
     groups : ndarray of int64, shape (n,), optional
         Number of the group of each sample. Samples of a group stay in one part.
     sample_weights : array_like, shape (n,), optional
@@ -164,6 +168,7 @@ class Dataset:
             if own is not None:
                 rows = schema.rows(own[0], Origin(self.name, f"{name} inputs"))
                 checked = rows, self._checked(f"{name} ", rows, own[1])
+                self._check_taught(name, checked[1])
                 object.__setattr__(self, name, checked)
         if self.sample_weights is not None:
             object.__setattr__(self, "sample_weights", self._checked_weights(self.sample_weights))
@@ -518,7 +523,7 @@ class Dataset:
         cls,
         path: str | Path,
         *,
-        size: tuple[int, int] | None = None,
+        size: int | tuple[int, int] | None = None,
         colour: Colour | None = None,
     ) -> Self:
         """Make a data set from a folder of PNG, JPEG or BMP files, in which each class has a folder.
@@ -530,9 +535,9 @@ class Dataset:
         ----------
         path : str or Path
             The folder; the data set is named after it. Hidden files are left out.
-        size : tuple of int, optional
-            Height and width to which all images are resized, whatever their proportions. By default all images must be
-            of one size.
+        size : int or tuple of int, optional
+            Height and width to which all images are resized, whatever their proportions; one number is both. By default
+            all images must be of one size.
         colour : {"grey", "rgb"}, optional
             Images are (height, width) if grey, (3, height, width) if RGB; by default grey if all files are grey.
 
@@ -761,6 +766,10 @@ class Dataset:
             raise ValueError(
                 f"fold must be (i, k) with k of at least 2 and i from 0 to k − 1; got {number, n_folds}"
             )
+        if self.groups is not None and n_folds > (n_groups := len(np.unique(self.groups))):
+            raise DataError(
+                f"{self.name}: folds must be at most the {n_groups} groups; got {n_folds}"
+            )
         everything = np.arange(len(self))
         shares = {f"fold {i}": Fraction(1, n_folds) for i in range(n_folds)}
         chosen = self._draw(everything, shares, stratify, rng)[f"fold {number}"]
@@ -781,19 +790,16 @@ class Dataset:
             strata = self.targets[rows].astype(np.int64)
             labels = [f"class {label!r}" for label in self.classes]
         groups = None if self.groups is None else self.groups[rows]
-        drawn = draw_parts(
-            self.name, strata, labels, shares, groups, rng, self._elsewhere(), rare_classes
-        )
+        try:
+            drawn = draw_parts(self.name, strata, labels, shares, groups, rng, rare_classes)
+        except DataError as error:
+            classes = self.classes or ()
+            if len(classes) <= MANY_CLASSES or isinstance(classes[0], str):
+                raise
+            raise DataError(
+                f"{error}; if the {len(classes)} whole numbers are values and no labels, give task='regression'"
+            ) from None
         return {part: rows[indices] for part, indices in drawn.items()}
-
-    def _elsewhere(self) -> frozenset[int]:
-        """Return the classes that own parts have."""
-        own = [part[1] for part in (self.validation, self.test) if part is not None]
-        return (
-            frozenset(np.unique(np.concatenate(own)).tolist())
-            if own and self.classes
-            else frozenset()
-        )
 
     def _checked_weights(self, given: ArrayLike) -> NDArray[np.float32]:
         """Check the weights of samples and return them read-only."""
@@ -802,6 +808,19 @@ class Dataset:
         except ValueError as error:
             raise DataError(f"{self.name}: sample_{error}") from None
         return read_only(weights.astype(np.float32))
+
+    def _check_taught(self, part: str, targets: Targets) -> None:
+        """Raise DataError if an own part has a class that no network can learn from the other samples."""
+        if self.classes is None:
+            return
+        unknown = targets[~np.isin(targets, self.targets)]
+        if len(unknown):
+            label = self.classes[int(unknown[0])]
+            known = tuple(self.classes[k] for k in np.unique(self.targets).tolist())
+            raise DataError(
+                f"{self.name}: {part} targets must be classes of the training data, {brief(known)}; got {label!r}, and "
+                f"{len(unknown)} of {len(targets)} labels that are none"
+            )
 
     def _checked(self, part: str, rows: RawRows, targets: Targets) -> Targets:
         """Check the targets of a part and return them read-only."""

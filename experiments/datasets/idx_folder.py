@@ -33,7 +33,7 @@ def idx_folder(data_dir: str | Path, channels: Channels | None = None) -> Datase
     -------
     Dataset
         Inputs (n, height, width) in the units and type of the file, usually 0 to 255; the classes are the labels of
-        both parts.
+        the training part, of which the test part may lack some.
 
     Raises
     ------

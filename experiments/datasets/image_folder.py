@@ -1,7 +1,7 @@
 """Folders of images: a folder for each class, perhaps within folders for the parts."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,7 +33,7 @@ class LabelledFile:
 
 
 def read_image_folder(
-    path: str | Path, size: tuple[int, int] | None, colour: Colour | None
+    path: str | Path, size: int | tuple[int, int] | None, colour: Colour | None
 ) -> dict[str, tuple[NDArray[np.uint8], list[str]]]:
     """Read the images of each part, with the names of their folders as labels.
 
@@ -108,16 +108,16 @@ def _shown(folder: Path) -> list[Path]:
 
 
 def read_images(
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     *,
-    size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     colour: Colour | None = None,
 ) -> NDArray[np.uint8]:
     """Read image files into one array, such as new images to predict from.
 
     Parameters
     ----------
-    paths : iterable of str or Path
+    paths : str, Path, or iterable of them
         PNG, JPEG or BMP files; at least one.
     size, colour
         As for :meth:`Dataset.from_image_folder`.
@@ -133,11 +133,10 @@ def read_images(
     ValueError
         If there is no path, or `size` or `colour` is out of range.
     """
-    files = [Path(path) for path in paths]
+    files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     if not files:
         raise ValueError("paths must be at least one; got none")
-    if size is not None and not all(type(side) is int and side >= 1 for side in size):
-        raise ValueError(f"size must be height and width in pixels, at least 1; got {size}")
+    size = None if size is None else _sides(size)
     if colour not in (None, "grey", "rgb"):
         raise ValueError(f"colour must be 'grey' or 'rgb'; got {colour!r}")
     if colour is None:
@@ -157,6 +156,17 @@ def read_images(
     images = images if colour == "grey" else np.ascontiguousarray(np.moveaxis(images, -1, 1))
     images.flags.writeable = False
     return images
+
+
+def _sides(size: int | Sequence[int]) -> tuple[int, int]:
+    """Return height and width; one number is both."""
+    sides = (size, size) if isinstance(size, int) else size
+    whole = isinstance(sides, list | tuple) and all(type(side) is int for side in sides)
+    if not whole or len(sides) != 2 or min(sides) < 1:
+        raise ValueError(
+            f"size must be height and width in pixels, at least 1, or one number for both; got {size!r}"
+        )
+    return sides[0], sides[1]
 
 
 def _is_grey(path: Path) -> bool:

@@ -8,7 +8,7 @@ samples. The result depends on classes, shares and generator only.
 Samples that belong together (groups) stay in one part, and then shares hold as nearly as the groups allow.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import floor
 from typing import Literal
@@ -93,7 +93,6 @@ def draw_parts(
     shares: Mapping[str, Fraction],
     groups: NDArray[np.int64] | None,
     rng: np.random.Generator,
-    elsewhere: Collection[int] = (),
     rare_classes: RareClasses = "refuse",
 ) -> dict[str, NDArray[np.int64]]:
     """Draw parts of samples, and check that every stratum reaches every part that it must reach.
@@ -111,8 +110,6 @@ def draw_parts(
     groups : ndarray of int64, shape (n,), optional
         The group of each sample. Then a stratum must only reach the training part.
     rng : numpy.random.Generator
-    elsewhere : collection of int
-        Strata that may have no samples, because other data have them.
     rare_classes : {"refuse", "train"}, default "refuse"
         With ``"train"`` a stratum that would not reach every part is in the training part alone.
 
@@ -136,8 +133,8 @@ def draw_parts(
         some_suffice = groups is not None or rare_classes == "train"
         if some_suffice and part != "train" and reached.any():
             continue
-        lacking = [g for g in np.flatnonzero(reached == 0) if sizes[g] or g not in elsewhere]
-        if lacking:
+        lacking = np.flatnonzero(reached == 0)
+        if len(lacking):
             g = int(lacking[0])
             of = "samples" if groups is None else f"groups ({len(np.unique(groups))} in all)"
             raise DataError(

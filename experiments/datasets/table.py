@@ -13,6 +13,7 @@ import pandas as pd
 from cnn.files import one_line
 from evo.errors import DataError
 from evo.preparation import CsvFormat, Task
+from evo.preparation.cells import Quoted, Verbatim
 from evo.preparation.containers import of_other_libraries
 from evo.preparation.csv_rows import read_texts
 
@@ -194,10 +195,22 @@ def read_csv_with_targets(
     columns: dict[str, Any] = {}
     for name, cells in texts.items():
         if name in targets:
-            columns[name] = _typed(cells, form.spelled_plainly(cells, name, str(path)), task, form)
+            plain = form.spelled_plainly(cells, name, str(path))
+            if task == "regression":
+                _check_values(cells, plain, f"{path}: column {name!r}")
+            columns[name] = _typed(cells, plain, task, form)
         else:
             columns[name] = form.spelled_plainly(cells, name, str(path))
     return pd.DataFrame(columns, dtype=object)
+
+
+def _check_values(texts: Sequence[str], cells: Sequence[str | None], where: str) -> None:
+    """Raise DataError at the first cell that is no number."""
+    for row, cell in enumerate(cells):
+        if cell is not None and not _is_number(cell):
+            raise DataError(
+                f"{where}, data row {row + 1} must be a number to regress on; got {str(texts[row])!r}"
+            )
 
 
 def _typed(
@@ -218,7 +231,7 @@ def _typed(
 
 
 def _is_number(cell: str) -> bool:
-    if type(cell) is not str or "_" in cell:
+    if isinstance(cell, Verbatim | Quoted) or "_" in cell:
         return False
     try:
         float(cell)

@@ -83,6 +83,10 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _folds_suit(self) -> Self:
+        if self.folds is not None and self.test != type(self).model_fields["test"].default:
+            raise ValueError(
+                f"test must not be given with folds, for a test part is one of {self.folds} folds; got {self.test}"
+            )
         if self.folds is not None and self.rare_classes != "refuse":
             raise ValueError(
                 f'rare_classes must be "refuse" with folds, which need every class; got {self.rare_classes!r}'

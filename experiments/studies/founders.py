@@ -9,7 +9,7 @@ import numpy as np
 
 from cnn import load_model
 from cnn.checks import brief
-from evo import load_genomes, load_graph
+from evo import load_genomes
 from evo.errors import EvoMatrixError, ResultsError, SettingsError
 from evo.files import read_arrays
 from evo.genome.genome import Genome
@@ -37,7 +37,7 @@ from evo.storage.predictor import (
     inputs_path,
     load_network,
 )
-from experiments.datasets import Dataset
+from experiments.datasets import Dataset, DataSplit
 from experiments.settings.experiment import Experiment
 
 GRAPH_FILES = (".graphml", ".json")
@@ -96,10 +96,7 @@ def with_given_founders(experiment: Experiment, founders: Sequence[Any] | None) 
 
 
 def check_founders(
-    experiment: Experiment,
-    dataset: Dataset,
-    shape: tuple[int, ...],
-    founders: Sequence[Any] | None = None,
+    experiment: Experiment, split: DataSplit, founders: Sequence[Any] | None = None
 ) -> GivenFounders | None:
     """Check that founders can read the data; return those that are given, or None if they are drawn.
 
@@ -107,9 +104,8 @@ def check_founders(
     ----------
     experiment : Experiment
         With the result of :func:`with_given_founders`.
-    dataset : Dataset
-    shape : tuple of int
-        Shape of a prepared sample.
+    split : DataSplit
+        The data set as a run splits it.
     founders : sequence, optional
         The argument of :func:`experiments.run`; by default the files of the settings are read.
 
@@ -118,7 +114,7 @@ def check_founders(
     EvoMatrixError
         If founders do not fit the data, exceed their size limit, or a file cannot be read. One line names the founder.
     """
-    settings = experiment.founders
+    settings, dataset, shape = experiment.founders, split.dataset, split.input_shape
     if settings.graph != "given":
         inputs = settings.input_layer(shape)
         if settings.graph == "maps":
@@ -133,7 +129,7 @@ def check_founders(
             f"founders must be from 1 to {population}, the population; got {len(named)}"
         )
     _check_settings(settings, named)
-    genomes = [_read(name, source, settings, dataset, shape) for name, source in named.items()]
+    genomes = [_read(name, source, settings, split) for name, source in named.items()]
     _check_policy(experiment, genomes)
     return GivenFounders(tuple(genomes), tuple(named))
 
@@ -154,11 +150,11 @@ def _named(settings: FounderSettings, founders: Sequence[Any] | None) -> dict[st
             raise SettingsError(
                 'founders.files must name a file or more if founders.graph = "given"; got []'
             )
-        return _read_files(settings, settings.files)
+        return _read_files(settings.files)
     named: dict[str, Any] = {}
     for k, source in enumerate(founders):
         if isinstance(source, str | Path):
-            read = _read_files(settings, [source])
+            read = _read_files([source])
             named |= {f"founders[{k}], {name}": one for name, one in read.items()}
         else:
             shape = f" of shape {np.shape(source)}" if isinstance(source, np.ndarray) else ""
@@ -166,20 +162,21 @@ def _named(settings: FounderSettings, founders: Sequence[Any] | None) -> dict[st
     return named
 
 
-def _read_files(settings: FounderSettings, paths: Sequence[str | Path]) -> dict[str, Any]:
+def _read_files(paths: Sequence[str | Path]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in paths:
-        found |= _read_file(Path(path), settings)
+        found |= _read_file(Path(path))
     if len(found) < len(paths):
         raise SettingsError(f"founders.files must be different files; got {[*map(str, paths)]}")
     return found
 
 
-def _read_file(path: Path, settings: FounderSettings) -> Mapping[str, Any]:
+def _read_file(path: Path) -> Mapping[str, Any]:
     """Read the founders of a file, by name: the path, and in a file of several genomes their numbers too."""
     if path.suffix in GRAPH_FILES:
-        graph = load_graph(path, activation=settings.activation, ticks=settings.ticks)
-        return {str(path): graph}
+        from evo.exchange.graph_files import read_graph  # noqa: PLC0415 - networkx
+
+        return {str(path): read_graph(path)}
     if path.suffix == ".npy":
         try:
             return {str(path): np.load(path, mmap_mode="r", allow_pickle=False)}
@@ -205,10 +202,10 @@ def _read_file(path: Path, settings: FounderSettings) -> Mapping[str, Any]:
 def _check_settings(settings: FounderSettings, named: Mapping[str, Any]) -> None:
     """Raise SettingsError for a setting that no founder takes, because each has its own."""
     taken: set[str] = set()
-    for name, source in named.items():
+    for source in named.values():
         if is_matrix(source):
             taken |= {*OF_MATRICES}
-        elif is_graph(source) or name.endswith(GRAPH_FILES):
+        elif is_graph(source):
             taken |= {*OF_GRAPHS}
     if settings.weights is not None:
         taken.add("activation")
@@ -220,15 +217,23 @@ def _check_settings(settings: FounderSettings, named: Mapping[str, Any]) -> None
             )
 
 
-def _read(
-    name: str, source: Any, settings: FounderSettings, dataset: Dataset, shape: tuple[int, ...]
-) -> Genome:
+def _read(name: str, source: Any, settings: FounderSettings, split: DataSplit) -> Genome:
     """Return a founder as a genome that fits the data."""
+    dataset = split.dataset
+    inputs = split.preparation.input_names
+    outputs = None if dataset.classes is None else tuple(map(str, dataset.classes))
     try:
         if isinstance(source, Predictor | BaselinePredictor):
             _check_classes(source, dataset)
             source = source.genome if isinstance(source, Predictor) else source.network
-        genome = to_genome(source, settings, shape, dataset.n_outputs)
+        genome = to_genome(
+            source,
+            settings,
+            split.input_shape,
+            dataset.n_outputs,
+            inputs=inputs,
+            outputs=outputs,
+        )
         if settings.weights is not None and genome.threshold is not None:
             raise ValueError("must have no threshold if founders.weights are drawn; got one")
     except (EvoMatrixError, TypeError, ValueError) as error:

@@ -125,10 +125,11 @@ def run(
     check_judgement(experiment, dataset)
     splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
     given = None
-    for shape in dict.fromkeys(split.input_shape for split in splits):
-        check_arms(experiment.baseline, dataset, shape)
+    different = {(split.input_shape, split.preparation.input_names): split for split in splits}
+    for split in different.values():
+        check_arms(experiment.baseline, dataset, split.input_shape)
         if experiment.evolve:
-            given = check_founders(experiment, dataset, shape, founders)
+            given = check_founders(experiment, split, founders)
     if experiment.evolve:
         _check_travel(checked_fitness, workers)
     name = run_name or free_name(Path(results), experiment.name)

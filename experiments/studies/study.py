@@ -193,12 +193,12 @@ def run_study(
         )
     first = next(iter(chosen.values()))
     dataset = load_dataset(first.dataset.name, **first.dataset.options)
-    shape = first.dataset.split(dataset, first.seed).input_shape
+    split = first.dataset.split(dataset, first.seed)
     for experiment in chosen.values():
-        check_arms(experiment.baseline, dataset, shape)
+        check_arms(experiment.baseline, dataset, split.input_shape)
         check_judgement(experiment, dataset)
         if experiment.evolve:
-            check_founders(experiment, dataset, shape)
+            check_founders(experiment, split)
     folder = (
         Path(results) / free_name(Path(results), study.name) if folder is None else Path(folder)
     )

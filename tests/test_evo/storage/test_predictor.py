@@ -321,6 +321,7 @@ def test_unseen_categories_are_zeros_and_counted_aloud(two_by_three):
         ("a", "y must be one per sample; got shape ()"),
         ([1, 2, 3], "y must hold text like the classes 'a', 'b', 'c'; got 1"),
         ([0.5, 1, 2], "y must hold text like the classes 'a', 'b', 'c'; got 0.5"),
+        (["A", "B ", "?"], "y must have labels among the classes ('a', 'b', 'c'); got 'A' and no such label"),
         (["a", None, "b"], "y[1] must be a label or a number; got a missing value"),
         (["a", 1, "b"], "y must be all text, all integers, all booleans or all floats; got mixed"),
         (np.ma.masked_array(["a", "b", "c"], [0, 1, 0]), "y[1] must be a label or a number; got a missing"),
@@ -344,7 +345,12 @@ def test_numbers_of_any_type_are_compared_by_value_and_text_is_refused(two_by_th
     ):
         assert network.score(X, same) == 1.0
         assert network.score(X, same.reshape(-1, 1)) == 1.0
-    assert network.score(X, [0.5, 7.0, -1.0]) == 0.0
+    assert network.score(X, [0.5, 7.0, 1.0 - predicted[2]]) == 0.0
+    with pytest.raises(
+        DataError,
+        match=r"^y must have labels among the classes \(0, 1\); got 0\.5 and no such label$",
+    ):
+        network.score(X, [0.5, 7.0, -1.0])
     with pytest.raises(DataError, match=r"^y must hold numbers like the classes 0, 1; got '.'$"):
         network.score(X, predicted.astype(str))
 
@@ -359,7 +365,7 @@ def test_values_to_compare_with_must_be_as_many_as_predicted(two_by_three):
     network = Predictor(two_by_three, loss="squared_error")
     with pytest.raises(DataError, match=r"^y must have 3 values a row; got 1$"):
         network.score(X, [1.0, 2.0, 3.0])
-    with pytest.raises(DataError, match=r"^y must hold numbers; got <U1$"):
+    with pytest.raises(DataError, match=r"^y\[0, 0\] must be a number to regress on; got 'a'$"):
         network.score(X, [["a"] * 3] * 3)
 
 

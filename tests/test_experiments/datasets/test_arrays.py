@@ -228,7 +228,7 @@ def test_unusable_inputs_are_refused_with_their_place(X, message):
             "classification",
             "targets[1] must be a class label, a whole number or text; got 1.5",
         ),
-        (["a", "b", "a", "b"], "regression", "targets must hold numbers; got <U1"),
+        (["a", "b", "a", "b"], "regression", "targets[0] must be a number to regress on; got 'a'"),
         (
             np.eye(4, dtype=int),
             None,

@@ -190,7 +190,10 @@ def test_numbers_among_text_are_labels_but_text_is_no_value_to_regress_on(table)
     assert Dataset.from_csv(path, "y").classes == ("2", "u")
     with pytest.raises(DataError) as caught:
         Dataset.from_csv(path, "y", task="regression")
-    assert str(caught.value) == f"{path}: column 'y' must hold numbers; got <U1"
+    assert (
+        str(caught.value)
+        == f"{path}: column 'y', data row 2 must be a number to regress on; got 'u'"
+    )
 
 
 def test_a_single_class_is_nothing_to_learn(table):
@@ -300,6 +303,27 @@ def test_a_point_is_no_decimal_mark_where_the_comma_is(table):
     path = table("a;y\n1,5;u\n1.234;v\n")
     with pytest.raises(DataError, match=r"data row 2 must be a number, .* got '1\.234'$"):
         Dataset.from_csv(path, "y", separator=";", decimal=",")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a;y\n1,5;u\n12,25;v\nx;v\n", r"data row 3 must be a number, as in data row 1 \('1,5'\), .* got 'x'$"),
+        ("a;y\nx;u\n12,25;v\n", r"data row 1 must be a number, as in data row 2 \('12,25'\), .* got 'x'$"),
+        ("a;y\n1,5;u\n2,5e99;v\n", r"data row 2 must be a finite float32; got '2,5e99'$"),
+    ],
+)  # fmt: skip
+def test_a_number_with_a_comma_is_quoted_as_it_stands_in_the_file(table, content, message):
+    with pytest.raises(DataError, match=message):
+        Dataset.from_csv(table(content), "y", separator=";", decimal=",")
+
+
+def test_text_among_values_to_regress_on_is_named_with_its_row(table):
+    path = table("a;y\n1;2,5\n2;3\n3;n. a.\n")
+    with pytest.raises(
+        DataError, match=r"column 'y', data row 3 must be a number to regress on; got 'n\. a\.'$"
+    ):
+        Dataset.from_csv(path, "y", separator=";", decimal=",", task="regression")
 
 
 def test_dates_of_another_form_are_dates_if_their_form_is_said(table):

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnn import mlp
+from evo import BaselinePredictor
 from evo.errors import DataError
+from evo.preparation import Preparation
 from experiments.datasets import Dataset, load_dataset, read_images
 
 RNG = np.random.default_rng(0)
@@ -47,6 +50,31 @@ def test_new_files_are_read_alike(folder):
     assert read_images(files, size=(2, 3), colour="rgb").shape == (2, 3, 2, 3)
     with pytest.raises(ValueError, match=r"^paths must be at least one; got none$"):
         read_images([])
+    np.testing.assert_array_equal(read_images(files[0]), read_images(files[:1]))
+    np.testing.assert_array_equal(
+        read_images(files[1], size=3), read_images(files[1:], size=(3, 3))
+    )
+    assert Dataset.from_image_folder(path, size=3).input_shape == (3, 3)
+    for size in (0, True, 2.5, "12", (3,), (3, 4, 3), (3, 0), [3, 4.0]):
+        with pytest.raises(
+            ValueError,
+            match=r"^size must be height and width in pixels, at least 1, or one number ",
+        ):
+            read_images(files, size=size)
+
+
+@pytest.mark.parametrize("name", ["new.png", "new.JPG", "new.bmp"])
+def test_the_path_of_an_image_is_no_row_to_predict_from(name):
+    network = BaselinePredictor(
+        mlp(24, (3,), 2, rng=RNG),
+        preparation=Preparation.scaling((4, 6)),
+        classes=("cat", "dog"),
+    )
+    with pytest.raises(
+        DataError,
+        match=rf"^{name}: the file must be text; got an image: pass read_images\('{name}'\)$",
+    ):
+        network.predict(name)
 
 
 def test_colours_come_first(tmp_path):
@@ -164,7 +192,10 @@ def test_a_picture_too_large_for_memory_is_not_opened(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": (0, 4)}, "size must be height and width in pixels, at least 1; got (0, 4)"),
+        (
+            {"size": (0, 4)},
+            "size must be height and width in pixels, at least 1, or one number for both; got (0, 4)",
+        ),
         ({"colour": "gray"}, "colour must be 'grey' or 'rgb'; got 'gray'"),
     ],
 )

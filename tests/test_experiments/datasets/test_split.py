@@ -436,8 +436,21 @@ def test_without_stratification_classes_are_left_to_chance():
     assert {sum(i < 4 for i in members(dataset, seed=s)[2]) for s in range(20)} == {1}
 
 
+@pytest.mark.parametrize("many", [True, False])
+def test_many_whole_numbers_of_which_one_is_rare_may_be_values(many):
+    y = np.arange(60) // (2 if many else 29)
+    with pytest.raises(DataError, match=r"class . must have enough samples ") as caught:
+        Dataset.from_arrays(np.arange(60.0)[:, np.newaxis], y).split(seed=0)
+    hint = "; if the 30 whole numbers are values and no labels, give task='regression'"
+    assert str(caught.value).endswith(hint) == many
+    text = np.array([f"class {label}" for label in y])
+    with pytest.raises(DataError) as caught:
+        Dataset.from_arrays(np.arange(60.0)[:, np.newaxis], text).split(seed=0)
+    assert "regression" not in str(caught.value)
+
+
 def test_own_parts_are_the_parts_of_every_split():
-    X, y = np.arange(40.0)[:, np.newaxis], ["a", "b"] * 20
+    X, y = np.arange(40.0)[:, np.newaxis], ["a", "b"] * 19 + ["c", "c"]
     own = {
         "validation": (X[:6] + 100, y[:6]),
         "test": (pd.DataFrame(X[:4] + 200), ["b", "a", "c", "b"]),
@@ -450,9 +463,9 @@ def test_own_parts_are_the_parts_of_every_split():
     assert split.raw("test")[1].tolist() == ["b", "a", "c", "b"]
     assert split.raw("validation")[0].ravel().tolist() == validation
     with_test_alone = Dataset.from_arrays(X, y, test=own["test"])
-    assert [len(part) for part in members(with_test_alone, seed=0)] == [34, 6, 4]
+    assert [len(part) for part in members(with_test_alone, seed=0)] == [33, 7, 4]
     with_validation_alone = Dataset.from_arrays(X, y, validation=own["validation"])
-    assert [len(part) for part in members(with_validation_alone, seed=0)] == [32, 6, 8]
+    assert [len(part) for part in members(with_validation_alone, seed=0)] == [31, 6, 9]
 
 
 def test_a_value_missing_in_an_own_part_alone_is_filled():
@@ -478,6 +491,12 @@ def test_raw_rows_and_labels_of_a_part_are_those_of_the_data_set():
         ({}, {"fold": (0, 1)}, ValueError, "fold must be (i, k) with k of at least 2 and i from"),
         ({}, {"fold": (0, 5), "validation": 0.9}, ValueError, "shares must"),
         (
+            {"groups": [1, 2, 3, 4] * 10},
+            {"fold": (0, 5)},
+            DataError,
+            "arrays: folds must be at most the 4 groups; got 5",
+        ),
+        (
             {"test": (X4, [0, 1, 0, 1])},
             {"fold": (0, 5)},
             ValueError,
@@ -492,6 +511,18 @@ def test_raw_rows_and_labels_of_a_part_are_those_of_the_data_set():
         ({"groups": [1, 2]}, {}, DataError, "arrays: groups must be 40 integers, one per sample"),
         ({"groups": [None] * 40}, {}, DataError, "arrays: groups[0] must be a label or a number; got a"),
         ({"validation": (X4, [0, 1])}, {}, DataError, "arrays: validation targets must be one per"),
+        (
+            {"test": (X4, [0, 7, 8, 1])},
+            {},
+            DataError,
+            "arrays: test targets must be classes of the training data, (0, 1); got 7, and 2 of 4 labels that are none",
+        ),
+        (
+            {"validation": (X4, [5] * 4)},
+            {},
+            DataError,
+            "arrays: validation targets must be classes of the training data, (0, 1); got 5, and 4 of 4 labels",
+        ),
         ({"test": (X4, ["a"] * 4)}, {}, DataError, "arrays: labels of all parts must be text, or all"),
         ({"test": (X4[:, :0], [0] * 4)}, {}, DataError, "arrays: test inputs must have 1 features"),
     ],

@@ -20,6 +20,7 @@ from evo import (
     load_genomes,
     save_graph,
     to_cnn,
+    to_networkx,
 )
 from evo.errors import EvoMatrixError, SettingsError
 from evo.storage.tables import TIMING_COLUMNS
@@ -33,6 +34,7 @@ from experiments.studies.founders import (
 from experiments.studies.study import parse_study, run_study
 
 XOR = load_dataset("xor", n_samples=200)
+XOR_SPLIT = XOR.split(seed=0)
 DIGITS = load_dataset("digits")
 
 
@@ -55,7 +57,7 @@ def experiment(founders=None, population=3, **changes):
 def at_the_door(founders, dataset=XOR, settings=None, **changes):
     """Return what a run makes of given founders before any work."""
     asked = with_given_founders(experiment(settings, **changes), founders)
-    return check_founders(asked, dataset, dataset.input_shape, founders)
+    return check_founders(asked, asked.dataset.split(dataset, seed=0), founders)
 
 
 def matrix(n=8, density=0.5):
@@ -196,7 +198,7 @@ def test_a_warm_start_begins_where_the_winner_ended(mixed, tmp_path):
     assert set(warm.individuals["founder_source"]) == {str(path)}
     several = {"graph": "given", "files": [str(done.path / "genomes" / "seed-0-founders.npz")]}
     n_founders = len(KINDS) + 2
-    whole = check_founders(experiment(several, n_founders), XOR, XOR.input_shape)
+    whole = check_founders(experiment(several, n_founders), XOR_SPLIT)
     assert len(whole.genomes) == len(whole.sources) == n_founders
     assert whole.sources[3].endswith("seed-0-founders.npz, individual 3")
 
@@ -204,9 +206,9 @@ def test_a_warm_start_begins_where_the_winner_ended(mixed, tmp_path):
 def test_drawn_weights_replace_those_given_and_differ_from_slot_to_slot():
     founders, settings = [matrix() != 0], {"graph": "given", "weights": "random"}
     asked = experiment(settings)
-    given = check_founders(asked, XOR, XOR.input_shape, founders)
-    drawn, again = (founders_of_seed(asked, XOR, XOR.input_shape, given, seed=5) for _ in range(2))
-    other = founders_of_seed(asked, XOR, XOR.input_shape, given, seed=6)
+    given = check_founders(asked, XOR_SPLIT, founders)
+    drawn, again = (founders_of_seed(asked, XOR, (2,), given, seed=5) for _ in range(2))
+    other = founders_of_seed(asked, XOR, (2,), given, seed=6)
     assert [genome.equals(twin) for genome, twin in zip(drawn, again, strict=True)] == [True] * 3
     assert len({genome.fingerprint() for genome in [*drawn, *other]}) == 6
     for genome in drawn:
@@ -218,11 +220,11 @@ def test_a_cnn_begins_with_its_feature_maps_and_its_layers_are_known_to_policies
         founders={"graph": "given"}, policy={"name": "layerwise"}, evolution={"population": 2}
     )
     network = small_cnn((8, 8), 10, rng=seeded())
-    given = check_founders(asked, DIGITS, DIGITS.input_shape, [network])
-    assert layers_of_founders(asked, DIGITS, DIGITS.input_shape, given) == (1, 8, 32, 10)
+    given = check_founders(asked, DIGITS.split(seed=0), [network])
+    assert layers_of_founders(asked, DIGITS, (8, 8), given) == (1, 8, 32, 10)
     other = small_cnn((8, 8), 10, rng=seeded(), hidden=16)
     with pytest.raises(SettingsError, match=r"^founders must have the same layers where "):
-        check_founders(asked, DIGITS, DIGITS.input_shape, [network, other])
+        check_founders(asked, DIGITS.split(seed=0), [network, other])
 
 
 OTHER_CLASSES = Dataset.from_arrays(XOR.inputs, np.array(["no", "yes"])[XOR.targets], name="words")
@@ -319,10 +321,7 @@ def test_a_winner_of_other_classes_or_of_another_order_is_refused(tmp_path):
 def test_images_must_have_the_layout_of_the_founders_maps():
     genome = from_cnn(small_cnn((4, 4), 10, rng=seeded(), kernel=3))
     images = Dataset.from_arrays(
-        seeded().normal(size=(40, 4, 2, 2)),
-        np.arange(40) % 10,
-        name="four maps",
-        channels="first",
+        seeded().normal(size=(40, 4, 2, 2)), np.arange(40) % 10, name="four maps", channels="first"
     )
     with pytest.raises(
         SettingsError, match=r"must read images of shape \(4, 2, 2\); got input maps "
@@ -453,3 +452,145 @@ def test_given_founders_give_the_same_tables_on_ray(mixed):
             for results in (done, parallel)
         )
         pd.testing.assert_frame_equal(one, two)
+
+
+# -- names of nodes ----------------------------------------------------------------------------------------------------
+
+NAMED = Dataset.from_frame(
+    pd.DataFrame(XOR.inputs, columns=["width", "depth"]).assign(
+        kind=np.array(["yes", "no"])[XOR.targets]
+    ),
+    "kind",
+)
+NAMES = {"inputs": ["width", "depth"], "outputs": ["no", "yes"]}
+
+
+def weighted(inputs, outputs):
+    """Return a graph in which each edge has its own weight, and a sum of the inputs in each output."""
+    found = nx.DiGraph(ticks=1)
+    found.add_nodes_from([*outputs, *inputs])
+    for k, source in enumerate(inputs):
+        for j, target in enumerate(outputs):
+            found.add_edge(source, target, weight=1.0 + 2 * k + 5 * j)
+    return found
+
+
+def as_object(graph, _):
+    return graph
+
+
+def as_graphml(graph, folder):
+    nx.write_graphml(graph, folder / "drawn.graphml")
+    return folder / "drawn.graphml"
+
+
+def as_json(graph, folder):
+    text = json.dumps(nx.node_link_data(graph, edges="edges"))
+    (folder / "drawn.json").write_text(text, "utf-8")
+    return folder / "drawn.json"
+
+
+def with_labels(graph, folder):
+    numbered = nx.convert_node_labels_to_integers(graph, label_attribute="label")
+    return as_graphml(numbered, folder)
+
+
+@pytest.mark.parametrize("form", [as_object, as_graphml, as_json, with_labels])
+@pytest.mark.parametrize("inputs", [("width", "depth"), ("depth", "width")])
+@pytest.mark.parametrize("outputs", [("no", "yes"), ("yes", "no")])
+def test_nodes_that_are_named_after_features_and_classes_belong_to_these(
+    inputs, outputs, form, tmp_path
+):
+    drawn = weighted(inputs, outputs)
+    (genome,) = at_the_door([form(drawn, tmp_path)], NAMED).genomes
+    expected = nx.to_numpy_array(drawn, nodelist=[*NAMES["inputs"], *NAMES["outputs"]])[:2, 2:]
+    rows = np.array([[1.0, 10.0], [0.5, -3.0]], np.float32)
+    scores = Phenotype(genome, "squared_error").output(rows)
+    np.testing.assert_allclose(scores, rows @ expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "message"),
+    [
+        (
+            ("width", "height"),
+            ("no", "yes"),
+            r"^founders\[0\], DiGraph: names of inputs must all be those of the features, \('width', 'depth'\), or "
+            r"none of them; got 'height'$",
+        ),
+        (("a", "b"), ("yes", "maybe"), r"those of the classes, .*; got 'maybe'$"),
+        (("a", "b"), ("Yes", "No"), r"those of the classes, .*; got 'Yes'$"),
+        (("a", "b"), ("yes ", "no"), r"those of the classes, .*; got 'yes '$"),
+    ],
+)
+def test_names_that_fit_in_part_are_refused(inputs, outputs, message):
+    with pytest.raises(SettingsError, match=message):
+        at_the_door([weighted(inputs, outputs)], NAMED)
+
+
+def test_two_outputs_of_one_name_are_refused():
+    drawn = weighted(("a", "b"), ("x", "y"))
+    nx.set_node_attributes(drawn, {"x": "yes", "y": "yes"}, "label")
+    with pytest.raises(SettingsError, match=r"names of outputs must differ; got 'yes' twice$"):
+        at_the_door([drawn], NAMED)
+
+
+def test_without_such_names_and_for_the_ids_of_a_genome_the_order_of_the_graph_counts():
+    rows = np.array([[1.0, 10.0], [0.5, -3.0]], np.float32)
+    drawn = weighted(("b", "a"), ("z", "y"))
+    (genome,) = at_the_door([drawn], NAMED).genomes
+    expected = nx.to_numpy_array(drawn, nodelist=["b", "a", "z", "y"])[:2, 2:]
+    scores = Phenotype(genome, "squared_error").output(rows)
+    np.testing.assert_allclose(scores, rows @ expected, rtol=1e-6)
+    counted = Genome.from_matrix(np.triu(np.ones((5, 5)), 1), n_inputs=2, n_outputs=3)
+    of_ids = Dataset.from_arrays(XOR.inputs, np.arange(200) % 3 + 2, name="ids")  # ids 2, 3, 4
+    assert at_the_door([to_networkx(counted)], of_ids).genomes[0].equals(counted)
+    shifted = Dataset.from_arrays(XOR.inputs, np.arange(200) % 3 + 1, name="ids")
+    assert at_the_door([to_networkx(counted)], shifted).genomes[0].equals(counted)
+
+
+def test_a_run_scores_a_founder_by_its_names(tmp_path):
+    """After one step of training both orders of the nodes have the same accuracy, which is not that of chance."""
+    X = seeded().normal(size=(120, 2))
+    table = pd.DataFrame(X, columns=["width", "depth"]).assign(
+        kind=np.where(X[:, 0] > X[:, 1], "wide", "deep")
+    )
+    dataset = Dataset.from_frame(table, "kind")
+    asked = Experiment(
+        name="named",
+        seeds=1,
+        evolution={"population": 2, "generations": 0, "steps_per_generation": 1},
+        baseline={"arms": []},
+    )
+    founders = []
+    for inputs, outputs in (
+        (("width", "depth"), ("wide", "deep")),
+        (("depth", "width"), ("deep", "wide")),
+    ):
+        drawn = nx.DiGraph()
+        drawn.add_nodes_from([*inputs, *outputs])
+        drawn.add_edges_from([("width", "wide"), ("depth", "deep")], weight=1.0)
+        founders.append(drawn)
+    done = run(asked, dataset=dataset, founders=founders, workers=0, results=tmp_path)
+    assert (done.individuals["validation_accuracy"] > 0.9).all()
+
+
+@pytest.mark.parametrize("name", ["wieght", "label"])
+def test_an_edge_with_attributes_but_no_weight_is_refused(name):
+    drawn = weighted(("a", "b"), ("no", "yes"))
+    drawn.edges["a", "no"].clear()
+    drawn.edges["a", "no"][name] = 0.5
+    with pytest.raises(
+        SettingsError,
+        match=rf"^founders\[0\], DiGraph: edge \('a', 'no'\) must have the attribute weight if it has others; "
+        rf"got \['{name}'\]$",
+    ):
+        at_the_door([drawn])
+
+
+def test_an_edge_without_attributes_has_weight_1_and_an_id_is_none(tmp_path):
+    text = nx.generate_graphml(nx.DiGraph([("a", "no"), ("b", "yes")]))
+    drawn = "\n".join(text).replace("<edge ", '<edge id="e" ', 1)
+    (tmp_path / "drawn.graphml").write_text(drawn, "utf-8")
+    (genome,) = at_the_door([tmp_path / "drawn.graphml"]).genomes
+    assert genome.values.tolist() == [1.0, 1.0]

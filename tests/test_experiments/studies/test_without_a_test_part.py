@@ -52,6 +52,17 @@ def test_a_metric_of_verdicts_is_refused(tiny, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("test", [0, 0.4])
+def test_folds_decide_on_the_size_of_the_test_part(tiny, test):
+    with pytest.raises(
+        SettingsError,
+        match=rf"dataset: test must not be given with folds, for a test part is one of 3 folds; got {test}",
+    ):
+        tiny(dataset={"folds": 3, "test": test})
+    again = tiny(dataset={"folds": 3})
+    assert type(again)(**again.model_dump()) == again
+
+
 def test_rare_classes_cannot_stay_in_one_part_with_folds(tiny):
     with pytest.raises(SettingsError, match='rare_classes must be "refuse" with folds'):
         tiny(dataset={"folds": 3, "rare_classes": "train"})
