@@ -1,7 +1,8 @@
 """The base class of settings, whose errors are one line: field, rule and value received."""
 
 import difflib
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,10 +26,45 @@ class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine)
     """A frozen record of settings, checked when it is made.
 
     A call such as ``Recipe(learning_rate=-1)`` raises `error_type`, with a message of one line, at the first setting
-    that breaks a rule.
+    that breaks a rule. A changed copy is checked in the same way: ``recipe.model_copy(update={"learning_rate": 0.1})``.
     """
 
     error_type: ClassVar[type[Exception]] = ValueError
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy in which some settings are changed.
+
+        Parameters
+        ----------
+        update : mapping, optional
+            The settings that change. A mapping for a section changes the named settings of that section and keeps the
+            others, as in a file with arms; settings of the section's class replace the whole section.
+        deep : bool
+            Whether the values of the other settings are copied too.
+
+        Raises
+        ------
+        Exception
+            Of `error_type`, at the first setting that breaks a rule or has an unknown name, as in a call of the class.
+        TypeError
+            If `update` is not a mapping.
+        """
+        if update is not None and not isinstance(update, Mapping):
+            raise TypeError(f"update must be a mapping of names to values; got {update!r}")
+        copied = super().model_copy(deep=deep)
+        return type(copied)(**_updated(copied, update)) if update else copied
+
+
+def _updated(settings: Settings, update: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that were given to settings, overlaid by an update, section by section."""
+    values = {name: getattr(settings, name) for name in settings.model_fields_set}
+    for name, value in update.items():
+        section = getattr(settings, name) if name in type(settings).model_fields else None
+        if isinstance(section, Settings) and isinstance(value, Mapping):
+            values[name] = _updated(section, value)
+        else:
+            values[name] = value
+    return values
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from cnn import TrainingBudget
+from cnn.settings import Settings
 from cnn.training.recipe import Recipe
 from evo import (
     EvolutionSettings,
@@ -145,7 +146,7 @@ def test_settings_survive_being_stored():
             "'network'",
         ),
         ("[dataset]\nvalidation = 1.0", "dataset.validation", "less than 1", "1.0"),
-        ("[dataset]\ntest = 0.0", "dataset.test", "greater than 0", "0.0"),
+        ("[dataset]\ntest = -0.1", "dataset.test", "greater than or equal to 0", "-0.1"),
         ('[dataset]\nnormalization = "log"', "dataset.normalization", "'standard'", "'log'"),
         ('[baseline]\narms = ["cnn", "rnn"]', "baseline.arms.1", "mlp, static", "'rnn'"),
         ("[baseline]\nlearning_rate = -0.1", "baseline.learning_rate", "greater than 0", "-0.1"),
@@ -240,7 +241,7 @@ def test_an_unknown_key_or_name_is_answered_with_the_nearest_one(written):
         (
             NeuroevolutionSettings,
             {"activations": ["tahn"]},
-            "activations: activation must be one of",
+            "activations must be one of",
         ),
         (OperatorSettings, {"max_factor": 0}, "max_factor must be greater than 0; got 0"),
         (Recipe, {"learning_rate": -1}, "learning_rate must be greater than"),
@@ -255,6 +256,89 @@ def test_settings_made_in_a_script_raise_one_line(model, values, told):
         model(**values)
     assert "\n" not in str(caught.value)
     assert not isinstance(caught.value, ValidationError)
+
+
+def classes_of_settings(base=Settings):
+    for one in base.__subclasses__():
+        if one.model_fields:
+            yield one
+        yield from classes_of_settings(one)
+
+
+ALL_SETTINGS = sorted(set(classes_of_settings()), key=lambda one: one.__name__)
+
+
+def smallest(model):
+    """Return settings with few values of their own, so that most have their defaults."""
+    return model(seed=4) if model is Experiment else model()
+
+
+@pytest.mark.parametrize("model", ALL_SETTINGS, ids=lambda one: one.__name__)
+def test_a_changed_copy_is_checked_like_new_settings(model):
+    settings = smallest(model)
+    for name in model.model_fields:
+        wrong = {name: object()}
+        with pytest.raises(model.error_type) as made:
+            model(**wrong)
+        with pytest.raises(model.error_type, match="^" + re.escape(str(made.value))) as copied:
+            settings.model_copy(update=wrong)
+        assert type(copied.value) is type(made.value)
+    with pytest.raises(model.error_type, match=r"^nonsense: unknown key"):
+        settings.model_copy(update={"nonsense": 1})
+    with pytest.raises(TypeError, match=r"^update must be a mapping"):
+        settings.model_copy(update=[("name", 1)])
+
+
+@pytest.mark.parametrize("model", ALL_SETTINGS, ids=lambda one: one.__name__)
+def test_a_copy_knows_which_settings_were_given(model):
+    settings = smallest(model)
+    assert settings.model_copy() == settings
+    assert settings.model_copy(deep=True) == settings
+    for name in model.model_fields:
+        value = getattr(settings, name)
+        copied = settings.model_copy(update={name: value})
+        assert type(copied) is model
+        assert copied == settings
+        assert copied.model_fields_set == settings.model_fields_set | {name}
+
+
+@pytest.mark.parametrize(
+    ("update", "told"),
+    [
+        ({"evaluation": {"metrics": ["acuracy"]}}, "evaluation.metrics.0 must be one of "),
+        ({"evolution": {"populatoin": 3}}, "evolution.populatoin: unknown key (did you mean "),
+        ({"evolution": {"budget": {"steps": 0}}}, "evolution.budget.steps must be "),
+        ({"evolve": False}, "baseline.epochs must be given where evolve = false"),
+        ({"policy": {"name": "layerwise"}}, "founders.graph must be "),
+        ({"dataset": {"folds": 1}}, "dataset.folds must be "),
+    ],
+)
+def test_a_copy_that_breaks_a_rule_between_settings_is_one_line(update, told):
+    settings = Experiment(dataset={"rare_classes": "train"})
+    with pytest.raises(SettingsError, match="^" + re.escape(told)) as caught:
+        settings.model_copy(update=update)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_in_a_copy_changes_what_it_names_and_settings_replace_a_section():
+    before = Experiment(
+        dataset={"name": "xor", "options": {"noise": 0.1}},
+        evolution={"population": 3, "budget": {"samples": 5}},
+    )
+    folds = before.model_copy(update={"dataset": {"folds": 3}, "seeds": 3})
+    assert (folds.dataset.name, folds.dataset.folds, folds.seeds) == ("xor", 3, 3)
+    assert folds.dataset.options == {"noise": 0.1}
+    assert folds == Experiment(
+        seeds=3,
+        dataset={"name": "xor", "options": {"noise": 0.1}, "folds": 3},
+        evolution={"population": 3, "budget": {"samples": 5}},
+    )
+    deeper = before.model_copy(update={"evolution": {"budget": {"steps": 7}}})
+    assert deeper.evolution.population == 3
+    assert deeper.evolution.budget == TrainingBudget(samples=5, steps=7)
+    replaced = before.model_copy(update={"evolution": EvolutionSettings(generations=2)})
+    assert replaced.evolution == EvolutionSettings(generations=2)
+    assert before.dataset.folds is None
 
 
 @pytest.mark.parametrize("preset", ["digit", "DIGITS", "digits.yaml", "", ".."])
