@@ -18,7 +18,15 @@ from evo import (
 )
 from evo.errors import EvoMatrixError, SettingsError
 from evo.operators import OperatorSettings
-from experiments import Dataset, Experiment, load_experiment, load_study, preset_names, run
+from experiments import (
+    Dataset,
+    Experiment,
+    load_experiment,
+    load_study,
+    preset_names,
+    run,
+    run_study,
+)
 from experiments.arms import BaselineSettings
 from experiments.datasets import DATASETS
 from experiments.settings.experiment import merged, preset_text, read_settings
@@ -408,12 +416,56 @@ def test_settings_that_do_not_fit_the_data_are_one_line_and_leave_nothing(
 
 @pytest.mark.parametrize(
     ("arguments", "part"),
-    [({"workers": -1}, "got -1"), ({"workers": 0, "address": "auto"}, "workers must not be 0")],
+    [
+        ({"workers": -1}, "workers must be a whole number of at least 0; got -1"),
+        ({"workers": 1.5}, "workers must be a whole number of at least 0; got 1.5"),
+        ({"workers": 2.0}, "workers must be a whole number of at least 0; got 2.0"),
+        ({"workers": "2"}, "workers must be a whole number of at least 0; got '2'"),
+        ({"workers": True}, "workers must be a whole number of at least 0; got True"),
+        ({"workers": 0, "address": "auto"}, "workers must not be 0"),
+    ],
 )
 def test_wrong_workers_are_refused_before_any_work(tmp_path, arguments, part):
     with pytest.raises(SettingsError, match=part):
         run(Experiment(), results=tmp_path, **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"experiment": "xor"}, "experiment must be settings, such as load_experiment("),
+        ({"experiment": {"seeds": 1}}, "experiment must be settings, such as load_experiment("),
+        ({"experiment": Experiment}, "experiment must be settings, such as load_experiment("),
+        ({"dataset": "people.csv"}, "dataset must be a Dataset, such as Dataset.from_frame("),
+        ({"dataset": [[0.0]]}, "dataset must be a Dataset, such as Dataset.from_frame("),
+        ({"fitness": "accuracy"}, "fitness must be a function of (network, validation)"),
+        ({"fitness": ""}, "fitness must be a function of (network, validation)"),
+        ({"reporter": print}, "reporter must be a Reporter"),
+        ({"results": 3}, "results must be the path of a folder; got 3"),
+        ({"run_name": 3}, "run_name must be a text; got 3"),
+        ({"address": 6379}, "address must be a text"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_one_line_that_says_what_is_right(tmp_path, arguments, told):
+    given = {"experiment": Experiment(), "results": tmp_path, **arguments}
+    with pytest.raises(TypeError, match="^" + re.escape(told)) as caught:
+        run(**given)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"study": "fashion-small"}, "study must be a study, such as load_study("),
+        ({"folder": 3}, "folder must be the path of a folder; got 3"),
+        ({"results": None}, "results must be the path of a folder; got None"),
+    ],
+)
+def test_an_argument_of_a_study_of_a_wrong_type_is_one_line(arguments, told):
+    with pytest.raises(TypeError, match="^" + re.escape(told)):
+        run_study(**{"study": load_study("fashion-small"), **arguments})
 
 
 def test_changes_replace_what_a_preset_says_and_nothing_else():
