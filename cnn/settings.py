@@ -1,7 +1,8 @@
 """The base class of settings, whose errors are one line: field, rule and value received."""
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ValidationError
@@ -70,7 +71,8 @@ def _updated(settings: Settings, update: Mapping[str, Any]) -> dict[str, Any]:
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """Return the first problem of a validation as one line: field, rule, value received."""
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
+    # pydantic names the alternative of a union too, such as "literal['balanced']"; this is no key.
+    field = ".".join(str(part) for part in first["loc"] if not str(part).startswith("literal["))
     if first["type"] == "extra_forbidden":
         return f"{field}: unknown key{_near(first['loc'], model)}"
     rule = first["msg"].removeprefix("Value error, ").replace("Input should ", "must ", 1)
@@ -79,6 +81,8 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         return rule
     value = first["input"]
     received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
+    if first["type"] == "literal_error":
+        rule += received + _nearest(value, re.findall(r"'([^']*)'", first["ctx"]["expected"]))
     separator = " " if rule.startswith("must ") else ": "
     return f"{field}{separator}{rule}" + ("" if "; got " in rule else received)
 
@@ -91,5 +95,10 @@ def _near(place: tuple[int | str, ...], model: type[BaseModel]) -> str:
         if field is None or not isinstance(field.annotation, type):
             return ""
         model = field.annotation
-    near = difflib.get_close_matches(str(key), list(getattr(model, "model_fields", ())), n=1)
+    return _nearest(key, list(getattr(model, "model_fields", ())))
+
+
+def _nearest(given: Any, known: Sequence[str]) -> str:
+    """Return the known name that is nearest to the given one, as a question; empty if none is near."""
+    near = difflib.get_close_matches(str(given), known, n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -225,6 +225,42 @@ def test_an_unknown_key_or_name_is_answered_with_the_nearest_one(written):
 
 
 @pytest.mark.parametrize(
+    ("key", "given", "near"),
+    [
+        ("training.optimizer", "adm", "adam"),
+        ("training.class_weight", "balancd", "balanced"),
+        ("dataset.normalization", "standrad", "standard"),
+        ("dataset.rare_classes", "trian", "train"),
+        ("policy.rewiring_scope", "netwrk", "network"),
+        ("evolution.active_edges", "kep", "kept"),
+        ("founders.threshold_mode", "sined", "signed"),
+        ("evaluation.verdict", "roc_acu", "roc_auc"),
+        ("evolution.fitness", "acuracy", "accuracy"),
+    ],
+)
+def test_a_misspelt_word_of_a_setting_is_answered_with_the_nearest_one(key, given, near):
+    with pytest.raises(SettingsError, match="^" + re.escape(f"{key} must be ")) as caught:
+        Experiment(**merged({}, {key: given}))
+    assert str(caught.value).endswith(f"; got '{given}' (did you mean '{near}'?)")
+    section, name = key.split(".")
+    assert getattr(getattr(Experiment(**merged({}, {key: near})), section), name) == near
+
+
+def test_a_word_that_is_near_to_none_is_answered_with_all():
+    with pytest.raises(SettingsError) as caught:
+        Experiment(training={"optimizer": "lbfgs"})
+    told = "training.optimizer must be 'sgd', 'momentum', 'nesterov' or 'adam'; got 'lbfgs'"
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    ("preset", "near"), [("digit", "digits"), ("XOR", "xor"), ("fashon", "fashion")]
+)
+def test_a_misspelt_preset_is_answered_with_the_nearest_one(preset, near):
+    assert message_of(preset).startswith(f"unknown preset '{preset}' (did you mean '{near}'?); ")
+
+
+@pytest.mark.parametrize(
     ("model", "values", "told"),
     [
         (
