@@ -62,6 +62,8 @@ def as_rows(
         return pd.DataFrame({name: array[name] for name in array.dtype.names})
     if array.ndim < 2:
         hint = "; one sample is [x]" if array.ndim == 1 and len(array) else ""
+        if array.ndim == 1 and all(isinstance(one, str | Path) for one in array):
+            hint = "; images are read by read_images" if len(array) else ""
         raise DataError(
             f"{origin.whole} must have shape (samples, features) or more dimensions; "
             f"got shape {array.shape}{hint}"

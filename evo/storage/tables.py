@@ -105,7 +105,8 @@ _PARAMETERS = Column("parameters", _INT, "", "Number of trainable numbers.")
 _MACS = Column("macs", _INT, "per sample", "Multiply-accumulates for one sample, all ticks included.")
 _REASON = Column("reason", _TEXT, "", "Reason why the status is not ok; otherwise empty.")
 _VALIDATION = (
-    Column("validation_loss", _FLOAT, "nat or unit²", "Mean validation loss."),
+    Column("validation_loss", _FLOAT, "nat or unit²",
+        "Mean validation loss; in regression half the squared error of a sample, summed over its values."),
     Column("validation_accuracy", _FLOAT, "fraction", "Validation accuracy; empty in regression."),
     Column("validation_<metric>", _FLOAT, "that of the metric",
         "Each metric of `evaluation.metrics` on the validation part; empty if it is not defined there."),
@@ -273,7 +274,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         *_RUN,
         Column("arm", _TEXT, "",
             "Name of the arm: that of the winner, as in `runs`, or the baseline's."),
-        Column("test_loss", _FLOAT, "nat or unit²", "Mean loss on the test part, read once, after the last training."),
+        Column("test_loss", _FLOAT, "nat or unit²",
+            "Mean loss on the test part, read once, after the last training. In regression the loss of a sample is "
+            "half the squared error, summed over its values."),
         Column("test_accuracy", _FLOAT, "fraction", "Accuracy on the test part; empty in regression."),
         Column("test_<metric>", _FLOAT, "that of the metric",
             "Each metric of `evaluation.metrics` on the test part; empty if it is not defined there."),
@@ -378,9 +381,10 @@ def data_dictionary() -> str:
         "# Data dictionary",
         "",
         'Every run folder holds these tables as Parquet data sets: `pandas.read_parquet(run_dir / "individuals")`.',
-        "`load_results(path)` returns all tables of one run or of a folder of runs. Its column `run` has the present",
-        "name of each run's folder, which may have been renamed or copied; two folders of one name are told apart by",
-        "the folders above them, as in `a/run` and `b/run`. An empty cell (`NaN`, `None`)",
+        "`load_results(path)` returns all tables of one run or of a folder of runs; `load_results(path, path2)` those",
+        "of several, each run once. The column `run` has the present name of each run's folder, which may have been",
+        "renamed or copied; two folders of one name are told apart by the folders above them, as in `a/run` and",
+        "`b/run`. An empty cell (`NaN`, `None`)",
         "means that the quantity does not exist, never that something failed: a failure has a status and a reason.",
         "Columns in seconds differ from run to run. All other columns follow from settings and seed, unless a budget",
         "in seconds ended a train phase. Run folders written by an older version have the former names;",

@@ -75,6 +75,8 @@ def test_the_path_of_an_image_is_no_row_to_predict_from(name):
         match=rf"^{name}: the file must be text; got an image: pass read_images\('{name}'\)$",
     ):
         network.predict(name)
+    with pytest.raises(DataError, match=r"got shape \(1,\); images are read by read_images$"):
+        network.predict([name])
 
 
 def test_colours_come_first(tmp_path):
