@@ -163,7 +163,9 @@ def test_a_quiet_run_in_a_process_prints_only_its_folder(tmp_path):
 def test_an_error_in_a_process_is_one_line_without_a_traceback(tmp_path):
     done = in_a_process("run", "xorr", "--results", "r", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"evomatrix: unknown preset 'xorr'; known: [^\n]+\n", done.stderr)
+    assert re.fullmatch(
+        r"evomatrix: unknown preset 'xorr' \(did you mean 'xor'\?\); known: [^\n]+\n", done.stderr
+    )
     assert list(tmp_path.iterdir()) == []
 
 
