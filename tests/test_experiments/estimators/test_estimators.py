@@ -268,7 +268,7 @@ def test_founders_may_be_networks_and_fitness_a_function(fitted):
         ({"random_state": -1}, "random_state must be an integer of at least 0; got -1"),
         ({"random_state": None}, "random_state must be an integer of at least 0; got None"),
         ({"random_state": True}, "random_state must be an integer of at least 0; got True"),
-        ({"workers": -1}, "workers must be at least 0; got -1"),
+        ({"workers": -1}, "workers must be a whole number of at least 0; got -1"),
         ({"experiment": 5}, "experiment must be an Experiment, a preset's name or a path; got 5"),
         ({"experiment": "lenet-mnist"}, "experiment must have evolve = true; got false"),
         ({"experiment": "nothing"}, "unknown preset 'nothing'"),
