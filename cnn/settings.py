@@ -1,7 +1,9 @@
 """The base class of settings, whose errors are one line: field, rule and value received."""
 
 import difflib
-from typing import TYPE_CHECKING, Any, ClassVar
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,16 +27,52 @@ class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine)
     """A frozen record of settings, checked when it is made.
 
     A call such as ``Recipe(learning_rate=-1)`` raises `error_type`, with a message of one line, at the first setting
-    that breaks a rule.
+    that breaks a rule. A changed copy is checked in the same way: ``recipe.model_copy(update={"learning_rate": 0.1})``.
     """
 
     error_type: ClassVar[type[Exception]] = ValueError
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy in which some settings are changed.
+
+        Parameters
+        ----------
+        update : mapping, optional
+            The settings that change. A mapping for a section changes the named settings of that section and keeps the
+            others, as in a file with arms; settings of the section's class replace the whole section.
+        deep : bool
+            Whether the values of the other settings are copied too.
+
+        Raises
+        ------
+        Exception
+            Of `error_type`, at the first setting that breaks a rule or has an unknown name, as in a call of the class.
+        TypeError
+            If `update` is not a mapping.
+        """
+        if update is not None and not isinstance(update, Mapping):
+            raise TypeError(f"update must be a mapping of names to values; got {update!r}")
+        copied = super().model_copy(deep=deep)
+        return type(copied)(**_updated(copied, update)) if update else copied
+
+
+def _updated(settings: Settings, update: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that were given to settings, overlaid by an update, section by section."""
+    values = {name: getattr(settings, name) for name in settings.model_fields_set}
+    for name, value in update.items():
+        section = getattr(settings, name) if name in type(settings).model_fields else None
+        if isinstance(section, Settings) and isinstance(value, Mapping):
+            values[name] = _updated(section, value)
+        else:
+            values[name] = value
+    return values
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """Return the first problem of a validation as one line: field, rule, value received."""
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
+    # pydantic names the alternative of a union too, such as "literal['balanced']"; this is no key.
+    field = ".".join(str(part) for part in first["loc"] if not str(part).startswith("literal["))
     if first["type"] == "extra_forbidden":
         return f"{field}: unknown key{_near(first['loc'], model)}"
     rule = first["msg"].removeprefix("Value error, ").replace("Input should ", "must ", 1)
@@ -43,6 +81,8 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         return rule
     value = first["input"]
     received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
+    if first["type"] == "literal_error":
+        rule += received + _nearest(value, re.findall(r"'([^']*)'", first["ctx"]["expected"]))
     separator = " " if rule.startswith("must ") else ": "
     return f"{field}{separator}{rule}" + ("" if "; got " in rule else received)
 
@@ -55,5 +95,10 @@ def _near(place: tuple[int | str, ...], model: type[BaseModel]) -> str:
         if field is None or not isinstance(field.annotation, type):
             return ""
         model = field.annotation
-    near = difflib.get_close_matches(str(key), list(getattr(model, "model_fields", ())), n=1)
+    return _nearest(key, list(getattr(model, "model_fields", ())))
+
+
+def _nearest(given: Any, known: Sequence[str]) -> str:
+    """Return the known name that is nearest to the given one, as a question; empty if none is near."""
+    near = difflib.get_close_matches(str(given), known, n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -5,7 +5,6 @@ The input is a :class:`evo.evolution.job.Job`, the output an :class:`Individual`
 on the task and the job alone.
 """
 
-import logging
 import time
 import traceback
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.checks import brief
 from cnn.training.budget import Bound
 from cnn.training.curve import LearningCurve
 from cnn.training.recipe import batch_indices
@@ -32,8 +32,6 @@ from evo.phenotype.phenotype import Phenotype
 from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
 from evo.seeding import Purpose, generator
-
-logger = logging.getLogger(__name__)
 
 GRADIENT_BATCHES = 4
 """Batches on which a policy measures the loss gradient."""
@@ -120,12 +118,11 @@ def evaluate_individual(task: Task, job: Job) -> Individual:
     """Modify, train and evaluate one individual.
 
     An error in an operator, in training or in a custom fitness becomes the status and reason of this one individual,
-    and so does an exit by ``sys.exit`` there. The error does not affect other individuals; its traceback is logged.
+    and so does an exit by ``sys.exit`` there. The error does not affect other individuals. Executors log its traceback.
     """
     try:
         return _modify_train_evaluate(task, job)
     except (Exception, SystemExit) as error:  # a simulator in a fitness may end by sys.exit
-        logger.warning("individual %d failed", job.individual, exc_info=True)
         failed = failed_individual(job, f"{type(error).__name__}: {error}")
         return replace(failed, traceback=traceback.format_exc(), error_at=_place_of(error))
 
@@ -179,10 +176,14 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
     if network.dormant_learn:  # training itself has changed the active entries
         statistics = describe(trained_genome, judged)
     validation = evaluate(judged, task.validation)
-    fitness = float(task.fitness(judged, task.validation, evaluation=validation))
+    returned: object = task.fitness(judged, task.validation, evaluation=validation)
+    fitness = _as_number(returned)
     metrics = measure(task.metrics, task.validation, validation)
-    if not np.isfinite(fitness):
+    if fitness is None or not np.isfinite(fitness):
         reason = f"fitness must be finite; got {fitness}"
+        if fitness is None:
+            got = " ".join(brief(returned).split())
+            reason = f"fitness must return a number; got {got}"
         return _without_result(job, "failed", reason, operations, statistics, report)
     return Individual(
         job=job,
@@ -204,6 +205,18 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         evaluate_seconds=time.perf_counter() - trained,
         metrics=metrics,
     )
+
+
+def _as_number(returned: Any) -> float | None:
+    """Return what a fitness returned as a float; None if it is no number, such as text or an array of several."""
+    if isinstance(returned, np.ndarray) and returned.size == 1:
+        returned = returned.item()
+    if isinstance(returned, str | bytes | bytearray):
+        return None
+    try:
+        return float(returned)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last one: of a tensor
+        return None
 
 
 def _after_training(task: Task, genome: Genome, network: Phenotype) -> tuple[Genome, Phenotype]:

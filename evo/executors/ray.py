@@ -22,12 +22,14 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray.exceptions import RayActorError
 
+from cnn.checks import whole_number
 from cnn.compile.compilation import single_threaded_blas
 from evo.environment import usable_cores
 from evo.errors import EvoMatrixError
 from evo.evolution.fitness import Fitness, negative_loss
 from evo.evolution.individual import Individual, evaluate_individual, failed_individual
 from evo.evolution.job import Job, Task
+from evo.executors.failure_log import FailureLog
 from evo.executors.travel import TRAVELLING, pack, unpack
 
 logger = logging.getLogger(__name__)
@@ -77,9 +79,7 @@ class RayExecutor:
     """
 
     def __init__(self, n_workers: int | None = None, address: str | None = None) -> None:
-        if n_workers is not None and n_workers < 1:
-            raise ValueError(f"n_workers must be at least 1; got {n_workers}")
-        self.n_workers = n_workers or 0
+        self.n_workers = 0 if n_workers is None else whole_number("n_workers", n_workers, 1)
         self.address = address
         self._starting: dict[Any, Any] = {}
         self._idle: deque[Any] = deque()
@@ -87,6 +87,7 @@ class RayExecutor:
         self._own: list[list[Any]] = []
         self._references: tuple[Any, Any] = None, None
         self._lost_starts = 0
+        self._failures = FailureLog()
 
     def __enter__(self) -> Self:
         """Start Ray, or connect to it, and start the actors.
@@ -104,19 +105,28 @@ class RayExecutor:
         if self.address is None:
             options["include_dashboard"] = False
             options["num_cpus"] = max(self.n_workers, usable_cores())
+        if ray.is_initialized():
+            raise ClusterError(
+                "Ray must not run in this process already; call ray.shutdown() first"
+            )
         try:
             if self.address is not None:
                 _check_reachable(self.address)
             ray.init(**options)
-        except Exception as error:  # Ray raises a plain Exception if its own start takes too long
+            if not self.n_workers:
+                resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+                self.n_workers = max(1, int(resources.get("CPU", 1)))
+        except (
+            BaseException
+        ) as error:  # Ray raises a plain Exception if its own start takes too long
+            ray.shutdown()  # a start that failed halfway would forbid every later start
+            if not isinstance(error, Exception):
+                raise
             first_line = _first_line(error)
             problem = f"--address {self.address}: no Ray cluster there"
             if self.address is None:
                 problem = "Ray did not start on this machine; --workers 0 works without it"
             raise ClusterError(f"{problem} ({first_line})") from error
-        if not self.n_workers:
-            resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-            self.n_workers = max(1, int(resources.get("CPU", 1)))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -158,10 +168,9 @@ class RayExecutor:
                 continue
             self._idle.append(actor)
             for individual in individuals:
-                if individual.traceback:  # the log of the worker is not the log of the driver
-                    number = individual.job.individual
-                    logger.warning("individual %d failed\n%s", number, individual.traceback)
+                self._failures.note(individual)
                 yield individual
+        self._failures.tell_counts()
 
     def _put(self, task: Task) -> None:
         """Put the task and the own parts where workers find them, unless they are there already."""

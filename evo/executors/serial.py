@@ -6,6 +6,7 @@ from typing import Self
 from cnn.compile.compilation import single_threaded_blas
 from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
+from evo.executors.failure_log import FailureLog
 
 
 class SerialExecutor:
@@ -13,11 +14,17 @@ class SerialExecutor:
 
     n_workers = 0
 
+    def __init__(self) -> None:
+        self._failures = FailureLog()
+
     def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
         """Yield one individual per job."""
         with single_threaded_blas():
             for job in jobs:
-                yield evaluate_individual(task, job)
+                individual = evaluate_individual(task, job)
+                self._failures.note(individual)
+                yield individual
+        self._failures.tell_counts()
 
     def __enter__(self) -> Self:
         """Nothing to start."""

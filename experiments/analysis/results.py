@@ -1,5 +1,7 @@
 """Results: the tables and networks of one or many runs."""
 
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -144,8 +146,11 @@ class Results:
         Raises
         ------
         ResultsError
-            If there is no finished search.
+            If there is no finished search, or the runs have different data or fitness, so that their fitnesses cannot
+            be compared.
         """
+        self._check_one("data", self.runs["data_hash"].unique())
+        self._check_one("fitness", _judged_by(self.runs, self.paths))
         finished = self.runs[["run", "seed", "best_individual"]].rename(
             columns={"best_individual": "individual"}
         )
@@ -164,7 +169,8 @@ class Results:
         Raises
         ------
         ResultsError
-            If there is no finished search.
+            If there is no finished search, or the runs have different data or fitness, so that their fitnesses cannot
+            be compared.
         """
         path = self._network_path(self.winner(seed), "")
         best = load_network(path)
@@ -186,10 +192,11 @@ class Results:
         Raises
         ------
         ResultsError
-            If there is no such network.
+            If there is no such network, or the runs have different data.
         """
         if arm == "evolved":
             return self.best(seed)
+        self._check_one("data", self.runs["data_hash"].unique())
         trained = self.baseline.query("arm == @arm and status == 'ok'")
         if seed is not None:
             trained = trained[trained["seed"] == seed]
@@ -202,11 +209,38 @@ class Results:
         row = trained.iloc[int(trained["validation_loss"].argmin())]
         return load_network(self._network_path(row, f"-{arm}"))
 
+    def _check_one(self, what: str, of_runs: Iterable[Any]) -> None:
+        """Raise ResultsError if runs differ in what their networks were chosen by, so that none of them is the best."""
+        if len(set(of_runs)) > 1:
+            raise ResultsError(
+                f"{self.paths[0].parent}: holds {len(self.paths)} runs of different {what}; choose a network within one"
+            )
+
     def _network_path(self, row: Any, name: str) -> Path:
         """Return the path of the network with the run and seed of a row."""
         names = run_names(self.paths)
         folder = next(path for path in self.paths if names[path] == row["run"])
         return folder / "networks" / f"seed-{row['seed']}{name}.npz"
+
+
+def _judged_by(runs: pd.DataFrame, paths: Sequence[Path]) -> Iterator[tuple[Any, ...]]:
+    """Yield the fitness of each run in which networks evolved: the name, and the hash of an own function."""
+    names = run_names(paths)
+    hashes = {names[path]: _fitness_hash(path) for path in paths}
+    evolved = runs[runs["best_individual"].notna()]
+    fitness = "evolution.fitness"
+    for _, row in evolved.iterrows():  # a run of an older version has no column of the fitness
+        name = row[fitness] if fitness in runs and isinstance(row[fitness], str) else None
+        yield name, hashes[row["run"]]
+
+
+def _fitness_hash(run: Path) -> str | None:
+    """Return the hash of a run's own fitness; None if the fitness is of the package, or not known."""
+    try:
+        fitness = json.loads((run / "config.json").read_text("utf-8"))["used"]["fitness"]
+        return None if fitness is None else fitness["source_hash"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def load_results(*paths: str | Path) -> Results:

@@ -4,6 +4,7 @@ A preset is a TOML file in ``experiments/presets``; a user's own file has the sa
 script takes the same names.
 """
 
+import difflib
 import json
 import math
 import tomllib
@@ -306,7 +307,11 @@ def read_settings(preset: str | Path) -> dict[str, Any]:
     path = Path(preset)
     if path.suffix not in {".toml", ".json"}:
         known = ", ".join(preset_names())
-        raise SettingsError(f"unknown preset {name!r}; known: {known} - or give a .toml file")
+        near = difflib.get_close_matches(name.lower(), preset_names(), n=1)
+        guess = f" (did you mean {near[0]!r}?)" if near else ""
+        raise SettingsError(
+            f"unknown preset {name!r}{guess}; known: {known} - or give a .toml file"
+        )
     try:
         text = path.read_text("utf-8")
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from cnn.checks import brief, is_whole
 from cnn.compile.compilation import kernels_are_cached
 from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate, train
@@ -114,14 +116,17 @@ def run(
         Before any work, if settings, data or the results folder are not usable. Later, if no individual has a fitness,
         or if nothing evolves and every baseline diverges.
     TypeError
-        If `fitness` is not a function of these parameters, or `founders` is not a list.
+        If an argument has another type, `fitness` is not a function of these parameters, or `founders` is not a list.
     """
+    check_types(experiment=experiment, dataset=dataset, fitness=fitness, reporter=reporter)
+    check_types(results=results, run_name=run_name)
     _check_arguments(experiment, workers, address, fitness, founders)
     experiment = with_given_founders(experiment, founders)
-    checked_fitness = adapt_fitness(fitness or FITNESSES[experiment.evolution.fitness])
-    reporter = reporter or Reporter()
     own_data, own_fitness = dataset is not None, fitness is not None
-    dataset = dataset or load_dataset(experiment.dataset.name, **experiment.dataset.options)
+    checked_fitness = adapt_fitness(fitness or FITNESSES[experiment.evolution.fitness])
+    reporter = Reporter() if reporter is None else reporter
+    if dataset is None:
+        dataset = load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_judgement(experiment, dataset)
     splits = [_split(experiment, dataset, seed) for seed in _seeds(experiment)]
     given = None
@@ -183,10 +188,52 @@ def _note_unseen_categories(seed_runs: Sequence[SeedRun], splits: Sequence[DataS
                 )
 
 
+RULES: dict[str, tuple[Any, str]] = {
+    "experiment": (
+        Experiment,
+        'settings, such as load_experiment("xor"), load_experiment("my.toml") or Experiment(seeds=1)',
+    ),
+    "dataset": (
+        Dataset | None,
+        "a Dataset, such as Dataset.from_frame(frame, target=…), Dataset.from_arrays(X, y) or "
+        "Dataset.from_csv(path, target=…)",
+    ),
+    "reporter": (Reporter | None, "a Reporter, such as TerminalReporter()"),
+    "results": (str | PathLike, "the path of a folder"),
+    "run_name": (str | None, "a text"),
+    "folder": (str | PathLike | None, "the path of a folder"),
+    "address": (str | None, 'a text, such as "auto" or "host:6379"'),
+}
+"""The type of an argument of :func:`run`, and the type in words."""
+
+
+def check_types(*, fitness: object = None, **arguments: object) -> None:
+    """Raise TypeError for an argument of another type, with one line that says what is right."""
+    for name, value in arguments.items():
+        wanted, rule = RULES[name]
+        if not isinstance(value, wanted):
+            got = "the class " + value.__name__ if isinstance(value, type) else _in_brief(value)
+            raise TypeError(f"{name} must be {rule}; got {got}")
+    if isinstance(fitness, str):
+        raise TypeError(
+            "fitness must be a function of (network, validation) or (network, validation, evaluation); the name of a "
+            f"fitness stands in the settings, as evolution.fitness; got {fitness!r}"
+        )
+
+
+def _in_brief(value: object) -> str:
+    """Return text, numbers and paths as they are, in one line; of other values the type."""
+    known = isinstance(value, str | int | float | PathLike) or value is None
+    return " ".join(brief(value).split()) if known else f"a {type(value).__name__}"
+
+
 def check_workers(workers: int | None, address: str | None) -> None:
-    """Raise SettingsError for a negative number of workers, and for 0 workers with an address."""
-    if workers is not None and workers < 0:
-        raise SettingsError(f"workers must be at least 0; got {workers}")
+    """Raise SettingsError unless workers is a whole number from 0, and for 0 workers with an address."""
+    if workers is not None and not (is_whole(workers) and workers >= 0):
+        raise SettingsError(
+            f"workers must be a whole number of at least 0; got {_in_brief(workers)}"
+        )
+    check_types(address=address)
     if workers == 0 and address is not None:
         raise SettingsError("workers must not be 0 with an address, since 0 means no Ray")
 
@@ -318,7 +365,7 @@ def _started(
     with ExitStack() as stack:
         try:
             executor = stack.enter_context(_executor(workers, address, reporter))
-        except EvoMatrixError:
+        except Exception:
             store.discard()
             raise
         yield executor

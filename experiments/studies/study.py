@@ -27,7 +27,7 @@ from experiments.studies.founders import check_founders
 from experiments.studies.judgement import check_judgement
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import used_by, with_used
-from experiments.studies.runner import check_workers, run
+from experiments.studies.runner import check_types, check_workers, run
 
 SHARED = ("name", "arm", "seed", "seeds", "dataset", "evaluation")
 """The settings that all arms share."""
@@ -184,7 +184,14 @@ def run_study(
     ------
     EvoMatrixError
         Before any work, if settings, data or the folder are not usable. Later, if every run fails.
+    TypeError
+        If an argument has another type.
     """
+    if not isinstance(study, Study):
+        raise TypeError(
+            f'study must be a study, such as load_study("my.toml"); got a {type(study).__name__}'
+        )
+    check_types(folder=folder, results=results)
     chosen = study.chosen(arms)
     check_workers(workers, address)
     if address is not None and not any(map(_in_parallel, chosen.values())):

@@ -196,13 +196,50 @@ def test_the_traceback_of_a_failure_is_logged(task, caplog):
         founders(1, seed=0),
     )
     (job,) = evolution.ask(EvolutionState())
-    with caplog.at_level(logging.WARNING, logger="evo.evolution.individual"):
-        failed = evaluate_individual(evolution.task, job)
+    with caplog.at_level(logging.WARNING, logger="evo.executors.failure_log"):
+        (failed,) = SerialExecutor().evaluate_all(evolution.task, [job])
     (record,) = caplog.records
-    assert record.getMessage() == "individual 0 failed"
+    assert record.getMessage().startswith("individual 0 failed\nTraceback")
     assert "in always_fails" in caplog.text
     assert "in always_fails" in failed.traceback
     assert failed.reason == "RuntimeError: never"
+
+
+@pytest.mark.parametrize(
+    ("returned", "got"),
+    [
+        ("abc", "'abc'"),
+        ("1.5", "'1.5'"),
+        (None, "None"),
+        (np.zeros(2), "array([0., 0.])"),
+        (np.zeros((2, 1)), "array([[0.], [0.]])"),
+        (np.array(["1.5"]), "array(['1.5'], dtype='<U3')"),
+        ([1.0], "[1.0]"),
+        (1j, "1j"),
+    ],
+)
+def test_a_fitness_that_returns_no_number_is_the_reason(task, returned, got):
+    some = task(fitness=lambda network, validation, evaluation: returned)
+    evolution = Evolution(
+        replace(some, evolution=EvolutionSettings(population=1, steps_per_generation=1)),
+        founders(1, seed=0),
+    )
+    (job,) = evolution.ask(EvolutionState())
+    failed = evaluate_individual(evolution.task, job)
+    assert failed.status == "failed"
+    assert failed.reason == f"fitness must return a number; got {got}"
+
+
+@pytest.mark.parametrize("returned", [2, True, np.float32(0.5), np.array(3), np.array([[0.25]])])
+def test_a_fitness_may_return_any_real_number(task, returned):
+    some = task(fitness=lambda network, validation, evaluation: returned)
+    evolution = Evolution(
+        replace(some, evolution=EvolutionSettings(population=1, steps_per_generation=1)),
+        founders(1, seed=0),
+    )
+    (job,) = evolution.ask(EvolutionState())
+    individual = evaluate_individual(evolution.task, job)
+    assert (individual.status, individual.fitness) == ("ok", float(np.max(returned)))
 
 
 def test_a_run_in_which_all_fail_says_why(task):

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evo import canonical_hash, load_genomes, replay
+from evo.errors import ResultsError
 from evo.evolution.statistics import GenomeStatistics
 from evo.storage.tables import (
     KEYS,
@@ -22,7 +23,7 @@ from evo.storage.tables import (
     schema,
     to_arrow,
 )
-from experiments import load_results
+from experiments import Experiment, load_results, run
 
 DICTIONARY = Path(__file__).resolve().parents[3] / "docs" / "tables.md"
 
@@ -143,3 +144,47 @@ def test_every_statistic_is_a_column_declared_by_its_field():
         field.name for field in fields(GenomeStatistics)
     ]
     assert all(column.description.endswith(".") for column in STATISTICS)
+
+
+def test_no_network_is_the_best_of_runs_that_were_chosen_by_different_things(tmp_path):
+    def small(name, **changes):
+        settings, fitness = changes.pop("settings", {}), changes.pop("fitness", None)
+        experiment = Experiment(
+            name=name,
+            seeds=1,
+            dataset={"name": "xor"},
+            founders={"hidden": 4},
+            evolution={"population": 2, "generations": 1, "steps_per_generation": 5},
+            baseline={"arms": ["mlp"]},
+        ).model_copy(update=settings)
+        return run(
+            experiment, fitness=fitness, workers=0, results=tmp_path, run_name=name, figures=False
+        ).path
+
+    def own(weight):
+        return lambda network, validation, evaluation: -weight * evaluation.loss
+
+    first = small("first")
+    other_seed = small("other-seed", settings={"seed": 7})
+    other_data = small("other-data", settings={"dataset": {"options": {"noise": 0.3}}})
+    other_fitness = small("other-fitness", settings={"evolution": {"fitness": "accuracy"}})
+    once, twice = small("once", fitness=own(1.0)), small("twice", fitness=own(2.0))
+
+    together = load_results(first, other_seed)
+    assert together.winner()["fitness"] == together.individuals["fitness"].max()
+    assert together.best(7).genome.n_nodes > 0
+    assert together.network("mlp").network.parameter_count > 0
+    for pair, what in (
+        ((first, other_data), "data"),
+        ((first, other_fitness), "fitness"),
+        ((once, twice), "fitness"),
+    ):
+        several = load_results(*pair)
+        told = f"^{re.escape(str(tmp_path))}: holds 2 runs of different {what}; "
+        for choose in (several.best, several.winner, lambda of=several: of.network("evolved")):
+            with pytest.raises(ResultsError, match=told) as caught:
+                choose()
+            assert "\n" not in str(caught.value)
+    with pytest.raises(ResultsError, match="holds 2 runs of different data; "):
+        load_results(first, other_data).network("mlp")
+    assert load_results(first, other_fitness).network("mlp").network.parameter_count > 0

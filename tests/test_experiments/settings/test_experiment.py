@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from cnn import TrainingBudget
+from cnn.settings import Settings
 from cnn.training.recipe import Recipe
 from evo import (
     EvolutionSettings,
@@ -17,7 +18,15 @@ from evo import (
 )
 from evo.errors import EvoMatrixError, SettingsError
 from evo.operators import OperatorSettings
-from experiments import Dataset, Experiment, load_experiment, load_study, preset_names, run
+from experiments import (
+    Dataset,
+    Experiment,
+    load_experiment,
+    load_study,
+    preset_names,
+    run,
+    run_study,
+)
 from experiments.arms import BaselineSettings
 from experiments.datasets import DATASETS
 from experiments.settings.experiment import merged, preset_text, read_settings
@@ -216,6 +225,42 @@ def test_an_unknown_key_or_name_is_answered_with_the_nearest_one(written):
 
 
 @pytest.mark.parametrize(
+    ("key", "given", "near"),
+    [
+        ("training.optimizer", "adm", "adam"),
+        ("training.class_weight", "balancd", "balanced"),
+        ("dataset.normalization", "standrad", "standard"),
+        ("dataset.rare_classes", "trian", "train"),
+        ("policy.rewiring_scope", "netwrk", "network"),
+        ("evolution.active_edges", "kep", "kept"),
+        ("founders.threshold_mode", "sined", "signed"),
+        ("evaluation.verdict", "roc_acu", "roc_auc"),
+        ("evolution.fitness", "acuracy", "accuracy"),
+    ],
+)
+def test_a_misspelt_word_of_a_setting_is_answered_with_the_nearest_one(key, given, near):
+    with pytest.raises(SettingsError, match="^" + re.escape(f"{key} must be ")) as caught:
+        Experiment(**merged({}, {key: given}))
+    assert str(caught.value).endswith(f"; got '{given}' (did you mean '{near}'?)")
+    section, name = key.split(".")
+    assert getattr(getattr(Experiment(**merged({}, {key: near})), section), name) == near
+
+
+def test_a_word_that_is_near_to_none_is_answered_with_all():
+    with pytest.raises(SettingsError) as caught:
+        Experiment(training={"optimizer": "lbfgs"})
+    told = "training.optimizer must be 'sgd', 'momentum', 'nesterov' or 'adam'; got 'lbfgs'"
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    ("preset", "near"), [("digit", "digits"), ("XOR", "xor"), ("fashon", "fashion")]
+)
+def test_a_misspelt_preset_is_answered_with_the_nearest_one(preset, near):
+    assert message_of(preset).startswith(f"unknown preset '{preset}' (did you mean '{near}'?); ")
+
+
+@pytest.mark.parametrize(
     ("model", "values", "told"),
     [
         (
@@ -255,6 +300,89 @@ def test_settings_made_in_a_script_raise_one_line(model, values, told):
         model(**values)
     assert "\n" not in str(caught.value)
     assert not isinstance(caught.value, ValidationError)
+
+
+def classes_of_settings(base=Settings):
+    for one in base.__subclasses__():
+        if one.model_fields:
+            yield one
+        yield from classes_of_settings(one)
+
+
+ALL_SETTINGS = sorted(set(classes_of_settings()), key=lambda one: one.__name__)
+
+
+def smallest(model):
+    """Return settings with few values of their own, so that most have their defaults."""
+    return model(seed=4) if model is Experiment else model()
+
+
+@pytest.mark.parametrize("model", ALL_SETTINGS, ids=lambda one: one.__name__)
+def test_a_changed_copy_is_checked_like_new_settings(model):
+    settings = smallest(model)
+    for name in model.model_fields:
+        wrong = {name: object()}
+        with pytest.raises(model.error_type) as made:
+            model(**wrong)
+        with pytest.raises(model.error_type, match="^" + re.escape(str(made.value))) as copied:
+            settings.model_copy(update=wrong)
+        assert type(copied.value) is type(made.value)
+    with pytest.raises(model.error_type, match=r"^nonsense: unknown key"):
+        settings.model_copy(update={"nonsense": 1})
+    with pytest.raises(TypeError, match=r"^update must be a mapping"):
+        settings.model_copy(update=[("name", 1)])
+
+
+@pytest.mark.parametrize("model", ALL_SETTINGS, ids=lambda one: one.__name__)
+def test_a_copy_knows_which_settings_were_given(model):
+    settings = smallest(model)
+    assert settings.model_copy() == settings
+    assert settings.model_copy(deep=True) == settings
+    for name in model.model_fields:
+        value = getattr(settings, name)
+        copied = settings.model_copy(update={name: value})
+        assert type(copied) is model
+        assert copied == settings
+        assert copied.model_fields_set == settings.model_fields_set | {name}
+
+
+@pytest.mark.parametrize(
+    ("update", "told"),
+    [
+        ({"evaluation": {"metrics": ["acuracy"]}}, "evaluation.metrics.0 must be one of "),
+        ({"evolution": {"populatoin": 3}}, "evolution.populatoin: unknown key (did you mean "),
+        ({"evolution": {"budget": {"steps": 0}}}, "evolution.budget.steps must be "),
+        ({"evolve": False}, "baseline.epochs must be given where evolve = false"),
+        ({"policy": {"name": "layerwise"}}, "founders.graph must be "),
+        ({"dataset": {"folds": 1}}, "dataset.folds must be "),
+    ],
+)
+def test_a_copy_that_breaks_a_rule_between_settings_is_one_line(update, told):
+    settings = Experiment(dataset={"rare_classes": "train"})
+    with pytest.raises(SettingsError, match="^" + re.escape(told)) as caught:
+        settings.model_copy(update=update)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_in_a_copy_changes_what_it_names_and_settings_replace_a_section():
+    before = Experiment(
+        dataset={"name": "xor", "options": {"noise": 0.1}},
+        evolution={"population": 3, "budget": {"samples": 5}},
+    )
+    folds = before.model_copy(update={"dataset": {"folds": 3}, "seeds": 3})
+    assert (folds.dataset.name, folds.dataset.folds, folds.seeds) == ("xor", 3, 3)
+    assert folds.dataset.options == {"noise": 0.1}
+    assert folds == Experiment(
+        seeds=3,
+        dataset={"name": "xor", "options": {"noise": 0.1}, "folds": 3},
+        evolution={"population": 3, "budget": {"samples": 5}},
+    )
+    deeper = before.model_copy(update={"evolution": {"budget": {"steps": 7}}})
+    assert deeper.evolution.population == 3
+    assert deeper.evolution.budget == TrainingBudget(samples=5, steps=7)
+    replaced = before.model_copy(update={"evolution": EvolutionSettings(generations=2)})
+    assert replaced.evolution == EvolutionSettings(generations=2)
+    assert before.dataset.folds is None
 
 
 @pytest.mark.parametrize("preset", ["digit", "DIGITS", "digits.yaml", "", ".."])
@@ -324,12 +452,56 @@ def test_settings_that_do_not_fit_the_data_are_one_line_and_leave_nothing(
 
 @pytest.mark.parametrize(
     ("arguments", "part"),
-    [({"workers": -1}, "got -1"), ({"workers": 0, "address": "auto"}, "workers must not be 0")],
+    [
+        ({"workers": -1}, "workers must be a whole number of at least 0; got -1"),
+        ({"workers": 1.5}, "workers must be a whole number of at least 0; got 1.5"),
+        ({"workers": 2.0}, "workers must be a whole number of at least 0; got 2.0"),
+        ({"workers": "2"}, "workers must be a whole number of at least 0; got '2'"),
+        ({"workers": True}, "workers must be a whole number of at least 0; got True"),
+        ({"workers": 0, "address": "auto"}, "workers must not be 0"),
+    ],
 )
 def test_wrong_workers_are_refused_before_any_work(tmp_path, arguments, part):
     with pytest.raises(SettingsError, match=part):
         run(Experiment(), results=tmp_path, **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"experiment": "xor"}, "experiment must be settings, such as load_experiment("),
+        ({"experiment": {"seeds": 1}}, "experiment must be settings, such as load_experiment("),
+        ({"experiment": Experiment}, "experiment must be settings, such as load_experiment("),
+        ({"dataset": "people.csv"}, "dataset must be a Dataset, such as Dataset.from_frame("),
+        ({"dataset": [[0.0]]}, "dataset must be a Dataset, such as Dataset.from_frame("),
+        ({"fitness": "accuracy"}, "fitness must be a function of (network, validation)"),
+        ({"fitness": ""}, "fitness must be a function of (network, validation)"),
+        ({"reporter": print}, "reporter must be a Reporter"),
+        ({"results": 3}, "results must be the path of a folder; got 3"),
+        ({"run_name": 3}, "run_name must be a text; got 3"),
+        ({"address": 6379}, "address must be a text"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_one_line_that_says_what_is_right(tmp_path, arguments, told):
+    given = {"experiment": Experiment(), "results": tmp_path, **arguments}
+    with pytest.raises(TypeError, match="^" + re.escape(told)) as caught:
+        run(**given)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"study": "fashion-small"}, "study must be a study, such as load_study("),
+        ({"folder": 3}, "folder must be the path of a folder; got 3"),
+        ({"results": None}, "results must be the path of a folder; got None"),
+    ],
+)
+def test_an_argument_of_a_study_of_a_wrong_type_is_one_line(arguments, told):
+    with pytest.raises(TypeError, match="^" + re.escape(told)):
+        run_study(**{"study": load_study("fashion-small"), **arguments})
 
 
 def test_changes_replace_what_a_preset_says_and_nothing_else():
