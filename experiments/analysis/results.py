@@ -263,6 +263,10 @@ def load_results(*paths: str | Path) -> Results:
 def _runs_at(path: Path) -> tuple[Path, ...]:
     if is_run(path):
         return (path,)
+    if path.is_file():
+        raise ResultsError(
+            f"{path}: must be the folder of a run, or a folder of runs; got a file, which is in {path.parent}"
+        )
     if not path.is_dir():
         raise ResultsError(f"{path}: no such folder")
     runs = tuple(sorted(folder for folder in path.iterdir() if is_run(folder)))

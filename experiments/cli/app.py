@@ -5,6 +5,8 @@ Each command imports what it needs when it is called, so that ``--help`` answers
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -131,15 +133,16 @@ def run(
                 raise SettingsError(
                     f"{name}: must not be given, for each arm of {experiment} has its own; got {number}"
                 )
-        finished = run_study(
-            parse_study(merged(values, changes), experiment),
-            arms=None if arms is None else arms.split(","),
-            folder=folder,
-            workers=workers,
-            address=address,
-            results=results,
-            reporter=reporter,
-        )
+        with _naming_own_parts(parts):
+            finished = run_study(
+                parse_study(merged(values, changes), experiment),
+                arms=None if arms is None else arms.split(","),
+                folder=folder,
+                workers=workers,
+                address=address,
+                results=results,
+                reporter=reporter,
+            )
         if quiet:
             typer.echo(finished.paths[0].parent)
             _warn_of_failures(finished.failures())
@@ -152,13 +155,14 @@ def run(
             raise SettingsError(
                 f"{name}: must not be given for {experiment}, which has no arms; got {str(value)!r}"
             )
-    outcome = run_experiment(
-        Experiment.parse(merged(values, changes), experiment),
-        workers=workers,
-        address=address,
-        results=results,
-        reporter=reporter(),
-    )
+    with _naming_own_parts(parts):
+        outcome = run_experiment(
+            Experiment.parse(merged(values, changes), experiment),
+            workers=workers,
+            address=address,
+            results=results,
+            reporter=reporter(),
+        )
     if quiet:
         typer.echo(outcome.path)
         _warn_of_failures(outcome.failures())
@@ -173,6 +177,22 @@ def _load(parts: list[str] | None) -> None:
 
         for source in parts:
             load_parts(source)
+
+
+@contextmanager
+def _naming_own_parts(parts: list[str] | None) -> Iterator[None]:
+    """Say how own parts are loaded, where settings name a part that is not known and no file of parts was given."""
+    try:
+        yield
+    except SettingsError as error:
+        from experiments.studies.own_parts import REGISTRIES
+
+        rules = [
+            f"must be one of {', '.join(registry)}; got" for registry, _ in REGISTRIES.values()
+        ]
+        if parts or not any(rule in str(error) for rule in [*rules, "unknown data set "]):
+            raise
+        raise SettingsError(f"{error} (own parts: --parts FILE)") from None
 
 
 def _warn_of_failures(lines: list[str]) -> None:

@@ -74,12 +74,12 @@ def print_line(console: Console, line: str) -> None:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table whole: wider than the console into a file, and as a list on a terminal that is too narrow."""
+    """Print a table whole: as a list on a terminal that is too narrow, or where ``COLUMNS`` says so, else wider."""
     options = console.options.update(width=_NO_LIMIT)
     needed = console.measure(table, options=options).maximum
     if needed <= console.width:
         console.print(table)
-    elif not console.is_terminal:  # a file has no margin
+    elif not console.is_terminal and "COLUMNS" not in os.environ:  # a file has no margin
         width, console.width = console.width, needed
         console.print(table)
         console.width = width

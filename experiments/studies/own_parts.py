@@ -85,6 +85,8 @@ def load_parts(source: str) -> None:
         If there is no such file or module, or if its code raises an error: one line with file and line.
     """
     name = source
+    if not source.endswith(".py") and not _is_name_of_module(source):
+        raise SettingsError(f"parts must be Python files (.py) or names of modules; got {source!r}")
     if source.endswith(".py"):
         path = Path(source).resolve()
         if not path.is_file():
@@ -103,6 +105,12 @@ def load_parts(source: str) -> None:
         raise SettingsError(
             f"parts: {source} has the name of another module, {module.__file__}; rename the file"
         )
+
+
+def _is_name_of_module(source: str) -> bool:
+    """Tell whether text is the dotted name of a module and no file, such as settings."""
+    named = all(part.isidentifier() for part in source.split("."))
+    return named and not Path(source).is_file() and not source.endswith((".toml", ".json"))
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """Which data, which fitness and which own parts a run uses, and the refusal to repeat a run with others."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from evo.errors import SettingsError
@@ -79,10 +79,61 @@ def _check_repeats(experiment: Experiment, used: Used) -> None:
     """Raise SettingsError if the settings are those of an earlier run that used something else."""
     if experiment.used is None:
         return
-    other = first_difference(
-        experiment.used.model_dump(mode="json"), used.model_dump(mode="json"), "used"
-    )
+    other = change_in_words(experiment.used.model_dump(mode="json"), used.model_dump(mode="json"))
     if other is not None:
         raise SettingsError(
             f"{other}; these settings repeat a run, and `used` must be as it was; without it they are a new run"
         )
+
+
+def change_in_words(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Return what a run used that is different now, in words and with the first difference; None if nothing is.
+
+    Parameters
+    ----------
+    before, now : mapping
+        What was used, as config.json has it.
+
+    Examples
+    --------
+    >>> data = {"name": "signs", "shape": [9, 2], "hash": "5f"}
+    >>> change_in_words({"data": data}, {"data": {**data, "hash": "a0"}})
+    "the data 'signs' have changed since that run (used.data.hash: '5f', now 'a0')"
+    """
+    difference = first_difference(before, now, "used")
+    if difference is None:
+        return None
+    section = difference.removeprefix("used.").partition(":")[0].partition(".")[0]
+    old, new = before.get(section) or {}, now.get(section) or {}
+    if section == "parts":
+        words = _change_of_parts(old, new)
+    elif not old or not new:
+        return difference
+    elif (was := _named_in(old)) == (named := _named_in(new)):
+        words = (
+            f"the {section} {was} {'have' if section == 'data' else 'has'} changed since that run"
+        )
+    else:
+        argument = "dataset" if section == "data" else section
+        words = (
+            f"that run used the {section} {was}, now given is {named}; what was passed to run() must be passed again, "
+            f"in a script, with {argument}="
+        )
+    return f"{words} ({difference})"
+
+
+def _named_in(used: Mapping[str, Any]) -> str:
+    """Return the name of the data, or the name and module of a fitness."""
+    name = used.get("name")
+    return f"{name} of {used['module']}" if "module" in used else repr(name)
+
+
+def _change_of_parts(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Return the first own part, by its kind and name, that is different now, and how."""
+    name = next(one for one in [*new, *old] if old.get(one) != new.get(one))
+    if name not in old:
+        return f"the own part {name} is new since that run"
+    if name not in new:
+        module = old[name]["module"]
+        return f"the own part {name} of {module} is not there, which --parts or an import of {module} loads"
+    return f"the own part {name} of {old[name]['module']} has changed since that run"

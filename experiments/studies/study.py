@@ -26,7 +26,7 @@ from experiments.settings.used import first_difference
 from experiments.studies.founders import check_founders
 from experiments.studies.judgement import check_judgement
 from experiments.studies.progress import Reporter
-from experiments.studies.provenance import used_by, with_used
+from experiments.studies.provenance import change_in_words, used_by, with_used
 from experiments.studies.runner import check_types, check_workers, run
 
 SHARED = ("name", "arm", "seed", "seeds", "dataset", "evaluation")
@@ -260,6 +260,8 @@ def _check_begun(run_folder: Path, experiment: Experiment, dataset: Dataset) -> 
     if isinstance(begun, dict) and "used" not in begun:  # a run of an older version does not say it
         del wanted["used"]
     other = first_difference(begun, wanted)
+    if other is not None and other.startswith("used."):
+        other = change_in_words(begun["used"], wanted["used"])
     if other is not None:
         raise SettingsError(
             f"folder: {run_folder} was begun with something else ({other}); take another folder, or delete it"

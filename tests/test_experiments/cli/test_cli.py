@@ -163,7 +163,9 @@ def test_a_quiet_run_in_a_process_prints_only_its_folder(tmp_path):
 def test_an_error_in_a_process_is_one_line_without_a_traceback(tmp_path):
     done = in_a_process("run", "xorr", "--results", "r", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"evomatrix: unknown preset 'xorr'; known: [^\n]+\n", done.stderr)
+    assert re.fullmatch(
+        r"evomatrix: unknown preset 'xorr' \(did you mean 'xor'\?\); known: [^\n]+\n", done.stderr
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -245,6 +247,36 @@ def test_a_results_folder_that_is_a_file_is_named(evomatrix, tmp_path, inside):
     assert re.fullmatch(r"evomatrix: [^\n]+\n", err)
     assert str(in_its_place) in err
     assert in_its_place.read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        '[evolution]\nfitness = "small_good"',
+        '[evaluation]\nmetrics = ["top_2"]',
+        "[policy.operator_weights]\nZ = 1.0",
+        '[dataset]\nname = "my_rings"',
+        'evolve = false\n[arms.a]\nbaseline.arms = ["mine"]\nbaseline.epochs = 1',
+    ],
+)
+def test_an_unknown_part_is_answered_with_how_own_parts_are_loaded(evomatrix, tmp_path, settings):
+    file, parts = tmp_path / "mine.toml", tmp_path / "no_parts.py"
+    file.write_text(settings, "utf-8")
+    parts.write_text("", "utf-8")
+    code, _, err = evomatrix("run", file, "--workers", "0", "--results", tmp_path / "r")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.endswith(" (own parts: --parts FILE)\n")
+    code, _, err = evomatrix("run", file, "--parts", parts, "--results", tmp_path / "r")
+    assert code == 2
+    assert "--parts" not in err
+
+
+def test_a_wrong_word_that_is_no_part_gets_no_word_about_parts(evomatrix, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('[training]\noptimizer = "adm"', "utf-8")
+    code, _, err = evomatrix("run", file, "--results", tmp_path / "r")
+    assert code == 2
+    assert "--parts" not in err
 
 
 def test_a_place_without_results_cannot_be_shown(evomatrix, tmp_path):

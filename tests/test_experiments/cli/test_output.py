@@ -78,7 +78,8 @@ def test_writing_into_a_closed_pipe_goes_on(tmp_path):
 @pytest.mark.parametrize("terminal", [True, False])
 @pytest.mark.parametrize("width", [20, 60, 79, 130])
 @pytest.mark.parametrize("kind", ["comparison", "arms"])
-def test_a_table_loses_no_cell_on_a_narrow_terminal(kind, width, terminal, finished):
+def test_a_table_loses_no_cell_on_a_narrow_terminal(kind, width, terminal, finished, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
     tables = {
         "comparison": lambda: comparison_table(finished),
         "arms": lambda: arms_table(finished.pooled(), "cnn"),
@@ -100,6 +101,19 @@ def test_a_table_loses_no_cell_on_a_narrow_terminal(kind, width, terminal, finis
     if terminal and width >= 60:
         assert max(map(len, text.splitlines())) <= width
     assert console.width == width
+
+
+def test_a_table_is_a_list_where_the_environment_names_a_narrow_width(
+    finished, monkeypatch, capsys
+):
+    monkeypatch.setenv("COLUMNS", "60")
+    with pytest.raises(SystemExit):
+        main(["show", str(finished.path)])
+    table, _, _ = capsys.readouterr().out.partition("The whole search")
+    rows = [line for line in table.splitlines() if line.startswith("  ")]
+    assert max(map(len, rows)) <= 60
+    cells = comparison_table(finished).columns[1].cells
+    assert all(f"  accuracy: {cell}" in rows for cell in cells)
 
 
 @pytest.mark.parametrize("width", ["60", "79"])

@@ -243,6 +243,8 @@ def test_results_with_own_parts_are_shown_without_them_too(parts_file, tmp_path,
     [
         ("nowhere.py", None, "parts must be Python files or modules; "),
         ("no.such.module", None, "No module named 'no'"),
+        ("my.toml", None, "parts must be Python files (.py) or names of modules; got 'my.toml'"),
+        ("my/parts", None, "parts must be Python files (.py) or names of modules; got 'my/parts'"),
         ("my parts.py", "", "must be letters"),
         ("broken.py", "x = 1\ny = 1 / 0\n", "broken.py: ZeroDivisionError: division by zero"),
         ("broken.py", "import sys\nsys.exit('enough')\n", "SystemExit: enough"),

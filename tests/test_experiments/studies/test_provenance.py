@@ -22,7 +22,7 @@ from evo.origin import origin_of
 from experiments import Dataset, Experiment, load_experiment, load_results, run, run_study
 from experiments.settings.used import Used
 from experiments.studies.own_parts import REGISTRIES
-from experiments.studies.provenance import used_by
+from experiments.studies.provenance import change_in_words, used_by
 from experiments.studies.study import parse_study
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -122,15 +122,48 @@ def test_the_settings_of_a_run_are_refused_with_something_else(small, tmp_path):
         return str(caught.value)
 
     assert repeat(dataset=signs(1), fitness=small_loss).startswith(
-        f"used.data.hash: '{signs().data_hash}', now '{signs(1).data_hash}'"
+        "the data 'signs' have changed since that run "
+        f"(used.data.hash: '{signs().data_hash}', now '{signs(1).data_hash}')"
     )
-    assert repeat(dataset=signs()).startswith("used.fitness.module: ")
-    assert repeat(fitness=small_loss).startswith("used.data.name: 'signs', now 'digits'")
+    told = repeat(dataset=signs())
+    assert told.startswith(
+        f"that run used the fitness small_loss of {__name__}, now given is negative_loss of evo.evolution.fitness; "
+        "what was passed to run() must be passed again, in a script, with fitness= (used.fitness.module: "
+    )
+    assert repeat(fitness=small_loss).startswith(
+        "that run used the data 'signs', now given is 'digits'; what was passed to run() must be passed again, in a "
+        "script, with dataset= (used.data.name: "
+    )
     OPERATORS.register("Z", Operator("Z", "mine", propose, apply))
     assert repeat(dataset=signs(), fitness=small_loss).startswith(
-        "used.parts.operators.Z: None, now"
+        "the own part operators.Z is new since that run (used.parts.operators.Z: None, now"
     )
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"fitness": {"module": "mine", "name": "good", "source_hash": "b"}},
+            "the fitness good of mine has changed since that run (used.fitness.source_hash: ",
+        ),
+        (
+            {"parts": {"operators.Z": {"module": "mine", "name": "Z", "source_hash": "b"}}},
+            "the own part operators.Z of mine has changed since that run (used.parts.operators.Z.",
+        ),
+        ({"parts": {}}, "the own part operators.Z of mine is not there, which --parts or "),
+        ({"fitness": None}, "used.fitness: "),
+    ],
+)
+def test_a_change_of_what_was_used_is_told_in_words(change, told):
+    before = {
+        "data": {"name": "signs", "shape": [3, 2], "hash": "a"},
+        "fitness": {"module": "mine", "name": "good", "source_hash": "a"},
+        "parts": {"operators.Z": {"module": "mine", "name": "Z", "source_hash": "a"}},
+    }
+    assert change_in_words(before, dict(before)) is None
+    assert change_in_words(before, {**before, **change}).startswith(told)
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '"digits"'])
@@ -166,7 +199,9 @@ def test_a_study_does_not_reuse_a_run_on_other_data(tmp_path):
     run_study(study, folder=tmp_path / "runs")
     run_study(study, folder=tmp_path / "runs")  # nothing to do
     write(1)
-    with pytest.raises(SettingsError, match=r"was begun with something else \(used\.data\.hash: "):
+    with pytest.raises(
+        SettingsError, match=r"was begun with something else \(the data .* have changed since"
+    ):
         run_study(study, folder=tmp_path / "runs")
 
 

@@ -377,6 +377,14 @@ def test_a_place_without_runs_is_named(tmp_path, folder, rule):
     assert str(caught.value).startswith(str(path))
 
 
+def test_a_file_of_a_run_is_no_run(finished):
+    config = finished.path / "config.json"
+    with pytest.raises(ResultsError) as caught:
+        load_results(config)
+    told = f"{config}: must be the folder of a run, or a folder of runs; got a file, which is in {finished.path}"
+    assert str(caught.value) == told
+
+
 def test_a_run_with_a_damaged_table_is_named_in_one_line(finished, tmp_path):
     shutil.copytree(finished.path, tmp_path / "tiny")
     part = next((tmp_path / "tiny" / "individuals").glob("seed-*.parquet"))

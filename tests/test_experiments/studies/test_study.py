@@ -207,7 +207,7 @@ def test_an_arm_that_comes_to_nothing_costs_no_result_of_the_others(tmp_path):
 def test_unknown_arms_and_workers_are_refused_before_any_work(tmp_path):
     with pytest.raises(SettingsError, match="arms must be among mlp, alone, set, many; got cnn"):
         run_study(study_of(), arms=["cnn"], results=tmp_path)
-    with pytest.raises(SettingsError, match="workers must be at least 0; got -1"):
+    with pytest.raises(SettingsError, match="workers must be a whole number of at least 0; got -1"):
         run_study(study_of(), workers=-1, results=tmp_path)
     with pytest.raises(
         SettingsError, match="address must not be given where no arm has a population"
