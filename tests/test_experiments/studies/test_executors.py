@@ -25,7 +25,8 @@ def test_another_seed_gives_another_run(tiny, finished, tmp_path):
     assert not set(other.individuals["genome_hash"]) & set(finished.individuals["genome_hash"])
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow  # own parts on Ray are compared with a serial run in test_own_parts
+@pytest.mark.parametrize("workers", [1, 2])
 def test_ray_gives_the_results_of_a_serial_run(tiny, finished, tmp_path, workers):
     parallel = run(tiny(), workers=workers, results=tmp_path, run_name="tiny")
     assert_equal(finished, parallel)

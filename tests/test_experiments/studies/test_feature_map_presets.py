@@ -104,6 +104,7 @@ def test_the_presets_on_published_images_share_lenets_budget_and_recipe():
 # -- a short run -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_arm_is_compared_with_the_cnn_at_its_budget(finished):
     study, results = finished
     assert results.unfinished == []
@@ -120,6 +121,7 @@ def test_every_arm_is_compared_with_the_cnn_at_its_budget(finished):
     assert (evolving["parameters"] > 0.9 * PARAMETERS).all()
 
 
+@pytest.mark.slow
 def test_no_network_is_ever_judged_beyond_the_budget(finished):
     _, results = finished
     individuals = results.individuals
@@ -131,6 +133,7 @@ def test_no_network_is_ever_judged_beyond_the_budget(finished):
     assert dormant.tolist() == rewiring["run"].isin([f"{arm}-seed-0" for arm in AWAKE]).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", ["set", "rigl", "straight-through", "static-2x"])
 def test_the_edges_of_each_level_stay_as_many(finished, arm):
     study, results = finished
@@ -145,6 +148,7 @@ def test_the_edges_of_each_level_stay_as_many(finished, arm):
         assert found == expected if arm != "rigl" else (np.array(found) <= expected).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", [*REWIRED, "straight-through", "train-only"])
 def test_wiring_is_frozen_in_the_last_quarter(finished, arm):
     _, results = finished
@@ -157,6 +161,7 @@ def test_wiring_is_frozen_in_the_last_quarter(finished, arm):
     assert all(one.threshold is None for one in genomes[-1].values())
 
 
+@pytest.mark.slow
 def test_edges_wake_and_fall_asleep_while_maps_train(finished):
     _, results = finished
     first, *_, last = (
@@ -167,6 +172,7 @@ def test_edges_wake_and_fall_asleep_while_maps_train(finished):
     assert not np.array_equal(first.threshold, last.threshold)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", REWIRED)
 def test_records_in_the_table_rebuild_each_wiring_from_the_one_before(finished, arm):
     _, results = finished
@@ -187,6 +193,7 @@ def test_records_in_the_table_rebuild_each_wiring_from_the_one_before(finished, 
     assert rebuilt > 3
 
 
+@pytest.mark.slow
 def test_the_winner_predicts_from_raw_images(finished):
     _, results = finished
     evolved = load_results(next(path for path in results.paths if path.name == "evolved-seed-0"))
