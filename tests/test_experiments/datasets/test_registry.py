@@ -214,7 +214,7 @@ def test_a_task_given_as_option_is_heeded(options):
         (
             "images",
             {"path": ".", "size": [8]},
-            "data set 'images': option 'size': field required; got [8]",
+            "data set 'images': option 'size': input should be a valid integer; got [8]",
         ),
         (
             "openml",
