@@ -87,6 +87,7 @@ def test_colour_images_that_are_not_square_are_learnt_from_a_folder(tmp_path):
     scores_are_those_of_the_tables(results, dataset)
 
 
+@pytest.mark.slow
 def test_letters_1_to_26_in_oblong_images_are_learnt_though_the_test_part_lacks_one(tmp_path):
     for part, n, n_labels in (("train", 104, 26), ("t10k", 50, 25)):
         images = RNG.integers(0, 256, (n, 6, 9), dtype=np.uint8)

@@ -75,6 +75,7 @@ def test_neat_python_starts_from_the_same_nodes_and_edges_but_for_those_into_inp
         assert abs(len(child.nodes) + len(genome.inputs) - genome.n_nodes) <= 1
 
 
+@pytest.mark.slow
 @needs_neat
 def test_the_bench_ends_in_one_line():
     result = bench_mutation(BenchOptions(quick=True, repeats=1), lambda _: None)

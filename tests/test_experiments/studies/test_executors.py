@@ -187,6 +187,7 @@ def test_a_worker_that_no_machine_has_room_for_is_not_waited_for(
     assert_equal(finished, run(tiny(), workers=2, results=tmp_path, run_name="tiny"))
 
 
+@pytest.mark.slow
 def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path, caplog):
     def fitness(network, validation, evaluation):
         if network.macs % 2:

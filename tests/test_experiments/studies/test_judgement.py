@@ -357,6 +357,7 @@ def test_weights_find_the_rare_class(tmp_path):
     assert (recall["balanced"] > recall["plain"]).all()
 
 
+@pytest.mark.slow
 def test_equal_weights_of_samples_change_nothing_but_rounding(tmp_path):
     one = load_dataset("digits")
     plain = run(Experiment(**SETTINGS | {"seeds": 1}), dataset=one, workers=0, results=tmp_path)

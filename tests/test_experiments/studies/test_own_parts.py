@@ -214,6 +214,7 @@ METRICS.register("top_2", Metric("top_2", "top-2 share", "classification", "frac
 """
 
 
+@pytest.mark.slow
 def test_results_with_own_parts_are_shown_without_them_too(parts_file, tmp_path, capsys):
     parts_file.write_text(PARTS + METRIC, "utf-8")
     load_parts(str(parts_file))

@@ -339,6 +339,7 @@ def test_helpers_in_a_neighbouring_file_count(tmp_path, monkeypatch):
     assert hashes[0] != hashes[1]
 
 
+@pytest.mark.slow
 def test_a_hash_is_the_same_in_every_process(tmp_path):
     code = (
         "import logging, sys; sys.path.insert(0, 'tests/test_experiments/studies')\n"

@@ -402,6 +402,7 @@ def test_a_run_folder_is_never_written_over(finished, tiny):
     assert (finished.path / "manifest.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(tiny, tmp_path):
     evolution = {"population": 1, "generations": 0, "steps_per_generation": 1}
     quick = tiny(seeds=1, evolution=evolution, baseline={"arms": ["mlp"]})

@@ -251,6 +251,7 @@ def test_runs_that_cannot_be_pooled_are_refused(finished):
         pooled(results.comparison, other, results.baseline)
 
 
+@pytest.mark.slow
 def test_the_command_line_runs_an_experiment_with_arms_and_compares(tmp_path, capsys):
     path = tmp_path / "mine.toml"
     path.write_text(
