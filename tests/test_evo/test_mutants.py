@@ -13,7 +13,6 @@ from evo import (
     Genome,
     GenomeEditor,
     Phenotype,
-    Predictor,
     Role,
     operators,
     phenotype,
@@ -22,6 +21,7 @@ from evo import (
 )
 from evo.evolution import credit, duplicates, individual
 from evo.evolution import selection as selections
+from evo.preparation import Normalization
 from evo.storage import RunStore
 
 SUITE = Suite(__file__)
@@ -773,9 +773,9 @@ def tables_are_read_backwards(original, runs):
     return {table: frame[::-1] for table, frame in original(runs).items()}
 
 
-@mutant(f"{PREDICTOR}::test_raw_inputs_are_normalised", Predictor, "__init__")
-def inputs_are_multiplied_by_the_scale(original, network, genome, *, scale=1.0, **parts):
-    original(network, genome, scale=1 / np.asarray(scale), **parts)
+@mutant(f"{PREDICTOR}::test_raw_inputs_are_normalised", Normalization, "apply")
+def inputs_are_multiplied_by_the_scale(original, normalization, *inputs):
+    return original(replace(normalization, scale=1 / normalization.scale), *inputs)
 
 
 @mutant(f"{PREDICTOR}::test_integer_labels_stay_integers", evo, "load_network")
@@ -788,7 +788,9 @@ def a_loaded_network_forgets_its_labels(original, path):
 @mutant(f"{STORE}::test_a_saved_network_predicts_the_same", evo, "load_network")
 def a_loaded_network_does_not_normalise(original, path):
     network = original(path)
-    network.offset = 0 * network.offset
+    whole = network.preparation.normalization
+    shifted = replace(whole, offset=0 * whole.offset)
+    network.preparation = replace(network.preparation, normalization=shifted)
     return network
 
 
