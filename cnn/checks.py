@@ -1,6 +1,7 @@
 """Argument checks of the public functions, with one form of message: "name must be …; got …"."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import Any, SupportsInt
 
 import numpy as np
@@ -13,6 +14,18 @@ def brief(value: Any) -> str:
     """Return the repr of a value for an error message, at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """Return the known name that is nearest to the given one, as a question in brackets; empty if none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("digts", ["digits", "xor"]), did_you_mean("mnist", ["digits", "xor"])
+    (" (did you mean 'digits'?)", '')
+    """
+    near = difflib.get_close_matches(str(given), list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def is_whole(value: Any) -> bool:

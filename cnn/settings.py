@@ -1,11 +1,12 @@
 """The base class of settings, whose errors are one line: field, rule and value received."""
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ValidationError
+
+from cnn.checks import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -82,7 +83,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     value = first["input"]
     received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
     if first["type"] == "literal_error":
-        rule += received + _nearest(value, re.findall(r"'([^']*)'", first["ctx"]["expected"]))
+        rule += received + did_you_mean(value, re.findall(r"'([^']*)'", first["ctx"]["expected"]))
     separator = " " if rule.startswith("must ") else ": "
     return f"{field}{separator}{rule}" + ("" if "; got " in rule else received)
 
@@ -95,10 +96,4 @@ def _near(place: tuple[int | str, ...], model: type[BaseModel]) -> str:
         if field is None or not isinstance(field.annotation, type):
             return ""
         model = field.annotation
-    return _nearest(key, list(getattr(model, "model_fields", ())))
-
-
-def _nearest(given: Any, known: Sequence[str]) -> str:
-    """Return the known name that is nearest to the given one, as a question; empty if none is near."""
-    near = difflib.get_close_matches(str(given), known, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    return did_you_mean(key, getattr(model, "model_fields", ()))

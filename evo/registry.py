@@ -2,10 +2,9 @@
 
 A registry is a mapping from names to parts. The parts of the package are *built in*. A user's script adds its *own*
 parts with :meth:`Registry.register`, as a call or as a decorator. Every part has a sentence that describes it. An own
-part also has an :class:`Origin`, which says where its code comes from.
+part also has a :class:`evo.origin.CodeOrigin`, which says where its code comes from.
 """
 
-import difflib
 import functools
 import inspect
 import re
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
+from cnn.checks import did_you_mean
 from evo.origin import CodeOrigin, origin_of
 
 Part = TypeVar("Part")
@@ -245,9 +245,7 @@ def must_be_one_of(known: Mapping[str, Any] | tuple[str, ...], given: object) ->
     >>> must_be_one_of(("digits", "xor"), "digts")
     "must be one of digits, xor; got 'digts' (did you mean 'digits'?)"
     """
-    near = difflib.get_close_matches(str(given), list(known), n=1)
-    guess = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"must be one of {', '.join(known)}; got {given!r}{guess}"
+    return f"must be one of {', '.join(known)}; got {given!r}{did_you_mean(given, known)}"
 
 
 def check_signature(kind: str, name: str, function: Any, *arguments: str) -> None:

@@ -4,7 +4,6 @@ A preset is a TOML file in ``experiments/presets``; a user's own file has the sa
 script takes the same names.
 """
 
-import difflib
 import json
 import math
 import tomllib
@@ -21,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from cnn.checks import did_you_mean
 from cnn.training.recipe import Recipe
 from evo.errors import DataError, SettingsError
 from evo.evolution.metrics import METRICS
@@ -307,8 +307,7 @@ def read_settings(preset: str | Path) -> dict[str, Any]:
     path = Path(preset)
     if path.suffix not in {".toml", ".json"}:
         known = ", ".join(preset_names())
-        near = difflib.get_close_matches(name.lower(), preset_names(), n=1)
-        guess = f" (did you mean {near[0]!r}?)" if near else ""
+        guess = did_you_mean(name.lower(), preset_names())
         raise SettingsError(
             f"unknown preset {name!r}{guess}; known: {known} - or give a .toml file"
         )
