@@ -28,6 +28,9 @@ _INSTALLED = (
     *(Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")),
     *(_ROOT / name for name in PACKAGE),
 )
+_WITHOUT_SAY = tuple(
+    f"experiments/{room}/" for room in ("analysis", "benchmarks", "cli", "figures")
+)
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _DEEPEST = 40
 """Levels of objects inside objects that the hash covers."""
@@ -75,6 +78,21 @@ def place_of(part: Any) -> tuple[str, int] | None:
     except (OSError, TypeError):  # typed into a shell, or written in C
         return None
     return None if file is None else (file, max(line, 1))
+
+
+@functools.cache
+def code_hash() -> str:
+    """Return a hash of the sources of this project's packages, which decide results together with settings and data.
+
+    What only shows results, or measures speed, is left out.
+    """
+    digest = hashlib.sha256()
+    for package in sorted(PACKAGE):
+        for path in sorted((_ROOT / package).rglob("*.py")):
+            name = path.relative_to(_ROOT).as_posix()
+            if not name.startswith(_WITHOUT_SAY):
+                digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 @functools.cache

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.operators evo.policies evo.phenotype",
     "evo.executors": "evo evo.genome evo.operators evo.policies evo.evolution",
     "evo.preparation": "evo",
-    "evo.storage": "evo evo.genome evo.phenotype evo.evolution evo.preparation",
+    "evo.storage": "evo evo.genome evo.operators evo.phenotype evo.evolution evo.preparation",
     "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets": "evo evo.preparation",
@@ -77,6 +77,7 @@ LARGEST_ROOM = 12
 BELOW_EVO = {"graphops", "cnn", "cnn.compile", "cnn.training", "cnn.layers"}
 WRITERS = {
     "cnn.files",
+    "evo.storage.journal",
     "evo.storage.run_store",
     "evo.storage.table_folder",
 }

@@ -17,7 +17,7 @@ There is no hidden state: the probabilities are a function of the settings and o
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evo.evolution.individual import Individual
 from evo.policies.policies import PolicySettings
@@ -48,6 +48,58 @@ class OperatorCredit:
     credit: float
 
 
+@dataclass(frozen=True)
+class CreditTotals:
+    """The uses and credits of all finished generations, in which past generations count less and less.
+
+    Attributes
+    ----------
+    uses, credit : mapping
+        By letter of the operator.
+    """
+
+    uses: Mapping[str, float] = field(default_factory=dict)
+    credit: Mapping[str, float] = field(default_factory=dict)
+
+    def after(
+        self, settings: PolicySettings, generation: Sequence[OperatorCredit]
+    ) -> "CreditTotals":
+        """Return the totals after one more generation."""
+        told = {one.operator: one for one in generation}
+        uses, credit = {}, {}
+        for code in settings.drawn_weights:
+            uses[code] = self.uses.get(code, 0.0) * settings.credit_decay
+            credit[code] = self.credit.get(code, 0.0) * settings.credit_decay
+            if code in told:
+                uses[code] += told[code].n_uses
+                credit[code] += told[code].credit
+        return CreditTotals(uses, credit)
+
+    def probabilities(self, settings: PolicySettings) -> dict[str, float]:
+        """Return the probability of each operator in the next generation, see :func:`operator_probabilities`."""
+        weights = settings.drawn_weights
+        if not settings.learns or not weights:
+            return _normalized(weights)
+        uses, credit = (
+            {code: of.get(code, 0.0) for code in weights} for of in (self.uses, self.credit)
+        )
+        worth = weights
+        if sum(credit.values()) > 0:
+            mean = sum(credit.values()) / sum(uses.values())
+            prior = {
+                code: len(weights) * mean * share for code, share in _normalized(weights).items()
+            }
+            worth = {
+                code: (credit[code] + PRIOR_USES * prior[code]) / (uses[code] + PRIOR_USES)
+                for code in weights
+            }
+        room = 1 - len(weights) * settings.min_probability
+        return {
+            code: settings.min_probability + room * share
+            for code, share in _normalized(worth).items()
+        }
+
+
 def operator_probabilities(
     settings: PolicySettings, history: Iterable[Sequence[OperatorCredit]]
 ) -> dict[str, float]:
@@ -65,30 +117,10 @@ def operator_probabilities(
         Probability by letter, of operators with a weight above 0. Empty if the policy draws no operators; constant
         unless the policy `learns`.
     """
-    weights = settings.drawn_weights
-    if not settings.learns or not weights:
-        return _normalized(weights)
-    uses, credit = dict.fromkeys(weights, 0.0), dict.fromkeys(weights, 0.0)
+    totals = CreditTotals()
     for generation in history:
-        told = {one.operator: one for one in generation}
-        for code in weights:
-            uses[code] *= settings.credit_decay
-            credit[code] *= settings.credit_decay
-            if code in told:
-                uses[code] += told[code].n_uses
-                credit[code] += told[code].credit
-    worth = weights
-    if sum(credit.values()) > 0:
-        mean = sum(credit.values()) / sum(uses.values())
-        prior = {code: len(weights) * mean * share for code, share in _normalized(weights).items()}
-        worth = {
-            code: (credit[code] + PRIOR_USES * prior[code]) / (uses[code] + PRIOR_USES)
-            for code in weights
-        }
-    room = 1 - len(weights) * settings.min_probability
-    return {
-        code: settings.min_probability + room * share for code, share in _normalized(worth).items()
-    }
+        totals = totals.after(settings, generation)
+    return totals.probabilities(settings)
 
 
 def credit_operators(

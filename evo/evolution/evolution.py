@@ -12,11 +12,11 @@ same answer. All randomness follows from the seed of the task.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evo.errors import EvoMatrixError
-from evo.evolution.credit import OperatorCredit, credit_operators, operator_probabilities
+from evo.evolution.credit import CreditTotals, OperatorCredit, credit_operators
 from evo.evolution.individual import Individual, reuse_result
 from evo.evolution.job import Job, Modification, Origin, Task
 from evo.evolution.selection import (
@@ -54,15 +54,15 @@ class EvolutionState:
         Number of the next generation.
     population : tuple of Individual
         The individual in each slot.
-    credits : tuple of tuple of OperatorCredit
-        The credits of each finished generation.
+    credits : CreditTotals
+        The credits of the finished generations.
     n_individuals : int
         Number of individuals evaluated so far, which is the number of the next individual.
     """
 
     generation: int = 0
     population: tuple[Individual, ...] = ()
-    credits: tuple[tuple[OperatorCredit, ...], ...] = ()
+    credits: CreditTotals = field(default_factory=CreditTotals)
     n_individuals: int = 0
 
 
@@ -130,7 +130,7 @@ class Evolution:
             for number, request in requests.items()
             if not request.modified
         }
-        probabilities = tuple(operator_probabilities(self.task.policy, state.credits).items())
+        probabilities = tuple(state.credits.probabilities(self.task.policy).items())
         return [
             self._offspring_job(
                 state.generation, number, request, parents[request.parent], continued, probabilities
@@ -182,13 +182,13 @@ class Evolution:
             )
         credited: tuple[OperatorCredit, ...] = ()
         if 1 <= number <= settings.last_modified:
-            probabilities = operator_probabilities(self.task.policy, state.credits)
+            probabilities = state.credits.probabilities(self.task.policy)
             credited = credit_operators(ordered, parents, probabilities)
         finished = Generation(number, ordered, tuple(population), credited)
         after = EvolutionState(
             number + 1,
-            finished.population,
-            (*state.credits, credited),
+            tuple(one.released() for one in finished.population),
+            state.credits.after(self.task.policy, credited),
             state.n_individuals + len(ordered),
         )
         return after, finished

@@ -66,8 +66,13 @@ class Individual:
         The limit that ended the train phase; None without a train phase.
     modify_seconds, train_seconds, evaluate_seconds : float
         Wall time of the three phases.
+    ancestry_steps : int
+        Gradient steps behind its genome, along its ancestry; its own steps count if its status is ok.
+    ancestry_seconds : float
+        Seconds of training behind its genome, counted alike.
     reused_from : Individual or None
-        The individual whose training result was reused; no steps or seconds are charged.
+        The individual whose training result was reused; no steps or seconds are charged. None in a population that was
+        selected in an earlier generation.
     metrics : mapping
         The metrics of the task on the validation samples, by name; None where one is not defined, empty without a
         result.
@@ -93,25 +98,18 @@ class Individual:
     modify_seconds: float
     train_seconds: float
     evaluate_seconds: float
+    ancestry_steps: int
+    ancestry_seconds: float
     reused_from: "Individual | None" = None
     ended_by: Bound | None = None
     traceback: str = ""
     error_at: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
 
-    @property
-    def ancestry_steps(self) -> int:
-        """Gradient steps behind its genome, along its ancestry; its own steps count if its status is ok."""
-        if self.reused_from is not None:
-            return self.reused_from.ancestry_steps
-        return self.job.first_step + (self.steps if self.status == "ok" else 0)
-
-    @property
-    def ancestry_seconds(self) -> float:
-        """Seconds of training behind its genome, counted like :attr:`ancestry_steps`."""
-        if self.reused_from is not None:
-            return self.reused_from.ancestry_seconds
-        return self.job.ancestry_seconds + (self.train_seconds if self.status == "ok" else 0.0)
+    def released(self) -> "Individual":
+        """Return the individual as a parent: without the parameters of its own parent, and without what it reused."""
+        job = replace(self.job, genome=self.genome, optimizer_state=self.optimizer_state)
+        return replace(self, job=job, reused_from=None)
 
 
 def evaluate_individual(task: Task, job: Job) -> Individual:
@@ -203,6 +201,8 @@ def _modify_train_evaluate(task: Task, job: Job) -> Individual:
         modify_seconds=modified - started,
         train_seconds=trained - modified,
         evaluate_seconds=time.perf_counter() - trained,
+        ancestry_steps=job.first_step + report.steps,
+        ancestry_seconds=job.ancestry_seconds + trained - modified,
         metrics=metrics,
     )
 
@@ -394,4 +394,6 @@ def _without_result(
         modify_seconds=0.0,
         train_seconds=0.0 if report is None else report.seconds,
         evaluate_seconds=0.0,
+        ancestry_steps=job.first_step,
+        ancestry_seconds=job.ancestry_seconds,
     )

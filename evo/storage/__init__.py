@@ -5,7 +5,8 @@ Only this room writes into run folders.
 
 from evo.storage.predictor import BaselinePredictor, Predictor, RawPredictor, load_network
 from evo.storage.rows import generation_rows, prediction_rows, training_rows
-from evo.storage.run_store import RunStore, is_complete, is_run, load_tables
+from evo.storage.run_reader import RepairWarning, is_complete, is_run, load_tables
+from evo.storage.run_store import RunStore
 from evo.storage.table_folder import write_tables
 from evo.storage.tables import OwnColumns, Row, data_dictionary
 
@@ -14,6 +15,7 @@ __all__ = [
     "OwnColumns",
     "Predictor",
     "RawPredictor",
+    "RepairWarning",
     "Row",
     "RunStore",
     "data_dictionary",

@@ -1,53 +1,117 @@
-"""Run folders: the tables, genomes and pictures of one run.
+"""The writing side of a run folder: tables, genomes, networks and pictures of one run.
 
-A run is a folder. A file appears under its name complete or not at all: it is written to a hidden temporary file in
-the same folder, flushed to the disk and then renamed. Tables are Parquet data sets with one part per generation, so
-they can be read at any moment. ``manifest.json`` lists the committed parts; replacing the manifest is the commit.
+A run is a folder. Its journal says which files it consists of (:mod:`evo.storage.journal`). Tables are Parquet data
+sets, so they can be read at any moment. The rows of some commits share a part: each commit replaces the last part by
+one with its rows too, until the part is large enough. So a long run has few files, and what a commit writes does not
+grow with the number of commits. A finished run has one part for each table.
 """
 
+import errno
 import json
+import os
 import shutil
-from collections import Counter
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from evo.errors import ExistingRunError, ResultsError
-from evo.files import write_arrays, write_atomically, write_text
+from evo.files import free_name, write_arrays, write_atomically, write_text
 from evo.genome.codec import genome_to_arrays
 from evo.genome.genome import Genome
-from evo.storage.setting_columns import append_settings, settings_of, with_settings
-from evo.storage.tables import TABLES, Column, OwnColumns, Row, sort_by_key, to_arrow
+from evo.interruption import shielded
+from evo.storage.journal import (
+    COMMIT,
+    COMPACTED,
+    COMPLETE,
+    CREATED,
+    FAILED,
+    PENDING,
+    RESUMED,
+    CommittedFile,
+    Journal,
+    JournalWriter,
+    digest_of,
+    part_of,
+    part_path,
+    pending_folder,
+    read_journal,
+)
+from evo.storage.run_lock import RunLock
+from evo.storage.setting_columns import with_settings
+from evo.storage.tables import TABLES, OwnColumns, Row, to_arrow
 
-MANIFEST = "manifest.json"
+COMMITS_PER_PART = 32
+"""Commits whose rows share one part of a table."""
+
+BYTES_PER_PART = 1 << 20
+"""Size from which on a part gets no more rows."""
+
+FOLDERS = ("genomes", "networks", "states", "figures")
+IN_FLIGHT = ".in-flight"
 
 
-# -- run folders -------------------------------------------------------------------------------------------------------
+@dataclass
+class _OpenPart:
+    """The last part of each table, to which the next commit adds rows."""
+
+    first: int
+    n_commits: int = 0
+    rows: dict[str, pa.Table] = field(default_factory=dict)
+
+    @property
+    def is_full(self) -> bool:
+        n_bytes = max((table.nbytes for table in self.rows.values()), default=0)
+        return self.n_commits >= COMMITS_PER_PART or n_bytes >= BYTES_PER_PART
 
 
 class RunStore:
-    """A run folder that is being written; :meth:`create` makes a new one. Only this class writes tables."""
+    """A run folder that is being written; :meth:`create` makes a new one, :meth:`open` goes on with one.
+
+    One process works on a run at a time: the store holds the lock of the folder until :meth:`close`.
+
+    Attributes
+    ----------
+    path : Path
+        The run folder.
+    own_columns : OwnColumns
+        The columns whose names differ from run to run.
+    journal : Journal
+        What had been committed when the store was opened; empty in a new run.
+    """
 
     def __init__(
         self,
         path: Path,
-        environment: Mapping[str, Any],
-        settings: Mapping[str, pa.Scalar],
+        lock: RunLock,
+        journal: Journal,
+        settings: Mapping[str, pa.Scalar] = MappingProxyType({}),
         own_columns: OwnColumns | None = None,
     ) -> None:
         self.path = path
         self.own_columns = own_columns or OwnColumns()
-        self.name = path.name
-        self._environment = environment
+        self.journal = journal
+        self._lock = lock
         self._settings = settings
-        self._parts: list[str] = []
+        self._writer = JournalWriter(path, journal if journal.entries else None)
+        self._files = dict(journal.files)
+        self._open = _OpenPart(self._writer.next)
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.path.name
+
+    # -- begin and end -------------------------------------------------------------------------------------------------
 
     @classmethod
     def create(
@@ -58,6 +122,8 @@ class RunStore:
         environment: Mapping[str, Any],
         settings: Mapping[str, pa.Scalar] = MappingProxyType({}),
         own_columns: OwnColumns | None = None,
+        begun_with: Mapping[str, Any] = MappingProxyType({}),
+        genomes: Mapping[str, Mapping[int, Genome]] = MappingProxyType({}),
     ) -> Self:
         """Make a run folder with empty tables, which can be read from the first moment.
 
@@ -73,6 +139,10 @@ class RunStore:
             The settings as columns of ``runs``: typed values by dotted name.
         own_columns : OwnColumns, optional
             The columns whose names differ from run to run; by default none.
+        begun_with : mapping
+            What the first line of the journal keeps, as values that JSON can write.
+        genomes : mapping
+            The genomes that the run begins with, by name of their file; see :meth:`stage_genomes`.
 
         Raises
         ------
@@ -82,73 +152,223 @@ class RunStore:
             If the folder cannot be made.
         """
         path = Path(path)
+        if path.exists():
+            raise ExistingRunError(f"{path} must not exist yet")
+        # The folder appears with all of this in it, or not at all.
+        new = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.tmp")
         try:
-            path.mkdir(parents=True)
-            for table in TABLES:
-                (path / table).mkdir()
-            for folder in ("genomes", "networks", "figures"):
-                (path / folder).mkdir()
-        except FileExistsError as error:
-            raise ExistingRunError(
-                f"{error.filename} must not exist yet, and its parents must be folders"
-            ) from error
+            for folder in (*TABLES, *FOLDERS, PENDING, IN_FLIGHT):
+                (new / folder).mkdir(parents=True)
+            write_text(new / "config.json", config)
+            write_text(new / "environment.json", json.dumps(environment, indent=2) + "\n")
+            first = cls(new, RunLock(new), Journal(), settings, own_columns)
+            for name, of_slots in genomes.items():
+                first.stage_genomes(name, of_slots)
+            first._commit(CREATED, {table: [] for table in TABLES}, **begun_with)
+            new.rename(path)
         except OSError as error:
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST} and path.exists():
+                raise ExistingRunError(f"{path} must not exist yet") from error
             raise ResultsError(
                 f"{path}: results folder cannot be made ({error.strerror})"
             ) from error
-        store = cls(path, environment, settings, own_columns)
-        write_text(path / "config.json", config)
-        store.note_environment()
-        store.commit("schema", {table: [] for table in TABLES})
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        store = cls.open(path)
+        store.take_columns(settings, own_columns or OwnColumns())
         return store
 
-    def note_environment(self, **more: Any) -> None:
-        """Write environment.json, with more values than it had before."""
-        self._environment = {**self._environment, **more}
-        write_text(self.path / "environment.json", json.dumps(self._environment, indent=2) + "\n")
+    @classmethod
+    def create_free(cls, results: str | Path, name: str, **parts: Any) -> Self:
+        """Make a run folder called by a name and the time; the further parameters are those of :meth:`create`."""
+        while True:
+            try:
+                return cls.create(Path(results) / free_name(Path(results), name), **parts)
+            except ExistingRunError:
+                if not Path(results).is_dir():
+                    raise  # else another process took this name in the meantime
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Go on with a run: finish the commit in which it stopped, and remove what was never committed.
+
+        Raises
+        ------
+        RunLockedError
+            If another process works on the run.
+        ResultsError
+            If the journal or a file is not as it was committed.
+        """
+        path = Path(path)
+        lock = RunLock(path)
+        lock.acquire()
+        try:
+            journal = read_journal(path)
+            store = cls(path, lock, journal)
+            with _as_results_error(path):
+                store._finish_renaming()
+            store._reopen_part()
+        except BaseException:
+            lock.release()
+            raise
+        return store
+
+    def take_columns(self, settings: Mapping[str, pa.Scalar], own_columns: OwnColumns) -> None:
+        """Take the columns of :meth:`create`, which are not known when a run is opened."""
+        self._settings, self.own_columns = settings, own_columns
+
+    def close(self) -> None:
+        """Let other processes work on the run."""
+        self._lock.release()
 
     def discard(self) -> None:
         """Remove the folder of a run that could not begin."""
+        self.close()
         shutil.rmtree(self.path)
 
-    def commit(
-        self, part: str, rows: Mapping[str, Sequence[Row] | pa.Table], *, complete: bool = False
-    ) -> None:
-        """Add a part to several tables, then record it in the manifest.
+    # -- commits -------------------------------------------------------------------------------------------------------
+
+    def stage(self, path: str) -> Path:
+        """Return where a file has to be written that the next commit adds to the run, or replaces.
 
         Parameters
         ----------
-        part : str
-            Name of the part, the same in all tables.
-        rows : mapping
-            Rows by table; an Arrow table holds many of them in less memory.
-        complete : bool
-            Whether this was the last part of the run.
+        path : str
+            Path of the file in the run folder, such as ``networks/seed-0.npz``.
         """
-        for table, new in rows.items():
-            arrow = to_arrow(table, new, self.own_columns)
-            if table == "runs":
-                arrow = with_settings(arrow, self._settings)
-            write_atomically(
-                self.path / table / f"{part}.parquet",
-                lambda file, arrow=arrow: pq.write_table(arrow, file),  # type: ignore[misc]
-            )
-            self._parts.append(f"{table}/{part}.parquet")
-        manifest = {
-            "format": 1,
-            "status": "complete" if complete else "running",
-            "parts": self._parts,
-        }
-        write_text(self.path / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+        staged = pending_folder(self.path, self._writer.next) / path
+        with _as_results_error(self.path):
+            staged.parent.mkdir(parents=True, exist_ok=True)
+        return staged
 
-    def save_genomes(self, name: str, genomes: Mapping[int, Genome]) -> None:
-        """Save genomes by the number of their individual in ``genomes/<name>.npz``."""
+    def stage_genomes(self, name: str, genomes: Mapping[int, Genome]) -> None:
+        """Stage genomes by the number of their individual as ``genomes/<name>.npz``."""
         arrays: dict[str, NDArray[Any]] = {}
         descriptions = {}
         for individual, genome in genomes.items():
             parts, descriptions[str(individual)] = genome_to_arrays(genome, f"{individual}/")
             arrays |= parts
-        write_arrays(self.path / "genomes" / f"{name}.npz", arrays, descriptions)
+        write_arrays(self.stage(f"genomes/{name}.npz"), arrays, descriptions)
+
+    def commit(self, rows: Mapping[str, Sequence[Row] | pa.Table]) -> None:
+        """Add rows to several tables, together with the files that were staged: all of it or nothing.
+
+        Parameters
+        ----------
+        rows : mapping
+            Rows by table; an Arrow table holds many of them in less memory.
+        """
+        with shielded():
+            self._commit(COMMIT, rows)
+
+    def note_resumed(self, **values: Any) -> None:
+        """Note in the journal that a process goes on with the run."""
+        self._writer.append(RESUMED, **values)
+
+    def complete(self) -> None:
+        """Give each table one part, and note that the run is finished."""
+        with shielded():
+            self._compact()
+            self._writer.append(COMPLETE)
+
+    def fail(self, error: str) -> None:
+        """Note that the run ended with an error that it would meet again."""
+        self._writer.append(FAILED, error=error)
+
+    def _commit(
+        self, kind: str, rows: Mapping[str, Sequence[Row] | pa.Table], **values: Any
+    ) -> None:
+        grown = _OpenPart(self._open.first, self._open.n_commits + 1, dict(self._open.rows))
+        for table, new in rows.items():
+            arrow = to_arrow(table, new, self.own_columns)
+            if table == "runs":
+                arrow = with_settings(arrow, self._settings)
+            if len(arrow) or kind == CREATED:
+                before = [grown.rows[table]] if table in grown.rows else []
+                grown.rows[table] = pa.concat_tables([*before, arrow])
+                write = partial(pq.write_table, grown.rows[table])
+                write_atomically(self.stage(part_path(table, grown.first)), write)
+        self._append(kind, **values)
+        self._open = _OpenPart(self._writer.next) if grown.is_full else grown
+
+    def _append(self, kind: str, **values: Any) -> None:
+        """Append the line that names all staged files, then give them their places."""
+        number = self._writer.next
+        folder = pending_folder(self.path, number)
+        with _as_results_error(self.path):
+            files = {}
+            for staged in sorted(one for one in folder.rglob("*") if one.is_file()):
+                contents = staged.read_bytes()
+                path = staged.relative_to(folder).as_posix()
+                files[path] = CommittedFile(path, len(contents), digest_of(contents), number)
+            for written in {(folder / path).parent for path in files} | {self.path / PENDING}:
+                _flush_folder(written)
+        self._writer.append(
+            kind, files={one.path: [one.size, one.digest] for one in files.values()}, **values
+        )
+        for path in values.get("dropped", ()):
+            del self._files[path]
+        self._files |= files
+        with _as_results_error(self.path):
+            _give_places(self.path, files.values(), whole_folders=kind == COMPACTED)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _compact(self) -> None:
+        """Replace the parts of each table by one part."""
+        dropped = []
+        for table in TABLES:
+            parts = sorted(path for path in self._files if path.startswith(f"{table}/part-"))
+            if len(parts) < 2:
+                continue
+            dropped += parts
+            staged = self.stage(part_path(table, self._writer.next))
+            write_atomically(staged, partial(self._join, parts))
+        if dropped:
+            self._append(COMPACTED, dropped=dropped)
+
+    def _join(self, parts: Sequence[str], file: Any) -> None:
+        """Write parts one after the other into one Parquet file."""
+        schema = pq.read_schema(self.path / parts[0])
+        with pq.ParquetWriter(file, schema) as writer:
+            for part in parts:
+                rows = pq.read_table(self.path / part)
+                if len(rows):
+                    writer.write_table(rows)
+
+    # -- going on ------------------------------------------------------------------------------------------------------
+
+    def _finish_renaming(self) -> None:
+        """Give committed files their places, and remove hidden files that were never committed."""
+        hidden = [one for one in self._files.values() if one.hidden(self.path).exists()]
+        compacted = {entry["n"] for entry in self.journal.of_kind(COMPACTED)}
+        for is_whole in (False, True):
+            chosen = [one for one in hidden if (one.commit in compacted) == is_whole]
+            _give_places(self.path, chosen, whole_folders=is_whole)
+        shutil.rmtree(self.path / PENDING, ignore_errors=True)
+        for folder in (PENDING, IN_FLIGHT):
+            (self.path / folder).mkdir(exist_ok=True)
+
+    def _reopen_part(self) -> None:
+        """Read the rows of the last part of each table, unless it is full."""
+        first = max(first for _, first in filter(None, map(part_of, self._files)))
+        commits = [one for one in self.journal.entries if one["kind"] in {CREATED, COMMIT}]
+        part = _OpenPart(first, sum(one["n"] >= first for one in commits))
+        for table in TABLES:
+            path = part_path(table, first)
+            if path in self._files:
+                part.rows[table] = pq.read_table(self.path / path)
+        self._open = _OpenPart(self._writer.next) if part.is_full else part
+
+    # -- beside the journal --------------------------------------------------------------------------------------------
+
+    def note_environment(self, **more: Any) -> None:
+        """Write more values into environment.json."""
+        path = self.path / "environment.json"
+        try:
+            before = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            before = {}
+        write_text(path, json.dumps({**before, **more}, indent=2) + "\n")
 
     def save_figure(self, name: str, figure: Any) -> Path:
         """Save a matplotlib figure as ``figures/<name>.png`` and return its path."""
@@ -159,114 +379,40 @@ class RunStore:
         return path
 
 
-_NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.int8(): pd.Int8Dtype()}
-
-
-def is_run(path: Path) -> bool:
-    """Return whether a folder is a run folder."""
-    return (path / MANIFEST).is_file()
-
-
-def is_complete(path: Path) -> bool:
-    """Return whether a folder is the folder of a finished run."""
+@contextmanager
+def _as_results_error(path: Path) -> Iterator[None]:
+    """Turn an error of the file system into one line."""
     try:
-        manifest = json.loads((path / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("status") == "complete"
+        yield
+    except OSError as error:
+        raise ResultsError(
+            f"{error.filename or path}: cannot be written ({error.strerror})"
+        ) from error
 
 
-def error_of(path: Path) -> str:
-    """Return the error that ended the run in a folder; empty if there was none, or it is not known."""
-    try:
-        noted = json.loads((path / "environment.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(noted.get("error", "")) if isinstance(noted, dict) else ""
+def _give_places(
+    folder: Path, files: Iterable[CommittedFile], *, whole_folders: bool = False
+) -> None:
+    """Rename committed files to their places; or the folders of tables that they replace wholly.
 
-
-def load_tables(
-    runs: Sequence[Path], tables: Iterable[str] = tuple(TABLES)
-) -> dict[str, pd.DataFrame]:
-    """Load tables of one or many run folders, by default all, with rows in the order of their keys.
-
-    A column that a run has under its former name gets its present name. A table or column that a run does not have is
-    empty there, with its declared type. A column that is not declared is left out. Labels of several types, of runs on
-    different data, become text.
-
-    Raises
-    ------
-    ResultsError
-        If a table cannot be read.
+    Between the two renamings of a folder it is missing, so that nobody reads its rows twice.
     """
-    return {table: sort_by_key(table, _to_pandas(_read_table(table, runs))) for table in tables}
+    for one in files:
+        hidden = one.hidden(folder)
+        if not whole_folders:
+            hidden.replace(folder / one.path)
+            continue
+        table = (folder / one.path).parent
+        if table.exists():
+            table.rename(hidden.parent.with_name(f"old-{table.name}"))
+        hidden.parent.rename(table)
 
 
-def run_names(runs: Sequence[Path]) -> dict[Path, str]:
-    """Return the name of each run: that of its folder, with as many folders above it as tell the runs apart.
-
-    Examples
-    --------
-    >>> list(run_names([Path("a/run"), Path("b/run"), Path("b/other")]).values())
-    ['a/run', 'b/run', 'other']
-    """
-    parts = {run: run.resolve().parts for run in runs}
-    names, n_folders = {run: run.resolve().name for run in runs}, 1
-    while True:
-        shared = {name for name, count in Counter(names.values()).items() if count > 1}
-        unclear = [run for run in runs if names[run] in shared and n_folders < len(parts[run])]
-        if not unclear:
-            return names
-        n_folders += 1
-        names |= {run: "/".join(parts[run][-n_folders:]) for run in unclear}
-
-
-def _read_table(table: str, runs: Sequence[Path]) -> pa.Table:
-    names, frames, settings = run_names(runs), [], []
-    for run in runs:
+def _flush_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, where the system can do that."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            part = pq.read_table(run / table) if _has(run, table) else pa.table({})
-            cells = {
-                name: array for one in TABLES[table] for name, array in _cells(part, one, table)
-            }
-        except (OSError, ValueError) as error:
-            raise ResultsError(f"{run}: table {table} cannot be read ({error})") from error
-        cells["run"] = pa.repeat(names[run], len(part))
-        frames.append(pa.table(cells))
-        if table == "runs":
-            settings.append(settings_of(part))
-    for name in (column.name for column in TABLES[table] if column.type is None):
-        if len({frame[name].type for frame in frames} - {pa.null()}) > 1:
-            frames = [_as_text(frame, name) for frame in frames]
-    found = pa.concat_tables(frames, promote_options="default")
-    return append_settings(found, settings) if settings else found
-
-
-def _cells(part: pa.Table, column: Column, table: str) -> Iterator[tuple[str, Any]]:
-    """Yield names and cells of a column: under its present or its former name, or empty; or of several columns."""
-    if column.prefix:
-        others = {name for one in TABLES[table] for name in (one.name, one.former_name)}
-        for name in part.column_names:
-            if name.startswith(column.prefix) and name not in others:
-                yield name, part[name].cast(column.type)
-        return
-    for name in (column.name, column.former_name):
-        if name in part.column_names:
-            yield column.name, part[name].cast(column.type or part[name].type)
-            return
-    yield column.name, pa.nulls(len(part), column.type or pa.null())
-
-
-def _as_text(frame: pa.Table, name: str) -> pa.Table:
-    return frame.set_column(frame.column_names.index(name), name, frame[name].cast(pa.string()))
-
-
-def _has(run: Path, table: str) -> bool:
-    """Return whether a run has a table: its folder exists, or its manifest lists it."""
-    return (run / table).exists() or f'"{table}/' in (run / MANIFEST).read_text("utf-8")
-
-
-def _to_pandas(table: Any) -> pd.DataFrame:
-    """Convert with nullable integers, so that integer columns with empty cells keep integers."""
-    frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
-    return frame
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from evo.errors import ResultsError
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
-from evo.storage.run_store import error_of, is_complete, is_run, load_tables, run_names
+from evo.storage.run_reader import error_of, is_complete, is_run, load_tables, run_names
 from evo.storage.tables import TABLES
 from experiments.analysis.comparison import pooled, summarize, verdict
 from experiments.analysis.failures import failures

@@ -1,27 +1,32 @@
 """One seed's baselines: networks that do not evolve, trained by the same trainer, recipe and batches."""
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cnn import Network
-from cnn.training.curve import LearningCurve
-from cnn.training.fitting import EpochRecord, fit
+from cnn.training.curve import LearningCurve, join_curves
+from cnn.training.fitting import EpochRecord, FitState, fit
 from cnn.training.recipe import Recipe
-from cnn.training.trainer import Evaluation, evaluate, train
+from cnn.training.trainer import LOSS_WINDOW, Evaluation, evaluate, train
 from evo.evolution.job import Task
 from evo.evolution.metrics import measure
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
-from evo.storage.predictor import BaselinePredictor, Predictor
+from evo.storage.in_flight import UnfinishedTraining
+from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.rows import training_rows
 from evo.storage.tables import Row
+from evo.storage.training_state import TrainingState
 from experiments.arms import BaselineSettings, Sized, build_arm
 from experiments.studies.seed_run import SeedRun, TrainedModel
 
 POINTS_PER_EPOCH = 10
 """Points of the learning curve that each epoch records."""
+
+STEPS_PER_PHASE = 250
+"""Gradient steps, about, after which a training that has no epochs can be taken up again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +72,23 @@ class Baselines:
     seed_run : SeedRun
     epochs_before : int
         Expected number of epochs of the baselines before these.
+
+    Attributes
+    ----------
+    models : list of TrainedModel
+        The arms that did not diverge, for the evaluation on the test part.
+    reasons : list of str
+        Why the others diverged.
     """
 
     def __init__(self, seed_run: SeedRun, epochs_before: int) -> None:
         self.seed_run = seed_run
         self.n_epochs = epochs_before
-        self.trained: list[TrainedArm] = []
+        self.models: list[TrainedModel] = []
+        self.reasons: list[str] = []
 
     def train(self, founder: Genome | None = None, steps: int = 0) -> None:
-        """Train every arm, then save its network and commit its rows.
+        """Train every arm, then commit its network and its rows. An arm that is committed already is loaded.
 
         Parameters
         ----------
@@ -86,35 +99,51 @@ class Baselines:
         """
         seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
         for arm in settings.arms:
+            self.n_epochs += settings.epochs or 0
+            committed = seed_run.committed("baseline", arm=arm)
+            if committed is not None:
+                self._load(arm, committed)
+                continue
             network = build_arm(arm, seed_run.dataset, settings, founder, seed_run.task)
             recipe = _recipe(arm, settings, seed_run.task)
+            unfinished = UnfinishedTraining(seed_run.store.path, f"seed-{seed_run.seed}-{arm}")
             if settings.epochs is None:
-                trained = _train_steps(arm, network, recipe, seed_run.task, steps)
+                trained = _train_steps(arm, network, recipe, seed_run.task, steps, unfinished)
             else:
-                trained = _train_epochs(arm, network, recipe, seed_run, settings.epochs)
-                self.n_epochs += settings.epochs
+                trained = _train_epochs(arm, network, recipe, seed_run, settings.epochs, unfinished)
             if not seed_run.experiment.evolve:
                 seed_run.reporter.trained(
                     seed_run.seed, arm, trained.validation, trained.reason, self.n_epochs
                 )
-            self.trained.append(trained)
             self._save(trained)
-            seed_run.store.commit(f"seed-{seed_run.seed}-{arm}", self._rows(trained))
+            seed_run.store.commit(self._rows(trained))
+            unfinished.remove()
+            model = TrainedModel(arm, trained.network, trained.steps, trained.seconds)
+            self._keep(trained.status, trained.reason, model)
 
-    def trained_models(self) -> list[TrainedModel]:
-        """Return the arms that did not diverge, for the evaluation on the test part."""
-        return [
-            TrainedModel(one.arm, one.network, one.steps, one.seconds)
-            for one in self.trained
-            if one.status == "ok"
-        ]
+    def _load(self, arm: str, row: Mapping[str, Any]) -> None:
+        """Keep an arm that an earlier process trained."""
+        model = None
+        if row["status"] == "ok":
+            loaded = load_network(self.seed_run.network_path(f"-{arm}"))
+            model = TrainedModel(
+                arm, _computed(loaded), int(row["steps"]), float(row["train_seconds"])
+            )
+        self._keep(row["status"], row["reason"], model)
+
+    def _keep(self, status: str, reason: str, model: TrainedModel | None) -> None:
+        """Keep an arm for the evaluation on the test part, or the reason why it diverged."""
+        if status == "ok" and model is not None:
+            self.models.append(model)
+        else:
+            self.reasons.append(reason)
 
     def _save(self, trained: TrainedArm) -> None:
         """Save an arm that did not diverge as a predictor."""
         network, seed_run = trained.network, self.seed_run
         if trained.status != "ok":
             return
-        path = seed_run.network_path(f"-{trained.arm}")
+        path = seed_run.stage_network(f"-{trained.arm}")
         if isinstance(network, Phenotype):
             Predictor(network.to_genome(), loss=seed_run.task.loss, **seed_run.raw_inputs).save(
                 path
@@ -144,6 +173,13 @@ class Baselines:
         return {"baseline": [row], "training": training_rows(trained.curve, measured, who)}
 
 
+def _computed(loaded: Predictor | BaselinePredictor) -> Sized:
+    """Return the network of a predictor."""
+    if isinstance(loaded, BaselinePredictor):
+        return loaded.network
+    return Phenotype(loaded.genome, loaded.loss)
+
+
 def _recipe(arm: str, settings: BaselineSettings, task: Task) -> Recipe:
     """Return the recipe of the run, with the learning rate of the baselines if it is given."""
     if settings.learning_rate is None or arm == "static":
@@ -151,65 +187,129 @@ def _recipe(arm: str, settings: BaselineSettings, task: Task) -> Recipe:
     return task.recipe.model_copy(update={"learning_rate": settings.learning_rate})
 
 
-def _train_steps(arm: str, network: Sized, recipe: Recipe, task: Task, steps: int) -> TrainedArm:
-    """Train for `steps` gradient steps: one whole schedule."""
-    report = train(
-        network,
-        task.train,
-        recipe,
-        first_step=0,
-        steps=steps,
-        total_steps=steps,
-        order_seed=task.order_seed,
-        record_every=task.evolution.record_every,
-    )
+def phase_ends(steps: int, record_every: int) -> list[int]:
+    """Return the steps at which the phases of a training end.
+
+    A phase ends where the learning curve has a point, so phases do not show in it. The last phase is long enough for
+    the mean loss of its last steps.
+
+    Examples
+    --------
+    >>> phase_ends(1000, 100), phase_ends(250, 100)
+    ([300, 600, 1000], [250])
+    """
+    length = record_every * math.ceil(STEPS_PER_PHASE / record_every)
+    return [*range(length, steps - max(length, LOSS_WINDOW) + 1, length), steps]
+
+
+def _begin(network: Sized, unfinished: UnfinishedTraining) -> TrainingState | None:
+    """Give a network the parameters with which an earlier process stopped; return the state, None if there is none."""
+    state = unfinished.load()
+    if state is not None:
+        network.parameters[...] = state.parameters
+    return state
+
+
+def _train_steps(
+    arm: str,
+    network: Sized,
+    recipe: Recipe,
+    task: Task,
+    steps: int,
+    unfinished: UnfinishedTraining,
+) -> TrainedArm:
+    """Train for `steps` gradient steps: one whole schedule, in phases after which it can be taken up again."""
+    every = task.evolution.record_every
+    ends = phase_ends(steps, every)
+    before = _begin(network, unfinished)
+    done, optimizer, seconds = 0, None, 0.0
+    curves: list[LearningCurve] = []
+    if before is not None:
+        done, optimizer, seconds = before.fit.epoch, before.fit.optimizer, before.seconds
+        curves.append(before.curve)
+    for phase in range(done, len(ends)):
+        first = ends[phase - 1] if phase else 0
+        report = train(
+            network,
+            task.train,
+            recipe,
+            first_step=first,
+            steps=ends[phase] - first,
+            total_steps=steps,
+            order_seed=task.order_seed,
+            state=optimizer,
+            record_every=every,
+        )
+        optimizer, seconds = report.state, seconds + report.seconds
+        curves.append(report.curve)
+        if report.status != "ok" or phase == len(ends) - 1:
+            break
+        made = FitState(phase + 1, optimizer, None, math.inf, None)
+        unfinished.keep(TrainingState(network.parameters, made, join_curves(curves), (), seconds))
     if isinstance(network, Phenotype):
         network = network.without_dormant()
-    validation = evaluate(network, task.validation)
+    validation, n_steps = evaluate(network, task.validation), first + report.steps
     return TrainedArm(
         arm=arm,
         network=network,
         status=report.status,
         reason=report.reason,
-        steps=report.steps,
-        kept_steps=report.steps,
+        steps=n_steps,
+        kept_steps=n_steps,
         train_loss=report.train_loss,
         validation=validation,
-        curve=report.curve,
-        measured={report.steps: validation} if report.status == "ok" else {},
-        seconds=report.seconds,
+        curve=join_curves(curves),
+        measured={n_steps: validation} if report.status == "ok" else {},
+        seconds=seconds,
     )
 
 
 def _train_epochs(
-    arm: str, network: Sized, recipe: Recipe, seed_run: SeedRun, epochs: int
+    arm: str,
+    network: Sized,
+    recipe: Recipe,
+    seed_run: SeedRun,
+    epochs: int,
+    unfinished: UnfinishedTraining,
 ) -> TrainedArm:
     """Train for `epochs` epochs, or until patience ends training before the end of the schedule."""
     task = seed_run.task
     steps_per_epoch = math.ceil(len(task.train) / recipe.batch_size)
-    before = time.perf_counter()
-
-    def tell(epoch: EpochRecord) -> None:
-        nonlocal before
-        now = time.perf_counter()
-        rate = steps_per_epoch * recipe.batch_size / (now - before)
-        before = now
-        seed_run.reporter.epoch(seed_run.seed, arm, epoch, epochs, rate)
-
-    report = fit(
-        network,
-        task.train,
-        task.validation,
-        recipe,
-        epochs=epochs,
-        order_seed=task.order_seed,
-        patience=seed_run.experiment.baseline.patience,
-        record_every=max(1, steps_per_epoch // POINTS_PER_EPOCH),
-        on_epoch=tell,
-    )
-    steps = report.state.optimizer.step
-    last = len(report.epochs)
+    before = _begin(network, unfinished)
+    state, seconds = None, 0.0
+    curves: list[LearningCurve] = []
+    records: list[EpochRecord] = []
+    if before is not None:
+        state, seconds = before.fit, before.seconds
+        curves.append(before.curve)
+        records += before.epochs
+    while True:
+        report = fit(
+            network,
+            task.train,
+            task.validation,
+            recipe,
+            epochs=epochs,
+            order_seed=task.order_seed,
+            patience=seed_run.experiment.baseline.patience,
+            record_every=max(1, steps_per_epoch // POINTS_PER_EPOCH),
+            until=1 if state is None else state.epoch + 1,
+            state=state,
+        )
+        state, seconds = report.state, seconds + report.seconds
+        curves.append(report.curve)
+        records += report.epochs
+        for epoch in report.epochs:
+            rate = steps_per_epoch * recipe.batch_size / report.seconds
+            seed_run.reporter.epoch(seed_run.seed, arm, epoch, epochs, rate)
+        if report.status != "ok" or report.stopped_early or state.epoch == epochs:
+            break
+        unfinished.keep(
+            TrainingState(network.parameters, state, join_curves(curves), records, seconds)
+        )
+    last = len(records)
     kept = report.best_epoch or last if report.restored else last
+    steps = state.optimizer.step
     return TrainedArm(
         arm=arm,
         network=network,
@@ -217,12 +317,11 @@ def _train_epochs(
         reason=report.reason,
         steps=steps,
         kept_steps=kept * steps_per_epoch if report.restored else steps,
-        train_loss=report.epochs[kept - 1].train_loss if kept else None,
+        train_loss=records[kept - 1].train_loss if kept else None,
         validation=evaluate(network, task.validation),
-        curve=report.curve,
+        curve=join_curves(curves),
         measured={
-            one.step: Evaluation(one.validation_loss, one.validation_accuracy)
-            for one in report.epochs
+            one.step: Evaluation(one.validation_loss, one.validation_accuracy) for one in records
         },
-        seconds=report.seconds,
+        seconds=seconds,
     )

@@ -1,14 +1,15 @@
 """Which data, which fitness and which own parts a run uses, and the refusal to repeat a run with others."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from evo.environment import environment
 from evo.errors import SettingsError
 from evo.evolution.fitness import FITNESSES
 from evo.genome.activations import ACTIVATIONS
 from evo.operators.registry import OPERATORS
-from evo.origin import origin_of
+from evo.origin import code_hash, origin_of
 from evo.registry import Registry
 from experiments.datasets import Dataset
 from experiments.settings.experiment import OF_EVOLUTION, Experiment
@@ -61,6 +62,42 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, Registry[Any], Iterabl
             if experiment.evolve or section not in OF_EVOLUTION:
                 value = functools.reduce(getattr, keys, getattr(experiment, section))
                 yield kind, registry, (value,) if isinstance(value, str) else value or ()
+
+
+def begun_with(sources: Sequence[str]) -> dict[str, Any]:
+    """Return what else decides the bits of a run, for its journal: code, versions, processor; and founders' sources."""
+    known = environment()
+    decides = ("python", "packages", "cpu_features", "numba_target", "blas")
+    return {
+        "sources": list(sources),
+        "code": code_hash(),
+        "machine": {name: known[name] for name in decides},
+    }
+
+
+def changes_since(begun: Mapping[str, Any], before: Used | None, now: Used) -> list[str]:
+    """Return in words what is different from the beginning of a run; empty if it can go on as it began.
+
+    Parameters
+    ----------
+    begun : mapping
+        The first line of the run's journal, with what :func:`begun_with` returned then.
+    before : Used or None
+        What the run used.
+    now : Used
+    """
+    found = []
+    if before is not None:
+        other = change_in_words(before.model_dump(mode="json"), now.model_dump(mode="json"))
+        if other is not None:
+            found.append(other)
+    present = begun_with(begun.get("sources", ()))
+    if present["code"] != begun.get("code"):
+        found.append("the code of EvoMatrix has changed since that run began")
+    other = first_difference(begun.get("machine"), present["machine"], "machine")
+    if other is not None:
+        found.append(f"versions or processor are not those of the beginning ({other})")
+    return found
 
 
 def with_used(experiment: Experiment, used: Used) -> Experiment:

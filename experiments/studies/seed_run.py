@@ -1,11 +1,12 @@
 """One seed of an experiment: the data and settings that its search, its baselines and the final test share."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from cnn.compile.compilation import single_threaded_blas
@@ -65,6 +66,8 @@ class SeedRun:
         Reports progress.
     given : GivenFounders or None
         The founders, unless they are drawn.
+    earlier : mapping
+        The rows of ``runs`` and ``baseline`` that an earlier process committed, by table.
     """
 
     experiment: Experiment
@@ -75,6 +78,7 @@ class SeedRun:
     store: RunStore
     reporter: Reporter
     given: GivenFounders | None = None
+    earlier: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -86,9 +90,26 @@ class SeedRun:
         """The first columns of every row."""
         return {"run": self.store.name, "seed": self.seed}
 
+    def committed(self, table: str, **key: Any) -> Mapping[str, Any] | None:
+        """Return a row of this seed that an earlier process committed; None if there is none."""
+        rows = self.earlier.get(table)
+        if rows is None:
+            return None
+        chosen = rows["seed"] == self.seed
+        for column, value in key.items():
+            chosen &= rows[column] == value
+        found = rows[chosen]
+        if found.empty:
+            return None
+        return {str(column): value for column, value in found.iloc[0].items()}
+
     def network_path(self, name: str) -> Path:
         """Return the path of the network ``seed-<seed><name>``."""
-        return self.store.path / "networks" / f"seed-{self.seed}{name}.npz"
+        return self.store.path / _network(self.seed, name)
+
+    def stage_network(self, name: str) -> Path:
+        """Return where the network ``seed-<seed><name>`` has to be written, for the next commit."""
+        return self.store.stage(_network(self.seed, name))
 
     @property
     def raw_inputs(self) -> dict[str, Any]:
@@ -119,6 +140,10 @@ class SeedRun:
             }
             | dict(search)
         )
+
+
+def _network(seed: int, name: str) -> str:
+    return f"networks/seed-{seed}{name}.npz"
 
 
 def read_test(

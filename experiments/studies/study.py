@@ -17,17 +17,18 @@ from typing import Any
 from evo.errors import EvoMatrixError, ExistingRunError, SettingsError
 from evo.evolution.settings import EvolutionSettings
 from evo.files import free_name
-from evo.storage.run_store import is_complete
+from evo.storage.run_reader import is_complete
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
 from experiments.datasets import Dataset, load_dataset
 from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings
 from experiments.settings.used import first_difference
+from experiments.studies.arguments import check_types, check_workers
 from experiments.studies.founders import check_founders
 from experiments.studies.judgement import check_judgement
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import change_in_words, used_by, with_used
-from experiments.studies.runner import check_types, check_workers, run
+from experiments.studies.runner import run
 
 SHARED = ("name", "arm", "seed", "seeds", "dataset", "evaluation")
 """The settings that all arms share."""

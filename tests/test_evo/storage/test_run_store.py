@@ -19,7 +19,8 @@ from evo import (
 from evo.files import write_arrays, write_atomically
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.preparation import Preparation
-from evo.storage.run_store import RunStore, load_tables
+from evo.storage.run_reader import load_tables
+from evo.storage.run_store import RunStore
 from evo.storage.table_folder import write_tables
 from evo.storage.tables import TABLES, schema, to_arrow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from evo.storage.run_store import is_complete
+from evo.storage.run_reader import is_complete
 from experiments.cli.app import main
 from experiments.cli.output import _Output, print_table
 from experiments.cli.terminal import arms_table, comparison_table

@@ -1,0 +1,98 @@
+"""A baseline in the middle of its training, in a file: what is needed to go on with the same bits."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from cnn.arrays import FloatVector
+from cnn.training.curve import LearningCurve
+from cnn.training.fitting import EpochRecord, FitState
+from cnn.training.trainer import OptimizerState
+from evo.errors import ResultsError
+from evo.files import read_arrays, write_arrays
+
+FORMAT = "evomatrix-training-1"
+
+_CURVE_ARRAYS = tuple(one.name for one in fields(LearningCurve) if one.name != "layers")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """A training after some of its phases.
+
+    Attributes
+    ----------
+    parameters : ndarray, shape (n_parameters,)
+    fit : FitState
+        The state of the optimizer, the number of phases made, and the best epoch so far.
+    curve : LearningCurve
+        The curve of all these phases.
+    epochs : sequence of EpochRecord
+        One for each phase, if phases are epochs.
+    seconds : float
+        Seconds of training.
+    """
+
+    parameters: FloatVector
+    fit: FitState
+    curve: LearningCurve
+    epochs: Sequence[EpochRecord]
+    seconds: float
+
+
+def save_training(path: Path, state: TrainingState) -> None:
+    """Write a state to a file; raise ResultsError if that is not possible."""
+    fit = state.fit
+    arrays: dict[str, NDArray[Any]] = {
+        "parameters": state.parameters,
+        "moments": fit.optimizer.moments,
+        **{f"curve/{name}": getattr(state.curve, name) for name in _CURVE_ARRAYS},
+    }
+    if fit.best_parameters is not None:
+        arrays["best_parameters"] = fit.best_parameters
+    described = {
+        "format": FORMAT,
+        "step": fit.optimizer.step,
+        "epoch": fit.epoch,
+        "best_epoch": fit.best_epoch,
+        "best_loss": fit.best_loss,
+        "layers": list(state.curve.layers),
+        "epochs": [asdict(one) for one in state.epochs],
+        "seconds": state.seconds,
+    }
+    write_arrays(path, arrays, described)
+
+
+def load_training(path: Path) -> TrainingState:
+    """Read what :func:`save_training` wrote.
+
+    Raises
+    ------
+    ResultsError
+        If the file is missing or is not such a file: one line with the file and the rule.
+    """
+    arrays, described = read_arrays(path)
+    try:
+        if described["format"] != FORMAT:
+            raise ValueError(f"format must be {FORMAT}; got {described['format']!r}")
+        of_curve = {name: arrays[f"curve/{name}"] for name in _CURVE_ARRAYS}
+        return TrainingState(
+            parameters=arrays["parameters"],
+            fit=FitState(
+                epoch=described["epoch"],
+                optimizer=OptimizerState(arrays["moments"], described["step"]),
+                best_epoch=described["best_epoch"],
+                best_loss=described["best_loss"],
+                best_parameters=arrays.get("best_parameters"),
+            ),
+            curve=LearningCurve(**of_curve, layers=tuple(described["layers"])),
+            epochs=tuple(EpochRecord(**one) for one in described["epochs"]),
+            seconds=described["seconds"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultsError(
+            f"{path}: must be a file of a training; got {type(error).__name__}: {error}"
+        ) from error

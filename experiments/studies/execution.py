@@ -1,0 +1,310 @@
+"""The execution of one run: evolve, train the baselines, read the test part once, compare.
+
+It begins a run, or goes on with one: what an earlier process committed is not done again.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from cnn.compile.compilation import kernels_are_cached
+from cnn.training.samples import Samples
+from cnn.training.trainer import evaluate, train
+from evo.environment import time_now
+from evo.errors import EvoMatrixError
+from evo.evolution.evolution import EvolutionError
+from evo.evolution.fitness import Fitness
+from evo.evolution.job import Task
+from evo.executors import Executor, SerialExecutor
+from evo.genome.genome import Genome
+from evo.interruption import interruptible
+from evo.phenotype.phenotype import Phenotype
+from evo.storage.run_store import RunStore
+from experiments.analysis.results import Results, load_results
+from experiments.arms import build_arm, loss_of
+from experiments.datasets import Dataset, DataSplit
+from experiments.figures.report import save_figures
+from experiments.settings.experiment import Experiment
+from experiments.studies.baselines import Baselines
+from experiments.studies.founders import GivenFounders, layers_of_founders
+from experiments.studies.judgement import metrics_of
+from experiments.studies.progress import Reporter
+from experiments.studies.search import Search, expected_per_seed
+from experiments.studies.seed_run import SeedRun, read_test
+
+NO_SEARCH = {
+    "n_individuals": 0,
+    "n_failures": 0,
+    "best_individual": None,
+    "search_steps": 0,
+    "search_samples": 0,
+    "search_macs": 0,
+    "search_seconds": 0.0,
+}
+"""The columns of `runs` about the search, in a run without a search."""
+
+
+class TrainingError(EvoMatrixError):
+    """A run without evolution in which every baseline diverged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A run whose settings and data are checked.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    dataset : Dataset
+    splits : sequence of DataSplit
+        One for each seed.
+    fitness : Fitness
+    given : GivenFounders or None
+        The founders, unless they are drawn.
+    founders : mapping
+        The founders of each seed; empty if nothing evolves.
+    """
+
+    experiment: Experiment
+    dataset: Dataset
+    splits: Sequence[DataSplit]
+    fitness: Fitness
+    given: GivenFounders | None
+    founders: Mapping[int, Sequence[Genome]]
+
+
+def seeds_of(experiment: Experiment) -> range:
+    """Return the seeds of an experiment."""
+    return range(experiment.seed, experiment.seed + experiment.seeds)
+
+
+def execute(
+    plan: Plan,
+    store: RunStore,
+    *,
+    workers: int | None,
+    address: str | None,
+    reporter: Reporter,
+    figures: bool,
+    earlier: Mapping[str, pd.DataFrame],
+) -> Results:
+    """Do what is left of a run; `earlier` are its tables ``runs``, ``baseline`` and ``comparison`` so far.
+
+    Raises
+    ------
+    EvoMatrixError
+        If no individual has a fitness, or nothing evolves and every baseline diverges.
+    """
+    seed_runs = [
+        SeedRun(
+            plan.experiment,
+            plan.dataset,
+            _task(plan, split, seed),
+            len(split.rows["test"]),
+            split.preparation,
+            store,
+            reporter,
+            plan.given,
+            earlier,
+        )
+        for seed, split in zip(seeds_of(plan.experiment), plan.splits, strict=True)
+    ]
+    with (
+        reporter,
+        interruptible(),
+        _noting_the_end(store),
+        _reporting_an_interruption(reporter, store),
+    ):
+        _note_unseen_categories(seed_runs, plan.splits)
+        searches = _evolve(plan, seed_runs, workers, address) if plan.experiment.evolve else []
+        baselines = _train_baselines(seed_runs, searches)
+        if earlier["comparison"].empty:
+            _compare(plan, seed_runs, searches, baselines)
+        store.complete()
+        loaded = load_results(store.path)
+        if figures:
+            save_figures(loaded, store)
+    return loaded
+
+
+def _compare(
+    plan: Plan,
+    seed_runs: Sequence[SeedRun],
+    searches: Sequence[Search],
+    baselines: Sequence[Baselines],
+) -> None:
+    """Read the test part, and commit what all trained networks make of it."""
+    winners = [[search.trained_model()] for search in searches] or [[] for _ in seed_runs]
+    rows, tables = [], []
+    for seed_run, split, winner, own in zip(
+        seed_runs, plan.splits, winners, baselines, strict=True
+    ):
+        compared, predicted = read_test(seed_run, [*winner, *own.models], split)
+        rows += compared
+        tables += predicted
+    predictions = {"predictions": pa.concat_tables(tables)} if tables else {}
+    seed_runs[0].store.commit({"comparison": rows, **predictions})
+
+
+def _note_unseen_categories(seed_runs: Sequence[SeedRun], splits: Sequence[DataSplit]) -> None:
+    """Tell how many values of the other parts are categories that a training part does not have."""
+    for seed_run, split in zip(seed_runs, splits, strict=True):
+        for part, unseen in split.unseen.items():
+            for column, count in unseen.items():
+                seed_run.reporter.note(
+                    f"Seed {seed_run.seed}: {count} values of column {column!r} in the {part} part are categories "
+                    "that the training part does not have; they count as none"
+                )
+
+
+def _evolve(
+    plan: Plan, seed_runs: Sequence[SeedRun], workers: int | None, address: str | None
+) -> list[Search]:
+    """Run the search of every seed, one after the other."""
+    experiment, reporter, store = plan.experiment, seed_runs[0].reporter, seed_runs[0].store
+    per_seed = expected_per_seed(experiment.evolution)
+    searches = [
+        Search(seed_run, k * per_seed, plan.founders[seed_run.seed])
+        for k, seed_run in enumerate(seed_runs)
+    ]
+    reporter.starting(experiment.title, workers, len(seed_runs) * per_seed)
+    _warm_up(seed_runs[0], searches[0].founders[0])
+    if all(search.is_over for search in searches):
+        return searches
+    with _started(workers, address, reporter, store) as executor:
+        for search in searches:
+            search.evolve(executor)
+    return searches
+
+
+def _train_baselines(seed_runs: Sequence[SeedRun], searches: Sequence[Search]) -> list[Baselines]:
+    """Train the baselines of every seed."""
+    experiment, reporter = seed_runs[0].experiment, seed_runs[0].reporter
+    arms, epochs = experiment.baseline.arms, experiment.baseline.epochs or 0
+    if epochs:
+        reporter.training(experiment.title, len(seed_runs) * len(arms), epochs)
+    baselines = [
+        Baselines(seed_run, k * len(arms) * epochs) for k, seed_run in enumerate(seed_runs)
+    ]
+    if searches:
+        for search, own in zip(searches, baselines, strict=True):
+            own.train(search.founder_of_winner, search.winner.ancestry_steps)
+        return baselines
+    _warm_up(seed_runs[0], None)
+    for seed_run, own in zip(seed_runs, baselines, strict=True):
+        if seed_run.committed("runs") is None:
+            seed_run.store.commit({"runs": [seed_run.run_row(NO_SEARCH)]})
+        own.train(steps=experiment.baseline.total_steps or 0)
+    if not any(own.models for own in baselines):
+        raise TrainingError(f"every baseline diverged: {baselines[0].reasons[0]}")
+    return baselines
+
+
+def _task(plan: Plan, split: DataSplit, seed: int) -> Task:
+    experiment, dataset = plan.experiment, plan.dataset
+    return Task(
+        train=split.train,
+        validation=split.validation,
+        loss=loss_of(dataset),
+        recipe=experiment.training,
+        policy=experiment.policy,
+        evolution=experiment.evolution,
+        fitness=plan.fitness,
+        seed=seed,
+        metrics=metrics_of(experiment),
+        layers=layers_of_founders(experiment, dataset, split.input_shape, plan.given),
+    )
+
+
+@contextmanager
+def _noting_the_end(store: RunStore) -> Iterator[None]:
+    """Write the time of the end into environment.json, and the error that ended the run if there was one."""
+    try:
+        yield
+    except BaseException as error:
+        if store.path.exists():  # a run that cannot begin leaves no folder
+            told = f"{type(error).__name__}: {error}".rstrip(": ")
+            store.note_environment(ended=time_now(), error=told)
+            if isinstance(error, EvolutionError | TrainingError):
+                store.fail(told)
+        raise
+    store.note_environment(ended=time_now(), error="")
+
+
+@contextmanager
+def _reporting_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        reporter.note(
+            f"Interrupted. What is finished is kept; to go on: evomatrix resume {store.path}"
+        )
+        raise
+
+
+@contextmanager
+def _started(
+    workers: int | None, address: str | None, reporter: Reporter, store: RunStore
+) -> Iterator[Executor]:
+    """Start an executor; if it cannot start, remove the folder of a run that has not begun."""
+    with ExitStack() as stack:
+        try:
+            executor = stack.enter_context(_executor(workers, address, reporter))
+        except Exception:
+            if not store.journal.has_rows:
+                store.discard()
+            raise
+        yield executor
+
+
+def _executor(workers: int | None, address: str | None, reporter: Reporter) -> Executor:
+    if workers == 0:
+        return SerialExecutor()
+    where = "Starting Ray" if address is None else f"Connecting to Ray at {address}"
+    reporter.note(f"{where} (some seconds)")
+    from evo.executors.ray import RayExecutor  # noqa: PLC0415 - a serial run shall not wait for Ray's import
+
+    return RayExecutor(workers, address)
+
+
+def _first(samples: Samples) -> Samples:
+    """Return the first sample, of a weight that is not 0."""
+    weights = None if samples.weights is None else np.ones_like(samples.weights[:1])
+    return Samples(samples.inputs[:1], samples.targets[:1], weights)
+
+
+def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
+    """Compile the kernels with the types of the run before workers start; the networks are thrown away."""
+    cold = not kernels_are_cached()
+    if cold:
+        seed_run.reporter.note(
+            "Compiling kernels: some seconds, the first time only; they are kept on disk"
+        )
+    started = time.perf_counter()
+    task, baseline = seed_run.task, seed_run.experiment.baseline
+    arms = baseline.arms if founder is None else dict.fromkeys(("static", *baseline.arms))
+    for arm in arms:
+        network = build_arm(arm, seed_run.dataset, baseline, founder, task)
+        train(
+            network,
+            task.train,
+            task.recipe,
+            first_step=0,
+            steps=1,
+            total_steps=1,
+            order_seed=task.order_seed,
+        )
+        evaluate(network, _first(task.validation))
+    if founder is not None:
+        place = np.zeros(1, dtype=np.intp)
+        one = _first(task.train)
+        Phenotype(founder, task.loss).gradients_at(
+            place, place + founder.n_nodes - 1, one.inputs, one.targets, weights=one.weights
+        )
+    if cold:
+        seed_run.reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")
