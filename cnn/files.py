@@ -34,7 +34,9 @@ UNREADABLE = (
 """Exceptions that an untrusted file may cause."""
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
+def write_atomically(
+    path: str | Path, write: Callable[[BinaryIO], Any], *, flush: bool = True
+) -> None:
     """Write a file completely or not at all, even if the process or machine stops meanwhile.
 
     Parameters
@@ -43,6 +45,9 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None
         Path of the file. An existing file is replaced.
     write
         Called with the open binary file; writes the contents.
+    flush
+        Whether the contents are flushed to the disk. If not, they may be lost when the machine stops, so the caller has
+        to flush them later.
 
     Raises
     ------
@@ -55,8 +60,9 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None
     try:
         with temporary.open("wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:  # of the file that was asked for, whose name is known
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -66,11 +72,19 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None
 
 
 def write_arrays(
-    path: str | Path, arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
+    path: str | Path,
+    arrays: Mapping[str, NDArray[Any]],
+    description: Mapping[str, Any],
+    *,
+    flush: bool = True,
 ) -> None:
     """Write named arrays and a JSON description to an uncompressed ``.npz`` file, as `write_atomically` does."""
     text = np.frombuffer(json.dumps(description).encode(), dtype=np.uint8)
-    write_atomically(path, lambda file: np.savez(file, description=text, **arrays))  # type: ignore[arg-type]
+    write_atomically(
+        path,
+        lambda file: np.savez(file, description=text, **arrays),  # type: ignore[arg-type]
+        flush=flush,
+    )
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

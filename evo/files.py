@@ -12,7 +12,9 @@ from cnn import files
 from evo.errors import ResultsError
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
+def write_atomically(
+    path: str | Path, write: Callable[[BinaryIO], Any], *, flush: bool = True
+) -> None:
     """Write a file that exists complete or not at all, even if the process or machine stops.
 
     Parameters
@@ -21,6 +23,8 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None
         Replaced if it exists.
     write : callable
         Function of an open binary file that writes the contents.
+    flush : bool, default True
+        Whether the contents are flushed to the disk; if not, the caller has to do that.
 
     Raises
     ------
@@ -28,7 +32,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None
         If the folder or file cannot be written.
     """
     try:
-        files.write_atomically(path, write)
+        files.write_atomically(path, write, flush=flush)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
 
@@ -39,11 +43,15 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_arrays(
-    path: str | Path, arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
+    path: str | Path,
+    arrays: Mapping[str, NDArray[Any]],
+    description: Mapping[str, Any],
+    *,
+    flush: bool = True,
 ) -> None:
-    """Write named arrays and a JSON description into one ``.npz`` file, atomically and uncompressed."""
+    """Write named arrays and a JSON description into one ``.npz`` file, uncompressed, as :func:`write_atomically`."""
     try:
-        files.write_arrays(path, arrays, description)
+        files.write_arrays(path, arrays, description, flush=flush)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
 

@@ -34,7 +34,11 @@ _CURVE_ARRAYS = tuple(one.name for one in fields(LearningCurve) if one.name != "
 
 
 def save_individuals(
-    path: Path, individuals: Iterable[Individual], more: Mapping[str, Any] | None = None
+    path: Path,
+    individuals: Iterable[Individual],
+    more: Mapping[str, Any] | None = None,
+    *,
+    flush: bool = True,
 ) -> None:
     """Write individuals to a file, and more values that JSON can write.
 
@@ -44,6 +48,8 @@ def save_individuals(
     individuals : iterable of Individual
         With distinct numbers. Their own parents' genomes and the individuals whose results they reused are left out.
     more : mapping, optional
+    flush : bool, default True
+        As for :func:`evo.files.write_atomically`.
 
     Raises
     ------
@@ -56,9 +62,8 @@ def save_individuals(
         number = str(one.job.individual)
         own, described[number] = _to_arrays(one, f"{number}/")
         arrays |= own
-    write_arrays(
-        path, arrays, {"format": FORMAT, "individuals": described, "more": dict(more or {})}
-    )
+    description = {"format": FORMAT, "individuals": described, "more": dict(more or {})}
+    write_arrays(path, arrays, description, flush=flush)
 
 
 def load_individuals(

@@ -27,6 +27,8 @@ from evo.errors import ResultsError
 
 JOURNAL = "journal.jsonl"
 PENDING = ".pending"
+SEPARATOR = "~"
+"""Stands for ``/`` in the names of pending files, so that one folder holds them all."""
 
 KINDS = ("created", "commit", "compacted", "resumed", "complete", "failed")
 """The kinds of lines."""
@@ -48,12 +50,15 @@ class CommittedFile:
         BLAKE2b of the contents, 16 bytes as hexadecimal digits.
     commit : int
         Number of the line that committed it.
+    is_whole : bool
+        Whether it is the only part of its table from then on.
     """
 
     path: str
     size: int
     digest: str
     commit: int
+    is_whole: bool = False
 
     def has(self, contents: bytes) -> bool:
         """Return whether these are the contents that were committed."""
@@ -61,11 +66,12 @@ class CommittedFile:
 
     def hidden(self, folder: Path) -> Path:
         """Return the path that the file has between its commit and its renaming."""
-        return pending_folder(folder, self.commit) / self.path
+        name = self.path if self.is_whole else self.path.replace("/", SEPARATOR)
+        return pending_folder(folder, self.commit) / name
 
 
 def pending_folder(folder: Path, commit: int) -> Path:
-    """Return the folder in which the files of a commit are written; it is laid out like the run folder."""
+    """Return the folder in which the files of a commit are written."""
     return folder / PENDING / f"{commit:08d}"
 
 
@@ -196,7 +202,7 @@ def _parsed(line: bytes, before: int, number: int) -> Mapping[str, Any] | None:
 def _is_inside(path: str) -> bool:
     """Return whether a path stays in the folder that it is relative to."""
     parts = path.split("/")
-    return all(part not in {"", ".", ".."} and "\\" not in part for part in parts)
+    return all(part not in {"", ".", ".."} for part in parts) and not set(path) & {"\\", SEPARATOR}
 
 
 def _files_of(entries: Iterable[Mapping[str, Any]]) -> dict[str, CommittedFile]:
@@ -206,7 +212,8 @@ def _files_of(entries: Iterable[Mapping[str, Any]]) -> dict[str, CommittedFile]:
         for path in entry.get("dropped", ()):
             files.pop(path, None)
         for path, (size, digest) in entry.get("files", {}).items():
-            files[path] = CommittedFile(path, size, digest, entry["n"])
+            is_whole = entry["kind"] == COMPACTED
+            files[path] = CommittedFile(path, size, digest, entry["n"], is_whole)
     return files
 
 

@@ -12,8 +12,9 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -37,6 +38,7 @@ from evo.storage.journal import (
     FAILED,
     PENDING,
     RESUMED,
+    SEPARATOR,
     CommittedFile,
     Journal,
     JournalWriter,
@@ -67,11 +69,11 @@ class _OpenPart:
     first: int
     n_commits: int = 0
     rows: dict[str, pa.Table] = field(default_factory=dict)
+    n_bytes: int = 0
 
     @property
     def is_full(self) -> bool:
-        n_bytes = max((table.nbytes for table in self.rows.values()), default=0)
-        return self.n_commits >= COMMITS_PER_PART or n_bytes >= BYTES_PER_PART
+        return self.n_commits >= COMMITS_PER_PART or self.n_bytes >= BYTES_PER_PART
 
 
 class RunStore:
@@ -236,10 +238,10 @@ class RunStore:
         path : str
             Path of the file in the run folder, such as ``networks/seed-0.npz``.
         """
-        staged = pending_folder(self.path, self._writer.next) / path
+        folder = pending_folder(self.path, self._writer.next)
         with _as_results_error(self.path):
-            staged.parent.mkdir(parents=True, exist_ok=True)
-        return staged
+            folder.mkdir(exist_ok=True)
+        return folder / path.replace("/", SEPARATOR)
 
     def stage_genomes(self, name: str, genomes: Mapping[int, Genome]) -> None:
         """Stage genomes by the number of their individual as ``genomes/<name>.npz``."""
@@ -248,7 +250,7 @@ class RunStore:
         for individual, genome in genomes.items():
             parts, descriptions[str(individual)] = genome_to_arrays(genome, f"{individual}/")
             arrays |= parts
-        write_arrays(self.stage(f"genomes/{name}.npz"), arrays, descriptions)
+        write_arrays(self.stage(f"genomes/{name}.npz"), arrays, descriptions, flush=False)
 
     def commit(self, rows: Mapping[str, Sequence[Row] | pa.Table]) -> None:
         """Add rows to several tables, together with the files that were staged: all of it or nothing.
@@ -278,7 +280,7 @@ class RunStore:
     def _commit(
         self, kind: str, rows: Mapping[str, Sequence[Row] | pa.Table], **values: Any
     ) -> None:
-        grown = _OpenPart(self._open.first, self._open.n_commits + 1, dict(self._open.rows))
+        grown = replace(self._open, n_commits=self._open.n_commits + 1, rows=dict(self._open.rows))
         for table, new in rows.items():
             arrow = to_arrow(table, new, self.own_columns)
             if table == "runs":
@@ -287,22 +289,26 @@ class RunStore:
                 before = [grown.rows[table]] if table in grown.rows else []
                 grown.rows[table] = pa.concat_tables([*before, arrow])
                 write = partial(pq.write_table, grown.rows[table])
-                write_atomically(self.stage(part_path(table, grown.first)), write)
+                staged = self.stage(part_path(table, grown.first))
+                write_atomically(staged, write, flush=False)
+                grown.n_bytes = max(grown.n_bytes, staged.stat().st_size)
         self._append(kind, **values)
         self._open = _OpenPart(self._writer.next) if grown.is_full else grown
 
     def _append(self, kind: str, **values: Any) -> None:
         """Append the line that names all staged files, then give them their places."""
-        number = self._writer.next
+        number, is_whole = self._writer.next, kind == COMPACTED
         folder = pending_folder(self.path, number)
+        files: dict[str, CommittedFile] = {}
         with _as_results_error(self.path):
-            files = {}
-            for staged in sorted(one for one in folder.rglob("*") if one.is_file()):
-                contents = staged.read_bytes()
-                path = staged.relative_to(folder).as_posix()
-                files[path] = CommittedFile(path, len(contents), digest_of(contents), number)
-            for written in {(folder / path).parent for path in files} | {self.path / PENDING}:
-                _flush_folder(written)
+            folder.mkdir(exist_ok=True)
+            staged = sorted(folder.rglob("*"))
+            _flush([*staged, folder, self.path / PENDING])
+            for one in filter(Path.is_file, staged):
+                path = one.relative_to(folder).as_posix().replace(SEPARATOR, "/")
+                contents = one.read_bytes()
+                digest = digest_of(contents)
+                files[path] = CommittedFile(path, len(contents), digest, number, is_whole)
         self._writer.append(
             kind, files={one.path: [one.size, one.digest] for one in files.values()}, **values
         )
@@ -310,7 +316,7 @@ class RunStore:
             del self._files[path]
         self._files |= files
         with _as_results_error(self.path):
-            _give_places(self.path, files.values(), whole_folders=kind == COMPACTED)
+            _give_places(self.path, files.values())
             shutil.rmtree(folder, ignore_errors=True)
 
     def _compact(self) -> None:
@@ -321,8 +327,11 @@ class RunStore:
             if len(parts) < 2:
                 continue
             dropped += parts
-            staged = self.stage(part_path(table, self._writer.next))
-            write_atomically(staged, partial(self._join, parts))
+            path = part_path(table, self._writer.next)
+            hidden = CommittedFile(path, 0, "", self._writer.next, is_whole=True).hidden(self.path)
+            with _as_results_error(self.path):
+                hidden.parent.mkdir(parents=True)
+            write_atomically(hidden, partial(self._join, parts), flush=False)
         if dropped:
             self._append(COMPACTED, dropped=dropped)
 
@@ -340,10 +349,7 @@ class RunStore:
     def _finish_renaming(self) -> None:
         """Give committed files their places, and remove hidden files that were never committed."""
         hidden = [one for one in self._files.values() if one.hidden(self.path).exists()]
-        compacted = {entry["n"] for entry in self.journal.of_kind(COMPACTED)}
-        for is_whole in (False, True):
-            chosen = [one for one in hidden if (one.commit in compacted) == is_whole]
-            _give_places(self.path, chosen, whole_folders=is_whole)
+        _give_places(self.path, hidden)
         shutil.rmtree(self.path / PENDING, ignore_errors=True)
         for folder in (PENDING, IN_FLIGHT):
             (self.path / folder).mkdir(exist_ok=True)
@@ -357,6 +363,7 @@ class RunStore:
             path = part_path(table, first)
             if path in self._files:
                 part.rows[table] = pq.read_table(self.path / path)
+                part.n_bytes = max(part.n_bytes, self._files[path].size)
         self._open = _OpenPart(self._writer.next) if part.is_full else part
 
     # -- beside the journal --------------------------------------------------------------------------------------------
@@ -390,29 +397,33 @@ def _as_results_error(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _give_places(
-    folder: Path, files: Iterable[CommittedFile], *, whole_folders: bool = False
-) -> None:
-    """Rename committed files to their places; or the folders of tables that they replace wholly.
+def _give_places(folder: Path, files: Iterable[CommittedFile]) -> None:
+    """Rename committed files to their places.
 
-    Between the two renamings of a folder it is missing, so that nobody reads its rows twice.
+    Where a file is a whole table, its folder is renamed. Between the two renamings the table is missing, so that nobody
+    reads its rows twice.
     """
     for one in files:
-        hidden = one.hidden(folder)
-        if not whole_folders:
-            hidden.replace(folder / one.path)
+        hidden, place = one.hidden(folder), folder / one.path
+        if not one.is_whole:
+            hidden.replace(place)
             continue
-        table = (folder / one.path).parent
-        if table.exists():
-            table.rename(hidden.parent.with_name(f"old-{table.name}"))
-        hidden.parent.rename(table)
+        if place.parent.exists():
+            place.parent.rename(hidden.parent.with_name(f"old-{place.parent.name}"))
+        hidden.parent.rename(place.parent)
 
 
-def _flush_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk, where the system can do that."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _flush(paths: Sequence[Path]) -> None:
+    """Flush files and the names in folders to the disk, all at once; names where the system can do that."""
+    with ThreadPoolExecutor(len(paths)) as pool:
+        list(pool.map(_flush_one, paths))
+
+
+def _flush_one(path: Path) -> None:
+    if path.is_dir() and os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -149,7 +149,7 @@ class Search:
             "children": [self.children[True], self.children[False]],
             "seconds": self.seconds,
         }
-        save_individuals(store.stage(self._state_path), population.values(), more)
+        save_individuals(store.stage(self._state_path), population.values(), more, flush=False)
         store.commit(rows)
 
     def _restore(self) -> None:
