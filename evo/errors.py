@@ -14,6 +14,10 @@ class SettingsError(EvoMatrixError, ValueError):
     """A preset, settings file or option is not usable. In a script it is a wrong value too."""
 
 
+class ChangedError(SettingsError):
+    """A run cannot go on as it began: data, own parts, code, versions or processor have changed."""
+
+
 class DataError(EvoMatrixError, ValueError):
     """A data set, data file or rows to predict from are not usable.
 

@@ -18,4 +18,5 @@ from .settings.experiment import preset_names as preset_names
 from .studies.runner import run as run
 from .studies.study import Study as Study
 from .studies.study import load_study as load_study
+from .studies.study import resume as resume
 from .studies.study import run_study as run_study

@@ -23,6 +23,7 @@ from evo.storage.journal import (
     part_of,
     read_journal,
 )
+from evo.storage.run_lock import is_owned, owner_of
 from evo.storage.setting_columns import append_settings, settings_of
 from evo.storage.tables import TABLES, Column, sort_by_key
 
@@ -60,12 +61,23 @@ def is_complete(path: Path) -> bool:
 
 
 def error_of(path: Path) -> str:
-    """Return the error that ended the run in a folder; empty if there was none, or it is not known."""
+    """Return the error that ended the run in a folder for good; empty if there was none, or it is not known."""
+    if is_journal(path):
+        return read_journal(path).error
     try:
         noted = json.loads((path / "environment.json").read_text("utf-8"))
     except (OSError, ValueError):
         return ""
     return str(noted.get("error", "")) if isinstance(noted, dict) else ""
+
+
+def how_to_go_on(path: Path) -> str:
+    """Return what can be done about an unfinished run, in words: wait for its owner, or resume it."""
+    if not is_journal(path):
+        return f"it is of an older version, which cannot be resumed; if no process works on it, delete {path}"
+    if is_owned(path):
+        return f"{owner_of(path)} works on it"
+    return f"to go on: evomatrix resume {path}"
 
 
 def run_names(runs: Sequence[Path]) -> dict[Path, str]:

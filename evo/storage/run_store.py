@@ -49,6 +49,7 @@ from evo.storage.journal import (
     read_journal,
 )
 from evo.storage.run_lock import RunLock
+from evo.storage.run_reader import how_to_go_on, is_complete, is_run
 from evo.storage.setting_columns import with_settings
 from evo.storage.tables import TABLES, OwnColumns, Row, to_arrow
 
@@ -155,7 +156,7 @@ class RunStore:
         """
         path = Path(path)
         if path.exists():
-            raise ExistingRunError(f"{path} must not exist yet")
+            raise _exists(path)
         # The folder appears with all of this in it, or not at all.
         new = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.tmp")
         try:
@@ -170,7 +171,7 @@ class RunStore:
             new.rename(path)
         except OSError as error:
             if error.errno in {errno.ENOTEMPTY, errno.EEXIST} and path.exists():
-                raise ExistingRunError(f"{path} must not exist yet") from error
+                raise _exists(path) from error
             raise ResultsError(
                 f"{path}: results folder cannot be made ({error.strerror})"
             ) from error
@@ -384,6 +385,12 @@ class RunStore:
         figure.savefig(buffer, format="png", dpi=150)
         write_atomically(path, lambda file: file.write(buffer.getvalue()))
         return path
+
+
+def _exists(path: Path) -> ExistingRunError:
+    unfinished = is_run(path) and not is_complete(path)
+    hint = f"; it holds an unfinished run: {how_to_go_on(path)}" if unfinished else ""
+    return ExistingRunError(f"{path} must not exist yet{hint}")
 
 
 @contextmanager

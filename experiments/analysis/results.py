@@ -11,7 +11,14 @@ import pandas as pd
 
 from evo.errors import ResultsError
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
-from evo.storage.run_reader import error_of, is_complete, is_run, load_tables, run_names
+from evo.storage.run_reader import (
+    error_of,
+    how_to_go_on,
+    is_complete,
+    is_run,
+    load_tables,
+    run_names,
+)
 from evo.storage.tables import TABLES
 from experiments.analysis.comparison import pooled, summarize, verdict
 from experiments.analysis.failures import failures
@@ -134,7 +141,9 @@ class Results:
                 )
             if not self.tested:
                 raise ResultsError(f"{self.path}: has no comparison, for the run has no test part")
-            raise ResultsError(f"{self.path}: is not finished, so there is no comparison yet")
+            raise ResultsError(
+                f"{self.path}: is not finished, so there is no comparison yet; {how_to_go_on(self.path)}"
+            )
         return self.comparison
 
     def winner(self, seed: int | None = None) -> dict[str, Any]:
@@ -243,13 +252,21 @@ def _fitness_hash(run: Path) -> str | None:
         return None
 
 
-def load_results(*paths: str | Path) -> Results:
+def load_results(*paths: str | Path, repair: bool = False) -> Results:
     """Load the results of one or many runs, given by their folders or by folders of runs.
+
+    A run may be going on in another process: then all tables are read as of the same commit.
+
+    Parameters
+    ----------
+    *paths : str or Path
+    repair : bool, default False
+        Leave out what is damaged, and say so in a :class:`evo.storage.RepairWarning`.
 
     Raises
     ------
     ResultsError
-        If there is no run.
+        If there is no run; or if a part of a table is missing, altered, or was never committed: one line that names it.
     """
     found: dict[Path, Path] = {}
     for path in paths:
@@ -257,7 +274,7 @@ def load_results(*paths: str | Path) -> Results:
             found.setdefault(run.resolve(), run)  # each run once, however it is named
     runs = tuple(found.values())
     eager = [table for table in TABLES if table != "predictions"]
-    return Results(runs, **load_tables(runs, eager))
+    return Results(runs, **load_tables(runs, eager, repair=repair))
 
 
 def _runs_at(path: Path) -> tuple[Path, ...]:
@@ -269,7 +286,9 @@ def _runs_at(path: Path) -> tuple[Path, ...]:
         )
     if not path.is_dir():
         raise ResultsError(f"{path}: no such folder")
-    runs = tuple(sorted(folder for folder in path.iterdir() if is_run(folder)))
+    runs = tuple(
+        sorted(folder for folder in path.iterdir() if is_run(folder) and folder.name[0] != ".")
+    )
     if not runs:
         raise ResultsError(f"{path}: neither a run's folder nor a folder of runs")
     return runs

@@ -15,7 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from evo.errors import EvoMatrixError, ResultsError, SettingsError
+from evo.errors import ChangedError, EvoMatrixError, ResultsError, SettingsError
+from evo.interruption import Interruption, interruptible
 from experiments.cli.output import prepare_output, print_line, print_table
 
 app = typer.Typer(
@@ -168,6 +169,67 @@ def run(
         _warn_of_failures(outcome.failures())
     else:
         show_results(outcome, console)
+
+
+@app.command()
+def resume(
+    path: Annotated[Path, typer.Argument(help="Folder of a run or of a study that stopped.")],
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of Ray workers; 0 runs in this process without Ray. It changes no result.",
+            show_default="every core",
+        ),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Address of a running Ray cluster, as for 'run'.")
+    ] = None,
+    parts: OwnParts = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Go on even if data, own parts, code, versions or processor are not those of the beginning; the "
+            "journal notes what differs.",
+        ),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run's folder.")] = False,
+) -> None:
+    """Go on with a run or a study that stopped, however it stopped.
+
+    The tables are those of the run that had not stopped, except for columns of time.
+    """
+    from experiments.cli.terminal import show_arms, show_results
+    from experiments.studies.progress import Reporter, TerminalReporter
+    from experiments.studies.study import resume as go_on
+
+    _load(parts)
+    console = Console(quiet=quiet)
+    with _naming_force():
+        finished = go_on(
+            path,
+            workers=workers,
+            address=address,
+            reporter=Reporter if quiet else partial(TerminalReporter, console),
+            force=force,
+        )
+    if quiet:
+        typer.echo(path)
+        _warn_of_failures(finished.failures())
+    elif len(finished.paths) == 1:
+        show_results(finished, console)
+    else:
+        show_arms(finished, None, console)
+        print_line(console, f"Results: {path}")
+
+
+@contextmanager
+def _naming_force() -> Iterator[None]:
+    """Say how a run goes on that did not begin so."""
+    try:
+        yield
+    except ChangedError as error:
+        raise SettingsError(f"{error}; to go on all the same: --force") from None
 
 
 def _load(parts: list[str] | None) -> None:
@@ -365,11 +427,29 @@ def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
         ) from None
 
 
+def _interruption_behind(error: BaseException) -> Interruption | None:
+    """Return the interruption that led to an error, if one did."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, Interruption):
+        behind = behind.__cause__ or behind.__context__
+    return behind
+
+
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; an error that the user can correct ends as one line and exit code 2."""
+    """Run the command line.
+
+    An error that the user can correct ends as one line and exit code 2. An interruption ends with 128 plus the number
+    of the signal, as in shells: 130 for Ctrl-C, 143 for SIGTERM.
+    """
     prepare_output()
     try:
-        app(arguments, prog_name="evomatrix")
+        with interruptible():
+            app(arguments, prog_name="evomatrix")
+    except SystemExit as leaving:
+        interrupted = _interruption_behind(leaving)
+        if interrupted is None:
+            raise
+        sys.exit(128 + interrupted.number)
     except EvoMatrixError as error:
         typer.echo(f"evomatrix: {error}", err=True)
         sys.exit(2)

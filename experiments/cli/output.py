@@ -18,25 +18,32 @@ _NO_LIMIT = 10_000
 
 
 class _Output(io.TextIOWrapper):
-    """Standard output of which nobody may read the rest: then the program goes on, and the rest is dropped."""
+    """An output that may end before the program: a closed pipe or terminal, a full disk.
+
+    Then the program goes on, and the rest of the output is dropped.
+    """
 
     def write(self, text: str, /) -> int:
         try:
             return super().write(text)
-        except BrokenPipeError:
-            self._drop()
+        except OSError as error:
+            self._drop(error)
             return len(text)
 
     def flush(self) -> None:
         try:
             super().flush()
-        except BrokenPipeError:
-            self._drop()
+        except OSError as error:
+            self._drop(error)
 
-    def _drop(self) -> None:
+    def _drop(self, error: OSError) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
+        if self is sys.stdout and not isinstance(error, BrokenPipeError):  # `| head` is no mishap
+            sys.stderr.write(
+                f"evomatrix: output cannot be written ({error.strerror}); the program goes on\n"
+            )
 
 
 def prepare_output() -> None:

@@ -125,10 +125,10 @@ def execute(
         baselines = _train_baselines(seed_runs, searches)
         if earlier["comparison"].empty:
             _compare(plan, seed_runs, searches, baselines)
-        store.complete()
         loaded = load_results(store.path)
         if figures:
             save_figures(loaded, store)
+        store.complete()
     return loaded
 
 

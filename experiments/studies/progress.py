@@ -79,9 +79,8 @@ class TerminalReporter(Reporter):
 
     def note(self, text: str) -> None:
         """Print a line above the live one."""
-        self.console.print(
-            Text(text)
-        )  # a path or address in it may have brackets, which are no markup
+        # A path or address in it may have brackets, which are no markup.
+        self.console.print(Text(text), soft_wrap=True)
 
     def evaluated(self) -> None:
         """Advance the live line."""

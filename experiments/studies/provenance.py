@@ -1,7 +1,7 @@
 """Which data, which fitness and which own parts a run uses, and the refusal to repeat a run with others."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from evo.environment import environment
@@ -64,12 +64,11 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, Registry[Any], Iterabl
                 yield kind, registry, (value,) if isinstance(value, str) else value or ()
 
 
-def begun_with(sources: Sequence[str]) -> dict[str, Any]:
-    """Return what else decides the bits of a run, for its journal: code, versions, processor; and founders' sources."""
+def begun_with() -> dict[str, Any]:
+    """Return what decides the bits of a run beside settings and what it uses: code, versions and processor."""
     known = environment()
     decides = ("python", "packages", "cpu_features", "numba_target", "blas")
     return {
-        "sources": list(sources),
         "code": code_hash(),
         "machine": {name: known[name] for name in decides},
     }
@@ -91,7 +90,7 @@ def changes_since(begun: Mapping[str, Any], before: Used | None, now: Used) -> l
         other = change_in_words(before.model_dump(mode="json"), now.model_dump(mode="json"))
         if other is not None:
             found.append(other)
-    present = begun_with(begun.get("sources", ()))
+    present = begun_with()
     if present["code"] != begun.get("code"):
         found.append("the code of EvoMatrix has changed since that run began")
     other = first_difference(begun.get("machine"), present["machine"], "machine")

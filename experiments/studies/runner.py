@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evo.environment import environment, time_now
-from evo.errors import ResultsError, SettingsError
+from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
 from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
@@ -99,14 +99,15 @@ def run(
     if experiment.evolve:
         _check_travel(plan.fitness, workers)
     used = used_by(experiment, plan.dataset, fitness)
+    own = {"own_data": dataset is not None, "own_fitness": fitness is not None}
     parts: dict[str, Any] = {
         "config": with_used(experiment, used).model_dump_json(indent=2) + "\n",
         "environment": environment(),
-        "begun_with": begun_with(plan.given.sources if plan.given else ()),
+        "begun_with": begun_with() | own | {"sources": plan.given.sources if plan.given else ()},
         "genomes": {
             _founders_name(seed): dict(enumerate(of)) for seed, of in plan.founders.items()
         },
-        **_columns(plan, used, dataset, fitness),
+        **_columns(plan, used, own),
     }
     if run_name is None:
         store = RunStore.create_free(results, experiment.name, **parts)
@@ -124,7 +125,7 @@ def run(
         )
 
 
-def resume(
+def resume_run(
     path: str | Path,
     *,
     dataset: Dataset | None = None,
@@ -183,10 +184,11 @@ def resume(
         used = used_by(anew, plan.dataset, fitness)
         differences = changes_since(begun, experiment.used, used)
         if differences and not force:
-            raise SettingsError(f"{path}: cannot go on as it began: {differences[0]}")
+            raise ChangedError(f"{path}: cannot go on as it began: {differences[0]}")
         if experiment.evolve:
             _check_travel(plan.fitness, workers)
-        store.take_columns(**_columns(plan, used, dataset, fitness))
+        own = {name: bool(begun.get(name)) for name in ("own_data", "own_fitness")}
+        store.take_columns(**_columns(plan, used, own))
         store.note_resumed(at=time_now(), differences=differences)
         return execute(
             plan,
@@ -260,9 +262,8 @@ def _founders_name(seed: int) -> str:
     return f"seed-{seed}-founders"
 
 
-def _columns(plan: Plan, used: Used, dataset: Dataset | None, fitness: object) -> dict[str, Any]:
+def _columns(plan: Plan, used: Used, own: Mapping[str, bool]) -> dict[str, Any]:
     """Return the columns that the tables of a run have beside those of every run."""
-    own = {"own_data": dataset is not None, "own_fitness": fitness is not None}
     return {
         "settings": setting_columns(plan.experiment, used, **own),
         "own_columns": own_columns(plan.experiment, plan.dataset),

@@ -6,18 +6,23 @@ many gradient steps as the evolved networks get.
 
 Each arm runs with each seed as a run of its own, in a folder called ``<arm>-seed-<seed>``. A finished run has read its
 test part once and is not repeated. Several processes may share one folder: each takes runs that no process has begun.
+``study.json`` in the folder has the settings of all runs that are planned there, so :func:`resume` can do the rest.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evo.errors import EvoMatrixError, ExistingRunError, SettingsError
+from filelock import FileLock
+
+from evo.errors import EvoMatrixError, ExistingRunError, ResultsError, SettingsError
 from evo.evolution.settings import EvolutionSettings
-from evo.files import free_name
-from evo.storage.run_reader import is_complete
+from evo.files import free_name, write_text
+from evo.storage.run_lock import RunLockedError
+from evo.storage.run_reader import how_to_go_on, is_complete, is_run
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
 from experiments.datasets import Dataset, load_dataset
@@ -28,7 +33,7 @@ from experiments.studies.founders import check_founders
 from experiments.studies.judgement import check_judgement
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import change_in_words, used_by, with_used
-from experiments.studies.runner import run
+from experiments.studies.runner import resume_run, run
 
 SHARED = ("name", "arm", "seed", "seeds", "dataset", "evaluation")
 """The settings that all arms share."""
@@ -195,53 +200,192 @@ def run_study(
     check_types(folder=folder, results=results)
     chosen = study.chosen(arms)
     check_workers(workers, address)
-    if address is not None and not any(map(_in_parallel, chosen.values())):
-        raise SettingsError(
-            f"address must not be given where no arm has a population above 1; got {address!r}"
-        )
-    first = next(iter(chosen.values()))
-    dataset = load_dataset(first.dataset.name, **first.dataset.options)
-    split = first.dataset.split(dataset, first.seed)
-    for experiment in chosen.values():
-        check_arms(experiment.baseline, dataset, split.input_shape)
-        check_judgement(experiment, dataset)
-        if experiment.evolve:
-            check_founders(experiment, split)
+    _check_address(address, chosen.values())
     folder = (
         Path(results) / free_name(Path(results), study.name) if folder is None else Path(folder)
     )
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"folder must be a folder; got {folder}")
-    for name, experiment in _one_by_one(chosen):
+    planned = dict(_one_by_one(chosen))
+    dataset = _checked_data([*chosen.values()])
+    for name, experiment in planned.items():
         _check_begun(folder / name, experiment, dataset)
-    teller = reporter()
-    failed: list[EvoMatrixError] = []
-    for name, experiment in _one_by_one(chosen):
-        if (folder / name).exists():
-            if not is_complete(folder / name):
-                teller.note(
-                    f"{name}: has begun and is not finished; if no process works on it, delete {folder / name}"
-                )
-            continue
-        parallel = _in_parallel(experiment)
-        try:
+    _note_planned(folder, planned)
+    runs = _Runs(folder, dataset, workers, address, reporter)
+    for name, experiment in planned.items():
+        if not (folder / name).exists():
+            runs.begin(name, experiment)
+        elif not is_complete(folder / name):
+            runs.teller.note(f"{name}: is not finished; {how_to_go_on(folder / name)}")
+    return runs.results()
+
+
+def resume(
+    path: str | Path,
+    *,
+    dataset: Dataset | None = None,
+    fitness: Callable[..., float] | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    reporter: Callable[[], Reporter] = Reporter,
+    figures: bool = True,
+    force: bool = False,
+) -> Results:
+    """Go on with a run or a study that stopped, however it stopped, and return its results.
+
+    See :func:`experiments.studies.runner.resume_run` for one run. Of a study, every planned run that is not finished is
+    resumed or begun, unless another process works on it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder of the run or of the study.
+    dataset, fitness, workers, address, figures, force : optional
+        As for one run; `dataset` and `fitness` cannot be given for a study.
+    reporter : callable
+        Makes the reporter of one run.
+
+    Raises
+    ------
+    EvoMatrixError
+        As for one run. Of a study, if every run that is left fails.
+    TypeError
+        If an argument has another type.
+    """
+    check_types(path=path)
+    path = Path(path)
+    options: dict[str, Any] = {
+        "workers": workers,
+        "address": address,
+        "figures": figures,
+        "force": force,
+    }
+    if not (path / PLAN).is_file():
+        if not is_run(path):
+            raise ResultsError(f"{path}: must be the folder of a run or of a study")
+        return resume_run(path, dataset=dataset, fitness=fitness, reporter=reporter(), **options)
+    for name, given in (("dataset", dataset), ("fitness", fitness)):
+        if given is not None:
+            raise SettingsError(f"{name} must not be given for a study, whose settings name it")
+    planned = _read_planned(path)
+    check_workers(workers, address)
+    runs = _Runs(path, _checked_data([*planned.values()]), workers, address, reporter)
+    for name, experiment in planned.items():
+        if not (path / name).exists():
+            runs.begin(name, experiment)
+        elif not is_complete(path / name):
+            runs.go_on(name, experiment, figures=figures, force=force)
+    return runs.results()
+
+
+PLAN = "study.json"
+
+
+def _note_planned(folder: Path, planned: Mapping[str, Experiment]) -> None:
+    """Add runs to those that are planned in a folder; other processes may do so at the same time."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"{folder}: cannot be made ({error.strerror})") from error
+    with FileLock(folder / ".lock"):
+        before = _read_planned(folder) if (folder / PLAN).exists() else {}
+        runs = {
+            name: one.model_dump(mode="json", exclude={"used"})
+            for name, one in {**before, **planned}.items()
+        }
+        write_text(folder / PLAN, json.dumps({"runs": runs}, indent=1) + "\n")
+
+
+def _read_planned(folder: Path) -> dict[str, Experiment]:
+    """Return the experiment of each run that is planned in a folder."""
+    path = folder / PLAN
+    values = read_settings(path)
+    runs = values.get("runs")
+    if not isinstance(runs, dict) or not runs:
+        raise SettingsError(f"{path}: runs must be a table of settings; got {runs!r}")
+    return {name: Experiment.parse(one, f"{path}: runs.{name}") for name, one in runs.items()}
+
+
+def _check_address(address: str | None, experiments: Iterable[Experiment]) -> None:
+    if address is not None and not any(map(_in_parallel, experiments)):
+        raise SettingsError(
+            f"address must not be given where no arm has a population above 1; got {address!r}"
+        )
+
+
+def _checked_data(experiments: Sequence[Experiment]) -> Dataset:
+    """Load the data that experiments share, and check that all of them suit it."""
+    first = experiments[0]
+    dataset = load_dataset(first.dataset.name, **first.dataset.options)
+    split = first.dataset.split(dataset, first.seed)
+    for experiment in experiments:
+        check_arms(experiment.baseline, dataset, split.input_shape)
+        check_judgement(experiment, dataset)
+        if experiment.evolve:
+            check_founders(experiment, split)
+    return dataset
+
+
+class _Runs:
+    """The runs of a study that this process does, one after the other; one that fails does not stop the others."""
+
+    def __init__(
+        self,
+        folder: Path,
+        dataset: Dataset,
+        workers: int | None,
+        address: str | None,
+        reporter: Callable[[], Reporter],
+    ) -> None:
+        self.folder, self.dataset = folder, dataset
+        self.workers, self.address = workers, address
+        self.reporter, self.teller = reporter, reporter()
+        self.failed: list[EvoMatrixError] = []
+
+    def begin(self, name: str, experiment: Experiment) -> None:
+        """Do a run from its beginning."""
+        with self._telling_errors(name):
             run(
                 experiment,
-                dataset=dataset,
-                results=folder,
+                dataset=self.dataset,
+                results=self.folder,
                 run_name=name,
-                reporter=reporter(),
-                workers=workers if parallel else 0,
-                address=address if parallel else None,
+                **self._options(experiment),
             )
+
+    def go_on(self, name: str, experiment: Experiment, *, figures: bool, force: bool) -> None:
+        """Resume a run."""
+        with self._telling_errors(name):
+            options = self._options(experiment)
+            resume_run(
+                self.folder / name, dataset=self.dataset, figures=figures, force=force, **options
+            )
+
+    def _options(self, experiment: Experiment) -> dict[str, Any]:
+        parallel = _in_parallel(experiment)
+        return {
+            "workers": self.workers if parallel else 0,
+            "address": self.address if parallel else None,
+            "reporter": self.reporter(),
+        }
+
+    @contextmanager
+    def _telling_errors(self, name: str) -> Iterator[None]:
+        try:
+            yield
         except ExistingRunError:  # another process has begun the run in the meantime
-            teller.note(f"{name}: another process has begun it")
-        except EvoMatrixError as error:  # the other arms still run
-            failed.append(error)
-            teller.note(f"{name}: {error}")
-    if failed and not any(is_complete(one) for one in folder.iterdir()):
-        raise failed[0]
-    return load_results(folder)
+            self.teller.note(f"{name}: another process has begun it")
+        except RunLockedError as error:
+            self.teller.note(str(error))
+        except EvoMatrixError as error:  # the other runs are still done
+            self.failed.append(error)
+            self.teller.note(f"{name}: {error}")
+
+    def results(self) -> Results:
+        """Return the results of all runs in the folder; raise the first error if none is finished."""
+        if self.failed and not any(is_complete(one) for one in self.folder.iterdir()):
+            raise self.failed[0]
+        return load_results(self.folder)
 
 
 def _in_parallel(experiment: Experiment) -> bool:
