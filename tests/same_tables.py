@@ -8,6 +8,16 @@ from evo.storage.tables import TABLES, TIMING_COLUMNS
 
 def assert_equal(one, other):
     """Assert that two runs have the same tables, columns of time aside, and the same winners."""
+    assert_equal_tables(one, other)
+    for seed in one.runs["seed"]:
+        networks = [
+            load_network(results.path / "networks" / f"seed-{seed}.npz") for results in (one, other)
+        ]
+        assert networks[0].genome.fingerprint() == networks[1].genome.fingerprint()
+
+
+def assert_equal_tables(one, other):
+    """Assert that the results of two runs or more have the same tables, columns of time aside."""
     for table in TABLES:
         frames = [
             getattr(results, table).drop(columns=TIMING_COLUMNS & set(getattr(results, table)))
@@ -15,8 +25,3 @@ def assert_equal(one, other):
         ]
         assert len(frames[0]) > 0, table
         pd.testing.assert_frame_equal(*frames, check_exact=True, obj=table)
-    for seed in one.runs["seed"]:
-        networks = [
-            load_network(results.path / "networks" / f"seed-{seed}.npz") for results in (one, other)
-        ]
-        assert networks[0].genome.fingerprint() == networks[1].genome.fingerprint()

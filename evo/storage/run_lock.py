@@ -55,9 +55,11 @@ class RunLock:
         owner = {"host": socket.gethostname(), "pid": os.getpid(), "since": time_now()}
         write_text(self.folder / OWNER, json.dumps(owner) + "\n")
 
-    def release(self) -> None:
-        """Give the lock back."""
+    def release(self, *, for_good: bool = False) -> None:
+        """Give the lock back; for good if nobody will work on the run any more, which leaves no hidden file."""
         (self.folder / OWNER).unlink(missing_ok=True)
+        if for_good:
+            (self.folder / LOCK).unlink(missing_ok=True)
         self._lock.release()
 
 

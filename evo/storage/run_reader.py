@@ -73,8 +73,12 @@ def error_of(path: Path) -> str:
 
 def how_to_go_on(path: Path) -> str:
     """Return what can be done about an unfinished run, in words: wait for its owner, or resume it."""
+    if not is_run(path):
+        return f"it holds no run, so delete {path}"
     if not is_journal(path):
-        return f"it is of an older version, which cannot be resumed; if no process works on it, delete {path}"
+        return (
+            f"a run of an older version cannot be resumed; if no process works on it, delete {path}"
+        )
     if is_owned(path):
         return f"{owner_of(path)} works on it"
     return f"to go on: evomatrix resume {path}"

@@ -108,6 +108,7 @@ class RunStore:
         self._writer = JournalWriter(path, journal if journal.entries else None)
         self._files = dict(journal.files)
         self._open = _OpenPart(self._writer.next)
+        self._is_over = journal.is_complete
 
     @property
     def name(self) -> str:
@@ -221,8 +222,11 @@ class RunStore:
         self._settings, self.own_columns = settings, own_columns
 
     def close(self) -> None:
-        """Let other processes work on the run."""
-        self._lock.release()
+        """Let other processes work on the run; a finished run has no hidden files left."""
+        if self._is_over:
+            for folder in (PENDING, IN_FLIGHT):
+                shutil.rmtree(self.path / folder, ignore_errors=True)
+        self._lock.release(for_good=self._is_over)
 
     def discard(self) -> None:
         """Remove the folder of a run that could not begin."""
@@ -273,6 +277,7 @@ class RunStore:
         with shielded():
             self._compact()
             self._writer.append(COMPLETE)
+            self._is_over = True
 
     def fail(self, error: str) -> None:
         """Note that the run ended with an error that it would meet again."""

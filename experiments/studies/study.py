@@ -287,13 +287,14 @@ def _note_planned(folder: Path, planned: Mapping[str, Experiment]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be made ({error.strerror})") from error
-    with FileLock(folder / ".lock"):
+    with FileLock(folder / ".study.lock"):
         before = _read_planned(folder) if (folder / PLAN).exists() else {}
-        runs = {
-            name: one.model_dump(mode="json", exclude={"used"})
-            for name, one in {**before, **planned}.items()
-        }
-        write_text(folder / PLAN, json.dumps({"runs": runs}, indent=1) + "\n")
+        after = {**before, **planned}
+        if after != before:
+            runs = {
+                name: one.model_dump(mode="json", exclude={"used"}) for name, one in after.items()
+            }
+            write_text(folder / PLAN, json.dumps({"runs": runs}, indent=1) + "\n")
 
 
 def _read_planned(folder: Path) -> dict[str, Experiment]:

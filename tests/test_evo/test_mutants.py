@@ -758,14 +758,14 @@ def a_cnn_loses_its_biases(original, network, *arguments):
     return without_bias(original(network, *arguments))
 
 
-@mutant(f"{STORE}::test_genomes_survive_the_file", RunStore, "save_genomes")
+@mutant(f"{STORE}::test_genomes_survive_the_file", RunStore, "stage_genomes")
 def thresholds_are_not_saved(original, store, name, genomes):
     original(store, name, {k: replace(one, threshold=None) for k, one in genomes.items()})
 
 
 @mutant(f"{STORE}::test_a_run_folder_is_never_overwritten", RunStore, "create")
 def a_run_folder_is_overwritten(original, path, **parts):
-    return RunStore(path) if path.exists() else original(path, **parts)
+    return original(path.with_name("other") if path.exists() else path, **parts)
 
 
 @mutant(f"{STORE}::test_rows_come_back_in_the_order_of_their_keys", storage, "load_tables")

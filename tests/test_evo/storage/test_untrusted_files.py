@@ -1,7 +1,6 @@
 """A file from outside may hold anything; what comes of it is a network or one line, never another error."""
 
 import io
-import json
 import zipfile
 
 import numpy as np
@@ -256,13 +255,3 @@ def test_a_run_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResultsError):
         RunStore.create(tmp_path / "file" / "run", config="{}", environment={})
-
-
-def test_the_manifest_lists_each_part_once_it_is_there(tmp_path):
-    store = RunStore.create(tmp_path / "run", config="{}", environment={})
-    store.commit("last", {"runs": []}, complete=True)
-    manifest = json.loads((store.path / "manifest.json").read_text())
-    assert manifest["status"] == "complete"
-    assert manifest["parts"][-1] == "runs/last.parquet"
-    assert all((store.path / part).is_file() for part in manifest["parts"])
-    assert not list(store.path.rglob(".*"))

@@ -14,6 +14,7 @@ from cnn.training.trainer import evaluate
 from evo.errors import EvoMatrixError, ResultsError, SettingsError
 from evo.evolution.settings import EvolutionSettings
 from evo.seeding import Purpose, generator, seed_sequence
+from evo.storage.run_reader import is_complete
 from evo.storage.tables import KEYS, TABLES, TIMING_COLUMNS
 from experiments import Dataset, Experiment, load_dataset, load_experiment, load_results, run
 from experiments.arms import build_arm
@@ -184,12 +185,12 @@ def test_an_interruption_leaves_what_was_finished(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run(alone(), results=tmp_path, run_name="r", reporter=Interrupting())
-    assert notes[-1] == f"Interrupted: what was finished so far is in {tmp_path / 'r'}"
+    assert notes[-1].endswith(f"to go on: evomatrix resume {tmp_path / 'r'}")
     left = load_results(tmp_path / "r")
     assert left.baseline["arm"].tolist() == ["cnn"]
     assert left.network("cnn").predict(load_dataset("digits").inputs[:5]).shape == (5,)
     assert left.comparison.empty
-    assert json.loads((tmp_path / "r" / "manifest.json").read_text())["status"] == "running"
+    assert not is_complete(tmp_path / "r")
 
 
 # -- patience and divergence -------------------------------------------------------------------------------------------

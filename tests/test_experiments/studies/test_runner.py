@@ -14,6 +14,7 @@ from sklearn.linear_model import Perceptron
 from cnn.training.trainer import evaluate
 from evo.errors import ResultsError
 from evo.seeding import Purpose, seed_sequence
+from evo.storage.journal import read_journal
 from evo.storage.predictor import load_network
 from evo.storage.tables import KEYS, TABLES, OwnColumns, schema
 from experiments import Dataset, Experiment, load_dataset, load_experiment, load_results, run
@@ -60,13 +61,16 @@ def test_keys_are_unique_and_order_the_rows(finished, table):
     )
 
 
-def test_a_run_is_complete_and_lists_its_parts(finished):
-    manifest = json.loads((finished.path / "manifest.json").read_text("utf-8"))
-    assert manifest["status"] == "complete"
+def test_a_run_is_complete_and_its_journal_lists_its_files(finished):
+    journal = read_journal(finished.path)
+    assert journal.is_complete
     on_disk = {
-        part.relative_to(finished.path).as_posix() for part in finished.path.rglob("*.parquet")
+        part.relative_to(finished.path).as_posix()
+        for kind in ("*.parquet", "*.npz")
+        for part in finished.path.rglob(kind)
     }
-    assert set(manifest["parts"]) == on_disk
+    assert set(journal.files) == on_disk
+    assert len(list(finished.path.rglob("*.parquet"))) == len(TABLES)
     assert [path.name for path in finished.path.rglob(".*")] == []
 
 
@@ -192,7 +196,7 @@ def test_the_test_part_is_read_once_per_arm_and_after_everything_else(tiny, tmp_
         return counting
 
     places = (
-        "experiments.studies.runner",
+        "experiments.studies.execution",
         "experiments.studies.seed_run",
         "experiments.studies.baselines",
         "evo.evolution.individual",
@@ -387,19 +391,19 @@ def test_a_file_of_a_run_is_no_run(finished):
 
 def test_a_run_with_a_damaged_table_is_named_in_one_line(finished, tmp_path):
     shutil.copytree(finished.path, tmp_path / "tiny")
-    part = next((tmp_path / "tiny" / "individuals").glob("seed-*.parquet"))
+    part = next((tmp_path / "tiny" / "individuals").glob("part-*.parquet"))
     part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(ResultsError, match="table individuals cannot be read") as caught:
+    with pytest.raises(ResultsError, match="is not as it was committed") as caught:
         load_results(tmp_path / "tiny")
     assert "\n" not in str(caught.value)
 
 
 def test_a_run_folder_is_never_written_over(finished, tiny):
-    before = (finished.path / "manifest.json").read_bytes()
+    before = (finished.path / "journal.jsonl").read_bytes()
     with pytest.raises(ResultsError, match="must not exist yet") as caught:
         run(tiny(), workers=0, results=finished.path.parent, run_name="tiny")
     assert str(finished.path) in str(caught.value)
-    assert (finished.path / "manifest.json").read_bytes() == before
+    assert (finished.path / "journal.jsonl").read_bytes() == before
 
 
 @pytest.mark.slow

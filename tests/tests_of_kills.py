@@ -68,3 +68,10 @@ def in_child(work: Callable[[], object], *, fatal: int | None = None, after: flo
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def count_boundaries(work: Callable[[], object]) -> int:
+    """Return the number of boundaries of some work, which is done in this process."""
+    with Boundaries().counted() as counted:
+        work()
+    return counted.count

@@ -1,0 +1,365 @@
+"""A run that is killed and resumed is the run that was not: the same tables, genomes and networks, to the bit."""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from same_tables import assert_equal, assert_equal_tables
+from tests_of_kills import count_boundaries, in_child
+
+from cnn.files import read_arrays
+from evo import Genome
+from evo.errors import ResultsError, SettingsError
+from evo.evolution.evolution import EvolutionError
+from evo.evolution.individual import Individual
+from evo.storage import in_flight, is_complete
+from evo.storage.journal import read_journal
+from evo.storage.run_lock import RunLockedError
+from evo.storage.run_store import RunStore
+from experiments import Dataset, Experiment, load_results, resume, run
+from experiments.cli.app import main
+from experiments.studies import provenance
+from experiments.studies.progress import Reporter
+from experiments.studies.study import parse_study, run_study
+
+SETTINGS = {
+    "name": "little",
+    "seeds": 2,
+    "dataset": {"name": "digits"},
+    "founders": {"hidden": 6},
+    "evolution": {"population": 3, "generations": 3, "steps_per_generation": 6},
+    "policy": {"name": "adaptive"},
+    "baseline": {"arms": ["mlp", "static"]},
+}
+FIXED = {
+    "name": "fixed",
+    "seeds": 1,
+    "evolve": False,
+    "baseline": {"arms": ["mlp", "cnn"], "epochs": 4, "patience": 2},
+}
+
+
+def little(**changes):
+    return Experiment.parse({**SETTINGS, **changes}, "little")
+
+
+def begin(folder, experiment=None, **options):
+    options = {"workers": 0, "run_name": "one", "figures": False} | options
+    return run(experiment or little(), results=folder, **options)
+
+
+def go_on(folder, **options):
+    return resume(folder / "one", **({"workers": 0, "figures": False} | options))
+
+
+def begin_or_go_on(folder, experiment=None):
+    if (folder / "one").exists():
+        go_on(folder)
+    else:
+        begin(folder, experiment)
+
+
+def assert_same_files(one, other):
+    """Assert that two runs have the same genomes, networks and states, array by array."""
+    for folder in ("genomes", "networks", "states"):
+        names = [sorted(path.name for path in (run / folder).iterdir()) for run in (one, other)]
+        assert names[0] == names[1]
+        for name in names[0]:
+            (arrays, described), (others, told) = (
+                read_arrays(run / folder / name) for run in (one, other)
+            )
+            assert arrays.keys() == others.keys()
+            assert all(np.array_equal(array, others[key]) for key, array in arrays.items())
+            assert without_seconds(described) == without_seconds(told)
+
+
+def without_seconds(value):
+    if isinstance(value, dict):
+        return {k: without_seconds(v) for k, v in value.items() if "seconds" not in k}
+    return value
+
+
+def assert_resumed_alike(whole, folder):
+    """Assert that a run which ended in spite of kills is the whole one."""
+    assert is_complete(folder / "one")
+    assert_equal(load_results(whole / "one"), load_results(folder / "one"))
+    assert_same_files(whole / "one", folder / "one")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run that was not killed, and the number of its boundaries."""
+    folder = tmp_path_factory.mktemp("whole")
+    begin(tmp_path_factory.mktemp("warm"))  # compiles, so that a forked process does not
+    return folder, count_boundaries(lambda: begin(folder))
+
+
+def kill_at(folder, experiment, boundaries):
+    """Kill a run at some boundaries of its life, each time in the process that goes on with it; then let it end."""
+    for fatal in boundaries:
+        assert in_child(lambda: begin_or_go_on(folder, experiment), fatal=fatal) == -signal.SIGKILL
+    assert in_child(lambda: begin_or_go_on(folder, experiment)) == 0
+
+
+def test_a_run_that_is_killed_and_resumed_is_the_run_that_was_not(whole, tmp_path):
+    folder, n_boundaries = whole
+    rng = np.random.default_rng(5)
+    for trial in range(4):
+        root = tmp_path / str(trial)
+        kill_at(root, None, rng.integers(n_boundaries, size=1))
+        assert_resumed_alike(folder, root)
+
+
+def test_a_run_may_be_killed_many_times(whole, tmp_path):
+    kill_at(tmp_path, None, [150, 30, 120, 41])
+    assert_resumed_alike(whole[0], tmp_path)
+    resumed = [*read_journal(tmp_path / "one").of_kind("resumed")]
+    assert len(resumed) == 4
+    assert all(one["differences"] == [] for one in resumed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_no_boundary_and_no_moment_matters(tmp_path, seed):
+    """Each seed: a twentieth of all boundaries, and twenty moments."""
+    experiment = little(seed=seed)
+    folder = tmp_path / "whole"
+    started = time.perf_counter()
+    n_boundaries = count_boundaries(lambda: begin(folder, experiment))
+    seconds = time.perf_counter() - started
+    for fatal in range(seed, n_boundaries, 20):
+        root = tmp_path / f"boundary-{fatal}"
+        kill_at(root, experiment, [fatal])
+        assert_resumed_alike(folder, root)
+        shutil.rmtree(root)
+    rng = np.random.default_rng(seed)
+    for trial, moment in enumerate(rng.uniform(0, seconds, size=20)):
+        root = tmp_path / f"moment-{trial}"
+        in_child(lambda root=root: begin_or_go_on(root, experiment), after=moment)
+        assert in_child(lambda root=root: begin_or_go_on(root, experiment)) == 0
+        assert_resumed_alike(folder, root)
+        shutil.rmtree(root)
+
+
+# -- inside a commit ---------------------------------------------------------------------------------------------------
+
+
+def test_of_a_generation_in_hand_only_what_was_in_flight_is_done_again(
+    whole, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(in_flight, "SECONDS_BETWEEN_FILES", 0.0)
+
+    class Dying(Reporter):
+        n = 0
+
+        def evaluated(self):
+            Dying.n += 1
+            if Dying.n == 8:  # in generation 2: three founders, then six children and parents
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    assert in_child(lambda: begin(tmp_path, reporter=Dying())) == -signal.SIGKILL
+    done = load_results(tmp_path / "one").individuals
+    assert len(done) == 3
+    assert len(list((tmp_path / "one" / ".in-flight").iterdir())) == 5
+
+    class Counting(Reporter):
+        def evaluated(self):
+            Dying.n += 1
+
+    Dying.n = 0
+    go_on(tmp_path, reporter=Counting)
+    assert Dying.n == len(load_results(whole[0] / "one").individuals) - 8
+    assert_resumed_alike(whole[0], tmp_path)
+
+
+def test_a_baseline_goes_on_with_its_last_epoch(tmp_path, monkeypatch):
+    monkeypatch.setattr(in_flight, "SECONDS_BETWEEN_STATES", 0.0)
+    experiment = Experiment.parse(FIXED, "fixed")
+    begin(tmp_path / "whole", experiment)
+
+    seen = []
+
+    class Telling(Reporter):
+        fatal = ("cnn", 3)
+
+        def epoch(self, seed, arm, epoch, epochs, rate):
+            seen.append((arm, epoch.epoch))
+            if self.fatal == seen[-1]:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    killed = in_child(lambda: begin(tmp_path, experiment, reporter=Telling()))
+    assert killed == -signal.SIGKILL
+    Telling.fatal = None
+    go_on(tmp_path, reporter=Telling)
+    assert seen == [("cnn", 3), ("cnn", 4)]
+    one, other = (load_results(path / "one") for path in (tmp_path / "whole", tmp_path))
+    for table in ("baseline", "training", "comparison", "predictions"):
+        frames = [
+            getattr(results, table).drop(columns=["train_seconds"], errors="ignore")
+            for results in (one, other)
+        ]
+        pd.testing.assert_frame_equal(*frames, check_exact=True)
+    assert_same_files(one.path, other.path)
+
+
+def test_an_individual_is_read_as_it_was_written(whole, tmp_path):
+    from evo.storage.individuals import load_individuals, save_individuals
+
+    path = whole[0] / "one" / "states" / "seed-0.npz"
+    population, more = load_individuals(path)
+    save_individuals(tmp_path / "again.npz", population.values(), more)
+    again, told = load_individuals(tmp_path / "again.npz")
+    assert told == more
+    for number, one in population.items():
+        for part in dataclasses.fields(Individual):
+            values = [getattr(of, part.name) for of in (one, again[number])]
+            if isinstance(values[0], Genome):
+                assert values[0].equals(values[1])
+            elif part.name in ("statistics", "operations", "fitness", "metrics", "status"):
+                assert values[0] == values[1]
+        assert np.array_equal(one.optimizer_state.moments, again[number].optimizer_state.moments)
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def killed_run(folder, experiment=None, fatal=150, **options):
+    assert in_child(lambda: begin(folder, experiment, **options), fatal=fatal) == -signal.SIGKILL
+    return folder / "one"
+
+
+def refusal(folder, **options):
+    with pytest.raises((SettingsError, ResultsError)) as caught:
+        go_on(folder, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_changed_code_is_refused_unless_it_is_forced_and_then_it_is_noted(
+    tmp_path, monkeypatch, capsys
+):
+    path = killed_run(tmp_path)
+    monkeypatch.setattr(provenance, "code_hash", lambda: "other")
+    reason = "the code of EvoMatrix has changed since that run began"
+    assert refusal(tmp_path) == f"{path}: cannot go on as it began: {reason}"
+    with pytest.raises(SystemExit) as caught:
+        main(["resume", str(path), "--workers", "0"])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(f"{reason}; to go on all the same: --force\n")
+    assert not [*read_journal(path).of_kind("resumed")]
+    go_on(tmp_path, force=True)
+    (resumed,) = read_journal(path).of_kind("resumed")
+    assert resumed["differences"] == [reason]
+
+
+def test_own_data_and_an_own_fitness_have_to_be_the_same(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), rng.integers(2, size=60)
+    mine = Dataset.from_arrays(X, y, name="mine")
+
+    def few_edges(network, validation):
+        return -network.loss(validation.inputs, validation.targets)
+
+    begin(tmp_path / "whole", dataset=mine, fitness=few_edges)
+    killed_run(tmp_path, dataset=mine, fitness=few_edges)
+    assert "must be passed again, in a script, with dataset=" in refusal(tmp_path)
+    assert "must be passed again, in a script, with fitness=" in refusal(tmp_path, dataset=mine)
+    other = Dataset.from_arrays(X + 1, y, name="mine")
+    assert "the data 'mine' have changed" in refusal(tmp_path, dataset=other, fitness=few_edges)
+    go_on(tmp_path, dataset=mine, fitness=few_edges)
+    assert_resumed_alike(tmp_path / "whole", tmp_path)
+
+
+def test_given_founders_need_not_be_given_again(tmp_path):
+    founder = np.zeros((67, 67))
+    founder[:60, -3:] = np.random.default_rng(0).normal(size=(60, 3)) / 8
+    rng = np.random.default_rng(1)
+    mine = Dataset.from_arrays(rng.normal(size=(80, 64)), rng.integers(3, size=80), name="mine")
+    experiment = little(founders={})
+    begin(tmp_path / "whole", experiment, founders=[founder], dataset=mine)
+    killed_run(tmp_path, experiment, founders=[founder], dataset=mine)
+    go_on(tmp_path, dataset=mine)
+    assert_resumed_alike(tmp_path / "whole", tmp_path)
+
+
+def test_a_finished_run_is_left_as_it_is(whole):
+    before = (whole[0] / "one" / "journal.jsonl").read_bytes()
+    assert_equal(go_on(whole[0]), load_results(whole[0] / "one"))
+    assert (whole[0] / "one" / "journal.jsonl").read_bytes() == before
+
+
+def test_a_run_that_would_fail_again_is_refused(tmp_path):
+    def no_number(network, validation):
+        return float("nan")
+
+    with pytest.raises(EvolutionError):
+        begin(tmp_path, fitness=no_number)
+    assert "the same settings would end so again" in refusal(tmp_path, fitness=no_number)
+
+
+def test_a_run_that_somebody_works_on_is_left_to_him(tmp_path):
+    path = killed_run(tmp_path)
+    store = RunStore.open(path)
+    with pytest.raises(RunLockedError, match=f"process {os.getpid()}"):
+        go_on(tmp_path)
+    store.close()
+
+
+def test_what_is_no_run_is_one_line(tmp_path):
+    with pytest.raises(ResultsError, match="must be the folder of a run or of a study"):
+        resume(tmp_path)
+
+
+# -- studies and signals -----------------------------------------------------------------------------------------------
+
+
+def test_a_study_resumes_what_is_left_of_it(tmp_path):
+    values = {
+        **{name: SETTINGS[name] for name in ("name", "dataset", "founders")},
+        "seeds": 1,
+        "evolution": {"population": 2, "generations": 2, "steps_per_generation": 5},
+        "arms": {"mlp": {"evolve": False, "baseline": {"arms": ["mlp"]}}, "a": {}, "b": {}},
+    }
+    study = parse_study(values, "study")
+    whole = run_study(study, folder=tmp_path / "whole", workers=0)
+    killed = tmp_path / "killed"
+    n_of_one = 250  # more than the first run has boundaries, and fewer than the first two
+    work = partial(run_study, study, folder=killed, workers=0)
+    assert in_child(work, fatal=n_of_one) == -signal.SIGKILL
+    assert [is_complete(killed / f"{arm}-seed-0") for arm in "a"] == [False]
+    assert not (killed / "b-seed-0").exists()
+    resumed = resume(killed, workers=0, figures=False)
+    assert [path.name for path in resumed.paths] == ["a-seed-0", "b-seed-0", "mlp-seed-0"]
+    assert_equal_tables(whole, resumed)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_with_its_code_and_says_how_to_go_on(tmp_path, number, code):
+    settings = {**SETTINGS, "evolution": {**SETTINGS["evolution"], "generations": 10_000}}
+    (tmp_path / "long.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "experiments", "run", "long.json", "--workers", "0"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    results = tmp_path / "results"
+    deadline = time.monotonic() + 120
+    while not [*results.glob("*/genomes/seed-0-generation-0002.npz")]:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in err
+    (path,) = results.iterdir()
+    assert f"to go on: evomatrix resume {path.relative_to(tmp_path)}" in out
+    assert len(load_results(path).generations) >= 3
