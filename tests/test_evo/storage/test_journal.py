@@ -99,7 +99,7 @@ def test_a_kill_at_any_boundary_costs_at_most_the_commit_in_hand(tmp_path, step)
         work(path)
         if {table: numbers(path, table) for table in TABLES} != whole or not is_complete(path):
             wrong.append((fatal, "after going on"))
-        left = [one.name for one in (path / ".pending").iterdir()]
+        left = [one.name for one in path.glob(".*")]
         names = {one.name for one in (path / "genomes").iterdir()}
         if left or names != {f"generation-{k}.npz" for k in range(3)}:
             wrong.append((fatal, left, names))

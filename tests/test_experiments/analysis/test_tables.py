@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from older_runs import make_older
 
 from evo import canonical_hash, load_genomes, replay
 from evo.errors import ResultsError
@@ -119,6 +120,7 @@ def test_a_row_with_other_columns_is_refused(change):
 def test_tables_under_former_names_load_under_present_names(finished, tmp_path):
     old = tmp_path / finished.path.name
     shutil.copytree(finished.path, old)
+    make_older(old)
     for table, columns in TABLES.items():
         former = {column.name: column.former_name or column.name for column in columns}
         for part in (old / table).iterdir():

@@ -1,11 +1,11 @@
 """``evomatrix show``: every run for itself, and none that is not finished."""
 
-import json
 import shutil
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from older_runs import make_older
 
 from evo import ResultsError
 from evo.storage.run_store import RunStore
@@ -55,10 +55,7 @@ def age(run, tables=(), columns=()):
     """Make a copy of a run one of before some tables and columns, given by (table, column), were there."""
     for table in tables:
         shutil.rmtree(run / table)
-    (run / "journal.jsonl").unlink()
-    parts = [part.relative_to(run).as_posix() for part in run.rglob("*.parquet")]
-    manifest = {"format": 1, "status": "complete", "parts": parts}
-    (run / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    make_older(run)
     for table, column in columns:
         for part in (run / table).iterdir():
             pq.write_table(pq.read_table(part).drop_columns([column]), part)
