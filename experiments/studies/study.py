@@ -163,6 +163,7 @@ def run_study(
     address: str | None = None,
     results: str | Path = "results",
     reporter: Callable[[], Reporter] = Reporter,
+    figures: bool = True,
 ) -> Results:
     """Run every arm with every seed, seed by seed, and return the results of all runs in the folder.
 
@@ -179,6 +180,8 @@ def run_study(
         Folder in which a new folder is made.
     reporter : callable
         Makes the reporter of one run.
+    figures : bool, default True
+        Whether the pictures of each run are drawn.
 
     Raises
     ------
@@ -232,6 +235,7 @@ def run_study(
                 reporter=reporter(),
                 workers=workers if parallel else 0,
                 address=address if parallel else None,
+                figures=figures,
             )
         except ExistingRunError:  # another process has begun the run in the meantime
             teller.note(f"{name}: another process has begun it")
