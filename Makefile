@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PACKAGES := cnn evo experiments graphops
-# Two processes, each of which takes whole files: what a file's tests share is made once.
-PARALLEL := --numprocesses 2 --dist loadfile
+# Two processes, each of which takes whole files: what a file's tests share is made once. tests/conftest.py orders them.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test test-all bench lint format clean
 

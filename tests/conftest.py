@@ -1,12 +1,30 @@
-"""How many examples Hypothesis tries: few and always the same for a commit, many and new ones in `make test-all`.
+"""How many examples Hypothesis tries, and which files come first.
 
-``HYPOTHESIS_PROFILE=full`` chooses the latter.
+A commit tries few examples, always the same; `make test-all` tries many and new ones: ``HYPOTHESIS_PROFILE=full``.
 """
 
 import os
+from pathlib import Path
 
 from hypothesis import settings
 
 settings.register_profile("commit", deadline=None, max_examples=30, derandomize=True)
 settings.register_profile("full", deadline=None, max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "commit"))
+
+COMPILING = (
+    "test_experiments/studies/test_runner.py",  # networks of neurons in float32
+    "test_evo/phenotype/test_engine_of_maps.py",  # feature maps
+    "test_evo/phenotype/test_descend.py",  # networks of neurons in float64
+    "test_evo/gradient_free/test_neuroevolution.py",  # whole populations
+)
+"""Files that compile what many others run, and each file other kernels.
+
+They come first. Otherwise two processes often compile the same kernels at the same time, which takes a minute of each.
+"""
+
+
+def pytest_collection_modifyitems(items):
+    """Sort the files of `COMPILING` to the front."""
+    order = {Path(__file__).parent / name: rank for rank, name in enumerate(COMPILING)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))

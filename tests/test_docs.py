@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from evo import ACTIVATIONS, FITNESSES, GRAPHS, METRICS, OPERATORS, POLICIES, SELECTIONS
-from experiments import ARMS, DATASETS
+from experiments import ARMS, DATASETS, run
 from experiments.benchmarks import BENCHMARKS
 from experiments.cli.app import app
 from experiments.settings.experiment import Experiment, preset_names, read_settings
@@ -77,6 +77,8 @@ def own_parts():
 @pytest.mark.parametrize("page", having("python"))
 def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    if page not in TOP_LEVEL:  # pictures take most of the time of a run of seconds
+        monkeypatch.setitem(run.__kwdefaults__, "figures", False)
     codes = blocks(page, "python")
     if page in SHORTER:
         line, before = SHORTER[page]

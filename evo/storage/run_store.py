@@ -359,9 +359,9 @@ class RunStore:
         shutil.rmtree(self.path / PENDING, ignore_errors=True)
         for folder in (PENDING, IN_FLIGHT):
             (self.path / folder).mkdir(exist_ok=True)
-        for folder in (self.path, self.path / "figures"):
-            for half_written in folder.glob(".*.tmp"):
-                half_written.unlink(missing_ok=True)
+        for pattern in (".*.tmp", "figures/.*.tmp"):  # of a file that was being written
+            for one in self.path.glob(pattern):
+                one.unlink(missing_ok=True)
 
     def _reopen_part(self) -> None:
         """Read the rows of the last part of each table, unless it is full."""

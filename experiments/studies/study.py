@@ -12,7 +12,8 @@ test part once and is not repeated. Several processes may share one folder: each
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,7 @@ def run_study(
     address: str | None = None,
     results: str | Path = "results",
     reporter: Callable[[], Reporter] = Reporter,
+    figures: bool = True,
 ) -> Results:
     """Run every arm with every seed, seed by seed, and return the results of all runs in the folder.
 
@@ -185,6 +187,8 @@ def run_study(
         Folder in which a new folder is made.
     reporter : callable
         Makes the reporter of one run.
+    figures : bool, default True
+        Whether the pictures of each run are drawn.
 
     Raises
     ------
@@ -211,7 +215,7 @@ def run_study(
     for name, experiment in planned.items():
         _check_begun(folder / name, experiment, dataset)
     _note_planned(folder, planned)
-    runs = _Runs(folder, dataset, workers, address, reporter)
+    runs = _Runs(folder, dataset, workers, address, reporter, figures)
     for name, experiment in planned.items():
         if not (folder / name).exists():
             runs.begin(name, experiment)
@@ -269,12 +273,13 @@ def resume(
             raise SettingsError(f"{name} must not be given for a study, whose settings name it")
     planned = _read_planned(path)
     check_workers(workers, address)
-    runs = _Runs(path, _checked_data([*planned.values()]), workers, address, reporter)
+    dataset = _checked_data([*planned.values()])
+    runs = _Runs(path, dataset, workers, address, reporter, figures)
     for name, experiment in planned.items():
         if not (path / name).exists():
             runs.begin(name, experiment)
         elif not is_complete(path / name):
-            runs.go_on(name, experiment, figures=figures, force=force)
+            runs.go_on(name, experiment, force=force)
     return runs.results()
 
 
@@ -327,21 +332,22 @@ def _checked_data(experiments: Sequence[Experiment]) -> Dataset:
     return dataset
 
 
+@dataclass
 class _Runs:
     """The runs of a study that this process does, one after the other; one that fails does not stop the others."""
 
-    def __init__(
-        self,
-        folder: Path,
-        dataset: Dataset,
-        workers: int | None,
-        address: str | None,
-        reporter: Callable[[], Reporter],
-    ) -> None:
-        self.folder, self.dataset = folder, dataset
-        self.workers, self.address = workers, address
-        self.reporter, self.teller = reporter, reporter()
-        self.failed: list[EvoMatrixError] = []
+    folder: Path
+    dataset: Dataset
+    workers: int | None
+    address: str | None
+    reporter: Callable[[], Reporter]
+    figures: bool
+    failed: list[EvoMatrixError] = field(default_factory=list)
+
+    @cached_property
+    def teller(self) -> Reporter:
+        """Tells what happens to runs as a whole."""
+        return self.reporter()
 
     def begin(self, name: str, experiment: Experiment) -> None:
         """Do a run from its beginning."""
@@ -354,12 +360,14 @@ class _Runs:
                 **self._options(experiment),
             )
 
-    def go_on(self, name: str, experiment: Experiment, *, figures: bool, force: bool) -> None:
+    def go_on(self, name: str, experiment: Experiment, *, force: bool) -> None:
         """Resume a run."""
         with self._telling_errors(name):
-            options = self._options(experiment)
             resume_run(
-                self.folder / name, dataset=self.dataset, figures=figures, force=force, **options
+                self.folder / name,
+                dataset=self.dataset,
+                force=force,
+                **self._options(experiment),
             )
 
     def _options(self, experiment: Experiment) -> dict[str, Any]:
@@ -368,6 +376,7 @@ class _Runs:
             "workers": self.workers if parallel else 0,
             "address": self.address if parallel else None,
             "reporter": self.reporter(),
+            "figures": self.figures,
         }
 
     @contextmanager

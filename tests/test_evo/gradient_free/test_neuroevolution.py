@@ -21,7 +21,7 @@ SOLVED = -0.0125
 XOR_SETTINGS = NeuroevolutionSettings(output_activation="sigmoid", target_fitness=SOLVED)
 SMOOTH = tuple(name for name in ACTIVATIONS if name != "sign")
 """Activations by which sums in another order make but a little difference."""
-CUBE = np.stack(np.meshgrid(*[[0.0, 1.0]] * 3, indexing="ij"), -1).reshape(8, 3)
+CUBE = np.stack(np.meshgrid(*[np.float32([0, 1])] * 3, indexing="ij"), -1).reshape(8, 3)
 PARITY = Samples(CUBE, CUBE.sum(axis=1).astype(np.int64) % 2)
 
 

@@ -109,7 +109,7 @@ class Drawn(NamedTuple):
     applications: list[Application]
 
 
-def apply_everywhere(code, make, ticks, n_trials=30):
+def apply_everywhere(code, make, ticks, n_trials=20):
     """Draw proposals, each twice from one state of the generator, and carry them out."""
     found = []
     for seed in range(n_trials):
@@ -240,7 +240,7 @@ def test_momentum_stays_with_weights_that_it_left_alone(drawn):
 @pytest.mark.parametrize("code", CODES)
 def test_it_stays_within_its_bounds(code, make, max_density):
     bounds = {"max_density": max_density, "max_factor": 0.2}
-    for seed in range(40):
+    for seed in range(20):
         rng = np.random.default_rng(seed)
         parent = make(rng, 2)
         editor, parameters = propose(code, parent, rng, **bounds)

@@ -171,7 +171,7 @@ def test_regression_predicts_in_the_units_of_the_data(tmp_path):
         training={"learning_rate": 0.02},
         baseline={"arms": ["mlp"], "epochs": 60, "hidden": 8},
     )
-    results = run(experiment, dataset=Dataset.from_arrays(X, y), results=tmp_path)
+    results = run(experiment, dataset=Dataset.from_arrays(X, y), results=tmp_path, figures=False)
     network = results.network("mlp")
     assert network.preparation.normalization.offset.shape == (3,)
     assert network.predict(X).shape == y.shape
@@ -184,7 +184,10 @@ def test_a_diverged_baseline_leaves_no_network(tiny, tmp_path):
     evolution = {"population": 2, "generations": 1, "steps_per_generation": 20}
     baseline = {"arms": ["mlp", "static"], "learning_rate": 1e30}
     results = run(
-        tiny(seeds=1, evolution=evolution, baseline=baseline), workers=0, results=tmp_path
+        tiny(seeds=1, evolution=evolution, baseline=baseline),
+        workers=0,
+        results=tmp_path,
+        figures=False,
     )
     assert sorted(path.name for path in (results.path / "networks").iterdir()) == [
         "seed-3-static.npz",

@@ -92,7 +92,12 @@ def trained(request, tmp_path_factory):
     dataset = DATASETS[request.param]()
     settings = experiment(dataset)
     results = run(
-        settings, dataset=dataset, workers=0, results=tmp_path_factory.mktemp("run"), run_name="r"
+        settings,
+        dataset=dataset,
+        workers=0,
+        results=tmp_path_factory.mktemp("run"),
+        run_name="r",
+        figures=False,
     )
     return dataset, settings.dataset.split(dataset, 1), results
 
@@ -195,7 +200,7 @@ def test_categories_that_the_training_part_lacks_are_told_during_the_run(tmp_pat
         seeds=1, evolve=False, baseline={"arms": ["mlp"], "epochs": 1, "hidden": 2}
     )
     dataset = Dataset.from_frame(frame, "kind", categories=["name"])
-    run(settings, dataset=dataset, results=tmp_path, reporter=Listening())
+    run(settings, dataset=dataset, results=tmp_path, reporter=Listening(), figures=False)
     split = settings.dataset.split(dataset, 0)
     assert split.unseen["test"] == {"name": len(split.test)}
     assert (
@@ -209,7 +214,7 @@ def test_an_epoch_arm_without_evolution_is_scored_alike(tmp_path):
     settings = Experiment(
         seeds=1, evolve=False, baseline={"arms": ["mlp"], "epochs": 3, "hidden": 4}
     )
-    results = run(settings, dataset=dataset, results=tmp_path)
+    results = run(settings, dataset=dataset, results=tmp_path, figures=False)
     X, y = settings.dataset.split(dataset, 0).raw("test")
     assert results.network("mlp", 0).score(X, y) == results.comparison["test_accuracy"].item()
     assert results.runs["n_features"].item() == 5

@@ -55,7 +55,9 @@ def test_a_network_reads_files_of_the_form_that_it_was_trained_from(messy, tmp_p
     dataset = load_dataset("csv", path=str(path), target="kind", **options)
     assert dataset.schema.kinds == ("number", "category", "date", "boolean")
     assert dataset.classes == ("007", "None")
-    results = run(experiment("mlp"), dataset=dataset, workers=0, results=tmp_path / "runs")
+    results = run(
+        experiment("mlp"), dataset=dataset, workers=0, results=tmp_path / "runs", figures=False
+    )
     X, _ = scores_are_those_of_the_tables(results, dataset)
     names = ["size", "land", "bought", "member"]
     assert results.best().feature_names_in_.tolist() == names
@@ -82,7 +84,11 @@ def test_colour_images_that_are_not_square_are_learnt_from_a_folder(tmp_path):
     dataset = Dataset.from_image_folder(tmp_path / "flags")
     assert dataset.input_shape == (3, 6, 9)
     results = run(
-        experiment("cnn", "mlp", "static"), dataset=dataset, workers=0, results=tmp_path / "runs"
+        experiment("cnn", "mlp", "static"),
+        dataset=dataset,
+        workers=0,
+        results=tmp_path / "runs",
+        figures=False,
     )
     scores_are_those_of_the_tables(results, dataset)
 

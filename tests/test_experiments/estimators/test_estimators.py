@@ -106,7 +106,9 @@ def test_a_fit_is_the_run_with_the_same_settings(fitted, tmp_path):
         training=TINY["training"],
         baseline={"arms": []},
     )
-    results = run(settings, dataset=Dataset.from_arrays(X, LABELS), workers=0, results=tmp_path)
+    results = run(
+        settings, dataset=Dataset.from_arrays(X, LABELS), workers=0, results=tmp_path, figures=False
+    )
     assert_array_equal(results.best().predict_proba(X), fitted.predict_proba(X))
     assert_array_equal(results.best().predict(X), fitted.predict(X))
 

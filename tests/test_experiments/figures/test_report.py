@@ -26,7 +26,9 @@ def test_generations_are_drawn_by_the_metric_of_verdicts(
         baseline={"arms": ["mlp"]},
         evaluation={"verdict": verdict} if verdict else {},
     )
-    results = run(settings, dataset=Dataset.from_arrays(X, y), workers=0, results=tmp_path)
+    results = run(
+        settings, dataset=Dataset.from_arrays(X, y), workers=0, results=tmp_path, figures=False
+    )
     figure = draw_generations(results)
     (axes,) = figure.axes
     figure.draw_without_rendering()

@@ -45,7 +45,13 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def repeated(tmp_path_factory):
-    return run(alone(), workers=0, results=tmp_path_factory.mktemp("second"), run_name="alone")
+    return run(
+        alone(),
+        workers=0,
+        results=tmp_path_factory.mktemp("second"),
+        run_name="alone",
+        figures=False,
+    )
 
 
 def split_of(seed):
@@ -164,7 +170,7 @@ def test_progress_is_a_line_per_network_and_on_a_terminal_a_live_one_per_epoch(t
     plain, live = io.StringIO(), io.StringIO()
     for text, terminal in ((plain, False), (live, True)):
         console = Console(file=text, force_terminal=terminal, width=80, no_color=True)
-        run(alone(seeds=1), results=tmp_path, reporter=TerminalReporter(console))
+        run(alone(seeds=1), results=tmp_path, reporter=TerminalReporter(console), figures=False)
     lines = plain.getvalue().splitlines()
     assert lines[0] == "alone: 2 networks to train for 3 epochs each, in this process"
     assert [line.split(", ")[0] for line in lines[1:]] == [f"seed 3: {arm} trained" for arm in ARMS]
@@ -199,7 +205,7 @@ def test_an_interruption_leaves_what_was_finished(tmp_path):
 def test_patience_ends_early_and_keeps_the_best_epoch(tmp_path):
     training = {"learning_rate": 0.2, "schedule": "constant"}
     baseline = {"arms": ["mlp"], "epochs": 200, "patience": 3}
-    results = run(alone(training=training, baseline=baseline), results=tmp_path)
+    results = run(alone(training=training, baseline=baseline), results=tmp_path, figures=False)
     for _, row in results.baseline.iterrows():
         curve = results.training[results.training["seed"] == row["seed"]]
         losses = curve.dropna(subset="validation_loss").set_index("step")["validation_loss"]

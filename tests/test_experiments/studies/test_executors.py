@@ -17,18 +17,18 @@ from experiments.cli.app import main
 
 
 def test_a_serial_run_repeats_itself(tiny, finished, tmp_path):
-    assert_equal(finished, run(tiny(), workers=0, results=tmp_path, run_name="tiny"))
+    assert_equal(finished, run(tiny(), workers=0, results=tmp_path, run_name="tiny", figures=False))
 
 
 def test_another_seed_gives_another_run(tiny, finished, tmp_path):
-    other = run(tiny(seed=90, seeds=1), workers=0, results=tmp_path, run_name="tiny")
+    other = run(tiny(seed=90, seeds=1), workers=0, results=tmp_path, run_name="tiny", figures=False)
     assert not set(other.individuals["genome_hash"]) & set(finished.individuals["genome_hash"])
 
 
 @pytest.mark.slow  # own parts on Ray are compared with a serial run in test_own_parts
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ray_gives_the_results_of_a_serial_run(tiny, finished, tmp_path, workers):
-    parallel = run(tiny(), workers=workers, results=tmp_path, run_name="tiny")
+    parallel = run(tiny(), workers=workers, results=tmp_path, run_name="tiny", figures=False)
     assert_equal(finished, parallel)
 
 
@@ -42,7 +42,13 @@ def test_ray_reuses_the_results_that_a_serial_run_reuses(tiny, tmp_path):
         baseline={"arms": ["mlp", "static"]},
     )
     serial, parallel = (
-        run(settings, workers=workers, results=tmp_path, run_name=f"workers-{workers}")
+        run(
+            settings,
+            workers=workers,
+            results=tmp_path,
+            run_name=f"workers-{workers}",
+            figures=False,
+        )
         for workers in (0, 2)
     )
     columns = ["individual", "reused_from", "steps", "ancestry_steps", "fitness", "genome_hash"]
@@ -65,6 +71,7 @@ def test_letters_that_learn_learn_the_same_on_ray(tiny, tmp_path):
             workers=workers,
             results=tmp_path / where,
             run_name="tiny",
+            figures=False,
         )
         for workers, where in ((0, "serial"), (2, "ray"))
     )
@@ -110,7 +117,9 @@ def test_a_killed_worker_costs_a_retry_and_no_result(tiny, finished, tmp_path, c
     # The second of the two jobs of a chunk: the first one's result is lost with the worker too.
     fitness = fitness_that_kills_its_worker(calls, at=6)
     with caplog.at_level(logging.WARNING, logger="evo.executors.ray"):
-        survived = run(tiny(), workers=1, fitness=fitness, results=tmp_path, run_name="tiny")
+        survived = run(
+            tiny(), workers=1, fitness=fitness, results=tmp_path, run_name="tiny", figures=False
+        )
     # It is another function with the same values.
     survived.runs["evolution.fitness"] = finished.runs["evolution.fitness"]
     assert_equal(finished, survived)
@@ -143,6 +152,7 @@ def test_an_individual_that_always_kills_its_worker_fails_alone(tiny, finished, 
             fitness=fitness_that_ends_on(third, end),
             results=tmp_path / str(workers),
             run_name="r",
+            figures=False,
         )
         for workers, end in ((0, sys.exit), (2, os._exit))
     ]
@@ -184,7 +194,7 @@ def test_a_worker_that_no_machine_has_room_for_is_not_waited_for(
 ):
     start = ray.init
     monkeypatch.setattr("ray.init", lambda **options: start(**{**options, "num_cpus": 1}))
-    assert_equal(finished, run(tiny(), workers=2, results=tmp_path, run_name="tiny"))
+    assert_equal(finished, run(tiny(), workers=2, results=tmp_path, run_name="tiny", figures=False))
 
 
 @pytest.mark.slow
@@ -195,7 +205,14 @@ def test_an_individual_that_fails_is_a_row_with_its_reason(tiny, tmp_path, caplo
         return -evaluation.loss
 
     serial, parallel = (
-        run(tiny(seeds=1), workers=workers, fitness=fitness, results=tmp_path / where, run_name="r")
+        run(
+            tiny(seeds=1),
+            workers=workers,
+            fitness=fitness,
+            results=tmp_path / where,
+            run_name="r",
+            figures=False,
+        )
         for workers, where in ((0, "serial"), (2, "ray"))
     )
     assert_equal(serial, parallel)

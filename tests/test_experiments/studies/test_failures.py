@@ -50,7 +50,9 @@ def shown(path, capsys):
 
 def test_a_failure_is_in_the_verdicts_with_its_count_reason_and_line(signs, tmp_path, capsys):
     fitness = Failing(lambda call: call == 4)
-    results = run(settings(), dataset=signs, fitness=fitness, workers=0, results=tmp_path)
+    results = run(
+        settings(), dataset=signs, fitness=fitness, workers=0, results=tmp_path, figures=False
+    )
     total = len(results.individuals)
     (line,) = results.failures()
     assert line.startswith(
@@ -72,7 +74,9 @@ def test_a_run_without_failures_says_nothing_of_them(finished):
 
 def test_file_and_line_of_an_error_stay_in_the_table(signs, tmp_path):
     fitness = Failing(lambda call: call == 4)
-    results = run(settings(), dataset=signs, fitness=fitness, workers=0, results=tmp_path)
+    results = run(
+        settings(), dataset=signs, fitness=fitness, workers=0, results=tmp_path, figures=False
+    )
     rows = results.individuals.set_index("individual")
     place, _, function = rows.loc[4, "error_at"].partition(" in ")
     path, _, number = place.rpartition(":")
@@ -117,7 +121,9 @@ def test_a_search_without_a_successful_child_has_no_evolved_arm(signs, tmp_path,
 
 def test_one_successful_child_is_enough_to_have_evolved(signs, tmp_path):
     fitness = Failing(lambda call: call >= 5)
-    results = run(settings(), dataset=signs, fitness=fitness, workers=0, results=tmp_path)
+    results = run(
+        settings(), dataset=signs, fitness=fitness, workers=0, results=tmp_path, figures=False
+    )
     assert results.individuals.query("origin == 'child' and status == 'ok'").shape[0] > 0
     assert "evolved" in set(results.comparison["arm"])
     assert not any("no child succeeded" in line for line in results.verdicts())
@@ -125,7 +131,14 @@ def test_one_successful_child_is_enough_to_have_evolved(signs, tmp_path):
 
 def test_an_arm_with_a_name_keeps_it_beside_what_it_was(signs, tmp_path):
     fitness = Failing(lambda call: call >= 3)
-    results = run(settings(arm="wide"), dataset=signs, fitness=fitness, workers=0, results=tmp_path)
+    results = run(
+        settings(arm="wide"),
+        dataset=signs,
+        fitness=fitness,
+        workers=0,
+        results=tmp_path,
+        figures=False,
+    )
     assert "wide-train-only" in set(results.comparison["arm"])
 
 
@@ -175,7 +188,7 @@ def test_operations_tell_choosing_from_freezing(tmp_path):
         policy={"name": "weighted", "operator_weights": {"A": 1.0}, "max_operations": 1},
         baseline={"arms": []},
     )
-    results = run(experiment, workers=0, results=tmp_path)
+    results = run(experiment, workers=0, results=tmp_path, figures=False)
     rows = results.operations.merge(
         results.individuals[["individual", "origin"]], on="individual", how="left"
     )

@@ -161,7 +161,7 @@ def test_a_run_begins_with_them_and_says_where_each_comes_from(mixed):
 
 def test_the_same_founders_give_the_same_tables(mixed):
     done, founders, folder, asked = mixed
-    again = run(asked, founders=founders, workers=0, results=folder, run_name="two")
+    again = run(asked, founders=founders, workers=0, results=folder, run_name="two", figures=False)
     for table in ("individuals", "operations", "comparison", "baseline"):
         one, two = (
             getattr(results, table).drop(columns=["run", *TIMING_COLUMNS], errors="ignore")
@@ -190,7 +190,7 @@ def test_a_warm_start_begins_where_the_winner_ended(mixed, tmp_path):
     done = mixed[0]
     path = done.path / "networks" / "seed-0.npz"
     settings = {"graph": "given", "files": [str(path)]}
-    warm = run(experiment(settings, population=1), workers=0, results=tmp_path)
+    warm = run(experiment(settings, population=1), workers=0, results=tmp_path, figures=False)
     before = done.individuals.query("generation == 2")["validation_loss"].min()
     first = load_genomes(warm.path / "genomes" / "seed-0-founders.npz")[0]
     assert first.equals(done.best().genome)
@@ -408,7 +408,7 @@ def test_signed_thresholds_live_through_a_run_with_straight_through_training(tmp
         },
         baseline={"arms": ["static"]},
     )
-    done = run(asked, workers=0, results=tmp_path)
+    done = run(asked, workers=0, results=tmp_path, figures=False)
     assert (done.individuals["status"] == "ok").all()
     for path in (done.path / "genomes").glob("*.npz"):
         for genome in load_genomes(path).values():
@@ -430,7 +430,7 @@ def test_an_arm_of_a_study_begins_with_files(tmp_path):
         },
         "study",
     )
-    done = run_study(study, folder=tmp_path / "study", workers=0)
+    done = run_study(study, folder=tmp_path / "study", workers=0, figures=False)
     sources = done.individuals.groupby("run")["founder_source"].unique().map(list).to_dict()
     assert sources == {"drawn-seed-0": [""], "warm-seed-0": [str(tmp_path / "winner.npz")]}
     broken = parse_study(
@@ -445,7 +445,9 @@ def test_an_arm_of_a_study_begins_with_files(tmp_path):
 @pytest.mark.slow
 def test_given_founders_give_the_same_tables_on_ray(mixed):
     done, founders, folder, asked = mixed
-    parallel = run(asked, founders=founders, workers=2, results=folder, run_name="ray")
+    parallel = run(
+        asked, founders=founders, workers=2, results=folder, run_name="ray", figures=False
+    )
     for table in ("individuals", "operations", "comparison", "baseline"):
         one, two = (
             getattr(results, table).drop(columns=["run", *TIMING_COLUMNS], errors="ignore")
@@ -571,7 +573,9 @@ def test_a_run_scores_a_founder_by_its_names(tmp_path):
         drawn.add_nodes_from([*inputs, *outputs])
         drawn.add_edges_from([("width", "wide"), ("depth", "deep")], weight=1.0)
         founders.append(drawn)
-    done = run(asked, dataset=dataset, founders=founders, workers=0, results=tmp_path)
+    done = run(
+        asked, dataset=dataset, founders=founders, workers=0, results=tmp_path, figures=False
+    )
     assert (done.individuals["validation_accuracy"] > 0.9).all()
 
 

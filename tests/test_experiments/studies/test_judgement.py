@@ -45,7 +45,13 @@ def judged(tmp_path_factory):
         evaluation={"metrics": metrics, "verdict": "balanced_accuracy"},
         training={"class_weight": "balanced"},
     )
-    return run(experiment, dataset=uneven(), workers=0, results=tmp_path_factory.mktemp("judged"))
+    return run(
+        experiment,
+        dataset=uneven(),
+        workers=0,
+        results=tmp_path_factory.mktemp("judged"),
+        figures=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +174,7 @@ def test_the_chosen_metrics_stand_in_every_table(judged):
 @pytest.mark.slow
 def test_workers_compute_the_same_metrics_and_weights(judged, tmp_path):
     experiment = Experiment.model_validate_json((judged.path / "config.json").read_text("utf-8"))
-    parallel = run(experiment, dataset=uneven(), workers=2, results=tmp_path)
+    parallel = run(experiment, dataset=uneven(), workers=2, results=tmp_path, figures=False)
     for table in ("individuals", "generations", "comparison", "predictions"):
         frames = [getattr(one, table).drop(columns="run") for one in (judged, parallel)]
         timed = [name for name in frames[0] if name in TIMING_COLUMNS]
@@ -348,7 +354,7 @@ def test_weights_find_the_rare_class(tmp_path):
     recall = {}
     for name, weight in (("plain", None), ("balanced", "balanced")):
         experiment = Experiment(**SETTINGS | {"name": name}, training={"class_weight": weight})
-        results = run(experiment, dataset=uneven(400), workers=0, results=tmp_path)
+        results = run(experiment, dataset=uneven(400), workers=0, results=tmp_path, figures=False)
         rare = results.predictions.query("truth == 'storm'")
         found = (rare["prediction"] == "storm").groupby(rare["arm"]).mean()
         recall[name] = found[["evolved", "mlp"]]
@@ -360,11 +366,23 @@ def test_weights_find_the_rare_class(tmp_path):
 @pytest.mark.slow
 def test_equal_weights_of_samples_change_nothing_but_rounding(tmp_path):
     one = load_dataset("digits")
-    plain = run(Experiment(**SETTINGS | {"seeds": 1}), dataset=one, workers=0, results=tmp_path)
+    plain = run(
+        Experiment(**SETTINGS | {"seeds": 1}),
+        dataset=one,
+        workers=0,
+        results=tmp_path,
+        figures=False,
+    )
     equal = Dataset(
         one.name, one.inputs, one.targets, one.classes, sample_weights=np.full(len(one), 3.0)
     )
-    same = run(Experiment(**SETTINGS | {"seeds": 1}), dataset=equal, workers=0, results=tmp_path)
+    same = run(
+        Experiment(**SETTINGS | {"seeds": 1}),
+        dataset=equal,
+        workers=0,
+        results=tmp_path,
+        figures=False,
+    )
     np.testing.assert_allclose(
         plain.baseline["validation_loss"], same.baseline["validation_loss"], rtol=1e-4
     )

@@ -158,7 +158,7 @@ def test_own_parts_of_every_kind_give_the_same_tables_on_ray(parts_file, tmp_pat
     for file in (parts_file, tmp_path / "neighbour.py"):
         file.unlink()  # so no worker can import them
     sys.path.remove(str(tmp_path))
-    parallel = run(experiment, workers=2, results=tmp_path / "ray", run_name="own")
+    parallel = run(experiment, workers=2, results=tmp_path / "ray", run_name="own", figures=False)
     assert_equal(serial, parallel)
     assert set(serial.individuals["status"]) == {"ok"}
     assert set(serial.operations["operator"]) == {"X"}
@@ -276,7 +276,9 @@ def test_an_own_operator_is_drawn_credited_and_recorded(parts_file, tmp_path, po
     load_parts(str(parts_file))
     weights = {"name": policy, "operator_weights": {"X": 1.0}, "rewiring_probability": 0.0}
     changes = {"founders": {"graph": "layered", "hidden": 5}, "policy": weights}
-    results = run(Experiment(**{**OWN, **changes}), workers=0, results=tmp_path / "runs")
+    results = run(
+        Experiment(**{**OWN, **changes}), workers=0, results=tmp_path / "runs", figures=False
+    )
     assert set(results.individuals["status"]) == {"ok"}
     assert "X" in set(results.operations["operator"])
     credited = results.credits[results.credits["operator"] == "X"]
@@ -307,7 +309,7 @@ def small_run(folder, **arguments):
         founders={"hidden": 4, "density": 0.5},
         baseline={"arms": ["mlp"], "hidden": 4},
     )
-    return run(experiment, dataset=small_table(), results=folder, **arguments)
+    return run(experiment, dataset=small_table(), results=folder, **arguments, figures=False)
 
 
 def test_a_fitness_that_exits_fails_one_individual(tmp_path, caplog):
@@ -348,7 +350,9 @@ def test_an_operator_whose_parameters_no_record_can_hold_fails_its_child_only(cl
             pass
 
     policy = {"name": "weighted", "operator_weights": {"Z": 1.0}}
-    results = run(Experiment(**{**OWN_PLAIN, "policy": policy}), workers=0, results=tmp_path)
+    results = run(
+        Experiment(**{**OWN_PLAIN, "policy": policy}), workers=0, results=tmp_path, figures=False
+    )
     children = results.individuals[results.individuals["origin"] == "child"]
     assert set(children["status"]) == {"failed"}
     assert children["reason"].str.contains("parameters of operator 'Z' must be a dict").all()
@@ -357,7 +361,9 @@ def test_an_operator_whose_parameters_no_record_can_hold_fails_its_child_only(cl
 def test_a_policy_that_returns_no_operations_fails_its_child_only(clean, tmp_path):
     REGISTRIES["evo.POLICIES"][0].register("forgetful", lambda editor, context, settings: None)
     settings = {**OWN_PLAIN, "policy": {"name": "forgetful"}}
-    individuals = run(Experiment(**settings), workers=0, results=tmp_path).individuals
+    individuals = run(
+        Experiment(**settings), workers=0, results=tmp_path, figures=False
+    ).individuals
     children = individuals[individuals["origin"] == "child"]
     reason = "TypeError: policy 'forgetful' must return its operations in a list; got None"
     assert set(children["reason"]) == {reason}

@@ -57,7 +57,14 @@ def small_loss(network, validation):
 
 
 def test_a_run_says_which_data_and_which_fitness_it_used(finished, small, tmp_path):
-    own = run(Experiment(**small), dataset=signs(), fitness=small_loss, workers=0, results=tmp_path)
+    own = run(
+        Experiment(**small),
+        dataset=signs(),
+        fitness=small_loss,
+        workers=0,
+        results=tmp_path,
+        figures=False,
+    )
     data = signs()
     used = stored(own)["used"]
     assert used["data"] == {"name": "signs", "shape": [120, 3], "hash": data.data_hash}
@@ -94,15 +101,22 @@ def clean():
 
 def test_a_run_says_which_operators_of_the_users_own_it_had(small, tmp_path):
     OPERATORS.register("Z", Operator("Z", "mine", propose, apply))
-    results = run(Experiment(**small), dataset=signs(), workers=0, results=tmp_path)
+    results = run(Experiment(**small), dataset=signs(), workers=0, results=tmp_path, figures=False)
     parts = stored(results)["used"]["parts"]
     assert list(parts) == ["operators.Z"]
     assert (parts["operators.Z"]["module"], parts["operators.Z"]["name"]) == (__name__, "propose")
 
 
 def test_the_settings_of_a_run_repeat_it(small, tmp_path):
-    first = run(Experiment(**small, dataset={"name": "xor"}), workers=0, results=tmp_path)
-    again = run(load_experiment(first.path / "config.json"), workers=0, results=tmp_path / "again")
+    first = run(
+        Experiment(**small, dataset={"name": "xor"}), workers=0, results=tmp_path, figures=False
+    )
+    again = run(
+        load_experiment(first.path / "config.json"),
+        workers=0,
+        results=tmp_path / "again",
+        figures=False,
+    )
     assert stored(again) == stored(first)
     columns = ["individual", "genome_hash", "fitness"]
     pd.testing.assert_frame_equal(again.individuals[columns], first.individuals[columns])
@@ -110,7 +124,12 @@ def test_the_settings_of_a_run_repeat_it(small, tmp_path):
 
 def test_the_settings_of_a_run_are_refused_with_something_else(small, tmp_path):
     first = run(
-        Experiment(**small), dataset=signs(), fitness=small_loss, workers=0, results=tmp_path
+        Experiment(**small),
+        dataset=signs(),
+        fitness=small_loss,
+        workers=0,
+        results=tmp_path,
+        figures=False,
     )
     again = load_experiment(first.path / "config.json")
     folder = tmp_path / "again"
@@ -487,7 +506,7 @@ def test_runs_group_by_their_settings(small, tmp_path):
     rates = (0.1, 0.01)
     for rate in rates:
         experiment = Experiment(**small, dataset={"name": "xor"}, training={"learning_rate": rate})
-        run(experiment, workers=0, results=tmp_path, run_name=f"rate-{rate}")
+        run(experiment, workers=0, results=tmp_path, run_name=f"rate-{rate}", figures=False)
     results = load_results(tmp_path)
     for rate, rows in results.runs.groupby("training.learning_rate"):
         assert rows["run"].tolist() == [f"rate-{rate}"]
@@ -509,6 +528,7 @@ def test_settings_of_different_kinds_load_together(small, tmp_path):
             workers=0,
             results=tmp_path,
             run_name=name,
+            figures=False,
         )
     fixed = {
         "name": "fixed",
@@ -516,7 +536,7 @@ def test_settings_of_different_kinds_load_together(small, tmp_path):
         "dataset": {"name": "xor", "options": {"noise": 0.2}},
     }
     fixed |= {"seeds": 1, "baseline": {"arms": ["mlp"], "epochs": 1}}
-    run(Experiment(**fixed), results=tmp_path, run_name="three")
+    run(Experiment(**fixed), results=tmp_path, run_name="three", figures=False)
     runs = load_results(tmp_path).runs.set_index("run")
     assert runs.loc[["one", "two"], "founders.hidden"].tolist() == ["4", "[4, 3]"]
     assert pd.isna(runs.loc["three", "founders.hidden"])

@@ -34,7 +34,7 @@ def test_topologies_drawn_once_are_trained_for_the_whole_schedule(tiny, tmp_path
     results = run(
         tiny(seeds=1, evolution=evolution, policy={"name": "none"}),
         workers=0, results=tmp_path, run_name="r",
-    )  # fmt: skip
+    figures=False,)  # fmt: skip
     assert results.operations.empty
     assert results.credits.empty
     assert len(results.individuals) == 5 * 4
@@ -58,7 +58,7 @@ def test_new_topologies_in_every_generation_owe_nothing_to_those_before(tiny, tm
     results = run(
         tiny(seeds=1, evolution=evolution, policy={"name": "random"}),
         workers=0, results=tmp_path, run_name="r",
-    )  # fmt: skip
+    figures=False,)  # fmt: skip
     individuals = results.individuals
     assert set(individuals.loc[individuals["generation"] > 0, "operators"]) == {"AAN"}
     genomes = [

@@ -262,7 +262,9 @@ def test_a_fitness_of_ones_own_decides(tiny, tmp_path):
     def fewest_parameters(network, validation):
         return -float(network.parameter_count)
 
-    results = run(tiny(seeds=1), workers=0, fitness=fewest_parameters, results=tmp_path)
+    results = run(
+        tiny(seeds=1), workers=0, fitness=fewest_parameters, results=tmp_path, figures=False
+    )
     fitness = results.individuals["fitness"]
     assert fitness.min() < fitness.max()
     assert -results.best().network.parameter_count == fitness.max()
@@ -276,7 +278,7 @@ def test_a_fitness_named_in_the_settings_decides(tiny, tmp_path):
         "steps_per_generation": 5,
         "fitness": "accuracy",
     }
-    results = run(tiny(seeds=1, evolution=evolution), workers=0, results=tmp_path)
+    results = run(tiny(seeds=1, evolution=evolution), workers=0, results=tmp_path, figures=False)
     assert (results.individuals["fitness"] == results.individuals["validation_accuracy"]).all()
 
 
@@ -296,7 +298,7 @@ def test_classification_of_ones_own_arrays_predicts_the_labels_given(tmp_path):
     X, y = load_wine(return_X_y=True)
     names = np.array(["barolo", "grignolino", "barbera"])[y]
     dataset = Dataset.from_arrays(X, names, name="wine")
-    results = run(small(), dataset=dataset, workers=0, results=tmp_path)
+    results = run(small(), dataset=dataset, workers=0, results=tmp_path, figures=False)
     assert set(results.runs["dataset"]) == {"wine"}
     predicted = results.best().predict(X)
     assert set(predicted) == set(names)
@@ -312,6 +314,7 @@ def test_regression_on_ones_own_arrays_predicts_in_their_units(tmp_path):
         dataset=Dataset.from_arrays(X, y, name="progression"),
         workers=0,
         results=tmp_path,
+        figures=False,
     )
     best = results.best()
     assert best.predict(X).shape == y.shape
@@ -338,7 +341,7 @@ def test_a_csv_file_named_in_a_toml_file_is_evolved_on(tmp_path):
         '[baseline]\narms = ["mlp"]\n',
         "utf-8",
     )
-    results = run(load_experiment(settings), workers=0, results=tmp_path / "results")
+    results = run(load_experiment(settings), workers=0, results=tmp_path / "results", figures=False)
     assert results.runs["n_features"].tolist() == [13]
     assert results.best().classes == ("a", "b", "c")
     assert results.best().score(X, y.map({0: "a", 1: "b", 2: "c"})) > 0.8
@@ -346,7 +349,7 @@ def test_a_csv_file_named_in_a_toml_file_is_evolved_on(tmp_path):
 
 def test_evolution_solves_xor_which_one_perceptron_cannot(tmp_path):
     settings = load_experiment("xor").model_copy(update={"seeds": 1})
-    results = run(settings, workers=0, results=tmp_path)
+    results = run(settings, workers=0, results=tmp_path, figures=False)
     dataset = load_dataset("xor", **settings.dataset.options)
     split = split_of(dataset, 0)
     evolved = results.comparison.query("arm == 'evolved'")["test_accuracy"].item()
@@ -359,7 +362,7 @@ def test_evolution_solves_xor_which_one_perceptron_cannot(tmp_path):
 
 
 def test_a_folder_of_runs_is_loaded_as_one(finished, tiny, tmp_path):
-    run(tiny(seeds=1), workers=0, results=tmp_path, run_name="other")
+    run(tiny(seeds=1), workers=0, results=tmp_path, run_name="other", figures=False)
     shutil.copytree(finished.path, tmp_path / "tiny")
     (tmp_path / "notes").mkdir()
     both = load_results(tmp_path)
@@ -410,7 +413,7 @@ def test_a_run_folder_is_never_written_over(finished, tiny):
 def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(tiny, tmp_path):
     evolution = {"population": 1, "generations": 0, "steps_per_generation": 1}
     quick = tiny(seeds=1, evolution=evolution, baseline={"arms": ["mlp"]})
-    paths = {Path(run(quick, workers=0, results=tmp_path).path) for _ in range(3)}
+    paths = {Path(run(quick, workers=0, results=tmp_path, figures=False).path) for _ in range(3)}
     assert len(paths) == 3
 
 
@@ -429,7 +432,7 @@ def test_without_evolution_the_static_arm_is_the_winner(tmp_path):
         },
         baseline={"arms": ["static"]},
     )
-    table = run(experiment, workers=0, results=tmp_path).comparison.set_index("arm")
+    table = run(experiment, workers=0, results=tmp_path, figures=False).comparison.set_index("arm")
     same = ["test_accuracy", "test_loss", "validation_loss", "parameters", "macs", "steps"]
     assert (table.loc["evolved", same] == table.loc["static", same]).all()
     assert table.loc["static", "macs"] < 0.5 * (64 * 20 + 20 * 10)

@@ -24,7 +24,7 @@ def rewired(request, tmp_path_factory):
     """Return a preset cut short, and its results."""
     experiment = shortened(request.param, generations=4, steps_per_generation=5)
     folder = tmp_path_factory.mktemp("sparse")
-    return experiment, run(experiment, workers=0, results=folder, run_name="r")
+    return experiment, run(experiment, workers=0, results=folder, run_name="r", figures=False)
 
 
 def generations(results):
@@ -109,7 +109,7 @@ def test_some_steps_on_a_part_of_mnist_are_a_good_beginning(published, tmp_path,
     test = tuple(part[:1000] for part in whole.test)
     part = Dataset("a-part", whole.inputs[:6000], whole.targets[:6000], whole.classes, test)
     short = shortened(name, generations=4, steps_per_generation=50)
-    results = run(short, dataset=part, workers=0, results=tmp_path)
+    results = run(short, dataset=part, workers=0, results=tmp_path, figures=False)
     assert results.summary()["test_accuracy"].loc["evolved"] > 0.85
     edges = results.individuals["n_active"]
     assert edges.nunique() == 1

@@ -43,7 +43,7 @@ def study_of(**values):
 def finished(tmp_path_factory):
     """Return the folder of a finished study, and its results."""
     folder = tmp_path_factory.mktemp("study") / "runs"
-    return folder, run_study(study_of(), folder=folder, workers=0)
+    return folder, run_study(study_of(), folder=folder, workers=0, figures=False)
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -152,7 +152,12 @@ def test_what_is_finished_is_not_done_again_and_what_has_begun_is_left_alone(fin
             told.append(text)
 
     some = run_study(
-        study_of(seeds=1), arms=["alone", "mlp"], folder=tmp_path, workers=0, reporter=Keeping
+        study_of(seeds=1),
+        arms=["alone", "mlp"],
+        folder=tmp_path,
+        workers=0,
+        reporter=Keeping,
+        figures=False,
     )
     assert [path.name for path in some.paths] == ["mlp-seed-0"]
     alone = tmp_path / "alone-seed-0"
@@ -176,7 +181,12 @@ def test_a_run_that_another_process_begins_first_is_left_to_it(tmp_path):
             told.append(text)
 
     some = run_study(
-        study_of(seeds=1), arms=["alone", "mlp"], folder=tmp_path, workers=0, reporter=Racing
+        study_of(seeds=1),
+        arms=["alone", "mlp"],
+        folder=tmp_path,
+        workers=0,
+        reporter=Racing,
+        figures=False,
     )
     assert [path.name for path in some.paths] == ["mlp-seed-0"]
     assert told[:1] == ["alone-seed-0: another process has begun it"]
@@ -190,9 +200,12 @@ def test_individuals_can_be_told_apart_by_arm(finished):
     assert results.runs.query("run == 'mlp-seed-0'")["arm"].isna().all()
 
 
-def test_an_arm_alone_gives_what_it_gives_among_others(finished, tmp_path):
-    _, results = finished
-    alone = run_study(study_of(seed=1, seeds=1), arms=["set"], folder=tmp_path / "one", workers=0)
+def test_an_arm_alone_gives_what_it_gives_among_others_and_pictures_if_wanted(finished, tmp_path):
+    others, results = finished
+    one = tmp_path / "one"
+    alone = run_study(study_of(seed=1, seeds=1), arms=["set"], folder=one, workers=0)
+    pictures = [sorted(path.name for path in folder.rglob("*.png")) for folder in (one, others)]
+    assert pictures == [["confusion.png", "generations.png", "graph.png", "matrix.png"], []]
     columns = ["test_loss", "test_accuracy", "parameters", "macs"]
     both = [
         one.comparison.query("run == 'set-seed-1'")[columns].to_numpy() for one in (alone, results)
@@ -202,7 +215,9 @@ def test_an_arm_alone_gives_what_it_gives_among_others(finished, tmp_path):
 
 def test_an_arm_that_comes_to_nothing_costs_no_result_of_the_others(tmp_path):
     arms = {"fine": {}, "wild": {"training": {"learning_rate": 1e30}}}
-    results = run_study(study_of(seeds=1, arms=arms), folder=tmp_path / "runs", workers=0)
+    results = run_study(
+        study_of(seeds=1, arms=arms), folder=tmp_path / "runs", workers=0, figures=False
+    )
     assert results.comparison["arm"].tolist() == ["fine"]
     assert results.unfinished == ["wild-seed-0"]
 
