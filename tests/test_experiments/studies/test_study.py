@@ -168,7 +168,7 @@ def test_a_run_that_another_process_begins_first_is_left_to_it(tmp_path):
     told = []
 
     class Racing(Reporter):
-        """The third one is made when the run of `alone` is about to begin: by then another process has its folder."""
+        """The second one is made when the run of `alone` is about to begin: by then another process has its folder."""
 
         made = 0
 
