@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -114,12 +114,20 @@ class Network:
 
     def twin(self) -> Self:
         """Return a network with the same `parameters` vector and its own gradient and buffers, for another thread."""
-        twin = copy.copy(self)
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
         twin.layers = tuple(copy.copy(layer) for layer in self.layers)
         twin._attach(self.parameters)
         twin._inputs, twin._delta = np.empty((2, 0, 0), self.dtype)
         twin._tried, twin._tried_back = set(), set()
         return twin
+
+    __copy__ = twin
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a deep or pickled copy, in which the layers' weights are views of `parameters` again."""
+        self.__dict__.update(state)
+        self._attach(self.parameters)
 
     def _check_output(self, shape: Shape) -> None:
         """Raise ValueError unless the last layer fits the loss."""

@@ -112,6 +112,12 @@ class Genome:
                 object.__setattr__(self, part.name, _read_only(value))
         check_genome(self)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a deep or pickled copy, whose arrays are read-only again."""
+        for name, value in state.items():
+            kept = _read_only(value) if isinstance(value, np.ndarray) else value
+            object.__setattr__(self, name, kept)
+
     @classmethod
     def from_matrix(
         cls,

@@ -78,6 +78,7 @@ class Phenotype:
         self.genome = genome
         self.loss_name = loss
         self.dormant: Dormant = dormant
+        self._given_plan = plan
         self.plan = plan = plan or compile_plan(
             replace(genome, threshold=None) if learning else genome
         )
@@ -97,6 +98,16 @@ class Phenotype:
         )
         self._loss = LOSSES[loss]
         self._runtime: tuple[int, Runtime] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a copy is made: anew, so that its weights are views of its own `parameters`."""
+        return _copied, (
+            self.genome,
+            self.loss_name,
+            self._given_plan,
+            self.dormant,
+            self.parameters,
+        )
 
     @property
     def dormant_learn(self) -> bool:
@@ -410,3 +421,12 @@ class Phenotype:
         scores = np.empty((len(self._io_rows.outputs), len(flat)), self.parameters.dtype)
         loop.read_scores(layout, self._io_rows, buffers, scores)
         return scores, (layout, buffers, width)
+
+
+def _copied(
+    genome: Genome, loss: str, plan: Plan | None, dormant: Dormant, parameters: FloatArray
+) -> Phenotype:
+    """Return the copy of a phenotype with these parameters."""
+    network = Phenotype(genome, loss, plan, dormant=dormant)
+    network.parameters[...] = parameters
+    return network
