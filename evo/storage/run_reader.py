@@ -196,7 +196,7 @@ def _read_part(run: Path, committed: CommittedFile) -> pa.Table | str:
             reason = "is not as it was committed"
             continue
         try:
-            return pq.read_table(pa.BufferReader(contents))
+            return pq.ParquetFile(pa.BufferReader(contents)).read()
         except (pa.ArrowException, OSError, ValueError) as error:
             return f"is no table ({_one_line(error)})"
     return reason
