@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.training.curve import LearningCurve
 from cnn.training.trainer import OptimizerState
 from evo.errors import ResultsError
 from evo.evolution.individual import Individual
@@ -21,6 +20,7 @@ from evo.evolution.statistics import GenomeStatistics
 from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.operators.operation import Operation
+from evo.storage.training_state import curve_from_arrays, curve_to_arrays
 
 FORMAT = "evomatrix-individuals-1"
 
@@ -30,7 +30,6 @@ _PLAIN = tuple(one.name for one in fields(Individual) if one.name not in (*_AS_A
 _PLAIN_OF_JOB = tuple(
     one.name for one in fields(Job) if one.name not in ("genome", "optimizer_state")
 )
-_CURVE_ARRAYS = tuple(one.name for one in fields(LearningCurve) if one.name != "layers")
 
 
 def save_individuals(
@@ -111,7 +110,7 @@ def _to_arrays(one: Individual, prefix: str) -> tuple[dict[str, NDArray[Any]], d
         arrays[f"{prefix}moments"] = one.optimizer_state.moments
         described["optimizer_step"] = one.optimizer_state.step
     if one.curve is not None:
-        arrays |= {f"{prefix}curve/{name}": getattr(one.curve, name) for name in _CURVE_ARRAYS}
+        arrays |= curve_to_arrays(one.curve, f"{prefix}curve/")
         described["curve_layers"] = list(one.curve.layers)
     return arrays, described
 
@@ -129,8 +128,7 @@ def _from_arrays(
         if state.moments.shape[1:] != (genome.n_stored + genome.n_nodes,):
             raise ValueError(f"{prefix}moments of shape {np.shape(state.moments)}")
     if "curve_layers" in described:
-        of_curve = {name: arrays[f"{prefix}curve/{name}"] for name in _CURVE_ARRAYS}
-        curve = LearningCurve(**of_curve, layers=tuple(described["curve_layers"]))
+        curve = curve_from_arrays(arrays, f"{prefix}curve/", described["curve_layers"])
     told = described["job"]
     if jobs is None:
         probabilities = tuple((code, share) for code, share in told["operator_probabilities"])

@@ -1,6 +1,6 @@
 """A baseline in the middle of its training, in a file: what is needed to go on with the same bits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,27 @@ class TrainingState:
     seconds: float
 
 
+def curve_to_arrays(curve: LearningCurve, prefix: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a learning curve; the names of its layers are no array."""
+    return {prefix + name: getattr(curve, name) for name in _CURVE_ARRAYS}
+
+
+def curve_from_arrays(
+    arrays: Mapping[str, NDArray[Any]], prefix: str, layers: Iterable[str]
+) -> LearningCurve:
+    """Join what :func:`curve_to_arrays` split; raise KeyError if an array is missing."""
+    return LearningCurve(
+        **{name: arrays[prefix + name] for name in _CURVE_ARRAYS}, layers=tuple(layers)
+    )
+
+
 def save_training(path: Path, state: TrainingState) -> None:
     """Write a state to a file; raise ResultsError if that is not possible."""
     fit = state.fit
     arrays: dict[str, NDArray[Any]] = {
         "parameters": state.parameters,
         "moments": fit.optimizer.moments,
-        **{f"curve/{name}": getattr(state.curve, name) for name in _CURVE_ARRAYS},
+        **curve_to_arrays(state.curve, "curve/"),
     }
     if fit.best_parameters is not None:
         arrays["best_parameters"] = fit.best_parameters
@@ -78,7 +92,6 @@ def load_training(path: Path) -> TrainingState:
     try:
         if described["format"] != FORMAT:
             raise ValueError(f"format must be {FORMAT}; got {described['format']!r}")
-        of_curve = {name: arrays[f"curve/{name}"] for name in _CURVE_ARRAYS}
         return TrainingState(
             parameters=arrays["parameters"],
             fit=FitState(
@@ -88,7 +101,7 @@ def load_training(path: Path) -> TrainingState:
                 best_loss=described["best_loss"],
                 best_parameters=arrays.get("best_parameters"),
             ),
-            curve=LearningCurve(**of_curve, layers=tuple(described["layers"])),
+            curve=curve_from_arrays(arrays, "curve/", described["layers"]),
             epochs=tuple(EpochRecord(**one) for one in described["epochs"]),
             seconds=described["seconds"],
         )
