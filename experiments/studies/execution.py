@@ -240,10 +240,14 @@ def _noting_the_end(store: RunStore) -> Iterator[None]:
 def _reporting_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[None]:
     try:
         yield
-    except KeyboardInterrupt:
-        reporter.note(
-            f"Interrupted. What is finished is kept; to go on: evomatrix resume {store.path}"
-        )
+    except (EvolutionError, TrainingError):  # it would end so again
+        raise
+    except BaseException as error:
+        what = "Interrupted" if isinstance(error, KeyboardInterrupt) else "Stopped by an error"
+        if store.path.exists():
+            reporter.note(
+                f"{what}. What is finished is kept; to go on: evomatrix resume {store.path}"
+            )
         raise
 
 

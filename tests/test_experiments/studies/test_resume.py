@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -148,6 +149,28 @@ def test_no_boundary_and_no_moment_matters(tmp_path, seed):
         assert in_child(lambda root=root: begin_or_go_on(root, experiment)) == 0
         assert_resumed_alike(folder, root)
         shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("most_bytes", [25_000, 40_000])
+def test_a_full_disk_stops_a_run_that_can_go_on_when_there_is_room(whole, tmp_path, most_bytes):
+    """The system refuses to make a file longer than this, as it refuses to write to a full disk."""
+    notes = tmp_path / "notes"
+
+    class Telling(Reporter):
+        def note(self, text):
+            notes.write_text(text)
+
+    def begin_on_a_full_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+        with pytest.raises(ResultsError, match=r"cannot be written \(File too large\)"):
+            begin(tmp_path, reporter=Telling())
+
+    assert in_child(begin_on_a_full_disk) == 0
+    assert not is_complete(tmp_path / "one")
+    assert notes.read_text().startswith("Stopped by an error. What is finished is kept; to go on")
+    load_results(tmp_path / "one")
+    go_on(tmp_path)
+    assert_resumed_alike(whole[0], tmp_path)
 
 
 # -- inside a commit ---------------------------------------------------------------------------------------------------
