@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from cnn.checks import did_you_mean
+from cnn.checks import brief, did_you_mean
+from cnn.files import one_line
 from cnn.training.recipe import Recipe
 from evo.errors import DataError, SettingsError
 from evo.evolution.metrics import METRICS
@@ -318,9 +319,9 @@ def read_settings(preset: str | Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: no such file") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # of TOML, of JSON or of UTF-8
+    except (ValueError, RecursionError) as error:  # of TOML, of JSON or of UTF-8
         kind = path.suffix[1:].upper()
-        raise SettingsError(f"{path}: must be {kind} in UTF-8 ({error})") from error
+        raise SettingsError(f"{path}: must be {kind} in UTF-8 ({one_line(error)})") from error
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: must be a table of settings; got {type(values).__name__}")
     return values
@@ -349,7 +350,7 @@ def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
             path += f".{section}" if path else section
             inside = place.get(section, {})
             if not isinstance(inside, dict):
-                raise SettingsError(f"{path} must be a table; got {inside!r}")
+                raise SettingsError(f"{path} must be a table; got {brief(inside)}")
             place[section] = dict(inside)
             place = place[section]
         place[key] = value

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnn.checks import brief
+from cnn.files import one_line
 from evo.errors import EvoMatrixError, ExistingRunError, SettingsError
 from evo.evolution.settings import EvolutionSettings
 from evo.files import free_name
@@ -95,9 +97,9 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
     shared = {name: value for name, value in values.items() if name != "arms"}
     found = {}
     for name, own in arms.items():
-        where = f"{source}: arms.{name}"
+        where = f"{source}: arms.{one_line(name)}"
         if not isinstance(own, Mapping):
-            raise SettingsError(f"{where} must be a table; got {own!r}")
+            raise SettingsError(f"{where} must be a table; got {brief(own)}")
         for setting in SHARED:
             if setting in own:
                 raise SettingsError(f"{where}.{setting} must be the same for all arms")
@@ -114,8 +116,8 @@ def _check_labels(arms: Mapping[str, Experiment], source: str) -> None:
         for label in labels:
             if label in known:
                 raise SettingsError(
-                    f"{source}: arms.{name} must have a name of its own in the table; got {label!r}, which is "
-                    f"also that of arms.{known[label]}"
+                    f"{source}: arms.{one_line(name)} must have a name of its own in the table; "
+                    f"got {brief(label)}, which is also that of arms.{one_line(known[label])}"
                 )
             known[label] = name
 
