@@ -308,7 +308,7 @@ def _columns_for_float64(
         block = numbers[rows].astype(np.float64)
         errors = np.maximum(errors, np.abs(block - block.astype(np.float32)).max(axis=0))
     changed = np.flatnonzero(errors > 1e-3 * np.abs(normalization.scale))
-    return tuple(schema.number_columns[k] for k in changed)
+    return tuple(schema.number_columns[int(k)] for k in changed)
 
 
 def _medians(schema: Schema, table: Table, origin: Origin) -> NDArray[np.float64]:

@@ -49,7 +49,7 @@ def test_many_damaged_inputs_are_read_or_refused_in_one_line(fuzzer_of, name):
 
 
 @pytest.mark.parametrize("name", OF_FILES)
-@given(content=st.binary(max_size=300))
+@given(content=st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused_in_one_line(fuzzer_of, name, content):
     assert fuzzer_of(name).problem(content) is None
 
