@@ -7,7 +7,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cnn.checks import brief
 from cnn.files import UNREADABLE, one_line, read_member
 from evo.errors import DataError
 
@@ -38,7 +37,7 @@ def read_npz(path: str | Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
             members = {one.filename.removesuffix(".npy"): one for one in archive.infolist()}
             for name in names:
                 if name not in members:
-                    known = brief(tuple(members)) if members else "none"
+                    known = one_line(", ".join(map(repr, members)) or "none")
                     raise DataError(f"{path}: arrays must include {name!r}; got {known}")
                 if members[name].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise ValueError(f"{name} must be stored plainly or by Deflate")

@@ -24,6 +24,9 @@ LONGEST_INTEGER = 20
 """Most characters of an integer of 64 bits."""
 
 PLAIN_INTEGER = re.compile(r"0|-?[1-9]\d*", re.ASCII)
+FREE_CELLS, CELLS_PER_BYTE = 1 << 24, 1024
+"""Largest number of cells of a Parquet file of any size, and of further cells for each byte of it."""
+
 MOST_LISTED = 20
 LONGEST_LIST = 200
 """Largest number of names in a message, and of their characters."""
@@ -268,16 +271,31 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
         If there is no such file, it cannot be read, or names of columns are not different texts.
     """
     import pyarrow as pa  # noqa: PLC0415 - slow to import
+    import pyarrow.dataset as ds  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
+        _check_cells(path, ds.dataset(str(Path(path)), format="parquet"))
         table = pq.read_table(str(Path(path)))
         frame = as_frame(table, str(path))
+    except DataError:
+        raise
     except (pa.ArrowException, *UNREADABLE, AttributeError, LookupError) as error:
         reason = getattr(error, "strerror", None) or one_line(error)
         raise DataError(f"{path}: cannot be read as a Parquet file: {reason}") from error
     column_places(frame, str(path))
     return frame
+
+
+def _check_cells(path: str | Path, stored: Any) -> None:
+    """Raise DataError if a Parquet file has so many cells that it hardly stores any of them."""
+    size = sum(Path(file).stat().st_size for file in stored.files)
+    most = FREE_CELLS + CELLS_PER_BYTE * size
+    n_cells = stored.count_rows() * len(stored.schema)
+    if n_cells > most:
+        raise DataError(
+            f"{path}: rows times columns must be at most {most} in {size} bytes; got {n_cells}"
+        )
 
 
 def _listed(names: Iterable[Any]) -> str:

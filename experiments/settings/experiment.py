@@ -6,6 +6,7 @@ script takes the same names.
 
 import json
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -36,6 +37,10 @@ from experiments.settings.used import Used
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """The pattern of a name that may be part of the name of a folder."""
+
+QUOTED = re.compile(r"""\"(?:[^"\\\n]|\\.)*+\"?|'[^'\n]*+'?""")
+LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){32}")
+"""Text in quotes, and a key of more than 32 parts: Python's parser of TOML takes quadratic time for long keys."""
 
 OF_EVOLUTION = ("founders", "evolution", "policy")
 """The sections about evolution."""
@@ -314,6 +319,8 @@ def read_settings(preset: str | Path) -> dict[str, Any]:
         )
     try:
         text = path.read_text("utf-8")
+        if path.suffix == ".toml" and LONG_KEY.search(QUOTED.sub("q", text)):
+            raise SettingsError(f"{path}: keys must have at most 32 parts; got a longer one")
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file") from None

@@ -56,7 +56,7 @@ TOKENS = [
     *(b"NaN", b"Infinity", b"-inf", b"1e999", b"null", b"true", b"0x" + b"f" * 5000, b"9" * 5000),
     *(b"\0", b"\n", b"\r", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\\ud800", b'"', b"'", b'""'),
     *(b",", b";", b"[", b"]", b"{", b"}", b"<", b">", b"&", b"&#0;", b"&lt;", b"=", b"#", b"-", b"."),
-    *(b"[" * 3000, b'{"a":' * 3000, b"<data>" * 1500, b"(" * 3000, b"," * 3000, b"a" * 3000, b"[[a]]\n"),
+    *(b"[" * 3000, b'{"a":' * 3000, b"<data>" * 1500, b"a." * 1500, b"(" * 3000, b"," * 3000, b"a" * 3000, b"[[a]]\n"),
     *(b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"<!-- -->", b"\xef\xb7\x90", b"\xef\xb7\x91", b"NA", b"PAR1"),
 ]  # fmt: skip
 """Bytes that mean something to one of the readers."""
