@@ -143,8 +143,7 @@ def replay(record: Sequence[Operation | tuple[str, Parameters]], parent: Genome)
     ------
     ValueError
         If the record is no such sequence, a code is not registered, a parameter is missing, unknown or not of its type,
-        or the operations do not fit the parent. One line names the operation, the parameter, the rule and the value. A
-        record takes no more memory than its own size and that of the matrices on the way allow.
+        or the operations do not fit the parent. One line names the operation, the parameter, the rule and the value.
     """
     if not isinstance(record, Sequence) or isinstance(record, str):
         raise ValueError(f"record must be a sequence of operations; got {brief(record)}")

@@ -60,7 +60,9 @@ class Fuzzer:
         """Return the damaged input of a number."""
         rng = np.random.default_rng([zlib.crc32(self.name.encode()), number])
         sample = self.valid[int(rng.integers(len(self.valid)))]
-        return self.reader.damage(sample, self.valid, rng)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of NumPy, about arrays that were damaged before
+            return self.reader.damage(sample, self.valid, rng)
 
     def read(self, sample):
         """Return what the reader makes of an input."""
