@@ -11,8 +11,13 @@ from cnn.arrays import Shape
 
 
 def brief(value: Any) -> str:
-    """Return the repr of a value for an error message, at most 80 characters."""
-    text = repr(value)
+    """Return the repr of a value for an error message, at most 80 characters and an ellipsis."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__} nested too deeply"
+    except ValueError:  # Python writes integers of at most 4,300 digits
+        return f"a {type(value).__name__} with a number of too many digits"
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
@@ -24,7 +29,9 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
     >>> did_you_mean("digts", ["digits", "xor"]), did_you_mean("mnist", ["digits", "xor"])
     (" (did you mean 'digits'?)", '')
     """
-    near = difflib.get_close_matches(str(given), list(known), n=1)
+    if not isinstance(given, str):
+        return ""
+    near = difflib.get_close_matches(given, list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

@@ -7,10 +7,12 @@ file has bytes.
 import json
 import math
 import os
+import sys
 import textwrap
 import threading
 import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +32,7 @@ UNREADABLE = (
     ValueError,
     tokenize.TokenError,  # an array header that is not a Python literal
     zipfile.BadZipFile,
+    zlib.error,
 )
 """Exceptions that an untrusted file may cause."""
 
@@ -123,9 +126,11 @@ def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, An
     return arrays, description
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error message on one line of at most 300 characters."""
-    return textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" …")
+def one_line(error: object) -> str:
+    """Return an error message on one line of about 300 printable characters: the first 200 and the last 100."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    text = words if len(words) <= 300 else f"{words[:200]} … {words[-100:]}"
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _name(member: zipfile.ZipInfo) -> str:
@@ -147,4 +152,6 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[An
                 f"shape {textwrap.shorten(str(shape), 80)}"
             )
         array = np.frombuffer(bytearray(file.read()), dtype)  # a bytearray, so it is writable
+        if dtype.kind == "U" and array.view(f"{dtype.str[0]}u4").max(initial=0) > sys.maxunicode:
+            raise ValueError(f"{name} must be text; got a number that is no character")
         return array.reshape(shape, order="F" if by_columns else "C")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ValidationError
 
-from cnn.checks import did_you_mean
+from cnn.checks import brief, did_you_mean
+from cnn.files import one_line
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -73,15 +74,17 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """Return the first problem of a validation as one line: field, rule, value received."""
     first = error.errors()[0]
     # pydantic names the alternative of a union too, such as "literal['balanced']"; this is no key.
-    field = ".".join(str(part) for part in first["loc"] if not str(part).startswith("literal["))
+    field = ".".join(
+        one_line(part) for part in first["loc"] if not str(part).startswith("literal[")
+    )
     if first["type"] == "extra_forbidden":
         return f"{field}: unknown key{_near(first['loc'], model)}"
-    rule = first["msg"].removeprefix("Value error, ").replace("Input should ", "must ", 1)
+    rule = one_line(first["msg"]).removeprefix("Value error, ").replace("Input should ", "must ", 1)
     rule = rule[0].lower() + rule[1:]
     if not field:
         return rule
     value = first["input"]
-    received = "" if isinstance(value, dict | BaseModel) else f"; got {value!r}"
+    received = "" if isinstance(value, dict | BaseModel) else f"; got {brief(value)}"
     if first["type"] == "literal_error":
         rule += received + did_you_mean(value, re.findall(r"'([^']*)'", first["ctx"]["expected"]))
     separator = " " if rule.startswith("must ") else ": "

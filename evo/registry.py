@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from cnn.checks import did_you_mean
+from cnn.checks import brief, did_you_mean
 from evo.origin import CodeOrigin, origin_of
 
 Part = TypeVar("Part")
@@ -94,7 +94,7 @@ class Registry(Mapping[str, Part]):
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a part of this name."""
-        return name in self._own or name in self._built_in
+        return isinstance(name, str) and (name in self._own or name in self._built_in)
 
     def __eq__(self, other: object) -> bool:
         """Tell whether the other object is this registry."""
@@ -245,7 +245,7 @@ def must_be_one_of(known: Mapping[str, Any] | tuple[str, ...], given: object) ->
     >>> must_be_one_of(("digits", "xor"), "digts")
     "must be one of digits, xor; got 'digts' (did you mean 'digits'?)"
     """
-    return f"must be one of {', '.join(known)}; got {given!r}{did_you_mean(given, known)}"
+    return f"must be one of {', '.join(known)}; got {brief(given)}{did_you_mean(given, known)}"
 
 
 def check_signature(kind: str, name: str, function: Any, *arguments: str) -> None:

@@ -63,7 +63,7 @@ def load_weights(network: Network, path: str | Path) -> None:
     if saved != own:
         pairs = [(a, b) for a, b in zip([*saved, None], [*own, None], strict=False) if a != b]
         theirs, ours = (
-            "no further layer" if one is None else f"{one[0]!r} with {one[1]} parameters"
+            "no further layer" if one is None else f"{brief(one[0])} with {one[1]} parameters"
             for one in pairs[0]
         )
         raise ValueError(f"{path}: groups must be the network's: {ours}; got {theirs}")

@@ -108,7 +108,7 @@ def read_edges(
 
 def _taps(ends: tuple[Hashable, Hashable], attributes: dict[str, Any], window: int) -> list[int]:
     """Return the taps of a kernel; raise ValueError if they break a rule."""
-    taps, field = _list("taps", ends, attributes), f"taps of edge {ends!r}"
+    taps, field = _list("taps", ends, attributes), f"taps of edge {brief(ends)}"
     most = min(window**2, 1 << 16)
     for tap in taps:
         if not 0 <= integer(field, tap) < most:
@@ -122,12 +122,12 @@ def _weights(
     ends: tuple[Hashable, Hashable], attributes: dict[str, Any], count: int, dtype: np.dtype[Any]
 ) -> FloatArray:
     """Return the weights of a kernel's taps; raise ValueError if they break a rule."""
-    weights, field = _list("weights", ends, attributes), f"weights of edge {ends!r}"
+    weights, field = _list("weights", ends, attributes), f"weights of edge {brief(ends)}"
     if len(weights) != count:
         raise ValueError(f"{field} must be {count} numbers, one per tap; got {len(weights)}")
     for weight in weights:
         if not is_finite(weight):
-            raise ValueError(f"{field} must be finite numbers; got {weight!r}")
+            raise ValueError(f"{field} must be finite numbers; got {brief(weight)}")
     return rounded(field, np.array(weights, np.float64), dtype)
 
 
@@ -141,7 +141,8 @@ def _list(name: str, ends: tuple[Hashable, Hashable], attributes: dict[str, Any]
             value = brief(value)
     if not isinstance(value, list):
         raise ValueError(
-            f"{name} of edge {ends!r} must be a list of numbers, since maps are connected by kernels; got {value!r}"
+            f"{name} of edge {brief(ends)} must be a list of numbers, since maps are connected by kernels; "
+            f"got {value if isinstance(value, str) else brief(value)}"
         )
     return value
 
@@ -164,5 +165,5 @@ def _kernel(given: Any) -> Kernel:
         kernel = tuple(tuple(map(int, pair)) for pair in pairs) if numeric else None
     if not is_kernel(kernel):
         rule = 'an odd integer of at least 1, or a text such as "1:13 26:3"'
-        raise ValueError(f"kernel must be {rule}; got {given!r}")
+        raise ValueError(f"kernel must be {rule}; got {brief(given)}")
     return kernel  # type: ignore[no-any-return]

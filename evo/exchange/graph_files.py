@@ -8,16 +8,16 @@ Nothing in a text is executed. A broken rule raises ``ValueError`` with field, r
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 
 from cnn.checks import brief
+from cnn.files import one_line
 from evo.errors import ResultsError
 from evo.exchange.edges import LIST_ATTRIBUTES
-from evo.exchange.networkx_graphs import from_networkx, to_networkx
+from evo.exchange.networkx_graphs import check_id, from_networkx, to_networkx
 from evo.files import write_text
 from evo.genome.genome import Genome
 
@@ -51,11 +51,15 @@ def _graph_of_graphml(text: str) -> nx.DiGraph:
     try:
         graph = nx.parse_graphml(text)
     except _GRAPHML_ERRORS as error:
-        raise ValueError(f"text must be GraphML with one graph ({_one_line(error)})") from error
-    with suppress(ValueError):  # names stay texts unless all are integers
+        raise ValueError(f"text must be GraphML with one graph ({one_line(error)})") from error
+    try:
         numbers = {node: int(node) for node in graph}
-        if len(set(numbers.values())) == len(numbers):
-            graph = nx.relabel_nodes(graph, numbers)
+    except ValueError:  # names stay texts unless all are integers
+        return graph
+    for number in numbers.values():
+        check_id(number)
+    if len(set(numbers.values())) == len(numbers):
+        graph = nx.relabel_nodes(graph, numbers)
     return graph
 
 
@@ -94,7 +98,7 @@ def _graph_of_json(text: str) -> nx.DiGraph:
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"text must be JSON ({_one_line(error)})") from error
+        raise ValueError(f"text must be JSON ({one_line(error)})") from error
     if not isinstance(data, dict):
         raise ValueError(f"text must be a JSON object; got a {type(data).__name__}")
     edges = "edges" if "edges" in data else "links"
@@ -110,27 +114,31 @@ def _check_node_link(data: Mapping[str, Any], edges: str) -> None:
             raise ValueError(f"{field} must be a list of objects; got {brief(entries)}")
     for field, rule in (("directed", True), ("multigraph", False)):
         if data.get(field, rule) is not rule:
-            raise ValueError(f"{field} must be {json.dumps(rule)}; got {data[field]!r}")
+            raise ValueError(f"{field} must be {json.dumps(rule)}; got {brief(data[field])}")
     if not isinstance(data.get("graph", {}), dict):
-        raise ValueError(f"graph must be an object; got {data['graph']!r}")
-    names = set()
+        raise ValueError(f"graph must be an object; got {brief(data['graph'])}")
+    index: dict[int | str, int] = {}
     for node in data["nodes"]:
         name = node.get("id")
         if not isinstance(name, (int, str)) or isinstance(name, bool):
-            raise ValueError(f"id of a node must be an integer or a text; got {name!r}")
-        if name in names:
-            raise ValueError(f"id must be distinct for each node; got {name!r} twice")
-        names.add(name)
-    pairs = set()
+            raise ValueError(f"id of a node must be an integer or a text; got {brief(name)}")
+        if isinstance(name, int):
+            check_id(name)
+        if name in index:
+            raise ValueError(f"id must be distinct for each node; got {brief(name)} twice")
+        index[name] = len(index)
+    places = set()
     for edge in data[edges]:
         for end in ("source", "target"):
             name = edge.get(end)
-            if not isinstance(name, (int, str)) or name not in names:
-                raise ValueError(f"{end} of an edge must be the id of a node; got {name!r}")
+            if not isinstance(name, (int, str)) or name not in index:
+                raise ValueError(f"{end} of an edge must be the id of a node; got {brief(name)}")
         pair = edge["source"], edge["target"]
-        if pair in pairs:
-            raise ValueError(f"{edges} must be distinct; got {pair} twice")
-        pairs.add(pair)
+        # Not the pair itself: ids can be chosen so that the hashes of all pairs are equal.
+        place = index[pair[0]] * len(index) + index[pair[1]]
+        if place in places:
+            raise ValueError(f"{edges} must be distinct; got {brief(pair)} twice")
+        places.add(place)
 
 
 def _refuse_constant(name: str) -> float:
@@ -177,7 +185,7 @@ def load_graph(path: str | Path, *, activation: str = "tanh", ticks: int = 1) ->
     try:
         return from_networkx(graph, activation=activation, ticks=ticks)
     except ValueError as error:
-        raise ResultsError(f"{path}: {_one_line(error)}") from error
+        raise ResultsError(f"{path}: {one_line(error)}") from error
 
 
 def read_graph(path: str | Path) -> nx.DiGraph:
@@ -200,15 +208,11 @@ def read_graph(path: str | Path) -> nx.DiGraph:
     except UnicodeDecodeError as error:
         raise ResultsError(f"{path}: must be text in UTF-8 ({error})") from error
     except ValueError as error:
-        raise ResultsError(f"{path}: {_one_line(error)}") from error
+        raise ResultsError(f"{path}: {one_line(error)}") from error
 
 
 def _format(path: Path) -> tuple[Callable[[Genome], str], Callable[[str], nx.DiGraph]]:
     if path.suffix not in FORMATS:
         known = ", ".join(FORMATS)
-        raise ResultsError(f"{path}: suffix must be one of {known}; got {path.suffix!r}")
+        raise ResultsError(f"{path}: suffix must be one of {known}; got {brief(path.suffix)}")
     return FORMATS[path.suffix]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

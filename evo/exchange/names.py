@@ -66,12 +66,12 @@ def _ordered(
         if name is None:
             others.append((own or [str(node)])[0])
         elif found.setdefault(places[name], node) != node:
-            raise ValueError(f"names of {ends} must differ; got {name!r} twice")
+            raise ValueError(f"names of {ends} must differ; got {brief(name)} twice")
     if not near:
         return nodes
     if others:
         raise ValueError(
             f"names of {ends} must all be those of the {what}, {brief(tuple(places))}, or none of them; "
-            f"got {others[0]!r}"
+            f"got {brief(others[0])}"
         )
     return [found[place] for place in sorted(found)]

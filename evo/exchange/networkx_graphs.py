@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 import graphops
-from cnn.checks import is_whole
+from cnn.checks import brief, is_whole
 from evo.exchange.edges import add_edges, check_weights_given, kernel_attribute, read_edges
 from evo.exchange.values import choice, integer, is_finite, numbers
 from evo.genome.activations import activation_code, activation_names
@@ -174,7 +174,7 @@ def _column(graph: nx.DiGraph, name: str) -> list[Any] | None:
         return None
     if missing:
         raise ValueError(
-            f"{name} must be given for all nodes or for none; got none for node {missing[0]!r}"
+            f"{name} must be given for all nodes or for none; got none for node {brief(missing[0])}"
         )
     return list(found.values())
 
@@ -190,7 +190,7 @@ def _roles(
         for node, name in zip(nodes, given, strict=True):
             if not isinstance(name, str) or name not in ROLES:
                 raise ValueError(
-                    f"role of node {node!r} must be one of {', '.join(ROLES)}; got {name!r}"
+                    f"role of node {brief(node)} must be one of {', '.join(ROLES)}; got {brief(name)}"
                 )
         return [ROLES[name] for name in given]
     if inputs is None:
@@ -205,9 +205,9 @@ def _roles(
     for field, chosen, role in (("inputs", inputs, Role.INPUT), ("outputs", outputs, Role.OUTPUT)):
         for node in chosen:
             if node not in roles:
-                raise ValueError(f"{field} must name nodes of the graph; got {node!r}")
+                raise ValueError(f"{field} must name nodes of the graph; got {brief(node)}")
             if roles[node] != Role.HIDDEN:
-                raise ValueError(f"inputs and outputs must be distinct; got {node!r} twice")
+                raise ValueError(f"inputs and outputs must be distinct; got {brief(node)} twice")
             roles[node] = role
     if not outputs:
         raise ValueError("outputs must be given if no node has in-edges only; got none")
@@ -223,8 +223,7 @@ def _ids(
     """Return the nodes' ids, in the graph's order."""
     if inputs is None and outputs is None and all(map(is_whole, nodes)):
         for node in nodes:
-            if not _INT64.min <= cast(int, node) <= _INT64.max:
-                raise ValueError(f"node must be an integer of at most 64 bits; got {node}")
+            check_id(cast(int, node))
         return np.array(nodes, dtype=np.int64)
     first = [node for node, role in zip(nodes, roles, strict=True) if role == Role.INPUT]
     then = [node for node, role in zip(nodes, roles, strict=True) if role == Role.OUTPUT]
@@ -234,12 +233,21 @@ def _ids(
     return np.array([number[node] for node in nodes], dtype=np.int64)
 
 
+def check_id(number: int) -> None:
+    """Raise ValueError unless an integer that names a node fits into 64 bits.
+
+    Few integers of 64 bits have the same hash, so sets of them take linear time.
+    """
+    if not _INT64.min <= number <= _INT64.max:
+        raise ValueError(f"node must be an integer of at most 64 bits; got {brief(number)}")
+
+
 def _order(graph: nx.DiGraph, nodes: list[Hashable], matrix: Any) -> NDArray[np.intp]:
     """Return the order of evaluation as indices of nodes in the graph's order."""
     given = _column(graph, "position")
     if given is not None:
         positions = np.array(
-            [integer(f"position of node {n!r}", p) for n, p in zip(nodes, given, strict=True)],
+            [integer(f"position of node {brief(n)}", p) for n, p in zip(nodes, given, strict=True)],
             dtype=object,
         )
         order = np.argsort(positions, kind="stable")
@@ -272,8 +280,10 @@ def _map_sizes(graph: nx.DiGraph, nodes: list[Hashable]) -> NDArray[np.int32]:
     map_sizes = _column(graph, "map_size") or [1] * len(nodes)
     most = np.iinfo(np.int32).max
     for node, map_size in zip(nodes, map_sizes, strict=True):
-        if not 1 <= integer(f"map_size of node {node!r}", map_size) <= most:
-            raise ValueError(f"map_size of node {node!r} must be from 1 to {most}; got {map_size}")
+        if not 1 <= integer(f"map_size of node {brief(node)}", map_size) <= most:
+            raise ValueError(
+                f"map_size of node {brief(node)} must be from 1 to {most}; got {map_size}"
+            )
     return np.array(map_sizes, np.int32)
 
 
@@ -284,11 +294,11 @@ def _threshold(
     one: float | None = graph.graph.get("threshold")
     if thresholds is None:
         if one is not None and not is_finite(one):
-            raise ValueError(f"threshold must be a finite number; got {one!r}")
+            raise ValueError(f"threshold must be a finite number; got {brief(one)}")
         return one
     if one is not None:
         raise ValueError(
-            f"threshold must be given for the graph or for its nodes; got both, {one!r} for the graph"
+            f"threshold must be given for the graph or for its nodes; got both, {brief(one)} for the graph"
         )
     dtype = np.dtype(choice(graph.graph, "threshold_dtype", _DTYPES, "float64"))
     return numbers("threshold", thresholds, nodes, dtype)[order]
@@ -298,4 +308,4 @@ def _activation(name: Any, node: Hashable) -> int:
     try:
         return activation_code(name)
     except ValueError as error:
-        raise ValueError(f"node {node!r}: {error}") from None
+        raise ValueError(f"node {brief(node)}: {error}") from None

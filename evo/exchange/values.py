@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn.checks import is_whole
+from cnn.checks import brief, is_whole
 from evo.genome.genome import FloatArray
 
 
@@ -26,7 +26,9 @@ def numbers(
     """Return an attribute of nodes as an array; raise ValueError unless all values are finite numbers."""
     for node, value in zip(nodes, values, strict=True):
         if not is_finite(value):
-            raise ValueError(f"{field} of node {node!r} must be a finite number; got {value!r}")
+            raise ValueError(
+                f"{field} of node {brief(node)} must be a finite number; got {brief(value)}"
+            )
     return rounded(field, np.array(values, dtype=np.float64), dtype)
 
 
@@ -43,7 +45,7 @@ def rounded(field: str, values: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
 def integer(field: str, value: Any) -> int:
     """Return the value of a field; raise ValueError unless it is an integer."""
     if not is_whole(value):
-        raise ValueError(f"{field} must be an integer; got {value!r}")
+        raise ValueError(f"{field} must be an integer; got {brief(value)}")
     return int(value)
 
 
@@ -51,5 +53,5 @@ def choice(attributes: Mapping[str, Any], field: str, choices: Sequence[str], de
     """Return an attribute; raise ValueError unless it is one of the choices."""
     value = attributes.get(field, default)
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{field} must be one of {', '.join(choices)}; got {value!r}")
+        raise ValueError(f"{field} must be one of {', '.join(choices)}; got {brief(value)}")
     return value

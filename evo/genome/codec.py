@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.files import one_line
 from evo.errors import ResultsError
 from evo.files import read_arrays
 from evo.genome.activations import check_described, describe_own
@@ -74,4 +75,4 @@ def load_genomes(path: str | Path) -> dict[int, Genome]:
             for individual, description in descriptions.items()
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise ResultsError(f"{path}: must be a genome file; got {error}") from error
+        raise ResultsError(f"{path}: must be a genome file; got {one_line(error)}") from error

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.checks import is_whole
+from cnn.checks import brief, is_whole
 from evo.genome import validity_kernels
 from evo.genome.activations import ACTIVATIONS, activation_name
 from evo.genome.feature_maps import DOWNSAMPLINGS
@@ -38,15 +38,18 @@ def check_genome(genome: Any) -> None:
         _check_taps(genome, n)
     _check_entries(genome, n, nnz)
     mode, threshold, ticks = genome.threshold_mode, genome.threshold, genome.ticks
-    _require(mode in ("magnitude", "signed"), "threshold_mode", "magnitude or signed", repr(mode))
+    _require(mode in ("magnitude", "signed"), "threshold_mode", "magnitude or signed", brief(mode))
     if isinstance(threshold, np.ndarray) and threshold.shape != (n,):
         raise ValueError(
             f"threshold must be one number or have shape ({n},); got {threshold.shape}"
         )
+    if is_whole(threshold) and not isinstance(threshold, np.generic):
+        _require(abs(threshold) < 2**63, "threshold", "a number of 64 bits", brief(threshold))
     if threshold is not None and not np.isfinite(threshold).all():
         raise ValueError(f"threshold must be finite, or None; got {_extent(threshold)}")
-    _require(is_whole(ticks), "ticks", "an integer", repr(ticks))
-    _require(ticks >= 1, "ticks", "at least 1", ticks)
+    _require(is_whole(ticks), "ticks", "an integer", brief(ticks))
+    _require(ticks >= 1, "ticks", "at least 1", brief(ticks))
+    _require(ticks < 2**63, "ticks", "an integer of 64 bits", brief(ticks))
 
 
 def check_weights(values: NDArray[Any], bias: NDArray[Any], nnz: int, n: int) -> None:
@@ -80,10 +83,10 @@ def _check_nodes(genome: Any, n: int) -> None:
         is_kernel(kernel),
         "kernel",
         "an odd integer of at least 1, or one per map size",
-        repr(kernel),
+        brief(kernel),
     )
     known = " or ".join(DOWNSAMPLINGS)
-    _require(downsampling in DOWNSAMPLINGS, "downsampling", known, repr(downsampling))
+    _require(downsampling in DOWNSAMPLINGS, "downsampling", known, brief(downsampling))
     if has_maps and genome.taps is None:
         raise ValueError("taps must be an array if any map size is above 1; got None")
     if not has_maps and genome.taps is not None:

@@ -1,9 +1,10 @@
-"""The operators A B C D F of the seed document (S20), which change entries and leave the nodes where they are.
+"""The operators A B C D F of the seed document (S20) and M, which change entries and leave the nodes where they are.
 
 Operator N is in :mod:`evo.operators.growth`. Operator H, which reorders nodes, is in
 :mod:`evo.operators.node_operators`. All are listed in :mod:`evo.operators.registry`.
 
-B swaps columns as D swaps rows, and C adds columns as F adds rows. Each pair has one function, over :class:`Lines`.
+B swaps columns as D swaps rows, and C adds columns as F adds rows. Each pair has one function, over :class:`Lines`. M
+changes the size of a map, and with it the kernels of the node.
 """
 
 from collections.abc import Callable
@@ -14,12 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import graphops
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Role
 from evo.operators.operation import (
+    LARGEST_CHECKED,
     TRIES,
+    Accept,
     Parameters,
     ProposalContext,
+    active_entries,
     draw_node,
     source_roles,
     target_roles,
@@ -218,3 +223,53 @@ def apply_add_column(editor: GenomeEditor, parameters: Parameters) -> None:
 def apply_add_row(editor: GenomeEditor, parameters: Parameters) -> None:
     """Add `factor` × row `source` to row `target`, then multiply the latter by `scale`."""
     editor.add_row(**parameters)
+
+
+# -- M: map size -------------------------------------------------------------------------------------------------------
+
+
+def propose_map_size(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose a hidden node with in-edges from a map, and another map size that occurs in the network.
+
+    If all predecessors of a node are neurons, its pixels are all equal, and another size would not change them. In a
+    small network there must even be a path of maps from an input map to the node.
+    """
+    if editor.rows_per_node == 1:
+        return None
+    small = editor.n_stored <= LARGEST_CHECKED
+    accept = _is_reached_by_image(editor) if small else _has_map_predecessor(editor)
+    node = draw_node(editor, context.rng, (Role.HIDDEN,), accept)
+    if node is None:
+        return None
+    others = np.setdiff1d(editor.map_sizes, editor.map_size(node))
+    return {"node": node, "map_size": int(context.rng.choice(others))} if len(others) else None
+
+
+def _has_map_predecessor(editor: GenomeEditor) -> Accept:
+    """Return a test of whether a node has an active in-edge from a map."""
+
+    def accept(node: int) -> bool:
+        rows, weights = editor.column(node)
+        active = active_entries(editor, weights[None], np.full(len(rows), node))[0]
+        return bool((editor.map_size(editor.split(rows)[0][active]) > 1).any())
+
+    return accept
+
+
+def _is_reached_by_image(editor: GenomeEditor) -> Accept:
+    """Return a test of whether an input that is a map reaches a node in time, by way of maps."""
+    genome = editor.freeze()
+    inputs = genome.inputs
+    images = inputs[genome.map_sizes[inputs] > 1]
+    from_maps = genome.strengths(genome.active_mask() & (genome.map_sizes[genome.indices] > 1))
+
+    def accept(node: int) -> bool:
+        needed = graphops.needed_nodes(from_maps, inputs, [node], genome.ticks)
+        return bool(needed[images].any())
+
+    return accept
+
+
+def apply_map_size(editor: GenomeEditor, parameters: Parameters) -> None:
+    """Make the map larger or smaller; kernels stay about their centre."""
+    editor.change_map_size(parameters["node"], parameters["map_size"])

@@ -5,7 +5,8 @@ Up to `LISTED` numbers are a list, for people to read. More are *packed*: ``{"ty
 target, ``target · n + source``, and packed as differences of successive numbers. Both forms give the same numbers back,
 bit for bit. Between maps a node has K rows, and a tap of a kernel is place ``target · K·n + K·source + tap``.
 
-Records may come from outside, so the size of unpacked numbers is checked before they are used.
+Records may come from outside, so the size of unpacked numbers is checked before they are used. The types of all
+parameters are checked in :mod:`evo.operators.forms`.
 """
 
 import base64
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.checks import brief
 from evo.genome.genome import FloatArray, Role
 from graphops.validation import check_integer
 
@@ -45,13 +47,15 @@ _FORMER_NAMES = {
 
 
 def with_current_names(parameters: Mapping[str, Any]) -> Recorded:
-    """Return recorded parameters with the present names; version 0.1 had others."""
+    """Return recorded parameters, and those inside one of them, with the present names; version 0.1 had others."""
     return {
-        _FORMER_NAMES.get(name, name): with_current_names(value)
-        if isinstance(value, Mapping) and "data" not in value
-        else value
-        for name, value in parameters.items()
+        name: _renamed(value) if isinstance(value, Mapping) else value
+        for name, value in _renamed(parameters).items()
     }
+
+
+def _renamed(parameters: Mapping[str, Any]) -> Recorded:
+    return {_FORMER_NAMES.get(name, name): value for name, value in parameters.items()}
 
 
 def write_edges(
@@ -137,13 +141,19 @@ def read_floats(name: str, given: Any, count: int, dtype: Any) -> FloatArray:
     Raises
     ------
     ValueError
-        If their number is not `count`.
+        If their number is not `count`, or one is not finite in the dtype.
     """
     packed = isinstance(given, Mapping)
     values = _unpack(name, given, FLOATS, at_most=count) if packed else np.array(given, dtype)
     if values.shape != (count,):
         raise ValueError(f"{name} must be {count} numbers; got shape {values.shape}")
-    return values.astype(dtype)
+    with np.errstate(over="ignore"):
+        rounded = values.astype(dtype)
+    if not np.isfinite(rounded).all():
+        raise ValueError(
+            f"{name} must be finite in {np.dtype(dtype)}; got {brief(values[~np.isfinite(rounded)][0])}"
+        )
+    return rounded
 
 
 def read_threshold(
@@ -220,7 +230,7 @@ def check_layers(given: Any, n_nodes: int) -> tuple[int, ...]:
     whole = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
     if not whole or len(sizes) < 2 or min(sizes) < 1 or sum(sizes) != n_nodes:
         raise ValueError(
-            f"layers must be two or more numbers of at least 1 that add up to {n_nodes} nodes; got {list(sizes)}"
+            f"layers must be two or more numbers of at least 1 that add up to {n_nodes} nodes; got {brief(list(sizes))}"
         )
     return sizes
 
@@ -239,9 +249,9 @@ def _unpack(name: str, packed: Any, kinds: tuple[str, ...], *, at_most: int) -> 
         raise ValueError(f"{name} must be packed numbers: type, count and data")
     kind, count, data = packed["type"], packed["count"], packed["data"]
     if kind not in kinds:
-        raise ValueError(f"{name}: type must be one of {', '.join(kinds)}; got {kind!r}")
+        raise ValueError(f"{name}: type must be one of {', '.join(kinds)}; got {brief(kind)}")
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= at_most:
-        raise ValueError(f"{name}: count must be from 0 to {at_most}; got {count!r}")
+        raise ValueError(f"{name}: count must be from 0 to {at_most}; got {brief(count)}")
     size = count * np.dtype(kind).itemsize
     if not isinstance(data, str):
         raise ValueError(f"{name}: data must be text; got {type(data).__name__}")

@@ -9,15 +9,16 @@ network, unless its docstring says so.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cnn.checks import brief
+from cnn.files import one_line
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import Genome
 from evo.operators import elementary as lines
-from evo.operators import growth
-from evo.operators import map_operator as maps
+from evo.operators import forms, growth
 from evo.operators import node_operators as nodes
 from evo.operators.operation import Operation, Operator, Parameters, ProposalContext
 from evo.operators.records import with_current_names
@@ -28,6 +29,31 @@ from evo.operators.screening import (
     within_size_limit,
 )
 from evo.registry import Registry, check_signature, functions_in
+
+_TWO_NODES = forms.Form({"a": forms.node, "b": forms.node})
+_ADDITION = forms.Form(
+    {"source": forms.node, "target": forms.node, "factor": forms.number}, {"scale": forms.number}
+)
+_MOVE = forms.Form({"node": forms.node, "destination": forms.node})
+_ONE_NODE = forms.Form({"node": forms.node})
+
+_FORMS: Mapping[str, Sequence[forms.Form]] = {
+    "A": [forms.Form({"threshold": forms.threshold, "drop": forms.flag})],
+    "B": [_TWO_NODES],
+    "C": [_ADDITION],
+    "D": [_TWO_NODES],
+    "F": [_ADDITION],
+    "H": [_MOVE],
+    "N": forms.ASSIGNMENTS,
+    "I": forms.NEW_NODES,
+    "R": [_ONE_NODE],
+    "S": forms.NEW_NODES,
+    "U": [forms.Form({"node": forms.node, "share": forms.number})],
+    "E": [_ONE_NODE],
+    "O": [_MOVE],
+    "M": [forms.Form({"node": forms.node, "map_size": forms.SIZE})],
+}
+"""What a record of each operator of the package must hold; own operators check their parameters themselves."""
 
 _ENTRIES = (
     Operator("A", "threshold", lines.propose_threshold, lines.apply_threshold),
@@ -43,7 +69,7 @@ _ENTRIES = (
     Operator("U", "duplicate a node", nodes.propose_duplication, nodes.apply_duplication, True),
     Operator("E", "erase an idle node", nodes.propose_erasure, nodes.apply_removal, True),
     Operator("O", "reorder freely", nodes.propose_free_move, nodes.apply_move, True),
-    Operator("M", "change the size of a map", maps.propose_map_size, maps.apply_map_size),
+    Operator("M", "change the size of a map", lines.propose_map_size, lines.apply_map_size),
 )
 
 
@@ -110,16 +136,42 @@ def replay(record: Sequence[Operation | tuple[str, Parameters]], parent: Genome)
     Parameters
     ----------
     record : sequence of Operation or (code, parameters)
-        In order, as in the table ``operations``.
+        In order, as in the table ``operations``. It may come from outside.
     parent : Genome
 
     Raises
     ------
     ValueError
-        If a code is not registered.
+        If the record is no such sequence, a code is not registered, a parameter is missing, unknown or not of its type,
+        or the operations do not fit the parent. One line names the operation, the parameter, the rule and the value.
     """
+    if not isinstance(record, Sequence) or isinstance(record, str):
+        raise ValueError(f"record must be a sequence of operations; got {brief(record)}")
     editor = GenomeEditor(parent)
-    for one in record:
-        code, parameters = (one.operator, one.parameters) if isinstance(one, Operation) else one
-        OPERATORS.choose(code).apply(editor, with_current_names(parameters))
-    return editor.freeze()
+    for number, one in enumerate(record):
+        where = f"record[{number}]"
+        try:
+            code, parameters = _code_and_parameters(one)
+            where = f"{where} (operator {code})"
+            if OPERATORS.is_built_in(OPERATORS[code]):
+                forms.check_parameters(parameters, _FORMS[code], editor)
+            OPERATORS[code].apply(editor, parameters)
+        except (IndexError, ValueError) as error:
+            raise ValueError(f"{where}: {one_line(error)}") from error
+    try:
+        return editor.freeze()
+    except ValueError as error:
+        raise ValueError(f"record must give a valid network: {one_line(error)}") from error
+
+
+def _code_and_parameters(one: Any) -> tuple[str, Parameters]:
+    """Return the code and the parameters of a recorded operation; ValueError if it is none."""
+    if isinstance(one, Operation):
+        one = one.operator, one.parameters
+    if not isinstance(one, list | tuple) or len(one) != 2:
+        raise ValueError(f"must be a code and parameters; got {brief(one)}")
+    code, parameters = one
+    OPERATORS.choose(code)
+    if not isinstance(parameters, Mapping):
+        raise ValueError(f"parameters must be values by name; got {brief(parameters)}")
+    return code, with_current_names(parameters)

@@ -316,8 +316,9 @@ def _seconds(column: "pd.Series[Any]", describe: Describe) -> NDArray[np.float64
         place = first_place(times.isna().to_numpy() & ~absent)
         if place is not None:
             raise _wrong(describe, place[0], "date", cells[place])
-    since: pd.Series[Any] = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-    return np.asarray(since, dtype=np.float64)
+    # In the unit of the column: nanoseconds hold the years 1678 to 2262 only.
+    since: pd.Series[Any] = times - pd.Timestamp(0, tz="UTC").as_unit(times.dt.unit)
+    return np.asarray(since.dt.total_seconds(), dtype=np.float64)
 
 
 def _numbers_in_text(cells: NDArray[np.object_]) -> NDArray[np.float64] | None:

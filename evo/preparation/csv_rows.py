@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import pandas as pd
 
+from cnn.checks import brief
 from evo.errors import DataError
 from evo.preparation.cells import MISSING, Quoted, Respelled, Verbatim
 
@@ -149,7 +150,8 @@ class CsvFormat:
         for row, (cell, time) in enumerate(zip(cells, times, strict=True)):
             if pd.isna(time) and cell is not None:
                 raise DataError(
-                    f"{source}: column {name!r}, data row {row + 1} must be a date of the form {form!r}; got {cell!r}"
+                    f"{source}: column {brief(name)}, data row {row + 1} must be a date of the form {form!r}; "
+                    f"got {brief(cell)}"
                 )
             found.append(None if cell is None else time.isoformat())
         return found
@@ -213,7 +215,7 @@ def read_texts(path: str | Path, form: CsvFormat) -> dict[str, list[str]]:
     hint = _other_separator(header, form)
     if hint and len(header) == 1:
         raise DataError(
-            f"{source}: the header must name columns between {form.separator!r}; got one, {header[0]!r}{hint}"
+            f"{source}: the header must name columns between {form.separator!r}; got one, {brief(header[0])}{hint}"
         )
     width = len(header)
     body: list[list[str]] = []
@@ -228,7 +230,7 @@ def read_texts(path: str | Path, form: CsvFormat) -> dict[str, list[str]]:
     if not body:
         raise DataError(f"{source}: the file must have data rows; got a header only")
     columns = [list(column) for column in zip(*body, strict=True)]
-    while not header[-1] and not any(columns[-1]):  # a separator at the end of each line
+    while header[1:] and not header[-1] and not any(columns[-1]):  # a separator at each line's end
         header.pop()
         columns.pop()
     if not header[0] and len(header) > 1:
@@ -304,11 +306,11 @@ def _other_separator(header: Sequence[str], form: CsvFormat) -> str:
 
 
 def _distinct(header: Sequence[str], source: str) -> list[str]:
-    names: list[str] = []
+    names: set[str] = set()
     for number, name in enumerate(header, start=1):
         if not name:
             raise DataError(f"{source}: column {number} must have a name; got an empty cell")
         if name in names:
-            raise DataError(f"{source}: names of columns must differ; got {name!r} twice")
-        names.append(name)
-    return names
+            raise DataError(f"{source}: names of columns must differ; got {brief(name)} twice")
+        names.add(name)
+    return list(header)

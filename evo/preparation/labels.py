@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cnn.checks import brief
 from evo.errors import DataError
 from evo.preparation.containers import as_array, of_other_libraries
 from evo.preparation.origin import Origin, first_place
@@ -81,7 +82,9 @@ def _finite(y: object, origin: Origin) -> NDArray[Any]:
         if place is None:
             raise DataError(f"{origin.whole} must hold numbers; got {values.dtype}")
         text = values[place].item()
-        raise DataError(f"{origin.element(place)} must be a number to regress on; got {text!r}")
+        raise DataError(
+            f"{origin.element(place)} must be a number to regress on; got {brief(text)}"
+        )
     with np.errstate(over="ignore"):
         place = first_place(~np.isfinite(values.astype(np.float32)))
     if place is not None:
@@ -121,7 +124,7 @@ def match_labels(y: object, classes: Labels, origin: Origin) -> NDArray[np.int64
         known = ", ".join(map(repr, classes[:5])) + (", …" if len(classes) > 5 else "")
         raise DataError(
             f"{origin.whole} must hold {'numbers' if are_text else 'text'} like the classes {known}; "
-            f"got {values[0].item()!r}"
+            f"got {brief(values[0].item())}"
         )
     numbers = {label: index for index, label in enumerate(classes)}
     found = [numbers.get(value, -1) for value in values.tolist()]  # 1.0 and True are the key 1

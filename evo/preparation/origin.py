@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.checks import brief
+
 Array = TypeVar("Array", bound=NDArray[Any])
 
 FLOAT32_MAX = np.finfo(np.float32).max
@@ -66,7 +68,7 @@ class Origin:
     def column(self, name: str) -> str:
         """Name a column of a table, which may be that of a part."""
         part = self.field.removesuffix("inputs") if self.field.endswith(" inputs") else ""
-        return f"{self.source}: {part}column {name!r}"
+        return f"{self.source}: {part}column {brief(name)}"
 
     def cell(self, name: str, row: int) -> str:
         """Name a cell of a table by its column and the index of its row."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.typing import NDArray
 
+from cnn.checks import brief
 from evo.errors import DataError
 from evo.preparation.normalization import Normalization, NormalizationMethod
 from evo.preparation.origin import Origin, first_place, read_only, row_blocks
@@ -84,7 +85,7 @@ class Preparation:
                 )
             if not np.isfinite(value).all() or (name == "scale" and (value == 0).any()):
                 rule = "finite" if name == "offset" else "finite and not 0"
-                raise ValueError(f"{name} must be {rule}; got {value}")
+                raise ValueError(f"{name} must be {rule}; got {brief(value)}")
         fills, gaps = self.fills, {*self.schema.gaps}
         number = self.schema.number_columns if gaps else ()
         filled = [k for k, j in enumerate(number) if j in gaps]
@@ -97,9 +98,9 @@ class Preparation:
                 f"fills must be {len(number)} numbers; got {fills.dtype} of shape {fills.shape}"
             )
         if not {*self.indicated} <= gaps:
-            raise ValueError(f"indicated must be columns with gaps; got {self.indicated}")
-        if not {*self.long} <= {*self.schema.number_columns}:
-            raise ValueError(f"long must be columns of numbers; got {self.long}")
+            raise ValueError(f"indicated must be columns with gaps; got {brief(self.indicated)}")
+        if not all(j in self.schema.number_columns for j in self.long):
+            raise ValueError(f"long must be columns of numbers; got {brief(self.long)}")
         if len(self.categories) != len(self.schema.category_columns):
             raise ValueError(
                 f"categories must be of {len(self.schema.category_columns)} columns; got {len(self.categories)}"
@@ -307,7 +308,7 @@ def _columns_for_float64(
         block = numbers[rows].astype(np.float64)
         errors = np.maximum(errors, np.abs(block - block.astype(np.float32)).max(axis=0))
     changed = np.flatnonzero(errors > 1e-3 * np.abs(normalization.scale))
-    return tuple(schema.number_columns[k] for k in changed)
+    return tuple(schema.number_columns[int(k)] for k in changed)
 
 
 def _medians(schema: Schema, table: Table, origin: Origin) -> NDArray[np.float64]:

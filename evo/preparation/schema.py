@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cnn.checks import brief
 from evo.errors import DataError
 from evo.preparation.cells import Describe, Kind, infer_kind, read_numbers, read_text
 from evo.preparation.containers import as_rows
@@ -37,6 +38,12 @@ RawRows = NDArray[Any] | pd.DataFrame
 """Rows in raw units: an array of numbers, or a frame if some columns are categories or dates."""
 
 MISSING_RULE = "must have a value, as in all samples of the training data; got a missing value"
+
+MAX_AXES = 64
+"""Largest number of axes of a NumPy array."""
+
+MAX_FEATURES = 2**31 - 1
+"""Largest number of values in a raw sample."""
 
 MAX_COLOURS = 4
 """Largest number that is taken for a number of colours rather than of pixels."""
@@ -94,28 +101,34 @@ class Schema:
 
     def __post_init__(self) -> None:
         """Check that the parts agree, for a schema may come from a file."""
+        if len(self.shape) > MAX_AXES or not all(
+            type(one) is int and 0 <= one <= MAX_FEATURES for one in self.shape
+        ):
+            raise ValueError(f"shape must hold integers of at least 0; got {brief(self.shape)}")
         n = prod(self.shape)
         flat = len(self.shape) == 1
-        if not all(type(one) is int and one >= 0 for one in self.shape):
-            raise ValueError(f"shape must hold integers of at least 0; got {self.shape}")
+        if n > MAX_FEATURES:
+            raise ValueError(f"shape must be of at most {MAX_FEATURES} features; got {n}")
         if self.names is not None and not (flat and len(set(self.names)) == n == len(self.names)):
             raise ValueError(f"names must be {n} different ones of features; got {len(self.names)}")
         if self.kinds and not (
             flat and len(self.kinds) == n and {*self.kinds} <= {*get_args(Kind)}
         ):
-            raise ValueError(f"kinds must be {n} of {', '.join(get_args(Kind))}; got {self.kinds}")
+            raise ValueError(
+                f"kinds must be {n} of {', '.join(get_args(Kind))}; got {brief(self.kinds)}"
+            )
         if self.gaps and not (flat and all(type(j) is int and 0 <= j < n for j in self.gaps)):
-            raise ValueError(f"gaps must be numbers of features; got {self.gaps}")
+            raise ValueError(f"gaps must be numbers of features; got {brief(self.gaps)}")
         known = get_args(Precision)
         if not ({*self.precision} <= {*known} and len(self.precision) in {0, 1, n if flat else 1}):
             raise ValueError(
-                f"precision must be one or {n} of {', '.join(known)}; got {self.precision}"
+                f"precision must be one or {n} of {', '.join(known)}; got {brief(self.precision)}"
             )
         if self.channels is not None and (
             len(self.shape) != 3 or self.channels not in get_args(Channels)
         ):
             raise ValueError(
-                f"channels must be first or last, of images with three axes; got {self.channels!r}"
+                f"channels must be first or last, of images with three axes; got {brief(self.channels)}"
             )
 
     @classmethod
@@ -200,7 +213,7 @@ class Schema:
         known = own or tuple(map(str, range(frame.shape[1])))
         for name in map(str, categories):
             if name not in known:
-                raise DataError(f"{origin.source}: categories must be columns; got {name!r}")
+                raise DataError(f"{origin.source}: categories must be columns; got {brief(name)}")
         named = cls(frame.shape[1:], own)
         kinds: list[Kind] = []
         for j, name in enumerate(known):
@@ -265,11 +278,11 @@ class Schema:
         return tuple(j for j, kind in enumerate(self.kinds) if kind == "category")
 
     @property
-    def number_columns(self) -> tuple[int, ...]:
+    def number_columns(self) -> Sequence[int]:
         """The columns of numbers, booleans and dates."""
-        return tuple(
-            j for j in range(self.n_features) if not self.kinds or self.kinds[j] != "category"
-        )
+        if not self.kinds:  # a range costs nothing, whatever shape a file claims
+            return range(self.n_features)
+        return tuple(j for j, kind in enumerate(self.kinds) if kind != "category")
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -355,7 +368,7 @@ class Schema:
         for name in wanted:
             if counts[name] != 1:
                 found = "it twice" if counts[name] else ", ".join(map(repr, labels[:20])) or "none"
-                raise DataError(f"{origin.whole} must have one column {name!r}; got {found}")
+                raise DataError(f"{origin.whole} must have one column {brief(name)}; got {found}")
         return frame.iloc[:, [places[name] for name in wanted]]
 
     def _read_frame(self, frame: pd.DataFrame, origin: Origin) -> Table:
@@ -372,7 +385,8 @@ class Schema:
             describe = self.describe(j, origin)
             texts[:, k] = read_text(frame.iloc[:, j], describe)
             self._check_gaps(j, pd.isna(texts[:, k]), describe)
-        rounded = np.array([bool(_precision([frame.dtypes.iloc[j]])) for j in number], dtype=bool)
+        dtypes = list(frame.dtypes)
+        rounded = np.array([bool(_precision([dtypes[j]])) for j in number], dtype=bool)
         return Table(self._rounded(numbers), texts, rounded)
 
     def _rounded(self, numbers: NDArray[Any]) -> NDArray[Any]:
@@ -494,9 +508,12 @@ def _names(
             f"{origin.source}: names of features must be one for each of {shape}; got {len(names)}"
         )
     own = [str(name) for name in names]
+    counts = Counter(own)
     for name in own:
-        if own.count(name) > 1:
-            raise DataError(f"{origin.source}: names of columns must differ; got {name!r} twice")
+        if counts[name] > 1:
+            raise DataError(
+                f"{origin.source}: names of columns must differ; got {brief(name)} twice"
+            )
     return tuple(own)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from cnn import Network, load_model, save_model
 from cnn.checks import brief
 from cnn.compile.compilation import single_threaded_blas
+from cnn.files import one_line
 from cnn.training.losses import LOSSES
 from evo.errors import DataError, ResultsError
 from evo.evolution.metrics import accuracy, r2
@@ -492,7 +493,7 @@ def load_network(path: str | Path) -> Predictor | BaselinePredictor:
         return _evolved(path, arrays, description)
     if kind == LAYERS_FORMAT:
         return _baseline(path)
-    raise ResultsError(f"{path}: format must be {FORMAT} or {LAYERS_FORMAT}; got {kind!r}")
+    raise ResultsError(f"{path}: format must be {FORMAT} or {LAYERS_FORMAT}; got {brief(kind)}")
 
 
 def _evolved(
@@ -500,7 +501,7 @@ def _evolved(
 ) -> Predictor:
     if description.get("loss") not in tuple(LOSSES):
         raise ResultsError(
-            f"{path}: loss must be one of {', '.join(LOSSES)}; got {description.get('loss')!r}"
+            f"{path}: loss must be one of {', '.join(LOSSES)}; got {brief(description.get('loss'))}"
         )
     try:
         genome = genome_from_arrays(arrays, description)
@@ -509,7 +510,7 @@ def _evolved(
         )  # () in files of older versions is any shape
         return Predictor(genome, loss=description["loss"], **_described(arrays, description, shape))
     except (KeyError, TypeError, ValueError) as error:
-        raise ResultsError(f"{path}: not a network file ({error})") from error
+        raise ResultsError(f"{path}: not a network file ({one_line(error)})") from error
 
 
 def _baseline(path: Path) -> BaselinePredictor:
@@ -523,13 +524,13 @@ def _baseline(path: Path) -> BaselinePredictor:
     arrays, description = read_arrays(beside)
     if description.get("format") != INPUTS_FORMAT:
         raise ResultsError(
-            f"{beside}: format must be {INPUTS_FORMAT}; got {description.get('format')!r}"
+            f"{beside}: format must be {INPUTS_FORMAT}; got {brief(description.get('format'))}"
         )
     try:
         shape = tuple(network.input_shape)
         return BaselinePredictor(network, **_described(arrays, description, shape))
     except (KeyError, TypeError, ValueError) as error:
-        raise ResultsError(f"{beside}: not a baseline's inputs ({error})") from error
+        raise ResultsError(f"{beside}: not a baseline's inputs ({one_line(error)})") from error
 
 
 def _describe(predictor: RawPredictor) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -37,8 +37,10 @@ def read_npz(path: str | Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
             members = {one.filename.removesuffix(".npy"): one for one in archive.infolist()}
             for name in names:
                 if name not in members:
-                    known = ", ".join(map(repr, members)) or "none"
+                    known = one_line(", ".join(map(repr, members)) or "none")
                     raise DataError(f"{path}: arrays must include {name!r}; got {known}")
+                if members[name].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ValueError(f"{name} must be stored plainly or by Deflate")
                 arrays[name] = read_member(archive, members[name])
                 arrays[name].flags.writeable = False
     except DataError:

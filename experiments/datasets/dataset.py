@@ -149,10 +149,12 @@ class Dataset:
         classes, origin = self.classes, Origin(self.name, "inputs")
         if classes is not None and len(set(classes)) < max(2, len(classes)):
             raise DataError(
-                f"{self.name}: classes must be two or more different labels; got {classes}"
+                f"{self.name}: classes must be two or more different labels; got {brief(classes)}"
             )
         if classes is not None and len({isinstance(label, str) for label in classes}) > 1:
-            raise DataError(f"{self.name}: classes must be all text or all integers; got {classes}")
+            raise DataError(
+                f"{self.name}: classes must be all text or all integers; got {brief(classes)}"
+            )
         schema = self.schema
         if schema is None:
             schema, rows = Schema.infer(self.inputs, origin=origin)
@@ -516,7 +518,9 @@ class Dataset:
             if part and pair[0] is not None and pair[1] is not None
         }
         options = {"task": task, "channels": channels, "groups": groups and arrays[groups]}
-        return cls.from_arrays(arrays[X], arrays[y], name=Path(path).stem, **options, **own)  # type: ignore[arg-type]
+        made = cls.from_arrays(arrays[X], arrays[y], name=str(path), **options, **own)  # type: ignore[arg-type]
+        object.__setattr__(made, "name", Path(path).stem)  # messages until here name the file
+        return made
 
     @classmethod
     def from_image_folder(
@@ -818,8 +822,8 @@ class Dataset:
             label = self.classes[int(unknown[0])]
             known = tuple(self.classes[k] for k in np.unique(self.targets).tolist())
             raise DataError(
-                f"{self.name}: {part} targets must be classes of the training data, {brief(known)}; got {label!r}, and "
-                f"{len(unknown)} of {len(targets)} labels that are none"
+                f"{self.name}: {part} targets must be classes of the training data, {brief(known)}; "
+                f"got {brief(label)}, and {len(unknown)} of {len(targets)} labels that are none"
             )
 
     def _checked(self, part: str, rows: RawRows, targets: Targets) -> Targets:
@@ -860,7 +864,7 @@ def _with_common_classes(
     labels = {label for _, classes in read.values() for label in classes or ()}
     if len({isinstance(label, str) for label in labels}) > 1:
         raise DataError(
-            f"{name}: labels of all parts must be text, or all integers; got {[*labels][:5]}"
+            f"{name}: labels of all parts must be text, or all integers; got {brief([*labels])}"
         )
     classes = tuple(sorted(labels))
     indices = {label: index for index, label in enumerate(classes)}

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.checks import brief
 from evo.errors import DataError
 
 TYPES: dict[int, np.dtype[Any]] = {
@@ -107,7 +108,7 @@ def _read_values(stream: BinaryIO | gzip.GzipFile, path: Path, size: int, limit:
     if size > limit:
         raise DataError(
             f"{path}: values must have at most {limit} bytes in a file of this size; "
-            f"got {size} in the header"
+            f"got {brief(size)} in the header"
         )
     values = bytearray()
     while len(values) <= size:  # one byte more, to see the end

@@ -4,13 +4,15 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cnn.files import one_line
+from cnn.checks import brief
+from cnn.files import UNREADABLE, one_line
 from evo.errors import DataError
 from evo.preparation import CsvFormat, Task
 from evo.preparation.cells import Quoted, Verbatim
@@ -18,8 +20,16 @@ from evo.preparation.containers import of_other_libraries
 from evo.preparation.csv_rows import read_texts
 
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+LONGEST_INTEGER = 20
+"""Most characters of an integer of 64 bits."""
+
 PLAIN_INTEGER = re.compile(r"0|-?[1-9]\d*", re.ASCII)
+FREE_CELLS, CELLS_PER_BYTE = 1 << 24, 1024
+"""Largest number of cells of a Parquet file of any size, and of further cells for each byte of it."""
+
 MOST_LISTED = 20
+LONGEST_LIST = 200
+"""Largest number of names in a message, and of their characters."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ class ColumnRoles:
                 if column in away or chosen.count(column) > 1:
                     raise DataError(
                         f"{source}: features must be named once, and be no target, groups or dropped columns; "
-                        f"got {column!r}"
+                        f"got {brief(column)}"
                     )
         if not chosen:
             kept = "only the target" if self.target else "none"
@@ -99,7 +109,9 @@ def column_places(frame: pd.DataFrame, source: str) -> dict[str, int]:
     places: dict[str, int] = {}
     for place, label in enumerate(frame.columns):
         if str(label) in places:
-            raise DataError(f"{source}: names of columns must differ; got {str(label)!r} twice")
+            raise DataError(
+                f"{source}: names of columns must differ; got {brief(str(label))} twice"
+            )
         places[str(label)] = place
     return places
 
@@ -197,8 +209,8 @@ def read_csv_with_targets(
         if name in targets:
             plain = form.spelled_plainly(cells, name, str(path))
             if task == "regression":
-                _check_values(cells, plain, f"{path}: column {name!r}")
-            columns[name] = _typed(cells, plain, task, form)
+                _check_values(cells, plain, f"{path}: column {brief(name)}")
+            columns[name] = _typed(cells, plain, task, form, f"{path}: column {brief(name)}")
         else:
             columns[name] = form.spelled_plainly(cells, name, str(path))
     return pd.DataFrame(columns, dtype=object)
@@ -209,12 +221,16 @@ def _check_values(texts: Sequence[str], cells: Sequence[str | None], where: str)
     for row, cell in enumerate(cells):
         if cell is not None and not _is_number(cell):
             raise DataError(
-                f"{where}, data row {row + 1} must be a number to regress on; got {str(texts[row])!r}"
+                f"{where}, data row {row + 1} must be a number to regress on; got {brief(str(texts[row]))}"
             )
 
 
 def _typed(
-    texts: Sequence[str], cells: Sequence[str | None], task: Task | None, form: CsvFormat
+    texts: Sequence[str],
+    cells: Sequence[str | None],
+    task: Task | None,
+    form: CsvFormat,
+    where: str,
 ) -> list[Any]:
     """Return targets as integers, as floats, or as the text that they are; None where one is missing."""
     present = [cell for cell in cells if cell is not None]
@@ -226,8 +242,14 @@ def _typed(
         )  # 007 and 7 are two labels
     if not are_numbers:
         return [None if text in form.missing_labels else str(text) for text in texts]
-    parse = int if whole and task != "regression" else float
-    return [None if cell is None else parse(cell) for cell in cells]
+    if not whole or task == "regression":
+        return [None if cell is None else float(cell) for cell in cells]
+    for row, cell in enumerate(cells):
+        if cell is not None and len(cell) > LONGEST_INTEGER:
+            raise DataError(
+                f"{where}, data row {row + 1} must fit into 64 bits; got an integer of {len(cell)} characters"
+            )
+    return [None if cell is None else int(cell) for cell in cells]
 
 
 def _is_number(cell: str) -> bool:
@@ -246,26 +268,42 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If there is no such file, or it cannot be read.
+        If there is no such file, it cannot be read, or names of columns are not different texts.
     """
     import pyarrow as pa  # noqa: PLC0415 - slow to import
+    import pyarrow.dataset as ds  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
+        _check_cells(path, ds.dataset(str(Path(path)), format="parquet"))
         table = pq.read_table(str(Path(path)))
-        names = table.column_names
-        for name in names:
-            if names.count(name) > 1:
-                raise DataError(f"{path}: names of columns must differ; got {name!r} twice")
-        return as_frame(table, str(path))
-    except (OSError, pa.ArrowException, MemoryError) as error:
+        frame = as_frame(table, str(path))
+    except DataError:
+        raise
+    except (pa.ArrowException, *UNREADABLE, AttributeError, LookupError) as error:
         reason = getattr(error, "strerror", None) or one_line(error)
         raise DataError(f"{path}: cannot be read as a Parquet file: {reason}") from error
+    column_places(frame, str(path))
+    return frame
+
+
+def _check_cells(path: str | Path, stored: Any) -> None:
+    """Raise DataError if a Parquet file has so many cells that it hardly stores any of them."""
+    size = sum(Path(file).stat().st_size for file in stored.files)
+    most = FREE_CELLS + CELLS_PER_BYTE * size
+    n_cells = stored.count_rows() * len(stored.schema)
+    if n_cells > most:
+        raise DataError(
+            f"{path}: rows times columns must be at most {most} in {size} bytes; got {n_cells}"
+        )
 
 
 def _listed(names: Iterable[Any]) -> str:
-    every = [repr(name) for name in names]
-    return ", ".join(every[:MOST_LISTED]) + (", …" if len(every) > MOST_LISTED else "") or "none"
+    """Return the first names, as many as a message of one line has room for."""
+    every = [brief(name) for name in names]
+    lengths = accumulate(len(name) + 2 for name in every[:MOST_LISTED])
+    shown = max(1, sum(length <= LONGEST_LIST for length in lengths))
+    return ", ".join(every[:shown]) + (", …" if len(every) > shown else "") or "none"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ script takes the same names.
 
 import json
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -20,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from cnn.checks import did_you_mean
+from cnn.checks import brief, did_you_mean
+from cnn.files import one_line
 from cnn.training.recipe import Recipe
 from evo.errors import DataError, SettingsError
 from evo.evolution.metrics import METRICS
@@ -35,6 +37,10 @@ from experiments.settings.used import Used
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """The pattern of a name that may be part of the name of a folder."""
+
+QUOTED = re.compile(r"""\"(?:[^"\\\n]|\\.)*+\"?|'[^'\n]*+'?""")
+LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){32}")
+"""Text in quotes, and a key of more than 32 parts: Python's parser of TOML takes quadratic time for long keys."""
 
 OF_EVOLUTION = ("founders", "evolution", "policy")
 """The sections about evolution."""
@@ -313,14 +319,16 @@ def read_settings(preset: str | Path) -> dict[str, Any]:
         )
     try:
         text = path.read_text("utf-8")
+        if path.suffix == ".toml" and LONG_KEY.search(QUOTED.sub("q", text)):
+            raise SettingsError(f"{path}: keys must have at most 32 parts; got a longer one")
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # of TOML, of JSON or of UTF-8
+    except (ValueError, RecursionError) as error:  # of TOML, of JSON or of UTF-8
         kind = path.suffix[1:].upper()
-        raise SettingsError(f"{path}: must be {kind} in UTF-8 ({error})") from error
+        raise SettingsError(f"{path}: must be {kind} in UTF-8 ({one_line(error)})") from error
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: must be a table of settings; got {type(values).__name__}")
     return values
@@ -349,7 +357,7 @@ def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
             path += f".{section}" if path else section
             inside = place.get(section, {})
             if not isinstance(inside, dict):
-                raise SettingsError(f"{path} must be a table; got {inside!r}")
+                raise SettingsError(f"{path} must be a table; got {brief(inside)}")
             place[section] = dict(inside)
             place = place[section]
         place[key] = value

@@ -9,6 +9,7 @@ import numpy as np
 
 from cnn import load_model
 from cnn.checks import brief
+from cnn.files import UNREADABLE, one_line
 from evo import load_genomes
 from evo.errors import EvoMatrixError, ResultsError, SettingsError
 from evo.files import read_arrays
@@ -180,8 +181,8 @@ def _read_file(path: Path) -> Mapping[str, Any]:
     if path.suffix == ".npy":
         try:
             return {str(path): np.load(path, mmap_mode="r", allow_pickle=False)}
-        except (OSError, ValueError, EOFError) as error:
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        except UNREADABLE as error:
+            reason = getattr(error, "strerror", None) or one_line(error)
             raise ResultsError(f"{path}: must be a file of one array ({reason})") from error
     if path.suffix != ".npz":
         known = ", ".join((".npz", ".npy", *GRAPH_FILES))

@@ -19,6 +19,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from cnn.checks import brief
+from cnn.files import one_line
 from evo.errors import EvoMatrixError, ExistingRunError, ResultsError, SettingsError
 from evo.evolution.settings import EvolutionSettings
 from evo.files import free_name, write_text
@@ -102,9 +104,9 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
     shared = {name: value for name, value in values.items() if name != "arms"}
     found = {}
     for name, own in arms.items():
-        where = f"{source}: arms.{name}"
+        where = f"{source}: arms.{one_line(name)}"
         if not isinstance(own, Mapping):
-            raise SettingsError(f"{where} must be a table; got {own!r}")
+            raise SettingsError(f"{where} must be a table; got {brief(own)}")
         for setting in SHARED:
             if setting in own:
                 raise SettingsError(f"{where}.{setting} must be the same for all arms")
@@ -121,8 +123,8 @@ def _check_labels(arms: Mapping[str, Experiment], source: str) -> None:
         for label in labels:
             if label in known:
                 raise SettingsError(
-                    f"{source}: arms.{name} must have a name of its own in the table; got {label!r}, which is "
-                    f"also that of arms.{known[label]}"
+                    f"{source}: arms.{one_line(name)} must have a name of its own in the table; "
+                    f"got {brief(label)}, which is also that of arms.{one_line(known[label])}"
                 )
             known[label] = name
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from evo import Genome, GenomeEditor, Role
+from evo import Genome, GenomeEditor, Role, replay
 from evo.operators.records import (
     LISTED,
     read_edges,
@@ -153,3 +153,44 @@ def test_edges_recorded_in_lists_are_read_as_before():
     record = {"sources": [0, 2], "targets": [2, 3], "values": [0.5, -1.0]}
     apply_operation(editor, "N", record)
     assert editor.weights.toarray()[[0, 2], [2, 3]].tolist() == [0.5, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (5, "record must be a sequence of operations; got 5"),
+        ([5], "record[0]: must be a code and parameters; got 5"),
+        ([["B", "a"]], "record[0]: parameters must be values by name; got 'a'"),
+        ([["B", {"a": 1}]], "record[0] (operator B): b must be given; got ('a',)"),
+        (
+            [["H", {"node": 2, "destination": 2**70}]],
+            f"record[0] (operator H): destination must be an integer from 0 to 5; got {2**70}",
+        ),
+        (
+            [["B", {"a": 2, "b": 3, "c": 4}]],
+            "record[0] (operator B): parameters must be among a, b; got 'c'",
+        ),
+        (
+            [["B", {"a": 2, "b": 3}], ["C", {"source": 0, "target": 5, "factor": np.nan}]],
+            "record[1] (operator C): factor must be a number finite in float32; got nan",
+        ),
+        (
+            [["A", {"threshold": {"keep": [5]}, "drop": False}]],
+            f"record[0] (operator A): threshold: keep must be an integer from 0 to {2**63 - 1}; got [5]",
+        ),
+        (
+            [["N", {"sources": [1, 1], "targets": [5, 5], "values": [1, 2]}]],
+            "record[0] (operator N): sources and targets must name a place once; got (1, 5) repeatedly",
+        ),
+        (
+            [["I", {"position": 2, "source": 0, "target": 5, "weights": [1, 1], "activation": 99}]],
+            "record must give a valid network: activations must be codes below 9, or of own "
+            "activations that are registered; got 99",
+        ),
+    ],
+)
+def test_a_broken_record_is_refused_with_operation_name_rule_and_value(record, message):
+    matrix = np.triu(np.full((6, 6), 0.3, np.float32), 1)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
+        replay(record, Genome.from_matrix(matrix, n_inputs=2, n_outputs=1))
+    assert str(caught.value) == message

@@ -326,6 +326,13 @@ def test_text_among_values_to_regress_on_is_named_with_its_row(table):
         Dataset.from_csv(path, "y", separator=";", decimal=",", task="regression")
 
 
+def test_dates_may_be_of_any_year(table):
+    dataset = Dataset.from_csv(table("when,y\n2421-01-01,a\n1600-01-01,b\n"), "y")
+    seconds = dataset.schema.read(dataset.inputs, None).numbers[:, 0]
+    days = np.array(["2421-01-01", "1600-01-01"], "M8[D]").astype(int)
+    assert seconds.tolist() == (86_400 * days).tolist()
+
+
 def test_dates_of_another_form_are_dates_if_their_form_is_said(table):
     path = table("a,b,y\n31.01.2026,2026-01-31,1\n,,2\n28.02.2026,2026-02-28,2\n")
     dataset = Dataset.from_csv(path, "y", dates={"a": "%d.%m.%Y"})

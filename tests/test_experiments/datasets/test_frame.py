@@ -290,3 +290,17 @@ def test_a_wrong_argument_is_one_line(options, error, message):
     with pytest.raises(error) as caught:
         Dataset.from_frame(frame, **{"target": "y"} | options)
     assert str(caught.value) == message
+
+
+def test_a_parquet_file_that_hardly_stores_its_cells_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"x": np.zeros(20_000, np.int8), "y": ["a", "b"] * 10_000}), path)
+    assert len(Dataset.from_parquet(path, "y")) == 20_000
+    monkeypatch.setattr("experiments.datasets.table.FREE_CELLS", 100)
+    monkeypatch.setattr("experiments.datasets.table.CELLS_PER_BYTE", 1)
+    size = path.stat().st_size
+    with pytest.raises(DataError) as caught:
+        Dataset.from_parquet(path, "y")
+    assert str(caught.value) == (
+        f"{path}: rows times columns must be at most {size + 100} in {size} bytes; got 40000"
+    )
