@@ -26,12 +26,16 @@ from fuzz.mutations import (
 )
 
 import cnn
+from cnn.training.curve import LearningCurve
+from cnn.training.fitting import FitState
+from cnn.training.trainer import OptimizerState
 from evo import (
     OPERATORS,
     BaselinePredictor,
     DataError,
     FounderSettings,
     GenomeEditor,
+    Phenotype,
     Predictor,
     Preparation,
     ResultsError,
@@ -44,11 +48,18 @@ from evo import (
     replay,
     save_graph,
 )
+from evo.evolution.individual import failed_individual
+from evo.evolution.job import Job
+from evo.evolution.statistics import describe
 from evo.files import write_arrays
 from evo.genome.codec import genome_to_arrays
-from evo.operators.operation import OperatorSettings, ProposalContext
+from evo.operators.operation import Operation, OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
 from evo.preparation import Origin, Schema
+from evo.storage import RunStore
+from evo.storage.individuals import load_individuals, save_individuals
+from evo.storage.journal import JOURNAL, read_journal
+from evo.storage.training_state import TrainingState, load_training, save_training
 from experiments import Dataset, load_experiment, load_study
 from experiments.datasets.idx import read_idx
 from experiments.settings.experiment import preset_text
@@ -257,6 +268,73 @@ def _damaged_record(sample, others, rng):
     return sample | {"record": damaged_value(sample["record"], others, rng)}
 
 
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+def _individuals():
+    """Return a trained individual, and one that failed."""
+    genome = genomes()[0]
+    state = OptimizerState(np.ones((2, genome.n_stored + genome.n_nodes), np.float32), 5)
+    curve = LearningCurve(
+        *(np.arange(2) + 1, np.ones(2), np.ones(2), np.ones(2), ("1 HiddenLayer",)),
+        layer_gradient_norms=np.ones((2, 1)),
+        gradients=np.empty((2, 0)),
+    )
+    job = Job(
+        *(7, 1, 0, "child", (3,), 0, genome, state, "policy", (("B", 1.0),), 0.5, 10, 0.25, None)
+    )
+    failed = failed_individual(job, "ValueError: no")
+    operation = Operation("B", {"columns": [3, 4]}, 9, 9, 8, 8)
+    trained = replace(
+        failed,
+        job=replace(job, individual=8),
+        status="ok",
+        optimizer_state=state,
+        curve=curve,
+        operations=(operation,),
+        statistics=describe(genome, Phenotype(genome)),
+        fitness=-0.5,
+    )
+    return failed, trained
+
+
+def _states(folder):
+    save_individuals(folder / "state.npz", _individuals(), {"slots": [7, 8]})
+    return [_bytes_of(folder / "state.npz")]
+
+
+def _trainings(folder):
+    trained = _individuals()[1]
+    fit = FitState(2, trained.optimizer_state, 1, 0.5, np.ones(3))
+    save_training(folder / "training.npz", TrainingState(np.ones(3), fit, trained.curve, (), 1.5))
+    return [_bytes_of(folder / "training.npz")]
+
+
+def _journals(folder):
+    store = RunStore.create(folder / "run", config="{}", environment={})
+    for number in range(2):
+        store.stage(f"genomes/{number}.npz").write_bytes(b"some")
+        store.commit({})
+    store.complete()
+    store.close()
+    return [(folder / "run" / JOURNAL).read_bytes()]
+
+
+def _damaged_journal(data, others, rng):
+    """Return a journal whose bytes are damaged; or one with a damaged value and right checksums."""
+    if rng.random() < 0.3:
+        return damaged_text(data, others, rng)
+    checksum, lines = 0, []
+    for entry in damaged_value([json.loads(line) for line in data.splitlines()], others, rng):
+        body = as_json(
+            {k: v for k, v in entry.items() if k != "sum"} if isinstance(entry, dict) else entry
+        )
+        body = body[:-1] or b"{"
+        checksum = zlib.crc32(body, checksum)
+        lines.append(body + f',"sum":"{checksum:08x}"}}\n'.encode())
+    return b"".join(lines)
+
+
 # -- data --------------------------------------------------------------------------------------------------------------
 
 
@@ -356,6 +434,15 @@ READERS = {
     "graphml": Reader("graph.graphml", load_graph, ResultsError, _graphs(".graphml"), damaged_text),
     "json": Reader("graph.json", load_graph, ResultsError, _graphs(".json"), _damaged_json),
     "record": Reader("", _replay, ValueError, _records, _damaged_record),
+    "state": Reader("state.npz", load_individuals, ResultsError, _states, damaged_archive),
+    "training": Reader("training.npz", load_training, ResultsError, _trainings, damaged_archive),
+    "journal": Reader(
+        f"run/{JOURNAL}",
+        lambda path: read_journal(path.parent),
+        ResultsError,
+        _journals,
+        _damaged_journal,
+    ),
     "csv": Reader("table.csv", _data_set_of_csv, DataError, _tables, damaged_text),
     "idx": Reader("images-idx3-ubyte", read_idx, DataError, _idx_files, damaged_idx, 2000),
     "npz": Reader(
