@@ -156,7 +156,7 @@ def _check_generations(
                 f"{path}: is not finished, so only its generations can be compared; {how_to_go_on(path)}"
             )
     elif not 0 <= generations[0] <= generations[1] <= last:
-        known = f"within 0..{last}" if last >= 0 else "left out, because there is none yet"
+        known = f"within 0..{last}" if last >= 0 else "left out, for there is none"
         raise SettingsError(
             f"{path}: generations must be {known}; got {generations[0]}..{generations[1]}"
         )
