@@ -131,7 +131,7 @@ class _StoredSearch:
             raise ResultsError(f"{path}: seed must be one of {seeds}; got {seed}")
         own = individuals[individuals["seed"] == seed].to_dict("records")
         rows = {one["individual"]: {str(key): cell for key, cell in one.items()} for one in own}
-        return cls(path, seed, rows, operations[operations["seed"] == seed])
+        return cls(path, int(seed), rows, operations[operations["seed"] == seed])
 
     def name(self, row: Row) -> str:
         return f"{self.path}: individuals, seed {self.seed}, individual {row['individual']}"

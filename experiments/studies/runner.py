@@ -252,7 +252,7 @@ def begun_run(
     seeds = seeds_of(experiment)
     if seed is not None and seed not in seeds:
         raise SettingsError(f"seed must be from {seeds[0]} to {seeds[-1]}; got {seed}")
-    only = {} if seed is None else {"seed": seed, "seeds": 1}
+    only = {} if seed is None else {"seed": int(seed), "seeds": 1}  # of a table, it is of NumPy
     anew = experiment.model_copy(update={"used": None, **only})
     first = read_journal(path).entries[0]
     sources = first.get("sources", ())
