@@ -1,9 +1,13 @@
 from .analysis import BaselinePredictor as BaselinePredictor
 from .analysis import load_network as load_network
+from .analysis.lineage import lineage as lineage
 from .analysis.results import Results as Results
 from .analysis.results import load_results as load_results
 from .arms import ARMS as ARMS
 from .arms import ModelSpec as ModelSpec
+from .audit.replay import replay_lineage as replay_lineage
+from .audit.verification import Verification as Verification
+from .audit.verification import verify as verify
 from .datasets import DATASETS as DATASETS
 from .datasets import Dataset as Dataset
 from .datasets import load_dataset as load_dataset

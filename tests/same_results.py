@@ -8,7 +8,7 @@ file. A difference is one line for each table, column, file or array. Not compar
 there is one), names of runs, the order of columns and rows, which part of a table a row stands in, settings,
 environment and figures.
 
-Names may change where three tables of ``CHANGELOG.md`` say so, each under a heading of its title:
+Names may change where tables of ``CHANGELOG.md`` say so, each under a heading of its title:
 
 *Renamed columns*, ``| table | before | after |``
     The table may be ``*``, which is every table without a row of its own for the column. Where cells hold JSON, a key
@@ -20,6 +20,10 @@ Names may change where three tables of ``CHANGELOG.md`` say so, each under a hea
     names go, as those of genomes.
 *Renamed arrays*, ``| before | after |``
     Arrays in ``.npz`` files, without the number of the individual; and keys of descriptions.
+
+*Added to results*, ``| where |``
+    What results have now and had not before, which is no difference: the beginning of its line of output, without the
+    name of the run. A ``*`` stands for any text: ``table runs: column *``.
 
 Rows under several headings of one title are taken together: they lead from BEFORE to AFTER in one step.
 """
@@ -33,6 +37,7 @@ import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +87,19 @@ class Renames:
         For each table and column, value after by value before.
     arrays : mapping
         Name after by name before.
+    added : sequence of str
+        Patterns of what there was not before.
     """
 
     columns: Mapping[tuple[str, str], str] = field(default_factory=dict)
     values: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     arrays: Mapping[str, str] = field(default_factory=dict)
+    added: Sequence[str] = ()
+
+    def is_added(self, difference: str) -> bool:
+        """Return whether a difference is something that results have now and had not before."""
+        where, _, problem = difference.partition(": ")[2].rpartition(": ")
+        return problem == "missing before" and any(fnmatchcase(where, one) for one in self.added)
 
     def column(self, table: str, name: str) -> str:
         """Return what a column is called after."""
@@ -169,7 +182,8 @@ def read_renames(path: Path = CHANGELOG) -> Renames:
         add(values[table, column], before, after, before)
     for before, after in _rows(path, text, "Renamed arrays", "before after"):
         add(arrays, before, after, before)
-    return Renames(columns, dict(values), arrays)
+    added = [where for (where,) in _rows(path, text, "Added to results", "where")]
+    return Renames(columns, dict(values), arrays, added)
 
 
 def _rows(path: Path, text: str, title: str, header: str) -> Iterator[list[str]]:
@@ -235,7 +249,7 @@ def differences(before: str | Path, after: str | Path, renames: Renames) -> list
             found.append(f"{name}: {len(pair[0])} runs before, {len(pair[1])} after")
         for one, other in zip(*pair, strict=False):
             found += _run_differences(name, one, other, renames)
-    return found
+    return [one for one in found if not renames.is_added(one)]
 
 
 def _runs(folder: Path, renames: Renames) -> dict[str, list[Path]]:

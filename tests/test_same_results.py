@@ -258,6 +258,16 @@ def test_a_changed_column_is_named(changes, said, compare):
     assert said in found
 
 
+def test_what_was_added_on_purpose_is_no_difference_and_the_rest_is(compare):
+    renames = same_results.Renames(added=["table individuals: column n_*"])
+    new = changed_individuals(n_edges=[1, 2, 3], edges=[1, 2, 3], fitness=None)
+    found = compare(new, renames=renames)
+    assert found == [
+        "digits: table individuals: column fitness: missing after",
+        "digits: table individuals: column edges: missing before",
+    ]
+
+
 def test_a_missing_row_is_named(compare):
     fewer = {name: column[:2] for name, column in INDIVIDUALS.items()}
     assert compare({"individuals": fewer}) == [

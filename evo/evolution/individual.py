@@ -7,7 +7,7 @@ on the task and the job alone.
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from evo.evolution.metrics import measure
 from evo.evolution.statistics import GenomeStatistics, describe
 from evo.genome.genome import FloatArray, Genome
 from evo.operators.operation import GradientsAt, Operation, ProposalContext
+from evo.operators.registry import apply_operation
 from evo.origin import is_installed
 from evo.phenotype.phenotype import Phenotype
 from evo.policies.layerwise import keep_n_active
@@ -112,14 +113,29 @@ class Individual:
         return replace(self, job=job, reused_from=None)
 
 
-def evaluate_individual(task: Task, job: Job) -> Individual:
+def evaluate_individual(
+    task: Task, job: Job, recorded: Sequence[Operation] | None = None
+) -> Individual:
     """Modify, train and evaluate one individual.
 
+    Parameters
+    ----------
+    task : Task
+    job : Job
+    recorded : sequence of Operation, optional
+        Operations to apply instead of those that ``job.modification`` asks for: the individual is rebuilt.
+
+    Returns
+    -------
+    Individual
+
+    Notes
+    -----
     An error in an operator, in training or in a custom fitness becomes the status and reason of this one individual,
     and so does an exit by ``sys.exit`` there. The error does not affect other individuals. Executors log its traceback.
     """
     try:
-        return _modify_train_evaluate(task, job)
+        return _modify_train_evaluate(task, job, recorded)
     except (Exception, SystemExit) as error:  # a simulator in a fitness may end by sys.exit
         failed = failed_individual(job, f"{type(error).__name__}: {error}")
         return replace(failed, traceback=traceback.format_exc(), error_at=_place_of(error))
@@ -138,9 +154,11 @@ def _place_of(error: BaseException) -> str:
     return f"{at.filename}:{at.lineno} in {at.name}"
 
 
-def _modify_train_evaluate(task: Task, job: Job) -> Individual:
+def _modify_train_evaluate(
+    task: Task, job: Job, recorded: Sequence[Operation] | None
+) -> Individual:
     started = time.perf_counter()
-    genome, moments, operations = _modify(task, job)
+    genome, moments, operations = _modify(task, job, recorded)
     modified = time.perf_counter()
 
     settings = task.evolution
@@ -306,37 +324,45 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
     )
 
 
-def _modify(task: Task, job: Job) -> tuple[Genome, FloatArray | None, tuple[Operation, ...]]:
+def _modify(
+    task: Task, job: Job, recorded: Sequence[Operation] | None
+) -> tuple[Genome, FloatArray | None, tuple[Operation, ...]]:
     """Return the modified genome, its optimizer moments and the operations applied."""
     moments = None if job.optimizer_state is None else job.optimizer_state.moments
-    if job.modification == "none":
+    if job.modification == "none" and recorded is None:
         return job.genome, moments, ()
     editor = GenomeEditor(job.genome, origins=moments is not None)
-    if job.modification == "drop_dormant":
+    if recorded is not None:
+        operations = [apply_operation(editor, one.operator, one.parameters) for one in recorded]
+    elif job.modification == "drop_dormant":
         operations = freeze_topology(editor)
     else:
-        context = ProposalContext(
-            rng=generator(task.seed, Purpose.MODIFY, job.generation, job.individual),
-            settings=task.policy.operators,
-            gradients_at=_gradients_on_next_batches(task, job),
-            progress=job.progress,
-            layers=task.layers,
-        )
-        policy = task.policy
-        if job.operator_probabilities:
-            weights = dict(job.operator_probabilities)
-            policy = policy.model_copy(update={"operator_weights": weights})
-        operations = POLICIES[policy.name](editor, context, policy)
-        returned: object = operations
-        if not isinstance(returned, list) or not all(
-            isinstance(one, Operation) for one in returned
-        ):
-            raise TypeError(
-                f"policy {policy.name!r} must return its operations in a list; got {operations!r}"
-            )
+        operations = _operations_of_policy(task, job, editor)
     if not operations:
         return job.genome, moments, ()
     return editor.freeze(), None if moments is None else editor.carry(moments), tuple(operations)
+
+
+def _operations_of_policy(task: Task, job: Job, editor: GenomeEditor) -> list[Operation]:
+    """Let the policy change an editor; return the operations that it applied."""
+    context = ProposalContext(
+        rng=generator(task.seed, Purpose.MODIFY, job.generation, job.individual),
+        settings=task.policy.operators,
+        gradients_at=_gradients_on_next_batches(task, job),
+        progress=job.progress,
+        layers=task.layers,
+    )
+    policy = task.policy
+    if job.operator_probabilities:
+        weights = dict(job.operator_probabilities)
+        policy = policy.model_copy(update={"operator_weights": weights})
+    operations = POLICIES[policy.name](editor, context, policy)
+    returned: object = operations
+    if not isinstance(returned, list) or not all(isinstance(one, Operation) for one in returned):
+        raise TypeError(
+            f"policy {policy.name!r} must return its operations in a list; got {operations!r}"
+        )
+    return operations
 
 
 def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:

@@ -126,8 +126,8 @@ OPERATORS.fill({one.code: screened(one, *_conditions(one)) for one in _ENTRIES})
 
 
 def apply_operation(editor: GenomeEditor, code: str, parameters: Parameters) -> Operation:
-    """Apply one operator to an editor and report what it changed."""
-    return OPERATORS[code].carry_out(editor, parameters)
+    """Apply one operator to an editor and report what it changed; raise ValueError for an unknown code."""
+    return OPERATORS.choose(code).carry_out(editor, parameters)
 
 
 def replay(record: Sequence[Operation | tuple[str, Parameters]], parent: Genome) -> Genome:

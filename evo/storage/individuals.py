@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.files import one_line
 from cnn.training.trainer import OptimizerState
 from evo.errors import ResultsError
 from evo.evolution.individual import Individual
@@ -93,7 +94,7 @@ def load_individuals(
         return found, dict(description["more"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ResultsError(
-            f"{path}: must be a file of individuals; got {type(error).__name__}: {error}"
+            f"{path}: must be a file of individuals; got {one_line(error)}"
         ) from error
 
 

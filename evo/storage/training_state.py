@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cnn.arrays import FloatVector
+from cnn.files import one_line
 from cnn.training.curve import LearningCurve
 from cnn.training.fitting import EpochRecord, FitState
 from cnn.training.trainer import OptimizerState
@@ -107,5 +108,5 @@ def load_training(path: Path) -> TrainingState:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ResultsError(
-            f"{path}: must be a file of a training; got {type(error).__name__}: {error}"
+            f"{path}: must be a file of a training; got {one_line(error)}"
         ) from error

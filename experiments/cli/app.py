@@ -223,6 +223,66 @@ def resume(
         print_line(console, f"Results: {path}")
 
 
+@app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(help="Folder of a run; nothing in it is changed.")],
+    seed: Annotated[
+        int | None, typer.Option(help="Compute this seed only.", show_default="all seeds")
+    ] = None,
+    generations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A..B",
+            help="Compare generations A to B only. The search is computed from its founders to B, because it can only "
+            "be computed from its beginning; later generations, baselines and test part are not.",
+            show_default="the whole run",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of Ray workers; 0 runs in this process without Ray. It changes no result.",
+            show_default="every core",
+        ),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Address of a running Ray cluster, as for 'run'.")
+    ] = None,
+    parts: OwnParts = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the outcome.")] = False,
+) -> None:
+    """Compute a run again in a temporary folder, and name the first difference: table, row and column.
+
+    All tables are compared bit for bit, columns of time aside, and genomes and networks too. Exit code 0: the same; 1:
+    something is different; 2: the run cannot be computed again.
+    """
+    from experiments.audit.verification import verify as compute_again
+    from experiments.studies.progress import Reporter, TerminalReporter
+
+    _load(parts)
+    console = Console(quiet=quiet)
+    chosen = None
+    if generations is not None:
+        first, _, last = generations.partition("..")
+        if not (first.isdecimal() and last.isdecimal()):
+            raise SettingsError(f"generations must be A..B, such as 0..5; got {generations!r}")
+        chosen = int(first), int(last)
+    with _naming_own_parts(parts):
+        outcome = compute_again(
+            path,
+            seed=seed,
+            generations=chosen,
+            workers=workers,
+            address=address,
+            reporter=Reporter() if quiet else TerminalReporter(console),
+        )
+    for change in outcome.changes:
+        typer.echo(f"evomatrix: {change}", err=True)
+    print_line(Console(), str(outcome))
+    if outcome.difference is not None:
+        raise typer.Exit(1)
+
+
 @contextmanager
 def _naming_force() -> Iterator[None]:
     """Say how a run goes on that did not begin so."""

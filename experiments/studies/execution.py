@@ -92,8 +92,11 @@ def execute(
     reporter: Reporter,
     figures: bool,
     earlier: Mapping[str, pd.DataFrame],
+    until: int | None = None,
 ) -> Results:
     """Do what is left of a run; `earlier` are its tables ``runs``, ``baseline`` and ``comparison`` so far.
+
+    With `until` the searches stop after that generation, and the run is left unfinished.
 
     Raises
     ------
@@ -104,7 +107,7 @@ def execute(
         SeedRun(
             plan.experiment,
             plan.dataset,
-            _task(plan, split, seed),
+            task_of(plan, split, seed),
             len(split.rows["test"]),
             split.preparation,
             store,
@@ -114,14 +117,13 @@ def execute(
         )
         for seed, split in zip(seeds_of(plan.experiment), plan.splits, strict=True)
     ]
-    with (
-        reporter,
-        interruptible(),
-        _noting_the_end(store),
-        _reporting_an_interruption(reporter, store),
-    ):
+    with reporter, interruptible(), _noting_the_end(store):
         _note_unseen_categories(seed_runs, plan.splits)
-        searches = _evolve(plan, seed_runs, workers, address) if plan.experiment.evolve else []
+        searches: list[Search] = []
+        if plan.experiment.evolve:
+            searches = _evolve(plan, seed_runs, workers, address, until)
+        if until is not None:
+            return load_results(store.path)
         baselines = _train_baselines(seed_runs, searches)
         if earlier["comparison"].empty:
             _compare(plan, seed_runs, searches, baselines)
@@ -163,11 +165,15 @@ def _note_unseen_categories(seed_runs: Sequence[SeedRun], splits: Sequence[DataS
 
 
 def _evolve(
-    plan: Plan, seed_runs: Sequence[SeedRun], workers: int | None, address: str | None
+    plan: Plan,
+    seed_runs: Sequence[SeedRun],
+    workers: int | None,
+    address: str | None,
+    until: int | None,
 ) -> list[Search]:
     """Run the search of every seed, one after the other."""
     experiment, reporter, store = plan.experiment, seed_runs[0].reporter, seed_runs[0].store
-    per_seed = expected_per_seed(experiment.evolution)
+    per_seed = expected_per_seed(experiment.evolution, until)
     searches = [
         Search(seed_run, k * per_seed, plan.founders[seed_run.seed])
         for k, seed_run in enumerate(seed_runs)
@@ -178,7 +184,7 @@ def _evolve(
         return searches
     with _started(workers, address, reporter, store) as executor:
         for search in searches:
-            search.evolve(executor)
+            search.evolve(executor, until)
     return searches
 
 
@@ -205,7 +211,8 @@ def _train_baselines(seed_runs: Sequence[SeedRun], searches: Sequence[Search]) -
     return baselines
 
 
-def _task(plan: Plan, split: DataSplit, seed: int) -> Task:
+def task_of(plan: Plan, split: DataSplit, seed: int) -> Task:
+    """Return what the individuals of one seed share."""
     experiment, dataset = plan.experiment, plan.dataset
     return Task(
         train=split.train,
@@ -237,7 +244,8 @@ def _noting_the_end(store: RunStore) -> Iterator[None]:
 
 
 @contextmanager
-def _reporting_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[None]:
+def reporting_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[None]:
+    """Tell how a run goes on that is interrupted."""
     try:
         yield
     except (EvolutionError, TrainingError):  # it would end so again

@@ -74,23 +74,22 @@ def begun_with() -> dict[str, Any]:
     }
 
 
-def changes_since(begun: Mapping[str, Any], before: Used | None, now: Used) -> list[str]:
-    """Return in words what is different from the beginning of a run; empty if it can go on as it began.
+def change_in_use(before: Used | None, now: Used) -> str | None:
+    """Return in words which data, fitness or own part is another one; None if none is, or it is not known."""
+    if before is None:
+        return None
+    return change_in_words(before.model_dump(mode="json"), now.model_dump(mode="json"))
+
+
+def changes_of_code(begun: Mapping[str, Any]) -> list[str]:
+    """Return in words what of code, versions and processor is different from the beginning of a run.
 
     Parameters
     ----------
     begun : mapping
         The first line of the run's journal, with what :func:`begun_with` returned then.
-    before : Used or None
-        What the run used.
-    now : Used
     """
-    found = []
-    if before is not None:
-        other = change_in_words(before.model_dump(mode="json"), now.model_dump(mode="json"))
-        if other is not None:
-            found.append(other)
-    present = begun_with()
+    found, present = [], begun_with()
     if present["code"] != begun.get("code"):
         found.append("the code of EvoMatrix has changed since that run began")
     other = first_difference(begun.get("machine"), present["machine"], "machine")
@@ -113,9 +112,7 @@ def with_used(experiment: Experiment, used: Used) -> Experiment:
 
 def _check_repeats(experiment: Experiment, used: Used) -> None:
     """Raise SettingsError if the settings are those of an earlier run that used something else."""
-    if experiment.used is None:
-        return
-    other = change_in_words(experiment.used.model_dump(mode="json"), used.model_dump(mode="json"))
+    other = change_in_use(experiment.used, used)
     if other is not None:
         raise SettingsError(
             f"{other}; these settings repeat a run, and `used` must be as it was; without it they are a new run"

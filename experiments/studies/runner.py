@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
 from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
+from evo.storage.journal import read_journal
 from evo.storage.run_reader import load_tables
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
@@ -20,7 +22,7 @@ from experiments.settings.columns import setting_columns
 from experiments.settings.experiment import Experiment, load_experiment
 from experiments.settings.used import Used
 from experiments.studies.arguments import check_types, check_workers
-from experiments.studies.execution import Plan, execute, seeds_of
+from experiments.studies.execution import Plan, execute, reporting_an_interruption, seeds_of
 from experiments.studies.founders import (
     GivenFounders,
     check_founders,
@@ -34,7 +36,13 @@ from experiments.studies.judgement import (
     weighted,
 )
 from experiments.studies.progress import Reporter
-from experiments.studies.provenance import begun_with, changes_since, used_by, with_used
+from experiments.studies.provenance import (
+    begun_with,
+    change_in_use,
+    changes_of_code,
+    used_by,
+    with_used,
+)
 
 
 def run(
@@ -97,29 +105,18 @@ def run(
     experiment = with_given_founders(experiment, founders)
     plan = _plan(experiment, dataset, fitness, partial(_new_founders, founders))
     if experiment.evolve:
-        _check_travel(plan.fitness, workers)
+        check_travel(plan.fitness, workers)
     used = used_by(experiment, plan.dataset, fitness)
     own = {"own_data": dataset is not None, "own_fitness": fitness is not None}
-    parts: dict[str, Any] = {
-        "config": with_used(experiment, used).model_dump_json(indent=2) + "\n",
-        "environment": environment(),
-        "begun_with": begun_with() | own | {"sources": plan.given.sources if plan.given else ()},
-        "genomes": {
-            _founders_name(seed): dict(enumerate(of)) for seed, of in plan.founders.items()
-        },
-        **_columns(plan, used, own),
-    }
-    if run_name is None:
-        store = RunStore.create_free(results, experiment.name, **parts)
-    else:
-        store = RunStore.create(Path(results) / run_name, **parts)
-    with closing(store):
+    reporter = Reporter() if reporter is None else reporter
+    store = new_store(plan, used, own, results, run_name)
+    with closing(store), reporting_an_interruption(reporter, store):
         return execute(
             plan,
             store,
             workers=workers,
             address=address,
-            reporter=Reporter() if reporter is None else reporter,
+            reporter=reporter,
             figures=figures,
             earlier=load_tables([store.path], EARLIER),
         )
@@ -169,36 +166,133 @@ def resume_run(
     check_types(path=path, dataset=dataset, fitness=fitness, reporter=reporter)
     path = Path(path)
     check_workers(workers, address)
-    experiment = load_experiment(path / "config.json")
-    with closing(RunStore.open(path)) as store:
+    reporter = Reporter() if reporter is None else reporter
+    with closing(RunStore.open(path)) as store, reporting_an_interruption(reporter, store):
         if store.journal.error:
             raise ResultsError(
                 f"{path}: ended with {store.journal.error}; the same settings would end so again"
             )
         if store.journal.is_complete:
             return load_results(path)
-        begun = store.journal.entries[0]
-        anew = experiment.model_copy(update={"used": None})
-        begin = partial(_stored_founders, path, begun.get("sources", ()))
-        plan = _plan(anew, dataset, fitness, begin)
-        used = used_by(anew, plan.dataset, fitness)
-        differences = changes_since(begun, experiment.used, used)
+        begun = begun_run(path, dataset, fitness)
+        plan, differences = begun.plan, begun.differences
         if differences and not force:
             raise ChangedError(f"{path}: cannot go on as it began: {differences[0]}")
-        if experiment.evolve:
-            _check_travel(plan.fitness, workers)
-        own = {name: bool(begun.get(name)) for name in ("own_data", "own_fitness")}
-        store.take_columns(**_columns(plan, used, own))
+        if plan.experiment.evolve:
+            check_travel(plan.fitness, workers)
+        store.take_columns(**_columns(plan, begun.used, begun.own))
         store.note_resumed(at=time_now(), differences=differences)
         return execute(
             plan,
             store,
             workers=workers,
             address=address,
-            reporter=Reporter() if reporter is None else reporter,
+            reporter=reporter,
             figures=figures,
             earlier=load_tables([path], EARLIER),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class BegunRun:
+    """A run that began earlier, as this process would go on with it or repeat it.
+
+    Attributes
+    ----------
+    plan : Plan
+    used : Used
+        What it uses now.
+    own : mapping
+        Whether data (``own_data``) and fitness (``own_fitness``) were passed to :func:`run`.
+    changed_use : str or None
+        Which of data, fitness and own parts is another one now, in words.
+    changed_code : list of str
+        What of code, versions and processor is different now, in words.
+    """
+
+    plan: Plan
+    used: Used
+    own: Mapping[str, bool]
+    changed_use: str | None
+    changed_code: list[str]
+
+    @property
+    def differences(self) -> list[str]:
+        """All that is different now."""
+        return [*([] if self.changed_use is None else [self.changed_use]), *self.changed_code]
+
+
+def begun_run(
+    path: Path,
+    dataset: Dataset | None,
+    fitness: Callable[..., float] | None,
+    *,
+    seed: int | None = None,
+    draw_founders: bool = False,
+) -> BegunRun:
+    """Read the beginning of a run; check settings and data.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    dataset, fitness : optional
+        As for :func:`run`.
+    seed : int, optional
+        Only this seed; by default all seeds of the run.
+    draw_founders : bool, default False
+        Whether founders that are drawn are drawn again. Otherwise they are read, as given ones always are.
+
+    Raises
+    ------
+    EvoMatrixError
+        If the folder, settings or data are not usable.
+    """
+    experiment = load_experiment(path / "config.json")
+    seeds = seeds_of(experiment)
+    if seed is not None and seed not in seeds:
+        raise SettingsError(f"seed must be from {seeds[0]} to {seeds[-1]}; got {seed}")
+    only = {} if seed is None else {"seed": int(seed), "seeds": 1}  # of a table, it is of NumPy
+    anew = experiment.model_copy(update={"used": None, **only})
+    first = read_journal(path).entries[0]
+    sources = first.get("sources", ())
+    begin = partial(_stored_founders, path, sources)
+    if draw_founders and not sources:
+        begin = partial(_new_founders, None)
+    plan = _plan(anew, dataset, fitness, begin)
+    used = used_by(anew, plan.dataset, fitness)
+    return BegunRun(
+        plan,
+        used,
+        {name: bool(first.get(name)) for name in ("own_data", "own_fitness")},
+        change_in_use(experiment.used, used),
+        changes_of_code(first),
+    )
+
+
+def new_store(
+    plan: Plan,
+    used: Used,
+    own: Mapping[str, bool],
+    results: str | Path,
+    run_name: str | None,
+) -> RunStore:
+    """Make the folder of a new run."""
+    experiment = plan.experiment
+    parts: dict[str, Any] = {
+        "config": with_used(experiment, used).model_dump_json(indent=2) + "\n",
+        "environment": environment(),
+        "begun_with": begun_with()
+        | dict(own)
+        | {"sources": plan.given.sources if plan.given else ()},
+        "genomes": {
+            _founders_name(seed): dict(enumerate(of)) for seed, of in plan.founders.items()
+        },
+        **_columns(plan, used, own),
+    }
+    if run_name is None:
+        return RunStore.create_free(results, experiment.name, **parts)
+    return RunStore.create(Path(results) / run_name, **parts)
 
 
 Beginning = tuple[GivenFounders | None, Mapping[int, Sequence[Genome]]]
@@ -290,7 +384,7 @@ def _check_arguments(
             )
 
 
-def _check_travel(fitness: Fitness, workers: int | None) -> None:
+def check_travel(fitness: Fitness, workers: int | None) -> None:
     """Raise TravelError if own parts cannot be sent to workers."""
     if workers != 0:
         from evo.executors.travel import pack  # noqa: PLC0415 - a serial run shall not wait for Ray's import

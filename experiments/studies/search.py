@@ -31,9 +31,10 @@ def expected_in_generation(settings: EvolutionSettings, number: int) -> int:
     return settings.population * each
 
 
-def expected_per_seed(settings: EvolutionSettings) -> int:
-    """Return the expected number of individuals in the search with one seed."""
-    return sum(expected_in_generation(settings, k) for k in range(settings.generations + 1))
+def expected_per_seed(settings: EvolutionSettings, until: int | None = None) -> int:
+    """Return the expected number of individuals in the search with one seed, up to a generation."""
+    last = settings.generations if until is None else min(until, settings.generations)
+    return sum(expected_in_generation(settings, k) for k in range(last + 1))
 
 
 class Search:
@@ -58,11 +59,16 @@ class Search:
         self._state_path = f"states/seed-{seed_run.seed}.npz"
         self._restore()
 
-    def evolve(self, executor: Executor) -> None:
-        """Evolve a population, commit every generation when it is complete, and save the winner as a predictor."""
+    def evolve(self, executor: Executor, until: int | None = None) -> None:
+        """Evolve a population, commit every generation when it is complete, and save the winner as a predictor.
+
+        With `until` the search stops after that generation, and has no winner.
+        """
         seed_run, task = self.seed_run, self.seed_run.task
         evolution = Evolution(task, self.founders)
         while not evolution.done(self.state):
+            if until is not None and self.state.generation > until:
+                return
             self._next_generation(evolution, executor)
         if not self.is_over:
             Predictor(self.winner.genome, loss=task.loss, **seed_run.raw_inputs).save(

@@ -325,7 +325,8 @@ def _damaged_journal(data, others, rng):
     if rng.random() < 0.3:
         return damaged_text(data, others, rng)
     checksum, lines = 0, []
-    for entry in damaged_value([json.loads(line) for line in data.splitlines()], others, rng):
+    entries = damaged_value([json.loads(line) for line in data.splitlines()], others, rng)
+    for entry in entries if isinstance(entries, list) else [entries]:
         body = as_json(
             {k: v for k, v in entry.items() if k != "sum"} if isinstance(entry, dict) else entry
         )

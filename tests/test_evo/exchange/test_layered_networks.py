@@ -401,7 +401,10 @@ def test_any_network_is_converted_exactly_there_and_back_or_a_layer_is_named(net
     expected = network.output(samples)
     np.testing.assert_allclose(Phenotype(genome).output(samples), expected, rtol=1e-9, atol=1e-9)
     again = to_cnn(genome)
-    assert np.array_equal(again.parameters, network.parameters)
+    if [type(one) for one in again.layers] == [type(one) for one in network.layers]:
+        assert np.array_equal(again.parameters, network.parameters)
+    else:  # one pixel is one node: a map of one pixel comes back as a node of a dense layer
+        assert any(one.output_shape[1:] == (1, 1) for one in network.layers)
     np.testing.assert_allclose(again.output(samples), expected, rtol=1e-9, atol=1e-9)
     assert from_cnn(again).equals(genome)
 

@@ -1,0 +1,212 @@
+"""An individual rebuilt from its founder, through the stored operations and the training of each ancestor.
+
+    founder → train → operations, train → … → operations, train: the individual
+
+Each step is the work of a worker (:func:`evo.evolution.individual.evaluate_individual`), except that the operations are
+read instead of chosen. So what is checked is what a run does.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cnn.compile.compilation import single_threaded_blas
+from evo.errors import ChangedError, ResultsError
+from evo.evolution.individual import (
+    Individual,
+    evaluate_individual,
+    failed_individual,
+    reuse_result,
+)
+from evo.evolution.job import Job, Task
+from evo.genome.genome import Genome
+from evo.operators.operation import Operation
+from evo.operators.records import with_current_names
+from experiments.analysis.results import Results
+from experiments.datasets import Dataset
+from experiments.studies.arguments import check_types
+from experiments.studies.execution import task_of
+from experiments.studies.runner import begun_run
+
+Row = Mapping[str, Any]
+
+
+def replay_lineage(
+    results: Results,
+    individual: int,
+    *,
+    seed: int | None = None,
+    dataset: Dataset | None = None,
+    fitness: Callable[..., float] | None = None,
+) -> list[Individual]:
+    """Rebuild an individual from its founder, and compare each ancestor's genome with the stored hash.
+
+    Parameters
+    ----------
+    results : Results
+        Of one run.
+    individual : int
+        Its number, as in ``results.individuals``.
+    seed : int, optional
+        Seed of the search; it may be left out if the run has one.
+    dataset, fitness : optional
+        What was passed to :func:`experiments.run` has to be passed again.
+
+    Returns
+    -------
+    list of Individual
+        The lineage, rebuilt: from the founder to the individual. Each has the genome after its training.
+
+    Raises
+    ------
+    ResultsError
+        If one of the lineage is not the same again: one line that names the first one, and what of code, versions and
+        processor has changed since the run. Also if there is no such individual, if `seed` is needed, or if a budget in
+        seconds ended the training of one of the lineage, for it cannot be repeated.
+    SettingsError
+        If data, fitness or own parts are not those of the run.
+    ValueError
+        If the results are those of several runs.
+
+    Notes
+    -----
+    An individual without a fitness has its parent's genome; its error is not repeated.
+    """
+    check_types(dataset=dataset, fitness=fitness)
+    search = _StoredSearch.of(results, seed)
+    rows = search.ancestry(individual)
+    begun = begun_run(search.path, dataset, fitness, seed=search.seed)
+    if begun.changed_use is not None:
+        raise ChangedError(f"{search.path}: cannot be replayed: {begun.changed_use}")
+    task = _without_clock(task_of(begun.plan, begun.plan.splits[0], search.seed))
+    founder, parent = begun.plan.founders[search.seed][rows[0]["slot"]], None
+    lineage: list[Individual] = []
+    with single_threaded_blas():
+        for row in rows:
+            parent = search.rebuilt(task, _job(row, founder, parent), row)
+            difference = _difference(parent, row, search.recorded(row))
+            if difference is not None:
+                changes = "".join(f"; {change}" for change in begun.changed_code)
+                raise ResultsError(f"{search.name(row)}: {difference}{changes}")
+            lineage.append(parent)
+    return lineage
+
+
+def _without_clock(task: Task) -> Task:
+    """Return a task whose train phases take as many steps as they may, however long that takes."""
+    budget = task.evolution.budget.model_copy(update={"seconds": None})
+    return replace(task, evolution=task.evolution.model_copy(update={"budget": budget}))
+
+
+@dataclass(frozen=True, eq=False)
+class _StoredSearch:
+    """What a run has stored of the search with one seed.
+
+    Attributes
+    ----------
+    path : Path
+    seed : int
+    rows : mapping
+        The rows of ``individuals``, by number.
+    operations : DataFrame
+        The rows of ``operations``.
+    """
+
+    path: Path
+    seed: int
+    rows: Mapping[int, Row]
+    operations: pd.DataFrame
+
+    @classmethod
+    def of(cls, results: Results, seed: int | None) -> "_StoredSearch":
+        path, individuals, operations = results.path, results.individuals, results.operations
+        seeds = individuals["seed"].unique().tolist()
+        if seed is None and len(seeds) == 1:
+            (seed,) = seeds
+        if seed is None or seed not in seeds:
+            raise ResultsError(f"{path}: seed must be one of {seeds}; got {seed}")
+        own = individuals[individuals["seed"] == seed].to_dict("records")
+        rows = {one["individual"]: {str(key): cell for key, cell in one.items()} for one in own}
+        return cls(path, int(seed), rows, operations[operations["seed"] == seed])
+
+    def name(self, row: Row) -> str:
+        return f"{self.path}: individuals, seed {self.seed}, individual {row['individual']}"
+
+    def row(self, individual: int) -> Row:
+        if individual not in self.rows:
+            raise ResultsError(
+                f"{self.path}: individuals, seed {self.seed}: there is no individual {individual}"
+            )
+        return self.rows[individual]
+
+    def ancestry(self, individual: int) -> list[Row]:
+        """Return the rows of an individual and its ancestors, from the founder on."""
+        found = [self.row(individual)]
+        while len(found[-1]["parents"]):
+            child = found[-1]
+            parent = int(child["parents"][0])
+            if parent >= child["individual"]:
+                raise ResultsError(f"{self.name(child)}: parents must be older; got {parent}")
+            found.append(self.row(parent))
+        for row in found:
+            if row["ended_by"] == "seconds":
+                raise ResultsError(
+                    f"{self.name(row)}: its training was ended by a budget in seconds, so it cannot be repeated"
+                )
+        return found[::-1]
+
+    def recorded(self, row: Row) -> tuple[Operation, ...]:
+        """Return the operations that made an individual out of its parent."""
+        own = self.operations[self.operations["individual"] == row["individual"]]
+        records = own[[part.name for part in fields(Operation)]].to_dict("records")
+        return tuple(
+            Operation(**{**one, "parameters": with_current_names(json.loads(one["parameters"]))})
+            for one in records
+        )
+
+    def rebuilt(self, task: Task, job: Job, row: Row) -> Individual:
+        """Return the individual of a row; `job` has its parent, rebuilt."""
+        if row["status"] != "ok":
+            return failed_individual(job, row["reason"])
+        one = evaluate_individual(task, job, self.recorded(row))
+        if one.status == "duplicate":
+            of = self.row(row["reused_from"])
+            again = replace(job, individual=of["individual"], continued_parent=None)
+            return reuse_result(one, self.rebuilt(task, again, of))
+        return one
+
+
+def _job(row: Row, founder: Genome, parent: Individual | None) -> Job:
+    """Return the job of an individual, without what only the choice of operations needs; a founder has no parent."""
+    return Job(
+        individual=row["individual"],
+        generation=row["generation"],
+        slot=row["slot"],
+        origin=row["origin"],
+        parents=tuple(map(int, row["parents"])),
+        founder=row["founder"],
+        genome=parent.genome if parent else founder,
+        optimizer_state=parent.optimizer_state if parent else None,
+        modification="none",
+        operator_probabilities=(),
+        progress=0.0,
+        first_step=parent.ancestry_steps if parent else 0,
+        ancestry_seconds=parent.ancestry_seconds if parent else 0.0,
+        continued_parent=None if pd.isna(row["reused_from"]) else row["reused_from"],
+    )
+
+
+def _difference(one: Individual, row: Row, recorded: tuple[Operation, ...]) -> str | None:
+    """Return in words what of a rebuilt individual is not as it was stored; None if it is the same."""
+    if row["status"] == "ok":
+        if one.status != "ok":
+            return f"status was ok, now {one.status} ({one.reason})"
+        for position, (before, now) in enumerate(zip(recorded, one.operations, strict=True)):
+            if before != now:
+                return f"operation {position} was {before}, now {now}"
+    found = one.genome.fingerprint()
+    return None if found == row["genome_hash"] else f"genome_hash {row['genome_hash']}, now {found}"
