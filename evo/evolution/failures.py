@@ -12,11 +12,11 @@ LONGEST_TRACEBACK = 20_000
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line of at most `LONGEST_REASON` characters.
+    r"""Return a text as one line of at most `LONGEST_REASON` characters.
 
     Examples
     --------
-    >>> one_line("fitness must be\\n  finite")
+    >>> one_line("fitness must be\n  finite")
     'fitness must be finite'
     """
     line = _encodable(" ".join(text.split()))

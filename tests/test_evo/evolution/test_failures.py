@@ -14,7 +14,7 @@ from evo.evolution.individual import evaluate_individual
 from evo.interruption import interruptible
 
 
-class Unprintable(Exception):
+class UnprintableError(Exception):
     def __str__(self):
         raise SystemExit(3)
 
@@ -55,7 +55,7 @@ def evaluated(task):
     [
         (ValueError("two\n  lines"), "ValueError: two lines"),
         (ValueError(), "ValueError"),
-        (Unprintable(), "Unprintable: its text cannot be printed"),
+        (UnprintableError(), "UnprintableError: its text cannot be printed"),
         (ValueError("half \ud800"), "ValueError: half \\ud800"),
         (SystemExit(3), "SystemExit: 3"),
         (GeneratorExit("closed"), "GeneratorExit: closed"),
