@@ -215,6 +215,9 @@ class RayExecutor:
         TravelError
             If an own part cannot be sent to the workers.
         """
+        for unfinished in self._running.values():  # of an earlier call that was left before its end
+            ray.kill(unfinished.actor)
+        self._running = {}
         self._put(task)
         size = -(-len(jobs) // (self.n_workers * CHUNKS_PER_WORKER))
         waiting = deque(list(jobs[k : k + size]) for k in range(0, len(jobs), size))

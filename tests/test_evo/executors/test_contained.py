@@ -136,6 +136,9 @@ def test_ray_that_runs_already_is_used_only_if_the_user_says_so(jobs_that, runni
         assert executor.n_workers == 1
         first = next(iter(executor.evaluate_all(task, jobs)))  # the other one is running still
         assert (first.status, first.fitness) == fitness_without_deeds(task, jobs)[0][::2]
+        ((status, _, fitness),) = evaluate(executor, task, jobs[:1])
+        assert (status, fitness) == (first.status, first.fitness)
+        next(iter(executor.evaluate_all(task, jobs)))
     assert ray.is_initialized()
     answer = ray.remote(num_cpus=1)(lambda: "free").remote()
     assert ray.get(answer, timeout=60) == "free"  # no worker of ours holds the only core
