@@ -25,6 +25,18 @@ class Interruption(KeyboardInterrupt):
         self.number = number
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Return whether an exception asks the process to end; any other is an error of the code that raised it.
+
+    A plain ``KeyboardInterrupt`` does so only where Python's own handler of Ctrl-C is in use, which raises it in the
+    main thread. Elsewhere the code itself has raised it.
+    """
+    if isinstance(error, KeyboardInterrupt) and not isinstance(error, Interruption):
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        return in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, Interruption)
+
+
 class _Shield:
     """Whether interruptions are put off, and one that was."""
 

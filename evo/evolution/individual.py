@@ -6,7 +6,6 @@ on the task and the job alone.
 """
 
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -21,14 +20,15 @@ from cnn.training.recipe import batch_indices
 from cnn.training.trainer import OptimizerState, TrainingReport, evaluate, train
 from evo.editing.editor import GenomeEditor
 from evo.evolution.duplicates import duplicates_training, same_parameters
+from evo.evolution.failures import kind_and_text, one_line, place_of, traceback_of
 from evo.evolution.fitness import FITNESSES
 from evo.evolution.job import Job, Task
 from evo.evolution.metrics import measure
 from evo.evolution.statistics import GenomeStatistics, describe
 from evo.genome.genome import FloatArray, Genome
+from evo.interruption import is_interruption
 from evo.operators.operation import GradientsAt, Operation, ProposalContext
 from evo.operators.registry import apply_operation
-from evo.origin import is_installed
 from evo.phenotype.phenotype import Phenotype
 from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
@@ -131,27 +131,24 @@ def evaluate_individual(
 
     Notes
     -----
-    An error in an operator, in training or in a custom fitness becomes the status and reason of this one individual,
-    and so does an exit by ``sys.exit`` there. The error does not affect other individuals. Executors log its traceback.
+    Whatever an operator, training or a custom fitness raises becomes the status and reason of this one individual: an
+    exit by ``sys.exit`` too, and a ``KeyboardInterrupt`` of its own. The error does not affect other individuals.
+    Executors log its traceback. Only an interruption from outside is raised (:mod:`evo.interruption`).
     """
     try:
         return _modify_train_evaluate(task, job, recorded)
-    except (Exception, SystemExit) as error:  # a simulator in a fitness may end by sys.exit
-        failed = failed_individual(job, f"{type(error).__name__}: {error}")
-        return replace(failed, traceback=traceback.format_exc(), error_at=_place_of(error))
+    except (
+        BaseException
+    ) as error:  # a simulator in a fitness may raise anything, and end by sys.exit
+        if is_interruption(error):
+            raise
+        failed = failed_individual(job, kind_and_text(error))
+        return replace(failed, traceback=traceback_of(error), error_at=place_of(error))
 
 
 def failed_individual(job: Job, reason: str) -> Individual:
     """Return the individual of a job that could not be evaluated."""
     return _without_result(job, "failed", reason)
-
-
-def _place_of(error: BaseException) -> str:
-    """Return file, line and function of the user's code that raised an error; else those of the last call."""
-    calls = traceback.extract_tb(error.__traceback__)
-    own = [one for one in calls if not is_installed(one.filename)]
-    at = (own or calls)[-1]
-    return f"{at.filename}:{at.lineno} in {at.name}"
 
 
 def _modify_train_evaluate(
@@ -405,7 +402,7 @@ def _without_result(
     return Individual(
         job=job,
         status=status,
-        reason=reason,
+        reason=one_line(reason),
         genome=job.genome,
         optimizer_state=job.optimizer_state,
         operations=operations,

@@ -156,7 +156,7 @@ class TrainingSettings(Recipe, frozen=True, extra="forbid"):
 
 
 class EvaluationSettings(Settings, frozen=True, extra="forbid"):
-    """What trained networks are judged by."""
+    """What trained networks are judged by, and what one individual may take."""
 
     metrics: tuple[Annotated[str, METRICS], ...] = Field(
         (),
@@ -167,6 +167,20 @@ class EvaluationSettings(Settings, frozen=True, extra="forbid"):
         None,
         description="Metric of summaries and verdicts, a key of evo.METRICS; it stands in the tables too. By default "
         "the accuracy, and in regression the loss.",
+    )
+    timeout: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Wall time of one individual, modified, trained and evaluated; one that takes longer has failed. "
+        "Needs a worker. Not reproducible: the time depends on the machine.",
+    )
+    memory: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Memory that a worker may have beyond what it has when it starts; an individual that wants more "
+        "has failed. Needs a worker, on Linux. Not reproducible: what earlier individuals left behind counts too.",
     )
 
     @field_validator("metrics")

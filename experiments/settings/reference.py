@@ -55,6 +55,8 @@ UNITS = {
     "policy.operators.max_density": "fraction of the places",
     "policy.operators.max_parameters": "parameters",
     "policy.operators.max_macs": "MACs per sample and tick",
+    "evaluation.timeout": "s",
+    "evaluation.memory": "GiB",
     "training.learning_rate": "per step",
     "training.class_weight": "relative weight",
     "training.batch_size": "samples",

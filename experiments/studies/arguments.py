@@ -5,6 +5,7 @@ from typing import Any
 
 from cnn.checks import brief, is_whole
 from evo.errors import SettingsError
+from evo.executors.memory import can_limit_memory
 from experiments.datasets import Dataset
 from experiments.settings.experiment import Experiment
 from experiments.studies.progress import Reporter
@@ -24,7 +25,7 @@ RULES: dict[str, tuple[Any, str]] = {
     "path": (str | PathLike, "the path of a run's folder"),
     "run_name": (str | None, "a text"),
     "folder": (str | PathLike | None, "the path of a folder"),
-    "address": (str | None, 'a text, such as "auto" or "host:6379"'),
+    "address": (str | None, 'a text, such as "auto", "host:6379" or "existing"'),
 }
 """The type of an argument of :func:`run`, and the type in words."""
 
@@ -58,3 +59,23 @@ def check_workers(workers: int | None, address: str | None) -> None:
     check_types(address=address)
     if workers == 0 and address is not None:
         raise SettingsError("workers must not be 0 with an address, since 0 means no Ray")
+
+
+def limits_of(experiment: Experiment) -> tuple[str, ...]:
+    """Return the settings that limit what one individual may take; only a worker can keep to them."""
+    limits = ("timeout", "memory") if experiment.evolve else ()
+    return tuple(name for name in limits if getattr(experiment.evaluation, name) is not None)
+
+
+def check_limits(experiment: Experiment, workers: int | None) -> None:
+    """Raise SettingsError for a limit without a worker, or one that this system does not have."""
+    limits = limits_of(experiment)
+    if limits and workers == 0:
+        raise SettingsError(
+            f"workers must be at least 1 with evaluation.{limits[0]}, which needs a worker; got 0"
+        )
+    if "memory" in limits and not can_limit_memory():
+        raise SettingsError(
+            "evaluation.memory must not be given on this system, which cannot limit the memory of a process; "
+            f"got {experiment.evaluation.memory}"
+        )

@@ -182,7 +182,7 @@ def _evolve(
     _warm_up(seed_runs[0], searches[0].founders[0])
     if all(search.is_over for search in searches):
         return searches
-    with _started(workers, address, reporter, store) as executor:
+    with _started(experiment, workers, address, reporter, store) as executor:
         for search in searches:
             search.evolve(executor, until)
     return searches
@@ -261,12 +261,16 @@ def reporting_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[N
 
 @contextmanager
 def _started(
-    workers: int | None, address: str | None, reporter: Reporter, store: RunStore
+    experiment: Experiment,
+    workers: int | None,
+    address: str | None,
+    reporter: Reporter,
+    store: RunStore,
 ) -> Iterator[Executor]:
     """Start an executor; if it cannot start, remove the folder of a run that has not begun."""
     with ExitStack() as stack:
         try:
-            executor = stack.enter_context(_executor(workers, address, reporter))
+            executor = stack.enter_context(_executor(experiment, workers, address, reporter))
         except Exception:
             if not store.journal.has_rows:
                 store.discard()
@@ -274,14 +278,17 @@ def _started(
         yield executor
 
 
-def _executor(workers: int | None, address: str | None, reporter: Reporter) -> Executor:
+def _executor(
+    experiment: Experiment, workers: int | None, address: str | None, reporter: Reporter
+) -> Executor:
     if workers == 0:
         return SerialExecutor()
-    where = "Starting Ray" if address is None else f"Connecting to Ray at {address}"
-    reporter.note(f"{where} (some seconds)")
+    known = {None: "Starting Ray (some seconds)", "existing": "Using the Ray of this process"}
+    reporter.note(known.get(address, f"Connecting to Ray at {address} (some seconds)"))
     from evo.executors.ray import RayExecutor  # noqa: PLC0415 - a serial run shall not wait for Ray's import
 
-    return RayExecutor(workers, address)
+    limits = experiment.evaluation
+    return RayExecutor(workers, address, timeout=limits.timeout, memory=limits.memory)
 
 
 def _first(samples: Samples) -> Samples:

@@ -21,7 +21,7 @@ from experiments.datasets import Dataset, DataSplit, load_dataset
 from experiments.settings.columns import setting_columns
 from experiments.settings.experiment import Experiment, load_experiment
 from experiments.settings.used import Used
-from experiments.studies.arguments import check_types, check_workers
+from experiments.studies.arguments import check_limits, check_types, check_workers
 from experiments.studies.execution import Plan, execute, reporting_an_interruption, seeds_of
 from experiments.studies.founders import (
     GivenFounders,
@@ -77,7 +77,7 @@ def run(
     workers : int, optional
         Number of Ray workers; 0 evaluates in this process; by default one per core. Baselines need no worker.
     address : str, optional
-        An existing Ray cluster instead of this machine.
+        An existing Ray cluster instead of this machine; ``"existing"`` is the Ray that runs in this process.
     results : str or Path
         Folder in which the run's folder is made.
     run_name : str, optional
@@ -166,6 +166,7 @@ def resume_run(
     check_types(path=path, dataset=dataset, fitness=fitness, reporter=reporter)
     path = Path(path)
     check_workers(workers, address)
+    check_limits(load_experiment(path / "config.json"), workers)
     reporter = Reporter() if reporter is None else reporter
     with closing(RunStore.open(path)) as store, reporting_an_interruption(reporter, store):
         if store.journal.error:
@@ -373,6 +374,7 @@ def _check_arguments(
 ) -> None:
     """Raise SettingsError for arguments that contradict each other or the settings."""
     check_workers(workers, address)
+    check_limits(experiment, workers)
     if experiment.evolve:
         return
     given = {"workers": workers, "address": address, "fitness": fitness, "founders": founders}
@@ -385,11 +387,18 @@ def _check_arguments(
 
 
 def check_travel(fitness: Fitness, workers: int | None) -> None:
-    """Raise TravelError if own parts cannot be sent to workers."""
-    if workers != 0:
+    """Raise SettingsError if Ray is missing, and TravelError if own parts cannot be sent to workers."""
+    if workers == 0:
+        return
+    try:
         from evo.executors.travel import pack  # noqa: PLC0415 - a serial run shall not wait for Ray's import
-
-        pack(fitness)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "ray":
+            raise
+        raise SettingsError(
+            f"workers must be 0 where Ray is not installed (pip install ray); got {workers}"
+        ) from error
+    pack(fitness)
 
 
 def _split(experiment: Experiment, dataset: Dataset, seed: int) -> DataSplit:

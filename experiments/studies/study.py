@@ -31,7 +31,7 @@ from experiments.arms import check_arms
 from experiments.datasets import Dataset, load_dataset
 from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings
 from experiments.settings.used import first_difference
-from experiments.studies.arguments import check_types, check_workers
+from experiments.studies.arguments import check_limits, check_types, check_workers, limits_of
 from experiments.studies.founders import check_founders
 from experiments.studies.judgement import check_judgement
 from experiments.studies.progress import Reporter
@@ -207,6 +207,8 @@ def run_study(
     chosen = study.chosen(arms)
     check_workers(workers, address)
     _check_address(address, chosen.values())
+    for experiment in chosen.values():
+        check_limits(experiment, workers)
     folder = (
         Path(results) / free_name(Path(results), study.name) if folder is None else Path(folder)
     )
@@ -275,6 +277,8 @@ def resume(
             raise SettingsError(f"{name} must not be given for a study, whose settings name it")
     planned = _read_planned(path)
     check_workers(workers, address)
+    for experiment in planned.values():
+        check_limits(experiment, workers)
     dataset = _checked_data([*planned.values()])
     runs = _Runs(path, dataset, workers, address, reporter, figures)
     for name, experiment in planned.items():
@@ -401,8 +405,9 @@ class _Runs:
 
 
 def _in_parallel(experiment: Experiment) -> bool:
-    """Return whether a generation trains more than one network."""
-    return experiment.evolve and experiment.evolution.population > 1
+    """Return whether a generation trains more than one network, or an individual needs a worker."""
+    several = experiment.evolve and experiment.evolution.population > 1
+    return several or bool(limits_of(experiment))
 
 
 def _check_begun(run_folder: Path, experiment: Experiment, dataset: Dataset) -> None:
