@@ -51,6 +51,9 @@ images, labels = load_dataset("digits").inputs, load_dataset("digits").targets
 SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FEWER}\n")}
 """What is put before a line of a page, so that it takes seconds."""
 
+FAST = {"README.md", "docs/own-data.md", "docs/resume.md", "docs/verify.md"}
+"""The pages whose code a commit runs; `make test-all` runs that of all pages."""
+
 REGISTRIES = (
     ACTIVATIONS,
     ARMS,
@@ -74,7 +77,13 @@ def own_parts():
 
 
 @pytest.mark.usefixtures("own_parts")
-@pytest.mark.parametrize("page", having("python"))
+@pytest.mark.parametrize(
+    "page",
+    [
+        page if page in FAST else pytest.param(page, marks=pytest.mark.slow)
+        for page in having("python")
+    ],
+)
 def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     if page not in TOP_LEVEL:  # pictures take most of the time of a run of seconds

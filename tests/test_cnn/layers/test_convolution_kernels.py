@@ -123,6 +123,7 @@ def run_on(features, cache, *arguments):
     )
 
 
+@pytest.mark.slow
 @ON_X86_64
 @LESSER
 def test_tiles_for_lesser_processors(features, vector_bytes, tmp_path):

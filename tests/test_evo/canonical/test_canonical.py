@@ -6,6 +6,7 @@ from itertools import combinations
 import networkx as nx
 import numpy as np
 import pytest
+from effort import trials
 from scipy import sparse
 
 from evo import Genome, Phenotype, Role, canonical_hash, same_network, unique_networks
@@ -102,7 +103,7 @@ def incidence(graph):
 
 @pytest.mark.parametrize("ticks", [1, 2, 3])
 def test_names_and_free_places_do_not_count(random_genome, ticks):
-    for seed in range(100):
+    for seed in range(trials(30, 100)):
         rng = np.random.default_rng((seed, ticks))
         genome = random_genome(rng, n=int(rng.integers(6, 30)), ticks=ticks)
         other = relabelled(genome, rng)
@@ -112,7 +113,7 @@ def test_names_and_free_places_do_not_count(random_genome, ticks):
 
 @pytest.mark.parametrize("ticks", [1, 3])
 def test_dormant_and_useless_entries_do_not_count(random_genome, ticks):
-    for seed in range(100):
+    for seed in range(trials(30, 100)):
         rng = np.random.default_rng((seed, ticks))
         genome = random_genome(rng, ticks=ticks)
         lean = remove_ineffective(genome)

@@ -83,6 +83,7 @@ def fitness_without_deeds(task, jobs):
         return evaluate(executor, harmless, jobs)
 
 
+@pytest.mark.slow
 def test_individuals_that_take_too_much_are_rows_beside_the_others(jobs_that):
     task, jobs = jobs_that(takes_too_long, raises_keyboard_interrupt, takes_too_much, does_nothing)
     with RayExecutor(1, timeout=4, memory=1) as executor:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from effort import trials
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import train
@@ -109,10 +110,10 @@ class Drawn(NamedTuple):
     applications: list[Application]
 
 
-def apply_everywhere(code, make, ticks, n_trials=20):
+def apply_everywhere(code, make, ticks):
     """Draw proposals, each twice from one state of the generator, and carry them out."""
     found = []
-    for seed in range(n_trials):
+    for seed in range(trials(10, 30)):
         rng = np.random.default_rng([seed, ticks])
         parent = make(rng, ticks)
         before = parent.fingerprint()
@@ -168,7 +169,7 @@ def test_the_same_generator_gives_the_same_child_and_the_record_replays_it(drawn
 @everywhere_at_all_ticks
 @pytest.mark.parametrize("code", CODES)
 def test_it_is_a_function_from_genome_to_child_and_record(code, make, ticks):
-    for seed in range(10):
+    for seed in range(trials(4, 10)):
         parent = make(np.random.default_rng([seed, ticks]), ticks)
         child, operation = OPERATORS[code](parent, rng=np.random.default_rng(seed))
         editor, parameters = propose(code, parent, np.random.default_rng(seed))
@@ -240,7 +241,7 @@ def test_momentum_stays_with_weights_that_it_left_alone(drawn):
 @pytest.mark.parametrize("code", CODES)
 def test_it_stays_within_its_bounds(code, make, max_density):
     bounds = {"max_density": max_density, "max_factor": 0.2}
-    for seed in range(20):
+    for seed in range(trials(8, 30)):
         rng = np.random.default_rng(seed)
         parent = make(rng, 2)
         editor, parameters = propose(code, parent, rng, **bounds)

@@ -112,6 +112,7 @@ def test_how_a_run_is_cut_changes_no_bit(ticks):
     assert np.array_equal(whole.parameters, timed.parameters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_batch", [1, 2, 3, 5, 16, 33, 50])
 def test_a_batch_of_any_size_trains(n_batch):
     """Rows are padded to whole vectors; what stands there must not count."""

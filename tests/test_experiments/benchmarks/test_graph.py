@@ -165,6 +165,7 @@ def test_a_quick_run_does_not_stand_beside_what_others_published():
     assert tables == ["note", "figures", "figures"]
 
 
+@pytest.mark.slow
 def test_an_epoch_trains_rewires_and_takes_momentum_along():
     sizes = layer_sizes(50)
     run = SetRun.start(set_genome(sizes, 20), sizes)

@@ -14,6 +14,7 @@ TINY = {
 }
 
 
+@pytest.mark.slow
 @parametrize_with_checks([EvolvedRegressor(**TINY)])
 def test_scikit_learn_accepts_the_regressor(estimator, check):
     check(estimator)

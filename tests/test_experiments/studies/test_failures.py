@@ -157,7 +157,7 @@ def test_founders_that_all_fail_are_in_the_tables(signs, tmp_path, capsys):
         )
     results = load_results(tmp_path / "lost")
     assert results.individuals["status"].tolist() == ["failed"] * 3
-    assert results.individuals["reason"].tolist() == ["RuntimeError: no\nway"] * 3
+    assert results.individuals["reason"].tolist() == ["RuntimeError: no way"] * 3
     assert not results.individuals["survived"].any()
     assert results.generations[["n_individuals", "n_failures"]].to_numpy().tolist() == [[3, 3]]
     assert results.runs[["n_individuals", "n_failures"]].to_numpy().tolist() == [[3, 3]]

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import signal
 import sqlite3
 import sys
 import tempfile
@@ -151,6 +153,7 @@ def parts_file(tmp_path, clean):
     return tmp_path / "my_parts.py"
 
 
+@pytest.mark.slow
 def test_own_parts_of_every_kind_give_the_same_tables_on_ray(parts_file, tmp_path):
     load_parts(str(parts_file))
     experiment = Experiment(**OWN)
@@ -330,9 +333,9 @@ def test_a_fitness_that_exits_fails_one_individual(tmp_path, caplog):
 
 def test_an_interruption_by_the_user_ends_the_run(tmp_path):
     def fitness(network, validation):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
         small_run(tmp_path, fitness=fitness, workers=0)
 
 

@@ -114,7 +114,7 @@ def kill_at(folder, experiment, boundaries):
 def test_a_run_that_is_killed_and_resumed_is_the_run_that_was_not(whole, tmp_path):
     folder, n_boundaries = whole
     rng = np.random.default_rng(5)
-    for trial in range(4):
+    for trial in range(2):
         root = tmp_path / str(trial)
         kill_at(root, None, rng.integers(n_boundaries, size=1))
         assert_resumed_alike(folder, root)
@@ -151,7 +151,7 @@ def test_no_boundary_and_no_moment_matters(tmp_path, seed):
         shutil.rmtree(root)
 
 
-@pytest.mark.parametrize("most_bytes", [25_000, 40_000])
+@pytest.mark.parametrize("most_bytes", [25_000, pytest.param(40_000, marks=pytest.mark.slow)])
 def test_a_full_disk_stops_a_run_that_can_go_on_when_there_is_room(whole, tmp_path, most_bytes):
     """The system refuses to make a file longer than this, as it refuses to write to a full disk."""
     notes = tmp_path / "notes"
@@ -365,7 +365,13 @@ def test_a_study_resumes_what_is_left_of_it(tmp_path):
     assert_equal_tables(whole, resumed)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_ends_a_run_with_its_code_and_says_how_to_go_on(tmp_path, number, code):
     settings = {**SETTINGS, "evolution": {**SETTINGS["evolution"], "generations": 10_000}}
     (tmp_path / "long.json").write_text(json.dumps(settings))
