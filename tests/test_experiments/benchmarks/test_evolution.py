@@ -55,6 +55,7 @@ def test_the_row_compares_whole_runs_that_solve_the_problem():
     assert row["peer_evaluations_a_run"] == pytest.approx(5 * 150, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_script_shows_ten_solved_runs_and_a_replayed_ancestry(capsys):
     xor_evolution.main()
     printed = capsys.readouterr().out

@@ -188,6 +188,7 @@ def test_resident_memory_is_read_from_the_systems_account():
     assert resident_mebibytes("nothing of the kind") is None
 
 
+@pytest.mark.slow
 def test_the_large_case_has_the_lung_sets_shape_and_repeats():
     samples = lung_samples()
     assert samples.inputs.shape == (135, N_FEATURES)
