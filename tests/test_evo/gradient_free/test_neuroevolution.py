@@ -14,9 +14,6 @@ from evo.genome.activations import ACTIVATIONS
 from evo.gradient_free.compiled_run import PARENT_SELECTIONS, prepare_run
 from evo.gradient_free.dense_population import empty_log, empty_networks, genome_at
 
-pytestmark = pytest.mark.slow
-"""Compiling whole runs takes half a minute; test_neuroevolution_operators.py is for every commit."""
-
 SQUARE = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
 XOR = Samples(SQUARE, [[0.0], [1.0], [1.0], [0.0]])
 SOLVED = -0.0125
