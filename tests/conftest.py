@@ -1,11 +1,13 @@
-"""How many examples Hypothesis tries, and which files come first.
+"""How many examples Hypothesis tries, which files come first, and that Ctrl-C is minded.
 
 A commit tries few examples, always the same; `make test-all` tries many and new ones: ``HYPOTHESIS_PROFILE=full``.
 """
 
 import os
+import signal
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("commit", deadline=None, max_examples=30, derandomize=True)
@@ -22,6 +24,14 @@ COMPILING = (
 
 They come first. Otherwise two processes often compile the same kernels at the same time, which takes a minute of each.
 """
+
+
+@pytest.fixture
+def minds_ctrl_c():
+    """Let Python mind Ctrl-C, as it does in a terminal; a shell starts programs in the background deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_collection_modifyitems(items):

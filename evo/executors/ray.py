@@ -215,6 +215,8 @@ class RayExecutor:
         TravelError
             If an own part cannot be sent to the workers.
         """
+        if not jobs:  # of a generation that was finished when its process stopped
+            return
         for unfinished in self._running.values():  # of an earlier call that was left before its end
             ray.kill(unfinished.actor)
         self._running = {}

@@ -85,7 +85,7 @@ def test_a_reason_and_a_traceback_are_of_bounded_length(evaluated):
     assert len(failed.traceback) == LONGEST_TRACEBACK
 
 
-def test_a_keyboard_interrupt_of_the_fitness_itself_is_told_from_ctrl_c(evaluated):
+def test_a_keyboard_interrupt_of_the_fitness_itself_is_told_from_ctrl_c(evaluated, minds_ctrl_c):
     with interruptible():
         assert evaluated(raises(KeyboardInterrupt("mine"))).reason == "KeyboardInterrupt: mine"
         with pytest.raises(KeyboardInterrupt, match="SIGINT"):

@@ -83,6 +83,11 @@ def fitness_without_deeds(task, jobs):
         return evaluate(executor, harmless, jobs)
 
 
+def test_no_jobs_need_no_worker(jobs_that):
+    task, _ = jobs_that(does_nothing)
+    assert list(RayExecutor(2).evaluate_all(task, [])) == []
+
+
 @pytest.mark.slow
 def test_individuals_that_take_too_much_are_rows_beside_the_others(jobs_that):
     task, jobs = jobs_that(takes_too_long, raises_keyboard_interrupt, takes_too_much, does_nothing)

@@ -372,12 +372,12 @@ def test_a_study_resumes_what_is_left_of_it(tmp_path):
         pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
     ],
 )
-def test_a_signal_ends_a_run_with_its_code_and_says_how_to_go_on(tmp_path, number, code):
+def test_a_signal_ends_a_run_with_its_code_and_says_how_to_go_on(
+    tmp_path, number, code, minds_ctrl_c
+):
     settings = {**SETTINGS, "evolution": {**SETTINGS["evolution"], "generations": 10_000}}
     (tmp_path / "long.json").write_text(json.dumps(settings))
     command = [sys.executable, "-m", "experiments", "run", "long.json", "--workers", "0"]
-    # A shell starts a program in the background with SIGINT ignored; then the run would ignore it too.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command,
         cwd=tmp_path,
@@ -385,7 +385,6 @@ def test_a_signal_ends_a_run_with_its_code_and_says_how_to_go_on(tmp_path, numbe
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    signal.signal(signal.SIGINT, before)
     results = tmp_path / "results"
     deadline = time.monotonic() + 120
     while not [*results.glob("*/genomes/seed-0-generation-0002.npz")]:
