@@ -67,11 +67,9 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, Registry[Any], Iterabl
 def begun_with() -> dict[str, Any]:
     """Return what decides the bits of a run beside settings and what it uses: code, versions and processor."""
     known = environment()
-    decides = ("python", "packages", "cpu_features", "numba_target", "blas")
-    return {
-        "code": code_hash(),
-        "machine": {name: known[name] for name in decides},
-    }
+    machine = {name: known[name] for name in ("python", "packages", "cpu_features", "numba_target")}
+    machine["blas"] = {one["library"]: [one["version"], one["core"]] for one in known["blas"]}
+    return {"code": code_hash(), "machine": machine}
 
 
 def change_in_use(before: Used | None, now: Used) -> str | None:
@@ -92,7 +90,13 @@ def changes_of_code(begun: Mapping[str, Any]) -> list[str]:
     found, present = [], begun_with()
     if present["code"] != begun.get("code"):
         found.append("the code of EvoMatrix has changed since that run began")
-    other = first_difference(begun.get("machine"), present["machine"], "machine")
+    before, now = dict(begun.get("machine", {})), present["machine"]
+    # Which libraries are loaded, and in which order, depends on what a process has imported so far.
+    loaded = before.get("blas", {}).keys() & now["blas"].keys()
+    if loaded:
+        before["blas"] = {name: before["blas"][name] for name in loaded}
+        now["blas"] = {name: now["blas"][name] for name in loaded}
+    other = first_difference(before, now, "machine")
     if other is not None:
         found.append(f"versions or processor are not those of the beginning ({other})")
     return found

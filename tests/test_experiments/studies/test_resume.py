@@ -19,6 +19,7 @@ from tests_of_kills import count_boundaries, in_child
 
 from cnn.files import read_arrays
 from evo import Genome
+from evo.environment import environment
 from evo.errors import ResultsError, SettingsError
 from evo.evolution.evolution import EvolutionError
 from evo.evolution.individual import Individual
@@ -282,6 +283,18 @@ def test_changed_code_is_refused_unless_it_is_forced_and_then_it_is_noted(
     go_on(tmp_path, force=True)
     (resumed,) = read_journal(path).of_kind("resumed")
     assert resumed["differences"] == [reason]
+
+
+def test_another_processor_is_a_change_and_another_library_that_is_loaded_is_none(monkeypatch):
+    begun, known = provenance.begun_with(), environment()
+    assert known["blas"]
+    others = [{"library": "libother.so", "version": "1", "core": "any"}, *reversed(known["blas"])]
+    monkeypatch.setattr(provenance, "environment", lambda: {**known, "blas": others})
+    assert provenance.changes_of_code(begun) == []
+    changed = [{**one, "core": "Another"} for one in known["blas"]]
+    monkeypatch.setattr(provenance, "environment", lambda: {**known, "blas": changed})
+    (reason,) = provenance.changes_of_code(begun)
+    assert "versions or processor are not those of the beginning (machine.blas." in reason
 
 
 def test_own_data_and_an_own_fitness_have_to_be_the_same(tmp_path):
