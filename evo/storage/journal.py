@@ -115,6 +115,8 @@ class Journal:
         Length of these lines. What follows them in the file was never committed.
     checksum : int
         The checksum of the last line.
+    files : mapping
+        The files of which the run consists, by path.
     """
 
     entries: tuple[Mapping[str, Any], ...] = ()

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from evo.errors import ChangedError, ResultsError, SettingsError
-from evo.storage.run_reader import how_to_go_on, is_complete, is_run, load_tables
+from evo.storage.run_reader import how_to_go_on, is_complete, is_run
 from evo.storage.tables import TABLES
 from experiments.analysis.results import Results, load_results
 from experiments.audit.difference import ORDER, Difference, file_difference, table_difference
@@ -18,7 +18,7 @@ from experiments.settings.experiment import Experiment
 from experiments.studies.arguments import check_types, check_workers
 from experiments.studies.execution import execute, seeds_of
 from experiments.studies.progress import Reporter
-from experiments.studies.runner import EARLIER, begun_run, check_travel, new_store
+from experiments.studies.runner import begun_run, check_travel, new_store
 
 OF_GENERATIONS = tuple(
     table for table in ORDER if any(one.name == "generation" for one in TABLES[table])
@@ -125,7 +125,6 @@ def verify(
                 address=address,
                 reporter=Reporter() if reporter is None else reporter,
                 figures=False,
-                earlier=load_tables([store.path], EARLIER),
                 until=None if generations is None else generations[1],
             )
         return _compared(stored, again, experiment, generations, tuple(begun.changed_code))

@@ -36,6 +36,18 @@ OwnParts = Annotated[
 ]
 
 
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of Ray workers; 0 runs in this process without Ray. It changes no result.",
+        show_default="every core",
+    ),
+]
+Address = Annotated[
+    str | None, typer.Option(help="Address of a running Ray cluster, as for 'run'.")
+]
+
+
 @app.command()
 def run(
     experiment: Annotated[
@@ -174,16 +186,8 @@ def run(
 @app.command()
 def resume(
     path: Annotated[Path, typer.Argument(help="Folder of a run or of a study that stopped.")],
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of Ray workers; 0 runs in this process without Ray. It changes no result.",
-            show_default="every core",
-        ),
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="Address of a running Ray cluster, as for 'run'.")
-    ] = None,
+    workers: Workers = None,
+    address: Address = None,
     parts: OwnParts = None,
     force: Annotated[
         bool,
@@ -238,16 +242,8 @@ def verify(
             show_default="the whole run",
         ),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of Ray workers; 0 runs in this process without Ray. It changes no result.",
-            show_default="every core",
-        ),
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="Address of a running Ray cluster, as for 'run'.")
-    ] = None,
+    workers: Workers = None,
+    address: Address = None,
     parts: OwnParts = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the outcome.")] = False,
 ) -> None:

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from cnn.compile.compilation import kernels_are_cached
@@ -24,6 +23,7 @@ from evo.executors import Executor, SerialExecutor
 from evo.genome.genome import Genome
 from evo.interruption import interruptible
 from evo.phenotype.phenotype import Phenotype
+from evo.storage.run_reader import load_tables
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
 from experiments.arms import build_arm, loss_of
@@ -91,10 +91,9 @@ def execute(
     address: str | None,
     reporter: Reporter,
     figures: bool,
-    earlier: Mapping[str, pd.DataFrame],
     until: int | None = None,
 ) -> Results:
-    """Do what is left of a run; `earlier` are its tables ``runs``, ``baseline`` and ``comparison`` so far.
+    """Do what is left of a run: what its tables say is done is not done again.
 
     With `until` the searches stop after that generation, and the run is left unfinished.
 
@@ -103,6 +102,7 @@ def execute(
     EvoMatrixError
         If no individual has a fitness, or nothing evolves and every baseline diverges.
     """
+    earlier = load_tables([store.path], ["runs", "baseline", "comparison"])
     seed_runs = [
         SeedRun(
             plan.experiment,
@@ -179,9 +179,9 @@ def _evolve(
         for k, seed_run in enumerate(seed_runs)
     ]
     reporter.starting(experiment.title, workers, len(seed_runs) * per_seed)
-    _warm_up(seed_runs[0], searches[0].founders[0])
     if all(search.is_over for search in searches):
         return searches
+    _warm_up(seed_runs[0], searches[0].founders[0])
     with _started(experiment, workers, address, reporter, store) as executor:
         for search in searches:
             search.evolve(executor, until)

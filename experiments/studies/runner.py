@@ -13,7 +13,6 @@ from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
 from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
 from evo.storage.journal import read_journal
-from evo.storage.run_reader import load_tables
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
@@ -118,7 +117,6 @@ def run(
             address=address,
             reporter=reporter,
             figures=figures,
-            earlier=load_tables([store.path], EARLIER),
         )
 
 
@@ -190,7 +188,6 @@ def resume_run(
             address=address,
             reporter=reporter,
             figures=figures,
-            earlier=load_tables([path], EARLIER),
         )
 
 
@@ -298,9 +295,6 @@ def new_store(
 
 Beginning = tuple[GivenFounders | None, Mapping[int, Sequence[Genome]]]
 """The founders that are given, if they are, and the founders of each seed."""
-
-EARLIER = ("runs", "baseline", "comparison")
-"""The tables that say what of a run is done."""
 
 
 def _plan(

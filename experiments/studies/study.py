@@ -290,6 +290,7 @@ def resume(
 
 
 PLAN = "study.json"
+"""The file with the settings of all runs that are planned in a folder."""
 
 
 def _note_planned(folder: Path, planned: Mapping[str, Experiment]) -> None:
