@@ -1,6 +1,7 @@
 """Targets in any container: class labels, or values to regress on; the same for training and for a score."""
 
 from collections.abc import Callable
+from numbers import Number
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -185,6 +186,22 @@ def _one_each(values: NDArray[Any], origin: Origin) -> NDArray[Any]:
     return values
 
 
+def _mixture(values: NDArray[Any], origin: Origin) -> str:
+    """Return the first value and the first one of another kind, in words; nothing if all are of one kind."""
+    kinds = np.vectorize(_kind, otypes=[object])(values)
+    first = values.flat[0]
+    place = first_place(kinds != _kind(first))
+    if place is None:
+        return ""
+    return f"{brief(first)}, and {brief(values[place])} in {origin.element(place)}"
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "boolean"
+    return "number" if isinstance(value, Number) else type(value).__name__
+
+
 def _plain(y: object, origin: Origin) -> NDArray[Any]:
     """Return targets as an array of a plain type: bool, int, uint, float or str."""
     values = as_array(of_other_libraries(y), origin)
@@ -209,7 +226,7 @@ def _plain(y: object, origin: Origin) -> NDArray[Any]:
     if found not in plain:
         raise DataError(
             f"{origin.whole} must be all text, all integers, all booleans or all floats; "
-            f"got {found} values"
+            f"got {_mixture(values, origin) or f'{found} values'}"
         )
     try:
         return values.astype(plain[found])

@@ -43,6 +43,7 @@ from experiments.datasets.table import (
     read_parquet,
     target_names,
     targets_of,
+    weights_of,
 )
 
 Part = Literal["train", "validation", "test"]
@@ -294,6 +295,7 @@ class Dataset:
         drop: Sequence[str] = (),
         categories: Sequence[str] = (),
         groups: str | None = None,
+        sample_weights: str | None = None,
         validation: pd.DataFrame | None = None,
         test: pd.DataFrame | None = None,
     ) -> Self:
@@ -317,6 +319,8 @@ class Dataset:
             Names of columns that are no features, such as a row's number or remarks.
         groups : str, optional
             Name of the column of groups, which is no feature.
+        sample_weights : str, optional
+            Name of the column of sample weights, which is no feature; see :class:`Dataset`. Own parts need none.
         validation, test : DataFrame, optional
             Own validation part and own test part, with the same columns.
 
@@ -329,7 +333,8 @@ class Dataset:
         given = {
             part: as_frame(one, part or name) for part, one in parts.items() if one is not None
         }
-        return cls._of_tables(name, given, target, task, categories, groups, features, drop)
+        roles = ColumnRoles(target_names(target), features, drop, groups, sample_weights)
+        return cls._of_tables(name, given, target, task, categories, roles)
 
     @classmethod
     def _of_tables(
@@ -339,14 +344,11 @@ class Dataset:
         target: object,
         task: Task | None,
         categories: Sequence[str],
-        groups: str | None,
-        features: Sequence[str] | None,
-        drop: Sequence[str],
+        roles: ColumnRoles,
         form: CsvFormat | None = None,
     ) -> Self:
         """Make a data set from the tables of its parts; the main part has the name ""."""
-        main, named = tables[""], target_names(target)
-        roles = ColumnRoles(named, features, drop, groups)
+        main, named = tables[""], roles.target
         X = roles.features_of(main, name)
         apart = None if named else check_apart(target, X, tables, name)
         schema, rows = Schema.infer(X, categories=categories, origin=Origin(name))
@@ -357,9 +359,11 @@ class Dataset:
             source = f"{name}: {part}" if part else name
             y = apart if apart is not None else targets_of(one, named, source)
             parts[part] = (one if part else rows), y
-        of_groups = None if groups is None else column(main, groups, name)
+        groups = None if roles.groups is None else column(main, roles.groups, name)
+        weights = roles.sample_weights
+        weights_of_rows = None if weights is None else weights_of(main, weights, name)
         only = str(named[0]) if len(named) == 1 else None
-        return cls._of_parts(name, schema, parts, task, of_groups, only)
+        return cls._of_parts(name, schema, parts, task, groups, only, weights_of_rows)
 
     @classmethod
     def from_csv(
@@ -377,6 +381,7 @@ class Dataset:
         drop: tuple[str, ...] = (),
         categories: tuple[str, ...] = (),
         groups: str | None = None,
+        sample_weights: str | None = None,
         validation: str | Path | None = None,
         test: str | Path | None = None,
     ) -> Self:
@@ -405,7 +410,7 @@ class Dataset:
             Form of the dates in a column, such as ``{"bought": "%d.%m.%Y"}``; other columns have ISO dates.
         task : {"classification", "regression"}, optional
             Task to take instead of the one that the column suggests.
-        features, drop, categories, groups
+        features, drop, categories, groups, sample_weights
             As for :meth:`from_frame`.
         validation, test : str or Path, optional
             Files of the own validation part and of the own test part, in the same form.
@@ -427,9 +432,8 @@ class Dataset:
             for part, one in paths.items()
             if one is not None
         }
-        made = cls._of_tables(
-            str(path), tables, target, task, categories, groups, features, drop, form
-        )
+        roles = ColumnRoles(target_names(target), features, drop, groups, sample_weights)
+        made = cls._of_tables(str(path), tables, target, task, categories, roles, form)
         object.__setattr__(made, "name", Path(path).stem)  # messages until here name the file
         return made
 
@@ -444,6 +448,7 @@ class Dataset:
         drop: tuple[str, ...] = (),
         categories: tuple[str, ...] = (),
         groups: str | None = None,
+        sample_weights: str | None = None,
         validation: str | Path | None = None,
         test: str | Path | None = None,
     ) -> Self:
@@ -453,7 +458,7 @@ class Dataset:
         ----------
         path : str or Path
             A file, or a folder of files with one table.
-        target, task, features, drop, categories, groups
+        target, task, features, drop, categories, groups, sample_weights
             As for :meth:`from_frame`.
         validation, test : str or Path, optional
             Files of the own validation part and of the own test part.
@@ -465,7 +470,8 @@ class Dataset:
         """
         paths = {"": path, "validation": validation, "test": test}
         tables = {part: read_parquet(one) for part, one in paths.items() if one is not None}
-        made = cls._of_tables(str(path), tables, target, task, categories, groups, features, drop)
+        roles = ColumnRoles(target_names(target), features, drop, groups, sample_weights)
+        made = cls._of_tables(str(path), tables, target, task, categories, roles)
         object.__setattr__(made, "name", Path(path).stem)  # messages until here name the file
         return made
 
@@ -571,6 +577,7 @@ class Dataset:
         drop: tuple[str, ...] = (),
         categories: tuple[str, ...] = (),
         groups: str | None = None,
+        sample_weights: str | None = None,
     ) -> Self:
         """Make a data set from one of openml.org, which scikit-learn downloads once and keeps.
 
@@ -584,7 +591,7 @@ class Dataset:
             Name of the target column; by default the one that openml.org says.
         data_home : str or Path, optional
             Folder of the downloads; by default scikit-learn's, ``~/scikit_learn_data``.
-        task, features, drop, categories, groups
+        task, features, drop, categories, groups, sample_weights
             As for :meth:`from_frame`.
 
         Raises
@@ -595,7 +602,8 @@ class Dataset:
             If the version of a name is not given, or that of a number is.
         """
         frame, target, name = fetch_table(source, version, target, data_home)
-        return cls._of_tables(name, {"": frame}, target, task, categories, groups, features, drop)
+        roles = ColumnRoles(target_names(target), features, drop, groups, sample_weights)
+        return cls._of_tables(name, {"": frame}, target, task, categories, roles)
 
     def __len__(self) -> int:
         """Return the number of samples outside own validation and test parts."""

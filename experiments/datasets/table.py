@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cnn.checks import brief
 from cnn.files import UNREADABLE, one_line
@@ -18,6 +19,7 @@ from evo.preparation import CsvFormat, Task
 from evo.preparation.cells import Quoted, Verbatim
 from evo.preparation.containers import of_other_libraries
 from evo.preparation.csv_rows import read_texts
+from evo.preparation.origin import Origin, first_place
 
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 LONGEST_INTEGER = 20
@@ -46,12 +48,15 @@ class ColumnRoles:
         Columns that are not used.
     groups : str, optional
         The column of groups.
+    sample_weights : str, optional
+        The column of the weights of samples.
     """
 
     target: tuple[Any, ...]
     features: Sequence[str] | None = None
     drop: Collection[str] = field(default=())
     groups: str | None = None
+    sample_weights: str | None = None
 
     def features_of(self, frame: pd.DataFrame, source: str) -> pd.DataFrame:
         """Return the features of a table.
@@ -64,9 +69,10 @@ class ColumnRoles:
         for role in ("features", "drop"):
             if isinstance(getattr(self, role), str):
                 raise TypeError(f"{role} must be several names; got {getattr(self, role)!r}")
-        others = [*self.target, *([] if self.groups is None else [self.groups])]
+        apart = {"groups": self.groups, "sample_weights": self.sample_weights}
+        given = {role: label for role, label in apart.items() if label is not None}
         named = {"target": self.target, "features": self.features or (), "drop": self.drop}
-        named["groups"] = () if self.groups is None else (self.groups,)
+        named |= {role: (label,) for role, label in given.items()}
         places = column_places(frame, source)
         for role, columns in named.items():
             for column in columns:
@@ -75,17 +81,18 @@ class ColumnRoles:
                         f"{source}: {role} must be one of the columns {_listed(frame.columns)}; got "
                         f"{column!r}{_nearest(str(column), places)}"
                     )
-        if self.groups is not None and str(self.groups) in map(str, self.target):
-            raise DataError(f"{source}: groups must be no target; got {self.groups!r}")
-        away = [str(column) for column in (*others, *self.drop)]
+        for role, label in given.items():
+            if str(label) in map(str, self.target):
+                raise DataError(f"{source}: {role} must be no target; got {label!r}")
+        away = [str(column) for column in (*self.target, *given.values(), *self.drop)]
         chosen = [name for name in places if name not in away]
         if self.features is not None:
             chosen = [str(column) for column in self.features]
             for column in chosen:
                 if column in away or chosen.count(column) > 1:
                     raise DataError(
-                        f"{source}: features must be named once, and be no target, groups or dropped columns; "
-                        f"got {brief(column)}"
+                        f"{source}: features must be named once, and be no target, groups, sample_weights or "
+                        f"dropped columns; got {brief(column)}"
                     )
         if not chosen:
             kept = "only the target" if self.target else "none"
@@ -176,6 +183,25 @@ def check_apart(
 def column(frame: pd.DataFrame, label: object, source: str) -> "pd.Series[Any]":
     """Return one column by its name."""
     return frame.iloc[:, column_places(frame, source)[str(label)]]
+
+
+def weights_of(frame: pd.DataFrame, label: object, source: str) -> NDArray[np.float64]:
+    """Return the column of the weights of samples.
+
+    Raises
+    ------
+    DataError
+        If a weight is missing, is no finite number, or is negative.
+    """
+    cells = column(frame, label, source)
+    weights = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    place = first_place(~np.isfinite(weights) | (weights < 0))
+    if place is not None:
+        cell = Origin(source).cell(str(label), *place)
+        raise DataError(
+            f"{cell} must be a weight, finite and at least 0; got {brief(cells.iloc[place[0]])}"
+        )
+    return weights
 
 
 def read_csv_with_targets(

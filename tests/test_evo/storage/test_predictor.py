@@ -323,7 +323,7 @@ def test_unseen_categories_are_zeros_and_counted_aloud(two_by_three):
         ([0.5, 1, 2], "y must hold text like the classes 'a', 'b', 'c'; got 0.5"),
         (["A", "B ", "?"], "y must have labels among the classes ('a', 'b', 'c'); got 'A' and no such label"),
         (["a", None, "b"], "y[1] must be a label or a number; got a missing value"),
-        (["a", 1, "b"], "y must be all text, all integers, all booleans or all floats; got mixed"),
+        (["a", 1, "b"], "y must be all text, all integers, all booleans or all floats; got 'a', and 1 in y[1]"),
         (np.ma.masked_array(["a", "b", "c"], [0, 1, 0]), "y[1] must be a label or a number; got a missing"),
     ],
 )  # fmt: skip

@@ -219,8 +219,13 @@ def test_unusable_inputs_are_refused_with_their_place(X, message):
         (
             [1, "a", 2, 3],
             None,
-            "targets must be all text, all integers, all booleans or all floats; got mixed-integer "
-            "values",
+            "targets must be all text, all integers, all booleans or all floats; got 1, and 'a' in arrays: targets[1]",
+        ),
+        (
+            [1.5, 2.5, True, "a"],
+            "regression",
+            "targets must be all text, all integers, all booleans or all floats; got 1.5, and True "
+            "in arrays: targets[2]",
         ),
         ([2**70, 1, 2, 3], None, "targets must fit into 64 bits; got larger integers"),
         (

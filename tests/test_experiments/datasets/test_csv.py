@@ -357,7 +357,7 @@ def test_an_index_and_separators_at_the_end_of_lines_are_no_columns(table):
         assert Dataset.from_csv(table(content), "y").data_hash == plain
 
 
-ONCE = "features must be named once, and be no target, groups or dropped columns"
+ONCE = "features must be named once, and be no target, groups, sample_weights or dropped columns"
 
 
 def test_own_parts_are_files_of_the_same_form(tmp_path):

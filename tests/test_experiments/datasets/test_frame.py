@@ -265,6 +265,28 @@ def test_a_table_of_arrow_is_a_frame():
             read(long, "y")
 
 
+def test_a_column_of_weights_is_no_feature_and_counts_in_the_loss(tmp_path):
+    frame = pd.DataFrame({"a": [1, 2, 3, 4], "w": [1.5, 0, 2, 0.25], "y": Y})
+    frame.to_csv(tmp_path / "t.csv", sep=";", decimal=",", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    of_csv = {"separator": ";", "decimal": ",", "sample_weights": "w"}
+    for dataset in (
+        Dataset.from_frame(frame, "y", sample_weights="w", test=frame.drop(columns="w")),
+        Dataset.from_csv(tmp_path / "t.csv", "y", **of_csv),
+        Dataset.from_parquet(tmp_path / "t.parquet", "y", sample_weights="w"),
+    ):
+        assert dataset.feature_names == ("a",)
+        assert dataset.sample_weights.tolist() == [1.5, 0, 2, 0.25]
+
+
+@pytest.mark.parametrize("weight", ["heavy", -1, None, np.inf])
+def test_a_weight_that_cannot_be_used_is_named_by_its_row(weight):
+    frame = pd.DataFrame({"a": [1, 2, 3, 4], "w": [1, 2, weight, 1], "y": Y})
+    rule = "frame: column 'w', data row 3 must be a weight, finite and at least 0; got "
+    with pytest.raises(DataError, match=rule):
+        Dataset.from_frame(frame, "y", sample_weights="w")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -274,6 +296,7 @@ def test_a_table_of_arrow_is_a_frame():
         ({"features": "a"}, TypeError, "features must be several names; got 'a'"),
         ({"categories": "a"}, TypeError, "categories must be several names; got 'a'"),
         ({"groups": "y"}, DataError, "frame: groups must be no target; got 'y'"),
+        ({"sample_weights": "w"}, DataError, "frame: sample_weights must be one of the columns 'a', 'y'; got 'w'"),
         ({"target": np.array([1, 2])}, DataError, "frame: targets must be one per sample (4); got 2"),
         ({"test": pd.DataFrame({"a": [1]})}, DataError, "frame: test: target must be one of the columns 'a'; got 'y'"),
         ({"test": pd.DataFrame({"y": ["u"]})}, DataError, "frame: test inputs must have one column 'a'; got 'y'"),

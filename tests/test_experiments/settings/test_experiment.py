@@ -122,6 +122,13 @@ def test_settings_survive_being_stored():
         ("[evolution]\npopulation = 0", "evolution.population", "greater than or equal to 1", "0"),
         ("[evolution]\ngenerations = -2", "evolution.generations", "or equal to 0", "-2"),
         ("[evolution]\npopulation = 2.5", "evolution.population", "valid integer", "2.5"),
+        ("seed = true", "seed", "must be a number", "True"),
+        (
+            "[training]\nlearning_rate = false",
+            "training.learning_rate",
+            "must be a number",
+            "False",
+        ),
         (
             '[evolution]\nsteps_per_generation = "many"',
             "evolution.steps_per_generation",
