@@ -23,7 +23,7 @@ from evo.evolution.duplicates import duplicates_training, same_parameters
 from evo.evolution.failures import kind_and_text, one_line, place_of, traceback_of
 from evo.evolution.fitness import FITNESSES
 from evo.evolution.job import Job, Task
-from evo.evolution.metrics import measure
+from evo.evolution.metrics import as_number, measure
 from evo.evolution.statistics import GenomeStatistics, describe
 from evo.genome.genome import FloatArray, Genome
 from evo.interruption import is_interruption
@@ -190,7 +190,7 @@ def _modify_train_evaluate(
         statistics = describe(trained_genome, judged)
     validation = evaluate(judged, task.validation)
     returned: object = task.fitness(judged, task.validation, evaluation=validation)
-    fitness = _as_number(returned)
+    fitness = as_number(returned)
     metrics = measure(task.metrics, task.validation, validation)
     if fitness is None or not np.isfinite(fitness):
         reason = f"fitness must be finite; got {fitness}"
@@ -220,18 +220,6 @@ def _modify_train_evaluate(
         ancestry_seconds=job.ancestry_seconds + trained - modified,
         metrics=metrics,
     )
-
-
-def _as_number(returned: Any) -> float | None:
-    """Return what a fitness returned as a float; None if it is no number, such as text or an array of several."""
-    if isinstance(returned, np.ndarray) and returned.size == 1:
-        returned = returned.item()
-    if isinstance(returned, str | bytes | bytearray):
-        return None
-    try:
-        return float(returned)
-    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last one: of a tensor
-        return None
 
 
 def _after_training(task: Task, genome: Genome, network: Phenotype) -> tuple[Genome, Phenotype]:

@@ -71,6 +71,9 @@ class ColumnRoles:
                 raise TypeError(f"{role} must be several names; got {getattr(self, role)!r}")
         apart = {"groups": self.groups, "sample_weights": self.sample_weights}
         given = {role: label for role, label in apart.items() if label is not None}
+        for role, label in given.items():
+            if not isinstance(label, str | int | np.integer):
+                raise TypeError(f"{role} must be the name of a column; got {brief(label)}")
         named = {"target": self.target, "features": self.features or (), "drop": self.drop}
         named |= {role: (label,) for role, label in given.items()}
         places = column_places(frame, source)

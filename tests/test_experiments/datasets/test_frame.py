@@ -311,6 +311,7 @@ def test_a_weight_that_cannot_be_used_is_named_by_its_row(weight):
         ({"features": "a"}, TypeError, "features must be several names; got 'a'"),
         ({"categories": "a"}, TypeError, "categories must be several names; got 'a'"),
         ({"groups": "y"}, DataError, "frame: groups must be no target; got 'y'"),
+        ({"groups": np.arange(4)}, TypeError, "groups must be the name of a column; got array([0, 1, 2, 3])"),
         ({"sample_weights": "w"}, DataError, "frame: sample_weights must be one of the columns 'a', 'y'; got 'w'"),
         ({"target": np.array([1, 2])}, DataError, "frame: targets must be one per sample (4); got 2"),
         ({"test": pd.DataFrame({"a": [1]})}, DataError, "frame: test: target must be one of the columns 'a'; got 'y'"),
