@@ -131,10 +131,16 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "Number of values of one prepared sample; a category has several, a gap has one more."),
         Column("n_outputs", _INT, "", "Number of classes, or of values to predict.", "outputs"),
         Column("n_individuals", _INT, "",
-            "Number of individuals evaluated in the search; 0 if nothing evolved.", "individuals"),
+            "Number of individuals evaluated in the search; 0 if nothing evolved. This and the other numbers of the "
+            "search include those of the run that is continued.", "individuals"),
         Column("n_failures", _INT, "", "Number of these individuals without a fitness.", "failures"),
         Column("best_individual", _INT, "",
             "Number of the winner, which has the best fitness of the last population; empty if nothing evolved."),
+        Column("continues", _TEXT, "", "Name of the run that this run continues; empty if it began with founders."),
+        Column("first_generation", _INT, "", "First generation of this run; 0 unless it continues another one."),
+        Column("start_individual", _INT, "",
+            "Number of the individual with which all slots of a continued run began; empty if they began with a whole "
+            "population."),
         Column("search_steps", _INT, "steps", "Gradient steps of the whole search."),
         Column("search_samples", _INT, "samples", "Training samples seen by the whole search."),
         Column("search_macs", _INT, "MACs",
