@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,6 +19,9 @@ from rich.table import Table
 from evo.errors import ChangedError, EvoMatrixError, ResultsError, SettingsError
 from evo.interruption import Interruption, interruptible
 from experiments.cli.output import prepare_output, print_line, print_table
+
+if TYPE_CHECKING:
+    from experiments.analysis.results import Results
 
 app = typer.Typer(
     help="Evolve neural networks whose topology is a matrix, and compare them with a fixed CNN.",
@@ -117,7 +120,7 @@ def run(
     settings and seed give the same tables with any number of workers; exceptions are columns of time, and budgets in
     seconds.
     """
-    from experiments.cli.terminal import show_arms, show_results
+    from experiments.cli.terminal import show_arms
     from experiments.settings.data_file import with_data
     from experiments.settings.experiment import Experiment, merged, read_settings
     from experiments.studies.progress import Reporter, TerminalReporter
@@ -177,11 +180,7 @@ def run(
             results=results,
             reporter=reporter(),
         )
-    if quiet:
-        typer.echo(outcome.path)
-        _warn_of_failures(outcome.failures())
-    else:
-        show_results(outcome, console)
+    _tell(outcome, console)
 
 
 @app.command()
@@ -273,7 +272,6 @@ def continue_(
 
     The new run begins with the population and the optimizer states of the old run. It is complete in itself.
     """
-    from experiments.cli.terminal import show_results
     from experiments.continuation.continuation import continue_run
     from experiments.studies.progress import Reporter, TerminalReporter
 
@@ -291,11 +289,7 @@ def continue_(
             results=results,
             reporter=Reporter() if quiet else TerminalReporter(console),
         )
-    if quiet:
-        typer.echo(outcome.path)
-        _warn_of_failures(outcome.failures())
-    else:
-        show_results(outcome, console)
+    _tell(outcome, console)
 
 
 def _changed_setting(text: str) -> tuple[str, Any]:
@@ -396,6 +390,17 @@ def _naming_own_parts(parts: list[str] | None) -> Iterator[None]:
         if parts or not any(rule in str(error) for rule in [*rules, "unknown data set "]):
             raise
         raise SettingsError(f"{error} (own parts: --parts FILE)") from None
+
+
+def _tell(finished: "Results", console: Console) -> None:
+    """Print the results of a run; its folder only, if the console is quiet."""
+    from experiments.cli.terminal import show_results
+
+    if console.quiet:
+        typer.echo(finished.path)
+        _warn_of_failures(finished.failures())
+    else:
+        show_results(finished, console)
 
 
 def _warn_of_failures(lines: list[str]) -> None:

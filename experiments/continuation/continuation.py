@@ -7,7 +7,6 @@ folder again.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +25,12 @@ from experiments.settings.continues import Continues
 from experiments.settings.experiment import Experiment, load_experiment
 from experiments.settings.used import Used
 from experiments.studies.arguments import check_limits, check_types, check_workers
-from experiments.studies.execution import execute, reporting_an_interruption, seeds_of, task_of
+from experiments.studies.execution import seeds_of, task_of
 from experiments.studies.founders import check_policy
 from experiments.studies.judgement import metrics_of
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import change_in_use
-from experiments.studies.runner import BegunRun, begun_run, check_travel, new_store
+from experiments.studies.runner import BegunRun, begun_run, check_travel, run_anew
 
 
 def continue_run(
@@ -105,17 +104,17 @@ def continue_run(
     told = fitness is not None or "evolution.fitness" in (settings or {})
     begun = old.suited(begun, states, told_fitness=told)
     check_travel(begun.plan.fitness, workers)
-    own = {"own_data": dataset is not None, "own_fitness": fitness is not None}
-    store = new_store(begun.plan, begun.used, own, results, run_name)
-    with closing(store), reporting_an_interruption(reporter, store):
-        return execute(
-            begun.plan,
-            store,
-            workers=workers,
-            address=address,
-            reporter=reporter,
-            figures=figures,
-        )
+    return run_anew(
+        begun.plan,
+        begun.used,
+        {"own_data": dataset is not None, "own_fitness": fitness is not None},
+        results=results,
+        run_name=run_name,
+        workers=workers,
+        address=address,
+        reporter=reporter,
+        figures=figures,
+    )
 
 
 def _evolving_experiment(path: Path) -> Experiment:

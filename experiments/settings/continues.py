@@ -1,6 +1,6 @@
 """Which run a run continues, and where it takes it up; its config.json says so."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, NonNegativeInt
 
 
 class Continues(BaseModel, frozen=True, extra="forbid"):
@@ -26,5 +26,5 @@ class Continues(BaseModel, frozen=True, extra="forbid"):
     path: str
     journal: str
     individual: int | None = None
-    first_generation: dict[int, int]
-    steps_before: dict[int, int]
+    first_generation: dict[int, NonNegativeInt]
+    steps_before: dict[int, NonNegativeInt]

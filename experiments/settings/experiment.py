@@ -267,6 +267,17 @@ class Experiment(Settings, frozen=True, extra="forbid"):
             )
         return self
 
+    @model_validator(mode="after")
+    def _every_seed_continues(self) -> Self:
+        seeds = set(range(self.seed, self.seed + self.seeds)) if self.continues else set()
+        for name in ("first_generation", "steps_before"):
+            missing = seeds - getattr(self.continues, name, {}).keys()
+            if missing:
+                raise ValueError(
+                    f"continues.{name} must have every seed; got none for {min(missing)}"
+                )
+        return self
+
     @property
     def title(self) -> str:
         """The name, and the arm in an experiment with arms, for people."""

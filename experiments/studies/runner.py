@@ -109,18 +109,43 @@ def run(
     if experiment.evolve:
         check_travel(plan.fitness, workers)
     used = used_by(experiment, plan.dataset, fitness)
-    own = {"own_data": dataset is not None, "own_fitness": fitness is not None}
-    reporter = Reporter() if reporter is None else reporter
+    return run_anew(
+        plan,
+        used,
+        {"own_data": dataset is not None, "own_fitness": fitness is not None},
+        results=results,
+        run_name=run_name,
+        workers=workers,
+        address=address,
+        reporter=Reporter() if reporter is None else reporter,
+        figures=figures,
+    )
+
+
+def run_anew(
+    plan: Plan,
+    used: Used,
+    own: Mapping[str, bool],
+    *,
+    results: str | Path,
+    run_name: str | None,
+    reporter: Reporter,
+    **options: Any,
+) -> Results:
+    """Make the folder of a new run and execute it.
+
+    Parameters
+    ----------
+    plan, used, own
+        As in :class:`BegunRun`.
+    results, run_name, reporter
+        As for :func:`run`.
+    **options
+        The other options of :func:`experiments.studies.execution.execute`.
+    """
     store = new_store(plan, used, own, results, run_name)
     with closing(store), reporting_an_interruption(reporter, store):
-        return execute(
-            plan,
-            store,
-            workers=workers,
-            address=address,
-            reporter=reporter,
-            figures=figures,
-        )
+        return execute(plan, store, reporter=reporter, **options)
 
 
 def resume_run(

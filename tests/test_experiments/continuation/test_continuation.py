@@ -8,6 +8,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from same_tables import assert_same_file
 from tests_of_kills import count_boundaries, in_child
 
 from cnn.files import read_arrays, write_arrays
@@ -66,6 +67,24 @@ def go_on(folder, before, name, **options):
     )
 
 
+def branch(folder, where, **options):
+    """Continue the first seed of the run of two generations for one more, without baselines."""
+    settings = {"baseline.arms": []} | options.pop("settings", {})
+    options = {"generations": "+1", "seed": 0, "results": where} | options
+    return go_on(folder, "two", "more", settings=settings, **options)
+
+
+def first_state(results):
+    """Return the individuals with which a continued run began, by number, and its slots."""
+    individuals, more = load_individuals(results.path / "states" / "seed-0-start.npz")
+    return individuals, more["slots"]
+
+
+def last_state(run_folder):
+    """Return the individuals of the last population, by number."""
+    return load_individuals(run_folder / "states" / "seed-0.npz")[0]
+
+
 class Notes(Reporter):
     """Keeps what is told."""
 
@@ -109,19 +128,6 @@ def assert_goes_on(whole, newer, first):
                 assert_same_file(path, newer.path / kind / path.name)
                 n_files += 1
     assert n_files > 0
-
-
-def assert_same_file(one, other):
-    (arrays, described), (others, told) = read_arrays(one), read_arrays(other)
-    assert arrays.keys() == others.keys()
-    assert all(np.array_equal(array, others[key]) for key, array in arrays.items())
-    assert without_seconds(described) == without_seconds(told)
-
-
-def without_seconds(value):
-    if isinstance(value, dict):
-        return {k: without_seconds(v) for k, v in value.items() if "seconds" not in k}
-    return value
 
 
 def files_of(run_folder):
@@ -307,14 +313,13 @@ def test_an_altered_state_is_refused(branches, tmp_path):
 
 def test_a_winner_that_the_newer_run_has_not_outdone_is_known(folder, tmp_path):
     """With this learning rate every individual diverges, so the population stays."""
-    settings = {"training.learning_rate": 1e30, "baseline.arms": []}
-    newer = go_on(folder, "two", "more", results=tmp_path, generations="+1", settings=settings)
+    newer = branch(folder, tmp_path, settings={"training.learning_rate": 1e30})
     assert (newer.individuals["status"] != "ok").all()
     older, winner = load_results(folder / "two"), newer.winner()
-    assert winner["genome_hash"] == older.winner()["genome_hash"]
-    assert newer.best().genome.equals(older.best().genome)
-    rebuilt = replay_lineage(newer, winner["individual"], seed=winner["seed"])
-    assert rebuilt[-1].genome.equals(older.best().genome)
+    assert winner["genome_hash"] == older.winner(seed=0)["genome_hash"]
+    assert newer.best().genome.equals(older.best(seed=0).genome)
+    rebuilt = replay_lineage(newer, winner["individual"])
+    assert rebuilt[-1].genome.equals(older.best(seed=0).genome)
 
 
 def test_the_run_of_an_arm_is_continued(tmp_path):
@@ -339,11 +344,8 @@ def test_the_run_of_an_arm_is_continued(tmp_path):
 @pytest.mark.parametrize("steps", [6, 4])
 def test_a_schedule_is_that_of_the_ancestry_over_all_its_steps(folder, tmp_path, steps):
     settings = {"training.schedule": "cosine", "evolution.steps_per_generation": steps}
-    settings |= {"baseline.arms": []}
-    newer = go_on(
-        folder, "two", "one", results=tmp_path, generations="+1", settings=settings, seed=0
-    )
-    last = go_on(tmp_path, "one", "two", generations="+1")
+    newer = branch(folder, tmp_path, settings=settings)
+    last = go_on(tmp_path, "more", "last", generations="+1")
     for results, total in ((newer, 18 + steps), (last, 18 + 2 * steps)):
         points = results.training.groupby("step")["learning_rate"].unique()
         rates = learning_rates(Recipe(), 0, total, total)
@@ -355,15 +357,12 @@ def test_a_schedule_is_that_of_the_ancestry_over_all_its_steps(folder, tmp_path,
 
 @pytest.mark.parametrize("population", [2, 5])
 def test_another_population_is_filled_in_turn_and_best_first(folder, tmp_path, population):
-    settings = {"evolution.population": population, "baseline.arms": []}
-    newer = go_on(
-        folder, "two", "more", results=tmp_path, generations="+1", settings=settings, seed=0
-    )
-    members, more = load_individuals(newer.path / "states" / "seed-0-start.npz")
-    older = load_individuals(folder / "two" / "states" / "seed-0.npz")[0]
+    newer = branch(folder, tmp_path, settings={"evolution.population": population})
+    members, slots = first_state(newer)
+    older = last_state(folder / "two")
     best_first = sorted(older, key=lambda number: (-older[number].fitness, number))
-    assert more["slots"] == [best_first[k % len(best_first)] for k in range(population)]
-    assert set(members) == set(more["slots"])
+    assert slots == [best_first[k % len(best_first)] for k in range(population)]
+    assert set(members) == set(slots)
     assert newer.population.groupby("generation").size().tolist() == [population]
 
 
@@ -385,39 +384,20 @@ def test_a_population_that_training_alone_has_made_smaller_fills_the_slots(tmp_p
 
 def test_another_optimizer_begins_anew_and_says_so(folder, tmp_path):
     notes = Notes()
-    settings = {"training.optimizer": "adam", "training.learning_rate": 0.001, "baseline.arms": []}
-    newer = go_on(
-        folder,
-        "two",
-        "more",
-        results=tmp_path,
-        generations="+1",
-        settings=settings,
-        seed=0,
-        reporter=notes,
-    )
+    settings = {"training.optimizer": "adam", "training.learning_rate": 0.001}
+    newer = branch(folder, tmp_path, settings=settings, reporter=notes)
     assert any("optimizer begins anew" in line and "momentum" in line for line in notes.lines)
-    members = load_individuals(newer.path / "states" / "seed-0-start.npz")[0]
-    assert all(one.optimizer_state is None for one in members.values())
-    after = load_individuals(newer.path / "states" / "seed-0.npz")[0]
-    assert {one.optimizer_state.step for one in after.values()} == {6}
-    assert (newer.individuals["status"] == "ok").all()
+    assert all(one.optimizer_state is None for one in first_state(newer)[0].values())
+    assert {one.optimizer_state.step for one in last_state(newer.path).values()} == {6}
+    winner = newer.winner()["individual"]
+    assert replay_lineage(newer, winner)[-1].genome.equals(newer.best().genome)
 
 
 def test_another_fitness_judges_the_population_anew(folder, tmp_path):
     settings = {"evolution.fitness": "f1_macro", "evaluation.metrics": ["f1_macro"]}
-    newer = go_on(
-        folder,
-        "two",
-        "more",
-        results=tmp_path,
-        generations="+1",
-        settings=settings | {"baseline.arms": []},
-        seed=0,
-    )
-    members = load_individuals(newer.path / "states" / "seed-0-start.npz")[0]
+    newer = branch(folder, tmp_path, settings=settings)
+    members, older = first_state(newer)[0], last_state(folder / "two")
     assert all(one.fitness == one.metrics["f1_macro"] for one in members.values())
-    older = load_individuals(folder / "two" / "states" / "seed-0.npz")[0]
     for number, one in members.items():
         assert one.validation_loss == older[number].validation_loss
         assert one.fitness != older[number].fitness
@@ -530,27 +510,15 @@ def test_the_settings_of_a_continued_run_do_not_begin_with_founders(branches, tm
 def test_every_slot_begins_with_one_individual(folder, tmp_path):
     older = load_results(folder / "two")
     winner = older.winner(seed=0)
-    newer = go_on(
-        folder,
-        "two",
-        "more",
-        results=tmp_path,
-        generations="+1",
-        individual=winner["individual"],
-        seed=0,
-    )
-    assert newer.individuals["parents"].map(list).tolist() == [[winner["individual"]]] * 6
+    number = winner["individual"]
+    newer = branch(folder, tmp_path, individual=number)
+    assert newer.individuals["parents"].map(list).tolist() == [[number]] * 6
     assert newer.individuals["generation"].unique().tolist() == [winner["generation"] + 1]
-    assert newer.runs["start_individual"].tolist() == [winner["individual"]]
-    members = load_individuals(newer.path / "states" / "seed-0-start.npz")[0]
-    stored = load_individuals(folder / "two" / "states" / "seed-0.npz")[0]
-    (one,) = members.values()
-    assert np.array_equal(
-        one.optimizer_state.moments, stored[winner["individual"]].optimizer_state.moments
-    )
-    assert newer.runs["n_individuals"].tolist() == [
-        older.individuals.query("seed == 0").shape[0] + 6
-    ]
+    assert newer.runs["start_individual"].tolist() == [number]
+    (one,), stored = first_state(newer)[0].values(), last_state(folder / "two")[number]
+    assert np.array_equal(one.optimizer_state.moments, stored.optimizer_state.moments)
+    n_before = len(older.individuals.query("seed == 0"))
+    assert newer.runs["n_individuals"].tolist() == [n_before + 6]
     assert verify(newer.path, workers=0).difference is None
 
 
@@ -558,15 +526,14 @@ def test_an_individual_that_holds_no_slot_any_more_is_rebuilt_with_its_optimizer
     folder, tmp_path
 ):
     whole = load_results(folder / "four").individuals.query("seed == 0")
-    last = load_individuals(folder / "four" / "states" / "seed-0.npz")[0]
-    early = load_individuals(folder / "two" / "states" / "seed-0.npz")[0]
+    last, early = (last_state(folder / name) for name in ("four", "two"))
     number = max(early.keys() - last.keys())
     notes = Notes()
     newer = go_on(
         folder, "four", "more", results=tmp_path, individual=number, seed=0, reporter=notes
     )
     assert any("is rebuilt from its founder" in line for line in notes.lines)
-    (one,) = load_individuals(newer.path / "states" / "seed-0-start.npz")[0].values()
+    (one,) = first_state(newer)[0].values()
     assert one.genome.equals(early[number].genome)
     assert np.array_equal(one.optimizer_state.moments, early[number].optimizer_state.moments)
     first = newer.individuals["individual"].min()
