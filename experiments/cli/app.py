@@ -236,8 +236,8 @@ def continue_(
         str | None,
         typer.Option(
             metavar="N|+N",
-            help="Last generation of the new run; +10 means 10 more than the settings of the old run.",
-            show_default="that of the old run",
+            help="Last generation of the newer run; +10 means 10 more than the settings of the older run.",
+            show_default="that of the older run",
         ),
     ] = None,
     changes: Annotated[
@@ -262,15 +262,15 @@ def continue_(
     address: Address = None,
     parts: OwnParts = None,
     results: Annotated[
-        Path, typer.Option(help="Folder in which the new run's folder is made.")
+        Path, typer.Option(help="Folder in which the newer run's folder is made.")
     ] = Path("results"),
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print only the new run's folder.")
+        bool, typer.Option("--quiet", help="Print only the newer run's folder.")
     ] = False,
 ) -> None:
     """Make a new run that goes on from the last committed generation of a run, with other settings if you like.
 
-    The new run begins with the population and the optimizer states of the old run. It is complete in itself.
+    The newer run begins with the population and the optimizer states of the older run. It is complete in itself.
     """
     from experiments.continuation.continuation import continue_run
     from experiments.studies.progress import Reporter, TerminalReporter

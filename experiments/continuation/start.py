@@ -66,13 +66,13 @@ def steps_until(experiment: Experiment, seed: int, generation: int) -> int:
 def suited(
     state: StoredIndividuals, task: Task, *, keep_moments: bool, judge: bool
 ) -> StoredIndividuals:
-    """Return a state that suits the settings of the new run.
+    """Return a state that suits the settings of the newer run.
 
     Parameters
     ----------
     state : StoredIndividuals
     task : Task
-        The task of the new run.
+        The task of the newer run.
     keep_moments : bool
         Whether the optimizer states are kept; without them the optimizer begins anew.
     judge : bool

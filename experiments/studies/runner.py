@@ -330,7 +330,7 @@ def new_store(
 
 
 def load_start(path: Path, seed: int) -> StoredIndividuals:
-    """Read the state with which a seed of a continued run began.
+    """Read the state with which a seed began of a run that continues an older one.
 
     Raises
     ------

@@ -43,7 +43,7 @@ def state_path(seed: int) -> str:
 
 
 def start_path(seed: int) -> str:
-    """Return the path, in the folder of a continued run, of the state with which it began."""
+    """Return the path, in the folder of a run that continues an older one, of the state with which it began."""
     return f"states/seed-{seed}-start.npz"
 
 
@@ -169,7 +169,7 @@ class Search:
         store.commit(rows)
 
     def _restore(self) -> None:
-        """Take up the state that an earlier process committed, or the state with which a continued run begins."""
+        """Take up the state that an earlier process committed, or that of an older run, if the run continues one."""
         path = self.seed_run.store.path / self._state_path
         first = self.seed_run.task.first_generation
         if not path.exists():

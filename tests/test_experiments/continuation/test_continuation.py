@@ -16,6 +16,7 @@ from cnn.training.recipe import Recipe, learning_rates
 from evo.errors import EvoMatrixError, ResultsError, SettingsError
 from evo.storage import is_complete
 from evo.storage.individuals import load_individuals
+from evo.storage.journal import read_journal
 from evo.storage.tables import TABLES, TIMING_COLUMNS
 from experiments import (
     Dataset,
@@ -117,7 +118,7 @@ def assert_goes_on(whole, newer, first):
         if "generation" in frames[0]:
             generation = frames[0]["generation"]
             frames[0] = frames[0][generation.isna() | (generation >= first).fillna(False)]
-        assert len(frames[0]) > 0, table
+        assert len(frames[0]) > 0 or table == "baseline", table
         frames = [frame.drop(columns=names).reset_index(drop=True) for frame in frames]
         pd.testing.assert_frame_equal(*frames, check_exact=True, obj=table)
     n_files = 0
@@ -216,6 +217,31 @@ def test_a_run_that_is_not_finished_is_continued_from_its_last_generation(folder
     with pytest.raises(KeyboardInterrupt):
         begin(tmp_path, "four", four, reporter=Continuing())
     assert is_complete(tmp_path / "more")
+
+
+def test_a_run_that_was_killed_is_continued_from_its_last_commit(folder, tmp_path):
+    four = little(seeds=1, evolution={"generations": 4}, baseline={"arms": []})
+    n_boundaries = count_boundaries(lambda: begin(tmp_path / "whole", "four", four))
+    whole = load_results(tmp_path / "whole" / "four")
+    for fatal in np.random.default_rng(4).integers(
+        n_boundaries // 3, 2 * n_boundaries // 3, size=2
+    ):
+        root = tmp_path / str(fatal)
+        assert in_child(partial(begin, root, "four", four), fatal=fatal) == -signal.SIGKILL
+        newer = go_on(root, "four", "more")
+        assert_goes_on(whole, newer, newer.runs["first_generation"].item())
+        assert not is_complete(root / "four")
+
+
+def test_a_state_that_was_committed_has_not_got_its_place_yet(folder, tmp_path):
+    """A kill between the commit and the renaming leaves it so."""
+    older = shutil.copytree(folder / "two", tmp_path / "two")
+    for seed in (0, 1):
+        state = read_journal(older).files[f"states/seed-{seed}.npz"]
+        state.hidden(older).parent.mkdir(parents=True)
+        (older / state.path).rename(state.hidden(older))
+    newer = go_on(tmp_path, "two", "more", generations="+2")
+    assert_goes_on(load_results(folder / "four"), newer, 3)
 
 
 def test_one_seed_is_continued(folder, tmp_path):
@@ -320,6 +346,9 @@ def test_a_winner_that_the_newer_run_has_not_outdone_is_known(folder, tmp_path):
     assert newer.best().genome.equals(older.best(seed=0).genome)
     rebuilt = replay_lineage(newer, winner["individual"])
     assert rebuilt[-1].genome.equals(older.best(seed=0).genome)
+    lost = int(newer.individuals["individual"].max())
+    with pytest.raises(SettingsError, match=f"individual must have a fitness; {lost} has none"):
+        go_on(tmp_path, "more", "none", generations="+1", individual=lost)
 
 
 def test_the_run_of_an_arm_is_continued(tmp_path):
@@ -404,6 +433,20 @@ def test_another_fitness_judges_the_population_anew(folder, tmp_path):
     assert (newer.individuals["fitness"] == newer.individuals["validation_f1_macro"]).all()
 
 
+def test_a_policy_that_needs_layers_is_refused_where_they_are_lost(tmp_path):
+    layered = little(
+        seeds=1,
+        founders={"graph": "layered", "hidden": 6},
+        policy={"name": "weighted", "operator_weights": {"I": 1.0}},
+        evolution={"selection": {"name": "random_search"}},
+        baseline={"arms": []},
+    )
+    begin(tmp_path, "two", layered)
+    told = refusal(tmp_path, settings={"policy.name": "set"})
+    assert "seed 0: policy.name must not be 'set' for individual" in told
+    assert "layers must be two or more numbers of at least 1 that add up to" in told
+
+
 def test_an_own_fitness_has_to_be_passed_again_or_replaced(tmp_path):
     def small_loss(network, validation):
         return -network.loss(validation.inputs, validation.targets)
@@ -444,7 +487,7 @@ def refusal(folder, **options):
         ),
         (
             {"settings": {"dataset.test": 0.5}},
-            "settings: dataset.test must not be changed, because the test part of the new run would hold samples on "
+            "settings: dataset.test must not be changed, because the test part of the newer run would hold samples on "
             "which its networks were trained; got 0.5",
         ),
         ({"settings": {"seed": 5}}, "settings: seed must not be changed, because with another one"),
