@@ -1,5 +1,6 @@
 """A run that is continued is the run that was longer from the start; a branch differs, and its lineage joins."""
 
+import json
 import shutil
 import signal
 from functools import partial
@@ -411,6 +412,16 @@ def test_a_population_that_training_alone_has_made_smaller_fills_the_slots(tmp_p
     assert shown[4].to_dict() == {"child": 4, "continued": 2}
 
 
+def test_where_training_alone_goes_on_twins_are_trained_once(tmp_path):
+    selection = {"name": "local_search", "replacement_interval": 2}
+    begin(tmp_path, "two", little(seeds=1, evolution={"selection": selection}))
+    newer = branch(tmp_path, tmp_path, settings={"evolution.train_only_fraction": 1.0})
+    slots = first_state(newer)[1]
+    assert (len(slots), len(set(slots))) == (3, 2)
+    assert newer.individuals["origin"].tolist() == ["continued"] * 2
+    assert newer.individuals["parents"].map(lambda one: one[0]).tolist() == [*dict.fromkeys(slots)]
+
+
 def test_another_optimizer_begins_anew_and_says_so(folder, tmp_path):
     notes = Notes()
     settings = {"training.optimizer": "adam", "training.learning_rate": 0.001}
@@ -537,6 +548,18 @@ def test_what_has_nothing_to_continue_is_refused_in_one_line(folder, tmp_path):
         go_on(tmp_path, "early", "none", generations="+1")
     with pytest.raises(TypeError, match="path must be"):
         continue_run(3)
+
+
+@pytest.mark.parametrize("key", ["first_generation", "steps_before"])
+def test_settings_that_do_not_say_where_a_seed_goes_on_are_refused(branches, tmp_path, key):
+    moved = shutil.copytree(branches / "same", tmp_path / "same")
+    config = json.loads((moved / "config.json").read_text("utf-8"))
+    config["continues"][key] = {"7": 3}
+    (moved / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(
+        SettingsError, match=f"continues.{key} must have every seed; got none for 0"
+    ):
+        verify(moved)
 
 
 def test_the_settings_of_a_continued_run_do_not_begin_with_founders(branches, tmp_path):
