@@ -14,8 +14,10 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
+from queue import Empty, SimpleQueue
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -43,7 +45,6 @@ from evo.executors.failure_log import FailureLog
 from evo.executors.memory import limit_memory
 from evo.executors.parcels import (
     Parent,
-    Values,
     parent_of,
     with_job,
     with_parents,
@@ -51,7 +52,7 @@ from evo.executors.parcels import (
     without_parents,
 )
 from evo.executors.scheduler import Answer, ClusterError, Event, Loss, Ready, Scheduler
-from evo.executors.travel import TRAVELLING, pack, unpack
+from evo.executors.travel import TRAVELLING, cloudpickle, pack, unpack
 from evo.genome.genome import Genome
 
 __all__ = ["EXISTING", "ClusterError", "RayExecutor"]
@@ -93,13 +94,25 @@ class _Worker:
             self._memory = None
         return str(ray.get_runtime_context().get_node_id())
 
-    def evaluate(self, jobs: list[Values], small: list[Parent], *large: Parent) -> list[Values]:
+    def evaluate(self, message: bytes, *large: Parent) -> bytes:
         """Evaluate a chunk. The number of a parent counts the small ones first, which travel with the message."""
+        jobs, small = cloudpickle.loads(message)
         with single_threaded_blas():
-            return [
+            found = [
                 without_job(evaluate_individual(self._task, job))
                 for job in with_parents(jobs, [*small, *large])
             ]
+        return _packed(found)
+
+
+def _packed(found: object) -> bytes:
+    """Return an object as bytes.
+
+    Ray itself would pass each array as a buffer of its own. For small arrays this takes ten times as long, and one
+    array that is kept keeps the arrays of the whole chunk in memory.
+    """
+    packed: bytes = cloudpickle.dumps(found)
+    return packed
 
 
 _Actor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
@@ -125,8 +138,8 @@ class RayBackend:
         self._large: WeakKeyDictionary[Genome, tuple[OptimizerState | None, Any]] = (
             WeakKeyDictionary()
         )
-        self._pending: dict[Any, tuple[Any, Sequence[Job]]] = {}
-        self._pending_of: dict[Any, Any] = {}
+        self._expected: dict[Any, tuple[Any, Sequence[Job]]] = {}
+        self._answers: SimpleQueue[tuple[Any, Any, Future[Any]]] = SimpleQueue()
         self._machine_of: dict[Any, str] = {}
 
     def put(self, task: Task, job: Job) -> bool:
@@ -162,7 +175,7 @@ class RayBackend:
         small = [one for one in parents if one.nbytes < LARGE]
         large = [one for one in parents if one.nbytes >= LARGE]
         jobs = without_parents(chunk, [*small, *large])
-        answer = worker.evaluate.remote(jobs, small, *map(self._reference, large))
+        answer = worker.evaluate.remote(_packed((jobs, small)), *map(self._reference, large))
         self._expect(worker, answer, chunk)
 
     def _reference(self, parent: Parent) -> Any:
@@ -174,29 +187,38 @@ class RayBackend:
         return reference
 
     def _expect(self, worker: Any, answer: Any, chunk: Sequence[Job]) -> None:
-        self._pending[answer] = worker, chunk
-        self._pending_of[worker] = answer
+        self._expected[worker] = answer, chunk
+        answer.future().add_done_callback(lambda got: self._answers.put((worker, answer, got)))
 
     def wait(self, seconds: float) -> list[Event]:
-        """Return the answers of actors, and which actors are lost."""
-        references = list(self._pending)
-        ready, _ = ray.wait(references, timeout=None if seconds == math.inf else seconds)
-        if ready:
-            ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
-        return [self._event(reference) for reference in ready]
+        """Return the answers of actors, and which actors are lost.
 
-    def _event(self, reference: Any) -> Event:
-        worker, chunk = self._pending.pop(reference)
-        del self._pending_of[worker]
+        Ray calls back for each answer. ``ray.wait`` would look at the references of all actors each time.
+        """
         try:
-            answer = ray.get(reference)
+            answers = [self._answers.get(timeout=None if seconds == math.inf else seconds)]
+        except Empty:
+            return []
+        while not self._answers.empty():
+            answers.append(self._answers.get())
+        return [
+            self._event(worker, got)
+            for worker, answer, got in answers
+            if self._expected.get(worker, (None,))[0] is answer
+        ]
+
+    def _event(self, worker: Any, got: Future[Any]) -> Event:
+        _, chunk = self._expected.pop(worker)
+        try:
+            answer = got.result()
         except LOST as error:
             with_machine = bool(chunk) and self._machine_is_lost(worker, error)
             return Loss(worker, _first_line(error), with_machine=with_machine)
         if not chunk:
             self._machine_of[worker] = answer
             return Ready(worker)
-        return Answer(worker, [with_job(*pair) for pair in zip(answer, chunk, strict=True)])
+        found = cloudpickle.loads(answer)
+        return Answer(worker, [with_job(*pair) for pair in zip(found, chunk, strict=True)])
 
     def _machine_is_lost(self, worker: Any, error: Exception) -> bool:
         """Return whether the machine of an actor is lost, or cannot be reached."""
@@ -208,7 +230,7 @@ class RayBackend:
     def end(self, worker: Any) -> None:
         """Kill an actor."""
         ray.kill(worker)
-        self._pending.pop(self._pending_of.pop(worker, None), None)
+        self._expected.pop(worker, None)
         self._machine_of.pop(worker, None)
 
     def has_room(self) -> bool:

@@ -36,7 +36,7 @@ MAX_LOSSES_OF_MACHINES = 10
 MAX_LOST_STARTS = 8
 """How often in a row workers may be lost before one answers; then a run ends with an error."""
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds after which a worker that has not answered is mentioned."""
 
 Worker = Hashable

@@ -128,8 +128,8 @@ def test_workers_that_start_slowly_are_not_mentioned(caplog):
 def test_a_lost_machine_costs_time_only(caplog):
     cluster = Cluster([2, 2])
     cluster.at(5.2, lambda: cluster.lose_machine(1))
-    found = all_of(jobs_of(100), 4, cluster)
-    assert sorted(numbers(found)) == list(range(100))
+    found = all_of(jobs_of(200), 4, cluster)
+    assert sorted(numbers(found)) == list(range(200))
     assert reasons(found) == {}
     told = [one.getMessage() for one in caplog.records]
     lost = "a worker was lost with its machine; another worker evaluates its individuals again"

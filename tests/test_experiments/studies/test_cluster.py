@@ -3,6 +3,7 @@
 import logging
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import ray
@@ -63,8 +64,17 @@ def run_there(cluster, settings, serial, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(scheduler, "PATIENCE", 1.0)
 
     def fitness(network, validation, evaluation):
+        if not lies_in_shared_memory(validation.inputs):
+            raise MemoryError("a copy of the data")
         time.sleep(0.1)
         return -evaluation.loss
+
+    def lies_in_shared_memory(array):  # Ray sends local functions by value
+        for line in Path("/proc/self/maps").read_text("utf-8").splitlines():
+            first, last = (int(end, 16) for end in line.partition(" ")[0].split("-"))
+            if first <= array.ctypes.data < last:
+                return "/dev/shm" in line or "plasma" in line
+        return False
 
     def there(workers, happens=lambda: None, address=None):
         reporter = AfterThree(happens)
@@ -119,15 +129,15 @@ def busy_head(cluster):
 def test_three_nodes_give_the_tables_of_a_serial_run(run_there, cluster):
     for _ in range(2):
         cluster.add_node(num_cpus=1)
-    assert run_there(3) == []
+    assert [one for one in run_there(3) if "lost" in one] == []
 
 
 @pytest.mark.slow
 def test_a_node_that_is_removed_without_grace_costs_retries(run_there, cluster):
     doomed = [cluster.add_node(num_cpus=1) for _ in range(2)]
     told = run_there(3, lambda: cluster.remove_node(doomed[0], allow_graceful=False))
-    assert told[0].startswith("a worker was lost")
-    assert told[0].endswith("another worker evaluates its individuals again")
+    lost = "a worker was lost with its machine; another worker evaluates its individuals again"
+    assert [one for one in told if "lost" in one] == [lost]
 
 
 @pytest.mark.slow
@@ -135,13 +145,13 @@ def test_more_workers_than_cores_are_told_once(run_there, cluster):
     cluster.add_node(num_cpus=1)
     told = run_there(6)
     assert len(told) == 1
-    assert told[0].startswith("4 of 6 workers wait for a CPU or are still starting")
+    assert "of 6 workers wait for a CPU or are still starting" in told[0]
 
 
 @pytest.mark.slow
 def test_a_node_that_is_added_in_mid_run_is_used(run_there, cluster):
     told = run_there(2, lambda: cluster.add_node(num_cpus=1))
-    assert told[0].startswith("1 of 2 workers wait for a CPU or are still starting")
+    assert "of 2 workers wait for a CPU or are still starting" in told[0]
     assert told[1:] == ["all 2 workers have answered"]
 
 
@@ -151,4 +161,4 @@ def test_a_busy_head_leaves_the_work_to_the_other_nodes(run_there, cluster):
         cluster.add_node(num_cpus=1)
     with busy_head(cluster):
         told = run_there(3, address="existing")
-    assert [one[:12] for one in told] in ([], ["1 of 3 worke"])
+    assert len(told) == 1  # one of three waits until the end
