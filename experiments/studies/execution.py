@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +35,7 @@ from experiments.studies.baselines import Baselines
 from experiments.studies.founders import GivenFounders, layers_of_founders
 from experiments.studies.judgement import metrics_of
 from experiments.studies.progress import Reporter
-from experiments.studies.search import Search, expected_per_seed
+from experiments.studies.search import Search, expected_per_seed, search_of
 from experiments.studies.seed_run import SeedRun, read_test
 
 NO_SEARCH = {
@@ -92,10 +93,12 @@ def execute(
     reporter: Reporter,
     figures: bool,
     until: int | None = None,
+    orders: Mapping[int, Sequence[int]] = MappingProxyType({}),
 ) -> Results:
     """Do what is left of a run: what its tables say is done is not done again.
 
-    With `until` the searches stop after that generation, and the run is left unfinished.
+    With `until` the searches stop after that generation, and the run is left unfinished. In the asynchronous mode
+    `orders` has the order of arrival of each seed, as numbers of individuals, if it shall be that of another run.
 
     Raises
     ------
@@ -121,7 +124,7 @@ def execute(
         _note_unseen_categories(seed_runs, plan.splits)
         searches: list[Search] = []
         if plan.experiment.evolve:
-            searches = _evolve(plan, seed_runs, workers, address, until)
+            searches = _evolve(plan, seed_runs, workers, address, until, orders)
         if until is not None:
             return load_results(store.path)
         baselines = _train_baselines(seed_runs, searches)
@@ -170,12 +173,13 @@ def _evolve(
     workers: int | None,
     address: str | None,
     until: int | None,
+    orders: Mapping[int, Sequence[int]],
 ) -> list[Search]:
     """Run the search of every seed, one after the other."""
     experiment, reporter, store = plan.experiment, seed_runs[0].reporter, seed_runs[0].store
     per_seed = expected_per_seed(experiment.evolution, until)
     searches = [
-        Search(seed_run, k * per_seed, plan.founders[seed_run.seed])
+        search_of(seed_run, k * per_seed, plan.founders[seed_run.seed], orders.get(seed_run.seed))
         for k, seed_run in enumerate(seed_runs)
     ]
     reporter.starting(experiment.title, workers, len(seed_runs) * per_seed)
