@@ -187,6 +187,11 @@ def _evolve(
         return searches
     _warm_up(seed_runs[0], searches[0].founders[0])
     with _started(experiment, workers, address, reporter, store) as executor:
+        most = experiment.evolution.most_in_flight
+        if experiment.evolution.mode == "asynchronous" and executor.n_workers > most:
+            reporter.note(
+                f"{executor.n_workers - most} of {executor.n_workers} workers are idle: evolution.in_flight = {most}"
+            )
         for search in searches:
             search.evolve(executor, until)
     return searches

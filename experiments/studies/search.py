@@ -263,11 +263,6 @@ class AsynchronousSearch(Search):
 
     def _evolve(self, executor: Executor, last: int) -> None:
         seed_run, task = self.seed_run, self.seed_run.task
-        room = task.evolution.most_in_flight
-        if executor.n_workers > room:
-            seed_run.reporter.note(
-                f"evolution.in_flight = {room}, so {executor.n_workers - room} of {executor.n_workers} workers are idle"
-            )
         evolution = AsynchronousEvolution(task, self.founders)
         finished = FinishedIndividuals(seed_run.store.path, f"seed-{seed_run.seed}-arrivals")
         self._started = time.perf_counter()

@@ -385,7 +385,7 @@ def test_an_individual_that_was_stored_has_its_place_in_the_order_of_arrival(tas
 def test_an_evolution_without_a_fitness_ends_as_in_the_generational_mode():
     evolution = AsynchronousEvolution(made_up_task("tournament", 3, 2, 2), founders(3))
     with pytest.raises(
-        EvolutionError, match="^generation 0: no individual has a fitness"
+        EvolutionError, match=r"^generation 0: no individual has a fitness"
     ) as caught:
         evolve(evolution, any_order(0), fails=lambda number: True)
     assert len(caught.value.generation.offspring) == 3
@@ -400,6 +400,8 @@ def test_one_that_is_not_in_flight_is_refused():
 
 
 def test_settings_that_do_not_suit_the_mode_are_refused():
-    with pytest.raises(SettingsError, match='in_flight must not be given unless mode = "async'):
+    with pytest.raises(
+        SettingsError, match=r'in_flight must not be given unless mode = "asynchronous"; got 3$'
+    ):
         EvolutionSettings(in_flight=3)
     assert EvolutionSettings(mode="asynchronous", population=5).most_in_flight == 3
