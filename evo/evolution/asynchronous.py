@@ -26,10 +26,12 @@ flight, the smaller is this bias: when the last job of a generation is made, all
 before are known.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from evo.evolution.evolution import (
+    EvolutionError,
     EvolutionState,
     Generation,
     distinct,
@@ -231,6 +233,7 @@ class AsynchronousEvolution:
             vacancy = Vacancy(slot, index, self._n_slots(state), known, current.continued)
             rng = generator(self.task.seed, Purpose.SELECTION, generation, number)
             request = single.propose(vacancy, self.task.evolution.selection, rng)
+            self._check(request, vacancy)
         parent = known[request.parent]
         # A duplicate waits for its parent. Both compete for one slot, so that no other slot waits too.
         trained_further = current.continued.get(parent.job.individual)
@@ -239,6 +242,16 @@ class AsynchronousEvolution:
         return offspring_job(
             self.task, generation, number, request, parent, in_parallel, probabilities
         )
+
+    def _check(self, request: Any, vacancy: Vacancy) -> None:
+        """Raise EvolutionError unless a selection requests an offspring of a known individual for the right slot."""
+        usable = isinstance(request, OffspringRequest) and request.parent in vacancy.known
+        if not usable or request.slot != vacancy.slot:
+            name = self.task.evolution.selection.name
+            raise EvolutionError(
+                f"single.propose of selection {name!r} must return an OffspringRequest for slot {vacancy.slot} with a "
+                f"parent of known {sorted(vacancy.known)}; got {request!r}"
+            )
 
     def _with_ready(
         self, state: AsynchronousState, generation: int, slots: Iterable[int]
@@ -263,11 +276,28 @@ class AsynchronousEvolution:
             single, settings = self._single(generation), self.task.evolution
             # The last population that is modified has no twins, for the generations after it would train them alike.
             if single and single.replace and generation < settings.last_modified:
-                known[slot] = single.replace(slot, known, settings.selection, generation)
+                known[slot] = self._replaced(single.replace, slot, known, generation)
             opened = {**state.open, generation: replace(current, holders=known)}
             state = self._after_holder(replace(state, open=opened), generation, slot, known[slot])
             generation += 1
         return state
+
+    def _replaced(
+        self,
+        replacing: Callable[..., Any],
+        slot: int,
+        known: Mapping[int, Individual],
+        generation: int,
+    ) -> Individual:
+        """Return the individual that takes a slot; raise EvolutionError unless it is a known one."""
+        settings = self.task.evolution.selection
+        found: Any = replacing(slot, known, settings, generation)
+        if not any(found is one for one in known.values()):
+            raise EvolutionError(
+                f"single.replace of selection {settings.name!r} must return one of the known individuals; got {found!r}"
+            )
+        individual: Individual = found
+        return individual
 
     def _holder(self, state: AsynchronousState, generation: int, slot: int) -> Individual | None:
         """Return the best offspring of a slot, or if all failed the holder before them; None if it is not known yet."""

@@ -8,7 +8,8 @@
 
 `ask` returns the jobs of the next generation. An executor evaluates them in any order and on any machine. `tell`
 credits the operators and selects. Both are pure functions: they change nothing, and the same state and results give the
-same answer. All randomness follows from the seed of the task.
+same answer. All randomness follows from the seed of the task. :mod:`evo.evolution.asynchronous` has the loop without a
+barrier between generations.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

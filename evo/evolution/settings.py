@@ -69,7 +69,8 @@ def _converted(name: str, given: Any) -> Selection:
     """Return an own selection for a class with `propose` and `select`, or for a Selection."""
     if isinstance(given, type):
         propose, select = functions_in("selection", name, given, ("propose", "select"))
-        given = Selection(propose, select, getattr(given, "offspring_per_slot", 1))
+        single = getattr(given, "single", None)
+        given = Selection(propose, select, getattr(given, "offspring_per_slot", 1), single=single)
     if not isinstance(given, Selection):
         raise TypeError(
             f"selection {name!r} must be a class with the functions propose and select, or a Selection; got {given!r}"
@@ -78,6 +79,18 @@ def _converted(name: str, given: Any) -> Selection:
     check_signature("propose of selection", name, propose, "population", "settings", "rng")
     arguments = ("population", "offspring", "settings", "generation")
     check_signature("select of selection", name, select, *arguments)
+    single = given.single
+    if single is not None:
+        if not isinstance(single, SingleSelection):
+            raise TypeError(
+                f"single of selection {name!r} must be a SingleSelection; got {single!r}"
+            )
+        check_signature(
+            "single.propose of selection", name, single.propose, "vacancy", "settings", "rng"
+        )
+        if single.replace is not None:
+            arguments = ("slot", "known", "settings", "generation")
+            check_signature("single.replace of selection", name, single.replace, *arguments)
     return given
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import OptimizerState
+from evo import SELECTIONS as REGISTERED
 from evo import Evolution, EvolutionSettings, EvolutionState, Genome, PolicySettings, Task
 from evo.errors import SettingsError
 from evo.evolution.asynchronous import AsynchronousEvolution
@@ -23,6 +24,7 @@ from evo.evolution.evolution import EvolutionError
 from evo.evolution.fitness import adapt_fitness, negative_loss
 from evo.evolution.individual import failed_individual
 from evo.evolution.selection import ranked
+from evo.evolution.settings import SingleSelection
 from evo.executors import SerialExecutor
 from evo.storage.individuals import (
     individuals_of_state,
@@ -391,12 +393,43 @@ def test_an_evolution_without_a_fitness_ends_as_in_the_generational_mode():
     assert len(caught.value.generation.offspring) == 3
 
 
+@pytest.mark.parametrize(
+    ("single", "message"),
+    [
+        (
+            SingleSelection(lambda vacancy, settings, rng: None, own_slot=True),
+            r"^single\.propose of selection 'mine' must return an OffspringRequest for slot 1 with a parent of known "
+            r"\[1, 2\]; got None$",
+        ),
+        (
+            replace(REGISTERED["local_search"].single, replace=lambda *arguments: 7),
+            r"^single\.replace of selection 'mine' must return one of the known individuals; got 7$",
+        ),
+    ],
+)
+def test_a_selection_that_breaks_its_contract_ends_the_evolution(single, message, own_selection):
+    own_selection("mine", single)
+    evolution = AsynchronousEvolution(made_up_task("mine", 3, 6, 2), founders(3))
+    with pytest.raises(EvolutionError, match=message):
+        evolve(evolution, max)
+
+
 def test_one_that_is_not_in_flight_is_refused():
     evolution = AsynchronousEvolution(made_up_task("tournament", 3, 2, 2), founders(3))
     state, jobs = evolution.ask(evolution.begin())
     told = evolution.tell(state, evaluated(jobs[0]))
     with pytest.raises(ValueError, match=r"must be one of those in flight \(1\); got 0"):
         evolution.tell(told, evaluated(jobs[0]))
+
+
+@pytest.fixture
+def own_selection():
+    """Return a function that registers a form for one offspring at a time, of local search otherwise."""
+    before = REGISTERED.own
+    yield lambda name, single: REGISTERED.register(
+        name, replace(REGISTERED["local_search"], single=single)
+    )
+    REGISTERED.install(before)
 
 
 def test_settings_that_do_not_suit_the_mode_are_refused():

@@ -140,17 +140,45 @@ def test_another_order_gives_other_individuals(whole, tmp_path):
 
 def slow_for_some(network, validation, evaluation):
     """Sleep for networks that a number of theirs chooses, so that they arrive late."""
-    time.sleep(0.25 if int(abs(evaluation.loss) * 1e6) % 4 == 0 else 0.01)
+    time.sleep(0.2 if int(abs(evaluation.loss) * 1e6) % 4 == 0 else 0.01)
     return -evaluation.loss
 
 
+def on_workers(folder, **options):
+    evolution = {"selection": {"name": "tournament"}, "population": 6, "in_flight": 4}
+    settings = experiment(**evolution, generations=3).model_copy(update={"seeds": 1})
+    return begin(folder, settings, workers=2, fitness=slow_for_some, **options)
+
+
 def test_what_workers_of_uneven_speed_gave_is_computed_again_in_this_process(tmp_path):
-    settings = experiment(selection={"name": "tournament"}, population=8, in_flight=4)
-    settings = settings.model_copy(update={"seeds": 1})
-    results = begin(tmp_path, settings, workers=2, fitness=slow_for_some)
+    results = on_workers(tmp_path)
     order = results.individuals.sort_values("arrival")["individual"].tolist()
     assert order != sorted(order)
     assert verify(results.path, workers=0, fitness=slow_for_some).difference is None
+
+
+@pytest.mark.slow
+def test_what_workers_gave_before_and_after_a_stop_is_computed_again_on_other_workers(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(in_flight, "SECONDS_BETWEEN_FILES", 0.0)
+
+    class Stopping(Reporter):
+        left = 15
+
+        def evaluated(self):
+            self.left -= 1
+            if self.left == 0:
+                raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        on_workers(tmp_path, reporter=Stopping())
+    begun = load_results(tmp_path / "one")
+    assert 0 < len(begun.individuals) < 15
+    options = {"workers": 2, "fitness": slow_for_some}
+    resumed = resume(tmp_path / "one", figures=False, **options)
+    assert resumed.individuals["arrival"].sort_values().tolist() == list(range(24))
+    assert verify(tmp_path / "one", **{**options, "workers": 1}).difference is None
 
 
 @given(st.permutations(range(12)), st.integers(0, 10**6), st.data())
