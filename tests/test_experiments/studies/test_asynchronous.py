@@ -174,7 +174,7 @@ def test_what_workers_gave_before_and_after_a_stop_is_computed_again_on_other_wo
     with pytest.raises(RuntimeError, match="stop"):
         on_workers(tmp_path, reporter=Stopping())
     begun = load_results(tmp_path / "one")
-    assert 0 < len(begun.individuals) < 15
+    assert len(begun.individuals) < 15
     options = {"workers": 2, "fitness": slow_for_some}
     resumed = resume(tmp_path / "one", figures=False, **options)
     assert resumed.individuals["arrival"].sort_values().tolist() == list(range(24))
