@@ -643,7 +643,7 @@ def test_the_command_continues_a_run(folder, tmp_path, capsys):
     ("arguments", "rule"),
     [
         (["--set", "training.learning_rate"], "--set must be KEY=VALUE"),
-        (["--set", "training.learning_rate=fast"], "training.learning_rate must be a valid number"),
+        (["--set", "training.learning_rate=fast"], "training.learning_rate must be a number"),
         (["--generations", "more"], "generations must be a whole number"),
     ],
 )
