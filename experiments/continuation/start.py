@@ -17,7 +17,6 @@ from evo.storage.run_reader import committed_file, how_to_go_on
 from experiments.settings.experiment import Experiment
 from experiments.studies.search import state_path
 
-
 BETWEEN_GENERATIONS = (
     "generation",
     "slots",
