@@ -81,6 +81,8 @@ class Individual:
         The traceback of the error behind the status ``"failed"``, for the log of the driver.
     error_at : str
         File, line and function in which that error came up: the last ones that belong to no installed package.
+    arrival : int or None
+        In the asynchronous mode its place in the order in which the individuals of the search arrived, from 0.
     """
 
     job: Job
@@ -106,6 +108,7 @@ class Individual:
     traceback: str = ""
     error_at: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
+    arrival: int | None = None
 
     def released(self) -> "Individual":
         """Return the individual as a parent: without the parameters of its own parent, and without what it reused."""
@@ -304,6 +307,7 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
             modify_seconds=duplicate.modify_seconds,
             reused_from=trained,
             error_at=trained.error_at,
+            arrival=duplicate.arrival,
         )
     own: dict[str, Any] = {
         "curve": None,
@@ -313,6 +317,7 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
         "train_seconds": 0.0,
         "evaluate_seconds": 0.0,
         "reused_from": trained,
+        "arrival": duplicate.arrival,
     }
     if not duplicate.operations:  # then dormant entries, which may have learned, are the same too
         return replace(trained, job=job, **own)

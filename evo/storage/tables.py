@@ -184,6 +184,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "Number of the individual within its run and seed. A run that continues another one goes on with its "
             "numbers."),
         Column("slot", _INT, "", "Slot of the population for which the individual competed."),
+        Column("arrival", _INT, "",
+            "Place in the order in which the individuals of a seed arrived, from 0; empty unless `evolution.mode` is "
+            "asynchronous, for otherwise the order has no effect."),
         Column("origin", _TEXT, "",
             "Origin: founder; continued (a parent trained further); child (modified, then trained)."),
         Column("parents", pa.list_(_INT), "",
