@@ -160,7 +160,12 @@ def _orders(stored: Results, experiment: Experiment) -> dict[int, list[int]]:
             state.exists()
         ):  # of an unfinished run, it has individuals of generations that are not complete
             individuals, _ = load_individuals(state)
-            arrived |= {one.arrival: number for number, one in individuals.items()}
+            first = experiment.continues.first_generation[seed] if experiment.continues else 0
+            arrived |= {
+                one.arrival: number
+                for number, one in individuals.items()
+                if one.job.generation >= first
+            }
         orders[seed] = [arrived[arrival] for arrival in sorted(arrived)]
     return orders
 
