@@ -17,7 +17,7 @@ from evo.errors import SettingsError
 from evo.evolution.settings import Selection
 from evo.executors import SerialExecutor
 from evo.storage import in_flight
-from experiments import Experiment, continue_run, load_results, replay_lineage, resume, run, verify
+from experiments import Experiment, load_results, replay_lineage, resume, run, verify
 from experiments.studies import execution
 from experiments.studies.progress import Reporter
 from experiments.studies.search import in_order
@@ -294,19 +294,3 @@ def test_a_selection_that_needs_whole_generations_is_refused(own_selection):
         "test: evolution: selection.name must be one of local_search, tournament, random_search "
         "where mode = \"asynchronous\"; got 'mine'"
     )
-
-
-@pytest.mark.parametrize("mode", ["asynchronous", "generational"])
-def test_a_run_that_stopped_is_continued_from_its_last_complete_generation(tmp_path, uneven, mode):
-    assert in_child(lambda: begin(tmp_path, reporter=Dying(17))) == -signal.SIGKILL
-    options = {"workers": 0, "results": tmp_path, "run_name": "two", "figures": False}
-    changed = {"evolution.mode": mode, "training.learning_rate": 0.02}
-    newer = continue_run(tmp_path / "one", seed=0, generations="+1", settings=changed, **options)
-    first = newer.runs["first_generation"].item()
-    assert first >= 1
-    assert sorted(newer.generations["generation"]) == list(range(first, 6))
-    parents = newer.individuals.query("generation == @first")["parents"].explode()
-    older = load_results(tmp_path / "one")
-    held = older.population.query("seed == 0 and generation == @first - 1")["individual"]
-    assert {*parents} <= {*held}
-    assert verify(newer.path, workers=0).difference is None
