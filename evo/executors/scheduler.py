@@ -14,7 +14,7 @@ import itertools
 import logging
 import math
 from collections import Counter, deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,10 +56,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Answer:
-    """A worker has evaluated its chunk."""
+    """A worker has evaluated its chunk. The individuals may be unpacked when they are asked for."""
 
     worker: Worker
-    individuals: Sequence[Individual]
+    individuals: Iterable[Individual]
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,11 @@ class Scheduler:
             self._dispatch(jobs, largest_chunk)
             self._events.extend(self._backend.wait(self._seconds_to_wait()))
             while self._events:
-                for individual in self._take(self._events.popleft()):
-                    self._dispatch(jobs, largest_chunk)
+                finished = self._take(self._events.popleft())
+                self._dispatch(jobs, largest_chunk)  # before the driver is busy with the answer
+                for individual in finished:
                     yield individual
+                    self._dispatch(jobs, largest_chunk)
             yield from self._end_late()
             self._mention_missing()
 
@@ -256,7 +258,7 @@ class Scheduler:
 
     # -- events --------------------------------------------------------------------------------------------------------
 
-    def _take(self, event: Event) -> Sequence[Individual]:
+    def _take(self, event: Event) -> Iterable[Individual]:
         """Take note of an event; return the individuals that it finishes."""
         worker = event.worker
         if worker not in self._starting and worker not in self._running:
