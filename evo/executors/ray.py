@@ -259,8 +259,8 @@ class RayExecutor:
     Parameters
     ----------
     n_workers : int, optional
-        Number of actors, with one core each. By default the number of cores of the machine or cluster. The run goes on
-        with fewer where there are fewer cores, and uses those that are added.
+        Number of actors, with one core each. By default the number of cores of the machine or cluster, which is counted
+        again at each call. The run goes on with fewer where there are fewer cores, and uses those that are added.
     address : str, optional
         Address of an existing cluster (``"auto"`` or ``"host:6379"``), or ``"existing"`` for the Ray that runs in this
         process; it goes on afterwards. By default Ray is started on this machine for this run only, and existing
@@ -280,6 +280,7 @@ class RayExecutor:
         memory: float | None = None,
     ) -> None:
         self.n_workers = 0 if n_workers is None else whole_number("n_workers", n_workers, 1)
+        self._counts_cores = n_workers is None
         self.address = address
         self.timeout = timeout
         self.memory = memory
@@ -335,7 +336,7 @@ class RayExecutor:
             ray.init(address="local", **options)
 
     def _count_workers(self) -> None:
-        if not self.n_workers:
+        if self._counts_cores:
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             self.n_workers = max(1, int(resources.get("CPU", 1)))
 
@@ -376,6 +377,8 @@ class RayExecutor:
     def _evaluate(self, task: Task, jobs: deque[Job], largest_chunk: int) -> Iterator[Individual]:
         if not jobs:  # of a generation that was finished when its process stopped
             return
+        self._count_workers()  # machines come and go
+        self._scheduler.n_workers = self.n_workers
         if self._backend.put(task, jobs[0]):
             self._scheduler.renew()
         for individual in self._scheduler.evaluate(jobs, largest_chunk):
