@@ -2,9 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from evo.executors.ray import RayExecutor, pack_answers, pack_chunk
 from evo.executors.travel import cloudpickle
 from evo.genome.genome import Genome
 from evo.policies.policies import PolicySettings
+from experiments.benchmarks.harness.machine import cpu_seconds_of_all
 from experiments.benchmarks.harness.rows import Row
 from experiments.benchmarks.harness.timing import Spread
 from experiments.benchmarks.peers.dispatch import BareActors, Pool
@@ -28,6 +29,7 @@ from experiments.benchmarks.peers.dispatch import BareActors, Pool
 N_WORKERS = 2
 POOL_CHUNK = 64
 SAMPLES = 64
+ALONE = "this process alone"
 Evaluate = Callable[[Sequence[Job]], list[Individual]]
 
 
@@ -80,10 +82,40 @@ def busy_seconds(individuals: Sequence[Individual]) -> float:
     return sum(one.modify_seconds + one.train_seconds + one.evaluate_seconds for one in individuals)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What the evaluation of some jobs took: seconds of wall time, of work of all workers, and of CPU time.
+
+    Attributes
+    ----------
+    wall
+        Wall time.
+    busy
+        Wall time for which workers modified, trained and evaluated, all workers together.
+    driver_cpu, all_cpu
+        CPU time of this process; of this process and all below it.
+    """
+
+    wall: float
+    busy: float
+    driver_cpu: float
+    all_cpu: float
+
+    @classmethod
+    def of(cls, evaluate: Evaluate, jobs: Sequence[Job]) -> "Turn":
+        """Let jobs be evaluated."""
+        everybody, cpu, wall = cpu_seconds_of_all(), time.process_time(), time.perf_counter()
+        found = evaluate(jobs)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        return cls(wall, busy_seconds(found), cpu, cpu_seconds_of_all() - everybody)
+
+
 def overhead_rows(n_jobs: int, rounds: int) -> Iterator[Row]:
     """Let tiny individuals be evaluated by our workers and by those of peers, in turns.
 
-    The overhead is the time beyond the time for which both workers would be busy if they shared the work evenly.
+    There are two kinds of overhead. `overhead_seconds` is the time beyond the time for which both workers would be busy
+    if they shared the work evenly. `cpu_microseconds` is the CPU time beyond that of the same work in this process; it
+    tells more where the machine has other work too.
     """
     task = task_of(steps=1)
     jobs = jobs_like(offspring(task, founder(2, 2)), n_jobs)
@@ -94,7 +126,8 @@ def overhead_rows(n_jobs: int, rounds: int) -> Iterator[Row]:
         for peer in (actors, one, many):
             stack.callback(peer.end)
         sides: dict[str, Evaluate] = {
-            "ours": lambda jobs: list(executor.evaluate_all(task, jobs)),
+            ALONE: _by(SerialExecutor(), task),
+            "ours": _by(executor, task),
             "ours, one by one": lambda jobs: list(executor.evaluate_stream(task, deque(jobs))),
             "bare actor calls": actors.evaluate_all,
             "multiprocessing": one.evaluate_all,
@@ -102,32 +135,30 @@ def overhead_rows(n_jobs: int, rounds: int) -> Iterator[Row]:
         }
         for evaluate in sides.values():  # kernels are loaded, and all processes have started
             evaluate(jobs)
-        found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in sides}
+        found: dict[str, list[Turn]] = {name: [] for name in sides}
         for _ in range(rounds):
             for name, evaluate in sides.items():
-                found[name].append(_turn(evaluate, jobs))
+                found[name].append(Turn.of(evaluate, jobs))
+    alone = found.pop(ALONE)
     for name, turns in found.items():
-        seconds, busy, driver = (Spread.of(values) for values in zip(*turns, strict=True))
-        overheads = Spread.of([wall - busy / N_WORKERS for wall, busy, _ in turns])
+        overheads = Spread.of([turn.wall - turn.busy / N_WORKERS for turn in turns])
+        cpu = [turn.all_cpu - same.all_cpu for turn, same in zip(turns, alone, strict=True)]
         yield {
             "side": name,
             "individuals": n_jobs,
-            "seconds": seconds.median,
-            "busy_seconds_each_worker": busy.median / N_WORKERS,
+            "seconds": _median(turn.wall for turn in turns),
+            "busy_seconds_each_worker": _median(turn.busy for turn in turns) / N_WORKERS,
             "overhead_seconds": overheads.median,
             "overhead_microseconds": 1e6 * overheads.median / n_jobs,
             "overhead_low": 1e6 * overheads.low / n_jobs,
             "overhead_high": 1e6 * overheads.high / n_jobs,
-            "driver_cpu_microseconds": 1e6 * driver.median / n_jobs,
+            "cpu_microseconds": 1e6 * _median(cpu) / n_jobs,
+            "driver_cpu_microseconds": 1e6 * _median(turn.driver_cpu for turn in turns) / n_jobs,
         }
 
 
-def _turn(evaluate: Evaluate, jobs: Sequence[Job]) -> tuple[float, float, float]:
-    """Return wall time, busy time of all workers, and CPU time of this process."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    found = evaluate(jobs)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return wall, busy_seconds(found), cpu
+def _median(values: Iterable[float]) -> float:
+    return Spread.of(list(values)).median
 
 
 def efficiency_rows(seconds_each: float, n_jobs: int, rounds: int) -> Iterator[Row]:
@@ -135,15 +166,16 @@ def efficiency_rows(seconds_each: float, n_jobs: int, rounds: int) -> Iterator[R
     genome, trial = founder(2, 8), 2000
     with SerialExecutor() as serial, RayExecutor(N_WORKERS) as executor:
         (job,) = jobs_like(offspring(task_of(steps=1), genome), 1)
-        seconds = min(_turn(_by(serial, task_of(trial)), [job])[0] for _ in range(3))
+        seconds = min(Turn.of(_by(serial, task_of(trial)), [job]).wall for _ in range(3))
         task = task_of(max(1, round(trial * seconds_each / seconds)))
         jobs = [replace(job, individual=k) for k in range(n_jobs)]
         _by(executor, task)(jobs[:N_WORKERS])
         turns = [
-            (_turn(_by(serial, task), jobs)[0], *_turn(_by(executor, task), jobs)[:2])
+            (Turn.of(_by(serial, task), jobs), Turn.of(_by(executor, task), jobs))
             for _ in range(rounds)
         ]
-    alone, together, busy = (Spread.of(values).median for values in zip(*turns, strict=True))
+    alone = _median(one.wall for one, _ in turns)
+    together, busy = (_median(getattr(two, what) for _, two in turns) for what in ("wall", "busy"))
     yield {
         "workers": N_WORKERS,
         "individuals": n_jobs,
