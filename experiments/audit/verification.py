@@ -10,7 +10,7 @@ import pandas as pd
 
 from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.storage.individuals import load_individuals
-from evo.storage.run_reader import how_to_go_on, is_complete, is_run
+from evo.storage.run_reader import committed_file, how_to_go_on, is_complete, is_run
 from evo.storage.tables import TABLES
 from experiments.analysis.results import Results, load_results
 from experiments.audit.difference import ORDER, Difference, file_difference, table_difference
@@ -74,11 +74,12 @@ def verify(
     Parameters
     ----------
     path : str or Path
-        The run folder. Nothing in it is changed.
+        The run folder. Nothing in it is changed. A run that continues another one is computed from the state with which
+        it began, which is stored in its folder.
     seed : int, optional
         Compute this seed only; by default all seeds.
     generations : (int, int), optional
-        First and last generation to compare, both included. The search is then computed from the founders to the last
+        First and last generation to compare, both included. The search is then computed from its beginning to the last
         of these generations, and neither the generations after it nor baselines and test part are. The run need not be
         finished.
     dataset, fitness : optional
@@ -154,12 +155,11 @@ def _orders(stored: Results, experiment: Experiment) -> dict[int, list[int]]:
     for seed in seeds_of(experiment):
         rows = stored.individuals[stored.individuals["seed"] == seed]
         arrived = dict(zip(rows["arrival"].tolist(), rows["individual"].tolist(), strict=True))
-        state = stored.path / state_path(seed)
-        if (
-            state.exists()
-        ):  # of an unfinished run, it has individuals of generations that are not complete
-            individuals, _ = load_individuals(state)
-            arrived |= {one.arrival: number for number, one in individuals.items()}
+        state = committed_file(stored.path, state_path(seed))
+        if state is not None:  # it also has the individuals of generations that are not complete
+            individuals, more = load_individuals(state)
+            left = [number for of in more["ongoing"]["open"] for number in of["arrived"]]
+            arrived |= {individuals[number].arrival: number for number in left}
         orders[seed] = [arrived[arrival] for arrival in sorted(arrived)]
     return orders
 
@@ -173,13 +173,14 @@ def _check_generations(
     last = -1 if done.empty else int(done.groupby("seed")["generation"].max().min())
     if set(done["seed"]) != set(seeds_of(experiment)):
         last = -1  # of some seeds there is none
+    first = 0 if done.empty else int(done.groupby("seed")["generation"].min().max())
     if generations is None:
         if not is_complete(path):
             raise ResultsError(
                 f"{path}: is not finished, so only its generations can be compared; {how_to_go_on(path)}"
             )
-    elif not 0 <= generations[0] <= generations[1] <= last:
-        known = f"within 0..{last}" if last >= 0 else "left out, for there is none"
+    elif not first <= generations[0] <= generations[1] <= last:
+        known = f"within {first}..{last}" if last >= 0 else "left out, for there is none"
         raise SettingsError(
             f"{path}: generations must be {known}; got {generations[0]}..{generations[1]}"
         )
