@@ -34,6 +34,7 @@ from evo.evolution.evolution import (
     EvolutionError,
     EvolutionState,
     Generation,
+    check_number_of_founders,
     distinct,
     finish,
     founder_job,
@@ -107,11 +108,15 @@ class AsynchronousEvolution:
     task : Task
         With the mode ``"asynchronous"``.
     founders : sequence of Genome
-        One for each slot of the population.
+        One for each slot of the population. A task that continues a run needs none.
     """
 
     task: Task
     founders: Sequence[Genome]
+
+    def __post_init__(self) -> None:
+        """Check the number of founders."""
+        check_number_of_founders(self.task, self.founders)
 
     def begin(self, settled: EvolutionState | None = None) -> AsynchronousState:
         """Return the state after some complete generations, by default before the founders."""

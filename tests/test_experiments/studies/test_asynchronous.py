@@ -131,6 +131,19 @@ def test_every_ancestor_of_the_winner_can_be_rebuilt(whole):
     assert len(lineage) == 5
 
 
+def test_a_run_says_how_many_workers_are_idle(tmp_path, monkeypatch):
+    monkeypatch.setattr(UnevenExecutor, "n_workers", 5)
+    monkeypatch.setattr(execution, "SerialExecutor", UnevenExecutor)
+    told = []
+
+    class Telling(Reporter):
+        def note(self, text):
+            told.append(text)
+
+    begin(tmp_path, experiment(generations=0), reporter=Telling())
+    assert told == ["3 of 5 workers are idle: evolution.in_flight = 2"]
+
+
 # -- computed again ----------------------------------------------------------------------------------------------------
 
 
