@@ -1,5 +1,6 @@
 """What it costs to have individuals evaluated by other processes: time, bytes, and cores that are idle."""
 
+import copy
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from evo.evolution.individual import Individual
 from evo.evolution.job import Job, Task
 from evo.evolution.settings import EvolutionSettings
 from evo.executors import SerialExecutor
-from evo.executors.parcels import parent_of
+from evo.executors.parcels import Parent, parent_of
 from evo.executors.ray import RayExecutor, pack_answers, pack_chunk
 from evo.executors.travel import cloudpickle
 from evo.genome.genome import Genome
@@ -73,8 +74,17 @@ def offspring(task: Task, genome: Genome) -> list[Individual]:
 
 
 def jobs_like(individuals: Sequence[Individual], n: int) -> list[Job]:
-    """Return so many jobs: the jobs of some individuals in turn, each with a number of its own."""
-    return [replace(individuals[k % len(individuals)].job, individual=k) for k in range(n)]
+    """Return so many jobs, with numbers of their own: the jobs of some individuals in turn, with copies of the parents.
+
+    Two jobs have one parent, as in a search: the parent is trained further, and has a child.
+    """
+    found: list[Job] = []
+    while len(found) < n:
+        copies: dict[int, Parent] = {}
+        for one in individuals:
+            parent = copies.setdefault(id(one.job.genome), copy.deepcopy(parent_of(one.job)))
+            found.append(replace(one.job, individual=len(found), **parent._asdict()))
+    return found[:n]
 
 
 def busy_seconds(individuals: Sequence[Individual]) -> float:

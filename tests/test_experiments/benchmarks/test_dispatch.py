@@ -74,7 +74,9 @@ def test_tiny_individuals_are_those_of_a_search():
     assert {one.job.origin for one in found} == {"continued", "child"}
     assert all(one.status in {"ok", "duplicate"} for one in found)
     assert busy_seconds(found) > 0
-    assert [job.individual for job in jobs_like(found, 11)] == list(range(11))
+    jobs = jobs_like(found, 11)
+    assert [job.individual for job in jobs] == list(range(11))
+    assert len({id(job.genome) for job in jobs}) == 6  # two jobs have one parent
 
 
 def test_the_line_has_the_nearest_peer_and_the_worst_of_the_simulation():
