@@ -114,12 +114,15 @@ class AsynchronousEvolution:
     task: Task
     founders: Sequence[Genome]
 
-    def __post_init__(self) -> None:
-        """Check the number of founders."""
-        check_number_of_founders(self.task, self.founders)
-
     def begin(self, settled: EvolutionState | None = None) -> AsynchronousState:
-        """Return the state after some complete generations, by default before the founders."""
+        """Return the state after some complete generations, by default before the founders.
+
+        Raises
+        ------
+        ValueError
+            If there is not a founder for each slot.
+        """
+        check_number_of_founders(self.task, self.founders)
         settled = EvolutionState() if settled is None else settled
         if settled.generation > self.task.evolution.last_modified:  # twins would train alike
             settled = replace(settled, population=distinct(settled.population))
