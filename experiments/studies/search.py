@@ -53,11 +53,6 @@ def start_path(seed: int) -> str:
     return f"states/seed-{seed}-start.npz"
 
 
-def state_path(seed: int) -> str:
-    """Return the path, in the run folder, of the state after the last committed generation."""
-    return f"states/seed-{seed}.npz"
-
-
 class Search:
     """One seed's search. It goes on where an earlier process stopped, if one did.
 
