@@ -64,7 +64,8 @@ def founder(n_features: int, n_hidden: int) -> Genome:
 
 def offspring(task: Task, genome: Genome) -> list[Individual]:
     """Return the second generation of a small population of one founder: each parent continued, and a child of it."""
-    evolution = Evolution(task, [genome] * task.evolution.population)
+    founders = [copy.deepcopy(genome) for _ in range(task.evolution.population)]
+    evolution = Evolution(task, founders)
     state = EvolutionState()
     with SerialExecutor() as executor:
         for _ in range(2):
@@ -202,7 +203,7 @@ def _by(executor: SerialExecutor | RayExecutor, task: Task) -> Evaluate:
 
 
 def bytes_rows(hidden: Sequence[int]) -> Iterator[Row]:
-    """Count the bytes that travel for each individual, beside those of whole jobs and whole individuals."""
+    """Count the bytes that travel for each individual, beside those of whole jobs and individuals, sent one by one."""
     for n_hidden in hidden:
         n_features = max(2, n_hidden // 2)
         found = offspring(task_of(1, n_features), founder(n_features, n_hidden))
@@ -211,9 +212,9 @@ def bytes_rows(hidden: Sequence[int]) -> Iterator[Row]:
         yield {
             "edges": jobs[0].genome.n_stored,
             "parent_bytes": parent_of(jobs[0]).nbytes,
-            "job_bytes_whole": len(cloudpickle.dumps(jobs)) / len(jobs),
+            "job_bytes_whole": _median(len(cloudpickle.dumps(job)) for job in jobs),
             "job_bytes": len(message) / len(jobs),
             "bytes_once_per_machine": sum(one.nbytes for one in large) / len(jobs),
-            "answer_bytes_whole": len(cloudpickle.dumps(found)) / len(jobs),
+            "answer_bytes_whole": _median(len(cloudpickle.dumps(one)) for one in found),
             "answer_bytes": len(pack_answers(found)) / len(jobs),
         }
