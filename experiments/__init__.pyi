@@ -8,6 +8,7 @@ from .arms import ModelSpec as ModelSpec
 from .audit.replay import replay_lineage as replay_lineage
 from .audit.verification import Verification as Verification
 from .audit.verification import verify as verify
+from .continuation.continuation import continue_run as continue_run
 from .datasets import DATASETS as DATASETS
 from .datasets import Dataset as Dataset
 from .datasets import load_dataset as load_dataset

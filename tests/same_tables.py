@@ -1,7 +1,9 @@
-"""Comparison of two runs by their tables, bit for bit."""
+"""Comparison of two runs by their tables and files, bit for bit."""
 
+import numpy as np
 import pandas as pd
 
+from cnn.files import read_arrays
 from evo.storage.predictor import load_network
 from evo.storage.tables import TABLES, TIMING_COLUMNS
 
@@ -25,3 +27,17 @@ def assert_equal_tables(one, other):
         ]
         assert len(frames[0]) > 0, table
         pd.testing.assert_frame_equal(*frames, check_exact=True, obj=table)
+
+
+def assert_same_file(one, other):
+    """Assert that two files of arrays hold the same, seconds aside."""
+    (arrays, described), (others, told) = read_arrays(one), read_arrays(other)
+    assert arrays.keys() == others.keys()
+    assert all(np.array_equal(array, others[key]) for key, array in arrays.items())
+    assert without_seconds(described) == without_seconds(told)
+
+
+def without_seconds(value):
+    if isinstance(value, dict):
+        return {k: without_seconds(v) for k, v in value.items() if "seconds" not in k}
+    return value

@@ -53,6 +53,8 @@ MAY_IMPORT = {
     " experiments.settings experiments.studies",
     "experiments.audit": "evo evo.genome evo.operators evo.evolution evo.storage"
     " experiments.analysis experiments.datasets experiments.settings experiments.studies",
+    "experiments.continuation": "evo evo.editing evo.evolution evo.operators evo.policies evo.storage"
+    " experiments.analysis experiments.audit experiments.datasets experiments.settings experiments.studies",
     f"{BENCHES}.harness": "evo evo.genome evo.phenotype",
     f"{BENCHES}.peers": "evo evo.genome",
     f"{BENCHES}.cnn": f"evo experiments.datasets {BENCHES}.harness {BENCHES}.peers",
@@ -63,7 +65,7 @@ MAY_IMPORT = {
     BENCHES: "evo evo.genome evo.editing evo.operators evo.storage"
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.graph {BENCHES}.maps",
     "experiments.cli": "evo evo.storage experiments.settings experiments.studies experiments.analysis"
-    f" experiments.audit {BENCHES}",
+    f" experiments.audit experiments.continuation {BENCHES}",
     "experiments": "experiments.cli",
 }
 """The rooms, from the ground up, and which others each may know.

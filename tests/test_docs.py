@@ -51,7 +51,13 @@ images, labels = load_dataset("digits").inputs, load_dataset("digits").targets
 SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FEWER}\n")}
 """What is put before a line of a page, so that it takes seconds."""
 
-FAST = {"README.md", "docs/own-data.md", "docs/resume.md", "docs/verify.md"}
+FAST = {
+    "README.md",
+    "docs/continue.md",
+    "docs/own-data.md",
+    "docs/resume.md",
+    "docs/verify.md",
+}
 """The pages whose code a commit runs; `make test-all` runs that of all pages."""
 
 REGISTRIES = (

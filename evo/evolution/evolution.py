@@ -101,7 +101,7 @@ class Evolution:
     ----------
     task : Task
     founders : sequence of Genome
-        One for each slot of the population.
+        One for each slot of the population. A task that continues a run needs none.
     """
 
     task: Task
@@ -110,7 +110,7 @@ class Evolution:
     def __post_init__(self) -> None:
         """Check the number of founders."""
         population = self.task.evolution.population
-        if len(self.founders) != population:
+        if self.task.first_generation == 0 and len(self.founders) != population:
             raise ValueError(
                 f"founders must be as many as the population ({population}); got {len(self.founders)}"
             )
@@ -194,8 +194,8 @@ class Evolution:
         return after, finished
 
     def _parents(self, state: EvolutionState) -> tuple[Individual, ...]:
-        """Return the population; when training alone begins, each individual once, for twins would train alike."""
-        if state.generation != self.task.evolution.last_modified + 1:
+        """Return the population; where networks are only trained, each individual once, for twins would train alike."""
+        if state.generation <= self.task.evolution.last_modified:
             return state.population
         return tuple({one.job.individual: one for one in state.population}.values())
 

@@ -175,7 +175,7 @@ def _modify_train_evaluate(
         task.recipe,
         first_step=job.first_step,
         steps=settings.steps_per_generation,
-        total_steps=settings.total_steps,
+        total_steps=task.total_steps,
         order_seed=task.order_seed,
         state=state,
         budget=settings.budget,
@@ -188,15 +188,8 @@ def _modify_train_evaluate(
     trained_genome, judged = _after_training(task, genome, network)
     if network.dormant_learn:  # training itself has changed the active entries
         statistics = describe(trained_genome, judged)
-    validation = evaluate(judged, task.validation)
-    returned: object = task.fitness(judged, task.validation, evaluation=validation)
-    fitness = _as_number(returned)
-    metrics = measure(task.metrics, task.validation, validation)
-    if fitness is None or not np.isfinite(fitness):
-        reason = f"fitness must be finite; got {fitness}"
-        if fitness is None:
-            got = " ".join(brief(returned).split())
-            reason = f"fitness must return a number; got {got}"
+    judgement, reason = _judge(task, judged)
+    if reason:
         return _without_result(job, "failed", reason, operations, statistics, report)
     return Individual(
         job=job,
@@ -206,10 +199,7 @@ def _modify_train_evaluate(
         optimizer_state=OptimizerState(network.spread(report.state.moments), report.state.step),
         operations=operations,
         statistics=statistics,
-        fitness=fitness,
         train_loss=report.train_loss,
-        validation_loss=validation.loss,
-        validation_accuracy=validation.accuracy,
         curve=report.curve,
         steps=report.steps,
         ended_by=report.ended_by,
@@ -218,8 +208,38 @@ def _modify_train_evaluate(
         evaluate_seconds=time.perf_counter() - trained,
         ancestry_steps=job.first_step + report.steps,
         ancestry_seconds=job.ancestry_seconds + trained - modified,
-        metrics=metrics,
+        **judgement,
     )
+
+
+def judge_again(task: Task, individual: Individual) -> Individual:
+    """Return a trained individual with the fitness, loss, accuracy and metrics that a task now gives it.
+
+    Raises
+    ------
+    ValueError
+        If its fitness is no finite number.
+    """
+    judgement, reason = _judge(task, Phenotype(individual.genome, task.loss))
+    if reason:
+        raise ValueError(f"individual {individual.job.individual}: {reason}")
+    return replace(individual, **judgement)
+
+
+def _judge(task: Task, network: Phenotype) -> tuple[dict[str, Any], str]:
+    """Return the fields of an individual that judge its network; and the reason, if it has no fitness."""
+    validation = evaluate(network, task.validation)
+    returned: object = task.fitness(network, task.validation, evaluation=validation)
+    fitness = _as_number(returned)
+    judgement = {
+        "fitness": fitness,
+        "validation_loss": validation.loss,
+        "validation_accuracy": validation.accuracy,
+        "metrics": measure(task.metrics, task.validation, validation),
+    }
+    if fitness is None:
+        return judgement, f"fitness must return a number; got {' '.join(brief(returned).split())}"
+    return judgement, "" if np.isfinite(fitness) else f"fitness must be finite; got {fitness}"
 
 
 def _as_number(returned: Any) -> float | None:

@@ -42,6 +42,10 @@ class Task:
         Number of nodes in each layer of the founders, inputs and outputs included; empty without layers.
     metrics : tuple of str
         The metrics, keys of :data:`evo.evolution.metrics.METRICS`, that stand in the tables beside loss and accuracy.
+    first_generation : int
+        The first generation of the run. It is 0, unless the run continues another one.
+    steps_before : int
+        Gradient steps along an ancestry that were planned for the generations before it.
     """
 
     train: Samples
@@ -54,6 +58,15 @@ class Task:
     seed: int
     layers: tuple[int, ...] = ()
     metrics: tuple[str, ...] = ()
+    first_generation: int = 0
+    steps_before: int = 0
+
+    @property
+    def total_steps(self) -> int:
+        """Gradient steps along the ancestry of a winner, over which the schedule of the learning rate spans."""
+        settings = self.evolution
+        n_generations = settings.generations + 1 - self.first_generation
+        return self.steps_before + n_generations * settings.steps_per_generation
 
     @property
     def order_seed(self) -> np.random.SeedSequence:

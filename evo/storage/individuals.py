@@ -25,6 +25,9 @@ from evo.storage.training_state import curve_from_arrays, curve_to_arrays
 
 FORMAT = "evomatrix-individuals-1"
 
+StoredIndividuals = tuple[Mapping[int, Individual], Mapping[str, Any]]
+"""Individuals by number, and the further values that are stored with them."""
+
 _AS_ARRAYS = ("genome", "optimizer_state", "curve")
 _OF_OTHERS = ("job", "operations", "statistics", "reused_from")
 _PLAIN = tuple(one.name for one in fields(Individual) if one.name not in (*_AS_ARRAYS, *_OF_OTHERS))

@@ -84,6 +84,30 @@ def how_to_go_on(path: Path) -> str:
     return f"to go on: evomatrix resume {path}"
 
 
+def committed_file(run: Path, name: str) -> Path | None:
+    """Return where a file of a run is that was committed under a name; None if none was.
+
+    Another process may commit to the run, and a process that stopped may have left the file under its hidden name.
+
+    Raises
+    ------
+    ResultsError
+        If the journal cannot be read, or the file is missing or is not as it was committed.
+    """
+    for _ in range(ATTEMPTS):
+        found = read_journal(run).files.get(name)
+        if found is None:
+            return None
+        for path in (run / name, found.hidden(run)):
+            try:
+                if found.has(path.read_bytes()):
+                    return path
+            except OSError:
+                continue
+        time.sleep(PAUSE)  # another process may be about to give the file its place
+    raise ResultsError(f"{run}: {name} is missing or is not as it was committed")
+
+
 def run_names(runs: Sequence[Path]) -> dict[Path, str]:
     """Return the name of each run: that of its folder, with as many folders above it as tell the runs apart.
 

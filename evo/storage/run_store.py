@@ -30,6 +30,7 @@ from evo.files import free_name, write_arrays, write_atomically, write_text
 from evo.genome.codec import genome_to_arrays
 from evo.genome.genome import Genome
 from evo.interruption import shielded
+from evo.storage.individuals import StoredIndividuals, save_individuals
 from evo.storage.journal import (
     COMMIT,
     COMPACTED,
@@ -128,6 +129,7 @@ class RunStore:
         own_columns: OwnColumns | None = None,
         begun_with: Mapping[str, Any] = MappingProxyType({}),
         genomes: Mapping[str, Mapping[int, Genome]] = MappingProxyType({}),
+        states: Mapping[str, StoredIndividuals] = MappingProxyType({}),
     ) -> Self:
         """Make a run folder with empty tables, which can be read from the first moment.
 
@@ -147,6 +149,8 @@ class RunStore:
             What the first line of the journal keeps, as values that JSON can write.
         genomes : mapping
             The genomes that the run begins with, by name of their file; see :meth:`stage_genomes`.
+        states : mapping
+            The individuals that a continued run begins with, by path of their file in the run folder.
 
         Raises
         ------
@@ -168,6 +172,8 @@ class RunStore:
             first = cls(new, RunLock(new), Journal(), settings, own_columns)
             for name, of_slots in genomes.items():
                 first.stage_genomes(name, of_slots)
+            for name, (individuals, more) in states.items():
+                save_individuals(first.stage(name), individuals.values(), more, flush=False)
             first._commit(CREATED, {table: [] for table in TABLES}, **begun_with)
             new.rename(path)
         except OSError as error:

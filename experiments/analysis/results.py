@@ -20,6 +20,7 @@ from evo.storage.run_reader import (
     run_names,
 )
 from evo.storage.tables import TABLES
+from experiments.analysis.beginnings import first_individuals, older_run
 from experiments.analysis.comparison import pooled, summarize, verdict
 from experiments.analysis.failures import failures
 
@@ -163,7 +164,7 @@ class Results:
         finished = self.runs[["run", "seed", "best_individual"]].rename(
             columns={"best_individual": "individual"}
         )
-        winners = finished.merge(self.individuals, on=["run", "seed", "individual"])
+        winners = finished.merge(self._holders(finished), on=["run", "seed", "individual"])
         if seed is not None:
             winners = winners[winners["seed"] == seed]
         if winners.empty:
@@ -171,6 +172,20 @@ class Results:
             raise ResultsError(f"{self.paths[0]}: holds no finished search{where}")
         row = winners.iloc[int(winners["fitness"].argmax())]
         return {str(column): value for column, value in row.items()}
+
+    def _holders(self, winners: pd.DataFrame) -> pd.DataFrame:
+        """Return ``individuals``, and of the older run those winners that none of a continued run has outdone."""
+        own = self.individuals
+        known = set(zip(own["run"], own["seed"], own["individual"], strict=True))
+        rows = winners.dropna().itertuples(index=False, name=None)
+        lost = {run for run, *of_run in rows if (run, *of_run) not in known}
+        first = [
+            row
+            for path, name in run_names(self.paths).items()
+            if name in lost and older_run(path) is not None
+            for row in first_individuals(path, name)
+        ]
+        return pd.concat([own, pd.DataFrame(first)]) if first else own
 
     def best(self, seed: int | None = None) -> Predictor:
         """Return the best winner (see :meth:`winner`), ready to predict from raw data.

@@ -7,7 +7,8 @@ read instead of chosen. So what is checked is what a run does.
 """
 
 import json
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,15 @@ from evo.evolution.job import Job, Task
 from evo.genome.genome import Genome
 from evo.operators.operation import Operation
 from evo.operators.records import with_current_names
-from experiments.analysis.results import Results
+from evo.storage.individuals import StoredIndividuals
+from evo.storage.journal import read_journal
+from experiments.analysis.beginnings import LineageWarning, older_run, without_ancestors
+from experiments.analysis.results import Results, load_results
 from experiments.datasets import Dataset
 from experiments.studies.arguments import check_types
 from experiments.studies.execution import task_of
 from experiments.studies.runner import begun_run
+from experiments.studies.search import start_path
 
 Row = Mapping[str, Any]
 
@@ -59,7 +64,8 @@ def replay_lineage(
     Returns
     -------
     list of Individual
-        The lineage, rebuilt: from the founder to the individual. Each has the genome after its training.
+        The lineage, rebuilt: from the founder to the individual. Each has the genome after its training. If the run
+        continues another one, the ancestors in that run are rebuilt too.
 
     Raises
     ------
@@ -72,22 +78,31 @@ def replay_lineage(
     ValueError
         If the results are those of several runs.
 
+    Warns
+    -----
+    LineageWarning
+        If the run continues another one whose folder is not found. The lineage then begins with an individual that is
+        stored in the run.
+
     Notes
     -----
     An individual without a fitness has its parent's genome; its error is not repeated.
     """
     check_types(dataset=dataset, fitness=fitness)
     search = _StoredSearch.of(results, seed)
-    rows = search.ancestry(individual)
+    rows, first = search.ancestry(individual)
     begun = begun_run(search.path, dataset, fitness, seed=search.seed)
     if begun.changed_use is not None:
         raise ChangedError(f"{search.path}: cannot be replayed: {begun.changed_use}")
     task = _without_clock(task_of(begun.plan, begun.plan.splits[0], search.seed))
-    founder, parent = begun.plan.founders[search.seed][rows[0]["slot"]], None
     lineage: list[Individual] = []
+    founders, parent = begun.plan.founders[search.seed], None
+    if first is not None:
+        parent = search.first_individual(begun.plan.starts, first)
+        lineage += search.older_lineage(parent, dataset, fitness)
     with single_threaded_blas():
         for row in rows:
-            parent = search.rebuilt(task, _job(row, founder, parent), row)
+            parent = search.rebuilt(task, _job(row, founders, parent), row)
             difference = _difference(parent, row, search.recorded(row))
             if difference is not None:
                 changes = "".join(f"; {change}" for change in begun.changed_code)
@@ -136,28 +151,59 @@ class _StoredSearch:
     def name(self, row: Row) -> str:
         return f"{self.path}: individuals, seed {self.seed}, individual {row['individual']}"
 
-    def row(self, individual: int) -> Row:
-        if individual not in self.rows:
-            raise ResultsError(
-                f"{self.path}: individuals, seed {self.seed}: there is no individual {individual}"
-            )
-        return self.rows[individual]
+    def ancestry(self, individual: int) -> tuple[list[Row], int | None]:
+        """Return the rows of an individual and its ancestors in this run, and the parent of the oldest one.
 
-    def ancestry(self, individual: int) -> list[Row]:
-        """Return the rows of an individual and its ancestors, from the founder on."""
-        found = [self.row(individual)]
-        while len(found[-1]["parents"]):
-            child = found[-1]
-            parent = int(child["parents"][0])
-            if parent >= child["individual"]:
-                raise ResultsError(f"{self.name(child)}: parents must be older; got {parent}")
-            found.append(self.row(parent))
+        The rows begin with the oldest one. Its parent is an individual with which a continued run began; a founder has
+        none.
+        """
+        found: list[Row] = []
+        number: int | None = individual
+        while number is not None and number in self.rows:
+            child = self.rows[number]
+            found.append(child)
+            number = int(child["parents"][0]) if len(child["parents"]) else None
+            if number is not None and number >= child["individual"]:
+                raise ResultsError(f"{self.name(child)}: parents must be older; got {number}")
         for row in found:
             if row["ended_by"] == "seconds":
                 raise ResultsError(
                     f"{self.name(row)}: its training was ended by a budget in seconds, so it cannot be repeated"
                 )
-        return found[::-1]
+        return found[::-1], number
+
+    def first_individual(self, starts: Mapping[int, StoredIndividuals], number: int) -> Individual:
+        """Return an individual with which the run began, for it continues another one."""
+        individuals = starts[self.seed][0] if starts else {}
+        if number not in individuals:
+            raise ResultsError(
+                f"{self.path}: individuals, seed {self.seed}: there is no individual {number}"
+            )
+        return individuals[number]
+
+    def older_lineage(
+        self, one: Individual, dataset: Dataset | None, fitness: Callable[..., float] | None
+    ) -> list[Individual]:
+        """Rebuild the lineage of an individual with which the run began, in the run that is continued."""
+        older, number = older_run(self.path), one.job.individual
+        if older is None or older.found is None:
+            if older is not None:
+                warnings.warn(LineageWarning(without_ancestors(self.path, older)), stacklevel=3)
+            return [one]
+        own = read_journal(older.found).entries[0].get("own_fitness")
+        lineage = replay_lineage(
+            load_results(older.found),
+            number,
+            seed=self.seed,
+            dataset=dataset,
+            fitness=fitness if own else None,
+        )
+        if not lineage[-1].genome.equals(one.genome):
+            raise ResultsError(
+                f"{self.path}: {start_path(self.seed)}: individual {number} must have the genome that it has in "
+                f"{older.found}; got another one"
+            )
+        return lineage
 
     def recorded(self, row: Row) -> tuple[Operation, ...]:
         """Return the operations that made an individual out of its parent."""
@@ -174,13 +220,13 @@ class _StoredSearch:
             return failed_individual(job, row["reason"])
         one = evaluate_individual(task, job, self.recorded(row))
         if one.status == "duplicate":
-            of = self.row(row["reused_from"])
+            of = self.rows[row["reused_from"]]
             again = replace(job, individual=of["individual"], continued_parent=None)
             return reuse_result(one, self.rebuilt(task, again, of))
         return one
 
 
-def _job(row: Row, founder: Genome, parent: Individual | None) -> Job:
+def _job(row: Row, founders: Sequence[Genome], parent: Individual | None) -> Job:
     """Return the job of an individual, without what only the choice of operations needs; a founder has no parent."""
     return Job(
         individual=row["individual"],
@@ -189,7 +235,7 @@ def _job(row: Row, founder: Genome, parent: Individual | None) -> Job:
         origin=row["origin"],
         parents=tuple(map(int, row["parents"])),
         founder=row["founder"],
-        genome=parent.genome if parent else founder,
+        genome=parent.genome if parent else founders[row["slot"]],
         optimizer_state=parent.optimizer_state if parent else None,
         modification="none",
         operator_probabilities=(),

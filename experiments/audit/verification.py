@@ -72,11 +72,12 @@ def verify(
     Parameters
     ----------
     path : str or Path
-        The run folder. Nothing in it is changed.
+        The run folder. Nothing in it is changed. A run that continues another one is computed from the state with which
+        it began, which is stored in its folder.
     seed : int, optional
         Compute this seed only; by default all seeds.
     generations : (int, int), optional
-        First and last generation to compare, both included. The search is then computed from the founders to the last
+        First and last generation to compare, both included. The search is then computed from its beginning to the last
         of these generations, and neither the generations after it nor baselines and test part are. The run need not be
         finished.
     dataset, fitness : optional
@@ -149,13 +150,14 @@ def _check_generations(
     last = -1 if done.empty else int(done.groupby("seed")["generation"].max().min())
     if set(done["seed"]) != set(seeds_of(experiment)):
         last = -1  # of some seeds there is none
+    first = 0 if done.empty else int(done.groupby("seed")["generation"].min().max())
     if generations is None:
         if not is_complete(path):
             raise ResultsError(
                 f"{path}: is not finished, so only its generations can be compared; {how_to_go_on(path)}"
             )
-    elif not 0 <= generations[0] <= generations[1] <= last:
-        known = f"within 0..{last}" if last >= 0 else "left out, for there is none"
+    elif not first <= generations[0] <= generations[1] <= last:
+        known = f"within {first}..{last}" if last >= 0 else "left out, for there is none"
         raise SettingsError(
             f"{path}: generations must be {known}; got {generations[0]}..{generations[1]}"
         )

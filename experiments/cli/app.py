@@ -5,11 +5,12 @@ Each command imports what it needs when it is called, so that ``--help`` answers
 
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +19,9 @@ from rich.table import Table
 from evo.errors import ChangedError, EvoMatrixError, ResultsError, SettingsError
 from evo.interruption import Interruption, interruptible
 from experiments.cli.output import prepare_output, print_line, print_table
+
+if TYPE_CHECKING:
+    from experiments.analysis.results import Results
 
 app = typer.Typer(
     help="Evolve neural networks whose topology is a matrix, and compare them with a fixed CNN.",
@@ -116,7 +120,7 @@ def run(
     settings and seed give the same tables with any number of workers; exceptions are columns of time, and budgets in
     seconds.
     """
-    from experiments.cli.terminal import show_arms, show_results
+    from experiments.cli.terminal import show_arms
     from experiments.settings.data_file import with_data
     from experiments.settings.experiment import Experiment, merged, read_settings
     from experiments.studies.progress import Reporter, TerminalReporter
@@ -176,11 +180,7 @@ def run(
             results=results,
             reporter=reporter(),
         )
-    if quiet:
-        typer.echo(outcome.path)
-        _warn_of_failures(outcome.failures())
-    else:
-        show_results(outcome, console)
+    _tell(outcome, console)
 
 
 @app.command()
@@ -225,6 +225,85 @@ def resume(
     else:
         show_arms(finished, None, console)
         print_line(console, f"Results: {path}")
+
+
+@app.command("continue")
+def continue_(
+    path: Annotated[
+        Path, typer.Argument(help="Folder of the run to continue; nothing in it is changed.")
+    ],
+    generations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|+N",
+            help="Last generation of the new run; +10 means 10 more than the settings of the old run.",
+            show_default="that of the old run",
+        ),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Another value for a setting of evolution, policy, training, evaluation or baseline, such as "
+            "training.learning_rate=0.01; the value as in a TOML file, or a text. Give the option once for each.",
+        ),
+    ] = None,
+    individual: Annotated[
+        int | None,
+        typer.Option(
+            help="Begin with this individual in every slot.", show_default="the whole population"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Continue this seed only.", show_default="all seeds")
+    ] = None,
+    workers: Workers = None,
+    address: Address = None,
+    parts: OwnParts = None,
+    results: Annotated[
+        Path, typer.Option(help="Folder in which the new run's folder is made.")
+    ] = Path("results"),
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print only the new run's folder.")
+    ] = False,
+) -> None:
+    """Make a new run that goes on from the last committed generation of a run, with other settings if you like.
+
+    The new run begins with the population and the optimizer states of the old run. It is complete in itself.
+    """
+    from experiments.continuation.continuation import continue_run
+    from experiments.studies.progress import Reporter, TerminalReporter
+
+    _load(parts)
+    console = Console(quiet=quiet)
+    with _naming_own_parts(parts):
+        outcome = continue_run(
+            path,
+            generations=generations,
+            settings=dict(map(_changed_setting, changes or ())),
+            individual=individual,
+            seed=seed,
+            workers=workers,
+            address=address,
+            results=results,
+            reporter=Reporter() if quiet else TerminalReporter(console),
+        )
+    _tell(outcome, console)
+
+
+def _changed_setting(text: str) -> tuple[str, Any]:
+    """Return the name and the value of a changed setting; a value that TOML cannot read is a text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise SettingsError(
+            f"--set must be KEY=VALUE, such as training.learning_rate=0.01; got {text!r}"
+        )
+    try:
+        read = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return name, value
+    return name, read["value"] if [*read] == ["value"] else value
 
 
 @app.command()
@@ -311,6 +390,17 @@ def _naming_own_parts(parts: list[str] | None) -> Iterator[None]:
         if parts or not any(rule in str(error) for rule in [*rules, "unknown data set "]):
             raise
         raise SettingsError(f"{error} (own parts: --parts FILE)") from None
+
+
+def _tell(finished: "Results", console: Console) -> None:
+    """Print the results of a run; its folder only, if the console is quiet."""
+    from experiments.cli.terminal import show_results
+
+    if console.quiet:
+        typer.echo(finished.path)
+        _warn_of_failures(finished.failures())
+    else:
+        show_results(finished, console)
 
 
 def _warn_of_failures(lines: list[str]) -> None:

@@ -36,6 +36,11 @@ def show_results(results: Results, console: Console) -> None:
         print_line(console, line)
     if results.evolved:
         print_line(console, search_cost(results))
+    for older, rows in results.runs.groupby("continues"):
+        first = rows["first_generation"].min()
+        print_line(
+            console, f"Continues {older}, from generation {first} on; its search is included"
+        )
     print_line(console, f"Results: {results.path}")
 
 

@@ -45,7 +45,7 @@ def setting_values(experiment: Experiment) -> dict[str, pa.Scalar]:
     sections = {
         name: section
         for name, section in experiment
-        if isinstance(section, BaseModel) and name != "used"
+        if isinstance(section, BaseModel) and name not in {"used", "continues"}
     }
     if not experiment.evolve:
         sections = {name: one for name, one in sections.items() if name not in OF_EVOLUTION}

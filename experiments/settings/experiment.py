@@ -33,6 +33,7 @@ from evo.seeding import Purpose, seed_sequence
 from evo.settings import Settings
 from experiments.arms import BaselineSettings
 from experiments.datasets import Dataset, DataSplit, NormalizationMethod, RareClasses
+from experiments.settings.continues import Continues
 from experiments.settings.used import Used
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -219,6 +220,11 @@ class Experiment(Settings, frozen=True, extra="forbid"):
         description="Data, fitness and own parts of a run, which the run writes into its config.json. Settings with "
         "this key repeat that run: with other data, another fitness or other own parts they are refused.",
     )
+    continues: Continues | None = Field(
+        None,
+        description="The run that a run continues, which `evomatrix continue` writes into the config.json of the new "
+        "run. Settings with this key cannot be run from the founders.",
+    )
 
     @model_validator(mode="after")
     def _baselines_suit(self) -> Self:
@@ -259,6 +265,17 @@ class Experiment(Settings, frozen=True, extra="forbid"):
             raise ValueError(
                 f'policy.rewiring_scope must be "layer" where founders.graph = "maps"; got {policy.rewiring_scope!r}'
             )
+        return self
+
+    @model_validator(mode="after")
+    def _every_seed_continues(self) -> Self:
+        seeds = set(range(self.seed, self.seed + self.seeds)) if self.continues else set()
+        for name in ("first_generation", "steps_before"):
+            missing = seeds - getattr(self.continues, name, {}).keys()
+            if missing:
+                raise ValueError(
+                    f"continues.{name} must have every seed; got none for {min(missing)}"
+                )
         return self
 
     @property
@@ -349,22 +366,28 @@ def read_settings(preset: str | Path) -> dict[str, Any]:
 
 
 def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with some values replaced; `changes` maps dotted names to values, and None changes nothing.
-
-    Raises
-    ------
-    SettingsError
-        If a name leads into a setting that is not a table.
+    """Return settings with some values replaced, as :func:`with_values`, except that None changes nothing.
 
     Examples
     --------
     >>> merged({"evolution": {"generations": 5}}, {"evolution.population": 3, "seed": None})
     {'evolution': {'generations': 5, 'population': 3}}
     """
+    return with_values(
+        values, {name: value for name, value in changes.items() if value is not None}
+    )
+
+
+def with_values(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with some values replaced; `changes` maps dotted names to values.
+
+    Raises
+    ------
+    SettingsError
+        If a name leads into a setting that is not a table.
+    """
     result = dict(values)
     for dotted, value in changes.items():
-        if value is None:
-            continue
         *sections, key = dotted.split(".")
         place, path = result, ""
         for section in sections:

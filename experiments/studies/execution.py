@@ -6,7 +6,7 @@ It begins a run, or goes on with one: what an earlier process committed is not d
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ from evo.executors import Executor, SerialExecutor
 from evo.genome.genome import Genome
 from evo.interruption import interruptible
 from evo.phenotype.phenotype import Phenotype
+from evo.storage.individuals import StoredIndividuals
 from evo.storage.run_reader import load_tables
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
@@ -68,6 +69,8 @@ class Plan:
         The founders, unless they are drawn.
     founders : mapping
         The founders of each seed; empty if nothing evolves.
+    starts : mapping
+        The state with which each seed begins, if the run continues another one; otherwise empty.
     """
 
     experiment: Experiment
@@ -76,6 +79,7 @@ class Plan:
     fitness: Fitness
     given: GivenFounders | None
     founders: Mapping[int, Sequence[Genome]]
+    starts: Mapping[int, StoredIndividuals] = field(default_factory=dict)
 
 
 def seeds_of(experiment: Experiment) -> range:
@@ -173,12 +177,11 @@ def _evolve(
 ) -> list[Search]:
     """Run the search of every seed, one after the other."""
     experiment, reporter, store = plan.experiment, seed_runs[0].reporter, seed_runs[0].store
-    per_seed = expected_per_seed(experiment.evolution, until)
-    searches = [
-        Search(seed_run, k * per_seed, plan.founders[seed_run.seed])
-        for k, seed_run in enumerate(seed_runs)
-    ]
-    reporter.starting(experiment.title, workers, len(seed_runs) * per_seed)
+    searches, expected = [], 0
+    for seed_run in seed_runs:
+        searches.append(Search(seed_run, expected, plan.founders[seed_run.seed]))
+        expected += expected_per_seed(experiment.evolution, until, seed_run.task.first_generation)
+    reporter.starting(experiment.title, workers, expected)
     if all(search.is_over for search in searches):
         return searches
     _warm_up(seed_runs[0], searches[0].founders[0])
@@ -213,7 +216,7 @@ def _train_baselines(seed_runs: Sequence[SeedRun], searches: Sequence[Search]) -
 
 def task_of(plan: Plan, split: DataSplit, seed: int) -> Task:
     """Return what the individuals of one seed share."""
-    experiment, dataset = plan.experiment, plan.dataset
+    experiment, dataset, continues = plan.experiment, plan.dataset, plan.experiment.continues
     return Task(
         train=split.train,
         validation=split.validation,
@@ -225,6 +228,8 @@ def task_of(plan: Plan, split: DataSplit, seed: int) -> Task:
         seed=seed,
         metrics=metrics_of(experiment),
         layers=layers_of_founders(experiment, dataset, split.input_shape, plan.given),
+        first_generation=continues.first_generation[seed] if continues else 0,
+        steps_before=continues.steps_before[seed] if continues else 0,
     )
 
 

@@ -131,7 +131,7 @@ def check_founders(
         )
     _check_settings(settings, named)
     genomes = [_read(name, source, settings, split) for name, source in named.items()]
-    _check_policy(experiment, genomes)
+    check_policy(experiment, genomes)
     return GivenFounders(tuple(genomes), tuple(named))
 
 
@@ -252,7 +252,7 @@ def _check_classes(predictor: Predictor | BaselinePredictor, dataset: Dataset) -
         )
 
 
-def _check_policy(experiment: Experiment, genomes: Sequence[Genome]) -> None:
+def check_policy(experiment: Experiment, genomes: Sequence[Genome]) -> None:
     """Raise SettingsError if a policy needs layers that the founders do not have."""
     policy = experiment.policy
     if common_layers(genomes):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
 from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
+from evo.storage.individuals import StoredIndividuals, load_individuals
 from evo.storage.journal import read_journal
+from evo.storage.run_reader import committed_file
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
@@ -42,6 +44,7 @@ from experiments.studies.provenance import (
     used_by,
     with_used,
 )
+from experiments.studies.search import start_path
 
 
 def run(
@@ -106,18 +109,43 @@ def run(
     if experiment.evolve:
         check_travel(plan.fitness, workers)
     used = used_by(experiment, plan.dataset, fitness)
-    own = {"own_data": dataset is not None, "own_fitness": fitness is not None}
-    reporter = Reporter() if reporter is None else reporter
+    return run_anew(
+        plan,
+        used,
+        {"own_data": dataset is not None, "own_fitness": fitness is not None},
+        results=results,
+        run_name=run_name,
+        workers=workers,
+        address=address,
+        reporter=Reporter() if reporter is None else reporter,
+        figures=figures,
+    )
+
+
+def run_anew(
+    plan: Plan,
+    used: Used,
+    own: Mapping[str, bool],
+    *,
+    results: str | Path,
+    run_name: str | None,
+    reporter: Reporter,
+    **options: Any,
+) -> Results:
+    """Make the folder of a new run and execute it.
+
+    Parameters
+    ----------
+    plan, used, own
+        As in :class:`BegunRun`.
+    results, run_name, reporter
+        As for :func:`run`.
+    **options
+        The other options of :func:`experiments.studies.execution.execute`.
+    """
     store = new_store(plan, used, own, results, run_name)
     with closing(store), reporting_an_interruption(reporter, store):
-        return execute(
-            plan,
-            store,
-            workers=workers,
-            address=address,
-            reporter=reporter,
-            figures=figures,
-        )
+        return execute(plan, store, reporter=reporter, **options)
 
 
 def resume_run(
@@ -227,6 +255,7 @@ def begun_run(
     *,
     seed: int | None = None,
     draw_founders: bool = False,
+    changed: Experiment | None = None,
 ) -> BegunRun:
     """Read the beginning of a run; check settings and data.
 
@@ -239,7 +268,10 @@ def begun_run(
     seed : int, optional
         Only this seed; by default all seeds of the run.
     draw_founders : bool, default False
-        Whether founders that are drawn are drawn again. Otherwise they are read, as given ones always are.
+        Whether founders that are drawn are drawn again. Otherwise they are read, as given ones always are, and those of
+        a run that continues another one.
+    changed : Experiment, optional
+        Other settings than those of the run, for a run that continues it; the plan then has no starts.
 
     Raises
     ------
@@ -251,13 +283,16 @@ def begun_run(
     if seed is not None and seed not in seeds:
         raise SettingsError(f"seed must be from {seeds[0]} to {seeds[-1]}; got {seed}")
     only = {} if seed is None else {"seed": int(seed), "seeds": 1}  # of a table, it is of NumPy
-    anew = experiment.model_copy(update={"used": None, **only})
+    anew = (changed or experiment).model_copy(update={"used": None, **only})
     first = read_journal(path).entries[0]
     sources = first.get("sources", ())
     begin = partial(_stored_founders, path, sources)
-    if draw_founders and not sources:
+    if draw_founders and not sources and experiment.continues is None:
         begin = partial(_new_founders, None)
     plan = _plan(anew, dataset, fitness, begin)
+    if experiment.continues is not None and changed is None:
+        starts = {one: load_start(path, one) for one in seeds_of(anew)}
+        plan = replace(plan, starts=starts)
     used = used_by(anew, plan.dataset, fitness)
     return BegunRun(
         plan,
@@ -286,11 +321,26 @@ def new_store(
         "genomes": {
             _founders_name(seed): dict(enumerate(of)) for seed, of in plan.founders.items()
         },
+        "states": {start_path(seed): start for seed, start in plan.starts.items()},
         **_columns(plan, used, own),
     }
     if run_name is None:
         return RunStore.create_free(results, experiment.name, **parts)
     return RunStore.create(Path(results) / run_name, **parts)
+
+
+def load_start(path: Path, seed: int) -> StoredIndividuals:
+    """Read the state with which a seed of a continued run began.
+
+    Raises
+    ------
+    ResultsError
+        If it is missing, or not as it was committed.
+    """
+    found = committed_file(path, start_path(seed))
+    if found is None:
+        raise ResultsError(f"{path}: must have the file {start_path(seed)}; it was never committed")
+    return load_individuals(found)
 
 
 Beginning = tuple[GivenFounders | None, Mapping[int, Sequence[Genome]]]
@@ -369,6 +419,11 @@ def _check_arguments(
     """Raise SettingsError for arguments that contradict each other or the settings."""
     check_workers(workers, address)
     check_limits(experiment, workers)
+    if experiment.continues is not None:
+        raise SettingsError(
+            "continues must not be given to a run that begins with founders; `evomatrix continue` continues "
+            f"{experiment.continues.path}"
+        )
     if experiment.evolve:
         return
     given = {"workers": workers, "address": address, "fitness": fitness, "founders": founders}

@@ -31,10 +31,20 @@ def expected_in_generation(settings: EvolutionSettings, number: int) -> int:
     return settings.population * each
 
 
-def expected_per_seed(settings: EvolutionSettings, until: int | None = None) -> int:
-    """Return the expected number of individuals in the search with one seed, up to a generation."""
+def expected_per_seed(settings: EvolutionSettings, until: int | None = None, first: int = 0) -> int:
+    """Return the expected number of individuals in the search with one seed, from one generation up to another one."""
     last = settings.generations if until is None else min(until, settings.generations)
-    return sum(expected_in_generation(settings, k) for k in range(last + 1))
+    return sum(expected_in_generation(settings, k) for k in range(first, last + 1))
+
+
+def state_path(seed: int) -> str:
+    """Return the path, in the run folder, of the state after the last committed generation."""
+    return f"states/seed-{seed}.npz"
+
+
+def start_path(seed: int) -> str:
+    """Return the path, in the folder of a continued run, of the state with which it began."""
+    return f"states/seed-{seed}-start.npz"
 
 
 class Search:
@@ -56,7 +66,7 @@ class Search:
         self.totals = dict.fromkeys(TOTALS, 0)
         self.children = {True: 0, False: 0}  # that succeeded, and that did not
         self.seconds = 0.0
-        self._state_path = f"states/seed-{seed_run.seed}.npz"
+        self._state_path = state_path(seed_run.seed)
         self._restore()
 
     def evolve(self, executor: Executor, until: int | None = None) -> None:
@@ -159,10 +169,13 @@ class Search:
         store.commit(rows)
 
     def _restore(self) -> None:
-        """Take up the state that an earlier process committed, if there is one."""
+        """Take up the state that an earlier process committed, or the state with which a continued run begins."""
         path = self.seed_run.store.path / self._state_path
+        first = self.seed_run.task.first_generation
         if not path.exists():
-            return
+            if not first:
+                return
+            path = self.seed_run.store.path / start_path(self.seed_run.seed)
         population, more = load_individuals(path)
         try:
             self.state = EvolutionState(
@@ -178,7 +191,8 @@ class Search:
             raise ResultsError(f"{path}: must be the state of a search; got {error!r}") from error
         settings = self.seed_run.experiment.evolution
         self.n_expected += sum(
-            expected_in_generation(settings, number) for number in range(self.state.generation)
+            expected_in_generation(settings, number)
+            for number in range(first, self.state.generation)
         )
 
     def _run_row(self, winner: Individual | None) -> Row:

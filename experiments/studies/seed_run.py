@@ -123,6 +123,7 @@ class SeedRun:
 
     def run_row(self, search: Mapping[str, Any]) -> Row:
         """Return the row of ``runs``; `search` has the columns about the search."""
+        continues = self.experiment.continues
         return (
             self.key
             | {
@@ -137,6 +138,9 @@ class SeedRun:
                 "n_features": self.dataset.n_features,
                 "n_inputs": prod(self.input_shape),
                 "n_outputs": self.dataset.n_outputs,
+                "continues": continues and continues.run,
+                "first_generation": self.task.first_generation,
+                "start_individual": continues and continues.individual,
             }
             | dict(search)
         )

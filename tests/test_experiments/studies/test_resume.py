@@ -14,10 +14,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from same_tables import assert_equal, assert_equal_tables
+from same_tables import assert_equal, assert_equal_tables, assert_same_file
 from tests_of_kills import count_boundaries, in_child
 
-from cnn.files import read_arrays
 from evo import Genome
 from evo.environment import environment
 from evo.errors import ResultsError, SettingsError
@@ -76,18 +75,7 @@ def assert_same_files(one, other):
         names = [sorted(path.name for path in (run / folder).iterdir()) for run in (one, other)]
         assert names[0] == names[1]
         for name in names[0]:
-            (arrays, described), (others, told) = (
-                read_arrays(run / folder / name) for run in (one, other)
-            )
-            assert arrays.keys() == others.keys()
-            assert all(np.array_equal(array, others[key]) for key, array in arrays.items())
-            assert without_seconds(described) == without_seconds(told)
-
-
-def without_seconds(value):
-    if isinstance(value, dict):
-        return {k: without_seconds(v) for k, v in value.items() if "seconds" not in k}
-    return value
+            assert_same_file(one / folder / name, other / folder / name)
 
 
 def assert_resumed_alike(whole, folder):

@@ -1,0 +1,259 @@
+"""A new run that goes on from the population of another one.
+
+    population and optimizer states of the old run → (other settings) → the next generations, in a folder of their own
+
+The new run is complete in itself: it holds the founders and the state with which it began, and never reads the old
+folder again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evo.errors import ChangedError, ResultsError, SettingsError
+from evo.evolution.individual import Individual
+from evo.storage.individuals import StoredIndividuals
+from evo.storage.journal import is_journal, read_journal
+from evo.storage.run_reader import is_run
+from experiments.analysis.results import Results, load_results
+from experiments.audit.replay import replay_lineage
+from experiments.continuation.changes import changed_experiment
+from experiments.continuation.start import load_last_state, steps_until, suited, with_individual
+from experiments.datasets import Dataset
+from experiments.settings.continues import Continues
+from experiments.settings.experiment import Experiment, load_experiment
+from experiments.settings.used import Used
+from experiments.studies.arguments import check_limits, check_types, check_workers
+from experiments.studies.execution import seeds_of, task_of
+from experiments.studies.founders import check_policy
+from experiments.studies.judgement import metrics_of
+from experiments.studies.progress import Reporter
+from experiments.studies.provenance import change_in_use
+from experiments.studies.runner import BegunRun, begun_run, check_travel, run_anew
+
+
+def continue_run(
+    path: str | Path,
+    *,
+    generations: int | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    individual: int | None = None,
+    seed: int | None = None,
+    dataset: Dataset | None = None,
+    fitness: Callable[..., float] | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    results: str | Path = "results",
+    run_name: str | None = None,
+    reporter: Reporter | None = None,
+    figures: bool = True,
+) -> Results:
+    """Make a new run that goes on from the last committed generation of another one, and return its results.
+
+    The new run begins with the population, the optimizer states, the credits and the totals of the other run. Numbers
+    of generations and individuals go on. The other run is only read; it may be finished, unfinished, or failed, and
+    another process may be working on it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder of the run to continue.
+    generations : int or str, optional
+        The last generation of the new run; ``"+10"`` means 10 more than `evolution.generations` of the old run. By
+        default it is that of the old run, which must then not have reached it.
+    settings : mapping, optional
+        Other values for settings of evolution, policy, training, evaluation and baseline, by dotted name, such as
+        ``{"training.learning_rate": 0.01}``; also ``name`` and ``arm``.
+    individual : int, optional
+        Number of an individual with which all slots begin, instead of the whole population. The generation after its
+        own is then the first of the new run. If it holds no slot any more, it is rebuilt from its founder.
+    seed : int, optional
+        Continue only this seed; by default all seeds of the run.
+    dataset, fitness : optional
+        What was passed to :func:`experiments.run` has to be passed again; the fitness may be another function.
+    workers, address, results, run_name, reporter, figures : optional
+        As for :func:`experiments.run`.
+
+    Returns
+    -------
+    Results
+        Of the new run.
+
+    Raises
+    ------
+    EvoMatrixError
+        Before any work, if a setting must not change or does not suit the population, the data are not those of the
+        old run, or the old run has nothing to continue: one line that says what. Later as :func:`experiments.run`.
+    TypeError
+        If an argument has another type.
+    """
+    check_types(path=path, dataset=dataset, fitness=fitness, reporter=reporter)
+    check_types(results=results, run_name=run_name)
+    check_workers(workers, address)
+    path, reporter = Path(path), Reporter() if reporter is None else reporter
+    old = _OldRun(path, _evolving_experiment(path), dataset, fitness, reporter)
+    experiment = changed_experiment(old.experiment, settings or {}, generations, seed)
+    check_limits(experiment, workers)
+    states = {one: load_last_state(path, one) for one in seeds_of(experiment)}
+    if individual is not None:
+        states = {experiment.seed: old.with_individual(states, individual)}
+    experiment = experiment.model_copy(update={"continues": old.continued(states, individual)})
+    _check_generations(experiment)
+    begun = begun_run(path, dataset, fitness, changed=experiment)
+    told = fitness is not None or "evolution.fitness" in (settings or {})
+    begun = old.suited(begun, states, told_fitness=told)
+    check_travel(begun.plan.fitness, workers)
+    return run_anew(
+        begun.plan,
+        begun.used,
+        {"own_data": dataset is not None, "own_fitness": fitness is not None},
+        results=results,
+        run_name=run_name,
+        workers=workers,
+        address=address,
+        reporter=reporter,
+        figures=figures,
+    )
+
+
+def _evolving_experiment(path: Path) -> Experiment:
+    """Return the settings of a run that can be continued."""
+    if not is_run(path):
+        raise ResultsError(f"{path}: must be the folder of a run")
+    if not is_journal(path):
+        raise ResultsError(f"{path}: a run of an older version cannot be continued")
+    experiment = load_experiment(path / "config.json")
+    if not experiment.evolve:
+        raise SettingsError(f"{path}: must be a run in which networks evolved; got evolve = false")
+    return experiment
+
+
+def _check_generations(experiment: Experiment) -> None:
+    """Raise SettingsError unless every seed has a generation to do."""
+    assert experiment.continues is not None
+    for seed, first in experiment.continues.first_generation.items():
+        if experiment.evolution.generations < first:
+            raise SettingsError(
+                f"generations must be at least {first}, for seed {seed} goes on after generation {first - 1}; "
+                f'got {experiment.evolution.generations}; "+10" means 10 more'
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _OldRun:
+    """The run that is continued.
+
+    Attributes
+    ----------
+    path : Path
+    experiment : Experiment
+        Its settings.
+    dataset, fitness : optional
+        The arguments of :func:`continue_run`.
+    reporter : Reporter
+        Is told what begins anew.
+    """
+
+    path: Path
+    experiment: Experiment
+    dataset: Dataset | None
+    fitness: Callable[..., float] | None
+    reporter: Reporter
+
+    def with_individual(
+        self, states: Mapping[int, StoredIndividuals], individual: int
+    ) -> StoredIndividuals:
+        """Return the state of a seed in which one individual holds every slot."""
+        if len(states) != 1:
+            raise SettingsError(
+                f"seed must be given with individual, for the run has the seeds {[*states]}; got None"
+            )
+        ((seed, state),) = states.items()
+        one = state[0].get(individual)
+        if one is None:
+            one = self._rebuilt(individual, seed)
+        if one.fitness is None:
+            raise SettingsError(
+                f"individual must have a fitness; got {individual}, whose status is {one.status}"
+            )
+        continues = self.experiment.continues
+        first = continues.first_generation[seed] if continues else 0
+        return with_individual(state, one, first)
+
+    def _rebuilt(self, individual: int, seed: int) -> Individual:
+        """Return an individual that no longer holds a slot, rebuilt with its optimizer state."""
+        self.reporter.note(
+            f"Individual {individual} holds no slot any more: it is rebuilt from its founder, with its optimizer state"
+        )
+        own = read_journal(self.path).entries[0].get("own_fitness")
+        lineage = replay_lineage(
+            load_results(self.path),
+            individual,
+            seed=seed,
+            dataset=self.dataset,
+            fitness=self.fitness if own else None,
+        )
+        return lineage[-1].released()
+
+    def continued(
+        self, states: Mapping[int, StoredIndividuals], individual: int | None
+    ) -> Continues:
+        """Return what config.json of the new run says about this run."""
+        first = {seed: int(more["generation"]) for seed, (_, more) in states.items()}
+        return Continues(
+            run=self.path.resolve().name,
+            path=str(self.path.resolve()),
+            journal=read_journal(self.path).entries[0]["sum"],
+            individual=individual,
+            first_generation=first,
+            steps_before={
+                seed: steps_until(self.experiment, seed, generation)
+                for seed, generation in first.items()
+            },
+        )
+
+    def suited(
+        self, begun: BegunRun, states: Mapping[int, StoredIndividuals], *, told_fitness: bool
+    ) -> BegunRun:
+        """Return the beginning of the new run, with states that suit its settings."""
+        before, plan = self.experiment, begun.plan
+        now = plan.experiment
+        self._check_use(begun.used, told_fitness=told_fitness)
+        if plan.given is not None:
+            check_policy(now, plan.given.genomes)
+        keep_moments = now.training.optimizer == before.training.optimizer
+        if not keep_moments:
+            self.reporter.note(
+                f"The state of the optimizer begins anew, for training.optimizer was {before.training.optimizer} and "
+                f"is {now.training.optimizer}"
+            )
+        judge = (
+            self._used.fitness != begun.used.fitness
+            or now.training.class_weight != before.training.class_weight
+            or metrics_of(now) != metrics_of(before)
+        )
+        starts = {
+            seed: suited(
+                states[seed], task_of(plan, split, seed), keep_moments=keep_moments, judge=judge
+            )
+            for seed, split in zip(seeds_of(now), plan.splits, strict=True)
+        }
+        return replace(begun, plan=replace(plan, starts=starts))
+
+    @property
+    def _used(self) -> Used:
+        if self.experiment.used is None:
+            raise ResultsError(f"{self.path}: config.json must say which data the run used")
+        return self.experiment.used
+
+    def _check_use(self, now: Used, *, told_fitness: bool) -> None:
+        """Raise ChangedError if the data are other ones, or the fitness is and nobody asked for that."""
+        before = self._used
+        free = {"parts": now.parts} | ({"fitness": now.fitness} if told_fitness else {})
+        change = change_in_use(before.model_copy(update=free), now)
+        if change is not None:
+            raise ChangedError(f"{self.path}: cannot be continued: {change}")
+        for name, part in before.parts.items():
+            if now.parts.get(name, part) != part:
+                self.reporter.note(f"The own part {name} has changed since that run")
