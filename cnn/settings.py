@@ -36,13 +36,15 @@ class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse True for 1 and False for 0, which pydantic would take."""
-        if isinstance(value, bool):
-            annotation = cls.model_fields[str(info.field_name)].annotation
-            kinds = {annotation, *get_args(annotation)}
-            if kinds & {int, float} and bool not in kinds:
-                raise ValueError(f"must be a number; got {value}")
+    def _is_of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse True for the number 1, "1" for the number 1, and "no" for False, which pydantic would take."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        kinds = {annotation, *get_args(annotation)}
+        if isinstance(value, bool | str) and type(value) not in kinds:
+            if kinds & {int, float}:
+                raise ValueError(f"must be a number; got {brief(value)}")
+            if bool in kinds:
+                raise ValueError(f"must be true or false; got {brief(value)}")
         return value
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -91,7 +93,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         return f"{field}: unknown key{_near(first['loc'], model)}"
     rule = one_line(first["msg"]).removeprefix("Value error, ").replace("Input should ", "must ", 1)
-    rule = rule[0].lower() + rule[1:]
+    rule = (rule[0].lower() + rule[1:]).replace("must be a valid tuple", "must be a list")
     if not field:
         return rule
     value = first["input"]
@@ -103,11 +105,12 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _near(place: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    """Return the known key that is nearest to an unknown one, as a question."""
+    """Return the known key that is nearest to an unknown one, as a question; all known keys if none is near."""
     *sections, key = place
     for section in sections:
         field = model.model_fields.get(str(section))
         if field is None or not isinstance(field.annotation, type):
             return ""
         model = field.annotation
-    return did_you_mean(key, getattr(model, "model_fields", ()))
+    known = getattr(model, "model_fields", ())
+    return did_you_mean(key, known) or (f" (known: {', '.join(known)})" if known else "")

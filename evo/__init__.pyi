@@ -6,6 +6,7 @@ from .errors import DataError as DataError
 from .errors import EvoMatrixError as EvoMatrixError
 from .errors import ResultsError as ResultsError
 from .errors import SettingsError as SettingsError
+from .evolution.asynchronous import AsynchronousEvolution as AsynchronousEvolution
 from .evolution.credit import OperatorCredit as OperatorCredit
 from .evolution.credit import operator_probabilities as operator_probabilities
 from .evolution.evolution import Evolution as Evolution

@@ -1,8 +1,8 @@
 """The source of every random number.
 
 A draw follows from its purpose, not from its time: ``SeedSequence(run seed, spawn_key=(purpose, generation,
-individual))``. No generator state is stored or shared, so results do not depend on the number of workers, on the order
-in which they finish, or on an interruption.
+individual))``. No generator state is stored or shared, so what is drawn does not depend on the number of workers, on
+the order in which they finish, or on an interruption.
 """
 
 from enum import IntEnum

@@ -57,14 +57,16 @@ MAY_IMPORT = {
     "experiments.continuation": "evo evo.editing evo.evolution evo.operators evo.policies evo.storage"
     " experiments.analysis experiments.audit experiments.datasets experiments.settings experiments.studies",
     f"{BENCHES}.harness": "evo evo.genome evo.phenotype",
-    f"{BENCHES}.peers": "evo evo.genome",
+    f"{BENCHES}.peers": "evo evo.genome evo.evolution",
     f"{BENCHES}.cnn": f"evo experiments.datasets {BENCHES}.harness {BENCHES}.peers",
     f"{BENCHES}.graph": "evo.genome evo.editing evo.operators evo.policies evo.phenotype evo.gradient_free"
     f" {BENCHES}.harness {BENCHES}.peers",
     f"{BENCHES}.maps": "evo evo.genome evo.exchange evo.initial evo.phenotype"
     f" {BENCHES}.harness {BENCHES}.peers",
+    f"{BENCHES}.dispatch": "evo evo.genome evo.evolution evo.executors experiments.datasets experiments.settings"
+    f" experiments.studies {BENCHES}.harness {BENCHES}.peers",
     BENCHES: "evo evo.genome evo.editing evo.operators evo.storage"
-    f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.graph {BENCHES}.maps",
+    f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
     "experiments.cli": "evo evo.storage experiments.settings experiments.studies experiments.analysis"
     f" experiments.audit experiments.continuation {BENCHES}",
     "experiments": "experiments.cli",
@@ -280,9 +282,9 @@ def test_every_package_says_what_lives_in_it_and_what_is_public():
     assert wrong == []
 
 
-def test_only_the_ray_executor_and_its_packing_import_ray():
+def test_only_the_ray_executor_its_packing_and_a_peer_of_a_benchmark_import_ray():
     with_ray = {name for name, tree in SOURCES.items() if "ray" in top_level(tree)}
-    assert with_ray == {"evo.executors.ray", "evo.executors.travel"}
+    assert with_ray == {"evo.executors.ray", "evo.executors.travel", f"{BENCHES}.peers.dispatch"}
 
 
 def test_only_files_and_storage_write_files():

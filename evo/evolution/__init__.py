@@ -3,6 +3,7 @@
 :mod:`evo.executors` runs the evaluations, :mod:`evo.storage` stores the results.
 """
 
+from evo.evolution.asynchronous import AsynchronousEvolution, AsynchronousState
 from evo.evolution.credit import OperatorCredit, operator_probabilities
 from evo.evolution.evolution import Evolution, EvolutionState, Generation
 from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
@@ -15,6 +16,8 @@ __all__ = [
     "FITNESSES",
     "METRICS",
     "SELECTIONS",
+    "AsynchronousEvolution",
+    "AsynchronousState",
     "Evolution",
     "EvolutionSettings",
     "EvolutionState",

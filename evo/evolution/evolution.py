@@ -8,17 +8,18 @@
 
 `ask` returns the jobs of the next generation. An executor evaluates them in any order and on any machine. `tell`
 credits the operators and selects. Both are pure functions: they change nothing, and the same state and results give the
-same answer. All randomness follows from the seed of the task.
+same answer. All randomness follows from the seed of the task. :mod:`evo.evolution.asynchronous` has the loop without a
+barrier between generations.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evo.errors import EvoMatrixError
 from evo.evolution.credit import CreditTotals, OperatorCredit, credit_operators
 from evo.evolution.individual import Individual, reuse_result
-from evo.evolution.job import Job, Modification, Origin, Task
+from evo.evolution.job import Job, Modification, Task
 from evo.evolution.selection import (
     OffspringRequest,
     best_of_each_slot,
@@ -122,7 +123,7 @@ class Evolution:
     def ask(self, state: EvolutionState) -> list[Job]:
         """Return the jobs of the next generation, ordered by number."""
         if state.generation == 0:
-            return [_founder_job(slot, genome) for slot, genome in enumerate(self.founders)]
+            return [founder_job(slot, genome) for slot, genome in enumerate(self.founders)]
         parents = self._parents(state)
         requests = dict(enumerate(self._requests(state, parents), state.n_individuals))
         continued = {
@@ -130,13 +131,17 @@ class Evolution:
             for number, request in requests.items()
             if not request.modified
         }
-        probabilities = tuple(state.credits.probabilities(self.task.policy).items())
-        return [
-            self._offspring_job(
-                state.generation, number, request, parents[request.parent], continued, probabilities
+        probabilities = state.credits.probabilities(self.task.policy)
+        jobs = []
+        for number, request in requests.items():
+            parent = parents[request.parent]
+            in_parallel = continued.get(parent.job.individual) if request.modified else None
+            jobs.append(
+                offspring_job(
+                    self.task, state.generation, number, request, parent, in_parallel, probabilities
+                )
             )
-            for number, request in requests.items()
-        ]
+        return jobs
 
     def tell(
         self, state: EvolutionState, offspring: Iterable[Individual]
@@ -157,13 +162,7 @@ class Evolution:
             If no individual has a fitness; the message gives the first reason.
         """
         settings, number = self.task.evolution, state.generation
-        evaluated = {one.job.individual: one for one in offspring}
-        ordered = tuple(
-            reuse_result(one, evaluated[one.job.continued_parent])
-            if one.status == "duplicate" and one.job.continued_parent is not None
-            else one
-            for _, one in sorted(evaluated.items())
-        )
+        ordered = with_reused_results({one.job.individual: one for one in offspring})
         parents = self._parents(state)
         if number == 0:
             population = list(ordered)
@@ -173,31 +172,16 @@ class Evolution:
             selection = SELECTIONS[settings.selection.name]
             population = selection.select(parents, ordered, settings.selection, number)
             self._check_selected(population, parents, ordered)
-        if not ranked(population):
-            first = ordered[0]
-            raise EvolutionError(
-                f"generation {number}: no individual has a fitness; "
-                f"individual {first.job.individual} {first.status}: {' '.join(first.reason.split())}",
-                Generation(number, ordered, (), ()),
-            )
-        credited: tuple[OperatorCredit, ...] = ()
-        if 1 <= number <= settings.last_modified:
-            probabilities = state.credits.probabilities(self.task.policy)
-            credited = credit_operators(ordered, parents, probabilities)
-        finished = Generation(number, ordered, tuple(population), credited)
-        after = EvolutionState(
-            number + 1,
-            tuple(one.released() for one in finished.population),
-            state.credits.after(self.task.policy, credited),
-            state.n_individuals + len(ordered),
+        probabilities = state.credits.probabilities(self.task.policy)
+        return finish(
+            self.task, state, Generation(number, ordered, tuple(population), ()), probabilities
         )
-        return after, finished
 
     def _parents(self, state: EvolutionState) -> tuple[Individual, ...]:
         """Return the population; where networks are only trained, each individual once, for twins would train alike."""
         if state.generation <= self.task.evolution.last_modified:
             return state.population
-        return tuple({one.job.individual: one for one in state.population}.values())
+        return distinct(state.population)
 
     def _requests(
         self, state: EvolutionState, parents: tuple[Individual, ...]
@@ -240,39 +224,9 @@ class Evolution:
                 f"select of selection {name!r} must return {n_slots} of the given individuals; got {got!r}"
             )
 
-    def _offspring_job(
-        self,
-        generation: int,
-        number: int,
-        request: OffspringRequest,
-        parent: Individual,
-        continued: Mapping[int, int],
-        probabilities: tuple[tuple[str, float], ...],
-    ) -> Job:
-        last_modified = self.task.evolution.last_modified
-        modification: Modification = "policy" if request.modified else "none"
-        if generation > last_modified:
-            modification = "drop_dormant"  # without effect where no entry is dormant
-        origin: Origin = "child" if request.modified else "continued"
-        return Job(
-            individual=number,
-            generation=generation,
-            slot=request.slot,
-            origin=origin,
-            parents=(parent.job.individual,),
-            founder=parent.job.founder,
-            genome=parent.genome,
-            optimizer_state=parent.optimizer_state,
-            modification=modification,
-            operator_probabilities=probabilities if modification == "policy" else (),
-            progress=(generation - 1) / max(last_modified, 1),
-            first_step=parent.ancestry_steps,
-            ancestry_seconds=parent.ancestry_seconds,
-            continued_parent=continued.get(parent.job.individual) if request.modified else None,
-        )
 
-
-def _founder_job(slot: int, genome: Genome) -> Job:
+def founder_job(slot: int, genome: Genome) -> Job:
+    """Return the job of a founder."""
     return Job(
         individual=slot,
         generation=0,
@@ -288,3 +242,96 @@ def _founder_job(slot: int, genome: Genome) -> Job:
         first_step=0,
         ancestry_seconds=0.0,
     )
+
+
+def offspring_job(
+    task: Task,
+    generation: int,
+    number: int,
+    request: OffspringRequest,
+    parent: Individual,
+    continued_parent: int | None,
+    probabilities: Mapping[str, float],
+) -> Job:
+    """Return the job of one offspring; :class:`evo.evolution.job.Job` describes `continued_parent`."""
+    last_modified = task.evolution.last_modified
+    modification: Modification = "policy" if request.modified else "none"
+    if generation > last_modified:
+        modification = "drop_dormant"  # without effect where no entry is dormant
+    return Job(
+        individual=number,
+        generation=generation,
+        slot=request.slot,
+        origin="child" if request.modified else "continued",
+        parents=(parent.job.individual,),
+        founder=parent.job.founder,
+        genome=parent.genome,
+        optimizer_state=parent.optimizer_state,
+        modification=modification,
+        operator_probabilities=tuple(probabilities.items()) if modification == "policy" else (),
+        progress=(generation - 1) / max(last_modified, 1),
+        first_step=parent.ancestry_steps,
+        ancestry_seconds=parent.ancestry_seconds,
+        continued_parent=continued_parent,
+    )
+
+
+def distinct(population: Iterable[Individual]) -> tuple[Individual, ...]:
+    """Return each individual once."""
+    return tuple({one.job.individual: one for one in population}.values())
+
+
+def with_reused_results(evaluated: Mapping[int, Individual]) -> tuple[Individual, ...]:
+    """Return individuals ordered by number, each duplicate with the result of its parent.
+
+    Parameters
+    ----------
+    evaluated : mapping
+        By number; the parents whose results duplicates reuse must be among them.
+    """
+    return tuple(
+        reuse_result(one, evaluated[one.job.continued_parent])
+        if one.status == "duplicate" and one.job.continued_parent is not None
+        else one
+        for _, one in sorted(evaluated.items())
+    )
+
+
+def finish(
+    task: Task, state: EvolutionState, selected: Generation, probabilities: Mapping[str, float]
+) -> tuple[EvolutionState, Generation]:
+    """Credit the operators of a generation; return the state after it, and the generation.
+
+    Parameters
+    ----------
+    task : Task
+    state : EvolutionState
+        The state before the generation.
+    selected : Generation
+        With its offspring and its population after selection, and without credits.
+    probabilities : mapping
+        The probability with which the policy drew each operator.
+
+    Raises
+    ------
+    EvolutionError
+        If no individual has a fitness; the message gives the first reason.
+    """
+    number, offspring, population = selected.number, selected.offspring, selected.population
+    if not ranked(population):
+        first = offspring[0]
+        raise EvolutionError(
+            f"generation {number}: no individual has a fitness; "
+            f"individual {first.job.individual} {first.status}: {' '.join(first.reason.split())}",
+            replace(selected, population=()),
+        )
+    credited: tuple[OperatorCredit, ...] = ()
+    if 1 <= number <= task.evolution.last_modified:
+        credited = credit_operators(offspring, state.population, probabilities)
+    after = EvolutionState(
+        number + 1,
+        tuple(one.released() for one in population),
+        state.credits.after(task.policy, credited),
+        state.n_individuals + len(offspring),
+    )
+    return after, replace(selected, credits=credited)

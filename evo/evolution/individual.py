@@ -23,7 +23,7 @@ from evo.evolution.duplicates import duplicates_training, same_parameters
 from evo.evolution.failures import kind_and_text, one_line, place_of, traceback_of
 from evo.evolution.fitness import FITNESSES
 from evo.evolution.job import Job, Task
-from evo.evolution.metrics import measure
+from evo.evolution.metrics import as_number, measure
 from evo.evolution.statistics import GenomeStatistics, describe
 from evo.genome.genome import FloatArray, Genome
 from evo.interruption import is_interruption
@@ -81,6 +81,8 @@ class Individual:
         The traceback of the error behind the status ``"failed"``, for the log of the driver.
     error_at : str
         File, line and function in which that error came up: the last ones that belong to no installed package.
+    arrival : int or None
+        In the asynchronous mode its place in the order in which the individuals of the search arrived, from 0.
     """
 
     job: Job
@@ -106,6 +108,7 @@ class Individual:
     traceback: str = ""
     error_at: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
+    arrival: int | None = None
 
     def released(self) -> "Individual":
         """Return the individual as a parent: without the parameters of its own parent, and without what it reused."""
@@ -230,7 +233,7 @@ def _judge(task: Task, network: Phenotype) -> tuple[dict[str, Any], str]:
     """Return the fields of an individual that judge its network; and the reason, if it has no fitness."""
     validation = evaluate(network, task.validation)
     returned: object = task.fitness(network, task.validation, evaluation=validation)
-    fitness = _as_number(returned)
+    fitness = as_number(returned)
     judgement = {
         "fitness": fitness,
         "validation_loss": validation.loss,
@@ -240,18 +243,6 @@ def _judge(task: Task, network: Phenotype) -> tuple[dict[str, Any], str]:
     if fitness is None:
         return judgement, f"fitness must return a number; got {' '.join(brief(returned).split())}"
     return judgement, "" if np.isfinite(fitness) else f"fitness must be finite; got {fitness}"
-
-
-def _as_number(returned: Any) -> float | None:
-    """Return what a fitness returned as a float; None if it is no number, such as text or an array of several."""
-    if isinstance(returned, np.ndarray) and returned.size == 1:
-        returned = returned.item()
-    if isinstance(returned, str | bytes | bytearray):
-        return None
-    try:
-        return float(returned)
-    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last one: of a tensor
-        return None
 
 
 def _after_training(task: Task, genome: Genome, network: Phenotype) -> tuple[Genome, Phenotype]:
@@ -304,6 +295,7 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
             modify_seconds=duplicate.modify_seconds,
             reused_from=trained,
             error_at=trained.error_at,
+            arrival=duplicate.arrival,
         )
     own: dict[str, Any] = {
         "curve": None,
@@ -313,6 +305,7 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
         "train_seconds": 0.0,
         "evaluate_seconds": 0.0,
         "reused_from": trained,
+        "arrival": duplicate.arrival,
     }
     if not duplicate.operations:  # then dormant entries, which may have learned, are the same too
         return replace(trained, job=job, **own)

@@ -8,15 +8,18 @@ as scikit-learn does by default, and the loss alone is weighted.
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cnn.checks import brief
 from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation
 from evo.preparation import ScaledSamples
 from evo.registry import Registry, check_signature
+
+MetricTask = Literal["classification", "regression"]
 
 Truth = NDArray[Any]
 """Class indices, shape (n,); or values, shape (n, k)."""
@@ -54,7 +57,7 @@ class Metric:
 
     name: str
     title: str
-    task: Literal["classification", "regression"]
+    task: MetricTask
     unit: str
     larger_is_better: bool
     function: Callable[[Truth, Output], float]
@@ -84,7 +87,23 @@ class Metric:
             return None
         with warnings.catch_warnings():  # such as: a predicted class is not in the truth
             warnings.simplefilter("ignore")
-            return float(self.function(truth, output))
+            returned: object = self.function(truth, output)
+        value = as_number(returned)
+        if value is None:
+            raise TypeError(f"metric {self.name!r} must return a number; got {brief(returned)}")
+        return value
+
+
+def as_number(returned: Any) -> float | None:
+    """Return what a user's function returned as a float; None if it is no number, such as text or several numbers."""
+    if isinstance(returned, np.ndarray) and returned.size == 1:
+        returned = returned.item()
+    if isinstance(returned, str | bytes | bytearray):
+        return None
+    try:
+        return float(returned)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last one: of a tensor
+        return None
 
 
 def accuracy(truth: Truth, output: Output, sample_weight: ArrayLike | None = None) -> float:
@@ -152,6 +171,10 @@ def _one_sample(truth: Truth, n_outputs: int) -> str:
 def _converted(name: str, given: Any) -> Metric:
     if not isinstance(given, Metric):
         raise TypeError(f"metric {name!r} must be an evo.Metric; got {given!r}")
+    if given.task not in get_args(MetricTask):
+        raise ValueError(
+            f"metric {name!r}: task must be one of {', '.join(get_args(MetricTask))}; got {given.task!r}"
+        )
     check_signature("metric", name, given.function, "truth", "output")
     return given if given.name == name else replace(given, name=name)
 

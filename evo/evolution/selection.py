@@ -3,15 +3,18 @@
 A selection is two functions. `propose` requests offspring of the population, each for one slot. `select` fills the
 slots from the evaluated offspring. All schemes train every survivor for equally many steps, so no individual wins
 because it was trained longer.
+
+In the asynchronous mode (:mod:`evo.evolution.asynchronous`) a selection requests one offspring at a time, of the
+individuals that are known by then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from evo.evolution.individual import Individual
-from evo.evolution.settings import SELECTIONS, Selection, SelectionSettings
+from evo.evolution.settings import SELECTIONS, Selection, SelectionSettings, SingleSelection
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,30 @@ class OffspringRequest:
     parent: int
     slot: int
     modified: bool
+
+
+@dataclass(frozen=True)
+class Vacancy:
+    """One offspring that a selection has to request, in the asynchronous mode.
+
+    Attributes
+    ----------
+    slot : int
+        Slot for which the offspring will compete.
+    index : int
+        0 for the first offspring of the slot in the generation, 1 for the second one.
+    n_slots : int
+    known : mapping
+        The individuals of the generation before that hold a slot already, by slot.
+    continued : collection of int
+        The numbers of those among them that are trained further in this generation already.
+    """
+
+    slot: int
+    index: int
+    n_slots: int
+    known: Mapping[int, Individual]
+    continued: Collection[int]
 
 
 def ranked(individuals: Sequence[Individual]) -> list[Individual]:
@@ -89,6 +116,32 @@ def _select_local(
     return survivors
 
 
+def _propose_local_offspring(
+    vacancy: Vacancy, settings: SelectionSettings, rng: np.random.Generator
+) -> OffspringRequest:
+    """Request the holder of the slot trained further, and then a child of it; two children of one in two slots."""
+    is_twin = vacancy.known[vacancy.slot].job.individual in vacancy.continued
+    return OffspringRequest(vacancy.slot, vacancy.slot, modified=vacancy.index > 0 or is_twin)
+
+
+def _replace_local(
+    slot: int, known: Mapping[int, Individual], settings: SelectionSettings, generation: int
+) -> Individual:
+    """At intervals, replace a holder that is in the worse half of those known so far by one of the better half.
+
+    The best one replaces the first of the worse half, and so on.
+    """
+    holder = known[slot]
+    if generation % settings.replacement_interval:
+        return holder
+    order = ranked(list({one.job.individual: one for one in known.values()}.values()))
+    n_kept = (len(order) + 1) // 2
+    numbers = [one.job.individual for one in order]
+    number = holder.job.individual
+    rank = numbers.index(number) if number in numbers else len(order)
+    return order[rank - n_kept] if order and rank >= n_kept else holder
+
+
 # -- tournament and random search --------------------------------------------------------------------------------------
 
 
@@ -110,6 +163,20 @@ def _propose_tournament(
     return requests
 
 
+def _propose_tournament_offspring(
+    vacancy: Vacancy, settings: SelectionSettings, rng: np.random.Generator
+) -> OffspringRequest:
+    """Request the child of a tournament winner; for the last slots, when most is known, the elites trained further."""
+    slot_of = {one.job.individual: slot for slot, one in vacancy.known.items()}
+    order = [one.job.individual for one in ranked(list(vacancy.known.values()))]
+    if vacancy.slot >= vacancy.n_slots - settings.elites:
+        for number in order:
+            if number not in vacancy.continued:
+                return OffspringRequest(slot_of[number], vacancy.slot, modified=False)
+    winner = order[int(rng.integers(len(order), size=settings.tournament_size).min())]
+    return OffspringRequest(slot_of[winner], vacancy.slot, modified=True)
+
+
 def _propose_random(
     population: Sequence[Individual], settings: SelectionSettings, rng: np.random.Generator
 ) -> list[OffspringRequest]:
@@ -120,6 +187,13 @@ def _propose_random(
     best individual of the last population.
     """
     return [OffspringRequest(slot, slot, modified=True) for slot in range(len(population))]
+
+
+def _propose_random_offspring(
+    vacancy: Vacancy, settings: SelectionSettings, rng: np.random.Generator
+) -> OffspringRequest:
+    """Request a child of the holder of the slot."""
+    return OffspringRequest(vacancy.slot, vacancy.slot, modified=True)
 
 
 def _select_offspring(
@@ -139,15 +213,21 @@ SELECTIONS.fill(
             _select_local,
             2,
             "keep the better of a child and its parent trained further",
+            SingleSelection(_propose_local_offspring, own_slot=True, replace=_replace_local),
         ),
         "tournament": Selection(
             _propose_tournament,
             _select_offspring,
             1,
             "train the elites on, breed from tournament winners",
+            SingleSelection(_propose_tournament_offspring, own_slot=False),
         ),
         "random_search": Selection(
-            _propose_random, _select_offspring, 1, "replace every individual by its child"
+            _propose_random,
+            _select_offspring,
+            1,
+            "replace every individual by its child",
+            SingleSelection(_propose_random_offspring, own_slot=True),
         ),
     }
 )

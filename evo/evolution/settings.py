@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cnn.training.budget import TrainingBudget
 from evo.evolution.fitness import FITNESSES
@@ -14,6 +14,28 @@ from evo.settings import Settings
 
 CURVE_POINTS = 4
 """Points of the learning curve that each train phase records."""
+
+
+@dataclass(frozen=True)
+class SingleSelection:
+    """The form of a selection that works with one offspring at a time, for ``evolution.mode = "asynchronous"``.
+
+    Attributes
+    ----------
+    propose : callable
+        ``propose(vacancy, settings, rng)`` returns the :class:`evo.evolution.selection.OffspringRequest` for a
+        :class:`evo.evolution.selection.Vacancy`.
+    own_slot : bool
+        Whether the parent is the holder of the same slot, so that the offspring waits for this holder. Otherwise the
+        parent is chosen among the holders that are known so far.
+    replace : callable, optional
+        ``replace(slot, known, settings, generation)`` returns the individual that takes a slot instead of the best of
+        its offspring; `known` has the holders that are known so far, by slot, this one included.
+    """
+
+    propose: Callable[..., Any]
+    own_slot: bool
+    replace: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,19 +53,24 @@ class Selection:
         Expected number of offspring for every slot; progress is reported by it.
     name : str
         In words.
+    single : SingleSelection, optional
+        Its form for ``evolution.mode = "asynchronous"``, in which every slot gets `offspring_per_slot` offspring
+        exactly. Without it this mode refuses the selection.
     """
 
     propose: Callable[..., Any]
     select: Callable[..., Any]
     offspring_per_slot: int = 1
     name: str = ""
+    single: SingleSelection | None = None
 
 
 def _converted(name: str, given: Any) -> Selection:
     """Return an own selection for a class with `propose` and `select`, or for a Selection."""
     if isinstance(given, type):
         propose, select = functions_in("selection", name, given, ("propose", "select"))
-        given = Selection(propose, select, getattr(given, "offspring_per_slot", 1))
+        single = getattr(given, "single", None)
+        given = Selection(propose, select, getattr(given, "offspring_per_slot", 1), single=single)
     if not isinstance(given, Selection):
         raise TypeError(
             f"selection {name!r} must be a class with the functions propose and select, or a Selection; got {given!r}"
@@ -52,6 +79,18 @@ def _converted(name: str, given: Any) -> Selection:
     check_signature("propose of selection", name, propose, "population", "settings", "rng")
     arguments = ("population", "offspring", "settings", "generation")
     check_signature("select of selection", name, select, *arguments)
+    single = given.single
+    if single is not None:
+        if not isinstance(single, SingleSelection):
+            raise TypeError(
+                f"single of selection {name!r} must be a SingleSelection; got {single!r}"
+            )
+        check_signature(
+            "single.propose of selection", name, single.propose, "vacancy", "settings", "rng"
+        )
+        if single.replace is not None:
+            arguments = ("slot", "known", "settings", "generation")
+            check_signature("single.replace of selection", name, single.replace, *arguments)
     return given
 
 
@@ -91,6 +130,18 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
     generations: int = Field(
         8, ge=0, description="Generations of modifying and training after the founders' generation."
     )
+    mode: Literal["generational", "asynchronous"] = Field(
+        "generational",
+        description="When individuals are made. generational: a generation begins when the one before is complete. "
+        "asynchronous: each evaluated individual takes its slot at once, and the next one is made at once, so no "
+        "worker waits for a slow individual. Generations then overlap, and results depend on the order of arrival.",
+    )
+    in_flight: int | None = Field(
+        None,
+        ge=1,
+        description="With mode = asynchronous: most individuals that are being evaluated at any time. Fewer: more is "
+        "known when a parent is chosen. Fewer than workers: some workers are idle. By default half the population.",
+    )
     steps_per_generation: int = Field(100, ge=1, description="Gradient steps of one train phase.")
     train_only_fraction: float = Field(
         0.25,
@@ -120,6 +171,26 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
     )
     selection: SelectionSettings = SelectionSettings()
 
+    @model_validator(mode="after")
+    def _mode_suits(self) -> Self:
+        if self.mode == "generational":
+            if self.in_flight is not None:
+                raise ValueError(
+                    f'in_flight must not be given unless mode = "asynchronous"; got {self.in_flight}'
+                )
+        elif SELECTIONS[self.selection.name].single is None:
+            known = [name for name, one in SELECTIONS.items() if one.single is not None]
+            raise ValueError(
+                f'selection.name must be one of {", ".join(known)} where mode = "asynchronous"; '
+                f"got {self.selection.name!r}"
+            )
+        return self
+
+    @property
+    def most_in_flight(self) -> int:
+        """Most individuals that are being evaluated at any time, in the asynchronous mode."""
+        return self.in_flight or (self.population + 1) // 2
+
     @property
     def total_steps(self) -> int:
         """Gradient steps along the ancestry of a winner, founder included."""
@@ -134,3 +205,8 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
     def last_modified(self) -> int:
         """The last generation in which topologies change; later generations only train."""
         return self.generations - round(self.train_only_fraction * self.generations)
+
+    def offspring_per_slot(self, generation: int) -> int:
+        """Return the expected number of individuals that are evaluated for each slot in a generation."""
+        modified = 1 <= generation <= self.last_modified
+        return SELECTIONS[self.selection.name].offspring_per_slot if modified else 1

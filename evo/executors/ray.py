@@ -1,11 +1,9 @@
 """Evaluation on Ray, on the cores of one machine or on a cluster, with the results of a serial run.
 
-Long-lived actors receive chunks of jobs, because a Ray call costs about a millisecond and a tiny network costs little
-more. If an actor is lost, other actors evaluate the individuals of its chunk one by one: a lost worker costs a retry,
-never a result. An individual that takes its worker along again and again, because its fitness ends the process, say,
-gets the status ``failed``. An actor that is late is ended, and its individuals are evaluated one by one too. Only
-actors that have answered get jobs, so an actor that cannot start delays nothing and accuses nobody. The fitness and own
-parts travel by value (:mod:`evo.executors.travel`). Only these two modules import ray.
+The workers are long-lived actors with one core each. The scheduler (:mod:`evo.executors.scheduler`) decides who
+evaluates what; here is what it needs of Ray. The task is put into Ray's object store once and is read by all workers of
+a machine from its shared memory. So is the parent of several individuals, if it is large. The fitness and own parts
+travel by value (:mod:`evo.executors.travel`). Only these two modules import ray.
 """
 
 import logging
@@ -14,51 +12,59 @@ import os
 import signal
 import socket
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from queue import Empty, SimpleQueue
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 from ray._private import ray_constants
-from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayActorError
+from ray.exceptions import (
+    ActorUnavailableError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+)
 
 from cnn.checks import whole_number
 from cnn.compile.compilation import single_threaded_blas
+from cnn.training.trainer import OptimizerState
 from evo.environment import usable_cores
-from evo.errors import EvoMatrixError
 from evo.evolution.fitness import Fitness, negative_loss
-from evo.evolution.individual import Individual, evaluate_individual, failed_individual
+from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
 from evo.executors.failure_log import FailureLog
 from evo.executors.memory import limit_memory
-from evo.executors.travel import TRAVELLING, pack, unpack
+from evo.executors.parcels import (
+    Parent,
+    parent_of,
+    with_job,
+    with_parents,
+    without_job,
+    without_parents,
+)
+from evo.executors.scheduler import Answer, ClusterError, Event, Loss, Ready, Scheduler
+from evo.executors.travel import TRAVELLING, cloudpickle, pack, unpack
+from evo.genome.genome import Genome
 
-logger = logging.getLogger(__name__)
-
-CHUNKS_PER_WORKER = 4
-"""Chunks of one generation per worker: few calls, and yet no worker is idle for long at the end."""
-
-MAX_LOSSES = 3
-"""Workers that may be lost while they evaluate one individual alone; then it has failed."""
-
-MAX_LOST_STARTS = 8
-"""Number of actors lost in a row before they answered, after which a run ends with an error."""
-
+__all__ = ["EXISTING", "ClusterError", "RayExecutor"]
 
 EXISTING = "existing"
 """The address of the Ray that runs in this process already."""
 
+LARGE = 100_000
+"""Bytes from which a parent is put into the object store. Ray sends smaller objects with a message."""
+
 LOST = (RayActorError, OutOfMemoryError, NodeDiedError, ObjectLostError)
 """What Ray raises if a worker is lost, or its machine and the result with it."""
-
-
-class ClusterError(EvoMatrixError):
-    """Ray cannot be started or reached, or it loses too many workers."""
 
 
 class _Worker:
@@ -70,37 +76,167 @@ class _Worker:
         self._memory = memory
         self._cargo = b""
         self._fitness: Fitness = negative_loss
+        self._task: Task
 
-    def start(self, cargo: bytes, task: Task, warm_up: Job | None) -> None:
-        """Unpack the user's code and load the kernels, for which no individual shall have to answer."""
-        self._unpack(cargo)
+    def take(self, cargo: bytes, task: Task, warm_up: Job | None) -> str:
+        """Take a task: unpack the user's code and load the kernels, for which no individual shall have to answer.
+
+        Returns the name of the machine.
+        """
+        if cargo != self._cargo:
+            self._fitness, self._cargo = unpack(cargo), cargo
+        self._task = replace(task, fitness=self._fitness)
         if warm_up is not None:
             brief = task.evolution.model_copy(update={"steps_per_generation": 1})
             evaluate_individual(replace(task, evolution=brief, metrics=()), warm_up)
         if self._memory is not None:
             limit_memory(self._memory)
+            self._memory = None
+        return str(ray.get_runtime_context().get_node_id())
 
-    def evaluate_chunk(self, cargo: bytes, task: Task, jobs: list[Job]) -> list[Individual]:
-        self._unpack(cargo)
-        task = replace(task, fitness=self._fitness)
+    def evaluate(self, message: bytes, *large: Parent) -> bytes:
+        """Evaluate a chunk. The number of a parent counts the small ones first, which travel with the message."""
+        jobs, small = cloudpickle.loads(message)
         with single_threaded_blas():
-            return [evaluate_individual(task, job) for job in jobs]
+            found = [
+                without_job(evaluate_individual(self._task, job))
+                for job in with_parents(jobs, [*small, *large])
+            ]
+        return _packed(found)
 
-    def _unpack(self, cargo: bytes) -> None:
-        if cargo != self._cargo:
-            self._fitness, self._cargo = unpack(cargo), cargo
+
+def _packed(found: object) -> bytes:
+    """Return an object as bytes.
+
+    Ray itself would pass each array as a buffer of its own. For small arrays this takes ten times as long, and one
+    array that is kept keeps the arrays of the whole chunk in memory.
+    """
+    packed: bytes = cloudpickle.dumps(found)
+    return packed
 
 
 _Actor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
 
 
-@dataclass(frozen=True)
-class _Evaluation:
-    """A chunk, the actor that evaluates it, and the time by which the actor has to answer."""
+class RayBackend:
+    """Workers on Ray, as the scheduler needs them (:class:`evo.executors.scheduler.Backend`).
 
-    actor: Any
-    chunk: list[Job]
-    deadline: float
+    Parameters
+    ----------
+    memory : float or None
+        GiB that a worker may have beyond what it has when it starts.
+    warm : bool
+        Whether a worker evaluates a job for trial before it is ready.
+    """
+
+    def __init__(self, memory: float | None, *, warm: bool) -> None:
+        self._memory = memory
+        self._warm = warm
+        self._task: Task | None = None
+        self._own: list[list[Any]] = []
+        self._given: tuple[Any, ...] = ()
+        self._large: WeakKeyDictionary[Genome, tuple[OptimizerState | None, Any]] = (
+            WeakKeyDictionary()
+        )
+        self._expected: dict[Any, tuple[Any, Sequence[Job]]] = {}
+        self._answers: SimpleQueue[tuple[Any, Any, Future[Any]]] = SimpleQueue()
+        self._machine_of: dict[Any, str] = {}
+
+    def put(self, task: Task, job: Job) -> bool:
+        """Put the task and the own parts where workers find them; return False if they are there already."""
+        own = [list(registry.own.values()) for registry in TRAVELLING]
+        if task is self._task and own == self._own:
+            return False
+        warm_up = None
+        if self._warm:
+            warm_up = replace(job, modification="none", optimizer_state=None, first_step=0)
+        cargo = ray.put(pack(task.fitness))
+        self._given = cargo, ray.put(replace(task, fitness=negative_loss)), ray.put(warm_up)
+        self._task, self._own = task, own
+        return True
+
+    def now(self) -> float:
+        """Return the time."""
+        return time.monotonic()
+
+    def start(self) -> Any:
+        """Ask Ray for an actor; Ray places it as soon as a core is free."""
+        actor = _Actor.remote(self._memory)
+        self.renew(actor)
+        return actor
+
+    def renew(self, worker: Any) -> None:
+        """Let an actor take the task."""
+        self._expect(worker, worker.take.remote(*self._given), ())
+
+    def evaluate(self, worker: Any, chunk: Sequence[Job]) -> None:
+        """Send a chunk to an actor."""
+        parents = {id(job.genome): parent_of(job) for job in chunk}.values()
+        small = [one for one in parents if one.nbytes < LARGE]
+        large = [one for one in parents if one.nbytes >= LARGE]
+        jobs = without_parents(chunk, [*small, *large])
+        answer = worker.evaluate.remote(_packed((jobs, small)), *map(self._reference, large))
+        self._expect(worker, answer, chunk)
+
+    def _reference(self, parent: Parent) -> Any:
+        """Return the reference of a large parent, which is in the object store for as long as its genome lives."""
+        state, reference = self._large.get(parent.genome, (None, None))
+        if reference is None or state is not parent.optimizer_state:
+            reference = ray.put(parent)
+            self._large[parent.genome] = parent.optimizer_state, reference
+        return reference
+
+    def _expect(self, worker: Any, answer: Any, chunk: Sequence[Job]) -> None:
+        self._expected[worker] = answer, chunk
+        answer.future().add_done_callback(lambda got: self._answers.put((worker, answer, got)))
+
+    def wait(self, seconds: float) -> list[Event]:
+        """Return the answers of actors, and which actors are lost.
+
+        Ray calls back for each answer. ``ray.wait`` would look at the references of all actors each time.
+        """
+        try:
+            answers = [self._answers.get(timeout=None if seconds == math.inf else seconds)]
+        except Empty:
+            return []
+        while not self._answers.empty():
+            answers.append(self._answers.get())
+        return [
+            self._event(worker, got)
+            for worker, answer, got in answers
+            if self._expected.get(worker, (None,))[0] is answer
+        ]
+
+    def _event(self, worker: Any, got: Future[Any]) -> Event:
+        _, chunk = self._expected.pop(worker)
+        try:
+            answer = got.result()
+        except LOST as error:
+            with_machine = bool(chunk) and self._machine_is_lost(worker, error)
+            return Loss(worker, _first_line(error), with_machine=with_machine)
+        if not chunk:
+            self._machine_of[worker] = answer
+            return Ready(worker)
+        found = cloudpickle.loads(answer)
+        return Answer(worker, [with_job(*pair) for pair in zip(found, chunk, strict=True)])
+
+    def _machine_is_lost(self, worker: Any, error: Exception) -> bool:
+        """Return whether the machine of an actor is lost, or cannot be reached."""
+        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        alive = {node["NodeID"] for node in nodes if node["Alive"]}
+        unreachable = isinstance(error, ActorUnavailableError | NodeDiedError)
+        return unreachable or self._machine_of.get(worker) not in alive
+
+    def end(self, worker: Any) -> None:
+        """Kill an actor."""
+        ray.kill(worker)
+        self._expected.pop(worker, None)
+        self._machine_of.pop(worker, None)
+
+    def has_room(self) -> bool:
+        """Return whether the cluster has a free core."""
+        free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
+        return free.get("CPU", 0) >= 1
 
 
 class RayExecutor:
@@ -109,7 +245,8 @@ class RayExecutor:
     Parameters
     ----------
     n_workers : int, optional
-        Number of actors, with one core each. By default the number of cores of the machine or cluster.
+        Number of actors, with one core each. By default the number of cores of the machine or cluster. The run goes on
+        with fewer where there are fewer cores, and uses those that are added.
     address : str, optional
         Address of an existing cluster (``"auto"`` or ``"host:6379"``), or ``"existing"`` for the Ray that runs in this
         process; it goes on afterwards. By default Ray is started on this machine for this run only, and existing
@@ -132,13 +269,6 @@ class RayExecutor:
         self.address = address
         self.timeout = timeout
         self.memory = memory
-        self._starting: dict[Any, Any] = {}
-        self._idle: deque[Any] = deque()
-        self._running: dict[Any, _Evaluation] = {}
-        self._task: Task | None = None
-        self._own: list[list[Any]] = []
-        self._references: tuple[Any, Any] = None, None
-        self._lost_starts = 0
         self._failures = FailureLog()
 
     def __enter__(self) -> Self:
@@ -155,6 +285,7 @@ class RayExecutor:
                     'address="existing" needs a Ray that runs in this process; call ray.init() first'
                 )
             self._count_workers()
+            self._schedule()
             return self
         if ray.is_initialized():
             raise ClusterError(
@@ -174,6 +305,7 @@ class RayExecutor:
             if self.address is None:
                 problem = "Ray did not start on this machine; --workers 0 works without it"
             raise ClusterError(f"{problem} ({first_line})") from error
+        self._schedule()
         return self
 
     def _connect(self) -> None:
@@ -193,17 +325,17 @@ class RayExecutor:
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             self.n_workers = max(1, int(resources.get("CPU", 1)))
 
+    def _schedule(self) -> None:
+        self._backend = RayBackend(self.memory, warm=self.timeout is not None)
+        self._scheduler = Scheduler(self._backend, self.n_workers, self.timeout)
+
     def __exit__(self, *exception: object) -> None:
         """Stop the actors, and Ray if it was started here."""
-        actors = [*self._starting.values(), *self._idle]
-        actors += [one.actor for one in self._running.values()]
-        self._starting, self._idle, self._running = {}, deque(), {}
-        self._task, self._references = None, (None, None)
         if self.address != EXISTING:
             ray.shutdown()
             return
-        for actor in actors:
-            ray.kill(actor)
+        for worker in self._scheduler.workers:
+            self._backend.end(worker)
 
     def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
         """Yield one individual per job, in the order in which they finish.
@@ -211,128 +343,31 @@ class RayExecutor:
         Raises
         ------
         ClusterError
-            If more than `MAX_LOST_STARTS` actors in a row are lost before they answer.
+            If workers are lost too often in a row before they answer.
         TravelError
             If an own part cannot be sent to the workers.
         """
+        return self._evaluate(task, deque(jobs), len(jobs))
+
+    def evaluate_stream(self, task: Task, jobs: deque[Job]) -> Iterator[Individual]:
+        """Yield one individual per job; each job is sent alone, and the caller may append jobs in between.
+
+        Raises
+        ------
+        ClusterError, TravelError
+            As :meth:`evaluate_all`.
+        """
+        return self._evaluate(task, jobs, 1)
+
+    def _evaluate(self, task: Task, jobs: deque[Job], largest_chunk: int) -> Iterator[Individual]:
         if not jobs:  # of a generation that was finished when its process stopped
             return
-        for unfinished in self._running.values():  # of an earlier call that was left before its end
-            ray.kill(unfinished.actor)
-        self._running = {}
-        self._put(task)
-        size = -(-len(jobs) // (self.n_workers * CHUNKS_PER_WORKER))
-        waiting = deque(list(jobs[k : k + size]) for k in range(0, len(jobs), size))
-        losses: Counter[int] = Counter()
-        while waiting or self._running:
-            while len(self._starting) + len(self._idle) + len(self._running) < self.n_workers:
-                self._start(jobs[0])
-            while waiting and self._idle:
-                self._evaluate(self._idle.popleft(), waiting.popleft())
-            answer = self._next_answer()
-            if answer is None:
-                yield from self._end_late_workers(waiting)
-                continue
-            if answer in self._starting:
-                self._note_start(answer)
-                continue
-            evaluation = self._running.pop(answer)
-            try:
-                individuals = ray.get(answer)
-            except LOST as error:
-                yield from _after_loss(evaluation.chunk, losses, waiting, error)
-                continue
-            self._idle.append(evaluation.actor)
-            for individual in individuals:
-                self._failures.note(individual)
-                yield individual
+        if self._backend.put(task, jobs[0]):
+            self._scheduler.renew()
+        for individual in self._scheduler.evaluate(jobs, largest_chunk):
+            self._failures.note(individual)
+            yield individual
         self._failures.tell_counts()
-
-    def _put(self, task: Task) -> None:
-        """Put the task and the own parts where workers find them, unless they are there already."""
-        own = [list(registry.own.values()) for registry in TRAVELLING]
-        if task is not self._task or own != self._own:
-            cargo = ray.put(pack(task.fitness))
-            self._references = cargo, ray.put(replace(task, fitness=negative_loss))
-            self._task, self._own = task, own
-
-    def _start(self, job: Job) -> None:
-        """Start an actor, which answers when it is ready; if its time is measured, it is warmed up by a job."""
-        warm_up = None
-        if self.timeout is not None:
-            warm_up = replace(job, modification="none", optimizer_state=None, first_step=0)
-        actor = _Actor.remote(self.memory)
-        self._starting[actor.start.remote(*self._references, warm_up)] = actor
-
-    def _evaluate(self, actor: Any, chunk: list[Job]) -> None:
-        """Give a chunk to an actor."""
-        seconds = math.inf if self.timeout is None else len(chunk) * self.timeout
-        answer = actor.evaluate_chunk.remote(*self._references, chunk)
-        self._running[answer] = _Evaluation(actor, chunk, time.monotonic() + seconds)
-
-    def _next_answer(self) -> Any:
-        """Wait for an actor; return its answer, or None if an actor is late before one answers."""
-        deadline = min((one.deadline for one in self._running.values()), default=math.inf)
-        seconds = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
-        answers, _ = ray.wait([*self._running, *self._starting], num_returns=1, timeout=seconds)
-        return answers[0] if answers else None
-
-    def _end_late_workers(self, waiting: deque[list[Job]]) -> Iterator[Individual]:
-        """End the actors that are late; yield an individual that was alone, let others be evaluated one by one."""
-        now = time.monotonic()
-        late = [answer for answer, one in self._running.items() if one.deadline <= now]
-        for answer in late:
-            evaluation = self._running.pop(answer)
-            ray.kill(evaluation.actor)
-            if len(evaluation.chunk) > 1:
-                logger.warning(
-                    "a worker was late; other workers evaluate its individuals again, one by one"
-                )
-                _put_first(waiting, evaluation.chunk)
-                continue
-            (job,) = evaluation.chunk
-            reason = f"took longer than evaluation.timeout = {self.timeout:g} s"
-            logger.warning("individual %d failed: %s", job.individual, reason)
-            yield failed_individual(job, reason)
-
-    def _note_start(self, answer: Any) -> None:
-        """Give jobs to an actor that has answered; raise ClusterError if too many are lost before."""
-        actor = self._starting.pop(answer)
-        try:
-            ray.get(answer)
-        except LOST as error:
-            self._lost_starts += 1
-            if self._lost_starts > MAX_LOST_STARTS:
-                raise ClusterError(
-                    f"Ray lost {self._lost_starts} workers as they started; the last one: {_first_line(error)}"
-                ) from error
-            logger.warning("a worker was lost as it started; another one starts")
-        else:
-            self._lost_starts = 0
-            self._idle.append(actor)
-
-
-def _after_loss(
-    chunk: list[Job], losses: Counter[int], waiting: deque[list[Job]], error: Exception
-) -> Iterator[Individual]:
-    """Let the individuals of a lost worker be evaluated one by one; yield an individual that was lost too often."""
-    if len(chunk) == 1:
-        (job,) = chunk
-        losses[job.individual] += 1
-        if losses[job.individual] == MAX_LOSSES:
-            reason = f"worker was lost {MAX_LOSSES} times, each time in the evaluation of this individual alone"
-            logger.warning(
-                "individual %d failed: %s (%s)", job.individual, reason, _first_line(error)
-            )
-            yield failed_individual(job, reason)
-            return
-    logger.warning("a worker was lost; another worker evaluates its individuals again")
-    _put_first(waiting, chunk)
-
-
-def _put_first(waiting: deque[list[Job]], jobs: Sequence[Job]) -> None:
-    """Let jobs be evaluated next, each alone."""
-    waiting.extendleft([job] for job in reversed(jobs))
 
 
 @contextmanager

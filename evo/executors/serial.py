@@ -1,5 +1,6 @@
 """Evaluation of one individual after the other in this process: for debugging, small runs, and without Ray."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Self
 
@@ -19,9 +20,13 @@ class SerialExecutor:
 
     def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
         """Yield one individual per job."""
+        return self.evaluate_stream(task, deque(jobs))
+
+    def evaluate_stream(self, task: Task, jobs: deque[Job]) -> Iterator[Individual]:
+        """Yield one individual per job; the caller may append jobs in between."""
         with single_threaded_blas():
-            for job in jobs:
-                individual = evaluate_individual(task, job)
+            while jobs:
+                individual = evaluate_individual(task, jobs.popleft())
                 self._failures.note(individual)
                 yield individual
         self._failures.tell_counts()

@@ -109,7 +109,7 @@ RULES: dict[Kind, str] = {
     "number": "a finite float32",
     "boolean": "true, false, 1 or 0",
     "category": "text, a number or a date",
-    "date": "a date such as 2026-01-31",
+    "date": "a date such as 2026-01-31, or one of pandas.to_datetime",
 }
 
 

@@ -71,7 +71,9 @@ def to_values(y: object, origin: Origin) -> NDArray[np.float64]:
     if values.dtype.kind not in "buif":
         place = first_place(np.vectorize(_is_no_number, otypes=[bool])(values))
         if place is None:
-            raise DataError(f"{origin.whole} must hold numbers; got {values.dtype}")
+            raise DataError(
+                f"{origin.whole} must hold numbers to regress on; got text such as {brief(values.flat[0].item())}"
+            )
         text = values[place].item()
         raise DataError(
             f"{origin.element(place)} must be a number to regress on; got {brief(text)}"

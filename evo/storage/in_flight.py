@@ -49,6 +49,26 @@ class FinishedIndividuals:
                 continue
         return [one for number, one in sorted(found.items()) if number in of_number]
 
+    def load_arrivals(self, first: int) -> list[Individual]:
+        """Return the individuals that arrived one after the other from a place in the order of arrival on.
+
+        What does not belong to them is removed: it arrived after one that is lost, or before the last commit.
+        """
+        found: dict[int | None, Individual] = {}
+        for path in self._files():
+            try:
+                individuals, _ = load_individuals(path)
+            except ResultsError:  # then they are evaluated again
+                continue
+            found |= {one.arrival: one for one in individuals.values()}
+        arrived: list[Individual] = []
+        while first + len(arrived) in found:
+            arrived.append(found[first + len(arrived)])
+        if len(arrived) < len(found):
+            self.remove()
+            self._new = list(arrived)
+        return arrived
+
     def add(self, individual: Individual) -> None:
         """Keep a finished individual; now and then write those that are new to a file."""
         self._new.append(individual)
@@ -59,6 +79,7 @@ class FinishedIndividuals:
 
     def remove(self) -> None:
         """Remove the files, for the generation is committed."""
+        self._new = []
         for path in self._files():
             path.unlink(missing_ok=True)
 

@@ -5,7 +5,7 @@ JSON writes each number so that it is read back with the same bits.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from cnn.files import one_line
 from cnn.training.trainer import OptimizerState
 from evo.errors import ResultsError
+from evo.evolution.asynchronous import AsynchronousState, OpenGeneration
+from evo.evolution.evolution import EvolutionState
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job
 from evo.evolution.statistics import GenomeStatistics
 from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
+from evo.genome.genome import Genome
 from evo.operators.operation import Operation
 from evo.storage.training_state import curve_from_arrays, curve_to_arrays
 
@@ -106,7 +109,7 @@ def _to_arrays(one: Individual, prefix: str) -> tuple[dict[str, NDArray[Any]], d
     described = {name: getattr(one, name) for name in _PLAIN} | {
         "metrics": dict(one.metrics),
         "genome": genome,
-        "job": {name: getattr(one.job, name) for name in _PLAIN_OF_JOB},
+        "job": _values_of_job(one.job),
         "operations": [vars(operation) for operation in one.operations],
         "statistics": one.statistics and asdict(one.statistics),
     }
@@ -134,16 +137,10 @@ def _from_arrays(
     if "curve_layers" in described:
         curve = curve_from_arrays(arrays, f"{prefix}curve/", described["curve_layers"])
     told = described["job"]
-    if jobs is None:
-        probabilities = tuple((code, share) for code, share in told["operator_probabilities"])
-        parts = {name: told[name] for name in _PLAIN_OF_JOB}
-        parts |= {"parents": tuple(told["parents"]), "operator_probabilities": probabilities}
-        job = Job(**parts, genome=genome, optimizer_state=state)
-    else:
-        job = jobs[told["individual"]]
+    job = _job_from_values(told, genome, state) if jobs is None else jobs[told["individual"]]
     statistics = described["statistics"]
     return Individual(
-        **{name: described[name] for name in _PLAIN},
+        **{name: described[name] for name in _PLAIN if name in described},  # of older runs, a few
         job=job,
         genome=genome,
         optimizer_state=state,
@@ -151,3 +148,80 @@ def _from_arrays(
         operations=tuple(Operation(**operation) for operation in described["operations"]),
         statistics=None if statistics is None else GenomeStatistics(**statistics),
     )
+
+
+def _values_of_job(job: Job) -> dict[str, Any]:
+    """Return a job without the parameters of the parent, as values that JSON can write."""
+    return {name: getattr(job, name) for name in _PLAIN_OF_JOB}
+
+
+def _job_from_values(
+    told: Mapping[str, Any], genome: Genome, optimizer_state: OptimizerState | None
+) -> Job:
+    """Return the job of :func:`_values_of_job` with the parameters of a parent."""
+    probabilities = tuple((code, share) for code, share in told["operator_probabilities"])
+    parts = {name: told[name] for name in _PLAIN_OF_JOB}
+    parts |= {"parents": tuple(told["parents"]), "operator_probabilities": probabilities}
+    return Job(**parts, genome=genome, optimizer_state=optimizer_state)
+
+
+# -- the state of an asynchronous search -------------------------------------------------------------------------------
+
+
+def individuals_of_state(state: AsynchronousState) -> dict[int, Individual]:
+    """Return the individuals, by number, that :func:`state_from_values` needs."""
+    individuals = {one.job.individual: one for one in state.settled.population}
+    for of in state.open.values():
+        individuals |= of.arrived
+    return individuals
+
+
+def values_of_state(state: AsynchronousState) -> dict[str, Any]:
+    """Return what of a state is not settled, as values that JSON can write; individuals are their numbers."""
+    return {
+        "n_arrived": state.n_arrived,
+        "ready": state.ready,
+        "in_flight": [_values_of_job(job) for job in state.in_flight.values()],
+        "open": [
+            {
+                "generation": generation,
+                "arrived": list(of.arrived),
+                "holders": [[slot, one.job.individual] for slot, one in of.holders.items()],
+                "continued": list(of.continued.items()),
+                "probabilities": None if of.probabilities is None else dict(of.probabilities),
+            }
+            for generation, of in state.open.items()
+        ],
+    }
+
+
+def state_from_values(
+    settled: EvolutionState, individuals: Mapping[int, Individual], values: Mapping[str, Any]
+) -> AsynchronousState:
+    """Return the state of which :func:`values_of_state` returned the values.
+
+    Parameters
+    ----------
+    settled : EvolutionState
+    individuals : mapping
+        The individuals of :func:`individuals_of_state`, as :func:`load_individuals` returns them.
+    values : mapping
+    """
+
+    def job_of(told: Mapping[str, Any]) -> Job:
+        parent = individuals[told["parents"][0]]
+        return _job_from_values(told, parent.genome, parent.optimizer_state)
+
+    opened = {}
+    for of in values["open"]:
+        arrived = {number: individuals[number] for number in of["arrived"]}
+        opened[of["generation"]] = OpenGeneration(
+            {key: replace(one, job=job_of(vars(one.job))) for key, one in arrived.items()},
+            # No duplicate is among them: the individual that it duplicates is as good, and has a smaller number.
+            {slot: individuals[number] for slot, number in of["holders"]},
+            dict(of["continued"]),
+            of["probabilities"],
+        )
+    in_flight = {told["individual"]: job_of(told) for told in values["in_flight"]}
+    ready = tuple((generation, slot, index) for generation, slot, index in values["ready"])
+    return AsynchronousState(settled, opened, in_flight, ready, values["n_arrived"])

@@ -60,6 +60,7 @@ def individual_row(
             "generation": job.generation,
             "individual": job.individual,
             "slot": job.slot,
+            "arrival": individual.arrival,
             "origin": job.origin,
             "parents": list(job.parents),
             "founder": job.founder,

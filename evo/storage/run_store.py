@@ -150,7 +150,7 @@ class RunStore:
         genomes : mapping
             The genomes that the run begins with, by name of their file; see :meth:`stage_genomes`.
         states : mapping
-            The individuals that a continued run begins with, by path of their file in the run folder.
+            The individuals that a newer run begins with, which goes on from an older one, by path of their file.
 
         Raises
         ------

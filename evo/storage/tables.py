@@ -131,14 +131,14 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("n_outputs", _INT, "", "Number of classes, or of values to predict.", "outputs"),
         Column("n_individuals", _INT, "",
             "Number of individuals evaluated in the search; 0 if nothing evolved. This and the other numbers of the "
-            "search include those of the run that is continued.", "individuals"),
+            "search include those of the older run that it continues.", "individuals"),
         Column("n_failures", _INT, "", "Number of these individuals without a fitness.", "failures"),
         Column("best_individual", _INT, "",
             "Number of the winner, which has the best fitness of the last population; empty if nothing evolved."),
         Column("continues", _TEXT, "", "Name of the run that this run continues; empty if it began with founders."),
         Column("first_generation", _INT, "", "First generation of this run; 0 unless it continues another one."),
         Column("start_individual", _INT, "",
-            "Number of the individual with which all slots of a continued run began; empty if they began with a whole "
+            "Number of the individual of the older run with which all slots began; empty if they began with a whole "
             "population."),
         Column("search_steps", _INT, "steps", "Gradient steps of the whole search."),
         Column("search_samples", _INT, "samples", "Training samples seen by the whole search."),
@@ -180,12 +180,16 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         *_RUN,
         Column("generation", _INT, "", "Generation in which the individual was evaluated."),
         Column("individual", _INT, "",
-            "Number of the individual within its run and seed. A run that continues another one goes on with its numbers."),
+            "Number of the individual within its run and seed. A run that continues another one goes on with its "
+            "numbers."),
         Column("slot", _INT, "", "Slot of the population for which the individual competed."),
+        Column("arrival", _INT, "",
+            "Place in the order in which the individuals of a seed arrived, from 0; empty unless `evolution.mode` is "
+            "asynchronous, for otherwise the order has no effect."),
         Column("origin", _TEXT, "",
             "Origin: founder; continued (a parent trained further); child (modified, then trained)."),
         Column("parents", pa.list_(_INT), "",
-            "Numbers of the parents; empty for a founder. They may be individuals of the run that is continued."),
+            "Numbers of the parents; empty for a founder. They may be individuals of the older run."),
         Column("founder", _INT, "", "Number of the founder from which the individual descends."),
         Column("founder_source", _TEXT, "",
             "Argument or file that gave this founder; an empty text if founders were drawn."),

@@ -14,7 +14,7 @@ from evo.storage.tables import Row
 
 
 class LineageWarning(UserWarning):
-    """The folder of a continued run is not found, so that its individuals have no ancestors."""
+    """The folder of an older run is not found, so that a lineage begins with the newer run."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _is_that_run(folder: Path, first_line: str) -> bool:
 
 
 def first_individuals(run: Path, name: str) -> list[Row]:
-    """Return rows of ``individuals`` for those with which a continued run began.
+    """Return rows of ``individuals`` for those with which a run began that continues an older one.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def first_individuals(run: Path, name: str) -> list[Row]:
 
 
 def without_ancestors(run: Path, older: OlderRun) -> str:
-    """Return in words that the folder of a continued run is not found."""
+    """Return in words that the folder of the older run is not found."""
     return (
         f"{run}: continues {older.name}, which is not at {older.path}; the lineage begins with the individuals with "
         "which this run began"

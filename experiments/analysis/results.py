@@ -174,7 +174,7 @@ class Results:
         return {str(column): value for column, value in row.items()}
 
     def _holders(self, winners: pd.DataFrame) -> pd.DataFrame:
-        """Return ``individuals``, and of the older run those winners that none of a continued run has outdone."""
+        """Return ``individuals``, and those winners of an older run that no individual of the newer run has outdone."""
         own = self.individuals
         known = set(zip(own["run"], own["seed"], own["individual"], strict=True))
         rows = winners.dropna().itertuples(index=False, name=None)

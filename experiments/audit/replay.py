@@ -154,8 +154,7 @@ class _StoredSearch:
     def ancestry(self, individual: int) -> tuple[list[Row], int | None]:
         """Return the rows of an individual and its ancestors in this run, and the parent of the oldest one.
 
-        The rows begin with the oldest one. Its parent is an individual with which a continued run began; a founder has
-        none.
+        The rows begin with the oldest one. Its parent is an individual of the older run; a founder has none.
         """
         found: list[Row] = []
         number: int | None = individual
@@ -184,7 +183,7 @@ class _StoredSearch:
     def older_lineage(
         self, one: Individual, dataset: Dataset | None, fitness: Callable[..., float] | None
     ) -> list[Individual]:
-        """Rebuild the lineage of an individual with which the run began, in the run that is continued."""
+        """Rebuild the lineage of an individual with which the run began, in the older run."""
         older, number = older_run(self.path), one.job.individual
         if older is None or older.found is None:
             if older is not None:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from evo.errors import ChangedError, ResultsError, SettingsError
+from evo.storage.individuals import load_individuals
 from evo.storage.run_reader import how_to_go_on, is_complete, is_run
 from evo.storage.tables import TABLES
 from experiments.analysis.results import Results, load_results
@@ -19,6 +20,7 @@ from experiments.studies.arguments import check_types, check_workers
 from experiments.studies.execution import execute, seeds_of
 from experiments.studies.progress import Reporter
 from experiments.studies.runner import begun_run, check_travel, new_store
+from experiments.studies.search import state_path
 
 OF_GENERATIONS = tuple(
     table for table in ORDER if any(one.name == "generation" for one in TABLES[table])
@@ -101,6 +103,9 @@ def verify(
     -----
     If code, versions or processor have changed since the run, the run is computed all the same, and ``changes`` of the
     result says what has changed.
+
+    In the asynchronous mode results depend on the order in which individuals arrived. The run is computed again in the
+    order that its table ``individuals`` has, in whatever order they arrive now.
     """
     check_types(path=path, dataset=dataset, fitness=fitness, reporter=reporter)
     check_workers(workers, address)
@@ -127,6 +132,7 @@ def verify(
                 reporter=Reporter() if reporter is None else reporter,
                 figures=False,
                 until=None if generations is None else generations[1],
+                orders=_orders(stored, experiment),
             )
         return _compared(stored, again, experiment, generations, tuple(begun.changed_code))
 
@@ -139,6 +145,24 @@ def _check_repeatable(path: Path, experiment: Experiment) -> None:
             f"{path}: evolution.budget.seconds must be None, for with a budget in seconds no two runs are alike; "
             f"got {seconds}"
         )
+
+
+def _orders(stored: Results, experiment: Experiment) -> dict[int, list[int]]:
+    """Return the order of arrival of each seed of a run in the asynchronous mode, as numbers of individuals."""
+    if experiment.evolution.mode != "asynchronous":
+        return {}
+    orders = {}
+    for seed in seeds_of(experiment):
+        rows = stored.individuals[stored.individuals["seed"] == seed]
+        arrived = dict(zip(rows["arrival"].tolist(), rows["individual"].tolist(), strict=True))
+        state = stored.path / state_path(seed)
+        if (
+            state.exists()
+        ):  # of an unfinished run, it has individuals of generations that are not complete
+            individuals, _ = load_individuals(state)
+            arrived |= {one.arrival: number for number, one in individuals.items()}
+        orders[seed] = [arrived[arrival] for arrival in sorted(arrived)]
+    return orders
 
 
 def _check_generations(

@@ -108,6 +108,16 @@ def run(
             "Several processes may share the folder. Default: a new folder."
         ),
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Another value for any setting, such as training.learning_rate=0.01 or, with --data, "
+            "dataset.options.separator=';'. The value is written as in a TOML file; other values are texts. Give the "
+            "option once for each.",
+        ),
+    ] = None,
     parts: OwnParts = None,
     results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
         "results"
@@ -122,12 +132,12 @@ def run(
     """
     from experiments.cli.terminal import show_arms
     from experiments.settings.data_file import with_data
-    from experiments.settings.experiment import Experiment, merged, read_settings
+    from experiments.settings.experiment import Experiment, merged, read_settings, with_values
     from experiments.studies.progress import Reporter, TerminalReporter
     from experiments.studies.runner import run as run_experiment
     from experiments.studies.study import parse_study, run_study
 
-    changes = {
+    options = {
         "seeds": seeds,
         "seed": seed,
         "evolution.generations": generations,
@@ -141,6 +151,7 @@ def run(
         values = with_data(values, data, target)
     elif target is not None:
         raise SettingsError(f"target must be given with data only; got {target!r}")
+    values = with_values(merged(values, options), dict(map(_changed_setting, changes or ())))
     console = Console(quiet=quiet)
     reporter = Reporter if quiet else partial(TerminalReporter, console)
     if "arms" in values:
@@ -152,7 +163,7 @@ def run(
                 )
         with _naming_own_parts(parts):
             finished = run_study(
-                parse_study(merged(values, changes), experiment),
+                parse_study(values, experiment),
                 arms=None if arms is None else arms.split(","),
                 folder=folder,
                 workers=workers,
@@ -174,7 +185,7 @@ def run(
             )
     with _naming_own_parts(parts):
         outcome = run_experiment(
-            Experiment.parse(merged(values, changes), experiment),
+            Experiment.parse(values, experiment),
             workers=workers,
             address=address,
             results=results,
@@ -236,8 +247,8 @@ def continue_(
         str | None,
         typer.Option(
             metavar="N|+N",
-            help="Last generation of the new run; +10 means 10 more than the settings of the old run.",
-            show_default="that of the old run",
+            help="Last generation of the newer run; +10 means 10 more than the settings of the older run.",
+            show_default="that of the older run",
         ),
     ] = None,
     changes: Annotated[
@@ -262,15 +273,15 @@ def continue_(
     address: Address = None,
     parts: OwnParts = None,
     results: Annotated[
-        Path, typer.Option(help="Folder in which the new run's folder is made.")
+        Path, typer.Option(help="Folder in which the newer run's folder is made.")
     ] = Path("results"),
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print only the new run's folder.")
+        bool, typer.Option("--quiet", help="Print only the newer run's folder.")
     ] = False,
 ) -> None:
     """Make a new run that goes on from the last committed generation of a run, with other settings if you like.
 
-    The new run begins with the population and the optimizer states of the old run. It is complete in itself.
+    The newer run begins with the population and the optimizer states of the older run. It is complete in itself.
     """
     from experiments.continuation.continuation import continue_run
     from experiments.studies.progress import Reporter, TerminalReporter

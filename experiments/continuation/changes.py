@@ -12,7 +12,7 @@ from experiments.studies.execution import seeds_of
 MAY_CHANGE = ("name", "arm", "evolution", "policy", "training", "evaluation", "baseline")
 """The settings and sections that may change."""
 
-_OF_DATA = "the test part of the new run would hold samples on which its networks were trained"
+_OF_DATA = "the test part of the newer run would hold samples on which its networks were trained"
 REASONS = {
     "dataset": _OF_DATA,
     "seed": f"with another one {_OF_DATA}; the argument seed chooses one of the seeds",
@@ -31,7 +31,7 @@ def changed_experiment(
     generations: int | str | None,
     seed: int | None,
 ) -> Experiment:
-    """Return the settings of the new run.
+    """Return the settings of the newer run.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def changed_experiment(
     settings : mapping
         Changed values by dotted name.
     generations : int or str, optional
-        The last generation of the new run; or ``"+N"``, N more than that run has.
+        The last generation of the newer run; or ``"+N"``, N more than the older run has.
     seed : int, optional
         Only this seed.
 
@@ -83,7 +83,7 @@ def _first_key(section: str) -> str:
 
 
 def _total(generations: object, before: int) -> int:
-    """Return the number of generations of the new run."""
+    """Return the number of generations of the newer run."""
     text = str(generations)
     if re.fullmatch(r"\+?[0-9]{1,9}", text) and (
         isinstance(generations, str) or is_whole(generations)

@@ -1,8 +1,8 @@
 """A new run that goes on from the population of another one.
 
-    population and optimizer states of the old run → (other settings) → the next generations, in a folder of their own
+    population and optimizer states of the older run → (other settings) → the next generations, in a folder of their own
 
-The new run is complete in itself: it holds the founders and the state with which it began, and never reads the old
+The newer run is complete in itself: it holds the founders and the state with which it began, and never reads the older
 folder again.
 """
 
@@ -51,8 +51,8 @@ def continue_run(
 ) -> Results:
     """Make a new run that goes on from the last committed generation of another one, and return its results.
 
-    The new run begins with the population, the optimizer states, the credits and the totals of the other run. Numbers
-    of generations and individuals go on. The other run is only read; it may be finished, unfinished, or failed, and
+    The newer run begins with the population, the optimizer states, the credits and the totals of the older run. Numbers
+    of generations and individuals go on. The older run is only read; it may be finished, unfinished, or failed, and
     another process may be working on it.
 
     Parameters
@@ -60,14 +60,14 @@ def continue_run(
     path : str or Path
         The folder of the run to continue.
     generations : int or str, optional
-        The last generation of the new run; ``"+10"`` means 10 more than `evolution.generations` of the old run. By
-        default it is that of the old run, which must then not have reached it.
+        The last generation of the newer run; ``"+10"`` means 10 more than `evolution.generations` of the older run. By
+        default it is that of the older run, which must then not have reached it.
     settings : mapping, optional
         Other values for settings of evolution, policy, training, evaluation and baseline, by dotted name, such as
         ``{"training.learning_rate": 0.01}``; also ``name`` and ``arm``.
     individual : int, optional
         Number of an individual with which all slots begin, instead of the whole population. The generation after its
-        own is then the first of the new run. If it holds no slot any more, it is rebuilt from its founder.
+        own is then the first of the newer run. If it holds no slot any more, it is rebuilt from its founder.
     seed : int, optional
         Continue only this seed; by default all seeds of the run.
     dataset, fitness : optional
@@ -78,13 +78,13 @@ def continue_run(
     Returns
     -------
     Results
-        Of the new run.
+        Of the newer run.
 
     Raises
     ------
     EvoMatrixError
         Before any work, if a setting must not change or does not suit the population, the data are not those of the
-        old run, or the old run has nothing to continue: one line that says what. Later as :func:`experiments.run`.
+        older run, or the older run has nothing to continue: one line that says what. Later as :func:`experiments.run`.
     TypeError
         If an argument has another type.
     """
@@ -92,17 +92,17 @@ def continue_run(
     check_types(results=results, run_name=run_name)
     check_workers(workers, address)
     path, reporter = Path(path), Reporter() if reporter is None else reporter
-    old = _OldRun(path, _evolving_experiment(path), dataset, fitness, reporter)
-    experiment = changed_experiment(old.experiment, settings or {}, generations, seed)
+    older = _OlderRun(path, _evolving_experiment(path), dataset, fitness, reporter)
+    experiment = changed_experiment(older.experiment, settings or {}, generations, seed)
     check_limits(experiment, workers)
     states = {one: load_last_state(path, one) for one in seeds_of(experiment)}
     if individual is not None:
-        states = {experiment.seed: old.with_individual(states, individual)}
-    experiment = experiment.model_copy(update={"continues": old.continued(states, individual)})
+        states = {experiment.seed: older.with_individual(states, individual)}
+    experiment = experiment.model_copy(update={"continues": older.continued(states, individual)})
     _check_generations(experiment)
     begun = begun_run(path, dataset, fitness, changed=experiment)
     told = fitness is not None or "evolution.fitness" in (settings or {})
-    begun = old.suited(begun, states, told_fitness=told)
+    begun = older.suited(begun, states, told_fitness=told)
     check_travel(begun.plan.fitness, workers)
     return run_anew(
         begun.plan,
@@ -141,8 +141,8 @@ def _check_generations(experiment: Experiment) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _OldRun:
-    """The run that is continued.
+class _OlderRun:
+    """The older run, which goes on as a newer one.
 
     Attributes
     ----------
@@ -174,9 +174,7 @@ class _OldRun:
         if one is None:
             one = self._rebuilt(individual, seed)
         if one.fitness is None:
-            raise SettingsError(
-                f"individual must have a fitness; got {individual}, whose status is {one.status}"
-            )
+            raise SettingsError(f"individual must have a fitness; {individual} has none")
         continues = self.experiment.continues
         first = continues.first_generation[seed] if continues else 0
         return with_individual(state, one, first)
@@ -199,7 +197,7 @@ class _OldRun:
     def continued(
         self, states: Mapping[int, StoredIndividuals], individual: int | None
     ) -> Continues:
-        """Return what config.json of the new run says about this run."""
+        """Return what config.json of the newer run says about this run."""
         first = {seed: int(more["generation"]) for seed, (_, more) in states.items()}
         return Continues(
             run=self.path.resolve().name,
@@ -216,7 +214,7 @@ class _OldRun:
     def suited(
         self, begun: BegunRun, states: Mapping[int, StoredIndividuals], *, told_fitness: bool
     ) -> BegunRun:
-        """Return the beginning of the new run, with states that suit its settings."""
+        """Return the beginning of the newer run, with states that suit its settings."""
         before, plan = self.experiment, begun.plan
         now = plan.experiment
         self._check_use(begun.used, told_fitness=told_fitness)

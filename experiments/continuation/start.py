@@ -15,7 +15,7 @@ from evo.policies.policies import PolicySettings
 from evo.storage.individuals import StoredIndividuals, load_individuals
 from evo.storage.run_reader import committed_file, how_to_go_on
 from experiments.settings.experiment import Experiment
-from experiments.studies.search import state_path
+from experiments.studies.search import ONGOING, state_path
 
 
 def load_last_state(run: Path, seed: int) -> StoredIndividuals:
@@ -66,13 +66,13 @@ def steps_until(experiment: Experiment, seed: int, generation: int) -> int:
 def suited(
     state: StoredIndividuals, task: Task, *, keep_moments: bool, judge: bool
 ) -> StoredIndividuals:
-    """Return a state that suits the settings of the new run.
+    """Return a state that suits the settings of the newer run.
 
     Parameters
     ----------
     state : StoredIndividuals
     task : Task
-        The task of the new run.
+        The task of the newer run.
     keep_moments : bool
         Whether the optimizer states are kept; without them the optimizer begins anew.
     judge : bool
@@ -96,7 +96,8 @@ def suited(
             job = replace(one.job, optimizer_state=None)
             individuals[number] = replace(individuals[number], job=job, optimizer_state=None)
     slots = _slots(more["slots"], individuals, task.evolution.population)
-    return {number: individuals[number] for number in slots}, dict(more) | {"slots": slots}
+    kept = {name: value for name, value in more.items() if name != ONGOING} | {"slots": slots}
+    return {number: individuals[number] for number in slots}, kept
 
 
 def _slots(

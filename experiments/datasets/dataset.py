@@ -41,6 +41,7 @@ from experiments.datasets.table import (
     ColumnRoles,
     as_frame,
     check_apart,
+    check_groups_apart,
     column,
     read_csv_with_targets,
     read_parquet,
@@ -341,7 +342,7 @@ class Dataset:
         drop : sequence of str
             Names of columns that are no features, such as a row's number or remarks.
         groups : str, optional
-            Name of the column of groups, which is no feature.
+            Name of the column of groups, which is no feature. Own parts that have this column must have other groups.
         sample_weights : str, optional
             Name of the column of sample weights, which is no feature; see :class:`Dataset`. Own parts need none.
         validation, test : DataFrame, optional
@@ -383,6 +384,8 @@ class Dataset:
             y = apart if apart is not None else targets_of(one, named, source)
             parts[part] = (one if part else rows), y
         groups = None if roles.groups is None else column(main, roles.groups, name)
+        if roles.groups is not None:
+            check_groups_apart(tables, roles.groups, name)
         weights = roles.sample_weights
         weights_of_rows = None if weights is None else weights_of(main, weights, name)
         names = tuple(map(str, named)) or None

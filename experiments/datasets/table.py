@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -71,6 +71,9 @@ class ColumnRoles:
                 raise TypeError(f"{role} must be several names; got {getattr(self, role)!r}")
         apart = {"groups": self.groups, "sample_weights": self.sample_weights}
         given = {role: label for role, label in apart.items() if label is not None}
+        for role, label in given.items():
+            if not isinstance(label, str | int | np.integer):
+                raise TypeError(f"{role} must be the name of a column; got {brief(label)}")
         named = {"target": self.target, "features": self.features or (), "drop": self.drop}
         named |= {role: (label,) for role, label in given.items()}
         places = column_places(frame, source)
@@ -183,6 +186,20 @@ def check_apart(
 def column(frame: pd.DataFrame, label: object, source: str) -> "pd.Series[Any]":
     """Return one column by its name."""
     return frame.iloc[:, column_places(frame, source)[str(label)]]
+
+
+def check_groups_apart(tables: Mapping[str, pd.DataFrame], label: str, source: str) -> None:
+    """Raise DataError if a group is in two parts that have the column of groups."""
+    part_of: dict[Any, str] = {}
+    for part, table in tables.items():
+        if str(label) not in column_places(table, f"{source}: {part}" if part else source):
+            continue
+        for group in column(table, label, source).dropna().unique():
+            if part_of.setdefault(group, part) != part:
+                raise DataError(
+                    f"{source}: groups must be in one part each; got {brief(group)} of column {brief(label)} in the "
+                    f"{part_of[group] or 'training'} part and the {part} part"
+                )
 
 
 def weights_of(frame: pd.DataFrame, label: object, source: str) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from experiments.figures.colours import POSITIVE
+from experiments.figures.labels import short_name
 
 SHADES = mpl.colors.LinearSegmentedColormap.from_list("shades", ["#ffffff", POSITIVE])
 
@@ -18,11 +19,8 @@ PROBABILITY = "probability_"
 MOST_NUMBERS = 12
 """Largest number of classes for which the numbers are written into the cells."""
 
-MOST_LABELS = 40
+MOST_LABELS = 60
 """Largest number of classes for which every class has its label at the axes."""
-
-LONGEST_LABEL = 14
-"""Characters of a label at the axes."""
 
 
 def confusion_matrices(predictions: pd.DataFrame) -> tuple[list[str], dict[str, NDArray[np.int64]]]:
@@ -93,9 +91,10 @@ def _draw_matrix(axes: Any, counts: NDArray[np.int64], labels: list[str]) -> Any
     axes.spines[:].set_visible(False)
     step = -(-len(labels) // MOST_LABELS)
     ticks = range(0, len(labels), step)
-    names = [_short(labels[k]) for k in ticks]
-    axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 3 else 0)
-    axes.set_yticks(ticks, names)
+    names = [short_name(labels[k]) for k in ticks]
+    size = "medium" if len(names) <= MOST_NUMBERS else "x-small"
+    axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
+    axes.set_yticks(ticks, names, fontsize=size)
     axes.set(xlabel="predicted class", ylabel="true class")
     if len(labels) <= MOST_NUMBERS:
         for (i, j), count in np.ndenumerate(counts):
@@ -104,9 +103,3 @@ def _draw_matrix(axes: Any, counts: NDArray[np.int64], labels: list[str]) -> Any
                 text = f"{count:,}\n{shares[i, j]:.0%}"
                 axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
     return image
-
-
-def _short(label: str) -> str:
-    """Return a label that fits at an axis; a dollar sign in it is no formula."""
-    short = label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
-    return short.replace("$", r"\$")

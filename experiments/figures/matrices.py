@@ -1,6 +1,5 @@
 """Pictures of adjacency matrices: small matrices by places, large matrices by blocks of places."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from experiments.figures.colours import (
     WEIGHTS,
     colours_of,
 )
+from experiments.figures.labels import short_name
 
 MOST_PLACES = 400
 """Largest number of rows and columns of a picture; in larger matrices a point is the mean of a block."""
@@ -115,8 +115,7 @@ def node_names(genome: Genome, inputs: Sequence[str], outputs: Sequence[str]) ->
     names: dict[int, str] = {}
     for nodes, given in ((genome.inputs, inputs), (genome.outputs, outputs)):
         if len(nodes) == len(given) <= MOST_NAMES:
-            short = (textwrap.shorten(name, 24, placeholder="…") or name[:24] for name in given)
-            names |= dict(zip(nodes.tolist(), short, strict=True))
+            names |= dict(zip(nodes.tolist(), map(short_name, given), strict=True))
     return names
 
 

@@ -14,6 +14,7 @@ from evo.storage.run_store import RunStore
 from experiments.analysis.comparison import is_fraction, metric_of, title_of
 from experiments.analysis.results import Results
 from experiments.figures.confusion import draw_confusion
+from experiments.figures.labels import one_warning_of_missing_characters
 from experiments.figures.networks import NEUTRAL, POSITIVE, draw_matrices, draw_networks
 
 ARM_COLOURS = ("#1f6fb4", "#c8432b", "#3a923a", "#f2b134", "#7a4fa3")
@@ -22,7 +23,8 @@ ARM_STYLES: Sequence[Any] = ("--", ":", "-.", (0, (1, 3)))
 
 def save_figures(results: Results, store: RunStore) -> None:
     """Draw and store all figures of a finished run."""
-    with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+    style: dict[Any, Any] = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
+    with mpl.rc_context(style), one_warning_of_missing_characters():
         if not results.evolved:
             store.save_figure("learning", draw_learning(results))
             _save_confusion(results, store)

@@ -17,7 +17,7 @@ class Continues(BaseModel, frozen=True, extra="forbid"):
     individual : int or None
         Number of the individual with which all slots begin; None if they begin with the whole population.
     first_generation : dict of int
-        The first generation of the new run, by seed.
+        The first generation of the newer run, by seed.
     steps_before : dict of int
         Gradient steps along an ancestry that were planned for the generations before it, by seed.
     """

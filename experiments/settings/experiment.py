@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
     field_validator,
@@ -42,8 +43,8 @@ from experiments.datasets import (
 from experiments.settings.continues import Continues
 from experiments.settings.used import Used
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-"""The pattern of a name that may be part of the name of a folder."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""The form of a name that may be part of the name of a folder."""
 
 QUOTED = re.compile(r"""\"(?:[^"\\\n]|\\.)*+\"?|'[^'\n]*+'?""")
 LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){32}")
@@ -51,6 +52,19 @@ LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){32}")
 
 OF_EVOLUTION = ("founders", "evolution", "policy")
 """The sections about evolution."""
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            "must be letters without accents, digits, '_', '-' and '.', and begin with a letter or digit; got "
+            f"{brief(name)}"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+"""A name that may be part of the name of a folder."""
 
 
 class DatasetSettings(Settings, frozen=True, extra="forbid"):
@@ -208,12 +222,8 @@ class EvaluationSettings(Settings, frozen=True, extra="forbid"):
 class Experiment(Settings, frozen=True, extra="forbid"):
     """All settings of an experiment. Together they decide its results."""
 
-    name: str = Field(
-        "experiment", pattern=NAME, description="Name of the experiment and of the run's folder."
-    )
-    arm: str = Field(
-        "evolved", pattern=NAME, description="Name of the winner in the table `comparison`."
-    )
+    name: Name = Field("experiment", description="Name of the experiment and of the run's folder.")
+    arm: Name = Field("evolved", description="Name of the winner in the table `comparison`.")
     seed: int = Field(0, ge=0, description="The first seed.")
     seeds: int = Field(3, ge=1, description="Number of seeds: seed, seed + 1, …")
     evolve: bool = Field(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,7 @@ from experiments.studies.baselines import Baselines
 from experiments.studies.founders import GivenFounders, layers_of_founders
 from experiments.studies.judgement import metrics_of
 from experiments.studies.progress import Reporter
-from experiments.studies.search import Search, expected_per_seed
+from experiments.studies.search import Search, expected_per_seed, search_of
 from experiments.studies.seed_run import SeedRun, read_test
 
 NO_SEARCH = {
@@ -96,10 +97,12 @@ def execute(
     reporter: Reporter,
     figures: bool,
     until: int | None = None,
+    orders: Mapping[int, Sequence[int]] = MappingProxyType({}),
 ) -> Results:
     """Do what is left of a run: what its tables say is done is not done again.
 
-    With `until` the searches stop after that generation, and the run is left unfinished.
+    With `until` the searches stop after that generation, and the run is left unfinished. In the asynchronous mode
+    `orders` has the order of arrival of each seed, as numbers of individuals, if it shall be that of another run.
 
     Raises
     ------
@@ -126,7 +129,7 @@ def execute(
         _note_unseen_categories(seed_runs, plan.splits)
         searches: list[Search] = []
         if plan.experiment.evolve:
-            searches = _evolve(plan, seed_runs, workers, address, until)
+            searches = _evolve(plan, seed_runs, workers, address, until, orders)
         if until is not None:
             return load_results(store.path)
         baselines = _train_baselines(seed_runs, searches)
@@ -175,18 +178,25 @@ def _evolve(
     workers: int | None,
     address: str | None,
     until: int | None,
+    orders: Mapping[int, Sequence[int]],
 ) -> list[Search]:
     """Run the search of every seed, one after the other."""
     experiment, reporter, store = plan.experiment, seed_runs[0].reporter, seed_runs[0].store
     searches, expected = [], 0
     for seed_run in seed_runs:
-        searches.append(Search(seed_run, expected, plan.founders[seed_run.seed]))
+        seed = seed_run.seed
+        searches.append(search_of(seed_run, expected, plan.founders[seed], orders.get(seed)))
         expected += expected_per_seed(experiment.evolution, until, seed_run.task.first_generation)
     reporter.starting(experiment.title, workers, expected)
     if all(search.is_over for search in searches):
         return searches
     _warm_up(seed_runs[0], searches[0].founders[0])
     with _started(experiment, workers, address, reporter, store) as executor:
+        most = experiment.evolution.most_in_flight
+        if experiment.evolution.mode == "asynchronous" and executor.n_workers > most:
+            reporter.note(
+                f"{executor.n_workers - most} of {executor.n_workers} workers are idle: evolution.in_flight = {most}"
+            )
         for search in searches:
             search.evolve(executor, until)
     return searches

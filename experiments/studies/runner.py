@@ -162,7 +162,8 @@ def resume_run(
     """Go on with a run that stopped, however it stopped, and return its results.
 
     The tables, genomes and networks are those of the run that had not stopped, except for columns of time. What was
-    committed is not done again; of a generation in hand, the individuals that were finished are used.
+    committed is not done again; of a generation in hand, the individuals that were finished are used. In the
+    asynchronous mode on several workers, individuals arrive in another order from then on, as in any two runs.
 
     Parameters
     ----------
@@ -330,7 +331,7 @@ def new_store(
 
 
 def load_start(path: Path, seed: int) -> StoredIndividuals:
-    """Read the state with which a seed of a continued run began.
+    """Read the state with which a seed began of a run that continues an older one.
 
     Raises
     ------

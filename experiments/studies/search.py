@@ -1,19 +1,32 @@
 """One seed's search: evolve a population, keep the winner."""
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from evo.errors import ResultsError
+from evo.evolution.asynchronous import AsynchronousEvolution, AsynchronousState
 from evo.evolution.credit import CreditTotals
 from evo.evolution.evolution import Evolution, EvolutionError, EvolutionState, Generation
 from evo.evolution.individual import Individual
+from evo.evolution.job import Job
 from evo.evolution.selection import ranked
-from evo.evolution.settings import SELECTIONS, EvolutionSettings
+from evo.evolution.settings import EvolutionSettings
 from evo.executors import Executor
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.in_flight import FinishedIndividuals
-from evo.storage.individuals import load_individuals, save_individuals
+from evo.storage.individuals import (
+    individuals_of_state,
+    load_individuals,
+    save_individuals,
+    state_from_values,
+    values_of_state,
+)
 from evo.storage.predictor import Predictor
 from evo.storage.rows import generation_rows
 from evo.storage.tables import Row
@@ -23,12 +36,13 @@ from experiments.studies.seed_run import SeedRun, TrainedModel
 TOTALS = ("n_individuals", "n_failures", "search_steps", "search_samples", "search_macs")
 """The columns of `runs` that are sums over all individuals."""
 
+ONGOING = "ongoing"
+"""The key of the generations that are not complete, in the file of the state of an asynchronous search."""
+
 
 def expected_in_generation(settings: EvolutionSettings, number: int) -> int:
     """Return the expected number of individuals in a generation; without twins there are a few fewer."""
-    modified = 1 <= number <= settings.last_modified
-    each = SELECTIONS[settings.selection.name].offspring_per_slot if modified else 1
-    return settings.population * each
+    return settings.population * settings.offspring_per_slot(number)
 
 
 def expected_per_seed(settings: EvolutionSettings, until: int | None = None, first: int = 0) -> int:
@@ -37,14 +51,14 @@ def expected_per_seed(settings: EvolutionSettings, until: int | None = None, fir
     return sum(expected_in_generation(settings, k) for k in range(first, last + 1))
 
 
+def start_path(seed: int) -> str:
+    """Return the path, in the folder of a run that continues an older one, of the state with which it began."""
+    return f"states/seed-{seed}-start.npz"
+
+
 def state_path(seed: int) -> str:
     """Return the path, in the run folder, of the state after the last committed generation."""
     return f"states/seed-{seed}.npz"
-
-
-def start_path(seed: int) -> str:
-    """Return the path, in the folder of a continued run, of the state with which it began."""
-    return f"states/seed-{seed}-start.npz"
 
 
 class Search:
@@ -75,45 +89,35 @@ class Search:
         With `until` the search stops after that generation, and has no winner.
         """
         seed_run, task = self.seed_run, self.seed_run.task
-        evolution = Evolution(task, self.founders)
-        while not evolution.done(self.state):
-            if until is not None and self.state.generation > until:
-                return
-            self._next_generation(evolution, executor)
-        if not self.is_over:
+        last = task.evolution.generations
+        self._evolve(executor, last if until is None else min(until, last))
+        if self.state.generation > last and not self.is_over:
             Predictor(self.winner.genome, loss=task.loss, **seed_run.raw_inputs).save(
                 seed_run.stage_network("")
             )
             seed_run.store.commit({"runs": [self._run_row(self.winner)]})
 
-    def _next_generation(self, evolution: Evolution, executor: Executor) -> None:
-        seed_run = self.seed_run
-        settings, reporter = seed_run.experiment.evolution, seed_run.reporter
-        number = self.state.generation
-        started = time.perf_counter()
-        jobs = evolution.ask(self.state)
-        finished = FinishedIndividuals(seed_run.store.path, self._part(number))
-        offspring = finished.load(jobs)
-        known = {one.job.individual for one in offspring}
-        for individual in executor.evaluate_all(
-            seed_run.task, [job for job in jobs if job.individual not in known]
-        ):
-            offspring.append(individual)
-            finished.add(individual)
-            reporter.evaluated()
-        try:
-            self.state, generation = evolution.tell(self.state, offspring)
-        except EvolutionError as error:  # its rows say why
-            rows = {}
-            if error.generation is not None:
-                rows = self._rows(error.generation, time.perf_counter() - started)
-            seed_run.store.commit({**rows, "runs": [self._run_row(None)]})
-            raise
-        rows = self._rows(generation, time.perf_counter() - started)
-        self._commit(generation, rows)
-        finished.remove()
-        self.n_expected += expected_in_generation(settings, number)
-        reporter.generation(seed_run.seed, generation, settings.generations, self.n_expected)
+    def _evolve(self, executor: Executor, last: int) -> None:
+        """Evolve until a generation is committed."""
+        evolution = Evolution(self.seed_run.task, self.founders)
+        while self.state.generation <= last:
+            started = time.perf_counter()
+            jobs = evolution.ask(self.state)
+            finished = FinishedIndividuals(
+                self.seed_run.store.path, self._part(self.state.generation)
+            )
+            offspring = finished.load(jobs)
+            known = {one.job.individual for one in offspring}
+            for individual in executor.evaluate_all(
+                self.seed_run.task, [job for job in jobs if job.individual not in known]
+            ):
+                offspring.append(individual)
+                finished.add(individual)
+                self.seed_run.reporter.evaluated()
+            with self._noting_failure(started):
+                self.state, generation = evolution.tell(self.state, offspring)
+            self._commit(generation, started)
+            finished.remove()
 
     @property
     def is_over(self) -> bool:
@@ -147,15 +151,40 @@ class Search:
         sources = seed_run.given.sources if seed_run.given else ()
         return generation_rows(generation, seconds, seed_run.key, sources)
 
-    def _commit(self, generation: Generation, rows: dict[str, list[Row]]) -> None:
-        """Commit the rows of a generation, the genomes of its population, and the state after it."""
-        store, state = self.seed_run.store, self.state
-        store.stage_genomes(
+    @contextmanager
+    def _noting_failure(self, started: float) -> Iterator[None]:
+        """Commit the rows of a generation after which the search cannot go on: they say why."""
+        try:
+            yield
+        except EvolutionError as error:
+            rows = {}
+            if error.generation is not None:
+                rows = self._rows(error.generation, time.perf_counter() - started)
+            self.seed_run.store.commit({**rows, "runs": [self._run_row(None)]})
+            raise
+
+    def _commit(self, generation: Generation, started: float) -> None:
+        """Commit the rows of a generation, the genomes of its population, and the state after it; report it."""
+        seed_run = self.seed_run
+        rows = self._rows(generation, time.perf_counter() - started)
+        seed_run.store.stage_genomes(
             self._part(generation.number),
             {one.job.individual: one.genome for one in generation.population},
         )
-        population = {one.job.individual: one for one in state.population}
-        more = {
+        individuals, more = self._values()
+        path = seed_run.store.stage(self._state_path)
+        save_individuals(path, individuals.values(), more, flush=False)
+        seed_run.store.commit(rows)
+        settings = seed_run.experiment.evolution
+        self.n_expected += expected_in_generation(settings, generation.number)
+        seed_run.reporter.generation(
+            seed_run.seed, generation, settings.generations, self.n_expected
+        )
+
+    def _values(self) -> tuple[dict[int, Individual], dict[str, Any]]:
+        """Return the individuals and the further values that :meth:`_restore` needs."""
+        state = self.state
+        return {one.job.individual: one for one in state.population}, {
             "generation": state.generation,
             "slots": [one.job.individual for one in state.population],
             "n_individuals": state.n_individuals,
@@ -165,11 +194,9 @@ class Search:
             "children": [self.children[True], self.children[False]],
             "seconds": self.seconds,
         }
-        save_individuals(store.stage(self._state_path), population.values(), more, flush=False)
-        store.commit(rows)
 
     def _restore(self) -> None:
-        """Take up the state that an earlier process committed, or the state with which a continued run begins."""
+        """Take up the state that an earlier process committed, or that of an older run, if the run continues one."""
         path = self.seed_run.store.path / self._state_path
         first = self.seed_run.task.first_generation
         if not path.exists():
@@ -177,7 +204,7 @@ class Search:
                 return
             path = self.seed_run.store.path / start_path(self.seed_run.seed)
         population, more = load_individuals(path)
-        try:
+        with _as_results_error(path):
             self.state = EvolutionState(
                 generation=more["generation"],
                 population=tuple(population[number] for number in more["slots"]),
@@ -187,8 +214,6 @@ class Search:
             self.totals = {name: more["totals"][name] for name in TOTALS}
             self.children = dict(zip((True, False), more["children"], strict=True))
             self.seconds = more["seconds"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ResultsError(f"{path}: must be the state of a search; got {error!r}") from error
         settings = self.seed_run.experiment.evolution
         self.n_expected += sum(
             expected_in_generation(settings, number)
@@ -222,3 +247,130 @@ class Search:
             self.winner.ancestry_steps,
             self.winner.ancestry_seconds,
         )
+
+
+class AsynchronousSearch(Search):
+    """One seed's search without a barrier between generations.
+
+    Parameters
+    ----------
+    seed_run, n_before, founders
+        As for :class:`Search`.
+    order : iterable of int, optional
+        The order of arrival, as numbers of individuals, if it shall be that of an earlier search.
+    """
+
+    _ongoing: AsynchronousState | None = None
+
+    def __init__(
+        self,
+        seed_run: SeedRun,
+        n_before: int,
+        founders: Sequence[Genome],
+        order: Iterable[int] | None = None,
+    ) -> None:
+        super().__init__(seed_run, n_before, founders)
+        self._order = order
+        self._started = time.perf_counter()
+
+    def _evolve(self, executor: Executor, last: int) -> None:
+        seed_run, task = self.seed_run, self.seed_run.task
+        evolution = AsynchronousEvolution(task, self.founders)
+        finished = FinishedIndividuals(seed_run.store.path, f"seed-{seed_run.seed}-arrivals")
+        self._started = time.perf_counter()
+        state, _ = self._advance(evolution, self._ongoing or evolution.begin(self.state), finished)
+        for individual in finished.load_arrivals(state.n_arrived):
+            state, _ = self._advance(evolution, evolution.tell(state, individual), finished)
+        jobs = deque(state.in_flight.values())
+        stream = partial(executor.evaluate_stream, task, jobs)
+        arrivals = stream() if self._order is None else in_order(stream, self._order)
+        for individual in arrivals:
+            job = individual.job
+            state = evolution.tell(state, individual)
+            finished.add(state.open[job.generation].arrived[job.individual])
+            seed_run.reporter.evaluated()
+            state, more = self._advance(evolution, state, finished)
+            jobs.extend(more)
+            if self.state.generation > last and state.in_flight:  # there are later generations
+                return
+
+    def _advance(
+        self,
+        evolution: AsynchronousEvolution,
+        state: AsynchronousState,
+        finished: FinishedIndividuals,
+    ) -> tuple[AsynchronousState, tuple[Job, ...]]:
+        """Commit the generations that are complete; return the next jobs, and the state in which they are in flight."""
+        while True:
+            with self._noting_failure(self._started):
+                settled = evolution.settle(state)
+            if settled is None:
+                return evolution.ask(state)
+            state, generation = settled
+            self.state, self._ongoing = state.settled, state
+            self._commit(generation, self._started)
+            finished.remove()
+            self._started = time.perf_counter()
+
+    def _values(self) -> tuple[dict[int, Individual], dict[str, Any]]:
+        individuals, more = super()._values()
+        if self._ongoing is not None:
+            individuals |= individuals_of_state(self._ongoing)
+            more[ONGOING] = values_of_state(self._ongoing)
+        return individuals, more
+
+    def _restore(self) -> None:
+        super()._restore()
+        path = self.seed_run.store.path / self._state_path
+        if path.exists():
+            individuals, more = load_individuals(path)
+            with _as_results_error(path):
+                self._ongoing = state_from_values(self.state, individuals, more[ONGOING])
+
+
+def search_of(
+    seed_run: SeedRun,
+    n_before: int,
+    founders: Sequence[Genome],
+    order: Iterable[int] | None = None,
+) -> Search:
+    """Return the search of one seed in the mode of its settings; `order` is for the asynchronous mode."""
+    if seed_run.task.evolution.mode == "asynchronous":
+        return AsynchronousSearch(seed_run, n_before, founders, order)
+    return Search(seed_run, n_before, founders)
+
+
+def in_order(
+    stream: Callable[[], Iterator[Individual]], order: Iterable[int]
+) -> Iterator[Individual]:
+    """Yield the individuals of a stream in a given order, however they arrive.
+
+    Parameters
+    ----------
+    stream : callable
+        Returns the individuals that are being evaluated, and those for which jobs are added in between.
+    order : iterable of int
+        Numbers of individuals. Where it names one that is not being evaluated, the evaluated one with the smallest
+        number comes next: the search is then another one.
+    """
+    held: dict[int, Individual] = {}
+    expected = iter(order)
+    following = next(expected, None)
+    while True:
+        for individual in stream():
+            held[individual.job.individual] = individual
+            while following in held:
+                yield held.pop(following)
+                following = next(expected, None)
+        if not held:
+            return
+        yield held.pop(min(held))
+
+
+@contextmanager
+def _as_results_error(path: Path) -> Iterator[None]:
+    """Turn an error in the values of a state into one line."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultsError(f"{path}: must be the state of a search; got {error!r}") from error

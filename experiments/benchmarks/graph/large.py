@@ -17,7 +17,11 @@ from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.phenotype.phenotype import Phenotype
 from evo.policies.rewiring import set_step
 from experiments.benchmarks.graph.genomes import layer_blocks, set_genome
-from experiments.benchmarks.harness.machine import peak_mebibytes, resident_mebibytes
+from experiments.benchmarks.harness.machine import (
+    peak_mebibytes,
+    resident_mebibytes,
+    status_of_process,
+)
 from experiments.benchmarks.harness.rows import (
     PUBLISHED,
     Row,
@@ -162,7 +166,7 @@ def set_rows(turns: Turns, hidden: int) -> Iterator[TableRow]:
     key: Row = {"part": "large"}
     yield "note", {"note": f"large, {what}"}
     samples = lung_samples()
-    before = resident_mebibytes(_status())
+    before = resident_mebibytes(status_of_process())
     genome = set_genome(sizes, EPSILON)
     n_edges = genome.n_stored
     yield "figures", key | figure_row(f"{what}: edges", "edges", [n_edges])
@@ -174,11 +178,11 @@ def set_rows(turns: Turns, hidden: int) -> Iterator[TableRow]:
             AT_MOST_BYTES if hidden == LARGE else None
         )  # in small networks the allocator hides it
         run.train(samples)
-        peak = peak_mebibytes(_status())
+        peak = peak_mebibytes(status_of_process())
         yield from _bytes_row(f"{what}: peak memory, training", before, peak, n_edges, limit)
         run.epoch(samples)
     epochs = [run.epoch(samples) for _ in range(1 if hidden >= HUGE else turns.rounds)]
-    whole = peak_mebibytes(_status())
+    whole = peak_mebibytes(status_of_process())
     yield from _bytes_row(f"{what}: peak memory, SET step included", before, whole, n_edges)
     if whole is not None:
         row = figure_row(
@@ -237,11 +241,6 @@ def _beside_scipy(what: str, hidden: int, turns: Turns) -> Iterator[TableRow]:
     seconds = interleave(sides, turns.rounds)
     row = speed_row("s", "SciPy", seconds["ours"], seconds["peer"], form="Numba")
     yield "speed", case.key | row
-
-
-def _status() -> str:
-    path = Path("/proc/self/status")
-    return path.read_text("ascii", "replace") if path.exists() else ""
 
 
 def _forget_peak() -> None:

@@ -83,6 +83,12 @@ def busy(load: float) -> str:
     )
 
 
+def status_of_process() -> str:
+    """Return the text of ``/proc/self/status``; empty on systems without it."""
+    path = Path("/proc/self/status")
+    return path.read_text("ascii", "replace") if path.exists() else ""
+
+
 def peak_mebibytes(status: str) -> float | None:
     r"""Read the peak of resident memory from the text of Linux's ``/proc/self/status``.
 

@@ -160,3 +160,22 @@ def test_an_individual_has_the_metrics_of_its_predictions(task):
     assert individual.metrics["roc_auc"] == theirs.roc_auc_score(
         one.validation.targets, Phenotype(individual.genome).output(one.validation.inputs)[:, 1]
     )
+
+
+def own_metric(returned, task="classification"):
+    return replace(METRICS["accuracy"], function=lambda truth, output: returned, task=task)
+
+
+def test_a_metric_of_no_task_is_refused_when_it_is_registered():
+    with pytest.raises(
+        ValueError, match="task must be one of classification, regression; got 'class'"
+    ):
+        METRICS.register("own", own_metric(0.5, task="class"))
+
+
+@pytest.mark.parametrize("returned", ["good", None, [0.5, 0.5]])
+def test_a_metric_that_returns_no_number_is_named(returned):
+    truth, output = probabilities(2)
+    with pytest.raises(TypeError, match="metric 'accuracy' must return a number; got "):
+        own_metric(returned).value(truth, output)
+    assert own_metric(np.array([0.5])).value(truth, output) == 0.5

@@ -107,7 +107,7 @@ def test_individuals_that_end_their_worker_are_rows_beside_the_others(jobs_that,
     deeds = segfaults, does_nothing, loops_without_end, does_nothing, does_nothing, sends_sigterm
     task, jobs = jobs_that(*deeds)
     with (
-        caplog.at_level(logging.WARNING, logger="evo.executors.ray"),
+        caplog.at_level(logging.WARNING, logger="evo.executors.scheduler"),
         RayExecutor(1, timeout=4) as executor,
     ):
         found = evaluate(executor, task, jobs)
@@ -119,8 +119,9 @@ def test_individuals_that_end_their_worker_are_rows_beside_the_others(jobs_that,
         "SystemExit: 1",
     ]
     told = [one.getMessage() for one in caplog.records if "again" in one.getMessage()]
-    assert len([one for one in told if one.startswith("a worker was late")]) == 1
-    assert len([one for one in told if one.startswith("a worker was lost")]) == 3
+    # The first is sent alone, for nothing is known of its cost. Whether others are sent together is a matter of time.
+    assert len([one for one in told if one.startswith("a worker was lost")]) == 2
+    assert len([one for one in told if one.startswith("a worker was late")]) <= 1
 
 
 @pytest.fixture

@@ -86,9 +86,9 @@ def test_the_kind_of_a_column_follows_from_its_type_or_its_spelling(cells, kind)
     [
         ("boolean", [2], "must be true, false, 1 or 0; got 2"),
         ("boolean", ["yes"], "must be true, false, 1 or 0; got 'yes'"),
-        ("date", ["31.01.2020"], "must be a date such as 2026-01-31; got '31.01.2020'"),
-        ("date", ["2020-13-31"], "must be a date such as 2026-01-31; got '2020-13-31'"),
-        ("date", [20200131], "must be a date such as 2026-01-31; got 20200131"),
+        ("date", ["31.01.2020"], "must be a date such as 2026-01-31, or one of pandas.to_datetime; got '31.01.2020'"),
+        ("date", ["2020-13-31"], "must be a date such as 2026-01-31, or one of pandas.to_datetime; got '2020-13-31'"),
+        ("date", [20200131], "must be a date such as 2026-01-31, or one of pandas.to_datetime; got 20200131"),
         ("category", [["list"]], "must be text, a number or a date; got list"),
         ("number", [pd.Timestamp("2020-01-31")], "must be a finite float32; got 2020-01-31 00:00:00"),
     ],

@@ -343,6 +343,25 @@ def test_a_preset_runs_on_a_file_or_folder_of_data(evomatrix, tmp_path, data, ta
     )
 
 
+def test_any_setting_may_be_set_also_how_a_file_is_read(evomatrix, tmp_path):
+    rows = "".join(f"{x};{x % 7},5;{'low' if x < 20 else 'high'}\n" for x in range(40))
+    (tmp_path / "t.csv").write_text("a;b;kind\n" + rows)
+    of_file = [f"--set=dataset.options.{one}" for one in ("separator=;", "decimal=,", "drop=['a']")]
+    code, folder, _ = evomatrix(
+        "run", "xor", *QUICK, "--data", tmp_path / "t.csv", "--target", "kind", *of_file,
+        "--set", "training.learning_rate=0.5", "--results", tmp_path / "r", "--quiet",
+    )  # fmt: skip
+    assert code == 0
+    (row,) = load_results(folder.strip()).runs.to_dict("records")
+    assert (row["n_features"], row["training.learning_rate"]) == (1, 0.5)
+    assert evomatrix("run", "xor", "--set", "training.learning_rate")[0] == 2
+    code, _, err = evomatrix("run", "xor", "--set", "training.learning_rat=1")
+    assert (code, err.startswith("evomatrix: xor: training.learning_rat: unknown key (did")) == (
+        2,
+        True,
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,6 @@
 """A run that is continued is the run that was longer from the start; a branch differs, and its lineage joins."""
 
+import json
 import shutil
 import signal
 from functools import partial
@@ -16,6 +17,7 @@ from cnn.training.recipe import Recipe, learning_rates
 from evo.errors import EvoMatrixError, ResultsError, SettingsError
 from evo.storage import is_complete
 from evo.storage.individuals import load_individuals
+from evo.storage.journal import read_journal
 from evo.storage.tables import TABLES, TIMING_COLUMNS
 from experiments import (
     Dataset,
@@ -117,7 +119,7 @@ def assert_goes_on(whole, newer, first):
         if "generation" in frames[0]:
             generation = frames[0]["generation"]
             frames[0] = frames[0][generation.isna() | (generation >= first).fillna(False)]
-        assert len(frames[0]) > 0, table
+        assert len(frames[0]) > 0 or table == "baseline", table
         frames = [frame.drop(columns=names).reset_index(drop=True) for frame in frames]
         pd.testing.assert_frame_equal(*frames, check_exact=True, obj=table)
     n_files = 0
@@ -216,6 +218,31 @@ def test_a_run_that_is_not_finished_is_continued_from_its_last_generation(folder
     with pytest.raises(KeyboardInterrupt):
         begin(tmp_path, "four", four, reporter=Continuing())
     assert is_complete(tmp_path / "more")
+
+
+def test_a_run_that_was_killed_is_continued_from_its_last_commit(folder, tmp_path):
+    four = little(seeds=1, evolution={"generations": 4}, baseline={"arms": []})
+    n_boundaries = count_boundaries(lambda: begin(tmp_path / "whole", "four", four))
+    whole = load_results(tmp_path / "whole" / "four")
+    for fatal in np.random.default_rng(4).integers(
+        n_boundaries // 3, 2 * n_boundaries // 3, size=2
+    ):
+        root = tmp_path / str(fatal)
+        assert in_child(partial(begin, root, "four", four), fatal=fatal) == -signal.SIGKILL
+        newer = go_on(root, "four", "more")
+        assert_goes_on(whole, newer, newer.runs["first_generation"].item())
+        assert not is_complete(root / "four")
+
+
+def test_a_state_that_was_committed_has_not_got_its_place_yet(folder, tmp_path):
+    """A kill between the commit and the renaming leaves it so."""
+    older = shutil.copytree(folder / "two", tmp_path / "two")
+    for seed in (0, 1):
+        state = read_journal(older).files[f"states/seed-{seed}.npz"]
+        state.hidden(older).parent.mkdir(parents=True)
+        (older / state.path).rename(state.hidden(older))
+    newer = go_on(tmp_path, "two", "more", generations="+2")
+    assert_goes_on(load_results(folder / "four"), newer, 3)
 
 
 def test_one_seed_is_continued(folder, tmp_path):
@@ -320,6 +347,9 @@ def test_a_winner_that_the_newer_run_has_not_outdone_is_known(folder, tmp_path):
     assert newer.best().genome.equals(older.best(seed=0).genome)
     rebuilt = replay_lineage(newer, winner["individual"])
     assert rebuilt[-1].genome.equals(older.best(seed=0).genome)
+    lost = int(newer.individuals["individual"].max())
+    with pytest.raises(SettingsError, match=f"individual must have a fitness; {lost} has none"):
+        go_on(tmp_path, "more", "none", generations="+1", individual=lost)
 
 
 def test_the_run_of_an_arm_is_continued(tmp_path):
@@ -382,6 +412,16 @@ def test_a_population_that_training_alone_has_made_smaller_fills_the_slots(tmp_p
     assert shown[4].to_dict() == {"child": 4, "continued": 2}
 
 
+def test_where_training_alone_goes_on_twins_are_trained_once(tmp_path):
+    selection = {"name": "local_search", "replacement_interval": 2}
+    begin(tmp_path, "two", little(seeds=1, evolution={"selection": selection}))
+    newer = branch(tmp_path, tmp_path, settings={"evolution.train_only_fraction": 1.0})
+    slots = first_state(newer)[1]
+    assert (len(slots), len(set(slots))) == (3, 2)
+    assert newer.individuals["origin"].tolist() == ["continued"] * 2
+    assert newer.individuals["parents"].map(lambda one: one[0]).tolist() == [*dict.fromkeys(slots)]
+
+
 def test_another_optimizer_begins_anew_and_says_so(folder, tmp_path):
     notes = Notes()
     settings = {"training.optimizer": "adam", "training.learning_rate": 0.001}
@@ -402,6 +442,20 @@ def test_another_fitness_judges_the_population_anew(folder, tmp_path):
         assert one.validation_loss == older[number].validation_loss
         assert one.fitness != older[number].fitness
     assert (newer.individuals["fitness"] == newer.individuals["validation_f1_macro"]).all()
+
+
+def test_a_policy_that_needs_layers_is_refused_where_they_are_lost(tmp_path):
+    layered = little(
+        seeds=1,
+        founders={"graph": "layered", "hidden": 6},
+        policy={"name": "weighted", "operator_weights": {"I": 1.0}},
+        evolution={"selection": {"name": "random_search"}},
+        baseline={"arms": []},
+    )
+    begin(tmp_path, "two", layered)
+    told = refusal(tmp_path, settings={"policy.name": "set"})
+    assert "seed 0: policy.name must not be 'set' for individual" in told
+    assert "layers must be two or more numbers of at least 1 that add up to" in told
 
 
 def test_an_own_fitness_has_to_be_passed_again_or_replaced(tmp_path):
@@ -444,7 +498,7 @@ def refusal(folder, **options):
         ),
         (
             {"settings": {"dataset.test": 0.5}},
-            "settings: dataset.test must not be changed, because the test part of the new run would hold samples on "
+            "settings: dataset.test must not be changed, because the test part of the newer run would hold samples on "
             "which its networks were trained; got 0.5",
         ),
         ({"settings": {"seed": 5}}, "settings: seed must not be changed, because with another one"),
@@ -494,6 +548,18 @@ def test_what_has_nothing_to_continue_is_refused_in_one_line(folder, tmp_path):
         go_on(tmp_path, "early", "none", generations="+1")
     with pytest.raises(TypeError, match="path must be"):
         continue_run(3)
+
+
+@pytest.mark.parametrize("key", ["first_generation", "steps_before"])
+def test_settings_that_do_not_say_where_a_seed_goes_on_are_refused(branches, tmp_path, key):
+    moved = shutil.copytree(branches / "same", tmp_path / "same")
+    config = json.loads((moved / "config.json").read_text("utf-8"))
+    config["continues"][key] = {"7": 3}
+    (moved / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(
+        SettingsError, match=f"continues.{key} must have every seed; got none for 0"
+    ):
+        verify(moved)
 
 
 def test_the_settings_of_a_continued_run_do_not_begin_with_founders(branches, tmp_path):
@@ -577,7 +643,7 @@ def test_the_command_continues_a_run(folder, tmp_path, capsys):
     ("arguments", "rule"),
     [
         (["--set", "training.learning_rate"], "--set must be KEY=VALUE"),
-        (["--set", "training.learning_rate=fast"], "training.learning_rate must be a valid number"),
+        (["--set", "training.learning_rate=fast"], "training.learning_rate must be a number"),
         (["--generations", "more"], "generations must be a whole number"),
     ],
 )

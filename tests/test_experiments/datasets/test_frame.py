@@ -265,6 +265,21 @@ def test_a_table_of_arrow_is_a_frame():
             read(long, "y")
 
 
+def test_own_parts_have_groups_of_their_own():
+    frame = pd.DataFrame({"a": [1, 2, 3, 4], "who": ["p", "q", "p", "r"], "y": Y})
+    test = pd.DataFrame({"a": [5, 6], "who": ["s", "q"], "y": ["u", "v"]})
+    kept = Dataset.from_frame(frame, "y", groups="who", test=test[:1])
+    assert kept.groups.tolist() == [0, 1, 0, 2]
+    Dataset.from_frame(frame, "y", groups="who", test=test.drop(columns="who"))
+    rule = "frame: groups must be in one part each; got 'q' of column 'who' in the training part and the test part"
+    with pytest.raises(DataError, match=rule):
+        Dataset.from_frame(frame, "y", groups="who", test=test)
+    with pytest.raises(
+        DataError, match="'s' of column 'who' in the validation part and the test part"
+    ):
+        Dataset.from_frame(frame, "y", groups="who", validation=test[:1], test=test[:1])
+
+
 def test_a_column_of_weights_is_no_feature_and_counts_in_the_loss(tmp_path):
     frame = pd.DataFrame({"a": [1, 2, 3, 4], "w": [1.5, 0, 2, 0.25], "y": Y})
     frame.to_csv(tmp_path / "t.csv", sep=";", decimal=",", index=False)
@@ -296,6 +311,7 @@ def test_a_weight_that_cannot_be_used_is_named_by_its_row(weight):
         ({"features": "a"}, TypeError, "features must be several names; got 'a'"),
         ({"categories": "a"}, TypeError, "categories must be several names; got 'a'"),
         ({"groups": "y"}, DataError, "frame: groups must be no target; got 'y'"),
+        ({"groups": np.arange(4)}, TypeError, "groups must be the name of a column; got array([0, 1, 2, 3])"),
         ({"sample_weights": "w"}, DataError, "frame: sample_weights must be one of the columns 'a', 'y'; got 'w'"),
         ({"target": np.array([1, 2])}, DataError, "frame: targets must be one per sample (4); got 2"),
         ({"test": pd.DataFrame({"a": [1]})}, DataError, "frame: test: target must be one of the columns 'a'; got 'y'"),

@@ -123,6 +123,9 @@ def test_settings_survive_being_stored():
         ("[evolution]\ngenerations = -2", "evolution.generations", "or equal to 0", "-2"),
         ("[evolution]\npopulation = 2.5", "evolution.population", "valid integer", "2.5"),
         ("seed = true", "seed", "must be a number", "True"),
+        ('seeds = "3"', "seeds", "must be a number", "'3'"),
+        ('evolve = "no"', "evolve", "must be true or false", "'no'"),
+        ('[baseline]\narms = "mlp"', "baseline.arms", "must be a list", "'mlp'"),
         (
             "[training]\nlearning_rate = false",
             "training.learning_rate",
@@ -132,7 +135,7 @@ def test_settings_survive_being_stored():
         (
             '[evolution]\nsteps_per_generation = "many"',
             "evolution.steps_per_generation",
-            "valid integer",
+            "must be a number",
             "'many'",
         ),
         ("evolution = 5", "evolution", "dictionary", "5"),
@@ -150,8 +153,8 @@ def test_settings_survive_being_stored():
         ),
         ("seeds = 0", "seeds", "greater than or equal to 1", "0"),
         ("seed = -1", "seed", "greater than or equal to 0", "-1"),
-        ('name = "../up"', "name", "pattern", "'../up'"),
-        ('name = ""', "name", "pattern", "''"),
+        ('name = "../up"', "name", "must be letters", "'../up'"),
+        ('name = ""', "name", "must be letters", "''"),
         ('[policy]\nname = "layerwise"', "founders.graph", "layerwise", "'feedforward'"),
         (
             '[founders]\ngraph = "maps"\nlayers = [[6, 4]]\n[policy]\nname = "set"\n'
@@ -218,7 +221,7 @@ def test_a_wrong_value_is_one_line_naming_file_field_rule_and_value(
 )
 def test_an_unknown_key_is_named_with_its_section(written, content, field):
     path = written(content)
-    assert message_of(path).startswith(f"{path}: {field}: unknown key")
+    assert message_of(path).startswith(f"{path}: {field}: unknown key (")
 
 
 def test_an_unknown_key_or_name_is_answered_with_the_nearest_one(written):

@@ -114,19 +114,19 @@ def fitness_that_kills_its_worker(calls, at):
 
 def test_a_killed_worker_costs_a_retry_and_no_result(tiny, finished, tmp_path, caplog):
     calls = tmp_path / "calls"
-    # The second of the two jobs of a chunk: the first one's result is lost with the worker too.
     fitness = fitness_that_kills_its_worker(calls, at=6)
-    with caplog.at_level(logging.WARNING, logger="evo.executors.ray"):
+    with caplog.at_level(logging.WARNING, logger="evo.executors.scheduler"):
         survived = run(
             tiny(), workers=1, fitness=fitness, results=tmp_path, run_name="tiny", figures=False
         )
     # It is another function with the same values.
     survived.runs["evolution.fitness"] = finished.runs["evolution.fitness"]
     assert_equal(finished, survived)
-    assert [record.message for record in caplog.records if record.name == "evo.executors.ray"] == [
-        "a worker was lost; another worker evaluates its individuals again"
-    ]
-    assert calls.stat().st_size == len(survived.individuals) + 2
+    assert [
+        record.message for record in caplog.records if record.name == "evo.executors.scheduler"
+    ] == ["a worker was lost; another worker evaluates its individuals again"]
+    # Once more for the individual, and perhaps for one that was sent with it: its result was lost too.
+    assert calls.stat().st_size - len(survived.individuals) in {1, 2}
 
 
 def fitness_that_ends_on(n_parameters, end):
@@ -182,7 +182,7 @@ class EndsItsProcess:
 
 @pytest.mark.slow
 def test_workers_that_are_lost_as_they_start_end_the_run(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("evo.executors.ray.MAX_LOST_STARTS", 1)
+    monkeypatch.setattr("evo.executors.scheduler.MAX_LOST_STARTS", 1)
     with pytest.raises(ClusterError, match="lost 2 workers as they started") as caught:
         run(tiny(seeds=1), workers=1, fitness=EndsItsProcess(), results=tmp_path)
     assert "\n" not in str(caught.value)

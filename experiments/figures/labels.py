@@ -1,0 +1,41 @@
+"""Names of classes and features, as pictures write them."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LONGEST = 26
+"""Characters of a name in a picture."""
+
+
+def short_name(name: str) -> str:
+    """Return a name that fits into a picture: of a long one the middle is left out; a dollar sign is no formula.
+
+    Examples
+    --------
+    >>> short_name("cat"), short_name("species number 17 of the world")
+    ('cat', 'species numbe…of the world')
+    """
+    name = " ".join(name.split()) or name
+    if len(name) > LONGEST:
+        half = LONGEST // 2
+        name = f"{name[:half]}…{name[1 - half :]}"
+    return name.replace("$", r"\$")
+
+
+@contextmanager
+def one_warning_of_missing_characters() -> Iterator[None]:
+    """Say once that the font lacks characters of names, instead of once for each character and picture."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    missing = [one for one in caught if "missing from font" in str(one.message)]
+    for one in caught:
+        if one not in missing:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if missing:
+        warnings.warn(
+            "pictures show boxes for some characters of names, which the font of matplotlib lacks; "
+            "matplotlib.rcParams['font.family'] names another font",
+            stacklevel=3,
+        )
