@@ -257,7 +257,8 @@ def continue_(
             "--set",
             metavar="KEY=VALUE",
             help="Another value for a setting of evolution, policy, training, evaluation or baseline, such as "
-            "training.learning_rate=0.01; the value as in a TOML file, or a text. Give the option once for each.",
+            "training.learning_rate=0.01; the value as in a TOML file, or a text, or nothing for none. Give the option "
+            "once for each.",
         ),
     ] = None,
     individual: Annotated[
@@ -304,12 +305,14 @@ def continue_(
 
 
 def _changed_setting(text: str) -> tuple[str, Any]:
-    """Return the name and the value of a changed setting; a value that TOML cannot read is a text."""
+    """Return the name and the value of a changed setting: no value is none, and what TOML cannot read is a text."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise SettingsError(
             f"--set must be KEY=VALUE, such as training.learning_rate=0.01; got {text!r}"
         )
+    if not value:
+        return name, None
     try:
         read = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:

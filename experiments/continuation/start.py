@@ -17,9 +17,23 @@ from evo.storage.run_reader import committed_file, how_to_go_on
 from experiments.settings.experiment import Experiment
 from experiments.studies.search import ONGOING, state_path
 
+BETWEEN_GENERATIONS = (
+    "generation",
+    "slots",
+    "n_individuals",
+    "uses",
+    "credit",
+    "totals",
+    "children",
+    "seconds",
+)
+"""The values of a state that belong to complete generations."""
+
 
 def load_last_state(run: Path, seed: int) -> StoredIndividuals:
     """Read the state after the last committed generation of a run, whether or not a process works on it.
+
+    What a state holds of generations that are not complete is left out.
 
     Raises
     ------
@@ -32,11 +46,18 @@ def load_last_state(run: Path, seed: int) -> StoredIndividuals:
             f"{run}: seed {seed} has no finished generation that could be continued; {how_to_go_on(run)}"
         )
     try:
-        return load_individuals(found)
+        individuals, more = load_individuals(found)
     except ResultsError:
         if found.exists():
             raise
-    return load_last_state(run, seed)  # the process that works on the run has committed once more
+        return load_last_state(run, seed)  # the process that works on the run has committed again
+    try:
+        return (
+            {number: individuals[number] for number in more["slots"]},
+            {name: more[name] for name in BETWEEN_GENERATIONS},
+        )
+    except (KeyError, TypeError) as error:
+        raise ResultsError(f"{found}: must be the state of a search; got {error!r}") from error
 
 
 def with_individual(state: StoredIndividuals, one: Individual, first: int) -> StoredIndividuals:

@@ -628,12 +628,14 @@ def test_the_command_continues_a_run(folder, tmp_path, capsys):
         *(folder / "two", "--generations", "+1", "--seed", 1, "--results", tmp_path),
         *("--set", "training.learning_rate=0.02", "--set", "arm=slow", "--set", "baseline.arms=[]"),
         *("--set", "policy.operator_weights={A = 1.0, N = 2.0}"),
+        *("--set", "training.gradient_clip="),
     )
     assert (code or 0, err) == (0, "")
     (made,) = tmp_path.iterdir()
     assert out == f"{made}\n"
     newer = load_results(made)
     assert newer.runs["training.learning_rate"].tolist() == [0.02]
+    assert newer.runs["training.gradient_clip"].isna().all()
     assert newer.runs["arm"].tolist() == ["slow"]
     assert newer.baseline.empty
     assert set("".join(newer.individuals["operators"])) <= {"A", "N"}
