@@ -93,10 +93,8 @@ class RawPredictor(ABC):
             _check_targets(targets, n_outputs, self.classes)
         self.targets = targets
         self.target_names = None if target_names is None else tuple(target_names)
-        if self.target_names is not None and len(self.target_names) != n_outputs:
-            raise ValueError(
-                f"target_names must be one per output ({n_outputs}); got {len(self.target_names)}"
-            )
+        if self.target_names is not None:
+            _check_target_names(self.target_names, n_outputs, self.classes)
 
     @abstractmethod
     def save(self, path: str | Path) -> Path:
@@ -218,6 +216,11 @@ class RawPredictor(ABC):
         if self.classes is None:
             raise AttributeError("classes_ is there in classification only")
         return np.array(self.classes)
+
+    @property
+    def output_names(self) -> tuple[str, ...] | None:
+        """Names of the outputs: the labels of classes as text, or the names of values, if they have names."""
+        return self.target_names if self.classes is None else tuple(map(str, self.classes))
 
     @property
     def n_features_in_(self) -> int:
@@ -576,7 +579,7 @@ def _described(
         scaling = arrays["target_offset"], arrays["target_scale"]
         described["targets"] = Normalization(description["targets"], *scaling)
     if "target_names" in description:
-        described["target_names"] = tuple(map(str, description["target_names"]))
+        described["target_names"] = description["target_names"]
     return described
 
 
@@ -592,3 +595,11 @@ def _check_targets(targets: Normalization, n_outputs: int, classes: object) -> N
             )
     if (targets.scale == 0).any():
         raise ValueError(f"scale of targets must not be 0; got {targets.scale}")
+
+
+def _check_target_names(names: tuple[Any, ...], n_outputs: int, classes: object) -> None:
+    """Raise ValueError unless names are a text for each value to regress on, for they may come from a file."""
+    if classes is not None:
+        raise ValueError(f"target_names must be None where there are classes; got {brief(names)}")
+    if len(names) != n_outputs or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"target_names must be {n_outputs} texts; got {brief(names)}")

@@ -2,6 +2,7 @@
 
 import json
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,7 +101,8 @@ def test_several_values_are_learnt_each_in_its_units_and_keep_their_names(tmp_pa
             truth, prediction = part[f"truth_{name}"], part[f"prediction_{name}"]
             np.testing.assert_array_equal(truth, table[name].iloc[part["row"]])
             assert r2_score(truth, prediction) > 0.3, (arm, name)
-    assert results.best().target_names == ("price", "conc")
+    assert results.best().output_names == ("price", "conc")
+    assert results.network("mlp").output_names == ("price", "conc")
     assert (results.path / "figures" / "graph.png").exists()
 
 
@@ -198,6 +200,17 @@ def test_genomes_and_drawn_weights_are_taken_as_they_are(in_units):
     settings = {"graph": "given", "weights": "random"}
     drawn = [founders_for([one], 1, founders=settings)[1] for one in (layers, layers.network)]
     assert [one.fingerprint() for one in drawn[0]] == [one.fingerprint() for one in drawn[1]]
+
+
+def test_outputs_of_a_graph_predict_the_values_after_which_they_are_named():
+    graph = nx.DiGraph([("a", "price"), ("b", "conc"), ("c", "conc")])
+    table = pd.DataFrame(X, columns=["a", "b", "c"]).assign(conc=1e-7 * Y, price=8e4 * Y)
+    dataset = Dataset.from_frame(table, ["conc", "price"])
+    asked = with_given_founders(experiment(founders={}), [graph])
+    split = asked.dataset.split(dataset, 0)
+    (genome,) = check_founders(asked, split, [graph]).genomes
+    outputs = Phenotype(genome, "squared_error").output(np.eye(3, dtype=np.float32))
+    np.testing.assert_array_equal(outputs, [[0, 1], [1, 0], [1, 0]])
 
 
 @pytest.mark.parametrize(
