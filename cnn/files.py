@@ -28,6 +28,7 @@ UNREADABLE = (
     OSError,
     RuntimeError,  # encrypted, of an unknown kind, or nested beyond the recursion limit
     SyntaxError,
+    SystemError,  # Python 3.12, of an array header that its tokenizer cannot read
     TypeError,
     ValueError,
     tokenize.TokenError,  # an array header that is not a Python literal
@@ -126,10 +127,11 @@ def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, An
     return arrays, description
 
 
-def one_line(error: object) -> str:
-    """Return an error message on one line of about 300 printable characters: the first 200 and the last 100."""
+def one_line(error: object, length: int = 300) -> str:
+    """Return an error message on one line of about so many printable characters: of a long one the two ends."""
     words = " ".join(str(error).split()) or type(error).__name__
-    text = words if len(words) <= 300 else f"{words[:200]} … {words[-100:]}"
+    last = length // 3
+    text = words if len(words) <= length else f"{words[: length - last]} … {words[-last:]}"
     return text if text.isprintable() else ascii(text)[1:-1]
 
 

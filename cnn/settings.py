@@ -91,7 +91,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         one_line(part) for part in first["loc"] if not str(part).startswith("literal[")
     )
     if first["type"] == "extra_forbidden":
-        return f"{field}: unknown key{_near(first['loc'], model)}"
+        return f"{one_line(field, 200)}: unknown key{_near(first['loc'], model)}"
     rule = one_line(first["msg"]).removeprefix("Value error, ").replace("Input should ", "must ", 1)
     rule = (rule[0].lower() + rule[1:]).replace("must be a valid tuple", "must be a list")
     if not field:
@@ -113,4 +113,6 @@ def _near(place: tuple[int | str, ...], model: type[BaseModel]) -> str:
             return ""
         model = field.annotation
     known = getattr(model, "model_fields", ())
-    return did_you_mean(key, known) or (f" (known: {', '.join(known)})" if known else "")
+    return did_you_mean(key, known) or (
+        f" (known: {one_line(', '.join(known), 200)})" if known else ""
+    )

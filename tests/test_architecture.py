@@ -63,8 +63,8 @@ MAY_IMPORT = {
     f" {BENCHES}.harness {BENCHES}.peers",
     f"{BENCHES}.maps": "evo evo.genome evo.exchange evo.initial evo.phenotype"
     f" {BENCHES}.harness {BENCHES}.peers",
-    f"{BENCHES}.dispatch": "evo evo.genome evo.evolution evo.executors experiments.datasets experiments.settings"
-    f" experiments.studies {BENCHES}.harness {BENCHES}.peers",
+    f"{BENCHES}.dispatch": "evo evo.genome evo.policies evo.evolution evo.executors experiments.datasets"
+    f" experiments.settings experiments.studies {BENCHES}.harness {BENCHES}.peers",
     BENCHES: "evo evo.genome evo.editing evo.operators evo.storage"
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
     "experiments.cli": "evo evo.storage experiments.settings experiments.studies experiments.analysis"

@@ -6,8 +6,13 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 import typer
+import yaml
+from jsonschema import ValidationError
+from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.scripts.scripts import cli as ray_cli
 
 from evo import ACTIVATIONS, FITNESSES, GRAPHS, METRICS, OPERATORS, POLICIES, SELECTIONS
 from experiments import ARMS, DATASETS, run
@@ -201,6 +206,41 @@ def test_every_command_that_a_page_names_exists(page):
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = re.findall(r"(?:^|`)make ([a-z-]+)", TEXTS[page], flags=re.MULTILINE)
     assert [target for target in targets if f"\n{target}:" not in makefile] == []
+
+
+def commands_of_ray(page):
+    """Yield the arguments of each command line of Ray that a page shows."""
+    for line in (line for code in blocks(page, "console") for line in code.splitlines()):
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["ray"]:
+            yield words[1:]
+
+
+def test_every_command_of_ray_that_a_page_shows_is_understood_by_ray():
+    shown = [words for page in PAGES for words in commands_of_ray(page)]
+    assert {words[0] for words in shown} >= {"start", "up", "job"}
+    for words in shown:
+        command, arguments = ray_cli, words
+        while isinstance(command, click.Group):
+            name, *arguments = arguments
+            command = command.commands[name]
+        command.make_context(
+            command.name, arguments
+        )  # parses; unknown options and missing ones are errors
+        if "--" in words:  # what a job runs on the cluster
+            program, *ours = words[words.index("--") + 1 :]
+            assert program.endswith("/evomatrix")
+            assert wrong_in(ours) is None
+
+
+@pytest.mark.parametrize("page", having("yaml"))
+def test_every_cluster_that_a_page_shows_is_accepted_by_ray(page):
+    for code in blocks(page, "yaml"):
+        described = prepare_config(yaml.safe_load(code))
+        validate_config(described)
+        assert described["max_workers"] == len(described["provider"]["worker_ips"])
+        with pytest.raises(ValidationError, match="'unknown' was unexpected"):
+            validate_config({**described, "unknown": 1})
 
 
 @pytest.mark.parametrize("page", having("toml"))

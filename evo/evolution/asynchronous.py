@@ -34,6 +34,7 @@ from evo.evolution.evolution import (
     EvolutionError,
     EvolutionState,
     Generation,
+    check_number_of_founders,
     distinct,
     finish,
     founder_job,
@@ -107,14 +108,21 @@ class AsynchronousEvolution:
     task : Task
         With the mode ``"asynchronous"``.
     founders : sequence of Genome
-        One for each slot of the population.
+        One for each slot of the population. A task that continues a run needs none.
     """
 
     task: Task
     founders: Sequence[Genome]
 
     def begin(self, settled: EvolutionState | None = None) -> AsynchronousState:
-        """Return the state after some complete generations, by default before the founders."""
+        """Return the state after some complete generations, by default before the founders.
+
+        Raises
+        ------
+        ValueError
+            If there is not a founder for each slot.
+        """
+        check_number_of_founders(self.task, self.founders)
         settled = EvolutionState() if settled is None else settled
         if settled.generation > self.task.evolution.last_modified:  # twins would train alike
             settled = replace(settled, population=distinct(settled.population))

@@ -110,11 +110,7 @@ class Evolution:
 
     def __post_init__(self) -> None:
         """Check the number of founders."""
-        population = self.task.evolution.population
-        if self.task.first_generation == 0 and len(self.founders) != population:
-            raise ValueError(
-                f"founders must be as many as the population ({population}); got {len(self.founders)}"
-            )
+        check_number_of_founders(self.task, self.founders)
 
     def done(self, state: EvolutionState) -> bool:
         """Return whether the last generation is finished."""
@@ -223,6 +219,15 @@ class Evolution:
             raise EvolutionError(
                 f"select of selection {name!r} must return {n_slots} of the given individuals; got {got!r}"
             )
+
+
+def check_number_of_founders(task: Task, founders: Sequence[Genome]) -> None:
+    """Raise ValueError unless there is a founder for each slot; a task that continues a run needs none."""
+    population = task.evolution.population
+    if task.first_generation == 0 and len(founders) != population:
+        raise ValueError(
+            f"founders must be as many as the population ({population}); got {len(founders)}"
+        )
 
 
 def founder_job(slot: int, genome: Genome) -> Job:

@@ -67,6 +67,35 @@ LOST = (RayActorError, OutOfMemoryError, NodeDiedError, ObjectLostError)
 """What Ray raises if a worker is lost, or its machine and the result with it."""
 
 
+def pack_chunk(chunk: Sequence[Job]) -> tuple[bytes, list[Parent]]:
+    """Return the message that brings jobs to a worker, and the large parents, which are no part of it."""
+    parents = {(id(job.genome), id(job.optimizer_state)): parent_of(job) for job in chunk}.values()
+    small = [one for one in parents if one.nbytes < LARGE]
+    large = [one for one in parents if one.nbytes >= LARGE]
+    return _packed((without_parents(chunk, [*small, *large]), small)), large
+
+
+def pack_answers(individuals: Sequence[Individual]) -> bytes:
+    """Return the message that brings individuals to the driver."""
+    return _packed([without_job(one) for one in individuals])
+
+
+def unpack_answers(message: bytes, chunk: Sequence[Job]) -> Iterator[Individual]:
+    """Yield the individuals of a chunk."""
+    for values, job in zip(cloudpickle.loads(message), chunk, strict=True):
+        yield with_job(values, job)
+
+
+def _packed(found: object) -> bytes:
+    """Return an object as bytes.
+
+    Ray itself would pass each array as a buffer of its own. For small arrays this takes ten times as long, and one
+    array that is kept keeps the arrays of the whole chunk in memory.
+    """
+    packed: bytes = cloudpickle.dumps(found)
+    return packed
+
+
 class _Worker:
     """One process, which evaluates individuals of one task at a time."""
 
@@ -99,20 +128,9 @@ class _Worker:
         jobs, small = cloudpickle.loads(message)
         with single_threaded_blas():
             found = [
-                without_job(evaluate_individual(self._task, job))
-                for job in with_parents(jobs, [*small, *large])
+                evaluate_individual(self._task, job) for job in with_parents(jobs, [*small, *large])
             ]
-        return _packed(found)
-
-
-def _packed(found: object) -> bytes:
-    """Return an object as bytes.
-
-    Ray itself would pass each array as a buffer of its own. For small arrays this takes ten times as long, and one
-    array that is kept keeps the arrays of the whole chunk in memory.
-    """
-    packed: bytes = cloudpickle.dumps(found)
-    return packed
+        return pack_answers(found)
 
 
 _Actor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
@@ -171,11 +189,8 @@ class RayBackend:
 
     def evaluate(self, worker: Any, chunk: Sequence[Job]) -> None:
         """Send a chunk to an actor."""
-        parents = {id(job.genome): parent_of(job) for job in chunk}.values()
-        small = [one for one in parents if one.nbytes < LARGE]
-        large = [one for one in parents if one.nbytes >= LARGE]
-        jobs = without_parents(chunk, [*small, *large])
-        answer = worker.evaluate.remote(_packed((jobs, small)), *map(self._reference, large))
+        message, large = pack_chunk(chunk)
+        answer = worker.evaluate.remote(message, *map(self._reference, large))
         self._expect(worker, answer, chunk)
 
     def _reference(self, parent: Parent) -> Any:
@@ -217,8 +232,7 @@ class RayBackend:
         if not chunk:
             self._machine_of[worker] = answer
             return Ready(worker)
-        found = cloudpickle.loads(answer)
-        return Answer(worker, [with_job(*pair) for pair in zip(found, chunk, strict=True)])
+        return Answer(worker, unpack_answers(answer, chunk))
 
     def _machine_is_lost(self, worker: Any, error: Exception) -> bool:
         """Return whether the machine of an actor is lost, or cannot be reached."""
@@ -245,8 +259,8 @@ class RayExecutor:
     Parameters
     ----------
     n_workers : int, optional
-        Number of actors, with one core each. By default the number of cores of the machine or cluster. The run goes on
-        with fewer where there are fewer cores, and uses those that are added.
+        Number of actors, with one core each. By default the number of cores of the machine or cluster, which is counted
+        again at each call. The run goes on with fewer where there are fewer cores, and uses those that are added.
     address : str, optional
         Address of an existing cluster (``"auto"`` or ``"host:6379"``), or ``"existing"`` for the Ray that runs in this
         process; it goes on afterwards. By default Ray is started on this machine for this run only, and existing
@@ -266,6 +280,7 @@ class RayExecutor:
         memory: float | None = None,
     ) -> None:
         self.n_workers = 0 if n_workers is None else whole_number("n_workers", n_workers, 1)
+        self._counts_cores = n_workers is None
         self.address = address
         self.timeout = timeout
         self.memory = memory
@@ -321,7 +336,7 @@ class RayExecutor:
             ray.init(address="local", **options)
 
     def _count_workers(self) -> None:
-        if not self.n_workers:
+        if self._counts_cores:
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             self.n_workers = max(1, int(resources.get("CPU", 1)))
 
@@ -362,6 +377,8 @@ class RayExecutor:
     def _evaluate(self, task: Task, jobs: deque[Job], largest_chunk: int) -> Iterator[Individual]:
         if not jobs:  # of a generation that was finished when its process stopped
             return
+        self._count_workers()  # machines come and go
+        self._scheduler.n_workers = self.n_workers
         if self._backend.put(task, jobs[0]):
             self._scheduler.renew()
         for individual in self._scheduler.evaluate(jobs, largest_chunk):

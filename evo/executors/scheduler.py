@@ -14,7 +14,7 @@ import itertools
 import logging
 import math
 from collections import Counter, deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,10 +56,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Answer:
-    """A worker has evaluated its chunk."""
+    """A worker has evaluated its chunk. The individuals may be unpacked when they are asked for."""
 
     worker: Worker
-    individuals: Sequence[Individual]
+    individuals: Iterable[Individual]
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,14 @@ class Scheduler:
     ----------
     backend : Backend
     n_workers : int
-        Number of workers to ask for. The run goes on with those that answer.
+        Number of workers to ask for, which may be changed. The run goes on with those that answer.
     timeout : float, optional
         Seconds that one individual may take. A worker may take so many times as many as it has individuals.
     """
 
     def __init__(self, backend: Backend, n_workers: int, timeout: float | None = None) -> None:
         self._backend = backend
-        self._n_workers = n_workers
+        self.n_workers = n_workers
         self._timeout = timeout
         self._starting: dict[Worker, int] = {}  # and the number of lost starts before
         self._idle: deque[Worker] = deque()
@@ -174,9 +174,11 @@ class Scheduler:
             self._dispatch(jobs, largest_chunk)
             self._events.extend(self._backend.wait(self._seconds_to_wait()))
             while self._events:
-                for individual in self._take(self._events.popleft()):
-                    self._dispatch(jobs, largest_chunk)
+                finished = self._take(self._events.popleft())
+                self._dispatch(jobs, largest_chunk)  # before the driver is busy with the answer
+                for individual in finished:
                     yield individual
+                    self._dispatch(jobs, largest_chunk)
             yield from self._end_late()
             self._mention_missing()
 
@@ -185,7 +187,7 @@ class Scheduler:
     def _start_missing(self) -> None:
         """Ask for workers in place of those that are lost."""
         present = len(self._starting) + len(self._idle) + len(self._running)
-        for _ in range(self._n_workers - present):
+        for _ in range(self.n_workers - present):
             self._wait_for(self._backend.start())
 
     def _renew(self, worker: Worker) -> None:
@@ -202,7 +204,7 @@ class Scheduler:
         """Say once that some workers do not answer and no core is free for another; say when all have answered."""
         if self._mentioned and not self._starting:
             self._mentioned = False
-            logger.warning("all %d workers have answered", self._n_workers)
+            logger.warning("all %d workers have answered", self.n_workers)
         if not self._starting or self._backend.now() < self._mention_at:
             return
         if self._backend.has_room():  # they start slowly
@@ -212,7 +214,7 @@ class Scheduler:
         logger.warning(
             "%d of %d workers wait for a CPU or are still starting; the run goes on with those that answer",
             len(self._starting),
-            self._n_workers,
+            self.n_workers,
         )
 
     # -- jobs ----------------------------------------------------------------------------------------------------------
@@ -256,7 +258,7 @@ class Scheduler:
 
     # -- events --------------------------------------------------------------------------------------------------------
 
-    def _take(self, event: Event) -> Sequence[Individual]:
+    def _take(self, event: Event) -> Iterable[Individual]:
         """Take note of an event; return the individuals that it finishes."""
         worker = event.worker
         if worker not in self._starting and worker not in self._running:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.storage.individuals import load_individuals
-from evo.storage.run_reader import how_to_go_on, is_complete, is_run
+from evo.storage.run_reader import committed_file, how_to_go_on, is_complete, is_run
 from evo.storage.tables import TABLES
 from experiments.analysis.results import Results, load_results
 from experiments.audit.difference import ORDER, Difference, file_difference, table_difference
@@ -155,12 +155,11 @@ def _orders(stored: Results, experiment: Experiment) -> dict[int, list[int]]:
     for seed in seeds_of(experiment):
         rows = stored.individuals[stored.individuals["seed"] == seed]
         arrived = dict(zip(rows["arrival"].tolist(), rows["individual"].tolist(), strict=True))
-        state = stored.path / state_path(seed)
-        if (
-            state.exists()
-        ):  # of an unfinished run, it has individuals of generations that are not complete
-            individuals, _ = load_individuals(state)
-            arrived |= {one.arrival: number for number, one in individuals.items()}
+        state = committed_file(stored.path, state_path(seed))
+        if state is not None:  # it also has the individuals of generations that are not complete
+            individuals, more = load_individuals(state)
+            left = [number for of in more["ongoing"]["open"] for number in of["arrived"]]
+            arrived |= {individuals[number].arrival: number for number in left}
         orders[seed] = [arrived[arrival] for arrival in sorted(arrived)]
     return orders
 

@@ -520,7 +520,7 @@ def settings() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="Benchmark: cnn, graph, maps or mutation.")],
+    name: Annotated[str, typer.Argument(help="Benchmark: cnn, dispatch, graph, maps or mutation.")],
     batch: Annotated[
         str | None, typer.Option(help="Batch sizes, such as 32,64.", show_default="32,64,128")
     ] = None,

@@ -15,7 +15,7 @@ from evo.policies.policies import PolicySettings
 from evo.storage.individuals import StoredIndividuals, load_individuals
 from evo.storage.run_reader import committed_file, how_to_go_on
 from experiments.settings.experiment import Experiment
-from experiments.studies.search import ONGOING, state_path
+from experiments.studies.search import state_path
 
 BETWEEN_GENERATIONS = (
     "generation",
@@ -117,8 +117,7 @@ def suited(
             job = replace(one.job, optimizer_state=None)
             individuals[number] = replace(individuals[number], job=job, optimizer_state=None)
     slots = _slots(more["slots"], individuals, task.evolution.population)
-    kept = {name: value for name, value in more.items() if name != ONGOING} | {"slots": slots}
-    return {number: individuals[number] for number in slots}, kept
+    return {number: individuals[number] for number in slots}, dict(more) | {"slots": slots}
 
 
 def _slots(

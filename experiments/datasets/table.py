@@ -320,6 +320,9 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
     try:
         _check_cells(path, ds.dataset(str(Path(path)), format="parquet"))
         table = pq.read_table(str(Path(path)))
+        table.validate(
+            full=True
+        )  # such as text that is no UTF-8, which pandas would find much later
         frame = as_frame(table, str(path))
     except DataError:
         raise

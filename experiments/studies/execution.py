@@ -184,8 +184,8 @@ def _evolve(
     experiment, reporter, store = plan.experiment, seed_runs[0].reporter, seed_runs[0].store
     searches, expected = [], 0
     for seed_run in seed_runs:
-        seed = seed_run.seed
-        searches.append(search_of(seed_run, expected, plan.founders[seed], orders.get(seed)))
+        founders, order = plan.founders[seed_run.seed], orders.get(seed_run.seed)
+        searches.append(search_of(seed_run, expected, founders, order))
         expected += expected_per_seed(experiment.evolution, until, seed_run.task.first_generation)
     reporter.starting(experiment.title, workers, expected)
     if all(search.is_over for search in searches):

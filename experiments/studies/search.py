@@ -36,9 +36,6 @@ from experiments.studies.seed_run import SeedRun, TrainedModel
 TOTALS = ("n_individuals", "n_failures", "search_steps", "search_samples", "search_macs")
 """The columns of `runs` that are sums over all individuals."""
 
-ONGOING = "ongoing"
-"""The key of the generations that are not complete, in the file of the state of an asynchronous search."""
-
 
 def expected_in_generation(settings: EvolutionSettings, number: int) -> int:
     """Return the expected number of individuals in a generation; without twins there are a few fewer."""
@@ -54,11 +51,6 @@ def expected_per_seed(settings: EvolutionSettings, until: int | None = None, fir
 def start_path(seed: int) -> str:
     """Return the path, in the folder of a run that continues an older one, of the state with which it began."""
     return f"states/seed-{seed}-start.npz"
-
-
-def state_path(seed: int) -> str:
-    """Return the path, in the run folder, of the state after the last committed generation."""
-    return f"states/seed-{seed}.npz"
 
 
 class Search:
@@ -316,7 +308,7 @@ class AsynchronousSearch(Search):
         individuals, more = super()._values()
         if self._ongoing is not None:
             individuals |= individuals_of_state(self._ongoing)
-            more[ONGOING] = values_of_state(self._ongoing)
+            more["ongoing"] = values_of_state(self._ongoing)
         return individuals, more
 
     def _restore(self) -> None:
@@ -325,7 +317,7 @@ class AsynchronousSearch(Search):
         if path.exists():
             individuals, more = load_individuals(path)
             with _as_results_error(path):
-                self._ongoing = state_from_values(self.state, individuals, more[ONGOING])
+                self._ongoing = state_from_values(self.state, individuals, more["ongoing"])
 
 
 def search_of(

@@ -19,7 +19,7 @@ from evo import (
     seeding,
     storage,
 )
-from evo.evolution import credit, duplicates, individual
+from evo.evolution import AsynchronousEvolution, credit, duplicates, individual
 from evo.evolution import selection as selections
 from evo.preparation import Normalization
 from evo.storage import RunStore
@@ -662,6 +662,37 @@ def a_reused_result_brings_its_own_order_of_nodes(original, repeated, trained):
 @mutant(f"{DUPLICATES}::test_any_difference", duplicates, "duplicates_training")
 def optimizer_state_makes_no_difference(original, network, moments, parent, parent_moments):
     return original(network, None, parent, None)
+
+
+# -- the loop without a barrier ----------------------------------------------------------------------------------------
+
+ASYNCHRONOUS = "evolution/test_asynchronous.py"
+
+
+@mutant(f"{ASYNCHRONOUS}::test_whatever_the_order", AsynchronousEvolution, "ask")
+def one_more_is_in_flight(original, evolution, state):
+    settings = evolution.task.evolution
+    more = settings.model_copy(update={"in_flight": settings.most_in_flight + 1})
+    task = replace(evolution.task, evolution=more)
+    return original(replace(evolution, task=task), state)
+
+
+@mutant(f"{ASYNCHRONOUS}::test_whatever_the_order", AsynchronousEvolution, "tell")
+def the_order_of_arrival_begins_anew_with_a_generation(original, evolution, state, individual):
+    return original(evolution, replace(state, n_arrived=state.n_arrived % 4), individual)
+
+
+@mutant(f"{ASYNCHRONOUS}::test_elites_are_trained_on", SELECTIONS["tournament"].single, "propose")
+def elites_of_one_at_a_time_are_modified(original, vacancy, settings, rng):
+    return replace(original(vacancy, settings, rng), modified=True)
+
+
+@mutant(f"{ASYNCHRONOUS}::test_a_holder_of_the_worse", SELECTIONS["local_search"].single, "replace")
+def nobody_known_replaces_a_holder(original, slot, known, settings, generation):
+    return known[slot]
+
+
+# -- streams of random numbers -----------------------------------------------------------------------------------------
 
 
 @mutant("test_seeding.py::test_streams_differ", seeding, "generator")

@@ -3,4 +3,6 @@
 The simulation drives the scheduler and the storage of a run with a clock of its own. Its workers are not processes.
 """
 
-__all__ = ["simulated_workers", "simulation"]
+from experiments.benchmarks.dispatch.bench import bench_dispatch, check_dispatch
+
+__all__ = ["bench_dispatch", "check_dispatch"]

@@ -1,5 +1,6 @@
 """The machine: how fast it multiplies matrices, how many threads a process may use, its peak memory."""
 
+import math
 import os
 import re
 from pathlib import Path
@@ -87,6 +88,31 @@ def status_of_process() -> str:
     """Return the text of ``/proc/self/status``; empty on systems without it."""
     path = Path("/proc/self/status")
     return path.read_text("ascii", "replace") if path.exists() else ""
+
+
+def cpu_seconds_of_all() -> float:
+    """Return the CPU time of this process and of all processes below it; NaN on systems without ``/proc``.
+
+    Other work on the machine makes it longer by little, unlike wall time.
+    """
+    ticks: dict[int, int] = {}
+    below: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text("ascii", "replace").rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        number = int(path.parent.name)
+        ticks[number] = int(fields[11]) + int(fields[12])
+        below.setdefault(int(fields[1]), []).append(number)
+    if os.getpid() not in ticks:
+        return math.nan
+    found, waiting = 0, [os.getpid()]
+    while waiting:
+        number = waiting.pop()
+        found += ticks[number]
+        waiting += below.get(number, [])
+    return found / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mebibytes(status: str) -> float | None:

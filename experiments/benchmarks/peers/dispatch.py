@@ -25,7 +25,9 @@ class BareActors:
     """Actors on the Ray of this process; each call takes one job and returns the whole individual."""
 
     def __init__(self, n_workers: int, task: Task) -> None:
-        actor: Any = ray.remote(num_cpus=1)(_Evaluator)
+        actor: Any = ray.remote(num_cpus=0)(
+            _Evaluator
+        )  # our workers hold the cores, and wait meanwhile
         reference = ray.put(task)
         self._actors = [actor.remote(reference) for _ in range(n_workers)]
 

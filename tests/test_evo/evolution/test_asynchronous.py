@@ -432,6 +432,11 @@ def own_selection():
     REGISTERED.install(before)
 
 
+def test_there_is_a_founder_for_every_slot():
+    with pytest.raises(ValueError, match=r"as many as the population \(3\); got 2"):
+        AsynchronousEvolution(made_up_task("tournament", 3, 2, 2), founders(2)).begin()
+
+
 def test_settings_that_do_not_suit_the_mode_are_refused():
     with pytest.raises(
         SettingsError, match=r'in_flight must not be given unless mode = "asynchronous"; got 3$'

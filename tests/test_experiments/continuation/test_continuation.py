@@ -245,6 +245,35 @@ def test_a_state_that_was_committed_has_not_got_its_place_yet(folder, tmp_path):
     assert_goes_on(load_results(folder / "four"), newer, 3)
 
 
+@pytest.mark.parametrize("mode", ["asynchronous", "generational"])
+def test_an_asynchronous_run_is_continued_in_either_mode(tmp_path, mode):
+    flying = {"mode": "asynchronous", "in_flight": 3}
+
+    class Stopping(Reporter):
+        n = 0
+
+        def evaluated(self):
+            self.n += 1
+            if (
+                self.n == 14
+            ):  # the second generation is complete, and some of the third have arrived
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        begin(tmp_path, "two", little(seeds=1, evolution=flying), reporter=Stopping())
+    settings = {"evolution.mode": mode}
+    settings |= {} if mode == "asynchronous" else {"evolution.in_flight": None}
+    newer = branch(tmp_path, tmp_path, settings=settings)
+    first = newer.runs["first_generation"].item()
+    assert first < 3
+    assert newer.individuals.groupby("generation").size().to_dict() == dict.fromkeys(
+        range(first, 4), 6
+    )
+    assert verify(newer.path, workers=0).difference is None
+    rebuilt = replay_lineage(newer, newer.winner()["individual"])
+    assert [one.job.generation for one in rebuilt] == [0, 1, 2, 3]
+
+
 def test_one_seed_is_continued(folder, tmp_path):
     newer = go_on(folder, "two", "more", results=tmp_path, generations="+2", seed=1)
     whole = load_results(folder / "four").individuals.query("seed == 1 and generation > 2")

@@ -17,7 +17,15 @@ from evo.errors import SettingsError
 from evo.evolution.settings import Selection
 from evo.executors import SerialExecutor
 from evo.storage import in_flight
-from experiments import Experiment, continue_run, load_results, replay_lineage, resume, run, verify
+from experiments import (
+    Experiment,
+    continue_run,
+    load_results,
+    replay_lineage,
+    resume,
+    run,
+    verify,
+)
 from experiments.studies import execution
 from experiments.studies.progress import Reporter
 from experiments.studies.search import in_order
@@ -121,6 +129,19 @@ def test_every_ancestor_of_the_winner_can_be_rebuilt(whole):
     winner = whole.winner()
     lineage = replay_lineage(whole, winner["individual"], seed=winner["seed"])
     assert len(lineage) == 5
+
+
+def test_a_run_says_how_many_workers_are_idle(tmp_path, monkeypatch):
+    monkeypatch.setattr(UnevenExecutor, "n_workers", 5)
+    monkeypatch.setattr(execution, "SerialExecutor", UnevenExecutor)
+    told = []
+
+    class Telling(Reporter):
+        def note(self, text):
+            told.append(text)
+
+    begin(tmp_path, experiment(generations=0), reporter=Telling())
+    assert told == ["3 of 5 workers are idle: evolution.in_flight = 2"]
 
 
 # -- computed again ----------------------------------------------------------------------------------------------------
@@ -276,6 +297,25 @@ def test_no_boundary_matters(whole, uneven, tmp_path, trial):
         assert_equal(whole, resumed)
 
 
+def test_a_run_goes_on_as_another_run_from_the_last_complete_generation(uneven, tmp_path):
+    """What had arrived of later generations is left behind, and made again."""
+    kill(tmp_path, 25)
+    older = load_results(tmp_path / "one")
+    last = int(older.generations["generation"].max())
+    newer = continue_run(
+        tmp_path / "one", generations=last + 2, seed=0, workers=0, results=tmp_path,
+        run_name="newer", figures=False,
+    )  # fmt: skip
+    assert newer.generations["generation"].tolist() == [last + 1, last + 2]
+    numbers = newer.individuals["individual"].tolist()
+    first = len(older.individuals)
+    assert numbers == list(range(first, first + len(numbers)))
+    assert newer.individuals["arrival"].sort_values().tolist() == list(range(len(numbers)))
+    assert verify(newer.path, workers=0).difference is None
+    winner = newer.winner()["individual"]
+    assert len(replay_lineage(newer, winner)) == last + 3
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -294,19 +334,3 @@ def test_a_selection_that_needs_whole_generations_is_refused(own_selection):
         "test: evolution: selection.name must be one of local_search, tournament, random_search "
         "where mode = \"asynchronous\"; got 'mine'"
     )
-
-
-@pytest.mark.parametrize("mode", ["asynchronous", "generational"])
-def test_a_run_that_stopped_is_continued_from_its_last_complete_generation(tmp_path, uneven, mode):
-    assert in_child(lambda: begin(tmp_path, reporter=Dying(17))) == -signal.SIGKILL
-    options = {"workers": 0, "results": tmp_path, "run_name": "two", "figures": False}
-    changed = {"evolution.mode": mode, "training.learning_rate": 0.02}
-    newer = continue_run(tmp_path / "one", seed=0, generations="+1", settings=changed, **options)
-    first = newer.runs["first_generation"].item()
-    assert first >= 1
-    assert sorted(newer.generations["generation"]) == list(range(first, 6))
-    parents = newer.individuals.query("generation == @first")["parents"].explode()
-    older = load_results(tmp_path / "one")
-    held = older.population.query("seed == 0 and generation == @first - 1")["individual"]
-    assert {*parents} <= {*held}
-    assert verify(newer.path, workers=0).difference is None

@@ -1,6 +1,7 @@
 """A run on a cluster whose nodes come and go has the tables of a serial run. All nodes are on this machine."""
 
 import logging
+import os
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,12 +63,18 @@ def serial(settings, tmp_path_factory):
 def run_there(cluster, settings, serial, tmp_path, caplog, monkeypatch):
     """Return a function that runs the experiment, lets something happen meanwhile, and returns what was logged."""
     monkeypatch.setattr(scheduler, "PATIENCE", 1.0)
+    processes = tmp_path / "processes"
+    processes.mkdir()
 
-    def fitness(network, validation, evaluation):
-        if not lies_in_shared_memory(validation.inputs):
-            raise MemoryError("a copy of the data")
-        time.sleep(0.1)
-        return -evaluation.loss
+    def fitness_that_takes(seconds):
+        def fitness(network, validation, evaluation):
+            if not lies_in_shared_memory(validation.inputs):
+                raise MemoryError("a copy of the data")
+            (processes / str(os.getpid())).touch()
+            time.sleep(seconds)
+            return -evaluation.loss
+
+        return fitness
 
     def lies_in_shared_memory(array):  # Ray sends local functions by value
         for line in Path("/proc/self/maps").read_text("utf-8").splitlines():
@@ -76,14 +83,15 @@ def run_there(cluster, settings, serial, tmp_path, caplog, monkeypatch):
                 return "/dev/shm" in line or "plasma" in line
         return False
 
-    def there(workers, happens=lambda: None, address=None):
+    def there(workers, happens=lambda: None, address=None, n_used=None):
+        seconds = 0.1 if n_used is None else 0.6  # so that a worker can start before the end
         reporter = AfterThree(happens)
         with caplog.at_level(logging.WARNING, logger="evo.executors.scheduler"):
             results = run(
                 settings,
                 workers=workers,
                 address=address or cluster.address,
-                fitness=fitness,
+                fitness=fitness_that_takes(seconds),
                 results=tmp_path,
                 run_name="tiny",
                 reporter=reporter,
@@ -92,6 +100,7 @@ def run_there(cluster, settings, serial, tmp_path, caplog, monkeypatch):
         results.runs["evolution.fitness"] = serial.runs["evolution.fitness"]
         assert_equal(serial, results)
         assert reporter.count == len(results.individuals) > 3
+        assert n_used is None or len(list(processes.iterdir())) == n_used
         return [one.getMessage() for one in caplog.records if "scheduler" in one.name]
 
     return there
@@ -150,9 +159,14 @@ def test_more_workers_than_cores_are_told_once(run_there, cluster):
 
 @pytest.mark.slow
 def test_a_node_that_is_added_in_mid_run_is_used(run_there, cluster):
-    told = run_there(2, lambda: cluster.add_node(num_cpus=1))
+    told = run_there(2, lambda: cluster.add_node(num_cpus=1), n_used=2)
     assert "of 2 workers wait for a CPU or are still starting" in told[0]
     assert told[1:] == ["all 2 workers have answered"]
+
+
+@pytest.mark.slow
+def test_without_a_number_of_workers_the_cores_of_a_new_node_are_counted(run_there, cluster):
+    run_there(None, lambda: cluster.add_node(num_cpus=1), n_used=2)
 
 
 @pytest.mark.slow
