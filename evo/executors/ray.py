@@ -123,14 +123,18 @@ class _Worker:
             self._memory = None
         return str(ray.get_runtime_context().get_node_id())
 
-    def evaluate(self, message: bytes, *large: Parent) -> bytes:
-        """Evaluate a chunk. The number of a parent counts the small ones first, which travel with the message."""
+    def evaluate(self, message: bytes, *large: Parent) -> tuple[bytes, float]:
+        """Evaluate a chunk; return the answer and the seconds that it took.
+
+        The number of a parent counts the small parents first, which travel with the message.
+        """
+        started = time.perf_counter()
         jobs, small = cloudpickle.loads(message)
         with single_threaded_blas():
             found = [
                 evaluate_individual(self._task, job) for job in with_parents(jobs, [*small, *large])
             ]
-        return pack_answers(found)
+        return pack_answers(found), time.perf_counter() - started
 
 
 _Actor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
@@ -232,7 +236,8 @@ class RayBackend:
         if not chunk:
             self._machine_of[worker] = answer
             return Ready(worker)
-        return Answer(worker, unpack_answers(answer, chunk))
+        message, seconds = answer
+        return Answer(worker, unpack_answers(message, chunk), seconds)
 
     def _machine_is_lost(self, worker: Any, error: Exception) -> bool:
         """Return whether the machine of an actor is lost, or cannot be reached."""

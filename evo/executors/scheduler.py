@@ -25,7 +25,7 @@ from evo.evolution.job import Job
 logger = logging.getLogger(__name__)
 
 CHUNK_SECONDS = 0.1
-"""Least time that fills a chunk, by the mean cost of individuals so far; costs are not known in advance."""
+"""Seconds that a chunk may take, by the mean cost of the individuals so far; nobody knows costs in advance."""
 
 MAX_LOSSES = 3
 """Workers that may be lost while they evaluate one individual alone; then it has failed."""
@@ -56,10 +56,11 @@ class Ready:
 
 @dataclass(frozen=True)
 class Answer:
-    """A worker has evaluated its chunk. The individuals may be unpacked when they are asked for."""
+    """A worker has evaluated its chunk in so many seconds. The individuals may be unpacked when they are asked for."""
 
     worker: Worker
     individuals: Iterable[Individual]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,10 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Evaluation:
-    """A chunk that a worker evaluates, and since when. All evaluations are numbered."""
+    """A chunk that a worker evaluates. All evaluations are numbered."""
 
     number: int
     chunk: Sequence[Job]
-    started: float
 
 
 class Scheduler:
@@ -129,7 +129,7 @@ class Scheduler:
         self._running: dict[Worker, _Evaluation] = {}
         self._deadlines: list[
             tuple[float, int, Worker]
-        ] = []  # a heap; of evaluations that are over too
+        ] = []  # a heap, with some that no longer count
         self._numbers = itertools.count()
         self._events: deque[Event] = deque()
         self._alone: deque[Job] = deque()
@@ -172,6 +172,7 @@ class Scheduler:
         while jobs or self._alone or self._running:
             self._start_missing()
             self._dispatch(jobs, largest_chunk)
+            before = self._backend.now()
             self._events.extend(self._backend.wait(self._seconds_to_wait()))
             while self._events:
                 finished = self._take(self._events.popleft())
@@ -179,7 +180,7 @@ class Scheduler:
                 for individual in finished:
                     yield individual
                     self._dispatch(jobs, largest_chunk)
-            yield from self._end_late()
+            yield from self._end_late(before)  # who has answered since is in time
             self._mention_missing()
 
     # -- workers that start --------------------------------------------------------------------------------------------
@@ -223,11 +224,11 @@ class Scheduler:
         """Give jobs to the workers that are idle."""
         while self._idle and (self._alone or jobs):
             worker, chunk = self._idle.popleft(), self._next_chunk(jobs, largest_chunk)
-            evaluation = _Evaluation(next(self._numbers), chunk, self._backend.now())
-            self._running[worker] = evaluation
+            number = next(self._numbers)
+            self._running[worker] = _Evaluation(number, chunk)
             if self._timeout is not None:
-                deadline = evaluation.started + len(chunk) * self._timeout
-                heapq.heappush(self._deadlines, (deadline, evaluation.number, worker))
+                deadline = self._backend.now() + len(chunk) * self._timeout
+                heapq.heappush(self._deadlines, (deadline, number, worker))
             self._backend.evaluate(worker, chunk)
 
     def _next_chunk(self, jobs: deque[Job], largest: int) -> list[Job]:
@@ -271,9 +272,9 @@ class Scheduler:
             self._idle.append(worker)
             return ()
         evaluation = self._running.pop(worker)
-        seconds = (self._backend.now() - evaluation.started) / len(evaluation.chunk)
-        known = seconds if self._seconds_each is None else self._seconds_each
-        self._seconds_each = (known + seconds) / 2
+        seconds_each = event.seconds / len(evaluation.chunk)
+        known = seconds_each if self._seconds_each is None else self._seconds_each
+        self._seconds_each = (known + seconds_each) / 2
         self._idle.append(worker)
         return event.individuals
 
@@ -310,11 +311,10 @@ class Scheduler:
             raise ClusterError(
                 f"Ray lost {self._n_lost_starting} workers as they started; the last one: {loss.reason}"
             )
-        logger.warning("a worker was lost as it started; another one starts")
+        logger.warning("a worker was lost before it had jobs; another one starts")
 
-    def _end_late(self) -> Iterator[Individual]:
+    def _end_late(self, now: float) -> Iterator[Individual]:
         """End the workers that are late; yield an individual that was alone, let others be evaluated one by one."""
-        now = self._backend.now()
         while self._deadlines and self._deadlines[0][0] <= now:
             _, number, worker = heapq.heappop(self._deadlines)
             if not self._is_running(number, worker):

@@ -48,6 +48,11 @@ def expected_per_seed(settings: EvolutionSettings, until: int | None = None, fir
     return sum(expected_in_generation(settings, k) for k in range(first, last + 1))
 
 
+def state_path(seed: int) -> str:
+    """Return the path, in the run folder, of the state after the last committed generation."""
+    return f"states/seed-{seed}.npz"
+
+
 def start_path(seed: int) -> str:
     """Return the path, in the folder of a run that continues an older one, of the state with which it began."""
     return f"states/seed-{seed}-start.npz"

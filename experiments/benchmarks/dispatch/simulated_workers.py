@@ -5,7 +5,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job
@@ -80,13 +80,14 @@ class SimulatedWorkers:
         seconds = sum(self.seconds_of(job) for job in chunk)
         self.busy_seconds += seconds
         self._chunks[worker] = chunk
-        self._expect(self.message_seconds + seconds, Answer(worker, ()))
+        self._expect(self.message_seconds + seconds, Answer(worker, (), seconds))
 
     def wait(self, seconds: float) -> list[Event]:
         """Let time pass until something has happened, but not more than so many seconds."""
         until, found = self.time + seconds, list[Event]()
         while self._events and self._events[0][0] <= (self.time if found else until):
-            self.time, number, event = heapq.heappop(self._events)
+            time, number, event = heapq.heappop(self._events)
+            self.time = max(self.time, time)
             if callable(event):
                 event()
             elif self._expected.get(event.worker) == number:
@@ -154,7 +155,7 @@ class SimulatedWorkers:
         chunk = self._chunks.pop(event.worker, ())
         if not isinstance(event, Answer):
             return event
-        return Answer(event.worker, [self.evaluated(job) for job in chunk])
+        return replace(event, individuals=[self.evaluated(job) for job in chunk])
 
     def _free_machine(self) -> SimulatedMachine | None:
         usable = (one for one in self.machines if not one.is_lost)

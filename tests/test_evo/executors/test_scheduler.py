@@ -193,6 +193,16 @@ def test_late_workers_are_ended_and_only_the_guilty_individual_fails():
     assert any(20 in chunk and len(chunk) > 1 for chunk in cluster.chunks)
 
 
+def test_a_worker_that_has_answered_is_not_late_because_the_caller_took_long():
+    cluster = Cluster([2], lambda job: 1.0)
+    found = []
+    for individual in Scheduler(cluster, 2, timeout=1.5).evaluate(deque(jobs_of(8)), 1):
+        found.append(individual)
+        cluster.time += 5.0  # the caller is busy; meanwhile the other worker answers
+    assert sorted(numbers(found)) == list(range(8))
+    assert reasons(found) == {}
+
+
 class NeverReady(Cluster):
     """Workers that are lost as they start."""
 
