@@ -29,10 +29,10 @@ def split_of(dataset, seed):
 
 
 def raw_test_part(dataset, seed):
-    """Return the test part's inputs in the units of the data set, and its targets."""
+    """Return the test part's inputs in the units of the data set, and its class indices or values."""
     split = split_of(dataset, seed)
     return split.test.inputs * split.normalization.scale + split.normalization.offset, (
-        split.test.targets
+        dataset.targets[split.rows["test"]]
     )
 
 
