@@ -178,7 +178,7 @@ class Dataset:
         object.__setattr__(self, "schema", schema)
         object.__setattr__(self, "inputs", rows)
         object.__setattr__(self, "targets", self._checked("", rows, self.targets))
-        self._check_target_names()
+        self._check_target_names(self.target_names)
         for name, own in (("validation", self.validation), ("test", self.test)):
             if own is not None:
                 rows = schema.rows(own[0], Origin(self.name, f"{name} inputs"))
@@ -261,9 +261,10 @@ class Dataset:
         for part, own in (("validation", validation), ("test", test)):
             if own is not None:
                 parts[part] = own
-        return cls._of_parts(
-            name, schema, parts, task, groups, target_names, sample_weights=sample_weights
-        )
+        names = None if target_names is None else tuple(target_names)
+        made = cls._of_parts(name, schema, parts, task, groups, names, sample_weights)
+        made._check_target_names(names)
+        return made
 
     @classmethod
     def _of_parts(
@@ -273,17 +274,15 @@ class Dataset:
         parts: Mapping[str, tuple[object, object]],
         task: Task | None,
         groups: object,
-        names: Sequence[str] | None = None,
-        *,
-        columns: bool = False,
-        sample_weights: ArrayLike | None = None,
+        names: tuple[str, ...] | None,
+        sample_weights: ArrayLike | None,
     ) -> Self:
         """Make a data set from the rows and targets of its parts; the main part has the name "".
 
-        If the targets are `columns` of a table, `names` are theirs in classification too, and messages name them.
+        The names of the targets may be those of a column of labels: the data set then has none.
         """
         check_task(task)
-        target = names[0] if columns and names and len(names) == 1 else None
+        target = names[0] if names and len(names) == 1 else None
         read: dict[str, tuple[Targets, Labels | None]] = {}
         for part, (_, y) in parts.items():
             prefix = f"{part} " if part else ""
@@ -303,7 +302,7 @@ class Dataset:
             groups=numbered,  # type: ignore[arg-type]
             sample_weights=sample_weights,
             schema=schema,
-            target_names=None if names is None or (columns and classes) else tuple(names),
+            target_names=names if classes is None else None,
             **own,  # type: ignore[arg-type]
         )
 
@@ -389,16 +388,7 @@ class Dataset:
         weights = roles.sample_weights
         weights_of_rows = None if weights is None else weights_of(main, weights, name)
         names = tuple(map(str, named)) or None
-        return cls._of_parts(
-            name,
-            schema,
-            parts,
-            task,
-            groups,
-            names,
-            columns=True,
-            sample_weights=weights_of_rows,
-        )
+        return cls._of_parts(name, schema, parts, task, groups, names, weights_of_rows)
 
     @classmethod
     def from_csv(
@@ -910,9 +900,8 @@ class Dataset:
                 f"got {brief(label)}, and {len(unknown)} of {len(targets)} labels that are none"
             )
 
-    def _check_target_names(self) -> None:
-        """Raise DataError unless the names of targets are a different text for each value to regress on."""
-        names = self.target_names
+    def _check_target_names(self, names: tuple[object, ...] | None) -> None:
+        """Raise DataError unless names of targets are a different text for each value to regress on."""
         if names is None:
             return
         known = 0 if self.classes is not None else self.n_outputs
