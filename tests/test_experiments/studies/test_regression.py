@@ -13,7 +13,14 @@ from evo import Genome, Phenotype, Predictor
 from evo.errors import SettingsError
 from evo.evolution.metrics import truth_and_output
 from evo.preparation import Normalization
-from experiments import Dataset, EvolvedRegressor, Experiment, load_experiment, run
+from experiments import (
+    Dataset,
+    EvolvedRegressor,
+    Experiment,
+    continue_run,
+    load_experiment,
+    run,
+)
 from experiments.studies.founders import check_founders, founders_of_seed, with_given_founders
 
 RNG = np.random.default_rng(0)
@@ -136,6 +143,25 @@ def test_without_scaling_networks_learn_the_values_as_they_are(tmp_path):
         results.network("mlp").score(*unscaled.dataset.split(dataset, 0).raw("test"))
         == row["test_r2"]
     )
+
+
+def test_a_continued_run_keeps_the_scaling_and_scores_as_its_tables_say(in_units, tmp_path):
+    older, dataset = in_units["tiny"], Dataset.from_arrays(X, 1e-7 * Y)
+    newer = continue_run(
+        older.path,
+        generations="+1",
+        seed=1,
+        dataset=dataset,
+        workers=0,
+        results=tmp_path,
+        figures=False,
+    )
+    for arm in ("evolved", "mlp"):
+        before, after = older.network(arm, 1), newer.network(arm, 1)
+        np.testing.assert_array_equal(after.targets.offset, before.targets.offset)
+        np.testing.assert_array_equal(after.targets.scale, before.targets.scale)
+        test = experiment().dataset.split(dataset, 1).raw("test")
+        assert after.score(*test) == newer.comparison.set_index("arm").loc[arm, "test_r2"]
 
 
 def test_settings_of_a_run_that_did_not_scale_its_targets_say_so(tmp_path):
