@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "evo.policies": "evo evo.genome evo.editing evo.operators",
     "evo.phenotype.kernels": "evo.genome cnn.layers.kernels",
     "evo.phenotype": "evo evo.genome evo.phenotype.kernels cnn.layers.kernels",
-    "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.operators evo.policies evo.phenotype",
+    "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.operators evo.policies evo.phenotype"
+    " evo.preparation",
     "evo.executors": "evo evo.genome evo.operators evo.policies evo.evolution",
     "evo.preparation": "evo",
     "evo.storage": "evo evo.genome evo.operators evo.phenotype evo.evolution evo.preparation",

@@ -3,6 +3,9 @@
 A fitness is a function of (network, validation) or of (network, validation, evaluation): the trained network, the
 validation samples, and the loss, accuracy and predictions of the network on these samples, which were computed already.
 Each metric of :mod:`evo.evolution.metrics` is a fitness too.
+
+In regression the validation samples are :class:`evo.preparation.ScaledSamples`: their `targets`, the loss and the
+predictions are scaled. ``validation.truth`` and ``validation.in_units(evaluation.output)`` have the units of the data.
 """
 
 import inspect
@@ -12,7 +15,7 @@ from typing import Any, Protocol
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation
-from evo.evolution.metrics import METRICS, Metric
+from evo.evolution.metrics import METRICS, Metric, truth_and_output
 from evo.phenotype.phenotype import Phenotype
 from evo.registry import Registry
 
@@ -59,9 +62,7 @@ class MetricFitness:
         self, network: Phenotype, validation: Samples, /, *, evaluation: Evaluation
     ) -> float:
         """Return the fitness; ValueError if the metric is not defined on these samples or predictions."""
-        if evaluation.output is None:
-            raise ValueError("evaluation must hold the predictions; got None")
-        value = self.metric.value(validation.targets, evaluation.output)
+        value = self.metric.value(*truth_and_output(validation, evaluation))
         if value is None:
             raise ValueError(f"fitness {self.metric.name!r} is not defined on these predictions")
         return self.metric.direction * value

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from cnn.checks import brief
 from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation
+from evo.preparation import ScaledSamples
 from evo.registry import Registry, check_signature
 
 MetricTask = Literal["classification", "regression"]
@@ -205,6 +206,30 @@ METRICS.fill(
 )
 
 
+def truth_and_output(samples: Samples, evaluation: Evaluation) -> tuple[Truth, Output]:
+    """Return what metrics compare and tables hold: labels and probabilities, or values in the units of the data.
+
+    Parameters
+    ----------
+    samples : Samples
+        The samples that were evaluated.
+    evaluation : Evaluation
+        With the predictions for these samples; nothing is predicted again.
+
+    Returns
+    -------
+    truth : ndarray
+        Class indices, shape (n,); or values, shape (n, k).
+    output : ndarray
+        Class probabilities, shape (n, n_classes); or predicted values, shape (n, k).
+    """
+    if evaluation.output is None:
+        raise ValueError("evaluation must hold the predictions; got None")
+    if isinstance(samples, ScaledSamples):
+        return samples.truth, samples.in_units(evaluation.output)
+    return samples.targets, evaluation.output
+
+
 def measure(
     metrics: Iterable[str], samples: Samples, evaluation: Evaluation
 ) -> dict[str, float | None]:
@@ -214,17 +239,13 @@ def measure(
     ----------
     metrics : iterable of str
         Keys of :data:`METRICS`.
-    samples : Samples
-        The samples that were evaluated.
-    evaluation : Evaluation
-        With the predictions for these samples; nothing is predicted again.
+    samples, evaluation
+        As for :func:`truth_and_output`.
 
     Returns
     -------
     dict
         None where a metric is not defined.
     """
-    if evaluation.output is None:
-        raise ValueError("evaluation must hold the predictions; got None")
-    output = evaluation.output
-    return {name: METRICS[name].value(samples.targets, output) for name in metrics}
+    truth, output = truth_and_output(samples, evaluation)
+    return {name: METRICS[name].value(truth, output) for name in metrics}

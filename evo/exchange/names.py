@@ -1,4 +1,4 @@
-"""Names in graphs: which input reads which feature, and which output is which class."""
+"""Names in graphs: which input reads which feature, and which output is which class or value."""
 
 from collections.abc import Hashable, Sequence
 
@@ -22,7 +22,7 @@ def ends_by_name(
     graph : networkx.DiGraph
         A graph that :func:`from_networkx` takes.
     inputs, outputs : sequence of str, optional
-        Names of the features, and of the classes.
+        Names of the features, and of the classes or values.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def ends_by_name(
     are_ids = all(map(is_whole, graph)) and all("position" in graph.nodes[node] for node in graph)
     named = (
         _ordered(graph, found[0], inputs, are_ids, "inputs", "features"),
-        _ordered(graph, found[1], outputs, are_ids, "outputs", "classes"),
+        _ordered(graph, found[1], outputs, are_ids, "outputs", "classes or values"),
     )
     return None if named == found else named
 

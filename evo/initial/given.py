@@ -1,13 +1,16 @@
 """Given founders: genomes, CNNs, matrices and graphs, as genomes that fit the data."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from cnn import Network
 from cnn.checks import brief
+from evo.genome.activations import activation_code, activation_name
 from evo.genome.genome import Genome, Role
 from evo.initial.founders import FounderSettings
 
@@ -52,7 +55,7 @@ def to_genome(
     n_outputs : int
         Number of outputs.
     inputs, outputs : sequence of str, optional
-        Names of the features of a sample, and of the classes; see :func:`evo.exchange.names.ends_by_name`.
+        Names of the features of a sample, and of the classes or values; see :func:`evo.exchange.names.ends_by_name`.
 
     Raises
     ------
@@ -91,7 +94,7 @@ def _of_graph(
     inputs: Sequence[str] | None,
     outputs: Sequence[str] | None,
 ) -> Genome:
-    """Return the genome of a graph; nodes that are named after features or classes belong to these."""
+    """Return the genome of a graph; nodes that are named after features, classes or values belong to these."""
     from evo.exchange import from_networkx  # noqa: PLC0415 - networkx
     from evo.exchange.names import ends_by_name  # noqa: PLC0415
 
@@ -132,6 +135,70 @@ def check_fit(genome: Genome, shape: Sequence[int], n_outputs: int) -> None:
             )
     if len(genome.outputs) != n_outputs:
         raise ValueError(f"must have {n_outputs} outputs; got {len(genome.outputs)}")
+
+
+def with_scaled_outputs(genome: Genome, factor: ArrayLike, offset: ArrayLike) -> Genome:
+    """Return a network whose outputs are factor · o + offset, where o are the outputs of a given network.
+
+    The weights of in-edges and the biases of output nodes take up both, so the result is exact up to rounding. A
+    threshold becomes one per node, so the same entries are dormant. With factor 1 and offset 0 the result is the given
+    genome.
+
+    Parameters
+    ----------
+    genome : Genome
+    factor, offset : array_like of float, shape (n_outputs,)
+        Finite; factors are above 0.
+
+    Raises
+    ------
+    ValueError
+        If weights and biases cannot say it: an output has another activation than ``identity``, or an effective
+        out-edge; rounding takes a weight across the threshold; or a number does not fit into the dtype of the genome.
+
+    Examples
+    --------
+    >>> genome = Genome.from_matrix([[0, 0.5], [0, 0]], n_inputs=1, n_outputs=1)
+    >>> scaled = with_scaled_outputs(genome, [4.0], [1.0])
+    >>> scaled.values.tolist(), scaled.bias.tolist()
+    ([2.0], [0.0, 1.0])
+    """
+    factor, offset = (np.asarray(one, dtype=np.float64) for one in (factor, offset))
+    if (factor == 1).all() and (offset == 0).all():
+        return genome
+    outputs = genome.outputs
+    others = genome.activations[outputs] != activation_code("identity")
+    if others.any():
+        got = activation_name(int(genome.activations[outputs][others][0]))
+        raise ValueError(
+            f"outputs must have the activation identity to take up another scaling; got {got}"
+        )
+    n_edges = np.count_nonzero(np.isin(genome.indices[genome.effective_mask()], outputs))
+    if n_edges:
+        raise ValueError(
+            f"outputs must have no out-edges to take up another scaling; got {n_edges}"
+        )
+    dtype, of_node = genome.values.dtype, np.ones(genome.n_nodes)
+    of_node[outputs] = factor
+    bias = genome.bias.astype(np.float64)
+    bias[outputs] = factor * bias[outputs] + offset
+    threshold = genome.threshold
+    with np.errstate(over="ignore"):
+        if threshold is not None:
+            threshold = (np.broadcast_to(threshold, genome.n_nodes) * of_node).astype(dtype)
+        scaled = replace(
+            genome,
+            values=(genome.values * of_node[genome.targets]).astype(dtype),
+            bias=bias.astype(dtype),
+            threshold=threshold,
+        )
+    n_crossing = np.count_nonzero(scaled.active_mask() != genome.active_mask())
+    if n_crossing:
+        raise ValueError(
+            "in-edges of outputs must stay on their side of the threshold to take up another scaling; got "
+            f"{n_crossing} that rounding takes across"
+        )
+    return scaled
 
 
 def common_layers(genomes: Sequence[Genome]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 A :class:`Schema` says what rows look like and reads them from any container. A :class:`Preparation` is fitted on a
 training part: it fills gaps, turns categories and dates into numbers, and scales. It is stored with the network.
+:class:`ScaledSamples` have values to regress on, scaled for the networks and in their units.
 """
 
 from evo.preparation.csv_rows import CsvFormat, read_table
@@ -10,6 +11,7 @@ from evo.preparation.normalization import Normalization, NormalizationMethod, no
 from evo.preparation.origin import Origin
 from evo.preparation.preparation import Preparation, Prepared
 from evo.preparation.schema import Channels, RawRows, Schema
+from evo.preparation.targets import ScaledSamples, TargetScaling
 
 __all__ = [
     "Channels",
@@ -21,7 +23,9 @@ __all__ = [
     "Preparation",
     "Prepared",
     "RawRows",
+    "ScaledSamples",
     "Schema",
+    "TargetScaling",
     "Task",
     "encode_labels",
     "match_labels",

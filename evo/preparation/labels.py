@@ -15,7 +15,7 @@ from evo.preparation.origin import Origin, first_place
 
 Task = Literal["classification", "regression"]
 Labels = tuple[str | int, ...]
-Targets = NDArray[np.int64] | NDArray[np.float32]
+Targets = NDArray[np.int64] | NDArray[np.float64]
 
 
 def check_task(task: str | None) -> None:
@@ -40,7 +40,7 @@ def to_targets(y: object, origin: Origin, task: Task | None) -> tuple[Targets, L
 
     Returns
     -------
-    targets : ndarray of int64, shape (n,), or of float32, shape (n, k)
+    targets : ndarray of int64, shape (n,), or of float64, shape (n, k)
         Class indices, or values.
     classes : tuple of str or int, or None
         Labels in ascending order (0 and 1 for booleans); None in regression.
@@ -59,24 +59,14 @@ def to_targets(y: object, origin: Origin, task: Task | None) -> tuple[Targets, L
     return encode_labels(values, lambda i: origin.element((i,)))
 
 
-def to_values(y: object, origin: Origin) -> NDArray[np.float32]:
+def to_values(y: object, origin: Origin) -> NDArray[np.float64]:
     """Read values to regress on, shape (n, k).
 
     Raises
     ------
     DataError
-        If a value is missing, is no number, or is not finite in float32.
+        If a value is missing, is no number, or is not finite.
     """
-    return _finite(y, origin).astype(np.float32, order="C")
-
-
-def to_exact_values(y: object, origin: Origin) -> NDArray[np.float64]:
-    """Read values to regress on without rounding, shape (n, k); DataError as for :func:`to_values`."""
-    return _finite(y, origin).astype(np.float64)
-
-
-def _finite(y: object, origin: Origin) -> NDArray[Any]:
-    """Return numbers that are finite in float32, as they are, shape (n, k)."""
     values = _plain(y, origin)
     if values.dtype.kind not in "buif":
         place = first_place(np.vectorize(_is_no_number, otypes=[bool])(values))
@@ -88,13 +78,14 @@ def _finite(y: object, origin: Origin) -> NDArray[Any]:
         raise DataError(
             f"{origin.element(place)} must be a number to regress on; got {brief(text)}"
         )
-    with np.errstate(over="ignore"):
-        place = first_place(~np.isfinite(values.astype(np.float32)))
+    with np.errstate(over="ignore"):  # of floats with more bits
+        exact = values.astype(np.float64, order="C")
+    place = first_place(~np.isfinite(exact))
     if place is not None:
-        raise DataError(f"{origin.element(place)} must be a finite float32; got {values[place]}")
-    if values.ndim > 2:
-        raise DataError(f"{origin.whole} must have shape (n,) or (n, k); got {values.shape}")
-    return values if values.ndim == 2 else values[:, np.newaxis]  # (n,) -> (n, 1)
+        raise DataError(f"{origin.element(place)} must be finite; got {values[place]}")
+    if exact.ndim > 2:
+        raise DataError(f"{origin.whole} must have shape (n,) or (n, k); got {exact.shape}")
+    return exact if exact.ndim == 2 else exact[:, np.newaxis]  # (n,) -> (n, 1)
 
 
 def _is_no_number(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Normalisation of inputs, fitted on the training part and applied to every part.
+"""Normalisation of inputs and of values to regress on, fitted on the training part and applied to every part.
 
 The seed document asks for inputs in [0, 1] before a sigmoid and in [−1, 1] before a tanh (S6). Each flat feature gets
 an offset and a scale of its own. An image data set gets one offset and one scale for all pixels.
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
+from evo.errors import DataError
 from evo.preparation.origin import read_only, row_blocks
 
 NormalizationMethod = Literal["standard", "unit", "symmetric", "none"]
@@ -83,6 +84,11 @@ class Normalization:
             read_only(np.where(constant | (scale == 0), 1.0, scale)),
         )
 
+    def restore(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return x · scale + offset in float64: normalised numbers in their units again."""
+        restored: NDArray[np.float64] = X.astype(np.float64) * self.scale + self.offset
+        return restored
+
     def apply(self, X: NDArray[Any], dtype: npt.DTypeLike = np.float32) -> NDArray[Any]:
         """Return normalised samples: float64 arithmetic, then rounding to `dtype`.
 
@@ -102,6 +108,16 @@ class Normalization:
             with np.errstate(over="ignore"):
                 result[rows] = (X[rows].astype(np.float64) - self.offset) / self.scale
         return result
+
+
+def check_told_apart(before: NDArray[Any], after: NDArray[Any], what: str, step: str) -> None:
+    """Raise DataError if many different numbers, named `what`, have become one float32 after a step."""
+    n_before, n_after = (len(np.unique(numbers)) for numbers in (before, after))
+    if n_before - n_after > n_before // 16:
+        raise DataError(
+            f"{what} must have values that float32 tells apart after {step}; got {n_before} different ones that "
+            f"become {n_after}"
+        )
 
 
 def _mean_and_deviation(

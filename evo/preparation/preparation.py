@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnn.checks import brief
 from evo.errors import DataError
-from evo.preparation.normalization import Normalization, NormalizationMethod
+from evo.preparation.normalization import Normalization, NormalizationMethod, check_told_apart
 from evo.preparation.origin import Origin, first_place, read_only, row_blocks
 from evo.preparation.schema import Schema, Table
 
@@ -248,15 +248,11 @@ class Preparation:
         if numbers.ndim > 2:  # all pixels are one column
             rows, prepared = (part.reshape(-1, 1)[:ROWS_CHECKED] for part in (rows, prepared))
         for k in range(rows.shape[1]):
-            before, after = (len(np.unique(part[:, k])) for part in (rows, prepared))
-            if before - after > before // 16:
-                what = origin.whole
-                if numbers.ndim == 2:
-                    what = self.schema.describe(self.schema.number_columns[k], origin)(None)
-                raise DataError(
-                    f"{what} must have values that float32 tells apart after normalization "
-                    f"{self.normalization.method!r}; got {before} different ones that become {after}"
-                )
+            what = origin.whole
+            if numbers.ndim == 2:
+                what = self.schema.describe(self.schema.number_columns[k], origin)(None)
+            step = f"normalization {self.normalization.method!r}"
+            check_told_apart(rows[:, k], prepared[:, k], what, step)
 
     def to_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Return arrays and a description that JSON can hold."""

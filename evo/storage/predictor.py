@@ -22,7 +22,7 @@ from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.genome.genome import FloatArray, Genome
 from evo.phenotype.phenotype import Phenotype
 from evo.preparation import Normalization, Origin, Preparation, Schema, match_labels
-from evo.preparation.labels import to_exact_values, to_values
+from evo.preparation.labels import to_values
 
 FORMAT = "evomatrix-network-1"
 """The format of an evolved network's file."""
@@ -56,6 +56,8 @@ class RawPredictor(ABC):
         Label of each output; None in regression.
     targets : Normalization, optional
         How the values to regress on were scaled for the network; predictions are scaled back.
+    target_names : sequence of str, optional
+        Names of these values.
 
     Attributes
     ----------
@@ -72,6 +74,7 @@ class RawPredictor(ABC):
         preparation: Preparation,
         classes: Sequence[str | int] | None,
         targets: Normalization | None,
+        target_names: Sequence[str] | None,
     ) -> None:
         self.network = network
         self._n_features, self._n_outputs = n_features, n_outputs
@@ -89,6 +92,9 @@ class RawPredictor(ABC):
         if targets is not None:
             _check_targets(targets, n_outputs, self.classes)
         self.targets = targets
+        self.target_names = None if target_names is None else tuple(target_names)
+        if self.target_names is not None:
+            _check_target_names(self.target_names, n_outputs, self.classes)
 
     @abstractmethod
     def save(self, path: str | Path) -> Path:
@@ -172,7 +178,7 @@ class RawPredictor(ABC):
                     f"y must have labels among the classes {brief(self.classes)}; got {label!r} and no such label"
                 )
         else:
-            truth = (to_values if self.targets is None else to_exact_values)(y, origin)
+            truth = to_values(y, origin)
         if len(truth) != len(output):
             raise DataError(f"y must be one per row of X ({len(output)}); got {len(truth)}")
         if on_classes:
@@ -200,7 +206,7 @@ class RawPredictor(ABC):
         output = np.concatenate([np.empty((0, self._n_outputs), self._dtype), *outputs])
         if self.targets is None:
             return output
-        return output.astype(np.float64) * self.targets.scale + self.targets.offset
+        return self.targets.restore(output)
 
     # -- what scikit-learn's tools ask ---------------------------------------------------------------------------------
 
@@ -210,6 +216,11 @@ class RawPredictor(ABC):
         if self.classes is None:
             raise AttributeError("classes_ is there in classification only")
         return np.array(self.classes)
+
+    @property
+    def output_names(self) -> tuple[str, ...] | None:
+        """Names of the outputs: the labels of classes as text, or the names of values, if they have names."""
+        return self.target_names if self.classes is None else tuple(map(str, self.classes))
 
     @property
     def n_features_in_(self) -> int:
@@ -293,6 +304,8 @@ class Predictor(RawPredictor):
         Label of each output; None in regression.
     targets : Normalization, optional
         How the values to regress on were scaled for the network; predictions are scaled back.
+    target_names : sequence of str, optional
+        Names of these values.
     """
 
     network: Phenotype
@@ -305,6 +318,7 @@ class Predictor(RawPredictor):
         preparation: Preparation | None = None,
         classes: Sequence[str | int] | None = None,
         targets: Normalization | None = None,
+        target_names: Sequence[str] | None = None,
     ) -> None:
         preparation = preparation or Preparation.scaling(())
         n_inputs = prod(preparation.sample_shape)
@@ -319,6 +333,7 @@ class Predictor(RawPredictor):
             preparation=preparation,
             classes=classes,
             targets=targets,
+            target_names=target_names,
         )
         self.genome = genome
         self.loss = loss
@@ -377,6 +392,8 @@ class BaselinePredictor(RawPredictor):
         Label of each output; None in regression.
     targets : Normalization, optional
         How the values to regress on were scaled for the network; predictions are scaled back.
+    target_names : sequence of str, optional
+        Names of these values.
     """
 
     network: Network
@@ -388,6 +405,7 @@ class BaselinePredictor(RawPredictor):
         preparation: Preparation | None = None,
         classes: Sequence[str | int] | None = None,
         targets: Normalization | None = None,
+        target_names: Sequence[str] | None = None,
     ) -> None:
         shape = tuple(network.input_shape)
         preparation = preparation or Preparation.scaling(shape)
@@ -402,6 +420,7 @@ class BaselinePredictor(RawPredictor):
             preparation=preparation,
             classes=classes,
             targets=targets,
+            target_names=target_names,
         )
 
     def save(self, path: str | Path) -> Path:
@@ -541,6 +560,8 @@ def _describe(predictor: RawPredictor) -> tuple[dict[str, NDArray[Any]], dict[st
     if targets is not None:
         arrays |= {"target_offset": targets.offset, "target_scale": targets.scale}
         described["targets"] = targets.method
+    if predictor.target_names is not None:
+        described["target_names"] = predictor.target_names
     return arrays, described
 
 
@@ -557,6 +578,8 @@ def _described(
     if "targets" in description:
         scaling = arrays["target_offset"], arrays["target_scale"]
         described["targets"] = Normalization(description["targets"], *scaling)
+    if "target_names" in description:
+        described["target_names"] = description["target_names"]
     return described
 
 
@@ -572,3 +595,11 @@ def _check_targets(targets: Normalization, n_outputs: int, classes: object) -> N
             )
     if (targets.scale == 0).any():
         raise ValueError(f"scale of targets must not be 0; got {targets.scale}")
+
+
+def _check_target_names(names: tuple[Any, ...], n_outputs: int, classes: object) -> None:
+    """Raise ValueError unless names are a text for each value to regress on, for they may come from a file."""
+    if classes is not None:
+        raise ValueError(f"target_names must be None where there are classes; got {brief(names)}")
+    if len(names) != n_outputs or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"target_names must be {n_outputs} texts; got {brief(names)}")

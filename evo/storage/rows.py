@@ -154,6 +154,7 @@ def prediction_rows(
     truth: NDArray[Any],
     output: FloatArray,
     classes: Sequence[str | int] | None,
+    outputs: Sequence[str],
     key: Row,
 ) -> pa.Table:
     """Return the rows of ``predictions`` of one arm, one per test sample.
@@ -168,6 +169,8 @@ def prediction_rows(
         Class probabilities, shape (n, n_classes); or values, shape (n, k).
     classes : sequence of str or int, or None
         Label of each class; None in regression.
+    outputs : sequence of str
+        Names of several values to predict; empty if there is one.
     key : dict
         The columns that identify the arm.
     """
@@ -180,12 +183,12 @@ def prediction_rows(
             f"probability_{one}": column
             for one, column in zip(classes, output.T.astype(np.float32), strict=True)
         }
-    elif output.shape[1] == 1:
-        own |= {"truth": truth[:, 0], "prediction": output[:, 0].astype(np.float64)}
+    elif not outputs:
+        own |= {"truth": truth[:, 0], "prediction": output[:, 0]}
     else:
         own |= {name: pa.nulls(len(rows), pa.float64()) for name in ("truth", "prediction")}
-        own |= {f"truth_{k}": column for k, column in enumerate(truth.T)}
-        own |= {f"prediction_{k}": column for k, column in enumerate(output.T.astype(np.float64))}
+        for name, values in (("truth", truth), ("prediction", output)):
+            own |= {f"{name}_{one}": column for one, column in zip(outputs, values.T, strict=True)}
     return pa.table(
         {name: pa.repeat(value, len(rows)) for name, value in key.items()} | {"row": rows} | own
     )

@@ -46,13 +46,13 @@ class OwnColumns:
         Metrics that stand in the tables, without those that are columns of every run.
     classes : tuple of str or int, or None
         Labels of the classes; None in regression.
-    n_outputs : int
-        Number of values to predict.
+    outputs : tuple of str
+        Names of the values to predict, if there are several; otherwise empty.
     """
 
     metrics: tuple[str, ...] = ()
     classes: tuple[str | int, ...] | None = None
-    n_outputs: int = 1
+    outputs: tuple[str, ...] = ()
 
     @property
     def label_type(self) -> pa.DataType:
@@ -63,8 +63,7 @@ class OwnColumns:
 
     def of(self, table: str) -> tuple[Column, ...]:
         """Return the columns of a table in one run."""
-        several = range(self.n_outputs) if self.classes is None and self.n_outputs > 1 else ()
-        names = {"metric": self.metrics, "class": self.classes or (), "output": several}
+        names = {"metric": self.metrics, "class": self.classes or (), "output": self.outputs}
         columns = []
         for one in TABLES[table]:
             if one.prefix:
@@ -105,7 +104,7 @@ _PARAMETERS = Column("parameters", _INT, "", "Number of trainable numbers.")
 _MACS = Column("macs", _INT, "per sample", "Multiply-accumulates for one sample, all ticks included.")
 _REASON = Column("reason", _TEXT, "", "Reason why the status is not ok; otherwise empty.")
 _VALIDATION = (
-    Column("validation_loss", _FLOAT, "nat or unit²",
+    Column("validation_loss", _FLOAT, "nat or SD²",
         "Mean validation loss; in regression half the squared error of a sample, summed over its values."),
     Column("validation_accuracy", _FLOAT, "fraction", "Validation accuracy; empty in regression."),
     Column("validation_<metric>", _FLOAT, "that of the metric",
@@ -157,7 +156,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("best_individual", _INT, "",
             "Number of the individual with the best fitness of the population after selection."),
         Column("best_fitness", _FLOAT, "", "Fitness of the best individual."),
-        Column("best_validation_loss", _FLOAT, "nat or unit²", "Mean validation loss of the best individual."),
+        Column("best_validation_loss", _FLOAT, "nat or SD²", "Mean validation loss of the best individual."),
         Column("best_validation_accuracy", _FLOAT, "fraction",
             "Validation accuracy of the best individual; empty in regression."),
         Column("best_validation_<metric>", _FLOAT, "that of the metric",
@@ -203,7 +202,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("survived", pa.bool_(), "", "Whether the individual holds a slot after selection."),
         *STATISTICS,
         Column("fitness", _FLOAT, "", "Fitness, larger is better; empty unless the status is ok."),
-        Column("train_loss", _FLOAT, "nat or unit²", "Mean minibatch loss of the last 50 steps."),
+        Column("train_loss", _FLOAT, "nat or SD²", "Mean minibatch loss of the last 50 steps."),
         *_VALIDATION,
         Column("reused_from", _INT, "",
             "Number of the individual whose training result was reused, because both are the same network up to "
@@ -257,10 +256,10 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("generation", _INT, "", "Generation of the trained individual; empty for baselines."),
         Column("individual", _INT, "", "Number of the trained individual; empty for baselines."),
         Column("step", _INT, "steps", "Gradient steps so far, along the ancestry."),
-        Column("loss", _FLOAT, "nat or unit²", "Mean minibatch loss since the previous recorded step."),
+        Column("loss", _FLOAT, "nat or SD²", "Mean minibatch loss since the previous recorded step."),
         Column("learning_rate", _FLOAT, "", "Learning rate at this step."),
         Column("gradient_norm", _FLOAT, "", "Euclidean norm of the gradient at this step."),
-        Column("validation_loss", _FLOAT, "nat or unit²",
+        Column("validation_loss", _FLOAT, "nat or SD²",
             "Mean validation loss after this step; only at the end of a train phase or epoch, otherwise empty."),
         Column("validation_accuracy", _FLOAT, "fraction",
             "Validation accuracy after this step; empty where validation_loss is empty, and in regression."),
@@ -276,7 +275,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("kept_steps", _INT, "steps",
             "Gradient steps that led to the parameters in the end. Fewer than steps if patience restored those of an "
             "earlier epoch."),
-        Column("train_loss", _FLOAT, "nat or unit²",
+        Column("train_loss", _FLOAT, "nat or SD²",
             "Mean minibatch loss of the last 50 steps; if training counts epochs, of the epoch that was kept."),
         *_VALIDATION,
         Column("train_seconds", _FLOAT, "s",
@@ -286,7 +285,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         *_RUN,
         Column("arm", _TEXT, "",
             "Name of the arm: that of the winner, as in `runs`, or the baseline's."),
-        Column("test_loss", _FLOAT, "nat or unit²",
+        Column("test_loss", _FLOAT, "nat or SD²",
             "Mean loss on the test part, read once, after the last training. In regression the loss of a sample is "
             "half the squared error, summed over its values."),
         Column("test_accuracy", _FLOAT, "fraction", "Accuracy on the test part; empty in regression."),
@@ -312,8 +311,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "The most probable label, or the predicted value; empty if several values are predicted."),
         Column("probability_<class>", pa.float32(), "probability",
             "Predicted probability of each class, named by its label, in the order of the classes."),
-        Column("truth_<output>", _FLOAT, "unit", "Each of several values to predict, from 0."),
-        Column("prediction_<output>", _FLOAT, "unit", "Each of several predicted values, from 0."),
+        Column("truth_<output>", _FLOAT, "unit", "Each of several values to predict, by its name or number."),
+        Column("prediction_<output>", _FLOAT, "unit", "Each of several predicted values, named alike."),
     ),
 }
 # fmt: on
@@ -398,6 +397,10 @@ def data_dictionary() -> str:
         "renamed or copied; two folders of one name are told apart by the folders above them, as in `a/run` and",
         "`b/run`. An empty cell (`NaN`, `None`)",
         "means that the quantity does not exist, never that something failed: a failure has a status and a reason.",
+        "In regression a loss is that of the scaled values that networks learn: SD is the standard deviation of",
+        "a value in the training part (without `dataset.target_scaling`, its unit). Metrics, truth and predictions",
+        "have the units of the data (*unit*). RMSE and MAE of several values are means over values, whose units",
+        "may differ.",
         "Columns in seconds differ from run to run. All other columns follow from settings and seed, unless a budget",
         "in seconds ended a train phase. Run folders written by an older version have the former names;",
         "`load_results` gives every column its present name. A name with `<metric>`, `<class>` or `<output>` stands",

@@ -3,7 +3,13 @@
 A new data set is one function that returns a :class:`Dataset` and one entry in :data:`DATASETS`. Training is not here.
 """
 
-from evo.preparation import Normalization, NormalizationMethod, Task, normalization_for
+from evo.preparation import (
+    Normalization,
+    NormalizationMethod,
+    TargetScaling,
+    Task,
+    normalization_for,
+)
 from experiments.datasets.bundled import diabetes, digits
 from experiments.datasets.dataset import Dataset, DataSplit
 from experiments.datasets.generated import spirals, xor
@@ -20,6 +26,7 @@ __all__ = [
     "Normalization",
     "NormalizationMethod",
     "RareClasses",
+    "TargetScaling",
     "Task",
     "diabetes",
     "digits",

@@ -25,11 +25,14 @@ from evo.preparation import (
     Origin,
     Preparation,
     RawRows,
+    ScaledSamples,
     Schema,
+    TargetScaling,
     Task,
 )
 from evo.preparation.labels import Targets, check_task, to_targets
 from evo.preparation.origin import first_place, read_only, row_blocks
+from evo.preparation.targets import fit_targets, scale_targets
 from experiments.datasets.array_file import read_npz
 from experiments.datasets.image_folder import Colour, read_image_folder
 from experiments.datasets.openml import fetch_table
@@ -64,10 +67,13 @@ class DataSplit:
         The data set that was split.
     train, validation : Samples
     test : Samples or None
-        Disjoint parts that together hold all samples. Inputs are prepared, regression targets keep their units.
-        Arrays are read-only. None if there is no test part.
+        Disjoint parts that together hold all samples. Inputs are prepared. In regression they are
+        :class:`evo.preparation.ScaledSamples`, with the values in their units as `truth`. Arrays are read-only. None if
+        there is no test part.
     preparation : Preparation
         Fitted on the training part only.
+    target_scaling : Normalization or None
+        The scaling of the values to regress on, fitted on the training part only; None in classification.
     rows : mapping of str to ndarray of int64
         Index of each sample of a part in the data set, or in its own validation or test part.
     unseen : mapping of str to (dict of str to int)
@@ -79,6 +85,7 @@ class DataSplit:
     validation: Samples
     test: Samples | None
     preparation: Preparation
+    target_scaling: Normalization | None
     rows: Mapping[Part, NDArray[np.int64]]
     unseen: Mapping[Part, dict[str, int]]
 
@@ -93,7 +100,7 @@ class DataSplit:
         return self.train.inputs.shape[1:]
 
     def raw(self, part: Part) -> tuple[RawRows, NDArray[Any]]:
-        """Return the rows of a part as the data set has them, with their labels or values.
+        """Return the rows of a part as the data set has them, with their labels or values; see :meth:`Dataset.raw`.
 
         These are what a saved network predicts from, and what its score compares with.
         """
@@ -113,7 +120,7 @@ class Dataset:
     inputs : ndarray of real numbers, shape (n, *shape), or DataFrame
         Flat features (n, features), with NaN where a value is missing; or images (n, height, width) and more
         dimensions. A data frame if some columns are categories or dates.
-    targets : ndarray of int64, shape (n,), or of float32, shape (n, k)
+    targets : ndarray of int64, shape (n,), or of float64, shape (n, k)
         Class indices 0 … len(classes) − 1, or values to regress on.
     classes : tuple of str or int, or None
         Label of each class index, at least two; None in regression.
@@ -127,6 +134,8 @@ class Dataset:
         divided by their mean over the training part. Own validation and test parts have none.
     schema : Schema, optional
         What the rows look like; by default it is inferred from the inputs.
+    target_names : tuple of str, optional
+        Names of the values to regress on; None in classification.
 
     Raises
     ------
@@ -145,6 +154,7 @@ class Dataset:
     groups: NDArray[np.int64] | None = field(default=None, repr=False)
     sample_weights: ArrayLike | None = field(default=None, repr=False)
     schema: Schema = field(default=None, repr=False)  # type: ignore[assignment] # __post_init__ infers it
+    target_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check everything once, and make the arrays read-only."""
@@ -168,6 +178,7 @@ class Dataset:
         object.__setattr__(self, "schema", schema)
         object.__setattr__(self, "inputs", rows)
         object.__setattr__(self, "targets", self._checked("", rows, self.targets))
+        self._check_target_names(self.target_names)
         for name, own in (("validation", self.validation), ("test", self.test)):
             if own is not None:
                 rows = schema.rows(own[0], Origin(self.name, f"{name} inputs"))
@@ -193,6 +204,7 @@ class Dataset:
         name: str = "arrays",
         task: Task | None = None,
         feature_names: Sequence[str] | None = None,
+        target_names: Sequence[str] | None = None,
         categories: Sequence[str] = (),
         channels: Channels | None = None,
         groups: object = None,
@@ -216,6 +228,8 @@ class Dataset:
             Task to take instead: whole floats can be labels, integers can be values.
         feature_names : sequence of str, optional
             Names of the features, instead of those of a frame.
+        target_names : sequence of str, optional
+            Names of the values to regress on, for tables and pictures.
         categories : sequence of str
             Names of columns that are categories whatever is in them, such as postcodes.
         channels : {"first", "last"}, optional
@@ -247,7 +261,10 @@ class Dataset:
         for part, own in (("validation", validation), ("test", test)):
             if own is not None:
                 parts[part] = own
-        return cls._of_parts(name, schema, parts, task, groups, sample_weights=sample_weights)
+        names = None if target_names is None else tuple(target_names)
+        made = cls._of_parts(name, schema, parts, task, groups, names, sample_weights)
+        made._check_target_names(names)
+        return made
 
     @classmethod
     def _of_parts(
@@ -257,11 +274,15 @@ class Dataset:
         parts: Mapping[str, tuple[object, object]],
         task: Task | None,
         groups: object,
-        target: str | None = None,
-        sample_weights: ArrayLike | None = None,
+        names: tuple[str, ...] | None,
+        sample_weights: ArrayLike | None,
     ) -> Self:
-        """Make a data set from the rows and targets of its parts; the main part has the name ""."""
+        """Make a data set from the rows and targets of its parts; the main part has the name "".
+
+        The names of the targets may be those of a column of labels: the data set then has none.
+        """
         check_task(task)
+        target = names[0] if names and len(names) == 1 else None
         read: dict[str, tuple[Targets, Labels | None]] = {}
         for part, (_, y) in parts.items():
             prefix = f"{part} " if part else ""
@@ -281,6 +302,7 @@ class Dataset:
             groups=numbered,  # type: ignore[arg-type]
             sample_weights=sample_weights,
             schema=schema,
+            target_names=names if classes is None else None,
             **own,  # type: ignore[arg-type]
         )
 
@@ -365,8 +387,8 @@ class Dataset:
             check_groups_apart(tables, roles.groups, name)
         weights = roles.sample_weights
         weights_of_rows = None if weights is None else weights_of(main, weights, name)
-        only = str(named[0]) if len(named) == 1 else None
-        return cls._of_parts(name, schema, parts, task, groups, only, weights_of_rows)
+        names = tuple(map(str, named)) or None
+        return cls._of_parts(name, schema, parts, task, groups, names, weights_of_rows)
 
     @classmethod
     def from_csv(
@@ -640,6 +662,11 @@ class Dataset:
         """Return the number of classes, or of values to regress on."""
         return int(self.targets.shape[1]) if self.classes is None else len(self.classes)
 
+    @property
+    def output_names(self) -> tuple[str, ...] | None:
+        """Return the names of what a network predicts: the labels of classes as text, or the names of values."""
+        return self.target_names if self.classes is None else tuple(map(str, self.classes))
+
     @cached_property
     def data_hash(self) -> str:
         """Return the SHA-256 of samples, targets and labels, own parts and groups included, in hexadecimal.
@@ -661,13 +688,17 @@ class Dataset:
         return digest.hexdigest()
 
     def raw(self, part: Part, rows: NDArray[np.int64]) -> tuple[RawRows, NDArray[Any]]:
-        """Return rows of the data set, or of its own validation or test part, with their labels or values."""
+        """Return rows of the data set, or of its own validation or test part, with their labels or values.
+
+        Labels have shape (n,). Values are float64 of shape (n, k), or (n,) if there is one for each row, as predictions
+        have.
+        """
         inputs, targets = self._part(part)
         chosen = inputs.iloc[rows] if isinstance(inputs, pd.DataFrame) else inputs[rows]
         values = targets[rows]
         if self.classes is not None:
             return chosen, np.array(self.classes)[values]
-        return chosen, values
+        return chosen, values[:, 0] if values.shape[1] == 1 else values
 
     def split(
         self,
@@ -679,6 +710,7 @@ class Dataset:
         stratify: bool = True,
         rare_classes: RareClasses = "refuse",
         fold: tuple[int, int] | None = None,
+        target_scaling: TargetScaling = "standard",
     ) -> DataSplit:
         """Split into training, validation and test parts, and prepare all parts by what the training part teaches.
 
@@ -704,19 +736,28 @@ class Dataset:
             training part. Folds, and data with groups, take no notice of it.
         fold : tuple of int, optional
             (i, k): the test part is number i of k folds, which the seed draws; `test` is ignored then.
+        target_scaling : {"standard", "none"}, default "standard"
+            Scaling of each value to regress on: mean 0 and standard deviation 1 in the training part, or none. It has
+            no effect in classification.
 
         Raises
         ------
         DataError
-            If a class has too few samples for every part, or groups are too few or too large.
+            If a class has too few samples for every part, groups are too few or too large, or values to regress on are
+            all the same in the training part, or cannot be told apart in float32.
         ValueError
-            If a fraction, the fold or the normalisation is out of range.
+            If a fraction, the fold, the normalisation or the scaling is out of range.
         """
         rng = np.random.default_rng(seed)
         rows = self._partition(validation, test, stratify, rare_classes, fold, rng)
         origins = {part: Origin(self.name, "inputs", rows[part]) for part in rows}
         raw = {part: self.raw(part, rows[part])[0] for part in rows}
         fitted = Preparation.fit(self.schema, raw["train"], normalization, origins["train"])
+        scaling = None
+        if self.classes is None:
+            values = self.targets[rows["train"]].astype(np.float64, copy=False)
+            at = Origin(self.name, "targets", rows["train"])
+            scaling = fit_targets(values, target_scaling, self.target_names, at)
         samples: dict[Part, Samples | None] = {}
         unseen: dict[Part, dict[str, int]] = {}
         for part, indices in rows.items():
@@ -724,11 +765,33 @@ class Dataset:
                 samples[part], unseen[part] = None, {}
                 continue
             prepared = fitted.transform(raw.pop(part), origin=origins[part])
-            targets = self._part(part)[1][indices]
-            weights = self._weights_of(part, indices)
-            samples[part] = Samples(read_only(prepared.inputs), read_only(targets), weights)
-            unseen[part] = prepared.unseen
-        return DataSplit(self, **samples, preparation=fitted, rows=rows, unseen=unseen)  # type: ignore[arg-type]
+            inputs, unseen[part] = read_only(prepared.inputs), prepared.unseen
+            samples[part] = self._samples(part, indices, inputs, scaling)
+        return DataSplit(
+            self,
+            **samples,  # type: ignore[arg-type]
+            preparation=fitted,
+            target_scaling=scaling,
+            rows=rows,
+            unseen=unseen,
+        )
+
+    def _samples(
+        self,
+        part: Part,
+        rows: NDArray[np.int64],
+        inputs: NDArray[np.float32],
+        scaling: Normalization | None,
+    ) -> Samples:
+        """Return the samples of a part, with the prepared inputs."""
+        targets, weights = read_only(self._part(part)[1][rows]), self._weights_of(part, rows)
+        if scaling is None:
+            return Samples(inputs, targets, weights)
+        truth = targets.astype(np.float64, copy=False)
+        source = f"{self.name}: {part}" if self._own(part) else self.name
+        at = Origin(source, "targets", rows)
+        scaled = scale_targets(truth, scaling, self.target_names, at)
+        return ScaledSamples(inputs, scaled, weights, truth=truth, scaling=scaling)
 
     def _weights_of(self, part: Part, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
         """Return the weights of some samples of a part; own parts have none."""
@@ -837,9 +900,22 @@ class Dataset:
                 f"got {brief(label)}, and {len(unknown)} of {len(targets)} labels that are none"
             )
 
+    def _check_target_names(self, names: tuple[object, ...] | None) -> None:
+        """Raise DataError unless names of targets are a different text for each value to regress on."""
+        if names is None:
+            return
+        known = 0 if self.classes is not None else self.n_outputs
+        if (
+            len(names) != known
+            or len(set(names)) < known
+            or not all(isinstance(one, str) and one for one in names)
+        ):
+            rule = f"{known} different texts, one per value" if known else "None in classification"
+            raise DataError(f"{self.name}: target_names must be {rule}; got {brief(names)}")
+
     def _checked(self, part: str, rows: RawRows, targets: Targets) -> Targets:
         """Check the targets of a part and return them read-only."""
-        dtype, ndim = (np.float32, 2) if self.classes is None else (np.int64, 1)
+        dtype, ndim = (np.float64, 2) if self.classes is None else (np.int64, 1)
         if targets.dtype != dtype:
             raise TypeError(
                 f"{self.name}: {part}targets must be {np.dtype(dtype)}; got {targets.dtype}"

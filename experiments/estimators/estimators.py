@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from cnn.checks import is_whole
-from evo.preparation import Normalization, Origin
-from evo.preparation.labels import to_exact_values
+from evo.preparation import Origin
+from evo.preparation.labels import to_values
 from evo.storage.predictor import Predictor
 from experiments.analysis.results import Results
 from experiments.datasets import Dataset
@@ -88,10 +88,8 @@ class EvolvedEstimator(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "network_")
         return check_rows(self, X, fitted=True)
 
-    def _search(
-        self, dataset: Dataset, settings: Experiment, targets: Normalization | None = None
-    ) -> None:
-        """Run the search, and set the results and the winner, which scales its predictions back."""
+    def _search(self, dataset: Dataset, settings: Experiment) -> None:
+        """Run the search, and set the results and the winner."""
         with ExitStack() as stack:
             folder = self.results
             if folder is None:
@@ -107,12 +105,6 @@ class EvolvedEstimator(BaseEstimator):  # type: ignore[misc]
             )
             results.predictions  # noqa: B018 - it is read while the folder is there
             self.results_, self.network_ = results, results.best()
-            if targets is not None:
-                best = self.network_
-                self.network_ = Predictor(
-                    best.genome, loss=best.loss, preparation=best.preparation, targets=targets
-                )
-                self.network_.save(results.path / "networks" / f"seed-{settings.seed}.npz")
 
     def _settings(self) -> Experiment:
         """Return the settings of the run: those of `experiment`, and over them those of the other parameters."""
@@ -262,8 +254,9 @@ class EvolvedClassifier(ClassifierMixin, EvolvedEstimator):  # type: ignore[misc
 class EvolvedRegressor(RegressorMixin, EvolvedEstimator):  # type: ignore[misc]
     """A regressor whose `fit` evolves a network, for one value or several.
 
-    Values are scaled to mean 0 and standard deviation 1 for the search, so losses in `results_`, and metrics with a
-    unit, are in standard deviations. `predict` and `network_` give values in their unit.
+    Values may have any units: each is scaled as the setting `dataset.target_scaling` says, by default to mean 0 and
+    standard deviation 1 in the training part. Losses in `results_` are those of scaled values; metrics, `predict` and
+    `network_` have the units of the values.
 
     Parameters and attributes are those of :class:`EvolvedClassifier`, without classes.
 
@@ -294,12 +287,10 @@ class EvolvedRegressor(RegressorMixin, EvolvedEstimator):  # type: ignore[misc]
         """
         settings = self._settings()
         validate_data(self, y=y, skip_check_array=True)
-        rows, values = check_rows(self, X, fitted=False), to_exact_values(y, Origin("y"))
+        rows, values = check_rows(self, X, fitted=False), to_values(y, Origin("y"))
         check_consistent_length(rows, values)
-        targets = Normalization.fit(values, "standard")
-        scaled = targets.apply(values)
-        dataset = Dataset.from_arrays(rows, scaled, name="data", task="regression")
-        self._search(dataset, settings, targets)
+        dataset = Dataset.from_arrays(rows, values, name="data", task="regression")
+        self._search(dataset, settings)
         return self
 
     def predict(self, X: object) -> NDArray[np.float64]:

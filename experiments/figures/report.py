@@ -33,7 +33,7 @@ def save_figures(results: Results, store: RunStore) -> None:
         before, after = winner_before_and_after(results)
         networks = {"Founder, untrained": before, "The winner": after}
         winner = results.best()
-        inputs, outputs = winner.preparation.input_names or (), [*map(str, winner.classes or ())]
+        inputs, outputs = winner.preparation.input_names or (), winner.output_names or ()
         store.save_figure("graph", draw_networks(networks, inputs=inputs, outputs=outputs))
         store.save_figure("matrix", draw_matrices(networks, inputs=inputs, outputs=outputs))
         _save_confusion(results, store)

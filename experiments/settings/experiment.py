@@ -33,7 +33,13 @@ from evo.policies.policies import PolicySettings
 from evo.seeding import Purpose, seed_sequence
 from evo.settings import Settings
 from experiments.arms import BaselineSettings
-from experiments.datasets import Dataset, DataSplit, NormalizationMethod, RareClasses
+from experiments.datasets import (
+    Dataset,
+    DataSplit,
+    NormalizationMethod,
+    RareClasses,
+    TargetScaling,
+)
 from experiments.settings.continues import Continues
 from experiments.settings.used import Used
 
@@ -72,6 +78,12 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
     )
     normalization: NormalizationMethod = Field(
         "standard", description="Scaling of the inputs, fitted on the training part."
+    )
+    target_scaling: TargetScaling = Field(
+        "standard",
+        description="Scaling of the values to regress on, fitted on the training part. standard: mean 0 and standard "
+        "deviation 1, whatever their units; none. Losses are those of scaled values; metrics and predictions have the "
+        "units of the data. No effect in classification.",
     )
     validation: float = Field(
         0.15,
@@ -135,6 +147,7 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
                 stratify=self.stratify,
                 rare_classes=self.rare_classes,
                 fold=None if folds is None else (seed % folds, folds),
+                target_scaling=self.target_scaling,
             )
         except DataError:
             raise
@@ -343,6 +356,8 @@ def load_experiment(preset: str | Path) -> Experiment:
     values = read_settings(preset)
     if "arms" in values:
         raise SettingsError(f"{preset}: has arms; load_study loads it")
+    if Path(preset).suffix == ".json" and isinstance(values.get("dataset"), dict):
+        values["dataset"].setdefault("target_scaling", "none")  # in a run of an older version
     return Experiment.parse(values, str(preset))
 
 

@@ -117,6 +117,7 @@ def execute(
             task_of(plan, split, seed),
             len(split.rows["test"]),
             split.preparation,
+            split.target_scaling,
             store,
             reporter,
             plan.given,

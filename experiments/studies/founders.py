@@ -28,8 +28,10 @@ from evo.initial.given import (
     is_graph,
     is_matrix,
     to_genome,
+    with_scaled_outputs,
 )
 from evo.initial.map_founders import LayerShape
+from evo.preparation import Normalization
 from evo.seeding import Purpose, generator
 from evo.storage.predictor import (
     LAYERS_FORMAT,
@@ -54,10 +56,33 @@ class GivenFounders:
         They take turns over the slots of the population.
     sources : tuple of str
         Where each comes from: the argument or the file.
+    scalings : tuple of (Normalization or None)
+        For each the scaling of the values that it predicts; None if it is taken as it is. Empty if all are taken so.
     """
 
     genomes: tuple[Genome, ...]
     sources: tuple[str, ...]
+    scalings: tuple[Normalization | None, ...] = ()
+
+    def of_split(self, split: DataSplit) -> tuple[Genome, ...]:
+        """Return the genomes with outputs that are scaled as the targets of a split.
+
+        Raises
+        ------
+        SettingsError
+            If the weights of a founder cannot take up another scaling. One line names the founder.
+        """
+        genomes = list(self.genomes)
+        wanted = split.target_scaling
+        for k, own in enumerate(self.scalings):
+            if own is None or wanted is None:
+                continue
+            factor, offset = own.scale / wanted.scale, (own.offset - wanted.offset) / wanted.scale
+            try:
+                genomes[k] = with_scaled_outputs(genomes[k], factor, offset)
+            except ValueError as error:
+                raise SettingsError(f"{self.sources[k]}: {error}") from error
+        return tuple(genomes)
 
 
 def with_given_founders(experiment: Experiment, founders: Sequence[Any] | None) -> Experiment:
@@ -132,7 +157,10 @@ def check_founders(
     _check_settings(settings, named)
     genomes = [_read(name, source, settings, split) for name, source in named.items()]
     check_policy(experiment, genomes)
-    return GivenFounders(tuple(genomes), tuple(named))
+    scalings = () if settings.weights else tuple(map(_target_scaling, named.values()))
+    given = GivenFounders(tuple(genomes), tuple(named), scalings)
+    given.of_split(split)
+    return given
 
 
 def _check_own_graph(settings: FounderSettings, inputs: LayerShape, dataset: Dataset) -> None:
@@ -221,8 +249,6 @@ def _check_settings(settings: FounderSettings, named: Mapping[str, Any]) -> None
 def _read(name: str, source: Any, settings: FounderSettings, split: DataSplit) -> Genome:
     """Return a founder as a genome that fits the data."""
     dataset = split.dataset
-    inputs = split.preparation.input_names
-    outputs = None if dataset.classes is None else tuple(map(str, dataset.classes))
     try:
         if isinstance(source, Predictor | BaselinePredictor):
             _check_classes(source, dataset)
@@ -232,14 +258,21 @@ def _read(name: str, source: Any, settings: FounderSettings, split: DataSplit) -
             settings,
             split.input_shape,
             dataset.n_outputs,
-            inputs=inputs,
-            outputs=outputs,
+            inputs=split.preparation.input_names,
+            outputs=dataset.output_names,
         )
         if settings.weights is not None and genome.threshold is not None:
             raise ValueError("must have no threshold if founders.weights are drawn; got one")
     except (EvoMatrixError, TypeError, ValueError) as error:
         raise SettingsError(f"{name}: {error}") from error
     return genome
+
+
+def _target_scaling(source: Any) -> Normalization | None:
+    """Return the scaling of the values that a founder predicts; None if it is no predictor of values."""
+    if not isinstance(source, Predictor | BaselinePredictor) or source.classes is not None:
+        return None
+    return source.targets or Normalization("none", np.zeros(1), np.ones(1))
 
 
 def _check_classes(predictor: Predictor | BaselinePredictor, dataset: Dataset) -> None:
@@ -268,25 +301,22 @@ def check_policy(experiment: Experiment, genomes: Sequence[Genome]) -> None:
 
 
 def founders_of_seed(
-    experiment: Experiment,
-    dataset: Dataset,
-    shape: tuple[int, ...],
-    given: GivenFounders | None,
-    seed: int,
+    experiment: Experiment, split: DataSplit, given: GivenFounders | None, seed: int
 ) -> list[Genome]:
     """Return the founders of a run, one for each slot; fewer given founders than slots take turns."""
     settings, population = experiment.founders, experiment.evolution.population
     if given is None:
-        inputs = settings.input_layer(shape)
+        inputs = settings.input_layer(split.input_shape)
         return create_founders(
             settings,
             inputs.n_nodes,
-            dataset.n_outputs,
+            split.dataset.n_outputs,
             map_size=inputs.map_size,
             n_founders=population,
             seed=seed,
         )
-    genomes = [given.genomes[slot % len(given.genomes)] for slot in range(population)]
+    own = given.of_split(split)
+    genomes = [own[slot % len(own)] for slot in range(population)]
     if settings.weights is None:
         return genomes
     return [

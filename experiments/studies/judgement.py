@@ -36,7 +36,14 @@ def deciding_metric(experiment: Experiment, dataset: Dataset) -> tuple[str, bool
 
 def own_columns(experiment: Experiment, dataset: Dataset) -> OwnColumns:
     """Return the columns whose names depend on settings and data."""
-    return OwnColumns(metrics_of(experiment), dataset.classes, dataset.n_outputs)
+    return OwnColumns(metrics_of(experiment), dataset.classes, _outputs(dataset))
+
+
+def _outputs(dataset: Dataset) -> tuple[str, ...]:
+    """Return the names of several values to regress on, or their numbers; nothing if there is one, or classes."""
+    if dataset.classes is not None or dataset.n_outputs == 1:
+        return ()
+    return dataset.target_names or tuple(map(str, range(dataset.n_outputs)))
 
 
 def check_judgement(experiment: Experiment, dataset: Dataset) -> None:

@@ -379,7 +379,7 @@ def _new_founders(
     for split in _different(splits):
         given = check_founders(experiment, split, founders)
     return given, {
-        seed: founders_of_seed(experiment, split.dataset, split.input_shape, given, seed)
+        seed: founders_of_seed(experiment, split, given, seed)
         for seed, split in zip(seeds_of(experiment), splits, strict=True)
     }
 

@@ -13,8 +13,8 @@ from cnn.compile.compilation import single_threaded_blas
 from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation, evaluate
 from evo.evolution.job import Task
-from evo.evolution.metrics import measure
-from evo.preparation import Preparation
+from evo.evolution.metrics import measure, truth_and_output
+from evo.preparation import Normalization, Preparation
 from evo.storage.rows import prediction_rows
 from evo.storage.run_store import RunStore
 from evo.storage.tables import Row
@@ -60,6 +60,8 @@ class SeedRun:
         Number of samples in the test part.
     preparation : Preparation
         Preparation of raw rows, fitted on the training part.
+    target_scaling : Normalization or None
+        Scaling of the values to regress on, fitted on the training part.
     store : RunStore
         The run folder.
     reporter : Reporter
@@ -75,6 +77,7 @@ class SeedRun:
     task: Task
     n_test: int
     preparation: Preparation
+    target_scaling: Normalization | None
     store: RunStore
     reporter: Reporter
     given: GivenFounders | None = None
@@ -113,8 +116,13 @@ class SeedRun:
 
     @property
     def raw_inputs(self) -> dict[str, Any]:
-        """The parameters of a predictor that describe raw rows and labels."""
-        return {"preparation": self.preparation, "classes": self.dataset.classes}
+        """The parameters of a predictor that describe raw rows, and labels or values."""
+        return {
+            "preparation": self.preparation,
+            "classes": self.dataset.classes,
+            "targets": self.target_scaling,
+            "target_names": self.dataset.target_names,
+        }
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -172,8 +180,9 @@ def read_test(
             rows.append(_comparison_row(seed_run, model, split.test, on_test))
             key = seed_run.key | {"arm": model.arm}
             classes, at = seed_run.dataset.classes, split.rows["test"]
-            assert on_test.output is not None
-            found = prediction_rows(at, split.test.targets, on_test.output, classes, key)
+            truth, output = truth_and_output(split.test, on_test)
+            outputs = seed_run.store.own_columns.outputs
+            found = prediction_rows(at, truth, output, classes, outputs, key)
             predictions.append(found)
     return rows, predictions
 

@@ -21,6 +21,7 @@ from evo import (
 )
 from evo.evolution import AsynchronousEvolution, credit, duplicates, individual
 from evo.evolution import selection as selections
+from evo.initial import given
 from evo.preparation import Normalization
 from evo.storage import RunStore
 
@@ -802,6 +803,16 @@ def a_run_folder_is_overwritten(original, path, **parts):
 @mutant(f"{STORE}::test_rows_come_back_in_the_order_of_their_keys", storage, "load_tables")
 def tables_are_read_backwards(original, runs):
     return {table: frame[::-1] for table, frame in original(runs).items()}
+
+
+@mutant("initial/test_scaled_outputs.py::test_outputs_are_scaled", given, "with_scaled_outputs")
+def outputs_lose_their_offset(original, genome, factor, offset):
+    return original(genome, factor, np.zeros_like(offset))
+
+
+@mutant("evolution/test_metrics.py::test_metrics_of_scaled_samples", Normalization, "restore")
+def values_lose_their_offset(original, scaling, output):
+    return original(scaling, output) - scaling.offset
 
 
 @mutant(f"{PREDICTOR}::test_raw_inputs_are_normalised", Normalization, "apply")

@@ -160,7 +160,7 @@ def simulate(size: Size, results: Path) -> list[dict[str, Any]]:
     experiment = Experiment.parse(settings, "simulation")
     dataset = load_dataset("xor")
     split = experiment.dataset.split(dataset, SEED)
-    founders = founders_of_seed(experiment, split.dataset, split.input_shape, None, SEED)
+    founders = founders_of_seed(experiment, split, None, SEED)
     founders = founders[:1] * size.population
     plan = Plan(experiment, dataset, [split], negative_loss, None, {SEED: founders})
     task = task_of(plan, split, SEED)
@@ -175,7 +175,14 @@ def simulate(size: Size, results: Path) -> list[dict[str, Any]]:
     with closing(store):
         watch = _Watch(templates, workers, size.workers)
         seed_run = SeedRun(
-            experiment, dataset, task, len(split.rows["test"]), split.preparation, store, watch
+            experiment,
+            dataset,
+            task,
+            len(split.rows["test"]),
+            split.preparation,
+            split.target_scaling,
+            store,
+            watch,
         )
         Search(seed_run, 0, founders).evolve(SimulatedExecutor(workers, size.workers))
     return watch.rows

@@ -24,6 +24,7 @@ from evo import (
 from evo.evolution.fitness import MetricFitness
 from evo.evolution.individual import evaluate_individual
 from evo.evolution.metrics import measure
+from evo.preparation import Normalization, ScaledSamples
 
 ON_CLASSES = [name for name, one in METRICS.items() if one.task == "classification"]
 ON_VALUES = [name for name, one in METRICS.items() if one.task == "regression"]
@@ -41,6 +42,23 @@ def ranks(truth, score):
     positive, negative = score[truth == 1], score[truth == 0]
     pairs = positive[:, None] - negative[None]
     return np.mean((pairs > 0) + 0.5 * (pairs == 0))
+
+
+def test_metrics_of_scaled_samples_have_the_units_of_the_values():
+    rng = np.random.default_rng(0)
+    truth = np.array([1e9, 1e-7]) + [1e3, 1e-8] * rng.normal(size=(40, 2))
+    scaling = Normalization("standard", truth.mean(axis=0), truth.std(axis=0))
+    output = rng.normal(size=(40, 2)).astype(np.float32)
+    samples = ScaledSamples(output, scaling.apply(truth), truth=truth, scaling=scaling)
+    evaluation = Evaluation(0.0, None, output)
+    predicted = output.astype(np.float64) * truth.std(axis=0) + truth.mean(axis=0)
+    expected = {
+        "r2": theirs.r2_score(truth, predicted),
+        "rmse": theirs.root_mean_squared_error(truth, predicted),
+        "mae": theirs.mean_absolute_error(truth, predicted),
+    }
+    assert measure(ON_VALUES, samples, evaluation) == expected
+    assert MetricFitness(METRICS["mae"])(None, samples, evaluation=evaluation) == -expected["mae"]
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

@@ -457,6 +457,27 @@ def test_a_network_for_values_is_a_regressor(two_by_three):
         network.set_params(depth=2)
 
 
+@pytest.mark.parametrize("targets", [None, Normalization("none", np.zeros(3), np.ones(3))])
+def test_names_of_values_are_kept_in_a_file(two_by_three, tmp_path, targets):
+    names = ["price", "конц.", "μ"]
+    network = Predictor(two_by_three, loss="squared_error", targets=targets, target_names=names)
+    loaded = load_network(network.save(tmp_path / "net.npz"))
+    assert network.target_names == loaded.target_names == tuple(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "rule"),
+    [
+        (["a", "b"], {}, r"must be 3 texts; got \('a', 'b'\)"),
+        (["a", "b", 3], {}, r"must be 3 texts; got \('a', 'b', 3\)"),
+        (["a", "b", "c"], {"classes": [0, 1, 2]}, "must be None where there are classes; got .*"),
+    ],
+)
+def test_names_that_do_not_fit_the_values_are_refused(two_by_three, names, options, rule):
+    with pytest.raises(ValueError, match=f"^target_names {rule}$"):
+        Predictor(two_by_three, loss="squared_error", target_names=names, **options)
+
+
 # -- scaled targets ----------------------------------------------------------------------------------------------------
 
 

@@ -59,6 +59,10 @@ DATASETS = {
     "large offset": with_a_large_offset,
     "integers": lambda: Dataset.from_arrays((100 * NUMBERS).astype(np.int16), LABELS),
     "two values": lambda: Dataset.from_arrays(NUMBERS, np.column_stack([VALUES, VALUES**2])),
+    "tiny values": lambda: Dataset.from_arrays(NUMBERS, 1e-7 * VALUES),
+    "values of unlike units": lambda: Dataset.from_arrays(
+        NUMBERS, np.column_stack([1.7e9 + VALUES, 1e-50 * VALUES, 3e5 - 8e4 * VALUES]), target_names=["t", "c", "p"]
+    ),
     "gaps": lambda: Dataset.from_arrays(np.where(NUMBERS > 1.5, np.nan, NUMBERS), VALUES),
     "own parts": lambda: Dataset.from_arrays(
         NUMBERS[:50], LABELS[:50], validation=(NUMBERS[50:70], LABELS[50:70]), test=(NUMBERS[70:], LABELS[70:])
@@ -113,8 +117,8 @@ def test_every_arm_scores_raw_rows_as_the_tables_say_also_from_a_file(trained, t
             if dataset.task == "classification":
                 assert score == row.test_accuracy
             else:
-                values = one.network.output(split.test.inputs).astype(np.float64)
-                assert score == r2_score(split.test.targets.astype(np.float64), values)
+                values = split.test.in_units(one.network.output(split.test.inputs))
+                assert score == r2_score(split.test.truth, values)
                 assert score == row.test_r2
             prepared = one.preparation.transform(X).inputs
             np.testing.assert_array_equal(prepared, split.test.inputs)
@@ -122,6 +126,8 @@ def test_every_arm_scores_raw_rows_as_the_tables_say_also_from_a_file(trained, t
             assert again.loss == row.test_loss
             outputs = one.predict_proba(X) if dataset.classes else one.predict(X)
             together = one.network.output(split.test.inputs[:256])
+            if not dataset.classes:
+                together = split.test.in_units(together)
             np.testing.assert_array_equal(outputs[:256], together.reshape(outputs[:256].shape))
 
 

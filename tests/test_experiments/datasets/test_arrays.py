@@ -91,7 +91,7 @@ def test_floats_are_values_to_regress_on(y):
     dataset = Dataset.from_arrays(X, y)
     assert dataset.task == "regression"
     assert dataset.classes is None
-    assert dataset.targets.dtype == np.float32
+    assert dataset.targets.dtype == np.float64
     assert dataset.targets.tolist() == [[0.5], [1], [2], [3]]
     assert dataset.n_outputs == 1
 
@@ -205,7 +205,7 @@ def test_unusable_inputs_are_refused_with_their_place(X, message):
 @pytest.mark.parametrize(
     ("y", "task", "message"),
     [
-        ([1, 2.5, np.inf, 3], None, "targets[2] must be a finite float32; got inf"),
+        ([1, 2.5, np.inf, 3], None, "targets[2] must be finite; got inf"),
         (
             ["a", None, "b", "a"],
             None,

@@ -55,7 +55,7 @@ def test_every_data_set_keeps_the_contract(name, options):
         assert dataset.targets.dtype == np.int64
         assert set(dataset.targets.tolist()) == set(range(dataset.n_outputs))
     else:
-        assert dataset.targets.dtype == np.float32
+        assert dataset.targets.dtype == np.float64
         assert dataset.targets.shape == (len(dataset), dataset.n_outputs)
     assert dataset.data_hash == load_dataset(name, **options.get(name, {})).data_hash
     split = dataset.split(seed=0)

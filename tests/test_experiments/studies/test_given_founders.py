@@ -207,8 +207,8 @@ def test_drawn_weights_replace_those_given_and_differ_from_slot_to_slot():
     founders, settings = [matrix() != 0], {"graph": "given", "weights": "random"}
     asked = experiment(settings)
     given = check_founders(asked, XOR_SPLIT, founders)
-    drawn, again = (founders_of_seed(asked, XOR, (2,), given, seed=5) for _ in range(2))
-    other = founders_of_seed(asked, XOR, (2,), given, seed=6)
+    drawn, again = (founders_of_seed(asked, XOR_SPLIT, given, seed=5) for _ in range(2))
+    other = founders_of_seed(asked, XOR_SPLIT, given, seed=6)
     assert [genome.equals(twin) for genome, twin in zip(drawn, again, strict=True)] == [True] * 3
     assert len({genome.fingerprint() for genome in [*drawn, *other]}) == 6
     for genome in drawn:
@@ -520,9 +520,9 @@ def test_nodes_that_are_named_after_features_and_classes_belong_to_these(
             r"^founders\[0\], DiGraph: names of inputs must all be those of the features, \('width', 'depth'\), or "
             r"none of them; got 'height'$",
         ),
-        (("a", "b"), ("yes", "maybe"), r"those of the classes, .*; got 'maybe'$"),
-        (("a", "b"), ("Yes", "No"), r"those of the classes, .*; got 'Yes'$"),
-        (("a", "b"), ("yes ", "no"), r"those of the classes, .*; got 'yes '$"),
+        (("a", "b"), ("yes", "maybe"), r"those of the classes or values, .*; got 'maybe'$"),
+        (("a", "b"), ("Yes", "No"), r"those of the classes or values, .*; got 'Yes'$"),
+        (("a", "b"), ("yes ", "no"), r"those of the classes or values, .*; got 'yes '$"),
     ],
 )
 def test_names_that_fit_in_part_are_refused(inputs, outputs, message):
