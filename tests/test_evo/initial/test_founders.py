@@ -151,7 +151,7 @@ def test_what_is_stored_of_settings_is_complete_and_is_read_back(settings):
         ),
         ({"graph": "layered", "hidden": [4, 0]}, "integers of at least 1"),
         ({"graph": "layered", "hidden": 2.5}, "integer of at least 0"),
-        ({"hidden": True}, "integer of at least 0"),
+        ({"hidden": True}, "hidden must be a number"),
         ({"epsilon": 20}, 'epsilon must not be given unless graph = "layered"; got 20'),
         (
             {"graph": "layered", "hidden": 0, "epsilon": 20},

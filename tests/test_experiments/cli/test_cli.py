@@ -29,6 +29,7 @@ OPTIONS = [
     "--address",
     "--arms",
     "--folder",
+    "--set",
     "--parts",
     "--results",
     "--quiet",
