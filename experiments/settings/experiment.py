@@ -356,8 +356,8 @@ def load_experiment(preset: str | Path) -> Experiment:
     values = read_settings(preset)
     if "arms" in values:
         raise SettingsError(f"{preset}: has arms; load_study loads it")
-    if Path(preset).suffix == ".json" and isinstance(values.get("dataset"), dict):
-        values["dataset"].setdefault("target_scaling", "none")  # in a run of an older version
+    if "used" in values and isinstance(values.get("dataset"), dict):
+        values["dataset"].setdefault("target_scaling", "none")  # of a run of an older version
     return Experiment.parse(values, str(preset))
 
 
