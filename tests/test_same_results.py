@@ -217,6 +217,18 @@ def test_times_and_names_of_runs_may_differ(compare):
     assert compare(changed_individuals(run=["other"] * 3, train_seconds=[3.0, 4.0, None])) == []
 
 
+def test_times_in_descriptions_may_differ(tmp_path):
+    runs = []
+    for seconds in (1.5, 2.5, None):
+        described = {"7": {"ticks": 1, "mode": "magnitude", "train_seconds": seconds}}
+        files = FILES | changed_genomes(description=described)
+        runs.append(tmp_path / str(seconds))
+        write_run(runs[-1] / RUN, TABLES, files)
+    assert same_results.differences(runs[0], runs[1], NO_RENAMES) == []
+    (found,) = same_results.differences(runs[0], runs[2], NO_RENAMES)
+    assert "description.7.train_seconds: 1.5 before, None after" in found
+
+
 def test_the_order_of_rows_and_columns_may_differ(compare):
     turned = {name: column[::-1] for name, column in reversed(INDIVIDUALS.items())}
     assert compare({"individuals": turned}) == []
