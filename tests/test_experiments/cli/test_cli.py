@@ -154,6 +154,7 @@ def test_a_run_of_a_file_with_options_shows_comparison_verdicts_and_folder(evoma
     assert table in out
 
 
+@pytest.mark.slow
 def test_a_quiet_run_in_a_process_prints_only_its_folder(tmp_path):
     done = in_a_process("run", "xor", *QUICK, "--quiet", "--results", "r", cwd=tmp_path)
     (folder,) = (tmp_path / "r").iterdir()
@@ -323,9 +324,9 @@ def files_of_data(folder):
     ("data", "target", "n_features"),
     [
         ("t.csv", ["--target", "y"], 2),
-        ("t.TSV", ["--target", "y"], 2),
-        ("t.parquet", ["--target", "y"], 2),
-        ("t.npz", [], 2),
+        pytest.param("t.TSV", ["--target", "y"], 2, marks=pytest.mark.slow),
+        pytest.param("t.parquet", ["--target", "y"], 2, marks=pytest.mark.slow),
+        pytest.param("t.npz", [], 2, marks=pytest.mark.slow),
         ("pictures", [], 20),
     ],
 )

@@ -53,6 +53,7 @@ def test_any_character_is_written(encoding):
     assert r"\udc80" in text
 
 
+@pytest.mark.slow
 def test_a_pipe_that_is_closed_ends_with_code_0_and_the_run_is_complete(tmp_path):
     run = f"{COMMAND} run xor --seeds 1 --generations 0 --population 2 --workers 0"
     done = shell(f"{run} | head -1; echo codes ${{PIPESTATUS[@]}}", tmp_path)

@@ -148,6 +148,7 @@ def test_a_run_that_is_continued_is_the_run_that_was_longer(folder, tmp_path):
     assert runs["start_individual"].isna().all()
 
 
+@pytest.mark.slow
 def test_a_continued_run_is_continued_and_verified(folder, tmp_path):
     go_on(folder, "two", "three", results=tmp_path, generations=3)
     last = go_on(tmp_path, "three", "four", generations="+1")
@@ -220,6 +221,7 @@ def test_a_run_that_is_not_finished_is_continued_from_its_last_generation(folder
     assert is_complete(tmp_path / "more")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_is_continued_from_its_last_commit(folder, tmp_path):
     four = little(seeds=1, evolution={"generations": 4}, baseline={"arms": []})
     n_boundaries = count_boundaries(lambda: begin(tmp_path / "whole", "four", four))

@@ -171,6 +171,7 @@ def on_workers(folder, **options):
     return begin(folder, settings, workers=2, fitness=slow_for_some, **options)
 
 
+@pytest.mark.slow
 def test_what_workers_of_uneven_speed_gave_is_computed_again_in_this_process(tmp_path):
     results = on_workers(tmp_path)
     order = results.individuals.sort_values("arrival")["individual"].tolist()

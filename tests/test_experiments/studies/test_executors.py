@@ -112,6 +112,7 @@ def fitness_that_kills_its_worker(calls, at):
     return fitness
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_a_retry_and_no_result(tiny, finished, tmp_path, caplog):
     calls = tmp_path / "calls"
     fitness = fitness_that_kills_its_worker(calls, at=6)

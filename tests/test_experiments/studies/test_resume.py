@@ -109,6 +109,7 @@ def test_a_run_that_is_killed_and_resumed_is_the_run_that_was_not(whole, tmp_pat
         assert_resumed_alike(folder, root)
 
 
+@pytest.mark.slow
 def test_a_run_may_be_killed_many_times(whole, tmp_path):
     kill_at(tmp_path, None, [150, 30, 120, 41])
     assert_resumed_alike(whole[0], tmp_path)
