@@ -4,6 +4,7 @@ A run folder of an older version has no journal but a list of its parts, ``manif
 """
 
 import json
+import os
 import time
 import warnings
 from collections import Counter
@@ -26,6 +27,9 @@ from evo.storage.journal import (
 from evo.storage.run_lock import is_owned, owner_of
 from evo.storage.setting_columns import append_settings, settings_of
 from evo.storage.tables import TABLES, Column, sort_by_key
+
+CONFIG = "config.json"
+"""The settings of a run."""
 
 MANIFEST = "manifest.json"
 """The list of parts that older versions wrote."""
@@ -84,28 +88,42 @@ def how_to_go_on(path: Path) -> str:
     return f"to go on: evomatrix resume {path}"
 
 
-def committed_file(run: Path, name: str) -> Path | None:
+def committed_file(
+    run: Path, name: str, files: Mapping[str, CommittedFile] | None = None
+) -> Path | None:
     """Return where a file of a run is that was committed under a name; None if none was.
 
     Another process may commit to the run, and a process that stopped may have left the file under its hidden name.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    name : str
+        Path of the file in it, with ``/`` between its parts.
+    files : mapping, optional
+        The files of the run, if nobody commits to it; by default they are read from the journal.
 
     Raises
     ------
     ResultsError
         If the journal cannot be read, or the file is missing or is not as it was committed.
     """
-    for _ in range(ATTEMPTS):
-        found = read_journal(run).files.get(name)
+    reason = "is missing"
+    for _ in range(ATTEMPTS if files is None else 1):
+        found = (read_journal(run).files if files is None else files).get(name)
         if found is None:
             return None
         for path in (run / name, found.hidden(run)):
             try:
                 if found.has(path.read_bytes()):
                     return path
+                reason = "is not as it was committed"
             except OSError:
                 continue
-        time.sleep(PAUSE)  # another process may be about to give the file its place
-    raise ResultsError(f"{run}: {name} is missing or is not as it was committed")
+        if files is None:
+            time.sleep(PAUSE)  # another process may be about to give the file its place
+    raise ResultsError(f"{run}: {name} {reason}")
 
 
 def run_names(runs: Sequence[Path]) -> dict[Path, str]:
@@ -173,6 +191,7 @@ def _read_run(run: Path, tables: Sequence[str], *, repair: bool) -> dict[str, pa
             if path.partition("/")[0] in tables
         }
         damages = {path: one for path, one in parts.items() if isinstance(one, str)}
+        damages |= _missing(run, journal)
         foreign = _foreign(run, tables, journal)
         settled = attempt > 1 and read_journal(run).n_bytes == journal.n_bytes
         if settled or not damages | foreign:
@@ -180,7 +199,8 @@ def _read_run(run: Path, tables: Sequence[str], *, repair: bool) -> dict[str, pa
         time.sleep(PAUSE)  # another process may be about to give files their places
     if damages or foreign:
         _tell_damages(run, damages | foreign, repair=repair)
-    lost = {_first_commit(path) for path in damages}
+    # Of a finished run each table is one part.
+    lost = set() if journal.is_complete else {_first_commit(path) for path in damages}
     found = {}
     for table in tables:
         whole = [
@@ -204,7 +224,9 @@ def _tell_damages(run: Path, damages: Mapping[str, str], *, repair: bool) -> Non
     """Raise ResultsError for the first damage; or warn of each, if it is left out."""
     for path, reason in damages.items():
         if not repair:
-            raise ResultsError(f"{run}: {path} {reason}; repair=True leaves out what is damaged")
+            raise ResultsError(
+                f"{run}: {path} {reason}; load_results(..., repair=True) leaves out what is damaged"
+            )
         warnings.warn(RepairWarning(f"{run}: left out {path}, which {reason}"), stacklevel=5)
 
 
@@ -224,6 +246,23 @@ def _read_part(run: Path, committed: CommittedFile) -> pa.Table | str:
         except (pa.ArrowException, OSError, ValueError) as error:
             return f"is no table ({_one_line(error)})"
     return reason
+
+
+def _missing(run: Path, journal: Journal) -> dict[str, str]:
+    """Return the files of a run, other than tables, that are neither in their place nor hidden."""
+    others = [one for path, one in journal.files.items() if part_of(path) is None]
+    folders = {one.path.rpartition("/")[0] for one in others}
+    present = {
+        f"{folder}/{name}".lstrip("/")
+        for folder in folders
+        if (run / folder).is_dir()
+        for name in os.listdir(run / folder)  # noqa: PTH208 - a run may have ten thousand files
+    }
+    return {
+        one.path: "is missing"
+        for one in others
+        if one.path not in present and not one.hidden(run).exists()
+    }
 
 
 def _foreign(run: Path, tables: Iterable[str], journal: Journal) -> dict[str, str]:

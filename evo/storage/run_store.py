@@ -50,7 +50,7 @@ from evo.storage.journal import (
     read_journal,
 )
 from evo.storage.run_lock import RunLock
-from evo.storage.run_reader import how_to_go_on, is_complete, is_run
+from evo.storage.run_reader import CONFIG, committed_file, how_to_go_on, is_complete, is_run
 from evo.storage.setting_columns import with_settings
 from evo.storage.tables import TABLES, OwnColumns, Row, to_arrow
 
@@ -167,9 +167,9 @@ class RunStore:
         try:
             for folder in (*TABLES, *FOLDERS, PENDING, IN_FLIGHT):
                 (new / folder).mkdir(parents=True)
-            write_text(new / "config.json", config)
             write_text(new / "environment.json", json.dumps(environment, indent=2) + "\n")
             first = cls(new, RunLock(new), Journal(), settings, own_columns)
+            write_text(first.stage(CONFIG), config)
             for name, of_slots in genomes.items():
                 first.stage_genomes(name, of_slots)
             for name, (individuals, more) in states.items():
@@ -217,6 +217,7 @@ class RunStore:
             store = cls(path, lock, journal)
             with _as_results_error(path):
                 store._finish_renaming()
+            store._check_files()
             store._reopen_part()
         except BaseException:
             lock.release()
@@ -368,6 +369,11 @@ class RunStore:
         for pattern in (".*.tmp", "figures/.*.tmp"):  # of a file that was being written
             for one in self.path.glob(pattern):
                 one.unlink(missing_ok=True)
+
+    def _check_files(self) -> None:
+        """Raise ResultsError for the first file of the run that is not as it was committed."""
+        for path in sorted(self._files):
+            committed_file(self.path, path, self._files)
 
     def _reopen_part(self) -> None:
         """Read the rows of the last part of each table, unless it is full."""

@@ -10,8 +10,11 @@ from typing import Any
 import pandas as pd
 
 from evo.errors import ResultsError
+from evo.storage.journal import JOURNAL, is_journal
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.run_reader import (
+    CONFIG,
+    committed_file,
     error_of,
     how_to_go_on,
     is_complete,
@@ -241,10 +244,12 @@ class Results:
             )
 
     def _network_path(self, row: Any, name: str) -> Path:
-        """Return the path of the network with the run and seed of a row."""
+        """Return the path of the network with the run and seed of a row; ResultsError if the file was altered."""
         names = run_names(self.paths)
         folder = next(path for path in self.paths if names[path] == row["run"])
-        return folder / "networks" / f"seed-{row['seed']}{name}.npz"
+        file = f"networks/seed-{row['seed']}{name}.npz"
+        committed = committed_file(folder, file) if is_journal(folder) else None
+        return committed or folder / file
 
 
 def _judged_by(runs: pd.DataFrame, paths: Sequence[Path]) -> Iterator[tuple[Any, ...]]:
@@ -305,5 +310,9 @@ def _runs_at(path: Path) -> tuple[Path, ...]:
         sorted(folder for folder in path.iterdir() if is_run(folder) and folder.name[0] != ".")
     )
     if not runs:
+        if (path / CONFIG).is_file():
+            raise ResultsError(
+                f"{path}: must have the file {JOURNAL}, which every run has; it is missing"
+            )
         raise ResultsError(f"{path}: neither a run's folder nor a folder of runs")
     return runs

@@ -22,7 +22,7 @@ from experiments.continuation.changes import changed_experiment
 from experiments.continuation.start import load_last_state, steps_until, suited, with_individual
 from experiments.datasets import Dataset
 from experiments.settings.continues import Continues
-from experiments.settings.experiment import Experiment, load_experiment
+from experiments.settings.experiment import Experiment
 from experiments.settings.used import Used
 from experiments.studies.arguments import check_limits, check_types, check_workers
 from experiments.studies.execution import seeds_of, task_of
@@ -30,7 +30,13 @@ from experiments.studies.founders import check_policy
 from experiments.studies.judgement import metrics_of
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import change_in_use
-from experiments.studies.runner import BegunRun, begun_run, check_travel, run_anew
+from experiments.studies.runner import (
+    BegunRun,
+    begun_run,
+    check_travel,
+    run_anew,
+    stored_experiment,
+)
 
 
 def continue_run(
@@ -100,6 +106,7 @@ def continue_run(
         states = {experiment.seed: older.with_individual(states, individual)}
     experiment = experiment.model_copy(update={"continues": older.continued(states, individual)})
     _check_generations(experiment)
+    _note_training_alone(experiment, reporter)
     begun = begun_run(path, dataset, fitness, changed=experiment)
     told = fitness is not None or "evolution.fitness" in (settings or {})
     begun = older.suited(begun, states, told_fitness=told)
@@ -123,7 +130,7 @@ def _evolving_experiment(path: Path) -> Experiment:
         raise ResultsError(f"{path}: must be the folder of a run")
     if not is_journal(path):
         raise ResultsError(f"{path}: a run of an older version cannot be continued")
-    experiment = load_experiment(path / "config.json")
+    experiment = stored_experiment(path)
     if not experiment.evolve:
         raise SettingsError(f"{path}: must be a run in which networks evolved; got evolve = false")
     return experiment
@@ -138,6 +145,17 @@ def _check_generations(experiment: Experiment) -> None:
                 f"generations must be at least {first}, for seed {seed} goes on after generation {first - 1}; "
                 f'got {experiment.evolution.generations}; "+10" means 10 more'
             )
+
+
+def _note_training_alone(experiment: Experiment, reporter: Reporter) -> None:
+    """Tell if no generation of the newer run modifies a network."""
+    assert experiment.continues is not None
+    settings = experiment.evolution
+    if settings.last_modified < min(experiment.continues.first_generation.values()):
+        reporter.note(
+            f"No generation of this run modifies networks, all only train them: "
+            f"evolution.train_only_fraction = {settings.train_only_fraction:g} of {settings.generations} generations"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
 from evo.storage.individuals import StoredIndividuals, load_individuals
 from evo.storage.journal import read_journal
-from evo.storage.run_reader import committed_file
+from evo.storage.run_reader import CONFIG, committed_file
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
@@ -193,7 +193,7 @@ def resume_run(
     check_types(path=path, dataset=dataset, fitness=fitness, reporter=reporter)
     path = Path(path)
     check_workers(workers, address)
-    check_limits(load_experiment(path / "config.json"), workers)
+    check_limits(stored_experiment(path), workers)
     reporter = Reporter() if reporter is None else reporter
     with closing(RunStore.open(path)) as store, reporting_an_interruption(reporter, store):
         if store.journal.error:
@@ -279,7 +279,7 @@ def begun_run(
     EvoMatrixError
         If the folder, settings or data are not usable.
     """
-    experiment = load_experiment(path / "config.json")
+    experiment = stored_experiment(path)
     seeds = seeds_of(experiment)
     if seed is not None and seed not in seeds:
         raise SettingsError(f"seed must be from {seeds[0]} to {seeds[-1]}; got {seed}")
@@ -328,6 +328,19 @@ def new_store(
     if run_name is None:
         return RunStore.create_free(results, experiment.name, **parts)
     return RunStore.create(Path(results) / run_name, **parts)
+
+
+def stored_experiment(path: Path) -> Experiment:
+    """Read the settings of a run.
+
+    Raises
+    ------
+    ResultsError
+        If they are not as they were committed, or the run has no journal.
+    SettingsError
+        If they break a rule.
+    """
+    return load_experiment(committed_file(path, CONFIG) or path / CONFIG)
 
 
 def load_start(path: Path, seed: int) -> StoredIndividuals:
@@ -390,7 +403,8 @@ def _stored_founders(
     """Read the founders with which a run began."""
     founders = {}
     for seed in seeds_of(experiment):
-        of_slots = load_genomes(path / "genomes" / f"{_founders_name(seed)}.npz")
+        name = f"genomes/{_founders_name(seed)}.npz"
+        of_slots = load_genomes(committed_file(path, name) or path / name)
         founders[seed] = [genome for _, genome in sorted(of_slots.items())]
     if not sources:
         return None, founders

@@ -12,7 +12,7 @@ from tests_of_kills import count_boundaries, in_child
 
 from evo.errors import ExistingRunError, ResultsError
 from evo.storage import RepairWarning, RunStore, load_tables
-from evo.storage.journal import JOURNAL, part_of, read_journal
+from evo.storage.journal import JOURNAL, JournalWriter, part_of, read_journal
 from evo.storage.run_lock import RunLockedError, is_owned, owner_of
 from evo.storage.run_reader import is_complete
 from evo.storage.run_store import COMMITS_PER_PART
@@ -199,7 +199,10 @@ def test_a_damaged_table_is_one_line_and_can_be_left_out_in_all_tables_alike(lon
     damage(long_run, how)
     with pytest.raises(ResultsError) as caught:
         load_tables([long_run], TABLES)
-    assert str(caught.value) == f"{long_run}: {rule}; repair=True leaves out what is damaged"
+    assert (
+        str(caught.value)
+        == f"{long_run}: {rule}; load_results(..., repair=True) leaves out what is damaged"
+    )
     with pytest.warns(RepairWarning, match="left out individuals/"):
         left = load_tables([long_run], TABLES, repair=True)
     whole = list(range((COMMITS_PER_PART + 3) * ROWS))
@@ -240,12 +243,14 @@ def test_a_line_that_was_not_wholly_written_does_not_count(run, n_bytes):
     path = run / JOURNAL
     whole = path.read_bytes()
     path.write_bytes(whole[:-n_bytes])
-    assert len(read_journal(run).entries) == 3
-    store = RunStore.open(
-        run
-    )  # the tables have rows of the lost line, which opening cannot take back
+    journal = read_journal(run)
+    assert len(journal.entries) == 3
+    JournalWriter(run, journal)
     assert path.read_bytes() == b"".join(whole.splitlines(keepends=True)[:-1])
-    store.close()
+    with pytest.raises(ResultsError, match="is not as it was committed"):
+        RunStore.open(
+            run
+        )  # the tables have rows of a line that is lost, though it had been written
 
 
 def test_an_empty_or_missing_journal_is_one_line(run):

@@ -24,6 +24,7 @@ from experiments import (
     Experiment,
     continue_run,
     lineage,
+    load_experiment,
     load_results,
     replay_lineage,
     resume,
@@ -74,6 +75,14 @@ def branch(folder, where, **options):
     settings = {"baseline.arms": []} | options.pop("settings", {})
     options = {"generations": "+1", "seed": 0, "results": where} | options
     return go_on(folder, "two", "more", settings=settings, **options)
+
+
+def test_a_continuation_that_modifies_no_network_says_so(folder, tmp_path):
+    notes = Notes()
+    settings = {"evolution.train_only_fraction": 0.9}
+    newer = branch(folder, tmp_path, settings=settings, reporter=notes)
+    assert set(newer.individuals["origin"]) == {"continued"}
+    assert any("No generation of this run modifies networks" in line for line in notes.lines)
 
 
 def first_state(results):
@@ -339,12 +348,19 @@ def test_a_lineage_across_runs_is_rebuilt(branches):
     assert rebuilt[-1].ancestry_steps == winner["ancestry_steps"] == 30
 
 
-def test_without_the_older_run_the_lineage_begins_with_the_stored_state(branches, tmp_path):
+@pytest.fixture
+def branches_gone(branches, tmp_path):
+    """The runs that are continued are elsewhere; the folder of one that continues them."""
     moved = shutil.copytree(branches / "same", tmp_path / "same")
-    text = (moved / "config.json").read_text("utf-8")
-    (moved / "config.json").write_text(text.replace(str(branches), str(tmp_path / "gone")), "utf-8")
+    elsewhere = branches.rename(branches.with_name("elsewhere"))
+    yield moved
+    elsewhere.rename(branches)
+
+
+def test_without_the_older_run_the_lineage_begins_with_the_stored_state(branches_gone):
+    moved = branches_gone
     results = load_results(moved)
-    with pytest.warns(LineageWarning, match="continues two, which is not at .*gone"):
+    with pytest.warns(LineageWarning, match="continues two, which is not at "):
         graph = lineage(results)
     start = load_individuals(moved / "states" / "seed-0-start.npz")[0]
     older = {node for node in graph if node[0] == "two"}
@@ -365,7 +381,7 @@ def test_an_altered_state_is_refused(branches, tmp_path):
     path = moved / "states" / "seed-0-start.npz"
     arrays, description = read_arrays(path)
     write_arrays(path, arrays, description | {"more": {}})
-    with pytest.raises(ResultsError, match=r"seed-0-start\.npz is missing or is not as it was"):
+    with pytest.raises(ResultsError, match=r"seed-0-start\.npz is not as it was"):
         verify(moved, workers=0)
 
 
@@ -590,6 +606,8 @@ def test_settings_that_do_not_say_where_a_seed_goes_on_are_refused(branches, tmp
     with pytest.raises(
         SettingsError, match=f"continues.{key} must have every seed; got none for 0"
     ):
+        load_experiment(moved / "config.json")
+    with pytest.raises(ResultsError, match=r"config\.json is not as it was committed"):
         verify(moved)
 
 

@@ -17,6 +17,7 @@ import pytest
 from same_tables import assert_equal, assert_equal_tables, assert_same_file
 from tests_of_kills import count_boundaries, in_child
 
+from cnn.files import read_arrays, write_arrays
 from evo import Genome
 from evo.environment import environment
 from evo.errors import ResultsError, SettingsError
@@ -25,6 +26,7 @@ from evo.evolution.individual import Individual
 from evo.storage import in_flight, is_complete
 from evo.storage.journal import read_journal
 from evo.storage.run_lock import RunLockedError
+from evo.storage.run_reader import RepairWarning
 from evo.storage.run_store import RunStore
 from experiments import Dataset, Experiment, load_results, resume, run
 from experiments.cli.app import main
@@ -342,6 +344,91 @@ def test_a_run_that_somebody_works_on_is_left_to_him(tmp_path):
 def test_what_is_no_run_is_one_line(tmp_path):
     with pytest.raises(ResultsError, match="must be the folder of a run or of a study"):
         resume(tmp_path)
+
+
+# -- files that somebody altered ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stopped(whole, tmp_path_factory):
+    """A run that was killed when some of its generations were committed."""
+    folder = tmp_path_factory.mktemp("stopped")
+    assert in_child(lambda: begin(folder), fatal=whole[1] // 2) == -signal.SIGKILL
+    return folder / "one"
+
+
+def remove(path):
+    path.unlink()
+
+
+def scale_numbers(path):
+    arrays, description = read_arrays(path)
+    write_arrays(
+        path, {name: 3 * array for name, array in arrays.items() if array.size}, description
+    )
+
+
+def edit_settings(path):
+    path.write_text(
+        path.read_text().replace('"steps_per_generation": 6', '"steps_per_generation": 5')
+    )
+
+
+def rewrite_table(path):
+    table = pd.read_parquet(path)
+    table.to_parquet(path, index=False)
+
+
+ALTERED = "is not as it was committed"
+ALTERATIONS = [
+    ("states/seed-0.npz", remove, "is missing"),
+    ("states/seed-0.npz", scale_numbers, ALTERED),
+    ("config.json", remove, "is missing"),
+    ("config.json", edit_settings, ALTERED),
+    ("genomes/seed-0-founders.npz", scale_numbers, ALTERED),
+    ("operations/part-00000000.parquet", remove, "is missing"),
+    ("individuals/part-00000000.parquet", rewrite_table, ALTERED),
+]
+
+
+@pytest.mark.parametrize(("name", "alter", "said"), ALTERATIONS)
+def test_a_run_with_an_altered_file_is_not_resumed(stopped, tmp_path, name, alter, said):
+    path = shutil.copytree(stopped, tmp_path / "one")
+    journal = (path / "journal.jsonl").read_bytes()
+    alter(path / name)
+    with pytest.raises(ResultsError) as caught:
+        resume(path, workers=0)
+    assert str(caught.value) == f"{path}: {name} {said}"
+    assert (path / "journal.jsonl").read_bytes() == journal
+    (path / name).unlink(missing_ok=True)
+    with pytest.raises(ResultsError, match=f"{name} is missing; "):
+        load_results(path)
+
+
+def test_an_altered_network_of_a_finished_run_is_not_served(whole, tmp_path):
+    path = shutil.copytree(whole[0] / "one", tmp_path / "one")
+    scale_numbers(path / "networks" / "seed-0.npz")
+    results = load_results(path)
+    results.best(seed=1)
+    with pytest.raises(ResultsError, match=rf"networks/seed-0.npz {ALTERED}"):
+        results.best(seed=0)
+
+
+def test_a_finished_run_without_a_table_has_the_others(whole, tmp_path):
+    path = shutil.copytree(whole[0] / "one", tmp_path / "one")
+    (part,) = (path / "operations").iterdir()
+    part.unlink()
+    with pytest.warns(RepairWarning, match=f"left out operations/{part.name}, which is missing"):
+        repaired = load_results(path, repair=True)
+    assert repaired.operations.empty
+    assert len(repaired.individuals) == len(load_results(whole[0] / "one").individuals)
+
+
+def test_a_folder_without_its_journal_says_so(whole, tmp_path):
+    path = shutil.copytree(whole[0] / "one", tmp_path / "one")
+    (path / "journal.jsonl").unlink()
+    with pytest.raises(ResultsError, match=r"must have the file journal\.jsonl"):
+        load_results(path)
 
 
 # -- studies and signals -----------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_a_run_is_complete_and_its_journal_lists_its_files(finished):
         for kind in ("*.parquet", "*.npz")
         for part in finished.path.rglob(kind)
     }
-    assert set(journal.files) == on_disk
+    assert set(journal.files) == on_disk | {"config.json"}
     assert len(list(finished.path.rglob("*.parquet"))) == len(TABLES)
     assert [path.name for path in finished.path.rglob(".*")] == []
 
