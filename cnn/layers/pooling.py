@@ -146,9 +146,11 @@ class PoolingLayer(Layer):
         """Compute R X Cᵀ for each map and sample. With R and C transposed this is the backward pass."""
         maps, rows, columns, batch = x.shape
         half = self._buffer(f"{name}_rows", (maps, len(along_rows), columns * batch))
-        np.matmul(along_rows, x.reshape(maps, rows, columns * batch), out=half)
         out = self._buffer(name, (maps, len(along_rows), len(along_columns), batch))
-        np.matmul(along_columns, half.reshape(maps, len(along_rows), columns, batch), out=out)
+        # OpenBLAS may read beyond the last column into vector lanes whose results it drops; NumPy would warn of them.
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.matmul(along_rows, x.reshape(maps, rows, columns * batch), out=half)
+            np.matmul(along_columns, half.reshape(maps, len(along_rows), columns, batch), out=out)
         return out
 
 

@@ -16,6 +16,8 @@ from evo.files import write_text
 
 LOCK = ".lock"
 OWNER = ".owner.json"
+SECONDS_OF_A_PROBE = 0.5
+"""Most time for which :func:`is_owned` of another process may hold the lock, to see whether it is free."""
 
 
 class RunLockedError(ResultsError):
@@ -32,7 +34,7 @@ class RunLock:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock = FileLock(folder / LOCK, timeout=0)
+        self._lock = FileLock(folder / LOCK, timeout=SECONDS_OF_A_PROBE)
 
     def acquire(self) -> None:
         """Take the lock and write down who has it.
@@ -45,7 +47,7 @@ class RunLock:
             If the folder cannot be written.
         """
         try:
-            self._lock.acquire()
+            self._lock.acquire(poll_interval=0.01)
         except Timeout as error:
             raise RunLockedError(
                 f"{self.folder}: another process works on this run ({owner_of(self.folder)})"
