@@ -47,11 +47,18 @@ def write_arrays(
     arrays: Mapping[str, NDArray[Any]],
     description: Mapping[str, Any],
     *,
+    packed: bool = False,
     flush: bool = True,
 ) -> None:
-    """Write named arrays and a JSON description into one ``.npz`` file, uncompressed, as :func:`write_atomically`."""
+    """Write named arrays and a JSON description into one ``.npz`` file, as :func:`cnn.files.write_arrays`.
+
+    Raises
+    ------
+    ResultsError
+        If the file cannot be written.
+    """
     try:
-        files.write_arrays(path, arrays, description, flush=flush)
+        files.write_arrays(path, arrays, description, packed=packed, flush=flush)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
 

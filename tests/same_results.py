@@ -46,6 +46,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cnn.files import PACKED, read_arrays
+
 CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"
 
 KEYS = {
@@ -456,7 +458,11 @@ def _array_files(run: Path, renames: Renames) -> dict[str, Path]:
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
-        return {name: np.asarray(loaded[name]) for name in loaded.files}
+        arrays = {name: np.asarray(loaded[name]) for name in loaded.files}
+    if DESCRIPTION in arrays and PACKED in json.loads(arrays[DESCRIPTION].tobytes()):
+        arrays, description = read_arrays(path)
+        arrays[DESCRIPTION] = np.frombuffer(json.dumps(description).encode(), np.uint8)
+    return arrays
 
 
 def _file_differences(

@@ -5,7 +5,7 @@ JSON writes each number so that it is read back with the same bits.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def save_individuals(
         own, described[number] = _to_arrays(one, f"{number}/")
         arrays |= own
     description = {"format": FORMAT, "individuals": described, "more": dict(more or {})}
-    write_arrays(path, arrays, description, flush=flush)
+    write_arrays(path, arrays, description, packed=True, flush=flush)
 
 
 def load_individuals(
@@ -111,7 +111,7 @@ def _to_arrays(one: Individual, prefix: str) -> tuple[dict[str, NDArray[Any]], d
         "genome": genome,
         "job": _values_of_job(one.job),
         "operations": [vars(operation) for operation in one.operations],
-        "statistics": one.statistics and asdict(one.statistics),
+        "statistics": one.statistics and vars(one.statistics),
     }
     if one.optimizer_state is not None:
         arrays[f"{prefix}moments"] = one.optimizer_state.moments

@@ -51,7 +51,7 @@ from evo import (
 from evo.evolution.individual import failed_individual
 from evo.evolution.job import Job
 from evo.evolution.statistics import describe
-from evo.files import write_arrays
+from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_to_arrays
 from evo.operators.operation import Operation, OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
@@ -142,8 +142,9 @@ def _genome_files(folder):
         for number in numbers:
             parts, descriptions[str(number)] = genome_to_arrays(genomes()[number], f"{number}/")
             arrays |= parts
-        write_arrays(folder / "genomes.npz", arrays, descriptions)
-        found.append(_bytes_of(folder / "genomes.npz"))
+        for packed in (False, True):
+            write_arrays(folder / "genomes.npz", arrays, descriptions, packed=packed)
+            found.append(_bytes_of(folder / "genomes.npz"))
     return found
 
 
@@ -300,7 +301,10 @@ def _individuals():
 
 def _states(folder):
     save_individuals(folder / "state.npz", _individuals(), {"slots": [7, 8]})
-    return [_bytes_of(folder / "state.npz")]
+    parts = read_arrays(folder / "state.npz")
+    packed = _bytes_of(folder / "state.npz")
+    write_arrays(folder / "state.npz", *parts)
+    return [packed, _bytes_of(folder / "state.npz")]
 
 
 def _trainings(folder):

@@ -6,6 +6,9 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from cnn import (
     LAYERS,
@@ -24,6 +27,7 @@ from cnn import (
     save_weights,
     small_cnn,
 )
+from cnn.files import read_arrays, write_arrays
 from cnn.layers.layer import Layer
 
 FORMAT = "evomatrix-layers-1"
@@ -459,3 +463,26 @@ def test_a_flipped_byte_gives_the_same_network_or_is_refused(network, tmp_path):
         else:
             assert loaded.parameters.tobytes() == network.parameters.tobytes()
     assert refused > 100
+
+
+@given(
+    st.lists(
+        arrays(
+            st.sampled_from(["?", "u1", "<i8", ">i4", "<f4", "<f8", "<U3"]),
+            array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3),
+        ),
+        max_size=6,
+    ),
+    st.dictionaries(st.text(), st.integers()),
+)
+def test_joined_arrays_come_back_as_they_were(tmp_path_factory, given_arrays, description):
+    path = tmp_path_factory.mktemp("packed") / "some.npz"
+    named = {f"{number}/a": array for number, array in enumerate(given_arrays)}
+    write_arrays(path, named, description, packed=True)
+    found, described = read_arrays(path)
+    assert described == description
+    assert found.keys() == named.keys()
+    for name, array in named.items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        assert found[name].tobytes() == array.tobytes()
+        assert found[name].flags.writeable

@@ -1,6 +1,7 @@
 """A file from outside may hold anything; what comes of it is a network or one line, never another error."""
 
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -14,6 +15,7 @@ from evo import (
     load_genomes,
     load_network,
 )
+from evo.canonical.canonical import canonical_hash
 from evo.files import read_arrays, write_arrays, write_atomically
 from evo.genome.codec import genome_to_arrays
 from evo.storage.run_store import RunStore
@@ -123,6 +125,44 @@ def test_a_damaged_description_of_maps_is_refused(tmp_path, any_map_genome, chan
     lacking = {name: value for name, value in description.items() if name not in change}
     write_arrays(path, arrays, {"1": lacking})
     refusal(load_genomes, path)
+
+
+PACKED_WRONG = {
+    "no table": (lambda table: None, "each joined array once"),
+    "a list": (lambda table: [1], "each joined array once"),
+    "a dtype too few": (lambda table: dict(list(table.items())[1:]), "each joined array once"),
+    "a dtype too many": (lambda table: table | {"<f2": []}, "each joined array once"),
+    "places that are a number": (lambda table: table | {"<f4": 3}, "int"),
+    "a place that is a number": (lambda table: table | {"<f4": [3]}, "with lengths; got 3"),
+    "a place without a name": (lambda table: table | {"<f4": [[]]}, "with lengths; got []"),
+    "a name that is a list": (lambda table: table | {"<f4": [[[]]]}, "with lengths; got [[]]"),
+    "a length below zero": (lambda table: table | {"<f4": [["a", -1]]}, "got ['a', -1]"),
+    "a length that is no whole number": (lambda table: table | {"<f4": [["a", 1.0]]}, "1.0]"),
+    "a length that is text": (lambda table: table | {"<f4": [["a", "1"]]}, "'1']"),
+    "a truth value": (lambda table: table | {"<f4": [["a", True]]}, "True]"),
+    "more than there is": (lambda table: table | {"<f4": [["a", 10**30]]}, "a must lie within"),
+    "less than there is": (lambda table: table | {"<f4": [["a", 1]]}, "are left"),
+    "too many dimensions": (
+        lambda table: table | {"<f4": [*table["<f4"], ["a", 0, *[1] * 99]]}, "dimension"
+    ),
+    "a name twice": (lambda table: table | {"<f4": [*table["<f4"], ["1/ids", 0]]}, "distinct"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), PACKED_WRONG.values(), ids=PACKED_WRONG)
+def test_joined_arrays_that_do_not_belong_to_their_names_are_refused(
+    tmp_path, genome, change, message
+):
+    arrays, description = genome_to_arrays(genome, "1/")
+    path = tmp_path / "some.npz"
+    write_arrays(path, arrays, {"1": description}, packed=True)
+    assert canonical_hash(load_genomes(path)[1]) == canonical_hash(genome)
+    with np.load(path, allow_pickle=False) as loaded:
+        joined = {name: loaded[name] for name in loaded.files}
+    described = json.loads(joined.pop("description").tobytes())
+    described["packed"] = change(described["packed"])
+    write_arrays(path, joined, described)
+    assert message in refusal(load_genomes, path)
 
 
 @pytest.mark.parametrize("name", ["indptr", "indices"])
