@@ -126,6 +126,18 @@ def committed_file(
     raise ResultsError(f"{run}: {name} {reason}")
 
 
+def file_of_run(run: Path, name: str) -> Path:
+    """Return where a file of a run is: as it was committed, or in its place if the run is of an older version.
+
+    Raises
+    ------
+    ResultsError
+        As for :func:`committed_file`.
+    """
+    committed = committed_file(run, name) if is_journal(run) else None
+    return committed or run / name
+
+
 def run_names(runs: Sequence[Path]) -> dict[Path, str]:
     """Return the name of each run: that of its folder, with as many folders above it as tell the runs apart.
 

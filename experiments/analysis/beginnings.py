@@ -9,7 +9,7 @@ from evo.errors import ResultsError
 from evo.storage.individuals import load_individuals
 from evo.storage.journal import is_journal, read_journal
 from evo.storage.rows import individual_row
-from evo.storage.run_reader import committed_file
+from evo.storage.run_reader import CONFIG, committed_file, file_of_run
 from evo.storage.tables import Row
 
 
@@ -46,7 +46,7 @@ def older_run(run: Path) -> OlderRun | None:
     """
     if not is_journal(run):  # a run of an older version
         return None
-    path = run / "config.json"
+    path = file_of_run(run, CONFIG)
     try:
         told = json.loads(path.read_text("utf-8")).get("continues")
         if told is None:

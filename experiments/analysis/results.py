@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from evo.errors import ResultsError
-from evo.storage.journal import JOURNAL, is_journal
+from evo.storage.journal import JOURNAL
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.run_reader import (
     CONFIG,
-    committed_file,
     error_of,
+    file_of_run,
     how_to_go_on,
     is_complete,
     is_run,
@@ -247,9 +247,7 @@ class Results:
         """Return the path of the network with the run and seed of a row; ResultsError if the file was altered."""
         names = run_names(self.paths)
         folder = next(path for path in self.paths if names[path] == row["run"])
-        file = f"networks/seed-{row['seed']}{name}.npz"
-        committed = committed_file(folder, file) if is_journal(folder) else None
-        return committed or folder / file
+        return file_of_run(folder, f"networks/seed-{row['seed']}{name}.npz")
 
 
 def _judged_by(runs: pd.DataFrame, paths: Sequence[Path]) -> Iterator[tuple[Any, ...]]:
@@ -265,8 +263,9 @@ def _judged_by(runs: pd.DataFrame, paths: Sequence[Path]) -> Iterator[tuple[Any,
 
 def _fitness_hash(run: Path) -> str | None:
     """Return the hash of a run's own fitness; None if the fitness is of the package, or not known."""
+    path = file_of_run(run, CONFIG)
     try:
-        fitness = json.loads((run / "config.json").read_text("utf-8"))["used"]["fitness"]
+        fitness = json.loads(path.read_text("utf-8"))["used"]["fitness"]
         return None if fitness is None else fitness["source_hash"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -38,8 +38,6 @@ OwnParts = Annotated[
         "its code runs. Give the option once for each.",
     ),
 ]
-
-
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -48,7 +46,10 @@ Workers = Annotated[
     ),
 ]
 Address = Annotated[
-    str | None, typer.Option(help="Address of a running Ray cluster, as for 'run'.")
+    str | None,
+    typer.Option(
+        help="Address of a running Ray cluster: 'auto' or 'host:6379'. Start the command on one of its machines."
+    ),
 ]
 
 
@@ -81,20 +82,8 @@ def run(
     target: Annotated[
         str | None, typer.Option(help="With --data: name of the target column.")
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of Ray workers; 0 runs in this process without Ray.",
-            show_default="every core",
-        ),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            help="Address of a running Ray cluster: 'auto' or 'host:6379'. Start the command on one of its "
-            "machines."
-        ),
-    ] = None,
+    workers: Workers = None,
+    address: Address = None,
     arms: Annotated[
         str | None,
         typer.Option(

@@ -14,7 +14,7 @@ from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
 from evo.storage.individuals import StoredIndividuals, load_individuals
 from evo.storage.journal import read_journal
-from evo.storage.run_reader import CONFIG, committed_file
+from evo.storage.run_reader import CONFIG, committed_file, file_of_run
 from evo.storage.run_store import RunStore
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
@@ -336,11 +336,11 @@ def stored_experiment(path: Path) -> Experiment:
     Raises
     ------
     ResultsError
-        If they are not as they were committed, or the run has no journal.
+        If they are not as they were committed.
     SettingsError
         If they break a rule.
     """
-    return load_experiment(committed_file(path, CONFIG) or path / CONFIG)
+    return load_experiment(file_of_run(path, CONFIG))
 
 
 def load_start(path: Path, seed: int) -> StoredIndividuals:
@@ -404,7 +404,7 @@ def _stored_founders(
     founders = {}
     for seed in seeds_of(experiment):
         name = f"genomes/{_founders_name(seed)}.npz"
-        of_slots = load_genomes(committed_file(path, name) or path / name)
+        of_slots = load_genomes(file_of_run(path, name))
         founders[seed] = [genome for _, genome in sorted(of_slots.items())]
     if not sources:
         return None, founders
