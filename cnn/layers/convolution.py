@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from cnn.arrays import FloatArray, FloatVector, IntArray, Shape
+from cnn.arrays import FloatArray, FloatVector, IntArray, Shape, aligned_empty
 from cnn.checks import pair_of, whole_number
 from cnn.layers.activations import find_activation
 from cnn.layers.connections import Connections, connected_pairs
@@ -116,8 +116,8 @@ class ConvolutionLayer(Layer):
         self.weights, self.bias = parameters[:n_taps].reshape(shape), parameters[n_taps:]
         self._weights_gradient = gradient[:n_taps].reshape(shape)
         self._bias_gradient = gradient[n_taps:]
-        self._packed = np.empty(self._index.size, parameters.dtype)
-        self._taps = np.empty(self._index.shape, parameters.dtype)
+        self._packed = aligned_empty(self._index.size, parameters.dtype)
+        self._taps = aligned_empty(self._index.shape, parameters.dtype)
         self._no_bias = np.zeros(self.input_shape[0], parameters.dtype)
 
     def _plan(self) -> None:

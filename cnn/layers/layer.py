@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cnn.arrays import FloatArray, FloatVector, Shape
+from cnn.arrays import FloatArray, FloatVector, Shape, aligned_zeros
 from cnn.checks import check_generator, float_dtype, sample_shape
 
 
@@ -77,7 +77,7 @@ class Layer(ABC):
         dtype = float_dtype(dtype)
         self.configure(sample_shape("input_shape", input_shape))
         count = self.parameter_count
-        self.attach(np.zeros(count, dtype), np.zeros(count, dtype))
+        self.attach(aligned_zeros(count, dtype), aligned_zeros(count, dtype))
         self.initialize(rng=rng)
         return self
 
@@ -189,7 +189,7 @@ class Layer(ABC):
         """Return the buffer of a name; a new buffer of zeros if its shape has changed."""
         buffer = self._buffers.get(name)
         if buffer is None or buffer.shape != shape:
-            buffer = np.zeros(shape, self.parameters.dtype if dtype is None else dtype)
+            buffer = aligned_zeros(shape, self.parameters.dtype if dtype is None else dtype)
             self._buffers[name] = buffer
         return buffer
 

@@ -7,7 +7,15 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cnn.arrays import FloatArray, FloatVector, Shape, Targets
+from cnn.arrays import (
+    FloatArray,
+    FloatVector,
+    Shape,
+    Targets,
+    aligned_copy,
+    aligned_empty,
+    aligned_zeros,
+)
 from cnn.checks import (
     check_classes,
     check_generator,
@@ -91,7 +99,7 @@ class Network:
             shape = announced_shape(number, layer)
         self._check_output(shape)
 
-        self._attach(np.zeros(self.parameter_count, self.dtype))
+        self._attach(aligned_zeros(self.parameter_count, self.dtype))
         for layer in self.layers:
             layer.initialize(rng=rng)
             layer.in_network = True
@@ -106,7 +114,10 @@ class Network:
 
     def _attach(self, parameters: FloatVector) -> None:
         """Give each layer its part of the parameter vector and of a new gradient vector."""
-        self.parameters, self.gradient = parameters, np.zeros_like(parameters)
+        self.parameters, self.gradient = (
+            parameters,
+            aligned_zeros(parameters.shape, parameters.dtype),
+        )
         end = 0
         for layer in self.layers:
             start, end = end, end + layer.parameter_count
@@ -127,7 +138,7 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a deep or pickled copy, in which the layers' weights are views of `parameters` again."""
         self.__dict__.update(state)
-        self._attach(self.parameters)
+        self._attach(aligned_copy(self.parameters))
 
     def _check_output(self, shape: Shape) -> None:
         """Raise ValueError unless the last layer fits the loss."""
@@ -331,7 +342,7 @@ class Network:
         if weights is not None:
             weights = check_weights(weights, scores.shape[1])
         if self._delta.shape != scores.shape:
-            self._delta = np.empty_like(scores)
+            self._delta = aligned_empty(scores.shape, scores.dtype)
         try:
             value = self.loss_function.weighted_value_and_delta(
                 scores, targets, weights, self._delta
@@ -363,7 +374,7 @@ class Network:
         n = len(inputs)
         flat = inputs.reshape(n, -1)
         if self._inputs.shape != flat.shape[::-1]:
-            self._inputs = np.empty(flat.shape[::-1], self.dtype)
+            self._inputs = aligned_empty(flat.shape[::-1], self.dtype)
         if flat.dtype == self.dtype and flat.flags.c_contiguous:
             layout_kernels.transpose(flat, self._inputs)
         else:

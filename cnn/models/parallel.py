@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnn.arrays import FloatArray, FloatVector, Shape, Targets
+from cnn.arrays import FloatArray, FloatVector, Shape, Targets, aligned_zeros
 from cnn.checks import at_least, real_array
 from cnn.models.network import Network
 from cnn.training.samples import Samples
@@ -46,7 +46,7 @@ class DataParallel:
         at_least(1, threads=threads)
         self.network = network
         self.threads = threads
-        self.gradient = np.zeros_like(network.parameters)
+        self.gradient = aligned_zeros(network.parameters.shape, network.parameters.dtype)
         self._twins = (network, *(network.twin() for _ in range(threads - 1)))
         # The calling thread processes the first part.
         self._pool = ThreadPoolExecutor(max(1, threads - 1), "cnn-share")

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.arrays import FloatArray, FloatVector, Targets, aligned_empty
 from cnn.training.budget import Clock
 from cnn.training.optimizers import OPTIMIZERS
 from cnn.training.recipe import Recipe, batch_indices
@@ -153,8 +153,8 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
     all_inputs, all_targets = segment.samples.inputs, segment.samples.targets
     all_weights = segment.samples.weights
     batch_size = segment.order.shape[1]
-    inputs = np.empty((batch_size, *all_inputs.shape[1:]), all_inputs.dtype)
-    targets = np.empty((batch_size, *all_targets.shape[1:]), all_targets.dtype)
+    inputs = aligned_empty((batch_size, *all_inputs.shape[1:]), all_inputs.dtype)
+    targets = aligned_empty((batch_size, *all_targets.shape[1:]), all_targets.dtype)
     rates = segment.rates.tolist()
     limit = math.inf if segment.loss_limit is None else segment.loss_limit
     losses: list[float] = []

@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.arrays import FloatArray, FloatVector, Targets, aligned_copy, aligned_zeros
 from cnn.checks import at_least, brief, seed_sequence
 from cnn.compile.compilation import single_threaded_blas
 from cnn.training.budget import Bound, Clock, TrainingBudget
@@ -354,10 +354,10 @@ def _initial_state(
     """Return zero moments, or a copy of the given state."""
     shape = (optimizer.n_moments, parameters.size)
     if state is None:
-        return OptimizerState(np.zeros(shape, parameters.dtype), 0)
+        return OptimizerState(aligned_zeros(shape, parameters.dtype), 0)
     if state.moments.shape != shape or state.moments.dtype != parameters.dtype:
         raise ValueError(
             f"state of optimizer {optimizer.name!r} must hold moments of shape {shape} and dtype "
             f"{parameters.dtype}; got {state.moments.shape} and {state.moments.dtype}"
         )
-    return OptimizerState(np.array(state.moments, order="C"), state.step)
+    return OptimizerState(aligned_copy(state.moments), state.step)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.arrays import aligned_empty
 from cnn.layers.convolution import block_heights
 from cnn.layers.kernels import convolution_kernels as kernels
 from cnn.layers.kernels.stencil import Reads, Stencil, plan_stencil
@@ -138,7 +139,7 @@ class Convolution:
         self, weights: FloatArray, bias: FloatArray, state: FloatArray, base: int, length: int
     ) -> None:
         """Write the net inputs of the computed maps to `state`."""
-        packed = np.empty(self._index.size, state.dtype)
+        packed = aligned_empty(self._index.size, state.dtype)
         kernels.pack(weights, self._index, self._heights, packed)
         stencil = self._forward
         kernels.gather(
@@ -165,7 +166,7 @@ class Convolution:
         accumulate: bool,
     ) -> None:
         """Write ∂E/∂w of the edges to `gradient`; add it where `accumulate`."""
-        of_taps = np.empty(self._index.shape, state.dtype)
+        of_taps = aligned_empty(self._index.shape, state.dtype)
         stencil = self._forward
         kernels.correlate(
             self._own_rows(residual, base, length),
@@ -189,9 +190,9 @@ class Convolution:
             return
         sources, stencil = self._sources, self._backward
         n, map_size, margin = sources.n_maps, sources.map_size, sources.margin
-        packed = np.empty(self._index.size, residual.dtype)
+        packed = aligned_empty(self._index.size, residual.dtype)
         kernels.pack(weights, self._backward_index, self._backward_heights, packed)
-        gradient = np.empty(n * map_size**2 * length, residual.dtype)
+        gradient = aligned_empty(n * map_size**2 * length, residual.dtype)
         kernels.gather(
             self._own_rows(residual, base, length),
             length,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cnn.arrays import aligned_empty, aligned_zeros
 from evo.genome.genome import FloatArray, Genome
 from evo.phenotype.kernels import backward_kernels, forward_kernels
 from evo.phenotype.kernels.forward_kernels import Buffers, Layout
@@ -28,18 +29,21 @@ def runtime_for(plan: Plan, n_batch: int, dtype: np.dtype[Any]) -> Runtime:
     # A line of a map is one long row, so outputs and residuals of a pixel cannot lie side by side.
     stride = 2 * length if n_batch <= NARROW and layout.maps == () else length
     n_rows = (1 if layout.ticks == 1 else layout.ticks + 1) * layout.rows_per_tick
-    both = np.zeros(2 * n_rows * length, dtype)
-    state, residual = (both, both[length:]) if stride > length else np.split(both, 2)
+    if stride > length:
+        state = aligned_zeros(2 * n_rows * length, dtype)
+        residual = state[length:]
+    else:
+        state, residual = (aligned_zeros(n_rows * length, dtype) for _ in range(2))
     nodes, rows = (layout.dense_blocks[:, k + 1] - layout.dense_blocks[:, k] for k in (0, 2))
     partial = layout.dense_blocks[:, 5] < forward_kernels.FULL
     ends = (layout.dense_blocks[:, 4] + nodes * rows)[partial]
     buffers = Buffers(
         state=state,
         residual=residual,
-        net_inputs=np.empty(layout.ticks * layout.n_net_input_rows * length, dtype),
-        block_weights=np.empty(max(ends, default=0), dtype),
-        block_gradient=np.empty(max(nodes * rows, default=0), dtype),
-        block_input_gradient=np.empty(max(rows, default=0) * length, dtype),
+        net_inputs=aligned_empty(layout.ticks * layout.n_net_input_rows * length, dtype),
+        block_weights=aligned_empty(max(ends, default=0), dtype),
+        block_gradient=aligned_empty(max(nodes * rows, default=0), dtype),
+        block_input_gradient=aligned_empty(max(rows, default=0) * length, dtype),
         stride=stride,
         length=length,
     )

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.arrays import aligned_copy, aligned_empty
 from cnn.checks import check_classes, check_targets, check_weights, real_array
 from cnn.training.descent import (
     DIVERGENCE_FACTOR,
@@ -82,14 +83,16 @@ class Phenotype:
         self.plan = plan = plan or compile_plan(
             replace(genome, threshold=None) if learning else genome
         )
-        self.parameters = np.concatenate([plan.take(genome.values), genome.bias[plan.nodes]])
-        self._gradient = np.empty_like(self.parameters)
+        dtype = genome.values.dtype
+        self.parameters = aligned_empty(plan.n_edges + len(plan.nodes), dtype)
+        np.concatenate([plan.take(genome.values), genome.bias[plan.nodes]], out=self.parameters)
+        self._gradient = aligned_empty(self.parameters.shape, dtype)
         n_edges = plan.n_edges
         self._weights, self._bias = self.parameters[:n_edges], self.parameters[n_edges:]
         self._weight_gradient = self._gradient[:n_edges]
         self._bias_gradient = self._gradient[n_edges:]
         self._threshold = passes.learning_threshold(genome, plan, learning=learning)
-        self._masked_weights = np.empty_like(self._weights) if learning else self._weights
+        self._masked_weights = aligned_copy(self._weights) if learning else self._weights
         self._io_rows = loop.InputOutputRows(
             read_only(plan.input_features),
             read_only(plan.input_rows),
@@ -384,7 +387,7 @@ class Phenotype:
         checked = self._checked_targets(targets, scores.shape[1])
         if weights is not None:
             weights = read_only(check_weights(weights, scores.shape[1]))
-        deltas = np.empty_like(scores)
+        deltas = aligned_empty(scores.shape, scores.dtype)
         value = self._loss.weighted_value_and_delta(scores, read_only(checked).T, weights, deltas)
         return value, deltas
 
@@ -418,7 +421,8 @@ class Phenotype:
             loop.apply_threshold(layout, self._threshold, self._weights, self._masked_weights)
         loop.read_inputs(layout, self._io_rows, flat, read_only(np.arange(len(flat))), buffers)
         passes.forward(self.plan, layout, self._masked_weights, self._bias, buffers, width)
-        scores = np.empty((len(self._io_rows.outputs), len(flat)), self.parameters.dtype)
+        shape = len(self._io_rows.outputs), len(flat)
+        scores = aligned_empty(shape, self.parameters.dtype)
         loop.read_scores(layout, self._io_rows, buffers, scores)
         return scores, (layout, buffers, width)
 
