@@ -47,6 +47,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cnn.files import PACKED, read_arrays
+from evo.storage.tables import TIMING_TABLES
 
 CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"
 
@@ -264,7 +265,10 @@ def _runs(folder: Path, renames: Renames) -> dict[str, list[Path]]:
 
 
 def _run_differences(name: str, before: Path, after: Path, renames: Renames) -> Iterator[str]:
-    tables = [{path.parent.name for path in run.glob("*/*.parquet")} for run in (before, after)]
+    tables = [
+        {path.parent.name for path in run.glob("*/*.parquet")} - TIMING_TABLES
+        for run in (before, after)
+    ]
     yield from _only_in_one(f"{name}: table", *tables)
     for table in sorted(tables[0] & tables[1]):
         where = f"{name}: table {table}"

@@ -65,7 +65,8 @@ MAY_IMPORT = {
     f" {BENCHES}.harness {BENCHES}.peers",
     f"{BENCHES}.dispatch": "evo evo.genome evo.policies evo.evolution evo.executors experiments.datasets"
     f" experiments.settings experiments.studies {BENCHES}.harness {BENCHES}.peers",
-    BENCHES: "evo evo.genome evo.editing evo.operators evo.storage"
+    BENCHES: "evo evo.genome evo.editing evo.operators evo.storage experiments.analysis experiments.settings"
+    " experiments.studies"
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
     "experiments.cli": "evo evo.storage experiments.settings experiments.studies experiments.analysis"
     f" experiments.audit experiments.continuation {BENCHES}",

@@ -98,7 +98,7 @@ def own_parts():
 def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     if page not in TOP_LEVEL:  # pictures take most of the time of a run of seconds
-        monkeypatch.setitem(run.__kwdefaults__, "figures", False)
+        monkeypatch.setitem(run.__wrapped__.__kwdefaults__, "figures", False)
     codes = blocks(page, "python")
     if page in SHORTER:
         line, before = SHORTER[page]

@@ -33,6 +33,7 @@ from evo.phenotype.phenotype import Phenotype
 from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
 from evo.seeding import Purpose, generator
+from evo.time_account import spending
 
 GRADIENT_BATCHES = 4
 """Batches on which a policy measures the loss gradient."""
@@ -172,18 +173,19 @@ def _modify_train_evaluate(
     state = None
     if moments is not None and job.optimizer_state is not None:
         state = OptimizerState(network.pick(moments), job.optimizer_state.step)
-    report = train(
-        network,
-        task.train,
-        task.recipe,
-        first_step=job.first_step,
-        steps=settings.steps_per_generation,
-        total_steps=task.total_steps,
-        order_seed=task.order_seed,
-        state=state,
-        budget=settings.budget,
-        record_every=settings.record_every,
-    )
+    with spending("train"):
+        report = train(
+            network,
+            task.train,
+            task.recipe,
+            first_step=job.first_step,
+            steps=settings.steps_per_generation,
+            total_steps=task.total_steps,
+            order_seed=task.order_seed,
+            state=state,
+            budget=settings.budget,
+            record_every=settings.record_every,
+        )
     trained = time.perf_counter()
     if report.status != "ok":
         return _without_result(job, report.status, report.reason, operations, statistics, report)
@@ -207,10 +209,10 @@ def _modify_train_evaluate(
         steps=report.steps,
         ended_by=report.ended_by,
         modify_seconds=modified - started,
-        train_seconds=trained - modified,
+        train_seconds=report.seconds,
         evaluate_seconds=time.perf_counter() - trained,
         ancestry_steps=job.first_step + report.steps,
-        ancestry_seconds=job.ancestry_seconds + trained - modified,
+        ancestry_seconds=job.ancestry_seconds + report.seconds,
         **judgement,
     )
 
@@ -229,6 +231,7 @@ def judge_again(task: Task, individual: Individual) -> Individual:
     return replace(individual, **judgement)
 
 
+@spending("evaluate")
 def _judge(task: Task, network: Phenotype) -> tuple[dict[str, Any], str]:
     """Return the fields of an individual that judge its network; and the reason, if it has no fitness."""
     validation = evaluate(network, task.validation)
@@ -334,6 +337,7 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
     )
 
 
+@spending("modify")
 def _modify(
     task: Task, job: Job, recorded: Sequence[Operation] | None
 ) -> tuple[Genome, FloatArray | None, tuple[Operation, ...]]:

@@ -13,6 +13,7 @@ from evo.canonical.canonical import canonical_hash
 from evo.genome.feature_maps import map_transform
 from evo.genome.genome import Genome, Role
 from evo.phenotype.phenotype import Phenotype
+from evo.time_account import spending
 
 LARGEST_DETERMINANT = 2000
 """Largest number of nodes for which determinants are computed: they cost up to n³ and no selection uses them."""
@@ -108,6 +109,7 @@ class GenomeStatistics:
     # fmt: on
 
 
+@spending("describe")
 def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
     """Describe a genome and the network compiled from it without dormant entries."""
     n_active = int(genome.active_mask().sum())

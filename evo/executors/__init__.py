@@ -4,7 +4,7 @@ All executors give the same results and differ in speed only. The Ray executor i
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, Self
 
 from evo.evolution.individual import Individual
@@ -34,6 +34,9 @@ class Executor(Protocol):
         time. Whenever an individual is returned, the caller may append jobs before it asks for the next individual. The
         stream ends when `jobs` is empty and no individual is being evaluated.
         """
+
+    def time_of_workers(self) -> Sequence[Mapping[str, float]]:
+        """Return the seconds that each worker so far has spent on each activity; empty without workers."""
 
     def __enter__(self) -> Self:
         """Start."""

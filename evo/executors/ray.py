@@ -13,10 +13,10 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import Any, Self
 from weakref import WeakKeyDictionary
@@ -54,6 +54,7 @@ from evo.executors.parcels import (
 from evo.executors.scheduler import Answer, ClusterError, Event, Loss, Ready, Scheduler
 from evo.executors.travel import TRAVELLING, cloudpickle, pack, unpack
 from evo.genome.genome import Genome
+from evo.time_account import counting_time, spending, time_spent
 
 __all__ = ["EXISTING", "ClusterError", "RayExecutor"]
 
@@ -69,21 +70,27 @@ LOST = (RayActorError, OutOfMemoryError, NodeDiedError, ObjectLostError)
 
 def pack_chunk(chunk: Sequence[Job]) -> tuple[bytes, list[Parent]]:
     """Return the message that brings jobs to a worker, and the large parents, which are no part of it."""
-    parents = {(id(job.genome), id(job.optimizer_state)): parent_of(job) for job in chunk}.values()
-    small = [one for one in parents if one.nbytes < LARGE]
-    large = [one for one in parents if one.nbytes >= LARGE]
-    return _packed((without_parents(chunk, [*small, *large]), small)), large
+    with spending("messages"):
+        parents = {(id(job.genome), id(job.optimizer_state)): parent_of(job) for job in chunk}
+        small = [one for one in parents.values() if one.nbytes < LARGE]
+        large = [one for one in parents.values() if one.nbytes >= LARGE]
+        return _packed((without_parents(chunk, [*small, *large]), small)), large
 
 
 def pack_answers(individuals: Sequence[Individual]) -> bytes:
     """Return the message that brings individuals to the driver."""
-    return _packed([without_job(one) for one in individuals])
+    with spending("messages"):
+        return _packed([without_job(one) for one in individuals])
 
 
 def unpack_answers(message: bytes, chunk: Sequence[Job]) -> Iterator[Individual]:
     """Yield the individuals of a chunk."""
-    for values, job in zip(cloudpickle.loads(message), chunk, strict=True):
-        yield with_job(values, job)
+    with spending("messages"):
+        found = [
+            with_job(values, job)
+            for values, job in zip(cloudpickle.loads(message), chunk, strict=True)
+        ]
+    yield from found
 
 
 def _packed(found: object) -> bytes:
@@ -123,21 +130,39 @@ class _Worker:
             self._memory = None
         return str(ray.get_runtime_context().get_node_id())
 
-    def evaluate(self, message: bytes, *large: Parent) -> tuple[bytes, float]:
-        """Evaluate a chunk; return the answer and the seconds that it took.
+    def evaluate(self, message: bytes, *large: Parent) -> tuple[bytes, dict[str, float]]:
+        """Evaluate a chunk; return the answer and the seconds that each activity took.
 
         The number of a parent counts the small parents first, which travel with the message.
         """
-        started = time.perf_counter()
-        jobs, small = cloudpickle.loads(message)
-        with single_threaded_blas():
-            found = [
-                evaluate_individual(self._task, job) for job in with_parents(jobs, [*small, *large])
-            ]
-        return pack_answers(found), time.perf_counter() - started
+        with counting_time(), single_threaded_blas():
+            with spending("messages"):
+                values, small = cloudpickle.loads(message)
+                jobs = with_parents(values, [*small, *large])
+            answer = pack_answers([evaluate_individual(self._task, job) for job in jobs])
+            return answer, time_spent()
 
 
 _Actor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+
+
+@dataclass
+class _WorkerAccount:
+    """The time of a worker since it was ready: the seconds of each activity in its chunks."""
+
+    ready: float
+    seconds: dict[str, float] = field(default_factory=dict)
+    ended: float | None = None
+
+    def add(self, spent: Mapping[str, float]) -> None:
+        """Add the seconds of a chunk."""
+        for activity, seconds in spent.items():
+            self.seconds[activity] = self.seconds.get(activity, 0.0) + seconds
+
+    def until(self, now: float) -> dict[str, float]:
+        """Return the seconds of each activity, and those in which the worker had nothing to do."""
+        idle = (now if self.ended is None else self.ended) - self.ready - sum(self.seconds.values())
+        return {**self.seconds, "idle": max(0.0, idle)}
 
 
 class RayBackend:
@@ -163,6 +188,7 @@ class RayBackend:
         self._expected: dict[Any, tuple[Any, Sequence[Job]]] = {}
         self._answers: SimpleQueue[tuple[Any, Any, Future[Any]]] = SimpleQueue()
         self._machine_of: dict[Any, str] = {}
+        self._account_of: dict[Any, _WorkerAccount] = {}
 
     def put(self, task: Task, job: Job) -> bool:
         """Put the task and the own parts where workers find them; return False if they are there already."""
@@ -215,7 +241,8 @@ class RayBackend:
         Ray calls back for each answer. ``ray.wait`` would look at the references of all actors each time.
         """
         try:
-            answers = [self._answers.get(timeout=None if seconds == math.inf else seconds)]
+            with spending("wait"):
+                answers = [self._answers.get(timeout=None if seconds == math.inf else seconds)]
         except Empty:
             return []
         while not self._answers.empty():
@@ -235,9 +262,11 @@ class RayBackend:
             return Loss(worker, _first_line(error), with_machine=with_machine)
         if not chunk:
             self._machine_of[worker] = answer
+            self._account_of.setdefault(worker, _WorkerAccount(self.now()))
             return Ready(worker)
-        message, seconds = answer
-        return Answer(worker, unpack_answers(message, chunk), seconds)
+        message, spent = answer
+        self._account_of[worker].add(spent)
+        return Answer(worker, unpack_answers(message, chunk), sum(spent.values()))
 
     def _machine_is_lost(self, worker: Any, error: Exception) -> bool:
         """Return whether the machine of an actor is lost, or cannot be reached."""
@@ -251,6 +280,12 @@ class RayBackend:
         ray.kill(worker)
         self._expected.pop(worker, None)
         self._machine_of.pop(worker, None)
+        if worker in self._account_of:
+            self._account_of[worker].ended = self.now()
+
+    def time_of_workers(self) -> list[dict[str, float]]:
+        """Return the seconds that each worker has spent on each activity, in the order in which they were ready."""
+        return [account.until(self.now()) for account in self._account_of.values()]
 
     def has_room(self) -> bool:
         """Return whether the cluster has a free core."""
@@ -356,6 +391,13 @@ class RayExecutor:
             return
         for worker in self._scheduler.workers:
             self._backend.end(worker)
+
+    def time_of_workers(self) -> list[dict[str, float]]:
+        """Return the seconds that each worker so far has spent on each activity, in the order of their start.
+
+        A worker that was lost, or was ended, is one of them; what it did in its last chunk counts as idle.
+        """
+        return self._backend.time_of_workers()
 
     def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
         """Yield one individual per job, in the order in which they finish.

@@ -1,7 +1,7 @@
 """Evaluation of one individual after the other in this process: for debugging, small runs, and without Ray."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 from cnn.compile.compilation import single_threaded_blas
@@ -30,6 +30,10 @@ class SerialExecutor:
                 self._failures.note(individual)
                 yield individual
         self._failures.tell_counts()
+
+    def time_of_workers(self) -> Sequence[Mapping[str, float]]:
+        """Return nothing: there are no workers."""
+        return ()
 
     def __enter__(self) -> Self:
         """Nothing to start."""

@@ -20,6 +20,7 @@ from evo.phenotype.kernels import plan_kernels
 from evo.phenotype.kernels.forward_kernels import FULL, Layout
 from evo.phenotype.kernels.map_kernels import Maps
 from evo.phenotype.map_plan import RowLayout, lay_out_maps, lay_out_rows
+from evo.time_account import spending
 
 DENSE_FROM: tuple[tuple[int, float], ...] = ((128, 0.5), (64, 0.6), (32, 0.75), (8, 1.0))
 """The cost table: pairs (least batch size, least fill) for which a dense block is computed as a matrix product.
@@ -106,6 +107,7 @@ class Plan:
         return layers
 
 
+@spending("plan")
 def compile_plan(genome: Genome) -> Plan:
     """Lay out the effective part of a genome; O(nodes + stored entries).
 

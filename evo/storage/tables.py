@@ -314,6 +314,23 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("truth_<output>", _FLOAT, "unit", "Each of several values to predict, by its name or number."),
         Column("prediction_<output>", _FLOAT, "unit", "Each of several predicted values, named alike."),
     ),
+    "times": (
+        _RUN[0],
+        Column("process", _TEXT, "",
+            "The process that finished the run, called main, or worker 1, worker 2 and so on, in the order in which "
+            "workers were ready."),
+        Column("activity", _TEXT, "",
+            "What the process did. With individuals: modify; plan (compute the effective edges and the order of "
+            "evaluation); describe (statistics); train; evaluate. The main process: prepare (data, splits, founders); "
+            "compile (compile kernels or load them); cluster (start and end workers); select (ask for individuals and "
+            "choose the population); store; baselines (train them); test (read the test part); draw (figures); load "
+            "(results); wait (for workers). Messages between processes: messages. A worker without individuals: idle. "
+            "All else: other."),
+        Column("seconds", _FLOAT, "s",
+            "Wall time in which the process did this and nothing that has a name of its own. The rows of the main "
+            "process add up to the time of the run, up to its last commit; those of a worker, to the time since it was "
+            "ready."),
+    ),
 }
 # fmt: on
 """Every table, by name."""
@@ -341,13 +358,17 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "baseline": ("run", "seed", "arm"),
     "comparison": ("run", "seed", "arm"),
     "predictions": ("run", "seed", "arm", "row"),
+    "times": ("run", "process", "activity"),
 }
 """The columns that identify a row; tables are loaded in their order."""
 
 TIMING_COLUMNS = frozenset(
     {"seconds", "search_seconds", "modify_seconds", "train_seconds", "evaluate_seconds"}
 )
-"""The columns in seconds: only in these may two runs with the same seed differ."""
+"""The columns in seconds: only in these, and in `TIMING_TABLES`, may two runs with the same seed differ."""
+
+TIMING_TABLES = frozenset({"times"})
+"""The tables about time, whose rows depend on workers, interruptions and the machine."""
 
 
 def schema(table: str, own: OwnColumns | None = None) -> pa.Schema:
@@ -401,8 +422,8 @@ def data_dictionary() -> str:
         "a value in the training part (without `dataset.target_scaling`, its unit). Metrics, truth and predictions",
         "have the units of the data (*unit*). RMSE and MAE of several values are means over values, whose units",
         "may differ.",
-        "Columns in seconds differ from run to run. All other columns follow from settings and seed, unless a budget",
-        "in seconds ended a train phase. Run folders written by an older version have the former names;",
+        "Columns in seconds, and the table `times`, differ from run to run. All else follows from settings and seed,",
+        "unless a budget in seconds ended a train phase. Runs of an older version have the former names;",
         "`load_results` gives every column its present name. A name with `<metric>`, `<class>` or `<output>` stands",
         "for several columns, whose names differ from run to run.",
         "",

@@ -56,6 +56,11 @@ class Results:
         """The table ``predictions``; it is the largest one, so it is read when it is first asked for."""
         return load_tables(self.paths, ["predictions"])["predictions"]
 
+    @cached_property
+    def times(self) -> pd.DataFrame:
+        """The table ``times``; a run writes it last, so it is read when it is first asked for."""
+        return load_tables(self.paths, ["times"])["times"]
+
     @property
     def path(self) -> Path:
         """The run folder; ValueError if there are several."""
@@ -292,7 +297,7 @@ def load_results(*paths: str | Path, repair: bool = False) -> Results:
         for run in _runs_at(Path(path)):
             found.setdefault(run.resolve(), run)  # each run once, however it is named
     runs = tuple(found.values())
-    eager = [table for table in TABLES if table != "predictions"]
+    eager = [table for table in TABLES if table not in {"predictions", "times"}]
     return Results(runs, **load_tables(runs, eager, repair=repair))
 
 

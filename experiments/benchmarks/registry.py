@@ -18,6 +18,7 @@ from experiments.benchmarks.harness.errors import BenchmarkError
 from experiments.benchmarks.harness.machine import busy
 from experiments.benchmarks.harness.result import BenchResult
 from experiments.benchmarks.harness.settings import BenchOptions
+from experiments.benchmarks.loop import bench_loop, check_loop
 from experiments.benchmarks.maps.bench import bench_maps
 from experiments.benchmarks.maps.bench import plan as plan_maps
 from experiments.benchmarks.mutation import bench_mutation, check_mutation
@@ -60,6 +61,12 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         ("torch", "neat-python"),
         check_graph,
         bench_graph,
+    ),
+    "loop": Benchmark(
+        "a whole run beside its training steps alone, in this process and on two workers",
+        (),
+        check_loop,
+        bench_loop,
     ),
     "maps": Benchmark(
         "networks of feature maps beside the layers of cnn and masked PyTorch: training",

@@ -509,7 +509,9 @@ def settings() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="Benchmark: cnn, dispatch, graph, maps or mutation.")],
+    name: Annotated[
+        str, typer.Argument(help="Benchmark: cnn, dispatch, graph, loop, maps or mutation.")
+    ],
     batch: Annotated[
         str | None, typer.Option(help="Batch sizes, such as 32,64.", show_default="32,64,128")
     ] = None,

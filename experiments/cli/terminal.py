@@ -36,6 +36,8 @@ def show_results(results: Results, console: Console) -> None:
         print_line(console, line)
     if results.evolved:
         print_line(console, search_cost(results))
+    for line in time_lines(results):
+        print_line(console, line)
     for older, rows in results.runs.groupby("continues"):
         first = rows["first_generation"].min()
         print_line(
@@ -170,3 +172,17 @@ def search_cost(results: Results) -> str:
         f"{float(runs['search_macs'].sum()):.2g} multiply-accumulates forward, "
         f"{float(runs['search_seconds'].sum()):.0f} s, over {len(runs)} seed{'s' if len(runs) > 1 else ''}"
     )
+
+
+def time_lines(results: Results) -> list[str]:
+    """Return one line on where the time of the main process went, and one on that of the workers, if there were any."""
+    of_workers = results.times["process"] != "main"
+    lines = []
+    for of_whom, who in ((~of_workers, "Time"), (of_workers, "Time of the workers")):
+        rows = results.times[of_whom]
+        seconds = rows.groupby("activity")["seconds"].sum().sort_values(ascending=False)
+        total = float(seconds.sum())
+        parts = [f"{name} {one / total:.0%}" for name, one in seconds.items() if one >= total / 200]
+        if parts:
+            lines.append(f"{who}: {total:.1f} s: {', '.join(parts)}")
+    return lines

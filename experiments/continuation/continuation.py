@@ -16,6 +16,7 @@ from evo.evolution.individual import Individual
 from evo.storage.individuals import StoredIndividuals
 from evo.storage.journal import is_journal, read_journal
 from evo.storage.run_reader import is_run
+from evo.time_account import counting_time
 from experiments.analysis.results import Results, load_results
 from experiments.audit.replay import replay_lineage
 from experiments.continuation.changes import changed_experiment
@@ -39,6 +40,7 @@ from experiments.studies.runner import (
 )
 
 
+@counting_time()
 def continue_run(
     path: str | Path,
     *,

@@ -27,6 +27,8 @@ from evo.phenotype.phenotype import Phenotype
 from evo.storage.individuals import StoredIndividuals
 from evo.storage.run_reader import load_tables
 from evo.storage.run_store import RunStore
+from evo.storage.tables import Row
+from evo.time_account import OTHER, spending, time_spent
 from experiments.analysis.results import Results, load_results
 from experiments.arms import build_arm, loss_of
 from experiments.datasets import Dataset, DataSplit
@@ -132,14 +134,27 @@ def execute(
             searches = _evolve(plan, seed_runs, workers, address, until, orders)
         if until is not None:
             return load_results(store.path)
-        baselines = _train_baselines(seed_runs, searches)
+        with spending("baselines"):
+            baselines = _train_baselines(seed_runs, searches)
         if earlier["comparison"].empty:
-            _compare(plan, seed_runs, searches, baselines)
-        loaded = load_results(store.path)
+            with spending("test"):
+                _compare(plan, seed_runs, searches, baselines)
+        with spending("load"):
+            loaded = load_results(store.path)
         if figures:
-            save_figures(loaded, store)
+            with spending("draw"):
+                save_figures(loaded, store)
+        store.commit({"times": _time_rows(store, "main", time_spent())})
         store.complete()
     return loaded
+
+
+def _time_rows(store: RunStore, process: str, spent: Mapping[str, float]) -> list[Row]:
+    """Return the rows of the table ``times`` for one process."""
+    return [
+        {"run": store.name, "process": process, "activity": activity, "seconds": seconds}
+        for activity, seconds in spent.items()
+    ]
 
 
 def _compare(
@@ -199,6 +214,13 @@ def _evolve(
             )
         for search in searches:
             search.evolve(executor, until)
+        rows = [
+            row
+            for number, spent in enumerate(executor.time_of_workers(), 1)
+            for row in _time_rows(store, f"worker {number}", spent)
+        ]
+    if rows:
+        store.commit({"times": rows})
     return searches
 
 
@@ -284,14 +306,17 @@ def _started(
     store: RunStore,
 ) -> Iterator[Executor]:
     """Start an executor; if it cannot start, remove the folder of a run that has not begun."""
-    with ExitStack() as stack:
-        try:
-            executor = stack.enter_context(_executor(experiment, workers, address, reporter))
-        except Exception:
-            if not store.journal.has_rows:
-                store.discard()
-            raise
-        yield executor
+    try:
+        with spending("cluster"):
+            executor = _executor(experiment, workers, address, reporter).__enter__()
+    except Exception:
+        if not store.journal.has_rows:
+            store.discard()
+        raise
+    with spending("cluster"), ExitStack() as stack:
+        stack.push(executor)
+        with spending(OTHER):
+            yield executor
 
 
 def _executor(
@@ -313,6 +338,7 @@ def _first(samples: Samples) -> Samples:
     return Samples(samples.inputs[:1], samples.targets[:1], weights)
 
 
+@spending("compile")
 def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
     """Compile the kernels with the types of the run before workers start; the networks are thrown away."""
     cold = not kernels_are_cached()

@@ -16,6 +16,7 @@ from evo.storage.individuals import StoredIndividuals, load_individuals
 from evo.storage.journal import read_journal
 from evo.storage.run_reader import CONFIG, committed_file, file_of_run
 from evo.storage.run_store import RunStore
+from evo.time_account import counting_time, spending
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
 from experiments.datasets import Dataset, DataSplit, load_dataset
@@ -47,6 +48,7 @@ from experiments.studies.provenance import (
 from experiments.studies.search import start_path
 
 
+@counting_time()
 def run(
     experiment: Experiment,
     *,
@@ -148,6 +150,7 @@ def run_anew(
         return execute(plan, store, reporter=reporter, **options)
 
 
+@counting_time()
 def resume_run(
     path: str | Path,
     *,
@@ -249,6 +252,7 @@ class BegunRun:
         return [*([] if self.changed_use is None else [self.changed_use]), *self.changed_code]
 
 
+@spending("prepare")
 def begun_run(
     path: Path,
     dataset: Dataset | None,
@@ -304,6 +308,7 @@ def begun_run(
     )
 
 
+@spending("store")
 def new_store(
     plan: Plan,
     used: Used,
@@ -361,6 +366,7 @@ Beginning = tuple[GivenFounders | None, Mapping[int, Sequence[Genome]]]
 """The founders that are given, if they are, and the founders of each seed."""
 
 
+@spending("prepare")
 def _plan(
     experiment: Experiment,
     dataset: Dataset | None,

@@ -30,6 +30,7 @@ from evo.storage.individuals import (
 from evo.storage.predictor import Predictor
 from evo.storage.rows import generation_rows
 from evo.storage.tables import Row
+from evo.time_account import spending
 from experiments.analysis.comparison import TRAIN_ONLY
 from experiments.studies.seed_run import SeedRun, TrainedModel
 
@@ -99,7 +100,8 @@ class Search:
         evolution = Evolution(self.seed_run.task, self.founders)
         while self.state.generation <= last:
             started = time.perf_counter()
-            jobs = evolution.ask(self.state)
+            with spending("select"):
+                jobs = evolution.ask(self.state)
             finished = FinishedIndividuals(
                 self.seed_run.store.path, self._part(self.state.generation)
             )
@@ -109,9 +111,10 @@ class Search:
                 self.seed_run.task, [job for job in jobs if job.individual not in known]
             ):
                 offspring.append(individual)
-                finished.add(individual)
+                with spending("store"):
+                    finished.add(individual)
                 self.seed_run.reporter.evaluated()
-            with self._noting_failure(started):
+            with self._noting_failure(started), spending("select"):
                 self.state, generation = evolution.tell(self.state, offspring)
             self._commit(generation, started)
             finished.remove()
@@ -160,6 +163,7 @@ class Search:
             self.seed_run.store.commit({**rows, "runs": [self._run_row(None)]})
             raise
 
+    @spending("store")
     def _commit(self, generation: Generation, started: float) -> None:
         """Commit the rows of a generation, the genomes of its population, and the state after it; report it."""
         seed_run = self.seed_run
@@ -283,7 +287,8 @@ class AsynchronousSearch(Search):
         arrivals = stream() if self._order is None else in_order(stream, self._order)
         for individual in arrivals:
             job = individual.job
-            state = evolution.tell(state, individual)
+            with spending("select"):
+                state = evolution.tell(state, individual)
             finished.add(state.open[job.generation].arrived[job.individual])
             seed_run.reporter.evaluated()
             state, more = self._advance(evolution, state, finished)
@@ -299,10 +304,10 @@ class AsynchronousSearch(Search):
     ) -> tuple[AsynchronousState, tuple[Job, ...]]:
         """Commit the generations that are complete; return the next jobs, and the state in which they are in flight."""
         while True:
-            with self._noting_failure(self._started):
+            with self._noting_failure(self._started), spending("select"):
                 settled = evolution.settle(state)
-            if settled is None:
-                return evolution.ask(state)
+                if settled is None:
+                    return evolution.ask(state)
             state, generation = settled
             self.state, self._ongoing = state.settled, state
             self._commit(generation, self._started)

@@ -6,7 +6,7 @@ The driver is real: it asks for jobs, schedules them, selects, and commits table
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,6 +99,10 @@ class SimulatedExecutor:
     def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
         """Yield one individual per job."""
         return self._scheduler.evaluate(deque(jobs), len(jobs))
+
+    def time_of_workers(self) -> Sequence[Mapping[str, float]]:
+        """Return nothing: the workers are no processes."""
+        return ()
 
     def evaluate_stream(self, task: Task, jobs: deque[Job]) -> Iterator[Individual]:
         """Yield one individual per job; the caller may append jobs in between."""
