@@ -1,9 +1,11 @@
 """The versions, the machine and the command behind a result, for ``environment.json``."""
 
+import functools
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -33,9 +35,15 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": usable_cores(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": dict(_versions()),
         **_numerics(),
     }
+
+
+@functools.cache
+def _versions() -> Mapping[str, str]:
+    """Return the versions of the packages; what a process has imported does not change when another is installed."""
+    return {name: metadata.version(name) for name in PACKAGES}
 
 
 def time_now() -> str:

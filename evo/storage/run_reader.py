@@ -25,7 +25,7 @@ from evo.storage.journal import (
     read_journal,
 )
 from evo.storage.run_lock import is_owned, owner_of
-from evo.storage.setting_columns import append_settings, settings_of
+from evo.storage.setting_columns import append_settings, cast, settings_of
 from evo.storage.tables import TABLES, Column, sort_by_key
 
 CONFIG = "config.json"
@@ -331,11 +331,11 @@ def _cells(part: pa.Table, column: Column, table: str) -> Iterator[tuple[str, An
         others = {name for one in TABLES[table] for name in (one.name, one.former_name)}
         for name in part.column_names:
             if name.startswith(column.prefix) and name not in others:
-                yield name, part[name].cast(column.type)
+                yield name, cast(part[name], column.type)
         return
     for name in (column.name, column.former_name):
         if name in part.column_names:
-            yield column.name, part[name].cast(column.type or part[name].type)
+            yield column.name, cast(part[name], column.type or part[name].type)
             return
     yield column.name, pa.nulls(len(part), column.type or pa.null())
 

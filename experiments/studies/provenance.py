@@ -64,9 +64,14 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, Registry[Any], Iterabl
                 yield kind, registry, (value,) if isinstance(value, str) else value or ()
 
 
-def begun_with() -> dict[str, Any]:
-    """Return what decides the bits of a run beside settings and what it uses: code, versions and processor."""
-    known = environment()
+def begun_with(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides the bits of a run beside settings and what it uses: code, versions and processor.
+
+    Parameters
+    ----------
+    known : mapping
+        What :func:`evo.environment.environment` returned when the run began.
+    """
     machine = {name: known[name] for name in ("python", "packages", "cpu_features", "numba_target")}
     machine["blas"] = {one["library"]: [one["version"], one["core"]] for one in known["blas"]}
     return {"code": code_hash(), "machine": machine}
@@ -87,7 +92,7 @@ def changes_of_code(begun: Mapping[str, Any]) -> list[str]:
     begun : mapping
         The first line of the run's journal, with what :func:`begun_with` returned then.
     """
-    found, present = [], begun_with()
+    found, present = [], begun_with(environment())
     if present["code"] != begun.get("code"):
         found.append("the code of EvoMatrix has changed since that run began")
     before, now = dict(begun.get("machine", {})), present["machine"]

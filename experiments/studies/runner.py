@@ -317,11 +317,11 @@ def new_store(
     run_name: str | None,
 ) -> RunStore:
     """Make the folder of a new run."""
-    experiment = plan.experiment
+    experiment, known = plan.experiment, environment()
     parts: dict[str, Any] = {
         "config": with_used(experiment, used).model_dump_json(indent=2) + "\n",
-        "environment": environment(),
-        "begun_with": begun_with()
+        "environment": known,
+        "begun_with": begun_with(known)
         | dict(own)
         | {"sources": plan.given.sources if plan.given else ()},
         "genomes": {

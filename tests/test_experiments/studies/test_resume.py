@@ -277,7 +277,8 @@ def test_changed_code_is_refused_unless_it_is_forced_and_then_it_is_noted(
 
 
 def test_another_processor_is_a_change_and_another_library_that_is_loaded_is_none(monkeypatch):
-    begun, known = provenance.begun_with(), environment()
+    known = environment()
+    begun = provenance.begun_with(known)
     assert known["blas"]
     others = [{"library": "libother.so", "version": "1", "core": "any"}, *reversed(known["blas"])]
     monkeypatch.setattr(provenance, "environment", lambda: {**known, "blas": others})
