@@ -1,4 +1,4 @@
-"""How many examples Hypothesis tries, which files come first, and that Ctrl-C is minded.
+"""How many examples Hypothesis tries, which files come first, that Ctrl-C is minded, and PyTorch on one thread.
 
 A commit tries few examples, always the same; `make test-all` tries many and new ones: ``HYPOTHESIS_PROFILE=full``.
 """
@@ -32,6 +32,17 @@ def minds_ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Let PyTorch run on one thread: several that wait for one another take minutes on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def pytest_collection_modifyitems(items):

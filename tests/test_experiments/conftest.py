@@ -85,14 +85,3 @@ def published():
         return DATA / name
 
     return folder
-
-
-@pytest.fixture(scope="module")
-def one_thread():
-    """Let PyTorch run on one thread: several that wait for one another take minutes on a busy machine."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -22,6 +22,8 @@ from cnn import (
 )
 
 torch = pytest.importorskip("torch", reason="PyTorch, the peer to compare with, is not installed")
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 F = torch.nn.functional
 
 SHARE = 1e-5
@@ -32,14 +34,6 @@ ACTIVATIONS = {
     "tanh": torch.tanh,
     "relu": torch.relu,
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    kept = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(kept)
 
 
 def samples_first(x):

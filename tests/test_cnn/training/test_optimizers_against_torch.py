@@ -20,6 +20,8 @@ from cnn.training.optimizers import OPTIMIZERS
 
 torch = pytest.importorskip("torch", reason="PyTorch, the peer to compare with, is not installed")
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RATE, MOMENTUM, DECAY, STEPS = 0.05, 0.8, 0.02, 30
 
 

@@ -11,6 +11,8 @@ from evo.genome.activations import activation_name
 
 torch = pytest.importorskip("torch", reason="PyTorch is the peer here: pip install -e '.[bench]'")
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PHI = {
     "identity": lambda x: x,
     "sigmoid": torch.sigmoid,

@@ -12,6 +12,8 @@ from evo.genome.feature_maps import map_transform
 
 torch = pytest.importorskip("torch", reason="PyTorch is the peer here: pip install -e '.[bench]'")
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PHI = {"identity": lambda x: x, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "relu": torch.relu}
 NAMES = [activation_code(name) for name in ("identity", "tanh", "sigmoid")]
 

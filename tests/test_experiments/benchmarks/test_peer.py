@@ -8,9 +8,12 @@ import pytest
 from experiments.benchmarks import BenchmarkError
 from experiments.benchmarks.harness import workload
 
-pytestmark = pytest.mark.skipif(
-    find_spec("torch") is None, reason='PyTorch, the peer, is not installed (".[bench]")'
-)
+pytestmark = [
+    pytest.mark.skipif(
+        find_spec("torch") is None, reason='PyTorch, the peer, is not installed (".[bench]")'
+    ),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 
 @pytest.fixture(scope="module")
