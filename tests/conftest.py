@@ -1,4 +1,4 @@
-"""How many examples Hypothesis tries, which files come first, that Ctrl-C is minded, and PyTorch on one thread.
+"""How many examples Hypothesis tries, on how many threads BLAS and PyTorch run, and which files come first.
 
 A commit tries few examples, always the same; `make test-all` tries many and new ones: ``HYPOTHESIS_PROFILE=full``.
 """
@@ -8,9 +8,12 @@ import signal
 from pathlib import Path
 
 import pytest
+import scipy.linalg  # noqa: F401 - brings the second BLAS, which has to be there when its threads are limited
+import threadpoolctl
+from effort import IS_FULL
 from hypothesis import settings
 
-settings.register_profile("commit", deadline=None, max_examples=30, derandomize=True)
+settings.register_profile("commit", deadline=None, max_examples=20, derandomize=True)
 settings.register_profile("full", deadline=None, max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "commit"))
 
@@ -32,6 +35,16 @@ def minds_ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_of_blas():
+    """Let BLAS run on one thread in the tests of a commit; in `make test-all` it has the threads that users have."""
+    if IS_FULL:
+        yield
+        return
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(scope="module")

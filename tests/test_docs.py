@@ -15,7 +15,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 
 from evo import ACTIVATIONS, FITNESSES, GRAPHS, METRICS, OPERATORS, POLICIES, SELECTIONS
-from experiments import ARMS, DATASETS, run
+from experiments import ARMS, DATASETS, continue_run, run
 from experiments.benchmarks import BENCHMARKS
 from experiments.cli.app import app
 from experiments.settings.experiment import Experiment, preset_names, read_settings
@@ -98,7 +98,8 @@ def own_parts():
 def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     if page not in TOP_LEVEL:  # pictures take most of the time of a run of seconds
-        monkeypatch.setitem(run.__wrapped__.__kwdefaults__, "figures", False)
+        for function in (run, continue_run):
+            monkeypatch.setitem(function.__wrapped__.__kwdefaults__, "figures", False)
     codes = blocks(page, "python")
     if page in SHORTER:
         line, before = SHORTER[page]

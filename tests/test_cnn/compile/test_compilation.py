@@ -145,7 +145,9 @@ def test_blas_runs_on_one_thread_inside_the_block_only():
             if entry["user_api"] == "blas"
         ]
 
-    before = threads()
-    with compilation.single_threaded_blas():
-        assert set(threads()) <= {1}
-    assert threads() == before
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = threads()
+        assert set(before) == {2}
+        with compilation.single_threaded_blas():
+            assert set(threads()) == {1}
+        assert threads() == before

@@ -387,7 +387,7 @@ def test_cnns_evolve_from_their_own_weights(tmp_path):
         policy={"name": "mixed", "max_operations": 2},
         baseline={"arms": ["cnn", "static"]},
     )
-    done = run(asked, founders=[network], workers=0, results=tmp_path)
+    done = run(asked, founders=[network], workers=0, results=tmp_path, figures=False)
     assert (done.individuals["status"] == "ok").all()
     assert set(done.individuals["founder_source"]) == {"founders[0], Network"}
     first = load_genomes(done.path / "genomes" / "seed-0-founders.npz")[1]

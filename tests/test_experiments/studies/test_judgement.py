@@ -63,7 +63,8 @@ def values(tmp_path_factory):
         **SETTINGS | {"evolution": SETTINGS["evolution"] | {"fitness": "r2"}},
         evaluation={"metrics": ["r2", "mae"], "verdict": "rmse"},
     )
-    return run(experiment, dataset=dataset, workers=0, results=tmp_path_factory.mktemp("values"))
+    folder = tmp_path_factory.mktemp("values")
+    return run(experiment, dataset=dataset, workers=0, results=folder, figures=False)
 
 
 # -- predictions and metrics -------------------------------------------------------------------------------------------
@@ -139,9 +140,8 @@ def test_several_values_have_a_column_each(tmp_path):
     rng = np.random.default_rng(2)
     inputs = rng.normal(size=(60, 3))
     dataset = Dataset.from_arrays(inputs, inputs[:, :2])
-    results = run(
-        Experiment(**SETTINGS | {"seeds": 1}), dataset=dataset, workers=0, results=tmp_path
-    )
+    experiment = Experiment(**SETTINGS | {"seeds": 1})
+    results = run(experiment, dataset=dataset, workers=0, results=tmp_path, figures=False)
     part = of(results.predictions, "mlp", 0)
     expected = results.comparison.query("arm == 'mlp'")["test_loss"].iloc[0]
     error = (

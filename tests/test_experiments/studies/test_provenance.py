@@ -215,13 +215,13 @@ def test_a_study_does_not_reuse_a_run_on_other_data(tmp_path):
         "own",
     )
     write(0)
-    run_study(study, folder=tmp_path / "runs")
-    run_study(study, folder=tmp_path / "runs")  # nothing to do
+    run_study(study, folder=tmp_path / "runs", figures=False)
+    run_study(study, folder=tmp_path / "runs", figures=False)  # nothing to do
     write(1)
     with pytest.raises(
         SettingsError, match=r"was begun with something else \(the data .* have changed since"
     ):
-        run_study(study, folder=tmp_path / "runs")
+        run_study(study, folder=tmp_path / "runs", figures=False)
 
 
 def test_a_study_takes_runs_that_do_not_say_what_they_used(tmp_path):
@@ -234,12 +234,12 @@ def test_a_study_takes_runs_that_do_not_say_what_they_used(tmp_path):
         },
         "old",
     )
-    run_study(study, folder=tmp_path)
+    run_study(study, folder=tmp_path, figures=False)
     config = tmp_path / "mlp-seed-0" / "config.json"
     values = json.loads(config.read_text("utf-8"))
     del values["used"]
     config.write_text(json.dumps(values), "utf-8")
-    run_study(study, folder=tmp_path)
+    run_study(study, folder=tmp_path, figures=False)
 
 
 # -- the hash of a part ------------------------------------------------------------------------------------------------

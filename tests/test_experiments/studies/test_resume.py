@@ -443,10 +443,10 @@ def test_a_study_resumes_what_is_left_of_it(tmp_path):
         "arms": {"mlp": {"evolve": False, "baseline": {"arms": ["mlp"]}}, "a": {}, "b": {}},
     }
     study = parse_study(values, "study")
-    whole = run_study(study, folder=tmp_path / "whole", workers=0)
+    whole = run_study(study, folder=tmp_path / "whole", workers=0, figures=False)
     killed = tmp_path / "killed"
     n_of_one = 250  # more than the first run has boundaries, and fewer than the first two
-    work = partial(run_study, study, folder=killed, workers=0)
+    work = partial(run_study, study, folder=killed, workers=0, figures=False)
     assert in_child(work, fatal=n_of_one) == -signal.SIGKILL
     assert [is_complete(killed / f"{arm}-seed-0") for arm in "a"] == [False]
     assert not (killed / "b-seed-0").exists()
