@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from effort import trials
 from numba.core.runtime import _nrt_python, rtsys
 
 from cnn import (
@@ -70,7 +71,7 @@ def test_a_step_has_no_array_sized_allocation_and_leaves_nothing(step):
         step()
         before = tracemalloc.get_traced_memory()[0]
         peaks = []
-        for _ in range(10):
+        for _ in range(trials(5, 10)):
             tracemalloc.reset_peak()
             start = tracemalloc.get_traced_memory()[0]
             step()

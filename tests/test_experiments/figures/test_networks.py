@@ -6,6 +6,7 @@ import hypothesis.strategies as st
 import matplotlib as mpl
 import numpy as np
 import pytest
+from effort import trials
 from hypothesis import given, settings
 from matplotlib.collections import LineCollection
 from matplotlib.image import AxesImage
@@ -149,7 +150,7 @@ def test_layers_of_a_layered_network_are_columns():
     np.testing.assert_allclose(x, [1 / 3, 2 / 3])
 
 
-@settings(max_examples=10)
+@settings(max_examples=trials(5, 10))
 @given(
     n=st.integers(1, 9),
     density=st.floats(0, 1),
