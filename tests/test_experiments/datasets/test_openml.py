@@ -34,7 +34,8 @@ def test_another_column_may_be_the_target(openml_home):
 
 
 @pytest.mark.parametrize("source", [{"source": 99}, {"source": "nothing", "version": 3}])
-def test_without_a_network_what_is_not_in_the_cache_is_one_line(openml_home, source):
+def test_without_a_network_what_is_not_in_the_cache_is_one_line(openml_home, source, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)  # scikit-learn waits between its attempts
     with pytest.raises(DataError) as caught:
         Dataset.from_openml(**source, data_home=openml_home)
     message = str(caught.value)
