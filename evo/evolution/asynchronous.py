@@ -2,13 +2,13 @@
 
     evolution = AsynchronousEvolution(task, founders)
     state, jobs = evolution.ask(evolution.begin())
-    queue = deque(jobs)
-    for individual in executor.evaluate_stream(task, queue):
+    work = deque(Work(task, job) for job in jobs)
+    for _, individual in executor.evaluate(work, one_by_one=True):
         state = evolution.tell(state, individual)
         while (settled := evolution.settle(state)) is not None:
             state, generation = settled
         state, jobs = evolution.ask(state)
-        queue.extend(jobs)
+        work.extend(Work(task, job) for job in jobs)
 
 An asynchronous evolutionary algorithm in a steady state: `evolution.in_flight` individuals are being evaluated at any
 time. An individual that arrives takes its slot at once and can be a parent at once. So no worker waits for a slow

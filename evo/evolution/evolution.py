@@ -4,7 +4,7 @@
     state = EvolutionState()
     while not evolution.done(state):
         jobs = evolution.ask(state)
-        state, generation = evolution.tell(state, executor.evaluate_all(task, jobs))
+        state, generation = evolution.tell(state, evaluate_all(executor, task, jobs))
 
 `ask` returns the jobs of the next generation. An executor evaluates them in any order and on any machine. `tell`
 credits the operators and selects. Both are pure functions: they change nothing, and the same state and results give the

@@ -1,7 +1,7 @@
 """What a worker is given: the task of a whole run, once, and a job for each individual."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -120,3 +120,10 @@ class Job:
     first_step: int
     ancestry_seconds: float
     continued_parent: int | None = None
+
+
+class Work(NamedTuple):
+    """A job and the task that it belongs to; jobs of several tasks may share the workers."""
+
+    task: Task
+    job: Job

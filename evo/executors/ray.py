@@ -1,11 +1,12 @@
 """Evaluation on Ray, on the cores of one machine or on a cluster, with the results of a serial run.
 
 The workers are long-lived actors with one core each. The scheduler (:mod:`evo.executors.scheduler`) decides who
-evaluates what; here is what it needs of Ray. The task is put into Ray's object store once and is read by all workers of
-a machine from its shared memory. So is the parent of several individuals, if it is large. The fitness and own parts
+evaluates what; here is what it needs of Ray. A task is put into Ray's object store once and is read by all workers of a
+machine from its shared memory. So is the parent of several individuals, if it is large. The fitness and own parts
 travel by value (:mod:`evo.executors.travel`). Only these two modules import ray.
 """
 
+import itertools
 import logging
 import math
 import os
@@ -40,7 +41,7 @@ from cnn.training.trainer import OptimizerState
 from evo.environment import usable_cores
 from evo.evolution.fitness import Fitness, negative_loss
 from evo.evolution.individual import Individual, evaluate_individual
-from evo.evolution.job import Job, Task
+from evo.evolution.job import Job, Task, Work
 from evo.executors.failure_log import FailureLog
 from evo.executors.memory import limit_memory
 from evo.executors.parcels import (
@@ -63,6 +64,9 @@ EXISTING = "existing"
 
 LARGE = 100_000
 """Bytes from which a parent is put into the object store. Ray sends smaller objects with a message."""
+
+SECONDS_BETWEEN_COUNTS = 5.0
+"""Least time between two counts of the cores of a cluster: machines come and go."""
 
 LOST = (RayActorError, OutOfMemoryError, NodeDiedError, ObjectLostError)
 """What Ray raises if a worker is lost, or its machine and the result with it."""
@@ -104,7 +108,7 @@ def _packed(found: object) -> bytes:
 
 
 class _Worker:
-    """One process, which evaluates individuals of one task at a time."""
+    """One process, which evaluates individuals."""
 
     def __init__(self, memory: float | None) -> None:
         # Ctrl-C is for the driver. A KeyboardInterrupt in this process is an error of the code that raises it.
@@ -112,34 +116,51 @@ class _Worker:
         self._memory = memory
         self._cargo = b""
         self._fitness: Fitness = negative_loss
-        self._task: Task
+        self._tasks: dict[int, Task] = {}
 
-    def take(self, cargo: bytes, task: Task, warm_up: Job | None) -> str:
-        """Take a task: unpack the user's code and load the kernels, for which no individual shall have to answer.
+    def take(self, cargo: bytes, warm_up: Work | None) -> str:
+        """Unpack the user's code, and load the kernels, for which no individual shall have to answer.
 
         Returns the name of the machine.
         """
         if cargo != self._cargo:
             self._fitness, self._cargo = unpack(cargo), cargo
-        self._task = replace(task, fitness=self._fitness)
+            self._tasks.clear()
         if warm_up is not None:
+            task, job = warm_up
             brief = task.evolution.model_copy(update={"steps_per_generation": 1})
-            evaluate_individual(replace(task, evolution=brief, metrics=()), warm_up)
+            evaluate_individual(replace(task, evolution=brief, metrics=()), job)
         if self._memory is not None:
             limit_memory(self._memory)
             self._memory = None
         return str(ray.get_runtime_context().get_node_id())
 
-    def evaluate(self, message: bytes, *large: Parent) -> tuple[bytes, dict[str, float]]:
+    def evaluate(
+        self, number: int, kept: Sequence[int], place: Sequence[Any], message: bytes, *large: Parent
+    ) -> tuple[bytes, dict[str, float]]:
         """Evaluate a chunk; return the answer and the seconds that each activity took.
 
-        The number of a parent counts the small parents first, which travel with the message.
+        Parameters
+        ----------
+        number : int
+            The number of the task.
+        kept : sequence of int
+            The numbers of the tasks that may have more jobs; others are forgotten.
+        place : sequence
+            The reference of the task, if this worker does not have it.
+        message : bytes
+            Jobs and small parents.
+        *large
+            Large parents. The number of a parent counts the small ones first.
         """
         with counting_time(), single_threaded_blas():
             with spending("messages"):
+                self._tasks = {one: self._tasks[one] for one in kept if one in self._tasks}
+                for reference in place:
+                    self._tasks[number] = replace(ray.get(reference), fitness=self._fitness)
                 values, small = cloudpickle.loads(message)
                 jobs = with_parents(values, [*small, *large])
-            answer = pack_answers([evaluate_individual(self._task, job) for job in jobs])
+            answer = pack_answers([evaluate_individual(self._tasks[number], job) for job in jobs])
             return answer, time_spent()
 
 
@@ -179,8 +200,11 @@ class RayBackend:
     def __init__(self, memory: float | None, *, warm: bool) -> None:
         self._memory = memory
         self._warm = warm
-        self._task: Task | None = None
+        self._fitness: Fitness | None = None
         self._own: list[list[Any]] = []
+        self._tasks: dict[Task, tuple[int, Any]] = {}
+        self._numbers = itertools.count()
+        self._known: dict[Any, set[int]] = {}
         self._given: tuple[Any, ...] = ()
         self._large: WeakKeyDictionary[Genome, tuple[OptimizerState | None, Any]] = (
             WeakKeyDictionary()
@@ -190,18 +214,27 @@ class RayBackend:
         self._machine_of: dict[Any, str] = {}
         self._account_of: dict[Any, _WorkerAccount] = {}
 
-    def put(self, task: Task, job: Job) -> bool:
-        """Put the task and the own parts where workers find them; return False if they are there already."""
+    def put(self, work: Work) -> bool:
+        """Put the fitness and own parts where workers find them; return False if they are there already.
+
+        With `work` workers are warmed up, if they are to be.
+        """
         own = [list(registry.own.values()) for registry in TRAVELLING]
-        if task is self._task and own == self._own:
+        task, job = work
+        if task.fitness is self._fitness and own == self._own:
             return False
         warm_up = None
         if self._warm:
-            warm_up = replace(job, modification="none", optimizer_state=None, first_step=0)
-        cargo = ray.put(pack(task.fitness))
-        self._given = cargo, ray.put(replace(task, fitness=negative_loss)), ray.put(warm_up)
-        self._task, self._own = task, own
+            brief = replace(job, modification="none", optimizer_state=None, first_step=0)
+            warm_up = Work(replace(task, fitness=negative_loss), brief)
+        self._given = ray.put(pack(task.fitness)), ray.put(warm_up)
+        self._fitness, self._own = task.fitness, own
+        self._known.clear()
         return True
+
+    def release(self, task: Task) -> None:
+        """Forget a task; Ray frees its memory when no worker has it."""
+        self._tasks.pop(task, None)
 
     def now(self) -> float:
         """Return the time."""
@@ -214,13 +247,25 @@ class RayBackend:
         return actor
 
     def renew(self, worker: Any) -> None:
-        """Let an actor take the task."""
+        """Let an actor take the fitness and own parts."""
         self._expect(worker, worker.take.remote(*self._given), ())
 
-    def evaluate(self, worker: Any, chunk: Sequence[Job]) -> None:
-        """Send a chunk to an actor."""
+    def evaluate(self, worker: Any, task: Task, chunk: Sequence[Job]) -> None:
+        """Send a chunk to an actor, and the reference of its task, if the actor does not have it."""
+        if task.fitness is not self._fitness:
+            raise ValueError("tasks that share workers must have the same fitness")
+        if task not in self._tasks:
+            reference = ray.put(replace(task, fitness=negative_loss))
+            self._tasks[task] = next(self._numbers), reference
+        number, reference = self._tasks[task]
+        kept = {one for one, _ in self._tasks.values()}
+        known = self._known.get(worker, set())
+        place = [] if number in known else [reference]
+        self._known[worker] = (known & kept) | {number}
         message, large = pack_chunk(chunk)
-        answer = worker.evaluate.remote(message, *map(self._reference, large))
+        answer = worker.evaluate.remote(
+            number, [*kept], place, message, *map(self._reference, large)
+        )
         self._expect(worker, answer, chunk)
 
     def _reference(self, parent: Parent) -> Any:
@@ -280,6 +325,7 @@ class RayBackend:
         ray.kill(worker)
         self._expected.pop(worker, None)
         self._machine_of.pop(worker, None)
+        self._known.pop(worker, None)
         if worker in self._account_of:
             self._account_of[worker].ended = self.now()
 
@@ -380,6 +426,11 @@ class RayExecutor:
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             self.n_workers = max(1, int(resources.get("CPU", 1)))
 
+    def _recount(self) -> None:
+        """Ask for as many workers as there are cores now."""
+        self._count_workers()
+        self._scheduler.n_workers = self.n_workers
+
     def _schedule(self) -> None:
         self._backend = RayBackend(self.memory, warm=self.timeout is not None)
         self._scheduler = Scheduler(self._backend, self.n_workers, self.timeout)
@@ -399,8 +450,10 @@ class RayExecutor:
         """
         return self._backend.time_of_workers()
 
-    def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
-        """Yield one individual per job, in the order in which they finish.
+    def evaluate(
+        self, work: deque[Work], *, one_by_one: bool = False
+    ) -> Iterator[tuple[Task, Individual]]:
+        """Yield one individual per job with its task, in the order in which they finish.
 
         Raises
         ------
@@ -408,30 +461,26 @@ class RayExecutor:
             If workers are lost too often in a row before they answer.
         TravelError
             If an own part cannot be sent to the workers.
+        ValueError
+            If two tasks differ in their fitness.
         """
-        return self._evaluate(task, deque(jobs), len(jobs))
-
-    def evaluate_stream(self, task: Task, jobs: deque[Job]) -> Iterator[Individual]:
-        """Yield one individual per job; each job is sent alone, and the caller may append jobs in between.
-
-        Raises
-        ------
-        ClusterError, TravelError
-            As :meth:`evaluate_all`.
-        """
-        return self._evaluate(task, jobs, 1)
-
-    def _evaluate(self, task: Task, jobs: deque[Job], largest_chunk: int) -> Iterator[Individual]:
-        if not jobs:  # of a generation that was finished when its process stopped
+        if not work:  # of a generation that was finished when its process stopped
             return
-        self._count_workers()  # machines come and go
-        self._scheduler.n_workers = self.n_workers
-        if self._backend.put(task, jobs[0]):
+        if self._backend.put(work[0]):
             self._scheduler.renew()
-        for individual in self._scheduler.evaluate(jobs, largest_chunk):
+        self._recount()
+        counted = time.monotonic()
+        for task, individual in self._scheduler.evaluate(work, 1 if one_by_one else math.inf):
             self._failures.note(individual)
-            yield individual
+            yield task, individual
+            if time.monotonic() - counted > SECONDS_BETWEEN_COUNTS:
+                self._recount()
+                counted = time.monotonic()
         self._failures.tell_counts()
+
+    def release(self, task: Task) -> None:
+        """Forget a task that has no more jobs."""
+        self._backend.release(task)
 
 
 @contextmanager

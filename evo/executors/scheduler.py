@@ -20,7 +20,7 @@ from typing import Protocol
 
 from evo.errors import EvoMatrixError
 from evo.evolution.individual import Individual, failed_individual
-from evo.evolution.job import Job
+from evo.evolution.job import Job, Task, Work
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class ClusterError(EvoMatrixError):
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker has the task and can evaluate."""
+    """A worker has the user's own parts and can evaluate."""
 
     worker: Worker
 
@@ -85,10 +85,10 @@ class Backend(Protocol):
         """Ask for a worker. It may never come, or come late: an event tells when it is ready or lost."""
 
     def renew(self, worker: Worker) -> None:
-        """Let a worker take the present task and tell that it is ready."""
+        """Let a worker take the user's own parts and tell that it is ready."""
 
-    def evaluate(self, worker: Worker, chunk: Sequence[Job]) -> None:
-        """Send a chunk to a worker that is ready; an event brings the answer."""
+    def evaluate(self, worker: Worker, task: Task, chunk: Sequence[Job]) -> None:
+        """Send a chunk of jobs of one task to a worker that is ready; an event brings the answer."""
 
     def wait(self, seconds: float) -> Sequence[Event]:
         """Return all that has happened; wait for the first event, up to so many seconds (may be infinite)."""
@@ -105,6 +105,7 @@ class _Evaluation:
     """A chunk that a worker evaluates. All evaluations are numbered."""
 
     number: int
+    task: Task
     chunk: Sequence[Job]
 
 
@@ -132,8 +133,8 @@ class Scheduler:
         ] = []  # a heap, with some that no longer count
         self._numbers = itertools.count()
         self._events: deque[Event] = deque()
-        self._alone: deque[Job] = deque()
-        self._losses: Counter[tuple[int, bool]] = Counter()
+        self._alone: deque[Work] = deque()
+        self._losses: Counter[tuple[Job, bool]] = Counter()
         self._seconds_each: float | None = None
         self._lost_starts = 0
         self._n_lost_starting = 0
@@ -146,20 +147,22 @@ class Scheduler:
         return [*self._starting, *self._idle, *self._running]
 
     def renew(self) -> None:
-        """Let all workers take the present task of the backend before they get jobs."""
+        """Let all workers take the user's own parts of the backend before they get jobs."""
         self._end_running()
         while self._idle:
             self._renew(self._idle.popleft())
 
-    def evaluate(self, jobs: deque[Job], largest_chunk: int) -> Iterator[Individual]:
-        """Yield one individual per job, in the order in which they finish.
+    def evaluate(
+        self, work: deque[Work], largest_chunk: float = math.inf
+    ) -> Iterator[tuple[Task, Individual]]:
+        """Yield one individual per job with its task, in the order in which they finish.
 
         Parameters
         ----------
-        jobs : deque of Job
+        work : deque of Work
             Jobs are taken from the left. The caller may append jobs between two individuals.
         largest_chunk : int
-            Largest number of jobs that a worker is sent at once.
+            Largest number of jobs that a worker is sent at once; by default there is no bound.
 
         Raises
         ------
@@ -169,17 +172,18 @@ class Scheduler:
         self._end_running()  # of an earlier call that was left before its end
         self._alone.clear()
         self._losses.clear()
-        while jobs or self._alone or self._running:
+        while work or self._alone or self._running:
             self._start_missing()
-            self._dispatch(jobs, largest_chunk)
+            self._dispatch(work, largest_chunk)
             before = self._backend.now()
             self._events.extend(self._backend.wait(self._seconds_to_wait()))
             while self._events:
-                finished = self._take(self._events.popleft())
-                self._dispatch(jobs, largest_chunk)  # before the driver is busy with the answer
+                task, finished = self._take(self._events.popleft())
+                self._dispatch(work, largest_chunk)  # before the driver is busy with the answer
                 for individual in finished:
-                    yield individual
-                    self._dispatch(jobs, largest_chunk)
+                    assert task is not None
+                    yield task, individual
+                    self._dispatch(work, largest_chunk)
             yield from self._end_late(before)  # who has answered since is in time
             self._mention_missing()
 
@@ -220,28 +224,32 @@ class Scheduler:
 
     # -- jobs ----------------------------------------------------------------------------------------------------------
 
-    def _dispatch(self, jobs: deque[Job], largest_chunk: int) -> None:
+    def _dispatch(self, work: deque[Work], largest_chunk: float) -> None:
         """Give jobs to the workers that are idle."""
-        while self._idle and (self._alone or jobs):
-            worker, chunk = self._idle.popleft(), self._next_chunk(jobs, largest_chunk)
+        while self._idle and (self._alone or work):
+            worker, (task, chunk) = self._idle.popleft(), self._next_chunk(work, largest_chunk)
             number = next(self._numbers)
-            self._running[worker] = _Evaluation(number, chunk)
+            self._running[worker] = _Evaluation(number, task, chunk)
             if self._timeout is not None:
                 deadline = self._backend.now() + len(chunk) * self._timeout
                 heapq.heappush(self._deadlines, (deadline, number, worker))
-            self._backend.evaluate(worker, chunk)
+            self._backend.evaluate(worker, task, chunk)
 
-    def _next_chunk(self, jobs: deque[Job], largest: int) -> list[Job]:
-        """Take jobs: half of a fair share of those left, as far as they take no longer than a chunk may."""
+    def _next_chunk(self, work: deque[Work], largest: float) -> tuple[Task, list[Job]]:
+        """Take jobs of one task: half of a fair share of those left, if they take no longer than a chunk may."""
         if self._alone:
-            return [self._alone.popleft()]
+            task, job = self._alone.popleft()
+            return task, [job]
         n_answering = len(self._idle) + len(self._running) + 1
-        size = min(largest, -(-len(jobs) // (2 * n_answering)))
+        size = min(largest, -(-len(work) // (2 * n_answering)))
         if self._seconds_each is None:  # nothing is known of the costs
             size = 1
         elif self._seconds_each > 0:
             size = min(size, math.ceil(CHUNK_SECONDS / self._seconds_each))
-        return [jobs.popleft() for _ in range(size)]
+        task, chunk = work[0].task, list[Job]()
+        while work and work[0].task is task and len(chunk) < size:
+            chunk.append(work.popleft().job)
+        return task, chunk
 
     def _seconds_to_wait(self) -> float:
         """Return the seconds to the next time at which something is to do without an event."""
@@ -259,47 +267,47 @@ class Scheduler:
 
     # -- events --------------------------------------------------------------------------------------------------------
 
-    def _take(self, event: Event) -> Iterable[Individual]:
-        """Take note of an event; return the individuals that it finishes."""
+    def _take(self, event: Event) -> tuple[Task | None, Iterable[Individual]]:
+        """Take note of an event; return the individuals that it finishes, and their task."""
         worker = event.worker
         if worker not in self._starting and worker not in self._running:
-            return ()  # it was ended after the event
+            return None, ()  # it was ended after the event
         if isinstance(event, Loss):
             return self._take_loss(event)
         if isinstance(event, Ready):
             del self._starting[worker]
             self._lost_starts = self._n_lost_starting = 0
             self._idle.append(worker)
-            return ()
+            return None, ()
         evaluation = self._running.pop(worker)
         seconds_each = event.seconds / len(evaluation.chunk)
         known = seconds_each if self._seconds_each is None else self._seconds_each
         self._seconds_each = (known + seconds_each) / 2
         self._idle.append(worker)
-        return event.individuals
+        return evaluation.task, event.individuals
 
-    def _take_loss(self, loss: Loss) -> Sequence[Individual]:
+    def _take_loss(self, loss: Loss) -> tuple[Task | None, Sequence[Individual]]:
         """Let others evaluate what a lost worker had; return an individual that was lost too often."""
         self._backend.end(loss.worker)
         if loss.worker in self._starting:
             self._take_lost_start(loss)
-            return ()
+            return None, ()
         while self._idle:  # its machine may be lost, and more workers with it
             self._renew(self._idle.popleft())
         evaluation = self._running.pop(loss.worker)
         if len(evaluation.chunk) == 1:
             (job,) = evaluation.chunk
             limit = MAX_LOSSES_OF_MACHINES if loss.with_machine else MAX_LOSSES
-            self._losses[job.individual, loss.with_machine] += 1
-            if self._losses[job.individual, loss.with_machine] == limit:
+            self._losses[job, loss.with_machine] += 1
+            if self._losses[job, loss.with_machine] == limit:
                 what = "machine" if loss.with_machine else "worker"
                 reason = f"{what} was lost {limit} times, each time in the evaluation of this individual alone"
                 logger.warning("individual %d failed: %s (%s)", job.individual, reason, loss.reason)
-                return [failed_individual(job, reason)]
+                return evaluation.task, [failed_individual(job, reason)]
         what = "worker was lost with its machine" if loss.with_machine else "worker was lost"
         logger.warning("a %s; another worker evaluates its individuals again", what)
-        self._evaluate_alone(evaluation.chunk)
-        return ()
+        self._evaluate_alone(evaluation)
+        return None, ()
 
     def _take_lost_start(self, loss: Loss) -> None:
         """Raise ClusterError if too many workers are lost before one answers."""
@@ -313,7 +321,7 @@ class Scheduler:
             )
         logger.warning("a worker was lost before it had jobs; another one starts")
 
-    def _end_late(self, now: float) -> Iterator[Individual]:
+    def _end_late(self, now: float) -> Iterator[tuple[Task, Individual]]:
         """End the workers that are late; yield an individual that was alone, let others be evaluated one by one."""
         while self._deadlines and self._deadlines[0][0] <= now:
             _, number, worker = heapq.heappop(self._deadlines)
@@ -325,16 +333,16 @@ class Scheduler:
                 logger.warning(
                     "a worker was late; other workers evaluate its individuals again, one by one"
                 )
-                self._evaluate_alone(evaluation.chunk)
+                self._evaluate_alone(evaluation)
                 continue
             (job,) = evaluation.chunk
             reason = f"took longer than evaluation.timeout = {self._timeout:g} s"
             logger.warning("individual %d failed: %s", job.individual, reason)
-            yield failed_individual(job, reason)
+            yield evaluation.task, failed_individual(job, reason)
 
-    def _evaluate_alone(self, chunk: Sequence[Job]) -> None:
-        """Let jobs be evaluated next, each alone."""
-        self._alone.extendleft(reversed(chunk))
+    def _evaluate_alone(self, evaluation: _Evaluation) -> None:
+        """Let the jobs of a chunk be evaluated next, each alone."""
+        self._alone.extendleft(Work(evaluation.task, job) for job in reversed(evaluation.chunk))
 
     def _end_running(self) -> None:
         """End the workers that evaluate something."""

@@ -6,7 +6,7 @@ from typing import Self
 
 from cnn.compile.compilation import single_threaded_blas
 from evo.evolution.individual import Individual, evaluate_individual
-from evo.evolution.job import Job, Task
+from evo.evolution.job import Task, Work
 from evo.executors.failure_log import FailureLog
 
 
@@ -18,18 +18,20 @@ class SerialExecutor:
     def __init__(self) -> None:
         self._failures = FailureLog()
 
-    def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
-        """Yield one individual per job."""
-        return self.evaluate_stream(task, deque(jobs))
-
-    def evaluate_stream(self, task: Task, jobs: deque[Job]) -> Iterator[Individual]:
-        """Yield one individual per job; the caller may append jobs in between."""
+    def evaluate(
+        self, work: deque[Work], *, one_by_one: bool = False
+    ) -> Iterator[tuple[Task, Individual]]:
+        """Yield one individual per job; the caller may append jobs in between. They are always evaluated one by one."""
         with single_threaded_blas():
-            while jobs:
-                individual = evaluate_individual(task, jobs.popleft())
+            while work:
+                task, job = work.popleft()
+                individual = evaluate_individual(task, job)
                 self._failures.note(individual)
-                yield individual
+                yield task, individual
         self._failures.tell_counts()
+
+    def release(self, task: Task) -> None:
+        """Do nothing: only the caller holds the task."""
 
     def time_of_workers(self) -> Sequence[Mapping[str, float]]:
         """Return nothing: there are no workers."""

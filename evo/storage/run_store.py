@@ -7,6 +7,7 @@ grow with the number of commits. A finished run has one part for each table.
 """
 
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -339,29 +341,48 @@ class RunStore:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _compact(self) -> None:
-        """Replace the parts of each table by one part."""
+        """Replace the parts of each table by one part, in which the rows of each seed are together.
+
+        Which seed commits when depends on the workers, and a finished table shall not.
+        """
         dropped = []
         for table in TABLES:
             parts = sorted(path for path in self._files if path.startswith(f"{table}/part-"))
-            if len(parts) < 2:
+            seeds = self._seeds_in(parts)
+            if len(parts) < 2 and seeds == sorted(set(seeds)):
                 continue
             dropped += parts
             path = part_path(table, self._writer.next)
             hidden = CommittedFile(path, 0, "", self._writer.next, is_whole=True).hidden(self.path)
             with _as_results_error(self.path):
                 hidden.parent.mkdir(parents=True)
-            write_atomically(hidden, partial(self._join, parts), flush=False)
+            write_atomically(hidden, partial(self._join, parts, seeds), flush=False)
         if dropped:
             self._append(COMPACTED, dropped=dropped)
 
-    def _join(self, parts: Sequence[str], file: Any) -> None:
-        """Write parts one after the other into one Parquet file."""
-        schema = pq.read_schema(self.path / parts[0])
-        with pq.ParquetWriter(file, schema) as writer:
-            for part in parts:
-                rows = pq.read_table(self.path / part)
-                if len(rows):
-                    writer.write_table(rows)
+    def _seeds_in(self, parts: Sequence[str]) -> list[int]:
+        """Return the seed of each stretch of rows with one seed, in the order of the rows."""
+        found: list[int] = []
+        for part in parts:
+            if "seed" in pq.read_schema(self.path / part).names:
+                seeds = pq.read_table(self.path / part, columns=["seed"])["seed"].to_pylist()
+                for seed, _ in itertools.groupby(seeds):
+                    if found[-1:] != [seed]:
+                        found.append(seed)
+        return found
+
+    def _join(self, parts: Sequence[str], seeds: Sequence[int], file: Any) -> None:
+        """Write parts one after the other into one Parquet file; of several seeds, one seed after the other."""
+        is_mixed = seeds != sorted(set(seeds))
+        of_each: Sequence[int | None] = sorted(set(seeds)) if is_mixed else [None]
+        with pq.ParquetWriter(file, pq.read_schema(self.path / parts[0])) as writer:
+            for seed in of_each:
+                for part in parts:  # one at a time is in memory
+                    rows = pq.read_table(self.path / part)
+                    if seed is not None:
+                        rows = rows.filter(pc.equal(rows["seed"], seed))
+                    if len(rows):
+                        writer.write_table(rows)
 
     # -- going on ------------------------------------------------------------------------------------------------------
 

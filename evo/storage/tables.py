@@ -144,7 +144,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("search_samples", _INT, "samples", "Training samples seen by the whole search."),
         Column("search_macs", _INT, "MACs",
             "Multiply-accumulates of all forward passes of training in the whole search."),
-        Column("search_seconds", _FLOAT, "s", "Wall time of the search."),
+        Column("search_seconds", _FLOAT, "s",
+            "Wall time of the search; with workers the searches of several seeds overlap."),
     ),
     "generations": (
         *_RUN,
@@ -166,7 +167,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("best_parameters", _INT, "", "Number of trainable numbers of the best individual."),
         Column("best_macs", _INT, "per sample",
             "Multiply-accumulates of the best individual for one sample, all ticks included."),
-        Column("seconds", _FLOAT, "s", "Wall time of the generation."),
+        Column("seconds", _FLOAT, "s",
+            "Wall time of the generation; with workers the generations of several seeds overlap."),
     ),
     "population": (
         *_RUN,

@@ -21,6 +21,19 @@ from experiments.benchmarks.harness.settings import BenchOptions, check_repeats_
 from experiments.settings.experiment import Experiment, read_settings, with_values
 from experiments.studies.runner import run
 
+OF_SEARCH = (
+    "modify",
+    "plan",
+    "describe",
+    "train",
+    "evaluate",
+    "select",
+    "store",
+    "messages",
+    "wait",
+)
+"""Activities of the main process in a search."""
+
 SIDES: Mapping[str, int] = {"this process": 0, "two workers": 2}
 """Numbers of workers."""
 
@@ -54,8 +67,13 @@ def _turn(experiment: Experiment, workers: int) -> tuple[dict[str, float], list[
         started = time.perf_counter()
         results = run(experiment, workers=workers, results=Path(folder))
         whole = time.perf_counter() - started
-        search = float(results.runs["search_seconds"].sum())
-        return {"seconds": whole, "search_seconds": search}, [*_spent(results)]
+        spent = [*_spent(results)]
+        search = sum(
+            row["seconds"]
+            for row in spent
+            if row["process"] == "main" and row["activity"] in OF_SEARCH
+        )
+        return {"seconds": whole, "search_seconds": search}, spent
 
 
 def _spent(results: Results) -> Iterator[dict[str, Any]]:

@@ -170,7 +170,7 @@ def search_cost(results: Results) -> str:
         f"The whole search: {int(runs['n_individuals'].sum()):,} networks, "
         f"{int(runs['search_steps'].sum()):,} gradient steps, "
         f"{float(runs['search_macs'].sum()):.2g} multiply-accumulates forward, "
-        f"{float(runs['search_seconds'].sum()):.0f} s, over {len(runs)} seed{'s' if len(runs) > 1 else ''}"
+        f"over {len(runs)} seed{'s' if len(runs) > 1 else ''}"
     )
 
 

@@ -21,6 +21,7 @@ from evo.evolution.evolution import EvolutionError
 from evo.evolution.fitness import Fitness
 from evo.evolution.job import Task
 from evo.executors import Executor, SerialExecutor
+from evo.executors.side_by_side import run_side_by_side
 from evo.genome.genome import Genome
 from evo.interruption import interruptible
 from evo.phenotype.phenotype import Phenotype
@@ -38,7 +39,7 @@ from experiments.studies.baselines import Baselines
 from experiments.studies.founders import GivenFounders, layers_of_founders
 from experiments.studies.judgement import metrics_of
 from experiments.studies.progress import Reporter
-from experiments.studies.search import Search, expected_per_seed, search_of
+from experiments.studies.search import Search, Tally, expected_per_seed, search_of
 from experiments.studies.seed_run import SeedRun, read_test
 
 NO_SEARCH = {
@@ -195,12 +196,12 @@ def _evolve(
     until: int | None,
     orders: Mapping[int, Sequence[int]],
 ) -> list[Search]:
-    """Run the search of every seed, one after the other."""
+    """Run the search of every seed."""
     experiment, reporter, store = plan.experiment, seed_runs[0].reporter, seed_runs[0].store
-    searches, expected = [], 0
+    searches, tally, expected = [], Tally(), 0
     for seed_run in seed_runs:
         founders, order = plan.founders[seed_run.seed], orders.get(seed_run.seed)
-        searches.append(search_of(seed_run, expected, founders, order))
+        searches.append(search_of(seed_run, tally, founders, order))
         expected += expected_per_seed(experiment.evolution, until, seed_run.task.first_generation)
     reporter.starting(experiment.title, workers, expected)
     if all(search.is_over for search in searches):
@@ -212,8 +213,11 @@ def _evolve(
             reporter.note(
                 f"{executor.n_workers - most} of {executor.n_workers} workers are idle: evolution.in_flight = {most}"
             )
-        for search in searches:
-            search.evolve(executor, until)
+        run_side_by_side(
+            executor,
+            ((search.seed_run.task, search.evolve(until)) for search in searches),
+            one_by_one=experiment.evolution.mode == "asynchronous",
+        )
         rows = [
             row
             for number, spent in enumerate(executor.time_of_workers(), 1)

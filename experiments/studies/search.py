@@ -1,10 +1,9 @@
 """One seed's search: evolve a population, keep the winner."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from evo.evolution.individual import Individual
 from evo.evolution.job import Job
 from evo.evolution.selection import ranked
 from evo.evolution.settings import EvolutionSettings
-from evo.executors import Executor
+from evo.executors.side_by_side import Search as Iteration
+from evo.executors.side_by_side import in_order
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.in_flight import FinishedIndividuals
@@ -59,20 +59,27 @@ def start_path(seed: int) -> str:
     return f"states/seed-{seed}-start.npz"
 
 
+@dataclass
+class Tally:
+    """The expected number of individuals in the generations that are complete, over all searches of a run."""
+
+    n_expected: int = 0
+
+
 class Search:
     """One seed's search. It goes on where an earlier process stopped, if one did.
 
     Parameters
     ----------
     seed_run : SeedRun
-    n_before : int
-        Expected number of individuals in the searches before this one.
+    tally : Tally
+        Counts the individuals of all searches of the run.
     founders : sequence of Genome
     """
 
-    def __init__(self, seed_run: SeedRun, n_before: int, founders: Sequence[Genome]) -> None:
+    def __init__(self, seed_run: SeedRun, tally: Tally, founders: Sequence[Genome]) -> None:
         self.seed_run = seed_run
-        self.n_expected = n_before
+        self.tally = tally
         self.founders = founders
         self.state = EvolutionState()
         self.totals = dict.fromkeys(TOTALS, 0)
@@ -81,21 +88,22 @@ class Search:
         self._state_path = state_path(seed_run.seed)
         self._restore()
 
-    def evolve(self, executor: Executor, until: int | None = None) -> None:
+    def evolve(self, until: int | None = None) -> Iteration:
         """Evolve a population, commit every generation when it is complete, and save the winner as a predictor.
 
-        With `until` the search stops after that generation, and has no winner.
+        A coroutine of :mod:`evo.executors.side_by_side`. With `until` the search stops after that generation, and has
+        no winner.
         """
         seed_run, task = self.seed_run, self.seed_run.task
         last = task.evolution.generations
-        self._evolve(executor, last if until is None else min(until, last))
+        yield from self._evolve(last if until is None else min(until, last))
         if self.state.generation > last and not self.is_over:
             Predictor(self.winner.genome, loss=task.loss, **seed_run.raw_inputs).save(
                 seed_run.stage_network("")
             )
             seed_run.store.commit({"runs": [self._run_row(self.winner)]})
 
-    def _evolve(self, executor: Executor, last: int) -> None:
+    def _evolve(self, last: int) -> Iteration:
         """Evolve until a generation is committed."""
         evolution = Evolution(self.seed_run.task, self.founders)
         while self.state.generation <= last:
@@ -107,9 +115,10 @@ class Search:
             )
             offspring = finished.load(jobs)
             known = {one.job.individual for one in offspring}
-            for individual in executor.evaluate_all(
-                self.seed_run.task, [job for job in jobs if job.individual not in known]
-            ):
+            new: Sequence[Job] = [job for job in jobs if job.individual not in known]
+            while len(offspring) < len(jobs):
+                individual = yield new
+                new = ()
                 offspring.append(individual)
                 with spending("store"):
                     finished.add(individual)
@@ -177,9 +186,9 @@ class Search:
         save_individuals(path, individuals.values(), more, flush=False)
         seed_run.store.commit(rows)
         settings = seed_run.experiment.evolution
-        self.n_expected += expected_in_generation(settings, generation.number)
+        self.tally.n_expected += expected_in_generation(settings, generation.number)
         seed_run.reporter.generation(
-            seed_run.seed, generation, settings.generations, self.n_expected
+            seed_run.seed, generation, settings.generations, self.tally.n_expected
         )
 
     def _values(self) -> tuple[dict[int, Individual], dict[str, Any]]:
@@ -216,7 +225,7 @@ class Search:
             self.children = dict(zip((True, False), more["children"], strict=True))
             self.seconds = more["seconds"]
         settings = self.seed_run.experiment.evolution
-        self.n_expected += sum(
+        self.tally.n_expected += sum(
             expected_in_generation(settings, number)
             for number in range(first, self.state.generation)
         )
@@ -255,7 +264,7 @@ class AsynchronousSearch(Search):
 
     Parameters
     ----------
-    seed_run, n_before, founders
+    seed_run, tally, founders
         As for :class:`Search`.
     order : iterable of int, optional
         The order of arrival, as numbers of individuals, if it shall be that of an earlier search.
@@ -266,15 +275,20 @@ class AsynchronousSearch(Search):
     def __init__(
         self,
         seed_run: SeedRun,
-        n_before: int,
+        tally: Tally,
         founders: Sequence[Genome],
         order: Iterable[int] | None = None,
     ) -> None:
-        super().__init__(seed_run, n_before, founders)
+        super().__init__(seed_run, tally, founders)
         self._order = order
         self._started = time.perf_counter()
 
-    def _evolve(self, executor: Executor, last: int) -> None:
+    def _evolve(self, last: int) -> Iteration:
+        search = self._advancing(last)
+        return search if self._order is None else in_order(search, self._order)
+
+    def _advancing(self, last: int) -> Iteration:
+        """Evolve until a generation is committed, with individuals in the order in which they are sent."""
         seed_run, task = self.seed_run, self.seed_run.task
         evolution = AsynchronousEvolution(task, self.founders)
         finished = FinishedIndividuals(seed_run.store.path, f"seed-{seed_run.seed}-arrivals")
@@ -282,17 +296,15 @@ class AsynchronousSearch(Search):
         state, _ = self._advance(evolution, self._ongoing or evolution.begin(self.state), finished)
         for individual in finished.load_arrivals(state.n_arrived):
             state, _ = self._advance(evolution, evolution.tell(state, individual), finished)
-        jobs = deque(state.in_flight.values())
-        stream = partial(executor.evaluate_stream, task, jobs)
-        arrivals = stream() if self._order is None else in_order(stream, self._order)
-        for individual in arrivals:
+        jobs: Sequence[Job] = tuple(state.in_flight.values())
+        while state.in_flight:
+            individual = yield jobs
             job = individual.job
             with spending("select"):
                 state = evolution.tell(state, individual)
             finished.add(state.open[job.generation].arrived[job.individual])
             seed_run.reporter.evaluated()
-            state, more = self._advance(evolution, state, finished)
-            jobs.extend(more)
+            state, jobs = self._advance(evolution, state, finished)
             if self.state.generation > last and state.in_flight:  # there are later generations
                 return
 
@@ -332,41 +344,14 @@ class AsynchronousSearch(Search):
 
 def search_of(
     seed_run: SeedRun,
-    n_before: int,
+    tally: Tally,
     founders: Sequence[Genome],
     order: Iterable[int] | None = None,
 ) -> Search:
     """Return the search of one seed in the mode of its settings; `order` is for the asynchronous mode."""
     if seed_run.task.evolution.mode == "asynchronous":
-        return AsynchronousSearch(seed_run, n_before, founders, order)
-    return Search(seed_run, n_before, founders)
-
-
-def in_order(
-    stream: Callable[[], Iterator[Individual]], order: Iterable[int]
-) -> Iterator[Individual]:
-    """Yield the individuals of a stream in a given order, however they arrive.
-
-    Parameters
-    ----------
-    stream : callable
-        Returns the individuals that are being evaluated, and those for which jobs are added in between.
-    order : iterable of int
-        Numbers of individuals. Where it names one that is not being evaluated, the evaluated one with the smallest
-        number comes next: the search is then another one.
-    """
-    held: dict[int, Individual] = {}
-    expected = iter(order)
-    following = next(expected, None)
-    while True:
-        for individual in stream():
-            held[individual.job.individual] = individual
-            while following in held:
-                yield held.pop(following)
-                following = next(expected, None)
-        if not held:
-            return
-        yield held.pop(min(held))
+        return AsynchronousSearch(seed_run, tally, founders, order)
+    return Search(seed_run, tally, founders)
 
 
 @contextmanager

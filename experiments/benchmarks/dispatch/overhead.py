@@ -2,7 +2,6 @@
 
 import copy
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from evo.evolution.fitness import negative_loss
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job, Task
 from evo.evolution.settings import EvolutionSettings
-from evo.executors import SerialExecutor
+from evo.executors import SerialExecutor, evaluate_all
 from evo.executors.parcels import Parent, parent_of
 from evo.executors.ray import RayExecutor, pack_answers, pack_chunk
 from evo.executors.travel import cloudpickle
@@ -69,7 +68,7 @@ def offspring(task: Task, genome: Genome) -> list[Individual]:
     state = EvolutionState()
     with SerialExecutor() as executor:
         for _ in range(2):
-            found = list(executor.evaluate_all(task, evolution.ask(state)))
+            found = list(evaluate_all(executor, task, evolution.ask(state)))
             state, _ = evolution.tell(state, found)
     return found
 
@@ -139,7 +138,9 @@ def overhead_rows(n_jobs: int, rounds: int) -> Iterator[Row]:
         sides: dict[str, Evaluate] = {
             ALONE: _by(SerialExecutor(), task),
             "ours": _by(executor, task),
-            "ours, one by one": lambda jobs: list(executor.evaluate_stream(task, deque(jobs))),
+            "ours, one by one": lambda jobs: list(
+                evaluate_all(executor, task, jobs, one_by_one=True)
+            ),
             "bare actor calls": actors.evaluate_all,
             "multiprocessing": one.evaluate_all,
             f"multiprocessing, {POOL_CHUNK} at a time": many.evaluate_all,
@@ -199,7 +200,7 @@ def efficiency_rows(seconds_each: float, n_jobs: int, rounds: int) -> Iterator[R
 
 
 def _by(executor: SerialExecutor | RayExecutor, task: Task) -> Evaluate:
-    return lambda jobs: list(executor.evaluate_all(task, jobs))
+    return lambda jobs: list(evaluate_all(executor, task, jobs))
 
 
 def bytes_rows(hidden: Sequence[int]) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from evo.evolution.individual import Individual
-from evo.evolution.job import Job
+from evo.evolution.job import Job, Task
 from evo.executors.scheduler import Answer, Event, Loss, Ready, Worker
 
 
@@ -75,7 +75,7 @@ class SimulatedWorkers:
         """Let a worker take a task."""
         self._expect(self.message_seconds, Ready(worker))
 
-    def evaluate(self, worker: Worker, chunk: Sequence[Job]) -> None:
+    def evaluate(self, worker: Worker, task: Task, chunk: Sequence[Job]) -> None:
         """Let a worker evaluate a chunk."""
         seconds = sum(self.seconds_of(job) for job in chunk)
         self.busy_seconds += seconds

@@ -4,6 +4,7 @@ The driver is real: it asks for jobs, schedules them, selects, and commits table
 :class:`experiments.studies.search.Search` does in a run. Only the workers are simulated.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +16,9 @@ from typing import Any, Self
 from evo.evolution.evolution import Evolution, EvolutionState, Generation
 from evo.evolution.fitness import negative_loss
 from evo.evolution.individual import Individual, evaluate_individual
-from evo.evolution.job import Job, Task
+from evo.evolution.job import Job, Task, Work
 from evo.executors.scheduler import Scheduler
+from evo.executors.side_by_side import run_side_by_side
 from experiments.benchmarks.dispatch.simulated_workers import SimulatedWorkers
 from experiments.benchmarks.harness.machine import resident_mebibytes, status_of_process
 from experiments.datasets import load_dataset
@@ -26,7 +28,7 @@ from experiments.studies.founders import founders_of_seed
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import used_by
 from experiments.studies.runner import new_store
-from experiments.studies.search import Search
+from experiments.studies.search import Search, Tally
 from experiments.studies.seed_run import SeedRun
 
 SEED = 0
@@ -96,17 +98,18 @@ class SimulatedExecutor:
         self.n_workers = n_workers
         self._scheduler = Scheduler(workers, n_workers)
 
-    def evaluate_all(self, task: Task, jobs: Sequence[Job]) -> Iterator[Individual]:
-        """Yield one individual per job."""
-        return self._scheduler.evaluate(deque(jobs), len(jobs))
+    def evaluate(
+        self, work: deque[Work], *, one_by_one: bool = False
+    ) -> Iterator[tuple[Task, Individual]]:
+        """Yield one individual per job with its task; the caller may append jobs in between."""
+        return self._scheduler.evaluate(work, 1 if one_by_one else math.inf)
+
+    def release(self, task: Task) -> None:
+        """Do nothing: only the caller holds the task."""
 
     def time_of_workers(self) -> Sequence[Mapping[str, float]]:
         """Return nothing: the workers are no processes."""
         return ()
-
-    def evaluate_stream(self, task: Task, jobs: deque[Job]) -> Iterator[Individual]:
-        """Yield one individual per job; the caller may append jobs in between."""
-        return self._scheduler.evaluate(jobs, 1)
 
     def __enter__(self) -> Self:
         """Nothing to start."""
@@ -188,5 +191,7 @@ def simulate(size: Size, results: Path) -> list[dict[str, Any]]:
             store,
             watch,
         )
-        Search(seed_run, 0, founders).evolve(SimulatedExecutor(workers, size.workers))
+        search = Search(seed_run, Tally(), founders)
+        executor = SimulatedExecutor(workers, size.workers)
+        run_side_by_side(executor, [(task, search.evolve())])
     return watch.rows

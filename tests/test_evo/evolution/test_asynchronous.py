@@ -23,9 +23,10 @@ from evo.evolution.asynchronous import AsynchronousEvolution
 from evo.evolution.evolution import EvolutionError
 from evo.evolution.fitness import adapt_fitness, negative_loss
 from evo.evolution.individual import failed_individual
+from evo.evolution.job import Work
 from evo.evolution.selection import ranked
 from evo.evolution.settings import SingleSelection
-from evo.executors import SerialExecutor
+from evo.executors import SerialExecutor, evaluate_all
 from evo.storage.individuals import (
     individuals_of_state,
     load_individuals,
@@ -304,7 +305,7 @@ def run_generational(evolution):
     while not evolution.done(state):
         jobs = evolution.ask(state)
         state, generation = evolution.tell(
-            state, SerialExecutor().evaluate_all(evolution.task, jobs)
+            state, evaluate_all(SerialExecutor(), evolution.task, jobs)
         )
         generations.append(generation)
     return generations
@@ -314,14 +315,14 @@ def run_asynchronous(evolution, shuffle=None):
     """Evolve as the head of the module says; with `shuffle` jobs wait in an arbitrary order."""
     generations = []
     state, jobs = evolution.ask(evolution.begin())
-    queue = deque(jobs)
-    for individual in SerialExecutor().evaluate_stream(evolution.task, queue):
+    queue = deque(Work(evolution.task, job) for job in jobs)
+    for _, individual in SerialExecutor().evaluate(queue, one_by_one=True):
         state = evolution.tell(state, individual)
         while (settled := evolution.settle(state)) is not None:
             state, generation = settled
             generations.append(generation)
         state, jobs = evolution.ask(state)
-        queue.extend(jobs)
+        queue.extend(Work(evolution.task, job) for job in jobs)
         if shuffle is not None:
             waiting = [*queue]
             queue.clear()

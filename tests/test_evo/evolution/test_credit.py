@@ -17,7 +17,7 @@ from evo import (
     operator_probabilities,
 )
 from evo.evolution.credit import PRIOR_USES, credit_operators
-from evo.executors import SerialExecutor
+from evo.executors import SerialExecutor, evaluate_all
 
 
 def one(number, fitness, letters="", parent=None, origin="child"):
@@ -150,7 +150,7 @@ def evolve(task, selection="local_search", generations=10):
     with SerialExecutor() as executor:
         while not evolution.done(state):
             jobs = evolution.ask(state)
-            state, generation = evolution.tell(state, executor.evaluate_all(task, jobs))
+            state, generation = evolution.tell(state, evaluate_all(executor, task, jobs))
             rounds.append(generation)
     return rounds
 

@@ -22,7 +22,7 @@ from evo import (
 )
 from evo.evolution.evolution import EvolutionError
 from evo.evolution.individual import evaluate_individual
-from evo.executors import SerialExecutor
+from evo.executors import SerialExecutor, evaluate_all
 
 
 def evolve(task, *, shuffle=None, population=6, generations=4, selection="local_search", **changes):
@@ -44,7 +44,7 @@ def run(evolution, state, shuffle=None):
     rounds = []
     with SerialExecutor() as executor:
         while not evolution.done(state):
-            offspring = list(executor.evaluate_all(evolution.task, evolution.ask(state)))
+            offspring = list(evaluate_all(executor, evolution.task, evolution.ask(state)))
             if shuffle is not None:
                 offspring = [offspring[k] for k in shuffle.permutation(len(offspring))]
             state, generation = evolution.tell(state, offspring)
@@ -197,7 +197,7 @@ def test_the_traceback_of_a_failure_is_logged(task, caplog):
     )
     (job,) = evolution.ask(EvolutionState())
     with caplog.at_level(logging.WARNING, logger="evo.executors.failure_log"):
-        (failed,) = SerialExecutor().evaluate_all(evolution.task, [job])
+        (failed,) = evaluate_all(SerialExecutor(), evolution.task, [job])
     (record,) = caplog.records
     assert record.getMessage().startswith("individual 0 failed\nTraceback")
     assert "in always_fails" in caplog.text

@@ -15,7 +15,7 @@ import pytest
 import ray
 
 from evo import Evolution, EvolutionSettings, EvolutionState, FounderSettings, create_founders
-from evo.executors import SerialExecutor
+from evo.executors import SerialExecutor, evaluate_all
 from evo.executors.ray import ClusterError, RayExecutor
 
 
@@ -73,7 +73,7 @@ def jobs_that(task):
 
 def evaluate(executor, task, jobs):
     """Return status, reason and fitness of each individual, in the order of the jobs."""
-    found = sorted(executor.evaluate_all(task, jobs), key=lambda one: one.job.individual)
+    found = sorted(evaluate_all(executor, task, jobs), key=lambda one: one.job.individual)
     return [(one.status, one.reason, one.fitness) for one in found]
 
 
@@ -85,7 +85,7 @@ def fitness_without_deeds(task, jobs):
 
 def test_no_jobs_need_no_worker(jobs_that):
     task, _ = jobs_that(does_nothing)
-    assert list(RayExecutor(2).evaluate_all(task, [])) == []
+    assert list(evaluate_all(RayExecutor(2), task, [])) == []
 
 
 @pytest.mark.slow
@@ -141,11 +141,11 @@ def test_ray_that_runs_already_is_used_only_if_the_user_says_so(jobs_that, runni
         RayExecutor(1).__enter__()
     with RayExecutor(address="existing") as executor:
         assert executor.n_workers == 1
-        first = next(iter(executor.evaluate_all(task, jobs)))  # the other one is running still
+        first = next(iter(evaluate_all(executor, task, jobs)))  # the other one is running still
         assert (first.status, first.fitness) == fitness_without_deeds(task, jobs)[0][::2]
         ((status, _, fitness),) = evaluate(executor, task, jobs[:1])
         assert (status, fitness) == (first.status, first.fitness)
-        next(iter(executor.evaluate_all(task, jobs)))
+        next(iter(evaluate_all(executor, task, jobs)))
     assert ray.is_initialized()
     answer = ray.remote(num_cpus=1)(lambda: "free").remote()
     assert ray.get(answer, timeout=60) == "free"  # no worker of ours holds the only core

@@ -8,7 +8,7 @@ import pytest
 
 from evo import Evolution, EvolutionSettings, EvolutionState, FounderSettings, create_founders
 from evo.evolution.individual import failed_individual
-from evo.executors import SerialExecutor
+from evo.executors import SerialExecutor, evaluate_all
 from evo.executors.parcels import (
     parent_of,
     with_job,
@@ -40,7 +40,7 @@ def offspring(task):
     state, found = EvolutionState(), []
     with SerialExecutor() as executor:
         while not evolution.done(state):
-            found.append(list(executor.evaluate_all(evolution.task, evolution.ask(state))))
+            found.append(list(evaluate_all(executor, evolution.task, evolution.ask(state))))
             state, _ = evolution.tell(state, found[-1])
     return [*found[0], *found[1], failed_individual(found[1][0].job, "no reason")]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evo import Genome
 from evo.evolution.individual import failed_individual
-from evo.evolution.job import Job
+from evo.evolution.job import Job, Work
 from evo.executors import scheduler
 from evo.executors.scheduler import ClusterError, Scheduler
 from experiments.benchmarks.dispatch.simulated_workers import SimulatedWorkers
@@ -21,10 +21,14 @@ from experiments.benchmarks.dispatch.simulated_workers import SimulatedWorkers
 GENOME = Genome.from_matrix(np.ones((2, 2)), n_inputs=1, n_outputs=1)
 
 
-def jobs_of(n):
+FOUNDER = Job(0, 0, 0, "founder", (), 0, GENOME, None, "none", (), 0.0, 0, 0.0)
+TASK, OTHER = object(), object()
+"""The scheduler only tells tasks apart."""
+
+
+def jobs_of(n, task=TASK):
     """Return jobs with the numbers 0, 1, …; only their numbers matter here."""
-    founder = Job(0, 0, 0, "founder", (), 0, GENOME, None, "none", (), 0.0, 0, 0.0)
-    return [replace(founder, individual=k) for k in range(n)]
+    return [Work(task, replace(FOUNDER, individual=k)) for k in range(n)]
 
 
 def evaluated(job):
@@ -38,23 +42,30 @@ class Cluster(SimulatedWorkers):
         super().__init__(cores, seconds_of, evaluated, **options)
         self.chunks = []
 
-    def evaluate(self, worker, chunk):
+    def evaluate(self, worker, task, chunk):
         self.chunks.append([job.individual for job in chunk])
-        super().evaluate(worker, chunk)
+        super().evaluate(worker, task, chunk)
 
 
-def numbers(individuals):
-    return [one.job.individual for one in individuals]
+def numbers(found):
+    return [one.job.individual for one in found]
 
 
 def all_of(jobs, n_workers, cluster, timeout=None):
     """Return the individuals of jobs as they come."""
-    return list(Scheduler(cluster, n_workers, timeout).evaluate(deque(jobs), len(jobs)))
+    return individuals(Scheduler(cluster, n_workers, timeout).evaluate(deque(jobs)))
 
 
-def reasons(individuals):
+def individuals(found):
+    """Return the individuals of a stream; all are of one task."""
+    pairs = list(found)
+    assert {task for task, _ in pairs} <= {TASK}
+    return [one for _, one in pairs]
+
+
+def reasons(found):
     """Return the reasons of the individuals that the scheduler itself gave up, by number."""
-    return {one.job.individual: one.reason for one in individuals if one.reason != "simulated"}
+    return {one.job.individual: one.reason for one in found if one.reason != "simulated"}
 
 
 def test_each_job_is_evaluated_once():
@@ -86,7 +97,7 @@ def test_a_stream_has_no_barrier_and_takes_what_the_caller_adds():
     cluster = Cluster([2], lambda job: 10.0 if job.individual == 0 else 0.1)
     waiting, rest = deque(jobs[:2]), iter(jobs[2:60])
     found = []
-    for individual in Scheduler(cluster, 2).evaluate(waiting, 1):
+    for _, individual in Scheduler(cluster, 2).evaluate(waiting, 1):
         found.append(individual)
         waiting.extend(islice(rest, 1))
     assert numbers(found) == [*range(1, 60), 0]  # the others did not wait for the slow one
@@ -144,11 +155,11 @@ def test_idle_workers_of_a_lost_machine_get_no_jobs_that_would_be_blamed_for_it(
     cluster.at(5.0, lambda: cluster.lose_machine(1))
     sent = Counter()
     send = cluster.evaluate
-    cluster.evaluate = lambda worker, chunk: (
+    cluster.evaluate = lambda worker, task, chunk: (
         sent.update(job.individual for job in chunk),
-        send(worker, chunk),
+        send(worker, task, chunk),
     )
-    found = list(Scheduler(cluster, 8).evaluate(deque(jobs), 1))
+    found = individuals(Scheduler(cluster, 8).evaluate(deque(jobs), 1))
     assert sorted(numbers(found)) == [0, 1, 2]
     assert reasons(found) == {}
     assert max(sent.values()) <= 2
@@ -156,8 +167,8 @@ def test_idle_workers_of_a_lost_machine_get_no_jobs_that_would_be_blamed_for_it(
 
 def test_an_individual_that_takes_every_worker_along_fails_alone():
     class Deadly(Cluster):
-        def evaluate(self, worker, chunk):
-            super().evaluate(worker, chunk)
+        def evaluate(self, worker, task, chunk):
+            super().evaluate(worker, task, chunk)
             if any(job.individual == 7 for job in chunk):
                 self.lose_worker(worker)
 
@@ -171,8 +182,8 @@ def test_an_individual_that_takes_every_worker_along_fails_alone():
 
 def test_an_individual_that_loses_machine_after_machine_fails_too():
     class Doomed(Cluster):
-        def evaluate(self, worker, chunk):
-            super().evaluate(worker, chunk)
+        def evaluate(self, worker, task, chunk):
+            super().evaluate(worker, task, chunk)
             if chunk[0].individual == 0:
                 self.lose_machine(self.machines.index(self._machine_of[worker]))
                 self.add_machine(1)
@@ -196,7 +207,7 @@ def test_late_workers_are_ended_and_only_the_guilty_individual_fails():
 def test_a_worker_that_has_answered_is_not_late_because_the_caller_took_long():
     cluster = Cluster([2], lambda job: 1.0)
     found = []
-    for individual in Scheduler(cluster, 2, timeout=1.5).evaluate(deque(jobs_of(8)), 1):
+    for _, individual in Scheduler(cluster, 2, timeout=1.5).evaluate(deque(jobs_of(8)), 1):
         found.append(individual)
         cluster.time += 5.0  # the caller is busy; meanwhile the other worker answers
     assert sorted(numbers(found)) == list(range(8))
@@ -235,7 +246,7 @@ def test_a_call_that_was_left_disturbs_no_later_call():
     cluster = Cluster([2], lambda job: 100.0 if job.individual == 1 else 0.5)
     some = Scheduler(cluster, 3)
     next(some.evaluate(deque(jobs_of(2)), 1))
-    ((alone),) = some.evaluate(deque(jobs_of(1)), 1)
+    (alone,) = individuals(some.evaluate(deque(jobs_of(1)), 1))
     assert alone.job.individual == 0
     assert cluster.time < 10
 
@@ -249,6 +260,37 @@ def test_a_new_task_is_taken_by_all_workers_before_they_get_jobs():
     some.renew()
     assert len(list(some.evaluate(deque(jobs_of(4)), 1))) == 4
     assert [chunks for _, chunks in renewed] == [4, 4]
+
+
+def test_jobs_of_several_tasks_share_the_workers_and_no_chunk():
+    cluster, sent = Cluster([2], lambda job: 1e-4), []
+    send = cluster.evaluate
+    cluster.evaluate = lambda worker, task, chunk: (
+        sent.append((task, len(chunk))),
+        send(worker, task, chunk),
+    )
+    work = deque([*jobs_of(300), *jobs_of(300, OTHER)])
+    pairs = list(Scheduler(cluster, 2).evaluate(work))
+    for task in (TASK, OTHER):
+        found = [one.job.individual for of, one in pairs if of is task]
+        assert sorted(found) == list(range(300))
+        assert sum(n for of, n in sent if of is task) == 300
+    assert max(n for _, n in sent) > 50
+    assert cluster.time - cluster.start_seconds < 1.5 * 600 * 1e-4 / 2
+
+
+def test_individuals_of_a_lost_worker_keep_their_task():
+    class Loses(Cluster):
+        def evaluate(self, worker, task, chunk):
+            super().evaluate(worker, task, chunk)
+            if task is OTHER and len(self.chunks) < 8:
+                self.lose_worker(worker)
+
+    work = deque([*jobs_of(5), *jobs_of(5, OTHER)])
+    pairs = list(Scheduler(Loses([2]), 2).evaluate(work, 1))
+    found = {(task, one.job.individual) for task, one in pairs}
+    assert found == {(task, k) for task in (TASK, OTHER) for k in range(5)}
+    assert len(pairs) == 10
 
 
 happenings = st.lists(
@@ -273,7 +315,8 @@ def test_whatever_is_lost_each_job_has_one_individual(
             cluster.at(time, lambda number=number: cluster.lose_machine(1 + number % 2))
         else:
             cluster.at(time, lambda number=number: cluster.lose_worker(number))
-    found = list(Scheduler(cluster, n_workers, 100.0).evaluate(deque(jobs_of(n_jobs)), largest))
+    stream = Scheduler(cluster, n_workers, 100.0).evaluate(deque(jobs_of(n_jobs)), largest)
+    found = individuals(stream)
     assert sorted(numbers(found)) == list(range(n_jobs))
     assert all(reason.startswith("worker was lost 3 times") for reason in reasons(found).values())
     placed = sum(len(one.workers) for one in cluster.machines)

@@ -4,11 +4,8 @@ import os
 import signal
 import time
 from collections import deque
-from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from same_tables import assert_equal
 from tests_of_kills import count_boundaries, in_child
 
@@ -28,7 +25,6 @@ from experiments import (
 )
 from experiments.studies import execution
 from experiments.studies.progress import Reporter
-from experiments.studies.search import in_order
 
 SETTINGS = {
     "name": "one",
@@ -61,11 +57,11 @@ def begin(folder, settings=None, **options):
 class UnevenExecutor(SerialExecutor):
     """Evaluates in this process, as if individuals took unequal time: their numbers say which one of all arrives."""
 
-    def evaluate_stream(self, task, jobs):
-        while jobs:
-            first = min(jobs, key=lambda job: job.individual * 7919 % 101)
-            jobs.remove(first)
-            yield from super().evaluate_stream(task, deque([first]))
+    def evaluate(self, work, *, one_by_one=False):
+        while work:
+            first = min(work, key=lambda one: one.job.individual * 7919 % 101)
+            work.remove(first)
+            yield from super().evaluate(deque([first]))
 
 
 @pytest.fixture
@@ -201,36 +197,6 @@ def test_what_workers_gave_before_and_after_a_stop_is_computed_again_on_other_wo
     resumed = resume(tmp_path / "one", figures=False, **options)
     assert resumed.individuals["arrival"].sort_values().tolist() == list(range(24))
     assert verify(tmp_path / "one", **{**options, "workers": 1}).difference is None
-
-
-@given(st.permutations(range(12)), st.integers(0, 10**6), st.data())
-def test_individuals_come_in_the_given_order_however_they_arrive(order, seed, data):
-    """Four in flight; when one has come, the next one of the given order is made."""
-    made, jobs = iter(order), deque()
-
-    def stream():
-        while jobs:
-            position = data.draw(st.integers(0, len(jobs) - 1))
-            number = jobs[position]
-            del jobs[position]
-            yield SimpleNamespace(job=SimpleNamespace(individual=number))
-
-    jobs.extend(number for _, number in zip(range(4), made, strict=False))
-    found = []
-    for individual in in_order(stream, order):
-        found.append(individual.job.individual)
-        jobs.extend(number for _, number in zip(range(1), made, strict=False))
-    assert found == list(order)
-
-
-def test_an_order_that_does_not_fit_still_gives_every_individual():
-    jobs = deque([3, 1, 2])
-
-    def stream():
-        while jobs:
-            yield SimpleNamespace(job=SimpleNamespace(individual=jobs.popleft()))
-
-    assert [one.job.individual for one in in_order(stream, [2, 7, 1])] == [2, 1, 3]
 
 
 # -- killed and resumed ------------------------------------------------------------------------------------------------

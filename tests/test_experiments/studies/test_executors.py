@@ -12,8 +12,10 @@ from same_tables import assert_equal
 
 from evo import OperatorCredit, PolicySettings, operator_probabilities
 from evo.executors.ray import ClusterError, RayExecutor
+from evo.storage.tables import TIMING_COLUMNS
 from experiments import run
 from experiments.cli.app import main
+from experiments.studies.progress import Reporter
 
 
 def test_a_serial_run_repeats_itself(tiny, finished, tmp_path):
@@ -30,6 +32,33 @@ def test_another_seed_gives_another_run(tiny, finished, tmp_path):
 def test_ray_gives_the_results_of_a_serial_run(tiny, finished, tmp_path, workers):
     parallel = run(tiny(), workers=workers, results=tmp_path, run_name="tiny", figures=False)
     assert_equal(finished, parallel)
+
+
+class Noting(Reporter):
+    """Notes in which order generations of several seeds are complete."""
+
+    def __init__(self):
+        self.seeds = []
+
+    def generation(self, seed, generation, last, count):
+        self.seeds.append(seed)
+
+
+def test_seeds_share_the_workers_and_a_finished_run_does_not_show_it(tiny, tmp_path):
+    settings = tiny(seeds=3, baseline={"arms": []})
+    serial, parallel = Noting(), Noting()
+    options = {"results": tmp_path, "figures": False}
+    one = run(settings, workers=0, reporter=serial, run_name="serial", **options)
+    other = run(settings, workers=2, reporter=parallel, run_name="parallel", **options)
+    assert serial.seeds == sorted(serial.seeds)
+    assert sorted(parallel.seeds) == serial.seeds
+    assert parallel.seeds != serial.seeds
+    for table in ("individuals", "generations", "population", "operations", "training", "runs"):
+        frames = [pd.read_parquet(results.path / table) for results in (one, other)]
+        left_out = ["run", *TIMING_COLUMNS]
+        pd.testing.assert_frame_equal(
+            *(frame.drop(columns=left_out, errors="ignore") for frame in frames), obj=table
+        )
 
 
 @pytest.mark.slow

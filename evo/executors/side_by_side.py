@@ -1,0 +1,102 @@
+"""Several searches on the same workers, so that no worker waits for the end of a generation of one of them.
+
+A search is a coroutine: it yields the jobs that are new, and is sent each individual when it is finished. A search
+depends on its own individuals alone, so its results do not depend on the searches beside it.
+"""
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+
+from evo.evolution.individual import Individual
+from evo.evolution.job import Job, Task, Work
+from evo.executors import Executor
+
+Search = Generator[Sequence[Job], Individual, None]
+
+JOBS_PER_WORKER = 2
+"""Jobs that each worker has or can get; if there are fewer, another search begins."""
+
+
+def run_side_by_side(
+    executor: Executor, searches: Iterable[tuple[Task, Search]], *, one_by_one: bool = False
+) -> None:
+    """Run searches to their ends, in their order: each begins when the workers would have too little to do.
+
+    Without workers this is one search after the other.
+
+    Parameters
+    ----------
+    executor : Executor
+    searches : iterable of (Task, Search)
+        Coroutines that have not begun, with distinct tasks of the same fitness.
+    one_by_one : bool
+        As for :meth:`evo.executors.Executor.evaluate`.
+    """
+    work = deque[Work]()
+    unfinished: dict[Task, int] = {}  # and the number of jobs, of each search that runs
+    running: dict[Task, Search] = {}
+
+    def advance(task: Task, individual: Individual | None) -> None:
+        """Begin a search, or send it an individual; take its new jobs."""
+        search = running[task]
+        try:
+            jobs = next(search) if individual is None else search.send(individual)
+        except StopIteration:
+            del running[task], unfinished[task]
+            for one in [one for one in work if one.task is task]:  # it ended before its last job
+                work.remove(one)
+            executor.release(task)
+            return
+        work.extend(Work(task, job) for job in jobs)
+        unfinished[task] += len(jobs)
+
+    def begin_more() -> None:
+        """Begin searches until the workers have enough to do."""
+        enough = max(1, JOBS_PER_WORKER * executor.n_workers)
+        for task, search in waiting if sum(unfinished.values()) < enough else ():
+            running[task], unfinished[task] = search, 0
+            advance(task, None)
+            if sum(unfinished.values()) >= enough:
+                return
+
+    waiting = iter(searches)
+    begin_more()
+    for task, individual in executor.evaluate(work, one_by_one=one_by_one):
+        if task in running:
+            unfinished[task] -= 1
+            advance(task, individual)
+            begin_more()
+
+
+def in_order(search: Search, order: Iterable[int]) -> Search:
+    """Return a search that takes its individuals in a given order, however they are finished.
+
+    Parameters
+    ----------
+    search : Search
+        A coroutine that has not begun.
+    order : iterable of int
+        Numbers of individuals. Where it names one that is not being evaluated, the evaluated one with the smallest
+        number comes next: the search is then another one.
+    """
+    held: dict[int, Individual] = {}
+    expected: Iterator[int] = iter(order)
+    following = next(expected, None)
+    jobs = list(next(search, ()))
+    n_unfinished = len(jobs)
+    while n_unfinished or held:
+        if n_unfinished:
+            finished = yield jobs
+            n_unfinished -= 1
+            held[finished.job.individual] = finished
+        jobs = []
+        while following in held or (held and not n_unfinished):
+            number = following if following in held else min(held)
+            if number == following:
+                following = next(expected, None)
+            try:
+                new = search.send(held.pop(number))
+            except StopIteration:
+                return
+            jobs += new
+            n_unfinished += len(new)
