@@ -4,9 +4,12 @@ It begins a run, or goes on with one: what an earlier process committed is not d
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Thread
 from types import MappingProxyType
 
 import numpy as np
@@ -206,8 +209,11 @@ def _evolve(
     reporter.starting(experiment.title, workers, expected)
     if all(search.is_over for search in searches):
         return searches
-    _warm_up(seed_runs[0], searches[0].founders[0])
+    warm_up = partial(_warm_up, seed_runs[0], searches[0].founders[0])
+    compiled = warm_up if workers == 0 else _in_background(warm_up)
     with _started(experiment, workers, address, reporter, store) as executor:
+        with spending("compile"):
+            compiled()  # while Ray started
         most = experiment.evolution.most_in_flight
         if experiment.evolution.mode == "asynchronous" and executor.n_workers > most:
             reporter.note(
@@ -340,6 +346,25 @@ def _first(samples: Samples) -> Samples:
     """Return the first sample, of a weight that is not 0."""
     weights = None if samples.weights is None else np.ones_like(samples.weights[:1])
     return Samples(samples.inputs[:1], samples.targets[:1], weights)
+
+
+def _in_background(work: Callable[[], None]) -> Callable[[], None]:
+    """Do some work in a thread of its own; return a function that waits for its end and raises what it raised.
+
+    The thread does not keep the process alive: after Ctrl-C nobody waits for it.
+    """
+    done: Future[None] = Future()
+
+    def do() -> None:
+        try:
+            work()
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    Thread(target=do, daemon=True, name="compile").start()
+    return done.result
 
 
 @spending("compile")
