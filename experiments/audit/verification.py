@@ -19,7 +19,7 @@ from experiments.settings.experiment import Experiment
 from experiments.studies.arguments import check_types, check_workers
 from experiments.studies.execution import execute, seeds_of
 from experiments.studies.progress import Reporter
-from experiments.studies.runner import begun_run, check_travel, new_store
+from experiments.studies.runner import begun_run, new_store, workers_for
 from experiments.studies.search import state_path
 
 OF_GENERATIONS = tuple(
@@ -118,8 +118,7 @@ def verify(
     stored, experiment = load_results(path), begun.plan.experiment
     _check_repeatable(path, experiment)
     _check_generations(stored, experiment, generations)
-    if experiment.evolve:
-        check_travel(begun.plan.fitness, workers)
+    workers = workers_for(begun.plan, begun.used, workers, address)
     with TemporaryDirectory() as folder:
         name = path.resolve().name
         store = new_store(begun.plan, begun.used, begun.own, folder, name)

@@ -42,7 +42,7 @@ Workers = Annotated[
     int | None,
     typer.Option(
         help="Number of Ray workers; 0 runs in this process without Ray. It changes no result.",
-        show_default="every core",
+        show_default="every core; 0 if the search takes some seconds only",
     ),
 ]
 Address = Annotated[

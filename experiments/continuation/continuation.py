@@ -34,9 +34,9 @@ from experiments.studies.provenance import change_in_use
 from experiments.studies.runner import (
     BegunRun,
     begun_run,
-    check_travel,
     run_anew,
     stored_experiment,
+    workers_for,
 )
 
 
@@ -112,7 +112,7 @@ def continue_run(
     begun = begun_run(path, dataset, fitness, changed=experiment)
     told = fitness is not None or "evolution.fitness" in (settings or {})
     begun = older.suited(begun, states, told_fitness=told)
-    check_travel(begun.plan.fitness, workers)
+    workers = workers_for(begun.plan, begun.used, workers, address)
     return run_anew(
         begun.plan,
         begun.used,

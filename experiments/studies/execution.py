@@ -89,6 +89,32 @@ class Plan:
     starts: Mapping[int, StoredIndividuals] = field(default_factory=dict)
 
 
+SECONDS_WORTH_WORKERS = 15.0
+"""Estimated seconds of a search in one process from which on workers are worth the start of Ray."""
+
+SECONDS_EACH, MACS_PER_SECOND = 0.004, 1e10
+"""What an individual takes beside its training, and the speed of training, on a usual core, for the estimate."""
+
+
+def is_brief(plan: Plan) -> bool:
+    """Return whether the search of a plan takes some seconds only, as far as its settings and founders tell.
+
+    An estimate, not a timing: the same plan gives the same answer on every machine.
+    """
+    experiment, continues = plan.experiment, plan.experiment.continues
+    n_individuals = sum(
+        expected_per_seed(
+            experiment.evolution, None, continues.first_generation[seed] if continues else 0
+        )
+        for seed in seeds_of(experiment)
+    )
+    founder = max(plan.founders[experiment.seed], key=lambda one: one.n_stored)
+    pixels = founder.map_sizes[founder.targets].astype(np.int64) ** 2
+    n_passes = 3 * experiment.evolution.steps_per_generation * experiment.training.batch_size
+    macs = int(pixels.sum()) * founder.ticks * n_passes
+    return n_individuals * (SECONDS_EACH + macs / MACS_PER_SECOND) < SECONDS_WORTH_WORKERS
+
+
 def seeds_of(experiment: Experiment) -> range:
     """Return the seeds of an experiment."""
     return range(experiment.seed, experiment.seed + experiment.seeds)

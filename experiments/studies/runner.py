@@ -9,7 +9,7 @@ from typing import Any
 
 from evo.environment import environment, time_now
 from evo.errors import ChangedError, ResultsError, SettingsError
-from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
+from evo.evolution.fitness import FITNESSES, adapt_fitness
 from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
 from evo.storage.individuals import StoredIndividuals, load_individuals
@@ -23,8 +23,14 @@ from experiments.datasets import Dataset, DataSplit, load_dataset
 from experiments.settings.columns import setting_columns
 from experiments.settings.experiment import Experiment, load_experiment
 from experiments.settings.used import Used
-from experiments.studies.arguments import check_limits, check_types, check_workers
-from experiments.studies.execution import Plan, execute, reporting_an_interruption, seeds_of
+from experiments.studies.arguments import check_limits, check_types, check_workers, limits_of
+from experiments.studies.execution import (
+    Plan,
+    execute,
+    is_brief,
+    reporting_an_interruption,
+    seeds_of,
+)
 from experiments.studies.founders import (
     GivenFounders,
     check_founders,
@@ -79,7 +85,8 @@ def run(
         the inputs, its last nodes the outputs), or the path of a file. They take turns over the slots of the
         population: of three founders and a population of 8, slots 0, 3 and 6 begin with the first.
     workers : int, optional
-        Number of Ray workers; 0 evaluates in this process; by default one per core. Baselines need no worker.
+        Number of Ray workers; 0 evaluates in this process. By default one per core, or 0 if the settings say that the
+        search takes some seconds only. Baselines need no worker.
     address : str, optional
         An existing Ray cluster instead of this machine; ``"existing"`` is the Ray that runs in this process.
     results : str or Path
@@ -108,9 +115,8 @@ def run(
     _check_arguments(experiment, workers, address, fitness, founders)
     experiment = with_given_founders(experiment, founders)
     plan = _plan(experiment, dataset, fitness, partial(_new_founders, founders))
-    if experiment.evolve:
-        check_travel(plan.fitness, workers)
     used = used_by(experiment, plan.dataset, fitness)
+    workers = workers_for(plan, used, workers, address)
     return run_anew(
         plan,
         used,
@@ -209,8 +215,7 @@ def resume_run(
         plan, differences = begun.plan, begun.differences
         if differences and not force:
             raise ChangedError(f"{path}: cannot go on as it began: {differences[0]}")
-        if plan.experiment.evolve:
-            check_travel(plan.fitness, workers)
+        workers = workers_for(plan, begun.used, workers, address)
         store.take_columns(**_columns(plan, begun.used, begun.own))
         store.note_resumed(at=time_now(), differences=differences)
         return execute(
@@ -456,10 +461,24 @@ def _check_arguments(
             )
 
 
-def check_travel(fitness: Fitness, workers: int | None) -> None:
-    """Raise SettingsError if Ray is missing, and TravelError if own parts cannot be sent to workers."""
-    if workers == 0:
-        return
+def workers_for(plan: Plan, used: Used, workers: int | None, address: str | None) -> int | None:
+    """Return the number of workers of a run: as given, or 0 if none is given and the run is brief.
+
+    A brief run would take longer with workers, because Ray has to start. With limits or code of the user's own it has
+    workers all the same: they survive what an individual may do.
+
+    Raises
+    ------
+    SettingsError
+        If Ray is needed and missing.
+    TravelError
+        If own parts cannot be sent to workers.
+    """
+    if not plan.experiment.evolve or workers == 0:
+        return workers
+    may_fail = used.parts or limits_of(plan.experiment) or not FITNESSES.is_built_in(plan.fitness)
+    if workers is None and address is None and not may_fail and is_brief(plan):
+        return 0
     try:
         from evo.executors.travel import pack  # noqa: PLC0415 - a serial run shall not wait for Ray's import
     except ModuleNotFoundError as error:
@@ -468,7 +487,8 @@ def check_travel(fitness: Fitness, workers: int | None) -> None:
         raise SettingsError(
             f"workers must be 0 where Ray is not installed (pip install ray); got {workers}"
         ) from error
-    pack(fitness)
+    pack(plan.fitness)
+    return workers
 
 
 def _split(experiment: Experiment, dataset: Dataset, seed: int) -> DataSplit:

@@ -61,6 +61,51 @@ def test_seeds_share_the_workers_and_a_finished_run_does_not_show_it(tiny, tmp_p
         )
 
 
+class StoppedError(Exception):
+    """The run was about to begin."""
+
+
+class Asking(Reporter):
+    """Notes the number of workers, and stops the run before it begins."""
+
+    def starting(self, name, workers, expected):
+        self.workers = workers
+        raise StoppedError
+
+
+def asked(settings, tmp_path, **options):
+    reporter = Asking()
+    with pytest.raises(StoppedError):
+        run(settings, results=tmp_path, reporter=reporter, **options)
+    return reporter.workers
+
+
+def own_fitness(network, validation):
+    return 1.0
+
+
+def test_a_brief_search_has_no_workers_unless_it_is_told_to(tiny, tmp_path):
+    assert asked(tiny(), tmp_path) == 0
+    assert asked(tiny(), tmp_path, workers=3) == 3
+    assert asked(tiny(), tmp_path, address="existing") is None
+    assert asked(tiny(), tmp_path, fitness=own_fitness) is None
+    assert asked(tiny(evaluation={"timeout": 60.0}), tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"seeds": 20, "evolution": {"population": 40, "generations": 9, "steps_per_generation": 9}},
+        {"evolution": {"population": 4, "generations": 900, "steps_per_generation": 1}},
+        {"evolution": {"population": 4, "generations": 2, "steps_per_generation": 400_000}},
+        {"founders": {"hidden": 3_000, "density": 1.0}},
+    ],
+    ids=str,
+)
+def test_a_search_that_takes_long_has_workers(tiny, tmp_path, more):
+    assert asked(tiny(**more), tmp_path) is None
+
+
 @pytest.mark.slow
 def test_ray_reuses_the_results_that_a_serial_run_reuses(tiny, tmp_path):
     settings = tiny(

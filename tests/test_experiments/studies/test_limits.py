@@ -41,9 +41,16 @@ def test_a_missing_ray_is_one_line_before_a_folder_exists(tiny, tmp_path, monkey
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "evo.executors.travel")
     told = rf"^workers must be 0 where Ray is not installed \(pip install ray\); got {workers}$"
+    evolution = {"population": 4, "generations": 2, "steps_per_generation": 400_000}  # not brief
     with pytest.raises(SettingsError, match=told):
-        run(tiny(), workers=workers, results=tmp_path)
+        run(tiny(evolution=evolution), workers=workers, results=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_brief_run_does_not_miss_ray(tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "evo.executors.travel")
+    assert len(run(tiny(seeds=1), results=tmp_path, figures=False).runs) == 1
 
 
 def test_an_existing_ray_that_does_not_run_leaves_no_folder(tiny, tmp_path):
