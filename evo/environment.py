@@ -85,6 +85,8 @@ def _numerics() -> dict[str, Any]:
     from llvmlite import binding  # noqa: PLC0415
     from threadpoolctl import threadpool_info  # noqa: PLC0415
 
+    from cnn.compile.nested_kernels import MISSING  # noqa: PLC0415
+
     settings: Any = numba.config  # its attributes are made at run time
     features = binding.get_host_cpu_features()
     return {
@@ -93,6 +95,7 @@ def _numerics() -> dict[str, Any]:
             "cpu": settings.CPU_NAME or binding.get_host_cpu_name(),
             "features": settings.CPU_FEATURES,  # None: those of the processor
         },
+        "numba_lacks": list(MISSING),  # kernels then take longer to compile
         "blas": [
             {
                 "library": Path(one["filepath"]).name,

@@ -20,6 +20,8 @@ import numba
 import platformdirs
 import threadpoolctl
 
+from cnn.compile.nested_kernels import ENTRY_OPTIONS, MISSING, NESTED_OPTIONS, use_in_kernels
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _numba_settings: Any = numba.config  # its attributes are made at run time
@@ -35,6 +37,14 @@ FAST_MATH = frozenset({"reassoc", "nsz", "arcp", "contract", "afn"})
 
 Sums may be reordered, so loops vectorise; but a diverged loss must reach the trainer as NaN.
 """
+
+OVERLOAD_OPTIONS: Any = {
+    "fastmath": set(FAST_MATH),
+    "error_model": "numpy",
+    "forceinline": True,
+    **NESTED_OPTIONS,
+}
+"""The ``jit_options`` of every `numba.extending.overload` that kernels call."""
 
 
 def kernel(function: F) -> F:
@@ -82,21 +92,24 @@ def _compiled(function: F, fast_math: set[str]) -> F:
     kernels would link the caller to the callee's code, but a process that loads the caller from disk would run a copy
     of the callee that was optimised within the caller. The two may round differently, so a first run, or a Ray worker,
     would give other bits than the next run. Exact kernels round the same way everywhere, and compile faster apart.
+    :mod:`cnn.compile.nested_kernels` says what is made of a kernel that kernels call.
     """
+    options: Any = {
+        "fastmath": fast_math,
+        "boundscheck": False,
+        "nogil": True,
+        "error_model": "numpy",
+        "forceinline": bool(fast_math),
+    }
     # Numba chooses the folder when it decorates; other users of Numba in this process keep their folder.
     theirs = _numba_settings.CACHE_DIR
     _numba_settings.CACHE_DIR = str(kernel_cache_directory())
     try:
-        compiled = numba.njit(
-            fastmath=fast_math,
-            boundscheck=False,
-            cache=True,
-            nogil=True,
-            error_model="numpy",
-            forceinline=bool(fast_math),
-        )(function)
+        compiled = numba.njit(cache=True, **options, **ENTRY_OPTIONS)(function)
     finally:
         _numba_settings.CACHE_DIR = theirs
+    if not MISSING:
+        use_in_kernels(compiled, numba.njit(**options, **NESTED_OPTIONS)(function))
     return cast(F, compiled)
 
 

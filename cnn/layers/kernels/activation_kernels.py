@@ -12,7 +12,7 @@ from numba import types
 from numba.extending import overload
 
 from cnn.arrays import FloatArray, FloatVector
-from cnn.compile.compilation import FAST_MATH, kernel
+from cnn.compile.compilation import OVERLOAD_OPTIONS, kernel
 
 # Rational approximation of tanh on [-TANH_LIMIT, TANH_LIMIT], odd degree 13 over even degree 6: the
 # coefficients of Eigen's ptanh_float. Beyond the limit tanh is ±1 in float32.
@@ -59,9 +59,7 @@ def fast_tanh(x: Any) -> Any:
     return np.tanh(x)
 
 
-@overload(
-    fast_tanh, jit_options={"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True}
-)
+@overload(fast_tanh, jit_options=OVERLOAD_OPTIONS)
 def _fast_tanh_by_dtype(x: Any) -> Any:
     """Choose by dtype at compile time; each variant must have the same signature."""
 
@@ -91,10 +89,7 @@ def fast_sigmoid(x: Any) -> Any:
     return 0.5 * (1.0 + np.tanh(0.5 * x))
 
 
-@overload(
-    fast_sigmoid,
-    jit_options={"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True},
-)
+@overload(fast_sigmoid, jit_options=OVERLOAD_OPTIONS)
 def _fast_sigmoid_by_dtype(x: Any) -> Any:
     """Choose by dtype at compile time; float32 arithmetic needs float32 constants."""
 

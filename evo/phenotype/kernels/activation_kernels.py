@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import FAST_MATH, kernel
+from cnn.compile.compilation import OVERLOAD_OPTIONS, kernel
 from cnn.layers.kernels.activation_kernels import fast_sigmoid, fast_tanh
 from evo.genome.activations import FIRST_OWN, LEAK, activation_code
 from evo.genome.function_table import FUNCTIONS, PRECISIONS, SYMBOL, TABLE
@@ -31,8 +31,6 @@ GELU = activation_code("gelu")
 SINE = activation_code("sine")
 GAUSSIAN = activation_code("gaussian")
 SIGN = activation_code("sign")
-
-_OPTIONS: Any = {"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True}
 
 # erf on [−4, 4] as an odd polynomial of degree 13 over an even one of degree 8: the coefficients of Eigen.
 _ERF_ODD = tuple(
@@ -104,7 +102,7 @@ def fast_sine(x: Any) -> Any:
     raise NotImplementedError
 
 
-@overload(normal_share, jit_options=_OPTIONS)
+@overload(normal_share, jit_options=OVERLOAD_OPTIONS)
 def _normal_share(x: Any) -> Any:
     def approximate(x: Any) -> Any:
         return _HALF * (_ONE + _erf_float32(x * _ROOT_HALF))
@@ -115,7 +113,7 @@ def _normal_share(x: Any) -> Any:
     return approximate if x == types.float32 else exact
 
 
-@overload(normal_density, jit_options=_OPTIONS)
+@overload(normal_density, jit_options=OVERLOAD_OPTIONS)
 def _normal_density(x: Any) -> Any:
     def approximate(x: Any) -> Any:
         return _NORMAL * _falling_float32(_HALF * x * x)
@@ -126,7 +124,7 @@ def _normal_density(x: Any) -> Any:
     return approximate if x == types.float32 else exact
 
 
-@overload(bell, jit_options=_OPTIONS)
+@overload(bell, jit_options=OVERLOAD_OPTIONS)
 def _bell(x: Any) -> Any:
     def approximate(x: Any) -> Any:
         return _falling_float32(x * x)
@@ -137,7 +135,7 @@ def _bell(x: Any) -> Any:
     return approximate if x == types.float32 else exact
 
 
-@overload(fast_sine, jit_options=_OPTIONS)
+@overload(fast_sine, jit_options=OVERLOAD_OPTIONS)
 def _fast_sine(x: Any) -> Any:
     def approximate(x: Any) -> Any:
         return _sine_float32(x)

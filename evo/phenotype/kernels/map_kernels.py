@@ -14,11 +14,9 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import FAST_MATH
+from cnn.compile.compilation import OVERLOAD_OPTIONS
 from evo.phenotype.kernels.row_kernels import Width
 from evo.phenotype.kernels.view_kernels import backward_views, forward_views
-
-_OPTIONS: Any = {"fastmath": set(FAST_MATH), "error_model": "numpy", "forceinline": True}
 
 
 class Maps(NamedTuple):
@@ -69,7 +67,7 @@ def first_row_of(maps: Any, n_input_rows: int, p: int) -> int:
     raise NotImplementedError
 
 
-@overload(first_row_of, jit_options=_OPTIONS)
+@overload(first_row_of, jit_options=OVERLOAD_OPTIONS)
 def _first_row_of(maps: Any, n_input_rows: Any, p: Any) -> Any:
     def first_row_of_neuron(maps: Any, n_input_rows: Any, p: Any) -> Any:
         return n_input_rows + p
@@ -85,7 +83,7 @@ def n_pixels_of(maps: Any, p: int) -> int:
     raise NotImplementedError
 
 
-@overload(n_pixels_of, jit_options=_OPTIONS)
+@overload(n_pixels_of, jit_options=OVERLOAD_OPTIONS)
 def _n_pixels_of(maps: Any, p: Any) -> Any:
     def one(maps: Any, p: Any) -> Any:
         return 1
@@ -104,7 +102,7 @@ def forward_maps(maps: Any, p: int, buffers: Any, base: int) -> None:
     raise NotImplementedError
 
 
-@overload(forward_maps, jit_options=_OPTIONS)
+@overload(forward_maps, jit_options=OVERLOAD_OPTIONS)
 def _forward_maps(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
     def write_views(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
         first, last = maps.view_indptr[p], maps.view_indptr[p + 1]
@@ -121,7 +119,7 @@ def forward_input_maps(maps: Any, buffers: Any, base: int) -> None:
     raise NotImplementedError
 
 
-@overload(forward_input_maps, jit_options=_OPTIONS)
+@overload(forward_input_maps, jit_options=OVERLOAD_OPTIONS)
 def _forward_input_maps(maps: Any, buffers: Any, base: Any) -> Any:
     def write_views(maps: Any, buffers: Any, base: Any) -> Any:
         last = maps.view_indptr[0]
@@ -138,7 +136,7 @@ def backward_maps(maps: Any, p: int, buffers: Any, base: int, width: Width) -> N
     raise NotImplementedError
 
 
-@overload(backward_maps, jit_options=_OPTIONS)
+@overload(backward_maps, jit_options=OVERLOAD_OPTIONS)
 def _backward_maps(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
     def add_view_residuals(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
         first, last = maps.view_indptr[p], maps.view_indptr[p + 1]
@@ -159,7 +157,7 @@ def n_lines_of(maps: Any, p: int) -> int:
     raise NotImplementedError
 
 
-@overload(n_lines_of, jit_options=_OPTIONS)
+@overload(n_lines_of, jit_options=OVERLOAD_OPTIONS)
 def _n_lines_of(maps: Any, p: Any) -> Any:
     def one(maps: Any, p: Any) -> Any:
         return 1
@@ -175,7 +173,7 @@ def is_convolved(maps: Any, p: int) -> bool:
     raise NotImplementedError
 
 
-@overload(is_convolved, jit_options=_OPTIONS)
+@overload(is_convolved, jit_options=OVERLOAD_OPTIONS)
 def _is_convolved(maps: Any, p: Any) -> Any:
     def no(maps: Any, p: Any) -> Any:
         return False
@@ -191,7 +189,7 @@ def edge_ranges_of(maps: Any, p: int) -> tuple[int, int]:
     raise NotImplementedError
 
 
-@overload(edge_ranges_of, jit_options=_OPTIONS)
+@overload(edge_ranges_of, jit_options=OVERLOAD_OPTIONS)
 def _edge_ranges_of(maps: Any, p: Any) -> Any:
     def both(maps: Any, p: Any) -> Any:
         return 0, 2
@@ -215,7 +213,7 @@ def edge_range(
     raise NotImplementedError
 
 
-@overload(edge_range, jit_options=_OPTIONS)
+@overload(edge_range, jit_options=OVERLOAD_OPTIONS)
 def _edge_range(
     maps: Any, p: Any, number: Any, first: Any, block_first: Any, block_last: Any, last: Any
 ) -> Any:
