@@ -3,9 +3,13 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnn.compile.compilation import exact_kernel
 from evo.editing.column_kernels import Flags, Floats, Ints, origin_at
+
+RUN = 16
+"""Keys that are sorted by insertion, before sorted runs are merged."""
 
 
 @exact_kernel
@@ -89,7 +93,7 @@ def _sort(
     work_values: Floats,
     work_origins: Ints,
 ) -> None:
-    """Sort a column by row: by insertion if it is short or nearly sorted, as after swaps."""
+    """Sort a column by row: by insertion if it is short or nearly sorted, as after swaps; else by merging."""
     size, moves = rows.shape[0], 0
     track = origins.shape[0] > 0
     for i in range(1, size):
@@ -108,7 +112,7 @@ def _sort(
         if moves > 16 * size:
             break
     if moves > 16 * size:
-        order = np.argsort(rows, kind="mergesort")
+        order = _sorted_order(rows)
         for i in range(size):
             work_rows[i], work_values[i] = rows[order[i]], values[order[i]]
             if track:
@@ -117,3 +121,43 @@ def _sort(
             rows[i], values[i] = work_rows[i], work_values[i]
             if track:
                 origins[i] = work_origins[i]
+
+
+@exact_kernel
+def _sorted_order(rows: Ints) -> NDArray[np.int64]:
+    """Return the indices that sort the rows, as a stable `numpy.argsort`, which Numba takes a second to compile.
+
+    A key has a row in its upper half and the index in its lower half. Runs of keys are sorted by insertion, then merged
+    two by two.
+    """
+    size = rows.shape[0]
+    keys, merged = np.empty(size, np.int64), np.empty(size, np.int64)
+    for i in range(size):
+        key = (np.int64(rows[i]) << 32) | i
+        j, first = i, i - i % RUN
+        while j > first and keys[j - 1] > key:
+            keys[j] = keys[j - 1]
+            j -= 1
+        keys[j] = key
+    run = RUN
+    while run < size:
+        for begin in range(0, size, 2 * run):
+            middle, end = min(begin + run, size), min(begin + 2 * run, size)
+            i, j, n = begin, middle, begin
+            while i < middle and j < end:  # without a branch on the keys, which is unpredictable
+                left = keys[i] < keys[j]
+                merged[n] = keys[i] if left else keys[j]
+                i += left
+                j += not left
+                n += 1
+            for k in range(i, middle):
+                merged[n] = keys[k]
+                n += 1
+            for k in range(j, end):
+                merged[n] = keys[k]
+                n += 1
+        keys, merged = merged, keys
+        run *= 2
+    for i in range(size):
+        keys[i] &= 0xFFFFFFFF
+    return keys

@@ -76,15 +76,24 @@ def _copy_entries(
     end: int,
     used: int,
 ) -> Any:
-    """Copy entries as they are to the pool's end; return the new end."""
+    """Copy entries as they are to the pool's end; return the new end.
+
+    By loops, since Numba takes a second to compile assignments of one slice to another.
+    """
     size = end - begin
     rows, values = pool_rows[used : used + size], pool_values[used : used + size]
     if edited:
-        rows[:] = pool_rows[begin:end]
-        values[:] = pool_values[begin:end]
+        old_rows, old_values = pool_rows[begin:end], pool_values[begin:end]
+        for i in range(size):
+            rows[i] = old_rows[i]
+        for i in range(size):
+            values[i] = old_values[i]
     else:
-        rows[:] = base_rows[begin:end]
-        values[:] = base_values[begin:end]
+        fixed_rows, fixed_values = base_rows[begin:end], base_values[begin:end]
+        for i in range(size):
+            rows[i] = fixed_rows[i]
+        for i in range(size):
+            values[i] = fixed_values[i]
     for i in range(size):
         pool_origins[used + i] = origin_at(base_origins, pool_origins, edited, begin + i)
     return used + size

@@ -244,8 +244,8 @@ def _dense_blocks(
     block_edges = np.zeros((len(rows), 2), dtype=np.int64)
     dense_blocks = np.empty((len(rows) // MIN_BLOCK_NODES, 6), dtype=np.int64)
     n_blocks = plan_kernels.find_dense_blocks(
-        indptr, sources, rows, map_sizes, MIN_BLOCK_NODES, MIN_BLOCK_ROWS, DENSE_FROM[0][1],
-        MAX_BLOCK_NODES, dense_blocks, block_edges,
+        read_only(indptr), read_only(sources), read_only(rows), read_only(map_sizes),
+        MIN_BLOCK_NODES, MIN_BLOCK_ROWS, DENSE_FROM[0][1], MAX_BLOCK_NODES, dense_blocks, block_edges,
     )  # fmt: skip
     return dense_blocks[:n_blocks], block_edges
 

@@ -122,8 +122,9 @@ def forward_input_maps(maps: Any, buffers: Any, base: int) -> None:
 @overload(forward_input_maps, jit_options=OVERLOAD_OPTIONS)
 def _forward_input_maps(maps: Any, buffers: Any, base: Any) -> Any:
     def write_views(maps: Any, buffers: Any, base: Any) -> Any:
+        first: Any = np.int64(0)  # not 0: Numba would compile the callee for the number 0 as well
         last = maps.view_indptr[0]
-        forward_views(maps.views, 0, last, buffers.state, base, buffers.length, maps.mean)
+        forward_views(maps.views, first, last, buffers.state, base, buffers.length, maps.mean)
 
     def nothing(maps: Any, buffers: Any, base: Any) -> Any:
         pass

@@ -178,7 +178,7 @@ def find_dense_blocks(
     """
     n = indptr.shape[0] - 1
     count, n_cells = 0, 0
-    p = 0
+    p: Any = np.int64(0)  # with p = 0, Numba would compile each callee for the number 0 as well
     while p < n:
         low, high = 0, 0
         if map_sizes[p] == 1 and indptr[p + 1] - indptr[p] >= min_rows * min_fill:

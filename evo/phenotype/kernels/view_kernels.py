@@ -37,7 +37,9 @@ def forward_views(
                 if downsamplings == 0:
                     pixel = (y * old_size // map_size) * old_size + x * old_size // map_size
                     source = (base + map_row + pixel) * length
-                    to[:] = state[source : source + length]
+                    seen = state[source : source + length]
+                    for b in range(length):
+                        to[b] = seen[b]
                     continue
                 for cell in range(block * block):
                     i, j = y * block + cell // block, x * block + cell % block
