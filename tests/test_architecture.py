@@ -68,7 +68,7 @@ MAY_IMPORT = {
     BENCHES: "evo evo.genome evo.editing evo.operators evo.storage experiments.analysis experiments.settings"
     " experiments.studies"
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
-    "experiments.cli": "evo evo.storage experiments.settings experiments.studies experiments.analysis"
+    "experiments.cli": "evo evo.operators evo.storage experiments.settings experiments.studies experiments.analysis"
     f" experiments.audit experiments.continuation {BENCHES}",
     "experiments": "experiments.cli",
 }

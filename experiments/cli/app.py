@@ -508,6 +508,38 @@ def settings() -> None:
 
 
 @app.command()
+def warm(
+    parts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="What to compile: training, maps, operators, graphs or cnn.", show_default="all"
+        ),
+    ] = None,
+    here: Annotated[
+        bool, typer.Option("--here", help="Compile in this process, one part after another.")
+    ] = False,
+) -> None:
+    """Compile the kernels before they are needed, on every core; they are kept on disk."""
+    from cnn.compile import kernel_cache_directory
+    from experiments.cli import warming
+
+    names = tuple(parts or warming.PARTS)
+    warming.check_parts(names)
+    if here:
+        for name in names:
+            warming.compile_part(name)
+        return
+    console = Console()
+    with console.status("") as status:
+        warming.warm(
+            names,
+            partial(print_line, console),
+            lambda titles: status.update(f"Compiling {titles}"),
+        )
+    print_line(console, f"Kernels are compiled and kept in {kernel_cache_directory()}")
+
+
+@app.command()
 def bench(
     name: Annotated[
         str, typer.Argument(help="Benchmark: cnn, dispatch, graph, loop, maps or mutation.")

@@ -45,6 +45,9 @@ from experiments.studies.progress import Reporter
 from experiments.studies.search import Search, Tally, expected_per_seed, search_of
 from experiments.studies.seed_run import SeedRun, read_test
 
+EVALUATED = 256
+"""Samples that an evaluation takes at a time. For one or two samples other kernels are compiled than for more."""
+
 NO_SEARCH = {
     "n_individuals": 0,
     "n_failures": 0,
@@ -369,9 +372,10 @@ def _executor(
 
 
 def _first(samples: Samples) -> Samples:
-    """Return the first sample, of a weight that is not 0."""
-    weights = None if samples.weights is None else np.ones_like(samples.weights[:1])
-    return Samples(samples.inputs[:1], samples.targets[:1], weights)
+    """Return the first samples, of weights that are not 0."""
+    part = slice(EVALUATED)
+    weights = None if samples.weights is None else np.ones_like(samples.weights[part])
+    return Samples(samples.inputs[part], samples.targets[part], weights)
 
 
 def _in_background(work: Callable[[], None]) -> Callable[[], None]:
@@ -418,9 +422,9 @@ def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
         evaluate(network, _first(task.validation))
     if founder is not None:
         place = np.zeros(1, dtype=np.intp)
-        one = _first(task.train)
+        some = _first(task.train)
         Phenotype(founder, task.loss).gradients_at(
-            place, place + founder.n_nodes - 1, one.inputs, one.targets, weights=one.weights
+            place, place + founder.n_nodes - 1, some.inputs, some.targets, weights=some.weights
         )
     if cold:
         seed_run.reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")

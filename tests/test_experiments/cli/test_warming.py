@@ -1,0 +1,88 @@
+"""``evomatrix warm``, with an own cache folder: each test compiles anew."""
+
+import subprocess
+import sys
+
+import pytest
+
+from experiments.cli import warming
+from experiments.cli.app import main
+from experiments.cli.warming import PARTS, EvoMatrixError, Part, is_warm, warm
+
+DIGITS = ["run", "digits", "--seeds", "1", "--generations", "4", "--population", "4"]
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """The cache folder of the processes that the test starts, and of the marks in this process."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    code = "from cnn.compile import kernel_cache_directory as folder; print(folder())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    monkeypatch.setattr(
+        warming, "kernel_cache_directory", lambda: type(tmp_path)(told.stdout.strip())
+    )
+    return tmp_path
+
+
+def compiled(folder):
+    return {path.name for path in folder.rglob("*.nbc")}
+
+
+def evomatrix(*arguments):
+    command = [sys.executable, "-m", "experiments", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_part_is_compiled_once_and_named(folder):
+    said, begun = [], []
+    assert not is_warm("cnn")
+    warm(["cnn"], said.append, begun.append)
+    assert begun == ["CNNs"]
+    assert len(said) == 1
+    assert said[0].startswith("Compiled CNNs in ")
+    assert is_warm("cnn")
+    warm(["cnn"], said.append, begun.append)
+    assert len(said) == len(begun) == 1
+
+
+def test_what_is_warm_is_not_compiled_again(folder):
+    warm(["cnn"], lambda _: None)
+    before = compiled(folder)
+    assert any(name.startswith("convolution_kernels.gather") for name in before)
+    assert evomatrix("warm", "--here", "cnn").returncode == 0
+    assert compiled(folder) == before
+
+
+def test_the_error_of_a_process_is_reported(folder, monkeypatch):
+    monkeypatch.setitem(warming.PARTS, "unknown", Part("a part of this test", lambda: None))
+    with pytest.raises(
+        EvoMatrixError, match="a part of this test could not be compiled: evomatrix"
+    ):
+        warm(["unknown"], lambda _: None)
+    assert not is_warm("unknown")
+
+
+def test_an_unknown_part_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["warm", "everything"])
+    assert f"part must be one of {', '.join(PARTS)}; got 'everything'" in capsys.readouterr().err
+
+
+def test_the_command_names_what_it_compiled(folder):
+    done = evomatrix("warm", "cnn")
+    assert done.returncode == 0
+    first, last = done.stdout.splitlines()
+    assert first.startswith("Compiled CNNs in ")
+    assert str(folder) in last
+
+
+@pytest.mark.slow
+def test_a_run_after_all_parts_compiles_only_small_kernels(folder, tmp_path):
+    warm(list(PARTS), lambda _: None)
+    before = compiled(folder)
+    done = evomatrix(*DIGITS, "--workers", "0", "--results", str(tmp_path / "results"))
+    assert done.returncode == 0, done.stderr
+    added = {name.split("-")[0] for name in compiled(folder) - before}
+    large = {"training_kernels.descend", "forward_kernels.forward", "backward_kernels.backward"}
+    assert not added & large
+    assert len(added) < 10
