@@ -290,7 +290,7 @@ class Phenotype:
         layout, buffers, width = self._for_batch(segment.order.shape[1])
         losses = np.empty(len(segment.order))
         settings = loop.StepSettings(
-            loop.LOSS_CODES[self.loss_name],
+            loop.LOSS_MARKS[self.loss_name],
             loop.OPTIMIZER_CODES[recipe.optimizer],
             float(recipe.momentum),
             float(recipe.weight_decay),

@@ -2,15 +2,20 @@
 
 A step of a tiny network takes a microsecond, a call from Python several. So one compiled loop reads the batch, runs
 both passes, computes the loss and updates the parameters. Losses and optimizers are the kernels of :mod:`cnn.training`.
+
+Each loss has a loop of its own, since a loss that is not used would take half a second to compile. All optimizers share
+a loop: they take half a second too, but another loop takes several seconds for each optimizer that is used.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import OVERLOAD_OPTIONS, kernel
 from cnn.training.loss_kernels import (
     cross_entropy,
     cross_entropy_of_samples,
@@ -21,13 +26,24 @@ from cnn.training.loss_kernels import (
     weigh,
 )
 from cnn.training.optimizer_kernels import adam_step, momentum_step, nesterov_step, sgd_step
-from evo.phenotype.kernels.backward_kernels import backward
+from evo.phenotype.kernels.backward_kernels import backward_nodes
 from evo.phenotype.kernels.edge_kernels import Floats, Ints
-from evo.phenotype.kernels.forward_kernels import Buffers, Layout, forward
+from evo.phenotype.kernels.forward_kernels import (
+    Buffers,
+    Layout,
+    forward_nodes,
+    write_block_weights,
+)
 from evo.phenotype.kernels.map_kernels import forward_input_maps
 from evo.phenotype.kernels.row_kernels import Width
 
-LOSS_CODES = {"cross_entropy": 0, "softmax_squared_error": 1, "squared_error": 2}
+LOSS_MARKS: Mapping[str, tuple[int, ...]] = {
+    "cross_entropy": (),
+    "softmax_squared_error": (0,),
+    "squared_error": (0, 0),
+}
+"""The mark of each loss. The *type* of a mark, a tuple of that length, decides which loss is compiled."""
+
 OPTIMIZER_CODES = {"sgd": 0, "momentum": 1, "nesterov": 2, "adam": 3}
 
 
@@ -55,8 +71,10 @@ class StepSettings(NamedTuple):
 
     Attributes
     ----------
-    loss, optimizer : int
-        A value of :data:`LOSS_CODES`, a value of :data:`OPTIMIZER_CODES`.
+    loss : tuple of int
+        A value of :data:`LOSS_MARKS`.
+    optimizer : int
+        A value of :data:`OPTIMIZER_CODES`.
     momentum, weight_decay : float
         As in :class:`cnn.Recipe`.
     clip : float
@@ -67,7 +85,7 @@ class StepSettings(NamedTuple):
         Training has diverged when the loss exceeds factor · |first loss| + offset.
     """
 
-    loss: int
+    loss: tuple[int, ...]
     optimizer: int
     momentum: float
     weight_decay: float
@@ -178,33 +196,60 @@ def batch_targets(targets: Any, order: Ints) -> Any:
     return values
 
 
-@kernel
-def loss_and_gradient(code: int, scores: Floats, targets: Any, deltas: Floats) -> float:
+_LOSSES: tuple[tuple[Any, Any], ...] = (
+    (cross_entropy, cross_entropy_of_samples),
+    (softmax_squared_error, softmax_squared_error_of_samples),
+    (squared_error, squared_error_of_samples),
+)
+"""The kernels of each loss, by the length of its mark: the mean loss with its gradient, and the loss of each sample."""
+
+
+def loss_and_gradient(mark: tuple[int, ...], scores: Floats, targets: Any, deltas: Floats) -> float:
     """Return the mean loss; write its gradient with respect to the scores to `deltas`."""
-    if targets.ndim == 1:
-        if code == 0:
-            return cross_entropy(scores, targets, deltas)
-        return softmax_squared_error(scores, targets, deltas)
-    return squared_error(scores, targets, deltas)
+    raise NotImplementedError
+
+
+@overload(loss_and_gradient, jit_options=OVERLOAD_OPTIONS)
+def _loss_and_gradient(mark: Any, scores: Any, targets: Any, deltas: Any) -> Any:
+    loss = _LOSSES[len(mark)][0]
+
+    def compute(mark: Any, scores: Any, targets: Any, deltas: Any) -> Any:
+        return loss(scores, targets, deltas)
+
+    return compute
+
+
+def losses_of_samples(mark: tuple[int, ...], scores: Floats, targets: Any, losses: Floats) -> None:
+    """Write the loss of each sample to `losses`."""
+    raise NotImplementedError
+
+
+@overload(losses_of_samples, jit_options=OVERLOAD_OPTIONS)
+def _losses_of_samples(mark: Any, scores: Any, targets: Any, losses: Any) -> Any:
+    of_samples = _LOSSES[len(mark)][1]
+
+    def compute(mark: Any, scores: Any, targets: Any, losses: Any) -> Any:
+        of_samples(scores, targets, losses)
+
+    return compute
 
 
 @kernel
 def weighted_loss_and_gradient(
-    code: int, scores: Floats, targets: Any, weights: Floats, order: Ints, deltas: Floats
+    mark: tuple[int, ...],
+    scores: Floats,
+    targets: Any,
+    weights: Floats,
+    order: Ints,
+    deltas: Floats,
 ) -> float:
     """Return the weighted loss Σ w E / batch of the samples `order`; write its gradient to `deltas`.
 
     `targets` and `weights` are those of all samples.
     """
     wanted, losses = batch_targets(targets, order), np.empty(order.shape[0], np.float64)
-    loss_and_gradient(code, scores, wanted, deltas)
-    if targets.ndim == 1:
-        if code == 0:
-            cross_entropy_of_samples(scores, wanted, losses)
-        else:
-            softmax_squared_error_of_samples(scores, wanted, losses)
-    else:
-        squared_error_of_samples(scores, wanted, losses)
+    loss_and_gradient(mark, scores, wanted, deltas)
+    losses_of_samples(mark, scores, wanted, losses)
     return weigh(losses, weights[order], deltas)
 
 
@@ -272,7 +317,7 @@ def descend(
     norm : float
         Norm of the last gradient before clipping; −1 where the norm was not computed.
     """
-    n_edges = layout.sources.shape[0]
+    n_edges, n_nodes = layout.sources.shape[0], layout.codes.shape[0]
     edges, bias = parameters[:n_edges], parameters[n_edges:]
     scores = np.empty((io_rows.outputs.shape[0], order.shape[1]), parameters.dtype)
     deltas = np.empty_like(scores)
@@ -283,7 +328,10 @@ def descend(
         else:
             masked_weights = edges
         read_inputs(layout, io_rows, samples, order[step], buffers)
-        forward(layout, masked_weights, bias, buffers, width)
+        # The loops of `forward` and `backward`: a call would have their code optimized once more.
+        write_block_weights(layout, masked_weights, buffers.block_weights)
+        for tick in range(layout.ticks):
+            forward_nodes(layout, masked_weights, bias, buffers, tick, 0, n_nodes, width)
         read_scores(layout, io_rows, buffers, scores)
         if weights is None:
             value = loss_and_gradient(
@@ -299,7 +347,11 @@ def descend(
         if loss_limit < 0:
             loss_limit = settings.divergence_factor * abs(value) + settings.divergence_offset
         write_output_residuals(layout, io_rows, deltas, buffers)
-        backward(layout, masked_weights, buffers, gradient[:n_edges], gradient[n_edges:], width)
+        for tick in range(layout.ticks - 1, -1, -1):
+            backward_nodes(
+                layout, masked_weights, buffers, gradient[:n_edges], gradient[n_edges:], tick, 0,
+                n_nodes, width,
+            )  # fmt: skip
         if settings.clip < math.inf or step == order.shape[0] - 1:
             norm = norm_of(gradient)
             if norm > settings.clip:

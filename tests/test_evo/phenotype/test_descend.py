@@ -20,7 +20,7 @@ from evo import Genome, Phenotype
 from evo.genome.activations import ACTIVATIONS
 from evo.phenotype.kernels import backward_kernels, forward_kernels, training_kernels
 from evo.phenotype.kernels.activation_kernels import activate
-from evo.phenotype.kernels.training_kernels import LOSS_CODES, OPTIMIZER_CODES
+from evo.phenotype.kernels.training_kernels import LOSS_MARKS, OPTIMIZER_CODES
 
 
 class Stepwise:
@@ -65,7 +65,8 @@ def run(network, samples, recipe, steps=25, first_step=0, state=None, total_step
 
 
 def test_the_compiled_loop_knows_every_loss_and_optimizer():
-    assert set(LOSS_CODES) == set(LOSSES)
+    assert set(LOSS_MARKS) == set(LOSSES)
+    assert len(set(LOSS_MARKS.values())) == len(LOSSES)
     assert set(OPTIMIZER_CODES) == set(OPTIMIZERS)
 
 
