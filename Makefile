@@ -12,7 +12,7 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.installed  ## evolve networks on handwritten digits and compare them with the CNN
-	$(BIN)/evomatrix warm training operators graphs cnn
+	$(BIN)/evomatrix warm graphs operators cnn
 	$(BIN)/evomatrix run digits
 
 test: $(VENV)/.installed-dev  ## the test suite: minutes on two cores

@@ -1,7 +1,8 @@
 """``evomatrix warm``: compile kernels before they are needed, in several processes side by side.
 
 Each part trains or changes a small network, so exactly the kernels are compiled that a run compiles, for the same
-types. Numba compiles one kernel at a time in a process, so each part has a process of its own.
+types. Numba compiles one kernel at a time in a process, so each part has a process of its own. Kernels that call the
+same kernels are in one part: a process compiles a called kernel once.
 """
 
 import hashlib
@@ -79,15 +80,12 @@ def _cnn() -> None:
     cnn.evaluate(network, _samples(LARGE))
 
 
-def _training() -> None:
-    """Train a graph of neurons."""
-    _train(Phenotype(_graph()), _samples(SMALL))
-
-
 def _graphs() -> None:
-    """Use a graph of neurons, and compute gradients where it has no edges, as RigL does."""
+    """Train a graph of neurons, use it, and compute gradients where it has no edges, as RigL does."""
     genome, samples = _graph(), _samples(SMALL)
-    cnn.evaluate(Phenotype(genome), samples)
+    network = Phenotype(genome)
+    _train(network, samples)
+    cnn.evaluate(network, samples)
     place: NDArray[np.intp] = np.zeros(1, dtype=np.intp)
     last = place + genome.n_nodes - 1
     Phenotype(genome).gradients_at(place, last, samples.inputs, samples.targets)
@@ -116,10 +114,9 @@ def _operators() -> None:
 
 
 PARTS: Mapping[str, Part] = {
-    "training": Part("training of evolved graphs", _training),
+    "graphs": Part("evolved graphs", _graphs),
     "maps": Part("evolved graphs of feature maps", _maps),
     "operators": Part("mutation operators", _operators),
-    "graphs": Part("evaluation of evolved graphs", _graphs),
     "cnn": Part("CNNs", _cnn),
 }
 """The parts by their names on the command line, those that take longest first."""
