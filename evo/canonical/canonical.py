@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.canonical.hashing import ODD, Words, mix
+from evo.canonical.hashing import Words, mix
+from evo.canonical.hashing_kernels import refine
 from evo.canonical.labelled_graph import LabelledGraph, arrays_in_order, labelled_graph
 from evo.genome.genome import Genome
 
@@ -33,18 +34,14 @@ MAX_SYMMETRIC_WORK = 500_000
 MAX_REFINEMENTS = 2_000
 """Default number of refinements after which a comparison of two highly symmetric networks fails."""
 
-_IN_EDGE, _OUT_EDGE, _SINGLED_OUT = (
-    np.uint64(0x1B56C4E9),
-    np.uint64(0x7F4A7C15),
-    np.uint64(0x3C6EF372),
-)
+_SINGLED_OUT = np.uint64(0x3C6EF372)
 
 
 class TooSymmetricError(ValueError):
     """An exact comparison of two highly symmetric networks would take too long."""
 
 
-def canonical_hash(genome: Genome) -> str:
+def canonical_hash(genome: Genome, *, effective: NDArray[np.integer[Any]] | None = None) -> str:
     """Return a hash of the network of a genome: 32 hexadecimal digits, the same on every machine.
 
     Equal networks have equal hashes. If refinement gives every node a different colour, the hash is of the graph in its
@@ -56,6 +53,8 @@ def canonical_hash(genome: Genome) -> str:
     Parameters
     ----------
     genome : Genome
+    effective : ndarray of int, optional
+        The indices of its effective entries, ascending, where they are known: ``network.plan.entries`` of a phenotype.
 
     Notes
     -----
@@ -71,11 +70,13 @@ def canonical_hash(genome: Genome) -> str:
     >>> canonical_hash(one)
     '7ab62bd03d7698f5ab878217a00e9224'
     """
-    graph = labelled_graph(genome)
+    graph = labelled_graph(genome, effective)
     colours = _refine(graph, graph.colours)
     certificate = _certificate(graph, colours)
+    if _count(colours) == len(colours):
+        return certificate.hex()
     alike = np.flatnonzero(_shared(colours))
-    if len(alike) and len(alike) * (graph.n_nodes + graph.n_edges) <= MAX_SYMMETRIC_WORK:
+    if len(alike) * (graph.n_nodes + graph.n_edges) <= MAX_SYMMETRIC_WORK:
         singled = [_certificate(graph, _refine(graph, _single_out(colours, v))) for v in alike]
         certificate = _digest(certificate, *sorted(singled))
     return certificate.hex()
@@ -170,14 +171,20 @@ def unique_networks(genomes: Sequence[Genome]) -> NDArray[np.intp]:
 
 def _refine(graph: LabelledGraph, colours: Words) -> Words:
     """Refine until all colours differ, or a round separates no further nodes."""
-    in_edges = graph.edge_colours ^ _IN_EDGE
-    out_edges = graph.edge_colours[graph.out_order] ^ _OUT_EDGE
-    successors = graph.targets[graph.out_order]
     n_colours = _count(colours)
     while n_colours < len(colours):
-        neighbours = _sums(mix(colours[graph.sources] * ODD + in_edges), graph.in_pointers)
-        neighbours += ODD * _sums(mix(colours[successors] * ODD + out_edges), graph.out_pointers)
-        colours = mix(colours * ODD + mix(neighbours))
+        refined = np.empty_like(colours)
+        refine(
+            graph.sources,
+            graph.targets,
+            graph.edge_colours,
+            graph.in_pointers,
+            graph.out_order,
+            graph.out_pointers,
+            colours,
+            refined,
+        )
+        colours = refined
         n_before, n_colours = n_colours, _count(colours)
         if n_colours <= n_before:
             break
@@ -189,13 +196,6 @@ def _single_out(colours: Words, node: int | np.integer[Any]) -> Words:
     singled_out = colours.copy()
     singled_out[node : node + 1] = mix(colours[node : node + 1] ^ _SINGLED_OUT)
     return singled_out
-
-
-def _sums(words: Words, pointers: NDArray[np.intp]) -> Words:
-    """Return the sum of each segment modulo 2⁶⁴, a hash that does not depend on the order of the words."""
-    totals = np.zeros(len(words) + 1, dtype=np.uint64)
-    np.cumsum(words, out=totals[1:])
-    return totals[pointers[1:]] - totals[pointers[:-1]]
 
 
 def _count(colours: Words) -> int:

@@ -3,15 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.canonical.hashing_kernels import ODD, hash_states, mix_words
+from evo.canonical import hashing_kernels
+from evo.canonical.hashing_kernels import COLUMN, ODD, hash_states, mix_words
 from evo.genome.feature_maps import DOWNSAMPLINGS, tap_offsets
 from evo.genome.genome import FloatArray, Genome, Role
 
 __all__ = ["ODD", "Words", "bits", "hash_rows", "mix", "node_labels", "output_hashes"]
 
 Words = NDArray[np.uint64]
-
-_COLUMN = np.uint64(0x3C6EF372)
 
 
 def bits(numbers: FloatArray) -> Words:
@@ -28,9 +27,8 @@ def mix(words: Words) -> Words:
 
 def hash_rows(table: Words) -> Words:
     """Return a hash of each row."""
-    hashed = np.full(len(table), ODD)
-    for column in table.T:
-        hashed = mix(hashed * ODD + mix(column + _COLUMN))
+    hashed = np.empty(len(table), np.uint64)
+    hashing_kernels.hash_rows(table, hashed)
     return hashed
 
 
@@ -88,7 +86,7 @@ def output_hashes(genome: Genome) -> Words:
     False
     """
     # A label has the activation and the bias of a node, or the index of an input, but no name.
-    labels = mix(bits(genome.bias) * ODD + mix(genome.activations + _COLUMN))
+    labels = mix(bits(genome.bias) * ODD + mix(genome.activations + COLUMN))
     inputs = genome.inputs
     labels[inputs] = mix(np.arange(len(inputs), dtype=np.uint64))
     weights = mix(bits(genome.values))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evo.canonical import hashing_kernels
 from evo.canonical.hashing import Words, bits, hash_rows, node_labels
 from evo.genome.feature_maps import first_taps, tap_offsets
 from evo.genome.genome import Genome, Role
@@ -90,9 +91,12 @@ class LabelledGraph:
         return len(self.sources)
 
 
-def labelled_graph(genome: Genome) -> LabelledGraph:
-    """Return the network of a genome."""
-    entries = np.flatnonzero(genome.effective_mask())
+def labelled_graph(
+    genome: Genome, entries: NDArray[np.integer[Any]] | None = None
+) -> LabelledGraph:
+    """Return the network of a genome; `entries` are its effective entries, ascending, where they are known."""
+    if entries is None:
+        entries = np.flatnonzero(genome.effective_mask())
     sources, targets = genome.indices[entries].astype(np.intp), genome.targets[entries]
     needed = genome.roles == Role.OUTPUT
     needed[sources] = True
@@ -118,6 +122,10 @@ def labelled_graph(genome: Genome) -> LabelledGraph:
     delayed = genome.is_delayed(sources, targets)
     edge_labels = np.stack([delayed.astype(np.uint64), *words], axis=1)
     sources, targets = number[sources], number[targets]
+    in_pointers, out_pointers = np.empty((2, len(nodes) + 1), np.intp)
+    out_order, as_they_are = np.empty((2, len(sources)), np.intp)
+    hashing_kernels.sort_by_node(targets, in_pointers, as_they_are)
+    hashing_kernels.sort_by_node(sources, out_pointers, out_order)
     return LabelledGraph(
         header=header,
         nodes=nodes,
@@ -128,23 +136,27 @@ def labelled_graph(genome: Genome) -> LabelledGraph:
         kernels=kernels,
         colours=hash_rows(labels),
         edge_colours=hash_rows(edge_labels),
-        in_pointers=_pointers(targets, len(nodes)),
-        out_order=np.argsort(sources, kind="stable"),
-        out_pointers=_pointers(sources, len(nodes)),
+        in_pointers=in_pointers,
+        out_order=out_order,
+        out_pointers=out_pointers,
     )
 
 
 def arrays_in_order(graph: LabelledGraph, order: NDArray[np.intp]) -> tuple[NDArray[Any], ...]:
     """Return the graph as arrays with its nodes in a given order; graphs are equal if these arrays are."""
-    rank = np.empty_like(order)
+    rank, pointers = np.empty_like(order), np.empty(len(order) + 1, np.intp)
     rank[order] = np.arange(len(order))
-    ends = rank[graph.targets] * graph.n_nodes + rank[graph.sources]
-    edges = np.argsort(ends)
-    parts = graph.node_labels[order], ends[edges], graph.edge_labels[edges]
+    sources, targets = rank[graph.sources], rank[graph.targets]
+    by_source, by_target = np.empty((2, len(sources)), np.intp)
+    hashing_kernels.sort_by_node(sources, pointers, by_source)
+    hashing_kernels.sort_by_node(targets[by_source], pointers, by_target)
+    edges = by_source[by_target]
+    ends = targets[edges] * graph.n_nodes + sources[edges]
+    parts = graph.node_labels[order], ends, graph.edge_labels[edges]
     return parts if graph.kernels is None else (*parts, *graph.kernels.of_edges(edges))
 
 
-def _kernels(genome: Genome, entries: NDArray[np.intp]) -> tuple[Kernels, Words]:
+def _kernels(genome: Genome, entries: NDArray[np.integer[Any]]) -> tuple[Kernels, Words]:
     """Return the kernels of effective entries, and the downsamplings of each kernel."""
     assert genome.taps is not None
     sources, targets = genome.indices[entries], genome.targets[entries]
@@ -154,7 +166,3 @@ def _kernels(genome: Genome, entries: NDArray[np.intp]) -> tuple[Kernels, Words]
     taps = [rows.astype(np.uint64), columns.astype(np.uint64), bits(genome.values[entries])]
     pointers = np.append(begins, len(entries))
     return Kernels(pointers, np.stack(taps, axis=1)), downsamplings[begins].astype(np.uint64)
-
-
-def _pointers(nodes: NDArray[np.intp], n_nodes: int) -> NDArray[np.intp]:
-    return np.concatenate([[0], np.cumsum(np.bincount(nodes, minlength=n_nodes))])

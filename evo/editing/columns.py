@@ -8,6 +8,7 @@ one for each tap that a kernel may have.
 Each entry has an *origin*: the index of the parent's entry whose optimizer state it inherits, or NOWHERE.
 """
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 
 from evo.editing import column_gathering_kernels, column_kernels, column_writing_kernels
 from evo.editing.column_kernels import NOWHERE, Flags, Floats, Ints
+from evo.genome import validity_kernels
+from evo.genome.genome import read_only
 
 MIN_POOL = 1024
 
@@ -52,6 +55,17 @@ class Columns:
         self._rows_per_node = rows_per_node
         kind = np.int32 if len(values) <= np.iinfo(np.int32).max else np.int64
         self._take_base(indptr, rows, values, np.empty(0, kind))
+
+    def copy(self) -> "Columns":
+        """Return a copy; the two share the base, which is only read."""
+        twin = copy.copy(self)
+        for name in ("_start", "_length", "_edited", "_row_sizes"):
+            setattr(twin, name, getattr(self, name).copy())
+        twin._base_columns_of = self._base_columns_of.copy()
+        for name in ("_pool_rows", "_pool_values", "_pool_origins"):
+            pool = getattr(self, name)
+            setattr(twin, name, _longer(pool, self._used, len(pool)))
+        return twin
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -309,27 +323,37 @@ class Columns:
         column_writing_kernels.insert(
             self._base_indptr, *self._base(), bounds, rows, values, *written
         )
-        self._take_base(self._base_indptr + bounds, *written)
+        indptr, n_rows = self._base_indptr + bounds, self.n * self._rows_per_node
+        merged = read_only(indptr), read_only(written[0])
+        if validity_kernels.first_fault(*merged, total, self.n, n_rows):
+            raise ValueError(
+                "rows to insert must ascend within each column, and none may be stored; got others"
+            )
+        self._take_base(indptr, *written)
 
-    def gather(self, columns: Ints, place_of_row: Ints, *, origins: bool) -> Written:
+    def gather(self, columns: Ints | None, place_of_row: Ints | None, *, origins: bool) -> Written:
         """Write the columns in an order, with rows renumbered: indptr, rows, values, and origins or nothing.
 
-        If nothing changed the base itself is returned; so all arrays are for reading only.
+        Columns or rows that are None stay. If nothing changed the base itself is returned; so all arrays are for
+        reading only.
         """
-        unmoved = np.array_equal(place_of_row, np.arange(len(place_of_row)))
-        if unmoved and self.unedited and np.array_equal(columns, np.arange(self.n)):
+        every = np.arange(self.n) if columns is None else columns
+        unmoved = place_of_row is None or _is_range(place_of_row, len(place_of_row))
+        if unmoved and self.unedited and (columns is None or _is_range(columns, self.n)):
             kept = self._base_origins if origins else np.empty(0, np.int64)
             if origins and not len(kept):
                 kept = np.arange(self.n_stored, dtype=kept.dtype)
             return self._base_indptr, self._base_rows, self._base_values, kept
-        indptr = np.zeros(len(columns) + 1, np.int64)
-        np.cumsum(self._length[columns], out=indptr[1:])
+        indptr = np.zeros(len(every) + 1, np.int64)
+        np.cumsum(self._length[every], out=indptr[1:])
         rows = np.empty(indptr[-1], np.int32)
         values = np.empty(indptr[-1], self.dtype)
         found = np.empty(indptr[-1] if origins else 0, self._base_origins.dtype)
-        places = np.empty(0, np.int32) if unmoved else place_of_row.astype(np.int32)
+        places = np.empty(0, np.int32)
+        if place_of_row is not None and not unmoved:
+            places = place_of_row.astype(np.int32)
         column_gathering_kernels.gather(
-            *self._base(), *self._pools(), columns, places, indptr, rows, values, found
+            *self._base(), *self._pools(), every, places, indptr, rows, values, found
         )
         return indptr, rows, values, found
 
@@ -390,6 +414,11 @@ class Columns:
         """Raise ValueError for a factor that makes an entry infinite."""
         self._row_sizes = np.empty(0, np.int64)
         raise ValueError(f"factor must keep entries finite in {self.dtype}; got {factor}")
+
+
+def _is_range(numbers: Ints, end: int) -> bool:
+    """Tell whether numbers are 0, 1, 2, … up to `end`, exclusive."""
+    return np.array_equal(numbers, np.arange(end))
 
 
 def _longer(array: Any, used: int, capacity: int) -> Any:

@@ -15,9 +15,11 @@ Each entry has an *origin*: the parent's entry whose optimizer state it inherits
 additions and assignments clear the origins of the entries they change, whose optimizer state then starts at 0.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,9 +31,23 @@ from evo.editing.columns import Columns, Written
 from evo.editing.node_order import Ints, NodeOrder, sort_entries
 from evo.editing.ranking import keeping_score, quantile_score
 from evo.genome.feature_maps import windows
-from evo.genome.genome import FloatArray, Genome, Role, assemble_columns
+from evo.genome.genome import FloatArray, Genome, Role, assemble_columns, read_only
 from evo.genome.possible_taps import PossibleTaps
+from evo.genome.validity import check_activations, check_finite, check_threshold
 from graphops.validation import check_indices, check_order, check_two_indices
+
+Change = TypeVar("Change", bound=Callable[..., None])
+
+
+def _changing(method: Change) -> Change:
+    """Return a method that changes the editor: what was frozen or tried before is no longer its state."""
+
+    @wraps(method)
+    def change(self: "GenomeEditor", *args: Any, **kwargs: Any) -> None:
+        self._frozen = self._tried = None
+        method(self, *args, **kwargs)
+
+    return cast(Change, change)
 
 
 class GenomeEditor:
@@ -76,6 +92,8 @@ class GenomeEditor:
         self._bias = parent.bias.copy()
         self._bias_origins = np.arange(n)
         self._n_active: int | None = None
+        self._frozen: Genome | None = parent
+        self._tried: tuple[str, dict[str, Any], dict[str, Any], GenomeEditor] | None = None
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -232,6 +250,7 @@ class GenomeEditor:
 
     # -- changing --------------------------------------------------------------------------------------------------
 
+    @_changing
     def swap_columns(self, a: int, b: int) -> None:
         """Exchange the in-edges and biases of nodes a and b, which have one map size (operator B).
 
@@ -244,6 +263,7 @@ class GenomeEditor:
         with self._recounting(self._node_order.columns(nodes)):  # thresholds stay with the nodes
             self._node_order.swap_columns(nodes)
 
+    @_changing
     def swap_rows(self, a: int, b: int) -> None:
         """Exchange the out-edges of nodes a and b, which have one map size (operator D).
 
@@ -254,14 +274,17 @@ class GenomeEditor:
         """
         self._node_order.swap_rows(self._two_of_one_size("a", "b", a, b))
 
+    @_changing
     def reorder(self, order: ArrayLike) -> None:
         """Put node ``order[k]`` at index k, with its row, column and table entry (operator H)."""
         self._node_order.reorder(check_order("order", order, self.n_nodes))
 
+    @_changing
     def move(self, node: int, destination: int) -> None:
         """Take a node out of the order and insert it at another index (operator H): O(distance)."""
         self._node_order.move(*self._two_nodes("node", "destination", node, destination))
 
+    @_changing
     def add_column(self, source: int, target: int, factor: float, scale: float = 1.0) -> None:
         """Add the in-edges of `source`, times `factor`, to those of `target`, of the same map size (operator C).
 
@@ -281,6 +304,7 @@ class GenomeEditor:
         self._bias[to_column] *= rescale
         self._bias_origins[to_column] = NOWHERE
 
+    @_changing
     def add_row(self, source: int, target: int, factor: float, scale: float = 1.0) -> None:
         """Add the out-edges of `source`, times `factor`, to those of `target`, of the same map size (operator F).
 
@@ -293,6 +317,7 @@ class GenomeEditor:
         with self._recounting(columns):
             self._columns.add_row(columns, from_row, to_row, k, rescale)
 
+    @_changing
     def assign(self, rows: ArrayLike, targets: ArrayLike, values: ArrayLike) -> None:
         """Give entries a value, and create those that are not stored (operator N).
 
@@ -319,16 +344,23 @@ class GenomeEditor:
         with self._recounting(np.unique(columns)):
             self._columns.assign(numbers, columns, weights[ascending])
 
+    @_changing
     def set_bias(self, nodes: ArrayLike, values: ArrayLike) -> None:
         """Give nodes a bias, which is their entry in the row of the constant node (operator N)."""
         columns = self._node_order.columns(check_indices("nodes", nodes, self.n_nodes))
         self._bias[columns] = self._rounded("values", values)
         self._bias_origins[columns] = NOWHERE
 
+    @_changing
     def insert(self, counts: Ints, rows: Ints, values: FloatArray) -> None:
         """Create many entries in one pass (operator N): ``counts[j]`` in column j, one column after another.
 
         None may be stored, and rows of W ascend within a column. The editor must not have changed any entry or order.
+
+        Raises
+        ------
+        ValueError
+            If an entry is stored, rows do not ascend, a value is not finite, or the editor has changed before.
         """
         if not (self._columns.unedited and self._node_order.unchanged):
             raise ValueError(
@@ -336,9 +368,11 @@ class GenomeEditor:
             )
         if self.rows_per_node > 1:
             self._check_windows(rows, np.repeat(np.arange(self.n_nodes), counts))
+        check_finite("values", read_only(values))
         self._columns.insert(counts, rows, values)
         self._n_active = None
 
+    @_changing
     def remove_entries(self, rows: ArrayLike, targets: ArrayLike) -> None:
         """Remove entries, stored or not, at places as for :meth:`assign`."""
         numbers = self._row_numbers(np.atleast_1d(rows))
@@ -348,6 +382,7 @@ class GenomeEditor:
         with self._recounting(np.unique(columns)):
             self._columns.remove(numbers, columns)
 
+    @_changing
     def set_threshold(self, threshold: float | FloatArray | None) -> None:
         """Set the threshold A: one number, one per node, or None. Entries not above it stay stored, dormant (A)."""
         if isinstance(threshold, np.ndarray):
@@ -360,12 +395,14 @@ class GenomeEditor:
         self._threshold = threshold
         self._n_active = None
 
+    @_changing
     def drop_dormant(self) -> None:
         """Remove the dormant entries."""
         if self._threshold is not None:
             self._columns.keep_active(self._thresholds(), self._signed, origins=self._track)
             self._n_active = self.n_stored
 
+    @_changing
     def add_node(
         self,
         position: int,
@@ -392,6 +429,7 @@ class GenomeEditor:
         self._bias_origins = np.append(self._bias_origins, NOWHERE)
         self._node_order.insert(int(index))
 
+    @_changing
     def remove_node(self, node: int) -> None:
         """Remove a hidden node with its row, its column and its bias."""
         node = self._hidden(node)
@@ -402,6 +440,7 @@ class GenomeEditor:
             self._columns.clear_column(column)
         self._node_order.remove(node)
 
+    @_changing
     def change_map_size(self, node: int, map_size: int) -> None:
         """Make the map of a hidden node larger or smaller.
 
@@ -435,33 +474,82 @@ class GenomeEditor:
         new_rows = self.join(sources, moved[0] * new + moved[1])
         self.assign(new_rows[inside], targets[inside], values[inside])
 
+    # -- trying ----------------------------------------------------------------------------------------------------
+
+    def copy(self) -> Self:
+        """Return an editor in the same state, which changes by itself: O(nodes), and O(entries) of changed columns."""
+        twin = copy.copy(self)
+        twin._columns, twin._node_order = self._columns.copy(), self._node_order.copy()
+        twin._bias, twin._bias_origins = self._bias.copy(), self._bias_origins.copy()
+        twin._tried = None
+        return twin
+
+    def remember_trial(self, code: str, parameters: dict[str, Any], trial: "GenomeEditor") -> None:
+        """Remember the copy of this editor to which an operator was applied, for :meth:`take_trial`."""
+        self._tried = code, parameters, copy.deepcopy(parameters), trial
+
+    def take_trial(self, code: str, parameters: dict[str, Any]) -> bool:
+        """Take over the state of the remembered copy, if it is the result of the operator with these parameters.
+
+        So an operator whose proposal was tried is not applied again. Returns whether it was so. It is not if this
+        editor or the parameters have changed since.
+        """
+        if self._tried is None:
+            return False
+        tried, proposed, as_proposed, trial = self._tried
+        if tried != code or proposed is not parameters or as_proposed != parameters:
+            return False
+        vars(self).update(vars(trial))
+        return True
+
     # -- closing ---------------------------------------------------------------------------------------------------
 
     def freeze(self) -> Genome:
-        """Return the result as a genome; it shares no writable array with this editor."""
+        """Return the present state as a genome: the parent if nothing has changed.
+
+        The genome shares no writable array with this editor. The editor keeps the rules of a valid genome, so only what
+        it takes as given is checked here: biases that an addition made too large, thresholds and activations.
+
+        Raises
+        ------
+        ValueError
+            If a bias or the threshold is not finite, or there is no such activation.
+        """
+        if self._frozen is None:
+            self._frozen = self._genome()
+        return self._frozen
+
+    def _genome(self) -> Genome:
+        """Return the present state as a new genome."""
+        parent, moved = self.parent, self._node_order.moved
         indptr, rows, values, _ = self._write(origins=False)
-        map_sizes = self.map_sizes
         indices, taps = rows, None
         if self.rows_per_node > 1 and rows is self._parent_rows:
-            indices, taps = self.parent.indices, self.parent.taps
+            indices, taps = parent.indices, parent.taps
         elif self.rows_per_node > 1:
             indices, found = divmod(rows, np.int32(self.rows_per_node))
-            taps = found.astype(np.uint16) if map_sizes.max() > 1 else None
-        return Genome(
+            taps = found.astype(np.uint16) if self.map_sizes.max() > 1 else None
+        bias, activations = read_only(self.bias), self._activations
+        check_finite("bias", bias)
+        if activations is not parent.activations:
+            check_activations(activations)
+        if self._threshold is not parent.threshold:
+            check_threshold(self._threshold, len(self._ids))
+        return Genome.of_valid_parts(
             indptr=indptr,
             indices=indices,
             values=values,
-            bias=self.bias,
-            ids=self.ids,
-            roles=self.roles,
-            activations=self.activations,
+            bias=bias,
+            ids=self.ids if moved else self._ids,
+            roles=self.roles if moved else self._roles,
+            activations=self.activations if moved else activations,
             threshold=self.threshold,
             threshold_mode=self.threshold_mode,
             ticks=self.ticks,
-            map_sizes=map_sizes,
+            map_sizes=self.map_sizes if moved else self._map_sizes,
             taps=taps,
             kernel=self.kernel,
-            downsampling=self.parent.downsampling,
+            downsampling=parent.downsampling,
         )
 
     def carry(self, moments: FloatArray) -> FloatArray:
@@ -510,6 +598,8 @@ class GenomeEditor:
 
     def _write(self, *, origins: bool) -> Written:
         """Write the matrix out in the order of nodes."""
+        if self._node_order.untouched:
+            return self._columns.gather(None, None, origins=origins)
         indices = self._node_order.indices_of_rows()
         if self.rows_per_node > 1:
             indices = self.join(indices[:, np.newaxis], np.arange(self.rows_per_node)).ravel()

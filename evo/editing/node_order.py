@@ -5,6 +5,7 @@ for new nodes. Operator B exchanges the column numbers of two nodes, D their row
 none of them moves an entry of the matrix. An *index* is a node's current place in the order, as users see it.
 """
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,25 @@ class NodeOrder:
         Row and column of each node.
     node_of_row, node_of_column : ndarray of int
         Node of each row and column.
+    moved : bool
+        Whether the order may differ from that of the numbers.
+    untouched : bool
+        Whether nothing has been exchanged, moved, inserted or removed.
     """
 
     def __init__(self, n: int) -> None:
         self.order, self.index_of = np.arange(n), np.arange(n)
         self.row_of, self.node_of_row = np.arange(n), np.arange(n)
         self.column_of, self.node_of_column = np.arange(n), np.arange(n)
+        self.moved, self.untouched = False, True
+
+    def copy(self) -> "NodeOrder":
+        """Return a copy."""
+        twin = copy.copy(self)
+        vars(twin).update(
+            {name: part.copy() for name, part in vars(self).items() if isinstance(part, np.ndarray)}
+        )
+        return twin
 
     @property
     def unchanged(self) -> bool:
@@ -60,19 +74,23 @@ class NodeOrder:
 
     def swap_rows(self, indices: list[int]) -> None:
         """Exchange the rows of the nodes at two indices."""
+        self.untouched = False
         _swap(self.order[indices], self.row_of, self.node_of_row)
 
     def swap_columns(self, indices: list[int]) -> None:
         """Exchange the columns of the nodes at two indices."""
+        self.untouched = False
         _swap(self.order[indices], self.column_of, self.node_of_column)
 
     def reorder(self, order: Ints) -> None:
         """Put the node at index ``order[k]`` at index k."""
+        self._note_move()
         self.order = self.order[order]
         self.index_of[self.order] = np.arange(len(order))
 
     def move(self, source: int, destination: int) -> None:
         """Take a node out of the order and insert it at another index: O(distance)."""
+        self._note_move()
         low, high = min(source, destination), max(source, destination) + 1
         shift = 1 if destination < source else -1
         self.order[low:high] = np.roll(self.order[low:high], shift)
@@ -80,6 +98,7 @@ class NodeOrder:
 
     def insert(self, index: int) -> None:
         """Insert a new node, with a new row and a new column, at an index."""
+        self._note_move()
         number = len(self.index_of)
         self.row_of, self.node_of_row, self.column_of, self.node_of_column = (
             np.append(numbers, number)
@@ -91,9 +110,13 @@ class NodeOrder:
 
     def remove(self, index: int) -> None:
         """Remove the node at an index from the order."""
+        self._note_move()
         self.index_of[self.order[index]] = NOWHERE
         self.order = np.delete(self.order, index)
         self.index_of[self.order[index:]] = np.arange(index, len(self.order))
+
+    def _note_move(self) -> None:
+        self.moved, self.untouched = True, False
 
 
 def _swap(two: Ints, line_of: Ints, node_of: Ints) -> None:

@@ -60,9 +60,7 @@ def score_at(columns: Columns, rank: int, *, signed: bool, some: Ints | None = N
     """
     n_values = columns.n_stored if some is None else columns.sizes[some].sum()
     if n_values < FEW:
-        everything = np.arange(columns.n)
-        chosen = everything if some is None else some
-        values = columns.gather(chosen, everything, origins=False)[2]
+        values = columns.gather(some, None, origins=False)[2]
         return float(np.partition(values if signed else np.abs(values), rank)[rank])
     dtype = columns.dtype
     unsigned = np.dtype(f"u{dtype.itemsize}").type

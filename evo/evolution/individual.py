@@ -24,7 +24,7 @@ from evo.evolution.failures import kind_and_text, one_line, place_of, traceback_
 from evo.evolution.fitness import FITNESSES
 from evo.evolution.job import Job, Task
 from evo.evolution.metrics import as_number, measure
-from evo.evolution.statistics import GenomeStatistics, describe
+from evo.evolution.statistics import GenomeStatistics, describe, describe_sizes
 from evo.genome.genome import FloatArray, Genome
 from evo.interruption import is_interruption
 from evo.operators.operation import GradientsAt, Operation, ProposalContext
@@ -164,10 +164,9 @@ def _modify_train_evaluate(
 
     settings = task.evolution
     network = Phenotype(genome, task.loss, dormant=settings.dormant)
-    active_network = network.without_dormant()
-    statistics = describe(genome, active_network)
-    if _duplicates_parent(task, job, active_network, moments, operations):
+    if _duplicates_parent(task, job, network, moments, operations):
         reason = f"its training would duplicate that of individual {job.continued_parent}"
+        statistics = _described(task, genome, network)
         duplicate = _without_result(job, "duplicate", reason, operations, statistics)
         return replace(duplicate, genome=genome, modify_seconds=modified - started)
     state = None
@@ -188,11 +187,13 @@ def _modify_train_evaluate(
         )
     trained = time.perf_counter()
     if report.status != "ok":
+        statistics = _described(task, genome, network)
         return _without_result(job, report.status, report.reason, operations, statistics, report)
 
     trained_genome, judged = _after_training(task, genome, network)
-    if network.dormant_learn:  # training itself has changed the active entries
-        statistics = describe(trained_genome, judged)
+    # If dormant entries learn, training itself has changed the active entries.
+    trained_or_not = (trained_genome, judged) if network.dormant_learn else (genome, network)
+    statistics = _described(task, *trained_or_not)
     judgement, reason = _judge(task, judged)
     if reason:
         return _without_result(job, "failed", reason, operations, statistics, report)
@@ -215,6 +216,13 @@ def _modify_train_evaluate(
         ancestry_seconds=job.ancestry_seconds + report.seconds,
         **judgement,
     )
+
+
+def _described(task: Task, genome: Genome, network: Phenotype) -> GenomeStatistics:
+    """Return the statistics that the task asks for, of the entries of a genome that are active now."""
+    active_network = Phenotype(genome, task.loss) if network.dormant_learn else network
+    describe_genome = describe if task.evolution.statistics == "all" else describe_sizes
+    return describe_genome(genome, active_network)
 
 
 def judge_again(task: Task, individual: Individual) -> Individual:
@@ -253,7 +261,11 @@ def _after_training(task: Task, genome: Genome, network: Phenotype) -> tuple[Gen
     trained = network.to_genome()
     if network.dormant_learn and task.evolution.active_edges == "kept":
         trained = keep_n_active(trained, genome, task.layers)
-    return trained, network if genome.threshold is None else Phenotype(trained, task.loss)
+    if genome.threshold is None:
+        return trained, network
+    same_edges = np.array_equal(trained.active_mask(), genome.active_mask())
+    known = network.plan if same_edges and not network.dormant_learn else None
+    return trained, Phenotype(trained, task.loss, known)
 
 
 def _duplicates_parent(

@@ -164,6 +164,12 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
         description="With dormant = straight_through: number of active entries after a train phase. free: as many as "
         "are above the threshold. kept: as many as before, in each layer if the graph has layers, by new thresholds.",
     )
+    statistics: Literal["all", "sizes"] = Field(
+        "all",
+        description="Columns of the table individuals that describe each network. all: every column. sizes: numbers of "
+        "nodes, entries, parameters and multiply-accumulates; the columns about determinants and about the graph, "
+        "network_hash included, are empty, which saves time. It changes no other result.",
+    )
     fitness: Annotated[str, FITNESSES] = Field(
         "negative_loss",
         description="Name of the fitness, a key of evo.FITNESSES: negative_loss, or a metric, a key of evo.METRICS. "

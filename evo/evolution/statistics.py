@@ -2,16 +2,17 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
+from numpy.typing import NDArray
 
 import graphops
 from evo.canonical.canonical import canonical_hash
-from evo.genome.feature_maps import map_transform
-from evo.genome.genome import Genome, Role
+from evo.genome import graph_kernels
+from evo.genome.feature_maps import first_taps, map_transform
+from evo.genome.genome import Genome, Role, read_only
 from evo.phenotype.phenotype import Phenotype
 from evo.time_account import spending
 
@@ -71,16 +72,17 @@ class GenomeStatistics:
         "there are maps. With l1 norms, a kernel counts as the sum of its taps' magnitudes, and an edge between two "
         "neurons as its weight.", "entries")]
     determinant_sign: Annotated[int | None, Statistic("",
-        "Sign of det W over the stored entries: -1, 0 or 1; empty if not computed.", bits=8)]
+        "Sign of det W over the stored entries: -1, 0 or 1; empty if not computed.", bits=8)] = None
     log_abs_determinant: Annotated[float | None, Statistic("nat",
-        "ln |det W|; empty if W is singular or it is not computed.")]
-    identity_minus_sign: Annotated[int | None, Statistic("", "Sign of det(I - W); empty if not computed.", bits=8)]
+        "ln |det W|; empty if W is singular or it is not computed.")] = None
+    identity_minus_sign: Annotated[int | None, Statistic("",
+        "Sign of det(I - W); empty if not computed.", bits=8)] = None
     log_abs_identity_minus: Annotated[float | None, Statistic("nat",
-        "ln |det(I - W)|; empty if I - W is singular or it is not computed.")]
+        "ln |det(I - W)|; empty if I - W is singular or it is not computed.")] = None
     mean_degree: Annotated[float | None, Statistic("edges",
         "Mean number of effective edges per node. A kernel is one edge here and in the columns that follow, up to "
         f"network_hash. All these columns are empty if there are more than {LARGEST_GRAPH:,} edges, dormant ones "
-        "included.")] = None
+        "included, or if evolution.statistics = sizes.")] = None
     max_in_degree: Annotated[int | None, Statistic("edges",
         "Largest number of in-edges of one node, counting effective edges only.", "in_degree_max")] = None
     max_out_degree: Annotated[int | None, Statistic("edges",
@@ -112,15 +114,26 @@ class GenomeStatistics:
 @spending("describe")
 def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
     """Describe a genome and the network compiled from it without dormant entries."""
-    n_active = int(genome.active_mask().sum())
+    sign, log_abs, sign_minus, log_abs_minus = _determinants(genome)
+    return replace(
+        describe_sizes(genome, network),
+        determinant_sign=sign,
+        log_abs_determinant=log_abs,
+        identity_minus_sign=sign_minus,
+        log_abs_identity_minus=log_abs_minus,
+        **(_graph(genome, network) if _n_stored_edges(genome) <= LARGEST_GRAPH else {}),
+    )
+
+
+def describe_sizes(genome: Genome, network: Phenotype) -> GenomeStatistics:
+    """Describe as :func:`describe`, but leave out what needs a look at the whole graph: determinants and paths."""
+    n_active = int(np.count_nonzero(genome.active_mask()))
     n_kernels, taps_per_kernel = _kernels(genome, network)
-    stored = genome.strengths()
-    sign, log_abs, sign_minus, log_abs_minus = _determinants(stored)
     return GenomeStatistics(
         n_nodes=genome.n_nodes,
-        n_hidden=int((genome.roles == Role.HIDDEN).sum()),
+        n_hidden=int(np.count_nonzero(genome.roles == Role.HIDDEN)),
         n_computed=len(network.plan.nodes),
-        n_maps=int((genome.map_sizes > 1).sum()),
+        n_maps=int(np.count_nonzero(genome.map_sizes > 1)),
         n_stored=genome.n_stored,
         n_active=n_active,
         n_effective=network.n_edges,
@@ -132,11 +145,6 @@ def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
         parameters=network.parameter_count,
         macs=network.macs,
         matrix_entries="l1 norms" if genome.has_maps else "weights",
-        determinant_sign=sign,
-        log_abs_determinant=log_abs,
-        identity_minus_sign=sign_minus,
-        log_abs_identity_minus=log_abs_minus,
-        **(_graph(genome, network) if stored.nnz <= LARGEST_GRAPH else {}),
     )
 
 
@@ -151,6 +159,8 @@ def _kernels(genome: Genome, network: Phenotype) -> tuple[int, float | None]:
 
 def _possible_entries(genome: Genome) -> int:
     """Return the number of entries of a matrix in which every possible entry is stored."""
+    if not genome.has_maps:
+        return genome.n_nodes**2
     map_sizes, counts = np.unique(genome.map_sizes, return_counts=True)
     pairs = itertools.product(zip(map_sizes.tolist(), counts.tolist(), strict=True), repeat=2)
     return sum(
@@ -159,38 +169,61 @@ def _possible_entries(genome: Genome) -> int:
     )
 
 
+def _n_stored_edges(genome: Genome) -> int:
+    """Return the number of stored edges, dormant ones included; a kernel is one edge."""
+    if not genome.has_maps:
+        return genome.n_stored
+    return len(first_taps(genome.indices, genome.targets))
+
+
 def _graph(genome: Genome, network: Phenotype) -> dict[str, Any]:
     """Return the statistics of the graph of effective edges."""
-    effective = np.zeros(genome.n_stored, np.bool_)
-    effective[network.plan.entries] = True
-    W = genome.strengths(effective)
-    targets = np.repeat(np.arange(genome.n_nodes), np.diff(W.indptr))
-    degrees, cycles = graphops.degree_statistics(W), graphops.cycle_statistics(W)
-    paths = graphops.path_statistics(W, genome.inputs, genome.outputs)
+    entries, is_input = network.plan.entries, genome.roles == Role.INPUT
+    indptr, sources = genome.indptr, genome.indices
+    if len(entries) < genome.n_stored:
+        indptr = read_only(np.searchsorted(entries, indptr))
+        sources = read_only(sources[entries])
+    targets = np.repeat(np.arange(genome.n_nodes), np.diff(indptr))
+    if genome.has_maps:  # one of its taps stands for a kernel
+        first = first_taps(sources, targets)
+        indptr = read_only(np.searchsorted(first, indptr))
+        sources, targets = read_only(sources[first]), targets[first]
+    n_components, n_cyclic, largest = graph_kernels.count_components(indptr, sources)
+    hops = np.empty(genome.n_nodes, np.int64)
+    graph_kernels.count_hops(indptr, sources, is_input, hops)
+    reached = hops[genome.outputs]
+    reached = reached[reached >= 0]
     radius = None
-    if cycles.largest_component <= LARGEST_COMPONENT:
-        radius = graphops.spectral_radius(W) if cycles.cyclic_nodes else 0.0
+    if largest <= LARGEST_COMPONENT:
+        radius = _spectral_radius(genome, entries) if n_cyclic else 0.0
     return {
-        "mean_degree": degrees.mean_degree,
-        "max_in_degree": degrees.max_in_degree,
-        "max_out_degree": degrees.max_out_degree,
-        "n_delayed": int(genome.is_delayed(W.indices, targets).sum()),
-        "n_components": cycles.components,
-        "n_cyclic": cycles.cyclic_nodes,
-        "depth": paths.depth if genome.ticks == 1 else int(graphops.evaluation_layers(W).max()),
-        "mean_hops": paths.mean_hops,
+        "mean_degree": len(sources) / genome.n_nodes,
+        "max_in_degree": int(np.diff(indptr).max()),
+        "max_out_degree": int(np.bincount(sources, minlength=1).max()),
+        "n_delayed": int(np.count_nonzero(genome.is_delayed(sources, targets))),
+        "n_components": n_components,
+        "n_cyclic": n_cyclic,
+        "depth": graph_kernels.longest_path(indptr, sources, is_input, genome.ticks == 1),
+        "mean_hops": float(reached.mean()) if len(reached) else None,
         "spectral_radius": radius,
-        "network_hash": canonical_hash(genome),
+        "network_hash": canonical_hash(genome, effective=entries),
     }
 
 
-def _determinants(
-    weights: sparse.csc_array,
-) -> tuple[int | None, float | None, int | None, float | None]:
-    if weights.shape[0] > LARGEST_DETERMINANT:
+def _spectral_radius(genome: Genome, entries: NDArray[np.int64]) -> float:
+    effective = np.zeros(genome.n_stored, np.bool_)
+    effective[entries] = True
+    return graphops.spectral_radius(genome.strengths(effective))
+
+
+def _determinants(genome: Genome) -> tuple[int | None, float | None, int | None, float | None]:
+    """Return sign and logarithm of det W and of det(I − W) over the stored entries."""
+    if genome.n_nodes > LARGEST_DETERMINANT:
         return None, None, None, None
-    if not graphops.cycle_statistics(weights).cyclic_nodes:  # strictly triangular, in some order
+    _, n_cyclic, _ = graph_kernels.count_components(genome.indptr, genome.indices)
+    if not n_cyclic:  # strictly triangular, in some order
         return 0, None, 1, 0.0
+    weights = genome.strengths()
     stored = graphops.slogdet(weights)
     minus = graphops.slogdet(graphops.identity_minus(weights))
     return (

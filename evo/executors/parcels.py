@@ -6,6 +6,7 @@ job, and of the genome only what differs from the genome of the job. Training ch
 """
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from cnn.training.trainer import OptimizerState
@@ -26,7 +27,8 @@ class Parent(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        arrays = [part for part in vars(self.genome).values() if hasattr(part, "nbytes")]
+        parts = [getattr(self.genome, part.name) for part in fields(Genome)]
+        arrays = [part for part in parts if hasattr(part, "nbytes")]
         if self.optimizer_state is not None:
             arrays.append(self.optimizer_state.moments)
         return sum(array.nbytes for array in arrays)
@@ -83,5 +85,5 @@ def with_job(values: Values, job: Job) -> Individual:
 
 def _is_trained(genome: Genome, before: Genome) -> bool:
     """Return whether two genomes have all in common but weights and biases."""
-    parts = vars(before)
-    return all(value is parts[name] for name, value in vars(genome).items() if name not in _TRAINED)
+    others = [part.name for part in fields(Genome) if part.name not in _TRAINED]
+    return all(getattr(genome, name) is getattr(before, name) for name in others)

@@ -18,17 +18,18 @@ tap that a kernel may have: row ``i·K + tap`` of column j. If all nodes are neu
 
 import hashlib
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from evo.genome import graph_kernels
 from evo.genome.activations import activation_code, activation_codes
 from evo.genome.feature_maps import Downsampling, Kernel, first_taps, largest_window, windows
 from evo.genome.roles import Role
 from evo.genome.validity import check_genome, check_weights
-from graphops import threshold_mask, useful_edges
 
 FloatArray = NDArray[np.floating[Any]]
 ThresholdMode = Literal["magnitude", "signed"]
@@ -109,13 +110,27 @@ class Genome:
         for part in fields(self):
             value = getattr(self, part.name)
             if isinstance(value, np.ndarray):
-                object.__setattr__(self, part.name, _read_only(value))
+                object.__setattr__(self, part.name, read_only(value))
         check_genome(self)
+
+    @classmethod
+    def of_valid_parts(cls, **parts: Any) -> Self:
+        """Make a genome of all its parts without :func:`evo.genome.validity.check_genome`.
+
+        The caller answers for the parts: they must be those that :class:`Genome` would accept.
+        """
+        genome = object.__new__(cls)
+        genome.__setstate__(parts)
+        return genome
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the parts for a copy. What :attr:`inputs` and :attr:`outputs` remember is found again there."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a deep or pickled copy, whose arrays are read-only again."""
         for name, value in state.items():
-            kept = _read_only(value) if isinstance(value, np.ndarray) else value
+            kept = read_only(value) if isinstance(value, np.ndarray) else value
             object.__setattr__(self, name, kept)
 
     @classmethod
@@ -225,7 +240,7 @@ class Genome:
     @property
     def rows_per_node(self) -> int:
         """K, the number of rows of W per node: one for each tap that a kernel may have, 1 without feature maps."""
-        return largest_window(self.map_sizes, self.kernel) ** 2
+        return 1 if self.taps is None else largest_window(self.map_sizes, self.kernel) ** 2
 
     @property
     def rows(self) -> NDArray[np.int32]:
@@ -283,19 +298,21 @@ class Genome:
             np.add.reduceat(values, begins) if len(begins) else values,
         )
 
-    @property
+    @cached_property
     def inputs(self) -> NDArray[np.intp]:
-        """Indices of the input nodes, in the order of the features that they read."""
+        """Indices of the input nodes, in the order of the features that they read; found once."""
         return self._nodes(Role.INPUT)
 
-    @property
+    @cached_property
     def outputs(self) -> NDArray[np.intp]:
-        """Indices of the output nodes, in the order of the scores that they give."""
+        """Indices of the output nodes, in the order of the scores that they give; found once."""
         return self._nodes(Role.OUTPUT)
 
     def _nodes(self, role: Role) -> NDArray[np.intp]:
         nodes = np.flatnonzero(self.roles == role)
-        return nodes[np.argsort(self.ids[nodes], kind="stable")]
+        nodes = nodes[np.argsort(self.ids[nodes], kind="stable")]
+        nodes.flags.writeable = False
+        return nodes
 
     def is_delayed(
         self, sources: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]]
@@ -315,35 +332,62 @@ class Genome:
         return delayed if self.ticks > 1 else delayed & (self.roles[sources] != Role.INPUT)
 
     def active_mask(self) -> NDArray[np.bool_]:
-        """Return for each stored entry whether it is active, that is, above the threshold; shape (nnz,)."""
+        """Return for each stored entry whether it is active, that is, above the threshold; shape (nnz,).
+
+        As :func:`graphops.threshold_mask`: the threshold is rounded to the dtype of the weights.
+        """
         if self.threshold is None:
             return np.ones(self.n_stored, dtype=np.bool_)
-        return threshold_mask(self.weights, self.threshold, self.threshold_mode)
+        with np.errstate(over="ignore"):
+            threshold = np.asarray(self.threshold).astype(self.values.dtype)
+        if threshold.ndim:
+            threshold = np.repeat(threshold, np.diff(self.indptr))
+        scores = np.abs(self.values) if self.threshold_mode == "magnitude" else self.values
+        active: NDArray[np.bool_] = scores > threshold
+        return active
+
+    def delays_to_output(self, active: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the least number of delayed edges on a path from each node to an output, shape (n,).
+
+        A node without a path has the number of ticks. The network needs the nodes whose number is below the ticks
+        (:func:`graphops.needed_nodes`).
+
+        Parameters
+        ----------
+        active : ndarray of bool, shape (nnz,)
+            The stored entries that are edges; all if it is empty.
+        """
+        delays, is_input = np.empty(self.n_nodes, np.int64), self.roles == Role.INPUT
+        graph_kernels.delays_to_output(
+            self.indptr, self.indices, active, is_input, self.outputs, self.ticks, delays
+        )
+        return delays
 
     def effective_mask(self) -> NDArray[np.bool_]:
         """Return for each stored entry whether it is effective: active and on a path to an output; shape (nnz,).
 
-        Only effective entries are computed and counted as parameters and multiply-accumulates.
+        Only effective entries are computed and counted as parameters and multiply-accumulates. As
+        :func:`graphops.useful_edges` of the active entries; O(ticks · (nodes + stored entries)) at most.
         """
-        mask = self.active_mask()
-        active = self.strengths(mask)
-        useful = useful_edges(active, self.inputs, self.outputs, self.ticks)
-        if self.taps is None:
-            mask[mask] = useful
-            return mask
-        # One entry of `active` represents all active taps of a kernel.
-        edges = self.targets * self.n_nodes + self.indices
-        targets = np.repeat(np.arange(self.n_nodes), np.diff(active.indptr))
-        mask[mask] = useful[np.searchsorted(targets * self.n_nodes + active.indices, edges[mask])]
+        mask, is_input = self.active_mask(), self.roles == Role.INPUT
+        delays = self.delays_to_output(mask)
+        graph_kernels.keep_effective(self.indptr, self.indices, is_input, delays, self.ticks, mask)
         return mask
 
     def with_values(self, values: FloatArray, bias: FloatArray) -> Self:
         """Return the same topology with other weights and biases, or raise ValueError if these do not fit."""
-        values, bias = _read_only(values), _read_only(bias)
+        values, bias = read_only(values), read_only(bias)
         check_weights(values, bias, self.n_stored, self.n_nodes)
-        # Only these two arrays need a check: the other parts are those of this valid genome.
+        # Only these two arrays need a check: the other parts, and the remembered indices of inputs and outputs, are
+        # those of this valid genome.
         genome = object.__new__(type(self))
         vars(genome).update(vars(self), values=values, bias=bias)
+        return genome
+
+    def without_threshold(self) -> Self:
+        """Return the same genome without a threshold: every stored entry is an edge."""
+        genome = object.__new__(type(self))
+        vars(genome).update(vars(self), threshold=None)
         return genome
 
     def equals(self, other: "Genome") -> bool:
@@ -364,7 +408,7 @@ class Genome:
         return digest.hexdigest()
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """Return a read-only view of an array, or the array itself if it is read-only."""
     if array.flags.writeable:
         array = array.view()

@@ -37,8 +37,16 @@ def check_genome(genome: Any) -> None:
     if genome.taps is not None:
         _check_taps(genome, n)
     _check_entries(genome, n, nnz)
-    mode, threshold, ticks = genome.threshold_mode, genome.threshold, genome.ticks
+    mode, ticks = genome.threshold_mode, genome.ticks
     _require(mode in ("magnitude", "signed"), "threshold_mode", "magnitude or signed", brief(mode))
+    check_threshold(genome.threshold, n)
+    _require(is_whole(ticks), "ticks", "an integer", brief(ticks))
+    _require(ticks >= 1, "ticks", "at least 1", brief(ticks))
+    _require(ticks < 2**63, "ticks", "an integer of 64 bits", brief(ticks))
+
+
+def check_threshold(threshold: Any, n: int) -> None:
+    """Raise ValueError unless a threshold fits a genome of `n` nodes."""
     if isinstance(threshold, np.ndarray) and threshold.shape != (n,):
         raise ValueError(
             f"threshold must be one number or have shape ({n},); got {threshold.shape}"
@@ -47,9 +55,6 @@ def check_genome(genome: Any) -> None:
         _require(abs(threshold) < 2**63, "threshold", "a number of 64 bits", brief(threshold))
     if threshold is not None and not np.isfinite(threshold).all():
         raise ValueError(f"threshold must be finite, or None; got {_extent(threshold)}")
-    _require(is_whole(ticks), "ticks", "an integer", brief(ticks))
-    _require(ticks >= 1, "ticks", "at least 1", brief(ticks))
-    _require(ticks < 2**63, "ticks", "an integer of 64 bits", brief(ticks))
 
 
 def check_weights(values: NDArray[Any], bias: NDArray[Any], nnz: int, n: int) -> None:
@@ -58,9 +63,26 @@ def check_weights(values: NDArray[Any], bias: NDArray[Any], nnz: int, n: int) ->
     _require(bias.dtype == values.dtype, "bias", f"{values.dtype} like values", bias.dtype)
     _require_shape("values", values, nnz)
     _require_shape("bias", bias, n)
-    for name, numbers in (("values", values), ("bias", bias)):
-        if not validity_kernels.all_finite(numbers):
-            raise ValueError(f"{name} must be finite; got {numbers[~np.isfinite(numbers)][0]}")
+    check_finite("values", values)
+    check_finite("bias", bias)
+
+
+def check_finite(name: str, numbers: NDArray[Any]) -> None:
+    """Raise ValueError unless all numbers of a read-only array are finite."""
+    if not validity_kernels.all_finite(numbers):
+        raise ValueError(f"{name} must be finite; got {numbers[~np.isfinite(numbers)][0]}")
+
+
+def check_activations(codes: NDArray[np.uint8]) -> None:
+    """Raise ValueError if there is no activation of a code in this process."""
+    if codes.max() < _N_BUILT_IN:
+        return
+    for code in np.unique(codes):
+        try:
+            activation_name(code)
+        except ValueError:
+            rule = f"codes below {_N_BUILT_IN}, or of own activations that are registered"
+            _require(False, "activations", rule, code)
 
 
 def _check_nodes(genome: Any, n: int) -> None:
@@ -70,9 +92,8 @@ def _check_nodes(genome: Any, n: int) -> None:
     _require(len(counts) <= len(Role), "roles", f"among {[*map(int, Role)]}", len(counts) - 1)
     if not counts[Role.OUTPUT]:
         raise ValueError("roles must hold at least one output; got none")
-    code, smallest = genome.activations.max(), genome.map_sizes.min()
-    if code >= _N_BUILT_IN:
-        _check_activations(genome.activations)
+    check_activations(genome.activations)
+    smallest = genome.map_sizes.min()
     _require(smallest >= 1, "map_sizes", "at least 1", smallest)
     has_maps = genome.map_sizes.max() > 1
     if has_maps:
@@ -91,16 +112,6 @@ def _check_nodes(genome: Any, n: int) -> None:
         raise ValueError("taps must be an array if any map size is above 1; got None")
     if not has_maps and genome.taps is not None:
         raise ValueError("taps must be None if all map sizes are 1; got an array")
-
-
-def _check_activations(codes: NDArray[np.uint8]) -> None:
-    """Raise ValueError if there is no activation of a code in this process."""
-    for code in np.unique(codes):
-        try:
-            activation_name(code)
-        except ValueError:
-            rule = f"codes below {_N_BUILT_IN}, or of own activations that are registered"
-            _require(False, "activations", rule, code)
 
 
 def is_kernel(kernel: Any) -> bool:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cnn.compile.compilation import exact_kernel
 from evo.editing.column_kernels import Ints
 
@@ -48,3 +51,19 @@ def rows_of_free_places(
             k += 1
         counts[c - first] = k - begin
         before += n_free
+
+
+@exact_kernel
+def mark_first(keys: NDArray[np.int64], table: NDArray[np.int64], first: Any) -> None:
+    """Mark the first occurrence of each key.
+
+    `table` holds −1 everywhere, and its length is a power of 2 and above the number of keys. It becomes a hash table
+    with open addressing. Keys are not negative.
+    """
+    last = table.shape[0] - 1
+    for k in range(keys.shape[0]):
+        at = ((keys[k] ^ (keys[k] >> 17)) * 0x9E3779B1 >> 11) & last
+        while table[at] >= 0 and table[at] != keys[k]:
+            at = (at + 1) & last
+        first[k] = table[at] < 0
+        table[at] = keys[k]

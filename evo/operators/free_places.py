@@ -18,7 +18,7 @@ from evo.genome.genome import Role
 from evo.genome.possible_taps import PossibleTaps
 from evo.operators import free_place_kernels
 from evo.operators.layers import Layer
-from evo.operators.operation import LARGEST_CHECKED, TRIES, active_weights, source_roles
+from evo.operators.operation import LARGEST_CHECKED, TRIES, source_roles
 from evo.operators.records import Places
 
 StoredRows = tuple[NDArray[Any], NDArray[Any], int, int]
@@ -201,12 +201,18 @@ def _draw_until(count: int, draw_keys: Callable[[], Keys]) -> Keys:
     """Draw keys in rounds until `count` are distinct, for :data:`TRIES` rounds at most; return them as first drawn."""
     found = np.empty(0, dtype=np.int64)
     for _ in range(TRIES):
-        found = np.concatenate([found, draw_keys()])
-        _, first = np.unique(found, return_index=True)
-        found = found[np.sort(first)]
+        found = _distinct(np.concatenate([found, draw_keys()]))
         if len(found) >= count:
             break
     return found
+
+
+def _distinct(keys: Keys) -> Keys:
+    """Return each key once, in the order of first occurrence."""
+    table = np.full(1 << (2 * len(keys)).bit_length(), -1, np.int64)
+    first = np.empty(len(keys), np.bool_)
+    free_place_kernels.mark_first(keys, table, first)
+    return keys[first]
 
 
 def _free_keys(editor: GenomeEditor, rows: NDArray[np.intp], targets: NDArray[np.intp]) -> Keys:
@@ -235,9 +241,6 @@ def _affects_target(
 
 def _needed(editor: GenomeEditor) -> NDArray[np.bool_]:
     """Tell which nodes reach an output in time after an immediate and after a delayed edge; shape (2, n)."""
-    inputs, outputs = editor.positions(Role.INPUT), editor.positions(Role.OUTPUT)
-    edges = active_weights(editor)
-    needed = np.zeros((2, editor.n_nodes), dtype=np.bool_)
-    for delay in range(min(editor.ticks, 2)):
-        needed[delay] = graphops.needed_nodes(edges, inputs, outputs, editor.ticks - delay)
-    return needed
+    genome = editor.freeze()
+    delays = genome.delays_to_output(genome.active_mask())
+    return np.stack([delays < genome.ticks, delays < genome.ticks - 1])

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import graphops
 from evo.editing.editor import GenomeEditor
 from evo.genome.feature_maps import kernel_side, map_transform
 from evo.genome.genome import FloatArray, Role
@@ -21,7 +20,6 @@ from evo.operators.operation import (
     Parameters,
     ProposalContext,
     active_entries,
-    active_weights,
     draw_node,
     source_roles,
     target_roles,
@@ -265,9 +263,9 @@ def propose_removal(editor: GenomeEditor, context: ProposalContext) -> Parameter
 
 def propose_erasure(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
     """Choose a hidden node that reaches no output in time; this looks at the whole network."""
-    inputs, outputs = editor.positions(Role.INPUT), editor.positions(Role.OUTPUT)
-    needed = graphops.needed_nodes(active_weights(editor), inputs, outputs, editor.ticks)
-    idle = np.setdiff1d(editor.positions(Role.HIDDEN), np.flatnonzero(needed))
+    genome = editor.freeze()
+    needed = genome.delays_to_output(genome.active_mask()) < genome.ticks
+    idle = np.flatnonzero((genome.roles == Role.HIDDEN) & ~needed)
     return {"node": int(context.rng.choice(idle))} if len(idle) else None
 
 

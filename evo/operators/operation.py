@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import sparse
 
 import graphops
 from evo.editing.editor import GenomeEditor
@@ -191,9 +190,13 @@ class Operator:
         return editor.freeze(), operation
 
     def carry_out(self, editor: GenomeEditor, parameters: Parameters) -> Operation:
-        """Apply parameters to an editor and report what that changed."""
+        """Apply parameters to an editor and report what that changed.
+
+        If screening has tried this very proposal, the editor takes over the result of the trial.
+        """
         stored, edges = editor.n_stored, editor.n_active
-        self.apply(editor, parameters)
+        if not editor.take_trial(self.code, parameters):
+            self.apply(editor, parameters)
         return Operation(self.code, parameters, stored, editor.n_stored, edges, editor.n_active)
 
 
@@ -214,20 +217,6 @@ def draw_node(
             return node
     rest = [int(p) for p in editor.positions(*roles) if accept(int(p))]
     return int(rng.choice(rest)) if rest else None
-
-
-def active_weights(editor: GenomeEditor) -> sparse.csc_array:
-    """Return the n × n matrix of the active entries; it costs as much as :attr:`GenomeEditor.weights`.
-
-    Between maps one number stands for a kernel, see :meth:`evo.genome.genome.Genome.strengths`.
-    """
-    if editor.rows_per_node > 1:
-        genome = editor.freeze()
-        return genome.strengths(genome.active_mask())
-    weights = editor.weights
-    if editor.threshold is None:
-        return weights
-    return graphops.threshold(weights, editor.threshold, editor.threshold_mode)
 
 
 def active_entries(

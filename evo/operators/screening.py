@@ -1,7 +1,8 @@
 """Screening of proposals: an operator draws again until its proposal meets all conditions.
 
 There are two conditions: the proposal changes what the network computes (:func:`must_change_function`), and it keeps
-the network within its size limit (:func:`within_size_limit`). Each proposal is tried on a copy.
+the network within its size limit (:func:`within_size_limit`). Each proposal is tried on a copy, whose state the editor
+takes over when the accepted proposal is applied.
 
 The size counts the active entries, whether or not they reach an output. Each active entry is a parameter, and so is the
 bias of each hidden and output node. Each active entry costs as many multiply-accumulates as the map of its target has
@@ -10,7 +11,7 @@ pixels. The compiled network (:mod:`evo.phenotype.plan`) leaves out ineffective 
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -31,6 +32,9 @@ Accepts = Callable[[GenomeEditor], bool]
 
 Condition = Callable[[GenomeEditor, OperatorSettings], Accepts | None]
 """Given the editor before the change: a test of the changed copy, or None where there is nothing to test."""
+
+_hashes_of = lru_cache(maxsize=4)(output_hashes)
+"""The hashes of the last few genomes: an accepted trial is the genome before the next proposal."""
 
 
 def screened(operator: Operator, *conditions: Condition) -> Operator:
@@ -54,12 +58,13 @@ def screened(operator: Operator, *conditions: Condition) -> Operator:
         tests = [(condition, accepts) for condition, accepts in found if accepts is not None]
         if not tests:
             return parameters
-        parent, left = editor.freeze(), [TRIES] * len(tests)
+        left = [TRIES] * len(tests)
         while parameters is not None:
-            trial = GenomeEditor(parent, origins=False)
+            trial = editor.copy()
             operator.apply(trial, parameters)
             failed = next((k for k, (_, accepts) in enumerate(tests) if not accepts(trial)), None)
             if failed is None:
+                editor.remember_trial(operator.code, parameters, trial)
                 return parameters
             left[failed] -= 1
             left[:failed] = [TRIES] * failed
@@ -84,12 +89,12 @@ def must_change_function(editor: GenomeEditor, settings: OperatorSettings) -> Ac
     """
     if editor.n_stored > LARGEST_CHECKED:
         return None
-    before = cache(output_hashes)  # of the parent, which is the same genome in all trials
+    before = editor.freeze()
 
     def accepts(trial: GenomeEditor) -> bool:
-        child, parent = trial.freeze(), trial.parent
-        same = np.array_equal(output_hashes(child), before(parent))
-        return not (same or _equal_to_rounding(child, parent))
+        child = trial.freeze()
+        same = np.array_equal(_hashes_of(child), _hashes_of(before))
+        return not (same or _equal_to_rounding(child, before))
 
     return accepts
 

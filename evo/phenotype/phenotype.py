@@ -5,7 +5,6 @@ weights in the order of the genome, then the biases. The trainer needs only `par
 and `output`, and uses `descend`, which makes many steps in one compiled call.
 """
 
-from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -80,9 +79,7 @@ class Phenotype:
         self.loss_name = loss
         self.dormant: Dormant = dormant
         self._given_plan = plan
-        self.plan = plan = plan or compile_plan(
-            replace(genome, threshold=None) if learning else genome
-        )
+        self.plan = plan = plan or compile_plan(genome.without_threshold() if learning else genome)
         dtype = genome.values.dtype
         self.parameters = aligned_empty(plan.n_edges + len(plan.nodes), dtype)
         np.concatenate([plan.take(genome.values), genome.bias[plan.nodes]], out=self.parameters)

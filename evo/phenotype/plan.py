@@ -115,12 +115,7 @@ def compile_plan(genome: Genome) -> Plan:
     :func:`graphops.useful_edges`. Outputs are computed in any case.
     """
     active = NO_MASK if genome.threshold is None else genome.active_mask()
-    is_input = genome.roles == Role.INPUT
-    delays = np.empty(genome.n_nodes, dtype=np.int32)
-    plan_kernels.delays_to_output(
-        genome.indptr, genome.indices, active, is_input, genome.outputs, genome.ticks, delays
-    )
-    return _lay_out(genome, active, delays)
+    return _lay_out(genome, active, genome.delays_to_output(active))
 
 
 def compile_whole_plan(genome: Genome) -> Plan:
@@ -129,7 +124,7 @@ def compile_whole_plan(genome: Genome) -> Plan:
     The outputs equal those of :func:`compile_plan` up to rounding. In addition, the activations of inputs and hidden
     nodes without effect are computed; the gradient of a new edge from such a node needs them.
     """
-    everywhere = np.zeros(genome.n_nodes, dtype=np.int32)
+    everywhere = np.zeros(genome.n_nodes, dtype=np.int64)
     return _lay_out(genome, genome.active_mask(), everywhere)
 
 
@@ -143,7 +138,7 @@ class _Rows(NamedTuple):
     map_rows: RowLayout | None
 
 
-def _lay_out(genome: Genome, active: NDArray[np.bool_], delays: NDArray[np.int32]) -> Plan:
+def _lay_out(genome: Genome, active: NDArray[np.bool_], delays: Ints) -> Plan:
     """Lay out the nodes whose `delays` to an output are less than the ticks, and their effective edges."""
     ticks = genome.ticks
     tick_rows = _assign_rows(genome, active, delays)
@@ -191,7 +186,7 @@ def _lay_out(genome: Genome, active: NDArray[np.bool_], delays: NDArray[np.int32
     )
 
 
-def _assign_rows(genome: Genome, active: NDArray[np.bool_], delays: NDArray[np.int32]) -> _Rows:
+def _assign_rows(genome: Genome, active: NDArray[np.bool_], delays: Ints) -> _Rows:
     """Give a row, or the rows of its map, to every node whose delay to an output is less than the ticks."""
     is_input, kept = genome.roles == Role.INPUT, delays < genome.ticks
     n_rows, n_input_rows = int(np.count_nonzero(kept)), int(np.count_nonzero(kept & is_input))
@@ -209,7 +204,7 @@ def _assign_rows(genome: Genome, active: NDArray[np.bool_], delays: NDArray[np.i
 
 
 def _effective_edges(
-    genome: Genome, active: NDArray[np.bool_], delays: NDArray[np.int32], tick_rows: _Rows
+    genome: Genome, active: NDArray[np.bool_], delays: Ints, tick_rows: _Rows
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.int32], Ints, Ints | None]:
     """Return `indptr`, `sources` and `backward_from` of :class:`Layout`, and `entry_subset` of :class:`Plan`."""
     is_input = genome.roles == Role.INPUT

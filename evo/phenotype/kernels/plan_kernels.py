@@ -12,39 +12,6 @@ Mask = NDArray[np.bool_]
 
 
 @exact_kernel
-def delays_to_output(
-    indptr: Ints,
-    indices: Ints,
-    active: Mask,
-    is_input: Mask,
-    outputs: Ints,
-    ticks: int,
-    delays: Ints,
-) -> None:
-    """Write the least number of delayed edges on a path from each node to an output; `ticks` where there is none.
-
-    Paths through an input do not count. `active` masks the stored entries that are edges; if it is empty, all are.
-    One descending pass for each delay suffices, since edges without delay come from nodes with lower indices.
-    """
-    delays[:] = ticks
-    delays[outputs] = 0
-    all_active = active.shape[0] == 0
-    for delay in range(ticks):
-        found = False
-        for j in range(delays.shape[0] - 1, -1, -1):
-            if delays[j] != delay or is_input[j]:
-                continue
-            found = True
-            for e in range(indptr[j], indptr[j + 1]):
-                i = indices[e]
-                through = delay if i < j or is_input[i] else delay + 1
-                if through < delays[i] and (all_active or active[e]):
-                    delays[i] = through
-        if not found:
-            break
-
-
-@exact_kernel
 def count_edges(
     indptr: Ints, indices: Ints, active: Mask, is_input: Mask, delays: Ints, ticks: int
 ) -> int:

@@ -1,7 +1,7 @@
 """What a worker is sent and what it sends back: all of it arrives, and nothing travels twice."""
 
 import pickle
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -24,11 +24,9 @@ def parts(value):
         return value.dtype.str, value.tolist()
     if isinstance(value, tuple | list):
         return [parts(one) for one in value]
-    return (
-        {name: parts(one) for name, one in vars(value).items()}
-        if hasattr(value, "__dict__")
-        else value
-    )
+    if is_dataclass(value):
+        return {part.name: parts(getattr(value, part.name)) for part in fields(value)}
+    return value
 
 
 @pytest.fixture
@@ -81,6 +79,7 @@ def test_an_answer_holds_nothing_that_the_driver_has(offspring):
 def test_the_bytes_of_a_parent_are_those_of_its_arrays(offspring):
     parent = parent_of(offspring[-1].job)
     genome, state = parent
-    arrays = [one for one in vars(genome).values() if isinstance(one, np.ndarray)]
+    of_genome = [getattr(genome, part.name) for part in fields(genome)]
+    arrays = [one for one in of_genome if isinstance(one, np.ndarray)]
     assert parent.nbytes == sum(one.nbytes for one in arrays) + state.moments.nbytes
     assert parent_of(offspring[0].job).nbytes < parent.nbytes
