@@ -29,7 +29,7 @@ from evo.genome.genome import FloatArray, Genome
 from evo.interruption import is_interruption
 from evo.operators.operation import GradientsAt, Operation, ProposalContext
 from evo.operators.registry import apply_operation
-from evo.phenotype.phenotype import Phenotype
+from evo.phenotype.phenotype import Phenotype, gradients_at
 from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
 from evo.seeding import Purpose, generator
@@ -394,7 +394,7 @@ def _operations_of_policy(task: Task, job: Job, editor: GenomeEditor) -> list[Op
 def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:
     """Return a function that computes the loss gradient at given places, on the next training batches."""
 
-    def gradients_at(
+    def gradients_on_batches(
         genome: Genome,
         sources: NDArray[np.intp],
         targets: NDArray[np.intp],
@@ -407,8 +407,10 @@ def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:
             GRADIENT_BATCHES,
             task.order_seed,
         ).ravel()
-        network, samples = Phenotype(genome, task.loss), task.train
-        return network.gradients_at(
+        samples = task.train
+        return gradients_at(
+            genome,
+            task.loss,
             sources,
             targets,
             samples.inputs[chosen],
@@ -417,7 +419,7 @@ def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:
             None if samples.weights is None else samples.weights[chosen],
         )
 
-    return gradients_at
+    return gradients_on_batches
 
 
 def _without_result(

@@ -54,12 +54,29 @@ def gradient_edges(editor: GenomeEditor, n_new: int, context: ProposalContext) -
         return None
     rows, targets = _ordered(*drawn)
     gradients = context.gradients(editor.freeze(), editor, rows, targets)
-    best = np.argsort(-np.abs(gradients), kind="stable")[:n_new]
+    best = highest(np.abs(gradients), n_new)
     best = best[_fits(editor, targets[best], context)]
     best = np.sort(best[gradients[best] != 0])
     if len(best) == 0:
         return None
     return _new_edges(editor, rows[best], targets[best], -1e-3 * np.sign(gradients[best]))
+
+
+def highest(scores: FloatArray, count: int) -> NDArray[np.intp]:
+    """Return the indices of the highest scores, the highest first; of equal scores the first ones.
+
+    As the first `count` of a stable sort, without sorting them all. NaN is the lowest score.
+    """
+    if count >= len(scores):
+        return np.argsort(-scores, kind="stable")
+    negated = -scores
+    bound = np.partition(negated, count - 1)[count - 1] if count > 0 else np.nan
+    if np.isnan(bound):
+        return np.argsort(negated, kind="stable")[:count]
+    chosen = np.flatnonzero(negated < bound)
+    equal = np.flatnonzero(negated == bound)[: count - len(chosen)]
+    chosen = np.sort(np.concatenate([chosen, equal]))
+    return chosen[np.argsort(negated[chosen], kind="stable")]
 
 
 def _draw_places(editor: GenomeEditor, count: int, context: ProposalContext) -> Places | None:

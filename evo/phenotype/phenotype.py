@@ -22,7 +22,7 @@ from cnn.training.descent import (
 )
 from cnn.training.losses import LOSSES
 from cnn.training.samples import Samples
-from evo.genome.genome import FloatArray, Genome
+from evo.genome.genome import FloatArray, Genome, Role
 from evo.phenotype import passes
 from evo.phenotype.arrays import read_only
 from evo.phenotype.kernels import backward_kernels
@@ -215,49 +215,9 @@ class Phenotype:
         -------
         ndarray, shape (n_places,)
         """
-        if self.genome.has_maps:
-            numbers = np.zeros_like(sources) if taps is None else taps
-            return self._gradients_at_taps((sources, targets, numbers), inputs, labels, weights)
-        delayed = self.genome.is_delayed(sources, targets)
-        acts = effective_places(self.genome, sources, targets)
-        whole = Phenotype(self.to_genome(), self.loss_name, compile_whole_plan(self.genome))
-        whole.loss_and_gradients(inputs, labels, weights)
-        layout, buffers, _ = whole._for_batch(len(inputs))
-        rows = whole.plan.rows
-        found = np.zeros(len(acts), dtype=self.parameters.dtype)
-        backward_kernels.gradients_at(
-            (rows[sources] - layout.rows_per_tick * delayed)[acts],
-            rows[targets][acts],
-            buffers.state,
-            buffers.residual,
-            buffers.stride,
-            buffers.length,
-            layout.rows_per_tick,
-            layout.first_base,
-            layout.ticks,
-            found,
+        return gradients_at(
+            self.to_genome(), self.loss_name, sources, targets, inputs, labels, taps, weights
         )
-        gradients = np.zeros(len(sources), dtype=self.parameters.dtype)
-        gradients[acts] = found
-        return gradients
-
-    def _gradients_at_taps(
-        self,
-        places: tuple[NDArray[np.integer[Any]], ...],
-        inputs: NDArray[Any],
-        labels: NDArray[Any],
-        weights: NDArray[Any] | None,
-    ) -> FloatArray:
-        """Return the gradient at taps, from a network that is extended by these taps."""
-        check_places(self.genome, *places)
-        acts = effective_places(self.genome, *places[:2])
-        extended, entries = with_taps(self.to_genome(), *(part[acts] for part in places))
-        network = Phenotype(extended, self.loss_name)
-        _, gradient = network.loss_and_gradients(inputs, labels, weights)
-        of_entries = network.spread(gradient[None])[0]
-        gradients = np.zeros(len(places[0]), dtype=self.parameters.dtype)
-        gradients[acts] = of_entries[entries]
-        return gradients
 
     def check_samples(self, samples: Samples, name: str = "samples") -> None:
         """Check once, before training, that samples fit the network.
@@ -422,6 +382,63 @@ class Phenotype:
         scores = aligned_empty(shape, self.parameters.dtype)
         loop.read_scores(layout, self._io_rows, buffers, scores)
         return scores, (layout, buffers, width)
+
+
+def gradients_at(
+    genome: Genome,
+    loss: str,
+    sources: NDArray[np.integer[Any]],
+    targets: NDArray[np.integer[Any]],
+    inputs: NDArray[Any],
+    labels: NDArray[Any],
+    taps: NDArray[np.integer[Any]] | None = None,
+    weights: NDArray[Any] | None = None,
+) -> FloatArray:
+    """Return the gradient of a loss at places of a genome's matrix, as :meth:`Phenotype.gradients_at`."""
+    if genome.has_maps:
+        numbers = np.zeros_like(sources) if taps is None else taps
+        return _gradients_at_taps(
+            genome, loss, (sources, targets, numbers), inputs, labels, weights
+        )
+    network = Phenotype(genome, loss, compile_whole_plan(genome))
+    network.loss_and_gradients(inputs, labels, weights)
+    layout, buffers, _ = network._for_batch(len(inputs))
+    gradients = np.empty(len(sources), dtype=genome.values.dtype)
+    backward_kernels.gradients_at(
+        read_only(sources),
+        read_only(targets),
+        network.plan.rows,
+        genome.roles == Role.INPUT,
+        buffers.state,
+        buffers.residual,
+        buffers.stride,
+        buffers.length,
+        layout.rows_per_tick,
+        layout.first_base,
+        layout.ticks,
+        gradients,
+    )
+    return gradients
+
+
+def _gradients_at_taps(
+    genome: Genome,
+    loss: str,
+    places: tuple[NDArray[np.integer[Any]], ...],
+    inputs: NDArray[Any],
+    labels: NDArray[Any],
+    weights: NDArray[Any] | None,
+) -> FloatArray:
+    """Return the gradient at taps, from a network that is extended by these taps."""
+    check_places(genome, *places)
+    acts = effective_places(genome, *places[:2])
+    extended, entries = with_taps(genome, *(part[acts] for part in places))
+    network = Phenotype(extended, loss)
+    _, gradient = network.loss_and_gradients(inputs, labels, weights)
+    of_entries = network.spread(gradient[None])[0]
+    gradients = np.zeros(len(places[0]), dtype=genome.values.dtype)
+    gradients[acts] = of_entries[entries]
+    return gradients
 
 
 def _copied(

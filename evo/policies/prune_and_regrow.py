@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Role
 from evo.operators.free_places import FreePlaces, PlacesInColumns, list_or_draw, places_in_layers
-from evo.operators.growth import entries_at
+from evo.operators.growth import entries_at, highest
 from evo.operators.layers import Layer, check_layered, layers_of
 from evo.operators.operation import Operation, ProposalContext
 from evo.operators.records import Places, write_floats
@@ -199,8 +199,8 @@ def regrow_by_score(
 
 def largest(scores: FloatArray, count: int) -> NDArray[np.intp]:
     """Choose the largest scores, but none that is 0."""
-    best = np.argsort(-scores, kind="stable")[:count]
-    return np.sort(best[scores[best] > 0])
+    best = np.sort(highest(scores, count))
+    return best[scores[best] > 0]
 
 
 def mostly_largest(
@@ -208,7 +208,7 @@ def mostly_largest(
 ) -> NDArray[np.intp]:
     """Choose a fraction of `count` by the largest scores, and the others at random."""
     n_best = round(fraction * count)
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")  # the draw depends on the order of the others
     best, rest = order[:n_best], order[n_best:]
     others = rng.choice(rest, max(min(count - len(best), len(rest)), 0), replace=False)
     return np.sort(np.concatenate([best, others]))

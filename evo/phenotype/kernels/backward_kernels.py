@@ -3,6 +3,9 @@
 :mod:`evo.phenotype.kernels.forward_kernels` describes the arrays.
 """
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cnn.compile.compilation import kernel
 from evo.phenotype.kernels.activation_kernels import multiply_by_slope
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, backward_edges
@@ -22,6 +25,8 @@ from evo.phenotype.kernels.map_kernels import (
     n_pixels_of,
 )
 from evo.phenotype.kernels.row_kernels import Width
+
+Mask = NDArray[np.bool_]
 
 
 @kernel
@@ -139,8 +144,10 @@ def backward_nodes(
 
 @kernel
 def gradients_at(
-    source_rows: Ints,
-    target_rows: Ints,
+    sources: Ints,
+    targets: Ints,
+    rows: Ints,
+    is_input: Mask,
     state: Floats,
     residual: Floats,
     stride: int,
@@ -152,15 +159,19 @@ def gradients_at(
 ) -> None:
     """Write ∂E/∂W[i, j] = Σ_t Σ_batch δ_j·o_i at given places, whether or not an edge is there.
 
-    Rows are numbered within a tick; those of delayed sources are less by `rows_per_tick`. Rows before the first are 0.
+    The gradient is 0 at places without effect: into inputs, and delayed ones if there is one tick. `rows` has the row
+    of each node within a tick; those of delayed sources lie in the tick before. Rows before the first are 0.
     """
-    for k in range(source_rows.shape[0]):
+    for k in range(sources.shape[0]):
+        i, j = sources[k], targets[k]
         total = state.dtype.type(0)
-        for tick in range(ticks):
-            base = first_base + tick * rows_per_tick
-            if base + source_rows[k] >= 0:
-                x = (base + source_rows[k]) * stride
-                delta = (base + target_rows[k]) * stride
-                for b in range(length):
-                    total += residual[delta + b] * state[x + b]
+        if not is_input[j] and (ticks > 1 or i < j or is_input[i]):
+            source_row = rows[i] - rows_per_tick if ticks > 1 and i >= j else rows[i]
+            for tick in range(ticks):
+                base = first_base + tick * rows_per_tick
+                if base + source_row >= 0:
+                    here, there = (base + rows[j]) * stride, (base + source_row) * stride
+                    delta, x = residual[here : here + length], state[there : there + length]
+                    for b in range(length):
+                        total += delta[b] * x[b]
         gradients[k] = total
