@@ -19,7 +19,15 @@ from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 
 from graphops import _stored
-from graphops.validation import FloatArray, Matrix, check_edges, check_matrix, check_order
+from graphops.validation import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Matrix,
+    check_edges,
+    check_matrix,
+    check_order,
+)
 
 MAX_NODES_BY_CYCLES = 16
 MAX_CYCLES = 20_000
@@ -78,7 +86,8 @@ def slogdet(W: Matrix) -> SignedLogDeterminant:
     SignedLogDeterminant(sign=0.0, log_abs=-inf)
     """
     W = check_edges(W)
-    W = _stored.keep(W, W.data != 0)  # stored zeros are not part of the structure
+    stored = W.data != 0  # stored zeros are not part of the structure
+    W = W if stored.all() else _stored.keep(W, stored)
     n = W.shape[0]
     if n == 0:
         return SignedLogDeterminant(1.0, 0.0)
@@ -90,14 +99,16 @@ def slogdet(W: Matrix) -> SignedLogDeterminant:
         return _SINGULAR
     matched = _rows_taken(W, rows)
     n_blocks, blocks = csgraph.connected_components(matched, connection="strong")
-    ordered = _stored.permute(matched, np.argsort(blocks, kind="stable"))
     sizes = np.bincount(blocks, minlength=n_blocks)
-    starts = np.cumsum(sizes) - sizes
-    alone = ordered.diagonal().astype(np.float64)[starts[sizes == 1]]
+    columns = _stored.column_of_entries(matched)
+    in_block = blocks[matched.indices] == blocks[columns]
+    entries = matched.indices[in_block], columns[in_block], matched.data[in_block]
+    alone = matched.diagonal().astype(np.float64)[sizes[blocks] == 1]
+    alone = alone[np.argsort(blocks[sizes[blocks] == 1], kind="stable")]
     sign = float(permutation_sign(rows) * (-1) ** np.count_nonzero(alone < 0))
     log_abs = float(np.log(np.abs(alone)).sum())
-    for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
-        factor = _slogdet_block(ordered, int(start), int(size))
+    for block in np.flatnonzero(sizes > 1):
+        factor = _slogdet_block(*entries, blocks == block)
         if factor.sign == 0:
             return _SINGULAR
         sign, log_abs = sign * factor.sign, log_abs + factor.log_abs
@@ -254,14 +265,14 @@ def _rows_taken(W: sparse.csc_array, rows: NDArray[np.intp]) -> sparse.csc_array
     return matrix
 
 
-def _slogdet_block(ordered: sparse.csc_array, start: int, size: int) -> SignedLogDeterminant:
-    """Return the determinant of the diagonal block of `size` nodes from `start` on."""
-    first, last = ordered.indptr[start], ordered.indptr[start + size]
-    rows = ordered.indices[first:last] - start
-    inside = (rows >= 0) & (rows < size)
-    columns = np.repeat(np.arange(size), np.diff(ordered.indptr[start : start + size + 1]))
-    rows, columns = rows[inside], columns[inside]
-    values = ordered.data[first:last][inside].astype(np.float64)
+def _slogdet_block(
+    rows: IntArray, columns: IntArray, values: FloatArray, nodes: BoolArray
+) -> SignedLogDeterminant:
+    """Return the determinant of the diagonal block of some nodes, given the entries of all diagonal blocks."""
+    inside = nodes[columns]
+    number, size = np.cumsum(nodes) - 1, int(np.count_nonzero(nodes))
+    rows, columns = number[rows[inside]], number[columns[inside]]
+    values = values[inside].astype(np.float64)
     scaled = 0
     for lines in (rows, columns):  # by powers of two, which is exact
         exponents = np.full(size, np.iinfo(np.int32).min)

@@ -8,7 +8,6 @@ one for each tap that a kernel may have.
 Each entry has an *origin*: the index of the parent's entry whose optimizer state it inherits, or NOWHERE.
 """
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,7 +57,8 @@ class Columns:
 
     def copy(self) -> "Columns":
         """Return a copy; the two share the base, which is only read."""
-        twin = copy.copy(self)
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
         for name in ("_start", "_length", "_edited", "_row_sizes"):
             setattr(twin, name, getattr(self, name).copy())
         twin._base_columns_of = self._base_columns_of.copy()
@@ -396,9 +396,12 @@ class Columns:
 
     def _stretches_of(self, columns: Ints, n_new: int) -> tuple[Ints, Ints, Ints]:
         """Reserve room to rewrite ascending columns; return each once, where it begins, and an array for ends."""
-        touched, starts = np.unique(columns, return_index=True)
+        first = np.ones(len(columns) + 1, np.bool_)
+        np.not_equal(columns[1:], columns[:-1], out=first[1:-1])
+        bounds = np.flatnonzero(first)
+        touched = columns[bounds[:-1]]
         self._reserve(int(self._length[touched].sum()) + n_new)
-        return touched, np.append(starts, len(columns)), np.empty(len(touched), np.int64)
+        return touched, bounds, np.empty(len(touched), np.int64)
 
     def _take(self, columns: Ints, ends: Ints) -> None:
         """Use from now on the columns that were written to the pool one after another, up to `ends`."""

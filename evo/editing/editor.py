@@ -341,7 +341,7 @@ class GenomeEditor:
             place = f"({at_rows[twice]}, {at_targets[twice]})"
             raise ValueError(f"{name} and targets must name a place once; got {place} repeatedly")
         numbers, columns = numbers[ascending], columns[ascending]
-        with self._recounting(np.unique(columns)):
+        with self._recounting(columns if self._threshold is None else np.unique(columns)):
             self._columns.assign(numbers, columns, weights[ascending])
 
     @_changing
@@ -478,7 +478,8 @@ class GenomeEditor:
 
     def copy(self) -> Self:
         """Return an editor in the same state, which changes by itself: O(nodes), and O(entries) of changed columns."""
-        twin = copy.copy(self)
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
         twin._columns, twin._node_order = self._columns.copy(), self._node_order.copy()
         twin._bias, twin._bias_origins = self._bias.copy(), self._bias_origins.copy()
         twin._tried = None
@@ -486,7 +487,11 @@ class GenomeEditor:
 
     def remember_trial(self, code: str, parameters: dict[str, Any], trial: "GenomeEditor") -> None:
         """Remember the copy of this editor to which an operator was applied, for :meth:`take_trial`."""
-        self._tried = code, parameters, copy.deepcopy(parameters), trial
+        as_proposed = {
+            name: value if isinstance(value, int | float | str) else copy.deepcopy(value)
+            for name, value in parameters.items()
+        }
+        self._tried = code, parameters, as_proposed, trial
 
     def take_trial(self, code: str, parameters: dict[str, Any]) -> bool:
         """Take over the state of the remembered copy, if it is the result of the operator with these parameters.
@@ -535,7 +540,7 @@ class GenomeEditor:
             check_activations(activations)
         if self._threshold is not parent.threshold:
             check_threshold(self._threshold, len(self._ids))
-        return Genome.of_valid_parts(
+        genome = Genome.of_valid_parts(
             indptr=indptr,
             indices=indices,
             values=values,
@@ -551,6 +556,9 @@ class GenomeEditor:
             kernel=self.kernel,
             downsampling=parent.downsampling,
         )
+        if not moved:
+            genome.remember_nodes_of(parent)
+        return genome
 
     def carry(self, moments: FloatArray) -> FloatArray:
         """Move optimizer state of the parent to the result's entries and biases.

@@ -5,7 +5,6 @@ for new nodes. Operator B exchanges the column numbers of two nodes, D their row
 none of them moves an entry of the matrix. An *index* is a node's current place in the order, as users see it.
 """
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -43,10 +42,11 @@ class NodeOrder:
 
     def copy(self) -> "NodeOrder":
         """Return a copy."""
-        twin = copy.copy(self)
-        vars(twin).update(
-            {name: part.copy() for name, part in vars(self).items() if isinstance(part, np.ndarray)}
-        )
+        twin = object.__new__(type(self))
+        twin.order, twin.index_of = self.order.copy(), self.index_of.copy()
+        twin.row_of, twin.node_of_row = self.row_of.copy(), self.node_of_row.copy()
+        twin.column_of, twin.node_of_column = self.column_of.copy(), self.node_of_column.copy()
+        twin.moved, twin.untouched = self.moved, self.untouched
         return twin
 
     @property
@@ -57,10 +57,14 @@ class NodeOrder:
 
     def rows(self, indices: Any) -> Any:
         """Return the rows of the nodes at some indices."""
+        if self.untouched and isinstance(indices, np.ndarray):
+            return indices
         return self.row_of[self.order[indices]]
 
     def columns(self, indices: Any) -> Any:
         """Return the columns of the nodes at some indices."""
+        if self.untouched and isinstance(indices, np.ndarray):
+            return indices
         return self.column_of[self.order[indices]]
 
     def indices_of_rows(self, rows: Any = slice(None)) -> Ints:

@@ -123,6 +123,11 @@ class Genome:
         genome.__setstate__(parts)
         return genome
 
+    def remember_nodes_of(self, other: "Genome") -> None:
+        """Take over :attr:`inputs` and :attr:`outputs`, if remembered, of a genome with the same ids and roles."""
+        found = vars(other)
+        vars(self).update({name: found[name] for name in ("inputs", "outputs") if name in found})
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the parts for a copy. What :attr:`inputs` and :attr:`outputs` remember is found again there."""
         return {part.name: getattr(self, part.name) for part in fields(self)}

@@ -191,7 +191,7 @@ def _propose_addition(
         if two is None:
             return None
         source, target = (lines.read(editor, node) for node in two)
-        if len(np.setdiff1d(source[0], target[0])) > room:
+        if len(source[0]) > room and len(np.setdiff1d(source[0], target[0])) > room:
             continue
         magnitude = settings.max_factor * (1.0 - float(rng.random()))
         factor = magnitude if rng.integers(2) else -magnitude

@@ -24,6 +24,8 @@ from evo.operators.records import Places
 StoredRows = tuple[NDArray[Any], NDArray[Any], int, int]
 """Columns of a matrix: indptr, rows, and the first column and the end of some."""
 
+_INPUT, _OUTPUT = int(Role.INPUT), int(Role.OUTPUT)
+
 Keys = NDArray[np.int64]
 """Places as numbers, target · (number of rows) + row."""
 
@@ -63,8 +65,11 @@ class PlacesInMatrix:
         else:
             sources, taps, targets = self._possible.draw(count, rng)
             rows = editor.join(sources, taps)
-        chosen = _affects_target(editor, sources, targets)
-        chosen &= self._needed[(~_immediate(editor, sources, targets)).astype(np.intp), targets]
+        chosen, immediate = _affects_target(editor, sources, targets)
+        in_time = self._needed[0][targets]
+        if editor.ticks > 1:
+            in_time = np.where(immediate, in_time, self._needed[1][targets])
+        chosen &= in_time
         return _free_keys(editor, rows[chosen], targets[chosen])
 
 
@@ -99,7 +104,7 @@ class PlacesInColumns:
         )
 
     def _keys(self, sources: NDArray[np.intp], targets: NDArray[np.intp]) -> Keys:
-        chosen = _affects_target(self._editor, sources, targets)
+        chosen, _ = _affects_target(self._editor, sources, targets)
         return _free_keys(self._editor, sources[chosen], targets[chosen])
 
     def _places(self, keys: Keys) -> Places:
@@ -222,21 +227,16 @@ def _free_keys(editor: GenomeEditor, rows: NDArray[np.intp], targets: NDArray[np
     return keys + rows[free]
 
 
-def _immediate(
-    editor: GenomeEditor, sources: NDArray[np.intp], targets: NDArray[np.intp]
-) -> NDArray[np.bool_]:
-    immediate: NDArray[np.bool_] = (sources < targets) | (editor.role(sources) == Role.INPUT)
-    return immediate
-
-
 def _affects_target(
     editor: GenomeEditor, sources: NDArray[np.intp], targets: NDArray[np.intp]
-) -> NDArray[np.bool_]:
-    """Tell of places whether an edge there would have an effect on its target."""
-    of_one_tick = _immediate(editor, sources, targets) & (editor.role(sources) != Role.OUTPUT)
-    affects: NDArray[np.bool_] = of_one_tick | (editor.ticks > 1)
-    affects &= editor.role(targets) != Role.INPUT
-    return affects
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell of places whether an edge there would have an effect on its target, and whether it would be immediate."""
+    of_sources = editor.role(sources)
+    immediate: NDArray[np.bool_] = (sources < targets) | (of_sources == _INPUT)
+    affects = editor.role(targets) != _INPUT
+    if editor.ticks == 1:
+        affects &= immediate & (of_sources != _OUTPUT)
+    return affects, immediate
 
 
 def _needed(editor: GenomeEditor) -> NDArray[np.bool_]:

@@ -34,7 +34,7 @@ def random_edges(editor: GenomeEditor, n_new: int, context: ProposalContext) -> 
     if drawn is None:
         return None
     fits = _fits(editor, drawn[1], context)
-    rows, targets = _ordered(drawn[0][fits], drawn[1][fits])
+    rows, targets = _ordered(editor, drawn[0][fits], drawn[1][fits])
     if len(rows) == 0:
         return None
     fan_in = np.maximum(editor.in_degree(targets), 1)
@@ -52,7 +52,7 @@ def gradient_edges(editor: GenomeEditor, n_new: int, context: ProposalContext) -
     drawn = _draw_places(editor, CANDIDATES_PER_EDGE * n_new, context)
     if drawn is None:
         return None
-    rows, targets = _ordered(*drawn)
+    rows, targets = _ordered(editor, *drawn)
     gradients = context.gradients(editor.freeze(), editor, rows, targets)
     best = highest(np.abs(gradients), n_new)
     best = best[_fits(editor, targets[best], context)]
@@ -88,9 +88,12 @@ def _draw_places(editor: GenomeEditor, count: int, context: ProposalContext) -> 
     return places if len(places[0]) else None
 
 
-def _ordered(rows: NDArray[np.intp], targets: NDArray[np.intp]) -> Places:
-    order = np.lexsort((rows, targets))
-    return rows[order], targets[order]
+def _ordered(editor: GenomeEditor, rows: NDArray[np.intp], targets: NDArray[np.intp]) -> Places:
+    """Return distinct places ordered by target and row."""
+    n_rows = editor.n_nodes * editor.rows_per_node
+    keys = np.sort(targets * n_rows + rows)
+    targets = keys // n_rows
+    return keys - targets * n_rows, targets
 
 
 def _fits(

@@ -211,9 +211,10 @@ def draw_node(
     All such nodes are equally likely. The first tries draw from all nodes, so their cost does not grow with the
     network.
     """
+    wanted, n_nodes = [int(role) for role in roles], editor.n_nodes
     for _ in range(TRIES):
-        node = int(rng.integers(editor.n_nodes))
-        if editor.role(node) in roles and accept(node):
+        node = int(rng.integers(n_nodes))
+        if int(editor.role(node)) in wanted and accept(node):
             return node
     rest = [int(p) for p in editor.positions(*roles) if accept(int(p))]
     return int(rng.choice(rest)) if rest else None
