@@ -118,6 +118,8 @@ def put(function, owner, name):
         setattr(owner, name, mutated)
     elif isinstance(inspect.getattr_static(owner, name), property):
         setattr(owner, name, property(stand_in(function, getattr(owner, name).fget)))
+    elif isinstance(inspect.getattr_static(owner, name), functools.cached_property):
+        setattr(owner, name, property(stand_in(function, getattr(owner, name).func)))
     else:
         # An entry of a registry is frozen, for everyone but this.
         change = setattr if isinstance(owner, type) else object.__setattr__

@@ -45,6 +45,18 @@ def origin_at(base: Ints, pool: Ints, edited: Any, place: int) -> Any:
 
 
 @exact_kernel
+def first_from(rows: Ints, low: int, high: int, row: int) -> Any:
+    """Return the index of the first of some ascending rows that is not smaller than a row: a binary search."""
+    while low < high:
+        middle = (low + high) // 2
+        if rows[middle] < row:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@exact_kernel
 def find(
     base_rows: Ints,
     pool_rows: Ints,
@@ -54,16 +66,12 @@ def find(
     column: int,
     row: int,
 ) -> Any:
-    """Return the index of a column's first entry whose row is not smaller: a binary search."""
+    """Return the index of a column's first entry whose row is not smaller."""
     low = start[column]
     high = low + length[column]
-    while low < high:
-        middle = (low + high) // 2
-        if row_at(base_rows, pool_rows, edited[column], middle) < row:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    if edited[column]:
+        return first_from(pool_rows, low, high, row)
+    return first_from(base_rows, low, high, row)
 
 
 @exact_kernel

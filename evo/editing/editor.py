@@ -188,7 +188,8 @@ class GenomeEditor:
 
     def role(self, nodes: Ints | int) -> NDArray[np.uint8]:
         """Return the roles of some nodes: O(1) each."""
-        found: NDArray[np.uint8] = self._roles[self._node_order.order[nodes]]
+        order = self._node_order
+        found: NDArray[np.uint8] = self._roles[order.order[nodes] if order.moved else nodes]
         return found
 
     def map_size(self, nodes: Ints | int) -> NDArray[np.int32]:

@@ -150,4 +150,7 @@ def test_blas_runs_on_one_thread_inside_the_block_only():
         assert set(before) == {2}
         with compilation.single_threaded_blas():
             assert set(threads()) == {1}
+            with compilation.single_threaded_blas():
+                assert set(threads()) == {1}
+            assert set(threads()) == {1}
         assert threads() == before

@@ -333,3 +333,25 @@ def test_multiply_accumulates_are_bounded_for_each_network_by_itself(task):
 def test_a_budget_that_allows_no_step_is_a_failure_with_a_reason(task):
     with pytest.raises(EvolutionError, match=r"budget\.macs must allow one step at least"):
         evolve(task(), budget=TrainingBudget(macs=1))
+
+
+@pytest.mark.parametrize("dormant", ["frozen", "straight_through"])
+def test_statistics_of_sizes_alone_change_no_other_result(task, dormant):
+    some = task()
+    every, sizes = (
+        evolve(some, generations=2, statistics=which, dormant=dormant) for which in ("all", "sizes")
+    )
+    assert trace(every) == trace(sizes)
+    left_out = set()
+    for one, other in zip(every, sizes, strict=True):
+        for full, lean in zip(one.offspring, other.offspring, strict=True):
+            known = asdict(lean.statistics)
+            empty = {name for name, value in known.items() if value is None}
+            left_out |= empty - {
+                name for name, value in asdict(full.statistics).items() if value is None
+            }
+            assert {name: value for name, value in known.items() if name not in empty} == {
+                name: value for name, value in asdict(full.statistics).items() if name not in empty
+            }
+    assert {"network_hash", "depth", "identity_minus_sign", "mean_hops"} <= left_out
+    assert not {"n_nodes", "n_active", "n_effective", "parameters", "macs"} & left_out

@@ -67,3 +67,11 @@ def test_many_places_are_drawn_and_few_are_listed(monkeypatch):
     assert pairs(list_or_draw(places, 3, np.random.default_rng(0))) == pairs(places.all())
     monkeypatch.setattr(free_places, "LARGEST_LISTED", places.n_places - 1)
     assert len(pairs(list_or_draw(places, 3, np.random.default_rng(0)))) == 3
+
+
+def test_each_drawn_key_counts_once_in_the_order_of_its_first_occurrence():
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        keys = rng.integers(0, int(rng.choice([3, 50, 10**15])), int(rng.integers(0, 200)))
+        _, first = np.unique(keys, return_index=True)
+        np.testing.assert_array_equal(free_places._distinct(keys), keys[np.sort(first)])

@@ -9,7 +9,7 @@ import pytest
 from cnn.training.trainer import train
 from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, create_founders, replay
 from evo.genome.genome import Role
-from evo.operators.growth import gradient_edges, random_edges
+from evo.operators.growth import gradient_edges, highest, random_edges
 from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
 from graphops import slogdet
@@ -270,6 +270,17 @@ def test_growth_by_gradient_takes_the_largest_and_goes_downhill(task):
     ]  # fmt: skip
     everywhere = np.abs(gradients_at(genome, *(np.array(part) for part in zip(*free, strict=True))))
     assert (everywhere > chosen * (1 + 1e-6)).sum() <= 0.2 * len(free)
+
+
+def test_the_highest_scores_are_the_first_of_a_stable_sort():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(1, 40))
+        scores = rng.integers(0, int(rng.choice([2, 5, 1000])), n).astype(np.float32)
+        scores[rng.random(n) < rng.choice([0, 0.2, 1])] = np.nan
+        for count in (0, 1, n // 2, n - 1, n, n + 3):
+            expected = np.argsort(-scores, kind="stable")[:count]
+            np.testing.assert_array_equal(highest(scores, count), expected)
 
 
 def test_an_unknown_letter_is_named():
