@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.compile.compilation import exact_kernel
+from evo.genome.graph_kernels import first_at_least
 
 Ints = NDArray[np.integer[Any]]
 Flags = NDArray[np.bool_]
@@ -45,18 +46,6 @@ def origin_at(base: Ints, pool: Ints, edited: Any, place: int) -> Any:
 
 
 @exact_kernel
-def first_from(rows: Ints, low: int, high: int, row: int) -> Any:
-    """Return the index of the first of some ascending rows that is not smaller than a row: a binary search."""
-    while low < high:
-        middle = (low + high) // 2
-        if rows[middle] < row:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@exact_kernel
 def find(
     base_rows: Ints,
     pool_rows: Ints,
@@ -70,8 +59,8 @@ def find(
     low = start[column]
     high = low + length[column]
     if edited[column]:
-        return first_from(pool_rows, low, high, row)
-    return first_from(base_rows, low, high, row)
+        return first_at_least(pool_rows, low, high, row)
+    return first_at_least(base_rows, low, high, row)
 
 
 @exact_kernel

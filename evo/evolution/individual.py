@@ -264,8 +264,11 @@ def _after_training(task: Task, genome: Genome, network: Phenotype) -> tuple[Gen
     if genome.threshold is None:
         return trained, network
     same_edges = np.array_equal(trained.active_mask(), genome.active_mask())
-    known = network.plan if same_edges and not network.dormant_learn else None
-    return trained, Phenotype(trained, task.loss, known)
+    if network.dormant_learn or not same_edges:
+        return trained, Phenotype(trained, task.loss)
+    if FITNESSES.is_built_in(task.fitness):  # it depends on the computed network alone
+        return trained, network
+    return trained, Phenotype(trained, task.loss, network.plan)
 
 
 def _duplicates_parent(

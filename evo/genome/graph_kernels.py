@@ -16,6 +16,18 @@ Mask = NDArray[np.bool_]
 
 
 @exact_kernel
+def first_at_least(ascending: Ints, begin: int, end: int, bound: int) -> int:
+    """Return the first index from `begin` on with ``ascending[index] >= bound``, or `end`; by bisection."""
+    while begin < end:
+        middle = (begin + end) // 2
+        if ascending[middle] < bound:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
+@exact_kernel
 def delays_to_output(
     indptr: Ints,
     indices: Ints,

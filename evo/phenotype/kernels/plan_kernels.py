@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.compile.compilation import exact_kernel
+from evo.genome.graph_kernels import first_at_least
 
 Ints = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
@@ -103,18 +104,6 @@ def layers_of(indptr: Ints, predecessors: Ints, layers: Ints) -> None:
         for e in range(indptr[p], indptr[p + 1]):
             if 0 <= predecessors[e] < p:
                 layers[p] = max(layers[p], layers[predecessors[e]] + 1)
-
-
-@exact_kernel
-def first_at_least(ascending: Ints, begin: int, end: int, bound: int) -> int:
-    """Return the first index from `begin` on with ``ascending[index] >= bound``, or `end`; by bisection."""
-    while begin < end:
-        middle = (begin + end) // 2
-        if ascending[middle] < bound:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
 
 
 @exact_kernel
