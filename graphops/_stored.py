@@ -23,8 +23,17 @@ def assemble(
 ) -> sparse.csc_array:
     """Return a canonical csc_array of sorted entries, with int32 indices if the sizes permit."""
     dtype = index_type(max(*shape, len(data)))
-    parts = (data, indices.astype(dtype, copy=False), indptr.astype(dtype, copy=False))
-    matrix = sparse.csc_array(parts, shape=shape)
+    indices, indptr = indices.astype(dtype, copy=False), indptr.astype(dtype, copy=False)
+    matrix: sparse.csc_array = canonical(sparse.csc_array, indptr, indices, data, shape)
+    return matrix
+
+
+def canonical(
+    kind: Any, indptr: IntArray, indices: IntArray, data: FloatArray, shape: tuple[int, int]
+) -> Any:
+    """Return a compressed array of sorted entries without duplicates; SciPy does not check the arrays again."""
+    matrix = kind(shape, dtype=data.dtype)
+    matrix.indptr, matrix.indices, matrix.data = indptr, indices, data
     matrix.has_canonical_format = True
     return matrix
 
@@ -94,9 +103,20 @@ def write(
     W: sparse.csc_array, rows: IntArray, columns: IntArray, values: FloatArray
 ) -> sparse.csc_array:
     """Overwrite entries given in CSC order, and insert those that are not stored: O(nnz + n)."""
-    places, stored = locate(W, rows, columns)
+    return put(W, *locate(W, rows, columns), rows, columns, values)
+
+
+def put(
+    W: sparse.csc_array,
+    places: NDArray[np.integer[Any]],
+    stored: BoolArray,
+    rows: IntArray,
+    columns: IntArray,
+    values: FloatArray,
+) -> sparse.csc_array:
+    """Write entries as :func:`write`, where :func:`locate` found them."""
     new = ~stored
-    places += np.cumsum(new) - new  # shifted by the insertions before
+    places = places + (np.cumsum(new) - new)  # shifted by the insertions before
     total = len(W.data) + int(np.count_nonzero(new))
     old = np.ones(total, dtype=np.bool_)
     old[places[new]] = False
