@@ -125,6 +125,7 @@ def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
     )
 
 
+@spending("describe")
 def describe_sizes(genome: Genome, network: Phenotype) -> GenomeStatistics:
     """Describe as :func:`describe`, but leave out what needs a look at the whole graph: determinants and paths."""
     n_active = int(np.count_nonzero(genome.active_mask()))
