@@ -127,9 +127,13 @@ class Columns:
         One pass over the base finds both; its result is kept.
         """
         self._look_up(nodes[0], nodes[-1])
-        found = np.unique(np.concatenate([self._base_columns_of[node] for node in nodes]))
-        found = found[~self._edited[found]]
+        found = self._base_columns_of[nodes[0]]
+        if len(nodes) > 1 or self._rows_per_node > 1:
+            found = np.unique(np.concatenate([self._base_columns_of[node] for node in nodes]))
         edited = np.flatnonzero(self._edited)
+        if len(edited) == 0:
+            return found
+        found = found[~self._edited[found]]
         for node in nodes:
             found = np.concatenate([found, edited[self._count_block(node, edited) > 0]])
         return np.unique(found)

@@ -215,9 +215,39 @@ class Phenotype:
         -------
         ndarray, shape (n_places,)
         """
-        return gradients_at(
-            self.to_genome(), self.loss_name, sources, targets, inputs, labels, taps, weights
+        genome, samples = self.to_genome(), (inputs, labels, weights)
+        if genome.has_maps:
+            return _gradients_at_taps(genome, self.loss_name, (sources, targets, taps), *samples)
+        whole = Phenotype(genome, self.loss_name, compile_whole_plan(self.genome))
+        return whole._gradients_between_neurons(sources, targets, *samples)
+
+    def _gradients_between_neurons(
+        self,
+        sources: NDArray[np.integer[Any]],
+        targets: NDArray[np.integer[Any]],
+        inputs: NDArray[Any],
+        labels: NDArray[Any],
+        weights: NDArray[Any] | None,
+    ) -> FloatArray:
+        """Return the gradient at places, in a network that computes every node."""
+        self.loss_and_gradients(inputs, labels, weights)
+        layout, buffers, _ = self._for_batch(len(inputs))
+        gradients = np.empty(len(sources), dtype=self.parameters.dtype)
+        backward_kernels.gradients_at(
+            read_only(sources),
+            read_only(targets),
+            self.plan.rows,
+            self.genome.roles == Role.INPUT,
+            buffers.state,
+            buffers.residual,
+            buffers.stride,
+            buffers.length,
+            layout.rows_per_tick,
+            layout.first_base,
+            layout.ticks,
+            gradients,
         )
+        return gradients
 
     def check_samples(self, samples: Samples, name: str = "samples") -> None:
         """Check once, before training, that samples fit the network.
@@ -395,41 +425,26 @@ def gradients_at(
     weights: NDArray[Any] | None = None,
 ) -> FloatArray:
     """Return the gradient of a loss at places of a genome's matrix, as :meth:`Phenotype.gradients_at`."""
+    samples = inputs, labels, weights
     if genome.has_maps:
-        numbers = np.zeros_like(sources) if taps is None else taps
-        return _gradients_at_taps(
-            genome, loss, (sources, targets, numbers), inputs, labels, weights
-        )
-    network = Phenotype(genome, loss, compile_whole_plan(genome))
-    network.loss_and_gradients(inputs, labels, weights)
-    layout, buffers, _ = network._for_batch(len(inputs))
-    gradients = np.empty(len(sources), dtype=genome.values.dtype)
-    backward_kernels.gradients_at(
-        read_only(sources),
-        read_only(targets),
-        network.plan.rows,
-        genome.roles == Role.INPUT,
-        buffers.state,
-        buffers.residual,
-        buffers.stride,
-        buffers.length,
-        layout.rows_per_tick,
-        layout.first_base,
-        layout.ticks,
-        gradients,
-    )
-    return gradients
+        return _gradients_at_taps(genome, loss, (sources, targets, taps), *samples)
+    whole = Phenotype(genome, loss, compile_whole_plan(genome))
+    return whole._gradients_between_neurons(sources, targets, *samples)
 
 
 def _gradients_at_taps(
     genome: Genome,
     loss: str,
-    places: tuple[NDArray[np.integer[Any]], ...],
+    of_places: tuple[
+        NDArray[np.integer[Any]], NDArray[np.integer[Any]], NDArray[np.integer[Any]] | None
+    ],
     inputs: NDArray[Any],
     labels: NDArray[Any],
     weights: NDArray[Any] | None,
 ) -> FloatArray:
-    """Return the gradient at taps, from a network that is extended by these taps."""
+    """Return the gradient at sources, targets and taps, from a network that is extended by these taps."""
+    sources, targets, taps = of_places
+    places = sources, targets, np.zeros_like(sources) if taps is None else taps
     check_places(genome, *places)
     acts = effective_places(genome, *places[:2])
     extended, entries = with_taps(genome, *(part[acts] for part in places))
