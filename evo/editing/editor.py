@@ -38,6 +38,9 @@ from graphops.validation import check_indices, check_order, check_two_indices
 
 Change = TypeVar("Change", bound=Callable[..., None])
 
+Apply = Callable[..., None]
+"""The function of an operator that changes an editor as parameters say."""
+
 
 def _changing(method: Change) -> Change:
     """Return a method that changes the editor: what was frozen or tried before is no longer its state."""
@@ -93,7 +96,7 @@ class GenomeEditor:
         self._bias_origins = np.arange(n)
         self._n_active: int | None = None
         self._frozen: Genome | None = parent
-        self._tried: tuple[str, dict[str, Any], dict[str, Any], GenomeEditor] | None = None
+        self._tried: tuple[Apply, dict[str, Any], dict[str, Any], GenomeEditor] | None = None
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -486,24 +489,26 @@ class GenomeEditor:
         twin._tried = None
         return twin
 
-    def remember_trial(self, code: str, parameters: dict[str, Any], trial: "GenomeEditor") -> None:
-        """Remember the copy of this editor to which an operator was applied, for :meth:`take_trial`."""
+    def remember_trial(
+        self, apply: Apply, parameters: dict[str, Any], trial: "GenomeEditor"
+    ) -> None:
+        """Remember the copy of this editor to which an operator's function was applied, for :meth:`take_trial`."""
         as_proposed = {
             name: value if isinstance(value, int | float | str) else copy.deepcopy(value)
             for name, value in parameters.items()
         }
-        self._tried = code, parameters, as_proposed, trial
+        self._tried = apply, parameters, as_proposed, trial
 
-    def take_trial(self, code: str, parameters: dict[str, Any]) -> bool:
-        """Take over the state of the remembered copy, if it is the result of the operator with these parameters.
+    def take_trial(self, apply: Apply, parameters: dict[str, Any]) -> bool:
+        """Take over the state of the remembered copy, if it is the result of this function with these parameters.
 
         So an operator whose proposal was tried is not applied again. Returns whether it was so. It is not if this
-        editor or the parameters have changed since.
+        editor or the parameters have changed since, or if another function is to be applied.
         """
         if self._tried is None:
             return False
         tried, proposed, as_proposed, trial = self._tried
-        if tried != code or proposed is not parameters or as_proposed != parameters:
+        if tried is not apply or proposed is not parameters or as_proposed != parameters:
             return False
         vars(self).update(vars(trial))
         return True

@@ -195,7 +195,7 @@ class Operator:
         If screening has tried this very proposal, the editor takes over the result of the trial.
         """
         stored, edges = editor.n_stored, editor.n_active
-        if not editor.take_trial(self.code, parameters):
+        if not editor.take_trial(self.apply, parameters):
             self.apply(editor, parameters)
         return Operation(self.code, parameters, stored, editor.n_stored, edges, editor.n_active)
 

@@ -64,7 +64,7 @@ def screened(operator: Operator, *conditions: Condition) -> Operator:
             operator.apply(trial, parameters)
             failed = next((k for k, (_, accepts) in enumerate(tests) if not accepts(trial)), None)
             if failed is None:
-                editor.remember_trial(operator.code, parameters, trial)
+                editor.remember_trial(operator.apply, parameters, trial)
                 return parameters
             left[failed] -= 1
             left[:failed] = [TRIES] * failed

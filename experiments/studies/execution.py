@@ -95,7 +95,7 @@ class Plan:
 SECONDS_WORTH_WORKERS = 15.0
 """Estimated seconds of a search in one process from which on workers are worth the start of Ray."""
 
-SECONDS_EACH, MACS_PER_SECOND = 0.004, 1e10
+SECONDS_EACH, MACS_PER_SECOND = 0.003, 1.2e10
 """What an individual takes beside its training, and the speed of training, on a usual core, for the estimate."""
 
 

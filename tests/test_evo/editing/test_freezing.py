@@ -166,7 +166,8 @@ def test_a_proposal_that_was_changed_is_applied_as_it_is_now():
     editor = GenomeEditor(genome)
     context = ProposalContext(np.random.default_rng(0), OperatorSettings())
     parameters = OPERATORS["C"].propose(editor, context)
-    assert editor.copy().take_trial("C", parameters) is False
+    assert editor.copy().take_trial(OPERATORS["C"].apply, parameters) is False
+    assert editor.take_trial(OPERATORS["F"].apply, parameters) is False
     parameters["factor"] = 0.125
     plain = GenomeEditor(genome)
     apply_operation(plain, "C", dict(parameters))
