@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -167,8 +168,10 @@ def _pack(
 def _unpack(
     joined: Mapping[str, NDArray[Any]], described: Mapping[str, Any]
 ) -> tuple[dict[str, NDArray[Any]], Any]:
-    """Return what `_pack` joined; ValueError, KeyError or TypeError if the parts do not belong together."""
+    """Return what `_pack` joined; ValueError or TypeError if the parts do not belong together."""
     table, n_named = described[PACKED], 0
+    if "description" not in described:
+        raise ValueError(f"the description must have {PACKED} and description")
     if not isinstance(table, dict) or set(table) != set(joined):
         raise ValueError(f"{PACKED} must name each joined array once")
     arrays: dict[str, NDArray[Any]] = {}
@@ -219,7 +222,9 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[An
         version = np.lib.format.read_magic(file)
         if version != (1, 0):
             raise ValueError(f"{name} must be an array of .npy version (1, 0); got {version}")
-        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of an old name of a type
+            shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
         n_bytes = member.file_size - file.tell()
         if dtype.hasobject or math.prod(shape) * dtype.itemsize != n_bytes:
             raise ValueError(

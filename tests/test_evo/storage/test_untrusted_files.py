@@ -160,9 +160,11 @@ def test_joined_arrays_that_do_not_belong_to_their_names_are_refused(
     with np.load(path, allow_pickle=False) as loaded:
         joined = {name: loaded[name] for name in loaded.files}
     described = json.loads(joined.pop("description").tobytes())
-    described["packed"] = change(described["packed"])
-    write_arrays(path, joined, described)
+    packed = described["packed"]
+    write_arrays(path, joined, described | {"packed": change(packed)})
     assert message in refusal(load_genomes, path)
+    write_arrays(path, joined, {"packed": packed})
+    assert "must have packed and description" in refusal(load_genomes, path)
 
 
 @pytest.mark.parametrize("name", ["indptr", "indices"])
