@@ -53,6 +53,8 @@ def check_threshold(threshold: Any, n: int) -> None:
         )
     if is_whole(threshold) and not isinstance(threshold, np.generic):
         _require(abs(threshold) < 2**63, "threshold", "a number of 64 bits", brief(threshold))
+    if threshold is not None and np.asarray(threshold).dtype.kind not in "iuf":
+        raise ValueError(f"threshold must be real numbers, or None; got {brief(threshold)}")
     if threshold is not None and not np.isfinite(threshold).all():
         raise ValueError(f"threshold must be finite, or None; got {_extent(threshold)}")
 
