@@ -11,14 +11,15 @@ from evo.evolution.individual import Individual
 from evo.evolution.job import Job, Task, Work
 from evo.executors import Executor
 
-Search = Generator[Sequence[Job], Individual, None]
+Steps = Generator[Sequence[Job], Individual, None]
+"""A search as a coroutine."""
 
 JOBS_PER_WORKER = 2
 """Jobs that each worker has or can get; if there are fewer, another search begins."""
 
 
 def run_side_by_side(
-    executor: Executor, searches: Iterable[tuple[Task, Search]], *, one_by_one: bool = False
+    executor: Executor, searches: Iterable[tuple[Task, Steps]], *, one_by_one: bool = False
 ) -> None:
     """Run searches to their ends, in their order: each begins when the workers would have too little to do.
 
@@ -27,14 +28,14 @@ def run_side_by_side(
     Parameters
     ----------
     executor : Executor
-    searches : iterable of (Task, Search)
+    searches : iterable of (Task, Steps)
         Coroutines that have not begun, with distinct tasks of the same fitness.
     one_by_one : bool
         As for :meth:`evo.executors.Executor.evaluate`.
     """
     work = deque[Work]()
     unfinished: dict[Task, int] = {}  # and the number of jobs, of each search that runs
-    running: dict[Task, Search] = {}
+    running: dict[Task, Steps] = {}
 
     def advance(task: Task, individual: Individual | None) -> None:
         """Begin a search, or send it an individual; take its new jobs."""
@@ -68,12 +69,12 @@ def run_side_by_side(
             begin_more()
 
 
-def in_order(search: Search, order: Iterable[int]) -> Search:
+def in_order(search: Steps, order: Iterable[int]) -> Steps:
     """Return a search that takes its individuals in a given order, however they are finished.
 
     Parameters
     ----------
-    search : Search
+    search : Steps
         A coroutine that has not begun.
     order : iterable of int
         Numbers of individuals. Where it names one that is not being evaluated, the evaluated one with the smallest

@@ -385,14 +385,16 @@ class Genome:
         check_weights(values, bias, self.n_stored, self.n_nodes)
         # Only these two arrays need a check: the other parts, and the remembered indices of inputs and outputs, are
         # those of this valid genome.
-        genome = object.__new__(type(self))
-        vars(genome).update(vars(self), values=values, bias=bias)
-        return genome
+        return self._with(values=values, bias=bias)
 
     def without_threshold(self) -> Self:
         """Return the same genome without a threshold: every stored entry is an edge."""
+        return self._with(threshold=None)
+
+    def _with(self, **parts: Any) -> Self:
+        """Return the same genome with other parts, which are known to fit."""
         genome = object.__new__(type(self))
-        vars(genome).update(vars(self), threshold=None)
+        vars(genome).update(vars(self), **parts)
         return genome
 
     def equals(self, other: "Genome") -> bool:
@@ -414,7 +416,11 @@ class Genome:
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a read-only view of an array, or the array itself if it is read-only."""
+    """Return a read-only view of an array, or the array itself if it is read-only.
+
+    Numba compiles a kernel separately for writable and for read-only arrays, and the two need not round alike. Arrays
+    from shared memory, as on a Ray worker, are read-only, so every array that kernels only read is made read-only.
+    """
     if array.flags.writeable:
         array = array.view()
         array.flags.writeable = False

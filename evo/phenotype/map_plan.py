@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evo.genome.feature_maps import MapTransform, map_transforms
-from evo.genome.genome import Genome, Role
-from evo.phenotype.arrays import read_only
+from evo.genome.genome import Genome, Role, read_only
 from evo.phenotype.convolutions import Convolution, Taps, find_convolutions
 from evo.phenotype.kernels.map_kernels import Maps
 from evo.phenotype.kernels.view_kernels import VIEW_COLUMNS

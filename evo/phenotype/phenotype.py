@@ -22,9 +22,8 @@ from cnn.training.descent import (
 )
 from cnn.training.losses import LOSSES
 from cnn.training.samples import Samples
-from evo.genome.genome import FloatArray, Genome, Role
+from evo.genome.genome import FloatArray, Genome, Role, read_only
 from evo.phenotype import passes
-from evo.phenotype.arrays import read_only
 from evo.phenotype.kernels import backward_kernels
 from evo.phenotype.kernels import training_kernels as loop
 from evo.phenotype.passes import Runtime

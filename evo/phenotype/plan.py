@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evo.genome.activations import NEEDS_NET_INPUT
-from evo.genome.genome import Genome, Role
-from evo.phenotype.arrays import read_only
+from evo.genome.genome import Genome, Role, read_only
 from evo.phenotype.convolutions import Convolution
 from evo.phenotype.kernels import plan_kernels
 from evo.phenotype.kernels.forward_kernels import FULL, Layout

@@ -15,8 +15,7 @@ from evo.evolution.individual import Individual
 from evo.evolution.job import Job
 from evo.evolution.selection import ranked
 from evo.evolution.settings import EvolutionSettings
-from evo.executors.side_by_side import Search as Iteration
-from evo.executors.side_by_side import in_order
+from evo.executors.side_by_side import Steps, in_order
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.in_flight import FinishedIndividuals
@@ -88,7 +87,7 @@ class Search:
         self._state_path = state_path(seed_run.seed)
         self._restore()
 
-    def evolve(self, until: int | None = None) -> Iteration:
+    def evolve(self, until: int | None = None) -> Steps:
         """Evolve a population, commit every generation when it is complete, and save the winner as a predictor.
 
         A coroutine of :mod:`evo.executors.side_by_side`. With `until` the search stops after that generation, and has
@@ -103,7 +102,7 @@ class Search:
             )
             seed_run.store.commit({"runs": [self._run_row(self.winner)]})
 
-    def _evolve(self, last: int) -> Iteration:
+    def _evolve(self, last: int) -> Steps:
         """Evolve until a generation is committed."""
         evolution = Evolution(self.seed_run.task, self.founders)
         while self.state.generation <= last:
@@ -283,11 +282,11 @@ class AsynchronousSearch(Search):
         self._order = order
         self._started = time.perf_counter()
 
-    def _evolve(self, last: int) -> Iteration:
+    def _evolve(self, last: int) -> Steps:
         search = self._advancing(last)
         return search if self._order is None else in_order(search, self._order)
 
-    def _advancing(self, last: int) -> Iteration:
+    def _advancing(self, last: int) -> Steps:
         """Evolve until a generation is committed, with individuals in the order in which they are sent."""
         seed_run, task = self.seed_run, self.seed_run.task
         evolution = AsynchronousEvolution(task, self.founders)
