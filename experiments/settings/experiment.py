@@ -182,6 +182,15 @@ class TrainingSettings(Recipe, frozen=True, extra="forbid"):
                     raise ValueError(f"must be finite and at least 0; got {label} = {weight}")
         return weights
 
+    @property
+    def recipe(self) -> Recipe:
+        """What a trainer reads of them, as an object of `cnn`.
+
+        A worker imports the modules of all that its task consists of. Those of this package import scikit-learn, which
+        takes seconds.
+        """
+        return Recipe(**{name: getattr(self, name) for name in Recipe.model_fields})
+
 
 class EvaluationSettings(Settings, frozen=True, extra="forbid"):
     """What trained networks are judged by, and what one individual may take."""

@@ -293,7 +293,7 @@ def task_of(plan: Plan, split: DataSplit, seed: int) -> Task:
         train=split.train,
         validation=split.validation,
         loss=loss_of(dataset),
-        recipe=experiment.training,
+        recipe=experiment.training.recipe,
         policy=experiment.policy,
         evolution=experiment.evolution,
         fitness=plan.fitness,

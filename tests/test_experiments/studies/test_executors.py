@@ -2,8 +2,10 @@
 
 import logging
 import os
+import pickle
 import signal
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -11,11 +13,14 @@ import ray
 from same_tables import assert_equal
 
 from evo import OperatorCredit, PolicySettings, operator_probabilities
+from evo.evolution.fitness import negative_loss
 from evo.executors.ray import ClusterError, RayExecutor
 from evo.storage.tables import TIMING_COLUMNS
 from experiments import run
 from experiments.cli.app import main
+from experiments.studies.execution import task_of
 from experiments.studies.progress import Reporter
+from experiments.studies.runner import begun_run
 
 
 def test_a_serial_run_repeats_itself(tiny, finished, tmp_path):
@@ -59,6 +64,13 @@ def test_seeds_share_the_workers_and_a_finished_run_does_not_show_it(tiny, tmp_p
         pd.testing.assert_frame_equal(
             *(frame.drop(columns=left_out, errors="ignore") for frame in frames), obj=table
         )
+
+
+def test_a_worker_need_not_import_this_package_for_its_task(finished):
+    plan = begun_run(finished.path, None, None).plan
+    task = task_of(plan, plan.splits[0], plan.experiment.seed)
+    assert b"experiments" not in pickle.dumps(replace(task, fitness=negative_loss))
+    assert task.recipe.model_dump().items() <= plan.experiment.training.model_dump().items()
 
 
 class StoppedError(Exception):
