@@ -186,6 +186,14 @@ class _WorkerAccount:
         return {**self.seconds, "idle": max(0.0, idle)}
 
 
+@dataclass
+class _Expected:
+    """An answer that an actor shall give, about a chunk; without jobs the actor tells that it is ready."""
+
+    chunk: Sequence[Job]
+    got: Future[Any] | None = None
+
+
 class RayBackend:
     """Workers on Ray, as the scheduler needs them (:class:`evo.executors.scheduler.Backend`).
 
@@ -209,8 +217,8 @@ class RayBackend:
         self._large: WeakKeyDictionary[Genome, tuple[OptimizerState | None, Any]] = (
             WeakKeyDictionary()
         )
-        self._expected: dict[Any, tuple[Any, Sequence[Job]]] = {}
-        self._answers: SimpleQueue[tuple[Any, Any, Future[Any]]] = SimpleQueue()
+        self._expected: dict[Any, deque[_Expected]] = {}  # of each actor, in the order of its work
+        self._answers: SimpleQueue[tuple[Any, _Expected, Future[Any]]] = SimpleQueue()
         self._machine_of: dict[Any, str] = {}
         self._account_of: dict[Any, _WorkerAccount] = {}
 
@@ -277,8 +285,9 @@ class RayBackend:
         return reference
 
     def _expect(self, worker: Any, answer: Any, chunk: Sequence[Job]) -> None:
-        self._expected[worker] = answer, chunk
-        answer.future().add_done_callback(lambda got: self._answers.put((worker, answer, got)))
+        expected = _Expected(chunk)
+        self._expected.setdefault(worker, deque()).append(expected)
+        answer.future().add_done_callback(lambda got: self._answers.put((worker, expected, got)))
 
     def wait(self, seconds: float) -> list[Event]:
         """Return the answers of actors, and which actors are lost.
@@ -292,14 +301,21 @@ class RayBackend:
             return []
         while not self._answers.empty():
             answers.append(self._answers.get())
+        for _, expected, got in answers:
+            expected.got = got
         return [
-            self._event(worker, got)
-            for worker, answer, got in answers
-            if self._expected.get(worker, (None,))[0] is answer
+            event
+            for worker in dict.fromkeys(worker for worker, *_ in answers)
+            for event in self._events_of(worker)
         ]
 
-    def _event(self, worker: Any, got: Future[Any]) -> Event:
-        _, chunk = self._expected.pop(worker)
+    def _events_of(self, worker: Any) -> Iterator[Event]:
+        """Yield what an actor tells, up to the first answer that is missing: the one after it may have come before."""
+        expected = self._expected.get(worker, deque())
+        while expected and (got := expected[0].got) is not None:
+            yield self._event(worker, expected.popleft().chunk, got)
+
+    def _event(self, worker: Any, chunk: Sequence[Job], got: Future[Any]) -> Event:
         try:
             answer = got.result()
         except LOST as error:

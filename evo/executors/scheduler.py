@@ -4,7 +4,8 @@ The scheduler knows no Ray, and no clock but that of its backend. A :class:`Back
 workers; :mod:`evo.executors.ray` has the one of Ray. Jobs go only to workers that have answered. Each worker is sent a
 *chunk* of jobs, because a message costs about a millisecond and a tiny network costs little more. Chunks become smaller
 towards the end of the jobs, so that no worker is idle for long (guided self-scheduling: Polychronopoulos and Kuck
-1987), and no chunk takes longer than about `CHUNK_SECONDS`, so that little is lost with a worker.
+1987), and no chunk takes longer than about `CHUNK_SECONDS`, so that little is lost with a worker. While a worker
+evaluates a chunk, the next one is sent ahead: it then has something to do while the driver commits a generation.
 
 The work per individual does not depend on the number of workers or jobs.
 """
@@ -88,7 +89,10 @@ class Backend(Protocol):
         """Let a worker take the user's own parts and tell that it is ready."""
 
     def evaluate(self, worker: Worker, task: Task, chunk: Sequence[Job]) -> None:
-        """Send a chunk of jobs of one task to a worker that is ready; an event brings the answer."""
+        """Send a chunk of jobs of one task to a worker that is ready; an event brings the answer.
+
+        A worker evaluates its chunks in the order in which they are sent, and so come the answers.
+        """
 
     def wait(self, seconds: float) -> Sequence[Event]:
         """Return all that has happened; wait for the first event, up to so many seconds (may be infinite)."""
@@ -128,6 +132,7 @@ class Scheduler:
         self._starting: dict[Worker, int] = {}  # and the number of lost starts before
         self._idle: deque[Worker] = deque()
         self._running: dict[Worker, _Evaluation] = {}
+        self._ahead: dict[Worker, _Evaluation] = {}  # what comes after the running one
         self._deadlines: list[
             tuple[float, int, Worker]
         ] = []  # a heap, with some that no longer count
@@ -225,15 +230,26 @@ class Scheduler:
     # -- jobs ----------------------------------------------------------------------------------------------------------
 
     def _dispatch(self, work: deque[Work], largest_chunk: float) -> None:
-        """Give jobs to the workers that are idle."""
+        """Give jobs to the workers that are idle, then send jobs ahead."""
         while self._idle and (self._alone or work):
             worker, (task, chunk) = self._idle.popleft(), self._next_chunk(work, largest_chunk)
-            number = next(self._numbers)
-            self._running[worker] = _Evaluation(number, task, chunk)
-            if self._timeout is not None:
-                deadline = self._backend.now() + len(chunk) * self._timeout
-                heapq.heappush(self._deadlines, (deadline, number, worker))
+            self._begin(worker, _Evaluation(next(self._numbers), task, chunk))
             self._backend.evaluate(worker, task, chunk)
+        if self._alone or self._seconds_each is None or self._seconds_each > CHUNK_SECONDS:
+            return  # a job behind a long one would wait for it, while another worker may be idle
+        for worker in [one for one in self._running if one not in self._ahead]:
+            if len(work) <= len(self._running):  # the last ones are for those who are idle first
+                return
+            task, chunk = self._next_chunk(work, largest_chunk)
+            self._ahead[worker] = _Evaluation(next(self._numbers), task, chunk)
+            self._backend.evaluate(worker, task, chunk)
+
+    def _begin(self, worker: Worker, evaluation: _Evaluation) -> None:
+        """Note that a worker evaluates a chunk from now on."""
+        self._running[worker] = evaluation
+        if self._timeout is not None:
+            deadline = self._backend.now() + len(evaluation.chunk) * self._timeout
+            heapq.heappush(self._deadlines, (deadline, evaluation.number, worker))
 
     def _next_chunk(self, work: deque[Work], largest: float) -> tuple[Task, list[Job]]:
         """Take jobs of one task: half of a fair share of those left, if they take no longer than a chunk may."""
@@ -283,7 +299,10 @@ class Scheduler:
         seconds_each = event.seconds / len(evaluation.chunk)
         known = seconds_each if self._seconds_each is None else self._seconds_each
         self._seconds_each = (known + seconds_each) / 2
-        self._idle.append(worker)
+        if worker in self._ahead:
+            self._begin(worker, self._ahead.pop(worker))
+        else:
+            self._idle.append(worker)
         return evaluation.task, event.individuals
 
     def _take_loss(self, loss: Loss) -> tuple[Task | None, Sequence[Individual]]:
@@ -295,7 +314,7 @@ class Scheduler:
         while self._idle:  # its machine may be lost, and more workers with it
             self._renew(self._idle.popleft())
         evaluation = self._running.pop(loss.worker)
-        if len(evaluation.chunk) == 1:
+        if loss.worker not in self._ahead and len(evaluation.chunk) == 1:
             (job,) = evaluation.chunk
             limit = MAX_LOSSES_OF_MACHINES if loss.with_machine else MAX_LOSSES
             self._losses[job, loss.with_machine] += 1
@@ -306,7 +325,7 @@ class Scheduler:
                 return evaluation.task, [failed_individual(job, reason)]
         what = "worker was lost with its machine" if loss.with_machine else "worker was lost"
         logger.warning("a %s; another worker evaluates its individuals again", what)
-        self._evaluate_alone(evaluation)
+        self._evaluate_alone(loss.worker, evaluation)
         return None, ()
 
     def _take_lost_start(self, loss: Loss) -> None:
@@ -333,20 +352,24 @@ class Scheduler:
                 logger.warning(
                     "a worker was late; other workers evaluate its individuals again, one by one"
                 )
-                self._evaluate_alone(evaluation)
+                self._evaluate_alone(worker, evaluation)
                 continue
             (job,) = evaluation.chunk
+            self._evaluate_alone(worker)
             reason = f"took longer than evaluation.timeout = {self._timeout:g} s"
             logger.warning("individual %d failed: %s", job.individual, reason)
             yield evaluation.task, failed_individual(job, reason)
 
-    def _evaluate_alone(self, evaluation: _Evaluation) -> None:
-        """Let the jobs of a chunk be evaluated next, each alone."""
-        self._alone.extendleft(Work(evaluation.task, job) for job in reversed(evaluation.chunk))
+    def _evaluate_alone(self, worker: Worker, *running: _Evaluation) -> None:
+        """Let jobs that a lost or ended worker had be evaluated next, each alone: running ones, and those ahead."""
+        ahead = [self._ahead.pop(worker)] if worker in self._ahead else []
+        for evaluation in (*ahead, *running):
+            self._alone.extendleft(Work(evaluation.task, job) for job in reversed(evaluation.chunk))
 
     def _end_running(self) -> None:
         """End the workers that evaluate something."""
         for worker in self._running:
             self._backend.end(worker)
         self._running.clear()
+        self._ahead.clear()
         self._deadlines.clear()

@@ -54,8 +54,9 @@ class SimulatedWorkers:
         self._numbers = itertools.count()
         self._unplaced: deque[int] = deque()
         self._machine_of: dict[Worker, SimulatedMachine] = {}
-        self._expected: dict[Worker, int] = {}
-        self._chunks: dict[Worker, Sequence[Job]] = {}
+        self._expected: dict[Worker, list[int]] = {}
+        self._chunks: dict[Worker, deque[Sequence[Job]]] = {}
+        self._busy_until: dict[Worker, float] = {}
         self._events: list[tuple[float, int, Event | Callable[[], None]]] = []
 
     # -- what the scheduler calls --------------------------------------------------------------------------------------
@@ -76,11 +77,13 @@ class SimulatedWorkers:
         self._expect(self.message_seconds, Ready(worker))
 
     def evaluate(self, worker: Worker, task: Task, chunk: Sequence[Job]) -> None:
-        """Let a worker evaluate a chunk."""
+        """Let a worker evaluate a chunk after those that it has; the message travels meanwhile."""
         seconds = sum(self.seconds_of(job) for job in chunk)
         self.busy_seconds += seconds
-        self._chunks[worker] = chunk
-        self._expect(self.message_seconds + seconds, Answer(worker, (), seconds))
+        self._chunks.setdefault(worker, deque()).append(chunk)
+        begin = max(self.time + self.message_seconds, self._busy_until.get(worker, 0.0))
+        self._busy_until[worker] = begin + seconds
+        self._expect(begin + seconds - self.time, Answer(worker, (), seconds))
 
     def wait(self, seconds: float) -> list[Event]:
         """Let time pass until something has happened, but not more than so many seconds."""
@@ -90,8 +93,8 @@ class SimulatedWorkers:
             self.time = max(self.time, time)
             if callable(event):
                 event()
-            elif self._expected.get(event.worker) == number:
-                del self._expected[event.worker]
+            elif number in self._expected.get(event.worker, ()):
+                self._expected[event.worker].remove(number)
                 found.append(self._with_individuals(event))
         if not found:
             if until == math.inf:
@@ -101,8 +104,8 @@ class SimulatedWorkers:
 
     def end(self, worker: Worker) -> None:
         """End a worker; its core is free for another."""
-        self._expected.pop(worker, None)
-        self._chunks.pop(worker, None)
+        for of_workers in (self._expected, self._chunks, self._busy_until):
+            of_workers.pop(worker, None)
         machine = self._machine_of.pop(worker, None)
         if machine is None:
             self._unplaced.remove(worker)  # type: ignore[arg-type]
@@ -129,12 +132,12 @@ class SimulatedWorkers:
         """Lose a machine and its workers. Of the workers that are idle nobody is told."""
         machine = self.machines[number]
         machine.is_lost = True
-        for worker in machine.workers & set(self._expected):
+        for worker in machine.workers & {one for one, of in self._expected.items() if of}:
             self._expect(0.0, Ready(worker))
 
     def lose_worker(self, worker: int) -> None:
         """Lose the process of one worker, if it is still there."""
-        if worker in self._expected and worker in self._machine_of:
+        if self._expected.get(worker) and worker in self._machine_of:
             self._expect_event(self.time, Loss(worker, "the process ended"))
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -147,14 +150,16 @@ class SimulatedWorkers:
 
     def _expect_event(self, time: float, event: Event) -> None:
         number = next(self._numbers)
-        self._expected[event.worker] = number
+        if not isinstance(event, Answer):  # a worker that is lost gives no answer
+            self._expected[event.worker] = []
+        self._expected.setdefault(event.worker, []).append(number)
         if time < math.inf:
             heapq.heappush(self._events, (time, number, event))
 
     def _with_individuals(self, event: Event) -> Event:
-        chunk = self._chunks.pop(event.worker, ())
         if not isinstance(event, Answer):
             return event
+        chunk = self._chunks[event.worker].popleft()
         return replace(event, individuals=[self.evaluated(job) for job in chunk])
 
     def _free_machine(self) -> SimulatedMachine | None:

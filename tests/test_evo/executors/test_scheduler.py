@@ -88,7 +88,7 @@ def test_tiny_individuals_share_a_message_and_no_worker_is_idle_for_long_at_the_
     assert (
         500 < largest < 1500
     )  # a message of a millisecond makes an individual seem dearer, if it is alone
-    assert len(cluster.chunks) < 40
+    assert len(cluster.chunks) < 45
     assert cluster.time - cluster.start_seconds < 1.2 * 4000 * 1e-4 / 2
 
 
@@ -114,6 +114,60 @@ def test_what_is_added_while_several_are_returned_is_sent_at_once():
     waiting.append(jobs[2])
     next(stream)
     assert len(cluster.chunks) == 3
+
+
+def test_workers_have_something_to_do_while_the_caller_is_busy():
+    """The caller takes as long as a chunk after each tenth individual, as if it committed them."""
+    cluster = Cluster([2], lambda job: 0.01)
+    for number, _ in enumerate(Scheduler(cluster, 2).evaluate(deque(jobs_of(2000)))):
+        if number % 10 == 0:
+            cluster.time += scheduler.CHUNK_SECONDS / 2
+    ideal = 2000 * 0.01 / 2
+    assert cluster.time - cluster.start_seconds < 1.05 * ideal
+
+
+def test_nothing_is_sent_ahead_of_long_individuals_nor_at_the_end():
+    class Counting(Cluster):
+        def evaluate(self, worker, task, chunk):
+            ahead.append(len(self._expected.get(worker, ())))
+            super().evaluate(worker, task, chunk)
+
+    ahead = []
+    all_of(jobs_of(50), 2, Counting([2], lambda job: 2 * scheduler.CHUNK_SECONDS))
+    assert set(ahead) == {0}
+    ahead.clear()
+    all_of(jobs_of(50), 2, Counting([2], lambda job: 0.02))
+    assert set(ahead) == {0, 1}
+    assert ahead[-2:] == [0, 0]
+
+
+def test_a_worker_that_is_lost_or_late_leaves_what_was_sent_ahead_to_others():
+    def lost(worker, chunk):
+        if any(job.individual == 20 for job in chunk):
+            cluster.lose_worker(worker)
+
+    class Loses(Cluster):
+        def evaluate(self, worker, task, chunk):
+            super().evaluate(worker, task, chunk)
+            self.at(self.time + 0.001, lambda: lost(worker, chunk))
+
+    told = "worker was lost 3 times, each time in the evaluation of this individual alone"
+    for cluster, reason in (
+        (Loses([2], lambda job: 0.01), told),
+        (
+            Cluster([2], lambda job: math.inf if job.individual == 20 else 0.01),
+            "took longer than evaluation.timeout = 2 s",
+        ),
+    ):
+        found = all_of(jobs_of(60), 2, cluster, timeout=2.0)
+        assert sorted(numbers(found)) == list(range(60))
+        assert reasons(found) == {20: reason}
+
+
+def test_the_time_of_a_chunk_that_was_sent_ahead_begins_when_the_one_before_is_over():
+    cluster = Cluster([1], lambda job: 0.05)
+    found = all_of(jobs_of(40), 1, cluster, timeout=0.06)  # two chunks take longer than a timeout
+    assert reasons(found) == {}
 
 
 def test_workers_without_a_core_are_mentioned_once_and_used_when_a_machine_is_added(caplog):
