@@ -14,8 +14,8 @@ from evo.executors import Executor
 Steps = Generator[Sequence[Job], Individual, None]
 """A search as a coroutine."""
 
-JOBS_PER_WORKER = 2
-"""Jobs that each worker has or can get; if there are fewer, another search begins."""
+JOBS_PER_WORKER = 4
+"""Jobs that each worker has, has ahead or can get; if there are fewer, another search begins."""
 
 
 def run_side_by_side(
@@ -23,7 +23,8 @@ def run_side_by_side(
 ) -> None:
     """Run searches to their ends, in their order: each begins when the workers would have too little to do.
 
-    Without workers this is one search after the other.
+    The last search begins together with the one before it: alone it would let workers wait at the end of each
+    generation. Without workers this is one search after the other.
 
     Parameters
     ----------
@@ -54,13 +55,13 @@ def run_side_by_side(
     def begin_more() -> None:
         """Begin searches until the workers have enough to do."""
         enough = max(1, JOBS_PER_WORKER * executor.n_workers)
-        for task, search in waiting if sum(unfinished.values()) < enough else ():
-            running[task], unfinished[task] = search, 0
-            advance(task, None)
-            if sum(unfinished.values()) >= enough:
-                return
+        while waiting and sum(unfinished.values()) < enough:
+            n_new = 2 if executor.n_workers and len(waiting) == 2 else 1
+            for task, search in [waiting.popleft() for _ in range(n_new)]:
+                running[task], unfinished[task] = search, 0
+                advance(task, None)
 
-    waiting = iter(searches)
+    waiting = deque(searches)
     begin_more()
     for task, individual in executor.evaluate(work, one_by_one=one_by_one):
         if task in running:

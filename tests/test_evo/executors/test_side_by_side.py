@@ -1,6 +1,6 @@
 """Searches share workers: each has its own individuals, begins when there is room, and ends when it likes."""
 
-from collections import deque
+from collections import Counter, deque
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evo import Genome
 from evo.evolution.individual import failed_individual
 from evo.evolution.job import Job
-from evo.executors.side_by_side import in_order, run_side_by_side
+from evo.executors.side_by_side import JOBS_PER_WORKER, in_order, run_side_by_side
 
 GENOME = Genome.from_matrix(np.ones((2, 2)), n_inputs=1, n_outputs=1)
 
@@ -67,11 +67,20 @@ def test_without_workers_one_search_runs_after_the_other():
 
 
 def test_another_search_begins_before_workers_have_nothing_to_do():
-    log, executor = [], Shuffling(2)
-    run_side_by_side(executor, [(name, generational(log, name, 4, 5)) for name in "abc"])
-    assert executor.started[:6] == [*"aaaaab"]  # it waited when the first generation ended
+    log, executor, size = [], Shuffling(2), 2 * JOBS_PER_WORKER + 1
+    run_side_by_side(executor, [(name, generational(log, name, 4, size)) for name in "abcd"])
+    assert executor.started[:size] == ["a"] * size  # the others waited when the generation ended
+    assert executor.started[size] == "b"
     assert log[0] == ("a", 0)
-    assert sorted(executor.started) == ["a"] * 20 + ["b"] * 20 + ["c"] * 20
+    assert Counter(executor.started) == dict.fromkeys("abcd", 4 * size)
+
+
+@pytest.mark.parametrize("names", ["ab", "abc", "abcde"])
+def test_no_search_is_left_to_be_the_last_one_alone(names):
+    log, executor = [], Shuffling(2)
+    run_side_by_side(executor, [(name, generational(log, name, 6, 30)) for name in names])
+    ends = [log.index((name, 5)) for name in names[-2:]]
+    assert abs(ends[0] - ends[1]) <= 2
 
 
 def test_a_search_with_nothing_to_do_is_passed_over():
