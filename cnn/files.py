@@ -39,9 +39,7 @@ UNREADABLE = (
 """Exceptions that an untrusted file may cause."""
 
 
-def write_atomically(
-    path: str | Path, write: Callable[[BinaryIO], Any], *, flush: bool = True
-) -> None:
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
     """Write a file completely or not at all, even if the process or machine stops meanwhile.
 
     Parameters
@@ -50,9 +48,6 @@ def write_atomically(
         Path of the file. An existing file is replaced.
     write
         Called with the open binary file; writes the contents.
-    flush
-        Whether the contents are flushed to the disk. If not, they may be lost when the machine stops, so the caller has
-        to flush them later.
 
     Raises
     ------
@@ -65,9 +60,8 @@ def write_atomically(
     try:
         with temporary.open("wb") as file:
             write(file)
-            if flush:
-                file.flush()
-                os.fsync(file.fileno())
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:  # of the file that was asked for, whose name is known
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -76,13 +70,37 @@ def write_atomically(
             temporary.unlink(missing_ok=True)
 
 
+def write_staged(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a file that counts only when the caller has flushed it to the disk and says so somewhere else.
+
+    If the process or machine stops before that, the file may be incomplete. After an error there is no file.
+
+    Parameters
+    ----------
+    path, write
+        As for `write_atomically`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    try:
+        with Path(path).open("wb") as file:
+            write(file)
+    except BaseException:
+        with suppress(OSError):
+            Path(path).unlink(missing_ok=True)
+        raise
+
+
 def write_arrays(
     path: str | Path,
     arrays: Mapping[str, NDArray[Any]],
     description: Mapping[str, Any],
     *,
     packed: bool = False,
-    flush: bool = True,
+    staged: bool = False,
 ) -> None:
     """Write named arrays and a JSON description to an uncompressed ``.npz`` file, as `write_atomically` does.
 
@@ -97,17 +115,14 @@ def write_arrays(
     packed
         Whether the arrays are joined to one for each dtype. Files of thousands of small arrays are then written and
         read many times as fast. `read_arrays` returns the arrays that were given; other programs see the joined ones.
-    flush
-        As for `write_atomically`.
+    staged
+        Whether the file is written as `write_staged` does.
     """
     if packed:
         arrays, description = _pack(arrays, description)
     text = np.frombuffer(json.dumps(description).encode(), dtype=np.uint8)
-    write_atomically(
-        path,
-        lambda file: np.savez(file, description=text, **arrays),  # type: ignore[arg-type]
-        flush=flush,
-    )
+    write = write_staged if staged else write_atomically
+    write(path, lambda file: np.savez(file, description=text, **arrays))  # type: ignore[arg-type]
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -12,9 +12,7 @@ from cnn import files
 from evo.errors import ResultsError
 
 
-def write_atomically(
-    path: str | Path, write: Callable[[BinaryIO], Any], *, flush: bool = True
-) -> None:
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
     """Write a file that exists complete or not at all, even if the process or machine stops.
 
     Parameters
@@ -23,8 +21,6 @@ def write_atomically(
         Replaced if it exists.
     write : callable
         Function of an open binary file that writes the contents.
-    flush : bool, default True
-        Whether the contents are flushed to the disk; if not, the caller has to do that.
 
     Raises
     ------
@@ -32,7 +28,21 @@ def write_atomically(
         If the folder or file cannot be written.
     """
     try:
-        files.write_atomically(path, write, flush=flush)
+        files.write_atomically(path, write)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def write_staged(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a file that counts only when the caller has flushed it, as :func:`cnn.files.write_staged`.
+
+    Raises
+    ------
+    ResultsError
+        If the file cannot be written.
+    """
+    try:
+        files.write_staged(path, write)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
 
@@ -48,7 +58,7 @@ def write_arrays(
     description: Mapping[str, Any],
     *,
     packed: bool = False,
-    flush: bool = True,
+    staged: bool = False,
 ) -> None:
     """Write named arrays and a JSON description into one ``.npz`` file, as :func:`cnn.files.write_arrays`.
 
@@ -58,7 +68,7 @@ def write_arrays(
         If the file cannot be written.
     """
     try:
-        files.write_arrays(path, arrays, description, packed=packed, flush=flush)
+        files.write_arrays(path, arrays, description, packed=packed, staged=staged)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
 

@@ -44,7 +44,7 @@ def save_individuals(
     individuals: Iterable[Individual],
     more: Mapping[str, Any] | None = None,
     *,
-    flush: bool = True,
+    staged: bool = False,
 ) -> None:
     """Write individuals to a file, and more values that JSON can write.
 
@@ -54,8 +54,8 @@ def save_individuals(
     individuals : iterable of Individual
         With distinct numbers. Their own parents' genomes and the individuals whose results they reused are left out.
     more : mapping, optional
-    flush : bool, default True
-        As for :func:`evo.files.write_atomically`.
+    staged : bool, default False
+        Whether the file is written as :func:`evo.files.write_staged` does.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def save_individuals(
         own, described[number] = _to_arrays(one, f"{number}/")
         arrays |= own
     description = {"format": FORMAT, "individuals": described, "more": dict(more or {})}
-    write_arrays(path, arrays, description, packed=True, flush=flush)
+    write_arrays(path, arrays, description, packed=True, staged=staged)
 
 
 def load_individuals(

@@ -20,6 +20,8 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from io import BufferedRandom
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,11 @@ def part_of(path: str) -> tuple[str, int] | None:
 def digest_of(contents: bytes) -> str:
     """Return the digest of a file's contents."""
     return hashlib.blake2b(contents, digest_size=16).hexdigest()
+
+
+def digest_of_file(file: BufferedRandom) -> str:
+    """Return the digest of an open file's contents, which need not fit into memory."""
+    return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -53,7 +52,7 @@ def individual_row(
     job = individual.job
     statistics: Row = {column.name: None for column in STATISTICS}
     if individual.statistics is not None:
-        statistics = asdict(individual.statistics)
+        statistics = dict(vars(individual.statistics))
     return (
         key
         | {
@@ -121,9 +120,7 @@ def population_rows(generation: Generation, key: Row) -> list[Row]:
 
 def credit_rows(generation: Generation, key: Row) -> list[Row]:
     """Return the rows of ``credits``, one per operator."""
-    return [
-        key | {"generation": generation.number} | asdict(credit) for credit in generation.credits
-    ]
+    return [key | {"generation": generation.number} | vars(credit) for credit in generation.credits]
 
 
 def training_rows(

@@ -97,10 +97,11 @@ class Search:
         last = task.evolution.generations
         yield from self._evolve(last if until is None else min(until, last))
         if self.state.generation > last and not self.is_over:
-            Predictor(self.winner.genome, loss=task.loss, **seed_run.raw_inputs).save(
-                seed_run.stage_network("")
-            )
-            seed_run.store.commit({"runs": [self._run_row(self.winner)]})
+            with spending("store"):
+                Predictor(self.winner.genome, loss=task.loss, **seed_run.raw_inputs).save(
+                    seed_run.stage_network("")
+                )
+                seed_run.store.commit({"runs": [self._run_row(self.winner)]})
 
     def _evolve(self, last: int) -> Steps:
         """Evolve until a generation is committed."""
@@ -182,7 +183,7 @@ class Search:
         )
         individuals, more = self._values()
         path = seed_run.store.stage(self._state_path)
-        save_individuals(path, individuals.values(), more, flush=False)
+        save_individuals(path, individuals.values(), more, staged=True)
         seed_run.store.commit(rows)
         settings = seed_run.experiment.evolution
         self.tally.n_expected += expected_in_generation(settings, generation.number)
@@ -301,7 +302,8 @@ class AsynchronousSearch(Search):
             job = individual.job
             with spending("select"):
                 state = evolution.tell(state, individual)
-            finished.add(state.open[job.generation].arrived[job.individual])
+            with spending("store"):
+                finished.add(state.open[job.generation].arrived[job.individual])
             seed_run.reporter.evaluated()
             state, jobs = self._advance(evolution, state, finished)
             if self.state.generation > last and state.in_flight:  # there are later generations

@@ -12,7 +12,7 @@ from tests_of_kills import count_boundaries, in_child
 
 from evo.errors import ExistingRunError, ResultsError
 from evo.storage import RepairWarning, RunStore, load_tables
-from evo.storage.journal import JOURNAL, JournalWriter, part_of, read_journal
+from evo.storage.journal import JOURNAL, PENDING, JournalWriter, part_of, read_journal
 from evo.storage.run_lock import RunLockedError, is_owned, owner_of
 from evo.storage.run_reader import is_complete
 from evo.storage.run_store import COMMITS_PER_PART
@@ -64,6 +64,29 @@ def run(tmp_path):
         commit_to(store, number)
     store.close()
     return store.path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are flushed where the system can do that")
+def test_all_that_a_line_names_is_on_the_disk_before_the_line(tmp_path, monkeypatch):
+    store = create(tmp_path / "run")
+    flushed, before_line, fsync = set(), [], os.fsync
+    journal = (store.path / JOURNAL).stat().st_ino
+
+    def noted(descriptor):
+        number = os.fstat(descriptor).st_ino
+        if number == journal:
+            pending = store.path / PENDING
+            before_line.append({one.stat().st_ino for one in (pending, *pending.rglob("*"))})
+            assert before_line[-1] <= flushed
+        flushed.add(number)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    commit_to(store, 0)
+    (line,) = before_line
+    assert len(line) == 2 + 2 + len(TABLES)  # two folders, what is staged, and the tables
+    store.complete()  # one part for each table already
+    store.close()
 
 
 @pytest.fixture

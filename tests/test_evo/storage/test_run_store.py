@@ -16,7 +16,7 @@ from evo import (
     load_genomes,
     load_network,
 )
-from evo.files import write_arrays, write_atomically
+from evo.files import write_arrays, write_atomically, write_staged
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.preparation import Preparation
 from evo.storage.run_reader import load_tables
@@ -49,9 +49,22 @@ def test_a_failing_writer_leaves_the_old_file_and_no_other(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path):
+def test_a_staged_file_whose_writer_fails_is_not_there(tmp_path):
+    def half(file):
+        file.write(b"ne")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ResultsError, match=r"file: cannot be written \(No space left on device\)"):
+        write_staged(tmp_path / "file", half)
+    assert not any(tmp_path.iterdir())
+    write_staged(tmp_path / "file", lambda file: file.write(b"new"))
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("write", [write_atomically, write_staged])
+def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path, write):
     with pytest.raises(ResultsError, match="cannot be written"):
-        write_atomically(tmp_path / "nowhere" / "file", lambda file: None)
+        write(tmp_path / "nowhere" / "file", lambda file: None)
 
 
 def test_a_folder_of_tables_is_there_with_all_of_them(tmp_path):

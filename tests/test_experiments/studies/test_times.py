@@ -5,6 +5,9 @@ import time
 import pandas as pd
 import pytest
 
+from evo import time_account
+from evo.storage.in_flight import FinishedIndividuals
+from evo.storage.predictor import Predictor
 from experiments import load_results
 from experiments.cli.terminal import time_lines
 from experiments.settings.experiment import Experiment, read_settings
@@ -63,6 +66,26 @@ def test_the_time_of_workers_is_accounted_for(tmp_path):
         "Time",
         "Time of the workers",
     ]
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "mode"),
+    [(Predictor, "save", "generational"), (FinishedIndividuals, "add", "asynchronous")],
+)
+def test_the_time_to_write_winners_and_individuals_in_flight_counts_as_store(
+    of, name, mode, tiny, tmp_path, monkeypatch
+):
+    write, activities = getattr(of, name), []
+
+    def noted(*args):
+        activities.append(time_account._account.open[-1])
+        return write(*args)
+
+    monkeypatch.setattr(of, name, noted)
+    evolution = {"population": 3, "generations": 1, "steps_per_generation": 1, "mode": mode}
+    experiment = tiny(seeds=1, evolution=evolution, baseline={"arms": []})
+    run(experiment, workers=0, results=tmp_path, figures=False)
+    assert set(activities) == {"store"}
 
 
 def test_a_finished_run_keeps_its_times(tmp_path):
