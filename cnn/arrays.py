@@ -5,6 +5,7 @@ lines. All buffers of training are made here.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,3 +64,13 @@ def aligned_copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def is_aligned(array: npt.NDArray[Any]) -> bool:
     """Tell whether an array begins on a cache line, or has no numbers."""
     return array.size == 0 or bool(array.__array_interface__["data"][0] % CACHE_LINE == 0)
+
+
+def of_each(
+    function: Callable[[float], float], numbers: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return a function of `math`, such as ``math.cos``, of each number of a vector.
+
+    NumPy's own functions differ between processors in the last bit.
+    """
+    return np.fromiter(map(function, numbers.tolist()), np.float64, len(numbers))

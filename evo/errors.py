@@ -15,7 +15,7 @@ class SettingsError(EvoMatrixError, ValueError):
 
 
 class ChangedError(SettingsError):
-    """A run cannot go on as it began: data, own parts, code, versions or processor have changed."""
+    """A run cannot go on as it began: data, own parts, code, versions or arithmetic have changed."""
 
 
 class DataError(EvoMatrixError, ValueError):

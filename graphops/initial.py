@@ -12,7 +12,7 @@ target.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
@@ -317,13 +317,18 @@ def growth_weights(
     degrees, kind = _check_in_degrees(in_degrees, scale, dtype)
     signs = 2.0 * check_generator("rng", rng).integers(2, size=degrees.sum()) - 1.0
     steps = np.arange(degrees.max(initial=0))
-    sizes = np.append(0.0, np.cumsum(np.log(3 - 1.5 * 0.5**steps)))[: len(steps)]
+    sizes = np.append(0.0, np.cumsum(_of_each(math.log, 3 - 1.5 * 0.5**steps)))[: len(steps)]
     norms = (np.logaddexp.accumulate(2 * sizes) - math.log(2 if scale == "he" else 1)) / 2
     place = np.arange(len(signs)) - np.repeat(np.cumsum(degrees) - degrees, degrees)
-    weights = signs * np.exp(sizes[place] - norms[np.repeat(degrees, degrees) - 1])
+    weights = signs * _of_each(math.exp, sizes[place] - norms[np.repeat(degrees, degrees) - 1])
     weights[np.abs(weights) < np.finfo(kind).tiny] = 0.0
     grown: FloatArray = weights.astype(kind)
     return grown
+
+
+def _of_each(function: Callable[[float], float], numbers: FloatArray) -> FloatArray:
+    """Apply a function of `math` to each number; NumPy's functions differ between processors in the last bit."""
+    return np.fromiter(map(function, numbers.tolist()), np.float64, len(numbers))
 
 
 def _check_in_degrees(

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "cnn.compile": "cnn",
     "cnn.training": "cnn cnn.compile",
     "cnn.layers.kernels": "cnn cnn.compile",
-    "cnn.layers": "cnn cnn.layers.kernels cnn.training",
+    "cnn.layers": "cnn cnn.compile cnn.layers.kernels cnn.training",
     "cnn.models": "cnn cnn.compile cnn.layers cnn.training",
     "cnn.linear": "cnn cnn.compile cnn.layers cnn.models cnn.training",
     # -- evo: the root holds errors, settings, registries, seeding, files and the description of the machine

@@ -4,8 +4,6 @@ Nothing here depends on layers or on training. ``docs/kernels.md`` explains the 
 """
 
 from cnn.compile.compilation import (
-    FAST_MATH,
-    exact_kernel,
     kernel,
     kernel_cache_directory,
     kernels_are_cached,
@@ -13,8 +11,6 @@ from cnn.compile.compilation import (
 )
 
 __all__ = [
-    "FAST_MATH",
-    "exact_kernel",
     "kernel",
     "kernel_cache_directory",
     "kernels_are_cached",

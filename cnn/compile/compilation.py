@@ -32,27 +32,18 @@ KERNEL_PACKAGES = ("cnn", "evo")
 KERNEL_CONSTANTS = ("evo/genome/activations.py", "evo/genome/function_table.py")
 """Other modules with constants that kernels import, and so compile in."""
 
-FAST_MATH = frozenset({"reassoc", "nsz", "arcp", "contract", "afn"})
-"""LLVM's fast-math flags without the two that assume that NaN and infinity never occur.
-
-Sums may be reordered, so loops vectorise; but a diverged loss must reach the trainer as NaN.
-"""
-
-OVERLOAD_OPTIONS: Any = {
-    "fastmath": set(FAST_MATH),
-    "error_model": "numpy",
-    "forceinline": True,
-    **NESTED_OPTIONS,
-}
+OVERLOAD_OPTIONS: Any = {"error_model": "numpy", **NESTED_OPTIONS}
 """The ``jit_options`` of every `numba.extending.overload` that kernels call."""
 
 
 def kernel(function: F) -> F:
     """Compile a function with Numba for speed, and keep its machine code on disk.
 
-    Sums may be reordered (see `FAST_MATH`), indices are not checked, the interpreter lock is
-    released and division by zero follows IEEE 754. Compilation happens at the first call with each
-    combination of argument types.
+    Operations and their rounding are as written: no sum is reordered, and no product is fused with a sum. So results
+    are the same on every processor, however its compiler cuts loops into vectors, and equal those of NumPy. Sums that
+    need speed are written as vectors (:mod:`cnn.compile.vector_kernels`). Indices are not checked, the interpreter lock
+    is released and division by zero follows IEEE 754. Compilation happens at the first call with each combination of
+    argument types. :mod:`cnn.compile.nested_kernels` says what is made of a kernel that kernels call.
 
     Parameters
     ----------
@@ -64,42 +55,11 @@ def kernel(function: F) -> F:
     F
         The dispatcher, which is called like the function and is callable from other kernels.
     """
-    return _compiled(function, set(FAST_MATH))
-
-
-def exact_kernel(function: F) -> F:
-    """Compile a function like `kernel`, but with the operations and the rounding as written.
-
-    The results equal those of NumPy, bit for bit.
-
-    Parameters
-    ----------
-    function
-        A function in Numba's nopython subset of Python.
-
-    Returns
-    -------
-    F
-        As for `kernel`.
-    """
-    return _compiled(function, set())
-
-
-def _compiled(function: F, fast_math: set[str]) -> F:
-    """Compile with the settings and the cache folder of the project.
-
-    A kernel is inlined into every kernel that calls it (`forceinline`). Without inlining, a process that compiles both
-    kernels would link the caller to the callee's code, but a process that loads the caller from disk would run a copy
-    of the callee that was optimised within the caller. The two may round differently, so a first run, or a Ray worker,
-    would give other bits than the next run. Exact kernels round the same way everywhere, and compile faster apart.
-    :mod:`cnn.compile.nested_kernels` says what is made of a kernel that kernels call.
-    """
     options: Any = {
-        "fastmath": fast_math,
+        "fastmath": False,
         "boundscheck": False,
         "nogil": True,
         "error_model": "numpy",
-        "forceinline": bool(fast_math),
     }
     # Numba chooses the folder when it decorates; other users of Numba in this process keep their folder.
     theirs = _numba_settings.CACHE_DIR

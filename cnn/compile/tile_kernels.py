@@ -6,55 +6,44 @@ processor's speed. So these two loops are emitted as LLVM vector code. A tile of
 pixels starts from the bias, is updated in registers tap after tap, and is stored once, as in a BLAS
 micro-kernel. The loops are Numba intrinsics; other kernels call them like functions.
 
-`gather_tile` adds up the taps in their order, whatever the shape of the tile. So the cutting of a
-batch into tiles changes no bit of its result. See ``docs/kernels.md``.
+`gather_tile` adds up the taps in their order, whatever the shape of the tile. So neither the cutting
+of a batch into tiles nor the processor changes a bit of its result. `correlate_tile` adds up over
+pixels, in vectors of a fixed length (:mod:`cnn.compile.vector_kernels`). See ``docs/kernels.md``.
 """
 
-import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from cnn.compile.vector_kernels import REGISTERS, Emitter, lanes_of, register_lanes
+
 
 class TileShape(NamedTuple):
-    """The vectors and tiles that suit the processor for which Numba compiles.
+    """The tiles that suit the registers of the processor. No result depends on them.
 
     Attributes
     ----------
-    vector_bytes
-        Bytes of a vector register.
     gather_vectors
-        Vectors of pixels in a tile of `gather_tile`.
+        Registers of pixels in a tile of `gather_tile`.
     correlate_taps
         For each height of a tile (output maps), the taps in a tile of `correlate_tile`.
-    fused
-        Whether the processor multiplies and adds in one instruction.
     """
 
-    vector_bytes: int
     gather_vectors: int
     correlate_taps: dict[int, int]
-    fused: bool
 
 
 def _tile_shape() -> TileShape:
-    """Choose tiles for the instruction set: 32 registers of 64 or 16 bytes, or 16 registers of 32."""
-    chosen = cast(Any, config).CPU_FEATURES  # NUMBA_CPU_FEATURES, if set
-    text = llvm.get_host_cpu_features().flatten() if chosen is None else chosen
-    features = set(text.replace("+", "").split(","))
-    fused = "fma" in features or platform.machine() not in {"x86_64", "AMD64"}
-    many = {1: 8, 2: 8, 4: 5, 6: 4}
-    if "avx512f" in features:
-        return TileShape(64, 4, many, fused)
-    if "avx2" in features:
-        return TileShape(32, 2, {1: 8, 2: 4, 4: 2, 6: 1}, fused)
-    return TileShape(16, 4, many, fused)
+    """Choose tiles whose sums fit the registers."""
+    if REGISTERS.vector_bytes == 64:
+        return TileShape(4, {1: 8, 2: 8, 4: 5, 6: 4})
+    if REGISTERS.vector_bytes == 32:
+        return TileShape(2, {1: 4, 2: 3, 4: 1, 6: 1})
+    return TileShape(4 if REGISTERS.many else 2, {1: 2, 2: 1, 4: 1, 6: 1})
 
 
 TILE = _tile_shape()
@@ -63,130 +52,12 @@ HEIGHTS = tuple(TILE.correlate_taps)
 """The heights of tiles: numbers of output maps."""
 
 
-class Emitter:
-    """Emits LLVM instructions that work on arrays passed as Numba arguments."""
-
-    def __init__(self, context: Any, builder: Any, real: Any, lanes: int) -> None:
-        self.context, self.builder = context, builder
-        self.real = context.get_value_type(real)
-        self.alignment = real.bitwidth // 8
-        self.lanes = lanes
-        self.vector = ir.VectorType(self.real, lanes) if lanes > 1 else self.real
-        self.index_type = context.get_value_type(types.intp)
-        suffix = f"v{lanes}f{real.bitwidth}" if lanes > 1 else f"f{real.bitwidth}"
-        self._fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(self.vector, [self.vector] * 3), f"llvm.fma.{suffix}"
-        )
-
-    def constant(self, value: int) -> Any:
-        """Return an index constant."""
-        return ir.Constant(self.index_type, value)
-
-    def add(self, first: Any, *others: Any) -> Any:
-        """Add indices; Python integers become constants."""
-        for other in others:
-            value = self.constant(other) if isinstance(other, int) else other
-            first = self.builder.add(first, value)
-        return first
-
-    def multiply(self, first: Any, second: Any) -> Any:
-        """Multiply indices."""
-        value = self.constant(second) if isinstance(second, int) else second
-        return self.builder.mul(first, value)
-
-    def pointer(self, array_type: Any, array: Any) -> Any:
-        """Return the pointer to the first number of an array."""
-        return self.context.make_array(array_type)(self.context, self.builder, array).data
-
-    def load(self, pointer: Any, index: Any) -> Any:
-        """Load one number or index."""
-        return self.builder.load(self.builder.gep(pointer, [index]))
-
-    def store(self, value: Any, pointer: Any, index: Any) -> None:
-        """Store one number."""
-        self.builder.store(value, self.builder.gep(pointer, [index]))
-
-    def load_vector(self, pointer: Any, index: Any) -> Any:
-        """Load a vector; it may begin at any index."""
-        at = self.builder.gep(pointer, [index])
-        return self.builder.load(
-            self.builder.bitcast(at, self.vector.as_pointer()), align=self.alignment
-        )
-
-    def store_vector(self, value: Any, pointer: Any, index: Any) -> None:
-        """Store a vector; it may begin at any index."""
-        at = self.builder.gep(pointer, [index])
-        self.builder.store(
-            value, self.builder.bitcast(at, self.vector.as_pointer()), align=self.alignment
-        )
-
-    def splat(self, value: Any) -> Any:
-        """Return a vector with one number in every lane."""
-        if self.lanes == 1:
-            return value
-        nothing = ir.Constant(self.vector, ir.Undefined)
-        lane = ir.IntType(32)
-        first = self.builder.insert_element(nothing, value, ir.Constant(lane, 0))
-        zeros = ir.Constant(ir.VectorType(lane, self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(first, nothing, zeros)
-
-    def accumulators(self, count: int, start: Any) -> list[Any]:
-        """Reserve vectors for sums; LLVM keeps them in registers."""
-        accumulators = [cgutils.alloca_once(self.builder, self.vector) for _ in range(count)]
-        for accumulator in accumulators:
-            self.builder.store(start, accumulator)
-        return accumulators
-
-    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
-        """Return a · b + c, rounded once where the processor can."""
-        if TILE.fused:
-            return self.builder.call(self._fma, [a, b, c])
-        return self.builder.fadd(c, self.builder.fmul(a, b))
-
-    def accumulate(self, accumulator: Any, a: Any, b: Any) -> None:
-        """Add a · b to an accumulator."""
-        self.builder.store(self.multiply_add(a, b, self.builder.load(accumulator)), accumulator)
-
-    def sum_lanes(self, vector: Any) -> Any:
-        """Add up the lanes of a vector by repeated halving."""
-        lanes = self.lanes
-        while lanes > 1:
-            lanes //= 2
-            halves = [
-                self.builder.shuffle_vector(
-                    vector,
-                    vector,
-                    ir.Constant(
-                        ir.VectorType(ir.IntType(32), lanes), list(range(begin, begin + lanes))
-                    ),
-                )
-                for begin in (0, lanes)
-            ]
-            vector = self.builder.fadd(*halves)
-        return self.builder.extract_element(vector, self.constant(0)) if self.lanes > 1 else vector
-
-    @contextmanager
-    def loop(self, begin: Any, end: Any, step: int = 1) -> Iterator[Any]:
-        """Emit a loop from begin to end (exclusive)."""
-        with cgutils.for_range_slice(self.builder, begin, end, self.constant(step)) as (index, _):
-            yield index
-
-    def each_height(self, height: Any) -> Iterator[int]:
-        """Emit one branch for each height that a tile may have."""
-        for maps in HEIGHTS:
-            chosen = self.builder.icmp_signed("==", height, self.constant(maps))
-            with self.builder.if_then(chosen):
-                yield maps
-
-
-def lanes_of(itemsize: int) -> int:
-    """Return the number of lanes of a vector of numbers of `itemsize` bytes."""
-    return TILE.vector_bytes // itemsize
-
-
-def _lanes(real: Any, wide: int) -> int:
-    """Return the lanes of a tile: those of a whole vector, or 1 for the rest of a row."""
-    return lanes_of(real.bitwidth // 8) if wide else 1
+def _each_height(emit: Emitter, height: Any) -> Iterator[int]:
+    """Emit one branch for each height that a tile may have."""
+    for maps in HEIGHTS:
+        chosen = emit.builder.icmp_signed("==", height, emit.constant(maps))
+        with emit.builder.if_then(chosen):
+            yield maps
 
 
 def _gather_tile(
@@ -219,7 +90,7 @@ def _gather_tile(
     on; its maps are `out_stride` numbers apart.
     """
     real, n_vectors = image.dtype, vectors.literal_value
-    lanes = _lanes(real, wide.literal_value)
+    lanes = register_lanes(real.bitwidth // 8) if wide.literal_value else 1
     index = types.intp
     signature = types.void(
         image, index, index, rows, offsets, index, index, weights, index, bias, index, out, index,
@@ -233,7 +104,7 @@ def _gather_tile(
         source, target = emit.pointer(image, image_), emit.pointer(out, out_)
         row_of, offset_of = emit.pointer(rows, rows_), emit.pointer(offsets, offsets_)
         weight, start = emit.pointer(weights, weights_), emit.pointer(bias, bias_)
-        for maps in emit.each_height(height_):
+        for maps in _each_height(emit, height_):
             sums = [
                 emit.accumulators(n_vectors, emit.splat(emit.load(start, emit.add(map__, m))))
                 for m in range(maps)
@@ -292,7 +163,7 @@ def _correlate_tile(
     taps); all other arrays are flat.
     """
     real = image.dtype
-    lanes = _lanes(real, wide.literal_value)
+    lanes = lanes_of(real.bitwidth // 8) if wide.literal_value else 1
     index = types.intp
     signature = types.void(
         delta, index, image, index, source_pixels, index, index, index, index, index, rows, offsets,
@@ -309,7 +180,7 @@ def _correlate_tile(
         result = context.make_array(gradient)(context, builder, gradient_)
         n_taps = cgutils.unpack_tuple(builder, result.shape, 2)[1]
         zero = emit.splat(ir.Constant(emit.real, 0.0))
-        for maps in emit.each_height(height_):
+        for maps in _each_height(emit, height_):
             taps = [emit.add(first_, e) for e in range(TILE.correlate_taps[maps])]
             inside = [builder.icmp_signed("<", tap, last_) for tap in taps]
             # A tap beyond the last one reads like the first one; its gradient is not written.

@@ -6,6 +6,8 @@ import numpy as np
 
 from cnn.arrays import FloatArray, FloatVector, Shape
 from cnn.checks import whole_number
+from cnn.compile.product_kernels import write_product, write_product_of_rows
+from cnn.compile.vector_kernels import sum_rows
 from cnn.layers.initial import initial_weights
 from cnn.layers.kernels import activation_kernels
 from cnn.layers.layer import Layer
@@ -64,17 +66,30 @@ class AffineLayer(Layer):
         self._check_input(x)
         n = self._buffer("net_input", (*self.output_shape, x.shape[1]))
         of_nodes = n[: self.n_nodes]
-        np.matmul(self.weights, x, out=of_nodes)
+        write_product(
+            self.weights.reshape(-1), x.shape[0], 1, x.reshape(-1), of_nodes.reshape(-1),
+            self.n_nodes, *x.shape,
+        )  # fmt: skip
         activation_kernels.add_bias(of_nodes, self.bias)
         self._x = x
         return n
 
     def _fill_gradient(self, delta: FloatArray) -> None:
         """Compute the gradient of the parameters from δ, shape (nodes, batch) (S3)."""
-        np.matmul(delta, self._x.T, out=self._weights_gradient)  # ∂E/∂Θ = δ xᵀ
-        delta.sum(axis=1, out=self._bias_gradient)  # ∂E/∂b = Σ_batch δ
+        n_inputs, batch = self._x.shape
+        transposed = self._buffer("transposed_input", (batch, n_inputs))
+        write_product_of_rows(  # ∂E/∂Θ = δ xᵀ
+            delta.reshape(-1), self._x.reshape(-1), transposed.reshape(-1),
+            self._weights_gradient.reshape(-1), self.n_nodes, batch, n_inputs,
+        )  # fmt: skip
+        sum_rows(delta, self._bias_gradient)  # ∂E/∂b = Σ_batch δ
 
     def input_gradient(self, delta: FloatArray) -> FloatArray:
         """Return ∂E/∂x = Θᵀ δ, shape (inputs, batch) (S3)."""
         out = self._buffer("input_gradient", (self.input_shape[0], delta.shape[1]))
-        return np.matmul(self.weights.T, delta, out=out)
+        n_inputs, batch = out.shape
+        write_product(
+            self.weights.reshape(-1), 1, n_inputs, delta.reshape(-1), out.reshape(-1), n_inputs,
+            self.n_nodes, batch,
+        )  # fmt: skip
+        return out

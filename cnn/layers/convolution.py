@@ -7,6 +7,7 @@ import numpy as np
 
 from cnn.arrays import FloatArray, FloatVector, IntArray, Shape, aligned_empty
 from cnn.checks import pair_of, whole_number
+from cnn.compile.vector_kernels import sum_rows
 from cnn.layers.activations import find_activation
 from cnn.layers.connections import Connections, connected_pairs
 from cnn.layers.initial import initial_weights
@@ -213,7 +214,7 @@ class ConvolutionLayer(Layer):
         )
         convolution_kernels.unpack(self._taps, self._index, self._weights_gradient.reshape(-1))
         # ∂E/∂b_k = Σ Δ_k
-        convolution_kernels.sum_maps(delta.reshape(self.n_maps, -1), self._bias_gradient)
+        sum_rows(delta.reshape(self.n_maps, -1), self._bias_gradient)
         return delta
 
     def input_gradient(self, delta: FloatArray) -> FloatArray:

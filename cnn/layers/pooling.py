@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Shape
+from cnn.compile.product_kernels import write_products
+from cnn.compile.vector_kernels import sum_row_products, sum_rows
 from cnn.functional import BINOMIAL, Border, pooled_size
 from cnn.layers.kernels import pooling_kernels
 from cnn.layers.layer import Layer, check_image
@@ -102,7 +104,7 @@ class PoolingLayer(Layer):
             out, winner = self._buffer("out", shape), self._buffer("winner", shape, np.int8)
             pooling_kernels.max_pool(x, out, winner)
             return out
-        pooled = self._linear(x, self._along_rows, self._along_columns, "pooled")
+        pooled = self._linear(x, "pooled", transposed=False)
         if self.method != "trainable":
             return pooled
         self._pooled = pooled
@@ -116,8 +118,9 @@ class PoolingLayer(Layer):
         if self.method != "trainable":
             return gradient
         maps = self.input_shape[0]
-        self.gradient[:maps] = np.einsum("kijb,kijb->k", gradient, self._pooled)
-        self.gradient[maps:] = gradient.sum(axis=(1, 2, 3))
+        of_maps = gradient.reshape(maps, -1)
+        sum_row_products(of_maps, self._pooled.reshape(maps, -1), self.gradient[:maps])
+        sum_rows(of_maps, self.gradient[maps:])
         delta = self._buffer("delta", gradient.shape)
         self._scale(gradient, self._no_bias, delta)
         return delta
@@ -125,7 +128,7 @@ class PoolingLayer(Layer):
     def input_gradient(self, delta: FloatArray) -> FloatArray:
         """Return the gradient by the input maps."""
         if self.method != "max":
-            return self._linear(delta, self._along_rows.T, self._along_columns.T, "input_gradient")
+            return self._linear(delta, "input_gradient", transposed=True)
         # The buffer starts at zero, and dropped rows and columns are never written.
         out = self._buffer("input_gradient", (*self.input_shape, delta.shape[3]))
         if self.max_gradient == "copy":
@@ -140,17 +143,21 @@ class PoolingLayer(Layer):
         gain = self.parameters[:maps]
         pooling_kernels.scale_maps(x.reshape(maps, -1), gain, bias, out.reshape(maps, -1))
 
-    def _linear(
-        self, x: FloatArray, along_rows: FloatArray, along_columns: FloatArray, name: str
-    ) -> FloatArray:
+    def _linear(self, x: FloatArray, name: str, *, transposed: bool) -> FloatArray:
         """Compute R X Cᵀ for each map and sample. With R and C transposed this is the backward pass."""
         maps, rows, columns, batch = x.shape
-        half = self._buffer(f"{name}_rows", (maps, len(along_rows), columns * batch))
-        out = self._buffer(name, (maps, len(along_rows), len(along_columns), batch))
-        # OpenBLAS may read beyond the last column into vector lanes whose results it drops; NumPy would warn of them.
-        with np.errstate(invalid="ignore", over="ignore"):
-            np.matmul(along_rows, x.reshape(maps, rows, columns * batch), out=half)
-            np.matmul(along_columns, half.reshape(maps, len(along_rows), columns, batch), out=out)
+        shape = self.input_shape[1:] if transposed else self.output_shape[1:]
+        half = self._buffer(f"{name}_rows", (maps, shape[0], columns, batch))
+        out = self._buffer(name, (maps, *shape, batch))
+        along_rows, along_columns = self._along_rows.reshape(-1), self._along_columns.reshape(-1)
+        write_products(
+            along_rows, transposed, x.reshape(-1), half.reshape(-1), maps, shape[0], rows,
+            columns * batch,
+        )  # fmt: skip
+        write_products(
+            along_columns, transposed, half.reshape(-1), out.reshape(-1), maps * shape[0],
+            shape[1], columns, batch,
+        )  # fmt: skip
         return out
 
 

@@ -25,10 +25,10 @@ from cnn.checks import (
     real_array,
     sample_shape,
 )
+from cnn.compile.product_kernels import write_transpose
 from cnn.layers.contract import announced_shape, check_layers, checked_backward, checked_scores
 from cnn.layers.layer import Layer
 from cnn.layers.output import SoftmaxLayer
-from cnn.models import layout_kernels
 from cnn.training.losses import LOSSES
 from cnn.training.samples import Samples
 
@@ -376,7 +376,7 @@ class Network:
         if self._inputs.shape != flat.shape[::-1]:
             self._inputs = aligned_empty(flat.shape[::-1], self.dtype)
         if flat.dtype == self.dtype and flat.flags.c_contiguous:
-            layout_kernels.transpose(flat, self._inputs)
+            write_transpose(flat.reshape(-1), self._inputs.reshape(-1), *flat.shape)
         else:
             self._inputs[...] = flat.T
         return self._inputs.reshape(*self._inner_shape, n)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Targets, aligned_empty
+from cnn.compile.vector_kernels import norm_of
 from cnn.training.budget import Clock
 from cnn.training.optimizers import OPTIMIZERS
 from cnn.training.recipe import Recipe, batch_indices
@@ -211,12 +212,6 @@ def batches_in_parts(
                 return
             yield plan[begin : begin + length]
             begin += length
-
-
-def norm_of(vector: FloatVector) -> float:
-    """Return the Euclidean norm, also where its square is beyond float32."""
-    square = float(np.dot(vector, vector))
-    return math.sqrt(square) if square < math.inf else float(np.linalg.norm(vector.astype(float)))
 
 
 def _check_gradient(gradient: FloatVector, parameters: FloatVector) -> None:

@@ -4,7 +4,6 @@ A kernel named after a loss returns the mean loss over the batch and writes the 
 The kernel `<loss>_of_samples` writes the loss of each sample, from which `weigh` makes the weighted loss.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, IntArray
 from cnn.compile.compilation import kernel
+from cnn.compile.elementary_kernels import fast_exp, fast_log
 
 
 @kernel
@@ -38,13 +38,13 @@ def write_softmax(scores: FloatArray, out: FloatArray) -> FloatArray:
     total = np.zeros_like(largest)
     for i in range(n_outputs):
         for b in range(batch):
-            out[i, b] = math.exp(scores[i, b] - largest[b])  # ≤ 1: no overflow
+            out[i, b] = fast_exp(scores[i, b] - largest[b])  # ≤ 1: no overflow
             total[b] += out[i, b]
     for i in range(n_outputs):
         for b in range(batch):
             out[i, b] /= total[b]
     for b in range(batch):
-        total[b] = largest[b] + math.log(total[b])
+        total[b] = largest[b] + fast_log(total[b])
     return total
 
 

@@ -4,12 +4,14 @@ Batches and learning rates depend only on the step index, not on the division of
 """
 
 import functools
+import math
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pydantic
 
+from cnn.arrays import of_each
 from cnn.checks import at_least, seed_sequence
 from cnn.settings import Settings
 
@@ -169,6 +171,6 @@ def learning_rates(
     elif recipe.schedule == "step":
         factor = np.where(progress < 0.5, 1.0, np.where(progress < 0.75, 0.1, 0.01))
     else:
-        factor = 0.5 * (1.0 + np.cos(np.pi * progress))
+        factor = 0.5 * (1.0 + of_each(math.cos, np.pi * progress))
     rates: npt.NDArray[np.float64] = recipe.learning_rate * factor
     return rates

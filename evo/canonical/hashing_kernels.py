@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 
 Words = NDArray[np.uint64]
 Ints = NDArray[np.integer[Any]]
@@ -17,7 +17,7 @@ _FIRST, _SECOND, _THIRD = np.uint64(30), np.uint64(27), np.uint64(31)
 _FACTOR, _OTHER_FACTOR = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-@exact_kernel
+@kernel
 def mix_word(word: np.uint64) -> np.uint64:
     """Mix the bits of a word by a bijection (the last step of SplitMix64: Steele, Lea and Flood 2014)."""
     word ^= word >> _FIRST
@@ -27,14 +27,14 @@ def mix_word(word: np.uint64) -> np.uint64:
     return word ^ (word >> _THIRD)
 
 
-@exact_kernel
+@kernel
 def mix_words(words: Words) -> None:
     """Mix the bits of words in place."""
     for i in range(words.shape[0]):
         words[i] = mix_word(words[i])
 
 
-@exact_kernel
+@kernel
 def hash_rows(table: Words, hashed: Words) -> None:
     """Write a hash of each row of a table."""
     for i in range(table.shape[0]):
@@ -44,7 +44,7 @@ def hash_rows(table: Words, hashed: Words) -> None:
         hashed[i] = word
 
 
-@exact_kernel
+@kernel
 def sort_by_node(nodes: Ints, pointers: Ints, order: Ints) -> None:
     """Sort edges by one of their ends, stably: write their order, and the index of each node's first edge.
 
@@ -63,7 +63,7 @@ def sort_by_node(nodes: Ints, pointers: Ints, order: Ints) -> None:
     pointers[0] = 0
 
 
-@exact_kernel
+@kernel
 def refine(
     sources: Ints,
     targets: Ints,
@@ -89,7 +89,7 @@ def refine(
         refined[v] = mix_word(colours[v] * ODD + mix_word(before + ODD * after))
 
 
-@exact_kernel
+@kernel
 def hash_states(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 from evo.editing.column_kernels import Flags, Floats, Ints, origin_at
 
 RUN = 16
 """Keys that are sorted by insertion, before sorted runs are merged."""
 
 
-@exact_kernel
+@kernel
 def gather(
     base_rows: Ints,
     base_values: Floats,
@@ -54,7 +54,7 @@ def gather(
             _sort(new_rows, new_values, new_origins, work_rows, work_values, work_origins)
 
 
-@exact_kernel
+@kernel
 def carry(moments: Floats, origins: Ints, out: Floats) -> None:
     """Copy the optimizer state of each origin, 0 where there is none; `moments` and `out` have one row per moment."""
     for slot in range(moments.shape[0]):
@@ -62,7 +62,7 @@ def carry(moments: Floats, origins: Ints, out: Floats) -> None:
             out[slot, i] = moments[slot, origins[i]] if origins[i] >= 0 else 0
 
 
-@exact_kernel
+@kernel
 def _copy(
     from_rows: Ints, from_values: Floats, begin: int, place: Ints, rows: Ints, values: Floats
 ) -> Any:
@@ -84,7 +84,7 @@ def _copy(
     return ascends
 
 
-@exact_kernel
+@kernel
 def _sort(
     rows: Ints,
     values: Floats,
@@ -123,7 +123,7 @@ def _sort(
                 origins[i] = work_origins[i]
 
 
-@exact_kernel
+@kernel
 def _sorted_order(rows: Ints) -> NDArray[np.int64]:
     """Return the indices that sort the rows, as a stable `numpy.argsort`, which Numba takes a second to compile.
 

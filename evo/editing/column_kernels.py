@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 from evo.genome.graph_kernels import first_at_least
 
 Ints = NDArray[np.integer[Any]]
@@ -25,19 +25,19 @@ NOWHERE = -1
 BLOCK = 1024
 
 
-@exact_kernel
+@kernel
 def row_at(base: Ints, pool: Ints, edited: Any, place: int) -> Any:
     """Return an entry's row."""
     return pool[place] if edited else base[place]
 
 
-@exact_kernel
+@kernel
 def value_at(base: Floats, pool: Floats, edited: Any, place: int) -> Any:
     """Return an entry's value."""
     return pool[place] if edited else base[place]
 
 
-@exact_kernel
+@kernel
 def origin_at(base: Ints, pool: Ints, edited: Any, place: int) -> Any:
     """Return an entry's origin; in a base without origins each entry is its own origin."""
     if edited:
@@ -45,7 +45,7 @@ def origin_at(base: Ints, pool: Ints, edited: Any, place: int) -> Any:
     return base[place] if base.shape[0] > 0 else place
 
 
-@exact_kernel
+@kernel
 def find(
     base_rows: Ints,
     pool_rows: Ints,
@@ -63,7 +63,7 @@ def find(
     return first_at_least(base_rows, low, high, row)
 
 
-@exact_kernel
+@kernel
 def holds(
     base_rows: Ints,
     pool_rows: Ints,
@@ -83,7 +83,7 @@ def holds(
         )
 
 
-@exact_kernel
+@kernel
 def count_block(
     base_rows: Ints,
     pool_rows: Ints,
@@ -104,7 +104,7 @@ def count_block(
             at, counts[k] = at + 1, counts[k] + 1
 
 
-@exact_kernel
+@kernel
 def read_rows(
     base_rows: Ints,
     base_values: Floats,
@@ -129,7 +129,7 @@ def read_rows(
             at += 1
 
 
-@exact_kernel
+@kernel
 def scan(rows: Ints, first: int, second: int, at_first: Ints, at_second: Ints) -> Any:
     """List the indices at which two rows occur; return how often each occurs, even if the arrays are too short.
 
@@ -170,13 +170,13 @@ def places_of(rows: Ints, first: int, second: int, per_node: int = 1) -> list[In
         room = max(counts)
 
 
-@exact_kernel
+@kernel
 def passes(value: Any, threshold: Any, signed: bool) -> Any:
     """Tell whether a value is active under a threshold."""
     return value > threshold if signed else abs(value) > threshold
 
 
-@exact_kernel
+@kernel
 def count_active(
     values: Floats, starts: Ints, lengths: Ints, thresholds: Floats, signed: bool
 ) -> Any:
@@ -197,7 +197,7 @@ def count_active(
     return count
 
 
-@exact_kernel
+@kernel
 def count_scores(
     bits: Any,
     starts: Ints,
@@ -229,7 +229,7 @@ def count_scores(
                 counts[digits & shift[2]] += step
 
 
-@exact_kernel
+@kernel
 def count_rows(rows: Ints, starts: Ints, lengths: Ints, step: int, counts: Ints) -> None:
     """Count the entries of each row in some stretches; each adds `step`."""
     for k in range(starts.shape[0]):

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 from evo.editing.column_kernels import (
     NOWHERE,
     Flags,
@@ -18,7 +18,7 @@ from evo.editing.column_kernels import (
 )
 
 
-@exact_kernel
+@kernel
 def merge(
     base_rows: Ints,
     base_values: Floats,
@@ -63,7 +63,7 @@ def merge(
     return n if finite else NOWHERE
 
 
-@exact_kernel
+@kernel
 def _copy_entries(
     base_rows: Ints,
     base_values: Floats,
@@ -99,7 +99,7 @@ def _copy_entries(
     return used + size
 
 
-@exact_kernel
+@kernel
 def add_rows(
     base_rows: Ints,
     base_values: Floats,
@@ -161,7 +161,7 @@ def add_rows(
     return n if finite else NOWHERE
 
 
-@exact_kernel
+@kernel
 def assign(
     base_rows: Ints,
     base_values: Floats,
@@ -208,7 +208,7 @@ def assign(
     return n
 
 
-@exact_kernel
+@kernel
 def insert(
     base_indptr: Ints,
     base_rows: Ints,
@@ -249,7 +249,7 @@ def insert(
             n += 1
 
 
-@exact_kernel
+@kernel
 def without(
     base_rows: Ints,
     base_values: Floats,
@@ -288,7 +288,7 @@ def without(
     return n
 
 
-@exact_kernel
+@kernel
 def _count_passing(values: Floats, threshold: Any, signed: bool) -> Any:
     count = 0
     for value in values:
@@ -296,7 +296,7 @@ def _count_passing(values: Floats, threshold: Any, signed: bool) -> Any:
     return count
 
 
-@exact_kernel
+@kernel
 def _keep_passing(
     from_rows: Ints,
     from_values: Floats,
@@ -319,7 +319,7 @@ def _keep_passing(
         i += 1
 
 
-@exact_kernel
+@kernel
 def active_sizes(
     base_values: Floats,
     pool_values: Floats,
@@ -340,7 +340,7 @@ def active_sizes(
             sizes[c] = _count_passing(base_values[begin:end], threshold, signed)
 
 
-@exact_kernel
+@kernel
 def keep_active(
     base_rows: Ints,
     base_values: Floats,

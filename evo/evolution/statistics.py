@@ -74,11 +74,11 @@ class GenomeStatistics:
     determinant_sign: Annotated[int | None, Statistic("",
         "Sign of det W over the stored entries: -1, 0 or 1; empty if not computed.", bits=8)] = None
     log_abs_determinant: Annotated[float | None, Statistic("nat",
-        "ln |det W|; empty if W is singular or it is not computed.")] = None
+        "ln |det W|, rounded to float32; empty if W is singular or it is not computed.")] = None
     identity_minus_sign: Annotated[int | None, Statistic("",
         "Sign of det(I - W); empty if not computed.", bits=8)] = None
     log_abs_identity_minus: Annotated[float | None, Statistic("nat",
-        "ln |det(I - W)|; empty if I - W is singular or it is not computed.")] = None
+        "ln |det(I - W)|, rounded to float32; empty if I - W is singular or it is not computed.")] = None
     mean_degree: Annotated[float | None, Statistic("edges",
         "Mean number of effective edges per node. A kernel is one edge here and in the columns that follow, up to "
         f"network_hash. All these columns are empty if there are more than {LARGEST_GRAPH:,} edges, dormant ones "
@@ -102,8 +102,8 @@ class GenomeStatistics:
         "Number of edges from the nearest input to an output, as a mean over the outputs that an input reaches; empty "
         "if no input reaches an output.", "hops_mean")] = None
     spectral_radius: Annotated[float | None, Statistic("",
-        "Largest magnitude of the eigenvalues of W over the effective edges; 0 without a cycle, and empty if a "
-        f"strongly connected component has more than {LARGEST_COMPONENT} nodes.")] = None
+        "Largest magnitude of the eigenvalues of W over the effective edges, rounded to float32; 0 without a cycle, "
+        f"and empty if a strongly connected component has more than {LARGEST_COMPONENT} nodes.")] = None
     network_hash: Annotated[str | None, Statistic("",
         "Canonical hash of the network before its training. Two genomes with the same network, whatever its nodes are "
         "called, have the same hash; evo.canonical_hash describes the rare cases in which different networks have "
@@ -214,7 +214,7 @@ def _graph(genome: Genome, network: Phenotype) -> dict[str, Any]:
 def _spectral_radius(genome: Genome, entries: NDArray[np.int64]) -> float:
     effective = np.zeros(genome.n_stored, np.bool_)
     effective[entries] = True
-    return graphops.spectral_radius(genome.strengths(effective))
+    return _rounded(graphops.spectral_radius(genome.strengths(effective)))
 
 
 def _determinants(genome: Genome) -> tuple[int | None, float | None, int | None, float | None]:
@@ -229,7 +229,12 @@ def _determinants(genome: Genome) -> tuple[int | None, float | None, int | None,
     minus = graphops.slogdet(graphops.identity_minus(weights))
     return (
         int(stored.sign),
-        float(stored.log_abs) if math.isfinite(stored.log_abs) else None,
+        _rounded(stored.log_abs) if math.isfinite(stored.log_abs) else None,
         int(minus.sign),
-        float(minus.log_abs) if math.isfinite(minus.log_abs) else None,
+        _rounded(minus.log_abs) if math.isfinite(minus.log_abs) else None,
     )
+
+
+def _rounded(value: float) -> float:
+    """Round to float32: the last digits of LAPACK's results differ between processors."""
+    return float(np.float32(value))

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 
 Ints = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
 
 
-@exact_kernel
+@kernel
 def first_at_least(ascending: Ints, begin: int, end: int, bound: int) -> int:
     """Return the first index from `begin` on with ``ascending[index] >= bound``, or `end`; by bisection."""
     while begin < end:
@@ -27,7 +27,7 @@ def first_at_least(ascending: Ints, begin: int, end: int, bound: int) -> int:
     return begin
 
 
-@exact_kernel
+@kernel
 def delays_to_output(
     indptr: Ints,
     indices: Ints,
@@ -61,7 +61,7 @@ def delays_to_output(
             break
 
 
-@exact_kernel
+@kernel
 def keep_effective(
     indptr: Ints, indices: Ints, is_input: Mask, delays: Ints, ticks: int, mask: Mask
 ) -> None:
@@ -73,7 +73,7 @@ def keep_effective(
             mask[e] &= in_time and not none
 
 
-@exact_kernel
+@kernel
 def count_components(indptr: Ints, sources: Ints) -> tuple[int, int, int]:
     """Return the number of strongly connected components, of nodes on cycles, and of nodes in the largest component.
 
@@ -132,7 +132,7 @@ def count_components(indptr: Ints, sources: Ints) -> tuple[int, int, int]:
     return n_components, n_cyclic, largest
 
 
-@exact_kernel
+@kernel
 def longest_path(indptr: Ints, sources: Ints, is_input: Mask, inputs_at_once: bool) -> int:
     """Return the number of edges on the longest path of edges without delay, as :func:`graphops.evaluation_layers`.
 
@@ -149,7 +149,7 @@ def longest_path(indptr: Ints, sources: Ints, is_input: Mask, inputs_at_once: bo
     return longest
 
 
-@exact_kernel
+@kernel
 def count_hops(indptr: Ints, sources: Ints, is_input: Mask, hops: Ints) -> None:
     """Write the number of edges from the nearest input to each node; −1 where no input reaches the node.
 

@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.arrays import FloatVector
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 
 POINTERS, RANGE, ORDER = 1, 2, 3
 
 
-@exact_kernel
+@kernel
 def all_finite(x: FloatVector) -> bool:
     """Return whether all numbers are finite: x − x is 0 for a finite x and NaN for any other."""
     zero = x.dtype.type(0)
@@ -19,7 +19,7 @@ def all_finite(x: FloatVector) -> bool:
     return faults == 0
 
 
-@exact_kernel
+@kernel
 def first_fault(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], nnz: int, n: int, n_rows: int
 ) -> int:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -81,7 +81,7 @@ class Log(NamedTuple):
     counts: NDArray[np.int64]
 
 
-@exact_kernel
+@kernel
 def write_log(log: Log, operator: int, a: int, b: int, x: Any, y: Any) -> None:
     """Write a row of the current operation."""
     if log.rows.shape[0] > 0:
@@ -98,7 +98,7 @@ def write_log(log: Log, operator: int, a: int, b: int, x: Any, y: Any) -> None:
 # -- operators ---------------------------------------------------------------------------------------------------------
 
 
-@exact_kernel
+@kernel
 def set_threshold(network: Network, threshold: Any, drop: bool) -> None:
     """Set the threshold (A). Entries below it become dormant or, with `drop`, are removed."""
     network.threshold[0] = threshold
@@ -111,28 +111,28 @@ def set_threshold(network: Network, threshold: Any, drop: bool) -> None:
                     network.columns[j, i] = np.float32(0)
 
 
-@exact_kernel
+@kernel
 def swap_contents(first: Any, second: Any) -> None:
     """Swap the contents of two vectors."""
     for i in range(first.shape[0]):
         first[i], second[i] = second[i], first[i]
 
 
-@exact_kernel
+@kernel
 def swap_columns(network: Network, a: int, b: int) -> None:
     """Swap the in-edges of two nodes, biases included (B)."""
     swap_contents(network.columns[a], network.columns[b])
     swap_contents(network.stored[a], network.stored[b])
 
 
-@exact_kernel
+@kernel
 def swap_rows(network: Network, a: int, b: int) -> None:
     """Swap the out-edges of two nodes (D)."""
     swap_contents(network.columns[:, a], network.columns[:, b])
     swap_contents(network.stored[:, a], network.stored[:, b])
 
 
-@exact_kernel
+@kernel
 def add_column(network: Network, source: int, target: int, factor: Any, scale: Any) -> bool:
     """Set column `target`, bias included, to scale · (target + factor · source) (C), unless the sum is not finite."""
     n = network.stored.shape[0]
@@ -149,7 +149,7 @@ def add_column(network: Network, source: int, target: int, factor: Any, scale: A
     return True
 
 
-@exact_kernel
+@kernel
 def add_row(network: Network, source: int, target: int, factor: Any, scale: Any) -> bool:
     """Set row `target`, without biases, to scale · (target + factor · source) (F), unless the sum is not finite."""
     n = network.stored.shape[0]
@@ -167,7 +167,7 @@ def add_row(network: Network, source: int, target: int, factor: Any, scale: Any)
     return True
 
 
-@exact_kernel
+@kernel
 def move_node(network: Network, node: int, destination: int) -> None:
     """Move a node to another index in the order (H), by swaps of neighbouring nodes."""
     step = 1 if destination > node else -1
@@ -181,7 +181,7 @@ def move_node(network: Network, node: int, destination: int) -> None:
         node += step
 
 
-@exact_kernel
+@kernel
 def assign_entry(network: Network, source: int, target: int, value: Any) -> None:
     """Set the value of one entry (N). Source n is the constant node, whose entries are the biases."""
     network.columns[target, source] = value
@@ -192,7 +192,7 @@ def assign_entry(network: Network, source: int, target: int, value: Any) -> None
 # -- counts and magnitudes ---------------------------------------------------------------------------------------------
 
 
-@exact_kernel
+@kernel
 def count_above(network: Network, threshold: Any) -> Any:
     """Count the stored entries with a magnitude above a threshold."""
     n = network.stored.shape[0]
@@ -203,19 +203,19 @@ def count_above(network: Network, threshold: Any) -> Any:
     return count
 
 
-@exact_kernel
+@kernel
 def count_stored(network: Network) -> Any:
     """Count the stored entries."""
     return count_above(network, np.float32(-1))
 
 
-@exact_kernel
+@kernel
 def count_active(network: Network) -> Any:
     """Count the active entries."""
     return count_above(network, network.threshold[0])
 
 
-@exact_kernel
+@kernel
 def magnitude_at(network: Network, rank: int) -> Any:
     """Return the magnitude with a rank, from 0, among the stored entries; by insertion, since ranks are small."""
     n = network.stored.shape[0]

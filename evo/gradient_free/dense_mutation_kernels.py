@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 from evo.gradient_free.dense_kernels import (
     ADD_COLUMN,
     ADD_ROW,
@@ -65,7 +65,7 @@ class Rules(NamedTuple):
     max_weight: float
 
 
-@exact_kernel
+@kernel
 def can_be_effective(rules: Rules, source: int, target: int, n: int) -> bool:
     """Return whether an edge can have an effect, by the roles and the order of its ends."""
     if target < rules.n_inputs:
@@ -73,20 +73,20 @@ def can_be_effective(rules: Rules, source: int, target: int, n: int) -> bool:
     return rules.ticks > 1 or (source < target and source < n - rules.n_outputs)
 
 
-@exact_kernel
+@kernel
 def n_source_nodes(rules: Rules, n: int) -> Any:
     """Return how many nodes, from the first, may have effective out-edges: outputs only if there is a later tick."""
     return n if rules.ticks > 1 else n - rules.n_outputs
 
 
-@exact_kernel
+@kernel
 def count_free_entries(network: Network, rules: Rules) -> Any:
     """Return how many more entries may be stored."""
     n = network.stored.shape[0]
     return int(rules.max_density * n * n) - count_stored(network)
 
 
-@exact_kernel
+@kernel
 def draw_weight(network: Network, rules: Rules, stream: Words) -> Any:
     """Draw the weight of a new edge, above the threshold."""
     weight = draw_normal(stream) * rules.init_std
@@ -99,7 +99,7 @@ def draw_weight(network: Network, rules: Rules, stream: Words) -> Any:
 # -- lines: B, C, D, F -------------------------------------------------------------------------------------------------
 
 
-@exact_kernel
+@kernel
 def draw_node_with_entries(lines: Any, stream: Words, low: int, high: int) -> Any:
     """Draw a node in low … high − 1 whose row in `lines` has an entry; NO_NODE after MAX_ATTEMPTS."""
     for _ in range(MAX_ATTEMPTS):
@@ -110,14 +110,14 @@ def draw_node_with_entries(lines: Any, stream: Words, low: int, high: int) -> An
     return NO_NODE
 
 
-@exact_kernel
+@kernel
 def draw_other_node(stream: Words, low: int, high: int, node: int) -> Any:
     """Draw a node in low … high − 1 other than `node`, which is in this range."""
     other = low + draw_integer(stream, high - low - 1)
     return other + (other >= node)
 
 
-@exact_kernel
+@kernel
 def draw_node_pair(lines: Any, stream: Words, low: int, high: int) -> Any:
     """Draw two nodes in low … high − 1, the first with an entry in its line; NO_NODE twice if there are none."""
     if high - low < 2:
@@ -128,7 +128,7 @@ def draw_node_pair(lines: Any, stream: Words, low: int, high: int) -> Any:
     return node, draw_other_node(stream, low, high, node)
 
 
-@exact_kernel
+@kernel
 def draw_addition(rules: Rules, stream: Words, line: Any, source_line: Any) -> Any:
     """Draw the factor of an addition, and the scale that preserves the length of a changed line (1 if it is 0)."""
     magnitude = rules.max_factor * (1.0 - draw_uniform(stream))
@@ -141,7 +141,7 @@ def draw_addition(rules: Rules, stream: Words, line: Any, source_line: Any) -> A
     return factor, scale
 
 
-@exact_kernel
+@kernel
 def count_new_entries(line: Any, source_line: Any) -> Any:
     """Count the entries that an addition of another line would add to a line."""
     count = 0
@@ -150,7 +150,7 @@ def count_new_entries(line: Any, source_line: Any) -> Any:
     return count
 
 
-@exact_kernel
+@kernel
 def mutate_by_column_swap(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
     """Swap the in-edges of two nodes (B)."""
     a, b = draw_node_pair(network.stored, stream, rules.n_inputs, network.stored.shape[0])
@@ -161,7 +161,7 @@ def mutate_by_column_swap(network: Network, rules: Rules, stream: Words, log: Lo
     return True
 
 
-@exact_kernel
+@kernel
 def mutate_by_row_swap(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
     """Swap the out-edges of two nodes (D)."""
     n = network.stored.shape[0]
@@ -173,7 +173,7 @@ def mutate_by_row_swap(network: Network, rules: Rules, stream: Words, log: Log) 
     return True
 
 
-@exact_kernel
+@kernel
 def mutate_by_column_addition(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
     """Add the in-edges of one node to another node (C)."""
     stored, columns = network.stored, network.columns
@@ -187,7 +187,7 @@ def mutate_by_column_addition(network: Network, rules: Rules, stream: Words, log
     return True
 
 
-@exact_kernel
+@kernel
 def mutate_by_row_addition(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
     """Add the out-edges of one node to another node (F)."""
     rows, entries = network.stored.T, network.columns.T
@@ -204,7 +204,7 @@ def mutate_by_row_addition(network: Network, rules: Rules, stream: Words, log: L
 # -- A, H --------------------------------------------------------------------------------------------------------------
 
 
-@exact_kernel
+@kernel
 def mutate_by_threshold(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
     """Make a small fraction of the entries dormant, at least one and not all; drop them in half of the cases (A)."""
     n_stored = count_stored(network)
@@ -221,7 +221,7 @@ def mutate_by_threshold(network: Network, rules: Rules, stream: Words, log: Log)
     return True
 
 
-@exact_kernel
+@kernel
 def passes_neighbour(network: Network, rules: Rules, node: int, destination: int) -> bool:
     """Return whether a move passes a neighbour of the node; other moves do not change the network."""
     for other in range(min(node, destination), max(node, destination) + 1):
@@ -230,7 +230,7 @@ def passes_neighbour(network: Network, rules: Rules, node: int, destination: int
     return False
 
 
-@exact_kernel
+@kernel
 def mutate_by_move(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
     """Move a hidden node to the index of another hidden node, past at least one of its neighbours (H)."""
     low, high = rules.n_inputs, network.stored.shape[0] - rules.n_outputs
@@ -249,7 +249,7 @@ def mutate_by_move(network: Network, rules: Rules, stream: Words, log: Log) -> b
 # -- N -----------------------------------------------------------------------------------------------------------------
 
 
-@exact_kernel
+@kernel
 def add_random_edges(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
     """Add a few new edges that can have an effect, all possible edges being equally likely (N)."""
     n = network.stored.shape[0]
@@ -275,7 +275,7 @@ def add_random_edges(network: Network, rules: Rules, stream: Words, log: Log) ->
     return True
 
 
-@exact_kernel
+@kernel
 def perturb_weights(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
     """Perturb or redraw a fraction of the weights and biases, at least one (N)."""
     n = network.stored.shape[0]
@@ -300,7 +300,7 @@ def perturb_weights(network: Network, rules: Rules, stream: Words, log: Log) -> 
     return True
 
 
-@exact_kernel
+@kernel
 def mutate_by_assignment(network: Network, rules: Rules, stream: Words, log: Log) -> bool:
     """Add new edges or change weights (N)."""
     if draw_uniform(stream) < rules.growth_fraction:
@@ -311,7 +311,7 @@ def mutate_by_assignment(network: Network, rules: Rules, stream: Words, log: Log
 # -- all ---------------------------------------------------------------------------------------------------------------
 
 
-@exact_kernel
+@kernel
 def apply_random_operator(
     operator: int, network: Network, rules: Rules, stream: Words, log: Log
 ) -> bool:
@@ -335,7 +335,7 @@ def apply_random_operator(
     return done
 
 
-@exact_kernel
+@kernel
 def mutate(
     network: Network, rules: Rules, cumulative_weights: NDArray[np.float64], stream: Words, log: Log
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 
 Words = NDArray[np.uint64]
 """32-bit words in 64 bits, so that products do not overflow."""
@@ -35,7 +35,7 @@ ROUNDS = 10
 UNIT = 2.0**-32
 
 
-@exact_kernel
+@kernel
 def refill(stream: Words) -> None:
     """Compute the four words of the stream's key and counter."""
     c0, c1 = stream[COUNTER], stream[COUNTER + 1]
@@ -57,7 +57,7 @@ def refill(stream: Words) -> None:
     stream[POSITION] = 0
 
 
-@exact_kernel
+@kernel
 def open_stream(stream: Words, key: Words, generation: int, individual: int) -> None:
     """Start the stream of one individual."""
     stream[KEY], stream[KEY + 1] = key[0], key[1]
@@ -66,7 +66,7 @@ def open_stream(stream: Words, key: Words, generation: int, individual: int) -> 
     stream[POSITION] = EXHAUSTED
 
 
-@exact_kernel
+@kernel
 def draw_word(stream: Words) -> Any:
     """Draw 32 bits."""
     if stream[POSITION] == EXHAUSTED:
@@ -77,19 +77,19 @@ def draw_word(stream: Words) -> Any:
     return word
 
 
-@exact_kernel
+@kernel
 def draw_uniform(stream: Words) -> Any:
     """Draw a multiple of 2⁻³² from [0, 1)."""
     return UNIT * np.float64(draw_word(stream))
 
 
-@exact_kernel
+@kernel
 def draw_integer(stream: Words, n: int) -> Any:
     """Draw from 0 … n − 1; relative probabilities differ by at most n / 2³²."""
     return np.int64((draw_word(stream) * np.uint64(n)) >> HALF)
 
 
-@exact_kernel
+@kernel
 def draw_normal(stream: Words) -> Any:
     """Draw from the standard normal distribution by the Box–Muller transform, within ±6.8."""
     radius = math.sqrt(-2.0 * math.log(UNIT * (np.float64(draw_word(stream)) + 0.5)))

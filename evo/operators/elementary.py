@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import graphops
+from cnn.compile.vector_kernels import norm_of
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Role
 from evo.operators.operation import (
@@ -196,7 +197,7 @@ def _propose_addition(
         magnitude = settings.max_factor * (1.0 - float(rng.random()))
         factor = magnitude if rng.integers(2) else -magnitude
         scale = 1.0
-        before = float(np.linalg.norm(target[1].astype(float)))
+        before = norm_of(target[1].astype(float))
         if before > 0:
             after = _length_of_sum(target, source, factor)
             scale = before / after if after > 0 else 1.0
@@ -212,7 +213,7 @@ def _length_of_sum(target: Line, source: Line, factor: float) -> float:
     """Return the Euclidean length of target + factor · source."""
     places, at = np.unique(np.concatenate([target[0], source[0]]), return_inverse=True)
     values = np.concatenate([target[1].astype(float), factor * source[1].astype(float)])
-    return float(np.linalg.norm(np.bincount(at, weights=values, minlength=len(places))))
+    return norm_of(np.asarray(np.bincount(at, values, len(places)), np.float64))
 
 
 def apply_add_column(editor: GenomeEditor, parameters: Parameters) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 from evo.editing.column_kernels import Ints
 
 
-@exact_kernel
+@kernel
 def n_outside(indptr: Ints, rows: Ints, first: int, last: int, low: int, high: int) -> Any:
     """Count the columns first … last − 1 that hold a row outside low … high − 1."""
     count = 0
@@ -19,7 +19,7 @@ def n_outside(indptr: Ints, rows: Ints, first: int, last: int, low: int, high: i
     return count
 
 
-@exact_kernel
+@kernel
 def rows_of_free_places(
     ranks: Ints,
     indptr: Ints,
@@ -53,7 +53,7 @@ def rows_of_free_places(
         before += n_free
 
 
-@exact_kernel
+@kernel
 def mark_first(keys: NDArray[np.int64], table: NDArray[np.int64], first: Any) -> None:
     """Mark the first occurrence of each key.
 

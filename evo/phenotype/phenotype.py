@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from cnn.arrays import aligned_copy, aligned_empty
 from cnn.checks import check_classes, check_targets, check_weights, real_array
+from cnn.compile.vector_kernels import norm_of
 from cnn.training.descent import (
     DIVERGENCE_FACTOR,
     DIVERGENCE_OFFSET,
     DescentResult,
     TrainingSegment,
     descend_stepwise,
-    norm_of,
 )
 from cnn.training.losses import LOSSES
 from cnn.training.samples import Samples

@@ -39,7 +39,7 @@ class Verification:
     n_rows, n_tables, n_files : int
         How many rows of how many tables, and how many files of genomes and networks the run has in what was compared.
     changes : tuple of str
-        What of code, versions and processor has changed since the run, in words.
+        What of code, versions and arithmetic has changed since the run, in words.
     """
 
     difference: Difference | None
@@ -101,7 +101,7 @@ def verify(
 
     Notes
     -----
-    If code, versions or processor have changed since the run, the run is computed all the same, and ``changes`` of the
+    If code, versions or arithmetic have changed since the run, the run is computed all the same, and ``changes`` of the
     result says what has changed.
 
     In the asynchronous mode results depend on the order in which individuals arrived. The run is computed again in the

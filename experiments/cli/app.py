@@ -193,7 +193,7 @@ def resume(
         bool,
         typer.Option(
             "--force",
-            help="Go on even if data, own parts, code, versions or processor are not those of the beginning; the "
+            help="Go on even if data, own parts, code, versions or arithmetic are not those of the beginning; the "
             "journal notes what differs.",
         ),
     ] = False,

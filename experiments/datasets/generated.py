@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from cnn.arrays import of_each
 from evo.errors import SettingsError
 from experiments.datasets.dataset import Dataset
 
@@ -105,7 +106,8 @@ def spirals(
     rng = np.random.default_rng(seed)
     radius = np.sqrt(1 - rng.random(n_samples))  # (0, 1]
     angle = 2 * np.pi * turns * radius + np.pi * arm
-    points = radius[:, np.newaxis] * np.column_stack([np.cos(angle), np.sin(angle)])  # (n, 2)
+    circle = np.column_stack([of_each(math.cos, angle), of_each(math.sin, angle)])
+    points = radius[:, np.newaxis] * circle  # (n, 2)
     points += noise * rng.standard_normal((n_samples, 2))
     return Dataset.from_arrays(points.astype(np.float32), arm, name="spirals")
 

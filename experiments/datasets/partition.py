@@ -184,7 +184,7 @@ def grouped_parts(
     for g in order:
         own = counts[g] / sizes
         # The sum of squares falls by 2·behind·own − own² in the chosen part, and stays in the others.
-        part_of[g] = np.argmax(behind @ own)
+        part_of[g] = np.argmax((behind * own).sum(axis=1))
         behind[part_of[g]] -= own
     return [np.flatnonzero(part_of[group] == part) for part in range(len(shares))]
 

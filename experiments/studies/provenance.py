@@ -65,15 +65,16 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, Registry[Any], Iterabl
 
 
 def begun_with(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the bits of a run beside settings and what it uses: code, versions and processor.
+    """Return what decides the bits of a run beside settings and what it uses: code, versions and arithmetic.
+
+    Processors with the same arithmetic compute the same bits, so a run may go on on another machine.
 
     Parameters
     ----------
     known : mapping
         What :func:`evo.environment.environment` returned when the run began.
     """
-    machine = {name: known[name] for name in ("python", "packages", "cpu_features", "numba_target")}
-    machine["blas"] = {one["library"]: [one["version"], one["core"]] for one in known["blas"]}
+    machine = {name: known[name] for name in ("python", "packages", "arithmetic")}
     return {"code": code_hash(), "machine": machine}
 
 
@@ -85,7 +86,7 @@ def change_in_use(before: Used | None, now: Used) -> str | None:
 
 
 def changes_of_code(begun: Mapping[str, Any]) -> list[str]:
-    """Return in words what of code, versions and processor is different from the beginning of a run.
+    """Return in words what of code, versions and arithmetic is different from the beginning of a run.
 
     Parameters
     ----------
@@ -95,15 +96,9 @@ def changes_of_code(begun: Mapping[str, Any]) -> list[str]:
     found, present = [], begun_with(environment())
     if present["code"] != begun.get("code"):
         found.append("the code of EvoMatrix has changed since that run began")
-    before, now = dict(begun.get("machine", {})), present["machine"]
-    # Which libraries are loaded, and in which order, depends on what a process has imported so far.
-    loaded = before.get("blas", {}).keys() & now["blas"].keys()
-    if loaded:
-        before["blas"] = {name: before["blas"][name] for name in loaded}
-        now["blas"] = {name: now["blas"][name] for name in loaded}
-    other = first_difference(before, now, "machine")
+    other = first_difference(dict(begun.get("machine", {})), present["machine"], "machine")
     if other is not None:
-        found.append(f"versions or processor are not those of the beginning ({other})")
+        found.append(f"versions or arithmetic are not those of the beginning ({other})")
     return found
 
 

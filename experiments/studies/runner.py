@@ -183,7 +183,7 @@ def resume_run(
     workers, address, reporter, figures : optional
         As for :func:`run`. The number of workers changes no result.
     force : bool, default False
-        Go on even if data, own parts, code, versions or processor are not those with which the run began. What differs
+        Go on even if data, own parts, code, versions or arithmetic are not those with which the run began. What differs
         is noted in the journal, and the results may be those of no single run.
 
     Returns
@@ -242,7 +242,7 @@ class BegunRun:
     changed_use : str or None
         Which of data, fitness and own parts is another one now, in words.
     changed_code : list of str
-        What of code, versions and processor is different now, in words.
+        What of code, versions and arithmetic is different now, in words.
     """
 
     plan: Plan

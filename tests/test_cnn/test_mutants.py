@@ -251,7 +251,7 @@ def upsampling_does_not_divide(original, x, shape, method="mean"):
 
 
 @mutant(
-    "compile/test_activation_kernels.py::test_activations_and_their_chain",
+    "layers/test_activation_kernels.py::test_activations_and_their_chain",
     ACTIVATIONS["relu"],
     "chain",
 )

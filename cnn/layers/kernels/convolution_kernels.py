@@ -2,11 +2,12 @@
 
 from cnn.arrays import FloatArray, FloatVector, IntArray
 from cnn.compile.compilation import kernel
-from cnn.compile.tile_kernels import TILE, correlate_tile, gather_tile, lanes_of
+from cnn.compile.tile_kernels import TILE, correlate_tile, gather_tile
+from cnn.compile.vector_kernels import lanes_of, register_lanes
 
 VECTORS = TILE.gather_vectors
-FLOAT32_LANES = lanes_of(4)
-FLOAT64_LANES = lanes_of(8)
+LANES_4, LANES_8 = lanes_of(4), lanes_of(8)
+REGISTER_4, REGISTER_8 = register_lanes(4), register_lanes(8)
 TAPS_1, TAPS_2, TAPS_4, TAPS_6 = (TILE.correlate_taps[height] for height in (1, 2, 4, 6))
 
 CHUNK = 256
@@ -95,7 +96,7 @@ def gather(
     n_pixels
         Pixels of an output map.
     """
-    lanes = FLOAT32_LANES if image.itemsize == 4 else FLOAT64_LANES
+    lanes = REGISTER_4 if image.itemsize == 4 else REGISTER_8
     n_taps = packed.shape[0] // bias.shape[0]
     stride = n_pixels * batch
     for r in range(runs.shape[0]):
@@ -155,7 +156,7 @@ def correlate(
     taps
         Shape (n_out, n_taps); overwritten.
     """
-    lanes = FLOAT32_LANES if image.itemsize == 4 else FLOAT64_LANES
+    lanes = LANES_4 if image.itemsize == 4 else LANES_8
     n_taps = taps.shape[1]
     n_runs, run = runs.shape[0], runs[0, 1] * batch
     stride = n_runs * run
@@ -186,21 +187,3 @@ def correlate(
                         run, rows, offsets, e, n_taps, taps, k, height, 0,
                     )  # fmt: skip
             k += height
-
-
-@kernel
-def sum_maps(delta: FloatArray, sums: FloatVector) -> None:
-    """Write the sum of each map.
-
-    Parameters
-    ----------
-    delta
-        Shape (n_maps, n).
-    sums
-        Shape (n_maps,); overwritten.
-    """
-    for k in range(delta.shape[0]):
-        total = delta.dtype.type(0)
-        for i in range(delta.shape[1]):
-            total += delta[k, i]
-        sums[k] = total

@@ -13,11 +13,21 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import OVERLOAD_OPTIONS, kernel
-from cnn.layers.kernels.activation_kernels import fast_sigmoid, fast_tanh
+from cnn.compile.compilation import kernel
+from cnn.compile.elementary_kernels import (
+    HALF,
+    ONE,
+    TWO,
+    by_precision,
+    fast_exp,
+    fast_sigmoid,
+    fast_tanh,
+    multiply_add,
+    polynomial,
+)
 from evo.genome.activations import FIRST_OWN, LEAK, activation_code
 from evo.genome.function_table import FUNCTIONS, PRECISIONS, SYMBOL, TABLE
 
@@ -33,117 +43,73 @@ GAUSSIAN = activation_code("gaussian")
 SIGN = activation_code("sign")
 
 # erf on [−4, 4] as an odd polynomial of degree 13 over an even one of degree 8: the coefficients of Eigen.
-_ERF_ODD = tuple(
-    np.float32(c)
-    for c in (
-        -1.60960333262415e-02, -2.95459980854025e-03, -7.34990630326855e-04, -5.69250639462346e-05,
-        -2.10102402082508e-06, 2.77068142495902e-08, -2.72614225801306e-10,
-    )
+_erf_odd = polynomial(
+    -2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
+    -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02,
 )  # fmt: skip
-_ERF_EVEN = tuple(
-    np.float32(c)
-    for c in (
-        -1.42647390514189e-02, -7.37332916720468e-03, -1.68282697438203e-03, -2.13374055278905e-04,
-        -1.45660718464996e-05,
-    )
+_erf_even = polynomial(
+    -1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
+    -1.42647390514189e-02,
 )  # fmt: skip
 # sin on [−π/2, π/2]: Taylor's polynomial of degree 11. π in three parts, so that multiples of the first two are exact.
-_SINE_ODD = tuple(np.float32((-1) ** k / math.factorial(2 * k + 1)) for k in range(6))
+_sine_odd = polynomial(*((-1) ** k / math.factorial(2 * k + 1) for k in reversed(range(6))))
 _PI_1, _PI_2, _PI_3 = np.float32(3.140625), np.float32(0.0009670257568359375), np.float32(6.277e-07)
 _INVERSE_PI = np.float32(1 / math.pi)
-_HALF, _ONE, _TWO, _FOUR = np.float32(0.5), np.float32(1), np.float32(2), np.float32(4)
+_FOUR = np.float32(4)
 _ROOT_HALF, _NORMAL = np.float32(math.sqrt(0.5)), np.float32(1 / math.sqrt(2 * math.pi))
 
 
 @kernel
 def _erf_float32(x: Any) -> Any:
-    a, b = _ERF_ODD, _ERF_EVEN
     x = min(max(x, -_FOUR), _FOUR)
     s = x * x
-    p = x * (a[0] + s * (a[1] + s * (a[2] + s * (a[3] + s * (a[4] + s * (a[5] + s * a[6]))))))
-    return p / (b[0] + s * (b[1] + s * (b[2] + s * (b[3] + s * b[4]))))
+    return x * _erf_odd(s) / _erf_even(s)
 
 
 @kernel
 def _sine_float32(x: Any) -> Any:
-    c = _SINE_ODD
-    turns = np.float32(math.floor(x * _INVERSE_PI + _HALF))
-    r = ((x - turns * _PI_1) - turns * _PI_2) - turns * _PI_3  # x − kπ, within ±π/2
-    s = r * r
-    value = r * (c[0] + s * (c[1] + s * (c[2] + s * (c[3] + s * (c[4] + s * c[5])))))
-    odd = turns - _TWO * np.float32(math.floor(turns * _HALF))  # 1 where k is odd
-    return value * (_ONE - _TWO * odd)
+    turns = np.float32(math.floor(multiply_add(x, _INVERSE_PI, HALF)))
+    r = multiply_add(-turns, _PI_1, x)  # x − kπ, within ±π/2
+    r = multiply_add(-turns, _PI_3, multiply_add(-turns, _PI_2, r))
+    value = r * _sine_odd(r * r)
+    odd = turns - TWO * np.float32(math.floor(turns * HALF))  # 1 where k is odd
+    return value * (ONE - TWO * odd)
 
 
 @kernel
-def _falling_float32(x: Any) -> Any:
-    """Approximate exp(−x) for x ≥ 0 as (1 − t)/(1 + t) with t = tanh(x/2)."""
-    t = fast_tanh(_HALF * x)
-    return (_ONE - t) / (_ONE + t)
+def _normal_share_float32(x: Any) -> Any:
+    return HALF * (ONE + _erf_float32(x * _ROOT_HALF))
 
 
-def normal_share(x: Any) -> Any:
-    """Φ(x), the distribution function of the standard normal distribution. For use inside kernels."""
-    raise NotImplementedError
+@kernel
+def _normal_share_float64(x: Any) -> Any:
+    return 0.5 * (1.0 + math.erf(x * math.sqrt(0.5)))
 
 
-def normal_density(x: Any) -> Any:
-    """Φ′(x). For use inside kernels."""
-    raise NotImplementedError
+@kernel
+def _normal_density_float32(x: Any) -> Any:
+    return _NORMAL * fast_exp(-HALF * x * x)
 
 
+@kernel
+def _normal_density_float64(x: Any) -> Any:
+    return math.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+
+@kernel
 def bell(x: Any) -> Any:
-    """exp(−x²). For use inside kernels."""
-    raise NotImplementedError
+    """exp(−x²)."""
+    return fast_exp(-x * x)
 
 
-def fast_sine(x: Any) -> Any:
-    """Sin x. For use inside kernels."""
-    raise NotImplementedError
+normal_share = by_precision(_normal_share_float32, _normal_share_float64)
+"""Φ(x), the distribution function of the standard normal distribution."""
 
+normal_density = by_precision(_normal_density_float32, _normal_density_float64)
+"""Φ′(x)."""
 
-@overload(normal_share, jit_options=OVERLOAD_OPTIONS)
-def _normal_share(x: Any) -> Any:
-    def approximate(x: Any) -> Any:
-        return _HALF * (_ONE + _erf_float32(x * _ROOT_HALF))
-
-    def exact(x: Any) -> Any:
-        return 0.5 * (1.0 + math.erf(x * math.sqrt(0.5)))
-
-    return approximate if x == types.float32 else exact
-
-
-@overload(normal_density, jit_options=OVERLOAD_OPTIONS)
-def _normal_density(x: Any) -> Any:
-    def approximate(x: Any) -> Any:
-        return _NORMAL * _falling_float32(_HALF * x * x)
-
-    def exact(x: Any) -> Any:
-        return math.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-
-    return approximate if x == types.float32 else exact
-
-
-@overload(bell, jit_options=OVERLOAD_OPTIONS)
-def _bell(x: Any) -> Any:
-    def approximate(x: Any) -> Any:
-        return _falling_float32(x * x)
-
-    def exact(x: Any) -> Any:
-        return math.exp(-x * x)
-
-    return approximate if x == types.float32 else exact
-
-
-@overload(fast_sine, jit_options=OVERLOAD_OPTIONS)
-def _fast_sine(x: Any) -> Any:
-    def approximate(x: Any) -> Any:
-        return _sine_float32(x)
-
-    def exact(x: Any) -> Any:
-        return math.sin(x)
-
-    return approximate if x == types.float32 else exact
+fast_sine = by_precision(_sine_float32, math.sin)
+"""sin x."""
 
 
 def _call_own(

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.compile.compilation import kernel
+from cnn.compile.product_kernels import write_product, write_product_of_rows
+from cnn.compile.vector_kernels import sum_products, sum_range
 from evo.phenotype.kernels.activation_kernels import multiply_by_slope
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, backward_edges
 from evo.phenotype.kernels.forward_kernels import (
@@ -14,7 +16,6 @@ from evo.phenotype.kernels.forward_kernels import (
     Buffers,
     Layout,
     block_matrix,
-    matrix_product,
 )
 from evo.phenotype.kernels.map_kernels import (
     backward_maps,
@@ -44,25 +45,28 @@ def _backward_block(
     sources, block_edges, n_input_rows = layout.sources, layout.block_edges, layout.n_input_rows
     first, last, low, high, _, filled = layout.dense_blocks[r]
     offset = (base + first_row_of(layout.maps, n_input_rows, first)) * length
-    delta = residual[offset : offset + (last - first) * length].reshape(-1, length)
-    x = state[(base + low) * length : (base + high) * length].reshape(-1, length)
-    if filled == FULL and not accumulate:
-        matrix_product(delta, x.T, block_matrix(layout.dense_blocks[r], gradient, gradient))
-    else:
-        of_block = buffers.block_gradient[: (last - first) * (high - low)].reshape(-1, high - low)
-        matrix_product(delta, x.T, of_block)
+    n_nodes, n_rows = last - first, high - low
+    delta = residual[offset : offset + n_nodes * length]
+    x = state[(base + low) * length : (base + high) * length]
+    of_rows = buffers.block_input_gradient[: n_rows * length]
+    whole = filled == FULL and not accumulate
+    of_block = block_matrix(layout.dense_blocks[r], gradient, gradient)
+    if not whole:
+        of_block = buffers.block_gradient[: n_nodes * n_rows]
+    write_product_of_rows(delta, x, of_rows, of_block, n_nodes, length, n_rows)
+    if not whole:
         for p in range(first, last):
+            start = (p - first) * n_rows - low
             for e in range(block_edges[p, 0], block_edges[p, 1]):
-                value = of_block[p - first, sources[e] - low]
+                value = of_block[start + sources[e]]
                 gradient[e] = gradient[e] + value if accumulate else value
     if high > n_input_rows:
-        row_gradient = buffers.block_input_gradient[: (high - low) * length].reshape(-1, length)
         matrix = block_matrix(layout.dense_blocks[r], weights, buffers.block_weights)
-        matrix_product(matrix.T, delta, row_gradient)
-        for i in range(max(low, n_input_rows), high):
-            to = residual[(base + i) * length : (base + i + 1) * length]
-            for b in range(length):
-                to[b] += row_gradient[i - low, b]
+        write_product(matrix, 1, n_rows, delta, of_rows, n_rows, n_nodes, length)
+        skipped = max(low, n_input_rows) - low  # inputs have no residuals
+        to = residual[(base + low + skipped) * length : (base + high) * length]
+        for i in range(to.shape[0]):
+            to[i] += of_rows[skipped * length + i]
 
 
 @kernel
@@ -118,9 +122,7 @@ def backward_nodes(
             at = (tick * layout.n_net_input_rows + net_rows[p]) * length
             net = net_inputs[at : at + size]
         multiply_by_slope(codes[p], net, state[offset : offset + size], delta)
-        total = delta.dtype.type(0)
-        for b in range(size):
-            total += delta[b]
+        total = sum_range(residual, offset, size)
         bias_gradient[p] = bias_gradient[p] + total if accumulate else total  # ∂E/∂b_j = Σ δ_j
         first, last = indptr[p], indptr[p + 1]
         block_first, block_last = last, last
@@ -171,7 +173,5 @@ def gradients_at(
                 base = first_base + tick * rows_per_tick
                 if base + source_row >= 0:
                     here, there = (base + rows[j]) * stride, (base + source_row) * stride
-                    delta, x = residual[here : here + length], state[there : there + length]
-                    for b in range(length):
-                        total += delta[b] * x[b]
+                    total += sum_products(residual, here, state, there, length)
         gradients[k] = total

@@ -12,9 +12,8 @@ product (BLAS). All other edges are added up row by row.
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from cnn.compile.compilation import kernel
+from cnn.compile.product_kernels import write_product
 from evo.phenotype.kernels.activation_kernels import activate
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, forward_edges
 from evo.phenotype.kernels.map_kernels import (
@@ -133,18 +132,11 @@ def write_block_weights(layout: Layout, weights: Floats, block_weights: Floats) 
 
 
 @kernel
-def matrix_product(a: Floats, b: Floats, out: Floats) -> None:
-    """Write the matrix product a·b, by BLAS; a kernel of its own, since it takes long to compile."""
-    np.dot(a, b, out)
-
-
-@kernel
 def block_matrix(block: Ints, full: Floats, block_weights: Floats) -> Floats:
-    """Return the matrix (nodes, rows) of a dense block: of `full` if the block is full, else of `block_weights`."""
+    """Return the matrix (nodes, rows) of a dense block, flat; a block that is not full has it in `block_weights`."""
     first, last, low, high, offset, filled = block
-    m, k = last - first, high - low
     numbers = full if filled == FULL else block_weights
-    return numbers[offset : offset + m * k].reshape(m, k)
+    return numbers[offset : offset + (last - first) * (high - low)]
 
 
 @kernel
@@ -181,11 +173,12 @@ def forward_nodes(
         row = state[offset : offset + size]
         first, last = indptr[p], indptr[p + 1]
         if block < blocks.shape[0] and blocks[block, 0] == p:
-            matrix = block_matrix(blocks[block], weights, block_weights)
-            read = state[(base + blocks[block, 2]) * length : (base + blocks[block, 3]) * length]
-            written = state[offset : offset + matrix.shape[0] * length]
-            matrix_product(matrix, read.reshape(-1, length), written.reshape(-1, length))
-            block_end = blocks[block, 1]
+            block_end, low, high = blocks[block, 1], blocks[block, 2], blocks[block, 3]
+            write_product(
+                block_matrix(blocks[block], weights, block_weights), high - low, 1,
+                state[(base + low) * length : (base + high) * length],
+                state[offset : offset + (block_end - p) * length], block_end - p, high - low, length,
+            )  # fmt: skip
             block += 1
         block_first, block_last = last, last
         if p < block_end:

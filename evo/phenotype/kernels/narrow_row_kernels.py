@@ -9,7 +9,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from cnn.compile.tile_kernels import Emitter
+from cnn.compile.vector_kernels import Emitter
 from evo.phenotype.kernels.row_kernels import Rows, descending, lanes_in, store_or_add
 
 

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import exact_kernel
+from cnn.compile.compilation import kernel
 from evo.genome.graph_kernels import first_at_least
 
 Ints = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
 
 
-@exact_kernel
+@kernel
 def count_edges(
     indptr: Ints, indices: Ints, active: Mask, is_input: Mask, delays: Ints, ticks: int
 ) -> int:
@@ -32,7 +32,7 @@ def count_edges(
     return count
 
 
-@exact_kernel
+@kernel
 def number_rows(kept: Mask, is_input: Mask, rows: Ints, nodes: Ints) -> None:
     """Give every kept node a row, inputs first, both groups in index order; −1 to all other nodes.
 
@@ -52,7 +52,7 @@ def number_rows(kept: Mask, is_input: Mask, rows: Ints, nodes: Ints) -> None:
             count += 1
 
 
-@exact_kernel
+@kernel
 def lay_out(
     indptr: Ints,
     indices: Ints,
@@ -93,7 +93,7 @@ def lay_out(
     plan_indptr[nodes.shape[0]] = count
 
 
-@exact_kernel
+@kernel
 def layers_of(indptr: Ints, predecessors: Ints, layers: Ints) -> None:
     """Write the layer of each computed node: 1, or one above the highest layer of its predecessors in the same tick.
 
@@ -106,14 +106,14 @@ def layers_of(indptr: Ints, predecessors: Ints, layers: Ints) -> None:
                 layers[p] = max(layers[p], layers[predecessors[e]] + 1)
 
 
-@exact_kernel
+@kernel
 def find_backward_from(indptr: Ints, sources: Ints, n_input_rows: int, backward_from: Ints) -> None:
     """Write the first in-edge of each node that does not come from an input; sources ascend."""
     for p in range(backward_from.shape[0]):
         backward_from[p] = first_at_least(sources, indptr[p], indptr[p + 1], n_input_rows)
 
 
-@exact_kernel
+@kernel
 def find_dense_blocks(
     indptr: Ints,
     sources: Ints,
@@ -168,7 +168,7 @@ def find_dense_blocks(
     return count
 
 
-@exact_kernel
+@kernel
 def _range_before(indptr: Ints, sources: Ints, p: int, row: int) -> tuple[int, int]:
     """Return the range of rows of this tick, before `row`, that the edges of a node span."""
     begin, end = indptr[p], indptr[p + 1]
@@ -181,7 +181,7 @@ def _range_before(indptr: Ints, sources: Ints, p: int, row: int) -> tuple[int, i
     return (sources[begin], sources[stop - 1] + 1) if stop > begin else (0, 0)
 
 
-@exact_kernel
+@kernel
 def _block_edges(indptr: Ints, sources: Ints, p: int, low: int, high: int) -> tuple[int, int]:
     """Return the edges [begin, end) of a node with sources in [low, high); sources must ascend."""
     first, last = indptr[p], indptr[p + 1]
@@ -193,7 +193,7 @@ def _block_edges(indptr: Ints, sources: Ints, p: int, low: int, high: int) -> tu
     return begin, first_at_least(sources, begin, last, high)
 
 
-@exact_kernel
+@kernel
 def _ascends(sources: Ints, begin: int, end: int, low: int, high: int) -> bool:
     """Tell whether sources ascend within [low, high).
 

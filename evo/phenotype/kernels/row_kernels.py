@@ -22,21 +22,27 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from cnn.compile.tile_kernels import Emitter, lanes_of
+from cnn.compile.vector_kernels import REGISTERS, Emitter, lanes_of, register_lanes
 
 Width = tuple[int, ...]
 
 NARROW = 2
 """Largest batch that is computed in vectors of two lanes."""
 
-SUMS = 8
-"""Vectors that hold partial sums: enough to hide the latency of a multiply-add."""
+CHAINS = {8: 1, 4: 2, 2: 2, 1: 4}
+"""Partial sums of each number of a row, by the vectors of the row that are summed together.
 
-TILE_VECTORS = 4
-"""Vectors of one row that are multiplied before the loop turns to the next row."""
+So many vectors are summed side by side that the latency of a multiply-add is hidden.
+"""
 
-DOTS = 8
-"""Edges whose dot products are formed together."""
+REGISTERS_OF_SUMS = 8
+"""Registers that hold partial sums."""
+
+TILE_VECTORS = 4 if REGISTERS.vector_bytes == 64 else 2
+"""Vectors of one row that are multiplied before the loop turns to the next row; no result depends on it."""
+
+DOTS = 8 if REGISTERS.vector_bytes == 64 else 4
+"""Edges whose dot products are formed together; no result depends on it."""
 
 
 def width_of(n_batch: int, itemsize: int) -> Width:
@@ -65,6 +71,27 @@ def padded(n_batch: int, width: Width) -> int:
 def lanes_in(width: Any) -> int:
     """Return the number of lanes of a width, or of the type of a width."""
     return 1 << len(width)
+
+
+@contextmanager
+def register_parts(
+    emit: Emitter, n_vectors: int, sums: int = 1
+) -> Iterator[tuple[Emitter, list[Any]]]:
+    """Emit a loop over parts of `n_vectors` vectors whose registers, times `sums`, are at most `REGISTERS_OF_SUMS`.
+
+    A vector may take several registers (:mod:`cnn.compile.vector_kernels`). Where its lanes do not meet, it is computed
+    part after part, so that all sums stay in registers. Yields an emitter of registers, and the index at which each
+    register of the part begins.
+    """
+    lanes = min(emit.lanes, register_lanes(emit.alignment))
+    registers = n_vectors * emit.lanes // lanes
+    together = min(registers, max(1, REGISTERS_OF_SUMS // sums))
+    part = Emitter(emit.context, emit.builder, emit.real_type, lanes)
+    if together == registers:
+        yield part, [emit.constant(v * lanes) for v in range(registers)]
+        return
+    with emit.loop(emit.constant(0), emit.constant(registers * lanes), together * lanes) as begin:
+        yield part, [emit.add(begin, v * lanes) for v in range(together)]
 
 
 class Rows:
@@ -102,7 +129,7 @@ def _gather_row(
     With ``fresh=0`` the sum starts from the present values of `state` instead of from `start`.
     """
     lanes, n_vectors = lanes_in(width), vectors.literal_value
-    chains = max(1, SUMS // n_vectors)
+    chains = CHAINS[n_vectors]
     index = types.intp
     signature = types.void(
         state, index, index, index, sources, weights, index, index, state.dtype, fresh, index, vectors, width
@@ -111,40 +138,39 @@ def _gather_row(
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         (state_, base_, stride_, begin_, sources_, weights_, first_, last_, start_, _,
          out_, _, _) = arguments  # fmt: skip
-        emit = Emitter(context, builder, state.dtype, lanes)
-        numbers, weight = emit.pointer(state, state_), emit.pointer(weights, weights_)
-        rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
-        zero = emit.splat(ir.Constant(emit.real, 0.0))
-        sums = [emit.accumulators(n_vectors, zero) for _ in range(chains)]
-        for v in range(n_vectors):
-            if fresh.literal_value:
-                builder.store(emit.splat(start_), sums[0][v])
-            else:
-                here = emit.load_vector(numbers, emit.add(out_, v * lanes))
-                builder.store(here, sums[0][v])
+        vector = Emitter(context, builder, state.dtype, lanes)
+        with register_parts(vector, n_vectors, chains) as (emit, steps):
+            numbers, weight = emit.pointer(state, state_), emit.pointer(weights, weights_)
+            rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
+            zero = emit.splat(ir.Constant(emit.real, 0.0))
+            sums = [emit.accumulators(len(steps), zero) for _ in range(chains)]
+            for slot, step in zip(sums[0], steps, strict=True):
+                if fresh.literal_value:
+                    builder.store(emit.splat(start_), slot)
+                else:
+                    builder.store(emit.load_vector(numbers, emit.add(out_, step)), slot)
 
-        def add_edge(edge: Any, chain: list[Any]) -> None:
-            offset = emit.add(rows.offset(edge), begin_)
-            w = emit.splat(emit.load(weight, edge))
-            for v in range(n_vectors):
-                x = emit.load_vector(numbers, emit.add(offset, v * lanes))
-                emit.accumulate(chain[v], w, x)
+            def add_edge(edge: Any, chain: list[Any]) -> None:
+                offset = emit.add(rows.offset(edge), begin_)
+                w = emit.splat(emit.load(weight, edge))
+                for slot, step in zip(chain, steps, strict=True):
+                    emit.accumulate(slot, w, emit.load_vector(numbers, emit.add(offset, step)))
 
-        count = builder.sub(last_, first_)
-        whole = builder.sub(last_, builder.urem(count, emit.constant(chains)))
-        with emit.loop(first_, whole, chains) as edge:
-            for k, chain in enumerate(sums):
-                add_edge(emit.add(edge, k), chain)
-        with emit.loop(whole, last_) as edge:
-            add_edge(edge, sums[0])
-        for v in range(n_vectors):
-            parts = [builder.load(chain[v]) for chain in sums]
-            while len(parts) > 1:
-                half = len(parts) // 2
-                parts = [
-                    builder.fadd(a, b) for a, b in zip(parts[:half], parts[half:], strict=True)
-                ]
-            emit.store_vector(parts[0], numbers, emit.add(out_, v * lanes))
+            count = builder.sub(last_, first_)
+            whole = builder.sub(last_, builder.urem(count, emit.constant(chains)))
+            with emit.loop(first_, whole, chains) as edge:
+                for k, chain in enumerate(sums):
+                    add_edge(emit.add(edge, k), chain)
+            with emit.loop(whole, last_) as edge:
+                add_edge(edge, sums[0])
+            for *slots, step in zip(*sums, steps, strict=True):
+                parts = [builder.load(slot) for slot in slots]
+                while len(parts) > 1:
+                    half = len(parts) // 2
+                    parts = [
+                        builder.fadd(a, b) for a, b in zip(parts[:half], parts[half:], strict=True)
+                    ]
+                emit.store_vector(parts[0], numbers, emit.add(out_, step))
         return context.get_dummy_value()
 
     return signature, generate
@@ -310,18 +336,19 @@ def _scatter_row(
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         (residual_, delta_, base_, stride_, begin_, sources_, weights_, first_, last_, _, _) = arguments  # fmt: skip
-        emit = Emitter(context, builder, residual.dtype, lanes)
-        numbers, weight = emit.pointer(residual, residual_), emit.pointer(weights, weights_)
-        rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
-        delta = [emit.load_vector(numbers, emit.add(delta_, v * lanes)) for v in range(n_vectors)]
-        with descending(emit, first_, last_) as edge:
-            offset = emit.add(rows.offset(edge), begin_)
-            w = emit.splat(emit.load(weight, edge))
-            for v in range(n_vectors):
-                at = emit.add(offset, v * lanes)
-                emit.store_vector(
-                    emit.multiply_add(w, delta[v], emit.load_vector(numbers, at)), numbers, at
-                )
+        vector = Emitter(context, builder, residual.dtype, lanes)
+        with register_parts(vector, n_vectors) as (emit, steps):
+            numbers, weight = emit.pointer(residual, residual_), emit.pointer(weights, weights_)
+            rows = Rows(emit, emit.pointer(sources, sources_), base_, stride_)
+            delta = [emit.load_vector(numbers, emit.add(delta_, step)) for step in steps]
+            with descending(emit, first_, last_) as edge:
+                offset = emit.add(rows.offset(edge), begin_)
+                w = emit.splat(emit.load(weight, edge))
+                for step, d in zip(steps, delta, strict=True):
+                    at = emit.add(offset, step)
+                    emit.store_vector(
+                        emit.multiply_add(w, d, emit.load_vector(numbers, at)), numbers, at
+                    )
         return context.get_dummy_value()
 
     return signature, generate

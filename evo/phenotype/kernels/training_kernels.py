@@ -16,6 +16,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from cnn.compile.compilation import OVERLOAD_OPTIONS, kernel
+from cnn.compile.vector_kernels import norm_of
 from cnn.training.loss_kernels import (
     cross_entropy,
     cross_entropy_of_samples,
@@ -272,15 +273,6 @@ def _update(
         nesterov_step(parameters, gradient, moments, rate, step, momentum, decay)
     else:
         adam_step(parameters, gradient, moments, rate, step, momentum, decay)
-
-
-@kernel
-def norm_of(vector: Floats) -> float:
-    """Return the Euclidean norm; summed in float64, so that no square overflows."""
-    total = 0.0
-    for k in range(vector.shape[0]):
-        total += float(vector[k]) * float(vector[k])
-    return math.sqrt(total)
 
 
 @kernel

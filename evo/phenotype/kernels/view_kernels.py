@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from cnn.compile.compilation import kernel
-from cnn.compile.tile_kernels import Emitter
+from cnn.compile.vector_kernels import Emitter
 from evo.phenotype.kernels.edge_kernels import Floats, Ints
 from evo.phenotype.kernels.row_kernels import Width, lanes_in
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from cnn.compile.tile_kernels import HEIGHTS
 from cnn.layers.convolution import ConvolutionLayer, block_heights
 from cnn.layers.kernels.stencil import backward_reads, forward_reads, plan_stencil
-from cnn.models.layout_kernels import transpose
 
 
 @given(st.integers(1, 200))
@@ -60,14 +59,6 @@ def test_the_way_back_multiplies_no_margin():
     assert products == 16 * 10 * 10 * 25
 
 
-@given(st.integers(1, 40), st.integers(1, 40))
-def test_transpose(n, m):
-    x = np.arange(n * m, dtype=np.float32).reshape(n, m)
-    out = np.empty((m, n), np.float32)
-    transpose(x, out)
-    np.testing.assert_array_equal(out, x.T)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_maps", [1, 2, 3, 4, 5, 6, 8])
 def test_the_batch_changes_no_bit_of_an_output(n_maps, dtype, rng):
@@ -85,8 +76,8 @@ def test_the_batch_changes_no_bit_of_an_output(n_maps, dtype, rng):
 CHECK = """
 import numpy as np
 from cnn import ConvolutionLayer
-from cnn.compile.tile_kernels import TILE
-assert TILE.vector_bytes == {vector_bytes}
+from cnn.compile.vector_kernels import REGISTERS
+assert REGISTERS.vector_bytes == {vector_bytes}
 rng = np.random.default_rng(0)
 for n_maps, batch in [(1, 5), (2, 19), (4, 33), (9, 70)]:
     layer = ConvolutionLayer(n_maps, 3, "identity", padding=1).build((3, 5, 6), rng=rng)

@@ -9,9 +9,7 @@ import pytest
 
 from cnn.training.budget import TrainingBudget
 from cnn.training.descent import descend_stepwise
-from cnn.training.loss_kernels import cross_entropy
 from cnn.training.losses import LOSSES
-from cnn.training.optimizer_kernels import momentum_step
 from cnn.training.optimizers import OPTIMIZERS
 from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
@@ -19,7 +17,6 @@ from cnn.training.trainer import train
 from evo import Genome, Phenotype
 from evo.genome.activations import ACTIVATIONS
 from evo.phenotype.kernels import backward_kernels, forward_kernels, training_kernels
-from evo.phenotype.kernels.activation_kernels import activate
 from evo.phenotype.kernels.training_kernels import LOSS_MARKS, OPTIMIZER_CODES
 
 
@@ -240,14 +237,3 @@ def test_compiling_and_finding_compiled_code_give_the_same_bits(tmp_path):
     ]
     assert len(digests[0]) > 60
     assert len(set(digests)) == 1
-
-
-def test_kernels_become_part_of_those_that_call_them():
-    for one in (
-        training_kernels.descend,
-        forward_kernels.forward,
-        momentum_step,
-        cross_entropy,
-        activate,
-    ):
-        assert one.targetoptions["forceinline"]

@@ -276,17 +276,15 @@ def test_changed_code_is_refused_unless_it_is_forced_and_then_it_is_noted(
     assert resumed["differences"] == [reason]
 
 
-def test_another_processor_is_a_change_and_another_library_that_is_loaded_is_none(monkeypatch):
+def test_another_processor_is_no_change_but_another_arithmetic_is_one(monkeypatch):
     known = environment()
     begun = provenance.begun_with(known)
-    assert known["blas"]
-    others = [{"library": "libother.so", "version": "1", "core": "any"}, *reversed(known["blas"])]
-    monkeypatch.setattr(provenance, "environment", lambda: {**known, "blas": others})
+    other = {**known, "cpu_features": ["avx2"], "blas": [], "numba_target": {"cpu": "haswell"}}
+    monkeypatch.setattr(provenance, "environment", lambda: other)
     assert provenance.changes_of_code(begun) == []
-    changed = [{**one, "core": "Another"} for one in known["blas"]]
-    monkeypatch.setattr(provenance, "environment", lambda: {**known, "blas": changed})
+    monkeypatch.setattr(provenance, "environment", lambda: {**known, "arithmetic": "aarch64"})
     (reason,) = provenance.changes_of_code(begun)
-    assert "versions or processor are not those of the beginning (machine.blas." in reason
+    assert "versions or arithmetic are not those of the beginning (machine.arithmetic" in reason
 
 
 def test_own_data_and_an_own_fitness_have_to_be_the_same(tmp_path):

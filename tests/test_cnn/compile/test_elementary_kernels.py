@@ -1,3 +1,5 @@
+"""Elementary functions in float32: their errors, their limits, and that loops over them vectorise."""
+
 import re
 
 import numba
@@ -5,9 +7,7 @@ import numpy as np
 import pytest
 
 from cnn import functional
-from cnn.compile.compilation import FAST_MATH
-from cnn.layers.activations import ACTIVATIONS, find_activation
-from cnn.layers.kernels import activation_kernels
+from cnn.compile import elementary_kernels
 
 
 def compiled_map(function):
@@ -17,23 +17,33 @@ def compiled_map(function):
         for i in range(x.shape[0]):
             out[i] = function(x[i])
 
-    return numba.njit(fastmath=set(FAST_MATH), error_model="numpy")(apply)
+    return numba.njit(error_model="numpy")(apply)
 
 
 @pytest.fixture(scope="module")
 def tanh_block():
-    return compiled_map(activation_kernels.fast_tanh)
+    return compiled_map(elementary_kernels.fast_tanh)
 
 
 @pytest.fixture(scope="module")
 def sigmoid_block():
-    return compiled_map(activation_kernels.fast_sigmoid)
+    return compiled_map(elementary_kernels.fast_sigmoid)
 
 
 def applied(block, x):
     out = np.empty_like(x)
     block(x, out)
     return out
+
+
+@pytest.fixture(scope="module")
+def exp_block():
+    return compiled_map(elementary_kernels.fast_exp)
+
+
+@pytest.fixture(scope="module")
+def log_block():
+    return compiled_map(elementary_kernels.fast_log)
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +82,41 @@ def test_fast_sigmoid_in_float64_is_exact(sigmoid_block, grid):
     )
 
 
-@pytest.mark.parametrize("block", ["tanh_block", "sigmoid_block"])
+def test_fast_exp_in_float32_is_within_2e_7_of_its_size(exp_block):
+    x = np.linspace(-87.3, 88.3, 1_000_003).astype(np.float32)
+    true = np.exp(x.astype(np.float64))
+    assert np.abs(applied(exp_block, x) / true - 1).max() < 2e-7
+
+
+def test_fast_exp_is_zero_where_the_true_value_is_no_normal_number(exp_block):
+    x = np.array([-87.4, -100, -1e30, -np.inf, 0], np.float32)
+    np.testing.assert_array_equal(applied(exp_block, x), np.float32([0, 0, 0, 0, 1]))
+
+
+def test_fast_log_in_float32_is_within_2e_7(log_block):
+    x = np.concatenate([np.geomspace(1e-37, 1e38, 1_000_003), np.linspace(0.5, 2, 1_000_003)])
+    x = x.astype(np.float32)
+    true = np.log(x.astype(np.float64))
+    error = np.abs(applied(log_block, x) - true)
+    assert (error / np.maximum(np.abs(true), 1)).max() < 2e-7
+    assert applied(log_block, np.ones(1, np.float32))[0] == 0
+    assert applied(log_block, np.array([np.inf], np.float32))[0] == np.inf
+
+
+def test_fast_exp_and_log_in_float64_are_exact(exp_block, log_block):
+    x = np.linspace(-30, 30, 1001)
+    np.testing.assert_allclose(applied(exp_block, x), np.exp(x), rtol=3e-16)
+    np.testing.assert_allclose(applied(log_block, np.exp(x)), x, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("block", ["tanh_block", "sigmoid_block", "exp_block", "log_block"])
 def test_nan_passes_through(block, request):
     block = request.getfixturevalue(block)
     assert np.isnan(applied(block, np.array([np.nan] * 9, np.float32))).all()
 
 
-@pytest.mark.parametrize("block", ["tanh_block", "sigmoid_block"])
-def test_float32_activations_vectorise(block, request):
+@pytest.mark.parametrize("block", ["tanh_block", "sigmoid_block", "exp_block", "log_block"])
+def test_in_float32_they_vectorise(block, request):
     block = request.getfixturevalue(block)
     applied(block, np.zeros(3, np.float32))
     code = next(
@@ -87,46 +124,4 @@ def test_float32_activations_vectorise(block, request):
         for signature, code in block.inspect_llvm().items()
         if signature[0].dtype == numba.float32
     )
-    assert re.search(r"fdiv.*<\d+ x float>", code)
-
-
-def test_called_from_python_they_are_the_exact_functions():
-    x = np.linspace(-3, 3, 7)
-    np.testing.assert_array_equal(activation_kernels.fast_tanh(x), np.tanh(x))
-    np.testing.assert_allclose(
-        activation_kernels.fast_sigmoid(x), functional.sigmoid(x), rtol=1e-15
-    )
-
-
-NUMPY_TWINS = {
-    "identity": (lambda n: n, np.ones_like),
-    "sigmoid": (functional.sigmoid, functional.dsigmoid),
-    "tanh": (functional.tanh, functional.dtanh),
-    "relu": (functional.relu, functional.drelu),
-}
-
-
-def test_every_activation_has_a_twin():
-    assert set(NUMPY_TWINS) == set(ACTIVATIONS)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
-def test_activations_and_their_chain_rule_equal_the_functional_ones(name, dtype, rng):
-    function, derivative = NUMPY_TWINS[name]
-    n, gradient = rng.normal(0, 3, (2, 101)).astype(dtype)
-    tolerance = 10 * np.finfo(dtype).eps
-    o = n.copy()
-    ACTIVATIONS[name].apply(o)
-    np.testing.assert_allclose(o, function(n), rtol=tolerance, atol=tolerance)
-    out = np.empty_like(o)
-    ACTIVATIONS[name].chain(gradient, o, out)
-    np.testing.assert_allclose(out, gradient * derivative(o), rtol=tolerance, atol=tolerance)
-    assert out.dtype == dtype
-    ACTIVATIONS[name].chain(gradient, o, gradient)
-    np.testing.assert_array_equal(gradient, out)
-
-
-def test_an_unknown_activation_is_named():
-    with pytest.raises(ValueError, match=r"one of identity, .*; got 'step'"):
-        find_activation("step")
+    assert re.search(r"fmul.*<\d+ x float>", code)
