@@ -45,7 +45,8 @@ MAY_IMPORT = {
     "experiments.datasets": "evo evo.preparation",
     "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution experiments.datasets",
     "experiments.settings": "evo evo.initial evo.policies evo.evolution experiments.arms experiments.datasets",
-    "experiments.analysis": "evo evo.evolution evo.storage",
+    "experiments.statistics": "",
+    "experiments.analysis": "evo evo.evolution evo.storage experiments.statistics",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
     "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
     " evo.evolution evo.executors evo.preparation evo.storage"
@@ -69,7 +70,7 @@ MAY_IMPORT = {
     " experiments.studies"
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
     "experiments.cli": "evo evo.operators evo.storage experiments.settings experiments.studies experiments.analysis"
-    f" experiments.audit experiments.continuation {BENCHES}",
+    f" experiments.audit experiments.continuation experiments.statistics {BENCHES}",
     "experiments": "experiments.cli",
 }
 """The rooms, from the ground up, and which others each may know.
@@ -353,7 +354,7 @@ def test_a_cycle_is_seen():
 
 
 def test_top_levels_and_the_command_line_import_nothing_heavy():
-    heavy = "numba scipy networkx pandas pyarrow ray matplotlib sklearn"
+    heavy = "numba scipy statsmodels moocore networkx pandas pyarrow ray matplotlib sklearn"
     code = (
         "import sys, cnn, evo, experiments, experiments.cli.app\n"
         f"print([name for name in {heavy.split()} if name in sys.modules])"
