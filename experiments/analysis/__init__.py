@@ -4,15 +4,15 @@ This room reads results and computes no new ones. Pictures are in :mod:`experime
 """
 
 from evo.storage.predictor import BaselinePredictor, load_network
-from experiments.analysis.comparison import COSTS, Interval, differences, metric_of, summarize
+from experiments.analysis.comparison import COSTS, compare, summarize
+from experiments.analysis.deciding import metric_of
 from experiments.analysis.results import Results, load_results
 
 __all__ = [
     "COSTS",
     "BaselinePredictor",
-    "Interval",
     "Results",
-    "differences",
+    "compare",
     "load_network",
     "load_results",
     "metric_of",

@@ -1,16 +1,29 @@
-"""Statistics of a comparison: paired over seeds, with intervals and a verdict, which may be "no difference shown"."""
+"""The arms of a comparison: means over seeds, paired differences, and which arm wins, if one does."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
-from scipy import stats
+from numpy.typing import NDArray
 
 from evo.errors import ResultsError
-from evo.evolution.metrics import METRICS
+from experiments.analysis.deciding import metric_of
+from experiments.statistics import (
+    bca_interval,
+    effect_size,
+    equivalence_p,
+    holm,
+    interval,
+    seeds_needed,
+    sign_flip_p,
+    smallest_p,
+    superiority,
+)
+from experiments.statistics.paired import ALPHA
 
-LEVEL = 0.95
-"""Confidence level of every interval."""
+KEY = ["run", "seed", "arm"]
+"""The key of the table ``comparison``."""
 
 SAME_BUDGET = 0.01
 """Relative difference of mean gradient steps above which two arms have different budgets."""
@@ -21,146 +34,157 @@ TRAIN_ONLY = "train-only"
 COSTS = ("parameters", "macs", "steps", "train_seconds")
 """Columns of `comparison` with the cost of an arm."""
 
+PRIMARY = " - "
+"""What stands between the two arms of a declared comparison, as in ``evolved - cnn``."""
 
-@dataclass(frozen=True)
-class Interval:
-    """A mean over seeds with its confidence interval (Student's t).
-
-    Attributes
-    ----------
-    mean, low, high : float
-        `low` and `high` are −∞ and ∞ with one seed.
-    n : int
-        Number of seeds.
-    deviation : float
-        Standard deviation over the seeds (dividing by n − 1); not a number with one seed.
-    """
-
-    mean: float
-    low: float
-    high: float
-    n: int
-    deviation: float
-
-    @property
-    def half_width(self) -> float:
-        """Half the interval's width."""
-        return (self.high - self.low) / 2
+SEED = 0
+"""Seed of the resamples of a bootstrap: the same table gives the same intervals."""
 
 
-def interval(values: pd.Series) -> Interval:
-    """Return mean and interval of independent values, one per seed.
-
-    Examples
-    --------
-    >>> interval(pd.Series([1.0, 2.0, 3.0])).mean
-    2.0
-    """
-    numbers = values.dropna().astype(float)
-    n, mean = len(numbers), float(numbers.mean())
-    if n < 2:
-        return Interval(mean, -math.inf, math.inf, n, math.nan)
-    deviation = float(numbers.std(ddof=1))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * deviation / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half, n, deviation)
-
-
-def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
-    """Return the deciding column and its direction: 1 if larger is better, else −1.
-
-    The column is that of the metric that the runs name. Where they name none, or differ, it is the accuracy, or in
-    regression the loss.
-    """
-    named = list(comparison["metric"].dropna().unique()) if "metric" in comparison else []
-    if len(named) == 1 and f"test_{named[0]}" in comparison:
-        larger_is_better = comparison["larger_is_better"].dropna()
-        if len(larger_is_better):
-            return f"test_{named[0]}", 1 if larger_is_better.all() else -1
-    if comparison["test_accuracy"].notna().any():
-        return "test_accuracy", 1
-    return "test_loss", -1
-
-
-def title_of(column: str) -> str:
-    """Return the name of a metric's column for people, such as "accuracy" of ``test_accuracy``.
-
-    Examples
-    --------
-    >>> title_of("test_f1_macro"), title_of("test_loss")
-    ('F1 (macro)', 'loss')
-    """
-    name = column.removeprefix("test_")
-    return METRICS[name].title if name in METRICS else name.replace("_", " ")
-
-
-def is_fraction(column: str) -> bool:
-    """Return whether a metric's column holds fractions, which are shown in percent."""
-    name = column.removeprefix("test_")
-    return name in METRICS and METRICS[name].unit == "fraction"
-
-
-def unit_of(column: str) -> str:
-    """Return the unit of a difference in a metric's column, with a space before it; empty if there is none."""
-    if is_fraction(column):
-        return " points"
-    name = column.removeprefix("test_")
-    return " nat" if name in METRICS and METRICS[name].unit == "nat" else ""
-
-
-def paired_difference(comparison: pd.DataFrame, arm: str, other: str, metric: str) -> Interval:
-    """Return the interval of arm − other, paired by run and seed.
+def compare(
+    comparison: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    declared: str | None = None,
+    margin: float | None = None,
+) -> pd.DataFrame:
+    """Return one row per comparison of two arms, paired by run and seed, in the deciding metric.
 
     Parameters
     ----------
     comparison : DataFrame
-        The table of that name.
-    arm, other : str
-        Arms in it.
-    metric : str
-        A numeric column.
+        The table of that name; a seed with which an arm diverged has a row without a metric.
+    pairs : sequence of (str, str)
+        Arms to compare. Holm's correction is over all of them but the declared one.
+    declared : str, optional
+        The comparison that was declared before the run, such as ``"evolved - cnn"``. It needs no correction.
+    margin : float, optional
+        Difference of the metric, in its unit, below which two arms count as equivalent.
+
+    Returns
+    -------
+    DataFrame
+        Rows in the order of `pairs`, with the columns of ``docs/statistics.md#two-arms``.
+
+    Raises
+    ------
+    ResultsError
+        If there is no arm of a name, or the margin is not above 0.
     """
-    wide = comparison.pivot_table(index=["run", "seed"], columns="arm", values=metric)
-    # Values count as equal if they are equal to rounding.
-    return interval((wide[arm] - wide[other]).round(12))
-
-
-def different_budgets(comparison: pd.DataFrame, arm: str, other: str) -> str:
-    """Return a text with the mean gradient steps of two arms over their common seeds; empty if the means agree."""
-    if comparison["steps"].isna().all():
-        return ""
-    wide = comparison.pivot_table(index=["run", "seed"], columns="arm", values="steps")
-    own, others = (float(steps) for steps in wide[[arm, other]].dropna().mean())
-    if not abs(own - others) > SAME_BUDGET * max(own, others):
-        return ""
-    return f"budgets differ: {arm} had {own:,.0f} steps, {other} {others:,.0f}"
-
-
-def verdict(comparison: pd.DataFrame, arm: str, other: str) -> str:
-    """Return one line: the better of two arms, or that no difference is shown.
-
-    If their mean steps differ by more than 1 %, the line gives both means and names no winner.
-    """
-    budgets = different_budgets(comparison, arm, other)
-    if budgets:
-        budgets = f"; {budgets}"
+    if margin is not None and not 0 < margin < np.inf:
+        raise ResultsError(f"margin must be a finite number above 0; got {margin!r}")
+    arms = {str(arm): rows for arm, rows in comparison.groupby("arm")}
+    unknown = [arm for pair in pairs for arm in pair if arm not in arms]
+    if unknown:
+        raise ResultsError(f"pairs must be of the arms {', '.join(arms)}; got {', '.join(unknown)}")
     metric, direction = metric_of(comparison)
-    unit, scale = unit_of(metric), 100.0 if is_fraction(metric) else 1.0
-    difference = paired_difference(comparison, arm, other, metric)
-    if difference.n == 0:
-        return f"no comparison: {arm} and {other} have no seed in common with a test {title_of(metric)}"
-    what = f"{arm} - {other} = {scale * difference.mean:+.3g}{unit} of test {title_of(metric)}"
-    if difference.n < 2:
-        return f"no difference shown, for one seed has no interval: {what}{budgets}"
-    what += (
-        f", {LEVEL:.0%} interval {scale * difference.low:+.3g} to {scale * difference.high:+.3g}, "
-        f"{difference.n} paired seeds"
-    )
-    if difference.low <= 0 <= difference.high:
-        return f"no difference shown: {what}{budgets}"
-    if budgets:
-        return f"no fair comparison: {what}{budgets}"
-    winner = arm if difference.mean * direction > 0 else other
-    return f"{winner} wins: {what}"
+    rows = []
+    for arm, other in pairs:
+        named = {
+            "arm": arm,
+            "other": other,
+            "metric": metric.removeprefix("test_"),
+            "larger_is_better": direction > 0,
+            "declared": declared in {f"{arm}{PRIMARY}{other}", f"{other}{PRIMARY}{arm}"},
+        }
+        rows.append(named | _statistics(arms[arm], arms[other], metric, direction, margin))
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return table
+    table["p_holm"], table["n_comparisons"] = _corrected(table["p"], table["declared"])
+    table["winner"] = [_winner(row) for _, row in table.iterrows()]
+    return table.astype({"seeds_needed": "Int64", "winner": "string"})
+
+
+def _statistics(
+    one: pd.DataFrame, two: pd.DataFrame, metric: str, direction: int, margin: float | None
+) -> dict[str, Any]:
+    """Return the columns about the seeds that two arms have in common."""
+    paired = one.merge(two, on=["run", "seed"], suffixes=("", "_other"))
+    own, others = _numbers(paired[metric]), _numbers(paired[f"{metric}_other"])
+    fine, others_fine = np.isfinite(own), np.isfinite(others)
+    both = fine & others_fine
+    # Values count as equal if they are equal to rounding.
+    differences = (own[both] - others[both]).round(12)
+    of_t = interval(differences)
+    of_bca = bca_interval(differences, rng=np.random.default_rng(SEED))
+    better, worse = differences * direction > 0, differences * direction < 0
+    steps = paired.loc[both, ["steps", "steps_other"]].astype(float).mean()
+    return {
+        "seeds": of_t.n,
+        "diverged": int((~fine).sum()),
+        "other_diverged": int((~others_fine).sum()),
+        "difference": of_t.mean,
+        "deviation": of_t.deviation,
+        "low": of_t.low,
+        "high": of_t.high,
+        "bca_low": of_bca[0],
+        "bca_high": of_bca[1],
+        "p": sign_flip_p(differences, rng=np.random.default_rng(SEED)),
+        "smallest_p": smallest_p(of_t.n),
+        "effect_size": effect_size(differences),
+        "superiority": superiority(
+            better=int(better.sum() + (fine & ~others_fine).sum()),
+            worse=int(worse.sum() + (others_fine & ~fine).sum()),
+            equal=int((differences == 0).sum() + (~fine & ~others_fine).sum()),
+        ),
+        "margin": np.nan if margin is None else margin,
+        "p_equivalence": np.nan if margin is None else equivalence_p(differences, margin),
+        "seeds_needed": None if margin is None else seeds_needed(of_t.deviation, margin),
+        "steps": steps["steps"],
+        "other_steps": steps["steps_other"],
+    }
+
+
+def _numbers(column: pd.Series) -> NDArray[np.floating[Any]]:
+    return column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _corrected(p: pd.Series, declared: pd.Series) -> tuple["pd.Series[float]", "pd.Series[int]"]:
+    """Return Holm's p over the comparisons that were not declared, and over how many each p is corrected."""
+    corrected, count = p.astype(float), pd.Series(1, index=p.index)
+    family = ~declared & p.notna()
+    corrected[family], count[family] = holm(p[family]), family.sum()
+    return corrected, count
+
+
+def same_budget(row: Mapping[str, Any] | pd.Series) -> bool:
+    """Return whether the mean steps of the arms of a comparison agree to a percent; also if they are not known."""
+    steps, others = row["steps"], row["other_steps"]
+    return not abs(steps - others) > SAME_BUDGET * max(steps, others)
+
+
+def leader(row: Mapping[str, Any] | pd.Series) -> str | None:
+    """Return the arm that is better on average if the interval of the difference leaves out 0; else None."""
+    if not (row["low"] > 0 or row["high"] < 0):
+        return None
+    return str(row["arm"] if (row["difference"] > 0) == row["larger_is_better"] else row["other"])
+
+
+def leader_diverged(row: Mapping[str, Any] | pd.Series) -> int:
+    """Return with how many seeds the better arm diverged: its mean leaves out its worst seeds."""
+    return int(row["diverged" if leader(row) == row["arm"] else "other_diverged"])
+
+
+def _winner(row: pd.Series) -> str | None:
+    """Return the arm that wins a comparison; None if none does."""
+    wins = row["p_holm"] <= ALPHA and same_budget(row) and not leader_diverged(row)
+    return leader(row) if wins else None
+
+
+def with_diverged(
+    comparison: pd.DataFrame, runs: pd.DataFrame, baseline: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the table ``comparison`` with a row for each arm and seed of which all training diverged or failed.
+
+    Such an arm has no metric on the test part. Without these rows its seeds would count as not run.
+    """
+    failed = runs.loc[runs["best_individual"].isna() & (runs["n_individuals"] > 0), KEY]
+    diverged = baseline.loc[baseline["status"] != "ok", KEY]
+    missing = pd.concat([failed, diverged])
+    if missing.empty:
+        return comparison
+    return comparison.merge(missing, on=KEY, how="outer")
 
 
 def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
@@ -174,7 +198,7 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
     metric, _ = metric_of(comparison)
     rows = {}
     for arm, group in comparison.groupby("arm"):
-        of_metric = interval(group[metric])
+        of_metric = interval(_numbers(group[metric]))
         numbers = group[[*COSTS]].astype(float).mean()
         rows[arm] = {
             "seeds": of_metric.n,
@@ -183,6 +207,7 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
             "high": of_metric.high,
             "deviation": of_metric.deviation,
             **numbers.to_dict(),
+            "diverged": len(group) - of_metric.n,
         }
     order = sorted(rows, key=lambda arm: (arm not in {"evolved", TRAIN_ONLY}, arm))
     return pd.DataFrame.from_dict(rows, orient="index").loc[order]
@@ -217,26 +242,8 @@ def pooled(comparison: pd.DataFrame, runs: pd.DataFrame, baseline: pd.DataFrame)
         raise ResultsError(
             f"runs must each have an arm and seed of their own; {' and '.join(both)} have {arm} with seed {seed}"
         )
-    key = ["run", "seed", "arm"]
     table = comparison.merge(runs[["run", "seed", "search_steps"]], on=["run", "seed"], how="left")
-    table = table.merge(baseline[key].assign(fixed=True), on=key, how="left")
+    table = table.merge(baseline[KEY].assign(fixed=True), on=KEY, how="left")
     fixed = table["fixed"].notna()
     total = table["search_steps"].mask(fixed, table["steps"])
     return table.drop(columns=["search_steps", "fixed"]).assign(run="", total_steps=total)
-
-
-def differences(comparison: pd.DataFrame, against: str) -> dict[str, Interval]:
-    """Return the interval of arm − `against` in the deciding metric for every other arm, paired by seed.
-
-    Raises
-    ------
-    ResultsError
-        If there is no such arm.
-    """
-    arms = sorted(comparison["arm"].unique())
-    if against not in arms:
-        raise ResultsError(f"against must be an arm: {', '.join(arms)}; got {against!r}")
-    metric, _ = metric_of(comparison)
-    return {
-        arm: paired_difference(comparison, arm, against, metric) for arm in arms if arm != against
-    }

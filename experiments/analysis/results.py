@@ -24,8 +24,9 @@ from evo.storage.run_reader import (
 )
 from evo.storage.tables import TABLES
 from experiments.analysis.beginnings import first_individuals, older_run
-from experiments.analysis.comparison import pooled, summarize, verdict
+from experiments.analysis.comparison import PRIMARY, compare, pooled, summarize, with_diverged
 from experiments.analysis.failures import failures
+from experiments.analysis.verdicts import verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,19 +94,59 @@ class Results:
         """
         return summarize(self._compared())
 
-    def verdicts(self) -> list[str]:
-        """Return one line per baseline: the better arm, or that no difference is shown. Then the lines of `failures`.
+    def compare(self, against: str | None = None, *, margin: float | None = None) -> pd.DataFrame:
+        """Return one row for each comparison of two arms, with all its statistics: ``docs/statistics.md``.
 
-        Where nothing evolved, the first arm by name is compared with each of the others.
+        Parameters
+        ----------
+        against : str, optional
+            Arm that all others are compared with. By default the winner, or else the first arm by name, is compared
+            with each of the others. The arms that `evaluation.primary` names are always compared.
+        margin : float, optional
+            Difference of the metric, in its unit, below which two arms count as equivalent; by default that of
+            `evaluation.equivalence_margin`, if it is given.
 
         Raises
         ------
         ResultsError
-            As :meth:`summary`.
+            If the run is not finished, there are several runs that :meth:`pooled` refuses, or no arm of this name.
         """
-        compared = self._compared()
-        first, *others = summarize(compared).index
-        return [*(verdict(compared, first, other) for other in others), *self.failures()]
+        compared = self._compared() if len(self.paths) == 1 else self.pooled()
+        arms = [str(arm) for arm in summarize(compared).index]
+        if against is not None and against not in arms:
+            raise ResultsError(f"against must be an arm: {', '.join(arms)}; got {against!r}")
+        if against is None:
+            pairs = [(arms[0], other) for other in arms[1:]]
+        else:
+            pairs = [(arm, against) for arm in arms if arm != against]
+        declared = self._declared("primary")
+        if declared is not None:
+            arm, other = declared.split(PRIMARY)
+            if {arm, other} <= set(arms) and not {(arm, other), (other, arm)} & set(pairs):
+                pairs.insert(0, (arm, other))
+        if margin is None:
+            margin = self._declared("equivalence_margin")
+        return compare(compared, pairs, declared=declared, margin=margin)
+
+    def _declared(self, setting: str) -> Any:
+        """Return what all runs declared in this setting of the section evaluation; None if they differ."""
+        column = f"evaluation.{setting}"
+        if column not in self.runs:  # of an older version
+            return None
+        values = self.runs[column].unique()
+        return values[0] if len(values) == 1 and pd.notna(values[0]) else None
+
+    def verdicts(self, against: str | None = None, *, margin: float | None = None) -> list[str]:
+        """Return one line per comparison: the better arm, or that no difference is shown. Then the lines of `failures`.
+
+        Parameters and errors are those of :meth:`compare`.
+        """
+        compared = self.compare(against, margin=margin)
+        lines = [verdict(row) for _, row in compared.iterrows()]
+        declared = self._declared("primary")
+        if declared is not None and not (len(compared) and compared["declared"].any()):
+            lines.insert(0, f"no result of {declared}, which was declared before the run")
+        return [*lines, *self.failures()]
 
     def failures(self) -> list[str]:
         """Return a line on all individuals without a fitness, and one on each search in which no child succeeded."""
@@ -130,7 +171,7 @@ class Results:
         """
         if self.comparison.empty:
             raise ResultsError(f"{self.paths[0].parent}: holds no finished run with a test part")
-        return pooled(self.comparison, self.runs, self.baseline)
+        return pooled(self._with_diverged(), self.runs, self.baseline)
 
     def _compared(self) -> pd.DataFrame:
         if len(self.paths) != 1:
@@ -153,7 +194,10 @@ class Results:
             raise ResultsError(
                 f"{self.path}: is not finished, so there is no comparison yet; {how_to_go_on(self.path)}"
             )
-        return self.comparison
+        return self._with_diverged()
+
+    def _with_diverged(self) -> pd.DataFrame:
+        return with_diverged(self.comparison, self.runs, self.baseline)
 
     def winner(self, seed: int | None = None) -> dict[str, Any]:
         """Return the row of ``individuals`` of the best winner.

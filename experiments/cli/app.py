@@ -444,6 +444,12 @@ def compare(
         str | None,
         typer.Option(help="Arm that the others are compared with, paired by seed."),
     ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Difference of the metric, in its unit, below which two arms are alike."
+        ),
+    ] = None,
     parts: OwnParts = None,
 ) -> None:
     """Compare the arms of several runs on one data set: one row per arm, differences paired by seed."""
@@ -451,7 +457,7 @@ def compare(
     from experiments.cli.terminal import show_arms
 
     _load(parts)
-    show_arms(load_results(*paths), against, Console())
+    show_arms(load_results(*paths), against, Console(), margin)
 
 
 @app.command()

@@ -9,15 +9,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from experiments.analysis.comparison import (
-    COSTS,
-    Interval,
-    differences,
-    is_fraction,
-    metric_of,
-    summarize,
-    title_of,
-)
+from experiments.analysis.comparison import COSTS, summarize
+from experiments.analysis.deciding import is_fraction, metric_of, title_of
 from experiments.analysis.results import Results
 from experiments.cli.output import print_line, print_table
 
@@ -82,22 +75,26 @@ def comparison_table(results: Results) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for arm, row in summary.iterrows():
         half = (row["high"] - row["low"]) / 2 if results.evolved else row["deviation"]
-        if percent:
+        if row["seeds"] == 0:
+            shown = "diverged"
+        elif percent:
             shown, around = f"{100 * row[metric]:.{digits}f} %", f"{100 * half:.{digits}f}"
         else:
             shown, around = f"{row[metric]:.4g}", f"{half:.4g}"
         if math.isfinite(half):
             shown += f" ± {around}"
         table.add_row(
-            str(arm) if row["seeds"] == n_seeds else f"{arm} ({int(row['seeds'])} seeds)",
+            str(arm) if row["seeds"] in {0, n_seeds} else f"{arm} ({int(row['seeds'])} seeds)",
             shown,
             *(_shown(row[cost], ".2f" if cost.endswith("seconds") else ",.0f") for cost in COSTS),
         )
     return table
 
 
-def show_arms(results: Results, against: str | None, console: Console) -> None:
-    """Print the arms of several runs as one comparison, with differences to one arm paired by seed.
+def show_arms(
+    results: Results, against: str | None, console: Console, margin: float | None = None
+) -> None:
+    """Print the arms of several runs as one comparison, with differences to one arm paired by seed, and verdicts.
 
     Parameters
     ----------
@@ -105,35 +102,46 @@ def show_arms(results: Results, against: str | None, console: Console) -> None:
     against : str, optional
         Arm to compare with; by default the first arm that does not evolve, else the first by name.
     console : Console
+    margin : float, optional
+        As for :meth:`~experiments.analysis.results.Results.compare`.
     """
     comparison = results.pooled()
     if against is None:
         fixed = sorted(set(results.baseline["arm"]) & set(comparison["arm"]))
         against = [*fixed, *sorted(comparison["arm"])][0]
-    print_table(console, arms_table(comparison, against))
-    for line in (*results.failures(), *results.divergences()):
+    print_table(console, arms_table(comparison, results.compare(against), against))
+    for line in (*results.verdicts(against, margin=margin), *results.divergences()):
         print_line(console, line)
     unfinished = results.unfinished
     if unfinished:
         print_line(console, f"Not finished, and left out: {', '.join(unfinished)}")
 
 
-def arms_table(comparison: pd.DataFrame, against: str) -> Table:
-    """Return a table with one row per arm, the worst first: mean over seeds, and paired difference to one arm."""
+def arms_table(comparison: pd.DataFrame, compared: pd.DataFrame, against: str) -> Table:
+    """Return a table with one row per arm, the worst first: mean over seeds, and paired difference to one arm.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        The arms of several runs, as :meth:`~experiments.analysis.results.Results.pooled` returns them.
+    compared : DataFrame
+        Comparisons, those with the arm `against` among them.
+    against : str
+    """
     metric, direction = metric_of(comparison)
     percent = is_fraction(metric)
     scale, unit, form = (100.0, " %", ".2f") if percent else (1.0, "", ".4g")
     summary = summarize(comparison).sort_values(metric, ascending=direction > 0)
-    found = differences(comparison, against)
+    found = {row["arm"]: row for _, row in compared.iterrows() if row["other"] == against}
     totals = comparison.groupby("arm")["total_steps"].mean()
     table = Table(title=f"Test {title_of(metric)}, ± 95 % interval of the mean")
     table.add_column("arm", style="bold", no_wrap=True)
-    headings = ("seeds", title_of(metric), f"− {against}", "95 % interval")
+    headings = ("seeds", title_of(metric), f"− {against}", "95 % interval", "p (Holm)")
     for heading in (*headings, "parameters", "MACs", "steps", "in all"):
         table.add_column(heading, justify="right", no_wrap=True)
     for arm, row in summary.iterrows():
         half = (row["high"] - row["low"]) / 2
-        shown = f"{scale * row[metric]:{form}}{unit}"
+        shown = f"{scale * row[metric]:{form}}{unit}" if row["seeds"] else "diverged"
         if math.isfinite(half):
             shown += f" ± {scale * half:{form}}"
         table.add_row(
@@ -147,15 +155,16 @@ def arms_table(comparison: pd.DataFrame, against: str) -> Table:
     return table
 
 
-def _difference(found: Interval | None, scale: float, form: str) -> tuple[str, str]:
-    """Return a difference and its interval as text; empty for the arm that the others are compared with."""
-    if found is None or found.n == 0:
-        return "", ""
-    mean = f"{scale * found.mean:{form}}"
-    if found.n < 2:
-        return mean, ""
-    pairs = f" ({found.n} pairs)"
-    return mean, f"{scale * found.low:{form}} to {scale * found.high:{form}}{pairs}"
+def _difference(row: pd.Series | None, scale: float, form: str) -> tuple[str, str, str]:
+    """Return difference, interval and p as text; empty for the arm that the others are compared with."""
+    if row is None or row["seeds"] == 0:
+        return "", "", ""
+    mean = f"{scale * row['difference']:{form}}"
+    if row["seeds"] == 1:
+        return mean, "", ""
+    pairs = f" ({row['seeds']} pairs)"
+    ends = f"{scale * row['low']:{form}} to {scale * row['high']:{form}}{pairs}"
+    return mean, ends, f"{row['p_holm']:.2g}"
 
 
 def _shown(number: float, form: str) -> str:

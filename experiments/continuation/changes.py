@@ -8,6 +8,7 @@ from cnn.checks import brief, is_whole
 from evo.errors import SettingsError
 from experiments.settings.experiment import Experiment, with_values
 from experiments.studies.execution import seeds_of
+from experiments.studies.judgement import check_primary
 
 MAY_CHANGE = ("name", "arm", "evolution", "policy", "training", "evaluation", "baseline")
 """The settings and sections that may change."""
@@ -74,7 +75,10 @@ def changed_experiment(
             raise SettingsError(f"seed must be from {seeds[0]} to {seeds[-1]}; got {brief(seed)}")
         changes |= {"seed": int(seed), "seeds": 1}
     values = experiment.model_dump(mode="json", exclude={"used", "continues"})
-    return Experiment.parse(with_values(values, changes), "settings")
+    changed = Experiment.parse(with_values(values, changes), "settings")
+    if "evaluation.primary" in changes:
+        check_primary(changed, changed.arm_names)
+    return changed
 
 
 def _first_key(section: str) -> str:

@@ -136,7 +136,8 @@ class EvolvedEstimator(BaseEstimator):  # type: ignore[misc]
             values[section] = {**values.get(section, {}), **changes}
         for key in ("name", "options", "folds"):
             values["dataset"].pop(key, None)
-        values.get("evaluation", {}).pop("verdict", None)
+        for key in ("verdict", "primary", "equivalence_margin"):
+            values.get("evaluation", {}).pop(key, None)
         values.pop("used", None)
         values |= {"seed": int(self.random_state), "seeds": 1, "baseline": {"arms": ()}}
         return Experiment.parse(values, name)
@@ -160,7 +161,7 @@ class EvolvedClassifier(ClassifierMixin, EvolvedEstimator):  # type: ignore[misc
     ----------
     experiment : Experiment, str or Path, optional
         Settings, the name of a preset or the path of a TOML file. The parameters below replace single settings of it.
-        Its data set, seeds, baselines and verdict take no part.
+        Its data set, seeds, baselines and what is said of verdicts take no part.
     population, generations, steps_per_generation : int, optional
         Settings of `evolution`; by default those of `experiment`.
     founders : dict or list, optional

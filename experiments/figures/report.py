@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
 from evo.storage.run_store import RunStore
-from experiments.analysis.comparison import is_fraction, metric_of, title_of
+from experiments.analysis.deciding import is_fraction, metric_of, title_of
 from experiments.analysis.results import Results
 from experiments.figures.confusion import draw_confusion
 from experiments.figures.labels import one_warning_of_missing_characters

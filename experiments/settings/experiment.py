@@ -205,6 +205,18 @@ class EvaluationSettings(Settings, frozen=True, extra="forbid"):
         description="Metric of summaries and verdicts, a key of evo.METRICS; it stands in the tables too. By default "
         "the accuracy, and in regression the loss.",
     )
+    primary: str | None = Field(
+        None,
+        description="The comparison that the run is made for, declared before it: two arms, such as evolved - cnn. Its "
+        "p needs no correction for the number of comparisons, and verdicts say which one was declared.",
+    )
+    equivalence_margin: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Difference of the metric of verdicts below which two arms count as equivalent, in the unit of the "
+        "metric: 0.005 is half a point of accuracy.",
+    )
     timeout: float | None = Field(
         None,
         gt=0,
@@ -219,6 +231,17 @@ class EvaluationSettings(Settings, frozen=True, extra="forbid"):
         description="Memory that a worker may have beyond what it has when it starts; an individual that wants more "
         "has failed. Needs a worker, on Linux. Not reproducible: what earlier individuals left behind counts too.",
     )
+
+    @field_validator("primary")
+    @classmethod
+    def _primary_is_of_two_arms(cls, primary: str | None) -> str | None:
+        if primary is not None:
+            arms = primary.split(" - ")
+            if len(arms) != 2 or len({*arms}) < 2 or not all(map(NAME.fullmatch, arms)):
+                raise ValueError(
+                    f'must be two different arms, such as "evolved - cnn"; got {brief(primary)}'
+                )
+        return primary
 
     @field_validator("metrics")
     @classmethod
@@ -309,6 +332,11 @@ class Experiment(Settings, frozen=True, extra="forbid"):
                     f"continues.{name} must have every seed; got none for {min(missing)}"
                 )
         return self
+
+    @property
+    def arm_names(self) -> tuple[str, ...]:
+        """The names of the arms in the table ``comparison``: the winner's, if networks evolve, and the baselines'."""
+        return ((self.arm,) if self.evolve else ()) + tuple(self.baseline.arms)
 
     @property
     def title(self) -> str:

@@ -55,6 +55,7 @@ UNITS = {
     "policy.operators.max_density": "fraction of the places",
     "policy.operators.max_parameters": "parameters",
     "policy.operators.max_macs": "MACs per sample and tick",
+    "evaluation.equivalence_margin": "that of the metric",
     "evaluation.timeout": "s",
     "evaluation.memory": "GiB",
     "training.learning_rate": "per step",

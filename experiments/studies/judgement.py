@@ -3,7 +3,7 @@
 Both depend on the settings and on the data, so they are checked here, before any work.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -75,15 +75,26 @@ def check_judgement(experiment: Experiment, dataset: Dataset) -> None:
                 )
 
 
+def check_primary(experiment: Experiment, arms: Collection[str]) -> None:
+    """Raise SettingsError if the declared comparison is of other arms than these."""
+    primary = experiment.evaluation.primary
+    if primary is not None and not set(primary.split(" - ")) <= set(arms):
+        raise SettingsError(
+            f"evaluation.primary must be of two of the arms {', '.join(arms)}; got {primary!r}"
+        )
+
+
 def check_defined(experiment: Experiment, dataset: Dataset, split: DataSplit) -> None:
     """Raise SettingsError if the metric that selects, or that decides, is not defined on its part of the data."""
     fitness, verdict = experiment.evolution.fitness, experiment.evaluation.verdict
     judged = []
-    if verdict:
-        if split.test is None:
+    for name in ("verdict", "primary", "equivalence_margin"):
+        given = getattr(experiment.evaluation, name)
+        if given is not None and split.test is None:
             raise SettingsError(
-                f"evaluation.verdict must not be given without a test part; got {verdict!r}"
+                f"evaluation.{name} must not be given without a test part; got {given!r}"
             )
+    if verdict and split.test is not None:
         judged.append(("evaluation.verdict", verdict, "test", split.test))
     if experiment.evolve and fitness in METRICS:
         judged.append(("evolution.fitness", fitness, "validation", split.validation))

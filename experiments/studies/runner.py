@@ -1,6 +1,6 @@
 """A run from settings to results, from its beginning or from where it stopped."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,6 +40,7 @@ from experiments.studies.founders import (
 from experiments.studies.judgement import (
     check_defined,
     check_judgement,
+    check_primary,
     own_columns,
     weighted,
 )
@@ -67,6 +68,7 @@ def run(
     run_name: str | None = None,
     reporter: Reporter | None = None,
     figures: bool = True,
+    arms: Collection[str] | None = None,
 ) -> Results:
     """Run an experiment and return its results.
 
@@ -97,6 +99,9 @@ def run(
         Reports progress; by default nothing is reported.
     figures : bool, default True
         Whether the pictures of the run are drawn.
+    arms : collection of str, optional
+        Arms that `evaluation.primary` may name; by default those of the experiment. A run of a study is compared with
+        arms of other runs.
 
     Returns
     -------
@@ -113,6 +118,7 @@ def run(
     check_types(experiment=experiment, dataset=dataset, fitness=fitness, reporter=reporter)
     check_types(results=results, run_name=run_name)
     _check_arguments(experiment, workers, address, fitness, founders)
+    check_primary(experiment, experiment.arm_names if arms is None else arms)
     experiment = with_given_founders(experiment, founders)
     plan = _plan(experiment, dataset, fitness, partial(_new_founders, founders))
     used = used_by(experiment, plan.dataset, fitness)

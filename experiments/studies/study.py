@@ -33,7 +33,7 @@ from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_setti
 from experiments.settings.used import first_difference
 from experiments.studies.arguments import check_limits, check_types, check_workers, limits_of
 from experiments.studies.founders import check_founders
-from experiments.studies.judgement import check_judgement
+from experiments.studies.judgement import check_judgement, check_primary
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import change_in_words, used_by, with_used
 from experiments.studies.runner import resume_run, run
@@ -116,17 +116,23 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
 
 
 def _check_labels(arms: Mapping[str, Experiment], source: str) -> None:
-    """Raise SettingsError if two arms have the same name in the table, where a fixed network has its own name."""
+    """Raise SettingsError if two arms have the same name in the table, where a fixed network has its own name.
+
+    The same if the declared comparison, which all arms share, names another arm.
+    """
     known: dict[str, str] = {}
     for name, experiment in arms.items():
-        labels = [*experiment.baseline.arms, *([name] if experiment.evolve else [])]
-        for label in labels:
+        for label in experiment.arm_names:
             if label in known:
                 raise SettingsError(
                     f"{source}: arms.{one_line(name)} must have a name of its own in the table; "
                     f"got {brief(label)}, which is also that of arms.{one_line(known[label])}"
                 )
             known[label] = name
+    try:
+        check_primary(next(iter(arms.values())), known)
+    except SettingsError as error:
+        raise SettingsError(f"{source}: {error}") from None
 
 
 def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -364,6 +370,7 @@ class _Runs:
                 dataset=self.dataset,
                 results=self.folder,
                 run_name=name,
+                arms=(experiment.evaluation.primary or "").split(" - "),  # the study has checked it
                 **self._options(experiment),
             )
 

@@ -7,14 +7,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.analysis.comparison import (
-    LEVEL,
-    interval,
-    metric_of,
-    paired_difference,
-    summarize,
-    verdict,
-)
+from evo.errors import ResultsError
+from experiments import statistics
+from experiments.analysis.comparison import compare, summarize, with_diverged
+from experiments.analysis.deciding import metric_of
+from experiments.analysis.verdicts import verdict
+from experiments.statistics import interval
 
 
 def comparison(**metric_by_arm):
@@ -42,89 +40,206 @@ def table(metric, metric_by_arm):
     return pd.DataFrame(rows)
 
 
-@pytest.mark.parametrize("n", [2, 3, 10, 50])
-def test_an_interval_is_that_of_students_t(n):
-    values = pd.Series(np.random.default_rng(n).normal(3, 2, n))
-    found = interval(values)
-    low, high = stats.t.interval(LEVEL, n - 1, loc=values.mean(), scale=stats.sem(values))
-    assert (found.mean, found.n) == (pytest.approx(values.mean()), n)
-    assert (found.low, found.high) == pytest.approx((low, high))
-    assert found.half_width == pytest.approx((high - low) / 2)
+def line_of(frame, *pair, **options):
+    ((_, row),) = compare(frame, [pair], **options).iterrows()
+    return verdict(row)
 
 
-def test_an_interval_covers_the_mean_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    found = [interval(pd.Series(rng.normal(1, 2, 4))) for _ in range(1500)]
-    covered = np.mean([one.low <= 1 <= one.high for one in found])
-    assert covered == pytest.approx(LEVEL, abs=0.02)
+def row_of(frame, *pair, **options):
+    return compare(frame, [pair], **options).iloc[0]
 
 
-def test_one_seed_has_no_interval():
-    found = interval(pd.Series([0.9]))
-    assert (found.mean, found.low, found.high, found.n) == (0.9, -math.inf, math.inf, 1)
+EIGHT = [0.91, 0.92, 0.93, 0.92, 0.94, 0.91, 0.93, 0.92]
+"""Accuracies with eight seeds, which can show a difference."""
 
 
-def test_empty_cells_are_left_out():
-    assert interval(pd.Series([1.0, None, 3.0], dtype="Float64")) == interval(pd.Series([1.0, 3.0]))
+def below(by, accuracies=EIGHT):
+    """Return accuracies that are lower by about as much."""
+    return [value - by - 0.001 * (k % 3) for k, value in enumerate(accuracies)]
 
 
 def test_differences_are_paired_by_seed():
     frame = comparison(evolved=[0.5, 0.7, 0.9], cnn=[0.4, 0.6, 0.8])
-    shuffled = frame.sample(frac=1, random_state=1)
-    difference = paired_difference(shuffled, "evolved", "cnn", "test_accuracy")
-    assert difference.mean == pytest.approx(0.1)
-    assert difference.half_width == pytest.approx(0, abs=1e-12)
+    row = row_of(frame.sample(frac=1, random_state=1), "evolved", "cnn")
+    assert row["difference"] == pytest.approx(0.1)
+    assert (row["low"], row["high"]) == pytest.approx((0.1, 0.1))
 
 
 def test_a_seed_without_one_of_the_arms_is_left_out_of_the_difference():
     frame = comparison(evolved=[0.5, 0.7, 0.9], cnn=[0.4, 0.6])
-    assert paired_difference(frame, "evolved", "cnn", "test_accuracy").n == 2
+    assert row_of(frame, "evolved", "cnn")["seeds"] == 2
 
 
 def test_seeds_of_different_runs_are_not_mixed_up():
     one, two = comparison(evolved=[0.9], cnn=[0.8]), comparison(evolved=[0.5], cnn=[0.4])
-    frame = pd.concat([one, two.assign(run="other")])
-    difference = paired_difference(frame, "evolved", "cnn", "test_accuracy")
-    assert (difference.mean, difference.n) == (pytest.approx(0.1), 2)
+    row = row_of(pd.concat([one, two.assign(run="other")]), "evolved", "cnn")
+    assert (row["difference"], row["seeds"]) == (pytest.approx(0.1), 2)
 
 
-def test_the_arm_whose_interval_is_off_zero_wins():
-    evolved, cnn = [0.91, 0.92, 0.93], [0.81, 0.83, 0.82]
-    line = verdict(comparison(evolved=evolved, cnn=cnn), "evolved", "cnn")
+def test_every_column_is_what_its_function_makes_of_the_differences():
+    rng = np.random.default_rng(5)
+    own, others = rng.normal(0.9, 0.01, 8), rng.normal(0.89, 0.01, 8)
+    row = row_of(comparison(evolved=own, cnn=others), "evolved", "cnn", margin=0.02)
+    d = (own - others).round(12)
+    low, high = stats.t.interval(0.95, 7, loc=d.mean(), scale=stats.sem(d))
+    assert (row["low"], row["high"]) == pytest.approx((low, high))
+    found = (row["bca_low"], row["bca_high"])
+    assert found == statistics.bca_interval(d, rng=np.random.default_rng(0))
+    assert row["p"] == statistics.sign_flip_p(d, rng=np.random.default_rng(0)) == row["p_holm"]
+    assert row["smallest_p"] == 2 / 256
+    assert row["deviation"] == pytest.approx(d.std(ddof=1))
+    assert row["effect_size"] == statistics.effect_size(d)
+    assert row["superiority"] == (d > 0).mean()
+    assert row["p_equivalence"] == statistics.equivalence_p(d, 0.02)
+    assert row["seeds_needed"] == statistics.seeds_needed(d.std(ddof=1), 0.02)
+    assert (row["steps"], row["other_steps"]) == (40, 40)
+
+
+def test_the_same_table_gives_the_same_numbers():
+    frame = comparison(evolved=EIGHT, cnn=below(0.003))
+    first, second = (compare(frame, [("evolved", "cnn")], margin=0.01) for _ in range(2))
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_the_arm_whose_interval_is_off_zero_and_whose_p_is_small_wins():
+    line = line_of(comparison(evolved=EIGHT, cnn=below(0.1)), "evolved", "cnn")
     assert line.startswith(
-        "evolved wins: evolved - cnn = +10 points of test accuracy, 95% interval"
+        "evolved wins: evolved - cnn = +10.1 points of test accuracy, 95% interval"
     )
-    assert line.endswith("3 paired seeds")
-    line = verdict(comparison(evolved=cnn, cnn=evolved), "evolved", "cnn")
-    assert line.startswith("cnn wins: evolved - cnn = -10 points of test accuracy")
+    assert line.endswith("8 paired seeds, p 0.0078, not declared before the run")
+    line = line_of(comparison(evolved=below(0.1), cnn=EIGHT), "evolved", "cnn")
+    assert line.startswith("cnn wins: evolved - cnn = -10.1 points of test accuracy")
+
+
+def test_what_few_seeds_cannot_show_does_not_win():
+    frame = comparison(evolved=[0.91, 0.92, 0.93], cnn=[0.81, 0.83, 0.82])
+    line = line_of(frame, "evolved", "cnn")
+    assert line.startswith(
+        "evolved is ahead, but 3 seeds cannot show a p below 0.25: evolved - cnn = +10 points"
+    )
+    assert "p 0.25" in line
+    assert pd.isna(row_of(frame, "evolved", "cnn")["winner"])
+
+
+def test_a_comparison_among_many_is_corrected_unless_it_was_declared():
+    others = {f"arm{k}": below(0.1) for k in range(8)}
+    frame = comparison(evolved=EIGHT, **others)
+    pairs = [("evolved", other) for other in others]
+    table = compare(frame, pairs)
+    assert table["p_holm"].tolist() == pytest.approx([8 * 2 / 256] * 8)
+    assert table["winner"].isna().all()
+    line = verdict(table.iloc[0])
+    assert line.startswith("evolved is ahead, but p is above 0.05: ")
+    assert line.endswith("p 0.062 (Holm, 8 comparisons), not declared before the run")
+    for declared in ("evolved - arm3", "arm3 - evolved"):
+        table = compare(frame, pairs, declared=declared)
+        assert table["declared"].tolist() == [other == "arm3" for other in others]
+        assert table["winner"].dropna().to_dict() == {3: "evolved"}
+        assert verdict(table.iloc[2]).startswith("evolved is ahead, but p is above 0.05: ")
+        assert verdict(table.iloc[3]).startswith("evolved wins: ")
+        assert verdict(table.iloc[3]).endswith("8 paired seeds, p 0.0078, declared before the run")
+        assert table["p_holm"].tolist() == pytest.approx(
+            [(1 if other == "arm3" else 7) * 2 / 256 for other in others]
+        )
 
 
 def test_no_difference_is_shown_where_the_interval_holds_zero():
     frame = comparison(evolved=[0.9, 0.8, 0.95], cnn=[0.85, 0.9, 0.8])
-    line = verdict(frame, "evolved", "cnn")
+    line = line_of(frame, "evolved", "cnn")
     assert line.startswith("no difference shown: evolved - cnn = +3.33 points")
-    difference = paired_difference(frame, "evolved", "cnn", "test_accuracy")
-    assert difference.low < 0 < difference.high
-    assert f"{100 * difference.low:+.3g} to {100 * difference.high:+.3g}" in line
+    row = row_of(frame, "evolved", "cnn")
+    assert row["low"] < 0 < row["high"]
+    assert f"{100 * row['low']:+.3g} to {100 * row['high']:+.3g}" in line
+
+
+def test_no_difference_beyond_a_margin_is_told_where_it_is_shown():
+    frame = comparison(evolved=EIGHT, cnn=[x + (-1) ** k * 0.001 for k, x in enumerate(EIGHT)])
+    line = line_of(frame, "evolved", "cnn", margin=0.005)
+    assert line.startswith("no difference beyond 0.5 points: evolved - cnn = ")
+    assert line_of(frame, "evolved", "cnn", margin=0.0005).startswith("no difference shown: ")
+    with pytest.raises(ResultsError, match="margin must be a finite number above 0; got 0"):
+        compare(frame, [("evolved", "cnn")], margin=0)
 
 
 def test_equal_arms_show_no_difference():
-    line = verdict(comparison(evolved=[0.9, 0.8], cnn=[0.9, 0.8]), "evolved", "cnn")
-    assert line.startswith("no difference shown")
+    frame = comparison(evolved=[0.9, 0.8], cnn=[0.9, 0.8])
+    assert line_of(frame, "evolved", "cnn").startswith("no difference shown")
+    assert row_of(frame, "evolved", "cnn")["superiority"] == 0.5
 
 
 def test_one_seed_shows_no_difference_however_large():
-    line = verdict(comparison(evolved=[1.0], cnn=[0.0]), "evolved", "cnn")
+    line = line_of(comparison(evolved=[1.0], cnn=[0.0]), "evolved", "cnn")
     assert line.startswith("no difference shown")
     assert "one seed has no interval" in line
     assert "inf" not in line
+    assert "nan" not in line
+
+
+# -- diverged ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gone", [math.nan, math.inf, -math.inf])
+def test_an_arm_that_diverged_does_not_win_and_its_seeds_are_counted(gone):
+    frame = comparison(evolved=[*EIGHT, gone], cnn=[*below(0.1), 0.8])
+    row = row_of(frame, "evolved", "cnn")
+    assert (row["seeds"], row["diverged"], row["other_diverged"]) == (8, 1, 0)
+    assert row["superiority"] == pytest.approx(8 / 9)
+    assert pd.isna(row["winner"])
+    assert verdict(row).startswith("no winner, for evolved diverged: evolved - cnn = +10.1 points")
+    assert verdict(row).endswith("; evolved diverged with 1 seed")
+    assert np.isfinite(row[["difference", "low", "high", "p"]].astype(float)).all()
+
+
+def test_an_arm_wins_against_one_that_diverged_with_some_seeds():
+    frame = comparison(evolved=[*EIGHT, 0.9, 0.9], cnn=[*below(0.1), math.nan, math.nan])
+    line = line_of(frame, "evolved", "cnn")
+    assert line.startswith("evolved wins: ")
+    assert line.endswith("; cnn diverged with 2 seeds")
+
+
+def test_arms_that_always_diverge_are_not_compared():
+    frame = comparison(evolved=EIGHT, cnn=[math.nan] * 8)
+    line = line_of(frame, "evolved", "cnn")
+    assert line == (
+        "no comparison: evolved and cnn have no seed in common with a test accuracy; "
+        "cnn diverged with 8 seeds"
+    )
+    assert row_of(frame, "evolved", "cnn")["superiority"] == 1
+    assert summarize(frame).loc["cnn", ["seeds", "diverged"]].tolist() == [0, 8]
+
+
+def test_what_diverged_is_read_from_the_tables():
+    frame = comparison(evolved=[0.9, 0.8], cnn=[0.7])
+    runs = pd.DataFrame(
+        {
+            "run": ["r", "r", "lost"],
+            "seed": [0, 1, 2],
+            "arm": ["evolved", "evolved", "other"],
+            "best_individual": pd.array([4, 5, None], dtype="Int64"),
+            "n_individuals": pd.array([9, 9, 3], dtype="Int64"),
+        }
+    )
+    baseline = pd.DataFrame(
+        {"run": ["r", "r"], "seed": [0, 1], "arm": "cnn", "status": ["ok", "diverged"]}
+    )
+    found = with_diverged(frame, runs, baseline)
+    lost = found[found["test_accuracy"].isna()]
+    assert sorted(zip(lost["run"], lost["seed"], lost["arm"], strict=True)) == [
+        ("lost", 2, "other"),
+        ("r", 1, "cnn"),
+    ]
+    assert row_of(found, "evolved", "cnn")["other_diverged"] == 1
+    assert len(with_diverged(frame, runs[:2], baseline[:1])) == len(frame)
+
+
+# -- budgets -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("evolved", "cnn", "beginning"),
     [
-        ([0.91, 0.92, 0.93], [0.81, 0.83, 0.82], "no fair comparison: evolved - cnn = +10 points"),
-        ([0.81, 0.83, 0.82], [0.91, 0.92, 0.93], "no fair comparison: evolved - cnn = -10 points"),
+        (EIGHT, below(0.1), "no fair comparison: evolved - cnn = +10.1 points"),
+        (below(0.1), EIGHT, "no fair comparison: evolved - cnn = -10.1 points"),
         ([0.9, 0.8, 0.95], [0.85, 0.9, 0.8], "no difference shown: evolved - cnn"),
         ([1.0], [0.0], "no difference shown, for one seed has no interval: evolved - cnn"),
     ],
@@ -132,10 +247,11 @@ def test_one_seed_shows_no_difference_however_large():
 def test_nothing_wins_with_another_budget_and_the_line_says_both(evolved, cnn, beginning):
     frame = comparison(evolved=evolved, cnn=cnn)
     frame.loc[frame["arm"] == "evolved", "steps"] = 1920
-    line = verdict(frame, "evolved", "cnn")
+    line = line_of(frame, "evolved", "cnn")
     assert line.startswith(beginning)
     assert line.endswith("; budgets differ: evolved had 1,920 steps, cnn 40")
     assert "wins" not in line
+    assert pd.isna(row_of(frame, "evolved", "cnn")["winner"])
 
 
 @pytest.mark.parametrize(("steps", "differ"), [(1000, False), (1010, False), (1011, True)])
@@ -143,20 +259,25 @@ def test_budgets_differ_from_one_percent_on(steps, differ):
     frame = comparison(evolved=[0.91, 0.92], cnn=[0.81, 0.82]).assign(steps=1000)
     frame.loc[frame["arm"] == "cnn", "steps"] = steps
     for pair in (("evolved", "cnn"), ("cnn", "evolved")):
-        assert ("budgets differ" in verdict(frame, *pair)) == differ
+        assert ("budgets differ" in line_of(frame, *pair)) == differ
 
 
 def test_budgets_are_compared_on_the_seeds_that_both_arms_have():
-    frame = comparison(evolved=[0.91, 0.92, 0.93], cnn=[0.81, 0.82])
-    frame.loc[frame["seed"] == 2, "steps"] = 4000
-    assert verdict(frame, "evolved", "cnn").startswith("evolved wins")
+    frame = comparison(evolved=[*EIGHT, 0.93], cnn=below(0.1))
+    frame.loc[frame["seed"] == 8, "steps"] = 4000
+    assert line_of(frame, "evolved", "cnn").startswith("evolved wins")
+
+
+# -- metrics and summaries ---------------------------------------------------------------------------------------------
 
 
 def test_in_regression_the_smaller_loss_wins():
-    frame = table("test_loss", {"evolved": [1.0, 1.1, 1.2], "mlp": [2.0, 2.1, 2.3]})
+    losses = [1.0, 1.1, 1.2, 1.3, 1.0, 1.1]
+    frame = table("test_loss", {"evolved": losses, "mlp": [1 + x + (x > 1) / 10 for x in losses]})
     assert metric_of(frame) == ("test_loss", -1)
-    assert verdict(frame, "evolved", "mlp").startswith("evolved wins: evolved - mlp = -1.03 of")
-    assert verdict(frame, "mlp", "evolved").startswith("evolved wins: mlp - evolved = +1.03 of")
+    assert line_of(frame, "evolved", "mlp").startswith("evolved wins: evolved - mlp = -1.07 of")
+    assert line_of(frame, "mlp", "evolved").startswith("evolved wins: mlp - evolved = +1.07 of")
+    assert row_of(frame, "mlp", "evolved")["superiority"] == 0
 
 
 def test_accuracy_decides_where_there_is_one():
@@ -168,7 +289,7 @@ def test_a_summary_has_a_row_per_arm_with_the_evolved_first():
     summary = summarize(frame)
     assert list(summary.index) == ["evolved", "cnn", "static"]
     cnn = summary.loc["cnn"]
-    found = interval(pd.Series([0.7, 0.9]))
+    found = interval([0.7, 0.9])
     assert (cnn["low"], cnn["high"]) == (found.low, found.high)
     assert cnn["test_accuracy"] == pytest.approx(0.8)
     assert cnn[["seeds", "parameters", "macs", "steps", "train_seconds"]].tolist() == [

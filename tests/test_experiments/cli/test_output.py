@@ -83,7 +83,7 @@ def test_a_table_loses_no_cell_on_a_narrow_terminal(kind, width, terminal, finis
     monkeypatch.delenv("COLUMNS", raising=False)
     tables = {
         "comparison": lambda: comparison_table(finished),
-        "arms": lambda: arms_table(finished.pooled(), "cnn"),
+        "arms": lambda: arms_table(finished.pooled(), finished.compare("cnn"), "cnn"),
     }
     table = tables[kind]()
     console = Console(

@@ -491,6 +491,11 @@ def test_another_fitness_judges_the_population_anew(folder, tmp_path):
     assert (newer.individuals["fitness"] == newer.individuals["validation_f1_macro"]).all()
 
 
+def test_a_newer_run_declares_a_comparison_of_its_own_arms(folder, tmp_path):
+    with pytest.raises(SettingsError, match=r"evaluation\.primary must be of two of the arms "):
+        branch(folder, tmp_path, settings={"evaluation.primary": "evolved - lenet5"})
+
+
 def test_a_policy_that_needs_layers_is_refused_where_they_are_lost(tmp_path):
     layered = little(
         seeds=1,

@@ -231,7 +231,12 @@ def test_an_experiment_is_the_base_of_the_parameters():
         seeds=5,
         evolution={"population": 3, "generations": 1, "steps_per_generation": 5},
         founders={"hidden": 4},
-        evaluation={"metrics": ["f1_macro"], "verdict": "roc_auc"},
+        evaluation={
+            "metrics": ["f1_macro"],
+            "verdict": "roc_auc",
+            "primary": "evolved - cnn",
+            "equivalence_margin": 0.01,
+        },
     )
     results = (
         classifier(experiment=base, population=None, steps_per_generation=None)

@@ -13,7 +13,9 @@ from evo.errors import DataError, SettingsError
 from evo.seeding import Purpose, seed_sequence
 from evo.storage.tables import TIMING_COLUMNS
 from experiments import Dataset, Experiment, load_dataset, load_results, run
-from experiments.analysis.comparison import metric_of, verdict
+from experiments.analysis.comparison import compare
+from experiments.analysis.deciding import metric_of
+from experiments.analysis.verdicts import verdict
 from experiments.studies.judgement import check_defined, weighted
 
 SETTINGS = {
@@ -42,7 +44,12 @@ def judged(tmp_path_factory):
     metrics = ["roc_auc", "log_loss", "f1_macro", "accuracy"]
     experiment = Experiment(
         **SETTINGS | {"evolution": SETTINGS["evolution"] | {"fitness": "roc_auc"}},
-        evaluation={"metrics": metrics, "verdict": "balanced_accuracy"},
+        evaluation={
+            "metrics": metrics,
+            "verdict": "balanced_accuracy",
+            "primary": "mlp - static",
+            "equivalence_margin": 0.01,
+        },
         training={"class_weight": "balanced"},
     )
     return run(
@@ -202,7 +209,10 @@ def test_runs_with_other_metrics_and_labels_load_together(judged, values, finish
 
 def test_the_verdict_is_about_the_chosen_metric(judged, values):
     assert judged.summary().columns[1] == "test_balanced_accuracy"
-    (line, _) = judged.verdicts()
+    first, line, _ = judged.verdicts()
+    assert " mlp - static = " in first
+    assert " declared before the run" in first
+    assert all(", not declared before the run" in other for other in judged.verdicts()[1:])
     wide = judged.comparison.pivot_table(
         index="seed", columns="arm", values="test_balanced_accuracy"
     )
@@ -219,12 +229,13 @@ def test_a_smaller_error_wins():
     rows = [
         {"run": "r", "seed": seed, "arm": arm, "test_loss": 1.0, "test_accuracy": None, "test_mae": error + seed / 100,
          "metric": "mae", "larger_is_better": False, "steps": 10}
-        for seed in range(3)
+        for seed in range(6)
         for arm, error in (("evolved", 1.0), ("mlp", 2.0))
     ]  # fmt: skip
     comparison = pd.DataFrame(rows)
     assert metric_of(comparison) == ("test_mae", -1)
-    assert verdict(comparison, "evolved", "mlp").startswith("evolved wins: ")
+    compared = compare(comparison, [("evolved", "mlp")])
+    assert verdict(compared.iloc[0]).startswith("evolved wins: ")
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
@@ -239,6 +250,17 @@ def test_a_smaller_error_wins():
         ),
         ({"evaluation": {"metrics": ["r2", "r2"]}}, "must name each metric at most once"),
         ({"evaluation": {"verdict": "loss"}}, "evaluation.verdict must be one of"),
+        *(
+            (
+                {"evaluation": {"primary": primary}},
+                'evaluation.primary must be two different arms, such as "evolved - cnn"; got ',
+            )
+            for primary in ("evolved", "evolved-cnn", "cnn - cnn", "a - b - c", " - cnn", "a  - b")
+        ),
+        (
+            {"evaluation": {"equivalence_margin": 0}},
+            "evaluation.equivalence_margin must be greater than 0; got 0",
+        ),
         ({"evolution": {"fitness": "precision"}}, "fitness must be one of negative_loss, accuracy"),
         ({"training": {"class_weight": "uniform"}}, "training.class_weight"),
         (
@@ -262,6 +284,10 @@ def test_settings_that_name_no_metric_or_weight_are_refused(changes, message):
         ),
         ({"evaluation": {"verdict": "mae"}}, "evaluation.verdict must be for classification"),
         ({"evolution": {"fitness": "rmse"}}, "evolution.fitness must be for classification"),
+        (
+            {"evaluation": {"primary": "evolved - cnn"}},
+            "evaluation.primary must be of two of the arms evolved, mlp, static; got 'evolved - cnn'",
+        ),
         (
             {"training": {"class_weight": {"rain": 2}}},
             r"training.class_weight must name classes of 'weather' \(calm, storm\); got 'rain'",

@@ -2,13 +2,14 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from evo.errors import ResultsError, SettingsError
 from experiments import load_experiment, load_results, load_study, run_study
-from experiments.analysis.comparison import differences, pooled
+from experiments.analysis.comparison import pooled
 from experiments.cli.app import main
 from experiments.studies.progress import Reporter
 from experiments.studies.study import parse_study
@@ -34,6 +35,8 @@ VALUES = {
     },
 }
 
+DECLARED = {"evaluation": {"primary": "alone - mlp", "equivalence_margin": 0.5}}
+
 
 def study_of(**values):
     return parse_study({**copy.deepcopy(VALUES), **values}, "small")
@@ -43,7 +46,7 @@ def study_of(**values):
 def finished(tmp_path_factory):
     """Return the folder of a finished study, and its results."""
     folder = tmp_path_factory.mktemp("study") / "runs"
-    return folder, run_study(study_of(), folder=folder, workers=0, figures=False)
+    return folder, run_study(study_of(**DECLARED), folder=folder, workers=0, figures=False)
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -140,7 +143,7 @@ def test_every_arm_runs_with_every_seed_as_a_run_of_its_own(finished):
 def test_what_is_finished_is_not_done_again_and_what_has_begun_is_left_alone(finished, tmp_path):
     folder, results = finished
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    again = run_study(study_of(), folder=folder, workers=0)
+    again = run_study(study_of(**DECLARED), folder=folder, workers=0)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
     pd.testing.assert_frame_equal(again.comparison, results.comparison)
 
@@ -243,16 +246,46 @@ def test_unknown_arms_and_workers_are_refused_before_any_work(tmp_path):
 def test_the_arms_are_compared_over_all_runs_paired_by_seed(finished):
     _, results = finished
     table = results.pooled()
-    found = differences(table, "mlp")
+    found = results.compare("mlp").set_index("arm")
     wide = results.comparison.pivot_table(index="seed", columns="arm", values="test_accuracy")
-    assert set(found) == {"alone", "many", "set"}
-    for arm, one in found.items():
-        assert one.n == 2
-        assert one.mean == pytest.approx((wide[arm] - wide["mlp"]).mean())
+    assert set(found.index) == {"alone", "many", "set"}
+    for arm, one in found.iterrows():
+        assert (one["other"], one["seeds"]) == ("mlp", 2)
+        assert one["difference"] == pytest.approx((wide[arm] - wide["mlp"]).mean())
     totals = table.groupby("arm")["total_steps"].unique()
     # A child that nothing changes repeats its parent's training, and is not charged for it.
     expected = {"mlp": [20], "alone": [20], "set": [20], "many": [40]}
     assert {arm: steps.tolist() for arm, steps in totals.items()} == expected
+
+
+def test_the_declared_comparison_is_known_from_the_tables_of_the_runs(finished):
+    folder, results = finished
+    assert set(results.runs["evaluation.primary"]) == {"alone - mlp"}
+    for compared in (results.compare(), results.compare("mlp"), results.compare("set")):
+        declared = compared[compared["declared"]]
+        assert declared[["arm", "other"]].to_numpy().tolist() == [["alone", "mlp"]]
+        assert set(compared["margin"]) == {0.5}
+        assert set(compared.loc[~compared["declared"], "n_comparisons"]) == {len(compared) - 1}
+    assert set(results.compare("mlp", margin=0.1)["margin"]) == {0.1}
+    lines = results.verdicts("many")
+    assert sum(", declared before the run" in line for line in lines) == 1
+    without = load_results(folder / "set-seed-0", folder / "mlp-seed-0").verdicts()
+    assert without[0] == "no result of alone - mlp, which was declared before the run"
+
+
+def test_runs_of_which_only_some_declared_a_comparison_declared_none(finished):
+    _, results = finished
+    runs = results.runs.copy()
+    runs.loc[0, "evaluation.primary"] = None
+    assert not replace(results, runs=runs).compare()["declared"].any()
+
+
+def test_a_study_declares_a_comparison_of_its_own_arms():
+    with pytest.raises(
+        SettingsError,
+        match=r"small: evaluation\.primary must be of two of the arms mlp, alone, set, many; got 'alone - cnn'",
+    ):
+        study_of(evaluation={"primary": "alone - cnn"})
 
 
 def test_runs_that_cannot_be_pooled_are_refused(finished):
@@ -260,7 +293,7 @@ def test_runs_that_cannot_be_pooled_are_refused(finished):
     with pytest.raises(
         ResultsError, match="against must be an arm: alone, many, mlp, set; got 'cnn'"
     ):
-        differences(results.pooled(), "cnn")
+        results.compare("cnn")
     twice = pd.concat([results.comparison, results.comparison.head(1).assign(run="other")])
     with pytest.raises(ResultsError, match="alone-seed-0 and other have alone with seed 0"):
         pooled(twice, results.runs, results.baseline)
@@ -292,6 +325,14 @@ def test_the_command_line_runs_an_experiment_with_arms_and_compares(tmp_path, ca
         main(["compare", str(folder / "b-seed-0"), str(folder / "mlp-seed-0"), "--against", "b"])
     assert "− b" in capsys.readouterr().out
     with pytest.raises(SystemExit) as ended:
+        main(["compare", str(folder), "--margin", "2"])
+    assert not ended.value.code
+    assert "no difference beyond 200 points: b - mlp" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", str(folder), "--margin", "0"])
+    assert ended.value.code == 2
+    assert "margin must be a finite number above 0; got 0.0" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
         main(["run", "xor", "--arms", "b"])
     assert ended.value.code == 2
     assert "arms: must not be given for xor, which has no arms; got " in capsys.readouterr().err
@@ -306,14 +347,16 @@ def test_the_command_line_runs_an_experiment_with_arms_and_compares(tmp_path, ca
 
 def test_one_seed_has_no_interval(finished):
     folder, _ = finished
-    single = load_results(folder / "alone-seed-0", folder / "mlp-seed-0").pooled()
-    found = differences(single, "mlp")["alone"]
-    assert (found.n, found.low) == (1, -math.inf)
+    single = load_results(folder / "alone-seed-0", folder / "mlp-seed-0")
+    found = single.compare("mlp").iloc[0]
+    assert (found["arm"], found["seeds"], found["low"]) == ("alone", 1, -math.inf)
 
 
 def test_a_folder_with_other_settings_is_refused_before_any_work(finished):
     folder, _ = finished
     before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(SettingsError, match=r"evaluation\.primary: 'alone - mlp', now 'set - mlp'"):
+        run_study(study_of(evaluation={"primary": "set - mlp"}), folder=folder, workers=0)
     longer = study_of(seeds=3, training={"learning_rate": 0.2})
     with pytest.raises(SettingsError) as caught:
         run_study(longer, folder=folder, workers=0)

@@ -45,9 +45,13 @@ def test_the_tables_are_the_same_when_they_are_loaded_again(untested):
     assert again.individuals.equals(untested.individuals)
 
 
-def test_a_metric_of_verdicts_is_refused(tiny, tmp_path):
-    settings = tiny(dataset={"test": 0}, evaluation={"verdict": "f1_macro"})
-    with pytest.raises(SettingsError, match="verdict must not be given without a test part"):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("verdict", "f1_macro"), ("primary", "evolved - cnn"), ("equivalence_margin", 0.01)],
+)
+def test_what_is_said_of_verdicts_is_refused(name, value, tiny, tmp_path):
+    settings = tiny(dataset={"test": 0}, evaluation={name: value})
+    with pytest.raises(SettingsError, match=f"{name} must not be given without a test part"):
         run(settings, workers=0, results=tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -1,0 +1,47 @@
+"""The metric that decides a comparison: its column, its direction, and how people read it."""
+
+import pandas as pd
+
+from evo.evolution.metrics import METRICS
+
+
+def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
+    """Return the deciding column and its direction: 1 if larger is better, else −1.
+
+    The column is that of the metric that the runs name. Where they name none, or differ, it is the accuracy, or in
+    regression the loss.
+    """
+    named = list(comparison["metric"].dropna().unique()) if "metric" in comparison else []
+    if len(named) == 1 and f"test_{named[0]}" in comparison:
+        larger_is_better = comparison["larger_is_better"].dropna()
+        if len(larger_is_better):
+            return f"test_{named[0]}", 1 if larger_is_better.all() else -1
+    if comparison["test_accuracy"].notna().any():
+        return "test_accuracy", 1
+    return "test_loss", -1
+
+
+def title_of(column: str) -> str:
+    """Return the name of a metric's column for people, such as "accuracy" of ``test_accuracy``.
+
+    Examples
+    --------
+    >>> title_of("test_f1_macro"), title_of("test_loss")
+    ('F1 (macro)', 'loss')
+    """
+    name = column.removeprefix("test_")
+    return METRICS[name].title if name in METRICS else name.replace("_", " ")
+
+
+def is_fraction(column: str) -> bool:
+    """Return whether a metric's column holds fractions, which are shown in percent."""
+    name = column.removeprefix("test_")
+    return name in METRICS and METRICS[name].unit == "fraction"
+
+
+def unit_of(column: str) -> str:
+    """Return the unit of a difference in a metric's column, with a space before it; empty if there is none."""
+    if is_fraction(column):
+        return " points"
+    name = column.removeprefix("test_")
+    return " nat" if name in METRICS and METRICS[name].unit == "nat" else ""

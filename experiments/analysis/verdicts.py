@@ -1,0 +1,74 @@
+"""Verdicts: one line for each comparison of two arms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from experiments.analysis.comparison import leader, leader_diverged, same_budget
+from experiments.analysis.deciding import is_fraction, title_of, unit_of
+from experiments.statistics.intervals import LEVEL
+from experiments.statistics.paired import ALPHA
+
+
+def verdict(row: Mapping[str, Any] | pd.Series) -> str:
+    """Return one line about a row of :func:`~experiments.analysis.comparison.compare`: who wins, and by how much.
+
+    An arm wins if the interval of the difference leaves out 0, and Holm's p is at most 0.05. It does not win if the
+    mean steps of the arms differ by more than 1 %, or if it diverged with a seed.
+    """
+    arm, other, n = row["arm"], row["other"], int(row["seeds"])
+    title, column = title_of(row["metric"]), f"test_{row['metric']}"
+    unit, scale = unit_of(column), 100.0 if is_fraction(column) else 1.0
+    end = "".join(f"; {one}" for one in (_diverged(row), _budgets(row)) if one)
+    if n == 0:
+        return f"no comparison: {arm} and {other} have no seed in common with a test {title}{end}"
+    what = f"{arm} - {other} = {scale * row['difference']:+.3g}{unit} of test {title}"
+    declared = f"{'' if row['declared'] else 'not '}declared before the run"
+    if n == 1:
+        return f"no difference shown, for one seed has no interval: {what}, {declared}{end}"
+    what += (
+        f", {LEVEL:.0%} interval {scale * row['low']:+.3g} to {scale * row['high']:+.3g}, {n} paired seeds, "
+        f"p {row['p_holm']:.2g}{_correction(row)}, {declared}{end}"
+    )
+    if leader(row) is None:
+        beyond = f" beyond {scale * row['margin']:.3g}{unit}" if is_equivalent(row) else " shown"
+        return f"no difference{beyond}: {what}"
+    if not same_budget(row):
+        return f"no fair comparison: {what}"
+    if leader_diverged(row):
+        return f"no winner, for {leader(row)} diverged: {what}"
+    if pd.isna(row["winner"]):
+        reason = f"p is above {ALPHA}"
+        if row["smallest_p"] > ALPHA:
+            reason = f"{n} seeds cannot show a p below {row['smallest_p']:.2g}"
+        return f"{leader(row)} is ahead, but {reason}: {what}"
+    return f"{row['winner']} wins: {what}"
+
+
+def is_equivalent(row: Mapping[str, Any] | pd.Series) -> bool:
+    """Return whether the difference of two arms is shown to be within the margin."""
+    return bool(row["p_equivalence"] <= ALPHA)
+
+
+def _correction(row: Mapping[str, Any] | pd.Series) -> str:
+    """Return over how many comparisons Holm's p is corrected; empty if over this one alone."""
+    n = int(row["n_comparisons"])
+    return f" (Holm, {n} comparisons)" if n > 1 else ""
+
+
+def _diverged(row: Mapping[str, Any] | pd.Series) -> str:
+    """Return with how many seeds which arm diverged; empty if none did."""
+    counts = ((row["arm"], row["diverged"]), (row["other"], row["other_diverged"]))
+    told = [f"{arm} diverged with {n} seed{'s' if n > 1 else ''}" for arm, n in counts if n]
+    return ", ".join(told)
+
+
+def _budgets(row: Mapping[str, Any] | pd.Series) -> str:
+    """Return a text with the mean gradient steps of two arms; empty if they agree."""
+    if same_budget(row):
+        return ""
+    return (
+        f"budgets differ: {row['arm']} had {row['steps']:,.0f} steps, "
+        f"{row['other']} {row['other_steps']:,.0f}"
+    )
