@@ -51,6 +51,11 @@ evolution = {"population": 2, "generations": 1, "steps_per_generation": 5}
 run(Experiment(name="digits", seeds=1, evolution=evolution), workers=0, run_name="digits-20260101-120000")
 images, labels = load_dataset("digits").inputs, load_dataset("digits").targets
 """,
+    "docs/statistics.md": f"""
+from pathlib import Path
+from shutil import copytree
+copytree(Path({str(ROOT)!r}) / "results/reference/fashion", "results/reference/fashion")
+""",
 }
 """What a reader has done before he comes to the code of a page."""
 SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FEWER}\n")}
@@ -61,6 +66,7 @@ FAST = {
     "docs/continue.md",
     "docs/own-data.md",
     "docs/resume.md",
+    "docs/statistics.md",
     "docs/verify.md",
 }
 """The pages whose code a commit runs; `make test-all` runs that of all pages."""
@@ -132,11 +138,19 @@ def check_concepts(printed):
     assert "237 238 416520 61706" in printed
 
 
+def check_statistics(printed):
+    assert " - mlp = " in printed
+    assert ", declared before the run" in printed
+    assert "8 seeds: p at least 0.0078; at most 6 undeclared comparisons" in printed
+    assert "34 seeds for half a standard deviation" in printed
+
+
 CHECKS = {
     "README.md": check_readme,
     "docs/cnn.md": check_cnn,
     "docs/recurrent.md": check_recurrent,
     "docs/concepts.md": check_concepts,
+    "docs/statistics.md": check_statistics,
 }
 
 
