@@ -66,7 +66,6 @@ FAST = {
     "docs/continue.md",
     "docs/own-data.md",
     "docs/resume.md",
-    "docs/statistics.md",
     "docs/verify.md",
 }
 """The pages whose code a commit runs; `make test-all` runs that of all pages."""

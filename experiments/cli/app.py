@@ -447,7 +447,7 @@ def compare(
     margin: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Difference of the metric, in its unit, below which two arms are alike."
+            help="Difference of the metric, in its unit, below which two arms are equivalent."
         ),
     ] = None,
     parts: OwnParts = None,

@@ -133,7 +133,7 @@ def seeds_needed(deviation: float, difference: float) -> int | None:
     Returns
     -------
     int or None
-        None if the deviation is not known.
+        None if the deviation is not known, or if it would take more than a billion seeds.
 
     Examples
     --------
@@ -150,6 +150,8 @@ def seeds_needed(deviation: float, difference: float) -> int | None:
     enough = 2
     while power(effect, enough, ALPHA) < POWER:
         enough *= 2
+        if enough > 2**30:
+            return None
     too_few = max(enough // 2, 1)
     while enough - too_few > 1:
         middle = (too_few + enough) // 2

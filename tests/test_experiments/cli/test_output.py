@@ -104,6 +104,26 @@ def test_a_table_loses_no_cell_on_a_narrow_terminal(kind, width, terminal, finis
     assert console.width == width
 
 
+def test_the_table_of_arms_has_difference_interval_and_p_of_each_comparison(finished):
+    compared = finished.compare("cnn").set_index("arm")
+    table = arms_table(finished.pooled(), compared.reset_index(), "cnn")
+    columns = {str(column.header): list(column.cells) for column in table.columns}
+    for arm, difference, ends, p in zip(
+        columns["arm"],
+        columns["− cnn"],
+        columns["95 % interval"],
+        columns["p (Holm)"],
+        strict=True,
+    ):
+        if arm == "cnn":
+            assert (difference, ends, p) == ("", "", "")
+            continue
+        row = compared.loc[arm]
+        assert difference == f"{100 * row['difference']:+.2f}"
+        assert ends == f"{100 * row['low']:+.2f} to {100 * row['high']:+.2f} (2 pairs)"
+        assert p == f"{row['p_holm']:.2g}"
+
+
 def test_a_table_is_a_list_where_the_environment_names_a_narrow_width(
     finished, monkeypatch, capsys
 ):

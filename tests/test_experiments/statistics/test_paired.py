@@ -114,3 +114,4 @@ def test_seeds_needed_are_the_first_with_enough_power(effect):
     assert n == 2 or power(n - 1) < 0.8
     assert seeds_needed(0.0, effect) == 2
     assert seeds_needed(math.nan, effect) is None
+    assert seeds_needed(1.0, 1e-100) is None
