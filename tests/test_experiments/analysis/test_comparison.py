@@ -1,6 +1,8 @@
 """Intervals, verdicts and summaries over seeds."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -93,6 +95,15 @@ def test_every_column_is_what_its_function_makes_of_the_differences():
     assert row["p_equivalence"] == statistics.equivalence_p(d, 0.02)
     assert row["seeds_needed"] == statistics.seeds_needed(d.std(ddof=1), 0.02)
     assert (row["steps"], row["other_steps"]) == (40, 40)
+
+
+def test_the_page_on_statistics_has_every_column():
+    page = (Path(__file__).parents[3] / "docs/statistics.md").read_text("utf-8")
+    section = page.partition("## Two arms")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?`) \| [A-Z]", section, flags=re.MULTILINE)
+    described = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    frame = comparison(evolved=EIGHT, cnn=below(0.1))
+    assert set(described) == set(compare(frame, [("evolved", "cnn")]).columns)
 
 
 def test_the_same_table_gives_the_same_numbers():
