@@ -39,7 +39,7 @@ def test_what_is_not_finite_is_left_out():
     assert interval(empty) == interval(known)
 
 
-def slow_bca(values, n_resamples=15_000):
+def slow_bca(values, n_resamples=8_000):
     """Return the BCa interval by the formulas of Efron (1987), written out."""
     rng = np.random.default_rng(1)
     means = np.array([rng.choice(values, len(values)).mean() for _ in range(n_resamples)])

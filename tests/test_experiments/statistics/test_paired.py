@@ -39,7 +39,7 @@ def test_the_exact_p_is_that_of_all_signs(n):
 
 def test_eight_seeds_show_two_in_256_at_least():
     assert p_of(np.arange(1, 9)) == smallest_p(8) == 2 / 256
-    for n in range(2, 16):
+    for n in (2, 5, 12):
         assert p_of(-np.arange(1, n + 1)) == smallest_p(n)
     assert smallest_p(1) == 1
     assert p_of(np.arange(1, 31)) == smallest_p(30) > 0
@@ -70,7 +70,7 @@ def test_the_effect_size_has_the_correction_of_hedges_table(m, correction):
 @pytest.mark.parametrize("n", [4, 8])
 def test_the_effect_size_is_unbiased(n):
     rng = np.random.default_rng(0)
-    found = [effect_size(rng.normal(0.5, 1, n)) for _ in range(4000)]
+    found = [effect_size(rng.normal(0.5, 1, n)) for _ in range(1500)]
     error = np.std(found) / math.sqrt(len(found))
     assert np.mean(found) == pytest.approx(0.5, abs=3 * error)
     assert all(math.isnan(effect_size(few)) for few in ([], [1.0], [1.0, 2.0], [1.0, 1.0, 1.0]))
