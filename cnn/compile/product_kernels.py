@@ -33,58 +33,57 @@ REGISTER_4, REGISTER_8 = register_lanes(4), register_lanes(8)
 def _product_tile(
     typing_context: Any,
     a: Any,
-    a_begin: Any,
     a_row: Any,
     a_column: Any,
     b: Any,
-    b_begin: Any,
-    b_row: Any,
-    depth: Any,
     out: Any,
-    out_begin: Any,
-    out_row: Any,
-    fresh: Any,
-    height: Any,
+    row: Any,
+    column: Any,
+    n_rows: Any,
+    n_columns: Any,
+    first: Any,
+    last: Any,
     vectors: Any,
     wide: Any,
 ) -> Any:
-    """Write out[i, j] = Σ_k a[i, k] · b[k, j] for a tile of `height` rows i and `vectors` registers of columns j.
+    """Write out[i, j] = Σ_k a[i, k] · b[k, j] for `HEIGHT` rows i from `row` on and some columns j from `column` on.
 
-    The sum goes on from the present numbers of `out`, unless `fresh`.
-    `height` and `vectors` are literals; with ``wide=0`` a register holds a single number. All arrays are flat: row i of
-    `out` begins at out_begin + i · `out_row`, that of `b` alike, and a[i, k] is a[a_begin + i · a_row + k · a_column].
-    The sum has `depth` terms.
+    The columns fill `vectors` registers (a literal); with ``wide=0`` a register holds a single number. The sum over the
+    terms `first` to `last` (exclusive) goes on from the present numbers of `out`, unless `first` is 0. All arrays are
+    flat; a[i, k] is a[i · a_row + k · a_column]. In place of a row beyond the last one, the last one is computed once
+    more.
     """
-    real, rows, n_vectors = a.dtype, height.literal_value, vectors.literal_value
+    real, n_vectors = a.dtype, vectors.literal_value
     lanes = register_lanes(real.bitwidth // 8) if wide.literal_value else 1
     index = types.intp
     signature = types.void(
-        a, index, index, index, b, index, index, index, out, index, index, types.boolean, height,
-        vectors, wide,
-    )  # fmt: skip
+        a, index, index, b, out, index, index, index, index, index, index, vectors, wide
+    )
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (a_, a_begin_, a_row_, a_column_, b_, b_begin_, b_row_, depth_, out_, out_begin_,
-         out_row_, fresh_, _, _, _) = arguments  # fmt: skip
+        (a_, a_row_, a_column_, b_, out_, row_, column_, n_rows_, n_columns_, first_, last_,
+         _, _) = arguments  # fmt: skip
         emit = Emitter(context, builder, real, lanes)
         left, right, target = emit.pointer(a, a_), emit.pointer(b, b_), emit.pointer(out, out_)
         zero = emit.splat(ir.Constant(emit.real, 0.0))
-        sums = [emit.accumulators(n_vectors, zero) for _ in range(rows)]
-        places = [
-            [emit.add(out_begin_, emit.multiply(out_row_, i), v * lanes) for v in range(n_vectors)]
-            for i in range(rows)
-        ]
-        with builder.if_then(builder.not_(fresh_)):
+        sums = [emit.accumulators(n_vectors, zero) for _ in range(HEIGHT)]
+        rows, places = [], []
+        for k in range(HEIGHT):
+            i = emit.add(row_, k)
+            inside = builder.icmp_signed("<", i, n_rows_)
+            i = builder.select(inside, i, emit.add(n_rows_, -1))
+            rows.append(builder.gep(left, [emit.multiply(a_row_, i)]))
+            begin = emit.add(emit.multiply(n_columns_, i), column_)
+            places.append([emit.add(begin, v * lanes) for v in range(n_vectors)])
+        with builder.if_then(builder.icmp_signed("!=", first_, emit.constant(0))):
             for chain, ats in zip(sums, places, strict=True):
                 for accumulator, at in zip(chain, ats, strict=True):
                     builder.store(emit.load_vector(target, at), accumulator)
-        begins = [emit.add(a_begin_, emit.multiply(a_row_, i)) for i in range(rows)]
-        starts = [builder.gep(left, [begin]) for begin in begins]
-        with emit.loop(emit.constant(0), depth_) as k:
-            at = emit.add(b_begin_, emit.multiply(b_row_, k))
-            x = [emit.load_vector(right, emit.add(at, v * lanes)) for v in range(n_vectors)]
+        with emit.loop(first_, last_) as k:
+            begin = emit.add(emit.multiply(n_columns_, k), column_)
+            x = [emit.load_vector(right, emit.add(begin, v * lanes)) for v in range(n_vectors)]
             step = emit.multiply(a_column_, k)
-            for start, chain in zip(starts, sums, strict=True):
+            for start, chain in zip(rows, sums, strict=True):
                 w = emit.splat(emit.load(start, step))
                 for accumulator, vector in zip(chain, x, strict=True):
                     emit.accumulate(accumulator, w, vector)
@@ -126,64 +125,25 @@ def write_product(
         The shapes.
     """
     lanes = REGISTER_4 if a.itemsize == 4 else REGISTER_8
-    j = 0
-    while j < n_columns:
-        if n_columns >= VECTORS * lanes:  # the last tile overlaps: it writes the same
-            columns = VECTORS
-            j = min(j, n_columns - VECTORS * lanes)
-        elif n_columns >= lanes:
-            columns = 1
-            j = min(j, n_columns - lanes)
-        else:
-            columns = 0
-        for k in range(0, depth, DEPTH):
-            terms, fresh, right = min(DEPTH, depth - k), k == 0, k * n_columns + j
-            i = 0
-            while i < n_rows:
-                at, to = i * a_row + k * a_column, i * n_columns + j
-                if columns == VECTORS:
-                    if i + HEIGHT <= n_rows:
-                        product_tile(
-                            a, at, a_row, a_column, b, right, n_columns, terms, out, to, n_columns, fresh, HEIGHT,
-                            VECTORS, 1,
-                        )  # fmt: skip
-                        i += HEIGHT
-                    elif i + 2 <= n_rows:
-                        product_tile(
-                            a, at, a_row, a_column, b, right, n_columns, terms, out, to, n_columns, fresh, 2,
-                            VECTORS, 1,
-                        )  # fmt: skip
-                        i += 2
-                    else:
-                        product_tile(
-                            a, at, a_row, a_column, b, right, n_columns, terms, out, to, n_columns, fresh, 1,
-                            VECTORS, 1,
-                        )  # fmt: skip
-                        i += 1
-                elif columns == 1:
-                    if i + HEIGHT <= n_rows:
-                        product_tile(
-                            a, at, a_row, a_column, b, right, n_columns, terms, out, to, n_columns, fresh, HEIGHT,
-                            1, 1,
-                        )  # fmt: skip
-                        i += HEIGHT
-                    else:
-                        product_tile(
-                            a, at, a_row, a_column, b, right, n_columns, terms, out, to, n_columns, fresh, 1, 1, 1,
-                        )  # fmt: skip
-                        i += 1
-                elif i + HEIGHT <= n_rows:
+    vectors = min(n_columns // lanes, VECTORS)
+    width = max(1, vectors * lanes)
+    for begin in range(0, n_columns, width):
+        j = min(begin, n_columns - width)  # the last tile overlaps: it writes the same
+        for first in range(0, depth, DEPTH):
+            last = min(first + DEPTH, depth)
+            for i in range(0, n_rows, HEIGHT):
+                if vectors == VECTORS:
                     product_tile(
-                        a, at, a_row, a_column, b, right, n_columns, terms, out, to, n_columns, fresh, HEIGHT, 1,
-                        0,
-                    )  # fmt: skip
-                    i += HEIGHT
+                        a, a_row, a_column, b, out, i, j, n_rows, n_columns, first, last, VECTORS, 1
+                    )
+                elif vectors == 1:
+                    product_tile(
+                        a, a_row, a_column, b, out, i, j, n_rows, n_columns, first, last, 1, 1
+                    )
                 else:
                     product_tile(
-                        a, at, a_row, a_column, b, right, n_columns, terms, out, to, n_columns, fresh, 1, 1, 0,
-                    )  # fmt: skip
-                    i += 1
-        j += max(1, columns * lanes)
+                        a, a_row, a_column, b, out, i, j, n_rows, n_columns, first, last, 1, 0
+                    )
 
 
 def _transpose_tile(
@@ -234,33 +194,6 @@ def write_transpose(x: FloatVector, out: FloatVector, n_rows: int, n_columns: in
     for i in range(n_rows):
         for j in range(whole_columns if i < whole_rows else 0, n_columns):
             out[j * n_rows + i] = x[i * n_columns + j]
-
-
-@kernel
-def write_product_of_rows(
-    a: FloatVector,
-    b: FloatVector,
-    transposed: FloatVector,
-    out: FloatVector,
-    n_rows: int,
-    depth: int,
-    n_columns: int,
-) -> None:
-    """Write the inner products of the rows of `a` (n_rows, depth) and those of `b` (n_columns, depth).
-
-    Parameters
-    ----------
-    a, b
-        Flat, row after row.
-    transposed
-        At least depth · n_columns numbers; overwritten.
-    out
-        (n_rows, n_columns), row after row; overwritten.
-    n_rows, depth, n_columns
-        The shapes.
-    """
-    write_transpose(b, transposed, n_columns, depth)
-    write_product(a, depth, 1, transposed, out, n_rows, depth, n_columns)
 
 
 @kernel

@@ -6,7 +6,7 @@ import numpy as np
 
 from cnn.arrays import FloatArray, FloatVector, Shape
 from cnn.checks import whole_number
-from cnn.compile.product_kernels import write_product, write_product_of_rows
+from cnn.compile.product_kernels import write_product, write_transpose
 from cnn.compile.vector_kernels import sum_rows
 from cnn.layers.initial import initial_weights
 from cnn.layers.kernels import activation_kernels
@@ -78,8 +78,9 @@ class AffineLayer(Layer):
         """Compute the gradient of the parameters from δ, shape (nodes, batch) (S3)."""
         n_inputs, batch = self._x.shape
         transposed = self._buffer("transposed_input", (batch, n_inputs))
-        write_product_of_rows(  # ∂E/∂Θ = δ xᵀ
-            delta.reshape(-1), self._x.reshape(-1), transposed.reshape(-1),
+        write_transpose(self._x.reshape(-1), transposed.reshape(-1), n_inputs, batch)
+        write_product(  # ∂E/∂Θ = δ xᵀ
+            delta.reshape(-1), batch, 1, transposed.reshape(-1),
             self._weights_gradient.reshape(-1), self.n_nodes, batch, n_inputs,
         )  # fmt: skip
         sum_rows(delta, self._bias_gradient)  # ∂E/∂b = Σ_batch δ

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn.compile.compilation import kernel
-from cnn.compile.product_kernels import write_product, write_product_of_rows
+from cnn.compile.product_kernels import write_product, write_transpose
 from cnn.compile.vector_kernels import sum_products, sum_range
 from evo.phenotype.kernels.activation_kernels import multiply_by_slope
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, backward_edges
@@ -53,7 +53,8 @@ def _backward_block(
     of_block = block_matrix(layout.dense_blocks[r], gradient, gradient)
     if not whole:
         of_block = buffers.block_gradient[: n_nodes * n_rows]
-    write_product_of_rows(delta, x, of_rows, of_block, n_nodes, length, n_rows)
+    write_transpose(x, of_rows, n_rows, length)
+    write_product(delta, length, 1, of_rows, of_block, n_nodes, length, n_rows)
     if not whole:
         for p in range(first, last):
             start = (p - first) * n_rows - low

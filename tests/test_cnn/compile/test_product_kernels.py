@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from cnn.compile.product_kernels import (
     DEPTH,
     write_product,
-    write_product_of_rows,
     write_products,
     write_transpose,
 )
@@ -47,9 +46,6 @@ def test_products_of_every_shape(n_rows, depth, n_columns, dtype):
     expected = terms_in_order(a, b)
     np.testing.assert_array_equal(product(a, b), expected)
     np.testing.assert_array_equal(product(flat(a.T), b, transposed=True), expected)
-    out, scratch = np.full((n_rows, n_columns), np.nan, dtype), np.empty(depth * n_columns, dtype)
-    write_product_of_rows(flat(a), flat(b.T), scratch, out.reshape(-1), n_rows, depth, n_columns)
-    np.testing.assert_array_equal(out, expected)
 
 
 @given(SIDES, SIDES, DTYPES)
