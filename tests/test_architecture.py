@@ -46,7 +46,9 @@ MAY_IMPORT = {
     "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution experiments.datasets",
     "experiments.settings": "evo evo.initial evo.policies evo.evolution experiments.arms experiments.datasets",
     "experiments.statistics": "",
-    "experiments.analysis": "evo evo.evolution evo.storage experiments.statistics",
+    "experiments.analysis.frames": "evo evo.storage experiments.statistics",
+    "experiments.analysis": "evo evo.evolution evo.storage experiments.settings experiments.statistics"
+    " experiments.analysis.frames",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
     "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
     " evo.evolution evo.executors evo.preparation evo.storage"

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from evo.errors import ResultsError
-from evo.evolution.metrics import METRICS
 from experiments.analysis.comparison import KEY
-from experiments.analysis.deciding import metric_of
+from experiments.analysis.deciding import direction_of, metric_of
 from experiments.analysis.results import Results
 
 COSTS_SO_FAR = ("steps", "macs", "seconds")
@@ -40,7 +39,7 @@ def anytime(results: Results, metric: str | None = None) -> pd.DataFrame:
     deciding, direction = metric_of(results.comparison)
     name = deciding.removeprefix("test_") if metric is None else metric
     if metric is not None:
-        direction = METRICS[metric].direction if metric in METRICS else -1
+        direction = direction_of(metric)
     if f"test_{name}" not in results.comparison or f"validation_{name}" not in results.comparison:
         known = [
             column.removeprefix("test_")

@@ -21,6 +21,17 @@ def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
     return "test_loss", -1
 
 
+def direction_of(metric: str) -> int:
+    """Return 1 if larger values of a metric are better, else −1; a metric that nobody registered is taken for a loss.
+
+    Examples
+    --------
+    >>> direction_of("accuracy"), direction_of("loss")
+    (1, -1)
+    """
+    return METRICS[metric].direction if metric in METRICS else -1
+
+
 def title_of(column: str) -> str:
     """Return the name of a metric's column for people, such as "accuracy" of ``test_accuracy``.
 

@@ -1,9 +1,9 @@
-"""Lines on individuals without a fitness, for people."""
+"""Lines on individuals without a fitness, and on baselines that diverged, for people."""
 
 import pandas as pd
 
 
-def failures(individuals: pd.DataFrame, *, several_runs: bool = False) -> list[str]:
+def failure_lines(individuals: pd.DataFrame, *, several_runs: bool = False) -> list[str]:
     """Return one line on all individuals without a fitness, and one on each search in which every child is one.
 
     Parameters
@@ -35,6 +35,22 @@ def failures(individuals: pd.DataFrame, *, several_runs: bool = False) -> list[s
                 f"{where}: no child succeeded ({len(children)} of {len(children)} have no fitness), so the winner is a "
                 f"founder that was only trained; {_first(children, several_runs)}"
             )
+    return lines
+
+
+def divergence_lines(baseline: pd.DataFrame) -> list[str]:
+    """Return one line per baseline that diverged: its seeds, and the reason with the first seed.
+
+    Parameters
+    ----------
+    baseline : DataFrame
+        The table of that name.
+    """
+    lines = []
+    for arm, rows in baseline[baseline["status"] != "ok"].groupby("arm"):
+        seeds = rows["seed"].unique()
+        which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+        lines.append(f"{arm} diverged with {which}: {rows['reason'].iloc[0]}")
     return lines
 
 

@@ -1,14 +1,15 @@
-"""Who descends from whom: the individuals of runs as a graph."""
+"""Who descends from whom: the individuals of runs as a graph, and the training of an individual and its ancestors."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import networkx as nx
 import pandas as pd
 
+from evo.errors import ResultsError
 from evo.storage.run_reader import load_tables, run_names
 from evo.storage.tables import KEYS
 from experiments.analysis.beginnings import (
@@ -17,13 +18,37 @@ from experiments.analysis.beginnings import (
     older_run,
     without_ancestors,
 )
-from experiments.analysis.results import Results
 
 Node = tuple[Any, ...]
 Row = dict[str, Any]
 
+_OF_INDIVIDUAL = (
+    *("run", "seed", "individual", "parent", "generation", "origin", "operators", "reused_from"),
+)
+"""The columns of :func:`learning_curve` about the individual."""
 
-def lineage(results: Results) -> nx.DiGraph:
+
+class RunTables(Protocol):
+    """What is read of :class:`experiments.Results` here."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The run folders."""
+
+    @property
+    def individuals(self) -> pd.DataFrame:
+        """The table of that name."""
+
+    @property
+    def operations(self) -> pd.DataFrame:
+        """The table of that name."""
+
+    @property
+    def training(self) -> pd.DataFrame:
+        """The table of that name."""
+
+
+def lineage(results: RunTables) -> nx.DiGraph:
     """Return the individuals of one or many runs as a graph from parents to children.
 
     Parameters
@@ -55,12 +80,11 @@ def lineage(results: Results) -> nx.DiGraph:
         winner = results.winner()
         ancestors = nx.ancestors(graph, (winner["run"], winner["seed"], winner["individual"]))
     """
-    names = run_names(results.paths)
     known = _Known()
     known.add(results.individuals, results.operations)
     graph = nx.DiGraph()
     graph.add_nodes_from(known.rows.items())
-    known.add_older_runs({path.resolve(): name for path, name in names.items()})
+    known.add_older_runs(_names(results))
     left = list(graph)
     while left:
         child = left.pop()
@@ -70,6 +94,73 @@ def lineage(results: Results) -> nx.DiGraph:
                 left.append(parent)
             graph.add_edge(parent, child, operations=known.operations.get(child, []))
     return graph
+
+
+def learning_curve(results: RunTables, individual: Mapping[str, Any] | pd.Series) -> pd.DataFrame:
+    """Return the training of an individual and of all its ancestors, from the founder on.
+
+    Parameters
+    ----------
+    results : Results
+    individual : mapping
+        With `run`, `seed` and `individual`, such as :meth:`experiments.Results.winner` or a row of ``individuals``.
+
+    Returns
+    -------
+    DataFrame
+        One row per point of ``training``. Columns `run`, `seed`, `individual`, `parent`, `generation`, `origin` and
+        `operators` say whose training it was and how this individual came about; `reused_from`, whose training result
+        it took over instead, if it did; `step`, `loss`, `learning_rate`, `gradient_norm`, `validation_loss` and
+        `validation_accuracy` are as in ``training``. `step` counts from the founder's first step and ascends.
+
+        Where a run continues another one, ancestors in the older run are included.
+
+    Raises
+    ------
+    ResultsError
+        If the individual is not in the results.
+
+    Warns
+    -----
+    LineageWarning
+        If the folder of an older run is not found. The curve then begins with the newer run.
+    """
+    known = _Known()
+    known.add(results.individuals, results.operations.iloc[:0])
+    folders = known.add_older_runs(_names(results))
+    node: Node | None = known.in_its_run(tuple(individual[name] for name in KEYS["individuals"]))
+    if node not in known.rows:
+        raise ResultsError(f"individual must be in the results; got run, seed, individual {node}")
+    tables = {str(name): of_run for name, of_run in results.training.groupby("run")}
+    curves: list[pd.DataFrame] = []
+    while node in known.rows:
+        row, parent = known.rows[node], next(known.parents(node), None)
+        run = node[0]
+        if run not in tables and run in folders:
+            tables[run] = load_tables([folders[run]], ["training"])["training"]
+        if run in tables:
+            row = row | {"parent": None if parent is None else parent[2]}
+            curves.append(_own_points(row, tables[run]))
+        node = parent
+    points = pd.concat(curves[::-1], ignore_index=True) if curves else results.training.iloc[:0]
+    known_already = {*_OF_INDIVIDUAL, "arm"}
+    measured = [name for name in results.training if name not in known_already]
+    table = points.reindex(columns=[*_OF_INDIVIDUAL, *measured])
+    return table.astype({"parent": "Int64", "reused_from": "Int64"})
+
+
+def _own_points(row: Row, training: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of the training that gave an individual its weights, with columns about the individual."""
+    reused, seed = row["reused_from"], row["seed"]
+    trained = row["individual"] if reused is None or pd.isna(reused) else reused
+    points: pd.DataFrame = training[
+        (training["seed"] == seed) & (training["individual"] == trained)
+    ]
+    return points.assign(**{name: row[name] for name in _OF_INDIVIDUAL})
+
+
+def _names(results: RunTables) -> dict[Path, str]:
+    return {path.resolve(): name for path, name in run_names(results.paths).items()}
 
 
 @dataclass(eq=False)
@@ -99,8 +190,11 @@ class _Known:
         for operation in _records(operations):
             self.operations.setdefault(_node(operation), []).append(operation)
 
-    def add_older_runs(self, names: dict[Path, str]) -> None:
-        """Add the runs that some runs continue, and those that these continue; `names` has a name for each folder."""
+    def add_older_runs(self, names: dict[Path, str]) -> dict[str, Path]:
+        """Add the runs that some runs continue, and those that these continue; return the folder of each run.
+
+        `names` has a name for each folder, and gets those of the older runs.
+        """
         left, gone = list(names), dict[Path, str]()
         while left:
             run = left.pop()
@@ -123,14 +217,19 @@ class _Known:
                 self.add(*(frame.assign(run=names[place]) for frame in tables.values()))
                 left.append(place)
             self.older[names[run]] = names[place]
+        return {name: folder for folder, name in names.items()}
+
+    def in_its_run(self, node: Node) -> Node:
+        """Return an individual of a run, or of one that the run continues, as a node of the run that has it."""
+        run, *of_run = node
+        while (run, *of_run) not in self.rows and run in self.older:
+            run = self.older[run]
+        return (run, *of_run)
 
     def parents(self, child: Node) -> Iterator[Node]:
         """Yield the parents of an individual, in its own run or in one that this run continues."""
         for number in self.rows[child]["parents"] if child in self.rows else ():
-            run, seed, _ = child
-            while (run, seed, int(number)) not in self.rows and run in self.older:
-                run = self.older[run]
-            parent = (run, seed, int(number))
+            parent = self.in_its_run((*child[:2], int(number)))
             if parent in self.rows or child not in self.first:
                 yield parent
 

@@ -1,12 +1,12 @@
 """Results: the tables and networks of one or many runs."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pandas as pd
 
 from evo.errors import ResultsError
@@ -23,10 +23,13 @@ from evo.storage.run_reader import (
     run_names,
 )
 from evo.storage.tables import TABLES
-from experiments.analysis.beginnings import first_individuals, older_run
+from experiments.analysis import frames
 from experiments.analysis.comparison import PRIMARY, compare, pooled, summarize, with_diverged
-from experiments.analysis.failures import failures
+from experiments.analysis.deciding import direction_of, metric_of
+from experiments.analysis.failures import divergence_lines, failure_lines
+from experiments.analysis.lineage import learning_curve, lineage
 from experiments.analysis.verdicts import verdict
+from experiments.analysis.winners import fitness_of_runs, with_first
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +140,7 @@ class Results:
         return values[0] if len(values) == 1 and pd.notna(values[0]) else None
 
     def verdicts(self, against: str | None = None, *, margin: float | None = None) -> list[str]:
-        """Return one line per comparison: the better arm, or that no difference is shown. Then the lines of `failures`.
+        """Return one line per comparison: the better arm, or that no difference is shown. Then those of failures.
 
         Parameters and errors are those of :meth:`compare`.
         """
@@ -146,20 +149,15 @@ class Results:
         declared = self._declared("primary")
         if declared is not None and not (len(compared) and compared["declared"].any()):
             lines.insert(0, f"no result of {declared}, which was declared before the run")
-        return [*lines, *self.failures()]
+        return [*lines, *self.failure_lines()]
 
-    def failures(self) -> list[str]:
+    def failure_lines(self) -> list[str]:
         """Return a line on all individuals without a fitness, and one on each search in which no child succeeded."""
-        return failures(self.individuals, several_runs=len(self.paths) > 1)
+        return failure_lines(self.individuals, several_runs=len(self.paths) > 1)
 
     def divergences(self) -> list[str]:
         """Return one line per baseline that diverged: its seeds, and the reason with the first seed."""
-        lines = []
-        for arm, rows in self.baseline[self.baseline["status"] != "ok"].groupby("arm"):
-            seeds = rows["seed"].unique()
-            which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-            lines.append(f"{arm} diverged with {which}: {rows['reason'].iloc[0]}")
-        return lines
+        return divergence_lines(self.baseline)
 
     def pooled(self) -> pd.DataFrame:
         """Return the comparison of all runs as one table, see :func:`experiments.analysis.comparison.pooled`.
@@ -212,11 +210,12 @@ class Results:
             be compared.
         """
         self._check_one("data", self.runs["data_hash"].unique())
-        self._check_one("fitness", _judged_by(self.runs, self.paths))
+        self._check_one("fitness", fitness_of_runs(self.runs, self.paths))
         finished = self.runs[["run", "seed", "best_individual"]].rename(
             columns={"best_individual": "individual"}
         )
-        winners = finished.merge(self._holders(finished), on=["run", "seed", "individual"])
+        known = with_first(self.individuals, finished, self.paths)
+        winners = finished.merge(known, on=["run", "seed", "individual"])
         if seed is not None:
             winners = winners[winners["seed"] == seed]
         if winners.empty:
@@ -224,20 +223,6 @@ class Results:
             raise ResultsError(f"{self.paths[0]}: holds no finished search{where}")
         row = winners.iloc[int(winners["fitness"].argmax())]
         return {str(column): value for column, value in row.items()}
-
-    def _holders(self, winners: pd.DataFrame) -> pd.DataFrame:
-        """Return ``individuals``, and those winners of an older run that no individual of the newer run has outdone."""
-        own = self.individuals
-        known = set(zip(own["run"], own["seed"], own["individual"], strict=True))
-        rows = winners.dropna().itertuples(index=False, name=None)
-        lost = {run for run, *of_run in rows if (run, *of_run) not in known}
-        first = [
-            row
-            for path, name in run_names(self.paths).items()
-            if name in lost and older_run(path) is not None
-            for row in first_individuals(path, name)
-        ]
-        return pd.concat([own, pd.DataFrame(first)]) if first else own
 
     def best(self, seed: int | None = None) -> Predictor:
         """Return the best winner (see :meth:`winner`), ready to predict from raw data.
@@ -285,6 +270,73 @@ class Results:
         row = trained.iloc[int(trained["validation_loss"].argmin())]
         return load_network(self._network_path(row, f"-{arm}"))
 
+    # -- questions -----------------------------------------------------------------------------------------------------
+
+    def join(self, *tables: str) -> pd.DataFrame:
+        """Return tables joined on their keys, see :func:`experiments.analysis.frames.join_tables`.
+
+        Parameters
+        ----------
+        *tables : str
+            Names in ``docs/tables.md``, such as ``"operations", "individuals", "runs"``.
+        """
+        return frames.join_tables({name: getattr(self, name, pd.DataFrame()) for name in tables})
+
+    def lineage(self) -> nx.DiGraph:
+        """Return the individuals as a graph from parents to children, see :func:`experiments.lineage`."""
+        return lineage(self)
+
+    def learning_curve(self, individual: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Return the training of an individual and its ancestors, see :mod:`experiments.analysis.lineage`.
+
+        Parameters
+        ----------
+        individual : mapping, optional
+            A row of ``individuals``; by default :meth:`winner`.
+        """
+        return learning_curve(self, self.winner() if individual is None else individual)
+
+    def population_at(self, generation: int | None = None) -> pd.DataFrame:
+        """Return who held the slots after a generation, see :func:`experiments.analysis.frames.population_at`."""
+        individuals = with_first(self.individuals, self.population, self.paths)
+        return frames.population_at(self.population, individuals, generation)
+
+    def operator_uses(self) -> pd.DataFrame:
+        """Return a row per child and operator, see :func:`experiments.analysis.frames.operator_uses`."""
+        parents = frames.with_parent(self.individuals).drop(columns="individual")
+        needed = parents.rename(columns={"parent": "individual"})
+        individuals = with_first(self.individuals, needed, self.paths)
+        return frames.operator_uses(individuals, self.operations)
+
+    def operator_effects(self) -> pd.DataFrame:
+        """Return a row per operator with intervals, see :func:`experiments.analysis.frames.operator_effects`."""
+        return frames.operator_effects(self.operator_uses())
+
+    def pareto(self, metric: str | None = None) -> pd.DataFrame:
+        """Return the networks that no other beats in a validation metric, parameters and MACs at once.
+
+        Parameters
+        ----------
+        metric : str, optional
+            Such as ``"loss"``; by default that of verdicts. See :func:`experiments.analysis.frames.pareto`.
+        """
+        if metric is None:
+            metric = metric_of(self.comparison)[0].removeprefix("test_")
+        is_larger_better = direction_of(metric) > 0
+        return frames.pareto(
+            self.individuals, self.baseline, metric, larger_is_better=is_larger_better
+        )
+
+    def settings(self) -> pd.DataFrame:
+        """Return the settings that are not the defaults, see :func:`experiments.analysis.frames.changed_settings`."""
+        from experiments.settings.columns import default_settings  # noqa: PLC0415 - slow to import
+
+        return frames.changed_settings(self.runs, default_settings())
+
+    def failures(self) -> pd.DataFrame:
+        """Return a row per network without a result, see :func:`experiments.analysis.frames.lost_networks`."""
+        return frames.lost_networks(self.individuals, self.baseline)
+
     def _check_one(self, what: str, of_runs: Iterable[Any]) -> None:
         """Raise ResultsError if runs differ in what their networks were chosen by, so that none of them is the best."""
         if len(set(of_runs)) > 1:
@@ -297,27 +349,6 @@ class Results:
         names = run_names(self.paths)
         folder = next(path for path in self.paths if names[path] == row["run"])
         return file_of_run(folder, f"networks/seed-{row['seed']}{name}.npz")
-
-
-def _judged_by(runs: pd.DataFrame, paths: Sequence[Path]) -> Iterator[tuple[Any, ...]]:
-    """Yield the fitness of each run in which networks evolved: the name, and the hash of an own function."""
-    names = run_names(paths)
-    hashes = {names[path]: _fitness_hash(path) for path in paths}
-    evolved = runs[runs["best_individual"].notna()]
-    fitness = "evolution.fitness"
-    for _, row in evolved.iterrows():  # a run of an older version has no column of the fitness
-        name = row[fitness] if fitness in runs and isinstance(row[fitness], str) else None
-        yield name, hashes[row["run"]]
-
-
-def _fitness_hash(run: Path) -> str | None:
-    """Return the hash of a run's own fitness; None if the fitness is of the package, or not known."""
-    path = file_of_run(run, CONFIG)
-    try:
-        fitness = json.loads(path.read_text("utf-8"))["used"]["fitness"]
-        return None if fitness is None else fitness["source_hash"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def load_results(*paths: str | Path, repair: bool = False) -> Results:

@@ -162,7 +162,7 @@ def run(
             )
         if quiet:
             typer.echo(finished.paths[0].parent)
-            _warn_of_failures(finished.failures())
+            _warn_of_failures(finished.failure_lines())
         else:
             show_arms(finished, None, console)
             print_line(console, f"Results: {finished.paths[0].parent}")
@@ -219,7 +219,7 @@ def resume(
         )
     if quiet:
         typer.echo(path)
-        _warn_of_failures(finished.failures())
+        _warn_of_failures(finished.failure_lines())
     elif len(finished.paths) == 1:
         show_results(finished, console)
     else:
@@ -401,7 +401,7 @@ def _tell(finished: "Results", console: Console) -> None:
 
     if console.quiet:
         typer.echo(finished.path)
-        _warn_of_failures(finished.failures())
+        _warn_of_failures(finished.failure_lines())
     else:
         show_results(finished, console)
 

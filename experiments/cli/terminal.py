@@ -24,7 +24,7 @@ def show_results(results: Results, console: Console) -> None:
         print_table(console, comparison_table(results))
         lines = results.verdicts()
     else:
-        lines = ["No comparison: the run has no test part.", *results.failures()]
+        lines = ["No comparison: the run has no test part.", *results.failure_lines()]
     for line in (*lines, *results.divergences()):
         print_line(console, line)
     if results.evolved:

@@ -56,6 +56,11 @@ def setting_values(experiment: Experiment) -> dict[str, pa.Scalar]:
     }
 
 
+def default_settings() -> dict[str, Any]:
+    """Return the default of each setting that stands in a section, by its dotted name; None where there is none."""
+    return {name: one.as_py() for name, one in setting_values(Experiment()).items()}
+
+
 def _scalars_of(model: BaseModel, prefix: str) -> Iterator[tuple[str, pa.Scalar]]:
     for name, value in model:
         declared = type(model).model_fields[name].annotation

@@ -54,7 +54,7 @@ def test_a_failure_is_in_the_verdicts_with_its_count_reason_and_line(signs, tmp_
         settings(), dataset=signs, fitness=fitness, workers=0, results=tmp_path, figures=False
     )
     total = len(results.individuals)
-    (line,) = results.failures()
+    (line,) = results.failure_lines()
     assert line.startswith(
         f"1 of {total} individuals have no fitness (1 failed); the first, individual 4 with seed 0: "
         f"RuntimeError: no way ({__file__}:"
@@ -68,7 +68,7 @@ def test_a_failure_is_in_the_verdicts_with_its_count_reason_and_line(signs, tmp_
 
 
 def test_a_run_without_failures_says_nothing_of_them(finished):
-    assert finished.failures() == []
+    assert finished.failure_lines() == []
     assert len(finished.verdicts()) == 3
 
 

@@ -1,0 +1,24 @@
+"""Data frames that answer one question each, made of the tables of runs.
+
+The functions know data frames only; methods of :class:`experiments.Results` call them with the tables of its runs.
+``docs/analysis.md`` has the questions.
+"""
+
+from experiments.analysis.frames.joins import join_tables, with_parent
+from experiments.analysis.frames.latex import latex_table
+from experiments.analysis.frames.losses import lost_networks
+from experiments.analysis.frames.operators import operator_effects, operator_uses
+from experiments.analysis.frames.searches import pareto, population_at
+from experiments.analysis.frames.settings import changed_settings
+
+__all__ = [
+    "changed_settings",
+    "join_tables",
+    "latex_table",
+    "lost_networks",
+    "operator_effects",
+    "operator_uses",
+    "pareto",
+    "population_at",
+    "with_parent",
+]

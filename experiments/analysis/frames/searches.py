@@ -1,0 +1,101 @@
+"""What a search came to: its population at a generation, and the networks that no other one beats."""
+
+import pandas as pd
+
+from evo.errors import ResultsError
+from experiments.analysis.frames.joins import INDIVIDUAL, join_tables, with_parent
+from experiments.statistics import pareto_front
+
+COSTS = ("parameters", "macs")
+"""Objectives of which less is better."""
+
+
+def population_at(
+    population: pd.DataFrame, individuals: pd.DataFrame, generation: int | None = None
+) -> pd.DataFrame:
+    """Return who held the slots after a generation.
+
+    Parameters
+    ----------
+    population, individuals : DataFrame
+        The tables of these names.
+    generation : int, optional
+        By default the last one of each run and seed.
+
+    Returns
+    -------
+    DataFrame
+        One row per run, seed and slot: the columns of ``population``, then those of ``individuals`` with `parent` in
+        the place of `parents`. `individuals_generation` is the generation in which the individual was evaluated,
+        `individuals_slot` the slot for which it competed.
+
+    Raises
+    ------
+    ResultsError
+        If no run has this generation.
+    """
+    last = population.groupby(["run", "seed"])["generation"].transform("max")
+    chosen = population[population["generation"] == (last if generation is None else generation)]
+    if generation is not None and chosen.empty:
+        known = population["generation"]
+        those = "none" if known.empty else f"{known.min()} to {known.max()}"
+        raise ResultsError(f"generation must be one of the runs': {those}; got {generation!r}")
+    chosen = chosen.reset_index(drop=True)
+    return join_tables({"population": chosen, "individuals": individuals})
+
+
+def pareto(
+    individuals: pd.DataFrame,
+    baseline: pd.DataFrame,
+    metric: str,
+    *,
+    larger_is_better: bool,
+) -> pd.DataFrame:
+    """Return the networks of each run and seed that none of its others beats in metric, parameters and MACs at once.
+
+    Parameters
+    ----------
+    individuals, baseline : DataFrame
+        The tables of these names.
+    metric : str
+        Name of a metric on the validation part, such as ``"accuracy"``.
+    larger_is_better : bool
+
+    Returns
+    -------
+    DataFrame
+        Columns `run`, `seed`; `arm`, the name of a baseline, empty for an individual; `individual`, `parent`,
+        `generation` and `survived`, empty for a baseline; ``validation_<metric>``, `parameters` and `macs`. The best
+        by the metric comes first in each run and seed. Equal networks are all in it.
+
+    Raises
+    ------
+    ResultsError
+        If the tables do not have the metric.
+    """
+    column = f"validation_{metric}"
+    if column not in individuals or column not in baseline:
+        names = individuals.columns.intersection(baseline.columns)
+        known = [
+            name.removeprefix("validation_") for name in names if name.startswith("validation_")
+        ]
+        raise ResultsError(f"metric must be one of {', '.join(known)}; got {metric!r}")
+    goals = {
+        "larger": [column] if larger_is_better else [],
+        "smaller": [*COSTS] if larger_is_better else [column, *COSTS],
+    }
+    columns = [
+        *("run", "seed", "arm", "individual", "parent", "generation", "survived"),
+        *(column, *COSTS),
+    ]
+    evolved = with_parent(individuals[individuals["status"] == "ok"])
+    fixed = baseline[baseline["status"] == "ok"]
+    kinds = {**fixed.dtypes, **evolved.dtypes, "survived": pd.BooleanDtype()}
+    networks = pd.concat(
+        [one.reindex(columns=columns).astype(object) for one in (evolved, fixed)], ignore_index=True
+    ).astype({name: kinds[name] for name in columns})
+    fronts = [pareto_front(of_seed, **goals) for _, of_seed in networks.groupby(["run", "seed"])]
+    found = pd.concat(fronts) if fronts else networks
+    order = ["run", "seed", column, *COSTS, *INDIVIDUAL[2:]]
+    ascending = [name != column or not larger_is_better for name in order]
+    return found.sort_values(order, ascending=ascending, kind="stable", ignore_index=True)

@@ -1,0 +1,320 @@
+"""Questions about runs that a line answers: each frame against the tables that it is made of."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evo.errors import ResultsError
+from evo.storage.tables import KEYS, TABLES
+from experiments import Experiment, continue_run, lineage, run
+from experiments.analysis import (
+    changed_settings,
+    operator_effects,
+    operator_uses,
+    pareto,
+    population_at,
+)
+from experiments.analysis.beginnings import LineageWarning
+from experiments.settings.columns import default_settings
+from experiments.statistics import interval
+
+KEY = ["run", "seed", "individual"]
+
+
+# -- joins -------------------------------------------------------------------------------------------------------------
+
+
+def joins_of_two():
+    """Yield the tables that can be joined: the second has at most one row for each row of the first."""
+    for left, right in itertools.permutations(TABLES, 2):
+        if set(KEYS[right]) <= {column.name for column in TABLES[left]}:
+            yield left, right
+
+
+@pytest.mark.parametrize(("left", "right"), list(joins_of_two()))
+def test_joined_tables_have_the_rows_of_the_first_and_every_column_under_one_name(
+    finished, left, right
+):
+    joined = finished.join(left, right)
+    first, second = getattr(finished, left), getattr(finished, right)
+    assert len(joined) == len(first)
+    assert joined.columns.is_unique
+    assert joined.shape[1] == first.shape[1] + second.shape[1] - len(KEYS[right])
+    assert not [name for name in joined if name.endswith(("_x", "_y"))]
+    assert joined[list(KEYS[left])].equals(first[list(KEYS[left])])
+
+
+def test_a_chain_of_tables_is_joined_with_settings_and_parents(finished):
+    joined = finished.join("operations", "individuals", "runs")
+    assert joined["individuals_generation"].equals(joined["generation"])
+    assert (joined["training.batch_size"] == 32).all()
+    parents = finished.individuals.set_index(KEY)["parents"]
+    for row in joined.itertuples():
+        assert [row.parent] == list(parents[row.run, row.seed, row.individual])
+
+
+def test_tables_are_not_joined_where_rows_would_multiply_or_are_unknown(finished):
+    with pytest.raises(ValueError, match="individuals must come before tables with fewer rows"):
+        finished.join("runs", "individuals")
+    with pytest.raises(ValueError, match=r"got 'individual' \(did you mean 'individuals'\?\)"):
+        finished.join("individual")
+    with pytest.raises(ValueError, match="at least one; got none"):
+        finished.join()
+    two = finished.individuals.assign(parents=[[1, 2]] * len(finished.individuals))
+    with pytest.raises(
+        ValueError, match=r"parents must be at most one an individual; got \[1, 2\]"
+    ):
+        replace(finished, individuals=two).join("individuals")
+
+
+# -- the search --------------------------------------------------------------------------------------------------------
+
+
+def test_the_population_after_a_generation_is_who_held_its_slots(finished):
+    for generation in range(4):
+        found = finished.population_at(generation)
+        held = finished.population.query("generation == @generation")
+        assert found[["seed", "slot", "individual"]].to_numpy().tolist() == (
+            held[["seed", "slot", "individual"]].to_numpy().tolist()
+        )
+        assert (found["individuals_generation"] <= generation).all()
+        own = finished.individuals.set_index(KEY)["fitness"]
+        assert found["fitness"].tolist() == own[found[KEY].itertuples(index=False)].tolist()
+    assert finished.population_at().equals(finished.population_at(3))
+    with pytest.raises(ResultsError, match="one of the runs': 0 to 3; got 4"):
+        finished.population_at(4)
+    with pytest.raises(ResultsError, match="none; got 0"):
+        population_at(finished.population.iloc[:0], finished.individuals, 0)
+
+
+def test_no_network_beats_one_of_the_front_and_every_other_is_beaten(finished):
+    front = finished.pareto()
+    assert front["arm"].notna().sum() > 0
+    assert front["individual"].notna().sum() > 0
+    ok = finished.individuals.query("status == 'ok'")
+    columns = ["run", "seed", "validation_accuracy", "parameters", "macs"]
+    networks = pd.concat([ok[columns], finished.baseline[columns]])
+    for seed, of_seed in networks.groupby("seed"):
+        points = of_seed[columns[2:]].astype(float).to_numpy() * [-1, 1, 1]
+        beaten = [
+            bool(((points <= one).all(axis=1) & (points < one).any(axis=1)).any()) for one in points
+        ]
+        expected = points[~np.array(beaten)]
+        found = front[front["seed"] == seed][columns[2:]].astype(float).to_numpy() * [-1, 1, 1]
+        assert sorted(map(tuple, found)) == sorted(map(tuple, expected))
+        assert (np.diff(found[:, 0]) >= 0).all()
+
+
+def test_a_front_may_be_of_another_metric(finished):
+    front = finished.pareto("loss")
+    lowest = (
+        finished.individuals["validation_loss"].min(),
+        finished.baseline["validation_loss"].min(),
+    )
+    assert front["validation_loss"].min() == min(lowest)
+    with pytest.raises(ResultsError, match="metric must be one of loss, accuracy; got 'f1'"):
+        finished.pareto("f1")
+    nobody = finished.individuals.iloc[:0], finished.baseline.iloc[:0]
+    assert pareto(*nobody, "loss", larger_is_better=False).empty
+
+
+# -- learning curves ---------------------------------------------------------------------------------------------------
+
+
+def test_a_learning_curve_is_the_training_of_the_winner_and_all_its_ancestors(finished):
+    winner = finished.winner()
+    curve = finished.learning_curve()
+    assert curve["step"].is_monotonic_increasing
+    assert curve["step"].is_unique
+    assert curve["step"].iloc[-1] == winner["ancestry_steps"]
+    assert set(curve["seed"]) == {winner["seed"]}
+    ends = curve.groupby("individual", sort=False).last()
+    assert ends.index[-1] == winner["individual"]
+    assert ends["parent"].tolist() == [pd.NA, *ends.index[:-1]]
+    own = finished.individuals.query("seed == @winner['seed']").set_index("individual")
+    assert ends["validation_loss"].tolist() == own.loc[ends.index, "validation_loss"].tolist()
+    founder = finished.individuals.iloc[0]
+    assert set(finished.learning_curve(founder)["individual"]) == {0}
+    with pytest.raises(ResultsError, match=r"individual must be in the results; got .*9999"):
+        finished.learning_curve(winner | {"individual": 9999})
+
+
+def test_an_ancestor_that_took_over_a_result_has_the_training_of_that_result(finished):
+    child = finished.individuals.query("origin == 'child'").iloc[0]
+    same = finished.individuals.query(
+        "origin == 'continued' and generation == @child.generation and seed == @child.seed"
+    ).iloc[0]
+    changed = finished.individuals.copy()
+    changed.loc[child.name, "reused_from"] = same["individual"]
+    curve = replace(finished, individuals=changed).learning_curve(child).query("generation > 0")
+    of_same = finished.learning_curve(same).query("generation > 0")
+    assert curve["loss"].tolist() == of_same["loss"].tolist()
+    assert set(curve["individual"]) == {child["individual"]}
+    assert set(curve["reused_from"]) == {same["individual"]}
+
+
+@pytest.fixture(scope="module")
+def continued(tiny, tmp_path_factory):
+    """Return a run and the run that continues it."""
+    folder = tmp_path_factory.mktemp("continued")
+    options = {"workers": 0, "figures": False, "results": folder}
+    evolution = {"population": 2, "generations": 2, "steps_per_generation": 5}
+    older = run(
+        tiny(seeds=1, evolution=evolution, baseline={"arms": []}), run_name="older", **options
+    )
+    return older, continue_run(older.path, generations=4, run_name="newer", **options)
+
+
+def test_a_learning_curve_goes_back_into_the_older_run(continued):
+    older, newer = continued
+    curve = newer.learning_curve()
+    assert curve["run"].unique().tolist() == ["older", "newer"]
+    assert curve["step"].is_monotonic_increasing
+    assert curve["step"].iloc[-1] == newer.winner()["ancestry_steps"]
+    of_older = curve.query("run == 'older'")
+    last = {"run": "older", "seed": of_older["seed"].iloc[0]}
+    before = older.learning_curve(last | {"individual": of_older["individual"].iloc[-1]})
+    assert before["loss"].tolist() == of_older["loss"].tolist()
+
+
+def test_without_the_older_run_a_learning_curve_begins_with_the_newer_one(continued, tmp_path):
+    _, newer = continued
+    moved = tmp_path / "newer"
+    newer.path.rename(moved)
+    try:
+        older = newer.path.parent / "older"
+        older.rename(tmp_path / "gone")
+        with pytest.warns(LineageWarning, match="continues older, which is not at"):
+            curve = replace(newer, paths=(moved,)).learning_curve()
+        assert curve["run"].unique().tolist() == ["newer"]
+        assert curve["step"].iloc[0] > 10
+    finally:
+        (tmp_path / "gone").rename(older)
+        moved.rename(newer.path)
+
+
+def test_parents_in_an_older_run_count_in_the_gains_of_their_children(continued):
+    _, newer = continued
+    uses = newer.operator_uses().query("generation == 3")
+    assert len(uses)
+    assert uses["gain"].notna().all()
+    own = operator_uses(newer.individuals, newer.operations).query("generation == 3")
+    assert own["gain"].isna().all()
+
+
+def test_the_method_gives_the_graph_of_the_function(finished):
+    graph, same = finished.lineage(), lineage(finished)
+    assert list(graph.nodes) == list(same.nodes)
+    assert list(graph.edges) == list(same.edges)
+
+
+# -- operators ---------------------------------------------------------------------------------------------------------
+
+
+def test_gains_are_those_of_which_the_run_made_its_credits(finished):
+    uses = finished.operator_uses()
+    by = ["run", "seed", "generation"]
+    largest = uses.groupby(by)["gain"].transform("max")
+    shares = uses.assign(share=(uses["gain"] / largest).where(largest > 0, 0.0))
+    own = shares.groupby([*by, "operator"]).agg(credit=("share", "sum"), n_uses=("gain", "count"))
+    stored = finished.credits.query("n_uses > 0").set_index([*by, "operator"])
+    assert own.index.equals(stored.index)
+    assert own["n_uses"].tolist() == stored["n_uses"].tolist()
+    assert own["credit"].tolist() == pytest.approx(stored["credit"].tolist())
+    assert (uses["gain"] == uses["difference"].clip(lower=0)).all()
+
+
+def test_an_operation_that_freezes_a_topology_is_not_one_that_was_chosen(finished):
+    first = finished.operations[KEY].iloc[0]
+    is_first = (finished.operations[KEY] == first).all(axis=1)
+    frozen = finished.operations["modification"].mask(is_first, "drop_dormant")
+    uses = operator_uses(finished.individuals, finished.operations.assign(modification=frozen))
+    assert not (uses[KEY] == first).all(axis=1).any()
+    older = finished.operations.assign(modification=None)  # a run of an older version
+    assert len(operator_uses(finished.individuals, older)) == len(finished.operator_uses())
+
+
+def test_effects_are_means_over_seeds_with_their_intervals(finished):
+    uses, effects = finished.operator_uses(), finished.operator_effects().set_index("operator")
+    assert set(effects.index) == set(finished.operations["operator"])
+    for operator, children in uses.groupby("operator"):
+        row = effects.loc[operator]
+        assert row["n_children"] == len(children) == row["n_compared"]
+        assert row["survived"] == children["survived"].mean()
+        of_seeds = interval([one.mean() for _, one in children.groupby("seed")["difference"]])
+        assert row["difference"] == pytest.approx(of_seeds.mean)
+        assert row["difference_low"] == pytest.approx(of_seeds.low)
+        assert row["seeds"] == of_seeds.n
+
+
+def test_a_failed_child_has_gained_nothing_and_has_no_difference(finished):
+    changed = finished.individuals.copy()
+    child = finished.operations[KEY].iloc[0]
+    is_child = (changed[KEY] == child).all(axis=1)
+    changed.loc[is_child, ["status", "fitness"]] = ["failed", np.nan]
+    uses = operator_uses(changed, finished.operations)
+    failed = uses[(uses[KEY] == child).all(axis=1)]
+    assert (failed["gain"] == 0).all()
+    assert failed["difference"].isna().all()
+    effects = operator_effects(failed)
+    assert (effects["n_failures"] == 1).all()
+    assert effects["difference"].isna().all()
+
+
+# -- settings and failures ---------------------------------------------------------------------------------------------
+
+
+def test_every_setting_that_was_changed_stands_beside_its_default(finished):
+    found = finished.settings().set_index("setting")
+    assert found.index.is_unique
+    assert dict(found.loc["evolution.population"]) == {
+        "run": "tiny",
+        "value": "4",
+        "default": "16",
+    }
+    assert found.loc["baseline.arms", "value"] == '["cnn", "mlp", "static"]'
+    assert set(found.index) == {
+        *("founders.hidden", "evolution.population", "evolution.generations"),
+        *("evolution.steps_per_generation", "policy.rewiring_probability"),
+        *("policy.max_operations", "baseline.arms"),
+    }
+
+
+def test_values_are_compared_as_values_and_a_run_without_evolution_has_no_settings_of_it():
+    runs = pd.DataFrame(
+        {
+            "run": ["a", "a", "b"],
+            "n_individuals": [0, 0, 3],
+            "training.batch_size": [32.0, 32.0, 64.0],  # whole numbers with a gap elsewhere
+            "policy.name": [None, None, "set"],
+            "dataset.options.k": [None, None, True],
+        }
+    )
+    defaults = {"training.batch_size": 32, "policy.name": "adaptive", "training.new": 0.5}
+    assert changed_settings(runs, defaults).fillna("").to_numpy().tolist() == [
+        ["a", "training.new", "", "0.5"],
+        ["b", "training.batch_size", "64", "32"],
+        ["b", "policy.name", "set", "adaptive"],
+        ["b", "training.new", "", "0.5"],
+        ["b", "dataset.options.k", "true", ""],
+    ]
+
+
+def test_defaults_are_those_of_an_experiment_without_settings():
+    assert default_settings()["training.batch_size"] == Experiment().training.batch_size
+
+
+def test_failures_have_rows_of_individuals_and_of_baselines(finished):
+    assert finished.failures().empty
+    individuals, baseline = finished.individuals.copy(), finished.baseline.copy()
+    individuals.loc[5, ["status", "reason"]] = ["failed", "no way"]
+    baseline.loc[0, ["status", "reason"]] = ["diverged", "its loss is not finite"]
+    found = replace(finished, individuals=individuals, baseline=baseline).failures()
+    assert found["status"].tolist() == ["failed", "diverged"]
+    assert found["reason"].tolist() == ["no way", "its loss is not finite"]
+    assert found["individual"].tolist() == [individuals.loc[5, "individual"], pd.NA]
+    assert found["parent"].tolist() == [individuals.loc[5, "parents"][0], pd.NA]
+    assert found["arm"].isna().tolist() == [True, False]
