@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from evo.display import line_of, table_of
 from evo.genome import graph_kernels
 from evo.genome.activations import activation_code, activation_codes
 from evo.genome.feature_maps import Downsampling, Kernel, first_taps, largest_window, windows
@@ -122,6 +123,27 @@ class Genome:
         genome = object.__new__(cls)
         genome.__setstate__(parts)
         return genome
+
+    def _facts(self) -> dict[str, object]:
+        several = isinstance(self.threshold, np.ndarray)
+        return {
+            "nodes": self.n_nodes,
+            "inputs": len(self.inputs),
+            "outputs": len(self.outputs),
+            **({"maps": int((self.map_sizes > 1).sum())} if self.has_maps else {}),
+            "stored": self.n_stored,
+            "active": int(self.active_mask().sum()),
+            "threshold": "one per node" if several else self.threshold,
+            "ticks": self.ticks,
+        }
+
+    def __repr__(self) -> str:
+        """Return one line, without arrays."""
+        return line_of(self, self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return a small table for notebooks."""
+        return table_of(self, self._facts())
 
     def remember_nodes_of(self, other: "Genome") -> None:
         """Take over :attr:`inputs` and :attr:`outputs`, if remembered, of a genome with the same ids and roles."""

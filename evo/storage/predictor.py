@@ -15,6 +15,7 @@ from cnn.checks import brief
 from cnn.compile.compilation import single_threaded_blas
 from cnn.files import one_line
 from cnn.training.losses import LOSSES
+from evo.display import line_of, table_of
 from evo.errors import DataError, ResultsError
 from evo.evolution.metrics import accuracy, r2
 from evo.files import read_arrays, write_arrays
@@ -95,6 +96,23 @@ class RawPredictor(ABC):
         self.target_names = None if target_names is None else tuple(target_names)
         if self.target_names is not None:
             _check_target_names(self.target_names, n_outputs, self.classes)
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "task": "regression" if self.classes is None else "classification",
+            "features": self.n_features_in_,
+            "outputs" if self.classes is None else "classes": self._n_outputs,
+            "parameters": self.network.parameter_count,
+            "macs": self.network.macs,
+        }
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return line_of(self, self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return a small table for notebooks."""
+        return table_of(self, self._facts())
 
     @abstractmethod
     def save(self, path: str | Path) -> Path:

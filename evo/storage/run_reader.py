@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from evo.errors import ResultsError
 from evo.storage.journal import (
+    JOURNAL,
     CommittedFile,
     Journal,
     is_journal,
@@ -51,6 +52,34 @@ class RepairWarning(UserWarning):
 def is_run(path: Path) -> bool:
     """Return whether a folder is a run folder."""
     return is_journal(path) or (path / MANIFEST).is_file()
+
+
+def runs_at(path: Path) -> tuple[Path, ...]:
+    """Return the folders of runs that a path means: its own, or all those in it, by name.
+
+    Raises
+    ------
+    ResultsError
+        If there is no run.
+    """
+    if is_run(path):
+        return (path,)
+    if path.is_file():
+        raise ResultsError(
+            f"{path}: must be the folder of a run, or a folder of runs; got a file, which is in {path.parent}"
+        )
+    if not path.is_dir():
+        raise ResultsError(f"{path}: no such folder")
+    runs = tuple(
+        sorted(folder for folder in path.iterdir() if is_run(folder) and folder.name[0] != ".")
+    )
+    if not runs:
+        if (path / CONFIG).is_file():
+            raise ResultsError(
+                f"{path}: must have the file {JOURNAL}, which every run has; it is missing"
+            )
+        raise ResultsError(f"{path}: neither a run's folder nor a folder of runs")
+    return runs
 
 
 def is_complete(path: Path) -> bool:

@@ -9,18 +9,17 @@ from typing import Any
 import networkx as nx
 import pandas as pd
 
+from evo.display import line_of
 from evo.errors import ResultsError
-from evo.storage.journal import JOURNAL
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.run_reader import (
-    CONFIG,
     error_of,
     file_of_run,
     how_to_go_on,
     is_complete,
-    is_run,
     load_tables,
     run_names,
+    runs_at,
 )
 from evo.storage.tables import TABLES
 from experiments.analysis import frames
@@ -28,6 +27,7 @@ from experiments.analysis.comparison import PRIMARY, compare, pooled, summarize,
 from experiments.analysis.deciding import direction_of, metric_of
 from experiments.analysis.failures import divergence_lines, failure_lines
 from experiments.analysis.lineage import learning_curve, lineage
+from experiments.analysis.showing import facts_of, html_of
 from experiments.analysis.verdicts import verdict
 from experiments.analysis.winners import fitness_of_runs, with_first
 
@@ -54,6 +54,14 @@ class Results:
     training: pd.DataFrame
     baseline: pd.DataFrame
     comparison: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return line_of(self, facts_of(self))
+
+    def _repr_html_(self) -> str:
+        """Return a small table for notebooks."""
+        return html_of(self)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -369,29 +377,8 @@ def load_results(*paths: str | Path, repair: bool = False) -> Results:
     """
     found: dict[Path, Path] = {}
     for path in paths:
-        for run in _runs_at(Path(path)):
+        for run in runs_at(Path(path)):
             found.setdefault(run.resolve(), run)  # each run once, however it is named
     runs = tuple(found.values())
     eager = [table for table in TABLES if table not in {"predictions", "times"}]
     return Results(runs, **load_tables(runs, eager, repair=repair))
-
-
-def _runs_at(path: Path) -> tuple[Path, ...]:
-    if is_run(path):
-        return (path,)
-    if path.is_file():
-        raise ResultsError(
-            f"{path}: must be the folder of a run, or a folder of runs; got a file, which is in {path.parent}"
-        )
-    if not path.is_dir():
-        raise ResultsError(f"{path}: no such folder")
-    runs = tuple(
-        sorted(folder for folder in path.iterdir() if is_run(folder) and folder.name[0] != ".")
-    )
-    if not runs:
-        if (path / CONFIG).is_file():
-            raise ResultsError(
-                f"{path}: must have the file {JOURNAL}, which every run has; it is missing"
-            )
-        raise ResultsError(f"{path}: neither a run's folder nor a folder of runs")
-    return runs

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cnn.checks import brief, check_weights
 from cnn.training.samples import Samples
+from evo.display import line_of, table_of
 from evo.errors import DataError
 from evo.preparation import (
     Channels,
@@ -629,6 +630,29 @@ class Dataset:
         frame, target, name = fetch_table(source, version, target, data_home)
         roles = ColumnRoles(target_names(target), features, drop, groups, sample_weights)
         return cls._of_tables(name, {"": frame}, target, task, categories, roles)
+
+    def _facts(self) -> dict[str, object]:
+        shape = " × ".join(map(str, self.input_shape))
+        own = {
+            f"{part}_samples": len(one[1])
+            for part, one in (("validation", self.validation), ("test", self.test))
+            if one is not None
+        }
+        return {
+            "name": self.name,
+            "samples": len(self),
+            **own,
+            "sample_shape": shape,
+            "values" if self.classes is None else "classes": self.n_outputs,
+        }
+
+    def __repr__(self) -> str:
+        """Return one line, without arrays."""
+        return line_of(self, self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return a small table for notebooks."""
+        return table_of(self, self._facts())
 
     def __len__(self) -> int:
         """Return the number of samples outside own validation and test parts."""

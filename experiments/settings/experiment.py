@@ -8,7 +8,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -25,6 +25,7 @@ from pydantic import (
 from cnn.checks import brief, did_you_mean
 from cnn.files import one_line
 from cnn.training.recipe import Recipe
+from evo.display import line_of, table_of
 from evo.errors import DataError, SettingsError
 from evo.evolution.metrics import METRICS
 from evo.evolution.settings import EvolutionSettings
@@ -338,6 +339,25 @@ class Experiment(Settings, frozen=True, extra="forbid"):
         """The names of the arms in the table ``comparison``: the winner's, if networks evolve, and the baselines'."""
         return ((self.arm,) if self.evolve else ()) + tuple(self.baseline.arms)
 
+    def __repr__(self) -> str:
+        """Return one line with the most important settings."""
+        facts: dict[str, object] = {
+            "name": self.name,
+            "dataset": self.dataset.name,
+            "seeds": self.seeds,
+        }
+        if self.evolve:
+            names = ("population", "generations", "steps_per_generation")
+            facts |= {name: getattr(self.evolution, name) for name in names}
+        return line_of(self, facts | {"arms": ", ".join(self.arm_names)})
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Return a small table of the settings that are not the defaults, for notebooks."""
+        changed = self.model_dump(exclude_defaults=True, exclude={"used", "continues"})
+        return table_of(self, dict(_dotted(changed)))
+
     @property
     def title(self) -> str:
         """The name, and the arm in an experiment with arms, for people."""
@@ -369,6 +389,15 @@ class Experiment(Settings, frozen=True, extra="forbid"):
             return cls(**values)
         except SettingsError as error:
             raise SettingsError(f"{source}: {error}") from None
+
+
+def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the settings of nested sections by their dotted names."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def preset_names() -> list[str]:
