@@ -63,12 +63,16 @@ SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FE
 
 FAST = {
     "README.md",
+    "docs/analysis.md",
     "docs/continue.md",
     "docs/own-data.md",
     "docs/resume.md",
     "docs/verify.md",
 }
 """The pages whose code a commit runs; `make test-all` runs that of all pages."""
+
+OTHER_LIBRARIES = ("duckdb", "polars")
+"""Libraries that a page shows and that the package does not need."""
 
 REGISTRIES = (
     ACTIVATIONS,
@@ -105,7 +109,7 @@ def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys)
     if page not in TOP_LEVEL:  # pictures take most of the time of a run of seconds
         for function in (run, continue_run):
             monkeypatch.setitem(function.__wrapped__.__kwdefaults__, "figures", False)
-    codes = blocks(page, "python")
+    codes = [code for code in blocks(page, "python") if library_of(code) is None]
     if page in SHORTER:
         line, before = SHORTER[page]
         assert line in codes[0]
@@ -115,6 +119,25 @@ def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys)
         exec(compile(code, f"{page}, block {number}", "exec"), namespace)
     if page in CHECKS:
         CHECKS[page](capsys.readouterr().out)
+
+
+def library_of(code):
+    """Return the other library that code imports; None if it imports none."""
+    return next((name for name in OTHER_LIBRARIES if f"import {name}" in code), None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", OTHER_LIBRARIES)
+def test_another_library_reads_what_a_run_wrote(library, tmp_path, monkeypatch, capsys):
+    pytest.importorskip(library, reason=f"{library} is not installed: pip install {library}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(run.__wrapped__.__kwdefaults__, "figures", False)
+    first, *others = blocks("docs/analysis.md", "python")
+    own = [code for code in others if library_of(code) == library]
+    for code in [first, *own]:
+        exec(compile(code, "docs/analysis.md", "exec"), {})
+    assert len(own) == 1
+    assert {"duckdb": "difference", "polars": "fitness"}[library] in capsys.readouterr().out
 
 
 def check_readme(printed):

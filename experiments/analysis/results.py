@@ -9,7 +9,7 @@ from typing import Any
 import networkx as nx
 import pandas as pd
 
-from evo.display import line_of
+from evo.display import line_of, table_of
 from evo.errors import ResultsError
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.run_reader import (
@@ -27,7 +27,7 @@ from experiments.analysis.comparison import PRIMARY, compare, pooled, summarize,
 from experiments.analysis.deciding import direction_of, metric_of
 from experiments.analysis.failures import divergence_lines, failure_lines
 from experiments.analysis.lineage import learning_curve, lineage
-from experiments.analysis.showing import facts_of, html_of
+from experiments.analysis.showing import facts_of, summary_as_html
 from experiments.analysis.verdicts import verdict
 from experiments.analysis.winners import fitness_of_runs, with_first
 
@@ -55,13 +55,16 @@ class Results:
     baseline: pd.DataFrame
     comparison: pd.DataFrame
 
+    def _facts(self) -> dict[str, object]:
+        return facts_of(self.runs, self.individuals, self.comparison)
+
     def __repr__(self) -> str:
         """Return one line."""
-        return line_of(self, facts_of(self))
+        return line_of(self, self._facts())
 
     def _repr_html_(self) -> str:
-        """Return a small table for notebooks."""
-        return html_of(self)
+        """Return a small table for notebooks, and the summary of one run that was tested."""
+        return table_of(self, self._facts()) + summary_as_html(self.comparison)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

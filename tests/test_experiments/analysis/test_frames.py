@@ -1,7 +1,9 @@
 """Questions about runs that a line answers: each frame against the tables that it is made of."""
 
 import itertools
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,22 @@ from experiments.settings.columns import default_settings
 from experiments.statistics import interval
 
 KEY = ["run", "seed", "individual"]
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "analysis.md"
+
+
+@pytest.mark.parametrize(
+    ("method", "section"),
+    [
+        ("operator_effects", "Operators"),
+        ("settings", "Settings and failures"),
+        ("learning_curve", "Training of the winner"),
+    ],
+)
+def test_the_page_describes_the_columns_of_a_frame(finished, method, section):
+    text = PAGE.read_text("utf-8").split(f"## {section}\n")[1].split("\n## ")[0]
+    named = set(re.findall(r"`(\w+)`", text))
+    of_training = {column.name for column in TABLES["training"]}  # the page links to them
+    assert set(getattr(finished, method)()) - of_training - named - {"run", "seed"} == set()
 
 
 # -- joins -------------------------------------------------------------------------------------------------------------
