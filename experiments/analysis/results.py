@@ -329,7 +329,9 @@ class Results:
         Parameters
         ----------
         metric : str, optional
-            Such as ``"loss"``; by default that of verdicts. See :func:`experiments.analysis.frames.pareto`.
+            Such as ``"loss"``; by default that of verdicts, and the loss if the runs have no test part.
+
+        See :func:`experiments.analysis.frames.pareto`.
         """
         if metric is None:
             metric = metric_of(self.comparison)[0].removeprefix("test_")

@@ -9,7 +9,8 @@ from experiments.analysis.frames.joins import INDIVIDUAL, with_parent
 from experiments.statistics import interval
 
 _SEED = ["run", "seed"]
-_PARENT = ["run", "seed", "generation", "parent"]
+_GENERATION = ["run", "seed", "generation"]
+_PARENT = [*_GENERATION, "parent"]
 
 
 def operator_uses(individuals: pd.DataFrame, operations: pd.DataFrame) -> pd.DataFrame:
@@ -59,15 +60,14 @@ def _compared(individuals: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     )  # a parent in several slots is trained further in each
     modified = all_born.merge(chosen[INDIVIDUAL].drop_duplicates(), on=INDIVIDUAL)
     children = modified[modified["origin"] == "child"]
-    effects = [
-        (one["fitness"] - one["before"]).groupby([one[name] for name in _PARENT[:3]]).median()
-        for one in (trained_on, children)
-    ]
-    effect = effects[0].combine_first(effects[1]).rename("effect")
     after = trained_on[[*_PARENT, "fitness"]].rename(columns={"fitness": "after"})
     children = children.merge(after, on=_PARENT, how="left")
-    children = children.merge(effect, left_on=_PARENT[:3], right_index=True, how="left")
-    equal = children["after"].fillna(children["before"] + children["effect"].fillna(0.0))
+    for name, those in (("effect", trained_on), ("effect_of_children", children)):
+        changes = those[_GENERATION].assign(**{name: those["fitness"] - those["before"]})
+        medians = changes.groupby(_GENERATION, as_index=False)[name].median()
+        children = children.merge(medians, on=_GENERATION, how="left")
+    effect = children["effect"].fillna(children["effect_of_children"]).fillna(0.0)
+    equal = children["after"].fillna(children["before"] + effect)
     difference = children["fitness"] - equal
     gain = difference.clip(lower=0).mask(children["fitness"].isna(), 0.0)
     return children.assign(difference=difference, gain=gain.where(children["before"].notna()))

@@ -282,6 +282,20 @@ def test_a_failed_child_has_gained_nothing_and_has_no_difference(finished):
     assert effects["difference"].isna().all()
 
 
+def test_a_run_in_which_nothing_evolved_has_empty_frames(tmp_path):
+    baseline = {"arms": ["mlp"], "epochs": 1, "hidden": 4}
+    experiment = Experiment(seeds=1, evolve=False, dataset={"name": "xor"}, baseline=baseline)
+    results = run(experiment, workers=0, results=tmp_path, figures=False)
+    assert results.operator_uses().empty
+    assert results.operator_effects().empty
+    assert results.population_at().empty
+    assert results.failures().empty
+    assert results.pareto()["arm"].tolist() == ["mlp"]
+    assert not results.settings()["setting"].str.startswith("evolution.").any()
+    with pytest.raises(ResultsError, match="holds no finished search"):
+        results.learning_curve()
+
+
 # -- settings and failures ---------------------------------------------------------------------------------------------
 
 
