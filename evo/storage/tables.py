@@ -427,7 +427,9 @@ def data_dictionary() -> str:
         "Columns in seconds, and the table `times`, differ from run to run. All else follows from settings and seed,",
         "unless a budget in seconds ended a train phase. Runs of an older version have the former names;",
         "`load_results` gives every column its present name. A name with `<metric>`, `<class>` or `<output>` stands",
-        "for several columns, whose names differ from run to run.",
+        "for several columns, whose names differ from run to run. Some tables have columns of one name;",
+        '`results.join("operations", "individuals", "runs")` joins tables on their keys, and then each column has a',
+        "name of its own ([analysis](analysis.md#tables-side-by-side)).",
         "",
         "*This page is the output of `evomatrix tables`; a test compares it with real tables.*",
     ]
