@@ -25,9 +25,9 @@ DENSE_FROM: tuple[tuple[int, float], ...] = ((128, 0.5), (64, 0.6), (32, 0.75), 
 """The cost table: pairs (least batch size, least fill) for which a dense block is computed as a matrix product.
 
 The fill is the fraction of the block's matrix entries that are edges. A product computes an entry whether or not it is
-an edge; the sparse loops take about twice as long for an edge, and the matrix of a block that is not full must be written
-at each step. Measured (AVX-512; AVX2: even at fills of 0.45, 0.6 and 0.5 for batches of 128, 64 and 32) and never at run
-time: timing would change the order of sums.
+an edge; the sparse loops take about twice as long for an edge, and the matrix of a block that is not full must be
+written at each step. Measured with AVX-512, and never at run time: timing would change the order of sums. With AVX2
+both take the same time at fills of 0.45, 0.6 and 0.5 for batches of 128, 64 and 32.
 """
 
 MIN_BLOCK_NODES, MIN_BLOCK_ROWS, MAX_BLOCK_NODES = 8, 32, 256

@@ -1,5 +1,6 @@
 """The arms of a comparison: means over seeds, paired differences, and which arm wins, if one does."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,9 @@ COSTS = ("parameters", "macs", "steps", "train_seconds")
 
 PRIMARY = " - "
 """What stands between the two arms of a declared comparison, as in ``evolved - cnn``."""
+
+DIGITS = 12
+"""Significant digits of a metric up to which two values, or two differences, count as equal."""
 
 SEED = 0
 """Seed of the resamples of a bootstrap: the same table gives the same intervals."""
@@ -104,8 +108,7 @@ def _statistics(
     own, others = _numbers(paired[metric]), _numbers(paired[f"{metric}_other"])
     fine, others_fine = np.isfinite(own), np.isfinite(others)
     both = fine & others_fine
-    # Values count as equal if they are equal to rounding.
-    differences = (own[both] - others[both]).round(12)
+    differences = paired_differences(own[both], others[both])
     of_t = interval(differences)
     of_bca = bca_interval(differences, rng=np.random.default_rng(SEED))
     better, worse = differences * direction > 0, differences * direction < 0
@@ -134,6 +137,15 @@ def _statistics(
         "steps": steps["steps"],
         "other_steps": steps["steps_other"],
     }
+
+
+def paired_differences(
+    own: NDArray[np.floating[Any]], others: NDArray[np.floating[Any]]
+) -> NDArray[np.floating[Any]]:
+    """Return own − others, rounded to `DIGITS` digits of the largest value, whatever the unit of the metric is."""
+    largest = float(max(np.abs(own).max(initial=0.0), np.abs(others).max(initial=0.0)))
+    step = 2.0 ** math.frexp(largest)[1] * 10.0**-DIGITS
+    return np.round((own - others) / step) * step if largest else own - others
 
 
 def _numbers(column: pd.Series) -> NDArray[np.floating[Any]]:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from evo.errors import ResultsError
 from experiments import statistics
-from experiments.analysis.comparison import compare, summarize, with_diverged
+from experiments.analysis.comparison import compare, paired_differences, summarize, with_diverged
 from experiments.analysis.deciding import metric_of
 from experiments.analysis.verdicts import verdict
 from experiments.statistics import interval
@@ -82,7 +82,7 @@ def test_every_column_is_what_its_function_makes_of_the_differences():
     rng = np.random.default_rng(5)
     own, others = rng.normal(0.9, 0.01, 8), rng.normal(0.89, 0.01, 8)
     row = row_of(comparison(evolved=own, cnn=others), "evolved", "cnn", margin=0.02)
-    d = (own - others).round(12)
+    d = paired_differences(own, others)
     low, high = stats.t.interval(0.95, 7, loc=d.mean(), scale=stats.sem(d))
     assert (row["low"], row["high"]) == pytest.approx((low, high))
     found = (row["bca_low"], row["bca_high"])
@@ -170,6 +170,22 @@ def test_no_difference_beyond_a_margin_is_told_where_it_is_shown():
     assert line_of(frame, "evolved", "cnn", margin=0.0005).startswith("no difference shown: ")
     with pytest.raises(ResultsError, match="margin must be a finite number above 0; got 0"):
         compare(frame, [("evolved", "cnn")], margin=0)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_a_comparison_does_not_depend_on_the_unit_of_the_metric(unit):
+    better = [0.1 * value for value in EIGHT]
+    frame = table(
+        "test_loss", {"one": [unit**2 * v for v in better], "two": [unit**2 * v for v in EIGHT]}
+    )
+    row = row_of(frame, "one", "two")
+    assert row["winner"] == "one"
+    assert row["p"] == 2 / 256
+    nearly = [value * (1 + 1e-15) for value in EIGHT]
+    frame = table(
+        "test_loss", {"one": [unit**2 * v for v in nearly], "two": [unit**2 * v for v in EIGHT]}
+    )
+    assert row_of(frame, "one", "two")["difference"] == 0
 
 
 def test_equal_arms_show_no_difference():
