@@ -25,3 +25,4 @@ from .studies.study import Study as Study
 from .studies.study import load_study as load_study
 from .studies.study import resume as resume
 from .studies.study import run_study as run_study
+from .studies.study import study as study

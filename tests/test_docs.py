@@ -15,12 +15,12 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 
 from evo import ACTIVATIONS, FITNESSES, GRAPHS, METRICS, OPERATORS, POLICIES, SELECTIONS
-from experiments import ARMS, DATASETS, continue_run, run
+from experiments import ARMS, DATASETS, continue_run, run, run_study
 from experiments.benchmarks import BENCHMARKS
 from experiments.cli.app import app
 from experiments.settings.experiment import Experiment, preset_names, read_settings
 from experiments.settings.reference import setting_keys
-from experiments.studies.study import parse_study
+from experiments.settings.study import is_study, parse_study
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md")
@@ -67,6 +67,7 @@ FAST = {
     "docs/continue.md",
     "docs/own-data.md",
     "docs/resume.md",
+    "docs/studies.md",
     "docs/verify.md",
 }
 """The pages whose code a commit runs; `make test-all` runs that of all pages."""
@@ -107,8 +108,8 @@ def own_parts():
 def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     if page not in TOP_LEVEL:  # pictures take most of the time of a run of seconds
-        for function in (run, continue_run):
-            monkeypatch.setitem(function.__wrapped__.__kwdefaults__, "figures", False)
+        for function in (run.__wrapped__, continue_run.__wrapped__, run_study):
+            monkeypatch.setitem(function.__kwdefaults__, "figures", False)
     codes = [code for code in blocks(page, "python") if library_of(code) is None]
     if page in SHORTER:
         line, before = SHORTER[page]
@@ -160,6 +161,11 @@ def check_concepts(printed):
     assert "237 238 416520 61706" in printed
 
 
+def check_studies(printed):
+    assert printed.count("evolved-learning_rate-0.03-hidden-4") >= 2
+    assert "mlp-learning_rate-0.1" in printed
+
+
 def check_statistics(printed):
     assert " - mlp = " in printed
     assert ", declared before the run" in printed
@@ -173,6 +179,7 @@ CHECKS = {
     "docs/recurrent.md": check_recurrent,
     "docs/concepts.md": check_concepts,
     "docs/statistics.md": check_statistics,
+    "docs/studies.md": check_studies,
 }
 
 
@@ -284,7 +291,7 @@ def test_every_cluster_that_a_page_shows_is_accepted_by_ray(page):
 def test_every_settings_file_that_a_page_shows_is_valid(page):
     for code in blocks(page, "toml"):
         values = tomllib.loads(code)
-        if "arms" in values:
+        if is_study(values):
             parse_study(values, page)
         else:
             Experiment.parse(values, page)

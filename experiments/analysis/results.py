@@ -104,9 +104,9 @@ class Results:
         Raises
         ------
         ResultsError
-            If there are several runs, or the run is not finished.
+            If the run is not finished, or there are several runs that :meth:`pooled` refuses.
         """
-        return summarize(self._compared())
+        return summarize(self._of_all_runs())
 
     def compare(self, against: str | None = None, *, margin: float | None = None) -> pd.DataFrame:
         """Return one row for each comparison of two arms, with all its statistics: ``docs/statistics.md``.
@@ -125,7 +125,7 @@ class Results:
         ResultsError
             If the run is not finished, there are several runs that :meth:`pooled` refuses, or no arm of this name.
         """
-        compared = self._compared() if len(self.paths) == 1 else self.pooled()
+        compared = self._of_all_runs()
         arms = [str(arm) for arm in summarize(compared).index]
         if against is not None and against not in arms:
             raise ResultsError(f"against must be an arm: {', '.join(arms)}; got {against!r}")
@@ -182,11 +182,11 @@ class Results:
             raise ResultsError(f"{self.paths[0].parent}: holds no finished run with a test part")
         return pooled(self._with_diverged(), self.runs, self.baseline)
 
+    def _of_all_runs(self) -> pd.DataFrame:
+        """Return the comparison of the run, or of all runs as one table."""
+        return self._compared() if len(self.paths) == 1 else self.pooled()
+
     def _compared(self) -> pd.DataFrame:
-        if len(self.paths) != 1:
-            raise ResultsError(
-                f"{self.paths[0].parent}: holds {len(self.paths)} runs; compare within one"
-            )
         if self.comparison.empty:
             diverged = self.divergences()
             if diverged and not self.evolved and (self.baseline["status"] != "ok").all():

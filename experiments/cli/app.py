@@ -115,16 +115,17 @@ def run(
 ) -> None:
     """Evolve, train the baselines, compare on the test part, and store tables and figures.
 
-    Options replace settings of the preset or file. A file with arms is a study: each arm and seed is a run. The same
-    settings and seed give the same tables with any number of workers; exceptions are columns of time, and budgets in
-    seconds.
+    Options replace settings of the preset or file. A file with arms or a grid is a study: each cell and seed is a run.
+    The same settings and seed give the same tables with any number of workers; exceptions are columns of time, and
+    budgets in seconds.
     """
     from experiments.cli.terminal import show_arms
     from experiments.settings.data_file import with_data
     from experiments.settings.experiment import Experiment, merged, read_settings, with_values
+    from experiments.settings.study import is_study, parse_study
     from experiments.studies.progress import Reporter, TerminalReporter
     from experiments.studies.runner import run as run_experiment
-    from experiments.studies.study import parse_study, run_study
+    from experiments.studies.study import run_study
 
     options = {
         "seeds": seeds,
@@ -143,7 +144,7 @@ def run(
     values = with_values(merged(values, options), dict(map(_changed_setting, changes or ())))
     console = Console(quiet=quiet)
     reporter = Reporter if quiet else partial(TerminalReporter, console)
-    if "arms" in values:
+    if is_study(values):
         of_arms = {"generations": generations, "population": population, "epochs": epochs}
         for name, number in of_arms.items():
             if number is not None:

@@ -7,8 +7,8 @@ from typing import Any
 from cnn.checks import brief, is_whole
 from evo.errors import SettingsError
 from experiments.settings.experiment import Experiment, with_values
+from experiments.settings.study import check_primary
 from experiments.studies.execution import seeds_of
-from experiments.studies.judgement import check_primary
 
 MAY_CHANGE = ("name", "arm", "evolution", "policy", "training", "evaluation", "baseline")
 """The settings and sections that may change."""

@@ -257,6 +257,11 @@ class Experiment(Settings, frozen=True, extra="forbid"):
 
     name: Name = Field("experiment", description="Name of the experiment and of the run's folder.")
     arm: Name = Field("evolved", description="Name of the winner in the table `comparison`.")
+    cell: Name | None = Field(
+        None,
+        description="What follows the names of arms in the tables: the values of the grid, in a study with a grid, "
+        "which sets it.",
+    )
     seed: int = Field(0, ge=0, description="The first seed.")
     seeds: int = Field(3, ge=1, description="Number of seeds: seed, seed + 1, …")
     evolve: bool = Field(
@@ -337,7 +342,12 @@ class Experiment(Settings, frozen=True, extra="forbid"):
     @property
     def arm_names(self) -> tuple[str, ...]:
         """The names of the arms in the table ``comparison``: the winner's, if networks evolve, and the baselines'."""
-        return ((self.arm,) if self.evolve else ()) + tuple(self.baseline.arms)
+        names = ((self.arm,) if self.evolve else ()) + tuple(self.baseline.arms)
+        return tuple(map(self.label, names))
+
+    def label(self, arm: str) -> str:
+        """Return the name of an arm in the tables: in a study with a grid, with the cell."""
+        return arm if self.cell is None else f"{arm}-{self.cell}"
 
     def __repr__(self) -> str:
         """Return one line with the most important settings."""
@@ -361,7 +371,8 @@ class Experiment(Settings, frozen=True, extra="forbid"):
     @property
     def title(self) -> str:
         """The name, and the arm in an experiment with arms, for people."""
-        return self.name if self.arm == "evolved" else f"{self.name}, {self.arm}"
+        parts = [self.name, "" if self.arm == "evolved" else self.arm, self.cell]
+        return ", ".join(filter(None, parts))
 
     @model_serializer(mode="wrap")
     def _without_what_has_no_say(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -420,8 +431,10 @@ def load_experiment(preset: str | Path) -> Experiment:
         If there is neither, if the file is no TOML, or at the first setting that breaks a rule.
     """
     values = read_settings(preset)
-    if "arms" in values:
-        raise SettingsError(f"{preset}: has arms; load_study loads it")
+    for name in ("arms", "grid"):
+        if name in values:
+            has = "arms" if name == "arms" else "a grid"
+            raise SettingsError(f"{preset}: has {has}; load_study loads it")
     if "used" in values and isinstance(values.get("dataset"), dict):
         values["dataset"].setdefault("target_scaling", "none")  # of a run of an older version
     return Experiment.parse(values, str(preset))

@@ -91,6 +91,12 @@ A file with arms is a study: several experiments that share data and seeds, and 
 An arm may not have its own `name`, `arm`, `seed`, `seeds`, `dataset` or `evaluation`. An arm with `evolve = false`
 trains baselines only. Without `epochs` and `total_steps` it makes as many steps as `[evolution]` of the file gives an
 evolved network.
+
+## `[grid]`
+
+A file with a grid is a study too. Each key is a setting, and its value is a list: `training.learning_rate = [0.01,
+0.1]`. Each combination of values is a point, and each arm at each point is a cell. A key of the grid may not be one of
+the arms' own, nor `name`, `arm`, `seed`, `seeds` or one of `evaluation`.
 """
 
 NEUROEVOLUTION = """\

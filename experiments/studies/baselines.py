@@ -98,14 +98,15 @@ class Baselines:
             Gradient steps of each arm; not used if the settings give epochs.
         """
         seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
-        for arm in settings.arms:
+        for kind in settings.arms:
+            arm = seed_run.experiment.label(kind)
             self.n_epochs += settings.epochs or 0
             committed = seed_run.committed("baseline", arm=arm)
             if committed is not None:
                 self._load(arm, committed)
                 continue
-            network = build_arm(arm, seed_run.dataset, settings, founder, seed_run.task)
-            recipe = _recipe(arm, settings, seed_run.task)
+            network = build_arm(kind, seed_run.dataset, settings, founder, seed_run.task)
+            recipe = _recipe(kind, settings, seed_run.task)
             unfinished = UnfinishedTraining(seed_run.store.path, f"seed-{seed_run.seed}-{arm}")
             if settings.epochs is None:
                 trained = _train_steps(arm, network, recipe, seed_run.task, steps, unfinished)

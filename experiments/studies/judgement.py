@@ -3,7 +3,7 @@
 Both depend on the settings and on the data, so they are checked here, before any work.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -73,15 +73,6 @@ def check_judgement(experiment: Experiment, dataset: Dataset) -> None:
                 raise SettingsError(
                     f"training.class_weight must name classes of {dataset.name!r} ({', '.join(labels)}); got {label!r}"
                 )
-
-
-def check_primary(experiment: Experiment, arms: Collection[str]) -> None:
-    """Raise SettingsError if the declared comparison is of other arms than these."""
-    primary = experiment.evaluation.primary
-    if primary is not None and not set(primary.split(" - ")) <= set(arms):
-        raise SettingsError(
-            f"evaluation.primary must be of two of the arms {', '.join(arms)}; got {primary!r}"
-        )
 
 
 def check_defined(experiment: Experiment, dataset: Dataset, split: DataSplit) -> None:

@@ -1,6 +1,6 @@
 """A run from settings to results, from its beginning or from where it stopped."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from experiments.arms import check_arms
 from experiments.datasets import Dataset, DataSplit, load_dataset
 from experiments.settings.columns import setting_columns
 from experiments.settings.experiment import Experiment, load_experiment
+from experiments.settings.study import check_primary
 from experiments.settings.used import Used
 from experiments.studies.arguments import check_limits, check_types, check_workers, limits_of
 from experiments.studies.execution import (
@@ -40,7 +41,6 @@ from experiments.studies.founders import (
 from experiments.studies.judgement import (
     check_defined,
     check_judgement,
-    check_primary,
     own_columns,
     weighted,
 )
@@ -68,7 +68,6 @@ def run(
     run_name: str | None = None,
     reporter: Reporter | None = None,
     figures: bool = True,
-    arms: Collection[str] | None = None,
 ) -> Results:
     """Run an experiment and return its results.
 
@@ -99,9 +98,6 @@ def run(
         Reports progress; by default nothing is reported.
     figures : bool, default True
         Whether the pictures of the run are drawn.
-    arms : collection of str, optional
-        Arms that `evaluation.primary` may name; by default those of the experiment. A run of a study is compared with
-        arms of other runs.
 
     Returns
     -------
@@ -118,10 +114,8 @@ def run(
     check_types(experiment=experiment, dataset=dataset, fitness=fitness, reporter=reporter)
     check_types(results=results, run_name=run_name)
     _check_arguments(experiment, workers, address, fitness, founders)
-    check_primary(experiment, experiment.arm_names if arms is None else arms)
-    experiment = with_given_founders(experiment, founders)
-    plan = _plan(experiment, dataset, fitness, partial(_new_founders, founders))
-    used = used_by(experiment, plan.dataset, fitness)
+    check_primary(experiment, experiment.arm_names)
+    plan, used = plan_run(experiment, dataset, fitness, founders)
     workers = workers_for(plan, used, workers, address)
     return run_anew(
         plan,
@@ -134,6 +128,18 @@ def run(
         reporter=Reporter() if reporter is None else reporter,
         figures=figures,
     )
+
+
+def plan_run(
+    experiment: Experiment,
+    dataset: Dataset | None,
+    fitness: Callable[..., float] | None,
+    founders: Sequence[Any] | None = None,
+) -> tuple[Plan, Used]:
+    """Check settings and data of a new run; return what it will do, and what it uses."""
+    experiment = with_given_founders(experiment, founders)
+    plan = _plan(experiment, dataset, fitness, partial(_new_founders, founders))
+    return plan, used_by(experiment, plan.dataset, fitness)
 
 
 def run_anew(

@@ -239,10 +239,11 @@ class Search:
     @property
     def arm(self) -> str:
         """The name of the winner in ``comparison``: another one if every child failed, for then nothing evolved."""
-        name, failed = self.seed_run.experiment.arm, self.children[False]
-        if not failed or self.children[True]:
-            return name
-        return TRAIN_ONLY if name == "evolved" else f"{name}-{TRAIN_ONLY}"
+        experiment, failed = self.seed_run.experiment, self.children[False]
+        name = experiment.arm
+        if failed and not self.children[True]:
+            name = TRAIN_ONLY if name == "evolved" else f"{name}-{TRAIN_ONLY}"
+        return experiment.label(name)
 
     @property
     def founder_of_winner(self) -> Genome:

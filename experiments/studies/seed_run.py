@@ -131,12 +131,12 @@ class SeedRun:
 
     def run_row(self, search: Mapping[str, Any]) -> Row:
         """Return the row of ``runs``; `search` has the columns about the search."""
-        continues = self.experiment.continues
+        experiment, continues = self.experiment, self.experiment.continues
         return (
             self.key
             | {
-                "experiment": self.experiment.name,
-                "arm": self.experiment.arm if self.experiment.evolve else None,
+                "experiment": experiment.name,
+                "arm": experiment.label(experiment.arm) if experiment.evolve else None,
                 "dataset": self.dataset.name,
                 "data_hash": self.dataset.data_hash,
                 "task": self.dataset.task,

@@ -1,11 +1,8 @@
-"""Experiments with arms: several experiments in one file that share data, recipe and budget, and differ in one setting.
+"""Running studies: every cell of a study with every seed, in one folder.
 
-A file with a table ``[arms]`` begins with the settings that all arms share, like any experiment. Each arm then has its
-own settings: ``[arms.wide]`` and ``founders.hidden = 64``. An arm with ``evolve = false`` trains fixed networks, for as
-many gradient steps as the evolved networks get.
-
-Each arm runs with each seed as a run of its own, in a folder called ``<arm>-seed-<seed>``. A finished run has read its
-test part once and is not repeated. Several processes may share one folder: each takes runs that no process has begun.
+Each cell runs with each seed as a run of its own, in a folder called ``<cell>-seed-<seed>``. A finished run has read
+its test part once and is not repeated. Several processes may share one folder: each takes runs that no process has
+begun.
 ``study.json`` in the folder has the settings of all runs that are planned there, so :func:`resume` can do the rest.
 """
 
@@ -19,160 +16,90 @@ from typing import Any
 
 from filelock import FileLock
 
-from cnn.checks import brief
-from cnn.files import one_line
 from evo.errors import EvoMatrixError, ExistingRunError, ResultsError, SettingsError
-from evo.evolution.settings import EvolutionSettings
 from evo.files import free_name, write_text
 from evo.storage.run_lock import RunLockedError
 from evo.storage.run_reader import how_to_go_on, is_complete, is_run
+from evo.time_account import counting_time
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
-from experiments.datasets import Dataset, load_dataset
-from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings
+from experiments.datasets import DATASETS, Dataset, load_dataset
+from experiments.settings.experiment import Experiment, read_settings
+from experiments.settings.study import Study, load_study, parse_study, study_of
 from experiments.settings.used import first_difference
 from experiments.studies.arguments import check_limits, check_types, check_workers, limits_of
 from experiments.studies.founders import check_founders
-from experiments.studies.judgement import check_judgement, check_primary
+from experiments.studies.judgement import check_judgement
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import change_in_words, used_by, with_used
-from experiments.studies.runner import resume_run, run
+from experiments.studies.runner import plan_run, resume_run, run_anew, workers_for
 
-SHARED = ("name", "arm", "seed", "seeds", "dataset", "evaluation")
-"""The settings that all arms share."""
+__all__ = ["Study", "load_study", "parse_study", "resume", "run_study", "study"]
 
-
-@dataclass(frozen=True)
-class Study:
-    """Experiments that are compared.
-
-    Attributes
-    ----------
-    name : str
-    arms : mapping
-        The experiment of each arm, for all seeds.
-    """
-
-    name: str
-    arms: Mapping[str, Experiment]
-
-    def chosen(self, names: Sequence[str] | None) -> dict[str, Experiment]:
-        """Return the named arms, by default all arms, in their order.
-
-        Raises
-        ------
-        SettingsError
-            If there is no arm of that name.
-        """
-        unknown = [name for name in names or () if name not in self.arms]
-        if unknown:
-            raise SettingsError(
-                f"arms must be among {', '.join(self.arms)}; got {', '.join(unknown)}"
-            )
-        return {name: one for name, one in self.arms.items() if names is None or name in names}
+Data = str | Mapping[str, Any] | Dataset
+"""A data set: its name, a table with name and options, or your own."""
 
 
-def load_study(preset: str | Path) -> Study:
-    """Load a preset with arms by name, or a TOML file with arms by path.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such preset or file, or at the first setting that breaks a rule.
-    """
-    return parse_study(read_settings(preset), str(preset))
-
-
-def parse_study(values: Mapping[str, Any], source: str) -> Study:
-    """Check the settings of an experiment with arms.
+def study(
+    base: str | Path | Experiment,
+    arms: Mapping[str, Mapping[str, Any]] | None = None,
+    grid: Mapping[str, Iterable[Any]] | None = None,
+    *,
+    seeds: int | Iterable[int] | None = None,
+    dataset: Data | Sequence[Data] | None = None,
+    fitness: Callable[..., float] | None = None,
+    **options: Any,
+) -> Results:
+    """Run variants of an experiment with every seed: all arms at all points of a grid.
 
     Parameters
     ----------
-    values : mapping
-        As read from a TOML file.
-    source : str
-        Where they come from, for messages.
+    base : str, Path or Experiment
+        A preset by name, a TOML file by path, or settings. If it has arms or a grid, those given here are added.
+    arms : mapping, optional
+        What is different in each arm, by the arm's name: settings by dotted names, or sections. An arm that evolves has
+        no baselines unless it names them; without arms the experiment keeps its own.
+    grid : mapping, optional
+        Values of settings by dotted names. Each combination of values is a point; each arm at each point is a cell.
+    seeds : int or iterable of int, optional
+        The number of seeds, or seeds that follow each other, such as ``range(8)``; by default those of `base`.
+    dataset : str, mapping, Dataset or a sequence of them, optional
+        Another data set, or several; all cells run on each.
+    fitness : callable, optional
+        Your own fitness, as for :func:`experiments.run`.
+    **options
+        As for :func:`run_study`.
+
+    Returns
+    -------
+    Results
+        All runs in the folder. The name of an arm in its tables is that of the cell, such as
+        ``evolved-learning_rate-0.1``.
 
     Raises
     ------
-    SettingsError
-        At the first setting that breaks a rule.
+    EvoMatrixError
+        As for :func:`run_study`.
+    TypeError
+        If an argument has another type.
     """
-    arms = values.get("arms")
-    if not isinstance(arms, Mapping) or not arms:
-        raise SettingsError(f"{source}: arms must be one table or more, [arms.<name>]")
-    shared = {name: value for name, value in values.items() if name != "arms"}
-    found = {}
-    for name, own in arms.items():
-        where = f"{source}: arms.{one_line(name)}"
-        if not isinstance(own, Mapping):
-            raise SettingsError(f"{where} must be a table; got {brief(own)}")
-        for setting in SHARED:
-            if setting in own:
-                raise SettingsError(f"{where}.{setting} must be the same for all arms")
-        found[name] = Experiment.parse(_settings_of(name, shared, own), where)
-    _check_labels(found, source)
-    return Study(next(iter(found.values())).name, found)
+    given = [] if dataset is None else _as_list(dataset)
+    own = [one for one in given if isinstance(one, Dataset)]
+    names = [one.name if isinstance(one, Dataset) else one for one in given]
+    made = study_of(base, arms=arms, grid=grid, seeds=seeds, datasets=names)
+    return run_study(made, datasets=own, fitness=fitness, **options)
 
 
-def _check_labels(arms: Mapping[str, Experiment], source: str) -> None:
-    """Raise SettingsError if two arms have the same name in the table, where a fixed network has its own name.
-
-    The same if the declared comparison, which all arms share, names another arm.
-    """
-    known: dict[str, str] = {}
-    for name, experiment in arms.items():
-        for label in experiment.arm_names:
-            if label in known:
-                raise SettingsError(
-                    f"{source}: arms.{one_line(name)} must have a name of its own in the table; "
-                    f"got {brief(label)}, which is also that of arms.{one_line(known[label])}"
-                )
-            known[label] = name
-    try:
-        check_primary(next(iter(arms.values())), known)
-    except SettingsError as error:
-        raise SettingsError(f"{source}: {error}") from None
-
-
-def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of one arm: the shared settings, overlaid by its own."""
-    if own.get("evolve", shared.get("evolve", True)):
-        # A fixed network is an arm of its own, so an evolving arm has no baselines by default.
-        return _overlaid({**shared, "baseline": {"arms": []}}, {"arm": name, **own})
-    base = {section: value for section, value in shared.items() if section not in OF_EVOLUTION}
-    settings = _overlaid(base, own)
-    baseline = settings.get("baseline", {})
-    if isinstance(baseline, dict) and not {"epochs", "total_steps"} & set(baseline):
-        steps = _total_steps(shared.get("evolution", {}))
-        settings["baseline"] = baseline | ({} if steps is None else {"total_steps": steps})
-    return settings
-
-
-def _total_steps(evolution: Any) -> int | None:
-    """Return the gradient steps of an evolved network; None if the settings are wrong, which its arms report."""
-    try:
-        return EvolutionSettings.model_validate(evolution).total_steps
-    except ValueError:
-        return None
-
-
-def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings in which the values of `above` replace those of `below`, table by table."""
-    result = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = _overlaid(result[key], value) if both else value
-    return result
-
-
-# -- running -----------------------------------------------------------------------------------------------------------
+def _as_list(dataset: Data | Sequence[Data]) -> list[Data]:
+    return [dataset] if isinstance(dataset, str | Mapping | Dataset) else [*dataset]
 
 
 def run_study(
     study: Study,
     *,
     arms: Sequence[str] | None = None,
+    datasets: Sequence[Dataset] = (),
+    fitness: Callable[..., float] | None = None,
     folder: str | Path | None = None,
     workers: int | None = None,
     address: str | None = None,
@@ -180,13 +107,17 @@ def run_study(
     reporter: Callable[[], Reporter] = Reporter,
     figures: bool = True,
 ) -> Results:
-    """Run every arm with every seed, seed by seed, and return the results of all runs in the folder.
+    """Run every cell with every seed, seed by seed, and return the results of all runs in the folder.
 
     Parameters
     ----------
     study : Study
     arms : sequence of str, optional
         Names of the arms to run; by default all.
+    datasets : sequence of Dataset
+        Your own data sets; the settings of the study have their names.
+    fitness : callable, optional
+        Your own fitness, as for :func:`experiments.run`.
     folder : str or Path, optional
         Folder of the runs; by default a new folder in `results`. Runs that have begun there are not run again.
     workers, address
@@ -209,7 +140,7 @@ def run_study(
         raise TypeError(
             f'study must be a study, such as load_study("my.toml"); got a {type(study).__name__}'
         )
-    check_types(folder=folder, results=results)
+    check_types(folder=folder, results=results, fitness=fitness)
     chosen = study.chosen(arms)
     check_workers(workers, address)
     _check_address(address, chosen.values())
@@ -221,11 +152,12 @@ def run_study(
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"folder must be a folder; got {folder}")
     planned = dict(_one_by_one(chosen))
-    dataset = _checked_data([*chosen.values()])
+    data = _DataSets(datasets)
+    _check_data([*chosen.values()], data)
     for name, experiment in planned.items():
-        _check_begun(folder / name, experiment, dataset)
+        _check_begun(folder / name, experiment, data, fitness)
     _note_planned(folder, planned)
-    runs = _Runs(folder, dataset, workers, address, reporter, figures)
+    runs = _Runs(folder, data, fitness, workers, address, reporter, figures)
     for name, experiment in planned.items():
         if not (folder / name).exists():
             runs.begin(name, experiment)
@@ -237,7 +169,7 @@ def run_study(
 def resume(
     path: str | Path,
     *,
-    dataset: Dataset | None = None,
+    dataset: Dataset | Sequence[Dataset] | None = None,
     fitness: Callable[..., float] | None = None,
     workers: int | None = None,
     address: str | None = None,
@@ -254,8 +186,10 @@ def resume(
     ----------
     path : str or Path
         The folder of the run or of the study.
-    dataset, fitness, workers, address, figures, force : optional
-        As for one run; `dataset` and `fitness` cannot be given for a study.
+    dataset, fitness : optional
+        What was passed at the beginning has to be passed again; of a study, all its own data sets.
+    workers, address, figures, force : optional
+        As for one run.
     reporter : callable
         Makes the reporter of one run.
 
@@ -268,25 +202,24 @@ def resume(
     """
     check_types(path=path)
     path = Path(path)
-    options: dict[str, Any] = {
-        "workers": workers,
-        "address": address,
-        "figures": figures,
-        "force": force,
-    }
+    options: dict[str, Any] = {"workers": workers, "address": address, "figures": figures}
     if not (path / PLAN).is_file():
         if not is_run(path):
             raise ResultsError(f"{path}: must be the folder of a run or of a study")
-        return resume_run(path, dataset=dataset, fitness=fitness, reporter=reporter(), **options)
-    for name, given in (("dataset", dataset), ("fitness", fitness)):
-        if given is not None:
-            raise SettingsError(f"{name} must not be given for a study, whose settings name it")
+        check_types(dataset=dataset)
+        given: Any = {"dataset": dataset, "fitness": fitness, "force": force}
+        return resume_run(path, reporter=reporter(), **given, **options)
+    own = [] if dataset is None else _as_list(dataset)
+    for one in own:
+        check_types(dataset=one)
+    check_types(fitness=fitness)
     planned = _read_planned(path)
     check_workers(workers, address)
     for experiment in planned.values():
         check_limits(experiment, workers)
-    dataset = _checked_data([*planned.values()])
-    runs = _Runs(path, dataset, workers, address, reporter, figures)
+    data = _DataSets(own)  # type: ignore[arg-type]
+    _check_data([*planned.values()], data)
+    runs = _Runs(path, data, fitness, reporter=reporter, **options)
     for name, experiment in planned.items():
         if not (path / name).exists():
             runs.begin(name, experiment)
@@ -332,17 +265,50 @@ def _check_address(address: str | None, experiments: Iterable[Experiment]) -> No
         )
 
 
-def _checked_data(experiments: Sequence[Experiment]) -> Dataset:
-    """Load the data that experiments share, and check that all of them suit it."""
-    first = experiments[0]
-    dataset = load_dataset(first.dataset.name, **first.dataset.options)
-    split = first.dataset.split(dataset, first.seed)
+class _DataSets:
+    """The data sets of a study by their settings; each is loaded once.
+
+    Parameters
+    ----------
+    own : sequence of Dataset
+        Your own, which settings have by name.
+    """
+
+    def __init__(self, own: Sequence[Dataset]) -> None:
+        self._own = {one.name: one for one in own}
+        if len(self._own) < len(own):
+            names = ", ".join(one.name for one in own)
+            raise SettingsError(f"dataset must have a name of its own each; got {names}")
+        self._loaded: dict[str, Dataset] = {}
+
+    def is_own(self, experiment: Experiment) -> bool:
+        """Return whether an experiment has data of the user's own."""
+        return experiment.dataset.name in self._own
+
+    def of(self, experiment: Experiment) -> Dataset:
+        """Return the data of an experiment."""
+        settings = experiment.dataset
+        if settings.name in self._own:
+            return self._own[settings.name]
+        if settings.name not in DATASETS and not settings.options and self._own:
+            raise SettingsError(f"dataset must have the data set {settings.name!r} of the study")
+        key = settings.model_dump_json(include={"name", "options"})
+        if key not in self._loaded:
+            self._loaded[key] = load_dataset(settings.name, **settings.options)
+        return self._loaded[key]
+
+
+def _check_data(experiments: Iterable[Experiment], data: _DataSets) -> None:
+    """Load the data of experiments, and check that all of them suit it."""
+    splits = {}
     for experiment in experiments:
-        check_arms(experiment.baseline, dataset, split.input_shape)
+        dataset, settings = data.of(experiment), experiment.dataset.model_dump_json()
+        if settings not in splits:
+            splits[settings] = experiment.dataset.split(dataset, experiment.seed)
+        check_arms(experiment.baseline, dataset, splits[settings].input_shape)
         check_judgement(experiment, dataset)
         if experiment.evolve:
-            check_founders(experiment, split)
-    return dataset
+            check_founders(experiment, splits[settings])
 
 
 @dataclass
@@ -350,7 +316,8 @@ class _Runs:
     """The runs of a study that this process does, one after the other; one that fails does not stop the others."""
 
     folder: Path
-    dataset: Dataset
+    data: _DataSets
+    fitness: Callable[..., float] | None
     workers: int | None
     address: str | None
     reporter: Callable[[], Reporter]
@@ -364,22 +331,21 @@ class _Runs:
 
     def begin(self, name: str, experiment: Experiment) -> None:
         """Do a run from its beginning."""
-        with self._telling_errors(name):
-            run(
-                experiment,
-                dataset=self.dataset,
-                results=self.folder,
-                run_name=name,
-                arms=(experiment.evaluation.primary or "").split(" - "),  # the study has checked it
-                **self._options(experiment),
-            )
+        fitness = self.fitness if experiment.evolve else None
+        own = {"own_data": self.data.is_own(experiment), "own_fitness": fitness is not None}
+        with self._telling_errors(name), counting_time():
+            plan, used = plan_run(experiment, self.data.of(experiment), fitness)
+            options = self._options(experiment)
+            options["workers"] = workers_for(plan, used, options["workers"], options["address"])
+            run_anew(plan, used, own, results=self.folder, run_name=name, **options)
 
     def go_on(self, name: str, experiment: Experiment, *, force: bool) -> None:
         """Resume a run."""
         with self._telling_errors(name):
             resume_run(
                 self.folder / name,
-                dataset=self.dataset,
+                dataset=self.data.of(experiment),
+                fitness=self.fitness if experiment.evolve else None,
                 force=force,
                 **self._options(experiment),
             )
@@ -418,7 +384,12 @@ def _in_parallel(experiment: Experiment) -> bool:
     return several or bool(limits_of(experiment))
 
 
-def _check_begun(run_folder: Path, experiment: Experiment, dataset: Dataset) -> None:
+def _check_begun(
+    run_folder: Path,
+    experiment: Experiment,
+    data: _DataSets,
+    fitness: Callable[..., float] | None,
+) -> None:
     """Raise SettingsError if a run has begun with other settings, other data or other parts of the user's own."""
     try:
         begun = json.loads((run_folder / "config.json").read_text("utf-8"))
@@ -426,7 +397,8 @@ def _check_begun(run_folder: Path, experiment: Experiment, dataset: Dataset) -> 
         return
     except (OSError, ValueError) as error:
         raise SettingsError(f"{run_folder / 'config.json'}: cannot be read ({error})") from error
-    wanted = json.loads(with_used(experiment, used_by(experiment, dataset)).model_dump_json())
+    used = used_by(experiment, data.of(experiment), fitness if experiment.evolve else None)
+    wanted = json.loads(with_used(experiment, used).model_dump_json())
     if isinstance(begun, dict) and "used" not in begun:  # a run of an older version does not say it
         del wanted["used"]
     other = first_difference(begun, wanted)
@@ -438,9 +410,9 @@ def _check_begun(run_folder: Path, experiment: Experiment, dataset: Dataset) -> 
         )
 
 
-def _one_by_one(arms: Mapping[str, Experiment]) -> Iterator[tuple[str, Experiment]]:
-    """Yield the name and experiment of each run: all arms with the first seed, then with the next seed."""
-    first = next(iter(arms.values()))
+def _one_by_one(cells: Mapping[str, Experiment]) -> Iterator[tuple[str, Experiment]]:
+    """Yield the name and experiment of each run: all cells with the first seed, then with the next seed."""
+    first = next(iter(cells.values()))
     for seed in range(first.seed, first.seed + first.seeds):
-        for arm, experiment in arms.items():
-            yield f"{arm}-seed-{seed}", experiment.model_copy(update={"seed": seed, "seeds": 1})
+        for cell, experiment in cells.items():
+            yield f"{cell}-seed-{seed}", experiment.model_copy(update={"seed": seed, "seeds": 1})

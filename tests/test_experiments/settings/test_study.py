@@ -1,0 +1,187 @@
+"""Studies: which cells arms and a grid make, what they are called, and what is refused."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from evo.errors import SettingsError
+from experiments import Experiment, load_experiment, load_study
+from experiments.settings.study import parse_study, study_of
+
+VALUES = {
+    "name": "small",
+    "evolution": {"population": 1, "generations": 3, "steps_per_generation": 5},
+    "arms": {
+        "mlp": {"evolve": False, "baseline": {"arms": ["mlp"]}},
+        "set": {"policy": {"name": "set"}},
+    },
+    "grid": {"training.learning_rate": [0.1, 0.5], "evolution.population": [1, 2]},
+}
+
+
+def study(**values):
+    return parse_study({**copy.deepcopy(VALUES), **values}, "small")
+
+
+def test_a_cell_is_an_arm_at_a_point_and_a_key_without_effect_on_an_arm_makes_no_cells_of_it():
+    made = study()
+    assert list(made.cells) == [
+        "mlp-learning_rate-0.1",
+        "mlp-learning_rate-0.5",
+        "set-learning_rate-0.1-population-1",
+        "set-learning_rate-0.1-population-2",
+        "set-learning_rate-0.5-population-1",
+        "set-learning_rate-0.5-population-2",
+    ]
+    last = made.cells["set-learning_rate-0.5-population-2"]
+    assert (last.training.learning_rate, last.evolution.population) == (0.5, 2)
+    assert (last.policy.name, last.arm, last.cell) == (
+        "set",
+        "set",
+        "learning_rate-0.5-population-2",
+    )
+    assert last.title == "small, set, learning_rate-0.5-population-2"
+    assert [one.arm_names for one in made.cells.values()] == [(name,) for name in made.cells]
+    assert list(made.arms) == ["mlp", "set"]
+    assert list(made.chosen(["mlp"])) == list(made.cells)[:2]
+
+
+def test_the_steps_of_a_fixed_arm_follow_the_grid():
+    made = study(grid={"evolution.generations": [3, 7]})
+    steps = {name: one.baseline.total_steps for name, one in made.cells.items() if not one.evolve}
+    assert steps == {"mlp-generations-3": 20, "mlp-generations-7": 40}
+
+
+def test_without_arms_the_experiment_is_the_arm_and_keeps_its_baselines(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "mine"\n[grid]\ntraining.learning_rate = [0.1]\nfounders.hidden = [4, 8]\n'
+    )
+    made = load_study(path)
+    assert list(made.cells) == ["evolved-hidden-4", "evolved-hidden-8"]
+    assert made.cells["evolved-hidden-8"].arm_names == ("evolved-hidden-8", "cnn-hidden-8")
+    with pytest.raises(SettingsError, match="has a grid; load_study loads it"):
+        load_experiment(path)
+
+
+def test_a_script_says_the_same_as_a_file():
+    base = Experiment(name="small", evolution=VALUES["evolution"])
+    arms = {
+        "mlp": {"evolve": False, "baseline.arms": ["mlp"]},
+        "set": {"policy.name": "set"},
+    }
+    grid = {"training.learning_rate": (0.1, 0.5), "evolution.population": np.arange(1, 3)}
+    assert study_of(base, arms=arms, grid=grid, seeds=range(2, 6)) == study(seed=2, seeds=4)
+    assert study_of(base, arms=arms, seeds=2).cells.keys() == {"mlp", "set"}
+
+
+def test_arms_and_points_are_added_to_those_of_a_file(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[arms.a]\n[grid]\n"founders.hidden" = [4, 8]\n')
+    made = study_of(path, arms={"b": {"policy.name": "set"}}, grid={"founders.hidden": [5, 6]})
+    assert list(made.cells) == [f"{arm}-hidden-{n}" for arm in "ab" for n in (5, 6)]
+
+
+def test_values_that_do_not_suit_a_name_are_numbered_and_equal_last_parts_are_told_apart():
+    made = study_of(
+        Experiment(founders={"graph": "layered"}),
+        grid={
+            "founders.hidden": [[4], [4, 5]],
+            "baseline.hidden": [4, 5],
+            "policy.operator_weights": [{"A": 1.0}, dict.fromkeys("ABCDFHN", 0.25)],
+        },
+    )
+    first = "evolved-founders.hidden-4-baseline.hidden-4-operator_weights-1"
+    assert next(iter(made.cells)) == first
+    assert made.cells[first].policy.operator_weights == {"A": 1.0}
+
+
+def test_an_arm_has_one_name_on_all_data_sets():
+    made = study_of(
+        Experiment(dataset={"options": {"n_samples": 20}, "test": 0.3}),
+        arms={"a": {}, "b": {}},
+        datasets=["digits", {"name": "xor", "options": {"n_samples": 40}}],
+    )
+    assert list(made.cells) == ["a-digits", "a-xor", "b-digits", "b-xor"]
+    assert [one.arm_names for one in made.cells.values()] == [("a",), ("a",), ("b",), ("b",)]
+    data = [made.cells[name].dataset for name in ("a-digits", "a-xor")]
+    assert [one.options for one in data] == [{}, {"n_samples": 40}]
+    assert {one.test for one in data} == {0.3}
+    assert next(iter(study(grid={"dataset.name": ["xor", "spirals"]}).cells)) == "mlp-xor"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"grid": 3}, "small: grid must be a table of keys with lists; got 3"),
+        (
+            {"grid": {"training.learning_rate": 0.1}},
+            "small: grid.training.learning_rate must be a list of one value or more; got 0.1",
+        ),
+        ({"grid": {"founders": {"hidden": []}}}, "small: grid.founders.hidden must be a list of"),
+        ({"grid": {"seed": [1, 2]}}, "small: grid.seed must not be given: seed is the same"),
+        (
+            {"grid": {"founders.hidden": [4, 4]}},
+            "small: grid.founders.hidden must have each value once; got [4, 4]",
+        ),
+        (
+            {"grid": {"policy.name": ["set", "rigl"]}},
+            "small: arms.set.policy.name must not be given: the grid has values for policy.name",
+        ),
+        (
+            {"grid": {"training.learning_rat": [1, 2]}},
+            "small: arms.mlp: training.learning_rat: unknown key (did you mean 'learning_rate'?)",
+        ),
+        (
+            {"grid": {"dataset": ["xor"], "dataset.name": ["digits"]}},
+            "small: grid.dataset must not be given beside grid.dataset.name",
+        ),
+        (
+            {"arms": {"a": {}, "a-hidden-4": {}}, "grid": {"founders.hidden": [4]}, "seed": -1},
+            "small: arms.a: seed must be greater than or equal to 0; got -1",
+        ),
+        (
+            {"evaluation": {"primary": "set - mlp"}},
+            "small: evaluation.primary must be of two of the arms mlp-learning_rate-0.1, ",
+        ),
+    ],
+)
+def test_an_error_is_one_line_that_names_the_key(values, message):
+    with pytest.raises(SettingsError) as caught:
+        study(**values)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_cells_of_one_name_are_refused():
+    arms = {"a": {}, "a-hidden-4": {}}
+    with pytest.raises(
+        SettingsError, match="must give each cell a name of its own; got a-hidden-4-"
+    ):
+        study(
+            arms={"a-hidden-4": {}, "a": {}, "a-hidden": {}} | arms,
+            grid={"dataset.name": ["hidden-4-xor", "xor"]},
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (
+            {"base": 3},
+            TypeError,
+            "base must be a preset's name, a path or an Experiment; got a int",
+        ),
+        ({"grid": [1]}, TypeError, "grid must be a mapping"),
+        ({"grid": {"seed": 1}}, TypeError, "grid must have a list for seed; got 1"),
+        ({}, SettingsError, "arms or grid must be given, for the base has neither"),
+        ({"seeds": [1, 3]}, SettingsError, r"seeds must follow each other, such as range\(8\)"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        study_of(
+            **{"base": Experiment(), **({"arms": {"a": {}}} if "seeds" in arguments else {})}
+            | arguments
+        )

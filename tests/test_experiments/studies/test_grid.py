@@ -1,0 +1,122 @@
+"""A study with a grid: cells are runs that are compared as arms are; it resumes with the user's own data."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evo.errors import SettingsError
+from experiments import Dataset, Experiment, resume, study
+from experiments.analysis.data_sets import over_data_sets
+from experiments.cli.app import main
+
+BASE = Experiment(
+    name="small",
+    dataset={"name": "xor", "options": {"n_samples": 80}},
+    founders={"hidden": 4},
+    evolution={"population": 1, "generations": 1, "steps_per_generation": 3},
+    policy={"name": "none"},
+    baseline={"arms": ["mlp"], "hidden": 3},
+)
+GRID = {"training.learning_rate": [0.01, 0.1], "evolution.population": [1, 2]}
+QUIET = {"workers": 0, "figures": False}
+
+
+def own_data(name, seed):
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(80, 3))
+    return Dataset.from_arrays(inputs, (inputs.sum(axis=1) > 0).astype(int), name=name)
+
+
+def sure(network, validation):
+    return float(len(validation))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return the folder of a finished study with two arms, and its results."""
+    folder = tmp_path_factory.mktemp("grid") / "runs"
+    arms = {"none": {}, "mlp": {"evolve": False, "baseline.arms": ["mlp"]}}
+    return folder, study(BASE, arms, GRID, seeds=range(2), folder=folder, **QUIET)
+
+
+def test_every_cell_and_seed_is_a_run_with_its_settings_in_the_tables(finished):
+    folder, results = finished
+    assert len(results.paths) == 2 * (4 + 2)
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == set(results.runs["run"])
+    of_none = results.runs[results.runs["arm"].notna()]
+    points = of_none[
+        ["training.learning_rate", "evolution.population", "dataset.options.n_samples"]
+    ]
+    assert {*points.itertuples(index=False, name=None)} == {
+        (rate, size, 80) for rate in (0.01, 0.1) for size in (1, 2)
+    }
+    assert "baseline.mlp" not in set(results.comparison["arm"])
+    assert results.network("mlp-learning_rate-0.1", seed=1).predict([[0.0, 1.0]]).shape == (1,)
+
+
+def test_cells_are_compared_as_arms(finished):
+    _, results = finished
+    cells = {f"none-learning_rate-{r}-population-{n}" for r in (0.01, 0.1) for n in (1, 2)}
+    fixed = {f"mlp-learning_rate-{r}" for r in (0.01, 0.1)}
+    assert set(results.summary().index) == set(results.pooled()["arm"]) == cells | fixed
+    assert (results.summary()["seeds"] == 2).all()
+    compared = results.compare("mlp-learning_rate-0.1")
+    assert (compared["seeds"] == 2).all()
+    assert len(compared) == 5
+
+
+def test_finished_cells_are_not_done_again_and_new_points_are_added(finished, tmp_path):
+    folder, results = finished
+    some = tmp_path / "runs"
+    shutil.copytree(folder, some)
+    before = {path: path.stat().st_mtime_ns for path in some.rglob("*.parquet")}
+    arms = {"none": {}}
+    again = study(BASE, arms, GRID, seeds=2, folder=some, **QUIET)
+    assert {path: path.stat().st_mtime_ns for path in some.rglob("*.parquet")} == before
+    pd.testing.assert_frame_equal(again.comparison, results.comparison)
+    wider = {**GRID, "training.learning_rate": [0.1, 0.3]}
+    more = study(BASE, arms, wider, seeds=1, folder=some, **QUIET)
+    assert len(more.paths) == 12 + 2
+
+
+def test_a_study_of_own_data_sets_and_fitness_resumes_with_them(tmp_path):
+    data = [own_data("one", 1), own_data("two", 2)]
+    arms = {"a": {}, "b": {"founders.hidden": 6}}
+    options = {"dataset": data, "fitness": sure}
+    whole = study(BASE, arms, seeds=1, folder=tmp_path / "runs", **options, **QUIET)
+    assert set(whole.runs["dataset"]) == set(whole.runs["dataset.name"]) == {"one", "two"}
+    assert set(whole.runs["evolution.fitness"]) == {"sure"}
+    ranked = over_data_sets(whole)
+    assert set(ranked["arm"]) == {"a", "b"}
+    assert set(ranked["data_sets"]) == {2}
+
+    shutil.rmtree(tmp_path / "runs" / "b-two-seed-0")
+    with pytest.raises(SettingsError, match="unknown data set 'one'"):
+        resume(tmp_path / "runs", fitness=sure, **QUIET)
+    with pytest.raises(SettingsError, match="dataset must have the data set 'two' of the study"):
+        resume(tmp_path / "runs", dataset=data[0], fitness=sure, **QUIET)
+    resumed = resume(tmp_path / "runs", **options, **QUIET)
+    both = [one.comparison.drop(columns="train_seconds") for one in (whole, resumed)]
+    pd.testing.assert_frame_equal(*both)
+    changed = [own_data("one", 3), data[1]]
+    with pytest.raises(SettingsError, match="the data 'one' have changed since that run"):
+        study(BASE, arms, seeds=1, folder=tmp_path / "runs", dataset=changed, fitness=sure, **QUIET)
+    with pytest.raises(SettingsError, match="must have a name of its own each; got one, one"):
+        resume(tmp_path / "runs", dataset=[data[0], data[0]], fitness=sure, **QUIET)
+
+
+def test_a_file_with_a_grid_runs_from_the_command_line(tmp_path, capsys):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "mine"\nseeds = 1\nevolve = false\ndataset = { name = "xor", options = { n_samples = 80 } }\n'
+        'baseline = { arms = ["mlp"], epochs = 1 }\n[grid]\nbaseline.hidden = [2, 3]\n'
+    )
+    folder = tmp_path / "runs"
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(path), "--folder", str(folder), "--quiet"])
+    assert not ended.value.code
+    assert capsys.readouterr().out.strip() == str(folder)
+    names = ["fixed-hidden-2-seed-0", "fixed-hidden-3-seed-0"]
+    assert sorted(one.name for one in folder.iterdir() if one.is_dir()) == names
