@@ -1,7 +1,7 @@
 """The base class of settings, whose errors are one line: field, rule and value received."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ValidationError, ValidationInfo, field_validator
@@ -105,14 +105,28 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _near(place: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    """Return the known key that is nearest to an unknown one, as a question; all known keys if none is near."""
+    """Return the known key that is nearest to an unknown one, as a question; all known keys if none is near.
+
+    A key of another section is nearest if it has the same name.
+    """
     *sections, key = place
+    elsewhere = [path for path in _paths(model, "") if path.endswith(f".{key}")]
     for section in sections:
         field = model.model_fields.get(str(section))
         if field is None or not isinstance(field.annotation, type):
             return ""
         model = field.annotation
     known = getattr(model, "model_fields", ())
+    if elsewhere:
+        return f" (did you mean {' or '.join(map(repr, elsewhere))}?)"
     return did_you_mean(key, known) or (
         f" (known: {one_line(', '.join(known), 200)})" if known else ""
     )
+
+
+def _paths(model: Any, prefix: str) -> Iterator[str]:
+    """Yield the dotted names of all settings of a model."""
+    for name, field in getattr(model, "model_fields", {}).items():
+        yield f"{prefix}{name}"
+        if isinstance(field.annotation, type):
+            yield from _paths(field.annotation, f"{prefix}{name}.")

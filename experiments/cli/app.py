@@ -38,6 +38,18 @@ OwnParts = Annotated[
         "its code runs. Give the option once for each.",
     ),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Another value for a setting, such as training.learning_rate=0.01, or a list of values for a key of the "
+        "grid, such as grid.training.learning_rate=[0.01,0.1]. The value is as in a TOML file, or a text, or "
+        "nothing for none. Give the option once for each.",
+    ),
+]
+"""Every command that takes settings has it; `evomatrix describe` shows the keys."""
+
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -97,16 +109,7 @@ def run(
             "Several processes may share the folder. Default: a new folder."
         ),
     ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Another value for any setting, such as training.learning_rate=0.01 or, with --data, "
-            "dataset.options.separator=';'. The value is written as in a TOML file; other values are texts. Give the "
-            "option once for each.",
-        ),
-    ] = None,
+    changes: Changes = None,
     parts: OwnParts = None,
     results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
         "results"
@@ -141,13 +144,13 @@ def run(
         values = with_data(values, data, target)
     elif target is not None:
         raise SettingsError(f"target must be given with data only; got {target!r}")
-    values = with_values(merged(values, options), dict(map(_changed_setting, changes or ())))
+    values = with_values(merged(values, options), _changed(changes))
     console = Console(quiet=quiet)
     reporter = Reporter if quiet else partial(TerminalReporter, console)
     if is_study(values):
         of_arms = {"generations": generations, "population": population, "epochs": epochs}
         for name, number in of_arms.items():
-            if number is not None:
+            if number is not None and "arms" in values:
                 raise SettingsError(
                     f"{name}: must not be given, for each arm of {experiment} has its own; got {number}"
                 )
@@ -241,16 +244,7 @@ def continue_(
             show_default="that of the older run",
         ),
     ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Another value for a setting of evolution, policy, training, evaluation or baseline, such as "
-            "training.learning_rate=0.01; the value as in a TOML file, or a text, or nothing for none. Give the option "
-            "once for each.",
-        ),
-    ] = None,
+    changes: Changes = None,
     individual: Annotated[
         int | None,
         typer.Option(
@@ -283,7 +277,7 @@ def continue_(
         outcome = continue_run(
             path,
             generations=generations,
-            settings=dict(map(_changed_setting, changes or ())),
+            settings=_changed(changes),
             individual=individual,
             seed=seed,
             workers=workers,
@@ -292,6 +286,11 @@ def continue_(
             reporter=Reporter() if quiet else TerminalReporter(console),
         )
     _tell(outcome, console)
+
+
+def _changed(changes: list[str] | None) -> dict[str, Any]:
+    """Return the settings that ``--set`` changes, by dotted names."""
+    return dict(map(_changed_setting, changes or ()))
 
 
 def _changed_setting(text: str) -> tuple[str, Any]:
@@ -479,6 +478,36 @@ def presets(
         about = preset_text(preset).splitlines()[0].removeprefix("#").strip()
         table.add_row(f"[bold]{preset}[/bold]", about)
     Console().print(table)
+
+
+@app.command()
+def describe(
+    experiment: Annotated[
+        str,
+        typer.Argument(help="A preset's name, your own TOML file, or the config.json of a run."),
+    ],
+    changes: Changes = None,
+    parts: OwnParts = None,
+) -> None:
+    """Print all settings of a preset or file as a TOML file, with their meanings; defaults are marked.
+
+    Of a study, the settings of its first cell are printed, and for each cell those that are not the same for all.
+    """
+    from experiments.settings.experiment import Experiment, read_settings, with_values
+    from experiments.settings.reference import described
+    from experiments.settings.study import differences, is_study, parse_study
+
+    _load(parts)
+    with _naming_own_parts(parts):
+        values = with_values(read_settings(experiment), _changed(changes))
+        if not is_study(values):
+            typer.echo(described(Experiment.parse(values, experiment)), nl=False)
+            return
+        study = parse_study(values, experiment)
+    typer.echo(described(next(iter(study.cells.values()))))
+    for cell, settings in differences(study).items():
+        told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
+        typer.echo(f"# {cell}: {told}")
 
 
 @app.command()

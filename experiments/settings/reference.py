@@ -4,7 +4,7 @@ import inspect
 import json
 import re
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from evo import NeuroevolutionSettings
 from evo.registry import Registry
 from experiments.datasets import DATASETS
-from experiments.settings.experiment import Experiment
+from experiments.settings.experiment import OF_EVOLUTION, Experiment
 
 UNITS = {
     "seeds": "seeds",
@@ -126,6 +126,39 @@ def settings_reference() -> str:
     """
     parts = [INTRODUCTION, *_sections(Experiment, ""), ARMS, _data_sets(), NEUROEVOLUTION]
     return "\n".join([*parts, _table(_rows(NeuroevolutionSettings, "", units={}))])
+
+
+def described(experiment: Experiment) -> str:
+    """Return all settings of an experiment that have a say as a TOML file, with their meanings as comments.
+
+    A setting with its default is marked, and one without a value is a comment as a whole.
+
+    Examples
+    --------
+    >>> print(described(Experiment(seeds=8)).splitlines()[4])
+    seeds = 8                          # Number of seeds: seed, seed + 1, …. Unit: seeds.
+    """
+    unused = {"used", "continues", *(() if experiment.evolve else OF_EVOLUTION)}
+    return "\n".join(_described(experiment, "", unused)) + "\n"
+
+
+def _described(model: BaseModel, section: str, unused: Collection[str] = ()) -> Iterator[str]:
+    """Yield the lines of one section, then those of the sections in it."""
+    inner = {}
+    for name, field in type(model).model_fields.items():
+        value, path = getattr(model, name), f"{section}.{name}".lstrip(".")
+        if path in unused:
+            continue
+        if isinstance(value, BaseModel):
+            inner[path] = value
+            continue
+        default = field.get_default(call_default_factory=True, validated_data={})
+        mark, unit = "default. " if value == default else "", UNITS.get(path)
+        set_to = f"{'# ' if value is None else ''}{name} = {_toml(value)}"
+        yield f"{set_to:<34} # {mark}{_sentence(field)}{f' Unit: {unit}.' if unit else ''}"
+    for path, one in inner.items():
+        yield f"\n[{path}]"
+        yield from _described(one, path)
 
 
 def setting_keys() -> frozenset[str]:

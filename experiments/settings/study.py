@@ -78,6 +78,24 @@ class Study:
         }
 
 
+def differences(study: Study) -> dict[str, dict[str, Any]]:
+    """Return, for each cell, the settings by dotted names that are not the same for all cells."""
+    of_cells = {
+        cell: dict(_flat(one.model_dump(mode="json", exclude={"cell"}), ""))
+        for cell, one in study.cells.items()
+    }
+    keys = dict.fromkeys(key for values in of_cells.values() for key in values)
+    different = [
+        key
+        for key in keys
+        if len({json.dumps(values.get(key)) for values in of_cells.values()}) > 1
+    ]
+    return {
+        cell: {key: values[key] for key in different if key in values}
+        for cell, values in of_cells.items()
+    }
+
+
 def is_study(values: Mapping[str, Any]) -> bool:
     """Return whether settings are those of a study."""
     return "arms" in values or "grid" in values

@@ -4,6 +4,7 @@ import re
 import struct
 import subprocess
 import sys
+import tomllib
 
 import numpy as np
 import pandas as pd
@@ -382,3 +383,19 @@ def test_data_that_cannot_be_used_are_one_line(
     code, printed, errors = evomatrix("run", "xor", *QUICK, *arguments)
     assert (code, printed, errors) == (2, "", f"evomatrix: {message}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_describe_prints_settings_that_are_a_file_and_how_cells_differ(evomatrix):
+    code, out, _ = evomatrix("describe", "xor", "--set", "training.learning_rate=0.5")
+    assert code == 0
+    assert tomllib.loads(out)["training"]["learning_rate"] == 0.5
+    assert "seed = 0                           # default. The first seed." in out
+    rates = "--set=grid.training.learning_rate=[0.01, 0.1]"
+    code, out, _ = evomatrix("describe", "xor", rates, "--set=grid.founders.hidden=[3]")
+    assert code == 0
+    assert out.splitlines()[-2:] == [
+        "# evolved-learning_rate-0.01: training.learning_rate = 0.01",
+        "# evolved-learning_rate-0.1: training.learning_rate = 0.1",
+    ]
+    code, _, err = evomatrix("describe", "xor", "--set", "learning_rate=1")
+    assert (code, "did you mean 'training.learning_rate'" in err) == (2, True)

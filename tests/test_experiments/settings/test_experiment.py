@@ -361,6 +361,10 @@ def test_a_copy_knows_which_settings_were_given(model):
     [
         ({"evaluation": {"metrics": ["acuracy"]}}, "evaluation.metrics.0 must be one of "),
         ({"evolution": {"populatoin": 3}}, "evolution.populatoin: unknown key (did you mean "),
+        (
+            {"learning_rate": 3},
+            "learning_rate: unknown key (did you mean 'training.learning_rate' or 'baseline.learning_rate'?)",
+        ),
         ({"evolution": {"budget": {"steps": 0}}}, "evolution.budget.steps must be "),
         ({"evolve": False}, "baseline.epochs must be given where evolve = false"),
         ({"policy": {"name": "layerwise"}}, "founders.graph must be "),

@@ -1,8 +1,12 @@
 """The reference of settings: every key of the models, and the page in docs is what the function gives."""
 
+import tomllib
 from pathlib import Path
 
-from experiments.settings.reference import UNITS, setting_keys, settings_reference
+import pytest
+
+from experiments.settings.experiment import Experiment, load_experiment
+from experiments.settings.reference import UNITS, described, setting_keys, settings_reference
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "settings.md"
 
@@ -26,3 +30,14 @@ def test_every_key_has_a_type_a_default_and_a_sentence():
 
 def test_units_are_those_of_settings_that_exist():
     assert set(UNITS) <= setting_keys()
+
+
+@pytest.mark.parametrize("name", ["digits", "set-digits", "lenet-mnist", "diabetes"])
+def test_described_settings_are_a_file_with_the_same_settings(name):
+    experiment = load_experiment(name)
+    text = described(experiment)
+    assert Experiment.parse(tomllib.loads(text), "described") == experiment
+    marked = [line.split()[0] for line in text.splitlines() if "# default." in line]
+    assert "stratify" in marked
+    assert "name" in marked or experiment.dataset.name != "digits"
+    assert ("[evolution.selection]" in text) == experiment.evolve
