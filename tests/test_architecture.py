@@ -44,7 +44,8 @@ MAY_IMPORT = {
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets": "evo evo.preparation",
     "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution experiments.datasets",
-    "experiments.settings": "evo evo.initial evo.policies evo.evolution experiments.arms experiments.datasets",
+    "experiments.settings": "evo evo.genome evo.initial evo.operators evo.policies evo.evolution experiments.arms"
+    " experiments.datasets",
     "experiments.statistics": "",
     "experiments.analysis.frames": "evo evo.storage experiments.statistics",
     "experiments.analysis": "evo evo.evolution evo.storage experiments.settings experiments.statistics"

@@ -6,6 +6,7 @@ depends on its own individuals alone, so its results do not depend on the search
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import islice
 
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job, Task, Work
@@ -16,6 +17,10 @@ Steps = Generator[Sequence[Job], Individual, None]
 
 JOBS_PER_WORKER = 4
 """Jobs that each worker has, has ahead or can get; if there are fewer, another search begins."""
+
+
+AHEAD = 2
+"""Searches that are taken before they begin; without workers none is."""
 
 
 def run_side_by_side(
@@ -30,7 +35,8 @@ def run_side_by_side(
     ----------
     executor : Executor
     searches : iterable of (Task, Steps)
-        Coroutines that have not begun, with distinct tasks of the same fitness.
+        Coroutines that have not begun, with distinct tasks of the same fitness. At most :data:`AHEAD` of them are taken
+        before they begin, so an iterator may make them when they are needed.
     one_by_one : bool
         As for :meth:`evo.executors.Executor.evaluate`.
     """
@@ -55,13 +61,17 @@ def run_side_by_side(
     def begin_more() -> None:
         """Begin searches until the workers have enough to do."""
         enough = max(1, JOBS_PER_WORKER * executor.n_workers)
-        while waiting and sum(unfinished.values()) < enough:
+        while sum(unfinished.values()) < enough:
+            waiting.extend(islice(more, n_taken - len(waiting)))
             n_new = 2 if executor.n_workers and len(waiting) == 2 else 1
+            if not waiting:
+                return
             for task, search in [waiting.popleft() for _ in range(n_new)]:
                 running[task], unfinished[task] = search, 0
                 advance(task, None)
 
-    waiting = deque(searches)
+    more, waiting = iter(searches), deque[tuple[Task, Steps]]()
+    n_taken = 1 + (AHEAD if executor.n_workers else 0)
     begin_more()
     for task, individual in executor.evaluate(work, one_by_one=one_by_one):
         if task in running:

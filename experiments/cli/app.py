@@ -373,7 +373,7 @@ def _naming_force() -> Iterator[None]:
 def _load(parts: list[str] | None) -> None:
     """Import the files of own parts."""
     if parts:
-        from experiments.studies.own_parts import load_parts
+        from experiments.settings.own_parts import load_parts
 
         for source in parts:
             load_parts(source)
@@ -385,7 +385,7 @@ def _naming_own_parts(parts: list[str] | None) -> Iterator[None]:
     try:
         yield
     except SettingsError as error:
-        from experiments.studies.own_parts import REGISTRIES
+        from experiments.settings.own_parts import REGISTRIES
 
         rules = [
             f"must be one of {', '.join(registry)}; got" for registry, _ in REGISTRIES.values()
@@ -517,7 +517,7 @@ def parts(
 ) -> None:
     """List the parts that settings can name: operators, policies, data sets and so on, and your own with --parts."""
     from experiments.cli.terminal import show_parts
-    from experiments.studies.own_parts import list_parts
+    from experiments.settings.own_parts import list_parts
 
     _load(parts)
     rows = list_parts()

@@ -1,4 +1,4 @@
-"""The settings of an experiment, their checks, and presets by name.
+"""The settings of an experiment or study, their checks, presets by name, and the parts that settings can name.
 
 This room reads and checks settings; :mod:`experiments.studies` runs experiments.
 """

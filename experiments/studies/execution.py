@@ -100,7 +100,12 @@ SECONDS_EACH, MACS_PER_SECOND = 0.003, 1.2e10
 
 
 def is_brief(plan: Plan) -> bool:
-    """Return whether the search of a plan takes some seconds only, as far as its settings and founders tell.
+    """Return whether the search of a plan takes some seconds only, as far as its settings and founders tell."""
+    return expected_seconds(plan) < SECONDS_WORTH_WORKERS
+
+
+def expected_seconds(plan: Plan) -> float:
+    """Return about how many seconds the search of a plan takes in one process.
 
     An estimate, not a timing: the same plan gives the same answer on every machine.
     """
@@ -115,7 +120,7 @@ def is_brief(plan: Plan) -> bool:
     pixels = founder.map_sizes[founder.targets].astype(np.int64) ** 2
     n_passes = 3 * experiment.evolution.steps_per_generation * experiment.training.batch_size
     macs = int(pixels.sum()) * founder.ticks * n_passes
-    return n_individuals * (SECONDS_EACH + macs / MACS_PER_SECOND) < SECONDS_WORTH_WORKERS
+    return n_individuals * (SECONDS_EACH + macs / MACS_PER_SECOND)
 
 
 def seeds_of(experiment: Experiment) -> range:
@@ -144,23 +149,9 @@ def execute(
     EvoMatrixError
         If no individual has a fitness, or nothing evolves and every baseline diverges.
     """
-    earlier = load_tables([store.path], ["runs", "baseline", "comparison"])
-    seed_runs = [
-        SeedRun(
-            plan.experiment,
-            plan.dataset,
-            task_of(plan, split, seed),
-            len(split.rows["test"]),
-            split.preparation,
-            split.target_scaling,
-            store,
-            reporter,
-            plan.given,
-            earlier,
-        )
-        for seed, split in zip(seeds_of(plan.experiment), plan.splits, strict=True)
-    ]
-    with reporter, interruptible(), _noting_the_end(store):
+    seed_runs = _seed_runs(plan, store, reporter)
+    earlier = seed_runs[0].earlier
+    with reporter, interruptible(), noting_the_end(store):
         _note_unseen_categories(seed_runs, plan.splits)
         searches: list[Search] = []
         if plan.experiment.evolve:
@@ -180,6 +171,26 @@ def execute(
         store.commit({"times": _time_rows(store, "main", time_spent())})
         store.complete()
     return loaded
+
+
+def _seed_runs(plan: Plan, store: RunStore, reporter: Reporter) -> list[SeedRun]:
+    """Return what the parts of a run share, for each seed."""
+    earlier = load_tables([store.path], ["runs", "baseline", "comparison"])
+    return [
+        SeedRun(
+            plan.experiment,
+            plan.dataset,
+            task_of(plan, split, seed),
+            len(split.rows["test"]),
+            split.preparation,
+            split.target_scaling,
+            store,
+            reporter,
+            plan.given,
+            earlier,
+        )
+        for seed, split in zip(seeds_of(plan.experiment), plan.splits, strict=True)
+    ]
 
 
 def _time_rows(store: RunStore, process: str, spent: Mapping[str, float]) -> list[Row]:
@@ -220,6 +231,20 @@ def _note_unseen_categories(seed_runs: Sequence[SeedRun], splits: Sequence[DataS
                 )
 
 
+def searches_of(plan: Plan, store: RunStore, reporter: Reporter) -> list[Search]:
+    """Return the search of every seed of a run, for somebody else to run."""
+    return _searches(plan, _seed_runs(plan, store, reporter), {})
+
+
+def _searches(
+    plan: Plan, seed_runs: Sequence[SeedRun], orders: Mapping[int, Sequence[int]]
+) -> list[Search]:
+    tally = Tally()
+    return [
+        search_of(one, tally, plan.founders[one.seed], orders.get(one.seed)) for one in seed_runs
+    ]
+
+
 def _evolve(
     plan: Plan,
     seed_runs: Sequence[SeedRun],
@@ -230,19 +255,15 @@ def _evolve(
 ) -> list[Search]:
     """Run the search of every seed."""
     experiment, reporter, store = plan.experiment, seed_runs[0].reporter, seed_runs[0].store
-    searches, tally, expected = [], Tally(), 0
-    for seed_run in seed_runs:
-        founders, order = plan.founders[seed_run.seed], orders.get(seed_run.seed)
-        searches.append(search_of(seed_run, tally, founders, order))
-        expected += expected_per_seed(experiment.evolution, until, seed_run.task.first_generation)
-    reporter.starting(experiment.title, workers, expected)
+    searches = _searches(plan, seed_runs, orders)
     if all(search.is_over for search in searches):
         return searches
-    warm_up = partial(_warm_up, seed_runs[0], searches[0].founders[0])
-    compiled = warm_up if workers == 0 else _in_background(warm_up)
-    with _started(experiment, workers, address, reporter, store) as executor:
-        with spending("compile"):
-            compiled()  # while Ray started
+    expected = sum(
+        expected_per_seed(experiment.evolution, until, seed_run.task.first_generation)
+        for seed_run in seed_runs
+    )
+    reporter.starting(experiment.title, workers, expected)
+    with executor_for(searches[0], workers, address) as executor:
         most = experiment.evolution.most_in_flight
         if experiment.evolution.mode == "asynchronous" and executor.n_workers > most:
             reporter.note(
@@ -306,13 +327,14 @@ def task_of(plan: Plan, split: DataSplit, seed: int) -> Task:
 
 
 @contextmanager
-def _noting_the_end(store: RunStore) -> Iterator[None]:
+def noting_the_end(store: RunStore) -> Iterator[None]:
     """Write the time of the end into environment.json, and the error that ended the run if there was one."""
     try:
         yield
     except BaseException as error:
         if store.path.exists():  # a run that cannot begin leaves no folder
             told = f"{type(error).__name__}: {error}".rstrip(": ")
+            told = "interrupted" if isinstance(error, GeneratorExit) else told
             store.note_environment(ended=time_now(), error=told)
             if isinstance(error, EvolutionError | TrainingError):
                 store.fail(told)
@@ -334,6 +356,19 @@ def reporting_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[N
                 f"{what}. What is finished is kept; to go on: evomatrix resume {store.path}"
             )
         raise
+
+
+@contextmanager
+def executor_for(search: Search, workers: int | None, address: str | None) -> Iterator[Executor]:
+    """Start an executor for a search, and for others like it; compile what they need while Ray starts."""
+    seed_run = search.seed_run
+    warm_up = partial(_warm_up, seed_run, search.founders[0])
+    compiled = warm_up if workers == 0 else _in_background(warm_up)
+    experiment, reporter, store = seed_run.experiment, seed_run.reporter, seed_run.store
+    with _started(experiment, workers, address, reporter, store) as executor:
+        with spending("compile"):
+            compiled()
+        yield executor
 
 
 @contextmanager

@@ -43,6 +43,35 @@ class Reporter:
         """Report that a baseline is trained, or the reason why not; `count` epochs were expected so far."""
 
 
+class RunReporter(Reporter):
+    """The reporter of one of several runs that go on side by side: it reports to that of all, with the run's name.
+
+    Parameters
+    ----------
+    name : str
+        The name of the run.
+    of_all : Reporter
+    """
+
+    def __init__(self, name: str, of_all: Reporter) -> None:
+        self.name = name
+        self.of_all = of_all
+
+    def note(self, text: str) -> None:
+        """Report one line of text."""
+        self.of_all.note(f"{self.name}: {text}")
+
+    def evaluated(self) -> None:
+        """Count one more individual."""
+        self.of_all.evaluated()
+
+    def generation(self, seed: int, generation: Generation, last: int, count: int) -> None:
+        """Report the best individual after the last generation."""
+        if generation.number == last:
+            best = generation.best
+            self.note(f"best {_quality(best.validation_loss, best.validation_accuracy)}")
+
+
 class TerminalReporter(Reporter):
     """A live line on a terminal, and a plain line per event elsewhere."""
 

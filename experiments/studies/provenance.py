@@ -13,8 +13,8 @@ from evo.origin import code_hash, origin_of
 from evo.registry import Registry
 from experiments.datasets import Dataset
 from experiments.settings.experiment import OF_EVOLUTION, Experiment
+from experiments.settings.own_parts import REGISTRIES
 from experiments.settings.used import Used, UsedData, first_difference
-from experiments.studies.own_parts import REGISTRIES
 
 UNNAMED = (OPERATORS, ACTIVATIONS)
 """Registries whose parts policies, graphs and given founders use without being told to by a setting."""

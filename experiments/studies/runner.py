@@ -217,27 +217,44 @@ def resume_run(
     check_limits(stored_experiment(path), workers)
     reporter = Reporter() if reporter is None else reporter
     with closing(RunStore.open(path)) as store, reporting_an_interruption(reporter, store):
-        if store.journal.error:
-            raise ResultsError(
-                f"{path}: ended with {store.journal.error}; the same settings would end so again"
-            )
         if store.journal.is_complete:
             return load_results(path)
-        begun = begun_run(path, dataset, fitness)
-        plan, differences = begun.plan, begun.differences
-        if differences and not force:
-            raise ChangedError(f"{path}: cannot go on as it began: {differences[0]}")
-        workers = workers_for(plan, begun.used, workers, address)
-        store.take_columns(**_columns(plan, begun.used, begun.own))
-        store.note_resumed(at=time_now(), differences=differences)
+        begun = take_up(store, dataset, fitness, force=force)
         return execute(
-            plan,
+            begun.plan,
             store,
-            workers=workers,
+            workers=workers_for(begun.plan, begun.used, workers, address),
             address=address,
             reporter=reporter,
             figures=figures,
         )
+
+
+def take_up(
+    store: RunStore,
+    dataset: Dataset | None,
+    fitness: Callable[..., float] | None,
+    *,
+    force: bool,
+) -> "BegunRun":
+    """Read the beginning of an unfinished run, and note that this process goes on with it.
+
+    Raises
+    ------
+    EvoMatrixError
+        As for :func:`resume_run`.
+    """
+    path = store.path
+    if store.journal.error:
+        raise ResultsError(
+            f"{path}: ended with {store.journal.error}; the same settings would end so again"
+        )
+    begun = begun_run(path, dataset, fitness)
+    if begun.differences and not force:
+        raise ChangedError(f"{path}: cannot go on as it began: {begun.differences[0]}")
+    store.take_columns(**_columns(begun.plan, begun.used, begun.own))
+    store.note_resumed(at=time_now(), differences=begun.differences)
+    return begun
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,32 +7,27 @@ begun.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from evo.errors import EvoMatrixError, ExistingRunError, ResultsError, SettingsError
+from evo.errors import ResultsError, SettingsError
 from evo.files import free_name, write_text
-from evo.storage.run_lock import RunLockedError
 from evo.storage.run_reader import how_to_go_on, is_complete, is_run
-from evo.time_account import counting_time
-from experiments.analysis.results import Results, load_results
-from experiments.arms import check_arms
-from experiments.datasets import DATASETS, Dataset, load_dataset
+from experiments.analysis.results import Results
+from experiments.datasets import Dataset
 from experiments.settings.experiment import Experiment, read_settings
 from experiments.settings.study import Study, load_study, parse_study, study_of
 from experiments.settings.used import first_difference
-from experiments.studies.arguments import check_limits, check_types, check_workers, limits_of
-from experiments.studies.founders import check_founders
-from experiments.studies.judgement import check_judgement
+from experiments.studies.arguments import check_limits, check_types, check_workers
+from experiments.studies.cells import DataSets, Runs, check_data, in_parallel
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import change_in_words, used_by, with_used
-from experiments.studies.runner import plan_run, resume_run, run_anew, workers_for
+from experiments.studies.runner import (
+    resume_run,
+)
 
 __all__ = ["Study", "load_study", "parse_study", "resume", "run_study", "study"]
 
@@ -107,7 +102,10 @@ def run_study(
     reporter: Callable[[], Reporter] = Reporter,
     figures: bool = True,
 ) -> Results:
-    """Run every cell with every seed, seed by seed, and return the results of all runs in the folder.
+    """Run every cell with every seed, and return the results of all runs in the folder.
+
+    With workers, searches run side by side (:mod:`experiments.studies.cells`); otherwise one run follows the other,
+    seed by seed.
 
     Parameters
     ----------
@@ -121,7 +119,7 @@ def run_study(
     folder : str or Path, optional
         Folder of the runs; by default a new folder in `results`. Runs that have begun there are not run again.
     workers, address
-        As for :func:`experiments.run`, for arms with a population above 1.
+        As for :func:`experiments.run`, for all searches together.
     results : str or Path
         Folder in which a new folder is made.
     reporter : callable
@@ -152,17 +150,16 @@ def run_study(
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"folder must be a folder; got {folder}")
     planned = dict(_one_by_one(chosen))
-    data = _DataSets(datasets)
-    _check_data([*chosen.values()], data)
+    data = DataSets(datasets)
+    check_data([*chosen.values()], data)
     for name, experiment in planned.items():
         _check_begun(folder / name, experiment, data, fitness)
     _note_planned(folder, planned)
-    runs = _Runs(folder, data, fitness, workers, address, reporter, figures)
-    for name, experiment in planned.items():
-        if not (folder / name).exists():
-            runs.begin(name, experiment)
-        elif not is_complete(folder / name):
+    runs = Runs(folder, data, fitness, workers, address, reporter, figures)
+    for name in planned:
+        if (folder / name).exists() and not is_complete(folder / name):
             runs.teller.note(f"{name}: is not finished; {how_to_go_on(folder / name)}")
+    runs.do({name: one for name, one in planned.items() if not (folder / name).exists()})
     return runs.results()
 
 
@@ -217,14 +214,11 @@ def resume(
     check_workers(workers, address)
     for experiment in planned.values():
         check_limits(experiment, workers)
-    data = _DataSets(own)  # type: ignore[arg-type]
-    _check_data([*planned.values()], data)
-    runs = _Runs(path, data, fitness, reporter=reporter, **options)
-    for name, experiment in planned.items():
-        if not (path / name).exists():
-            runs.begin(name, experiment)
-        elif not is_complete(path / name):
-            runs.go_on(name, experiment, force=force)
+    data = DataSets(own)  # type: ignore[arg-type]
+    check_data([*planned.values()], data)
+    runs = Runs(path, data, fitness, reporter=reporter, **options)
+    left = {name: one for name, one in planned.items() if not is_complete(path / name)}
+    runs.do(left, force=force)
     return runs.results()
 
 
@@ -258,136 +252,19 @@ def _read_planned(folder: Path) -> dict[str, Experiment]:
     return {name: Experiment.parse(one, f"{path}: runs.{name}") for name, one in runs.items()}
 
 
-def _check_address(address: str | None, experiments: Iterable[Experiment]) -> None:
-    if address is not None and not any(map(_in_parallel, experiments)):
+def _check_address(address: str | None, experiments: Collection[Experiment]) -> None:
+    n_searches = sum(one.seeds for one in experiments if one.evolve)
+    if address is not None and n_searches < 2 and not any(map(in_parallel, experiments)):
         raise SettingsError(
-            f"address must not be given where no arm has a population above 1; got {address!r}"
+            "address must not be given where one search after the other trains one network at a time; "
+            f"got {address!r}"
         )
-
-
-class _DataSets:
-    """The data sets of a study by their settings; each is loaded once.
-
-    Parameters
-    ----------
-    own : sequence of Dataset
-        Your own, which settings have by name.
-    """
-
-    def __init__(self, own: Sequence[Dataset]) -> None:
-        self._own = {one.name: one for one in own}
-        if len(self._own) < len(own):
-            names = ", ".join(one.name for one in own)
-            raise SettingsError(f"dataset must have a name of its own each; got {names}")
-        self._loaded: dict[str, Dataset] = {}
-
-    def is_own(self, experiment: Experiment) -> bool:
-        """Return whether an experiment has data of the user's own."""
-        return experiment.dataset.name in self._own
-
-    def of(self, experiment: Experiment) -> Dataset:
-        """Return the data of an experiment."""
-        settings = experiment.dataset
-        if settings.name in self._own:
-            return self._own[settings.name]
-        if settings.name not in DATASETS and not settings.options and self._own:
-            raise SettingsError(f"dataset must have the data set {settings.name!r} of the study")
-        key = settings.model_dump_json(include={"name", "options"})
-        if key not in self._loaded:
-            self._loaded[key] = load_dataset(settings.name, **settings.options)
-        return self._loaded[key]
-
-
-def _check_data(experiments: Iterable[Experiment], data: _DataSets) -> None:
-    """Load the data of experiments, and check that all of them suit it."""
-    splits = {}
-    for experiment in experiments:
-        dataset, settings = data.of(experiment), experiment.dataset.model_dump_json()
-        if settings not in splits:
-            splits[settings] = experiment.dataset.split(dataset, experiment.seed)
-        check_arms(experiment.baseline, dataset, splits[settings].input_shape)
-        check_judgement(experiment, dataset)
-        if experiment.evolve:
-            check_founders(experiment, splits[settings])
-
-
-@dataclass
-class _Runs:
-    """The runs of a study that this process does, one after the other; one that fails does not stop the others."""
-
-    folder: Path
-    data: _DataSets
-    fitness: Callable[..., float] | None
-    workers: int | None
-    address: str | None
-    reporter: Callable[[], Reporter]
-    figures: bool
-    failed: list[EvoMatrixError] = field(default_factory=list)
-
-    @cached_property
-    def teller(self) -> Reporter:
-        """Tells what happens to runs as a whole."""
-        return self.reporter()
-
-    def begin(self, name: str, experiment: Experiment) -> None:
-        """Do a run from its beginning."""
-        fitness = self.fitness if experiment.evolve else None
-        own = {"own_data": self.data.is_own(experiment), "own_fitness": fitness is not None}
-        with self._telling_errors(name), counting_time():
-            plan, used = plan_run(experiment, self.data.of(experiment), fitness)
-            options = self._options(experiment)
-            options["workers"] = workers_for(plan, used, options["workers"], options["address"])
-            run_anew(plan, used, own, results=self.folder, run_name=name, **options)
-
-    def go_on(self, name: str, experiment: Experiment, *, force: bool) -> None:
-        """Resume a run."""
-        with self._telling_errors(name):
-            resume_run(
-                self.folder / name,
-                dataset=self.data.of(experiment),
-                fitness=self.fitness if experiment.evolve else None,
-                force=force,
-                **self._options(experiment),
-            )
-
-    def _options(self, experiment: Experiment) -> dict[str, Any]:
-        parallel = _in_parallel(experiment)
-        return {
-            "workers": self.workers if parallel else 0,
-            "address": self.address if parallel else None,
-            "reporter": self.reporter(),
-            "figures": self.figures,
-        }
-
-    @contextmanager
-    def _telling_errors(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except ExistingRunError:  # another process has begun the run in the meantime
-            self.teller.note(f"{name}: another process has begun it")
-        except RunLockedError as error:
-            self.teller.note(str(error))
-        except EvoMatrixError as error:  # the other runs are still done
-            self.failed.append(error)
-            self.teller.note(f"{name}: {error}")
-
-    def results(self) -> Results:
-        """Return the results of all runs in the folder; raise the first error if none is finished."""
-        if self.failed and not any(is_complete(one) for one in self.folder.iterdir()):
-            raise self.failed[0]
-        return load_results(self.folder)
-
-
-def _in_parallel(experiment: Experiment) -> bool:
-    """Return whether a generation trains more than one network, or an individual needs a worker."""
-    several = experiment.evolve and experiment.evolution.population > 1
-    return several or bool(limits_of(experiment))
 
 
 def _check_begun(
     run_folder: Path,
     experiment: Experiment,
-    data: _DataSets,
+    data: DataSets,
     fitness: Callable[..., float] | None,
 ) -> None:
     """Raise SettingsError if a run has begun with other settings, other data or other parts of the user's own."""

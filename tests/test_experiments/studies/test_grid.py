@@ -1,22 +1,25 @@
 """A study with a grid: cells are runs that are compared as arms are; it resumes with the user's own data."""
 
 import shutil
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+import ray
+from same_tables import assert_equal_tables
 
 from evo.errors import SettingsError
 from experiments import Dataset, Experiment, resume, study
 from experiments.analysis.data_sets import over_data_sets
 from experiments.cli.app import main
+from experiments.studies.progress import Reporter
 
 BASE = Experiment(
     name="small",
     dataset={"name": "xor", "options": {"n_samples": 80}},
     founders={"hidden": 4},
-    evolution={"population": 1, "generations": 1, "steps_per_generation": 3},
-    policy={"name": "none"},
+    evolution={"population": 1, "generations": 2, "steps_per_generation": 3},
     baseline={"arms": ["mlp"], "hidden": 3},
 )
 GRID = {"training.learning_rate": [0.01, 0.1], "evolution.population": [1, 2]}
@@ -31,6 +34,18 @@ def own_data(name, seed):
 
 def sure(network, validation):
     return float(len(validation))
+
+
+class Keeping(Reporter):
+    """Keeps what is told."""
+
+    told: ClassVar[list[str]] = []
+
+    def starting(self, name, workers, expected):
+        self.told.append(f"{name}, {workers} workers, {expected}")
+
+    def note(self, text):
+        self.told.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +82,9 @@ def test_cells_are_compared_as_arms(finished):
     assert len(compared) == 5
 
 
-def test_finished_cells_are_not_done_again_and_new_points_are_added(finished, tmp_path):
+def test_finished_cells_are_not_done_again_and_new_points_are_added(
+    finished, tmp_path, monkeypatch
+):
     folder, results = finished
     some = tmp_path / "runs"
     shutil.copytree(folder, some)
@@ -77,8 +94,11 @@ def test_finished_cells_are_not_done_again_and_new_points_are_added(finished, tm
     assert {path: path.stat().st_mtime_ns for path in some.rglob("*.parquet")} == before
     pd.testing.assert_frame_equal(again.comparison, results.comparison)
     wider = {**GRID, "training.learning_rate": [0.1, 0.3]}
-    more = study(BASE, arms, wider, seeds=1, folder=some, **QUIET)
+    monkeypatch.setattr(Keeping, "told", [])
+    more = study(BASE, arms, wider, seeds=1, folder=some, figures=False, reporter=Keeping)
     assert len(more.paths) == 12 + 2
+    # All of it takes some seconds, so it does not wait for Ray.
+    assert [one.split(", ")[-2] for one in Keeping.told if "workers" in one] == ["0 workers"] * 2
 
 
 def test_a_study_of_own_data_sets_and_fitness_resumes_with_them(tmp_path):
@@ -120,3 +140,57 @@ def test_a_file_with_a_grid_runs_from_the_command_line(tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(folder)
     names = ["fixed-hidden-2-seed-0", "fixed-hidden-3-seed-0"]
     assert sorted(one.name for one in folder.iterdir() if one.is_dir()) == names
+
+
+# -- side by side ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ray_of_tests():
+    """Start Ray in this process, for studies that use it."""
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield "existing"
+    ray.shutdown()
+
+
+@pytest.mark.slow
+def test_cells_share_workers_and_have_the_tables_of_one_run_after_the_other(
+    finished, tmp_path, ray_of_tests, monkeypatch
+):
+    _, results = finished
+    monkeypatch.setattr(Keeping, "told", [])
+    arms = {"none": {}, "mlp": {"evolve": False, "baseline.arms": ["mlp"]}}
+    options = {"seeds": range(2), "figures": False, "reporter": Keeping, "address": ray_of_tests}
+    parallel = study(BASE, arms, GRID, folder=tmp_path / "runs", **options)
+    assert_equal_tables(parallel, results)
+    starts = [one for one in Keeping.told if "workers" in one and "networks" not in one]
+    assert starts == ["small: 8 searches, None workers, 60"]
+    assert sum("best validation" in one for one in Keeping.told) == 8
+
+    for name in ("none-learning_rate-0.1-population-2-seed-1", "mlp-learning_rate-0.1-seed-0"):
+        shutil.rmtree(tmp_path / "runs" / name)
+    resumed = resume(tmp_path / "runs", address=ray_of_tests, figures=False)
+    assert_equal_tables(resumed, results)
+
+
+@pytest.mark.slow
+def test_a_search_that_fails_or_is_another_processs_costs_no_other_cell(tmp_path, ray_of_tests):
+    rates = {"training.learning_rate": [0.1, 1e30, 0.2]}
+    (tmp_path / "runs" / "none-learning_rate-0.2-seed-0").mkdir(parents=True)
+    results = study(
+        BASE,
+        {"none": {}},
+        rates,
+        seeds=2,
+        folder=tmp_path / "runs",
+        address=ray_of_tests,
+        figures=False,
+    )
+    assert sorted(results.comparison["run"]) == [
+        "none-learning_rate-0.1-seed-0",
+        "none-learning_rate-0.1-seed-1",
+        "none-learning_rate-0.2-seed-1",
+    ]
+    assert [one.rpartition("-seed")[0] for one in results.unfinished] == [
+        "none-learning_rate-1e-30"
+    ] * 2

@@ -19,7 +19,7 @@ from evo.evolution.evolution import EvolutionError
 from evo.executors.travel import TravelError, pack, unpack
 from experiments import ARMS, Dataset, Experiment, run
 from experiments.cli.app import main
-from experiments.studies.own_parts import REGISTRIES, list_parts, load_parts, own_parts
+from experiments.settings.own_parts import REGISTRIES, list_parts, load_parts, own_parts
 
 NEIGHBOUR = """
 import numpy as np

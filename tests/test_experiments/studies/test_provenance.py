@@ -20,8 +20,8 @@ from evo.environment import environment
 from evo.operators.screening import must_change_function, screened
 from evo.origin import origin_of
 from experiments import Dataset, Experiment, load_experiment, load_results, run, run_study
+from experiments.settings.own_parts import REGISTRIES
 from experiments.settings.used import Used
-from experiments.studies.own_parts import REGISTRIES
 from experiments.studies.provenance import change_in_words, used_by
 from experiments.studies.study import parse_study
 

@@ -230,10 +230,8 @@ def test_unknown_arms_and_workers_are_refused_before_any_work(tmp_path):
         run_study(study_of(), arms=["cnn"], results=tmp_path)
     with pytest.raises(SettingsError, match="workers must be a whole number of at least 0; got -1"):
         run_study(study_of(), workers=-1, results=tmp_path)
-    with pytest.raises(
-        SettingsError, match="address must not be given where no arm has a population"
-    ):
-        run_study(study_of(), arms=["mlp", "alone"], address="auto", results=tmp_path)
+    with pytest.raises(SettingsError, match="address must not be given where one search after the"):
+        run_study(study_of(seeds=1), arms=["mlp", "alone"], address="auto", results=tmp_path)
     large = {"a": {"founders": {"hidden": 32, "ticks": 3, "sequence": True}}}
     with pytest.raises(SettingsError, match=r"founders.ticks:? must divide the 64 features"):
         run_study(study_of(arms=large), results=tmp_path)

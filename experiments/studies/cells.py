@@ -1,0 +1,276 @@
+"""The runs of a study: the searches of all cells share workers, then each run is finished in its order.
+
+A search depends on its own individuals alone, so the results are those of one run after the other. A run whose search
+is over is an unfinished run like any other: it is resumed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from evo.errors import EvoMatrixError, ExistingRunError, SettingsError
+from evo.evolution.fitness import Fitness
+from evo.executors.side_by_side import Steps, run_side_by_side
+from evo.interruption import interruptible
+from evo.storage.run_lock import RunLockedError
+from evo.storage.run_reader import is_complete
+from evo.storage.run_store import RunStore
+from evo.time_account import counting_time
+from experiments.analysis.results import Results, load_results
+from experiments.arms import check_arms
+from experiments.datasets import DATASETS, Dataset, load_dataset
+from experiments.settings.experiment import Experiment
+from experiments.studies.arguments import limits_of
+from experiments.studies.execution import (
+    SECONDS_WORTH_WORKERS,
+    Plan,
+    executor_for,
+    expected_seconds,
+    noting_the_end,
+    searches_of,
+)
+from experiments.studies.founders import check_founders
+from experiments.studies.judgement import check_judgement
+from experiments.studies.progress import Reporter, RunReporter
+from experiments.studies.runner import (
+    new_store,
+    plan_run,
+    resume_run,
+    run_anew,
+    take_up,
+    workers_for,
+)
+from experiments.studies.search import Search, expected_per_seed
+
+
+class DataSets:
+    """The data sets of a study by their settings; each is loaded once.
+
+    Parameters
+    ----------
+    own : sequence of Dataset
+        Your own, which settings have by name.
+    """
+
+    def __init__(self, own: Sequence[Dataset]) -> None:
+        self._own = {one.name: one for one in own}
+        if len(self._own) < len(own):
+            names = ", ".join(one.name for one in own)
+            raise SettingsError(f"dataset must have a name of its own each; got {names}")
+        self._loaded: dict[str, Dataset] = {}
+
+    def is_own(self, experiment: Experiment) -> bool:
+        """Return whether an experiment has data of the user's own."""
+        return experiment.dataset.name in self._own
+
+    def of(self, experiment: Experiment) -> Dataset:
+        """Return the data of an experiment."""
+        settings = experiment.dataset
+        if settings.name in self._own:
+            return self._own[settings.name]
+        if settings.name not in DATASETS and not settings.options and self._own:
+            raise SettingsError(f"dataset must have the data set {settings.name!r} of the study")
+        key = settings.model_dump_json(include={"name", "options"})
+        if key not in self._loaded:
+            self._loaded[key] = load_dataset(settings.name, **settings.options)
+        return self._loaded[key]
+
+
+def check_data(experiments: Iterable[Experiment], data: DataSets) -> None:
+    """Load the data of experiments, and check that all of them suit it."""
+    splits = {}
+    for experiment in experiments:
+        dataset, settings = data.of(experiment), experiment.dataset.model_dump_json()
+        if settings not in splits:
+            splits[settings] = experiment.dataset.split(dataset, experiment.seed)
+        check_arms(experiment.baseline, dataset, splits[settings].input_shape)
+        check_judgement(experiment, dataset)
+        if experiment.evolve:
+            check_founders(experiment, splits[settings])
+
+
+@dataclass
+class Runs:
+    """The runs of a study that this process does; one that fails does not stop the others."""
+
+    folder: Path
+    data: DataSets
+    fitness: Callable[..., float] | None
+    workers: int | None
+    address: str | None
+    reporter: Callable[[], Reporter]
+    figures: bool
+    failed: dict[str, EvoMatrixError] = field(default_factory=dict)
+    left_to_others: set[str] = field(default_factory=set)
+    stores: dict[str, RunStore] = field(default_factory=dict)
+
+    @cached_property
+    def teller(self) -> Reporter:
+        """Tells what happens to runs as a whole."""
+        return self.reporter()
+
+    def do(self, left: Mapping[str, Experiment], *, force: bool = False) -> None:
+        """Do runs, or what is left of them: searches side by side if workers are worth it, then all else in order."""
+        for group in self._groups(left):
+            self._search(group, force=force)
+        for name, experiment in left.items():
+            if name in self.failed or name in self.left_to_others:
+                continue
+            if (self.folder / name).exists():
+                self._go_on(name, experiment, force=force)
+            else:
+                self._begin(name, experiment)
+
+    # -- searches side by side -----------------------------------------------------------------------------------------
+
+    def _groups(self, left: Mapping[str, Experiment]) -> list[dict[str, Experiment]]:
+        """Return runs whose searches can share workers, group by group; nothing if each is better done for itself."""
+        evolving = {name: one for name, one in left.items() if one.evolve}
+        if self.workers == 0 or len(evolving) < 2 or self._are_brief(evolving):
+            return []
+        groups: dict[Any, dict[str, Experiment]] = {}
+        for name, one in evolving.items():
+            limits = one.evaluation.timeout, one.evaluation.memory
+            key = one.evolution.mode, limits, self.fitness or one.evolution.fitness
+            groups.setdefault(key, {})[name] = one
+        return list(groups.values())
+
+    def _are_brief(self, evolving: Mapping[str, Experiment]) -> bool:
+        """Return whether all searches together take some seconds only, and nobody asked for workers."""
+        if self.workers is not None or self.address is not None:
+            return False
+        seconds = 0.0
+        for experiment in evolving.values():
+            plan, used = plan_run(experiment, self.data.of(experiment), self.fitness)
+            seconds += expected_seconds(plan)
+            if seconds >= SECONDS_WORTH_WORKERS or workers_for(plan, used, None, None) != 0:
+                return False
+        return True
+
+    def _search(self, group: Mapping[str, Experiment], *, force: bool) -> None:
+        """Run the searches of a group on the same workers. Baselines and test parts are left for later."""
+        opened = self._opened(group, force=force)
+        first = next(opened, None)
+        if first is None:
+            return
+        one = next(iter(group.values()))
+        expected = sum(expected_per_seed(each.evolution) for each in group.values())
+        try:
+            with self.teller as teller, interruptible():
+                teller.starting(f"{one.name}: {len(group)} searches", self.workers, expected)
+                with executor_for(first[1], self.workers, self.address) as executor:
+                    run_side_by_side(
+                        executor,
+                        (
+                            (search.seed_run.task, self._to_the_end(name, search))
+                            for name, search in chain([first], opened)
+                        ),
+                        one_by_one=one.evolution.mode == "asynchronous",
+                    )
+        finally:
+            for name in [*self.stores]:
+                self.stores.pop(name).close()
+
+    def _opened(
+        self, group: Mapping[str, Experiment], *, force: bool
+    ) -> Iterator[tuple[str, Search]]:
+        """Yield the searches of runs, which begin or go on; one that cannot is told."""
+        fitness: Fitness | None = None
+        for name, experiment in group.items():
+            search: Search | None = None
+            with self._telling_errors(name):
+                plan, store = self._open(name, experiment, force=force)
+                self.stores[name] = store
+                fitness = plan.fitness if fitness is None else fitness  # workers have one
+                plan = replace(plan, fitness=fitness)
+                (search,) = searches_of(plan, store, RunReporter(name, self.teller))
+            if search is not None:
+                yield name, search
+
+    def _open(self, name: str, experiment: Experiment, *, force: bool) -> tuple[Plan, RunStore]:
+        """Make the folder of a run, or take up the run in it."""
+        dataset, path = self.data.of(experiment), self.folder / name
+        if not path.exists():
+            plan, used = plan_run(experiment, dataset, self.fitness)
+            return plan, new_store(plan, used, self._own(experiment), self.folder, name)
+        store = RunStore.open(path)
+        try:
+            return take_up(store, dataset, self.fitness, force=force).plan, store
+        except BaseException:
+            store.close()
+            raise
+
+    def _to_the_end(self, name: str, search: Search) -> Steps:
+        """Run a search; an error ends this run only."""
+        try:
+            with self._telling_errors(name), noting_the_end(search.seed_run.store):
+                yield from search.evolve()
+        finally:
+            self.stores.pop(name).close()
+
+    # -- one run after the other ---------------------------------------------------------------------------------------
+
+    def _begin(self, name: str, experiment: Experiment) -> None:
+        """Do a run from its beginning."""
+        fitness = self.fitness if experiment.evolve else None
+        with self._telling_errors(name), counting_time():
+            plan, used = plan_run(experiment, self.data.of(experiment), fitness)
+            options = self._options(experiment)
+            options["workers"] = workers_for(plan, used, options["workers"], options["address"])
+            own = self._own(experiment)
+            run_anew(plan, used, own, results=self.folder, run_name=name, **options)
+
+    def _go_on(self, name: str, experiment: Experiment, *, force: bool) -> None:
+        """Resume a run."""
+        with self._telling_errors(name):
+            resume_run(
+                self.folder / name,
+                dataset=self.data.of(experiment),
+                fitness=self.fitness if experiment.evolve else None,
+                force=force,
+                **self._options(experiment),
+            )
+
+    def _own(self, experiment: Experiment) -> dict[str, bool]:
+        """Return what a run has of the user's own."""
+        own_fitness = self.fitness is not None and experiment.evolve
+        return {"own_data": self.data.is_own(experiment), "own_fitness": own_fitness}
+
+    def _options(self, experiment: Experiment) -> dict[str, Any]:
+        parallel = in_parallel(experiment)
+        return {
+            "workers": self.workers if parallel else 0,
+            "address": self.address if parallel else None,
+            "reporter": self.reporter(),
+            "figures": self.figures,
+        }
+
+    @contextmanager
+    def _telling_errors(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except ExistingRunError:  # another process has begun the run in the meantime
+            self.left_to_others.add(name)
+            self.teller.note(f"{name}: another process has begun it")
+        except RunLockedError as error:
+            self.left_to_others.add(name)
+            self.teller.note(str(error))
+        except EvoMatrixError as error:  # the other runs are still done
+            self.failed[name] = error
+            self.teller.note(f"{name}: {error}")
+
+    def results(self) -> Results:
+        """Return the results of all runs in the folder; raise the first error if none is finished."""
+        if self.failed and not any(is_complete(one) for one in self.folder.iterdir()):
+            raise next(iter(self.failed.values()))
+        return load_results(self.folder)
+
+
+def in_parallel(experiment: Experiment) -> bool:
+    """Return whether a generation trains more than one network, or an individual needs a worker."""
+    several = experiment.evolve and experiment.evolution.population > 1
+    return several or bool(limits_of(experiment))
