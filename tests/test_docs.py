@@ -162,7 +162,7 @@ def check_concepts(printed):
 
 
 def check_studies(printed):
-    assert printed.count("evolved-learning_rate-0.03-hidden-4") >= 2
+    assert printed.count("evolved-learning_rate-0.03") == 2
     assert "mlp-learning_rate-0.1" in printed
 
 

@@ -452,7 +452,7 @@ def compare(
     ] = None,
     parts: OwnParts = None,
 ) -> None:
-    """Compare the arms of several runs on one data set: one row per arm, differences paired by seed."""
+    """Compare the arms of several runs: one row per arm, differences paired by seed; over data sets, if several."""
     from experiments.analysis.results import load_results
     from experiments.cli.terminal import show_arms
 

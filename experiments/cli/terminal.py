@@ -9,9 +9,11 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from evo.storage.run_reader import run_names
 from experiments.analysis.comparison import COSTS, summarize
+from experiments.analysis.data_sets import over_data_sets
 from experiments.analysis.deciding import is_fraction, metric_of, title_of
-from experiments.analysis.results import Results
+from experiments.analysis.results import Results, load_results
 from experiments.cli.output import print_line, print_table
 
 FINE = 5000
@@ -96,6 +98,8 @@ def show_arms(
 ) -> None:
     """Print the arms of several runs as one comparison, with differences to one arm paired by seed, and verdicts.
 
+    Runs on several data sets are compared on each, and then over all of them.
+
     Parameters
     ----------
     results : Results
@@ -105,6 +109,24 @@ def show_arms(
     margin : float, optional
         As for :meth:`~experiments.analysis.results.Results.compare`.
     """
+    of_data = [runs["run"] for _, runs in results.runs.groupby(["dataset", "data_hash"])]
+    if len(of_data) < 2:
+        _show_arms(results, against, console, margin)
+    else:
+        names = run_names(results.paths)
+        for runs in of_data:
+            part = load_results(*(path for path in results.paths if names[path] in set(runs)))
+            print_line(console, f"Data set {part.runs['dataset'].iloc[0]}:")
+            _show_arms(part, against, console, margin)
+        print_table(console, data_sets_table(over_data_sets(results)))
+    if results.unfinished:
+        print_line(console, f"Not finished, and left out: {', '.join(results.unfinished)}")
+
+
+def _show_arms(
+    results: Results, against: str | None, console: Console, margin: float | None
+) -> None:
+    """Print the arms of several runs on one data set."""
     comparison = results.pooled()
     if against is None:
         fixed = sorted(set(results.baseline["arm"]) & set(comparison["arm"]))
@@ -112,9 +134,32 @@ def show_arms(
     print_table(console, arms_table(comparison, results.compare(against), against))
     for line in (*results.verdicts(against, margin=margin), *results.divergences()):
         print_line(console, line)
-    unfinished = results.unfinished
-    if unfinished:
-        print_line(console, f"Not finished, and left out: {', '.join(unfinished)}")
+
+
+def data_sets_table(ranked: pd.DataFrame) -> Table:
+    """Return a table with one row per arm, the best first: interquartile mean and rank over data sets.
+
+    Parameters
+    ----------
+    ranked : DataFrame
+        As :func:`~experiments.analysis.data_sets.over_data_sets` returns it.
+    """
+    metric = f"test_{ranked['metric'].iloc[0]}"
+    scale, unit, form = (100.0, " %", ".2f") if is_fraction(metric) else (1.0, "", ".4g")
+    n = int(ranked["data_sets"].iloc[0])
+    table = Table(title=f"Test {title_of(metric)} over {n} data sets, interquartile mean")
+    table.add_column("arm", style="bold", no_wrap=True)
+    for heading in ("seeds", "mean", "95 % interval", "mean rank"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for _, row in ranked.iterrows():
+        table.add_row(
+            str(row["arm"]),
+            str(row["seeds"]),
+            f"{scale * row['interquartile_mean']:{form}}{unit}",
+            f"{scale * row['low']:{form}} to {scale * row['high']:{form}}",
+            f"{row['mean_rank']:.2f}",
+        )
+    return table
 
 
 def arms_table(comparison: pd.DataFrame, compared: pd.DataFrame, against: str) -> Table:

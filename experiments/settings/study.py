@@ -9,6 +9,7 @@ changes nothing for it makes no further cells.
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ SHARED = ("name", "arm", "cell", "seed", "seeds", "dataset", "evaluation")
 
 DATA_SETS = ("dataset", "dataset.name")
 """The keys of a grid whose values are data sets. They name folders, but no arms: an arm has one name on all of them."""
+
+LARGEST = 10_000
+"""Most points of a grid: each is an experiment, of which an arm has a run for each seed."""
 
 OTHER = re.compile(r"[^A-Za-z0-9_.]+")
 LONGEST = 24
@@ -259,6 +263,11 @@ def _parse_grid(given: Any, source: str) -> Grid:
             raise SettingsError(f"{where} must not be given: {section} is the same for all cells")
         if len({json.dumps(one, default=str) for one in values}) < len(values):
             raise SettingsError(f"{where} must have each value once; got {brief(values)}")
+    n_points = math.prod(map(len, grid.values()))
+    if n_points > LARGEST:
+        raise SettingsError(
+            f"{source}: grid must have at most {LARGEST:,} points; got {n_points:,}"
+        )
     if set(DATA_SETS) <= grid.keys():
         raise SettingsError(f"{source}: grid.dataset must not be given beside grid.dataset.name")
     return grid

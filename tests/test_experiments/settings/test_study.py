@@ -134,6 +134,10 @@ def test_an_arm_has_one_name_on_all_data_sets():
             "small: arms.mlp: training.learning_rat: unknown key (did you mean 'learning_rate'?)",
         ),
         (
+            {"grid": {key: [1, 2, 3, 4, 5, 6, 7] for key in ["a", "b", "c", "d", "e"]}},
+            "small: grid must have at most 10,000 points; got 16,807",
+        ),
+        (
             {"grid": {"dataset": ["xor"], "dataset.name": ["digits"]}},
             "small: grid.dataset must not be given beside grid.dataset.name",
         ),
