@@ -56,7 +56,6 @@ def kernel(function: F) -> F:
         The dispatcher, which is called like the function and is callable from other kernels.
     """
     options: Any = {
-        "fastmath": False,
         "boundscheck": False,
         "nogil": True,
         "error_model": "numpy",

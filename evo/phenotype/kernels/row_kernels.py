@@ -8,7 +8,7 @@ every edge. Here the sums stay in registers from the first edge to the last.
 
 All arrays are flat. The *type* of the argument `width`, a tuple of length log₂(lanes), carries the number of lanes of
 a vector, so the number of lanes is known at compile time. There are only two widths, since each costs seconds of
-compilation: the width of the processor, and two lanes for huge networks that train on one or two samples at a time.
+compilation: a whole vector (`lanes_of`), and two lanes for huge networks that train on one or two samples at a time.
 For these, whole vectors would be bound by memory.
 
 The order of every sum depends on the number of edges and on the padded batch size only.
@@ -46,7 +46,7 @@ DOTS = 8 if REGISTERS.vector_bytes == 64 else 4
 
 
 def width_of(n_batch: int, itemsize: int) -> Width:
-    """Return the width for a batch: two lanes if they hold it, else the processor's.
+    """Return the width for a batch: two lanes if they hold it, else a whole vector's.
 
     Examples
     --------
