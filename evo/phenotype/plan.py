@@ -21,13 +21,14 @@ from evo.phenotype.kernels.map_kernels import Maps
 from evo.phenotype.map_plan import RowLayout, lay_out_maps, lay_out_rows
 from evo.time_account import spending
 
-DENSE_FROM: tuple[tuple[int, float], ...] = ((128, 0.5), (64, 0.6), (32, 0.75), (8, 1.0))
+DENSE_FROM: tuple[tuple[int, float], ...] = ((128, 0.55), (64, 0.65), (32, 0.75), (8, 1.0))
 """The cost table: pairs (least batch size, least fill) for which a dense block is computed as a matrix product.
 
 The fill is the fraction of the block's matrix entries that are edges. A product computes an entry whether or not it is
 an edge; the sparse loops take about twice as long for an edge, and the matrix of a block that is not full must be
-written at each step. Measured with AVX-512, and never at run time: timing would change the order of sums. With AVX2
-both take the same time at fills of 0.45, 0.6 and 0.5 for batches of 128, 64 and 32.
+written at each step. For batches of 128, 64 and 32, both take the same time at fills of 0.45, 0.6 and 0.5 with AVX2
+(Zen 3), and of 0.65, 0.75 and 1 with AVX-512 (Sapphire Rapids). The table lies between them, for the order of sums, and
+so every bit of a result, must not depend on the processor. Nor is anything measured at run time.
 """
 
 MIN_BLOCK_NODES, MIN_BLOCK_ROWS, MAX_BLOCK_NODES = 8, 32, 256
