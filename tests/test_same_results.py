@@ -538,6 +538,7 @@ def by_hand(*arguments):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_by_hand_every_difference_is_printed(tmp_path):
     before = write_run(tmp_path / "before")
     after = write_run(tmp_path / "after", TABLES | changed_individuals(fitness=None, status=None))
@@ -552,6 +553,7 @@ def test_by_hand_every_difference_is_printed(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_by_hand_a_missing_file_of_renames_is_an_error(tmp_path):
     status, printed, errors = by_hand(tmp_path, tmp_path, "--renames", tmp_path / "missing.md")
     assert (status, printed) == (2, "")

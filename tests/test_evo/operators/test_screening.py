@@ -20,7 +20,7 @@ from evo.operators import free_places, screening
 from evo.operators.operation import LARGEST_CHECKED, OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
 
-N_TRIALS = trials(30, 60)
+N_TRIALS = trials(16, 60)
 MAKERS = pytest.mark.parametrize("make", ["founder", "any_matrix"])
 CHANGING = [code for code, one in OPERATORS.items() if not one.preserves and code != "M"]
 

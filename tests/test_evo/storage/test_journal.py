@@ -102,7 +102,7 @@ def long_run(tmp_path):
 # -- kills -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [19, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_kill_at_any_boundary_costs_at_most_the_commit_in_hand(tmp_path, step):
     n_boundaries = count_boundaries(lambda: work(tmp_path / "whole"))
     whole = {table: numbers(tmp_path / "whole", table) for table in TABLES}

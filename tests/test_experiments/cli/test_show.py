@@ -5,6 +5,7 @@ import shutil
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from effort import trials
 from older_runs import make_older
 
 from evo import ResultsError
@@ -114,21 +115,27 @@ NEEDED = {"runs": {"n_individuals"}, "comparison": {"test_loss", "test_accuracy"
 """What a comparison is made of, beside keys."""
 
 
+NOT_NEEDED = [
+    (table, column.name)
+    for table in ("runs", "baseline", "comparison")
+    for column in TABLES[table]
+    if not column.prefix and column.name not in {*KEYS[table], *NEEDED.get(table, ())}
+]
+TOGETHER = trials(8, 1)
+"""How many columns are taken away at a time."""
+
+
 @pytest.mark.parametrize(
-    ("table", "column"),
-    [
-        (table, column.name)
-        for table in ("runs", "baseline", "comparison")
-        for column in TABLES[table]
-        if not column.prefix and column.name not in {*KEYS[table], *NEEDED.get(table, ())}
-    ],
+    "columns",
+    [NOT_NEEDED[first : first + TOGETHER] for first in range(0, len(NOT_NEEDED), TOGETHER)],
+    ids=lambda columns: "-".join(columns[0]),
 )
 def test_no_column_but_what_is_compared_is_needed_to_show_a_run(
-    finished, tmp_path, capsys, table, column
+    finished, tmp_path, capsys, columns
 ):
     old = tmp_path / "tiny"
     shutil.copytree(finished.path, old)
-    age(old, columns=[(table, column)])
+    age(old, columns=columns)
     code, out, err = show(old, capsys)
     assert (code, err) == (0, "")
     assert "Test accuracy, mean of 2 seeds" in out

@@ -33,6 +33,7 @@ def evomatrix(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_part_is_compiled_once_and_named(folder):
     said, begun = [], []
     assert not is_warm("cnn")
@@ -45,6 +46,7 @@ def test_a_part_is_compiled_once_and_named(folder):
     assert len(said) == len(begun) == 1
 
 
+@pytest.mark.slow
 def test_what_is_warm_is_not_compiled_again(folder):
     warm(["cnn"], lambda _: None)
     before = compiled(folder)
@@ -68,6 +70,7 @@ def test_an_unknown_part_is_refused(capsys):
     assert f"part must be one of {', '.join(PARTS)}; got 'everything'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_names_what_it_compiled(folder):
     done = evomatrix("warm", "cnn")
     assert done.returncode == 0

@@ -9,6 +9,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from effort import trials
 from same_tables import assert_same_file
 from tests_of_kills import count_boundaries, in_child
 
@@ -181,7 +182,9 @@ def test_a_continued_run_that_is_killed_and_resumed_is_the_one_that_was_not(fold
     whole = load_results(folder / "four")
     n_boundaries = count_boundaries(lambda: work(tmp_path / "whole"))
     n_begun = 40  # within these the folder appears
-    for trial, fatal in enumerate(np.random.default_rng(3).integers(n_begun, n_boundaries, size=2)):
+    n_trials = trials(1, 3)
+    fatal_ones = np.random.default_rng(3).integers(n_begun, n_boundaries, size=n_trials)
+    for trial, fatal in enumerate(fatal_ones):
         root = tmp_path / str(trial)
         assert in_child(partial(work, root), fatal=fatal) == -signal.SIGKILL
         assert in_child(partial(work, root), fatal=n_begun) == -signal.SIGKILL

@@ -106,6 +106,7 @@ def run_there(cluster, settings, serial, tmp_path, caplog, monkeypatch):
     return there
 
 
+@pytest.mark.slow
 def test_too_few_cores_a_busy_head_a_lost_node_and_a_new_node_change_no_table(run_there, cluster):
     doomed = cluster.add_node(num_cpus=1)
 

@@ -110,7 +110,7 @@ def test_a_brief_search_has_no_workers_unless_it_is_told_to(tiny, tmp_path):
         {"seeds": 20, "evolution": {"population": 40, "generations": 9, "steps_per_generation": 9}},
         {"evolution": {"population": 4, "generations": 900, "steps_per_generation": 1}},
         {"evolution": {"population": 4, "generations": 2, "steps_per_generation": 400_000}},
-        {"founders": {"hidden": 3_000, "density": 1.0}},
+        pytest.param({"founders": {"hidden": 3_000, "density": 1.0}}, marks=pytest.mark.slow),
     ],
     ids=str,
 )

@@ -126,6 +126,7 @@ def test_no_boundary_and_no_moment_matters(tmp_path, seed):
     """Each seed: a twentieth of all boundaries, and twenty moments."""
     experiment = little(seed=seed)
     folder = tmp_path / "whole"
+    begin(tmp_path / "warm", experiment)  # compiles, so that the moments lie within the run
     started = time.perf_counter()
     n_boundaries = count_boundaries(lambda: begin(folder, experiment))
     seconds = time.perf_counter() - started
@@ -137,8 +138,8 @@ def test_no_boundary_and_no_moment_matters(tmp_path, seed):
     rng = np.random.default_rng(seed)
     for trial, moment in enumerate(rng.uniform(0, seconds, size=20)):
         root = tmp_path / f"moment-{trial}"
-        in_child(lambda root=root: begin_or_go_on(root, experiment), after=moment)
-        assert in_child(lambda root=root: begin_or_go_on(root, experiment)) == 0
+        if in_child(lambda root=root: begin_or_go_on(root, experiment), after=moment) != 0:
+            assert in_child(lambda root=root: begin_or_go_on(root, experiment)) == 0
         assert_resumed_alike(folder, root)
         shutil.rmtree(root)
 

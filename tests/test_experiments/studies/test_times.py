@@ -48,6 +48,7 @@ def test_the_time_of_a_serial_run_is_accounted_for(tmp_path):
     assert line.startswith(f"Time: {spent.sum():.1f} s: ")
 
 
+@pytest.mark.slow
 def test_the_time_of_workers_is_accounted_for(tmp_path):
     results, whole = timed(workers=2, results=tmp_path, figures=False)
     main = of(results, "main")
