@@ -44,6 +44,8 @@ def runtime_for(plan: Plan, n_batch: int, dtype: np.dtype[Any]) -> Runtime:
         block_weights=aligned_empty(max(ends, default=0), dtype),
         block_gradient=aligned_empty(max(nodes * rows, default=0), dtype),
         block_input_gradient=aligned_empty(max(rows, default=0) * length, dtype),
+        scores=aligned_empty((len(plan.output_rows), n_batch), dtype),
+        deltas=aligned_empty((len(plan.output_rows), n_batch), dtype),
         stride=stride,
         length=length,
     )

@@ -80,7 +80,7 @@ class Layout(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """The arrays that the passes write, for one batch size; flat, of the genome's dtype.
+    """The arrays that passes and training steps write, for one batch size; of the genome's dtype, flat where not said.
 
     With a batch of one or two samples the outputs and the residuals of a row lie side by side, so that the backward
     pass finds both in one cache line: `residual` is then a view of `state`, and `stride` is 2·`length`.
@@ -100,6 +100,8 @@ class Buffers(NamedTuple):
         Gradient with respect to the weights of one dense block.
     block_input_gradient : ndarray, shape (most source rows of a dense block · length,)
         Gradient with respect to the source rows of one dense block.
+    scores, deltas : ndarray, shape (n_outputs, n_batch)
+        The scores, and ∂E/∂scores, in a training step.
     stride : int
         Numbers from the beginning of one row to that of the next.
     length : int
@@ -112,6 +114,8 @@ class Buffers(NamedTuple):
     block_weights: Floats
     block_gradient: Floats
     block_input_gradient: Floats
+    scores: Floats
+    deltas: Floats
     stride: int
     length: int
 

@@ -311,8 +311,7 @@ def descend(
     """
     n_edges, n_nodes = layout.sources.shape[0], layout.codes.shape[0]
     edges, bias = parameters[:n_edges], parameters[n_edges:]
-    scores = np.empty((io_rows.outputs.shape[0], order.shape[1]), parameters.dtype)
-    deltas = np.empty_like(scores)
+    scores, deltas = buffers.scores, buffers.deltas
     norm = -1.0
     for step in range(order.shape[0]):
         if threshold.values.shape[0] > 0:
