@@ -32,10 +32,10 @@ PENDING = ".pending"
 SEPARATOR = "~"
 """Stands for ``/`` in the names of pending files, so that one folder holds them all."""
 
-KINDS = ("created", "commit", "compacted", "resumed", "complete", "failed")
+KINDS = ("created", "commit", "compacted", "resumed", "complete", "failed", "stopped")
 """The kinds of lines."""
 
-CREATED, COMMIT, COMPACTED, RESUMED, COMPLETE, FAILED = KINDS
+CREATED, COMMIT, COMPACTED, RESUMED, COMPLETE, FAILED, STOPPED = KINDS
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,16 @@ class Journal:
     def is_complete(self) -> bool:
         """Whether the run is finished."""
         return any(one["kind"] == COMPLETE for one in self.entries)
+
+    @property
+    def stopped(self) -> str:
+        """Why the run was stopped before its end, by its study; empty if it was not."""
+        return next((str(one.get("reason", "")) for one in self.of_kind(STOPPED)), "")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do: the run is finished, or was stopped by its study."""
+        return self.is_complete or bool(self.stopped)
 
     @property
     def has_rows(self) -> bool:

@@ -93,6 +93,19 @@ def is_complete(path: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("status") == "complete"
 
 
+def stopped_reason(path: Path) -> str:
+    """Return why the study of a run stopped it before its end; empty if it did not."""
+    return read_journal(path).stopped if is_journal(path) else ""
+
+
+def is_over(path: Path) -> bool:
+    """Return whether nothing is left to do of the run in a folder: it is finished, or was stopped by its study."""
+    try:
+        return read_journal(path).is_over if is_journal(path) else is_complete(path)
+    except ResultsError:
+        return False
+
+
 def error_of(path: Path) -> str:
     """Return the error that ended the run in a folder for good; empty if there was none, or it is not known."""
     if is_journal(path):
@@ -112,6 +125,9 @@ def how_to_go_on(path: Path) -> str:
         return (
             f"a run of an older version cannot be resumed; if no process works on it, delete {path}"
         )
+    stopped = stopped_reason(path) if is_over(path) else ""
+    if stopped:
+        return f"it was stopped {stopped}; to go on in a new run: evomatrix continue {path}"
     if is_owned(path):
         return f"{owner_of(path)} works on it"
     return f"to go on: evomatrix resume {path}"
@@ -240,8 +256,8 @@ def _read_run(run: Path, tables: Sequence[str], *, repair: bool) -> dict[str, pa
         time.sleep(PAUSE)  # another process may be about to give files their places
     if damages or foreign:
         _tell_damages(run, damages | foreign, repair=repair)
-    # Of a finished run each table is one part.
-    lost = set() if journal.is_complete else {_first_commit(path) for path in damages}
+    # Of a run that is over each table is one part.
+    lost = set() if journal.is_over else {_first_commit(path) for path in damages}
     found = {}
     for table in tables:
         whole = [

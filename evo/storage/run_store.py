@@ -42,6 +42,7 @@ from evo.storage.journal import (
     PENDING,
     RESUMED,
     SEPARATOR,
+    STOPPED,
     CommittedFile,
     Journal,
     JournalWriter,
@@ -114,7 +115,7 @@ class RunStore:
         self._writer = JournalWriter(path, journal if journal.entries else None)
         self._files = dict(journal.files)
         self._open = _OpenPart(self._writer.next)
-        self._is_over = journal.is_complete
+        self._is_over = journal.is_over
         self._flushers = ThreadPoolExecutor(FLUSHERS, thread_name_prefix="flush")
 
     @property
@@ -290,9 +291,17 @@ class RunStore:
     def complete(self) -> None:
         """Give each table one part, and note that the run is finished."""
         with shielded():
-            self._compact()
-            self._writer.append(COMPLETE)
-            self._is_over = True
+            self._end(COMPLETE)
+
+    def stop(self, reason: str) -> None:
+        """Give each table one part, and note that the run was stopped before its end, and why."""
+        with shielded():
+            self._end(STOPPED, reason=reason)
+
+    def _end(self, kind: str, **values: Any) -> None:
+        self._compact()
+        self._writer.append(kind, **values)
+        self._is_over = True
 
     def fail(self, error: str) -> None:
         """Note that the run ended with an error that it would meet again."""

@@ -1,4 +1,4 @@
-"""Folders of tables that belong to no run, such as the tables of a benchmark."""
+"""Tables that belong to no run: one as a CSV file, or a folder of them, such as those of a benchmark."""
 
 import json
 import os
@@ -13,6 +13,17 @@ import pyarrow.parquet as pq
 
 from evo.errors import ResultsError
 from evo.files import write_atomically, write_text
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as a CSV file, without its index; the file is replaced if it exists.
+
+    Raises
+    ------
+    ResultsError
+        If the file cannot be written.
+    """
+    write_text(path, table.to_csv(index=False))
 
 
 def write_tables(
@@ -46,7 +57,7 @@ def write_tables(
                 temporary / f"{name}.parquet",
                 lambda file, arrow=arrow: pq.write_table(arrow, file),  # type: ignore[misc]
             )
-            write_text(temporary / f"{name}.csv", table.to_csv(index=False))
+            write_csv(temporary / f"{name}.csv", table)
         write_text(temporary / "environment.json", json.dumps(description, indent=2) + "\n")
         temporary.rename(folder)
     except OSError as error:

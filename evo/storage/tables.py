@@ -146,6 +146,15 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "Multiply-accumulates of all forward passes of training in the whole search."),
         Column("search_seconds", _FLOAT, "s",
             "Wall time of the search; with workers the searches of several seeds overlap."),
+        Column("stopped_rung", _INT, "",
+            "Number of the rung, from 1, at which the study stopped the run by halving; empty if it did not."),
+        Column("stopped_reason", _TEXT, "",
+            "When and why the study stopped the run; empty if it did not. The run then has no winner and no test "
+            "values."),
+        Column("saved_steps", _INT, "steps",
+            "About how many gradient steps the generations that a stopped search did not reach would have taken: its "
+            "steps so far, multiplied by the expected number of individuals left over that of individuals so far. "
+            "Empty if the run was not stopped."),
     ),
     "generations": (
         *_RUN,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cnn.checks import brief, did_you_mean
 from evo.errors import ResultsError
 from experiments.analysis.deciding import metric_of
 from experiments.statistics import (
@@ -100,10 +101,52 @@ def compare(
     return table.astype({"seeds_needed": "Int64", "winner": "string"})
 
 
+def pairs_of(
+    arms: Sequence[str], summary: pd.DataFrame, declared: str | None
+) -> list[tuple[str, str]]:
+    """Return the pairs to compare: two given arms; or all others with one given arm; or the first with all others.
+
+    Parameters
+    ----------
+    arms : sequence of str
+        At most two.
+    summary : DataFrame
+        As :func:`summarize` returns it. Arms that halving stopped with every seed come after the others.
+    declared : str, optional
+        The declared comparison, which is added unless two arms are given.
+
+    Raises
+    ------
+    ResultsError
+        If there is no arm of a name, an arm is given twice, or more than two are.
+    """
+    untested = (summary["seeds"] == 0) & (summary["stopped"] > 0)
+    known = [str(arm) for arm in (*summary.index[~untested], *summary.index[untested])]
+    if len(arms) > 2 or len({*arms}) < len(arms):
+        raise ResultsError(f"arms must be one arm or two different ones; got {brief(list(arms))}")
+    for arm in arms:
+        if arm not in known:
+            raise ResultsError(
+                f"arms must be among {', '.join(known)}; got {arm!r}{did_you_mean(arm, known)}"
+            )
+    if len(arms) == 2:
+        return [(arms[0], arms[1])]
+    first = arms[0] if arms else known[0]
+    others = [arm for arm in known if arm != first]
+    pairs = [(arm, first) for arm in others] if arms else [(first, arm) for arm in others]
+    if declared is not None:
+        arm, other = declared.split(PRIMARY)
+        if {arm, other} <= set(known) and not {(arm, other), (other, arm)} & set(pairs):
+            pairs.insert(0, (arm, other))
+    return pairs
+
+
 def _statistics(
     one: pd.DataFrame, two: pd.DataFrame, metric: str, direction: int, margin: float | None
 ) -> dict[str, Any]:
-    """Return the columns about the seeds that two arms have in common."""
+    """Return the columns about the seeds that two arms have in common; a seed that was stopped has no metric."""
+    n_stopped = [int(is_stopped(table).sum()) for table in (one, two)]
+    one, two = (table[~is_stopped(table)] for table in (one, two))
     paired = one.merge(two, on=["run", "seed"], suffixes=("", "_other"))
     own, others = _numbers(paired[metric]), _numbers(paired[f"{metric}_other"])
     fine, others_fine = np.isfinite(own), np.isfinite(others)
@@ -117,6 +160,8 @@ def _statistics(
         "seeds": of_t.n,
         "diverged": int((~fine).sum()),
         "other_diverged": int((~others_fine).sum()),
+        "stopped": n_stopped[0],
+        "other_stopped": n_stopped[1],
         "difference": of_t.mean,
         "deviation": of_t.deviation,
         "low": of_t.low,
@@ -189,14 +234,23 @@ def with_diverged(
 ) -> pd.DataFrame:
     """Return the table ``comparison`` with a row for each arm and seed of which all training diverged or failed.
 
-    Such an arm has no metric on the test part. Without these rows its seeds would count as not run.
+    So has each search that halving stopped, with its rung in a column ``stopped_rung``. Such an arm has no metric on
+    the test part. Without these rows its seeds would count as not run.
     """
-    failed = runs.loc[runs["best_individual"].isna() & (runs["n_individuals"] > 0), KEY]
+    failed = runs.loc[runs["best_individual"].isna() & (runs["n_individuals"] > 0)]
+    columns = KEY if failed["stopped_rung"].isna().all() else [*KEY, "stopped_rung"]
     diverged = baseline.loc[baseline["status"] != "ok", KEY]
-    missing = pd.concat([failed, diverged])
+    missing = pd.concat([failed[columns], diverged])
     if missing.empty:
         return comparison
     return comparison.merge(missing, on=KEY, how="outer")
+
+
+def is_stopped(comparison: pd.DataFrame) -> "pd.Series[bool]":
+    """Return for each row of the table ``comparison`` whether it is that of a search which halving stopped."""
+    if "stopped_rung" not in comparison:
+        return pd.Series(data=False, index=comparison.index)
+    return comparison["stopped_rung"].notna()
 
 
 def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
@@ -219,7 +273,8 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
             "high": of_metric.high,
             "deviation": of_metric.deviation,
             **numbers.to_dict(),
-            "diverged": len(group) - of_metric.n,
+            "diverged": len(group) - of_metric.n - int(is_stopped(group).sum()),
+            "stopped": int(is_stopped(group).sum()),
         }
     order = sorted(rows, key=lambda arm: (arm not in {"evolved", TRAIN_ONLY}, arm))
     return pd.DataFrame.from_dict(rows, orient="index").loc[order]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from evo.errors import ResultsError
-from experiments.analysis.comparison import SEED, pooled, with_diverged
+from experiments.analysis.comparison import SEED, is_stopped, pooled, with_diverged
 from experiments.analysis.deciding import metric_of
 from experiments.analysis.results import Results
 from experiments.statistics.data_sets import ranks, stratified_interval
@@ -37,6 +37,7 @@ def over_data_sets(results: Results, arms: Sequence[str] | None = None) -> pd.Da
         sets have one name, or :meth:`Results.pooled` refuses the runs on a data set.
     """
     compared = with_diverged(results.comparison, results.runs, results.baseline)
+    compared = compared[~is_stopped(compared)]
     _check(results)
     metric, direction = metric_of(compared)
     tables = {}

@@ -1,9 +1,13 @@
-"""Lines on individuals without a fitness, and on baselines that diverged, for people."""
+"""Lines on individuals without a fitness, on baselines that diverged, and on runs that halving stopped, for people."""
+
+from collections.abc import Collection
 
 import pandas as pd
 
 
-def failure_lines(individuals: pd.DataFrame, *, several_runs: bool = False) -> list[str]:
+def failure_lines(
+    individuals: pd.DataFrame, *, several_runs: bool = False, stopped: Collection[str] = ()
+) -> list[str]:
     """Return one line on all individuals without a fitness, and one on each search in which every child is one.
 
     Parameters
@@ -12,6 +16,8 @@ def failure_lines(individuals: pd.DataFrame, *, several_runs: bool = False) -> l
         The table of that name.
     several_runs : bool
         Whether the lines name runs.
+    stopped : collection of str
+        Names of runs that halving stopped: they have no winner, so no line says which one it is.
 
     Returns
     -------
@@ -29,7 +35,7 @@ def failure_lines(individuals: pd.DataFrame, *, several_runs: bool = False) -> l
     for (run, seed), children in individuals[individuals["origin"] == "child"].groupby(
         ["run", "seed"]
     ):
-        if (children["status"] != "ok").all():
+        if (children["status"] != "ok").all() and run not in stopped:
             where = f"{run}, seed {seed}" if several_runs else f"seed {seed}"
             lines.append(
                 f"{where}: no child succeeded ({len(children)} of {len(children)} have no fitness), so the winner is a "
@@ -51,6 +57,36 @@ def divergence_lines(baseline: pd.DataFrame) -> list[str]:
         seeds = rows["seed"].unique()
         which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
         lines.append(f"{arm} diverged with {which}: {rows['reason'].iloc[0]}")
+    return lines
+
+
+NAMED = 8
+"""Most cells that a line names."""
+
+
+def stopped_lines(runs: pd.DataFrame) -> list[str]:
+    """Return a line for each rung with the cells that it stopped, and one on the gradient steps that this saved.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        The table of that name.
+    """
+    stopped = runs[runs["stopped_rung"].notna()]
+    lines = []
+    for rung, rows in stopped.groupby("stopped_rung"):
+        cells = rows["arm"].unique()
+        names = ", ".join([*cells[:NAMED], *(["…"] if len(cells) > NAMED else [])])
+        which = f"{len(cells)} cell{'s' if len(cells) > 1 else ''}"
+        lines.append(
+            f"halving stopped {which} at rung {rung}, without reading the test part: {names}"
+        )
+    if lines:
+        spent, saved = int(runs["search_steps"].sum()), int(stopped["saved_steps"].sum())
+        lines.append(
+            f"the searches made {spent:,} gradient steps of about {spent + saved:,} without halving "
+            f"({spent / (spent + saved):.0%})"
+        )
     return lines
 
 

@@ -17,15 +17,22 @@ from evo.storage.run_reader import (
     file_of_run,
     how_to_go_on,
     is_complete,
+    is_over,
     load_tables,
     run_names,
     runs_at,
 )
 from evo.storage.tables import TABLES
 from experiments.analysis import frames
-from experiments.analysis.comparison import PRIMARY, compare, pooled, summarize, with_diverged
+from experiments.analysis.comparison import (
+    compare,
+    pairs_of,
+    pooled,
+    summarize,
+    with_diverged,
+)
 from experiments.analysis.deciding import direction_of, metric_of
-from experiments.analysis.failures import divergence_lines, failure_lines
+from experiments.analysis.failures import divergence_lines, failure_lines, stopped_lines
 from experiments.analysis.lineage import learning_curve, lineage
 from experiments.analysis.showing import facts_of, summary_as_html
 from experiments.analysis.verdicts import verdict
@@ -95,8 +102,8 @@ class Results:
 
     @property
     def unfinished(self) -> list[str]:
-        """Names of the unfinished runs."""
-        return [name for path, name in run_names(self.paths).items() if not is_complete(path)]
+        """Names of the unfinished runs; one that its study stopped is over, and not among them."""
+        return [name for path, name in run_names(self.paths).items() if not is_over(path)]
 
     def summary(self) -> pd.DataFrame:
         """Return one row per arm: means over seeds, and interval and standard deviation of the test metric.
@@ -108,14 +115,15 @@ class Results:
         """
         return summarize(self._of_all_runs())
 
-    def compare(self, against: str | None = None, *, margin: float | None = None) -> pd.DataFrame:
+    def compare(self, *arms: str, margin: float | None = None) -> pd.DataFrame:
         """Return one row for each comparison of two arms, with all its statistics: ``docs/statistics.md``.
 
         Parameters
         ----------
-        against : str, optional
-            Arm that all others are compared with. By default the winner, or else the first arm by name, is compared
-            with each of the others. The arms that `evaluation.primary` names are always compared.
+        *arms : str
+            Two arms: the row of the first minus the second. One arm: a row for each other arm minus this one. None: the
+            winner, or else the first arm by name, is compared with each of the others. Unless two arms are given, those
+            that `evaluation.primary` names are compared too.
         margin : float, optional
             Difference of the metric, in its unit, below which two arms count as equivalent; by default that of
             `evaluation.equivalence_margin`, if it is given.
@@ -126,18 +134,8 @@ class Results:
             If the run is not finished, there are several runs that :meth:`pooled` refuses, or no arm of this name.
         """
         compared = self._of_all_runs()
-        arms = [str(arm) for arm in summarize(compared).index]
-        if against is not None and against not in arms:
-            raise ResultsError(f"against must be an arm: {', '.join(arms)}; got {against!r}")
-        if against is None:
-            pairs = [(arms[0], other) for other in arms[1:]]
-        else:
-            pairs = [(arm, against) for arm in arms if arm != against]
         declared = self._declared("primary")
-        if declared is not None:
-            arm, other = declared.split(PRIMARY)
-            if {arm, other} <= set(arms) and not {(arm, other), (other, arm)} & set(pairs):
-                pairs.insert(0, (arm, other))
+        pairs = pairs_of(arms, summarize(compared), declared)
         if margin is None:
             margin = self._declared("equivalence_margin")
         return compare(compared, pairs, declared=declared, margin=margin)
@@ -150,21 +148,32 @@ class Results:
         values = self.runs[column].unique()
         return values[0] if len(values) == 1 and pd.notna(values[0]) else None
 
-    def verdicts(self, against: str | None = None, *, margin: float | None = None) -> list[str]:
+    def verdicts(self, *arms: str, margin: float | None = None) -> list[str]:
         """Return one line per comparison: the better arm, or that no difference is shown. Then those of failures.
 
+        Arms that halving stopped have no line each, unless two arms are given: :meth:`stopped_lines` counts them.
         Parameters and errors are those of :meth:`compare`.
         """
-        compared = self.compare(against, margin=margin)
-        lines = [verdict(row) for _, row in compared.iterrows()]
+        compared = self.compare(*arms, margin=margin)
+        lines = [
+            verdict(row)
+            for _, row in compared.iterrows()
+            if row["seeds"] or len(arms) == 2 or not (row["stopped"] or row["other_stopped"])
+        ]
         declared = self._declared("primary")
-        if declared is not None and not (len(compared) and compared["declared"].any()):
+        is_compared = len(compared) and compared["declared"].any()
+        if declared is not None and len(arms) < 2 and not is_compared:
             lines.insert(0, f"no result of {declared}, which was declared before the run")
-        return [*lines, *self.failure_lines()]
+        return [*lines, *self.stopped_lines(), *self.failure_lines()]
+
+    def stopped_lines(self) -> list[str]:
+        """Return a line for each rung of halving with the cells that it stopped, and one on the steps that it saved."""
+        return stopped_lines(self.runs)
 
     def failure_lines(self) -> list[str]:
         """Return a line on all individuals without a fitness, and one on each search in which no child succeeded."""
-        return failure_lines(self.individuals, several_runs=len(self.paths) > 1)
+        stopped = set(self.runs.loc[self.runs["stopped_rung"].notna(), "run"])
+        return failure_lines(self.individuals, several_runs=len(self.paths) > 1, stopped=stopped)
 
     def divergences(self) -> list[str]:
         """Return one line per baseline that diverged: its seeds, and the reason with the first seed."""
@@ -193,6 +202,8 @@ class Results:
                 raise ResultsError(
                     f"{self.path}: has no comparison, because every baseline diverged: {'; '.join(diverged)}"
                 )
+            if is_over(self.path) and not is_complete(self.path):
+                raise ResultsError(f"{self.path}: has no comparison; {how_to_go_on(self.path)}")
             error = error_of(self.path)
             if error:
                 raise ResultsError(

@@ -22,7 +22,7 @@ def verdict(row: Mapping[str, Any] | pd.Series) -> str:
     unit, scale = unit_of(column), 100.0 if is_fraction(column) else 1.0
     end = "".join(f"; {one}" for one in (_diverged(row), _budgets(row)) if one)
     if n == 0:
-        return f"no comparison: {arm} and {other} have no seed in common with a test {title}{end}"
+        return f"no comparison: {arm} and {other} have no seed in common with a test {title}{_stopped(row)}{end}"
     what = f"{arm} - {other} = {scale * row['difference']:+.3g}{unit} of test {title}"
     declared = f"{'' if row['declared'] else 'not '}declared before the run"
     if n == 1:
@@ -62,6 +62,12 @@ def _diverged(row: Mapping[str, Any] | pd.Series) -> str:
     counts = ((row["arm"], row["diverged"]), (row["other"], row["other_diverged"]))
     told = [f"{arm} diverged with {n} seed{'s' if n > 1 else ''}" for arm, n in counts if n]
     return ", ".join(told)
+
+
+def _stopped(row: Mapping[str, Any] | pd.Series) -> str:
+    """Return which arm halving stopped; empty if it stopped none."""
+    names = [row[arm] for arm, n in (("arm", "stopped"), ("other", "other_stopped")) if row[n]]
+    return f", for halving stopped {' and '.join(names)}" if names else ""
 
 
 def _budgets(row: Mapping[str, Any] | pd.Series) -> str:

@@ -450,14 +450,24 @@ def compare(
             help="Difference of the metric, in its unit, below which two arms are equivalent."
         ),
     ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="File for the comparisons with all their statistics; it is replaced."),
+    ] = None,
+    latex: Annotated[
+        Path | None,
+        typer.Option(help="File for the comparisons as a table of LaTeX; it is replaced."),
+    ] = None,
     parts: OwnParts = None,
 ) -> None:
     """Compare the arms of several runs: one row per arm, differences paired by seed; over data sets, if several."""
     from experiments.analysis.results import load_results
-    from experiments.cli.terminal import show_arms
+    from experiments.cli.terminal import compared_with, save_compared, show_arms
 
     _load(parts)
-    show_arms(load_results(*paths), against, Console(), margin)
+    loaded = load_results(*paths)
+    show_arms(loaded, against, Console(), margin)
+    save_compared(compared_with(loaded, against, margin), csv, latex)
 
 
 @app.command()
@@ -505,6 +515,8 @@ def describe(
             return
         study = parse_study(values, experiment)
     typer.echo(described(next(iter(study.cells.values()))))
+    if study.halving is not None:
+        typer.echo(described(study.halving, "halving"))
     for cell, settings in differences(study).items():
         told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
         typer.echo(f"# {cell}: {told}")

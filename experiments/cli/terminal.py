@@ -3,16 +3,20 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from evo.files import write_text
 from evo.storage.run_reader import run_names
-from experiments.analysis.comparison import COSTS, summarize
+from evo.storage.table_folder import write_csv
+from experiments.analysis.comparison import COSTS, is_stopped, summarize
 from experiments.analysis.data_sets import over_data_sets
 from experiments.analysis.deciding import is_fraction, metric_of, title_of
+from experiments.analysis.frames import latex_table
 from experiments.analysis.results import Results, load_results
 from experiments.cli.output import print_line, print_table
 
@@ -22,7 +26,10 @@ FINE = 5000
 
 def show_results(results: Results, console: Console) -> None:
     """Print the comparison, the verdicts, failures, diverged baselines, the cost of the search and the folder."""
-    if results.tested:
+    if results.comparison.empty and results.runs["stopped_reason"].notna().any():
+        (reason,) = results.runs["stopped_reason"]
+        lines = [f"No comparison: the run was stopped {reason}"]
+    elif results.tested:
         print_table(console, comparison_table(results))
         lines = results.verdicts()
     else:
@@ -109,15 +116,12 @@ def show_arms(
     margin : float, optional
         As for :meth:`~experiments.analysis.results.Results.compare`.
     """
-    of_data = [runs["run"] for _, runs in results.runs.groupby(["dataset", "data_hash"])]
-    if len(of_data) < 2:
-        _show_arms(results, against, console, margin)
-    else:
-        names = run_names(results.paths)
-        for runs in of_data:
-            part = load_results(*(path for path in results.paths if names[path] in set(runs)))
-            print_line(console, f"Data set {part.runs['dataset'].iloc[0]}:")
-            _show_arms(part, against, console, margin)
+    parts = by_data_set(results)
+    for name, part in parts:
+        if len(parts) > 1:
+            print_line(console, f"Data set {name}:")
+        _show_arms(part, against, console, margin)
+    if len(parts) > 1:
         print_table(console, data_sets_table(over_data_sets(results)))
     if results.unfinished:
         print_line(console, f"Not finished, and left out: {', '.join(results.unfinished)}")
@@ -127,13 +131,66 @@ def _show_arms(
     results: Results, against: str | None, console: Console, margin: float | None
 ) -> None:
     """Print the arms of several runs on one data set."""
+    against = _other_arm(results) if against is None else against
     comparison = results.pooled()
-    if against is None:
-        fixed = sorted(set(results.baseline["arm"]) & set(comparison["arm"]))
-        against = [*fixed, *sorted(comparison["arm"])][0]
-    print_table(console, arms_table(comparison, results.compare(against), against))
+    shown = comparison[~is_stopped(comparison)]
+    print_table(console, arms_table(shown, results.compare(against), against))
     for line in (*results.verdicts(against, margin=margin), *results.divergences()):
         print_line(console, line)
+
+
+def _other_arm(results: Results) -> str:
+    """Return the arm that others are compared with: the first that does not evolve, else the first by name."""
+    fixed = set(results.baseline["arm"])
+    return min(map(str, results.comparison["arm"]), key=lambda arm: (arm not in fixed, arm))
+
+
+def by_data_set(results: Results) -> list[tuple[str, Results]]:
+    """Return the name of each data set and the results on it."""
+    of_data = [*results.runs.groupby(["dataset", "data_hash"])["run"]]
+    if len(of_data) == 1:
+        return [(str(results.runs["dataset"].iloc[0]), results)]
+    names = run_names(results.paths)
+    return [
+        (
+            str(results.runs.loc[runs.index[0], "dataset"]),
+            load_results(*(path for path in results.paths if names[path] in set(runs))),
+        )
+        for _, runs in of_data
+    ]
+
+
+def compared_with(results: Results, against: str | None, margin: float | None) -> pd.DataFrame:
+    """Return the comparisons that :func:`show_arms` prints as one table, with a column for the data set if several.
+
+    Parameters are those of :func:`show_arms`.
+    """
+    parts = [
+        (name, part.compare(_other_arm(part) if against is None else against, margin=margin))
+        for name, part in by_data_set(results)
+    ]
+    if len(parts) == 1:
+        return parts[0][1]
+    return pd.concat([table.assign(dataset=name) for name, table in parts], ignore_index=True)
+
+
+IN_PAPERS = ("arm", "other", "seeds", "difference", "low", "high", "p_holm", "winner")
+"""The columns of a comparison that stand in its table of LaTeX."""
+
+
+def save_compared(compared: pd.DataFrame, csv: Path | None, latex: Path | None) -> None:
+    """Write comparisons as CSV with all columns, and as LaTeX with those of `IN_PAPERS`, where files are given.
+
+    Raises
+    ------
+    ResultsError
+        If a file cannot be written.
+    """
+    if csv is not None:
+        write_csv(csv, compared)
+    if latex is not None:
+        columns = [name for name in ("dataset", *IN_PAPERS) if name in compared]
+        write_text(latex, latex_table(compared[columns]) + "\n")
 
 
 def data_sets_table(ranked: pd.DataFrame) -> Table:

@@ -12,8 +12,10 @@ from pydantic.fields import FieldInfo
 
 from evo import NeuroevolutionSettings
 from evo.registry import Registry
+from evo.settings import Settings
 from experiments.datasets import DATASETS
 from experiments.settings.experiment import OF_EVOLUTION, Experiment
+from experiments.settings.halving import HalvingSettings
 
 UNITS = {
     "seeds": "seeds",
@@ -69,6 +71,7 @@ UNITS = {
     "baseline.kernel": "pixels",
     "baseline.hidden": "nodes",
     "baseline.learning_rate": "per step",
+    "halving.keep": "cells",
 }
 """The unit of each setting that has one, by its dotted key."""
 
@@ -124,22 +127,39 @@ def settings_reference() -> str:
     >>> "| `seeds` | integer ≥ 1 | `3` |" in settings_reference()
     True
     """
-    parts = [INTRODUCTION, *_sections(Experiment, ""), ARMS, _data_sets(), NEUROEVOLUTION]
+    halving = _sections(HalvingSettings, "halving.")
+    parts = [
+        INTRODUCTION,
+        *_sections(Experiment, ""),
+        ARMS,
+        *halving,
+        _data_sets(),
+        NEUROEVOLUTION,
+    ]
     return "\n".join([*parts, _table(_rows(NeuroevolutionSettings, "", units={}))])
 
 
-def described(experiment: Experiment) -> str:
+def described(settings: Settings, section: str = "") -> str:
     """Return all settings of an experiment that have a say as a TOML file, with their meanings as comments.
 
     A setting with its default is marked, and one without a value is a comment as a whole.
+
+    Parameters
+    ----------
+    settings : Settings
+        An :class:`Experiment`, or the settings of a section.
+    section : str
+        The name of the section; empty for an experiment.
 
     Examples
     --------
     >>> print(described(Experiment(seeds=8)).splitlines()[4])
     seeds = 8                          # Number of seeds: seed, seed + 1, …. Unit: seeds.
     """
-    unused = {"used", "continues", *(() if experiment.evolve else OF_EVOLUTION)}
-    return "\n".join(_described(experiment, "", unused)) + "\n"
+    evolves = getattr(settings, "evolve", True)
+    unused = {"used", "continues", *(() if evolves else OF_EVOLUTION)}
+    heading = [f"[{section}]"] if section else []
+    return "\n".join([*heading, *_described(settings, section, unused)]) + "\n"
 
 
 def _described(model: BaseModel, section: str, unused: Collection[str] = ()) -> Iterator[str]:

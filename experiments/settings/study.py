@@ -17,14 +17,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from cnn.checks import brief
+from cnn.checks import brief, did_you_mean
 from cnn.files import one_line
 from evo.errors import SettingsError
 from evo.evolution.settings import EvolutionSettings
 from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings, with_values
+from experiments.settings.halving import HalvingSettings, check_halving
 
 SHARED = ("name", "arm", "cell", "seed", "seeds", "dataset", "evaluation")
 """The settings that all arms share. Of these a grid may have values for the data set only."""
+
+OF_STUDY = ("arms", "grid", "halving")
+"""The tables of a study that are no settings of an experiment."""
 
 DATA_SETS = ("dataset", "dataset.name")
 """The keys of a grid whose values are data sets. They name folders, but no arms: an arm has one name on all of them."""
@@ -48,11 +52,14 @@ class Study:
         The experiment of each cell, for all seeds. Without a grid every arm is one cell, with the name of the arm.
     arm_of : mapping
         The arm of each cell; without a grid it may be left out.
+    halving : HalvingSettings or None
+        How the worst cells are stopped early; by default none is.
     """
 
     name: str
     cells: Mapping[str, Experiment]
     arm_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    halving: HalvingSettings | None = None
 
     @property
     def arms(self) -> dict[str, Experiment]:
@@ -74,6 +81,11 @@ class Study:
         if unknown:
             raise SettingsError(
                 f"arms must be among {', '.join(self.arms)}; got {', '.join(unknown)}"
+                f"{did_you_mean(unknown[0], self.arms)}"
+            )
+        if self.halving is not None and {*(arms or self.arms)} != {*self.arms}:
+            raise SettingsError(
+                f"arms must not be given with halving, which compares all cells; got {', '.join(arms or ())}"
             )
         return {
             cell: one
@@ -131,7 +143,7 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
     SettingsError
         At the first setting that breaks a rule.
     """
-    shared = {name: value for name, value in values.items() if name not in {"arms", "grid"}}
+    shared = {name: value for name, value in values.items() if name not in OF_STUDY}
     grid = _parse_grid(values.get("grid", {}), source)
     cells: dict[str, Experiment] = {}
     arm_of: dict[str, str] = {}
@@ -143,7 +155,25 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
                 )
             cells[cell], arm_of[cell] = experiment, arm
     _check_labels(cells, source)
-    return Study(next(iter(cells.values())).name, cells, arm_of)
+    try:
+        halving = _halving(values.get("halving"), cells)
+    except SettingsError as error:
+        raise SettingsError(f"{source}: {error}") from None
+    return Study(next(iter(cells.values())).name, cells, arm_of, halving)
+
+
+def _halving(given: Any, cells: Mapping[str, Experiment]) -> HalvingSettings | None:
+    """Check the settings of halving."""
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"halving must be a table; got {brief(given)}")
+    try:
+        halving = HalvingSettings(**given)
+    except SettingsError as error:
+        raise SettingsError(f"halving.{error}") from None
+    check_halving(halving, cells)
+    return halving
 
 
 def study_of(
@@ -153,6 +183,7 @@ def study_of(
     grid: Mapping[str, Iterable[Any]] | None = None,
     seeds: int | Iterable[int] | None = None,
     datasets: Sequence[str | Mapping[str, Any]] = (),
+    halving: Mapping[str, Any] | None = None,
 ) -> Study:
     """Return the study of variants of an experiment; the parameters are those of :func:`experiments.study`.
 
@@ -188,6 +219,8 @@ def study_of(
         values = values | {"grid": dict(_flat(values.get("grid", {}), "")) | points}
     if not is_study(values):
         raise SettingsError("arms or grid must be given, for the base has neither")
+    if halving is not None:
+        values = values | {"halving": halving}
     return parse_study(values | _seeds(seeds), source)
 
 

@@ -5,19 +5,19 @@ is over is an unfinished run like any other: it is resumed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from evo.errors import EvoMatrixError, ExistingRunError, SettingsError
+from evo.errors import EvoMatrixError, ExistingRunError, ResultsError, SettingsError
 from evo.evolution.fitness import Fitness
 from evo.executors.side_by_side import Steps, run_side_by_side
 from evo.interruption import interruptible
 from evo.storage.run_lock import RunLockedError
-from evo.storage.run_reader import is_complete
+from evo.storage.run_reader import error_of, how_to_go_on, is_complete, is_over
 from evo.storage.run_store import RunStore
 from evo.time_account import counting_time
 from experiments.analysis.results import Results, load_results
@@ -35,6 +35,7 @@ from experiments.studies.execution import (
 )
 from experiments.studies.founders import check_founders
 from experiments.studies.judgement import check_judgement
+from experiments.studies.planned import Decision, StudyPlan, cell_of, decide, fitness_at
 from experiments.studies.progress import Reporter, RunReporter
 from experiments.studies.runner import (
     new_store,
@@ -113,10 +114,67 @@ class Runs:
         """Tells what happens to runs as a whole."""
         return self.reporter()
 
+    def halve(self, plan: StudyPlan, *, force: bool = False) -> StudyPlan:
+        """Run searches from rung to rung, and stop the cells that each rung decides on; return the plan with decisions.
+
+        A decision is in the file of the plan before a run is stopped. What an earlier process did is not done again.
+
+        Raises
+        ------
+        EvoMatrixError
+            If a search does not reach a rung, so that nothing can be decided.
+        """
+        assert plan.halving is not None
+        for rung, generation in enumerate(plan.rungs, 1):
+            if rung > len(plan.decisions):
+                fitness = self._fitness_at(plan.compared(), generation, force=force)
+                plan = plan.with_decision(
+                    decide(plan.halving, rung, generation, fitness), self.folder
+                )
+            decision = plan.decisions[rung - 1]
+            self._stop(plan.runs_of(decision.stopped), decision, force=force)
+            self.teller.note(
+                f"rung {rung}, after generation {decision.generation}: {len(decision.stopped)} of "
+                f"{len(decision.fitness)} cells are stopped"
+            )
+        return plan
+
+    def _fitness_at(
+        self, compared: Mapping[str, Experiment], generation: int, *, force: bool
+    ) -> dict[str, dict[int, float]]:
+        """Run searches until a generation is committed; return the best validation fitness by cell and seed."""
+        found = {name: fitness_at(self.folder / name, generation) for name in compared}
+        behind = {name: one for name, one in compared.items() if found[name] is None}
+        if behind:
+            workers = 0 if self._are_brief(behind) else self.workers
+            self._search(behind, workers, until=generation, force=force)
+        fitness: dict[str, dict[int, float]] = {}
+        for name, one in compared.items():
+            reached = fitness_at(self.folder / name, generation) if name in behind else found[name]
+            if reached is None:
+                reason = self.failed.get(name) or how_to_go_on(self.folder / name)
+                raise ResultsError(
+                    f"{self.folder}: halving needs all searches after generation {generation}; {name} is not there: "
+                    f"{reason}"
+                )
+            fitness.setdefault(cell_of(name, one), {})[one.seed] = reached
+        return fitness
+
+    def _stop(self, runs: Mapping[str, Experiment], decision: Decision, *, force: bool) -> None:
+        """Stop runs, unless they are over or have failed."""
+        left = {
+            name: one
+            for name, one in runs.items()
+            if not is_over(self.folder / name) and not error_of(self.folder / name)
+        }
+        for name, search in self._opened(left, force=force):
+            with closing(self.stores.pop(name)), self._telling_errors(name):
+                search.stop(decision.rung, decision.stopped[cell_of(name, left[name])])
+
     def do(self, left: Mapping[str, Experiment], *, force: bool = False) -> None:
         """Do runs, or what is left of them: searches side by side if workers are worth it, then all else in order."""
         for group in self._groups(left):
-            self._search(group, force=force)
+            self._search(group, self.workers, force=force)
         for name, experiment in left.items():
             if name in self.failed or name in self.left_to_others:
                 continue
@@ -130,7 +188,7 @@ class Runs:
     def _groups(self, left: Mapping[str, Experiment]) -> list[dict[str, Experiment]]:
         """Return runs whose searches can share workers, group by group; nothing if each is better done for itself."""
         evolving = {name: one for name, one in left.items() if one.evolve}
-        if self.workers == 0 or len(evolving) < 2 or self._are_brief(evolving):
+        if len(evolving) < 2 or self._are_brief(evolving):
             return []
         groups: dict[Any, dict[str, Experiment]] = {}
         for name, one in evolving.items():
@@ -142,7 +200,7 @@ class Runs:
     def _are_brief(self, evolving: Mapping[str, Experiment]) -> bool:
         """Return whether all searches together take some seconds only, and nobody asked for workers."""
         if self.workers is not None or self.address is not None:
-            return False
+            return self.workers == 0
         seconds = 0.0
         for experiment in evolving.values():
             plan, used = plan_run(experiment, self.data.of(experiment), self.fitness)
@@ -151,22 +209,32 @@ class Runs:
                 return False
         return True
 
-    def _search(self, group: Mapping[str, Experiment], *, force: bool) -> None:
-        """Run the searches of a group on the same workers. Baselines and test parts are left for later."""
+    def _search(
+        self,
+        group: Mapping[str, Experiment],
+        workers: int | None,
+        *,
+        until: int | None = None,
+        force: bool,
+    ) -> None:
+        """Run the searches of a group on the same workers. Baselines and test parts are left for later.
+
+        With `until` the searches stop after that generation, and their runs are unfinished.
+        """
         opened = self._opened(group, force=force)
         first = next(opened, None)
         if first is None:
             return
         one = next(iter(group.values()))
-        expected = sum(expected_per_seed(each.evolution) for each in group.values())
+        expected = sum(expected_per_seed(each.evolution, until) for each in group.values())
         try:
             with self.teller as teller, interruptible():
-                teller.starting(f"{one.name}: {len(group)} searches", self.workers, expected)
-                with executor_for(first[1], self.workers, self.address) as executor:
+                teller.starting(f"{one.name}: {len(group)} searches", workers, expected)
+                with executor_for(first[1], workers, self.address) as executor:
                     run_side_by_side(
                         executor,
                         (
-                            (search.seed_run.task, self._to_the_end(name, search))
+                            (search.seed_run.task, self._evolve(name, search, until))
                             for name, search in chain([first], opened)
                         ),
                         one_by_one=one.evolution.mode == "asynchronous",
@@ -204,11 +272,11 @@ class Runs:
             store.close()
             raise
 
-    def _to_the_end(self, name: str, search: Search) -> Steps:
+    def _evolve(self, name: str, search: Search, until: int | None) -> Steps:
         """Run a search; an error ends this run only."""
         try:
             with self._telling_errors(name), noting_the_end(search.seed_run.store):
-                yield from search.evolve()
+                yield from search.evolve(until)
         finally:
             self.stores.pop(name).close()
 

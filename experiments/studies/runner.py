@@ -14,7 +14,13 @@ from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
 from evo.storage.individuals import StoredIndividuals, load_individuals
 from evo.storage.journal import read_journal
-from evo.storage.run_reader import CONFIG, committed_file, file_of_run
+from evo.storage.run_reader import (
+    CONFIG,
+    committed_file,
+    file_of_run,
+    how_to_go_on,
+    stopped_reason,
+)
 from evo.storage.run_store import RunStore
 from evo.time_account import counting_time, spending
 from experiments.analysis.results import Results, load_results
@@ -215,6 +221,8 @@ def resume_run(
     path = Path(path)
     check_workers(workers, address)
     check_limits(stored_experiment(path), workers)
+    if stopped_reason(path):
+        raise ResultsError(f"{path}: cannot go on, for {how_to_go_on(path)}")
     reporter = Reporter() if reporter is None else reporter
     with closing(RunStore.open(path)) as store, reporting_an_interruption(reporter, store):
         if store.journal.is_complete:

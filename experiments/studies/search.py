@@ -128,9 +128,23 @@ class Search:
             self._commit(generation, started)
             finished.remove()
 
+    def stop(self, rung: int, reason: str) -> None:
+        """End the run after the last committed generation: it gets no winner, no baselines and no test values."""
+        seed_run, settings = self.seed_run, self.seed_run.task.evolution
+        if not self.is_over:
+            done = expected_per_seed(settings, self.state.generation - 1)
+            left = expected_per_seed(settings) - done
+            row = seed_run.run_row(self._cost(None)) | {
+                "stopped_rung": rung,
+                "stopped_reason": reason,
+                "saved_steps": round(self.totals["search_steps"] * left / done),
+            }
+            seed_run.store.commit({"runs": [row]})
+        seed_run.store.stop(reason)
+
     @property
     def is_over(self) -> bool:
-        """Whether an earlier process finished the search."""
+        """Whether an earlier process finished or stopped the search."""
         return self.seed_run.committed("runs") is not None
 
     @property
@@ -232,9 +246,12 @@ class Search:
 
     def _run_row(self, winner: Individual | None) -> Row:
         """Return the row of ``runs``."""
+        return self.seed_run.run_row(self._cost(winner)) | {"arm": self.arm}
+
+    def _cost(self, winner: Individual | None) -> Row:
+        """Return the columns of ``runs`` about the search."""
         best = winner and winner.job.individual
-        cost = self.totals | {"best_individual": best, "search_seconds": self.seconds}
-        return self.seed_run.run_row(cost) | {"arm": self.arm}
+        return self.totals | {"best_individual": best, "search_seconds": self.seconds}
 
     @property
     def arm(self) -> str:

@@ -149,6 +149,9 @@ class SeedRun:
                 "continues": continues and continues.run,
                 "first_generation": self.task.first_generation,
                 "start_individual": continues and continues.individual,
+                "stopped_rung": None,
+                "stopped_reason": None,
+                "saved_steps": None,
             }
             | dict(search)
         )

@@ -3,7 +3,8 @@
 Each cell runs with each seed as a run of its own, in a folder called ``<cell>-seed-<seed>``. A finished run has read
 its test part once and is not repeated. Several processes may share one folder: each takes runs that no process has
 begun.
-``study.json`` in the folder has the settings of all runs that are planned there, so :func:`resume` can do the rest.
+``study.json`` in the folder has the settings of all runs that are planned there, so :func:`resume` can do the rest
+(:mod:`experiments.studies.planned`). With halving one process owns the folder, and goes on with what has begun.
 """
 
 import json
@@ -11,23 +12,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from evo.errors import ResultsError, SettingsError
-from evo.files import free_name, write_text
-from evo.storage.run_reader import how_to_go_on, is_complete, is_run
+from evo.files import free_name
+from evo.storage.run_reader import how_to_go_on, is_complete, is_over, is_run
 from experiments.analysis.results import Results
 from experiments.datasets import Dataset
-from experiments.settings.experiment import Experiment, read_settings
+from experiments.settings.experiment import Experiment
+from experiments.settings.halving import HalvingSettings
 from experiments.settings.study import Study, load_study, parse_study, study_of
 from experiments.settings.used import first_difference
 from experiments.studies.arguments import check_limits, check_types, check_workers
 from experiments.studies.cells import DataSets, Runs, check_data, in_parallel
+from experiments.studies.planned import PLAN, StudyPlan, owned, read_plan, with_planned
 from experiments.studies.progress import Reporter
 from experiments.studies.provenance import change_in_words, used_by, with_used
-from experiments.studies.runner import (
-    resume_run,
-)
+from experiments.studies.runner import resume_run
 
 __all__ = ["Study", "load_study", "parse_study", "resume", "run_study", "study"]
 
@@ -43,6 +42,7 @@ def study(
     seeds: int | Iterable[int] | None = None,
     dataset: Data | Sequence[Data] | None = None,
     fitness: Callable[..., float] | None = None,
+    halving: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Results:
     """Run variants of an experiment with every seed: all arms at all points of a grid.
@@ -62,6 +62,9 @@ def study(
         Another data set, or several; all cells run on each.
     fitness : callable, optional
         Your own fitness, as for :func:`experiments.run`.
+    halving : mapping, optional
+        Stop the worst cells early; the keys are those of ``[halving]`` in ``docs/settings.md``, such as
+        ``{"factor": 2}``.
     **options
         As for :func:`run_study`.
 
@@ -81,7 +84,7 @@ def study(
     given = [] if dataset is None else _as_list(dataset)
     own = [one for one in given if isinstance(one, Dataset)]
     names = [one.name if isinstance(one, Dataset) else one for one in given]
-    made = study_of(base, arms=arms, grid=grid, seeds=seeds, datasets=names)
+    made = study_of(base, arms=arms, grid=grid, seeds=seeds, datasets=names, halving=halving)
     return run_study(made, datasets=own, fitness=fitness, **options)
 
 
@@ -154,13 +157,35 @@ def run_study(
     check_data([*chosen.values()], data)
     for name, experiment in planned.items():
         _check_begun(folder / name, experiment, data, fitness)
-    _note_planned(folder, planned)
+    _make_folder(folder)
     runs = Runs(folder, data, fitness, workers, address, reporter, figures)
+    if study.halving is not None:
+        _do_halved(runs, planned, study.halving)
+        return runs.results()
+    with_planned(folder, planned, None)
     for name in planned:
         if (folder / name).exists() and not is_complete(folder / name):
             runs.teller.note(f"{name}: is not finished; {how_to_go_on(folder / name)}")
     runs.do({name: one for name, one in planned.items() if not (folder / name).exists()})
     return runs.results()
+
+
+def _do_halved(
+    runs: Runs,
+    planned: Mapping[str, Experiment],
+    halving: HalvingSettings,
+    *,
+    force: bool = False,
+) -> None:
+    """Do a study with halving, or what is left of it; one process owns it."""
+    with owned(runs.folder):
+        plan = runs.halve(with_planned(runs.folder, planned, halving), force=force)
+        runs.do(_left(plan, runs.folder), force=force)
+
+
+def _left(plan: StudyPlan, folder: Path) -> dict[str, Experiment]:
+    """Return the planned runs that have to be done, or finished."""
+    return {name: one for name, one in plan.going_on().items() if not is_over(folder / name)}
 
 
 def resume(
@@ -204,52 +229,44 @@ def resume(
         if not is_run(path):
             raise ResultsError(f"{path}: must be the folder of a run or of a study")
         check_types(dataset=dataset)
+        _check_decided(path)
         given: Any = {"dataset": dataset, "fitness": fitness, "force": force}
         return resume_run(path, reporter=reporter(), **given, **options)
     own = [] if dataset is None else _as_list(dataset)
     for one in own:
         check_types(dataset=one)
     check_types(fitness=fitness)
-    planned = _read_planned(path)
+    plan = read_plan(path)
     check_workers(workers, address)
-    for experiment in planned.values():
+    for experiment in plan.runs.values():
         check_limits(experiment, workers)
     data = DataSets(own)  # type: ignore[arg-type]
-    check_data([*planned.values()], data)
+    check_data([*plan.runs.values()], data)
     runs = Runs(path, data, fitness, reporter=reporter, **options)
-    left = {name: one for name, one in planned.items() if not is_complete(path / name)}
-    runs.do(left, force=force)
+    if plan.halving is None:
+        runs.do(_left(plan, path), force=force)
+    else:
+        _do_halved(runs, plan.runs, plan.halving, force=force)
     return runs.results()
 
 
-PLAN = "study.json"
-"""The file with the settings of all runs that are planned in a folder."""
+def _check_decided(run: Path) -> None:
+    """Raise ResultsError if the study of a run has not decided yet whether the run goes on."""
+    study = run.resolve().parent
+    if not (study / PLAN).is_file():
+        return
+    plan = read_plan(study)
+    if run.resolve().name in plan.compared() and not plan.is_decided:
+        raise ResultsError(
+            f"{run}: must be resumed with its study, whose halving may stop it; to go on: evomatrix resume {run.parent}"
+        )
 
 
-def _note_planned(folder: Path, planned: Mapping[str, Experiment]) -> None:
-    """Add runs to those that are planned in a folder; other processes may do so at the same time."""
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be made ({error.strerror})") from error
-    with FileLock(folder / ".study.lock"):
-        before = _read_planned(folder) if (folder / PLAN).exists() else {}
-        after = {**before, **planned}
-        if after != before:
-            runs = {
-                name: one.model_dump(mode="json", exclude={"used"}) for name, one in after.items()
-            }
-            write_text(folder / PLAN, json.dumps({"runs": runs}, indent=1) + "\n")
-
-
-def _read_planned(folder: Path) -> dict[str, Experiment]:
-    """Return the experiment of each run that is planned in a folder."""
-    path = folder / PLAN
-    values = read_settings(path)
-    runs = values.get("runs")
-    if not isinstance(runs, dict) or not runs:
-        raise SettingsError(f"{path}: runs must be a table of settings; got {runs!r}")
-    return {name: Experiment.parse(one, f"{path}: runs.{name}") for name, one in runs.items()}
 
 
 def _check_address(address: str | None, experiments: Collection[Experiment]) -> None:

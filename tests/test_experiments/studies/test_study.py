@@ -288,9 +288,7 @@ def test_a_study_declares_a_comparison_of_its_own_arms():
 
 def test_runs_that_cannot_be_pooled_are_refused(finished):
     _, results = finished
-    with pytest.raises(
-        ResultsError, match="against must be an arm: alone, many, mlp, set; got 'cnn'"
-    ):
+    with pytest.raises(ResultsError, match="arms must be among alone, many, mlp, set; got 'cnn'"):
         results.compare("cnn")
     twice = pd.concat([results.comparison, results.comparison.head(1).assign(run="other")])
     with pytest.raises(ResultsError, match="alone-seed-0 and other have alone with seed 0"):
