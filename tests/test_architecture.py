@@ -51,9 +51,11 @@ MAY_IMPORT = {
     "experiments.analysis": "evo evo.evolution evo.storage experiments.settings experiments.statistics"
     " experiments.analysis.frames",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
+    "experiments.studies.planned": "evo evo.storage experiments.settings",
     "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
     " evo.evolution evo.executors evo.preparation evo.storage"
-    " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures",
+    " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures"
+    " experiments.studies.planned",
     "experiments.estimators": "evo evo.evolution evo.preparation evo.storage experiments.analysis experiments.datasets"
     " experiments.settings experiments.studies",
     "experiments.audit": "evo evo.genome evo.operators evo.evolution evo.storage"
@@ -73,6 +75,7 @@ MAY_IMPORT = {
     " experiments.studies"
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
     "experiments.cli": "evo evo.operators evo.storage experiments.settings experiments.studies experiments.analysis"
+    " experiments.analysis.frames"
     f" experiments.audit experiments.continuation experiments.statistics {BENCHES}",
     "experiments": "experiments.cli",
 }
