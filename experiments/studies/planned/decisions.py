@@ -5,22 +5,31 @@ import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import BaseModel
 
-from evo.settings import Settings
 from evo.storage.run_reader import error_of, is_run, load_tables
 from experiments.settings.halving import HalvingSettings
 
 
-class Decision(Settings, frozen=True, extra="forbid"):
-    """What a rung decided."""
+class Decision(BaseModel, frozen=True, extra="forbid"):
+    """What a rung decided.
 
-    rung: int = Field(ge=1, description="Number of the rung, from 1.")
-    generation: int = Field(ge=0, description="Last generation of the searches that were compared.")
-    fitness: dict[str, dict[int, float | None]] = Field(
-        description="Best validation fitness so far by cell and seed; none where the search failed."
-    )
-    stopped: dict[str, str] = Field(description="Why each cell that does not go on was stopped.")
+    Attributes
+    ----------
+    rung : int
+        Number of the rung, from 1.
+    generation : int
+        Last generation of the searches that were compared.
+    fitness : dict
+        Best validation fitness so far by cell and seed; None where the search failed.
+    stopped : dict
+        Why each cell that does not go on was stopped.
+    """
+
+    rung: int
+    generation: int
+    fitness: dict[str, dict[int, float | None]]
+    stopped: dict[str, str]
 
 
 def fitness_at(run: Path, generation: int) -> float | None:

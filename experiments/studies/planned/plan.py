@@ -9,6 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from cnn.files import one_line
 from evo.errors import ResultsError, SettingsError
 from evo.files import write_text
 from evo.storage.run_lock import RunLock, RunLockedError, owner_of
@@ -108,8 +109,10 @@ def read_plan(folder: Path) -> StudyPlan:
     try:
         decisions = [Decision(**one) for one in values["decisions"]]
         return StudyPlan(planned, HalvingSettings(**halving), decisions)
-    except (SettingsError, KeyError, TypeError) as error:
-        raise SettingsError(f"{path}: halving must be as it was written; {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{path}: halving and decisions must be as they were written; {one_line(error)}"
+        ) from error
 
 
 def with_planned(

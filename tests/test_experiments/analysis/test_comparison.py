@@ -239,11 +239,12 @@ def test_what_diverged_is_read_from_the_tables():
     frame = comparison(evolved=[0.9, 0.8], cnn=[0.7])
     runs = pd.DataFrame(
         {
-            "run": ["r", "r", "lost"],
-            "seed": [0, 1, 2],
-            "arm": ["evolved", "evolved", "other"],
-            "best_individual": pd.array([4, 5, None], dtype="Int64"),
-            "n_individuals": pd.array([9, 9, 3], dtype="Int64"),
+            "run": ["r", "r", "lost", "stopped"],
+            "seed": [0, 1, 2, 3],
+            "arm": ["evolved", "evolved", "other", "hopeless"],
+            "best_individual": pd.array([4, 5, None, None], dtype="Int64"),
+            "n_individuals": pd.array([9, 9, 3, 3], dtype="Int64"),
+            "stopped_rung": pd.array([None, None, None, 2], dtype="Int64"),
         }
     )
     baseline = pd.DataFrame(
@@ -254,7 +255,11 @@ def test_what_diverged_is_read_from_the_tables():
     assert sorted(zip(lost["run"], lost["seed"], lost["arm"], strict=True)) == [
         ("lost", 2, "other"),
         ("r", 1, "cnn"),
+        ("stopped", 3, "hopeless"),
     ]
+    counts = summarize(found)[["seeds", "diverged", "stopped"]]
+    assert counts.loc["other"].tolist() == [0, 1, 0]
+    assert counts.loc["hopeless"].tolist() == [0, 0, 1]
     assert row_of(found, "evolved", "cnn")["other_diverged"] == 1
     assert len(with_diverged(frame, runs[:2], baseline[:1])) == len(frame)
 

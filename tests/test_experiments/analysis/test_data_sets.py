@@ -28,7 +28,7 @@ def several(finished):
             for seed in range(3):
                 runs.append(
                     {"run": name, "seed": seed, "arm": "evolved", "dataset": name, "data_hash": name,
-                     "best_individual": 1, "n_individuals": 2, "search_steps": 9}
+                     "best_individual": 1, "n_individuals": 2, "search_steps": 9, "stopped_rung": None}
                 )  # fmt: skip
                 comparison += [
                     {"run": name, "seed": seed, "arm": arm, "test_accuracy": values[seed], "test_loss": 1.0,

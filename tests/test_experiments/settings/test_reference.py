@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.settings.experiment import Experiment, load_experiment
+from experiments.settings.halving import HalvingSettings
 from experiments.settings.reference import UNITS, described, setting_keys, settings_reference
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "settings.md"
@@ -29,7 +30,8 @@ def test_every_key_has_a_type_a_default_and_a_sentence():
 
 
 def test_units_are_those_of_settings_that_exist():
-    assert set(UNITS) <= setting_keys()
+    of_halving = {f"halving.{name}" for name in HalvingSettings.model_fields}
+    assert set(UNITS) <= setting_keys() | of_halving
 
 
 @pytest.mark.parametrize("name", ["digits", "set-digits", "lenet-mnist", "diabetes"])

@@ -304,6 +304,17 @@ def test_a_folder_with_another_study_is_refused(halved, changes, message):
     assert (folder / PLAN).read_text() == before
 
 
+def test_a_file_of_decisions_that_was_damaged_is_one_line(halved, tmp_path):
+    values = planned(halved[0])
+    del values["decisions"][0]["rung"]
+    (tmp_path / PLAN).write_text(json.dumps(values))
+    with pytest.raises(SettingsError) as caught:
+        resume(tmp_path, workers=0)
+    message = f"{tmp_path / PLAN}: halving and decisions must be as they were written; 1 validatio"
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
 # -- special cells -----------------------------------------------------------------------------------------------------
 
 
