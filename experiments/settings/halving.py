@@ -8,7 +8,7 @@ anything is decided, so the decisions do not depend on workers or on speed.
 import math
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -116,7 +116,27 @@ def halved_cells(cells: Mapping[str, Experiment]) -> dict[str, Experiment]:
     }
 
 
-def check_halving(halving: HalvingSettings, cells: Mapping[str, Experiment]) -> None:
+def parse_halving(given: Any, cells: Mapping[str, Experiment]) -> HalvingSettings | None:
+    """Check the settings of halving, as read from a file, and whether the cells of a study can be compared.
+
+    Raises
+    ------
+    SettingsError
+        At the first setting that breaks a rule.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"halving must be a table; got {brief(given)}")
+    try:
+        halving = HalvingSettings(**given)
+    except SettingsError as error:
+        raise SettingsError(f"halving.{error}") from None
+    _check_cells(halving, cells)
+    return halving
+
+
+def _check_cells(halving: HalvingSettings, cells: Mapping[str, Experiment]) -> None:
     """Raise SettingsError if the cells of a study cannot be compared at the rungs."""
     halved = halved_cells(cells)
     if len(halved) <= halving.keep:

@@ -22,7 +22,7 @@ from cnn.files import one_line
 from evo.errors import SettingsError
 from evo.evolution.settings import EvolutionSettings
 from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings, with_values
-from experiments.settings.halving import HalvingSettings, check_halving
+from experiments.settings.halving import HalvingSettings, parse_halving
 
 SHARED = ("name", "arm", "cell", "seed", "seeds", "dataset", "evaluation")
 """The settings that all arms share. Of these a grid may have values for the data set only."""
@@ -156,24 +156,10 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
             cells[cell], arm_of[cell] = experiment, arm
     _check_labels(cells, source)
     try:
-        halving = _halving(values.get("halving"), cells)
+        halving = parse_halving(values.get("halving"), cells)
     except SettingsError as error:
         raise SettingsError(f"{source}: {error}") from None
     return Study(next(iter(cells.values())).name, cells, arm_of, halving)
-
-
-def _halving(given: Any, cells: Mapping[str, Experiment]) -> HalvingSettings | None:
-    """Check the settings of halving."""
-    if given is None:
-        return None
-    if not isinstance(given, Mapping):
-        raise SettingsError(f"halving must be a table; got {brief(given)}")
-    try:
-        halving = HalvingSettings(**given)
-    except SettingsError as error:
-        raise SettingsError(f"halving.{error}") from None
-    check_halving(halving, cells)
-    return halving
 
 
 def study_of(

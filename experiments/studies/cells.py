@@ -239,6 +239,11 @@ class Runs:
                         ),
                         one_by_one=one.evolution.mode == "asynchronous",
                     )
+        except KeyboardInterrupt:
+            self.teller.note(
+                f"Interrupted. What is finished is kept; to go on: evomatrix resume {self.folder}"
+            )
+            raise
         finally:
             for name in [*self.stores]:
                 self.stores.pop(name).close()

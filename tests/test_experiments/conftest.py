@@ -85,3 +85,13 @@ def published():
         return DATA / name
 
     return folder
+
+
+@pytest.fixture(scope="module")
+def ray_of_tests():
+    """Start Ray in this process, for studies that use it."""
+    import ray
+
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield "existing"
+    ray.shutdown()

@@ -6,7 +6,6 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
-import ray
 from same_tables import assert_equal_tables
 
 from evo.errors import SettingsError
@@ -111,8 +110,9 @@ def test_a_study_of_own_data_sets_and_fitness_resumes_with_them(tmp_path, capsys
     ranked = over_data_sets(whole)
     assert set(ranked["arm"]) == {"a", "b"}
     assert set(ranked["data_sets"]) == {2}
+    csv = tmp_path / "compared.csv"
     with pytest.raises(SystemExit) as ended:
-        main(["compare", str(tmp_path / "runs"), "--against", "b"])
+        main(["compare", str(tmp_path / "runs"), "--against", "b", "--csv", str(csv)])
     shown = capsys.readouterr().out
     assert not ended.value.code
     assert [line for line in shown.splitlines() if "Data set" in line] == [
@@ -121,6 +121,12 @@ def test_a_study_of_own_data_sets_and_fitness_resumes_with_them(tmp_path, capsys
     ]
     assert shown.count("no difference shown, for one seed has no interval: a - b") == 2
     assert "Test accuracy over 2 data sets, interquartile mean" in shown
+
+    table = pd.read_csv(csv)
+    assert table[["dataset", "arm", "other"]].to_numpy().tolist() == [
+        ["one", "a", "b"],
+        ["two", "a", "b"],
+    ]
 
     shutil.rmtree(tmp_path / "runs" / "b-two-seed-0")
     with pytest.raises(SettingsError, match="unknown data set 'one'"):
@@ -153,14 +159,6 @@ def test_a_file_with_a_grid_runs_from_the_command_line(tmp_path, capsys):
 
 
 # -- side by side ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def ray_of_tests():
-    """Start Ray in this process, for studies that use it."""
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield "existing"
-    ray.shutdown()
 
 
 @pytest.mark.slow

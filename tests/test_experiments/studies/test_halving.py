@@ -8,7 +8,6 @@ import signal
 import numpy as np
 import pandas as pd
 import pytest
-import ray
 from same_tables import assert_equal_tables
 from tests_of_kills import count_boundaries, in_child
 
@@ -346,14 +345,6 @@ def test_a_cell_that_fails_is_stopped_and_a_declared_one_goes_on(tmp_path):
     assert set(results.comparison["arm"]) == {"plain", "fine", "mlp"}
     assert results.unfinished == ["wild-seed-0"]  # it has failed, and says so
     assert results.verdicts()[0].startswith("no difference shown, for one seed")
-
-
-@pytest.fixture(scope="module")
-def ray_of_tests():
-    """Start Ray in this process."""
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield "existing"
-    ray.shutdown()
 
 
 @pytest.mark.slow

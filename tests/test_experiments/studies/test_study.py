@@ -256,6 +256,21 @@ def test_the_arms_are_compared_over_all_runs_paired_by_seed(finished):
     assert {arm: steps.tolist() for arm, steps in totals.items()} == expected
 
 
+def test_two_arms_are_compared_in_the_order_in_which_they_are_named(finished):
+    _, results = finished
+    (row,) = results.compare("set", "alone").to_dict("records")
+    assert (row["arm"], row["other"], row["n_comparisons"]) == ("set", "alone", 1)
+    back = results.compare("alone", "set").iloc[0]
+    assert back["difference"] == -row["difference"]
+    (line,) = results.verdicts("set", "alone")
+    assert "set - alone = " in line
+    with pytest.raises(ResultsError, match=r"among .*; got 'alon' \(did you mean 'alone'\?\)"):
+        results.compare("set", "alon")
+    for arms in (("set", "set"), ("set", "alone", "mlp")):
+        with pytest.raises(ResultsError, match="arms must be one arm or two different ones; got "):
+            results.compare(*arms)
+
+
 def test_the_declared_comparison_is_known_from_the_tables_of_the_runs(finished):
     folder, results = finished
     assert set(results.runs["evaluation.primary"]) == {"alone - mlp"}
