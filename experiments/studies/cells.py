@@ -127,7 +127,8 @@ class Runs:
         assert plan.halving is not None
         for rung, generation in enumerate(plan.rungs, 1):
             if rung > len(plan.decisions):
-                fitness = self._fitness_at(plan.compared(), generation, force=force)
+                since = 0 if rung == 1 else plan.rungs[rung - 2] + 1
+                fitness = self._fitness_at(plan.compared(), since, generation, force=force)
                 plan = plan.with_decision(
                     decide(plan.halving, rung, generation, fitness), self.folder
                 )
@@ -140,14 +141,14 @@ class Runs:
         return plan
 
     def _fitness_at(
-        self, compared: Mapping[str, Experiment], generation: int, *, force: bool
+        self, compared: Mapping[str, Experiment], since: int, generation: int, *, force: bool
     ) -> dict[str, dict[int, float]]:
-        """Run searches until a generation is committed; return the best validation fitness by cell and seed."""
+        """Run searches from one generation to another; return the best validation fitness by cell and seed."""
         found = {name: fitness_at(self.folder / name, generation) for name in compared}
         behind = {name: one for name, one in compared.items() if found[name] is None}
         if behind:
             workers = 0 if self._are_brief(behind) else self.workers
-            self._search(behind, workers, until=generation, force=force)
+            self._search(behind, workers, since=since, until=generation, force=force)
         fitness: dict[str, dict[int, float]] = {}
         for name, one in compared.items():
             reached = fitness_at(self.folder / name, generation) if name in behind else found[name]
@@ -214,19 +215,21 @@ class Runs:
         group: Mapping[str, Experiment],
         workers: int | None,
         *,
+        since: int = 0,
         until: int | None = None,
         force: bool,
     ) -> None:
         """Run the searches of a group on the same workers. Baselines and test parts are left for later.
 
-        With `until` the searches stop after that generation, and their runs are unfinished.
+        With `until` the searches stop after that generation, and their runs are unfinished. The generations before
+        `since` are known to be done.
         """
         opened = self._opened(group, force=force)
         first = next(opened, None)
         if first is None:
             return
         one = next(iter(group.values()))
-        expected = sum(expected_per_seed(each.evolution, until) for each in group.values())
+        expected = sum(expected_per_seed(each.evolution, until, since) for each in group.values())
         try:
             with self.teller as teller, interruptible():
                 teller.starting(f"{one.name}: {len(group)} searches", workers, expected)

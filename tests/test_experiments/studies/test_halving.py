@@ -26,7 +26,7 @@ BASE = Experiment(
     seeds=2,
     dataset={"name": "xor", "options": {"n_samples": 80}},
     founders={"hidden": 4},
-    evolution={"population": 1, "generations": 3, "steps_per_generation": 4},
+    evolution={"population": 1, "generations": 2, "steps_per_generation": 4},
 )
 ARMS = {"e": {}, "mlp": {"evolve": False, "baseline.arms": ["mlp"]}}
 GRID = {"founders.hidden": [1, 2, 4, 8]}
