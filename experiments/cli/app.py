@@ -64,6 +64,10 @@ Address = Annotated[
     ),
 ]
 
+Figures = Annotated[
+    bool, typer.Option(" /--no-figures", help="Draw no pictures.", show_default=False)
+]
+
 
 @app.command()
 def run(
@@ -114,6 +118,7 @@ def run(
     results: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path(
         "results"
     ),
+    figures: Figures = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run's folder.")] = False,
 ) -> None:
     """Evolve, train the baselines, compare on the test part, and store tables and figures.
@@ -163,6 +168,7 @@ def run(
                 address=address,
                 results=results,
                 reporter=reporter,
+                figures=figures,
             )
         if quiet:
             typer.echo(finished.paths[0].parent)
@@ -183,6 +189,7 @@ def run(
             address=address,
             results=results,
             reporter=reporter(),
+            figures=figures,
         )
     _tell(outcome, console)
 
@@ -201,6 +208,7 @@ def resume(
             "journal notes what differs.",
         ),
     ] = False,
+    figures: Figures = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run's folder.")] = False,
 ) -> None:
     """Go on with a run or a study that stopped, however it stopped.
@@ -219,6 +227,7 @@ def resume(
             workers=workers,
             address=address,
             reporter=Reporter if quiet else partial(TerminalReporter, console),
+            figures=figures,
             force=force,
         )
     if quiet:
@@ -260,6 +269,7 @@ def continue_(
     results: Annotated[
         Path, typer.Option(help="Folder in which the newer run's folder is made.")
     ] = Path("results"),
+    figures: Figures = True,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only the newer run's folder.")
     ] = False,
@@ -284,6 +294,7 @@ def continue_(
             address=address,
             results=results,
             reporter=Reporter() if quiet else TerminalReporter(console),
+            figures=figures,
         )
     _tell(outcome, console)
 

@@ -33,6 +33,7 @@ OPTIONS = [
     "--set",
     "--parts",
     "--results",
+    "--no-figures",
     "--quiet",
 ]
 PRESETS = [
@@ -57,7 +58,17 @@ PRESETS = [
     "spirals",
     "xor",
 ]
-QUICK = ["--workers", "0", "--seeds", "1", "--generations", "1", "--population", "2"]
+QUICK = [
+    "--workers",
+    "0",
+    "--seeds",
+    "1",
+    "--generations",
+    "1",
+    "--population",
+    "2",
+    "--no-figures",
+]
 
 
 @pytest.fixture
@@ -266,7 +277,9 @@ def test_an_unknown_part_is_answered_with_how_own_parts_are_loaded(evomatrix, tm
     file, parts = tmp_path / "mine.toml", tmp_path / "no_parts.py"
     file.write_text(settings, "utf-8")
     parts.write_text("", "utf-8")
-    code, _, err = evomatrix("run", file, "--workers", "0", "--results", tmp_path / "r")
+    code, _, err = evomatrix(
+        "run", file, "--workers", "0", "--no-figures", "--results", tmp_path / "r"
+    )
     assert (code, err.count("\n")) == (2, 1)
     assert err.endswith(" (own parts: --parts FILE)\n")
     code, _, err = evomatrix("run", file, "--parts", parts, "--results", tmp_path / "r")

@@ -672,7 +672,7 @@ def command(capsys, *arguments):
     """Return exit code, output and errors of the command."""
     code = 0
     try:
-        main(["continue", *map(str, arguments), "--workers", "0", "--quiet"])
+        main(["continue", *map(str, arguments), "--workers", "0", "--no-figures", "--quiet"])
     except SystemExit as leaving:
         code = leaving.code
     printed = capsys.readouterr()

@@ -237,7 +237,7 @@ def test_show_names_a_baseline_that_diverged(tiny, tmp_path, capsys):
     evolution = {"population": 2, "generations": 1, "steps_per_generation": 20}
     baseline = {"arms": ["mlp", "static"], "learning_rate": 1e30}
     experiment = tiny(seeds=1, evolution=evolution, baseline=baseline)
-    results = run(experiment, workers=0, results=tmp_path)
+    results = run(experiment, workers=0, results=tmp_path, figures=False)
     with pytest.raises(SystemExit):
         main(["show", str(results.path)])
     printed = capsys.readouterr().out

@@ -103,7 +103,9 @@ def test_the_line_is_that_of_the_users_code_if_the_error_comes_from_a_library(si
 
 def test_a_search_without_a_successful_child_has_no_evolved_arm(signs, tmp_path, capsys):
     fitness = Failing(lambda call: call >= 3)
-    results = run(settings(), dataset=signs, fitness=fitness, workers=0, results=tmp_path)
+    results = run(
+        settings(), dataset=signs, fitness=fitness, workers=0, results=tmp_path, figures=False
+    )
     assert results.comparison["arm"].tolist() == ["mlp", "train-only"]
     assert results.runs["arm"].tolist() == ["train-only"]
     assert results.summary().index.tolist() == ["train-only", "mlp"]

@@ -137,7 +137,7 @@ def mixed(tmp_path_factory):
     founders = [make(folder) for make in KINDS.values()]
     settings = {"graph": "given", "ticks": 2}
     asked = experiment(settings, population=len(founders) + 2)
-    done = run(asked, founders=founders, workers=0, results=folder, run_name="one")
+    done = run(asked, founders=founders, workers=0, results=folder, run_name="one", figures=False)
     return done, founders, folder, asked
 
 

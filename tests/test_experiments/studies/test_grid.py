@@ -151,7 +151,7 @@ def test_a_file_with_a_grid_runs_from_the_command_line(tmp_path, capsys):
     )
     folder = tmp_path / "runs"
     with pytest.raises(SystemExit) as ended:
-        main(["run", str(path), "--folder", str(folder), "--quiet"])
+        main(["run", str(path), "--folder", str(folder), "--no-figures", "--quiet"])
     assert not ended.value.code
     assert capsys.readouterr().out.strip() == str(folder)
     names = ["fixed-hidden-2-seed-0", "fixed-hidden-3-seed-0"]

@@ -197,7 +197,16 @@ def test_a_settings_file_names_own_parts_that_an_option_loads(parts_file, tmp_pa
         'baseline.arms = ["wide"]\n',
         "utf-8",
     )
-    command = ["run", str(settings), "--workers", "0", "--results", str(tmp_path), "--quiet"]
+    command = [
+        "run",
+        str(settings),
+        "--workers",
+        "0",
+        "--no-figures",
+        "--results",
+        str(tmp_path),
+        "--quiet",
+    ]
     with pytest.raises(SystemExit):
         main(command)
     assert "founders.graph must be one of feedforward, " in capsys.readouterr().err

@@ -268,7 +268,7 @@ def test_changed_code_is_refused_unless_it_is_forced_and_then_it_is_noted(
     reason = "the code of EvoMatrix has changed since that run began"
     assert refusal(tmp_path) == f"{path}: cannot go on as it began: {reason}"
     with pytest.raises(SystemExit) as caught:
-        main(["resume", str(path), "--workers", "0"])
+        main(["resume", str(path), "--workers", "0", "--no-figures"])
     assert caught.value.code == 2
     assert capsys.readouterr().err.endswith(f"{reason}; to go on all the same: --force\n")
     assert not [*read_journal(path).of_kind("resumed")]

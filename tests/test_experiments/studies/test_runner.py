@@ -203,7 +203,7 @@ def test_the_test_part_is_read_once_per_arm_and_after_everything_else(tiny, tmp_
     )
     for where in places:
         monkeypatch.setattr(f"{where}.evaluate", counted(where))
-    run(tiny(seeds=1), workers=0, results=tmp_path)
+    run(tiny(seeds=1), workers=0, results=tmp_path, figures=False)
     assert {where for where, _ in seen} == set(places)
     reads = [where for where, is_test in seen if is_test]
     assert reads == ["experiments.studies.seed_run"] * len(ARMS)

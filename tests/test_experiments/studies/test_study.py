@@ -323,7 +323,19 @@ def test_the_command_line_runs_an_experiment_with_arms_and_compares(tmp_path, ca
     folder = tmp_path / "runs"
     for arms in ("mlp", "b"):
         with pytest.raises(SystemExit) as ended:
-            main(["run", str(path), "--arms", arms, "--folder", str(folder), "--workers", "0"])
+            main(
+                [
+                    "run",
+                    str(path),
+                    "--arms",
+                    arms,
+                    "--folder",
+                    str(folder),
+                    "--workers",
+                    "0",
+                    "--no-figures",
+                ]
+            )
         assert not ended.value.code
     assert sum(one.is_dir() for one in folder.iterdir()) == 4
     capsys.readouterr()
