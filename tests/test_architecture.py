@@ -52,6 +52,8 @@ MAY_IMPORT = {
     " experiments.analysis.frames",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
     "experiments.studies.planned": "evo evo.storage experiments.settings",
+    "experiments.report.sections": "evo evo.genome evo.operators evo.storage experiments.analysis experiments.figures",
+    "experiments.report": "evo evo.storage experiments.analysis experiments.report.sections",
     "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
     " evo.evolution evo.executors evo.preparation evo.storage"
     " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures"
@@ -76,7 +78,7 @@ MAY_IMPORT = {
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
     "experiments.cli": "evo evo.operators evo.storage experiments.settings experiments.studies experiments.analysis"
     " experiments.analysis.frames"
-    f" experiments.audit experiments.continuation experiments.statistics {BENCHES}",
+    f" experiments.audit experiments.continuation experiments.report experiments.statistics {BENCHES}",
     "experiments": "experiments.cli",
 }
 """The rooms, from the ground up, and which others each may know.
@@ -360,7 +362,7 @@ def test_a_cycle_is_seen():
 
 
 def test_top_levels_and_the_command_line_import_nothing_heavy():
-    heavy = "numba scipy statsmodels moocore networkx pandas pyarrow ray matplotlib sklearn"
+    heavy = "numba scipy statsmodels moocore networkx pandas pyarrow ray matplotlib sklearn plotly"
     code = (
         "import sys, cnn, evo, experiments, experiments.cli.app\n"
         f"print([name for name in {heavy.split()} if name in sys.modules])"

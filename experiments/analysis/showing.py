@@ -1,4 +1,4 @@
-"""How results show themselves: what they hold, and in a notebook the summary of one finished run."""
+"""How results show themselves: what they hold, what they cost, and in a notebook the summary of one finished run."""
 
 import pandas as pd
 
@@ -25,3 +25,13 @@ def summary_as_html(comparison: pd.DataFrame) -> str:
     if len(comparison["run"].unique()) != 1:
         return ""
     return summarize(comparison).to_html(float_format="{:.4g}".format, escape=True)
+
+
+def search_cost(runs: pd.DataFrame) -> str:
+    """Return one line on the cost of the whole search, given the table ``runs``."""
+    return (
+        f"The whole search: {int(runs['n_individuals'].sum()):,} networks, "
+        f"{int(runs['search_steps'].sum()):,} gradient steps, "
+        f"{float(runs['search_macs'].sum()):.2g} multiply-accumulates forward, "
+        f"over {len(runs)} seed{'s' if len(runs) > 1 else ''}"
+    )

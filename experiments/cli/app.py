@@ -482,6 +482,48 @@ def compare(
 
 
 @app.command()
+def report(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of runs or of studies; one report has all of them."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The HTML file to write.",
+            show_default="report.html in the folder of the run or study",
+        ),
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a summary for a paper's appendix too, as Markdown with the tables as LaTeX."
+        ),
+    ] = None,
+    watching: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Write the report again whenever a run commits, until all runs are finished; the page loads itself "
+            "again. Ctrl-C ends it.",
+        ),
+    ] = False,
+    parts: OwnParts = None,
+) -> None:
+    """Write one HTML file about runs or studies, which opens without a network: verdict, curves, winner, settings."""
+    from experiments.report import watch, write_report, write_summary
+
+    _load(parts)
+    console = Console()
+    if watching:
+        watch(paths, output, tell=partial(print_line, console))
+    else:
+        print_line(console, f"Report: {write_report(paths, output)}")
+    if markdown is not None:
+        print_line(console, f"Summary: {write_summary(paths, markdown)}")
+
+
+@app.command()
 def presets(
     name: Annotated[str | None, typer.Argument(help="Preset whose TOML file is printed.")] = None,
 ) -> None:

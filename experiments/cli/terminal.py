@@ -18,6 +18,7 @@ from experiments.analysis.data_sets import over_data_sets
 from experiments.analysis.deciding import is_fraction, metric_of, title_of
 from experiments.analysis.frames import latex_table
 from experiments.analysis.results import Results, load_results
+from experiments.analysis.showing import search_cost
 from experiments.cli.output import print_line, print_table
 
 FINE = 5000
@@ -37,7 +38,7 @@ def show_results(results: Results, console: Console) -> None:
     for line in (*lines, *results.divergences()):
         print_line(console, line)
     if results.evolved:
-        print_line(console, search_cost(results))
+        print_line(console, search_cost(results.runs))
     for line in time_lines(results):
         print_line(console, line)
     for older, rows in results.runs.groupby("continues"):
@@ -272,17 +273,6 @@ def _difference(row: pd.Series | None, scale: float, form: str) -> tuple[str, st
 def _shown(number: float, form: str) -> str:
     """Return a number as text; empty for NaN."""
     return "" if math.isnan(number) else format(number, form)
-
-
-def search_cost(results: Results) -> str:
-    """Return one line on the cost of the whole search."""
-    runs = results.runs
-    return (
-        f"The whole search: {int(runs['n_individuals'].sum()):,} networks, "
-        f"{int(runs['search_steps'].sum()):,} gradient steps, "
-        f"{float(runs['search_macs'].sum()):.2g} multiply-accumulates forward, "
-        f"over {len(runs)} seed{'s' if len(runs) > 1 else ''}"
-    )
 
 
 def time_lines(results: Results) -> list[str]:

@@ -67,8 +67,8 @@ def draw_matrices(
         raise ValueError(f"most_places must be at least 1; got {most_places}")
     figure = Figure(figsize=(max(7.0, 6.2 * len(genomes)), 6.4), layout="constrained")
     panels = figure.subplots(1, len(genomes), squeeze=False)[0]
-    pictures = {title: _picture(genome, most_places) for title, genome in genomes.items()}
-    largest = max(_almost_largest(picture.magnitude) for picture in pictures.values())
+    pictures = {title: matrix_picture(genome, most_places) for title, genome in genomes.items()}
+    largest = max(almost_largest(picture.magnitude) for picture in pictures.values())
     for axes, (title, genome) in zip(panels, genomes.items(), strict=True):
         picture = pictures[title]
         n, block = genome.n_nodes, picture.block
@@ -129,7 +129,7 @@ def _write_names(axes: Any, sources: dict[int, str], targets: dict[int, str]) ->
 
 
 @dataclass(frozen=True)
-class _Picture:
+class MatrixPicture:
     """The points of a picture, shape (blocks, blocks): means over all places of each block.
 
     Attributes
@@ -148,18 +148,19 @@ class _Picture:
     caption: str
 
 
-def _picture(genome: Genome, most_places: int) -> _Picture:
+def matrix_picture(genome: Genome, most_places: int = MOST_PLACES) -> MatrixPicture:
+    """Return the points of the picture of a genome's active entries, with at most so many rows and columns."""
     active = genome.active_mask()
     weights = genome.values[active].astype(np.float64)
     n_taps = len(weights)
     if not genome.has_maps:
         mean, block = _blocks(genome, active, weights, most_places)
-        return _Picture(mean, np.abs(mean), block, f"{n_taps:,} edges")
+        return MatrixPicture(mean, np.abs(mean), block, f"{n_taps:,} edges")
     weights /= genome.windows[active] ** 2
     mean, block = _blocks(genome, active, weights, most_places)
     magnitude, _ = _blocks(genome, active, np.abs(weights), most_places)
     n_edges = genome.strengths(active).nnz
-    return _Picture(mean, magnitude, block, f"{n_edges:,} edges of {n_taps:,} taps")
+    return MatrixPicture(mean, magnitude, block, f"{n_edges:,} edges of {n_taps:,} taps")
 
 
 def _scaled(picture: NDArray[np.float64], largest: float) -> NDArray[np.float64]:
@@ -168,7 +169,7 @@ def _scaled(picture: NDArray[np.float64], largest: float) -> NDArray[np.float64]
     return scaled
 
 
-def _coloured(picture: _Picture, largest: float) -> NDArray[np.float64]:
+def _coloured(picture: MatrixPicture, largest: float) -> NDArray[np.float64]:
     """Return points as colours, shape (blocks, blocks, 3)."""
     balance = picture.mean / np.maximum(picture.magnitude, np.finfo(np.float64).tiny)
     colours = colours_of(balance.reshape(-1), positive=POSITIVE, negative=NEGATIVE, mixed=MIXED)
@@ -191,7 +192,7 @@ def _blocks(
     return total / np.outer(real, real), block
 
 
-def _almost_largest(picture: NDArray[np.float64]) -> float:
+def almost_largest(picture: NDArray[np.float64]) -> float:
     """Return the magnitude that 1 % of the points exceed, so that a few large weights do not make all others pale."""
     magnitudes = np.abs(picture[picture != 0])
     return float(np.quantile(magnitudes, 0.99)) if magnitudes.size else 1.0

@@ -145,7 +145,7 @@ def _draw_edges(axes: Any, edges: Edges, place: NDArray[np.float64], *, some_hid
         colours[:, 3] = opacity * (0.35 + 0.6 * strength[chosen])
         axes.add_collection(
             LineCollection(
-                list(_arcs(start, end) if delayed else _waves(start, end)),
+                list(arcs(start, end) if delayed else waves(start, end)),
                 colors=colours,
                 linewidths=0.45 + 2.0 * width * strength[chosen],
                 capstyle="round",
@@ -163,7 +163,7 @@ def _bezier(*points: NDArray[np.float64]) -> NDArray[np.float64]:
     return curves
 
 
-def _waves(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+def waves(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return curves that leave and arrive level; between nodes above each other they bulge to the right."""
     along, rise = (end - start).T
     reach = np.column_stack([0.4 * along, np.zeros(len(start))])
@@ -171,7 +171,7 @@ def _waves(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.f
     return _bezier(start, start + reach + bulge, end - reach + bulge, end)
 
 
-def _arcs(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+def arcs(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return arcs that leave and arrive from above; a loop stands over its node."""
     along = np.abs(end[:, 0] - start[:, 0])
     lift = np.column_stack([np.zeros(len(start)), 0.05 + 0.25 * along])

@@ -1,0 +1,221 @@
+"""One HTML file about runs or a study, which opens without a network; and the same again while a run goes on."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from evo.errors import ResultsError
+from evo.files import write_text
+from evo.storage.journal import is_journal, read_journal
+from evo.storage.run_reader import error_of, is_complete, is_run, run_names, runs_at
+from experiments.analysis.data_sets import over_data_sets
+from experiments.analysis.results import Results, load_results
+from experiments.report.page import Part, page
+from experiments.report.sections import SECTIONS
+from experiments.report.sections.html import paragraph, table
+from experiments.report.sections.meanings import DATA_SETS
+
+LARGEST = 8_000_000
+"""Largest number of bytes of a report."""
+
+GIVEN_UP = ("film", "winner", "pareto")
+"""The sections that are left out of a report that would be too large, in this order."""
+
+PAUSE = 1.0
+"""Seconds between two looks at the journals of runs that go on."""
+
+PLAN = "study.json"
+"""The file that names the runs of a study."""
+
+NAME = "report.html"
+
+
+def write_report(
+    results: Results | str | Path | Sequence[str | Path],
+    path: str | Path | None = None,
+    *,
+    reload: bool = False,
+) -> Path:
+    """Write one HTML file about one or many runs. It opens from the disk and needs no network.
+
+    Parameters
+    ----------
+    results : Results, path, or sequence of paths
+        Results, or the folders of runs and studies.
+    path : str or Path, optional
+        The file to write; an existing one is replaced. By default ``report.html`` in the folder of the run, or in the
+        folder that holds the runs.
+    reload : bool, default False
+        Whether the page loads itself again every ten seconds: for a run that goes on.
+
+    Returns
+    -------
+    Path
+        The file. It has at most 8 MB: if there is too much to show, sections are left out, and a sentence says which.
+
+    Raises
+    ------
+    ResultsError
+        If there is no run, its files are damaged, or the file cannot be written.
+
+    Notes
+    -----
+    The same results give the same file, bit for bit, with the same version of Plotly.
+    """
+    loaded = results if isinstance(results, Results) else load_results(*_listed(results))
+    target = default_path(loaded) if path is None else Path(path)
+    write_text(target, report(loaded, reload=reload))
+    return target
+
+
+def report(results: Results, *, reload: bool = False) -> str:
+    """Return the HTML of a report, see :func:`write_report`."""
+    given_up: list[str] = []
+    parts = _parts(results)
+    while True:
+        text = page(_title(results), _about(results), parts, reload=reload)
+        if len(text.encode()) <= LARGEST or len(given_up) == len(GIVEN_UP):
+            return text
+        given_up.append(GIVEN_UP[len(given_up)])
+        reason = f"Left out, for the report would be larger than {LARGEST / 1e6:.0f} MB."
+        parts = [
+            Part(one.anchor, one.title, paragraph(reason, "left-out"))
+            if one.anchor.split(".")[-1] == given_up[-1]
+            else one
+            for one in parts
+        ]
+
+
+def default_path(results: Results) -> Path:
+    """Return where a report is written if nobody says where: in the run's folder, or in that which holds the runs."""
+    folder = results.paths[0]
+    return (folder if len(results.paths) == 1 else folder.parent) / NAME
+
+
+def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else [*paths]
+
+
+def _title(results: Results) -> str:
+    names = sorted(set(results.runs["experiment"].dropna().astype(str)))
+    if len(results.paths) == 1:
+        return f"{names[0] if names else 'run'}: {next(iter(run_names(results.paths).values()))}"
+    return (
+        f"{', '.join(names) or results.paths[0].resolve().parent.name}: {len(results.paths)} runs"
+    )
+
+
+def _about(results: Results) -> str:
+    seeds = results.runs["seed"].nunique()
+    data = ", ".join(sorted(set(results.runs["dataset"].dropna().astype(str)))) or "not known yet"
+    individuals = len(results.individuals)
+    state = f"; not finished: {len(results.unfinished)}" if results.unfinished else ""
+    return f"Data set {data}; {seeds} seed{'s'[: seeds != 1]}; {individuals:,} individuals{state}"
+
+
+# -- the sections ------------------------------------------------------------------------------------------------------
+
+
+def _parts(results: Results) -> list[Part]:
+    """Return all sections; with several data sets, one table over all of them, then all sections of each."""
+    of_data = [runs["run"] for _, runs in results.runs.groupby(["dataset", "data_hash"])]
+    if len(of_data) < 2:
+        return list(_sections(results, "", ""))
+    parts = [Part("all", "All data sets", _content(_over_all, results))]
+    names = run_names(results.paths)
+    for number, runs in enumerate(of_data):
+        chosen = set(runs)
+        own = load_results(*(path for path in results.paths if names[path] in chosen))
+        data = str(own.runs["dataset"].iloc[0])
+        parts += _sections(own, f"data{number}.", f"{data}: ")
+    return parts
+
+
+def _sections(results: Results, before: str, of_data: str) -> Iterator[Part]:
+    for section in SECTIONS:
+        yield Part(
+            f"{before}{section.name}",
+            f"{of_data}{section.title}",
+            _content(section.content, results),
+        )
+
+
+def _content(make: Callable[[Results], str], results: Results) -> str:
+    """Return the content of a section; or a sentence why it is left out."""
+    try:
+        return make(results)
+    except ResultsError as error:
+        return paragraph(f"Left out: {error}.", "left-out")
+
+
+def _over_all(results: Results) -> str:
+    return table(
+        over_data_sets(results), "Arms over all data sets, the best mean rank first", DATA_SETS
+    )
+
+
+# -- while a run goes on -----------------------------------------------------------------------------------------------
+
+
+def watch(
+    paths: Sequence[str | Path],
+    path: str | Path | None = None,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+    pause: float = PAUSE,
+) -> Path:
+    """Write a report again whenever a journal of its runs has grown, until all of them are finished or have failed.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Folders of runs or of studies. A study is finished when all runs that it plans are.
+    path : str or Path, optional
+        As for :func:`write_report`.
+    tell : callable
+        Called with a line on each report that was written.
+    pause : float
+        Seconds between two looks.
+
+    Returns
+    -------
+    Path
+        The file, whose page no longer loads itself again.
+
+    Raises
+    ------
+    ResultsError
+        As :func:`write_report`.
+    """
+    before: object = None
+    while True:
+        going_on, state = any(map(_goes_on, map(Path, paths))), _state(paths)
+        if state != before or not going_on:
+            before = state
+            written = write_report(list(paths), path, reload=going_on)
+            tell(f"{written}: {'written, the run goes on' if going_on else 'written, finished'}")
+        if not going_on:
+            return written
+        time.sleep(pause)
+
+
+def _state(paths: Sequence[str | Path]) -> list[tuple[Path, int]]:
+    """Return how long the journal of each run is."""
+    runs = [run for path in paths for run in runs_at(Path(path))]
+    return [(run, read_journal(run).n_bytes if is_journal(run) else 0) for run in runs]
+
+
+def _goes_on(path: Path) -> bool:
+    """Return whether a run, or a run of those that a folder holds or a study plans, has not ended."""
+    if is_run(path):
+        return not (is_complete(path) or error_of(path))
+    plan = path / PLAN
+    names: list[str] = []
+    if plan.is_file():
+        try:
+            names = list(json.loads(plan.read_text("utf-8"))["runs"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ResultsError(f"{plan}: runs must be a table of settings ({error})") from error
+    runs = [path / name for name in names] or [*runs_at(path)]
+    return any(not is_run(run) or _goes_on(run) for run in runs)

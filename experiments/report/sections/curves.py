@@ -1,0 +1,188 @@
+"""Curves: the best network so far against its cost, the generations of the search, and the training of the winner."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from evo.errors import ResultsError
+from experiments.analysis.curves import COSTS_SO_FAR, anytime
+from experiments.analysis.deciding import metric_of, title_of
+from experiments.analysis.results import Results
+from experiments.report.sections.html import figure, paragraph
+from experiments.report.sections.plots import (
+    Trace,
+    arms_of,
+    numbers,
+    plot,
+    plot_text,
+    style_of,
+    thinned,
+    where,
+)
+
+COST_TITLES = {
+    "steps": "gradient steps",
+    "macs": "multiply-accumulates forward",
+    "seconds": "seconds",
+}
+
+
+def curves(results: Results) -> str:
+    """Return the figures that the results have data for, and a sentence for each that is left out."""
+    parts, found = [], 0
+    for draw in (best_so_far, generations, training):
+        try:
+            parts.append(draw(results))
+            found += 1
+        except ResultsError as error:
+            parts.append(paragraph(f"A figure is left out: {error}", "left-out"))
+    if not found:
+        raise ResultsError("there is no search, no comparison and no learning curve yet")
+    return "".join(parts)
+
+
+def best_so_far(results: Results) -> str:
+    """Return the figure of the best validation metric so far, of each arm and seed, against three costs."""
+    if results.comparison.empty:
+        raise ResultsError("anytime curves need a finished run with a test part")
+    table = anytime(results)
+    if table.empty:
+        raise ResultsError("no arm has a result on the test part")
+    metric = title_of(f"test_{table['metric'].iloc[0]}")
+    choices = [
+        {"label": COST_TITLES[cost]}
+        | plot(
+            list(_lines(table, cost, style_of(arms_of(results)))),
+            f"{COST_TITLES[cost]} so far",
+            f"validation {metric}",
+            xaxis={"rangemode": "tozero"},
+        )
+        for cost in COSTS_SO_FAR
+    ]
+    return figure(
+        f"Best network so far: {where(results, 'validation part')}",
+        {"choices": choices, "choose": "Cost"},
+        "One line for each arm and seed. A search is summed over all its individuals; seconds differ from run to run.",
+    )
+
+
+def _lines(
+    table: pd.DataFrame, cost: str, styles: Mapping[str, Mapping[str, str]]
+) -> Iterator[Trace]:
+    known: set[str] = set()
+    lines = table.groupby(["arm", "run", "seed"])
+    for (arm, run, seed), line in lines:
+        better = line["best"].ne(line["best"].shift())
+        better.iloc[-1] = True
+        points = thinned(line[better & line["best"].notna()], len(lines))
+        style = styles[str(arm)]
+        yield {
+            "type": "scatter",
+            "mode": "lines" if len(points) > 1 else "markers",
+            "x": numbers(points[cost]),
+            "y": numbers(points["best"]),
+            "name": plot_text(arm),
+            "legendgroup": plot_text(arm),
+            "showlegend": arm not in known,
+            "line": {"color": style["color"], "dash": style["dash"], "shape": "hv", "width": 2},
+            "marker": {"color": style["color"], "symbol": style["symbol"], "size": 9},
+            "meta": plot_text(f"{arm}, {run}, seed {seed}"),
+            "hovertemplate": "%{meta}<br>%{x:.4~g}: %{y:.4~g}<extra></extra>",
+        }
+        known.add(str(arm))
+
+
+def generations(results: Results) -> str:
+    """Return the figure of the best individual of each generation."""
+    table = results.generations
+    if table.empty:
+        raise ResultsError("nothing evolved, so there are no generations")
+    deciding, _ = metric_of(results.comparison)
+    name = deciding.removeprefix("test_")
+    column = f"best_validation_{name}"
+    if column not in table or table[column].isna().all():
+        name, column = "loss", "best_validation_loss"
+    arms = results.runs.set_index(["run", "seed"])["arm"]
+    styles, known, traces = style_of(arms_of(results)), set[str](), []
+    searches = table.groupby(["run", "seed"])
+    for (run, seed), search in searches:
+        named = arms.get((run, seed))
+        arm = named if isinstance(named, str) and named in styles else next(iter(styles))
+        style = styles[arm]
+        rows = thinned(search, len(searches))
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "x": numbers(rows["generation"]),
+                "y": numbers(rows[column]),
+                "name": plot_text(arm),
+                "legendgroup": plot_text(arm),
+                "showlegend": arm not in known,
+                "line": {"color": style["color"], "dash": style["dash"], "width": 1.5},
+                "marker": {"size": 5, "symbol": style["symbol"]},
+                "meta": plot_text(f"{run}, seed {seed}"),
+                "hovertemplate": "%{meta}<br>generation %{x}: %{y:.4~g}<extra></extra>",
+            }
+        )
+        known.add(arm)
+    return figure(
+        f"Best individual of each generation: {where(results, 'validation part')}",
+        plot(traces, "generation", f"validation {title_of(f'test_{name}')}"),
+        "One line for each search.",
+    )
+
+
+def training(results: Results) -> str:
+    """Return the figure of the training of the winner and its ancestors, or of the baselines if nothing evolved."""
+    if results.evolved:
+        winner = results.winner()
+        curve = results.learning_curve(winner)
+        title = f"Training of the winner, individual {winner['individual']} of {winner['run']}, and its ancestors"
+        groups, seed = [("winner and ancestors", curve)], int(winner["seed"])
+    else:
+        curve, title, seed = results.training, "Training of the baselines", None
+        groups = [(str(arm), rows) for arm, rows in curve.groupby("arm")]
+    if curve.empty:
+        raise ResultsError("no learning curve was stored")
+    styles, traces = style_of([name for name, _ in groups]), []
+    for name, rows in groups:
+        for column, what, dash in (
+            ("loss", "minibatches", "dot"),
+            ("validation_loss", "validation", "solid"),
+        ):
+            points = thinned(
+                rows[rows[column].notna()].sort_values("step", kind="stable"), 2 * len(groups)
+            )
+            if points.empty:
+                continue
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "x": numbers(points["step"]),
+                    "y": numbers(points[column]),
+                    "name": plot_text(f"{name}: {what}"),
+                    "line": {"color": styles[name]["color"], "dash": dash, "width": 1.5},
+                    "text": [_who(row) for _, row in points.iterrows()],
+                    "hovertemplate": "%{text}<br>step %{x}: loss %{y:.4~g}<extra></extra>",
+                }
+            )
+    return figure(
+        f"{title}: {where(results, 'training and validation part', seed)}",
+        plot(
+            traces,
+            "gradient steps from the founder on",
+            "loss",
+            yaxis={"type": "log", "dtick": "D2"},
+        ),
+    )
+
+
+def _who(row: "pd.Series[Any]") -> str:
+    """Return whose training a point belongs to."""
+    if "origin" not in row:
+        return plot_text(f"{row['arm']}, seed {row['seed']}")
+    operators = f", operators {row['operators']}" if row["operators"] else ""
+    return plot_text(f"individual {row['individual']}, {row['origin']}{operators}")

@@ -1,0 +1,125 @@
+"""Where results come from: settings, environment, and the command that made them."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evo.errors import ResultsError
+from evo.storage.run_reader import run_names
+from experiments.analysis.results import Results
+from experiments.report.sections.html import escaped, paragraph, table
+from experiments.report.sections.meanings import NOTES, SETTINGS
+from experiments.report.sections.plots import without_run
+
+ENVIRONMENT = "environment.json"
+MOST_RUNS_NAMED = 3
+LEFT_OUT = ("command", "directory", "started", "ended", "error")
+"""What is noted of single runs, which differ in it."""
+
+
+def settings(results: Results) -> str:
+    """Return the table of the settings that are not the defaults."""
+    changed = results.settings()
+    if changed.empty:
+        raise ResultsError("all settings are the defaults")
+    return table(
+        without_run(results, changed),
+        "Settings that are not the defaults",
+        SETTINGS,
+        more="results.settings()",
+    )
+
+
+def environment(results: Results) -> str:
+    """Return the table of what the runs noted: commit, versions, machine and arithmetic."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for name, noted in _noted(results).items():
+        for what, value in _flat({key: noted[key] for key in noted if key not in LEFT_OUT}):
+            rows.setdefault((what, value), []).append(name)
+    if not rows:
+        raise ResultsError(f"no run has a file {ENVIRONMENT}")
+    frame = pd.DataFrame(
+        [(what, value, _which(runs, results)) for (what, value), runs in rows.items()],
+        columns=[*NOTES],
+    ).sort_values("what", kind="stable", ignore_index=True)
+    return table(frame, "Environment at the beginning of the runs", NOTES)
+
+
+def reproduction(results: Results) -> str:
+    """Return the commands that made the runs, and those that compute a run again."""
+    noted = _noted(results)
+    parts = []
+    commands = command_lines(noted.values())
+    if commands:
+        parts.append(paragraph("What was started:"))
+        parts += [_code(command) for command in commands]
+    name, path = next((name, path) for path, name in run_names(results.paths).items())
+    which = "the run" if len(results.paths) == 1 else f"one run, here {name}"
+    parts.append(paragraph(f"Repeat {which} in a new folder, or compute it again and compare:"))
+    folder = shlex.quote(str(path))
+    parts.append(_code(f"evomatrix run {shlex.quote(str(path / 'config.json'))}"))
+    parts.append(_code(f"evomatrix verify {folder}"))
+    parts.append(
+        paragraph(
+            "Data or a fitness that a script passed to run have to be passed again, in a script.",
+            "remark",
+        )
+    )
+    return "".join(parts)
+
+
+def command_lines(noted: Any) -> list[str]:
+    """Return the distinct commands of several runs, as a shell reads them."""
+    lists = [one.get("command") for one in noted]
+    lines = [shlex.join(map(str, one)) for one in lists if isinstance(one, list)]
+    return [*dict.fromkeys(lines)]
+
+
+def noted_commands(results: Results) -> list[str]:
+    """Return the distinct commands that made the runs."""
+    return command_lines(_noted(results).values())
+
+
+def _noted(results: Results) -> dict[str, Mapping[str, Any]]:
+    """Return what each run noted, by its name; nothing of a run without a readable file."""
+    found = {path: _read(path / ENVIRONMENT) for path in results.paths}
+    return {name: found[path] for path, name in run_names(results.paths).items() if found[path]}
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        noted = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: cannot be read ({error})") from error
+    return noted if isinstance(noted, dict) else {}
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Yield names with dots and values as text."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name}.")
+        elif isinstance(value, list) and all(isinstance(one, str) for one in value):
+            yield before + name, " ".join(value)
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield before + name, text
+
+
+def _which(runs: list[str], results: Results) -> str:
+    if len(runs) == len(results.paths):
+        return "all"
+    named = ", ".join(runs[:MOST_RUNS_NAMED])
+    return (
+        named if len(runs) <= MOST_RUNS_NAMED else f"{named} and {len(runs) - MOST_RUNS_NAMED} more"
+    )
+
+
+def _code(text: str) -> str:
+    return f'<pre tabindex="0"><code>{escaped(text)}</code></pre>'

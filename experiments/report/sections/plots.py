@@ -1,0 +1,112 @@
+"""What Plotly draws: traces, axes and colours as values that JSON can write.
+
+A specification has ``data`` and ``layout`` of Plotly, or ``choices``: several of them, each with a ``label``, of which
+the reader chooses one. ``report.js`` adds the colours of the page.
+"""
+
+import base64
+import html
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from experiments.analysis.results import Results
+
+Trace = dict[str, Any]
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Colours of arms: those of Okabe and Ito, which colour-blind readers can tell apart."""
+
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
+
+SEARCH = "evolved"
+
+MOST_POINTS = 20_000
+"""Largest number of points of all lines of a figure."""
+
+DIGITS = 6
+"""Significant digits of numbers in figures."""
+
+
+def plot_text(name: object) -> str:
+    """Return a text for Plotly, which reads some HTML: a name is shown as it is."""
+    one_line = "".join(one if one.isprintable() else " " for one in str(name))
+    return html.escape(one_line, quote=False)
+
+
+def numbers(values: Iterable[Any]) -> list[float | None]:
+    """Return numbers with so many digits as a figure shows; None where there is none, or it is not finite."""
+    array = pd.to_numeric(pd.Series(values)).astype("Float64").to_numpy(np.float64, na_value=np.nan)
+    return [float(f"{one:.{DIGITS}g}") if np.isfinite(one) else None for one in array]
+
+
+def packed(numbers: NDArray[Any]) -> str:
+    """Return numbers as base64 of zlib-compressed bytes, little-endian."""
+    little = numbers.astype(numbers.dtype.newbyteorder("<"), copy=False)
+    return base64.b64encode(zlib.compress(little.tobytes(), 9)).decode("ascii")
+
+
+def thinned(frame: pd.DataFrame, n_lines: int) -> pd.DataFrame:
+    """Return the rows of one of several lines that a figure has room for: at equal distances, both ends among them."""
+    most = max(2, MOST_POINTS // n_lines)
+    if len(frame) <= most:
+        return frame
+    return frame.iloc[np.unique(np.linspace(0, len(frame) - 1, most).round().astype(int))]
+
+
+def arms_of(results: Results) -> list[str]:
+    """Return the names of all arms, those of searches first; a search that is not finished is called evolved."""
+    names = [*sorted(set(results.runs["arm"].dropna().astype(str)))]
+    if not names and results.evolved:
+        names = [SEARCH]
+    others = {*results.baseline["arm"].astype(str), *results.comparison["arm"].astype(str)}
+    return names + sorted(others - set(names))
+
+
+def without_run(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame without its column `run` if the results are those of one run, whose name is in the heading."""
+    return frame.drop(columns="run") if len(results.paths) == 1 else frame
+
+
+def style_of(names: Sequence[str]) -> Mapping[str, dict[str, str]]:
+    """Return a colour, a dash and a symbol for each name."""
+    return {
+        name: {
+            "color": PALETTE[k % len(PALETTE)],
+            "dash": DASHES[(k // len(PALETTE) + k) % len(DASHES)],
+            "symbol": SYMBOLS[k % len(SYMBOLS)],
+        }
+        for k, name in enumerate(names)
+    }
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """Return an axis of Plotly."""
+    return {"title": {"text": plot_text(title)}, **more}
+
+
+def plot(data: Sequence[Trace], x: str, y: str, **layout: Any) -> dict[str, Any]:
+    """Return the specification of a figure with two axes, given their titles."""
+    axes = {
+        "xaxis": axis(x) | layout.pop("xaxis", {}),
+        "yaxis": axis(y) | layout.pop("yaxis", {}),
+    }
+    return {"data": [*data], "layout": {**axes, "hovermode": "closest", **layout}}
+
+
+def where(results: Results, part: str, seed: int | None = None) -> str:
+    """Return the end of a title: data set, part and seeds; all seeds unless one is given."""
+    runs = results.runs
+    seeds = sorted({int(one) for one in runs["seed"]}) if seed is None else [int(seed)]
+    listed = ", ".join(map(str, seeds))
+    if len(seeds) > 2 and seeds == [*range(seeds[0], seeds[-1] + 1)]:
+        listed = f"{seeds[0]} to {seeds[-1]}"
+    return (
+        f"data set {', '.join(sorted(set(runs['dataset'].astype(str))))}, {part}, "
+        f"seed{'s' if len(seeds) > 1 else ''} {listed}"
+    )

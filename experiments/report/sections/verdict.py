@@ -1,0 +1,67 @@
+"""Which arm is better, how sure that is, and what was equal; and the tables behind it."""
+
+import pandas as pd
+
+from experiments.analysis.comparison import SAME_BUDGET
+from experiments.analysis.deciding import title_of
+from experiments.analysis.results import Results
+from experiments.analysis.showing import search_cost
+from experiments.report.sections.html import escaped, paragraph, table
+from experiments.report.sections.meanings import COMPARED, SUMMARY
+from experiments.report.sections.plots import where
+
+COST_NAMES = {"parameters": "parameters", "macs": "MACs per sample", "steps": "gradient steps"}
+
+
+def verdict(results: Results) -> str:
+    """Return the verdict of each comparison as a sentence, what was equal, failures, and the cost of the search."""
+    if results.tested:
+        lines = [*results.verdicts(), *results.divergences()]
+        equal = equalities(results.summary())
+    else:
+        lines = ["No comparison: the run has no test part.", *results.failure_lines()]
+        equal = []
+    if results.unfinished:
+        equal.append(f"Not finished, and left out: {', '.join(results.unfinished)}.")
+    if results.evolved:
+        equal.append(f"{search_cost(results.runs)}.")
+    items = "".join(f"<li>{escaped(line)}</li>" for line in lines)
+    return f'<ul class="verdicts">{items}</ul>{"".join(paragraph(one) for one in equal)}'
+
+
+def equalities(summary: pd.DataFrame) -> list[str]:
+    """Return sentences on what was equal for all arms of a summary, and what was not.
+
+    A cost counts as equal if the largest mean over seeds is at most 1 % above the smallest.
+    """
+    equal = ["the split of the data, which each seed draws once for all arms"]
+    others = []
+    for cost, name in COST_NAMES.items():
+        values = summary[cost].dropna()
+        if len(values) < 2:
+            continue
+        if values.max() - values.min() <= SAME_BUDGET * values.max():
+            equal.append(f"{name} ({_span(values)})")
+        else:
+            listed = ", ".join(f"{arm} {value:,.0f}" for arm, value in values.items())
+            others.append(f"{name} ({listed})")
+    sentences = [f"Equal to {SAME_BUDGET:.0%}: {'; '.join(equal)}."]
+    return sentences + ([f"Not equal: {'; '.join(others)}."] if others else [])
+
+
+def _span(values: "pd.Series[float]") -> str:
+    low, high = f"{values.min():,.0f}", f"{values.max():,.0f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def comparison(results: Results) -> str:
+    """Return the means of all arms, and all comparisons of two arms with their statistics."""
+    summary = results.summary()
+    metric = summary.columns[1]
+    meanings = {**SUMMARY, metric: f"Mean over seeds of the {title_of(metric)} on the test part."}
+    on_test = where(results, "test part")
+    means = table(summary.rename_axis("arm").reset_index(), f"Arms: {on_test}", meanings)
+    compared = results.compare()
+    if compared.empty:
+        return means + paragraph("One arm only, so nothing is compared.", "remark")
+    return means + table(compared[[*COMPARED]], f"Two arms, paired by seed: {on_test}", COMPARED)
