@@ -28,10 +28,15 @@ def summary_as_html(comparison: pd.DataFrame) -> str:
 
 
 def search_cost(runs: pd.DataFrame) -> str:
-    """Return one line on the cost of the whole search, given the table ``runs``."""
+    """Return one line on the cost of all searches, given the table ``runs``."""
+    searches = int((runs["n_individuals"] > 0).sum())
+    of_one = len(runs["run"].unique()) == 1
+    over = f"{searches} {'seed' if of_one else 'search'}"
+    if searches != 1:
+        over += "s" if of_one else "es"
     return (
         f"The whole search: {int(runs['n_individuals'].sum()):,} networks, "
         f"{int(runs['search_steps'].sum()):,} gradient steps, "
         f"{float(runs['search_macs'].sum()):.2g} multiply-accumulates forward, "
-        f"over {len(runs)} seed{'s' if len(runs) > 1 else ''}"
+        f"over {over}"
     )

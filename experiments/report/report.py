@@ -13,6 +13,7 @@ from experiments.analysis.data_sets import over_data_sets
 from experiments.analysis.results import Results, load_results
 from experiments.report.page import Part, page
 from experiments.report.sections import SECTIONS
+from experiments.report.sections.facts import facts_of
 from experiments.report.sections.html import paragraph, table
 from experiments.report.sections.meanings import DATA_SETS
 
@@ -98,20 +99,20 @@ def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
 
 
 def _title(results: Results) -> str:
-    names = sorted(set(results.runs["experiment"].dropna().astype(str)))
+    names = ", ".join(facts_of(results).experiments)
     if len(results.paths) == 1:
-        return f"{names[0] if names else 'run'}: {next(iter(run_names(results.paths).values()))}"
-    return (
-        f"{', '.join(names) or results.paths[0].resolve().parent.name}: {len(results.paths)} runs"
-    )
+        return f"{names}: {next(iter(run_names(results.paths).values()))}"
+    return f"{names}: {len(results.paths)} runs"
 
 
 def _about(results: Results) -> str:
-    seeds = results.runs["seed"].nunique()
-    data = ", ".join(sorted(set(results.runs["dataset"].dropna().astype(str)))) or "not known yet"
-    individuals = len(results.individuals)
-    state = f"; not finished: {len(results.unfinished)}" if results.unfinished else ""
-    return f"Data set {data}; {seeds} seed{'s'[: seeds != 1]}; {individuals:,} individuals{state}"
+    facts, n_unfinished = facts_of(results), len(results.unfinished)
+    seeds = f"{len(facts.seeds)} seed{'s'[: len(facts.seeds) != 1]}"
+    state = ""
+    if n_unfinished:
+        state = f"; {n_unfinished} of {len(results.paths)} runs not finished"
+    individuals = f"{len(results.individuals):,} individuals"
+    return f"Data set {', '.join(facts.datasets)}; {seeds}; {individuals}{state}"
 
 
 # -- the sections ------------------------------------------------------------------------------------------------------
@@ -190,7 +191,7 @@ def watch(
     """
     before: object = None
     while True:
-        going_on, state = any(map(_goes_on, map(Path, paths))), _state(paths)
+        going_on, state = any(map(goes_on, map(Path, paths))), _state(paths)
         if state != before or not going_on:
             before = state
             written = write_report(list(paths), path, reload=going_on)
@@ -206,7 +207,7 @@ def _state(paths: Sequence[str | Path]) -> list[tuple[Path, int]]:
     return [(run, read_journal(run).n_bytes if is_journal(run) else 0) for run in runs]
 
 
-def _goes_on(path: Path) -> bool:
+def goes_on(path: Path) -> bool:
     """Return whether a run, or a run of those that a folder holds or a study plans, has not ended."""
     if is_run(path):
         return not (is_complete(path) or error_of(path))
@@ -218,4 +219,4 @@ def _goes_on(path: Path) -> bool:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ResultsError(f"{plan}: runs must be a table of settings ({error})") from error
     runs = [path / name for name in names] or [*runs_at(path)]
-    return any(not is_run(run) or _goes_on(run) for run in runs)
+    return any(not is_run(run) or goes_on(run) for run in runs)

@@ -10,9 +10,9 @@ from evo.errors import ResultsError
 from evo.files import write_text
 from experiments.analysis import latex_table
 from experiments.analysis.results import Results, load_results
+from experiments.report.sections.facts import facts_of, where
 from experiments.report.sections.html import shown
 from experiments.report.sections.origin import noted_commands
-from experiments.report.sections.plots import where
 from experiments.report.sections.verdict import equalities
 
 COLUMNS = ["arm", "other", "difference", "low", "high", "p_holm", "effect_size", "seeds"]
@@ -48,7 +48,7 @@ def write_summary(results: Results | str | Path | Sequence[str | Path], path: st
 
 def _lines(results: Results) -> Iterator[str]:
     summary, compared = results.summary(), results.compare()
-    yield f"# {in_markdown(', '.join(sorted(set(results.runs['experiment'].astype(str)))))}"
+    yield f"# {in_markdown(', '.join(facts_of(results).experiments))}"
     yield f"\n{in_markdown(where(results, 'test part'))}\n"
     yield from (f"* {in_markdown(line)}" for line in results.verdicts())
     yield from (f"\n{in_markdown(line)}" for line in equalities(summary))

@@ -1,7 +1,6 @@
 """Curves: the best network so far against its cost, the generations of the search, and the training of the winner."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -9,17 +8,9 @@ from evo.errors import ResultsError
 from experiments.analysis.curves import COSTS_SO_FAR, anytime
 from experiments.analysis.deciding import metric_of, title_of
 from experiments.analysis.results import Results
+from experiments.report.sections.facts import arms_of, where
 from experiments.report.sections.html import figure, paragraph
-from experiments.report.sections.plots import (
-    Trace,
-    arms_of,
-    numbers,
-    plot,
-    plot_text,
-    style_of,
-    thinned,
-    where,
-)
+from experiments.report.sections.plots import Trace, numbers, plot, plot_text, style_of, thinned
 
 COST_TITLES = {
     "steps": "gradient steps",
@@ -136,7 +127,7 @@ def generations(results: Results) -> str:
 
 def training(results: Results) -> str:
     """Return the figure of the training of the winner and its ancestors, or of the baselines if nothing evolved."""
-    if results.evolved:
+    if len(results.individuals):
         winner = results.winner()
         curve = results.learning_curve(winner)
         title = f"Training of the winner, individual {winner['individual']} of {winner['run']}, and its ancestors"
@@ -165,7 +156,7 @@ def training(results: Results) -> str:
                     "y": numbers(points[column]),
                     "name": plot_text(f"{name}: {what}"),
                     "line": {"color": styles[name]["color"], "dash": dash, "width": 1.5},
-                    "text": [_who(row) for _, row in points.iterrows()],
+                    "text": _who(points),
                     "hovertemplate": "%{text}<br>step %{x}: loss %{y:.4~g}<extra></extra>",
                 }
             )
@@ -180,9 +171,13 @@ def training(results: Results) -> str:
     )
 
 
-def _who(row: "pd.Series[Any]") -> str:
-    """Return whose training a point belongs to."""
-    if "origin" not in row:
-        return plot_text(f"{row['arm']}, seed {row['seed']}")
-    operators = f", operators {row['operators']}" if row["operators"] else ""
-    return plot_text(f"individual {row['individual']}, {row['origin']}{operators}")
+def _who(points: pd.DataFrame) -> list[str]:
+    """Return for each point whose training it belongs to."""
+    if "origin" not in points:
+        keys = zip(points["arm"], points["seed"], strict=True)
+        return [plot_text(f"{arm}, seed {seed}") for arm, seed in keys]
+    rows = zip(points["individual"], points["origin"], points["operators"], strict=True)
+    return [
+        plot_text(f"individual {number}, {origin}{f', operators {made}' if made else ''}")
+        for number, origin, made in rows
+    ]

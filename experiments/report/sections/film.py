@@ -10,7 +10,7 @@ The edges that the operations lead to are compared with those of the stored geno
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,12 @@ from evo.genome.genome import Genome
 from evo.operators import OPERATORS, replay
 from evo.storage.individuals import load_individuals
 from evo.storage.run_reader import file_of_run, run_names
+from experiments.analysis.beginnings import older_run
 from experiments.analysis.results import Results, load_results
 from experiments.figures.matrices import almost_largest, matrix_picture
+from experiments.report.sections.facts import where
 from experiments.report.sections.html import figure, shown
-from experiments.report.sections.plots import packed, where
+from experiments.report.sections.plots import packed
 from experiments.report.sections.winner import MOST_PLACES, names_of
 
 MOST_FRAMES = 300
@@ -116,14 +118,11 @@ def frames_of(results: Results, winner: Row) -> Iterator[Frame]:
     own = _of_run(results, winner["run"])
     rows, first = _ancestry(own, winner)
     seed = int(winner["seed"])
-    if first is None:
-        founders = load_genomes(file_of_run(own.path, f"genomes/seed-{seed}-founders.npz"))
-        genome = founders[int(rows[0]["founder"])]
-        yield Frame(genome, f"Founder {rows[0]['founder']}, as it was drawn")
-    else:
-        start = load_individuals(file_of_run(own.path, f"states/seed-{seed}-start.npz"))[0]
-        genome = start[first].genome
-        yield Frame(genome, f"Individual {first} of the older run")
+    frame: Frame | None = None
+    for frame in _beginning(own, seed, rows, first):
+        yield frame
+    assert frame is not None
+    genome = frame.genome
     operations = own.operations[own.operations["seed"] == seed]
     for row in rows:
         number = int(row["individual"])
@@ -147,6 +146,23 @@ def frames_of(results: Results, winner: Row) -> Iterator[Frame]:
         yield Frame(genome, f"Individual {number}, generation {row['generation']}: trained")
 
 
+def _beginning(own: Results, seed: int, rows: Sequence[Row], first: int | None) -> Iterator[Frame]:
+    """Yield what comes before the individuals of a run: the founder, or the frames of the run that it continues."""
+    if first is None:
+        founders = load_genomes(file_of_run(own.path, f"genomes/seed-{seed}-founders.npz"))
+        number = int(rows[0]["founder"])
+        yield Frame(founders[number], f"Founder {number}, as it was drawn")
+        return
+    older = older_run(own.path)
+    if older is not None and older.found is not None:
+        before = {"run": older.name, "seed": seed, "individual": first}
+        for frame in frames_of(load_results(older.found), before):
+            yield Frame(frame.genome, f"{older.name}: {frame.caption}")
+        return
+    start = load_individuals(file_of_run(own.path, f"states/seed-{seed}-start.npz"))[0]
+    yield Frame(start[first].genome, f"Individual {first} of a run whose folder is not found")
+
+
 def _of_run(results: Results, run: str) -> Results:
     """Return the results of one run of several."""
     if len(results.paths) == 1:
@@ -157,7 +173,7 @@ def _of_run(results: Results, run: str) -> Results:
 
 
 def _ancestry(results: Results, winner: Row) -> tuple[list[Row], int | None]:
-    """Return the rows of an individual and its ancestors, the oldest first, and the parent of the oldest one."""
+    """Return the rows of an individual and its ancestors, the oldest first, and who of an older run comes before."""
     of_seed = results.individuals[results.individuals["seed"] == winner["seed"]]
     known = {int(row["individual"]): row for row in of_seed.to_dict("records")}
     found: list[Row] = []
@@ -171,10 +187,6 @@ def _ancestry(results: Results, winner: Row) -> tuple[list[Row], int | None]:
                 f"{results.path}: individuals, individual {number}: parents must be older; got {older}"
             )
         number = older
-    if not found:
-        raise ResultsError(
-            "the winner is of an older run, and this run has no operation of its ancestry"
-        )
     return found[::-1], number
 
 

@@ -49,7 +49,7 @@ def as_json(value: object) -> str:
     Examples
     --------
     >>> as_json(["</script>", 1])
-    '["\\\\u003c/script\\\\u003e",1]'
+    '["\\u003c/script\\u003e",1]'
     """
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return text.translate(_FOR_SCRIPTS)

@@ -3,9 +3,10 @@
 from evo.errors import ResultsError
 from evo.operators import OPERATORS
 from experiments.analysis.results import Results
+from experiments.report.sections.facts import where
 from experiments.report.sections.html import figure, table
 from experiments.report.sections.meanings import EFFECTS
-from experiments.report.sections.plots import PALETTE, numbers, plot, plot_text, where
+from experiments.report.sections.plots import PALETTE, numbers, plot, plot_text
 
 
 def operators(results: Results) -> str:

@@ -11,9 +11,9 @@ import pandas as pd
 from evo.errors import ResultsError
 from evo.storage.run_reader import run_names
 from experiments.analysis.results import Results
+from experiments.report.sections.facts import without_run
 from experiments.report.sections.html import escaped, paragraph, table
 from experiments.report.sections.meanings import NOTES, SETTINGS
-from experiments.report.sections.plots import without_run
 
 ENVIRONMENT = "environment.json"
 MOST_RUNS_NAMED = 3
@@ -24,6 +24,10 @@ LEFT_OUT = ("command", "directory", "started", "ended", "error")
 def settings(results: Results) -> str:
     """Return the table of the settings that are not the defaults."""
     changed = results.settings()
+    if results.runs.empty:
+        raise ResultsError(
+            "they are shown when the first seed is done; config.json in the run's folder has them"
+        )
     if changed.empty:
         raise ResultsError("all settings are the defaults")
     return table(

@@ -8,20 +8,15 @@ import pandas as pd
 from evo.errors import ResultsError
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
+from experiments.report.sections.facts import where, without_run
 from experiments.report.sections.html import figure, table
 from experiments.report.sections.meanings import of_tables
-from experiments.report.sections.plots import (
-    PALETTE,
-    Trace,
-    numbers,
-    plot,
-    plot_text,
-    where,
-    without_run,
-)
+from experiments.report.sections.plots import PALETTE, Trace, numbers, plot, plot_text
 
 MOST_NETWORKS = 3_000
 """Largest number of networks behind the fronts."""
+
+OF_BASELINES = "front, baseline"
 
 SIZES = {"parameters": "parameters", "macs": "MACs per sample"}
 
@@ -43,12 +38,13 @@ def small_and_good(results: Results) -> str:
     groups = (
         ("all individuals", every.iloc[::step], BEHIND),
         ("front", fronts[fronts["arm"].isna()], EVOLVED),
-        ("front, baseline", fronts[fronts["arm"].notna()], FIXED),
+        (OF_BASELINES, fronts[fronts["arm"].notna()], FIXED),
     )
+    traces = [(rows, _trace(name, rows, column, marker)) for name, rows, marker in groups]
     choices = [
         {"label": title}
         | plot(
-            [_points(name, rows[size], rows, column, marker) for name, rows, marker in groups],
+            [trace | {"x": numbers(rows[size])} for rows, trace in traces],
             title,
             f"validation {metric}",
         )
@@ -70,27 +66,19 @@ def small_and_good(results: Results) -> str:
     )
 
 
-def _points(
-    name: str,
-    sizes: "pd.Series[float]",
-    rows: pd.DataFrame,
-    column: str,
-    marker: Mapping[str, Any],
-) -> Trace:
+def _trace(name: str, rows: pd.DataFrame, column: str, marker: Mapping[str, Any]) -> Trace:
+    """Return networks as a trace that lacks their sizes."""
+    if name == OF_BASELINES:
+        texts = [f"{arm}, seed {seed}" for arm, seed in zip(rows["arm"], rows["seed"], strict=True)]
+    else:
+        keys = zip(rows["individual"], rows["run"], rows["seed"], strict=True)
+        texts = [f"individual {number}, {run}, seed {seed}" for number, run, seed in keys]
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": numbers(sizes),
         "y": numbers(rows[column]),
         "name": name,
         "marker": marker,
-        "text": [_who(row) for _, row in rows.iterrows()],
+        "text": [plot_text(one) for one in texts],
         "hovertemplate": "%{text}<br>%{x:,}: %{y:.4~g}<extra></extra>",
     }
-
-
-def _who(row: "pd.Series[Any]") -> str:
-    arm = row.get("arm")
-    if isinstance(arm, str) and arm:
-        return plot_text(f"{arm}, seed {row['seed']}")
-    return plot_text(f"individual {row['individual']}, {row['run']}, seed {row['seed']}")

@@ -14,8 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.analysis.results import Results
-
 Trace = dict[str, Any]
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -23,8 +21,6 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
-
-SEARCH = "evolved"
 
 MOST_POINTS = 20_000
 """Largest number of points of all lines of a figure."""
@@ -59,20 +55,6 @@ def thinned(frame: pd.DataFrame, n_lines: int) -> pd.DataFrame:
     return frame.iloc[np.unique(np.linspace(0, len(frame) - 1, most).round().astype(int))]
 
 
-def arms_of(results: Results) -> list[str]:
-    """Return the names of all arms, those of searches first; a search that is not finished is called evolved."""
-    names = [*sorted(set(results.runs["arm"].dropna().astype(str)))]
-    if not names and results.evolved:
-        names = [SEARCH]
-    others = {*results.baseline["arm"].astype(str), *results.comparison["arm"].astype(str)}
-    return names + sorted(others - set(names))
-
-
-def without_run(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame without its column `run` if the results are those of one run, whose name is in the heading."""
-    return frame.drop(columns="run") if len(results.paths) == 1 else frame
-
-
 def style_of(names: Sequence[str]) -> Mapping[str, dict[str, str]]:
     """Return a colour, a dash and a symbol for each name."""
     return {
@@ -97,16 +79,3 @@ def plot(data: Sequence[Trace], x: str, y: str, **layout: Any) -> dict[str, Any]
         "yaxis": axis(y) | layout.pop("yaxis", {}),
     }
     return {"data": [*data], "layout": {**axes, "hovermode": "closest", **layout}}
-
-
-def where(results: Results, part: str, seed: int | None = None) -> str:
-    """Return the end of a title: data set, part and seeds; all seeds unless one is given."""
-    runs = results.runs
-    seeds = sorted({int(one) for one in runs["seed"]}) if seed is None else [int(seed)]
-    listed = ", ".join(map(str, seeds))
-    if len(seeds) > 2 and seeds == [*range(seeds[0], seeds[-1] + 1)]:
-        listed = f"{seeds[0]} to {seeds[-1]}"
-    return (
-        f"data set {', '.join(sorted(set(runs['dataset'].astype(str))))}, {part}, "
-        f"seed{'s' if len(seeds) > 1 else ''} {listed}"
-    )

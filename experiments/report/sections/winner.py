@@ -21,8 +21,9 @@ from experiments.figures.edges import Edges, effective_edges
 from experiments.figures.layout import Layout, lay_out
 from experiments.figures.matrices import almost_largest, matrix_picture
 from experiments.figures.networks import MOST_EDGES, arcs, waves
+from experiments.report.sections.facts import where
 from experiments.report.sections.html import figure
-from experiments.report.sections.plots import Trace, numbers, packed, plot_text, where
+from experiments.report.sections.plots import Trace, numbers, packed, plot_text
 
 MOST_PLACES = 500
 """Largest number of rows and columns of a matrix; a larger one is shown by blocks of places."""
@@ -78,7 +79,8 @@ def _remark(genome: Genome, n_edges: int, n_shown: int, n_unused: int, block: in
     if n_shown < n_edges:
         sentence += f"; the graph shows the {n_shown:,} strongest"
     if n_unused:
-        sentence += f"; {n_unused:,} hidden nodes without such an edge are left out of it"
+        nodes = "node" if n_unused == 1 else "nodes"
+        sentence += f"; {n_unused:,} hidden {nodes} without such an edge left out of it"
     what = "kernel (sum of the magnitudes of its taps)" if genome.has_maps else "weight"
     points = f" A point of it is the mean of {block} × {block} places." if block > 1 else ""
     return (
