@@ -52,8 +52,10 @@ MAY_IMPORT = {
     " experiments.analysis.frames",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
     "experiments.studies.planned": "evo evo.storage experiments.settings",
-    "experiments.report.sections": "evo evo.genome evo.operators evo.storage experiments.analysis experiments.figures",
-    "experiments.report": "evo evo.storage experiments.analysis experiments.report.sections",
+    "experiments.report.blocks": "evo evo.storage experiments.analysis",
+    "experiments.report.sections": "evo evo.genome evo.operators evo.storage experiments.analysis experiments.figures"
+    " experiments.report.blocks",
+    "experiments.report": "evo evo.storage experiments.analysis experiments.report.blocks experiments.report.sections",
     "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
     " evo.evolution evo.executors evo.preparation evo.storage"
     " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures"

@@ -67,6 +67,7 @@ FAST = {
     "docs/analysis.md",
     "docs/continue.md",
     "docs/own-data.md",
+    "docs/report.md",
     "docs/resume.md",
     "docs/studies.md",
     "docs/verify.md",

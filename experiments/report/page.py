@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from experiments.report.sections.html import escaped, paragraph
+from experiments.report.blocks.html import escaped, paragraph
 
 FOOTER = "Written by EvoMatrix. Plotly.js (MIT licence), which is in this file, draws the figures."
 

@@ -171,7 +171,7 @@
   // -- the network: graph and matrix ----------------------------------------------------------------------------------
 
   async function drawNetwork(plot, specification) {
-    const { graph, matrix, names, places, edges } = specification;
+    const { graph, matrix, names, places, edges, maps } = specification;
     const values = new Float32Array(await unpacked(matrix.values, "deflate"));
     const z = rowsOf(values, matrix.n);
     const [sources, targets, weights] = edges;
@@ -223,7 +223,8 @@
       const k = sources.findIndex((one, index) => one === s && targets[index] === t);
       const row = Math.floor(s / matrix.block), column = Math.floor(t / matrix.block);
       const value = k >= 0 ? weights[k] : z[row][column];
-      told.textContent = value == null ? "" : `${nameOf(s)} → ${nameOf(t)}: ${Number(value).toPrecision(4)}`;
+      const what = k < 0 && maps ? "mean magnitude of the taps " : "";
+      told.textContent = value == null ? "" : `${nameOf(s)} → ${nameOf(t)}: ${what}${Number(value).toPrecision(4)}`;
     };
     const chooseNode = (k) => {
       node = k;

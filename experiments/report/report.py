@@ -11,11 +11,11 @@ from evo.storage.journal import is_journal, read_journal
 from evo.storage.run_reader import error_of, is_complete, is_run, run_names, runs_at
 from experiments.analysis.data_sets import over_data_sets
 from experiments.analysis.results import Results, load_results
+from experiments.report.blocks.facts import facts_of
+from experiments.report.blocks.html import paragraph, table
+from experiments.report.blocks.meanings import DATA_SETS
 from experiments.report.page import Part, page
 from experiments.report.sections import SECTIONS
-from experiments.report.sections.facts import facts_of
-from experiments.report.sections.html import paragraph, table
-from experiments.report.sections.meanings import DATA_SETS
 
 LARGEST = 8_000_000
 """Largest number of bytes of a report."""
@@ -25,6 +25,9 @@ GIVEN_UP = ("film", "winner", "pareto")
 
 PAUSE = 1.0
 """Seconds between two looks at the journals of runs that go on."""
+
+SHARE = 4
+"""Times that a watch rests for as long as the last report took, so that most of the processor is the run's."""
 
 PLAN = "study.json"
 """The file that names the runs of a study."""
@@ -168,6 +171,8 @@ def watch(
 ) -> Path:
     """Write a report again whenever a journal of its runs has grown, until all of them are finished or have failed.
 
+    If it is interrupted, the last report is one that does not load itself again.
+
     Parameters
     ----------
     paths : sequence of path
@@ -177,7 +182,7 @@ def watch(
     tell : callable
         Called with a line on each report that was written.
     pause : float
-        Seconds between two looks.
+        Seconds between two looks, at least; more if a report takes long.
 
     Returns
     -------
@@ -189,16 +194,20 @@ def watch(
     ResultsError
         As :func:`write_report`.
     """
-    before: object = None
-    while True:
-        going_on, state = any(map(goes_on, map(Path, paths))), _state(paths)
-        if state != before or not going_on:
-            before = state
-            written = write_report(list(paths), path, reload=going_on)
-            tell(f"{written}: {'written, the run goes on' if going_on else 'written, finished'}")
-        if not going_on:
-            return written
-        time.sleep(pause)
+    before, seconds = None, 0.0
+    try:
+        while any(map(goes_on, map(Path, paths))):
+            state, began = _state(paths), time.monotonic()
+            if state != before:
+                before = state
+                written = write_report(list(paths), path, reload=True)
+                seconds = time.monotonic() - began
+                tell(f"{written}: written, the run goes on")
+            time.sleep(max(pause, SHARE * seconds))
+    finally:
+        written = write_report(list(paths), path)
+    tell(f"{written}: written, finished")
+    return written
 
 
 def _state(paths: Sequence[str | Path]) -> list[tuple[Path, int]]:

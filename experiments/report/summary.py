@@ -10,8 +10,8 @@ from evo.errors import ResultsError
 from evo.files import write_text
 from experiments.analysis import latex_table
 from experiments.analysis.results import Results, load_results
-from experiments.report.sections.facts import facts_of, where
-from experiments.report.sections.html import shown
+from experiments.report.blocks.facts import facts_of, where
+from experiments.report.blocks.html import shown
 from experiments.report.sections.origin import noted_commands
 from experiments.report.sections.verdict import equalities
 

@@ -8,9 +8,9 @@ from evo.errors import ResultsError
 from experiments.analysis.curves import COSTS_SO_FAR, anytime
 from experiments.analysis.deciding import metric_of, title_of
 from experiments.analysis.results import Results
-from experiments.report.sections.facts import arms_of, where
-from experiments.report.sections.html import figure, paragraph
-from experiments.report.sections.plots import Trace, numbers, plot, plot_text, style_of, thinned
+from experiments.report.blocks.facts import arms_of, where
+from experiments.report.blocks.html import figure, paragraph
+from experiments.report.blocks.plots import Trace, numbers, plot, plot_text, style_of, thinned
 
 COST_TITLES = {
     "steps": "gradient steps",

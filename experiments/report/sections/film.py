@@ -26,9 +26,9 @@ from evo.storage.run_reader import file_of_run, run_names
 from experiments.analysis.beginnings import older_run
 from experiments.analysis.results import Results, load_results
 from experiments.figures.matrices import almost_largest, matrix_picture
-from experiments.report.sections.facts import where
-from experiments.report.sections.html import figure, shown
-from experiments.report.sections.plots import packed
+from experiments.report.blocks.facts import where
+from experiments.report.blocks.html import figure, shown
+from experiments.report.blocks.plots import packed
 from experiments.report.sections.winner import MOST_PLACES, names_of
 
 MOST_FRAMES = 300

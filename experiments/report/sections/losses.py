@@ -2,9 +2,9 @@
 
 from evo.errors import ResultsError
 from experiments.analysis.results import Results
-from experiments.report.sections.facts import without_run
-from experiments.report.sections.html import table
-from experiments.report.sections.meanings import of_tables
+from experiments.report.blocks.facts import without_run
+from experiments.report.blocks.html import table
+from experiments.report.blocks.meanings import of_tables
 
 
 def failures(results: Results) -> str:

@@ -11,9 +11,9 @@ import pandas as pd
 from evo.errors import ResultsError
 from evo.storage.run_reader import run_names
 from experiments.analysis.results import Results
-from experiments.report.sections.facts import without_run
-from experiments.report.sections.html import escaped, paragraph, table
-from experiments.report.sections.meanings import NOTES, SETTINGS
+from experiments.report.blocks.facts import without_run
+from experiments.report.blocks.html import escaped, paragraph, table
+from experiments.report.blocks.meanings import NOTES, SETTINGS
 
 ENVIRONMENT = "environment.json"
 MOST_RUNS_NAMED = 3

@@ -8,10 +8,10 @@ import pandas as pd
 from evo.errors import ResultsError
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
-from experiments.report.sections.facts import where, without_run
-from experiments.report.sections.html import figure, table
-from experiments.report.sections.meanings import of_tables
-from experiments.report.sections.plots import PALETTE, Trace, numbers, plot, plot_text
+from experiments.report.blocks.facts import where, without_run
+from experiments.report.blocks.html import figure, table
+from experiments.report.blocks.meanings import of_tables
+from experiments.report.blocks.plots import PALETTE, Trace, numbers, plot, plot_text
 
 MOST_NETWORKS = 3_000
 """Largest number of networks behind the fronts."""

@@ -6,9 +6,9 @@ from experiments.analysis.comparison import SAME_BUDGET
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
 from experiments.analysis.showing import search_cost
-from experiments.report.sections.facts import where
-from experiments.report.sections.html import escaped, paragraph, table
-from experiments.report.sections.meanings import COMPARED, SUMMARY
+from experiments.report.blocks.facts import where
+from experiments.report.blocks.html import escaped, paragraph, table
+from experiments.report.blocks.meanings import COMPARED, SUMMARY
 
 COST_NAMES = {"parameters": "parameters", "macs": "MACs per sample", "steps": "gradient steps"}
 

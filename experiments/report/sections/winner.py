@@ -21,9 +21,9 @@ from experiments.figures.edges import Edges, effective_edges
 from experiments.figures.layout import Layout, lay_out
 from experiments.figures.matrices import almost_largest, matrix_picture
 from experiments.figures.networks import MOST_EDGES, arcs, waves
-from experiments.report.sections.facts import where
-from experiments.report.sections.html import figure
-from experiments.report.sections.plots import Trace, numbers, packed, plot_text
+from experiments.report.blocks.facts import where
+from experiments.report.blocks.html import figure
+from experiments.report.blocks.plots import Trace, numbers, packed, plot_text
 
 MOST_PLACES = 500
 """Largest number of rows and columns of a matrix; a larger one is shown by blocks of places."""
@@ -60,6 +60,7 @@ def winner(results: Results) -> str:
         "kind": "network",
         "graph": graph(genome, shown, layout, names, some_hidden=len(shown) < len(edges)),
         "matrix": drawn,
+        "maps": genome.has_maps,
         "names": names[:MOST_NODES],
         "places": [numbers(layout.place[:MOST_NODES, axis]) for axis in (0, 1)],
         "edges": [shown.sources.tolist(), shown.targets.tolist(), numbers(shown.weights)],
@@ -81,10 +82,17 @@ def _remark(genome: Genome, n_edges: int, n_shown: int, n_unused: int, block: in
     if n_unused:
         nodes = "node" if n_unused == 1 else "nodes"
         sentence += f"; {n_unused:,} hidden {nodes} without such an edge left out of it"
-    what = "kernel (sum of the magnitudes of its taps)" if genome.has_maps else "weight"
+    shown = (
+        "Colour and width show the weight. In the matrix a row is a source and a column a target."
+    )
+    if genome.has_maps:
+        shown = (
+            "Width shows the sum of the magnitudes of a kernel's taps, colour the sign of their sum. In the matrix a "
+            "row is a source, a column a target, and a place the mean magnitude of a kernel's taps with that sign."
+        )
     points = f" A point of it is the mean of {block} × {block} places." if block > 1 else ""
     return (
-        f"{sentence}. Colour and width show the {what}. In the matrix a row is a source and a column a target.{points} "
+        f"{sentence}. {shown}{points} "
         "Point at an edge or at a place of the matrix to see it in both; choose a node to see all its shown edges."
     )
 

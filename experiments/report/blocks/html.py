@@ -63,7 +63,7 @@ def figure(title: str, specification: Mapping[str, Any], remark: str = "", kind:
     title : str
         The caption above the figure: what is shown, of which data set, part and seeds.
     specification : mapping
-        What is drawn: values that JSON can write (:mod:`experiments.report.sections.plots`).
+        What is drawn: values that JSON can write (:mod:`experiments.report.blocks.plots`).
     remark : str
         A sentence below the figure.
     kind : str
