@@ -58,7 +58,7 @@ def test_the_wheel_has_every_file_of_the_packages_and_nothing_else(wheel):
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in {".py", ".pyi", ".toml"} or path.name == "py.typed"
+        if path.suffix in {".py", ".pyi", ".toml", ".css", ".js"} or path.name == "py.typed"
     }
     assert packed == expected
     assert {f"{package}/py.typed" for package in PACKAGES} <= packed

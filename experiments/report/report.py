@@ -20,7 +20,7 @@ from experiments.report.sections import SECTIONS
 LARGEST = 8_000_000
 """Largest number of bytes of a report."""
 
-GIVEN_UP = ("film", "winner", "pareto")
+GIVEN_UP = ("film", "winner", "pareto", "curves")
 """The sections that are left out of a report that would be too large, in this order."""
 
 PAUSE = 1.0
@@ -206,7 +206,7 @@ def watch(
             time.sleep(max(pause, SHARE * seconds))
     finally:
         written = write_report(list(paths), path)
-    tell(f"{written}: written, finished")
+    tell(f"{written}: written for the last time")
     return written
 
 

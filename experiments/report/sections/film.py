@@ -10,8 +10,10 @@ The edges that the operations lead to are compared with those of the stored geno
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,67 +36,88 @@ from experiments.report.sections.winner import MOST_PLACES, names_of
 MOST_FRAMES = 300
 """Largest number of pictures of a film."""
 
-MOST_POINTS = 2_000_000
-"""Largest number of points of all pictures together; there are fewer points in each picture of a long film."""
+MOST_WEIGHTS = 2_500_000
+"""Largest number of weights of all pictures together, about; there are fewer points in each picture beyond that."""
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Frame:
-    """One picture of the film: a genome, and in words how it came about."""
+class Step:
+    """One step of a lineage.
 
-    genome: Genome
+    Attributes
+    ----------
+    caption : str
+        What it does.
+    make : callable
+        Returns the genome after the step, given that before it; None before the first one.
+    """
+
+    caption: str
+    make: Callable[[Genome | None], Genome]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One picture: the signed values of its points, how many rows a point stands for, ids of nodes, and a caption."""
+
+    points: NDArray[np.float64]
+    block: int
+    ids: list[int]
     caption: str
 
 
 def film(results: Results) -> str:
     """Return the film of the winner's lineage as a figure with a slider."""
-    winner = results.winner()
-    frames = list(frames_of(results, winner))
-    step = -(-len(frames) // MOST_FRAMES)
-    chosen = [*frames[:-1:step], frames[-1]]
-    side = min(MOST_PLACES, math.isqrt(MOST_POINTS // len(chosen)))
-    pictures = [_points(frame.genome, side) for frame in chosen]
-    largest = max(almost_largest(points) for points, _ in pictures)
-    best = results.best()
+    winner, best = results.winner(), results.best()
+    steps = steps_of(results, winner)
+    every = -(-len(steps) // MOST_FRAMES)
+    chosen = {*range(0, len(steps), every), len(steps) - 1}
+    side = MOST_PLACES
+    if best.genome.n_stored * len(chosen) > MOST_WEIGHTS:
+        side = min(side, math.isqrt(MOST_WEIGHTS // len(chosen)))
     names: dict[str, str] = {}
-    for frame in chosen:
-        named = zip(frame.genome.ids.tolist(), names_of(frame.genome, best), strict=True)
-        names |= {str(identity): name for identity, name in named}
-    specification = {
-        "kind": "film",
-        "frames": [
-            {
-                "n": len(points),
-                "block": block,
-                "ids": frame.genome.ids.tolist() if block == 1 else [],
-                "caption": frame.caption,
-            }
-            for frame, (points, block) in zip(chosen, pictures, strict=True)
-        ],
-        "names": names if max(block for _, block in pictures) == 1 else {},
-        "largest": float(f"{largest:.6g}"),
-        "data": packed(np.concatenate([_levels(points, largest) for points, _ in pictures])),
-    }
+    pictures = []
+    for number, (step, genome) in enumerate(zip(steps, genomes_of(steps), strict=True)):
+        if number in chosen:
+            pictures.append(_picture(genome, side, step.caption))
+            if pictures[-1].block == 1:
+                ids = map(str, genome.ids.tolist())
+                names |= dict(zip(ids, names_of(genome, best), strict=True))
     remark = "A row is a source, a column a target. "
-    remark += f"{len(frames):,} steps in all" + (
-        f", every {step}th is shown. " if step > 1 else ". "
-    )
+    shown = f", of which one in {every} is shown" if every > 1 else ""
+    remark += f"{len(steps):,} steps in all{shown}. "
     remark += "Weights are rounded to 127 levels on a square-root scale."
     return figure(
         f"The matrix from the founder to individual {winner['individual']} of {winner['run']}: "
         f"{where(results, 'training part', winner['seed'])}",
-        specification,
+        _specification(pictures, names),
         remark,
         "square",
     )
 
 
-def _points(genome: Genome, side: int) -> tuple[NDArray[np.float64], int]:
-    """Return the signed values of a matrix's picture, and how many rows a point stands for."""
+def _specification(pictures: Sequence[_Picture], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page needs: the pictures, the names of nodes by their id, and the levels of all points."""
+    largest = max(almost_largest(one.points) for one in pictures)
+    return {
+        "kind": "film",
+        "frames": [
+            {"n": len(one.points), "block": one.block, "ids": one.ids, "caption": one.caption}
+            for one in pictures
+        ],
+        "names": names,
+        "largest": float(f"{largest:.6g}"),
+        "data": packed(np.concatenate([_levels(one.points, largest) for one in pictures])),
+    }
+
+
+def _picture(genome: Genome, side: int, caption: str) -> _Picture:
     picture = matrix_picture(genome, side)
-    return np.where(picture.mean < 0, -1, 1) * picture.magnitude, picture.block
+    points = np.where(picture.mean < 0, -1, 1) * picture.magnitude
+    ids = genome.ids.tolist() if picture.block == 1 else []
+    return _Picture(points.astype(np.float32), picture.block, ids, caption)
 
 
 def _levels(points: NDArray[np.float64], largest: float) -> NDArray[np.int8]:
@@ -107,60 +130,98 @@ def _levels(points: NDArray[np.float64], largest: float) -> NDArray[np.int8]:
 # -- the lineage -------------------------------------------------------------------------------------------------------
 
 
-def frames_of(results: Results, winner: Row) -> Iterator[Frame]:
-    """Yield the founder, each operation and each training on the way to an individual.
+def genomes_of(steps: Sequence[Step]) -> Iterator[Genome]:
+    """Yield the genome after each step.
 
     Raises
     ------
     ResultsError
         If the genome of an ancestor was not kept, or the operations do not lead to it.
     """
+    genome: Genome | None = None
+    for step in steps:
+        genome = step.make(genome)
+        yield genome
+
+
+def steps_of(results: Results, winner: Row) -> list[Step]:
+    """Return the steps to an individual: its founder, then each operation and each training of its lineage."""
     own = _of_run(results, winner["run"])
     rows, first = _ancestry(own, winner)
     seed = int(winner["seed"])
-    frame: Frame | None = None
-    for frame in _beginning(own, seed, rows, first):
-        yield frame
-    assert frame is not None
-    genome = frame.genome
     operations = own.operations[own.operations["seed"] == seed]
+    steps = _beginning(own, seed, rows, first)
     for row in rows:
         number = int(row["individual"])
         made = operations[operations["individual"] == number].sort_values("position")
-        for _, one in made.iterrows():
-            parameters = json.loads(one["parameters"])
-            try:
-                genome = replay([(one["operator"], parameters)], genome)
-            except ValueError as error:
-                raise ResultsError(
-                    f"{own.path}: operations, individual {number}: {error}"
-                ) from error
-            yield Frame(genome, f"Individual {number}: {_in_words(one['operator'], parameters)}")
-        trained = _kept(own, seed, row)
-        if not _same_edges(genome, trained):
-            raise ResultsError(
-                f"{own.path}: the operations of individual {number} must lead to its stored genome; they lead to "
-                "another one"
+        for code, text in zip(made["operator"], made["parameters"], strict=True):
+            parameters = json.loads(text)
+            steps.append(
+                Step(
+                    f"Individual {number}: {_in_words(code, parameters)}",
+                    partial(_operated, own.path, number, code, parameters),
+                )
             )
-        genome = trained
-        yield Frame(genome, f"Individual {number}, generation {row['generation']}: trained")
+        steps.append(
+            Step(
+                f"Individual {number}, generation {row['generation']}: trained",
+                partial(_trained, own.path, seed, row),
+            )
+        )
+    return steps
 
 
-def _beginning(own: Results, seed: int, rows: Sequence[Row], first: int | None) -> Iterator[Frame]:
-    """Yield what comes before the individuals of a run: the founder, or the frames of the run that it continues."""
+def _beginning(own: Results, seed: int, rows: Sequence[Row], first: int | None) -> list[Step]:
+    """Return what comes before the individuals of a run: the founder, or the steps of the run that it continues."""
     if first is None:
-        founders = load_genomes(file_of_run(own.path, f"genomes/seed-{seed}-founders.npz"))
         number = int(rows[0]["founder"])
-        yield Frame(founders[number], f"Founder {number}, as it was drawn")
-        return
+        path = f"genomes/seed-{seed}-founders.npz"
+        founder = Step(
+            f"Founder {number}, as it was drawn", partial(_stored, own.path, path, number)
+        )
+        return [founder]
     older = older_run(own.path)
     if older is not None and older.found is not None:
         before = {"run": older.name, "seed": seed, "individual": first}
-        for frame in frames_of(load_results(older.found), before):
-            yield Frame(frame.genome, f"{older.name}: {frame.caption}")
-        return
-    start = load_individuals(file_of_run(own.path, f"states/seed-{seed}-start.npz"))[0]
-    yield Frame(start[first].genome, f"Individual {first} of a run whose folder is not found")
+        steps = steps_of(load_results(older.found), before)
+        return [Step(f"{older.name}: {one.caption}", one.make) for one in steps]
+    caption = f"Individual {first} of a run whose folder is not found"
+    return [Step(caption, partial(_started, own.path, seed, first))]
+
+
+def _stored(run: Path, name: str, number: int, _: Genome | None) -> Genome:
+    """Return a genome of a file of genomes."""
+    genomes = load_genomes(file_of_run(run, name))
+    if number not in genomes:
+        raise ResultsError(
+            f"{run}: {name} must have the genome of {number}, an ancestor of the winner; it was not kept"
+        )
+    return genomes[number]
+
+
+def _started(run: Path, seed: int, number: int, _: Genome | None) -> Genome:
+    """Return the genome of an individual with which a run began that continues another one."""
+    return load_individuals(file_of_run(run, f"states/seed-{seed}-start.npz"))[0][number].genome
+
+
+def _operated(run: Path, number: int, code: str, parameters: Row, before: Genome | None) -> Genome:
+    """Return a genome after an operation."""
+    assert before is not None
+    try:
+        return replay([(code, dict(parameters))], before)
+    except ValueError as error:
+        raise ResultsError(f"{run}: operations, individual {number}: {error}") from error
+
+
+def _trained(run: Path, seed: int, row: Row, before: Genome | None) -> Genome:
+    """Return the stored genome of an individual, whose edges must be those before its training."""
+    number, generation = int(row["individual"]), int(row["generation"])
+    trained = _stored(run, f"genomes/seed-{seed}-generation-{generation:04d}.npz", number, None)
+    if before is None or not _same_edges(before, trained):
+        raise ResultsError(
+            f"{run}: the operations of individual {number} must lead to its stored genome; they lead to another one"
+        )
+    return trained
 
 
 def _of_run(results: Results, run: str) -> Results:
@@ -188,21 +249,6 @@ def _ancestry(results: Results, winner: Row) -> tuple[list[Row], int | None]:
             )
         number = older
     return found[::-1], number
-
-
-def _kept(results: Results, seed: int, row: Row) -> Genome:
-    """Return the trained genome of an ancestor."""
-    path = file_of_run(
-        results.path, f"genomes/seed-{seed}-generation-{int(row['generation']):04d}.npz"
-    )
-    genomes = load_genomes(path)
-    number = int(row["individual"])
-    if number not in genomes:
-        raise ResultsError(
-            f"the genome of individual {number}, an ancestor of the winner, was not kept, for it did not survive its "
-            "generation"
-        )
-    return genomes[number]
 
 
 def _same_edges(one: Genome, other: Genome) -> bool:

@@ -13,7 +13,15 @@ import pytest
 
 from evo import FounderSettings, create_founders
 from evo.errors import ResultsError
-from experiments import Experiment, load_results, replay_lineage, resume, run, write_report
+from experiments import (
+    Experiment,
+    continue_run,
+    load_results,
+    replay_lineage,
+    resume,
+    run,
+    write_report,
+)
 from experiments.analysis import latex_table, over_data_sets
 from experiments.cli.app import main
 from experiments.figures.edges import effective_edges
@@ -243,21 +251,26 @@ def test_an_edge_that_acts_a_tick_later_is_named_so():
 
 def test_the_film_shows_the_genomes_that_training_again_gives(finished, whole):
     best = finished.winner()
-    frames = list(film.frames_of(finished, best))
+    steps = film.steps_of(finished, best)
+    genomes = list(film.genomes_of(steps))
     lineage = replay_lineage(finished, best["individual"], seed=best["seed"])
-    trained = [frame.genome for frame in frames if frame.caption.endswith("trained")]
+    trained = [
+        genome
+        for step, genome in zip(steps, genomes, strict=True)
+        if step.caption.endswith("trained")
+    ]
     assert len(trained) == len(lineage)
     assert all(one.equals(other.genome) for one, other in zip(trained, lineage, strict=True))
     operations = [one.operator for individual in lineage for one in individual.operations]
-    told = [re.search(r": (\w) \(", frame.caption) for frame in frames]
+    told = [re.search(r": (\w) \(", step.caption) for step in steps]
     assert [found[1] for found in told if found] == operations
     assert operations
     (shown,) = (one for one in whole.specifications if one.get("kind") == "film")
-    assert [one["caption"] for one in shown["frames"]] == [frame.caption for frame in frames]
+    assert [one["caption"] for one in shown["frames"]] == [step.caption for step in steps]
     levels = unpacked(shown["data"], "i1")
     sizes = [one["n"] for one in shown["frames"]]
     last = levels[-(sizes[-1] ** 2) :].reshape(sizes[-1], sizes[-1])
-    genome, active = frames[-1].genome, frames[-1].genome.active_mask()
+    genome, active = genomes[-1], genomes[-1].active_mask()
     expected = np.zeros(last.shape)
     expected[genome.indices[active], genome.targets[active]] = genome.values[active]
     np.testing.assert_array_equal(np.sign(last), np.sign(expected))
@@ -266,22 +279,31 @@ def test_the_film_shows_the_genomes_that_training_again_gives(finished, whole):
     np.testing.assert_allclose(inverse, clipped, atol=0.01 * shown["largest"])
 
 
+def test_the_film_of_a_run_that_continues_another_one_begins_there(finished, tmp_path):
+    options = {"workers": 0, "results": tmp_path, "run_name": "newer", "figures": False}
+    newer = continue_run(finished.path, generations="+1", seed=3, **options)
+    best = newer.winner()
+    steps = film.steps_of(newer, best)
+    assert steps[0].caption.startswith("tiny: Founder")
+    shown = list(film.genomes_of(steps))
+    lineage = replay_lineage(newer, best["individual"], seed=3)
+    trained = [
+        one for one, step in zip(shown, steps, strict=True) if step.caption[-7:] == "trained"
+    ]
+    assert [one.fingerprint() for one in trained] == [one.genome.fingerprint() for one in lineage]
+
+
 def test_a_film_whose_operations_lead_elsewhere_is_refused(finished):
-    operations = finished.operations
-    chosen = operations["operator"] == "A"
-    altered = operations.assign(
-        parameters=operations["parameters"].mask(chosen, '{"threshold": 0.0, "drop": false}')
-    )
-    results = dataclasses.replace(finished, operations=altered.iloc[:0])
+    results = dataclasses.replace(finished, operations=finished.operations.iloc[:0])
     with pytest.raises(ResultsError, match="must lead to its stored genome"):
-        list(film.frames_of(results, finished.winner()))
+        list(film.genomes_of(film.steps_of(results, finished.winner())))
 
 
 def test_a_large_network_has_room(monkeypatch, finished):
     founders = FounderSettings(hidden=700, density=0.3)
     genome = create_founders(founders, 784, 10, n_founders=1, seed=0)[0]
-    frames = [film.Frame(genome, f"step {k}") for k in range(30)]
-    monkeypatch.setattr(film, "frames_of", lambda *_: iter(frames))
+    steps = [film.Step(f"step {k}", lambda _: genome) for k in range(30)]
+    monkeypatch.setattr(film, "steps_of", lambda *_: steps)
     best = finished.best()
     monkeypatch.setattr(type(finished), "best", lambda _: LargePredictor(genome, best))
     text = report.report(finished)
@@ -370,7 +392,7 @@ def test_watching_writes_again_until_the_run_is_finished(stopped, parsed, tmp_pa
     assert watch([stopped], target, tell=tell, pause=0) == target
     assert [line for line, _ in told] == [
         f"{target}: written, the run goes on",
-        f"{target}: written, finished",
+        f"{target}: written for the last time",
     ]
     reloads = [
         any(value == "refresh" for _, _, value in parsed(text).attributes) for _, text in told
