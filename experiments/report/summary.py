@@ -12,7 +12,7 @@ from experiments.analysis import latex_table
 from experiments.analysis.results import Results, load_results
 from experiments.report.blocks.facts import facts_of, where
 from experiments.report.blocks.html import shown
-from experiments.report.sections.origin import noted_commands
+from experiments.report.sections.origin import grouped_settings, noted_commands
 from experiments.report.sections.verdict import equalities
 
 COLUMNS = ["arm", "other", "difference", "low", "high", "p_holm", "effect_size", "seeds"]
@@ -57,7 +57,7 @@ def _lines(results: Results) -> Iterator[str]:
     if len(compared):
         chosen = compared[COLUMNS]
         yield f"\n## Comparisons\n\n{markdown_table(chosen)}\n\n{fenced(latex_table(chosen), 'latex')}"
-    changed = results.settings()
+    changed = grouped_settings(results)
     if len(changed):
         yield f"\n## Settings that are not the defaults\n\n{markdown_table(changed)}"
     try:

@@ -83,12 +83,12 @@ EFFECTS: Mapping[str, str] = {
 """The columns of :meth:`experiments.analysis.results.Results.operator_effects`."""
 
 SETTINGS: Mapping[str, str] = {
-    "run": "Name of the run's folder.",
     "setting": "Dotted name of a setting that is not the default.",
     "value": "Its value in the run; empty if the run has none.",
     "default": "Its default; empty if there is none.",
+    "runs": "The runs with this value.",
 }
-"""The columns of :meth:`experiments.analysis.results.Results.settings`."""
+"""The columns of the table of settings."""
 
 NOTES: Mapping[str, str] = {
     "what": "What the run noted about its beginning: commit, versions, machine, arithmetic.",

@@ -11,7 +11,6 @@ import pandas as pd
 from evo.errors import ResultsError
 from evo.storage.run_reader import run_names
 from experiments.analysis.results import Results
-from experiments.report.blocks.facts import without_run
 from experiments.report.blocks.html import escaped, paragraph, table
 from experiments.report.blocks.meanings import NOTES, SETTINGS
 
@@ -23,19 +22,30 @@ LEFT_OUT = ("command", "directory", "started", "ended", "error")
 
 def settings(results: Results) -> str:
     """Return the table of the settings that are not the defaults."""
-    changed = results.settings()
+    changed = grouped_settings(results)
     if results.runs.empty:
         raise ResultsError(
             "they are shown when the first seed is done; config.json in the run's folder has them"
         )
     if changed.empty:
         raise ResultsError("all settings are the defaults")
-    return table(
-        without_run(results, changed),
-        "Settings that are not the defaults",
-        SETTINGS,
-        more="results.settings()",
-    )
+    return table(changed, "Settings that are not the defaults", SETTINGS, more="results.settings()")
+
+
+def grouped_settings(results: Results) -> pd.DataFrame:
+    """Return the settings that are not the defaults, each value once, with the runs that have it if there are several.
+
+    Returns
+    -------
+    DataFrame
+        Columns `setting`, `value`, `default`; of several runs also `runs`, a text.
+    """
+    columns = ["setting", "value", "default"]
+    changed = results.settings()
+    if len(results.paths) == 1:
+        return changed[columns]
+    groups = changed.groupby(columns, sort=False, dropna=False)["run"]
+    return groups.agg(lambda runs: _which([*runs], results)).rename("runs").reset_index()
 
 
 def environment(results: Results) -> str:

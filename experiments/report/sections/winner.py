@@ -77,11 +77,11 @@ def winner(results: Results) -> str:
 def _remark(genome: Genome, n_edges: int, n_shown: int, n_unused: int, block: int) -> str:
     """Return in words what the figures show and what they leave out."""
     sentence = f"{n_edges:,} edges act on an output"
-    if n_shown < n_edges:
-        sentence += f"; the graph shows the {n_shown:,} strongest"
+    all_shown = n_shown == n_edges
+    sentence += f"; the graph shows {'them' if all_shown else f'the {n_shown:,} strongest'}"
     if n_unused:
         nodes = "node" if n_unused == 1 else "nodes"
-        sentence += f"; {n_unused:,} hidden {nodes} without such an edge left out of it"
+        sentence += f"; it leaves out {n_unused:,} hidden {nodes} without such an edge"
     shown = (
         "Colour and width show the weight. In the matrix a row is a source and a column a target."
     )

@@ -31,7 +31,7 @@ from experiments.report import report, watch, write_summary
 from experiments.report.blocks import meanings
 from experiments.report.blocks.html import as_json, table
 from experiments.report.blocks.plots import MOST_POINTS, thinned
-from experiments.report.sections import SECTIONS, film, winner
+from experiments.report.sections import SECTIONS, film, origin, winner
 from experiments.studies.progress import Reporter
 
 
@@ -150,7 +150,7 @@ def test_every_column_has_its_meaning_in_the_header_and_below(finished, whole):
     assert "Number of trainable numbers, mean over seeds." in titles
     assert set(meanings.COMPARED) == set(finished.compare())
     assert set(meanings.EFFECTS) == {"name", *finished.operator_effects()}
-    assert set(meanings.SETTINGS) == set(finished.settings())
+    assert set(meanings.SETTINGS) - {"runs"} == set(finished.settings()) - {"run"}
     assert set(meanings.SUMMARY) == {"arm", *finished.summary()} - {"test_accuracy"}
     with pytest.raises(ValueError, match="meanings must have every column; got none of p"):
         table(finished.compare()[["p"]], "title", {})
@@ -425,6 +425,16 @@ def test_a_study_goes_on_until_all_planned_runs_are_finished(finished, tmp_path)
     (tmp_path / "study.json").write_text("[]", "utf-8")
     with pytest.raises(ResultsError, match=r"study\.json: runs must be a table of settings"):
         report.goes_on(tmp_path)
+
+
+def test_settings_of_several_runs_stand_once_with_the_runs_that_have_them(finished, fixed):
+    both = load_results(finished.path, fixed.path)
+    table = origin.grouped_settings(both).set_index(["setting", "value"])["runs"]
+    wanted = both.settings().groupby(["setting", "value"])["run"].agg(set)
+    named = table.map(lambda runs: {"tiny", "fixed"} if runs == "all" else {*runs.split(", ")})
+    assert named.to_dict() == wanted.to_dict()
+    assert table["evolution.generations", "3"] == "tiny"
+    assert "runs" not in origin.grouped_settings(finished)
 
 
 # -- the summary and the command line ----------------------------------------------------------------------------------
