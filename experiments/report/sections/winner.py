@@ -29,7 +29,7 @@ MOST_PLACES = 500
 """Largest number of rows and columns of a matrix; a larger one is shown by blocks of places."""
 
 MOST_NODES = 4_000
-"""Largest number of nodes that are named; the names of more have no room in a report."""
+"""Largest number of nodes that are drawn and named; of larger networks only the nodes of shown edges are drawn."""
 
 WIDTHS = 4
 """Number of widths that lines have."""
@@ -130,7 +130,7 @@ def graph(
         "data": [
             *_lines(edges, curves, strengths),
             _hover_points(genome, edges, curves, names),
-            *_nodes(genome, layout, names),
+            *_nodes(genome, edges, layout, names),
         ],
         "layout": {
             "xaxis": dict(hidden_axis),
@@ -198,9 +198,11 @@ def _hover_points(
     }
 
 
-def _nodes(genome: Genome, layout: Layout, names: Sequence[str]) -> list[Trace]:
-    """Return one trace of nodes for each role."""
+def _nodes(genome: Genome, edges: Edges, layout: Layout, names: Sequence[str]) -> list[Trace]:
+    """Return one trace of nodes for each role; of very many nodes, only those that the edges have."""
     is_shown = np.isfinite(layout.place[:, 0])
+    if np.count_nonzero(is_shown) > MOST_NODES:
+        is_shown = np.isin(np.arange(genome.n_nodes), [edges.sources, edges.targets])
     active = genome.strengths(genome.active_mask())
     in_degree = np.diff(active.indptr)
     out_degree = np.bincount(active.indices, minlength=genome.n_nodes)

@@ -299,6 +299,24 @@ def test_a_film_whose_operations_lead_elsewhere_is_refused(finished):
         list(film.genomes_of(film.steps_of(results, finished.winner())))
 
 
+def test_of_very_many_nodes_those_of_shown_edges_are_drawn(monkeypatch, finished):
+    genome = finished.best().genome
+    edges = effective_edges(genome)
+    few = edges.strongest(5)
+    drawn = [
+        winner.graph(
+            genome, few, lay_out(genome, edges), winner.names_of(genome, None), some_hidden=True
+        )
+        for most in (winner.MOST_NODES, 1)
+        if monkeypatch.setattr(winner, "MOST_NODES", most) is None
+    ]
+    all_nodes, some = (
+        {node for trace in one["data"][-3:] for node in trace["customdata"]} for one in drawn
+    )
+    assert some == {*few.sources.tolist(), *few.targets.tolist()}
+    assert some < all_nodes
+
+
 def test_a_large_network_has_room(monkeypatch, finished):
     founders = FounderSettings(hidden=700, density=0.3)
     genome = create_founders(founders, 784, 10, n_founders=1, seed=0)[0]
