@@ -8,7 +8,7 @@ from pathlib import Path
 from evo.errors import ResultsError
 from evo.files import write_text
 from evo.storage.journal import is_journal, read_journal
-from evo.storage.run_reader import error_of, is_complete, is_run, run_names, runs_at
+from evo.storage.run_reader import error_of, is_over, is_run, run_names, runs_at
 from experiments.analysis.data_sets import over_data_sets
 from experiments.analysis.results import Results, load_results
 from experiments.report.blocks.facts import facts_of
@@ -219,7 +219,7 @@ def _state(paths: Sequence[str | Path]) -> list[tuple[Path, int]]:
 def goes_on(path: Path) -> bool:
     """Return whether a run, or a run of those that a folder holds or a study plans, has not ended."""
     if is_run(path):
-        return not (is_complete(path) or error_of(path))
+        return not (is_over(path) or error_of(path))
     plan = path / PLAN
     names: list[str] = []
     if plan.is_file():

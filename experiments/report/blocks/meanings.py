@@ -23,6 +23,8 @@ COMPARED: Mapping[str, str] = {
     "other_steps": "Mean gradient steps of the other arm.",
     "diverged": "Number of the common seeds with which the first arm has no finite metric.",
     "other_diverged": "Number of the common seeds with which the other arm has no finite metric.",
+    "stopped": "Number of runs of the first arm that halving stopped.",
+    "other_stopped": "Number of runs of the other arm that halving stopped.",
     "deviation": "Standard deviation of the difference over seeds.",
     "bca_low": "Lower end of the 95 % interval by the BCa bootstrap, without a normal distribution.",
     "bca_high": "Upper end of the 95 % interval by the BCa bootstrap, without a normal distribution.",
@@ -45,6 +47,7 @@ SUMMARY: Mapping[str, str] = {
     "steps": "Gradient steps of the network and its ancestors, mean over seeds.",
     "train_seconds": "Seconds of training of the network and its ancestors, mean over seeds.",
     "diverged": "Number of seeds without a finite metric.",
+    "stopped": "Number of runs that halving stopped before the test part was read.",
 }
 """The columns of :meth:`experiments.analysis.results.Results.summary`, without that of the metric."""
 
