@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     SELECTION = 3
     MODIFY = 4
     BASELINE = 5
+    WEIGHTS = 6
 
 
 def seed_sequence(

@@ -16,6 +16,7 @@ from .datasets import read_images as read_images
 from .estimators.estimators import EvolvedClassifier as EvolvedClassifier
 from .estimators.estimators import EvolvedRegressor as EvolvedRegressor
 from .report import write_report as write_report
+from .settings.controls import CONTROLS as CONTROLS
 from .settings.experiment import EvaluationSettings as EvaluationSettings
 from .settings.experiment import Experiment as Experiment
 from .settings.experiment import TrainingSettings as TrainingSettings

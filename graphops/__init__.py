@@ -14,6 +14,7 @@
 :mod:`graphops.statistics`      degree, cycle and path statistics
 :mod:`graphops.initial`         initial matrices: layers, and those of the seed document
 :mod:`graphops.wiring`          initial matrices: random networks without layers
+:mod:`graphops.shuffling`       other edges with the same degrees
 :mod:`graphops.convert`         networkx graphs and tables of edges
 :mod:`graphops.validation`      argument checks
 ==============================  =============================================================
@@ -43,6 +44,7 @@ from graphops.initial import (
 from graphops.linemap import LineMap
 from graphops.nodes import append_nodes, duplicate_node, insert_nodes, remove_nodes, split_edge
 from graphops.order import evaluation_layers, needed_nodes, strongly_connected, useful_edges
+from graphops.shuffling import shuffle_sources
 from graphops.spectrum import spectral_radius
 from graphops.statistics import (
     CycleStatistics,
@@ -100,6 +102,7 @@ __all__ = [
     "recurrent",
     "remove_nodes",
     "reorder",
+    "shuffle_sources",
     "slogdet",
     "small_world",
     "spectral_radius",

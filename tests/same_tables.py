@@ -25,7 +25,7 @@ def assert_equal_tables(one, other):
             getattr(results, table).drop(columns=TIMING_COLUMNS & set(getattr(results, table)))
             for results in (one, other)
         ]
-        assert len(frames[0]) > 0, table
+        assert len(frames[0]) > 0 or table == "candidates", table
         pd.testing.assert_frame_equal(*frames, check_exact=True, obj=table)
 
 

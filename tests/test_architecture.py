@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "evo.policies": "evo evo.genome evo.editing evo.operators",
     "evo.phenotype.kernels": "evo.genome cnn.layers.kernels",
     "evo.phenotype": "evo evo.genome evo.phenotype.kernels cnn.layers.kernels",
-    "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.operators evo.policies evo.phenotype"
+    "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.initial evo.operators evo.policies evo.phenotype"
     " evo.preparation",
     "evo.executors": "evo evo.genome evo.operators evo.policies evo.evolution",
     "evo.preparation": "evo",
@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets": "evo evo.preparation",
-    "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution experiments.datasets",
+    "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution evo.storage experiments.datasets",
     "experiments.settings": "evo evo.genome evo.initial evo.operators evo.policies evo.evolution experiments.arms"
     " experiments.datasets",
     "experiments.statistics": "",

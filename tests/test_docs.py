@@ -16,7 +16,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 
 from evo import ACTIVATIONS, FITNESSES, GRAPHS, METRICS, OPERATORS, POLICIES, SELECTIONS
-from experiments import ARMS, DATASETS, continue_run, run, run_study
+from experiments import ARMS, CONTROLS, DATASETS, continue_run, run, run_study
 from experiments.benchmarks import BENCHMARKS
 from experiments.cli.app import app
 from experiments.settings.experiment import Experiment, preset_names, read_settings
@@ -66,6 +66,7 @@ FAST = {
     "README.md",
     "docs/analysis.md",
     "docs/continue.md",
+    "docs/controls.md",
     "docs/own-data.md",
     "docs/report.md",
     "docs/resume.md",
@@ -80,6 +81,7 @@ OTHER_LIBRARIES = ("duckdb", "polars")
 REGISTRIES = (
     ACTIVATIONS,
     ARMS,
+    CONTROLS,
     DATASETS,
     FITNESSES,
     GRAPHS,

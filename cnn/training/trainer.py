@@ -134,7 +134,7 @@ def train(
     first_step
         Index of the first step in the whole run. It determines batches and learning rates.
     steps
-        Steps to make, at least 1.
+        Steps to make, at least 0.
     total_steps
         Length of the whole run in steps. The schedule spans the whole run.
     order_seed
@@ -167,7 +167,7 @@ def train(
         gradient does not fit the parameters, or `record_layers` is set for a network without `parameter_groups`.
     """
     clock = Clock(None if budget is None else budget.seconds)
-    at_least(1, steps=steps)
+    at_least(0, steps=steps)
     if record_every is not None:
         at_least(1, record_every=record_every)
     order_seed = seed_sequence("order_seed", order_seed)

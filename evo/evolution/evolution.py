@@ -278,6 +278,8 @@ def offspring_job(
         first_step=parent.ancestry_steps,
         ancestry_seconds=parent.ancestry_seconds,
         continued_parent=continued_parent,
+        ancestry_macs=parent.ancestry_macs,
+        ancestry_cpu_seconds=parent.ancestry_cpu_seconds,
     )
 
 

@@ -26,6 +26,7 @@ from evo.evolution.job import Job, Task
 from evo.evolution.metrics import as_number, measure
 from evo.evolution.statistics import GenomeStatistics, describe, describe_sizes
 from evo.genome.genome import FloatArray, Genome
+from evo.initial.fresh import with_fresh_weights
 from evo.interruption import is_interruption
 from evo.operators.operation import GradientsAt, Operation, ProposalContext
 from evo.operators.registry import apply_operation
@@ -84,6 +85,16 @@ class Individual:
         File, line and function in which that error came up: the last ones that belong to no installed package.
     arrival : int or None
         In the asynchronous mode its place in the order in which the individuals of the search arrived, from 0.
+    training_macs : int
+        Multiply-accumulates of the forward passes of its own train phase, for every entry that was computed: active
+        ones, and dormant ones that learn.
+    cpu_seconds : float
+        CPU time of its three phases.
+    ancestry_macs : int
+        `training_macs` behind its weights: along its ancestry, or since weights were drawn anew; its own count if its
+        status is ok.
+    ancestry_cpu_seconds : float
+        CPU time behind its weights, counted alike.
     """
 
     job: Job
@@ -110,6 +121,10 @@ class Individual:
     error_at: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     arrival: int | None = None
+    training_macs: int = 0
+    cpu_seconds: float = 0.0
+    ancestry_macs: int = 0
+    ancestry_cpu_seconds: float = 0.0
 
     def released(self) -> "Individual":
         """Return the individual as a parent: without the parameters of its own parent, and without what it reused."""
@@ -139,15 +154,22 @@ def evaluate_individual(
     exit by ``sys.exit`` too, and a ``KeyboardInterrupt`` of its own. The error does not affect other individuals.
     Executors log its traceback. Only an interruption from outside is raised (:mod:`evo.interruption`).
     """
+    started = time.thread_time()
+    if task.evolution.draws_weights_anew(job.generation):
+        costs: dict[str, Any] = {"ancestry_macs": 0, "ancestry_seconds": 0.0}
+        job = replace(job, optimizer_state=None, ancestry_cpu_seconds=0.0, **costs)
     try:
-        return _modify_train_evaluate(task, job, recorded)
+        individual = _modify_train_evaluate(task, job, recorded)
     except (
         BaseException
     ) as error:  # a simulator in a fitness may raise anything, and end by sys.exit
         if is_interruption(error):
             raise
         failed = failed_individual(job, kind_and_text(error))
-        return replace(failed, traceback=traceback_of(error), error_at=place_of(error))
+        individual = replace(failed, traceback=traceback_of(error), error_at=place_of(error))
+    seconds = time.thread_time() - started
+    behind = job.ancestry_cpu_seconds + (seconds if individual.status == "ok" else 0.0)
+    return replace(individual, cpu_seconds=seconds, ancestry_cpu_seconds=behind)
 
 
 def failed_individual(job: Job, reason: str) -> Individual:
@@ -188,7 +210,8 @@ def _modify_train_evaluate(
     trained = time.perf_counter()
     if report.status != "ok":
         statistics = _described(task, genome, network)
-        return _without_result(job, report.status, report.reason, operations, statistics, report)
+        ended = report.status, report.reason
+        return _without_result(job, *ended, operations, statistics, report, network.macs)
 
     trained_genome, judged = _after_training(task, genome, network)
     # If dormant entries learn, training itself has changed the active entries.
@@ -196,7 +219,7 @@ def _modify_train_evaluate(
     statistics = _described(task, *trained_or_not)
     judgement, reason = _judge(task, judged)
     if reason:
-        return _without_result(job, "failed", reason, operations, statistics, report)
+        return _without_result(job, "failed", reason, operations, statistics, report, network.macs)
     return Individual(
         job=job,
         status="ok",
@@ -214,6 +237,8 @@ def _modify_train_evaluate(
         evaluate_seconds=time.perf_counter() - trained,
         ancestry_steps=job.first_step + report.steps,
         ancestry_seconds=job.ancestry_seconds + report.seconds,
+        training_macs=report.samples * network.macs,
+        ancestry_macs=job.ancestry_macs + report.samples * network.macs,
         **judgement,
     )
 
@@ -281,6 +306,8 @@ def _duplicates_parent(
     # A custom fitness may depend on more than the computed network: on names, order, or dormant entries.
     if job.continued_parent is None or not FITNESSES.is_built_in(task.fitness):
         return False
+    if task.evolution.draws_weights_anew(job.generation):
+        return False
     if task.evolution.dormant == "straight_through" and operations:  # dormant entries learn too
         return False
     parent_moments = None if job.optimizer_state is None else job.optimizer_state.moments
@@ -322,6 +349,8 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
         "modify_seconds": duplicate.modify_seconds,
         "train_seconds": 0.0,
         "evaluate_seconds": 0.0,
+        "training_macs": 0,
+        "cpu_seconds": duplicate.cpu_seconds,
         "reused_from": trained,
         "arrival": duplicate.arrival,
     }
@@ -352,8 +381,19 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
     )
 
 
-@spending("modify")
 def _modify(
+    task: Task, job: Job, recorded: Sequence[Operation] | None
+) -> tuple[Genome, FloatArray | None, tuple[Operation, ...]]:
+    """Return the genome to train, its optimizer moments and the operations applied."""
+    genome, moments, operations = _operate(task, job, recorded)
+    if task.evolution.draws_weights_anew(job.generation):
+        rng = generator(task.seed, Purpose.WEIGHTS, job.generation, job.individual)
+        genome = with_fresh_weights(genome, rng=rng)
+    return genome, moments, operations
+
+
+@spending("modify")
+def _operate(
     task: Task, job: Job, recorded: Sequence[Operation] | None
 ) -> tuple[Genome, FloatArray | None, tuple[Operation, ...]]:
     """Return the modified genome, its optimizer moments and the operations applied."""
@@ -432,7 +472,9 @@ def _without_result(
     operations: tuple[Operation, ...] = (),
     statistics: GenomeStatistics | None = None,
     report: TrainingReport | None = None,
+    macs: int = 0,
 ) -> Individual:
+    """Return an individual without a result; `macs` are those of the network that was trained, for one sample."""
     return Individual(
         job=job,
         status=status,
@@ -453,4 +495,7 @@ def _without_result(
         evaluate_seconds=0.0,
         ancestry_steps=job.first_step,
         ancestry_seconds=job.ancestry_seconds,
+        training_macs=0 if report is None else report.samples * macs,
+        ancestry_macs=job.ancestry_macs,
+        ancestry_cpu_seconds=job.ancestry_cpu_seconds,
     )

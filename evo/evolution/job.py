@@ -102,6 +102,10 @@ class Job:
         Gradient steps along the ancestry so far.
     ancestry_seconds : float
         Seconds of training along the ancestry so far.
+    ancestry_macs : int
+        Multiply-accumulates of the forward passes of training behind the parent's weights.
+    ancestry_cpu_seconds : float
+        CPU time behind the parent's weights.
     continued_parent : int or None
         For a child: the number of the individual in the same generation that is its parent trained further, if any.
     """
@@ -120,6 +124,8 @@ class Job:
     first_step: int
     ancestry_seconds: float
     continued_parent: int | None = None
+    ancestry_macs: int = 0
+    ancestry_cpu_seconds: float = 0.0
 
 
 class Work(NamedTuple):

@@ -142,7 +142,18 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
         description="With mode = asynchronous: most individuals that are being evaluated at any time. Fewer: more is "
         "known when a parent is chosen. Fewer than workers: some workers are idle. By default half the population.",
     )
-    steps_per_generation: int = Field(100, ge=1, description="Gradient steps of one train phase.")
+    steps_per_generation: int = Field(
+        100,
+        ge=0,
+        description="Gradient steps of one train phase. 0: networks are modified and selected, and never trained.",
+    )
+    inheritance: Literal["lamarckian", "baldwinian"] = Field(
+        "lamarckian",
+        description="What a network has from its parent. lamarckian: topology, trained weights and the state of the "
+        "optimizer. baldwinian: the topology alone, that is, the active edges; in every generation that modifies, all "
+        "networks, parents too, train from weights drawn anew. In the last generations, which only train, networks "
+        "keep their weights.",
+    )
     train_only_fraction: float = Field(
         0.25,
         ge=0,
@@ -192,6 +203,15 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
             )
         return self
 
+    @model_validator(mode="after")
+    def _inheritance_suits(self) -> Self:
+        if self.inheritance == "baldwinian" and self.dormant == "straight_through":
+            raise ValueError(
+                'dormant must be "frozen" where inheritance = "baldwinian", for a dormant entry is nothing but a '
+                f"trained weight; got {self.dormant!r}"
+            )
+        return self
+
     @property
     def most_in_flight(self) -> int:
         """Most individuals that are being evaluated at any time, in the asynchronous mode."""
@@ -216,3 +236,15 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
         """Return the expected number of individuals that are evaluated for each slot in a generation."""
         modified = 1 <= generation <= self.last_modified
         return SELECTIONS[self.selection.name].offspring_per_slot if modified else 1
+
+    def expected_individuals(self, until: int | None = None, first: int = 0) -> int:
+        """Return the expected number of individuals of a search, from generation `first` to generation `until`.
+
+        By default that of the whole search. Without twins there are a few fewer.
+        """
+        last = self.generations if until is None else min(until, self.generations)
+        return self.population * sum(map(self.offspring_per_slot, range(first, last + 1)))
+
+    def draws_weights_anew(self, generation: int) -> bool:
+        """Return whether the networks of a generation begin with weights drawn anew."""
+        return self.inheritance == "baldwinian" and 1 <= generation <= self.last_modified

@@ -160,7 +160,7 @@ def _job_from_values(
 ) -> Job:
     """Return the job of :func:`_values_of_job` with the parameters of a parent."""
     probabilities = tuple((code, share) for code, share in told["operator_probabilities"])
-    parts = {name: told[name] for name in _PLAIN_OF_JOB}
+    parts = {name: told[name] for name in _PLAIN_OF_JOB if name in told}  # of older runs, a few
     parts |= {"parents": tuple(told["parents"]), "operator_probabilities": probabilities}
     return Job(**parts, genome=genome, optimizer_state=optimizer_state)
 

@@ -79,12 +79,14 @@ def individual_row(
             **{f"validation_{name}": value for name, value in individual.metrics.items()},
             "reused_from": individual.reused_from and individual.reused_from.job.individual,
             "steps": individual.steps,
+            "training_macs": individual.training_macs,
             "ended_by": individual.ended_by,
             "ancestry_steps": individual.ancestry_steps,
             "genome_hash": individual.genome.fingerprint(),
             "modify_seconds": individual.modify_seconds,
             "train_seconds": individual.train_seconds,
             "evaluate_seconds": individual.evaluate_seconds,
+            "cpu_seconds": individual.cpu_seconds,
         }
     )
 

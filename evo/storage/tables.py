@@ -102,6 +102,9 @@ _RUN = (
 )
 _PARAMETERS = Column("parameters", _INT, "", "Number of trainable numbers.")
 _MACS = Column("macs", _INT, "per sample", "Multiply-accumulates for one sample, all ticks included.")
+_TRAINING_MACS = (
+    "Multiply-accumulates of the forward passes of training, dormant entries that learn included,"
+)
 _REASON = Column("reason", _TEXT, "", "Reason why the status is not ok; otherwise empty.")
 _VALIDATION = (
     Column("validation_loss", _FLOAT, "nat or SD²",
@@ -144,6 +147,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("search_samples", _INT, "samples", "Training samples seen by the whole search."),
         Column("search_macs", _INT, "MACs",
             "Multiply-accumulates of all forward passes of training in the whole search."),
+        Column("search_training_macs", _INT, "MACs",
+            f"{_TRAINING_MACS} of the whole search. It equals search_macs if no threshold makes entries dormant."),
+        Column("search_cpu_seconds", _FLOAT, "s", "CPU time of all individuals of the search."),
         Column("search_seconds", _FLOAT, "s",
             "Wall time of the search; with workers the searches of several seeds overlap."),
         Column("stopped_rung", _INT, "",
@@ -220,6 +226,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "naming; empty if the individual was trained.", "same_as"),
         Column("steps", _INT, "steps",
             "Gradient steps of the individual's own train phase; 0 if a result was reused."),
+        Column("training_macs", _INT, "MACs", f"{_TRAINING_MACS} of the individual's own train phase."),
         Column("ended_by", _TEXT, "",
             "Bound that ended the train phase: steps, samples, macs, or seconds (not reproducible); empty if there "
             "was no train phase."),
@@ -229,6 +236,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("modify_seconds", _FLOAT, "s", "Wall time of the modify phase."),
         Column("train_seconds", _FLOAT, "s", "Wall time of the train phase."),
         Column("evaluate_seconds", _FLOAT, "s", "Wall time of the evaluation."),
+        Column("cpu_seconds", _FLOAT, "s", "CPU time of the three phases."),
     ),
     "operations": (
         *_RUN,
@@ -265,7 +273,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         *_RUN,
         Column("arm", _TEXT, "", "Name of the arm: evolved, or the baseline's name."),
         Column("generation", _INT, "", "Generation of the trained individual; empty for baselines."),
-        Column("individual", _INT, "", "Number of the trained individual; empty for baselines."),
+        Column("individual", _INT, "",
+            "Number of the trained individual, or of a candidate of a baseline; otherwise empty."),
         Column("step", _INT, "steps", "Gradient steps so far, along the ancestry."),
         Column("loss", _FLOAT, "nat or SD²", "Mean minibatch loss since the previous recorded step."),
         Column("learning_rate", _FLOAT, "", "Learning rate at this step."),
@@ -278,7 +287,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "baseline": (
         *_RUN,
         Column("arm", _TEXT, "", "Name of the network, which does not evolve, such as cnn."),
-        Column("status", _TEXT, "", "Status: ok or diverged."),
+        Column("status", _TEXT, "",
+            "Status: ok; diverged; or failed, if there is no such network for the winner."),
         _REASON,
         _PARAMETERS,
         _MACS,
@@ -289,8 +299,30 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("train_loss", _FLOAT, "nat or SD²",
             "Mean minibatch loss of the last 50 steps; if training counts epochs, of the epoch that was kept."),
         *_VALIDATION,
+        Column("samples", _INT, "samples", "Training samples seen in these steps; each time counts."),
+        Column("training_macs", _INT, "MACs", f"{_TRAINING_MACS} in these steps."),
+        Column("candidate", _INT, "",
+            "Number of the chosen candidate in `candidates`; empty if the network was not searched for."),
+        Column("cpu_seconds", _FLOAT, "s",
+            "CPU time of training; if training counts epochs, validation after each epoch is included."),
         Column("train_seconds", _FLOAT, "s",
             "Wall time of training; if training counts epochs, validation after each epoch is included."),
+    ),
+    "candidates": (
+        *_RUN,
+        Column("arm", _TEXT, "", "Name of the arm, whose network is the best of its candidates."),
+        Column("candidate", _INT, "", "Number of the candidate, from 0, in the order of training."),
+        Column("restart", _INT, "", "Number of the starting weights, from 0."),
+        Column("learning_rate", _FLOAT, "", "Learning rate of the candidate."),
+        Column("weight_decay", _FLOAT, "", "Weight decay of the candidate."),
+        Column("status", _TEXT, "", "Status: ok or diverged."),
+        _REASON,
+        Column("steps", _INT, "steps", "Gradient steps made."),
+        Column("training_macs", _INT, "MACs", f"{_TRAINING_MACS} in these steps."),
+        Column("train_loss", _FLOAT, "nat or SD²", "Mean minibatch loss of the last 50 steps."),
+        *_VALIDATION,
+        Column("cpu_seconds", _FLOAT, "s", "CPU time of training."),
+        Column("train_seconds", _FLOAT, "s", "Wall time of training."),
     ),
     "comparison": (
         *_RUN,
@@ -305,8 +337,21 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         *_VALIDATION,
         _PARAMETERS,
         _MACS,
-        Column("steps", _INT, "steps", "Gradient steps; for the winner, along its ancestry."),
+        Column("steps", _INT, "steps",
+            "Gradient steps behind the weights; for the winner, along its ancestry."),
+        Column("samples", _INT, "samples", "Training samples seen in these steps; each time counts."),
+        Column("training_macs", _INT, "MACs", f"{_TRAINING_MACS} in these steps."),
+        Column("cpu_seconds", _FLOAT, "s", "CPU time behind the weights; for the winner, along its ancestry."),
         Column("train_seconds", _FLOAT, "s", "Training time; for the winner, along its ancestry."),
+        Column("total_networks", _INT, "networks",
+            "Number of networks that were evaluated for this arm: individuals of the whole search, candidates, or the "
+            "network alone."),
+        Column("total_steps", _INT, "steps",
+            "Gradient steps of all networks that were trained for this arm: the whole search, all candidates, or the "
+            "network alone."),
+        Column("total_samples", _INT, "samples", "Training samples seen in all these steps."),
+        Column("total_training_macs", _INT, "MACs", f"{_TRAINING_MACS} in all these steps."),
+        Column("total_cpu_seconds", _FLOAT, "s", "CPU time of all these networks."),
         Column("metric", _TEXT, "",
             "Name of the metric of summaries and verdicts: accuracy, loss, or that of `evaluation.verdict`."),
         Column("larger_is_better", pa.bool_(), "", "Whether larger values of this metric are better."),
@@ -367,6 +412,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "credits": ("run", "seed", "generation", "operator"),
     "training": ("run", "seed", "arm", "individual", "step"),
     "baseline": ("run", "seed", "arm"),
+    "candidates": ("run", "seed", "arm", "candidate"),
     "comparison": ("run", "seed", "arm"),
     "predictions": ("run", "seed", "arm", "row"),
     "times": ("run", "process", "activity"),
@@ -375,6 +421,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 
 TIMING_COLUMNS = frozenset(
     {"seconds", "search_seconds", "modify_seconds", "train_seconds", "evaluate_seconds"}
+    | {"cpu_seconds", "search_cpu_seconds", "total_cpu_seconds"}
 )
 """The columns in seconds: only in these, and in `TIMING_TABLES`, may two runs with the same seed differ."""
 

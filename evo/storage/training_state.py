@@ -33,8 +33,8 @@ class TrainingState:
         The curve of all these phases.
     epochs : sequence of EpochRecord
         One for each phase, if phases are epochs.
-    seconds : float
-        Seconds of training.
+    seconds, cpu_seconds : float
+        Wall time and CPU time of training.
     """
 
     parameters: FloatVector
@@ -42,6 +42,7 @@ class TrainingState:
     curve: LearningCurve
     epochs: Sequence[EpochRecord]
     seconds: float
+    cpu_seconds: float = 0.0
 
 
 def curve_to_arrays(curve: LearningCurve, prefix: str) -> dict[str, NDArray[Any]]:
@@ -77,6 +78,7 @@ def save_training(path: Path, state: TrainingState) -> None:
         "layers": list(state.curve.layers),
         "epochs": [asdict(one) for one in state.epochs],
         "seconds": state.seconds,
+        "cpu_seconds": state.cpu_seconds,
     }
     write_arrays(path, arrays, described)
 
@@ -105,6 +107,7 @@ def load_training(path: Path) -> TrainingState:
             curve=curve_from_arrays(arrays, "curve/", described["layers"]),
             epochs=tuple(EpochRecord(**one) for one in described["epochs"]),
             seconds=described["seconds"],
+            cpu_seconds=described["cpu_seconds"],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ResultsError(

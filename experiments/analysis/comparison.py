@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cnn.checks import brief, did_you_mean
+from evo.budgets import BUDGETS, Budget, are_equal
 from evo.errors import ResultsError
 from experiments.analysis.deciding import metric_of
 from experiments.statistics import (
@@ -27,14 +28,14 @@ from experiments.statistics.paired import ALPHA
 KEY = ["run", "seed", "arm"]
 """The key of the table ``comparison``."""
 
-SAME_BUDGET = 0.01
-"""Relative difference of mean gradient steps above which two arms have different budgets."""
-
 TRAIN_ONLY = "train-only"
 """Name of a winner in `comparison` if every child failed: it is a founder that was trained and did not evolve."""
 
 COSTS = ("parameters", "macs", "steps", "train_seconds")
-"""Columns of `comparison` with the cost of an arm."""
+"""The columns of `comparison` with costs that people are shown first; :func:`summarize` has all budgets."""
+
+MUST_BE_EQUAL: tuple[Budget, ...] = ("steps",)
+"""The budgets that arms must have in common for one to win, if none are declared."""
 
 PRIMARY = " - "
 """What stands between the two arms of a declared comparison, as in ``evolved - cnn``."""
@@ -52,6 +53,7 @@ def compare(
     *,
     declared: str | None = None,
     margin: float | None = None,
+    equal: Sequence[Budget] = (),
 ) -> pd.DataFrame:
     """Return one row per comparison of two arms, paired by run and seed, in the deciding metric.
 
@@ -65,6 +67,8 @@ def compare(
         The comparison that was declared before the run, such as ``"evolved - cnn"``. It needs no correction.
     margin : float, optional
         Difference of the metric, in its unit, below which two arms count as equivalent.
+    equal : sequence of str
+        The budgets, by name, that arms must have in common for one to win; by default the gradient steps.
 
     Returns
     -------
@@ -85,13 +89,14 @@ def compare(
     metric, direction = metric_of(comparison)
     rows = []
     for arm, other in pairs:
-        named = {
+        named: dict[str, Any] = {
             "arm": arm,
             "other": other,
             "metric": metric.removeprefix("test_"),
             "larger_is_better": direction > 0,
             "declared": declared in {f"{arm}{PRIMARY}{other}", f"{other}{PRIMARY}{arm}"},
         }
+        named["must_be_equal"] = ", ".join(equal or MUST_BE_EQUAL)
         rows.append(named | _statistics(arms[arm], arms[other], metric, direction, margin))
     table = pd.DataFrame(rows)
     if table.empty:
@@ -155,7 +160,6 @@ def _statistics(
     of_t = interval(differences)
     of_bca = bca_interval(differences, rng=np.random.default_rng(SEED))
     better, worse = differences * direction > 0, differences * direction < 0
-    steps = paired.loc[both, ["steps", "steps_other"]].astype(float).mean()
     return {
         "seeds": of_t.n,
         "diverged": int((~fine).sum()),
@@ -179,9 +183,18 @@ def _statistics(
         "margin": np.nan if margin is None else margin,
         "p_equivalence": np.nan if margin is None else equivalence_p(differences, margin),
         "seeds_needed": None if margin is None else seeds_needed(of_t.deviation, margin),
-        "steps": steps["steps"],
-        "other_steps": steps["steps_other"],
+        **_mean_budgets(paired[both]),
     }
+
+
+def _mean_budgets(paired: pd.DataFrame) -> dict[str, float]:
+    """Return the mean of each budget of both arms; NaN where a table of an older version does not have it."""
+    found = {}
+    for budget in BUDGETS:
+        for name, column in ((budget, budget), (f"other_{budget}", f"{budget}_other")):
+            known = column in paired and len(paired)
+            found[name] = float(_numbers(paired[column]).mean()) if known else np.nan
+    return found
 
 
 def paired_differences(
@@ -205,10 +218,20 @@ def _corrected(p: pd.Series, declared: pd.Series) -> tuple["pd.Series[float]", "
     return corrected, count
 
 
-def same_budget(row: Mapping[str, Any] | pd.Series) -> bool:
-    """Return whether the mean steps of the arms of a comparison agree to a percent; also if they are not known."""
-    steps, others = row["steps"], row["other_steps"]
-    return not abs(steps - others) > SAME_BUDGET * max(steps, others)
+def budgets_of(row: Mapping[str, Any] | pd.Series) -> tuple[list[Budget], list[Budget]]:
+    """Return the budgets that the arms of a comparison have in common to a percent, and those that differ.
+
+    A budget that is not known for both is in neither list.
+    """
+    known = [one for one in BUDGETS if not np.isnan(row[one]) and not np.isnan(row[f"other_{one}"])]
+    equal = [one for one in known if are_equal(row[one], row[f"other_{one}"])]
+    return equal, [one for one in known if one not in equal]
+
+
+def missed_budgets(row: Mapping[str, Any] | pd.Series) -> list[Budget]:
+    """Return the budgets that differ between the arms of a comparison and that they must have in common."""
+    required = row["must_be_equal"].split(", ")
+    return [one for one in budgets_of(row)[1] if one in required]
 
 
 def leader(row: Mapping[str, Any] | pd.Series) -> str | None:
@@ -225,7 +248,7 @@ def leader_diverged(row: Mapping[str, Any] | pd.Series) -> int:
 
 def _winner(row: pd.Series) -> str | None:
     """Return the arm that wins a comparison; None if none does."""
-    wins = row["p_holm"] <= ALPHA and same_budget(row) and not leader_diverged(row)
+    wins = row["p_holm"] <= ALPHA and not missed_budgets(row) and not leader_diverged(row)
     return leader(row) if wins else None
 
 
@@ -265,7 +288,7 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for arm, group in comparison.groupby("arm"):
         of_metric = interval(_numbers(group[metric]))
-        numbers = group[[*COSTS]].astype(float).mean()
+        numbers = group.reindex(columns=[*BUDGETS, "train_seconds"]).astype(float).mean()
         rows[arm] = {
             "seeds": of_metric.n,
             metric: of_metric.mean,
@@ -291,8 +314,8 @@ def pooled(comparison: pd.DataFrame, runs: pd.DataFrame, baseline: pd.DataFrame)
     Returns
     -------
     DataFrame
-        `comparison` with a column ``total_steps``: the gradient steps of the whole search behind an arm, or of the arm
-        itself if it is a baseline.
+        `comparison`; in a run of an older version ``total_steps`` are the gradient steps of the whole search behind an
+        arm, or of the arm itself if it is a baseline.
 
     Raises
     ------
@@ -313,4 +336,6 @@ def pooled(comparison: pd.DataFrame, runs: pd.DataFrame, baseline: pd.DataFrame)
     table = table.merge(baseline[KEY].assign(fixed=True), on=KEY, how="left")
     fixed = table["fixed"].notna()
     total = table["search_steps"].mask(fixed, table["steps"])
+    if "total_steps" in table:
+        total = table["total_steps"].fillna(total)
     return table.drop(columns=["search_steps", "fixed"]).assign(run="", total_steps=total)

@@ -18,7 +18,8 @@ def anytime(results: Results, metric: str | None = None) -> pd.DataFrame:
     """Return the best validation metric so far, against the cost so far, of every arm and seed.
 
     A search has a row for each individual, in the order of evaluation. A baseline has one for each epoch after which it
-    was validated, and one for its end. Seeds without a result on the test part are left out.
+    was validated, and one for its end; a baseline that was searched for has one for each candidate. Seeds without a
+    result on the test part are left out.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def anytime(results: Results, metric: str | None = None) -> pd.DataFrame:
         raise ResultsError(f"metric must be one of {', '.join(known)}; got {name!r}")
     tested = results.comparison.set_index(KEY)[f"test_{name}"].dropna()
     curves = []
-    for key, points, winner in (*_searches(results, name), *_baselines(results, name)):
+    arms = (*_searches(results, name), *_baselines(results, name), *_candidates(results, name))
+    for key, points, winner in arms:
         if key in tested.index:
             curve = _with_best(points, direction)
             is_last = np.arange(len(curve)) == len(curve) - 1
@@ -138,7 +140,8 @@ def _baselines(results: Results, metric: str) -> Iterator[Arm]:
     """Yield the epochs of each baseline, and its end, with costs so far."""
     column = f"validation_{metric}"
     batch_sizes = results.runs.set_index(["run", "seed"])["training.batch_size"]
-    for _, row in results.baseline[results.baseline["status"] == "ok"].iterrows():
+    alone = (results.baseline["status"] == "ok") & results.baseline["candidate"].isna()
+    for _, row in results.baseline[alone].iterrows():
         steps, values = np.array([]), np.array([])
         if column in results.training:
             of_arm = results.training.query(
@@ -160,4 +163,23 @@ def _baselines(results: Results, metric: str) -> Iterator[Arm]:
                 }
             ),
             None,
+        )
+
+
+def _candidates(results: Results, metric: str) -> Iterator[Arm]:
+    """Yield the candidates of each baseline that was searched for, with their own costs, summed up."""
+    for _, arm in results.baseline[results.baseline["candidate"].notna()].iterrows():
+        rows = results.candidates.query("run == @arm.run and seed == @arm.seed and arm == @arm.arm")
+        yield (
+            (arm["run"], arm["seed"], arm["arm"]),
+            pd.DataFrame(
+                {
+                    "individual": rows["candidate"],
+                    "steps": rows["steps"].astype(float).cumsum(),
+                    "macs": rows["training_macs"].astype(float).cumsum(),
+                    "seconds": rows["train_seconds"].cumsum(),
+                    "value": rows[f"validation_{metric}"].astype(float),
+                }
+            ),
+            arm["candidate"],
         )

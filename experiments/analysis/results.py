@@ -1,5 +1,6 @@
 """Results: the tables and networks of one or many runs."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,7 +48,8 @@ class Results:
     ----------
     paths : tuple of Path
         The run folders.
-    runs, generations, population, individuals, operations, credits, training, baseline, comparison : DataFrame
+    runs, generations, population, individuals, operations, credits, training : DataFrame
+    baseline, candidates, comparison : DataFrame
         Rows in the order of their keys; integer columns are nullable.
     """
 
@@ -60,6 +62,7 @@ class Results:
     credits: pd.DataFrame
     training: pd.DataFrame
     baseline: pd.DataFrame
+    candidates: pd.DataFrame
     comparison: pd.DataFrame
 
     def _facts(self) -> dict[str, object]:
@@ -138,7 +141,8 @@ class Results:
         pairs = pairs_of(arms, summarize(compared), declared)
         if margin is None:
             margin = self._declared("equivalence_margin")
-        return compare(compared, pairs, declared=declared, margin=margin)
+        equal = json.loads(self._declared("equal") or "[]")
+        return compare(compared, pairs, declared=declared, margin=margin, equal=equal)
 
     def _declared(self, setting: str) -> Any:
         """Return what all runs declared in this setting of the section evaluation; None if they differ."""

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from experiments.analysis.comparison import summarize
+from evo.budgets import BUDGETS
+from experiments.analysis.comparison import COSTS, summarize
 
 
 def facts_of(
@@ -24,7 +25,9 @@ def summary_as_html(comparison: pd.DataFrame) -> str:
     """Return the summary of one run, with names escaped; an empty text if there are several or none."""
     if len(comparison["run"].unique()) != 1:
         return ""
-    return summarize(comparison).to_html(float_format="{:.4g}".format, escape=True)
+    summary = summarize(comparison)
+    shown = summary.drop(columns=[one for one in BUDGETS if one not in COSTS])
+    return shown.to_html(float_format="{:.4g}".format, escape=True)
 
 
 def search_cost(runs: pd.DataFrame) -> str:

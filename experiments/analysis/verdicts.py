@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.comparison import leader, leader_diverged, same_budget
+from evo.budgets import TIMED, Budget
+from experiments.analysis.comparison import budgets_of, leader, leader_diverged, missed_budgets
 from experiments.analysis.deciding import is_fraction, title_of, unit_of
 from experiments.statistics.intervals import LEVEL
 from experiments.statistics.paired import ALPHA
@@ -14,8 +15,9 @@ from experiments.statistics.paired import ALPHA
 def verdict(row: Mapping[str, Any] | pd.Series) -> str:
     """Return one line about a row of :func:`~experiments.analysis.comparison.compare`: who wins, and by how much.
 
-    An arm wins if the interval of the difference leaves out 0, and Holm's p is at most 0.05. It does not win if the
-    mean steps of the arms differ by more than 1 %, or if it diverged with a seed.
+    An arm wins if the interval of the difference leaves out 0, and Holm's p is at most 0.05. It does not win if it
+    diverged with a seed, or if the arms must have a budget in common and it differs by more than 1 %. The line ends
+    with the budgets that were equal, and those that were not.
     """
     arm, other, n = row["arm"], row["other"], int(row["seeds"])
     title, column = title_of(row["metric"]), f"test_{row['metric']}"
@@ -34,7 +36,7 @@ def verdict(row: Mapping[str, Any] | pd.Series) -> str:
     if leader(row) is None:
         beyond = f" beyond {scale * row['margin']:.3g}{unit}" if is_equivalent(row) else " shown"
         return f"no difference{beyond}: {what}"
-    if not same_budget(row):
+    if missed_budgets(row):
         return f"no fair comparison: {what}"
     if leader_diverged(row):
         return f"no winner, for {leader(row)} diverged: {what}"
@@ -71,10 +73,35 @@ def _stopped(row: Mapping[str, Any] | pd.Series) -> str:
 
 
 def _budgets(row: Mapping[str, Any] | pd.Series) -> str:
-    """Return a text with the mean gradient steps of two arms; empty if they agree."""
-    if same_budget(row):
-        return ""
-    return (
-        f"budgets differ: {row['arm']} had {row['steps']:,.0f} steps, "
-        f"{row['other']} {row['other_steps']:,.0f}"
-    )
+    """Return which budgets two arms have in common, and the means of the others; empty if none is known.
+
+    CPU time differs from run to run, so it is named only if it had to be equal.
+    """
+    equal, different = budgets_of(row)
+    missed, required = missed_budgets(row), row["must_be_equal"].split(", ")
+
+    def named(budgets: list[Budget]) -> list[Budget]:
+        return [one for one in budgets if one not in TIMED or one in required]
+
+    parts = []
+    if missed:
+        told = ", ".join(
+            f"{row['arm']} had {_amount(row[one])} {one}, {row['other']} {_amount(row[f'other_{one}'])}"
+            for one in missed
+        )
+        parts.append(f"budgets differ: {told}")
+    if equal:
+        parts.append(f"equal budgets: {', '.join(named(equal)) or 'none'}")
+    others = [
+        f"{one} ({_amount(row[one])} and {_amount(row[f'other_{one}'])})"
+        for one in named(different)
+        if one not in missed
+    ]
+    if others:
+        parts.append(f"unequal: {', '.join(others)}")
+    return "; ".join(parts)
+
+
+def _amount(number: float) -> str:
+    """Return a mean budget as text."""
+    return f"{number:,.0f}" if 100 <= number < 1e7 or number == 0 else f"{number:.3g}"

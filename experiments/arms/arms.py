@@ -16,9 +16,11 @@ from cnn.training.descent import Trainable
 from evo.errors import SettingsError
 from evo.evolution.job import Task
 from evo.genome.genome import Genome
+from evo.initial.fresh import with_fresh_weights
 from evo.phenotype.phenotype import Dormant, Phenotype
 from evo.seeding import Purpose, generator
-from experiments.arms.settings import ARMS, BaselineSettings
+from experiments.arms.settings import ARMS, SEARCHED, BaselineSettings
+from experiments.arms.shuffling import shuffled_wiring
 from experiments.datasets import Dataset
 
 
@@ -34,17 +36,56 @@ class Sized(Trainable, Protocol):
         """Multiply-accumulates per sample."""
 
 
+class NoNetworkError(ValueError):
+    """An arm that does not exist for one winner, with the reason."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evolved:
+    """What a search gives to the arms beside it.
+
+    Attributes
+    ----------
+    founder, winner : Genome
+        The founder of the winner, before any training, and the winner.
+    training_macs : int or None
+        Multiply-accumulates of the forward passes of training of the whole search; None if they are not known.
+    """
+
+    founder: Genome
+    winner: Genome
+    training_macs: int | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class ModelSpec:
-    """The specification from which an arm is built."""
+    """The specification from which an arm is built.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    input_shape : tuple of int
+        Shape of a prepared sample.
+    loss : str
+    settings : BaselineSettings
+    evolved : Evolved or None
+        The search beside which the arm is trained; None where nothing evolves.
+    rng : numpy.random.Generator
+        For starting weights.
+    dormant : {"frozen", "straight_through"}
+        How dormant entries of evolved networks are trained.
+    layers : tuple of int
+        Number of nodes in each layer of the founders; empty without layers.
+    """
 
     dataset: Dataset
     input_shape: tuple[int, ...]
     loss: str
     settings: BaselineSettings
-    founder: Genome | None
+    evolved: Evolved | None
     rng: np.random.Generator
     dormant: Dormant = "frozen"
+    layers: tuple[int, ...] = ()
 
 
 def _cnn(spec: ModelSpec) -> Sized:
@@ -87,9 +128,28 @@ def _widths(settings: BaselineSettings) -> tuple[int, ...]:
 
 def _static(spec: ModelSpec) -> Sized:
     """Compile the founder of the winner, before any training; it is trained like the evolved networks."""
-    if spec.founder is None:
-        raise SettingsError("baseline.arms: static is the winner's founder, and nothing evolved")
-    return Phenotype(spec.founder, spec.loss, dormant=spec.dormant)
+    return Phenotype(_evolved("static", spec).founder, spec.loss, dormant=spec.dormant)
+
+
+def _retrained(spec: ModelSpec) -> Sized:
+    """Draw new weights for the winner's active edges: it is trained from scratch."""
+    winner = _evolved("retrained", spec).winner
+    return Phenotype(with_fresh_weights(winner, rng=spec.rng), spec.loss)
+
+
+def _shuffled(spec: ModelSpec) -> Sized:
+    """Shuffle the winner's wiring within degrees and layers, and draw new weights: it is trained from scratch."""
+    wired, n_changed = shuffled_wiring(_evolved("shuffled", spec).winner, spec.layers, rng=spec.rng)
+    if n_changed == 0:
+        raise NoNetworkError("no other wiring was found that has the winner's degrees and layers")
+    return Phenotype(with_fresh_weights(wired, rng=spec.rng), spec.loss)
+
+
+def _evolved(arm: str, spec: ModelSpec) -> Evolved:
+    """Return the search behind an arm; raise SettingsError if nothing evolved."""
+    if spec.evolved is None:
+        raise SettingsError(f"baseline.arms: {arm} is made of the winner, and nothing evolved")
+    return spec.evolved
 
 
 def _lenet1(spec: ModelSpec) -> Sized:
@@ -102,9 +162,20 @@ def _lenet5(spec: ModelSpec) -> Sized:
     return _convolutional(lenet5, spec)
 
 
-ARMS.fill({"cnn": _cnn, "lenet1": _lenet1, "lenet5": _lenet5, "mlp": _mlp, "static": _static})
+ARMS.fill(
+    {
+        "cnn": _cnn,
+        "lenet1": _lenet1,
+        "lenet5": _lenet5,
+        "mlp": _mlp,
+        "static": _static,
+        "retrained": _retrained,
+        "shuffled": _shuffled,
+        "cnn_search": _cnn,
+    }
+)
 
-OF_IMAGES = frozenset({"cnn", "lenet1", "lenet5"})
+OF_IMAGES = frozenset({"cnn", "cnn_search", "lenet1", "lenet5"})
 """The arms that need images."""
 
 
@@ -120,7 +191,7 @@ def check_arms(settings: BaselineSettings, dataset: Dataset, shape: tuple[int, .
                 f"baseline.arms: {arm} needs images, and a sample of {dataset.name!r} has shape "
                 f"{shape}; use mlp"
             )
-        if arm == "cnn" and min(shape[-2:]) < settings.kernel:
+        if arm in {"cnn", *SEARCHED} and min(shape[-2:]) < settings.kernel:
             raise SettingsError(
                 f"baseline.kernel must be at most {min(shape[-2:])}, the images' shorter side; "
                 f"got {settings.kernel}"
@@ -172,11 +243,29 @@ def loss_of(dataset: Dataset) -> str:
 
 
 def build_arm(
-    arm: str, dataset: Dataset, settings: BaselineSettings, founder: Genome | None, task: Task
+    arm: str,
+    dataset: Dataset,
+    settings: BaselineSettings,
+    evolved: Evolved | None,
+    task: Task,
+    restart: int = 0,
 ) -> Sized:
-    """Build an arm's network, with starting weights from the run's seed."""
-    rng = generator(task.seed, Purpose.BASELINE)
-    shape = task.train.inputs.shape[1:]
-    spec = ModelSpec(dataset, shape, task.loss, settings, founder, rng, task.evolution.dormant)
+    """Build an arm's network, with starting weights from the run's seed and the number of the restart.
+
+    Raises
+    ------
+    NoNetworkError
+        If there is no such network for this winner.
+    """
+    spec = ModelSpec(
+        dataset,
+        task.train.inputs.shape[1:],
+        task.loss,
+        settings,
+        evolved,
+        generator(task.seed, Purpose.BASELINE, 0, restart),
+        task.evolution.dormant,
+        task.layers,
+    )
     network: Sized = ARMS[arm](spec)
     return network

@@ -1,5 +1,6 @@
 """The settings of the arms that do not evolve, and the registry of the arms that they may name."""
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
@@ -22,6 +23,45 @@ ARMS: Registry[Callable[[Any], Any]] = Registry("arm", convert=_converted)
 """The arms by name; :mod:`experiments.arms.arms` has those of the package."""
 
 
+OF_WINNER = {
+    "static": "the winner's founder",
+    "retrained": "the winner with new weights",
+    "shuffled": "the winner with shuffled wiring",
+}
+"""The arms that are made of a winner, in words."""
+
+SEARCHED = frozenset({"cnn_search"})
+"""The arms whose network is the best of several candidates, which get the training compute of a search."""
+
+
+class SearchSettings(Settings, frozen=True, extra="forbid"):
+    """The candidates of the arm cnn_search: every pair of values, then the same with other starting weights."""
+
+    learning_rates: tuple[float, ...] | None = Field(
+        None,
+        description="Learning rates, in the order of trial. By default that of the baseline, half and twice as much.",
+    )
+    weight_decays: tuple[float, ...] | None = Field(
+        None,
+        description="Weight decays, in the order of trial. By default that of [training], a fifth and five times as "
+        "much; if it is 0, then 0, 0.0005 and 0.005.",
+    )
+
+    @model_validator(mode="after")
+    def _values_are_usable(self) -> Self:
+        for name, above in (("learning_rates", True), ("weight_decays", False)):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            fine = all(0 <= one < math.inf and (one > 0 or not above) for one in values)
+            if not values or not fine or len(set(values)) < len(values):
+                least = "above 0" if above else "of at least 0"
+                raise ValueError(
+                    f"{name} must be different finite numbers {least}; got {list(values)}"
+                )
+        return self
+
+
 class BaselineSettings(Settings, frozen=True, extra="forbid"):
     """The networks that do not evolve."""
 
@@ -29,7 +69,9 @@ class BaselineSettings(Settings, frozen=True, extra="forbid"):
         ("cnn",),
         description="Networks to train. cnn: convolution, pooling, rasterization, hidden and softmax layer. lenet1, "
         "lenet5: LeCun's networks. mlp: dense hidden layers. static: the winner's founder, trained without "
-        "evolution.",
+        "evolution. retrained: the winner's final topology, trained from scratch. shuffled: the same, its wiring "
+        "shuffled within degrees and layers. cnn_search: the best of as many cnn, by validation loss, as the training "
+        "compute of the whole search pays for; see [baseline.search].",
     )
     epochs: int | None = Field(
         None,
@@ -56,7 +98,7 @@ class BaselineSettings(Settings, frozen=True, extra="forbid"):
         description="Nodes of the hidden layer (cnn, mlp); a list for several hidden layers (mlp).",
     )
     activation: Literal["sigmoid", "tanh", "relu"] = Field(
-        "tanh", description="Activation of the hidden layers (all arms except static)."
+        "tanh", description="Activation of the hidden layers of fixed networks."
     )
     pooling: PoolingMethod | None = Field(
         None,
@@ -66,8 +108,10 @@ class BaselineSettings(Settings, frozen=True, extra="forbid"):
         None,
         gt=0,
         allow_inf_nan=False,
-        description="Learning rate, instead of that in [training] (all arms except static).",
+        description="Learning rate of fixed networks, instead of that in [training].",
     )
+
+    search: SearchSettings = SearchSettings()
 
     @field_validator("arms")
     @classmethod
@@ -80,7 +124,7 @@ class BaselineSettings(Settings, frozen=True, extra="forbid"):
     def _hidden_suits_the_arms(self) -> Self:
         if self.hidden == 0:
             raise ValueError("hidden must be at least 1; got 0")
-        if not isinstance(self.hidden, int) and "cnn" in self.arms:
+        if not isinstance(self.hidden, int) and {"cnn", *SEARCHED} & {*self.arms}:
             raise ValueError(
                 f"hidden must be one number for the arm cnn, which has one hidden layer; got {list(self.hidden)}"
             )

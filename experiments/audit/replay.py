@@ -242,6 +242,8 @@ def _job(row: Row, founders: Sequence[Genome], parent: Individual | None) -> Job
         first_step=parent.ancestry_steps if parent else 0,
         ancestry_seconds=parent.ancestry_seconds if parent else 0.0,
         continued_parent=None if pd.isna(row["reused_from"]) else row["reused_from"],
+        ancestry_macs=parent.ancestry_macs if parent else 0,
+        ancestry_cpu_seconds=parent.ancestry_cpu_seconds if parent else 0.0,
     )
 
 

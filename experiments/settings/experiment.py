@@ -25,6 +25,7 @@ from pydantic import (
 from cnn.checks import brief, did_you_mean
 from cnn.files import one_line
 from cnn.training.recipe import Recipe
+from evo.budgets import Budget
 from evo.display import line_of, table_of
 from evo.errors import DataError, SettingsError
 from evo.evolution.metrics import METRICS
@@ -34,6 +35,7 @@ from evo.policies.policies import PolicySettings
 from evo.seeding import Purpose, seed_sequence
 from evo.settings import Settings
 from experiments.arms import BaselineSettings
+from experiments.arms.settings import OF_WINNER, SEARCHED
 from experiments.datasets import (
     Dataset,
     DataSplit,
@@ -53,6 +55,9 @@ LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){32}")
 
 OF_EVOLUTION = ("founders", "evolution", "policy")
 """The sections about evolution."""
+
+OF_STUDIES = {"arms": "arms", "controls": "controls", "grid": "a grid"}
+"""The keys that a study has and an experiment has not, and what a file with one has, in words."""
 
 
 def _check_name(name: str) -> str:
@@ -211,6 +216,13 @@ class EvaluationSettings(Settings, frozen=True, extra="forbid"):
         description="The comparison that the run is made for, declared before it: two arms, such as evolved - cnn. Its "
         "p needs no correction for the number of comparisons, and verdicts say which one was declared.",
     )
+    equal: tuple[Budget, ...] = Field(
+        (),
+        description="Budgets that the arms of a comparison must have in common to a percent, declared before the run: "
+        "parameters and macs of the network; steps, samples, training_macs and cpu_seconds behind its weights; total_… "
+        "of all networks trained for the arm. Settings that contradict it are refused; otherwise verdicts say which "
+        "budgets differ, and no arm wins. By default steps.",
+    )
     equivalence_margin: float | None = Field(
         None,
         gt=0,
@@ -243,6 +255,13 @@ class EvaluationSettings(Settings, frozen=True, extra="forbid"):
                     f'must be two different arms, such as "evolved - cnn"; got {brief(primary)}'
                 )
         return primary
+
+    @field_validator("equal")
+    @classmethod
+    def _budgets_differ(cls, equal: tuple[Budget, ...]) -> tuple[Budget, ...]:
+        if len(set(equal)) < len(equal):
+            raise ValueError(f"must name each budget at most once; got {list(equal)}")
+        return equal
 
     @field_validator("metrics")
     @classmethod
@@ -297,6 +316,11 @@ class Experiment(Settings, frozen=True, extra="forbid"):
                         f"baseline.{name} must not be given unless evolve = false, because beside evolution "
                         f"a baseline gets the steps of the winner; got {given}"
                     )
+            if self.evolution.steps_per_generation == 0 and self.baseline.arms:
+                raise ValueError(
+                    "baseline.arms must be empty where evolution.steps_per_generation = 0, because a baseline gets the "
+                    f"steps of the winner; got {list(self.baseline.arms)}"
+                )
             return self
         for section in OF_EVOLUTION:
             if section in self.model_fields_set:
@@ -308,10 +332,16 @@ class Experiment(Settings, frozen=True, extra="forbid"):
             )
         if not self.baseline.arms:
             raise ValueError("baseline.arms must name at least one where evolve = false")
-        if "static" in self.baseline.arms:
-            raise ValueError(
-                "baseline.arms must not name static, the winner's founder, where evolve = false"
-            )
+        for arm in self.baseline.arms:
+            if arm in OF_WINNER:
+                raise ValueError(
+                    f"baseline.arms must not name {arm}, {OF_WINNER[arm]}, where evolve = false"
+                )
+            if arm in SEARCHED:
+                raise ValueError(
+                    f"baseline.arms must not name {arm} where evolve = false, because it gets the training compute of "
+                    "a search"
+                )
         return self
 
     @model_validator(mode="after")
@@ -431,9 +461,8 @@ def load_experiment(preset: str | Path) -> Experiment:
         If there is neither, if the file is no TOML, or at the first setting that breaks a rule.
     """
     values = read_settings(preset)
-    for name in ("arms", "grid"):
+    for name, has in OF_STUDIES.items():
         if name in values:
-            has = "arms" if name == "arms" else "a grid"
             raise SettingsError(f"{preset}: has {has}; load_study loads it")
     if "used" in values and isinstance(values.get("dataset"), dict):
         values["dataset"].setdefault("target_scaling", "none")  # of a run of an older version

@@ -19,6 +19,7 @@ from evo.policies.policies import POLICIES
 from evo.registry import Registry
 from experiments.arms import ARMS
 from experiments.datasets import DATASETS
+from experiments.settings.controls import CONTROLS
 
 REGISTRIES: dict[str, tuple[Registry[Any], str]] = {
     "evo.OPERATORS": (OPERATORS, "policy.operator_weights"),
@@ -30,6 +31,7 @@ REGISTRIES: dict[str, tuple[Registry[Any], str]] = {
     "evo.GRAPHS": (GRAPHS, "founders.graph"),
     "experiments.DATASETS": (DATASETS, "dataset.name"),
     "experiments.ARMS": (ARMS, "baseline.arms"),
+    "experiments.CONTROLS": (CONTROLS, "controls"),
 }
 """Every registry by its public name, and the settings that name its parts."""
 

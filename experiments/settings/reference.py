@@ -14,6 +14,7 @@ from evo import NeuroevolutionSettings
 from evo.registry import Registry
 from evo.settings import Settings
 from experiments.datasets import DATASETS
+from experiments.settings.controls import CONTROLS
 from experiments.settings.experiment import OF_EVOLUTION, Experiment
 from experiments.settings.halving import HalvingSettings
 
@@ -72,6 +73,7 @@ UNITS = {
     "baseline.hidden": "nodes",
     "baseline.learning_rate": "per step",
     "halving.keep": "cells",
+    "baseline.search.learning_rates": "per step",
 }
 """The unit of each setting that has one, by its dotted key."""
 
@@ -94,6 +96,12 @@ A file with arms is a study: several experiments that share data and seeds, and 
 An arm may not have its own `name`, `arm`, `seed`, `seeds`, `dataset` or `evaluation`. An arm with `evolve = false`
 trains baselines only. Without `epochs` and `total_steps` it makes as many steps as `[evolution]` of the file gives an
 evolved network.
+
+## `controls`
+
+`controls = ["train_only", "random_search"]`, above all sections, adds arms to the arm that evolves. Each is that arm
+with one thing switched off, at the same cost. `[controls]` followed by `evolved = ["train_only"]` adds arms to one of
+several arms that evolve. The names are $CONTROLS; [controls.md](controls.md) says what each is.
 
 ## `[grid]`
 
@@ -128,10 +136,11 @@ def settings_reference() -> str:
     True
     """
     halving = _sections(HalvingSettings, "halving.")
+    arms = ARMS.replace("$CONTROLS", ", ".join(f"`{name}`" for name in CONTROLS.built_in))
     parts = [
         INTRODUCTION,
         *_sections(Experiment, ""),
-        ARMS,
+        arms,
         *halving,
         _data_sets(),
         NEUROEVOLUTION,

@@ -1,17 +1,16 @@
-"""The settings of a study: arms, and a grid over any settings; together they make cells, which are experiments.
+"""The settings of a study: arms, controls, and a grid over any settings; together they make cells: experiments.
 
-A file with a table ``[arms]`` or ``[grid]`` begins with the settings that all cells share, like any experiment. Each
-arm has its own settings: ``[arms.wide]`` and ``founders.hidden = 64``. The grid has a list of values for each of its
-keys: ``[grid]`` and ``training.learning_rate = [0.01, 0.1]``. A cell is one arm at one point of the grid. An arm with
-``evolve = false`` trains fixed networks, for as many gradient steps as the evolved networks get; a key of the grid that
-changes nothing for it makes no further cells.
+A file with ``controls`` or a table ``[arms]`` or ``[grid]`` begins with the settings that all cells share, like any
+experiment. Each arm has its own settings: ``[arms.wide]`` and ``founders.hidden = 64``. The grid has a list of values
+for each of its keys: ``[grid]`` and ``training.learning_rate = [0.01, 0.1]``. A cell is one arm at one point of the
+grid. An arm with ``evolve = false`` trains fixed networks, for as many gradient steps as the evolved networks get; a
+key of the grid that changes nothing for it makes no further cells. Controls are further arms, made of an arm that
+evolves (:mod:`experiments.settings.controls`).
 """
 
 import itertools
 import json
-import math
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -21,24 +20,26 @@ from cnn.checks import brief, did_you_mean
 from cnn.files import one_line
 from evo.errors import SettingsError
 from evo.evolution.settings import EvolutionSettings
-from experiments.settings.experiment import OF_EVOLUTION, Experiment, read_settings, with_values
+from experiments.settings.budgets import check_equal_budgets
+from experiments.settings.controls import changes_of, check_controls
+from experiments.settings.experiment import (
+    OF_EVOLUTION,
+    OF_STUDIES,
+    Experiment,
+    read_settings,
+    with_values,
+)
+from experiments.settings.grid import (
+    SHARED,
+    Grid,
+    Point,
+    at_point,
+    cells_of_arm,
+    flat,
+    overlaid,
+    parse_grid,
+)
 from experiments.settings.halving import HalvingSettings, parse_halving
-
-SHARED = ("name", "arm", "cell", "seed", "seeds", "dataset", "evaluation")
-"""The settings that all arms share. Of these a grid may have values for the data set only."""
-
-OF_STUDY = ("arms", "grid", "halving")
-"""The tables of a study that are no settings of an experiment."""
-
-DATA_SETS = ("dataset", "dataset.name")
-"""The keys of a grid whose values are data sets. They name folders, but no arms: an arm has one name on all of them."""
-
-LARGEST = 10_000
-"""Most points of a grid: each is an experiment, of which an arm has a run for each seed."""
-
-OTHER = re.compile(r"[^A-Za-z0-9_.]+")
-LONGEST = 24
-"""What a name may not have, and the most characters of a value in the name of a cell."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Study:
 def differences(study: Study) -> dict[str, dict[str, Any]]:
     """Return, for each cell, the settings by dotted names that are not the same for all cells."""
     of_cells = {
-        cell: dict(_flat(one.model_dump(mode="json", exclude={"cell"}), ""))
+        cell: dict(flat(one.model_dump(mode="json", exclude={"cell"}), ""))
         for cell, one in study.cells.items()
     }
     keys = dict.fromkeys(key for values in of_cells.values() for key in values)
@@ -114,11 +115,11 @@ def differences(study: Study) -> dict[str, dict[str, Any]]:
 
 def is_study(values: Mapping[str, Any]) -> bool:
     """Return whether settings are those of a study."""
-    return "arms" in values or "grid" in values
+    return any(name in values for name in OF_STUDIES)
 
 
 def load_study(preset: str | Path) -> Study:
-    """Load a preset with arms by name, or a TOML file with arms or a grid by path.
+    """Load a preset with arms by name, or a TOML file with arms, controls or a grid by path.
 
     Raises
     ------
@@ -143,12 +144,16 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
     SettingsError
         At the first setting that breaks a rule.
     """
-    shared = {name: value for name, value in values.items() if name not in OF_STUDY}
-    grid = _parse_grid(values.get("grid", {}), source)
+    shared = {
+        name: value
+        for name, value in values.items()
+        if name not in OF_STUDIES and name != "halving"
+    }
+    grid = parse_grid(values.get("grid", {}), source)
     cells: dict[str, Experiment] = {}
     arm_of: dict[str, str] = {}
     for arm, of_point in _arms(values, shared, grid, source).items():
-        for cell, experiment in _cells(arm, of_point, grid):
+        for cell, experiment in cells_of_arm(arm, of_point, grid):
             if cell in cells:
                 raise SettingsError(
                     f"{source}: arms must give each cell a name of its own; got {cell} twice"
@@ -167,6 +172,7 @@ def study_of(
     *,
     arms: Mapping[str, Mapping[str, Any]] | None = None,
     grid: Mapping[str, Iterable[Any]] | None = None,
+    controls: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     seeds: int | Iterable[int] | None = None,
     datasets: Sequence[str | Mapping[str, Any]] = (),
     halving: Mapping[str, Any] | None = None,
@@ -198,13 +204,15 @@ def study_of(
         values = overlaid(values, {"arms": {name: _nested(own)}})
     points = {key: _as_values(key, one) for key, one in of_study["grid"].items()}
     if len(datasets) == 1:
-        values = _at(values, {"dataset": datasets}, (0,))
+        values = at_point(values, {"dataset": datasets}, (0,))
     elif datasets:
         points = {"dataset": [*datasets], **points}
     if points:
-        values = values | {"grid": dict(_flat(values.get("grid", {}), "")) | points}
+        values = values | {"grid": dict(flat(values.get("grid", {}), "")) | points}
+    if controls is not None:
+        values = values | {"controls": controls}
     if not is_study(values):
-        raise SettingsError("arms or grid must be given, for the base has neither")
+        raise SettingsError("arms, grid or controls must be given, for the base has none of them")
     if halving is not None:
         values = values | {"halving": halving}
     return parse_study(values | _seeds(seeds), source)
@@ -239,15 +247,6 @@ def _seeds(seeds: int | Iterable[int] | None) -> dict[str, int]:
     return {"seed": int(given[0]), "seeds": len(given)}
 
 
-def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings in which the values of `above` replace those of `below`, table by table."""
-    result = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = overlaid(result[key], value) if both else value
-    return result
-
-
 def check_primary(experiment: Experiment, arms: Collection[str]) -> None:
     """Raise SettingsError if the declared comparison is of other arms than these."""
     primary = experiment.evaluation.primary
@@ -255,105 +254,6 @@ def check_primary(experiment: Experiment, arms: Collection[str]) -> None:
         raise SettingsError(
             f"evaluation.primary must be of two of the arms {', '.join(arms)}; got {primary!r}"
         )
-
-
-# -- the grid ----------------------------------------------------------------------------------------------------------
-
-Grid = Mapping[str, Sequence[Any]]
-"""The values of each dotted key."""
-
-Point = tuple[int, ...]
-"""One point of a grid: of each key, the number of its value."""
-
-
-def _parse_grid(given: Any, source: str) -> Grid:
-    """Check a grid; its keys may be dotted, or tables in tables as TOML reads dotted keys without quotes."""
-    if not isinstance(given, Mapping):
-        raise SettingsError(
-            f"{source}: grid must be a table of keys with lists; got {brief(given)}"
-        )
-    grid = dict(_flat(given, ""))
-    for key, values in grid.items():
-        where = f"{source}: grid.{one_line(key)}"
-        if not isinstance(values, list) or not values:
-            raise SettingsError(f"{where} must be a list of one value or more; got {brief(values)}")
-        section = key.partition(".")[0]
-        if section in SHARED and section != "dataset":
-            raise SettingsError(f"{where} must not be given: {section} is the same for all cells")
-        if len({json.dumps(one, default=str) for one in values}) < len(values):
-            raise SettingsError(f"{where} must have each value once; got {brief(values)}")
-    n_points = math.prod(map(len, grid.values()))
-    if n_points > LARGEST:
-        raise SettingsError(
-            f"{source}: grid must have at most {LARGEST:,} points; got {n_points:,}"
-        )
-    if set(DATA_SETS) <= grid.keys():
-        raise SettingsError(f"{source}: grid.dataset must not be given beside grid.dataset.name")
-    return grid
-
-
-def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _at(shared: Mapping[str, Any], grid: Grid, point: Point) -> dict[str, Any]:
-    """Return settings with the values of one point."""
-    result = dict(shared)
-    for (key, values), number in zip(grid.items(), point, strict=True):
-        value = values[number]
-        if key == "dataset":
-            value = {"name": value} if isinstance(value, str) else value
-            before = result.get("dataset", {})
-            if isinstance(before, Mapping):
-                result["dataset"] = {k: one for k, one in before.items() if k != "options"}
-        result = overlaid(result, with_values({}, {key: value}))
-    return result
-
-
-def _texts(key: str, values: Sequence[Any]) -> list[str]:
-    """Return what stands for each value in the name of a cell: the value, or its number if it does not suit a name."""
-    if key == "dataset":
-        values = [one.get("name") if isinstance(one, Mapping) else one for one in values]
-    written = [one if isinstance(one, str) else json.dumps(one, default=str) for one in values]
-    texts = [OTHER.sub("-", one).strip("-.") for one in written]
-    fine = len(set(texts)) == len(texts) and all(0 < len(one) <= LONGEST for one in texts)
-    return texts if fine else [str(number) for number in range(1, len(values) + 1)]
-
-
-def _relevant(written: Mapping[Point, str], k: int) -> bool:
-    """Return whether a key of the grid makes a difference to an arm at one point or more."""
-    others: dict[Point, str] = {}
-    return any(
-        others.setdefault(point[:k] + point[k + 1 :], text) != text
-        for point, text in written.items()
-    )
-
-
-def _cells(
-    arm: str, of_point: Mapping[Point, Experiment], grid: Grid
-) -> Iterator[tuple[str, Experiment]]:
-    """Yield the name and the experiment of each cell of an arm. Points that make no difference to it are one cell."""
-    written = {point: one.model_dump_json() for point, one in of_point.items()}
-    last = [key.rpartition(".")[2] for key in grid]
-    in_values: list[tuple[int, str, list[str]]] = []
-    in_data: list[tuple[int, str, list[str]]] = []
-    for k, (key, values) in enumerate(grid.items()):
-        short = last[k] if last.count(last[k]) == 1 else key
-        if _relevant(written, k):
-            (in_data if key in DATA_SETS else in_values).append((k, short, _texts(key, values)))
-    done = set()
-    for point, experiment in of_point.items():
-        if written[point] in done:
-            continue
-        done.add(written[point])
-        cell = "-".join(f"{short}-{texts[point[k]]}" for k, short, texts in in_values)
-        named = experiment.model_copy(update={"cell": cell}) if cell else experiment
-        data = [texts[point[k]] for k, _, texts in in_data]
-        yield "-".join([arm, *([cell] if cell else []), *data]), named
 
 
 # -- arms --------------------------------------------------------------------------------------------------------------
@@ -365,21 +265,54 @@ def _arms(
     """Return the experiment of each arm at each point of the grid."""
     points = list(itertools.product(*(range(len(one)) for one in grid.values())))
     arms = values.get("arms")
-    if arms is None and grid:
+    of_arms: dict[str, dict[Point, dict[str, Any]]] = {}
+    if arms is None and (grid or "controls" in values):
         # The experiment itself; it keeps its baselines, for there is no other arm to compare with.
         arm = str(shared.get("arm", "evolved" if shared.get("evolve", True) else "fixed"))
-        where = f"{source}: grid"
-        return {arm: {one: Experiment.parse(_at(shared, grid, one), where) for one in points}}
-    if not isinstance(arms, Mapping) or not arms:
-        raise SettingsError(f"{source}: arms must be one table or more, [arms.<name>]")
-    found = {}
-    for name, own in arms.items():
-        where = f"{source}: arms.{one_line(name)}"
-        _check_own(own, grid, where)
-        found[name] = {
-            point: Experiment.parse(_settings_of(name, _at(shared, grid, point), own), where)
-            for point in points
-        }
+        where = {arm: f"{source}: grid" if grid else source}
+        of_arms[arm] = {point: at_point(shared, grid, point) for point in points}
+    else:
+        if not isinstance(arms, Mapping) or not arms:
+            raise SettingsError(f"{source}: arms must be one table or more, [arms.<name>]")
+        where = {name: f"{source}: arms.{one_line(name)}" for name in arms}
+        for name, own in arms.items():
+            _check_own(own, grid, where[name])
+            of_arms[name] = {
+                point: _settings_of(name, at_point(shared, grid, point), own) for point in points
+            }
+    found = {
+        name: {point: Experiment.parse(one, where[name]) for point, one in settings.items()}
+        for name, settings in of_arms.items()
+    }
+    if "controls" not in values:
+        return found
+    return found | _controls(values["controls"], found, of_arms, source)
+
+
+def _controls(
+    given: Any,
+    arms: Mapping[str, Mapping[Point, Experiment]],
+    of_arms: Mapping[str, Mapping[Point, Mapping[str, Any]]],
+    source: str,
+) -> dict[str, dict[Point, Experiment]]:
+    """Return the experiments of the controls of arms at each point of the grid; `of_arms` has the arms' settings."""
+    evolving = [arm for arm, at in arms.items() if all(one.evolve for one in at.values())]
+    found: dict[str, dict[Point, Experiment]] = {}
+    of_each = check_controls(given, evolving, source)
+    for arm, names in of_each.items():
+        where = f"{source}: controls" + (f".{arm}" if len(of_each) > 1 else "")
+        for control, (point, experiment) in itertools.product(names, arms[arm].items()):
+            for name, changes in changes_of(control, experiment, where).items():
+                own = f"{arm}-{name}" if len(of_each) > 1 else name
+                if own in arms:
+                    raise SettingsError(
+                        f"{where}: {own} must not be the name of an arm of the file"
+                    )
+                settings = with_values(
+                    dict(of_arms[arm][point]), {**changes, "arm": own, "baseline.arms": []}
+                )
+                parsed = Experiment.parse(settings, f"{where}: {own}")
+                found.setdefault(own, {})[point] = parsed
     return found
 
 
@@ -390,7 +323,7 @@ def _check_own(own: Any, grid: Grid, where: str) -> None:
     for setting in SHARED:
         if setting in own:
             raise SettingsError(f"{where}.{setting} must be the same for all arms")
-    for name, _ in _flat(own, ""):
+    for name, _ in flat(own, ""):
         for key in grid:
             if f"{name}.".startswith(f"{key}.") or f"{key}.".startswith(f"{name}."):
                 raise SettingsError(
@@ -415,8 +348,19 @@ def _check_labels(cells: Mapping[str, Experiment], source: str) -> None:
             known[key] = name
     try:
         check_primary(next(iter(cells.values())), dict.fromkeys(label for _, label in known))
+        for of_data in _by_data_set(cells):
+            check_equal_budgets(of_data)
     except SettingsError as error:
         raise SettingsError(f"{source}: {error}") from None
+
+
+def _by_data_set(cells: Mapping[str, Experiment]) -> Iterable[list[Experiment]]:
+    """Return the experiments on each data set, at each point of a grid."""
+    groups: dict[tuple[str, str | None], list[Experiment]] = {}
+    for one in cells.values():
+        key = one.dataset.model_dump_json(include={"name", "options"}), one.cell
+        groups.setdefault(key, []).append(one)
+    return groups.values()
 
 
 def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -434,8 +378,8 @@ def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -
 
 
 def _total_steps(evolution: Any) -> int | None:
-    """Return the gradient steps of an evolved network; None if the settings are wrong, which its arms report."""
+    """Return the gradient steps of an evolved network; None if it makes none, or the settings are wrong."""
     try:
-        return EvolutionSettings.model_validate(evolution).total_steps
+        return EvolutionSettings.model_validate(evolution).total_steps or None
     except ValueError:
         return None

@@ -1,67 +1,34 @@
 """One seed's baselines: networks that do not evolve, trained by the same trainer, recipe and batches."""
 
-import math
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cnn import Network
-from cnn.training.curve import LearningCurve, join_curves
-from cnn.training.fitting import EpochRecord, FitState, fit
 from cnn.training.recipe import Recipe
-from cnn.training.trainer import LOSS_WINDOW, Evaluation, evaluate, train
 from evo.evolution.job import Task
 from evo.evolution.metrics import measure
-from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.in_flight import UnfinishedTraining
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.rows import training_rows
 from evo.storage.tables import Row
-from evo.storage.training_state import TrainingState
-from experiments.arms import BaselineSettings, Sized, build_arm
-from experiments.studies.seed_run import SeedRun, TrainedModel
+from experiments.arms import BaselineSettings, Evolved, NoNetworkError, Sized, build_arm
+from experiments.arms.settings import OF_WINNER, SEARCHED
+from experiments.arms.training import TrainedArm, train_epochs, train_steps
+from experiments.studies.seed_run import Cost, SeedRun, TrainedModel
 
-POINTS_PER_EPOCH = 10
-"""Points of the learning curve that each epoch records."""
-
-STEPS_PER_PHASE = 250
-"""Gradient steps, about, after which a training that has no epochs can be taken up again."""
+COSTS = ("steps", "training_macs", "cpu_seconds", "train_seconds")
+"""Columns of `candidates` and `baseline` that add up."""
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedArm:
-    """A baseline after training.
+@dataclass(frozen=True)
+class Candidate:
+    """One candidate of a searched arm: the number of its starting weights, and its recipe."""
 
-    Attributes
-    ----------
-    arm : str
-    network : Sized
-    status : {"ok", "diverged"}
-        Anything but ``"ok"`` comes with a `reason`.
-    reason : str
-    steps, kept_steps : int
-        Gradient steps made, and gradient steps behind the kept parameters.
-    train_loss : float or None
-    validation : Evaluation
-        Loss and accuracy of the kept parameters on the validation part.
-    curve : LearningCurve
-    measured : mapping
-        Loss and accuracy on the validation part after some steps of the curve.
-    seconds : float
-    """
-
-    arm: str
-    network: Sized
-    status: str
-    reason: str
-    steps: int
-    kept_steps: int
-    train_loss: float | None
-    validation: Evaluation
-    curve: LearningCurve
-    measured: Mapping[int, Evaluation]
-    seconds: float
+    restart: int
+    recipe: Recipe
 
 
 class Baselines:
@@ -87,57 +54,140 @@ class Baselines:
         self.models: list[TrainedModel] = []
         self.reasons: list[str] = []
 
-    def train(self, founder: Genome | None = None, steps: int = 0) -> None:
+    def train(self, evolved: Evolved | None = None, steps: int = 0) -> None:
         """Train every arm, then commit its network and its rows. An arm that is committed already is loaded.
 
         Parameters
         ----------
-        founder : Genome, optional
-            The founder of the winner, if there is a winner.
+        evolved : Evolved, optional
+            The search beside which they are trained, if there is one.
         steps : int
-            Gradient steps of each arm; not used if the settings give epochs.
+            Gradient steps of each network; not used if the settings give epochs.
         """
-        seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
+        settings = self.seed_run.experiment.baseline
         for kind in settings.arms:
-            arm = seed_run.experiment.label(kind)
+            arm = self.seed_run.experiment.label(kind)
             self.n_epochs += settings.epochs or 0
-            committed = seed_run.committed("baseline", arm=arm)
-            if committed is not None:
-                self._load(arm, committed)
+            row = self.seed_run.committed("baseline", arm=arm)
+            if row is not None:
+                self._keep(arm, row, self._loaded(arm, row), self._earlier_candidates(arm))
                 continue
-            network = build_arm(kind, seed_run.dataset, settings, founder, seed_run.task)
-            recipe = _recipe(kind, settings, seed_run.task)
-            unfinished = UnfinishedTraining(seed_run.store.path, f"seed-{seed_run.seed}-{arm}")
-            if settings.epochs is None:
-                trained = _train_steps(arm, network, recipe, seed_run.task, steps, unfinished)
-            else:
-                trained = _train_epochs(arm, network, recipe, seed_run, settings.epochs, unfinished)
-            if not seed_run.experiment.evolve:
-                seed_run.reporter.trained(
-                    seed_run.seed, arm, trained.validation, trained.reason, self.n_epochs
-                )
-            self._save(trained)
-            seed_run.store.commit(self._rows(trained))
-            unfinished.remove()
-            model = TrainedModel(arm, trained.network, trained.steps, trained.seconds)
-            self._keep(trained.status, trained.reason, model)
+            try:
+                if kind in SEARCHED:
+                    self._search(kind, arm, evolved, steps)
+                else:
+                    self._train(kind, arm, evolved, steps)
+            except NoNetworkError as error:
+                row = _row_without_network(self.seed_run.key | {"arm": arm}, str(error))
+                self.seed_run.store.commit({"baseline": [row]})
+                self._keep(arm, row, None)
 
-    def _load(self, arm: str, row: Mapping[str, Any]) -> None:
-        """Keep an arm that an earlier process trained."""
-        model = None
-        if row["status"] == "ok":
-            loaded = load_network(self.seed_run.network_path(f"-{arm}"))
-            model = TrainedModel(
-                arm, _computed(loaded), int(row["steps"]), float(row["train_seconds"])
-            )
-        self._keep(row["status"], row["reason"], model)
-
-    def _keep(self, status: str, reason: str, model: TrainedModel | None) -> None:
-        """Keep an arm for the evaluation on the test part, or the reason why it diverged."""
-        if status == "ok" and model is not None:
-            self.models.append(model)
+    def _train(self, kind: str, arm: str, evolved: Evolved | None, steps: int) -> None:
+        """Train the network of one arm."""
+        seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
+        task = seed_run.task
+        network = build_arm(kind, seed_run.dataset, settings, evolved, task)
+        recipe = _recipe(kind, settings, task)
+        unfinished = UnfinishedTraining(seed_run.store.path, f"seed-{seed_run.seed}-{arm}")
+        if settings.epochs is None:
+            trained = train_steps(arm, network, recipe, task, steps, unfinished)
         else:
-            self.reasons.append(reason)
+            epochs = settings.epochs
+            trained = train_epochs(
+                arm, network, recipe, task, epochs, unfinished,
+                patience=settings.patience,
+                reached=lambda record, rate: seed_run.reporter.epoch(
+                    seed_run.seed, arm, record, epochs, rate
+                ),
+            )  # fmt: skip
+        if not seed_run.experiment.evolve:
+            seed_run.reporter.trained(
+                seed_run.seed, arm, trained.validation, trained.reason, self.n_epochs
+            )
+        row = seed_run.key | self._row(trained)
+        self._save(trained)
+        seed_run.store.commit({"baseline": [row], "training": self._curve(trained)})
+        unfinished.remove()
+        self._keep(arm, row, trained.network)
+
+    # -- candidates ----------------------------------------------------------------------------------------------------
+
+    def _search(self, kind: str, arm: str, evolved: Evolved | None, steps: int) -> None:
+        """Train candidates for the training compute of a search; keep the one with the lowest validation loss."""
+        seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
+        rows: list[Mapping[str, Any]] = []
+        best: Mapping[str, Any] | None = None
+        for number, candidate in enumerate(self._candidates(kind, evolved, steps)):
+            row = seed_run.committed("candidates", arm=arm, candidate=number)
+            if row is None:
+                name = f"seed-{seed_run.seed}-{arm}-{number}"
+                unfinished = UnfinishedTraining(seed_run.store.path, name)
+                network = build_arm(
+                    kind, seed_run.dataset, settings, evolved, seed_run.task, candidate.restart
+                )
+                trained = train_steps(
+                    arm, network, candidate.recipe, seed_run.task, steps, unfinished
+                )
+                row = self._candidate_row(trained, number, candidate)
+                if _is_better(row, best):
+                    self._save(trained)
+                curve = self._curve(trained, number)
+                seed_run.store.commit({"candidates": [row], "training": curve})
+                unfinished.remove()
+            best = row if _is_better(row, best) else best
+            rows.append(row)
+        chosen = rows[0] if best is None else best
+        sized = build_arm(kind, seed_run.dataset, settings, evolved, seed_run.task)
+        baseline = {name: one for name, one in chosen.items() if name not in OF_CANDIDATES}
+        baseline |= {"parameters": sized.parameter_count, "macs": sized.macs}
+        baseline |= {"kept_steps": chosen["steps"], "samples": chosen["steps"] * self._batch_size}
+        seed_run.store.commit({"baseline": [baseline]})
+        self._keep(arm, baseline, self._loaded(arm, chosen), rows)
+
+    def _candidates(self, kind: str, evolved: Evolved | None, steps: int) -> Iterator[Candidate]:
+        """Yield as many candidates as the training compute of the search pays for, and one at least."""
+        seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
+        if evolved is None or evolved.training_macs is None:
+            raise NoNetworkError("the training compute of the search is not known")
+        network = build_arm(kind, seed_run.dataset, settings, evolved, seed_run.task)
+        number = max(1, evolved.training_macs // (network.macs * self._batch_size * steps))
+        base = _recipe(kind, settings, seed_run.task)
+        rate, decay = base.learning_rate, base.weight_decay
+        rates = settings.search.learning_rates or (rate, rate / 2, rate * 2)
+        decays = (decay, decay / 5, decay * 5) if decay else (0.0, 0.0005, 0.005)
+        pairs = [*itertools.product(rates, settings.search.weight_decays or decays)]
+        for k in range(number):
+            rate, decay = pairs[k % len(pairs)]
+            values = {"learning_rate": rate, "weight_decay": decay}
+            yield Candidate(k // len(pairs), base.model_copy(update=values))
+
+    def _earlier_candidates(self, arm: str) -> list[Mapping[str, Any]]:
+        """Return the rows of all candidates of an arm that is committed."""
+        table = self.seed_run.earlier["candidates"]
+        own = table[(table["seed"] == self.seed_run.seed) & (table["arm"] == arm)]
+        return [{str(name): one for name, one in row.items()} for row in own.to_dict("records")]
+
+    # -- rows and networks ---------------------------------------------------------------------------------------------
+
+    def _loaded(self, arm: str, row: Mapping[str, Any]) -> Sized | None:
+        """Return the network of an arm that was trained; None if it diverged."""
+        if row["status"] != "ok":
+            return None
+        return _computed(load_network(self.seed_run.network_path(f"-{arm}")))
+
+    def _keep(
+        self,
+        arm: str,
+        row: Mapping[str, Any],
+        network: Sized | None,
+        candidates: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Keep an arm for the evaluation on the test part, or the reason why there is no network."""
+        if row["status"] != "ok" or network is None:
+            self.reasons.append(row["reason"])
+            return
+        own, total = _cost([row]), _cost(candidates or [row])
+        self.models.append(TrainedModel(arm, network, own, total))
 
     def _save(self, trained: TrainedArm) -> None:
         """Save an arm that did not diverge as a predictor."""
@@ -152,26 +202,91 @@ class Baselines:
         elif isinstance(network, Network):
             BaselinePredictor(network, **seed_run.raw_inputs).save(path)
 
-    def _rows(self, trained: TrainedArm) -> dict[str, list[Row]]:
-        key = self.seed_run.key | {"arm": trained.arm}
-        task = self.seed_run.task
-        metrics = measure(task.metrics, task.validation, trained.validation)
-        measured = {step: (one.loss, one.accuracy) for step, one in trained.measured.items()}
-        row = key | {
-            "status": trained.status,
-            "reason": trained.reason,
+    @property
+    def _batch_size(self) -> int:
+        return self.seed_run.task.recipe.batch_size
+
+    def _row(self, trained: TrainedArm) -> Row:
+        """Return the row of ``baseline`` of a network, without the key of the run."""
+        return self._measured(trained) | {
             "parameters": trained.network.parameter_count,
             "macs": trained.network.macs,
-            "steps": trained.steps,
             "kept_steps": trained.kept_steps,
+            "samples": trained.steps * self._batch_size,
+            "candidate": None,
+        }
+
+    def _candidate_row(self, trained: TrainedArm, number: int, candidate: Candidate) -> Row:
+        """Return the row of ``candidates``."""
+        recipe = candidate.recipe
+        return (
+            self.seed_run.key
+            | self._measured(trained)
+            | {
+                "candidate": number,
+                "restart": candidate.restart,
+                "learning_rate": recipe.learning_rate,
+                "weight_decay": recipe.weight_decay,
+            }
+        )
+
+    def _measured(self, trained: TrainedArm) -> Row:
+        """Return what both tables have: how training ended, its cost, and the measures on the validation part."""
+        task = self.seed_run.task
+        metrics = measure(task.metrics, task.validation, trained.validation)
+        return {
+            "arm": trained.arm,
+            "status": trained.status,
+            "reason": trained.reason,
+            "steps": trained.steps,
             "train_loss": trained.train_loss,
             "validation_loss": trained.validation.loss,
             "validation_accuracy": trained.validation.accuracy,
             **{f"validation_{name}": value for name, value in metrics.items()},
+            "training_macs": trained.training_macs,
+            "cpu_seconds": trained.cpu_seconds,
             "train_seconds": trained.seconds,
         }
-        who = key | {"generation": None, "individual": None}
-        return {"baseline": [row], "training": training_rows(trained.curve, measured, who)}
+
+    def _curve(self, trained: TrainedArm, candidate: int | None = None) -> list[Row]:
+        """Return the rows of ``training``."""
+        measured = {step: (one.loss, one.accuracy) for step, one in trained.measured.items()}
+        who = {"arm": trained.arm, "generation": None, "individual": candidate}
+        return training_rows(trained.curve, measured, self.seed_run.key | who)
+
+
+OF_CANDIDATES = ("restart", "learning_rate", "weight_decay")
+"""The columns of `candidates` that `baseline` has not."""
+
+
+def _row_without_network(key: Row, reason: str) -> Row:
+    """Return the row of ``baseline`` of an arm that does not exist for this winner."""
+    empty = dict.fromkeys(
+        (
+            *("parameters", "macs", "kept_steps", "samples", "candidate", "train_loss"),
+            *("validation_loss", "validation_accuracy", *COSTS),
+        )
+    )
+    return key | empty | {"status": "failed", "reason": reason}
+
+
+def _is_better(row: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
+    """Return whether a candidate did not diverge and has the lowest validation loss so far."""
+    if row["status"] != "ok":
+        return False
+    return best is None or row["validation_loss"] < best["validation_loss"]
+
+
+def _cost(rows: Sequence[Mapping[str, Any]]) -> Cost:
+    """Return the sum of the costs of trained networks."""
+    sums = {name: sum(row[name] for row in rows) for name in COSTS}
+    return Cost(
+        int(sums["steps"]),
+        int(sums["training_macs"]),
+        float(sums["cpu_seconds"]),
+        float(sums["train_seconds"]),
+        len(rows),
+    )
 
 
 def _computed(loaded: Predictor | BaselinePredictor) -> Sized:
@@ -182,147 +297,7 @@ def _computed(loaded: Predictor | BaselinePredictor) -> Sized:
 
 
 def _recipe(arm: str, settings: BaselineSettings, task: Task) -> Recipe:
-    """Return the recipe of the run, with the learning rate of the baselines if it is given."""
-    if settings.learning_rate is None or arm == "static":
+    """Return the recipe of the run, with the learning rate of the fixed networks if it is given."""
+    if settings.learning_rate is None or arm in OF_WINNER:
         return task.recipe
     return task.recipe.model_copy(update={"learning_rate": settings.learning_rate})
-
-
-def phase_ends(steps: int, record_every: int) -> list[int]:
-    """Return the steps at which the phases of a training end.
-
-    A phase ends where the learning curve has a point, so phases do not show in it. The last phase is long enough for
-    the mean loss of its last steps.
-
-    Examples
-    --------
-    >>> phase_ends(1000, 100), phase_ends(250, 100)
-    ([300, 600, 1000], [250])
-    """
-    length = record_every * math.ceil(STEPS_PER_PHASE / record_every)
-    return [*range(length, steps - max(length, LOSS_WINDOW) + 1, length), steps]
-
-
-def _begin(network: Sized, unfinished: UnfinishedTraining) -> TrainingState | None:
-    """Give a network the parameters with which an earlier process stopped; return the state, None if there is none."""
-    state = unfinished.load()
-    if state is not None:
-        network.parameters[...] = state.parameters
-    return state
-
-
-def _train_steps(
-    arm: str,
-    network: Sized,
-    recipe: Recipe,
-    task: Task,
-    steps: int,
-    unfinished: UnfinishedTraining,
-) -> TrainedArm:
-    """Train for `steps` gradient steps: one whole schedule, in phases after which it can be taken up again."""
-    every = task.evolution.record_every
-    ends = phase_ends(steps, every)
-    before = _begin(network, unfinished)
-    done, optimizer, seconds = 0, None, 0.0
-    curves: list[LearningCurve] = []
-    if before is not None:
-        done, optimizer, seconds = before.fit.epoch, before.fit.optimizer, before.seconds
-        curves.append(before.curve)
-    for phase in range(done, len(ends)):
-        first = ends[phase - 1] if phase else 0
-        report = train(
-            network,
-            task.train,
-            recipe,
-            first_step=first,
-            steps=ends[phase] - first,
-            total_steps=steps,
-            order_seed=task.order_seed,
-            state=optimizer,
-            record_every=every,
-        )
-        optimizer, seconds = report.state, seconds + report.seconds
-        curves.append(report.curve)
-        if report.status != "ok" or phase == len(ends) - 1:
-            break
-        made = FitState(phase + 1, optimizer, None, math.inf, None)
-        unfinished.keep(TrainingState(network.parameters, made, join_curves(curves), (), seconds))
-    if isinstance(network, Phenotype):
-        network = network.without_dormant()
-    validation, n_steps = evaluate(network, task.validation), first + report.steps
-    return TrainedArm(
-        arm=arm,
-        network=network,
-        status=report.status,
-        reason=report.reason,
-        steps=n_steps,
-        kept_steps=n_steps,
-        train_loss=report.train_loss,
-        validation=validation,
-        curve=join_curves(curves),
-        measured={n_steps: validation} if report.status == "ok" else {},
-        seconds=seconds,
-    )
-
-
-def _train_epochs(
-    arm: str,
-    network: Sized,
-    recipe: Recipe,
-    seed_run: SeedRun,
-    epochs: int,
-    unfinished: UnfinishedTraining,
-) -> TrainedArm:
-    """Train for `epochs` epochs, or until patience ends training before the end of the schedule."""
-    task = seed_run.task
-    steps_per_epoch = math.ceil(len(task.train) / recipe.batch_size)
-    before = _begin(network, unfinished)
-    state, seconds = None, 0.0
-    curves: list[LearningCurve] = []
-    records: list[EpochRecord] = []
-    if before is not None:
-        state, seconds = before.fit, before.seconds
-        curves.append(before.curve)
-        records += before.epochs
-    while True:
-        report = fit(
-            network,
-            task.train,
-            task.validation,
-            recipe,
-            epochs=epochs,
-            order_seed=task.order_seed,
-            patience=seed_run.experiment.baseline.patience,
-            record_every=max(1, steps_per_epoch // POINTS_PER_EPOCH),
-            until=1 if state is None else state.epoch + 1,
-            state=state,
-        )
-        state, seconds = report.state, seconds + report.seconds
-        curves.append(report.curve)
-        records += report.epochs
-        for epoch in report.epochs:
-            rate = steps_per_epoch * recipe.batch_size / report.seconds
-            seed_run.reporter.epoch(seed_run.seed, arm, epoch, epochs, rate)
-        if report.status != "ok" or report.stopped_early or state.epoch == epochs:
-            break
-        unfinished.keep(
-            TrainingState(network.parameters, state, join_curves(curves), records, seconds)
-        )
-    last = len(records)
-    kept = report.best_epoch or last if report.restored else last
-    steps = state.optimizer.step
-    return TrainedArm(
-        arm=arm,
-        network=network,
-        status=report.status,
-        reason=report.reason,
-        steps=steps,
-        kept_steps=kept * steps_per_epoch if report.restored else steps,
-        train_loss=records[kept - 1].train_loss if kept else None,
-        validation=evaluate(network, task.validation),
-        curve=join_curves(curves),
-        measured={
-            one.step: Evaluation(one.validation_loss, one.validation_accuracy) for one in records
-        },
-        seconds=seconds,
-    )

@@ -45,7 +45,7 @@ from experiments.studies.runner import (
     take_up,
     workers_for,
 )
-from experiments.studies.search import Search, expected_per_seed
+from experiments.studies.search import Search
 
 
 class DataSets:
@@ -229,7 +229,7 @@ class Runs:
         if first is None:
             return
         one = next(iter(group.values()))
-        expected = sum(expected_per_seed(each.evolution, until, since) for each in group.values())
+        expected = sum(each.evolution.expected_individuals(until, since) for each in group.values())
         try:
             with self.teller as teller, interruptible():
                 teller.starting(f"{one.name}: {len(group)} searches", workers, expected)

@@ -34,7 +34,8 @@ from evo.storage.run_store import RunStore
 from evo.storage.tables import Row
 from evo.time_account import OTHER, spending, time_spent
 from experiments.analysis.results import Results, load_results
-from experiments.arms import build_arm, loss_of
+from experiments.arms import Evolved, build_arm, loss_of
+from experiments.arms.settings import OF_WINNER
 from experiments.datasets import Dataset, DataSplit
 from experiments.figures.report import save_figures
 from experiments.settings.experiment import Experiment
@@ -42,7 +43,7 @@ from experiments.studies.baselines import Baselines
 from experiments.studies.founders import GivenFounders, layers_of_founders
 from experiments.studies.judgement import metrics_of
 from experiments.studies.progress import Reporter
-from experiments.studies.search import Search, Tally, expected_per_seed, search_of
+from experiments.studies.search import Search, Tally, search_of
 from experiments.studies.seed_run import SeedRun, read_test
 
 EVALUATED = 256
@@ -55,6 +56,8 @@ NO_SEARCH = {
     "search_steps": 0,
     "search_samples": 0,
     "search_macs": 0,
+    "search_training_macs": 0,
+    "search_cpu_seconds": 0.0,
     "search_seconds": 0.0,
 }
 """The columns of `runs` about the search, in a run without a search."""
@@ -111,8 +114,8 @@ def expected_seconds(plan: Plan) -> float:
     """
     experiment, continues = plan.experiment, plan.experiment.continues
     n_individuals = sum(
-        expected_per_seed(
-            experiment.evolution, None, continues.first_generation[seed] if continues else 0
+        experiment.evolution.expected_individuals(
+            first=continues.first_generation[seed] if continues else 0
         )
         for seed in seeds_of(experiment)
     )
@@ -175,7 +178,7 @@ def execute(
 
 def _seed_runs(plan: Plan, store: RunStore, reporter: Reporter) -> list[SeedRun]:
     """Return what the parts of a run share, for each seed."""
-    earlier = load_tables([store.path], ["runs", "baseline", "comparison"])
+    earlier = load_tables([store.path], ["runs", "baseline", "candidates", "comparison"])
     return [
         SeedRun(
             plan.experiment,
@@ -259,7 +262,7 @@ def _evolve(
     if all(search.is_over for search in searches):
         return searches
     expected = sum(
-        expected_per_seed(experiment.evolution, until, seed_run.task.first_generation)
+        experiment.evolution.expected_individuals(until, seed_run.task.first_generation)
         for seed_run in seed_runs
     )
     reporter.starting(experiment.title, workers, expected)
@@ -295,7 +298,7 @@ def _train_baselines(seed_runs: Sequence[SeedRun], searches: Sequence[Search]) -
     ]
     if searches:
         for search, own in zip(searches, baselines, strict=True):
-            own.train(search.founder_of_winner, search.winner.ancestry_steps)
+            own.train(search.evolved, search.winner.ancestry_steps)
         return baselines
     _warm_up(seed_runs[0], None)
     for seed_run, own in zip(seed_runs, baselines, strict=True):
@@ -442,9 +445,12 @@ def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
         )
     started = time.perf_counter()
     task, baseline = seed_run.task, seed_run.experiment.baseline
-    arms = baseline.arms if founder is None else dict.fromkeys(("static", *baseline.arms))
+    arms = dict.fromkeys(arm for arm in baseline.arms if arm not in OF_WINNER)
+    evolved = None
+    if founder is not None:
+        evolved, arms = Evolved(founder, founder), arms | {"static": None}
     for arm in arms:
-        network = build_arm(arm, seed_run.dataset, baseline, founder, task)
+        network = build_arm(arm, seed_run.dataset, baseline, evolved, task)
         train(
             network,
             task.train,

@@ -12,7 +12,7 @@ from evo.operators.registry import OPERATORS
 from evo.origin import code_hash, origin_of
 from evo.registry import Registry
 from experiments.datasets import Dataset
-from experiments.settings.experiment import OF_EVOLUTION, Experiment
+from experiments.settings.experiment import OF_EVOLUTION, OF_STUDIES, Experiment
 from experiments.settings.own_parts import REGISTRIES
 from experiments.settings.used import Used, UsedData, first_difference
 
@@ -53,6 +53,8 @@ def used_by(
 def _named(experiment: Experiment) -> Iterator[tuple[str, Registry[Any], Iterable[str]]]:
     """Yield the kind, the registry and the names of the parts that an experiment may use."""
     for public_name, (registry, settings) in REGISTRIES.items():
+        if settings in OF_STUDIES:  # they only make the settings of arms, which each run has
+            continue
         kind = public_name.rpartition(".")[2].lower()
         if registry in UNNAMED:
             yield kind, registry, registry.own if experiment.evolve else ()

@@ -26,6 +26,7 @@ from evo.time_account import counting_time, spending
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
 from experiments.datasets import Dataset, DataSplit, load_dataset
+from experiments.settings.budgets import check_equal_budgets
 from experiments.settings.columns import setting_columns
 from experiments.settings.experiment import Experiment, load_experiment
 from experiments.settings.study import check_primary
@@ -121,6 +122,7 @@ def run(
     check_types(results=results, run_name=run_name)
     _check_arguments(experiment, workers, address, fitness, founders)
     check_primary(experiment, experiment.arm_names)
+    check_equal_budgets([experiment])
     plan, used = plan_run(experiment, dataset, fitness, founders)
     workers = workers_for(plan, used, workers, address)
     return run_anew(

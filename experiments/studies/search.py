@@ -14,7 +14,6 @@ from evo.evolution.evolution import Evolution, EvolutionError, EvolutionState, G
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job
 from evo.evolution.selection import ranked
-from evo.evolution.settings import EvolutionSettings
 from evo.executors.side_by_side import Steps, in_order
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
@@ -31,21 +30,14 @@ from evo.storage.rows import generation_rows
 from evo.storage.tables import Row
 from evo.time_account import spending
 from experiments.analysis.comparison import TRAIN_ONLY
-from experiments.studies.seed_run import SeedRun, TrainedModel
+from experiments.arms import Evolved
+from experiments.studies.seed_run import Cost, SeedRun, TrainedModel
 
-TOTALS = ("n_individuals", "n_failures", "search_steps", "search_samples", "search_macs")
+TOTALS = (
+    *("n_individuals", "n_failures", "search_steps", "search_samples", "search_macs"),
+    *("search_training_macs", "search_cpu_seconds"),
+)
 """The columns of `runs` that are sums over all individuals."""
-
-
-def expected_in_generation(settings: EvolutionSettings, number: int) -> int:
-    """Return the expected number of individuals in a generation; without twins there are a few fewer."""
-    return settings.population * settings.offspring_per_slot(number)
-
-
-def expected_per_seed(settings: EvolutionSettings, until: int | None = None, first: int = 0) -> int:
-    """Return the expected number of individuals in the search with one seed, from one generation up to another one."""
-    last = settings.generations if until is None else min(until, settings.generations)
-    return sum(expected_in_generation(settings, k) for k in range(first, last + 1))
 
 
 def state_path(seed: int) -> str:
@@ -81,7 +73,7 @@ class Search:
         self.tally = tally
         self.founders = founders
         self.state = EvolutionState()
-        self.totals = dict.fromkeys(TOTALS, 0)
+        self.totals: dict[str, Any] = dict.fromkeys(TOTALS, 0)
         self.children = {True: 0, False: 0}  # that succeeded, and that did not
         self.seconds = 0.0
         self._state_path = state_path(seed_run.seed)
@@ -132,8 +124,8 @@ class Search:
         """End the run after the last committed generation: it gets no winner, no baselines and no test values."""
         seed_run, settings = self.seed_run, self.seed_run.task.evolution
         if not self.is_over:
-            done = expected_per_seed(settings, self.state.generation - 1)
-            left = expected_per_seed(settings) - done
+            done = settings.expected_individuals(self.state.generation - 1)
+            left = settings.expected_individuals() - done
             row = seed_run.run_row(self._cost(None)) | {
                 "stopped_rung": rung,
                 "stopped_reason": reason,
@@ -164,11 +156,17 @@ class Search:
         batch_size = seed_run.task.recipe.batch_size
         for one in generation.offspring:
             macs = one.statistics.macs if one.statistics else 0
-            self.totals["n_individuals"] += 1
-            self.totals["n_failures"] += one.status != "ok"
-            self.totals["search_steps"] += one.steps
-            self.totals["search_samples"] += one.steps * batch_size
-            self.totals["search_macs"] += one.steps * batch_size * macs
+            amounts = {
+                "n_individuals": 1,
+                "n_failures": one.status != "ok",
+                "search_steps": one.steps,
+                "search_samples": one.steps * batch_size,
+                "search_macs": one.steps * batch_size * macs,
+                "search_training_macs": one.training_macs,
+                "search_cpu_seconds": one.cpu_seconds,
+            }
+            for name in self.totals:
+                self.totals[name] += amounts[name]
             self.children[one.status == "ok"] += one.job.origin == "child"
         self.seconds += seconds
         sources = seed_run.given.sources if seed_run.given else ()
@@ -200,7 +198,8 @@ class Search:
         save_individuals(path, individuals.values(), more, staged=True)
         seed_run.store.commit(rows)
         settings = seed_run.experiment.evolution
-        self.tally.n_expected += expected_in_generation(settings, generation.number)
+        number = generation.number
+        self.tally.n_expected += settings.expected_individuals(until=number, first=number)
         seed_run.reporter.generation(
             seed_run.seed, generation, settings.generations, self.tally.n_expected
         )
@@ -235,14 +234,12 @@ class Search:
                 credits=CreditTotals(more["uses"], more["credit"]),
                 n_individuals=more["n_individuals"],
             )
-            self.totals = {name: more["totals"][name] for name in TOTALS}
+            # An older version counted less, and what it did not count stays unknown.
+            self.totals = {name: more["totals"][name] for name in TOTALS if name in more["totals"]}
             self.children = dict(zip((True, False), more["children"], strict=True))
             self.seconds = more["seconds"]
         settings = self.seed_run.experiment.evolution
-        self.tally.n_expected += sum(
-            expected_in_generation(settings, number)
-            for number in range(first, self.state.generation)
-        )
+        self.tally.n_expected += settings.expected_individuals(self.state.generation - 1, first)
 
     def _run_row(self, winner: Individual | None) -> Row:
         """Return the row of ``runs``."""
@@ -251,7 +248,11 @@ class Search:
     def _cost(self, winner: Individual | None) -> Row:
         """Return the columns of ``runs`` about the search."""
         best = winner and winner.job.individual
-        return self.totals | {"best_individual": best, "search_seconds": self.seconds}
+        return (
+            dict.fromkeys(TOTALS)
+            | self.totals
+            | {"best_individual": best, "search_seconds": self.seconds}
+        )
 
     @property
     def arm(self) -> str:
@@ -263,17 +264,35 @@ class Search:
         return experiment.label(name)
 
     @property
-    def founder_of_winner(self) -> Genome:
-        """The founder of the winner, before any training."""
-        return self.founders[self.winner.job.founder]
+    def evolved(self) -> Evolved:
+        """What the arms beside the search get from it."""
+        winner, totals = self.winner, self.totals
+        founder = self.founders[winner.job.founder]
+        return Evolved(founder, winner.genome, totals.get("search_training_macs"))
 
     def trained_model(self) -> TrainedModel:
-        """Return the winner, for the evaluation on the test seed_run."""
+        """Return the winner, for the evaluation on the test part."""
+        winner, totals = self.winner, self.totals
+        is_counted = "search_training_macs" in totals
+        steps = winner.ancestry_steps
+        if self.seed_run.task.evolution.inheritance == "baldwinian":
+            steps = winner.optimizer_state.step if winner.optimizer_state else 0
         return TrainedModel(
             self.arm,
-            Phenotype(self.winner.genome, self.seed_run.task.loss),
-            self.winner.ancestry_steps,
-            self.winner.ancestry_seconds,
+            Phenotype(winner.genome, self.seed_run.task.loss),
+            Cost(
+                steps,
+                winner.ancestry_macs if is_counted else None,
+                winner.ancestry_cpu_seconds if is_counted else None,
+                winner.ancestry_seconds,
+            ),
+            Cost(
+                int(totals["search_steps"]),
+                totals.get("search_training_macs"),
+                totals.get("search_cpu_seconds"),
+                self.seconds,
+                int(totals["n_individuals"]),
+            ),
         )
 
 

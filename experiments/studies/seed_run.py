@@ -26,6 +26,31 @@ from experiments.studies.judgement import deciding_metric
 from experiments.studies.progress import Reporter
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What the training of one network, or of several, has cost.
+
+    Attributes
+    ----------
+    steps : int
+        Gradient steps.
+    training_macs : int or None
+        Multiply-accumulates of the forward passes of training, dormant entries that learn included. This and the CPU
+        time are None if an older version, which did not count them, trained a part.
+    cpu_seconds : float or None
+    seconds : float
+        Wall time.
+    networks : int
+        Number of networks.
+    """
+
+    steps: int
+    training_macs: int | None
+    cpu_seconds: float | None
+    seconds: float
+    networks: int = 1
+
+
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
     """A trained network, for the evaluation on the test part.
@@ -35,16 +60,14 @@ class TrainedModel:
     arm : str
         Name of the arm in the table ``comparison``.
     network : Sized
-    steps : int
-        Gradient steps behind the network.
-    seconds : float
-        Training time behind the network.
+    own, total : Cost
+        The training behind its weights, and that of all networks that were trained for its arm.
     """
 
     arm: str
     network: Sized
-    steps: int
-    seconds: float
+    own: Cost
+    total: Cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +234,17 @@ def _comparison_row(
         "validation_accuracy": on_validation.accuracy,
         "parameters": network.parameter_count,
         "macs": network.macs,
-        "steps": model.steps,
-        "train_seconds": model.seconds,
+        **_cost_columns(model.own, task.recipe.batch_size, ""),
+        **_cost_columns(model.total, task.recipe.batch_size, "total_"),
+        "total_networks": model.total.networks,
+        "train_seconds": model.own.seconds,
+    }
+
+
+def _cost_columns(cost: Cost, batch_size: int, prefix: str) -> Row:
+    return {
+        f"{prefix}steps": cost.steps,
+        f"{prefix}samples": cost.steps * batch_size,
+        f"{prefix}training_macs": cost.training_macs,
+        f"{prefix}cpu_seconds": cost.cpu_seconds,
     }

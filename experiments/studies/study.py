@@ -39,6 +39,7 @@ def study(
     arms: Mapping[str, Mapping[str, Any]] | None = None,
     grid: Mapping[str, Iterable[Any]] | None = None,
     *,
+    controls: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     seeds: int | Iterable[int] | None = None,
     dataset: Data | Sequence[Data] | None = None,
     fitness: Callable[..., float] | None = None,
@@ -56,6 +57,9 @@ def study(
         no baselines unless it names them; without arms the experiment keeps its own.
     grid : mapping, optional
         Values of settings by dotted names. Each combination of values is a point; each arm at each point is a cell.
+    controls : sequence of str, or mapping, optional
+        Names of controls at the same cost, such as ``["train_only", "random_search"]``: ``docs/controls.md``. A list
+        is for the only arm that evolves; several arms have a mapping from the arm's name to such a list.
     seeds : int or iterable of int, optional
         The number of seeds, or seeds that follow each other, such as ``range(8)``; by default those of `base`.
     dataset : str, mapping, Dataset or a sequence of them, optional
@@ -84,7 +88,15 @@ def study(
     given = [] if dataset is None else _as_list(dataset)
     own = [one for one in given if isinstance(one, Dataset)]
     names = [one.name if isinstance(one, Dataset) else one for one in given]
-    made = study_of(base, arms=arms, grid=grid, seeds=seeds, datasets=names, halving=halving)
+    made = study_of(
+        base,
+        arms=arms,
+        grid=grid,
+        controls=controls,
+        seeds=seeds,
+        datasets=names,
+        halving=halving,
+    )
     return run_study(made, datasets=own, fitness=fitness, **options)
 
 

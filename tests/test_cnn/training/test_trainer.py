@@ -173,10 +173,23 @@ def test_a_gradient_that_does_not_fit_the_parameters_is_refused(wrong, samples):
         run(Odd(), samples)
 
 
-@pytest.mark.parametrize("counts", [{"steps": 0}, {"record_every": 0}])
-def test_training_refuses_counts_below_one(counts, samples):
-    with pytest.raises(ValueError, match="must be at least 1; got 0"):
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [({"steps": -1}, "at least 0; got -1"), ({"record_every": 0}, "at least 1; got 0")],
+)
+def test_training_refuses_counts_that_are_too_small(counts, message, samples):
+    with pytest.raises(ValueError, match=f"must be {message}"):
         run(SoftmaxRegression(), samples, **counts)
+
+
+def test_training_for_no_steps_changes_nothing(samples):
+    network = SoftmaxRegression()
+    before = network.parameters.copy()
+    report = run(network, samples, steps=0)
+    assert (report.status, report.steps, report.samples) == ("ok", 0, 0)
+    assert report.train_loss is None
+    assert len(report.curve) == 0
+    assert np.array_equal(network.parameters, before)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e5])

@@ -55,6 +55,10 @@ EIGHT = [0.91, 0.92, 0.93, 0.92, 0.94, 0.91, 0.93, 0.92]
 """Accuracies with eight seeds, which can show a difference."""
 
 
+EQUAL = "; equal budgets: parameters, macs, steps"
+"""The end of a verdict of arms that have these in common; the tables here have no other budgets."""
+
+
 def below(by, accuracies=EIGHT):
     """Return accuracies that are lower by about as much."""
     return [value - by - 0.001 * (k % 3) for k, value in enumerate(accuracies)]
@@ -117,7 +121,7 @@ def test_the_arm_whose_interval_is_off_zero_and_whose_p_is_small_wins():
     assert line.startswith(
         "evolved wins: evolved - cnn = +10.1 points of test accuracy, 95% interval"
     )
-    assert line.endswith("8 paired seeds, p 0.0078, not declared before the run")
+    assert line.endswith(f"8 paired seeds, p 0.0078, not declared before the run{EQUAL}")
     line = line_of(comparison(evolved=below(0.1), cnn=EIGHT), "evolved", "cnn")
     assert line.startswith("cnn wins: evolved - cnn = -10.1 points of test accuracy")
 
@@ -141,14 +145,16 @@ def test_a_comparison_among_many_is_corrected_unless_it_was_declared():
     assert table["winner"].isna().all()
     line = verdict(table.iloc[0])
     assert line.startswith("evolved is ahead, but p is above 0.05: ")
-    assert line.endswith("p 0.062 (Holm, 8 comparisons), not declared before the run")
+    assert line.endswith(f"p 0.062 (Holm, 8 comparisons), not declared before the run{EQUAL}")
     for declared in ("evolved - arm3", "arm3 - evolved"):
         table = compare(frame, pairs, declared=declared)
         assert table["declared"].tolist() == [other == "arm3" for other in others]
         assert table["winner"].dropna().to_dict() == {3: "evolved"}
         assert verdict(table.iloc[2]).startswith("evolved is ahead, but p is above 0.05: ")
         assert verdict(table.iloc[3]).startswith("evolved wins: ")
-        assert verdict(table.iloc[3]).endswith("8 paired seeds, p 0.0078, declared before the run")
+        assert verdict(table.iloc[3]).endswith(
+            f"8 paired seeds, p 0.0078, declared before the run{EQUAL}"
+        )
         assert table["p_holm"].tolist() == pytest.approx(
             [(1 if other == "arm3" else 7) * 2 / 256 for other in others]
         )
@@ -213,7 +219,7 @@ def test_an_arm_that_diverged_does_not_win_and_its_seeds_are_counted(gone):
     assert row["superiority"] == pytest.approx(8 / 9)
     assert pd.isna(row["winner"])
     assert verdict(row).startswith("no winner, for evolved diverged: evolved - cnn = +10.1 points")
-    assert verdict(row).endswith("; evolved diverged with 1 seed")
+    assert verdict(row).endswith(f"; evolved diverged with 1 seed{EQUAL}")
     assert np.isfinite(row[["difference", "low", "high", "p"]].astype(float)).all()
 
 
@@ -221,7 +227,7 @@ def test_an_arm_wins_against_one_that_diverged_with_some_seeds():
     frame = comparison(evolved=[*EIGHT, 0.9, 0.9], cnn=[*below(0.1), math.nan, math.nan])
     line = line_of(frame, "evolved", "cnn")
     assert line.startswith("evolved wins: ")
-    assert line.endswith("; cnn diverged with 2 seeds")
+    assert line.endswith(f"; cnn diverged with 2 seeds{EQUAL}")
 
 
 def test_arms_that_always_diverge_are_not_compared():
@@ -281,7 +287,9 @@ def test_nothing_wins_with_another_budget_and_the_line_says_both(evolved, cnn, b
     frame.loc[frame["arm"] == "evolved", "steps"] = 1920
     line = line_of(frame, "evolved", "cnn")
     assert line.startswith(beginning)
-    assert line.endswith("; budgets differ: evolved had 1,920 steps, cnn 40")
+    assert line.endswith(
+        "; budgets differ: evolved had 1,920 steps, cnn 40; equal budgets: parameters, macs"
+    )
     assert "wins" not in line
     assert pd.isna(row_of(frame, "evolved", "cnn")["winner"])
 
@@ -292,6 +300,21 @@ def test_budgets_differ_from_one_percent_on(steps, differ):
     frame.loc[frame["arm"] == "cnn", "steps"] = steps
     for pair in (("evolved", "cnn"), ("cnn", "evolved")):
         assert ("budgets differ" in line_of(frame, *pair)) == differ
+
+
+def test_declared_budgets_decide_instead_of_steps_and_others_are_named():
+    frame = comparison(evolved=EIGHT, cnn=below(0.1)).assign(total_steps=5000, cpu_seconds=1.0)
+    frame.loc[frame["arm"] == "evolved", ["steps", "macs", "cpu_seconds"]] = [1920, 30, 3.0]
+    declared = {"equal": ["total_steps", "parameters"]}
+    row = row_of(frame, "evolved", "cnn", **declared)
+    assert row["must_be_equal"] == "total_steps, parameters"
+    assert row["winner"] == "evolved"
+    assert verdict(row).endswith(
+        "; equal budgets: parameters, total_steps; unequal: macs (30 and 90), steps (1,920 and 40)"
+    )
+    line = line_of(frame, "evolved", "cnn", equal=["total_steps", "cpu_seconds"])
+    assert line.startswith("no fair comparison: ")
+    assert "; budgets differ: evolved had 3 cpu_seconds, cnn 1; equal budgets: " in line
 
 
 def test_budgets_are_compared_on_the_seeds_that_both_arms_have():

@@ -179,7 +179,7 @@ def test_two_cells_of_one_name_are_refused():
         ),
         ({"grid": [1]}, TypeError, "grid must be a mapping"),
         ({"grid": {"seed": 1}}, TypeError, "grid must have a list for seed; got 1"),
-        ({}, SettingsError, "arms or grid must be given, for the base has neither"),
+        ({}, SettingsError, "arms, grid or controls must be given, for the base has none"),
         ({"seeds": [1, 3]}, SettingsError, r"seeds must follow each other, such as range\(8\)"),
     ],
 )

@@ -30,7 +30,7 @@ SETTINGS = {
     "training": {"learning_rate": 0.1, "weight_decay": 0.005},
     "baseline": {"arms": ARMS, "epochs": EPOCHS},
 }
-EMPTY = {"generations", "population", "individuals", "operations", "credits"}
+EMPTY = {"candidates", "generations", "population", "individuals", "operations", "credits"}
 
 
 def alone(**changes):
@@ -342,7 +342,7 @@ def test_a_static_arm_without_a_winner_is_refused():
 
 
 class _Seeded:
-    seed, loss, evolution = 0, "cross_entropy", EvolutionSettings()
+    seed, loss, evolution, layers = 0, "cross_entropy", EvolutionSettings(), ()
     train = Samples(np.zeros((1, 28, 28), np.float32), np.zeros(1, np.int64))
 
 

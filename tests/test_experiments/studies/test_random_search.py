@@ -7,7 +7,6 @@ import numpy as np
 from evo.evolution.settings import EvolutionSettings
 from evo.genome.codec import load_genomes
 from experiments import load_experiment, run
-from experiments.studies.search import expected_per_seed
 
 
 def test_the_preset_spends_what_digits_spends_and_differs_in_the_search_alone():
@@ -16,12 +15,12 @@ def test_the_preset_spends_what_digits_spends_and_differs_in_the_search_alone():
         assert getattr(control, section) == getattr(digits, section)
     for name in ("steps_per_generation", "generations"):
         assert getattr(control.evolution, name) == getattr(digits.evolution, name)
-    assert expected_per_seed(control.evolution) == expected_per_seed(digits.evolution)
+    assert control.evolution.expected_individuals() == digits.evolution.expected_individuals()
     # What the preset's comment promises for new topologies in every generation.
     anew = EvolutionSettings.model_validate(
         digits.evolution.model_dump() | {"population": 27, "selection": {"name": "random_search"}}
     )
-    assert expected_per_seed(anew) == expected_per_seed(digits.evolution)
+    assert anew.expected_individuals() == digits.evolution.expected_individuals()
 
 
 def test_topologies_drawn_once_are_trained_for_the_whole_schedule(tiny, tmp_path):

@@ -28,6 +28,7 @@ from evo.storage.journal import read_journal
 from evo.storage.run_lock import RunLockedError
 from evo.storage.run_reader import RepairWarning
 from evo.storage.run_store import RunStore
+from evo.storage.tables import TIMING_COLUMNS
 from experiments import Dataset, Experiment, load_results, resume, run
 from experiments.cli.app import main
 from experiments.studies import provenance
@@ -220,7 +221,7 @@ def test_a_baseline_goes_on_with_its_last_epoch(tmp_path, monkeypatch):
     one, other = (load_results(path / "one") for path in (tmp_path / "whole", tmp_path))
     for table in ("baseline", "training", "comparison", "predictions"):
         frames = [
-            getattr(results, table).drop(columns=["train_seconds"], errors="ignore")
+            getattr(results, table).drop(columns=TIMING_COLUMNS, errors="ignore")
             for results in (one, other)
         ]
         pd.testing.assert_frame_equal(*frames, check_exact=True)

@@ -46,6 +46,9 @@ def test_every_table_is_filled_and_typed_as_declared(finished, table):
     own = OwnColumns(classes=tuple(range(10)))
     assert stored.select(declared).schema.equals(schema(table, own))
     frame = pd.read_parquet(finished.path / table)
+    if table == "candidates":  # of the arm cnn_search, which the run has not
+        assert frame.empty
+        return
     assert len(frame) > 0
     assert set(frame["run"]) == {"tiny"}
     assert "seed" not in declared or set(frame["seed"]) == set(SEEDS)
@@ -198,7 +201,7 @@ def test_the_test_part_is_read_once_per_arm_and_after_everything_else(tiny, tmp_
     places = (
         "experiments.studies.execution",
         "experiments.studies.seed_run",
-        "experiments.studies.baselines",
+        "experiments.arms.training",
         "evo.evolution.individual",
     )
     for where in places:
