@@ -107,7 +107,7 @@ def test_what_goes_on_has_the_tables_that_it_has_without_halving(whole, halved):
             .reset_index(drop=True)
             for frame in (getattr(one, table) for one in (whole, results))
         ]
-        assert len(frames[0]) > 0, table
+        assert len(frames[0]) > 0 or table == "candidates", table
         pd.testing.assert_frame_equal(*frames, check_exact=True, obj=table)
 
 
