@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+from evo.budgets import BUDGETS
 from evo.storage.tables import TABLES
+
+_OF_BUDGETS = {one.name: one.description for one in TABLES["comparison"] if one.name in BUDGETS}
 
 COMPARED: Mapping[str, str] = {
     "arm": "The first of the two arms that are compared.",
@@ -19,8 +22,6 @@ COMPARED: Mapping[str, str] = {
     "declared": "Whether this comparison was declared before the run.",
     "effect_size": "The difference in standard deviations: d_z with Hedges' correction.",
     "superiority": "Share of the seeds with which the first arm is better; a tie counts half.",
-    "steps": "Mean gradient steps of the first arm.",
-    "other_steps": "Mean gradient steps of the other arm.",
     "diverged": "Number of the common seeds with which the first arm has no finite metric.",
     "other_diverged": "Number of the common seeds with which the other arm has no finite metric.",
     "stopped": "Number of runs of the first arm that halving stopped.",
@@ -33,6 +34,12 @@ COMPARED: Mapping[str, str] = {
     "p_equivalence": "The difference is shown to be within ± the margin if this is at most 0.05 (TOST).",
     "seeds_needed": "Number of seeds that would show a difference of the margin with probability 0.8.",
     "larger_is_better": "Whether larger values of the metric are better.",
+    "must_be_equal": "The budgets that both arms must have in common for one to win.",
+    **{name: f"Of the first arm, mean over seeds: {text}" for name, text in _OF_BUDGETS.items()},
+    **{
+        f"other_{name}": f"Of the other arm, mean over seeds: {text}"
+        for name, text in _OF_BUDGETS.items()
+    },
 }
 """The columns of :meth:`experiments.analysis.results.Results.compare`, in the order in which a report shows them."""
 
@@ -42,9 +49,7 @@ SUMMARY: Mapping[str, str] = {
     "low": "Lower end of the 95 % interval of the mean.",
     "high": "Upper end of the 95 % interval of the mean.",
     "deviation": "Standard deviation of the metric over seeds.",
-    "parameters": "Number of trainable numbers, mean over seeds.",
-    "macs": "Multiply-accumulates for one sample, mean over seeds.",
-    "steps": "Gradient steps of the network and its ancestors, mean over seeds.",
+    **{name: f"Mean over seeds: {text}" for name, text in _OF_BUDGETS.items()},
     "train_seconds": "Seconds of training of the network and its ancestors, mean over seeds.",
     "diverged": "Number of seeds without a finite metric.",
     "stopped": "Number of runs that halving stopped before the test part was read.",

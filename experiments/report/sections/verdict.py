@@ -2,15 +2,13 @@
 
 import pandas as pd
 
-from experiments.analysis.comparison import SAME_BUDGET
+from evo.budgets import BUDGETS, TIMED, TOLERANCE, are_equal
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
 from experiments.analysis.showing import search_cost
 from experiments.report.blocks.facts import where
 from experiments.report.blocks.html import escaped, paragraph, table
 from experiments.report.blocks.meanings import COMPARED, SUMMARY
-
-COST_NAMES = {"parameters": "parameters", "macs": "MACs per sample", "steps": "gradient steps"}
 
 
 def verdict(results: Results) -> str:
@@ -32,20 +30,21 @@ def verdict(results: Results) -> str:
 def equalities(summary: pd.DataFrame) -> list[str]:
     """Return sentences on what was equal for all arms of a summary, and what was not.
 
-    A cost counts as equal if the largest mean over seeds is at most 1 % above the smallest.
+    A budget counts as equal if the means over seeds of all arms agree to a percent. CPU time is not named, for it
+    differs from run to run.
     """
     equal = ["the split of the data, which each seed draws once for all arms"]
     others = []
-    for cost, name in COST_NAMES.items():
-        values = summary[cost].dropna()
-        if len(values) < 2:
+    for name in BUDGETS:
+        values = summary[name].dropna()
+        if len(values) < 2 or name in TIMED:
             continue
-        if values.max() - values.min() <= SAME_BUDGET * values.max():
+        if are_equal(values.min(), values.max()):
             equal.append(f"{name} ({_span(values)})")
         else:
             listed = ", ".join(f"{arm} {value:,.0f}" for arm, value in values.items())
             others.append(f"{name} ({listed})")
-    sentences = [f"Equal to {SAME_BUDGET:.0%}: {'; '.join(equal)}."]
+    sentences = [f"Equal to {TOLERANCE:.0%}: {'; '.join(equal)}."]
     return sentences + ([f"Not equal: {'; '.join(others)}."] if others else [])
 
 

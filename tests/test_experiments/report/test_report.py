@@ -138,7 +138,7 @@ def test_the_verdict_says_who_is_better_how_sure_that_is_and_what_was_equal(fini
     (equal,) = (one for one in whole.texts if one.startswith("Equal to 1%"))
     steps = finished.summary()["steps"].unique()
     assert len(steps) == 1
-    assert f"gradient steps ({steps[0]:,.0f})" in equal
+    assert f"steps ({steps[0]:,.0f})" in equal
     (different,) = (one for one in whole.texts if one.startswith("Not equal"))
     for arm, parameters in finished.summary()["parameters"].items():
         assert f"{arm} {parameters:,.0f}" in different
@@ -147,7 +147,7 @@ def test_the_verdict_says_who_is_better_how_sure_that_is_and_what_was_equal(fini
 def test_every_column_has_its_meaning_in_the_header_and_below(finished, whole):
     titles = [value for tag, name, value in whole.attributes if (tag, name) == ("th", "title")]
     assert all(titles)
-    assert "Number of trainable numbers, mean over seeds." in titles
+    assert "Mean over seeds: Number of trainable numbers." in titles
     assert set(meanings.COMPARED) == set(finished.compare())
     assert set(meanings.EFFECTS) == {"name", *finished.operator_effects()}
     assert set(meanings.SETTINGS) - {"runs"} == set(finished.settings()) - {"run"}
