@@ -73,7 +73,7 @@ def _stopped(row: Mapping[str, Any] | pd.Series) -> str:
 
 
 def _budgets(row: Mapping[str, Any] | pd.Series) -> str:
-    """Return which budgets two arms have in common, and the means of the others; empty if none is known.
+    """Return which budgets two arms have in common, and which not; empty if none is known.
 
     CPU time differs from run to run, so it is named only if it had to be equal.
     """
@@ -92,11 +92,7 @@ def _budgets(row: Mapping[str, Any] | pd.Series) -> str:
         parts.append(f"budgets differ: {told}")
     if equal:
         parts.append(f"equal budgets: {', '.join(named(equal)) or 'none'}")
-    others = [
-        f"{one} ({_amount(row[one])} and {_amount(row[f'other_{one}'])})"
-        for one in named(different)
-        if one not in missed
-    ]
+    others = [one for one in named(different) if one not in missed]
     if others:
         parts.append(f"unequal: {', '.join(others)}")
     return "; ".join(parts)

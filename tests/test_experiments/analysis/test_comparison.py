@@ -309,9 +309,7 @@ def test_declared_budgets_decide_instead_of_steps_and_others_are_named():
     row = row_of(frame, "evolved", "cnn", **declared)
     assert row["must_be_equal"] == "total_steps, parameters"
     assert row["winner"] == "evolved"
-    assert verdict(row).endswith(
-        "; equal budgets: parameters, total_steps; unequal: macs (30 and 90), steps (1,920 and 40)"
-    )
+    assert verdict(row).endswith("; equal budgets: parameters, total_steps; unequal: macs, steps")
     line = line_of(frame, "evolved", "cnn", equal=["total_steps", "cpu_seconds"])
     assert line.startswith("no fair comparison: ")
     assert "; budgets differ: evolved had 3 cpu_seconds, cnn 1; equal budgets: " in line

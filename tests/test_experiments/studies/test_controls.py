@@ -324,8 +324,7 @@ def test_a_study_spends_the_same_on_every_control_and_verdicts_say_so(of_study):
     for line in lines:
         equal = line.partition("equal budgets: ")[2].partition(";")[0].split(", ")
         assert {"total_networks", "total_steps", "total_samples"} <= set(equal)
-    assert "unequal: " in lines[0]
-    assert "steps (24 and 12)" in lines[0]
+    assert "steps" in lines[0].partition("unequal: ")[2].split(", ")
 
 
 def test_a_run_whose_arms_cannot_have_a_declared_budget_in_common_is_refused(tmp_path):
