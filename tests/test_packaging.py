@@ -74,6 +74,7 @@ def test_the_wheel_installs_the_command(wheel):
     assert dict(entries["console_scripts"]) == {"evomatrix": "experiments.cli.app:main"}
 
 
+@pytest.mark.slow
 def test_the_installed_modules_are_those_of_the_wheel(installed, tmp_path):
     code = f"import {', '.join(PACKAGES)}\nfor m in ({', '.join(PACKAGES)}): print(m.__file__)"
     printed = python("-P", "-c", code, cwd=tmp_path, PYTHONPATH=str(installed))

@@ -167,6 +167,7 @@ def test_a_learning_rate_that_is_too_high_is_named(rng):
         model.fit(1e4 * x, y)
 
 
+@pytest.mark.slow
 def test_scikit_learn_is_imported_only_when_an_estimator_is_asked_for():
     program = (
         "import sys, cnn; assert 'sklearn' not in sys.modules; cnn.LinearSVM; "

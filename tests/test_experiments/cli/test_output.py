@@ -30,6 +30,7 @@ def shell(command, folder, **environment):
     )
 
 
+@pytest.mark.slow
 def test_results_are_shown_on_output_that_is_not_utf8(finished, tmp_path, capsys):
     done = shell(f"{COMMAND} show {finished.path}", tmp_path, PYTHONIOENCODING="cp1252")
     assert (done.returncode, done.stderr) == (0, b"")
