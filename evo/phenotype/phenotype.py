@@ -346,7 +346,8 @@ class Phenotype:
             np.concatenate([self.plan.take(row[:n_stored]), row[n_stored:][self.plan.nodes]])
             for row in of_places
         ]
-        return np.array(parts).reshape(len(of_places), self.parameter_count)
+        # Without rows there are no parts, from which NumPy would take the dtype.
+        return np.array(parts, of_places.dtype).reshape(len(of_places), self.parameter_count)
 
     def spread(self, of_parameters: FloatArray) -> FloatArray:
         """Return rows over the genome's stored entries, then its nodes, from rows over the parameters; 0 elsewhere."""

@@ -26,6 +26,7 @@ from evo.storage.run_reader import (
 from evo.storage.tables import TABLES
 from experiments.analysis import frames
 from experiments.analysis.comparison import (
+    PRIMARY,
     compare,
     pairs_of,
     pooled,
@@ -144,6 +145,12 @@ class Results:
         equal = json.loads(self._declared("equal") or "[]")
         return compare(compared, pairs, declared=declared, margin=margin, equal=equal)
 
+    @property
+    def declared_arms(self) -> tuple[str, ...]:
+        """The two arms of the comparison that was declared before the run; empty if none was."""
+        declared = self._declared("primary")
+        return () if declared is None else tuple(declared.split(PRIMARY))
+
     def _declared(self, setting: str) -> Any:
         """Return what all runs declared in this setting of the section evaluation; None if they differ."""
         column = f"evaluation.{setting}"
@@ -223,11 +230,18 @@ class Results:
     def _with_diverged(self) -> pd.DataFrame:
         return with_diverged(self.comparison, self.runs, self.baseline)
 
-    def winner(self, seed: int | None = None) -> dict[str, Any]:
+    def winner(self, seed: int | None = None, arm: str | None = None) -> dict[str, Any]:
         """Return the row of ``individuals`` of the best winner.
 
         The best winner is the one with the best fitness, of all seeds or of one seed. Fitness is measured on validation
         data: the test part chooses nothing.
+
+        Parameters
+        ----------
+        seed : int, optional
+        arm : str, optional
+            An arm that evolved, by its name in ``comparison``. By default the first arm of the comparison that was
+            declared, if it evolved; otherwise all arms.
 
         Raises
         ------
@@ -237,7 +251,11 @@ class Results:
         """
         self._check_one("data", self.runs["data_hash"].unique())
         self._check_one("fitness", fitness_of_runs(self.runs, self.paths))
-        finished = self.runs[["run", "seed", "best_individual"]].rename(
+        runs = self.runs
+        arm = arm or next((one for one in self.declared_arms if one in set(runs["arm"])), None)
+        if arm is not None:
+            runs = runs[runs["arm"] == arm]
+        finished = runs[["run", "seed", "best_individual"]].rename(
             columns={"best_individual": "individual"}
         )
         known = with_first(self.individuals, finished, self.paths)
@@ -245,7 +263,8 @@ class Results:
         if seed is not None:
             winners = winners[winners["seed"] == seed]
         if winners.empty:
-            where = "" if seed is None else f" with seed {seed}"
+            where = "" if arm is None else f" of the arm {arm}"
+            where += "" if seed is None else f" with seed {seed}"
             raise ResultsError(f"{self.paths[0]}: holds no finished search{where}")
         row = winners.iloc[int(winners["fitness"].argmax())]
         return {str(column): value for column, value in row.items()}

@@ -10,6 +10,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from evo.errors import ResultsError
 from evo.files import write_text
 from evo.storage.run_reader import run_names
 from evo.storage.table_folder import write_csv
@@ -112,11 +113,14 @@ def show_arms(
     ----------
     results : Results
     against : str, optional
-        Arm to compare with; by default the first arm that does not evolve, else the first by name.
+        Arm to compare with; by default the second arm of the declared comparison. If none is declared, the first arm
+        that does not evolve, else the first by name.
     console : Console
     margin : float, optional
         As for :meth:`~experiments.analysis.results.Results.compare`.
     """
+    if results.comparison.empty:
+        raise ResultsError(f"{results.paths[0].parent}: holds no finished run with a test part")
     parts = by_data_set(results)
     for name, part in parts:
         if len(parts) > 1:
@@ -141,9 +145,12 @@ def _show_arms(
 
 
 def _other_arm(results: Results) -> str:
-    """Return the arm that others are compared with: the first that does not evolve, else the first by name."""
+    """Return the arm that others are compared with: the second of those declared, or one that does not evolve."""
+    compared = set(results.comparison["arm"])
+    if results.declared_arms and results.declared_arms[1] in compared:
+        return results.declared_arms[1]
     fixed = set(results.baseline["arm"])
-    return min(map(str, results.comparison["arm"]), key=lambda arm: (arm not in fixed, arm))
+    return min(map(str, compared), key=lambda arm: (arm not in fixed, arm))
 
 
 def by_data_set(results: Results) -> list[tuple[str, Results]]:
@@ -191,6 +198,8 @@ def save_compared(compared: pd.DataFrame, csv: Path | None, latex: Path | None) 
         write_csv(csv, compared)
     if latex is not None:
         columns = [name for name in ("dataset", *IN_PAPERS) if name in compared]
+        if compared["margin"].notna().any():
+            columns += ["margin", "p_equivalence"]
         write_text(latex, latex_table(compared[columns]) + "\n")
 
 

@@ -86,7 +86,7 @@ def _texts(key: str, values: Sequence[Any]) -> list[str]:
     if key == "dataset":
         values = [one.get("name") if isinstance(one, Mapping) else one for one in values]
     written = [one if isinstance(one, str) else json.dumps(one, default=str) for one in values]
-    texts = [OTHER.sub("-", one).strip("-.") for one in written]
+    texts = [OTHER.sub("-", one.replace("e+", "e")).strip("-.") for one in written]
     fine = len(set(texts)) == len(texts) and all(0 < len(one) <= LONGEST for one in texts)
     return texts if fine else [str(number) for number in range(1, len(values) + 1)]
 

@@ -12,6 +12,7 @@ import itertools
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -241,7 +242,11 @@ def _seeds(seeds: int | Iterable[int] | None) -> dict[str, int]:
         return {}
     if isinstance(seeds, int):
         return {"seeds": seeds}
+    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
+        raise TypeError(f"seeds must be a number, or numbers such as range(8); got {brief(seeds)}")
     given = [*seeds]
+    if not all(isinstance(one, Integral) for one in given):
+        raise TypeError(f"seeds must be whole numbers; got {brief(given)}")
     if not given or given != [*range(given[0], given[0] + len(given))]:
         raise SettingsError(f"seeds must follow each other, such as range(8); got {brief(given)}")
     return {"seed": int(given[0]), "seeds": len(given)}
@@ -367,7 +372,8 @@ def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -
     """Return the settings of one arm: the shared settings, overlaid by its own."""
     if own.get("evolve", shared.get("evolve", True)):
         # A fixed network is an arm of its own, so an evolving arm has no baselines by default.
-        return overlaid({**shared, "baseline": {"arms": []}}, {"arm": name, **own})
+        none = {"baseline": {**_of_networks(shared.get("baseline", {})), "arms": []}}
+        return overlaid({**shared, **none}, {"arm": name, **own})
     base = {section: value for section, value in shared.items() if section not in OF_EVOLUTION}
     settings = overlaid(base, own)
     baseline = settings.get("baseline", {})
@@ -375,6 +381,17 @@ def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -
         steps = _total_steps(shared.get("evolution", {}))
         settings["baseline"] = baseline | ({} if steps is None else {"total_steps": steps})
     return settings
+
+
+def _of_networks(baseline: Any) -> dict[str, Any]:
+    """Return what shared settings say about the networks of baselines, without their names and their training."""
+    if not isinstance(baseline, Mapping):
+        return {}
+    return {
+        key: value
+        for key, value in baseline.items()
+        if key not in {"arms", "epochs", "total_steps", "patience"}
+    }
 
 
 def _total_steps(evolution: Any) -> int | None:

@@ -68,12 +68,19 @@ class DataSets:
         """Return whether an experiment has data of the user's own."""
         return experiment.dataset.name in self._own
 
+    def is_missing(self, experiment: Experiment) -> bool:
+        """Return whether an experiment has data that only a script can pass, and that are not among the own ones."""
+        settings = experiment.dataset
+        return (
+            not self.is_own(experiment) and settings.name not in DATASETS and not settings.options
+        )
+
     def of(self, experiment: Experiment) -> Dataset:
         """Return the data of an experiment."""
         settings = experiment.dataset
         if settings.name in self._own:
             return self._own[settings.name]
-        if settings.name not in DATASETS and not settings.options and self._own:
+        if self._own and self.is_missing(experiment):
             raise SettingsError(f"dataset must have the data set {settings.name!r} of the study")
         key = settings.model_dump_json(include={"name", "options"})
         if key not in self._loaded:

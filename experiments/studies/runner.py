@@ -121,7 +121,8 @@ def run(
     check_types(experiment=experiment, dataset=dataset, fitness=fitness, reporter=reporter)
     check_types(results=results, run_name=run_name)
     _check_arguments(experiment, workers, address, fitness, founders)
-    check_primary(experiment, experiment.arm_names)
+    if experiment.used is None:  # of a stored run of a study the other arm is in other runs
+        check_primary(experiment, experiment.arm_names)
     check_equal_budgets([experiment])
     plan, used = plan_run(experiment, dataset, fitness, founders)
     workers = workers_for(plan, used, workers, address)

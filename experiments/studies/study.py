@@ -253,6 +253,13 @@ def resume(
     for experiment in plan.runs.values():
         check_limits(experiment, workers)
     data = DataSets(own)  # type: ignore[arg-type]
+    for experiment in plan.runs.values():
+        if data.is_missing(experiment):
+            name = experiment.dataset.name
+            raise ResultsError(
+                f"{path}: its data set {name!r} was passed by a script, and must be passed again: "
+                f"resume({str(path)!r}, dataset=...)"
+            )
     check_data([*plan.runs.values()], data)
     runs = Runs(path, data, fitness, reporter=reporter, **options)
     if plan.halving is None:

@@ -76,6 +76,28 @@ def test_a_script_says_the_same_as_a_file():
     assert study_of(base, arms=arms, seeds=2).cells.keys() == {"mlp", "set"}
 
 
+@pytest.mark.parametrize("seeds", ["4", [0, 1.0], 2.5])
+def test_seeds_are_whole_numbers(seeds):
+    with pytest.raises(TypeError, match=r"^seeds must be "):
+        study_of(Experiment(), arms={"a": {}}, seeds=seeds)
+
+
+def test_an_evolving_arm_has_the_networks_that_all_arms_share_but_none_unless_it_names_some():
+    shared = {"arms": ["mlp"], "hidden": 4}
+    arms = {"plain": {}, "again": {"baseline.arms": ["retrained"]}}
+    cells = study_of(Experiment(baseline=shared), arms=arms).cells
+    assert {name: one.baseline.arms for name, one in cells.items()} == {
+        "plain": (),
+        "again": ("retrained",),
+    }
+    assert {one.baseline.hidden for one in cells.values()} == {4}
+
+
+def test_large_and_small_numbers_have_names_of_their_own():
+    cells = study_of(Experiment(), grid={"training.learning_rate": [1e30, 1e-30]}).cells
+    assert [*cells] == ["evolved-learning_rate-1e30", "evolved-learning_rate-1e-30"]
+
+
 def test_arms_and_points_are_added_to_those_of_a_file(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('[arms.a]\n[grid]\n"founders.hidden" = [4, 8]\n')

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from same_tables import assert_equal_tables
 
-from evo.errors import SettingsError
+from evo.errors import ResultsError, SettingsError
 from evo.storage.tables import TIMING_COLUMNS
 from experiments import Dataset, Experiment, resume, study
 from experiments.analysis.data_sets import over_data_sets
@@ -130,9 +130,9 @@ def test_a_study_of_own_data_sets_and_fitness_resumes_with_them(tmp_path, capsys
     ]
 
     shutil.rmtree(tmp_path / "runs" / "b-two-seed-0")
-    with pytest.raises(SettingsError, match="unknown data set 'one'"):
+    with pytest.raises(ResultsError, match="data set 'one' was passed by a script, and must be"):
         resume(tmp_path / "runs", fitness=sure, **QUIET)
-    with pytest.raises(SettingsError, match="dataset must have the data set 'two' of the study"):
+    with pytest.raises(ResultsError, match="data set 'two' was passed by a script"):
         resume(tmp_path / "runs", dataset=data[0], fitness=sure, **QUIET)
     resumed = resume(tmp_path / "runs", **options, **QUIET)
     timed = TIMING_COLUMNS & {*whole.comparison}

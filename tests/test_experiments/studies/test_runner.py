@@ -11,6 +11,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.linear_model import Perceptron
 
+from cnn import OPTIMIZERS
 from cnn.training.trainer import evaluate
 from evo.errors import ResultsError
 from evo.seeding import Purpose, seed_sequence
@@ -295,6 +296,17 @@ def small(**changes):
         "baseline": {"arms": ["mlp"]},
     }
     return Experiment(**settings | changes)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_children_of_every_optimizer_train_on(tmp_path, optimizer):
+    results = run(
+        small(dataset={"name": "xor"}, training={"optimizer": optimizer, "learning_rate": 0.01}),
+        workers=0,
+        results=tmp_path,
+        figures=False,
+    )
+    assert set(results.individuals["status"]) == {"ok"}
 
 
 def test_classification_of_ones_own_arrays_predicts_the_labels_given(tmp_path):

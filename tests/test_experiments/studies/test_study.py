@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from evo.errors import ResultsError, SettingsError
-from experiments import load_experiment, load_results, load_study, run_study
+from experiments import load_experiment, load_results, load_study, run, run_study
 from experiments.analysis.comparison import pooled
 from experiments.cli.app import main
 from experiments.studies.progress import Reporter
@@ -118,6 +118,25 @@ def test_files_with_arms_and_without_are_told_apart(tmp_path):
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_settings_of_a_run_repeat_it_though_the_declared_arms_are_others_too(
+    finished, tmp_path
+):
+    folder, results = finished
+    stored = load_experiment(folder / "alone-seed-1" / "config.json")
+    again = run(stored, workers=0, results=tmp_path, figures=False)
+    row = results.comparison.query("run == 'alone-seed-1'")
+    assert again.comparison["test_loss"].tolist() == row["test_loss"].tolist()
+
+
+def test_the_winner_is_that_of_the_declared_arm_unless_another_one_is_asked_for(finished):
+    _, results = finished
+    assert results.declared_arms == ("alone", "mlp")
+    assert results.winner()["run"].startswith("alone-")
+    assert results.winner(seed=0, arm="many")["run"] == "many-seed-0"
+    with pytest.raises(ResultsError, match="holds no finished search of the arm few"):
+        results.winner(arm="few")
 
 
 def test_every_arm_runs_with_every_seed_as_a_run_of_its_own(finished):
