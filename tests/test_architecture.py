@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "experiments.analysis": "evo evo.evolution evo.storage experiments.settings experiments.statistics"
     " experiments.analysis.frames",
     "experiments.figures": "evo.genome evo.storage experiments.analysis",
+    "experiments.progress": "evo evo.evolution experiments.analysis experiments.settings",
     "experiments.studies.planned": "evo evo.storage experiments.settings",
     "experiments.report.blocks": "evo evo.storage experiments.analysis",
     "experiments.report.sections": "evo evo.genome evo.operators evo.storage experiments.analysis experiments.figures"
@@ -59,13 +60,14 @@ MAY_IMPORT = {
     "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
     " evo.evolution evo.executors evo.preparation evo.storage"
     " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures"
-    " experiments.studies.planned",
+    " experiments.progress experiments.studies.planned",
     "experiments.estimators": "evo evo.evolution evo.preparation evo.storage experiments.analysis experiments.datasets"
     " experiments.settings experiments.studies",
     "experiments.audit": "evo evo.genome evo.operators evo.evolution evo.storage"
-    " experiments.analysis experiments.datasets experiments.settings experiments.studies",
+    " experiments.analysis experiments.datasets experiments.progress experiments.settings experiments.studies",
     "experiments.continuation": "evo evo.editing evo.evolution evo.operators evo.policies evo.storage"
-    " experiments.analysis experiments.audit experiments.datasets experiments.settings experiments.studies",
+    " experiments.analysis experiments.audit experiments.datasets experiments.progress experiments.settings"
+    " experiments.studies",
     f"{BENCHES}.harness": "evo evo.genome evo.phenotype",
     f"{BENCHES}.peers": "evo evo.genome evo.evolution",
     f"{BENCHES}.cnn": f"evo experiments.datasets {BENCHES}.harness {BENCHES}.peers",
@@ -74,11 +76,12 @@ MAY_IMPORT = {
     f"{BENCHES}.maps": "evo evo.genome evo.exchange evo.initial evo.phenotype"
     f" {BENCHES}.harness {BENCHES}.peers",
     f"{BENCHES}.dispatch": "evo evo.genome evo.policies evo.evolution evo.executors experiments.datasets"
-    f" experiments.settings experiments.studies {BENCHES}.harness {BENCHES}.peers",
+    f" experiments.progress experiments.settings experiments.studies {BENCHES}.harness {BENCHES}.peers",
     BENCHES: "evo evo.genome evo.editing evo.operators evo.storage experiments.analysis experiments.settings"
     " experiments.studies"
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
-    "experiments.cli": "evo evo.operators evo.storage experiments.settings experiments.studies experiments.analysis"
+    "experiments.cli": "evo evo.operators evo.storage experiments.progress experiments.settings experiments.studies"
+    " experiments.analysis"
     " experiments.analysis.frames"
     f" experiments.audit experiments.continuation experiments.report experiments.statistics {BENCHES}",
     "experiments": "experiments.cli",

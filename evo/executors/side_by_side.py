@@ -72,12 +72,16 @@ def run_side_by_side(
 
     more, waiting = iter(searches), deque[tuple[Task, Steps]]()
     n_taken = 1 + (AHEAD if executor.n_workers else 0)
-    begin_more()
-    for task, individual in executor.evaluate(work, one_by_one=one_by_one):
-        if task in running:
-            unfinished[task] -= 1
-            advance(task, individual)
-            begin_more()
+    try:
+        begin_more()
+        for task, individual in executor.evaluate(work, one_by_one=one_by_one):
+            if task in running:
+                unfinished[task] -= 1
+                advance(task, individual)
+                begin_more()
+    finally:
+        for search in running.values():  # after an error: each can still say that it ends
+            search.close()
 
 
 def in_order(search: Steps, order: Iterable[int]) -> Steps:

@@ -111,7 +111,7 @@ class RunStore:
         self.own_columns = own_columns or OwnColumns()
         self.journal = journal
         self._lock = lock
-        self._settings = settings
+        self.settings = settings
         self._writer = JournalWriter(path, journal if journal.entries else None)
         self._files = dict(journal.files)
         self._open = _OpenPart(self._writer.next)
@@ -233,7 +233,7 @@ class RunStore:
 
     def take_columns(self, settings: Mapping[str, pa.Scalar], own_columns: OwnColumns) -> None:
         """Take the columns of :meth:`create`, which are not known when a run is opened."""
-        self._settings, self.own_columns = settings, own_columns
+        self.settings, self.own_columns = settings, own_columns
 
     def close(self) -> None:
         """Let other processes work on the run; a finished run has no hidden files left."""
@@ -314,7 +314,7 @@ class RunStore:
         for table, new in rows.items():
             arrow = to_arrow(table, new, self.own_columns)
             if table == "runs":
-                arrow = with_settings(arrow, self._settings)
+                arrow = with_settings(arrow, self.settings)
             if len(arrow) or kind == CREATED:
                 before = [grown.rows[table]] if table in grown.rows else []
                 # One chunk a column: Parquet is written twice as fast as of a chunk for each commit.

@@ -15,10 +15,12 @@ from evo.storage.tables import TABLES
 from experiments.analysis.results import Results, load_results
 from experiments.audit.difference import ORDER, Difference, file_difference, table_difference
 from experiments.datasets import Dataset
+from experiments.progress import Reporter
+from experiments.progress.callbacks import Callbacks
+from experiments.progress.choice import chosen_reporter
 from experiments.settings.experiment import Experiment
 from experiments.studies.arguments import check_types, check_workers
 from experiments.studies.execution import execute, seeds_of
-from experiments.studies.progress import Reporter
 from experiments.studies.runner import begun_run, new_store, workers_for
 from experiments.studies.search import state_path
 
@@ -68,6 +70,7 @@ def verify(
     workers: int | None = None,
     address: str | None = None,
     reporter: Reporter | None = None,
+    quiet: bool = False,
 ) -> Verification:
     """Compute a run again in a temporary folder and compare all tables, columns of time aside, genomes and networks.
 
@@ -84,7 +87,7 @@ def verify(
         finished.
     dataset, fitness : optional
         What was passed to :func:`experiments.run` has to be passed again.
-    workers, address, reporter : optional
+    workers, address, reporter, quiet : optional
         As for :func:`experiments.run`. The number of workers changes no result.
 
     Returns
@@ -107,7 +110,8 @@ def verify(
     In the asynchronous mode results depend on the order in which individuals arrived. The run is computed again in the
     order that its table ``individuals`` has, in whatever order they arrive now.
     """
-    check_types(path=path, dataset=dataset, fitness=fitness, reporter=reporter)
+    check_types(path=path, dataset=dataset, fitness=fitness)
+    reporter = chosen_reporter(reporter, quiet=quiet)
     check_workers(workers, address)
     path = Path(path)
     if not is_run(path):
@@ -128,7 +132,8 @@ def verify(
                 store,
                 workers=workers,
                 address=address,
-                reporter=Reporter() if reporter is None else reporter,
+                reporter=reporter,
+                callbacks=Callbacks(),
                 figures=False,
                 until=None if generations is None else generations[1],
                 orders=_orders(stored, experiment),

@@ -65,7 +65,7 @@ def _turn(experiment: Experiment, workers: int) -> tuple[dict[str, float], list[
     """Make a run; return its seconds, and those of each activity."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        results = run(experiment, workers=workers, results=Path(folder))
+        results = run(experiment, workers=workers, results=Path(folder), quiet=True)
         whole = time.perf_counter() - started
         spent = [*_spent(results)]
         search = sum(

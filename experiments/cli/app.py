@@ -22,6 +22,7 @@ from experiments.cli.output import prepare_output, print_line, print_table
 
 if TYPE_CHECKING:
     from experiments.analysis.results import Results
+    from experiments.progress import Callback
 
 app = typer.Typer(
     help="Evolve neural networks whose topology is a matrix, and compare them with a fixed CNN.",
@@ -66,6 +67,22 @@ Address = Annotated[
 
 Figures = Annotated[
     bool, typer.Option(" /--no-figures", help="Draw no pictures.", show_default=False)
+]
+TensorBoardFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--tensorboard",
+        metavar="FOLDER",
+        help="Write curves for TensorBoard too, each run into a folder of its own in this one.",
+    ),
+]
+MLflowStore = Annotated[
+    str | None,
+    typer.Option(
+        "--mlflow",
+        metavar="URI",
+        help="Write each run into a store of MLflow too, such as sqlite:///mlflow.db.",
+    ),
 ]
 
 
@@ -119,6 +136,8 @@ def run(
         "results"
     ),
     figures: Figures = True,
+    tensorboard: TensorBoardFolder = None,
+    mlflow: MLflowStore = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run's folder.")] = False,
 ) -> None:
     """Evolve, train the baselines, compare on the test part, and store tables and figures.
@@ -128,10 +147,10 @@ def run(
     budgets in seconds.
     """
     from experiments.cli.terminal import show_arms
+    from experiments.progress import TerminalReporter
     from experiments.settings.data_file import with_data
     from experiments.settings.experiment import Experiment, merged, read_settings, with_values
     from experiments.settings.study import is_study, parse_study
-    from experiments.studies.progress import Reporter, TerminalReporter
     from experiments.studies.runner import run as run_experiment
     from experiments.studies.study import run_study
 
@@ -151,7 +170,7 @@ def run(
         raise SettingsError(f"target must be given with data only; got {target!r}")
     values = with_values(merged(values, options), _changed(changes))
     console = Console(quiet=quiet)
-    reporter = Reporter if quiet else partial(TerminalReporter, console)
+    told: dict[str, Any] = {"quiet": quiet, "callbacks": _trackers(tensorboard, mlflow)}
     if is_study(values):
         of_arms = {"generations": generations, "population": population, "epochs": epochs}
         for name, number in of_arms.items():
@@ -167,7 +186,8 @@ def run(
                 workers=workers,
                 address=address,
                 results=results,
-                reporter=reporter,
+                reporter=None if quiet else partial(TerminalReporter, console),
+                **told,
                 figures=figures,
             )
         if quiet:
@@ -188,7 +208,8 @@ def run(
             workers=workers,
             address=address,
             results=results,
-            reporter=reporter(),
+            reporter=None if quiet else TerminalReporter(console),
+            **told,
             figures=figures,
         )
     _tell(outcome, console)
@@ -209,6 +230,8 @@ def resume(
         ),
     ] = False,
     figures: Figures = True,
+    tensorboard: TensorBoardFolder = None,
+    mlflow: MLflowStore = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run's folder.")] = False,
 ) -> None:
     """Go on with a run or a study that stopped, however it stopped.
@@ -216,7 +239,7 @@ def resume(
     The tables are those of the run that had not stopped, except for columns of time.
     """
     from experiments.cli.terminal import show_arms, show_results
-    from experiments.studies.progress import Reporter, TerminalReporter
+    from experiments.progress import TerminalReporter
     from experiments.studies.study import resume as go_on
 
     _load(parts)
@@ -226,7 +249,9 @@ def resume(
             path,
             workers=workers,
             address=address,
-            reporter=Reporter if quiet else partial(TerminalReporter, console),
+            reporter=None if quiet else partial(TerminalReporter, console),
+            quiet=quiet,
+            callbacks=_trackers(tensorboard, mlflow),
             figures=figures,
             force=force,
         )
@@ -279,7 +304,7 @@ def continue_(
     The newer run begins with the population and the optimizer states of the older run. It is complete in itself.
     """
     from experiments.continuation.continuation import continue_run
-    from experiments.studies.progress import Reporter, TerminalReporter
+    from experiments.progress import TerminalReporter
 
     _load(parts)
     console = Console(quiet=quiet)
@@ -293,10 +318,23 @@ def continue_(
             workers=workers,
             address=address,
             results=results,
-            reporter=Reporter() if quiet else TerminalReporter(console),
+            reporter=None if quiet else TerminalReporter(console),
+            quiet=quiet,
             figures=figures,
         )
     _tell(outcome, console)
+
+
+def _trackers(tensorboard: Path | None, mlflow: str | None) -> "list[Callback]":
+    """Return the callbacks that options ask for."""
+    from experiments.progress import MLflow, TensorBoard
+
+    trackers: list[Callback] = []
+    if tensorboard is not None:
+        trackers.append(TensorBoard(tensorboard))
+    if mlflow is not None:
+        trackers.append(MLflow(mlflow))
+    return trackers
 
 
 def _changed(changes: list[str] | None) -> dict[str, Any]:
@@ -346,7 +384,7 @@ def verify(
     something is different; 2: the run cannot be computed again.
     """
     from experiments.audit.verification import verify as compute_again
-    from experiments.studies.progress import Reporter, TerminalReporter
+    from experiments.progress import TerminalReporter
 
     _load(parts)
     console = Console(quiet=quiet)
@@ -363,7 +401,8 @@ def verify(
             generations=chosen,
             workers=workers,
             address=address,
-            reporter=Reporter() if quiet else TerminalReporter(console),
+            reporter=None if quiet else TerminalReporter(console),
+            quiet=quiet,
         )
     for change in outcome.changes:
         typer.echo(f"evomatrix: {change}", err=True)

@@ -6,7 +6,7 @@ The newer run is complete in itself: it holds the founders and the state with wh
 folder again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from experiments.audit.replay import replay_lineage
 from experiments.continuation.changes import changed_experiment
 from experiments.continuation.start import load_last_state, steps_until, suited, with_individual
 from experiments.datasets import Dataset
+from experiments.progress import Callback, Reporter
+from experiments.progress.callbacks import Callbacks
+from experiments.progress.choice import chosen_reporter
 from experiments.settings.continues import Continues
 from experiments.settings.experiment import Experiment
 from experiments.settings.used import Used
@@ -29,7 +32,6 @@ from experiments.studies.arguments import check_limits, check_types, check_worke
 from experiments.studies.execution import seeds_of, task_of
 from experiments.studies.founders import check_policy
 from experiments.studies.judgement import metrics_of
-from experiments.studies.progress import Reporter
 from experiments.studies.provenance import change_in_use
 from experiments.studies.runner import (
     BegunRun,
@@ -55,6 +57,8 @@ def continue_run(
     results: str | Path = "results",
     run_name: str | None = None,
     reporter: Reporter | None = None,
+    quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
     figures: bool = True,
 ) -> Results:
     """Make a new run that goes on from the last committed generation of another one, and return its results.
@@ -80,7 +84,7 @@ def continue_run(
         Continue only this seed; by default all seeds of the run.
     dataset, fitness : optional
         What was passed to :func:`experiments.run` has to be passed again; the fitness may be another function.
-    workers, address, results, run_name, reporter, figures : optional
+    workers, address, results, run_name, reporter, quiet, callbacks, figures : optional
         As for :func:`experiments.run`.
 
     Returns
@@ -96,10 +100,11 @@ def continue_run(
     TypeError
         If an argument has another type.
     """
-    check_types(path=path, dataset=dataset, fitness=fitness, reporter=reporter)
+    check_types(path=path, dataset=dataset, fitness=fitness)
     check_types(results=results, run_name=run_name)
     check_workers(workers, address)
-    path, reporter = Path(path), Reporter() if reporter is None else reporter
+    path, told = Path(path), Callbacks(callbacks)
+    reporter = chosen_reporter(reporter, quiet=quiet)
     older = _OlderRun(path, _evolving_experiment(path), dataset, fitness, reporter)
     experiment = changed_experiment(older.experiment, settings or {}, generations, seed)
     check_limits(experiment, workers)
@@ -110,20 +115,22 @@ def continue_run(
     _check_generations(experiment)
     _note_training_alone(experiment, reporter)
     begun = begun_run(path, dataset, fitness, changed=experiment)
-    told = fitness is not None or "evolution.fitness" in (settings or {})
-    begun = older.suited(begun, states, told_fitness=told)
+    other_fitness = fitness is not None or "evolution.fitness" in (settings or {})
+    begun = older.suited(begun, states, told_fitness=other_fitness)
     workers = workers_for(begun.plan, begun.used, workers, address)
-    return run_anew(
-        begun.plan,
-        begun.used,
-        {"own_data": dataset is not None, "own_fitness": fitness is not None},
-        results=results,
-        run_name=run_name,
-        workers=workers,
-        address=address,
-        reporter=reporter,
-        figures=figures,
-    )
+    with told:
+        return run_anew(
+            begun.plan,
+            begun.used,
+            {"own_data": dataset is not None, "own_fitness": fitness is not None},
+            results=results,
+            run_name=run_name,
+            workers=workers,
+            address=address,
+            reporter=reporter,
+            callbacks=told,
+            figures=figures,
+        )
 
 
 def _evolving_experiment(path: Path) -> Experiment:

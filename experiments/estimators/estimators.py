@@ -101,6 +101,7 @@ class EvolvedEstimator(BaseEstimator):  # type: ignore[misc]
                 founders=self.founders if isinstance(self.founders, list | tuple) else None,
                 workers=self.workers,
                 results=folder,
+                quiet=True,
                 figures=self.results is not None,
             )
             results.predictions  # noqa: B018 - it is read while the folder is there

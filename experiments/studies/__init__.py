@@ -3,14 +3,11 @@
 This room writes run folders; :mod:`experiments.analysis` reads them.
 """
 
-from experiments.studies.progress import Reporter, TerminalReporter
 from experiments.studies.runner import run
 from experiments.studies.study import Study, load_study, parse_study, resume, run_study
 
 __all__ = [
-    "Reporter",
     "Study",
-    "TerminalReporter",
     "load_study",
     "parse_study",
     "resume",

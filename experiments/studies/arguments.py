@@ -8,7 +8,6 @@ from evo.errors import SettingsError
 from evo.executors.memory import can_limit_memory
 from experiments.datasets import Dataset
 from experiments.settings.experiment import Experiment
-from experiments.studies.progress import Reporter
 
 RULES: dict[str, tuple[Any, str]] = {
     "experiment": (
@@ -20,7 +19,6 @@ RULES: dict[str, tuple[Any, str]] = {
         "a Dataset, such as Dataset.from_frame(frame, target=…), Dataset.from_arrays(X, y) or "
         "Dataset.from_csv(path, target=…)",
     ),
-    "reporter": (Reporter | None, "a Reporter, such as TerminalReporter()"),
     "results": (str | PathLike, "the path of a folder"),
     "path": (str | PathLike, "the path of a run's folder"),
     "run_name": (str | None, "a text"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnn import Network
+from cnn.training.fitting import EpochRecord
 from cnn.training.recipe import Recipe
 from evo.evolution.job import Task
 from evo.evolution.metrics import measure
@@ -17,6 +18,7 @@ from evo.storage.tables import Row
 from experiments.arms import BaselineSettings, Evolved, NoNetworkError, Sized, build_arm
 from experiments.arms.settings import OF_WINNER, SEARCHED
 from experiments.arms.training import TrainedArm, train_epochs, train_steps
+from experiments.progress.events import BaselineTrained, EpochDone
 from experiments.studies.seed_run import Cost, SeedRun, TrainedModel
 
 COSTS = ("steps", "training_macs", "cpu_seconds", "train_seconds")
@@ -81,6 +83,31 @@ class Baselines:
                 row = _row_without_network(self.seed_run.key | {"arm": arm}, str(error))
                 self.seed_run.store.commit({"baseline": [row]})
                 self._keep(arm, row, None)
+                self._report(row)
+
+    def _report(self, row: Mapping[str, Any]) -> None:
+        """Tell that the row of an arm is committed; a callback may stop the run then."""
+        seed_run = self.seed_run
+        event = BaselineTrained(
+            seed_run.store.name,
+            seed_run.seed,
+            row["arm"],
+            row["status"],
+            row["reason"],
+            row["steps"],
+            row["validation_loss"],
+            row["validation_accuracy"],
+            {name: row.get(f"validation_{name}") for name in seed_run.task.metrics},
+            seed_run.metric,
+        )
+        seed_run.reporter.trained(event, self.n_epochs)
+        seed_run.callbacks.trained(event)
+
+    def _reached(self, arm: str, record: EpochRecord, epochs: int, rate: float) -> None:
+        """Tell that an epoch of an arm is over."""
+        event = EpochDone(self.seed_run.store.name, self.seed_run.seed, arm, record, epochs, rate)
+        self.seed_run.reporter.epoch(event)
+        self.seed_run.callbacks.epoch(event)
 
     def _train(self, kind: str, arm: str, evolved: Evolved | None, steps: int) -> None:
         """Train the network of one arm."""
@@ -96,19 +123,14 @@ class Baselines:
             trained = train_epochs(
                 arm, network, recipe, task, epochs, unfinished,
                 patience=settings.patience,
-                reached=lambda record, rate: seed_run.reporter.epoch(
-                    seed_run.seed, arm, record, epochs, rate
-                ),
+                reached=lambda record, rate: self._reached(arm, record, epochs, rate),
             )  # fmt: skip
-        if not seed_run.experiment.evolve:
-            seed_run.reporter.trained(
-                seed_run.seed, arm, trained.validation, trained.reason, self.n_epochs
-            )
         row = seed_run.key | self._row(trained)
         self._save(trained)
         seed_run.store.commit({"baseline": [row], "training": self._curve(trained)})
         unfinished.remove()
         self._keep(arm, row, trained.network)
+        self._report(row)
 
     # -- candidates ----------------------------------------------------------------------------------------------------
 
@@ -143,6 +165,7 @@ class Baselines:
         baseline |= {"kept_steps": chosen["steps"], "samples": chosen["steps"] * self._batch_size}
         seed_run.store.commit({"baseline": [baseline]})
         self._keep(arm, baseline, self._loaded(arm, chosen), rows)
+        self._report(baseline)
 
     def _candidates(self, kind: str, evolved: Evolved | None, steps: int) -> Iterator[Candidate]:
         """Yield as many candidates as the training compute of the search pays for, and one at least."""

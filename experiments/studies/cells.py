@@ -23,24 +23,28 @@ from evo.time_account import counting_time
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
 from experiments.datasets import DATASETS, Dataset, load_dataset
+from experiments.progress import Reporter, StopRun
+from experiments.progress.callbacks import Callbacks
+from experiments.progress.reporter import RunReporter
 from experiments.settings.experiment import Experiment
 from experiments.studies.arguments import limits_of
 from experiments.studies.execution import (
     SECONDS_WORTH_WORKERS,
     Plan,
+    begun_event,
     executor_for,
     expected_seconds,
     noting_the_end,
     searches_of,
+    told_of_stop,
 )
 from experiments.studies.founders import check_founders
 from experiments.studies.judgement import check_judgement
 from experiments.studies.planned import Decision, StudyPlan, cell_of, decide, fitness_at
-from experiments.studies.progress import Reporter, RunReporter
 from experiments.studies.runner import (
+    go_on,
     new_store,
     plan_run,
-    resume_run,
     run_anew,
     take_up,
     workers_for,
@@ -111,9 +115,11 @@ class Runs:
     workers: int | None
     address: str | None
     reporter: Callable[[], Reporter]
+    callbacks: Callbacks
     figures: bool
     failed: dict[str, EvoMatrixError] = field(default_factory=dict)
     left_to_others: set[str] = field(default_factory=set)
+    stopped: dict[str, StopRun] = field(default_factory=dict)
     stores: dict[str, RunStore] = field(default_factory=dict)
 
     @cached_property
@@ -160,7 +166,8 @@ class Runs:
         for name, one in compared.items():
             reached = fitness_at(self.folder / name, generation) if name in behind else found[name]
             if reached is None:
-                reason = self.failed.get(name) or how_to_go_on(self.folder / name)
+                known = self.failed.get(name) or self.stopped.get(name)
+                reason = known or how_to_go_on(self.folder / name)
                 raise ResultsError(
                     f"{self.folder}: halving needs all searches after generation {generation}; {name} is not there: "
                     f"{reason}"
@@ -175,16 +182,18 @@ class Runs:
             for name, one in runs.items()
             if not is_over(self.folder / name) and not error_of(self.folder / name)
         }
-        for name, search in self._opened(left, force=force):
+        for name, _, search in self._opened(left, force=force):
             with closing(self.stores.pop(name)), self._telling_errors(name):
-                search.stop(decision.rung, decision.stopped[cell_of(name, left[name])])
+                reason = decision.stopped[cell_of(name, left[name])]
+                search.stop(decision.rung, reason)
+                self.callbacks.stop(name, reason)
 
     def do(self, left: Mapping[str, Experiment], *, force: bool = False) -> None:
         """Do runs, or what is left of them: searches side by side if workers are worth it, then all else in order."""
         for group in self._groups(left):
             self._search(group, self.workers, force=force)
         for name, experiment in left.items():
-            if name in self.failed or name in self.left_to_others:
+            if name in self.failed or name in self.left_to_others or name in self.stopped:
                 continue
             if (self.folder / name).exists():
                 self._go_on(name, experiment, force=force)
@@ -240,12 +249,12 @@ class Runs:
         try:
             with self.teller as teller, interruptible():
                 teller.starting(f"{one.name}: {len(group)} searches", workers, expected)
-                with executor_for(first[1], workers, self.address) as executor:
+                with executor_for(first[2], workers, self.address) as executor:
                     run_side_by_side(
                         executor,
                         (
-                            (search.seed_run.task, self._evolve(name, search, until))
-                            for name, search in chain([first], opened)
+                            (search.seed_run.task, self._evolve(name, plan, search, until))
+                            for name, plan, search in chain([first], opened)
                         ),
                         one_by_one=one.evolution.mode == "asynchronous",
                     )
@@ -260,8 +269,8 @@ class Runs:
 
     def _opened(
         self, group: Mapping[str, Experiment], *, force: bool
-    ) -> Iterator[tuple[str, Search]]:
-        """Yield the searches of runs, which begin or go on; one that cannot is told."""
+    ) -> Iterator[tuple[str, Plan, Search]]:
+        """Yield the plans and searches of runs, which begin or go on; one that cannot is told."""
         fitness: Fitness | None = None
         for name, experiment in group.items():
             search: Search | None = None
@@ -270,9 +279,10 @@ class Runs:
                 self.stores[name] = store
                 fitness = plan.fitness if fitness is None else fitness  # workers have one
                 plan = replace(plan, fitness=fitness)
-                (search,) = searches_of(plan, store, RunReporter(name, self.teller))
+                reporter = RunReporter(name, self.teller)
+                (search,) = searches_of(plan, store, reporter, self.callbacks)
             if search is not None:
-                yield name, search
+                yield name, plan, search
 
     def _open(self, name: str, experiment: Experiment, *, force: bool) -> tuple[Plan, RunStore]:
         """Make the folder of a run, or take up the run in it."""
@@ -287,10 +297,12 @@ class Runs:
             store.close()
             raise
 
-    def _evolve(self, name: str, search: Search, until: int | None) -> Steps:
-        """Run a search; an error ends this run only."""
+    def _evolve(self, name: str, plan: Plan, search: Search, until: int | None) -> Steps:
+        """Run a search; an error, or a callback that stops it, ends this run only."""
+        store = search.seed_run.store
         try:
-            with self._telling_errors(name), noting_the_end(search.seed_run.store):
+            with self._telling_errors(name), noting_the_end(store):
+                self.callbacks.begun(begun_event(plan, store))
                 yield from search.evolve(until)
         finally:
             self.stores.pop(name).close()
@@ -309,8 +321,8 @@ class Runs:
 
     def _go_on(self, name: str, experiment: Experiment, *, force: bool) -> None:
         """Resume a run."""
-        with self._telling_errors(name):
-            resume_run(
+        with self._telling_errors(name), counting_time():
+            go_on(
                 self.folder / name,
                 dataset=self.data.of(experiment),
                 fitness=self.fitness if experiment.evolve else None,
@@ -329,6 +341,7 @@ class Runs:
             "workers": self.workers if parallel else 0,
             "address": self.address if parallel else None,
             "reporter": self.reporter(),
+            "callbacks": self.callbacks,
             "figures": self.figures,
         }
 
@@ -342,9 +355,14 @@ class Runs:
         except RunLockedError as error:
             self.left_to_others.add(name)
             self.teller.note(str(error))
+        except StopRun as stop:  # of a search beside others
+            self.stopped[name] = stop
+            self.teller.note(f"{name}: {told_of_stop(stop, self.folder / name)}")
+            self.callbacks.stop(name, str(stop))
         except EvoMatrixError as error:  # the other runs are still done
             self.failed[name] = error
             self.teller.note(f"{name}: {error}")
+            self.callbacks.stop(name, str(error))
 
     def results(self) -> Results:
         """Return the results of all runs in the folder; raise the first error if none is finished."""

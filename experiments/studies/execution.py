@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from threading import Thread
 from types import MappingProxyType
 
@@ -38,11 +39,12 @@ from experiments.arms import Evolved, build_arm, loss_of
 from experiments.arms.settings import OF_WINNER
 from experiments.datasets import Dataset, DataSplit
 from experiments.figures.report import save_figures
+from experiments.progress import Reporter, RunBegun, RunFinished, StopRun
+from experiments.progress.callbacks import Callbacks
 from experiments.settings.experiment import Experiment
 from experiments.studies.baselines import Baselines
 from experiments.studies.founders import GivenFounders, layers_of_founders
 from experiments.studies.judgement import metrics_of
-from experiments.studies.progress import Reporter
 from experiments.studies.search import Search, Tally, search_of
 from experiments.studies.seed_run import SeedRun, read_test
 
@@ -138,6 +140,7 @@ def execute(
     workers: int | None,
     address: str | None,
     reporter: Reporter,
+    callbacks: Callbacks,
     figures: bool,
     until: int | None = None,
     orders: Mapping[int, Sequence[int]] = MappingProxyType({}),
@@ -145,38 +148,69 @@ def execute(
     """Do what is left of a run: what its tables say is done is not done again.
 
     With `until` the searches stop after that generation, and the run is left unfinished. In the asynchronous mode
-    `orders` has the order of arrival of each seed, as numbers of individuals, if it shall be that of another run.
+    `orders` has the order of arrival of each seed, as numbers of individuals, if it shall be that of another run. If a
+    callback stops the run, the results are those so far.
 
     Raises
     ------
     EvoMatrixError
         If no individual has a fitness, or nothing evolves and every baseline diverges.
     """
-    seed_runs = _seed_runs(plan, store, reporter)
-    earlier = seed_runs[0].earlier
-    with reporter, interruptible(), noting_the_end(store):
-        _note_unseen_categories(seed_runs, plan.splits)
-        searches: list[Search] = []
-        if plan.experiment.evolve:
-            searches = _evolve(plan, seed_runs, workers, address, until, orders)
-        if until is not None:
-            return load_results(store.path)
-        with spending("baselines"):
-            baselines = _train_baselines(seed_runs, searches)
-        if earlier["comparison"].empty:
-            with spending("test"):
-                _compare(plan, seed_runs, searches, baselines)
-        with spending("load"):
-            loaded = load_results(store.path)
-        if figures:
-            with spending("draw"):
-                save_figures(loaded, store)
-        store.commit({"times": _time_rows(store, "main", time_spent())})
-        store.complete()
+    seed_runs = _seed_runs(plan, store, reporter, callbacks)
+    try:
+        with reporter, interruptible(), noting_the_end(store):
+            callbacks.begun(begun_event(plan, store))
+            _note_unseen_categories(seed_runs, plan.splits)
+            searches: list[Search] = []
+            if plan.experiment.evolve:
+                searches = _evolve(plan, seed_runs, workers, address, until, orders)
+            if until is not None:
+                return load_results(store.path)
+            loaded = _finish(plan, seed_runs, searches, figures)
+            event = RunFinished(store.name, store.path, loaded)
+            reporter.finished(event)
+    except StopRun as stop:
+        callbacks.stop(store.name, str(stop))
+        reporter.note(told_of_stop(stop, store.path))
+        return load_results(store.path)
+    callbacks.finished(event)
     return loaded
 
 
-def _seed_runs(plan: Plan, store: RunStore, reporter: Reporter) -> list[SeedRun]:
+def _finish(
+    plan: Plan, seed_runs: Sequence[SeedRun], searches: Sequence[Search], figures: bool
+) -> Results:
+    """Do what comes after the searches: baselines, comparison and pictures."""
+    store = seed_runs[0].store
+    with spending("baselines"):
+        baselines = _train_baselines(seed_runs, searches)
+    if seed_runs[0].earlier["comparison"].empty:
+        with spending("test"):
+            _compare(plan, seed_runs, searches, baselines)
+    with spending("load"):
+        loaded = load_results(store.path)
+    if figures:
+        with spending("draw"):
+            save_figures(loaded, store)
+    store.commit({"times": _time_rows(store, "main", time_spent())})
+    store.complete()
+    return loaded
+
+
+def begun_event(plan: Plan, store: RunStore) -> RunBegun:
+    """Return the event that a run begins."""
+    settings = {name: value.as_py() for name, value in store.settings.items()}
+    return RunBegun(store.name, store.path, plan.experiment, settings)
+
+
+def told_of_stop(stop: StopRun, run: Path) -> str:
+    """Return that a callback stopped a run, and how the run goes on."""
+    return f"Stopped by {stop}. What is finished is kept; to go on: evomatrix resume {run}"
+
+
+def _seed_runs(
+    plan: Plan, store: RunStore, reporter: Reporter, callbacks: Callbacks
+) -> list[SeedRun]:
     """Return what the parts of a run share, for each seed."""
     earlier = load_tables([store.path], ["runs", "baseline", "candidates", "comparison"])
     return [
@@ -189,6 +223,7 @@ def _seed_runs(plan: Plan, store: RunStore, reporter: Reporter) -> list[SeedRun]
             split.target_scaling,
             store,
             reporter,
+            callbacks,
             plan.given,
             earlier,
         )
@@ -234,9 +269,11 @@ def _note_unseen_categories(seed_runs: Sequence[SeedRun], splits: Sequence[DataS
                 )
 
 
-def searches_of(plan: Plan, store: RunStore, reporter: Reporter) -> list[Search]:
+def searches_of(
+    plan: Plan, store: RunStore, reporter: Reporter, callbacks: Callbacks
+) -> list[Search]:
     """Return the search of every seed of a run, for somebody else to run."""
-    return _searches(plan, _seed_runs(plan, store, reporter), {})
+    return _searches(plan, _seed_runs(plan, store, reporter, callbacks), {})
 
 
 def _searches(
@@ -331,18 +368,21 @@ def task_of(plan: Plan, split: DataSplit, seed: int) -> Task:
 
 @contextmanager
 def noting_the_end(store: RunStore) -> Iterator[None]:
-    """Write the time of the end into environment.json, and the error that ended the run if there was one."""
+    """Write the time of the end into environment.json, and who or what ended the run if it is not complete."""
     try:
         yield
+    except StopRun as stop:
+        store.note_environment(ended=time_now(), error="", stopped_by=str(stop))
+        raise
     except BaseException as error:
         if store.path.exists():  # a run that cannot begin leaves no folder
             told = f"{type(error).__name__}: {error}".rstrip(": ")
             told = "interrupted" if isinstance(error, GeneratorExit) else told
-            store.note_environment(ended=time_now(), error=told)
+            store.note_environment(ended=time_now(), error=told, stopped_by="")
             if isinstance(error, EvolutionError | TrainingError):
                 store.fail(told)
         raise
-    store.note_environment(ended=time_now(), error="")
+    store.note_environment(ended=time_now(), error="", stopped_by="")
 
 
 @contextmanager
@@ -354,7 +394,7 @@ def reporting_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[N
         raise
     except BaseException as error:
         what = "Interrupted" if isinstance(error, KeyboardInterrupt) else "Stopped by an error"
-        if store.path.exists():
+        if store.path.exists() and not store.journal.is_complete:
             reporter.note(
                 f"{what}. What is finished is kept; to go on: evomatrix resume {store.path}"
             )

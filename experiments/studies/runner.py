@@ -26,6 +26,9 @@ from evo.time_account import counting_time, spending
 from experiments.analysis.results import Results, load_results
 from experiments.arms import check_arms
 from experiments.datasets import Dataset, DataSplit, load_dataset
+from experiments.progress import Callback, Reporter
+from experiments.progress.callbacks import Callbacks
+from experiments.progress.choice import chosen_reporter
 from experiments.settings.budgets import check_equal_budgets
 from experiments.settings.columns import setting_columns
 from experiments.settings.experiment import Experiment, load_experiment
@@ -51,7 +54,6 @@ from experiments.studies.judgement import (
     own_columns,
     weighted,
 )
-from experiments.studies.progress import Reporter
 from experiments.studies.provenance import (
     begun_with,
     change_in_use,
@@ -74,6 +76,8 @@ def run(
     results: str | Path = "results",
     run_name: str | None = None,
     reporter: Reporter | None = None,
+    quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
     figures: bool = True,
 ) -> Results:
     """Run an experiment and return its results.
@@ -102,13 +106,19 @@ def run(
     run_name : str, optional
         Name of the run's folder; by default the name of the experiment and the time.
     reporter : Reporter, optional
-        Reports progress; by default nothing is reported.
+        Reports progress; by default a live line on standard error if that is a terminal, or in a notebook; elsewhere
+        lines of the logger ``experiments.progress``.
+    quiet : bool, default False
+        Report no progress.
+    callbacks : list of Callback
+        Your own objects, or trackers, that hear what happens and may stop the run: ``docs/progress.md``.
     figures : bool, default True
         Whether the pictures of the run are drawn.
 
     Returns
     -------
     Results
+        If a callback stops the run, its results so far.
 
     Raises
     ------
@@ -118,7 +128,8 @@ def run(
     TypeError
         If an argument has another type, `fitness` is not a function of these parameters, or `founders` is not a list.
     """
-    check_types(experiment=experiment, dataset=dataset, fitness=fitness, reporter=reporter)
+    check_types(experiment=experiment, dataset=dataset, fitness=fitness)
+    reporter, told = chosen_reporter(reporter, quiet=quiet), Callbacks(callbacks)
     check_types(results=results, run_name=run_name)
     _check_arguments(experiment, workers, address, fitness, founders)
     if experiment.used is None:  # of a stored run of a study the other arm is in other runs
@@ -126,17 +137,19 @@ def run(
     check_equal_budgets([experiment])
     plan, used = plan_run(experiment, dataset, fitness, founders)
     workers = workers_for(plan, used, workers, address)
-    return run_anew(
-        plan,
-        used,
-        {"own_data": dataset is not None, "own_fitness": fitness is not None},
-        results=results,
-        run_name=run_name,
-        workers=workers,
-        address=address,
-        reporter=Reporter() if reporter is None else reporter,
-        figures=figures,
-    )
+    with told:
+        return run_anew(
+            plan,
+            used,
+            {"own_data": dataset is not None, "own_fitness": fitness is not None},
+            results=results,
+            run_name=run_name,
+            workers=workers,
+            address=address,
+            reporter=reporter,
+            callbacks=told,
+            figures=figures,
+        )
 
 
 def plan_run(
@@ -186,6 +199,8 @@ def resume_run(
     workers: int | None = None,
     address: str | None = None,
     reporter: Reporter | None = None,
+    quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
     figures: bool = True,
     force: bool = False,
 ) -> Results:
@@ -201,7 +216,7 @@ def resume_run(
         The run folder.
     dataset, fitness : optional
         What was passed to :func:`run` has to be passed again.
-    workers, address, reporter, figures : optional
+    workers, address, reporter, quiet, callbacks, figures : optional
         As for :func:`run`. The number of workers changes no result.
     force : bool, default False
         Go on even if data, own parts, code, versions or arithmetic are not those with which the run began. What differs
@@ -220,13 +235,39 @@ def resume_run(
     TypeError
         If an argument has another type.
     """
-    check_types(path=path, dataset=dataset, fitness=fitness, reporter=reporter)
-    path = Path(path)
+    check_types(path=path, dataset=dataset, fitness=fitness)
+    reporter = chosen_reporter(reporter, quiet=quiet)
+    with Callbacks(callbacks) as told:
+        return go_on(
+            Path(path),
+            dataset=dataset,
+            fitness=fitness,
+            force=force,
+            workers=workers,
+            address=address,
+            reporter=reporter,
+            callbacks=told,
+            figures=figures,
+        )
+
+
+def go_on(
+    path: Path,
+    *,
+    dataset: Dataset | None,
+    fitness: Callable[..., float] | None,
+    force: bool,
+    workers: int | None,
+    address: str | None,
+    reporter: Reporter,
+    callbacks: Callbacks,
+    figures: bool,
+) -> Results:
+    """Do what is left of a run, as :func:`resume_run`, with the callbacks of a run or a study."""
     check_workers(workers, address)
     check_limits(stored_experiment(path), workers)
     if stopped_reason(path):
         raise ResultsError(f"{path}: cannot go on, for {how_to_go_on(path)}")
-    reporter = Reporter() if reporter is None else reporter
     with closing(RunStore.open(path)) as store, reporting_an_interruption(reporter, store):
         if store.journal.is_complete:
             return load_results(path)
@@ -237,6 +278,7 @@ def resume_run(
             workers=workers_for(begun.plan, begun.used, workers, address),
             address=address,
             reporter=reporter,
+            callbacks=callbacks,
             figures=figures,
         )
 

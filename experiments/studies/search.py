@@ -31,6 +31,8 @@ from evo.storage.tables import Row
 from evo.time_account import spending
 from experiments.analysis.comparison import TRAIN_ONLY
 from experiments.arms import Evolved
+from experiments.progress.describing import fitness_title
+from experiments.progress.events import GenerationDone
 from experiments.studies.seed_run import Cost, SeedRun, TrainedModel
 
 TOTALS = (
@@ -76,6 +78,7 @@ class Search:
         self.totals: dict[str, Any] = dict.fromkeys(TOTALS, 0)
         self.children = {True: 0, False: 0}  # that succeeded, and that did not
         self.seconds = 0.0
+        self._n_in_flight = 0
         self._state_path = state_path(seed_run.seed)
         self._restore()
 
@@ -87,7 +90,11 @@ class Search:
         """
         seed_run, task = self.seed_run, self.seed_run.task
         last = task.evolution.generations
-        yield from self._evolve(last if until is None else min(until, last))
+        try:
+            yield from self._evolve(last if until is None else min(until, last))
+        finally:  # it may end before individuals that are in flight
+            seed_run.reporter.given_up(self._n_in_flight)
+            self._n_in_flight = 0
         if self.state.generation > last and not self.is_over:
             with spending("store"):
                 Predictor(self.winner.genome, loss=task.loss, **seed_run.raw_inputs).save(
@@ -109,16 +116,18 @@ class Search:
             known = {one.job.individual for one in offspring}
             new: Sequence[Job] = [job for job in jobs if job.individual not in known]
             while len(offspring) < len(jobs):
+                self._asked(new)
                 individual = yield new
                 new = ()
                 offspring.append(individual)
                 with spending("store"):
                     finished.add(individual)
-                self.seed_run.reporter.evaluated()
+                self._evaluated(individual)
             with self._noting_failure(started), spending("select"):
                 self.state, generation = evolution.tell(self.state, offspring)
             self._commit(generation, started)
             finished.remove()
+            self._report(generation)
 
     def stop(self, rung: int, reason: str) -> None:
         """End the run after the last committed generation: it gets no winner, no baselines and no test values."""
@@ -143,6 +152,33 @@ class Search:
     def winner(self) -> Individual:
         """The individual with the best fitness of the last population."""
         return ranked(self.state.population)[0]
+
+    # -- what is told --------------------------------------------------------------------------------------------------
+
+    def _asked(self, jobs: Sequence[Job]) -> None:
+        """Tell that jobs are in flight."""
+        if jobs:
+            self._n_in_flight += len(jobs)
+            self.seed_run.reporter.asked(len(jobs))
+
+    def _evaluated(self, individual: Individual) -> None:
+        """Tell that an individual is evaluated."""
+        self._n_in_flight -= 1
+        self.seed_run.reporter.evaluated(individual)
+
+    def _report(self, generation: Generation) -> None:
+        """Tell that a generation is committed; a callback may stop the run then."""
+        seed_run = self.seed_run
+        event = GenerationDone(
+            seed_run.store.name,
+            seed_run.seed,
+            generation,
+            seed_run.task.evolution.generations,
+            fitness_title(seed_run.experiment, seed_run.task.fitness),
+            seed_run.metric,
+        )
+        seed_run.reporter.generation(event, self.tally.n_expected)
+        seed_run.callbacks.generation(event)
 
     # -- commits and states --------------------------------------------------------------------------------------------
 
@@ -186,7 +222,7 @@ class Search:
 
     @spending("store")
     def _commit(self, generation: Generation, started: float) -> None:
-        """Commit the rows of a generation, the genomes of its population, and the state after it; report it."""
+        """Commit the rows of a generation, the genomes of its population, and the state after it."""
         seed_run = self.seed_run
         rows = self._rows(generation, time.perf_counter() - started)
         seed_run.store.stage_genomes(
@@ -200,9 +236,6 @@ class Search:
         settings = seed_run.experiment.evolution
         number = generation.number
         self.tally.n_expected += settings.expected_individuals(until=number, first=number)
-        seed_run.reporter.generation(
-            seed_run.seed, generation, settings.generations, self.tally.n_expected
-        )
 
     def _values(self) -> tuple[dict[int, Individual], dict[str, Any]]:
         """Return the individuals and the further values that :meth:`_restore` needs."""
@@ -335,13 +368,14 @@ class AsynchronousSearch(Search):
             state, _ = self._advance(evolution, evolution.tell(state, individual), finished)
         jobs: Sequence[Job] = tuple(state.in_flight.values())
         while state.in_flight:
+            self._asked(jobs)
             individual = yield jobs
             job = individual.job
             with spending("select"):
                 state = evolution.tell(state, individual)
             with spending("store"):
                 finished.add(state.open[job.generation].arrived[job.individual])
-            seed_run.reporter.evaluated()
+            self._evaluated(individual)
             state, jobs = self._advance(evolution, state, finished)
             if self.state.generation > last and state.in_flight:  # there are later generations
                 return
@@ -363,6 +397,7 @@ class AsynchronousSearch(Search):
             self._commit(generation, self._started)
             finished.remove()
             self._started = time.perf_counter()
+            self._report(generation)
 
     def _values(self) -> tuple[dict[int, Individual], dict[str, Any]]:
         individuals, more = super()._values()

@@ -20,10 +20,11 @@ from evo.storage.run_store import RunStore
 from evo.storage.tables import Row
 from experiments.arms import Sized
 from experiments.datasets import Dataset, DataSplit
+from experiments.progress import Reporter
+from experiments.progress.callbacks import Callbacks
 from experiments.settings.experiment import Experiment
 from experiments.studies.founders import GivenFounders
 from experiments.studies.judgement import deciding_metric
-from experiments.studies.progress import Reporter
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ class SeedRun:
         The run folder.
     reporter : Reporter
         Reports progress.
+    callbacks : Callbacks
+        Hears what happens.
     given : GivenFounders or None
         The founders, unless they are drawn.
     earlier : mapping
@@ -103,6 +106,7 @@ class SeedRun:
     target_scaling: Normalization | None
     store: RunStore
     reporter: Reporter
+    callbacks: Callbacks
     given: GivenFounders | None = None
     earlier: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
@@ -110,6 +114,11 @@ class SeedRun:
     def seed(self) -> int:
         """The seed."""
         return self.task.seed
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric of verdicts."""
+        return deciding_metric(self.experiment, self.dataset)[0]
 
     @property
     def key(self) -> Row:

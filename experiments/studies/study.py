@@ -17,6 +17,9 @@ from evo.files import free_name
 from evo.storage.run_reader import how_to_go_on, is_complete, is_over, is_run
 from experiments.analysis.results import Results
 from experiments.datasets import Dataset
+from experiments.progress import Callback, Reporter
+from experiments.progress.callbacks import Callbacks
+from experiments.progress.choice import chosen_maker
 from experiments.settings.experiment import Experiment
 from experiments.settings.halving import HalvingSettings
 from experiments.settings.study import Study, load_study, parse_study, study_of
@@ -24,7 +27,6 @@ from experiments.settings.used import first_difference
 from experiments.studies.arguments import check_limits, check_types, check_workers
 from experiments.studies.cells import DataSets, Runs, check_data, in_parallel
 from experiments.studies.planned import PLAN, StudyPlan, owned, read_plan, with_planned
-from experiments.studies.progress import Reporter
 from experiments.studies.provenance import change_in_words, used_by, with_used
 from experiments.studies.runner import resume_run
 
@@ -114,7 +116,9 @@ def run_study(
     workers: int | None = None,
     address: str | None = None,
     results: str | Path = "results",
-    reporter: Callable[[], Reporter] = Reporter,
+    reporter: Callable[[], Reporter] | None = None,
+    quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
     figures: bool = True,
 ) -> Results:
     """Run every cell with every seed, and return the results of all runs in the folder.
@@ -137,8 +141,12 @@ def run_study(
         As for :func:`experiments.run`, for all searches together.
     results : str or Path
         Folder in which a new folder is made.
-    reporter : callable
-        Makes the reporter of one run.
+    reporter : callable, optional
+        Makes the reporter of one run; by default as for :func:`experiments.run`.
+    quiet : bool, default False
+        Report no progress.
+    callbacks : list of Callback
+        Your own objects, or trackers; the same ones hear all runs, and may stop single ones: ``docs/progress.md``.
     figures : bool, default True
         Whether the pictures of each run are drawn.
 
@@ -154,6 +162,7 @@ def run_study(
             f'study must be a study, such as load_study("my.toml"); got a {type(study).__name__}'
         )
     check_types(folder=folder, results=results, fitness=fitness)
+    maker, told = chosen_maker(reporter, quiet=quiet), Callbacks(callbacks)
     chosen = study.chosen(arms)
     check_workers(workers, address)
     _check_address(address, chosen.values())
@@ -170,16 +179,17 @@ def run_study(
     for name, experiment in planned.items():
         _check_begun(folder / name, experiment, data, fitness)
     _make_folder(folder)
-    runs = Runs(folder, data, fitness, workers, address, reporter, figures)
-    if study.halving is not None:
-        _do_halved(runs, planned, study.halving)
+    runs = Runs(folder, data, fitness, workers, address, maker, told, figures)
+    with told:
+        if study.halving is not None:
+            _do_halved(runs, planned, study.halving)
+            return runs.results()
+        with_planned(folder, planned, None)
+        for name in planned:
+            if (folder / name).exists() and not is_complete(folder / name):
+                runs.teller.note(f"{name}: is not finished; {how_to_go_on(folder / name)}")
+        runs.do({name: one for name, one in planned.items() if not (folder / name).exists()})
         return runs.results()
-    with_planned(folder, planned, None)
-    for name in planned:
-        if (folder / name).exists() and not is_complete(folder / name):
-            runs.teller.note(f"{name}: is not finished; {how_to_go_on(folder / name)}")
-    runs.do({name: one for name, one in planned.items() if not (folder / name).exists()})
-    return runs.results()
 
 
 def _do_halved(
@@ -207,7 +217,9 @@ def resume(
     fitness: Callable[..., float] | None = None,
     workers: int | None = None,
     address: str | None = None,
-    reporter: Callable[[], Reporter] = Reporter,
+    reporter: Callable[[], Reporter] | None = None,
+    quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
     figures: bool = True,
     force: bool = False,
 ) -> Results:
@@ -222,10 +234,10 @@ def resume(
         The folder of the run or of the study.
     dataset, fitness : optional
         What was passed at the beginning has to be passed again; of a study, all its own data sets.
-    workers, address, figures, force : optional
+    workers, address, quiet, callbacks, figures, force : optional
         As for one run.
-    reporter : callable
-        Makes the reporter of one run.
+    reporter : callable, optional
+        Makes the reporter of one run; by default as for :func:`experiments.run`.
 
     Raises
     ------
@@ -236,6 +248,7 @@ def resume(
     """
     check_types(path=path)
     path = Path(path)
+    maker, told = chosen_maker(reporter, quiet=quiet), Callbacks(callbacks)
     options: dict[str, Any] = {"workers": workers, "address": address, "figures": figures}
     if not (path / PLAN).is_file():
         if not is_run(path):
@@ -243,7 +256,7 @@ def resume(
         check_types(dataset=dataset)
         _check_decided(path)
         given: Any = {"dataset": dataset, "fitness": fitness, "force": force}
-        return resume_run(path, reporter=reporter(), **given, **options)
+        return resume_run(path, reporter=maker(), callbacks=callbacks, **given, **options)
     own = [] if dataset is None else _as_list(dataset)
     for one in own:
         check_types(dataset=one)
@@ -261,12 +274,13 @@ def resume(
                 f"resume({str(path)!r}, dataset=...)"
             )
     check_data([*plan.runs.values()], data)
-    runs = Runs(path, data, fitness, reporter=reporter, **options)
-    if plan.halving is None:
-        runs.do(_left(plan, path), force=force)
-    else:
-        _do_halved(runs, plan.runs, plan.halving, force=force)
-    return runs.results()
+    runs = Runs(path, data, fitness, reporter=maker, callbacks=told, **options)
+    with told:
+        if plan.halving is None:
+            runs.do(_left(plan, path), force=force)
+        else:
+            _do_halved(runs, plan.runs, plan.halving, force=force)
+        return runs.results()
 
 
 def _check_decided(run: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from evo.evolution.evolution import Evolution, EvolutionState, Generation
+from evo.evolution.evolution import Evolution, EvolutionState
 from evo.evolution.fitness import negative_loss
 from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task, Work
@@ -22,10 +22,11 @@ from evo.executors.side_by_side import run_side_by_side
 from experiments.benchmarks.dispatch.simulated_workers import SimulatedWorkers
 from experiments.benchmarks.harness.machine import resident_mebibytes, status_of_process
 from experiments.datasets import load_dataset
+from experiments.progress import GenerationDone, Reporter
+from experiments.progress.callbacks import Callbacks
 from experiments.settings.experiment import Experiment
 from experiments.studies.execution import Plan, task_of
 from experiments.studies.founders import founders_of_seed
-from experiments.studies.progress import Reporter
 from experiments.studies.provenance import used_by
 from experiments.studies.runner import new_store
 from experiments.studies.search import Search, Tally
@@ -128,8 +129,9 @@ class _Watch(Reporter):
         self._started = time.process_time()
         self._n_individuals = 0
 
-    def generation(self, seed: int, generation: Generation, last: int, count: int) -> None:
+    def generation(self, event: GenerationDone, expected: int | None) -> None:
         """Note CPU time and memory."""
+        generation, last = event.generation, event.last
         self._n_individuals += len(generation.offspring)
         if generation.number % max(1, last // 10) and generation.number != last:
             return
@@ -190,6 +192,7 @@ def simulate(size: Size, results: Path) -> list[dict[str, Any]]:
             split.target_scaling,
             store,
             watch,
+            Callbacks(),
         )
         search = Search(seed_run, Tally(), founders)
         executor = SimulatedExecutor(workers, size.workers)

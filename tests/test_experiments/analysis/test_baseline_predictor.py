@@ -11,8 +11,8 @@ from evo.files import read_arrays, write_arrays
 from evo.preparation import Preparation
 from evo.storage.predictor import SAMPLES_AT_ONCE, BaselinePredictor, inputs_path
 from experiments import Dataset, Experiment, load_dataset, load_network, load_results, run
+from experiments.progress import Reporter
 from experiments.settings.experiment import DatasetSettings
-from experiments.studies.progress import Reporter
 
 SEEDS, ARMS = [3, 4], ["cnn", "mlp", "static"]
 
@@ -199,8 +199,8 @@ def test_a_diverged_baseline_leaves_no_network(tiny, tmp_path):
 
 def test_an_interrupted_run_keeps_the_networks_that_were_finished(tiny, tmp_path):
     class Interrupting(Reporter):
-        def generation(self, seed, generation, last, count):
-            if (seed, generation.number) == (4, 1):
+        def generation(self, event, expected):
+            if (event.seed, event.generation.number) == (4, 1):
                 raise KeyboardInterrupt
 
     evolution = {"population": 2, "generations": 2, "steps_per_generation": 5}

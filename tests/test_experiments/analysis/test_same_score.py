@@ -9,7 +9,7 @@ from sklearn.metrics import r2_score
 from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate
 from experiments import Dataset, Experiment, load_dataset, load_network, run
-from experiments.studies.progress import Reporter
+from experiments.progress import Reporter
 
 N = 90
 RNG = np.random.default_rng(0)

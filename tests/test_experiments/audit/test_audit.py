@@ -14,8 +14,8 @@ from evo.storage.journal import JOURNAL, JournalWriter, digest_of, read_journal
 from evo.storage.tables import KEYS, TIMING_COLUMNS, TIMING_TABLES
 from experiments import Dataset, Experiment, load_results, replay_lineage, run, verify
 from experiments.cli.app import main
+from experiments.progress import Reporter
 from experiments.studies import provenance
-from experiments.studies.progress import Reporter
 
 WEIGHTS = dict.fromkeys("ABCDFNIRSU", 1.0) | dict.fromkeys("EHO", 3.0)
 GRAPHS = {
@@ -309,8 +309,8 @@ def test_own_data_fitness_and_founders_are_verified(tmp_path):
 
 def test_a_run_that_is_not_finished_has_generations(tmp_path):
     class Stopping(Reporter):
-        def generation(self, seed, generation, last, count):
-            if generation.number == 1:
+        def generation(self, event, expected):
+            if event.generation.number == 1:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

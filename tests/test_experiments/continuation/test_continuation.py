@@ -34,7 +34,7 @@ from experiments import (
 )
 from experiments.analysis.beginnings import LineageWarning
 from experiments.cli.app import main
-from experiments.studies.progress import Reporter
+from experiments.progress import Reporter
 from experiments.studies.study import parse_study, run_study
 
 EVOLUTION = {
@@ -195,7 +195,7 @@ def test_a_continued_run_that_is_killed_and_resumed_is_the_one_that_was_not(fold
 
 def test_a_continued_run_can_be_resumed_before_its_first_generation(folder, tmp_path):
     class Stopping(Reporter):
-        def evaluated(self):
+        def evaluated(self, individual):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -215,8 +215,8 @@ def test_a_run_that_is_not_finished_is_continued_from_its_last_generation(folder
     four = little(seeds=1, evolution={"generations": 4})
 
     class Continuing(Reporter):
-        def generation(self, seed, generation, last, count):
-            if generation.number == 1:
+        def generation(self, event, expected):
+            if event.generation.number == 1:
                 with pytest.raises(
                     SettingsError, match="generations must be at least 2, for seed 0"
                 ):
@@ -266,7 +266,7 @@ def test_an_asynchronous_run_is_continued_in_either_mode(tmp_path, mode):
     class Stopping(Reporter):
         n = 0
 
-        def evaluated(self):
+        def evaluated(self, individual):
             self.n += 1
             if (
                 self.n == 14
@@ -590,7 +590,7 @@ def test_what_cannot_be_continued_is_refused_in_one_line(folder, options, rule):
 
 def test_what_has_nothing_to_continue_is_refused_in_one_line(folder, tmp_path):
     class Stopping(Reporter):
-        def evaluated(self):
+        def evaluated(self, individual):
             raise KeyboardInterrupt
 
     with pytest.raises(ResultsError, match="must be the folder of a run"):

@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
+from experiments.studies.progress import Reporter
 
 from evo import FounderSettings, create_founders
 from evo.errors import ResultsError
@@ -32,7 +33,6 @@ from experiments.report.blocks import meanings
 from experiments.report.blocks.html import as_json, table
 from experiments.report.blocks.plots import MOST_POINTS, thinned
 from experiments.report.sections import SECTIONS, film, origin, winner
-from experiments.studies.progress import Reporter
 
 
 @pytest.fixture(scope="module")

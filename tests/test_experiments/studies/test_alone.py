@@ -19,7 +19,7 @@ from evo.storage.tables import KEYS, TABLES, TIMING_COLUMNS, TIMING_TABLES
 from experiments import Dataset, Experiment, load_dataset, load_experiment, load_results, run
 from experiments.arms import build_arm
 from experiments.cli.app import main
-from experiments.studies.progress import Reporter, TerminalReporter
+from experiments.progress import Reporter, TerminalReporter
 
 EPOCHS, SEEDS, ARMS = 3, [3, 4], ["cnn", "mlp"]
 SETTINGS = {
@@ -174,7 +174,7 @@ def test_progress_is_a_line_per_network_and_on_a_terminal_a_live_one_per_epoch(t
     lines = plain.getvalue().splitlines()
     assert lines[0] == "alone: 2 networks to train for 3 epochs each, in this process"
     assert [line.split(", ")[0] for line in lines[1:]] == [f"seed 3: {arm} trained" for arm in ARMS]
-    assert re.search(r"seed 3, mlp 3/3: loss [\d.]+, accuracy \d+\.\d%, [\d,]+/s", live.getvalue())
+    assert re.search(r"seed 3, mlp 3/3: loss [\d.]+, accuracy \d+\.\d %, [\d,]+/s", live.getvalue())
     assert "6/6" in live.getvalue()
 
 
@@ -182,8 +182,8 @@ def test_an_interruption_leaves_what_was_finished(tmp_path):
     notes = []
 
     class Interrupting(Reporter):
-        def epoch(self, seed, arm, epoch, epochs, rate):
-            if (seed, arm, epoch.epoch) == (3, "mlp", 2):
+        def epoch(self, event):
+            if (event.seed, event.arm, event.record.epoch) == (3, "mlp", 2):
                 raise KeyboardInterrupt
 
         def note(self, text):

@@ -23,8 +23,8 @@ from experiments import (
     run,
     verify,
 )
+from experiments.progress import Reporter
 from experiments.studies import execution
-from experiments.studies.progress import Reporter
 
 SETTINGS = {
     "name": "one",
@@ -82,7 +82,7 @@ class Dying(Reporter):
     def __init__(self, fatal):
         self.left = fatal
 
-    def evaluated(self):
+    def evaluated(self, individual):
         self.left -= 1
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -184,7 +184,7 @@ def test_what_workers_gave_before_and_after_a_stop_is_computed_again_on_other_wo
     class Stopping(Reporter):
         left = 15
 
-        def evaluated(self):
+        def evaluated(self, individual):
             self.left -= 1
             if self.left == 0:
                 raise RuntimeError("stop")
@@ -221,7 +221,7 @@ def test_what_had_arrived_is_not_evaluated_again(uneven, tmp_path, monkeypatch):
     counted = []
 
     class Counting(Reporter):
-        def evaluated(self):
+        def evaluated(self, individual):
             counted.append(1)
 
     resumed = resume(tmp_path / "one", workers=0, figures=False, reporter=Counting)

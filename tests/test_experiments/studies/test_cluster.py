@@ -14,7 +14,7 @@ from same_tables import assert_equal
 
 from evo.executors import scheduler
 from experiments import run
-from experiments.studies.progress import Reporter
+from experiments.progress import Reporter
 
 QUICK_TO_NOTICE = {
     "health_check_initial_delay_ms": 0,
@@ -40,7 +40,7 @@ class AfterThree(Reporter):
         self.happens = happens
         self.count = 0
 
-    def evaluated(self):
+    def evaluated(self, individual):
         self.count += 1
         if self.count == 3:
             self.happens()

@@ -18,8 +18,8 @@ from evo.executors.ray import ClusterError, RayExecutor
 from evo.storage.tables import TIMING_COLUMNS
 from experiments import run
 from experiments.cli.app import main
+from experiments.progress import Reporter
 from experiments.studies.execution import task_of
-from experiments.studies.progress import Reporter
 from experiments.studies.runner import begun_run
 
 
@@ -45,8 +45,8 @@ class Noting(Reporter):
     def __init__(self):
         self.seeds = []
 
-    def generation(self, seed, generation, last, count):
-        self.seeds.append(seed)
+    def generation(self, event, expected):
+        self.seeds.append(event.seed)
 
 
 def test_seeds_share_the_workers_and_a_finished_run_does_not_show_it(tiny, tmp_path):

@@ -13,7 +13,7 @@ from evo.storage.tables import TIMING_COLUMNS
 from experiments import Dataset, Experiment, resume, study
 from experiments.analysis.data_sets import over_data_sets
 from experiments.cli.app import main
-from experiments.studies.progress import Reporter
+from experiments.progress import Reporter
 
 BASE = Experiment(
     name="small",

@@ -16,10 +16,10 @@ from evo.storage.run_reader import is_over
 from evo.storage.tables import TABLES, TIMING_COLUMNS, TIMING_TABLES
 from experiments import Experiment, load_results, resume, study
 from experiments.cli.app import main
+from experiments.progress import Reporter
 from experiments.settings.halving import HalvingSettings
 from experiments.studies import cells, execution
 from experiments.studies.planned import PLAN, decide, owned
-from experiments.studies.progress import Reporter
 
 BASE = Experiment(
     name="small",

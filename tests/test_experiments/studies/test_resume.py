@@ -31,8 +31,8 @@ from evo.storage.run_store import RunStore
 from evo.storage.tables import TIMING_COLUMNS
 from experiments import Dataset, Experiment, load_results, resume, run
 from experiments.cli.app import main
+from experiments.progress import Reporter
 from experiments.studies import provenance
-from experiments.studies.progress import Reporter
 from experiments.studies.study import parse_study, run_study
 
 SETTINGS = {
@@ -178,7 +178,7 @@ def test_of_a_generation_in_hand_only_what_was_in_flight_is_done_again(
     class Dying(Reporter):
         n = 0
 
-        def evaluated(self):
+        def evaluated(self, individual):
             Dying.n += 1
             if Dying.n == 8:  # in generation 2: three founders, then six children and parents
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -189,7 +189,7 @@ def test_of_a_generation_in_hand_only_what_was_in_flight_is_done_again(
     assert len(list((tmp_path / "one" / ".in-flight").iterdir())) == 5
 
     class Counting(Reporter):
-        def evaluated(self):
+        def evaluated(self, individual):
             Dying.n += 1
 
     Dying.n = 0
@@ -208,8 +208,8 @@ def test_a_baseline_goes_on_with_its_last_epoch(tmp_path, monkeypatch):
     class Telling(Reporter):
         fatal = ("cnn", 3)
 
-        def epoch(self, seed, arm, epoch, epochs, rate):
-            seen.append((arm, epoch.epoch))
+        def epoch(self, event):
+            seen.append((event.arm, event.record.epoch))
             if self.fatal == seen[-1]:
                 os.kill(os.getpid(), signal.SIGKILL)
 

@@ -11,7 +11,7 @@ from evo.errors import ResultsError, SettingsError
 from experiments import load_experiment, load_results, load_study, run, run_study
 from experiments.analysis.comparison import pooled
 from experiments.cli.app import main
-from experiments.studies.progress import Reporter
+from experiments.progress import Reporter
 from experiments.studies.study import parse_study
 
 VALUES = {
