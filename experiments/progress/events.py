@@ -70,12 +70,15 @@ class GenerationDone:
     @property
     def best_fitness(self) -> float:
         """The best fitness of the population."""
-        return float(self.best.fitness)  # type: ignore[arg-type] # who has none holds no slot
+        fitness = self.best.fitness
+        assert fitness is not None, "a search in which nobody has a fitness ends before"
+        return fitness
 
     @property
     def median_fitness(self) -> float:
-        """The median fitness of the population."""
-        return float(np.median([one.fitness for one in self.generation.population]))
+        """The median fitness of the population, of those that have one."""
+        fitness = [one.fitness for one in self.generation.population]
+        return float(np.median([one for one in fitness if one is not None]))
 
     @property
     def n_failed(self) -> int:

@@ -45,11 +45,13 @@ class TensorBoard(Callback):
     def begun(self, event: RunBegun) -> None:
         """Begin the event file of a run, with its settings as text."""
         own = event.path / "tensorboard" if self.folder is None else self.folder / event.run
-        self._writers[event.run] = self._make_writer(logdir=str(own))
+        files = len(
+            [*own.glob("events*")]
+        )  # names have the second: a run may go on within the same one
+        writer = self._make_writer(logdir=str(own), filename_suffix=f".{files}")
+        self._writers[event.run] = writer
         rows = [f"| {name} | {value} |" for name, value in event.settings.items()]
-        self._writers[event.run].add_text(
-            "settings", "\n".join(["| setting | value |", "|---|---|", *rows])
-        )
+        writer.add_text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))
 
     def generation(self, event: GenerationDone) -> None:
         """Write the values of a generation; its number is the step."""

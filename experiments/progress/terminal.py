@@ -67,6 +67,8 @@ class TerminalReporter(Reporter):
         self._counts.begin(expected)
         self._print(size_in_words(name, workers, expected), bold=name)
         self._stands = name
+        if self._task is not None:
+            self._progress.remove_task(self._task)
         self._task = self._progress.add_task(name, total=expected)
 
     def note(self, text: str) -> None:

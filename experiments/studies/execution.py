@@ -30,7 +30,7 @@ from evo.genome.genome import Genome
 from evo.interruption import interruptible
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.individuals import StoredIndividuals
-from evo.storage.run_reader import load_tables
+from evo.storage.run_reader import is_complete, load_tables
 from evo.storage.run_store import RunStore
 from evo.storage.tables import Row
 from evo.time_account import OTHER, spending, time_spent
@@ -394,7 +394,7 @@ def reporting_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[N
         raise
     except BaseException as error:
         what = "Interrupted" if isinstance(error, KeyboardInterrupt) else "Stopped by an error"
-        if store.path.exists() and not store.journal.is_complete:
+        if store.path.exists() and not is_complete(store.path):
             reporter.note(
                 f"{what}. What is finished is kept; to go on: evomatrix resume {store.path}"
             )
