@@ -34,6 +34,8 @@ OPTIONS = [
     "--parts",
     "--results",
     "--no-figures",
+    "--tensorboard",
+    "--mlflow",
     "--quiet",
 ]
 PRESETS = [

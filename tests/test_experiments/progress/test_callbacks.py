@@ -115,7 +115,7 @@ def test_the_events_of_a_run_come_in_order_with_the_values_of_its_tables(whole):
     of_generations = others[: len(generations)]
     assert [one.best_fitness for one in of_generations] == rows["best_fitness"].tolist()
     assert [one.n_failed for one in of_generations] == rows["n_failures"].tolist()
-    losses = [one.validation.loss for one in others[len(generations) :]]
+    losses = [one.validation_loss for one in others[len(generations) :]]
     assert losses == results.baseline["validation_loss"].tolist()
     assert last.results.verdicts() == results.verdicts()
 

@@ -10,7 +10,6 @@ import zlib
 
 import numpy as np
 import pytest
-from experiments.studies.progress import Reporter
 
 from evo import FounderSettings, create_founders
 from evo.errors import ResultsError
@@ -28,6 +27,7 @@ from experiments.cli.app import main
 from experiments.figures.edges import effective_edges
 from experiments.figures.layout import lay_out
 from experiments.figures.networks import MOST_EDGES
+from experiments.progress import Reporter
 from experiments.report import report, watch, write_summary
 from experiments.report.blocks import meanings
 from experiments.report.blocks.html import as_json, table
@@ -61,8 +61,8 @@ class StopAfter(Reporter):
     def __init__(self, last):
         self.last = last
 
-    def generation(self, seed, generation, last, count):
-        if generation.number == self.last:
+    def generation(self, event, expected):
+        if event.generation.number == self.last:
             raise KeyboardInterrupt
 
 
