@@ -8,7 +8,7 @@ import pytest
 from experiments import Callback, Experiment, StopRun, load_results, resume, run
 from experiments.cli.app import main
 from experiments.progress import MLflow, TensorBoard
-from experiments.progress.packages import MissingPackageError
+from experiments.progress.tracker import MissingPackageError
 
 LITTLE = Experiment(
     name="little",
@@ -147,13 +147,14 @@ def read_store(uri):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_mlflow_has_the_values_of_the_tables_and_goes_on_with_a_run_that_was_stopped(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    begin(tmp_path, callbacks=[MLflow(uri, "mine"), Stopping()])
+    folder = tmp_path / "Ann's runs"
+    begin(folder, callbacks=[MLflow(uri, "mine"), Stopping()])
     found, values = read_store(uri)
     assert (found.info.run_name, found.info.status) == ("one", "KILLED")
     assert found.data.tags["evomatrix.stopped"] == "Stopping: enough"
     assert "seed-0/mlp/test_loss" not in {name for name, _ in values}
 
-    results = resume(tmp_path / "one", workers=0, figures=False, callbacks=[MLflow(uri, "mine")])
+    results = resume(folder / "one", workers=0, figures=False, callbacks=[MLflow(uri, "mine")])
     found, values = read_store(uri)
     assert found.info.status == "FINISHED"
     assert "evomatrix.stopped" not in found.data.tags
