@@ -192,6 +192,7 @@ def test_one_callback_hears_all_runs_of_a_study_whose_searches_go_on_side_by_sid
 HALVED = {"arms": {"e": {}}, "grid": {"founders.hidden": [1, 4]}, "halving": {"rungs": [0]}}
 
 
+@pytest.mark.slow
 def test_a_run_that_halving_stops_is_heard_to_stop(tmp_path):
     hearing = Hearing()
     begin_study(tmp_path, hearing, **HALVED)

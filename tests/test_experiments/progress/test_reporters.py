@@ -188,7 +188,7 @@ def test_in_flight_is_never_negative_and_nothing_at_the_end(mode, most, tmp_path
     evolution = LITTLE["evolution"] | {"mode": mode}
     if mode == "asynchronous":
         evolution["in_flight"] = 2
-    results = begin(tmp_path, little(seeds=2, evolution=evolution), reporter=counting)
+    results = begin(tmp_path, little(evolution=evolution), reporter=counting)
     changes = [
         after - before for before, after in zip(counting.seen, counting.seen[1:], strict=False)
     ]
