@@ -93,6 +93,8 @@ class RunStore:
     ----------
     path : Path
         The run folder.
+    settings : mapping
+        The settings as columns of ``runs``: typed values by dotted name.
     own_columns : OwnColumns
         The columns whose names differ from run to run.
     journal : Journal
@@ -108,10 +110,10 @@ class RunStore:
         own_columns: OwnColumns | None = None,
     ) -> None:
         self.path = path
+        self.settings = settings
         self.own_columns = own_columns or OwnColumns()
         self.journal = journal
         self._lock = lock
-        self.settings = settings
         self._writer = JournalWriter(path, journal if journal.entries else None)
         self._files = dict(journal.files)
         self._open = _OpenPart(self._writer.next)

@@ -102,11 +102,16 @@ class Callbacks:
         """Begin."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        """Tell that the runs that have begun and are not over are stopped."""
-        reason = "" if kind is None else f"{kind.__name__}: {error}".rstrip(": ")
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Tell that the runs that have begun and are not over are stopped; an error behind it stays the error."""
+        reason = "not finished" if error is None else _in_words(error)
         for run in [*self._going_on]:
-            self.stop(run, reason or "not finished")
+            try:
+                self.stop(run, reason)
+            except CallbackError as another:
+                if error is None:
+                    raise
+                error.add_note(str(another))
 
     def begun(self, event: RunBegun) -> None:
         """Tell that a run begins, once in this process."""
@@ -157,7 +162,10 @@ def _named(error: Exception, callback: str, method: str, *, may_stop: bool) -> E
     if may_stop and isinstance(error, StopRun):
         error.callback = callback
         return error
-    told = f"{type(error).__name__}: {error}".rstrip(": ")
-    named = CallbackError(f"callback {callback} raised an error in {method}: {told}")
+    named = CallbackError(f"callback {callback} raised an error in {method}: {_in_words(error)}")
     named.__cause__ = error
     return named
+
+
+def _in_words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")

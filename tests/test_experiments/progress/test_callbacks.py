@@ -320,6 +320,15 @@ def test_an_error_of_a_callback_ends_its_run_which_can_be_resumed(method, error,
     assert_equal(resume(tmp_path / "one", workers=0, figures=False), whole[0])
 
 
+def test_an_error_while_the_end_is_told_does_not_hide_why_the_run_ended(tmp_path):
+    failing = [Failing("generation", ValueError("first")), Failing("stopped", OSError("second"))]
+    with pytest.raises(
+        CallbackError, match="raised an error in generation: ValueError: first"
+    ) as told:
+        begin(tmp_path, little(seeds=1), callbacks=failing)
+    assert told.value.__notes__ == ["callback Failing raised an error in stopped: OSError: second"]
+
+
 def test_a_finished_run_stays_finished_whatever_a_callback_raises(tmp_path, caplog):
     caplog.set_level("INFO", "experiments.progress")
     with pytest.raises(CallbackError, match="raised an error in finished: StopRun: too late"):

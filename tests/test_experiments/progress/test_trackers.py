@@ -182,10 +182,16 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(
     assert "\n" not in str(told.value)
 
 
-def test_the_command_refuses_a_missing_package_before_any_work(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+@pytest.mark.parametrize(
+    ("option", "module"), [("--tensorboard", "tensorboardX"), ("--mlflow", "mlflow.tracking")]
+)
+def test_the_command_refuses_a_missing_package_before_any_work(
+    option, module, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(SystemExit) as ended:
-        main(["run", "xor", "--results", str(tmp_path / "r"), "--tensorboard", str(tmp_path)])
+        main(["run", "xor", "--results", str(tmp_path / "r"), option, str(tmp_path / "logs")])
     assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("evomatrix: tensorboardX must be installed")
+    name = module.partition(".")[0]
+    assert capsys.readouterr().err.startswith(f"evomatrix: {name} must be installed: pip install ")
     assert list(tmp_path.iterdir()) == []
