@@ -18,7 +18,7 @@ run: $(VENV)/.installed  ## evolve networks on handwritten digits and compare th
 test: $(VENV)/.installed-dev  ## the test suite: minutes on two cores
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests $(PACKAGES)
 
-test-all: $(VENV)/.installed-dev $(VENV)/.installed-bench  ## slow tests too (mutants, PyTorch as peer, published data), more examples, coverage
+test-all: $(VENV)/.installed-dev $(VENV)/.installed-slow  ## slow tests too (mutants, PyTorch as peer, published data), more examples, coverage
 	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest $(PARALLEL) --cov tests $(PACKAGES)
 
 bench: $(VENV)/.installed-bench  ## measure the CNN beside PyTorch, which is installed first: minutes
@@ -50,6 +50,11 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing EvoMatrix with its test tools (a few minutes the first time)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-slow: pyproject.toml | $(VENV)/.installed-bench
+	@echo "Installing MLflow, which a slow test needs"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[mlflow]"
+	@touch $@
 
 $(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing EvoMatrix with PyTorch (some minutes the first time)"
