@@ -50,13 +50,15 @@ MAY_IMPORT = {
     "experiments.analysis.frames": "evo evo.storage experiments.statistics",
     "experiments.analysis": "evo evo.evolution evo.storage experiments.settings experiments.statistics"
     " experiments.analysis.frames",
-    "experiments.figures": "evo.genome evo.storage experiments.analysis",
     "experiments.progress": "evo evo.evolution experiments.analysis experiments.settings",
+    "experiments.figures.style": "evo evo.genome evo.storage experiments.analysis",
+    "experiments.figures": "evo evo.genome evo.operators evo.storage experiments.analysis experiments.figures.style",
     "experiments.studies.planned": "evo evo.storage experiments.settings",
-    "experiments.report.blocks": "evo evo.storage experiments.analysis",
+    "experiments.report.blocks": "evo evo.storage experiments.analysis experiments.figures.style",
     "experiments.report.sections": "evo evo.genome evo.operators evo.storage experiments.analysis experiments.figures"
-    " experiments.report.blocks",
-    "experiments.report": "evo evo.storage experiments.analysis experiments.report.blocks experiments.report.sections",
+    " experiments.figures.style experiments.report.blocks",
+    "experiments.report": "evo evo.storage experiments.analysis experiments.figures.style experiments.report.blocks"
+    " experiments.report.sections",
     "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
     " evo.evolution evo.executors evo.preparation evo.storage"
     " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures"
@@ -81,8 +83,7 @@ MAY_IMPORT = {
     " experiments.studies"
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
     "experiments.cli": "evo evo.operators evo.storage experiments.progress experiments.settings experiments.studies"
-    " experiments.analysis"
-    " experiments.analysis.frames"
+    " experiments.analysis experiments.analysis.frames experiments.figures"
     f" experiments.audit experiments.continuation experiments.report experiments.statistics {BENCHES}",
     "experiments": "experiments.cli",
 }

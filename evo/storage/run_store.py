@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -435,12 +434,10 @@ class RunStore:
             before = {}
         write_text(path, json.dumps({**before, **more}, indent=2) + "\n")
 
-    def save_figure(self, name: str, figure: Any) -> Path:
-        """Save a matplotlib figure as ``figures/<name>.png`` and return its path."""
-        path = self.path / "figures" / f"{name}.png"
-        buffer = BytesIO()
-        figure.savefig(buffer, format="png", dpi=150)
-        write_atomically(path, lambda file: file.write(buffer.getvalue()))
+    def save_figure(self, name: str, content: bytes) -> Path:
+        """Save a picture as ``figures/<name>`` and return its path."""
+        path = self.path / "figures" / name
+        write_atomically(path, lambda file: file.write(content))
         return path
 
 

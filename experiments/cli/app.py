@@ -521,6 +521,56 @@ def compare(
 
 
 @app.command()
+def figures(
+    path: Annotated[
+        Path, typer.Argument(help="Folder of a run, or of several runs with the same data.")
+    ],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Pictures, such as pareto; docs/pictures.md lists them.",
+            show_default="all that the runs have data for",
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="png, pdf or svg; gif or webp for the film.", show_default="png; gif"
+        ),
+    ] = None,
+    width: Annotated[
+        str,
+        typer.Option(help="column (3.35 inches), page (6.9 inches), or a number of inches."),
+    ] = "column",
+    seed: Annotated[
+        int | None, typer.Option(help="Draw this seed only.", show_default="all seeds")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the files.", show_default="figures in the folder of the run"),
+    ] = None,
+    parts: OwnParts = None,
+) -> None:
+    """Draw pictures of a run, or of several runs, for papers: vector formats, and letters of 8 points at the width."""
+    from experiments.analysis.results import load_results
+    from experiments.figures.pictures import save_pictures
+
+    _load(parts)
+    console = Console()
+    folder = path / "figures" if output is None else output
+    save_pictures(
+        load_results(path),
+        names or (),
+        folder,
+        form=form,
+        width=width,
+        seed=seed,
+        tell=partial(print_line, console),
+    )
+
+
+@app.command()
 def report(
     paths: Annotated[
         list[Path],

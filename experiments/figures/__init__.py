@@ -1,8 +1,9 @@
-"""Pictures of networks and of runs.
+"""Pictures of networks and of runs, each by its name, and the film of a matrix.
 
-The numbers come from :mod:`experiments.analysis`; nothing is computed here that a table could hold.
+The numbers come from :mod:`experiments.analysis`; nothing is computed here that a table could hold. How pictures look
+is in :mod:`experiments.figures.style`.
 """
 
-from experiments.figures.report import save_figures
+from experiments.figures.pictures import PICTURES, figure, save_figures
 
-__all__ = ["save_figures"]
+__all__ = ["PICTURES", "figure", "save_figures"]

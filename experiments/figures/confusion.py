@@ -1,5 +1,6 @@
 """Confusion matrices of the arms of a run, pooled over seeds."""
 
+import math
 from typing import Any
 
 import matplotlib as mpl
@@ -8,19 +9,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from experiments.figures.colours import POSITIVE
-from experiments.figures.labels import short_name
+from experiments.figures.style.colours import POSITIVE
+from experiments.figures.style.labels import longest_in, short_name
+from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, new_figure
 
 SHADES = mpl.colors.LinearSegmentedColormap.from_list("shades", ["#ffffff", POSITIVE])
 
 PROBABILITY = "probability_"
 """Beginning of the names of the columns with probabilities; the rest is the label of a class."""
-
-MOST_NUMBERS = 12
-"""Largest number of classes for which the numbers are written into the cells."""
-
-MOST_LABELS = 60
-"""Largest number of classes for which every class has its label at the axes."""
 
 
 def confusion_matrices(predictions: pd.DataFrame) -> tuple[list[str], dict[str, NDArray[np.int64]]]:
@@ -52,7 +48,9 @@ def confusion_matrices(predictions: pd.DataFrame) -> tuple[list[str], dict[str, 
     return labels, matrices
 
 
-def draw_confusion(predictions: pd.DataFrame) -> Figure:
+def draw_confusion(
+    predictions: pd.DataFrame, width: float = WIDTHS["page"], about: str = ""
+) -> Figure:
     """Draw the confusion matrix of each arm on the test part, pooled over seeds.
 
     A row is a true class, a column a predicted class. The colour is the fraction of the row. With few classes each cell
@@ -62,44 +60,54 @@ def draw_confusion(predictions: pd.DataFrame) -> Figure:
     ----------
     predictions : DataFrame
         The table of that name, of one data set with classes.
+    width : float
+        Inches.
+    about : str
+        End of the title.
     """
     labels, matrices = confusion_matrices(predictions)
-    side = max(3.6, min(0.62 * len(labels) + 1.4, 9.0))
-    n_columns = min(len(matrices), 3)
+    n_columns = min(len(matrices), 2 if width > 5 else 1)
     n_rows = -(-len(matrices) // n_columns)
-    figure = Figure(figsize=(side * n_columns + 0.8, (side + 0.5) * n_rows), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    side = min(width / n_columns, 0.5 * len(labels) + 1.6)
     n_seeds = predictions[["run", "seed"]].drop_duplicates().shape[0]
+    over = f", {n_seeds} seeds together" if n_seeds > 1 else ""
+    title = f"Confusion on the test part{over}\n{about}"
+    figure = new_figure(width, (side - 0.1) * n_rows + 0.6, title)
+    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axes, (arm, counts) in zip(panels, matrices.items(), strict=False):
-        image = _draw_matrix(axes, counts, labels)
+        image = _draw_matrix(axes, counts, labels, 72 * (side - 0.9))
         right = np.trace(counts) / counts.sum()
-        axes.set_title(f"{arm}: {right:.1%} of {counts.sum():,} right", fontsize="medium")
+        axes.set_title(f"{short_name(arm)}: {right:.1%} of {counts.sum():,} right")
     for axes in panels[len(matrices) :]:
         axes.set_visible(False)
-    bar = figure.colorbar(image, ax=list(panels), shrink=0.8)
+    bar = figure.colorbar(
+        image, ax=list(panels), location="bottom", aspect=40, shrink=0.7, pad=0.02
+    )
     bar.set_label("fraction of the true class")
-    bar.ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
-    over = f", {n_seeds} seeds together" if n_seeds > 1 else ""
-    figure.suptitle(f"Confusion on the test part{over}")
+    bar.ax.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
     return figure
 
 
-def _draw_matrix(axes: Any, counts: NDArray[np.int64], labels: list[str]) -> Any:
-    """Draw one matrix into its axes, and return the image."""
+def _draw_matrix(axes: Any, counts: NDArray[np.int64], labels: list[str], points: float) -> Any:
+    """Draw one matrix into its axes, which have a side in points, and return the image.
+
+    Labels and numbers are left out where they would lie on each other.
+    """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap=SHADES, vmin=0, vmax=1)
     axes.spines[:].set_visible(False)
-    step = -(-len(labels) // MOST_LABELS)
+    cell = points / len(labels)
+    step = max(1, math.ceil(1.2 * FONT_SIZE / cell))
     ticks = range(0, len(labels), step)
-    names = [short_name(labels[k]) for k in ticks]
-    size = "medium" if len(names) <= MOST_NUMBERS else "x-small"
-    axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
-    axes.set_yticks(ticks, names, fontsize=size)
+    names = [short_name(labels[k], longest_in((points / 72) + 0.9)) for k in ticks]
+    is_long = max(map(len, names)) * 0.6 * FONT_SIZE > step * cell
+    axes.set_xticks(ticks, names, rotation=90 if is_long else 0)
+    axes.set_yticks(ticks, names)
     axes.set(xlabel="predicted class", ylabel="true class")
-    if len(labels) <= MOST_NUMBERS:
+    if cell > len(f"{counts.max():,}") * 0.65 * FONT_SIZE:
         for (i, j), count in np.ndenumerate(counts):
             if count:
                 colour = "white" if shares[i, j] > 0.6 else "black"
-                text = f"{count:,}\n{shares[i, j]:.0%}"
-                axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
+                text = f"{count:,}\n{shares[i, j]:.0%}" if cell > 3.2 * FONT_SIZE else f"{count:,}"
+                axes.text(j, i, text, ha="center", va="center", color=colour)
     return image

@@ -58,7 +58,7 @@ def lay_out(genome: Genome, edges: Edges) -> Layout:
     used[edges.sources] = used[edges.targets] = True
     hidden = np.flatnonzero((genome.roles == Role.HIDDEN) & used)
     depth = edges.depth
-    bands = _bands(depth, hidden)
+    bands = bands_of(depth, hidden)
     place = np.full((n, 2), np.nan)
     _place_by_neighbours(place, genome, edges, bands)
     n_unused = int(np.count_nonzero(genome.roles == Role.HIDDEN)) - len(hidden)
@@ -92,11 +92,13 @@ def _spread(count: int, shift: float = 0.0) -> NDArray[np.float64]:
     return heights
 
 
-def _bands(depth: NDArray[np.intp], hidden: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+def bands_of(
+    depth: NDArray[np.intp], hidden: NDArray[np.intp], most: int = _BANDS
+) -> list[NDArray[np.intp]]:
     """Divide hidden nodes into columns by depth: one per layer, or several layers with about as many nodes each."""
     by_depth = hidden[np.argsort(depth[hidden], kind="stable")]
     levels, counts = np.unique(depth[hidden], return_counts=True)
-    n_bands = min(len(levels), _BANDS, max(1, round(1.5 * len(hidden) ** 0.5)))
+    n_bands = min(len(levels), most, max(1, round(1.5 * len(hidden) ** 0.5)))
     if len(levels) > n_bands:
         middle = np.cumsum(counts) - counts / 2
         number = np.minimum((middle / len(hidden) * n_bands).astype(int), n_bands - 1)

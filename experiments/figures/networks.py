@@ -15,7 +15,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from evo.genome.genome import Genome, Role
-from experiments.figures.colours import (
+from experiments.figures.edges import Edges, effective_edges
+from experiments.figures.layout import MOST_ROWS, Layout, lay_out
+from experiments.figures.matrices import MOST_PLACES, draw_matrices, node_names
+from experiments.figures.style.colours import (
     DELAYED_MIXED,
     DELAYED_NEGATIVE,
     DELAYED_POSITIVE,
@@ -26,9 +29,8 @@ from experiments.figures.colours import (
     ROLE_COLOURS,
     colours_of,
 )
-from experiments.figures.edges import Edges, effective_edges
-from experiments.figures.layout import MOST_ROWS, Layout, lay_out
-from experiments.figures.matrices import MOST_PLACES, draw_matrices, node_names
+from experiments.figures.style.labels import longest_in
+from experiments.figures.style.sizes import WIDTHS, new_figure, points_of, wrapped
 
 __all__ = [
     "DELAYED_NEGATIVE",
@@ -47,6 +49,9 @@ __all__ = [
 MOST_EDGES = 300
 """Default number of edges in the picture of a graph: the strongest."""
 
+USUAL_SIDE = 6.5
+"""Side in inches of a network that is drawn with the largest dots and widest lines."""
+
 _CURVE = np.linspace(0, 1, 20)
 
 
@@ -56,6 +61,8 @@ def draw_networks(
     most_edges: int = MOST_EDGES,
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
+    width: float = WIDTHS["page"],
+    about: str = "",
 ) -> Figure:
     """Draw networks side by side: signals run from left to right, delayed edges are arcs with colours of their own.
 
@@ -75,6 +82,10 @@ def draw_networks(
         strongest for each pair of map sizes, because a kernel of many taps is not stronger than a weight.
     inputs, outputs : sequence of str
         Names of inputs and outputs, written beside their nodes; see :func:`experiments.figures.matrices.node_names`.
+    width : float
+        Inches. In a column of a journal, networks stand one below the other.
+    about : str
+        Title of the whole picture.
 
     Returns
     -------
@@ -89,23 +100,35 @@ def draw_networks(
         raise ValueError(f"most_edges must be at least 1; got {most_edges}")
     edges = [effective_edges(genome) for genome in genomes.values()]
     layouts = [lay_out(*pair) for pair in zip(genomes.values(), edges, strict=True)]
-    widths = [6.5 * layout.relative_width for layout in layouts]
-    figure = Figure(figsize=(max(7.0, sum(widths)), 6.5), layout="constrained")
-    panels = figure.subplots(1, len(genomes), squeeze=False, width_ratios=widths)[0]
+    ratios = [layout.relative_width for layout in layouts]
+    n_rows = 1 if width > 5 else len(genomes)
+    n_columns = len(genomes) // n_rows
+    side = width / (sum(ratios) if n_rows == 1 else max(ratios))
+    figure = new_figure(width, n_rows * (side + 0.3) + 0.5, about)
+    panels = figure.subplots(
+        n_rows, n_columns, squeeze=False, width_ratios=ratios if n_rows == 1 else None
+    ).ravel()
+    scale = min(1.0, side / USUAL_SIDE)
     any_delayed = False
     for axes, (title, genome), own, layout in zip(
         panels, genomes.items(), edges, layouts, strict=True
     ):
         shown = own.strongest(most_edges)
         any_delayed = any_delayed or bool(shown.delayed.any())
-        _draw_edges(axes, shown, layout.place, some_hidden=len(shown) < len(own))
-        _draw_nodes(axes, genome, layout)
-        _write_names(axes, genome, layout, node_names(genome, inputs, outputs))
-        axes.set_title(f"{title}: {_caption(own, len(shown), layout)}", fontsize="medium")
+        _draw_edges(axes, shown, layout.place, scale, some_hidden=len(shown) < len(own))
+        _draw_nodes(axes, genome, layout, scale)
+        _write_names(
+            axes, genome, layout, node_names(genome, inputs, outputs, longest_in(side)), side
+        )
+        axes.set_title(
+            wrapped(f"{title}: {_caption(own, len(shown), layout)}", 0.95 * width / n_columns)
+        )
         axes.set_axis_off()
     any_maps = any(genome.has_maps for genome in genomes.values())
     figure.legend(
-        handles=_legend(any_delayed, any_maps), loc="outside lower center", ncols=4, frameon=False
+        handles=_legend(any_delayed, any_maps),
+        loc="outside lower center",
+        ncols=4 if width > 5 else 2,
     )
     return figure
 
@@ -122,13 +145,15 @@ def _caption(edges: Edges, n_shown: int, layout: Layout) -> str:
     if n_unused:
         remarks.append(f"{n_unused:,} idle hidden node{'s'[: n_unused > 1]} left out")
     taps = "" if edges.n_taps == len(edges) else f" of {edges.n_taps:,} taps"
-    return f"{len(edges):,} edges{taps} act on an output\n{'; '.join(remarks)}"
+    return f"{len(edges):,} edges{taps} act on an output\n{'; '.join(remarks or ['all are shown'])}"
 
 
 # -- edges and nodes ---------------------------------------------------------------------------------------------------
 
 
-def _draw_edges(axes: Any, edges: Edges, place: NDArray[np.float64], *, some_hidden: bool) -> None:
+def _draw_edges(
+    axes: Any, edges: Edges, place: NDArray[np.float64], scale: float, *, some_hidden: bool
+) -> None:
     strength = edges.strengths(some_hidden=some_hidden)
     n_nodes = np.count_nonzero(np.isfinite(place[:, 0]))
     opacity = min(1.0, (120 / max(len(edges), 1)) ** 0.35)
@@ -147,7 +172,7 @@ def _draw_edges(axes: Any, edges: Edges, place: NDArray[np.float64], *, some_hid
             LineCollection(
                 list(arcs(start, end) if delayed else waves(start, end)),
                 colors=colours,
-                linewidths=0.45 + 2.0 * width * strength[chosen],
+                linewidths=scale**0.5 * (0.45 + 2.0 * width * strength[chosen]),
                 capstyle="round",
             )
         )
@@ -179,10 +204,10 @@ def arcs(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.flo
     return _bezier(start, start + lift + aside, end + lift - aside, end)
 
 
-def _draw_nodes(axes: Any, genome: Genome, layout: Layout) -> None:
+def _draw_nodes(axes: Any, genome: Genome, layout: Layout, scale: float) -> None:
     place = layout.place
     n_shown = np.count_nonzero(np.isfinite(place[:, 0]))
-    size = float(np.clip(4000 / n_shown, 6, 70))
+    size = float(np.clip(4000 / n_shown, 6, 70)) * scale
     for role, colour in ROLE_COLOURS.items():
         of_role = (genome.roles == role) & np.isfinite(place[:, 0])
         x, y = place[of_role & (layout.tiles == 0)].T
@@ -195,12 +220,22 @@ def _draw_nodes(axes: Any, genome: Genome, layout: Layout) -> None:
         axes.set_aspect(layout.aspect, adjustable="datalim")
     halo = [mpl.patheffects.withStroke(linewidth=2.5, foreground="white")]
     for x, y, text in layout.labels:
-        label = axes.text(x, y, text, ha="center", va="bottom", fontsize=7, color=NEUTRAL, zorder=4)
+        label = axes.text(x, y, text, ha="center", va="bottom", color=NEUTRAL, zorder=4)
         label.set(linespacing=1.1, path_effects=halo)
 
 
-def _write_names(axes: Any, genome: Genome, layout: Layout, names: dict[int, str]) -> None:
-    """Write names on the outer side of inputs and outputs."""
+def _write_names(
+    axes: Any, genome: Genome, layout: Layout, names: dict[int, str], side: float
+) -> None:
+    """Write names on the outer side of inputs and outputs, and make room for them."""
+    inputs = [name for node, name in names.items() if genome.roles[node] == Role.INPUT]
+    outputs = [name for node, name in names.items() if genome.roles[node] == Role.OUTPUT]
+    left, right = (
+        max((points_of(name) + 10 for name in some), default=0) / (side * 72)
+        for some in (inputs, outputs)
+    )
+    free = 1 - left - right
+    axes.set_xlim(-0.03 - left / free, 1.03 + right / free)
     for node, name in names.items():
         left = genome.roles[node] == Role.INPUT
         axes.annotate(
@@ -210,8 +245,8 @@ def _write_names(axes: Any, genome: Genome, layout: Layout, names: dict[int, str
             textcoords="offset points",
             ha="right" if left else "left",
             va="center",
-            fontsize=7,
             annotation_clip=False,
+            in_layout=False,
         )
 
 

@@ -11,7 +11,7 @@ from evo.storage.journal import is_journal, read_journal
 from evo.storage.run_reader import error_of, is_over, is_run, run_names, runs_at
 from experiments.analysis.data_sets import over_data_sets
 from experiments.analysis.results import Results, load_results
-from experiments.report.blocks.facts import facts_of
+from experiments.figures.style.facts import facts_of
 from experiments.report.blocks.html import paragraph, table
 from experiments.report.blocks.meanings import DATA_SETS
 from experiments.report.page import Part, page

@@ -10,7 +10,7 @@ from evo.errors import ResultsError
 from evo.files import write_text
 from experiments.analysis import latex_table
 from experiments.analysis.results import Results, load_results
-from experiments.report.blocks.facts import facts_of, where
+from experiments.figures.style.facts import facts_of, where
 from experiments.report.blocks.html import shown
 from experiments.report.sections.origin import grouped_settings, noted_commands
 from experiments.report.sections.verdict import equalities

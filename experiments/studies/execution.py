@@ -38,7 +38,6 @@ from experiments.analysis.results import Results, load_results
 from experiments.arms import Evolved, build_arm, loss_of
 from experiments.arms.settings import OF_WINNER
 from experiments.datasets import Dataset, DataSplit
-from experiments.figures.report import save_figures
 from experiments.progress import Reporter, RunBegun, RunFinished, StopRun
 from experiments.progress.callbacks import Callbacks
 from experiments.settings.experiment import Experiment
@@ -191,6 +190,8 @@ def _finish(
         loaded = load_results(store.path)
     if figures:
         with spending("draw"):
+            from experiments.figures.pictures import save_figures  # noqa: PLC0415 - imports matplotlib
+
             save_figures(loaded, store)
     store.commit({"times": _time_rows(store, "main", time_spent())})
     store.complete()

@@ -1,4 +1,4 @@
-"""What the sections of a report are made of: escaped HTML, tables, figures, meanings of columns, facts about results.
+"""What the sections of a report are made of: escaped HTML, tables, figures, meanings of columns.
 
 No section is here; those are in :mod:`experiments.report.sections`.
 """

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from experiments.analysis.results import Results
+
 MOST_ROWS = 200
 """Largest number of rows of a table in a report."""
 
@@ -164,3 +166,8 @@ def _cell(value: Any, *, first: bool) -> str:
     tag = "th" if first else "td"
     scope = ' scope="row"' if first else ""
     return f"<{tag}{scope}{key}>{escaped(text)}</{tag}>"
+
+
+def without_run(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame without its column `run` if the results are those of one run, whose name is in the heading."""
+    return frame.drop(columns="run") if len(results.paths) == 1 else frame

@@ -8,15 +8,10 @@ from evo.errors import ResultsError
 from experiments.analysis.curves import COSTS_SO_FAR, anytime
 from experiments.analysis.deciding import metric_of, title_of
 from experiments.analysis.results import Results
-from experiments.report.blocks.facts import arms_of, where
+from experiments.figures.curves import COST_TITLES
+from experiments.figures.style.facts import arms_of, where
 from experiments.report.blocks.html import figure, paragraph
 from experiments.report.blocks.plots import Trace, numbers, plot, plot_text, style_of, thinned
-
-COST_TITLES = {
-    "steps": "gradient steps",
-    "macs": "multiply-accumulates forward",
-    "seconds": "seconds",
-}
 
 
 def curves(results: Results) -> str:

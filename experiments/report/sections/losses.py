@@ -2,8 +2,7 @@
 
 from evo.errors import ResultsError
 from experiments.analysis.results import Results
-from experiments.report.blocks.facts import without_run
-from experiments.report.blocks.html import table
+from experiments.report.blocks.html import table, without_run
 from experiments.report.blocks.meanings import of_tables
 
 

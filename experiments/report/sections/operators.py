@@ -3,10 +3,11 @@
 from evo.errors import ResultsError
 from evo.operators import OPERATORS
 from experiments.analysis.results import Results
-from experiments.report.blocks.facts import where
+from experiments.figures.style.colours import PALETTE
+from experiments.figures.style.facts import where
 from experiments.report.blocks.html import figure, table
 from experiments.report.blocks.meanings import EFFECTS
-from experiments.report.blocks.plots import PALETTE, numbers, plot, plot_text
+from experiments.report.blocks.plots import numbers, plot, plot_text
 
 
 def operators(results: Results) -> str:

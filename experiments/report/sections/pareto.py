@@ -8,17 +8,17 @@ import pandas as pd
 from evo.errors import ResultsError
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
-from experiments.report.blocks.facts import where, without_run
-from experiments.report.blocks.html import figure, table
+from experiments.figures.searches import SIZES
+from experiments.figures.style.colours import PALETTE
+from experiments.figures.style.facts import where
+from experiments.report.blocks.html import figure, table, without_run
 from experiments.report.blocks.meanings import of_tables
-from experiments.report.blocks.plots import PALETTE, Trace, numbers, plot, plot_text
+from experiments.report.blocks.plots import Trace, numbers, plot, plot_text
 
 MOST_NETWORKS = 3_000
 """Largest number of networks behind the fronts."""
 
 OF_BASELINES = "front, baseline"
-
-SIZES = {"parameters": "parameters", "macs": "MACs per sample"}
 
 BEHIND = {"color": PALETTE[5], "symbol": "circle", "size": 4, "opacity": 0.4}
 EVOLVED = {"color": PALETTE[1], "symbol": "diamond", "size": 9}

@@ -6,7 +6,7 @@ from evo.budgets import BUDGETS, TIMED, TOLERANCE, are_equal
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
 from experiments.analysis.showing import search_cost
-from experiments.report.blocks.facts import where
+from experiments.figures.style.facts import where
 from experiments.report.blocks.html import escaped, paragraph, table
 from experiments.report.blocks.meanings import COMPARED, SUMMARY
 

@@ -10,18 +10,18 @@ from evo.genome.activations import activation_name
 from evo.genome.genome import Genome, Role
 from evo.storage.predictor import Predictor
 from experiments.analysis.results import Results
-from experiments.figures.colours import (
+from experiments.figures.edges import Edges, effective_edges
+from experiments.figures.layout import Layout, lay_out
+from experiments.figures.matrices import almost_largest, matrix_picture
+from experiments.figures.networks import MOST_EDGES, arcs, waves
+from experiments.figures.style.colours import (
     DELAYED_NEGATIVE,
     DELAYED_POSITIVE,
     NEGATIVE,
     POSITIVE,
     ROLE_COLOURS,
 )
-from experiments.figures.edges import Edges, effective_edges
-from experiments.figures.layout import Layout, lay_out
-from experiments.figures.matrices import almost_largest, matrix_picture
-from experiments.figures.networks import MOST_EDGES, arcs, waves
-from experiments.report.blocks.facts import where
+from experiments.figures.style.facts import where
 from experiments.report.blocks.html import figure
 from experiments.report.blocks.plots import Trace, numbers, packed, plot_text
 
@@ -203,9 +203,9 @@ def _nodes(genome: Genome, edges: Edges, layout: Layout, names: Sequence[str]) -
     is_shown = np.isfinite(layout.place[:, 0])
     if np.count_nonzero(is_shown) > MOST_NODES:
         is_shown = np.isin(np.arange(genome.n_nodes), [edges.sources, edges.targets])
-    active = genome.strengths(genome.active_mask())
-    in_degree = np.diff(active.indptr)
-    out_degree = np.bincount(active.indices, minlength=genome.n_nodes)
+    effective = genome.strengths(genome.effective_mask())
+    in_degree = np.diff(effective.indptr)
+    out_degree = np.bincount(effective.indices, minlength=genome.n_nodes)
     traces = []
     for role, (symbol, colour) in MARKERS.items():
         nodes = np.flatnonzero((genome.roles == role) & is_shown)

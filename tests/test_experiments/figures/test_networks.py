@@ -187,7 +187,7 @@ def test_of_a_large_matrix_blocks_are_shown_by_their_mean():
     matrix = np.zeros((5, 5))
     matrix[:2, 2:4] = [[1, 2], [3, -2]]
     matrix[4, 4] = -1.0
-    genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1)
+    genome = Genome.from_matrix(matrix, n_inputs=2, n_outputs=3, ticks=2)
     figure = draw_matrices({"one": genome}, most_places=3)
     means = np.array([[0, 1.0, 0], [0, 0, 0], [0, 0, -1.0]])  # the last block is one place
     np.testing.assert_allclose(picture(figure), means)

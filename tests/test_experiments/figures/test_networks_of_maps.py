@@ -19,10 +19,10 @@ from cnn import (
 from evo import Genome, Role
 from evo.exchange.layered_networks import from_cnn
 from experiments.figures import networks
-from experiments.figures.colours import MIXED
 from experiments.figures.edges import effective_edges
 from experiments.figures.layout import lay_out
 from experiments.figures.networks import draw_matrices, draw_networks
+from experiments.figures.style.colours import MIXED
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_maps_are_square_tiles_by_depth_that_grow_with_their_side(lenet):
     labels = [text.get_text() for text in axes.texts]
     assert labels == ["1 map\n28×28", "6 maps\n28×28", "16 maps\n10×10"]
     assert axes.get_title() == (
-        "LeNet-5: 12,942 edges of 61,470 taps act on an output\n"
+        "LeNet-5: 12,942 edges of 61,470 taps act on an output\nall are shown"
         "300 are shown, of each kind the strongest"
     )
     named = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -174,8 +174,8 @@ def test_a_scalar_network_and_one_of_maps_stand_side_by_side(lenet, small):
     assert as_png(figure).startswith(b"\x89PNG")
     left, right = figure.axes
     assert not any(isinstance(one, PatchCollection) for one in left.collections)
-    assert left.get_title() == "scalar: 3 edges act on an output\n"
-    assert right.get_title() == "maps: 6 edges of 10 taps act on an output\n"
+    assert left.get_title() == "scalar: 3 edges act on an output\nall are shown"
+    assert right.get_title() == "maps: 6 edges of 10 taps act on an output\nall are shown"
     assert as_png(draw_matrices({"scalar": scalar, "maps": small})).startswith(b"\x89PNG")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments import Dataset, run
-from experiments.figures.report import draw_generations
+from experiments.figures.curves import draw_generations
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,21 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from experiments.figures.style.sizes import letters_in
+
 LONGEST = 26
 """Characters of a name in a picture."""
 
+SHARE = 0.25
+"""Largest fraction of the width of a picture that names at one of its sides take."""
 
-def short_name(name: str) -> str:
+
+def longest_in(width: float) -> int:
+    """Return how many characters a name at the side of a picture may have, given the width in inches."""
+    return min(LONGEST, letters_in(SHARE * width))
+
+
+def short_name(name: str, longest: int = LONGEST) -> str:
     """Return a name that fits into a picture: of a long one the middle is left out; a dollar sign is no formula.
 
     Examples
@@ -17,8 +27,8 @@ def short_name(name: str) -> str:
     ('cat', 'species numbe…of the world')
     """
     name = " ".join(name.split()) or name
-    if len(name) > LONGEST:
-        half = LONGEST // 2
+    if len(name) > longest:
+        half = longest // 2
         name = f"{name[:half]}…{name[1 - half :]}"
     return name.replace("$", r"\$")
 

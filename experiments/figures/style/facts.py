@@ -1,9 +1,9 @@
 """What results are about: experiments, data sets, seeds and arms, also of runs that are not finished."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import Any
 
 from evo.errors import ResultsError
 from evo.storage.run_reader import CONFIG, file_of_run, run_names
@@ -55,15 +55,16 @@ def facts_of(results: Results) -> Facts:
     return Facts(tuple(sorted(experiments)), tuple(sorted(datasets)), tuple(sorted(seeds)))
 
 
-def where(results: Results, part: str, seed: int | None = None) -> str:
-    """Return the end of a title: data set, part and seeds; all seeds unless one is given."""
+def where(results: Results, part: str, seed: int | None = None, arm: str | None = None) -> str:
+    """Return the end of a title: data set, arm if one is given, part, and seeds; all seeds unless one is given."""
     facts = facts_of(results)
     seeds = list(facts.seeds) if seed is None else [int(seed)]
     listed = ", ".join(map(str, seeds))
     if len(seeds) > 2 and seeds == [*range(seeds[0], seeds[-1] + 1)]:
         listed = f"{seeds[0]} to {seeds[-1]}"
     many = "s" if len(seeds) > 1 else ""
-    return f"data set {', '.join(facts.datasets)}, {part}, seed{many} {listed}"
+    of_arm = "" if arm is None else f"{arm}, "
+    return f"data set {', '.join(facts.datasets)}, {of_arm}{part}, seed{many} {listed}"
 
 
 def arms_of(results: Results) -> list[str]:
@@ -75,6 +76,8 @@ def arms_of(results: Results) -> list[str]:
     return names + sorted(others - set(names))
 
 
-def without_run(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame without its column `run` if the results are those of one run, whose name is in the heading."""
-    return frame.drop(columns="run") if len(results.paths) == 1 else frame
+def arm_of(results: Results, row: Mapping[str, Any]) -> str:
+    """Return the name of the arm of an individual, given its row of ``individuals``."""
+    runs = results.runs
+    found = runs[(runs["run"] == row["run"]) & (runs["seed"] == row["seed"])]["arm"].dropna()
+    return str(found.iloc[0]) if len(found) else SEARCH

@@ -1,0 +1,249 @@
+"""Pictures of learning: the generations of searches, the training of fixed networks, and the best network so far."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from evo.errors import ResultsError
+from experiments.analysis.curves import COSTS_SO_FAR, anytime
+from experiments.analysis.deciding import is_fraction, metric_of, title_of
+from experiments.analysis.results import Results
+from experiments.figures.style.colours import NEUTRAL, style_of
+from experiments.figures.style.facts import SEARCH, arms_of, where
+from experiments.figures.style.labels import short_name
+from experiments.figures.style.sizes import WIDTHS, new_figure
+
+MOST_SEEDS = 12
+"""Largest number of seeds of an arm that have a thin line each; of more there is only the band."""
+
+COST_TITLES = {
+    "steps": "gradient steps",
+    "macs": "multiply-accumulates forward",
+    "seconds": "seconds",
+}
+
+
+def draw_generations(results: Results, width: float = WIDTHS["page"]) -> Figure:
+    """Draw the best individual's validation metric over the generations, and the fixed networks.
+
+    A thin line is a seed, a thick line the mean over the seeds that reached the generation. A cross marks where a study
+    stopped a search. The metric is that of verdicts; the loss, where it is not defined on the validation part.
+    """
+    generations, baseline = results.generations, results.baseline
+    if generations.empty:
+        raise ResultsError("nothing evolved, so there are no generations")
+    deciding, _ = metric_of(results.comparison)
+    metric = deciding.replace("test_", "validation_", 1)
+    if f"best_{metric}" not in generations or generations[f"best_{metric}"].isna().all():
+        deciding, metric = "test_loss", "validation_loss"
+    figure = new_figure(
+        width, 0.55 * width + 0.5, f"Best of the population\n{where(results, 'validation part')}"
+    )
+    axes = figure.add_subplot()
+    styles = style_of(arms_of(results))
+    named = results.runs.set_index(["run", "seed"])[["arm", "stopped_rung"]]
+    searches = generations.join(named, on=["run", "seed"])
+    searches["arm"] = searches["arm"].fillna(SEARCH)
+    for arm, rows in searches.groupby("arm", sort=False):
+        style = styles.get(str(arm), next(iter(styles.values())))
+        _draw_searches(axes, str(arm), rows, f"best_{metric}", style["color"])
+    for arm, rows in baseline.groupby("arm"):
+        if metric in rows and rows[metric].notna().any():
+            steps = int(rows["steps"].mean())
+            axes.axhline(
+                float(rows[metric].mean()),
+                color=styles[str(arm)]["color"],
+                linestyle=styles[str(arm)]["linestyle"],
+                label=f"{short_name(str(arm))}, {steps:,} steps",
+            )
+    if searches["stopped_rung"].notna().any():
+        axes.plot([], [], "x", color=NEUTRAL, markersize=5, label="stopped by the study")
+    axes.set_xlabel("generation (modify, then train)")
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    _label_metric(axes, deciding)
+    _legend_below(figure, axes, width)
+    return figure
+
+
+def _draw_searches(axes: Any, arm: str, rows: pd.DataFrame, column: str, colour: str) -> None:
+    """Draw the searches of an arm: a thin line for each, and a thick one for their mean."""
+    wide = rows.pivot_table(index="generation", columns=["run", "seed"], values=column)
+    n_seeds = wide.shape[1]
+    if 1 < n_seeds <= MOST_SEEDS:
+        axes.plot(wide.index, wide.to_numpy(), color=colour, alpha=0.35, linewidth=0.6)
+    elif n_seeds > MOST_SEEDS:
+        axes.fill_between(
+            wide.index, wide.min(axis=1), wide.max(axis=1), color=colour, alpha=0.2, linewidth=0
+        )
+    name = short_name(arm)
+    label = f"{name}, mean of {n_seeds} seeds" if n_seeds > 1 else name
+    mean = wide.mean(axis=1)
+    axes.plot(mean.index, mean, color=colour, linewidth=2, marker="o", markersize=3, label=label)
+    stopped = rows[rows["stopped_rung"].notna()].groupby(["run", "seed"]).tail(1)
+    if len(stopped):
+        axes.plot(stopped["generation"], stopped[column], "x", color=colour, markersize=5)
+
+
+def draw_learning(results: Results, width: float = WIDTHS["page"]) -> Figure:
+    """Draw the fixed networks' losses over the steps, and where there are classes their validation accuracy."""
+    curves = baseline_curves(results)
+    if curves.empty:
+        raise ResultsError("no learning curve of a fixed network was stored")
+    panels = {"loss": "loss", "validation_accuracy": "validation accuracy"}
+    if curves.groupby(["run", "seed", "arm"])["validation_accuracy"].count().max() < 2:
+        del panels["validation_accuracy"]
+    n_columns = len(panels) if width > 5 else 1
+    n_rows = -(-len(panels) // n_columns)
+    n_seeds = curves["seed"].nunique()
+    over = ", mean of seeds (thin: single seeds)" if n_seeds > 1 else ""
+    figure = new_figure(
+        width,
+        n_rows * 0.7 * width / n_columns,
+        f"Training of the fixed networks{over}\n{where(results, 'training and validation part')}",
+    )
+    drawn = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    all_axes = dict(zip(panels, drawn, strict=True))
+    styles = style_of(arms_of(results))
+    for arm, rows in curves.groupby("arm"):
+        name, colour = short_name(str(arm)), styles[str(arm)]["color"]
+        lines = [("loss", "loss", f"{name}: minibatches", "-", 0.6)]
+        lines += [("loss", "validation_loss", f"{name}: validation", "o-", 1.0)]
+        lines += [("validation_accuracy", "validation_accuracy", name, "o-", 1.0)]
+        for panel, column, label, style, alpha in lines:
+            if panel not in all_axes:
+                continue
+            wide = rows.pivot_table(index="step", columns="seed", values=column)
+            axes = all_axes[panel]
+            if n_seeds > 1:
+                axes.plot(wide.index, wide.to_numpy(), color=colour, linewidth=0.5, alpha=0.25)
+            mean = wide.dropna().mean(axis=1)
+            axes.plot(mean.index, mean, style, color=colour, alpha=alpha, markersize=3, label=label)
+    all_axes["loss"].set_yscale("log")
+    for panel, axes in all_axes.items():
+        axes.set(xlabel="gradient steps", ylabel=panels[panel])
+    if "validation_accuracy" in all_axes:
+        all_axes["validation_accuracy"].yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
+    _legend_below(figure, all_axes["loss"], width)
+    return figure
+
+
+def baseline_curves(results: Results) -> pd.DataFrame:
+    """Return the learning curves of the baselines: rows of ``training``."""
+    return results.training[results.training["individual"].isna()]
+
+
+def draw_anytime(results: Results, width: float = WIDTHS["page"], by: str = "steps") -> Figure:
+    """Draw the best validation metric so far against the cost so far, summed over all individuals of a search.
+
+    A line is the median over seeds, a band reaches from the lowest to the highest seed. A line ends where its first
+    seed ends.
+
+    Parameters
+    ----------
+    results : Results
+    width : float
+        Inches.
+    by : {"steps", "macs", "seconds"}
+
+    Raises
+    ------
+    ResultsError
+        If there is no such cost, or no arm has a result on the test part.
+    """
+    if by not in COSTS_SO_FAR:
+        raise ResultsError(f"by must be one of {', '.join(COSTS_SO_FAR)}; got {by!r}")
+    if results.comparison.empty:
+        raise ResultsError("anytime curves need a finished run with a test part")
+    table = anytime(results)
+    if table.empty:
+        raise ResultsError("no arm has a result on the test part")
+    metric = f"test_{table['metric'].iloc[0]}"
+    n_stopped = int(results.runs["stopped_rung"].notna().sum())
+    left_out = f"; {n_stopped} stopped searches are left out" if n_stopped else ""
+    figure = new_figure(
+        width,
+        0.55 * width + 0.5,
+        f"Best network so far: median and range of seeds{left_out}\n{where(results, 'validation part')}",
+    )
+    axes = figure.add_subplot()
+    for arm, style in style_of(arms_of(results)).items():
+        of_arm = [rows for _, rows in table[table["arm"] == arm].groupby(["run", "seed"])]
+        if not of_arm:
+            continue
+        cost, low, middle, high = band(of_arm, by)
+        axes.step(
+            *(cost, middle),
+            where="post",
+            label=short_name(arm),
+            markevery=[-1],
+            markersize=4,
+            **style,
+        )
+        if len(of_arm) > 1:
+            axes.fill_between(
+                cost, low, high, step="post", color=style["color"], alpha=0.18, linewidth=0
+            )
+    axes.set_xscale("log")
+    axes.set_xlabel(f"{COST_TITLES[by]} so far, all individuals")
+    _label_metric(axes, metric)
+    _legend_below(figure, axes, width)
+    return figure
+
+
+def band(
+    curves: list[pd.DataFrame], by: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return costs, and lowest, median and highest best value of the seeds of an arm at each of these costs.
+
+    Parameters
+    ----------
+    curves : list of DataFrame
+        Rows of :func:`experiments.analysis.curves.anytime` of one seed each.
+    by : str
+        Column of the cost. Costs are those at which a seed has a better network, from the first one at which all seeds
+        have one to the last one that all seeds reach.
+    """
+    found = [curve[curve["best"].notna()] for curve in curves]
+    found = [curve for curve in found if len(curve)]
+    if not found:
+        none = np.empty(0)
+        return none, none, none, none
+    first = max(float(curve[by].iloc[0]) for curve in found)
+    last = max(first, min(float(curve[by].iloc[-1]) for curve in found))
+    costs = np.unique(np.concatenate([[first, last], *_changes(found, by)]))
+    costs = costs[(costs >= first) & (costs <= last)]
+    values = np.array(
+        [
+            curve["best"].to_numpy(float)[
+                np.searchsorted(curve[by].to_numpy(float), costs, side="right") - 1
+            ]
+            for curve in found
+        ]
+    )
+    return costs, values.min(axis=0), np.median(values, axis=0), values.max(axis=0)
+
+
+def _changes(curves: list[pd.DataFrame], by: str) -> Iterator[NDArray[np.float64]]:
+    for curve in curves:
+        yield curve.loc[curve["best"].ne(curve["best"].shift()), by].to_numpy(float)
+
+
+def _label_metric(axes: Any, deciding: str) -> None:
+    axes.set_ylabel(f"validation {title_of(deciding)}")
+    if is_fraction(deciding):
+        axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
+
+
+def _legend_below(figure: Figure, axes: Any, width: float) -> None:
+    """Write the legend below the axes, with as many columns as there is room for."""
+    handles, labels = axes.get_legend_handles_labels()
+    longest = max(map(len, labels), default=1) + 5
+    n_columns = max(1, min(len(labels), int(width * 72 / 4.6 / longest)))
+    figure.legend(handles, labels, loc="outside lower left", ncols=n_columns)
+    n_rows = -(-len(labels) // n_columns)
+    figure.set_figheight(figure.get_figheight() + 0.16 * n_rows)

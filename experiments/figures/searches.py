@@ -1,0 +1,277 @@
+"""Pictures of searches: small and good networks, who descends from whom, operators, and where parameters are spent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+import networkx as nx
+import numpy as np
+import pandas as pd
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from evo.errors import ResultsError
+from evo.genome.genome import Genome, Role
+from evo.operators import OPERATORS
+from experiments.analysis.deciding import is_fraction, title_of
+from experiments.analysis.results import Results
+from experiments.figures.edges import effective_edges
+from experiments.figures.style.colours import NEUTRAL, PALETTE, style_of
+from experiments.figures.style.facts import SEARCH, arm_of, arms_of, where
+from experiments.figures.style.labels import short_name
+from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, new_figure
+
+SIZES = {"parameters": "parameters", "macs": "MACs per sample"}
+
+MOST_VECTORS = 2_000
+"""Largest number of dots that a vector file has one by one; more are one image in it."""
+
+FAINT = "#b0b0b0"
+
+
+def draw_pareto(results: Results, width: float = WIDTHS["page"]) -> Figure:
+    """Draw a validation metric against parameters and against MACs: all individuals, and the networks of the fronts.
+
+    A network is in the front if no other one of its run and seed beats it in metric, parameters and MACs at once.
+    """
+    fronts = results.pareto()
+    if fronts.empty:
+        raise ResultsError("no network has a result on the validation part")
+    column = next(str(name) for name in fronts if str(name).startswith("validation_"))
+    metric = f"test_{column.removeprefix('validation_')}"
+    every = results.individuals[results.individuals["status"] == "ok"]
+    arms = results.runs[["run", "seed", "arm"]].rename(columns={"arm": "search"})
+    fronts = fronts.merge(arms, on=["run", "seed"], how="left")
+    fronts["arm"] = fronts["arm"].fillna(fronts["search"]).fillna(SEARCH)
+    title = "Pareto fronts: no other network of the seed is as good, as small and as cheap"
+    title += f"\n{where(results, 'validation part')}"
+    n_columns = 2 if width > 5 else 1
+    figure = new_figure(width, (2 // n_columns) * 0.62 * width / n_columns + 0.4, title)
+    panels = figure.subplots(2 // n_columns, n_columns, sharey=True, squeeze=False).ravel()
+    for axes, (size, name) in zip(panels, SIZES.items(), strict=True):
+        if len(every):
+            axes.plot(
+                every[size],
+                every[column],
+                ".",
+                color=FAINT,
+                markersize=2,
+                rasterized=len(every) > MOST_VECTORS,
+                label=f"all {len(every):,} individuals",
+            )
+        for arm, style in style_of(arms_of(results)).items():
+            own = fronts[fronts["arm"] == arm]
+            if len(own):
+                axes.plot(
+                    own[size],
+                    own[column],
+                    style["marker"],
+                    color=style["color"],
+                    markersize=4.5,
+                    markeredgecolor="white",
+                    markeredgewidth=0.4,
+                    label=f"front: {short_name(arm)}",
+                )
+        axes.set_xlabel(name)
+        if axes.get_subplotspec().is_first_col():
+            axes.set_ylabel(f"validation {title_of(metric)}")
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
+        axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+        if is_fraction(metric):
+            axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower left", ncols=max(1, min(len(labels), int(width / 1.6)))
+    )
+    return figure
+
+
+# -- who descends from whom --------------------------------------------------------------------------------------------
+
+
+def draw_lineage(results: Results, width: float = WIDTHS["page"]) -> Figure:
+    """Draw who descends from whom in the search of the best winner, and the winner's ancestors with their operators.
+
+    A dot is an individual at its generation and slot. A grey line leads from a parent to a child that survived. The
+    thick line is the lineage of the winner. An open dot on it was trained on without being modified.
+    """
+    winner = results.winner()
+    graph = results.lineage()
+    end = winner["run"], winner["seed"], winner["individual"]
+    line = [*nx.ancestors(graph, end), end]
+    nodes: Mapping[Any, Mapping[str, Any]] = {
+        node: row for node, row in graph.nodes(data=True) if "generation" in row
+    }
+    own = [node for node in nodes if node[:2] == end[:2]]
+    places = {
+        node: (float(nodes[node]["generation"]), float(nodes[node]["slot"])) for node in nodes
+    }
+    drawn = [node for node in own if node in places]
+    title = (
+        f"Who descends from whom: {len(drawn):,} individuals; thick: the {len(line)} of the winner's lineage\n"
+        f"{where(results, 'chosen on the validation part', winner['seed'], arm_of(results, winner))}"
+    )
+    n_slots = 1 + max((places[node][1] for node in drawn), default=0)
+    figure = new_figure(width, float(np.clip(0.13 * n_slots, 1.2, 0.8 * width)) + 0.6, title)
+    axes = figure.add_subplot()
+    survived = [
+        [places[parent], places[child]]
+        for parent, child in graph.edges
+        if parent in places and child in places and nodes[child]["survived"]
+    ]
+    is_large = len(drawn) > MOST_VECTORS
+    axes.add_collection(
+        LineCollection(survived, colors=FAINT, linewidths=0.5, zorder=1, rasterized=is_large)
+    )
+    x, y = np.array([places[node] for node in drawn]).T
+    axes.plot(x, y, ".", color=FAINT, markersize=3, zorder=2, rasterized=is_large)
+    known = [node for node in line if node in places]
+    n_generations = 1 + max(places[node][0] for node in known) - min(x)
+    room = int(0.8 * width * 72 / n_generations / (0.75 * FONT_SIZE))
+    _draw_line(axes, known, nodes, places, room)
+    axes.set(xlabel="generation", ylabel="slot of the population")
+    axes.set_ylim(n_slots - 0.3, -0.9)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    return figure
+
+
+def _draw_line(
+    axes: Any,
+    line: list[Any],
+    nodes: Mapping[Any, Mapping[str, Any]],
+    places: Mapping[Any, tuple[float, float]],
+    room: int,
+) -> None:
+    """Draw the lineage of the winner, with so many letters of the operators that made an individual as have room."""
+    ordered = sorted(line, key=lambda node: (places[node][0], node[2]))
+    x, y = np.array([places[node] for node in ordered]).T
+    colour = PALETTE[0]
+    axes.plot(x, y, "-", color=colour, linewidth=1.6, zorder=3)
+    is_child = np.array([nodes[node]["origin"] != "continued" for node in ordered])
+    axes.plot(x[is_child], y[is_child], "o", color=colour, markersize=4, zorder=4)
+    axes.plot(
+        *(x[~is_child], y[~is_child], "o"),
+        color=colour,
+        markerfacecolor="white",
+        markersize=4,
+        zorder=4,
+    )
+    for node, place, was_modified in zip(ordered, zip(x, y, strict=True), is_child, strict=True):
+        letters = str(nodes[node]["operators"] or "") if was_modified else ""
+        if len(letters) > room:
+            letters = f"{letters[: room - 1]}…"
+        if letters and room:
+            axes.annotate(
+                letters,
+                place,
+                xytext=(0, 4),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                color=colour,
+                zorder=5,
+            )
+
+
+# -- operators ---------------------------------------------------------------------------------------------------------
+
+
+def draw_operators(results: Results, width: float = WIDTHS["page"]) -> Figure:
+    """Draw how much better or worse the children of each operator are than their parents at equal training.
+
+    A dot is the mean over seeds, a bar its 95 % interval. With one seed there is no interval.
+    """
+    effects = results.operator_effects()
+    effects = effects[effects["difference"].notna()] if len(effects) else effects
+    if effects.empty:
+        raise ResultsError("no child was made by an operator and compared with its parent")
+    effects = effects.sort_values("difference", ignore_index=True)
+    title = (
+        "Fitness of the children of each operator minus that of their parents at equal training: "
+        f"mean and 95 % interval over seeds\n{where(results, 'validation part')}"
+    )
+    figure = new_figure(width, 0.19 * len(effects) + 0.6, title)
+    axes = figure.add_subplot()
+    rows = np.arange(len(effects))
+    ends = effects[["difference_low", "difference_high"]].to_numpy(float)
+    known = np.isfinite(ends).all(axis=1)
+    axes.axvline(0, color=NEUTRAL, linewidth=0.6, linestyle=":")
+    axes.hlines(rows[known], ends[known, 0], ends[known, 1], color=PALETTE[0], linewidth=1.4)
+    axes.plot(effects["difference"], rows, "o", color=PALETTE[0], markersize=4)
+    axes.set_yticks(rows, [_operator(row) for _, row in effects.iterrows()])
+    axes.set_ylim(-0.6, len(effects) - 0.4)
+    axes.set_xlabel("difference of fitness")
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
+    return figure
+
+
+def _operator(row: "pd.Series[Any]") -> str:
+    """Return letter, name and number of children of an operator."""
+    code = str(row["operator"])
+    name = f" {OPERATORS[code].name}" if code in OPERATORS else ""
+    return f"{short_name(code + name)} ({row['n_children']:,})"
+
+
+# -- parameters and MACs by level --------------------------------------------------------------------------------------
+
+
+def draw_levels(genomes: Mapping[str, Genome], about: str, width: float = WIDTHS["page"]) -> Figure:
+    """Draw how many parameters, and how many MACs, the nodes of each level of networks take.
+
+    A level is an evaluation layer: 1 plus the largest level of a predecessor.
+
+    Parameters
+    ----------
+    genomes : mapping
+        Genomes by name.
+    about : str
+        End of the title.
+    width : float
+        Inches.
+    """
+    found = {name: spent_by_level(genome) for name, genome in genomes.items()}
+    n_columns = 2 if width > 5 else 1
+    figure = new_figure(
+        width,
+        (2 // n_columns) * 0.55 * width / n_columns + 0.4,
+        f"Parameters and MACs by level of the nodes that use them\n{about}",
+    )
+    panels = figure.subplots(2 // n_columns, n_columns, squeeze=False).ravel()
+    each = 0.8 / len(found)
+    for part, (axes, title) in enumerate(zip(panels, SIZES.values(), strict=True)):
+        for k, (name, spent) in enumerate(found.items()):
+            numbers = spent[part]
+            place = np.arange(len(numbers)) + (k - (len(found) - 1) / 2) * each
+            label = f"{name}: {numbers.sum():,} in all"
+            first = 0 if numbers[0] else 1
+            colour = PALETTE[(5, 1)[k % 2]]
+            axes.bar(place[first:], numbers[first:], each, color=colour, label=label)
+        axes.set(xlabel="level", ylabel=title)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(mpl.ticker.MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+        axes.set_ylim(
+            0, 1.5 * max(numbers.max() for numbers in (one[part] for one in found.values()))
+        )
+        axes.legend(loc="upper left")
+    return figure
+
+
+def spent_by_level(genome: Genome) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the parameters and the MACs of each level of a network; the sums are those of the tables.
+
+    Level 0 has the nodes without in-edges in the same tick: the inputs, and hidden nodes of which only the bias acts.
+    """
+    edges = effective_edges(genome)
+    targets = genome.targets[genome.effective_mask()]
+    is_computed = genome.roles == Role.OUTPUT
+    is_computed[edges.sources] = is_computed[edges.targets] = True
+    is_computed &= genome.roles != Role.INPUT
+    n_levels = int(edges.depth.max(initial=0)) + 1
+    levels, biases = edges.depth[targets], edges.depth[is_computed]
+    pixels = genome.map_sizes[targets].astype(np.int64) ** 2 * genome.ticks
+    parameters = np.bincount(levels, minlength=n_levels) + np.bincount(biases, minlength=n_levels)
+    macs = np.bincount(levels, pixels, n_levels).astype(np.int64)
+    return parameters.astype(np.int64), macs
