@@ -147,7 +147,7 @@ def draw_bundles(
 
 
 def _draw(axes: Any, bundles: Bundles) -> None:
-    largest = max(bundles.counts.max(initial=1), 1)
+    largest, reach = max(bundles.counts.max(initial=1), 1), 0.3
     for delayed, positive, negative, mixed in (
         (False, POSITIVE, NEGATIVE, MIXED),
         (True, DELAYED_POSITIVE, DELAYED_NEGATIVE, DELAYED_MIXED),
@@ -158,7 +158,9 @@ def _draw(axes: Any, bundles: Bundles) -> None:
             bundles.balance[own], positive=positive, negative=negative, mixed=mixed
         )
         colours[:, 3] = 0.6
-        curves = arcs(start, end) if delayed else _bows(start, end)
+        curves = arcs(start, end) if delayed else _bows(start, end, 1 / (len(bundles.columns) - 1))
+        curves = _with_loops(curves, start, end, 1.0 if delayed else -1.0)
+        reach = np.abs(curves[:, :, 1] - 0.5).max(initial=reach)
         widths = 0.4 + WIDEST * (bundles.counts[own] / largest) ** 0.5
         axes.add_collection(LineCollection(list(curves), colors=colours, linewidths=widths))
     for place, label, role in zip(bundles.place, bundles.labels, bundles.roles, strict=True):
@@ -188,20 +190,28 @@ def _draw(axes: Any, bundles: Bundles) -> None:
     axes.set_xlabel("level")
     axes.spines[:].set_visible(False)
     axes.set_xlim(-0.06, 1.06)
-    axes.autoscale_view(scalex=False)
-    axes.margins(y=0.12)
+    axes.set_ylim(0.45 - reach, 0.55 + reach)
 
 
-def _bows(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+def _bows(start: NDArray[np.float64], end: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
     """Return curves that pass by the columns between their ends: the farther, the higher or lower."""
     curves = waves(start, end)
-    along = np.abs(end[:, 0] - start[:, 0])
-    gap = along.min(initial=1.0)
-    n_between = np.round(along / max(gap, 1e-9)) - 1
+    n_between = np.round(np.abs(end[:, 0] - start[:, 0]) / gap) - 1
     side = np.where(n_between % 2 == 1, 1.0, -1.0)
     bow = np.sin(np.linspace(0, np.pi, curves.shape[1]))
-    lift = side * np.where(n_between > 0, 0.12 + 0.05 * n_between, 0.0)
+    lift = side * np.where(n_between > 0, 0.16 + 0.06 * n_between, 0.0)
     curves[:, :, 1] += lift[:, None] * bow
+    return curves
+
+
+def _with_loops(
+    curves: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64], up: float
+) -> NDArray[np.float64]:
+    """Return curves in which those that end where they begin are loops above their box, or below it if `up` is −1."""
+    turn = np.linspace(0, 2 * np.pi, curves.shape[1])
+    loop = np.column_stack([0.018 * np.sin(turn), up * 0.11 * (1 - np.cos(turn))])
+    is_loop = (start == end).all(axis=1)
+    curves[is_loop] = start[is_loop][:, None, :] + loop
     return curves
 
 

@@ -109,5 +109,5 @@ def _draw_matrix(axes: Any, counts: NDArray[np.int64], labels: list[str], points
             if count:
                 colour = "white" if shares[i, j] > 0.6 else "black"
                 text = f"{count:,}\n{shares[i, j]:.0%}" if cell > 3.2 * FONT_SIZE else f"{count:,}"
-                axes.text(j, i, text, ha="center", va="center", color=colour)
+                axes.text(j, i, text, ha="center", va="center", color=colour, in_layout=False)
     return image

@@ -51,8 +51,7 @@ class Film:
         """Return the film as the bytes of a file, ``"gif"`` or ``"webp"``; the same film gives the same bytes."""
         images = [Image.fromarray(frame) for frame in self.frames]
         if form == "gif":
-            palette = images[-1].quantize(64, dither=Image.Dither.NONE)
-            images = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in images]
+            images = [one.quantize(256, method=Image.Quantize.FASTOCTREE) for one in images]
         buffer = BytesIO()
         images[0].save(
             buffer,

@@ -134,7 +134,7 @@ def test_maps_are_square_tiles_by_depth_that_grow_with_their_side(lenet):
     labels = [text.get_text() for text in axes.texts]
     assert labels == ["1 map\n28×28", "6 maps\n28×28", "16 maps\n10×10"]
     assert axes.get_title() == (
-        "LeNet-5: 12,942 edges of 61,470 taps act on an output\nall are shown"
+        "LeNet-5: 12,942 edges of 61,470 taps act on an output\n"
         "300 are shown, of each kind the strongest"
     )
     named = [text.get_text() for text in figure.legends[0].get_texts()]
