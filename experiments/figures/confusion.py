@@ -10,13 +10,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from experiments.figures.style.colours import POSITIVE
-from experiments.figures.style.labels import longest_in, short_name
-from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, new_figure
+from experiments.figures.style.labels import longest_in, short_name, short_names
+from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, new_figure, wrapped
 
 SHADES = mpl.colors.LinearSegmentedColormap.from_list("shades", ["#ffffff", POSITIVE])
 
 PROBABILITY = "probability_"
 """Beginning of the names of the columns with probabilities; the rest is the label of a class."""
+
+
+HIGHEST = 9.5
+"""Largest height of all matrices together in inches; more stand side by side beyond that, and are smaller."""
 
 
 def confusion_matrices(predictions: pd.DataFrame) -> tuple[list[str], dict[str, NDArray[np.int64]]]:
@@ -67,6 +71,8 @@ def draw_confusion(
     """
     labels, matrices = confusion_matrices(predictions)
     n_columns = min(len(matrices), 2 if width > 5 else 1)
+    while width / n_columns * -(-len(matrices) // n_columns) > HIGHEST:
+        n_columns += 1
     n_rows = -(-len(matrices) // n_columns)
     side = min(width / n_columns, 0.5 * len(labels) + 1.6)
     n_seeds = predictions[["run", "seed"]].drop_duplicates().shape[0]
@@ -77,7 +83,9 @@ def draw_confusion(
     for axes, (arm, counts) in zip(panels, matrices.items(), strict=False):
         image = _draw_matrix(axes, counts, labels, 72 * (side - 0.9))
         right = np.trace(counts) / counts.sum()
-        axes.set_title(f"{short_name(arm)}: {right:.1%} of {counts.sum():,} right")
+        axes.set_title(
+            wrapped(f"{short_name(arm)}: {right:.1%} of {counts.sum():,} right", side - 0.5)
+        )
     for axes in panels[len(matrices) :]:
         axes.set_visible(False)
     bar = figure.colorbar(
@@ -99,7 +107,8 @@ def _draw_matrix(axes: Any, counts: NDArray[np.int64], labels: list[str], points
     cell = points / len(labels)
     step = max(1, math.ceil(1.2 * FONT_SIZE / cell))
     ticks = range(0, len(labels), step)
-    names = [short_name(labels[k], longest_in((points / 72) + 0.9)) for k in ticks]
+    all_names = short_names(labels, longest_in((points / 72) + 0.9))
+    names = [all_names[k] for k in ticks]
     is_long = max(map(len, names)) * 0.6 * FONT_SIZE > step * cell
     axes.set_xticks(ticks, names, rotation=90 if is_long else 0)
     axes.set_yticks(ticks, names)

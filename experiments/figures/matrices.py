@@ -19,7 +19,7 @@ from experiments.figures.style.colours import (
     WEIGHTS,
     colours_of,
 )
-from experiments.figures.style.labels import longest_in, short_name
+from experiments.figures.style.labels import longest_in, short_names
 from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, new_figure, wrapped
 from experiments.figures.style.sizes import points_of as width_of
 
@@ -176,8 +176,7 @@ def node_names(
     names: dict[int, str] = {}
     for nodes, given in ((genome.inputs, inputs), (genome.outputs, outputs)):
         if len(nodes) == len(given) <= MOST_NAMES:
-            short = (short_name(name, longest) for name in given)
-            names |= dict(zip(nodes.tolist(), short, strict=True))
+            names |= dict(zip(nodes.tolist(), short_names(given, longest), strict=True))
     return names
 
 

@@ -1,7 +1,7 @@
 """Names of classes and features, as pictures write them."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from experiments.figures.style.sizes import letters_in
@@ -31,6 +31,21 @@ def short_name(name: str, longest: int = LONGEST) -> str:
         half = longest // 2
         name = f"{name[:half]}…{name[1 - half :]}"
     return name.replace("$", r"\$")
+
+
+def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
+    """Return names that fit into a picture; if short names would be alike, each gets its number.
+
+    Examples
+    --------
+    >>> short_names(["number 1 of the world", "number 2 of the world"], 12)
+    ['numb…orld 1', 'numb…orld 2']
+    """
+    short = [short_name(name, longest) for name in names]
+    if len({*short}) == len({*names}):
+        return short
+    room = longest - 1 - len(str(len(names)))
+    return [f"{short_name(name, room)} {number}" for number, name in enumerate(names, start=1)]
 
 
 @contextmanager
