@@ -39,7 +39,7 @@ def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
     Examples
     --------
     >>> short_names(["number 1 of the world", "number 2 of the world"], 12)
-    ['numb…orld 1', 'numb…orld 2']
+    ['numbe…orld 1', 'numbe…orld 2']
     """
     short = [short_name(name, longest) for name in names]
     if len({*short}) == len({*names}):
