@@ -25,7 +25,7 @@ from experiments.figures.style.colours import (
     ROLE_COLOURS,
     colours_of,
 )
-from experiments.figures.style.sizes import WIDTHS, new_figure, wrapped
+from experiments.figures.style.sizes import WIDTHS, is_wide, new_figure, wrapped
 
 MOST_LEVELS = {True: 7, False: 5}
 """Largest number of columns of hidden nodes in a picture as wide as a page, and in a narrow one."""
@@ -131,7 +131,7 @@ def draw_bundles(
     any_delayed = False
     for axes, (title, genome) in zip(panels, genomes.items(), strict=True):
         edges = effective_edges(genome)
-        bundles = bundles_of(genome, edges, MOST_LEVELS[width > 5])
+        bundles = bundles_of(genome, edges, MOST_LEVELS[is_wide(width)])
         any_delayed = any_delayed or bool(bundles.delayed.any())
         _draw(axes, bundles)
         taps = "" if edges.n_taps == len(edges) else f" of {edges.n_taps:,} taps"
@@ -141,7 +141,7 @@ def draw_bundles(
         )
         axes.set_title(wrapped(text, 0.95 * width))
     figure.legend(
-        handles=_legend(any_delayed), loc="outside lower center", ncols=4 if width > 5 else 2
+        handles=_legend(any_delayed), loc="outside lower center", ncols=4 if is_wide(width) else 2
     )
     return figure
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.figures.style.colours import POSITIVE
 from experiments.figures.style.labels import longest_in, short_name, short_names
-from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, new_figure, wrapped
+from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, is_wide, new_figure, wrapped
 
 SHADES = mpl.colors.LinearSegmentedColormap.from_list("shades", ["#ffffff", POSITIVE])
 
@@ -70,7 +70,7 @@ def draw_confusion(
         End of the title.
     """
     labels, matrices = confusion_matrices(predictions)
-    n_columns = min(len(matrices), 2 if width > 5 else 1)
+    n_columns = min(len(matrices), 2 if is_wide(width) else 1)
     while width / n_columns * -(-len(matrices) // n_columns) > HIGHEST:
         n_columns += 1
     n_rows = -(-len(matrices) // n_columns)

@@ -16,7 +16,7 @@ from experiments.analysis.results import Results
 from experiments.figures.style.colours import NEUTRAL, style_of
 from experiments.figures.style.facts import SEARCH, arms_of, where
 from experiments.figures.style.labels import short_name
-from experiments.figures.style.sizes import WIDTHS, new_figure
+from experiments.figures.style.sizes import WIDTHS, is_wide, new_figure
 
 MOST_SEEDS = 12
 """Largest number of seeds of an arm that have a thin line each; of more there is only the band."""
@@ -97,7 +97,7 @@ def draw_learning(results: Results, width: float = WIDTHS["page"]) -> Figure:
     panels = {"loss": "loss", "validation_accuracy": "validation accuracy"}
     if curves.groupby(["run", "seed", "arm"])["validation_accuracy"].count().max() < 2:
         del panels["validation_accuracy"]
-    n_columns = len(panels) if width > 5 else 1
+    n_columns = len(panels) if is_wide(width) else 1
     n_rows = -(-len(panels) // n_columns)
     n_seeds = curves["seed"].nunique()
     over = ", mean of seeds (thin: single seeds)" if n_seeds > 1 else ""

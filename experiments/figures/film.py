@@ -15,7 +15,7 @@ from experiments.analysis.results import Results
 from experiments.figures.matrices import MatrixPicture, almost_largest, matrix_picture, points_of
 from experiments.figures.steps import Step, genomes_of, steps_of
 from experiments.figures.style.colours import NEUTRAL, WEIGHTS
-from experiments.figures.style.facts import where
+from experiments.figures.style.facts import arm_of, where
 from experiments.figures.style.sizes import LINE, WIDTHS, new_figure, wrapped
 
 MOST_FRAMES = 120
@@ -90,7 +90,7 @@ def draw_film(
     seed = int(winner["seed"])
     title = (
         f"From founder {winner['founder']} to individual {winner['individual']}, the winner\n"
-        f"{where(results, 'training part', seed)}\n"
+        f"{where(results, 'training part', seed, arm_of(results, winner))}\n"
         "blue: positive weight; red: negative weight"
     )
     if n_frames < len(steps):

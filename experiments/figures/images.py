@@ -13,7 +13,7 @@ from evo.genome.genome import Genome, Role
 from experiments.figures.matrices import almost_largest
 from experiments.figures.style.colours import WEIGHTS
 from experiments.figures.style.labels import short_name
-from experiments.figures.style.sizes import WIDTHS, letters_in, new_figure
+from experiments.figures.style.sizes import WIDTHS, is_wide, letters_in, new_figure
 
 MOST_NODES = {True: 40, False: 16}
 """Largest number of nodes in a picture as wide as a page, and in a narrow one."""
@@ -59,8 +59,8 @@ def draw_images(
     if not found:
         raise ResultsError("no node reads the image by an effective edge")
     strongest = sorted(found, key=lambda node: -float(np.nansum(np.abs(found[node]))))
-    shown = strongest[: MOST_NODES[width > 5]]
-    n_columns = min(len(shown), 8 if width > 5 else 4)
+    shown = strongest[: MOST_NODES[is_wide(width)]]
+    n_columns = min(len(shown), 8 if is_wide(width) else 4)
     n_rows = -(-len(shown) // n_columns)
     ratio = max(len(image) / image.shape[1] for image in (found[node] for node in shown))
     what = "Kernels" if genome.map_sizes[genome.inputs].max() > 1 else "Weights"

@@ -20,7 +20,7 @@ from experiments.figures.style.colours import (
     colours_of,
 )
 from experiments.figures.style.labels import longest_in, short_names
-from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, new_figure, wrapped
+from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, is_wide, new_figure, wrapped
 from experiments.figures.style.sizes import points_of as width_of
 
 MOST_PLACES = 400
@@ -96,7 +96,7 @@ def draw_matrices(
     """
     if most_places < 1:
         raise ValueError(f"most_places must be at least 1; got {most_places}")
-    n_columns = len(genomes) if width > 5 else 1
+    n_columns = len(genomes) if is_wide(width) else 1
     n_rows = -(-len(genomes) // n_columns)
     side = width / n_columns
     named = {
@@ -155,7 +155,7 @@ def _add_legend(figure: Figure, largest: float, width: float, *, any_maps: bool)
     if any_maps:
         handles.append(patch(color=MIXED, label="kernel of mixed signs"))
     handles.append(mpl.lines.Line2D([], [], color=NEUTRAL, linewidth=0.5, label="diagonal"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=5 if width > 5 else 3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=5 if is_wide(width) else 3)
 
 
 def _names_that_fit(

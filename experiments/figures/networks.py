@@ -30,7 +30,7 @@ from experiments.figures.style.colours import (
     colours_of,
 )
 from experiments.figures.style.labels import longest_in
-from experiments.figures.style.sizes import WIDTHS, new_figure, points_of, wrapped
+from experiments.figures.style.sizes import WIDTHS, is_wide, new_figure, points_of, wrapped
 
 __all__ = [
     "DELAYED_NEGATIVE",
@@ -101,7 +101,7 @@ def draw_networks(
     edges = [effective_edges(genome) for genome in genomes.values()]
     layouts = [lay_out(*pair) for pair in zip(genomes.values(), edges, strict=True)]
     ratios = [layout.relative_width for layout in layouts]
-    n_rows = 1 if width > 5 else len(genomes)
+    n_rows = 1 if is_wide(width) else len(genomes)
     n_columns = len(genomes) // n_rows
     side = width / (sum(ratios) if n_rows == 1 else max(ratios))
     figure = new_figure(width, n_rows * (side + 0.3) + 0.5, about)
@@ -128,7 +128,7 @@ def draw_networks(
     figure.legend(
         handles=_legend(any_delayed, any_maps),
         loc="outside lower center",
-        ncols=4 if width > 5 else 2,
+        ncols=4 if is_wide(width) else 2,
     )
     return figure
 

@@ -20,7 +20,7 @@ from experiments.figures.edges import effective_edges
 from experiments.figures.style.colours import NEUTRAL, PALETTE, style_of
 from experiments.figures.style.facts import SEARCH, arm_of, arms_of, where
 from experiments.figures.style.labels import short_name
-from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, new_figure
+from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, is_wide, new_figure
 
 SIZES = {"parameters": "parameters", "macs": "MACs per sample"}
 
@@ -46,7 +46,7 @@ def draw_pareto(results: Results, width: float = WIDTHS["page"]) -> Figure:
     fronts["arm"] = fronts["arm"].fillna(fronts["search"]).fillna(SEARCH)
     title = "Pareto fronts: no other network of the seed is as good, as small and as cheap"
     title += f"\n{where(results, 'validation part')}"
-    n_columns = 2 if width > 5 else 1
+    n_columns = 2 if is_wide(width) else 1
     figure = new_figure(width, (2 // n_columns) * 0.62 * width / n_columns + 0.4, title)
     panels = figure.subplots(2 // n_columns, n_columns, sharey=True, squeeze=False).ravel()
     for axes, (size, name) in zip(panels, SIZES.items(), strict=True):
@@ -232,7 +232,7 @@ def draw_levels(genomes: Mapping[str, Genome], about: str, width: float = WIDTHS
         Inches.
     """
     found = {name: spent_by_level(genome) for name, genome in genomes.items()}
-    n_columns = 2 if width > 5 else 1
+    n_columns = 2 if is_wide(width) else 1
     figure = new_figure(
         width,
         (2 // n_columns) * 0.55 * width / n_columns + 0.4,

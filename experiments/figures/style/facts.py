@@ -72,7 +72,9 @@ def arms_of(results: Results) -> list[str]:
     names = sorted(set(results.runs["arm"].dropna().astype(str)))
     if not names and len(results.individuals):
         names = [SEARCH]
-    others = {*results.baseline["arm"].astype(str), *results.comparison["arm"].astype(str)}
+    of_arms = results.training.loc[results.training["individual"].isna(), "arm"].dropna().unique()
+    others = {*map(str, of_arms), *results.baseline["arm"].astype(str)}
+    others |= {*results.comparison["arm"].astype(str)}
     return names + sorted(others - set(names))
 
 

@@ -101,6 +101,11 @@ def inches(width: str | float) -> float:
     return number
 
 
+def is_wide(width: float) -> bool:
+    """Return whether a picture of a width in inches has room for parts side by side, and not one below the other."""
+    return width > 5
+
+
 def letters_in(width: float) -> int:
     """Return how many letters fit into a line of a width in inches."""
     return int(width * 72 / (_LETTER * FONT_SIZE))

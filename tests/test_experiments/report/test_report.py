@@ -27,6 +27,7 @@ from experiments.cli.app import main
 from experiments.figures.edges import effective_edges
 from experiments.figures.layout import lay_out
 from experiments.figures.networks import MOST_EDGES
+from experiments.figures.steps import Step
 from experiments.progress import Reporter
 from experiments.report import report, watch, write_summary
 from experiments.report.blocks import meanings
@@ -320,7 +321,7 @@ def test_of_very_many_nodes_those_of_shown_edges_are_drawn(monkeypatch, finished
 def test_a_large_network_has_room(monkeypatch, finished):
     founders = FounderSettings(hidden=700, density=0.3)
     genome = create_founders(founders, 784, 10, n_founders=1, seed=0)[0]
-    steps = [film.Step(f"step {k}", lambda _: genome) for k in range(30)]
+    steps = [Step(f"step {k}", lambda _: genome) for k in range(30)]
     monkeypatch.setattr(film, "steps_of", lambda *_: steps)
     best = finished.best()
     monkeypatch.setattr(type(finished), "best", lambda _: LargePredictor(genome, best))
