@@ -110,16 +110,12 @@ def test_a_picture_fits_a_page(finished, name):
     check(finished, name, "page")
 
 
-@pytest.mark.parametrize("name", ["graph", "matrix", "generations", "operators"])
+@pytest.mark.parametrize("name", ["graph", "matrix"])
 def test_names_of_features_are_no_formulas_and_fit(values, name):
     drawn = check(values, name, "column")
     assert r"my_\$data\$" in drawn.get_suptitle().replace("\n", "")
-    if name in {"graph", "matrix"}:
-        told = [text.get_text() for text in texts_of(drawn)]
-        assert [one for one in told if one in {r"a\$_x^2\$", "naïve_Größe"}][:2] == [
-            r"a\$_x^2\$",
-            "naïve_Größe",
-        ]
+    told = [text.get_text() for text in texts_of(drawn)]
+    assert {r"a\$_x^2\$", "naïve_Größe"} <= {*told}
 
 
 @pytest.mark.slow
@@ -373,6 +369,7 @@ def test_the_film_has_a_picture_for_each_operation_and_each_training(values, tmp
     assert film.rendered("webp").startswith(b"RIFF")
 
 
+@pytest.mark.slow
 def test_a_film_of_many_steps_shows_some_of_them(values):
     with sizes.on_paper(), warnings.catch_warnings():
         whole = draw_film(values)
