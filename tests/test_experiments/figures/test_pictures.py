@@ -1,6 +1,8 @@
 """Every picture by its name: sizes, letters, titles, colours, files, and what it refuses."""
 
 import itertools
+import subprocess
+import sys
 import warnings
 
 import matplotlib as mpl
@@ -376,3 +378,10 @@ def test_a_film_of_many_steps_shows_some_of_them(values):
         short = draw_film(values, most_frames=2)
     assert (len(short.frames), short.n_steps) == (2, whole.n_steps)
     assert whole.n_steps > 2
+
+
+@pytest.mark.slow
+def test_a_run_without_figures_imports_no_matplotlib():
+    code = "import sys, experiments.studies.execution; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
