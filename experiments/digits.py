@@ -8,7 +8,7 @@ def main() -> None:
     experiment = load_experiment("digits")
     results = run(experiment, workers=0)
 
-    print(results.summary().round(3))
+    print(results.summary().round(3).T)
     for line in results.verdicts():
         print(line)
 

@@ -103,6 +103,7 @@ def compare(
         return table
     table["p_holm"], table["n_comparisons"] = _corrected(table["p"], table["declared"])
     table["winner"] = [_winner(row) for _, row in table.iterrows()]
+    table = table.sort_values("declared", ascending=False, kind="stable", ignore_index=True)
     return table.astype({"seeds_needed": "Int64", "winner": "string"})
 
 

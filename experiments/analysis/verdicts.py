@@ -34,8 +34,10 @@ def verdict(row: Mapping[str, Any] | pd.Series) -> str:
         f"p {row['p_holm']:.2g}{_correction(row)}, {declared}{end}"
     )
     if leader(row) is None:
-        beyond = f" beyond {scale * row['margin']:.3g}{unit}" if is_equivalent(row) else " shown"
-        return f"no difference{beyond}: {what}"
+        if is_equivalent(row):
+            beyond = f"{scale * row['margin']:.3g}{unit}"
+            return f"no difference beyond {beyond} (TOST, p {row['p_equivalence']:.2g}): {what}"
+        return f"no difference shown: {what}"
     if missed_budgets(row):
         return f"no fair comparison: {what}"
     if leader_diverged(row):

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from evo.budgets import BUDGETS
 from evo.errors import ResultsError
 from evo.files import write_text
 from experiments.analysis import latex_table
+from experiments.analysis.comparison import COSTS
 from experiments.analysis.results import Results, load_results
 from experiments.figures.style.facts import facts_of, where
 from experiments.report.blocks.html import shown
@@ -52,7 +54,8 @@ def _lines(results: Results) -> Iterator[str]:
     yield f"\n{in_markdown(where(results, 'test part'))}\n"
     yield from (f"* {in_markdown(line)}" for line in results.verdicts())
     yield from (f"\n{in_markdown(line)}" for line in equalities(summary))
-    arms = summary.rename_axis("arm").reset_index()
+    of_searches = [name for name in BUDGETS if name not in COSTS and name != "total_training_macs"]
+    arms = summary.drop(columns=of_searches).rename_axis("arm").reset_index()
     yield f"\n## Arms\n\n{markdown_table(arms)}\n\n{fenced(latex_table(arms), 'latex')}"
     if len(compared):
         chosen = compared[COLUMNS]

@@ -88,7 +88,7 @@ def operator_effects(uses: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns `operator`; `n_children`, and of these `n_failures` without a fitness and `n_compared` with a gain;
-        `survived`, the fraction of the children that hold a slot after selection; `seeds` of all runs that have a gain;
+        `survived`, the fraction of the children that hold a slot after selection; `seeds` that have a gain, each once;
         `gain`, `gain_low` and `gain_high`, and `difference`, `difference_low` and `difference_high`: mean over seeds of
         the mean over children, and its interval over seeds. Both are in the unit of the fitness.
     """
@@ -102,7 +102,8 @@ def operator_effects(uses: pd.DataFrame) -> pd.DataFrame:
             "survived": float(children["survived"].astype(float).mean()),
         }
         for name in ("gain", "difference"):
-            of_seeds = children.groupby(_SEED)[name].mean().to_numpy(np.float64)
+            # The arms of a study share data and founders, so a seed counts once, not once for each arm.
+            of_seeds = children.groupby("seed")[name].mean().to_numpy(np.float64)
             found = interval(of_seeds)
             row |= {"seeds": found.n} if name == "gain" else {}
             row |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}

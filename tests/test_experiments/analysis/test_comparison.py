@@ -172,7 +172,7 @@ def test_no_difference_is_shown_where_the_interval_holds_zero():
 def test_no_difference_beyond_a_margin_is_told_where_it_is_shown():
     frame = comparison(evolved=EIGHT, cnn=[x + (-1) ** k * 0.001 for k, x in enumerate(EIGHT)])
     line = line_of(frame, "evolved", "cnn", margin=0.005)
-    assert line.startswith("no difference beyond 0.5 points: evolved - cnn = ")
+    assert re.match(r"no difference beyond 0\.5 points \(TOST, p \S+\): evolved - cnn = ", line)
     assert line_of(frame, "evolved", "cnn", margin=0.0005).startswith("no difference shown: ")
     with pytest.raises(ResultsError, match="margin must be a finite number above 0; got 0"):
         compare(frame, [("evolved", "cnn")], margin=0)

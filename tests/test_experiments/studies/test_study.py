@@ -369,7 +369,7 @@ def test_the_command_line_runs_an_experiment_with_arms_and_compares(tmp_path, ca
     with pytest.raises(SystemExit) as ended:
         main(["compare", str(folder), "--margin", "2"])
     assert not ended.value.code
-    assert "no difference beyond 200 points: b - mlp" in capsys.readouterr().out
+    assert "no difference beyond 200 points (TOST, p" in capsys.readouterr().out
     with pytest.raises(SystemExit) as ended:
         main(["compare", str(folder), "--margin", "0"])
     assert ended.value.code == 2
