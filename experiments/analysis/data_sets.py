@@ -7,11 +7,27 @@ import numpy as np
 import pandas as pd
 
 from evo.errors import ResultsError
+from evo.storage.run_reader import run_names
 from experiments.analysis.comparison import SEED, is_stopped, pooled, with_diverged
 from experiments.analysis.deciding import metric_of
-from experiments.analysis.results import Results
+from experiments.analysis.results import Results, load_results
 from experiments.statistics.data_sets import ranks, stratified_interval
 from experiments.statistics.intervals import finite
+
+
+def by_data_set(results: Results) -> list[tuple[str, Results]]:
+    """Return the name of each data set and the results on it; one pair, too, if no search is finished."""
+    of_data = [*results.runs.groupby(["dataset", "data_hash"])["run"]]
+    if len(of_data) < 2:
+        return [(str(next(iter(results.runs["dataset"]), "")), results)]
+    names = run_names(results.paths)
+    return [
+        (
+            str(results.runs.loc[runs.index[0], "dataset"]),
+            load_results(*(path for path in results.paths if names[path] in set(runs))),
+        )
+        for _, runs in of_data
+    ]
 
 
 def over_data_sets(results: Results, arms: Sequence[str] | None = None) -> pd.DataFrame:

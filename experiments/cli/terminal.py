@@ -10,15 +10,13 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from evo.errors import ResultsError
 from evo.files import write_text
-from evo.storage.run_reader import run_names
 from evo.storage.table_folder import write_csv
 from experiments.analysis.comparison import COSTS, is_stopped, summarize
-from experiments.analysis.data_sets import over_data_sets
+from experiments.analysis.data_sets import by_data_set, over_data_sets
 from experiments.analysis.deciding import is_fraction, metric_of, title_of
 from experiments.analysis.frames import latex_table
-from experiments.analysis.results import Results, load_results
+from experiments.analysis.results import Results
 from experiments.analysis.showing import search_cost
 from experiments.cli.output import print_line, print_table
 
@@ -119,8 +117,6 @@ def show_arms(
     margin : float, optional
         As for :meth:`~experiments.analysis.results.Results.compare`.
     """
-    if results.comparison.empty:
-        raise ResultsError(f"{results.paths[0].parent}: holds no finished run with a test part")
     parts = by_data_set(results)
     for name, part in parts:
         if len(parts) > 1:
@@ -136,8 +132,8 @@ def _show_arms(
     results: Results, against: str | None, console: Console, margin: float | None
 ) -> None:
     """Print the arms of several runs on one data set."""
-    against = _other_arm(results) if against is None else against
     comparison = results.pooled()
+    against = _other_arm(results) if against is None else against
     shown = comparison[~is_stopped(comparison)]
     print_table(console, arms_table(shown, results.compare(against), against))
     for line in (*results.verdicts(against, margin=margin), *results.divergences()):
@@ -151,21 +147,6 @@ def _other_arm(results: Results) -> str:
         return results.declared_arms[1]
     fixed = set(results.baseline["arm"])
     return min(map(str, compared), key=lambda arm: (arm not in fixed, arm))
-
-
-def by_data_set(results: Results) -> list[tuple[str, Results]]:
-    """Return the name of each data set and the results on it."""
-    of_data = [*results.runs.groupby(["dataset", "data_hash"])["run"]]
-    if len(of_data) == 1:
-        return [(str(results.runs["dataset"].iloc[0]), results)]
-    names = run_names(results.paths)
-    return [
-        (
-            str(results.runs.loc[runs.index[0], "dataset"]),
-            load_results(*(path for path in results.paths if names[path] in set(runs))),
-        )
-        for _, runs in of_data
-    ]
 
 
 def compared_with(results: Results, against: str | None, margin: float | None) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from evo.errors import ResultsError
 from evo.files import write_text
 from evo.storage.journal import is_journal, read_journal
 from evo.storage.run_reader import error_of, is_over, is_run, run_names, runs_at
-from experiments.analysis.data_sets import over_data_sets
+from experiments.analysis.data_sets import by_data_set, over_data_sets
 from experiments.analysis.results import Results, load_results
 from experiments.figures.style.facts import facts_of
 from experiments.report.blocks.html import paragraph, table
@@ -123,15 +123,11 @@ def _about(results: Results) -> str:
 
 def _parts(results: Results) -> list[Part]:
     """Return all sections; with several data sets, one table over all of them, then all sections of each."""
-    of_data = [runs["run"] for _, runs in results.runs.groupby(["dataset", "data_hash"])]
-    if len(of_data) < 2:
+    of_data = by_data_set(results)
+    if len(of_data) == 1:
         return list(_sections(results, "", ""))
     parts = [Part("all", "All data sets", _content(_over_all, results))]
-    names = run_names(results.paths)
-    for number, runs in enumerate(of_data):
-        chosen = set(runs)
-        own = load_results(*(path for path in results.paths if names[path] in chosen))
-        data = str(own.runs["dataset"].iloc[0])
+    for number, (data, own) in enumerate(of_data):
         parts += _sections(own, f"data{number}.", f"{data}: ")
     return parts
 

@@ -8,7 +8,15 @@ import pandas as pd
 import pytest
 
 from evo.errors import ResultsError, SettingsError
-from experiments import load_experiment, load_results, load_study, run, run_study
+from experiments import (
+    Callback,
+    StopRun,
+    load_experiment,
+    load_results,
+    load_study,
+    run,
+    run_study,
+)
 from experiments.analysis.comparison import pooled
 from experiments.cli.app import main
 from experiments.progress import Reporter
@@ -137,6 +145,20 @@ def test_the_winner_is_that_of_the_declared_arm_unless_another_one_is_asked_for(
     assert results.winner(seed=0, arm="many")["run"] == "many-seed-0"
     with pytest.raises(ResultsError, match="holds no finished search of the arm few"):
         results.winner(arm="few")
+
+
+def test_of_runs_that_are_not_finished_nothing_is_compared(tmp_path, capsys):
+    class Stopping(Callback):
+        def generation(self, event):
+            raise StopRun("it is enough")
+
+    only = study_of(seeds=1)
+    run_study(only, arms=["many"], folder=tmp_path, callbacks=[Stopping()], workers=0, quiet=True)
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", str(tmp_path)])
+    assert ended.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed == f"evomatrix: {tmp_path}: holds no finished run with a test part\n"
 
 
 def test_every_arm_runs_with_every_seed_as_a_run_of_its_own(finished):
