@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from evo.genome.genome import Genome, Role
 from experiments.figures.edges import Edges, effective_edges
-from experiments.figures.layout import MOST_ROWS, Layout, lay_out
-from experiments.figures.matrices import MOST_PLACES, draw_matrices, node_names
+from experiments.figures.layout import Layout, lay_out
+from experiments.figures.matrices import node_names
 from experiments.figures.style.colours import (
     DELAYED_MIXED,
     DELAYED_NEGATIVE,
@@ -31,20 +31,6 @@ from experiments.figures.style.colours import (
 )
 from experiments.figures.style.labels import longest_in
 from experiments.figures.style.sizes import WIDTHS, is_wide, new_figure, points_of, wrapped
-
-__all__ = [
-    "DELAYED_NEGATIVE",
-    "DELAYED_POSITIVE",
-    "MOST_EDGES",
-    "MOST_PLACES",
-    "MOST_ROWS",
-    "NEGATIVE",
-    "NEUTRAL",
-    "POSITIVE",
-    "ROLE_COLOURS",
-    "draw_matrices",
-    "draw_networks",
-]
 
 MOST_EDGES = 300
 """Default number of edges in the picture of a graph: the strongest."""

@@ -14,7 +14,16 @@ from matplotlib.image import AxesImage
 import graphops
 from evo import FounderSettings, Genome, create_founders
 from experiments.figures import networks
-from experiments.figures.networks import draw_matrices, draw_networks
+from experiments.figures.layout import MOST_ROWS
+from experiments.figures.matrices import draw_matrices
+from experiments.figures.networks import draw_networks
+from experiments.figures.style.colours import (
+    DELAYED_NEGATIVE,
+    DELAYED_POSITIVE,
+    NEGATIVE,
+    POSITIVE,
+    ROLE_COLOURS,
+)
 
 
 def founder(n_inputs=5, n_outputs=3, **given):
@@ -56,8 +65,8 @@ def test_signals_run_from_left_to_right_and_colours_tell_signs():
     assert len(segments) == genome.effective_mask().sum()
     assert (segments[:, 0, 0] <= segments[:, -1, 0]).all()
     weights = genome.values[genome.effective_mask()]
-    assert is_coloured(colours, networks.POSITIVE).sum() == (weights > 0).sum()
-    assert is_coloured(colours, networks.NEGATIVE).sum() == (weights < 0).sum()
+    assert is_coloured(colours, POSITIVE).sum() == (weights > 0).sum()
+    assert is_coloured(colours, NEGATIVE).sum() == (weights < 0).sum()
     assert (np.diff(widths) >= 0).all()  # the strongest are drawn last, and widest
     assert (np.diff(colours[:, 3]) >= 0).all()
     immediate, delayed = lines_of(axes)
@@ -85,8 +94,8 @@ def test_delayed_edges_are_arcs_of_their_own_colours_and_named_in_the_legend():
     figure = draw_networks({"one": genome})
     segments, colours, _ = curves(figure.axes[0], delayed=True)
     assert len(segments) == 2
-    assert is_coloured(colours, networks.DELAYED_POSITIVE).sum() == 1
-    assert is_coloured(colours, networks.DELAYED_NEGATIVE).sum() == 1
+    assert is_coloured(colours, DELAYED_POSITIVE).sum() == 1
+    assert is_coloured(colours, DELAYED_NEGATIVE).sum() == 1
     ends = np.maximum(segments[:, 0, 1], segments[:, -1, 1])
     assert (segments[:, :, 1].max(axis=1) > ends).all()
     named = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -105,7 +114,7 @@ def test_of_many_edges_the_strongest_are_drawn_and_the_title_says_so():
     segments, colours, _ = curves(axes, delayed=False)
     assert len(segments) == 50
     strong = genome.values[genome.effective_mask() & (np.abs(genome.values) >= weights[-50])]
-    assert is_coloured(colours, networks.POSITIVE).sum() == (strong > 0).sum()
+    assert is_coloured(colours, POSITIVE).sum() == (strong > 0).sum()
 
 
 def test_a_thousand_nodes_stay_readable():
@@ -136,7 +145,7 @@ def test_a_large_column_is_folded_into_a_block():
     genome = founder(n_inputs=200, hidden=3, density=0.1)
     (axes,) = draw_networks({"one": genome}).axes
     inputs = dots(axes)[0]
-    assert len(np.unique(inputs[:, 1])) <= networks.MOST_ROWS
+    assert len(np.unique(inputs[:, 1])) <= MOST_ROWS
     assert len(np.unique(inputs, axis=0)) == 200
     assert inputs[:, 0].max() < 0.5
 
@@ -198,7 +207,7 @@ def test_margins_show_the_roles_of_rows_and_columns():
     genome = founder(n_inputs=4, n_outputs=2, hidden=3)
     axes = draw_matrices({"one": genome}).axes[0]
     strips = [np.asarray(one.get_array()) for one in axes.get_images() if one.get_array().ndim == 3]
-    expected = [networks.ROLE_COLOURS[role] for role in genome.roles]
+    expected = [ROLE_COLOURS[role] for role in genome.roles]
     assert [strip.shape for strip in strips] == [(9, 1, 3), (1, 9, 3)]
     for strip in strips:
         np.testing.assert_allclose(

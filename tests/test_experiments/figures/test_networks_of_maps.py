@@ -18,11 +18,11 @@ from cnn import (
 )
 from evo import Genome, Role
 from evo.exchange.layered_networks import from_cnn
-from experiments.figures import networks
 from experiments.figures.edges import effective_edges
 from experiments.figures.layout import lay_out
-from experiments.figures.networks import draw_matrices, draw_networks
-from experiments.figures.style.colours import MIXED
+from experiments.figures.matrices import draw_matrices
+from experiments.figures.networks import draw_networks
+from experiments.figures.style.colours import MIXED, NEGATIVE, POSITIVE
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_the_colour_of_a_kernel_is_that_of_its_balance(small):
     colours = lines.get_colors()[:, :3]
     edges = effective_edges(small).strongest(300)
     for colour, balance in zip(colours, edges.balance, strict=True):
-        sign = networks.POSITIVE if balance > 0 else networks.NEGATIVE
+        sign = POSITIVE if balance > 0 else NEGATIVE
         share = abs(balance) ** 0.5
         expected = share * np.array(mpl.colors.to_rgb(sign))
         expected += (1 - share) * np.array(mpl.colors.to_rgb(MIXED))
@@ -208,7 +208,7 @@ def test_in_a_matrix_a_kernel_is_one_point_of_its_mean_magnitude(small):
     for place in np.argwhere(depth > 0).tolist():
         colour = (shown[tuple(place)] - whiteness[tuple(place)]) / (1 - whiteness[tuple(place)])
         balance = {(0, 2): 0.5}.get(tuple(place), 1)
-        sign = networks.NEGATIVE if tuple(place) in {(1, 4), (3, 4)} else networks.POSITIVE
+        sign = NEGATIVE if tuple(place) in {(1, 4), (3, 4)} else POSITIVE
         share = balance**0.5
         expected = share * np.array(mpl.colors.to_rgb(sign))
         expected += (1 - share) * np.array(mpl.colors.to_rgb(MIXED))
