@@ -21,11 +21,7 @@ from .evolution.job import Job as Job
 from .evolution.job import Task as Task
 from .evolution.metrics import METRICS as METRICS
 from .evolution.metrics import Metric as Metric
-from .evolution.selection import OffspringRequest as OffspringRequest
-from .evolution.settings import SELECTIONS as SELECTIONS
 from .evolution.settings import EvolutionSettings as EvolutionSettings
-from .evolution.settings import Selection as Selection
-from .evolution.settings import SelectionSettings as SelectionSettings
 from .exchange.graph_files import from_graphml as from_graphml
 from .exchange.graph_files import from_json as from_json
 from .exchange.graph_files import load_graph as load_graph
@@ -66,6 +62,10 @@ from .preparation.csv_rows import CsvFormat as CsvFormat
 from .preparation.csv_rows import read_table as read_table
 from .preparation.preparation import Preparation as Preparation
 from .registry import Registry as Registry
+from .selection import SELECTIONS as SELECTIONS
+from .selection import OffspringRequest as OffspringRequest
+from .selection import Selection as Selection
+from .selection import SelectionSettings as SelectionSettings
 from .storage.predictor import BaselinePredictor as BaselinePredictor
 from .storage.predictor import Predictor as Predictor
 from .storage.predictor import load_network as load_network

@@ -35,8 +35,9 @@ MAY_IMPORT = {
     "evo.policies": "evo evo.genome evo.editing evo.operators",
     "evo.phenotype.kernels": "evo.genome cnn.layers.kernels",
     "evo.phenotype": "evo evo.genome evo.phenotype.kernels cnn.layers.kernels",
+    "evo.selection": "evo",
     "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.initial evo.operators evo.policies evo.phenotype"
-    " evo.preparation",
+    " evo.selection evo.preparation",
     "evo.executors": "evo evo.genome evo.operators evo.policies evo.evolution",
     "evo.preparation": "evo",
     "evo.storage": "evo evo.genome evo.operators evo.phenotype evo.evolution evo.preparation",
@@ -44,8 +45,8 @@ MAY_IMPORT = {
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets": "evo evo.preparation",
     "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution evo.storage experiments.datasets",
-    "experiments.settings": "evo evo.genome evo.initial evo.operators evo.policies evo.evolution experiments.arms"
-    " experiments.datasets",
+    "experiments.settings": "evo evo.genome evo.initial evo.operators evo.policies evo.selection evo.evolution"
+    " experiments.arms experiments.datasets",
     "experiments.statistics": "",
     "experiments.analysis.frames": "evo evo.storage experiments.statistics",
     "experiments.analysis": "evo evo.evolution evo.storage experiments.settings experiments.statistics"
@@ -60,14 +61,14 @@ MAY_IMPORT = {
     "experiments.report": "evo evo.storage experiments.analysis experiments.figures.style experiments.report.blocks"
     " experiments.report.sections",
     "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
-    " evo.evolution evo.executors evo.preparation evo.storage"
+    " evo.selection evo.evolution evo.executors evo.preparation evo.storage"
     " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures"
     " experiments.progress experiments.studies.planned",
     "experiments.estimators": "evo evo.evolution evo.preparation evo.storage experiments.analysis experiments.datasets"
     " experiments.settings experiments.studies",
     "experiments.audit": "evo evo.genome evo.operators evo.evolution evo.storage"
     " experiments.analysis experiments.datasets experiments.progress experiments.settings experiments.studies",
-    "experiments.continuation": "evo evo.editing evo.evolution evo.operators evo.policies evo.storage"
+    "experiments.continuation": "evo evo.editing evo.evolution evo.operators evo.policies evo.selection evo.storage"
     " experiments.analysis experiments.audit experiments.datasets experiments.progress experiments.settings"
     " experiments.studies",
     f"{BENCHES}.harness": "evo evo.genome evo.phenotype",

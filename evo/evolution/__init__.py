@@ -10,12 +10,11 @@ from evo.evolution.fitness import FITNESSES, Fitness, adapt_fitness
 from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
 from evo.evolution.metrics import METRICS, Metric
-from evo.evolution.settings import SELECTIONS, EvolutionSettings, SelectionSettings
+from evo.evolution.settings import EvolutionSettings
 
 __all__ = [
     "FITNESSES",
     "METRICS",
-    "SELECTIONS",
     "AsynchronousEvolution",
     "AsynchronousState",
     "Evolution",
@@ -27,7 +26,6 @@ __all__ = [
     "Job",
     "Metric",
     "OperatorCredit",
-    "SelectionSettings",
     "Task",
     "adapt_fitness",
     "evaluate_individual",

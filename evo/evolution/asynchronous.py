@@ -43,10 +43,9 @@ from evo.evolution.evolution import (
 )
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job, Task
-from evo.evolution.selection import OffspringRequest, Vacancy, ranked
-from evo.evolution.settings import SELECTIONS, SingleSelection
 from evo.genome.genome import Genome
 from evo.seeding import Purpose, generator
+from evo.selection import SELECTIONS, OffspringRequest, SingleSelection, Vacancy, ranked
 
 Place = tuple[int, int, int]
 """Where an individual belongs: its generation, its slot, and its index among the offspring of the slot."""

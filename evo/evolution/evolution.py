@@ -20,15 +20,15 @@ from evo.errors import EvoMatrixError
 from evo.evolution.credit import CreditTotals, OperatorCredit, credit_operators
 from evo.evolution.individual import Individual, reuse_result
 from evo.evolution.job import Job, Modification, Task
-from evo.evolution.selection import (
+from evo.genome.genome import Genome
+from evo.seeding import Purpose, generator
+from evo.selection import (
+    SELECTIONS,
     OffspringRequest,
     best_of_each_slot,
     continue_all,
     ranked,
 )
-from evo.evolution.settings import SELECTIONS
-from evo.genome.genome import Genome
-from evo.seeding import Purpose, generator
 
 
 class EvolutionError(EvoMatrixError):

@@ -1,124 +1,17 @@
 """The settings of an evolution: population, generations, train phases, selection."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from cnn.training.budget import TrainingBudget
 from evo.evolution.fitness import FITNESSES
 from evo.phenotype.phenotype import Dormant
-from evo.registry import Registry, check_signature, functions_in
+from evo.selection import SELECTIONS, SelectionSettings
 from evo.settings import Settings
 
 CURVE_POINTS = 4
 """Points of the learning curve that each train phase records."""
-
-
-@dataclass(frozen=True)
-class SingleSelection:
-    """The form of a selection that works with one offspring at a time, for ``evolution.mode = "asynchronous"``.
-
-    Attributes
-    ----------
-    propose : callable
-        ``propose(vacancy, settings, rng)`` returns the :class:`evo.evolution.selection.OffspringRequest` for a
-        :class:`evo.evolution.selection.Vacancy`.
-    own_slot : bool
-        Whether the parent is the holder of the same slot, so that the offspring waits for this holder. Otherwise the
-        parent is chosen among the holders that are known so far.
-    replace : callable, optional
-        ``replace(slot, known, settings, generation)`` returns the individual that takes a slot instead of the best of
-        its offspring; `known` has the holders that are known so far, by slot, this one included.
-    """
-
-    propose: Callable[..., Any]
-    own_slot: bool
-    replace: Callable[..., Any] | None = None
-
-
-@dataclass(frozen=True)
-class Selection:
-    """A selection scheme: two functions.
-
-    Attributes
-    ----------
-    propose : callable
-        ``propose(population, settings, rng)`` returns one :class:`evo.evolution.selection.OffspringRequest` for every
-        offspring to evaluate.
-    select : callable
-        ``select(population, offspring, settings, generation)`` returns the individual of each slot.
-    offspring_per_slot : int
-        Expected number of offspring for every slot; progress is reported by it.
-    name : str
-        In words.
-    single : SingleSelection, optional
-        Its form for ``evolution.mode = "asynchronous"``, in which every slot gets `offspring_per_slot` offspring
-        exactly. Without it this mode refuses the selection.
-    """
-
-    propose: Callable[..., Any]
-    select: Callable[..., Any]
-    offspring_per_slot: int = 1
-    name: str = ""
-    single: SingleSelection | None = None
-
-
-def _converted(name: str, given: Any) -> Selection:
-    """Return an own selection for a class with `propose` and `select`, or for a Selection."""
-    if isinstance(given, type):
-        propose, select = functions_in("selection", name, given, ("propose", "select"))
-        single = getattr(given, "single", None)
-        given = Selection(propose, select, getattr(given, "offspring_per_slot", 1), single=single)
-    if not isinstance(given, Selection):
-        raise TypeError(
-            f"selection {name!r} must be a class with the functions propose and select, or a Selection; got {given!r}"
-        )
-    propose, select = given.propose, given.select
-    check_signature("propose of selection", name, propose, "population", "settings", "rng")
-    arguments = ("population", "offspring", "settings", "generation")
-    check_signature("select of selection", name, select, *arguments)
-    single = given.single
-    if single is not None:
-        if not isinstance(single, SingleSelection):
-            raise TypeError(
-                f"single of selection {name!r} must be a SingleSelection; got {single!r}"
-            )
-        check_signature(
-            "single.propose of selection", name, single.propose, "vacancy", "settings", "rng"
-        )
-        if single.replace is not None:
-            arguments = ("slot", "known", "settings", "generation")
-            check_signature("single.replace of selection", name, single.replace, *arguments)
-    return given
-
-
-SELECTIONS: Registry[Selection] = Registry("selection", convert=_converted)
-"""The selections by name; :mod:`evo.evolution.selection` has those of the package."""
-
-
-class SelectionSettings(Settings, frozen=True, extra="forbid"):
-    """How individuals compete."""
-
-    name: Annotated[str, SELECTIONS] = Field(
-        "local_search",
-        description="Selection scheme. local_search: each slot's parent and child are trained for equally many steps, "
-        "and the better one keeps the slot. tournament: the elites are trained on, and tournament winners are the "
-        "parents of all other individuals. random_search: every individual gets one child, whatever its fitness.",
-    )
-    replacement_interval: int = Field(
-        3,
-        ge=1,
-        description="Generations between two replacements of the worse half of the slots by the better half "
-        "(local_search).",
-    )
-    tournament_size: int = Field(3, ge=1, description="Individuals in one tournament (tournament).")
-    elites: int = Field(
-        2,
-        ge=0,
-        description="Best individuals; they are trained on without being modified (tournament).",
-    )
 
 
 class EvolutionSettings(Settings, frozen=True, extra="forbid"):
@@ -204,6 +97,15 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
         return self
 
     @model_validator(mode="after")
+    def _population_suits(self) -> Self:
+        if self.selection.name == "successive_halving" and self.population < 2:
+            raise ValueError(
+                'population must be at least 2 where selection.name = "successive_halving"; '
+                f"got {self.population}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _inheritance_suits(self) -> Self:
         if self.inheritance == "baldwinian" and self.dormant == "straight_through":
             raise ValueError(
@@ -233,9 +135,16 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
         return self.generations - round(self.train_only_fraction * self.generations)
 
     def offspring_per_slot(self, generation: int) -> int:
-        """Return the expected number of individuals that are evaluated for each slot in a generation."""
+        """Return the number of individuals that the asynchronous mode evaluates for each slot in a generation."""
         modified = 1 <= generation <= self.last_modified
         return SELECTIONS[self.selection.name].offspring_per_slot if modified else 1
+
+    def expected_offspring(self, generation: int) -> int:
+        """Return the expected number of individuals that are evaluated in a generation."""
+        expected = SELECTIONS[self.selection.name].expected_offspring
+        if expected is None or not 1 <= generation <= self.last_modified:
+            return self.population * self.offspring_per_slot(generation)
+        return expected(self.population, self.selection, generation)
 
     def expected_individuals(self, until: int | None = None, first: int = 0) -> int:
         """Return the expected number of individuals of a search, from generation `first` to generation `until`.
@@ -243,7 +152,7 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
         By default that of the whole search. Without twins there are a few fewer.
         """
         last = self.generations if until is None else min(until, self.generations)
-        return self.population * sum(map(self.offspring_per_slot, range(first, last + 1)))
+        return sum(map(self.expected_offspring, range(first, last + 1)))
 
     def draws_weights_anew(self, generation: int) -> bool:
         """Return whether the networks of a generation begin with weights drawn anew."""

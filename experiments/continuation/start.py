@@ -9,9 +9,9 @@ from evo.editing.editor import GenomeEditor
 from evo.errors import ResultsError, SettingsError
 from evo.evolution.individual import Individual, judge_again
 from evo.evolution.job import Task
-from evo.evolution.selection import ranked
 from evo.operators.layers import check_layered, current_layer_sizes
 from evo.policies.policies import PolicySettings
+from evo.selection import ranked
 from evo.storage.individuals import StoredIndividuals, load_individuals
 from evo.storage.run_reader import committed_file, how_to_go_on
 from experiments.settings.experiment import Experiment

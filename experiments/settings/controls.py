@@ -61,11 +61,15 @@ def train_only(experiment: Experiment) -> Mapping[str, Changes]:
 def modify_only(experiment: Experiment) -> Mapping[str, Changes]:
     """Modify and select as many networks, and train none."""
     evolution = experiment.evolution
-    n_phases = evolution.expected_individuals() // evolution.population - 1
-    n_offspring = evolution.offspring_per_slot(1) if evolution.last_modified else 1
+    n_individuals = evolution.expected_individuals()
+
+    def difference(generations: int) -> int:
+        changes = {"generations": generations, "train_only_fraction": 0.0}
+        return abs(evolution.model_copy(update=changes).expected_individuals() - n_individuals)
+
     return {
         "modify_only": {
-            "evolution.generations": max(round(n_phases / n_offspring), 1),
+            "evolution.generations": min(range(1, max(n_individuals, 2)), key=difference),
             "evolution.steps_per_generation": 0,
             "evolution.train_only_fraction": 0.0,
         }

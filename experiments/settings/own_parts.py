@@ -10,13 +10,13 @@ from typing import Any
 from evo.errors import SettingsError
 from evo.evolution.fitness import FITNESSES
 from evo.evolution.metrics import METRICS
-from evo.evolution.settings import SELECTIONS
 from evo.genome.activations import ACTIVATIONS
 from evo.initial.founders import GRAPHS
 from evo.operators.registry import OPERATORS
 from evo.origin import place_of
 from evo.policies.policies import POLICIES
 from evo.registry import Registry
+from evo.selection import SELECTIONS
 from experiments.arms import ARMS
 from experiments.datasets import DATASETS
 from experiments.settings.controls import CONTROLS

@@ -44,6 +44,7 @@ UNITS = {
     "evolution.selection.replacement_interval": "generations",
     "evolution.selection.tournament_size": "individuals",
     "evolution.selection.elites": "individuals",
+    "evolution.selection.children": "individuals",
     "policy.operator_weights": "relative frequency",
     "policy.max_operations": "operations",
     "policy.min_probability": "probability",

@@ -13,10 +13,10 @@ from evo.evolution.credit import CreditTotals
 from evo.evolution.evolution import Evolution, EvolutionError, EvolutionState, Generation
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job
-from evo.evolution.selection import ranked
 from evo.executors.side_by_side import Steps, in_order
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
+from evo.selection import ranked
 from evo.storage.in_flight import FinishedIndividuals
 from evo.storage.individuals import (
     individuals_of_state,

@@ -546,7 +546,7 @@ def dormant_entries_that_learn_are_described(original, network):
 
 # -- selection and credit ----------------------------------------------------------------------------------------------
 
-SELECTION = "evolution/test_selection.py"
+SELECTION = "selection/test_selection.py"
 CREDIT = "evolution/test_credit.py"
 
 

@@ -24,9 +24,8 @@ from evo.evolution.evolution import EvolutionError
 from evo.evolution.fitness import adapt_fitness, negative_loss
 from evo.evolution.individual import failed_individual
 from evo.evolution.job import Work
-from evo.evolution.selection import ranked
-from evo.evolution.settings import SingleSelection
 from evo.executors import SerialExecutor, evaluate_all
+from evo.selection import SingleSelection, ranked
 from evo.storage.individuals import (
     individuals_of_state,
     load_individuals,

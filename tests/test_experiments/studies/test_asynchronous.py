@@ -11,8 +11,8 @@ from tests_of_kills import count_boundaries, in_child
 
 from evo import SELECTIONS
 from evo.errors import SettingsError
-from evo.evolution.settings import Selection
 from evo.executors import SerialExecutor
+from evo.selection import Selection
 from evo.storage import in_flight
 from experiments import (
     Experiment,

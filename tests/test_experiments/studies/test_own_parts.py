@@ -36,7 +36,7 @@ import neighbour
 from neighbour import factor
 from evo import (ACTIVATIONS, FITNESSES, GRAPHS, OPERATORS, POLICIES, SELECTIONS, OffspringRequest, Role)
 from experiments import ARMS, DATASETS, Dataset
-from evo.evolution.selection import ranked
+from evo.selection import ranked
 
 
 @OPERATORS.register("X")

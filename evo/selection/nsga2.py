@@ -1,0 +1,109 @@
+"""NSGA-II: small and good networks survive together; selection is by Pareto rank, and then by distance to neighbours.
+
+Source: Deb, Pratap, Agarwal and Meyarivan 2002, A fast and elitist multiobjective genetic algorithm: NSGA-II (IEEE
+Transactions on Evolutionary Computation 6). The ranks are computed by moocore. There a parent keeps its objectives.
+Here it is trained further beside its children, so that all that compete were trained for equally many steps.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.selection.requests import C, Candidate, OffspringRequest, fill_slots, first_slots, ranked
+from evo.selection.settings import Objective, Selection, SelectionSettings
+
+OBJECTIVES: Mapping[Objective, Callable[[Candidate], float]] = {
+    "fitness": lambda one: -_number(one.fitness),
+    "validation_loss": lambda one: _number(one.validation_loss),
+    "parameters": lambda one: _number(one.statistics.parameters if one.statistics else None),
+    "macs": lambda one: _number(one.statistics.macs if one.statistics else None),
+}
+"""What is minimised. The fitness is maximised, so its negative is minimised."""
+
+
+def _number(value: float | None) -> float:
+    """Return a value, or infinity where it is missing: nothing is worse."""
+    return np.inf if value is None else float(value)
+
+
+def crowding_distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the crowding distance of each point of one front.
+
+    Parameters
+    ----------
+    points : ndarray of float, shape (n_points, n_objectives)
+
+    Returns
+    -------
+    ndarray of float, shape (n_points,)
+        For every objective the distance between the two neighbours of a point, in parts of the range of the objective,
+        summed over the objectives. It is infinite for the smallest and the largest point of an objective.
+
+    Examples
+    --------
+    >>> crowding_distances(np.array([[0.0, 4.0], [1.0, 2.0], [4.0, 0.0]]))
+    array([inf,  2., inf])
+    """
+    distances = np.zeros(len(points))
+    for values in points.T:
+        order = np.argsort(values, kind="stable")
+        sorted_values = values[order]
+        spread = sorted_values[-1] - sorted_values[0]
+        distances[order[[0, -1]]] = np.inf
+        if spread > 0:
+            distances[order[1:-1]] += (sorted_values[2:] - sorted_values[:-2]) / spread
+    return distances
+
+
+def crowded_order(individuals: Sequence[C], objectives: Sequence[Objective]) -> list[C]:
+    """Return the individuals with a fitness: by rank, within a rank the most isolated first, equals by number."""
+    import moocore  # noqa: PLC0415 - few need it
+
+    scored = ranked(individuals)
+    if not scored:
+        return []
+    points = np.array([[OBJECTIVES[name](one) for name in objectives] for one in scored])
+    ranks: NDArray[np.int64] = moocore.pareto_rank(points)
+    distances = np.empty(len(scored))
+    for rank in np.unique(ranks):
+        distances[ranks == rank] = crowding_distances(points[ranks == rank])
+    numbers = np.array([one.job.individual for one in scored])
+    return [scored[k] for k in np.lexsort((numbers, -distances, ranks))]
+
+
+def _propose(
+    population: Sequence[Candidate], settings: SelectionSettings, rng: np.random.Generator
+) -> list[OffspringRequest]:
+    """Request every individual trained further, and a child for each slot; its parent wins a tournament of two."""
+    order = crowded_order(population, settings.objectives) or list(population)
+    slot_of = {one.job.individual: slot for slot, one in enumerate(population)}
+    # `order` is sorted, so the winner is the contestant with the lowest rank.
+    winners = rng.integers(len(order), size=(len(population), 2)).min(axis=1)
+    children = [
+        OffspringRequest(slot_of[order[winner].job.individual], slot, modified=True)
+        for slot, winner in enumerate(winners)
+    ]
+    return [
+        *(OffspringRequest(slot, slot, modified=False) for slot in first_slots(population)),
+        *children,
+    ]
+
+
+def _select(
+    population: Sequence[C],
+    offspring: Sequence[C],
+    settings: SelectionSettings,
+    generation: int,
+) -> list[C]:
+    """Keep the first of the crowded order; if too few have a fitness, the present holders of the last slots stay."""
+    order = crowded_order(offspring, settings.objectives)
+    return fill_slots(order[: len(population)], population)
+
+
+NSGA2 = Selection(
+    _propose,
+    _select,
+    2,
+    "keep the front of all parents trained further and all children",
+)

@@ -1,0 +1,52 @@
+"""Successive halving inside the population: many children are grown, few are trained for long.
+
+Source: Jamieson and Talwalkar 2016, Non-stochastic best arm identification and hyperparameter optimization. A bracket
+begins with one individual and with children of it in all other slots. After every generation the better half goes on,
+until one is left, which begins the next bracket. All that compete were trained for equally many steps. A bracket of 16
+slots takes 16 + 8 + 4 + 2 = 30 train phases, where four generations of all would take 64.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from evo.selection.requests import C, Candidate, OffspringRequest, first_slots, ranked
+from evo.selection.settings import Selection, SelectionSettings
+
+
+def _propose(
+    population: Sequence[Candidate], settings: SelectionSettings, rng: np.random.Generator
+) -> list[OffspringRequest]:
+    """Request the individuals that are left, trained further; of the last one, children for all other slots too."""
+    left = first_slots(population)
+    if len(left) > 1:
+        return [OffspringRequest(slot, slot, modified=False) for slot in left]
+    return [OffspringRequest(0, slot, modified=slot > 0) for slot in range(len(population))]
+
+
+def _select(
+    population: Sequence[C],
+    offspring: Sequence[C],
+    settings: SelectionSettings,
+    generation: int,
+) -> list[C]:
+    """Keep the better half, each in as many slots; if all failed, the present holders stay."""
+    order = ranked(offspring)
+    left = order[: (len(offspring) + 1) // 2]
+    return [left[slot % len(left)] if left else holder for slot, holder in enumerate(population)]
+
+
+def _expected(population: int, settings: SelectionSettings, generation: int) -> int:
+    """Return the number of individuals of a generation: all founders in the first, half as many in the second."""
+    left = population
+    for _ in range(generation - 1):
+        left = (left + 1) // 2 if left > 2 else population
+    return left
+
+
+SUCCESSIVE_HALVING = Selection(
+    _propose,
+    _select,
+    name="grow many, keep the better half of those left, generation by generation",
+    expected_offspring=_expected,
+)

@@ -1,0 +1,43 @@
+"""Every selection in a whole run: as many networks as expected, each survivor trained for equally many steps."""
+
+import pytest
+
+from evo.selection import SELECTIONS
+from experiments import Experiment, run
+from experiments.settings.controls import modify_only
+
+
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_a_run_evaluates_as_many_networks_as_expected(name, tmp_path):
+    experiment = Experiment.parse(
+        {
+            "name": "selections",
+            "seeds": 1,
+            "dataset": {"name": "xor"},
+            "founders": {"hidden": 4},
+            "evolution": {
+                "population": 4,
+                "generations": 5,
+                "steps_per_generation": 4,
+                "train_only_fraction": 0.2,
+                "selection": {"name": name},
+            },
+            "baseline": {"arms": []},
+        },
+        "selections",
+    )
+    results = run(experiment, results=tmp_path, workers=0, figures=False)
+    individuals = results.individuals
+    modified = individuals[individuals["generation"] < 5]
+    expected = sum(map(experiment.evolution.expected_offspring, range(5)))
+    # without twins there are a few fewer
+    assert expected - 4 <= len(modified) <= expected
+    assert (modified.groupby("generation")["origin"].nunique() <= 2).all()
+    steps = results.population.merge(individuals, on=["seed", "individual"], suffixes=("", "_own"))
+    assert (steps["ancestry_steps"] == 4 * (steps["generation"] + 1)).all()
+    changes = modify_only(experiment)["modify_only"]
+    control = experiment.evolution.model_copy(
+        update={"generations": changes["evolution.generations"], "train_only_fraction": 0.0}
+    )
+    difference = control.expected_individuals() - experiment.evolution.expected_individuals()
+    assert abs(difference) <= 4
