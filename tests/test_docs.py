@@ -66,11 +66,9 @@ FAST = {
     "README.md",
     "docs/analysis.md",
     "docs/continue.md",
-    "docs/controls.md",
     "docs/own-data.md",
     "docs/report.md",
     "docs/resume.md",
-    "docs/studies.md",
     "docs/verify.md",
 }
 """The pages whose code a commit runs; `make test-all` runs that of all pages."""

@@ -19,10 +19,11 @@ from evo import (
     seeding,
     storage,
 )
+from evo import selection as selections
 from evo.evolution import AsynchronousEvolution, credit, duplicates, individual
-from evo.evolution import selection as selections
 from evo.initial import given
 from evo.preparation import Normalization
+from evo.selection import nsga2
 from evo.storage import RunStore
 
 SUITE = Suite(__file__)
@@ -580,6 +581,28 @@ def nobody_is_replaced(original, population, offspring, settings, generation):
 @mutant(f"{SELECTION}::test_local_search_trains_everyone", SELECTIONS["local_search"], "propose")
 def parents_are_not_trained_on(original, population, settings, rng):
     return [one for one in original(population, settings, rng) if one.modified]
+
+
+@mutant(f"{SELECTION}::test_of_mu_parents", SELECTIONS["mu_plus_lambda"], "select")
+def children_replace_their_parents(original, population, offspring, settings, generation):
+    return original(population, offspring[-len(population) :], settings, generation)
+
+
+@mutant(f"{SELECTION}::test_every_topology_is_replaced", SELECTIONS["ageing"], "propose")
+def the_same_slots_are_always_replaced(original, population, settings, rng):
+    for one in population:
+        one.job.generation = 0
+    return original(population, settings, rng)
+
+
+@mutant(f"{SELECTION}::test_of_equal_rank_the_one", nsga2, "crowding_distances")
+def neighbours_do_not_count(original, points):
+    return np.zeros(len(points))
+
+
+@mutant(f"{SELECTION}::test_the_better_half_goes_on", SELECTIONS["successive_halving"], "select")
+def everybody_goes_on(original, population, offspring, settings, generation):
+    return [*offspring, *population][: len(population)]
 
 
 @mutant(f"{CREDIT}::test_shares_follow_the_formula", evo, "operator_probabilities")

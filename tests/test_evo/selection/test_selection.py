@@ -258,6 +258,17 @@ def test_networks_of_a_better_rank_come_first_and_within_a_rank_the_isolated():
     assert first == sorted(first, key=lambda k: (-distances[k], k))
 
 
+def test_of_equal_rank_the_one_between_near_neighbours_goes():
+    losses, sizes = [1.0, 0.0, 1.2, 10.0], [90, 100, 88, 0]
+    offspring = [
+        individual(10 + k, -loss, k, parameters=size)
+        for k, (loss, size) in enumerate(zip(losses, sizes, strict=True))
+    ]
+    objectives = ("fitness", "parameters")
+    selected = select("nsga2", population(0.0, 0.0, 0.0), offspring, objectives=objectives)
+    assert sorted(numbers(selected)) == [11, 12, 13]
+
+
 def test_a_smaller_network_that_is_worse_survives_and_one_that_is_larger_does_not():
     offspring = [
         individual(10, 0.9, 0, parameters=100),

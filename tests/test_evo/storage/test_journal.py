@@ -130,6 +130,7 @@ def test_a_kill_at_any_boundary_costs_at_most_the_commit_in_hand(tmp_path, step)
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_what_is_seen_is_committed_at_any_moment(tmp_path):
     """Another process reads the tables as they lie there, while this one commits to them and joins their parts."""
     context = multiprocessing.get_context("fork")
@@ -164,6 +165,7 @@ def _read_all_the_time(path, told):
 # -- what a commit costs -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_a_commit_writes_does_not_grow_with_the_number_of_commits(tmp_path):
     store = create(tmp_path / "run")
     written = []

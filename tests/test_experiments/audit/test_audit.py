@@ -86,6 +86,7 @@ def replay_survivors(results):
     return rebuilt
 
 
+@pytest.mark.slow
 def test_every_survivor_is_rebuilt_whatever_operators_made_it(graphs, tmp_path):
     letters = set()
     for results in (graphs, begin(tmp_path, MAPS)):
@@ -290,6 +291,7 @@ def test_a_run_is_computed_with_other_code_and_says_so(little, monkeypatch):
     assert outcome.changes == ("the code of EvoMatrix has changed since that run began",)
 
 
+@pytest.mark.slow
 def test_own_data_fitness_and_founders_are_verified(tmp_path):
     founder = np.zeros((67, 67))
     founder[:60, -3:] = np.random.default_rng(0).normal(size=(60, 3)) / 8

@@ -172,6 +172,7 @@ def test_a_continued_run_is_continued_and_verified(folder, tmp_path):
         verify(last.path, generations=(3, 4), workers=0)
 
 
+@pytest.mark.slow
 def test_a_continued_run_that_is_killed_and_resumed_is_the_one_that_was_not(folder, tmp_path):
     def work(root):
         if (root / "more").exists():

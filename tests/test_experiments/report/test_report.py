@@ -318,6 +318,7 @@ def test_of_very_many_nodes_those_of_shown_edges_are_drawn(monkeypatch, finished
     assert some < all_nodes
 
 
+@pytest.mark.slow
 def test_a_large_network_has_room(monkeypatch, finished):
     founders = FounderSettings(hidden=700, density=0.3)
     genome = create_founders(founders, 784, 10, n_founders=1, seed=0)[0]
@@ -339,6 +340,7 @@ class LargePredictor:
         self.genome, self.preparation, self.output_names = genome, best.preparation, None
 
 
+@pytest.mark.slow
 def test_a_report_that_would_be_too_large_leaves_sections_out_and_says_so(
     finished, text, monkeypatch, parsed
 ):
@@ -399,6 +401,7 @@ def test_a_run_that_is_not_finished_says_why_there_is_no_verdict(stopped, parsed
     )
 
 
+@pytest.mark.slow
 def test_watching_writes_again_until_the_run_is_finished(stopped, parsed, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "SECTIONS", SECTIONS[:3])
     target, told = tmp_path / "watched.html", []

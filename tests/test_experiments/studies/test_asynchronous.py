@@ -202,6 +202,7 @@ def test_what_workers_gave_before_and_after_a_stop_is_computed_again_on_other_wo
 # -- killed and resumed ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_in_one_process_that_is_killed_and_resumed_is_the_run_that_was_not(
     whole, uneven, tmp_path, monkeypatch
 ):
@@ -240,6 +241,7 @@ def test_what_arrived_after_one_that_is_lost_is_evaluated_again(
     assert_equal(whole, resume(tmp_path / "one", workers=0, figures=False))
 
 
+@pytest.mark.slow
 def test_of_an_unfinished_run_the_generations_are_computed_again(uneven, tmp_path, monkeypatch):
     """Individuals of generations that are not complete have their places in the order too."""
     kill(tmp_path, 25)

@@ -283,7 +283,16 @@ def test_a_file_of_parts_that_cannot_be_used_is_one_line(clean, tmp_path, source
 # -- operators in every policy that draws operators --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("policy", ["weighted", "adaptive", "mixed", "layerwise"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "weighted",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("adaptive", "mixed", "layerwise")
+        ),
+    ],
+)
 def test_an_own_operator_is_drawn_credited_and_recorded(parts_file, tmp_path, policy):
     load_parts(str(parts_file))
     weights = {"name": policy, "operator_weights": {"X": 1.0}, "rewiring_probability": 0.0}

@@ -307,6 +307,7 @@ def test_own_data_and_an_own_fitness_have_to_be_the_same(tmp_path):
     assert_resumed_alike(tmp_path / "whole", tmp_path)
 
 
+@pytest.mark.slow
 def test_given_founders_need_not_be_given_again(tmp_path):
     founder = np.zeros((67, 67))
     founder[:60, -3:] = np.random.default_rng(0).normal(size=(60, 3)) / 8

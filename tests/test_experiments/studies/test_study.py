@@ -128,6 +128,7 @@ def test_files_with_arms_and_without_are_told_apart(tmp_path):
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_settings_of_a_run_repeat_it_though_the_declared_arms_are_others_too(
     finished, tmp_path
 ):
@@ -244,6 +245,7 @@ def test_individuals_can_be_told_apart_by_arm(finished):
     assert results.runs.query("run == 'mlp-seed-0'")["arm"].isna().all()
 
 
+@pytest.mark.slow
 def test_an_arm_alone_gives_what_it_gives_among_others_and_pictures_if_wanted(finished, tmp_path):
     others, results = finished
     one = tmp_path / "one"
