@@ -1,0 +1,87 @@
+"""The tables in ``results/reference`` are what a run of their presets gives: one seed of each, to the last digit.
+
+``python tests/test_experiments/studies/test_reference_results.py FOLDER NAME`` writes the tables of a finished run or
+study into ``results/reference/NAME``; a third argument is the arm that the others are compared with.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cnn.compile.vector_kernels import ARITHMETIC, SHARED_ARITHMETIC
+from evo.environment import environment
+from evo.storage.tables import TIMING_COLUMNS
+from experiments import Experiment, load_results, run
+from experiments.settings.experiment import read_settings, with_values
+from experiments.settings.study import is_study, parse_study
+from experiments.studies.study import run_study
+
+REFERENCE = Path(__file__).parents[3] / "results" / "reference"
+SLICES = {
+    "digits": None,
+    "set-digits": None,
+    "kernels-digits": ("cnn", "set", "straight-through", "static-2x"),
+}
+"""The published sets, and the arms of a study that are run again."""
+
+
+def stable(comparison):
+    """Return the table ``comparison`` without what may differ: the names of folders, and times."""
+    table = comparison.drop(columns=["run", *(TIMING_COLUMNS & set(comparison.columns))])
+    return table.sort_values(["seed", "arm"], ignore_index=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    ARITHMETIC != SHARED_ARITHMETIC, reason=f"the tables are those of {SHARED_ARITHMETIC}"
+)
+@pytest.mark.parametrize("name", SLICES)
+def test_a_seed_gives_the_published_rows_to_the_last_digit(name, tmp_path):
+    published = pd.read_csv(REFERENCE / name / "comparison.csv")
+    seed = int(published["seed"].min())
+    settings = with_values(read_settings(name), {"seed": seed, "seeds": 1})
+    if is_study(settings):
+        study = parse_study(settings, name)
+        arms = SLICES[name]
+        found = run_study(study, arms=arms, folder=tmp_path / "study", workers=0, figures=False)
+        published = published[published["arm"].isin(arms)]
+        assert set(arms) == set(published["arm"])
+    else:
+        experiment = Experiment.parse(settings, name)
+        found = run(experiment, results=tmp_path, workers=0, figures=False)
+    rows = published[published["seed"] == seed].sort_values("arm", ignore_index=True)
+    pd.testing.assert_frame_equal(stable(found.comparison), rows, check_dtype=False, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", SLICES)
+def test_every_arm_and_seed_of_a_preset_is_published(name):
+    settings = read_settings(name)
+    published = pd.read_csv(REFERENCE / name / "comparison.csv")
+    first = settings.get("seed", 0)
+    assert set(published["seed"]) == set(range(first, first + settings["seeds"]))
+    assert published.groupby("seed")["arm"].nunique().nunique() == 1
+    if is_study(settings):
+        assert set(published["arm"]) == set(parse_study(settings, name).arms)
+
+
+def publish(folder, name, *against):
+    """Write the tables of a finished run or study, its settings, and what they were made with."""
+    results, target = load_results(folder), REFERENCE / name
+    target.mkdir(parents=True, exist_ok=True)
+    stable(results.comparison).to_csv(target / "comparison.csv", index=False)
+    results.summary().to_csv(target / "arms.csv", index_label="arm")
+    results.compare(*against).to_csv(target / "differences.csv", index=False)
+    preset = Path(read_settings.__code__.co_filename).parents[1] / "presets" / f"{name}.toml"
+    shutil.copy(preset, target)
+    found = environment()
+    described = {key: found[key] for key in found if key not in {"command", "directory", "started"}}
+    made_with = {"command": f"evomatrix run {name} --workers 0", **described}
+    (target / "environment.json").write_text(json.dumps(made_with, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    publish(*sys.argv[1:])
