@@ -56,8 +56,12 @@ from .operators.registry import replay as replay
 from .phenotype.phenotype import Phenotype as Phenotype
 from .phenotype.plan import Plan as Plan
 from .phenotype.plan import compile_plan as compile_plan
+from .policies.method import Method as Method
 from .policies.policies import POLICIES as POLICIES
 from .policies.policies import PolicySettings as PolicySettings
+from .policies.regrowth import REGROWTHS as REGROWTHS
+from .policies.removal import REMOVALS as REMOVALS
+from .policies.schedules import SCHEDULES as SCHEDULES
 from .preparation.csv_rows import CsvFormat as CsvFormat
 from .preparation.csv_rows import read_table as read_table
 from .preparation.preparation import Preparation as Preparation

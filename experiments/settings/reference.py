@@ -52,6 +52,8 @@ UNITS = {
     "policy.rewiring_probability": "probability",
     "policy.rewired_fraction": "fraction of the entries",
     "policy.new_weight_scale": "1/√in-degree",
+    "policy.final_density": "fraction of the places",
+    "policy.density_end": "fraction of the generations",
     "policy.gradient_fraction": "probability",
     "policy.max_moved_fraction": "fraction of the edges",
     "policy.operators.max_quantile": "fraction of the entries",

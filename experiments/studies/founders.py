@@ -31,6 +31,7 @@ from evo.initial.given import (
     with_scaled_outputs,
 )
 from evo.initial.map_founders import LayerShape
+from evo.layer_numbers import indices_of_layers
 from evo.preparation import Normalization
 from evo.seeding import Purpose, generator
 from evo.storage.predictor import (
@@ -286,17 +287,32 @@ def _check_classes(predictor: Predictor | BaselinePredictor, dataset: Dataset) -
 
 
 def check_policy(experiment: Experiment, genomes: Sequence[Genome]) -> None:
-    """Raise SettingsError if a policy needs layers that the founders do not have."""
-    policy = experiment.policy
-    if common_layers(genomes):
-        return
-    if policy.name == "layerwise":
+    """Raise SettingsError if a policy needs layers, or maps or thresholds, that the founders do not have."""
+    policy, layers = experiment.policy, common_layers(genomes)
+    if policy.name == "layerwise" and not layers:
         raise SettingsError(
             'founders must have the same layers where policy.name = "layerwise"; got others'
         )
-    if policy.name in {"set", "rigl"} and any(genome.has_maps for genome in genomes):
+    method, have_maps = policy.method, any(genome.has_maps for genome in genomes)
+    if method is None:
+        return
+    if not layers and (have_maps or method.needs_layers or method.fixed_layers):
+        which = "with feature maps " if have_maps else ""
         raise SettingsError(
-            f'founders with feature maps must have the same layers where policy.name = "{policy.name}"; got others'
+            f'founders {which}must have the same layers where policy.name = "{policy.name}"; got others'
+        )
+    if have_maps and method.needs_layers:
+        raise SettingsError(
+            f"founders must have no feature maps where new edges are predicted ({method.regrowth}); got some"
+        )
+    try:
+        indices_of_layers("fixed_layers", method.fixed_layers, max(len(layers) - 1, 0))
+    except ValueError as error:
+        raise SettingsError(f"policy.{error}") from None
+    if method.drops_one_by_one and any(genome.threshold_mode == "signed" for genome in genomes):
+        raise SettingsError(
+            'threshold_mode of founders must be "magnitude" where entries are dropped one by one '
+            f'(policy.removal = {method.removal!r}); got "signed"'
         )
 
 

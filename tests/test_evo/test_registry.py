@@ -11,6 +11,9 @@ from evo import (
     GRAPHS,
     OPERATORS,
     POLICIES,
+    REGROWTHS,
+    REMOVALS,
+    SCHEDULES,
     SELECTIONS,
     Operator,
     Registry,
@@ -21,7 +24,10 @@ from evo.origin import origin_of, place_of
 from evo.settings import Settings
 from experiments import ARMS, DATASETS
 
-REGISTRIES = (ACTIVATIONS, ARMS, DATASETS, FITNESSES, GRAPHS, OPERATORS, POLICIES, SELECTIONS)
+REGISTRIES = (
+    *(ACTIVATIONS, ARMS, DATASETS, FITNESSES, GRAPHS, OPERATORS),
+    *(POLICIES, REMOVALS, REGROWTHS, SCHEDULES, SELECTIONS),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +163,9 @@ BAD = [
     (OPERATORS, "X", type("Half", (), {"propose": square}), TypeError),
     (POLICIES, "f", square, TypeError),
     (POLICIES, "f", None, TypeError),
+    (REMOVALS, "f", no_parameters, TypeError),
+    (REGROWTHS, "f", no_parameters, TypeError),
+    (SCHEDULES, "f", no_parameters, TypeError),
     (SELECTIONS, "f", Selection(square, square), TypeError),
     (SELECTIONS, "f", triangle, TypeError),
 ]

@@ -399,6 +399,9 @@ def own_signs():
 OWN = {
     "evo.OPERATORS": ("Z", Operator("Z", "mine", propose, apply), {}),
     "evo.POLICIES": ("own", lambda editor, context, settings: [], {"policy": {"name": "own"}}),
+    "evo.REMOVALS": ("own", lambda step, kept: [], {"policy": {"removal": "own"}}),
+    "evo.REGROWTHS": ("own", lambda step, counts: [], {"policy": {"regrowth": "own"}}),
+    "evo.SCHEDULES": ("own", lambda progress: 1.0, {"policy": {"density_schedule": "own"}}),
     "evo.SELECTIONS": (
         "own",
         SELECTIONS["random_search"],
@@ -433,7 +436,8 @@ def test_own_parts_of_every_kind_are_said(kind, small):
     used = used_by(Experiment(**settings), signs())
     assert key in used.parts
     assert len(used.parts[key].source_hash) == 64
-    assert (key in unnamed) == (kind in {"evo.OPERATORS", "evo.ACTIVATIONS"})
+    needs_no_name = {"OPERATORS", "ACTIVATIONS", "REMOVALS", "REGROWTHS", "SCHEDULES"}
+    assert (key in unnamed) == (kind.removeprefix("evo.") in needs_no_name)
     assert not before.parts
     assert Used.model_validate_json(used.model_dump_json()) == used
 
