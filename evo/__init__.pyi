@@ -46,6 +46,8 @@ from .initial.founders import GRAPHS as GRAPHS
 from .initial.founders import FounderSettings as FounderSettings
 from .initial.founders import FounderSpec as FounderSpec
 from .initial.founders import create_founders as create_founders
+from .initial.topologies import TOPOLOGIES as TOPOLOGIES
+from .initial.topologies import LayerSpec as LayerSpec
 from .operators.operation import Operation as Operation
 from .operators.operation import Operator as Operator
 from .operators.preserving import duplicate_node as duplicate_node

@@ -26,6 +26,7 @@ from evo import (
     REMOVALS,
     SCHEDULES,
     SELECTIONS,
+    TOPOLOGIES,
 )
 from experiments import ARMS, CONTROLS, DATASETS, continue_run, run, run_study
 from experiments.benchmarks import BENCHMARKS
@@ -101,6 +102,7 @@ REGISTRIES = (
     REMOVALS,
     SCHEDULES,
     SELECTIONS,
+    TOPOLOGIES,
 )
 
 

@@ -12,6 +12,7 @@ from evo.evolution.fitness import FITNESSES
 from evo.evolution.metrics import METRICS
 from evo.genome.activations import ACTIVATIONS
 from evo.initial.founders import GRAPHS
+from evo.initial.topologies import TOPOLOGIES
 from evo.operators.registry import OPERATORS
 from evo.origin import place_of
 from evo.policies.policies import POLICIES
@@ -35,6 +36,7 @@ REGISTRIES: dict[str, tuple[Registry[Any], str]] = {
     "evo.METRICS": (METRICS, "evaluation.metrics, evaluation.verdict"),
     "evo.ACTIVATIONS": (ACTIVATIONS, "founders.activation"),
     "evo.GRAPHS": (GRAPHS, "founders.graph"),
+    "evo.TOPOLOGIES": (TOPOLOGIES, "founders.topology"),
     "experiments.DATASETS": (DATASETS, "dataset.name"),
     "experiments.ARMS": (ARMS, "baseline.arms"),
     "experiments.CONTROLS": (CONTROLS, "controls"),

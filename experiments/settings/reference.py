@@ -25,6 +25,7 @@ UNITS = {
     "founders.hidden": "nodes",
     "founders.density": "fraction of the possible edges",
     "founders.rewiring_probability": "probability",
+    "founders.receptive_field_randomness": "fraction",
     "founders.active_fraction": "fraction of the entries",
     "founders.ticks": "ticks",
     "founders.layers": "pixels, nodes",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnn import load_model
 from cnn.checks import brief
@@ -31,6 +32,7 @@ from evo.initial.given import (
     with_scaled_outputs,
 )
 from evo.initial.map_founders import LayerShape
+from evo.initial.topologies import TOPOLOGIES
 from evo.layer_numbers import indices_of_layers
 from evo.preparation import Normalization
 from evo.seeding import Purpose, generator
@@ -147,7 +149,9 @@ def check_founders(
         if settings.graph == "maps":
             settings.tap_counts(inputs, dataset.n_outputs)
         if settings.graph in GRAPHS.own:
-            _check_own_graph(settings, inputs, dataset)
+            _check_own_graph(settings, inputs, dataset, "graph")
+        if not TOPOLOGIES.own.keys().isdisjoint(settings.layer_topologies(1)):
+            _check_own_graph(settings, inputs, dataset, "topology", split.train.inputs)
         return None
     named = _named(settings, founders)
     population = experiment.evolution.population
@@ -164,13 +168,25 @@ def check_founders(
     return given
 
 
-def _check_own_graph(settings: FounderSettings, inputs: LayerShape, dataset: Dataset) -> None:
-    """Raise SettingsError if an own graph draws no network for the data."""
+def _check_own_graph(
+    settings: FounderSettings,
+    inputs: LayerShape,
+    dataset: Dataset,
+    name: str,
+    samples: NDArray[Any] | None = None,
+) -> None:
+    """Raise SettingsError if an own graph or topology, the setting `name`, draws no network for the data."""
     n_inputs, n_outputs, map_size = inputs.n_nodes, dataset.n_outputs, inputs.map_size
     try:
-        create_founders(settings, n_inputs, n_outputs, n_founders=1, seed=0, map_size=map_size)
+        create_founders(
+            *(settings, n_inputs, n_outputs),
+            n_founders=1,
+            seed=0,
+            map_size=map_size,
+            samples=samples,
+        )
     except ValueError as error:
-        raise SettingsError(f"founders.graph: {error}") from error
+        raise SettingsError(f"founders.{name}: {error}") from error
 
 
 def _named(settings: FounderSettings, founders: Sequence[Any] | None) -> dict[str, Any]:
@@ -330,6 +346,7 @@ def founders_of_seed(
             map_size=inputs.map_size,
             n_founders=population,
             seed=seed,
+            samples=split.train.inputs,
         )
     own = given.of_split(split)
     genomes = [own[slot % len(own)] for slot in range(population)]

@@ -15,6 +15,7 @@ from evo import (
     REMOVALS,
     SCHEDULES,
     SELECTIONS,
+    TOPOLOGIES,
     Operator,
     Registry,
     Selection,
@@ -26,7 +27,7 @@ from experiments import ARMS, DATASETS
 
 REGISTRIES = (
     *(ACTIVATIONS, ARMS, DATASETS, FITNESSES, GRAPHS, OPERATORS),
-    *(POLICIES, REMOVALS, REGROWTHS, SCHEDULES, SELECTIONS),
+    *(POLICIES, REMOVALS, REGROWTHS, SCHEDULES, SELECTIONS, TOPOLOGIES),
 )
 
 
@@ -166,6 +167,7 @@ BAD = [
     (REMOVALS, "f", no_parameters, TypeError),
     (REGROWTHS, "f", no_parameters, TypeError),
     (SCHEDULES, "f", no_parameters, TypeError),
+    (TOPOLOGIES, "f", no_parameters, TypeError),
     (SELECTIONS, "f", Selection(square, square), TypeError),
     (SELECTIONS, "f", triangle, TypeError),
 ]

@@ -415,6 +415,11 @@ OWN = {
     ),
     "evo.ACTIVATIONS": ("own", Activation(lambda n: 2 * n, lambda n: 2.0), {}),
     "evo.GRAPHS": ("own", lambda spec: np.eye(8, k=1), {"founders": {"graph": "own"}}),
+    "evo.TOPOLOGIES": (
+        "own",
+        lambda spec: np.ones((spec.n_sources, spec.n_targets)),
+        {"founders": {"graph": "layered", "hidden": 4, "topology": "own"}},
+    ),
     "experiments.DATASETS": ("own", own_signs, {"dataset": {"name": "own"}}),
     "experiments.ARMS": ("own", lambda spec: None, {"baseline": {"arms": ["own"]}}),
 }
