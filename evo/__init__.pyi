@@ -46,6 +46,8 @@ from .initial.founders import GRAPHS as GRAPHS
 from .initial.founders import FounderSettings as FounderSettings
 from .initial.founders import FounderSpec as FounderSpec
 from .initial.founders import create_founders as create_founders
+from .initial.topologies import TOPOLOGIES as TOPOLOGIES
+from .initial.topologies import LayerSpec as LayerSpec
 from .operators.operation import Operation as Operation
 from .operators.operation import Operator as Operator
 from .operators.preserving import duplicate_node as duplicate_node
@@ -56,8 +58,12 @@ from .operators.registry import replay as replay
 from .phenotype.phenotype import Phenotype as Phenotype
 from .phenotype.plan import Plan as Plan
 from .phenotype.plan import compile_plan as compile_plan
+from .policies.method import Method as Method
 from .policies.policies import POLICIES as POLICIES
 from .policies.policies import PolicySettings as PolicySettings
+from .policies.regrowth import REGROWTHS as REGROWTHS
+from .policies.removal import REMOVALS as REMOVALS
+from .policies.schedules import SCHEDULES as SCHEDULES
 from .preparation.csv_rows import CsvFormat as CsvFormat
 from .preparation.csv_rows import read_table as read_table
 from .preparation.preparation import Preparation as Preparation

@@ -14,6 +14,7 @@
 :mod:`graphops.statistics`      degree, cycle and path statistics
 :mod:`graphops.initial`         initial matrices: layers, and those of the seed document
 :mod:`graphops.wiring`          initial matrices: random networks without layers
+:mod:`graphops.bipartite`       initial matrices: edges between two layers
 :mod:`graphops.shuffling`       other edges with the same degrees
 :mod:`graphops.convert`         networkx graphs and tables of edges
 :mod:`graphops.validation`      argument checks
@@ -21,6 +22,15 @@
 """
 
 from graphops._draws import Scale, draw_distinct
+from graphops.bipartite import (
+    connect_layers,
+    correlation_pattern,
+    erdos_renyi_densities,
+    random_pattern,
+    receptive_field_pattern,
+    scale_free_pattern,
+    small_world_pattern,
+)
 from graphops.convert import from_networkx, to_edge_list, to_networkx
 from graphops.determinant import (
     SignedLogDeterminant,
@@ -75,6 +85,8 @@ __all__ = [
     "add_row",
     "append_nodes",
     "assign",
+    "connect_layers",
+    "correlation_pattern",
     "count_threshold",
     "cycle_statistics",
     "degree_statistics",
@@ -84,6 +96,7 @@ __all__ = [
     "draw_distinct",
     "duplicate_node",
     "empty",
+    "erdos_renyi_densities",
     "erdos_renyi_density",
     "evaluation_layers",
     "feedforward",
@@ -98,13 +111,17 @@ __all__ = [
     "path_statistics",
     "permutation_sign",
     "quantile_threshold",
+    "random_pattern",
     "random_weights",
+    "receptive_field_pattern",
     "recurrent",
     "remove_nodes",
     "reorder",
+    "scale_free_pattern",
     "shuffle_sources",
     "slogdet",
     "small_world",
+    "small_world_pattern",
     "spectral_radius",
     "split_edge",
     "strongly_connected",

@@ -15,7 +15,19 @@ from jsonschema import ValidationError
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 
-from evo import ACTIVATIONS, FITNESSES, GRAPHS, METRICS, OPERATORS, POLICIES, SELECTIONS
+from evo import (
+    ACTIVATIONS,
+    FITNESSES,
+    GRAPHS,
+    METRICS,
+    OPERATORS,
+    POLICIES,
+    REGROWTHS,
+    REMOVALS,
+    SCHEDULES,
+    SELECTIONS,
+    TOPOLOGIES,
+)
 from experiments import ARMS, CONTROLS, DATASETS, continue_run, run, run_study
 from experiments.benchmarks import BENCHMARKS
 from experiments.cli.app import app
@@ -86,7 +98,11 @@ REGISTRIES = (
     METRICS,
     OPERATORS,
     POLICIES,
+    REGROWTHS,
+    REMOVALS,
+    SCHEDULES,
     SELECTIONS,
+    TOPOLOGIES,
 )
 
 

@@ -420,6 +420,7 @@ def _operations_of_policy(task: Task, job: Job, editor: GenomeEditor) -> list[Op
         gradients_at=_gradients_on_next_batches(task, job),
         progress=job.progress,
         layers=task.layers,
+        progress_after=min(job.generation / max(task.evolution.last_modified, 1), 1.0),
     )
     policy = task.policy
     if job.operator_probabilities:

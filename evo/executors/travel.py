@@ -1,9 +1,9 @@
 """How own parts get to Ray workers: by value.
 
 A worker is a process of its own, perhaps on another machine, in which a user's script has not run. So the fitness and
-all own operators, policies, activations and metrics are packed into bytes in the driver. A worker unpacks them and
-enters them into its registries before it evaluates. Functions of the user's modules are packed with their code, so a
-worker needs none of the user's files. Functions of installed packages are packed by name.
+all own operators, policies, parts of methods, activations and metrics are packed into bytes in the driver. A worker
+unpacks them and enters them into its registries before it evaluates. Functions of the user's modules are packed with
+their code, so a worker needs none of the user's files. Functions of installed packages are packed by name.
 """
 
 import io
@@ -22,11 +22,17 @@ from evo.genome.activations import ACTIVATIONS
 from evo.operators.registry import OPERATORS
 from evo.origin import attributes_of, is_installed, values_used_by
 from evo.policies.policies import POLICIES
+from evo.policies.regrowth import REGROWTHS
+from evo.policies.removal import REMOVALS
+from evo.policies.schedules import SCHEDULES
 from evo.registry import Registry
 
 cloudpickle: Any = ray_cloudpickle  # it has no types
 
-TRAVELLING: tuple[Registry[Any], ...] = (ACTIVATIONS, METRICS, OPERATORS, POLICIES)
+TRAVELLING: tuple[Registry[Any], ...] = (
+    *(ACTIVATIONS, METRICS, OPERATORS),
+    *(POLICIES, REMOVALS, REGROWTHS, SCHEDULES),
+)
 """The registries that a worker reads. The parts of other registries are used in the driver only."""
 
 _MAX_DEPTH = 8

@@ -5,5 +5,14 @@
 
 from evo.initial.founders import GRAPHS, FounderSettings, FounderSpec, create_founders
 from evo.initial.map_founders import draw_map_network
+from evo.initial.topologies import TOPOLOGIES, LayerSpec
 
-__all__ = ["GRAPHS", "FounderSettings", "FounderSpec", "create_founders", "draw_map_network"]
+__all__ = [
+    "GRAPHS",
+    "TOPOLOGIES",
+    "FounderSettings",
+    "FounderSpec",
+    "LayerSpec",
+    "create_founders",
+    "draw_map_network",
+]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 from scipy import sparse
 
@@ -27,6 +28,8 @@ from evo.initial.map_founders import (
     tap_counts_for_budget,
     tap_counts_for_densities,
 )
+from evo.initial.topologies import TOPOLOGIES, LayerSpec, draw_pattern
+from evo.layer_numbers import indices_of_layers
 from evo.registry import Registry, check_signature
 from evo.seeding import Purpose, generator
 from evo.settings import Settings
@@ -49,15 +52,24 @@ def _check_widths(given: Any) -> Any:
 
 
 MAP_SETTINGS = (
-    *("layers", "kernel", "downsampling", "densities"),
+    *("layers", "kernel", "downsampling"),
     *("max_parameters", "max_macs", "stored_per_edge"),
 )
 """Settings that only graph = "maps" has."""
 
+LAYERED_SETTINGS = ("topology", "receptive_field_randomness")
+"""Settings that only graph = "layered" has."""
+
+LAYER_SETTINGS = ("densities", "density_rule", "dense_layers")
+"""Settings that graph = "layered" and graph = "maps" have."""
+
 DRAWING_SETTINGS = ("hidden", "density", "epsilon", "rewiring_probability", "active_fraction")
 """Settings of the other graphs that are drawn."""
 
-OTHER_SETTINGS = (*DRAWING_SETTINGS, "ticks", "sequence", "threshold")
+OTHER_SETTINGS = (
+    *(name for name in DRAWING_SETTINGS if name != "density"),
+    *("ticks", "sequence", "threshold"),
+)
 """Settings that graph = "maps" does not have."""
 
 
@@ -74,6 +86,8 @@ class FounderSpec:
         Map size of the input nodes; None if it was not given.
     rng : numpy.random.Generator
         The random stream of this founder.
+    samples : ndarray or None
+        Inputs of the training part, if they were given.
     """
 
     settings: "FounderSettings"
@@ -81,6 +95,7 @@ class FounderSpec:
     n_outputs: int
     map_size: int | None
     rng: np.random.Generator
+    samples: NDArray[Any] | None = None
 
 
 Graph = Callable[[FounderSpec], Any]
@@ -96,6 +111,22 @@ def _converted(name: str, given: Any) -> Graph:
 
 GRAPHS: Registry[Graph] = Registry("graph", convert=_converted)
 """The graphs of founders by name."""
+
+
+def _check_topology(given: Any) -> Any:
+    """Return the name of a topology, or a list with one per layer; else raise ValueError."""
+    for name in given if isinstance(given, list | tuple) else [given]:
+        if not isinstance(name, str):
+            raise ValueError(f"topology must be a name, or a list of names; got {brief(given)}")
+        try:
+            TOPOLOGIES.check(name)
+        except ValueError as error:
+            raise ValueError(f"topology {error}") from None
+    return given
+
+
+Topologies = Annotated[str | tuple[str, ...], BeforeValidator(_check_topology)]
+"""The name of the topology of all layers, or one name per layer."""
 
 Widths = Annotated[int | tuple[int, ...], BeforeValidator(_check_widths)]
 """The number of hidden nodes, or one number per hidden layer."""
@@ -132,9 +163,9 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
         None,
         gt=0,
         le=1,
-        description="number of edges drawn, as a fraction of the edges that the graph allows; 0.2 unless epsilon is "
-        "given. layered: the graph allows the edges between consecutive layers, so 1 is the dense multi-layer "
-        "perceptron",
+        description="number of edges drawn, as a fraction of the edges that the graph allows; 0.2 unless epsilon or "
+        "densities are given. layered: the graph allows the edges between consecutive layers, so 1 is the dense "
+        "multi-layer perceptron. maps, instead of densities: fraction of the possible taps that are active",
     )
     epsilon: float | None = Field(
         None,
@@ -142,11 +173,36 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
         allow_inf_nan=False,
         description="layered, instead of density: SET's ε, min(ε(m + n), m·n) edges between layers of m and n nodes",
     )
+    topology: Topologies = Field(
+        "random",
+        description="layered: where edges between consecutive layers are, also a list with one name per layer, the "
+        "outputs last. random; receptive_field: the more likely the nearer two nodes are; small_world: from the "
+        "nearest sources, some rewired; scale_free: by preferential attachment; correlated: between inputs that "
+        "correlate in the training data, and at random in later layers",
+    )
+    receptive_field_randomness: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="topology receptive_field: 0 takes the nearest sources, 1 makes all equally likely",
+    )
+    density_rule: Literal["uniform", "erdos_renyi"] = Field(
+        "uniform",
+        description="layered and maps, with density: uniform: all layers have this density. erdos_renyi: they have it "
+        "together, and a layer between m and n nodes has a number of edges in proportion to m + n; with kernels of k "
+        "× k taps, a number of taps in proportion to m + n + 2k",
+    )
+    dense_layers: tuple[int, ...] = Field(
+        (),
+        description="layered: layers of density 1, whatever the others have, by number: 1 is the layer after the "
+        "inputs, −1 the outputs",
+    )
     rewiring_probability: float = Field(
         0.1,
         ge=0,
         le=1,
-        description="small_world: probability that an edge comes from any earlier node instead of one directly before",
+        description="small_world: probability that an edge comes from any earlier node instead of one directly before; "
+        "topology small_world: probability that an edge is drawn anew from all places of its layer",
     )
     active_fraction: float = Field(
         1.0,
@@ -181,7 +237,8 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
     densities: tuple[float, ...] | None = Field(
         None,
         description="maps: fraction of the possible taps that are active, per pair of consecutive layers; all taps "
-        "unless max_parameters or max_macs is given",
+        "unless max_parameters or max_macs is given. layered, instead of density: density of each layer, the outputs "
+        "last",
     )
     max_parameters: int | None = Field(
         None,
@@ -208,6 +265,8 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
         if not isinstance(values, dict) or values.get("epsilon") is not None:
             return values
         if values.get("graph") in ("maps", "example", "given"):
+            return values
+        if values.get("graph") == "layered" and values.get("densities") is not None:
             return values
         return values if values.get("density") is not None else values | {"density": DENSITY}
 
@@ -255,16 +314,23 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
             )
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd; got {self.kernel}")
-        self._check_densities()
+        limits = ("max_parameters", "max_macs")
+        self._check_densities(len(self.layers) + 1, limits)
+        if self.density is None:
+            self._refuse(("density_rule", "dense_layers"), "unless density is given")
+        else:
+            self._refuse(limits, "together with density")
         return self
 
-    def _check_densities(self) -> None:
+    def _check_densities(self, n_pairs: int, limits: Sequence[str] = ()) -> None:
+        """Raise ValueError if densities of layers, or the numbers of layers, do not fit the layers."""
+        indices_of_layers("dense_layers", self.dense_layers, n_pairs)
         if self.densities is None:
             return
-        if self.max_parameters is not None or self.max_macs is not None:
-            rule = "must not be given together with max_parameters or max_macs"
-            raise ValueError(f"densities {rule}; got {list(self.densities)}")
-        n_pairs = len(self.layers) + 1
+        for name in ("density", "epsilon", "density_rule", "dense_layers", *limits):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                rule = f"must not be given together with {name}"
+                raise ValueError(f"densities {rule}; got {list(self.densities)}")
         if len(self.densities) != n_pairs or not all(0 < share <= 1 for share in self.densities):
             raise ValueError(
                 f"densities must be {n_pairs} fractions above 0 and up to 1, one per pair of consecutive layers from "
@@ -277,9 +343,11 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
             got = f"{self.epsilon} and {self.density}"
             raise ValueError(f"epsilon must not be given together with density; got {got}")
         if self.graph == "layered":
-            if self.epsilon is not None and self.hidden == 0:
-                raise ValueError("hidden must be at least 1 if epsilon is given; got 0")
+            self._check_layered()
             return self
+        self._refuse(LAYERED_SETTINGS, 'unless graph = "layered"')
+        if self.graph != "maps":
+            self._refuse(LAYER_SETTINGS, 'unless graph = "maps" or "layered"')
         if not isinstance(self.hidden, int):
             raise ValueError(
                 f'hidden must be one number unless graph = "layered"; got {list(self.hidden)} and {self.graph!r}'
@@ -288,6 +356,62 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
             rule = 'must not be given unless graph = "layered"'
             raise ValueError(f"epsilon {rule}; got {self.epsilon}")
         return self
+
+    def _check_layered(self) -> None:
+        """Raise ValueError if settings of layers contradict each other."""
+        n_layers = len(self.layer_sizes(1, 1)) - 1
+        if n_layers < 1:
+            if self.epsilon is not None:
+                raise ValueError("hidden must be at least 1 if epsilon is given; got 0")
+            self._refuse((*LAYERED_SETTINGS, *LAYER_SETTINGS), "if hidden = 0")
+            return
+        self._check_densities(n_layers)
+        if not isinstance(self.topology, str) and len(self.topology) != n_layers:
+            raise ValueError(
+                f"topology must be a name, or {n_layers} names, one per layer after the inputs; "
+                f"got {list(self.topology)}"
+            )
+        if not isinstance(self.topology, str) and "correlated" in self.topology[1:]:
+            raise ValueError(
+                f'topology "correlated" must be that of the first layer; got {list(self.topology)}'
+            )
+        if self.epsilon is not None:
+            self._refuse(("density_rule",), "together with epsilon")
+        if self.sequence and "correlated" in self.layer_topologies(n_layers):
+            raise ValueError('topology must not be "correlated" if sequence = true')
+
+    def layer_topologies(self, n_layers: int) -> tuple[str, ...]:
+        """Return the name of the topology of each layer after the inputs, where all may have one name."""
+        if isinstance(self.topology, str):
+            return (self.topology,) * n_layers
+        return self.topology
+
+    def layer_densities(
+        self, sizes: Sequence[int], windows: Sequence[int] | None = None
+    ) -> list[float]:
+        """Return the density of each layer after the inputs, given the number of nodes of each, inputs first.
+
+        `windows` are the sides of the kernels into each layer, in a graph of maps.
+
+        Examples
+        --------
+        >>> settings = FounderSettings(graph="layered", hidden=[40, 40], density=0.1, dense_layers=[-1])
+        >>> settings.layer_densities((20, 40, 40, 5))
+        [0.1, 0.1, 1.0]
+        """
+        if self.densities is not None:
+            return list(self.densities)
+        pairs = list(itertools.pairwise(sizes))
+        dense = indices_of_layers("dense_layers", self.dense_layers, len(pairs))
+        if self.epsilon is not None:
+            found = [graphops.erdos_renyi_density(m, n, self.epsilon) for m, n in pairs]
+        elif self.density_rule == "erdos_renyi":
+            found = graphops.erdos_renyi_densities(
+                sizes, _density(self), dense=sorted(dense), windows=windows
+            )
+        else:
+            found = [_density(self)] * len(pairs)
+        return [1.0 if k in dense else density for k, density in enumerate(found)]
 
     def layer_sizes(self, n_inputs: int, n_outputs: int) -> tuple[int, ...]:
         """Return the number of nodes of each layer from inputs to outputs; empty for a graph without layers.
@@ -345,9 +469,11 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
             If `max_parameters` or `max_macs` is too small for these layers.
         """
         connections = connections_between(self.layer_shapes(inputs, n_outputs), self.kernel)
-        if self.densities is None:
+        if self.densities is None and self.density is None:
             return tap_counts_for_budget(connections, self.max_parameters, self.max_macs)
-        return tap_counts_for_densities(connections, self.densities)
+        sizes = self.layer_sizes(inputs.n_nodes, n_outputs)
+        densities = self.layer_densities(sizes, [math.isqrt(one.taps) for one in connections])
+        return tap_counts_for_densities(connections, densities)
 
 
 def create_founders(
@@ -358,6 +484,7 @@ def create_founders(
     n_founders: int,
     seed: int,
     map_size: int | None = None,
+    samples: NDArray[Any] | None = None,
 ) -> list[Genome]:
     """Draw the founders of one run.
 
@@ -372,6 +499,8 @@ def create_founders(
         The run's seed. Each founder has a random stream of its own.
     map_size : int
         Map size of the input nodes; required if ``graph`` is ``"maps"``, otherwise unused.
+    samples : ndarray, optional
+        Inputs of the training part; required if a topology is ``"correlated"``.
 
     Returns
     -------
@@ -384,12 +513,12 @@ def create_founders(
     SettingsError
         If `max_parameters` or `max_macs` is too small for the layers.
     ValueError
-        If ``graph`` is ``"maps"`` and `map_size` is not given.
+        If ``graph`` is ``"maps"`` and `map_size` is not given, or a topology needs `samples`.
     """
     draw = GRAPHS[settings.graph]
     streams = [generator(seed, Purpose.FOUNDERS, 0, k) for k in range(n_founders)]
     genomes = [
-        _as_genome(FounderSpec(settings, n_inputs, n_outputs, map_size, rng), draw)
+        _as_genome(FounderSpec(settings, n_inputs, n_outputs, map_size, rng, samples), draw)
         for rng in streams
     ]
     drawn_alike = settings.weights == "random" and settings.graph not in ("maps", "example")
@@ -467,13 +596,20 @@ def _layered(spec: FounderSpec) -> sparse.csc_array:
     layers = settings.layer_sizes(spec.n_inputs, spec.n_outputs)
     if not layers:
         return _feedforward(spec)
-    densities = [
-        _density(settings)
-        if settings.epsilon is None
-        else graphops.erdos_renyi_density(n_in, n_out, settings.epsilon)
-        for n_in, n_out in itertools.pairwise(layers)
+    topologies = settings.layer_topologies(len(layers) - 1)
+    if "correlated" in topologies and spec.samples is None:
+        raise ValueError('samples must be given if a topology is "correlated"; got None')
+    densities = settings.layer_densities(layers)
+    patterns = [
+        draw_pattern(
+            name,
+            LayerSpec(*sizes, density, settings, None if k else spec.samples, spec.rng),
+        )
+        for k, (name, sizes, density) in enumerate(
+            zip(topologies, itertools.pairwise(layers), densities, strict=True)
+        )
     ]
-    return graphops.layered(layers, densities, rng=spec.rng, scale=_scale(settings))
+    return graphops.connect_layers(patterns, rng=spec.rng, scale=_scale(settings))
 
 
 def _recurrent(spec: FounderSpec) -> sparse.csc_array:

@@ -78,6 +78,8 @@ class ProposalContext:
         How much of the run is over, from 0 to 1. The rewired fraction shrinks with it.
     layers : tuple of int
         Nodes of each layer of a layered founder, inputs first. Empty where the founder has no layers.
+    progress_after : float
+        How much of the run is over after this modify phase. The density falls with it.
     """
 
     rng: np.random.Generator
@@ -85,6 +87,7 @@ class ProposalContext:
     gradients_at: GradientsAt | None = None
     progress: float = 0.0
     layers: tuple[int, ...] = ()
+    progress_after: float = 1.0
 
     def require_gradients(self) -> GradientsAt:
         """Return the function for gradients; raise ValueError if there is none."""

@@ -2,7 +2,7 @@
 
 A policy works on an open editor and returns the operations it applied, in order. Known methods are policies made of the
 operators: SET is A then N at random, RigL is A then N by gradient. So they stand as controls in the same tables. A new
-policy is one function and one registry entry.
+policy is one function, or one declaration of a :class:`evo.policies.method.Method`, and one registry entry.
 
 A policy keeps no state. The policies that learn (``adaptive``, ``layerwise``) get the learnt weights of the operators
 with each job; :mod:`evo.evolution.credit` computes them from the finished generations.
@@ -10,6 +10,7 @@ with each job; :mod:`evo.evolution.credit` computes them from the finished gener
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -20,6 +21,7 @@ from evo.operators.growth import gradient_edges, random_edges
 from evo.operators.operation import Operation, OperatorSettings, Parameters, ProposalContext
 from evo.operators.registry import OPERATORS, apply_operation
 from evo.policies.layerwise import LAYER_CHANGES, rewire_layers
+from evo.policies.method import Method, Revived
 from evo.policies.prune_and_regrow import (
     Counts,
     Scope,
@@ -27,7 +29,10 @@ from evo.policies.prune_and_regrow import (
     prune_and_regrow,
     whole_network,
 )
-from evo.policies.rewiring import fading, redraw, rigl_step, set_step
+from evo.policies.regrowth import REGROWTHS
+from evo.policies.removal import REMOVALS
+from evo.policies.rewiring import METHODS, redraw
+from evo.policies.schedules import SCHEDULES, cosine
 from evo.registry import Registry, check_signature
 from evo.settings import Settings
 
@@ -46,15 +51,23 @@ POLICIES: Registry[Policy] = Registry("policy", convert=_converted)
 """The policies by name."""
 
 
+_PARTS_OF_METHODS = (
+    *("removal", "regrowth", "fraction_schedule", "density_schedule"),
+    *("percolation", "revived_weights"),
+)
+"""Settings that replace a part of a method unless they are None."""
+
+
 class PolicySettings(Settings, frozen=True, extra="forbid"):
     """How a modify phase chooses."""
 
     name: Annotated[str, POLICIES] = Field(
         "mixed",
         description="The policy. mixed: prune and regrow, or draw operators. weighted: draw operators by their "
-        "weight. adaptive: draw operators by the fitness that their children gained. layerwise: prune and regrow "
-        "each layer; changes of layer sizes are drawn as in adaptive. set, rigl: the published methods. random: "
-        "draw a new random topology. none: change nothing.",
+        "weight. adaptive: draw operators by the fitness that their children gained. layerwise: prune and regrow each "
+        "layer; changes of layer sizes are drawn as in adaptive. set, rigl, cht, chts, chtss, gmp, granet, mest: "
+        "published methods of sparse training (sparse-training.md). random: draw a new random topology. none: change "
+        "nothing.",
     )
     operator_weights: dict[str, float] = Field(
         default_factory=lambda: (
@@ -93,21 +106,77 @@ class PolicySettings(Settings, frozen=True, extra="forbid"):
         0.15,
         gt=0,
         lt=1,
-        description="mixed, layerwise, set, rigl: fraction of the stored entries that prune-and-regrow replaces. It "
-        "stays constant for set and shrinks to 0 over the run, as a half cosine, for the others. SET and RigL were "
-        "published with 0.3.",
+        description="mixed, layerwise, published methods: fraction of the stored entries that prune-and-regrow "
+        "replaces. It shrinks to 0 over the run, as a half cosine, for mixed, layerwise and rigl. SET, RigL and CHT "
+        "were published with 0.3.",
     )
     rewiring_scope: Scope = Field(
         "layer",
-        description="set, rigl: layer: the weakest entries of each layer are replaced. network: the weakest entries of "
-        "the whole network are replaced. In a graph without layers all hidden nodes count as one layer, and all output "
-        "nodes as another.",
+        description="Published methods: layer: the weakest entries of each layer are replaced. network: the weakest "
+        "entries of the whole network are replaced. In a graph without layers all hidden nodes count as one layer, "
+        "and all output nodes as another.",
     )
     new_weight_scale: float = Field(
         1.0,
         ge=0,
         allow_inf_nan=False,
-        description="set: standard deviation of new weights, in units of 1/√in-degree (Glorot).",
+        description="regrowth = random: standard deviation of new weights, in units of 1/√in-degree (Glorot).",
+    )
+    removal: Annotated[str, REMOVALS] | None = Field(
+        None,
+        description="Published methods: which entries are dropped, instead of the method's own rule. magnitude: the "
+        "weakest. relative_importance: those with the smallest shares of the edges of their source and of their "
+        "target. magnitude_and_gradient: those with the smallest |w| + 0.01·|gradient|. soft_magnitude and "
+        "soft_relative_importance: drawn at random, the weak ones more often. dormancy: the weakest become dormant.",
+    )
+    removal_exponents: tuple[float, float] = Field(
+        (1.0, 3.0),
+        description="soft removals: the exponent of magnitude or importance at the beginning and at the end of the "
+        "run. An entry stays with a probability in proportion to this power.",
+    )
+    regrowth: Annotated[str, REGROWTHS] | None = Field(
+        None,
+        description="Published methods: where entries grow, instead of the method's own rule. random. gradient: where "
+        "the loss gradient is largest. ch2_l3n, ch3_l3p: where link prediction on the layer's edges is highest; "
+        "soft_…: drawn at random in proportion to it. none: nowhere.",
+    )
+    revived_weights: Revived | None = Field(
+        None,
+        description="Published methods: what an entry that is dropped and grown again in one step begins with, "
+        "instead of the method's own rule. kept: its weight and optimizer state. new: the weight of a new entry.",
+    )
+    percolation: bool | None = Field(
+        None,
+        description="Published methods: whether hidden nodes without in-edges or without out-edges lose the other side "
+        "before entries grow, instead of the method's own rule.",
+    )
+    fraction_schedule: Annotated[str, SCHEDULES] | None = Field(
+        None,
+        description="Published methods: how rewired_fraction changes over the run, instead of the method's own "
+        "schedule.",
+    )
+    density_schedule: Annotated[str, SCHEDULES] | None = Field(
+        None,
+        description="Published methods: how the density falls from the founder's to final_density, instead of the "
+        "method's own schedule.",
+    )
+    final_density: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="density_schedule other than constant: the density at its end, of all layers that are rewired "
+        "together; each keeps its proportion of the entries.",
+    )
+    density_end: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="density_schedule: when final_density is reached, as a fraction of the generations that modify.",
+    )
+    fixed_layers: tuple[int, ...] = Field(
+        (),
+        description="Published methods: layers that are left alone, by number: 1 is the layer after the inputs, −1 the "
+        "outputs. Sparse networks are often published with a dense output layer.",
     )
     gradient_fraction: float = Field(
         0.7,
@@ -152,6 +221,65 @@ class PolicySettings(Settings, frozen=True, extra="forbid"):
         """Whether operators are drawn by the fitness that they gained."""
         return self.name in {"adaptive", "layerwise"}
 
+    @property
+    def method(self) -> Method | None:
+        """The method of sparse training that the policy is, with the parts and numbers of these settings."""
+        policy: object = POLICIES[self.name]
+        return self.adapt(policy) if isinstance(policy, Method) else None
+
+    def adapt(self, method: Method) -> Method:
+        """Return a method with the parts and numbers of these settings."""
+        parts = {name: getattr(self, name) for name in _PARTS_OF_METHODS}
+        scale = method.new_weight_scale
+        return replace(
+            method,
+            rewired_fraction=self.rewired_fraction,
+            scope=self.rewiring_scope,
+            new_weight_scale=self.new_weight_scale if scale is None else scale,
+            removal_exponents=self.removal_exponents,
+            final_density=self.final_density,
+            density_end=self.density_end,
+            fixed_layers=self.fixed_layers,
+            **{name: value for name, value in parts.items() if value is not None},
+        )
+
+    @field_validator("removal_exponents")
+    @classmethod
+    def _exponents_are_usable(cls, exponents: tuple[float, float]) -> tuple[float, float]:
+        if not all(0 <= exponent < math.inf for exponent in exponents):
+            raise ValueError(f"must be two finite numbers of at least 0; got {[*exponents]}")
+        return exponents
+
+    @field_validator("fixed_layers")
+    @classmethod
+    def _layers_have_numbers(cls, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        if 0 in numbers or len(set(numbers)) < len(numbers):
+            raise ValueError(
+                f"must be numbers of layers from 1, or from -1, each once; got {[*numbers]}"
+            )
+        return numbers
+
+    @model_validator(mode="after")
+    def _parts_fit_each_other(self) -> Self:
+        method = self.method
+        if method is None:
+            return self
+        if method.keeps_dormant and method.regrowth != "none":
+            raise ValueError(
+                f'regrowth must be "none" where removal is "dormancy"; got {method.regrowth!r}'
+            )
+        if method.scope == "layer":
+            return self
+        if method.needs_layers:
+            raise ValueError(
+                f'rewiring_scope must be "layer" where regrowth is {method.regrowth!r}; got "network"'
+            )
+        if method.fixed_layers:
+            raise ValueError(
+                f'fixed_layers must be empty where rewiring_scope is "network"; got {[*method.fixed_layers]}'
+            )
+        return self
+
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
         drawn = len(self.drawn_weights)
@@ -192,21 +320,6 @@ def draw_operators(
     return operations
 
 
-def rewire_randomly(
-    editor: GenomeEditor, context: ProposalContext, settings: PolicySettings
-) -> list[Operation]:
-    """Rewire as SET does (Mocanu et al. 2018); see :func:`evo.policies.rewiring.set_step`."""
-    fraction, scope = settings.rewired_fraction, settings.rewiring_scope
-    return set_step(editor, context, fraction, scope, settings.new_weight_scale)
-
-
-def rewire_by_gradient(
-    editor: GenomeEditor, context: ProposalContext, settings: PolicySettings
-) -> list[Operation]:
-    """Rewire as RigL does (Evci et al. 2020); see :func:`evo.policies.rewiring.rigl_step`."""
-    return rigl_step(editor, context, settings.rewired_fraction, settings.rewiring_scope)
-
-
 def draw_topology(
     editor: GenomeEditor, context: ProposalContext, settings: PolicySettings
 ) -> list[Operation]:
@@ -226,7 +339,7 @@ def mix(
     if rng.random() >= settings.rewiring_probability:
         return draw_operators(editor, context, settings)
     propose = gradient_edges if rng.random() < settings.gradient_fraction else random_edges
-    fraction = settings.rewired_fraction * fading(context.progress)
+    fraction = settings.rewired_fraction * cosine(context.progress)
 
     def apply(code: str, parameters: Parameters | None) -> list[Operation]:
         return [] if parameters is None else [apply_operation(editor, code, parameters)]
@@ -250,7 +363,7 @@ def rewire_layerwise(
     return rewire_layers(
         editor,
         context,
-        rewired_fraction=settings.rewired_fraction * fading(context.progress),
+        rewired_fraction=settings.rewired_fraction * cosine(context.progress),
         gradient_fraction=settings.gradient_fraction,
         change_weights={} if only_rewires else settings.drawn_weights,
         max_moved_fraction=settings.max_moved_fraction,
@@ -268,8 +381,7 @@ POLICIES.fill(
         "weighted": draw_operators,
         "adaptive": draw_operators,
         "layerwise": rewire_layerwise,
-        "set": rewire_randomly,
-        "rigl": rewire_by_gradient,
+        **METHODS,
         "random": draw_topology,
         "none": leave_alone,
     }

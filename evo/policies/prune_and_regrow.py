@@ -1,20 +1,21 @@
 """Prune and regrow: drop some entries of each group of columns, then grow as many new ones.
 
-SET, RigL, random topologies and the policies ``mixed`` and ``layerwise`` are this one step. They differ in the groups
-(the whole network, roles or layers), in the pruning (which entries go), and in the regrowth (which free places are
-candidates, how new entries are chosen among them, and which weights they get). Pruning is operator A, regrowth is
-operator N.
+The published methods of sparse training, random topologies and the policies ``mixed`` and ``layerwise`` are this one
+step. They differ in the groups (the whole network, roles or layers), in the pruning (which entries go,
+:mod:`evo.policies.removal`), and in the regrowth (where new entries grow, and which weights they get,
+:mod:`evo.policies.regrowth`). Pruning is operator A, regrowth is operator N.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Role
+from evo.layer_numbers import indices_of_layers
 from evo.operators.free_places import FreePlaces, PlacesInColumns, list_or_draw, places_in_layers
 from evo.operators.growth import entries_at, highest
 from evo.operators.layers import Layer, check_layered, layers_of
@@ -30,6 +31,18 @@ Choose = Callable[[FloatArray, int], NDArray[np.intp]]
 """Chooses among candidates: of their scores and the number wanted, the indices of the chosen ones, ascending."""
 
 
+class Entries(NamedTuple):
+    """Stored entries: rows of W, targets and weights."""
+
+    rows: NDArray[np.intp]
+    targets: NDArray[np.intp]
+    values: FloatArray
+
+    def where(self, chosen: NDArray[Any]) -> "Entries":
+        """Return some of the entries."""
+        return Entries(*(part[chosen] for part in self))
+
+
 @dataclass(frozen=True)
 class Groups:
     """Groups of columns, each of which is pruned and regrown by itself.
@@ -42,15 +55,40 @@ class Groups:
         How a record names the groups: sizes of layers, or roles. None for one group of all columns.
     layers : list of Layer
         Empty where groups are not layers.
+    fixed : frozenset of int
+        Indices of the groups that are left alone.
     """
 
     targets: list[NDArray[np.intp]]
     names: dict[str, list[Any]] | None = None
     layers: list[Layer] = field(default_factory=list)
+    fixed: frozenset[int] = frozenset()
 
     def n_stored(self, editor: GenomeEditor) -> Counts:
         """Return the number of stored entries of each group."""
         return np.array([editor.in_degree(targets).sum() for targets in self.targets], np.int64)
+
+    def n_active(self, editor: GenomeEditor) -> Counts:
+        """Return the number of active entries of each group."""
+        degrees = editor.active_degree()
+        return np.array([degrees[targets].sum() for targets in self.targets], np.int64)
+
+    def entries(self, editor: GenomeEditor) -> list[Entries]:
+        """Return the stored entries of each group, ordered by target and row."""
+        weights = editor.weights
+        sizes = np.diff(weights.indptr)
+        all_entries = Entries(
+            weights.indices.astype(np.intp), np.repeat(np.arange(len(sizes)), sizes), weights.data
+        )
+        group = np.full(len(sizes), -1)
+        for k, targets in enumerate(self.targets):
+            group[targets] = k
+        of_entries = group[all_entries.targets]
+        return [all_entries.where(of_entries == k) for k in range(len(self.targets))]
+
+    def n_places(self, editor: GenomeEditor) -> Counts:
+        """Return the number of places of each group, free or not."""
+        return np.array([places.n_places for places in self.free_places(editor)], np.int64)
 
     def free_places(self, editor: GenomeEditor) -> Sequence[FreePlaces]:
         """Return the free places of each group."""
@@ -70,8 +108,22 @@ def layers_as_groups(editor: GenomeEditor, sizes: Sequence[int]) -> Groups:
     return Groups([layer.targets for layer in layers], {"layers": [*sizes]}, layers)
 
 
-def groups_of(editor: GenomeEditor, context: ProposalContext, scope: Scope) -> Groups:
-    """Return the groups of SET and RigL: the network, the layers of a layered founder, or hidden and output nodes."""
+def groups_of(
+    editor: GenomeEditor,
+    context: ProposalContext,
+    scope: Scope,
+    fixed_layers: Sequence[int] = (),
+) -> Groups:
+    """Return the groups that a method rewires.
+
+    They are the network, the layers of a layered founder, or hidden and output nodes. `fixed_layers` are the numbers of
+    layers that are left alone, from 1, the layer after the inputs, or from −1, the outputs.
+    """
+    if fixed_layers and (scope == "network" or not context.layers):
+        raise ValueError(
+            "fixed_layers must be empty unless each layer of a layered founder is rewired by itself; "
+            f"got {[*fixed_layers]}, scope {scope!r} and layers {[*context.layers]}"
+        )
     if editor.rows_per_node > 1 and (scope == "network" or not context.layers):
         raise ValueError(
             'maps must be rewired layer by layer, with a founder whose graph is "maps"; '
@@ -81,7 +133,8 @@ def groups_of(editor: GenomeEditor, context: ProposalContext, scope: Scope) -> G
         return whole_network(editor)
     if context.layers:
         check_layered(editor, context.layers)
-        return layers_as_groups(editor, context.layers)
+        fixed = indices_of_layers("fixed_layers", fixed_layers, len(context.layers) - 1)
+        return replace(layers_as_groups(editor, context.layers), fixed=fixed)
     found = {role: editor.positions(role) for role in (Role.HIDDEN, Role.OUTPUT)}
     found = {role: targets for role, targets in found.items() if len(targets)}
     return Groups([*found.values()], {"roles": [role.name.lower() for role in found]})
@@ -132,13 +185,45 @@ def drop_dormant_entries(editor: GenomeEditor) -> list[Operation]:
     )
 
 
-def drop_weakest(editor: GenomeEditor, groups: Groups, fraction: float) -> list[Operation]:
-    """Drop the weakest fraction of the stored entries of each group; without a threshold before and after."""
-    if not any(round(fraction * int(count)) for count in groups.n_stored(editor)):
+def drop_weakest(editor: GenomeEditor, groups: Groups, kept: Counts) -> list[Operation]:
+    """Drop the weakest entries of each group until `kept` are left; without a threshold before and after.
+
+    Fewer are left where several are equal to the strongest that goes.
+    """
+    if not (kept < groups.n_stored(editor)).any():
         return []
-    thresholds = [editor.quantile_threshold(fraction, targets) for targets in groups.targets]
-    named = thresholds[0] if groups.names is None else groups.names | {"thresholds": thresholds}
-    return _drop_below(editor, named)
+    thresholds = [
+        editor.keeping_threshold(count, targets)
+        for count, targets in zip(kept.tolist(), groups.targets, strict=True)
+    ]
+    return _drop_below(editor, named_thresholds(groups, thresholds))
+
+
+def drop_entries(editor: GenomeEditor, groups: Groups, gone: Sequence[Entries]) -> list[Operation]:
+    """Drop some entries of each group, by the operators N, which makes them 0, and A.
+
+    In a group that loses entries, all other entries of weight 0 are dropped as well.
+
+    Raises
+    ------
+    ValueError
+        If only weights above the threshold are active (``signed``): then A would drop negative weights.
+    """
+    if not any(len(entries.rows) for entries in gone):
+        return []
+    if editor.threshold_mode != "magnitude":
+        raise ValueError(
+            f'threshold_mode must be "magnitude" to drop entries one by one; got {editor.threshold_mode!r}'
+        )
+    rows, targets = concatenate([(entries.rows, entries.targets) for entries in gone])
+    thresholds = [0.0 if len(entries.rows) else -1.0 for entries in gone]
+    zeros = apply_operation(editor, "N", entries_at(editor, rows, targets, np.zeros(len(rows))))
+    return [zeros, *_drop_below(editor, named_thresholds(groups, thresholds))]
+
+
+def named_thresholds(groups: Groups, thresholds: list[float]) -> Any:
+    """Return the threshold of operator A that gives each group its own."""
+    return thresholds[0] if groups.names is None else groups.names | {"thresholds": thresholds}
 
 
 def _drop_below(editor: GenomeEditor, threshold: Any) -> list[Operation]:

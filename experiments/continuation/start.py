@@ -133,7 +133,7 @@ def _slots(
 
 def _check_policy(policy: PolicySettings, layers: tuple[int, ...], one: Individual) -> None:
     """Raise ValueError if a policy needs the layers of the founders, and an individual no longer has them."""
-    of_layer = policy.name in {"set", "rigl"} and policy.rewiring_scope == "layer" and layers
+    of_layer = policy.method is not None and policy.rewiring_scope == "layer" and layers
     if not of_layer and policy.name != "layerwise":
         return
     check: Any = check_layered if of_layer else current_layer_sizes

@@ -31,6 +31,8 @@ from evo.errors import DataError, SettingsError
 from evo.evolution.metrics import METRICS
 from evo.evolution.settings import EvolutionSettings
 from evo.initial.founders import FounderSettings
+from evo.layer_numbers import indices_of_layers
+from evo.policies.method import Method
 from evo.policies.policies import PolicySettings
 from evo.seeding import Purpose, seed_sequence
 from evo.settings import Settings
@@ -352,11 +354,39 @@ class Experiment(Settings, frozen=True, extra="forbid"):
             raise ValueError(
                 f'founders.graph must be "maps", "layered" or "given" where policy.name = "layerwise"; got {graph!r}'
             )
-        if graph == "maps" and policy.name in {"set", "rigl"} and policy.rewiring_scope != "layer":
-            raise ValueError(
-                f'policy.rewiring_scope must be "layer" where founders.graph = "maps"; got {policy.rewiring_scope!r}'
-            )
+        method = policy.method
+        if method is not None:
+            self._method_suits_the_founders(method)
         return self
+
+    def _method_suits_the_founders(self, method: Method) -> None:
+        """Raise ValueError if a method of sparse training cannot rewire the networks that are drawn."""
+        graph, layers = self.founders.graph, self.founders.layer_sizes(1, 1)
+        if graph == "maps" and method.scope != "layer":
+            raise ValueError(
+                f'policy.rewiring_scope must be "layer" where founders.graph = "maps"; got {method.scope!r}'
+            )
+        if graph == "given":  # a run checks given founders
+            return
+        if method.needs_layers and (graph == "maps" or not layers):
+            raise ValueError(
+                f'founders.graph must be "layered", with hidden layers, or "given" where new edges are predicted '
+                f"({method.regrowth}); got {graph!r}"
+            )
+        if method.fixed_layers:
+            if not layers:
+                raise ValueError(
+                    f'policy.fixed_layers must be empty unless founders.graph is "maps" or "layered"; got {graph!r}'
+                )
+            try:
+                indices_of_layers("fixed_layers", method.fixed_layers, len(layers) - 1)
+            except ValueError as error:
+                raise ValueError(f"policy.{error}") from None
+        if self.founders.threshold_mode == "signed" and method.drops_one_by_one:
+            raise ValueError(
+                'founders.threshold_mode must be "magnitude" where entries are dropped one by one '
+                f'(policy.removal = {method.removal!r}); got "signed"'
+            )
 
     @model_validator(mode="after")
     def _every_seed_continues(self) -> Self:

@@ -12,9 +12,13 @@ from evo.evolution.fitness import FITNESSES
 from evo.evolution.metrics import METRICS
 from evo.genome.activations import ACTIVATIONS
 from evo.initial.founders import GRAPHS
+from evo.initial.topologies import TOPOLOGIES
 from evo.operators.registry import OPERATORS
 from evo.origin import place_of
 from evo.policies.policies import POLICIES
+from evo.policies.regrowth import REGROWTHS
+from evo.policies.removal import REMOVALS
+from evo.policies.schedules import SCHEDULES
 from evo.registry import Registry
 from evo.selection import SELECTIONS
 from experiments.arms import ARMS
@@ -24,11 +28,15 @@ from experiments.settings.controls import CONTROLS
 REGISTRIES: dict[str, tuple[Registry[Any], str]] = {
     "evo.OPERATORS": (OPERATORS, "policy.operator_weights"),
     "evo.POLICIES": (POLICIES, "policy.name"),
+    "evo.REMOVALS": (REMOVALS, "policy.removal"),
+    "evo.REGROWTHS": (REGROWTHS, "policy.regrowth"),
+    "evo.SCHEDULES": (SCHEDULES, "policy.fraction_schedule, policy.density_schedule"),
     "evo.SELECTIONS": (SELECTIONS, "evolution.selection.name"),
     "evo.FITNESSES": (FITNESSES, "evolution.fitness"),
     "evo.METRICS": (METRICS, "evaluation.metrics, evaluation.verdict"),
     "evo.ACTIVATIONS": (ACTIVATIONS, "founders.activation"),
     "evo.GRAPHS": (GRAPHS, "founders.graph"),
+    "evo.TOPOLOGIES": (TOPOLOGIES, "founders.topology"),
     "experiments.DATASETS": (DATASETS, "dataset.name"),
     "experiments.ARMS": (ARMS, "baseline.arms"),
     "experiments.CONTROLS": (CONTROLS, "controls"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnn import load_model
 from cnn.checks import brief
@@ -31,6 +32,8 @@ from evo.initial.given import (
     with_scaled_outputs,
 )
 from evo.initial.map_founders import LayerShape
+from evo.initial.topologies import TOPOLOGIES
+from evo.layer_numbers import indices_of_layers
 from evo.preparation import Normalization
 from evo.seeding import Purpose, generator
 from evo.storage.predictor import (
@@ -146,7 +149,9 @@ def check_founders(
         if settings.graph == "maps":
             settings.tap_counts(inputs, dataset.n_outputs)
         if settings.graph in GRAPHS.own:
-            _check_own_graph(settings, inputs, dataset)
+            _check_own_graph(settings, inputs, dataset, "graph")
+        if not TOPOLOGIES.own.keys().isdisjoint(settings.layer_topologies(1)):
+            _check_own_graph(settings, inputs, dataset, "topology", split.train.inputs)
         return None
     named = _named(settings, founders)
     population = experiment.evolution.population
@@ -163,13 +168,25 @@ def check_founders(
     return given
 
 
-def _check_own_graph(settings: FounderSettings, inputs: LayerShape, dataset: Dataset) -> None:
-    """Raise SettingsError if an own graph draws no network for the data."""
+def _check_own_graph(
+    settings: FounderSettings,
+    inputs: LayerShape,
+    dataset: Dataset,
+    name: str,
+    samples: NDArray[Any] | None = None,
+) -> None:
+    """Raise SettingsError if an own graph or topology, the setting `name`, draws no network for the data."""
     n_inputs, n_outputs, map_size = inputs.n_nodes, dataset.n_outputs, inputs.map_size
     try:
-        create_founders(settings, n_inputs, n_outputs, n_founders=1, seed=0, map_size=map_size)
+        create_founders(
+            *(settings, n_inputs, n_outputs),
+            n_founders=1,
+            seed=0,
+            map_size=map_size,
+            samples=samples,
+        )
     except ValueError as error:
-        raise SettingsError(f"founders.graph: {error}") from error
+        raise SettingsError(f"founders.{name}: {error}") from error
 
 
 def _named(settings: FounderSettings, founders: Sequence[Any] | None) -> dict[str, Any]:
@@ -286,17 +303,32 @@ def _check_classes(predictor: Predictor | BaselinePredictor, dataset: Dataset) -
 
 
 def check_policy(experiment: Experiment, genomes: Sequence[Genome]) -> None:
-    """Raise SettingsError if a policy needs layers that the founders do not have."""
-    policy = experiment.policy
-    if common_layers(genomes):
-        return
-    if policy.name == "layerwise":
+    """Raise SettingsError if a policy needs layers, or maps or thresholds, that the founders do not have."""
+    policy, layers = experiment.policy, common_layers(genomes)
+    if policy.name == "layerwise" and not layers:
         raise SettingsError(
             'founders must have the same layers where policy.name = "layerwise"; got others'
         )
-    if policy.name in {"set", "rigl"} and any(genome.has_maps for genome in genomes):
+    method, have_maps = policy.method, any(genome.has_maps for genome in genomes)
+    if method is None:
+        return
+    if not layers and (have_maps or method.needs_layers or method.fixed_layers):
+        which = "with feature maps " if have_maps else ""
         raise SettingsError(
-            f'founders with feature maps must have the same layers where policy.name = "{policy.name}"; got others'
+            f'founders {which}must have the same layers where policy.name = "{policy.name}"; got others'
+        )
+    if have_maps and method.needs_layers:
+        raise SettingsError(
+            f"founders must have no feature maps where new edges are predicted ({method.regrowth}); got some"
+        )
+    try:
+        indices_of_layers("fixed_layers", method.fixed_layers, max(len(layers) - 1, 0))
+    except ValueError as error:
+        raise SettingsError(f"policy.{error}") from None
+    if method.drops_one_by_one and any(genome.threshold_mode == "signed" for genome in genomes):
+        raise SettingsError(
+            'threshold_mode of founders must be "magnitude" where entries are dropped one by one '
+            f'(policy.removal = {method.removal!r}); got "signed"'
         )
 
 
@@ -314,6 +346,7 @@ def founders_of_seed(
             map_size=inputs.map_size,
             n_founders=population,
             seed=seed,
+            samples=split.train.inputs,
         )
     own = given.of_split(split)
     genomes = [own[slot % len(own)] for slot in range(population)]

@@ -10,13 +10,16 @@ from evo.evolution.fitness import FITNESSES
 from evo.genome.activations import ACTIVATIONS
 from evo.operators.registry import OPERATORS
 from evo.origin import code_hash, origin_of
+from evo.policies.regrowth import REGROWTHS
+from evo.policies.removal import REMOVALS
+from evo.policies.schedules import SCHEDULES
 from evo.registry import Registry
 from experiments.datasets import Dataset
 from experiments.settings.experiment import OF_EVOLUTION, OF_STUDIES, Experiment
 from experiments.settings.own_parts import REGISTRIES
 from experiments.settings.used import Used, UsedData, first_difference
 
-UNNAMED = (OPERATORS, ACTIVATIONS)
+UNNAMED = (OPERATORS, ACTIVATIONS, REMOVALS, REGROWTHS, SCHEDULES)
 """Registries whose parts policies, graphs and given founders use without being told to by a setting."""
 
 

@@ -11,7 +11,11 @@ from evo import (
     GRAPHS,
     OPERATORS,
     POLICIES,
+    REGROWTHS,
+    REMOVALS,
+    SCHEDULES,
     SELECTIONS,
+    TOPOLOGIES,
     Operator,
     Registry,
     Selection,
@@ -21,7 +25,10 @@ from evo.origin import origin_of, place_of
 from evo.settings import Settings
 from experiments import ARMS, DATASETS
 
-REGISTRIES = (ACTIVATIONS, ARMS, DATASETS, FITNESSES, GRAPHS, OPERATORS, POLICIES, SELECTIONS)
+REGISTRIES = (
+    *(ACTIVATIONS, ARMS, DATASETS, FITNESSES, GRAPHS, OPERATORS),
+    *(POLICIES, REMOVALS, REGROWTHS, SCHEDULES, SELECTIONS, TOPOLOGIES),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +164,10 @@ BAD = [
     (OPERATORS, "X", type("Half", (), {"propose": square}), TypeError),
     (POLICIES, "f", square, TypeError),
     (POLICIES, "f", None, TypeError),
+    (REMOVALS, "f", no_parameters, TypeError),
+    (REGROWTHS, "f", no_parameters, TypeError),
+    (SCHEDULES, "f", no_parameters, TypeError),
+    (TOPOLOGIES, "f", no_parameters, TypeError),
     (SELECTIONS, "f", Selection(square, square), TypeError),
     (SELECTIONS, "f", triangle, TypeError),
 ]

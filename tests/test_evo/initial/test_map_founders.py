@@ -182,7 +182,7 @@ def test_a_budget_without_a_tap_for_each_node_is_refused():
         ({"densities": [0.5, 0.5, 0, 0.5]}, "densities must be 4 fractions"),
         ({"densities": [0.5] * 4, "max_macs": 9000}, "must not be given together with"),
         ({"hidden": 9}, 'hidden must not be given if graph = "maps"'),
-        ({"density": 0.3}, 'density must not be given if graph = "maps"'),
+        ({"density": 0.3, "max_macs": 9000}, "max_macs must not be given together with density"),
         ({"active_fraction": 0.5}, 'active_fraction must not be given if graph = "maps"'),
         ({"graph": "layered"}, 'layers must not be given unless graph = "maps"'),
         ({"stored_per_edge": 0.5}, "greater than or equal to 1"),

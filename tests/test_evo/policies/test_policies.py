@@ -24,7 +24,8 @@ def founder(graph="feedforward"):
 
 
 def apply(name, task, seed=0, progress=0.0, **settings):
-    genome, layers = founder("layered" if name == "layerwise" else "feedforward")
+    needs_layers = name in {"layerwise", "cht", "chts", "chtss"}
+    genome, layers = founder("layered" if needs_layers else "feedforward")
     some, editor = task(), GenomeEditor(genome)
 
     def gradients_at(genome, sources, targets):

@@ -8,7 +8,8 @@ import pytest
 from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, create_founders, replay
 from evo.operators.free_places import LARGEST_LISTED
 from evo.operators.operation import OperatorSettings, ProposalContext
-from evo.policies.rewiring import fading, redraw, rigl_step, set_step
+from evo.policies.rewiring import redraw, rigl_step, set_step
+from evo.policies.schedules import cosine
 
 
 def founder(seed=0, ticks=1, graph="layered"):
@@ -90,7 +91,7 @@ def test_the_share_of_set_stays_and_that_of_rigl_fades(task):
 
     assert dropped(set_step, 0.0) == dropped(set_step, 0.9) == pytest.approx(0.4, abs=0.02)
     for progress in (0.0, 0.25, 0.5, 0.75):
-        assert dropped(rigl_step, progress) == pytest.approx(0.4 * fading(progress), abs=0.02)
+        assert dropped(rigl_step, progress) == pytest.approx(0.4 * cosine(progress), abs=0.02)
     child, operations = step(rigl_step, founder(), task, 0.4, progress=1.0)
     assert operations == []
     assert child.equals(founder())

@@ -368,6 +368,22 @@ def test_a_copy_knows_which_settings_were_given(model):
         ({"evolution": {"budget": {"steps": 0}}}, "evolution.budget.steps must be "),
         ({"evolve": False}, "baseline.epochs must be given where evolve = false"),
         ({"policy": {"name": "layerwise"}}, "founders.graph must be "),
+        ({"policy": {"name": "chts"}}, 'founders.graph must be "layered", with hidden layers'),
+        (
+            {"policy": {"name": "set", "fixed_layers": [1]}},
+            "policy.fixed_layers must be empty unless founders.graph is ",
+        ),
+        (
+            {
+                "policy": {"name": "set", "fixed_layers": [3]},
+                "founders": {"graph": "layered", "hidden": 9},
+            },
+            "policy.fixed_layers must be from 1 to 2 or from -2 to -1; got 3",
+        ),
+        (
+            {"policy": {"name": "mest"}, "founders": {"threshold": 0, "threshold_mode": "signed"}},
+            'founders.threshold_mode must be "magnitude" where entries are dropped one by one',
+        ),
         ({"dataset": {"folds": 1}}, "dataset.folds must be "),
     ],
 )

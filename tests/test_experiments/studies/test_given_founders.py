@@ -227,6 +227,34 @@ def test_a_cnn_begins_with_its_feature_maps_and_its_layers_are_known_to_policies
         check_founders(asked, DIGITS.split(seed=0), [network, other])
 
 
+SIGNED = {"threshold": 0.0, "threshold_mode": "signed"}
+LAYERS = np.kron(np.diag([1.0, 1.0], 1), np.ones((2, 2)))
+"""Two inputs, two hidden nodes and two outputs, each layer dense."""
+
+
+@pytest.mark.parametrize(
+    ("policy", "founder", "settings", "message"),
+    [
+        ({"name": "cht"}, matrix(), {}, "founders must have the same layers where policy.name"),
+        ({"fixed_layers": [1]}, matrix(), {}, "founders must have the same layers where"),
+        ({"fixed_layers": [3]}, LAYERS, {}, "policy.fixed_layers must be from 1 to 2 .*; got 3"),
+        ({"removal": "soft_magnitude"}, LAYERS, SIGNED, "threshold_mode of founders must be "),
+    ],
+)
+def test_founders_that_a_method_cannot_rewire_are_refused(policy, founder, settings, message):
+    asked = experiment({"graph": "given", **settings}, policy={"name": "set"} | policy)
+    with pytest.raises(SettingsError, match="^" + message):
+        check_founders(asked, XOR_SPLIT, [founder])
+    check_founders(experiment({"graph": "given"}, policy={"name": "cht"}), XOR_SPLIT, [LAYERS])
+
+
+def test_edges_between_feature_maps_are_not_predicted():
+    asked = Experiment(founders={"graph": "given"}, policy={"name": "chts"})
+    network = small_cnn((8, 8), 10, rng=seeded())
+    with pytest.raises(SettingsError, match=r"founders must have no feature maps where"):
+        check_founders(asked, DIGITS.split(seed=0), [network])
+
+
 OTHER_CLASSES = Dataset.from_arrays(XOR.inputs, np.array(["no", "yes"])[XOR.targets], name="words")
 REFUSED = {
     "none": ([], r"^founders must be from 1 to 3, the population; got 0$"),

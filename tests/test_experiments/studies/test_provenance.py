@@ -399,6 +399,9 @@ def own_signs():
 OWN = {
     "evo.OPERATORS": ("Z", Operator("Z", "mine", propose, apply), {}),
     "evo.POLICIES": ("own", lambda editor, context, settings: [], {"policy": {"name": "own"}}),
+    "evo.REMOVALS": ("own", lambda step, kept: [], {"policy": {"removal": "own"}}),
+    "evo.REGROWTHS": ("own", lambda step, counts: [], {"policy": {"regrowth": "own"}}),
+    "evo.SCHEDULES": ("own", lambda progress: 1.0, {"policy": {"density_schedule": "own"}}),
     "evo.SELECTIONS": (
         "own",
         SELECTIONS["random_search"],
@@ -412,6 +415,11 @@ OWN = {
     ),
     "evo.ACTIVATIONS": ("own", Activation(lambda n: 2 * n, lambda n: 2.0), {}),
     "evo.GRAPHS": ("own", lambda spec: np.eye(8, k=1), {"founders": {"graph": "own"}}),
+    "evo.TOPOLOGIES": (
+        "own",
+        lambda spec: np.ones((spec.n_sources, spec.n_targets)),
+        {"founders": {"graph": "layered", "hidden": 4, "topology": "own"}},
+    ),
     "experiments.DATASETS": ("own", own_signs, {"dataset": {"name": "own"}}),
     "experiments.ARMS": ("own", lambda spec: None, {"baseline": {"arms": ["own"]}}),
 }
@@ -433,7 +441,8 @@ def test_own_parts_of_every_kind_are_said(kind, small):
     used = used_by(Experiment(**settings), signs())
     assert key in used.parts
     assert len(used.parts[key].source_hash) == 64
-    assert (key in unnamed) == (kind in {"evo.OPERATORS", "evo.ACTIVATIONS"})
+    needs_no_name = {"OPERATORS", "ACTIVATIONS", "REMOVALS", "REGROWTHS", "SCHEDULES"}
+    assert (key in unnamed) == (kind.removeprefix("evo.") in needs_no_name)
     assert not before.parts
     assert Used.model_validate_json(used.model_dump_json()) == used
 

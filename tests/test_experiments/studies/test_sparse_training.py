@@ -8,7 +8,8 @@ import pytest
 
 from evo import replay
 from evo.genome.codec import load_genomes
-from experiments import Dataset, load_dataset, load_experiment, run
+from experiments import Dataset, Experiment, load_dataset, load_experiment, run
+from experiments.settings.experiment import with_values
 
 SPARSE = ["set-digits", "rigl-digits", "set-mnist", "rigl-mnist"]
 
@@ -75,6 +76,22 @@ def test_the_baselines_are_the_same_network_unchanged_and_the_dense_one(rewired)
     assert arms.loc["static", "macs"] == arms.loc["evolved", "macs"] == 5 * 474
     assert arms.loc["mlp", "macs"] == 64 * 100 + 100 * 100 + 100 * 10
     assert set(arms["steps"]) == {25}
+
+
+def test_the_density_of_a_method_falls_from_the_founders_to_the_final_one(tmp_path):
+    experiment = shortened("set-digits", generations=4, steps_per_generation=3)
+    policy = {"name": "chtss", "fixed_layers": [-1], "final_density": 0.05}
+    falling = Experiment.parse(
+        with_values(json.loads(experiment.model_dump_json()), {"policy": policy}), "falling"
+    )
+    results = run(falling, workers=0, results=tmp_path, figures=False)
+    edges = results.individuals.sort_values("generation")["n_active"].tolist()
+    first, last = 5 * (164 + 200 + 110), round(0.05 * (64 * 100 + 100 * 100)) + 5 * 110
+    assert edges[0] == first
+    assert edges == sorted(edges, reverse=True)
+    assert edges[1] < first
+    assert edges[-2:] == [pytest.approx(last, abs=2)] * 2
+    assert (results.individuals["status"] == "ok").all()
 
 
 @pytest.mark.parametrize("name", SPARSE)
