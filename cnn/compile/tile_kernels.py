@@ -53,9 +53,9 @@ HEIGHTS = tuple(TILE.correlate_taps)
 """The heights of tiles: numbers of output maps."""
 
 
-def _each_height(emit: Emitter, height: Any) -> Iterator[int]:
+def _each_height(emit: Emitter, height: Any, heights: tuple[int, ...] = HEIGHTS) -> Iterator[int]:
     """Emit one branch for each height that a tile may have."""
-    for maps in HEIGHTS:
+    for maps in heights:
         chosen = emit.builder.icmp_signed("==", height, emit.constant(maps))
         with emit.builder.if_then(chosen):
             yield maps
@@ -153,11 +153,11 @@ def _correlate_tile(
 ) -> Any:
     """Add delta[m, i] · image[offsets[e], i], for each i, to the vector sums[m, e].
 
-    The tile has `height` maps m and TILE.correlate_taps[height] taps e from `first` on; taps from `n_taps` on are left
-    out. The sum covers the runs `first_run` to `last_run` (exclusive), and of each run the numbers `begin` to `end`
-    (exclusive): a multiple of a vector, or of one number with ``wide=0``. Number i belongs to lane i mod the lanes of a
-    vector. A vector that takes several registers is computed register after register, so that more taps share a number
-    that is loaded once.
+    The tile has `height` maps m (one, with ``wide=0``) and TILE.correlate_taps[height] taps e from `first` on; taps
+    from `n_taps` on are left out. The sum covers the runs `first_run` to `last_run` (exclusive), and of each run the
+    numbers `begin` to `end` (exclusive): a multiple of a vector, or of one number with ``wide=0``. Number i belongs to
+    lane i mod the lanes of a vector. A vector that takes several registers is computed register after register, so that
+    more taps share a number that is loaded once.
 
     Run r of a map's delta begins at r · `run` and belongs to the image from source_pixels[r] · `batch` on. Maps of
     delta begin at `delta_offset`, and are `delta_stride` numbers apart. All arrays are flat; `sums` has the axes (maps,
@@ -178,7 +178,7 @@ def _correlate_tile(
         residual, source = emit.pointer(delta, delta_), emit.pointer(image, image_)
         source_pixel_of = emit.pointer(source_pixels, source_pixels_)
         offset_of, vectors = emit.pointer(offsets, offsets_), emit.pointer(sums, sums_)
-        for maps in _each_height(emit, height_):
+        for maps in _each_height(emit, height_, HEIGHTS if wide.literal_value else (1,)):
             taps = [emit.add(first_, e) for e in range(TILE.correlate_taps[maps])]
             # A tap beyond the last one is computed, and written, like the first one once more.
             taps = [
@@ -223,16 +223,15 @@ def _correlate_tile(
 correlate_tile: Any = intrinsic(prefer_literal=True)(_correlate_tile)
 
 
-def _sum_vector(typing_context: Any, vectors: Any, begin: Any, wide: Any) -> Any:
-    """Return the sum over the lanes of the vector at a flat index; with ``wide=0`` of one number."""
+def _sum_vector(typing_context: Any, vectors: Any, begin: Any) -> Any:
+    """Return the sum over the lanes of the vector at a flat index."""
     real = vectors.dtype
-    lanes = lanes_of(real.bitwidth // 8) if wide.literal_value else 1
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        emit = Emitter(context, builder, real, lanes)
+        emit = Emitter(context, builder, real, lanes_of(real.bitwidth // 8))
         return emit.sum_lanes(emit.load_vector(emit.pointer(vectors, arguments[0]), arguments[1]))
 
-    return real(vectors, types.intp, wide), generate
+    return real(vectors, types.intp), generate
 
 
-sum_vector: Any = intrinsic(prefer_literal=True)(_sum_vector)
+sum_vector: Any = intrinsic(_sum_vector)

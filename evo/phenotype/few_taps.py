@@ -13,7 +13,7 @@ from cnn.arrays import aligned_zeros
 from cnn.compile.vector_kernels import lanes_of, register_lanes
 from evo.genome.genome import FloatArray
 from evo.phenotype.kernels import tap_kernels
-from evo.phenotype.kernels.tap_kernels import LinePlan, TapLists
+from evo.phenotype.kernels.tap_kernels import WIDTHS, LinePlan, TapLists
 
 Ints = NDArray[np.int64]
 
@@ -29,7 +29,7 @@ class Target:
     row: int
     rows_per_map: int
     rows_per_line: int
-    n_columns: int
+    n_pixels: int
 
 
 class FewTaps:
@@ -63,14 +63,13 @@ class FewTaps:
         chosen = np.flatnonzero(index >= 0)
         _, source, line, column = np.unravel_index(chosen, index.shape)
         self._pixels = (source * source_lines + line) * self._pitch + column
-        self._edges = index.reshape(-1)[chosen]
         of_rows = np.searchsorted(chosen, np.arange(0, index.size + 1, window))
         self._plan = LinePlan(
-            self._edges, of_rows, np.empty(0, np.int32), first_lines, n_targets, n_sources, window,
-            source_lines, source_pixels, self._pitch, margin,
+            index.reshape(-1)[chosen], of_rows, np.empty(0, np.int32), first_lines, n_targets, n_sources, window,
+            source_lines, source_pixels, self._pitch, margin, _cuts(target.n_pixels),
         )  # fmt: skip
         whole = (first_lines >= 0) & (first_lines + window <= source_lines)
-        self._room = len(chosen) * (1 + int((~whole).sum())) + 1
+        self._room = len(chosen) * (1 + int((~whole).sum()))
         self._target = target
 
     def write(
@@ -110,6 +109,13 @@ class FewTaps:
             target.row,
             target.rows_per_map,
             target.rows_per_line,
-            target.n_columns,
             accumulate,
         )
+
+
+def _cuts(n_pixels: int) -> Ints:
+    """Return the pixels at which a line is cut into parts, the widest that fits first; and its length."""
+    cuts = [0]
+    while cuts[-1] < n_pixels:
+        cuts.append(cuts[-1] + max(width for width in WIDTHS if width <= n_pixels - cuts[-1]))
+    return np.array(cuts, np.int64)

@@ -192,15 +192,15 @@ def correlate(
                         )  # fmt: skip
             for m in range(height):
                 for e in range(n_taps):
-                    taps[k + m, rows[e]] += sum_vector(sums, (m * n_taps + e) * lanes, 1)
+                    taps[k + m, rows[e]] += sum_vector(sums, (m * n_taps + e) * lanes)
             if whole < run:  # the numbers of each run that fill no vector
-                sums[:] = 0
-                for e in range(0, n_taps, step):
-                    correlate_tile(
-                        delta, offset, stride, image, batch, source_pixels, first_run, last_run,
-                        whole, run, run, offsets, e, n_taps, sums, height, 0,
-                    )  # fmt: skip
-                for m in range(height):
+                for m in range(k, k + height):
+                    sums[:n_taps] = 0
+                    for e in range(0, n_taps, TAPS_1):
+                        correlate_tile(
+                            delta, m * stride, stride, image, batch, source_pixels, first_run,
+                            last_run, whole, run, run, offsets, e, n_taps, sums, 1, 0,
+                        )  # fmt: skip
                     for e in range(n_taps):
-                        taps[k + m, rows[e]] += sum_vector(sums, m * n_taps + e, 0)
+                        taps[m, rows[e]] += sums[e]
             k += height

@@ -1,8 +1,9 @@
 """Sums over a few taps of feature maps: the taps of weight 0 are left out.
 
-:mod:`evo.phenotype.convolutions` describes the maps. The samples of a batch are cut into *slices* as long as a
-register. A slice of the source maps is copied to consecutive places, where the lines that a line of the target reads
-fit the first-level cache. A line of the target, or a part of it, stays in registers from its first tap to its last.
+:mod:`evo.phenotype.convolutions` describes the maps. A batch is cut into *slices* as long as a vector of a
+sum. A slice of the source maps is copied to consecutive places, each register of it apart, so that the lines that a
+line of the target reads fit the first-level cache. A line of the target, or a part of it, stays in registers while the
+taps of a block of source maps are added to it.
 
 A tap of weight 0 adds nothing to a finite sum. So each number is the same to the bit as with all taps, whose sum has
 the same order.
@@ -20,8 +21,8 @@ from cnn.compile.compilation import kernel
 from cnn.compile.vector_kernels import Emitter, lanes_of, register_lanes
 from evo.phenotype.kernels.edge_kernels import Floats, Ints
 
-MOST_PIXELS = 14
-"""Pixels of a line that stay in registers."""
+WIDTHS = (14, 10, 7, 3, 1)
+"""Numbers of pixels of a line that stay in registers together; a line is cut into such parts, the widest first."""
 
 LANES_4, LANES_8 = lanes_of(4), lanes_of(8)
 REGISTER_4, REGISTER_8 = register_lanes(4), register_lanes(8)
@@ -50,6 +51,8 @@ class LinePlan(NamedTuple):
         Lines of a source map, and pixels of a line.
     pitch, margin : int
         Pixels of a copied line, and the zeros before its own pixels.
+    cuts : ndarray of int64, shape (n_parts + 1,)
+        The pixels at which a line of a target map is cut into parts of `WIDTHS`; the last is the number of pixels.
     """
 
     edges: Ints
@@ -63,6 +66,7 @@ class LinePlan(NamedTuple):
     source_pixels: int
     pitch: int
     margin: int
+    cuts: Ints
 
 
 class TapLists(NamedTuple):
@@ -104,7 +108,8 @@ def list_taps(plan: LinePlan, weights: Floats, zeros: bool, lists: TapLists) -> 
         low = max(0, -plan.first_lines[y])
         high = min(n_rows, plan.source_lines - plan.first_lines[y])
         for block in range(n_blocks):
-            begin, end = block * per_block, min((block + 1) * per_block, n_sources)
+            begin = min(block * per_block, n_sources)
+            end = min(begin + per_block, n_sources)
             for k in range(plan.n_targets):
                 if low == 0 and high == n_rows:
                     lists.first[y, block, k] = lists.kept[(k * n_sources + begin) * n_rows]
@@ -182,7 +187,7 @@ def _gather_line(
 ) -> Any:
     """Add Σ_e weights[e] · copied[begin + offsets[e] + x · lanes + i] to sums[x, i].
 
-    The pixels x run over `n_pixels`, at most `MOST_PIXELS`, the samples i over a register, the taps e from `first` to
+    The pixels x run over `n_pixels`, one of `WIDTHS`, the samples i over a register, the taps e from `first` to
     `last` (exclusive). The sums of a pixel begin a slice after those of the pixel before.
     """
     real, index = copied.dtype, types.intp
@@ -194,7 +199,7 @@ def _gather_line(
         emit = Emitter(context, builder, real, lanes)
         source, target = emit.pointer(copied, copied_), emit.pointer(sums, sums_)
         offset_of, weight_of = emit.pointer(offsets, offsets_), emit.pointer(weights, weights_)
-        for pixels in range(1, MOST_PIXELS + 1):
+        for pixels in WIDTHS:
             chosen = builder.icmp_signed("==", n_pixels_, emit.constant(pixels))
             with builder.if_then(chosen):
                 places = [emit.add(sums_begin_, x * whole) for x in range(pixels)]
@@ -261,7 +266,6 @@ def gather_listed(
     out_begin: int,
     out_map: int,
     out_line: int,
-    n_columns: int,
     accumulate: bool,
 ) -> None:
     """Write out_k = bias_k + Σ_e weight_ke · source shifted by e; add it where `accumulate`.
@@ -278,27 +282,25 @@ def gather_listed(
         Shape (n_targets,).
     copied
         Room for a slice of the source maps, with zeros in the margins.
-    out, out_begin, out_map, out_line, n_columns
-        The rows of the target maps, flat: the first row, rows from one map and from one line to the next, and the
-        pixels of a line.
+    out, out_begin, out_map, out_line
+        The rows of the target maps, flat; the first row, and rows from one map and from one line to the next.
     """
     lanes = REGISTER_4 if rows.itemsize == 4 else REGISTER_8
     whole = LANES_4 if rows.itemsize == 4 else LANES_8
     n_targets, n_blocks = plan.n_targets, lists.first.shape[1]
-    n_parts = (n_columns + MOST_PIXELS - 1) // MOST_PIXELS
-    widest = (n_columns + n_parts - 1) // n_parts
+    cuts = plan.cuts
+    n_columns = cuts[cuts.shape[0] - 1]
     n_source_lines = plan.n_sources * plan.source_lines
     part_size, line_size = n_source_lines * plan.pitch * lanes, n_columns * whole
     sums = np.empty(n_targets * line_size, rows.dtype)
     zeros = False
-    list_taps(plan, weights, zeros, lists)
     for begin in range(0, length, whole):
         check = copy_slice(
             rows, begin, length, n_source_lines, plan.source_pixels, copied, plan.margin * lanes,
             plan.pitch, part_size,
         )  # fmt: skip
-        if check != 0 and not zeros:  # 0 times a number that is not finite is NaN
-            zeros = True
+        if begin == 0 or (check != 0 and not zeros):
+            zeros = check != 0  # 0 times a number that is not finite is NaN
             list_taps(plan, weights, zeros, lists)
         for y in range(plan.first_lines.shape[0]):
             line = plan.first_lines[y] * plan.pitch * lanes
@@ -307,12 +309,12 @@ def gather_listed(
             for part in range(whole // lanes):
                 for block in range(n_blocks):
                     for k in range(n_targets):
-                        for x in range(0, n_columns, widest):
+                        for c in range(cuts.shape[0] - 1):
+                            x = cuts[c]
                             gather_line(
                                 copied, part * part_size + line + x * lanes, lists.offsets,
                                 lists.weights, lists.first[y, block, k], lists.last[y, block, k],
-                                sums, k * line_size + x * whole + part * lanes,
-                                min(widest, n_columns - x),
+                                sums, k * line_size + x * whole + part * lanes, cuts[c + 1] - x,
                             )  # fmt: skip
             for k in range(n_targets):
                 to = (out_begin + k * out_map + y * out_line) * length + begin

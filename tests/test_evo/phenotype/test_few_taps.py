@@ -7,10 +7,10 @@ import pytest
 
 from evo import Phenotype
 from evo.initial.map_founders import LayerShape, connections_between, draw_map_network
-from evo.phenotype import convolutions
+from evo.phenotype import convolutions, few_taps
 from evo.phenotype.few_taps import FewTaps
 
-LAYERS = [LayerShape(18, 2), LayerShape(18, 3), LayerShape(7, 4), LayerShape(1, 3)]
+LAYERS = [LayerShape(18, 2), LayerShape(18, 5), LayerShape(7, 4), LayerShape(1, 3)]
 """Images, maps of the same size in a margin, maps of downsampled ones without a margin, classes."""
 
 
@@ -35,7 +35,7 @@ def learning_network(dtype, activation="tanh"):
 
 
 def results(genome, n_samples, monkeypatch, share, spoilt=()):
-    """Return the loss, gradient and output, and how often few taps were added up."""
+    """Return the loss, gradient and output, and for each sum over few taps of a step whether it was added."""
     monkeypatch.setattr(convolutions, "FEW_TAPS", share)
     calls, write = [], FewTaps.write
 
@@ -51,16 +51,24 @@ def results(genome, n_samples, monkeypatch, share, spoilt=()):
     network = Phenotype(genome, dormant="straight_through")
     assert len(network.plan.convolutions) == 2
     value, gradient = network.loss_and_gradients(inputs, rng.integers(0, 3, n_samples))
-    monkeypatch.undo()
-    return (np.array(value), gradient, network.output(inputs)), calls
+    of_step = calls.copy()
+    output = network.output(inputs)
+    monkeypatch.setattr(FewTaps, "write", write)
+    return (np.array(value), gradient, output), of_step
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("block_bytes", [few_taps.BLOCK_BYTES, 1200])
 @pytest.mark.parametrize("n_samples", [3, 32, 65])
-def test_taps_without_weight_are_left_out_of_sums(n_samples, dtype, activation, monkeypatch):
+def test_taps_without_weight_are_left_out_of_sums(
+    n_samples, block_bytes, dtype, activation, monkeypatch
+):
+    """With the lesser number, five source maps are cut into blocks of 2, 2, 1 and 0 maps."""
     genome = learning_network(dtype, activation)
-    few, calls = results(genome, n_samples, monkeypatch, 0.4)
+    with monkeypatch.context() as patch:
+        patch.setattr(few_taps, "BLOCK_BYTES", block_bytes)
+        few, calls = results(genome, n_samples, patch, 0.4)
     whole, none = results(genome, n_samples, monkeypatch, 0.0)
     assert calls == [False, False, True]
     assert none == []
