@@ -14,9 +14,7 @@ pixels, in vectors of a fixed length (:mod:`cnn.compile.vector_kernels`). See ``
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from cnn.compile.vector_kernels import REGISTERS, Emitter, lanes_of, register_lanes
@@ -31,19 +29,22 @@ class TileShape(NamedTuple):
         Registers of pixels in a tile of `gather_tile`.
     correlate_taps
         For each height of a tile (output maps), the taps in a tile of `correlate_tile`.
+    correlate_numbers
+        Numbers of each map that a tile of `correlate_tile` reads before the next tile; they fit the first-level cache.
     """
 
     gather_vectors: int
     correlate_taps: dict[int, int]
+    correlate_numbers: int
 
 
 def _tile_shape() -> TileShape:
     """Choose tiles whose sums fit the registers."""
     if REGISTERS.vector_bytes == 64:
-        return TileShape(4, {1: 8, 2: 8, 4: 5, 6: 4})
+        return TileShape(4, {1: 8, 2: 8, 4: 5, 6: 4}, 4096)
     if REGISTERS.vector_bytes == 32:
-        return TileShape(2, {1: 4, 2: 3, 4: 1, 6: 1})
-    return TileShape(4 if REGISTERS.many else 2, {1: 2, 2: 1, 4: 1, 6: 1})
+        return TileShape(2, {1: 8, 2: 5, 4: 3, 6: 2}, 640)
+    return TileShape(4 if REGISTERS.many else 2, {1: 8, 2: 5, 4: 3, 6: 2}, 640)
 
 
 TILE = _tile_shape()
@@ -52,9 +53,9 @@ HEIGHTS = tuple(TILE.correlate_taps)
 """The heights of tiles: numbers of output maps."""
 
 
-def _each_height(emit: Emitter, height: Any) -> Iterator[int]:
+def _each_height(emit: Emitter, height: Any, heights: tuple[int, ...] = HEIGHTS) -> Iterator[int]:
     """Emit one branch for each height that a tile may have."""
-    for maps in HEIGHTS:
+    for maps in heights:
         chosen = emit.builder.icmp_signed("==", height, emit.constant(maps))
         with emit.builder.if_then(chosen):
             yield maps
@@ -133,6 +134,7 @@ gather_tile: Any = intrinsic(prefer_literal=True)(_gather_tile)
 def _correlate_tile(
     typing_context: Any,
     delta: Any,
+    delta_offset: Any,
     delta_stride: Any,
     image: Any,
     batch: Any,
@@ -142,77 +144,94 @@ def _correlate_tile(
     begin: Any,
     end: Any,
     run: Any,
-    rows: Any,
     offsets: Any,
     first: Any,
-    last: Any,
-    gradient: Any,
-    map_: Any,
+    n_taps: Any,
+    sums: Any,
     height: Any,
     wide: Any,
 ) -> Any:
-    """Add Σ_i delta[map + m, i] · image[offsets[e], i] to gradient[map + m, rows[e]].
+    """Add delta[m, i] · image[offsets[e], i], for each i, to the vector sums[m, e].
 
-    The tile has `height` maps m and TILE.correlate_taps[height] taps e from `first` on; taps from
-    `last` on are left out. The sum covers the runs `first_run` to `last_run` (exclusive), and of
-    each run the numbers `begin` to `end` (exclusive): a multiple of a vector, or of one number with
-    ``wide=0``.
+    The tile has `height` maps m (one, with ``wide=0``) and TILE.correlate_taps[height] taps e from `first` on; taps
+    from `n_taps` on are left out. The sum covers the runs `first_run` to `last_run` (exclusive), and of each run the
+    numbers `begin` to `end` (exclusive): a multiple of a vector, or of one number with ``wide=0``. Number i belongs to
+    lane i mod the lanes of a vector. A vector that takes several registers is computed register after register, so that
+    more taps share a number that is loaded once.
 
-    Run r of a map's delta begins at r · `run` and belongs to the image from source_pixels[r] ·
-    `batch` on. Maps of delta are `delta_stride` numbers apart. `gradient` has two axes (maps,
-    taps); all other arrays are flat.
+    Run r of a map's delta begins at r · `run` and belongs to the image from source_pixels[r] · `batch` on. Maps of
+    delta begin at `delta_offset`, and are `delta_stride` numbers apart. All arrays are flat; `sums` has the axes (maps,
+    taps, lanes).
     """
     real = image.dtype
     lanes = lanes_of(real.bitwidth // 8) if wide.literal_value else 1
     index = types.intp
     signature = types.void(
-        delta, index, image, index, source_pixels, index, index, index, index, index, rows, offsets,
-        index, index, gradient, index, index, wide,
+        delta, index, index, image, index, source_pixels, index, index, index, index, index,
+        offsets, index, index, sums, index, wide,
     )  # fmt: skip
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        (delta_, delta_stride_, image_, batch_, source_pixels_, first_run_, last_run_, begin_, end_,
-         run_, rows_, offsets_, first_, last_, gradient_, map__, height_, _) = arguments  # fmt: skip
-        emit = Emitter(context, builder, real, lanes)
+        (delta_, delta_offset_, delta_stride_, image_, batch_, source_pixels_, first_run_,
+         last_run_, begin_, end_, run_, offsets_, first_, n_taps_, sums_, height_, _) = arguments  # fmt: skip
+        emit = Emitter(context, builder, real, min(lanes, register_lanes(real.bitwidth // 8)))
         residual, source = emit.pointer(delta, delta_), emit.pointer(image, image_)
         source_pixel_of = emit.pointer(source_pixels, source_pixels_)
-        row_of, offset_of = emit.pointer(rows, rows_), emit.pointer(offsets, offsets_)
-        result = context.make_array(gradient)(context, builder, gradient_)
-        n_taps = cgutils.unpack_tuple(builder, result.shape, 2)[1]
-        zero = emit.splat(ir.Constant(emit.real, 0.0))
-        for maps in _each_height(emit, height_):
+        offset_of, vectors = emit.pointer(offsets, offsets_), emit.pointer(sums, sums_)
+        for maps in _each_height(emit, height_, HEIGHTS if wide.literal_value else (1,)):
             taps = [emit.add(first_, e) for e in range(TILE.correlate_taps[maps])]
-            inside = [builder.icmp_signed("<", tap, last_) for tap in taps]
-            # A tap beyond the last one reads like the first one; its gradient is not written.
-            taps = [builder.select(ok, tap, first_) for ok, tap in zip(inside, taps, strict=True)]
+            # A tap beyond the last one is computed, and written, like the first one once more.
+            taps = [
+                builder.select(builder.icmp_signed("<", tap, n_taps_), tap, first_) for tap in taps
+            ]
             shifts = [emit.multiply(emit.load(offset_of, tap), batch_) for tap in taps]
-            sums = [emit.accumulators(len(taps), zero) for _ in range(maps)]
-            with emit.loop(first_run_, last_run_) as r:
-                d_begin = emit.add(emit.multiply(map__, delta_stride_), emit.multiply(r, run_))
-                x_begin = emit.multiply(emit.load(source_pixel_of, r), batch_)
-                with emit.loop(begin_, end_, lanes) as i:
-                    d = [
-                        emit.load_vector(
-                            residual, emit.add(d_begin, emit.multiply(delta_stride_, m), i)
+            with emit.loop(emit.constant(0), emit.constant(lanes), emit.lanes) as part:
+                places = [
+                    [
+                        emit.add(
+                            emit.multiply(emit.add(emit.multiply(n_taps_, m), tap), lanes), part
                         )
-                        for m in range(maps)
+                        for tap in taps
                     ]
-                    for e, shift in enumerate(shifts):
-                        x = emit.load_vector(source, emit.add(x_begin, shift, i))
-                        for m in range(maps):
-                            emit.accumulate(sums[m][e], d[m], x)
-            for e, tap in enumerate(taps):
-                with builder.if_then(inside[e]):
-                    row = emit.load(row_of, tap)
-                    for m in range(maps):
-                        entry = emit.add(emit.multiply(emit.add(map__, m), n_taps), row)
-                        total = emit.sum_lanes(builder.load(sums[m][e]))
-                        emit.store(
-                            builder.fadd(emit.load(result.data, entry), total), result.data, entry
-                        )
+                    for m in range(maps)
+                ]
+                slots = [
+                    [emit.accumulators(1, emit.load_vector(vectors, at))[0] for at in row]
+                    for row in places
+                ]
+                with emit.loop(first_run_, last_run_) as r:
+                    d_begin = emit.add(delta_offset_, emit.multiply(r, run_), part)
+                    x_begin = emit.add(emit.multiply(emit.load(source_pixel_of, r), batch_), part)
+                    with emit.loop(begin_, end_, lanes) as i:
+                        x = [
+                            emit.load_vector(source, emit.add(x_begin, shift, i))
+                            for shift in shifts
+                        ]
+                        for m, row in enumerate(slots):
+                            at = emit.add(d_begin, emit.multiply(delta_stride_, m), i)
+                            d = emit.load_vector(residual, at)
+                            for slot, numbers in zip(row, x, strict=True):
+                                emit.accumulate(slot, d, numbers)
+                for row, ats in zip(slots, places, strict=True):
+                    for slot, at in zip(row, ats, strict=True):
+                        emit.store_vector(builder.load(slot), vectors, at)
         return context.get_dummy_value()
 
     return signature, generate
 
 
 correlate_tile: Any = intrinsic(prefer_literal=True)(_correlate_tile)
+
+
+def _sum_vector(typing_context: Any, vectors: Any, begin: Any) -> Any:
+    """Return the sum over the lanes of the vector at a flat index."""
+    real = vectors.dtype
+
+    def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+        emit = Emitter(context, builder, real, lanes_of(real.bitwidth // 8))
+        return emit.sum_lanes(emit.load_vector(emit.pointer(vectors, arguments[0]), arguments[1]))
+
+    return real(vectors, types.intp), generate
+
+
+sum_vector: Any = intrinsic(_sum_vector)

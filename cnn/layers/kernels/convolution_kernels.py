@@ -1,11 +1,13 @@
 """The loops of a convolution around its tiles: over maps, pixels and taps."""
 
+import numpy as np
+
 from cnn.arrays import FloatArray, FloatVector, IntArray
 from cnn.compile.compilation import kernel
-from cnn.compile.tile_kernels import TILE, correlate_tile, gather_tile
+from cnn.compile.tile_kernels import HEIGHTS, TILE, correlate_tile, gather_tile, sum_vector
 from cnn.compile.vector_kernels import lanes_of, register_lanes
 
-VECTORS = TILE.gather_vectors
+VECTORS, NUMBERS = TILE.gather_vectors, TILE.correlate_numbers
 LANES_4, LANES_8 = lanes_of(4), lanes_of(8)
 REGISTER_4, REGISTER_8 = register_lanes(4), register_lanes(8)
 TAPS_1, TAPS_2, TAPS_4, TAPS_6 = (TILE.correlate_taps[height] for height in (1, 2, 4, 6))
@@ -162,6 +164,8 @@ def correlate(
     stride = n_runs * run
     whole = run - run % lanes
     group = max(1, GROUP // run)
+    together = max(1, NUMBERS // run)
+    sums = np.empty(max(HEIGHTS) * n_taps * lanes, image.dtype)
     taps[:] = 0
     for first_run in range(0, n_runs, group):
         last_run = min(first_run + group, n_runs)
@@ -175,15 +179,28 @@ def correlate(
                 step = TAPS_2
             else:
                 step = TAPS_1
-            for e in range(0, n_taps, step):
-                if whole > 0:
-                    correlate_tile(
-                        delta, stride, image, batch, source_pixels, first_run, last_run, 0, whole,
-                        run, rows, offsets, e, n_taps, taps, k, height, 1,
-                    )  # fmt: skip
-                if whole < run:
-                    correlate_tile(
-                        delta, stride, image, batch, source_pixels, first_run, last_run, whole, run,
-                        run, rows, offsets, e, n_taps, taps, k, height, 0,
-                    )  # fmt: skip
+            offset = k * stride
+            sums[:] = 0
+            for r in range(first_run, last_run, together):
+                last_r = min(r + together, last_run)
+                for begin in range(0, whole, NUMBERS):
+                    end = min(begin + NUMBERS, whole)
+                    for e in range(0, n_taps, step):
+                        correlate_tile(
+                            delta, offset, stride, image, batch, source_pixels, r, last_r, begin,
+                            end, run, offsets, e, n_taps, sums, height, 1,
+                        )  # fmt: skip
+            for m in range(height):
+                for e in range(n_taps):
+                    taps[k + m, rows[e]] += sum_vector(sums, (m * n_taps + e) * lanes)
+            if whole < run:  # the numbers of each run that fill no vector
+                for m in range(k, k + height):
+                    sums[:n_taps] = 0
+                    for e in range(0, n_taps, TAPS_1):
+                        correlate_tile(
+                            delta, m * stride, stride, image, batch, source_pixels, first_run,
+                            last_run, whole, run, run, offsets, e, n_taps, sums, 1, 0,
+                        )  # fmt: skip
+                    for e in range(n_taps):
+                        taps[m, rows[e]] += sums[e]
             k += height
