@@ -32,6 +32,9 @@ from evo.storage.tables import TABLES, Column, sort_by_key
 CONFIG = "config.json"
 """The settings of a run."""
 
+STUDY = "study.json"
+"""The settings of all runs that are planned in the folder of a study."""
+
 MANIFEST = "manifest.json"
 """The list of parts that older versions wrote."""
 
@@ -52,6 +55,26 @@ class RepairWarning(UserWarning):
 def is_run(path: Path) -> bool:
     """Return whether a folder is a run folder."""
     return is_journal(path) or (path / MANIFEST).is_file()
+
+
+def planned_study(folder: Path) -> dict[str, Any]:
+    """Return what the file of a study says: its planned runs, and its grid and halving if it has them.
+
+    The dictionary is empty if the folder is not that of a study.
+
+    Raises
+    ------
+    ResultsError
+        If the file cannot be read.
+    """
+    path = folder / STUDY
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return {**found, "runs": dict(found["runs"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"{path}: runs must be a table of settings ({error})") from error
 
 
 def runs_at(path: Path) -> tuple[Path, ...]:
@@ -118,7 +141,10 @@ def error_of(path: Path) -> str:
 
 
 def how_to_go_on(path: Path) -> str:
-    """Return what can be done about an unfinished run, in words: wait for its owner, or resume it."""
+    """Return what can be done about an unfinished run, in words: wait for its owner, or resume it.
+
+    A run of a study with halving goes on with its study, which may stop it.
+    """
     if not is_run(path):
         return f"it holds no run, so delete {path}"
     if not is_journal(path):
@@ -130,7 +156,10 @@ def how_to_go_on(path: Path) -> str:
         return f"it was stopped {stopped}; to go on in a new run: evomatrix continue {path}"
     if is_owned(path):
         return f"{owner_of(path)} works on it"
-    return f"to go on: evomatrix resume {path}"
+    folder = path.resolve()
+    study = planned_study(folder.parent)
+    is_halved = "halving" in study and folder.name in study["runs"]
+    return f"to go on: evomatrix resume {folder.parent if is_halved else path}"
 
 
 def committed_file(

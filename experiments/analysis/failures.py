@@ -1,8 +1,12 @@
-"""Lines on individuals without a fitness, on baselines that diverged, and on runs that halving stopped, for people."""
+"""What has no result, for people: individuals, baselines that diverged, and runs that were stopped, failed or go on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
+
+from evo.storage.run_reader import error_of, how_to_go_on, is_over, run_names
 
 
 def failure_lines(
@@ -58,6 +62,53 @@ def divergence_lines(baseline: pd.DataFrame) -> list[str]:
         which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
         lines.append(f"{arm} diverged with {which}: {rows['reason'].iloc[0]}")
     return lines
+
+
+def lost_runs(
+    paths: Sequence[Path], runs: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Return one row for each seed of each run that has no result because the run was stopped, failed or goes on.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The folders of runs.
+    runs : DataFrame
+        The table of that name.
+    configs : mapping
+        The settings of each run, by its name.
+
+    Returns
+    -------
+    DataFrame
+        Columns `run`, `seed`, `arm` (None where the settings cannot be read), `status`, which is stopped, failed or
+        unfinished, and `reason`.
+    """
+    rows: list[dict[str, Any]] = []
+    for path, run in run_names(paths).items():
+        error, stopped = error_of(path), runs[(runs["run"] == run) & runs["stopped_rung"].notna()]
+        if len(stopped):
+            rows += [
+                {"run": run, "seed": row["seed"], "arm": row["arm"], "status": "stopped"}
+                | {"reason": f"stopped {row['stopped_reason']}"}
+                for _, row in stopped.iterrows()
+            ]
+        elif error or not is_over(path):
+            config = configs.get(run, {})
+            known = {"run": run, "arm": arm_of_settings(config)}
+            known |= {"status": "failed" if error else "unfinished"}
+            known |= {"reason": error or how_to_go_on(path)}
+            first = config.get("seed", 0)
+            rows += [known | {"seed": first + k} for k in range(config.get("seeds", 0))]
+    return pd.DataFrame(rows, columns=["run", "seed", "arm", "status", "reason"])
+
+
+def arm_of_settings(config: Mapping[str, Any]) -> str | None:
+    """Return the name of the arm that evolves in a run, given its settings; None if none does."""
+    arm, cell = config.get("arm"), config.get("cell")
+    if arm is None or not config.get("evolve", True):
+        return None
+    return f"{arm}-{cell}" if cell else str(arm)
 
 
 NAMED = 8

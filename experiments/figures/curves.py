@@ -1,6 +1,6 @@
 """Pictures of learning: the generations of searches, the training of fixed networks, and the best network so far."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -14,7 +14,7 @@ from experiments.analysis.curves import COSTS_SO_FAR, anytime
 from experiments.analysis.deciding import is_fraction, metric_of, title_of
 from experiments.analysis.results import Results
 from experiments.figures.style.colours import NEUTRAL, style_of
-from experiments.figures.style.facts import SEARCH, arms_of, where
+from experiments.figures.style.facts import arms_of, arms_of_searches, where
 from experiments.figures.style.labels import short_name
 from experiments.figures.style.sizes import WIDTHS, is_wide, new_figure
 
@@ -46,12 +46,11 @@ def draw_generations(results: Results, width: float = WIDTHS["page"]) -> Figure:
     )
     axes = figure.add_subplot()
     styles = style_of(arms_of(results))
-    named = results.runs.set_index(["run", "seed"])[["arm", "stopped_rung"]]
-    searches = generations.join(named, on=["run", "seed"])
-    searches["arm"] = searches["arm"].fillna(SEARCH)
+    stopped = results.runs.set_index(["run", "seed"])["stopped_rung"]
+    searches = generations.join(stopped, on=["run", "seed"])
+    searches["arm"] = arms_of_searches(results, generations)
     for arm, rows in searches.groupby("arm", sort=False):
-        style = styles.get(str(arm), next(iter(styles.values())))
-        _draw_searches(axes, str(arm), rows, f"best_{metric}", style["color"])
+        _draw_searches(axes, str(arm), rows, f"best_{metric}", styles[str(arm)])
     for arm, rows in baseline.groupby("arm"):
         if metric in rows and rows[metric].notna().any():
             steps = int(rows["steps"].mean())
@@ -70,8 +69,11 @@ def draw_generations(results: Results, width: float = WIDTHS["page"]) -> Figure:
     return figure
 
 
-def _draw_searches(axes: Any, arm: str, rows: pd.DataFrame, column: str, colour: str) -> None:
+def _draw_searches(
+    axes: Any, arm: str, rows: pd.DataFrame, column: str, style: Mapping[str, Any]
+) -> None:
     """Draw the searches of an arm: a thin line for each, and a thick one for their mean."""
+    colour = style["color"]
     wide = rows.pivot_table(index="generation", columns=["run", "seed"], values=column)
     n_seeds = wide.shape[1]
     if 1 < n_seeds <= MOST_SEEDS:
@@ -83,7 +85,7 @@ def _draw_searches(axes: Any, arm: str, rows: pd.DataFrame, column: str, colour:
     name = short_name(arm)
     label = f"{name}, mean of {n_seeds} seeds" if n_seeds > 1 else name
     mean = wide.mean(axis=1)
-    axes.plot(mean.index, mean, color=colour, linewidth=2, marker="o", markersize=3, label=label)
+    axes.plot(mean.index, mean, linewidth=2, markersize=3, label=label, **style)
     stopped = rows[rows["stopped_rung"].notna()].groupby(["run", "seed"]).tail(1)
     if len(stopped):
         axes.plot(stopped["generation"], stopped[column], "x", color=colour, markersize=5)
@@ -111,9 +113,10 @@ def draw_learning(results: Results, width: float = WIDTHS["page"]) -> Figure:
     styles = style_of(arms_of(results))
     for arm, rows in curves.groupby("arm"):
         name, colour = short_name(str(arm)), styles[str(arm)]["color"]
+        marked = f"{styles[str(arm)]['marker']}-"
         lines = [("loss", "loss", f"{name}: minibatches", "-", 0.6)]
-        lines += [("loss", "validation_loss", f"{name}: validation", "o-", 1.0)]
-        lines += [("validation_accuracy", "validation_accuracy", name, "o-", 1.0)]
+        lines += [("loss", "validation_loss", f"{name}: validation", marked, 1.0)]
+        lines += [("validation_accuracy", "validation_accuracy", name, marked, 1.0)]
         for panel, column, label, style, alpha in lines:
             if panel not in all_axes:
                 continue

@@ -18,7 +18,7 @@ from experiments.analysis.deciding import is_fraction, title_of
 from experiments.analysis.results import Results
 from experiments.figures.edges import effective_edges
 from experiments.figures.style.colours import NEUTRAL, PALETTE, style_of
-from experiments.figures.style.facts import SEARCH, arm_of, arms_of, where
+from experiments.figures.style.facts import arm_of, arms_of, arms_of_searches, where
 from experiments.figures.style.labels import short_name
 from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, is_wide, new_figure
 
@@ -41,9 +41,7 @@ def draw_pareto(results: Results, width: float = WIDTHS["page"]) -> Figure:
     column = next(str(name) for name in fronts if str(name).startswith("validation_"))
     metric = f"test_{column.removeprefix('validation_')}"
     every = results.individuals[results.individuals["status"] == "ok"]
-    arms = results.runs[["run", "seed", "arm"]].rename(columns={"arm": "search"})
-    fronts = fronts.merge(arms, on=["run", "seed"], how="left")
-    fronts["arm"] = fronts["arm"].fillna(fronts["search"]).fillna(SEARCH)
+    fronts["arm"] = fronts["arm"].fillna(arms_of_searches(results, fronts))
     title = "Pareto fronts: no other network of the seed is as good, as small and as cheap"
     title += f"\n{where(results, 'validation part')}"
     n_columns = 2 if is_wide(width) else 1

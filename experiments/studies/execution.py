@@ -47,6 +47,9 @@ from experiments.studies.judgement import metrics_of
 from experiments.studies.search import Search, Tally, search_of
 from experiments.studies.seed_run import SeedRun, read_test
 
+SECONDS_WORTH_PICTURES = 5.0
+"""Estimated seconds of a search from which on a run draws all its pictures, which take about two seconds."""
+
 EVALUATED = 256
 """Samples that an evaluation takes at a time. For one or two samples other kernels are compiled than for more."""
 
@@ -106,6 +109,11 @@ SECONDS_EACH, MACS_PER_SECOND = 0.003, 1.2e10
 def is_brief(plan: Plan) -> bool:
     """Return whether the search of a plan takes some seconds only, as far as its settings and founders tell."""
     return expected_seconds(plan) < SECONDS_WORTH_WORKERS
+
+
+def _draws_little(plan: Plan) -> bool:
+    """Return whether the search of a plan takes so few seconds that all pictures would be a large part of the run."""
+    return plan.experiment.evolve and expected_seconds(plan) < SECONDS_WORTH_PICTURES
 
 
 def expected_seconds(plan: Plan) -> float:
@@ -192,7 +200,7 @@ def _finish(
         with spending("draw"):
             from experiments.figures.pictures import save_figures  # noqa: PLC0415 - imports matplotlib
 
-            save_figures(loaded, store)
+            save_figures(loaded, store, brief=_draws_little(plan))
     store.commit({"times": _time_rows(store, "main", time_spent())})
     store.complete()
     return loaded

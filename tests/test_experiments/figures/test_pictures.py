@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -16,7 +17,7 @@ from evo.errors import ResultsError, SettingsError
 from experiments import PICTURES, Dataset, Experiment, figure, load_results, run, study
 from experiments.cli.app import main
 from experiments.figures.film import Film, draw_film
-from experiments.figures.pictures import OF_A_RUN, forms_of
+from experiments.figures.pictures import forms_of, save_figures
 from experiments.figures.style import sizes
 from experiments.figures.style.colours import (
     DELAYED_NEGATIVE,
@@ -219,8 +220,22 @@ def test_colours_are_told_apart(colours, cones):
 
 
 def test_many_arms_have_styles_of_their_own():
-    styles = style_of([f"arm {k}" for k in range(210)])
+    styles = style_of({f"arm {k}": f"arm {k}" for k in range(210)})
     assert len({tuple(map(str, one.values())) for one in styles.values()}) == 210
+
+
+def test_cells_have_the_colour_of_their_arm_and_lines_of_their_own():
+    arms = {f"{arm}-hidden-{k}": arm for arm in ("evolved", "mlp") for k in range(12)}
+    styles = style_of(arms)
+    colours = {
+        arm: {styles[name]["color"] for name in arms if arms[name] == arm}
+        for arm in ("evolved", "mlp")
+    }
+    assert [len(one) for one in colours.values()] == [1, 1]
+    assert colours["evolved"] != colours["mlp"]
+    assert len({tuple(map(str, one.values())) for one in styles.values()}) == 24
+    alone = style_of({f"evolved-hidden-{k}": "evolved" for k in range(6)})
+    assert len({one["color"] for one in alone.values()}) == 6
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -252,9 +267,16 @@ def test_settings_of_the_user_change_nothing_but_the_font(values, tmp_path):
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
-def test_a_run_draws_few_pictures_by_itself(finished):
-    found = {path.name for path in (finished.path / "figures").iterdir()}
-    assert found == {f"{name}.png" for name in OF_A_RUN if name != "learning"}
+@pytest.mark.parametrize(
+    ("brief", "names"),
+    [(False, {"confusion", "generations", "graph", "matrix"}), (True, {"generations", "graph"})],
+)
+def test_a_run_draws_few_pictures_by_itself_and_a_brief_one_fewer(finished, brief, names):
+    drawn = {}
+    store = SimpleNamespace(save_figure=drawn.__setitem__)
+    save_figures(finished, store, brief=brief)
+    assert drawn.keys() == {f"{name}.png" for name in names}
+    assert all(len(content) > 10_000 for content in drawn.values())
 
 
 def test_one_seed_can_be_drawn(values):
