@@ -35,7 +35,7 @@ from experiments.report import report, watch, write_summary
 from experiments.report.blocks import meanings
 from experiments.report.blocks.html import as_json, table
 from experiments.report.blocks.plots import MOST_POINTS, log_axis, thinned
-from experiments.report.sections import SECTIONS, curves, film, origin, pareto, winner
+from experiments.report.sections import SECTIONS, curves, film, origin, pareto, verdict, winner
 
 
 @pytest.fixture(scope="module")
@@ -455,7 +455,7 @@ def test_a_study_goes_on_until_all_planned_runs_are_finished(finished, tmp_path)
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory):
-    """Return the results of a study with two arms, a grid of four points and two seeds."""
+    """Return the results of a study with two arms and a grid of four points."""
     return study(
         Experiment(
             name="cells",
@@ -465,7 +465,7 @@ def cells(tmp_path_factory):
         ),
         arms={"evolved": {}, "mlp": {"evolve": False, "baseline.arms": ["mlp"]}},
         grid={"training.learning_rate": [0.1, 0.2], "founders.hidden": [2, 3]},
-        seeds=2,
+        seeds=1,
         folder=tmp_path_factory.mktemp("cells") / "runs",
         workers=0,
         figures=False,
@@ -496,10 +496,17 @@ def test_an_arm_has_one_colour_in_all_figures_and_its_cells_have_lines_of_their_
 def test_settings_of_a_study_name_arms_and_cells_instead_of_runs(cells):
     found = origin.grouped_settings(cells).set_index(["setting", "value"])["runs"]
     assert found["grid.founders.hidden", "[2, 3]"] == "all"
-    assert found["evolution.generations", "1"] == "evolved (8 of 12 runs)"
+    assert found["evolution.generations", "1"] == "evolved (4 of 6 runs)"
     names = [f"evolved-learning_rate-{rate}-hidden-2" for rate in (0.1, 0.2)]
-    assert found["founders.hidden", "2"] == f"{', '.join(names)} (4 of 12 runs)"
+    assert found["founders.hidden", "2"] == ", ".join(names)
     assert max(map(len, found)) < 120
+
+
+def test_of_many_arms_the_ends_of_an_unequal_budget_are_named(cells):
+    (_, unequal) = verdict.equalities(cells.summary())
+    numbers = cells.summary()["parameters"]
+    ends = [f"{numbers[arm]:,.0f} for {arm}" for arm in (numbers.idxmin(), numbers.idxmax())]
+    assert f"parameters (from {' to '.join(ends)})" in unequal
 
 
 def test_what_the_environment_does_not_know_is_said_or_left_out(finished, tmp_path):
