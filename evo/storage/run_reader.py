@@ -141,10 +141,7 @@ def error_of(path: Path) -> str:
 
 
 def how_to_go_on(path: Path) -> str:
-    """Return what can be done about an unfinished run, in words: wait for its owner, or resume it.
-
-    A run of a study with halving goes on with its study, which may stop it.
-    """
+    """Return what can be done about an unfinished run, in words: wait for its owner, or resume it."""
     if not is_run(path):
         return f"it holds no run, so delete {path}"
     if not is_journal(path):
@@ -156,10 +153,18 @@ def how_to_go_on(path: Path) -> str:
         return f"it was stopped {stopped}; to go on in a new run: evomatrix continue {path}"
     if is_owned(path):
         return f"{owner_of(path)} works on it"
+    return how_to_resume(path)
+
+
+def how_to_resume(path: Path) -> str:
+    """Return the command that resumes a run, in words; of a run of a study, the command that resumes the study.
+
+    Halving may stop such a run, so it goes on with the others only.
+    """
     folder = path.resolve()
-    study = planned_study(folder.parent)
-    is_halved = "halving" in study and folder.name in study["runs"]
-    return f"to go on: evomatrix resume {folder.parent if is_halved else path}"
+    in_study = folder.name in planned_study(folder.parent).get("runs", ())
+    study = path.parent if path.name else folder.parent
+    return f"to go on: evomatrix resume {study if in_study else path}"
 
 
 def committed_file(

@@ -269,7 +269,7 @@ def save_figures(results: Results, store: RunStore, *, brief: bool) -> None:
     store : RunStore
     brief : bool
         Whether the search takes a few seconds only, as its settings tell. Then only `generations` and `graph` are
-        drawn, because a picture takes half a second.
+        drawn, because all four pictures take about a second.
     """
     left_out = {"learning"} if results.evolved else {"generations", "graph", "matrix"}
     if brief:

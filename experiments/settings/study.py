@@ -100,16 +100,22 @@ class Study:
 
 
 def differences(study: Study) -> dict[str, dict[str, Any]]:
-    """Return, for each cell, the settings by dotted names that are not the same for all cells."""
+    """Return, for each cell, the settings by dotted names that are not the same for all cells that have them.
+
+    A cell in which nothing evolves has no settings of evolution. If it is the first one, whose settings people read in
+    full, those of the others count as different.
+    """
     of_cells = {
         cell: dict(flat(one.model_dump(mode="json", exclude={"cell"}), ""))
         for cell, one in study.cells.items()
     }
     keys = dict.fromkeys(key for values in of_cells.values() for key in values)
+    first = next(iter(of_cells.values()))
     different = [
         key
         for key in keys
-        if len({json.dumps(values.get(key)) for values in of_cells.values()}) > 1
+        if key not in first
+        or len({json.dumps(values[key]) for values in of_cells.values() if key in values}) > 1
     ]
     return {
         cell: {key: values[key] for key in different if key in values}

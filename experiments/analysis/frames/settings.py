@@ -75,6 +75,10 @@ def _plain(value: Any) -> Any:
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, float) and value.is_integer():  # a column of integers with gaps has floats
-        return str(int(value))
-    return json.dumps(value)
+    whole = [_whole(one) for one in value] if isinstance(value, list) else _whole(value)
+    return json.dumps(whole)
+
+
+def _whole(value: Any) -> Any:
+    """Return a float without a fraction as an integer: a column of integers with gaps has floats."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

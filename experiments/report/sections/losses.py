@@ -8,7 +8,7 @@ from experiments.report.blocks.meanings import of_tables
 
 def failures(results: Results) -> str:
     """Return the table of individuals without a fitness, baselines that diverged, and runs without a result."""
-    lost = results.failures()
+    lost = results.failures().dropna(axis="columns", how="all")
     if lost.empty:
         raise ResultsError("no individual failed, no baseline diverged and every run has a result")
     meanings = of_tables("individuals", "baseline", columns=[str(name) for name in lost])

@@ -7,7 +7,7 @@ import pytest
 
 from evo.errors import SettingsError
 from experiments import Experiment, load_experiment, load_study
-from experiments.settings.study import parse_study, study_of
+from experiments.settings.study import differences, parse_study, study_of
 
 VALUES = {
     "name": "small",
@@ -205,6 +205,15 @@ def test_an_error_of_a_script_names_arm_and_setting_as_that_of_a_file(changes, m
     with pytest.raises(SettingsError) as caught:
         study_of(Experiment(name="small"), **changes)
     assert str(caught.value).startswith(message)
+
+
+def test_cells_differ_in_settings_that_they_have():
+    arms = {"evolved": {}, "mlp": {"evolve": False, "baseline": {"arms": ["mlp"]}}}
+    found = differences(study(arms=arms, grid={"training.learning_rate": [0.1, 0.5]}))
+    assert found["evolved-learning_rate-0.5"]["training.learning_rate"] == 0.5
+    assert not any(key.startswith("founders.") for of_cell in found.values() for key in of_cell)
+    found = differences(study(arms=dict(reversed(arms.items())), grid={}))
+    assert found["evolved"]["founders.hidden"] == 32
 
 
 def test_an_arm_without_its_cell_is_guessed():
