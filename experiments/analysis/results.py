@@ -424,12 +424,12 @@ class Results:
     def failures(self) -> pd.DataFrame:
         """Return a row per network without a result, and per seed of a run without one, with the reason.
 
-        Runs have none that halving stopped, that ended with an error, or that are not finished. A run that halving
-        stopped has not failed, so it does not count as `diverged` in :meth:`summary` but as `stopped`; its row stands
-        here so that the reason for each missing seed is in one table. See
-        :func:`experiments.analysis.frames.lost_networks`.
+        Runs have none that halving stopped, that ended with an error, or that are not finished. The runs of a study
+        that have not begun stand here too, if all its other runs are loaded. A run that halving stopped has not failed,
+        so it does not count as `diverged` in :meth:`summary` but as `stopped`; its row stands here so that the reason
+        for each missing seed is in one table. See :func:`experiments.analysis.frames.lost_networks`.
         """
-        runs = lost_runs(self.paths, self.runs, self.configs)
+        runs = lost_runs(self.paths, self.runs, self.configs, self.studies)
         return frames.lost_networks(self.individuals, self.baseline, runs)
 
     def _check_one(self, what: str, of_runs: Iterable[Any]) -> None:

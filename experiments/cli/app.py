@@ -670,8 +670,8 @@ def describe(
 
 
 def _echo_too_few_seeds(experiment: "Experiment") -> None:
-    """Print a comment if a declared comparison has too few seeds to be decided."""
-    if experiment.evaluation.primary is not None:
+    """Print a comment if a declared comparison has too few seeds; a stored run may be one of a study, with one seed."""
+    if experiment.evaluation.primary is not None and experiment.used is None:
         from experiments.analysis.verdicts import too_few_seeds
 
         too_few = too_few_seeds(experiment.evaluation.primary, experiment.seeds)

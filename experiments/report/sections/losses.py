@@ -13,7 +13,8 @@ def failures(results: Results) -> str:
         raise ResultsError("no individual failed, no baseline diverged and every run has a result")
     meanings = of_tables("individuals", "baseline", columns=[str(name) for name in lost])
     meanings["status"] = (
-        "Status: diverged or failed; of a run also stopped (by halving, which is no failure) or unfinished."
+        "Status: diverged or failed; of a run also stopped (by halving, which is no failure), unfinished or "
+        "not begun."
     )
     return table(
         without_run(results, lost),

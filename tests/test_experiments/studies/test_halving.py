@@ -247,7 +247,14 @@ def test_a_kill_between_decision_and_action_changes_nothing(halved, tmp_path, mo
     with pytest.raises(ResultsError, match="must be resumed with its study, whose halving may st"):
         resume(runs / f"{CELLS[0]}-seed-0", workers=0)
     assert how_to_go_on(runs / f"{CELLS[0]}-seed-0") == f"to go on: evomatrix resume {runs}"
-    assert set(load_results(runs).failures()["status"]) == {"unfinished"}
+    lost = load_results(runs).failures()
+    assert set(lost["reason"]) == {f"to go on: evomatrix resume {runs.resolve()}"}
+    assert lost.groupby("status")["run"].agg(set).to_dict() == {
+        "unfinished": {f"{cell}-seed-{seed}" for cell in CELLS for seed in (0, 1)},
+        "not begun": {"mlp-seed-0", "mlp-seed-1"},
+    }
+    assert set(lost.loc[lost["status"] == "not begun", "arm"]) == {"mlp"}
+    assert len(load_results(runs / f"{CELLS[0]}-seed-0").failures()) == 1
     assert_same_study(halved, runs)
 
 
