@@ -67,7 +67,7 @@ def over_data_sets(results: Results, arms: Sequence[str] | None = None) -> pd.Da
     if missing or len(chosen) < 2:
         raise ResultsError(
             f"arms must be two or more of those with a result on every data set, {', '.join(sorted(everywhere))}; "
-            f"got {', '.join(chosen)}{did_you_mean(next(iter(missing), None), everywhere)}"
+            f"got {', '.join(chosen)}{did_you_mean(next(iter(missing), None), sorted(everywhere))}"
         )
     scores = {
         arm: [

@@ -297,10 +297,9 @@ class Results:
         if winners.empty:
             where = "" if arm is None else f" of the arm {arm}"
             where += "" if seed is None else f" with seed {seed}"
-            arms = [] if arm is None else [*map(str, self.runs["arm"].dropna().unique())]
-            raise ResultsError(
-                f"{self.paths[0]}: holds no finished search{where}{did_you_mean(arm, arms)}"
-            )
+            arms = sorted({*self.runs["arm"].dropna().astype(str)})
+            guess = "" if arm in arms else did_you_mean(arm, arms)
+            raise ResultsError(f"{self.paths[0]}: holds no finished search{where}{guess}")
         row = winners.iloc[int(winners["fitness"].argmax())]
         return {str(column): value for column, value in row.items()}
 
@@ -346,7 +345,7 @@ class Results:
             known = [*map(str, self.baseline["arm"].unique())]
             raise ResultsError(
                 f"{self.paths[0]}: holds no trained {arm}{where}; its baselines: "
-                f"{', '.join(known) or 'none'}{did_you_mean(arm, known)}"
+                f"{', '.join(known) or 'none'}{'' if arm in known else did_you_mean(arm, known)}"
             )
         row = trained.iloc[int(trained["validation_loss"].argmin())]
         return load_network(self._network_path(row, f"-{arm}"))
