@@ -24,6 +24,8 @@ def brief(value: Any) -> str:
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """Return the known name that is nearest to the given one, as a question in brackets; empty if none is near.
 
+    If none is near, the first known name is taken that begins with the given one and a hyphen.
+
     Examples
     --------
     >>> did_you_mean("digts", ["digits", "xor"]), did_you_mean("mnist", ["digits", "xor"])
@@ -31,7 +33,9 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
     """
     if not isinstance(given, str):
         return ""
-    near = difflib.get_close_matches(given, list(known), n=1)
+    names = list(known)
+    near = difflib.get_close_matches(given, names, n=1)
+    near = near or [one for one in names if one.startswith(f"{given}-")][:1]
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

@@ -32,6 +32,9 @@ from evo.storage.tables import TABLES, Column, sort_by_key
 CONFIG = "config.json"
 """The settings of a run."""
 
+STUDY = "study.json"
+"""The settings of all runs that are planned in the folder of a study."""
+
 MANIFEST = "manifest.json"
 """The list of parts that older versions wrote."""
 
@@ -52,6 +55,26 @@ class RepairWarning(UserWarning):
 def is_run(path: Path) -> bool:
     """Return whether a folder is a run folder."""
     return is_journal(path) or (path / MANIFEST).is_file()
+
+
+def planned_study(folder: Path) -> dict[str, Any]:
+    """Return what the file of a study says: its planned runs, and its grid and halving if it has them.
+
+    The dictionary is empty if the folder is not that of a study.
+
+    Raises
+    ------
+    ResultsError
+        If the file cannot be read.
+    """
+    path = folder / STUDY
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return {**found, "runs": dict(found["runs"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"{path}: runs must be a table of settings ({error})") from error
 
 
 def runs_at(path: Path) -> tuple[Path, ...]:
@@ -130,7 +153,18 @@ def how_to_go_on(path: Path) -> str:
         return f"it was stopped {stopped}; to go on in a new run: evomatrix continue {path}"
     if is_owned(path):
         return f"{owner_of(path)} works on it"
-    return f"to go on: evomatrix resume {path}"
+    return how_to_resume(path)
+
+
+def how_to_resume(path: Path) -> str:
+    """Return the command that resumes a run, in words; of a run of a study, the command that resumes the study.
+
+    Halving may stop such a run, so it goes on with the others only.
+    """
+    folder = path.resolve()
+    in_study = folder.name in planned_study(folder.parent).get("runs", ())
+    study = path.parent if path.name else folder.parent
+    return f"to go on: evomatrix resume {study if in_study else path}"
 
 
 def committed_file(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnn.checks import brief, did_you_mean
 from evo.budgets import BUDGETS, Budget, are_equal
 from evo.errors import ResultsError
-from experiments.analysis.deciding import metric_of
+from experiments.analysis.deciding import broken_rule, metric_of
 from experiments.statistics import (
     bca_interval,
     effect_size,
@@ -42,6 +42,15 @@ PRIMARY = " - "
 
 DIGITS = 12
 """Significant digits of a metric up to which two values, or two differences, count as equal."""
+
+SPENT: Mapping[Budget, str] = {
+    "total_networks": "n_individuals",
+    "total_steps": "search_steps",
+    "total_samples": "search_samples",
+    "total_training_macs": "search_training_macs",
+    "total_cpu_seconds": "search_cpu_seconds",
+}
+"""The columns of `runs` with what a search spent, by the budgets of `comparison`."""
 
 SEED = 0
 """Seed of the resamples of a bootstrap: the same table gives the same intervals."""
@@ -78,15 +87,19 @@ def compare(
     Raises
     ------
     ResultsError
-        If there is no arm of a name, or the margin is not above 0.
+        If there is no arm of a name, or no difference of the metric can be as large as the margin.
     """
-    if margin is not None and not 0 < margin < np.inf:
-        raise ResultsError(f"margin must be a finite number above 0; got {margin!r}")
+    metric, direction = metric_of(comparison)
+    broken = "" if margin is None else broken_rule(margin, metric.removeprefix("test_"))
+    if broken:
+        raise ResultsError(f"margin {broken}")
     arms = {str(arm): rows for arm, rows in comparison.groupby("arm")}
     unknown = [arm for pair in pairs for arm in pair if arm not in arms]
     if unknown:
-        raise ResultsError(f"pairs must be of the arms {', '.join(arms)}; got {', '.join(unknown)}")
-    metric, direction = metric_of(comparison)
+        raise ResultsError(
+            f"pairs must be of the arms {', '.join(arms)}; got {', '.join(unknown)}"
+            f"{did_you_mean(unknown[0], arms)}"
+        )
     rows = []
     for arm, other in pairs:
         named: dict[str, Any] = {
@@ -259,15 +272,22 @@ def with_diverged(
     """Return the table ``comparison`` with a row for each arm and seed of which all training diverged or failed.
 
     So has each search that halving stopped, with its rung in a column ``stopped_rung``. Such an arm has no metric on
-    the test part. Without these rows its seeds would count as not run.
+    the test part, but what its search spent. Without these rows its seeds would count as not run.
     """
     failed = runs.loc[runs["best_individual"].isna() & (runs["n_individuals"] > 0)]
-    columns = KEY if failed["stopped_rung"].isna().all() else [*KEY, "stopped_rung"]
+    spent = failed.reindex(columns=[*KEY, *SPENT.values()])
+    spent.columns = pd.Index([*KEY, *SPENT])
+    if failed["stopped_rung"].notna().any():
+        spent["stopped_rung"] = failed["stopped_rung"]
     diverged = baseline.loc[baseline["status"] != "ok", KEY]
-    missing = pd.concat([failed[columns], diverged])
+    missing = pd.concat([spent, diverged])
     if missing.empty:
         return comparison
-    return comparison.merge(missing, on=KEY, how="outer")
+    merged = comparison.merge(missing, on=KEY, how="outer", suffixes=("", "_of_search"))
+    for name in SPENT:
+        if f"{name}_of_search" in merged:
+            merged[name] = merged[name].fillna(merged.pop(f"{name}_of_search"))
+    return merged
 
 
 def is_stopped(comparison: pd.DataFrame) -> "pd.Series[bool]":

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evo.errors import ResultsError
+from evo.registry import must_be_one_of
 from experiments.analysis.comparison import KEY
 from experiments.analysis.deciding import direction_of, metric_of
 from experiments.analysis.results import Results
@@ -46,7 +47,7 @@ def anytime(results: Results, metric: str | None = None) -> pd.DataFrame:
             column.removeprefix("test_")
             for column in results.comparison.filter(regex="^test_").columns
         ]
-        raise ResultsError(f"metric must be one of {', '.join(known)}; got {name!r}")
+        raise ResultsError(f"metric {must_be_one_of(tuple(known), name)}")
     tested = results.comparison.set_index(KEY)[f"test_{name}"].dropna()
     curves = []
     arms = (*_searches(results, name), *_baselines(results, name), *_candidates(results, name))

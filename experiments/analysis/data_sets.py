@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cnn.checks import did_you_mean
 from evo.errors import ResultsError
 from evo.storage.run_reader import run_names
 from experiments.analysis.comparison import SEED, is_stopped, pooled, with_diverged
@@ -66,7 +67,7 @@ def over_data_sets(results: Results, arms: Sequence[str] | None = None) -> pd.Da
     if missing or len(chosen) < 2:
         raise ResultsError(
             f"arms must be two or more of those with a result on every data set, {', '.join(sorted(everywhere))}; "
-            f"got {', '.join(chosen)}"
+            f"got {', '.join(chosen)}{did_you_mean(next(iter(missing), None), sorted(everywhere))}"
         )
     scores = {
         arm: [

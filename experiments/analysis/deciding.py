@@ -1,5 +1,7 @@
 """The metric that decides a comparison: its column, its direction, and how people read it."""
 
+import math
+
 import pandas as pd
 
 from evo.evolution.metrics import METRICS
@@ -48,6 +50,26 @@ def is_fraction(column: str) -> bool:
     """Return whether a metric's column holds fractions, which are shown in percent."""
     name = column.removeprefix("test_")
     return name in METRICS and METRICS[name].unit == "fraction"
+
+
+def broken_rule(margin: float, metric: str) -> str:
+    """Return the rule that a margin of equivalence breaks, with the margin; empty if it breaks none.
+
+    Examples
+    --------
+    >>> broken_rule(3, "accuracy")
+    'must be below 1 for accuracy, whose values are shares of 1: 0.005 is half a point; got 3'
+    >>> broken_rule(0.005, "accuracy"), broken_rule(3, "loss")
+    ('', '')
+    """
+    if not 0 < margin < math.inf:
+        return f"must be a finite number above 0; got {margin!r}"
+    if margin >= 1 and is_fraction(metric):
+        return (
+            f"must be below 1 for {metric}, whose values are shares of 1: 0.005 is half a point; "
+            f"got {margin:g}"
+        )
+    return ""
 
 
 def unit_of(column: str) -> str:

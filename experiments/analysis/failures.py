@@ -1,8 +1,19 @@
-"""Lines on individuals without a fitness, on baselines that diverged, and on runs that halving stopped, for people."""
+"""What has no result, for people: individuals, baselines that diverged, and runs that were stopped, failed or go on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
+
+from evo.storage.run_reader import (
+    error_of,
+    how_to_go_on,
+    how_to_resume,
+    is_over,
+    is_run,
+    run_names,
+)
 
 
 def failure_lines(
@@ -58,6 +69,86 @@ def divergence_lines(baseline: pd.DataFrame) -> list[str]:
         which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
         lines.append(f"{arm} diverged with {which}: {rows['reason'].iloc[0]}")
     return lines
+
+
+def lost_runs(
+    paths: Sequence[Path],
+    runs: pd.DataFrame,
+    configs: Mapping[str, Mapping[str, Any]],
+    studies: Mapping[str, Mapping[str, Any]],
+) -> pd.DataFrame:
+    """Return one row for each seed of each run that has no result: it was stopped, failed, goes on or has not begun.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The folders of runs.
+    runs : DataFrame
+        The table of that name.
+    configs : mapping
+        The settings of each run, by its name.
+    studies : mapping
+        What the file of its study says, by the run's name.
+
+    Returns
+    -------
+    DataFrame
+        Columns `run`, `seed`, `arm` (None where the settings cannot be read), `status`, which is stopped, failed,
+        unfinished or not begun, and `reason`. A run that has not begun is one that the study of the others plans.
+    """
+    rows: list[dict[str, Any]] = []
+    for path, run in run_names(paths).items():
+        error, stopped = error_of(path), runs[(runs["run"] == run) & runs["stopped_rung"].notna()]
+        if len(stopped):
+            rows += [
+                {"run": run, "seed": row["seed"], "arm": row["arm"], "status": "stopped"}
+                | {"reason": f"stopped {row['stopped_reason']}"}
+                for _, row in stopped.iterrows()
+            ]
+        elif error or not is_over(path):
+            status = "failed" if error else "unfinished"
+            rows += _seeds_of(run, configs.get(run, {}), status, error or how_to_go_on(path))
+    for folder, planned in _not_begun(paths, studies).items():
+        for run, config in planned.items():
+            rows += _seeds_of(run, config, "not begun", how_to_resume(folder / run))
+    return pd.DataFrame(rows, columns=["run", "seed", "arm", "status", "reason"])
+
+
+def _seeds_of(
+    run: str, config: Mapping[str, Any], status: str, reason: str
+) -> list[dict[str, Any]]:
+    """Return one row for each seed of a run, given its settings."""
+    fixed = config.get("baseline", {}).get("arms", ())
+    arm = arm_of_settings(config) or ", ".join(_label(one, config) for one in fixed) or None
+    known = {"run": run, "arm": arm, "status": status, "reason": reason}
+    first, n_seeds = config.get("seed", 0), config.get("seeds", 0)
+    return [known | {"seed": seed} for seed in range(first, first + n_seeds)]
+
+
+def _not_begun(
+    paths: Sequence[Path], studies: Mapping[str, Mapping[str, Any]]
+) -> dict[Path, dict[str, Mapping[str, Any]]]:
+    """Return the settings of the runs that have not begun, by folder, of studies all of whose other runs are given."""
+    given = {path.resolve() for path in paths}
+    found = {}
+    for path, run in run_names(paths).items():
+        folder = path.resolve().parent
+        if run in studies and folder not in found:
+            planned = studies[run]["runs"]
+            left = {name: one for name, one in planned.items() if folder / name not in given}
+            found[folder] = {} if any(is_run(folder / name) for name in left) else left
+    return found
+
+
+def arm_of_settings(config: Mapping[str, Any]) -> str | None:
+    """Return the name of the arm that evolves in a run, given its settings; None if none does."""
+    arm = config.get("arm")
+    return None if arm is None or not config.get("evolve", True) else _label(arm, config)
+
+
+def _label(arm: str, config: Mapping[str, Any]) -> str:
+    """Return the name of an arm in the tables: in a study with a grid, with the cell."""
+    return f"{arm}-{config['cell']}" if config.get("cell") else arm
 
 
 NAMED = 8

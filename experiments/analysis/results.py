@@ -10,16 +10,19 @@ from typing import Any
 import networkx as nx
 import pandas as pd
 
+from cnn.checks import did_you_mean
 from evo.display import line_of, table_of
 from evo.errors import ResultsError
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.run_reader import (
+    CONFIG,
     error_of,
     file_of_run,
     how_to_go_on,
     is_complete,
     is_over,
     load_tables,
+    planned_study,
     run_names,
     runs_at,
 )
@@ -34,7 +37,12 @@ from experiments.analysis.comparison import (
     with_diverged,
 )
 from experiments.analysis.deciding import direction_of, metric_of
-from experiments.analysis.failures import divergence_lines, failure_lines, stopped_lines
+from experiments.analysis.failures import (
+    divergence_lines,
+    failure_lines,
+    lost_runs,
+    stopped_lines,
+)
 from experiments.analysis.lineage import learning_curve, lineage
 from experiments.analysis.showing import facts_of, summary_as_html
 from experiments.analysis.verdicts import verdict
@@ -86,6 +94,30 @@ class Results:
     def times(self) -> pd.DataFrame:
         """The table ``times``; a run writes it last, so it is read when it is first asked for."""
         return load_tables(self.paths, ["times"])["times"]
+
+    @cached_property
+    def configs(self) -> dict[str, Mapping[str, Any]]:
+        """The settings of each run as they stand in its folder, by its name; of those that can be read."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for path, name in run_names(self.paths).items():
+            try:
+                values = json.loads(file_of_run(path, CONFIG).read_text("utf-8"))
+            except (OSError, ValueError, ResultsError):
+                continue
+            if isinstance(values, dict):
+                found[name] = values
+        return found
+
+    @cached_property
+    def studies(self) -> dict[str, Mapping[str, Any]]:
+        """The file ``study.json`` of the study to which each run belongs, by the run's name; of runs that have one."""
+        folders = {path: path.resolve().parent for path in self.paths}
+        read = {folder: planned_study(folder) for folder in dict.fromkeys(folders.values())}
+        return {
+            name: read[folders[path]]
+            for path, name in run_names(self.paths).items()
+            if path.resolve().name in read[folders[path]].get("runs", ())
+        }
 
     @property
     def path(self) -> Path:
@@ -265,7 +297,9 @@ class Results:
         if winners.empty:
             where = "" if arm is None else f" of the arm {arm}"
             where += "" if seed is None else f" with seed {seed}"
-            raise ResultsError(f"{self.paths[0]}: holds no finished search{where}")
+            arms = sorted({*self.runs["arm"].dropna().astype(str)})
+            guess = "" if arm in arms else did_you_mean(arm, arms)
+            raise ResultsError(f"{self.paths[0]}: holds no finished search{where}{guess}")
         row = winners.iloc[int(winners["fitness"].argmax())]
         return {str(column): value for column, value in row.items()}
 
@@ -308,9 +342,10 @@ class Results:
             trained = trained[trained["seed"] == seed]
         if trained.empty:
             where = "" if seed is None else f" with seed {seed}"
-            known = ", ".join(self.baseline["arm"].unique()) or "none"
+            known = [*map(str, self.baseline["arm"].unique())]
             raise ResultsError(
-                f"{self.paths[0]}: holds no trained {arm}{where}; its baselines: {known}"
+                f"{self.paths[0]}: holds no trained {arm}{where}; its baselines: "
+                f"{', '.join(known) or 'none'}{'' if arm in known else did_you_mean(arm, known)}"
             )
         row = trained.iloc[int(trained["validation_loss"].argmin())]
         return load_network(self._network_path(row, f"-{arm}"))
@@ -375,14 +410,26 @@ class Results:
         )
 
     def settings(self) -> pd.DataFrame:
-        """Return the settings that are not the defaults, see :func:`experiments.analysis.frames.changed_settings`."""
+        """Return the settings that are not the defaults, see :func:`experiments.analysis.frames.changed_settings`.
+
+        Those of the grid and of halving, which a run has from its study, come last.
+        """
         from experiments.settings.columns import default_settings  # noqa: PLC0415 - slow to import
 
-        return frames.changed_settings(self.runs, default_settings())
+        changed = frames.changed_settings(self.runs, default_settings())
+        of_studies = frames.settings_of_studies(self.studies)
+        return pd.concat([changed, of_studies], ignore_index=True)
 
     def failures(self) -> pd.DataFrame:
-        """Return a row per network without a result, see :func:`experiments.analysis.frames.lost_networks`."""
-        return frames.lost_networks(self.individuals, self.baseline)
+        """Return a row per network without a result, and per seed of a run without one, with the reason.
+
+        Runs have none that halving stopped, that ended with an error, or that are not finished. The runs of a study
+        that have not begun stand here too, if all its other runs are loaded. A run that halving stopped has not failed,
+        so it does not count as `diverged` in :meth:`summary` but as `stopped`; its row stands here so that the reason
+        for each missing seed is in one table. See :func:`experiments.analysis.frames.lost_networks`.
+        """
+        runs = lost_runs(self.paths, self.runs, self.configs, self.studies)
+        return frames.lost_networks(self.individuals, self.baseline, runs)
 
     def _check_one(self, what: str, of_runs: Iterable[Any]) -> None:
         """Raise ResultsError if runs differ in what their networks were chosen by, so that none of them is the best."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cnn.checks import did_you_mean
 from evo.errors import ResultsError
 from experiments.analysis.comparison import SEED
 from experiments.statistics.intervals import interval, two_way_interval
@@ -102,8 +103,10 @@ def _of_arm(predictions: pd.DataFrame, arm: str) -> pd.DataFrame:
     """Return truth and prediction of an arm by seed and test sample."""
     rows = predictions[predictions["arm"] == arm]
     if rows.empty:
-        known = ", ".join(sorted(predictions["arm"].unique()))
-        raise ResultsError(f"arms must be among {known}; got {arm}")
+        known = sorted(predictions["arm"].unique())
+        raise ResultsError(
+            f"arms must be among {', '.join(known)}; got {arm}{did_you_mean(arm, known)}"
+        )
     if rows["truth"].isna().any():
         raise ResultsError("predictions must be of one label or value a sample; got several values")
     table = rows.set_index(["seed", "row"])[["truth", "prediction"]]

@@ -1,5 +1,6 @@
 """Verdicts: one line for each comparison of two arms."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from evo.budgets import TIMED, Budget
 from experiments.analysis.comparison import budgets_of, leader, leader_diverged, missed_budgets
 from experiments.analysis.deciding import is_fraction, title_of, unit_of
 from experiments.statistics.intervals import LEVEL
-from experiments.statistics.paired import ALPHA
+from experiments.statistics.paired import ALPHA, smallest_p
 
 
 def verdict(row: Mapping[str, Any] | pd.Series) -> str:
@@ -48,6 +49,26 @@ def verdict(row: Mapping[str, Any] | pd.Series) -> str:
             reason = f"{n} seeds cannot show a p below {row['smallest_p']:.2g}"
         return f"{leader(row)} is ahead, but {reason}: {what}"
     return f"{row['winner']} wins: {what}"
+
+
+def too_few_seeds(primary: str | None, n: int) -> str:
+    """Return a warning if n seeds cannot decide the declared comparison; empty if they can, or none is declared.
+
+    Examples
+    --------
+    >>> too_few_seeds("evolved - cnn", 5)
+    'evaluation.primary: 5 seeds can show no p below 0.062, so neither arm of evolved - cnn can win; 6 seeds can'
+    >>> too_few_seeds("evolved - cnn", 6)
+    ''
+    """
+    if primary is None or smallest_p(n) <= ALPHA:
+        return ""
+    enough = next(more for more in itertools.count(n) if smallest_p(more) <= ALPHA)
+    seeds = f"{n} seed{'s'[: n != 1]}"
+    return (
+        f"evaluation.primary: {seeds} can show no p below {smallest_p(n):.2g}, so neither arm of {primary} can win; "
+        f"{enough} seeds can"
+    )
 
 
 def is_equivalent(row: Mapping[str, Any] | pd.Series) -> bool:

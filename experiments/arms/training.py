@@ -4,11 +4,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cnn.training.curve import LearningCurve, join_curves
-from cnn.training.fitting import EpochRecord, FitState, fit
+from cnn.training.fitting import EpochRecord, FitReport, FitState, fit
 from cnn.training.recipe import Recipe
-from cnn.training.trainer import LOSS_WINDOW, Evaluation, evaluate, train
+from cnn.training.trainer import LOSS_WINDOW, Evaluation, TrainingReport, evaluate, train
 from evo.evolution.job import Task
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.in_flight import UnfinishedTraining
@@ -96,6 +97,21 @@ class _Spent:
         self.cpu_seconds += cpu_seconds
         self.curves.append(curve)
 
+    def trained(
+        self, arm: str, network: Sized, ended: TrainingReport | FitReport, **more: Any
+    ) -> TrainedArm:
+        """Return the arm after the last phase, which says how training ended; `more` has the other attributes."""
+        return TrainedArm(
+            arm=arm,
+            network=network,
+            status=ended.status,
+            reason=ended.reason,
+            curve=join_curves(self.curves),
+            seconds=self.seconds,
+            cpu_seconds=self.cpu_seconds,
+            **more,
+        )
+
     def state(
         self, network: Sized, made: FitState, epochs: Sequence[EpochRecord] = ()
     ) -> TrainingState:
@@ -164,19 +180,13 @@ def train_steps(
     if isinstance(network, Phenotype):
         network = network.without_dormant()
     validation, n_steps = evaluate(network, task.validation), first + report.steps
-    return TrainedArm(
-        arm=arm,
-        network=network,
-        status=report.status,
-        reason=report.reason,
+    return spent.trained(
+        *(arm, network, report),
         steps=n_steps,
         kept_steps=n_steps,
         train_loss=report.train_loss,
         validation=validation,
-        curve=join_curves(spent.curves),
         measured={n_steps: validation} if report.status == "ok" else {},
-        seconds=spent.seconds,
-        cpu_seconds=spent.cpu_seconds,
         training_macs=n_steps * recipe.batch_size * macs,
     )
 
@@ -234,20 +244,14 @@ def train_epochs(
     last = len(records)
     kept = report.best_epoch or last if report.restored else last
     steps = state.optimizer.step
-    return TrainedArm(
-        arm=arm,
-        network=network,
-        status=report.status,
-        reason=report.reason,
+    return spent.trained(
+        *(arm, network, report),
         steps=steps,
         kept_steps=kept * steps_per_epoch if report.restored else steps,
         train_loss=records[kept - 1].train_loss if kept else None,
         validation=evaluate(network, task.validation),
-        curve=join_curves(spent.curves),
         measured={
             one.step: Evaluation(one.validation_loss, one.validation_accuracy) for one in records
         },
-        seconds=spent.seconds,
-        cpu_seconds=spent.cpu_seconds,
         training_macs=steps * recipe.batch_size * network.macs,
     )

@@ -23,6 +23,7 @@ from experiments.cli.output import prepare_output, print_line, print_table
 if TYPE_CHECKING:
     from experiments.analysis.results import Results
     from experiments.progress import Callback
+    from experiments.settings.experiment import Experiment
 
 app = typer.Typer(
     help="Evolve neural networks whose topology is a matrix, and compare them with a fixed CNN.",
@@ -181,7 +182,7 @@ def run(
         with _naming_own_parts(parts):
             finished = run_study(
                 parse_study(values, experiment),
-                arms=None if arms is None else arms.split(","),
+                arms=None if arms is None else [one.strip() for one in arms.split(",")],
                 folder=folder,
                 workers=workers,
                 address=address,
@@ -653,15 +654,29 @@ def describe(
     with _naming_own_parts(parts):
         values = with_values(read_settings(experiment), _changed(changes))
         if not is_study(values):
-            typer.echo(described(Experiment.parse(values, experiment)), nl=False)
+            described_one = Experiment.parse(values, experiment)
+            typer.echo(described(described_one), nl=False)
+            _echo_too_few_seeds(described_one)
             return
         study = parse_study(values, experiment)
-    typer.echo(described(next(iter(study.cells.values()))))
+    first = next(iter(study.cells.values()))
+    typer.echo(described(first))
     if study.halving is not None:
         typer.echo(described(study.halving, "halving"))
     for cell, settings in differences(study).items():
         told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
         typer.echo(f"# {cell}: {told}")
+    _echo_too_few_seeds(first)
+
+
+def _echo_too_few_seeds(experiment: "Experiment") -> None:
+    """Print a comment if a declared comparison has too few seeds; a stored run may be one of a study, with one seed."""
+    if experiment.evaluation.primary is not None and experiment.used is None:
+        from experiments.analysis.verdicts import too_few_seeds
+
+        too_few = too_few_seeds(experiment.evaluation.primary, experiment.seeds)
+        if too_few:
+            typer.echo(f"# {too_few}")
 
 
 @app.command()

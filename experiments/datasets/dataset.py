@@ -397,6 +397,7 @@ class Dataset:
         path: str | Path,
         target: str | list[str],
         *,
+        name: str | None = None,
         separator: str = ",",
         decimal: str = ".",
         encoding: str = "utf-8",
@@ -415,7 +416,7 @@ class Dataset:
 
         The same table as a data frame gives the same data set. Without `task`, whole numbers and text in the target
         column are class labels; numbers with a decimal point or exponent are values. Text such as ``NA`` or ``007`` is
-        a label. The data set is named after the file. Its networks read files of rows in the same form.
+        a label. Its networks read files of rows in the same form.
 
         Parameters
         ----------
@@ -423,6 +424,8 @@ class Dataset:
             A file with a header line, not compressed. A first column without a name is an index, and is not used.
         target : str or list of str
             Name of the target column, or names of several columns to regress on.
+        name : str, optional
+            Name in tables and pictures; by default that of the file, without its ending.
         separator : str, default ","
             The character between two cells, such as ``";"`` or ``"\t"``.
         decimal : {".", ","}, default "."
@@ -460,8 +463,7 @@ class Dataset:
         }
         roles = ColumnRoles(target_names(target), features, drop, groups, sample_weights)
         made = cls._of_tables(str(path), tables, target, task, categories, roles, form)
-        object.__setattr__(made, "name", Path(path).stem)  # messages until here name the file
-        return made
+        return made._named(name, Path(path))
 
     @classmethod
     def from_parquet(
@@ -469,6 +471,7 @@ class Dataset:
         path: str | Path,
         target: str | list[str],
         *,
+        name: str | None = None,
         task: Task | None = None,
         features: list[str] | None = None,
         drop: tuple[str, ...] = (),
@@ -484,6 +487,8 @@ class Dataset:
         ----------
         path : str or Path
             A file, or a folder of files with one table.
+        name : str, optional
+            As for :meth:`from_csv`.
         target, task, features, drop, categories, groups, sample_weights
             As for :meth:`from_frame`.
         validation, test : str or Path, optional
@@ -498,8 +503,7 @@ class Dataset:
         tables = {part: read_parquet(one) for part, one in paths.items() if one is not None}
         roles = ColumnRoles(target_names(target), features, drop, groups, sample_weights)
         made = cls._of_tables(str(path), tables, target, task, categories, roles)
-        object.__setattr__(made, "name", Path(path).stem)  # messages until here name the file
-        return made
+        return made._named(name, Path(path))
 
     @classmethod
     def from_npz(
@@ -512,6 +516,7 @@ class Dataset:
         y_validation: str | None = None,
         X_test: str | None = None,
         y_test: str | None = None,
+        name: str | None = None,
         groups: str | None = None,
         task: Task | None = None,
         channels: Channels | None = None,
@@ -526,6 +531,8 @@ class Dataset:
             Names of the arrays of samples and targets.
         X_validation, y_validation, X_test, y_test : str, optional
             Names of the arrays of the own validation part and of the own test part.
+        name : str, optional
+            As for :meth:`from_csv`.
         groups : str, optional
             Name of the array of groups.
         task, channels
@@ -551,14 +558,14 @@ class Dataset:
         }
         options = {"task": task, "channels": channels, "groups": groups and arrays[groups]}
         made = cls.from_arrays(arrays[X], arrays[y], name=str(path), **options, **own)  # type: ignore[arg-type]
-        object.__setattr__(made, "name", Path(path).stem)  # messages until here name the file
-        return made
+        return made._named(name, Path(path))
 
     @classmethod
     def from_image_folder(
         cls,
         path: str | Path,
         *,
+        name: str | None = None,
         size: int | tuple[int, int] | None = None,
         colour: Colour | None = None,
     ) -> Self:
@@ -570,7 +577,9 @@ class Dataset:
         Parameters
         ----------
         path : str or Path
-            The folder; the data set is named after it. Hidden files are left out.
+            The folder. Hidden files are left out.
+        name : str, optional
+            Name in tables and pictures; by default that of the folder.
         size : int or tuple of int, optional
             Height and width to which all images are resized, whatever their proportions; one number is both. By default
             all images must be of one size.
@@ -587,7 +596,7 @@ class Dataset:
         parts = read_image_folder(path, size, colour)
         images, labels = parts.pop("")
         channels: Channels | None = "first" if images.ndim == 4 else None
-        name = Path(path).resolve().name
+        name = Path(path).resolve().name if name is None else name
         return cls.from_arrays(images, labels, name=name, channels=channels, **parts)  # type: ignore[arg-type]
 
     @classmethod
@@ -597,6 +606,7 @@ class Dataset:
         version: int | None = None,
         target: str | None = None,
         *,
+        name: str | None = None,
         data_home: str | Path | None = None,
         task: Task | None = None,
         features: list[str] | None = None,
@@ -615,6 +625,8 @@ class Dataset:
             Version of a named data set. It must be given, so that the data stay the same; a number has no versions.
         target : str, optional
             Name of the target column; by default the one that openml.org says.
+        name : str, optional
+            Name in tables and pictures; by default that on openml.org.
         data_home : str or Path, optional
             Folder of the downloads; by default scikit-learn's, ``~/scikit_learn_data``.
         task, features, drop, categories, groups, sample_weights
@@ -627,9 +639,15 @@ class Dataset:
         ValueError
             If the version of a name is not given, or that of a number is.
         """
-        frame, target, name = fetch_table(source, version, target, data_home)
+        frame, target, known = fetch_table(source, version, target, data_home)
         roles = ColumnRoles(target_names(target), features, drop, groups, sample_weights)
+        name = known if name is None else name
         return cls._of_tables(name, {"": frame}, target, task, categories, roles)
+
+    def _named(self, name: str | None, path: Path) -> Self:
+        """Give a data set its name, by default that of its file; until then messages name the file."""
+        object.__setattr__(self, "name", path.stem if name is None else name)
+        return self
 
     def _facts(self) -> dict[str, object]:
         shape = " × ".join(map(str, self.input_shape))

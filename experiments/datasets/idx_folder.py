@@ -15,12 +15,13 @@ IMAGES = "images", "idx3-ubyte"
 LABELS = "labels", "idx1-ubyte"
 
 
-def idx_folder(data_dir: str | Path, channels: Channels | None = None) -> Dataset:
+def idx_folder(
+    data_dir: str | Path, channels: Channels | None = None, *, name: str | None = None
+) -> Dataset:
     """Read MNIST, Fashion-MNIST, EMNIST or a data set of the same form from its four files.
 
     The files are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same for ``t10k``, plain or with the
-    ending ``.gz``; a dot may stand before ``idx`` instead of a hyphen. The data set is named after the folder. The
-    files of ``t10k`` are its own test part.
+    ending ``.gz``; a dot may stand before ``idx`` instead of a hyphen. The files of ``t10k`` are its own test part.
 
     Parameters
     ----------
@@ -28,6 +29,8 @@ def idx_folder(data_dir: str | Path, channels: Channels | None = None) -> Datase
         The folder.
     channels : {"first", "last"}, optional
         Where the channels of images with four dimensions stand.
+    name : str, optional
+        Name in tables and pictures; by default that of the folder.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def idx_folder(data_dir: str | Path, channels: Channels | None = None) -> Datase
     return Dataset.from_arrays(
         images,
         labels,
-        name=folder.resolve().name,
+        name=folder.resolve().name if name is None else name,
         channels=channels,
         test=_read_part(folder, "t10k"),
     )

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from experiments.figures.style.colours import POSITIVE
-from experiments.figures.style.labels import longest_in, short_name, short_names
+from experiments.figures.style.labels import arm_labels, longest_in, short_names
 from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, is_wide, new_figure, wrapped
 
 SHADES = mpl.colors.LinearSegmentedColormap.from_list("shades", ["#ffffff", POSITIVE])
@@ -80,12 +80,11 @@ def draw_confusion(
     title = f"Confusion on the test part{over}\n{about}"
     figure = new_figure(width, (side - 0.1) * n_rows + 0.6, title)
     panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    names = arm_labels(matrices, width)
     for axes, (arm, counts) in zip(panels, matrices.items(), strict=False):
         image = _draw_matrix(axes, counts, labels, 72 * (side - 0.9))
         right = np.trace(counts) / counts.sum()
-        axes.set_title(
-            wrapped(f"{short_name(arm)}: {right:.1%} of {counts.sum():,} right", side - 0.5)
-        )
+        axes.set_title(wrapped(f"{names[arm]}: {right:.1%} of {counts.sum():,} right", side - 0.5))
     for axes in panels[len(matrices) :]:
         axes.set_visible(False)
     bar = figure.colorbar(

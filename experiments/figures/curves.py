@@ -1,6 +1,6 @@
 """Pictures of learning: the generations of searches, the training of fixed networks, and the best network so far."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -14,9 +14,9 @@ from experiments.analysis.curves import COSTS_SO_FAR, anytime
 from experiments.analysis.deciding import is_fraction, metric_of, title_of
 from experiments.analysis.results import Results
 from experiments.figures.style.colours import NEUTRAL, style_of
-from experiments.figures.style.facts import SEARCH, arms_of, where
-from experiments.figures.style.labels import short_name
-from experiments.figures.style.sizes import WIDTHS, is_wide, new_figure
+from experiments.figures.style.facts import arms_of, arms_of_searches, where
+from experiments.figures.style.labels import arm_labels
+from experiments.figures.style.sizes import WIDTHS, is_wide, legend_below, new_figure
 
 MOST_SEEDS = 12
 """Largest number of seeds of an arm that have a thin line each; of more there is only the band."""
@@ -45,13 +45,12 @@ def draw_generations(results: Results, width: float = WIDTHS["page"]) -> Figure:
         width, 0.55 * width + 0.5, f"Best of the population\n{where(results, 'validation part')}"
     )
     axes = figure.add_subplot()
-    styles = style_of(arms_of(results))
-    named = results.runs.set_index(["run", "seed"])[["arm", "stopped_rung"]]
-    searches = generations.join(named, on=["run", "seed"])
-    searches["arm"] = searches["arm"].fillna(SEARCH)
+    styles, labels = style_of(arms_of(results)), arm_labels(arms_of(results), width)
+    stopped = results.runs.set_index(["run", "seed"])["stopped_rung"]
+    searches = generations.join(stopped, on=["run", "seed"])
+    searches["arm"] = arms_of_searches(results, generations)
     for arm, rows in searches.groupby("arm", sort=False):
-        style = styles.get(str(arm), next(iter(styles.values())))
-        _draw_searches(axes, str(arm), rows, f"best_{metric}", style["color"])
+        _draw_searches(axes, labels[str(arm)], rows, f"best_{metric}", styles[str(arm)])
     for arm, rows in baseline.groupby("arm"):
         if metric in rows and rows[metric].notna().any():
             steps = int(rows["steps"].mean())
@@ -59,19 +58,22 @@ def draw_generations(results: Results, width: float = WIDTHS["page"]) -> Figure:
                 float(rows[metric].mean()),
                 color=styles[str(arm)]["color"],
                 linestyle=styles[str(arm)]["linestyle"],
-                label=f"{short_name(str(arm))}, {steps:,} steps",
+                label=f"{labels[str(arm)]}, {steps:,} steps",
             )
     if searches["stopped_rung"].notna().any():
         axes.plot([], [], "x", color=NEUTRAL, markersize=5, label="stopped by the study")
     axes.set_xlabel("generation (modify, then train)")
     axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     _label_metric(axes, deciding)
-    _legend_below(figure, axes, width)
+    legend_below(figure, axes, width)
     return figure
 
 
-def _draw_searches(axes: Any, arm: str, rows: pd.DataFrame, column: str, colour: str) -> None:
+def _draw_searches(
+    axes: Any, name: str, rows: pd.DataFrame, column: str, style: Mapping[str, Any]
+) -> None:
     """Draw the searches of an arm: a thin line for each, and a thick one for their mean."""
+    colour = style["color"]
     wide = rows.pivot_table(index="generation", columns=["run", "seed"], values=column)
     n_seeds = wide.shape[1]
     if 1 < n_seeds <= MOST_SEEDS:
@@ -80,10 +82,9 @@ def _draw_searches(axes: Any, arm: str, rows: pd.DataFrame, column: str, colour:
         axes.fill_between(
             wide.index, wide.min(axis=1), wide.max(axis=1), color=colour, alpha=0.2, linewidth=0
         )
-    name = short_name(arm)
     label = f"{name}, mean of {n_seeds} seeds" if n_seeds > 1 else name
     mean = wide.mean(axis=1)
-    axes.plot(mean.index, mean, color=colour, linewidth=2, marker="o", markersize=3, label=label)
+    axes.plot(mean.index, mean, linewidth=2, markersize=3, label=label, **style)
     stopped = rows[rows["stopped_rung"].notna()].groupby(["run", "seed"]).tail(1)
     if len(stopped):
         axes.plot(stopped["generation"], stopped[column], "x", color=colour, markersize=5)
@@ -108,12 +109,13 @@ def draw_learning(results: Results, width: float = WIDTHS["page"]) -> Figure:
     )
     drawn = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     all_axes = dict(zip(panels, drawn, strict=True))
-    styles = style_of(arms_of(results))
+    styles, names = style_of(arms_of(results)), arm_labels(arms_of(results), width)
     for arm, rows in curves.groupby("arm"):
-        name, colour = short_name(str(arm)), styles[str(arm)]["color"]
+        name, colour = names[str(arm)], styles[str(arm)]["color"]
+        marked = f"{styles[str(arm)]['marker']}-"
         lines = [("loss", "loss", f"{name}: minibatches", "-", 0.6)]
-        lines += [("loss", "validation_loss", f"{name}: validation", "o-", 1.0)]
-        lines += [("validation_accuracy", "validation_accuracy", name, "o-", 1.0)]
+        lines += [("loss", "validation_loss", f"{name}: validation", marked, 1.0)]
+        lines += [("validation_accuracy", "validation_accuracy", name, marked, 1.0)]
         for panel, column, label, style, alpha in lines:
             if panel not in all_axes:
                 continue
@@ -128,7 +130,7 @@ def draw_learning(results: Results, width: float = WIDTHS["page"]) -> Figure:
         axes.set(xlabel="gradient steps", ylabel=panels[panel])
     if "validation_accuracy" in all_axes:
         all_axes["validation_accuracy"].yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
-    _legend_below(figure, all_axes["loss"], width)
+    legend_below(figure, all_axes["loss"], width)
     return figure
 
 
@@ -170,7 +172,7 @@ def draw_anytime(results: Results, width: float = WIDTHS["page"], by: str = "ste
         0.55 * width + 0.5,
         f"Best network so far: median and range of seeds{left_out}\n{where(results, 'validation part')}",
     )
-    axes = figure.add_subplot()
+    axes, labels = figure.add_subplot(), arm_labels(arms_of(results), width)
     for arm, style in style_of(arms_of(results)).items():
         of_arm = [rows for _, rows in table[table["arm"] == arm].groupby(["run", "seed"])]
         if not of_arm:
@@ -179,7 +181,7 @@ def draw_anytime(results: Results, width: float = WIDTHS["page"], by: str = "ste
         axes.step(
             *(cost, middle),
             where="post",
-            label=short_name(arm),
+            label=labels[arm],
             markevery=[-1],
             markersize=4,
             **style,
@@ -191,7 +193,7 @@ def draw_anytime(results: Results, width: float = WIDTHS["page"], by: str = "ste
     axes.set_xscale("log")
     axes.set_xlabel(f"{COST_TITLES[by]} so far, all individuals")
     _label_metric(axes, metric)
-    _legend_below(figure, axes, width)
+    legend_below(figure, axes, width)
     return figure
 
 
@@ -237,13 +239,3 @@ def _label_metric(axes: Any, deciding: str) -> None:
     axes.set_ylabel(f"validation {title_of(deciding)}")
     if is_fraction(deciding):
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
-
-
-def _legend_below(figure: Figure, axes: Any, width: float) -> None:
-    """Write the legend below the axes, with as many columns as there is room for."""
-    handles, labels = axes.get_legend_handles_labels()
-    longest = max(map(len, labels), default=1) + 5
-    n_columns = max(1, min(len(labels), int(width * 72 / 4.6 / longest)))
-    figure.legend(handles, labels, loc="outside lower left", ncols=n_columns)
-    n_rows = -(-len(labels) // n_columns)
-    figure.set_figheight(figure.get_figheight() + 0.16 * n_rows)

@@ -18,9 +18,9 @@ from experiments.analysis.deciding import is_fraction, title_of
 from experiments.analysis.results import Results
 from experiments.figures.edges import effective_edges
 from experiments.figures.style.colours import NEUTRAL, PALETTE, style_of
-from experiments.figures.style.facts import SEARCH, arm_of, arms_of, where
-from experiments.figures.style.labels import short_name
-from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, is_wide, new_figure
+from experiments.figures.style.facts import arm_of, arms_of, arms_of_searches, where
+from experiments.figures.style.labels import arm_labels, short_name
+from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, is_wide, legend_below, new_figure
 
 SIZES = {"parameters": "parameters", "macs": "MACs per sample"}
 
@@ -41,11 +41,10 @@ def draw_pareto(results: Results, width: float = WIDTHS["page"]) -> Figure:
     column = next(str(name) for name in fronts if str(name).startswith("validation_"))
     metric = f"test_{column.removeprefix('validation_')}"
     every = results.individuals[results.individuals["status"] == "ok"]
-    arms = results.runs[["run", "seed", "arm"]].rename(columns={"arm": "search"})
-    fronts = fronts.merge(arms, on=["run", "seed"], how="left")
-    fronts["arm"] = fronts["arm"].fillna(fronts["search"]).fillna(SEARCH)
+    fronts["arm"] = fronts["arm"].fillna(arms_of_searches(results, fronts))
     title = "Pareto fronts: no other network of the seed is as good, as small and as cheap"
     title += f"\n{where(results, 'validation part')}"
+    labels = arm_labels(arms_of(results), width)
     n_columns = 2 if is_wide(width) else 1
     figure = new_figure(width, (2 // n_columns) * 0.62 * width / n_columns + 0.4, title)
     panels = figure.subplots(2 // n_columns, n_columns, sharey=True, squeeze=False).ravel()
@@ -71,7 +70,7 @@ def draw_pareto(results: Results, width: float = WIDTHS["page"]) -> Figure:
                     markersize=4.5,
                     markeredgecolor="white",
                     markeredgewidth=0.4,
-                    label=f"front: {short_name(arm)}",
+                    label=f"front: {labels[arm]}",
                 )
         axes.set_xlabel(name)
         if axes.get_subplotspec().is_first_col():
@@ -80,10 +79,7 @@ def draw_pareto(results: Results, width: float = WIDTHS["page"]) -> Figure:
         axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
         if is_fraction(metric):
             axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower left", ncols=max(1, min(len(labels), int(width / 1.6)))
-    )
+    legend_below(figure, panels[0], width)
     return figure
 
 

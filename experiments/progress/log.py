@@ -31,6 +31,10 @@ class LogReporter(Reporter):
         """Log the text."""
         logger.info("%s", text)
 
+    def warn(self, text: str) -> None:
+        """Log the text at the level WARNING."""
+        logger.warning("%s", text)
+
     def asked(self, count: int) -> None:
         """Count individuals in flight."""
         self.counts.ask(count)

@@ -23,6 +23,10 @@ class Reporter:
     def note(self, text: str) -> None:
         """Report one line of text."""
 
+    def warn(self, text: str) -> None:
+        """Report one line of text about what should not be overlooked."""
+        self.note(text)
+
     def asked(self, count: int) -> None:
         """Count `count` more individuals as in flight: they are being evaluated, or will be as soon as possible."""
 

@@ -68,7 +68,7 @@
     const [text, line, panel] = ["--text", "--line", "--panel"].map(colour);
     const result = {
       margin: { l: 60, r: 16, t: 34, b: 50 },
-      legend: { orientation: "h", y: -0.2, yanchor: "top" },
+      legend: { orientation: "h", x: 0, yref: "container", y: 0, yanchor: "bottom" },
       uirevision: "kept",
       ...layout,
       paper_bgcolor: "rgba(0,0,0,0)",

@@ -1,6 +1,5 @@
 """One HTML file about runs or a study, which opens without a network; and the same again while a run goes on."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from evo.errors import ResultsError
 from evo.files import write_text
 from evo.storage.journal import is_journal, read_journal
-from evo.storage.run_reader import error_of, is_over, is_run, run_names, runs_at
+from evo.storage.run_reader import error_of, is_over, is_run, planned_study, run_names, runs_at
 from experiments.analysis.data_sets import by_data_set, over_data_sets
 from experiments.analysis.results import Results, load_results
 from experiments.figures.style.facts import facts_of
@@ -28,9 +27,6 @@ PAUSE = 1.0
 
 SHARE = 4
 """Times that a watch rests for as long as the last report took, so that most of the processor is the run's."""
-
-PLAN = "study.json"
-"""The file that names the runs of a study."""
 
 NAME = "report.html"
 
@@ -216,12 +212,5 @@ def goes_on(path: Path) -> bool:
     """Return whether a run, or a run of those that a folder holds or a study plans, has not ended."""
     if is_run(path):
         return not (is_over(path) or error_of(path))
-    plan = path / PLAN
-    names: list[str] = []
-    if plan.is_file():
-        try:
-            names = list(json.loads(plan.read_text("utf-8"))["runs"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ResultsError(f"{plan}: runs must be a table of settings ({error})") from error
-    runs = [path / name for name in names] or [*runs_at(path)]
+    runs = [path / name for name in planned_study(path).get("runs", ())] or [*runs_at(path)]
     return any(not is_run(run) or goes_on(run) for run in runs)

@@ -160,7 +160,7 @@ def _letters(experiment: Experiment) -> list[str]:
     return letters
 
 
-def check_controls(given: Any, evolving: Sequence[str], source: str) -> dict[str, tuple[str, ...]]:
+def check_controls(given: Any, evolving: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return the names of the controls of each arm that has some.
 
     Parameters
@@ -169,15 +169,13 @@ def check_controls(given: Any, evolving: Sequence[str], source: str) -> dict[str
         A list for the only arm that evolves; or a table with a list for each of several arms.
     evolving : sequence of str
         The arms that evolve.
-    source : str
-        Where the settings come from, for messages.
 
     Raises
     ------
     SettingsError
         If it is of another form, or names another control or arm.
     """
-    where = f"{source}: controls"
+    where = "controls"
     if isinstance(given, Mapping):
         unknown = [arm for arm in given if arm not in evolving]
         if unknown:

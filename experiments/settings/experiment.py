@@ -51,6 +51,11 @@ from experiments.settings.used import Used
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """The form of a name that may be part of the name of a folder."""
 
+OF_NAMES = (
+    "must be letters without accents, digits, '_', '-' and '.', and begin with a letter or digit"
+)
+"""The same in words."""
+
 QUOTED = re.compile(r"""\"(?:[^"\\\n]|\\.)*+\"?|'[^'\n]*+'?""")
 LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){32}")
 """Text in quotes, and a key of more than 32 parts: Python's parser of TOML takes quadratic time for long keys."""
@@ -64,10 +69,7 @@ OF_STUDIES = {"arms": "arms", "controls": "controls", "grid": "a grid"}
 
 def _check_name(name: str) -> str:
     if not NAME.fullmatch(name):
-        raise ValueError(
-            "must be letters without accents, digits, '_', '-' and '.', and begin with a letter or digit; got "
-            f"{brief(name)}"
-        )
+        raise ValueError(f"{OF_NAMES}; got {brief(name)}")
     return name
 
 
@@ -252,10 +254,17 @@ class EvaluationSettings(Settings, frozen=True, extra="forbid"):
     def _primary_is_of_two_arms(cls, primary: str | None) -> str | None:
         if primary is not None:
             arms = primary.split(" - ")
-            if len(arms) != 2 or len({*arms}) < 2 or not all(map(NAME.fullmatch, arms)):
+            if (
+                len(arms) != 2
+                or len({*arms}) < 2
+                or any(one.strip() != one or not one for one in arms)
+            ):
                 raise ValueError(
                     f'must be two different arms, such as "evolved - cnn"; got {brief(primary)}'
                 )
+            for arm in arms:
+                if not NAME.fullmatch(arm):
+                    raise ValueError(f"must have names of arms, which {OF_NAMES}; got {brief(arm)}")
         return primary
 
     @field_validator("equal")
@@ -449,7 +458,7 @@ class Experiment(Settings, frozen=True, extra="forbid"):
         values : mapping
             As read from a TOML file.
         source : str
-            Where they come from, for messages.
+            Where they come from, with which messages begin; empty if they shall begin with the field.
 
         Raises
         ------
@@ -459,7 +468,7 @@ class Experiment(Settings, frozen=True, extra="forbid"):
         try:
             return cls(**values)
         except SettingsError as error:
-            raise SettingsError(f"{source}: {error}") from None
+            raise SettingsError(f"{source}: {error}" if source else str(error)) from None
 
 
 def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

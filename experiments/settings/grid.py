@@ -32,15 +32,13 @@ Point = tuple[int, ...]
 """One point of a grid: of each key, the number of its value."""
 
 
-def parse_grid(given: Any, source: str) -> Grid:
+def parse_grid(given: Any) -> Grid:
     """Check a grid; its keys may be dotted, or tables in tables as TOML reads dotted keys without quotes."""
     if not isinstance(given, Mapping):
-        raise SettingsError(
-            f"{source}: grid must be a table of keys with lists; got {brief(given)}"
-        )
+        raise SettingsError(f"grid must be a table of keys with lists; got {brief(given)}")
     grid = dict(flat(given, ""))
     for key, values in grid.items():
-        where = f"{source}: grid.{one_line(key)}"
+        where = f"grid.{one_line(key)}"
         if not isinstance(values, list) or not values:
             raise SettingsError(f"{where} must be a list of one value or more; got {brief(values)}")
         section = key.partition(".")[0]
@@ -50,11 +48,9 @@ def parse_grid(given: Any, source: str) -> Grid:
             raise SettingsError(f"{where} must have each value once; got {brief(values)}")
     n_points = math.prod(map(len, grid.values()))
     if n_points > LARGEST:
-        raise SettingsError(
-            f"{source}: grid must have at most {LARGEST:,} points; got {n_points:,}"
-        )
+        raise SettingsError(f"grid must have at most {LARGEST:,} points; got {n_points:,}")
     if set(DATA_SETS) <= grid.keys():
-        raise SettingsError(f"{source}: grid.dataset must not be given beside grid.dataset.name")
+        raise SettingsError("grid.dataset must not be given beside grid.dataset.name")
     return grid
 
 

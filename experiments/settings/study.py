@@ -56,12 +56,15 @@ class Study:
         The arm of each cell; without a grid it may be left out.
     halving : HalvingSettings or None
         How the worst cells are stopped early; by default none is.
+    grid : mapping
+        The values of each key of the grid, by its dotted name.
     """
 
     name: str
     cells: Mapping[str, Experiment]
     arm_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     halving: HalvingSettings | None = None
+    grid: Grid = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def arms(self) -> dict[str, Experiment]:
@@ -97,16 +100,22 @@ class Study:
 
 
 def differences(study: Study) -> dict[str, dict[str, Any]]:
-    """Return, for each cell, the settings by dotted names that are not the same for all cells."""
+    """Return, for each cell, the settings by dotted names that are not the same for all cells that have them.
+
+    A cell in which nothing evolves has no settings of evolution. If it is the first one, whose settings people read in
+    full, those of the others count as different.
+    """
     of_cells = {
         cell: dict(flat(one.model_dump(mode="json", exclude={"cell"}), ""))
         for cell, one in study.cells.items()
     }
     keys = dict.fromkeys(key for values in of_cells.values() for key in values)
+    first = next(iter(of_cells.values()))
     different = [
         key
         for key in keys
-        if len({json.dumps(values.get(key)) for values in of_cells.values()}) > 1
+        if key not in first
+        or len({json.dumps(values[key]) for values in of_cells.values() if key in values}) > 1
     ]
     return {
         cell: {key: values[key] for key in different if key in values}
@@ -138,34 +147,37 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
     values : mapping
         As read from a TOML file.
     source : str
-        Where they come from, for messages.
+        Where they come from, with which messages begin; empty if they are those of a script.
 
     Raises
     ------
     SettingsError
         At the first setting that breaks a rule.
     """
+    try:
+        return _parsed(values)
+    except SettingsError as error:
+        raise SettingsError(f"{source}: {error}" if source else str(error)) from None
+
+
+def _parsed(values: Mapping[str, Any]) -> Study:
+    """Check the settings of a study, as :func:`parse_study`, with messages that begin with the setting."""
     shared = {
         name: value
         for name, value in values.items()
         if name not in OF_STUDIES and name != "halving"
     }
-    grid = parse_grid(values.get("grid", {}), source)
+    grid = parse_grid(values.get("grid", {}))
     cells: dict[str, Experiment] = {}
     arm_of: dict[str, str] = {}
-    for arm, of_point in _arms(values, shared, grid, source).items():
+    for arm, of_point in _arms(values, shared, grid).items():
         for cell, experiment in cells_of_arm(arm, of_point, grid):
             if cell in cells:
-                raise SettingsError(
-                    f"{source}: arms must give each cell a name of its own; got {cell} twice"
-                )
+                raise SettingsError(f"arms must give each cell a name of its own; got {cell} twice")
             cells[cell], arm_of[cell] = experiment, arm
-    _check_labels(cells, source)
-    try:
-        halving = parse_halving(values.get("halving"), cells)
-    except SettingsError as error:
-        raise SettingsError(f"{source}: {error}") from None
-    return Study(next(iter(cells.values())).name, cells, arm_of, halving)
+    _check_labels(cells)
+    halving = parse_halving(values.get("halving"), cells)
+    return Study(next(iter(cells.values())).name, cells, arm_of, halving, grid)
 
 
 def study_of(
@@ -188,7 +200,7 @@ def study_of(
         If an argument has another type.
     """
     if isinstance(base, Experiment):
-        values, source = base.model_dump(mode="json", exclude_unset=True), "base"
+        values, source = base.model_dump(mode="json", exclude_unset=True), ""
         values.pop("used", None)
     elif isinstance(base, str | Path):
         values, source = read_settings(base), str(base)
@@ -255,9 +267,11 @@ def _seeds(seeds: int | Iterable[int] | None) -> dict[str, int]:
 def check_primary(experiment: Experiment, arms: Collection[str]) -> None:
     """Raise SettingsError if the declared comparison is of other arms than these."""
     primary = experiment.evaluation.primary
-    if primary is not None and not set(primary.split(" - ")) <= set(arms):
+    unknown = [arm for arm in (primary or "").split(" - ") if primary and arm not in arms]
+    if unknown:
         raise SettingsError(
             f"evaluation.primary must be of two of the arms {', '.join(arms)}; got {primary!r}"
+            f"{did_you_mean(unknown[0], arms)}"
         )
 
 
@@ -265,7 +279,7 @@ def check_primary(experiment: Experiment, arms: Collection[str]) -> None:
 
 
 def _arms(
-    values: Mapping[str, Any], shared: Mapping[str, Any], grid: Grid, source: str
+    values: Mapping[str, Any], shared: Mapping[str, Any], grid: Grid
 ) -> dict[str, dict[Point, Experiment]]:
     """Return the experiment of each arm at each point of the grid."""
     points = list(itertools.product(*(range(len(one)) for one in grid.values())))
@@ -274,12 +288,12 @@ def _arms(
     if arms is None and (grid or "controls" in values):
         # The experiment itself; it keeps its baselines, for there is no other arm to compare with.
         arm = str(shared.get("arm", "evolved" if shared.get("evolve", True) else "fixed"))
-        where = {arm: f"{source}: grid" if grid else source}
+        where = {arm: "grid" if grid else ""}
         of_arms[arm] = {point: at_point(shared, grid, point) for point in points}
     else:
         if not isinstance(arms, Mapping) or not arms:
-            raise SettingsError(f"{source}: arms must be one table or more, [arms.<name>]")
-        where = {name: f"{source}: arms.{one_line(name)}" for name in arms}
+            raise SettingsError("arms must be one table or more, [arms.<name>]")
+        where = {name: f"arms.{one_line(name)}" for name in arms}
         for name, own in arms.items():
             _check_own(own, grid, where[name])
             of_arms[name] = {
@@ -291,21 +305,20 @@ def _arms(
     }
     if "controls" not in values:
         return found
-    return found | _controls(values["controls"], found, of_arms, source)
+    return found | _controls(values["controls"], found, of_arms)
 
 
 def _controls(
     given: Any,
     arms: Mapping[str, Mapping[Point, Experiment]],
     of_arms: Mapping[str, Mapping[Point, Mapping[str, Any]]],
-    source: str,
 ) -> dict[str, dict[Point, Experiment]]:
     """Return the experiments of the controls of arms at each point of the grid; `of_arms` has the arms' settings."""
     evolving = [arm for arm, at in arms.items() if all(one.evolve for one in at.values())]
     found: dict[str, dict[Point, Experiment]] = {}
-    of_each = check_controls(given, evolving, source)
+    of_each = check_controls(given, evolving)
     for arm, names in of_each.items():
-        where = f"{source}: controls" + (f".{arm}" if len(of_each) > 1 else "")
+        where = "controls" + (f".{arm}" if len(of_each) > 1 else "")
         for control, (point, experiment) in itertools.product(names, arms[arm].items()):
             for name, changes in changes_of(control, experiment, where).items():
                 own = f"{arm}-{name}" if len(of_each) > 1 else name
@@ -336,7 +349,7 @@ def _check_own(own: Any, grid: Grid, where: str) -> None:
                 )
 
 
-def _check_labels(cells: Mapping[str, Experiment], source: str) -> None:
+def _check_labels(cells: Mapping[str, Experiment]) -> None:
     """Raise SettingsError if two arms have the same name in the table, where a fixed network has its own name.
 
     The same if the declared comparison, which all arms share, names another arm.
@@ -347,16 +360,13 @@ def _check_labels(cells: Mapping[str, Experiment], source: str) -> None:
             key = experiment.dataset.model_dump_json(include={"name", "options"}), label
             if key in known:
                 raise SettingsError(
-                    f"{source}: arms.{one_line(name)} must have a name of its own in the table; "
+                    f"arms.{one_line(name)} must have a name of its own in the table; "
                     f"got {brief(label)}, which is also that of arms.{one_line(known[key])}"
                 )
             known[key] = name
-    try:
-        check_primary(next(iter(cells.values())), dict.fromkeys(label for _, label in known))
-        for of_data in _by_data_set(cells):
-            check_equal_budgets(of_data)
-    except SettingsError as error:
-        raise SettingsError(f"{source}: {error}") from None
+    check_primary(next(iter(cells.values())), dict.fromkeys(label for _, label in known))
+    for of_data in _by_data_set(cells):
+        check_equal_budgets(of_data)
 
 
 def _by_data_set(cells: Mapping[str, Experiment]) -> Iterable[list[Experiment]]:

@@ -30,7 +30,7 @@ from evo.genome.genome import Genome
 from evo.interruption import interruptible
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.individuals import StoredIndividuals
-from evo.storage.run_reader import is_complete, load_tables
+from evo.storage.run_reader import how_to_resume, is_complete, load_tables
 from evo.storage.run_store import RunStore
 from evo.storage.tables import Row
 from evo.time_account import OTHER, spending, time_spent
@@ -46,6 +46,9 @@ from experiments.studies.founders import GivenFounders, layers_of_founders
 from experiments.studies.judgement import metrics_of
 from experiments.studies.search import Search, Tally, search_of
 from experiments.studies.seed_run import SeedRun, read_test
+
+SECONDS_WORTH_PICTURES = 10.0
+"""Estimated seconds of a search from which on a run draws all its pictures, which take about a second."""
 
 EVALUATED = 256
 """Samples that an evaluation takes at a time. For one or two samples other kernels are compiled than for more."""
@@ -106,6 +109,11 @@ SECONDS_EACH, MACS_PER_SECOND = 0.003, 1.2e10
 def is_brief(plan: Plan) -> bool:
     """Return whether the search of a plan takes some seconds only, as far as its settings and founders tell."""
     return expected_seconds(plan) < SECONDS_WORTH_WORKERS
+
+
+def _draws_little(plan: Plan) -> bool:
+    """Return whether the search of a plan takes so few seconds that all pictures would be a large part of the run."""
+    return plan.experiment.evolve and expected_seconds(plan) < SECONDS_WORTH_PICTURES
 
 
 def expected_seconds(plan: Plan) -> float:
@@ -192,7 +200,7 @@ def _finish(
         with spending("draw"):
             from experiments.figures.pictures import save_figures  # noqa: PLC0415 - imports matplotlib
 
-            save_figures(loaded, store)
+            save_figures(loaded, store, brief=_draws_little(plan))
     store.commit({"times": _time_rows(store, "main", time_spent())})
     store.complete()
     return loaded
@@ -206,7 +214,7 @@ def begun_event(plan: Plan, store: RunStore) -> RunBegun:
 
 def told_of_stop(stop: StopRun, run: Path) -> str:
     """Return that a callback stopped a run, and how the run goes on."""
-    return f"Stopped by {stop}. What is finished is kept; to go on: evomatrix resume {run}"
+    return f"Stopped by {stop}. What is finished is kept; {how_to_resume(run)}"
 
 
 def _seed_runs(
@@ -396,9 +404,7 @@ def reporting_an_interruption(reporter: Reporter, store: RunStore) -> Iterator[N
     except BaseException as error:
         what = "Interrupted" if isinstance(error, KeyboardInterrupt) else "Stopped by an error"
         if store.path.exists() and not is_complete(store.path):
-            reporter.note(
-                f"{what}. What is finished is kept; to go on: evomatrix resume {store.path}"
-            )
+            reporter.note(f"{what}. What is finished is kept; {how_to_resume(store.path)}")
         raise
 
 

@@ -13,6 +13,7 @@ from cnn.training.samples import Samples
 from evo.errors import SettingsError
 from evo.evolution.metrics import METRICS
 from evo.storage.tables import OwnColumns
+from experiments.analysis.deciding import broken_rule
 from experiments.datasets import Dataset, DataSplit
 from experiments.settings.experiment import Experiment
 
@@ -47,7 +48,7 @@ def _outputs(dataset: Dataset) -> tuple[str, ...]:
 
 
 def check_judgement(experiment: Experiment, dataset: Dataset) -> None:
-    """Raise SettingsError if a metric or a class weight does not suit the data."""
+    """Raise SettingsError if a metric, a margin of equivalence or a class weight does not suit the data."""
     evaluation = experiment.evaluation
     named = [("evaluation.metrics", name) for name in evaluation.metrics]
     named += [("evaluation.verdict", evaluation.verdict)] if evaluation.verdict else []
@@ -59,6 +60,11 @@ def check_judgement(experiment: Experiment, dataset: Dataset) -> None:
             raise SettingsError(
                 f"{setting} must be for {dataset.task}, the task of {dataset.name!r} ({suitable}); got {name!r}"
             )
+    margin = evaluation.equivalence_margin
+    metric, _ = deciding_metric(experiment, dataset)
+    broken = "" if margin is None else broken_rule(margin, metric)
+    if broken:
+        raise SettingsError(f"evaluation.equivalence_margin {broken}")
     wanted = experiment.training.class_weight
     if wanted is None:
         return

@@ -24,6 +24,7 @@ from evo.storage.run_reader import (
 from evo.storage.run_store import RunStore
 from evo.time_account import counting_time, spending
 from experiments.analysis.results import Results, load_results
+from experiments.analysis.verdicts import too_few_seeds
 from experiments.arms import check_arms
 from experiments.datasets import Dataset, DataSplit, load_dataset
 from experiments.progress import Callback, Reporter
@@ -132,11 +133,15 @@ def run(
     reporter, told = chosen_reporter(reporter, quiet=quiet), Callbacks(callbacks)
     check_types(results=results, run_name=run_name)
     _check_arguments(experiment, workers, address, fitness, founders)
+    too_few = ""
     if experiment.used is None:  # of a stored run of a study the other arm is in other runs
         check_primary(experiment, experiment.arm_names)
+        too_few = too_few_seeds(experiment.evaluation.primary, experiment.seeds)
     check_equal_budgets([experiment])
     plan, used = plan_run(experiment, dataset, fitness, founders)
     workers = workers_for(plan, used, workers, address)
+    if too_few:
+        reporter.warn(too_few)
     with told:
         return run_anew(
             plan,

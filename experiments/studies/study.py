@@ -14,19 +14,21 @@ from typing import Any
 
 from evo.errors import ResultsError, SettingsError
 from evo.files import free_name
-from evo.storage.run_reader import how_to_go_on, is_complete, is_over, is_run
+from evo.storage.run_reader import STUDY, how_to_go_on, is_complete, is_over, is_run
 from experiments.analysis.results import Results
+from experiments.analysis.verdicts import too_few_seeds
 from experiments.datasets import Dataset
 from experiments.progress import Callback, Reporter
 from experiments.progress.callbacks import Callbacks
 from experiments.progress.choice import chosen_maker
 from experiments.settings.experiment import Experiment
+from experiments.settings.grid import Grid
 from experiments.settings.halving import HalvingSettings
 from experiments.settings.study import Study, load_study, parse_study, study_of
 from experiments.settings.used import first_difference
 from experiments.studies.arguments import check_limits, check_types, check_workers
 from experiments.studies.cells import DataSets, Runs, check_data, in_parallel
-from experiments.studies.planned import PLAN, StudyPlan, owned, read_plan, with_planned
+from experiments.studies.planned import StudyPlan, owned, read_plan, with_planned
 from experiments.studies.provenance import change_in_words, used_by, with_used
 from experiments.studies.runner import resume_run
 
@@ -182,9 +184,11 @@ def run_study(
     runs = Runs(folder, data, fitness, workers, address, maker, told, figures)
     with told:
         if study.halving is not None:
-            _do_halved(runs, planned, study.halving)
+            _warn_of_seeds(planned, runs)
+            _do_halved(runs, planned, study.halving, study.grid)
             return runs.results()
-        with_planned(folder, planned, None)
+        plan = with_planned(folder, planned, None, study.grid)
+        _warn_of_seeds(plan.runs, runs)
         for name in planned:
             if (folder / name).exists() and not is_complete(folder / name):
                 runs.teller.note(f"{name}: is not finished; {how_to_go_on(folder / name)}")
@@ -192,16 +196,26 @@ def run_study(
         return runs.results()
 
 
+def _warn_of_seeds(planned: Mapping[str, Experiment], runs: Runs) -> None:
+    """Warn if all planned runs together have too few seeds to decide the declared comparison."""
+    seeds = {one.seed for one in planned.values()}
+    for primary in {one.evaluation.primary for one in planned.values()}:
+        too_few = too_few_seeds(primary, len(seeds))
+        if too_few:
+            runs.teller.warn(too_few)
+
+
 def _do_halved(
     runs: Runs,
     planned: Mapping[str, Experiment],
     halving: HalvingSettings,
+    grid: Grid,
     *,
     force: bool = False,
 ) -> None:
     """Do a study with halving, or what is left of it; one process owns it."""
     with owned(runs.folder):
-        plan = runs.halve(with_planned(runs.folder, planned, halving), force=force)
+        plan = runs.halve(with_planned(runs.folder, planned, halving, grid), force=force)
         runs.do(_left(plan, runs.folder), force=force)
 
 
@@ -250,7 +264,7 @@ def resume(
     path = Path(path)
     maker, told = chosen_maker(reporter, quiet=quiet), Callbacks(callbacks)
     options: dict[str, Any] = {"workers": workers, "address": address, "figures": figures}
-    if not (path / PLAN).is_file():
+    if not (path / STUDY).is_file():
         if not is_run(path):
             raise ResultsError(f"{path}: must be the folder of a run or of a study")
         check_types(dataset=dataset)
@@ -279,19 +293,19 @@ def resume(
         if plan.halving is None:
             runs.do(_left(plan, path), force=force)
         else:
-            _do_halved(runs, plan.runs, plan.halving, force=force)
+            _do_halved(runs, plan.runs, plan.halving, plan.grid, force=force)
         return runs.results()
 
 
 def _check_decided(run: Path) -> None:
     """Raise ResultsError if the study of a run has not decided yet whether the run goes on."""
     study = run.resolve().parent
-    if not (study / PLAN).is_file():
+    if not (study / STUDY).is_file():
         return
     plan = read_plan(study)
     if run.resolve().name in plan.compared() and not plan.is_decided:
         raise ResultsError(
-            f"{run}: must be resumed with its study, whose halving may stop it; to go on: evomatrix resume {run.parent}"
+            f"{run}: must be resumed with its study, whose halving may stop it; to go on: evomatrix resume {study}"
         )
 
 

@@ -9,7 +9,7 @@ from experiments.analysis.frames.latex import latex_table
 from experiments.analysis.frames.losses import lost_networks
 from experiments.analysis.frames.operators import operator_effects, operator_uses
 from experiments.analysis.frames.searches import pareto, population_at
-from experiments.analysis.frames.settings import changed_settings
+from experiments.analysis.frames.settings import changed_settings, settings_of_studies
 
 __all__ = [
     "changed_settings",
@@ -20,5 +20,6 @@ __all__ = [
     "operator_uses",
     "pareto",
     "population_at",
+    "settings_of_studies",
     "with_parent",
 ]

@@ -1,4 +1,4 @@
-"""The networks that a run lost: individuals and baselines that diverged or failed."""
+"""What a run lost: individuals and baselines that diverged or failed, and runs without a result."""
 
 import pandas as pd
 
@@ -11,24 +11,29 @@ COLUMNS = (
 """The columns of :func:`lost_networks`, which have the meanings of ``individuals`` and ``baseline``."""
 
 
-def lost_networks(individuals: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each individual without a fitness, and one for each baseline that diverged.
+def lost_networks(
+    individuals: pd.DataFrame, baseline: pd.DataFrame, runs: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return one row for each individual without a fitness, each baseline that diverged, and each lost seed of a run.
 
     Parameters
     ----------
     individuals, baseline : DataFrame
         The tables of these names.
+    runs : DataFrame, optional
+        The seeds of runs that have no result, as :func:`experiments.analysis.failures.lost_runs` returns them.
 
     Returns
     -------
     DataFrame
         Columns `run`, `seed`, `arm`, `generation`, `individual`, `parent`, `origin`, `operators`, `status`, `reason`
         and `error_at`, as in the tables. `arm` is empty for individuals; what individuals alone have is empty for
-        baselines.
+        baselines and runs.
     """
     evolved = with_parent(individuals[individuals["status"] != "ok"])
     fixed = baseline[baseline["status"] != "ok"]
     kinds = {**individuals.dtypes, **baseline.dtypes, "parent": pd.Int64Dtype()}
-    found = pd.concat([one.reindex(columns=[*COLUMNS]).astype(object) for one in (evolved, fixed)])
+    lost = [one for one in (evolved, fixed, runs) if one is not None]
+    found = pd.concat([one.reindex(columns=[*COLUMNS]).astype(object) for one in lost])
     typed = found.astype({name: kinds[name] for name in COLUMNS})
     return typed.sort_values(["run", "seed"], kind="stable", ignore_index=True)

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from evo.errors import ResultsError
+from evo.registry import must_be_one_of
 from experiments.analysis.frames.joins import INDIVIDUAL, join_tables, with_parent
 from experiments.statistics import pareto_front
 
@@ -79,7 +80,7 @@ def pareto(
         known = [
             name.removeprefix("validation_") for name in names if name.startswith("validation_")
         ]
-        raise ResultsError(f"metric must be one of {', '.join(known)}; got {metric!r}")
+        raise ResultsError(f"metric {must_be_one_of(tuple(known), metric)}")
     goals = {
         "larger": [column] if larger_is_better else [],
         "smaller": [*COSTS] if larger_is_better else [column, *COSTS],

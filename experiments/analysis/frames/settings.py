@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+COLUMNS = ["run", "setting", "value", "default"]
+
 OF_EVOLUTION = ("founders.", "evolution.", "policy.")
 """Beginnings of the settings that a run in which nothing evolved does not have."""
 
@@ -38,7 +40,29 @@ def changed_settings(runs: pd.DataFrame, defaults: Mapping[str, Any]) -> pd.Data
             if is_there and _text(value) != _text(default):
                 texts = {"value": _text(value), "default": _text(default)}
                 rows.append({"run": run["run"], "setting": setting, **texts})
-    return pd.DataFrame(rows, columns=["run", "setting", "value", "default"]).astype("string")
+    return pd.DataFrame(rows, columns=COLUMNS).astype("string")
+
+
+def settings_of_studies(studies: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row for each run of a study and each key of the grid and of halving that the study has.
+
+    Parameters
+    ----------
+    studies : mapping
+        What the file of its study says, by the run's name.
+
+    Returns
+    -------
+    DataFrame
+        The columns of :func:`changed_settings`. By default a study has neither, so `default` is empty.
+    """
+    rows = [
+        {"run": run, "setting": f"{table}.{key}", "value": _text(value)}
+        for run, study in studies.items()
+        for table in ("grid", "halving")
+        for key, value in study.get(table, {}).items()
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS).astype("string")
 
 
 def _plain(value: Any) -> Any:
@@ -51,6 +75,10 @@ def _plain(value: Any) -> Any:
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, float) and value.is_integer():  # a column of integers with gaps has floats
-        return str(int(value))
-    return json.dumps(value)
+    whole = [_whole(one) for one in value] if isinstance(value, list) else _whole(value)
+    return json.dumps(whole)
+
+
+def _whole(value: Any) -> Any:
+    """Return a float without a fraction as an integer: a column of integers with gaps has floats."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,6 +1,6 @@
 """The colours of pictures. Readers who confuse red and green can tell them apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -22,16 +22,42 @@ DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "D", "^", "X", "v", "P")
 
 
-def style_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return colour, line style and marker of each arm; two arms never have all three in common, up to 210 of them."""
+def style_of(arms: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return colour, line style and marker of each name: the colour of its arm, and the others of its cell.
+
+    Two of up to 210 arms never have all three in common, nor have two of up to 35 cells of an arm.
+
+    Parameters
+    ----------
+    arms : mapping
+        The arm of each name, as :func:`experiments.figures.style.facts.arms_of` returns it.
+    """
     return {
         name: {
-            "color": PALETTE[k % len(PALETTE)],
-            "linestyle": DASHES[k % len(DASHES)],
-            "marker": MARKERS[k % len(MARKERS)],
+            "color": PALETTE[colour % len(PALETTE)],
+            "linestyle": DASHES[line % len(DASHES)],
+            "marker": MARKERS[line % len(MARKERS)],
         }
-        for k, name in enumerate(names)
+        for name, colour, line in numbered(arms)
     }
+
+
+def numbered(arms: Mapping[str, str]) -> Iterator[tuple[str, int, int]]:
+    """Yield each name with the number of its colour and that of its lines and markers.
+
+    Names of one arm have its colour. If all are of one arm, each name has a colour of its own.
+
+    Examples
+    --------
+    >>> list(numbered({"a-1": "a", "a-2": "a", "b": "b"}))
+    [('a-1', 0, 0), ('a-2', 0, 1), ('b', 1, 1)]
+    """
+    known = [*dict.fromkeys(arms.values() if len({*arms.values()}) > 1 else arms)]
+    n_before = dict.fromkeys(known, 0)
+    for name, arm in arms.items():
+        of_colour = arm if arm in n_before else name
+        yield name, known.index(of_colour), known.index(of_colour) + n_before[of_colour]
+        n_before[of_colour] += 1
 
 
 def colours_of(

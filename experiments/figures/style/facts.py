@@ -1,16 +1,18 @@
 """What results are about: experiments, data sets, seeds and arms, also of runs that are not finished."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from evo.errors import ResultsError
-from evo.storage.run_reader import CONFIG, file_of_run, run_names
+from evo.storage.run_reader import CONFIG, run_names
+from experiments.analysis.failures import arm_of_settings
 from experiments.analysis.results import Results
 
 SEARCH = "evolved"
-"""The name of a search that is not finished, whose arm is not known yet."""
+"""The name of a search whose arm is not known."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,13 @@ def facts_of(results: Results) -> Facts:
     known = set(runs["run"])
     for path, name in run_names(results.paths).items():
         if name not in known:
-            config = file_of_run(path, CONFIG)
             try:
-                values = json.loads(config.read_text("utf-8"))
+                values = results.configs[name]
                 experiments.add(str(values["name"]))
                 datasets.add(str(values["dataset"]["name"]))
                 seeds |= {int(values["seed"])}
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError) as error:
+                config = path / CONFIG
                 raise ResultsError(f"{config}: must be the settings of a run ({error})") from error
     return Facts(tuple(sorted(experiments)), tuple(sorted(datasets)), tuple(sorted(seeds)))
 
@@ -67,19 +69,41 @@ def where(results: Results, part: str, seed: int | None = None, arm: str | None 
     return f"data set {', '.join(facts.datasets)}, {of_arm}{part}, seed{many} {listed}"
 
 
-def arms_of(results: Results) -> list[str]:
-    """Return the names of all arms, those of searches first."""
-    names = sorted(set(results.runs["arm"].dropna().astype(str)))
-    if not names and len(results.individuals):
-        names = [SEARCH]
+def arms_of(results: Results) -> dict[str, str]:
+    """Return the names of all arms in the tables, those of searches first, each with its arm.
+
+    The two differ in a study with a grid: ``evolved-hidden-4`` is a cell of the arm ``evolved``.
+    """
+    searches = results.individuals[["run", "seed"]].drop_duplicates()
+    names = {*results.runs["arm"].dropna().astype(str), *arms_of_searches(results, searches)}
     of_arms = results.training.loc[results.training["individual"].isna(), "arm"].dropna().unique()
     others = {*map(str, of_arms), *results.baseline["arm"].astype(str)}
     others |= {*results.comparison["arm"].astype(str)}
-    return names + sorted(others - set(names))
+    cells = {f"-{one['cell']}" for one in results.configs.values() if one.get("cell")}
+    longest_first = sorted(cells, key=len, reverse=True)
+
+    def arm(name: str) -> str:
+        return name.removesuffix(next((one for one in longest_first if name.endswith(one)), ""))
+
+    return {name: arm(name) for name in (*sorted(names), *sorted(others - names))}
+
+
+def arms_of_searches(results: Results, rows: pd.DataFrame) -> "pd.Series[str]":
+    """Return the name of the arm of the search to which each row belongs; that of its settings if it goes on.
+
+    Parameters
+    ----------
+    results : Results
+    rows : DataFrame
+        With the columns `run` and `seed`.
+    """
+    going_on = {run: arm_of_settings(config) for run, config in results.configs.items()}
+    arms = results.runs.set_index(["run", "seed"])["arm"]
+    found = rows[["run", "seed"]].join(arms, on=["run", "seed"])["arm"]
+    return found.fillna(rows["run"].map(going_on)).fillna(SEARCH).astype(str)
 
 
 def arm_of(results: Results, row: Mapping[str, Any]) -> str:
     """Return the name of the arm of an individual, given its row of ``individuals``."""
-    runs = results.runs
-    found = runs[(runs["run"] == row["run"]) & (runs["seed"] == row["seed"])]["arm"].dropna()
-    return str(found.iloc[0]) if len(found) else SEARCH
+    rows = pd.DataFrame([{"run": row["run"], "seed": row["seed"]}])
+    return str(arms_of_searches(results, rows).iloc[0])

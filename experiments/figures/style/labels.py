@@ -1,7 +1,7 @@
 """Names of classes and features, as pictures write them."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from experiments.figures.style.sizes import letters_in
@@ -46,6 +46,23 @@ def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
         return short
     room = longest - 1 - len(str(len(names)))
     return [f"{short_name(name, room)} {number}" for number, name in enumerate(names, start=1)]
+
+
+BESIDE = 22
+"""Characters that stand beside the name of an arm in a legend, such as the number of its seeds."""
+
+
+def arm_labels(arms: Iterable[str], width: float) -> dict[str, str]:
+    """Return the label of each arm for a legend below a picture, of a width in inches; no two are alike.
+
+    Examples
+    --------
+    >>> arm_labels(["evolved-hidden-4"], 3.35)
+    {'evolved-hidden-4': 'evolved-hidden-4'}
+    """
+    names = [*arms]
+    longest = max(LONGEST, letters_in(width) - BESIDE)
+    return dict(zip(names, short_names(names, longest), strict=True))
 
 
 @contextmanager

@@ -50,6 +50,7 @@ PAPER: dict[Any, Any] = {
     "svg.hashsalt": "evomatrix",
     "savefig.bbox": None,
     "text.usetex": False,
+    "axes.formatter.min_exponent": 4,  # numbers below 10,000 in full at logarithmic axes
 }
 """Settings of matplotlib for every picture."""
 
@@ -138,6 +139,16 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     if text:
         figure.suptitle(text, x=0.01, ha="left", linespacing=1.15)
     return figure
+
+
+def legend_below(figure: Figure, axes: Any, width: float) -> None:
+    """Write the legend below the axes, with as many columns as there is room for."""
+    handles, labels = axes.get_legend_handles_labels()
+    longest = max(map(len, labels), default=1) + 5
+    n_columns = max(1, min(len(labels), int(width * 72 / 4.6 / longest)))
+    figure.legend(handles, labels, loc="outside lower left", ncols=n_columns)
+    n_rows = -(-len(labels) // n_columns)
+    figure.set_figheight(figure.get_figheight() + 0.16 * n_rows)
 
 
 def rendered(figure: Figure, form: str) -> bytes:

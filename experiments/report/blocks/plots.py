@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.figures.style.colours import PALETTE
+from experiments.figures.style.colours import PALETTE, numbered
 
 Trace = dict[str, Any]
 
@@ -54,16 +54,31 @@ def thinned(frame: pd.DataFrame, n_lines: int) -> pd.DataFrame:
     return frame.iloc[np.unique(np.linspace(0, len(frame) - 1, most).round().astype(int))]
 
 
-def style_of(names: Sequence[str]) -> Mapping[str, dict[str, str]]:
-    """Return a colour, a dash and a symbol for each name."""
+def style_of(arms: Mapping[str, str]) -> Mapping[str, dict[str, str]]:
+    """Return a colour, a dash and a symbol for each name, as :func:`experiments.figures.style.colours.style_of`."""
     return {
         name: {
-            "color": PALETTE[k % len(PALETTE)],
-            "dash": DASHES[(k // len(PALETTE) + k) % len(DASHES)],
-            "symbol": SYMBOLS[k % len(SYMBOLS)],
+            "color": PALETTE[colour % len(PALETTE)],
+            "dash": DASHES[(line // len(PALETTE) + line) % len(DASHES)],
+            "symbol": SYMBOLS[line % len(SYMBOLS)],
         }
-        for k, name in enumerate(names)
+        for name, colour, line in numbered(arms)
     }
+
+
+def log_axis(values: Iterable[float | None]) -> dict[str, Any]:
+    """Return an axis for positive values: logarithmic if they span a factor of 3, with numbers in full at its ticks.
+
+    Examples
+    --------
+    >>> log_axis([0.5, 0.6]), log_axis([0.3, 0.9])
+    ({}, {'type': 'log', 'tickformat': '~g', 'dtick': 'D1'})
+    """
+    known = [one for one in values if one is not None and one > 0]
+    span = max(known, default=1.0) / min(known, default=1.0)
+    if span < 3:
+        return {}
+    return {"type": "log", "tickformat": "~g", "dtick": "D1" if span < 10 else "D2"}
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

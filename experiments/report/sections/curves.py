@@ -9,9 +9,17 @@ from experiments.analysis.curves import COSTS_SO_FAR, anytime
 from experiments.analysis.deciding import metric_of, title_of
 from experiments.analysis.results import Results
 from experiments.figures.curves import COST_TITLES
-from experiments.figures.style.facts import arms_of, where
+from experiments.figures.style.facts import arm_of, arms_of, arms_of_searches, where
 from experiments.report.blocks.html import figure, paragraph
-from experiments.report.blocks.plots import Trace, numbers, plot, plot_text, style_of, thinned
+from experiments.report.blocks.plots import (
+    Trace,
+    log_axis,
+    numbers,
+    plot,
+    plot_text,
+    style_of,
+    thinned,
+)
 
 
 def curves(results: Results) -> str:
@@ -89,12 +97,10 @@ def generations(results: Results) -> str:
     column = f"best_validation_{name}"
     if column not in table or table[column].isna().all():
         name, column = "loss", "best_validation_loss"
-    arms = results.runs.set_index(["run", "seed"])["arm"]
     styles, known, traces = style_of(arms_of(results)), set[str](), []
-    searches = table.groupby(["run", "seed"])
+    searches = table.assign(arm=arms_of_searches(results, table)).groupby(["run", "seed"])
     for (run, seed), search in searches:
-        named = arms.get((run, seed))
-        arm = named if isinstance(named, str) and named in styles else next(iter(styles))
+        arm = str(search["arm"].iloc[0])
         style = styles[arm]
         rows = thinned(search, len(searches))
         traces.append(
@@ -126,17 +132,21 @@ def training(results: Results) -> str:
         winner = results.winner()
         curve = results.learning_curve(winner)
         title = f"Training of the winner, individual {winner['individual']} of {winner['run']}, and its ancestors"
-        groups, seed = [("winner and ancestors", curve)], int(winner["seed"])
+        groups, seed = (
+            [("winner and ancestors", arm_of(results, winner), curve)],
+            int(winner["seed"]),
+        )
     else:
         curve, title, seed = results.training, "Training of the baselines", None
-        groups = [(str(arm), rows) for arm, rows in curve.groupby("arm")]
+        groups = [(str(arm), str(arm), rows) for arm, rows in curve.groupby("arm")]
     if curve.empty:
         raise ResultsError("no learning curve was stored")
-    styles, traces = style_of([name for name, _ in groups]), []
-    for name, rows in groups:
-        for column, what, dash in (
-            ("loss", "minibatches", "dot"),
-            ("validation_loss", "validation", "solid"),
+    styles = style_of(arms_of(results))
+    traces: list[Trace] = []
+    for name, arm, rows in groups:
+        for column, what, dash, mode in (
+            ("loss", "minibatches", "dot", "lines"),
+            ("validation_loss", "validation", "solid", "lines+markers"),
         ):
             points = thinned(
                 rows[rows[column].notna()].sort_values("step", kind="stable"), 2 * len(groups)
@@ -146,11 +156,12 @@ def training(results: Results) -> str:
             traces.append(
                 {
                     "type": "scatter",
-                    "mode": "lines",
+                    "mode": mode,
                     "x": numbers(points["step"]),
                     "y": numbers(points[column]),
                     "name": plot_text(f"{name}: {what}"),
-                    "line": {"color": styles[name]["color"], "dash": dash, "width": 1.5},
+                    "line": {"color": styles[arm]["color"], "dash": dash, "width": 1.5},
+                    "marker": {"size": 5, "symbol": styles[arm]["symbol"]},
                     "text": _who(points),
                     "hovertemplate": "%{text}<br>step %{x}: loss %{y:.4~g}<extra></extra>",
                 }
@@ -161,7 +172,7 @@ def training(results: Results) -> str:
             traces,
             "gradient steps from the founder on",
             "loss",
-            yaxis={"type": "log", "dtick": "D2"},
+            yaxis=log_axis(one for trace in traces for one in trace["y"]),
         ),
     )
 

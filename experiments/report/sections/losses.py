@@ -1,4 +1,4 @@
-"""The networks that a run lost."""
+"""The networks and runs without a result."""
 
 from evo.errors import ResultsError
 from experiments.analysis.results import Results
@@ -7,11 +7,18 @@ from experiments.report.blocks.meanings import of_tables
 
 
 def failures(results: Results) -> str:
-    """Return the table of individuals without a fitness and of baselines that diverged."""
-    lost = results.failures()
+    """Return the table of individuals without a fitness, baselines that diverged, and runs without a result."""
+    lost = results.failures().dropna(axis="columns", how="all")
     if lost.empty:
-        raise ResultsError("no individual failed and no baseline diverged")
+        raise ResultsError("no individual failed, no baseline diverged and every run has a result")
     meanings = of_tables("individuals", "baseline", columns=[str(name) for name in lost])
+    meanings["status"] = (
+        "Status: diverged or failed; of a run also stopped (by halving, which is no failure), unfinished or "
+        "not begun."
+    )
     return table(
-        without_run(results, lost), "Networks without a result", meanings, more="results.failures()"
+        without_run(results, lost),
+        "Networks and runs without a result",
+        meanings,
+        more="results.failures()",
     )

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ from experiments.report.blocks.html import escaped, paragraph, table
 from experiments.report.blocks.meanings import NOTES, SETTINGS
 
 ENVIRONMENT = "environment.json"
-MOST_RUNS_NAMED = 3
+MOST_NAMED = 3
+"""Most arms, cells or runs that a line names."""
+
+NO_COMMIT = "unknown: no repository was found beside the package"
 LEFT_OUT = ("command", "directory", "started", "ended", "error")
 """What is noted of single runs, which differ in it."""
 
@@ -44,20 +47,23 @@ def grouped_settings(results: Results) -> pd.DataFrame:
     changed = results.settings()
     if len(results.paths) == 1:
         return changed[columns]
-    groups = changed.groupby(columns, sort=False, dropna=False)["run"]
-    return groups.agg(lambda runs: _which([*runs], results)).rename("runs").reset_index()
+    groups, kinds = changed.groupby(columns, sort=False, dropna=False)["run"], _kinds(results)
+    return groups.agg(lambda runs: _which([*runs], kinds)).rename("runs").reset_index()
 
 
 def environment(results: Results) -> str:
     """Return the table of what the runs noted: commit, versions, machine and arithmetic."""
     rows: dict[tuple[str, str], list[str]] = {}
     for name, noted in _noted(results).items():
-        for what, value in _flat({key: noted[key] for key in noted if key not in LEFT_OUT}):
+        known = {key: noted[key] for key in noted if key not in LEFT_OUT}
+        known |= {} if known.get("commit") else {"commit": NO_COMMIT}
+        for what, value in _flat(known):
             rows.setdefault((what, value), []).append(name)
     if not rows:
         raise ResultsError(f"no run has a file {ENVIRONMENT}")
+    kinds = _kinds(results)
     frame = pd.DataFrame(
-        [(what, value, _which(runs, results)) for (what, value), runs in rows.items()],
+        [(what, value, _which(runs, kinds)) for (what, value), runs in rows.items()],
         columns=[*NOTES],
     ).sort_values("what", kind="stable", ignore_index=True)
     return table(frame, "Environment at the beginning of the runs", NOTES)
@@ -115,8 +121,10 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Yield names with dots and values as text."""
+    """Yield names with dots and values as text; what is not known is left out."""
     for name, value in values.items():
+        if value is None:
+            continue
         if isinstance(value, dict):
             yield from _flat(value, f"{before}{name}.")
         elif isinstance(value, list) and all(isinstance(one, str) for one in value):
@@ -126,13 +134,40 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, st
             yield before + name, text
 
 
-def _which(runs: list[str], results: Results) -> str:
-    if len(runs) == len(results.paths):
+def _which(runs: list[str], kinds: Sequence[Mapping[str, str]]) -> str:
+    """Return which runs these are: all, the arms or the cells of a study that they are, or their names.
+
+    Of many cells or runs the first few are named, and the others counted.
+
+    Parameters
+    ----------
+    runs : list of str
+    kinds : sequence of mapping
+        The arm of each run, and the cell, as :func:`_kinds` returns them.
+    """
+    n_runs, named = len(kinds[0]), runs
+    if len(runs) == n_runs:
         return "all"
-    named = ", ".join(runs[:MOST_RUNS_NAMED])
-    return (
-        named if len(runs) <= MOST_RUNS_NAMED else f"{named} and {len(runs) - MOST_RUNS_NAMED} more"
-    )
+    for kind in kinds:
+        chosen = {kind[one] for one in runs}
+        if sum(one in chosen for one in kind.values()) == len(runs):
+            named = [*dict.fromkeys(kind[one] for one in runs)]
+            break
+    shown = ", ".join(named[:MOST_NAMED])
+    if len(named) > MOST_NAMED:
+        shown += f" and {len(named) - MOST_NAMED} more"
+    return shown if len(named) == len(runs) else f"{shown} ({len(runs)} of {n_runs} runs)"
+
+
+def _kinds(results: Results) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the arm of each run of a study, and its cell, which has all seeds; another run is one of its own."""
+    arms, cells = {}, {}
+    for run in run_names(results.paths).values():
+        config = results.configs.get(run, {})
+        in_study = run in results.studies
+        cells[run] = run.removesuffix(f"-seed-{config.get('seed')}") if in_study else run
+        arms[run] = cells[run].removesuffix(f"-{config.get('cell')}")
+    return arms, cells
 
 
 def _code(text: str) -> str:

@@ -9,20 +9,15 @@ from evo.errors import ResultsError
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
 from experiments.figures.searches import SIZES
-from experiments.figures.style.colours import PALETTE
-from experiments.figures.style.facts import where
+from experiments.figures.style.facts import arms_of, arms_of_searches, where
 from experiments.report.blocks.html import figure, table, without_run
 from experiments.report.blocks.meanings import of_tables
-from experiments.report.blocks.plots import Trace, numbers, plot, plot_text
+from experiments.report.blocks.plots import Trace, numbers, plot, plot_text, style_of
 
 MOST_NETWORKS = 3_000
 """Largest number of networks behind the fronts."""
 
-OF_BASELINES = "front, baseline"
-
-BEHIND = {"color": PALETTE[5], "symbol": "circle", "size": 4, "opacity": 0.4}
-EVOLVED = {"color": PALETTE[1], "symbol": "diamond", "size": 9}
-FIXED = {"color": PALETTE[2], "symbol": "square", "size": 10}
+BEHIND = {"color": "#9aa0a6", "symbol": "circle", "size": 4, "opacity": 0.5}
 
 
 def small_and_good(results: Results) -> str:
@@ -35,12 +30,14 @@ def small_and_good(results: Results) -> str:
     every = results.individuals[results.individuals["status"] == "ok"]
     step = max(1, -(-len(every) // MOST_NETWORKS))
     metric = title_of(f"test_{column.removeprefix('validation_')}")
-    groups = (
-        ("all individuals", every.iloc[::step], BEHIND),
-        ("front", fronts[fronts["arm"].isna()], EVOLVED),
-        (OF_BASELINES, fronts[fronts["arm"].notna()], FIXED),
-    )
-    traces = [(rows, _trace(name, rows, column, marker)) for name, rows, marker in groups]
+    groups = [("all individuals", every.iloc[::step], BEHIND)]
+    arms = fronts["arm"].fillna(arms_of_searches(results, fronts))
+    for arm, style in style_of(arms_of(results)).items():
+        marker = {"color": style["color"], "symbol": style["symbol"], "size": 9}
+        groups.append((f"front: {arm}", fronts[arms == arm], marker))
+    traces = [
+        (rows, _trace(name, rows, column, marker)) for name, rows, marker in groups if len(rows)
+    ]
     choices = [
         {"label": title}
         | plot(
@@ -68,16 +65,16 @@ def small_and_good(results: Results) -> str:
 
 def _trace(name: str, rows: pd.DataFrame, column: str, marker: Mapping[str, Any]) -> Trace:
     """Return networks as a trace that lacks their sizes."""
-    if name == OF_BASELINES:
-        texts = [f"{arm}, seed {seed}" for arm, seed in zip(rows["arm"], rows["seed"], strict=True)]
-    else:
-        keys = zip(rows["individual"], rows["run"], rows["seed"], strict=True)
-        texts = [f"individual {number}, {run}, seed {seed}" for number, run, seed in keys]
+    keys = zip(rows["individual"], rows["run"], rows["seed"], strict=True)
+    texts = [
+        f"{run}, seed {seed}" if pd.isna(number) else f"individual {number}, {run}, seed {seed}"
+        for number, run, seed in keys
+    ]
     return {
         "type": "scatter",
         "mode": "markers",
         "y": numbers(rows[column]),
-        "name": name,
+        "name": plot_text(name),
         "marker": marker,
         "text": [plot_text(one) for one in texts],
         "hovertemplate": "%{text}<br>%{x:,}: %{y:.4~g}<extra></extra>",

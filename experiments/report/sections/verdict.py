@@ -10,6 +10,9 @@ from experiments.figures.style.facts import where
 from experiments.report.blocks.html import escaped, paragraph, table
 from experiments.report.blocks.meanings import COMPARED, SUMMARY
 
+MOST_LISTED = 4
+"""Most arms of which each budget is listed."""
+
 
 def verdict(results: Results) -> str:
     """Return the verdict of each comparison as a sentence, what was equal, failures, and the cost of the search."""
@@ -42,10 +45,16 @@ def equalities(summary: pd.DataFrame) -> list[str]:
         if are_equal(values.min(), values.max()):
             equal.append(f"{name} ({_span(values)})")
         else:
-            listed = ", ".join(f"{arm} {value:,.0f}" for arm, value in values.items())
-            others.append(f"{name} ({listed})")
+            others.append(f"{name} ({_listed(values)})")
     sentences = [f"Equal to {TOLERANCE:.0%}: {'; '.join(equal)}."]
     return sentences + ([f"Not equal: {'; '.join(others)}."] if others else [])
+
+
+def _listed(values: "pd.Series[float]") -> str:
+    """Return the value of each arm; of more than four arms, the smallest and the largest value."""
+    if len(values) <= MOST_LISTED:
+        return ", ".join(f"{arm} {value:,.0f}" for arm, value in values.items())
+    return f"from {values.min():,.0f} for {values.idxmin()} to {values.max():,.0f} for {values.idxmax()}"
 
 
 def _span(values: "pd.Series[float]") -> str:

@@ -5,7 +5,6 @@ The file ``study.json`` holds both. This room reads and writes the file, and dec
 
 from experiments.studies.planned.decisions import Decision, decide, fitness_at
 from experiments.studies.planned.plan import (
-    PLAN,
     StudyPlan,
     cell_of,
     owned,
@@ -14,7 +13,6 @@ from experiments.studies.planned.plan import (
 )
 
 __all__ = [
-    "PLAN",
     "Decision",
     "StudyPlan",
     "cell_of",

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from filelock import FileLock
@@ -13,12 +14,11 @@ from cnn.files import one_line
 from evo.errors import ResultsError, SettingsError
 from evo.files import write_text
 from evo.storage.run_lock import RunLock, RunLockedError, owner_of
+from evo.storage.run_reader import STUDY
 from experiments.settings.experiment import Experiment, read_settings
+from experiments.settings.grid import Grid
 from experiments.settings.halving import HalvingSettings, halved_cells
 from experiments.studies.planned.decisions import Decision
-
-PLAN = "study.json"
-"""The file with the settings of all runs that are planned in a folder."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,15 @@ class StudyPlan:
     runs : mapping
         The experiment of each run, with one seed.
     halving : HalvingSettings or None
+    grid : mapping
+        The values of each key of the grid, by its dotted name; those of all studies that were begun in the folder.
     decisions : sequence of Decision
         Those that were made, rung by rung.
     """
 
     runs: Mapping[str, Experiment]
     halving: HalvingSettings | None = None
+    grid: Grid = field(default_factory=dict)
     decisions: Sequence[Decision] = ()
 
     @property
@@ -98,17 +101,18 @@ def read_plan(folder: Path) -> StudyPlan:
     SettingsError
         If the file is missing or breaks a rule.
     """
-    path = folder / PLAN
+    path = folder / STUDY
     values = read_settings(path)
     runs, halving = values.get("runs"), values.get("halving")
     if not isinstance(runs, dict) or not runs:
         raise SettingsError(f"{path}: runs must be a table of settings; got {runs!r}")
     planned = {name: Experiment.parse(one, f"{path}: runs.{name}") for name, one in runs.items()}
+    grid = values.get("grid", {})
     if halving is None:
-        return StudyPlan(planned)
+        return StudyPlan(planned, grid=grid)
     try:
         decisions = [Decision(**one) for one in values["decisions"]]
-        return StudyPlan(planned, HalvingSettings(**halving), decisions)
+        return StudyPlan(planned, HalvingSettings(**halving), grid, decisions)
     except (ValueError, KeyError, TypeError) as error:
         raise SettingsError(
             f"{path}: halving and decisions must be as they were written; {one_line(error)}"
@@ -116,9 +120,14 @@ def read_plan(folder: Path) -> StudyPlan:
 
 
 def with_planned(
-    folder: Path, runs: Mapping[str, Experiment], halving: HalvingSettings | None
+    folder: Path,
+    runs: Mapping[str, Experiment],
+    halving: HalvingSettings | None,
+    grid: Grid = MappingProxyType({}),
 ) -> StudyPlan:
-    """Add runs to those that are planned in a folder, and return the plan; other processes may add runs too.
+    """Add runs, and values of a grid, to those that are planned in a folder, and return the plan.
+
+    Other processes may add runs too.
 
     Raises
     ------
@@ -126,7 +135,7 @@ def with_planned(
         If halving, or with halving the runs, are not those of the plan that is there.
     """
     with FileLock(folder / ".study.lock"):
-        is_begun = (folder / PLAN).exists()
+        is_begun = (folder / STUDY).exists()
         before = read_plan(folder) if is_begun else StudyPlan({}, halving)
         if before.halving != halving:
             raise SettingsError(
@@ -140,10 +149,19 @@ def with_planned(
                 f"folder: {folder} must have the runs of this study with the same settings, because halving compares "
                 f"all cells; {other} is another one; take another folder, or delete it"
             )
-        after = replace(before, runs={**before.runs, **runs})
+        after = replace(before, runs={**before.runs, **runs}, grid=_with(before.grid, grid))
         if not is_begun or after != before:
             _write_plan(folder, after)
     return after
+
+
+def _with(grid: Grid, more: Grid) -> Grid:
+    """Return a grid with the values of another one behind its own."""
+    both = {key: [*grid.get(key, ()), *more.get(key, ())] for key in {**grid, **more}}
+    return {
+        key: [one for k, one in enumerate(values) if one not in values[:k]]
+        for key, values in both.items()
+    }
 
 
 def _in_words(halving: HalvingSettings | None) -> str:
@@ -156,10 +174,12 @@ def _write_plan(folder: Path, plan: StudyPlan) -> None:
             name: one.model_dump(mode="json", exclude={"used"}) for name, one in plan.runs.items()
         }
     }
+    if plan.grid:
+        values["grid"] = plan.grid
     if plan.halving is not None:
         values["halving"] = plan.halving.model_dump(mode="json")
         values["decisions"] = [one.model_dump(mode="json") for one in plan.decisions]
-    write_text(folder / PLAN, json.dumps(values, indent=1) + "\n")
+    write_text(folder / STUDY, json.dumps(values, indent=1, default=str) + "\n")
 
 
 @contextmanager

@@ -56,6 +56,11 @@ def test_evolved_is_the_winner(finished):
     [
         ("cnn", 99, "holds no trained cnn with seed 99; its baselines: cnn, mlp, static"),
         ("lenet5", None, "holds no trained lenet5; its baselines: cnn, mlp, static"),
+        (
+            "statc",
+            None,
+            "holds no trained statc; its baselines: cnn, mlp, static (did you mean 'static'?)",
+        ),
     ],
 )
 def test_a_baseline_that_is_not_there_is_named(finished, arm, seed, message):

@@ -248,6 +248,8 @@ def test_what_diverged_is_read_from_the_tables():
             "arm": ["evolved", "evolved", "other", "hopeless"],
             "best_individual": pd.array([4, 5, None, None], dtype="Int64"),
             "n_individuals": pd.array([9, 9, 3, 3], dtype="Int64"),
+            "search_macs": 7,
+            "search_training_macs": pd.array([90, 90, 30, 31], dtype="Int64"),
             "stopped_rung": pd.array([None, None, None, 2], dtype="Int64"),
         }
     )
@@ -265,6 +267,10 @@ def test_what_diverged_is_read_from_the_tables():
     assert counts.loc["other"].tolist() == [0, 1, 0]
     assert counts.loc["hopeless"].tolist() == [0, 0, 1]
     assert row_of(found, "evolved", "cnn")["other_diverged"] == 1
+    assert found.set_index("arm").loc[["other", "hopeless"], "total_training_macs"].tolist() == [
+        30,
+        31,
+    ]
     assert len(with_diverged(frame, runs[:2], baseline[:1])) == len(frame)
 
 

@@ -73,6 +73,8 @@ def test_arms_of_which_a_data_set_has_no_result_are_left_out_or_refused(several)
         ResultsError, match="a result on every data set, cnn, evolved; got evolved, mlp"
     ):
         over_data_sets(several(scores), ["evolved", "mlp"])
+    with pytest.raises(ResultsError, match=r"got evolvd, cnn \(did you mean 'evolved'\?\)"):
+        over_data_sets(several(scores), ["evolvd", "cnn"])
 
 
 def test_runs_that_cannot_be_averaged_are_refused(several, finished):

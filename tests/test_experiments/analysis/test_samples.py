@@ -63,6 +63,10 @@ def test_in_regression_squared_errors_are_compared():
     ("change", "message"),
     [
         (lambda table: table, "arms must be among bad, good; got other"),
+        (
+            lambda table: table.replace({"arm": "bad"}, "others"),
+            r"got other \(did you mean 'others'\?\)",
+        ),
         (lambda table: table.assign(truth=np.nan, arm="other"), "one label or value a sample"),
         (lambda table: pd.concat([table.assign(arm="other")] * 2), "several have other"),
         (

@@ -412,5 +412,11 @@ def test_describe_prints_settings_that_are_a_file_and_how_cells_differ(evomatrix
         "# evolved-learning_rate-0.01: training.learning_rate = 0.01",
         "# evolved-learning_rate-0.1: training.learning_rate = 0.1",
     ]
+    primary = "--set=evaluation.primary=evolved-learning_rate-0.1 - evolved-learning_rate-0.01"
+    code, out, _ = evomatrix("describe", "xor", rates, primary)
+    assert code == 0
+    assert out.splitlines()[-1].startswith("# evaluation.primary: 3 seeds can show no p below 0.25")
+    code, out, _ = evomatrix("describe", "xor", rates, primary, "--set=seeds=6")
+    assert "can show no p" not in out
     code, _, err = evomatrix("describe", "xor", "--set", "learning_rate=1")
     assert (code, "did you mean 'training.learning_rate'" in err) == (2, True)

@@ -63,6 +63,13 @@ def test_every_data_set_keeps_the_contract(name, options):
     assert in_parts == len(dataset) + (0 if dataset.test is None else len(dataset.test[0]))
 
 
+def test_data_from_files_have_the_name_that_the_user_gives(options):
+    for name, given in options.items():
+        own = load_dataset(name, **given, name="wells")
+        assert own.name == "wells"
+        assert own.data_hash == load_dataset(name, **given).data_hash
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_option_has_a_type_hint_and_every_loader_a_docstring(name):
     loader = DATASETS[name]

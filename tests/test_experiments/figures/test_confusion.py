@@ -83,7 +83,3 @@ def test_names_in_letters_that_the_font_lacks_give_one_warning():
     assert told[0] == "another matter"
     assert len(told) == 2
     assert "the font of matplotlib lacks" in told[1]
-
-
-def test_a_run_has_the_picture_and_a_regression_has_none(finished):
-    assert (finished.path / "figures" / "confusion.png").stat().st_size > 10_000

@@ -4,19 +4,22 @@ import itertools
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
 from evo.errors import ResultsError, SettingsError
 from experiments import PICTURES, Dataset, Experiment, figure, load_results, run, study
 from experiments.cli.app import main
+from experiments.figures import pictures
 from experiments.figures.film import Film, draw_film
-from experiments.figures.pictures import OF_A_RUN, forms_of
+from experiments.figures.pictures import forms_of
 from experiments.figures.style import sizes
 from experiments.figures.style.colours import (
     DELAYED_NEGATIVE,
@@ -28,6 +31,7 @@ from experiments.figures.style.colours import (
     ROLE_COLOURS,
     style_of,
 )
+from experiments.figures.style.labels import arm_labels
 
 HOSTILE = [
     "a$_x^2$",
@@ -219,8 +223,42 @@ def test_colours_are_told_apart(colours, cones):
 
 
 def test_many_arms_have_styles_of_their_own():
-    styles = style_of([f"arm {k}" for k in range(210)])
+    styles = style_of({f"arm {k}": f"arm {k}" for k in range(210)})
     assert len({tuple(map(str, one.values())) for one in styles.values()}) == 210
+
+
+def test_cells_have_the_colour_of_their_arm_and_lines_of_their_own():
+    arms = {f"{arm}-hidden-{k}": arm for arm in ("evolved", "mlp") for k in range(12)}
+    styles = style_of(arms)
+    colours = {
+        arm: {styles[name]["color"] for name in arms if arms[name] == arm}
+        for arm in ("evolved", "mlp")
+    }
+    assert [len(one) for one in colours.values()] == [1, 1]
+    assert colours["evolved"] != colours["mlp"]
+    assert len({tuple(map(str, one.values())) for one in styles.values()}) == 24
+    alone = style_of({f"evolved-hidden-{k}": "evolved" for k in range(6)})
+    assert len({one["color"] for one in alone.values()}) == 6
+
+
+CELLS = [f"evolved-learning_rate-{rate}-population-{n}" for rate in (0.03, 0.1) for n in (2, 4)]
+
+
+@pytest.mark.parametrize("width", sizes.WIDTHS.values())
+def test_arms_with_long_names_are_told_apart_in_a_legend_that_has_room(width):
+    labels = arm_labels(CELLS, width)
+    assert len({*labels.values()}) == len(CELLS)
+    assert [*labels.values()] == CELLS or width < 5
+    with sizes.on_paper():
+        drawn = sizes.new_figure(width, 3, "")
+        axes = drawn.add_subplot()
+        for label in labels.values():
+            axes.plot([0, 1], label=f"{label}, mean of 8 seeds")
+        sizes.legend_below(drawn, axes, width)
+        drawn.draw_without_rendering()
+        (legend,) = drawn.legends
+        assert legend.get_window_extent().x1 <= drawn.bbox.x1
+        assert legend.get_window_extent().y1 <= axes.xaxis.get_tightbbox().y0
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -252,9 +290,18 @@ def test_settings_of_the_user_change_nothing_but_the_font(values, tmp_path):
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
-def test_a_run_draws_few_pictures_by_itself(finished):
-    found = {path.name for path in (finished.path / "figures").iterdir()}
-    assert found == {f"{name}.png" for name in OF_A_RUN if name != "learning"}
+@pytest.mark.parametrize(
+    ("brief", "names"),
+    [(False, {"confusion", "generations", "graph", "matrix"}), (True, {"generations", "graph"})],
+)
+def test_a_run_draws_few_pictures_by_itself_and_a_brief_one_fewer(
+    finished, brief, names, monkeypatch
+):
+    monkeypatch.setattr(pictures, "_rendered", lambda drawn, form: (drawn, form))
+    drawn = {}
+    pictures.save_figures(finished, SimpleNamespace(save_figure=drawn.__setitem__), brief=brief)
+    assert drawn.keys() == {f"{name}.png" for name in names}
+    assert all(isinstance(one, Figure) and form == "png" for one, form in drawn.values())
 
 
 def test_one_seed_can_be_drawn(values):

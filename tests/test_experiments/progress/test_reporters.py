@@ -85,6 +85,14 @@ def test_a_quiet_run_tells_nothing(tmp_path, caplog, monkeypatch):
     assert chosen_maker(None, quiet=True) is Reporter
 
 
+def test_too_few_seeds_for_a_declared_comparison_are_told_before_the_run(tmp_path, caplog):
+    begin(tmp_path, little(evaluation={"primary": "evolved - mlp"}))
+    assert caplog.record_tuples[0][1:] == (
+        logging.WARNING,
+        "evaluation.primary: 1 seed can show no p below 1, so neither arm of evolved - mlp can win; 6 seeds can",
+    )
+
+
 def test_a_notebook_has_one_display_that_is_written_anew(monkeypatch):
     shells = pytest.importorskip("IPython.core.interactiveshell", reason="pip install ipython")
     from IPython.utils.capture import capture_output

@@ -98,6 +98,17 @@ def test_the_page_fits_its_window_and_takes_the_colours_of_the_reader(opened, pa
     assert page.evaluate(font) == {"light": "#1b1f24", "dark": "#e6e9ed"}[scheme]
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_legends_and_titles_of_axes_lie_apart(opened, path, width):
+    page = opened(path, width)
+    below = page.evaluate("""() => [...document.querySelectorAll('#curves .drawn')].map((place) => {
+      const [title, legend] = ['.xtitle', '.legend'].map((one) => place.querySelector(one).getBoundingClientRect());
+      return legend.top - title.bottom;
+    })""")
+    assert len(below) == 3
+    assert min(below) >= 0
+
+
 def test_figures_follow_the_reader_who_changes_the_colours(opened, path):
     page = opened(path)
     scale = "document.querySelectorAll('.pair .drawn')[1].data[0].colorscale[0][1]"

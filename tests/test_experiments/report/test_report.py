@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import gzip
 import hashlib
+import json
 import re
 import shutil
 import zlib
@@ -20,6 +21,7 @@ from experiments import (
     replay_lineage,
     resume,
     run,
+    study,
     write_report,
 )
 from experiments.analysis import latex_table, over_data_sets
@@ -32,8 +34,8 @@ from experiments.progress import Reporter
 from experiments.report import report, watch, write_summary
 from experiments.report.blocks import meanings
 from experiments.report.blocks.html import as_json, table
-from experiments.report.blocks.plots import MOST_POINTS, thinned
-from experiments.report.sections import SECTIONS, film, origin, winner
+from experiments.report.blocks.plots import MOST_POINTS, log_axis, thinned
+from experiments.report.sections import SECTIONS, curves, film, origin, pareto, verdict, winner
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,9 @@ def stopped(tiny, tmp_path):
 def test_a_finished_run_has_every_section_and_only_failures_have_nothing_to_show(whole):
     anchors = [value for tag, name, value in whole.attributes if (tag, name) == ("section", "id")]
     assert anchors == [section.name for section in SECTIONS]
-    assert whole.left_out == ["Left out: no individual failed and no baseline diverged."]
+    assert whole.left_out == [
+        "Left out: no individual failed, no baseline diverged and every run has a result."
+    ]
     kinds = [one.get("kind", "plain") for one in whole.specifications]
     assert kinds == ["plain"] * 4 + ["network", "film", "plain"]
 
@@ -447,6 +451,79 @@ def test_a_study_goes_on_until_all_planned_runs_are_finished(finished, tmp_path)
     (tmp_path / "study.json").write_text("[]", "utf-8")
     with pytest.raises(ResultsError, match=r"study\.json: runs must be a table of settings"):
         report.goes_on(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """Return the results of a study with two arms and a grid of four points."""
+    return study(
+        Experiment(
+            name="cells",
+            dataset={"name": "xor", "options": {"n_samples": 40}},
+            founders={"hidden": 3},
+            evolution={"population": 1, "generations": 1, "steps_per_generation": 4},
+        ),
+        arms={"evolved": {}, "mlp": {"evolve": False, "baseline.arms": ["mlp"]}},
+        grid={"training.learning_rate": [0.1, 0.2], "founders.hidden": [2, 3]},
+        seeds=1,
+        folder=tmp_path_factory.mktemp("cells") / "runs",
+        workers=0,
+        figures=False,
+    )
+
+
+def test_an_arm_has_one_colour_in_all_figures_and_its_cells_have_lines_of_their_own(cells, parsed):
+    assert len(cells.comparison["arm"].unique()) == 4 + 2
+    marks = {"evolved": set(), "mlp": set()}
+    lines = {}
+    for content in (curves.best_so_far, curves.generations, pareto.small_and_good):
+        page = parsed(content(cells))
+        (specification,) = page.specifications
+        for trace in specification.get("choices", [specification])[0]["data"]:
+            name = trace["name"].removeprefix("front: ")
+            if name != "all individuals":
+                marks[name.partition("-")[0]].add(
+                    trace["marker"].get("color") or trace["line"]["color"]
+                )
+                lines.setdefault(name, set()).add(trace["marker"]["symbol"])
+    assert [len(one) for one in marks.values()] == [1, 1]
+    assert marks["evolved"] != marks["mlp"]
+    assert all(len(symbols) == 1 for symbols in lines.values())
+    of_cells = [one for name, one in lines.items() if name.startswith("evolved-")]
+    assert len({*map(tuple, of_cells)}) == 4
+
+
+def test_settings_of_a_study_name_arms_and_cells_instead_of_runs(cells):
+    found = origin.grouped_settings(cells).set_index(["setting", "value"])["runs"]
+    assert found["grid.founders.hidden", "[2, 3]"] == "all"
+    assert found["evolution.generations", "1"] == "evolved (4 of 6 runs)"
+    names = [f"evolved-learning_rate-{rate}-hidden-2" for rate in (0.1, 0.2)]
+    assert found["founders.hidden", "2"] == ", ".join(names)
+    assert max(map(len, found)) < 120
+
+
+def test_of_many_arms_the_ends_of_an_unequal_budget_are_named(cells):
+    (_, unequal) = verdict.equalities(cells.summary())
+    numbers = cells.summary()["parameters"]
+    ends = [f"{numbers[arm]:,.0f} for {arm}" for arm in (numbers.idxmin(), numbers.idxmax())]
+    assert f"parameters (from {' to '.join(ends)})" in unequal
+
+
+def test_what_the_environment_does_not_know_is_said_or_left_out(finished, tmp_path):
+    shutil.copytree(finished.path, tmp_path / "run")
+    path = tmp_path / "run" / "environment.json"
+    noted = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(noted | {"commit": None, "numba_target": {"cpu": None}}), "utf-8")
+    text = origin.environment(load_results(tmp_path / "run"))
+    assert "no repository was found beside the package" in text
+    assert ">null<" not in text
+    assert "numba_target" not in text
+
+
+def test_a_logarithmic_axis_has_several_numbers_in_full():
+    assert log_axis([0.5, 0.6, None]) == {}
+    assert log_axis([0.3, 2.0])["dtick"] == "D1"
+    assert log_axis([0.01, 2.0]) == {"type": "log", "tickformat": "~g", "dtick": "D2"}
 
 
 def test_settings_of_several_runs_stand_once_with_the_runs_that_have_them(finished, fixed):

@@ -144,18 +144,18 @@ def test_controls_follow_the_grid():
 @pytest.mark.parametrize(
     ("names", "values", "message"),
     [
-        (["train-only"], {}, r"base: controls must be one of .*; got 'train-only' \(did you mean"),
-        ("train_only", {}, "base: controls must be a list of names; got 'train_only'"),
-        ([], {}, r"base: controls must name one control or more, each once; got \[\]"),
+        (["train-only"], {}, r"controls must be one of .*; got 'train-only' \(did you mean"),
+        ("train_only", {}, "controls must be a list of names; got 'train_only'"),
+        ([], {}, r"controls must name one control or more, each once; got \[\]"),
         (
             {"other": ["train_only"]},
             {},
-            r"base: controls must be of arms that evolve \(evolved\); got 'other'",
+            r"controls must be of arms that evolve \(evolved\); got 'other'",
         ),
         (
             ["only_letters"],
             {"policy": {"name": "set"}},
-            "base: controls: only_letters needs another arm: policy.name must be one that draws letters",
+            "controls: only_letters needs another arm: policy.name must be one that draws letters",
         ),
         (
             ["without_letters"],
@@ -175,12 +175,12 @@ def test_controls_follow_the_grid():
         (
             ["train_only"],
             {"policy": {"name": "none"}, "evolution": {"train_only_fraction": 1.0}},
-            "base: controls: train_only would be the arm itself, for it changes nothing",
+            "controls: train_only would be the arm itself, for it changes nothing",
         ),
         (
             ["baldwinian"],
             {"evolution": {"dormant": "straight_through"}},
-            'base: controls: baldwinian: evolution: dormant must be "frozen" where',
+            'controls: baldwinian: evolution: dormant must be "frozen" where',
         ),
         (
             ["random_search"],
@@ -190,7 +190,7 @@ def test_controls_follow_the_grid():
         (
             ["train_only"],
             {"evolve": False, "baseline": {"epochs": 1}},
-            "base: controls must be a table .* those that evolve: none",
+            "controls must be a table .* those that evolve: none",
         ),
     ],
 )
@@ -210,7 +210,7 @@ def test_an_equal_budget_that_settings_contradict_is_refused_before_the_run():
             Experiment(evaluation=evaluation, baseline={"arms": ["mlp"]}), controls=["train_only"]
         )
     assert str(caught.value) == (
-        "base: evaluation.equal: total_steps must be the same for all arms that are compared, to a percent; got "
+        "evaluation.equal: total_steps must be the same for all arms that are compared, to a percent; got "
         "24,000 for evolved and 900 for mlp"
     )
     made = study_of(

@@ -7,7 +7,7 @@ import pytest
 
 from evo.errors import SettingsError
 from experiments import Experiment, load_experiment, load_study
-from experiments.settings.study import parse_study, study_of
+from experiments.settings.study import differences, parse_study, study_of
 
 VALUES = {
     "name": "small",
@@ -178,6 +178,47 @@ def test_an_error_is_one_line_that_names_the_key(values, message):
         study(**values)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"arms": {"wide": {"training.learning_rate": -1}}},
+            "arms.wide: training.learning_rate must be greater than 0; got -1",
+        ),
+        (
+            {"arms": {"wide": {"founders.hiden": 1}}},
+            "arms.wide: founders.hiden: unknown key (did you mean 'hidden'?)",
+        ),
+        (
+            {"grid": {"training.learning_rate": [0.1, -1]}},
+            "grid: training.learning_rate must be greater than 0; got -1",
+        ),
+        ({"grid": {"training.learning_rate": []}}, "grid.training.learning_rate must be a list "),
+        ({"grid": {"seed": [1]}}, "grid.seed must not be given: "),
+        ({"controls": ["trainonly"]}, "controls must be one of "),
+        ({"arms": {"a": {}}, "halving": {"factor": 0}}, "halving.factor must be greater than 1"),
+    ],
+)
+def test_an_error_of_a_script_names_arm_and_setting_as_that_of_a_file(changes, message):
+    with pytest.raises(SettingsError) as caught:
+        study_of(Experiment(name="small"), **changes)
+    assert str(caught.value).startswith(message)
+
+
+def test_cells_differ_in_settings_that_they_have():
+    arms = {"evolved": {}, "mlp": {"evolve": False, "baseline": {"arms": ["mlp"]}}}
+    found = differences(study(arms=arms, grid={"training.learning_rate": [0.1, 0.5]}))
+    assert found["evolved-learning_rate-0.5"]["training.learning_rate"] == 0.5
+    assert not any(key.startswith("founders.") for of_cell in found.values() for key in of_cell)
+    found = differences(study(arms=dict(reversed(arms.items())), grid={}))
+    assert found["evolved"]["founders.hidden"] == 32
+
+
+def test_an_arm_without_its_cell_is_guessed():
+    with pytest.raises(SettingsError, match=r"\(did you mean 'set-learning_rate-0.1-popul"):
+        study(evaluation={"primary": "set - mlp-learning_rate-0.1"})
 
 
 def test_two_cells_of_one_name_are_refused():

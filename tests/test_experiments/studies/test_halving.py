@@ -12,14 +12,15 @@ from same_tables import assert_equal_tables
 from tests_of_kills import count_boundaries, in_child
 
 from evo.errors import ResultsError, SettingsError
-from evo.storage.run_reader import is_over
+from evo.storage.run_reader import STUDY, how_to_go_on, is_over
 from evo.storage.tables import TABLES, TIMING_COLUMNS, TIMING_TABLES
 from experiments import Experiment, load_results, resume, study
+from experiments.analysis.comparison import SPENT
 from experiments.cli.app import main
 from experiments.progress import Reporter
 from experiments.settings.halving import HalvingSettings
 from experiments.studies import cells, execution
-from experiments.studies.planned import PLAN, decide, owned
+from experiments.studies.planned import decide, owned
 
 BASE = Experiment(
     name="small",
@@ -41,7 +42,7 @@ def begin(folder, **changes):
 
 
 def planned(folder):
-    return json.loads((folder / PLAN).read_text())
+    return json.loads((folder / STUDY).read_text())
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +196,26 @@ def test_summaries_comparisons_and_verdicts_know_stopped_cells(whole, halved):
         f"the searches made {spent} gradient steps of about {full} without halving ({spent / full:.0%})"
     )
     assert results.winner()["run"].startswith(kept)
+    runs = results.runs[results.runs["arm"] == lost]
+    for budget, column in SPENT.items():
+        assert summary.loc[lost, budget] == pytest.approx(runs[column].mean()), budget
+
+
+def test_the_reason_for_each_missing_seed_is_among_the_failures(halved):
+    _, results, _ = halved
+    found = results.failures()
+    stopped = results.runs[results.runs["stopped_rung"].notna()]
+    assert found["run"].tolist() == stopped["run"].tolist()
+    assert set(found["status"]) == {"stopped"}
+    assert found["reason"].tolist() == [f"stopped {one}" for one in stopped["stopped_reason"]]
+
+
+def test_settings_have_the_grid_and_halving_of_the_study(halved):
+    _, results, _ = halved
+    found = results.settings().drop_duplicates(["setting", "value"]).set_index("setting")["value"]
+    assert json.loads(found["grid.founders.hidden"]) == GRID["founders.hidden"]
+    assert found["halving.rungs"] == "[0, 1]"
+    assert found["halving.statistic"] == "mean"
 
 
 def test_a_stopped_run_cannot_go_on_and_says_so(halved, capsys):
@@ -225,18 +246,27 @@ def test_a_kill_between_decision_and_action_changes_nothing(halved, tmp_path, mo
     assert not any(is_over(one) for one in runs.iterdir() if one.is_dir())
     with pytest.raises(ResultsError, match="must be resumed with its study, whose halving may st"):
         resume(runs / f"{CELLS[0]}-seed-0", workers=0)
+    assert how_to_go_on(runs / f"{CELLS[0]}-seed-0") == f"to go on: evomatrix resume {runs}"
+    lost = load_results(runs).failures()
+    assert set(lost["reason"]) == {f"to go on: evomatrix resume {runs.resolve()}"}
+    assert lost.groupby("status")["run"].agg(set).to_dict() == {
+        "unfinished": {f"{cell}-seed-{seed}" for cell in CELLS for seed in (0, 1)},
+        "not begun": {"mlp-seed-0", "mlp-seed-1"},
+    }
+    assert set(lost.loc[lost["status"] == "not begun", "arm"]) == {"mlp"}
+    assert len(load_results(runs / f"{CELLS[0]}-seed-0").failures()) == 1
     assert_same_study(halved, runs)
 
 
 def assert_same_study(halved, folder):
     """Assert that a study that stopped makes the decisions and tables of the one that did not."""
     resumed = resume(folder, workers=0, figures=False)
-    assert (folder / PLAN).read_text() == (halved[0] / PLAN).read_text()
+    assert (folder / STUDY).read_text() == (halved[0] / STUDY).read_text()
     assert_equal_tables(resumed, halved[1])
 
 
 def begin_or_go_on(folder):
-    if (folder / PLAN).exists():
+    if (folder / STUDY).exists():
         resume(folder, workers=0, figures=False)
     else:
         begin(folder)
@@ -245,7 +275,7 @@ def begin_or_go_on(folder):
 def kill_and_compare(halved, folder, boundaries):
     for fatal in boundaries:
         assert in_child(lambda: begin_or_go_on(folder), fatal=fatal) == -signal.SIGKILL
-    if not (folder / PLAN).exists():
+    if not (folder / STUDY).exists():
         begin(folder)
     assert_same_study(halved, folder)
 
@@ -297,19 +327,19 @@ def test_a_second_process_is_refused(halved):
 )
 def test_a_folder_with_another_study_is_refused(halved, changes, message):
     folder, _, _ = halved
-    before = (folder / PLAN).read_text()
+    before = (folder / STUDY).read_text()
     with pytest.raises(SettingsError, match=message):
         begin(folder, **changes)
-    assert (folder / PLAN).read_text() == before
+    assert (folder / STUDY).read_text() == before
 
 
 def test_a_file_of_decisions_that_was_damaged_is_one_line(halved, tmp_path):
     values = planned(halved[0])
     del values["decisions"][0]["rung"]
-    (tmp_path / PLAN).write_text(json.dumps(values))
+    (tmp_path / STUDY).write_text(json.dumps(values))
     with pytest.raises(SettingsError) as caught:
         resume(tmp_path, workers=0)
-    message = f"{tmp_path / PLAN}: halving and decisions must be as they were written; 1 validatio"
+    message = f"{tmp_path / STUDY}: halving and decisions must be as they were written; 1 validatio"
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
@@ -352,7 +382,7 @@ def test_workers_change_no_decision_and_no_table(halved, tmp_path, ray_of_tests)
     folder, results, _ = halved
     parallel = begin(tmp_path / "runs", workers=None, address=ray_of_tests)
     assert_equal_tables(parallel, results)
-    assert (tmp_path / "runs" / PLAN).read_text() == (folder / PLAN).read_text()
+    assert (tmp_path / "runs" / STUDY).read_text() == (folder / STUDY).read_text()
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

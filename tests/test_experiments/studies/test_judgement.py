@@ -258,6 +258,10 @@ def test_a_smaller_error_wins():
             for primary in ("evolved", "evolved-cnn", "cnn - cnn", "a - b - c", " - cnn", "a  - b")
         ),
         (
+            {"evaluation": {"primary": "evolved_& - cnn"}},
+            "evaluation.primary must have names of arms, which must be letters .*; got 'evolved_&'",
+        ),
+        (
             {"evaluation": {"equivalence_margin": 0}},
             "evaluation.equivalence_margin must be greater than 0; got 0",
         ),
@@ -287,6 +291,10 @@ def test_settings_that_name_no_metric_or_weight_are_refused(changes, message):
         (
             {"evaluation": {"primary": "evolved - cnn"}},
             "evaluation.primary must be of two of the arms evolved, mlp, static; got 'evolved - cnn'",
+        ),
+        (
+            {"evaluation": {"equivalence_margin": 3}},
+            "evaluation.equivalence_margin must be below 1 for accuracy, whose .* got 3",
         ),
         (
             {"training": {"class_weight": {"rain": 2}}},

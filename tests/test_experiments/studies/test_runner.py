@@ -250,8 +250,7 @@ def test_a_saved_winner_predicts_the_same(finished, tmp_path):
 
 def test_figures_are_pictures(finished):
     figures = sorted((finished.path / "figures").iterdir())
-    names = ["confusion.png", "generations.png", "graph.png", "matrix.png"]
-    assert [figure.name for figure in figures] == names
+    assert [figure.name for figure in figures] == ["generations.png", "graph.png"]
     for figure in figures:
         content = figure.read_bytes()
         assert content.startswith(b"\x89PNG\r\n\x1a\n")

@@ -182,12 +182,16 @@ def test_every_arm_runs_with_every_seed_as_a_run_of_its_own(finished):
     )
 
 
-def test_what_is_finished_is_not_done_again_and_what_has_begun_is_left_alone(finished, tmp_path):
+def test_what_is_finished_is_not_done_again_and_what_has_begun_is_left_alone(
+    finished, tmp_path, caplog
+):
     folder, results = finished
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     again = run_study(study_of(**DECLARED), folder=folder, workers=0)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
     pd.testing.assert_frame_equal(again.comparison, results.comparison)
+    too_few = "evaluation.primary: 2 seeds can show no p below 0.5, so neither arm of alone - mlp "
+    assert [one[: len(too_few)] for one in caplog.messages] == [too_few]
 
     (tmp_path / "alone-seed-0").mkdir()
     told = []
@@ -251,7 +255,7 @@ def test_an_arm_alone_gives_what_it_gives_among_others_and_pictures_if_wanted(fi
     one = tmp_path / "one"
     alone = run_study(study_of(seed=1, seeds=1), arms=["set"], folder=one, workers=0)
     pictures = [sorted(path.name for path in folder.rglob("*.png")) for folder in (one, others)]
-    assert pictures == [["confusion.png", "generations.png", "graph.png", "matrix.png"], []]
+    assert pictures == [["generations.png", "graph.png"], []]
     columns = ["test_loss", "test_accuracy", "parameters", "macs"]
     both = [
         one.comparison.query("run == 'set-seed-1'")[columns].to_numpy() for one in (alone, results)
@@ -271,6 +275,8 @@ def test_an_arm_that_comes_to_nothing_costs_no_result_of_the_others(tmp_path):
 def test_unknown_arms_and_workers_are_refused_before_any_work(tmp_path):
     with pytest.raises(SettingsError, match="arms must be among mlp, alone, set, many; got cnn"):
         run_study(study_of(), arms=["cnn"], results=tmp_path)
+    with pytest.raises(SettingsError, match=r"got alnoe \(did you mean 'alone'\?\)"):
+        run_study(study_of(), arms=["alnoe"], results=tmp_path)
     with pytest.raises(SettingsError, match="workers must be a whole number of at least 0; got -1"):
         run_study(study_of(), workers=-1, results=tmp_path)
     with pytest.raises(SettingsError, match="address must not be given where one search after the"):
@@ -342,6 +348,8 @@ def test_a_study_declares_a_comparison_of_its_own_arms():
         match=r"small: evaluation\.primary must be of two of the arms mlp, alone, set, many; got 'alone - cnn'",
     ):
         study_of(evaluation={"primary": "alone - cnn"})
+    with pytest.raises(SettingsError, match=r"got 'mpl - alone' \(did you mean 'mlp'\?\)"):
+        study_of(evaluation={"primary": "mpl - alone"})
 
 
 def test_runs_that_cannot_be_pooled_are_refused(finished):
@@ -391,13 +399,20 @@ def test_the_command_line_runs_an_experiment_with_arms_and_compares(tmp_path, ca
         main(["compare", str(folder / "b-seed-0"), str(folder / "mlp-seed-0"), "--against", "b"])
     assert "− b" in capsys.readouterr().out
     with pytest.raises(SystemExit) as ended:
-        main(["compare", str(folder), "--margin", "2"])
+        main(["compare", str(folder), "--margin", "0.99"])
     assert not ended.value.code
-    assert "no difference beyond 200 points (TOST, p" in capsys.readouterr().out
-    with pytest.raises(SystemExit) as ended:
-        main(["compare", str(folder), "--margin", "0"])
-    assert ended.value.code == 2
-    assert "margin must be a finite number above 0; got 0.0" in capsys.readouterr().err
+    assert "no difference beyond 99 points (TOST, p" in capsys.readouterr().out
+    for margin, message in (
+        ("0", "margin must be a finite number above 0; got 0.0"),
+        ("3", "margin must be below 1 for accuracy, whose values are shares of 1: 0.005 is half"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["compare", str(folder), "--margin", margin])
+        assert ended.value.code == 2
+        assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["compare", str(folder), "--against", "mpl"])
+    assert "got 'mpl' (did you mean 'mlp'?)" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         main(["run", "xor", "--arms", "b"])
     assert ended.value.code == 2
