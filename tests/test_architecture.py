@@ -19,7 +19,8 @@ MAY_IMPORT = {
     # -- cnn: the root holds names of arrays, checks, files and the functions of the seed document
     "cnn": "",
     "cnn.compile": "cnn",
-    "cnn.training": "cnn cnn.compile",
+    "cnn.augmentation": "cnn cnn.compile",
+    "cnn.training": "cnn cnn.augmentation cnn.compile",
     "cnn.layers.kernels": "cnn cnn.compile",
     "cnn.layers": "cnn cnn.compile cnn.layers.kernels cnn.training",
     "cnn.models": "cnn cnn.compile cnn.layers cnn.training",
@@ -98,7 +99,7 @@ may know every room of its package.
 LARGEST_ROOM = 12
 """Modules in one room; `graphops` stays flat, for its modules are themes of functions."""
 
-BELOW_EVO = {"graphops", "cnn", "cnn.compile", "cnn.training", "cnn.layers"}
+BELOW_EVO = {"graphops", "cnn", "cnn.augmentation", "cnn.compile", "cnn.training", "cnn.layers"}
 WRITERS = {
     "cnn.files",
     "evo.storage.journal",

@@ -29,7 +29,7 @@ from cnn.compile.product_kernels import write_transpose
 from cnn.layers.contract import announced_shape, check_layers, checked_backward, checked_scores
 from cnn.layers.layer import Layer
 from cnn.layers.output import SoftmaxLayer
-from cnn.training.losses import LOSSES
+from cnn.training.losses import LOSSES, Loss
 from cnn.training.samples import Samples
 
 
@@ -250,7 +250,11 @@ class Network:
         return self._value_and_delta(scores, targets, weights)[0], output
 
     def loss_and_gradients(
-        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+        self,
+        inputs: FloatArray,
+        targets: Targets,
+        weights: FloatVector | None = None,
+        label_smoothing: float = 0.0,
     ) -> tuple[float, FloatVector]:
         """Return the mean loss over a batch and its gradient by the parameters.
 
@@ -258,6 +262,8 @@ class Network:
         ----------
         inputs, targets, weights
             As for `loss`.
+        label_smoothing
+            As in `cnn.Recipe`; with 0 the loss is that of `loss`.
 
         Returns
         -------
@@ -271,7 +277,8 @@ class Network:
         ValueError
             If inputs, targets or weights do not fit the network or each other.
         """
-        value, gradient = self._value_and_delta(self._scores(inputs), targets, weights)
+        loss = self.loss_function.smoothed(label_smoothing)
+        value, gradient = self._value_and_delta(self._scores(inputs), targets, weights, loss)
         first = self._first_trained
         if gradient.shape[-1] not in self._tried_back:
             checked_backward(self.layers, first, gradient)
@@ -333,9 +340,14 @@ class Network:
         return self.layers[-1].scores(x)
 
     def _value_and_delta(
-        self, scores: FloatArray, targets: Targets, weights: FloatVector | None
+        self,
+        scores: FloatArray,
+        targets: Targets,
+        weights: FloatVector | None,
+        loss: Loss | None = None,
     ) -> tuple[float, FloatArray]:
-        """Return the loss and ∂loss/∂scores, shape (n_outputs, n)."""
+        """Return the value of a loss, by default the network's, and ∂loss/∂scores, shape (n_outputs, n)."""
+        loss = loss or self.loss_function
         targets = self._check_targets(targets, scores.shape[1])
         if self.loss_function.target_kind == "values":
             targets = np.ascontiguousarray(targets.T, self.dtype)
@@ -344,9 +356,7 @@ class Network:
         if self._delta.shape != scores.shape:
             self._delta = aligned_empty(scores.shape, scores.dtype)
         try:
-            value = self.loss_function.weighted_value_and_delta(
-                scores, targets, weights, self._delta
-            )
+            value = loss.weighted_value_and_delta(scores, targets, weights, self._delta)
         except ValueError:  # the kernel checks all classes but cannot name the wrong one
             check_classes("targets", targets, *self.output_shape)
             raise

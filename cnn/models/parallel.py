@@ -2,6 +2,7 @@
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,10 +98,15 @@ class DataParallel:
         self.network.check_samples(samples, name)
 
     def loss_and_gradients(
-        self, inputs: FloatArray, targets: Targets, weights: FloatVector | None = None
+        self,
+        inputs: FloatArray,
+        targets: Targets,
+        weights: FloatVector | None = None,
+        label_smoothing: float = 0.0,
     ) -> tuple[float, FloatVector]:
         """See `Network.loss_and_gradients`."""
-        results = self._on_shares("loss_and_gradients", inputs, targets, weights)
+        options = {"label_smoothing": label_smoothing} if label_smoothing else {}
+        results = self._on_shares("loss_and_gradients", inputs, targets, weights, **options)
         total = sum(n for n, _ in results)
         shares = [n / total for n, _ in results]
         loss = sum(share * value for share, (_, (value, _)) in zip(shares, results, strict=True))
@@ -125,12 +131,14 @@ class DataParallel:
         """See `Network.predict`."""
         return np.concatenate([value for _, value in self._on_shares("predict", inputs)])
 
-    def _on_shares(self, method: str, *parts: npt.ArrayLike | None) -> list[tuple[int, Any]]:
+    def _on_shares(
+        self, method: str, *parts: npt.ArrayLike | None, **options: float
+    ) -> list[tuple[int, Any]]:
         """Call a method of each twin on its part of the batch; return the parts' lengths and results.
 
         Invalid arguments are passed to the network as a whole, which raises the error.
         """
-        whole = getattr(self.network, method)
+        whole = partial(getattr(self.network, method), **options)
         given = [part for part in parts if part is not None]
         arrays = [
             real_array(name, array)
@@ -145,7 +153,7 @@ class DataParallel:
             tuple(array[begin:end] for array in arrays) for begin, end in itertools.pairwise(bounds)
         ]
         others = [
-            self._pool.submit(getattr(twin, method), *share)
+            self._pool.submit(getattr(twin, method), *share, **options)
             for twin, share in zip(self._twins[1:], shares[1:], strict=False)
         ]
         try:

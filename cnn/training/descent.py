@@ -4,17 +4,21 @@ A network with a method `descend` makes these steps itself, such as in one compi
 them here, one call from Python after another. Batches, learning rates and optimizer are the same in both cases.
 """
 
+import inspect
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Targets, aligned_empty
+from cnn.augmentation import augmented
 from cnn.compile.vector_kernels import norm_of
 from cnn.training.budget import Clock
+from cnn.training.optimizer_kernels import add_to_average, penalized
 from cnn.training.optimizers import OPTIMIZERS
 from cnn.training.recipe import Recipe, batch_indices
 from cnn.training.samples import Samples
@@ -34,6 +38,9 @@ class Trainable(Protocol):
     """A network that the trainer can train.
 
     Batches are samples-first: inputs (n, *shape), targets (n,) classes or (n, k) values.
+
+    `loss_and_gradients` may have a parameter `label_smoothing`, which recipes with smoothed labels need. The loss and
+    the gradient are then those of `cnn.training.losses.Loss.smoothed`; `loss` has no smoothing.
     """
 
     @property
@@ -56,6 +63,11 @@ class Trainable(Protocol):
 
     def output(self, inputs: FloatArray) -> FloatArray:
         """Return the predictions, shape (n, n_outputs): probabilities or values."""
+
+
+def smooths_labels(network: Trainable) -> bool:
+    """Return whether `loss_and_gradients` of a network has the parameter `label_smoothing`."""
+    return "label_smoothing" in inspect.signature(network.loss_and_gradients).parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +94,11 @@ class TrainingSegment:
         Layers whose gradient norms are recorded at the last step.
     keep_gradient
         Whether the gradient of the last step is recorded.
+    average
+        The average of the parameters, shape (n_parameters,), changed in place; None if the recipe has none.
+    shares
+        Share of the parameters in the average after each step (:func:`cnn.training.recipe.average_shares`); float64,
+        shape (steps,); None if the recipe has no average.
     """
 
     samples: Samples
@@ -93,6 +110,8 @@ class TrainingSegment:
     loss_limit: float | None
     groups: Sequence[Group]
     keep_gradient: bool = False
+    average: FloatVector | None = None
+    shares: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +168,9 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
     # The loop is short, so attributes are looked up before it.
     recipe, clip = segment.recipe, segment.recipe.gradient_clip
     update, loss_and_gradients = OPTIMIZERS[recipe.optimizer].update, network.loss_and_gradients
+    if recipe.label_smoothing:
+        options: dict[str, Any] = {"label_smoothing": recipe.label_smoothing}
+        loss_and_gradients = partial(loss_and_gradients, **options)
     parameters, moments, before = network.parameters, segment.moments, segment.updates_before
     momentum, weight_decay = recipe.momentum, recipe.weight_decay
     all_inputs, all_targets = segment.samples.inputs, segment.samples.targets
@@ -184,8 +206,42 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
                 kept = gradient.copy() if segment.keep_gradient else None
             if clip is not None and norm > clip:
                 gradient *= clip / norm
+        if recipe.l2:
+            gradient = penalized(gradient, parameters, recipe.l2)
         update(parameters, gradient, moments, rates[done], before + done, momentum, weight_decay)
+        if segment.average is not None and segment.shares is not None:
+            add_to_average(segment.average, parameters, segment.shares[done])
     return DescentResult(losses, len(rates), limit, norm, group_norms, kept)
+
+
+def samples_of_steps(
+    samples: Samples,
+    recipe: Recipe,
+    order: npt.NDArray[np.intp],
+    first_step: int,
+    order_seed: np.random.SeedSequence,
+) -> Samples:
+    """Return the samples of some steps as training sees them, batch after batch.
+
+    Parameters
+    ----------
+    samples
+        All training samples.
+    recipe
+        With the augmentation.
+    order
+        Indices of the samples in each step's batch, shape (steps, batch).
+    first_step
+        Index of the first of these steps in the whole run.
+    order_seed
+        Seed of the sample order.
+    """
+    chosen, augmentation = order.ravel(), recipe.augmentation
+    if not augmentation.is_on:
+        return samples.subset(chosen)
+    epochs = (first_step * order.shape[1] + np.arange(order.size)) // len(samples)
+    images = augmented(samples.inputs, augmentation, chosen, epochs, order_seed)
+    return samples.subset(chosen, images)
 
 
 def batches_in_parts(
@@ -196,17 +252,18 @@ def batches_in_parts(
     interval: int,
     order_seed: np.random.SeedSequence,
     clock: Clock,
+    longest: int,
 ) -> Iterator[npt.NDArray[np.intp]]:
     """Yield the batches of some steps, shape (≥ 1, batch), until all steps are made or time is up.
 
-    A part ends whenever the number of steps made in the run is a multiple of `interval`.
+    A part ends whenever the number of steps made in the run is a multiple of `interval`, and after `longest` steps.
     """
     for start in range(0, steps, STEPS_PER_DRAW):
         n_steps = min(STEPS_PER_DRAW, steps - start)
         plan = batch_indices(n_samples, batch_size, first_step + start, n_steps, order_seed)
         begin = 0
         while begin < n_steps:
-            left = min(n_steps - begin, interval - (first_step + start + begin) % interval)
+            left = min(n_steps - begin, interval - (first_step + start + begin) % interval, longest)
             length = clock.steps_before_check(start + begin, left)
             if length == 0:
                 return

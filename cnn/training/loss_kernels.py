@@ -2,6 +2,7 @@
 
 A kernel named after a loss returns the mean loss over the batch and writes the gradient of this mean by the scores.
 The kernel `<loss>_of_samples` writes the loss of each sample, from which `weigh` makes the weighted loss.
+Kernels with smoothed labels have a further argument, the smoothing.
 """
 
 from typing import Any
@@ -210,6 +211,77 @@ def softmax_squared_error_of_samples(
         for b in range(scores.shape[1]):
             residual = float(outputs[i, b]) - (i == targets[b])
             losses[b] += 0.5 * residual * residual
+
+
+@kernel
+def smoothed_cross_entropy(
+    scores: FloatArray, targets: IntArray, smoothing: float, delta_out: FloatArray
+) -> float:
+    """Cross-entropy with smoothed labels (Szegedy et al. 2016): E = −Σ_i t_i log o_i, and ∂E/∂s = o − t.
+
+    The target t_i of K classes is 1 − ε + ε/K for the class of the sample and ε/K for the others, with ε = `smoothing`.
+
+    Parameters
+    ----------
+    scores, targets, delta_out
+        As for `cross_entropy`.
+    smoothing
+        ε, in [0, 1).
+
+    Returns
+    -------
+    float
+        Mean of E over the batch.
+
+    Raises
+    ------
+    ValueError
+        If a class is out of range, or the lengths differ.
+    """
+    n_outputs, batch = scores.shape
+    check_classes(targets, n_outputs, batch)
+    log_total = write_softmax(scores, delta_out)  # o
+    losses = np.empty(batch, np.float64)
+    _smoothed_losses(scores, targets, smoothing, log_total, losses)
+    real = scores.dtype.type
+    of_class, of_each = real(1.0 - smoothing), real(smoothing / n_outputs)
+    value = 0.0
+    for b in range(batch):
+        value += losses[b]
+        delta_out[targets[b], b] -= of_class
+    share = real(1.0 / batch)
+    for i in range(n_outputs):
+        for b in range(batch):
+            delta_out[i, b] = (delta_out[i, b] - of_each) * share
+    return float(value / batch)
+
+
+@kernel
+def smoothed_cross_entropy_of_samples(
+    scores: FloatArray, targets: IntArray, smoothing: float, losses: npt.NDArray[np.float64]
+) -> None:
+    """Write E of `smoothed_cross_entropy` of each sample to `losses`, shape (batch,)."""
+    log_total = write_softmax(scores, np.empty_like(scores))
+    _smoothed_losses(scores, targets, smoothing, log_total, losses)
+
+
+@kernel
+def _smoothed_losses(
+    scores: FloatArray,
+    targets: IntArray,
+    smoothing: float,
+    log_total: FloatArray,
+    losses: npt.NDArray[np.float64],
+) -> None:
+    """Write E = log Σ exp(s_i) − (1 − ε) s_t − ε/K Σ s_i of each sample, given the first term."""
+    n_outputs, batch = scores.shape
+    losses[:] = 0.0
+    for i in range(n_outputs):
+        for b in range(batch):
+            losses[b] += scores[i, b]
+    for b in range(batch):
+        smooth = smoothing * (losses[b] / n_outputs - scores[targets[b], b])
+        losses[b] = log_total[b] - scores[targets[b], b] - smooth
 
 
 @kernel

@@ -6,7 +6,7 @@ that by the scores.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -71,6 +71,36 @@ class Loss:
         losses = np.empty(scores.shape[1])
         self.of_samples(scores, targets, losses)
         return loss_kernels.weigh(losses, weights, delta_out)
+
+    def smoothed(self, smoothing: float) -> "Loss":
+        """Return this loss with smoothed labels; see `cnn.training.loss_kernels.smoothed_cross_entropy`.
+
+        Parameters
+        ----------
+        smoothing
+            In [0, 1). With 0 it is the loss itself.
+
+        Raises
+        ------
+        ValueError
+            If `smoothing` is not 0 and the loss is not the cross-entropy.
+        """
+        if smoothing == 0:
+            return self
+        if self.name != "cross_entropy":
+            raise ValueError(
+                f"label_smoothing must be 0 for the loss {self.name!r}; got {smoothing}"
+            )
+
+        def value_and_delta(scores: FloatArray, targets: Targets, delta_out: FloatArray) -> float:
+            return loss_kernels.smoothed_cross_entropy(scores, targets, smoothing, delta_out)
+
+        def of_samples(
+            scores: FloatArray, targets: Targets, losses: npt.NDArray[np.float64]
+        ) -> None:
+            loss_kernels.smoothed_cross_entropy_of_samples(scores, targets, smoothing, losses)
+
+        return replace(self, value_and_delta=value_and_delta, of_samples=of_samples)
 
 
 def _softmax(scores: FloatArray) -> FloatArray:

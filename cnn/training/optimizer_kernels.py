@@ -2,10 +2,13 @@
 
 All kernels share one signature. θ is `parameters`, g the `gradient`, η the `rate` and λ the `weight_decay`. Weight
 decay is *decoupled* (Loshchilov and Hutter 2019): each step also subtracts η λ θ, and λ does not enter the moments.
-For plain SGD this equals an L2 penalty ½ λ ‖θ‖².
+For plain SGD this equals an L2 penalty ½ λ ‖θ‖². `penalized` adds the gradient of an L2 penalty to g, so that it does
+enter the moments.
 """
 
 import math
+
+import numpy as np
 
 from cnn.arrays import FloatArray, FloatVector
 from cnn.compile.compilation import kernel
@@ -101,3 +104,23 @@ def adam_step(
         first[i] = m
         second[i] = v
         parameters[i] -= eta * m / (math.sqrt(v * correction2) + epsilon) + decay * parameters[i]
+
+
+@kernel
+def penalized(gradient: FloatVector, parameters: FloatVector, l2: float) -> FloatVector:
+    """Return a new vector: the gradient of the loss plus that of the L2 penalty ½ λ ‖θ‖², g + λ θ with λ = `l2`."""
+    total, weight = np.empty_like(gradient), gradient.dtype.type(l2)
+    for i in range(gradient.shape[0]):
+        total[i] = gradient[i] + weight * parameters[i]
+    return total
+
+
+@kernel
+def add_to_average(average: FloatVector, parameters: FloatVector, share: float) -> None:
+    """Move an average towards the parameters: θ̄ ← θ̄ + share · (θ − θ̄). A share of 1 gives θ to the bit."""
+    if share == 1.0:
+        average[:] = parameters
+        return
+    weight = average.dtype.type(share)
+    for i in range(average.shape[0]):
+        average[i] += weight * (parameters[i] - average[i])

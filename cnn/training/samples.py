@@ -1,10 +1,11 @@
 """Samples: inputs, their targets, and how much each counts."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from cnn.arrays import FloatArray, FloatVector, Targets
+from cnn.arrays import FloatArray, FloatVector, IntArray, Targets
 from cnn.checks import check_finite, check_weights, real_array
 
 
@@ -64,6 +65,26 @@ class Samples:
             if not weights.any():
                 raise ValueError("weights must not all be 0; got 0 for every sample")
             object.__setattr__(self, "weights", weights)
+
+    def subset(self, chosen: IntArray, inputs: FloatArray | None = None) -> Self:
+        """Return some of the samples, which need no further check.
+
+        Parameters
+        ----------
+        chosen
+            Indices of the samples.
+        inputs
+            Inputs of these samples in place of their own.
+        """
+        subset = object.__new__(type(self))
+        parts = {
+            "inputs": self.inputs[chosen] if inputs is None else inputs,
+            "targets": self.targets[chosen],
+            "weights": None if self.weights is None else self.weights[chosen],
+        }
+        for name, part in parts.items():
+            object.__setattr__(subset, name, part)
+        return subset
 
     def __len__(self) -> int:
         """Return the number of samples."""

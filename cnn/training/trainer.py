@@ -11,17 +11,30 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from cnn.arrays import FloatArray, FloatVector, Targets, aligned_copy, aligned_zeros
+from cnn.augmentation import check_images
 from cnn.checks import at_least, brief, seed_sequence
 from cnn.compile.compilation import single_threaded_blas
 from cnn.training.budget import Bound, Clock, TrainingBudget
 from cnn.training.curve import CurveRecord, LearningCurve, make_curve
-from cnn.training.descent import Group, Trainable, TrainingSegment, batches_in_parts, descend
+from cnn.training.descent import (
+    STEPS_PER_DRAW,
+    Group,
+    Trainable,
+    TrainingSegment,
+    batches_in_parts,
+    descend,
+    samples_of_steps,
+    smooths_labels,
+)
 from cnn.training.optimizers import OPTIMIZERS, Optimizer
-from cnn.training.recipe import Recipe, learning_rates
+from cnn.training.recipe import Recipe, average_shares, learning_rates
 from cnn.training.samples import Samples
 
 LOSS_WINDOW = 50
 """A report's `train_loss` is the mean over this many last steps."""
+
+AUGMENTED_NUMBERS = 1 << 20
+"""Numbers of augmented images that are in memory at a time. The bound does not change results."""
 
 CHUNK = 1 << 16
 """Parameters that are checked for finiteness at a time."""
@@ -37,10 +50,22 @@ class OptimizerState:
         Running averages of the gradients, shape (n_moments, n_parameters), in the dtype of the parameters.
     step
         Updates made so far.
+    last_weights
+        The parameters from which training goes on, where the network has their average; None without an average.
     """
 
     moments: FloatArray
     step: int
+    last_weights: FloatVector | None = None
+
+    @property
+    def rows(self) -> FloatArray:
+        """The moments and, if there are any, the last weights: one row each, one column for each parameter."""
+        return (
+            self.moments
+            if self.last_weights is None
+            else np.vstack([self.moments, self.last_weights])
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +146,9 @@ def train(
 ) -> TrainingReport:
     """Train a network in place for some steps of a run.
 
+    If the recipe has an `average`, the network has the average of its parameters before and after the call. The state
+    keeps the parameters of the last step, so a run in several phases has the bits of a run in one.
+
     BLAS uses one thread during training, so results do not depend on the number of threads.
 
     Parameters
@@ -164,7 +192,8 @@ def train(
         If a count is not an integer, `samples` is not a `Samples`, or `order_seed` is not a seed.
     ValueError
         If a count is out of range, the budget allows no step, the samples do not fit the network, `state` or the
-        gradient does not fit the parameters, or `record_layers` is set for a network without `parameter_groups`.
+        gradient does not fit the parameters, the recipe does not suit the samples or the network, or `record_layers`
+        is set for a network without `parameter_groups`.
     """
     clock = Clock(None if budget is None else budget.seconds)
     at_least(0, steps=steps)
@@ -172,8 +201,14 @@ def train(
         at_least(1, record_every=record_every)
     order_seed = seed_sequence("order_seed", order_seed)
     check_samples(network, samples, "samples")
+    _check_smoothing(network, samples, recipe)
+    check_images(recipe.augmentation, samples.inputs.shape[1:], "recipe.augmentation")
     rates = learning_rates(recipe, first_step, steps, total_steps)
     state = _initial_state(OPTIMIZERS[recipe.optimizer], network.parameters, state)
+    average = shares = None
+    if recipe.average != "none":
+        average = aligned_copy(network.parameters)
+        shares = average_shares(recipe, first_step, steps, total_steps, state.step)
     groups = _parameter_groups(network) if record_layers else ()
     steps, ended_by = _steps_within(budget, network, recipe, steps)
     interval = total_steps + 1 if record_every is None else record_every
@@ -181,23 +216,33 @@ def train(
     records: list[CurveRecord] = []
     limit: float | None = None
     reason = ""
+    augments, longest = recipe.augmentation.is_on, STEPS_PER_DRAW
+    if augments:
+        longest = max(1, AUGMENTED_NUMBERS // (recipe.batch_size * samples.inputs[0].size))
     parts = batches_in_parts(
-        len(samples), recipe.batch_size, first_step, steps, interval, order_seed, clock
+        len(samples), recipe.batch_size, first_step, steps, interval, order_seed, clock, longest
     )
+    if average is not None and state.last_weights is not None:
+        network.parameters[...] = state.last_weights
     # An overflow shows in the loss, so a warning is not needed.
     with single_threaded_blas(), np.errstate(all="ignore"):
         for order in parts:
-            done = len(losses)
+            done, seen, own_order = len(losses), samples, order
+            if augments:
+                seen = samples_of_steps(samples, recipe, order, first_step + done, order_seed)
+                own_order = np.arange(order.size).reshape(order.shape)
             segment = TrainingSegment(
-                samples,
+                seen,
                 recipe,
-                order,
+                own_order,
                 rates=rates[done : done + len(order)],
                 moments=state.moments,
                 updates_before=state.step + done,
                 loss_limit=limit,
                 groups=[group for _, group in groups],
                 keep_gradient=record_parameters,
+                average=average,
+                shares=None if shares is None else shares[done : done + len(order)],
             )
             made = descend(network, segment)
             losses += made.losses[: made.n_updates]
@@ -214,6 +259,10 @@ def train(
     if not reason and not _all_finite(network.parameters):
         last = first_step + len(losses) - 1
         reason = f"parameters not finite after step {last}, loss {losses[-1]:g}"
+    last_weights = None
+    if average is not None:
+        last_weights = aligned_copy(network.parameters)
+        network.parameters[...] = average
     return TrainingReport(
         status="diverged" if reason else "ok",
         reason=reason,
@@ -223,7 +272,7 @@ def train(
         train_loss=float(np.mean(losses[-LOSS_WINDOW:])) if losses else None,
         curve=make_curve(first_step, losses, records, tuple(name for name, _ in groups)),
         seconds=clock.elapsed,
-        state=OptimizerState(state.moments, state.step + len(losses)),
+        state=OptimizerState(state.moments, state.step + len(losses), last_weights),
         ended_by=ended_by,
     )
 
@@ -320,6 +369,20 @@ def check_samples(network: Trainable, samples: Samples, name: str) -> None:
         check(samples, name)
 
 
+def _check_smoothing(network: Trainable, samples: Samples, recipe: Recipe) -> None:
+    """Raise ValueError if labels are smoothed and samples have none, or the network cannot smooth them."""
+    smoothing = recipe.label_smoothing
+    if smoothing and not samples.has_classes:
+        raise ValueError(
+            f"recipe.label_smoothing must be 0 for targets that are values; got {smoothing}"
+        )
+    if smoothing and not smooths_labels(network):
+        raise ValueError(
+            "recipe.label_smoothing must be 0 for a network whose loss_and_gradients has no parameter "
+            f"label_smoothing, such as {type(network).__name__}; got {smoothing}"
+        )
+
+
 def _steps_within(
     budget: TrainingBudget | None, network: Trainable, recipe: Recipe, steps: int
 ) -> tuple[int, Bound]:
@@ -360,4 +423,8 @@ def _initial_state(
             f"state of optimizer {optimizer.name!r} must hold moments of shape {shape} and dtype "
             f"{parameters.dtype}; got {state.moments.shape} and {state.moments.dtype}"
         )
-    return OptimizerState(aligned_copy(state.moments), state.step)
+    if state.last_weights is not None and state.last_weights.shape != parameters.shape:
+        raise ValueError(
+            f"state must hold last weights of shape {parameters.shape}; got {state.last_weights.shape}"
+        )
+    return OptimizerState(aligned_copy(state.moments), state.step, state.last_weights)

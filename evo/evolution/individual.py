@@ -6,7 +6,7 @@ on the task and the job alone.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cnn.checks import brief
 from cnn.training.budget import Bound
 from cnn.training.curve import LearningCurve
+from cnn.training.descent import samples_of_steps
 from cnn.training.recipe import batch_indices
 from cnn.training.trainer import OptimizerState, TrainingReport, evaluate, train
 from evo.editing.editor import GenomeEditor
@@ -181,19 +182,16 @@ def _modify_train_evaluate(
     task: Task, job: Job, recorded: Sequence[Operation] | None
 ) -> Individual:
     started = time.perf_counter()
-    genome, moments, operations = _modify(task, job, recorded)
+    genome, carried, operations = _modify(task, job, recorded)
     modified = time.perf_counter()
 
     settings = task.evolution
     network = Phenotype(genome, task.loss, dormant=settings.dormant)
-    if _duplicates_parent(task, job, network, moments, operations):
+    if _duplicates_parent(task, job, network, carried, operations):
         reason = f"its training would duplicate that of individual {job.continued_parent}"
         statistics = _described(task, genome, network)
         duplicate = _without_result(job, "duplicate", reason, operations, statistics)
         return replace(duplicate, genome=genome, modify_seconds=modified - started)
-    state = None
-    if moments is not None and job.optimizer_state is not None:
-        state = OptimizerState(network.pick(moments), job.optimizer_state.step)
     with spending("train"):
         report = train(
             network,
@@ -203,7 +201,7 @@ def _modify_train_evaluate(
             steps=settings.steps_per_generation,
             total_steps=task.total_steps,
             order_seed=task.order_seed,
-            state=state,
+            state=None if carried is None else _of_parameters(network, carried),
             budget=settings.budget,
             record_every=settings.record_every,
         )
@@ -225,7 +223,7 @@ def _modify_train_evaluate(
         status="ok",
         reason="",
         genome=trained_genome,
-        optimizer_state=OptimizerState(network.spread(report.state.moments), report.state.step),
+        optimizer_state=_moved(report.state, network.spread, trained_genome),
         operations=operations,
         statistics=statistics,
         train_loss=report.train_loss,
@@ -300,7 +298,7 @@ def _duplicates_parent(
     task: Task,
     job: Job,
     network: Phenotype,
-    moments: FloatArray | None,
+    carried: OptimizerState | None,
     operations: tuple[Operation, ...],
 ) -> bool:
     # A custom fitness may depend on more than the computed network: on names, order, or dormant entries.
@@ -310,8 +308,8 @@ def _duplicates_parent(
         return False
     if task.evolution.dormant == "straight_through" and operations:  # dormant entries learn too
         return False
-    parent_moments = None if job.optimizer_state is None else job.optimizer_state.moments
-    return not operations or duplicates_training(network, moments, job.genome, parent_moments)
+    ours, parents = (None if one is None else one.rows for one in (carried, job.optimizer_state))
+    return not operations or duplicates_training(network, ours, job.genome, parents)
 
 
 def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
@@ -356,7 +354,7 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
     }
     if not duplicate.operations:  # then dormant entries, which may have learned, are the same too
         return replace(trained, job=job, **own)
-    places = same_parameters(genome, trained.job.genome)
+    state, places = trained.optimizer_state, same_parameters(genome, trained.job.genome)
     if places is None:
         raise ValueError(
             f"trained must be the individual that individual {job.individual} duplicates; "
@@ -365,16 +363,17 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
     here, there = places
     numbers = np.concatenate([genome.values, genome.bias])
     numbers[here] = np.concatenate([trained.genome.values, trained.genome.bias])[there]
-    moments = np.zeros(
-        (len(trained.optimizer_state.moments), len(numbers)),
-        dtype=trained.optimizer_state.moments.dtype,
-    )
-    moments[:, here] = trained.optimizer_state.moments[:, there]
+    moments = np.zeros((len(state.moments), len(numbers)), dtype=state.moments.dtype)
+    moments[:, here] = state.moments[:, there]
+    last_weights = None
+    if state.last_weights is not None:
+        last_weights = numbers.copy()
+        last_weights[here] = state.last_weights[there]
     return replace(
         trained,
         job=job,
         genome=genome.with_values(numbers[: genome.n_stored], numbers[genome.n_stored :]),
-        optimizer_state=OptimizerState(moments, trained.optimizer_state.step),
+        optimizer_state=OptimizerState(moments, state.step, last_weights),
         operations=duplicate.operations,
         statistics=duplicate.statistics,
         **own,
@@ -383,24 +382,24 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
 
 def _modify(
     task: Task, job: Job, recorded: Sequence[Operation] | None
-) -> tuple[Genome, FloatArray | None, tuple[Operation, ...]]:
-    """Return the genome to train, its optimizer moments and the operations applied."""
-    genome, moments, operations = _operate(task, job, recorded)
+) -> tuple[Genome, OptimizerState | None, tuple[Operation, ...]]:
+    """Return the genome to train, its optimizer state and the operations applied."""
+    genome, state, operations = _operate(task, job, recorded)
     if task.evolution.draws_weights_anew(job.generation):
         rng = generator(task.seed, Purpose.WEIGHTS, job.generation, job.individual)
         genome = with_fresh_weights(genome, rng=rng)
-    return genome, moments, operations
+    return genome, state, operations
 
 
 @spending("modify")
 def _operate(
     task: Task, job: Job, recorded: Sequence[Operation] | None
-) -> tuple[Genome, FloatArray | None, tuple[Operation, ...]]:
-    """Return the modified genome, its optimizer moments and the operations applied."""
-    moments = None if job.optimizer_state is None else job.optimizer_state.moments
+) -> tuple[Genome, OptimizerState | None, tuple[Operation, ...]]:
+    """Return the modified genome, its optimizer state and the operations applied."""
+    state = job.optimizer_state
     if job.modification == "none" and recorded is None:
-        return job.genome, moments, ()
-    editor = GenomeEditor(job.genome, origins=moments is not None)
+        return job.genome, state, ()
+    editor = GenomeEditor(job.genome, origins=state is not None)
     if recorded is not None:
         operations = [apply_operation(editor, one.operator, one.parameters) for one in recorded]
     elif job.modification == "drop_dormant":
@@ -408,8 +407,30 @@ def _operate(
     else:
         operations = _operations_of_policy(task, job, editor)
     if not operations:
-        return job.genome, moments, ()
-    return editor.freeze(), None if moments is None else editor.carry(moments), tuple(operations)
+        return job.genome, state, ()
+    genome = editor.freeze()
+    return genome, state and _moved(state, editor.carry, genome), tuple(operations)
+
+
+def _moved(
+    state: OptimizerState, move: Callable[[FloatArray], FloatArray], genome: Genome
+) -> OptimizerState:
+    """Move an optimizer state to the entries and biases of a genome; `move` moves rows.
+
+    Where `move` puts 0, for a weight that is new, changed or not computed, the last weight is that in the genome.
+    """
+    moments, last = move(state.moments), state.last_weights
+    if last is not None:
+        moved, is_kept = move(np.stack([last, np.ones_like(last)]))
+        last = np.where(is_kept == 1, moved, np.concatenate([genome.values, genome.bias]))
+    return OptimizerState(moments, state.step, last)
+
+
+def _of_parameters(network: Phenotype, state: OptimizerState) -> OptimizerState:
+    """Return the optimizer state of the parameters of a network from that of all entries and biases of its genome."""
+    last = state.last_weights
+    picked = None if last is None else network.pick(last[None])[0]
+    return OptimizerState(network.pick(state.moments), state.step, picked)
 
 
 def _operations_of_policy(task: Task, job: Job, editor: GenomeEditor) -> list[Operation]:
@@ -444,23 +465,21 @@ def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:
         targets: NDArray[np.intp],
         taps: NDArray[np.intp] | None = None,
     ) -> FloatArray:
-        chosen = batch_indices(
-            len(task.train),
-            task.recipe.batch_size,
-            job.first_step,
-            GRADIENT_BATCHES,
-            task.order_seed,
-        ).ravel()
-        samples = task.train
+        samples, recipe, first = task.train, task.recipe, job.first_step
+        order = batch_indices(
+            len(samples), recipe.batch_size, first, GRADIENT_BATCHES, task.order_seed
+        )
+        seen = samples_of_steps(samples, recipe, order, first, task.order_seed)
         return gradients_at(
             genome,
             task.loss,
             sources,
             targets,
-            samples.inputs[chosen],
-            samples.targets[chosen],
+            seen.inputs,
+            seen.targets,
             taps,
-            None if samples.weights is None else samples.weights[chosen],
+            seen.weights,
+            recipe.label_smoothing,
         )
 
     return gradients_on_batches

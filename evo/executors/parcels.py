@@ -30,7 +30,8 @@ class Parent(NamedTuple):
         parts = [getattr(self.genome, part.name) for part in fields(Genome)]
         arrays = [part for part in parts if hasattr(part, "nbytes")]
         if self.optimizer_state is not None:
-            arrays.append(self.optimizer_state.moments)
+            state = self.optimizer_state
+            arrays += [one for one in (state.moments, state.last_weights) if one is not None]
         return sum(array.nbytes for array in arrays)
 
 

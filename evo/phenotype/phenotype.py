@@ -20,7 +20,7 @@ from cnn.training.descent import (
     TrainingSegment,
     descend_stepwise,
 )
-from cnn.training.losses import LOSSES
+from cnn.training.losses import LOSSES, Loss
 from cnn.training.samples import Samples
 from evo.genome.genome import FloatArray, Genome, Role, read_only
 from evo.phenotype import passes
@@ -170,14 +170,20 @@ class Phenotype:
         return value, np.ascontiguousarray(self._loss.predict(scores).T)
 
     def loss_and_gradients(
-        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
+        self,
+        inputs: NDArray[Any],
+        targets: NDArray[Any],
+        weights: NDArray[Any] | None = None,
+        label_smoothing: float = 0.0,
     ) -> tuple[float, FloatArray]:
         """Return the loss (see :meth:`loss`) and its gradient with respect to `parameters`.
 
-        The gradient is a buffer that the next call overwrites.
+        With `label_smoothing` above 0 it is the loss of smoothed labels, as in :class:`cnn.Recipe`. The gradient is a
+        buffer that the next call overwrites.
         """
+        loss = self._loss.smoothed(label_smoothing)
         scores, (layout, buffers, width) = self._forward(inputs)
-        value, deltas = self._value_and_delta(scores, targets, weights)
+        value, deltas = self._value_and_delta(scores, targets, weights, loss)
         loop.write_output_residuals(layout, self._io_rows, deltas, buffers)
         gradients = self._weight_gradient, self._bias_gradient
         passes.backward(self.plan, layout, self._masked_weights, buffers, *gradients, width)
@@ -191,6 +197,7 @@ class Phenotype:
         labels: NDArray[Any],
         taps: NDArray[np.integer[Any]] | None = None,
         weights: NDArray[Any] | None = None,
+        label_smoothing: float = 0.0,
     ) -> FloatArray:
         """Return the loss gradient at places (source, target) of the matrix, whether or not there is an edge.
 
@@ -209,12 +216,14 @@ class Phenotype:
             Tap of the kernel at each place; by default 0, the only tap between neurons.
         weights : ndarray, shape (n_samples,), optional
             Weights of the samples, as in :meth:`loss`.
+        label_smoothing : float
+            As in :meth:`loss_and_gradients`.
 
         Returns
         -------
         ndarray, shape (n_places,)
         """
-        genome, samples = self.to_genome(), (inputs, labels, weights)
+        genome, samples = self.to_genome(), (inputs, labels, weights, label_smoothing)
         if genome.has_maps:
             return _gradients_at_taps(genome, self.loss_name, (sources, targets, taps), *samples)
         whole = Phenotype(genome, self.loss_name, compile_whole_plan(self.genome))
@@ -227,9 +236,10 @@ class Phenotype:
         inputs: NDArray[Any],
         labels: NDArray[Any],
         weights: NDArray[Any] | None,
+        label_smoothing: float,
     ) -> FloatArray:
         """Return the gradient at places, in a network that computes every node."""
-        self.loss_and_gradients(inputs, labels, weights)
+        self.loss_and_gradients(inputs, labels, weights, label_smoothing)
         layout, buffers, _ = self._for_batch(len(inputs))
         gradients = np.empty(len(sources), dtype=self.parameters.dtype)
         backward_kernels.gradients_at(
@@ -276,7 +286,9 @@ class Phenotype:
         layout, buffers, width = self._for_batch(segment.order.shape[1])
         losses = np.empty(len(segment.order))
         settings = loop.StepSettings(
-            loop.LOSS_MARKS[self.loss_name],
+            loop.loss_mark(
+                self._loss.smoothed(recipe.label_smoothing).name, recipe.label_smoothing
+            ),
             loop.OPTIMIZER_CODES[recipe.optimizer],
             float(recipe.momentum),
             float(recipe.weight_decay),
@@ -299,6 +311,9 @@ class Phenotype:
             self._gradient,
             self._masked_weights,
             segment.moments,
+            recipe.l2 or None,
+            segment.average,
+            segment.shares,
             buffers,
             -1.0 if segment.loss_limit is None else segment.loss_limit,
             losses,
@@ -368,14 +383,20 @@ class Phenotype:
         return self._runtime[1]
 
     def _value_and_delta(
-        self, scores: FloatArray, targets: NDArray[Any], weights: NDArray[Any] | None
+        self,
+        scores: FloatArray,
+        targets: NDArray[Any],
+        weights: NDArray[Any] | None,
+        loss: Loss | None = None,
     ) -> tuple[float, FloatArray]:
-        """Return the loss of scores, shape (n_outputs, n_samples), and its gradient with respect to them."""
+        """Return a loss, by default the network's, of scores, shape (n_outputs, n_samples), and its gradient."""
         checked = self._checked_targets(targets, scores.shape[1])
         if weights is not None:
             weights = read_only(check_weights(weights, scores.shape[1]))
         deltas = aligned_empty(scores.shape, scores.dtype)
-        value = self._loss.weighted_value_and_delta(scores, read_only(checked).T, weights, deltas)
+        value = (loss or self._loss).weighted_value_and_delta(
+            scores, read_only(checked).T, weights, deltas
+        )
         return value, deltas
 
     def _checked_targets(self, targets: NDArray[Any], n_samples: int) -> NDArray[Any]:
@@ -423,9 +444,10 @@ def gradients_at(
     labels: NDArray[Any],
     taps: NDArray[np.integer[Any]] | None = None,
     weights: NDArray[Any] | None = None,
+    label_smoothing: float = 0.0,
 ) -> FloatArray:
     """Return the gradient of a loss at places of a genome's matrix, as :meth:`Phenotype.gradients_at`."""
-    samples = inputs, labels, weights
+    samples = inputs, labels, weights, label_smoothing
     if genome.has_maps:
         return _gradients_at_taps(genome, loss, (sources, targets, taps), *samples)
     whole = Phenotype(genome, loss, compile_whole_plan(genome))
@@ -441,6 +463,7 @@ def _gradients_at_taps(
     inputs: NDArray[Any],
     labels: NDArray[Any],
     weights: NDArray[Any] | None,
+    label_smoothing: float,
 ) -> FloatArray:
     """Return the gradient at sources, targets and taps, from a network that is extended by these taps."""
     sources, targets, taps = of_places
@@ -449,7 +472,7 @@ def _gradients_at_taps(
     acts = effective_places(genome, *places[:2])
     extended, entries = with_taps(genome, *(part[acts] for part in places))
     network = Phenotype(extended, loss)
-    _, gradient = network.loss_and_gradients(inputs, labels, weights)
+    _, gradient = network.loss_and_gradients(inputs, labels, weights, label_smoothing)
     of_entries = network.spread(gradient[None])[0]
     gradients = np.zeros(len(places[0]), dtype=genome.values.dtype)
     gradients[acts] = of_entries[entries]

@@ -116,6 +116,8 @@ def _to_arrays(one: Individual, prefix: str) -> tuple[dict[str, NDArray[Any]], d
     if one.optimizer_state is not None:
         arrays[f"{prefix}moments"] = one.optimizer_state.moments
         described["optimizer_step"] = one.optimizer_state.step
+        if one.optimizer_state.last_weights is not None:
+            arrays[f"{prefix}last_weights"] = one.optimizer_state.last_weights
     if one.curve is not None:
         arrays |= curve_to_arrays(one.curve, f"{prefix}curve/")
         described["curve_layers"] = list(one.curve.layers)
@@ -131,9 +133,13 @@ def _from_arrays(
     genome = genome_from_arrays(arrays, described["genome"], f"{prefix}genome/")
     state, curve = None, None
     if "optimizer_step" in described:
-        state = OptimizerState(arrays[f"{prefix}moments"], described["optimizer_step"])
-        if state.moments.shape[1:] != (genome.n_stored + genome.n_nodes,):
-            raise ValueError(f"{prefix}moments of shape {np.shape(state.moments)}")
+        moments, last = arrays[f"{prefix}moments"], arrays.get(f"{prefix}last_weights")
+        state = OptimizerState(moments, described["optimizer_step"], last)
+        shape = (genome.n_stored + genome.n_nodes,)
+        if moments.shape[1:] != shape:
+            raise ValueError(f"{prefix}moments of shape {np.shape(moments)}")
+        if last is not None and last.shape != shape:
+            raise ValueError(f"{prefix}last_weights of shape {np.shape(last)}")
     if "curve_layers" in described:
         curve = curve_from_arrays(arrays, f"{prefix}curve/", described["curve_layers"])
     told = described["job"]

@@ -315,6 +315,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("restart", _INT, "", "Number of the starting weights, from 0."),
         Column("learning_rate", _FLOAT, "", "Learning rate of the candidate."),
         Column("weight_decay", _FLOAT, "", "Weight decay of the candidate."),
+        Column("training", _TEXT, "",
+            "Values of the candidate for the keys of `baseline.search.training`, as JSON; empty if there are none."),
         Column("status", _TEXT, "", "Status: ok or diverged."),
         _REASON,
         Column("steps", _INT, "steps", "Gradient steps made."),

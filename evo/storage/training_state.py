@@ -67,6 +67,8 @@ def save_training(path: Path, state: TrainingState) -> None:
         "moments": fit.optimizer.moments,
         **curve_to_arrays(state.curve, "curve/"),
     }
+    if fit.optimizer.last_weights is not None:
+        arrays["last_weights"] = fit.optimizer.last_weights
     if fit.best_parameters is not None:
         arrays["best_parameters"] = fit.best_parameters
     described = {
@@ -99,7 +101,9 @@ def load_training(path: Path) -> TrainingState:
             parameters=arrays["parameters"],
             fit=FitState(
                 epoch=described["epoch"],
-                optimizer=OptimizerState(arrays["moments"], described["step"]),
+                optimizer=OptimizerState(
+                    arrays["moments"], described["step"], arrays.get("last_weights")
+                ),
                 best_epoch=described["best_epoch"],
                 best_loss=described["best_loss"],
                 best_parameters=arrays.get("best_parameters"),

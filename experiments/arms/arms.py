@@ -11,8 +11,10 @@ from typing import Protocol
 import numpy as np
 
 from cnn import HiddenLayer, Network, RasterizationLayer, SoftmaxLayer, lenet1, lenet5, small_cnn
+from cnn.augmentation import check_images
 from cnn.layers.layer import Layer
-from cnn.training.descent import Trainable
+from cnn.training.descent import Trainable, smooths_labels
+from cnn.training.recipe import Recipe
 from evo.errors import SettingsError
 from evo.evolution.job import Task
 from evo.genome.genome import Genome
@@ -179,12 +181,18 @@ OF_IMAGES = frozenset({"cnn", "cnn_search", "lenet1", "lenet5"})
 """The arms that need images."""
 
 
-def check_arms(settings: BaselineSettings, dataset: Dataset, shape: tuple[int, ...]) -> None:
-    """Raise SettingsError if an arm does not suit the data, whose prepared samples have this shape."""
+def check_arms(
+    settings: BaselineSettings, recipe: Recipe, dataset: Dataset, shape: tuple[int, ...]
+) -> None:
+    """Raise SettingsError if an arm or the recipe does not suit the data, whose prepared samples have this shape."""
+    _check_recipe(recipe, dataset, shape, "training")
     for arm in settings.arms:
+        if arm in SEARCHED:
+            for candidate, _ in settings.search.recipes(recipe):
+                _check_recipe(candidate, dataset, shape, "baseline.search.training")
         if arm not in OF_IMAGES:
             if arm in ARMS.own:
-                _check_own_arm(arm, settings, dataset, shape)
+                _check_own_arm(arm, settings, recipe, dataset, shape)
             continue
         if len(shape) not in {2, 3}:
             raise SettingsError(
@@ -208,14 +216,27 @@ def check_arms(settings: BaselineSettings, dataset: Dataset, shape: tuple[int, .
             ) from error
 
 
+def _check_recipe(recipe: Recipe, dataset: Dataset, shape: tuple[int, ...], section: str) -> None:
+    """Raise SettingsError if a recipe, which is given in a section of the settings, does not suit the data."""
+    if recipe.label_smoothing and dataset.task == "regression":
+        raise SettingsError(
+            f"{section}.label_smoothing must be 0 for {dataset.name!r}, which has no classes; got "
+            f"{recipe.label_smoothing}"
+        )
+    try:
+        check_images(recipe.augmentation, shape, f"{section}.augmentation")
+    except ValueError as error:
+        raise SettingsError(f"{error} in {dataset.name!r}") from None
+
+
 TRAINABLE = ("parameters", "loss_and_gradients", "loss", "output", "parameter_count", "macs")
 """What training needs of a network."""
 
 
 def _check_own_arm(
-    arm: str, settings: BaselineSettings, dataset: Dataset, shape: tuple[int, ...]
+    arm: str, settings: BaselineSettings, recipe: Recipe, dataset: Dataset, shape: tuple[int, ...]
 ) -> None:
-    """Raise SettingsError if an own arm builds no network for the data."""
+    """Raise SettingsError if an own arm builds no network for the data, or none that the recipe can train."""
     spec = ModelSpec(dataset, shape, loss_of(dataset), settings, None, np.random.default_rng(0))
     try:
         network = ARMS[arm](spec)
@@ -228,6 +249,12 @@ def _check_own_arm(
         raise SettingsError(
             f"baseline.arms: {arm} must build a network that can be trained; got {type(network).__name__} without "
             f"{', '.join(missing)}"
+        )
+    smoothing = recipe.label_smoothing
+    if smoothing and not smooths_labels(network):
+        raise SettingsError(
+            f"training.label_smoothing must be 0 for the arm {arm}, for loss_and_gradients of its network has no "
+            f"parameter label_smoothing; got {smoothing}"
         )
     shape = network.output(np.zeros((1, *shape), np.float32)).shape
     if shape != (1, dataset.n_outputs):

@@ -1,5 +1,6 @@
 """The settings of the arms that do not evolve, and the registry of the arms that they may name."""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
@@ -7,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from cnn.layers.pooling import PoolingMethod
+from cnn.training.recipe import Recipe
 from evo.initial.founders import Widths
 from evo.registry import Registry, check_signature
 from evo.settings import Settings
@@ -34,8 +36,30 @@ SEARCHED = frozenset({"cnn_search"})
 """The arms whose network is the best of several candidates, which get the training compute of a search."""
 
 
+OF_ALL_CANDIDATES = {
+    "learning_rate": ", for which learning_rates has the values",
+    "weight_decay": ", for which weight_decays has the values",
+    "batch_size": ", which decides how many candidates there are",
+}
+"""Keys of [training] that a search has elsewhere or not at all, and why."""
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """Return a setting with a dotted name as nested tables.
+
+    Examples
+    --------
+    >>> nested("augmentation.shift", 2)
+    {'augmentation': {'shift': 2}}
+    """
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    found: dict[str, Any] = value
+    return found
+
+
 class SearchSettings(Settings, frozen=True, extra="forbid"):
-    """The candidates of the arm cnn_search: every pair of values, then the same with other starting weights."""
+    """The candidates of the arm cnn_search: every combination of values, then the same with other starting weights."""
 
     learning_rates: tuple[float, ...] | None = Field(
         None,
@@ -45,6 +69,11 @@ class SearchSettings(Settings, frozen=True, extra="forbid"):
         None,
         description="Weight decays, in the order of trial. By default that of [training], a fifth and five times as "
         "much; if it is 0, then 0, 0.0005 and 0.005.",
+    )
+    training: dict[str, tuple[Any, ...]] = Field(
+        default_factory=dict,
+        description="Values of further keys of [training], in the order of trial, such as { label_smoothing = [0.0, "
+        "0.1] }. By default every candidate has those of [training].",
     )
 
     @model_validator(mode="after")
@@ -60,6 +89,43 @@ class SearchSettings(Settings, frozen=True, extra="forbid"):
                     f"{name} must be different finite numbers {least}; got {list(values)}"
                 )
         return self
+
+    @field_validator("training")
+    @classmethod
+    def _values_are_settings(cls, training: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
+        for key, values in training.items():
+            if key in OF_ALL_CANDIDATES:
+                raise ValueError(f"must not have the key {key}{OF_ALL_CANDIDATES[key]}")
+            if not values or any(one in values[:k] for k, one in enumerate(values)):
+                raise ValueError(f"must have different values for {key}; got {list(values)}")
+            for value in values:
+                try:
+                    Recipe().model_copy(update=nested(key, value))
+                except ValueError as error:
+                    raise ValueError(f"must suit [training]: {error}") from None
+        return training
+
+    def recipes(self, base: Recipe) -> list[tuple[Recipe, dict[str, Any]]]:
+        """Return the recipe of each candidate, in the order of trial, and its values of further keys.
+
+        Parameters
+        ----------
+        base : Recipe
+            Has what the settings leave open.
+        """
+        rate, decay = base.learning_rate, base.weight_decay
+        rates = self.learning_rates or (rate, rate / 2, rate * 2)
+        decays = (decay, decay / 5, decay * 5) if decay else (0.0, 0.0005, 0.005)
+        found = []
+        for rate, decay, *values in itertools.product(
+            rates, self.weight_decays or decays, *self.training.values()
+        ):
+            further = dict(zip(self.training, values, strict=True))
+            recipe = base.model_copy(update={"learning_rate": rate, "weight_decay": decay})
+            for key, value in further.items():
+                recipe = recipe.model_copy(update=nested(key, value))
+            found.append((recipe, further))
+        return found
 
 
 class BaselineSettings(Settings, frozen=True, extra="forbid"):

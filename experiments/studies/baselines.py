@@ -1,6 +1,6 @@
 """One seed's baselines: networks that do not evolve, trained by the same trainer, recipe and batches."""
 
-import itertools
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,10 +27,14 @@ COSTS = ("steps", "training_macs", "cpu_seconds", "train_seconds")
 
 @dataclass(frozen=True)
 class Candidate:
-    """One candidate of a searched arm: the number of its starting weights, and its recipe."""
+    """One candidate of a searched arm: the number of its starting weights, its recipe, and the values of further keys.
+
+    The further keys are those of ``baseline.search.training``.
+    """
 
     restart: int
     recipe: Recipe
+    further: Mapping[str, Any]
 
 
 class Baselines:
@@ -174,15 +178,9 @@ class Baselines:
             raise NoNetworkError("the training compute of the search is not known")
         network = build_arm(kind, seed_run.dataset, settings, evolved, seed_run.task)
         number = max(1, evolved.training_macs // (network.macs * self._batch_size * steps))
-        base = _recipe(kind, settings, seed_run.task)
-        rate, decay = base.learning_rate, base.weight_decay
-        rates = settings.search.learning_rates or (rate, rate / 2, rate * 2)
-        decays = (decay, decay / 5, decay * 5) if decay else (0.0, 0.0005, 0.005)
-        pairs = [*itertools.product(rates, settings.search.weight_decays or decays)]
+        recipes = settings.search.recipes(_recipe(kind, settings, seed_run.task))
         for k in range(number):
-            rate, decay = pairs[k % len(pairs)]
-            values = {"learning_rate": rate, "weight_decay": decay}
-            yield Candidate(k // len(pairs), base.model_copy(update=values))
+            yield Candidate(k // len(recipes), *recipes[k % len(recipes)])
 
     def _earlier_candidates(self, arm: str) -> list[Mapping[str, Any]]:
         """Return the rows of all candidates of an arm that is committed."""
@@ -250,6 +248,7 @@ class Baselines:
                 "restart": candidate.restart,
                 "learning_rate": recipe.learning_rate,
                 "weight_decay": recipe.weight_decay,
+                "training": json.dumps(candidate.further) if candidate.further else "",
             }
         )
 
@@ -278,7 +277,7 @@ class Baselines:
         return training_rows(trained.curve, measured, self.seed_run.key | who)
 
 
-OF_CANDIDATES = ("restart", "learning_rate", "weight_decay")
+OF_CANDIDATES = ("restart", "learning_rate", "weight_decay", "training")
 """The columns of `candidates` that `baseline` has not."""
 
 

@@ -99,7 +99,8 @@ def check_data(experiments: Iterable[Experiment], data: DataSets) -> None:
         dataset, settings = data.of(experiment), experiment.dataset.model_dump_json()
         if settings not in splits:
             splits[settings] = experiment.dataset.split(dataset, experiment.seed)
-        check_arms(experiment.baseline, dataset, splits[settings].input_shape)
+        shape = splits[settings].input_shape
+        check_arms(experiment.baseline, experiment.training, dataset, shape)
         check_judgement(experiment, dataset)
         if experiment.evolve:
             check_founders(experiment, splits[settings])

@@ -472,7 +472,7 @@ def _plan(
     check_judgement(experiment, dataset)
     splits = [_split(experiment, dataset, seed) for seed in seeds_of(experiment)]
     for split in _different(splits):
-        check_arms(experiment.baseline, dataset, split.input_shape)
+        check_arms(experiment.baseline, experiment.training, dataset, split.input_shape)
     given, founders = begin(experiment, splits) if experiment.evolve else (None, {})
     return Plan(experiment, dataset, splits, checked_fitness, given, founders)
 

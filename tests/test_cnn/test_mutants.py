@@ -12,8 +12,11 @@ from cnn import (
     Network,
     PoolingLayer,
     RasterizationLayer,
+    augmentation,
     functional,
 )
+from cnn.training import recipe
+from cnn.training.losses import Loss
 
 SUITE = Suite(__file__)
 mutant = SUITE.mutant
@@ -225,6 +228,29 @@ def a_layer_makes_an_array_at_every_step(original, layer, x):
 def a_layer_keeps_what_it_gave(original, layer, x):
     layer.kept = [*getattr(layer, "kept", []), np.ones(x.shape[-1])]
     return original(layer, x)
+
+
+AVERAGES = "training/test_average.py::test_shares_give_the_mean"
+
+
+@mutant(AVERAGES, recipe, "average_shares")
+def an_average_counts_the_steps_of_the_run(original, settings, first, n, total, updates_before):
+    return original(settings, first, n, total, first)
+
+
+@mutant(AVERAGES, recipe, "average_shares")
+def a_tail_begins_a_step_late(original, settings, first, n, total, updates_before):
+    return original(settings, max(first - 1, 0), n, total, updates_before)
+
+
+@mutant("training/test_losses.py::test_smoothed_cross_entropy", Loss, "smoothed")
+def labels_are_smoothed_half_as_much(original, loss, smoothing):
+    return original(loss, smoothing / 2)
+
+
+@mutant("augmentation/test_augmentation.py::test_images_are_shifted", augmentation, "augmented")
+def every_epoch_has_the_same_images(original, images, settings, chosen, epochs, order_seed):
+    return original(images, settings, chosen, np.ones_like(epochs), order_seed)
 
 
 FUNCTIONS = "test_functional.py"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
@@ -20,13 +21,22 @@ from cnn.compile.vector_kernels import norm_of
 from cnn.training.loss_kernels import (
     cross_entropy,
     cross_entropy_of_samples,
+    smoothed_cross_entropy,
+    smoothed_cross_entropy_of_samples,
     softmax_squared_error,
     softmax_squared_error_of_samples,
     squared_error,
     squared_error_of_samples,
     weigh,
 )
-from cnn.training.optimizer_kernels import adam_step, momentum_step, nesterov_step, sgd_step
+from cnn.training.optimizer_kernels import (
+    adam_step,
+    add_to_average,
+    momentum_step,
+    nesterov_step,
+    penalized,
+    sgd_step,
+)
 from evo.phenotype.kernels.backward_kernels import backward_nodes
 from evo.phenotype.kernels.edge_kernels import Floats, Ints
 from evo.phenotype.kernels.forward_kernels import (
@@ -43,7 +53,10 @@ LOSS_MARKS: Mapping[str, tuple[int, ...]] = {
     "softmax_squared_error": (0,),
     "squared_error": (0, 0),
 }
-"""The mark of each loss. The *type* of a mark, a tuple of that length, decides which loss is compiled."""
+"""The mark of each loss. The *type* of a mark, a tuple of that length, decides which loss is compiled.
+
+The mark of the cross-entropy with smoothed labels is a tuple with the smoothing, a float.
+"""
 
 OPTIMIZER_CODES = {"sgd": 0, "momentum": 1, "nesterov": 2, "adam": 3}
 
@@ -72,8 +85,8 @@ class StepSettings(NamedTuple):
 
     Attributes
     ----------
-    loss : tuple of int
-        A value of :data:`LOSS_MARKS`.
+    loss : tuple of int, or of a float
+        The :func:`loss_mark`.
     optimizer : int
         A value of :data:`OPTIMIZER_CODES`.
     momentum, weight_decay : float
@@ -86,7 +99,7 @@ class StepSettings(NamedTuple):
         Training has diverged when the loss exceeds factor · |first loss| + offset.
     """
 
-    loss: tuple[int, ...]
+    loss: tuple[float, ...]
     optimizer: int
     momentum: float
     weight_decay: float
@@ -94,6 +107,11 @@ class StepSettings(NamedTuple):
     first_update: int
     divergence_factor: float
     divergence_offset: float
+
+
+def loss_mark(loss: str, smoothing: float) -> tuple[float, ...]:
+    """Return the mark of a loss with smoothed labels, or without smoothing if it is 0."""
+    return (float(smoothing),) if smoothing else LOSS_MARKS[loss]
 
 
 class Threshold(NamedTuple):
@@ -205,13 +223,26 @@ _LOSSES: tuple[tuple[Any, Any], ...] = (
 """The kernels of each loss, by the length of its mark: the mean loss with its gradient, and the loss of each sample."""
 
 
-def loss_and_gradient(mark: tuple[int, ...], scores: Floats, targets: Any, deltas: Floats) -> float:
+def _is_smoothed(mark: Any) -> bool:
+    """Return whether a mark of this type is that of smoothed labels."""
+    return len(mark) == 1 and isinstance(mark[0], types.Float)
+
+
+def loss_and_gradient(
+    mark: tuple[float, ...], scores: Floats, targets: Any, deltas: Floats
+) -> float:
     """Return the mean loss; write its gradient with respect to the scores to `deltas`."""
     raise NotImplementedError
 
 
 @overload(loss_and_gradient, jit_options=OVERLOAD_OPTIONS)
 def _loss_and_gradient(mark: Any, scores: Any, targets: Any, deltas: Any) -> Any:
+    if _is_smoothed(mark):
+
+        def compute_smoothed(mark: Any, scores: Any, targets: Any, deltas: Any) -> Any:
+            return smoothed_cross_entropy(scores, targets, mark[0], deltas)
+
+        return compute_smoothed
     loss = _LOSSES[len(mark)][0]
 
     def compute(mark: Any, scores: Any, targets: Any, deltas: Any) -> Any:
@@ -220,13 +251,21 @@ def _loss_and_gradient(mark: Any, scores: Any, targets: Any, deltas: Any) -> Any
     return compute
 
 
-def losses_of_samples(mark: tuple[int, ...], scores: Floats, targets: Any, losses: Floats) -> None:
+def losses_of_samples(
+    mark: tuple[float, ...], scores: Floats, targets: Any, losses: Floats
+) -> None:
     """Write the loss of each sample to `losses`."""
     raise NotImplementedError
 
 
 @overload(losses_of_samples, jit_options=OVERLOAD_OPTIONS)
 def _losses_of_samples(mark: Any, scores: Any, targets: Any, losses: Any) -> Any:
+    if _is_smoothed(mark):
+
+        def compute_smoothed(mark: Any, scores: Any, targets: Any, losses: Any) -> Any:
+            smoothed_cross_entropy_of_samples(scores, targets, mark[0], losses)
+
+        return compute_smoothed
     of_samples = _LOSSES[len(mark)][1]
 
     def compute(mark: Any, scores: Any, targets: Any, losses: Any) -> Any:
@@ -237,7 +276,7 @@ def _losses_of_samples(mark: Any, scores: Any, targets: Any, losses: Any) -> Any
 
 @kernel
 def weighted_loss_and_gradient(
-    mark: tuple[int, ...],
+    mark: tuple[float, ...],
     scores: Floats,
     targets: Any,
     weights: Floats,
@@ -290,6 +329,9 @@ def descend(
     gradient: Floats,
     masked_weights: Floats,
     moments: Floats,
+    l2: Any,
+    average: Any,
+    shares: Any,
     buffers: Buffers,
     loss_limit: float,
     losses: NDArray[np.float64],
@@ -297,8 +339,10 @@ def descend(
 ) -> tuple[int, float, float]:
     """Make a step for each row of `order`, shape (steps, batch).
 
-    `weights` has a weight for each sample, or is None. Each of the two is compiled apart: with None, Numba removes the
-    branch of the weights, and the code is that of a loop that knows no weights.
+    `weights` has a weight for each sample, or is None. `l2` is the weight of the L2 penalty, or None. `average` is the
+    average of the parameters, and `shares` has the share of the parameters in it after each step; or both are None.
+    With and without each of these is compiled apart: with None, Numba removes the branch, and the code is that of a
+    loop that knows no weights, no penalty and no average.
 
     Returns
     -------
@@ -349,5 +393,8 @@ def descend(
                 shrink = gradient.dtype.type(settings.clip / norm)
                 for k in range(gradient.shape[0]):
                     gradient[k] *= shrink
-        _update(settings, parameters, gradient, moments, rates[step], settings.first_update + step)
+        slope = gradient if l2 is None else penalized(gradient, parameters, l2)
+        _update(settings, parameters, slope, moments, rates[step], settings.first_update + step)
+        if average is not None:
+            add_to_average(average, parameters, shares[step])
     return order.shape[0], loss_limit, norm

@@ -5,6 +5,7 @@ import scipy.special
 from cnn.training.losses import LOSSES
 
 N_OUTPUTS, BATCH = 4, 6
+SMOOTHED = LOSSES["cross_entropy"].smoothed(0.2)
 ON_CLASSES = [name for name, loss in LOSSES.items() if loss.target_kind == "classes"]
 
 
@@ -133,3 +134,52 @@ def test_targets_of_the_wrong_length_are_refused(name, rng):
     scores = rng.normal(size=(N_OUTPUTS, BATCH + 1))
     with pytest.raises(ValueError, match="targets must h"):
         loss.value_and_delta(scores, make_targets(loss, rng), np.empty_like(scores))
+
+
+# -- smoothed labels ---------------------------------------------------------------------------------------------------
+
+
+def test_smoothed_cross_entropy_is_that_of_the_smoothed_targets(rng):
+    scores, targets = rng.normal(0, 3, (N_OUTPUTS, BATCH)), rng.integers(N_OUTPUTS, size=BATCH)
+    smooth = 0.8 * np.eye(N_OUTPUTS)[targets].T + 0.2 / N_OUTPUTS
+    log_probabilities = scipy.special.log_softmax(scores, axis=0)
+    alone = -(smooth * log_probabilities).sum(axis=0)
+    for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-5)):
+        given, delta, losses = scores.astype(dtype), np.empty(scores.shape, dtype), np.empty(BATCH)
+        value = SMOOTHED.value_and_delta(given, targets, delta)
+        assert value == pytest.approx(alone.mean(), rel=tolerance)
+        expected = (np.exp(log_probabilities) - smooth) / BATCH
+        np.testing.assert_allclose(delta, expected, atol=tolerance)
+        SMOOTHED.of_samples(given, targets, losses)
+        np.testing.assert_allclose(losses, alone, rtol=tolerance)
+
+
+def test_the_smoothed_gradient_is_the_slope_of_the_smoothed_loss(rng, central_difference):
+    scores, targets = rng.normal(0, 2, (N_OUTPUTS, BATCH)), rng.integers(N_OUTPUTS, size=BATCH)
+    for weights in (None, rng.uniform(0, 3, BATCH)):
+        delta = np.empty_like(scores)
+        SMOOTHED.weighted_value_and_delta(scores, targets, weights, delta)
+        slopes = central_difference(
+            lambda weights=weights: SMOOTHED.weighted_value_and_delta(
+                scores, targets, weights, np.empty_like(scores)
+            ),
+            scores,
+        )
+        np.testing.assert_allclose(delta, slopes, rtol=1e-7, atol=1e-9)
+
+
+def test_only_the_cross_entropy_has_smoothed_labels():
+    for name, loss in LOSSES.items():
+        assert loss.smoothed(0.0) is loss
+        if name != "cross_entropy":
+            with pytest.raises(
+                ValueError, match=f"label_smoothing must be 0 for the loss '{name}'"
+            ):
+                loss.smoothed(0.1)
+
+
+@pytest.mark.parametrize("wrong", [-1, N_OUTPUTS])
+def test_a_class_out_of_range_is_refused_with_smoothing(wrong, rng):
+    scores = rng.normal(size=(N_OUTPUTS, 3))
+    with pytest.raises(ValueError, match="classes must lie in 0"):
+        SMOOTHED.value_and_delta(scores, np.array([0, wrong, 1]), np.empty_like(scores))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from cnn.training.optimizer_kernels import penalized
 from cnn.training.optimizers import OPTIMIZERS
 
 RATE, MOMENTUM, DECAY = 0.05, 0.8, 0.01
@@ -85,3 +86,19 @@ def test_the_first_step_of_adam_is_the_learning_rate():
     gradient = np.array([1e-3, 1.0, -1e3])
     OPTIMIZERS["adam"].update(theta, gradient, np.zeros((2, 3)), RATE, 0, 0.9, 0.0)
     np.testing.assert_allclose(theta, [-RATE, -RATE, RATE], rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_gradient_of_an_l2_penalty_is_added_to_that_of_the_loss(name, rng):
+    """The slope of ½ λ ‖θ‖² is λ θ, and unlike weight decay it enters the moments."""
+    gradient, theta = rng.normal(size=(2, 9))
+    optimizer, total = OPTIMIZERS[name], penalized(gradient, theta, 0.3)
+    np.testing.assert_allclose(total, gradient + 0.3 * theta, rtol=1e-14)
+    ours, theirs = theta.copy(), theta.copy()
+    moments = np.zeros((2, optimizer.n_moments, 9))
+    for _ in range(3):
+        optimizer.update(ours, penalized(gradient, ours, 0.3), moments[0], RATE, 0, MOMENTUM, 0.0)
+        whole = gradient + 0.3 * theirs
+        optimizer.update(theirs, whole, moments[1], RATE, 0, MOMENTUM, 0.0)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    np.testing.assert_allclose(moments[0], moments[1], rtol=1e-12)

@@ -25,18 +25,17 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 RATE, MOMENTUM, DECAY, STEPS = 0.05, 0.8, 0.02, 30
 
 
-def torch_optimizer(name, parameters, rate, decay):
+def torch_optimizer(name, parameters, rate, decay, l2=0.0):
     if name == "adam":
-        return torch.optim.AdamW(
-            parameters, rate, betas=(MOMENTUM, 0.999), eps=1e-8, weight_decay=decay
-        )
+        adam = torch.optim.Adam if l2 else torch.optim.AdamW
+        options = {"betas": (MOMENTUM, 0.999), "eps": 1e-8, "weight_decay": l2 or decay}
+        return adam(parameters, rate, **options)
     momentum = 0.0 if name == "sgd" else MOMENTUM
-    return torch.optim.SGD(
-        parameters, rate, momentum, weight_decay=decay, nesterov=name == "nesterov"
-    )
+    nesterov = name == "nesterov"
+    return torch.optim.SGD(parameters, rate, momentum, weight_decay=l2 or decay, nesterov=nesterov)
 
 
-# PyTorch's decay enters the averages of momentum, ours does not: the two agree without decay.
+# PyTorch's decay enters the averages of momentum, as our l2 does and our weight_decay does not.
 OPTIMIZATIONS = [
     ("sgd", 0.0),
     ("sgd", DECAY),
@@ -111,19 +110,27 @@ def vector(network):
 
 
 @pytest.mark.parametrize("clip", [None, 0.05])
-@pytest.mark.parametrize(("name", "decay"), OPTIMIZATIONS)
-def test_training_follows_torchs_trajectory(name, decay, clip, rng, assert_close):
+@pytest.mark.parametrize(
+    ("name", "decay", "l2", "smoothing"),
+    [
+        *((name, decay, 0.0, 0.0) for name, decay in OPTIMIZATIONS),
+        *((name, 0.0, DECAY, 0.1) for name in OPTIMIZERS),
+    ],
+)
+def test_training_follows_torchs_trajectory(name, decay, l2, smoothing, clip, rng, assert_close):
     """In float64, so that the paths do not part by rounding; compared after each phase."""
     network = our_network(rng)
     samples = Samples(rng.random((50, 2, 9, 8)), rng.integers(4, size=50))
     twin, seed = their_network(network), np.random.SeedSequence(5)
-    peer = torch_optimizer(name, list(twin.parameters()), RATE, decay)
+    peer = torch_optimizer(name, list(twin.parameters()), RATE, decay, l2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(peer, STEPS)
     recipe = Recipe(
         optimizer=name,
         learning_rate=RATE,
         momentum=MOMENTUM,
         weight_decay=decay,
+        l2=l2,
+        label_smoothing=smoothing,
         batch_size=7,
         gradient_clip=clip,
     )
@@ -135,7 +142,8 @@ def test_training_follows_torchs_trajectory(name, decay, clip, rng, assert_close
             peer.zero_grad()
             scores = twin(torch.tensor(samples.inputs[batch]))
             targets = torch.tensor(samples.targets[batch])
-            torch.nn.functional.cross_entropy(scores, targets).backward()
+            smoothed = {"label_smoothing": smoothing}
+            torch.nn.functional.cross_entropy(scores, targets, **smoothed).backward()
             if clip is not None:
                 torch.nn.utils.clip_grad_norm_(twin.parameters(), clip)
             peer.step()
@@ -145,20 +153,32 @@ def test_training_follows_torchs_trajectory(name, decay, clip, rng, assert_close
     assert np.abs(network.parameters - before).max() > 1e-3
 
 
+schedules = torch.optim.lr_scheduler
+
+
+def warmed_up(optimizer):
+    parts = [schedules.LinearLR(optimizer, 1 / 9, 1, 8), schedules.LinearLR(optimizer, 1, 0, 32)]
+    return schedules.SequentialLR(optimizer, parts, [8])
+
+
 @pytest.mark.parametrize(
-    ("schedule", "peer"),
+    ("schedule", "warm_up", "peer"),
     [
-        ("constant", lambda optimizer: torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)),
-        ("step", lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(optimizer, [20, 30])),
-        ("cosine", lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 40)),
+        ("constant", 0.0, lambda optimizer: schedules.ConstantLR(optimizer, 1.0)),
+        ("step", 0.0, lambda optimizer: schedules.MultiStepLR(optimizer, [20, 30])),
+        ("cosine", 0.0, lambda optimizer: schedules.CosineAnnealingLR(optimizer, 40)),
+        ("linear", 0.0, lambda optimizer: schedules.LinearLR(optimizer, 1, 0, 40)),
+        ("linear", 0.2, warmed_up),
     ],
 )
-def test_schedules_agree(schedule, peer):
+@pytest.mark.filterwarnings("ignore:.*epoch parameter:UserWarning")
+def test_schedules_agree(schedule, warm_up, peer):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.3)
     scheduler, rates = peer(optimizer), []
     for _ in range(40):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
-    ours = learning_rates(Recipe(learning_rate=0.3, schedule=schedule), 0, 40, 40)
+    recipe = Recipe(learning_rate=0.3, schedule=schedule, warm_up=warm_up)
+    ours = learning_rates(recipe, 0, 40, 40)
     np.testing.assert_allclose(ours, rates, rtol=1e-9)

@@ -9,6 +9,7 @@ from cnn.training.optimizers import OPTIMIZERS
 from cnn.training.recipe import Recipe, batch_indices, learning_rates
 
 SEED = np.random.SeedSequence(7, spawn_key=(3,))
+SCHEDULES = Recipe.model_json_schema()["properties"]["schedule"]["enum"]
 
 
 @given(
@@ -60,11 +61,21 @@ def test_schedules_follow_their_formulas():
     np.testing.assert_allclose(rates("constant"), 2.0)
     np.testing.assert_allclose(rates("step"), [2, 2, 2, 2, 0.2, 0.2, 0.02, 0.02])
     np.testing.assert_allclose(rates("cosine"), 1 + np.cos(np.pi * np.arange(8) / 8))
+    np.testing.assert_allclose(rates("linear"), 2 - np.arange(8) / 4)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "step", "cosine"])
-def test_a_learning_rate_depends_on_the_step_alone(schedule):
-    recipe = Recipe(schedule=schedule)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_schedule_spans_the_steps_after_the_warm_up(schedule):
+    recipe = Recipe(learning_rate=2.0, schedule=schedule)
+    warmed = learning_rates(recipe.model_copy(update={"warm_up": 0.21}), 0, 14, 14)
+    np.testing.assert_allclose(warmed[:3], [0.5, 1.0, 1.5])  # ⌈0.21 · 14⌉ = 3 steps
+    np.testing.assert_array_equal(warmed[3:], learning_rates(recipe, 0, 11, 11))
+
+
+@pytest.mark.parametrize("warm_up", [0.0, 0.3])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_learning_rate_depends_on_the_step_alone(schedule, warm_up):
+    recipe = Recipe(schedule=schedule, warm_up=warm_up)
     whole = learning_rates(recipe, 0, 37, 50)
     parts = [learning_rates(recipe, 0, 11, 50), learning_rates(recipe, 11, 26, 50)]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
@@ -91,7 +102,12 @@ def test_steps_beyond_the_run_are_refused():
         {"batch_size": 0},
         {"gradient_clip": 0},
         {"optimizer": "lion"},
-        {"schedule": "linear"},
+        {"schedule": "exponential"},
+        {"warm_up": 1},
+        {"warm_up": -0.1},
+        {"l2": -0.1},
+        {"label_smoothing": 1},
+        {"label_smoothing": -0.1},
         {"nesterov": True},
     ],
 )

@@ -336,3 +336,14 @@ def test_evaluation_in_chunks_is_the_mean_over_all_samples(batch_size, samples, 
 def test_evaluation_refuses_empty_chunks(samples):
     with pytest.raises(ValueError, match="batch_size must be at least 1; got 0"):
         evaluate(SoftmaxRegression(), samples, 0)
+
+
+def test_labels_are_smoothed_only_for_classes_and_networks_that_can(samples):
+    recipe = Recipe(batch_size=8, label_smoothing=0.1)
+    with pytest.raises(
+        ValueError, match=r"no parameter label_smoothing, such as SoftmaxRegression"
+    ):
+        run(SoftmaxRegression(), samples, recipe)
+    values = Samples(samples.inputs, np.ones((len(samples), 1)))
+    with pytest.raises(ValueError, match=r"must be 0 for targets that are values; got 0.1"):
+        run(SoftmaxRegression(), values, recipe)

@@ -96,6 +96,48 @@ def test_it_makes_the_steps_of_the_general_trainer(loss, optimizer, clip):
         )
 
 
+MODERN = {"l2": 0.02, "label_smoothing": 0.2, "average": "exponential", "average_decay": 0.9}
+
+
+def test_it_penalises_smooths_labels_and_averages_as_the_general_trainer_does():
+    samples = data("cross_entropy")
+    weights = np.random.default_rng(7).uniform(0, 2, len(samples))
+    for settings, some in (
+        (MODERN, samples),
+        ({"label_smoothing": 0.2}, Samples(samples.inputs, samples.targets, weights)),
+    ):
+        recipe = Recipe(learning_rate=0.02, batch_size=7, gradient_clip=0.5, **settings)
+        networks = [Phenotype(draw()) for _ in range(2)]
+        options = {"record_every": 10, "record_parameters": True}
+        ours = run(networks[0], some, recipe, **options)
+        theirs = run(Stepwise(networks[1]), some, recipe, **options)
+        close = {"rtol": 1e-9, "atol": 1e-12}
+        np.testing.assert_allclose(networks[0].parameters, networks[1].parameters, **close)
+        np.testing.assert_allclose(ours.state.rows, theirs.state.rows, **close)
+        np.testing.assert_allclose(ours.curve.loss, theirs.curve.loss, **close)
+        np.testing.assert_allclose(ours.curve.gradients, theirs.curve.gradients, **close)
+
+
+@pytest.mark.parametrize("loss", ["softmax_squared_error", "squared_error"])
+def test_only_the_cross_entropy_is_trained_with_smoothed_labels(loss):
+    for network in (Phenotype(draw(), loss), Stepwise(Phenotype(draw(), loss))):
+        before = network.parameters.copy()
+        with pytest.raises(ValueError, match="label_smoothing must be 0 for"):
+            run(network, data(loss), Recipe(batch_size=8, label_smoothing=0.1))
+        assert np.array_equal(network.parameters, before)
+
+
+def test_how_a_run_with_an_average_is_cut_changes_no_bit():
+    recipe, samples = Recipe(batch_size=8, **MODERN), data("cross_entropy")
+    whole, cut = Phenotype(draw()), Phenotype(draw())
+    expected = run(whole, samples, recipe, steps=60).state
+    first = run(cut, samples, recipe, steps=23, record_every=4)
+    last = run(cut, samples, recipe, steps=37, first_step=23, state=first.state).state
+    assert np.array_equal(whole.parameters, cut.parameters)
+    assert np.array_equal(expected.rows, last.rows)
+    assert np.abs(expected.last_weights - whole.parameters).max() > 1e-3
+
+
 @pytest.mark.parametrize("ticks", [1, 3])
 def test_how_a_run_is_cut_changes_no_bit(ticks):
     recipe, samples = Recipe(batch_size=8), data("cross_entropy", np.float32)

@@ -571,3 +571,34 @@ def test_a_wrong_value_in_a_script_is_one_line():
         Experiment(evolution={"population": 0})
     message = "evolution.population must be greater than or equal to 1; got 0"
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"label_smoothng": [0.1]}, "must suit .training.: label_smoothng: unknown key"),
+        ({"label_smoothing": [2]}, "must suit .training.: label_smoothing must be less than 1; got 2"),
+        ({"augmentation.shift": [-1]}, "must suit .training.: augmentation.shift must be greater"),
+        ({"l2": [0.1, 0.1]}, "must have different values for l2"),
+        ({"l2": []}, "must have different values for l2"),
+        ({"weight_decay": [0.1]}, "must not have the key weight_decay, for which weight_decays"),
+        ({"batch_size": [8, 16]}, "must not have the key batch_size, which decides how many"),
+    ],
+)  # fmt: skip
+def test_values_that_candidates_cannot_have_are_refused(training, message):
+    with pytest.raises(SettingsError, match=f"baseline.search.training {message}"):
+        Experiment(baseline={"search": {"training": training}})
+
+
+def test_candidates_have_every_combination_of_values():
+    training = {"augmentation.shift": [0, 2], "l2": [0.0, 0.1]}
+    search = Experiment(baseline={"search": {"training": training}}).baseline.search
+    base = Recipe(weight_decay=0.01, augmentation={"flip": True})
+    recipes = search.recipes(base)
+    assert len(recipes) == 3 * 3 * 4
+    assert recipes[0] == (base, {"augmentation.shift": 0, "l2": 0.0})
+    recipe, further = recipes[6]
+    assert further == {"augmentation.shift": 2, "l2": 0.0}
+    assert (recipe.weight_decay, recipe.augmentation.shift, recipe.augmentation.flip) == (
+        0.002, 2, True,
+    )  # fmt: skip

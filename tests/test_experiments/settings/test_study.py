@@ -252,3 +252,17 @@ def test_wrong_arguments_are_refused(arguments, error, message):
             **{"base": Experiment(), **({"arms": {"a": {}}} if "seeds" in arguments else {})}
             | arguments
         )
+
+
+def test_a_grid_varies_the_recipe_down_to_its_augmentation():
+    made = study(
+        arms={"lenet1": {"evolve": False, "baseline": {"arms": ["lenet1"], "epochs": 1}}},
+        grid={"training": {"label_smoothing": [0, 0.1], "augmentation": {"shift": [0, 2]}}},
+    )
+    recipes = [one.training for one in made.cells.values()]
+    assert [(one.label_smoothing, one.augmentation.shift) for one in recipes] == [
+        (0, 0),
+        (0, 2),
+        (0.1, 0),
+        (0.1, 2),
+    ]

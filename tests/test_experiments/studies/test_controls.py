@@ -161,6 +161,7 @@ def test_networks_that_are_never_trained_have_no_steps_and_are_selected_all_the_
 def of_winner(tmp_path_factory):
     baseline = {"arms": ["retrained", "shuffled", "cnn", "cnn_search"], "maps": 1, "hidden": 2}
     search = {"learning_rates": [0.1, 0.2], "weight_decays": [0.0]}
+    search["training"] = {"label_smoothing": [0.0, 0.1]}
     baseline["search"] = search
     experiment = little(founders={"hidden": 24, "density": 0.5}, baseline=baseline)
     return finished(tmp_path_factory.mktemp("winner"), experiment), experiment
@@ -251,8 +252,11 @@ def test_as_many_candidates_are_trained_as_the_search_pays_for(of_winner):
     assert table.loc["cnn_search", "total_steps"] == len(candidates) * 24
     assert table.loc["cnn_search", "steps"] == 24
     assert table.loc["cnn_search", "total_networks"] == len(candidates)
-    assert candidates["learning_rate"].tolist()[:4] == [0.1, 0.2, 0.1, 0.2]
-    assert candidates["restart"].tolist()[:4] == [0, 0, 1, 1]
+    rows = candidates[["learning_rate", "training", "restart"]].to_numpy().tolist()
+    smoothed = ['{"label_smoothing": 0.0}', '{"label_smoothing": 0.1}']
+    assert rows[:4] == [[rate, one, 0] for rate in (0.1, 0.2) for one in smoothed]
+    assert candidates["restart"].tolist() == [k // 4 for k in range(len(candidates))]
+    assert candidates["train_loss"].iloc[1] > candidates["train_loss"].iloc[0] + 0.01
 
 
 def test_the_candidate_with_the_lowest_validation_loss_is_tested(of_winner):

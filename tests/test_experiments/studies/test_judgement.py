@@ -300,6 +300,10 @@ def test_settings_that_name_no_metric_or_weight_are_refused(changes, message):
             {"training": {"class_weight": {"rain": 2}}},
             r"training.class_weight must name classes of 'weather' \(calm, storm\); got 'rain'",
         ),
+        (
+            {"training": {"augmentation": {"flip": True}}},
+            r"training.augmentation must not be given unless samples are images .*shape \(3,\) in 'weather'",
+        ),
     ],
 )
 def test_what_does_not_suit_the_data_is_refused_before_any_work(tmp_path, changes, message):
@@ -309,11 +313,18 @@ def test_what_does_not_suit_the_data_is_refused_before_any_work(tmp_path, change
 
 
 @pytest.mark.parametrize(
-    "changes", [{"training": {"class_weight": "balanced"}}, {"evolution": {"fitness": "accuracy"}}]
+    "changes",
+    [
+        {"training": {"class_weight": "balanced"}},
+        {"training": {"label_smoothing": 0.1}},
+        {"evolution": {"fitness": "accuracy"}},
+    ],
 )
 def test_regression_has_no_classes_to_weigh_or_to_count(tmp_path, changes):
     dataset = Dataset.from_arrays(np.eye(30), np.arange(30.0))
-    with pytest.raises(SettingsError, match=r"class_weight|got .accuracy"):
+    with pytest.raises(
+        SettingsError, match=r"class_weight|label_smoothing must be 0|got .accuracy"
+    ):
         run(Experiment(**SETTINGS | changes), dataset=dataset, workers=0, results=tmp_path / "r")
 
 

@@ -452,6 +452,28 @@ def test_an_own_arm_that_builds_nothing_usable_is_refused_before_work(clean, tmp
     assert not (tmp_path / "runs").exists()
 
 
+def test_labels_are_smoothed_only_for_an_own_arm_that_can(clean, tmp_path):
+    class Plain:
+        """The arm mlp, behind a method without the parameter."""
+
+        def __init__(self, network):
+            self.network = network
+
+        def __getattr__(self, name):
+            return getattr(self.network, name)
+
+        def loss_and_gradients(self, inputs, targets, weights=None):
+            return self.network.loss_and_gradients(inputs, targets, weights)
+
+    ARMS.register("own", lambda spec: Plain(ARMS["mlp"](spec)))
+    smoothed = {"baseline": {"arms": ["own"]}, "training": {"label_smoothing": 0.1}}
+    with pytest.raises(
+        SettingsError, match=r"label_smoothing must be 0 for the arm own, .*got 0.1"
+    ):
+        run(Experiment(**{**OWN_PLAIN, **smoothed}), workers=0, results=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
 # -- what cannot travel ------------------------------------------------------------------------------------------------
 
 lock = threading.Lock()

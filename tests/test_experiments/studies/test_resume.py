@@ -48,6 +48,14 @@ FIXED = {
     "name": "fixed",
     "seeds": 1,
     "evolve": False,
+    "training": {
+        "warm_up": 0.2,
+        "l2": 0.001,
+        "label_smoothing": 0.1,
+        "average": "exponential",
+        "average_decay": 0.95,
+        "augmentation": {"shift": 1, "erase": 2},
+    },
     "baseline": {"arms": ["mlp", "cnn"], "epochs": 4, "patience": 2},
 }
 
@@ -113,6 +121,20 @@ def test_a_run_that_is_killed_and_resumed_is_the_run_that_was_not(whole, tmp_pat
 
 
 @pytest.mark.slow
+def test_a_run_goes_on_with_its_images_and_its_averages(tmp_path):
+    experiment = little(training=FIXED["training"])
+    begin(tmp_path / "warm", experiment)
+    n_boundaries = count_boundaries(lambda: begin(tmp_path / "whole", experiment))
+    for fatal in (n_boundaries // 3, n_boundaries // 2):
+        root = tmp_path / str(fatal)
+        kill_at(root, experiment, [fatal])
+        assert_resumed_alike(tmp_path / "whole", root)
+    workers = tmp_path / "workers"
+    begin(workers, experiment, workers=2)
+    assert_resumed_alike(tmp_path / "whole", workers)
+
+
+@pytest.mark.slow
 def test_a_run_may_be_killed_many_times(whole, tmp_path):
     kill_at(tmp_path, None, [150, 30, 120, 41])
     assert_resumed_alike(whole[0], tmp_path)
@@ -145,7 +167,7 @@ def test_no_boundary_and_no_moment_matters(tmp_path, seed):
         shutil.rmtree(root)
 
 
-@pytest.mark.parametrize("most_bytes", [25_000, pytest.param(40_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("most_bytes", [30_000, pytest.param(40_000, marks=pytest.mark.slow)])
 def test_a_full_disk_stops_a_run_that_can_go_on_when_there_is_room(whole, tmp_path, most_bytes):
     """The system refuses to make a file longer than this, as it refuses to write to a full disk."""
     notes = tmp_path / "notes"
