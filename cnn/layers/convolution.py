@@ -119,6 +119,8 @@ class ConvolutionLayer(Layer):
         self._bias_gradient = gradient[n_taps:]
         self._packed = aligned_empty(self._index.size, parameters.dtype)
         self._taps = aligned_empty(self._index.shape, parameters.dtype)
+        n_sums = convolution_kernels.n_sums(self._index.shape[1], parameters.itemsize)
+        self._sums = aligned_empty(n_sums, parameters.dtype)
         self._no_bias = np.zeros(self.input_shape[0], parameters.dtype)
 
     def _plan(self) -> None:
@@ -211,6 +213,7 @@ class ConvolutionLayer(Layer):
             forward.offsets,
             self._heights,
             self._taps,
+            self._sums,
         )
         convolution_kernels.unpack(self._taps, self._index, self._weights_gradient.reshape(-1))
         # ∂E/∂b_k = Σ Δ_k

@@ -189,6 +189,7 @@ class Convolution:
             stencil.offsets,
             self._heights,
             of_taps,
+            aligned_empty(kernels.n_sums(self._index.shape[1], state.itemsize), state.dtype),
         )
         found = of_taps.reshape(-1)[self._used]
         gradient[self._edges] = gradient[self._edges] + found if accumulate else found

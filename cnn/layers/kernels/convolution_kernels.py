@@ -1,7 +1,5 @@
 """The loops of a convolution around its tiles: over maps, pixels and taps."""
 
-import numpy as np
-
 from cnn.arrays import FloatArray, FloatVector, IntArray
 from cnn.compile.compilation import kernel
 from cnn.compile.tile_kernels import HEIGHTS, TILE, correlate_tile, gather_tile, sum_vector
@@ -133,6 +131,11 @@ def gather(
                 k += height
 
 
+def n_sums(n_taps: int, itemsize: int) -> int:
+    """Return how many numbers of `itemsize` bytes the scratch of `correlate` has."""
+    return max(HEIGHTS) * n_taps * lanes_of(itemsize)
+
+
 @kernel
 def correlate(
     delta: FloatVector,
@@ -144,6 +147,7 @@ def correlate(
     offsets: IntArray,
     heights: IntArray,
     taps: FloatArray,
+    sums: FloatVector,
 ) -> None:
     """Compute the weight gradient of `gather`: ∂E/∂weight_ke = ⟨delta_k, image shifted by e⟩.
 
@@ -157,6 +161,8 @@ def correlate(
         Column 2 of `runs`, contiguous.
     taps
         Shape (n_out, n_taps); overwritten.
+    sums
+        Scratch of `n_sums` numbers.
     """
     lanes = LANES_4 if image.itemsize == 4 else LANES_8
     n_taps = taps.shape[1]
@@ -165,7 +171,6 @@ def correlate(
     whole = run - run % lanes
     group = max(1, GROUP // run)
     together = max(1, NUMBERS // run)
-    sums = np.empty(max(HEIGHTS) * n_taps * lanes, image.dtype)
     taps[:] = 0
     for first_run in range(0, n_runs, group):
         last_run = min(first_run + group, n_runs)
