@@ -7,6 +7,7 @@ study into ``results/reference/NAME``; a third argument is the arm that the othe
 import json
 import shutil
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
@@ -57,6 +58,31 @@ def test_a_seed_gives_the_published_rows_to_the_last_digit(name, tmp_path):
     pd.testing.assert_frame_equal(stable(found.comparison), rows, check_dtype=False, rtol=0, atol=0)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(
+    ARITHMETIC != SHARED_ARITHMETIC, reason=f"the tables are those of {SHARED_ARITHMETIC}"
+)
+@pytest.mark.parametrize("arm", ["lenet5", "straight-through"])
+def test_a_seed_of_the_declared_comparison_gives_the_published_rows(arm, published, tmp_path):
+    changes = {
+        "seed": 8,
+        "seeds": 1,
+        "dataset.options": {"data_dir": str(published("fashion-mnist"))},
+    }
+    study = parse_study(with_values(read_settings("fashion"), changes), "fashion")
+    found = run_study(study, arms=[arm], folder=tmp_path / "study", workers=0, figures=False)
+    rows = pd.read_csv(REFERENCE / "fashion-declared" / "comparison.csv").query(
+        "seed == 8 and arm == @arm"
+    )
+    pd.testing.assert_frame_equal(
+        stable(found.comparison),
+        rows.reset_index(drop=True),
+        check_dtype=False,
+        rtol=0,
+        atol=0,
+    )
+
+
 @pytest.mark.parametrize("name", SLICES)
 def test_every_arm_and_seed_of_a_preset_is_published(name):
     settings = read_settings(name)
@@ -75,11 +101,11 @@ def publish(folder, name, *against):
     stable(results.comparison).to_csv(target / "comparison.csv", index=False)
     results.summary().to_csv(target / "arms.csv", index_label="arm")
     results.compare(*against).to_csv(target / "differences.csv", index=False)
-    preset = Path(read_settings.__code__.co_filename).parents[1] / "presets" / f"{name}.toml"
-    shutil.copy(preset, target)
+    preset = name.removesuffix("-declared")
+    shutil.copy(files("experiments") / "presets" / f"{preset}.toml", target)
     found = environment()
     described = {key: found[key] for key in found if key not in {"command", "directory", "started"}}
-    made_with = {"command": f"evomatrix run {name} --workers 0", **described}
+    made_with = {"command": f"evomatrix run {preset} --workers 0", **described}
     (target / "environment.json").write_text(json.dumps(made_with, indent=2) + "\n", "utf-8")
 
 
