@@ -49,7 +49,7 @@ def list_parts(registries: Iterable[str] = REGISTRIES) -> list[dict[str, Any]]:
 
     Examples
     --------
-    >>> [row["name"] for row in list_parts(["evo.SELECTIONS"])]
+    >>> [row["name"] for row in list_parts(["evo.SELECTIONS"])][:3]
     ['local_search', 'tournament', 'random_search']
     """
     rows = []

@@ -22,7 +22,7 @@ def test_it_has_a_winner_and_baselines_and_no_comparison(untested):
     assert untested.baseline["arm"].tolist() == ["mlp"]
     assert untested.best().predict([[0] * 64]).shape == (1,)
     figures = {path.stem for path in (untested.path / "figures").iterdir()}
-    assert figures == {"generations", "graph", "matrix"}
+    assert figures == {"generations", "graph"}
     for ask in (untested.summary, untested.verdicts):
         with pytest.raises(ResultsError, match="has no comparison, for the run has no test part"):
             ask()
