@@ -289,6 +289,7 @@ def test_the_first_candidate_is_the_arm_cnn(of_winner):
         assert first[name] == cnn[name]
 
 
+@pytest.mark.slow
 def test_candidates_that_were_trained_before_a_kill_are_not_trained_again(of_winner, tmp_path):
     whole, experiment = of_winner
     n_boundaries = count_boundaries(lambda: finished(tmp_path / "counted", experiment))

@@ -49,6 +49,7 @@ class Noting(Reporter):
         self.seeds.append(event.seed)
 
 
+@pytest.mark.slow
 def test_seeds_share_the_workers_and_a_finished_run_does_not_show_it(tiny, tmp_path):
     settings = tiny(seeds=3, baseline={"arms": []})
     serial, parallel = Noting(), Noting()

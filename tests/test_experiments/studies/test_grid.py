@@ -101,6 +101,7 @@ def test_finished_cells_are_not_done_again_and_new_points_are_added(
     assert [one.split(", ")[-2] for one in Keeping.told if "workers" in one] == ["0 workers"] * 2
 
 
+@pytest.mark.slow
 def test_a_study_of_own_data_sets_and_fitness_resumes_with_them(tmp_path, capsys):
     data = [own_data("one", 1), own_data("two", 2)]
     arms = {"a": {}, "b": {"founders.hidden": 6}}

@@ -236,6 +236,7 @@ def test_a_stopped_run_cannot_go_on_and_says_so(halved, capsys):
 # -- stops of the study ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_kill_between_decision_and_action_changes_nothing(halved, tmp_path, monkeypatch):
     folder, _, _ = halved
     runs = tmp_path / "runs"
