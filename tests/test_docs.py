@@ -15,23 +15,11 @@ from jsonschema import ValidationError
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 
-from evo import (
-    ACTIVATIONS,
-    FITNESSES,
-    GRAPHS,
-    METRICS,
-    OPERATORS,
-    POLICIES,
-    REGROWTHS,
-    REMOVALS,
-    SCHEDULES,
-    SELECTIONS,
-    TOPOLOGIES,
-)
-from experiments import ARMS, CONTROLS, DATASETS, continue_run, run, run_study
+from experiments import continue_run, run, run_study
 from experiments.benchmarks import BENCHMARKS
 from experiments.cli.app import app
 from experiments.settings.experiment import Experiment, preset_names, read_settings
+from experiments.settings.own_parts import REGISTRIES
 from experiments.settings.reference import setting_keys
 from experiments.settings.study import is_study, parse_study
 
@@ -88,30 +76,14 @@ FAST = {
 OTHER_LIBRARIES = ("duckdb", "polars")
 """Libraries that a page shows and that the package does not need."""
 
-REGISTRIES = (
-    ACTIVATIONS,
-    ARMS,
-    CONTROLS,
-    DATASETS,
-    FITNESSES,
-    GRAPHS,
-    METRICS,
-    OPERATORS,
-    POLICIES,
-    REGROWTHS,
-    REMOVALS,
-    SCHEDULES,
-    SELECTIONS,
-    TOPOLOGIES,
-)
-
 
 @pytest.fixture
 def own_parts():
     """Take back what a page enters into registries."""
-    before = [registry.own for registry in REGISTRIES]
+    registries = [registry for registry, _ in REGISTRIES.values()]
+    before = [registry.own for registry in registries]
     yield
-    for registry, own in zip(REGISTRIES, before, strict=True):
+    for registry, own in zip(registries, before, strict=True):
         registry.install(own)
 
 

@@ -10,7 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evo.selection.requests import Candidate, OffspringRequest, ranked, select_offspring
+from evo.selection.requests import (
+    Candidate,
+    OffspringRequest,
+    ranked,
+    select_offspring,
+    tournament_winner,
+)
 from evo.selection.settings import Selection, SelectionSettings
 
 
@@ -31,8 +37,7 @@ def _propose(
     requests = []
     for slot in range(n_slots):
         if slot in oldest:
-            # `order` is sorted, so the winner is the contestant with the lowest rank.
-            winner = order[int(rng.integers(len(order), size=settings.tournament_size).min())]
+            winner = tournament_winner(order, settings.tournament_size, rng)
             requests.append(OffspringRequest(slot_of[winner.job.individual], slot, modified=True))
         else:
             requests.append(OffspringRequest(slot, slot, modified=False))

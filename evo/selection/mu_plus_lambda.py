@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evo.selection.requests import C, Candidate, OffspringRequest, fill_slots, first_slots, ranked
+from evo.selection.requests import C, Candidate, OffspringRequest, continue_each, fill_slots, ranked
 from evo.selection.settings import Selection, SelectionSettings
 
 
@@ -24,7 +24,7 @@ def _propose(
     n_slots = len(population)
     parents = rng.integers(n_slots, size=n_children(n_slots, settings))
     return [
-        *(OffspringRequest(slot, slot, modified=False) for slot in first_slots(population)),
+        *continue_each(population),
         *(OffspringRequest(int(one), k % n_slots, modified=True) for k, one in enumerate(parents)),
     ]
 

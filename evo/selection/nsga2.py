@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.selection.requests import C, Candidate, OffspringRequest, fill_slots, first_slots, ranked
+from evo.selection.requests import (
+    C,
+    Candidate,
+    OffspringRequest,
+    continue_each,
+    fill_slots,
+    ranked,
+    tournament_winner,
+)
 from evo.selection.settings import Objective, Selection, SelectionSettings
 
 OBJECTIVES: Mapping[Objective, Callable[[Candidate], float]] = {
@@ -78,16 +86,11 @@ def _propose(
     """Request every individual trained further, and a child for each slot; its parent wins a tournament of two."""
     order = crowded_order(population, settings.objectives) or list(population)
     slot_of = {one.job.individual: slot for slot, one in enumerate(population)}
-    # `order` is sorted, so the winner is the contestant with the lowest rank.
-    winners = rng.integers(len(order), size=(len(population), 2)).min(axis=1)
-    children = [
-        OffspringRequest(slot_of[order[winner].job.individual], slot, modified=True)
-        for slot, winner in enumerate(winners)
-    ]
-    return [
-        *(OffspringRequest(slot, slot, modified=False) for slot in first_slots(population)),
-        *children,
-    ]
+    requests = continue_each(population)
+    for slot in range(len(population)):
+        winner = tournament_winner(order, 2, rng)
+        requests.append(OffspringRequest(slot_of[winner.job.individual], slot, modified=True))
+    return requests
 
 
 def _select(

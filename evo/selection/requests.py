@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import numpy as np
+
 from evo.selection.settings import SelectionSettings
 
 
@@ -65,6 +67,7 @@ class Candidate(Protocol):
 
 
 C = TypeVar("C", bound=Candidate)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -129,12 +132,17 @@ def best_of_each_slot(population: Sequence[C], offspring: Sequence[C]) -> list[C
     ]
 
 
-def first_slots(population: Sequence[Candidate]) -> list[int]:
-    """Return the first slot of each individual; an individual may hold several slots."""
+def tournament_winner(order: Sequence[T], size: int, rng: np.random.Generator) -> T:
+    """Return the best of `size` individuals that are drawn, with replacement, from an order with the best first."""
+    return order[int(rng.integers(len(order), size=size).min())]
+
+
+def continue_each(population: Sequence[Candidate]) -> list[OffspringRequest]:
+    """Request that every individual is trained further once, in its first slot; it may hold several slots."""
     first: dict[int, int] = {}
     for slot, holder in enumerate(population):
         first.setdefault(holder.job.individual, slot)
-    return list(first.values())
+    return [OffspringRequest(slot, slot, modified=False) for slot in first.values()]
 
 
 def fill_slots(chosen: Sequence[C], population: Sequence[C]) -> list[C]:

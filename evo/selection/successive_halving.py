@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evo.selection.requests import C, Candidate, OffspringRequest, first_slots, ranked
+from evo.selection.requests import C, Candidate, OffspringRequest, continue_each, ranked
 from evo.selection.settings import Selection, SelectionSettings
 
 
@@ -18,9 +18,9 @@ def _propose(
     population: Sequence[Candidate], settings: SelectionSettings, rng: np.random.Generator
 ) -> list[OffspringRequest]:
     """Request the individuals that are left, trained further; of the last one, children for all other slots too."""
-    left = first_slots(population)
+    left = continue_each(population)
     if len(left) > 1:
-        return [OffspringRequest(slot, slot, modified=False) for slot in left]
+        return left
     return [OffspringRequest(0, slot, modified=slot > 0) for slot in range(len(population))]
 
 
@@ -38,10 +38,10 @@ def _select(
 
 def _expected(population: int, settings: SelectionSettings, generation: int) -> int:
     """Return the number of individuals of a generation: all founders in the first, half as many in the second."""
-    left = population
-    for _ in range(generation - 1):
-        left = (left + 1) // 2 if left > 2 else population
-    return left
+    bracket = [population]
+    while bracket[-1] > 2:
+        bracket.append((bracket[-1] + 1) // 2)
+    return bracket[(generation - 1) % len(bracket)]
 
 
 SUCCESSIVE_HALVING = Selection(

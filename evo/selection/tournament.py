@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evo.selection.requests import Candidate, OffspringRequest, Vacancy, ranked, select_offspring
+from evo.selection.requests import (
+    Candidate,
+    OffspringRequest,
+    Vacancy,
+    ranked,
+    select_offspring,
+    tournament_winner,
+)
 from evo.selection.settings import Selection, SelectionSettings, SingleSelection
 
 
@@ -20,8 +27,7 @@ def _propose_tournament(
         for slot, one in enumerate(order[:n_elites])
     ]
     for slot in range(n_elites, len(population)):
-        # `order` is sorted, so the winner is the contestant with the lowest rank.
-        winner = order[int(rng.integers(len(order), size=settings.tournament_size).min())]
+        winner = tournament_winner(order, settings.tournament_size, rng)
         requests.append(OffspringRequest(position[id(winner)], slot, modified=True))
     return requests
 
@@ -36,7 +42,7 @@ def _propose_tournament_offspring(
         for number in order:
             if number not in vacancy.continued:
                 return OffspringRequest(slot_of[number], vacancy.slot, modified=False)
-    winner = order[int(rng.integers(len(order), size=settings.tournament_size).min())]
+    winner = tournament_winner(order, settings.tournament_size, rng)
     return OffspringRequest(slot_of[winner], vacancy.slot, modified=True)
 
 

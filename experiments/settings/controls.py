@@ -62,14 +62,16 @@ def modify_only(experiment: Experiment) -> Mapping[str, Changes]:
     """Modify and select as many networks, and train none."""
     evolution = experiment.evolution
     n_individuals = evolution.expected_individuals()
-
-    def difference(generations: int) -> int:
-        changes = {"generations": generations, "train_only_fraction": 0.0}
-        return abs(evolution.model_copy(update=changes).expected_individuals() - n_individuals)
-
+    modifying = {"generations": n_individuals, "train_only_fraction": 0.0}
+    expected = evolution.model_copy(update=modifying).expected_offspring
+    generations, total = 1, expected(0) + expected(1)
+    # One generation more, as long as that comes nearer to the number of the search.
+    while abs(total + expected(generations + 1) - n_individuals) < abs(total - n_individuals):
+        generations += 1
+        total += expected(generations)
     return {
         "modify_only": {
-            "evolution.generations": min(range(1, max(n_individuals, 2)), key=difference),
+            "evolution.generations": generations,
             "evolution.steps_per_generation": 0,
             "evolution.train_only_fraction": 0.0,
         }
