@@ -4,6 +4,7 @@ Each test reads every source and names all breaches at once.
 """
 
 import ast
+import functools
 import importlib
 import subprocess
 import sys
@@ -123,8 +124,13 @@ def module_name(path):
 
 
 PATHS = {module_name(path): path for name in PACKAGES for path in (ROOT / name).rglob("*.py")}
-SOURCES = {name: ast.parse(path.read_text("utf-8")) for name, path in PATHS.items()}
 INITS = {name for name, path in PATHS.items() if path.name == "__init__.py"}
+
+
+@functools.cache
+def sources():
+    """Return the syntax tree of each module; the other processes that collect these tests do not read them."""
+    return {name: ast.parse(path.read_text("utf-8")) for name, path in PATHS.items()}
 
 
 def room_of(module):
@@ -156,13 +162,13 @@ def own_imports(tree):
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
-                found.add(name if name in SOURCES else node.module)
-    return found & SOURCES.keys()
+                found.add(name if name in PATHS else node.module)
+    return found & PATHS.keys()
 
 
 def breaches_of_order():
     """Yield the imports that `MAY_IMPORT` does not allow."""
-    for module, tree in SOURCES.items():
+    for module, tree in sources().items():
         if module in PACKAGES:  # public names
             allowed = {room for room in MAY_IMPORT if room.startswith(f"{module}.")} | {"evo"}
         else:
@@ -255,7 +261,7 @@ def breaches_of_safety(tree):
 def in_all_sources(find, leave_out=frozenset()):
     return [
         f"{name}: {breach}"
-        for name, tree in SOURCES.items()
+        for name, tree in sources().items()
         if name not in leave_out
         for breach in find(tree)
     ]
@@ -266,18 +272,18 @@ def test_rooms_know_only_those_that_the_table_allows():
 
 
 def test_every_room_stands_in_the_table():
-    rooms = {room_of(name) for name in SOURCES} | set(PACKAGES)
+    rooms = {room_of(name) for name in PATHS} | set(PACKAGES)
     assert rooms == MAY_IMPORT.keys()
 
 
 def test_nothing_imports_itself_by_way_of_others():
-    assert cycles({name: own_imports(tree) for name, tree in SOURCES.items()}) == set()
+    assert cycles({name: own_imports(tree) for name, tree in sources().items()}) == set()
     assert cycles({room: allowed.split() for room, allowed in MAY_IMPORT.items()}) == set()
 
 
 def test_rooms_are_small():
     sizes = dict.fromkeys(MAY_IMPORT, 0)
-    for name in SOURCES.keys() - INITS:
+    for name in PATHS.keys() - INITS:
         sizes[room_of(name)] += 1
     del sizes["graphops"]
     assert {room: size for room, size in sizes.items() if size > LARGEST_ROOM} == {}
@@ -288,26 +294,26 @@ def test_every_package_says_what_lives_in_it_and_what_is_public():
     for name in sorted(INITS):
         module = importlib.import_module(name)
         public = getattr(module, "__all__", [])
-        if len(ast.get_docstring(SOURCES[name]) or "") < 60:
+        if len(ast.get_docstring(sources()[name]) or "") < 60:
             wrong.append(f"{name}: must say in two or three sentences what lives there")
         if not public or len(set(public)) < len(public):
             wrong.append(f"{name}: __all__ must name what is public, each once")
         wrong += [
             f"{name}: has no {one}"
             for one in public
-            if f"{name}.{one}" not in SOURCES and not hasattr(module, one)
+            if f"{name}.{one}" not in PATHS and not hasattr(module, one)
         ]
     assert wrong == []
 
 
 def test_only_the_ray_executor_its_packing_and_a_peer_of_a_benchmark_import_ray():
-    with_ray = {name for name, tree in SOURCES.items() if "ray" in top_level(tree)}
+    with_ray = {name for name, tree in sources().items() if "ray" in top_level(tree)}
     assert with_ray == {"evo.executors.ray", "evo.executors.travel", f"{BENCHES}.peers.dispatch"}
 
 
 def test_only_files_and_storage_write_files():
     assert in_all_sources(breaches_of_writing, WRITERS) == []
-    unseen = {name for name in WRITERS if not list(breaches_of_writing(SOURCES[name]))}
+    unseen = {name for name in WRITERS if not list(breaches_of_writing(sources()[name]))}
     assert unseen == set(), "these write in a way that this test does not see"
 
 
@@ -320,7 +326,7 @@ def test_nothing_that_is_read_is_executed():
 
 
 def test_no_source_imports_the_tests():
-    assert [name for name, tree in SOURCES.items() if "tests" in top_level(tree)] == []
+    assert [name for name, tree in sources().items() if "tests" in top_level(tree)] == []
 
 
 @pytest.mark.parametrize(

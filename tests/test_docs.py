@@ -62,15 +62,7 @@ copytree(Path({str(ROOT)!r}) / "results/reference/fashion", "results/reference/f
 SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FEWER}\n")}
 """What is put before a line of a page, so that it takes seconds."""
 
-FAST = {
-    "README.md",
-    "docs/analysis.md",
-    "docs/continue.md",
-    "docs/own-data.md",
-    "docs/report.md",
-    "docs/resume.md",
-    "docs/verify.md",
-}
+FAST = {"README.md", "docs/analysis.md", "docs/own-data.md"}
 """The pages whose code a commit runs; `make test-all` runs that of all pages."""
 
 OTHER_LIBRARIES = ("duckdb", "polars")

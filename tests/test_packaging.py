@@ -99,6 +99,7 @@ def test_another_package_named_evo_is_recognised_at_import(tmp_path):
     assert "PyPI's package evo (odometry) has the same import name" in last
 
 
+@pytest.mark.slow
 def test_the_installed_program_lists_its_presets_without_a_checkout(installed, tmp_path):
     printed = python("-P", "-m", "experiments", "presets", cwd=tmp_path, PYTHONPATH=str(installed))
     assert "digits" in printed
@@ -112,4 +113,6 @@ def test_the_installed_program_runs_an_experiment_without_a_checkout(installed, 
     )
     folder = tmp_path / printed.strip()
     assert folder.parent == tmp_path / "here"
+    drawn = f"-P -m experiments figures {folder} graph"
+    python(*drawn.split(), cwd=tmp_path, PYTHONPATH=str(installed))
     assert (folder / "figures" / "graph.png").is_file()

@@ -263,8 +263,8 @@ def load_tables(
     tables = tuple(tables)
     read = {run: _read_run(run, tables, repair=repair) for run in runs}
     return {
-        table: sort_by_key(
-            table, _to_pandas(_joined(table, {run: read[run][table] for run in runs}))
+        table: _to_pandas(
+            sort_by_key(table, _joined(table, {run: read[run][table] for run in runs}))
         )
         for table in tables
     }

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-import pandas as pd
 import pyarrow as pa
 
 from evo.evolution.statistics import GenomeStatistics, Statistic
@@ -458,9 +457,9 @@ def _check_names(table: str, declared: Set[str], given: Set[str]) -> None:
         raise ValueError(f"table {table}: columns {sorted(declared ^ given)} missing or unknown")
 
 
-def sort_by_key(table: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows in the order of the table's key."""
-    return frame.sort_values(list(KEYS[table]), kind="stable", ignore_index=True)
+def sort_by_key(table: str, rows: pa.Table) -> pa.Table:
+    """Return the rows in the order of the table's key; the order of rows with the same key stays."""
+    return rows.sort_by([(name, "ascending") for name in KEYS[table]])
 
 
 LABEL_TYPES = "int64, string or double"

@@ -46,6 +46,8 @@ def show_results(results: Results, console: Console) -> None:
             console, f"Continues {older}, from generation {first} on; its search is included"
         )
     print_line(console, f"Results: {results.path}")
+    if not (results.path / "figures").is_dir():
+        print_line(console, f"Pictures: evomatrix figures {results.path}")
 
 
 def show_parts(parts: Sequence[Mapping[str, Any]], console: Console) -> None:

@@ -260,20 +260,15 @@ def forms_of(name: str) -> tuple[str, ...]:
     return film.FORMATS if name == "film" else sizes.FORMATS
 
 
-def save_figures(results: Results, store: RunStore, *, brief: bool) -> None:
+def save_figures(results: Results, store: RunStore) -> None:
     """Draw and store the pictures that a run draws by itself: those of :data:`OF_A_RUN` that it has data for.
 
     Parameters
     ----------
     results : Results
     store : RunStore
-    brief : bool
-        Whether the search takes a few seconds only, as its settings tell. Then only `generations` and `graph` are
-        drawn, because all four pictures take about a second.
     """
     left_out = {"learning"} if results.evolved else {"generations", "graph", "matrix"}
-    if brief:
-        left_out |= {"confusion", "matrix"}
     if not results.tested or not (results.runs["task"] == "classification").all():
         left_out.add("confusion")
     with sizes.on_paper(), one_warning_of_missing_characters():

@@ -48,7 +48,7 @@ from experiments.studies.search import Search, Tally, search_of
 from experiments.studies.seed_run import SeedRun, read_test
 
 SECONDS_WORTH_PICTURES = 10.0
-"""Estimated seconds of a search from which on a run draws all its pictures, which take about a second."""
+"""Estimated seconds of a search from which on a run draws pictures by itself, which takes about a second."""
 
 EVALUATED = 256
 """Samples that an evaluation takes at a time. For one or two samples other kernels are compiled than for more."""
@@ -111,9 +111,9 @@ def is_brief(plan: Plan) -> bool:
     return expected_seconds(plan) < SECONDS_WORTH_WORKERS
 
 
-def _draws_little(plan: Plan) -> bool:
-    """Return whether the search of a plan takes so few seconds that all pictures would be a large part of the run."""
-    return plan.experiment.evolve and expected_seconds(plan) < SECONDS_WORTH_PICTURES
+def _draws(plan: Plan) -> bool:
+    """Return whether a run draws pictures by itself: not if its search takes so few seconds that they take a tenth."""
+    return not plan.experiment.evolve or expected_seconds(plan) >= SECONDS_WORTH_PICTURES
 
 
 def expected_seconds(plan: Plan) -> float:
@@ -196,11 +196,11 @@ def _finish(
             _compare(plan, seed_runs, searches, baselines)
     with spending("load"):
         loaded = load_results(store.path)
-    if figures:
+    if figures and _draws(plan):
         with spending("draw"):
             from experiments.figures.pictures import save_figures  # noqa: PLC0415 - imports matplotlib
 
-            save_figures(loaded, store, brief=_draws_little(plan))
+            save_figures(loaded, store)
     store.commit({"times": _time_rows(store, "main", time_spent())})
     store.complete()
     return loaded

@@ -162,7 +162,7 @@ def test_every_batch_size_equals_the_formulas(size, stride, dtype, rng, assert_e
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("n_maps", [*range(1, 10), 16, 17])
 def test_every_number_of_maps_equals_the_formulas(n_maps, dtype, rng, assert_equals_the_formulas):
-    for maps in trials([1, 2, 5, 8, 17], [*range(1, 10), 17]):
+    for maps in trials([1, 5, 17], [*range(1, 10), 17]):
         for stride, padding in ((1, 0), (2, 1)):
             layer = ConvolutionLayer(n_maps, (2, 3), stride=stride, padding=padding)
             layer.build((maps, 3, 4), rng=rng, dtype=dtype)
@@ -174,7 +174,7 @@ def test_every_number_of_maps_equals_the_formulas(n_maps, dtype, rng, assert_equ
 def test_every_width_and_height_of_maps_equals_the_formulas(
     batch, dtype, rng, assert_equals_the_formulas
 ):
-    for side in [*range(1, 20), 31, 32, 33]:
+    for side in trials([1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33], [*range(1, 20), 31, 32, 33]):
         for shape in ((1, 4, side), (1, side, 4)):
             size = tuple(min(3, pixels) for pixels in shape[1:])
             for stride, padding in ((1, 0), (1, tuple(s - 1 for s in size)), (2, 0)):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from effort import trials
 
 import graphops
 from cnn.training.samples import Samples
@@ -14,7 +15,7 @@ from evo.gradient_free.dense_kernels import OPERATOR_CODES, Network
 from evo.gradient_free.dense_population import empty_log, empty_networks, genome_at, record_from_log
 
 SAMPLES = Samples(np.zeros((1, 3)), np.zeros((1, 2)))
-SIZE = 250
+SIZE = trials(100, 250)
 
 
 def problem_of(*, ticks=1, seed=0, **settings):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from effort import trials
 
 from cnn.training.trainer import train
 from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, create_founders, replay
@@ -43,7 +44,7 @@ def test_the_letters_are_those_of_the_seed_document():
     ],
 )
 def test_an_operator_keeps_its_contract(code, ticks, task):
-    some, proposed, changed, n_trials = task(), 0, 0, 40
+    some, proposed, changed, n_trials = task(), 0, 0, trials(20, 40)
     preserves = OPERATORS[code].preserves
     for seed in range(n_trials):
         parent = founder(seed, ticks, density=0.1 if preserves else 0.4)
@@ -89,7 +90,7 @@ def test_an_operator_keeps_its_contract(code, ticks, task):
 def test_what_preserves_the_function_does_so_in_any_network(code, ticks, threshold, random_genome):
     rng = np.random.default_rng(5)
     applied = 0
-    for seed in range(60):
+    for seed in range(trials(30, 60)):
         genome = replace(random_genome(rng, n_inputs=3), ticks=ticks, threshold=threshold)
         editor, parameters = propose(code, genome, seed, max_density=1.0)
         if parameters is None:

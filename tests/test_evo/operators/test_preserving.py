@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from effort import trials
 
 import graphops
 from evo import Genome, Phenotype, Role, canonical_hash, duplicate_node, replay
@@ -17,7 +18,7 @@ def genomes(random_genome):
     """Return a maker of thirty random genomes, each with a generator of its own and five samples."""
 
     def make(ticks, threshold):
-        for seed in range(30):
+        for seed in range(trials(12, 30)):
             rng = np.random.default_rng((seed, ticks, THRESHOLDS.index(threshold)))
             n = int(rng.integers(6, 16))
             thresholds = {

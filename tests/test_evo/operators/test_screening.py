@@ -259,7 +259,7 @@ def test_these_change_nothing_and_so_are_not_proposed(why):
 
     stubborn = changing(replace(OPERATORS[code], propose=lambda *_: parameters))
     assert stubborn.propose(GenomeEditor(genome), ProposalContext(None, OperatorSettings())) is None
-    for seed in range(50):
+    for seed in range(trials(20, 50)):
         proposed = propose(code, genome, np.random.default_rng(seed))[1]
         assert proposed is None or not is_inert(genome, child_of(genome, code, **proposed))
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from effort import first_now
 
 from cnn.training.losses import LOSSES
 from cnn.training.optimizers import OPTIMIZERS
@@ -75,7 +76,7 @@ def fit(network, samples, recipe):
 
 @pytest.mark.parametrize("clip", [None, 0.05])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", first_now(LOSSES))
 def test_the_compiled_loop_makes_the_steps_of_the_general_trainer(loss, optimizer, clip):
     recipe = Recipe(optimizer=optimizer, learning_rate=0.02, batch_size=7, gradient_clip=clip)
     compiled, stepwise = Phenotype(draw(), loss), Phenotype(draw(), loss)

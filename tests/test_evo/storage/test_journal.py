@@ -318,6 +318,7 @@ def test_a_dead_owner_is_recognised(run):
     RunStore.open(run).close()
 
 
+@pytest.mark.slow
 def test_several_runs_may_start_in_the_same_second(tmp_path):
     context = multiprocessing.get_context("fork")
     workers = [context.Process(target=_start_three, args=(tmp_path,)) for _ in range(4)]

@@ -148,6 +148,7 @@ def test_every_statistic_is_a_column_declared_by_its_field():
     assert all(column.description.endswith(".") for column in STATISTICS)
 
 
+@pytest.mark.slow
 def test_no_network_is_the_best_of_runs_that_were_chosen_by_different_things(tmp_path):
     def small(name, **changes):
         settings, fitness = changes.pop("settings", {}), changes.pop("fitness", None)

@@ -221,6 +221,7 @@ def test_a_run_is_the_same_again(little):
     assert sorted(path for path in little.path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_one_seed_or_some_generations_are_the_same_again(little):
     assert_same(verify(little.path, seed=1, workers=0), n_rows(little, seed=[1]), 10)
     seed = little.runs["seed"].iloc[0]
@@ -309,6 +310,7 @@ def test_own_data_fitness_and_founders_are_verified(tmp_path):
         verify(results.path, workers=0, dataset=mine)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_finished_has_generations(tmp_path):
     class Stopping(Reporter):
         def generation(self, event, expected):
@@ -325,6 +327,7 @@ def test_a_run_that_is_not_finished_has_generations(tmp_path):
         verify(path, workers=0)
 
 
+@pytest.mark.slow
 def test_fixed_networks_are_verified(tmp_path):
     settings = {
         "name": "fixed",

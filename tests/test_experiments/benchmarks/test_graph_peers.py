@@ -58,6 +58,7 @@ def check(case, peers):
             assert row["loss_before"] != row["loss_peer"]
 
 
+@pytest.mark.slow
 def test_layers_agree_in_every_form(layers):
     from experiments.benchmarks.graph.layers import layers_peers
 
@@ -82,6 +83,7 @@ def test_no_weight_comes_where_the_mask_has_none(layers):
             assert not peer.parameters[0].equal(peer._start[0])
 
 
+@pytest.mark.slow
 def test_a_chain_agrees_by_autograd_and_by_hand(chain):
     from experiments.benchmarks.graph.deep import chain_peers, level_peers
 

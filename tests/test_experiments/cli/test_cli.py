@@ -176,6 +176,7 @@ def test_a_quiet_run_in_a_process_prints_only_its_folder(tmp_path):
     assert done.stdout == f"{folder.relative_to(tmp_path)}\n"
 
 
+@pytest.mark.slow
 def test_an_error_in_a_process_is_one_line_without_a_traceback(tmp_path):
     done = in_a_process("run", "xorr", "--results", "r", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

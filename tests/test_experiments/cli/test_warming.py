@@ -55,6 +55,7 @@ def test_what_is_warm_is_not_compiled_again(folder):
     assert compiled(folder) == before
 
 
+@pytest.mark.slow
 def test_the_error_of_a_process_is_reported(folder, monkeypatch):
     monkeypatch.setitem(warming.PARTS, "unknown", Part("a part of this test", lambda: None))
     with pytest.raises(

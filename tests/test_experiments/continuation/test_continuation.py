@@ -78,6 +78,7 @@ def branch(folder, where, **options):
     return go_on(folder, "two", "more", settings=settings, **options)
 
 
+@pytest.mark.slow
 def test_a_continuation_that_modifies_no_network_says_so(folder, tmp_path):
     notes = Notes()
     settings = {"evolution.train_only_fraction": 0.9}
@@ -194,6 +195,7 @@ def test_a_continued_run_that_is_killed_and_resumed_is_the_one_that_was_not(fold
         assert_goes_on(whole, load_results(root / "more"), 3)
 
 
+@pytest.mark.slow
 def test_a_continued_run_can_be_resumed_before_its_first_generation(folder, tmp_path):
     class Stopping(Reporter):
         def evaluated(self, individual):
@@ -211,6 +213,7 @@ def test_ray_continues_as_a_serial_run_does(folder, tmp_path):
     assert_goes_on(load_results(folder / "four"), newer, 3)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_finished_is_continued_from_its_last_generation(folder, tmp_path):
     """Also while a process works on it: here the run itself, between two of its generations."""
     four = little(seeds=1, evolution={"generations": 4})
@@ -249,6 +252,7 @@ def test_a_run_that_was_killed_is_continued_from_its_last_commit(folder, tmp_pat
         assert not is_complete(root / "four")
 
 
+@pytest.mark.slow
 def test_a_state_that_was_committed_has_not_got_its_place_yet(folder, tmp_path):
     """A kill between the commit and the renaming leaves it so."""
     older = shutil.copytree(folder / "two", tmp_path / "two")
@@ -389,6 +393,7 @@ def test_an_altered_state_is_refused(branches, tmp_path):
         verify(moved, workers=0)
 
 
+@pytest.mark.slow
 def test_a_winner_that_the_newer_run_has_not_outdone_is_known(folder, tmp_path):
     """With this learning rate every individual diverges, so the population stays."""
     newer = branch(folder, tmp_path, settings={"training.learning_rate": 1e30})
@@ -447,6 +452,7 @@ def test_another_population_is_filled_in_turn_and_best_first(folder, tmp_path, p
     assert newer.population.groupby("generation").size().tolist() == [population]
 
 
+@pytest.mark.slow
 def test_a_population_that_training_alone_has_made_smaller_fills_the_slots(tmp_path):
     """The best half has replaced the worse one before the last generation, which dropped the twins."""
     selection = {"name": "local_search", "replacement_interval": 2}
@@ -463,6 +469,7 @@ def test_a_population_that_training_alone_has_made_smaller_fills_the_slots(tmp_p
     assert shown[4].to_dict() == {"child": 4, "continued": 2}
 
 
+@pytest.mark.slow
 def test_where_training_alone_goes_on_twins_are_trained_once(tmp_path):
     selection = {"name": "local_search", "replacement_interval": 2}
     begin(tmp_path, "two", little(seeds=1, evolution={"selection": selection}))
@@ -514,6 +521,7 @@ def test_a_policy_that_needs_layers_is_refused_where_they_are_lost(tmp_path):
     assert "layers must be two or more numbers of at least 1 that add up to" in told
 
 
+@pytest.mark.slow
 def test_an_own_fitness_has_to_be_passed_again_or_replaced(tmp_path):
     def small_loss(network, validation):
         return -network.loss(validation.inputs, validation.targets)
@@ -631,6 +639,7 @@ def test_the_settings_of_a_continued_run_do_not_begin_with_founders(branches, tm
 # -- one individual ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_slot_begins_with_one_individual(folder, tmp_path):
     older = load_results(folder / "two")
     winner = older.winner(seed=0)

@@ -116,6 +116,7 @@ def test_a_picture_fits_a_page(finished, name):
     check(finished, name, "page")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["graph", "matrix"])
 def test_names_of_features_are_no_formulas_and_fit(values, name):
     drawn = check(values, name, "column")
@@ -264,6 +265,7 @@ def test_arms_with_long_names_are_told_apart_in_a_legend_that_has_room(width):
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_files_with_fonts_and_text(finished, tmp_path):
     again = load_results(finished.path)
     for form in sizes.FORMATS:
@@ -290,16 +292,11 @@ def test_settings_of_the_user_change_nothing_but_the_font(values, tmp_path):
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("brief", "names"),
-    [(False, {"confusion", "generations", "graph", "matrix"}), (True, {"generations", "graph"})],
-)
-def test_a_run_draws_few_pictures_by_itself_and_a_brief_one_fewer(
-    finished, brief, names, monkeypatch
-):
+def test_a_run_draws_few_pictures_by_itself(finished, monkeypatch):
     monkeypatch.setattr(pictures, "_rendered", lambda drawn, form: (drawn, form))
     drawn = {}
-    pictures.save_figures(finished, SimpleNamespace(save_figure=drawn.__setitem__), brief=brief)
+    pictures.save_figures(finished, SimpleNamespace(save_figure=drawn.__setitem__))
+    names = {"confusion", "generations", "graph", "matrix"}
     assert drawn.keys() == {f"{name}.png" for name in names}
     assert all(isinstance(one, Figure) and form == "png" for one, form in drawn.values())
 
@@ -397,6 +394,7 @@ def test_the_command_draws_all_pictures_of_a_format_and_says_what_it_leaves_out(
 # -- the film ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_film_has_a_picture_for_each_operation_and_each_training(values, tmp_path):
     film = figure(values, "film", tmp_path / "film.gif")
     assert isinstance(film, Film)

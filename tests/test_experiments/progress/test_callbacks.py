@@ -178,6 +178,7 @@ def whole_study(tmp_path_factory):
         return begin_study(tmp_path_factory.mktemp("study"), hearing), hearing
 
 
+@pytest.mark.slow
 def test_one_callback_hears_all_runs_of_a_study_whose_searches_go_on_side_by_side(whole_study):
     _, hearing = whole_study
     assert events_by_run(hearing) == {

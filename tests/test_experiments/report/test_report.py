@@ -284,6 +284,7 @@ def test_the_film_shows_the_genomes_that_training_again_gives(finished, whole):
     np.testing.assert_allclose(inverse, clipped, atol=0.01 * shown["largest"])
 
 
+@pytest.mark.slow
 def test_the_film_of_a_run_that_continues_another_one_begins_there(finished, tmp_path):
     options = {"workers": 0, "results": tmp_path, "run_name": "newer", "figures": False}
     newer = continue_run(finished.path, generations="+1", seed=3, **options)
@@ -376,6 +377,7 @@ def test_where_nothing_evolved_the_sections_of_evolution_are_left_out_with_a_rea
     assert "no policy has chosen an operator" in reasons
 
 
+@pytest.mark.slow
 def test_runs_on_several_data_sets_have_all_sections_for_each(
     finished, tiny, tmp_path, parsed, monkeypatch
 ):
@@ -472,6 +474,7 @@ def cells(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_an_arm_has_one_colour_in_all_figures_and_its_cells_have_lines_of_their_own(cells, parsed):
     assert len(cells.comparison["arm"].unique()) == 4 + 2
     marks = {"evolved": set(), "mlp": set()}

@@ -166,6 +166,7 @@ def test_there_is_no_winner(trained):
         trained.best()
 
 
+@pytest.mark.slow
 def test_progress_is_a_line_per_network_and_on_a_terminal_a_live_one_per_epoch(tmp_path):
     plain, live = io.StringIO(), io.StringIO()
     for text, terminal in ((plain, False), (live, True)):
@@ -362,6 +363,7 @@ def test_the_lenets_are_those_of_cnn_unless_the_settings_say_more(arm, build):
     assert changed.layers[0].activation == "relu"
 
 
+@pytest.mark.slow
 def test_regression_works_too(tmp_path):
     rng = np.random.default_rng(1)
     X = rng.normal(size=(120, 3))

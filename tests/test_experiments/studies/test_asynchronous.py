@@ -149,6 +149,7 @@ def test_a_run_is_computed_again_in_its_order_of_arrival(whole):
     assert outcome.n_rows > 200
 
 
+@pytest.mark.slow
 def test_another_order_gives_other_individuals(whole, tmp_path):
     """So the order is needed, and comparing the tables proves it."""
     other = begin(tmp_path)
@@ -229,6 +230,7 @@ def test_what_had_arrived_is_not_evaluated_again(uneven, tmp_path, monkeypatch):
     assert len(counted) == len(resumed.individuals) - 11
 
 
+@pytest.mark.slow
 def test_what_arrived_after_one_that_is_lost_is_evaluated_again(
     whole, uneven, tmp_path, monkeypatch
 ):
@@ -266,6 +268,7 @@ def test_no_boundary_matters(whole, uneven, tmp_path, trial):
         assert_equal(whole, resumed)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_as_another_run_from_the_last_complete_generation(uneven, tmp_path):
     """What had arrived of later generations is left behind, and made again."""
     kill(tmp_path, 25)

@@ -200,4 +200,3 @@ def test_the_winner_predicts_from_raw_images(finished):
     data = load_dataset("digits")
     accuracy = evolved.best().score(data.inputs, data.targets)
     assert accuracy == pytest.approx(evolved.comparison["test_accuracy"].item(), abs=0.1)
-    assert (evolved.path / "figures" / "graph.png").is_file()

@@ -159,6 +159,7 @@ def test_a_run_begins_with_them_and_says_where_each_comes_from(mixed):
     assert genomes[2].ticks == genomes[3].ticks == 2, "from the settings"
 
 
+@pytest.mark.slow
 def test_the_same_founders_give_the_same_tables(mixed):
     done, founders, folder, asked = mixed
     again = run(asked, founders=founders, workers=0, results=folder, run_name="two", figures=False)
@@ -446,6 +447,7 @@ def test_signed_thresholds_live_through_a_run_with_straight_through_training(tmp
     assert (done.individuals["n_active"] < done.individuals["n_stored"]).any()
 
 
+@pytest.mark.slow
 def test_an_arm_of_a_study_begins_with_files(tmp_path):
     values = experiment().model_dump(exclude_unset=True, exclude={"founders", "baseline"})
     study = parse_study(

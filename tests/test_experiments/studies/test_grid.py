@@ -82,6 +82,7 @@ def test_cells_are_compared_as_arms(finished):
     assert len(compared) == 5
 
 
+@pytest.mark.slow
 def test_finished_cells_are_not_done_again_and_new_points_are_added(
     finished, tmp_path, monkeypatch
 ):

@@ -389,6 +389,7 @@ def test_workers_change_no_decision_and_no_table(halved, tmp_path, ray_of_tests)
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_line_describes_halving_and_writes_comparisons(halved, tmp_path, capsys):
     folder, results, _ = halved
     path, csv, latex = (tmp_path / name for name in ("mine.toml", "c.csv", "c.tex"))

@@ -188,6 +188,7 @@ def test_what_is_registered_is_listed_with_its_origin(parts_file, capsys):
     assert all(f"  {row['name']} " in printed for row in rows)
 
 
+@pytest.mark.slow
 def test_a_settings_file_names_own_parts_that_an_option_loads(parts_file, tmp_path, capsys):
     settings = tmp_path / "own.toml"
     settings.write_text(

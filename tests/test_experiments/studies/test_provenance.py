@@ -511,6 +511,7 @@ def test_the_commit_is_that_of_the_checkout():
 # -- settings as columns -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_runs_group_by_their_settings(small, tmp_path):
     rates = (0.1, 0.01)
     for rate in rates:
@@ -529,6 +530,7 @@ def test_runs_group_by_their_settings(small, tmp_path):
     assert not results.runs["founders.sequence"].any()
 
 
+@pytest.mark.slow
 def test_settings_of_different_kinds_load_together(small, tmp_path):
     for name, hidden in (("one", 4), ("two", [4, 3])):
         values = {**small, "founders": {"graph": "layered", "hidden": hidden, "density": 0.5}}

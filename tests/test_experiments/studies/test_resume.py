@@ -458,6 +458,7 @@ def test_a_folder_without_its_journal_says_so(whole, tmp_path):
 # -- studies and signals -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_study_resumes_what_is_left_of_it(tmp_path):
     values = {
         **{name: SETTINGS[name] for name in ("name", "dataset", "founders")},
@@ -478,13 +479,8 @@ def test_a_study_resumes_what_is_left_of_it(tmp_path):
     assert_equal_tables(whole, resumed)
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [
-        (signal.SIGTERM, 143),
-        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_run_with_its_code_and_says_how_to_go_on(
     tmp_path, number, code, minds_ctrl_c
 ):

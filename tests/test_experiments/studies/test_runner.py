@@ -19,6 +19,7 @@ from evo.storage.journal import read_journal
 from evo.storage.predictor import load_network
 from evo.storage.tables import KEYS, TABLES, OwnColumns, schema
 from experiments import Dataset, Experiment, load_dataset, load_experiment, load_results, run
+from experiments.studies import execution
 
 ARMS = ["cnn", "evolved", "mlp", "static"]
 SEEDS = [3, 4]
@@ -248,9 +249,18 @@ def test_a_saved_winner_predicts_the_same(finished, tmp_path):
     np.testing.assert_array_equal(loaded.predict(X), best.predict(X))
 
 
-def test_figures_are_pictures(finished):
-    figures = sorted((finished.path / "figures").iterdir())
-    assert [figure.name for figure in figures] == ["generations.png", "graph.png"]
+def test_a_run_of_seconds_draws_nothing_and_a_longer_one_draws_pictures(
+    finished, tiny, tmp_path, monkeypatch
+):
+    assert not (finished.path / "figures").exists()
+    monkeypatch.setattr(execution, "SECONDS_WORTH_PICTURES", 0.0)
+    evolution = {"population": 1, "generations": 1, "steps_per_generation": 1}
+    results = run(
+        tiny(seeds=1, evolution=evolution, baseline={"arms": []}), workers=0, results=tmp_path
+    )
+    figures = sorted((results.path / "figures").iterdir())
+    names = ["confusion.png", "generations.png", "graph.png", "matrix.png"]
+    assert [figure.name for figure in figures] == names
     for figure in figures:
         content = figure.read_bytes()
         assert content.startswith(b"\x89PNG\r\n\x1a\n")

@@ -20,6 +20,7 @@ from experiments import (
 from experiments.analysis.comparison import pooled
 from experiments.cli.app import main
 from experiments.progress import Reporter
+from experiments.studies import execution
 from experiments.studies.study import parse_study
 
 VALUES = {
@@ -139,6 +140,7 @@ def test_the_settings_of_a_run_repeat_it_though_the_declared_arms_are_others_too
     assert again.comparison["test_loss"].tolist() == row["test_loss"].tolist()
 
 
+@pytest.mark.slow
 def test_the_winner_is_that_of_the_declared_arm_unless_another_one_is_asked_for(finished):
     _, results = finished
     assert results.declared_arms == ("alone", "mlp")
@@ -250,12 +252,15 @@ def test_individuals_can_be_told_apart_by_arm(finished):
 
 
 @pytest.mark.slow
-def test_an_arm_alone_gives_what_it_gives_among_others_and_pictures_if_wanted(finished, tmp_path):
+def test_an_arm_alone_gives_what_it_gives_among_others_and_pictures_if_wanted(
+    finished, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(execution, "SECONDS_WORTH_PICTURES", 0.0)
     others, results = finished
     one = tmp_path / "one"
     alone = run_study(study_of(seed=1, seeds=1), arms=["set"], folder=one, workers=0)
     pictures = [sorted(path.name for path in folder.rglob("*.png")) for folder in (one, others)]
-    assert pictures == [["generations.png", "graph.png"], []]
+    assert pictures == [["confusion.png", "generations.png", "graph.png", "matrix.png"], []]
     columns = ["test_loss", "test_accuracy", "parameters", "macs"]
     both = [
         one.comparison.query("run == 'set-seed-1'")[columns].to_numpy() for one in (alone, results)
