@@ -48,7 +48,7 @@ from experiments.studies.search import Search, Tally, search_of
 from experiments.studies.seed_run import SeedRun, read_test
 
 SECONDS_WORTH_PICTURES = 10.0
-"""Estimated seconds of a search from which on a run draws pictures by itself, which takes about a second."""
+"""Estimated seconds of training from which on a run draws pictures by itself, which takes about a second."""
 
 EVALUATED = 256
 """Samples that an evaluation takes at a time. For one or two samples other kernels are compiled than for more."""
@@ -111,11 +111,6 @@ def is_brief(plan: Plan) -> bool:
     return expected_seconds(plan) < SECONDS_WORTH_WORKERS
 
 
-def _draws(plan: Plan) -> bool:
-    """Return whether a run draws pictures by itself: not if its search takes so few seconds that they take a tenth."""
-    return not plan.experiment.evolve or expected_seconds(plan) >= SECONDS_WORTH_PICTURES
-
-
 def expected_seconds(plan: Plan) -> float:
     """Return about how many seconds the search of a plan takes in one process.
 
@@ -133,6 +128,16 @@ def expected_seconds(plan: Plan) -> float:
     n_passes = 3 * experiment.evolution.steps_per_generation * experiment.training.batch_size
     macs = int(pixels.sum()) * founder.ticks * n_passes
     return n_individuals * (SECONDS_EACH + macs / MACS_PER_SECOND)
+
+
+def _draws(results: Results) -> bool:
+    """Return whether a run draws pictures by itself: not if it trains so shortly that they would take a tenth of it.
+
+    Its multiply-accumulates are counted, not its seconds, so the same run draws the same pictures on every machine.
+    """
+    macs = results.runs["search_training_macs"].sum() + results.baseline["training_macs"].sum()
+    seconds = len(results.individuals) * SECONDS_EACH + 3 * int(macs) / MACS_PER_SECOND
+    return seconds >= SECONDS_WORTH_PICTURES
 
 
 def seeds_of(experiment: Experiment) -> range:
@@ -196,7 +201,7 @@ def _finish(
             _compare(plan, seed_runs, searches, baselines)
     with spending("load"):
         loaded = load_results(store.path)
-    if figures and _draws(plan):
+    if figures and _draws(loaded):
         with spending("draw"):
             from experiments.figures.pictures import save_figures  # noqa: PLC0415 - imports matplotlib
 
