@@ -65,7 +65,7 @@ BYTES_PER_PART = 1 << 20
 FLUSHERS = 8
 """Threads that flush files to the disk: it takes many at a time nearly as fast as one."""
 
-FOLDERS = ("genomes", "networks", "states", "figures")
+FOLDERS = ("genomes", "networks", "states")
 IN_FLIGHT = ".in-flight"
 
 
@@ -437,6 +437,8 @@ class RunStore:
     def save_figure(self, name: str, content: bytes) -> Path:
         """Save a picture as ``figures/<name>`` and return its path."""
         path = self.path / "figures" / name
+        with _as_results_error(self.path):
+            path.parent.mkdir(exist_ok=True)
         write_atomically(path, lambda file: file.write(content))
         return path
 

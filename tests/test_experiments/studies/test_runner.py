@@ -255,9 +255,10 @@ def test_a_run_of_seconds_draws_nothing_and_a_longer_one_draws_pictures(
     assert not (finished.path / "figures").exists()
     monkeypatch.setattr(execution, "SECONDS_WORTH_PICTURES", 0.0)
     evolution = {"population": 1, "generations": 1, "steps_per_generation": 1}
-    results = run(
-        tiny(seeds=1, evolution=evolution, baseline={"arms": []}), workers=0, results=tmp_path
-    )
+    settings = tiny(seeds=1, evolution=evolution, baseline={"arms": []})
+    unwanted = run(settings, workers=0, results=tmp_path, run_name="none", figures=False)
+    assert not (unwanted.path / "figures").exists()
+    results = run(settings, workers=0, results=tmp_path)
     figures = sorted((results.path / "figures").iterdir())
     names = ["confusion.png", "generations.png", "graph.png", "matrix.png"]
     assert [figure.name for figure in figures] == names

@@ -1,10 +1,13 @@
 """A run in which all samples train or validate: there is a winner, and no comparison."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from evo.errors import ResultsError, SettingsError
 from experiments import load_results, run
 from experiments.cli.app import main
+from experiments.figures.pictures import save_figures
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +24,9 @@ def test_it_has_a_winner_and_baselines_and_no_comparison(untested):
     assert untested.predictions.empty
     assert untested.baseline["arm"].tolist() == ["mlp"]
     assert untested.best().predict([[0] * 64]).shape == (1,)
-    figures = {path.stem for path in (untested.path / "figures").iterdir()}
-    assert figures == {"generations", "graph"}
+    drawn = {}
+    save_figures(untested, SimpleNamespace(save_figure=drawn.__setitem__))
+    assert drawn.keys() == {"generations.png", "graph.png", "matrix.png"}
     for ask in (untested.summary, untested.verdicts):
         with pytest.raises(ResultsError, match="has no comparison, for the run has no test part"):
             ask()
@@ -70,11 +74,3 @@ def test_folds_decide_on_the_size_of_the_test_part(tiny, test):
 def test_rare_classes_cannot_stay_in_one_part_with_folds(tiny):
     with pytest.raises(SettingsError, match='rare_classes must be "refuse" with folds'):
         tiny(dataset={"folds": 3, "rare_classes": "train"})
-
-
-def test_pictures_are_left_out_if_not_wanted(tiny, tmp_path):
-    evolution = {"population": 2, "generations": 1, "steps_per_generation": 5}
-    settings = tiny(seeds=1, evolution=evolution, baseline={"arms": []})
-    results = run(settings, workers=0, results=tmp_path, figures=False)
-    assert len(results.comparison) == 1
-    assert not list((results.path / "figures").iterdir())
