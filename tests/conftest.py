@@ -22,6 +22,7 @@ COMPILING = (
     "test_evo/phenotype/test_engine_of_maps.py",  # feature maps
     "test_evo/phenotype/test_descend.py",  # networks of neurons in float64
     "test_docs.py",  # weighted samples, own activations
+    "test_evo/gradient_free/test_neuroevolution.py",  # generations in compiled code
 )
 """Files that compile what many others run, and each file other kernels.
 

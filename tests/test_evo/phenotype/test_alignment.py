@@ -48,6 +48,7 @@ def test_buffers_of_a_graph_begin_on_a_cache_line(
 ):
     make = random_genome if kind == "neurons" else any_map_genome
     genome = make(np.random.default_rng(4), ticks=ticks)
+    genome = genome.with_values(genome.values.astype(np.float32), genome.bias.astype(np.float32))
     network, data, state = Phenotype(genome, dormant=dormant), samples(genome), None
     for first_step, batch_size in ((0, 7), (3, 16), (6, 2)):
         recipe = Recipe(optimizer="adam", learning_rate=1e-4, batch_size=batch_size)

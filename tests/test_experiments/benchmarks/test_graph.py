@@ -197,6 +197,7 @@ def test_the_large_case_has_the_lung_sets_shape_and_repeats():
     assert one_epoch_digest(30) == one_epoch_digest(30)
 
 
+@pytest.mark.slow
 def test_memory_and_parts_of_an_epoch_are_told():
     found = pd.DataFrame(row for table, row in large_rows(SHORT, quick=True) if table == "figures")
     units = found.set_index("what")["unit"]

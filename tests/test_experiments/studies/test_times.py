@@ -38,7 +38,7 @@ def test_the_time_of_a_serial_run_is_accounted_for(tmp_path):
     results, whole = timed(workers=0, results=tmp_path)
     assert set(results.times["process"]) == {"main"}
     spent = of(results, "main")
-    assert set(spent.index) == WITH_INDIVIDUALS | OF_MAIN | {"draw"}
+    assert set(spent.index) == WITH_INDIVIDUALS | OF_MAIN  # a run of seconds draws no pictures
     assert (spent >= 0).all()
     # What comes after the last commit is left: joining the parts of each table.
     assert 0.9 * whole < spent.sum() <= whole
