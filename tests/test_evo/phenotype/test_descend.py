@@ -20,7 +20,6 @@ from evo.genome.activations import ACTIVATIONS
 from evo.phenotype.kernels import backward_kernels, forward_kernels, training_kernels
 from evo.phenotype.kernels.training_kernels import LOSS_MARKS, OPTIMIZER_CODES
 
-
 DTYPE, CLOSE = trials((np.float32, 1e-4), (np.float64, 1e-9))
 """The compiled loop of a commit is that of float32, which other tests run too; to compile it takes long."""
 

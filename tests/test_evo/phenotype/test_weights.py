@@ -26,7 +26,6 @@ from evo import (
 from evo.evolution.individual import evaluate_individual
 from evo.phenotype.kernels import training_kernels
 
-
 DTYPE, CLOSE = trials((np.float32, 1e-4), (np.float64, 1e-9))
 """The compiled loop of a commit is that of float32, which other tests run too; to compile it takes long."""
 
