@@ -38,6 +38,7 @@ def seconds_of(call):
     return time.process_time() - begin
 
 
+@pytest.mark.slow
 def test_edges_of_one_hash_take_linear_time():
     pairs = pairs_of_one_hash(12_000)
     assert len(set(map(hash, pairs))) == 1
@@ -56,6 +57,7 @@ def refuse(read, text):
         read(text)
 
 
+@pytest.mark.slow
 def test_ids_of_one_hash_are_refused_in_linear_time():
     ids = [MODULUS * k for k in range(5, 40_000)]
     assert len(set(map(hash, ids))) == 1

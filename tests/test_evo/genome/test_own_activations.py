@@ -81,6 +81,7 @@ def test_the_code_follows_from_the_name_alone():
         ACTIVATIONS.install(own)
 
 
+@pytest.mark.slow
 def test_files_name_the_activation_and_refuse_another_function(tmp_path):
     genome = one_genome()
     arrays, description = genome_to_arrays(genome)

@@ -1,6 +1,5 @@
 """The contract that every operator of the registry keeps, whichever it is: on founders, any matrix, and any of maps."""
 
-import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from effort import trials
+from effort import later, trials
 
 from cnn.training.samples import Samples
 from cnn.training.trainer import train
@@ -129,12 +128,22 @@ def apply_everywhere(code, make, ticks):
     return found
 
 
-KINDS = [*itertools.product([founder, any_matrix], [1, 2, 3]), (any_maps, 1), (any_maps, 2)]
+KINDS = [(founder, 1), (any_matrix, 1), (any_matrix, 2), (any_maps, 2)]
+OTHER_KINDS = [(founder, 2), (founder, 3), (any_matrix, 3), (any_maps, 1)]
+"""The makers of networks with a number of ticks; `make test-all` has the other ones too."""
+
+KINDS_AND_OTHERS = [
+    *KINDS,
+    *(pytest.param(*kind, marks=pytest.mark.slow) for kind in OTHER_KINDS),
+]
 
 
 @pytest.fixture(
     scope="module",
-    params=[(code, *kind) for kind in KINDS for code in CODES],
+    params=[
+        *((code, *kind) for kind in KINDS for code in CODES),
+        *later((code, *kind) for kind in OTHER_KINDS for code in CODES),
+    ],
     ids=lambda drawn: f"{drawn[0]}-{drawn[1].__name__}-{drawn[2]}",
 )
 def drawn(request, random_map_genome):
@@ -145,7 +154,9 @@ def drawn(request, random_map_genome):
 
 
 everywhere = pytest.mark.parametrize("make", [founder, any_matrix, any_maps], indirect=True)
-everywhere_at_all_ticks = pytest.mark.parametrize(("make", "ticks"), KINDS, indirect=["make"])
+everywhere_at_all_ticks = pytest.mark.parametrize(
+    ("make", "ticks"), KINDS_AND_OTHERS, indirect=["make"]
+)
 
 
 def test_it_finds_something_to_change(drawn):

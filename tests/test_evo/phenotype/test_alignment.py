@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from effort import first_now
 
 from cnn import Recipe, Samples, lenet5, train
 from cnn.arrays import is_aligned
@@ -42,7 +43,7 @@ def assert_all_aligned(network):
 
 @pytest.mark.parametrize("dormant", ["frozen", "straight_through"])
 @pytest.mark.parametrize("ticks", [1, 3])
-@pytest.mark.parametrize("kind", ["neurons", "maps"])
+@pytest.mark.parametrize("kind", first_now(["neurons", "maps"]))
 def test_buffers_of_a_graph_begin_on_a_cache_line(
     kind, ticks, dormant, random_genome, any_map_genome
 ):

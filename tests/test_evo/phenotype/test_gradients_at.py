@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from effort import first_now
 from scipy import special
 
 from evo import Genome, Phenotype, Role
@@ -64,7 +65,7 @@ def everywhere(genome, X, Y):
     return Phenotype(genome, "squared_error").gradients_at(sources, targets, X, Y).reshape(n, n)
 
 
-@pytest.mark.parametrize("ticks", [1, 2, 3])
+@pytest.mark.parametrize("ticks", first_now([2, 1, 3]))
 def test_the_gradient_is_exact_at_every_place(random_genome, ticks):
     rng = np.random.default_rng(ticks)
     revived = {Role.INPUT: 0, Role.HIDDEN: 0}

@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-from effort import trials
+from effort import first_now, trials
 from same_tables import assert_same_file
 from tests_of_kills import count_boundaries, in_child
 
@@ -264,7 +264,7 @@ def test_a_state_that_was_committed_has_not_got_its_place_yet(folder, tmp_path):
     assert_goes_on(load_results(folder / "four"), newer, 3)
 
 
-@pytest.mark.parametrize("mode", ["asynchronous", "generational"])
+@pytest.mark.parametrize("mode", first_now(["asynchronous", "generational"]))
 def test_an_asynchronous_run_is_continued_in_either_mode(tmp_path, mode):
     flying = {"mode": "asynchronous", "in_flight": 3}
 

@@ -159,6 +159,7 @@ def test_layers_of_a_layered_network_are_columns():
     np.testing.assert_allclose(x, [1 / 3, 2 / 3])
 
 
+@pytest.mark.slow
 @settings(max_examples=trials(5, 10))
 @given(
     n=st.integers(1, 9),

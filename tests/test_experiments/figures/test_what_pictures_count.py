@@ -118,6 +118,7 @@ def test_a_band_has_the_lowest_the_median_and_the_highest_seed():
     assert high.tolist() == [0.3, 0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_a_graph_of_many_edges_shows_bundles(finished):
     assert len(effective_edges(finished.best().genome)) > MOST_EDGES
     assert "bundles" in figure(finished, "graph").axes[0].get_title()

@@ -250,7 +250,8 @@ def test_a_callback_stops_a_run_on_workers(whole, tmp_path):
     assert_equal(resume(stopped.path, workers=0, figures=False), whole[0])
 
 
-@pytest.mark.parametrize("together", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("together", [False, True])
 def test_a_callback_stops_one_run_of_a_study_only(
     together, whole_study, tmp_path, monkeypatch, caplog
 ):

@@ -496,6 +496,7 @@ def test_an_arm_has_one_colour_in_all_figures_and_its_cells_have_lines_of_their_
     assert len({*map(tuple, of_cells)}) == 4
 
 
+@pytest.mark.slow
 def test_settings_of_a_study_name_arms_and_cells_instead_of_runs(cells):
     found = origin.grouped_settings(cells).set_index(["setting", "value"])["runs"]
     assert found["grid.founders.hidden", "[2, 3]"] == "all"

@@ -143,6 +143,7 @@ def test_a_run_says_how_many_workers_are_idle(tmp_path, monkeypatch):
 # -- computed again ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_is_computed_again_in_its_order_of_arrival(whole):
     outcome = verify(whole.path, workers=0)
     assert outcome.difference is None
