@@ -133,6 +133,11 @@ def sources():
     return {name: ast.parse(path.read_text("utf-8")) for name, path in PATHS.items()}
 
 
+@functools.cache
+def nodes_of(tree):
+    return tuple(ast.walk(tree))
+
+
 def room_of(module):
     return module if module in INITS else module.rpartition(".")[0]
 
@@ -140,7 +145,7 @@ def room_of(module):
 def imported(tree):
     """Return the full names of all modules that a source imports, inside functions too."""
     names = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -156,7 +161,7 @@ def top_level(tree):
 def own_imports(tree):
     """Return the project's modules that a source imports; a package only where a name of its own is taken."""
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -204,7 +209,7 @@ def dotted(node):
 
 def breaches_of_writing(tree):
     """Yield the calls that write a file."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if not isinstance(node, ast.Call):
             continue
         name = dotted(node.func)
@@ -230,7 +235,7 @@ def breaches_of_randomness(tree):
             yield f"import of {name}"
         if name.startswith("numpy.random.") and name.rpartition(".")[2] not in SEEDED:
             yield f"import of {name}"
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         name = dotted(node)
         owner, _, attribute = name.rpartition(".")
         if owner in {"np.random", "numpy.random"} and attribute not in SEEDED:
@@ -244,7 +249,7 @@ def breaches_of_safety(tree):
     """Yield what may run code that stands in a file."""
     for name in top_level(tree) & UNSAFE_MODULES:
         yield f"import of {name}"
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if not isinstance(node, ast.Call):
             continue
         name = dotted(node.func)

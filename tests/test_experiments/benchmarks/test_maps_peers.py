@@ -28,6 +28,7 @@ def cases():
     return {name: maps_case(name, BATCH, samples) for name in NETWORKS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize(("optimizer", "reordered"), [("fused", False), ("foreach", True)])

@@ -98,6 +98,7 @@ def test_a_finished_run_has_every_section_and_only_failures_have_nothing_to_show
     assert kinds == ["plain"] * 4 + ["network", "film", "plain"]
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_file(finished, text, tmp_path):
     again = load_results(finished.path)
     path = write_report(again, tmp_path / "one.html")
