@@ -85,8 +85,8 @@ MAY_IMPORT = {
     BENCHES: "evo evo.genome evo.editing evo.operators evo.storage experiments.analysis experiments.settings"
     " experiments.studies"
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
-    "experiments.cli": "evo evo.operators evo.storage experiments.progress experiments.settings experiments.studies"
-    " experiments.analysis experiments.analysis.frames experiments.figures"
+    "experiments.cli": "evo evo.operators evo.policies evo.storage experiments.progress experiments.settings"
+    " experiments.studies experiments.analysis experiments.analysis.frames experiments.figures"
     f" experiments.audit experiments.continuation experiments.report experiments.statistics {BENCHES}",
     "experiments": "experiments.cli",
 }

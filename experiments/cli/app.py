@@ -716,7 +716,10 @@ def settings() -> None:
 def warm(
     parts: Annotated[
         list[str] | None,
-        typer.Argument(help="What to compile: graphs, maps, operators or cnn.", show_default="all"),
+        typer.Argument(
+            help="What to compile: graphs, maps, operators, cnn or link-prediction.",
+            show_default="all",
+        ),
     ] = None,
     here: Annotated[
         bool, typer.Option("--here", help="Compile in this process, one part after another.")

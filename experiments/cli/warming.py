@@ -27,6 +27,7 @@ from evo.environment import usable_cores
 from evo.errors import EvoMatrixError
 from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
+from evo.policies.link_prediction import ch2_l3n, ch3_l3p, link_scores
 
 N_CLASSES, N_SAMPLES = 10, 64
 SMALL, LARGE = (1, 8, 8), (1, 28, 28)
@@ -113,11 +114,19 @@ def _operators() -> None:
             editor.carry(moments)
 
 
+def _link_prediction() -> None:
+    """Score the free places of a layer as the policies cht, chts and chtss do."""
+    edges = np.random.default_rng(0).random((40, 60)) < 0.1
+    for rule in (ch2_l3n, ch3_l3p):
+        link_scores(edges, rule)
+
+
 PARTS: Mapping[str, Part] = {
     "graphs": Part("evolved graphs", _graphs),
     "maps": Part("evolved graphs of feature maps", _maps),
     "operators": Part("mutation operators", _operators),
     "cnn": Part("CNNs", _cnn),
+    "link-prediction": Part("link prediction", _link_prediction),
 }
 """The parts by their names on the command line, those that take longest first."""
 

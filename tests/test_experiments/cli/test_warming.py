@@ -47,11 +47,18 @@ def test_a_part_is_compiled_once_and_named(folder):
 
 
 @pytest.mark.slow
-def test_what_is_warm_is_not_compiled_again(folder):
-    warm(["cnn"], lambda _: None)
+@pytest.mark.parametrize(
+    ("part", "kernel"),
+    [
+        ("cnn", "convolution_kernels.gather"),
+        ("link-prediction", "link_prediction_kernels.add_paths"),
+    ],
+)
+def test_what_is_warm_is_not_compiled_again(folder, part, kernel):
+    warm([part], lambda _: None)
     before = compiled(folder)
-    assert any(name.startswith("convolution_kernels.gather") for name in before)
-    assert evomatrix("warm", "--here", "cnn").returncode == 0
+    assert any(name.startswith(kernel) for name in before)
+    assert evomatrix("warm", "--here", part).returncode == 0
     assert compiled(folder) == before
 
 
