@@ -20,6 +20,7 @@ class Purpose(IntEnum):
     MODIFY = 4
     BASELINE = 5
     WEIGHTS = 6
+    GENES = 7
 
 
 def seed_sequence(

@@ -5,7 +5,7 @@ Batches and learning rates depend only on the step index, not on the division of
 
 import functools
 import math
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +98,18 @@ class Recipe(Settings, frozen=True, extra="forbid"):
     augmentation: Augmentation = pydantic.Field(
         default=Augmentation(), description="Random changes of training images."
     )
+
+    def with_setting(self, name: str, value: Any) -> Self:
+        """Return a copy in which the setting with a dotted name has another value.
+
+        Examples
+        --------
+        >>> Recipe().with_setting("augmentation.shift", 2).augmentation.shift
+        2
+        """
+        for part in reversed(name.split(".")):
+            value = {part: value}
+        return self.model_copy(update=value)
 
 
 def batch_indices(

@@ -231,7 +231,7 @@ class AsynchronousEvolution:
         """Return the job of a place that is ready."""
         generation, slot, index = place
         if generation == 0:
-            return founder_job(slot, self.founders[slot])
+            return founder_job(self.task, slot, self.founders[slot])
         numbers = self._numbers(state, generation, slot)
         number, known = numbers[index], self._known(state, generation - 1)
         request = OffspringRequest(slot, slot, modified=False)

@@ -19,7 +19,7 @@ from typing import Any
 from evo.errors import EvoMatrixError
 from evo.evolution.credit import CreditTotals, OperatorCredit, credit_operators
 from evo.evolution.individual import Individual, reuse_result
-from evo.evolution.job import Job, Modification, Task
+from evo.evolution.job import Job, Modification, Origin, Task
 from evo.genome.genome import Genome
 from evo.seeding import Purpose, generator
 from evo.selection import (
@@ -119,7 +119,7 @@ class Evolution:
     def ask(self, state: EvolutionState) -> list[Job]:
         """Return the jobs of the next generation, ordered by number."""
         if state.generation == 0:
-            return [founder_job(slot, genome) for slot, genome in enumerate(self.founders)]
+            return [founder_job(self.task, *one) for one in enumerate(self.founders)]
         parents = self._parents(state)
         requests = dict(enumerate(self._requests(state, parents), state.n_individuals))
         continued = {
@@ -230,7 +230,7 @@ def check_number_of_founders(task: Task, founders: Sequence[Genome]) -> None:
         )
 
 
-def founder_job(slot: int, genome: Genome) -> Job:
+def founder_job(task: Task, slot: int, genome: Genome) -> Job:
     """Return the job of a founder."""
     return Job(
         individual=slot,
@@ -246,6 +246,7 @@ def founder_job(slot: int, genome: Genome) -> Job:
         progress=0.0,
         first_step=0,
         ancestry_seconds=0.0,
+        genes=task.genes_of(slot, 0, "founder", {}),
     )
 
 
@@ -258,16 +259,25 @@ def offspring_job(
     continued_parent: int | None,
     probabilities: Mapping[str, float],
 ) -> Job:
-    """Return the job of one offspring; :class:`evo.evolution.job.Job` describes `continued_parent`."""
+    """Return the job of one offspring.
+
+    `continued_parent` is the number of the individual in the same generation that is its parent trained further, if
+    any.
+    """
     last_modified = task.evolution.last_modified
     modification: Modification = "policy" if request.modified else "none"
     if generation > last_modified:
         modification = "drop_dormant"  # without effect where no entry is dormant
+    origin: Origin = "child" if request.modified else "continued"
+    kept = task.genes_of(number, generation, "continued", parent.job.genes)
+    genes = task.genes_of(number, generation, origin, parent.job.genes)
+    if genes != kept:
+        continued_parent = None  # with another recipe, training cannot duplicate that of the parent
     return Job(
         individual=number,
         generation=generation,
         slot=request.slot,
-        origin="child" if request.modified else "continued",
+        origin=origin,
         parents=(parent.job.individual,),
         founder=parent.job.founder,
         genome=parent.genome,
@@ -280,6 +290,7 @@ def offspring_job(
         continued_parent=continued_parent,
         ancestry_macs=parent.ancestry_macs,
         ancestry_cpu_seconds=parent.ancestry_cpu_seconds,
+        genes=genes,
     )
 
 

@@ -196,7 +196,7 @@ def _modify_train_evaluate(
         report = train(
             network,
             task.train,
-            task.recipe,
+            task.recipe_of(job),
             first_step=job.first_step,
             steps=settings.steps_per_generation,
             total_steps=task.total_steps,
@@ -465,7 +465,7 @@ def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:
         targets: NDArray[np.intp],
         taps: NDArray[np.intp] | None = None,
     ) -> FloatArray:
-        samples, recipe, first = task.train, task.recipe, job.first_step
+        samples, recipe, first = task.train, task.recipe_of(job), job.first_step
         order = batch_indices(
             len(samples), recipe.batch_size, first, GRADIENT_BATCHES, task.order_seed
         )

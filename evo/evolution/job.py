@@ -1,18 +1,25 @@
 """What a worker is given: the task of a whole run, once, and a job for each individual."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from cnn.training.recipe import Recipe
+from cnn.training.recipe_genes import (
+    explored_genes,
+    inherited_genes,
+    initial_genes,
+    with_genes,
+)
 from cnn.training.samples import Samples
 from cnn.training.trainer import OptimizerState
 from evo.evolution.fitness import Fitness
 from evo.evolution.settings import EvolutionSettings
 from evo.genome.genome import Genome
 from evo.policies.policies import PolicySettings
-from evo.seeding import Purpose, seed_sequence
+from evo.seeding import Purpose, generator, seed_sequence
 
 Origin = Literal["founder", "continued", "child"]
 Modification = Literal["none", "policy", "drop_dormant"]
@@ -29,7 +36,7 @@ class Task:
     loss : str
         A key of :data:`cnn.training.losses.LOSSES`.
     recipe : Recipe
-        How networks are trained; the baselines use the same recipe.
+        How networks are trained; the baselines use the same recipe. Recipe genes replace some of its values.
     policy : PolicySettings
         How genomes are modified.
     evolution : EvolutionSettings
@@ -73,6 +80,35 @@ class Task:
         """The seed of the order of the samples, which is the same for every individual of the run."""
         return seed_sequence(self.seed, Purpose.BATCHES)
 
+    def genes_of(
+        self, individual: int, generation: int, origin: Origin, inherited: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Return the recipe genes of an individual.
+
+        A founder begins with genes of its own. A continued individual has the genes of its parent, with which its
+        weights were trained. A child changes the genes that it inherits.
+
+        Parameters
+        ----------
+        individual, generation : int
+            Its number and its generation.
+        origin : {"founder", "continued", "child"}
+        inherited : mapping
+            The genes of the parent; of a founder none.
+        """
+        settings = self.evolution.recipe_genes
+        if not settings.ranges:
+            return {}
+        rng = generator(self.seed, Purpose.GENES, generation, individual)
+        if origin == "founder":
+            return initial_genes(settings, self.recipe, rng)
+        genes = inherited_genes(settings, self.recipe, inherited)
+        return explored_genes(settings, genes, rng) if origin == "child" else genes
+
+    def recipe_of(self, job: "Job") -> Recipe:
+        """Return the recipe with which the individual of a job is trained."""
+        return with_genes(self.recipe, job.genes)
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -107,7 +143,10 @@ class Job:
     ancestry_cpu_seconds : float
         CPU time behind the parent's weights.
     continued_parent : int or None
-        For a child: the number of the individual in the same generation that is its parent trained further, if any.
+        For a child: the number of the individual in the same generation that is its parent trained further with the
+        same genes, if any.
+    genes : mapping
+        The recipe genes with which the individual is trained, by name; empty without genes.
     """
 
     individual: int
@@ -126,6 +165,7 @@ class Job:
     continued_parent: int | None = None
     ancestry_macs: int = 0
     ancestry_cpu_seconds: float = 0.0
+    genes: Mapping[str, float] = field(default_factory=dict)
 
 
 class Work(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from cnn.training.budget import TrainingBudget
+from cnn.training.recipe_genes import RecipeGenes
 from evo.evolution.fitness import FITNESSES
 from evo.phenotype.phenotype import Dormant
 from evo.selection import SELECTIONS, SelectionSettings
@@ -80,6 +81,7 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
         "Fitness is maximised, so a metric of which smaller values are better is negated.",
     )
     selection: SelectionSettings = SelectionSettings()
+    recipe_genes: RecipeGenes = RecipeGenes()
 
     @model_validator(mode="after")
     def _mode_suits(self) -> Self:

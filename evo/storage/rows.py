@@ -69,6 +69,7 @@ def individual_row(
             "reason": individual.reason,
             "error_at": individual.error_at,
             "survived": survived,
+            **{f"gene_{name}": value for name, value in job.genes.items()},
         }
         | statistics
         | {

@@ -19,8 +19,8 @@ Row = dict[str, Any]
 class Column:
     """One column: name, type, unit, meaning, and the name that it had in older run folders.
 
-    A name that ends in ``<metric>``, ``<class>`` or ``<output>`` stands for several columns, whose names differ from
-    run to run (see :class:`OwnColumns`). The type None is that of the labels or values to predict.
+    A name that ends in ``<metric>``, ``<class>``, ``<output>`` or ``<gene>`` stands for several columns, whose names
+    differ from run to run (see :class:`OwnColumns`). The type None is that of the labels or values to predict.
     """
 
     name: str
@@ -47,11 +47,14 @@ class OwnColumns:
         Labels of the classes; None in regression.
     outputs : tuple of str
         Names of the values to predict, if there are several; otherwise empty.
+    genes : tuple of str
+        The recipe genes of the individuals.
     """
 
     metrics: tuple[str, ...] = ()
     classes: tuple[str | int, ...] | None = None
     outputs: tuple[str, ...] = ()
+    genes: tuple[str, ...] = ()
 
     @property
     def label_type(self) -> pa.DataType:
@@ -62,7 +65,12 @@ class OwnColumns:
 
     def of(self, table: str) -> tuple[Column, ...]:
         """Return the columns of a table in one run."""
-        names = {"metric": self.metrics, "class": self.classes or (), "output": self.outputs}
+        names = {
+            "metric": self.metrics,
+            "class": self.classes or (),
+            "output": self.outputs,
+            "gene": self.genes,
+        }
         columns = []
         for one in TABLES[table]:
             if one.prefix:
@@ -216,6 +224,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "File, line and function in which the error came up, if the status is failed because of an error. They are "
             "the last ones of the user's own code, or else of the package. Otherwise empty."),
         Column("survived", pa.bool_(), "", "Whether the individual holds a slot after selection."),
+        Column("gene_<gene>", _FLOAT, "that of the setting",
+            "Each recipe gene with which the individual was trained, by its key in `evolution.recipe_genes.ranges`."),
         *STATISTICS,
         Column("fitness", _FLOAT, "", "Fitness, larger is better; empty unless the status is ok."),
         Column("train_loss", _FLOAT, "nat or SD²", "Mean minibatch loss of the last 50 steps."),
@@ -483,10 +493,10 @@ def data_dictionary() -> str:
         "may differ.",
         "Columns in seconds, and the table `times`, differ from run to run. All else follows from settings and seed,",
         "unless a budget in seconds ended a train phase. Runs of an older version have the former names;",
-        "`load_results` gives every column its present name. A name with `<metric>`, `<class>` or `<output>` stands",
-        "for several columns, whose names differ from run to run. Some tables have columns of one name;",
-        '`results.join("operations", "individuals", "runs")` joins tables on their keys, and then each column has a',
-        "name of its own ([analysis](analysis.md#tables-side-by-side)).",
+        "`load_results` gives every column its present name. A name with `<metric>`, `<class>`, `<output>`",
+        "or `<gene>` stands for several columns, whose names differ from run to run. Some tables have columns of one",
+        'name; `results.join("operations", "individuals", "runs")` joins tables on their keys, and then each column',
+        "has a name of its own ([analysis](analysis.md#tables-side-by-side)).",
         "",
         "*This page is the output of `evomatrix tables`; a test compares it with real tables.*",
     ]

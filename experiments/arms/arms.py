@@ -15,6 +15,7 @@ from cnn.augmentation import check_images
 from cnn.layers.layer import Layer
 from cnn.training.descent import Trainable, smooths_labels
 from cnn.training.recipe import Recipe
+from cnn.training.recipe_genes import RecipeGenes, with_genes
 from evo.errors import SettingsError
 from evo.evolution.job import Task
 from evo.genome.genome import Genome
@@ -182,10 +183,19 @@ OF_IMAGES = frozenset({"cnn", "cnn_search", "lenet1", "lenet5"})
 
 
 def check_arms(
-    settings: BaselineSettings, recipe: Recipe, dataset: Dataset, shape: tuple[int, ...]
+    settings: BaselineSettings,
+    recipe: Recipe,
+    genes: RecipeGenes,
+    dataset: Dataset,
+    shape: tuple[int, ...],
 ) -> None:
-    """Raise SettingsError if an arm or the recipe does not suit the data, whose prepared samples have this shape."""
+    """Raise SettingsError if an arm, the recipe or its genes do not suit the data.
+
+    Prepared samples of the data have this shape.
+    """
     _check_recipe(recipe, dataset, shape, "training")
+    largest = with_genes(recipe, genes.largest)
+    _check_recipe(largest, dataset, shape, "evolution.recipe_genes: training")
     for arm in settings.arms:
         if arm in SEARCHED:
             for candidate, _ in settings.search.recipes(recipe):

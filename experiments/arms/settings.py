@@ -44,20 +44,6 @@ OF_ALL_CANDIDATES = {
 """Keys of [training] that a search has elsewhere or not at all, and why."""
 
 
-def nested(key: str, value: Any) -> dict[str, Any]:
-    """Return a setting with a dotted name as nested tables.
-
-    Examples
-    --------
-    >>> nested("augmentation.shift", 2)
-    {'augmentation': {'shift': 2}}
-    """
-    for name in reversed(key.split(".")):
-        value = {name: value}
-    found: dict[str, Any] = value
-    return found
-
-
 class SearchSettings(Settings, frozen=True, extra="forbid"):
     """The candidates of the arm cnn_search: every combination of values, then the same with other starting weights."""
 
@@ -100,7 +86,7 @@ class SearchSettings(Settings, frozen=True, extra="forbid"):
                 raise ValueError(f"must have different values for {key}; got {list(values)}")
             for value in values:
                 try:
-                    Recipe().model_copy(update=nested(key, value))
+                    Recipe().with_setting(key, value)
                 except ValueError as error:
                     raise ValueError(f"must suit [training]: {error}") from None
         return training
@@ -123,7 +109,7 @@ class SearchSettings(Settings, frozen=True, extra="forbid"):
             further = dict(zip(self.training, values, strict=True))
             recipe = base.model_copy(update={"learning_rate": rate, "weight_decay": decay})
             for key, value in further.items():
-                recipe = recipe.model_copy(update=nested(key, value))
+                recipe = recipe.with_setting(key, value)
             found.append((recipe, further))
         return found
 

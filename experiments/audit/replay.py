@@ -102,7 +102,7 @@ def replay_lineage(
         lineage += search.older_lineage(parent, dataset, fitness)
     with single_threaded_blas():
         for row in rows:
-            parent = search.rebuilt(task, _job(row, founders, parent), row)
+            parent = search.rebuilt(task, _job(task, row, founders, parent), row)
             difference = _difference(parent, row, search.recorded(row))
             if difference is not None:
                 changes = "".join(f"; {change}" for change in begun.changed_code)
@@ -225,7 +225,7 @@ class _StoredSearch:
         return one
 
 
-def _job(row: Row, founders: Sequence[Genome], parent: Individual | None) -> Job:
+def _job(task: Task, row: Row, founders: Sequence[Genome], parent: Individual | None) -> Job:
     """Return the job of an individual, without what only the choice of operations needs; a founder has no parent."""
     return Job(
         individual=row["individual"],
@@ -244,6 +244,9 @@ def _job(row: Row, founders: Sequence[Genome], parent: Individual | None) -> Job
         continued_parent=None if pd.isna(row["reused_from"]) else row["reused_from"],
         ancestry_macs=parent.ancestry_macs if parent else 0,
         ancestry_cpu_seconds=parent.ancestry_cpu_seconds if parent else 0.0,
+        genes=task.genes_of(
+            row["individual"], row["generation"], row["origin"], parent.job.genes if parent else {}
+        ),
     )
 
 
@@ -255,5 +258,8 @@ def _difference(one: Individual, row: Row, recorded: tuple[Operation, ...]) -> s
         for position, (before, now) in enumerate(zip(recorded, one.operations, strict=True)):
             if before != now:
                 return f"operation {position} was {before}, now {now}"
+    for name, value in one.job.genes.items():
+        if row[f"gene_{name}"] != value:
+            return f"gene_{name} was {row[f'gene_{name}']}, now {value}"
     found = one.genome.fingerprint()
     return None if found == row["genome_hash"] else f"genome_hash {row['genome_hash']}, now {found}"

@@ -356,6 +356,14 @@ class Experiment(Settings, frozen=True, extra="forbid"):
         return self
 
     @model_validator(mode="after")
+    def _genes_suit_the_recipe(self) -> Self:
+        try:
+            self.evolution.recipe_genes.check_initial(self.training)
+        except ValueError as error:
+            raise ValueError(f"evolution.recipe_genes.{error}") from None
+        return self
+
+    @model_validator(mode="after")
     def _policy_suits_the_founders(self) -> Self:
         graph, policy = self.founders.graph, self.policy
         layered = graph == "given" or self.founders.layer_sizes(1, 1)  # a run checks given founders

@@ -99,8 +99,8 @@ def check_data(experiments: Iterable[Experiment], data: DataSets) -> None:
         dataset, settings = data.of(experiment), experiment.dataset.model_dump_json()
         if settings not in splits:
             splits[settings] = experiment.dataset.split(dataset, experiment.seed)
-        shape = splits[settings].input_shape
-        check_arms(experiment.baseline, experiment.training, dataset, shape)
+        shape, genes = splits[settings].input_shape, experiment.evolution.recipe_genes
+        check_arms(experiment.baseline, experiment.training, genes, dataset, shape)
         check_judgement(experiment, dataset)
         if experiment.evolve:
             check_founders(experiment, splits[settings])

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from cnn.compile.compilation import kernels_are_cached
+from cnn.training.recipe_genes import with_genes
 from cnn.training.samples import Samples
 from cnn.training.trainer import evaluate, train
 from evo.environment import time_now
@@ -497,6 +498,8 @@ def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
         )
     started = time.perf_counter()
     task, baseline = seed_run.task, seed_run.experiment.baseline
+    # Graphs compile penalties and smoothed labels only where they are used, and genes may use them.
+    largest = with_genes(task.recipe, task.evolution.recipe_genes.largest)
     arms = dict.fromkeys(arm for arm in baseline.arms if arm not in OF_WINNER)
     evolved = None
     if founder is not None:
@@ -506,7 +509,7 @@ def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
         train(
             network,
             task.train,
-            task.recipe,
+            largest if arm == "static" else task.recipe,
             first_step=0,
             steps=1,
             total_steps=1,

@@ -37,7 +37,8 @@ def deciding_metric(experiment: Experiment, dataset: Dataset) -> tuple[str, bool
 
 def own_columns(experiment: Experiment, dataset: Dataset) -> OwnColumns:
     """Return the columns whose names depend on settings and data."""
-    return OwnColumns(metrics_of(experiment), dataset.classes, _outputs(dataset))
+    genes = tuple(experiment.evolution.recipe_genes.ranges)
+    return OwnColumns(metrics_of(experiment), dataset.classes, _outputs(dataset), genes)
 
 
 def _outputs(dataset: Dataset) -> tuple[str, ...]:

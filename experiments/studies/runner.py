@@ -471,8 +471,9 @@ def _plan(
         dataset = load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_judgement(experiment, dataset)
     splits = [_split(experiment, dataset, seed) for seed in seeds_of(experiment)]
+    genes = experiment.evolution.recipe_genes
     for split in _different(splits):
-        check_arms(experiment.baseline, experiment.training, dataset, split.input_shape)
+        check_arms(experiment.baseline, experiment.training, genes, dataset, split.input_shape)
     given, founders = begin(experiment, splits) if experiment.evolve else (None, {})
     return Plan(experiment, dataset, splits, checked_fitness, given, founders)
 
