@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     BASELINE = 5
     WEIGHTS = 6
     GENES = 7
+    PBT = 8
 
 
 def seed_sequence(

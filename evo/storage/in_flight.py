@@ -5,15 +5,25 @@ So they are written at intervals, and a file that cannot be read is not used.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from evo.errors import ResultsError
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job
 from evo.storage.individuals import load_individuals, save_individuals
 from evo.storage.run_store import IN_FLIGHT
-from evo.storage.training_state import TrainingState, load_training, save_training
+from evo.storage.training_state import (
+    PopulationState,
+    TrainingState,
+    load_population,
+    load_training,
+    save_population,
+    save_training,
+)
+
+State = TypeVar("State")
 
 SECONDS_BETWEEN_FILES = 1.0
 """Least time between two files of finished individuals, so that fast individuals share one."""
@@ -87,8 +97,8 @@ class FinishedIndividuals:
         return sorted(self._folder.glob(f"{self._name}-*.npz"))
 
 
-class UnfinishedTraining:
-    """A baseline in the middle of its training.
+class _Unfinished(Generic[State]):
+    """A training in the middle, which is kept in a file.
 
     Parameters
     ----------
@@ -98,23 +108,38 @@ class UnfinishedTraining:
         Names the baseline within the run.
     """
 
+    _save: Callable[[Path, State], None]
+    _load: Callable[[Path], State]
+
     def __init__(self, run: Path, name: str) -> None:
         self._path = run / IN_FLIGHT / f"{name}.npz"
         self._written = time.monotonic()
 
-    def load(self) -> TrainingState | None:
+    def load(self) -> State | None:
         """Return where an earlier process stopped; None if nothing is known."""
         try:
-            return load_training(self._path)
+            return type(self)._load(self._path)
         except ResultsError:  # then the training begins again
             return None
 
-    def keep(self, state: TrainingState) -> None:
+    def keep(self, state: State) -> None:
         """Keep a state; write it to a file unless the last one was written a short time ago."""
         if time.monotonic() - self._written >= SECONDS_BETWEEN_STATES:
-            save_training(self._path, state)
+            type(self)._save(self._path, state)
             self._written = time.monotonic()
 
     def remove(self) -> None:
         """Remove the file, for the baseline is committed."""
         self._path.unlink(missing_ok=True)
+
+
+class UnfinishedTraining(_Unfinished[TrainingState]):
+    """A baseline in the middle of its training."""
+
+    _save, _load = staticmethod(save_training), staticmethod(load_training)
+
+
+class UnfinishedPopulation(_Unfinished[PopulationState]):
+    """A population of baselines between two rungs of its training."""
+
+    _save, _load = staticmethod(save_population), staticmethod(load_population)

@@ -320,15 +320,18 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "candidates": (
         *_RUN,
         Column("arm", _TEXT, "", "Name of the arm, whose network is the best of its candidates."),
-        Column("candidate", _INT, "", "Number of the candidate, from 0, in the order of training."),
+        Column("candidate", _INT, "",
+            "Number of the candidate, from 0, in the order of training. In the arm cnn_pbt each network is a candidate "
+            "at each rung."),
         Column("restart", _INT, "", "Number of the starting weights, from 0."),
         Column("learning_rate", _FLOAT, "", "Learning rate of the candidate."),
         Column("weight_decay", _FLOAT, "", "Weight decay of the candidate."),
         Column("training", _TEXT, "",
-            "Values of the candidate for the keys of `baseline.search.training`, as JSON; empty if there are none."),
+            "Values of the candidate for the keys of `baseline.search.training`, or its other genes, as JSON; empty if "
+            "there are none."),
         Column("status", _TEXT, "", "Status: ok or diverged."),
         _REASON,
-        Column("steps", _INT, "steps", "Gradient steps made."),
+        Column("steps", _INT, "steps", "Gradient steps made; in cnn_pbt since the last rung."),
         Column("training_macs", _INT, "MACs", f"{_TRAINING_MACS} in these steps."),
         Column("train_loss", _FLOAT, "nat or SD²", "Mean minibatch loss of the last 50 steps."),
         *_VALIDATION,

@@ -1,6 +1,7 @@
-"""A baseline in the middle of its training, in a file: what is needed to go on with the same bits."""
+"""Baselines in the middle of their training, in a file: what is needed to go on with the same bits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from evo.errors import ResultsError
 from evo.files import read_arrays, write_arrays
 
 FORMAT = "evomatrix-training-1"
+
+FORMAT_OF_POPULATION = "evomatrix-population-1"
 
 _CURVE_ARRAYS = tuple(one.name for one in fields(LearningCurve) if one.name != "layers")
 
@@ -43,6 +46,25 @@ class TrainingState:
     epochs: Sequence[EpochRecord]
     seconds: float
     cpu_seconds: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class PopulationState:
+    """Networks that are trained side by side, after some of their phases.
+
+    Attributes
+    ----------
+    parameters : sequence of ndarray
+        The parameters of each network.
+    optimizers : sequence of OptimizerState
+        The state of the optimizer of each network.
+    more : mapping
+        All else, as values that JSON can write.
+    """
+
+    parameters: Sequence[FloatVector]
+    optimizers: Sequence[OptimizerState]
+    more: Mapping[str, Any]
 
 
 def curve_to_arrays(curve: LearningCurve, prefix: str) -> dict[str, NDArray[Any]]:
@@ -93,10 +115,7 @@ def load_training(path: Path) -> TrainingState:
     ResultsError
         If the file is missing or is not such a file: one line with the file and the rule.
     """
-    arrays, described = read_arrays(path)
-    try:
-        if described["format"] != FORMAT:
-            raise ValueError(f"format must be {FORMAT}; got {described['format']!r}")
+    with _opened(path, FORMAT, "a training") as (arrays, described):
         return TrainingState(
             parameters=arrays["parameters"],
             fit=FitState(
@@ -113,7 +132,53 @@ def load_training(path: Path) -> TrainingState:
             seconds=described["seconds"],
             cpu_seconds=described["cpu_seconds"],
         )
+
+
+def save_population(path: Path, state: PopulationState) -> None:
+    """Write the state of networks that are trained side by side; raise ResultsError if that is not possible."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for number, (parameters, one) in enumerate(
+        zip(state.parameters, state.optimizers, strict=True)
+    ):
+        arrays |= {f"{number}/parameters": parameters, f"{number}/moments": one.moments}
+        if one.last_weights is not None:
+            arrays[f"{number}/last_weights"] = one.last_weights
+    steps = [one.step for one in state.optimizers]
+    described = {"format": FORMAT_OF_POPULATION, "steps": steps, "more": state.more}
+    write_arrays(path, arrays, described)
+
+
+def load_population(path: Path) -> PopulationState:
+    """Read what :func:`save_population` wrote.
+
+    Raises
+    ------
+    ResultsError
+        If the file is missing or is not such a file: one line with the file and the rule.
+    """
+    with _opened(path, FORMAT_OF_POPULATION, "a population") as (arrays, described):
+        steps = described["steps"]
+        return PopulationState(
+            [arrays[f"{number}/parameters"] for number in range(len(steps))],
+            [
+                OptimizerState(
+                    arrays[f"{number}/moments"], step, arrays.get(f"{number}/last_weights")
+                )
+                for number, step in enumerate(steps)
+            ],
+            dict(described["more"]),
+        )
+
+
+@contextmanager
+def _opened(
+    path: Path, form: str, what: str
+) -> Iterator[tuple[Mapping[str, NDArray[Any]], dict[str, Any]]]:
+    """Give the arrays and the description of a file of some form; what they lack becomes one line."""
+    arrays, described = read_arrays(path)
+    try:
+        if described["format"] != form:
+            raise ValueError(f"format must be {form}; got {described['format']!r}")
+        yield arrays, described
     except (KeyError, TypeError, ValueError) as error:
-        raise ResultsError(
-            f"{path}: must be a file of a training; got {one_line(error)}"
-        ) from error
+        raise ResultsError(f"{path}: must be a file of {what}; got {one_line(error)}") from error

@@ -175,10 +175,11 @@ ARMS.fill(
         "retrained": _retrained,
         "shuffled": _shuffled,
         "cnn_search": _cnn,
+        "cnn_pbt": _cnn,
     }
 )
 
-OF_IMAGES = frozenset({"cnn", "cnn_search", "lenet1", "lenet5"})
+OF_IMAGES = frozenset({"cnn", *SEARCHED, "lenet1", "lenet5"})
 """The arms that need images."""
 
 
@@ -197,7 +198,10 @@ def check_arms(
     largest = with_genes(recipe, genes.largest)
     _check_recipe(largest, dataset, shape, "evolution.recipe_genes: training")
     for arm in settings.arms:
-        if arm in SEARCHED:
+        if arm == "cnn_pbt":
+            largest = with_genes(recipe, settings.pbt.genes(genes).largest)
+            _check_recipe(largest, dataset, shape, "baseline.pbt.recipe_genes: training")
+        elif arm in SEARCHED:
             for candidate, _ in settings.search.recipes(recipe):
                 _check_recipe(candidate, dataset, shape, "baseline.search.training")
         if arm not in OF_IMAGES:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from cnn.layers.pooling import PoolingMethod
 from cnn.training.recipe import Recipe
+from cnn.training.recipe_genes import RecipeGenes
 from evo.initial.founders import Widths
 from evo.registry import Registry, check_signature
 from evo.settings import Settings
@@ -32,7 +33,7 @@ OF_WINNER = {
 }
 """The arms that are made of a winner, in words."""
 
-SEARCHED = frozenset({"cnn_search"})
+SEARCHED = frozenset({"cnn_search", "cnn_pbt"})
 """The arms whose network is the best of several candidates, which get the training compute of a search."""
 
 
@@ -114,6 +115,29 @@ class SearchSettings(Settings, frozen=True, extra="forbid"):
         return found
 
 
+class PbtSettings(Settings, frozen=True, extra="forbid"):
+    """The population of the arm cnn_pbt: as many cnn, trained side by side, as the search pays for."""
+
+    interval: int | None = Field(
+        None,
+        ge=1,
+        description="Gradient steps between two rungs, at which networks are compared by validation loss. By default "
+        "evolution.steps_per_generation.",
+    )
+    truncation: float = Field(
+        0.2,
+        gt=0,
+        le=0.5,
+        description="Fraction of the networks, the worst ones, that take weights and genes of as many best ones at a "
+        "rung; one network at least.",
+    )
+    recipe_genes: RecipeGenes = RecipeGenes()
+
+    def genes(self, of_evolution: RecipeGenes) -> RecipeGenes:
+        """Return the genes of the population: its own ones, or those of evolution if it has none."""
+        return self.recipe_genes if self.recipe_genes.ranges else of_evolution
+
+
 class BaselineSettings(Settings, frozen=True, extra="forbid"):
     """The networks that do not evolve."""
 
@@ -123,7 +147,8 @@ class BaselineSettings(Settings, frozen=True, extra="forbid"):
         "lenet5: LeCun's networks. mlp: dense hidden layers. static: the winner's founder, trained without "
         "evolution. retrained: the winner's final topology, trained from scratch. shuffled: the same, its wiring "
         "shuffled within degrees and layers. cnn_search: the best of as many cnn, by validation loss, as the training "
-        "compute of the whole search pays for; see [baseline.search].",
+        "compute of the whole search pays for; see [baseline.search]. cnn_pbt: as many, by population-based training; "
+        "see [baseline.pbt].",
     )
     epochs: int | None = Field(
         None,
@@ -164,6 +189,7 @@ class BaselineSettings(Settings, frozen=True, extra="forbid"):
     )
 
     search: SearchSettings = SearchSettings()
+    pbt: PbtSettings = PbtSettings()
 
     @field_validator("arms")
     @classmethod

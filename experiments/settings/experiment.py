@@ -361,6 +361,19 @@ class Experiment(Settings, frozen=True, extra="forbid"):
             self.evolution.recipe_genes.check_initial(self.training)
         except ValueError as error:
             raise ValueError(f"evolution.recipe_genes.{error}") from None
+        if "cnn_pbt" not in self.baseline.arms:
+            return self
+        rate = self.baseline.learning_rate or self.training.learning_rate
+        genes = self.baseline.pbt.genes(self.evolution.recipe_genes)
+        if not genes.ranges:
+            raise ValueError(
+                "baseline.pbt.recipe_genes.ranges must have a gene where baseline.arms has cnn_pbt and "
+                f"evolution.recipe_genes has none; got {genes.ranges}"
+            )
+        try:
+            genes.check_initial(self.training.with_setting("learning_rate", rate))
+        except ValueError as error:
+            raise ValueError(f"baseline.pbt.recipe_genes.{error}") from None
         return self
 
     @model_validator(mode="after")

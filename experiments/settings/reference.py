@@ -81,6 +81,8 @@ UNITS = {
     "baseline.learning_rate": "per step",
     "halving.keep": "cells",
     "baseline.search.learning_rates": "per step",
+    "baseline.pbt.interval": "steps",
+    "baseline.pbt.truncation": "fraction of the networks",
 }
 """The unit of each setting that has one, by its dotted key."""
 

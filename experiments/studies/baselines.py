@@ -8,14 +8,16 @@ from typing import Any
 from cnn import Network
 from cnn.training.fitting import EpochRecord
 from cnn.training.recipe import Recipe
+from cnn.training.recipe_genes import GENES
 from evo.evolution.job import Task
 from evo.evolution.metrics import measure
 from evo.phenotype.phenotype import Phenotype
-from evo.storage.in_flight import UnfinishedTraining
+from evo.storage.in_flight import UnfinishedPopulation, UnfinishedTraining
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.rows import training_rows
 from evo.storage.tables import Row
 from experiments.arms import BaselineSettings, Evolved, NoNetworkError, Sized, build_arm
+from experiments.arms.population import Population
 from experiments.arms.settings import OF_WINNER, SEARCHED
 from experiments.arms.training import TrainedArm, train_epochs, train_steps
 from experiments.progress.events import BaselineTrained, EpochDone
@@ -79,7 +81,9 @@ class Baselines:
                 self._keep(arm, row, self._loaded(arm, row), self._earlier_candidates(arm))
                 continue
             try:
-                if kind in SEARCHED:
+                if kind == "cnn_pbt":
+                    self._train_population(kind, arm, evolved, steps)
+                elif kind in SEARCHED:
                     self._search(kind, arm, evolved, steps)
                 else:
                     self._train(kind, arm, evolved, steps)
@@ -130,7 +134,7 @@ class Baselines:
                 reached=lambda record, rate: self._reached(arm, record, epochs, rate),
             )  # fmt: skip
         row = seed_run.key | self._row(trained)
-        self._save(trained)
+        self._save(arm, trained.network, trained.status)
         seed_run.store.commit({"baseline": [row], "training": self._curve(trained)})
         unfinished.remove()
         self._keep(arm, row, trained.network)
@@ -156,28 +160,100 @@ class Baselines:
                 )
                 row = self._candidate_row(trained, number, candidate)
                 if _is_better(row, best):
-                    self._save(trained)
+                    self._save(arm, trained.network, trained.status)
                 curve = self._curve(trained, number)
                 seed_run.store.commit({"candidates": [row], "training": curve})
                 unfinished.remove()
             best = row if _is_better(row, best) else best
             rows.append(row)
         chosen = rows[0] if best is None else best
-        sized = build_arm(kind, seed_run.dataset, settings, evolved, seed_run.task)
-        baseline = {name: one for name, one in chosen.items() if name not in OF_CANDIDATES}
-        baseline |= {"parameters": sized.parameter_count, "macs": sized.macs}
-        baseline |= {"kept_steps": chosen["steps"], "samples": chosen["steps"] * self._batch_size}
+        baseline = self._chosen_row(kind, evolved, chosen)
         seed_run.store.commit({"baseline": [baseline]})
         self._keep(arm, baseline, self._loaded(arm, chosen), rows)
         self._report(baseline)
 
-    def _candidates(self, kind: str, evolved: Evolved | None, steps: int) -> Iterator[Candidate]:
-        """Yield as many candidates as the training compute of the search pays for, and one at least."""
+    def _train_population(self, kind: str, arm: str, evolved: Evolved | None, steps: int) -> None:
+        """Train a population for the training compute of a search; keep the network with the lowest validation loss.
+
+        Each network has a row of ``candidates`` for each rung.
+        """
+        seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
+        task = seed_run.task
+        size = self._number_of_candidates(kind, evolved, steps)
+        if size < 2:
+            raise NoNetworkError(
+                "the training compute of the search pays for one network, and a population needs two"
+            )
+        networks = [
+            build_arm(kind, seed_run.dataset, settings, evolved, task, k) for k in range(size)
+        ]
+        genes = settings.pbt.genes(task.evolution.recipe_genes)
+        recipe = _recipe(kind, settings, task)
+        population = Population(arm, networks, recipe, settings.pbt, genes, task, steps)
+        unfinished = UnfinishedPopulation(seed_run.store.path, f"seed-{seed_run.seed}-{arm}")
+        rows: list[Row] = []
+        curves: list[Row] = []
+        before = unfinished.load()
+        if before is not None:
+            population.restore(before)
+            rows, curves = before.more["rows"], before.more["curves"]
+        while not population.is_over:
+            for number, trained in population.advance():
+                member = population.members[number]
+                further = {
+                    GENES[name].setting: value
+                    for name, value in member.genes.items()
+                    if name not in OF_CANDIDATES
+                }
+                candidate = Candidate(member.restart, population.recipe_of(member), further)
+                curves += self._curve(trained, len(rows))
+                rows.append(self._candidate_row(trained, len(rows), candidate))
+            unfinished.keep(population.state({"rows": rows, "curves": curves}))
+        best = population.best or 0
+        chosen, member = rows[best - size], population.members[best]
+        baseline = self._chosen_row(
+            kind,
+            evolved,
+            chosen
+            | {
+                "steps": member.steps,
+                "training_macs": member.steps * self._batch_size * networks[best].macs,
+                "cpu_seconds": member.cpu_seconds,
+                "train_seconds": member.seconds,
+            },
+        )
+        self._save(arm, networks[best], baseline["status"])
+        seed_run.store.commit({"candidates": rows, "training": curves, "baseline": [baseline]})
+        unfinished.remove()
+        self._keep(arm, baseline, networks[best], rows)
+        self._report(baseline)
+
+    def _chosen_row(self, kind: str, evolved: Evolved | None, chosen: Mapping[str, Any]) -> Row:
+        """Return the row of ``baseline`` of the chosen candidate, whose costs are those behind its weights."""
+        seed_run = self.seed_run
+        sized = build_arm(
+            kind, seed_run.dataset, seed_run.experiment.baseline, evolved, seed_run.task
+        )
+        baseline = {name: one for name, one in chosen.items() if name not in OF_CANDIDATES}
+        return baseline | {
+            "parameters": sized.parameter_count,
+            "macs": sized.macs,
+            "kept_steps": chosen["steps"],
+            "samples": chosen["steps"] * self._batch_size,
+        }
+
+    def _number_of_candidates(self, kind: str, evolved: Evolved | None, steps: int) -> int:
+        """Return as many candidates as the training compute of the search pays for, and one at least."""
         seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
         if evolved is None or evolved.training_macs is None:
             raise NoNetworkError("the training compute of the search is not known")
         network = build_arm(kind, seed_run.dataset, settings, evolved, seed_run.task)
-        number = max(1, evolved.training_macs // (network.macs * self._batch_size * steps))
+        return max(1, evolved.training_macs // (network.macs * self._batch_size * steps))
+
+    def _candidates(self, kind: str, evolved: Evolved | None, steps: int) -> Iterator[Candidate]:
+        """Yield the candidates of a search."""
+        seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
+        number = self._number_of_candidates(kind, evolved, steps)
         recipes = settings.search.recipes(_recipe(kind, settings, seed_run.task))
         for k in range(number):
             yield Candidate(k // len(recipes), *recipes[k % len(recipes)])
@@ -210,12 +286,12 @@ class Baselines:
         own, total = _cost([row]), _cost(candidates or [row])
         self.models.append(TrainedModel(arm, network, own, total))
 
-    def _save(self, trained: TrainedArm) -> None:
-        """Save an arm that did not diverge as a predictor."""
-        network, seed_run = trained.network, self.seed_run
-        if trained.status != "ok":
+    def _save(self, arm: str, network: Sized, status: str) -> None:
+        """Save the network of an arm that did not diverge as a predictor."""
+        seed_run = self.seed_run
+        if status != "ok":
             return
-        path = seed_run.stage_network(f"-{trained.arm}")
+        path = seed_run.stage_network(f"-{arm}")
         if isinstance(network, Phenotype):
             Predictor(network.to_genome(), loss=seed_run.task.loss, **seed_run.raw_inputs).save(
                 path

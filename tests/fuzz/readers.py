@@ -59,7 +59,14 @@ from evo.preparation import Origin, Schema
 from evo.storage import RunStore
 from evo.storage.individuals import load_individuals, save_individuals
 from evo.storage.journal import JOURNAL, read_journal
-from evo.storage.training_state import TrainingState, load_training, save_training
+from evo.storage.training_state import (
+    PopulationState,
+    TrainingState,
+    load_population,
+    load_training,
+    save_population,
+    save_training,
+)
 from experiments import Dataset, load_experiment, load_study
 from experiments.datasets.idx import read_idx
 from experiments.settings.experiment import preset_text
@@ -314,6 +321,13 @@ def _trainings(folder):
     return [_bytes_of(folder / "training.npz")]
 
 
+def _populations(folder):
+    state = _individuals()[1].optimizer_state
+    population = PopulationState([np.ones(3), np.ones(3)], [state, state], {"rung": 1})
+    save_population(folder / "population.npz", population)
+    return [_bytes_of(folder / "population.npz")]
+
+
 def _journals(folder):
     store = RunStore.create(folder / "run", config="{}", environment={})
     for number in range(2):
@@ -441,6 +455,9 @@ READERS = {
     "record": Reader("", _replay, ValueError, _records, _damaged_record),
     "state": Reader("state.npz", load_individuals, ResultsError, _states, damaged_archive),
     "training": Reader("training.npz", load_training, ResultsError, _trainings, damaged_archive),
+    "population": Reader(
+        "population.npz", load_population, ResultsError, _populations, damaged_archive
+    ),
     "journal": Reader(
         f"run/{JOURNAL}",
         lambda path: read_journal(path.parent),

@@ -96,25 +96,28 @@ def _part(results):
     return part
 
 
+@pytest.mark.slow
 def test_a_continued_run_goes_on_with_the_genes_of_its_population(one, tmp_path):
-    options = {"results": tmp_path, "run_name": "more", **QUIET}
     longer = finished(tmp_path, little(evolution={"generations": 3}))
-    newer = continue_run(one.path, generations="+1", **options)
+    newer = continue_run(one.path, generations="+1", results=tmp_path, run_name="more", **QUIET)
     frames = [results.individuals.query("generation == 3") for results in (longer, newer)]
     frames = [frame.drop(columns=TIMING_COLUMNS | {"run"}, errors="ignore") for frame in frames]
     pd.testing.assert_frame_equal(
         *(frame.reset_index(drop=True) for frame in frames), check_exact=True
     )
-    narrow = {"evolution.recipe_genes.ranges": {"shift": [1, 2], "l2": [1e-4, 1e-2]}}
-    other = continue_run(
-        one.path, generations="+1", settings=narrow, **options | {"run_name": "narrow"}
+
+
+def test_a_run_that_continues_another_one_may_have_other_ranges(one, tmp_path):
+    settings = {"evolution.recipe_genes.ranges": {"shift": [1, 2], "l2": [1e-4, 1e-2]}}
+    newer = continue_run(
+        one.path, generations="+1", settings=settings, results=tmp_path, run_name="other", **QUIET
     )
-    continued = other.individuals.query("origin == 'continued'")
+    continued = newer.individuals.query("origin == 'continued'")
     assert continued["gene_shift"].between(1, 2).all()
     assert (continued["gene_l2"] == 1e-4).all()  # [training] has 0
-    assert "gene_learning_rate" not in other.individuals
-    number = int(other.individuals["individual"].iloc[-1])
-    assert len(replay_lineage(other, number)) == 4
+    assert "gene_learning_rate" not in newer.individuals
+    number = int(newer.individuals["individual"].iloc[-1])
+    assert len(replay_lineage(newer, number)) == 4
 
 
 @pytest.mark.slow
@@ -122,9 +125,8 @@ def test_a_continued_run_goes_on_with_the_genes_of_its_population(one, tmp_path)
 def test_a_run_with_genes_is_the_same_after_kills_on_workers_and_when_it_is_computed_again(
     tmp_path, mode
 ):
-    experiment = little(
-        evolution={"mode": mode, "in_flight": 1 if mode == "asynchronous" else None}
-    )
+    one_by_one = {"mode": mode, "in_flight": 1 if mode == "asynchronous" else None}
+    experiment = little(evolution=one_by_one, baseline={"arms": ["static"]})
     finished(tmp_path / "warm", experiment)
     n_boundaries = count_boundaries(lambda: finished(tmp_path / "whole", experiment))
     whole = load_results(tmp_path / "whole" / "one")
