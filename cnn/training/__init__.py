@@ -11,10 +11,12 @@ from cnn.training.fitting import EpochRecord, FitReport, FitState, fit
 from cnn.training.losses import LOSSES, Loss
 from cnn.training.optimizers import OPTIMIZERS, Optimizer
 from cnn.training.recipe import Recipe, batch_indices, learning_rates
+from cnn.training.recipe_genes import GENES, RecipeGenes
 from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation, OptimizerState, TrainingReport, evaluate, train
 
 __all__ = [
+    "GENES",
     "LOSSES",
     "OPTIMIZERS",
     "EpochRecord",
@@ -26,6 +28,7 @@ __all__ = [
     "Optimizer",
     "OptimizerState",
     "Recipe",
+    "RecipeGenes",
     "Samples",
     "Trainable",
     "TrainingBudget",

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pydantic
@@ -83,7 +83,8 @@ class RecipeGenes(Settings, frozen=True, extra="forbid"):
     ranges: dict[str, tuple[float, float]] = pydantic.Field(
         default_factory=dict,
         description=f"The genes, each with its smallest and largest value, such as {{ learning_rate = [0.01, 1.0] }}: "
-        f"{', '.join(GENES)}. Empty: there are no genes, and every network has the settings of [training].",
+        f"{', '.join(GENES)}. Empty: there are no genes, and every network has the settings of [training]. An arm of a "
+        "study leaves a gene out by an empty list.",
     )
     initial: Literal["sampled", "recipe"] = pydantic.Field(
         "sampled",
@@ -101,6 +102,14 @@ class RecipeGenes(Settings, frozen=True, extra="forbid"):
         le=1,
         description="Probability with which a gene is drawn anew from its range instead of being perturbed.",
     )
+
+    @pydantic.field_validator("ranges", mode="before")
+    @classmethod
+    def _without_empty_lists(cls, ranges: Any) -> Any:
+        """Leave out genes without values: the tables of a file and of its arms are merged key by key."""
+        if not isinstance(ranges, Mapping):
+            return ranges
+        return {name: ends for name, ends in ranges.items() if ends not in ([], ())}
 
     @pydantic.field_validator("ranges")
     @classmethod

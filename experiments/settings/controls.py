@@ -94,6 +94,15 @@ def no_selection(experiment: Experiment) -> Mapping[str, Changes]:
     return {"no_selection": changes}
 
 
+def one_recipe(experiment: Experiment) -> Mapping[str, Changes]:
+    """Train every network by the recipe, without recipe genes."""
+    ranges = experiment.evolution.recipe_genes.ranges
+    if not ranges:
+        raise ValueError(f"evolution.recipe_genes.ranges must have genes; got {ranges}")
+    without: dict[str, list[float]] = {gene: [] for gene in ranges}
+    return {"one_recipe": {"evolution.recipe_genes.ranges": without}}
+
+
 def only_letters(experiment: Experiment) -> Mapping[str, Changes]:
     """Draw one operator alone: an arm for each letter of A B C D F H N that the policy uses."""
     weights = experiment.policy.operator_weights
@@ -131,6 +140,7 @@ CONTROLS.fill(
             modify_only,
             baldwinian,
             no_selection,
+            one_recipe,
             only_letters,
             without_letters,
         )

@@ -14,6 +14,7 @@ from evo import (
     GenomeEditor,
     Phenotype,
     Role,
+    Task,
     operators,
     phenotype,
     seeding,
@@ -648,6 +649,25 @@ def the_schedule_begins_anew(original, evolution, *state):
 @mutant(f"{LOOP}::test_a_continued_parent_trains", Evolution, "ask")
 def optimizer_state_is_not_inherited(original, evolution, *state):
     return [replace(job, optimizer_state=None) for job in original(evolution, *state)]
+
+
+GENES = "evolution/test_recipe_genes.py"
+
+
+@mutant(f"{GENES}::test_founders_differ_children_explore", Task, "genes_of")
+def a_continued_individual_explores(original, task, individual, generation, origin, inherited):
+    explores = "child" if origin == "continued" else origin
+    return original(task, individual, generation, explores, inherited)
+
+
+@mutant(f"{GENES}::test_founders_differ_children_explore", Task, "genes_of")
+def a_child_forgets_what_it_inherits(original, task, individual, generation, origin, inherited):
+    return original(task, individual, generation, "founder", {})
+
+
+@mutant(f"{GENES}::test_an_individual_trains_by_its_genes", Task, "recipe_of")
+def genes_have_no_effect(original, task, job):
+    return task.recipe
 
 
 @mutant(

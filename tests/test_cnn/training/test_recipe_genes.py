@@ -119,6 +119,11 @@ def test_inherited_genes_are_clipped_to_new_ranges_and_completed_by_the_recipe()
     assert inherited_genes(some, Recipe(), found) == found
 
 
+def test_an_empty_list_leaves_a_gene_out():
+    some = RecipeGenes(ranges={"shift": [], "l2": [1e-4, 1e-2], "momentum": ()})
+    assert some.ranges == {"l2": (1e-4, 1e-2)}
+
+
 @pytest.mark.parametrize(
     ("settings", "rule"),
     [

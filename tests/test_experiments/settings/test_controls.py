@@ -22,7 +22,7 @@ def with_controls(*names, **values):
 
 @pytest.fixture(scope="module")
 def all_of_digits():
-    return study_of("digits", controls=list(CONTROLS.built_in))
+    return study_of("digits", controls=[one for one in CONTROLS.built_in if one != "one_recipe"])
 
 
 def settings_of(study, arm):
@@ -132,6 +132,15 @@ def test_several_arms_that_evolve_have_a_table_and_a_prefix():
     assert list(made.arms) == ["set", "rigl", "set-train_only", "rigl-train_only"]
 
 
+def test_one_recipe_is_the_arm_without_its_genes():
+    genes = {"ranges": {"learning_rate": [0.01, 1], "shift": [0, 2]}, "resample_probability": 0.2}
+    made = with_controls("one_recipe", evolution={"population": 4, "recipe_genes": genes})
+    control, evolved = made.arms["one_recipe"], made.arms["evolved"]
+    assert control.evolution.recipe_genes.ranges == {}
+    without = evolved.evolution.model_copy(update={"recipe_genes": {"ranges": {}}})
+    assert control.evolution == without != evolved.evolution
+
+
 def test_controls_follow_the_grid():
     made = study_of(
         Experiment(), controls=["random_search"], grid={"evolution.generations": [7, 15]}
@@ -171,6 +180,11 @@ def test_controls_follow_the_grid():
             ["no_selection"],
             {"evolution": {"selection": {"name": "random_search"}}},
             "no_selection needs another arm: evolution.selection.name must be one that selects",
+        ),
+        (
+            ["one_recipe"],
+            {},
+            "one_recipe needs another arm: evolution.recipe_genes.ranges must have genes; got {}",
         ),
         (
             ["train_only"],
