@@ -187,6 +187,11 @@ def initial_genes(
     """
     if settings.initial == "recipe":
         return inherited_genes(settings, recipe, {})
+    return sampled_genes(settings, rng)
+
+
+def sampled_genes(settings: RecipeGenes, rng: np.random.Generator) -> dict[str, float]:
+    """Return genes that are drawn from their ranges."""
     return {name: GENES[name].sample(*ends, rng) for name, ends in settings.ranges.items()}
 
 

@@ -246,7 +246,7 @@ def founder_job(task: Task, slot: int, genome: Genome) -> Job:
         progress=0.0,
         first_step=0,
         ancestry_seconds=0.0,
-        genes=task.genes_of(slot, 0, "founder", {}),
+        genes=task.genes_of(slot, 0, "founder", None),
     )
 
 
@@ -269,9 +269,9 @@ def offspring_job(
     if generation > last_modified:
         modification = "drop_dormant"  # without effect where no entry is dormant
     origin: Origin = "child" if request.modified else "continued"
-    kept = task.genes_of(number, generation, "continued", parent.job.genes)
-    genes = task.genes_of(number, generation, origin, parent.job.genes)
-    if genes != kept:
+    inherited = None if parent.fitness is None else parent.job.genes
+    genes = task.genes_of(number, generation, origin, inherited)
+    if genes and genes != inherited:
         continued_parent = None  # with another recipe, training cannot duplicate that of the parent
     return Job(
         individual=number,

@@ -11,6 +11,7 @@ from cnn.training.recipe_genes import (
     explored_genes,
     inherited_genes,
     initial_genes,
+    sampled_genes,
     with_genes,
 )
 from cnn.training.samples import Samples
@@ -81,20 +82,25 @@ class Task:
         return seed_sequence(self.seed, Purpose.BATCHES)
 
     def genes_of(
-        self, individual: int, generation: int, origin: Origin, inherited: Mapping[str, float]
+        self,
+        individual: int,
+        generation: int,
+        origin: Origin,
+        inherited: Mapping[str, float] | None,
     ) -> dict[str, float]:
         """Return the recipe genes of an individual.
 
         A founder begins with genes of its own. A continued individual has the genes of its parent, with which its
-        weights were trained. A child changes the genes that it inherits.
+        weights were trained. A child changes the genes that it inherits. If the parent has no fitness, such as one that
+        diverged, its genes would fail again, so both draw new ones.
 
         Parameters
         ----------
         individual, generation : int
             Its number and its generation.
         origin : {"founder", "continued", "child"}
-        inherited : mapping
-            The genes of the parent; of a founder none.
+        inherited : mapping or None
+            The genes of the parent; None for a founder, and if the parent has no fitness.
         """
         settings = self.evolution.recipe_genes
         if not settings.ranges:
@@ -102,6 +108,8 @@ class Task:
         rng = generator(self.seed, Purpose.GENES, generation, individual)
         if origin == "founder":
             return initial_genes(settings, self.recipe, rng)
+        if inherited is None:
+            return sampled_genes(settings, rng)
         genes = inherited_genes(settings, self.recipe, inherited)
         return explored_genes(settings, genes, rng) if origin == "child" else genes
 

@@ -227,6 +227,7 @@ class _StoredSearch:
 
 def _job(task: Task, row: Row, founders: Sequence[Genome], parent: Individual | None) -> Job:
     """Return the job of an individual, without what only the choice of operations needs; a founder has no parent."""
+    inherited = parent.job.genes if parent and parent.fitness is not None else None
     return Job(
         individual=row["individual"],
         generation=row["generation"],
@@ -244,9 +245,7 @@ def _job(task: Task, row: Row, founders: Sequence[Genome], parent: Individual | 
         continued_parent=None if pd.isna(row["reused_from"]) else row["reused_from"],
         ancestry_macs=parent.ancestry_macs if parent else 0,
         ancestry_cpu_seconds=parent.ancestry_cpu_seconds if parent else 0.0,
-        genes=task.genes_of(
-            row["individual"], row["generation"], row["origin"], parent.job.genes if parent else {}
-        ),
+        genes=task.genes_of(row["individual"], row["generation"], row["origin"], inherited),
     )
 
 

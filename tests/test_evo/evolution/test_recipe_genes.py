@@ -84,6 +84,28 @@ def test_a_child_duplicates_its_parent_only_if_it_has_the_same_genes(given, expl
         assert child.steps == (8 if explores else 0)
 
 
+@pytest.mark.parametrize("initial", ["sampled", "recipe"])
+def test_the_genes_of_a_parent_that_diverged_are_not_tried_again(given, initial):
+    genes = {"ranges": {"learning_rate": (1e-3, 1e20)}, "initial": initial}
+    settings = SETTINGS.model_copy(update={"recipe_genes": genes})
+    recipe = given.recipe.model_copy(update={"learning_rate": 1e19})
+    evolution = Evolution(replace(given, evolution=settings, recipe=recipe), FOUNDERS)
+    founders = [evaluate_individual(evolution.task, job) for job in evolution.ask(EvolutionState())]
+    founders[0] = replace(founders[0], fitness=-1.0)  # one at least must have a fitness
+    state, _ = evolution.tell(EvolutionState(), founders)
+    jobs = evolution.ask(state)
+    assert len(jobs) == 8
+    diverged = [one for one in founders[1:] if one.status == "diverged"]
+    assert len(diverged) > 0
+    for parent in diverged:
+        before = parent.job.genes["learning_rate"]
+        offspring = [one for one in jobs if one.parents == (parent.job.individual,)]
+        rates = [one.genes["learning_rate"] for one in offspring]
+        assert len(set(rates)) == 2
+        assert not set(rates) & {before, 0.8 * before, 1.2 * before}
+        assert all(one.continued_parent is None for one in offspring)
+
+
 def test_policies_see_the_gradient_of_the_loss_of_the_genes(given):
     job = evolved(given)[0].job
     plain = replace(given, recipe=given.recipe_of(job))
