@@ -195,6 +195,11 @@ class GenomeEditor:
         found: NDArray[np.uint8] = self._roles[order.order[nodes] if order.moved else nodes]
         return found
 
+    def activation(self, nodes: Ints | int) -> NDArray[np.uint8]:
+        """Return the activation codes of some nodes: O(1) each."""
+        found: NDArray[np.uint8] = self._activations[self._node_order.order[nodes]]
+        return found
+
     def map_size(self, nodes: Ints | int) -> NDArray[np.int32]:
         """Return the map sizes of some nodes: O(1) each."""
         found: NDArray[np.int32] = self._map_sizes[self._node_order.order[nodes]]
@@ -443,6 +448,14 @@ class GenomeEditor:
             self._columns.remove(rows, holding)
             self._columns.clear_column(column)
         self._node_order.remove(node)
+
+    @_changing
+    def change_activation(self, nodes: ArrayLike, activation: int) -> None:
+        """Give hidden nodes another activation, by its code; their edges stay as they are."""
+        hidden = [self._hidden(node) for node in np.atleast_1d(nodes).tolist()]
+        check_activations(np.array([activation], np.uint8))
+        self._activations = self._activations.copy()
+        self._activations[self._node_order.order[hidden]] = activation
 
     @_changing
     def change_map_size(self, node: int, map_size: int) -> None:

@@ -442,6 +442,7 @@ def _operations_of_policy(task: Task, job: Job, editor: GenomeEditor) -> list[Op
         progress=job.progress,
         layers=task.layers,
         progress_after=min(job.generation / max(task.evolution.last_modified, 1), 1.0),
+        dormant_learn=task.evolution.dormant == "straight_through",
     )
     policy = task.policy
     if job.operator_probabilities:

@@ -1,10 +1,11 @@
-"""The operators A B C D F of the seed document (S20) and M, which change entries and leave the nodes where they are.
+"""The operators A B C D F of the seed document (S20) and M P G K of maps, which leave the nodes where they are.
 
 Operator N is in :mod:`evo.operators.growth`. Operator H, which reorders nodes, is in
 :mod:`evo.operators.node_operators`. All are listed in :mod:`evo.operators.registry`.
 
 B swaps columns as D swaps rows, and C adds columns as F adds rows. Each pair has one function, over :class:`Lines`. M
-changes the size of a map, and with it the kernels of the node.
+changes the size of a map, and with it the kernels of the node; P does so for a level, which moves the downsampling. G
+makes kernels larger by a ring of taps of weight 0; K drops the outer ring.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 import graphops
 from cnn.compile.vector_kernels import norm_of
 from evo.editing.editor import GenomeEditor
+from evo.genome.feature_maps import first_taps, windows
 from evo.genome.genome import FloatArray, Role
+from evo.operators.layers import level_around
 from evo.operators.operation import (
     LARGEST_CHECKED,
     TRIES,
@@ -29,6 +32,7 @@ from evo.operators.operation import (
     draw_node,
     source_roles,
     target_roles,
+    zero_learns,
 )
 from evo.operators.records import read_groups, read_threshold
 
@@ -274,3 +278,197 @@ def _is_reached_by_image(editor: GenomeEditor) -> Accept:
 def apply_map_size(editor: GenomeEditor, parameters: Parameters) -> None:
     """Make the map larger or smaller; kernels stay about their centre."""
     editor.change_map_size(parameters["node"], parameters["map_size"])
+
+
+# -- P: map size of a level --------------------------------------------------------------------------------------------
+
+
+def propose_level_map_size(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose all maps of one size in a level, two or more, and another map size that occurs in the network.
+
+    The maps are chosen as in M. This looks at the whole network.
+    """
+    first = propose_map_size(editor, context)
+    if first is None:
+        return None
+    size = editor.map_size(first["node"])
+    nodes = level_around(
+        editor, first["node"], (Role.HIDDEN,), lambda node: bool(editor.map_size(node) == size)
+    )
+    return {"nodes": nodes, "map_size": first["map_size"]} if len(nodes) > 1 else None
+
+
+def apply_level_map_size(editor: GenomeEditor, parameters: Parameters) -> None:
+    """Make the maps larger or smaller; kernels stay about their centre.
+
+    If the maps become smaller, edges to them halve their source, and edges from them no longer do.
+    """
+    for node in parameters["nodes"]:
+        editor.change_map_size(node, parameters["map_size"])
+
+
+# -- G, K: sides of kernels --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The kernels of a node's in-edges.
+
+    A tap lies on a *ring* about the middle of the window. Ring r are the taps at the border of the square of side r.
+    The side of a kernel is its largest ring. Rings are odd in an odd window and even in an even window.
+
+    Attributes
+    ----------
+    sources, windows : ndarray of int, shape (kernels,)
+        Source of each kernel, ascending, and the side of its window.
+    smallest, largest : ndarray of int, shape (kernels,)
+        The smallest and the largest ring that has a stored tap.
+    """
+
+    sources: NDArray[np.integer[Any]]
+    windows: NDArray[np.int64]
+    smallest: NDArray[np.int64]
+    largest: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, editor: GenomeEditor, target: int) -> "Kernels":
+        """Return the kernels into a node of a network with maps."""
+        sources, taps = editor.split(editor.column(target)[0])
+        first = first_taps(sources, np.broadcast_to(target, sources.shape))
+        window = windows(
+            editor.map_size(sources), np.full(len(sources), editor.map_size(target)), editor.kernel
+        )
+        rings = ring_of(taps, window)
+        smallest, largest = (
+            of.reduceat(rings, first) if len(first) else rings for of in (np.minimum, np.maximum)
+        )
+        return cls(sources[first], window[first], smallest, largest)
+
+
+def ring_of(taps: NDArray[np.integer[Any]], window: Any) -> NDArray[np.int64]:
+    """Return the ring of each tap, given the side of its window.
+
+    Examples
+    --------
+    >>> ring_of(np.arange(9), 3).tolist(), ring_of(np.arange(4), 2).tolist()
+    ([3, 3, 3, 3, 1, 3, 3, 3, 3], [2, 2, 2, 2])
+    """
+    rows, columns = np.divmod(taps, window)
+    rings: NDArray[np.int64] = np.maximum(*(abs(2 * at - window + 1) for at in (rows, columns))) + 1
+    return rings
+
+
+Changeable = Callable[[Kernels, int], NDArray[np.bool_]]
+"""Tells which of the kernels into a node may be changed."""
+
+
+def _propose_kernels(
+    changeable: Changeable, editor: GenomeEditor, context: ProposalContext
+) -> Parameters | None:
+    """Choose one kernel that may be changed or, half the time, all such kernels into the nodes of a level."""
+    if editor.rows_per_node == 1:
+        return None
+
+    def sources_of(target: int) -> list[int]:
+        kernels = Kernels.of(editor, target)
+        return [int(source) for source in kernels.sources[changeable(kernels, target)]]
+
+    def accept(node: int) -> bool:
+        return len(sources_of(node)) > 0
+
+    target = draw_node(editor, context.rng, target_roles(editor), accept)
+    if target is None:
+        return None
+    if context.rng.integers(2):
+        return {"sources": [int(context.rng.choice(sources_of(target)))], "targets": [target]}
+    targets = level_around(editor, target, target_roles(editor), accept)
+    edges = [(source, node) for node in targets for source in sources_of(node)]
+    return {"sources": [source for source, _ in edges], "targets": [node for _, node in edges]}
+
+
+def propose_kernel_growth(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose kernels whose window has room for one more ring of taps; a tap of weight 0 must learn.
+
+    For a level this looks at the whole network.
+    """
+
+    def may_grow(kernels: Kernels, target: int) -> NDArray[np.bool_]:
+        fits = kernels.largest + 2 <= kernels.windows
+        return np.logical_and(fits, zero_learns(editor, context, np.array([target])))
+
+    parameters = _propose_kernels(may_grow, editor, context)
+    if parameters is None:
+        return None
+    n_new = len(_rings(next_ring, editor, parameters)[0])
+    room = int(context.settings.max_density * editor.n_places) - editor.n_stored
+    return parameters if n_new <= room else None
+
+
+def next_ring(editor: GenomeEditor, source: int, target: int) -> NDArray[np.intp]:
+    """Return the taps of the ring around a kernel."""
+    kernels, at = _kernel(editor, source, target)
+    ring, window = int(kernels.largest[at]) + 2, int(kernels.windows[at])
+    if ring > window:
+        raise ValueError(
+            f"kernels must have room in their window of {window}; got side {ring - 2} from {source} to {target}"
+        )
+    return np.flatnonzero(ring_of(np.arange(window**2), window) == ring)
+
+
+def outer_ring(editor: GenomeEditor, source: int, target: int) -> NDArray[np.intp]:
+    """Return the taps of a kernel's outer ring, stored or not; the kernel must have others."""
+    kernels, at = _kernel(editor, source, target)
+    ring, window = int(kernels.largest[at]), int(kernels.windows[at])
+    if ring == kernels.smallest[at]:
+        raise ValueError(
+            f"kernels must have taps on two rings or more; got one ring from {source} to {target}"
+        )
+    return np.flatnonzero(ring_of(np.arange(window**2), window) == ring)
+
+
+def _kernel(editor: GenomeEditor, source: int, target: int) -> tuple[Kernels, int]:
+    """Return the kernels into a node, and which of them comes from a source."""
+    kernels = Kernels.of(editor, target)
+    found = np.flatnonzero(kernels.sources == source)
+    if len(found) == 0:
+        raise ValueError(
+            f"sources and targets must be ends of kernels; got no kernel from {source} to {target}"
+        )
+    return kernels, int(found[0])
+
+
+def _rings(
+    taps_of: Callable[[GenomeEditor, int, int], NDArray[np.intp]],
+    editor: GenomeEditor,
+    parameters: Parameters,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows and targets of a ring of each of the recorded kernels."""
+    sources, targets = parameters["sources"], parameters["targets"]
+    if len(sources) != len(targets):
+        raise ValueError(f"targets must be {len(sources)}, one for each source; got {len(targets)}")
+    edges = [*zip(sources, targets, strict=True)]
+    if len(set(edges)) < len(edges):
+        raise ValueError("sources and targets must name a kernel once; got one repeatedly")
+    taps = [taps_of(editor, source, target) for source, target in edges]
+    sizes = [len(ring) for ring in taps]
+    rows = editor.join(np.repeat(sources, sizes), np.concatenate(taps))
+    return rows, np.repeat(targets, sizes)
+
+
+def apply_kernel_growth(editor: GenomeEditor, parameters: Parameters) -> None:
+    """Add the next ring of taps to each kernel, with weight 0."""
+    rows, targets = _rings(next_ring, editor, parameters)
+    editor.assign(rows, targets, np.zeros(len(rows)))
+
+
+def propose_kernel_crop(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose kernels with stored taps on two rings or more.
+
+    For a level this looks at the whole network.
+    """
+    return _propose_kernels(lambda kernels, _: kernels.smallest < kernels.largest, editor, context)
+
+
+def apply_kernel_crop(editor: GenomeEditor, parameters: Parameters) -> None:
+    """Drop the outer ring of each kernel."""
+    editor.remove_entries(*_rings(outer_ring, editor, parameters))

@@ -1,4 +1,8 @@
-"""Operator N: assign weights, at places drawn at random, where the loss gradient is largest, or in layers."""
+"""Operators N and J, which assign weights.
+
+N does so at places drawn at random, where the loss gradient is largest, or in layers. J begins edges over levels at
+weight 0, so that the function stays the same.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +12,10 @@ from numpy.typing import NDArray
 
 import graphops
 from evo.editing.editor import GenomeEditor
-from evo.genome.genome import FloatArray
+from evo.genome.genome import FloatArray, Role
 from evo.operators.free_places import CANDIDATES_PER_EDGE, PlacesInMatrix, places_in_layers
-from evo.operators.layers import layers_of
-from evo.operators.operation import Parameters, ProposalContext
+from evo.operators.layers import layers_of, levels_of
+from evo.operators.operation import Parameters, ProposalContext, zero_learns
 from evo.operators.records import Places, check_layers, read_edges, write_edges
 from evo.operators.screening import room_within
 from graphops.validation import check_integer, check_number
@@ -60,6 +64,42 @@ def gradient_edges(editor: GenomeEditor, n_new: int, context: ProposalContext) -
     if len(best) == 0:
         return None
     return _new_edges(editor, rows[best], targets[best], -1e-3 * np.sign(gradients[best]))
+
+
+def propose_skips(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose a few free places that join nodes two or more levels apart, for edges of weight 0 that learn.
+
+    There is no edge, active or dormant, between the two nodes yet. Between maps a new edge has one tap. This looks at
+    the whole network.
+    """
+    fraction = float(context.rng.uniform(0, context.settings.max_new_fraction))
+    n_new = max(1, round(fraction * editor.n_stored))
+    drawn = _draw_places(editor, CANDIDATES_PER_EDGE * n_new, context)
+    if drawn is None:
+        return None
+    (rows, targets), levels = drawn, levels_of(editor)
+    sources, _ = editor.split(rows)
+    undelayed = (sources < targets) | (editor.role(sources) == Role.INPUT)
+    fits = undelayed & (levels[targets] - levels[sources] > 1)
+    fits &= zero_learns(editor, context, targets)
+    pairs = sources.astype(np.int64) * editor.n_nodes + targets
+    fits &= ~np.isin(pairs, _pairs_joined(editor))
+    first = np.zeros(len(pairs), np.bool_)
+    first[np.unique(pairs, return_index=True)[1]] = True
+    chosen = np.flatnonzero(fits & first)[:n_new]
+    chosen = chosen[_fits(editor, targets[chosen], context)]
+    if len(chosen) == 0:
+        return None
+    rows, targets = _ordered(editor, rows[chosen], targets[chosen])
+    return entries_at(editor, rows, targets, np.zeros(len(rows)))
+
+
+def _pairs_joined(editor: GenomeEditor) -> NDArray[np.int64]:
+    """Return n · source + target of each stored edge; empty without maps, where no free place has an edge."""
+    if editor.rows_per_node == 1:
+        return np.empty(0, np.int64)
+    genome = editor.freeze()
+    return genome.indices.astype(np.int64) * genome.n_nodes + genome.targets
 
 
 def highest(scores: FloatArray, count: int) -> NDArray[np.intp]:

@@ -5,6 +5,9 @@ nodes of each: :meth:`evo.initial.founders.FounderSettings.layer_sizes`. Its nod
 layer. As long as no operator moves nodes (SET and RigL do not), a layer is a range of node indices. Policies get the
 sizes from :class:`evo.operators.operation.ProposalContext`, and records repeat them; both are checked.
 
+Any network has *levels*: the nodes of a level have the same depth (:func:`levels_of`). In a layered network that is
+full enough, levels are layers. Operators that change whole levels use them.
+
 The *places* of a layer lie between its nodes and those of the layer before. Between maps, whose sizes are equal within
 a layer, each tap of each kernel is a place.
 """
@@ -16,8 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+import graphops
 from evo.editing.editor import GenomeEditor
 from evo.genome.feature_maps import map_transform
+from evo.genome.genome import Role
+from evo.operators.operation import Accept, draw_node
 from evo.operators.records import check_layers
 
 
@@ -123,3 +129,44 @@ def current_layer_sizes(editor: GenomeEditor, sizes: Sequence[int]) -> tuple[int
             f"got {counts.tolist()} nodes in its layers"
         )
     return tuple(counts.tolist())
+
+
+# -- levels of any network ---------------------------------------------------------------------------------------------
+
+
+def levels_of(editor: GenomeEditor) -> NDArray[np.intp]:
+    """Return the level of each node: the number of edges on the longest path to it over active, undelayed edges.
+
+    Inputs have level 0. This looks at the whole network: O(stored entries + nodes).
+
+    Examples
+    --------
+    >>> from evo import Genome
+    >>> chain = [[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0.0]]
+    >>> levels_of(GenomeEditor(Genome.from_matrix(chain, n_inputs=1, n_outputs=1))).tolist()
+    [0, 1, 2, 3]
+    """
+    genome = editor.freeze()
+    mask = genome.active_mask() & (genome.roles[genome.targets] != Role.INPUT)
+    inputs = genome.inputs if genome.ticks == 1 else ()
+    return graphops.evaluation_layers(genome.strengths(mask), inputs)
+
+
+def level_around(
+    editor: GenomeEditor, node: int, roles: tuple[Role, ...], accept: Accept
+) -> list[int]:
+    """Return the nodes of the level of a node that have one of the roles and that `accept` accepts, ascending."""
+    levels = levels_of(editor)
+    return [
+        other
+        for other in editor.positions(*roles).tolist()
+        if levels[other] == levels[node] and accept(other)
+    ]
+
+
+def draw_node_or_level(editor: GenomeEditor, rng: np.random.Generator, accept: Accept) -> list[int]:
+    """Draw a hidden node that `accept` accepts or, half the time, all such nodes of its level; [] if there are none."""
+    node = draw_node(editor, rng, (Role.HIDDEN,), accept)
+    if node is None:
+        return []
+    return level_around(editor, node, (Role.HIDDEN,), accept) if rng.integers(2) else [node]

@@ -10,6 +10,7 @@ from pydantic import Field
 
 import graphops
 from evo.editing.editor import GenomeEditor
+from evo.genome.activations import ActivationName
 from evo.genome.genome import FloatArray, Genome, Role
 from evo.settings import Settings
 
@@ -42,7 +43,12 @@ class OperatorSettings(Settings, frozen=True, extra="forbid"):
         0.1,
         gt=0,
         le=1,
-        description="Operator N adds at most this number of edges, as a fraction of the stored entries.",
+        description="Operators N and J add at most this number of edges, as a fraction of the stored entries.",
+    )
+    activations: tuple[ActivationName, ...] = Field(
+        ("identity", "tanh", "relu", "leaky_relu", "gelu"),
+        min_length=1,
+        description="Operator T draws the activations of hidden nodes among these.",
     )
     max_density: float = Field(
         0.5,
@@ -80,6 +86,8 @@ class ProposalContext:
         Nodes of each layer of a layered founder, inputs first. Empty where the founder has no layers.
     progress_after : float
         How much of the run is over after this modify phase. The density falls with it.
+    dormant_learn : bool
+        Whether dormant entries learn: ``dormant = "straight_through"``.
     """
 
     rng: np.random.Generator
@@ -88,6 +96,7 @@ class ProposalContext:
     progress: float = 0.0
     layers: tuple[int, ...] = ()
     progress_after: float = 1.0
+    dormant_learn: bool = False
 
     def require_gradients(self) -> GradientsAt:
         """Return the function for gradients; raise ValueError if there is none."""
@@ -232,6 +241,15 @@ def active_entries(
         return np.ones(rows.shape, dtype=np.bool_)
     thresholds = threshold[targets] if isinstance(threshold, np.ndarray) else threshold
     return graphops.threshold_mask(rows, thresholds, editor.threshold_mode)
+
+
+def zero_learns(
+    editor: GenomeEditor, context: ProposalContext, targets: NDArray[np.integer[Any]]
+) -> NDArray[np.bool_]:
+    """Tell for each target whether training changes an entry of weight 0: it is active there, or dormant ones learn."""
+    active = active_entries(editor, np.zeros((1, len(targets)), editor.dtype), targets)[0]
+    learns: NDArray[np.bool_] = active | context.dormant_learn
+    return learns
 
 
 def target_roles(editor: GenomeEditor) -> tuple[Role, ...]:

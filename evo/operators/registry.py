@@ -37,6 +37,9 @@ _ADDITION = forms.Form(
 _MOVE = forms.Form({"node": forms.node, "destination": forms.node})
 _ONE_NODE = forms.Form({"node": forms.node})
 
+_NODES = forms.several(forms.node)
+_KERNELS = forms.Form({"sources": _NODES, "targets": _NODES})
+
 _FORMS: Mapping[str, Sequence[forms.Form]] = {
     "A": [forms.Form({"threshold": forms.threshold, "drop": forms.flag})],
     "B": [_TWO_NODES],
@@ -52,6 +55,13 @@ _FORMS: Mapping[str, Sequence[forms.Form]] = {
     "E": [_ONE_NODE],
     "O": [_MOVE],
     "M": [forms.Form({"node": forms.node, "map_size": forms.SIZE})],
+    "L": [forms.Form({"nodes": _NODES, "activations": forms.several(forms.CODE)})],
+    "W": [forms.Form({"nodes": _NODES, "shares": forms.several(forms.number)})],
+    "T": [forms.Form({"nodes": _NODES, "activation": forms.CODE})],
+    "J": forms.ASSIGNMENTS[1:],
+    "G": [_KERNELS],
+    "K": [_KERNELS],
+    "P": [forms.Form({"nodes": _NODES, "map_size": forms.SIZE})],
 }
 """What a record of each operator of the package must hold; own operators check their parameters themselves."""
 
@@ -70,6 +80,18 @@ _ENTRIES = (
     Operator("E", "erase an idle node", nodes.propose_erasure, nodes.apply_removal, True),
     Operator("O", "reorder freely", nodes.propose_free_move, nodes.apply_move, True),
     Operator("M", "change the size of a map", lines.propose_map_size, lines.apply_map_size),
+    Operator("L", "insert a level", nodes.propose_level, nodes.apply_level, True),
+    Operator("W", "widen a level", nodes.propose_widening, nodes.apply_widening, True),
+    Operator("T", "change activations", nodes.propose_activation, nodes.apply_activation),
+    Operator("J", "join levels at weight 0", growth.propose_skips, growth.apply_assign, True),
+    Operator("G", "grow kernels", lines.propose_kernel_growth, lines.apply_kernel_growth, True),
+    Operator("K", "crop kernels", lines.propose_kernel_crop, lines.apply_kernel_crop),
+    Operator(
+        "P",
+        "change the map size of a level",
+        lines.propose_level_map_size,
+        lines.apply_level_map_size,
+    ),
 )
 
 

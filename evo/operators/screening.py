@@ -105,7 +105,7 @@ def _equal_to_rounding(child: Genome, parent: Genome) -> bool:
         return False
     same = all(
         np.array_equal(getattr(child, name), getattr(parent, name))
-        for name in ("indptr", "indices", "taps", "map_sizes", "ids", "threshold")
+        for name in ("indptr", "indices", "taps", "map_sizes", "ids", "activations", "threshold")
     )
     tolerance = 8 * float(np.finfo(parent.values.dtype).eps)
     return same and all(

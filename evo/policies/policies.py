@@ -71,10 +71,8 @@ class PolicySettings(Settings, frozen=True, extra="forbid"):
     )
     operator_weights: dict[str, float] = Field(
         default_factory=lambda: (
-            dict.fromkeys((code for code in OPERATORS.built_in if code != "M"), 0.25)
-            | dict.fromkeys("ABCDFH", 1.0)
-            | {"N": 2.0}
-        ),  # without M, which is for maps only
+            dict.fromkeys("ABCDFH", 1.0) | {"N": 2.0} | dict.fromkeys("IRSUEO", 0.25)
+        ),
         description="relative frequency with which mixed, weighted, adaptive and layerwise draw each operator. "
         "adaptive and layerwise start from these frequencies and change them by the fitness that was gained.",
     )

@@ -257,7 +257,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "operation drops the dormant entries, and with them the threshold, before the last generations, in which "
             "networks are only trained."),
         Column("operator", _TEXT, "",
-            "Letter of the operator, as in evo.OPERATORS: A B C D F H N on the matrix, I R S U E O M on nodes."),
+            "Letter of the operator, as in evo.OPERATORS: A B C D F H N J on the matrix, I R S U E O L W T on "
+            "nodes, M P G K on maps."),
         Column("parameters", _TEXT, "JSON",
             "Parameters with which the operation can be replayed exactly; evo/operators/records.py describes how long "
             "lists of numbers are packed."),

@@ -22,6 +22,7 @@ from evo import (
 )
 from evo import selection as selections
 from evo.evolution import AsynchronousEvolution, credit, duplicates, individual
+from evo.genome.activations import activation_code
 from evo.initial import given
 from evo.preparation import Normalization
 from evo.selection import nsga2
@@ -396,6 +397,57 @@ def a_free_move_passes_partners(original, editor, proposing):
 )
 def a_map_keeps_its_size(original, editor, parameters):
     pass
+
+
+LEVELS = "operators/test_changes_of_levels.py"
+
+
+@mutant(f"{LEVELS}::test_a_new_level_passes_on", OPERATORS["L"], "apply")
+def a_new_level_leaves_the_out_edges(original, editor, parameters):
+    original(editor, parameters)
+    editor.swap_rows(parameters["nodes"][0], parameters["nodes"][0] + 1)
+
+
+@mutant(f"{LEVELS}::test_a_new_level_is_rectified", OPERATORS["L"], "apply")
+def a_new_level_is_always_rectified(original, editor, parameters):
+    rectified = [activation_code("relu")] * len(parameters["activations"])
+    original(editor, parameters | {"activations": rectified})
+
+
+@mutant(f"{LEVELS}::test_a_wider_level_computes_the_same", OPERATORS["W"], "apply")
+def nodes_of_a_level_are_duplicated_from_the_first_on(original, editor, parameters):
+    for node, share in zip(parameters["nodes"], parameters["shares"], strict=True):
+        OPERATORS["U"].apply(editor, {"node": node, "share": share})
+
+
+@mutant(f"{LEVELS}::test_activations_change", OPERATORS["T"], "apply")
+def an_activation_changes_at_one_node_only(original, editor, parameters):
+    original(editor, parameters | {"nodes": parameters["nodes"][:1]})
+
+
+@mutant(f"{LEVELS}::test_a_skip_joins_levels", OPERATORS["J"], "propose")
+def a_skip_begins_at_random(original, editor, context):
+    found = original(editor, context)
+    return found and found | {"values": [0.5] * len(found["values"])}
+
+
+@mutant(f"{LEVELS}::test_kernels_grow_by_a_ring", OPERATORS["G"], "apply")
+def a_kernel_does_not_grow(original, editor, parameters):
+    pass
+
+
+@mutant(f"{LEVELS}::test_a_cropped_kernel", OPERATORS["K"], "apply")
+def a_kernel_loses_all_but_its_outer_ring(original, editor, parameters):
+    before = [editor.column(target)[0] for target in parameters["targets"]]
+    original(editor, parameters)
+    for rows, target in zip(before, parameters["targets"], strict=True):
+        inner = np.intersect1d(rows, editor.column(target)[0])
+        editor.remove_entries(inner[1:], np.full(len(inner) - 1, target))
+
+
+@mutant(f"{LEVELS}::test_the_downsampling_moves", OPERATORS["P"], "apply")
+def one_map_of_a_level_changes_its_size(original, editor, parameters):
+    original(editor, parameters | {"nodes": parameters["nodes"][:1]})
 
 
 @mutant("operators/test_operators.py::test_an_operation_replays_as_it_is", evo, "replay")

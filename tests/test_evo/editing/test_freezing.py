@@ -77,6 +77,7 @@ CHANGES = {
     "drop_dormant": lambda editor: (editor.set_threshold(0.3), editor.drop_dormant()),
     "add_node": lambda editor: editor.add_node(4, activation=2),
     "remove_node": lambda editor: editor.remove_node(4),
+    "change_activation": lambda editor: editor.change_activation([4, 5], 3),
     "change_map_size": lambda editor: editor.change_map_size(4, 1),
 }
 
@@ -97,7 +98,7 @@ def test_every_change_is_listed_here():
         "keeping_threshold",
     }
     reading |= {"map_size", "out_degree", "positions", "quantile_threshold", "role", "row", "split"}
-    reading |= {"active_degree", "remember_trial", "take_trial"}
+    reading |= {"activation", "active_degree", "remember_trial", "take_trial"}
     methods = {
         name
         for name, member in vars(GenomeEditor).items()

@@ -16,6 +16,8 @@ from evo.operators.registry import apply_operation
 from graphops import slogdet
 
 CODES = list(OPERATORS)
+OF_MAPS = "MPGK"
+"""Operators that change nothing where all nodes are neurons."""
 
 
 def founder(seed, ticks=1, density=0.4):
@@ -40,7 +42,7 @@ def test_the_letters_are_those_of_the_seed_document():
         (code, ticks)
         for code in CODES
         for ticks in (1, 2)
-        if (code, ticks) != ("H", 2) and code != "M"
+        if (code, ticks) != ("H", 2) and code not in OF_MAPS
     ],
 )
 def test_an_operator_keeps_its_contract(code, ticks, task):
@@ -86,7 +88,9 @@ def test_an_operator_keeps_its_contract(code, ticks, task):
 
 @pytest.mark.parametrize("threshold", [None, 0.2])
 @pytest.mark.parametrize("ticks", [1, 2, 3])
-@pytest.mark.parametrize("code", [code for code in CODES if OPERATORS[code].preserves])
+@pytest.mark.parametrize(
+    "code", [code for code in CODES if OPERATORS[code].preserves and code not in OF_MAPS]
+)
 def test_what_preserves_the_function_does_so_in_any_network(code, ticks, threshold, random_genome):
     rng = np.random.default_rng(5)
     applied = 0
@@ -100,7 +104,7 @@ def test_what_preserves_the_function_does_so_in_any_network(code, ticks, thresho
         X = rng.standard_normal((5, 3))
         before, after = Phenotype(genome).output(X), Phenotype(editor.freeze()).output(X)
         np.testing.assert_allclose(after, before, rtol=1e-12, atol=1e-12)
-    assert applied >= 5
+    assert applied == 0 if code == "J" and threshold else applied >= 5  # 0 is below the threshold
 
 
 def full_rank_genome(rng, n=9):
@@ -128,7 +132,7 @@ def test_only_reordering_and_operators_on_nodes_change_the_node_table():
         editor, parameters = propose(code, genome, 3)
         if parameters is not None:
             apply_operation(editor, code, parameters)
-            assert np.array_equal(editor.freeze().ids, genome.ids) == (code in "ABCDFN")
+            assert np.array_equal(editor.freeze().ids, genome.ids) == (code in "ABCDFNTJ")
 
 
 def test_columns_carry_the_bias_along_and_rows_do_not():
@@ -287,7 +291,7 @@ def test_the_highest_scores_are_the_first_of_a_stable_sort():
 def test_an_unknown_letter_is_named():
     with pytest.raises(
         ValueError,
-        match="operator must be one of A, B, C, D, F, H, N, I, R, S, U, E, O, M; got 'Z'",
+        match="operator must be one of A, B, C, D, F, H, N, I, R, S, U, E, O, M, L, W, T, J, G, K, P; got 'Z'",
     ):
         replay([("Z", {})], founder(0))
 

@@ -17,7 +17,7 @@ from experiments.cli.app import main
 from experiments.progress import Reporter
 from experiments.studies import provenance
 
-WEIGHTS = dict.fromkeys("ABCDFNIRSU", 1.0) | dict.fromkeys("EHO", 3.0)
+WEIGHTS = dict.fromkeys("ABCDFNIRSULWT", 1.0) | dict.fromkeys("EHOJ", 3.0)
 GRAPHS = {
     "name": "graphs",
     "seeds": 1,
@@ -44,7 +44,10 @@ MAPS = {
         "dormant": "straight_through",
         "selection": {"name": "random_search"},
     },
-    "policy": {"name": "weighted", "operator_weights": dict.fromkeys("ACHMNU", 1.0) | {"M": 3.0}},
+    "policy": {
+        "name": "weighted",
+        "operator_weights": dict.fromkeys("ACHMNUK", 1.0) | dict.fromkeys("MGP", 3.0),
+    },
 }
 LITTLE = {
     "name": "little",
