@@ -409,6 +409,10 @@ class Results:
             self.individuals, self.baseline, metric, larger_is_better=is_larger_better
         )
 
+    def selection_front(self) -> pd.DataFrame:
+        """Return the Pareto fronts that nsga2 kept, see :func:`experiments.analysis.frames.selection_front`."""
+        return frames.selection_front(self.population_at(), self.runs)
+
     def settings(self) -> pd.DataFrame:
         """Return the settings that are not the defaults, see :func:`experiments.analysis.frames.changed_settings`.
 

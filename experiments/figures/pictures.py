@@ -23,7 +23,13 @@ from experiments.figures.edges import effective_edges
 from experiments.figures.images import draw_images
 from experiments.figures.matrices import draw_matrices
 from experiments.figures.networks import MOST_EDGES, draw_networks
-from experiments.figures.searches import draw_levels, draw_lineage, draw_operators, draw_pareto
+from experiments.figures.searches import (
+    draw_levels,
+    draw_lineage,
+    draw_operators,
+    draw_pareto,
+    draw_selection_front,
+)
 from experiments.figures.style import sizes
 from experiments.figures.style.facts import arm_of, where
 from experiments.figures.style.labels import one_warning_of_missing_characters
@@ -126,6 +132,7 @@ PICTURES.fill(
         "matrix": matrix,
         "operators": draw_operators,
         "pareto": draw_pareto,
+        "selection_front": draw_selection_front,
     }
 )
 

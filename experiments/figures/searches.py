@@ -1,6 +1,6 @@
 """Pictures of searches: small and good networks, who descends from whom, operators, and where parameters are spent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -44,26 +44,65 @@ def draw_pareto(results: Results, width: float = WIDTHS["page"]) -> Figure:
     fronts["arm"] = fronts["arm"].fillna(arms_of_searches(results, fronts))
     title = "Pareto fronts: no other network of the seed is as good, as small and as cheap"
     title += f"\n{where(results, 'validation part')}"
+    behind = f"all {len(every):,} individuals", every
+    ordinate = column, f"validation {title_of(metric)}"
+    return _draw_fronts(results, width, title, behind, fronts, ordinate, [*SIZES])
+
+
+def draw_selection_front(results: Results, width: float = WIDTHS["page"]) -> Figure:
+    """Draw the last populations of the selection nsga2 and their fronts: the first objective against each other one."""
+    fronts = results.selection_front()
+    objectives = [str(name) for name in fronts.columns[6:]]
+    if len(objectives) < 2 or fronts.empty:
+        raise ResultsError("the selection nsga2 has one objective, or no network has a result")
+    members = results.population_at()
+    members = members[members["run"].isin(fronts["run"])]
+    fronts["arm"] = arms_of_searches(results, fronts)
+    title = f"Fronts that nsga2 kept: no other network of the population is better in {len(objectives)} objectives"
+    title += f"\n{where(results, 'validation part')}"
+    behind = f"all {len(members):,} of the last populations", members
+    ordinate = objectives[0], title_of_objective(objectives[0])
+    return _draw_fronts(results, width, title, behind, fronts, ordinate, objectives[1:])
+
+
+def title_of_objective(name: str) -> str:
+    """Return what pictures call an objective of nsga2."""
+    return SIZES.get(name, name.replace("_", " "))
+
+
+def _draw_fronts(
+    results: Results,
+    width: float,
+    title: str,
+    behind: tuple[str, pd.DataFrame],
+    fronts: pd.DataFrame,
+    ordinate: tuple[str, str],
+    others: Sequence[str],
+) -> Figure:
+    """Draw a column of tables against each of others, a panel each: networks behind, and those of fronts by arm."""
+    (told, every), (column, label) = behind, ordinate
     labels = arm_labels(arms_of(results), width)
-    n_columns = 2 if is_wide(width) else 1
-    figure = new_figure(width, (2 // n_columns) * 0.62 * width / n_columns + 0.4, title)
-    panels = figure.subplots(2 // n_columns, n_columns, sharey=True, squeeze=False).ravel()
-    for axes, (size, name) in zip(panels, SIZES.items(), strict=True):
+    n_columns = len(others) if is_wide(width) else 1
+    n_rows = len(others) // n_columns
+    height = n_rows * 0.62 * width / (max(n_columns, 2) if is_wide(width) else 1) + 0.4
+    figure = new_figure(width, height, title)
+    panels = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False).ravel()
+    for axes, name in zip(panels, others, strict=True):
         if len(every):
             axes.plot(
-                every[size],
+                every[name],
                 every[column],
                 ".",
                 color=FAINT,
                 markersize=2,
                 rasterized=len(every) > MOST_VECTORS,
-                label=f"all {len(every):,} individuals",
+                label=told,
             )
         for arm, style in style_of(arms_of(results)).items():
             own = fronts[fronts["arm"] == arm]
             if len(own):
                 axes.plot(
-                    own[size],
+                    own[name],
                     own[column],
                     style["marker"],
                     color=style["color"],
@@ -72,12 +111,13 @@ def draw_pareto(results: Results, width: float = WIDTHS["page"]) -> Figure:
                     markeredgewidth=0.4,
                     label=f"front: {labels[arm]}",
                 )
-        axes.set_xlabel(name)
+        axes.set_xlabel(title_of_objective(name))
         if axes.get_subplotspec().is_first_col():
-            axes.set_ylabel(f"validation {title_of(metric)}")
+            axes.set_ylabel(label)
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
-        axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
-        if is_fraction(metric):
+        if name in SIZES:
+            axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+        if is_fraction(column.replace("validation_", "test_")):
             axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
     legend_below(figure, panels[0], width)
     return figure

@@ -8,7 +8,7 @@ from experiments.analysis.frames.joins import join_tables, with_parent
 from experiments.analysis.frames.latex import latex_table
 from experiments.analysis.frames.losses import lost_networks
 from experiments.analysis.frames.operators import operator_effects, operator_uses
-from experiments.analysis.frames.searches import pareto, population_at
+from experiments.analysis.frames.searches import pareto, population_at, selection_front
 from experiments.analysis.frames.settings import changed_settings, settings_of_studies
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "operator_uses",
     "pareto",
     "population_at",
+    "selection_front",
     "settings_of_studies",
     "with_parent",
 ]

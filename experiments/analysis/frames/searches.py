@@ -1,5 +1,7 @@
 """What a search came to: its population at a generation, and the networks that no other one beats."""
 
+import json
+
 import pandas as pd
 
 from evo.errors import ResultsError
@@ -100,3 +102,61 @@ def pareto(
     order = ["run", "seed", column, *COSTS, *INDIVIDUAL[2:]]
     ascending = [name != column or not larger_is_better for name in order]
     return found.sort_values(order, ascending=ascending, kind="stable", ignore_index=True)
+
+
+def selection_front(population: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the networks of each population that no other of it beats in the objectives of ``selection = "nsga2"``.
+
+    Parameters
+    ----------
+    population : DataFrame
+        As of :func:`population_at`.
+    runs : DataFrame
+        The table of this name. Runs with another selection are left out.
+
+    Returns
+    -------
+    DataFrame
+        Columns `run`, `seed`, `slot`, `individual`, `parent` and `generation`, in which the individual was evaluated;
+        then the objectives. The best by the first objective comes first in each run and seed.
+
+    Raises
+    ------
+    ResultsError
+        If no run has this selection, or two have different objectives.
+    """
+    objectives = _objectives(runs)
+    members = population[population["run"].isin(objectives) & (population["status"] == "ok")]
+    every = {tuple(of_run) for of_run in objectives.values()}
+    if len(every) != 1:
+        told = "none" if not every else "; ".join(sorted(", ".join(one) for one in every))
+        raise ResultsError(f"runs with selection nsga2 must have the same objectives; got {told}")
+    names = [*every.pop()]
+    goals = {"larger": ["fitness"] * ("fitness" in names)}
+    goals["smaller"] = [name for name in names if name != "fitness"]
+    fronts = [_front(of_seed, **goals) for _, of_seed in members.groupby(["run", "seed"])]
+    found = pd.concat(fronts) if fronts else members
+    found = found.assign(generation=found["individuals_generation"])
+    order = ["run", "seed", *names, "individual"]
+    ascending = [name != "fitness" for name in order]
+    columns = ["run", "seed", "slot", "individual", "parent", "generation", *names]
+    return found.sort_values(order, ascending=ascending, kind="stable", ignore_index=True)[columns]
+
+
+def _objectives(runs: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the objectives of each run with selection nsga2."""
+    chosen = runs[runs.get("evolution.selection.name", runs["run"]) == "nsga2"]
+    return {
+        run: json.loads(objectives)
+        for run, objectives in zip(
+            chosen["run"], chosen.get("evolution.selection.objectives", ()), strict=True
+        )
+    }
+
+
+def _front(table: pd.DataFrame, *, larger: list[str], smaller: list[str]) -> pd.DataFrame:
+    """Return the Pareto front, which for one objective is the best rows."""
+    if len(larger) + len(smaller) > 1:
+        return pareto_front(table, larger=larger, smaller=smaller)
+    values = table[smaller[0]] if smaller else -table[larger[0]]
+    return table[values == values.min()]

@@ -8,7 +8,7 @@ import pandas as pd
 from evo.errors import ResultsError
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
-from experiments.figures.searches import SIZES
+from experiments.figures.searches import SIZES, title_of_objective
 from experiments.figures.style.facts import arms_of, arms_of_searches, where
 from experiments.report.blocks.html import figure, table, without_run
 from experiments.report.blocks.meanings import of_tables
@@ -21,46 +21,87 @@ BEHIND = {"color": "#9aa0a6", "symbol": "circle", "size": 4, "opacity": 0.5}
 
 
 def small_and_good(results: Results) -> str:
-    """Return the figure of metric against parameters or MACs, and the table of the fronts."""
+    """Return the figure of metric against parameters or MACs, and the table of the fronts.
+
+    If a run has the selection nsga2, the front that it kept comes after them.
+    """
     fronts = results.pareto()
     if fronts.empty:
         raise ResultsError("no network has a result on the validation part")
-    columns = [str(name) for name in fronts]
-    column = next(name for name in columns if name.startswith("validation_"))
+    column = next(str(name) for name in fronts if str(name).startswith("validation_"))
     every = results.individuals[results.individuals["status"] == "ok"]
-    step = max(1, -(-len(every) // MOST_NETWORKS))
     metric = title_of(f"test_{column.removeprefix('validation_')}")
-    groups = [("all individuals", every.iloc[::step], BEHIND)]
-    arms = fronts["arm"].fillna(arms_of_searches(results, fronts))
-    for arm, style in style_of(arms_of(results)).items():
-        marker = {"color": style["color"], "symbol": style["symbol"], "size": 9}
-        groups.append((f"front: {arm}", fronts[arms == arm], marker))
-    traces = [
-        (rows, _trace(name, rows, column, marker)) for name, rows, marker in groups if len(rows)
-    ]
-    choices = [
-        {"label": title}
-        | plot(
-            [trace | {"x": numbers(rows[size])} for rows, trace in traces],
-            title,
-            f"validation {metric}",
-        )
-        for size, title in SIZES.items()
-    ]
-    remark = "A network is in the front if no other one of its seed beats it in metric, parameters and MACs at once."
-    if step > 1:
-        remark += f" Of the {len(every):,} individuals one in {step} is drawn."
     of_validation = where(results, "validation part")
-    return figure(
+    remark = "A network is in the front if no other one of its seed beats it in metric, parameters and MACs at once."
+    page = _fronts(
+        results,
         f"Validation {metric} and size: {of_validation}",
-        {"choices": choices, "choose": "Size"},
+        ("all individuals", every),
+        fronts.assign(arm=fronts["arm"].fillna(arms_of_searches(results, fronts))),
+        (column, f"validation {metric}", SIZES),
         remark,
     ) + table(
         without_run(results, fronts),
         f"Pareto fronts: {of_validation}",
-        of_tables("individuals", "baseline", columns=columns),
+        of_tables("individuals", "baseline", columns=[str(name) for name in fronts]),
         more="results.pareto()",
     )
+    kept = results.runs.get("evolution.selection.name", results.runs["run"]) == "nsga2"
+    return page + _kept_by_selection(results) if kept.any() else page
+
+
+def _kept_by_selection(results: Results) -> str:
+    """Return the figure and the table of the fronts that nsga2 kept."""
+    fronts = results.selection_front()
+    columns = [str(name) for name in fronts]
+    first, *others = columns[6:]
+    members = results.population_at()
+    of_validation = where(results, "validation part")
+    listed = table(
+        without_run(results, fronts),
+        f"Fronts that nsga2 kept: {of_validation}",
+        of_tables("population", "individuals", columns=columns),
+        more="results.selection_front()",
+    )
+    if not others or fronts.empty:
+        return listed
+    drawn = _fronts(
+        results,
+        f"Fronts that nsga2 kept: {of_validation}",
+        ("the last populations", members[members["run"].isin(fronts["run"])]),
+        fronts.assign(arm=arms_of_searches(results, fronts)),
+        (first, title_of_objective(first), {name: title_of_objective(name) for name in others}),
+        "A network is in the front if no other one of the last population beats it in all objectives at once.",
+    )
+    return drawn + listed
+
+
+def _fronts(
+    results: Results,
+    title: str,
+    behind: tuple[str, pd.DataFrame],
+    fronts: pd.DataFrame,
+    axes: tuple[str, str, Mapping[str, str]],
+    remark: str,
+) -> str:
+    """Return a figure of one column against a choice of others: networks behind, and those of fronts by arm."""
+    (name, every), (column, label, others) = behind, axes
+    step = max(1, -(-len(every) // MOST_NETWORKS))
+    groups = [(name, every.iloc[::step], BEHIND)]
+    for arm, style in style_of(arms_of(results)).items():
+        marker = {"color": style["color"], "symbol": style["symbol"], "size": 9}
+        groups.append((f"front: {arm}", fronts[fronts["arm"] == arm], marker))
+    traces = [
+        (rows, _trace(name, rows, column, marker)) for name, rows, marker in groups if len(rows)
+    ]
+    choices = [
+        {"label": words}
+        | plot([trace | {"x": numbers(rows[other])} for rows, trace in traces], words, label)
+        for other, words in others.items()
+    ]
+    if step > 1:
+        remark += f" Of the {len(every):,} individuals one in {step} is drawn."
+    return figure(title, {"choices": choices, "choose": "Size"}, remark)
 
 
 def _trace(name: str, rows: pd.DataFrame, column: str, marker: Mapping[str, Any]) -> Trace:

@@ -1,6 +1,7 @@
 """Questions about runs that a line answers: each frame against the tables that it is made of."""
 
 import itertools
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -137,6 +138,43 @@ def test_a_front_may_be_of_another_metric(finished):
         finished.pareto("f1")
     nobody = finished.individuals.iloc[:0], finished.baseline.iloc[:0]
     assert pareto(*nobody, "loss", larger_is_better=False).empty
+
+
+@pytest.mark.parametrize(
+    "objectives",
+    [["validation_loss", "parameters", "macs"], ["fitness", "macs"], ["parameters"], ["fitness"]],
+)
+def test_the_front_of_nsga2_is_that_of_the_last_population_in_its_objectives(finished, objectives):
+    settings = {
+        "evolution.selection.name": "nsga2",
+        "evolution.selection.objectives": json.dumps(objectives),
+    }
+    kept = replace(finished, runs=finished.runs.assign(**settings))
+    front, members = kept.selection_front(), kept.population_at()
+    assert [*front][6:] == objectives
+    signs = [-1 if name == "fitness" else 1 for name in objectives]
+    for seed, of_seed in members.groupby("seed"):
+        points = of_seed[objectives].astype(float).to_numpy() * signs
+        beaten = [
+            ((points <= one).all(axis=1) & (points < one).any(axis=1)).any() for one in points
+        ]
+        found = front[front["seed"] == seed]
+        assert set(found["individual"]) == set(of_seed["individual"][~np.array(beaten)])
+        assert (np.diff(found[objectives[0]].astype(float)) * signs[0] >= 0).all()
+
+
+def test_a_front_needs_runs_with_nsga2_and_the_same_objectives(finished):
+    with pytest.raises(ResultsError, match="nsga2 must have the same objectives; got none"):
+        finished.selection_front()
+    old = finished.runs.loc[:, [name for name in finished.runs if "selection" not in name]]
+    with pytest.raises(ResultsError, match="got none"):
+        replace(finished, runs=old).selection_front()
+    settings = {"evolution.selection.name": "nsga2", "evolution.selection.objectives": '["macs"]'}
+    one = finished.runs.assign(**settings)
+    other = one.assign(**{"run": "other", "evolution.selection.objectives": '["fitness", "macs"]'})
+    both = replace(finished, runs=pd.concat([one, other]))
+    with pytest.raises(ResultsError, match="got fitness, macs; macs"):
+        both.selection_front()
 
 
 # -- learning curves ---------------------------------------------------------------------------------------------------

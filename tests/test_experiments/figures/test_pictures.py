@@ -1,6 +1,8 @@
 """Every picture by its name: sizes, letters, titles, colours, files, and what it refuses."""
 
+import dataclasses
 import itertools
+import json
 import subprocess
 import sys
 import warnings
@@ -40,7 +42,7 @@ HOSTILE = [
     "b\\alpha{",
     "c%&#~",
 ]
-STILL = [name for name in PICTURES if name != "film"]
+STILL = [name for name in PICTURES if name not in {"film", "selection_front"}]
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +116,31 @@ def test_a_picture_fits_a_column_with_letters_of_8_points_and_says_what_it_shows
 @pytest.mark.parametrize("name", STILL)
 def test_a_picture_fits_a_page(finished, name):
     check(finished, name, "page")
+
+
+@pytest.mark.parametrize(("width", "n_objectives"), [("column", 3), ("page", 4)])
+def test_the_front_of_nsga2_has_a_panel_for_each_further_objective(finished, width, n_objectives):
+    objectives = ["validation_loss", "macs", "parameters", "fitness"][:n_objectives]
+    settings = {
+        "evolution.selection.name": "nsga2",
+        "evolution.selection.objectives": json.dumps(objectives),
+    }
+    kept = dataclasses.replace(finished, runs=finished.runs.assign(**settings))
+    drawn = check(kept, "selection_front", width)
+    assert drawn.axes[0].get_ylabel() == "validation loss"
+    shown = [axes.get_xlabel() for axes in drawn.axes]
+    assert shown == ["MACs per sample", "parameters", "fitness"][: n_objectives - 1]
+    points = sum(len(line.get_xdata()) for line in drawn.axes[0].lines)
+    assert points == len(kept.population_at()) + len(kept.selection_front())
+
+
+def test_a_front_needs_two_objectives_and_the_selection(finished):
+    with pytest.raises(ResultsError, match="nsga2 must have the same objectives; got none"):
+        figure(finished, "selection_front")
+    settings = {"evolution.selection.name": "nsga2", "evolution.selection.objectives": '["macs"]'}
+    kept = dataclasses.replace(finished, runs=finished.runs.assign(**settings))
+    with pytest.raises(ResultsError, match="has one objective"):
+        figure(kept, "selection_front")
 
 
 @pytest.mark.slow

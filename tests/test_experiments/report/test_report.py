@@ -475,6 +475,22 @@ def cells(tmp_path_factory):
     )
 
 
+def test_the_front_of_nsga2_is_shown_where_a_run_has_this_selection(finished, parsed):
+    before = parsed(pareto.small_and_good(finished))
+    settings = {
+        "evolution.selection.name": "nsga2",
+        "evolution.selection.objectives": '["validation_loss", "parameters", "macs"]',
+    }
+    kept = dataclasses.replace(finished, runs=finished.runs.assign(**settings))
+    after = parsed(pareto.small_and_good(kept))
+    assert (len(before.specifications), len(after.specifications)) == (1, 2)
+    choices = after.specifications[1]["choices"]
+    assert [one["label"] for one in choices] == ["parameters", "MACs per sample"]
+    front = kept.selection_front()
+    assert sum(len(trace["x"]) for trace in choices[0]["data"][1:]) == len(front)
+    assert len(after.rows) == len(before.rows) + len(front) + 1
+
+
 @pytest.mark.slow
 def test_an_arm_has_one_colour_in_all_figures_and_its_cells_have_lines_of_their_own(cells, parsed):
     assert len(cells.comparison["arm"].unique()) == 4 + 2
