@@ -3,8 +3,9 @@
 The layers are those of a founder (:mod:`evo.operators.layers`), of maps or of neurons. Most phases only *rewire*: each
 layer drops its weakest entries and grows as many, at weight 0, where the loss gradient is largest or at random. Other
 phases first change the *layer sizes*: a fraction of one layer's edges moves to another layer (A), a node is removed
-(R), or a node is duplicated (U). Afterwards each layer gets its number of edges, so that the network stays within the
-size limit of the settings, or by default at its present size.
+(R), or a node is duplicated (U). If the settings name them, nodes of a layer are duplicated together (W), kernels are
+cropped (K), or activations change (T). Afterwards each layer gets its number of edges, so that the network stays within
+the size limit of the settings, or by default at its present size.
 
 Without a threshold every stored entry is an edge. With a threshold the network stores more entries than edges: then
 entries are dropped and grown among the dormant ones, and operator A keeps the strongest of each layer active. An entry
@@ -35,6 +36,9 @@ from evo.policies.prune_and_regrow import (
 
 LAYER_CHANGES = ("A", "R", "U")
 """Changes of layer sizes: move edges between layers, remove a node, duplicate a node."""
+
+CHANGES_WITHIN_LAYERS = ("W", "K", "T")
+"""Operators of the package that leave every node in its layer: they are drawn if the settings name them."""
 
 CANDIDATES_PER_ENTRY = 4
 """Free places from which each new entry is chosen."""
@@ -82,7 +86,8 @@ def rewire_layers(
     gradient_fraction : float
         Fraction of the new entries that grow where the gradient is largest.
     change_weights : mapping
-        Relative frequency of each of :data:`LAYER_CHANGES` and of own operators; no change is made if all are 0.
+        Relative frequency of each of :data:`LAYER_CHANGES`, of :data:`CHANGES_WITHIN_LAYERS` and of own operators; no
+        change is made if all are 0.
     max_moved_fraction : float
         Largest fraction of a layer's edges that A moves.
 
@@ -108,7 +113,7 @@ def rewire_layers(
             if change in LAYER_CHANGES:
                 operations = _change_nodes(editor, sizes.n_nodes, change, rng)
             else:
-                operations = _apply_own(editor, context, change)
+                operations = _apply_proposed(editor, context, change)
             wanted = replace(sizes, n_nodes=current_layer_sizes(editor, context.layers))
     wanted = _within_limits(editor, wanted)
     return operations + _fit_layers(editor, context, wanted, rewired_fraction, gradient_fraction)
@@ -217,8 +222,14 @@ def _change_nodes(
     return [apply_operation(editor, change, parameters)]
 
 
-def _apply_own(editor: GenomeEditor, context: ProposalContext, code: str) -> list[Operation]:
-    """Apply an own operator, which must leave the nodes in their layers; nothing where it proposes nothing."""
+def _apply_proposed(editor: GenomeEditor, context: ProposalContext, code: str) -> list[Operation]:
+    """Apply an operator that leaves the nodes in their layers; nothing where it proposes nothing.
+
+    One of the package may exceed the size limit, because each layer gets its number of edges afterwards.
+    """
+    if code in CHANGES_WITHIN_LAYERS:
+        no_limit = {"max_parameters": None, "max_macs": None}
+        context = replace(context, settings=context.settings.model_copy(update=no_limit))
     parameters = OPERATORS[code].propose(editor, context)
     return [] if parameters is None else [apply_operation(editor, code, parameters)]
 

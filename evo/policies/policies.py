@@ -20,7 +20,7 @@ from evo.operators.elementary import threshold_at_quantile
 from evo.operators.growth import gradient_edges, random_edges
 from evo.operators.operation import Operation, OperatorSettings, Parameters, ProposalContext
 from evo.operators.registry import OPERATORS, apply_operation
-from evo.policies.layerwise import LAYER_CHANGES, rewire_layers
+from evo.policies.layerwise import CHANGES_WITHIN_LAYERS, LAYER_CHANGES, rewire_layers
 from evo.policies.method import Method, Revived
 from evo.policies.prune_and_regrow import (
     Counts,
@@ -210,7 +210,8 @@ class PolicySettings(Settings, frozen=True, extra="forbid"):
             return {}
         codes: Iterable[str] = self.operator_weights
         if self.name == "layerwise":
-            codes = [*LAYER_CHANGES, *(code for code in codes if code in OPERATORS.own)]
+            own = [code for code in codes if code in OPERATORS.own]
+            codes = [*LAYER_CHANGES, *CHANGES_WITHIN_LAYERS, *own]
         weights = {code: self.operator_weights.get(code, 0.0) for code in codes}
         return {code: weight for code, weight in weights.items() if weight > 0}
 

@@ -258,7 +258,8 @@ def _records(folder):
         rng, editor, record = np.random.default_rng(number), GenomeEditor(parent), []
         for code in [*OPERATORS, *rng.choice(list(OPERATORS), 12)]:
             settings = OperatorSettings(max_density=1.0)
-            parameters = OPERATORS[code].propose(editor, ProposalContext(rng, settings))
+            context = ProposalContext(rng, settings, dormant_learn=True)
+            parameters = OPERATORS[code].propose(editor, context)
             if parameters is not None:
                 apply_operation(editor, str(code), parameters)
                 record.append([str(code), parameters])

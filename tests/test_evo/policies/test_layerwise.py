@@ -15,6 +15,7 @@ from evo.operators.layers import current_layer_sizes, layers_of
 from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
 from evo.policies.layerwise import (
+    CHANGES_WITHIN_LAYERS,
     LAYER_CHANGES,
     keep_n_active,
     layer_sizes_of,
@@ -218,7 +219,10 @@ def test_random_taps_are_drawn_anew_in_each_level():
 STEP = {"rewired_fraction": 0.2, "gradient_fraction": 0.7, "max_moved_fraction": 0.3}
 candidates = st.sampled_from([1.0, 2.0])
 moves = st.sampled_from(
-    [{}, *({move: 1.0} for move in LAYER_CHANGES), dict.fromkeys(LAYER_CHANGES, 1.0)]
+    [
+        *({}, dict.fromkeys((*LAYER_CHANGES, *CHANGES_WITHIN_LAYERS), 1.0)),
+        *({move: 1.0} for move in (*LAYER_CHANGES, *CHANGES_WITHIN_LAYERS)),
+    ]
 )
 
 
@@ -238,6 +242,27 @@ def test_no_step_is_dearer_than_the_network_was_and_each_replays(
     if not made:
         assert counts(child, child.active_mask()) == counts(genome, genome.active_mask())
         assert counts(child) == counts(genome)
+
+
+@pytest.mark.parametrize("code", CHANGES_WITHIN_LAYERS)
+def test_what_changes_a_layer_is_made_to_fit_the_size_limit(code):
+    genome = founder(1)
+    parameters, macs = cost(genome)
+    chosen = PolicySettings(
+        name="layerwise", rewiring_probability=0.0, operator_weights={code: 1.0}
+    )
+    assert chosen.drawn_weights == {code: 1.0}
+    n_applied = 0
+    for seed in range(6):
+        given = context(seed, max_parameters=parameters, max_macs=macs)
+        child, operations = apply(POLICIES["layerwise"], genome, given, chosen)
+        n_applied += operations[0].operator == code
+        assert all(a <= b for a, b in zip(cost(child), (parameters, macs), strict=True))
+        sizes = current_layer_sizes(GenomeEditor(child), SIZES)
+        assert (sizes != SIZES) == (code == "W" and operations[0].operator == "W")
+        assert sum(sizes) == child.n_nodes
+        by_level(child, sizes=sizes)
+    assert n_applied > 3
 
 
 def test_without_moves_the_strongest_of_each_level_stay_and_the_rest_is_new():

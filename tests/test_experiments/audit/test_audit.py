@@ -17,7 +17,7 @@ from experiments.cli.app import main
 from experiments.progress import Reporter
 from experiments.studies import provenance
 
-WEIGHTS = dict.fromkeys("ABCDFNIRSULWT", 1.0) | dict.fromkeys("EHOJ", 3.0)
+WEIGHTS = dict.fromkeys("ABCDFNIRSU", 1.0) | dict.fromkeys("EHO", 3.0)
 GRAPHS = {
     "name": "graphs",
     "seeds": 1,
@@ -38,15 +38,16 @@ MAPS = {
     "name": "maps",
     "founders": {"graph": "maps", "layers": [[6, 4], [1, 8]], "kernel": 3, "stored_per_edge": 2},
     "evolution": {
-        "population": 4,
-        "generations": 4,
+        "population": 6,
+        "generations": 6,
         "steps_per_generation": 2,
         "dormant": "straight_through",
         "selection": {"name": "random_search"},
     },
     "policy": {
         "name": "weighted",
-        "operator_weights": dict.fromkeys("ACHMNUK", 1.0) | dict.fromkeys("MGP", 3.0),
+        "max_operations": 3,
+        "operator_weights": dict.fromkeys("ACHMNULWTJGKP", 1.0),
     },
 }
 LITTLE = {
