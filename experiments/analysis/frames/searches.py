@@ -159,4 +159,5 @@ def _front(table: pd.DataFrame, *, larger: list[str], smaller: list[str]) -> pd.
     if len(larger) + len(smaller) > 1:
         return pareto_front(table, larger=larger, smaller=smaller)
     values = table[smaller[0]] if smaller else -table[larger[0]]
-    return table[values == values.min()]
+    best: pd.DataFrame = table[values == values.min()]
+    return best
