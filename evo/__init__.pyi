@@ -42,10 +42,10 @@ from .gradient_free.neuroevolution import Ancestor as Ancestor
 from .gradient_free.neuroevolution import Neuroevolution as Neuroevolution
 from .gradient_free.neuroevolution import neuroevolve as neuroevolve
 from .gradient_free.settings import NeuroevolutionSettings as NeuroevolutionSettings
-from .initial.founders import GRAPHS as GRAPHS
-from .initial.founders import FounderSettings as FounderSettings
-from .initial.founders import FounderSpec as FounderSpec
 from .initial.founders import create_founders as create_founders
+from .initial.settings import GRAPHS as GRAPHS
+from .initial.settings import FounderSettings as FounderSettings
+from .initial.settings import FounderSpec as FounderSpec
 from .initial.topologies import TOPOLOGIES as TOPOLOGIES
 from .initial.topologies import LayerSpec as LayerSpec
 from .operators.operation import Operation as Operation

@@ -3,8 +3,9 @@
 :mod:`evo.operators` changes genomes later.
 """
 
-from evo.initial.founders import GRAPHS, FounderSettings, FounderSpec, create_founders
+from evo.initial.founders import create_founders
 from evo.initial.map_founders import draw_map_network
+from evo.initial.settings import GRAPHS, FounderSettings, FounderSpec
 from evo.initial.topologies import TOPOLOGIES, LayerSpec
 
 __all__ = [

@@ -12,7 +12,7 @@ from cnn import Network
 from cnn.checks import brief
 from evo.genome.activations import activation_code, activation_name
 from evo.genome.genome import Genome, Role
-from evo.initial.founders import FounderSettings
+from evo.initial.settings import FounderSettings
 
 OF_GRAPHS = ("activation", "ticks")
 """Settings that a graph takes from the experiment where it has no attribute; other founders have these themselves."""

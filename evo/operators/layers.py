@@ -1,7 +1,7 @@
 """Layered networks: which nodes and which places belong to a layer.
 
 A matrix has no layers. A founder with ``graph = "layered"`` or ``"maps"`` has them, and its settings give the number of
-nodes of each: :meth:`evo.initial.founders.FounderSettings.layer_sizes`. Its nodes have the ids 0, 1, … layer after
+nodes of each: :meth:`evo.initial.settings.FounderSettings.layer_sizes`. Its nodes have the ids 0, 1, … layer after
 layer. As long as no operator moves nodes (SET and RigL do not), a layer is a range of node indices. Policies get the
 sizes from :class:`evo.operators.operation.ProposalContext`, and records repeat them; both are checked.
 

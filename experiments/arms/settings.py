@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from cnn.layers.pooling import PoolingMethod
 from cnn.training.recipe import Recipe
 from cnn.training.recipe_genes import RecipeGenes
-from evo.initial.founders import Widths
+from evo.initial.settings import Widths
 from evo.registry import Registry, check_signature
 from evo.settings import Settings
 

@@ -30,7 +30,7 @@ from evo.display import line_of, table_of
 from evo.errors import DataError, SettingsError
 from evo.evolution.metrics import METRICS
 from evo.evolution.settings import EvolutionSettings
-from evo.initial.founders import FounderSettings
+from evo.initial.settings import FounderSettings
 from evo.layer_numbers import indices_of_layers
 from evo.policies.method import Method
 from evo.policies.policies import PolicySettings

@@ -11,7 +11,7 @@ from evo.errors import SettingsError
 from evo.evolution.fitness import FITNESSES
 from evo.evolution.metrics import METRICS
 from evo.genome.activations import ACTIVATIONS
-from evo.initial.founders import GRAPHS
+from evo.initial.settings import GRAPHS
 from evo.initial.topologies import TOPOLOGIES
 from evo.operators.registry import OPERATORS
 from evo.origin import place_of

@@ -15,13 +15,7 @@ from evo import load_genomes
 from evo.errors import EvoMatrixError, ResultsError, SettingsError
 from evo.files import read_arrays
 from evo.genome.genome import Genome
-from evo.initial.founders import (
-    DENSITY,
-    GRAPHS,
-    FounderSettings,
-    create_founders,
-    with_drawn_weights,
-)
+from evo.initial.founders import create_founders, with_drawn_weights
 from evo.initial.given import (
     OF_GRAPHS,
     OF_MATRICES,
@@ -32,6 +26,7 @@ from evo.initial.given import (
     with_scaled_outputs,
 )
 from evo.initial.map_founders import LayerShape
+from evo.initial.settings import DENSITY, GRAPHS, FounderSettings
 from evo.initial.topologies import TOPOLOGIES
 from evo.layer_numbers import indices_of_layers
 from evo.preparation import Normalization

@@ -12,7 +12,8 @@ from evo import Genome, Phenotype, load_genomes
 from evo.errors import SettingsError
 from evo.genome.feature_maps import first_taps
 from evo.genome.genome import Role
-from evo.initial.founders import FounderSettings, create_founders
+from evo.initial.founders import create_founders
+from evo.initial.settings import FounderSettings
 from experiments import Experiment, load_results, replay_lineage, resume, run, study
 from experiments.analysis import anytime
 from experiments.arms.shuffling import shuffled_wiring
