@@ -67,6 +67,9 @@ from .policies.schedules import SCHEDULES as SCHEDULES
 from .preparation.csv_rows import CsvFormat as CsvFormat
 from .preparation.csv_rows import read_table as read_table
 from .preparation.preparation import Preparation as Preparation
+from .recombination import Mate as Mate
+from .recombination import RecombinationSettings as RecombinationSettings
+from .recombination import greedy_soup as greedy_soup
 from .registry import Registry as Registry
 from .selection import SELECTIONS as SELECTIONS
 from .selection import OffspringRequest as OffspringRequest

@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     WEIGHTS = 6
     GENES = 7
     PBT = 8
+    MATES = 9
 
 
 def seed_sequence(

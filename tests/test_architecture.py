@@ -33,16 +33,17 @@ MAY_IMPORT = {
     "evo.initial": "evo evo.genome evo.exchange",
     "evo.canonical": "evo evo.genome",
     "evo.editing": "evo evo.genome",
-    "evo.operators": "evo evo.genome evo.canonical evo.editing",
+    "evo.recombination": "evo evo.genome evo.editing",
+    "evo.operators": "evo evo.genome evo.canonical evo.editing evo.recombination",
     "evo.policies": "evo evo.genome evo.editing evo.operators",
     "evo.phenotype.kernels": "evo.genome cnn.layers.kernels",
     "evo.phenotype": "evo evo.genome evo.phenotype.kernels cnn.layers.kernels",
     "evo.selection": "evo",
     "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.initial evo.operators evo.policies evo.phenotype"
-    " evo.selection evo.preparation",
-    "evo.executors": "evo evo.genome evo.operators evo.policies evo.evolution",
+    " evo.recombination evo.selection evo.preparation",
+    "evo.executors": "evo evo.genome evo.operators evo.policies evo.recombination evo.evolution",
     "evo.preparation": "evo",
-    "evo.storage": "evo evo.genome evo.operators evo.phenotype evo.evolution evo.preparation",
+    "evo.storage": "evo evo.genome evo.operators evo.phenotype evo.recombination evo.evolution evo.preparation",
     "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets": "evo evo.preparation",
@@ -68,7 +69,7 @@ MAY_IMPORT = {
     " experiments.progress experiments.studies.planned",
     "experiments.estimators": "evo evo.evolution evo.preparation evo.storage experiments.analysis experiments.datasets"
     " experiments.settings experiments.studies",
-    "experiments.audit": "evo evo.genome evo.operators evo.evolution evo.storage"
+    "experiments.audit": "evo evo.genome evo.operators evo.recombination evo.evolution evo.storage"
     " experiments.analysis experiments.datasets experiments.progress experiments.settings experiments.studies",
     "experiments.continuation": "evo evo.editing evo.evolution evo.operators evo.policies evo.selection evo.storage"
     " experiments.analysis experiments.audit experiments.datasets experiments.progress experiments.settings"

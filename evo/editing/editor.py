@@ -16,7 +16,7 @@ additions and assignments clear the origins of the entries they change, whose op
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Self, TypeVar, cast
@@ -62,10 +62,13 @@ class GenomeEditor:
         The genome to start from; it is not changed.
     origins : bool
         Whether :meth:`carry` is needed. Without origins less memory is used.
+    mates : mapping, optional
+        Genomes that operators may recombine the parent with, by the number of their individual.
 
     Attributes
     ----------
     parent : Genome
+    mates : mapping
     threshold_mode, ticks, kernel
         As of the parent.
     rows_per_node : int
@@ -76,9 +79,12 @@ class GenomeEditor:
     A node is given by its index in the order of evaluation.
     """
 
-    def __init__(self, parent: Genome, *, origins: bool = True) -> None:
+    def __init__(
+        self, parent: Genome, *, origins: bool = True, mates: Mapping[int, Genome] | None = None
+    ) -> None:
         n = parent.n_nodes
         self.parent = parent
+        self.mates: Mapping[int, Genome] = mates or {}
         self.threshold_mode = parent.threshold_mode
         self.ticks = parent.ticks
         self.kernel = parent.kernel
@@ -420,15 +426,20 @@ class GenomeEditor:
         bias: float = 0.0,
         threshold: float = 0.0,
         map_size: int = 1,
+        node_id: int | None = None,
     ) -> None:
-        """Insert a new hidden node without edges at an index of the order; it gets an unused id.
+        """Insert a new hidden node without edges at an index of the order; it gets an unused id, by default a new one.
 
         `threshold` is used where every node has its own. `map_size` may not exceed the parent's largest.
         """
         (index,) = check_indices("position", [position], self.n_nodes + 1)
         self._check_map_size(map_size)
+        if node_id is None:
+            node_id = int(self._ids.max()) + 1
+        elif node_id in self.ids:
+            raise ValueError(f"node_id must be that of no node; got {node_id}")
         self._columns.append()
-        self._ids = np.append(self._ids, self._ids.max() + 1)
+        self._ids = np.append(self._ids, node_id)
         self._roles = np.append(self._roles, np.uint8(Role.HIDDEN))
         self._activations = np.append(self._activations, np.uint8(activation))
         self._map_sizes = np.append(self._map_sizes, np.int32(map_size))

@@ -246,8 +246,9 @@ class AsynchronousEvolution:
         trained_further = current.continued.get(parent.job.individual)
         in_parallel = trained_further if request.modified and trained_further in numbers else None
         probabilities = current.probabilities or {}
+        others = known.values()
         return offspring_job(
-            self.task, generation, number, request, parent, in_parallel, probabilities
+            self.task, generation, number, request, parent, in_parallel, probabilities, others
         )
 
     def _check(self, request: Any, vacancy: Vacancy) -> None:

@@ -21,6 +21,7 @@ from evo.evolution.credit import CreditTotals, OperatorCredit, credit_operators
 from evo.evolution.individual import Individual, reuse_result
 from evo.evolution.job import Job, Modification, Origin, Task
 from evo.genome.genome import Genome
+from evo.recombination import Mate, choose_mates
 from evo.seeding import Purpose, generator
 from evo.selection import (
     SELECTIONS,
@@ -134,7 +135,14 @@ class Evolution:
             in_parallel = continued.get(parent.job.individual) if request.modified else None
             jobs.append(
                 offspring_job(
-                    self.task, state.generation, number, request, parent, in_parallel, probabilities
+                    self.task,
+                    state.generation,
+                    number,
+                    request,
+                    parent,
+                    in_parallel,
+                    probabilities,
+                    state.population,
                 )
             )
         return jobs
@@ -258,14 +266,19 @@ def offspring_job(
     parent: Individual,
     continued_parent: int | None,
     probabilities: Mapping[str, float],
+    population: Iterable[Individual],
 ) -> Job:
     """Return the job of one offspring.
 
     `continued_parent` is the number of the individual in the same generation that is its parent trained further, if
-    any.
+    any. Its mates are in `population`, the individuals of the generation before that are known.
     """
     last_modified = task.evolution.last_modified
     modification: Modification = "policy" if request.modified else "none"
+    mates: tuple[Mate, ...] = ()
+    if modification == "policy" and task.evolution.recombination.probability > 0:
+        rng = generator(task.seed, Purpose.MATES, generation, number)
+        mates = choose_mates(parent, population, task.evolution.recombination, rng)
     if generation > last_modified:
         modification = "drop_dormant"  # without effect where no entry is dormant
     origin: Origin = "child" if request.modified else "continued"
@@ -278,7 +291,7 @@ def offspring_job(
         generation=generation,
         slot=request.slot,
         origin=origin,
-        parents=(parent.job.individual,),
+        parents=(parent.job.individual, *(mate.individual for mate in mates)),
         founder=parent.job.founder,
         genome=parent.genome,
         optimizer_state=parent.optimizer_state,
@@ -291,6 +304,7 @@ def offspring_job(
         ancestry_macs=parent.ancestry_macs,
         ancestry_cpu_seconds=parent.ancestry_cpu_seconds,
         genes=genes,
+        mates=mates,
     )
 
 

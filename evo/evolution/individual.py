@@ -30,7 +30,7 @@ from evo.genome.genome import FloatArray, Genome
 from evo.initial.fresh import with_fresh_weights
 from evo.interruption import is_interruption
 from evo.operators.operation import GradientsAt, Operation, ProposalContext
-from evo.operators.registry import apply_operation
+from evo.operators.registry import RECOMBINATIONS, apply_operation
 from evo.phenotype.phenotype import Phenotype, gradients_at
 from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
@@ -128,8 +128,8 @@ class Individual:
     ancestry_cpu_seconds: float = 0.0
 
     def released(self) -> "Individual":
-        """Return the individual as a parent: without the parameters of its own parent, and without what it reused."""
-        job = replace(self.job, genome=self.genome, optimizer_state=self.optimizer_state)
+        """Return the individual as a parent: without the parameters of its own parents, and without what it reused."""
+        job = replace(self.job, genome=self.genome, optimizer_state=self.optimizer_state, mates=())
         return replace(self, job=job, reused_from=None)
 
 
@@ -399,7 +399,8 @@ def _operate(
     state = job.optimizer_state
     if job.modification == "none" and recorded is None:
         return job.genome, state, ()
-    editor = GenomeEditor(job.genome, origins=state is not None)
+    mates = {one.individual: one.genome for one in job.mates}
+    editor = GenomeEditor(job.genome, origins=state is not None, mates=mates)
     if recorded is not None:
         operations = [apply_operation(editor, one.operator, one.parameters) for one in recorded]
     elif job.modification == "drop_dormant":
@@ -434,7 +435,7 @@ def _of_parameters(network: Phenotype, state: OptimizerState) -> OptimizerState:
 
 
 def _operations_of_policy(task: Task, job: Job, editor: GenomeEditor) -> list[Operation]:
-    """Let the policy change an editor; return the operations that it applied."""
+    """Let recombination change an editor if there are mates, or else the policy; return the operations applied."""
     context = ProposalContext(
         rng=generator(task.seed, Purpose.MODIFY, job.generation, job.individual),
         settings=task.policy.operators,
@@ -443,7 +444,14 @@ def _operations_of_policy(task: Task, job: Job, editor: GenomeEditor) -> list[Op
         layers=task.layers,
         progress_after=min(job.generation / max(task.evolution.last_modified, 1), 1.0),
         dormant_learn=task.evolution.dormant == "straight_through",
+        mates=job.mates,
+        validation_loss=lambda genome: evaluate(Phenotype(genome, task.loss), task.validation).loss,
     )
+    operator = RECOMBINATIONS.get(task.evolution.recombination.mode)
+    if job.mates and operator is not None:
+        parameters = operator.propose(editor, context)
+        if parameters is not None:
+            return [operator.carry_out(editor, parameters)]
     policy = task.policy
     if job.operator_probabilities:
         weights = dict(job.operator_probabilities)

@@ -20,6 +20,7 @@ from evo.evolution.fitness import Fitness
 from evo.evolution.settings import EvolutionSettings
 from evo.genome.genome import Genome
 from evo.policies.policies import PolicySettings
+from evo.recombination import Mate
 from evo.seeding import Purpose, generator, seed_sequence
 
 Origin = Literal["founder", "continued", "child"]
@@ -129,7 +130,7 @@ class Job:
     origin : {"founder", "continued", "child"}
         A founder is new, a continued individual is a parent trained further, a child is modified first.
     parents : tuple of int
-        Numbers of the parents; empty for a founder.
+        Numbers of the parents: of the one with whose weights it begins, and of its mates. Empty for a founder.
     founder : int
         Number of the founder from which it descends.
     genome : Genome
@@ -155,6 +156,8 @@ class Job:
         same genes, if any.
     genes : mapping
         The recipe genes with which the individual is trained, by name; empty without genes.
+    mates : tuple of Mate
+        For a child: the relatives that its parent may be recombined with, the fittest first.
     """
 
     individual: int
@@ -174,6 +177,7 @@ class Job:
     ancestry_macs: int = 0
     ancestry_cpu_seconds: float = 0.0
     genes: Mapping[str, float] = field(default_factory=dict)
+    mates: tuple[Mate, ...] = ()
 
 
 class Work(NamedTuple):

@@ -8,6 +8,7 @@ from cnn.training.budget import TrainingBudget
 from cnn.training.recipe_genes import RecipeGenes
 from evo.evolution.fitness import FITNESSES
 from evo.phenotype.phenotype import Dormant
+from evo.recombination import RecombinationSettings
 from evo.selection import SELECTIONS, SelectionSettings
 from evo.settings import Settings
 
@@ -82,6 +83,7 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
     )
     selection: SelectionSettings = SelectionSettings()
     recipe_genes: RecipeGenes = RecipeGenes()
+    recombination: RecombinationSettings = RecombinationSettings()
 
     @model_validator(mode="after")
     def _mode_suits(self) -> Self:
@@ -113,6 +115,17 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
             raise ValueError(
                 'dormant must be "frozen" where inheritance = "baldwinian", for a dormant entry is nothing but a '
                 f"trained weight; got {self.dormant!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _recombination_suits(self) -> Self:
+        mode = self.recombination.mode
+        averages = self.recombination.probability > 0 and mode in ("average", "soup")
+        if averages and self.inheritance == "baldwinian":
+            raise ValueError(
+                'recombination.mode must be "crossover" or "policy" where inheritance = "baldwinian", for a mean of '
+                f"weights is lost when weights are drawn anew; got {mode!r}"
             )
         return self
 

@@ -13,13 +13,14 @@ from cnn.training.trainer import OptimizerState
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job
 from evo.genome.genome import Genome
+from evo.recombination import Mate
 
 Values = dict[str, Any]
 _TRAINED = ("values", "bias")
 
 
 class Parent(NamedTuple):
-    """The genome and optimizer state with which jobs begin."""
+    """The genome and optimizer state with which jobs begin, or those of a mate."""
 
     genome: Genome
     optimizer_state: OptimizerState | None
@@ -35,29 +36,42 @@ class Parent(NamedTuple):
         return sum(array.nbytes for array in arrays)
 
 
-def parent_of(job: Job) -> Parent:
-    """Return the parent of a job; of a founder its own genome."""
+def parent_of(job: Job | Mate) -> Parent:
+    """Return the parent of a job, of a founder its own genome; or what a mate consists of."""
     return Parent(job.genome, job.optimizer_state)
 
 
+def parents_of(chunk: Sequence[Job]) -> list[Parent]:
+    """Return the parents and the mates of some jobs, each once."""
+    found = [*map(parent_of, chunk), *(parent_of(mate) for job in chunk for mate in job.mates)]
+    return list({_key(one): one for one in found}.values())
+
+
+def _key(one: Job | Mate | Parent) -> tuple[int, int]:
+    return id(one.genome), id(one.optimizer_state)
+
+
 def without_parents(chunk: Sequence[Job], parents: Sequence[Parent]) -> list[Values]:
-    """Return jobs as values; a job has the number of its parent in place of the parent."""
-    numbers = {(id(one.genome), id(one.optimizer_state)): k for k, one in enumerate(parents)}
-    found = []
-    for job in chunk:
-        values = vars(job) | {"parent": numbers[id(job.genome), id(job.optimizer_state)]}
+    """Return jobs as values; a job has the numbers of its parent and its mates in place of these."""
+    numbers = {_key(one): k for k, one in enumerate(parents)}
+
+    def values_of(one: Job | Mate) -> Values:
+        values = vars(one) | {"parent": numbers[_key(one)]}
         del values["genome"], values["optimizer_state"]
-        found.append(values)
-    return found
+        return values
+
+    return [values_of(job) | {"mates": [values_of(mate) for mate in job.mates]} for job in chunk]
 
 
 def with_parents(values: Sequence[Values], parents: Sequence[Parent]) -> list[Job]:
     """Return the jobs of which :func:`without_parents` made values."""
+
+    def parts_of(one: Values) -> Values:
+        own = {name: value for name, value in one.items() if name != "parent"}
+        return own | parents[one["parent"]]._asdict()
+
     return [
-        Job(
-            **{name: value for name, value in one.items() if name != "parent"},
-            **parents[one["parent"]]._asdict(),
-        )
+        Job(**(parts_of(one) | {"mates": tuple(Mate(**parts_of(mate)) for mate in one["mates"])}))
         for one in values
     ]
 

@@ -46,7 +46,7 @@ from evo.executors.failure_log import FailureLog
 from evo.executors.memory import limit_memory
 from evo.executors.parcels import (
     Parent,
-    parent_of,
+    parents_of,
     with_job,
     with_parents,
     without_job,
@@ -75,9 +75,9 @@ LOST = (RayActorError, OutOfMemoryError, NodeDiedError, ObjectLostError)
 def pack_chunk(chunk: Sequence[Job]) -> tuple[bytes, list[Parent]]:
     """Return the message that brings jobs to a worker, and the large parents, which are no part of it."""
     with spending("messages"):
-        parents = {(id(job.genome), id(job.optimizer_state)): parent_of(job) for job in chunk}
-        small = [one for one in parents.values() if one.nbytes < LARGE]
-        large = [one for one in parents.values() if one.nbytes >= LARGE]
+        parents = parents_of(chunk)
+        small = [one for one in parents if one.nbytes < LARGE]
+        large = [one for one in parents if one.nbytes >= LARGE]
         return _packed((without_parents(chunk, [*small, *large]), small)), large
 
 

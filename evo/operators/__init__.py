@@ -1,4 +1,4 @@
-"""The mutation operators A B C D F H N, and those that add or remove nodes: propose, apply, record, replay.
+"""The operators A B C D F H N, those that add or remove nodes, and V and Y: propose, apply, record, replay.
 
 A new operator is one file and one entry of :data:`evo.operators.registry.OPERATORS`. Which operators are applied is
 decided in :mod:`evo.policies`; the matrix is changed by :mod:`evo.editing`.

@@ -16,6 +16,7 @@ from evo.editing.editor import GenomeEditor
 from evo.genome.activations import N_CODES
 from evo.genome.genome import Role
 from evo.operators.records import MAX_TAPS
+from evo.recombination.crossover import WIRINGS
 
 Kind = Callable[[str, Any, GenomeEditor], object]
 """Checks a parameter, given its name, its value and the editor that it is for; raises ValueError."""
@@ -90,11 +91,18 @@ def flag(name: str, value: Any, editor: GenomeEditor) -> None:
         raise ValueError(f"{name} must be true or false; got {brief(value)}")
 
 
-def role(name: str, value: Any, editor: GenomeEditor) -> None:
-    """Check the name of a role."""
-    known = [one.name.lower() for one in Role]
-    if value not in known:
-        raise ValueError(f"{name} must be of {', '.join(known)}; got {brief(value)}")
+def one_text_of(known: Sequence[str]) -> Kind:
+    """Return the kind of one of some texts."""
+
+    def check(name: str, value: Any, editor: GenomeEditor) -> None:
+        if value not in known:
+            raise ValueError(f"{name} must be of {', '.join(known)}; got {brief(value)}")
+
+    return check
+
+
+role = one_text_of([one.name.lower() for one in Role])
+"""The kind of names of a role."""
 
 
 def several(kind: Kind, count: int | None = None) -> Kind:
@@ -172,6 +180,14 @@ NEW_NODES = (
     ),
 )
 """The forms of I and S, between neurons and between maps."""
+
+_MATES: Mapping[str, Kind] = {"mates": several(COUNT)}
+
+MEAN = Form({"weights": several(number), **_MATES}, {"tried": several(COUNT)})
+"""The form of V."""
+
+CROSSOVER = Form({"wiring": one_text_of(WIRINGS), "seed": SEED, **_MATES})
+"""The form of Y."""
 
 _GROUPS: Mapping[str, Kind] = {
     "layers": several(SIZE),

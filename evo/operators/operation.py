@@ -1,6 +1,6 @@
 """What an operator is: it proposes parameters, applies parameters, and reports what the application changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import graphops
 from evo.editing.editor import GenomeEditor
 from evo.genome.activations import ActivationName
 from evo.genome.genome import FloatArray, Genome, Role
+from evo.recombination.mates import Mate
 from evo.settings import Settings
 
 Parameters = dict[str, Any]
@@ -88,6 +89,10 @@ class ProposalContext:
         How much of the run is over after this modify phase. The density falls with it.
     dormant_learn : bool
         Whether dormant entries learn: ``dormant = "straight_through"``.
+    mates : tuple of Mate
+        The relatives that the genome may be recombined with, the fittest first. The editor has their genomes too.
+    validation_loss : callable, optional
+        Returns the loss of a genome on the validation part. Needed only for soups.
     """
 
     rng: np.random.Generator
@@ -97,6 +102,8 @@ class ProposalContext:
     layers: tuple[int, ...] = ()
     progress_after: float = 1.0
     dormant_learn: bool = False
+    mates: tuple[Mate, ...] = ()
+    validation_loss: Callable[[Genome], float] | None = None
 
     def require_gradients(self) -> GradientsAt:
         """Return the function for gradients; raise ValueError if there is none."""
@@ -171,6 +178,7 @@ class Operator:
         *,
         rng: np.random.Generator,
         settings: OperatorSettings | None = None,
+        mates: Mapping[int, Genome] | None = None,
     ) -> tuple[Genome, Operation | None]:
         """Propose one application and apply it.
 
@@ -180,6 +188,8 @@ class Operator:
         rng : numpy.random.Generator
         settings : OperatorSettings, optional
             Bounds of the parameters.
+        mates : mapping, optional
+            Genomes of relatives by their number, for V, Y and operators of your own. None of them counts as fitter.
 
         Returns
         -------
@@ -194,8 +204,10 @@ class Operator:
         >>> child.n_nodes, operation.operator, operation.parameters
         (2, 'R', {'node': 1})
         """
-        editor = GenomeEditor(genome, origins=False)
-        parameters = self.propose(editor, ProposalContext(rng, settings or OperatorSettings()))
+        editor = GenomeEditor(genome, origins=False, mates=mates)
+        relatives = tuple(Mate(number, mate) for number, mate in editor.mates.items())
+        context = ProposalContext(rng, settings or OperatorSettings(), mates=relatives)
+        parameters = self.propose(editor, context)
         if parameters is None:
             return genome, None
         operation = self.carry_out(editor, parameters)

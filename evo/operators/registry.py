@@ -1,4 +1,4 @@
-"""All operators in one registry, by which they are applied and replayed.
+"""All operators in one registry, by which they are applied and replayed; and what makes children of several parents.
 
 A new operator is two functions and one entry (docs/extending.md). `propose` reads the editor and returns the
 parameters of one application, or None if nothing can be changed. Only `propose` draws random numbers. `apply` changes
@@ -27,6 +27,13 @@ from evo.operators.screening import (
     must_change_function,
     screened,
     within_size_limit,
+)
+from evo.recombination import (
+    apply_average,
+    apply_crossover,
+    propose_average,
+    propose_crossover,
+    propose_soup,
 )
 from evo.registry import Registry, check_signature, functions_in
 
@@ -62,6 +69,8 @@ _FORMS: Mapping[str, Sequence[forms.Form]] = {
     "G": [_KERNELS],
     "K": [_KERNELS],
     "P": [forms.Form({"nodes": _NODES, "map_size": forms.SIZE})],
+    "V": [forms.MEAN],
+    "Y": [forms.CROSSOVER],
 }
 """What a record of each operator of the package must hold; own operators check their parameters themselves."""
 
@@ -92,12 +101,18 @@ _ENTRIES = (
         lines.propose_level_map_size,
         lines.apply_level_map_size,
     ),
+    Operator("V", "average weights", propose_average, apply_average),
+    Operator("Y", "cross wirings", propose_crossover, apply_crossover),
 )
 
 
 def _conditions(operator: Operator) -> tuple[Condition, ...]:
-    """Return the conditions on proposals. N draws only places where an edge is effective, so it is not checked."""
-    unchecked = operator.preserves or operator.code == "N"
+    """Return the conditions on proposals.
+
+    N draws only places where an edge is effective, and V has nothing else to propose, so what they change is not
+    checked.
+    """
+    unchecked = operator.preserves or operator.code in "NV"
     return (within_size_limit,) if unchecked else (must_change_function, within_size_limit)
 
 
@@ -146,13 +161,26 @@ OPERATORS: Registry[Operator] = Registry("operator", convert=_converted)
 
 OPERATORS.fill({one.code: screened(one, *_conditions(one)) for one in _ENTRIES})
 
+RECOMBINATIONS: Mapping[str, Operator] = {
+    "average": OPERATORS["V"],
+    "soup": screened(
+        Operator("V", "average weights", propose_soup, apply_average), within_size_limit
+    ),
+    "crossover": OPERATORS["Y"],
+}
+"""The operator, with its way to propose, of each mode of recombination in which the policy has no part."""
+
 
 def apply_operation(editor: GenomeEditor, code: str, parameters: Parameters) -> Operation:
     """Apply one operator to an editor and report what it changed; raise ValueError for an unknown code."""
     return OPERATORS.choose(code).carry_out(editor, parameters)
 
 
-def replay(record: Sequence[Operation | tuple[str, Parameters]], parent: Genome) -> Genome:
+def replay(
+    record: Sequence[Operation | tuple[str, Parameters]],
+    parent: Genome,
+    mates: Mapping[int, Genome] | None = None,
+) -> Genome:
     """Apply recorded operators to a parent; the result equals the child before training, bit for bit.
 
     Parameters
@@ -160,6 +188,8 @@ def replay(record: Sequence[Operation | tuple[str, Parameters]], parent: Genome)
     record : sequence of Operation or (code, parameters)
         In order, as in the table ``operations``. It may come from outside.
     parent : Genome
+    mates : mapping, optional
+        The genomes of the mates that the record names, by the number of their individual.
 
     Raises
     ------
@@ -169,7 +199,7 @@ def replay(record: Sequence[Operation | tuple[str, Parameters]], parent: Genome)
     """
     if not isinstance(record, Sequence) or isinstance(record, str):
         raise ValueError(f"record must be a sequence of operations; got {brief(record)}")
-    editor = GenomeEditor(parent)
+    editor = GenomeEditor(parent, mates=mates)
     for number, one in enumerate(record):
         where = f"record[{number}]"
         try:

@@ -24,6 +24,7 @@ from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.genome.genome import Genome
 from evo.operators.operation import Operation
+from evo.recombination import mates_of
 from evo.storage.training_state import curve_from_arrays, curve_to_arrays
 
 FORMAT = "evomatrix-individuals-1"
@@ -35,7 +36,7 @@ _AS_ARRAYS = ("genome", "optimizer_state", "curve")
 _OF_OTHERS = ("job", "operations", "statistics", "reused_from")
 _PLAIN = tuple(one.name for one in fields(Individual) if one.name not in (*_AS_ARRAYS, *_OF_OTHERS))
 _PLAIN_OF_JOB = tuple(
-    one.name for one in fields(Job) if one.name not in ("genome", "optimizer_state")
+    one.name for one in fields(Job) if one.name not in ("genome", "optimizer_state", "mates")
 )
 
 
@@ -52,7 +53,7 @@ def save_individuals(
     ----------
     path : Path
     individuals : iterable of Individual
-        With distinct numbers. Their own parents' genomes and the individuals whose results they reused are left out.
+        With distinct numbers. Genomes of their own parents and mates, and whose results they reused, are left out.
     more : mapping, optional
     staged : bool, default False
         Whether the file is written as :func:`evo.files.write_staged` does.
@@ -215,8 +216,9 @@ def state_from_values(
     """
 
     def job_of(told: Mapping[str, Any]) -> Job:
-        parent = individuals[told["parents"][0]]
-        return _job_from_values(told, parent.genome, parent.optimizer_state)
+        parent, *mates = (individuals[number] for number in told["parents"])
+        job = _job_from_values(told, parent.genome, parent.optimizer_state)
+        return replace(job, mates=mates_of(parent, mates))
 
     opened = {}
     for of in values["open"]:

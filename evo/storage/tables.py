@@ -213,7 +213,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("origin", _TEXT, "",
             "Origin: founder; continued (a parent trained further); child (modified, then trained)."),
         Column("parents", pa.list_(_INT), "",
-            "Numbers of the parents; empty for a founder. They may be individuals of the older run."),
+            "Numbers of the parents; empty for a founder. The first one is the parent in whose slot, and with whose "
+            "ancestry, the individual is counted. The others are the mates that it was given "
+            "(`evolution.recombination`); all may be individuals of the older run."),
         Column("founder", _INT, "", "Number of the founder from which the individual descends."),
         Column("founder_source", _TEXT, "",
             "Argument or file that gave this founder; an empty text if founders were drawn."),
@@ -253,12 +255,12 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("individual", _INT, "", "Number of the individual that the operation modified."),
         Column("position", _INT, "", "Index of the operation in the modify phase, from 0."),
         Column("modification", _TEXT, "",
-            "Kind of the modify phase: policy, if the policy chose the operation to make a child; drop_dormant, if the "
-            "operation drops the dormant entries, and with them the threshold, before the last generations, in which "
-            "networks are only trained."),
+            "Kind of the modify phase: policy, if the policy, or recombination, chose the operation to make a child; "
+            "drop_dormant, if the operation drops the dormant entries, and with them the threshold, before the last "
+            "generations, in which networks are only trained."),
         Column("operator", _TEXT, "",
             "Letter of the operator, as in evo.OPERATORS: A B C D F H N J on the matrix, I R S U E O L W T on "
-            "nodes, M P G K on maps."),
+            "nodes, M P G K on maps, V Y with relatives."),
         Column("parameters", _TEXT, "JSON",
             "Parameters with which the operation can be replayed exactly; evo/operators/records.py describes how long "
             "lists of numbers are packed."),

@@ -2,6 +2,7 @@
 
     founder → train → operations, train → … → operations, train: the individual
 
+Where an operation recombined an ancestor with mates, the mates are rebuilt before it, with their own ancestors.
 Each step is the work of a worker (:func:`evo.evolution.individual.evaluate_individual`), except that the operations are
 read instead of chosen. So what is checked is what a run does.
 """
@@ -27,6 +28,7 @@ from evo.evolution.job import Job, Task
 from evo.genome.genome import Genome
 from evo.operators.operation import Operation
 from evo.operators.records import with_current_names
+from evo.recombination import mates_of
 from evo.storage.individuals import StoredIndividuals
 from evo.storage.journal import read_journal
 from experiments.analysis.beginnings import LineageWarning, older_run, without_ancestors
@@ -64,8 +66,8 @@ def replay_lineage(
     Returns
     -------
     list of Individual
-        The lineage, rebuilt: from the founder to the individual. Each has the genome after its training. If the run
-        continues another one, the ancestors in that run are rebuilt too.
+        The lineage, rebuilt: from the founder to the individual, without mates. Each has the genome after its training.
+        If the run continues another one, the ancestors in that run are rebuilt too; mates of that run are those stored.
 
     Raises
     ------
@@ -90,25 +92,30 @@ def replay_lineage(
     """
     check_types(dataset=dataset, fitness=fitness)
     search = _StoredSearch.of(results, seed)
-    rows, first = search.ancestry(individual)
+    line, first = search.line(individual)
+    rows = search.ancestry(individual)
     begun = begun_run(search.path, dataset, fitness, seed=search.seed)
     if begun.changed_use is not None:
         raise ChangedError(f"{search.path}: cannot be replayed: {begun.changed_use}")
     task = _without_clock(task_of(begun.plan, begun.plan.splits[0], search.seed))
     lineage: list[Individual] = []
-    founders, parent = begun.plan.founders[search.seed], None
+    founders, starts = begun.plan.founders[search.seed], begun.plan.starts
     if first is not None:
-        parent = search.first_individual(begun.plan.starts, first)
-        lineage += search.older_lineage(parent, dataset, fitness)
+        lineage += search.older_lineage(search.first_individual(starts, first), dataset, fitness)
+    found: dict[int, Individual] = {}
     with single_threaded_blas():
         for row in rows:
-            parent = search.rebuilt(task, _job(task, row, founders, parent), row)
-            difference = _difference(parent, row, search.recorded(row))
+            parents = [
+                found[number] if number in found else search.first_individual(starts, number)
+                for number in row["parents"]
+            ]
+            one = search.rebuilt(task, _job(task, row, founders, parents), row)
+            difference = _difference(one, row, search.recorded(row))
             if difference is not None:
                 changes = "".join(f"; {change}" for change in begun.changed_code)
                 raise ResultsError(f"{search.name(row)}: {difference}{changes}")
-            lineage.append(parent)
-    return lineage
+            found[row["individual"]] = one
+    return [*lineage, *(found[number] for number in line)]
 
 
 def _without_clock(task: Task) -> Task:
@@ -151,25 +158,41 @@ class _StoredSearch:
     def name(self, row: Row) -> str:
         return f"{self.path}: individuals, seed {self.seed}, individual {row['individual']}"
 
-    def ancestry(self, individual: int) -> tuple[list[Row], int | None]:
-        """Return the rows of an individual and its ancestors in this run, and the parent of the oldest one.
+    def line(self, individual: int) -> tuple[list[int], int | None]:
+        """Return an individual and its ancestors in this run, without mates, and the parent of the oldest one.
 
-        The rows begin with the oldest one. Its parent is an individual of the older run; a founder has none.
+        The oldest one comes first. Its parent is an individual of the older run; a founder has none.
         """
-        found: list[Row] = []
+        found: list[int] = []
         number: int | None = individual
         while number is not None and number in self.rows:
-            child = self.rows[number]
-            found.append(child)
-            number = int(child["parents"][0]) if len(child["parents"]) else None
-            if number is not None and number >= child["individual"]:
-                raise ResultsError(f"{self.name(child)}: parents must be older; got {number}")
-        for row in found:
+            found.append(number)
+            number = next(iter(self._parents(self.rows[number])), None)
+        return found[::-1], number
+
+    def ancestry(self, individual: int) -> list[Row]:
+        """Return the rows of an individual and all that it descends from in this run, mates too, the oldest first."""
+        left, found = [individual], set[int]()
+        while left:
+            number = left.pop()
+            if number in self.rows and number not in found:
+                found.add(number)
+                left += self._parents(self.rows[number])
+        rows = [self.rows[number] for number in sorted(found)]
+        for row in rows:
             if row["ended_by"] == "seconds":
                 raise ResultsError(
                     f"{self.name(row)}: its training was ended by a budget in seconds, so it cannot be repeated"
                 )
-        return found[::-1], number
+        return rows
+
+    def _parents(self, child: Row) -> list[int]:
+        """Return the numbers of the parents of an individual, after a check that they are smaller than its own."""
+        parents = [int(number) for number in child["parents"]]
+        for number in parents:
+            if number >= child["individual"]:
+                raise ResultsError(f"{self.name(child)}: parents must be older; got {number}")
+        return parents
 
     def first_individual(self, starts: Mapping[int, StoredIndividuals], number: int) -> Individual:
         """Return an individual with which the run began, for it continues another one."""
@@ -225,8 +248,9 @@ class _StoredSearch:
         return one
 
 
-def _job(task: Task, row: Row, founders: Sequence[Genome], parent: Individual | None) -> Job:
-    """Return the job of an individual, without what only the choice of operations needs; a founder has no parent."""
+def _job(task: Task, row: Row, founders: Sequence[Genome], parents: Sequence[Individual]) -> Job:
+    """Return the job of an individual, without what only the choice of operations needs; a founder has no parents."""
+    parent, mates = parents[0] if parents else None, parents[1:]
     inherited = parent.job.genes if parent and parent.fitness is not None else None
     return Job(
         individual=row["individual"],
@@ -246,6 +270,7 @@ def _job(task: Task, row: Row, founders: Sequence[Genome], parent: Individual | 
         ancestry_macs=parent.ancestry_macs if parent else 0,
         ancestry_cpu_seconds=parent.ancestry_cpu_seconds if parent else 0.0,
         genes=task.genes_of(row["individual"], row["generation"], row["origin"], inherited),
+        mates=mates_of(parent, mates) if parent else (),
     )
 
 

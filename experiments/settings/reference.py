@@ -46,6 +46,8 @@ UNITS = {
     "evolution.selection.tournament_size": "individuals",
     "evolution.selection.elites": "individuals",
     "evolution.selection.children": "individuals",
+    "evolution.recombination.probability": "probability",
+    "evolution.recombination.mates": "individuals",
     "policy.operator_weights": "relative frequency",
     "policy.max_operations": "operations",
     "policy.min_probability": "probability",

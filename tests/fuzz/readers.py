@@ -56,6 +56,7 @@ from evo.genome.codec import genome_to_arrays
 from evo.operators.operation import Operation, OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
 from evo.preparation import Origin, Schema
+from evo.recombination import Mate
 from evo.storage import RunStore
 from evo.storage.individuals import load_individuals, save_individuals
 from evo.storage.journal import JOURNAL, read_journal
@@ -255,10 +256,15 @@ def _records(folder):
     """Return records of every operator on every parent, one operation long, and long ones."""
     found = []
     for number, parent in enumerate(parents()):
-        rng, editor, record = np.random.default_rng(number), GenomeEditor(parent), []
+        rng, editor, record = (
+            np.random.default_rng(number),
+            GenomeEditor(parent, mates=_mates(parent)),
+            [],
+        )
+        relatives = tuple(Mate(*one) for one in editor.mates.items())
+        settings = OperatorSettings(max_density=1.0)
+        context = ProposalContext(rng, settings, mates=relatives, dormant_learn=True)
         for code in [*OPERATORS, *rng.choice(list(OPERATORS), 12)]:
-            settings = OperatorSettings(max_density=1.0)
-            context = ProposalContext(rng, settings, dormant_learn=True)
             parameters = OPERATORS[code].propose(editor, context)
             if parameters is not None:
                 apply_operation(editor, str(code), parameters)
@@ -269,8 +275,13 @@ def _records(folder):
     return found
 
 
+def _mates(parent):
+    return {3: parent.with_values(-2 * parent.values, parent.bias)}
+
+
 def _replay(sample):
-    return replay(sample["record"], parents()[sample["parent"]])
+    parent = parents()[sample["parent"]]
+    return replay(sample["record"], parent, _mates(parent))
 
 
 def _damaged_record(sample, others, rng):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from cnn.checks import brief, did_you_mean
+from cnn.checks import did_you_mean
 from evo.storage.tables import KEYS
 
 INDIVIDUAL = ["run", "seed", "individual"]
@@ -22,23 +22,15 @@ def with_parent(individuals: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `parent` is a nullable integer, empty for a founder.
-
-    Raises
-    ------
-    ValueError
-        If an individual has several parents.
+        `parent` is a nullable integer, empty for a founder. Of several parents it is the first one, whose slot and
+        ancestry the individual has; the others, its mates, are left out.
 
     Examples
     --------
-    >>> with_parent(pd.DataFrame({"individual": [0, 1], "parents": [[], [0]]}))["parent"].tolist()
-    [<NA>, 0]
+    >>> parents = [[], [], [0], [2, 1]]
+    >>> with_parent(pd.DataFrame({"individual": range(4), "parents": parents}))["parent"].tolist()
+    [<NA>, <NA>, 0, 2]
     """
-    several = [one for one in individuals["parents"] if len(one) > 1]
-    if several:
-        raise ValueError(
-            f"parents must be at most one an individual; got {brief(list(several[0]))}"
-        )
     numbers = [int(one[0]) if len(one) else None for one in individuals["parents"]]
     parent = pd.Series(numbers, index=individuals.index, dtype="Int64")
     return individuals.assign(parents=parent).rename(columns={"parents": "parent"})

@@ -38,11 +38,12 @@ SELECTIONS = ("local_search", "tournament", "random_search")
 STEPS = 10
 
 
-def made_up_task(selection, population, generations, in_flight, **changes):
+def made_up_task(selection, population, generations, in_flight, recombination=0.0, **changes):
     some = Samples(np.zeros((4, 2), np.float32), np.zeros(4, np.int64))
     settings = EvolutionSettings(
         mode="asynchronous", population=population, generations=generations, in_flight=in_flight,
         steps_per_generation=STEPS, selection={"name": selection, **changes},
+        recombination={"probability": recombination, "mates": 2, "relatives": "population"},
     )  # fmt: skip
     policy = PolicySettings(name="adaptive")
     fitness = adapt_fitness(negative_loss)
@@ -112,6 +113,7 @@ def evolutions(draw):
         population,
         draw(st.integers(0, 6)),
         draw(st.integers(1, 9)),
+        draw(st.sampled_from([0.0, 0.7])),
         elites=draw(st.integers(0, 3)),
         replacement_interval=draw(st.integers(1, 3)),
     )
@@ -189,6 +191,8 @@ def test_a_state_that_was_stored_goes_on_alike(chosen, seed, stop):
     values = json.loads(json.dumps(values_of_state(state)))
     restored = state_from_values(state.settled, individuals_of_state(state), values)
     assert list(restored.in_flight) == list(state.in_flight)
+    for one, other in zip(restored.in_flight.values(), state.in_flight.values(), strict=True):
+        assert [vars(mate) for mate in one.mates] == [vars(mate) for mate in other.mates]
     rest, _ = evolve(evolution, in_turn(order[state.n_arrived :]), fails, state=restored)
     assert trace(rest) == trace(whole[state.settled.generation :])
 

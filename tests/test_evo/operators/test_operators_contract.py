@@ -25,12 +25,14 @@ from evo import (
 from evo.genome.activations import activation_code
 from evo.operators.operation import Operation, OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
+from evo.recombination import Mate
 from graphops import slogdet
 
 CODES = list(OPERATORS)
 OF_MAPS = "MPGK"
 """Operators that change nothing where all nodes are neurons."""
 
+RECOMBINING = "VY"
 FACTOR = {"B": lambda p: -1.0, "D": lambda p: -1.0, "H": lambda p: 1.0} | dict.fromkeys(
     "CF", lambda p: p["scale"]
 )
@@ -86,9 +88,28 @@ def make(request, random_map_genome):
     return request.param
 
 
-def propose(code, genome, rng, **settings):
-    editor = GenomeEditor(genome)
-    context = ProposalContext(rng, OperatorSettings(**settings))
+def mates_for(code, parent):
+    """Return two relatives by number, for an operator that recombines: mutants of a genome, with other weights."""
+    found = {}
+    for number in (3, 8) if code in RECOMBINING else ():
+        rng = np.random.default_rng(number)
+        editor = GenomeEditor(parent)
+        context = ProposalContext(rng, OperatorSettings())
+        for letter in "NINSRH":
+            parameters = OPERATORS[letter].propose(editor, context)
+            if parameters is not None:
+                apply_operation(editor, letter, parameters)
+        mutant = editor.freeze()
+        values = mutant.values + rng.normal(size=mutant.n_stored).astype(parent.values.dtype)
+        found[number] = mutant.with_values(values, mutant.bias)
+    return found
+
+
+def propose(code, genome, rng, mates=None, **settings):
+    mates = mates_for(code, genome) if mates is None else mates
+    editor = GenomeEditor(genome, mates=mates)
+    relatives = tuple(Mate(number, mate, is_fitter=number > 3) for number, mate in mates.items())
+    context = ProposalContext(rng, OperatorSettings(**settings), mates=relatives)
     return editor, OPERATORS[code].propose(editor, context)
 
 
@@ -97,6 +118,7 @@ class Application(NamedTuple):
 
     seed: int
     parent: Genome
+    mates: dict
     parameters: dict
     operation: Operation
     editor: GenomeEditor
@@ -119,14 +141,16 @@ def apply_everywhere(code, make, ticks):
         rng = np.random.default_rng([seed, ticks])
         parent = make(rng, ticks)
         before = parent.fingerprint()
+        mates = mates_for(code, parent)
         state = rng.bit_generator.state
-        editor, parameters = propose(code, parent, rng)
+        editor, parameters = propose(code, parent, rng, mates)
         rng.bit_generator.state = state
-        assert propose(code, parent, rng)[1] == parameters
+        assert propose(code, parent, rng, mates)[1] == parameters
         if parameters is None:
             continue
         operation = apply_operation(editor, code, parameters)
-        found.append(Application(seed, parent, parameters, operation, editor, editor.freeze()))
+        child = editor.freeze()
+        found.append(Application(seed, parent, mates, parameters, operation, editor, child))
         assert parent.fingerprint() == before
     return found
 
@@ -173,12 +197,13 @@ def test_it_finds_something_to_change(drawn):
 
 
 def test_the_same_generator_gives_the_same_child_and_the_record_replays_it(drawn):
-    for _, parent, parameters, _, _, child in drawn.applications:
+    for _, parent, mates, parameters, _, _, child in drawn.applications:
         assert json.loads(json.dumps(parameters)) == parameters
-        again = GenomeEditor(parent)
+        again = GenomeEditor(parent, mates=mates)
         apply_operation(again, drawn.code, parameters)
         assert again.freeze().equals(child)
-        assert replay([(drawn.code, json.loads(json.dumps(parameters)))], parent).equals(child)
+        record = [(drawn.code, json.loads(json.dumps(parameters)))]
+        assert replay(record, parent, mates).equals(child)
 
 
 @everywhere_at_all_ticks
@@ -186,17 +211,19 @@ def test_the_same_generator_gives_the_same_child_and_the_record_replays_it(drawn
 def test_it_is_a_function_from_genome_to_child_and_record(code, make, ticks):
     for seed in range(trials(4, 10)):
         parent = make(np.random.default_rng([seed, ticks]), ticks)
-        child, operation = OPERATORS[code](parent, rng=np.random.default_rng(seed))
-        editor, parameters = propose(code, parent, np.random.default_rng(seed))
+        mates = {number: one for number, one in mates_for(code, parent).items() if number <= 3}
+        child, operation = OPERATORS[code](parent, rng=np.random.default_rng(seed), mates=mates)
+        editor, parameters = propose(code, parent, np.random.default_rng(seed), mates)
         if parameters is None:
             assert (child, operation) == (parent, None)
         else:
             assert operation == apply_operation(editor, code, parameters)
-            assert replay([(operation.operator, operation.parameters)], parent).equals(child)
+            record = [(operation.operator, operation.parameters)]
+            assert replay(record, parent, mates).equals(child)
 
 
 def test_what_it_reports_is_true(drawn):
-    for _, parent, parameters, operation, _, child in drawn.applications:
+    for _, parent, _, parameters, operation, _, child in drawn.applications:
         assert (operation.operator, operation.parameters) == (drawn.code, parameters)
         assert (operation.n_stored_before, operation.n_stored_after) == (
             parent.n_stored,
@@ -207,7 +234,7 @@ def test_what_it_reports_is_true(drawn):
 
 
 def test_features_and_scores_stay_where_they_are(drawn):
-    for _, parent, parameters, _, _, child in drawn.applications:
+    for _, parent, _, parameters, _, _, child in drawn.applications:
         assert np.array_equal(child.ids[child.inputs], parent.ids[parent.inputs])
         assert np.array_equal(child.ids[child.outputs], parent.ids[parent.outputs])
         assert child.values.dtype == parent.values.dtype
@@ -247,7 +274,7 @@ def test_its_child_runs_and_trains(drawn, task):
 
 
 def test_momentum_stays_with_weights_that_it_left_alone(drawn):
-    for _, parent, _, _, editor, child in drawn.applications:
+    for _, parent, _, _, _, editor, child in drawn.applications:
         # Memory that names each entry by its weight and each bias by its value.
         carried = editor.carry(np.concatenate([parent.values, parent.bias])[None])[0]
         now = np.concatenate([child.values, child.bias])
@@ -323,11 +350,14 @@ def test_a_long_record_of_all_operators_replays_bit_for_bit(make, ticks):
     for seed in range(5):
         rng = np.random.default_rng([seed, ticks])
         parent = make(rng, ticks)
-        editor, record = GenomeEditor(parent), []
+        mates = mates_for("V", parent)
+        editor, record = GenomeEditor(parent, mates=mates), []
+        relatives = tuple(Mate(number, mate, is_fitter=True) for number, mate in mates.items())
+        context = ProposalContext(rng, OperatorSettings(), mates=relatives)
         for code in rng.choice(CODES, 30):
-            parameters = OPERATORS[code].propose(editor, ProposalContext(rng, OperatorSettings()))
+            parameters = OPERATORS[code].propose(editor, context)
             if parameters is not None:
                 apply_operation(editor, str(code), parameters)
                 record.append((str(code), parameters))
         assert len(record) > 10
-        assert replay(json.loads(json.dumps(record)), parent).equals(editor.freeze())
+        assert replay(json.loads(json.dumps(record)), parent, mates).equals(editor.freeze())

@@ -22,7 +22,8 @@ from evo.operators.registry import apply_operation
 
 N_TRIALS = trials(16, 60)
 MAKERS = pytest.mark.parametrize("make", ["founder", "any_matrix"])
-CHANGING = [code for code, one in OPERATORS.items() if not one.preserves and code not in "MPK"]
+CHANGING = [code for code, one in OPERATORS.items() if not one.preserves and code not in "MPKVY"]
+"""M, P and K need maps, V and Y need mates."""
 
 X = np.random.default_rng(99).normal(size=(16, 3))
 

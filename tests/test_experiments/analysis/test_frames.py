@@ -82,11 +82,11 @@ def test_tables_are_not_joined_where_rows_would_multiply_or_are_unknown(finished
         finished.join("individual")
     with pytest.raises(ValueError, match="at least one; got none"):
         finished.join()
-    two = finished.individuals.assign(parents=[[1, 2]] * len(finished.individuals))
-    with pytest.raises(
-        ValueError, match=r"parents must be at most one an individual; got \[1, 2\]"
-    ):
-        replace(finished, individuals=two).join("individuals")
+
+
+def test_of_several_parents_the_first_one_is_the_parent_and_the_others_are_mates(finished):
+    two = finished.individuals.assign(parents=[[2, 1]] * len(finished.individuals))
+    assert set(replace(finished, individuals=two).join("individuals")["parent"]) == {2}
 
 
 # -- the search --------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from experiments.cli.app import main
 from experiments.progress import Reporter
 from experiments.studies import provenance
 
-WEIGHTS = dict.fromkeys("ABCDFNIRSU", 1.0) | dict.fromkeys("EHO", 3.0)
+WEIGHTS = dict.fromkeys("ABCDFNIRSU", 1.0) | dict.fromkeys("EHO", 3.0) | dict.fromkeys("VY", 1.0)
 GRAPHS = {
     "name": "graphs",
     "seeds": 1,
@@ -29,6 +29,7 @@ GRAPHS = {
         "generations": 8,
         "steps_per_generation": 3,
         "selection": {"name": "tournament", "elites": 3},
+        "recombination": {"probability": 0.9, "mode": "policy", "relatives": "population"},
     },
     "policy": {"name": "weighted", "max_operations": 3, "operator_weights": WEIGHTS},
     "baseline": {"arms": []},
