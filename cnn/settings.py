@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, ValidationInfo, field_validator
 
@@ -45,6 +45,8 @@ class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine)
                 raise ValueError(f"must be a number; got {brief(value)}")
             if bool in kinds:
                 raise ValueError(f"must be true or false; got {brief(value)}")
+        for element in _no_numbers(annotation, value):
+            raise ValueError(f"must have numbers; got {brief(element)}")
         return value
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -71,6 +73,25 @@ class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine)
         return type(copied)(**_updated(copied, update)) if update else copied
 
 
+def _no_numbers(annotation: Any, value: Any) -> Iterator[Any]:
+    """Yield the texts and truth values in lists and tables whose elements are to be numbers."""
+    for kind in (annotation, *get_args(annotation)):
+        if get_origin(kind) in (tuple, list) and isinstance(value, list | tuple):
+            of_each, elements = get_args(kind), value
+        elif get_origin(kind) is dict and isinstance(value, Mapping):
+            of_each, elements = get_args(kind)[1:], [*value.values()]
+        else:
+            continue
+        allowed = {one for each in of_each for one in (each, *get_args(each))}
+        is_numeric = bool(allowed & {int, float})
+        for element in elements:
+            if isinstance(element, list | tuple | Mapping):
+                for each in of_each:
+                    yield from _no_numbers(each, element)
+            elif is_numeric and isinstance(element, bool | str) and type(element) not in allowed:
+                yield element
+
+
 def _updated(settings: Settings, update: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that were given to settings, overlaid by an update, section by section."""
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
@@ -94,6 +115,16 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         return f"{one_line(field, 200)}: unknown key{_near(first['loc'], model)}"
     rule = one_line(first["msg"]).removeprefix("Value error, ").replace("Input should ", "must ", 1)
     rule = (rule[0].lower() + rule[1:]).replace("must be a valid tuple", "must be a list")
+    rule = re.sub(
+        r"^must be a valid dictionary( or instance of \w+)?",
+        "must be a table of keys and values",
+        rule,
+    )
+    rule = re.sub(
+        r"^tuple should have (at \w+ \d+) items? after validation, not (\d+)",
+        r"must have \1 values; got \2",
+        rule,
+    )
     if not field:
         return rule
     value = first["input"]

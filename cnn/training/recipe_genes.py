@@ -103,6 +103,16 @@ class RecipeGenes(Settings, frozen=True, extra="forbid"):
         description="Probability with which a gene is drawn anew from its range instead of being perturbed.",
     )
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _genes_stand_in_ranges(cls, values: Any) -> Any:
+        for name in GENES:
+            if isinstance(values, Mapping) and name in values:
+                raise ValueError(
+                    f"ranges must have the genes, as in ranges = {{ {name} = [low, high] }}; got {name} beside it"
+                )
+        return values
+
     @pydantic.field_validator("ranges", mode="before")
     @classmethod
     def _without_empty_lists(cls, ranges: Any) -> Any:
@@ -119,7 +129,7 @@ class RecipeGenes(Settings, frozen=True, extra="forbid"):
         for name, (low, high) in ranges.items():
             if name not in GENES:
                 raise ValueError(
-                    f"must have genes for keys; got {name!r}{did_you_mean(name, GENES)}"
+                    f"must have keys among {', '.join(GENES)}; got {name!r}{did_you_mean(name, GENES)}"
                 )
             if not low < high < math.inf:
                 raise ValueError(

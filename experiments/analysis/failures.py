@@ -56,7 +56,7 @@ def failure_lines(
 
 
 def divergence_lines(baseline: pd.DataFrame) -> list[str]:
-    """Return one line per baseline that diverged: its seeds, and the reason with the first seed.
+    """Return one line per baseline that diverged or failed: its seeds, and the reason with the first seed.
 
     Parameters
     ----------
@@ -64,10 +64,10 @@ def divergence_lines(baseline: pd.DataFrame) -> list[str]:
         The table of that name.
     """
     lines = []
-    for arm, rows in baseline[baseline["status"] != "ok"].groupby("arm"):
+    for (arm, status), rows in baseline[baseline["status"] != "ok"].groupby(["arm", "status"]):
         seeds = rows["seed"].unique()
         which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-        lines.append(f"{arm} diverged with {which}: {rows['reason'].iloc[0]}")
+        lines.append(f"{arm} {status} with {which}: {rows['reason'].iloc[0]}")
     return lines
 
 

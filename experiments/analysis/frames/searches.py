@@ -128,8 +128,10 @@ def selection_front(population: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFram
     objectives = _objectives(runs)
     members = population[population["run"].isin(objectives) & (population["status"] == "ok")]
     every = {tuple(of_run) for of_run in objectives.values()}
-    if len(every) != 1:
-        told = "none" if not every else "; ".join(sorted(", ".join(one) for one in every))
+    if not every:
+        raise ResultsError("no run here has the selection nsga2, which has a front")
+    if len(every) > 1:
+        told = "; ".join(sorted(", ".join(one) for one in every))
         raise ResultsError(f"runs with selection nsga2 must have the same objectives; got {told}")
     names = [*every.pop()]
     goals = {"larger": ["fitness"] * ("fitness" in names)}

@@ -168,7 +168,7 @@ def test_every_operator_keeps_the_mode_and_new_edges_are_active(code):
         if code == "N":
             new = operation.n_stored_after - operation.n_stored_before
             assert operation.n_active_after - operation.n_active_before == new > 0
-    assert applied or code in "EMGKP"  # no idle node, no maps
+    assert applied or code in "EMGKPVY"  # no idle node, no maps, no mates
 
 
 def test_edges_that_grow_in_layers_are_active_where_the_threshold_is_signed():

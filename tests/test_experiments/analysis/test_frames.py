@@ -164,10 +164,10 @@ def test_the_front_of_nsga2_is_that_of_the_last_population_in_its_objectives(fin
 
 
 def test_a_front_needs_runs_with_nsga2_and_the_same_objectives(finished):
-    with pytest.raises(ResultsError, match="nsga2 must have the same objectives; got none"):
+    with pytest.raises(ResultsError, match="no run here has the selection nsga2"):
         finished.selection_front()
     old = finished.runs.loc[:, [name for name in finished.runs if "selection" not in name]]
-    with pytest.raises(ResultsError, match="got none"):
+    with pytest.raises(ResultsError, match="no run here has the selection"):
         replace(finished, runs=old).selection_front()
     settings = {"evolution.selection.name": "nsga2", "evolution.selection.objectives": '["macs"]'}
     one = finished.runs.assign(**settings)

@@ -135,7 +135,7 @@ def test_the_front_of_nsga2_has_a_panel_for_each_further_objective(finished, wid
 
 
 def test_a_front_needs_two_objectives_and_the_selection(finished):
-    with pytest.raises(ResultsError, match="nsga2 must have the same objectives; got none"):
+    with pytest.raises(ResultsError, match="no run here has the selection nsga2"):
         figure(finished, "selection_front")
     settings = {"evolution.selection.name": "nsga2", "evolution.selection.objectives": '["macs"]'}
     kept = dataclasses.replace(finished, runs=finished.runs.assign(**settings))

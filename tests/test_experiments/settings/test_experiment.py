@@ -122,6 +122,7 @@ def test_settings_survive_being_stored():
         ("[evolution]\npopulation = 0", "evolution.population", "greater than or equal to 1", "0"),
         ("[evolution]\ngenerations = -2", "evolution.generations", "or equal to 0", "-2"),
         ("[evolution]\npopulation = 2.5", "evolution.population", "valid integer", "2.5"),
+        ('[founders]\ndensities = ["0.1", 1]', "founders.densities", "must have numbers", "'0.1'"),
         ("seed = true", "seed", "must be a number", "True"),
         ('seeds = "3"', "seeds", "must be a number", "'3'"),
         ('evolve = "no"', "evolve", "must be true or false", "'no'"),
@@ -138,7 +139,7 @@ def test_settings_survive_being_stored():
             "must be a number",
             "'many'",
         ),
-        ("evolution = 5", "evolution", "dictionary", "5"),
+        ("evolution = 5", "evolution", "must be a table of keys and values", "5"),
         (
             "[evolution]\ntrain_only_fraction = 1.5",
             "evolution.train_only_fraction",
