@@ -58,8 +58,8 @@ def draw_selection_front(results: Results, width: float = WIDTHS["page"]) -> Fig
     members = results.population_at()
     members = members[members["run"].isin(fronts["run"])]
     fronts["arm"] = arms_of_searches(results, fronts)
-    title = f"Fronts that nsga2 kept: no other network of the population is better in {len(objectives)} objectives"
-    title += f"\n{where(results, 'validation part')}"
+    title = "Fronts that nsga2 kept, one for each seed: no other network of its population is at least as good in all"
+    title += f" {len(objectives)} objectives\n{where(results, 'validation part')}"
     behind = f"all {len(members):,} of the last populations", members
     ordinate = objectives[0], title_of_objective(objectives[0])
     return _draw_fronts(results, width, title, behind, fronts, ordinate, objectives[1:])

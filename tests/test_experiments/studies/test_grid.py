@@ -204,5 +204,5 @@ def test_a_search_that_fails_or_is_another_processs_costs_no_other_cell(tmp_path
         "none-learning_rate-0.2-seed-1",
     ]
     assert [one.rpartition("-seed")[0] for one in results.unfinished] == [
-        "none-learning_rate-1e-30"
+        "none-learning_rate-1e30"
     ] * 2
