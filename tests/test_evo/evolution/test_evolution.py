@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from generations import generations_after
 
 from cnn.training.budget import TrainingBudget
 from cnn.training.trainer import evaluate
@@ -31,25 +32,12 @@ def evolve(task, *, shuffle=None, population=6, generations=4, selection="local_
         selection={"name": selection}, **changes,
     )  # fmt: skip
     evolution = Evolution(replace(task, evolution=settings), founders(population, task.seed))
-    return run(evolution, EvolutionState(), shuffle)
+    return generations_after(evolution, EvolutionState(), shuffle)
 
 
 def founders(population, seed, **settings):
     settings = FounderSettings(**({"hidden": 6, "density": 0.5} | settings))
     return create_founders(settings, 4, 2, n_founders=population, seed=seed)
-
-
-def run(evolution, state, shuffle=None):
-    """Return the generations that follow a state."""
-    rounds = []
-    with SerialExecutor() as executor:
-        while not evolution.done(state):
-            offspring = list(evaluate_all(executor, evolution.task, evolution.ask(state)))
-            if shuffle is not None:
-                offspring = [offspring[k] for k in shuffle.permutation(len(offspring))]
-            state, generation = evolution.tell(state, offspring)
-            rounds.append(generation)
-    return rounds
 
 
 def trace(rounds):
@@ -186,7 +174,9 @@ def test_a_pickled_state_continues_identically(task, selection):
         results = [evaluate_individual(some, job) for job in evolution.ask(state)]
         state, _ = evolution.tell(state, results)
     restored = pickle.loads(pickle.dumps(state))
-    assert trace(run(evolution, restored)) == trace(run(evolution, state))
+    assert trace(generations_after(evolution, restored)) == trace(
+        generations_after(evolution, state)
+    )
 
 
 def test_the_traceback_of_a_failure_is_logged(task, caplog):
@@ -278,7 +268,9 @@ def evolve_mostly_dormant(task, **changes):
     """Evolve founders of which most entries are dormant, without any policy."""
     settings = EvolutionSettings(population=2, generations=2, steps_per_generation=60, **changes)
     genomes = founders(2, seed=1, hidden=8, density=0.9, active_fraction=0.3)
-    return run(Evolution(replace(task, evolution=settings), genomes), EvolutionState())
+    return generations_after(
+        Evolution(replace(task, evolution=settings), genomes), EvolutionState()
+    )
 
 
 def test_dormant_entries_learn_where_they_may(task):

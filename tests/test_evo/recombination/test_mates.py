@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from generations import generations_after
 
 from evo import (
     Evolution,
@@ -19,7 +20,6 @@ from evo import (
     replay,
 )
 from evo.errors import SettingsError
-from evo.executors import SerialExecutor, evaluate_all
 from evo.executors.parcels import parents_of, with_parents, without_parents
 from evo.recombination import RecombinationSettings, choose_mates
 
@@ -37,15 +37,7 @@ def evolve(task, *, shuffle=None, selection="tournament", generations=3, **recom
     )
     founders = create_founders(FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=6, seed=0)
     evolution = Evolution(replace(task, evolution=settings), founders)
-    state, rounds = EvolutionState(), []
-    with SerialExecutor() as executor:
-        while not evolution.done(state):
-            offspring = list(evaluate_all(executor, evolution.task, evolution.ask(state)))
-            if shuffle is not None:
-                offspring = [offspring[k] for k in shuffle.permutation(len(offspring))]
-            state, generation = evolution.tell(state, offspring)
-            rounds.append(generation)
-    return rounds
+    return generations_after(evolution, EvolutionState(), shuffle)
 
 
 def trace(rounds):
