@@ -37,7 +37,12 @@ from evo.preparation.targets import fit_targets, scale_targets
 from experiments.datasets.array_file import read_npz
 from experiments.datasets.image_folder import Colour, read_image_folder
 from experiments.datasets.openml import fetch_table
-from experiments.datasets.partition import RareClasses, draw_parts, exact_shares
+from experiments.datasets.partition import (
+    RareClasses,
+    draw_parts,
+    exact_shares,
+    few_of_each_class,
+)
 from experiments.datasets.table import (
     ColumnRoles,
     as_frame,
@@ -753,10 +758,12 @@ class Dataset:
         rare_classes: RareClasses = "refuse",
         fold: tuple[int, int] | None = None,
         target_scaling: TargetScaling = "standard",
+        labels_per_class: int | None = None,
     ) -> DataSplit:
         """Split into training, validation and test parts, and prepare all parts by what the training part teaches.
 
-        The parts are disjoint, together hold all samples, and keep the order of the data set. Each part gets its share
+        The parts are disjoint, together hold all samples unless `labels_per_class` is given, and keep the order of the
+        data set. Each part gets its share
         of every class, rounded down or up, and rounded up if it would else have none. The result depends on data, seed
         and arguments only.
 
@@ -781,6 +788,9 @@ class Dataset:
         target_scaling : {"standard", "none"}, default "standard"
             Scaling of each value to regress on: mean 0 and standard deviation 1 in the training part, or none. It has
             no effect in classification.
+        labels_per_class : int, optional
+            Number of samples of each class that remain of the training and validation parts together, at least 2; the
+            others are in no part. Of an own validation part all remain. By default all samples remain.
 
         Raises
         ------
@@ -788,10 +798,12 @@ class Dataset:
             If a class has too few samples for every part, groups are too few or too large, or values to regress on are
             all the same in the training part, or cannot be told apart in float32.
         ValueError
-            If a fraction, the fold, the normalisation or the scaling is out of range.
+            If a fraction, the fold, the normalisation, the scaling or the number of labels is out of range.
         """
         rng = np.random.default_rng(seed)
         rows = self._partition(validation, test, stratify, rare_classes, fold, rng)
+        if labels_per_class is not None:
+            rows |= self._few(labels_per_class, rows, rng)
         origins = {part: Origin(self.name, "inputs", rows[part]) for part in rows}
         raw = {part: self.raw(part, rows[part])[0] for part in rows}
         fitted = Preparation.fit(self.schema, raw["train"], normalization, origins["train"])
@@ -875,6 +887,24 @@ class Dataset:
             own = self._own(part)
             drawn.setdefault(part, np.arange(0 if own is None else len(own[1])))
         return {part: drawn[part] for part in ("train", "validation", "test")}
+
+    def _few(
+        self, per_class: int, rows: Mapping[Part, NDArray[np.int64]], rng: np.random.Generator
+    ) -> dict[Part, NDArray[np.int64]]:
+        """Draw the few samples of each class that remain of the training part and a drawn validation part."""
+        if self.classes is None or self.groups is not None:
+            of = "values to regress on" if self.classes is None else "groups"
+            raise ValueError(
+                f"labels_per_class must not be given for data with {of}; got {per_class}"
+            )
+        if per_class < 2:
+            raise ValueError(f"labels_per_class must be at least 2; got {per_class}")
+        of_parts: list[Part] = ["train"] if self.validation is not None else ["train", "validation"]
+        labels = [f"class {label!r}" for label in self.classes]
+        parts = {part: rows[part] for part in of_parts}
+        return few_of_each_class(
+            self.name, parts, self.targets.astype(np.int64), labels, per_class, rng
+        )
 
     def _fold(
         self, number: int, n_folds: int, stratify: bool, rng: np.random.Generator

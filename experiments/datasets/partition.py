@@ -11,12 +11,14 @@ Samples that belong together (groups) stay in one part, and then shares hold as 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import floor
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evo.errors import DataError
+
+PartName = TypeVar("PartName", bound=str)
 
 RareClasses = Literal["refuse", "train"]
 """What happens to classes with too few samples for every part: an error, or all samples go into the training part."""
@@ -142,6 +144,57 @@ def draw_parts(
                 f"fraction of {float(share):.4g}; got {sizes[g]}{'' if groups is None else ' samples'}"
             )
     return dict(zip(shares, parts, strict=True))
+
+
+def few_of_each_class(
+    name: str,
+    parts: Mapping[PartName, NDArray[np.int64]],
+    classes: NDArray[np.int64],
+    labels: Sequence[str],
+    n_per_class: int,
+    rng: np.random.Generator,
+) -> dict[PartName, NDArray[np.int64]]:
+    """Draw a few samples of each class from some parts, which keep their proportions.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set, for messages.
+    parts : mapping of str to ndarray of int64
+        Indices of the samples of each part.
+    classes : ndarray of int64, shape (n,)
+        The class of each sample of the data set, 0 … k−1.
+    labels : sequence of str
+        Name of each class, for messages.
+    n_per_class : int
+        Number of samples of each class in all parts together, at least the number of parts.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    dict of str to ndarray of int64
+        Indices of the drawn samples, ascending; every part has every class.
+
+    Raises
+    ------
+    DataError
+        If a part has too few samples of a class.
+    """
+    total = sum(len(rows) for rows in parts.values())
+    shares = [Fraction(len(rows), total) for rows in parts.values()]
+    wanted = apportion([n_per_class] * len(labels), shares)
+    few = {}
+    for (part, rows), counts in zip(parts.items(), wanted.T, strict=True):
+        sizes = np.bincount(classes[rows], minlength=len(labels))
+        if (lacking := np.flatnonzero(sizes < counts)).size:
+            g = int(lacking[0])
+            raise DataError(
+                f"{name}: labels_per_class must leave {labels[g]} at most the {sizes[g]} samples of the {part} part; "
+                f"got {counts[g]} of {n_per_class}"
+            )
+        drawn, _ = stratified_parts(classes[rows], np.stack([counts, sizes - counts], axis=1), rng)
+        few[part] = rows[drawn]
+    return few
 
 
 def grouped_parts(

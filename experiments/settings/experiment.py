@@ -124,6 +124,12 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
         description="Number of folds k of a cross-validation, instead of test: seed s tests fold s mod k. Seeds from a "
         "multiple of k on share their folds, so k seeds test every sample once.",
     )
+    labels_per_class: int | None = Field(
+        None,
+        ge=2,
+        description="Number of samples of each class that remain of the training and validation parts together, in "
+        "their proportion; the others are not used. Of an own validation part all remain. none: all samples.",
+    )
 
     @model_validator(mode="after")
     def _folds_suit(self) -> Self:
@@ -158,6 +164,7 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
                 rare_classes=self.rare_classes,
                 fold=None if folds is None else (seed % folds, folds),
                 target_scaling=self.target_scaling,
+                labels_per_class=self.labels_per_class,
             )
         except DataError:
             raise

@@ -526,3 +526,46 @@ def test_parts_that_cannot_be_are_refused(options, split, error, message):
     with pytest.raises(error) as caught:
         numbered([0, 1] * 20, **options).split(seed=0, **split)
     assert str(caught.value).startswith(message)
+
+
+@given(labels=labelled(), seed=seeds, validation=percent, n=st.integers(2, 30))
+def test_few_labels_of_each_class_are_drawn_from_the_parts_of_the_same_split(
+    labels, seed, validation, n
+):
+    options = {"seed": seed, "validation": validation, "test": 0.1, "rare_classes": "train"}
+    whole = numbered(labels).split(**options).rows
+    assume(min(np.bincount(labels[whole["train"]]).min(), whole["validation"].size) >= 30)
+    try:
+        few = numbered(labels).split(**options, labels_per_class=n).rows
+    except (
+        DataError
+    ):  # the validation part is small, and has fewer of a class than its share rounded up
+        assume(False)
+    assert few["test"].tolist() == whole["test"].tolist()
+    together = np.concatenate([few["train"], few["validation"]])
+    assert np.bincount(labels[together]).tolist() == [n] * (labels.max() + 1)
+    for part in ("train", "validation"):
+        assert set(few[part]) <= set(whole[part])
+        assert set(labels[few[part]]) == set(labels)
+        share = len(whole[part]) / (len(whole["train"]) + len(whole["validation"]))
+        assert np.all(np.abs(np.bincount(labels[few[part]]) - share * n) < 1)
+
+
+def test_few_labels_are_refused_where_there_are_none_or_too_few():
+    with pytest.raises(DataError, match=r"class 1 at most the 1 samples of the train part; got 9"):
+        numbered([0] * 30 + [1, 1]).split(seed=0, test=0, labels_per_class=10)
+    with pytest.raises(ValueError, match="must be at least 2; got 1"):
+        numbered([0, 1] * 10).split(seed=0, labels_per_class=1)
+    with pytest.raises(ValueError, match="data with values to regress on; got 5"):
+        numbered(np.linspace(0, 1, 30)).split(seed=0, labels_per_class=5)
+    with pytest.raises(SettingsError, match="labels_per_class"):
+        DatasetSettings(labels_per_class=5).split(numbered(np.linspace(0, 1, 30)), 0)
+
+
+def test_an_own_validation_part_keeps_all_samples_if_labels_are_few():
+    own = (np.zeros((6, 1)), np.array([0, 1] * 3))
+    rows = numbered([0, 1] * 20, validation=own).split(seed=1, labels_per_class=4).rows
+    assert {part: len(rows[part]) for part in ("train", "validation")} == {
+        "train": 8,
+        "validation": 6,
+    }
