@@ -156,10 +156,12 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
 
     def expected_offspring(self, generation: int) -> int:
         """Return the expected number of individuals that are evaluated in a generation."""
-        expected = SELECTIONS[self.selection.name].expected_offspring
-        if expected is None or not 1 <= generation <= self.last_modified:
-            return self.population * self.offspring_per_slot(generation)
-        return expected(self.population, self.selection, generation)
+        selection = SELECTIONS[self.selection.name]
+        if 1 <= generation <= self.last_modified and selection.expected_offspring:
+            return selection.expected_offspring(self.population, self.selection, generation)
+        if generation > self.last_modified >= 1 and selection.expected_survivors:
+            return selection.expected_survivors(self.population, self.selection, self.last_modified)
+        return self.population * self.offspring_per_slot(generation)
 
     def expected_individuals(self, until: int | None = None, first: int = 0) -> int:
         """Return the expected number of individuals of a search, from generation `first` to generation `until`.

@@ -54,6 +54,10 @@ class Selection:
         ``expected_offspring(population, settings, generation)`` returns the expected number of offspring in a
         generation that modifies, of a population of that size. By default the population times `offspring_per_slot`.
         Progress is reported by it, and controls get as many networks.
+    expected_survivors : callable, optional
+        ``expected_survivors(population, settings, generation)`` returns how many different individuals are expected to
+        hold the slots after a generation that modifies. By default each slot has its own. So many networks are trained
+        on in the generations that only train.
     """
 
     propose: Callable[..., Any]
@@ -62,6 +66,11 @@ class Selection:
     name: str = ""
     single: SingleSelection | None = None
     expected_offspring: Callable[[int, "SelectionSettings", int], int] | None = None
+    expected_survivors: Callable[[int, "SelectionSettings", int], int] | None = None
+
+
+EXPECTATIONS = ("expected_offspring", "expected_survivors")
+"""The fields of a selection that foretell the numbers of networks."""
 
 
 def _converted(name: str, given: Any) -> Selection:
@@ -73,7 +82,7 @@ def _converted(name: str, given: Any) -> Selection:
             select,
             getattr(given, "offspring_per_slot", 1),
             single=getattr(given, "single", None),
-            expected_offspring=getattr(given, "expected_offspring", None),
+            **{name: getattr(given, name, None) for name in EXPECTATIONS},
         )
     if not isinstance(given, Selection):
         raise TypeError(
@@ -83,9 +92,10 @@ def _converted(name: str, given: Any) -> Selection:
     check_signature("propose of selection", name, propose, "population", "settings", "rng")
     arguments = ("population", "offspring", "settings", "generation")
     check_signature("select of selection", name, select, *arguments)
-    if given.expected_offspring is not None:
-        expected, role = given.expected_offspring, "expected_offspring of selection"
-        check_signature(role, name, expected, "population", "settings", "generation")
+    for expectation in EXPECTATIONS:
+        expected, role = getattr(given, expectation), f"{expectation} of selection"
+        if expected is not None:
+            check_signature(role, name, expected, "population", "settings", "generation")
     single = given.single
     if single is not None:
         if not isinstance(single, SingleSelection):

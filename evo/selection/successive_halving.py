@@ -44,9 +44,15 @@ def _expected(population: int, settings: SelectionSettings, generation: int) -> 
     return bracket[(generation - 1) % len(bracket)]
 
 
+def _survivors(population: int, settings: SelectionSettings, generation: int) -> int:
+    """Return the number of individuals that are left after a generation."""
+    return (_expected(population, settings, generation) + 1) // 2
+
+
 SUCCESSIVE_HALVING = Selection(
     _propose,
     _select,
     name="grow many, keep the better half of those left, generation by generation",
     expected_offspring=_expected,
+    expected_survivors=_survivors,
 )

@@ -1,9 +1,11 @@
 """The tables in ``results/reference`` are what a run of their presets gives: one seed of each, to the last digit.
 
 ``python tests/test_experiments/studies/test_reference_results.py FOLDER NAME`` writes the tables of a finished run or
-study into ``results/reference/NAME``; a third argument is the arm that the others are compared with.
+study into ``results/reference/NAME``, beside the arms and seeds that are there; a third argument is the arm that the
+others are compared with.
 """
 
+import io
 import json
 import shutil
 import sys
@@ -17,6 +19,7 @@ from cnn.compile.vector_kernels import ARITHMETIC, SHARED_ARITHMETIC
 from evo.environment import environment
 from evo.storage.tables import TIMING_COLUMNS
 from experiments import Experiment, load_results, run
+from experiments.analysis.comparison import compare, pairs_of, summarize
 from experiments.settings.experiment import read_settings, with_values
 from experiments.settings.study import is_study, parse_study
 from experiments.studies.study import run_study
@@ -94,15 +97,66 @@ def test_every_arm_and_seed_of_a_preset_is_published(name):
         assert set(published["arm"]) == set(parse_study(settings, name).arms)
 
 
+COSTS = ["cpu_seconds", "total_cpu_seconds"]
+"""What the machine took; published apart, because it differs from run to run."""
+
+GROWING = [path.parent.name for path in sorted(REFERENCE.glob("*/cpu_seconds.csv"))]
+"""The published sets to which seeds and arms may be added."""
+
+
+def follow(target, *arms):
+    """Return the tables of arms and of differences that follow from the published rows and what the preset declares."""
+    rows = pd.read_csv(target / "comparison.csv").assign(run=target.name)
+    rows = rows.merge(pd.read_csv(target / "cpu_seconds.csv"), on=["seed", "arm"], how="left")
+    (preset,) = target.glob("*.toml")
+    evaluation = read_settings(str(preset)).get("evaluation", {})
+    declared = evaluation.get("primary")
+    summary = summarize(rows)
+    pairs = pairs_of(arms, summary, declared if is_there(declared, summary) else None)
+    options = {
+        "margin": evaluation.get("equivalence_margin"),
+        "equal": evaluation.get("equal", ()),
+    }
+    return summary, compare(rows, pairs, declared=declared, **options)
+
+
+def is_there(declared, summary):
+    return declared is not None and set(declared.split(" - ")) <= set(summary.index)
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_the_tables_of_a_published_set_follow_from_its_rows(name):
+    target = REFERENCE / name
+    published = pd.read_csv(target / "differences.csv")
+    (against,) = published.loc[~published["declared"], "other"].unique()
+    arms, differences = follow(target, against)
+    found = arms.rename_axis("arm").reset_index(), differences
+    for table, file in zip(found, ("arms.csv", "differences.csv"), strict=True):
+        expected = pd.read_csv(target / file)
+        again = pd.read_csv(io.StringIO(table.to_csv(index=False)))
+        pd.testing.assert_frame_equal(again, expected, rtol=1e-9)
+
+
 def publish(folder, name, *against):
-    """Write the tables of a finished run or study, its settings, and what they were made with."""
+    """Write the tables of a finished run or study, its settings, and what they were made with.
+
+    Arms and seeds that are published already stay, if they were made with the same preset.
+    """
     results, target = load_results(folder), REFERENCE / name
+    found = results.comparison
+    (preset,) = results.runs["experiment"].unique()
+    source = files("experiments") / "presets" / f"{preset}.toml"
+    tables = {"comparison.csv": stable(found), "cpu_seconds.csv": found[["seed", "arm", *COSTS]]}
     target.mkdir(parents=True, exist_ok=True)
-    stable(results.comparison).to_csv(target / "comparison.csv", index=False)
-    results.summary().to_csv(target / "arms.csv", index_label="arm")
-    results.compare(*against).to_csv(target / "differences.csv", index=False)
-    preset = name.removesuffix("-declared")
-    shutil.copy(files("experiments") / "presets" / f"{preset}.toml", target)
+    is_same = (copy := target / source.name).exists() and copy.read_bytes() == source.read_bytes()
+    for file, rows in tables.items():
+        both = pd.concat([pd.read_csv(target / file), rows]) if is_same else rows
+        kept = both.drop_duplicates(["seed", "arm"], keep="last")
+        kept.sort_values(["seed", "arm"]).to_csv(target / file, index=False)
+    shutil.copy(source, target)
+    arms, differences = follow(target, *against)
+    arms.to_csv(target / "arms.csv", index_label="arm")
+    differences.to_csv(target / "differences.csv", index=False)
     found = environment()
     described = {key: found[key] for key in found if key not in {"command", "directory", "started"}}
     made_with = {"command": f"evomatrix run {preset} --workers 0", **described}
