@@ -82,7 +82,8 @@ def _converted(name: str, given: Any) -> Selection:
             select,
             getattr(given, "offspring_per_slot", 1),
             single=getattr(given, "single", None),
-            **{name: getattr(given, name, None) for name in EXPECTATIONS},
+            expected_offspring=getattr(given, "expected_offspring", None),
+            expected_survivors=getattr(given, "expected_survivors", None),
         )
     if not isinstance(given, Selection):
         raise TypeError(
