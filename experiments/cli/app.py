@@ -644,11 +644,11 @@ def describe(
 ) -> None:
     """Print all settings of a preset or file as a TOML file, with their meanings; defaults are marked.
 
-    Of a study, the settings of its first cell are printed, and for each cell those that are not the same for all.
+    Of a study, the settings of its first cell that evolves are printed, and for each cell those that differ.
     """
     from experiments.settings.experiment import Experiment, read_settings, with_values
     from experiments.settings.reference import described
-    from experiments.settings.study import differences, is_study, parse_study
+    from experiments.settings.study import differences, is_study, parse_study, shown_cell
 
     _load(parts)
     with _naming_own_parts(parts):
@@ -659,14 +659,14 @@ def describe(
             _echo_too_few_seeds(described_one)
             return
         study = parse_study(values, experiment)
-    first = next(iter(study.cells.values()))
-    typer.echo(described(first))
+    shown = shown_cell(study)
+    typer.echo(described(shown))
     if study.halving is not None:
         typer.echo(described(study.halving, "halving"))
     for cell, settings in differences(study).items():
         told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
         typer.echo(f"# {cell}: {told}")
-    _echo_too_few_seeds(first)
+    _echo_too_few_seeds(shown)
 
 
 def _echo_too_few_seeds(experiment: "Experiment") -> None:

@@ -99,22 +99,27 @@ class Study:
         }
 
 
+def shown_cell(study: Study) -> Experiment:
+    """Return the cell whose settings people read in full: the first that evolves, for the others lack settings."""
+    cells = study.cells.values()
+    return next((one for one in cells if one.evolve), next(iter(cells)))
+
+
 def differences(study: Study) -> dict[str, dict[str, Any]]:
     """Return, for each cell, the settings by dotted names that are not the same for all cells that have them.
 
-    A cell in which nothing evolves has no settings of evolution. If it is the first one, whose settings people read in
-    full, those of the others count as different.
+    Settings that :func:`shown_cell` lacks, such as a range of recipe genes, count as different too.
     """
     of_cells = {
         cell: dict(flat(one.model_dump(mode="json", exclude={"cell"}), ""))
         for cell, one in study.cells.items()
     }
     keys = dict.fromkeys(key for values in of_cells.values() for key in values)
-    first = next(iter(of_cells.values()))
+    shown = dict(flat(shown_cell(study).model_dump(mode="json", exclude={"cell"}), ""))
     different = [
         key
         for key in keys
-        if key not in first
+        if key not in shown
         or len({json.dumps(values[key]) for values in of_cells.values() if key in values}) > 1
     ]
     return {
