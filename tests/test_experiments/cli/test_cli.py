@@ -39,12 +39,14 @@ OPTIONS = [
     "--quiet",
 ]
 PRESETS = [
+    "augmented-fashion",
     "diabetes",
     "digits",
     "digits-random",
     "example",
     "fashion",
     "fashion-small",
+    "few-labels",
     "growth-digits",
     "idx",
     "kernels-digits",
@@ -57,7 +59,9 @@ PRESETS = [
     "rigl-mnist",
     "set-digits",
     "set-mnist",
+    "sparse-mlp",
     "spirals",
+    "time-to-accuracy",
     "xor",
 ]
 QUICK = [

@@ -48,7 +48,17 @@ PRESETS = {
     "spirals",
     "xor",
 }
-WITH_ARMS = {"fashion", "fashion-small", "growth-digits", "kernels-digits", "mnist-kernels"}
+WITH_ARMS = {
+    "augmented-fashion",
+    "fashion",
+    "fashion-small",
+    "few-labels",
+    "growth-digits",
+    "kernels-digits",
+    "mnist-kernels",
+    "sparse-mlp",
+    "time-to-accuracy",
+}
 
 
 @pytest.fixture
@@ -421,9 +431,10 @@ def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
     message = message_of(preset)
     assert message.startswith(f"unknown preset {preset!r}")
     assert (
-        "diabetes, digits, digits-random, example, fashion, fashion-small, growth-digits, idx, kernels-digits, "
-        "lenet-fashion, lenet-mnist, mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, set-digits, "
-        "set-mnist, spirals, xor" in message
+        "augmented-fashion, diabetes, digits, digits-random, example, fashion, fashion-small, few-labels, "
+        "growth-digits, idx, kernels-digits, lenet-fashion, lenet-mnist, mlp-mnist, mnist-kernels, parity, "
+        "rigl-digits, rigl-mnist, set-digits, set-mnist, sparse-mlp, spirals, time-to-accuracy, xor"
+        in message
     )
     assert ".toml" in message
 

@@ -95,7 +95,7 @@ def test_the_presets_on_published_images_share_lenets_budget_and_recipe():
         n_biases = sum(level.n_nodes for level in levels[1:])
         macs = sum(n * level.map_size**2 for n, level in zip(taps, levels[1:], strict=True))
         assert 0.99 * 61_706 < sum(taps) + n_biases <= 61_706
-        assert 0.98 * 416_520 < macs <= 416_520
+        assert 0.97 * 416_520 < macs <= 416_520
     # 55,000 of the 60,000 images, in batches of 64: ten epochs.
     assert round(60_000 * fashion["dataset"]["validation"]) == 5000
     assert fashion["evolution"]["steps_per_generation"] == -(-55_000 // 64)
