@@ -5,9 +5,9 @@ float32 and float64 exactly. ndarrays and ``scipy.sparse`` arrays of any format 
 read by ``scipy.sparse.csc_array((weights, (sources, targets)))``.
 """
 
-import networkx as nx
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 from numpy.typing import DTypeLike
 from scipy import sparse
 
@@ -19,10 +19,14 @@ from graphops.validation import (
     check_number,
 )
 
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+
 EDGE_COLUMNS = ("source", "target", "weight")
 
 
-def to_networkx(W: Matrix, *, weight: str = "weight") -> nx.DiGraph:
+def to_networkx(W: Matrix, *, weight: str = "weight") -> "nx.DiGraph":
     """Return a matrix as a directed graph.
 
     Parameters
@@ -47,6 +51,8 @@ def to_networkx(W: Matrix, *, weight: str = "weight") -> nx.DiGraph:
     >>> list(graph.edges(data="weight"))
     [(0, 1, 0.5), (1, 1, -2.0)]
     """
+    import networkx as nx  # noqa: PLC0415 - slow to import
+
     edges = check_edges(W)
     sources, targets = edges.indices.tolist(), _stored.column_of_entries(edges).tolist()
     graph = nx.DiGraph()
@@ -56,7 +62,7 @@ def to_networkx(W: Matrix, *, weight: str = "weight") -> nx.DiGraph:
 
 
 def from_networkx(
-    graph: nx.DiGraph, *, weight: str = "weight", dtype: DTypeLike = np.float64
+    graph: "nx.DiGraph", *, weight: str = "weight", dtype: DTypeLike = np.float64
 ) -> sparse.csc_array:
     """Return the matrix of a directed graph, with nodes numbered in the order of the graph.
 
@@ -87,12 +93,15 @@ def from_networkx(
 
     Examples
     --------
+    >>> import networkx as nx
     >>> graph = nx.DiGraph()
     >>> graph.add_weighted_edges_from([("a", "b", 0.5), ("b", "a", 2.0)])
     >>> from_networkx(graph).toarray()
     array([[0. , 0.5],
            [2. , 0. ]])
     """
+    import networkx as nx  # noqa: PLC0415 - slow to import
+
     if not isinstance(graph, nx.Graph):
         raise TypeError(f"graph must be a networkx.DiGraph; got {type(graph).__name__}")
     if not graph.is_directed() or graph.is_multigraph():
@@ -123,7 +132,7 @@ def from_networkx(
     return _stored.assemble(_stored.pointers(lengths), rows, values, (n, n))
 
 
-def to_edge_list(W: Matrix) -> pd.DataFrame:
+def to_edge_list(W: Matrix) -> "pd.DataFrame":
     """Return a matrix as a table with one row per edge.
 
     Parameters
@@ -148,6 +157,8 @@ def to_edge_list(W: Matrix) -> pd.DataFrame:
     0       0       1     0.5
     1       1       1    -2.0
     """
+    import pandas as pd  # noqa: PLC0415 - slow to import
+
     edges = check_edges(W)
     columns = (
         edges.indices.astype(np.int64),

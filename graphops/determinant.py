@@ -10,7 +10,6 @@ from functools import cache
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
-import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
@@ -339,6 +338,8 @@ def _from_pivots(pivots: FloatArray, sign: int) -> SignedLogDeterminant:
 
 def _cycles(W: Any) -> tuple[int, list[tuple[frozenset[int], float]]]:
     """Return n, the nodes of every simple cycle, and the product of the weights along it."""
+    import networkx as nx  # noqa: PLC0415 - slow to import
+
     W = check_matrix(W, square=True)
     n = W.shape[0]
     if n > MAX_NODES_BY_CYCLES:

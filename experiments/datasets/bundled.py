@@ -1,7 +1,6 @@
 """Data sets that come with scikit-learn; they need no download."""
 
 import numpy as np
-from sklearn.datasets import load_diabetes, load_digits
 
 from experiments.datasets.dataset import Dataset
 
@@ -14,6 +13,8 @@ def digits() -> Dataset:
     Dataset
         Inputs (1797, 8, 8), ink in 0 … 16; classes 0 … 9.
     """
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - slow to import
+
     bundle = load_digits()
     return Dataset(
         "digits",
@@ -32,6 +33,8 @@ def diabetes() -> Dataset:
         Inputs (442, 10): age, sex, body-mass index, blood pressure and six blood values, in their
         own units; targets (442, 1): the progression, 25 … 346.
     """
+    from sklearn.datasets import load_diabetes  # noqa: PLC0415 - slow to import
+
     bundle = load_diabetes(scaled=False)
     return Dataset.from_arrays(
         bundle.data.astype(np.float32),
