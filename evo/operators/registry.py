@@ -161,6 +161,9 @@ OPERATORS: Registry[Operator] = Registry("operator", convert=_converted)
 
 OPERATORS.fill({one.code: screened(one, *_conditions(one)) for one in _ENTRIES})
 
+OF_MAPS, OF_MATES = frozenset("GKMP"), frozenset("VY")
+"""The operators of the package that change nothing without feature maps, and those that need mates."""
+
 RECOMBINATIONS: Mapping[str, Operator] = {
     "average": OPERATORS["V"],
     "soup": screened(

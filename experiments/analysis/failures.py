@@ -15,6 +15,9 @@ from evo.storage.run_reader import (
     run_names,
 )
 
+NAMED = 8
+"""Most cells, and most generations, that a line names."""
+
 
 def failure_lines(
     individuals: pd.DataFrame, *, several_runs: bool = False, stopped: Collection[str] = ()
@@ -51,6 +54,42 @@ def failure_lines(
             lines.append(
                 f"{where}: no child succeeded ({len(children)} of {len(children)} have no fitness), so the winner is a "
                 f"founder that was only trained; {_first(children, several_runs)}"
+            )
+    return lines
+
+
+def copy_lines(
+    individuals: pd.DataFrame, *, several_runs: bool = False, still: Collection[str] = ()
+) -> list[str]:
+    """Return one line on each search in which no operation changed any child of some generations.
+
+    Parameters
+    ----------
+    individuals : DataFrame
+        The table of that name.
+    several_runs : bool
+        Whether the lines name runs.
+    still : collection of str
+        Names of runs whose policy changes nothing on purpose.
+
+    Returns
+    -------
+    list of str
+        Empty if every generation with children has a child that an operation changed.
+    """
+    children = individuals[(individuals["origin"] == "child") & (individuals["status"] == "ok")]
+    children = children[~children["run"].isin(still)]
+    is_copy = children["operators"].fillna("") == ""
+    all_copies = is_copy.groupby([children[key] for key in ("run", "seed", "generation")]).all()
+    lines = []
+    for (run, seed), of_search in all_copies.groupby(["run", "seed"]):
+        generations = of_search[of_search].index.get_level_values("generation")
+        if len(generations):
+            where = f"{run}, seed {seed}" if several_runs else f"seed {seed}"
+            which = ", ".join(map(str, generations[:NAMED])) + ", …" * (len(generations) > NAMED)
+            lines.append(
+                f"{where}: all children are copies of their parents in {len(generations)} of {len(of_search)} "
+                f"generations with children ({which}), because no operation could be applied"
             )
     return lines
 
@@ -149,10 +188,6 @@ def arm_of_settings(config: Mapping[str, Any]) -> str | None:
 def _label(arm: str, config: Mapping[str, Any]) -> str:
     """Return the name of an arm in the tables: in a study with a grid, with the cell."""
     return f"{arm}-{config['cell']}" if config.get("cell") else arm
-
-
-NAMED = 8
-"""Most cells that a line names."""
 
 
 def stopped_lines(runs: pd.DataFrame) -> list[str]:

@@ -38,6 +38,7 @@ from experiments.analysis.comparison import (
 )
 from experiments.analysis.deciding import direction_of, metric_of
 from experiments.analysis.failures import (
+    copy_lines,
     divergence_lines,
     failure_lines,
     lost_runs,
@@ -214,9 +215,20 @@ class Results:
         return stopped_lines(self.runs)
 
     def failure_lines(self) -> list[str]:
-        """Return a line on all individuals without a fitness, and one on each search in which no child succeeded."""
+        """Return a line on all individuals without a fitness, and lines on searches without success or change.
+
+        One line is on each search in which no child succeeded, and one on each in which all children of a generation
+        are copies of their parents.
+        """
         stopped = set(self.runs.loc[self.runs["stopped_rung"].notna(), "run"])
-        return failure_lines(self.individuals, several_runs=len(self.paths) > 1, stopped=stopped)
+        still = {
+            run for run, one in self.configs.items() if one.get("policy", {}).get("name") == "none"
+        }
+        several = len(self.paths) > 1
+        return [
+            *failure_lines(self.individuals, several_runs=several, stopped=stopped),
+            *copy_lines(self.individuals, several_runs=several, still=still),
+        ]
 
     def divergences(self) -> list[str]:
         """Return one line per baseline that diverged: its seeds, and the reason with the first seed."""
@@ -408,6 +420,11 @@ class Results:
         return frames.pareto(
             self.individuals, self.baseline, metric, larger_is_better=is_larger_better
         )
+
+    @property
+    def objectives(self) -> dict[str, tuple[str, ...]]:
+        """The objectives of each run with the selection nsga2."""
+        return frames.objectives(self.runs)
 
     def selection_front(self) -> pd.DataFrame:
         """Return the Pareto fronts that nsga2 kept, see :func:`experiments.analysis.frames.selection_front`."""

@@ -18,7 +18,7 @@ from experiments.analysis.deciding import is_fraction, title_of
 from experiments.analysis.results import Results
 from experiments.figures.edges import effective_edges
 from experiments.figures.style.colours import NEUTRAL, PALETTE, style_of
-from experiments.figures.style.facts import arm_of, arms_of, arms_of_searches, where
+from experiments.figures.style.facts import arm_of, arms_of, arms_of_searches, names_by_seed, where
 from experiments.figures.style.labels import arm_labels, short_name
 from experiments.figures.style.sizes import FONT_SIZE, WIDTHS, is_wide, legend_below, new_figure
 
@@ -46,7 +46,7 @@ def draw_pareto(results: Results, width: float = WIDTHS["page"]) -> Figure:
     title += f"\n{where(results, 'validation part')}"
     behind = f"all {len(every):,} individuals", every
     ordinate = column, f"validation {title_of(metric)}"
-    return _draw_fronts(results, width, title, behind, fronts, ordinate, [*SIZES])
+    return _draw_fronts(arms_of(results), width, title, behind, fronts, ordinate, [*SIZES])
 
 
 def draw_selection_front(results: Results, width: float = WIDTHS["page"]) -> Figure:
@@ -57,12 +57,12 @@ def draw_selection_front(results: Results, width: float = WIDTHS["page"]) -> Fig
         raise ResultsError("the selection nsga2 has one objective, or no network has a result")
     members = results.population_at()
     members = members[members["run"].isin(fronts["run"])]
-    fronts["arm"] = arms_of_searches(results, fronts)
+    fronts["arm"], names = names_by_seed(results, fronts)
     title = "Fronts that nsga2 kept, one for each seed: no other network of its population is at least as good in all"
     title += f" {len(objectives)} objectives\n{where(results, 'validation part')}"
     behind = f"all {len(members):,} of the last populations", members
     ordinate = objectives[0], title_of_objective(objectives[0])
-    return _draw_fronts(results, width, title, behind, fronts, ordinate, objectives[1:])
+    return _draw_fronts(names, width, title, behind, fronts, ordinate, objectives[1:])
 
 
 def title_of_objective(name: str) -> str:
@@ -71,7 +71,7 @@ def title_of_objective(name: str) -> str:
 
 
 def _draw_fronts(
-    results: Results,
+    arms: Mapping[str, str],
     width: float,
     title: str,
     behind: tuple[str, pd.DataFrame],
@@ -79,9 +79,12 @@ def _draw_fronts(
     ordinate: tuple[str, str],
     others: Sequence[str],
 ) -> Figure:
-    """Draw a column of tables against each of others, a panel each: networks behind, and those of fronts by arm."""
+    """Draw a column of tables against each of others, a panel each: networks behind, and those of fronts by arm.
+
+    `arms` has the arm of each name in the column `arm` of the fronts.
+    """
     (told, every), (column, label) = behind, ordinate
-    labels = arm_labels(arms_of(results), width)
+    labels = arm_labels(arms, width)
     n_columns = len(others) if is_wide(width) else 1
     n_rows = len(others) // n_columns
     height = n_rows * 0.62 * width / (max(n_columns, 2) if is_wide(width) else 1) + 0.4
@@ -98,7 +101,7 @@ def _draw_fronts(
                 rasterized=len(every) > MOST_VECTORS,
                 label=told,
             )
-        for arm, style in style_of(arms_of(results)).items():
+        for arm, style in style_of(arms).items():
             own = fronts[fronts["arm"] == arm]
             if len(own):
                 axes.plot(

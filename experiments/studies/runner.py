@@ -12,6 +12,7 @@ from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.evolution.fitness import FITNESSES, adapt_fitness
 from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
+from evo.operators.registry import OF_MAPS, OF_MATES, OPERATORS
 from evo.storage.individuals import StoredIndividuals, load_individuals
 from evo.storage.journal import read_journal
 from evo.storage.run_reader import (
@@ -191,8 +192,44 @@ def run_anew(
         The other options of :func:`experiments.studies.execution.execute`.
     """
     store = new_store(plan, used, own, results, run_name)
+    idle = idle_operators(plan)
+    if idle:
+        reporter.warn(idle)
     with closing(store), reporting_an_interruption(reporter, store):
         return execute(plan, store, reporter=reporter, **options)
+
+
+def idle_operators(plan: Plan) -> str:
+    """Return a warning if the policy draws operators that can change no network of the run; empty if it draws none."""
+    evolution, policy = plan.experiment.evolution, plan.experiment.policy
+    if not plan.experiment.evolve or evolution.last_modified == 0:
+        return ""
+    founders = [genome for of_seed in plan.founders.values() for genome in of_seed]
+    has_maps = not founders or any(genome.has_maps for genome in founders)
+    recombination = evolution.recombination
+    has_mates = recombination.probability > 0 and recombination.mode == "policy"
+    drawn = policy.drawn_weights.keys() - OPERATORS.own.keys()
+    of_maps, of_mates = (
+        set() if has_maps else OF_MAPS & drawn,
+        set() if has_mates else OF_MATES & drawn,
+    )
+    if not of_maps | of_mates:
+        return ""
+    reasons = []
+    if of_maps:
+        reasons.append(f"{', '.join(sorted(of_maps))} without feature maps")
+    if of_mates:
+        reasons.append(
+            f'{", ".join(sorted(of_mates))} without evolution.recombination.mode = "policy"'
+        )
+    told = f"policy.operator_weights: these operators can change nothing: {'; '.join(reasons)}"
+    rewires = policy.name == "layerwise" or (
+        policy.name == "mixed" and policy.rewiring_probability > 0
+    )
+    recombines = recombination.probability > 0 and not has_mates
+    if rewires or recombines or policy.drawn_weights.keys() - of_maps - of_mates:
+        return told
+    return f"{told}. No other operator is drawn, so every child is a copy of its parent"
 
 
 @counting_time()

@@ -8,7 +8,7 @@ from experiments.analysis.frames.joins import join_tables, with_parent
 from experiments.analysis.frames.latex import latex_table
 from experiments.analysis.frames.losses import lost_networks
 from experiments.analysis.frames.operators import operator_effects, operator_uses
-from experiments.analysis.frames.searches import pareto, population_at, selection_front
+from experiments.analysis.frames.searches import objectives, pareto, population_at, selection_front
 from experiments.analysis.frames.settings import changed_settings, settings_of_studies
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "join_tables",
     "latex_table",
     "lost_networks",
+    "objectives",
     "operator_effects",
     "operator_uses",
     "pareto",

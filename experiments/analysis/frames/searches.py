@@ -125,9 +125,9 @@ def selection_front(population: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFram
     ResultsError
         If no run has this selection, or two have different objectives.
     """
-    objectives = _objectives(runs)
-    members = population[population["run"].isin(objectives) & (population["status"] == "ok")]
-    every = {tuple(of_run) for of_run in objectives.values()}
+    of_runs = objectives(runs)
+    members = population[population["run"].isin(of_runs) & (population["status"] == "ok")]
+    every = {*of_runs.values()}
     if not every:
         raise ResultsError("no run here has the selection nsga2, which has a front")
     if len(every) > 1:
@@ -145,14 +145,15 @@ def selection_front(population: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFram
     return found.sort_values(order, ascending=ascending, kind="stable", ignore_index=True)[columns]
 
 
-def _objectives(runs: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the objectives of each run with selection nsga2."""
-    chosen = runs[runs.get("evolution.selection.name", runs["run"]) == "nsga2"]
+def objectives(runs: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Return the objectives of each run with the selection nsga2; a table of an older version does not name them."""
+    columns = ["evolution.selection.name", "evolution.selection.objectives"]
+    if not {*columns} <= {*runs}:
+        return {}
+    chosen = runs[runs[columns[0]] == "nsga2"]
     return {
-        run: json.loads(objectives)
-        for run, objectives in zip(
-            chosen["run"], chosen.get("evolution.selection.objectives", ()), strict=True
-        )
+        run: tuple(json.loads(names))
+        for run, names in zip(chosen["run"], chosen[columns[1]], strict=True)
     }
 
 

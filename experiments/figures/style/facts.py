@@ -103,6 +103,19 @@ def arms_of_searches(results: Results, rows: pd.DataFrame) -> "pd.Series[str]":
     return found.fillna(rows["run"].map(going_on)).fillna(SEARCH).astype(str)
 
 
+def names_by_seed(results: Results, rows: pd.DataFrame) -> tuple["pd.Series[str]", dict[str, str]]:
+    """Return a name for each row of searches, the arm and its seed, and the arms of all such names in their order.
+
+    With one seed a name is that of the arm.
+    """
+    arms, known = arms_of_searches(results, rows), arms_of(results)
+    seeds = sorted(rows["seed"].unique())
+    if len(seeds) < 2:
+        return arms, known
+    names = {f"{name}, seed {seed}": arm for name, arm in known.items() for seed in seeds}
+    return arms + ", seed " + rows["seed"].astype(str), names
+
+
 def arm_of(results: Results, row: Mapping[str, Any]) -> str:
     """Return the name of the arm of an individual, given its row of ``individuals``."""
     rows = pd.DataFrame([{"run": row["run"], "seed": row["seed"]}])

@@ -9,7 +9,7 @@ from evo.errors import ResultsError
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
 from experiments.figures.searches import SIZES, title_of_objective
-from experiments.figures.style.facts import arms_of, arms_of_searches, where
+from experiments.figures.style.facts import arms_of, arms_of_searches, names_by_seed, where
 from experiments.report.blocks.html import figure, table, without_run
 from experiments.report.blocks.meanings import of_tables
 from experiments.report.blocks.plots import Trace, numbers, plot, plot_text, style_of
@@ -34,7 +34,7 @@ def small_and_good(results: Results) -> str:
     of_validation = where(results, "validation part")
     remark = "A network is in the front if no other one of its seed beats it in metric, parameters and MACs at once."
     page = _fronts(
-        results,
+        arms_of(results),
         f"Validation {metric} and size: {of_validation}",
         ("all individuals", every),
         fronts.assign(arm=fronts["arm"].fillna(arms_of_searches(results, fronts))),
@@ -46,8 +46,7 @@ def small_and_good(results: Results) -> str:
         of_tables("individuals", "baseline", columns=[str(name) for name in fronts]),
         more="results.pareto()",
     )
-    kept = results.runs.get("evolution.selection.name", results.runs["run"]) == "nsga2"
-    return page + _kept_by_selection(results) if kept.any() else page
+    return page + _kept_by_selection(results) if results.objectives else page
 
 
 def _kept_by_selection(results: Results) -> str:
@@ -65,11 +64,12 @@ def _kept_by_selection(results: Results) -> str:
     )
     if not others or fronts.empty:
         return listed
+    names, arms = names_by_seed(results, fronts)
     drawn = _fronts(
-        results,
+        arms,
         f"Fronts that nsga2 kept: {of_validation}",
         ("the last populations", members[members["run"].isin(fronts["run"])]),
-        fronts.assign(arm=arms_of_searches(results, fronts)),
+        fronts.assign(arm=names),
         (first, title_of_objective(first), {name: title_of_objective(name) for name in others}),
         "A network is in the front if no other one of the last population beats it in all objectives at once.",
     )
@@ -77,18 +77,21 @@ def _kept_by_selection(results: Results) -> str:
 
 
 def _fronts(
-    results: Results,
+    arms: Mapping[str, str],
     title: str,
     behind: tuple[str, pd.DataFrame],
     fronts: pd.DataFrame,
     axes: tuple[str, str, Mapping[str, str]],
     remark: str,
 ) -> str:
-    """Return a figure of one column against a choice of others: networks behind, and those of fronts by arm."""
+    """Return a figure of one column against a choice of others: networks behind, and those of fronts by arm.
+
+    `arms` has the arm of each name in the column `arm` of the fronts.
+    """
     (name, every), (column, label, others) = behind, axes
     step = max(1, -(-len(every) // MOST_NETWORKS))
     groups = [(name, every.iloc[::step], BEHIND)]
-    for arm, style in style_of(arms_of(results)).items():
+    for arm, style in style_of(arms).items():
         marker = {"color": style["color"], "symbol": style["symbol"], "size": 9}
         groups.append((f"front: {arm}", fronts[fronts["arm"] == arm], marker))
     traces = [

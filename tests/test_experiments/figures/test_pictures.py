@@ -132,6 +132,10 @@ def test_the_front_of_nsga2_has_a_panel_for_each_further_objective(finished, wid
     assert shown == ["MACs per sample", "parameters", "fitness"][: n_objectives - 1]
     points = sum(len(line.get_xdata()) for line in drawn.axes[0].lines)
     assert points == len(kept.population_at()) + len(kept.selection_front())
+    seeds = kept.selection_front()["seed"].unique()
+    fronts = drawn.axes[0].lines[1:]
+    assert [one.get_label() for one in fronts] == [f"front: evolved, seed {one}" for one in seeds]
+    assert len({one.get_marker() for one in fronts}) == len(seeds) > 1
 
 
 def test_a_front_needs_two_objectives_and_the_selection(finished):

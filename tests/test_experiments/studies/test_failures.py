@@ -10,6 +10,8 @@ import pytest
 from evo.evolution.evolution import EvolutionError
 from experiments import Dataset, Experiment, load_results, run
 from experiments.cli.app import main
+from experiments.progress import Reporter
+from experiments.studies.runner import idle_operators, plan_run
 
 
 @pytest.fixture
@@ -70,6 +72,52 @@ def test_a_failure_is_in_the_verdicts_with_its_count_reason_and_line(signs, tmp_
 def test_a_run_without_failures_says_nothing_of_them(finished):
     assert finished.failure_lines() == []
     assert len(finished.verdicts()) == 3
+
+
+NOTHING = {"name": "weighted", "operator_weights": {"K": 1.0, "V": 1.0}}
+
+
+def test_operators_that_can_change_nothing_are_named_before_the_run_and_copies_after_it(
+    signs, tmp_path
+):
+    warnings = []
+
+    class Told(Reporter):
+        def warn(self, line):
+            warnings.append(line)
+
+    results = run(
+        settings(policy=NOTHING, baseline={"arms": []}),
+        **{"dataset": signs, "workers": 0, "results": tmp_path, "figures": False},
+        reporter=Told(),
+    )
+    assert warnings == [
+        "policy.operator_weights: these operators can change nothing: K without feature maps; V without "
+        'evolution.recombination.mode = "policy". No other operator is drawn, so every child is a copy of its parent'
+    ]
+    (line,) = results.failure_lines()
+    assert line == (
+        "seed 0: all children are copies of their parents in 2 of 2 generations with children (1, 2), because no "
+        "operation could be applied"
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "recombination", "told"),
+    [
+        ({"operator_weights": {"K": 1.0, "N": 1.0}}, {}, "K without feature maps"),
+        (NOTHING, {"probability": 0.5, "mode": "policy"}, "K without feature maps"),
+        ({"operator_weights": {"V": 1.0}}, {"probability": 0.5, "mode": "policy"}, ""),
+        ({}, {}, ""),
+        ({"name": "none"}, {}, ""),
+    ],
+)
+def test_only_operators_that_can_change_nothing_are_named(signs, policy, recombination, told):
+    evolution = {"population": 1, "generations": 2, "recombination": recombination}
+    plan, _ = plan_run(settings(policy=policy, evolution=evolution), signs, None, None)
+    line = idle_operators(plan)
+    assert line.endswith(f"can change nothing: {told}" if told else "")
+    assert bool(line) == bool(told)
 
 
 def test_file_and_line_of_an_error_stay_in_the_table(signs, tmp_path):
