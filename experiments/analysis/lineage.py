@@ -1,5 +1,6 @@
 """Who descends from whom: the individuals of runs as a graph, and the training of an individual and its ancestors."""
 
+import json
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ _OF_INDIVIDUAL = (
     *("run", "seed", "individual", "parent", "generation", "origin", "operators", "reused_from"),
 )
 """The columns of :func:`learning_curve` about the individual."""
+
+
+COSTS_OF_MATES = ("training_macs", "cpu_seconds", "train_seconds")
+"""The costs of training of an individual in ``individuals``."""
 
 
 class RunTables(Protocol):
@@ -163,6 +168,36 @@ def _names(results: RunTables) -> dict[Path, str]:
     return {path.resolve(): name for path, name in run_names(results.paths).items()}
 
 
+def cost_of_mates(path: Path, seed: int, individual: int) -> dict[str, Any]:
+    """Return the cost of training of the ancestors of an individual that are not in its line of first parents.
+
+    Each ancestor is counted once: the mates that operations used, and the ancestors of these. Ancestors in an older run
+    count too, if its folder is found.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    seed, individual : int
+
+    Returns
+    -------
+    dict
+        The sum of each cost in :data:`COSTS_OF_MATES`.
+    """
+    tables = load_tables([path], ["individuals", "operations"])
+    name = run_names([path])[path]
+    known = _Known()
+    known.add(*(table.assign(run=name) for table in tables.values()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LineageWarning)
+        known.add_older_runs({path.resolve(): name})
+    node = known.in_its_run((name, seed, individual))
+    beside = known.trained(node) - known.trained(node, with_mates=False)
+    rows = [known.rows[one] for one in beside if known.rows[one]["status"] == "ok"]
+    return {cost: sum(row[cost] for row in rows) for cost in COSTS_OF_MATES}
+
+
 @dataclass(eq=False)
 class _Known:
     """The individuals of runs, and of the runs that these continue.
@@ -232,6 +267,28 @@ class _Known:
             parent = self.in_its_run((*child[:2], int(number)))
             if parent in self.rows or child not in self.first:
                 yield parent
+
+    def trained(self, individual: Node, *, with_mates: bool = True) -> set[Node]:
+        """Return an individual, its ancestors, and those whose training results these reused."""
+        left, found = [individual], set[Node]()
+        while left:
+            node = left.pop()
+            if node in found or node not in self.rows:
+                continue
+            found.add(node)
+            parents = [*self.parents(node)]
+            left += parents[:1]
+            if with_mates:
+                used = {
+                    mate
+                    for operation in self.operations.get(node, ())
+                    for mate in json.loads(operation["parameters"]).get("mates", ())
+                }
+                left += [one for one in parents[1:] if one[2] in used]
+            reused = self.rows[node]["reused_from"]
+            if not pd.isna(reused):
+                left.append((*node[:2], int(reused)))
+        return found
 
 
 def _node(row: Row) -> Node:

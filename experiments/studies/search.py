@@ -30,6 +30,7 @@ from evo.storage.rows import generation_rows
 from evo.storage.tables import Row
 from evo.time_account import spending
 from experiments.analysis.comparison import TRAIN_ONLY
+from experiments.analysis.lineage import COSTS_OF_MATES, cost_of_mates
 from experiments.arms import Evolved
 from experiments.progress.describing import fitness_title
 from experiments.progress.events import GenerationDone
@@ -308,16 +309,20 @@ class Search:
         winner, totals = self.winner, self.totals
         is_counted = "search_training_macs" in totals
         steps = winner.ancestry_steps
-        if self.seed_run.task.evolution.inheritance == "baldwinian":
+        evolution, mates = self.seed_run.task.evolution, dict[str, Any].fromkeys(COSTS_OF_MATES, 0)
+        if evolution.inheritance == "baldwinian":  # what mates had learnt is lost
             steps = winner.optimizer_state.step if winner.optimizer_state else 0
+        elif evolution.recombination.probability > 0:
+            path, seed = self.seed_run.store.path, self.seed_run.seed
+            mates = cost_of_mates(path, seed, winner.job.individual)
         return TrainedModel(
             self.arm,
             Phenotype(winner.genome, self.seed_run.task.loss),
             Cost(
                 steps,
-                winner.ancestry_macs if is_counted else None,
-                winner.ancestry_cpu_seconds if is_counted else None,
-                winner.ancestry_seconds,
+                winner.ancestry_macs + mates["training_macs"] if is_counted else None,
+                winner.ancestry_cpu_seconds + mates["cpu_seconds"] if is_counted else None,
+                winner.ancestry_seconds + mates["train_seconds"],
             ),
             Cost(
                 int(totals["search_steps"]),

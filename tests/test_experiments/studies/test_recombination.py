@@ -20,6 +20,7 @@ from experiments import (
     run,
     verify,
 )
+from experiments.analysis.lineage import cost_of_mates
 from experiments.studies import execution
 
 SETTINGS = {
@@ -88,6 +89,27 @@ def test_the_tables_name_the_mates_and_the_graph_of_a_lineage_has_them(whole):
         assert {number for *_, number in graph.predecessors(("one", 0, child))} >= mates
     uses = whole.credits.set_index(["generation", "operator"])["n_uses"]
     assert uses.loc[1, "V"] + uses.loc[1, "Y"] > 0
+
+
+def test_the_costs_behind_the_weights_count_every_ancestor_once_mates_too(whole):
+    rows, found = whole.individuals.set_index("individual"), mates_of(whole)
+
+    def macs_behind(individual, mates):
+        left, behind = [individual], set()
+        while left:
+            one = left.pop()
+            if one not in behind:
+                behind.add(one)
+                left += [*rows.loc[one, "parents"][:1], *mates.get(one, ())]
+                left += rows.loc[[one], "reused_from"].dropna().astype(int).tolist()
+        return rows.loc[[*behind], "training_macs"].sum()
+
+    last = max(found)
+    beside = cost_of_mates(whole.path, 0, last)["training_macs"]
+    assert beside == macs_behind(last, found) - macs_behind(last, {}) > 0
+    winner = whole.winner()["individual"]
+    (told,) = whole.comparison.loc[whole.comparison["arm"] == "evolved", "training_macs"]
+    assert told == macs_behind(winner, found)
 
 
 def test_whoever_has_mates_among_its_ancestors_is_rebuilt(whole):
