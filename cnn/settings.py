@@ -1,8 +1,9 @@
 """The base class of settings, whose errors are one line: field, rule and value received."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType, UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, ValidationInfo, field_validator
 
@@ -15,6 +16,20 @@ else:
     ModelMetaclass = type(BaseModel)
 
 
+class NoEffectError(ValueError):
+    """A setting was given that others leave without effect.
+
+    Attributes
+    ----------
+    name : str
+        Dotted name of the setting.
+    """
+
+    def __init__(self, name: str, rule: str, value: Any) -> None:
+        super().__init__(f"{name} must not be given {rule}; got {brief(value)}")
+        self.name = name
+
+
 class _RaisesOneLine(ModelMetaclass):
     """The class of settings classes: a call checks the settings and raises the error type of the class."""
 
@@ -22,7 +37,7 @@ class _RaisesOneLine(ModelMetaclass):
         try:
             return super().__call__(*arguments, **values)
         except ValidationError as error:
-            raise cls.error_type(describe(error, cls)) from None
+            raise cls.error_type(describe(error, cls)) from _no_effect_in(error)
 
 
 class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine):
@@ -30,6 +45,7 @@ class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine)
 
     A call such as ``Recipe(learning_rate=-1)`` raises `error_type`, with a message of one line, at the first setting
     that breaks a rule. A changed copy is checked in the same way: ``recipe.model_copy(update={"learning_rate": 0.1})``.
+    The cause of the error is a :class:`NoEffectError` if the rule is that a setting without effect keeps its default.
     """
 
     error_type: ClassVar[type[Exception]] = ValueError
@@ -39,15 +55,35 @@ class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine)
     def _is_of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse True for the number 1, "1" for the number 1, and "no" for False, which pydantic would take."""
         annotation = cls.model_fields[str(info.field_name)].annotation
-        kinds = {annotation, *get_args(annotation)}
-        if isinstance(value, bool | str) and type(value) not in kinds:
-            if kinds & {int, float}:
-                raise ValueError(f"must be a number; got {brief(value)}")
-            if bool in kinds:
-                raise ValueError(f"must be true or false; got {brief(value)}")
-        for element in _no_numbers(annotation, value):
-            raise ValueError(f"must have numbers; got {brief(element)}")
+        for kind, wrong in _of_other_kinds([annotation], value):
+            where = "" if wrong is value else f" in {brief(value)}"
+            raise ValueError(f"must be {kind}; got {brief(wrong)}{where}")
         return value
+
+    def _refuse(self, names: Iterable[str], rule: str) -> None:
+        """Raise NoEffectError if one of some settings, which have no effect, differs from its default."""
+        for name in names:
+            value = getattr(self, name)
+            if isinstance(value, Settings):
+                for key, given in _changed(value, f"{name}."):
+                    raise NoEffectError(key, rule, given)
+            elif value != type(self).model_fields[name].get_default(call_default_factory=True):
+                raise NoEffectError(name, rule, value)
+
+    def _refuse_unread(self, chosen: Collection[str], readers: Mapping[str, Sequence[str]]) -> None:
+        """Raise NoEffectError for a setting that differs from its default, and that no chosen part reads.
+
+        Parameters
+        ----------
+        chosen : collection of str
+            The names of the chosen parts.
+        readers : mapping
+            The parts that read each setting.
+        """
+        for name, parts in readers.items():
+            if not {*chosen} & {*parts}:
+                one = parts[0] if len(parts) == 1 else f"one of {', '.join(parts)}"
+                self._refuse([name], f"unless {one} is chosen")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy in which some settings are changed.
@@ -56,7 +92,8 @@ class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine)
         ----------
         update : mapping, optional
             The settings that change. A mapping for a section changes the named settings of that section and keeps the
-            others, as in a file with arms; settings of the section's class replace the whole section.
+            others, as in a file with arms; settings of the section's class replace the whole section. Settings that
+            are not in the update and have no effect beside it get their defaults.
         deep : bool
             Whether the values of the other settings are copied too.
 
@@ -70,26 +107,38 @@ class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine)
         if update is not None and not isinstance(update, Mapping):
             raise TypeError(f"update must be a mapping of names to values; got {update!r}")
         copied = super().model_copy(deep=deep)
-        return type(copied)(**_updated(copied, update)) if update else copied
+        if not update:
+            return copied
+        return without_idle(lambda all_: type(copied)(**all_), _updated(copied, update), update)[0]
 
 
-def _no_numbers(annotation: Any, value: Any) -> Iterator[Any]:
-    """Yield the texts and truth values in lists and tables whose elements are to be numbers."""
-    for kind in (annotation, *get_args(annotation)):
+def _of_other_kinds(annotations: Iterable[Any], value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the texts and truth values in a value, at any depth, where numbers or truth values are to be.
+
+    Each comes after what it is to be, in words. The value may be of any of the annotations.
+    """
+    kinds = [
+        kind
+        for one in annotations
+        for kind in (get_args(one) if get_origin(one) in (Union, UnionType) else (one,))
+    ]
+    if isinstance(value, bool | str):
+        if type(value) in kinds:
+            return
+        if int in kinds or float in kinds:
+            yield "a number", value
+        elif bool in kinds:
+            yield "true or false", value
+        return
+    for kind in kinds:
         if get_origin(kind) in (tuple, list) and isinstance(value, list | tuple):
             of_each, elements = get_args(kind), value
         elif get_origin(kind) is dict and isinstance(value, Mapping):
             of_each, elements = get_args(kind)[1:], [*value.values()]
         else:
             continue
-        allowed = {one for each in of_each for one in (each, *get_args(each))}
-        is_numeric = bool(allowed & {int, float})
         for element in elements:
-            if isinstance(element, list | tuple | Mapping):
-                for each in of_each:
-                    yield from _no_numbers(each, element)
-            elif is_numeric and isinstance(element, bool | str) and type(element) not in allowed:
-                yield element
+            yield from _of_other_kinds(of_each, element)
 
 
 def _updated(settings: Settings, update: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,9 +153,89 @@ def _updated(settings: Settings, update: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _changed(settings: Settings, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield the settings that differ from their defaults, by dotted names after a prefix."""
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, Settings):
+            yield from _changed(value, f"{prefix}{name}.")
+        elif value != field.get_default(call_default_factory=True):
+            yield f"{prefix}{name}", value
+
+
+Made = TypeVar("Made")
+
+
+def without_idle(
+    make: Callable[[Mapping[str, Any]], Made],
+    values: Mapping[str, Any],
+    own: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[Made, dict[str, str]]:
+    """Return what is made of settings without those that have no effect, and a message for each of these.
+
+    Parameters
+    ----------
+    make : callable
+        Makes settings of values, and raises an error of :class:`Settings`.
+    values : mapping
+        The values of settings, in tables.
+    own : mapping
+        The settings among them, in tables, that must have an effect.
+
+    Raises
+    ------
+    Exception
+        Of `make`, at the first setting that breaks a rule or is among the own ones and has no effect.
+    """
+    messages: dict[str, str] = {}
+    while True:
+        try:
+            return make(values), messages
+        except ValueError as error:
+            idle = error.__cause__
+            if not isinstance(idle, NoEffectError) or idle.name in messages or _has(own, idle.name):
+                raise
+            messages[idle.name] = str(error)
+            values = _without(values, idle.name.split("."))
+
+
+def _has(values: Any, dotted: str) -> bool:
+    """Return whether tables have a setting, or settings in it."""
+    for name in dotted.split("."):
+        if not isinstance(values, Mapping) or name not in values:
+            return False
+        values = values[name]
+    return True
+
+
+def _without(values: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """Return tables without a setting; the same tables if they do not have it."""
+    name, *rest = path
+    result = dict(values)
+    if not rest:
+        result.pop(name, None)
+    elif isinstance(result.get(name), Mapping):
+        result[name] = _without(result[name], rest)
+    return result
+
+
+def _no_effect_in(error: ValidationError) -> NoEffectError | None:
+    """Return the first problem of a validation, with the dotted name of the setting, if that has no effect."""
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    if not isinstance(cause, NoEffectError):
+        return None
+    cause.name = ".".join([*map(str, first["loc"]), cause.name])
+    return cause
+
+
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """Return the first problem of a validation as one line: field, rule, value received."""
-    first = error.errors()[0]
+    first, *others = error.errors()
+    if first["type"] == "missing" and isinstance(first["loc"][-1], int):  # of a tuple
+        *place, present = first["loc"]
+        missing = 1 + sum(one["loc"][:-1] == (*place,) for one in others)
+        first |= {"loc": (*place,), "msg": f"must have {int(present) + missing} values"}
     # pydantic names the alternative of a union too, such as "literal['balanced']"; this is no key.
     field = ".".join(
         one_line(part) for part in first["loc"] if not str(part).startswith("literal[")
@@ -131,8 +260,19 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     received = "" if isinstance(value, dict | BaseModel) else f"; got {brief(value)}"
     if first["type"] == "literal_error":
         rule += received + did_you_mean(value, re.findall(r"'([^']*)'", first["ctx"]["expected"]))
-    separator = " " if rule.startswith("must ") else ": "
+    if rule.partition(" ")[0].partition(".")[0] in _names_in(model, first["loc"]):
+        separator = "."  # the rule of a section begins with the name of a setting in it
+    else:
+        separator = " " if rule.startswith("must ") else ": "
     return f"{field}{separator}{rule}" + ("" if "; got " in rule else received)
+
+
+def _names_in(model: Any, place: Iterable[int | str]) -> Collection[str]:
+    """Return the names of the settings of the section at a place of a model; none if no section is there."""
+    for key in place:
+        field = getattr(model, "model_fields", {}).get(str(key))
+        model = None if field is None else field.annotation
+    return getattr(model, "model_fields", ())
 
 
 def _near(place: tuple[int | str, ...], model: type[BaseModel]) -> str:
@@ -142,12 +282,7 @@ def _near(place: tuple[int | str, ...], model: type[BaseModel]) -> str:
     """
     *sections, key = place
     elsewhere = [path for path in _paths(model, "") if path.endswith(f".{key}")]
-    for section in sections:
-        field = model.model_fields.get(str(section))
-        if field is None or not isinstance(field.annotation, type):
-            return ""
-        model = field.annotation
-    known = getattr(model, "model_fields", ())
+    known = _names_in(model, sections)
     if elsewhere:
         return f" (did you mean {' or '.join(map(repr, elsewhere))}?)"
     return did_you_mean(key, known) or (

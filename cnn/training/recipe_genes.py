@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pydantic
@@ -155,6 +155,13 @@ class RecipeGenes(Settings, frozen=True, extra="forbid"):
                     f"must be finite numbers above 0 other than 1; got {brief(factor)}"
                 )
         return factors
+
+    @pydantic.model_validator(mode="after")
+    def _settings_have_an_effect(self) -> Self:
+        if not self.ranges:
+            others = ("initial", "perturbation_factors", "resample_probability")
+            self._refuse(others, "unless ranges has a gene")
+        return self
 
     def check_initial(self, recipe: Recipe) -> None:
         """Raise ValueError if the genes begin with the values of a recipe, and one of them is out of its range."""

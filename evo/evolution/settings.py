@@ -88,16 +88,19 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def _mode_suits(self) -> Self:
         if self.mode == "generational":
-            if self.in_flight is not None:
-                raise ValueError(
-                    f'in_flight must not be given unless mode = "asynchronous"; got {self.in_flight}'
-                )
+            self._refuse(("in_flight",), 'unless mode = "asynchronous"')
         elif SELECTIONS[self.selection.name].single is None:
             known = [name for name, one in SELECTIONS.items() if one.single is not None]
             raise ValueError(
                 f'selection.name must be one of {", ".join(known)} where mode = "asynchronous"; '
                 f"got {self.selection.name!r}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _dormant_entries_learn(self) -> Self:
+        if self.dormant != "straight_through":
+            self._refuse(("active_edges",), 'unless dormant = "straight_through"')
         return self
 
     @model_validator(mode="after")

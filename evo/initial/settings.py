@@ -40,7 +40,7 @@ def _check_widths(given: Any) -> Any:
     widths = given if several else [given]
     if not all(map(is_whole, widths)) or not widths or min(widths) < (1 if several else 0):
         raise ValueError(
-            "hidden must be an integer of at least 0, or a list of integers of at least 1, one per layer; "
+            "must be an integer of at least 0, or a list of integers of at least 1, one per layer; "
             f"got {brief(given)}"
         )
     return given
@@ -112,11 +112,8 @@ def _check_topology(given: Any) -> Any:
     """Return the name of a topology, or a list with one per layer; else raise ValueError."""
     for name in given if isinstance(given, list | tuple) else [given]:
         if not isinstance(name, str):
-            raise ValueError(f"topology must be a name, or a list of names; got {brief(given)}")
-        try:
-            TOPOLOGIES.check(name)
-        except ValueError as error:
-            raise ValueError(f"topology {error}") from None
+            raise ValueError(f"must be a name, or a list of names; got {brief(given)}")
+        TOPOLOGIES.check(name)
     return given
 
 
@@ -271,13 +268,6 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
             raise ValueError("ticks must be at least 2 if sequence = true; got 1")
         return self
 
-    def _refuse(self, names: Sequence[str], rule: str) -> None:
-        """Raise ValueError if one of some settings differs from its default."""
-        for name in names:
-            value = getattr(self, name)
-            if value != type(self).model_fields[name].default:
-                raise ValueError(f"{name} must not be given {rule}; got {value!r}")
-
     @model_validator(mode="after")
     def _check_beginning(self) -> Self:
         if self.graph in ("example", "given"):
@@ -347,9 +337,19 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
             raise ValueError(
                 f'hidden must be one number unless graph = "layered"; got {list(self.hidden)} and {self.graph!r}'
             )
-        if self.epsilon is not None:
-            rule = 'must not be given unless graph = "layered"'
-            raise ValueError(f"epsilon {rule}; got {self.epsilon}")
+        self._refuse(("epsilon",), 'unless graph = "layered"')
+        return self
+
+    @model_validator(mode="after")
+    def _check_wiring(self) -> Self:
+        names = {self.topology} if isinstance(self.topology, str) else {*self.topology}
+        if self.graph in GRAPHS.own or names & TOPOLOGIES.own.keys():  # may read all
+            return self
+        if self.graph != "small_world" and "small_world" not in names:
+            rule = 'unless graph or topology is "small_world"'
+            self._refuse(("rewiring_probability",), rule)
+        if "receptive_field" not in names:
+            self._refuse(("receptive_field_randomness",), 'unless topology has "receptive_field"')
         return self
 
     def _check_layered(self) -> None:

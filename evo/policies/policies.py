@@ -58,6 +58,28 @@ _PARTS_OF_METHODS = (
 """Settings that replace a part of a method unless they are None."""
 
 
+_DRAWING = ("mixed", "weighted", "adaptive", "layerwise")
+
+READERS = {
+    "operator_weights": _DRAWING,
+    "max_operations": _DRAWING[:3],
+    "min_probability": _DRAWING[2:],
+    "credit_decay": _DRAWING[2:],
+    "rewiring_probability": ("mixed", "layerwise"),
+    "gradient_fraction": ("mixed", "layerwise"),
+    "rewired_fraction": ("mixed", "layerwise", *METHODS),
+    "max_moved_fraction": ("layerwise",),
+    **dict.fromkeys(
+        (
+            *(*_PARTS_OF_METHODS, "rewiring_scope", "fixed_layers", "new_weight_scale"),
+            *("removal_exponents", "final_density", "density_end"),
+        ),
+        tuple(METHODS),
+    ),
+}
+"""The policies of the package that read a setting; an own policy may read all, and an own method what methods read."""
+
+
 class PolicySettings(Settings, frozen=True, extra="forbid"):
     """How a modify phase chooses."""
 
@@ -196,11 +218,11 @@ class PolicySettings(Settings, frozen=True, extra="forbid"):
     @classmethod
     def _operators_known(cls, weights: dict[str, float]) -> dict[str, float]:
         for code, weight in weights.items():
-            OPERATORS.choose(code)
+            OPERATORS.check(code)
             if not 0 <= weight < math.inf:
-                raise ValueError(f"weight of {code} must be finite and at least 0; got {weight}")
+                raise ValueError(f"must be finite and at least 0; got {code} = {weight}")
         if sum(weights.values()) <= 0:
-            raise ValueError("operator_weights must have a sum above 0; got 0")
+            raise ValueError("must have a sum above 0; got 0")
         return weights
 
     @property
@@ -257,6 +279,33 @@ class PolicySettings(Settings, frozen=True, extra="forbid"):
                 f"must be numbers of layers from 1, or from -1, each once; got {[*numbers]}"
             )
         return numbers
+
+    @model_validator(mode="after")
+    def _settings_are_read(self) -> Self:
+        method = self.method
+        if method is not None:
+            self._refuse_unread(["set"], READERS)  # all methods read the same
+            self._refuse_what_parts_leave(method)
+        elif self.name not in POLICIES.own:
+            self._refuse_unread([self.name], READERS)
+        return self
+
+    def _refuse_what_parts_leave(self, method: Method) -> None:
+        """Raise NoEffectError for a setting that the parts of a method leave without effect."""
+        if method.regrowth == "none":
+            names = ("rewired_fraction", "fraction_schedule", "revived_weights")
+            self._refuse(names, 'where regrowth is "none"')
+        own_scale = getattr(POLICIES[self.name], "new_weight_scale", None)
+        if own_scale is not None:
+            self._refuse(("new_weight_scale",), f"with {self.name}, which has {own_scale}")
+        if method.regrowth != "random" and method.regrowth not in REGROWTHS.own:
+            self._refuse(("new_weight_scale",), f"where regrowth is {method.regrowth!r}")
+        soft = method.removal.startswith("soft_") or method.removal in REMOVALS.own
+        if not soft:
+            self._refuse(("removal_exponents",), f"where removal is {method.removal!r}")
+        if method.density_schedule == "constant":
+            rule = 'where density_schedule is "constant"'
+            self._refuse(("final_density", "density_end"), rule)
 
     @model_validator(mode="after")
     def _parts_fit_each_other(self) -> Self:

@@ -1,8 +1,8 @@
 """The settings of recombination."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from evo.settings import Settings
 
@@ -37,3 +37,9 @@ class RecombinationSettings(Settings, frozen=True, extra="forbid"):
         description="Who can be a mate. lineage: the individuals of the population with the same founder. population: "
         "all individuals of the population.",
     )
+
+    @model_validator(mode="after")
+    def _settings_have_an_effect(self) -> Self:
+        if self.probability == 0:
+            self._refuse(("mode", "mates", "relatives"), "unless probability is above 0")
+        return self

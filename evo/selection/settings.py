@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from evo.registry import Registry, check_signature, functions_in
 from evo.settings import Settings
@@ -119,6 +119,16 @@ SELECTIONS: Registry[Selection] = Registry("selection", convert=_converted)
 """The selections by name; :mod:`evo.selection` has those of the package."""
 
 
+READERS = {
+    "replacement_interval": ("local_search",),
+    "tournament_size": ("tournament", "ageing"),
+    "elites": ("tournament",),
+    "children": ("mu_plus_lambda", "ageing"),
+    "objectives": ("nsga2",),
+}
+"""The selections of the package that read a setting; an own selection may read all."""
+
+
 class SelectionSettings(Settings, frozen=True, extra="forbid"):
     """How individuals compete."""
 
@@ -158,3 +168,16 @@ class SelectionSettings(Settings, frozen=True, extra="forbid"):
         description="What is compared (nsga2). fitness: that of the evolution, as large as possible. validation_loss, "
         "parameters, macs: as small as possible.",
     )
+
+    @field_validator("objectives")
+    @classmethod
+    def _objectives_differ(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        if len(set(objectives)) < len(objectives):
+            raise ValueError(f"must name each objective at most once; got {[*objectives]}")
+        return objectives
+
+    @model_validator(mode="after")
+    def _settings_are_read(self) -> Self:
+        if self.name not in SELECTIONS.own:
+            self._refuse_unread([self.name], READERS)
+        return self

@@ -138,6 +138,21 @@ class PbtSettings(Settings, frozen=True, extra="forbid"):
         return self.recipe_genes if self.recipe_genes.ranges else of_evolution
 
 
+_SMALL = ("cnn", *sorted(SEARCHED))
+
+READERS = {
+    "maps": _SMALL,
+    "kernel": _SMALL,
+    "hidden": (*_SMALL, "mlp"),
+    "pooling": (*_SMALL, "lenet1", "lenet5"),
+    "activation": (*_SMALL, "mlp", "lenet1", "lenet5"),
+    "learning_rate": (*_SMALL, "mlp", "lenet1", "lenet5"),
+    "search": ("cnn_search",),
+    "pbt": ("cnn_pbt",),
+}
+"""The arms of the package that read a setting; an own arm may read all."""
+
+
 class BaselineSettings(Settings, frozen=True, extra="forbid"):
     """The networks that do not evolve."""
 
@@ -210,10 +225,16 @@ class BaselineSettings(Settings, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _patience_counts_epochs(self) -> Self:
-        if self.patience is not None and self.epochs is None:
-            raise ValueError(f"patience must not be given without epochs; got {self.patience}")
+        if self.epochs is None:
+            self._refuse(("patience",), "without epochs")
         if self.epochs is not None and self.total_steps is not None:
             raise ValueError(
                 f"total_steps must not be given beside epochs; got {self.total_steps} and {self.epochs}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _settings_are_read(self) -> Self:
+        if not ARMS.own.keys() & {*self.arms}:
+            self._refuse_unread(self.arms, READERS)
         return self

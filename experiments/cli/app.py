@@ -4,6 +4,7 @@ Each command imports what it needs when it is called, so that ``--help`` answers
 """
 
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from experiments.analysis.results import Results
     from experiments.progress import Callback
     from experiments.settings.experiment import Experiment
+    from experiments.settings.study import Study
 
 app = typer.Typer(
     help="Evolve neural networks whose topology is a matrix, and compare them with a fixed CNN.",
@@ -147,13 +149,9 @@ def run(
     The same settings and seed give the same tables with any number of workers; exceptions are columns of time, and
     budgets in seconds.
     """
-    from experiments.cli.terminal import show_arms
-    from experiments.progress import TerminalReporter
     from experiments.settings.data_file import with_data
-    from experiments.settings.experiment import Experiment, merged, read_settings, with_values
-    from experiments.settings.study import is_study, parse_study
-    from experiments.studies.runner import run as run_experiment
-    from experiments.studies.study import run_study
+    from experiments.settings.experiment import Experiment, read_settings
+    from experiments.settings.study import is_study
 
     options = {
         "seeds": seeds,
@@ -169,51 +167,85 @@ def run(
         values = with_data(values, data, target)
     elif target is not None:
         raise SettingsError(f"target must be given with data only; got {target!r}")
-    values = with_values(merged(values, options), _changed(changes))
-    console = Console(quiet=quiet)
-    told: dict[str, Any] = {"quiet": quiet, "callbacks": _trackers(tensorboard, mlflow)}
-    if is_study(values):
-        of_arms = {"generations": generations, "population": population, "epochs": epochs}
-        for name, number in of_arms.items():
+    with _naming_own_parts(parts), _naming_file(experiment):
+        changed = {name: value for name, value in options.items() if value is not None}
+        changed |= _changed(changes)
+        for name, number in (
+            ("generations", generations),
+            ("population", population),
+            ("epochs", epochs),
+        ):
             if number is not None and "arms" in values:
                 raise SettingsError(
                     f"{name}: must not be given, for each arm of {experiment} has its own; got {number}"
                 )
-        with _naming_own_parts(parts):
-            finished = run_study(
-                parse_study(values, experiment),
+        for name, value in (("arms", arms), ("folder", folder)):
+            if value is not None and not is_study(values):
+                raise SettingsError(
+                    f"{name}: must not be given for {experiment}, which has no arms; got {str(value)!r}"
+                )
+        read = _parsed(values, changed, experiment)
+
+        # A refusal shall not wait for the imports of what a run needs.
+        from experiments.cli.terminal import show_arms
+        from experiments.progress import TerminalReporter
+        from experiments.studies.runner import run as run_experiment
+        from experiments.studies.study import run_study
+
+        console = Console(quiet=quiet)
+        told: dict[str, Any] = {
+            "workers": workers,
+            "address": address,
+            "results": results,
+            "quiet": quiet,
+            "callbacks": _trackers(tensorboard, mlflow),
+            "figures": figures,
+        }
+        if isinstance(read, Experiment):
+            reporter = None if quiet else TerminalReporter(console)
+            outcome = run_experiment(read, reporter=reporter, **told)
+        else:
+            outcome = run_study(
+                read,
                 arms=None if arms is None else [one.strip() for one in arms.split(",")],
                 folder=folder,
-                workers=workers,
-                address=address,
-                results=results,
                 reporter=None if quiet else partial(TerminalReporter, console),
                 **told,
-                figures=figures,
             )
-        if quiet:
-            typer.echo(finished.paths[0].parent)
-            _warn_of_failures(finished.failure_lines())
-        else:
-            show_arms(finished, None, console)
-            print_line(console, f"Results: {finished.paths[0].parent}")
-        return
-    for name, value in (("arms", arms), ("folder", folder)):
-        if value is not None:
-            raise SettingsError(
-                f"{name}: must not be given for {experiment}, which has no arms; got {str(value)!r}"
-            )
-    with _naming_own_parts(parts):
-        outcome = run_experiment(
-            Experiment.parse(values, experiment),
-            workers=workers,
-            address=address,
-            results=results,
-            reporter=None if quiet else TerminalReporter(console),
-            **told,
-            figures=figures,
-        )
-    _tell(outcome, console)
+    if isinstance(read, Experiment):
+        _tell(outcome, console)
+    elif quiet:
+        typer.echo(outcome.paths[0].parent)
+        _warn_of_failures(outcome.failure_lines())
+    else:
+        show_arms(outcome, None, console)
+        print_line(console, f"Results: {outcome.paths[0].parent}")
+
+
+def _parsed(values: dict[str, Any], changes: dict[str, Any], source: str) -> "Study | Experiment":
+    """Return the experiment, or the study, of settings of which some are changed."""
+    from experiments.settings.experiment import changed_experiment, with_values
+    from experiments.settings.study import is_study, parse_study
+
+    together = with_values(values, changes)
+    if is_study(together):
+        return parse_study(together, source)
+    return changed_experiment(values, changes, source)
+
+
+@contextmanager
+def _naming_file(source: str) -> Iterator[None]:
+    """Let an error of settings begin with the file or preset that they come from."""
+    try:
+        yield
+    except SettingsError as error:
+        from experiments.settings.experiment import OF_STUDIES, Experiment
+
+        first = re.match(r"data set |\w*", str(error))
+        keys = {"data set ", "halving", *OF_STUDIES, *Experiment.model_fields}
+        if first and first[0] in keys and not str(error).startswith(f"{source}: "):
+            raise type(error)(f"{source}: {error}") from None
+        raise
 
 
 @app.command()
@@ -646,19 +678,17 @@ def describe(
 
     Of a study, the settings of its first cell that evolves are printed, and for each cell those that differ.
     """
-    from experiments.settings.experiment import Experiment, read_settings, with_values
+    from experiments.settings.experiment import Experiment, read_settings
     from experiments.settings.reference import described
-    from experiments.settings.study import differences, is_study, parse_study, shown_cell
+    from experiments.settings.study import differences, shown_cell
 
     _load(parts)
-    with _naming_own_parts(parts):
-        values = with_values(read_settings(experiment), _changed(changes))
-        if not is_study(values):
-            described_one = Experiment.parse(values, experiment)
-            typer.echo(described(described_one), nl=False)
-            _echo_too_few_seeds(described_one)
-            return
-        study = parse_study(values, experiment)
+    with _naming_own_parts(parts), _naming_file(experiment):
+        study = _parsed(read_settings(experiment), _changed(changes), experiment)
+    if isinstance(study, Experiment):
+        typer.echo(described(study), nl=False)
+        _echo_too_few_seeds(study)
+        return
     shown = shown_cell(study)
     typer.echo(described(shown))
     if study.halving is not None:

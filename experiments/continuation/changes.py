@@ -75,7 +75,8 @@ def changed_experiment(
             raise SettingsError(f"seed must be from {seeds[0]} to {seeds[-1]}; got {brief(seed)}")
         changes |= {"seed": int(seed), "seeds": 1}
     values = experiment.model_dump(mode="json", exclude={"used", "continues"})
-    changed = Experiment.parse(with_values(values, changes), "settings")
+    own = with_values({}, changes)
+    changed, _ = Experiment.parse_changed(with_values(values, changes), own, "settings")
     if "evaluation.primary" in changes:
         check_primary(changed, changed.arm_names)
     return changed

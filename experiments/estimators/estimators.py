@@ -141,7 +141,8 @@ class EvolvedEstimator(BaseEstimator):  # type: ignore[misc]
             values.get("evaluation", {}).pop(key, None)
         values.pop("used", None)
         values |= {"seed": int(self.random_state), "seeds": 1, "baseline": {"arms": ()}}
-        return Experiment.parse(values, name)
+        own = {section: changes for section, changes in given.items() if changes is not None}
+        return Experiment.parse_changed(values, own, name)[0]
 
 
 OF_A_FIT = {"test": 0.0, "rare_classes": "train"}

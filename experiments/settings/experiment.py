@@ -8,7 +8,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,6 +24,7 @@ from pydantic import (
 
 from cnn.checks import brief, did_you_mean
 from cnn.files import one_line
+from cnn.settings import NoEffectError, without_idle
 from cnn.training.recipe import Recipe
 from evo.budgets import Budget
 from evo.display import line_of, table_of
@@ -59,6 +60,12 @@ OF_NAMES = (
 QUOTED = re.compile(r"""\"(?:[^"\\\n]|\\.)*+\"?|'[^'\n]*+'?""")
 LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){32}")
 """Text in quotes, and a key of more than 32 parts: Python's parser of TOML takes quadratic time for long keys."""
+
+TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+HEADER = re.compile(
+    r"^[ \t]*\[\[?[ \t]*([A-Za-z_][\w.\"' -]*?)[ \t]*\]\]?[ \t]*(?:#.*)?$", re.MULTILINE
+)
+"""Where Python's parser of TOML found an error, and a line with the name of a table."""
 
 OF_EVOLUTION = ("founders", "evolution", "policy")
 """The sections about evolution."""
@@ -172,6 +179,14 @@ class DatasetSettings(Settings, frozen=True, extra="forbid"):
             raise SettingsError(f"dataset: {error}") from error
 
 
+READ_WITH = {
+    "momentum": ("optimizer", ("momentum", "nesterov", "adam")),
+    "average_decay": ("average", ("exponential",)),
+    "average_fraction": ("average", ("tail",)),
+}
+"""The settings of a recipe that are read with some values of another one only."""
+
+
 class TrainingSettings(Recipe, frozen=True, extra="forbid"):
     """How networks are trained, evolved and fixed alike."""
 
@@ -198,6 +213,13 @@ class TrainingSettings(Recipe, frozen=True, extra="forbid"):
                 if not 0 <= weight < math.inf:
                     raise ValueError(f"must be finite and at least 0; got {label} = {weight}")
         return weights
+
+    @model_validator(mode="after")
+    def _settings_are_read(self) -> Self:
+        for name, (selector, readers) in READ_WITH.items():
+            if getattr(self, selector) not in readers:
+                self._refuse((name,), f"unless {selector} is {' or '.join(readers)}")
+        return self
 
     @property
     def recipe(self) -> Recipe:
@@ -330,19 +352,27 @@ class Experiment(Settings, frozen=True, extra="forbid"):
             for name in ("epochs", "total_steps"):
                 given = getattr(self.baseline, name)
                 if given is not None:
-                    raise ValueError(
-                        f"baseline.{name} must not be given unless evolve = false, because beside evolution "
-                        f"a baseline gets the steps of the winner; got {given}"
-                    )
+                    rule = "unless evolve = false, because beside evolution a baseline gets the steps of the winner"
+                    raise NoEffectError(f"baseline.{name}", rule, given)
             if self.evolution.steps_per_generation == 0 and self.baseline.arms:
                 raise ValueError(
                     "baseline.arms must be empty where evolution.steps_per_generation = 0, because a baseline gets the "
                     f"steps of the winner; got {list(self.baseline.arms)}"
                 )
+            if self.evolution.population < 2 and "cnn_pbt" in self.baseline.arms:
+                raise ValueError(
+                    "evolution.population must be at least 2 where baseline.arms has cnn_pbt, for the training compute "
+                    f"of the search has to pay for a population of fixed networks; got {self.evolution.population}"
+                )
             return self
         for section in OF_EVOLUTION:
             if section in self.model_fields_set:
                 raise ValueError(f"{section} must not be given where evolve = false")
+        for name in ("timeout", "memory"):
+            given = getattr(self.evaluation, name)
+            if given is not None:
+                rule = "where evolve = false, because fixed networks are not limited"
+                raise NoEffectError(f"evaluation.{name}", rule, given)
         if self.baseline.epochs is None and self.baseline.total_steps is None:
             raise ValueError(
                 "baseline.epochs must be given where evolve = false, because there is no winner "
@@ -360,6 +390,25 @@ class Experiment(Settings, frozen=True, extra="forbid"):
                     f"baseline.arms must not name {arm} where evolve = false, because it gets the training compute of "
                     "a search"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _settings_of_recipes_are_read(self) -> Self:
+        """Refuse values of a setting of recipes, for genes or candidates, that no recipe reads."""
+        searched = self.baseline.search.training
+        given = {
+            "evolution.recipe_genes.ranges": self.evolution.recipe_genes.ranges,
+            "baseline.pbt.recipe_genes.ranges": self.baseline.pbt.recipe_genes.ranges,
+            "baseline.search.training": searched,
+        }
+        for section, values in given.items():
+            for name, (selector, readers) in READ_WITH.items():
+                chosen: Collection[Any] = [getattr(self.training, selector)]
+                if values is searched:
+                    chosen = searched.get(selector, chosen)
+                if name in values and not {*chosen} & {*readers}:
+                    rule = f"unless training.{selector} is {' or '.join(readers)}"
+                    raise NoEffectError(f"{section}.{name}", rule, [*values[name]])
         return self
 
     @model_validator(mode="after")
@@ -496,7 +545,38 @@ class Experiment(Settings, frozen=True, extra="forbid"):
         try:
             return cls(**values)
         except SettingsError as error:
-            raise SettingsError(f"{source}: {error}" if source else str(error)) from None
+            raise SettingsError(f"{source}: {error}" if source else str(error)) from error.__cause__
+
+    @classmethod
+    def parse_changed(
+        cls, values: Mapping[str, Any], own: Mapping[str, Any], source: str
+    ) -> tuple[Self, dict[str, str]]:
+        """Check settings of which some are changed: of an arm, of a control, or by options.
+
+        Inherited settings without effect get their defaults, for those who change the policy do not repeat all other
+        settings of it.
+
+        Parameters
+        ----------
+        values : mapping
+            All settings.
+        own : mapping
+            The settings that are changed: these must have an effect.
+        source : str
+            As for :meth:`parse`.
+
+        Returns
+        -------
+        Experiment
+        dict
+            A message for each inherited setting without effect, by its dotted name.
+
+        Raises
+        ------
+        SettingsError
+            As of :meth:`parse`.
+        """
+        return without_idle(lambda some: cls.parse(some, source), values, own)
 
 
 def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -533,7 +613,47 @@ def load_experiment(preset: str | Path) -> Experiment:
             raise SettingsError(f"{preset}: has {has}; load_study loads it")
     if "used" in values and isinstance(values.get("dataset"), dict):
         values["dataset"].setdefault("target_scaling", "none")  # of a run of an older version
-    return Experiment.parse(values, str(preset))
+    return changed_experiment(values, {}, str(preset))
+
+
+def changed_experiment(
+    values: dict[str, Any], changes: Mapping[str, Any], source: str
+) -> Experiment:
+    """Check settings with some values replaced; `changes` maps dotted names to values.
+
+    A setting that only the changes leave without effect gets its default.
+
+    Raises
+    ------
+    SettingsError
+        As of :meth:`Experiment.parse`.
+    """
+    together, own = with_values(values, changes), with_values({}, changes)
+    experiment, idle = Experiment.parse_changed(together, own, source)
+    if "used" not in values:  # a run of an older version may have settings without effect
+        check_base(values, idle)
+    return experiment
+
+
+def check_base(values: Mapping[str, Any], idle: Mapping[str, str]) -> None:
+    """Raise SettingsError for a setting without effect that has none in the settings below the changes either.
+
+    Parameters
+    ----------
+    values : mapping
+        The settings below the changes.
+    idle : mapping
+        Messages by the names of settings, as :meth:`Experiment.parse_changed` returns them.
+    """
+    if not idle:
+        return
+    try:
+        _, alone = Experiment.parse_changed(values, {}, "")
+    except SettingsError:  # only with the changes the settings are complete
+        return
+    for name, message in idle.items():
+        if name in alone:
+            raise SettingsError(message)
 
 
 def read_settings(preset: str | Path) -> dict[str, Any]:
@@ -548,6 +668,7 @@ def read_settings(preset: str | Path) -> dict[str, Any]:
         raise SettingsError(
             f"unknown preset {name!r}{guess}; known: {known} - or give a .toml file"
         )
+    text = ""
     try:
         text = path.read_text("utf-8")
         if path.suffix == ".toml" and LONG_KEY.search(QUOTED.sub("q", text)):
@@ -559,23 +680,26 @@ def read_settings(preset: str | Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:  # of TOML, of JSON or of UTF-8
         kind = path.suffix[1:].upper()
-        raise SettingsError(f"{path}: must be {kind} in UTF-8 ({one_line(error)})") from error
+        told = one_line(_with_its_line(str(error), text))
+        raise SettingsError(f"{path}: must be {kind} in UTF-8 ({told})") from error
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: must be a table of settings; got {type(values).__name__}")
     return values
 
 
-def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with some values replaced, as :func:`with_values`, except that None changes nothing.
-
-    Examples
-    --------
-    >>> merged({"evolution": {"generations": 5}}, {"evolution.population": 3, "seed": None})
-    {'evolution': {'generations': 5, 'population': 3}}
-    """
-    return with_values(
-        values, {name: value for name, value in changes.items() if value is not None}
-    )
+def _with_its_line(error: str, text: str) -> str:
+    """Return an error of TOML with the line of the text that is wrong, and the name of the table before its key."""
+    place = TOML_PLACE.search(error)
+    if place is None:
+        return error
+    lines = text.rstrip().split("\n")
+    number = int(place[1] or len(lines))
+    *before, line = lines[:number]
+    line = line.strip()
+    tables = HEADER.findall("\n".join(before))
+    if tables and re.match(r"[\w\"'][^=]*=", line):
+        line = f"{tables[-1]}.{line}"
+    return f"{error.removesuffix(place[0])}, line {number}: {line}"
 
 
 def with_values(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cnn.checks import brief
@@ -94,6 +94,16 @@ def _relevant(written: Mapping[Point, str], k: int) -> bool:
         others.setdefault(point[:k] + point[k + 1 :], text) != text
         for point, text in written.items()
     )
+
+
+def check_relevant(grid: Grid, arms: Iterable[Mapping[Point, Experiment]]) -> None:
+    """Raise SettingsError if the values of a key of the grid make no difference to any arm."""
+    written = [{point: one.model_dump_json() for point, one in arm.items()} for arm in arms]
+    for k, (key, values) in enumerate(grid.items()):
+        if len(values) > 1 and not any(_relevant(arm, k) for arm in written):
+            raise SettingsError(
+                f"grid.{one_line(key)} must make a difference to an arm; got {brief(values)}"
+            )
 
 
 def cells_of_arm(

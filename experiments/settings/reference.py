@@ -94,7 +94,9 @@ INTRODUCTION = """\
 An experiment is a TOML file with these keys, or `Experiment(...)` in a script with the same names: a section
 `[evolution]` is the argument `evolution={...}`. Every key has a default, so a file holds only what differs.
 `evomatrix presets digits` prints a complete example. If a key is unknown or a value breaks a rule, the program ends
-before any work is done, with one line that names file, key, rule and value.
+before any work is done, with one line that names file, key, rule and value. A key that others leave without effect
+breaks a rule too, such as `policy.max_moved_fraction` with another policy than `layerwise`, unless its value is the
+default.
 
 *This page is the output of `evomatrix settings`; a test compares it with the settings in the code.*
 """

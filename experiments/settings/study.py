@@ -27,6 +27,7 @@ from experiments.settings.experiment import (
     OF_EVOLUTION,
     OF_STUDIES,
     Experiment,
+    check_base,
     read_settings,
     with_values,
 )
@@ -36,6 +37,7 @@ from experiments.settings.grid import (
     Point,
     at_point,
     cells_of_arm,
+    check_relevant,
     flat,
     overlaid,
     parse_grid,
@@ -175,7 +177,9 @@ def _parsed(values: Mapping[str, Any]) -> Study:
     grid = parse_grid(values.get("grid", {}))
     cells: dict[str, Experiment] = {}
     arm_of: dict[str, str] = {}
-    for arm, of_point in _arms(values, shared, grid).items():
+    arms = _arms(values, shared, grid)
+    check_relevant(grid, arms.values())
+    for arm, of_point in arms.items():
         for cell, experiment in cells_of_arm(arm, of_point, grid):
             if cell in cells:
                 raise SettingsError(f"arms must give each cell a name of its own; got {cell} twice")
@@ -304,13 +308,30 @@ def _arms(
             of_arms[name] = {
                 point: _settings_of(name, at_point(shared, grid, point), own) for point in points
             }
-    found = {
-        name: {point: Experiment.parse(one, where[name]) for point, one in settings.items()}
-        for name, settings in of_arms.items()
-    }
+    found: dict[str, dict[Point, Experiment]] = {}
+    idle: list[dict[str, str]] = []
+    for name, settings in of_arms.items():
+        found[name] = {}
+        for point, one in settings.items():
+            own = {} if arms is None else arms[name]
+            found[name][point], of_arm = Experiment.parse_changed(one, own, where[name])
+            idle.append(of_arm)
+    _check_idle(idle, shared)
     if "controls" not in values:
         return found
     return found | _controls(values["controls"], found, of_arms)
+
+
+def _check_idle(idle: Sequence[Mapping[str, str]], shared: Mapping[str, Any]) -> None:
+    """Raise SettingsError for a shared setting that has no effect in any arm.
+
+    It may have none if each arm changes what would read it, for the base of the study, such as a preset, has an effect
+    by itself.
+    """
+    everywhere = {
+        name: message for name, message in idle[0].items() if all(name in one for one in idle)
+    }
+    check_base(shared, everywhere)
 
 
 def _controls(
@@ -334,7 +355,7 @@ def _controls(
                 settings = with_values(
                     dict(of_arms[arm][point]), {**changes, "arm": own, "baseline.arms": []}
                 )
-                parsed = Experiment.parse(settings, f"{where}: {own}")
+                parsed, _ = Experiment.parse_changed(settings, {}, f"{where}: {own}")
                 found.setdefault(own, {})[point] = parsed
     return found
 
@@ -387,7 +408,8 @@ def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -
     """Return the settings of one arm: the shared settings, overlaid by its own."""
     if own.get("evolve", shared.get("evolve", True)):
         # A fixed network is an arm of its own, so an evolving arm has no baselines by default.
-        none = {"baseline": {**_of_networks(shared.get("baseline", {})), "arms": []}}
+        given = shared.get("baseline", {})
+        none = {"baseline": {**(given if isinstance(given, Mapping) else {}), "arms": []}}
         return overlaid({**shared, **none}, {"arm": name, **own})
     base = {section: value for section, value in shared.items() if section not in OF_EVOLUTION}
     settings = overlaid(base, own)
@@ -396,17 +418,6 @@ def _settings_of(name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -
         steps = _total_steps(shared.get("evolution", {}))
         settings["baseline"] = baseline | ({} if steps is None else {"total_steps": steps})
     return settings
-
-
-def _of_networks(baseline: Any) -> dict[str, Any]:
-    """Return what shared settings say about the networks of baselines, without their names and their training."""
-    if not isinstance(baseline, Mapping):
-        return {}
-    return {
-        key: value
-        for key, value in baseline.items()
-        if key not in {"arms", "epochs", "total_steps", "patience"}
-    }
 
 
 def _total_steps(evolution: Any) -> int | None:

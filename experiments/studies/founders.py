@@ -115,7 +115,7 @@ def with_given_founders(experiment: Experiment, founders: Sequence[Any] | None) 
     try:
         given = FounderSettings(**own)
     except SettingsError as error:
-        raise SettingsError(f"founders: {error}") from None
+        raise SettingsError(f"founders.{error}") from None
     return experiment.model_copy(update={"founders": given})
 
 

@@ -106,7 +106,10 @@ def read_plan(folder: Path) -> StudyPlan:
     runs, halving = values.get("runs"), values.get("halving")
     if not isinstance(runs, dict) or not runs:
         raise SettingsError(f"{path}: runs must be a table of settings; got {runs!r}")
-    planned = {name: Experiment.parse(one, f"{path}: runs.{name}") for name, one in runs.items()}
+    planned = {
+        name: Experiment.parse_changed(one, {}, f"{path}: runs.{name}")[0]
+        for name, one in runs.items()
+    }
     grid = values.get("grid", {})
     if halving is None:
         return StudyPlan(planned, grid=grid)

@@ -129,13 +129,13 @@ def test_an_empty_list_leaves_a_gene_out():
     [
         ({"ranges": {"learning_rat": (0.1, 1)}}, "did you mean 'learning_rate'"),
         ({"ranges": {"batch_size": (1, 64)}}, "must have keys among learning_rate, .* got 'batch_"),
-        ({"ranges": {"l2": ("0.1", "1")}}, "ranges must have numbers; got '0.1'"),
+        ({"ranges": {"l2": ("0.1", "1")}}, "ranges must be a number; got '0.1'"),
         ({"ranges": {"l2": (0.1, 0.2, 0.3)}}, "ranges.l2 must have at most 2 values; got 3"),
         ({"ranges": 3}, "ranges must be a table of keys and values; got 3"),
         ({"l2": (0.1, 1)}, r"ranges must have the genes, as in ranges = \{ l2 = \[low, high\] \}"),
         (
             {"perturbation_factors": ("0.8", 1.2)},
-            "perturbation_factors must have numbers; got '0.8'",
+            "perturbation_factors must be a number; got '0.8'",
         ),
         ({"ranges": {"l2": (0.1, 0.01)}}, "a smallest and a larger finite value for l2; got"),
         ({"ranges": {"l2": (0.1, np.inf)}}, "a smallest and a larger finite value for l2; got"),

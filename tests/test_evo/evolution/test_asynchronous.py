@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnn.settings import without_idle
 from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import OptimizerState
@@ -40,11 +41,12 @@ STEPS = 10
 
 def made_up_task(selection, population, generations, in_flight, recombination=0.0, **changes):
     some = Samples(np.zeros((4, 2), np.float32), np.zeros(4, np.int64))
-    settings = EvolutionSettings(
-        mode="asynchronous", population=population, generations=generations, in_flight=in_flight,
-        steps_per_generation=STEPS, selection={"name": selection, **changes},
-        recombination={"probability": recombination, "mates": 2, "relatives": "population"},
-    )  # fmt: skip
+    values = {
+        "mode": "asynchronous", "population": population, "generations": generations, "in_flight": in_flight,
+        "steps_per_generation": STEPS, "selection": {"name": selection, **changes},
+        "recombination": {"probability": recombination, "mates": 2, "relatives": "population"},
+    }  # fmt: skip
+    settings, _ = without_idle(lambda some: EvolutionSettings(**some), values)
     policy = PolicySettings(name="adaptive")
     fitness = adapt_fitness(negative_loss)
     return Task(some, some, "cross_entropy", Recipe(), policy, settings, fitness, seed=3)
@@ -289,10 +291,9 @@ def test_a_holder_of_the_worse_half_of_those_known_gives_way_to_one_of_the_bette
 
 
 def real(task, mode, **changes):
-    settings = EvolutionSettings(
-        **{"mode": mode, "population": 4, "generations": 4, "steps_per_generation": STEPS,
-           "selection": {"replacement_interval": 99}, **changes},
-    )  # fmt: skip
+    values = {"mode": mode, "population": 4, "generations": 4, "steps_per_generation": STEPS,
+              "selection": {"replacement_interval": 99}, **changes}  # fmt: skip
+    settings, _ = without_idle(lambda some: EvolutionSettings(**some), values)
     task = replace(task, evolution=settings)
     rng = np.random.default_rng(0)
     matrices = [np.triu(rng.normal(size=(8, 8)), 1).astype(np.float32) for _ in range(4)]

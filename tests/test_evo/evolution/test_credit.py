@@ -138,9 +138,10 @@ def disorder(network, validation):
 
 
 def evolve(task, selection="local_search", generations=10):
+    rarely = {"replacement_interval": 100} if selection == "local_search" else {}
     settings = EvolutionSettings(
         population=12, generations=generations, steps_per_generation=task.evolution.steps_per_generation,
-        train_only_fraction=0.2, selection={"name": selection, "replacement_interval": 100},
+        train_only_fraction=0.2, selection={"name": selection, **rarely},
     )  # fmt: skip
     genomes = create_founders(
         FounderSettings(hidden=14, density=0.3), 4, 2, n_founders=12, seed=task.seed

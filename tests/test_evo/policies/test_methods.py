@@ -330,7 +330,7 @@ def test_settings_exchange_the_parts_of_a_method():
 def test_a_method_of_ones_own_is_a_policy():
     own = Method("Prune alone.", regrowth="none", density_schedule="cosine")
     editor = GenomeEditor(founder())
-    own(editor, context_of(), PolicySettings(final_density=0.25))
+    own(editor, context_of(), PolicySettings(name="gmp", final_density=0.25))
     assert editor.n_stored == pytest.approx(N_PLACES / 4, abs=2)
 
 

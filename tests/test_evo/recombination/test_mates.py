@@ -28,11 +28,12 @@ MODES = ("average", "soup", "crossover", "policy")
 
 def evolve(task, *, shuffle=None, selection="tournament", generations=3, **recombination):
     """Return the generations of a search whose children have mates."""
+    always = {"replacement_interval": 1} if selection == "local_search" else {}
     settings = EvolutionSettings(
         population=6,
         generations=generations,
         steps_per_generation=10,
-        selection={"name": selection, "replacement_interval": 1},
+        selection={"name": selection, **always},
         recombination={"probability": 1.0, "relatives": "population"} | recombination,
     )
     founders = create_founders(FounderSettings(hidden=6, density=0.5), 4, 2, n_founders=6, seed=0)

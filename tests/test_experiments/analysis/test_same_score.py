@@ -85,7 +85,7 @@ def experiment(dataset, **changes):
         evolution={"population": 2, "generations": 1, "steps_per_generation": 20},
         founders={"hidden": 6, "density": 0.5} | (SEQUENCE if dataset.name == "parity" else {}),
         training={"learning_rate": 0.02},
-        baseline={"arms": arms, "hidden": 6, "maps": 2},
+        baseline={"arms": arms, "hidden": 6} | ({"maps": 2} if "cnn" in arms else {}),
         evaluation={"metrics": [] if dataset.classes else ["r2"]},
         **changes,
     )

@@ -16,7 +16,7 @@ def experiment(*arms):
         seeds=1,
         evolution={"population": 2, "generations": 1, "steps_per_generation": 20},
         founders={"hidden": 6, "density": 0.5},
-        baseline={"arms": arms, "hidden": 6, "maps": 2},
+        baseline={"arms": arms, "hidden": 6} | ({"maps": 2} if "cnn" in arms else {}),
     )
 
 

@@ -425,3 +425,39 @@ def test_describe_prints_settings_that_are_a_file_and_how_cells_differ(evomatrix
     assert "can show no p" not in out
     code, _, err = evomatrix("describe", "xor", "--set", "learning_rate=1")
     assert (code, "did you mean 'training.learning_rate'" in err) == (2, True)
+
+
+REFUSED = """
+[dataset]
+name = "xor"
+[evolution]
+recipe_genes.ranges.shift = [0, 1]
+"""
+
+
+def test_a_setting_that_does_not_suit_the_data_is_named_with_its_file(tmp_path, capsys):
+    path = tmp_path / "mine.toml"
+    path.write_text(REFUSED)
+    with pytest.raises(SystemExit):
+        main(["run", str(path), "--results", str(tmp_path)])
+    told = f"evomatrix: {path}: evolution.recipe_genes: training.augmentation must not be given"
+    assert capsys.readouterr().err.startswith(told)
+
+
+def test_a_refusal_imports_nothing_that_only_a_run_needs(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[evolution]\npopulation = 1\n[baseline]\narms = ['cnn_pbt']\n")
+    heavy = "scipy.stats statsmodels moocore networkx ray matplotlib sklearn plotly"
+    code = (
+        "import sys\n"
+        "from experiments.cli.app import main\n"
+        "try:\n"
+        f"    main(['run', {str(path)!r}])\n"
+        "finally:\n"
+        f"    print([name for name in {heavy.split()} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.stderr.decode().startswith(
+        f"evomatrix: {path}: evolution.population must be at least 2 where baseline.arms has cnn_pbt"
+    )
+    assert (done.returncode, done.stdout.decode().strip()) == (2, "[]")

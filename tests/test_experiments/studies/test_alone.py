@@ -292,7 +292,7 @@ def test_the_lenet_presets_train_lenet5_for_ten_epochs_with_one_recipe(name):
         ),
         (
             {"evolve": True, "baseline": {"patience": 2}},
-            "baseline: patience must not be given without epochs",
+            "baseline.patience must not be given without epochs",
         ),
         (
             {"evolve": True},

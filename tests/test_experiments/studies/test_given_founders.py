@@ -361,7 +361,7 @@ def test_images_must_have_the_layout_of_the_founders_maps():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"hidden": 3}, r'^founders: hidden must not be given if graph = "given"; got 3$'),
+        ({"hidden": 3}, r'^founders.hidden must not be given if graph = "given"; got 3$'),
         (
             {"graph": "layered"},
             r"^founders\.graph must be \"given\", or left out, if .*; got 'layered'$",

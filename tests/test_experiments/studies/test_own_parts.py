@@ -296,7 +296,9 @@ def test_a_file_of_parts_that_cannot_be_used_is_one_line(clean, tmp_path, source
 )
 def test_an_own_operator_is_drawn_credited_and_recorded(parts_file, tmp_path, policy):
     load_parts(str(parts_file))
-    weights = {"name": policy, "operator_weights": {"X": 1.0}, "rewiring_probability": 0.0}
+    weights = {"name": policy, "operator_weights": {"X": 1.0}}
+    if policy in {"mixed", "layerwise"}:
+        weights["rewiring_probability"] = 0.0
     changes = {"founders": {"graph": "layered", "hidden": 5}, "policy": weights}
     results = run(
         Experiment(**{**OWN, **changes}), workers=0, results=tmp_path / "runs", figures=False

@@ -64,7 +64,7 @@ def test_what_is_said_of_verdicts_is_refused(name, value, tiny, tmp_path):
 def test_folds_decide_on_the_size_of_the_test_part(tiny, test):
     with pytest.raises(
         SettingsError,
-        match=rf"dataset: test must not be given with folds, for a test part is one of 3 folds; got {test}",
+        match=rf"dataset.test must not be given with folds, for a test part is one of 3 folds; got {test}",
     ):
         tiny(dataset={"folds": 3, "test": test})
     again = tiny(dataset={"folds": 3})
