@@ -2,11 +2,12 @@
 
 ``python tests/test_experiments/studies/test_reference_results.py FOLDER NAME`` writes the tables of a finished run or
 study into ``results/reference/NAME``, beside the arms and seeds that are there; a third argument is the arm that the
-others are compared with.
+others are compared with. Of a study with a grid a fourth argument is the ending of the cells.
 """
 
 import io
 import json
+import re
 import shutil
 import sys
 from importlib.resources import files
@@ -137,13 +138,47 @@ def test_the_tables_of_a_published_set_follow_from_its_rows(name):
         pd.testing.assert_frame_equal(again, expected, rtol=1e-9)
 
 
-def publish(folder, name, *against):
+PAGE = Path(__file__).parents[3] / "docs" / "studies" / "what-evolution-adds.md"
+
+
+def lines_of(name):
+    """Yield the lines of a table in Markdown: each arm, its difference to the arm of the others, and its costs."""
+    arms = pd.read_csv(REFERENCE / name / "arms.csv", index_col="arm")
+    differences = pd.read_csv(REFERENCE / name / "differences.csv")
+    (against,) = differences.loc[~differences["declared"], "other"].unique()
+    compared = differences[differences["other"] == against].set_index("arm")
+    for arm, found in arms.sort_values("test_accuracy", ascending=False).iterrows():
+        difference = ""
+        if arm != against:
+            row = compared.loc[arm]
+            difference = (
+                f"{points(row['difference'])} ({points(row['low'])} to {points(row['high'])})"
+            )
+        yield (
+            f"| {re.sub('-labels_per_class-.*', '', arm)} | {100 * found['test_accuracy']:.2f} % | {difference} | "
+            f"{found['total_steps']:,.0f} | {found['total_training_macs'] / 1e9:,.0f} |"
+        )
+
+
+def points(share):
+    return f"{100 * share:+.2f}".replace("-", "−")
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_the_page_has_the_published_numbers(name):
+    page = PAGE.read_text("utf-8")
+    assert [line for line in lines_of(name) if line not in page] == []
+
+
+def publish(folder, name, against, cells=""):
     """Write the tables of a finished run or study, its settings, and what they were made with.
 
-    Arms and seeds that are published already stay, if they were made with the same preset.
+    Arms and seeds that are published already stay, if they were made with the same preset. Of a study with a grid, only
+    the cells are written whose names have this ending.
     """
     results, target = load_results(folder), REFERENCE / name
     found = results.comparison
+    found = found[found["arm"].str.endswith(cells)]
     (preset,) = results.runs["experiment"].unique()
     source = files("experiments") / "presets" / f"{preset}.toml"
     tables = {"comparison.csv": stable(found), "cpu_seconds.csv": found[["seed", "arm", *COSTS]]}
@@ -154,13 +189,14 @@ def publish(folder, name, *against):
         kept = both.drop_duplicates(["seed", "arm"], keep="last")
         kept.sort_values(["seed", "arm"]).to_csv(target / file, index=False)
     shutil.copy(source, target)
-    arms, differences = follow(target, *against)
+    arms, differences = follow(target, against)
     arms.to_csv(target / "arms.csv", index_label="arm")
     differences.to_csv(target / "differences.csv", index=False)
     found = environment()
     described = {key: found[key] for key in found if key not in {"command", "directory", "started"}}
     made_with = {"command": f"evomatrix run {preset} --workers 0", **described}
     (target / "environment.json").write_text(json.dumps(made_with, indent=2) + "\n", "utf-8")
+    sys.stdout.writelines(f"{line}\n" for line in lines_of(name))
 
 
 if __name__ == "__main__":
