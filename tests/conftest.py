@@ -1,8 +1,10 @@
-"""How many examples Hypothesis tries, on how many threads BLAS and PyTorch run, and which files come first.
+"""How many examples Hypothesis tries, on how many threads BLAS and PyTorch run, how often Python looks for garbage, and
+which files come first.
 
 A commit tries few examples, always the same; `make test-all` tries many and new ones: ``HYPOTHESIS_PROFILE=full``.
 """
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -16,6 +18,10 @@ from hypothesis import settings
 settings.register_profile("commit", deadline=None, max_examples=20, derandomize=True)
 settings.register_profile("full", deadline=None, max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "commit"))
+
+# A process that has collected all tests holds a million objects. Looking through all of them for garbage, as often as
+# programs with few objects do, would take a tenth of the time of the suite.
+gc.set_threshold(50_000, 20, 20)
 
 COMPILING = (
     "test_experiments/studies/test_runner.py",  # networks of neurons in float32

@@ -54,7 +54,7 @@ from evo.storage.journal import (
 from evo.storage.run_lock import RunLock
 from evo.storage.run_reader import CONFIG, committed_file, how_to_go_on, is_complete, is_run
 from evo.storage.setting_columns import with_settings
-from evo.storage.tables import TABLES, OwnColumns, Row, to_arrow
+from evo.storage.tables import KEYS, TABLES, OwnColumns, Row, to_arrow
 
 COMMITS_PER_PART = 32
 """Commits whose rows share one part of a table."""
@@ -192,7 +192,7 @@ class RunStore:
             ) from error
         finally:
             shutil.rmtree(new, ignore_errors=True)
-        store = cls.open(path)
+        store = cls._opened(path, first._open)
         store.take_columns(settings, own_columns or OwnColumns())
         return store
 
@@ -217,7 +217,11 @@ class RunStore:
         ResultsError
             If the journal or a file is not as it was committed.
         """
-        path = Path(path)
+        return cls._opened(Path(path), None)
+
+    @classmethod
+    def _opened(cls, path: Path, created: _OpenPart | None) -> Self:
+        """Go on with a run; of one that this process has just created, the empty tables are given."""
         lock = RunLock(path)
         lock.acquire()
         try:
@@ -225,8 +229,11 @@ class RunStore:
             store = cls(path, lock, journal)
             with _as_results_error(path):
                 store._finish_renaming()
-            store._check_files()
-            store._reopen_part()
+            if created is not None and len(journal.entries) == 1:
+                store._open = created
+            else:
+                store._check_files()
+                store._reopen_part()
         except BaseException:
             lock.release()
             raise
@@ -357,7 +364,7 @@ class RunStore:
         dropped = []
         for table in TABLES:
             parts = sorted(path for path in self._files if path.startswith(f"{table}/part-"))
-            seeds = self._seeds_in(parts)
+            seeds = self._seeds_in(table, parts)
             if len(parts) < 2 and seeds == sorted(set(seeds)):
                 continue
             dropped += parts
@@ -369,15 +376,19 @@ class RunStore:
         if dropped:
             self._append(COMPACTED, dropped=dropped)
 
-    def _seeds_in(self, parts: Sequence[str]) -> list[int]:
+    def _seeds_in(self, table: str, parts: Sequence[str]) -> list[int]:
         """Return the seed of each stretch of rows with one seed, in the order of the rows."""
+        if "seed" not in KEYS[table]:
+            return []
         found: list[int] = []
         for part in parts:
-            if "seed" in pq.read_schema(self.path / part).names:
-                seeds = pq.read_table(self.path / part, columns=["seed"])["seed"].to_pylist()
-                for seed, _ in itertools.groupby(seeds):
-                    if found[-1:] != [seed]:
-                        found.append(seed)
+            if part == part_path(table, self._open.first):  # its rows are in memory
+                rows = self._open.rows[table]
+            else:
+                rows = pq.read_table(self.path / part, columns=["seed"])
+            for seed, _ in itertools.groupby(rows["seed"].to_pylist()):
+                if found[-1:] != [seed]:
+                    found.append(seed)
         return found
 
     def _join(self, parts: Sequence[str], seeds: Sequence[int], file: Any) -> None:

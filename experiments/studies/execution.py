@@ -197,7 +197,7 @@ def _finish(
     store = seed_runs[0].store
     with spending("baselines"):
         baselines = _train_baselines(seed_runs, searches)
-    if seed_runs[0].earlier["comparison"].empty:
+    if not any(one.committed("comparison") for one in seed_runs):
         with spending("test"):
             _compare(plan, seed_runs, searches, baselines)
     with spending("load"):
@@ -227,7 +227,8 @@ def _seed_runs(
     plan: Plan, store: RunStore, reporter: Reporter, callbacks: Callbacks
 ) -> list[SeedRun]:
     """Return what the parts of a run share, for each seed."""
-    earlier = load_tables([store.path], ["runs", "baseline", "candidates", "comparison"])
+    tables = ["runs", "baseline", "candidates", "comparison"]
+    earlier = load_tables([store.path], tables) if store.journal.has_rows else {}
     return [
         SeedRun(
             plan.experiment,
