@@ -27,7 +27,7 @@ COMPILING = (
     "test_experiments/studies/test_runner.py",  # networks of neurons in float32
     "test_evo/phenotype/test_engine_of_maps.py",  # feature maps
     "test_evo/phenotype/test_descend.py",  # networks of neurons in float64
-    "test_docs.py",  # weighted samples, own activations
+    "test_evo/phenotype/test_weights.py",  # weighted samples
     "test_evo/gradient_free/test_neuroevolution.py",  # generations in compiled code
 )
 """Files that compile what many others run, and each file other kernels.

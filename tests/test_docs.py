@@ -62,7 +62,7 @@ copytree(Path({str(ROOT)!r}) / "results/reference/fashion", "results/reference/f
 SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FEWER}\n")}
 """What is put before a line of a page, so that it takes seconds."""
 
-FAST = {"README.md", "docs/analysis.md", "docs/own-data.md"}
+FAST = {"README.md", "docs/analysis.md"}
 """The pages whose code a commit runs; `make test-all` runs that of all pages."""
 
 OTHER_LIBRARIES = ("duckdb", "polars")

@@ -68,6 +68,7 @@ class Fuzzer:
         """Return what the reader makes of an input."""
         if not self.reader.file:
             return self.reader.read(sample)
+        self.path.unlink(missing_ok=True)  # a file system may flush what is written over
         self.path.write_bytes(sample)
         return self.reader.read(self.path)
 

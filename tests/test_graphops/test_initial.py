@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import networkx as nx
 import numpy as np
 import pytest
+from effort import first_now
 from hypothesis import given
 from scipy import sparse
 
@@ -78,7 +79,7 @@ def test_a_full_feedforward_network_holds_every_place():
     np.testing.assert_array_equal(matrix.toarray() != 0, expected != 0)
 
 
-@pytest.mark.parametrize("density", [0.4, 0.8])
+@pytest.mark.parametrize("density", first_now([0.4, 0.8]))
 def test_every_place_between_two_layers_is_equally_likely(density):
     rng = np.random.default_rng(7)
     n_draws = 2000

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from effort import first_now
 
 from cnn import (
     ACTIVATIONS,
@@ -131,7 +132,7 @@ def test_the_gradient_of_any_batch_is_the_slope_of_its_loss(name, n, rng, assert
     assert_close(directions @ gradient, slopes, 1e-6)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", first_now([np.float32, np.float64]))
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_batch_has_the_mean_of_its_samples(name, loss, dtype, rng, assert_close):

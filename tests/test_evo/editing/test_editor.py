@@ -100,7 +100,7 @@ def check(editor, matrix, rng):
 def test_a_session_equals_pure_functions_bit_for_bit(dtype, threshold, few, monkeypatch):
     monkeypatch.setattr("evo.editing.ranking.FEW", few)  # select by radix, or by partition
     rng = np.random.default_rng(0)
-    for _ in range(trials(10, N_SESSIONS)):  # for each of twelve ways
+    for _ in range(trials(5, N_SESSIONS)):  # for each of twelve ways
         genome = random_genome(rng, dtype, threshold)
         before = genome.fingerprint()
         editor, matrix = GenomeEditor(genome), genome.weights.copy()

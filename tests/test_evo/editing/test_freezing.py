@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from effort import trials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +36,7 @@ def checked(genome):
     return Genome(**{part.name: getattr(genome, part.name) for part in fields(genome)})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=trials(20, 60), deadline=None)
 @given(seed=st.integers(0, 2**32), codes=st.lists(st.sampled_from(CODES), min_size=1, max_size=6))
 def test_whatever_operators_do_the_result_passes_the_checks(random_map_genome, seed, codes):
     genome, rng = genome_of(seed, random_map_genome), np.random.default_rng(seed)

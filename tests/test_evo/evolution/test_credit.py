@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from effort import first_now
 
 from evo import (
     Evolution,
@@ -156,7 +157,7 @@ def evolve(task, selection="local_search", generations=10):
     return rounds
 
 
-@pytest.mark.parametrize("selection", ["local_search", "tournament"])
+@pytest.mark.parametrize("selection", first_now(["local_search", "tournament"]))
 def test_a_letter_that_pays_is_drawn_more_often_and_no_other_less_than_the_floor(selection, task):
     policy = PolicySettings(
         name="adaptive",

@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import networkx as nx
 import numpy as np
 import pytest
+from effort import first_now
 from hypothesis import given
 
 import evo
@@ -49,7 +50,7 @@ def test_extreme_numbers_survive(any_map_genome, there, back):
     assert back(there(genome)).equals(genome)
 
 
-@pytest.mark.parametrize("ending", [".json", ".graphml"])
+@pytest.mark.parametrize("ending", first_now([".json", ".graphml"]))
 def test_lenet_5_survives_a_file(tmp_path, ending):
     genome = from_cnn(lenet5(rng=np.random.default_rng(0)))
     path = tmp_path / f"network{ending}"

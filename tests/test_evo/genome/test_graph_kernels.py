@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from effort import trials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -34,7 +35,7 @@ seeds = st.integers(0, 2**32)
 some_ticks = st.sampled_from([1, 2, 3, 5, 1000, 2**62])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=trials(50, 300), deadline=None)
 @given(seeds, some_ticks)
 def test_masks_and_delays_are_those_of_graphops(seed, ticks):
     genome = random_genome(seed, ticks)
@@ -53,7 +54,7 @@ def test_masks_and_delays_are_those_of_graphops(seed, ticks):
         np.testing.assert_array_equal(delays < ticks - 1, needed)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=trials(50, 300), deadline=None)
 @given(seeds, st.sampled_from([1, 3]))
 def test_cycles_depth_and_hops_are_those_of_graphops(seed, ticks):
     genome = random_genome(seed, ticks)

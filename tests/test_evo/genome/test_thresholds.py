@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from effort import trials
 from scipy import sparse
 
 from evo import OPERATORS, FounderSettings, GenomeEditor, Phenotype, create_founders, replay
@@ -42,7 +43,7 @@ def context(seed, gradients_at=None):
 def test_an_operator_replays_whatever_the_threshold(genome, code):
     if code == "H":  # after two ticks a founder has settled, whatever the order
         genome = replace(genome, ticks=1)
-    for seed in range(8):
+    for seed in range(trials(3, 8)):
         editor = GenomeEditor(genome)
         parameters = OPERATORS[code].propose(editor, context(seed))
         if parameters is None:

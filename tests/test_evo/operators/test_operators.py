@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from effort import trials
+from effort import first_now, trials
 
 from cnn.training.trainer import train
 from evo import OPERATORS, FounderSettings, Genome, GenomeEditor, Phenotype, create_founders, replay
@@ -39,7 +39,7 @@ def test_the_letters_are_those_of_the_seed_document():
     ("code", "ticks"),
     # Without a cycle a network has settled after two ticks: no order of one node changes that.
     [
-        (code, ticks)
+        pytest.param(code, ticks, marks=[pytest.mark.slow] * (ticks == 2))
         for code in CODES
         for ticks in (1, 2)
         if (code, ticks) != ("H", 2) and code not in (*OF_MAPS, *"VY")
@@ -87,7 +87,7 @@ def test_an_operator_keeps_its_contract(code, ticks, task):
 
 
 @pytest.mark.parametrize("threshold", [None, 0.2])
-@pytest.mark.parametrize("ticks", [1, 2, 3])
+@pytest.mark.parametrize("ticks", first_now([2, 1, 3]))
 @pytest.mark.parametrize(
     "code", [code for code in CODES if OPERATORS[code].preserves and code not in OF_MAPS]
 )

@@ -78,6 +78,7 @@ def test_outputs_and_gradients_are_those_of_a_masked_matrix(ticks):
         np.testing.assert_allclose(gradient, np.concatenate([edges, biases]), rtol=1e-8, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_training_is_that_of_a_masked_matrix():
     rng = np.random.default_rng(9)
     genome = draw(rng, 2, np.float32)

@@ -344,7 +344,7 @@ def files_of_data(folder):
 @pytest.mark.parametrize(
     ("data", "target", "n_features"),
     [
-        ("t.csv", ["--target", "y"], 2),
+        pytest.param("t.csv", ["--target", "y"], 2, marks=pytest.mark.slow),
         pytest.param("t.TSV", ["--target", "y"], 2, marks=pytest.mark.slow),
         pytest.param("t.parquet", ["--target", "y"], 2, marks=pytest.mark.slow),
         pytest.param("t.npz", [], 2, marks=pytest.mark.slow),

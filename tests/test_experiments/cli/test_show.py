@@ -121,7 +121,7 @@ NOT_NEEDED = [
     for column in TABLES[table]
     if not column.prefix and column.name not in {*KEYS[table], *NEEDED.get(table, ())}
 ]
-TOGETHER = trials(8, 1)
+TOGETHER = trials(30, 1)
 """How many columns are taken away at a time."""
 
 

@@ -293,6 +293,7 @@ def test_an_asynchronous_run_is_continued_in_either_mode(tmp_path, mode):
     assert [one.job.generation for one in rebuilt] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_one_seed_is_continued(folder, tmp_path):
     newer = go_on(folder, "two", "more", results=tmp_path, generations="+2", seed=1)
     whole = load_results(folder / "four").individuals.query("seed == 1 and generation > 2")
@@ -408,6 +409,7 @@ def test_a_winner_that_the_newer_run_has_not_outdone_is_known(folder, tmp_path):
         go_on(tmp_path, "more", "none", generations="+1", individual=lost)
 
 
+@pytest.mark.slow
 def test_the_run_of_an_arm_is_continued(tmp_path):
     values = {
         "name": "small",
@@ -427,7 +429,7 @@ def test_the_run_of_an_arm_is_continued(tmp_path):
 # -- settings that change ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("steps", [6, 4])
+@pytest.mark.parametrize("steps", first_now([4, 6]))
 def test_a_schedule_is_that_of_the_ancestry_over_all_its_steps(folder, tmp_path, steps):
     settings = {"training.schedule": "cosine", "evolution.steps_per_generation": steps}
     newer = branch(folder, tmp_path, settings=settings)
@@ -441,7 +443,7 @@ def test_a_schedule_is_that_of_the_ancestry_over_all_its_steps(folder, tmp_path,
         }
 
 
-@pytest.mark.parametrize("population", [2, 5])
+@pytest.mark.parametrize("population", first_now([5, 2]))
 def test_another_population_is_filled_in_turn_and_best_first(folder, tmp_path, population):
     newer = branch(folder, tmp_path, settings={"evolution.population": population})
     members, slots = first_state(newer)

@@ -142,10 +142,10 @@ def test_a_folder_of_results_is_kept_and_its_network_predicts_in_the_unit_of_the
     ("labels", "kind"),
     [
         (X[:, 0] > 0, "b"),
-        (np.where(X[:, 0] > 0, 2.0, 7.0), "f"),
+        pytest.param(np.where(X[:, 0] > 0, 2.0, 7.0), "f", marks=pytest.mark.slow),
         (np.where(X[:, 0] > 0, 2, -7).tolist(), "i"),
         (pd.Series(LABELS, dtype="category"), "O"),
-        (LABELS.astype(object), "O"),
+        pytest.param(LABELS.astype(object), "O", marks=pytest.mark.slow),
     ],
 )
 def test_labels_keep_their_type_and_scores_are_those_of_scikit_learn(labels, kind):
@@ -168,6 +168,7 @@ def test_a_class_with_one_row_is_learnt_from_it():
     assert estimator.results_.runs["n_validation"].iloc[0] == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("offset", "scale"), [(0.0, 1.0), (-3e4, 1e-2), (1e9, 1e3)])
 def test_values_are_learnt_in_any_unit(offset, scale):
     values = offset + scale * VALUES

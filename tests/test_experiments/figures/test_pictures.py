@@ -315,6 +315,7 @@ def test_the_same_run_gives_the_same_files_with_fonts_and_text(finished, tmp_pat
     assert "<dc:date>" not in svg
 
 
+@pytest.mark.slow
 def test_settings_of_the_user_change_nothing_but_the_font(values, tmp_path):
     figure(values, "generations", tmp_path / "one.svg")
     with mpl.rc_context({"axes.grid": True, "font.size": 20, "lines.linewidth": 9}):
@@ -332,6 +333,7 @@ def test_a_run_draws_few_pictures_by_itself(finished, monkeypatch):
     assert all(isinstance(one, Figure) and form == "png" for one, form in drawn.values())
 
 
+@pytest.mark.slow
 def test_one_seed_can_be_drawn(values):
     first = int(values.runs["seed"].iloc[0])
     drawn = figure(values, "generations", seed=first)

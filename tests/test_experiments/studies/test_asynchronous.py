@@ -217,6 +217,7 @@ def test_a_run_in_one_process_that_is_killed_and_resumed_is_the_run_that_was_not
     assert len(list(resumed.path.glob("states/*"))) == 2
 
 
+@pytest.mark.slow
 def test_what_had_arrived_is_not_evaluated_again(uneven, tmp_path, monkeypatch):
     monkeypatch.setattr(in_flight, "SECONDS_BETWEEN_FILES", 0.0)
     kill(tmp_path, 11)

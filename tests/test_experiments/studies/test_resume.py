@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from effort import trials
 from same_tables import assert_equal, assert_equal_tables, assert_same_file
 from tests_of_kills import count_boundaries, in_child
 
@@ -114,7 +115,7 @@ def kill_at(folder, experiment, boundaries):
 def test_a_run_that_is_killed_and_resumed_is_the_run_that_was_not(whole, tmp_path):
     folder, n_boundaries = whole
     rng = np.random.default_rng(5)
-    for trial in range(2):
+    for trial in range(trials(1, 2)):
         root = tmp_path / str(trial)
         kill_at(root, None, rng.integers(n_boundaries, size=1))
         assert_resumed_alike(folder, root)
@@ -167,7 +168,8 @@ def test_no_boundary_and_no_moment_matters(tmp_path, seed):
         shutil.rmtree(root)
 
 
-@pytest.mark.parametrize("most_bytes", [35_000, pytest.param(40_000, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("most_bytes", [35_000, 40_000])
 def test_a_full_disk_stops_a_run_that_can_go_on_when_there_is_room(whole, tmp_path, most_bytes):
     """The system refuses to make a file longer than this, as it refuses to write to a full disk."""
     notes = tmp_path / "notes"
@@ -284,9 +286,9 @@ def refusal(folder, **options):
 
 
 def test_changed_code_is_refused_unless_it_is_forced_and_then_it_is_noted(
-    tmp_path, monkeypatch, capsys
+    stopped, tmp_path, monkeypatch, capsys
 ):
-    path = killed_run(tmp_path)
+    path = shutil.copytree(stopped, tmp_path / "one")
     monkeypatch.setattr(provenance, "code_hash", lambda: "other")
     reason = "the code of EvoMatrix has changed since that run began"
     assert refusal(tmp_path) == f"{path}: cannot go on as it began: {reason}"
@@ -311,6 +313,7 @@ def test_another_processor_is_no_change_but_another_arithmetic_is_one(monkeypatc
     assert "versions or arithmetic are not those of the beginning (machine.arithmetic" in reason
 
 
+@pytest.mark.slow
 def test_own_data_and_an_own_fitness_have_to_be_the_same(tmp_path):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 4)), rng.integers(2, size=60)
@@ -357,8 +360,8 @@ def test_a_run_that_would_fail_again_is_refused(tmp_path):
     assert "the same settings would end so again" in refusal(tmp_path, fitness=no_number)
 
 
-def test_a_run_that_somebody_works_on_is_left_to_him(tmp_path):
-    path = killed_run(tmp_path)
+def test_a_run_that_somebody_works_on_is_left_to_him(stopped, tmp_path):
+    path = shutil.copytree(stopped, tmp_path / "one")
     store = RunStore.open(path)
     with pytest.raises(RunLockedError, match=f"process {os.getpid()}"):
         go_on(tmp_path)

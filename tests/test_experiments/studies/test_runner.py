@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from effort import first_now
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.linear_model import Perceptron
 
@@ -249,6 +250,7 @@ def test_a_saved_winner_predicts_the_same(finished, tmp_path):
     np.testing.assert_array_equal(loaded.predict(X), best.predict(X))
 
 
+@pytest.mark.slow
 def test_a_run_of_seconds_draws_nothing_and_a_longer_one_draws_pictures(
     finished, tiny, tmp_path, monkeypatch
 ):
@@ -308,7 +310,7 @@ def small(**changes):
     return Experiment(**settings | changes)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", first_now(OPTIMIZERS))
 def test_children_of_every_optimizer_train_on(tmp_path, optimizer):
     results = run(
         small(dataset={"name": "xor"}, training={"optimizer": optimizer, "learning_rate": 0.01}),
@@ -330,6 +332,7 @@ def test_classification_of_ones_own_arrays_predicts_the_labels_given(tmp_path):
     assert np.mean(predicted == names) > 0.9
 
 
+@pytest.mark.slow
 def test_regression_on_ones_own_arrays_predicts_in_their_units(tmp_path):
     X, y = load_diabetes(return_X_y=True)
     training = {"learning_rate": 0.01}
@@ -354,6 +357,7 @@ def test_regression_on_ones_own_arrays_predicts_in_their_units(tmp_path):
     assert row["test_loss"] == pytest.approx(loss, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_csv_file_named_in_a_toml_file_is_evolved_on(tmp_path):
     X, y = load_wine(return_X_y=True, as_frame=True)
     path = tmp_path / "wine.csv"
@@ -373,6 +377,7 @@ def test_a_csv_file_named_in_a_toml_file_is_evolved_on(tmp_path):
     assert results.best().score(X, y.map({0: "a", 1: "b", 2: "c"})) > 0.8
 
 
+@pytest.mark.slow
 def test_evolution_solves_xor_which_one_perceptron_cannot(tmp_path):
     settings = load_experiment("xor").model_copy(update={"seeds": 1})
     results = run(settings, workers=0, results=tmp_path, figures=False)

@@ -89,6 +89,7 @@ def test_the_time_to_write_winners_and_individuals_in_flight_counts_as_store(
     assert set(activities) == {"store"}
 
 
+@pytest.mark.slow
 def test_a_finished_run_keeps_its_times(tmp_path):
     results, _ = timed(workers=0, results=tmp_path, figures=False)
     assert "draw" not in of(results, "main")
