@@ -21,10 +21,11 @@ MAY_IMPORT = {
     "cnn": "",
     "cnn.compile": "cnn",
     "cnn.augmentation": "cnn cnn.compile",
-    "cnn.training": "cnn cnn.augmentation cnn.compile",
+    "cnn.dropout": "cnn cnn.augmentation cnn.compile",
+    "cnn.training": "cnn cnn.augmentation cnn.compile cnn.dropout",
     "cnn.layers.kernels": "cnn cnn.compile",
     "cnn.layers": "cnn cnn.compile cnn.layers.kernels cnn.training",
-    "cnn.models": "cnn cnn.compile cnn.layers cnn.training",
+    "cnn.models": "cnn cnn.compile cnn.dropout cnn.layers cnn.training",
     "cnn.linear": "cnn cnn.compile cnn.layers cnn.models cnn.training",
     # -- evo: the root holds errors, settings, registries, seeding, files and the description of the machine
     "evo": "cnn",
@@ -93,15 +94,23 @@ MAY_IMPORT = {
 }
 """The rooms, from the ground up, and which others each may know.
 
-Beside these `evo` and `experiments` may know `graphops`, `cnn.compile`, `cnn.training`, `cnn.layers` and the public
-names of `cnn`; scripts, those of all packages. The ``__init__`` of a top-level package holds its public names, so it
+Beside these `evo` and `experiments` may know the rooms of `BELOW_EVO` and the public names of `cnn`; scripts, those of
+all packages. The ``__init__`` of a top-level package holds its public names, so it
 may know every room of its package.
 """
 
 LARGEST_ROOM = 12
 """Modules in one room; `graphops` stays flat, for its modules are themes of functions."""
 
-BELOW_EVO = {"graphops", "cnn", "cnn.augmentation", "cnn.compile", "cnn.training", "cnn.layers"}
+BELOW_EVO = {
+    "graphops",
+    "cnn",
+    "cnn.augmentation",
+    "cnn.compile",
+    "cnn.dropout",
+    "cnn.training",
+    "cnn.layers",
+}
 WRITERS = {
     "cnn.files",
     "evo.storage.journal",

@@ -10,6 +10,9 @@ from cnn.arrays import FloatArray, IntArray, Shape, aligned_empty
 from cnn.augmentation.augmentation_kernels import augment
 from cnn.settings import Settings
 
+PURPOSE = 1
+"""Ends the spawn key of the seed of an epoch; see :func:`epoch_keys`."""
+
 
 class Augmentation(Settings, frozen=True, extra="forbid"):
     """Random changes of training images, drawn anew in every epoch. Validation and test images stay as they are."""
@@ -97,13 +100,11 @@ def augmented(
         A new array of shape (k, rows, columns) or (k, maps, rows, columns).
     """
     out = aligned_empty((len(chosen), *images.shape[1:]), images.dtype)
-    first = int(epochs[0])
-    keys = _keys(range(first, int(epochs[-1]) + 1), order_seed)
     rows_and_columns = images.shape[-2:]
     augment(
         _read_only(images.reshape(len(images), -1, *rows_and_columns)),
         _read_only(chosen.astype(np.int64, copy=False)),
-        _read_only(keys[epochs - first]),
+        _read_only(epoch_keys(epochs, order_seed, PURPOSE)),
         augmentation.shift,
         augmentation.flip,
         augmentation.erase,
@@ -119,13 +120,25 @@ def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return view
 
 
-def _keys(epochs: range, order_seed: np.random.SeedSequence) -> npt.NDArray[np.uint64]:
-    """Return 64 random bits for each epoch; the order of an epoch has the spawn key without the 1."""
-    return np.concatenate(
-        [
-            np.random.SeedSequence(
-                order_seed.entropy, spawn_key=(*order_seed.spawn_key, epoch, 1)
-            ).generate_state(1, np.uint64)
-            for epoch in epochs
-        ]
+def epoch_keys(
+    epochs: IntArray, order_seed: np.random.SeedSequence, purpose: int
+) -> npt.NDArray[np.uint64]:
+    """Return 64 random bits for each of some epochs.
+
+    Parameters
+    ----------
+    epochs
+        Numbers of epochs, from 0; not decreasing.
+    order_seed
+        Seed of the sample order. The order of an epoch has the spawn key without the purpose.
+    purpose
+        Ends the spawn key, so that each purpose has other bits.
+    """
+    first = int(epochs[0])
+    keys = (
+        np.random.SeedSequence(
+            order_seed.entropy, spawn_key=(*order_seed.spawn_key, epoch, purpose)
+        ).generate_state(1, np.uint64)[0]
+        for epoch in range(first, int(epochs[-1]) + 1)
     )
+    return np.fromiter(keys, np.uint64)[epochs - first]

@@ -55,11 +55,12 @@ def checked_scores(layers: Sequence[Layer], x: FloatArray) -> FloatArray:
         If a layer returns an array of a wrong shape or dtype.
     """
     dtype, batch = x.dtype, x.shape[-1]
-    for number, layer in enumerate(layers, 1):
-        last = number == len(layers)
+    for index, layer in enumerate(layers):
+        last = index == len(layers) - 1
         x = layer.scores(x) if last else layer.output(x)
         method = "scores" if last else "output"
-        _check_given(f"{_name(number, layer)}: {method}", x, (*layer.output_shape, batch), dtype)
+        shape = (*layer.output_shape, batch)
+        _check_given(f"{_name_at(layers, index)}: {method}", x, shape, dtype)
     return x
 
 
@@ -75,7 +76,7 @@ def checked_backward(layers: Sequence[Layer], first: int, gradient: FloatArray) 
     for index in range(len(layers) - 1, first, -1):
         gradient = layers[index].backpropagate(gradient)
         shape = (*layers[index - 1].output_shape, batch)
-        _check_given(f"{_name(index + 1, layers[index])}: input_gradient", gradient, shape, dtype)
+        _check_given(f"{_name_at(layers, index)}: input_gradient", gradient, shape, dtype)
     layers[first].residual(gradient)
 
 
@@ -87,6 +88,11 @@ def _check_given(what: str, given: Any, shape: Shape, dtype: np.dtype[Any]) -> N
         raise ValueError(
             f"{what} must give {dtype} of shape {shape}; got {given.dtype} of shape {given.shape}"
         )
+
+
+def _name_at(layers: Sequence[Layer], index: int) -> str:
+    """Return the name of a layer with its number in the network, to which layers of dropout do not belong."""
+    return _name(1 + sum(layer.in_network for layer in layers[:index]), layers[index])
 
 
 def _name(number: int, layer: Layer) -> str:

@@ -26,9 +26,11 @@ from cnn.checks import (
     sample_shape,
 )
 from cnn.compile.product_kernels import write_transpose
+from cnn.dropout import Dropout
 from cnn.layers.contract import announced_shape, check_layers, checked_backward, checked_scores
 from cnn.layers.layer import Layer
 from cnn.layers.output import SoftmaxLayer
+from cnn.models.dropping import DroppingLayer, with_dropping
 from cnn.training.losses import LOSSES, Loss
 from cnn.training.samples import Samples
 
@@ -122,6 +124,7 @@ class Network:
         for layer in self.layers:
             start, end = end, end + layer.parameter_count
             layer.attach(self.parameters[start:end], self.gradient[start:end])
+        self._dropping = with_dropping(self.layers, self._inner_shape)
 
     def twin(self) -> Self:
         """Return a network with the same `parameters` vector and its own gradient and buffers, for another thread."""
@@ -255,6 +258,7 @@ class Network:
         targets: Targets,
         weights: FloatVector | None = None,
         label_smoothing: float = 0.0,
+        dropout: Dropout | None = None,
     ) -> tuple[float, FloatVector]:
         """Return the mean loss over a batch and its gradient by the parameters.
 
@@ -264,6 +268,8 @@ class Network:
             As for `loss`.
         label_smoothing
             As in `cnn.Recipe`; with 0 the loss is that of `loss`.
+        dropout
+            The dropout of the batch; None drops nothing, as `loss` does.
 
         Returns
         -------
@@ -278,15 +284,17 @@ class Network:
             If inputs, targets or weights do not fit the network or each other.
         """
         loss = self.loss_function.smoothed(label_smoothing)
-        value, gradient = self._value_and_delta(self._scores(inputs), targets, weights, loss)
+        layers = self.layers if dropout is None else self._dropping
+        scores = self._scores(inputs, dropout)
+        value, gradient = self._value_and_delta(scores, targets, weights, loss)
         first = self._first_trained
         if gradient.shape[-1] not in self._tried_back:
-            checked_backward(self.layers, first, gradient)
+            checked_backward(layers, first, gradient)
             self._tried_back.add(gradient.shape[-1])
             return value, self.gradient
-        for layer in self.layers[:first:-1]:
+        for layer in layers[:first:-1]:
             gradient = layer.backpropagate(gradient)
-        self.layers[first].residual(gradient)
+        layers[first].residual(gradient)
         return value, self.gradient
 
     def check_samples(self, samples: Samples, name: str = "samples") -> None:
@@ -328,16 +336,22 @@ class Network:
         memory = f"{self.parameters.nbytes / 1024:,.1f} KiB of {self.dtype} parameters"
         return "\n".join([*lines, memory])
 
-    def _scores(self, inputs: FloatArray) -> FloatArray:
-        """Run the layers forward and return the scores, shape (n_outputs, n)."""
-        x = self._load(inputs)
+    def _scores(self, inputs: FloatArray, dropout: Dropout | None = None) -> FloatArray:
+        """Run the layers forward, with or without dropout, and return the scores, shape (n_outputs, n)."""
+        x, layers = self._load(inputs), self.layers
+        if dropout is not None:
+            dropout.check(x.shape[-1])
+            layers = self._dropping
+            for layer in layers:
+                if isinstance(layer, DroppingLayer):
+                    layer.dropout = dropout
         if x.shape[-1] not in self._tried:
-            scores = checked_scores(self.layers, x)
+            scores = checked_scores(layers, x)
             self._tried.add(x.shape[-1])
             return scores
-        for layer in self.layers[:-1]:
+        for layer in layers[:-1]:
             x = layer.output(x)
-        return self.layers[-1].scores(x)
+        return layers[-1].scores(x)
 
     def _value_and_delta(
         self,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, Shape, Targets, aligned_zeros
 from cnn.checks import at_least, real_array
+from cnn.dropout import Dropout
 from cnn.models.network import Network
 from cnn.training.samples import Samples
 
@@ -103,9 +104,10 @@ class DataParallel:
         targets: Targets,
         weights: FloatVector | None = None,
         label_smoothing: float = 0.0,
+        dropout: Dropout | None = None,
     ) -> tuple[float, FloatVector]:
         """See `Network.loss_and_gradients`."""
-        options = {"label_smoothing": label_smoothing} if label_smoothing else {}
+        options: dict[str, Any] = {"label_smoothing": label_smoothing, "dropout": dropout}
         results = self._on_shares("loss_and_gradients", inputs, targets, weights, **options)
         total = sum(n for n, _ in results)
         shares = [n / total for n, _ in results]
@@ -132,7 +134,7 @@ class DataParallel:
         return np.concatenate([value for _, value in self._on_shares("predict", inputs)])
 
     def _on_shares(
-        self, method: str, *parts: npt.ArrayLike | None, **options: float
+        self, method: str, *parts: npt.ArrayLike | None, **options: Any
     ) -> list[tuple[int, Any]]:
         """Call a method of each twin on its part of the batch; return the parts' lengths and results.
 
@@ -149,17 +151,28 @@ class DataParallel:
             whole(*given)
         count = min(self.threads, n)
         bounds = [n * share // count for share in range(count + 1)]
-        shares = [
-            tuple(array[begin:end] for array in arrays) for begin, end in itertools.pairwise(bounds)
+        calls = [
+            (tuple(array[begin:end] for array in arrays), _of_share(options, begin, end))
+            for begin, end in itertools.pairwise(bounds)
         ]
         others = [
-            self._pool.submit(getattr(twin, method), *share, **options)
-            for twin, share in zip(self._twins[1:], shares[1:], strict=False)
+            self._pool.submit(getattr(twin, method), *share, **of_share)
+            for twin, (share, of_share) in zip(self._twins[1:], calls[1:], strict=False)
         ]
+        share, of_share = calls[0]
         try:
-            results = [whole(*shares[0]), *(other.result() for other in others)]
+            own = getattr(self.network, method)(*share, **of_share)
+            results = [own, *(other.result() for other in others)]
         except ValueError:
             wait(others)
             whole(*given)  # names the index in the whole batch
             raise
-        return [(len(share[0]), result) for share, result in zip(shares, results, strict=True)]
+        return [(len(call[0][0]), result) for call, result in zip(calls, results, strict=True)]
+
+
+def _of_share(options: dict[str, Any], begin: int, end: int) -> dict[str, Any]:
+    """Return the options of a part of the batch, with the dropout of its samples."""
+    dropout = options.get("dropout")
+    if dropout is None:
+        return options
+    return options | {"dropout": dropout._replace(keys=dropout.keys[begin:end])}

@@ -8,7 +8,6 @@ import inspect
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from cnn.arrays import FloatArray, FloatVector, Targets, aligned_empty
 from cnn.augmentation import augmented
 from cnn.compile.vector_kernels import norm_of
+from cnn.dropout import Dropout
 from cnn.training.budget import Clock
 from cnn.training.optimizer_kernels import add_to_average, penalized
 from cnn.training.optimizers import OPTIMIZERS
@@ -39,8 +39,9 @@ class Trainable(Protocol):
 
     Batches are samples-first: inputs (n, *shape), targets (n,) classes or (n, k) values.
 
-    `loss_and_gradients` may have a parameter `label_smoothing`, which recipes with smoothed labels need. The loss and
-    the gradient are then those of `cnn.training.losses.Loss.smoothed`; `loss` has no smoothing.
+    `loss_and_gradients` may have further parameters, which the recipes with these settings need; `loss` has none of
+    them. With `label_smoothing` the loss and the gradient are those of `cnn.training.losses.Loss.smoothed`. With
+    `dropout`, a `cnn.dropout.Dropout`, outputs of hidden neurons are dropped.
     """
 
     @property
@@ -65,9 +66,14 @@ class Trainable(Protocol):
         """Return the predictions, shape (n, n_outputs): probabilities or values."""
 
 
-def smooths_labels(network: Trainable) -> bool:
-    """Return whether `loss_and_gradients` of a network has the parameter `label_smoothing`."""
-    return "label_smoothing" in inspect.signature(network.loss_and_gradients).parameters
+OPTIONS = ("label_smoothing", "dropout")
+"""Settings of the recipe that are parameters of `Trainable.loss_and_gradients`, where they are not 0."""
+
+
+def missing_options(network: Trainable, recipe: Recipe) -> list[str]:
+    """Return the `OPTIONS` of a recipe for which `loss_and_gradients` of a network has no parameter."""
+    known = inspect.signature(network.loss_and_gradients).parameters
+    return [name for name in OPTIONS if getattr(recipe, name) and name not in known]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +105,9 @@ class TrainingSegment:
     shares
         Share of the parameters in the average after each step (:func:`cnn.training.recipe.average_shares`); float64,
         shape (steps,); None if the recipe has no average.
+    dropout_keys
+        Key of each sample of `order` (:func:`cnn.dropout.sample_keys`); uint32, shape as `order`. None if the recipe
+        has no dropout.
     """
 
     samples: Samples
@@ -112,6 +121,7 @@ class TrainingSegment:
     keep_gradient: bool = False
     average: FloatVector | None = None
     shares: npt.NDArray[np.float64] | None = None
+    dropout_keys: npt.NDArray[np.uint32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,9 +178,10 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
     # The loop is short, so attributes are looked up before it.
     recipe, clip = segment.recipe, segment.recipe.gradient_clip
     update, loss_and_gradients = OPTIMIZERS[recipe.optimizer].update, network.loss_and_gradients
+    options: dict[str, Any] = {}
     if recipe.label_smoothing:
-        options: dict[str, Any] = {"label_smoothing": recipe.label_smoothing}
-        loss_and_gradients = partial(loss_and_gradients, **options)
+        options["label_smoothing"] = recipe.label_smoothing
+    mask_keys = segment.dropout_keys
     parameters, moments, before = network.parameters, segment.moments, segment.updates_before
     momentum, weight_decay = recipe.momentum, recipe.weight_decay
     all_inputs, all_targets = segment.samples.inputs, segment.samples.targets
@@ -187,10 +198,12 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
         # mode="clip" spares np.take a copy; the indices are in range by construction.
         all_inputs.take(chosen, axis=0, out=inputs, mode="clip")
         all_targets.take(chosen, axis=0, out=targets, mode="clip")
+        if mask_keys is not None:
+            options["dropout"] = Dropout(recipe.dropout, mask_keys[done])
         if all_weights is None:
-            value, gradient = loss_and_gradients(inputs, targets)
+            value, gradient = loss_and_gradients(inputs, targets, **options)
         else:
-            value, gradient = loss_and_gradients(inputs, targets, all_weights[chosen])
+            value, gradient = loss_and_gradients(inputs, targets, all_weights[chosen], **options)
         losses.append(value)
         if not (math.isfinite(value) and value <= limit):
             return DescentResult(losses, done, limit, norm, group_norms)
@@ -239,9 +252,18 @@ def samples_of_steps(
     chosen, augmentation = order.ravel(), recipe.augmentation
     if not augmentation.is_on:
         return samples.subset(chosen)
-    epochs = (first_step * order.shape[1] + np.arange(order.size)) // len(samples)
+    epochs = epochs_of_steps(len(samples), order, first_step).ravel()
     images = augmented(samples.inputs, augmentation, chosen, epochs, order_seed)
     return samples.subset(chosen, images)
+
+
+def epochs_of_steps(
+    n_samples: int, order: npt.NDArray[np.intp], first_step: int
+) -> npt.NDArray[np.intp]:
+    """Return the epoch, from 0, of each sample in the batches of some steps, shape (steps, batch)."""
+    positions = np.arange(order.size, dtype=np.intp).reshape(order.shape)
+    epochs: npt.NDArray[np.intp] = (first_step * order.shape[1] + positions) // n_samples
+    return epochs
 
 
 def batches_in_parts(

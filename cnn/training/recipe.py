@@ -76,6 +76,14 @@ class Recipe(Settings, frozen=True, extra="forbid"):
         description="Label smoothing ε of the training loss: the target is 1 − ε + ε/K for the class of a sample and "
         "ε/K for the others of K classes. Validation and test losses are those without smoothing.",
     )
+    dropout: float = pydantic.Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Probability p with which a training step leaves out the output of a hidden neuron for a sample, "
+        "drawn anew in every epoch. Outputs that are kept are divided by 1 − p. Inputs, outputs and feature maps are "
+        "never dropped, and nothing is dropped in validation and test.",
+    )
     average: Literal["none", "exponential", "tail"] = pydantic.Field(
         default="none",
         description="Average of the parameters over the steps, with which a network is validated, kept and tested. "

@@ -71,6 +71,7 @@ GENES: Mapping[str, Gene] = {
     "weight_decay": Gene("weight_decay", "log"),
     "l2": Gene("l2", "log"),
     "label_smoothing": Gene("label_smoothing", "linear"),
+    "dropout": Gene("dropout", "linear"),
     "shift": Gene("augmentation.shift", "linear", is_whole=True),
     "erase": Gene("augmentation.erase", "linear", is_whole=True),
 }

@@ -14,6 +14,7 @@ from cnn.arrays import FloatArray, FloatVector, Targets, aligned_copy, aligned_z
 from cnn.augmentation import check_images
 from cnn.checks import at_least, brief, seed_sequence
 from cnn.compile.compilation import single_threaded_blas
+from cnn.dropout import sample_keys
 from cnn.training.budget import Bound, Clock, TrainingBudget
 from cnn.training.curve import CurveRecord, LearningCurve, make_curve
 from cnn.training.descent import (
@@ -23,8 +24,9 @@ from cnn.training.descent import (
     TrainingSegment,
     batches_in_parts,
     descend,
+    epochs_of_steps,
+    missing_options,
     samples_of_steps,
-    smooths_labels,
 )
 from cnn.training.optimizers import OPTIMIZERS, Optimizer
 from cnn.training.recipe import Recipe, average_shares, learning_rates
@@ -201,7 +203,7 @@ def train(
         at_least(1, record_every=record_every)
     order_seed = seed_sequence("order_seed", order_seed)
     check_samples(network, samples, "samples")
-    _check_smoothing(network, samples, recipe)
+    _check_options(network, samples, recipe)
     check_images(recipe.augmentation, samples.inputs.shape[1:], "recipe.augmentation")
     rates = learning_rates(recipe, first_step, steps, total_steps)
     state = _initial_state(OPTIMIZERS[recipe.optimizer], network.parameters, state)
@@ -227,7 +229,10 @@ def train(
     # An overflow shows in the loss, so a warning is not needed.
     with single_threaded_blas(), np.errstate(all="ignore"):
         for order in parts:
-            done, seen, own_order = len(losses), samples, order
+            done, seen, own_order, dropout_keys = len(losses), samples, order, None
+            if recipe.dropout:
+                epochs = epochs_of_steps(len(samples), order, first_step + done)
+                dropout_keys = sample_keys(order, epochs, order_seed)
             if augments:
                 seen = samples_of_steps(samples, recipe, order, first_step + done, order_seed)
                 own_order = np.arange(order.size).reshape(order.shape)
@@ -243,6 +248,7 @@ def train(
                 keep_gradient=record_parameters,
                 average=average,
                 shares=None if shares is None else shares[done : done + len(order)],
+                dropout_keys=dropout_keys,
             )
             made = descend(network, segment)
             losses += made.losses[: made.n_updates]
@@ -369,17 +375,16 @@ def check_samples(network: Trainable, samples: Samples, name: str) -> None:
         check(samples, name)
 
 
-def _check_smoothing(network: Trainable, samples: Samples, recipe: Recipe) -> None:
-    """Raise ValueError if labels are smoothed and samples have none, or the network cannot smooth them."""
-    smoothing = recipe.label_smoothing
-    if smoothing and not samples.has_classes:
+def _check_options(network: Trainable, samples: Samples, recipe: Recipe) -> None:
+    """Raise ValueError if labels are smoothed and samples have none, or the network lacks an option of the recipe."""
+    if recipe.label_smoothing and not samples.has_classes:
         raise ValueError(
-            f"recipe.label_smoothing must be 0 for targets that are values; got {smoothing}"
+            f"recipe.label_smoothing must be 0 for targets that are values; got {recipe.label_smoothing}"
         )
-    if smoothing and not smooths_labels(network):
+    for name in missing_options(network, recipe):
         raise ValueError(
-            "recipe.label_smoothing must be 0 for a network whose loss_and_gradients has no parameter "
-            f"label_smoothing, such as {type(network).__name__}; got {smoothing}"
+            f"recipe.{name} must be 0 for a network whose loss_and_gradients has no parameter "
+            f"{name}, such as {type(network).__name__}; got {getattr(recipe, name)}"
         )
 
 

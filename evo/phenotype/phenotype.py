@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from cnn.arrays import aligned_copy, aligned_empty
 from cnn.checks import check_classes, check_targets, check_weights, real_array
 from cnn.compile.vector_kernels import norm_of
+from cnn.dropout.dropout import Dropout, node_words
+from cnn.dropout.dropout_kernels import Words
 from cnn.training.descent import (
     DIVERGENCE_FACTOR,
     DIVERGENCE_OFFSET,
@@ -26,6 +28,8 @@ from evo.genome.genome import FloatArray, Genome, Role, read_only
 from evo.phenotype import passes
 from evo.phenotype.kernels import backward_kernels
 from evo.phenotype.kernels import training_kernels as loop
+from evo.phenotype.kernels.dropout_kernels import NodeDropout
+from evo.phenotype.kernels.forward_kernels import Buffers, Layout
 from evo.phenotype.passes import Runtime
 from evo.phenotype.plan import Plan, compile_plan, compile_whole_plan
 from evo.phenotype.tap_gradients import check_places, effective_places, with_taps
@@ -175,14 +179,16 @@ class Phenotype:
         targets: NDArray[Any],
         weights: NDArray[Any] | None = None,
         label_smoothing: float = 0.0,
+        dropout: Dropout | None = None,
     ) -> tuple[float, FloatArray]:
         """Return the loss (see :meth:`loss`) and its gradient with respect to `parameters`.
 
-        With `label_smoothing` above 0 it is the loss of smoothed labels, as in :class:`cnn.Recipe`. The gradient is a
-        buffer that the next call overwrites.
+        With `label_smoothing` above 0 it is the loss of smoothed labels, as in :class:`cnn.Recipe`. With `dropout`
+        outputs of hidden neurons are dropped; the number of a node is its id. The gradient is a buffer that the next
+        call overwrites.
         """
         loss = self._loss.smoothed(label_smoothing)
-        scores, (layout, buffers, width) = self._forward(inputs)
+        scores, (layout, buffers, width) = self._forward(inputs, dropout)
         value, deltas = self._value_and_delta(scores, targets, weights, loss)
         loop.write_output_residuals(layout, self._io_rows, deltas, buffers)
         gradients = self._weight_gradient, self._bias_gradient
@@ -284,6 +290,8 @@ class Phenotype:
         samples, recipe = segment.samples, segment.recipe
         inputs = self._features(samples.inputs)
         layout, buffers, width = self._for_batch(segment.order.shape[1])
+        if segment.dropout_keys is not None:
+            layout = self._with_dropout(layout, buffers, recipe.dropout)
         losses = np.empty(len(segment.order))
         settings = loop.StepSettings(
             loop.loss_mark(
@@ -314,6 +322,7 @@ class Phenotype:
             recipe.l2 or None,
             segment.average,
             segment.shares,
+            segment.dropout_keys,
             buffers,
             -1.0 if segment.loss_limit is None else segment.loss_limit,
             losses,
@@ -421,10 +430,29 @@ class Phenotype:
             )
         return flat
 
-    def _forward(self, inputs: NDArray[Any]) -> tuple[FloatArray, Runtime]:
+    def _with_dropout(
+        self, layout: Layout, buffers: Buffers, probability: float, keys: Words | None = None
+    ) -> Layout:
+        """Return a layout in which outputs of hidden neurons are dropped; without keys, all keys are 0 at first."""
+        padded, genome, nodes = np.zeros(buffers.length, np.uint32), self.genome, self.plan.nodes
+        if keys is not None:
+            padded[: len(keys)] = keys
+        is_hidden = (genome.roles[nodes] == Role.HIDDEN) & (genome.map_sizes[nodes] == 1)
+        dropout = Dropout(probability, padded)
+        words = node_words(genome.ids[nodes])
+        return layout._replace(
+            dropout=NodeDropout(is_hidden, words, padded, dropout.threshold, dropout.scale)
+        )
+
+    def _forward(
+        self, inputs: NDArray[Any], dropout: Dropout | None = None
+    ) -> tuple[FloatArray, Runtime]:
         """Run the network; return the scores, shape (n_outputs, n_samples), and the runtime used."""
         flat = self._features(inputs)
         layout, buffers, width = self._for_batch(len(flat))
+        if dropout is not None:
+            dropout.check(len(flat))
+            layout = self._with_dropout(layout, buffers, *dropout)
         if self.dormant_learn:
             loop.apply_threshold(layout, self._threshold, self._weights, self._masked_weights)
         loop.read_inputs(layout, self._io_rows, flat, read_only(np.arange(len(flat))), buffers)

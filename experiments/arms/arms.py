@@ -13,7 +13,7 @@ import numpy as np
 from cnn import HiddenLayer, Network, RasterizationLayer, SoftmaxLayer, lenet1, lenet5, small_cnn
 from cnn.augmentation import check_images
 from cnn.layers.layer import Layer
-from cnn.training.descent import Trainable, smooths_labels
+from cnn.training.descent import Trainable, missing_options
 from cnn.training.recipe import Recipe
 from cnn.training.recipe_genes import RecipeGenes, with_genes
 from evo.errors import SettingsError
@@ -264,11 +264,10 @@ def _check_own_arm(
             f"baseline.arms: {arm} must build a network that can be trained; got {type(network).__name__} without "
             f"{', '.join(missing)}"
         )
-    smoothing = recipe.label_smoothing
-    if smoothing and not smooths_labels(network):
+    for name in missing_options(network, recipe):
         raise SettingsError(
-            f"training.label_smoothing must be 0 for the arm {arm}, for loss_and_gradients of its network has no "
-            f"parameter label_smoothing; got {smoothing}"
+            f"training.{name} must be 0 for the arm {arm}, for loss_and_gradients of its network has no "
+            f"parameter {name}; got {getattr(recipe, name)}"
         )
     shape = network.output(np.zeros((1, *shape), np.float32)).shape
     if shape != (1, dataset.n_outputs):

@@ -13,8 +13,10 @@ from cnn import (
     PoolingLayer,
     RasterizationLayer,
     augmentation,
+    dropout,
     functional,
 )
+from cnn.models import dropping
 from cnn.training import recipe
 from cnn.training.losses import Loss
 
@@ -251,6 +253,33 @@ def labels_are_smoothed_half_as_much(original, loss, smoothing):
 @mutant("augmentation/test_augmentation.py::test_images_are_shifted", augmentation, "augmented")
 def every_epoch_has_the_same_images(original, images, settings, chosen, epochs, order_seed):
     return original(images, settings, chosen, np.ones_like(epochs), order_seed)
+
+
+DROPPED = "dropout/test_dropout.py::test_hidden_neurons_are_dropped"
+
+
+@mutant("dropout/test_dropout.py::test_training_drops_by_epoch", dropout, "sample_keys")
+def every_epoch_drops_the_same(original, chosen, epochs, order_seed):
+    return original(chosen, np.zeros_like(epochs), order_seed)
+
+
+@mutant(DROPPED, dropout.Dropout, "scale")
+def outputs_that_are_kept_stay_as_they_are(original, one):
+    return 1.0
+
+
+@mutant(DROPPED, dropping, "with_dropping")
+def inputs_have_no_numbers(original, layers, input_shape):
+    return original(layers, (0,))
+
+
+@mutant(
+    "dropout/test_dropout.py::test_the_gradient_is_the_slope",
+    dropping.DroppingLayer,
+    "input_gradient",
+)
+def dropped_outputs_have_a_gradient(original, layer, delta):
+    return delta
 
 
 FUNCTIONS = "test_functional.py"

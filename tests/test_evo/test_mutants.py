@@ -6,6 +6,7 @@ import numpy as np
 from mutants import Suite
 
 import evo
+from cnn.dropout import node_words
 from evo import (
     OPERATORS,
     SELECTIONS,
@@ -579,6 +580,30 @@ def the_compiled_loop_repeats_its_first_batch(original, network, segment):
 def the_compiled_loop_forgets_the_weights(original, network, segment):
     samples = replace(segment.samples, weights=None)
     return original(network, replace(segment, samples=samples))
+
+
+BY_IDS = "phenotype/test_dropout.py::test_hidden_neurons_are_dropped_by_their_ids"
+
+
+@mutant(BY_IDS, Phenotype, "_with_dropout")
+def outputs_of_the_network_are_dropped(original, network, *arguments):
+    layout = original(network, *arguments)
+    layout.dropout.drops[:] = True
+    return layout
+
+
+@mutant(BY_IDS, Phenotype, "_with_dropout")
+def nodes_are_dropped_by_their_place(original, network, *arguments):
+    layout = original(network, *arguments)
+    words = node_words(np.arange(len(layout.codes)))
+    return layout._replace(dropout=layout.dropout._replace(words=words))
+
+
+@mutant(BY_IDS, Phenotype, "_with_dropout")
+def samples_are_dropped_by_the_keys_of_others(original, network, *arguments):
+    layout = original(network, *arguments)
+    layout.dropout.keys[:] = layout.dropout.keys[::-1].copy()
+    return layout
 
 
 @mutant(f"{LOOP}::test_a_continued_parent_trains", Phenotype, "spread")

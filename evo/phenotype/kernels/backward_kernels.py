@@ -10,6 +10,7 @@ from cnn.compile.compilation import kernel
 from cnn.compile.product_kernels import write_product, write_transpose
 from cnn.compile.vector_kernels import sum_products, sum_range
 from evo.phenotype.kernels.activation_kernels import multiply_by_slope
+from evo.phenotype.kernels.dropout_kernels import drop_residual
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, backward_edges
 from evo.phenotype.kernels.forward_kernels import (
     FULL,
@@ -117,12 +118,13 @@ def backward_nodes(
         offset = (base + first_row_of(maps, layout.n_input_rows, p)) * stride
         size = n_pixels_of(maps, p) * length
         backward_maps(maps, p, buffers, base, width)
-        delta = residual[offset : offset + size]
+        output, delta = state[offset : offset + size], residual[offset : offset + size]
+        drop_residual(layout.dropout, p, output, delta)
         net = delta  # not read where the slope is a function of the output
         if net_rows[p] >= 0:
             at = (tick * layout.n_net_input_rows + net_rows[p]) * length
             net = net_inputs[at : at + size]
-        multiply_by_slope(codes[p], net, state[offset : offset + size], delta)
+        multiply_by_slope(codes[p], net, output, delta)
         total = sum_range(residual, offset, size)
         bias_gradient[p] = bias_gradient[p] + total if accumulate else total  # ∂E/∂b_j = Σ δ_j
         first, last = indptr[p], indptr[p + 1]

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from cnn.compile.compilation import kernel
 from cnn.compile.product_kernels import write_product
 from evo.phenotype.kernels.activation_kernels import activate
+from evo.phenotype.kernels.dropout_kernels import drop_output
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, forward_edges
 from evo.phenotype.kernels.map_kernels import (
     edge_range,
@@ -62,6 +63,8 @@ class Layout(NamedTuple):
         Rows of net inputs of a tick.
     maps : Maps or ()
         The description of maps; the empty tuple where all nodes are neurons.
+    dropout : NodeDropout or ()
+        The dropout of a training step; the empty tuple where nothing is dropped.
     """
 
     n_input_rows: int
@@ -77,6 +80,7 @@ class Layout(NamedTuple):
     net_input_rows: Ints
     n_net_input_rows: int
     maps: Any
+    dropout: Any = ()
 
 
 class Buffers(NamedTuple):
@@ -206,4 +210,5 @@ def forward_nodes(
             for b in range(size):
                 net_inputs[at + b] = row[b]
         activate(codes[p], row)
+        drop_output(layout.dropout, p, row)
         forward_maps(maps, p, buffers, base)

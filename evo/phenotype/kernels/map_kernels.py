@@ -54,9 +54,9 @@ class Maps(NamedTuple):
     convolved: NDArray[np.bool_]
 
 
-def _has_no_maps(maps: Any) -> bool:
-    """Tell by its type whether a layout has no maps."""
-    return isinstance(maps, types.BaseTuple) and len(maps) == 0
+def is_empty(part: Any) -> bool:
+    """Tell by its type whether a part of a layout, such as its maps, is the empty tuple: the layout has none."""
+    return isinstance(part, types.BaseTuple) and len(part) == 0
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def _first_row_of(maps: Any, n_input_rows: Any, p: Any) -> Any:
     def first_row_of_map(maps: Any, n_input_rows: Any, p: Any) -> Any:
         return maps.rows[p]
 
-    return first_row_of_neuron if _has_no_maps(maps) else first_row_of_map
+    return first_row_of_neuron if is_empty(maps) else first_row_of_map
 
 
 def n_pixels_of(maps: Any, p: int) -> int:
@@ -91,7 +91,7 @@ def _n_pixels_of(maps: Any, p: Any) -> Any:
     def n_pixels_of_map(maps: Any, p: Any) -> Any:
         return maps.map_sizes[p] * maps.map_sizes[p]
 
-    return one if _has_no_maps(maps) else n_pixels_of_map
+    return one if is_empty(maps) else n_pixels_of_map
 
 
 # -- views -------------------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def _forward_maps(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
     def nothing(maps: Any, p: Any, buffers: Any, base: Any) -> Any:
         pass
 
-    return nothing if _has_no_maps(maps) else write_views
+    return nothing if is_empty(maps) else write_views
 
 
 def forward_input_maps(maps: Any, buffers: Any, base: int) -> None:
@@ -129,7 +129,7 @@ def _forward_input_maps(maps: Any, buffers: Any, base: Any) -> Any:
     def nothing(maps: Any, buffers: Any, base: Any) -> Any:
         pass
 
-    return nothing if _has_no_maps(maps) else write_views
+    return nothing if is_empty(maps) else write_views
 
 
 def backward_maps(maps: Any, p: int, buffers: Any, base: int, width: Width) -> None:
@@ -147,7 +147,7 @@ def _backward_maps(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> An
     def nothing(maps: Any, p: Any, buffers: Any, base: Any, width: Any) -> Any:
         pass
 
-    return nothing if _has_no_maps(maps) else add_view_residuals
+    return nothing if is_empty(maps) else add_view_residuals
 
 
 # -- taps --------------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def _n_lines_of(maps: Any, p: Any) -> Any:
     def n_lines_of_map(maps: Any, p: Any) -> Any:
         return maps.map_sizes[p]
 
-    return one if _has_no_maps(maps) else n_lines_of_map
+    return one if is_empty(maps) else n_lines_of_map
 
 
 def is_convolved(maps: Any, p: int) -> bool:
@@ -182,7 +182,7 @@ def _is_convolved(maps: Any, p: Any) -> Any:
     def is_convolved_map(maps: Any, p: Any) -> Any:
         return maps.convolved[p]
 
-    return no if _has_no_maps(maps) else is_convolved_map
+    return no if is_empty(maps) else is_convolved_map
 
 
 def edge_ranges_of(maps: Any, p: int) -> tuple[int, int]:
@@ -200,7 +200,7 @@ def _edge_ranges_of(maps: Any, p: Any) -> Any:
             return 0, 2
         return maps.edge_range_indptr[p], maps.edge_range_indptr[p + 1]
 
-    return both if _has_no_maps(maps) else edge_ranges_of_map
+    return both if is_empty(maps) else edge_ranges_of_map
 
 
 def edge_range(
@@ -230,4 +230,4 @@ def _edge_range(
             return (first, block_first, 0) if number == 0 else (block_last, last, 0)
         return maps.edge_ranges[number, 0], maps.edge_ranges[number, 1], maps.edge_ranges[number, 2]
 
-    return of_neuron if _has_no_maps(maps) else of_map
+    return of_neuron if is_empty(maps) else of_map

@@ -332,6 +332,7 @@ def descend(
     l2: Any,
     average: Any,
     shares: Any,
+    mask_keys: Any,
     buffers: Buffers,
     loss_limit: float,
     losses: NDArray[np.float64],
@@ -341,8 +342,9 @@ def descend(
 
     `weights` has a weight for each sample, or is None. `l2` is the weight of the L2 penalty, or None. `average` is the
     average of the parameters, and `shares` has the share of the parameters in it after each step; or both are None.
-    With and without each of these is compiled apart: with None, Numba removes the branch, and the code is that of a
-    loop that knows no weights, no penalty and no average.
+    `mask_keys` has the key of each sample of `order` for its dropout, or is None where the layout has no dropout. With
+    and without each of these is compiled apart: with None, Numba removes the branch, and the code is that of a loop
+    that knows no weights, no penalty, no average and no dropout.
 
     Returns
     -------
@@ -363,6 +365,9 @@ def descend(
         else:
             masked_weights = edges
         read_inputs(layout, io_rows, samples, order[step], buffers)
+        if mask_keys is not None:
+            for b in range(order.shape[1]):
+                layout.dropout.keys[b] = mask_keys[step, b]
         # The loops of `forward` and `backward`: a call would have their code optimized once more.
         write_block_weights(layout, masked_weights, buffers.block_weights)
         for tick in range(layout.ticks):

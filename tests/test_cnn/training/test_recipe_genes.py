@@ -17,6 +17,7 @@ RANGES = {
     "weight_decay": (1e-6, 1e-2),
     "l2": (1e-5, 1e-3),
     "label_smoothing": (0.0, 0.2),
+    "dropout": (0.0, 0.6),
     "shift": (0, 3),
     "erase": (1, 4),
 }
@@ -27,6 +28,7 @@ MIDDLES = {
     "weight_decay": 1e-4,
     "l2": 1e-4,
     "label_smoothing": 0.1,
+    "dropout": 0.3,
 }
 """The value that half of the sampled values lie below."""
 
@@ -40,6 +42,7 @@ def test_every_gene_is_a_setting_of_the_recipe():
         weight_decay=1e-2,
         l2=1e-3,
         label_smoothing=0.2,
+        dropout=0.6,
         augmentation={"shift": 3, "erase": 4},
     )
     assert with_genes(recipe, {}) is recipe
@@ -75,7 +78,7 @@ def test_a_perturbed_gene_changes_by_one_factor_on_its_scale_and_stays_in_its_ra
     rng = np.random.default_rng(1)
     some = ALL.model_copy(update={"resample_probability": 0.0})
     genes = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-6, "l2": 1e-4}
-    genes |= {"label_smoothing": 0.1, "shift": 1.0, "erase": 4.0}
+    genes |= {"label_smoothing": 0.1, "dropout": 0.3, "shift": 1.0, "erase": 4.0}
     seen = [explored_genes(some, genes, rng) for _ in range(60)]
     expected = {
         "learning_rate": [0.08, 0.12],
@@ -83,6 +86,7 @@ def test_a_perturbed_gene_changes_by_one_factor_on_its_scale_and_stays_in_its_ra
         "weight_decay": [1e-6, 1.2e-6],  # clipped from 0.8e-6
         "l2": [0.8e-4, 1.2e-4],
         "label_smoothing": [0.06, 0.14],  # a fifth of the range
+        "dropout": [0.18, 0.42],
         "shift": [0.0, 2.0],
         "erase": [3.0, 4.0],
     }

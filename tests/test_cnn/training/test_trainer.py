@@ -338,12 +338,16 @@ def test_evaluation_refuses_empty_chunks(samples):
         evaluate(SoftmaxRegression(), samples, 0)
 
 
-def test_labels_are_smoothed_only_for_classes_and_networks_that_can(samples):
-    recipe = Recipe(batch_size=8, label_smoothing=0.1)
+@pytest.mark.parametrize("option", ["label_smoothing", "dropout"])
+def test_options_are_refused_for_networks_that_lack_them(samples, option):
     with pytest.raises(
-        ValueError, match=r"no parameter label_smoothing, such as SoftmaxRegression"
+        ValueError, match=rf"recipe.{option} must be 0 .* SoftmaxRegression; got 0.1"
     ):
-        run(SoftmaxRegression(), samples, recipe)
+        run(SoftmaxRegression(), samples, Recipe(batch_size=8, **{option: 0.1}))
+
+
+def test_labels_are_smoothed_only_for_classes(samples):
+    recipe = Recipe(batch_size=8, label_smoothing=0.1)
     values = Samples(samples.inputs, np.ones((len(samples), 1)))
     with pytest.raises(ValueError, match=r"must be 0 for targets that are values; got 0.1"):
         run(SoftmaxRegression(), values, recipe)

@@ -455,9 +455,10 @@ def test_an_own_arm_that_builds_nothing_usable_is_refused_before_work(clean, tmp
     assert not (tmp_path / "runs").exists()
 
 
-def test_labels_are_smoothed_only_for_an_own_arm_that_can(clean, tmp_path):
+@pytest.mark.parametrize("option", ["label_smoothing", "dropout"])
+def test_options_of_the_recipe_are_refused_for_an_own_arm_that_lacks_them(clean, tmp_path, option):
     class Plain:
-        """The arm mlp, behind a method without the parameter."""
+        """The arm mlp, behind a method without the parameters."""
 
         def __init__(self, network):
             self.network = network
@@ -469,11 +470,9 @@ def test_labels_are_smoothed_only_for_an_own_arm_that_can(clean, tmp_path):
             return self.network.loss_and_gradients(inputs, targets, weights)
 
     ARMS.register("own", lambda spec: Plain(ARMS["mlp"](spec)))
-    smoothed = {"baseline": {"arms": ["own"]}, "training": {"label_smoothing": 0.1}}
-    with pytest.raises(
-        SettingsError, match=r"label_smoothing must be 0 for the arm own, .*got 0.1"
-    ):
-        run(Experiment(**{**OWN_PLAIN, **smoothed}), workers=0, results=tmp_path / "runs")
+    changed = {"baseline": {"arms": ["own"]}, "training": {option: 0.1}}
+    with pytest.raises(SettingsError, match=rf"{option} must be 0 for the arm own, .*got 0.1"):
+        run(Experiment(**{**OWN_PLAIN, **changed}), workers=0, results=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 

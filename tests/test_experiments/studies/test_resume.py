@@ -53,6 +53,7 @@ FIXED = {
         "warm_up": 0.2,
         "l2": 0.001,
         "label_smoothing": 0.1,
+        "dropout": 0.2,
         "average": "exponential",
         "average_decay": 0.95,
         "augmentation": {"shift": 1, "erase": 2},
