@@ -1,5 +1,6 @@
 """The settings of augmentation, and augmented images as a function of seed, epoch and sample."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -134,11 +135,16 @@ def epoch_keys(
     purpose
         Ends the spawn key, so that each purpose has other bits.
     """
-    first = int(epochs[0])
-    keys = (
-        np.random.SeedSequence(
-            order_seed.entropy, spawn_key=(*order_seed.spawn_key, epoch, purpose)
-        ).generate_state(1, np.uint64)[0]
+    first, entropy = int(epochs[0]), order_seed.entropy
+    hashable = entropy if entropy is None or isinstance(entropy, int) else tuple(entropy)
+    keys = [
+        _epoch_key(hashable, (*order_seed.spawn_key, epoch, purpose))
         for epoch in range(first, int(epochs[-1]) + 1)
-    )
-    return np.fromiter(keys, np.uint64)[epochs - first]
+    ]
+    return np.array(keys, np.uint64)[epochs - first]
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _epoch_key(entropy: int | tuple[int, ...] | None, spawn_key: tuple[int, ...]) -> int:
+    """Return the bits of one epoch; cached, because a whole population uses the same ones."""
+    return int(np.random.SeedSequence(entropy, spawn_key=spawn_key).generate_state(1, np.uint64)[0])

@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from cnn.arrays import FloatArray, IntArray
+from cnn.arrays import FloatArray, IntArray, aligned_empty
 from cnn.augmentation.augmentation import epoch_keys
-from cnn.dropout.dropout_kernels import Words, drop_rows, write_keys
+from cnn.dropout.dropout_kernels import Words, write_factors, write_keys
 
 NODE_STEP = 0x9E3779B9
 """The word of a node is its number times this odd number, modulo 2³²: all words differ."""
@@ -46,27 +47,31 @@ class Dropout(NamedTuple):
                 f"dropout must have {n_samples} keys, one for each sample; got shape {self.keys.shape}"
             )
 
-    def apply(self, outputs: FloatArray, words: Words) -> None:
-        """Multiply the outputs of nodes by 0 or by `scale`, in place; or multiply their gradients.
+    def factors(self, words: Words, dtype: npt.DTypeLike) -> FloatArray:
+        """Return the factor of each output, by which its gradient is multiplied too: 0 or `scale`.
 
         Parameters
         ----------
-        outputs
-            Shape (nodes, n), contiguous.
         words
             The word of each node (:func:`node_words`), shape (nodes,).
+        dtype
+            float32 or float64.
+
+        Returns
+        -------
+        FloatArray
+            Shape (nodes, n).
 
         Examples
         --------
         >>> dropout = Dropout(0.5, np.arange(6, dtype=np.uint32))
-        >>> outputs = np.ones((2, 6))
-        >>> dropout.apply(outputs, node_words(np.array([7, 8])))
-        >>> outputs
+        >>> dropout.factors(node_words(np.array([7, 8])), np.float32)
         array([[2., 0., 2., 2., 0., 2.],
-               [0., 0., 2., 0., 2., 0.]])
+               [0., 0., 2., 0., 2., 0.]], dtype=float32)
         """
-        self.check(outputs.shape[1])
-        drop_rows(outputs, words, self.keys, self.threshold, self.scale)
+        factors = aligned_empty((len(words), len(self.keys)), dtype)
+        write_factors(words, self.keys, self.threshold, self.scale, factors.reshape(-1))
+        return factors
 
 
 def node_words(nodes: IntArray) -> Words:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnn.arrays import FloatArray, FloatVector, IntArray
+from cnn.arrays import FloatVector, IntArray
 from cnn.augmentation.augmentation_kernels import draw_below
 from cnn.compile.compilation import kernel
 
@@ -28,33 +28,28 @@ def _mixed(word: np.uint32) -> Any:
 
 
 @kernel
-def drop_row(
-    row: FloatVector, word: np.uint32, keys: Words, threshold: np.uint32, scale: float
+def write_factors(
+    words: Words, keys: Words, threshold: np.uint32, scale: float, factors: FloatVector
 ) -> None:
-    """Multiply each number of a row by 0 or by `scale`, in place.
+    """Write the factor of each output: 0 where it is left out, `scale` where it is kept.
 
     Parameters
     ----------
-    row
-        The outputs of one node, or their gradient, one number for each sample.
-    word
-        The word of the node.
+    words
+        The word of each node.
     keys
-        The key of each sample, shape as `row`.
+        The key of each sample.
     threshold
-        A number is multiplied by 0 if the mixed bits of key + word are below the threshold.
+        An output is left out if the mixed bits of key + word are below the threshold.
     scale
         1 / (1 − probability).
+    factors
+        One number for each sample of each node; flat.
     """
-    kept, zero = row.dtype.type(scale), row.dtype.type(0)
-    for b in range(row.shape[0]):
-        row[b] *= kept if _mixed(np.uint32(keys[b] + word)) >= threshold else zero
-
-
-@kernel
-def drop_rows(
-    rows: FloatArray, words: Words, keys: Words, threshold: np.uint32, scale: float
-) -> None:
-    """Do the same to the rows of several nodes, shape (nodes, batch)."""
-    for k in range(rows.shape[0]):
-        drop_row(rows[k], words[k], keys, threshold, scale)
+    kept, zero, n_samples = factors.dtype.type(scale), factors.dtype.type(0), keys.shape[0]
+    for k in range(words.shape[0]):
+        for b in range(
+            n_samples
+        ):  # no views of rows, for which this loop would take half as long again
+            is_kept = _mixed(np.uint32(keys[b] + words[k])) >= threshold
+            factors[k * n_samples + b] = kept if is_kept else zero

@@ -28,7 +28,7 @@ class DroppingLayer(Layer):
     Attributes
     ----------
     dropout
-        The dropout of the next batch. It must not change between `output` and `backpropagate`.
+        The dropout of the next batch.
     """
 
     dropout: Dropout
@@ -44,17 +44,17 @@ class DroppingLayer(Layer):
     def output(self, x: FloatArray) -> FloatArray:
         """Return the outputs with some of them dropped; x stays as it is, for the layer that made it reads it again."""
         self._check_input(x)
-        return self._dropped("output", x)
+        self._factors = self.dropout.factors(self._words, x.dtype).reshape(x.shape)
+        return self._times_factors("output", x)
 
     def input_gradient(self, delta: FloatArray) -> FloatArray:
         """Return the gradient by the outputs before some were dropped."""
         self._check_gradient(delta)
-        return self._dropped("input_gradient", delta)
+        return self._times_factors("input_gradient", delta)
 
-    def _dropped(self, name: str, x: FloatArray) -> FloatArray:
+    def _times_factors(self, name: str, x: FloatArray) -> FloatArray:
         out = self._buffer(name, x.shape)
-        out[...] = x
-        self.dropout.apply(out.reshape(len(out), -1), self._words)
+        np.multiply(x, self._factors, out=out)
         return out
 
 

@@ -14,7 +14,6 @@ from cnn.arrays import aligned_copy, aligned_empty
 from cnn.checks import check_classes, check_targets, check_weights, real_array
 from cnn.compile.vector_kernels import norm_of
 from cnn.dropout.dropout import Dropout, node_words
-from cnn.dropout.dropout_kernels import Words
 from cnn.training.descent import (
     DIVERGENCE_FACTOR,
     DIVERGENCE_OFFSET,
@@ -28,7 +27,7 @@ from evo.genome.genome import FloatArray, Genome, Role, read_only
 from evo.phenotype import passes
 from evo.phenotype.kernels import backward_kernels
 from evo.phenotype.kernels import training_kernels as loop
-from evo.phenotype.kernels.dropout_kernels import NodeDropout
+from evo.phenotype.kernels.dropout_kernels import NodeDropout, draw_masks
 from evo.phenotype.kernels.forward_kernels import Buffers, Layout
 from evo.phenotype.passes import Runtime
 from evo.phenotype.plan import Plan, compile_plan, compile_whole_plan
@@ -430,18 +429,20 @@ class Phenotype:
             )
         return flat
 
-    def _with_dropout(
-        self, layout: Layout, buffers: Buffers, probability: float, keys: Words | None = None
-    ) -> Layout:
-        """Return a layout in which outputs of hidden neurons are dropped; without keys, all keys are 0 at first."""
-        padded, genome, nodes = np.zeros(buffers.length, np.uint32), self.genome, self.plan.nodes
-        if keys is not None:
-            padded[: len(keys)] = keys
+    def _with_dropout(self, layout: Layout, buffers: Buffers, probability: float) -> Layout:
+        """Return a layout in which outputs of hidden neurons are dropped; it has no masks yet."""
+        genome, nodes = self.genome, self.plan.nodes
         is_hidden = (genome.roles[nodes] == Role.HIDDEN) & (genome.map_sizes[nodes] == 1)
-        dropout = Dropout(probability, padded)
-        words = node_words(genome.ids[nodes])
+        dropout = Dropout(probability, np.zeros(buffers.length, np.uint32))
         return layout._replace(
-            dropout=NodeDropout(is_hidden, words, padded, dropout.threshold, dropout.scale)
+            dropout=NodeDropout(
+                np.where(is_hidden, np.cumsum(is_hidden) - 1, -1),
+                words := node_words(genome.ids[nodes[is_hidden]]),
+                dropout.keys,
+                dropout.threshold,
+                dropout.scale,
+                aligned_empty(len(words) * buffers.length, self.parameters.dtype),
+            )
         )
 
     def _forward(
@@ -452,7 +453,8 @@ class Phenotype:
         layout, buffers, width = self._for_batch(len(flat))
         if dropout is not None:
             dropout.check(len(flat))
-            layout = self._with_dropout(layout, buffers, *dropout)
+            layout = self._with_dropout(layout, buffers, dropout.probability)
+            draw_masks(layout.dropout, dropout.keys)
         if self.dormant_learn:
             loop.apply_threshold(layout, self._threshold, self._weights, self._masked_weights)
         loop.read_inputs(layout, self._io_rows, flat, read_only(np.arange(len(flat))), buffers)

@@ -25,6 +25,7 @@ from evo import selection as selections
 from evo.evolution import AsynchronousEvolution, credit, duplicates, individual
 from evo.genome.activations import activation_code
 from evo.initial import given
+from evo.phenotype.kernels import dropout_kernels
 from evo.preparation import Normalization
 from evo.selection import nsga2
 from evo.storage import RunStore
@@ -586,24 +587,22 @@ BY_IDS = "phenotype/test_dropout.py::test_hidden_neurons_are_dropped_by_their_id
 
 
 @mutant(BY_IDS, Phenotype, "_with_dropout")
-def outputs_of_the_network_are_dropped(original, network, *arguments):
+def no_output_is_dropped(original, network, *arguments):
     layout = original(network, *arguments)
-    layout.dropout.drops[:] = True
+    layout.dropout.rows[:] = -1
     return layout
 
 
 @mutant(BY_IDS, Phenotype, "_with_dropout")
 def nodes_are_dropped_by_their_place(original, network, *arguments):
     layout = original(network, *arguments)
-    words = node_words(np.arange(len(layout.codes)))
+    words = node_words(np.arange(len(layout.dropout.words)))
     return layout._replace(dropout=layout.dropout._replace(words=words))
 
 
-@mutant(BY_IDS, Phenotype, "_with_dropout")
-def samples_are_dropped_by_the_keys_of_others(original, network, *arguments):
-    layout = original(network, *arguments)
-    layout.dropout.keys[:] = layout.dropout.keys[::-1].copy()
-    return layout
+@mutant(BY_IDS, dropout_kernels, "draw_masks")
+def samples_are_dropped_by_the_keys_of_others(original, dropout, keys):
+    original(dropout, keys[::-1].copy())
 
 
 @mutant(f"{LOOP}::test_a_continued_parent_trains", Phenotype, "spread")

@@ -10,7 +10,7 @@ from cnn.compile.compilation import kernel
 from cnn.compile.product_kernels import write_product, write_transpose
 from cnn.compile.vector_kernels import sum_products, sum_range
 from evo.phenotype.kernels.activation_kernels import multiply_by_slope
-from evo.phenotype.kernels.dropout_kernels import drop_residual
+from evo.phenotype.kernels.dropout_kernels import drop_residual, masks_of
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, backward_edges
 from evo.phenotype.kernels.forward_kernels import (
     FULL,
@@ -109,6 +109,7 @@ def backward_nodes(
     stride, length = buffers.stride, buffers.length
     indptr, sources, codes, maps = layout.indptr, layout.sources, layout.codes, layout.maps
     blocks, block_edges, net_rows = layout.dense_blocks, layout.block_edges, layout.net_input_rows
+    mask_rows, factors, share = masks_of(layout.dropout)
     base = layout.first_base + tick * layout.rows_per_tick
     accumulate = tick < layout.ticks - 1
     block = blocks.shape[0] - 1
@@ -119,7 +120,7 @@ def backward_nodes(
         size = n_pixels_of(maps, p) * length
         backward_maps(maps, p, buffers, base, width)
         output, delta = state[offset : offset + size], residual[offset : offset + size]
-        drop_residual(layout.dropout, p, output, delta)
+        drop_residual(mask_rows, factors, share, p, output, delta)
         net = delta  # not read where the slope is a function of the output
         if net_rows[p] >= 0:
             at = (tick * layout.n_net_input_rows + net_rows[p]) * length

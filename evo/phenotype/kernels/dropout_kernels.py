@@ -11,8 +11,8 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import OVERLOAD_OPTIONS
-from cnn.dropout.dropout_kernels import Words, drop_row
+from cnn.compile.compilation import OVERLOAD_OPTIONS, kernel
+from cnn.dropout.dropout_kernels import Words, write_factors
 from evo.phenotype.kernels.edge_kernels import Floats
 from evo.phenotype.kernels.map_kernels import is_empty
 
@@ -22,43 +22,78 @@ class NodeDropout(NamedTuple):
 
     Attributes
     ----------
-    drops : ndarray of bool, shape (n_computed,)
-        Whether outputs of a computed node are dropped.
-    words : ndarray of uint32, shape (n_computed,)
-        The word of each computed node.
+    rows : ndarray of int64, shape (n_computed,)
+        Row of each computed node in `factors`, −1 where its outputs are never dropped.
+    words : ndarray of uint32, shape (n_rows,)
+        The word of the node of each row.
     keys : ndarray of uint32, shape (length,)
-        The key of each sample, padded as rows are. The compiled training loop writes those of each step.
+        The key of each sample, padded as rows are.
     threshold : uint32
         Mixed words below the threshold leave an output out.
     scale : float
         1 / (1 − probability).
+    factors : ndarray, shape (n_rows · length,)
+        Factors of the outputs: 0 or `scale`. The compiled training loop writes `keys` and `factors` at each step.
     """
 
-    drops: NDArray[np.bool_]
+    rows: NDArray[np.int64]
     words: Words
     keys: Words
     threshold: np.uint32
     scale: float
+    factors: Floats
 
 
-def drop_output(dropout: Any, p: int, output: Floats) -> None:
+@kernel
+def draw_masks(dropout: NodeDropout, mask_keys: Words) -> None:
+    """Write the keys and the factors of a batch."""
+    for b in range(mask_keys.shape[0]):
+        dropout.keys[b] = mask_keys[b]
+    write_factors(dropout.words, dropout.keys, dropout.threshold, dropout.scale, dropout.factors)
+
+
+def masks_of(dropout: Any) -> Any:
+    """Return the rows and the factors of a dropout, and 1 / scale; without dropout, empty tuples.
+
+    The passes take them out of the dropout once: for each node, to count the references to its arrays would take
+    longer than the arithmetic.
+    """
+    raise NotImplementedError
+
+
+@overload(masks_of, jit_options=OVERLOAD_OPTIONS)
+def _masks_of(dropout: Any) -> Any:
+    def masks(dropout: Any) -> Any:
+        return dropout.rows, dropout.factors, dropout.factors.dtype.type(1 / dropout.scale)
+
+    def nothing(dropout: Any) -> Any:
+        return (), (), ()
+
+    return nothing if is_empty(dropout) else masks
+
+
+def drop_output(rows: Any, factors: Any, p: int, output: Floats) -> None:
     """Drop outputs of a computed node, in place. All ticks have the same mask."""
     raise NotImplementedError
 
 
 @overload(drop_output, jit_options=OVERLOAD_OPTIONS)
-def _drop_output(dropout: Any, p: Any, output: Any) -> Any:
-    def drop(dropout: Any, p: Any, output: Any) -> Any:
-        if dropout.drops[p]:
-            drop_row(output, dropout.words[p], dropout.keys, dropout.threshold, dropout.scale)
+def _drop_output(rows: Any, factors: Any, p: Any, output: Any) -> Any:
+    def drop(rows: Any, factors: Any, p: Any, output: Any) -> Any:
+        at = rows[p] * output.shape[0]
+        if at >= 0:
+            for b in range(output.shape[0]):
+                output[b] *= factors[at + b]
 
-    def nothing(dropout: Any, p: Any, output: Any) -> Any:
+    def nothing(rows: Any, factors: Any, p: Any, output: Any) -> Any:
         pass
 
-    return nothing if is_empty(dropout) else drop
+    return nothing if is_empty(rows) else drop
 
 
-def drop_residual(dropout: Any, p: int, output: Floats, residual: Floats) -> None:
+def drop_residual(
+    rows: Any, factors: Any, share: Any, p: int, output: Floats, residual: Floats
+) -> None:
     """Turn ∂E/∂(dropped output) into ∂E/∂o, in place, and scale kept outputs back to o, which gives the slope.
 
     The residual is 0 where an output was dropped, so its slope does not matter.
@@ -67,15 +102,15 @@ def drop_residual(dropout: Any, p: int, output: Floats, residual: Floats) -> Non
 
 
 @overload(drop_residual, jit_options=OVERLOAD_OPTIONS)
-def _drop_residual(dropout: Any, p: Any, output: Any, residual: Any) -> Any:
-    def drop(dropout: Any, p: Any, output: Any, residual: Any) -> Any:
-        if dropout.drops[p]:
-            drop_row(residual, dropout.words[p], dropout.keys, dropout.threshold, dropout.scale)
-            scale = output.dtype.type(dropout.scale)
+def _drop_residual(rows: Any, factors: Any, share: Any, p: Any, output: Any, residual: Any) -> Any:
+    def drop(rows: Any, factors: Any, share: Any, p: Any, output: Any, residual: Any) -> Any:
+        at = rows[p] * output.shape[0]
+        if at >= 0:
             for b in range(output.shape[0]):
-                output[b] /= scale
+                residual[b] *= factors[at + b]
+                output[b] *= share
 
-    def nothing(dropout: Any, p: Any, output: Any, residual: Any) -> Any:
+    def nothing(rows: Any, factors: Any, share: Any, p: Any, output: Any, residual: Any) -> Any:
         pass
 
-    return nothing if is_empty(dropout) else drop
+    return nothing if is_empty(rows) else drop

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from cnn.compile.compilation import kernel
 from cnn.compile.product_kernels import write_product
 from evo.phenotype.kernels.activation_kernels import activate
-from evo.phenotype.kernels.dropout_kernels import drop_output
+from evo.phenotype.kernels.dropout_kernels import drop_output, masks_of
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, forward_edges
 from evo.phenotype.kernels.map_kernels import (
     edge_range,
@@ -171,6 +171,7 @@ def forward_nodes(
     stride, length = buffers.stride, buffers.length
     indptr, sources, codes, maps = layout.indptr, layout.sources, layout.codes, layout.maps
     blocks, block_edges, net_rows = layout.dense_blocks, layout.block_edges, layout.net_input_rows
+    mask_rows, factors, _ = masks_of(layout.dropout)
     base = layout.first_base + tick * layout.rows_per_tick
     block, block_end = 0, 0
     while block < blocks.shape[0] and blocks[block, 0] < begin:
@@ -210,5 +211,5 @@ def forward_nodes(
             for b in range(size):
                 net_inputs[at + b] = row[b]
         activate(codes[p], row)
-        drop_output(layout.dropout, p, row)
+        drop_output(mask_rows, factors, p, row)
         forward_maps(maps, p, buffers, base)

@@ -38,6 +38,7 @@ from cnn.training.optimizer_kernels import (
     sgd_step,
 )
 from evo.phenotype.kernels.backward_kernels import backward_nodes
+from evo.phenotype.kernels.dropout_kernels import draw_masks
 from evo.phenotype.kernels.edge_kernels import Floats, Ints
 from evo.phenotype.kernels.forward_kernels import (
     Buffers,
@@ -366,8 +367,7 @@ def descend(
             masked_weights = edges
         read_inputs(layout, io_rows, samples, order[step], buffers)
         if mask_keys is not None:
-            for b in range(order.shape[1]):
-                layout.dropout.keys[b] = mask_keys[step, b]
+            draw_masks(layout.dropout, mask_keys[step])
         # The loops of `forward` and `backward`: a call would have their code optimized once more.
         write_block_weights(layout, masked_weights, buffers.block_weights)
         for tick in range(layout.ticks):

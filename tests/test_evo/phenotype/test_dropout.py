@@ -19,7 +19,12 @@ from cnn.dropout import Dropout, node_words
 from evo import Genome, Phenotype, from_cnn
 from evo.exchange.layered_networks import to_cnn
 from evo.genome.activations import ACTIVATIONS
-from evo.phenotype.kernels.dropout_kernels import NodeDropout, drop_output, drop_residual
+from evo.phenotype.kernels.dropout_kernels import (
+    NodeDropout,
+    draw_masks,
+    drop_output,
+    drop_residual,
+)
 
 SEED = np.random.SeedSequence(4)
 
@@ -37,21 +42,23 @@ def draw(dtype=np.float64, ticks=1, activation="tanh", threshold=None, n=16):
 
 def factors(dropout, nodes):
     """Return the factor of each output, shape (nodes, samples)."""
-    ones = np.ones((len(nodes), len(dropout.keys)))
-    dropout.apply(ones, node_words(np.asarray(nodes)))
-    return ones
+    return dropout.factors(node_words(np.asarray(nodes)), np.float64)
 
 
 def test_hidden_neurons_are_dropped_by_their_ids():
     genome = from_cnn(lenet5(rng=np.random.default_rng(0)))
     network = Phenotype(genome)
     layout, buffers, _ = network._for_batch(5)
-    dropout = network._with_dropout(layout, buffers, 0.25, drawn_keys(5)).dropout
-    assert network.plan.nodes[dropout.drops].tolist() == list(range(23, 227))  # 120 and 84 neurons
-    assert np.array_equal(dropout.words, node_words(genome.ids[network.plan.nodes]))
-    assert dropout.keys[:5].tolist() == drawn_keys(5).tolist()
-    assert len(dropout.keys) == buffers.length
+    dropout = network._with_dropout(layout, buffers, 0.25).dropout
+    dropped = network.plan.nodes[dropout.rows >= 0]
+    assert dropped.tolist() == list(range(23, 227))  # 120 and 84 neurons
+    assert dropout.rows[dropout.rows >= 0].tolist() == list(range(204))
+    assert np.array_equal(dropout.words, node_words(genome.ids[dropped]))
     assert (dropout.threshold, dropout.scale) == (2**30, 4 / 3)
+    draw_masks(dropout, drawn_keys(5))
+    masks = dropout.factors.reshape(204, buffers.length)[:, :5]
+    expected = factors(Dropout(0.25, drawn_keys(5)), dropped)
+    np.testing.assert_array_equal(masks, expected.astype(np.float32))
 
 
 @numba.njit
@@ -63,11 +70,11 @@ def pass_through(dropout, p, output, residual):
 
 
 def test_a_row_is_dropped_forward_and_backward_and_then_as_before():
-    drops, words = np.array([False, True]), node_words(np.array([4, 9]))
-    of_batch = Dropout(0.4, drawn_keys(11))
-    dropout = NodeDropout(drops, words, of_batch.keys, of_batch.threshold, of_batch.scale)
+    scales = factors(Dropout(0.4, drawn_keys(11)), [4])[0]
+    nothing = np.zeros(1, np.uint32)
+    dropout = NodeDropout(np.array([-1, 0]), nothing, nothing, nothing[0], 1 / 0.6, scales)
     rng = np.random.default_rng(2)
-    for some, p, scale in (((), 1, 1), (dropout, 0, 1), (dropout, 1, factors(of_batch, [9])[0])):
+    for some, p, scale in (((), 1, 1), (dropout, 0, 1), (dropout, 1, scales)):
         row, residual = rng.normal(size=(2, 11))
         output, given = row.copy(), residual.copy()
         np.testing.assert_array_equal(pass_through(some, p, output, residual), row * scale)
