@@ -24,6 +24,7 @@ from evo.phenotype.kernels.dropout_kernels import (
     draw_masks,
     drop_output,
     drop_residual,
+    masks_of,
 )
 
 SEED = np.random.SeedSequence(4)
@@ -63,9 +64,10 @@ def test_hidden_neurons_are_dropped_by_their_ids():
 
 @numba.njit
 def pass_through(dropout, p, output, residual):
-    drop_output(dropout, p, output)
+    rows, factors, share = masks_of(dropout)
+    drop_output(rows, factors, p, output)
     dropped = output.copy()
-    drop_residual(dropout, p, output, residual)
+    drop_residual(rows, factors, share, p, output, residual)
     return dropped
 
 
