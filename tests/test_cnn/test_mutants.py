@@ -258,7 +258,7 @@ def every_epoch_has_the_same_images(original, images, settings, chosen, epochs, 
 DROPPED = "dropout/test_dropout.py::test_hidden_neurons_are_dropped"
 
 
-@mutant("dropout/test_dropout.py::test_training_drops_by_epoch", dropout, "sample_keys")
+@mutant("dropout/test_dropout.py::test_the_key_of_a_sample", dropout, "sample_keys")
 def every_epoch_drops_the_same(original, chosen, epochs, order_seed):
     return original(chosen, np.zeros_like(epochs), order_seed)
 
