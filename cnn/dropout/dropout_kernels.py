@@ -48,8 +48,7 @@ def write_factors(
     """
     kept, zero, n_samples = factors.dtype.type(scale), factors.dtype.type(0), keys.shape[0]
     for k in range(words.shape[0]):
-        for b in range(
-            n_samples
-        ):  # no views of rows, for which this loop would take half as long again
+        # Indexed, because with views of the rows this loop would take half as long again.
+        for b in range(n_samples):
             is_kept = _mixed(np.uint32(keys[b] + words[k])) >= threshold
             factors[k * n_samples + b] = kept if is_kept else zero
