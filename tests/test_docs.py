@@ -25,7 +25,8 @@ from experiments.settings.study import is_study, parse_study
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md")
-PAGES = [*TOP_LEVEL, *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+DOCS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
+PAGES = [*TOP_LEVEL, *DOCS]
 TEXTS = {page: (ROOT / page).read_text("utf-8") for page in PAGES}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 

@@ -305,6 +305,6 @@ def test_a_selection_that_needs_whole_generations_is_refused(own_selection):
     with pytest.raises(SettingsError) as caught:
         experiment(selection={"name": "mine"})
     assert str(caught.value) == (
-        "test: evolution: selection.name must be one of local_search, tournament, random_search "
+        "test: evolution.selection.name must be one of local_search, tournament, random_search "
         "where mode = \"asynchronous\"; got 'mine'"
     )

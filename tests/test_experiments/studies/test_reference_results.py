@@ -185,7 +185,8 @@ def publish(folder, name, against, cells=""):
     target.mkdir(parents=True, exist_ok=True)
     is_same = (copy := target / source.name).exists() and copy.read_bytes() == source.read_bytes()
     for file, rows in tables.items():
-        both = pd.concat([pd.read_csv(target / file), rows]) if is_same else rows
+        is_added = is_same and (target / file).exists()
+        both = pd.concat([pd.read_csv(target / file), rows]) if is_added else rows
         kept = both.drop_duplicates(["seed", "arm"], keep="last")
         kept.sort_values(["seed", "arm"]).to_csv(target / file, index=False)
     shutil.copy(source, target)
