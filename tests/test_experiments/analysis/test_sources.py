@@ -1,5 +1,7 @@
 """From a file as it lies around to a network that reads such files."""
 
+from collections import ChainMap
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,11 +14,13 @@ RNG = np.random.default_rng(0)
 
 
 def experiment(*arms):
+    sizes = {"cnn": {"hidden": 6, "maps": 2}, "mlp": {"hidden": 6}}
+    of_arms = [sizes.get(arm, {}) for arm in arms]
     return Experiment(
         seeds=1,
         evolution={"population": 2, "generations": 1, "steps_per_generation": 20},
         founders={"hidden": 6, "density": 0.5},
-        baseline={"arms": arms, "hidden": 6} | ({"maps": 2} if "cnn" in arms else {}),
+        baseline={"arms": arms} | dict(ChainMap(*of_arms)),
     )
 
 

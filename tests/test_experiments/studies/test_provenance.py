@@ -399,9 +399,17 @@ def own_signs():
 OWN = {
     "evo.OPERATORS": ("Z", Operator("Z", "mine", propose, apply), {}),
     "evo.POLICIES": ("own", lambda editor, context, settings: [], {"policy": {"name": "own"}}),
-    "evo.REMOVALS": ("own", lambda step, kept: [], {"policy": {"removal": "own"}}),
-    "evo.REGROWTHS": ("own", lambda step, counts: [], {"policy": {"regrowth": "own"}}),
-    "evo.SCHEDULES": ("own", lambda progress: 1.0, {"policy": {"density_schedule": "own"}}),
+    "evo.REMOVALS": ("own", lambda step, kept: [], {"policy": {"name": "rigl", "removal": "own"}}),
+    "evo.REGROWTHS": (
+        "own",
+        lambda step, counts: [],
+        {"policy": {"name": "rigl", "regrowth": "own"}},
+    ),
+    "evo.SCHEDULES": (
+        "own",
+        lambda progress: 1.0,
+        {"policy": {"name": "rigl", "density_schedule": "own"}},
+    ),
     "evo.SELECTIONS": (
         "own",
         SELECTIONS["random_search"],
