@@ -33,6 +33,9 @@ from .exchange.layered_networks import to_cnn as to_cnn
 from .exchange.matrices import from_matrix as from_matrix
 from .exchange.networkx_graphs import from_networkx as from_networkx
 from .exchange.networkx_graphs import to_networkx as to_networkx
+from .exchange.onnx_graphs import to_onnx as to_onnx
+from .exchange.torch_networks import from_torch as from_torch
+from .exchange.torch_networks import to_torch as to_torch
 from .genome.activations import ACTIVATIONS as ACTIVATIONS
 from .genome.activations import Activation as Activation
 from .genome.codec import load_genomes as load_genomes

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     # -- evo: the root holds errors, settings, registries, seeding, files and the description of the machine
     "evo": "cnn",
     "evo.genome": "evo",
-    "evo.exchange": "evo evo.genome",
+    "evo.exchange": "evo evo.genome evo.preparation",
     "evo.initial": "evo evo.genome evo.exchange",
     "evo.canonical": "evo evo.genome",
     "evo.editing": "evo evo.genome",
@@ -44,7 +44,8 @@ MAY_IMPORT = {
     " evo.recombination evo.selection evo.preparation",
     "evo.executors": "evo evo.genome evo.operators evo.policies evo.recombination evo.evolution",
     "evo.preparation": "evo",
-    "evo.storage": "evo evo.genome evo.operators evo.phenotype evo.recombination evo.evolution evo.preparation",
+    "evo.storage": "evo evo.genome evo.exchange evo.operators evo.phenotype evo.recombination evo.evolution"
+    " evo.preparation",
     "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets": "evo evo.preparation",

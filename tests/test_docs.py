@@ -66,6 +66,9 @@ SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FE
 FAST = {"README.md", "docs/analysis.md"}
 """The pages whose code a commit runs; `make test-all` runs that of all pages."""
 
+NEEDS = {"docs/exchange.md": ("onnx", "onnxruntime", "torch")}
+"""Libraries that all code of a page needs and the package does not."""
+
 OTHER_LIBRARIES = ("duckdb", "polars")
 """Libraries that a page shows and that the package does not need."""
 
@@ -89,6 +92,8 @@ def own_parts():
     ],
 )
 def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
+    for library in NEEDS.get(page, ()):
+        pytest.importorskip(library, reason=f"{library} is not installed: pip install {library}")
     monkeypatch.chdir(tmp_path)
     if not IS_FULL or page not in TOP_LEVEL:  # pictures take most of the time of a run of seconds
         for function in (run.__wrapped__, continue_run.__wrapped__, run_study):

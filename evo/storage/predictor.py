@@ -18,6 +18,7 @@ from cnn.training.losses import LOSSES
 from evo.display import line_of, table_of
 from evo.errors import DataError, ResultsError
 from evo.evolution.metrics import accuracy, r2
+from evo.exchange.onnx_preparation import prepared_to_onnx
 from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.genome.genome import FloatArray, Genome
@@ -117,6 +118,38 @@ class RawPredictor(ABC):
     @abstractmethod
     def save(self, path: str | Path) -> Path:
         """Write the predictor to files; :func:`load_network` reads it. Return the path, with the suffix ``.npz``."""
+
+    def to_onnx(self) -> Any:
+        """Return the predictor as an ONNX model, with its preparation and its labels.
+
+        Returns
+        -------
+        onnx.ModelProto
+            Its inputs are raw rows: ``X``, float64, has the columns of numbers, booleans (0 and 1) and dates (seconds
+            since 1970), NaN where a value is missing; of images, the samples in their shape. ``categories``, if there
+            are such columns, has their texts, "" where a value is missing. Its outputs are ``label`` and
+            ``probabilities``; in regression ``values``, in the units of the data set. The arithmetic of the network is
+            float32. Rows that :meth:`predict` refuses are not refused.
+
+        Raises
+        ------
+        ImportError
+            If ONNX is not installed.
+        ValueError
+            If a node has an own activation, or the layers of a baseline cannot be converted; see :func:`evo.from_cnn`.
+        """
+        if isinstance(self.network, Network):
+            network: Genome | Network = self.network
+            loss = self.network.loss_function.name
+        else:
+            network, loss = self.network.to_genome(), self.network.loss_name
+        return prepared_to_onnx(
+            network,
+            loss,
+            preparation=self.preparation,
+            classes=self.classes,
+            targets=self.targets,
+        )
 
     @property
     @abstractmethod

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evo import ACTIVATIONS, Activation, Genome, Phenotype, ResultsError, from_json, to_json
+from evo.exchange.blocks import blocks_of
 from evo.files import write_arrays
 from evo.genome.activations import NEEDS_NET_INPUT, activation_code, activation_name
 from evo.genome.codec import genome_from_arrays, genome_to_arrays, load_genomes
@@ -140,3 +141,12 @@ def test_a_surrogate_slope_is_allowed_where_it_is_declared():
         assert row.tolist() == [-1, 1]
     finally:
         ACTIVATIONS.install(own)
+
+
+def test_other_programs_do_not_know_them():
+    genome = Genome.from_matrix(
+        np.eye(2, k=1), n_inputs=1, n_outputs=1, activation=["swish", "swish"]
+    )
+    rule = "activation of node 1 must be a built-in one; got 'swish'"
+    with pytest.raises(ValueError, match=rule):
+        blocks_of(genome)

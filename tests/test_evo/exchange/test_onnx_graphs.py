@@ -1,0 +1,236 @@
+"""ONNX graphs, run by onnxruntime, against our own outputs: any genome, CNNs, whole predictors."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cnn import Network, RasterizationLayer, SoftmaxLayer, lenet5
+from evo import (
+    ACTIVATIONS,
+    BaselinePredictor,
+    Genome,
+    Phenotype,
+    Predictor,
+    Preparation,
+    from_cnn,
+    to_onnx,
+)
+from evo.exchange import blocks
+from evo.genome.activations import activation_code
+from evo.preparation import Normalization, Origin, Schema
+
+pytest.importorskip("onnx", reason="needs ONNX: pip install onnx")
+runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install onnxruntime")
+
+
+def outputs_of(model, **inputs):
+    """Run a model on one thread; return its outputs by name."""
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = runtime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [one.name for one in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def in_float32(genome):
+    """Return a genome with weights that keep sums small, in float32."""
+    values, bias = 0.4 * genome.values, genome.bias
+    return replace(genome, values=values.astype(np.float32), bias=bias.astype(np.float32))
+
+
+def assert_same_outputs(genome, rng, *, sequence=False):
+    width = genome.n_features * (genome.ticks if sequence else 1)
+    inputs = rng.normal(size=(3, width)).astype(np.float32)
+    found = outputs_of(to_onnx(genome, sequence=sequence), X=inputs)["scores"]
+    expected = Phenotype(genome, "squared_error").output(inputs)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def check_genomes(random_genome, any_map_genome, seeds):
+    """Check neurons and maps, every kind of threshold, one to three ticks, constant inputs and sequences."""
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        ticks = 1 + seed // 2 % 3
+        if seed % 2:
+            threshold = (None, 0.3, rng.uniform(0, 0.6, 12))[seed // 6 % 3]
+            mode = ("magnitude", "signed")[seed // 18 % 2]
+            genome = random_genome(rng, n=12, ticks=ticks, threshold=threshold, mode=mode)
+            codes = rng.integers(0, activation_code("sign") + 1, 12).astype(np.uint8)
+            genome = replace(genome, activations=codes)
+        else:
+            genome = any_map_genome(rng, ticks=ticks, kernel=(3, 5)[seed // 6 % 2])
+        assert_same_outputs(in_float32(genome), rng, sequence=ticks > 1 and bool(seed // 12 % 2))
+
+
+def test_any_network_has_our_outputs(random_genome, any_map_genome):
+    check_genomes(random_genome, any_map_genome, range(36))
+
+
+@pytest.mark.slow
+def test_a_thousand_networks_have_our_outputs(random_genome, any_map_genome):
+    check_genomes(random_genome, any_map_genome, range(1000, 2000))
+
+
+def test_every_built_in_activation_is_known():
+    rng = np.random.default_rng(0)
+    names = sorted(ACTIVATIONS.built_in)
+    matrix = np.zeros((2 * len(names) + 1,) * 2, np.float32)
+    matrix[0, 1 : len(names) + 1] = rng.normal(size=len(names))
+    matrix[1 : len(names) + 1, len(names) + 1 :] = np.eye(len(names))
+    genome = Genome.from_matrix(
+        matrix,
+        n_inputs=1,
+        n_outputs=len(names),
+        activation=["identity", *names, *["identity"] * len(names)],
+    )
+    assert_same_outputs(genome, rng)
+
+
+def test_a_network_whose_outputs_read_nothing_gives_biases():
+    bias = np.array([0, 0, 2.0, 3.0])
+    genome = Genome.from_matrix(np.zeros((4, 4)), n_inputs=2, n_outputs=2, bias=bias)
+    found = outputs_of(to_onnx(genome), X=np.zeros((3, 2), np.float32))
+    np.testing.assert_array_equal(found["scores"], [[2.0, 3.0]] * 3)
+
+
+def test_a_large_and_almost_empty_matrix_is_not_written_out(monkeypatch):
+    rng = np.random.default_rng(0)
+    matrix = np.zeros((130, 130), np.float32)
+    matrix[:60, 60:120] = rng.normal(size=(60, 60)) * (rng.random((60, 60)) < 0.03)
+    matrix[60:120, 120:] = rng.normal(size=(60, 10))
+    genome = Genome.from_matrix(matrix, n_inputs=60, n_outputs=10)
+    dense = to_onnx(genome)
+    monkeypatch.setattr(blocks, "SPARSE_FROM_SIZE", 100)
+    monkeypatch.setattr(blocks, "SPARSE_UP_TO", 0.2)
+    model = to_onnx(genome)
+    assert model.ByteSize() < dense.ByteSize() - 4000
+    operators = [node.op_type for node in model.graph.node]
+    assert operators.count("ReduceSum") == operators.count("MatMul") == 1
+    assert_same_outputs(genome, rng)
+
+
+def test_a_cnn_has_its_probabilities():
+    rng = np.random.default_rng(0)
+    network = lenet5(rng=rng)
+    images = rng.random((2, 28, 28)).astype(np.float32)
+    for model in (
+        to_onnx(network, loss="cross_entropy"),
+        to_onnx(from_cnn(network), loss="cross_entropy"),
+    ):
+        found = outputs_of(model, X=images.reshape(2, -1))["probabilities"]
+        np.testing.assert_allclose(found, network.output(images), atol=1e-5)
+
+
+def test_a_loss_on_values_leaves_the_scores_as_they_are(random_genome):
+    genome = in_float32(random_genome(np.random.default_rng(1)))
+    X = np.ones((1, 3), np.float32)
+    found = outputs_of(to_onnx(genome, loss="squared_error"), X=X)
+    np.testing.assert_allclose(
+        found["values"], Phenotype(genome, "squared_error").output(X), rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "hinge"}, "loss must be one of cross_entropy, .*; got 'hinge'"),
+        ({"sequence": True}, "sequence must be False for a network of 1 tick; got True"),
+    ],
+)
+def test_wrong_options_are_refused(random_genome, options, message):
+    with pytest.raises(ValueError, match=message):
+        to_onnx(random_genome(np.random.default_rng(0)), **options)
+
+
+def test_something_else_is_refused():
+    with pytest.raises(TypeError, match=r"network must be a Genome or a cnn.Network; got \[\]"):
+        to_onnx([])
+
+
+def test_without_onnx_one_line_says_how_to_install_it(random_genome, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r"^to_onnx needs ONNX: pip install onnx$"):
+        to_onnx(random_genome(np.random.default_rng(0)))
+
+
+# -- predictors --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def people():
+    """Return a table with every kind of column, gaps in two, and labels."""
+    rng = np.random.default_rng(3)
+    n = 40
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(18, 80, n).astype(float),
+            "height": rng.normal(1.7, 0.1, n).astype(np.float32),
+            "colour": rng.choice(["red", "green", "blue"], n),
+            "member": rng.random(n) < 0.5,
+            "joined": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 999, n), "D"),
+        }
+    )
+    frame.loc[::7, "age"] = np.nan
+    frame.loc[3::9, "colour"] = None
+    return frame
+
+
+def test_a_predictor_brings_its_preparation_and_its_labels(people, random_genome):
+    rng = np.random.default_rng(0)
+    origin = Origin("X")
+    schema, rows = Schema.infer(people, origin=origin)
+    preparation = Preparation.fit(schema, rows, "standard", origin)
+    (n_inputs,) = preparation.sample_shape
+    genome = in_float32(random_genome(rng, n=n_inputs + 8, n_inputs=n_inputs, n_outputs=3))
+    predictor = Predictor(
+        genome, loss="cross_entropy", preparation=preparation, classes=("a", "b", "c")
+    )
+    numbers = people[["age", "height", "member", "joined"]].copy()
+    numbers["joined"] = (numbers["joined"] - pd.Timestamp(0)) / pd.Timedelta(seconds=1)
+    found = outputs_of(
+        predictor.to_onnx(),
+        X=numbers.to_numpy(np.float64),
+        categories=people[["colour"]].fillna("").to_numpy(object),
+    )
+    np.testing.assert_allclose(found["probabilities"], predictor.predict_proba(people), atol=1e-5)
+    assert found["label"].tolist() == predictor.predict(people).tolist()
+    assert len(set(found["label"])) > 1
+
+
+def test_values_come_in_the_units_of_the_data(random_genome):
+    rng = np.random.default_rng(0)
+    genome = in_float32(random_genome(rng))
+    targets = Normalization("standard", np.array([5.0, -1e6]), np.array([2.0, 3e5]))
+    predictor = Predictor(genome, loss="squared_error", targets=targets)
+    X = rng.normal(size=(4, 3))
+    found = outputs_of(predictor.to_onnx(), X=X)["values"]
+    np.testing.assert_allclose(found, predictor.predict(X), rtol=1e-5)
+
+
+def test_a_predictor_of_sequences_reads_sequences(random_genome):
+    rng = np.random.default_rng(2)
+    genome = in_float32(random_genome(rng, ticks=2))
+    preparation = Preparation.scaling((6,), offset=0.5, scale=2.0)
+    predictor = Predictor(genome, loss="cross_entropy", preparation=preparation, classes=(7, 3))
+    X = rng.normal(size=(5, 6))
+    found = outputs_of(predictor.to_onnx(), X=X)
+    np.testing.assert_allclose(found["probabilities"], predictor.predict_proba(X), atol=1e-5)
+    assert found["label"].tolist() == predictor.predict(X).tolist()
+
+
+def test_a_baseline_reads_images_with_channels_last():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (6, 4, 4, 3), dtype=np.uint8)
+    origin = Origin("X")
+    schema, rows = Schema.infer(X, channels="last", origin=origin)
+    preparation = Preparation.fit(schema, rows, "unit", origin)
+    network = Network([RasterizationLayer(), SoftmaxLayer(2)], (3, 4, 4), rng=rng)
+    predictor = BaselinePredictor(network, preparation=preparation, classes=("day", "night"))
+    found = outputs_of(predictor.to_onnx(), X=X.astype(np.float64))
+    np.testing.assert_allclose(found["probabilities"], predictor.predict_proba(X), atol=1e-5)
+    assert found["label"].tolist() == predictor.predict(X).tolist()
