@@ -2,7 +2,7 @@
 
 import importlib.util
 
-NEED_TORCH = (
+BENCHMARKS = (
     "cnn/agreement",
     "cnn/cell",
     "cnn/speed",
@@ -15,9 +15,9 @@ NEED_TORCH = (
     "peers/torch_layers",
     "peers/torch_levels",
 )
+NEED_TORCH = [
+    "evo/exchange/torch_modules.py",
+    *(f"experiments/benchmarks/{module}.py" for module in BENCHMARKS),
+]
 
-collect_ignore = (
-    []
-    if importlib.util.find_spec("torch")
-    else [f"experiments/benchmarks/{module}.py" for module in NEED_TORCH]
-)
+collect_ignore = [] if importlib.util.find_spec("torch") else NEED_TORCH

@@ -66,8 +66,8 @@ class Dropout(NamedTuple):
         --------
         >>> dropout = Dropout(0.5, np.arange(6, dtype=np.uint32))
         >>> dropout.factors(node_words(np.array([7, 8])), np.float32)
-        array([[2., 0., 2., 2., 0., 2.],
-               [0., 0., 2., 0., 2., 0.]], dtype=float32)
+        array([[2., 2., 0., 2., 2., 0.],
+               [0., 0., 2., 0., 2., 2.]], dtype=float32)
         """
         factors = aligned_empty((len(words), len(self.keys)), dtype)
         write_factors(words, self.keys, self.threshold, self.scale, factors.reshape(-1))
