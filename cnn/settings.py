@@ -62,13 +62,8 @@ class Settings(BaseModel, frozen=True, extra="forbid", metaclass=_RaisesOneLine)
 
     def _refuse(self, names: Iterable[str], rule: str) -> None:
         """Raise NoEffectError if one of some settings, which have no effect, differs from its default."""
-        for name in names:
-            value = getattr(self, name)
-            if isinstance(value, Settings):
-                for key, given in _changed(value, f"{name}."):
-                    raise NoEffectError(key, rule, given)
-            elif value != type(self).model_fields[name].get_default(call_default_factory=True):
-                raise NoEffectError(name, rule, value)
+        for name, value in _changed(self, names):
+            raise NoEffectError(name, rule, value)
 
     def _refuse_unread(self, chosen: Collection[str], readers: Mapping[str, Sequence[str]]) -> None:
         """Raise NoEffectError for a setting that differs from its default, and that no chosen part reads.
@@ -153,13 +148,16 @@ def _updated(settings: Settings, update: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _changed(settings: Settings, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Yield the settings that differ from their defaults, by dotted names after a prefix."""
-    for name, field in type(settings).model_fields.items():
+def _changed(
+    settings: Settings, names: Iterable[str], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Yield those of some settings that differ from their defaults, by dotted names after a prefix."""
+    fields = type(settings).model_fields
+    for name in names:
         value = getattr(settings, name)
         if isinstance(value, Settings):
-            yield from _changed(value, f"{prefix}{name}.")
-        elif value != field.get_default(call_default_factory=True):
+            yield from _changed(value, type(value).model_fields, f"{prefix}{name}.")
+        elif value != fields[name].get_default(call_default_factory=True):
             yield f"{prefix}{name}", value
 
 

@@ -19,7 +19,6 @@ from evo import (
     to_onnx,
 )
 from evo.exchange import blocks
-from evo.genome.activations import activation_code
 from evo.preparation import Normalization, Origin, Schema
 
 pytest.importorskip("onnx", reason="needs ONNX: pip install onnx")
@@ -51,29 +50,19 @@ def assert_same_outputs(genome, rng, *, sequence=False):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def check_genomes(random_genome, any_map_genome, seeds):
-    """Check neurons and maps, every kind of threshold, one to three ticks, constant inputs and sequences."""
+def check_genomes(any_network, seeds):
     for seed in seeds:
-        rng = np.random.default_rng(seed)
-        ticks = 1 + seed // 2 % 3
-        if seed % 2:
-            threshold = (None, 0.3, rng.uniform(0, 0.6, 12))[seed // 6 % 3]
-            mode = ("magnitude", "signed")[seed // 18 % 2]
-            genome = random_genome(rng, n=12, ticks=ticks, threshold=threshold, mode=mode)
-            codes = rng.integers(0, activation_code("sign") + 1, 12).astype(np.uint8)
-            genome = replace(genome, activations=codes)
-        else:
-            genome = any_map_genome(rng, ticks=ticks, kernel=(3, 5)[seed // 6 % 2])
-        assert_same_outputs(in_float32(genome), rng, sequence=ticks > 1 and bool(seed // 12 % 2))
+        genome, rng, n_steps = any_network(seed)
+        assert_same_outputs(in_float32(genome), rng, sequence=n_steps > 1)
 
 
-def test_any_network_has_our_outputs(random_genome, any_map_genome):
-    check_genomes(random_genome, any_map_genome, range(36))
+def test_any_network_has_our_outputs(any_network):
+    check_genomes(any_network, range(36))
 
 
 @pytest.mark.slow
-def test_a_thousand_networks_have_our_outputs(random_genome, any_map_genome):
-    check_genomes(random_genome, any_map_genome, range(1000, 2000))
+def test_a_thousand_networks_have_our_outputs(any_network):
+    check_genomes(any_network, range(1000, 2000))
 
 
 def test_every_built_in_activation_is_known():

@@ -1,14 +1,12 @@
 """Modules of PyTorch: our outputs and gradients, training that keeps the topology, and the way back."""
 
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from evo import Phenotype, from_torch, to_torch
 from evo.exchange import blocks
-from evo.genome.activations import activation_code
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
 nn = torch.nn
@@ -16,20 +14,12 @@ nn = torch.nn
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def check_genomes(random_genome, any_map_genome, seeds):
-    """Compare scores and gradients in float64: neurons and maps, thresholds, one to three ticks, sequences."""
+def check_genomes(any_network, seeds):
+    """Compare scores and gradients in float64."""
     for seed in seeds:
-        rng = np.random.default_rng(seed)
-        ticks = 1 + seed // 2 % 3
-        if seed % 2:
-            threshold = (None, 0.3, rng.uniform(0, 0.6, 12))[seed // 6 % 3]
-            genome = random_genome(rng, n=12, ticks=ticks, threshold=threshold)
-            codes = rng.integers(0, activation_code("sign") + 1, 12).astype(np.uint8)
-            genome = replace(genome, activations=codes)
-        else:
-            genome = any_map_genome(rng, ticks=ticks)
+        genome, rng, n_steps = any_network(seed)
         genome = genome.with_values(0.4 * genome.values, genome.bias)
-        assert_same_gradients(genome, rng, n_steps=ticks if seed // 12 % 2 else 1)
+        assert_same_gradients(genome, rng, n_steps=n_steps)
 
 
 def assert_same_gradients(genome, rng, n_steps=1):
@@ -50,13 +40,13 @@ def assert_same_gradients(genome, rng, n_steps=1):
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
 
 
-def test_any_network_has_our_outputs_and_gradients(random_genome, any_map_genome):
-    check_genomes(random_genome, any_map_genome, range(24))
+def test_any_network_has_our_outputs_and_gradients(any_network):
+    check_genomes(any_network, range(24))
 
 
 @pytest.mark.slow
-def test_a_thousand_networks_have_our_outputs_and_gradients(random_genome, any_map_genome):
-    check_genomes(random_genome, any_map_genome, range(1000, 2000))
+def test_a_thousand_networks_have_our_outputs_and_gradients(any_network):
+    check_genomes(any_network, range(1000, 2000))
 
 
 def test_large_and_almost_empty_matrices_are_no_arrays(random_genome, monkeypatch):

@@ -1,7 +1,5 @@
 """From a file as it lies around to a network that reads such files."""
 
-from collections import ChainMap
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,13 +12,13 @@ RNG = np.random.default_rng(0)
 
 
 def experiment(*arms):
-    sizes = {"cnn": {"hidden": 6, "maps": 2}, "mlp": {"hidden": 6}}
-    of_arms = [sizes.get(arm, {}) for arm in arms]
+    sizes = {"hidden": 6} if {"cnn", "mlp"} & {*arms} else {}
+    sizes |= {"maps": 2} if "cnn" in arms else {}
     return Experiment(
         seeds=1,
         evolution={"population": 2, "generations": 1, "steps_per_generation": 20},
         founders={"hidden": 6, "density": 0.5},
-        baseline={"arms": arms} | dict(ChainMap(*of_arms)),
+        baseline={"arms": arms} | sizes,
     )
 
 
