@@ -4,6 +4,7 @@ Archives may come from an untrusted source. Nothing in them is executed, and rea
 file has bytes.
 """
 
+import errno
 import json
 import math
 import os
@@ -92,6 +93,25 @@ def write_staged(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
         with suppress(OSError):
             Path(path).unlink(missing_ok=True)
         raise
+
+
+def flush_folder(path: str | Path) -> None:
+    """Flush the names in a folder to the disk, where the system can.
+
+    Windows opens no folder, and some network file systems refuse to flush one. There the names are as durable as the
+    system makes them by itself; a process that is killed loses nothing either way.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def write_arrays(

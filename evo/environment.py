@@ -82,19 +82,18 @@ def _commit() -> str | None:
 def _numerics() -> dict[str, Any]:
     """Return the arithmetic, which decides the last bits of results, and what could matter besides."""
     import numba  # noqa: PLC0415 - `import evo` shall not wait for it
-    from llvmlite import binding  # noqa: PLC0415
     from threadpoolctl import threadpool_info  # noqa: PLC0415
 
     from cnn.compile.nested_kernels import MISSING  # noqa: PLC0415
+    from cnn.compile.processor import host_features, processor_name  # noqa: PLC0415
     from cnn.compile.vector_kernels import ARITHMETIC  # noqa: PLC0415
 
     settings: Any = numba.config  # its attributes are made at run time
-    features = binding.get_host_cpu_features()
     return {
         "arithmetic": f"{ARITHMETIC}, {platform.system()}",
-        "cpu_features": sorted(name for name, present in features.items() if present),
+        "cpu_features": sorted(name for name, present in host_features().items() if present),
         "numba_target": {
-            "cpu": settings.CPU_NAME or binding.get_host_cpu_name(),
+            "cpu": processor_name(),
             "features": settings.CPU_FEATURES,  # None: those of the processor
         },
         "numba_lacks": list(MISSING),  # kernels then take longer to compile

@@ -29,8 +29,12 @@ _numba_settings: Any = numba.config  # its attributes are made at run time
 KERNEL_PACKAGES = ("cnn", "evo")
 """Packages whose kernel modules may call one another."""
 
-KERNEL_CONSTANTS = ("evo/genome/activations.py", "evo/genome/function_table.py")
-"""Other modules with constants that kernels import, and so compile in."""
+KERNEL_CONSTANTS = (
+    "cnn/compile/processor.py",
+    "evo/genome/activations.py",
+    "evo/genome/function_table.py",
+)
+"""Other modules with constants that kernels import, or on which such constants depend, and so are compiled in."""
 
 OVERLOAD_OPTIONS: Any = {"error_model": "numpy", **NESTED_OPTIONS}
 """The ``jit_options`` of every `numba.extending.overload` that kernels call."""

@@ -12,17 +12,17 @@ import math
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from cnn.arrays import FloatArray, FloatVector
 from cnn.compile.compilation import kernel
+from cnn.compile.processor import target_features
 
 VECTOR_BYTES = 64
 """Bytes of a vector in every sum over lanes, on every processor."""
@@ -51,9 +51,7 @@ class Registers(NamedTuple):
 
 def _registers() -> Registers:
     """Read the registers from the instruction set: AVX-512, AVX2, or neither (also ARM)."""
-    chosen = cast(Any, config).CPU_FEATURES  # NUMBA_CPU_FEATURES, if set
-    text = llvm.get_host_cpu_features().flatten() if chosen is None else chosen
-    features = set(text.replace("+", "").split(","))
+    features = target_features()
     x86 = platform.machine() in {"x86_64", "AMD64"}
     fused = "fma" in features or not x86
     if "avx512f" in features:

@@ -60,9 +60,18 @@ class RunLock:
     def release(self, *, for_good: bool = False) -> None:
         """Give the lock back; for good if nobody will work on the run any more, which leaves no hidden file."""
         (self.folder / OWNER).unlink(missing_ok=True)
-        if for_good:
-            (self.folder / LOCK).unlink(missing_ok=True)
+        removed = not for_good or self._remove()
         self._lock.release()
+        if not removed:
+            self._remove()
+
+    def _remove(self) -> bool:
+        """Remove the file of the lock; return False where the system removes no file that is open, as Windows does."""
+        try:
+            (self.folder / LOCK).unlink(missing_ok=True)
+        except PermissionError:
+            return False
+        return True
 
 
 def is_owned(folder: Path) -> bool:

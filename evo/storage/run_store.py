@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cnn.files import flush_folder
 from evo.errors import ExistingRunError, ResultsError
 from evo.files import free_name, write_arrays, write_atomically, write_staged, write_text
 from evo.genome.codec import genome_to_arrays
@@ -493,10 +494,5 @@ def _flush(path: Path) -> tuple[int, str] | None:
         with path.open("r+b") as file:
             os.fsync(file.fileno())
             return os.fstat(file.fileno()).st_size, digest_of_file(file)
-    if os.name == "posix":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    flush_folder(path)
     return None

@@ -15,13 +15,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-import numba
 import numpy as np
-from llvmlite import binding
 from numpy.typing import NDArray
 
 import cnn
 from cnn.compile import kernel_cache_directory
+from cnn.compile.processor import processor_name, target_features
 from evo import OPERATORS, Genome, GenomeEditor, Phenotype, canonical_hash, from_cnn
 from evo.environment import usable_cores
 from evo.errors import EvoMatrixError
@@ -151,14 +150,9 @@ def compile_part(name: str) -> None:
 
 def _mark(name: str) -> Path:
     """Return the path of the empty file that says that a part is compiled: Numba keeps code for each processor."""
-    target = repr((_cpu(), binding.get_host_cpu_features().flatten(), numba.config.CPU_FEATURES))  # type: ignore[attr-defined]
+    target = repr((processor_name(), sorted(target_features())))
     digest = hashlib.sha256(target.encode()).hexdigest()[:8]
     return kernel_cache_directory() / f"{name}-{digest}.warm"
-
-
-def _cpu() -> str:
-    """Return the name of the processor that Numba compiles for."""
-    return str(numba.config.CPU_NAME or binding.get_host_cpu_name())  # type: ignore[attr-defined]
 
 
 def warm(
