@@ -3,7 +3,6 @@
 ``python tests/test_same_bits.py`` prints them.
 """
 
-import hashlib
 import json
 import os
 import subprocess
@@ -16,11 +15,20 @@ import pytest
 from llvmlite import binding
 
 import cnn
-from cnn import Recipe, Samples, train
+from cnn import Samples
 from cnn.compile.vector_kernels import ARITHMETIC, SHARED_ARITHMETIC
-from evo import Genome, Phenotype
+from evo import Phenotype
 from experiments import Experiment, run
 from experiments.benchmarks.maps.networks import genome_of
+from experiments.cli import selftest
+from experiments.cli.selftest import (
+    digest,
+    digest_after_training,
+    layered_genome,
+    lenet5,
+    random_samples,
+    sparse_graph,
+)
 from experiments.settings.experiment import read_settings, with_values
 
 SHARED = pytest.mark.skipif(
@@ -34,9 +42,8 @@ PROCESSORS = {
 """Processors that Numba can be told to compile for, and the features that this one must have to run the code."""
 
 DIGESTS = {
-    "lenet5": "319a8b4412b9259f",
+    **selftest.DIGESTS,
     "pooled_by_means": "49bfaef959253d15",
-    "sparse_graph": "79f7a939fdcc5c85",
     "dense_graph": "46dd8e8426c5dba3",
     "recurrent": "82d44d8512bf018e",
     "waves": "5fe4bc96ac680b8a",
@@ -45,45 +52,6 @@ DIGESTS = {
     "digits_preset": "962ab63c681910f3",
 }
 """Digests of the parameters after training, or of a run's tables."""
-
-
-def samples(n_features, n=256, n_classes=10):
-    rng = np.random.default_rng(1)
-    inputs = rng.integers(-256, 256, (n, n_features)) / 128
-    return Samples(inputs.astype(np.float32), rng.integers(0, n_classes, n))
-
-
-def layered(*sizes, density, activation="tanh", ticks=1, delayed=False):
-    """Return a genome with random edges from layer to layer; with `delayed` also back."""
-    rng, n = np.random.default_rng(0), sum(sizes)
-    ends = np.cumsum(sizes)
-    matrix = np.zeros((n, n), np.float32)
-    for start, middle, end in zip(ends - sizes, ends, ends[1:], strict=False):
-        there = rng.random((middle - start, end - middle)) < density
-        matrix[start:middle, middle:end] = there * rng.standard_normal(there.shape) / 8
-        if delayed and start > 0:
-            matrix[middle:end, start:middle] = there.T * rng.standard_normal(there.T.shape) / 8
-    names = rng.choice([activation, "relu", "sigmoid"], n).tolist()
-    return Genome.from_matrix(
-        matrix, n_inputs=sizes[0], n_outputs=sizes[-1], activation=names, ticks=ticks
-    )
-
-
-def after_training(network, data, *, batch_size=32, steps=12, optimizer="momentum"):
-    recipe = Recipe(learning_rate=0.02, batch_size=batch_size, optimizer=optimizer)
-    train(network, data, recipe, first_step=0, steps=steps, total_steps=2 * steps, order_seed=0)
-    assert np.isfinite(network.parameters).all()
-    return digest(network.parameters.tobytes())
-
-
-def digest(content):
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def lenet5():
-    network = cnn.lenet5(rng=np.random.default_rng(0))
-    images = samples(28 * 28)
-    return after_training(network, Samples(images.inputs.reshape(-1, 1, 28, 28), images.targets))
 
 
 def pooled_by_means():
@@ -96,38 +64,37 @@ def pooled_by_means():
         cnn.RasterizationLayer(),
         cnn.SoftmaxLayer(10),
     ]
-    images = samples(15 * 15)
+    images = random_samples(15 * 15)
     data = Samples(images.inputs.reshape(-1, 1, 15, 15), images.targets)
-    return after_training(cnn.Network(layers, (1, 15, 15), rng=rng), data, optimizer="nesterov")
-
-
-def sparse_graph():
-    network = Phenotype(layered(300, 200, 10, density=0.05))
-    return after_training(network, samples(300), batch_size=50, optimizer="adam")
+    return digest_after_training(
+        cnn.Network(layers, (1, 15, 15), rng=rng), data, optimizer="nesterov"
+    )
 
 
 def dense_graph():
-    return after_training(Phenotype(layered(100, 70, 10, density=1.0)), samples(100))
+    return digest_after_training(
+        Phenotype(layered_genome(100, 70, 10, density=1.0)), random_samples(100)
+    )
 
 
 def recurrent():
-    genome = layered(40, 60, 30, 10, density=0.2, ticks=3, delayed=True, activation="gelu")
-    return after_training(Phenotype(genome), samples(40), batch_size=64)
+    genome = layered_genome(40, 60, 30, 10, density=0.2, ticks=3, delayed=True, activation="gelu")
+    return digest_after_training(Phenotype(genome), random_samples(40), batch_size=64)
 
 
 def waves():
     """Sines and bells, two samples a batch."""
-    network = Phenotype(layered(40, 60, 10, density=0.3, activation="sine"))
-    return after_training(network, samples(40), batch_size=2)
+    network = Phenotype(layered_genome(40, 60, 10, density=0.3, activation="sine"))
+    return digest_after_training(network, random_samples(40), batch_size=2)
 
 
 def maps():
-    return after_training(Phenotype(genome_of("twice")), samples(28 * 28), steps=6)
+    return digest_after_training(Phenotype(genome_of("twice")), random_samples(28 * 28), steps=6)
 
 
 def straight_through():
     network = Phenotype(genome_of("straight_through"), dormant="straight_through")
-    return after_training(network, samples(28 * 28), batch_size=20, steps=4)
+    return digest_after_training(network, random_samples(28 * 28), batch_size=20, steps=4)
 
 
 def digits_preset():

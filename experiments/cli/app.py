@@ -776,6 +776,43 @@ def warm(
 
 
 @app.command()
+def selftest(
+    workers: Annotated[
+        int,
+        typer.Option(min=0, help="Number of Ray workers of one of the checks; 0 leaves Ray out."),
+    ] = 2,
+) -> None:
+    """Check this installation in about a minute: packages, kernels, bits, a run that stops and goes on, Ray, a report.
+
+    Nothing is kept but the compiled kernels. Exit code 0: all is well; 1: a check failed.
+    """
+    from tempfile import TemporaryDirectory
+
+    from experiments.cli.requirements import unmet_requirements
+
+    if unmet := unmet_requirements():  # what follows could not be imported
+        typer.echo(f"evomatrix: packages: {'; '.join(unmet)}", err=True)
+        raise typer.Exit(1)
+
+    from experiments.cli.selftest import selftest as check_all
+
+    console = Console()
+    with TemporaryDirectory() as folder, console.status("") as status:
+        outcomes = check_all(
+            Path(folder),
+            workers=workers,
+            begin=status.update,
+            say=lambda one: print_line(
+                console, f"{one.status:8}{one.name:18} {one.seconds:4.0f} s  {one.text}"
+            ),
+        )
+    failed = [one.name for one in outcomes if one.status == "failed"]
+    print_line(console, f"failed: {', '.join(failed)}" if failed else "This installation works.")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def bench(
     name: Annotated[
         str, typer.Argument(help="Benchmark: cnn, dispatch, graph, loop, maps or mutation.")
