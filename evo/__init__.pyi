@@ -26,6 +26,7 @@ from .exchange.graph_files import from_graphml as from_graphml
 from .exchange.graph_files import from_json as from_json
 from .exchange.graph_files import load_graph as load_graph
 from .exchange.graph_files import save_graph as save_graph
+from .exchange.graph_files import to_dot as to_dot
 from .exchange.graph_files import to_graphml as to_graphml
 from .exchange.graph_files import to_json as to_json
 from .exchange.layered_networks import from_cnn as from_cnn

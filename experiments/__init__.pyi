@@ -16,6 +16,7 @@ from .datasets import read_images as read_images
 from .estimators.estimators import EvolvedClassifier as EvolvedClassifier
 from .estimators.estimators import EvolvedRegressor as EvolvedRegressor
 from .figures.pictures import PICTURES as PICTURES
+from .figures.pictures import draw_network as draw_network
 from .figures.pictures import figure as figure
 from .progress.callbacks import Callback as Callback
 from .progress.callbacks import StopRun as StopRun

@@ -1,4 +1,4 @@
-"""Conversion of genomes to and from matrices, networkx, GraphML, JSON, PyTorch and the networks of :mod:`cnn`; to ONNX.
+"""Conversion of genomes to and from matrices, networkx, GraphML, JSON, PyTorch and our CNNs; to ONNX and DOT.
 
 The file format of runs is in :mod:`evo.genome.codec`.
 """
@@ -8,6 +8,7 @@ from evo.exchange.graph_files import (
     from_json,
     load_graph,
     save_graph,
+    to_dot,
     to_graphml,
     to_json,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "load_graph",
     "save_graph",
     "to_cnn",
+    "to_dot",
     "to_graphml",
     "to_json",
     "to_networkx",

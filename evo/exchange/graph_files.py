@@ -1,4 +1,4 @@
-"""Conversion of genomes to and from GraphML and JSON, as text and as files; a genome comes back bit for bit.
+"""Conversion of genomes to and from GraphML and JSON, as text and as files; a genome comes back bit for bit. To DOT.
 
 The attributes are those of :mod:`evo.exchange.networkx_graphs`. GraphML has no lists, so the taps and weights of a
 kernel are a text of numbers separated by spaces. Each number is the shortest decimal that reads back as the same float.
@@ -7,11 +7,12 @@ Nothing in a text is executed. A broken rule raises ``ValueError`` with field, r
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import networkx as nx
+import numpy as np
 
 from cnn.checks import brief
 from cnn.files import one_line
@@ -19,7 +20,9 @@ from evo.errors import ResultsError
 from evo.exchange.edges import LIST_ATTRIBUTES
 from evo.exchange.networkx_graphs import check_id, from_networkx, to_networkx
 from evo.files import write_text
-from evo.genome.genome import Genome
+from evo.genome.activations import activation_names
+from evo.genome.feature_maps import first_taps
+from evo.genome.genome import Genome, Role
 
 LARGEST_FILE = 1 << 28
 """The largest file in bytes that :func:`load_graph` reads; ``.npz`` files suit larger networks."""
@@ -145,23 +148,91 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"numbers must be finite; got {name}")
 
 
-FORMATS: Mapping[str, tuple[Callable[[Genome], str], Callable[[str], nx.DiGraph]]] = {
-    ".graphml": (to_graphml, _graph_of_graphml),
-    ".json": (to_json, _graph_of_json),
+def to_dot(genome: Genome) -> str:
+    """Return a genome in DOT, the language of Graphviz, which other programs and web pages draw too.
+
+    Every stored entry is an edge; a kernel is one edge. Positive weights are blue and negative ones red, a kernel as
+    the sum of its taps. The widest edge has the largest magnitude. A delayed edge is dashed, a dormant entry dotted.
+    Nodes are named by their ids, and a map shows its size. The attributes ``role``, ``activation``, ``bias`` and
+    ``value`` are for programs that read the text. There is no way back, because the text lacks the taps of kernels.
+
+    Examples
+    --------
+    >>> print(to_dot(Genome.from_matrix([[0, 0.5], [0, 0]], n_inputs=1, n_outputs=1)))
+    digraph {
+      rankdir=LR; node [shape=circle, fontsize=10]; edge [arrowsize=0.5];
+      0 [label="0", shape=circle, role=input, activation="identity", bias=0.0];
+      1 [label="1", shape=circle, role=output, activation="identity", bias=0.0];
+      {rank=source; 0;}
+      {rank=sink; 1;}
+      0 -> 1 [color="#005a9c", penwidth=3.00, style=solid, value=0.5];
+    }
+    <BLANKLINE>
+    """
+    ids, sides = genome.ids.tolist(), genome.map_sizes.tolist()
+    names = activation_names(genome.activations)
+    lines = ["digraph {"]
+    lines.append("  rankdir=LR; node [shape=circle, fontsize=10]; edge [arrowsize=0.5];")
+    for k, (name, side, bias) in enumerate(zip(names, sides, genome.bias.tolist(), strict=True)):
+        label, shape = (f"{ids[k]}", "circle")
+        if side > 1:
+            label, shape = rf"{ids[k]}\n{side}×{side}", "box"
+        role = Role(genome.roles[k]).name.lower()
+        lines.append(
+            f'  {ids[k]} [label="{label}", shape={shape}, role={role}, activation="{name}", bias={bias}];'
+        )
+    for rank, nodes in (("source", genome.inputs), ("sink", genome.outputs)):
+        lines.append(f"  {{rank={rank}; {' '.join(f'{ids[k]};' for k in nodes)}}}")
+    return "\n".join([*lines, *_edges_in_dot(genome), "}"]) + "\n"
+
+
+def _edges_in_dot(genome: Genome) -> Iterator[str]:
+    """Yield a line for each edge of a genome, all taps of a kernel together."""
+    if genome.n_stored == 0:
+        return
+    begins = first_taps(genome.indices, genome.targets)
+    sources, targets = genome.indices[begins], genome.targets[begins]
+    values = genome.values.astype(np.float64)
+    sums = np.add.reduceat(values, begins)
+    sizes = np.add.reduceat(np.abs(values), begins)
+    widths = 0.3 + 2.7 * sizes / (sizes.max() or 1.0)
+    active = np.logical_or.reduceat(genome.active_mask(), begins)
+    delayed = genome.is_delayed(sources, targets)
+    for source, target, value, width, is_active, is_delayed in zip(
+        genome.ids[sources], genome.ids[targets], sums, widths, active, delayed, strict=True
+    ):
+        style = ("dashed" if is_delayed else "solid") if is_active else "dotted"
+        aside = ", constraint=false" if is_delayed else ""
+        colour = "#005a9c" if value >= 0 else "#b5321c"
+        yield (
+            f'  {source} -> {target} [color="{colour}", penwidth={width:.2f}, style={style}{aside}, '
+            f"value={float(value)}];"
+        )
+
+
+WRITERS: Mapping[str, Callable[[Genome], str]] = {
+    ".graphml": to_graphml,
+    ".json": to_json,
+    ".dot": to_dot,
 }
-"""The functions that write and read a graph, by the suffix of the file name."""
+"""The functions that write a graph, by the suffix of the file name."""
+
+READERS: Mapping[str, Callable[[str], nx.DiGraph]] = {
+    ".graphml": _graph_of_graphml,
+    ".json": _graph_of_json,
+}
+"""The functions that read a graph, by the suffix of the file name."""
 
 
 def save_graph(genome: Genome, path: str | Path) -> None:
-    """Write a genome to a GraphML or JSON file; the suffix of `path` selects the format.
+    """Write a genome to a GraphML, JSON or DOT file; the suffix of `path` selects the format.
 
     Raises
     ------
     ResultsError
         If the suffix is unknown or the file cannot be written.
     """
-    to_text, _ = _format(Path(path))
-    write_text(path, to_text(genome))
+    write_text(path, _chosen(Path(path), WRITERS)(genome))
 
 
 def load_graph(path: str | Path, *, activation: str = "tanh", ticks: int = 1) -> Genome:
@@ -197,7 +268,7 @@ def read_graph(path: str | Path) -> nx.DiGraph:
         If the file is missing, too large or no such graph. One line names file and rule.
     """
     path = Path(path)
-    _, to_graph = _format(path)
+    to_graph = _chosen(path, READERS)
     try:
         size = path.stat().st_size
         if size > LARGEST_FILE:
@@ -211,8 +282,12 @@ def read_graph(path: str | Path) -> nx.DiGraph:
         raise ResultsError(f"{path}: {one_line(error)}") from error
 
 
-def _format(path: Path) -> tuple[Callable[[Genome], str], Callable[[str], nx.DiGraph]]:
-    if path.suffix not in FORMATS:
-        known = ", ".join(FORMATS)
+F = TypeVar("F")
+
+
+def _chosen(path: Path, functions: Mapping[str, F]) -> F:
+    """Return the function of a path's suffix."""
+    if path.suffix not in functions:
+        known = ", ".join(functions)
         raise ResultsError(f"{path}: suffix must be one of {known}; got {brief(path.suffix)}")
-    return FORMATS[path.suffix]
+    return functions[path.suffix]

@@ -4,6 +4,6 @@ The numbers come from :mod:`experiments.analysis`; nothing is computed here that
 is in :mod:`experiments.figures.style`.
 """
 
-from experiments.figures.pictures import PICTURES, figure, save_figures
+from experiments.figures.pictures import PICTURES, draw_network, figure, save_figures
 
-__all__ = ["PICTURES", "figure", "save_figures"]
+__all__ = ["PICTURES", "draw_network", "figure", "save_figures"]

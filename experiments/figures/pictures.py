@@ -1,7 +1,7 @@
 """All pictures by name, and how they get into files. A new picture is a function and one entry of :data:`PICTURES`."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,13 @@ def _founder(results: Results, row: dict[str, Any]) -> Genome:
 def graph(results: Results, width: float) -> Figure:
     """Draw the winner and its founder as graphs: edge by edge, or in bundles if there are more than 300 edges."""
     genomes, about, names = _winner(results)
+    return _graphs(genomes, width, about, names)
+
+
+def _graphs(
+    genomes: Mapping[str, Genome], width: float, about: str, names: Mapping[str, Any]
+) -> Figure:
+    """Draw genomes edge by edge, or in bundles if one has more than 300 edges."""
     if max(len(effective_edges(genome)) for genome in genomes.values()) > MOST_EDGES:
         return draw_bundles(genomes, width, about)
     return draw_networks(genomes, width=width, about=about, **names)
@@ -189,6 +196,51 @@ def figure(
     chosen = results if seed is None else _of_seed(results, seed)
     with sizes.on_paper(), one_warning_of_missing_characters():
         drawn = PICTURES[name](chosen, inches)
+        if path is not None:
+            content = _rendered(drawn, form)
+            write_atomically(path, lambda file: file.write(content))
+    return drawn
+
+
+def draw_network(
+    genome: Genome,
+    path: str | Path | None = None,
+    *,
+    title: str = "Network",
+    width: str | float = "column",
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+) -> Figure:
+    """Draw one network as the picture ``graph`` draws winners, and write it into a file.
+
+    Parameters
+    ----------
+    genome : Genome
+        Such as ``results.best().genome``. Its effective edges are drawn.
+    path : str or Path, optional
+        File to write; it is replaced. The ending says the format: png, pdf or svg. By default nothing is written.
+    title : str
+        What stands before the number of edges.
+    width : {"column", "page"} or float
+        Width on paper, as for :func:`figure`.
+    inputs, outputs : sequence of str
+        Names that are written beside the nodes, where they have room.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ResultsError
+        If the file cannot be written.
+    SettingsError
+        If there is no such width or format.
+    """
+    inches = sizes.inches(width)
+    form = "" if path is None else _form("graph", Path(path))
+    with sizes.on_paper(), one_warning_of_missing_characters():
+        drawn = _graphs({title: genome}, inches, "", {"inputs": inputs, "outputs": outputs})
         if path is not None:
             content = _rendered(drawn, form)
             write_atomically(path, lambda file: file.write(content))

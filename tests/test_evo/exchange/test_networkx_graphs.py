@@ -353,7 +353,7 @@ def refusal(call, path):
 def test_a_file_that_cannot_be_used_is_refused_in_one_line(random_genome, tmp_path, monkeypatch):
     genome = random_genome(np.random.default_rng(0))
     path = tmp_path / "network.txt"
-    assert "suffix must be one of .graphml, .json; got '.txt'" in refusal(
+    assert "suffix must be one of .graphml, .json, .dot; got '.txt'" in refusal(
         lambda: evo.save_graph(genome, path), path
     )
     assert not path.exists()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
@@ -16,8 +17,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from evo import Genome
 from evo.errors import ResultsError, SettingsError
-from experiments import PICTURES, Dataset, Experiment, figure, load_results, run, study
+from experiments import (
+    PICTURES,
+    Dataset,
+    Experiment,
+    draw_network,
+    figure,
+    load_results,
+    run,
+    study,
+)
 from experiments.cli.app import main
 from experiments.figures import pictures
 from experiments.figures.film import Film, draw_film
@@ -463,3 +474,25 @@ def test_a_run_without_figures_imports_no_matplotlib():
     code = "import sys, experiments.studies.execution; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+# -- one network -------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_is_drawn_as_svg_with_its_names_and_its_size(tmp_path):
+    matrix = np.zeros((4, 4), np.float32)
+    matrix[0, 2], matrix[1, 2], matrix[2, 3] = 0.5, -2.0, 1.0
+    genome = Genome.from_matrix(matrix, n_inputs=2, n_outputs=1)
+    for name in ("one.svg", "two.svg"):
+        draw_network(
+            genome, tmp_path / name, title="Mine", inputs=["left", "right"], outputs=["both"]
+        )
+    text = (tmp_path / "one.svg").read_text("utf-8")
+    assert (tmp_path / "two.svg").read_text("utf-8") == text
+    root = ElementTree.fromstring(text)
+    assert root.tag.endswith("svg")
+    shown = " ".join("".join(one.itertext()) for one in root.iter() if one.tag.endswith("text"))
+    for words in ("left", "right", "both", "Mine: 3 edges act on an output"):
+        assert words in shown
+    with pytest.raises(SettingsError, match=r"path must end with \.png, \.pdf, \.svg"):
+        draw_network(genome, tmp_path / "one.txt")
