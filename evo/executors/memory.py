@@ -16,7 +16,14 @@ def limit_memory(gib: float) -> None:
 
     Memory is what the process alone may write, in use or not: arrays and stacks, but no files and no shared memory.
     Processes that it starts have the same limit, each for itself.
+
+    Raises
+    ------
+    ValueError
+        If the system cannot limit the memory of a process.
     """
+    if sys.platform != "linux":
+        raise ValueError(f"memory must be None on a system other than Linux; got {gib!r}")
     import resource  # noqa: PLC0415 - not every system has it
 
     fields = (line.split() for line in Path("/proc/self/status").read_text("ascii").splitlines())

@@ -11,6 +11,7 @@ import pytest
 
 from cnn.compile.processor import host_features, target_features
 from evo.environment import environment, usable_cores
+from evo.executors.memory import can_limit_memory, limit_memory
 from evo.storage.run_reader import is_complete
 from evo.storage.run_store import RunStore
 
@@ -91,6 +92,15 @@ def test_cores_are_counted_where_there_is_no_affinity(monkeypatch):
     assert usable_cores() == 1
 
 
+def test_memory_is_limited_on_linux_only(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not can_limit_memory()
+    with pytest.raises(
+        ValueError, match=r"memory must be None on a system other than Linux; got 2"
+    ):
+        limit_memory(2.0)
+
+
 def test_a_processor_of_unknown_features_has_none(monkeypatch):
     def unknown():
         raise RuntimeError("LLVM cannot tell")
@@ -109,6 +119,8 @@ def test_chosen_features_are_those_that_are_switched_on(monkeypatch):
 WITHOUT = """
 import os, signal, sys
 
+import filelock, networkx, numba, pandas, platformdirs, pyarrow.parquet, scipy.sparse, sklearn
+
 for name in ("sched_getaffinity", "fork", "getloadavg", "sysconf", "uname", "getuid", "nice"):
     delattr(os, name)
 for name in ("SIGHUP", "SIGKILL", "SIGALRM", "SIGUSR1", "setitimer"):
@@ -126,7 +138,7 @@ assert results.failure_lines() == []
 resume(results.path, workers=0, quiet=True)
 print(verify(results.path, workers=0, quiet=True))
 """
-"""A run on a system that has none of what Windows lacks."""
+"""A run on a system that has none of what Windows lacks; libraries are imported before, for they know their system."""
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,8 @@ def cpu_seconds_of_all() -> float:
 
     Other work on the machine makes it longer by little, unlike wall time.
     """
+    if sys.platform == "win32":
+        return math.nan
     ticks: dict[int, int] = {}
     below: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
