@@ -46,6 +46,8 @@ from .gradient_free.neuroevolution import Ancestor as Ancestor
 from .gradient_free.neuroevolution import Neuroevolution as Neuroevolution
 from .gradient_free.neuroevolution import neuroevolve as neuroevolve
 from .gradient_free.settings import NeuroevolutionSettings as NeuroevolutionSettings
+from .gradient_free.task import CompiledTask as CompiledTask
+from .gradient_free.task import compiled_task as compiled_task
 from .initial.founders import create_founders as create_founders
 from .initial.settings import GRAPHS as GRAPHS
 from .initial.settings import FounderSettings as FounderSettings

@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     GENES = 7
     PBT = 8
     MATES = 9
+    EPISODES = 10
 
 
 def seed_sequence(

@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "evo.storage": "evo evo.genome evo.exchange evo.operators evo.phenotype evo.recombination evo.evolution"
     " evo.preparation",
     "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
+    "evo.gradient_free.control": "evo evo.gradient_free",
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets": "evo evo.preparation",
     "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution evo.storage experiments.datasets",

@@ -59,18 +59,41 @@ def kernel(function: F) -> F:
     F
         The dispatcher, which is called like the function and is callable from other kernels.
     """
+    # Numba chooses the folder when it decorates; other users of Numba in this process keep their folder.
+    theirs = _numba_settings.CACHE_DIR
+    _numba_settings.CACHE_DIR = str(kernel_cache_directory())
+    try:
+        return _compile(function, cache=True)
+    finally:
+        _numba_settings.CACHE_DIR = theirs
+
+
+def kernel_of_this_process(function: F) -> F:
+    """Compile a function like `kernel`, and keep nothing on disk.
+
+    For functions of a user, and functions that are made around them: the name of the cache folder says nothing of
+    their sources.
+
+    Parameters
+    ----------
+    function
+        A function in Numba's nopython subset of Python. It may call kernels.
+
+    Returns
+    -------
+    F
+        The dispatcher.
+    """
+    return _compile(function, cache=False)
+
+
+def _compile(function: F, *, cache: bool) -> F:
     options: Any = {
         "boundscheck": False,
         "nogil": True,
         "error_model": "numpy",
     }
-    # Numba chooses the folder when it decorates; other users of Numba in this process keep their folder.
-    theirs = _numba_settings.CACHE_DIR
-    _numba_settings.CACHE_DIR = str(kernel_cache_directory())
-    try:
-        compiled = numba.njit(cache=True, **options, **ENTRY_OPTIONS)(function)
-    finally:
-        _numba_settings.CACHE_DIR = theirs
+    compiled = numba.njit(cache=cache, **options, **ENTRY_OPTIONS)(function)
     if not MISSING:
         use_in_kernels(compiled, numba.njit(**options, **NESTED_OPTIONS)(function))
     return cast(F, compiled)

@@ -1,4 +1,4 @@
-"""A run of neuroevolution in the form that kernels need: samples, settings and seed as arrays and numbers."""
+"""A run of neuroevolution in the form that kernels need: task, settings and seed as arrays and numbers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,15 +10,20 @@ from cnn.training.losses import LOSSES
 from cnn.training.samples import Samples
 from evo.genome.activations import activation_code
 from evo.gradient_free import neuroevolution_kernels as kernels
+from evo.gradient_free.agent_kernels import Interface
 from evo.gradient_free.dense_kernels import OPERATOR_CODES, Log, Networks
 from evo.gradient_free.dense_mutation_kernels import Rules
 from evo.gradient_free.neuroevolution_kernels import Data
 from evo.gradient_free.philox_kernels import Words
 from evo.gradient_free.settings import NeuroevolutionSettings
-from evo.seeding import Purpose, seed_sequence
+from evo.gradient_free.task import CompiledTask, Scores
+from evo.seeding import Purpose, generator, seed_sequence
 
 MAX_ENTRIES = 2**28
 """Largest number of entries of all matrices of a generation: 2.5 GiB at 5 bytes per entry, for parents and children."""
+
+Evaluate = Callable[[Networks, int, int], Scores]
+"""Function from networks, begin and end to the scores of the networks begin … end − 1."""
 
 Choose = Callable[[NDArray[np.int64], int, Words, int, int, int, NDArray[np.int32]], None]
 
@@ -60,15 +65,16 @@ class CompiledRun:
     """A run in the form that kernels need.
 
     Each method works on the individuals begin … end − 1 in arrays of the whole population. The result does not depend
-    on how a generation is split into chunks.
+    on how a generation is split into chunks. So does `evaluate`, a function that returns their scores, shape
+    (end − begin, 1 + n_measures): the fitness, which is not finite if a network diverges, and the measures of the task.
     """
 
     size: int
     n_nodes: int
     n_elites: int
     rules: Rules
-    data: Data
-    measure: int
+    evaluate: Evaluate
+    measures: tuple[str, ...]
     cumulative_weights: NDArray[np.float64]
     hidden_codes: NDArray[np.uint8]
     output_code: int
@@ -111,32 +117,21 @@ class CompiledRun:
             begin, end, children, log,
         )  # fmt: skip
 
-    def evaluate(
-        self, networks: Networks, begin: int, end: int, fitness: NDArray[np.float64]
-    ) -> None:
-        """Write the fitness of some networks; it is not finite if a network diverges."""
-        kernels.evaluate(networks, self.rules, self.data, self.measure, begin, end, fitness)
 
-
-def prepare_run(samples: Samples, settings: NeuroevolutionSettings, seed: int) -> CompiledRun:
-    """Return samples and settings in the form that kernels need.
+def prepare_run(
+    task: Samples | CompiledTask, settings: NeuroevolutionSettings, seed: int
+) -> CompiledRun:
+    """Return a task and settings in the form that kernels need.
 
     Raises
     ------
     ValueError
         If they do not fit together.
     """
-    loss = settings.loss or ("cross_entropy" if samples.has_classes else "squared_error")
-    kind = "classes" if samples.has_classes else "values"
-    if LOSSES[loss].target_kind != kind:
-        raise ValueError(f"loss must be one for {kind} as targets; got {loss!r}")
-    if settings.fitness == "accuracy" and not samples.has_classes:
-        raise ValueError("fitness must be 'negative_loss' if targets are values; got 'accuracy'")
-    if samples.weights is not None:
-        raise ValueError("samples must have no weights in neuroevolution; got weights")
-    data = _data(samples)
-    n_inputs = len(data.inputs)
-    n_outputs = max(2, 1 + int(samples.targets.max())) if samples.has_classes else len(data.values)
+    if isinstance(task, Samples):
+        n_inputs, n_outputs, evaluate = _judge_by_samples(task, settings)
+    else:
+        n_inputs, n_outputs, evaluate = _judge_by_task(task, settings, seed)
     n_nodes = n_inputs + settings.hidden + n_outputs
     if settings.population * n_nodes * (n_nodes + 1) > MAX_ENTRIES:
         raise ValueError(
@@ -149,8 +144,8 @@ def prepare_run(samples: Samples, settings: NeuroevolutionSettings, seed: int) -
         n_nodes=n_nodes,
         n_elites=min(settings.elites, settings.population - 1),
         rules=_rules(settings, n_inputs, n_outputs),
-        data=data,
-        measure=kernels.ACCURACY if settings.fitness == "accuracy" else LOSS_MEASURES[loss],
+        evaluate=evaluate,
+        measures=() if isinstance(task, Samples) else task.measures,
         cumulative_weights=np.cumsum(
             [settings.operator_weights.get(code, 0.0) for code in OPERATOR_CODES]
         ),
@@ -164,6 +159,57 @@ def prepare_run(samples: Samples, settings: NeuroevolutionSettings, seed: int) -
             for purpose in (Purpose.FOUNDERS, Purpose.SELECTION, Purpose.MODIFY)
         },
     )
+
+
+def _judge_by_samples(
+    samples: Samples, settings: NeuroevolutionSettings
+) -> tuple[int, int, Evaluate]:
+    """Return the numbers of inputs and outputs for some samples, and the function that evaluates on them."""
+    loss = settings.loss or ("cross_entropy" if samples.has_classes else "squared_error")
+    kind = "classes" if samples.has_classes else "values"
+    if LOSSES[loss].target_kind != kind:
+        raise ValueError(f"loss must be one for {kind} as targets; got {loss!r}")
+    if settings.fitness == "accuracy" and not samples.has_classes:
+        raise ValueError("fitness must be 'negative_loss' if targets are values; got 'accuracy'")
+    if samples.weights is not None:
+        raise ValueError("samples must have no weights in neuroevolution; got weights")
+    if settings.memory:
+        raise ValueError("memory must be false on samples, which have no steps; got true")
+    data = _data(samples)
+    n_inputs = len(data.inputs)
+    n_outputs = max(2, 1 + int(samples.targets.max())) if samples.has_classes else len(data.values)
+    rules = _rules(settings, n_inputs, n_outputs)
+    measure = kernels.ACCURACY if settings.fitness == "accuracy" else LOSS_MEASURES[loss]
+
+    def evaluate(networks: Networks, begin: int, end: int) -> Scores:
+        fitness = np.empty(len(networks.ids))
+        kernels.evaluate(networks, rules, data, measure, begin, end, fitness)
+        return fitness[begin:end, None]
+
+    return n_inputs, n_outputs, evaluate
+
+
+def _judge_by_task(
+    task: CompiledTask, settings: NeuroevolutionSettings, seed: int
+) -> tuple[int, int, Evaluate]:
+    """Return the numbers of inputs and outputs of a task, and the function that plays the episodes of the run."""
+    for name in ("fitness", "loss"):
+        if name in settings.model_fields_set:
+            raise ValueError(
+                f"{name} must not be set: a compiled task has its own; got {getattr(settings, name)!r}"
+            )
+    if task.passes is not None and settings.target_fitness is not None:
+        raise ValueError(
+            f"target_fitness must be none where the task has a test of its own; got {settings.target_fitness:g}"
+        )
+    interface = Interface(task.n_inputs, task.n_outputs, settings.ticks, settings.memory)
+    episodes = task.draw_episodes(generator(seed, Purpose.EPISODES))
+
+    def evaluate(networks: Networks, begin: int, end: int) -> Scores:
+        scores = task.scores(networks, interface, episodes, begin, end)
+        return np.asarray(scores.mean(axis=1))
+
+    return task.n_inputs, task.n_outputs, evaluate
 
 
 def _data(samples: Samples) -> Data:

@@ -52,6 +52,7 @@ class Rules(NamedTuple):
     n_inputs: int
     n_outputs: int
     ticks: int
+    memory: bool
     max_factor: float
     max_quantile: float
     max_new_fraction: float
@@ -66,17 +67,23 @@ class Rules(NamedTuple):
 
 
 @kernel
+def delayed_edges_act(rules: Rules) -> bool:
+    """Return whether an edge to an earlier node, or to the node itself, can have an effect."""
+    return rules.ticks > 1 or rules.memory
+
+
+@kernel
 def can_be_effective(rules: Rules, source: int, target: int, n: int) -> bool:
     """Return whether an edge can have an effect, by the roles and the order of its ends."""
     if target < rules.n_inputs:
         return False
-    return rules.ticks > 1 or (source < target and source < n - rules.n_outputs)
+    return delayed_edges_act(rules) or (source < target and source < n - rules.n_outputs)
 
 
 @kernel
 def n_source_nodes(rules: Rules, n: int) -> Any:
-    """Return how many nodes, from the first, may have effective out-edges: outputs only if there is a later tick."""
-    return n if rules.ticks > 1 else n - rules.n_outputs
+    """Return how many nodes, from the first, may have effective out-edges: outputs only if delayed edges act."""
+    return n if delayed_edges_act(rules) else n - rules.n_outputs
 
 
 @kernel

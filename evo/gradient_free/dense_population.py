@@ -66,6 +66,38 @@ def genome_at(networks: Networks, p: int, rules: Rules) -> Genome:
     )
 
 
+def networks_of(genome: Genome) -> Networks:
+    """Return a genome as a population of one.
+
+    Raises
+    ------
+    ValueError
+        If its nodes are not neurons, inputs first and outputs last and both in the order of their ids, or if it has no
+        single threshold on magnitudes.
+    """
+    n, ends = genome.n_nodes, (genome.inputs, genome.outputs)
+    order = np.concatenate(
+        [genome.inputs, np.flatnonzero(genome.roles == Role.HIDDEN), genome.outputs]
+    )
+    if genome.has_maps or genome.threshold_mode != "magnitude" or np.ndim(genome.threshold or 0.0):
+        raise ValueError(
+            "genome must have neurons only and one threshold on magnitudes; got maps, or other thresholds"
+        )
+    if not (order == np.arange(n)).all() or any(
+        (np.diff(genome.ids[end]) < 0).any() for end in ends
+    ):
+        raise ValueError(
+            "genome must have its inputs first and its outputs last, in the order of their ids; got another order"
+        )
+    networks = empty_networks(1, n)
+    networks.columns[0, genome.targets, genome.indices] = genome.values
+    networks.columns[0, :, n] = genome.bias
+    networks.stored[0, genome.targets, genome.indices] = True
+    networks.ids[0], networks.activations[0] = genome.ids, genome.activations
+    networks.threshold[0] = genome.threshold or 0.0
+    return networks
+
+
 def record_from_log(log: Log) -> list[tuple[str, Parameters]]:
     """Return a log as a record for :func:`evo.replay`: a list of (operator, parameters)."""
     return list(_operations(log.rows[: log.counts[0]]))

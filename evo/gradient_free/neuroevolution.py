@@ -8,18 +8,20 @@ selection, and problems without a gradient. The operators A B C D F H N of the s
 The number of nodes is fixed. Hidden nodes may have no edges at first.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cnn.training.samples import Samples
 from evo.errors import EvoMatrixError
 from evo.genome.genome import Genome
 from evo.gradient_free import neuroevolution_kernels as kernels
+from evo.gradient_free.agent_kernels import Interface
 from evo.gradient_free.compiled_run import CompiledRun, prepare_run
 from evo.gradient_free.dense_kernels import Networks
 from evo.gradient_free.dense_population import (
@@ -30,6 +32,7 @@ from evo.gradient_free.dense_population import (
     record_from_log,
 )
 from evo.gradient_free.settings import NeuroevolutionSettings
+from evo.gradient_free.task import CompiledTask, Scores, check_episodes
 from evo.operators.operation import Parameters
 
 
@@ -64,7 +67,8 @@ class Neuroevolution:
     table : DataFrame
         One row per generation: ``generation``; ``best_fitness`` and ``mean_fitness`` of the networks with a finite
         fitness; ``n_diverged``, the number of other networks; ``evaluations`` so far; ``n_active``, the active entries
-        of the best network; ``seconds``, the duration.
+        of the best network; ``seconds``, the duration; ``best_<measure>`` for each measure of a compiled task, of the
+        best network.
     winner : Genome
         The best network of all generations, the first one if several are equal.
     winner_fitness : float
@@ -73,7 +77,8 @@ class Neuroevolution:
     evaluations : int
         Number of evaluated networks. Elites are not evaluated again.
     solved : bool
-        Whether the winner's fitness is at least the target fitness.
+        Whether the winner's fitness is at least the target fitness, or the winner passed the test of the task. A new
+        best network of all generations is tested; the plays of a test are no evaluations.
     """
 
     settings: NeuroevolutionSettings
@@ -84,8 +89,21 @@ class Neuroevolution:
     winner_at: tuple[int, int]
     evaluations: int
     solved: bool
+    _task: Samples | CompiledTask = field(repr=False)
     _run: CompiledRun = field(repr=False)
     _parents: list[NDArray[np.int32]] = field(repr=False)
+
+    def play(self, episodes: ArrayLike) -> Scores:
+        """Let the winner play episodes of the compiled task; see :meth:`CompiledTask.play`.
+
+        Raises
+        ------
+        TypeError
+            If the run was one on samples.
+        """
+        if isinstance(self._task, Samples):
+            raise TypeError("play must be of a run on a compiled task; got a run on samples")
+        return self._task.play(self.winner, episodes, memory=self.settings.memory)
 
     def lineage(self) -> tuple[Genome, list[Ancestor]]:
         """Return the founder of the winner's lineage and the ancestors after it; the winner is the last one.
@@ -112,16 +130,19 @@ class Neuroevolution:
         return founder, ancestors
 
 
-def neuroevolve(samples: Samples, settings: NeuroevolutionSettings, *, seed: int) -> Neuroevolution:
-    """Evolve small networks without training, until one has the target fitness or all generations are done.
+def neuroevolve(
+    task: Samples | CompiledTask, settings: NeuroevolutionSettings, *, seed: int
+) -> Neuroevolution:
+    """Evolve small networks without training, until one solves the task or all generations are done.
 
     Parameters
     ----------
-    samples : Samples
-        A small data set. Each network is evaluated on all samples.
+    task : Samples or CompiledTask
+        A small data set, on all of whose samples each network is evaluated; or a task in compiled code, whose episodes
+        each network plays (:mod:`evo.gradient_free.task`).
     settings : NeuroevolutionSettings
     seed : int
-        Not negative. Equal seeds, samples and settings give equal results.
+        Not negative. Equal seeds, tasks and settings give equal results.
 
     Returns
     -------
@@ -130,7 +151,7 @@ def neuroevolve(samples: Samples, settings: NeuroevolutionSettings, *, seed: int
     Raises
     ------
     ValueError
-        If samples and settings do not fit together.
+        If task and settings do not fit together.
     EvoMatrixError
         If no network of the run had a finite fitness.
 
@@ -156,21 +177,21 @@ def neuroevolve(samples: Samples, settings: NeuroevolutionSettings, *, seed: int
     >>> genome.equals(result.winner)
     True
     """
-    run = prepare_run(samples, settings, seed)
+    run = prepare_run(task, settings, seed)
     population, offspring = (empty_networks(run.size, run.n_nodes) for _ in range(2))
-    fitness, nothing = np.empty(run.size), empty_log(0, run.n_nodes)
-    progress, parents = _Progress(), list[NDArray[np.int32]]()
+    nothing = empty_log(0, run.n_nodes)
+    progress, parents = _Progress(run, _stop(task, settings)), list[NDArray[np.int32]]()
     run.create_founders(population, 0, run.size)
-    run.evaluate(population, 0, run.size, fitness)
-    ranking = progress.record(population, fitness, n_new=run.size)
-    while len(progress.rows) < settings.generations and not progress.reached(settings):
+    scores = run.evaluate(population, 0, run.size)
+    ranking = progress.record(population, scores, n_new=run.size)
+    while len(progress.rows) < settings.generations and not progress.solved:
         generation = len(progress.rows)
         parents.append(run.choose_parents(ranking, generation))
         run.breed(population, parents[-1], generation, 0, run.size, offspring, nothing)
         population, offspring = offspring, population
-        fitness[: run.n_elites] = fitness[ranking[: run.n_elites]]
-        run.evaluate(population, run.n_elites, run.size, fitness)
-        ranking = progress.record(population, fitness, n_new=run.size - run.n_elites)
+        scores[: run.n_elites] = scores[ranking[: run.n_elites]]
+        scores[run.n_elites :] = run.evaluate(population, run.n_elites, run.size)
+        ranking = progress.record(population, scores, n_new=run.size - run.n_elites)
     if progress.best is None:
         raise EvoMatrixError(
             "no network of the run had a finite fitness; a smaller max_weight or fewer ticks may help"
@@ -183,32 +204,45 @@ def neuroevolve(samples: Samples, settings: NeuroevolutionSettings, *, seed: int
         winner_fitness=progress.best_fitness,
         winner_at=progress.best_at,
         evaluations=progress.evaluations,
-        solved=progress.reached(settings),
+        solved=progress.solved,
+        _task=task,
         _run=run,
         _parents=parents,
+    )
+
+
+Stop = Callable[[Networks, float], bool]
+"""Function from a network, as a population of one, and its fitness to whether the run has solved the task."""
+
+
+def _stop(task: Samples | CompiledTask, settings: NeuroevolutionSettings) -> Stop:
+    """Return the rule by which a run ends before its last generation."""
+    target = settings.target_fitness
+    if isinstance(task, Samples) or task.passes is None:
+        return lambda network, fitness: target is not None and fitness >= target
+    passes = task.passes
+    interface = Interface(task.n_inputs, task.n_outputs, settings.ticks, settings.memory)
+    return lambda network, fitness: passes(
+        lambda episodes: task.scores(network, interface, check_episodes(episodes), 0, 1)[0]
     )
 
 
 class _Progress:
     """The table and the best network of all generations so far."""
 
-    def __init__(self) -> None:
-        self.rows: list[tuple[float, float, int, int, int, float]] = []
+    def __init__(self, run: CompiledRun, stop: Stop) -> None:
+        self.rows: list[tuple[float, ...]] = []
         self.best: Networks | None = None
         self.best_at = (0, 0)
         self.best_fitness = -np.inf
         self.evaluations = 0
+        self.solved = False
+        self._run, self._stop = run, stop
         self._clock = perf_counter()
 
-    def reached(self, settings: NeuroevolutionSettings) -> bool:
-        """Return whether the best fitness is at least the target fitness."""
-        target = settings.target_fitness
-        return target is not None and self.best_fitness >= target
-
-    def record(
-        self, population: Networks, fitness: NDArray[np.float64], *, n_new: int
-    ) -> NDArray[np.int64]:
+    def record(self, population: Networks, scores: Scores, *, n_new: int) -> NDArray[np.int64]:
         """Record a generation; return its individuals from best to worst, equal ones by index, diverged ones last."""
+        fitness = scores[:, 0]
         finite = np.isfinite(fitness)
         fitness[~finite] = np.nan
         n_alive = int(np.count_nonzero(finite))
@@ -219,17 +253,18 @@ class _Progress:
             self.best_fitness = float(fitness[first])
             self.best = copy_individual(population, first)
             self.best_at = (len(self.rows), first)
+            self.solved = self._stop(self.best, self.best_fitness)
         self.evaluations += n_new
         n_active = kernels.count_edges(population, first)
         started, self._clock = self._clock, perf_counter()
         n_diverged, seconds = len(fitness) - n_alive, self._clock - started
-        self.rows.append(
-            (float(fitness[first]), mean, n_diverged, self.evaluations, n_active, seconds)
-        )
+        row = (float(fitness[first]), mean, n_diverged, self.evaluations, n_active, seconds)
+        self.rows.append((*row, *scores[first, 1:].tolist()))
         return ranking
 
     def table(self) -> pd.DataFrame:
         """Return the table, one row per generation."""
-        names = ("best_fitness", "mean_fitness", "n_diverged", "evaluations", "n_active", "seconds")
+        names = ["best_fitness", "mean_fitness", "n_diverged", "evaluations", "n_active", "seconds"]
+        names += [f"best_{measure}" for measure in self._run.measures]
         columns = dict(zip(names, zip(*self.rows, strict=True), strict=True))
         return pd.DataFrame({"generation": np.arange(len(self.rows))} | columns)

@@ -171,22 +171,22 @@ def breed(
 
 
 @kernel
-def run(network: Network, n_inputs: int, ticks: int, state: Floats, net_input: Floats) -> None:
-    """Run a network on all samples. Rows of `state` are nodes; the rows of inputs are given.
+def run(
+    network: Network, n_inputs: int, ticks: int, delayed: bool, state: Floats, net_input: Floats
+) -> None:
+    """Run a network on all samples. Rows of `state` are nodes; those of inputs, and the first state, are given.
 
     x[j] = φ_j( Σ_i W[i, j]·x[i] + b_j ) replaces x[j]. Nodes before j already have their state of this tick; node j and
-    later nodes still have their state of the tick before.
+    later nodes still have their state of the tick before, which counts if `delayed`.
     """
     n, n_samples = state.shape
     threshold = network.threshold[0]
-    if ticks > 1:
-        state[n_inputs:] = 0
     for _ in range(ticks):
         for j in range(n_inputs, n):
             column = network.columns[j]
             for b in range(n_samples):
                 net_input[b] = column[n]
-            for i in range(j if ticks == 1 else n):  # with one tick the other states are 0
+            for i in range(n if delayed else j):
                 w = column[i]
                 if (
                     abs(w) > threshold
@@ -230,7 +230,9 @@ def evaluate(
     scores = state[n - rules.n_outputs :]
     residual = np.empty_like(scores)
     for p in range(begin, end):
-        run(network_at(networks, p), rules.n_inputs, rules.ticks, state, net_input)
+        if rules.ticks > 1:
+            state[rules.n_inputs :] = 0
+        run(network_at(networks, p), rules.n_inputs, rules.ticks, rules.ticks > 1, state, net_input)
         if measure == SQUARED_ERROR:
             fitness[p] = -squared_error(scores, data.values, residual)
         elif measure == CROSS_ENTROPY:

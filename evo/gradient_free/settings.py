@@ -23,13 +23,16 @@ class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
         300, ge=1, le=1_000_000, description="largest number of generations, the founders included"
     )
     target_fitness: float | None = Field(
-        None, allow_inf_nan=False, description="the run stops when a network has this fitness"
+        None,
+        allow_inf_nan=False,
+        description="the run stops when a network has this fitness; not where a task has a test of its own",
     )
     fitness: Literal["negative_loss", "accuracy"] = Field(
-        "negative_loss", description="the measure to maximise, on the given samples"
+        "negative_loss", description="the measure to maximise, on samples"
     )
     loss: Literal["squared_error", "cross_entropy", "softmax_squared_error"] | None = Field(
-        None, description="by default squared_error for values and cross_entropy for classes"
+        None,
+        description="on samples; by default squared_error for values and cross_entropy for classes",
     )
     hidden: int = Field(4, ge=0, le=1_000, description="hidden nodes, with or without edges")
     activations: tuple[str, ...] = Field(
@@ -39,6 +42,11 @@ class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
     )
     output_activation: str = Field("identity", description="activation of the outputs")
     ticks: int = Field(1, ge=1, le=1_000, description="T: 1 is feed-forward, more is recurrent")
+    memory: bool = Field(
+        False,
+        description="compiled tasks: a network keeps its state from one step of an episode to the next, so that "
+        "delayed edges act at one tick too",
+    )
     density: float = Field(
         0.5,
         ge=0,

@@ -54,8 +54,8 @@ def test_fitness_is_that_of_the_phenotype(loss, ticks):
         activations=SMOOTH,
     )  # fmt: skip
     problem = prepare_run(samples, settings, 1)
-    networks, fitness = bred_population(problem), np.empty(60)
-    problem.evaluate(networks, 0, 60, fitness)
+    networks = bred_population(problem)
+    fitness = problem.evaluate(networks, 0, 60)[:, 0]
     for p in range(60):
         network = Phenotype(genome_at(networks, p, problem.rules), loss)
         assert fitness[p] == pytest.approx(-evaluate(network, samples).loss, rel=1e-5, abs=1e-6)
@@ -64,8 +64,8 @@ def test_fitness_is_that_of_the_phenotype(loss, ticks):
 def test_accuracy_is_that_of_the_phenotype():
     samples = random_samples(np.random.default_rng(2), classes=True)
     problem = prepare_run(samples, NeuroevolutionSettings(fitness="accuracy", elites=0), 1)
-    networks, fitness = bred_population(problem), np.empty(150)
-    problem.evaluate(networks, 0, 150, fitness)
+    networks = bred_population(problem)
+    fitness = problem.evaluate(networks, 0, 150)[:, 0]
     expected = [
         evaluate(Phenotype(genome_at(networks, p, problem.rules)), samples).accuracy
         for p in range(150)
@@ -77,11 +77,8 @@ def test_accuracy_is_that_of_the_phenotype():
 def test_evaluation_does_not_depend_on_chunks_or_on_neighbours():
     problem = prepare_run(XOR, XOR_SETTINGS.model_copy(update={"ticks": 2, "elites": 0}), 1)
     networks = bred_population(problem)
-    whole, parts = np.empty(150), np.empty(150)
-    problem.evaluate(networks, 0, 150, whole)
-    for begin, end in ((100, 150), (7, 100), (0, 7)):
-        problem.evaluate(networks, begin, end, parts)
-    assert np.array_equal(whole, parts)
+    parts = [problem.evaluate(networks, *part) for part in ((0, 7), (7, 100), (100, 150))]
+    assert np.array_equal(problem.evaluate(networks, 0, 150), np.concatenate(parts))
 
 
 # -- selection ---------------------------------------------------------------------------------------------------------
