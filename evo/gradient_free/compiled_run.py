@@ -13,44 +13,20 @@ from evo.gradient_free import neuroevolution_kernels as kernels
 from evo.gradient_free.agent_kernels import Interface
 from evo.gradient_free.dense_kernels import OPERATOR_CODES, Log, Networks
 from evo.gradient_free.dense_mutation_kernels import Rules
+from evo.gradient_free.dense_population import empty_networks
 from evo.gradient_free.neuroevolution_kernels import Data
 from evo.gradient_free.philox_kernels import Words
+from evo.gradient_free.selection import Parentage, key_of
 from evo.gradient_free.settings import NeuroevolutionSettings
+from evo.gradient_free.species_kernels import recombine
 from evo.gradient_free.task import CompiledTask, Scores
-from evo.seeding import Purpose, generator, seed_sequence
+from evo.seeding import Purpose, generator
 
 MAX_ENTRIES = 2**28
 """Largest number of entries of all matrices of a generation: 2.5 GiB at 5 bytes per entry, for parents and children."""
 
 Evaluate = Callable[[Networks, int, int], Scores]
 """Function from networks, begin and end to the scores of the networks begin … end − 1."""
-
-Choose = Callable[[NDArray[np.int64], int, Words, int, int, int, NDArray[np.int32]], None]
-
-
-@dataclass(frozen=True)
-class ParentSelection:
-    """A way to select parents.
-
-    Attributes
-    ----------
-    choose : callable
-        A kernel. ``choose(ranking, size, key, generation, begin, end, parent_of)`` writes the parents of the children
-        begin … end − 1. `ranking` has the individuals from best to worst.
-    size : callable
-        ``size(settings)`` is the argument `size` of `choose`.
-    """
-
-    choose: Choose
-    size: Callable[[NeuroevolutionSettings], int]
-
-
-PARENT_SELECTIONS: Mapping[str, ParentSelection] = {
-    "tournament": ParentSelection(kernels.select_by_tournament, lambda s: s.tournament_size),
-    "truncation": ParentSelection(
-        kernels.select_by_truncation, lambda s: max(1, round(s.parent_fraction * s.population))
-    ),
-}
 
 LOSS_MEASURES: Mapping[str, int] = {
     "squared_error": kernels.SQUARED_ERROR,
@@ -71,7 +47,6 @@ class CompiledRun:
 
     size: int
     n_nodes: int
-    n_elites: int
     rules: Rules
     evaluate: Evaluate
     measures: tuple[str, ...]
@@ -79,8 +54,6 @@ class CompiledRun:
     hidden_codes: NDArray[np.uint8]
     output_code: int
     density: float
-    parent_selection: ParentSelection
-    selection_size: int
     keys: Mapping[Purpose, Words]
 
     def create_founders(self, networks: Networks, begin: int, end: int) -> None:
@@ -90,30 +63,31 @@ class CompiledRun:
             networks, self.rules, self.density, self.hidden_codes, self.output_code, key, begin, end
         )
 
-    def choose_parents(self, ranking: NDArray[np.int64], generation: int) -> NDArray[np.int32]:
-        """Return the parent of each individual of a generation; the first individuals are the elites themselves."""
-        parent_of = np.empty(self.size, np.int32)
-        parent_of[: self.n_elites] = ranking[: self.n_elites]
-        key = self.keys[Purpose.SELECTION]
-        self.parent_selection.choose(
-            ranking, self.selection_size, key, generation, self.n_elites, self.size, parent_of
-        )
-        return parent_of
-
     def breed(
         self,
         parents: Networks,
-        parent_of: NDArray[np.int32],
+        parentage: Parentage,
         generation: int,
         begin: int,
         end: int,
         children: Networks,
         log: Log,
     ) -> None:
-        """Create individuals of a generation from the one before: unchanged elites, then mutated children."""
+        """Create individuals of a generation from the one before: unchanged elites, then mutated children.
+
+        A child with a mate is first crossed with it. What it takes from the mate is logged as an assignment (N).
+        """
+        parent_of = parentage.parent_of
+        if parentage.mate_of is not None:
+            crossed = empty_networks(self.size, self.n_nodes)
+            recombine(
+                parents, parent_of, parentage.mate_of, self.rules.n_inputs, self.keys[Purpose.GENES], generation,
+                begin, end, crossed, log,
+            )  # fmt: skip
+            parents, parent_of = crossed, np.arange(self.size, dtype=np.int32)
         key = self.keys[Purpose.MODIFY]
         kernels.breed(
-            parents, parent_of, self.n_elites, self.rules, self.cumulative_weights, key, generation,
+            parents, parent_of, parentage.n_elites, self.rules, self.cumulative_weights, key, generation,
             begin, end, children, log,
         )  # fmt: skip
 
@@ -138,11 +112,9 @@ def prepare_run(
             f"population × nodes² must be at most {MAX_ENTRIES:,}; got {settings.population:,} networks of "
             f"{n_nodes:,} nodes (inputs, hidden and outputs)"
         )
-    parent_selection = PARENT_SELECTIONS[settings.selection]
     return CompiledRun(
         size=settings.population,
         n_nodes=n_nodes,
-        n_elites=min(settings.elites, settings.population - 1),
         rules=_rules(settings, n_inputs, n_outputs),
         evaluate=evaluate,
         measures=() if isinstance(task, Samples) else task.measures,
@@ -152,11 +124,9 @@ def prepare_run(
         hidden_codes=np.array([activation_code(name) for name in settings.activations], np.uint8),
         output_code=activation_code(settings.output_activation),
         density=settings.density,
-        parent_selection=parent_selection,
-        selection_size=parent_selection.size(settings),
         keys={
-            purpose: seed_sequence(seed, purpose).generate_state(2, np.uint32).astype(np.uint64)
-            for purpose in (Purpose.FOUNDERS, Purpose.SELECTION, Purpose.MODIFY)
+            purpose: key_of(seed, purpose)
+            for purpose in (Purpose.FOUNDERS, Purpose.MODIFY, Purpose.GENES)
         },
     )
 

@@ -31,7 +31,9 @@ from evo.gradient_free.dense_population import (
     genome_at,
     record_from_log,
 )
+from evo.gradient_free.selection import PARENT_SELECTIONS, Parentage
 from evo.gradient_free.settings import NeuroevolutionSettings
+from evo.gradient_free.species_kernels import NO_MATE
 from evo.gradient_free.task import CompiledTask, Scores, check_episodes
 from evo.operators.operation import Parameters
 
@@ -47,13 +49,17 @@ class Ancestor:
     parent : int
         Index of its parent in the generation before.
     record : list of (operator, parameters)
-        ``evo.replay(record, parent_genome)`` gives its genome.
+        ``evo.replay(record, parent_genome)`` gives its genome. What it took from a mate is the assignment (N) at the
+        beginning.
+    mate : int or None
+        Index of its mate in the generation before.
     """
 
     generation: int
     individual: int
     parent: int
     record: list[tuple[str, Parameters]]
+    mate: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +76,15 @@ class Neuroevolution:
         of the best network; ``seconds``, the duration; ``best_<measure>`` for each measure of a compiled task, of the
         best network.
     winner : Genome
-        The best network of all generations, the first one if several are equal.
+        The best network of all generations, the first one if several are equal; or the network that passed the test of
+        the task. The best new network of each generation takes this test, and its plays are no evaluations.
     winner_fitness : float
     winner_at : (int, int)
         Its generation and its index there.
     evaluations : int
         Number of evaluated networks. Elites are not evaluated again.
     solved : bool
-        Whether the winner's fitness is at least the target fitness, or the winner passed the test of the task. A new
-        best network of all generations is tested; the plays of a test are no evaluations.
+        Whether the winner's fitness is at least the target fitness, or the winner passed the test of the task.
     """
 
     settings: NeuroevolutionSettings
@@ -91,7 +97,7 @@ class Neuroevolution:
     solved: bool
     _task: Samples | CompiledTask = field(repr=False)
     _run: CompiledRun = field(repr=False)
-    _parents: list[NDArray[np.int32]] = field(repr=False)
+    _parentages: list[Parentage] = field(repr=False)
 
     def play(self, episodes: ArrayLike) -> Scores:
         """Let the winner play episodes of the compiled task; see :meth:`CompiledTask.play`.
@@ -109,25 +115,43 @@ class Neuroevolution:
         """Return the founder of the winner's lineage and the ancestors after it; the winner is the last one.
 
         Each individual has its own random stream, so the ancestors are bred again and nothing is stored during the run.
+        A line of parents is returned; mates, and their ancestors, are bred too.
         """
         generation, individual = self.winner_at
         path = [individual]
-        for parent_of in reversed(self._parents[:generation]):
-            path.append(int(parent_of[path[-1]]))
+        for parentage in reversed(self._parentages[:generation]):
+            path.append(int(parentage.parent_of[path[-1]]))
         path.reverse()
-        run = self._run
+        run, needed = self._run, self._needed()
         old, new = (empty_networks(run.size, run.n_nodes) for _ in range(2))
-        run.create_founders(old, path[0], path[0] + 1)
+        for p in needed[0]:
+            run.create_founders(old, p, p + 1)
         founder = genome_at(old, path[0], run.rules)
-        ancestors, log = [], empty_log(self.settings.max_operations, run.n_nodes)
+        nothing, ancestors = empty_log(0, run.n_nodes), []
         for born, (parent, child) in enumerate(pairwise(path), start=1):
-            log.counts[:] = 0
-            parent_of = self._parents[born - 1]
-            run.breed(old, parent_of, born, child, child + 1, new, log)
-            if child >= run.n_elites:
-                ancestors.append(Ancestor(born, child, parent, record_from_log(log)))
+            parentage = self._parentages[born - 1]
+            log = empty_log(self.settings.max_operations + 1, run.n_nodes)
+            for p in needed[born]:
+                run.breed(old, parentage, born, p, p + 1, new, log if p == child else nothing)
+            if child >= parentage.n_elites:
+                mate = NO_MATE if parentage.mate_of is None else int(parentage.mate_of[child])
+                record = record_from_log(log)
+                ancestors.append(
+                    Ancestor(born, child, parent, record, None if mate == NO_MATE else mate)
+                )
             old, new = new, old
         return founder, ancestors
+
+    def _needed(self) -> list[list[int]]:
+        """Return the individuals of each generation of whom the winner descends, as from parents or as from mates."""
+        generation, individual = self.winner_at
+        needed = [[individual]]
+        for parentage in reversed(self._parentages[:generation]):
+            parents = set(parentage.parent_of[needed[-1]].tolist())
+            if parentage.mate_of is not None:
+                parents |= set(parentage.mate_of[needed[-1]].tolist()) - {NO_MATE}
+            needed.append(sorted(parents))
+        return needed[::-1]
 
 
 def neuroevolve(
@@ -180,18 +204,20 @@ def neuroevolve(
     run = prepare_run(task, settings, seed)
     population, offspring = (empty_networks(run.size, run.n_nodes) for _ in range(2))
     nothing = empty_log(0, run.n_nodes)
-    progress, parents = _Progress(run, _stop(task, settings)), list[NDArray[np.int32]]()
+    progress, parentages = _Progress(run, _stop(task, settings)), list[Parentage]()
+    selection = PARENT_SELECTIONS[settings.selection](settings, seed)
     run.create_founders(population, 0, run.size)
     scores = run.evaluate(population, 0, run.size)
     ranking = progress.record(population, scores, n_new=run.size)
     while len(progress.rows) < settings.generations and not progress.solved:
         generation = len(progress.rows)
-        parents.append(run.choose_parents(ranking, generation))
-        run.breed(population, parents[-1], generation, 0, run.size, offspring, nothing)
+        parentages.append(selection.choose(population, scores[:, 0], ranking, generation))
+        run.breed(population, parentages[-1], generation, 0, run.size, offspring, nothing)
         population, offspring = offspring, population
-        scores[: run.n_elites] = scores[ranking[: run.n_elites]]
-        scores[run.n_elites :] = run.evaluate(population, run.n_elites, run.size)
-        ranking = progress.record(population, scores, n_new=run.size - run.n_elites)
+        n_elites = parentages[-1].n_elites
+        scores[:n_elites] = scores[parentages[-1].parent_of[:n_elites]]
+        scores[n_elites:] = run.evaluate(population, n_elites, run.size)
+        ranking = progress.record(population, scores, n_new=run.size - n_elites)
     if progress.best is None:
         raise EvoMatrixError(
             "no network of the run had a finite fitness; a smaller max_weight or fewer ticks may help"
@@ -207,7 +233,7 @@ def neuroevolve(
         solved=progress.solved,
         _task=task,
         _run=run,
-        _parents=parents,
+        _parentages=parentages,
     )
 
 
@@ -250,10 +276,13 @@ class _Progress:
         first = int(ranking[0])
         mean = float(fitness[ranking[:n_alive]].mean()) if n_alive else np.nan
         if fitness[first] > self.best_fitness:
-            self.best_fitness = float(fitness[first])
-            self.best = copy_individual(population, first)
-            self.best_at = (len(self.rows), first)
-            self.solved = self._stop(self.best, self.best_fitness)
+            self._remember(population, first, fitness)
+        newest = int(ranking[ranking >= len(fitness) - n_new][0])
+        if np.isfinite(fitness[newest]):
+            network = copy_individual(population, newest)
+            self.solved = self._stop(network, float(fitness[newest]))
+            if self.solved:
+                self._remember(population, newest, fitness)
         self.evaluations += n_new
         n_active = kernels.count_edges(population, first)
         started, self._clock = self._clock, perf_counter()
@@ -261,6 +290,12 @@ class _Progress:
         row = (float(fitness[first]), mean, n_diverged, self.evaluations, n_active, seconds)
         self.rows.append((*row, *scores[first, 1:].tolist()))
         return ranking
+
+    def _remember(self, population: Networks, p: int, fitness: NDArray[np.float64]) -> None:
+        """Keep the winner so far."""
+        self.best_fitness = float(fitness[p])
+        self.best = copy_individual(population, p)
+        self.best_at = (len(self.rows), p)
 
     def table(self) -> pd.DataFrame:
         """Return the table, one row per generation."""

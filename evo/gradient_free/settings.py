@@ -1,13 +1,22 @@
 """The settings of neuroevolution without gradients."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from evo.genome.activations import ACTIVATIONS
 from evo.gradient_free.dense_kernels import OPERATOR_CODES
 from evo.operators.operation import OperatorSettings
 from evo.settings import Settings
+
+OF_SPECIES = (
+    "species",
+    "compatibility_threshold",
+    "structure_coefficient",
+    "weight_coefficient",
+    "stagnation",
+)
+"""Settings of selection = "speciation"."""
 
 
 class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
@@ -82,19 +91,58 @@ class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
     operators: OperatorSettings = Field(
         OperatorSettings(), description="bounds of the parameters of operators"
     )
-    selection: Literal["tournament", "truncation"] = Field(
+    crossover_probability: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="probability that a child has a mate too: it takes each weight that both have from either",
+    )
+    selection: Literal["tournament", "truncation", "speciation"] = Field(
         "tournament",
         description="tournament: a parent is the best of a few random individuals; truncation: a parent is drawn "
-        "from the best individuals",
+        "from the best individuals; speciation: from the best of a species, whose number of children follows from its "
+        "mean fitness",
+    )
+    species: int = Field(
+        10, ge=1, le=1_000, description="speciation: number of species to keep near"
+    )
+    compatibility_threshold: float = Field(
+        2.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="speciation: largest distance from the representative of a species, at first; it adapts by tenths "
+        "to the number of species",
+    )
+    structure_coefficient: float = Field(
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="speciation: weight, in a distance, of the entries that one network has alone, as a fraction of "
+        "the larger one",
+    )
+    weight_coefficient: float = Field(
+        0.5,
+        ge=0,
+        allow_inf_nan=False,
+        description="speciation: weight, in a distance, of the mean difference of homologous weights and biases",
+    )
+    stagnation: int = Field(
+        15,
+        ge=1,
+        description="speciation: generations without a rise of its best fitness after which a species has no children",
     )
     tournament_size: int = Field(5, ge=1, le=1_000, description="individuals per tournament")
     parent_fraction: float = Field(
-        0.2, gt=0, le=1, description="truncation: fraction of the population that may be parents"
+        0.2,
+        gt=0,
+        le=1,
+        description="truncation, speciation: fraction of the population, or of a species, that may be parents",
     )
     elites: int = Field(
         2,
         ge=0,
-        description="best individuals that go unchanged into the next generation; at least one child is bred",
+        description="best individuals, with speciation of each species of five or more, that go unchanged into "
+        "the next generation; at least one child is bred",
     )
 
     @field_validator("activations", "output_activation")
@@ -115,3 +163,9 @@ class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
         if not all(0 <= weight < 1e6 for weight in weights.values()) or sum(weights.values()) <= 0:
             raise ValueError(f"must be in [0, 1e6), not all 0; got {weights}")
         return weights
+
+    @model_validator(mode="after")
+    def _settings_have_an_effect(self) -> Self:
+        if self.selection != "speciation":
+            self._refuse(OF_SPECIES, "unless selection is speciation")
+        return self

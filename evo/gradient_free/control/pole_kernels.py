@@ -67,14 +67,13 @@ def write_derivative(cart: Cart, state: State, force: float, derivative: State) 
         hinge = cart.hinge_friction * speed / (m * length) + GRAVITY * sine
         total_force += m * length * speed * speed * sine + 0.75 * m * cosine * hinge
         total_mass += m * (1.0 - 0.75 * cosine * cosine)
+        derivative[2 + 2 * k], derivative[3 + 2 * k] = cosine, hinge  # for the second loop
     acceleration = total_force / total_mass
     derivative[0], derivative[1] = state[1], acceleration
     for k in range(len(cart.pole_masses)):
-        m, length = cart.pole_masses[k], cart.half_lengths[k]
-        angle, speed = state[2 + 2 * k], state[3 + 2 * k]
-        hinge = cart.hinge_friction * speed / (m * length) + GRAVITY * math.sin(angle)
-        derivative[2 + 2 * k] = speed
-        derivative[3 + 2 * k] = -0.75 * (acceleration * math.cos(angle) + hinge) / length
+        cosine, hinge = derivative[2 + 2 * k], derivative[3 + 2 * k]
+        derivative[2 + 2 * k] = state[3 + 2 * k]
+        derivative[3 + 2 * k] = -0.75 * (acceleration * cosine + hinge) / cart.half_lengths[k]
 
 
 @kernel

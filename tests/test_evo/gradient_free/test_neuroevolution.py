@@ -11,8 +11,9 @@ from cnn.training.trainer import evaluate, train
 from evo import NeuroevolutionSettings, Phenotype, neuroevolve, replay
 from evo.errors import EvoMatrixError, SettingsError
 from evo.genome.activations import ACTIVATIONS
-from evo.gradient_free.compiled_run import PARENT_SELECTIONS, prepare_run
+from evo.gradient_free.compiled_run import prepare_run
 from evo.gradient_free.dense_population import empty_log, empty_networks, genome_at
+from evo.gradient_free.selection import PARENT_SELECTIONS, Parentage
 
 SQUARE = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
 XOR = Samples(SQUARE, [[0.0], [1.0], [1.0], [0.0]])
@@ -33,7 +34,8 @@ def random_samples(rng, *, classes):
 def bred_population(problem, generations=4):
     networks, others = (empty_networks(problem.size, problem.n_nodes) for _ in range(2))
     problem.create_founders(networks, 0, problem.size)
-    everyone, nothing = np.arange(problem.size, dtype=np.int32), empty_log(0, problem.n_nodes)
+    everyone = Parentage(np.arange(problem.size, dtype=np.int32), None, 0)
+    nothing = empty_log(0, problem.n_nodes)
     for generation in range(1, generations):
         problem.breed(networks, everyone, generation, 0, problem.size, others, nothing)
         networks, others = others, networks
@@ -84,12 +86,14 @@ def test_evaluation_does_not_depend_on_chunks_or_on_neighbours():
 # -- selection ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", PARENT_SELECTIONS)
+@pytest.mark.parametrize("name", ["tournament", "truncation"])
 def test_better_ones_have_more_children_and_elites_keep_their_slots(name):
     settings = NeuroevolutionSettings(population=2000, selection=name, elites=5, tournament_size=3)
-    problem = prepare_run(XOR, settings, 3)
-    ranking = np.random.default_rng(0).permutation(2000)
-    parent_of = problem.choose_parents(ranking, 7)
+    selection, networks = PARENT_SELECTIONS[name](settings, 3), empty_networks(1, 1)
+    ranking, fitness = np.random.default_rng(0).permutation(2000), np.zeros(2000)
+    chosen = selection.choose(networks, fitness, ranking, 7)
+    assert (chosen.mate_of, chosen.n_elites) == (None, 5)
+    parent_of = chosen.parent_of
     assert parent_of[:5].tolist() == ranking[:5].tolist()
     place = np.argsort(ranking)[parent_of[5:]]
     if name == "truncation":  # evenly from the best fifth
@@ -97,7 +101,8 @@ def test_better_ones_have_more_children_and_elites_keep_their_slots(name):
         assert place.mean() == pytest.approx(200, abs=20)
     else:  # the best of three of 2,000
         assert place.mean() == pytest.approx(2000 / 4, abs=50)
-    assert not np.array_equal(parent_of, problem.choose_parents(ranking, 8))
+    other = selection.choose(networks, fitness, ranking, 8).parent_of
+    assert not np.array_equal(parent_of, other)
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------
@@ -222,8 +227,9 @@ def test_networks_that_diverge_come_last_and_are_counted():
         ),
         ({"operator_weights": {"N": 0}}, r"operator_weights must be in \[0, 1e6\), not all 0"),
         ({"operator_weights": {"N": -1, "A": 2}}, "operator_weights must be in"),
-        ({"selection": "roulette"}, "selection must be 'tournament' or 'truncation'"),
+        ({"selection": "roulette"}, "selection must be 'tournament', 'truncation' or 'speciation'"),
         ({"operators": {"max_factor": 0}}, "operators.max_factor"),
+        ({"species": 3}, "species must not be given unless selection is speciation; got 3"),
         ({"speed": 1}, "speed: unknown key"),
         ({"target_fitness": float("nan")}, "target_fitness must be a finite number; got nan"),
     ],

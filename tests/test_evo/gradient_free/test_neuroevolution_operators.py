@@ -13,6 +13,7 @@ from evo.gradient_free import dense_kernels as dense
 from evo.gradient_free.compiled_run import prepare_run
 from evo.gradient_free.dense_kernels import OPERATOR_CODES, Network
 from evo.gradient_free.dense_population import empty_log, empty_networks, genome_at, record_from_log
+from evo.gradient_free.selection import Parentage
 
 SAMPLES = Samples(np.zeros((1, 3)), np.zeros((1, 2)))
 SIZE = trials(100, 250)
@@ -27,7 +28,7 @@ def bred(problem, parents, generation, *, logged):
     """Return children of each, and their records if they are logged."""
     children = empty_networks(problem.size, problem.n_nodes)
     records = []
-    everyone = np.arange(problem.size, dtype=np.int32)
+    everyone = Parentage(np.arange(problem.size, dtype=np.int32), None, 0)
     if not logged:
         nothing = empty_log(0, problem.n_nodes)
         problem.breed(parents, everyone, generation, 0, problem.size, children, nothing)
