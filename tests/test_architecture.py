@@ -49,7 +49,8 @@ MAY_IMPORT = {
     "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
     "evo.gradient_free.control": "evo evo.gradient_free",
     # -- experiments: the root holds the scripts to copy
-    "experiments.datasets": "evo evo.preparation",
+    "experiments.datasets.parts": "evo evo.preparation",
+    "experiments.datasets": "evo evo.preparation experiments.datasets.parts",
     "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution evo.storage experiments.datasets",
     "experiments.settings": "evo evo.genome evo.initial evo.operators evo.policies evo.selection evo.evolution"
     " experiments.arms experiments.datasets",

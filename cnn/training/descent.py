@@ -17,6 +17,7 @@ from cnn.arrays import FloatArray, FloatVector, Targets, aligned_empty
 from cnn.augmentation import augmented
 from cnn.compile.vector_kernels import norm_of
 from cnn.dropout import Dropout
+from cnn.readings import chosen_readings
 from cnn.training.budget import Clock
 from cnn.training.optimizer_kernels import add_to_average, penalized
 from cnn.training.optimizers import OPTIMIZERS
@@ -42,6 +43,9 @@ class Trainable(Protocol):
     `loss_and_gradients` may have further parameters, which the recipes with these settings need; `loss` has none of
     them. With `label_smoothing` the loss and the gradient are those of `cnn.training.losses.Loss.smoothed`. With
     `dropout`, a `cnn.dropout.Dropout`, outputs of hidden neurons are dropped.
+
+    All methods of a network that reads sequences of unequal length have a parameter `readings`, which has the
+    `Samples.readings` of the batch.
     """
 
     @property
@@ -74,6 +78,11 @@ def missing_options(network: Trainable, recipe: Recipe) -> list[str]:
     """Return the `OPTIONS` of a recipe for which `loss_and_gradients` of a network has no parameter."""
     known = inspect.signature(network.loss_and_gradients).parameters
     return [name for name in OPTIONS if getattr(recipe, name) and name not in known]
+
+
+def reads_sequences(network: Trainable) -> bool:
+    """Return whether a network has the parameter `readings`, with which sequences of unequal length train."""
+    return "readings" in inspect.signature(network.loss_and_gradients).parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +194,7 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
     parameters, moments, before = network.parameters, segment.moments, segment.updates_before
     momentum, weight_decay = recipe.momentum, recipe.weight_decay
     all_inputs, all_targets = segment.samples.inputs, segment.samples.targets
-    all_weights = segment.samples.weights
+    all_weights, all_readings = segment.samples.weights, segment.samples.readings
     batch_size = segment.order.shape[1]
     inputs = aligned_empty((batch_size, *all_inputs.shape[1:]), all_inputs.dtype)
     targets = aligned_empty((batch_size, *all_targets.shape[1:]), all_targets.dtype)
@@ -197,7 +206,11 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
     for done, chosen in enumerate(segment.order):
         # mode="clip" spares np.take a copy; the indices are in range by construction.
         all_inputs.take(chosen, axis=0, out=inputs, mode="clip")
-        all_targets.take(chosen, axis=0, out=targets, mode="clip")
+        if all_readings is None:
+            all_targets.take(chosen, axis=0, out=targets, mode="clip")
+        else:
+            options["readings"], of_targets = chosen_readings(all_readings, chosen)
+            targets = all_targets[of_targets]
         if mask_keys is not None:
             options["dropout"] = Dropout(recipe.dropout, mask_keys[done])
         if all_weights is None:

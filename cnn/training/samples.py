@@ -7,6 +7,7 @@ import numpy as np
 
 from cnn.arrays import FloatArray, FloatVector, IntArray, Targets
 from cnn.checks import check_finite, check_weights, real_array
+from cnn.readings import check_readings, chosen_readings
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,12 @@ class Samples:
         Weight of each sample in the loss: shape (n,), finite, at least 0 and not all 0; kept as float32. None counts
         all samples alike. A training step minimises Σ w E / batch size, so weights of mean 1 over the training samples
         keep the learning rate's meaning. An evaluation computes Σ w E / Σ w.
+    readings
+        Where outputs of sequences are compared with targets: sample and tick, both from 0, of each target; integers of
+        shape (2, n_targets), in ascending order, with at least one reading of each sample. Inputs then have shape
+        (n, ticks, features), padded after the last reading of a sample with anything finite, and there is a target for
+        each reading. The loss E of a sample is the mean over its readings. None: each sample has one target, compared
+        with the outputs after the last tick.
 
     Raises
     ------
@@ -35,6 +42,7 @@ class Samples:
     inputs: FloatArray
     targets: Targets
     weights: FloatVector | None = None
+    readings: IntArray | None = None
 
     def __post_init__(self) -> None:
         """Check shapes, dtypes and numbers."""
@@ -53,11 +61,7 @@ class Samples:
                 "targets must be integers of shape (n,) or floats of shape (n, k); got "
                 f"{self.targets.dtype} of shape {self.targets.shape}"
             )
-        if len(self.inputs) != len(self.targets) or len(self.inputs) == 0:
-            raise ValueError(
-                "inputs and targets must be equally many, and at least one; "
-                f"got {len(self.inputs)} inputs and {len(self.targets)} targets"
-            )
+        self._check_counts()
         check_finite("inputs", self.inputs)
         check_finite("targets", self.targets)
         if self.weights is not None:
@@ -65,6 +69,25 @@ class Samples:
             if not weights.any():
                 raise ValueError("weights must not all be 0; got 0 for every sample")
             object.__setattr__(self, "weights", weights)
+
+    def _check_counts(self) -> None:
+        """Raise ValueError unless there is a target for each sample, or for each reading."""
+        if self.readings is not None:
+            if self.inputs.ndim != 3:
+                raise ValueError(
+                    "inputs must have shape (n, ticks, features) where there are readings; got "
+                    f"shape {self.inputs.shape}"
+                )
+            check_readings(self.readings, *self.inputs.shape[:2])
+            if len(self.targets) != self.readings.shape[1]:
+                raise ValueError(
+                    f"targets must be one per reading ({self.readings.shape[1]}); got {len(self.targets)}"
+                )
+        elif len(self.inputs) != len(self.targets) or len(self.inputs) == 0:
+            raise ValueError(
+                "inputs and targets must be equally many, and at least one; "
+                f"got {len(self.inputs)} inputs and {len(self.targets)} targets"
+            )
 
     def subset(self, chosen: IntArray, inputs: FloatArray | None = None) -> Self:
         """Return some of the samples, which need no further check.
@@ -77,10 +100,14 @@ class Samples:
             Inputs of these samples in place of their own.
         """
         subset = object.__new__(type(self))
+        readings, of_targets = None, chosen
+        if self.readings is not None:
+            readings, of_targets = chosen_readings(self.readings, chosen)
         parts = {
             "inputs": self.inputs[chosen] if inputs is None else inputs,
-            "targets": self.targets[chosen],
+            "targets": self.targets[of_targets],
             "weights": None if self.weights is None else self.weights[chosen],
+            "readings": readings,
         }
         for name, part in parts.items():
             object.__setattr__(subset, name, part)

@@ -6,7 +6,7 @@ Batches and learning rates depend only on the step index: 100 steps in one phase
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from cnn.augmentation import check_images
 from cnn.checks import at_least, brief, seed_sequence
 from cnn.compile.compilation import single_threaded_blas
 from cnn.dropout import sample_keys
+from cnn.readings import chosen_readings
 from cnn.training.budget import Bound, Clock, TrainingBudget
 from cnn.training.curve import CurveRecord, LearningCurve, make_curve
 from cnn.training.descent import (
@@ -26,6 +27,7 @@ from cnn.training.descent import (
     descend,
     epochs_of_steps,
     missing_options,
+    reads_sequences,
     samples_of_steps,
 )
 from cnn.training.optimizers import OPTIMIZERS, Optimizer
@@ -120,10 +122,10 @@ class Evaluation:
     loss
         Mean loss over the samples; weighted, Σ w E / Σ w, if the samples have weights.
     accuracy
-        Fraction of samples whose largest output is the target class, without weights; None if targets are values.
+        Fraction of targets that are the class of the largest output, without weights; None if targets are values.
     output
-        The predictions from which both were computed, shape (n, n_outputs): probabilities or values. None where an
-        evaluation stands for its loss and accuracy alone.
+        The predictions from which both were computed, shape (n_targets, n_outputs): probabilities or values. None
+        where an evaluation stands for its loss and accuracy alone.
     """
 
     loss: float
@@ -314,9 +316,10 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
     with single_threaded_blas(), np.errstate(all="ignore"):
         for start in range(0, len(samples), batch_size):
             part = slice(start, start + batch_size)
-            inputs, targets = samples.inputs[part], samples.targets[part]
+            inputs = samples.inputs[part]
             weights = () if samples.weights is None else (samples.weights[part],)
-            loss, output = _loss_and_output(network, inputs, targets, *weights)
+            targets, readings = _targets_of(samples, part)
+            loss, output = _loss_and_output(network, inputs, targets, *weights, **readings)
             total += loss * len(inputs)
             outputs.append(output)
             if samples.has_classes:
@@ -326,7 +329,7 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
     )
     return Evaluation(
         loss=total / count,
-        accuracy=hits / len(samples) if samples.has_classes else None,
+        accuracy=hits / len(samples.targets) if samples.has_classes else None,
         output=np.concatenate(outputs),
     )
 
@@ -341,12 +344,25 @@ class _HasLossAndOutput(Protocol):
         """Return the results of `Trainable.loss` and `Trainable.output`."""
 
 
+def _targets_of(samples: Samples, part: slice) -> tuple[Targets, dict[str, Any]]:
+    """Return the targets of some samples, and their readings, if there are any, by the name of the parameter."""
+    if samples.readings is None:
+        return samples.targets[part], {}
+    chosen = np.arange(*part.indices(len(samples)))
+    readings, positions = chosen_readings(samples.readings, chosen)
+    return samples.targets[positions], {"readings": readings}
+
+
 def _loss_and_output(
-    network: Trainable, inputs: FloatArray, targets: Targets, *weights: FloatVector
+    network: Trainable,
+    inputs: FloatArray,
+    targets: Targets,
+    *weights: FloatVector,
+    **readings: Any,
 ) -> tuple[float, FloatArray]:
     if isinstance(network, _HasLossAndOutput):
-        return network.loss_and_output(inputs, targets, *weights)
-    return network.loss(inputs, targets, *weights), network.output(inputs)
+        return network.loss_and_output(inputs, targets, *weights, **readings)
+    return network.loss(inputs, targets, *weights, **readings), network.output(inputs, **readings)
 
 
 def check_samples(network: Trainable, samples: Samples, name: str) -> None:
@@ -370,6 +386,11 @@ def check_samples(network: Trainable, samples: Samples, name: str) -> None:
     """
     if not isinstance(samples, Samples):
         raise TypeError(f"{name} must be cnn.Samples; got {brief(samples)}")
+    if samples.readings is not None and not reads_sequences(network):
+        raise ValueError(
+            f"{name} must have no readings for a network whose loss_and_gradients has no parameter readings, such as "
+            f"{type(network).__name__}; got {samples.readings.shape[1]} readings of {len(samples)} sequences"
+        )
     check = getattr(network, "check_samples", None)
     if check is not None:
         check(samples, name)

@@ -489,6 +489,7 @@ def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:
             taps,
             seen.weights,
             recipe.label_smoothing,
+            seen.readings,
         )
 
     return gradients_on_batches

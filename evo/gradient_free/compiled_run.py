@@ -145,6 +145,8 @@ def _judge_by_samples(
         raise ValueError("samples must have no weights in neuroevolution; got weights")
     if settings.memory:
         raise ValueError("memory must be false on samples, which have no steps; got true")
+    if samples.readings is not None:
+        raise ValueError("samples must have no readings in neuroevolution; got readings")
     data = _data(samples)
     n_inputs = len(data.inputs)
     n_outputs = max(2, 1 + int(samples.targets.max())) if samples.has_classes else len(data.values)

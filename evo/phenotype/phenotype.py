@@ -14,6 +14,7 @@ from cnn.arrays import aligned_copy, aligned_empty
 from cnn.checks import check_classes, check_targets, check_weights, real_array
 from cnn.compile.vector_kernels import norm_of
 from cnn.dropout.dropout import Dropout, node_words
+from cnn.readings import weights_of_readings
 from cnn.training.descent import (
     DIVERGENCE_FACTOR,
     DIVERGENCE_OFFSET,
@@ -24,13 +25,14 @@ from cnn.training.descent import (
 from cnn.training.losses import LOSSES, Loss
 from cnn.training.samples import Samples
 from evo.genome.genome import FloatArray, Genome, Role, read_only
-from evo.phenotype import passes
+from evo.phenotype import passes, sequences
 from evo.phenotype.kernels import backward_kernels
 from evo.phenotype.kernels import training_kernels as loop
 from evo.phenotype.kernels.dropout_kernels import NodeDropout, draw_masks
 from evo.phenotype.kernels.forward_kernels import Buffers, Layout
 from evo.phenotype.passes import Runtime
 from evo.phenotype.plan import Plan, compile_plan, compile_whole_plan
+from evo.phenotype.sequences import Readings, check_sequences
 from evo.phenotype.tap_gradients import check_places, effective_places, with_taps
 
 __all__ = ["Dormant", "Phenotype", "Plan", "compile_plan", "compile_whole_plan"]
@@ -147,7 +149,7 @@ class Phenotype:
 
     # -- running ---------------------------------------------------------------------------------------------------
 
-    def output(self, inputs: NDArray[Any]) -> FloatArray:
+    def output(self, inputs: NDArray[Any], readings: Readings | None = None) -> FloatArray:
         """Return predictions, shape (n_samples, n_outputs): class probabilities, or values in regression.
 
         Parameters
@@ -155,21 +157,37 @@ class Phenotype:
         inputs : ndarray, shape (n_samples, ...)
             One sample a row. Further axes are flattened in C order: one feature for each pixel of each input node. A
             sequence has `ticks` times as many features, one step a tick: shape (n_samples, ticks, n_features).
+        readings : ndarray of int, shape (2, n_readings), optional
+            Samples and ticks at which outputs are read, as in :class:`cnn.Samples`: for sequences of unequal length, or
+            with an output at several steps. Predictions then have shape (n_readings, n_outputs). By default outputs are
+            read after the last tick.
         """
-        return np.ascontiguousarray(self._loss.predict(self._forward(inputs)[0]).T)
+        return np.ascontiguousarray(self._loss.predict(self._forward(inputs, readings)[0]).T)
 
     def loss(
-        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
+        self,
+        inputs: NDArray[Any],
+        targets: NDArray[Any],
+        weights: NDArray[Any] | None = None,
+        readings: Readings | None = None,
     ) -> float:
-        """Return the mean loss over the samples; with a weight for each sample, Σ w E / n."""
-        return self._value_and_delta(self._forward(inputs)[0], targets, weights)[0]
+        """Return the mean loss over the samples; with a weight for each sample, Σ w E / n.
+
+        With `readings` there is a target for each reading, and the loss E of a sample is the mean over its readings.
+        """
+        scores, _ = self._forward(inputs, readings)
+        return self._value_and_delta(scores, targets, weights, readings)[0]
 
     def loss_and_output(
-        self, inputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None = None
+        self,
+        inputs: NDArray[Any],
+        targets: NDArray[Any],
+        weights: NDArray[Any] | None = None,
+        readings: Readings | None = None,
     ) -> tuple[float, FloatArray]:
         """Return the loss (see :meth:`loss`) and the predictions (see :meth:`output`), in one forward pass."""
-        scores, _ = self._forward(inputs)
-        value, _ = self._value_and_delta(scores, targets, weights)
+        scores, _ = self._forward(inputs, readings)
+        value, _ = self._value_and_delta(scores, targets, weights, readings)
         return value, np.ascontiguousarray(self._loss.predict(scores).T)
 
     def loss_and_gradients(
@@ -179,6 +197,7 @@ class Phenotype:
         weights: NDArray[Any] | None = None,
         label_smoothing: float = 0.0,
         dropout: Dropout | None = None,
+        readings: Readings | None = None,
     ) -> tuple[float, FloatArray]:
         """Return the loss (see :meth:`loss`) and its gradient with respect to `parameters`.
 
@@ -187,10 +206,16 @@ class Phenotype:
         call overwrites.
         """
         loss = self._loss.smoothed(label_smoothing)
-        scores, (layout, buffers, width) = self._forward(inputs, dropout)
-        value, deltas = self._value_and_delta(scores, targets, weights, loss)
-        loop.write_output_residuals(layout, self._io_rows, deltas, buffers)
+        scores, runtime = self._forward(inputs, readings, dropout)
+        value, deltas = self._value_and_delta(scores, targets, weights, readings, loss)
         gradients = self._weight_gradient, self._bias_gradient
+        if readings is not None:
+            sequences.backward(
+                self.plan, runtime, self._masked_weights, readings, deltas, gradients
+            )
+            return value, self._gradient
+        layout, buffers, width = runtime
+        loop.write_output_residuals(layout, self._io_rows, deltas, buffers)
         passes.backward(self.plan, layout, self._masked_weights, buffers, *gradients, width)
         return value, self._gradient
 
@@ -203,6 +228,7 @@ class Phenotype:
         taps: NDArray[np.integer[Any]] | None = None,
         weights: NDArray[Any] | None = None,
         label_smoothing: float = 0.0,
+        readings: Readings | None = None,
     ) -> FloatArray:
         """Return the loss gradient at places (source, target) of the matrix, whether or not there is an edge.
 
@@ -223,12 +249,14 @@ class Phenotype:
             Weights of the samples, as in :meth:`loss`.
         label_smoothing : float
             As in :meth:`loss_and_gradients`.
+        readings : ndarray of int, shape (2, n_readings), optional
+            As in :meth:`output`.
 
         Returns
         -------
         ndarray, shape (n_places,)
         """
-        genome, samples = self.to_genome(), (inputs, labels, weights, label_smoothing)
+        genome, samples = self.to_genome(), (inputs, labels, weights, label_smoothing, readings)
         if genome.has_maps:
             return _gradients_at_taps(genome, self.loss_name, (sources, targets, taps), *samples)
         whole = Phenotype(genome, self.loss_name, compile_whole_plan(self.genome))
@@ -242,9 +270,10 @@ class Phenotype:
         labels: NDArray[Any],
         weights: NDArray[Any] | None,
         label_smoothing: float,
+        readings: Readings | None,
     ) -> FloatArray:
         """Return the gradient at places, in a network that computes every node."""
-        self.loss_and_gradients(inputs, labels, weights, label_smoothing)
+        self.loss_and_gradients(inputs, labels, weights, label_smoothing, readings=readings)
         layout, buffers, _ = self._for_batch(len(inputs))
         gradients = np.empty(len(sources), dtype=self.parameters.dtype)
         backward_kernels.gradients_at(
@@ -272,8 +301,10 @@ class Phenotype:
             If the number of features, the shape or kind of the targets, or a class does not fit.
         """
         try:
-            self._features(samples.inputs)
-            self._checked_targets(samples.targets, len(samples))
+            flat = self._features(samples.inputs)
+            if samples.readings is not None:
+                check_sequences(self.genome, len(flat), flat.shape[1], samples.readings)
+            self._checked_targets(samples.targets, len(samples.targets))
             if samples.has_classes:
                 check_classes("targets", samples.targets, len(self._io_rows.outputs))
         except ValueError as error:
@@ -282,9 +313,10 @@ class Phenotype:
     def descend(self, segment: TrainingSegment) -> DescentResult:
         """Make the gradient steps of a segment; in one compiled call if all nodes are neurons.
 
-        See :class:`cnn.training.descent.HasDescend`.
+        Samples with readings take a call from Python at each step, as maps do: a step runs many ticks. See
+        :class:`cnn.training.descent.HasDescend`.
         """
-        if self.genome.has_maps:
+        if self.genome.has_maps or segment.samples.readings is not None:
             return descend_stepwise(self, segment)
         samples, recipe = segment.samples, segment.recipe
         inputs = self._features(samples.inputs)
@@ -395,12 +427,16 @@ class Phenotype:
         scores: FloatArray,
         targets: NDArray[Any],
         weights: NDArray[Any] | None,
+        readings: Readings | None = None,
         loss: Loss | None = None,
     ) -> tuple[float, FloatArray]:
-        """Return a loss, by default the network's, of scores, shape (n_outputs, n_samples), and its gradient."""
+        """Return a loss, by default the network's, of scores, shape (n_outputs, n_targets), and its gradient."""
         checked = self._checked_targets(targets, scores.shape[1])
+        n_samples = scores.shape[1] if readings is None else int(readings[0, -1]) + 1
         if weights is not None:
-            weights = read_only(check_weights(weights, scores.shape[1]))
+            weights = read_only(check_weights(weights, n_samples))
+        if readings is not None:
+            weights = weights_of_readings(readings, weights, n_samples)
         deltas = aligned_empty(scores.shape, scores.dtype)
         value = (loss or self._loss).weighted_value_and_delta(
             scores, read_only(checked).T, weights, deltas
@@ -446,10 +482,15 @@ class Phenotype:
         )
 
     def _forward(
-        self, inputs: NDArray[Any], dropout: Dropout | None = None
+        self,
+        inputs: NDArray[Any],
+        readings: Readings | None = None,
+        dropout: Dropout | None = None,
     ) -> tuple[FloatArray, Runtime]:
-        """Run the network; return the scores, shape (n_outputs, n_samples), and the runtime used."""
+        """Run the network; return the scores, shape (n_outputs, n_targets), and the runtime used."""
         flat = self._features(inputs)
+        if readings is not None:
+            check_sequences(self.genome, len(flat), flat.shape[1], readings)
         layout, buffers, width = self._for_batch(len(flat))
         if dropout is not None:
             dropout.check(len(flat))
@@ -458,6 +499,10 @@ class Phenotype:
         if self.dormant_learn:
             loop.apply_threshold(layout, self._threshold, self._weights, self._masked_weights)
         loop.read_inputs(layout, self._io_rows, flat, read_only(np.arange(len(flat))), buffers)
+        if readings is not None:
+            runtime = layout, buffers, width
+            weights = self._masked_weights
+            return sequences.forward(self.plan, runtime, weights, self._bias, readings), runtime
         passes.forward(self.plan, layout, self._masked_weights, self._bias, buffers, width)
         shape = len(self._io_rows.outputs), len(flat)
         scores = aligned_empty(shape, self.parameters.dtype)
@@ -475,9 +520,10 @@ def gradients_at(
     taps: NDArray[np.integer[Any]] | None = None,
     weights: NDArray[Any] | None = None,
     label_smoothing: float = 0.0,
+    readings: Readings | None = None,
 ) -> FloatArray:
     """Return the gradient of a loss at places of a genome's matrix, as :meth:`Phenotype.gradients_at`."""
-    samples = inputs, labels, weights, label_smoothing
+    samples = inputs, labels, weights, label_smoothing, readings
     if genome.has_maps:
         return _gradients_at_taps(genome, loss, (sources, targets, taps), *samples)
     whole = Phenotype(genome, loss, compile_whole_plan(genome))
@@ -494,6 +540,7 @@ def _gradients_at_taps(
     labels: NDArray[Any],
     weights: NDArray[Any] | None,
     label_smoothing: float,
+    readings: Readings | None,
 ) -> FloatArray:
     """Return the gradient at sources, targets and taps, from a network that is extended by these taps."""
     sources, targets, taps = of_places
@@ -502,7 +549,9 @@ def _gradients_at_taps(
     acts = effective_places(genome, *places[:2])
     extended, entries = with_taps(genome, *(part[acts] for part in places))
     network = Phenotype(extended, loss)
-    _, gradient = network.loss_and_gradients(inputs, labels, weights, label_smoothing)
+    _, gradient = network.loss_and_gradients(
+        inputs, labels, weights, label_smoothing, readings=readings
+    )
     of_entries = network.spread(gradient[None])[0]
     gradients = np.zeros(len(places[0]), dtype=genome.values.dtype)
     gradients[acts] = of_entries[entries]

@@ -14,6 +14,7 @@ from evo.errors import DataError
 from evo.preparation.normalization import Normalization, NormalizationMethod, check_told_apart
 from evo.preparation.origin import Origin, first_place, read_only, row_blocks
 from evo.preparation.schema import Schema, Table
+from evo.preparation.sequence_schema import SequenceSchema
 
 MAX_CATEGORIES = 1000
 """Largest number of categories of one column; more are no categories but names or numbers."""
@@ -29,13 +30,16 @@ class Prepared:
     Attributes
     ----------
     inputs : ndarray, shape (n, *sample_shape)
-        Finite numbers.
+        Finite numbers; of a sequence, 0 after its last step.
     unseen : dict of str to int
         Number of values of each column of categories that the training part did not have.
+    readings : ndarray of int64, shape (2, n_readings), or None
+        Where the outputs of sequences are read (:meth:`evo.preparation.sequences.Sequences.readings`).
     """
 
     inputs: NDArray[Any]
     unseen: dict[str, int]
+    readings: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +217,7 @@ class Preparation:
         place = first_place(~np.isfinite(inputs))
         if place is not None:
             raise DataError(
-                f"{self._element(place, origin)} must fit into {np.dtype(dtype)} after normalization "
+                f"{self._element(place, origin, table)} must fit into {np.dtype(dtype)} after normalization "
                 f"{self.normalization.method!r}; got {numbers[place]}, too far from the training part"
             )
         if schema.channels == "last":
@@ -230,9 +234,16 @@ class Preparation:
                 unseen[schema.name(j)] = n_unseen
         if further:
             inputs = np.hstack([inputs, *further], dtype=inputs.dtype, casting="unsafe")
+        if table.sequences is not None and isinstance(schema, SequenceSchema):
+            ticks = schema.ticks
+            readings = table.sequences.readings(ticks, schema.extra_ticks)
+            return Prepared(table.sequences.padded(inputs, ticks), unseen, readings)
         return Prepared(inputs, unseen)
 
-    def _element(self, place: tuple[int, ...], origin: Origin) -> str:
+    def _element(self, place: tuple[int, ...], origin: Origin, table: Table) -> str:
+        if table.sequences is not None:
+            sequence, step = table.sequences.place(place[0])
+            return f"{origin.element((sequence,))}, step {step}, feature {place[1]}"
         if len(place) == 2:
             return self.schema.describe(self.schema.number_columns[place[1]], origin)(place[0])
         return origin.element(place)
@@ -274,8 +285,9 @@ class Preparation:
         cls, arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
     ) -> Self:
         """Return the preparation that :meth:`to_arrays` describes; ValueError, TypeError or KeyError if it is none."""
+        of_sequences = "sequences" in description["schema"]
         return cls(
-            Schema.from_json(description["schema"]),
+            (SequenceSchema if of_sequences else Schema).from_json(description["schema"]),
             Normalization(description["normalization"], arrays["offset"], arrays["scale"]),
             arrays["fills"],
             tuple(description["indicated"]),

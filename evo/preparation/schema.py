@@ -27,6 +27,7 @@ from evo.preparation.origin import (
     read_only,
     row_blocks,
 )
+from evo.preparation.sequences import Sequences
 
 Channels = Literal["first", "last"]
 """Where the maps (colours) of an image stand in its shape."""
@@ -34,8 +35,8 @@ Channels = Literal["first", "last"]
 Precision = Literal["float64", "float32", "float16"]
 """How exact the training data were."""
 
-RawRows = NDArray[Any] | pd.DataFrame
-"""Rows in raw units: an array of numbers, or a frame if some columns are categories or dates."""
+RawRows = NDArray[Any] | pd.DataFrame | Sequences
+"""Rows in raw units: an array of numbers, a frame if some columns are categories or dates, or sequences."""
 
 MISSING_RULE = "must have a value, as in all samples of the training data; got a missing value"
 
@@ -61,11 +62,14 @@ class Table:
         None where a value is missing.
     rounded : ndarray of bool, shape (columns of numbers,)
         Which columns of a table have a type of less than 64 bits, which may have rounded them; empty for images.
+    sequences : Sequences, optional
+        The sequences whose steps the rows are.
     """
 
     numbers: NDArray[Any]
     texts: NDArray[np.object_]
     rounded: NDArray[np.bool_]
+    sequences: Sequences | None = None
 
 
 @dataclass(frozen=True, eq=False)

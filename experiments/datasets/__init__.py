@@ -16,7 +16,7 @@ from experiments.datasets.generated import spirals, xor
 from experiments.datasets.idx import read_idx
 from experiments.datasets.idx_folder import idx_folder
 from experiments.datasets.image_folder import read_images
-from experiments.datasets.partition import RareClasses
+from experiments.datasets.parts.partition import RareClasses
 from experiments.datasets.registry import DATASETS, load_dataset
 
 __all__ = [

@@ -4,19 +4,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cnn.checks import brief, check_weights
 from cnn.training.samples import Samples
 from evo.display import line_of, table_of
-from evo.errors import DataError
 from evo.preparation import (
     Channels,
     CsvFormat,
@@ -25,24 +22,35 @@ from evo.preparation import (
     NormalizationMethod,
     Origin,
     Preparation,
+    Prepared,
     RawRows,
     ScaledSamples,
     Schema,
+    Sequences,
+    SequenceSchema,
     TargetScaling,
     Task,
 )
 from evo.preparation.labels import Targets, check_task, to_targets
-from evo.preparation.origin import first_place, read_only, row_blocks
+from evo.preparation.origin import read_only
 from evo.preparation.targets import fit_targets, scale_targets
 from experiments.datasets.array_file import read_npz
 from experiments.datasets.image_folder import Colour, read_image_folder
 from experiments.datasets.openml import fetch_table
-from experiments.datasets.partition import (
-    RareClasses,
-    draw_parts,
-    exact_shares,
-    few_of_each_class,
+from experiments.datasets.parts.checks import (
+    check_classes,
+    check_target_names,
+    check_taught,
+    checked_groups,
+    checked_targets,
+    checked_weights,
+    with_common_classes,
 )
+from experiments.datasets.parts.drawing import Part, Pool
+from experiments.datasets.parts.hashing import hash_part
+from experiments.datasets.parts.partition import RareClasses
+from experiments.datasets.parts.sequences import read_sequences
+from experiments.datasets.parts.series import read_series
 from experiments.datasets.table import (
     ColumnRoles,
     as_frame,
@@ -55,10 +63,6 @@ from experiments.datasets.table import (
     targets_of,
     weights_of,
 )
-
-Part = Literal["train", "validation", "test"]
-MANY_CLASSES = 20
-"""Number of whole numbers as classes from which on they are rather values, if one has too few samples."""
 
 OwnPart = tuple[RawRows, Targets]
 
@@ -123,11 +127,11 @@ class Dataset:
     ----------
     name : str
         Name in tables.
-    inputs : ndarray of real numbers, shape (n, *shape), or DataFrame
+    inputs : ndarray of real numbers, shape (n, *shape), DataFrame or Sequences
         Flat features (n, features), with NaN where a value is missing; or images (n, height, width) and more
-        dimensions. A data frame if some columns are categories or dates.
+        dimensions. A data frame if some columns are categories or dates; :class:`evo.preparation.Sequences` of steps.
     targets : ndarray of int64, shape (n,), or of float64, shape (n, k)
-        Class indices 0 … len(classes) − 1, or values to regress on.
+        Class indices 0 … len(classes) − 1, or values to regress on; of sequences perhaps one for each of their steps.
     classes : tuple of str or int, or None
         Label of each class index, at least two; None in regression.
     test, validation : tuple of (inputs, targets), optional
@@ -142,6 +146,8 @@ class Dataset:
         What the rows look like; by default it is inferred from the inputs.
     target_names : tuple of str, optional
         Names of the values to regress on; None in classification.
+    spans : ndarray of int64, shape (n, 2), optional
+        First and last time of each window of a series, with its target. Parts then follow one another in time.
 
     Raises
     ------
@@ -161,18 +167,12 @@ class Dataset:
     sample_weights: ArrayLike | None = field(default=None, repr=False)
     schema: Schema = field(default=None, repr=False)  # type: ignore[assignment] # __post_init__ infers it
     target_names: tuple[str, ...] | None = None
+    spans: NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check everything once, and make the arrays read-only."""
         classes, origin = self.classes, Origin(self.name, "inputs")
-        if classes is not None and len(set(classes)) < max(2, len(classes)):
-            raise DataError(
-                f"{self.name}: classes must be two or more different labels; got {brief(classes)}"
-            )
-        if classes is not None and len({isinstance(label, str) for label in classes}) > 1:
-            raise DataError(
-                f"{self.name}: classes must be all text or all integers; got {brief(classes)}"
-            )
+        check_classes(classes, self.name)
         schema = self.schema
         if schema is None:
             schema, rows = Schema.infer(self.inputs, origin=origin)
@@ -183,23 +183,23 @@ class Dataset:
                 schema = schema.with_gaps_of(own[0], Origin(self.name, f"{name} inputs"))
         object.__setattr__(self, "schema", schema)
         object.__setattr__(self, "inputs", rows)
-        object.__setattr__(self, "targets", self._checked("", rows, self.targets))
+        shape = self.targets.shape[1:]
+        checked = checked_targets(self.targets, rows, classes, shape, self.name, "targets")
+        object.__setattr__(self, "targets", checked)
         self._check_target_names(self.target_names)
         for name, own in (("validation", self.validation), ("test", self.test)):
             if own is not None:
                 rows = schema.rows(own[0], Origin(self.name, f"{name} inputs"))
-                checked = rows, self._checked(f"{name} ", rows, own[1])
-                self._check_taught(name, checked[1])
-                object.__setattr__(self, name, checked)
-        if self.sample_weights is not None:
-            object.__setattr__(self, "sample_weights", self._checked_weights(self.sample_weights))
-        if self.groups is not None:
-            if self.groups.shape != (len(self),) or self.groups.dtype.kind not in "iu":
-                raise DataError(
-                    f"{self.name}: groups must be {len(self)} integers, one per sample; got "
-                    f"{self.groups.dtype} of shape {self.groups.shape}"
+                checked = checked_targets(
+                    own[1], rows, classes, shape, self.name, f"{name} targets"
                 )
-            object.__setattr__(self, "groups", read_only(self.groups.astype(np.int64)))
+                check_taught(checked, self.targets, classes, self.name, name)
+                object.__setattr__(self, name, (rows, checked))
+        if self.sample_weights is not None:
+            weights = checked_weights(self.sample_weights, len(self), self.name)
+            object.__setattr__(self, "sample_weights", weights)
+        if self.groups is not None:
+            object.__setattr__(self, "groups", checked_groups(self.groups, len(self), self.name))
 
     @classmethod
     def from_arrays(
@@ -295,7 +295,7 @@ class Dataset:
             origin = Origin(f"{name}: {part}" if part and target else name, f"{prefix}targets")
             read[part] = to_targets(y, replace(origin, only_column=target), task)
             task = "regression" if read[part][1] is None else "classification"
-        targets, classes = _with_common_classes(read, name)
+        targets, classes = with_common_classes(read, name)
         own = {part: (X, targets[part]) for part, (X, _) in parts.items() if part}
         numbered = None
         if groups is not None:
@@ -511,6 +511,140 @@ class Dataset:
         return made._named(name, Path(path))
 
     @classmethod
+    def from_sequences(
+        cls,
+        sequences: object,
+        targets: object,
+        *,
+        name: str = "sequences",
+        task: Task | None = None,
+        per_step: bool = False,
+        with_target: object = None,
+        extra_ticks: int = 0,
+        feature_names: Sequence[str] | None = None,
+        target_names: Sequence[str] | None = None,
+        groups: object = None,
+        sample_weights: ArrayLike | None = None,
+        validation: Sequence[object] | None = None,
+        test: Sequence[object] | None = None,
+    ) -> Self:
+        """Make a data set from sequences, which may differ in length.
+
+        A network reads a step at each tick. Its output is read after the last step of each sequence, or with `per_step`
+        after every step that has a target. ``docs/recurrent.md`` has examples.
+
+        Parameters
+        ----------
+        sequences : list of array_like
+            For each sequence an array of shape (steps, features), or (steps,) for one feature: finite numbers.
+        targets : array_like, or list of array_like
+            One label or value per sequence, as `y` of :meth:`from_arrays`. With `per_step` a list: for each sequence an
+            array of shape (steps,) or (steps, k).
+        per_step : bool, default False
+            Whether each step has a target, instead of each sequence.
+        with_target : list of array_like, optional
+            With `per_step`: for each sequence truth values, shape (steps,), which steps have a target; by default all.
+            Other targets are not read.
+        extra_ticks : int, default 0
+            Ticks that a network has between a step and the reading of its output. After the last step inputs are 0.
+        name, task, feature_names, target_names, groups, sample_weights
+            As for :meth:`from_arrays`.
+        validation, test : tuple of (sequences, targets) or (sequences, targets, with_target), optional
+            Own validation part and own test part; none is drawn then.
+
+        Raises
+        ------
+        DataError
+            If the data cannot be used; the message names the first bad sequence and step.
+
+        Examples
+        --------
+        >>> Dataset.from_sequences([[0.0, 1.0], [2.0], [3.0, 4.0, 5.0]], ["low", "low", "high"]).input_shape
+        (3, 1)
+        """
+        own = {"validation": validation, "test": test}
+        given = {"": (sequences, targets, with_target)}
+        schema, parts = read_sequences(
+            name,
+            given | {part: tuple(one) for part, one in own.items() if one is not None},
+            per_step=per_step,
+            feature_names=feature_names,
+            extra_ticks=extra_ticks,
+        )
+        names = None if target_names is None else tuple(target_names)
+        made = cls._of_parts(name, schema, parts, task, groups, names, sample_weights)
+        made._check_target_names(names)
+        return made
+
+    @classmethod
+    def from_series(
+        cls,
+        series: object,
+        target: object = None,
+        *,
+        window: int,
+        horizon: int = 1,
+        stride: int = 1,
+        name: str = "series",
+        task: Task = "regression",
+        features: Sequence[str] | None = None,
+        extra_ticks: int = 0,
+    ) -> Self:
+        """Make a data set from a time series: windows of it, each with a later value to predict.
+
+        Parts follow one another in time: validation after training, test after validation. No window, its target
+        included, lies in two parts.
+
+        Parameters
+        ----------
+        series : DataFrame or array_like, shape (times, columns) or (times,)
+            Finite numbers; a row is a time. Times are equally far apart. The index of a frame is not used.
+        target : str, int, or list of these, optional
+            The column to predict, or several; columns of an array have numbers. May be left out if there is one column.
+        window : int
+            Number of times that a sample has.
+        horizon : int, default 1
+            How many times after the last one of the window the target lies.
+        stride : int, default 1
+            Times between the beginnings of two windows.
+        name : str, default "series"
+            Name in tables and messages.
+        task : {"regression", "classification"}, default "regression"
+            Whether the target column has values or labels.
+        features : list of str, optional
+            Columns that are read; by default all, the past of the target too.
+        extra_ticks : int, default 0
+            As for :meth:`from_sequences`.
+
+        Raises
+        ------
+        DataError
+            If the series cannot be used; the message names time and column.
+        ValueError
+            If a count is below 1.
+
+        Examples
+        --------
+        >>> weekly = Dataset.from_series(np.arange(100.0), window=7)
+        >>> split = weekly.split(seed=0)
+        >>> [int(split.raw(part)[1].max()) for part in ("train", "validation", "test")]
+        [64, 79, 99]
+        """
+        windows = read_series(
+            name,
+            series,
+            target,
+            window=window,
+            horizon=horizon,
+            stride=stride,
+            features=features,
+            extra_ticks=extra_ticks,
+        )
+        parts: dict[str, tuple[object, object]] = {"": (windows.sequences, windows.targets)}
+        made = cls._of_parts(name, windows.schema, parts, task, None, windows.target_names, None)
+        return replace(made, spans=read_only(windows.spans))
+
+    @classmethod
     def from_npz(
         cls,
         path: str | Path,
@@ -654,6 +788,10 @@ class Dataset:
         object.__setattr__(self, "name", path.stem if name is None else name)
         return self
 
+    def _check_target_names(self, names: tuple[str, ...] | None) -> None:
+        n_values = 0 if self.classes is not None else self.n_outputs
+        check_target_names(names, n_values, self.name)
+
     def _facts(self) -> dict[str, object]:
         shape = " × ".join(map(str, self.input_shape))
         own = {
@@ -721,14 +859,17 @@ class Dataset:
         It depends on the order of the samples, but not on the name, nor on the type in which equal numbers are stored.
         """
         digest = hashlib.sha256(json.dumps(self.classes).encode())
-        _hash_part(digest, self.schema, self.inputs, self.targets)
+        hash_part(digest, self.schema, self.inputs, self.targets)
         for name, own in (("", self.test), ("validation", self.validation)):
             if own is not None:
                 digest.update(name.encode())
-                _hash_part(digest, self.schema, *own)
+                hash_part(digest, self.schema, *own)
         if self.groups is not None:
             digest.update(b"groups")
             digest.update(self.groups.astype("<i8").data)
+        if self.spans is not None:
+            digest.update(b"spans")
+            digest.update(self.spans.astype("<i8").data)
         if self.sample_weights is not None:
             digest.update(b"sample_weights")
             digest.update(np.asarray(self.sample_weights).astype("<f4").data)
@@ -742,10 +883,28 @@ class Dataset:
         """
         inputs, targets = self._part(part)
         chosen = inputs.iloc[rows] if isinstance(inputs, pd.DataFrame) else inputs[rows]
-        values = targets[rows]
+        values = targets[self.target_rows(part, rows)]
         if self.classes is not None:
             return chosen, np.array(self.classes)[values]
         return chosen, values[:, 0] if values.shape[1] == 1 else values
+
+    @property
+    def has_unequal_sequences(self) -> bool:
+        """Whether samples are sequences of different lengths, or have a target for each step."""
+        schema, parts = (
+            self.schema,
+            (self.inputs, *(own[0] for own in (self.validation, self.test) if own)),
+        )
+        return isinstance(schema, SequenceSchema) and any(
+            isinstance(rows, Sequences)
+            and rows.readings(schema.ticks, schema.extra_ticks) is not None
+            for rows in parts
+        )
+
+    def target_rows(self, part: Part, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of the targets of some samples: the samples' own, unless steps have targets."""
+        inputs = self._part(part)[0]
+        return inputs.targets_of(rows) if isinstance(inputs, Sequences) else rows
 
     def split(
         self,
@@ -763,9 +922,9 @@ class Dataset:
         """Split into training, validation and test parts, and prepare all parts by what the training part teaches.
 
         The parts are disjoint, together hold all samples unless `labels_per_class` is given, and keep the order of the
-        data set. Each part gets its share
-        of every class, rounded down or up, and rounded up if it would else have none. The result depends on data, seed
-        and arguments only.
+        data set. Each part gets its share of every class, rounded down or up, and rounded up if it would else have
+        none. The result depends on data, seed and arguments only. The parts of a series follow one another in time,
+        whatever the seed; windows that straddle two parts are in none.
 
         Parameters
         ----------
@@ -801,16 +960,17 @@ class Dataset:
             If a fraction, the fold, the normalisation, the scaling or the number of labels is out of range.
         """
         rng = np.random.default_rng(seed)
-        rows = self._partition(validation, test, stratify, rare_classes, fold, rng)
+        rows = self._pool.parts(validation, test, stratify, rare_classes, fold, rng)
         if labels_per_class is not None:
-            rows |= self._few(labels_per_class, rows, rng)
+            rows |= self._pool.few(labels_per_class, rows, rng)
         origins = {part: Origin(self.name, "inputs", rows[part]) for part in rows}
         raw = {part: self.raw(part, rows[part])[0] for part in rows}
         fitted = Preparation.fit(self.schema, raw["train"], normalization, origins["train"])
         scaling = None
         if self.classes is None:
-            values = self.targets[rows["train"]].astype(np.float64, copy=False)
-            at = Origin(self.name, "targets", rows["train"])
+            of_targets = self.target_rows("train", rows["train"])
+            values = self.targets[of_targets].astype(np.float64, copy=False)
+            at = Origin(self.name, "targets", of_targets)
             scaling = fit_targets(values, target_scaling, self.target_names, at)
         samples: dict[Part, Samples | None] = {}
         unseen: dict[Part, dict[str, int]] = {}
@@ -819,8 +979,8 @@ class Dataset:
                 samples[part], unseen[part] = None, {}
                 continue
             prepared = fitted.transform(raw.pop(part), origin=origins[part])
-            inputs, unseen[part] = read_only(prepared.inputs), prepared.unseen
-            samples[part] = self._samples(part, indices, inputs, scaling)
+            unseen[part] = prepared.unseen
+            samples[part] = self._samples(part, indices, prepared, scaling)
         return DataSplit(
             self,
             **samples,  # type: ignore[arg-type]
@@ -834,18 +994,20 @@ class Dataset:
         self,
         part: Part,
         rows: NDArray[np.int64],
-        inputs: NDArray[np.float32],
+        prepared: Prepared,
         scaling: Normalization | None,
     ) -> Samples:
         """Return the samples of a part, with the prepared inputs."""
-        targets, weights = read_only(self._part(part)[1][rows]), self._weights_of(part, rows)
+        inputs, readings = read_only(prepared.inputs), prepared.readings
+        of_targets = self.target_rows(part, rows)
+        targets, weights = read_only(self._part(part)[1][of_targets]), self._weights_of(part, rows)
         if scaling is None:
-            return Samples(inputs, targets, weights)
+            return Samples(inputs, targets, weights, readings)
         truth = targets.astype(np.float64, copy=False)
         source = f"{self.name}: {part}" if self._own(part) else self.name
-        at = Origin(source, "targets", rows)
+        at = Origin(source, "targets", of_targets)
         scaled = scale_targets(truth, scaling, self.target_names, at)
-        return ScaledSamples(inputs, scaled, weights, truth=truth, scaling=scaling)
+        return ScaledSamples(inputs, scaled, weights, readings, truth=truth, scaling=scaling)
 
     def _weights_of(self, part: Part, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
         """Return the weights of some samples of a part; own parts have none."""
@@ -853,200 +1015,19 @@ class Dataset:
             return None
         return read_only(np.asarray(self.sample_weights)[rows])
 
+    @property
+    def _pool(self) -> Pool:
+        """The samples from which parts are drawn."""
+        own: dict[Part, int] = {}
+        if self.validation is not None:
+            own["validation"] = len(self.validation[0])
+        if self.test is not None:
+            own["test"] = len(self.test[0])
+        return Pool(self.name, len(self), self.targets, self.classes, self.groups, self.spans, own)
+
     def _own(self, part: Part) -> OwnPart | None:
         return {"train": None, "validation": self.validation, "test": self.test}[part]
 
     def _part(self, part: Part) -> OwnPart:
         """Return the own validation or test part if there is one, else the samples that parts are drawn from."""
         return self._own(part) or (self.inputs, self.targets)
-
-    def _partition(
-        self,
-        validation: float,
-        test: float,
-        stratify: bool,
-        rare_classes: RareClasses,
-        fold: tuple[int, int] | None,
-        rng: np.random.Generator,
-    ) -> dict[Part, NDArray[np.int64]]:
-        """Draw the sample indices of each part."""
-        shares = {} if self.validation is not None else {"validation": validation}
-        everything = np.arange(len(self))
-        if fold is not None:
-            first, rest = self._fold(*fold, stratify, rng)
-            scale = Fraction(fold[1], fold[1] - 1)
-            of_rest = {
-                part: scale * one for part, one in exact_shares(shares).items() if part in shares
-            }
-            drawn = {"test": first} | self._draw(rest, exact_shares(of_rest), stratify, rng)
-        else:
-            if self.test is None and test:
-                shares["test"] = test
-            drawn = self._draw(everything, exact_shares(shares), stratify, rng, rare_classes)
-        for part in ("validation", "test"):
-            own = self._own(part)
-            drawn.setdefault(part, np.arange(0 if own is None else len(own[1])))
-        return {part: drawn[part] for part in ("train", "validation", "test")}
-
-    def _few(
-        self, per_class: int, rows: Mapping[Part, NDArray[np.int64]], rng: np.random.Generator
-    ) -> dict[Part, NDArray[np.int64]]:
-        """Draw the few samples of each class that remain of the training part and a drawn validation part."""
-        if self.classes is None or self.groups is not None:
-            of = "values to regress on" if self.classes is None else "groups"
-            raise ValueError(
-                f"labels_per_class must not be given for data with {of}; got {per_class}"
-            )
-        if per_class < 2:
-            raise ValueError(f"labels_per_class must be at least 2; got {per_class}")
-        of_parts: list[Part] = ["train"] if self.validation is not None else ["train", "validation"]
-        labels = [f"class {label!r}" for label in self.classes]
-        parts = {part: rows[part] for part in of_parts}
-        return few_of_each_class(
-            self.name, parts, self.targets.astype(np.int64), labels, per_class, rng
-        )
-
-    def _fold(
-        self, number: int, n_folds: int, stratify: bool, rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the samples of one fold, and all others."""
-        if self.test is not None:
-            raise ValueError(f"fold must not be given with an own test part; got {number, n_folds}")
-        if not (n_folds >= 2 and 0 <= number < n_folds):
-            raise ValueError(
-                f"fold must be (i, k) with k of at least 2 and i from 0 to k − 1; got {number, n_folds}"
-            )
-        if self.groups is not None and n_folds > (n_groups := len(np.unique(self.groups))):
-            raise DataError(
-                f"{self.name}: folds must be at most the {n_groups} groups; got {n_folds}"
-            )
-        everything = np.arange(len(self))
-        shares = {f"fold {i}": Fraction(1, n_folds) for i in range(n_folds)}
-        chosen = self._draw(everything, shares, stratify, rng)[f"fold {number}"]
-        return chosen, np.setdiff1d(everything, chosen)
-
-    def _draw(
-        self,
-        rows: NDArray[np.int64],
-        shares: Mapping[str, Fraction],
-        stratify: bool,
-        rng: np.random.Generator,
-        rare_classes: RareClasses = "refuse",
-    ) -> dict[str, NDArray[np.int64]]:
-        """Draw parts of some samples, by their shares."""
-        strata = np.zeros(len(rows), dtype=np.int64)
-        labels: Sequence[str] = ["the data set"]
-        if self.classes is not None and stratify:
-            strata = self.targets[rows].astype(np.int64)
-            labels = [f"class {label!r}" for label in self.classes]
-        groups = None if self.groups is None else self.groups[rows]
-        try:
-            drawn = draw_parts(self.name, strata, labels, shares, groups, rng, rare_classes)
-        except DataError as error:
-            classes = self.classes or ()
-            if len(classes) <= MANY_CLASSES or isinstance(classes[0], str):
-                raise
-            raise DataError(
-                f"{error}; if the {len(classes)} whole numbers are values and no labels, give task='regression'"
-            ) from None
-        return {part: rows[indices] for part, indices in drawn.items()}
-
-    def _checked_weights(self, given: ArrayLike) -> NDArray[np.float32]:
-        """Check the weights of samples and return them read-only."""
-        try:
-            weights = check_weights(given, len(self.inputs))
-        except ValueError as error:
-            raise DataError(f"{self.name}: sample_{error}") from None
-        return read_only(weights.astype(np.float32))
-
-    def _check_taught(self, part: str, targets: Targets) -> None:
-        """Raise DataError if an own part has a class that no network can learn from the other samples."""
-        if self.classes is None:
-            return
-        unknown = targets[~np.isin(targets, self.targets)]
-        if len(unknown):
-            label = self.classes[int(unknown[0])]
-            known = tuple(self.classes[k] for k in np.unique(self.targets).tolist())
-            raise DataError(
-                f"{self.name}: {part} targets must be classes of the training data, {brief(known)}; "
-                f"got {brief(label)}, and {len(unknown)} of {len(targets)} labels that are none"
-            )
-
-    def _check_target_names(self, names: tuple[object, ...] | None) -> None:
-        """Raise DataError unless names of targets are a different text for each value to regress on."""
-        if names is None:
-            return
-        known = 0 if self.classes is not None else self.n_outputs
-        if (
-            len(names) != known
-            or len(set(names)) < known
-            or not all(isinstance(one, str) and one for one in names)
-        ):
-            rule = f"{known} different texts, one per value" if known else "None in classification"
-            raise DataError(f"{self.name}: target_names must be {rule}; got {brief(names)}")
-
-    def _checked(self, part: str, rows: RawRows, targets: Targets) -> Targets:
-        """Check the targets of a part and return them read-only."""
-        dtype, ndim = (np.float64, 2) if self.classes is None else (np.int64, 1)
-        if targets.dtype != dtype:
-            raise TypeError(
-                f"{self.name}: {part}targets must be {np.dtype(dtype)}; got {targets.dtype}"
-            )
-        if targets.ndim != ndim or targets.shape[1:] != self.targets.shape[1:]:
-            raise DataError(
-                f"{self.name}: {part}targets must have shape {('n', 'k')[:ndim]}; got {targets.shape}"
-            )
-        if len(rows) != len(targets) or not targets.size:
-            raise DataError(
-                f"{self.name}: {part}targets must be one per sample ({len(rows)}); got {len(targets)}"
-            )
-        place = first_place(~np.isfinite(targets))
-        if place is not None:
-            where = Origin(self.name, f"{part}targets").element(place)
-            raise DataError(f"{where} must be finite; got {targets[place]}")
-        if self.classes is not None:
-            place = first_place((targets < 0) | (targets >= len(self.classes)))
-            if place is not None:
-                where = Origin(self.name, f"{part}targets").element(place)
-                raise DataError(
-                    f"{where} must be a class index from 0 to {len(self.classes) - 1}; got {targets[place]}"
-                )
-        return read_only(targets.copy() if targets.flags.writeable else targets)
-
-
-def _with_common_classes(
-    read: Mapping[str, tuple[Targets, Labels | None]], name: str
-) -> tuple[dict[str, Targets], Labels | None]:
-    """Return the targets of each part, and the classes of all parts."""
-    if read[""][1] is None:
-        return {part: targets for part, (targets, _) in read.items()}, None
-    labels = {label for _, classes in read.values() for label in classes or ()}
-    if len({isinstance(label, str) for label in labels}) > 1:
-        raise DataError(
-            f"{name}: labels of all parts must be text, or all integers; got {brief([*labels])}"
-        )
-    classes = tuple(sorted(labels))
-    indices = {label: index for index, label in enumerate(classes)}
-    targets = {}
-    for part, (own_indices, own) in read.items():
-        index_of = np.array([indices[label] for label in own or ()], dtype=np.int64)
-        targets[part] = read_only(index_of[own_indices])
-    return targets, classes
-
-
-def _hash_part(digest: Any, schema: Schema, rows: RawRows, targets: Targets) -> None:
-    """Add a part to a hash. Numbers that float32 holds count as float32, whatever type they are stored in."""
-    table = schema.read(rows, Origin("inputs"))
-    for array in (table.numbers, targets):
-        blocks = [array[block] for block in row_blocks(len(array))]
-        kind: np.dtype[Any] = np.dtype("<i8")
-        if array is not targets or array.dtype.kind == "f":
-            exact = all(
-                np.array_equal(one, one.astype(np.float32), equal_nan=True) for one in blocks
-            )
-            kind = np.dtype("<f4" if exact else "<f8")
-        digest.update(f"{kind.str}{array.shape}".encode())
-        for block in blocks:
-            digest.update(np.ascontiguousarray(block, dtype=kind).data)
-    if table.texts.size:
-        digest.update(json.dumps(table.texts.tolist()).encode())

@@ -465,9 +465,9 @@ def _executor(
 
 def _first(samples: Samples) -> Samples:
     """Return the first samples, of weights that are not 0."""
-    part = slice(EVALUATED)
-    weights = None if samples.weights is None else np.ones_like(samples.weights[part])
-    return Samples(samples.inputs[part], samples.targets[part], weights)
+    some = samples.subset(np.arange(min(EVALUATED, len(samples))))
+    weights = None if some.weights is None else np.ones_like(some.weights)
+    return Samples(some.inputs, some.targets, weights, some.readings)
 
 
 def _in_background(work: Callable[[], None]) -> Callable[[], None]:
@@ -521,7 +521,9 @@ def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
         place = np.zeros(1, dtype=np.intp)
         some = _first(task.train)
         Phenotype(founder, task.loss).gradients_at(
-            place, place + founder.n_nodes - 1, some.inputs, some.targets, weights=some.weights
+            *(place, place + founder.n_nodes - 1, some.inputs, some.targets),
+            weights=some.weights,
+            readings=some.readings,
         )
     if cold:
         seed_run.reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")

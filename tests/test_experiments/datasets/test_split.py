@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cnn.training.samples import Samples
 from evo.errors import DataError, SettingsError
 from experiments.datasets import Dataset, Normalization, load_dataset, normalization_for
-from experiments.datasets.partition import apportion
+from experiments.datasets.parts.partition import apportion
 from experiments.settings.experiment import DatasetSettings
 
 PARTS = ("train", "validation", "test")
