@@ -10,7 +10,7 @@ from cnn import Network
 from evo.exchange.blocks import genome_of
 from evo.exchange.onnx_graphs import OnnxGraph, predictions
 from evo.genome.genome import Genome
-from evo.preparation import Normalization, Preparation, Schema
+from evo.preparation import Normalization, Preparation, Schema, SequenceSchema
 
 
 def prepared_to_onnx(
@@ -22,6 +22,11 @@ def prepared_to_onnx(
     targets: Normalization | None,
 ) -> Any:
     """Return the ONNX model of a network that reads raw rows; see :meth:`evo.Predictor.to_onnx`."""
+    if isinstance(preparation.schema, SequenceSchema):
+        raise ValueError(
+            "the network must read samples that are no sequences, whose lengths an ONNX graph does not know; got one "
+            "of sequences; evo.exchange.to_onnx(genome) converts what follows the preparation"
+        )
     genome, graph = genome_of(network), OnnxGraph()
     if not preparation.schema.shape:  # rows of any shape: those that the network reads
         scaling = preparation.normalization

@@ -214,10 +214,16 @@ class FounderSettings(Settings, frozen=True, extra="forbid"):
         "least 0 only positive weights count. It stays with a network when operators set another A",
     )
     activation: ActivationName = Field("tanh", description="activation of hidden nodes")
-    ticks: int = Field(1, ge=1, description="T: 1 is feed-forward, more than 1 is recurrent")
+    ticks: int = Field(
+        1,
+        ge=1,
+        description="T: 1 is feed-forward, more than 1 is recurrent. For a data set of sequences it is the length of "
+        "the longest one, and need not be given",
+    )
     sequence: bool = Field(
         False,
-        description="a sample is a sequence of one step per tick: its features are the inputs of step after step",
+        description="a sample is a sequence of one step per tick: its features are the inputs of step after step. Of a "
+        "data set of sequences it is true in any case",
     )
 
     layers: tuple[tuple[int, int], ...] = Field(

@@ -14,6 +14,7 @@ from cnn import Network, load_model, save_model
 from cnn.checks import brief
 from cnn.compile.compilation import single_threaded_blas
 from cnn.files import one_line
+from cnn.readings import chosen_readings
 from cnn.training.losses import LOSSES
 from evo.display import line_of, table_of
 from evo.errors import DataError, ResultsError
@@ -23,7 +24,15 @@ from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.genome.genome import FloatArray, Genome
 from evo.phenotype.phenotype import Phenotype
-from evo.preparation import Normalization, Origin, Preparation, Schema, match_labels
+from evo.preparation import (
+    Normalization,
+    Origin,
+    Preparation,
+    Prepared,
+    Schema,
+    SequenceSchema,
+    match_labels,
+)
 from evo.preparation.labels import to_values
 
 FORMAT = "evomatrix-network-1"
@@ -168,12 +177,13 @@ class RawPredictor(ABC):
         Parameters
         ----------
         X : array_like, DataFrame, path of a CSV file, ..., shape (n_samples, ...)
+            Of sequences, a list of arrays of shape (steps, features), as in :meth:`experiments.Dataset.from_sequences`.
 
         Returns
         -------
         ndarray
             Labels, shape (n_samples,); or values, shape (n_samples, n_outputs) - in regression on one value,
-            (n_samples,).
+            (n_samples,). If steps have targets, an array of objects: such an array for the steps of each sequence.
 
         Raises
         ------
@@ -181,14 +191,14 @@ class RawPredictor(ABC):
             If a row cannot be used: another number of features, a missing column, a number that is not finite, a value
             that is missing although no sample of the training data lacked it. It is a ``ValueError``.
         """
-        output = self._output(X)
+        output, prepared = self._output(X)
         if self.classes is not None:
             labels: NDArray[Any] = self.classes_[output.argmax(axis=1)]
-            return labels
-        return output[:, 0] if output.shape[1] == 1 else output
+            return self._of_sequences(labels, prepared)
+        return self._of_sequences(output[:, 0] if output.shape[1] == 1 else output, prepared)
 
     def predict_proba(self, X: object) -> FloatArray:
-        """Return class probabilities, shape (n_samples, n_classes).
+        """Return class probabilities, shape (n_samples, n_classes); if steps have targets, those of each sequence.
 
         Raises
         ------
@@ -197,7 +207,7 @@ class RawPredictor(ABC):
         """
         if self.classes is None:
             raise ValueError("predict_proba needs classes; this network does regression")
-        return self._output(X)
+        return self._of_sequences(*self._output(X))
 
     def score(self, X: object, y: object, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy, or in regression the coefficient of determination R².
@@ -207,7 +217,8 @@ class RawPredictor(ABC):
         X
             As for :meth:`predict`.
         y : array_like, Series or DataFrame, shape (n_samples,), (n_samples, 1) or (n_samples, n_outputs)
-            Labels or values. A label that is none of the classes counts as wrong, if there are others that are.
+            Labels or values. A label that is none of the classes counts as wrong, if there are others that are. If
+            steps have targets, those of all steps one after another, or a list of arrays, one for each sequence.
         sample_weight : array_like, shape (n_samples,), optional
 
         Raises
@@ -216,7 +227,9 @@ class RawPredictor(ABC):
             If there is not one label or value for each row, one is missing, no label is one of the classes, or labels
             are text where the classes are numbers, or numbers where they are text; otherwise as :meth:`predict`.
         """
-        output, origin = self._output(X), Origin("y")
+        (output, _), origin = self._output(X), Origin("y")
+        if self._is_per_step and isinstance(y, list | tuple) and np.ndim(y[0]) > 0:
+            y = np.concatenate([np.asarray(one) for one in y])
         if not len(output):
             raise DataError("X must have at least one row for a score; got 0")
         on_classes = self.classes is not None
@@ -238,8 +251,23 @@ class RawPredictor(ABC):
             raise DataError(f"y must have {output.shape[1]} values a row; got {truth.shape[1]}")
         return r2(truth, output, sample_weight)
 
-    def _output(self, X: object) -> FloatArray:
-        """Compute probabilities or values from raw rows, shape (n_samples, n_outputs)."""
+    @property
+    def _is_per_step(self) -> bool:
+        """Whether the network predicts at every step of a sequence."""
+        schema = self.preparation.schema
+        return isinstance(schema, SequenceSchema) and schema.per_step
+
+    def _of_sequences(self, of_steps: NDArray[Any], prepared: Prepared) -> NDArray[Any]:
+        """Return what is predicted at steps as one array for each sequence; other predictions as they are."""
+        if not self._is_per_step or prepared.readings is None:
+            return of_steps
+        parts = np.split(of_steps, np.cumsum(np.bincount(prepared.readings[0]))[:-1])
+        arrays = np.empty(len(parts), dtype=object)
+        arrays[:] = parts
+        return arrays
+
+    def _output(self, X: object) -> tuple[FloatArray, Prepared]:
+        """Compute probabilities or values from raw rows, shape (n_targets, n_outputs); return the rows too."""
         prepared = self.preparation.transform(X, dtype=self._dtype)
         self.unseen_categories = prepared.unseen
         if prepared.unseen:
@@ -252,12 +280,25 @@ class RawPredictor(ABC):
         blocks = range(0, len(inputs), SAMPLES_AT_ONCE)
         with single_threaded_blas(), np.errstate(all="ignore"):
             outputs = [
-                self.network.output(inputs[start : start + SAMPLES_AT_ONCE]) for start in blocks
+                self._output_of(inputs[start : start + SAMPLES_AT_ONCE], start, prepared.readings)
+                for start in blocks
             ]
         output = np.concatenate([np.empty((0, self._n_outputs), self._dtype), *outputs])
-        if self.targets is None:
-            return output
-        return self.targets.restore(output)
+        return output if self.targets is None else self.targets.restore(output), prepared
+
+    def _output_of(
+        self, inputs: NDArray[Any], start: int, readings: NDArray[np.int64] | None
+    ) -> FloatArray:
+        """Compute the outputs of some prepared samples, of which `start` is the first."""
+        if readings is None:
+            return self.network.output(inputs)
+        if isinstance(self.network, Network):
+            schema = self.preparation.schema
+            raise DataError(
+                f"X must have sequences of {schema.sample_shape[0]} steps for a network of layers; got shorter ones"
+            )
+        of_block, _ = chosen_readings(readings, np.arange(start, start + len(inputs)))
+        return self.network.output(inputs, of_block)
 
     # -- what scikit-learn's tools ask ---------------------------------------------------------------------------------
 

@@ -156,13 +156,14 @@ def prediction_rows(
     classes: Sequence[str | int] | None,
     outputs: Sequence[str],
     key: Row,
+    steps: NDArray[np.int64] | None = None,
 ) -> pa.Table:
-    """Return the rows of ``predictions`` of one arm, one per test sample.
+    """Return the rows of ``predictions`` of one arm, one per target of the test part.
 
     Parameters
     ----------
     rows : ndarray, shape (n,)
-        Index of each sample in the data set.
+        Index in the data set of the sample of each target.
     truth : ndarray
         Class indices, shape (n,); or values, shape (n, k).
     output : ndarray
@@ -173,8 +174,10 @@ def prediction_rows(
         Names of several values to predict; empty if there is one.
     key : dict
         The columns that identify the arm.
+    steps : ndarray, shape (n,), optional
+        The step of each target, where steps have targets.
     """
-    own: dict[str, Any] = {}
+    own: dict[str, Any] = {} if steps is None else {"step": steps}
     if classes is not None:
         numbers = all(isinstance(one, int) for one in classes)
         labels = pa.array(classes if numbers else [str(one) for one in classes])

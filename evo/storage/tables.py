@@ -19,8 +19,9 @@ Row = dict[str, Any]
 class Column:
     """One column: name, type, unit, meaning, and the name that it had in older run folders.
 
-    A name that ends in ``<metric>``, ``<class>``, ``<output>`` or ``<gene>`` stands for several columns, whose names
-    differ from run to run (see :class:`OwnColumns`). The type None is that of the labels or values to predict.
+    A name that ends in ``<metric>``, ``<class>``, ``<output>``, ``<gene>`` or ``<nothing>`` stands for several columns
+    or none, whose names differ from run to run (see :class:`OwnColumns`). The type None is that of the labels or values
+    to predict.
     """
 
     name: str
@@ -49,12 +50,15 @@ class OwnColumns:
         Names of the values to predict, if there are several; otherwise empty.
     genes : tuple of str
         The recipe genes of the individuals.
+    per_step : bool
+        Whether the data set has a target for each step of its sequences.
     """
 
     metrics: tuple[str, ...] = ()
     classes: tuple[str | int, ...] | None = None
     outputs: tuple[str, ...] = ()
     genes: tuple[str, ...] = ()
+    per_step: bool = False
 
     @property
     def label_type(self) -> pa.DataType:
@@ -70,6 +74,7 @@ class OwnColumns:
             "class": self.classes or (),
             "output": self.outputs,
             "gene": self.genes,
+            "nothing": ("",) if self.per_step else (),
         }
         columns = []
         for one in TABLES[table]:
@@ -135,7 +140,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("n_validation", _INT, "samples", "Size of the validation part.", "validation_samples"),
         Column("n_test", _INT, "samples", "Size of the test part; 0 if there is none, and then no comparison.",
             "test_samples"),
-        Column("n_features", _INT, "", "Number of values of one raw sample.", "features"),
+        Column("n_features", _INT, "", "Number of values of one raw sample, of sequences of a step.", "features"),
         Column("n_inputs", _INT, "",
             "Number of values of one prepared sample; a category has several, a gap has one more."),
         Column("n_outputs", _INT, "", "Number of classes, or of values to predict.", "outputs"),
@@ -381,6 +386,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("arm", _TEXT, "", "Name of the arm, as in `comparison`."),
         Column("row", _INT, "",
             "Index of the test sample in the data set, from 0; in the test part, if the data set has one of its own."),
+        Column("step<nothing>", _INT, "",
+            "Step of the sequence, from 0, whose target it is: the column `step`, where steps have targets."),
         Column("truth", None, "unit",
             "Label of the sample, or the value to predict; empty if several values are predicted."),
         Column("prediction", None, "unit",

@@ -109,7 +109,8 @@ def _of_arm(predictions: pd.DataFrame, arm: str) -> pd.DataFrame:
         )
     if rows["truth"].isna().any():
         raise ResultsError("predictions must be of one label or value a sample; got several values")
-    table = rows.set_index(["seed", "row"])[["truth", "prediction"]]
+    key = ["seed", "row", *(["step"] if "step" in rows else [])]
+    table = rows.set_index(key)[["truth", "prediction"]]
     if table.index.has_duplicates:
         raise ResultsError(f"runs must each have an arm and seed of their own; several have {arm}")
     return table

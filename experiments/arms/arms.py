@@ -21,7 +21,9 @@ from evo.evolution.job import Task
 from evo.genome.genome import Genome
 from evo.initial.fresh import with_fresh_weights
 from evo.phenotype.phenotype import Dormant, Phenotype
+from evo.preparation import SequenceSchema
 from evo.seeding import Purpose, generator
+from experiments.arms.reservoir import Readout, draw_reservoir
 from experiments.arms.settings import ARMS, SEARCHED, BaselineSettings
 from experiments.arms.shuffling import shuffled_wiring
 from experiments.datasets import Dataset
@@ -165,6 +167,19 @@ def _lenet5(spec: ModelSpec) -> Sized:
     return _convolutional(lenet5, spec)
 
 
+def _reservoir(spec: ModelSpec) -> Sized:
+    """Build a recurrent network with fixed random weights, of which the readout alone trains."""
+    (hidden,) = _widths(spec.settings)
+    ticks, n_inputs = spec.input_shape
+    genome = draw_reservoir(
+        *(n_inputs, hidden, spec.dataset.n_outputs),
+        ticks=ticks,
+        spectral_radius=spec.settings.spectral_radius,
+        rng=spec.rng,
+    )
+    return Readout(Phenotype(genome, spec.loss))
+
+
 ARMS.fill(
     {
         "cnn": _cnn,
@@ -174,6 +189,7 @@ ARMS.fill(
         "static": _static,
         "retrained": _retrained,
         "shuffled": _shuffled,
+        "reservoir": _reservoir,
         "cnn_search": _cnn,
         "cnn_pbt": _cnn,
     }
@@ -181,6 +197,9 @@ ARMS.fill(
 
 OF_IMAGES = frozenset({"cnn", *SEARCHED, "lenet1", "lenet5"})
 """The arms that need images."""
+
+OF_ONE_READING = OF_IMAGES | {"mlp"}
+"""The arms whose outputs are read once for each sample."""
 
 
 def check_arms(
@@ -204,6 +223,15 @@ def check_arms(
         elif arm in SEARCHED:
             for candidate, _ in settings.search.recipes(recipe):
                 _check_recipe(candidate, dataset, shape, "baseline.search.training")
+        if arm in OF_ONE_READING and dataset.has_unequal_sequences:
+            raise SettingsError(
+                f"baseline.arms: {arm} needs sequences of one length with one target each, and those of "
+                f"{dataset.name!r} have others"
+            )
+        if arm == "reservoir" and not isinstance(dataset.schema, SequenceSchema):
+            raise SettingsError(
+                f"baseline.arms: reservoir needs sequences, and {dataset.name!r} has samples of shape {shape}"
+            )
         if arm not in OF_IMAGES:
             if arm in ARMS.own:
                 _check_own_arm(arm, settings, recipe, dataset, shape)

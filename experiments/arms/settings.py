@@ -143,10 +143,11 @@ _SMALL = ("cnn", *sorted(SEARCHED))
 READERS = {
     "maps": _SMALL,
     "kernel": _SMALL,
-    "hidden": (*_SMALL, "mlp"),
+    "hidden": (*_SMALL, "mlp", "reservoir"),
+    "spectral_radius": ("reservoir",),
     "pooling": (*_SMALL, "lenet1", "lenet5"),
     "activation": (*_SMALL, "mlp", "lenet1", "lenet5"),
-    "learning_rate": (*_SMALL, "mlp", "lenet1", "lenet5"),
+    "learning_rate": (*_SMALL, "mlp", "lenet1", "lenet5", "reservoir"),
     "search": ("cnn_search",),
     "pbt": ("cnn_pbt",),
 }
@@ -163,7 +164,8 @@ class BaselineSettings(Settings, frozen=True, extra="forbid"):
         "evolution. retrained: the winner's final topology, trained from scratch. shuffled: the same, its wiring "
         "shuffled within degrees and layers. cnn_search: the best of as many cnn, by validation loss, as the training "
         "compute of the whole search pays for; see [baseline.search]. cnn_pbt: as many, by population-based training; "
-        "see [baseline.pbt].",
+        "see [baseline.pbt]. reservoir: for sequences, a recurrent network with fixed random weights, of which the "
+        "edges to the outputs alone train.",
     )
     epochs: int | None = Field(
         None,
@@ -187,7 +189,13 @@ class BaselineSettings(Settings, frozen=True, extra="forbid"):
     kernel: int = Field(3, ge=1, description="Side of the kernels, in pixels (cnn).")
     hidden: Widths = Field(
         32,
-        description="Nodes of the hidden layer (cnn, mlp); a list for several hidden layers (mlp).",
+        description="Nodes of the hidden layer (cnn, mlp) or of the reservoir; a list for several hidden layers (mlp).",
+    )
+    spectral_radius: float = Field(
+        0.9,
+        gt=0,
+        allow_inf_nan=False,
+        description="Spectral radius to which the weights between the nodes of the reservoir are scaled.",
     )
     activation: Literal["sigmoid", "tanh", "relu"] = Field(
         "tanh", description="Activation of the hidden layers of fixed networks."
@@ -217,9 +225,10 @@ class BaselineSettings(Settings, frozen=True, extra="forbid"):
     def _hidden_suits_the_arms(self) -> Self:
         if self.hidden == 0:
             raise ValueError("hidden must be at least 1; got 0")
-        if not isinstance(self.hidden, int) and {"cnn", *SEARCHED} & {*self.arms}:
+        if not isinstance(self.hidden, int) and {"cnn", "reservoir", *SEARCHED} & {*self.arms}:
+            arm = "cnn" if {"cnn", *SEARCHED} & {*self.arms} else "reservoir"
             raise ValueError(
-                f"hidden must be one number for the arm cnn, which has one hidden layer; got {list(self.hidden)}"
+                f"hidden must be one number for the arm {arm}, which has one hidden layer; got {list(self.hidden)}"
             )
         return self
 

@@ -15,6 +15,7 @@ from evo.phenotype.phenotype import Phenotype
 from evo.storage.in_flight import UnfinishedTraining
 from evo.storage.training_state import TrainingState
 from experiments.arms.arms import Sized
+from experiments.arms.reservoir import Readout
 
 POINTS_PER_EPOCH = 10
 """Points of the learning curve that each epoch records."""
@@ -130,6 +131,13 @@ def _begin(network: Sized, unfinished: UnfinishedTraining) -> TrainingState | No
     return state
 
 
+def _finished(network: Sized) -> Sized:
+    """Return the network that is kept after training: of a readout the whole, and without dormant entries."""
+    if isinstance(network, Readout):
+        network = network.whole()
+    return network.without_dormant() if isinstance(network, Phenotype) else network
+
+
 def train_steps(
     arm: str,
     network: Sized,
@@ -177,8 +185,7 @@ def train_steps(
             break
         made = FitState(phase + 1, optimizer, None, math.inf, None)
         unfinished.keep(spent.state(network, made))
-    if isinstance(network, Phenotype):
-        network = network.without_dormant()
+    network = _finished(network)
     validation, n_steps = evaluate(network, task.validation), first + report.steps
     return spent.trained(
         *(arm, network, report),
@@ -241,7 +248,7 @@ def train_epochs(
         if report.status != "ok" or report.stopped_early or state.epoch == epochs:
             break
         unfinished.keep(spent.state(network, state, records))
-    last = len(records)
+    network, last = _finished(network), len(records)
     kept = report.best_epoch or last if report.restored else last
     steps = state.optimizer.step
     return spent.trained(

@@ -109,6 +109,13 @@ class DataSplit:
         """Shape of a prepared sample."""
         return self.train.inputs.shape[1:]
 
+    def steps_of(self, part: Part) -> NDArray[np.int64]:
+        """Return the step of each target of a part whose steps have targets."""
+        sequences = self.raw(part)[0]
+        if not isinstance(sequences, Sequences) or sequences.with_target is None:
+            raise ValueError(f"the data set must have targets of steps; got {self.dataset!r}")
+        return np.nonzero(sequences.padded(sequences.with_target, sequences.longest))[1]
+
     def raw(self, part: Part) -> tuple[RawRows, NDArray[Any]]:
         """Return the rows of a part as the data set has them, with their labels or values; see :meth:`Dataset.raw`.
 
@@ -839,7 +846,7 @@ class Dataset:
 
     @property
     def n_features(self) -> int:
-        """Return the number of values in one raw sample."""
+        """Return the number of values in one raw sample, of sequences in one step."""
         return self.schema.n_features
 
     @property
@@ -900,6 +907,11 @@ class Dataset:
             and rows.readings(schema.ticks, schema.extra_ticks) is not None
             for rows in parts
         )
+
+    @property
+    def has_targets_per_step(self) -> bool:
+        """Whether steps of sequences have targets, instead of samples."""
+        return isinstance(self.schema, SequenceSchema) and self.schema.per_step
 
     def target_rows(self, part: Part, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the indices of the targets of some samples: the samples' own, unless steps have targets."""

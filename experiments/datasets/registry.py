@@ -12,6 +12,12 @@ from evo.registry import Registry
 from experiments.datasets.bundled import diabetes, digits
 from experiments.datasets.dataset import Dataset
 from experiments.datasets.generated import parity, spirals, xor
+from experiments.datasets.generated_sequences import (
+    adding_problem,
+    delayed_xor,
+    mackey_glass,
+    sequential_digits,
+)
 from experiments.datasets.idx_folder import idx_folder
 
 
@@ -38,15 +44,19 @@ DATASETS: Registry[Callable[..., Dataset]] = Registry("data set", convert=_conve
 
 DATASETS.fill(
     {
+        "adding-problem": adding_problem,
         "csv": Dataset.from_csv,
+        "delayed-xor": delayed_xor,
         "diabetes": diabetes,
         "digits": digits,
         "idx": idx_folder,
         "images": Dataset.from_image_folder,
+        "mackey-glass": mackey_glass,
         "npz": Dataset.from_npz,
         "openml": Dataset.from_openml,
         "parity": parity,
         "parquet": Dataset.from_parquet,
+        "sequential-digits": sequential_digits,
         "spirals": spirals,
         "xor": xor,
     }

@@ -38,7 +38,7 @@ from experiments.studies.execution import (
     searches_of,
     told_of_stop,
 )
-from experiments.studies.founders import check_founders
+from experiments.studies.founders import check_founders, with_ticks_of
 from experiments.studies.judgement import check_judgement
 from experiments.studies.planned import Decision, StudyPlan, cell_of, decide, fitness_at
 from experiments.studies.runner import (
@@ -103,7 +103,7 @@ def check_data(experiments: Iterable[Experiment], data: DataSets) -> None:
         check_arms(experiment.baseline, experiment.training, genes, dataset, shape)
         check_judgement(experiment, dataset)
         if experiment.evolve:
-            check_founders(experiment, splits[settings])
+            check_founders(with_ticks_of(experiment, dataset), splits[settings])
 
 
 @dataclass

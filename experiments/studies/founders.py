@@ -29,7 +29,7 @@ from evo.initial.map_founders import LayerShape
 from evo.initial.settings import DENSITY, GRAPHS, FounderSettings
 from evo.initial.topologies import TOPOLOGIES
 from evo.layer_numbers import indices_of_layers
-from evo.preparation import Normalization
+from evo.preparation import Normalization, SequenceSchema
 from evo.seeding import Purpose, generator
 from evo.storage.predictor import (
     LAYERS_FORMAT,
@@ -119,6 +119,38 @@ def with_given_founders(experiment: Experiment, founders: Sequence[Any] | None) 
     return experiment.model_copy(update={"founders": given})
 
 
+def with_ticks_of(experiment: Experiment, dataset: Dataset) -> Experiment:
+    """Return the experiment with founders that read one step of the sequences of a data set at each tick.
+
+    Data without sequences, and given founders, which have ticks of their own, leave it as it is.
+
+    Raises
+    ------
+    SettingsError
+        If the settings ask for other ticks.
+    """
+    if not experiment.evolve or experiment.founders.graph == "given":
+        return experiment
+    return experiment.model_copy(update={"founders": _reading(experiment.founders, dataset)})
+
+
+def _reading(settings: FounderSettings, dataset: Dataset) -> FounderSettings:
+    """Return settings with the ticks of the sequences of a data set, if it has sequences."""
+    if not isinstance(dataset.schema, SequenceSchema):
+        return settings
+    ticks = dataset.schema.ticks
+    if settings.graph == "maps":
+        raise SettingsError(
+            f"founders.graph must not be \"maps\" for {dataset.name!r}, which has sequences; got 'maps'"
+        )
+    if settings.ticks not in {1, ticks}:
+        raise SettingsError(
+            f"founders.ticks must be {ticks} for the sequences of {dataset.name!r}, or be left out; got "
+            f"{settings.ticks}"
+        )
+    return settings.model_copy(update={"ticks": ticks, "sequence": ticks > 1})
+
+
 def check_founders(
     experiment: Experiment, split: DataSplit, founders: Sequence[Any] | None = None
 ) -> GivenFounders | None:
@@ -155,6 +187,7 @@ def check_founders(
             f"founders must be from 1 to {population}, the population; got {len(named)}"
         )
     _check_settings(settings, named)
+    settings = _reading(settings, dataset)
     genomes = [_read(name, source, settings, split) for name, source in named.items()]
     check_policy(experiment, genomes)
     scalings = () if settings.weights else tuple(map(_target_scaling, named.values()))
@@ -273,6 +306,10 @@ def _read(name: str, source: Any, settings: FounderSettings, split: DataSplit) -
             inputs=split.preparation.input_names,
             outputs=dataset.output_names,
         )
+        if isinstance(dataset.schema, SequenceSchema) and genome.ticks != dataset.schema.ticks:
+            raise ValueError(
+                f"must have {dataset.schema.ticks} ticks, one for each step of the sequences; got {genome.ticks}"
+            )
         if settings.weights is not None and genome.threshold is not None:
             raise ValueError("must have no threshold if founders.weights are drawn; got one")
     except (EvoMatrixError, TypeError, ValueError) as error:

@@ -38,7 +38,8 @@ def deciding_metric(experiment: Experiment, dataset: Dataset) -> tuple[str, bool
 def own_columns(experiment: Experiment, dataset: Dataset) -> OwnColumns:
     """Return the columns whose names depend on settings and data."""
     genes = tuple(experiment.evolution.recipe_genes.ranges)
-    return OwnColumns(metrics_of(experiment), dataset.classes, _outputs(dataset), genes)
+    metrics, outputs = metrics_of(experiment), _outputs(dataset)
+    return OwnColumns(metrics, dataset.classes, outputs, genes, dataset.has_targets_per_step)
 
 
 def _outputs(dataset: Dataset) -> tuple[str, ...]:
@@ -72,6 +73,10 @@ def check_judgement(experiment: Experiment, dataset: Dataset) -> None:
     if dataset.classes is None:
         raise SettingsError(
             f"training.class_weight must not be given for {dataset.name!r}, which has no classes; got {wanted!r}"
+        )
+    if dataset.has_targets_per_step:
+        raise SettingsError(
+            f"training.class_weight must not be given for {dataset.name!r}, whose steps have classes; got {wanted!r}"
         )
     if isinstance(wanted, Mapping):
         labels = [str(one) for one in dataset.classes]
@@ -141,7 +146,8 @@ def weighted(experiment: Experiment, dataset: Dataset, split: DataSplit) -> Data
 
 def _weights(samples: Samples, of_class: NDArray[np.float64]) -> NDArray[np.float64]:
     own = np.ones(len(samples)) if samples.weights is None else samples.weights.astype(np.float64)
-    return own * of_class[samples.targets] if samples.has_classes else own
+    of_steps = len(samples.targets) != len(samples)
+    return own * of_class[samples.targets] if samples.has_classes and not of_steps else own
 
 
 def _class_weights(

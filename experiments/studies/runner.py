@@ -49,6 +49,7 @@ from experiments.studies.founders import (
     check_founders,
     founders_of_seed,
     with_given_founders,
+    with_ticks_of,
 )
 from experiments.studies.judgement import (
     check_defined,
@@ -507,6 +508,7 @@ def _plan(
     if dataset is None:
         dataset = load_dataset(experiment.dataset.name, **experiment.dataset.options)
     check_judgement(experiment, dataset)
+    experiment = with_ticks_of(experiment, dataset)
     splits = [_split(experiment, dataset, seed) for seed in seeds_of(experiment)]
     genes = experiment.evolution.recipe_genes
     for split in _different(splits):

@@ -217,7 +217,10 @@ def read_test(
             classes, at = seed_run.dataset.classes, split.rows["test"]
             truth, output = truth_and_output(split.test, on_test)
             outputs = seed_run.store.own_columns.outputs
-            found = prediction_rows(at, truth, output, classes, outputs, key)
+            steps = None
+            if split.test.readings is not None and seed_run.dataset.has_targets_per_step:
+                at, steps = split.rows["test"][split.test.readings[0]], split.steps_of("test")
+            found = prediction_rows(at, truth, output, classes, outputs, key, steps)
             predictions.append(found)
     return rows, predictions
 

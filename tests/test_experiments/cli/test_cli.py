@@ -39,7 +39,9 @@ OPTIONS = [
     "--quiet",
 ]
 PRESETS = [
+    "adding-problem",
     "augmented-fashion",
+    "delayed-xor",
     "diabetes",
     "digits",
     "digits-random",
@@ -52,11 +54,13 @@ PRESETS = [
     "kernels-digits",
     "lenet-fashion",
     "lenet-mnist",
+    "mackey-glass",
     "mlp-mnist",
     "mnist-kernels",
     "parity",
     "rigl-digits",
     "rigl-mnist",
+    "sequential-digits",
     "set-digits",
     "set-mnist",
     "sparse-mlp",

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from evo.errors import DataError, SettingsError
+from evo.preparation import Sequences
 from experiments.datasets import DATASETS, Dataset, load_dataset, spirals, xor
 
 
@@ -46,11 +47,14 @@ def test_every_data_set_keeps_the_contract(name, options):
     dataset = load_dataset(name, **options.get(name, {}))
     assert isinstance(dataset, Dataset)
     assert dataset.name
-    assert dataset.inputs.shape == (len(dataset), *dataset.input_shape)
-    assert dataset.inputs.dtype.kind in "uif"
-    assert np.isfinite(dataset.inputs).all()
-    assert not dataset.inputs.flags.writeable
-    assert dataset.n_features == np.prod(dataset.input_shape)
+    numbers, shape = dataset.inputs, (len(dataset), *dataset.input_shape)
+    if isinstance(numbers, Sequences):
+        numbers, shape = numbers.steps, (numbers.lengths.sum(), dataset.input_shape[1])
+    assert numbers.shape == shape
+    assert numbers.dtype.kind in "uif"
+    assert np.isfinite(numbers).all()
+    assert not numbers.flags.writeable
+    assert dataset.n_features == np.prod(shape[1:])
     if dataset.task == "classification":
         assert dataset.targets.dtype == np.int64
         assert set(dataset.targets.tolist()) == set(range(dataset.n_outputs))
@@ -60,6 +64,8 @@ def test_every_data_set_keeps_the_contract(name, options):
     assert dataset.data_hash == load_dataset(name, **options.get(name, {})).data_hash
     split = dataset.split(seed=0)
     in_parts = len(split.train) + len(split.validation) + len(split.test)
+    if dataset.spans is not None:  # windows that straddle two parts
+        in_parts += 2 * int(np.diff(dataset.spans[0])[0])
     assert in_parts == len(dataset) + (0 if dataset.test is None else len(dataset.test[0]))
 
 
@@ -175,13 +181,15 @@ def test_a_task_given_as_option_is_heeded(options):
             "digit",
             {},
             "unknown data set 'digit'; did you mean 'digits'? "
-            "known: csv, diabetes, digits, idx, images, npz, openml, parity, parquet, spirals, xor",
+            "known: adding-problem, csv, delayed-xor, diabetes, digits, idx, images, mackey-glass, npz, openml, "
+            "parity, parquet, sequential-digits, spirals, xor",
         ),
         (
             "imagenet",
             {},
             "unknown data set 'imagenet'; did you mean 'images'? "
-            "known: csv, diabetes, digits, idx, images, npz, openml, parity, parquet, spirals, xor",
+            "known: adding-problem, csv, delayed-xor, diabetes, digits, idx, images, mackey-glass, npz, openml, "
+            "parity, parquet, sequential-digits, spirals, xor",
         ),
         (
             "xor",

@@ -32,6 +32,8 @@ from experiments.datasets import DATASETS
 from experiments.settings.experiment import preset_text, read_settings, with_values
 
 PRESETS = {
+    "adding-problem",
+    "delayed-xor",
     "diabetes",
     "digits",
     "digits-random",
@@ -39,10 +41,12 @@ PRESETS = {
     "idx",
     "lenet-fashion",
     "lenet-mnist",
+    "mackey-glass",
     "mlp-mnist",
     "rigl-digits",
     "rigl-mnist",
     "set-digits",
+    "sequential-digits",
     "set-mnist",
     "parity",
     "spirals",
@@ -430,10 +434,10 @@ def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
     message = message_of(preset)
     assert message.startswith(f"unknown preset {preset!r}")
     assert (
-        "augmented-fashion, diabetes, digits, digits-random, example, fashion, fashion-small, few-labels, "
-        "growth-digits, idx, kernels-digits, lenet-fashion, lenet-mnist, mlp-mnist, mnist-kernels, parity, "
-        "rigl-digits, rigl-mnist, set-digits, set-mnist, sparse-mlp, spirals, time-to-accuracy, xor"
-        in message
+        "adding-problem, augmented-fashion, delayed-xor, diabetes, digits, digits-random, example, fashion, "
+        "fashion-small, few-labels, growth-digits, idx, kernels-digits, lenet-fashion, lenet-mnist, mackey-glass, "
+        "mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, sequential-digits, set-digits, set-mnist, "
+        "sparse-mlp, spirals, time-to-accuracy, xor" in message
     )
     assert ".toml" in message
 

@@ -1,0 +1,188 @@
+"""Experiments on sequences of unequal length and on series: from settings to tables and to the saved winner."""
+
+import numpy as np
+import pytest
+
+from evo import Genome
+from evo.errors import DataError, SettingsError
+from experiments import Dataset, Experiment, load_network, run, verify
+from experiments.settings.experiment import load_experiment
+
+RNG = np.random.default_rng(0)
+LENGTHS = RNG.integers(2, 6, 60)
+X = [RNG.normal(size=(n, 2)) for n in LENGTHS]
+SUMS = Dataset.from_sequences(X, [10 * one.sum() for one in X], name="sums")
+SIGNS = Dataset.from_sequences(
+    X,
+    [np.where(one[:, 0] > 0, "up", "down") for one in X],
+    name="signs",
+    per_step=True,
+    with_target=[np.arange(n) > 0 for n in LENGTHS],
+)
+
+
+def small(**settings):
+    return Experiment(
+        name="sequences",
+        seeds=1,
+        **{
+            "founders": {"graph": "recurrent", "hidden": 4},
+            "evolution": {"population": 2, "generations": 1, "steps_per_generation": 4},
+            "baseline": {"arms": ["static", "reservoir"], "hidden": 5},
+            **settings,
+        },
+    )
+
+
+def run_small(dataset, folder, **settings):
+    return run(
+        small(**settings), dataset=dataset, workers=0, results=folder, figures=False, quiet=True
+    )
+
+
+@pytest.fixture(scope="module")
+def of_sums(tmp_path_factory):
+    return run_small(SUMS, tmp_path_factory.mktemp("sums"), evaluation={"metrics": ["r2"]})
+
+
+@pytest.fixture(scope="module")
+def of_signs(tmp_path_factory):
+    return run_small(SIGNS, tmp_path_factory.mktemp("signs"))
+
+
+def test_ticks_follow_the_data(of_sums):
+    stored = load_experiment(of_sums.path / "config.json")
+    assert (stored.founders.ticks, stored.founders.sequence) == (5, True)
+    assert (of_sums.individuals["ticks"] == 5).all()
+
+
+@pytest.mark.parametrize("arm", ["evolved", "static", "reservoir"])
+def test_a_saved_network_scores_as_the_tables_say(of_sums, of_signs, arm, tmp_path):
+    for results, dataset, column in (
+        (of_sums, SUMS, "test_r2"),
+        (of_signs, SIGNS, "test_accuracy"),
+    ):
+        sequences, y = small().dataset.split(dataset, 0).raw("test")
+        path = results.network(arm, seed=0).save(tmp_path / f"{dataset.name}-{arm}")
+        score = load_network(path).score(sequences, y)
+        assert score == results.comparison.set_index("arm").loc[arm, column]
+
+
+def test_each_sequence_has_a_prediction_in_the_table(of_sums):
+    rows = of_sums.predictions.query("arm == 'evolved'")
+    found = of_sums.best().predict([X[i] for i in rows["row"]])
+    np.testing.assert_array_equal(rows["prediction"], found)
+    np.testing.assert_allclose(rows["truth"], [10 * X[i].sum() for i in rows["row"]])
+    assert "step" not in rows
+
+
+def test_each_step_with_a_target_has_a_prediction_in_the_table(of_signs):
+    rows = of_signs.predictions.query("arm == 'evolved'")
+    test = small().dataset.split(SIGNS, 0).rows["test"]
+    expected = [(i, t) for i in test for t in range(1, LENGTHS[i])]
+    assert [*zip(rows["row"], rows["step"], strict=True)] == expected
+    of_step = of_signs.best().predict([X[i] for i in test])
+    assert [len(one) for one in of_step] == LENGTHS[test].tolist()
+    assert rows["prediction"].tolist() == [label for one in of_step for label in one[1:]]
+    assert rows["truth"].tolist() == ["up" if X[i][t, 0] > 0 else "down" for i, t in expected]
+    probabilities = of_signs.best().predict_proba([X[0], X[1]])
+    assert [one.shape for one in probabilities] == [(n, 2) for n in LENGTHS[:2]]
+
+
+def test_labels_of_steps_may_be_given_sequence_by_sequence(of_signs):
+    labels = [np.where(one[:, 0] > 0, "up", "down") for one in X[:3]]
+    best = of_signs.best()
+    hits = np.concatenate([a == b for a, b in zip(best.predict(X[:3]), labels, strict=True)])
+    assert best.score(X[:3], labels) == hits.mean()
+
+
+def test_a_repeated_run_gives_the_same_tables(of_signs):
+    assert verify(of_signs.path, dataset=SIGNS).difference is None
+
+
+def test_a_reservoir_keeps_all_weights_but_those_of_its_readout(of_sums, tmp_path):
+    longer = run_small(
+        SUMS,
+        tmp_path,
+        evolution={"population": 2, "generations": 1, "steps_per_generation": 8},
+        training={"l2": 0.01},
+    )
+    before, after = (one.network("reservoir", seed=0).genome for one in (of_sums, longer))
+    changed = before.to_dense() != after.to_dense()
+    assert not changed[:, :7].any()
+    assert changed[:7, 7].all()
+    moved = before.bias != after.bias
+    assert moved.tolist() == [False] * 7 + [True]
+
+
+def test_arms_that_read_no_unequal_sequences_are_refused():
+    message = (
+        "baseline.arms: mlp needs sequences of one length with one target each, and those of 'sums'"
+    )
+    with pytest.raises(SettingsError, match=message):
+        run(small(baseline={"arms": ["mlp"]}), dataset=SUMS, workers=0)
+    rows = Dataset.from_arrays(np.zeros((9, 2)) + np.arange(9)[:, None], np.arange(9.0))
+    with pytest.raises(SettingsError, match=r"baseline\.arms: reservoir needs sequences"):
+        run(small(founders={"hidden": 2}), dataset=rows, workers=0)
+
+
+def test_other_ticks_class_weights_and_maps_are_refused():
+    for settings, message in (
+        ({"founders": {"graph": "recurrent", "ticks": 3}}, "founders.ticks must be 5 for the sequences of 'signs'"),
+        ({"training": {"class_weight": "balanced"}}, "training.class_weight must not be given for 'signs'"),
+        ({"founders": {"graph": "maps", "layers": [[2, 2]]}}, "founders.graph must not be \"maps\" for 'signs'"),
+    ):  # fmt: skip
+        with pytest.raises(SettingsError, match=message):
+            run(small(**settings), dataset=SIGNS, workers=0)
+
+
+def test_given_founders_need_the_ticks_of_the_data(tmp_path):
+    matrix = (RNG.normal(size=(6, 6)) / 5).astype(np.float32)
+    options = {"n_inputs": 2, "n_outputs": 1}
+    given = {"founders": {"graph": "given"}, "baseline": {"arms": []}}
+    shorter = Genome.from_matrix(np.pad(matrix, 4), n_inputs=10, n_outputs=1, ticks=4)
+    message = "must have 5 ticks, one for each step of the sequences; got 4"
+    with pytest.raises(SettingsError, match=message):
+        run(small(**given), dataset=SUMS, founders=[shorter], workers=0)
+    founders = [Genome.from_matrix(matrix, ticks=5, **options), matrix]
+    results = run(
+        small(**given),
+        dataset=SUMS,
+        founders=founders,
+        workers=0,
+        results=tmp_path,
+        figures=False,
+        quiet=True,
+    )
+    assert (results.individuals["ticks"] == 5).all()
+
+
+def test_longer_sequences_than_the_network_has_ticks_are_refused(of_sums):
+    with pytest.raises(DataError, match=r"X\[0\] must have at most 5 steps"):
+        of_sums.best().predict([np.zeros((6, 2))])
+    with pytest.raises(ValueError, match="the network must read samples that are no sequences"):
+        of_sums.best().to_onnx()
+
+
+def test_rigl_grows_by_the_gradient_at_the_readings(tmp_path):
+    results = run_small(
+        SIGNS,
+        tmp_path,
+        policy={"name": "rigl"},
+        baseline={"arms": []},
+        evolution={"population": 2, "generations": 2, "steps_per_generation": 4},
+    )
+    children = results.individuals.query("origin == 'child'")
+    assert (children["status"] == "ok").all()
+    assert set(children["individual"]) == set(results.operations["individual"])
+
+
+def test_an_mlp_reads_sequences_of_one_length(tmp_path):
+    series = Dataset.from_series(np.sin(np.arange(80.0) / 3), window=4)
+    results = run_small(series, tmp_path, baseline={"arms": ["mlp", "reservoir"], "hidden": 5})
+    best, network = results.best(), results.network("mlp", seed=0)
+    windows = [np.sin(np.arange(4.0) / 3)]
+    assert best.predict(windows).shape == network.predict(windows).shape == (1,)
+    with pytest.raises(DataError, match="X must have sequences of 4 steps for a network of layers"):
+        network.predict([np.zeros(3)])
+    assert best.predict([np.zeros(3)]).shape == (1,)
