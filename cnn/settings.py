@@ -265,11 +265,19 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     return f"{field}{separator}{rule}" + ("" if "; got " in rule else received)
 
 
+def _section_of(annotation: Any) -> Any:
+    """Return the model of a section that may be left out; another annotation as it is."""
+    models = (
+        one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)
+    )
+    return next(models, annotation) if get_origin(annotation) in (Union, UnionType) else annotation
+
+
 def _names_in(model: Any, place: Iterable[int | str]) -> Collection[str]:
     """Return the names of the settings of the section at a place of a model; none if no section is there."""
     for key in place:
         field = getattr(model, "model_fields", {}).get(str(key))
-        model = None if field is None else field.annotation
+        model = None if field is None else _section_of(field.annotation)
     return getattr(model, "model_fields", ())
 
 
@@ -292,5 +300,6 @@ def _paths(model: Any, prefix: str) -> Iterator[str]:
     """Yield the dotted names of all settings of a model."""
     for name, field in getattr(model, "model_fields", {}).items():
         yield f"{prefix}{name}"
-        if isinstance(field.annotation, type):
-            yield from _paths(field.annotation, f"{prefix}{name}.")
+        section = _section_of(field.annotation)
+        if isinstance(section, type):
+            yield from _paths(section, f"{prefix}{name}.")

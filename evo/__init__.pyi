@@ -22,6 +22,8 @@ from .evolution.job import Task as Task
 from .evolution.metrics import METRICS as METRICS
 from .evolution.metrics import Metric as Metric
 from .evolution.settings import EvolutionSettings as EvolutionSettings
+from .evolution.tasks import EpisodeTask as EpisodeTask
+from .evolution.tasks import SampleTask as SampleTask
 from .exchange.graph_files import from_graphml as from_graphml
 from .exchange.graph_files import from_json as from_json
 from .exchange.graph_files import load_graph as load_graph
@@ -61,6 +63,7 @@ from .operators.preserving import remove_ineffective as remove_ineffective
 from .operators.preserving import reorder_freely as reorder_freely
 from .operators.registry import OPERATORS as OPERATORS
 from .operators.registry import replay as replay
+from .phenotype.actor import Actor as Actor
 from .phenotype.phenotype import Phenotype as Phenotype
 from .phenotype.plan import Plan as Plan
 from .phenotype.plan import compile_plan as compile_plan
@@ -77,6 +80,10 @@ from .recombination import Mate as Mate
 from .recombination import RecombinationSettings as RecombinationSettings
 from .recombination import greedy_soup as greedy_soup
 from .registry import Registry as Registry
+from .rewards import REWARDS as REWARDS
+from .rewards import Interface as Interface
+from .rewards import Reward as Reward
+from .rewards import TaskSettings as TaskSettings
 from .selection import SELECTIONS as SELECTIONS
 from .selection import OffspringRequest as OffspringRequest
 from .selection import Selection as Selection

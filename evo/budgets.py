@@ -14,11 +14,16 @@ Budget = Literal[
     "total_samples",
     "total_training_macs",
     "total_cpu_seconds",
+    "total_played_episodes",
+    "total_played_steps",
 ]
 """A budget: a column of the table ``comparison``."""
 
 BUDGETS: tuple[Budget, ...] = get_args(Budget)
 """All budgets by name."""
+
+PLAYED: frozenset[Budget] = frozenset({"total_played_episodes", "total_played_steps"})
+"""The budgets of runs that a reward judges."""
 
 TIMED: frozenset[Budget] = frozenset({"cpu_seconds", "total_cpu_seconds"})
 """The budgets that differ from run to run."""

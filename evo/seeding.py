@@ -24,6 +24,10 @@ class Purpose(IntEnum):
     PBT = 8
     MATES = 9
     EPISODES = 10
+    VALIDATION_EPISODES = 11
+    TRAIN_EPISODES = 12
+    TEST_EPISODES = 13
+    STRATEGY = 14
 
 
 def seed_sequence(

@@ -40,12 +40,13 @@ MAY_IMPORT = {
     "evo.phenotype.kernels": "evo.genome cnn.layers.kernels",
     "evo.phenotype": "evo evo.genome evo.phenotype.kernels cnn.layers.kernels",
     "evo.selection": "evo",
-    "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.initial evo.operators evo.policies evo.phenotype"
-    " evo.recombination evo.selection evo.preparation",
-    "evo.executors": "evo evo.genome evo.operators evo.policies evo.recombination evo.evolution",
     "evo.preparation": "evo",
+    "evo.rewards": "evo evo.genome evo.phenotype evo.preparation",
+    "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.initial evo.operators evo.policies evo.phenotype"
+    " evo.recombination evo.selection evo.preparation evo.rewards",
+    "evo.executors": "evo evo.genome evo.operators evo.policies evo.recombination evo.evolution",
     "evo.storage": "evo evo.genome evo.exchange evo.operators evo.phenotype evo.recombination evo.evolution"
-    " evo.preparation",
+    " evo.preparation evo.rewards",
     "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
     "evo.gradient_free.control": "evo evo.gradient_free",
     # -- experiments: the root holds the scripts to copy
@@ -54,7 +55,7 @@ MAY_IMPORT = {
     "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution evo.preparation evo.storage"
     " experiments.datasets",
     "experiments.settings": "evo evo.genome evo.initial evo.operators evo.policies evo.selection evo.evolution"
-    " experiments.arms experiments.datasets",
+    " evo.rewards experiments.arms experiments.datasets",
     "experiments.statistics": "",
     "experiments.analysis.frames": "evo evo.storage experiments.statistics",
     "experiments.analysis": "evo evo.evolution evo.storage experiments.settings experiments.statistics"
@@ -69,7 +70,7 @@ MAY_IMPORT = {
     "experiments.report": "evo evo.storage experiments.analysis experiments.figures.style experiments.report.blocks"
     " experiments.report.sections",
     "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
-    " evo.selection evo.evolution evo.executors evo.preparation evo.storage"
+    " evo.selection evo.evolution evo.executors evo.preparation evo.rewards evo.storage"
     " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures"
     " experiments.progress experiments.studies.planned",
     "experiments.estimators": "evo evo.evolution evo.preparation evo.storage experiments.analysis experiments.datasets"

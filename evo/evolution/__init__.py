@@ -11,12 +11,14 @@ from evo.evolution.individual import Individual, evaluate_individual
 from evo.evolution.job import Job, Task
 from evo.evolution.metrics import METRICS, Metric
 from evo.evolution.settings import EvolutionSettings
+from evo.evolution.tasks import EpisodeTask, SampleTask
 
 __all__ = [
     "FITNESSES",
     "METRICS",
     "AsynchronousEvolution",
     "AsynchronousState",
+    "EpisodeTask",
     "Evolution",
     "EvolutionSettings",
     "EvolutionState",
@@ -26,6 +28,7 @@ __all__ = [
     "Job",
     "Metric",
     "OperatorCredit",
+    "SampleTask",
     "Task",
     "adapt_fitness",
     "evaluate_individual",

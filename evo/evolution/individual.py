@@ -11,34 +11,27 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnn.checks import brief
 from cnn.training.budget import Bound
 from cnn.training.curve import LearningCurve
-from cnn.training.descent import samples_of_steps
-from cnn.training.recipe import batch_indices
-from cnn.training.trainer import OptimizerState, TrainingReport, evaluate, train
+from cnn.training.trainer import OptimizerState
 from evo.editing.editor import GenomeEditor
 from evo.evolution.duplicates import duplicates_training, same_parameters
 from evo.evolution.failures import kind_and_text, one_line, place_of, traceback_of
-from evo.evolution.fitness import FITNESSES
-from evo.evolution.job import Job, Task
-from evo.evolution.metrics import as_number, measure
+from evo.evolution.job import Job, Phase, Task
+from evo.evolution.metrics import as_number
 from evo.evolution.statistics import GenomeStatistics, describe, describe_sizes
 from evo.genome.genome import FloatArray, Genome
 from evo.initial.fresh import with_fresh_weights
 from evo.interruption import is_interruption
-from evo.operators.operation import GradientsAt, Operation, ProposalContext
+from evo.operators.operation import Operation, ProposalContext
 from evo.operators.registry import RECOMBINATIONS, apply_operation
-from evo.phenotype.phenotype import Phenotype, gradients_at
+from evo.phenotype.phenotype import Phenotype
 from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
 from evo.seeding import Purpose, generator
 from evo.time_account import spending
-
-GRADIENT_BATCHES = 4
-"""Batches on which a policy measures the loss gradient."""
 
 Status = Literal["ok", "diverged", "failed", "duplicate"]
 
@@ -96,6 +89,9 @@ class Individual:
         status is ok.
     ancestry_cpu_seconds : float
         CPU time behind its weights, counted alike.
+    episodes, environment_steps : int or None
+        Episodes that it played, in its train phase and when it was judged, and environment steps in them; None where
+        samples train and judge.
     """
 
     job: Job
@@ -126,6 +122,8 @@ class Individual:
     cpu_seconds: float = 0.0
     ancestry_macs: int = 0
     ancestry_cpu_seconds: float = 0.0
+    episodes: int | None = None
+    environment_steps: int | None = None
 
     def released(self) -> "Individual":
         """Return the individual as a parent: without the parameters of its own parents, and without what it reused."""
@@ -193,31 +191,23 @@ def _modify_train_evaluate(
         duplicate = _without_result(job, "duplicate", reason, operations, statistics)
         return replace(duplicate, genome=genome, modify_seconds=modified - started)
     with spending("train"):
-        report = train(
-            network,
-            task.train,
-            task.recipe_of(job),
-            first_step=job.first_step,
-            steps=settings.steps_per_generation,
-            total_steps=task.total_steps,
-            order_seed=task.order_seed,
-            state=None if carried is None else _of_parameters(network, carried),
-            budget=settings.budget,
-            record_every=settings.record_every,
-        )
-    trained = time.perf_counter()
+        state = None if carried is None else _of_parameters(network, carried)
+        phase = task.train_network(network, job, state)
+    report, trained = phase.report, time.perf_counter()
     if report.status != "ok":
         statistics = _described(task, genome, network)
         ended = report.status, report.reason
-        return _without_result(job, *ended, operations, statistics, report, network.macs)
+        return _without_result(job, *ended, operations, statistics, phase, network.macs)
 
     trained_genome, judged = _after_training(task, genome, network)
     # If dormant entries learn, training itself has changed the active entries.
     trained_or_not = (trained_genome, judged) if network.dormant_learn else (genome, network)
     statistics = _described(task, *trained_or_not)
-    judgement, reason = _judge(task, judged)
+    judgement, reason = _judge(task, judged, job.generation, phase)
     if reason:
-        return _without_result(job, "failed", reason, operations, statistics, report, network.macs)
+        failed = _without_result(job, "failed", reason, operations, statistics, phase, network.macs)
+        costs = ("episodes", "environment_steps")
+        return replace(failed, **{name: judgement[name] for name in costs if name in judgement})
     return Individual(
         job=job,
         status="ok",
@@ -256,26 +246,36 @@ def judge_again(task: Task, individual: Individual) -> Individual:
     ValueError
         If its fitness is no finite number.
     """
-    judgement, reason = _judge(task, Phenotype(individual.genome, task.loss))
+    network = Phenotype(individual.genome, task.loss)
+    judgement, reason = _judge(task, network, individual.job.generation)
     if reason:
         raise ValueError(f"individual {individual.job.individual}: {reason}")
     return replace(individual, **judgement)
 
 
 @spending("evaluate")
-def _judge(task: Task, network: Phenotype) -> tuple[dict[str, Any], str]:
-    """Return the fields of an individual that judge its network; and the reason, if it has no fitness."""
-    validation = evaluate(network, task.validation)
-    returned: object = task.fitness(network, task.validation, evaluation=validation)
-    fitness = as_number(returned)
+def _judge(
+    task: Task, network: Phenotype, generation: int, phase: Phase | None = None
+) -> tuple[dict[str, Any], str]:
+    """Return the fields of an individual that judge its network; and the reason, if it has no fitness.
+
+    The episodes of its train phase are counted with those that judge it.
+    """
+    judged = task.judge(network, generation)
+    fitness = as_number(judged.returned)
     judgement = {
         "fitness": fitness,
-        "validation_loss": validation.loss,
-        "validation_accuracy": validation.accuracy,
-        "metrics": measure(task.metrics, task.validation, validation),
+        "validation_loss": judged.loss,
+        "validation_accuracy": judged.accuracy,
+        "metrics": judged.metrics,
     }
+    if judged.episodes is not None and judged.environment_steps is not None:
+        of_phase = (phase.episodes, phase.environment_steps) if phase else (0, 0)
+        judgement["episodes"] = judged.episodes + of_phase[0]
+        judgement["environment_steps"] = judged.environment_steps + of_phase[1]
     if fitness is None:
-        return judgement, f"fitness must return a number; got {' '.join(brief(returned).split())}"
+        returned = " ".join(brief(judged.returned).split())
+        return judgement, f"fitness must return a number; got {returned}"
     return judgement, "" if np.isfinite(fitness) else f"fitness must be finite; got {fitness}"
 
 
@@ -289,7 +289,7 @@ def _after_training(task: Task, genome: Genome, network: Phenotype) -> tuple[Gen
     same_edges = np.array_equal(trained.active_mask(), genome.active_mask())
     if network.dormant_learn or not same_edges:
         return trained, Phenotype(trained, task.loss)
-    if FITNESSES.is_built_in(task.fitness):  # it depends on the computed network alone
+    if task.judges_function_alone:
         return trained, network
     return trained, Phenotype(trained, task.loss, network.plan)
 
@@ -301,8 +301,7 @@ def _duplicates_parent(
     carried: OptimizerState | None,
     operations: tuple[Operation, ...],
 ) -> bool:
-    # A custom fitness may depend on more than the computed network: on names, order, or dormant entries.
-    if job.continued_parent is None or not FITNESSES.is_built_in(task.fitness):
+    if job.continued_parent is None or not task.judges_function_alone:
         return False
     if task.evolution.draws_weights_anew(job.generation):
         return False
@@ -348,6 +347,8 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
         "train_seconds": 0.0,
         "evaluate_seconds": 0.0,
         "training_macs": 0,
+        "episodes": None if trained.episodes is None else 0,
+        "environment_steps": None if trained.episodes is None else 0,
         "cpu_seconds": duplicate.cpu_seconds,
         "reused_from": trained,
         "arrival": duplicate.arrival,
@@ -439,13 +440,13 @@ def _operations_of_policy(task: Task, job: Job, editor: GenomeEditor) -> list[Op
     context = ProposalContext(
         rng=generator(task.seed, Purpose.MODIFY, job.generation, job.individual),
         settings=task.policy.operators,
-        gradients_at=_gradients_on_next_batches(task, job),
+        gradients_at=task.gradients_at(job),
         progress=job.progress,
         layers=task.layers,
         progress_after=min(job.generation / max(task.evolution.last_modified, 1), 1.0),
         dormant_learn=task.evolution.dormant == "straight_through",
         mates=job.mates,
-        validation_loss=lambda genome: evaluate(Phenotype(genome, task.loss), task.validation).loss,
+        validation_loss=task.validation_loss(),
     )
     operator = RECOMBINATIONS.get(task.evolution.recombination.mode)
     if job.mates and operator is not None:
@@ -465,46 +466,17 @@ def _operations_of_policy(task: Task, job: Job, editor: GenomeEditor) -> list[Op
     return operations
 
 
-def _gradients_on_next_batches(task: Task, job: Job) -> GradientsAt:
-    """Return a function that computes the loss gradient at given places, on the next training batches."""
-
-    def gradients_on_batches(
-        genome: Genome,
-        sources: NDArray[np.intp],
-        targets: NDArray[np.intp],
-        taps: NDArray[np.intp] | None = None,
-    ) -> FloatArray:
-        samples, recipe, first = task.train, task.recipe_of(job), job.first_step
-        order = batch_indices(
-            len(samples), recipe.batch_size, first, GRADIENT_BATCHES, task.order_seed
-        )
-        seen = samples_of_steps(samples, recipe, order, first, task.order_seed)
-        return gradients_at(
-            genome,
-            task.loss,
-            sources,
-            targets,
-            seen.inputs,
-            seen.targets,
-            taps,
-            seen.weights,
-            recipe.label_smoothing,
-            seen.readings,
-        )
-
-    return gradients_on_batches
-
-
 def _without_result(
     job: Job,
     status: Status,
     reason: str,
     operations: tuple[Operation, ...] = (),
     statistics: GenomeStatistics | None = None,
-    report: TrainingReport | None = None,
+    phase: Phase | None = None,
     macs: int = 0,
 ) -> Individual:
     """Return an individual without a result; `macs` are those of the network that was trained, for one sample."""
+    report = None if phase is None else phase.report
     return Individual(
         job=job,
         status=status,
@@ -528,4 +500,6 @@ def _without_result(
         training_macs=0 if report is None else report.samples * macs,
         ancestry_macs=job.ancestry_macs,
         ancestry_cpu_seconds=job.ancestry_cpu_seconds,
+        episodes=(phase and phase.episodes) or None,
+        environment_steps=(phase and phase.environment_steps) or None,
     )

@@ -1,8 +1,12 @@
-"""What a worker is given: the task of a whole run, once, and a job for each individual."""
+"""What a worker is given: the task of a whole run, once, and a job for each individual.
 
-from collections.abc import Mapping
+:mod:`evo.evolution.tasks` has the kinds of tasks.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -14,27 +18,69 @@ from cnn.training.recipe_genes import (
     sampled_genes,
     with_genes,
 )
-from cnn.training.samples import Samples
-from cnn.training.trainer import OptimizerState
+from cnn.training.trainer import OptimizerState, TrainingReport
 from evo.evolution.fitness import Fitness
 from evo.evolution.settings import EvolutionSettings
 from evo.genome.genome import Genome
+from evo.operators.operation import GradientsAt
+from evo.phenotype.phenotype import Phenotype
 from evo.policies.policies import PolicySettings
 from evo.recombination import Mate
+from evo.rewards import Reward
 from evo.seeding import Purpose, generator, seed_sequence
 
 Origin = Literal["founder", "continued", "child"]
 Modification = Literal["none", "policy", "drop_dormant"]
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """The part of a job that all individuals of one run with one seed share.
+Judge = Fitness | Reward
+"""What gives a network its fitness. It may be code of the user's own, which travels to workers by value."""
+
+
+class Phase(NamedTuple):
+    """What a train phase has made.
 
     Attributes
     ----------
-    train, validation : Samples
-        The samples that give gradients and fitness. There is no test part: evolution cannot see it.
+    report : TrainingReport
+    episodes, environment_steps : int
+        Episodes that were played, and environment steps in them; 0 where samples train.
+    """
+
+    report: TrainingReport
+    episodes: int = 0
+    environment_steps: int = 0
+
+
+class Judgement(NamedTuple):
+    """What a network is worth.
+
+    Attributes
+    ----------
+    returned : object
+        What the fitness returned; it should be a number.
+    loss, accuracy : float or None
+        On the validation samples; None where episodes judge.
+    metrics : mapping
+        The metrics of the task by name; None where one is not defined.
+    episodes, environment_steps : int or None
+        Episodes that were played, and environment steps in them; None where samples judge.
+    """
+
+    returned: object
+    loss: float | None
+    accuracy: float | None
+    metrics: Mapping[str, float | None]
+    episodes: int | None = None
+    environment_steps: int | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Task(ABC):
+    """What all individuals of one run with one seed share: what trains and judges them, and the settings.
+
+    Attributes
+    ----------
     loss : str
         A key of :data:`cnn.training.losses.LOSSES`.
     recipe : Recipe
@@ -43,32 +89,66 @@ class Task:
         How genomes are modified.
     evolution : EvolutionSettings
         How the population evolves, and the limits of a train phase.
-    fitness : Fitness
-        See :func:`evo.evolution.fitness.adapt_fitness`.
+    fitness : Fitness or Reward
+        What gives a network its fitness.
     seed : int
         The seed of the run.
     layers : tuple of int
         Number of nodes in each layer of the founders, inputs and outputs included; empty without layers.
     metrics : tuple of str
-        The metrics, keys of :data:`evo.evolution.metrics.METRICS`, that stand in the tables beside loss and accuracy.
+        The metrics, keys of :data:`evo.evolution.metrics.METRICS`, that stand in the tables beside loss and accuracy;
+        or the measures of a reward.
     first_generation : int
         The first generation of the run. It is 0, unless the run continues another one.
     steps_before : int
         Gradient steps along an ancestry that were planned for the generations before it.
     """
 
-    train: Samples
-    validation: Samples
     loss: str
     recipe: Recipe
     policy: PolicySettings
     evolution: EvolutionSettings
-    fitness: Fitness
+    fitness: Judge
     seed: int
     layers: tuple[int, ...] = ()
     metrics: tuple[str, ...] = ()
     first_generation: int = 0
     steps_before: int = 0
+
+    @property
+    @abstractmethod
+    def judges_function_alone(self) -> bool:
+        """Whether networks that compute the same function are judged alike."""
+
+    @property
+    @abstractmethod
+    def samples_per_step(self) -> int:
+        """Training samples that a step sees; 0 where a reward trains."""
+
+    @property
+    @abstractmethod
+    def sizes(self) -> tuple[int, int]:
+        """Sizes of what trains and of what judges: samples, or 0 and the episodes of an individual."""
+
+    @abstractmethod
+    def train_network(self, network: Phenotype, job: "Job", state: OptimizerState | None) -> Phase:
+        """Train the network of a job in place for one train phase; `state` is that of its parameters."""
+
+    @abstractmethod
+    def judge(self, network: Phenotype, generation: int) -> Judgement:
+        """Judge a network of a generation, which selection sees."""
+
+    @abstractmethod
+    def gradients_at(self, job: "Job") -> GradientsAt | None:
+        """Return a function that computes the loss gradient at given places; None where there is no gradient."""
+
+    @abstractmethod
+    def validation_loss(self) -> Callable[[Genome], float] | None:
+        """Return a function that computes the validation loss of a genome; None where there is no loss."""
+
+    @abstractmethod
+    def without_own_code(self) -> Self:
+        """Return the task with a judge of the package, which every process has."""
 
     @property
     def total_steps(self) -> int:

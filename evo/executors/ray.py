@@ -39,9 +39,9 @@ from cnn.checks import whole_number
 from cnn.compile.compilation import single_threaded_blas
 from cnn.training.trainer import OptimizerState
 from evo.environment import usable_cores
-from evo.evolution.fitness import Fitness, negative_loss
+from evo.evolution.fitness import negative_loss
 from evo.evolution.individual import Individual, evaluate_individual
-from evo.evolution.job import Job, Task, Work
+from evo.evolution.job import Job, Judge, Task, Work
 from evo.executors.failure_log import FailureLog
 from evo.executors.memory import limit_memory
 from evo.executors.parcels import (
@@ -115,7 +115,7 @@ class _Worker:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._memory = memory
         self._cargo = b""
-        self._fitness: Fitness = negative_loss
+        self._fitness: Judge = negative_loss
         self._tasks: dict[int, Task] = {}
 
     def take(self, cargo: bytes, warm_up: Work | None) -> str:
@@ -157,7 +157,8 @@ class _Worker:
             with spending("messages"):
                 self._tasks = {one: self._tasks[one] for one in kept if one in self._tasks}
                 for reference in place:
-                    self._tasks[number] = replace(ray.get(reference), fitness=self._fitness)
+                    task: Task = ray.get(reference)
+                    self._tasks[number] = replace(task, fitness=self._fitness)
                 values, small = cloudpickle.loads(message)
                 jobs = with_parents(values, [*small, *large])
             answer = pack_answers([evaluate_individual(self._tasks[number], job) for job in jobs])
@@ -208,7 +209,7 @@ class RayBackend:
     def __init__(self, memory: float | None, *, warm: bool) -> None:
         self._memory = memory
         self._warm = warm
-        self._fitness: Fitness | None = None
+        self._fitness: Judge | None = None
         self._own: list[list[Any]] = []
         self._tasks: dict[Task, tuple[int, Any]] = {}
         self._numbers = itertools.count()
@@ -234,7 +235,7 @@ class RayBackend:
         warm_up = None
         if self._warm:
             brief = replace(job, modification="none", optimizer_state=None, first_step=0)
-            warm_up = Work(replace(task, fitness=negative_loss), brief)
+            warm_up = Work(task.without_own_code(), brief)
         self._given = ray.put(pack(task.fitness)), ray.put(warm_up)
         self._fitness, self._own = task.fitness, own
         self._known.clear()
@@ -263,7 +264,7 @@ class RayBackend:
         if task.fitness is not self._fitness:
             raise ValueError("tasks that share workers must have the same fitness")
         if task not in self._tasks:
-            reference = ray.put(replace(task, fitness=negative_loss))
+            reference = ray.put(task.without_own_code())
             self._tasks[task] = next(self._numbers), reference
         number, reference = self._tasks[task]
         kept = {one for one, _ in self._tasks.values()}

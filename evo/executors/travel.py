@@ -1,9 +1,10 @@
 """How own parts get to Ray workers: by value.
 
-A worker is a process of its own, perhaps on another machine, in which a user's script has not run. So the fitness and
-all own operators, policies, parts of methods, activations and metrics are packed into bytes in the driver. A worker
-unpacks them and enters them into its registries before it evaluates. Functions of the user's modules are packed with
-their code, so a worker needs none of the user's files. Functions of installed packages are packed by name.
+A worker is a process of its own, perhaps on another machine, in which a user's script has not run. So the fitness, or
+the reward, and all own operators, policies, parts of methods, activations and metrics are packed into bytes in the
+driver. A worker unpacks them and enters them into its registries before it evaluates. Functions of the user's modules
+are packed with their code, so a worker needs none of the user's files. Functions of installed packages are packed by
+name.
 """
 
 import io
@@ -16,7 +17,8 @@ from typing import Any
 from ray import cloudpickle as ray_cloudpickle
 
 from evo.errors import EvoMatrixError
-from evo.evolution.fitness import FITNESSES, Fitness
+from evo.evolution.fitness import FITNESSES
+from evo.evolution.job import Judge
 from evo.evolution.metrics import METRICS
 from evo.genome.activations import ACTIVATIONS
 from evo.operators.registry import OPERATORS
@@ -42,8 +44,8 @@ class TravelError(EvoMatrixError):
     """An own part cannot be sent to Ray workers."""
 
 
-def pack(fitness: Fitness) -> bytes:
-    """Return the fitness and all own parts that a worker needs.
+def pack(fitness: Judge) -> bytes:
+    """Return the fitness, or the reward, and all own parts that a worker needs.
 
     Raises
     ------
@@ -56,13 +58,14 @@ def pack(fitness: Fitness) -> bytes:
         for kind, entries in own:
             for name, entry in entries.items():
                 _check(kind, name, entry.part)
-        _check("fitness", _name_of(fitness), getattr(fitness, "function", fitness))
+        kind = "fitness" if callable(fitness) else "reward"
+        _check(kind, _name_of(fitness), getattr(fitness, "function", fitness))
         return _packed((fitness, own))
 
 
-def unpack(cargo: bytes) -> Fitness:
+def unpack(cargo: bytes) -> Judge:
     """Make the packed parts the own parts of this process and return the fitness."""
-    fitness: Fitness
+    fitness: Judge
     fitness, own = cloudpickle.loads(cargo)
     for registry, (_, entries) in zip(TRAVELLING, own, strict=True):
         registry.install(entries)
@@ -171,7 +174,7 @@ def _inside(found: Any) -> Iterator[tuple[str, Any]]:
         yield from attributes_of(found)
 
 
-def _name_of(fitness: Fitness) -> str:
+def _name_of(fitness: Judge) -> str:
     registered = next((name for name, one in FITNESSES.items() if one is fitness), None)
     function = getattr(fitness, "function", fitness)
     return registered or str(getattr(function, "__name__", type(function).__name__))

@@ -1,7 +1,7 @@
 """Operators N and J, which assign weights.
 
-N does so at places drawn at random, where the loss gradient is largest, or in layers. J begins edges over levels at
-weight 0, so that the function stays the same.
+N does so at places drawn at random, where the loss gradient is largest, in layers, or where weights are already. J
+begins edges over levels at weight 0, so that the function stays the same.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,34 @@ from evo.operators.screening import room_within
 from graphops.validation import check_integer, check_number
 
 # -- proposing ---------------------------------------------------------------------------------------------------------
+
+
+def propose_assignment(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Choose new values for weights that are there, or a few new edges."""
+    chance = context.settings.mutation_probability
+    if chance > 0 and context.rng.random() < chance:
+        return moved_weights(editor, context)
+    return propose_random_edges(editor, context)
+
+
+def moved_weights(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:
+    """Return the parameters of N that add normal numbers to some weights and biases, a random share of them all."""
+    genome, per_node = editor.freeze(), editor.rows_per_node
+    nodes = np.flatnonzero(genome.roles != Role.INPUT)
+    sources = np.concatenate([genome.indices, np.full(len(nodes), genome.n_nodes)])
+    targets = np.concatenate([genome.targets, nodes])
+    values = np.concatenate([genome.values, genome.bias[nodes]])
+    total = len(values)
+    count = int(np.ceil((1.0 - context.rng.random()) * total))
+    chosen = np.sort(context.rng.choice(total, count, replace=False))
+    std = context.settings.mutation_std / np.sqrt(np.maximum(editor.in_degree(targets[chosen]), 1))
+    moved = values[chosen] + std * context.rng.standard_normal(count)
+    taps: dict[str, list[int]] = {}
+    if genome.taps is not None and per_node > 1:
+        of_entries = np.concatenate([genome.taps, np.zeros(len(nodes), genome.taps.dtype)])
+        taps = {"taps": of_entries[chosen].tolist()}
+    named = {"sources": sources[chosen].tolist(), **taps, "targets": targets[chosen].tolist()}
+    return named | {"values": moved.astype(editor.dtype).tolist()}
 
 
 def propose_random_edges(editor: GenomeEditor, context: ProposalContext) -> Parameters | None:

@@ -46,6 +46,19 @@ class OperatorSettings(Settings, frozen=True, extra="forbid"):
         le=1,
         description="Operators N and J add at most this number of edges, as a fraction of the stored entries.",
     )
+    mutation_probability: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability that operator N, where it is drawn, moves weights and biases that are there, instead "
+        "of adding edges. Beside [task] without a strategy the default is 0.8, for nothing else moves them.",
+    )
+    mutation_std: float = Field(
+        0.5,
+        gt=0,
+        allow_inf_nan=False,
+        description="Standard deviation of what N adds to a weight or bias, in units of 1/√in-degree of its target.",
+    )
     activations: tuple[ActivationName, ...] = Field(
         ("identity", "tanh", "relu", "leaky_relu", "gelu"),
         min_length=1,

@@ -81,7 +81,7 @@ _ENTRIES = (
     Operator("D", "swap rows", lines.propose_row_swap, lines.apply_swap_rows),
     Operator("F", "add row", lines.propose_row_addition, lines.apply_add_row),
     Operator("H", "reorder nodes", nodes.propose_move_past_neighbor, nodes.apply_move),
-    Operator("N", "assign weights", growth.propose_random_edges, growth.apply_assign),
+    Operator("N", "assign weights", growth.propose_assignment, growth.apply_assign),
     Operator("I", "insert a node", nodes.propose_insertion, nodes.apply_insertion),
     Operator("R", "remove a node", nodes.propose_removal, nodes.apply_removal),
     Operator("S", "split an edge", nodes.propose_split, nodes.apply_split),

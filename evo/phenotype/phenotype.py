@@ -118,6 +118,11 @@ class Phenotype:
         """Whether dormant entries are trained as well."""
         return len(self._threshold.values) > 0
 
+    @property
+    def input_output_rows(self) -> loop.InputOutputRows:
+        """The rows of a tick that receive the features of a sample, and those that hold the scores."""
+        return self._io_rows
+
     # -- sizes -----------------------------------------------------------------------------------------------------
 
     @property

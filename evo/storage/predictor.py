@@ -23,6 +23,7 @@ from evo.exchange.onnx_preparation import prepared_to_onnx
 from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_from_arrays, genome_to_arrays
 from evo.genome.genome import FloatArray, Genome
+from evo.phenotype.actor import Actor
 from evo.phenotype.phenotype import Phenotype
 from evo.preparation import (
     Normalization,
@@ -34,6 +35,7 @@ from evo.preparation import (
     match_labels,
 )
 from evo.preparation.labels import to_values
+from evo.rewards import Interface
 
 FORMAT = "evomatrix-network-1"
 """The format of an evolved network's file."""
@@ -398,6 +400,9 @@ class Predictor(RawPredictor):
         How the values to regress on were scaled for the network; predictions are scaled back.
     target_names : sequence of str, optional
         Names of these values.
+    interface : Interface, optional
+        How :meth:`act` turns observations into inputs, and outputs into actions; by default both are numbers as they
+        are.
     """
 
     network: Phenotype
@@ -411,6 +416,7 @@ class Predictor(RawPredictor):
         classes: Sequence[str | int] | None = None,
         targets: Normalization | None = None,
         target_names: Sequence[str] | None = None,
+        interface: Interface | None = None,
     ) -> None:
         preparation = preparation or Preparation.scaling(())
         n_inputs = prod(preparation.sample_shape)
@@ -429,6 +435,45 @@ class Predictor(RawPredictor):
         )
         self.genome = genome
         self.loss = loss
+        _check_interface(interface, genome)
+        self.interface = interface
+        self._actor: Actor | None = None
+
+    def _facts(self) -> dict[str, object]:
+        acts = {} if self.interface is None else {"task": "reward"}
+        return super()._facts() | acts
+
+    def act(self, observation: ArrayLike, *, rng: np.random.Generator | None = None) -> Any:
+        """Act on an observation of an episode, which began with the first call or with :meth:`reset`.
+
+        Parameters
+        ----------
+        observation : array_like
+            As the environment gives it.
+        rng : numpy.random.Generator, optional
+            Draws choices by the softmax of their outputs; by default the alternative of the largest output is chosen.
+
+        Returns
+        -------
+        int or ndarray
+            The action, as the environment takes it; without an `interface` the outputs, shape (n_outputs,).
+
+        Raises
+        ------
+        ValueError
+            If the observation has another number of numbers.
+        """
+        if self._actor is None:
+            self._actor = Actor(self.network)
+        if self.interface is None:
+            return self._actor.act(observation)
+        inputs = self.interface.observations.encode(observation)
+        return self.interface.actions.decode(self._actor.act(inputs), rng)
+
+    def reset(self) -> None:
+        """Forget all observations: the next one is the first of an episode."""
+        if self._actor is not None:
+            self._actor.reset()
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file; :func:`load_network` reads it.
@@ -451,6 +496,8 @@ class Predictor(RawPredictor):
         path = with_suffix(path)
         arrays, description = genome_to_arrays(self.genome)
         own_arrays, own = _describe(self)
+        if self.interface is not None:
+            own["interface"] = self.interface.to_values()
         write_arrays(
             path, arrays | own_arrays, description | own | {"format": FORMAT, "loss": self.loss}
         )
@@ -552,6 +599,18 @@ class BaselinePredictor(RawPredictor):
         return inputs.reshape(len(inputs), *self.network.input_shape)
 
 
+def _check_interface(interface: Interface | None, genome: Genome) -> None:
+    """Raise ValueError unless an interface suits a network, for it may come from a file."""
+    if interface is None:
+        return
+    sizes = interface.observations.n_inputs, interface.actions.n_outputs
+    wanted = genome.n_features, len(genome.outputs)
+    if sizes != wanted:
+        raise ValueError(
+            f"interface must be of {wanted[0]} inputs and {wanted[1]} outputs; got {sizes[0]} and {sizes[1]}"
+        )
+
+
 def _sizes(genome: Genome) -> tuple[int, ...]:
     """Return how many features a sample of a network has: of one tick, or of a sequence."""
     n = genome.n_features
@@ -619,7 +678,10 @@ def _evolved(
         shape = (
             arrays["offset"].shape or arrays["scale"].shape
         )  # () in files of older versions is any shape
-        return Predictor(genome, loss=description["loss"], **_described(arrays, description, shape))
+        described = _described(arrays, description, shape)
+        if "interface" in description:
+            described["interface"] = Interface.from_values(description["interface"])
+        return Predictor(genome, loss=description["loss"], **described)
     except (KeyError, TypeError, ValueError) as error:
         raise ResultsError(f"{path}: not a network file ({one_line(error)})") from error
 

@@ -12,7 +12,7 @@ from cnn.training.curve import LearningCurve
 from evo.evolution.evolution import Generation
 from evo.evolution.individual import Individual
 from evo.genome.genome import FloatArray
-from evo.storage.tables import STATISTICS, Row
+from evo.storage.tables import PLAYED, STATISTICS, Row
 
 
 def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
@@ -42,6 +42,15 @@ def generation_row(generation: Generation, seconds: float, key: Row) -> Row:
         "best_parameters": statistics and statistics.parameters,
         "best_macs": statistics and statistics.macs,
         "seconds": seconds,
+    }
+
+
+def played_columns(prefix: str, episodes: int | None, steps: int | None) -> Row:
+    """Return the columns about episodes that were played; none where samples train and judge."""
+    if episodes is None:
+        return {}
+    return {
+        f"{prefix}{name}": number for name, number in zip(PLAYED, (episodes, steps), strict=True)
     }
 
 
@@ -81,6 +90,7 @@ def individual_row(
             "reused_from": individual.reused_from and individual.reused_from.job.individual,
             "steps": individual.steps,
             "training_macs": individual.training_macs,
+            **played_columns("played_", individual.episodes, individual.environment_steps),
             "ended_by": individual.ended_by,
             "ancestry_steps": individual.ancestry_steps,
             "genome_hash": individual.genome.fingerprint(),

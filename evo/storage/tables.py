@@ -14,14 +14,17 @@ from evo.evolution.statistics import GenomeStatistics, Statistic
 
 Row = dict[str, Any]
 
+PLAYED = ("episodes", "steps")
+"""What is counted of the episodes of a reward: how many there are, and the environment steps in them."""
+
 
 @dataclass(frozen=True)
 class Column:
     """One column: name, type, unit, meaning, and the name that it had in older run folders.
 
-    A name that ends in ``<metric>``, ``<class>``, ``<output>``, ``<gene>`` or ``<nothing>`` stands for several columns
-    or none, whose names differ from run to run (see :class:`OwnColumns`). The type None is that of the labels or values
-    to predict.
+    A name that ends in ``<metric>``, ``<class>``, ``<output>``, ``<gene>``, ``<count>`` or ``<nothing>`` stands for
+    several columns or none, whose names differ from run to run (see :class:`OwnColumns`). The type None is that of the
+    labels or values to predict.
     """
 
     name: str
@@ -52,6 +55,8 @@ class OwnColumns:
         The recipe genes of the individuals.
     per_step : bool
         Whether the data set has a target for each step of its sequences.
+    played : tuple of str
+        What is counted of the episodes of a reward; empty where samples train and judge.
     """
 
     metrics: tuple[str, ...] = ()
@@ -59,6 +64,7 @@ class OwnColumns:
     outputs: tuple[str, ...] = ()
     genes: tuple[str, ...] = ()
     per_step: bool = False
+    played: tuple[str, ...] = ()
 
     @property
     def label_type(self) -> pa.DataType:
@@ -75,6 +81,7 @@ class OwnColumns:
             "output": self.outputs,
             "gene": self.genes,
             "nothing": ("",) if self.per_step else (),
+            "count": self.played,
         }
         columns = []
         for one in TABLES[table]:
@@ -123,7 +130,8 @@ _VALIDATION = (
         "Mean validation loss; in regression half the squared error of a sample, summed over its values."),
     Column("validation_accuracy", _FLOAT, "fraction", "Validation accuracy; empty in regression."),
     Column("validation_<metric>", _FLOAT, "that of the metric",
-        "Each metric of `evaluation.metrics` on the validation part; empty if it is not defined there."),
+        "Each metric of `evaluation.metrics` on the validation part; empty if it is not defined there. Of a reward "
+        "the mean of each measure over the validation episodes; return is the fitness."),
 )
 
 TABLES: Mapping[str, tuple[Column, ...]] = {
@@ -133,17 +141,21 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("arm", _TEXT, "",
             "Name of the winner's arm in `comparison`: evolved unless the settings give another, and train-only if no "
             "child succeeded; empty if nothing evolved."),
-        Column("dataset", _TEXT, "", "Name of the data set."),
-        Column("data_hash", _TEXT, "", "SHA-256 of the contents of the data set."),
-        Column("task", _TEXT, "", "Kind of task: classification or regression."),
-        Column("n_train", _INT, "samples", "Size of the training part.", "train_samples"),
-        Column("n_validation", _INT, "samples", "Size of the validation part.", "validation_samples"),
-        Column("n_test", _INT, "samples", "Size of the test part; 0 if there is none, and then no comparison.",
+        Column("dataset", _TEXT, "", "Name of the data set, or of the environment or reward."),
+        Column("data_hash", _TEXT, "",
+            "SHA-256 of the contents of the data set; of a reward, of its name, options and code."),
+        Column("task", _TEXT, "", "Kind of task: classification, regression or reward."),
+        Column("n_train", _INT, "samples", "Size of the training part; 0 if a reward judges.", "train_samples"),
+        Column("n_validation", _INT, "samples", "Size of the validation part; or validation episodes of an individual.",
+            "validation_samples"),
+        Column("n_test", _INT, "samples",
+            "Size of the test part, or number of test episodes; 0 if there is none, and then no comparison.",
             "test_samples"),
         Column("n_features", _INT, "", "Number of values of one raw sample, of sequences of a step.", "features"),
         Column("n_inputs", _INT, "",
             "Number of values of one prepared sample; a category has several, a gap has one more."),
-        Column("n_outputs", _INT, "", "Number of classes, or of values to predict.", "outputs"),
+        Column("n_outputs", _INT, "", "Number of classes, of values to predict, or of outputs that a reward reads.",
+            "outputs"),
         Column("n_individuals", _INT, "",
             "Number of individuals evaluated in the search; 0 if nothing evolved. This and the other numbers of the "
             "search include those of the older run that it continues.", "individuals"),
@@ -161,6 +173,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "Multiply-accumulates of all forward passes of training in the whole search."),
         Column("search_training_macs", _INT, "MACs",
             f"{_TRAINING_MACS} of the whole search. It equals search_macs if no threshold makes entries dormant."),
+        Column("search_played_<count>", _INT, "<count>",
+            "Of a reward: episodes that all individuals of the search played, and environment steps in them."),
         Column("search_cpu_seconds", _FLOAT, "s", "CPU time of all individuals of the search."),
         Column("search_seconds", _FLOAT, "s",
             "Wall time of the search; with workers the searches of several seeds overlap."),
@@ -188,7 +202,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("best_validation_accuracy", _FLOAT, "fraction",
             "Validation accuracy of the best individual; empty in regression."),
         Column("best_validation_<metric>", _FLOAT, "that of the metric",
-            "Each metric of `evaluation.metrics`, of the best individual; empty if it is not defined."),
+            "Each metric of `evaluation.metrics`, or each measure of a reward, of the best individual; empty if it is "
+            "not defined."),
         Column("mean_fitness", _FLOAT, "", "Mean fitness of the population after selection."),
         Column("best_n_active", _INT, "entries", "Active entries of the best individual.", "best_edges"),
         Column("best_parameters", _INT, "", "Number of trainable numbers of the best individual."),
@@ -243,6 +258,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("steps", _INT, "steps",
             "Gradient steps of the individual's own train phase; 0 if a result was reused."),
         Column("training_macs", _INT, "MACs", f"{_TRAINING_MACS} of the individual's own train phase."),
+        Column("played_<count>", _INT, "<count>",
+            "Of a reward: episodes that the individual played, in its train phase and when it was judged, and "
+            "environment steps in them; 0 if a result was reused."),
         Column("ended_by", _TEXT, "",
             "Bound that ended the train phase: steps, samples, macs, or seconds (not reproducible); empty if there "
             "was no train phase."),
@@ -318,6 +336,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         *_VALIDATION,
         Column("samples", _INT, "samples", "Training samples seen in these steps; each time counts."),
         Column("training_macs", _INT, "MACs", f"{_TRAINING_MACS} in these steps."),
+        Column("played_<count>", _INT, "<count>",
+            "Of a reward: episodes that the network played, in training and for its validation, and environment steps "
+            "in them."),
         Column("candidate", _INT, "",
             "Number of the chosen candidate in `candidates`; empty if the network was not searched for."),
         Column("cpu_seconds", _FLOAT, "s",
@@ -355,7 +376,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "half the squared error, summed over its values."),
         Column("test_accuracy", _FLOAT, "fraction", "Accuracy on the test part; empty in regression."),
         Column("test_<metric>", _FLOAT, "that of the metric",
-            "Each metric of `evaluation.metrics` on the test part; empty if it is not defined there."),
+            "Each metric of `evaluation.metrics` on the test part; empty if it is not defined there. Of a reward the "
+            "mean of each measure over the test episodes, which are played once, after the last training."),
         *_VALIDATION,
         _PARAMETERS,
         _MACS,
@@ -376,6 +398,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
             "network alone."),
         Column("total_samples", _INT, "samples", "Training samples seen in all these steps."),
         Column("total_training_macs", _INT, "MACs", f"{_TRAINING_MACS} in all these steps."),
+        Column("total_played_<count>", _INT, "<count>",
+            "Of a reward: episodes that all these networks played before the test, and environment steps in them."),
         Column("total_cpu_seconds", _FLOAT, "s", "CPU time of all these networks."),
         Column("metric", _TEXT, "",
             "Name of the metric of summaries and verdicts: accuracy, loss, or that of `evaluation.verdict`."),
@@ -465,7 +489,7 @@ def schema(table: str, own: OwnColumns | None = None) -> pa.Schema:
 def to_arrow(table: str, rows: Iterable[Row] | pa.Table, own: OwnColumns | None = None) -> pa.Table:
     """Return rows as a typed table; raise ValueError for a missing or unknown column.
 
-    The columns of metrics may be missing in a row: an individual without a result has none.
+    The columns that only this run has may be missing in a row: an individual without a result has none.
     """
     typed = schema(table, own)
     if isinstance(rows, pa.Table):
@@ -474,7 +498,7 @@ def to_arrow(table: str, rows: Iterable[Row] | pa.Table, own: OwnColumns | None 
     rows, every = list(rows), set(typed.names)
     required = set(schema(table).names)
     for row in rows:
-        _check_names(table, every if row.keys() - required else required, row.keys())
+        _check_names(table, required, row.keys() - (every - required))
     return pa.Table.from_pylist(rows, schema=typed)
 
 
@@ -509,8 +533,10 @@ def data_dictionary() -> str:
         "may differ.",
         "Columns in seconds, and the table `times`, differ from run to run. All else follows from settings and seed,",
         "unless a budget in seconds ended a train phase. Runs of an older version have the former names;",
-        "`load_results` gives every column its present name. A name with `<metric>`, `<class>`, `<output>`",
-        "or `<gene>` stands for several columns, whose names differ from run to run. Some tables have columns of one",
+        "`load_results` gives every column its present name. A name with `<metric>`, `<class>`, `<output>`,",
+        "`<gene>` or `<count>` stands for several columns, whose names differ from run to run; `<count>` stands for",
+        "`episodes` and `steps`, in runs that a reward judges. There a loss is minus a mean return, and `steps`",
+        "without `played` are those of the strategy that trains. Some tables have columns of one",
         'name; `results.join("operations", "individuals", "runs")` joins tables on their keys, and then each column',
         "has a name of its own ([analysis](analysis.md#tables-side-by-side)).",
         "",

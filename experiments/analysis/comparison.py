@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cnn.checks import brief, did_you_mean
-from evo.budgets import BUDGETS, Budget, are_equal
+from evo.budgets import BUDGETS, PLAYED, Budget, are_equal
 from evo.errors import ResultsError
 from experiments.analysis.deciding import broken_rule, metric_of
 from experiments.statistics import (
@@ -37,6 +37,9 @@ COSTS = ("parameters", "macs", "steps", "train_seconds")
 MUST_BE_EQUAL: tuple[Budget, ...] = ("steps",)
 """The budgets that arms must have in common for one to win, if none are declared."""
 
+OF_REWARDS: tuple[Budget, ...] = ("total_played_episodes",)
+"""The same where a reward judges: what learning uses there are episodes, whether they train or select."""
+
 PRIMARY = " - "
 """What stands between the two arms of a declared comparison, as in ``evolved - cnn``."""
 
@@ -49,6 +52,8 @@ SPENT: Mapping[Budget, str] = {
     "total_samples": "search_samples",
     "total_training_macs": "search_training_macs",
     "total_cpu_seconds": "search_cpu_seconds",
+    "total_played_episodes": "search_played_episodes",
+    "total_played_steps": "search_played_steps",
 }
 """The columns of `runs` with what a search spent, by the budgets of `comparison`."""
 
@@ -204,11 +209,16 @@ def _statistics(
 def _mean_budgets(paired: pd.DataFrame) -> dict[str, float]:
     """Return the mean of each budget of both arms; NaN where a table of an older version does not have it."""
     found = {}
-    for budget in BUDGETS:
+    for budget in _budgets_in(paired):
         for name, column in ((budget, budget), (f"other_{budget}", f"{budget}_other")):
             known = column in paired and len(paired)
             found[name] = float(_numbers(paired[column]).mean()) if known else np.nan
     return found
+
+
+def _budgets_in(comparison: pd.DataFrame) -> list[Budget]:
+    """Return the budgets of a comparison: those about episodes only if it has their columns."""
+    return [one for one in BUDGETS if one in comparison or one not in PLAYED]
 
 
 def paired_differences(
@@ -237,15 +247,31 @@ def budgets_of(row: Mapping[str, Any] | pd.Series) -> tuple[list[Budget], list[B
 
     A budget that is not known for both is in neither list.
     """
-    known = [one for one in BUDGETS if not np.isnan(row[one]) and not np.isnan(row[f"other_{one}"])]
+    known = [
+        one
+        for one in BUDGETS
+        if not np.isnan(row.get(one, np.nan)) and not np.isnan(row.get(f"other_{one}", np.nan))
+    ]
     equal = [one for one in known if are_equal(row[one], row[f"other_{one}"])]
     return equal, [one for one in known if one not in equal]
 
 
 def missed_budgets(row: Mapping[str, Any] | pd.Series) -> list[Budget]:
-    """Return the budgets that differ between the arms of a comparison and that they must have in common."""
-    required = row["must_be_equal"].split(", ")
-    return [one for one in budgets_of(row)[1] if one in required]
+    """Return the budgets that differ between the arms of a comparison and that they must have in common.
+
+    How many episodes are played depends on what networks do, and on how many children are like their parents. So an arm
+    that is better with fewer of them misses nothing.
+    """
+    required, better = row["must_be_equal"].split(", "), leader(row)
+    missed = [one for one in budgets_of(row)[1] if one in required]
+    if better is None:
+        return missed
+    of_leader, of_other = ("", "other_") if better == row["arm"] else ("other_", "")
+    return [
+        one
+        for one in missed
+        if one not in PLAYED or row[f"{of_leader}{one}"] > row[f"{of_other}{one}"]
+    ]
 
 
 def leader(row: Mapping[str, Any] | pd.Series) -> str | None:
@@ -275,8 +301,9 @@ def with_diverged(
     the test part, but what its search spent. Without these rows its seeds would count as not run.
     """
     failed = runs.loc[runs["best_individual"].isna() & (runs["n_individuals"] > 0)]
-    spent = failed.reindex(columns=[*KEY, *SPENT.values()])
-    spent.columns = pd.Index([*KEY, *SPENT])
+    known = {one: column for one, column in SPENT.items() if one not in PLAYED or column in failed}
+    spent = failed.reindex(columns=[*KEY, *known.values()])
+    spent.columns = pd.Index([*KEY, *known])
     if failed["stopped_rung"].notna().any():
         spent["stopped_rung"] = failed["stopped_rung"]
     diverged = baseline.loc[baseline["status"] != "ok", KEY]
@@ -309,7 +336,8 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for arm, group in comparison.groupby("arm"):
         of_metric = interval(_numbers(group[metric]))
-        numbers = group.reindex(columns=[*BUDGETS, "train_seconds"]).astype(float).mean()
+        columns = [*_budgets_in(comparison), "train_seconds"]
+        numbers = group.reindex(columns=columns).astype(float).mean()
         rows[arm] = {
             "seeds": of_metric.n,
             metric: of_metric.mean,

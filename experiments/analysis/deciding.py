@@ -6,6 +6,9 @@ import pandas as pd
 
 from evo.evolution.metrics import METRICS
 
+OF_EPISODES = ("return", "success")
+"""The measures of a reward of which larger values are better; success is a fraction of episodes."""
+
 
 def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
     """Return the deciding column and its direction: 1 if larger is better, else −1.
@@ -28,9 +31,11 @@ def direction_of(metric: str) -> int:
 
     Examples
     --------
-    >>> direction_of("accuracy"), direction_of("loss")
-    (1, -1)
+    >>> direction_of("accuracy"), direction_of("loss"), direction_of("return")
+    (1, -1, 1)
     """
+    if metric in OF_EPISODES:
+        return 1
     return METRICS[metric].direction if metric in METRICS else -1
 
 
@@ -49,7 +54,7 @@ def title_of(column: str) -> str:
 def is_fraction(column: str) -> bool:
     """Return whether a metric's column holds fractions, which are shown in percent."""
     name = column.removeprefix("test_")
-    return name in METRICS and METRICS[name].unit == "fraction"
+    return name == "success" or (name in METRICS and METRICS[name].unit == "fraction")
 
 
 def broken_rule(margin: float, metric: str) -> str:

@@ -29,6 +29,7 @@ from evo.storage.run_reader import (
 from evo.storage.tables import TABLES
 from experiments.analysis import frames
 from experiments.analysis.comparison import (
+    OF_REWARDS,
     PRIMARY,
     compare,
     pairs_of,
@@ -176,6 +177,8 @@ class Results:
         if margin is None:
             margin = self._declared("equivalence_margin")
         equal = json.loads(self._declared("equal") or "[]")
+        if not equal and (self.runs["task"] == "reward").all():
+            equal = OF_REWARDS
         return compare(compared, pairs, declared=declared, margin=margin, equal=equal)
 
     @property
@@ -333,7 +336,8 @@ class Results:
     def network(self, arm: str, seed: int | None = None) -> Predictor | BaselinePredictor:
         """Return a trained baseline, ready to predict from raw data.
 
-        The baseline has the lowest validation loss of all seeds, unless `seed` is given. The test part chooses nothing.
+        The baseline has the lowest validation loss of all seeds, unless `seed` is given; where a reward judges, the
+        largest return. The test part chooses nothing.
 
         Parameters
         ----------
@@ -359,7 +363,7 @@ class Results:
                 f"{self.paths[0]}: holds no trained {arm}{where}; its baselines: "
                 f"{', '.join(known) or 'none'}{'' if arm in known else did_you_mean(arm, known)}"
             )
-        row = trained.iloc[int(trained["validation_loss"].argmin())]
+        row = trained.iloc[_best_of(trained)]
         return load_network(self._network_path(row, f"-{arm}"))
 
     # -- questions -----------------------------------------------------------------------------------------------------
@@ -464,6 +468,14 @@ class Results:
         names = run_names(self.paths)
         folder = next(path for path in self.paths if names[path] == row["run"])
         return file_of_run(folder, f"networks/seed-{row['seed']}{name}.npz")
+
+
+def _best_of(baselines: pd.DataFrame) -> int:
+    """Return which baseline has the lowest validation loss; or, where a reward judges, the largest return."""
+    losses = baselines["validation_loss"]
+    if losses.isna().all():
+        return int(baselines["validation_return"].argmax())
+    return int(losses.argmin())
 
 
 def load_results(*paths: str | Path, repair: bool = False) -> Results:

@@ -26,7 +26,7 @@ def summary_as_html(comparison: pd.DataFrame) -> str:
     if len(comparison["run"].unique()) != 1:
         return ""
     summary = summarize(comparison)
-    shown = summary.drop(columns=[one for one in BUDGETS if one not in COSTS])
+    shown = summary.drop(columns=[one for one in BUDGETS if one not in COSTS and one in summary])
     return shown.to_html(float_format="{:.4g}".format, escape=True)
 
 
@@ -37,6 +37,10 @@ def search_cost(runs: pd.DataFrame) -> str:
     over = f"{searches} {'seed' if of_one else 'search'}"
     if searches != 1:
         over += "s" if of_one else "es"
+    if {"search_played_episodes", "search_played_steps"} <= {*runs}:
+        episodes, steps = (int(runs[f"search_played_{one}"].sum()) for one in ("episodes", "steps"))
+        over = f"{episodes:,} episodes, {steps:,} environment steps, over {over}"
+        return f"The whole search: {int(runs['n_individuals'].sum()):,} networks, {over}"
     return (
         f"The whole search: {int(runs['n_individuals'].sum()):,} networks, "
         f"{int(runs['search_steps'].sum()):,} gradient steps, "

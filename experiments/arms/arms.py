@@ -17,7 +17,7 @@ from cnn.training.descent import Trainable, missing_options
 from cnn.training.recipe import Recipe
 from cnn.training.recipe_genes import RecipeGenes, with_genes
 from evo.errors import SettingsError
-from evo.evolution.job import Task
+from evo.evolution.tasks import SampleTask
 from evo.genome.genome import Genome
 from evo.initial.fresh import with_fresh_weights
 from evo.phenotype.phenotype import Dormant, Phenotype
@@ -315,7 +315,7 @@ def build_arm(
     dataset: Dataset,
     settings: BaselineSettings,
     evolved: Evolved | None,
-    task: Task,
+    task: SampleTask,
     restart: int = 0,
 ) -> Sized:
     """Build an arm's network, with starting weights from the run's seed and the number of the restart.

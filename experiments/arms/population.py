@@ -16,7 +16,7 @@ import numpy as np
 from cnn.training.recipe import Recipe
 from cnn.training.recipe_genes import RecipeGenes, explored_genes, initial_genes, with_genes
 from cnn.training.trainer import OptimizerState, evaluate, train
-from evo.evolution.job import Task
+from evo.evolution.tasks import SampleTask
 from evo.seeding import Purpose, generator
 from evo.storage.training_state import PopulationState
 from experiments.arms.arms import Sized
@@ -66,7 +66,7 @@ class Population:
         Has what the genes leave open.
     settings : PbtSettings
     genes : RecipeGenes
-    task : Task
+    task : SampleTask
         With the samples, the seed of their order and the seed of all choices.
     steps : int
         Gradient steps of each network.
@@ -86,7 +86,7 @@ class Population:
         recipe: Recipe,
         settings: PbtSettings,
         genes: RecipeGenes,
-        task: Task,
+        task: SampleTask,
         steps: int,
     ) -> None:
         self.arm, self.networks, self.recipe, self.genes = arm, networks, recipe, genes

@@ -10,7 +10,7 @@ from cnn.training.curve import LearningCurve, join_curves
 from cnn.training.fitting import EpochRecord, FitReport, FitState, fit
 from cnn.training.recipe import Recipe
 from cnn.training.trainer import LOSS_WINDOW, Evaluation, TrainingReport, evaluate, train
-from evo.evolution.job import Task
+from evo.evolution.tasks import SampleTask
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.in_flight import UnfinishedTraining
 from evo.storage.training_state import TrainingState
@@ -142,7 +142,7 @@ def train_steps(
     arm: str,
     network: Sized,
     recipe: Recipe,
-    task: Task,
+    task: SampleTask,
     steps: int,
     unfinished: UnfinishedTraining,
 ) -> TrainedArm:
@@ -155,7 +155,7 @@ def train_steps(
     network : Sized
         Trained in place.
     recipe : Recipe
-    task : Task
+    task : SampleTask
         With the samples, and the seed of their order.
     steps : int
     unfinished : UnfinishedTraining
@@ -202,7 +202,7 @@ def train_epochs(
     arm: str,
     network: Sized,
     recipe: Recipe,
-    task: Task,
+    task: SampleTask,
     epochs: int,
     unfinished: UnfinishedTraining,
     *,

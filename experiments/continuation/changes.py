@@ -16,6 +16,7 @@ MAY_CHANGE = ("name", "arm", "evolution", "policy", "training", "evaluation", "b
 _OF_DATA = "the test part of the newer run would hold samples on which its networks were trained"
 REASONS = {
     "dataset": _OF_DATA,
+    "task": "its networks were judged by it",
     "seed": f"with another one {_OF_DATA}; the argument seed chooses one of the seeds",
     "seeds": "the other seeds have no population; the argument seed chooses one of the seeds",
     "evolve": "only a population can go on",

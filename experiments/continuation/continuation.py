@@ -25,9 +25,8 @@ from experiments.datasets import Dataset
 from experiments.progress import Callback, Reporter
 from experiments.progress.callbacks import Callbacks
 from experiments.progress.choice import chosen_reporter
-from experiments.settings.continues import Continues
 from experiments.settings.experiment import Experiment
-from experiments.settings.used import Used
+from experiments.settings.used import Continues, Used
 from experiments.studies.arguments import check_limits, check_types, check_workers
 from experiments.studies.execution import seeds_of, task_of
 from experiments.studies.founders import check_policy
@@ -256,7 +255,7 @@ class _OlderRun:
         judge = (
             self._used.fitness != begun.used.fitness
             or now.training.class_weight != before.training.class_weight
-            or metrics_of(now) != metrics_of(before)
+            or metrics_of(now, plan.dataset) != metrics_of(before, plan.dataset)
         )
         starts = {
             seed: suited(

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from evo.evolution.fitness import FITNESSES, Fitness, MetricFitness
+from evo.evolution.fitness import FITNESSES, MetricFitness
+from evo.evolution.job import Judge
 from evo.evolution.metrics import METRICS
 from experiments.analysis.deciding import is_fraction, title_of
 from experiments.progress.events import BaselineTrained, EpochDone, GenerationDone
@@ -12,9 +13,11 @@ USUAL_FITNESS = "negative_loss"
 """The fitness that is called just that."""
 
 
-def fitness_title(experiment: Experiment, fitness: Fitness) -> str:
+def fitness_title(experiment: Experiment, fitness: Judge) -> str:
     """Return what the fitness of a search is called: "fitness" if it is the usual one, or a function without a name."""
     name = experiment.evolution.fitness
+    if experiment.task is not None:
+        return "return"
     if FITNESSES[name] is not fitness or name == USUAL_FITNESS:
         return "fitness"
     if isinstance(fitness, MetricFitness):

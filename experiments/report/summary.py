@@ -54,7 +54,11 @@ def _lines(results: Results) -> Iterator[str]:
     yield f"\n{in_markdown(where(results, 'test part'))}\n"
     yield from (f"* {in_markdown(line)}" for line in results.verdicts())
     yield from (f"\n{in_markdown(line)}" for line in equalities(summary))
-    of_searches = [name for name in BUDGETS if name not in COSTS and name != "total_training_macs"]
+    of_searches = [
+        name
+        for name in BUDGETS
+        if name in summary and name not in COSTS and name != "total_training_macs"
+    ]
     arms = summary.drop(columns=of_searches).rename_axis("arm").reset_index()
     yield f"\n## Arms\n\n{markdown_table(arms)}\n\n{fenced(latex_table(arms), 'latex')}"
     if len(compared):

@@ -33,6 +33,14 @@ def planned_budgets(experiment: Experiment) -> dict[str, dict[Budget, int]]:
             "total_steps": total,
             "total_networks": evolution.expected_individuals(),
         }
+    if experiment.task is not None:
+        strategy, per_phase = experiment.task.strategy, evolution.steps_per_generation
+        trained = (
+            per_phase * strategy.population * strategy.episodes if experiment.task.trains else 0
+        )
+        played = evolution.expected_individuals() * (experiment.task.episodes + trained)
+        found[experiment.label(experiment.arm)]["total_played_episodes"] = played
+        return found
     for arm in settings.arms:
         if steps is not None:
             found[experiment.label(arm)] = {"steps": steps}

@@ -21,6 +21,8 @@ def setting_columns(
 ) -> dict[str, pa.Scalar]:
     """Return the settings as columns; data and fitness that were passed to a run replace those of the settings."""
     columns = setting_values(experiment)
+    if experiment.task is not None:
+        columns["evolution.fitness"] = pa.scalar("return")
     if own_data:
         columns = {name: one for name, one in columns.items() if not name.startswith(_DATA_OPTIONS)}
         columns["dataset.name"] = pa.scalar(used.data.name)
@@ -47,6 +49,8 @@ def setting_values(experiment: Experiment) -> dict[str, pa.Scalar]:
         for name, section in experiment
         if isinstance(section, BaseModel) and name not in {"used", "continues"}
     }
+    if experiment.task is not None:
+        del sections["dataset"]
     if not experiment.evolve:
         sections = {name: one for name, one in sections.items() if name not in OF_EVOLUTION}
     return {

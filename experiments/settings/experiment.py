@@ -35,6 +35,7 @@ from evo.initial.settings import FounderSettings
 from evo.layer_numbers import indices_of_layers
 from evo.policies.method import Method
 from evo.policies.policies import PolicySettings
+from evo.rewards import TaskSettings
 from evo.seeding import Purpose, seed_sequence
 from evo.settings import Settings
 from experiments.arms import BaselineSettings
@@ -46,8 +47,8 @@ from experiments.datasets import (
     RareClasses,
     TargetScaling,
 )
-from experiments.settings.continues import Continues
-from experiments.settings.used import Used
+from experiments.settings.rewards import check_task, with_defaults
+from experiments.settings.used import Continues, Used
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """The form of a name that may be part of the name of a folder."""
@@ -329,6 +330,10 @@ class Experiment(Settings, frozen=True, extra="forbid"):
         "must then not be given.",
     )
     dataset: DatasetSettings = DatasetSettings()
+    task: TaskSettings | None = Field(
+        None,
+        description="A reward that judges networks by episodes, in place of the data set.",
+    )
     founders: FounderSettings = FounderSettings()
     evolution: EvolutionSettings = EvolutionSettings()
     policy: PolicySettings = PolicySettings()
@@ -346,6 +351,18 @@ class Experiment(Settings, frozen=True, extra="forbid"):
         "run. Settings with this key cannot be run from the founders.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_follow_the_task(cls, values: Any) -> Any:
+        """Give settings that need samples other defaults beside a reward."""
+        return with_defaults(values) if isinstance(values, Mapping) else values
+
+    @model_validator(mode="after")
+    def _task_suits(self) -> Self:
+        if self.task is not None:
+            check_task(self, self.task)
+        return self
+
     @model_validator(mode="after")
     def _baselines_suit(self) -> Self:
         if self.evolve:
@@ -354,7 +371,8 @@ class Experiment(Settings, frozen=True, extra="forbid"):
                 if given is not None:
                     rule = "unless evolve = false, because beside evolution a baseline gets the steps of the winner"
                     raise NoEffectError(f"baseline.{name}", rule, given)
-            if self.evolution.steps_per_generation == 0 and self.baseline.arms:
+            trains = self.evolution.steps_per_generation > 0
+            if not trains and self.baseline.arms and self.task is None:
                 raise ValueError(
                     "baseline.arms must be empty where evolution.steps_per_generation = 0, because a baseline gets the "
                     f"steps of the winner; got {list(self.baseline.arms)}"
@@ -502,6 +520,8 @@ class Experiment(Settings, frozen=True, extra="forbid"):
             "dataset": self.dataset.name,
             "seeds": self.seeds,
         }
+        if self.task is not None:
+            facts = {"name": self.name, "task": self.task.title, "seeds": self.seeds}
         if self.evolve:
             names = ("population", "generations", "steps_per_generation")
             facts |= {name: getattr(self.evolution, name) for name in names}
@@ -523,7 +543,8 @@ class Experiment(Settings, frozen=True, extra="forbid"):
     @model_serializer(mode="wrap")
     def _without_what_has_no_say(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values: dict[str, Any] = write(self)
-        unused = () if self.evolve else OF_EVOLUTION
+        unused = [*(() if self.evolve else OF_EVOLUTION)]
+        unused.append("task" if self.task is None else "dataset")
         return {name: value for name, value in values.items() if name not in unused}
 
     @classmethod

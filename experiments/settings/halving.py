@@ -19,6 +19,7 @@ from experiments.settings.experiment import Experiment
 
 SAME = (
     "dataset",
+    "task",
     "training.class_weight",
     *(
         f"evolution.{name}"

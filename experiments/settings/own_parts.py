@@ -20,6 +20,7 @@ from evo.policies.regrowth import REGROWTHS
 from evo.policies.removal import REMOVALS
 from evo.policies.schedules import SCHEDULES
 from evo.registry import Registry
+from evo.rewards import REWARDS
 from evo.selection import SELECTIONS
 from experiments.arms import ARMS
 from experiments.datasets import DATASETS
@@ -33,6 +34,7 @@ REGISTRIES: dict[str, tuple[Registry[Any], str]] = {
     "evo.SCHEDULES": (SCHEDULES, "policy.fraction_schedule, policy.density_schedule"),
     "evo.SELECTIONS": (SELECTIONS, "evolution.selection.name"),
     "evo.FITNESSES": (FITNESSES, "evolution.fitness"),
+    "evo.REWARDS": (REWARDS, "task.name"),
     "evo.METRICS": (METRICS, "evaluation.metrics, evaluation.verdict"),
     "evo.ACTIVATIONS": (ACTIVATIONS, "founders.activation"),
     "evo.GRAPHS": (GRAPHS, "founders.graph"),

@@ -59,6 +59,12 @@ UNITS = {
     "policy.density_end": "fraction of the generations",
     "policy.gradient_fraction": "probability",
     "policy.max_moved_fraction": "fraction of the edges",
+    "policy.operators.mutation_probability": "probability",
+    "policy.operators.mutation_std": "1/√in-degree",
+    "task.episodes": "episodes",
+    "task.test_episodes": "episodes",
+    "task.strategy.population": "networks",
+    "task.strategy.episodes": "episodes",
     "policy.operators.max_quantile": "fraction of the entries",
     "policy.operators.max_new_fraction": "fraction of the entries",
     "policy.operators.max_density": "fraction of the places",
@@ -180,6 +186,8 @@ def described(settings: Settings, section: str = "") -> str:
     """
     evolves = getattr(settings, "evolve", True)
     unused = {"used", "continues", *(() if evolves else OF_EVOLUTION)}
+    if getattr(settings, "task", None) is not None:
+        unused.add("dataset")
     heading = [f"[{section}]"] if section else []
     return "\n".join([*heading, *_described(settings, section, unused)]) + "\n"
 
@@ -217,8 +225,9 @@ def setting_keys() -> frozenset[str]:
 def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
         yield prefix + name
-        if _is_model(field):
-            yield from _keys(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+        inner = _model_of(field)
+        if inner is not None:
+            yield from _keys(inner, f"{prefix}{name}.")
 
 
 def _sections(model: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -228,13 +237,14 @@ def _sections(model: type[BaseModel], prefix: str) -> Iterator[str]:
     yield f"## {title}\n\n{about}\n"
     yield _table(_rows(model, prefix, UNITS))
     for name, field in model.model_fields.items():
-        if _is_model(field):
-            yield from _sections(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+        inner = _model_of(field)
+        if inner is not None:
+            yield from _sections(inner, f"{prefix}{name}.")
 
 
 def _rows(model: type[BaseModel], prefix: str, units: dict[str, str]) -> Iterator[Sequence[str]]:
     for name, field in model.model_fields.items():
-        if not _is_model(field):
+        if _model_of(field) is None:
             kind, default = _type(field), f"`{_default(field)}`"
             yield f"`{name}`", kind, default, units.get(prefix + name, ""), _sentence(field)
 
@@ -269,8 +279,14 @@ def _sentence(field: FieldInfo) -> str:
     return f"{about}."
 
 
-def _is_model(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+def _model_of(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the model of a section, which may be left out; None for a key, or what only a run writes."""
+    annotation: Any = field.annotation
+    if isinstance(annotation, types.UnionType):
+        found = [one for one in get_args(annotation) if isinstance(one, type)]
+        return next((one for one in found if issubclass(one, Settings)), None)
+    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return annotation if is_model else None
 
 
 def _type(field: FieldInfo) -> str:

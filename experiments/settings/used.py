@@ -1,8 +1,8 @@
-"""What a run used beside its settings: data, fitness and parts of the user's own. A run writes it into config.json."""
+"""What a run writes into its config.json beside the settings: what it used, and which run it continues."""
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, NonNegativeInt
 
 from evo.origin import CodeOrigin
 
@@ -40,6 +40,33 @@ class Used(BaseModel, frozen=True, extra="forbid"):
     data: UsedData
     fitness: CodeOrigin | None = None
     parts: dict[str, CodeOrigin] = {}
+
+
+class Continues(BaseModel, frozen=True, extra="forbid"):
+    """The run that a run continues.
+
+    Attributes
+    ----------
+    run : str
+        Name of its folder.
+    path : str
+        The folder, as an absolute path.
+    journal : str
+        Checksum of the first line of its journal, which tells it from another run in this place.
+    individual : int or None
+        Number of the individual with which all slots begin; None if they begin with the whole population.
+    first_generation : dict of int
+        The first generation of the newer run, by seed.
+    steps_before : dict of int
+        Gradient steps along an ancestry that were planned for the generations before it, by seed.
+    """
+
+    run: str
+    path: str
+    journal: str
+    individual: int | None = None
+    first_generation: dict[int, NonNegativeInt]
+    steps_before: dict[int, NonNegativeInt]
 
 
 def first_difference(begun: Any, wanted: Any, path: str = "") -> str | None:

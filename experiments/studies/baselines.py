@@ -15,7 +15,7 @@ from evo.phenotype.phenotype import Phenotype
 from evo.storage.in_flight import UnfinishedPopulation, UnfinishedTraining
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
 from evo.storage.rows import training_rows
-from evo.storage.tables import Row
+from evo.storage.tables import PLAYED, Row
 from experiments.arms import BaselineSettings, Evolved, NoNetworkError, Sized, build_arm
 from experiments.arms.population import Population
 from experiments.arms.settings import OF_WINNER, SEARCHED
@@ -120,8 +120,8 @@ class Baselines:
     def _train(self, kind: str, arm: str, evolved: Evolved | None, steps: int) -> None:
         """Train the network of one arm."""
         seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
-        task = seed_run.task
-        network = build_arm(kind, seed_run.dataset, settings, evolved, task)
+        task = seed_run.samples
+        network = build_arm(kind, seed_run.data, settings, evolved, task)
         recipe = _recipe(kind, settings, task)
         unfinished = UnfinishedTraining(seed_run.store.path, f"seed-{seed_run.seed}-{arm}")
         if settings.epochs is None:
@@ -153,10 +153,10 @@ class Baselines:
                 name = f"seed-{seed_run.seed}-{arm}-{number}"
                 unfinished = UnfinishedTraining(seed_run.store.path, name)
                 network = build_arm(
-                    kind, seed_run.dataset, settings, evolved, seed_run.task, candidate.restart
+                    kind, seed_run.data, settings, evolved, seed_run.samples, candidate.restart
                 )
                 trained = train_steps(
-                    arm, network, candidate.recipe, seed_run.task, steps, unfinished
+                    arm, network, candidate.recipe, seed_run.samples, steps, unfinished
                 )
                 row = self._candidate_row(trained, number, candidate)
                 if _is_better(row, best):
@@ -178,15 +178,13 @@ class Baselines:
         Each network has a row of ``candidates`` for each rung.
         """
         seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
-        task = seed_run.task
+        task = seed_run.samples
         size = self._number_of_candidates(kind, evolved, steps)
         if size < 2:
             raise NoNetworkError(
                 "the training compute of the search pays for one network, and a population needs two"
             )
-        networks = [
-            build_arm(kind, seed_run.dataset, settings, evolved, task, k) for k in range(size)
-        ]
+        networks = [build_arm(kind, seed_run.data, settings, evolved, task, k) for k in range(size)]
         genes = settings.pbt.genes(task.evolution.recipe_genes)
         recipe = _recipe(kind, settings, task)
         population = Population(arm, networks, recipe, settings.pbt, genes, task, steps)
@@ -232,7 +230,7 @@ class Baselines:
         """Return the row of ``baseline`` of the chosen candidate, whose costs are those behind its weights."""
         seed_run = self.seed_run
         sized = build_arm(
-            kind, seed_run.dataset, seed_run.experiment.baseline, evolved, seed_run.task
+            kind, seed_run.data, seed_run.experiment.baseline, evolved, seed_run.samples
         )
         baseline = {name: one for name, one in chosen.items() if name not in OF_CANDIDATES}
         return baseline | {
@@ -247,14 +245,14 @@ class Baselines:
         seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
         if evolved is None or evolved.training_macs is None:
             raise NoNetworkError("the training compute of the search is not known")
-        network = build_arm(kind, seed_run.dataset, settings, evolved, seed_run.task)
+        network = build_arm(kind, seed_run.data, settings, evolved, seed_run.samples)
         return max(1, evolved.training_macs // (network.macs * self._batch_size * steps))
 
     def _candidates(self, kind: str, evolved: Evolved | None, steps: int) -> Iterator[Candidate]:
         """Yield the candidates of a search."""
         seed_run, settings = self.seed_run, self.seed_run.experiment.baseline
         number = self._number_of_candidates(kind, evolved, steps)
-        recipes = settings.search.recipes(_recipe(kind, settings, seed_run.task))
+        recipes = settings.search.recipes(_recipe(kind, settings, seed_run.samples))
         for k in range(number):
             yield Candidate(k // len(recipes), *recipes[k % len(recipes)])
 
@@ -301,7 +299,7 @@ class Baselines:
 
     @property
     def _batch_size(self) -> int:
-        return self.seed_run.task.recipe.batch_size
+        return self.seed_run.task.samples_per_step
 
     def _row(self, trained: TrainedArm) -> Row:
         """Return the row of ``baseline`` of a network, without the key of the run."""
@@ -330,7 +328,7 @@ class Baselines:
 
     def _measured(self, trained: TrainedArm) -> Row:
         """Return what both tables have: how training ended, its cost, and the measures on the validation part."""
-        task = self.seed_run.task
+        task = self.seed_run.samples
         metrics = measure(task.metrics, task.validation, trained.validation)
         return {
             "arm": trained.arm,
@@ -378,12 +376,14 @@ def _is_better(row: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
 def _cost(rows: Sequence[Mapping[str, Any]]) -> Cost:
     """Return the sum of the costs of trained networks."""
     sums = {name: sum(row[name] for row in rows) for name in COSTS}
+    plays = any("played_episodes" in row for row in rows)
     return Cost(
         int(sums["steps"]),
         int(sums["training_macs"]),
         float(sums["cpu_seconds"]),
         float(sums["train_seconds"]),
         len(rows),
+        *(int(sum(row[f"played_{name}"] for row in rows)) if plays else None for name in PLAYED),
     )
 
 

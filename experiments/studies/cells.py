@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from evo.errors import EvoMatrixError, ExistingRunError, ResultsError, SettingsError
-from evo.evolution.fitness import Fitness
+from evo.evolution.job import Judge
 from evo.executors.side_by_side import Steps, run_side_by_side
 from evo.interruption import interruptible
+from evo.rewards import EpisodeSource, EpisodeSplit
 from evo.storage.run_lock import RunLockedError
 from evo.storage.run_reader import error_of, how_to_go_on, is_complete, is_over
 from evo.storage.run_store import RunStore
@@ -39,7 +40,7 @@ from experiments.studies.execution import (
     told_of_stop,
 )
 from experiments.studies.founders import check_founders, with_ticks_of
-from experiments.studies.judgement import check_judgement
+from experiments.studies.judgement import Source, check_judgement
 from experiments.studies.planned import Decision, StudyPlan, cell_of, decide, fitness_at
 from experiments.studies.runner import (
     go_on,
@@ -67,20 +68,26 @@ class DataSets:
             names = ", ".join(one.name for one in own)
             raise SettingsError(f"dataset must have a name of its own each; got {names}")
         self._loaded: dict[str, Dataset] = {}
+        self._made: dict[str, EpisodeSource] = {}
 
     def is_own(self, experiment: Experiment) -> bool:
         """Return whether an experiment has data of the user's own."""
-        return experiment.dataset.name in self._own
+        return experiment.task is None and experiment.dataset.name in self._own
 
     def is_missing(self, experiment: Experiment) -> bool:
         """Return whether an experiment has data that only a script can pass, and that are not among the own ones."""
         settings = experiment.dataset
-        return (
+        return experiment.task is None and (
             not self.is_own(experiment) and settings.name not in DATASETS and not settings.options
         )
 
-    def of(self, experiment: Experiment) -> Dataset:
-        """Return the data of an experiment."""
+    def of(self, experiment: Experiment) -> Source:
+        """Return the data of an experiment, or its reward."""
+        if experiment.task is not None:
+            known = experiment.task.model_dump_json()
+            if known not in self._made:
+                self._made[known] = EpisodeSource.of(experiment.task)
+            return self._made[known]
         settings = experiment.dataset
         if settings.name in self._own:
             return self._own[settings.name]
@@ -97,6 +104,9 @@ def check_data(experiments: Iterable[Experiment], data: DataSets) -> None:
     splits = {}
     for experiment in experiments:
         dataset, settings = data.of(experiment), experiment.dataset.model_dump_json()
+        if isinstance(dataset, EpisodeSource):
+            check_founders(experiment, EpisodeSplit(dataset))
+            continue
         if settings not in splits:
             splits[settings] = experiment.dataset.split(dataset, experiment.seed)
         shape, genes = splits[settings].input_shape, experiment.evolution.recipe_genes
@@ -211,7 +221,10 @@ class Runs:
         groups: dict[Any, dict[str, Experiment]] = {}
         for name, one in evolving.items():
             limits = one.evaluation.timeout, one.evaluation.memory
-            key = one.evolution.mode, limits, self.fitness or one.evolution.fitness
+            judged_by = self.fitness or one.evolution.fitness
+            if one.task is not None:
+                judged_by = one.task.model_dump_json()
+            key = one.evolution.mode, limits, judged_by
             groups.setdefault(key, {})[name] = one
         return list(groups.values())
 
@@ -272,7 +285,7 @@ class Runs:
         self, group: Mapping[str, Experiment], *, force: bool
     ) -> Iterator[tuple[str, Plan, Search]]:
         """Yield the plans and searches of runs, which begin or go on; one that cannot is told."""
-        fitness: Fitness | None = None
+        fitness: Judge | None = None
         for name, experiment in group.items():
             search: Search | None = None
             with self._telling_errors(name):

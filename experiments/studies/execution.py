@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,13 +24,14 @@ from cnn.training.trainer import evaluate, train
 from evo.environment import time_now
 from evo.errors import EvoMatrixError
 from evo.evolution.evolution import EvolutionError
-from evo.evolution.fitness import Fitness
-from evo.evolution.job import Task
+from evo.evolution.job import Judge, Task
+from evo.evolution.tasks import EpisodeTask, SampleTask
 from evo.executors import Executor, SerialExecutor
 from evo.executors.side_by_side import run_side_by_side
 from evo.genome.genome import Genome
 from evo.interruption import interruptible
 from evo.phenotype.phenotype import Phenotype
+from evo.rewards import EpisodeSplit, TaskSettings
 from evo.storage.individuals import StoredIndividuals
 from evo.storage.run_reader import how_to_resume, is_complete, load_tables
 from evo.storage.run_store import RunStore
@@ -38,13 +40,13 @@ from evo.time_account import OTHER, spending, time_spent
 from experiments.analysis.results import Results, load_results
 from experiments.arms import Evolved, build_arm, loss_of
 from experiments.arms.settings import OF_WINNER
-from experiments.datasets import Dataset, DataSplit
 from experiments.progress import Reporter, RunBegun, RunFinished, StopRun
 from experiments.progress.callbacks import Callbacks
 from experiments.settings.experiment import Experiment
 from experiments.studies.baselines import Baselines
+from experiments.studies.episodes import EpisodeBaselines
 from experiments.studies.founders import GivenFounders, layers_of_founders
-from experiments.studies.judgement import metrics_of
+from experiments.studies.judgement import Source, Split, metrics_of
 from experiments.studies.search import Search, Tally, search_of
 from experiments.studies.seed_run import SeedRun, read_test
 
@@ -79,10 +81,10 @@ class Plan:
     Attributes
     ----------
     experiment : Experiment
-    dataset : Dataset
-    splits : sequence of DataSplit
+    dataset : Dataset or EpisodeSource
+    splits : sequence of DataSplit or EpisodeSplit
         One for each seed.
-    fitness : Fitness
+    fitness : Fitness or Reward
     given : GivenFounders or None
         The founders, unless they are drawn.
     founders : mapping
@@ -92,9 +94,9 @@ class Plan:
     """
 
     experiment: Experiment
-    dataset: Dataset
-    splits: Sequence[DataSplit]
-    fitness: Fitness
+    dataset: Source
+    splits: Sequence[Split]
+    fitness: Judge
     given: GivenFounders | None
     founders: Mapping[int, Sequence[Genome]]
     starts: Mapping[int, StoredIndividuals] = field(default_factory=dict)
@@ -102,6 +104,9 @@ class Plan:
 
 SECONDS_WORTH_WORKERS = 15.0
 """Estimated seconds of a search in one process from which on workers are worth the start of Ray."""
+
+SECONDS_PER_EPISODE = 0.005
+"""What an episode takes, for the estimate: about 300 steps of a small environment."""
 
 SECONDS_EACH, MACS_PER_SECOND = 0.003, 1.2e10
 """What an individual takes beside its training, and the speed of training, on a usual core, for the estimate."""
@@ -126,9 +131,18 @@ def expected_seconds(plan: Plan) -> float:
     )
     founder = max(plan.founders[experiment.seed], key=lambda one: one.n_stored)
     pixels = founder.map_sizes[founder.targets].astype(np.int64) ** 2
+    if experiment.task is not None:
+        return n_individuals * _expected_episodes(experiment, experiment.task) * SECONDS_PER_EPISODE
     n_passes = 3 * experiment.evolution.steps_per_generation * experiment.training.batch_size
     macs = int(pixels.sum()) * founder.ticks * n_passes
     return n_individuals * (SECONDS_EACH + macs / MACS_PER_SECOND)
+
+
+def _expected_episodes(experiment: Experiment, task: TaskSettings) -> int:
+    """Return the number of episodes that an individual plays."""
+    strategy, steps = task.strategy, experiment.evolution.steps_per_generation
+    trained = steps * strategy.population * strategy.episodes if task.trains else 0
+    return task.episodes + trained
 
 
 def _draws(results: Results) -> bool:
@@ -234,7 +248,7 @@ def _seed_runs(
             plan.experiment,
             plan.dataset,
             task_of(plan, split, seed),
-            len(split.rows["test"]),
+            split.n_test if isinstance(split, EpisodeSplit) else len(split.rows["test"]),
             split.preparation,
             split.target_scaling,
             store,
@@ -274,9 +288,11 @@ def _compare(
     seed_runs[0].store.commit({"comparison": rows, **predictions})
 
 
-def _note_unseen_categories(seed_runs: Sequence[SeedRun], splits: Sequence[DataSplit]) -> None:
+def _note_unseen_categories(seed_runs: Sequence[SeedRun], splits: Sequence[Split]) -> None:
     """Tell how many values of the other parts are categories that a training part does not have."""
     for seed_run, split in zip(seed_runs, splits, strict=True):
+        if isinstance(split, EpisodeSplit):
+            continue
         for part, unseen in split.unseen.items():
             for column, count in unseen.items():
                 seed_run.reporter.note(
@@ -346,8 +362,11 @@ def _train_baselines(seed_runs: Sequence[SeedRun], searches: Sequence[Search]) -
     arms, epochs = experiment.baseline.arms, experiment.baseline.epochs or 0
     if epochs:
         reporter.training(experiment.title, len(seed_runs) * len(arms), epochs)
-    baselines = [
-        Baselines(seed_run, k * len(arms) * epochs) for k, seed_run in enumerate(seed_runs)
+    baselines: list[Baselines] = [
+        EpisodeBaselines(seed_run, 0)
+        if isinstance(seed_run.task, EpisodeTask)
+        else Baselines(seed_run, k * len(arms) * epochs)
+        for k, seed_run in enumerate(seed_runs)
     ]
     if searches:
         for search, own in zip(searches, baselines, strict=True):
@@ -363,23 +382,24 @@ def _train_baselines(seed_runs: Sequence[SeedRun], searches: Sequence[Search]) -
     return baselines
 
 
-def task_of(plan: Plan, split: DataSplit, seed: int) -> Task:
+def task_of(plan: Plan, split: Split, seed: int) -> Task:
     """Return what the individuals of one seed share."""
     experiment, dataset, continues = plan.experiment, plan.dataset, plan.experiment.continues
-    return Task(
-        train=split.train,
-        validation=split.validation,
-        loss=loss_of(dataset),
-        recipe=experiment.training.recipe,
-        policy=experiment.policy,
-        evolution=experiment.evolution,
-        fitness=plan.fitness,
-        seed=seed,
-        metrics=metrics_of(experiment),
-        layers=layers_of_founders(experiment, dataset, split.input_shape, plan.given),
-        first_generation=continues.first_generation[seed] if continues else 0,
-        steps_before=continues.steps_before[seed] if continues else 0,
-    )
+    shared: dict[str, Any] = {
+        "recipe": experiment.training.recipe,
+        "policy": experiment.policy,
+        "evolution": experiment.evolution,
+        "fitness": plan.fitness,
+        "seed": seed,
+        "metrics": metrics_of(experiment, dataset),
+        "layers": layers_of_founders(experiment, dataset, split.input_shape, plan.given),
+        "first_generation": continues.first_generation[seed] if continues else 0,
+        "steps_before": continues.steps_before[seed] if continues else 0,
+    }
+    if isinstance(split, EpisodeSplit):  # outputs act as they are, without softmax
+        return EpisodeTask(loss="squared_error", episodes=split.dataset.settings, **shared)
+    loss = loss_of(split.dataset)
+    return SampleTask(train=split.train, validation=split.validation, loss=loss, **shared)
 
 
 @contextmanager
@@ -498,7 +518,18 @@ def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
             "Compiling kernels: some seconds, the first time only; they are kept on disk"
         )
     started = time.perf_counter()
-    task, baseline = seed_run.task, seed_run.experiment.baseline
+    if isinstance(seed_run.task, EpisodeTask):
+        if founder is not None:
+            seed_run.task.without_own_code().judge(Phenotype(founder, seed_run.task.loss), 0)
+    else:
+        _warm_up_training(seed_run, founder)
+    if cold:
+        seed_run.reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")
+
+
+def _warm_up_training(seed_run: SeedRun, founder: Genome | None) -> None:
+    """Compile the kernels that training needs."""
+    task, baseline = seed_run.samples, seed_run.experiment.baseline
     # Graphs compile penalties and smoothed labels only where they are used, and genes may use them.
     largest = with_genes(task.recipe, task.evolution.recipe_genes.largest)
     arms = dict.fromkeys(arm for arm in baseline.arms if arm not in OF_WINNER)
@@ -506,7 +537,7 @@ def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
     if founder is not None:
         evolved, arms = Evolved(founder, founder), arms | {"static": None}
     for arm in arms:
-        network = build_arm(arm, seed_run.dataset, baseline, evolved, task)
+        network = build_arm(arm, seed_run.data, baseline, evolved, task)
         train(
             network,
             task.train,
@@ -525,5 +556,3 @@ def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
             weights=some.weights,
             readings=some.readings,
         )
-    if cold:
-        seed_run.reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")

@@ -30,6 +30,7 @@ from evo.initial.settings import DENSITY, GRAPHS, FounderSettings
 from evo.initial.topologies import TOPOLOGIES
 from evo.layer_numbers import indices_of_layers
 from evo.preparation import Normalization, SequenceSchema
+from evo.rewards import EpisodeSplit
 from evo.seeding import Purpose, generator
 from evo.storage.predictor import (
     LAYERS_FORMAT,
@@ -38,8 +39,8 @@ from evo.storage.predictor import (
     inputs_path,
     load_network,
 )
-from experiments.datasets import Dataset, DataSplit
 from experiments.settings.experiment import Experiment
+from experiments.studies.judgement import Source, Split
 
 GRAPH_FILES = (".graphml", ".json")
 
@@ -62,7 +63,7 @@ class GivenFounders:
     sources: tuple[str, ...]
     scalings: tuple[Normalization | None, ...] = ()
 
-    def of_split(self, split: DataSplit) -> tuple[Genome, ...]:
+    def of_split(self, split: Split) -> tuple[Genome, ...]:
         """Return the genomes with outputs that are scaled as the targets of a split.
 
         Raises
@@ -152,7 +153,7 @@ def _reading(settings: FounderSettings, dataset: Dataset) -> FounderSettings:
 
 
 def check_founders(
-    experiment: Experiment, split: DataSplit, founders: Sequence[Any] | None = None
+    experiment: Experiment, split: Split, founders: Sequence[Any] | None = None
 ) -> GivenFounders | None:
     """Check that founders can read the data; return those that are given, or None if they are drawn.
 
@@ -160,7 +161,7 @@ def check_founders(
     ----------
     experiment : Experiment
         With the result of :func:`with_given_founders`.
-    split : DataSplit
+    split : DataSplit or EpisodeSplit
         The data set as a run splits it.
     founders : sequence, optional
         The argument of :func:`experiments.run`; by default the files of the settings are read.
@@ -178,7 +179,7 @@ def check_founders(
         if settings.graph in GRAPHS.own:
             _check_own_graph(settings, inputs, dataset, "graph")
         if not TOPOLOGIES.own.keys().isdisjoint(settings.layer_topologies(1)):
-            _check_own_graph(settings, inputs, dataset, "topology", split.train.inputs)
+            _check_own_graph(settings, inputs, dataset, "topology", _inputs_of(split))
         return None
     named = _named(settings, founders)
     population = experiment.evolution.population
@@ -196,10 +197,15 @@ def check_founders(
     return given
 
 
+def _inputs_of(split: Split) -> NDArray[Any] | None:
+    """Return the inputs of the training part; None where there are no samples."""
+    return None if isinstance(split, EpisodeSplit) else split.train.inputs
+
+
 def _check_own_graph(
     settings: FounderSettings,
     inputs: LayerShape,
-    dataset: Dataset,
+    dataset: Source,
     name: str,
     samples: NDArray[Any] | None = None,
 ) -> None:
@@ -291,7 +297,7 @@ def _check_settings(settings: FounderSettings, named: Mapping[str, Any]) -> None
             )
 
 
-def _read(name: str, source: Any, settings: FounderSettings, split: DataSplit) -> Genome:
+def _read(name: str, source: Any, settings: FounderSettings, split: Split) -> Genome:
     """Return a founder as a genome that fits the data."""
     dataset = split.dataset
     try:
@@ -324,7 +330,7 @@ def _target_scaling(source: Any) -> Normalization | None:
     return source.targets or Normalization("none", np.zeros(1), np.ones(1))
 
 
-def _check_classes(predictor: Predictor | BaselinePredictor, dataset: Dataset) -> None:
+def _check_classes(predictor: Predictor | BaselinePredictor, dataset: Source) -> None:
     """Raise ValueError if a trained network has other classes, or the same in another order."""
     classes = None if predictor.classes is None else tuple(predictor.classes)
     wanted = None if dataset.classes is None else tuple(dataset.classes)
@@ -365,7 +371,7 @@ def check_policy(experiment: Experiment, genomes: Sequence[Genome]) -> None:
 
 
 def founders_of_seed(
-    experiment: Experiment, split: DataSplit, given: GivenFounders | None, seed: int
+    experiment: Experiment, split: Split, given: GivenFounders | None, seed: int
 ) -> list[Genome]:
     """Return the founders of a run, one for each slot; fewer given founders than slots take turns."""
     settings, population = experiment.founders, experiment.evolution.population
@@ -378,7 +384,7 @@ def founders_of_seed(
             map_size=inputs.map_size,
             n_founders=population,
             seed=seed,
-            samples=split.train.inputs,
+            samples=_inputs_of(split),
         )
     own = given.of_split(split)
     genomes = [own[slot % len(own)] for slot in range(population)]
@@ -391,7 +397,7 @@ def founders_of_seed(
 
 
 def layers_of_founders(
-    experiment: Experiment, dataset: Dataset, shape: tuple[int, ...], given: GivenFounders | None
+    experiment: Experiment, dataset: Source, shape: tuple[int, ...], given: GivenFounders | None
 ) -> tuple[int, ...]:
     """Return the number of nodes in each layer of the founders, or none."""
     if given is not None:

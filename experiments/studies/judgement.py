@@ -12,39 +12,53 @@ from numpy.typing import NDArray
 from cnn.training.samples import Samples
 from evo.errors import SettingsError
 from evo.evolution.metrics import METRICS
-from evo.storage.tables import OwnColumns
+from evo.rewards import EpisodeSource, EpisodeSplit
+from evo.storage.tables import PLAYED, OwnColumns
 from experiments.analysis.deciding import broken_rule
 from experiments.datasets import Dataset, DataSplit
 from experiments.settings.experiment import Experiment
+
+Source = Dataset | EpisodeSource
+Split = DataSplit | EpisodeSplit
+"""What a run has its samples from, or its episodes; and the parts of one seed."""
 
 IN_EVERY_TABLE = "accuracy"
 """The metric that has its columns in every run."""
 
 
-def metrics_of(experiment: Experiment) -> tuple[str, ...]:
-    """Return the metrics that stand in the tables beside loss and accuracy: those named, and that of verdicts."""
+def metrics_of(experiment: Experiment, source: Source) -> tuple[str, ...]:
+    """Return the metrics that stand in the tables beside loss and accuracy: those named, and that of verdicts.
+
+    Of a reward they are its measures.
+    """
+    if isinstance(source, EpisodeSource):
+        return source.measures
     names = [*experiment.evaluation.metrics, experiment.evaluation.verdict or IN_EVERY_TABLE]
     return tuple(name for name in dict.fromkeys(names) if name != IN_EVERY_TABLE)
 
 
-def deciding_metric(experiment: Experiment, dataset: Dataset) -> tuple[str, bool]:
+def deciding_metric(experiment: Experiment, dataset: Source) -> tuple[str, bool]:
     """Return the name of the metric of summaries and verdicts, and whether larger is better."""
+    if isinstance(dataset, EpisodeSource):
+        return "return", True
     name = experiment.evaluation.verdict
     if name is not None:
         return name, METRICS[name].larger_is_better
     return ("accuracy", True) if dataset.task == "classification" else ("loss", False)
 
 
-def own_columns(experiment: Experiment, dataset: Dataset) -> OwnColumns:
+def own_columns(experiment: Experiment, dataset: Source) -> OwnColumns:
     """Return the columns whose names depend on settings and data."""
     genes = tuple(experiment.evolution.recipe_genes.ranges)
-    metrics, outputs = metrics_of(experiment), _outputs(dataset)
-    return OwnColumns(metrics, dataset.classes, outputs, genes, dataset.has_targets_per_step)
+    played = PLAYED if isinstance(dataset, EpisodeSource) else ()
+    per_step = not isinstance(dataset, EpisodeSource) and dataset.has_targets_per_step
+    metrics, outputs = metrics_of(experiment, dataset), _outputs(dataset)
+    return OwnColumns(metrics, dataset.classes, outputs, genes, per_step, played)
 
 
-def _outputs(dataset: Dataset) -> tuple[str, ...]:
+def _outputs(dataset: Source) -> tuple[str, ...]:
     """Return the names of several values to regress on, or their numbers; nothing if there is one, or classes."""
-    if dataset.classes is not None or dataset.n_outputs == 1:
+    if dataset.classes is not None or dataset.n_outputs == 1 or isinstance(dataset, EpisodeSource):
         return ()
     return dataset.target_names or tuple(map(str, range(dataset.n_outputs)))
 

@@ -14,24 +14,25 @@ from evo.policies.regrowth import REGROWTHS
 from evo.policies.removal import REMOVALS
 from evo.policies.schedules import SCHEDULES
 from evo.registry import Registry
-from experiments.datasets import Dataset
+from evo.rewards import REWARDS
 from experiments.settings.experiment import OF_EVOLUTION, OF_STUDIES, Experiment
 from experiments.settings.own_parts import REGISTRIES
 from experiments.settings.used import Used, UsedData, first_difference
+from experiments.studies.judgement import Source
 
 UNNAMED = (OPERATORS, ACTIVATIONS, REMOVALS, REGROWTHS, SCHEDULES)
 """Registries whose parts policies, graphs and given founders use without being told to by a setting."""
 
 
 def used_by(
-    experiment: Experiment, dataset: Dataset, fitness: Callable[..., float] | None = None
+    experiment: Experiment, dataset: Source, fitness: Callable[..., float] | None = None
 ) -> Used:
     """Return what an experiment uses.
 
     Parameters
     ----------
     experiment : Experiment
-    dataset : Dataset
+    dataset : Dataset or EpisodeSource
     fitness : callable, optional
         The user's own function, as it was given to :func:`experiments.run`.
     """
@@ -46,7 +47,9 @@ def used_by(
     }
     if not experiment.evolve:
         return Used(data=data, parts=parts)
-    if fitness is None:
+    if experiment.task is not None:
+        judged_by = REWARDS.origin(experiment.task.name)
+    elif fitness is None:
         judged_by = FITNESSES.origin(experiment.evolution.fitness)
     else:
         judged_by = origin_of(fitness, built_in=FITNESSES.is_built_in(fitness))
@@ -65,6 +68,8 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, Registry[Any], Iterabl
         for setting in settings.split(", "):
             section, *keys = setting.split(".")
             if experiment.evolve or section not in OF_EVOLUTION:
+                if getattr(experiment, section) is None:  # there is no reward
+                    continue
                 value = functools.reduce(getattr, keys, getattr(experiment, section))
                 yield kind, registry, (value,) if isinstance(value, str) else value or ()
 

@@ -13,6 +13,7 @@ from evo.evolution.fitness import FITNESSES, adapt_fitness
 from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
 from evo.operators.registry import OF_MAPS, OF_MATES, OPERATORS
+from evo.rewards import EpisodeSource, EpisodeSplit, TaskSettings
 from evo.storage.individuals import StoredIndividuals, load_individuals
 from evo.storage.journal import read_journal
 from evo.storage.run_reader import (
@@ -52,6 +53,8 @@ from experiments.studies.founders import (
     with_ticks_of,
 )
 from experiments.studies.judgement import (
+    Source,
+    Split,
     check_defined,
     check_judgement,
     own_columns,
@@ -161,7 +164,7 @@ def run(
 
 def plan_run(
     experiment: Experiment,
-    dataset: Dataset | None,
+    dataset: Source | None,
     fitness: Callable[..., float] | None,
     founders: Sequence[Any] | None = None,
 ) -> tuple[Plan, Used]:
@@ -297,7 +300,7 @@ def resume_run(
 def go_on(
     path: Path,
     *,
-    dataset: Dataset | None,
+    dataset: Source | None,
     fitness: Callable[..., float] | None,
     force: bool,
     workers: int | None,
@@ -328,7 +331,7 @@ def go_on(
 
 def take_up(
     store: RunStore,
-    dataset: Dataset | None,
+    dataset: Source | None,
     fitness: Callable[..., float] | None,
     *,
     force: bool,
@@ -385,7 +388,7 @@ class BegunRun:
 @spending("prepare")
 def begun_run(
     path: Path,
-    dataset: Dataset | None,
+    dataset: Source | None,
     fitness: Callable[..., float] | None,
     *,
     seed: int | None = None,
@@ -499,11 +502,15 @@ Beginning = tuple[GivenFounders | None, Mapping[int, Sequence[Genome]]]
 @spending("prepare")
 def _plan(
     experiment: Experiment,
-    dataset: Dataset | None,
+    dataset: Source | None,
     fitness: Callable[..., float] | None,
-    begin: Callable[[Experiment, Sequence[DataSplit]], Beginning],
+    begin: Callable[[Experiment, Sequence[Split]], Beginning],
 ) -> Plan:
     """Check settings and data; `begin` returns the founders."""
+    if experiment.task is not None:
+        return _plan_of_episodes(experiment, experiment.task, dataset, fitness, begin)
+    if isinstance(dataset, EpisodeSource):
+        raise TypeError("dataset must be a Dataset without [task]; got an EpisodeSource")
     checked_fitness = adapt_fitness(fitness or FITNESSES[experiment.evolution.fitness])
     if dataset is None:
         dataset = load_dataset(experiment.dataset.name, **experiment.dataset.options)
@@ -511,19 +518,38 @@ def _plan(
     experiment = with_ticks_of(experiment, dataset)
     splits = [_split(experiment, dataset, seed) for seed in seeds_of(experiment)]
     genes = experiment.evolution.recipe_genes
-    for split in _different(splits):
-        check_arms(experiment.baseline, experiment.training, genes, dataset, split.input_shape)
+    for one in _different(splits):
+        check_arms(experiment.baseline, experiment.training, genes, dataset, one.input_shape)
     given, founders = begin(experiment, splits) if experiment.evolve else (None, {})
     return Plan(experiment, dataset, splits, checked_fitness, given, founders)
 
 
-def _different(splits: Sequence[DataSplit]) -> Iterable[DataSplit]:
+def _plan_of_episodes(
+    experiment: Experiment,
+    task: TaskSettings,
+    source: Source | None,
+    fitness: Callable[..., float] | None,
+    begin: Callable[[Experiment, Sequence[Split]], Beginning],
+) -> Plan:
+    """Make the reward and check what is beside it; `begin` returns the founders."""
+    for name, passed in (("dataset", source), ("fitness", fitness)):
+        if passed is not None and not isinstance(passed, EpisodeSource):
+            raise SettingsError(
+                f"{name} must not be given where the settings have a task, whose reward judges networks"
+            )
+    own = source if isinstance(source, EpisodeSource) else EpisodeSource.of(task)
+    splits = [EpisodeSplit(own) for _ in seeds_of(experiment)]
+    given, founders = begin(experiment, splits)
+    return Plan(experiment, own, splits, own.reward, given, founders)
+
+
+def _different(splits: Sequence[Split]) -> Iterable[Split]:
     """Return one split for each kind of prepared samples."""
     return {(split.input_shape, split.preparation.input_names): split for split in splits}.values()
 
 
 def _new_founders(
-    founders: Sequence[Any] | None, experiment: Experiment, splits: Sequence[DataSplit]
+    founders: Sequence[Any] | None, experiment: Experiment, splits: Sequence[Split]
 ) -> Beginning:
     """Check and draw the founders of a new run."""
     given = None
@@ -536,7 +562,7 @@ def _new_founders(
 
 
 def _stored_founders(
-    path: Path, sources: Sequence[str], experiment: Experiment, splits: Sequence[DataSplit]
+    path: Path, sources: Sequence[str], experiment: Experiment, splits: Sequence[Split]
 ) -> Beginning:
     """Read the founders with which a run began."""
     founders = {}
@@ -603,7 +629,8 @@ def workers_for(plan: Plan, used: Used, workers: int | None, address: str | None
     """
     if not plan.experiment.evolve or workers == 0:
         return workers
-    may_fail = used.parts or limits_of(plan.experiment) or not FITNESSES.is_built_in(plan.fitness)
+    own_judge = plan.experiment.task is None and not FITNESSES.is_built_in(plan.fitness)
+    may_fail = used.parts or limits_of(plan.experiment) or own_judge
     if workers is None and address is None and not may_fail and is_brief(plan):
         return 0
     try:

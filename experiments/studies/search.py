@@ -13,6 +13,7 @@ from evo.evolution.credit import CreditTotals
 from evo.evolution.evolution import Evolution, EvolutionError, EvolutionState, Generation
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job
+from evo.evolution.tasks import EpisodeTask
 from evo.executors.side_by_side import Steps, in_order
 from evo.genome.genome import Genome
 from evo.phenotype.phenotype import Phenotype
@@ -41,6 +42,9 @@ TOTALS = (
     *("search_training_macs", "search_cpu_seconds"),
 )
 """The columns of `runs` that are sums over all individuals."""
+
+PLAYED_TOTALS = ("search_played_episodes", "search_played_steps")
+"""The same of a run that a reward judges."""
 
 
 def state_path(seed: int) -> str:
@@ -76,7 +80,9 @@ class Search:
         self.tally = tally
         self.founders = founders
         self.state = EvolutionState()
-        self.totals: dict[str, Any] = dict.fromkeys(TOTALS, 0)
+        plays = isinstance(seed_run.task, EpisodeTask)
+        self._names = TOTALS + (PLAYED_TOTALS if plays else ())
+        self.totals: dict[str, Any] = dict.fromkeys(self._names, 0)
         self.children = {True: 0, False: 0}  # that succeeded, and that did not
         self.seconds = 0.0
         self._n_in_flight = 0
@@ -190,7 +196,7 @@ class Search:
     def _rows(self, generation: Generation, seconds: float) -> dict[str, list[Row]]:
         """Add a generation to the totals; return its rows."""
         seed_run = self.seed_run
-        batch_size = seed_run.task.recipe.batch_size
+        batch_size = seed_run.task.samples_per_step
         for one in generation.offspring:
             macs = one.statistics.macs if one.statistics else 0
             amounts = {
@@ -201,6 +207,8 @@ class Search:
                 "search_macs": one.steps * batch_size * macs,
                 "search_training_macs": one.training_macs,
                 "search_cpu_seconds": one.cpu_seconds,
+                "search_played_episodes": one.episodes or 0,
+                "search_played_steps": one.environment_steps or 0,
             }
             for name in self.totals:
                 self.totals[name] += amounts[name]
@@ -269,7 +277,8 @@ class Search:
                 n_individuals=more["n_individuals"],
             )
             # An older version counted less, and what it did not count stays unknown.
-            self.totals = {name: more["totals"][name] for name in TOTALS if name in more["totals"]}
+            totals = more["totals"]
+            self.totals = {name: totals[name] for name in self._names if name in totals}
             self.children = dict(zip((True, False), more["children"], strict=True))
             self.seconds = more["seconds"]
         settings = self.seed_run.experiment.evolution
@@ -283,7 +292,7 @@ class Search:
         """Return the columns of ``runs`` about the search."""
         best = winner and winner.job.individual
         return (
-            dict.fromkeys(TOTALS)
+            dict.fromkeys(self._names)
             | self.totals
             | {"best_individual": best, "search_seconds": self.seconds}
         )
@@ -330,6 +339,7 @@ class Search:
                 totals.get("search_cpu_seconds"),
                 self.seconds,
                 int(totals["n_individuals"]),
+                *(totals.get(name) for name in PLAYED_TOTALS),
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,20 @@ from cnn.training.samples import Samples
 from cnn.training.trainer import Evaluation, evaluate
 from evo.evolution.job import Task
 from evo.evolution.metrics import measure, truth_and_output
+from evo.evolution.tasks import EpisodeTask, SampleTask
+from evo.phenotype.phenotype import Phenotype
 from evo.preparation import Normalization, Preparation
-from evo.storage.rows import prediction_rows
+from evo.rewards import EpisodeSource, EpisodeSplit
+from evo.storage.rows import played_columns, prediction_rows
 from evo.storage.run_store import RunStore
 from evo.storage.tables import Row
 from experiments.arms import Sized
-from experiments.datasets import Dataset, DataSplit
+from experiments.datasets import Dataset
 from experiments.progress import Reporter
 from experiments.progress.callbacks import Callbacks
 from experiments.settings.experiment import Experiment
 from experiments.studies.founders import GivenFounders
-from experiments.studies.judgement import deciding_metric
+from experiments.studies.judgement import Source, Split, deciding_metric
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,9 @@ class Cost:
         Wall time.
     networks : int
         Number of networks.
+    episodes, environment_steps : int or None
+        Episodes that were played, in training and on the validation episodes, and environment steps in them; None where
+        samples train and judge.
     """
 
     steps: int
@@ -50,6 +57,8 @@ class Cost:
     cpu_seconds: float | None
     seconds: float
     networks: int = 1
+    episodes: int | None = None
+    environment_steps: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +87,10 @@ class SeedRun:
     Attributes
     ----------
     experiment : Experiment
-    dataset : Dataset
+    dataset : Dataset or EpisodeSource
     task : Task
     n_test : int
-        Number of samples in the test part.
+        Number of samples in the test part, or of test episodes.
     preparation : Preparation
         Preparation of raw rows, fitted on the training part.
     target_scaling : Normalization or None
@@ -99,7 +108,7 @@ class SeedRun:
     """
 
     experiment: Experiment
-    dataset: Dataset
+    dataset: Source
     task: Task
     n_test: int
     preparation: Preparation
@@ -109,6 +118,20 @@ class SeedRun:
     callbacks: Callbacks
     given: GivenFounders | None = None
     earlier: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> SampleTask:
+        """The task, where samples train and judge; TypeError where a reward does."""
+        if not isinstance(self.task, SampleTask):
+            raise TypeError(f"task must be one of samples; got {type(self.task).__name__}")
+        return self.task
+
+    @property
+    def data(self) -> Dataset:
+        """The data set; TypeError where a reward judges."""
+        if not isinstance(self.dataset, Dataset):
+            raise TypeError(f"dataset must be a Dataset; got {type(self.dataset).__name__}")
+        return self.dataset
 
     @property
     def seed(self) -> int:
@@ -149,12 +172,15 @@ class SeedRun:
     @property
     def raw_inputs(self) -> dict[str, Any]:
         """The parameters of a predictor that describe raw rows, and labels or values."""
-        return {
+        inputs: dict[str, Any] = {
             "preparation": self.preparation,
             "classes": self.dataset.classes,
             "targets": self.target_scaling,
             "target_names": self.dataset.target_names,
         }
+        if isinstance(self.dataset, EpisodeSource):
+            inputs["interface"] = self.dataset.interface
+        return inputs
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -172,8 +198,8 @@ class SeedRun:
                 "dataset": self.dataset.name,
                 "data_hash": self.dataset.data_hash,
                 "task": self.dataset.task,
-                "n_train": len(self.task.train),
-                "n_validation": len(self.task.validation),
+                "n_train": self.task.sizes[0],
+                "n_validation": self.task.sizes[1],
                 "n_test": self.n_test,
                 "n_features": self.dataset.n_features,
                 "n_inputs": prod(self.input_shape),
@@ -194,9 +220,11 @@ def _network(seed: int, name: str) -> str:
 
 
 def read_test(
-    seed_run: SeedRun, models: Sequence[TrainedModel], split: DataSplit
+    seed_run: SeedRun, models: Sequence[TrainedModel], split: Split
 ) -> tuple[list[Row], list[pa.Table]]:
     """Evaluate trained networks on the test part, which only this function reads; nothing if there is none.
+
+    Where a reward judges, the networks play the test episodes, and there are no predictions.
 
     Returns
     -------
@@ -207,14 +235,17 @@ def read_test(
     """
     rows: list[Row] = []
     predictions: list[pa.Table] = []
+    if isinstance(split, EpisodeSplit):
+        return _test_episodes(seed_run, models, split), predictions
     if split.test is None:
         return rows, predictions
     with single_threaded_blas():
         for model in models:
             on_test = evaluate(model.network, split.test)
-            rows.append(_comparison_row(seed_run, model, split.test, on_test))
+            evaluated = _evaluated(seed_run, model, split.test, on_test)
+            rows.append(_comparison_row(seed_run, model, evaluated))
             key = seed_run.key | {"arm": model.arm}
-            classes, at = seed_run.dataset.classes, split.rows["test"]
+            classes, at = seed_run.data.classes, split.rows["test"]
             truth, output = truth_and_output(split.test, on_test)
             outputs = seed_run.store.own_columns.outputs
             steps = None
@@ -225,30 +256,83 @@ def read_test(
     return rows, predictions
 
 
-def _comparison_row(
+def _test_episodes(
+    seed_run: SeedRun, models: Sequence[TrainedModel], split: EpisodeSplit
+) -> list[Row]:
+    """Let trained networks play the test episodes, and those of the last generation; nothing without test episodes."""
+    task = seed_run.task
+    rows: list[Row] = []
+    if not split.n_test or not isinstance(task, EpisodeTask):
+        return rows
+    with single_threaded_blas():
+        for model in models:
+            network = model.network
+            if not isinstance(network, Phenotype):
+                raise TypeError(f"network must be a Phenotype; got {type(network).__name__}")
+            last = task.evolution.generations
+            test, reason = task.try_to_play(partial(task.test, network))
+            validation, _ = task.try_to_play(partial(task.measures, network, last))
+            metrics = {"test": test, "validation": validation}
+            if reason:
+                arm = f"seed {seed_run.seed}, {model.arm}"
+                seed_run.reporter.warn(f"{arm}: no test values, for the reward raised {reason}")
+            rows.append(_comparison_row(seed_run, model, Evaluations(metrics=metrics)))
+    return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluations:
+    """What a network makes of the test and of the validation part.
+
+    Attributes
+    ----------
+    metrics : mapping
+        The metrics by part and name.
+    test, validation : Evaluation or None
+        Loss and accuracy; None where a reward judges.
+    """
+
+    metrics: Mapping[str, Mapping[str, float | None]]
+    test: Evaluation | None = None
+    validation: Evaluation | None = None
+
+    @property
+    def columns(self) -> Row:
+        """The columns of ``comparison``."""
+        row: Row = {}
+        for part, one in (("test", self.test), ("validation", self.validation)):
+            row |= {f"{part}_loss": one and one.loss, f"{part}_accuracy": one and one.accuracy}
+            row |= {f"{part}_{name}": value for name, value in self.metrics[part].items()}
+        return row
+
+
+def _evaluated(
     seed_run: SeedRun, model: TrainedModel, test: Samples, on_test: Evaluation
-) -> Row:
-    network, task = model.network, seed_run.task
-    on_validation = evaluate(network, task.validation)
+) -> Evaluations:
+    """Evaluate a network on the validation part too."""
+    task = seed_run.samples
+    on_validation = evaluate(model.network, task.validation)
     metrics = {
         "test": measure(task.metrics, test, on_test),
         "validation": measure(task.metrics, task.validation, on_validation),
     }
+    return Evaluations(metrics, on_test, on_validation)
+
+
+def _comparison_row(seed_run: SeedRun, model: TrainedModel, evaluated: Evaluations) -> Row:
     deciding, larger_is_better = deciding_metric(seed_run.experiment, seed_run.dataset)
+    per_step = seed_run.task.samples_per_step
     return seed_run.key | {
         "arm": model.arm,
         "metric": deciding,
         "larger_is_better": larger_is_better,
-        "test_loss": on_test.loss,
-        "test_accuracy": on_test.accuracy,
-        **{f"{part}_{name}": one for part, of in metrics.items() for name, one in of.items()},
-        "validation_loss": on_validation.loss,
-        "validation_accuracy": on_validation.accuracy,
-        "parameters": network.parameter_count,
-        "macs": network.macs,
-        **_cost_columns(model.own, task.recipe.batch_size, ""),
-        **_cost_columns(model.total, task.recipe.batch_size, "total_"),
+        **evaluated.columns,
+        "parameters": model.network.parameter_count,
+        "macs": model.network.macs,
+        **_cost_columns(model.own, per_step, ""),
+        **_cost_columns(model.total, per_step, "total_"),
         "total_networks": model.total.networks,
+        **played_columns("total_played_", model.total.episodes, model.total.environment_steps),
         "train_seconds": model.own.seconds,
     }
 
@@ -256,7 +340,7 @@ def _comparison_row(
 def _cost_columns(cost: Cost, batch_size: int, prefix: str) -> Row:
     return {
         f"{prefix}steps": cost.steps,
-        f"{prefix}samples": cost.steps * batch_size,
+        f"{prefix}samples": cost.steps * batch_size if batch_size else None,
         f"{prefix}training_macs": cost.training_macs,
         f"{prefix}cpu_seconds": cost.cpu_seconds,
     }

@@ -9,7 +9,7 @@ import pytest
 
 from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
-from evo import EvolutionSettings, Genome, PolicySettings, Role, Task, adapt_fitness
+from evo import EvolutionSettings, Genome, PolicySettings, Role, SampleTask, adapt_fitness
 from evo.evolution.fitness import negative_loss
 from evo.genome.activations import activation_code
 from evo.genome.feature_maps import map_transform, windows
@@ -153,7 +153,7 @@ def task():
         rng = np.random.default_rng(7)
         inputs = rng.normal(size=(120, 4)).astype(np.float32)
         targets = (inputs[:, 0] * inputs[:, 1] > 0).astype(np.int64)
-        return Task(
+        return SampleTask(
             train=Samples(inputs[:80], targets[:80]),
             validation=Samples(inputs[80:], targets[80:]),
             loss="cross_entropy",

@@ -15,6 +15,7 @@ from evo.evolution.fitness import negative_loss
 from evo.evolution.individual import Individual
 from evo.evolution.job import Job, Task
 from evo.evolution.settings import EvolutionSettings
+from evo.evolution.tasks import SampleTask
 from evo.executors import SerialExecutor, evaluate_all
 from evo.executors.parcels import Parent, parent_of
 from evo.executors.ray import RayExecutor, pack_answers, pack_chunk
@@ -33,12 +34,12 @@ ALONE = "this process alone"
 Evaluate = Callable[[Sequence[Job]], list[Individual]]
 
 
-def task_of(steps: int, n_features: int = 2, seed: int = 0) -> Task:
+def task_of(steps: int, n_features: int = 2, seed: int = 0) -> SampleTask:
     """Return a task on noise, with so many steps for each individual."""
     rng = np.random.default_rng(seed)
     inputs = rng.normal(size=(SAMPLES, n_features)).astype(np.float32)
     samples = Samples(inputs, (inputs[:, 0] > 0).astype(np.int64))
-    return Task(
+    return SampleTask(
         train=samples,
         validation=samples,
         loss="cross_entropy",

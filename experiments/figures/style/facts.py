@@ -66,7 +66,15 @@ def where(results: Results, part: str, seed: int | None = None, arm: str | None 
         listed = f"{seeds[0]} to {seeds[-1]}"
     many = "s" if len(seeds) > 1 else ""
     of_arm = "" if arm is None else f"{arm}, "
-    return f"data set {', '.join(facts.datasets)}, {of_arm}{part}, seed{many} {listed}"
+    what = "data set"
+    if _is_of_rewards(results):
+        what, part = "reward", part.replace(" part", " episodes")
+    return f"{what} {', '.join(facts.datasets)}, {of_arm}{part}, seed{many} {listed}"
+
+
+def _is_of_rewards(results: Results) -> bool:
+    """Return whether a reward judges in all runs."""
+    return len(results.runs) > 0 and bool((results.runs["task"] == "reward").all())
 
 
 def arms_of(results: Results) -> dict[str, str]:

@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 
 from evo.budgets import BUDGETS
-from evo.storage.tables import TABLES
+from evo.storage.tables import PLAYED, TABLES, OwnColumns
 
-_OF_BUDGETS = {one.name: one.description for one in TABLES["comparison"] if one.name in BUDGETS}
+_OF_BUDGETS = {
+    one.name: one.description
+    for one in OwnColumns(played=PLAYED).of("comparison")
+    if one.name in BUDGETS
+}
 
 COMPARED: Mapping[str, str] = {
     "arm": "The first of the two arms that are compared.",

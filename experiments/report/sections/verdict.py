@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from evo.budgets import BUDGETS, TIMED, TOLERANCE, are_equal
+from evo.budgets import BUDGETS, PLAYED, TIMED, TOLERANCE, are_equal
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
 from experiments.analysis.showing import search_cost
@@ -37,8 +37,12 @@ def equalities(summary: pd.DataFrame) -> list[str]:
     differs from run to run.
     """
     equal = ["the split of the data, which each seed draws once for all arms"]
+    if PLAYED & {*summary}:
+        equal = ["the test episodes, which each seed draws once for all arms"]
     others = []
     for name in BUDGETS:
+        if name not in summary:
+            continue
         values = summary[name].dropna()
         if len(values) < 2 or name in TIMED:
             continue

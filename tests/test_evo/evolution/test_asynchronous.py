@@ -18,7 +18,7 @@ from cnn.training.recipe import Recipe
 from cnn.training.samples import Samples
 from cnn.training.trainer import OptimizerState
 from evo import SELECTIONS as REGISTERED
-from evo import Evolution, EvolutionSettings, EvolutionState, Genome, PolicySettings, Task
+from evo import Evolution, EvolutionSettings, EvolutionState, Genome, PolicySettings, SampleTask
 from evo.errors import SettingsError
 from evo.evolution.asynchronous import AsynchronousEvolution
 from evo.evolution.evolution import EvolutionError
@@ -49,7 +49,10 @@ def made_up_task(selection, population, generations, in_flight, recombination=0.
     settings, _ = without_idle(lambda some: EvolutionSettings(**some), values)
     policy = PolicySettings(name="adaptive")
     fitness = adapt_fitness(negative_loss)
-    return Task(some, some, "cross_entropy", Recipe(), policy, settings, fitness, seed=3)
+    return SampleTask(
+        train=some, validation=some, loss="cross_entropy", recipe=Recipe(), policy=policy, evolution=settings,
+        fitness=fitness, seed=3,
+    )  # fmt: skip
 
 
 def founders(population):

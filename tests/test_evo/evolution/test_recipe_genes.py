@@ -14,7 +14,7 @@ from evo import (
     PolicySettings,
     create_founders,
 )
-from evo.evolution.individual import _gradients_on_next_batches, evaluate_individual
+from evo.evolution.individual import evaluate_individual
 from evo.storage.individuals import load_individuals, save_individuals
 
 RANGES = {"learning_rate": (0.01, 1.0), "l2": (1e-5, 1e-2), "label_smoothing": (0.05, 0.3)}
@@ -111,7 +111,7 @@ def test_policies_see_the_gradient_of_the_loss_of_the_genes(given):
     plain = replace(given, recipe=given.recipe_of(job))
     places = np.array([0, 1]), np.array([6, 7])
     found = [
-        _gradients_on_next_batches(task, one)(job.genome, *places)
+        task.gradients_at(one)(job.genome, *places)
         for task, one in [
             (given, job),
             (plain, replace(job, genes={})),

@@ -1,0 +1,26 @@
+"""Rewards: what judges a network by what it does in episodes, instead of by samples.
+
+A reward plays one episode at a time. Environments of Gymnasium are a reward by name; an own reward is a class with a
+method `evaluate`, registered in :data:`REWARDS`. Strategies move weights by the reward alone.
+"""
+
+from evo.rewards.interface import Actions, Interface, Observations
+from evo.rewards.reward import MEASURES, REWARDS, Played, Reward, make_reward, play
+from evo.rewards.settings import StrategySettings, TaskSettings
+from evo.rewards.source import EpisodeSource, EpisodeSplit
+
+__all__ = [
+    "MEASURES",
+    "REWARDS",
+    "Actions",
+    "EpisodeSource",
+    "EpisodeSplit",
+    "Interface",
+    "Observations",
+    "Played",
+    "Reward",
+    "StrategySettings",
+    "TaskSettings",
+    "make_reward",
+    "play",
+]

@@ -1,0 +1,164 @@
+"""Environments of Gymnasium (Towers et al. 2024, https://gymnasium.farama.org) as rewards."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from cnn.checks import brief
+from evo.errors import SettingsError
+from evo.phenotype.actor import Actor
+from evo.rewards.interface import LARGEST_BOUND, Actions, Interface, Observations
+
+ChoiceOfActions = Literal["greedy", "sampled"]
+"""How a choice is made: the alternative of the largest output, or one drawn by the softmax of the outputs."""
+
+
+class GymnasiumReward:
+    """The return of an environment of Gymnasium.
+
+    Parameters
+    ----------
+    id : str
+        Name of the environment, such as ``"CartPole-v1"``. With ``"module:name"`` the module, which registers the
+        environment, is imported first.
+    actions : {"greedy", "sampled"}
+        How a choice among actions is made.
+    make : mapping, optional
+        Further keyword parameters of ``gymnasium.make``, such as ``max_episode_steps``.
+
+    Attributes
+    ----------
+    n_inputs, n_outputs : int
+    interface : Interface
+    measures : dict
+        ``success``, if the environment has a threshold of its return: whether an episode reaches it.
+    version : str
+        The version of Gymnasium.
+    """
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the name that Gymnasium gives it
+        *,
+        actions: ChoiceOfActions = "greedy",
+        make: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not isinstance(id, str) or not id:
+            raise SettingsError(f"id must be the name of an environment; got {brief(id)}")
+        if actions not in get_args(ChoiceOfActions):
+            raise SettingsError(
+                f"options.actions must be one of {', '.join(get_args(ChoiceOfActions))}; got {brief(actions)}"
+            )
+        self.id, self.actions, self._make = id, actions, dict(make or {})
+        self._environment: Any = None
+        environment = self.environment
+        self.version = str(_gymnasium().__version__)
+        self.interface = Interface(
+            observations_of(environment.observation_space), actions_of(environment.action_space)
+        )
+        self.n_inputs = self.interface.observations.n_inputs
+        self.n_outputs = self.interface.actions.n_outputs
+        threshold = getattr(environment.spec, "reward_threshold", None)
+        self.threshold = None if threshold is None else float(threshold)
+        self.measures = {} if threshold is None else {"success": "fraction"}
+
+    @property
+    def environment(self) -> Any:
+        """The environment; each process makes one of its own."""
+        if self._environment is None:
+            gymnasium = _gymnasium()
+            try:
+                self._environment = gymnasium.make(self.id, **self._make)
+            except Exception as error:  # environments raise whatever their authors chose
+                text = " ".join(f"{type(error).__name__}: {error}".split())
+                raise SettingsError(
+                    f"id must be an environment that Gymnasium can make; got {self.id!r} ({text})"
+                ) from error
+        return self._environment
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs: all but the environment."""
+        return self.__dict__ | {"_environment": None}
+
+    def evaluate(
+        self, network: Actor, *, rng: np.random.Generator
+    ) -> tuple[float, dict[str, float]]:
+        """Play one episode, until the environment ends or cuts it."""
+        environment, interface = self.environment, self.interface
+        encode, decode = interface.observations.encode, interface.actions.decode
+        drawn = rng if self.actions == "sampled" else None
+        observation, _ = environment.reset(seed=int(rng.integers(2**31)))
+        total, over = 0.0, False
+        while not over:
+            action = decode(network.act(encode(observation)), drawn)
+            observation, reward, terminated, truncated, _ = environment.step(action)
+            total += float(reward)
+            over = bool(terminated or truncated)
+        if self.threshold is None:
+            return total, {}
+        return total, {"success": float(total >= self.threshold)}
+
+
+def _gymnasium() -> Any:
+    """Import Gymnasium; if it is missing, say which extra of EvoMatrix brings it."""
+    try:
+        return import_module("gymnasium")
+    except ImportError as error:
+        raise SettingsError(
+            'name must be a reward whose packages are installed: pip install "evomatrix[control]"; '
+            f"got gymnasium ({error})"
+        ) from error
+
+
+def observations_of(space: Any) -> Observations:
+    """Return how the observations of a space of Gymnasium become inputs.
+
+    Raises
+    ------
+    SettingsError
+        If the space is neither a box nor one of discrete ones.
+    """
+    kind = type(space).__name__
+    if kind == "Box":
+        low, high = (np.asarray(one, np.float64).ravel() for one in (space.low, space.high))
+        bounded = (np.abs(low) < LARGEST_BOUND) & (np.abs(high) < LARGEST_BOUND) & (high > low)
+        low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+        offset, scale = (high + low) / 2.0, (high - low) / 2.0
+        return Observations("numbers", tuple(offset.tolist()), tuple(scale.tolist()))
+    if kind == "Discrete":
+        return Observations("one_hot", counts=(int(space.n),), start=int(space.start))
+    if kind == "MultiDiscrete":
+        return Observations("one_hot", counts=tuple(np.ravel(space.nvec).tolist()))
+    if kind == "MultiBinary":
+        n = int(np.prod(space.shape))
+        return Observations("numbers", (0.0,) * n, (1.0,) * n)
+    raise SettingsError(
+        f"id must be an environment whose observations are a Box, Discrete, MultiDiscrete or MultiBinary; got {space}"
+    )
+
+
+def actions_of(space: Any) -> Actions:
+    """Return how outputs become actions of a space of Gymnasium.
+
+    Raises
+    ------
+    SettingsError
+        If the space is neither a box nor one of discrete ones.
+    """
+    kind = type(space).__name__
+    if kind == "Discrete":
+        return Actions("discrete", counts=(int(space.n),), start=int(space.start))
+    if kind == "MultiDiscrete":
+        return Actions(
+            "multi_discrete", counts=tuple(np.ravel(space.nvec).tolist()), shape=space.shape
+        )
+    if kind == "MultiBinary":
+        return Actions("multi_binary", shape=space.shape)
+    if kind == "Box":
+        low, high = (np.asarray(one, np.float64).ravel() for one in (space.low, space.high))
+        return Actions("numbers", tuple(low.tolist()), tuple(high.tolist()), shape=space.shape)
+    raise SettingsError(
+        f"id must be an environment whose actions are a Box, Discrete, MultiDiscrete or MultiBinary; got {space}"
+    )

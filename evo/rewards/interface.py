@@ -1,0 +1,193 @@
+"""How the observations of an environment become inputs of a network, and how its outputs become actions."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cnn.checks import brief
+
+ObservationKind = Literal["numbers", "one_hot"]
+ActionKind = Literal["numbers", "discrete", "multi_discrete", "multi_binary"]
+
+LARGEST_BOUND = 1e6
+"""Largest magnitude of a bound that scales; beyond it a number counts as unbounded."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Observations of one kind.
+
+    Attributes
+    ----------
+    kind : {"numbers", "one_hot"}
+        Numbers are inputs as they are, or scaled; of a choice every alternative is an input, 1 for the present one.
+    offset, scale : tuple of float
+        Inputs are (number − offset) / scale: bounded numbers lie between −1 and 1, others stay as they are.
+    counts : tuple of int
+        Number of alternatives of each choice.
+    start : int
+        The first alternative.
+    """
+
+    kind: ObservationKind
+    offset: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    start: int = 0
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs."""
+        return len(self.offset) if self.kind == "numbers" else sum(self.counts)
+
+    def encode(self, observation: ArrayLike) -> NDArray[np.float64]:
+        """Return an observation as inputs, shape (n_inputs,)."""
+        given = np.asarray(observation).ravel()
+        if self.kind == "numbers":
+            inputs: NDArray[np.float64] = (given - self._offset) / self._scale
+            return inputs
+        inputs = np.zeros(self.n_inputs)
+        inputs[np.cumsum([0, *self.counts[:-1]]) + given - self.start] = 1.0
+        return inputs
+
+    _offset: Any = field(init=False, repr=False, compare=False)
+    _scale: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep the numbers as arrays too, for `encode` is called in every step."""
+        object.__setattr__(self, "_offset", np.array(self.offset, np.float64))
+        object.__setattr__(self, "_scale", np.array(self.scale, np.float64))
+
+
+@dataclass(frozen=True)
+class Actions:
+    """Actions of one kind.
+
+    Attributes
+    ----------
+    kind : {"numbers", "discrete", "multi_discrete", "multi_binary"}
+        Numbers are outputs, scaled from the range between −1 and 1 to their bounds. A choice is the alternative of the
+        largest output, or is drawn. Yes or no is whether an output is above 0.
+    low, high : tuple of float
+        Bounds of numbers; infinite where a number is the output as it is.
+    shape : tuple of int
+        Shape of an action of several numbers or choices.
+    counts : tuple of int
+        Number of alternatives of each choice.
+    start : int
+        The first alternative.
+    """
+
+    kind: ActionKind
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    shape: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+    start: int = 0
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs."""
+        return sum(self.counts) if self.counts else math.prod(self.shape)
+
+    def decode(self, outputs: NDArray[Any], rng: np.random.Generator | None = None) -> Any:
+        """Return outputs as an action; choices are drawn by the softmax of their outputs if there is a generator."""
+        if self.kind == "discrete":
+            return self.start + _choice(outputs, rng)
+        if self.kind == "multi_discrete":
+            parts = np.split(outputs, np.cumsum(self.counts)[:-1])
+            return np.array([_choice(part, rng) for part in parts]).reshape(self.shape) + self.start
+        if self.kind == "multi_binary":
+            return (outputs > 0).astype(np.int8).reshape(self.shape)
+        scaled = self._low + (np.clip(outputs, -1.0, 1.0) + 1.0) * self._half
+        return np.where(self._bounded, scaled, outputs).astype(np.float32).reshape(self.shape)
+
+    _low: Any = field(init=False, repr=False, compare=False)
+    _half: Any = field(init=False, repr=False, compare=False)
+    _bounded: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep the bounds as arrays too, for `decode` is called in every step."""
+        low, high = np.array(self.low, np.float64), np.array(self.high, np.float64)
+        bounded = np.isfinite(low) & np.isfinite(high)
+        object.__setattr__(self, "_bounded", bounded)
+        object.__setattr__(self, "_low", np.where(bounded, low, 0.0))
+        half = np.where(bounded, high, 0.0) / 2.0 - np.where(bounded, low, 0.0) / 2.0
+        object.__setattr__(self, "_half", half)
+
+
+def _choice(outputs: NDArray[Any], rng: np.random.Generator | None) -> int:
+    if rng is None:
+        return int(outputs.argmax())
+    odds = np.exp(outputs.astype(np.float64) - outputs.max())
+    return int(rng.choice(len(outputs), p=odds / odds.sum()))
+
+
+@dataclass(frozen=True)
+class Interface:
+    """Observations and actions of an environment.
+
+    Attributes
+    ----------
+    observations : Observations
+    actions : Actions
+    """
+
+    observations: Observations
+    actions: Actions
+
+    def to_values(self) -> dict[str, Any]:
+        """Return values that JSON can write, for the file of a network."""
+        return {
+            "observations": {
+                name: getattr(self.observations, name) for name in _FIELDS[Observations]
+            },
+            "actions": {
+                name: [None if np.isinf(one) else one for one in value]
+                if name in ("low", "high")
+                else value
+                for name, value in ((one, getattr(self.actions, one)) for one in _FIELDS[Actions])
+            },
+        }
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> "Interface":
+        """Return what :meth:`to_values` has written.
+
+        Raises
+        ------
+        ValueError
+            If the values are not of this form.
+        """
+        try:
+            observations = Observations(**_tuples(values["observations"]))
+            actions = dict(values["actions"])
+            actions["low"] = [-math.inf if one is None else float(one) for one in actions["low"]]
+            actions["high"] = [math.inf if one is None else float(one) for one in actions["high"]]
+            found = cls(observations, Actions(**_tuples(actions)))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"interface must have observations and actions; got {brief(values)}"
+            ) from error
+        kinds = (
+            observations.kind in get_args(ObservationKind),
+            found.actions.kind in get_args(ActionKind),
+        )
+        if not all(kinds) or len(observations.offset) != len(observations.scale):
+            raise ValueError(f"interface must be of known kinds; got {brief(values)}")
+        return found
+
+
+_FIELDS: Mapping[type, tuple[str, ...]] = {
+    Observations: ("kind", "offset", "scale", "counts", "start"),
+    Actions: ("kind", "low", "high", "shape", "counts", "start"),
+}
+"""The attributes that a file has."""
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(one) if isinstance(one, list) else one for name, one in values.items()}

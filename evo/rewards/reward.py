@@ -1,0 +1,212 @@
+"""What a reward is, the registry of rewards, and the episodes that a network plays.
+
+A reward plays one episode: it gives a network observations, does what the outputs say, and returns the fitness of the
+episode. The fitness of a network is the mean over several episodes, each with a random stream of its own.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from cnn.checks import brief, is_whole
+from evo.errors import SettingsError
+from evo.phenotype.actor import Actor
+from evo.phenotype.phenotype import Phenotype
+from evo.registry import Registry
+from evo.rewards.gymnasium_reward import GymnasiumReward
+from evo.rewards.interface import Interface
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""The form of the name of a measure, which is part of the names of columns."""
+
+MEASURES: Mapping[str, str] = {"return": "that of the reward", "steps": "environment steps"}
+"""The measures of every reward, with their units: the fitness, and the number of observations, of an episode."""
+
+RESERVED = {*MEASURES, "loss", "accuracy"}
+"""Names of columns that a measure of a reward must not have."""
+
+
+class Reward(Protocol):
+    """What plays an episode.
+
+    Attributes
+    ----------
+    n_inputs, n_outputs : int
+        Numbers of an observation, and of the outputs that the reward reads.
+
+    Two more attributes may be there. `measures` is a mapping: the name of each further measure, with its unit.
+    `interface` is the :class:`evo.rewards.Interface` with which the reward turns outputs into actions, so that a saved
+    network acts alike.
+    """
+
+    n_inputs: int
+    n_outputs: int
+
+    def evaluate(
+        self, network: Actor, *, rng: np.random.Generator
+    ) -> float | tuple[float, Mapping[str, float]]:
+        """Play one episode.
+
+        Parameters
+        ----------
+        network : Actor
+            At the beginning of an episode; ``network.act(observation)`` returns its outputs.
+        rng : numpy.random.Generator
+            All that is random in the episode must come from it.
+
+        Returns
+        -------
+        float, or (float, mapping)
+            The fitness, larger is better; with `measures`, their values by name too.
+        """
+
+
+def _converted(name: str, given: Any) -> Any:
+    """Return an own reward; raise TypeError if nothing can be made by it."""
+    if not callable(given):
+        raise TypeError(
+            f"reward {name!r} must be a class or a function that makes a reward; got {given!r}"
+        )
+    return given
+
+
+REWARDS: Registry[Any] = Registry("reward", convert=_converted)
+"""The rewards by name: a class, or a function, whose keyword parameters are the options of the reward."""
+
+REWARDS.fill({"gymnasium": GymnasiumReward})
+
+
+def make_reward(name: str, options: Mapping[str, Any]) -> Reward:
+    """Make the reward of a name.
+
+    Raises
+    ------
+    SettingsError
+        If the options do not suit it, or what is made is no reward: one line that says why.
+    """
+    try:
+        made = REWARDS[name](**options)
+        check_reward(made)
+    except SettingsError as error:
+        raise SettingsError(f"task.{error}") from error
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"task: reward {name!r}: {' '.join(str(error).split())}") from error
+    reward: Reward = made
+    return reward
+
+
+def check_reward(made: Any) -> None:
+    """Raise ValueError or TypeError unless an object is a reward."""
+    for attribute in ("n_inputs", "n_outputs"):
+        number: Any = getattr(made, attribute, None)
+        if not is_whole(number) or number < 1:
+            raise ValueError(
+                f"{attribute} must be a whole number of at least 1; got {brief(number)}"
+            )
+    if not callable(getattr(made, "evaluate", None)):
+        raise TypeError(f"must have a method evaluate(network, *, rng); got {type(made).__name__}")
+    measures = getattr(made, "measures", {})
+    if not isinstance(measures, Mapping):
+        raise TypeError(f"measures must be units by name; got {brief(measures)}")
+    for name in measures:
+        if not isinstance(name, str) or not NAME.fullmatch(name) or name in RESERVED:
+            raise ValueError(
+                f"measures must have names of letters, digits and '_', other than {', '.join(sorted(RESERVED))}; "
+                f"got {brief(name)}"
+            )
+    interface = getattr(made, "interface", None)
+    if interface is not None and not isinstance(interface, Interface):
+        raise TypeError(f"interface must be an evo.rewards.Interface; got {brief(interface)}")
+
+
+def measures_of(reward: Reward) -> tuple[str, ...]:
+    """Return the names of all measures of a reward."""
+    return (*MEASURES, *getattr(reward, "measures", {}))
+
+
+def interface_of(reward: Reward) -> Interface | None:
+    """Return how the reward turns outputs into actions; None if it reads the outputs as they are."""
+    interface: Interface | None = getattr(reward, "interface", None)
+    return interface
+
+
+class Still:
+    """A reward of 0 for one step, which stands for another one.
+
+    Parameters
+    ----------
+    of : Reward
+        Has the numbers of inputs and outputs.
+    """
+
+    def __init__(self, of: Reward) -> None:
+        self.n_inputs, self.n_outputs = of.n_inputs, of.n_outputs
+        self.measures = dict(getattr(of, "measures", {}))
+
+    def evaluate(
+        self, network: Actor, *, rng: np.random.Generator
+    ) -> tuple[float, dict[str, float]]:
+        """Let the network act once."""
+        network.act(np.zeros(self.n_inputs))
+        return 0.0, dict.fromkeys(self.measures, 0.0)
+
+
+@dataclass(frozen=True)
+class Played:
+    """Episodes that a network has played.
+
+    Attributes
+    ----------
+    measures : dict
+        The mean of each measure over the episodes, by name; ``return`` is the fitness.
+    episodes : int
+    steps : int
+        Environment steps: observations on which the network acted.
+    """
+
+    measures: dict[str, float]
+    episodes: int
+    steps: int
+
+
+def play(reward: Reward, network: Phenotype, streams: Iterable[np.random.Generator]) -> Played:
+    """Let a network play an episode for each random stream.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `evaluate` returns something else than a fitness and the measures that the reward declares.
+    """
+    names = [name for name in measures_of(reward) if name not in MEASURES]
+    actor = Actor(network)
+    rows = []
+    for rng in streams:
+        actor.reset()
+        before = actor.steps
+        fitness, measures = _returned(reward.evaluate(actor, rng=rng), names)
+        rows.append([fitness, float(actor.steps - before), *(measures[name] for name in names)])
+    means = np.mean(rows, axis=0).tolist()
+    return Played(dict(zip(measures_of(reward), means, strict=True)), len(rows), actor.steps)
+
+
+def _returned(returned: Any, names: list[str]) -> tuple[float, dict[str, float]]:
+    """Return the fitness and the measures of an episode as numbers."""
+    fitness, measures = (
+        returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, {})
+    )
+    if not isinstance(measures, Mapping) or {*measures} != {*names}:
+        wanted = f"(fitness, {{{', '.join(map(repr, names))}}})" if names else "a fitness"
+        raise ValueError(f"evaluate must return {wanted}; got {brief(returned)}")
+    return _number("fitness", fitness), {name: _number(name, measures[name]) for name in names}
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{name} must be a number; got {brief(value)}")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number; got {brief(value)}") from None

@@ -1,0 +1,160 @@
+"""Environments of Gymnasium as rewards: spaces become inputs and outputs, and an episode is that of a plain loop."""
+
+import json
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from evo import Actor, Genome, Interface, Phenotype, Predictor, TaskSettings, load_network
+from evo.errors import ResultsError, SettingsError
+from evo.files import write_arrays
+from evo.genome.codec import genome_to_arrays
+from evo.rewards.gymnasium_reward import actions_of, observations_of
+
+CART = TaskSettings(id="CartPole-v1")
+
+
+def genome(n_inputs=4, n_outputs=2, seed=0):
+    rng = np.random.default_rng(seed)
+    n = n_inputs + 5 + n_outputs
+    matrix = np.triu(rng.normal(size=(n, n)), 1).astype(np.float32)
+    return Genome.from_matrix(matrix, n_inputs=n_inputs, n_outputs=n_outputs)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_episode_is_that_of_a_plain_loop(seed):
+    network = Phenotype(genome(seed=seed), "squared_error")
+    reward = CART.make()
+    returned, measures = reward.evaluate(Actor(network), rng=np.random.default_rng(seed))
+    with gymnasium.make("CartPole-v1") as environment:
+        low, high = environment.observation_space.low, environment.observation_space.high
+        scale = np.where(high < 1e6, (high - low) / 2, 1.0)
+        rng = np.random.default_rng(seed)
+        observation, _ = environment.reset(seed=int(rng.integers(2**31)))
+        total, over = 0.0, False
+        while not over:
+            action = int(network.output((observation / scale)[None]).argmax())
+            observation, one, terminated, truncated, _ = environment.step(action)
+            total, over = total + one, terminated or truncated
+    assert returned == total
+    assert measures == {"success": float(total >= 475)}
+
+
+def test_a_choice_may_be_drawn_by_the_stream_of_the_episode():
+    network = Phenotype(genome(), "squared_error")
+    reward = TaskSettings(id="CartPole-v1", options={"actions": "sampled"}).make()
+    found = [
+        reward.evaluate(Actor(network), rng=np.random.default_rng(seed))[0]
+        for seed in (0, 0, 1, 2, 3)
+    ]
+    assert found[0] == found[1]
+    assert len({*found}) > 1
+
+
+OBSERVED = [
+    (spaces.Box(np.float32([-2, 0]), np.float32([2, 10]), (2,)), [1.0, 5.0], [0.5, 0.0]),
+    (spaces.Box(-np.inf, np.inf, (2, 1)), [[3.0], [4.0]], [3.0, 4.0]),
+    (spaces.Box(0, 255, (2, 2), np.uint8), [[0, 255], [255, 0]], [-1, 1, 1, -1]),
+    (spaces.Discrete(3, start=5), 6, [0, 1, 0]),
+    (spaces.MultiDiscrete([2, 3]), [1, 2], [0, 1, 0, 0, 1]),
+    (spaces.MultiBinary(3), [1, 0, 1], [1, 0, 1]),
+]
+
+
+@pytest.mark.parametrize(("space", "observation", "inputs"), OBSERVED)
+def test_observations_become_inputs(space, observation, inputs):
+    found = observations_of(space)
+    assert found.n_inputs == len(inputs)
+    np.testing.assert_allclose(found.encode(observation), inputs)
+
+
+ACTED = [
+    (spaces.Discrete(3, start=-1), [0.1, 0.3, 0.2], 0),
+    (spaces.MultiDiscrete([2, 3]), [0.0, 1.0, 3.0, 2.0, 1.0], [1, 0]),
+    (spaces.MultiBinary(3), [0.5, -0.5, 0.1], [1, 0, 1]),
+    (spaces.Box(np.float32([-2, 0]), np.float32([2, 10]), (2,)), [0.5, -7.0], [1.0, 0.0]),
+    (spaces.Box(-np.inf, np.inf, (1,)), [3.5], [3.5]),
+]
+
+
+@pytest.mark.parametrize(("space", "outputs", "action"), ACTED)
+def test_outputs_become_actions_of_the_space(space, outputs, action):
+    found = actions_of(space)
+    assert found.n_outputs == len(outputs)
+    acted = found.decode(np.float32(outputs))
+    np.testing.assert_allclose(acted, action)
+    assert space.contains(acted)
+    drawn = found.decode(np.float32(outputs), np.random.default_rng(0))
+    assert space.contains(drawn)
+
+
+@pytest.mark.parametrize(("space", "of"), [(one, of) for one, *_ in ACTED for of in (actions_of,)])
+def test_an_interface_comes_back_from_json(space, of):
+    interface = Interface(observations_of(spaces.Box(-1, 1, (2,))), of(space))
+    assert Interface.from_values(json.loads(json.dumps(interface.to_values()))) == interface
+
+
+def test_choices_are_drawn_by_the_softmax_of_their_outputs():
+    outputs, rng = np.log(np.float32([0.2, 0.5, 0.3])), np.random.default_rng(0)
+    actions = actions_of(spaces.Discrete(3))
+    counts = np.bincount([actions.decode(outputs, rng) for _ in range(4000)])
+    np.testing.assert_allclose(counts / 4000, [0.2, 0.5, 0.3], atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        (
+            {"id": "Nowhere-v0"},
+            r"task\.id must be an environment that Gymnasium can make; got 'Now",
+        ),
+        ({"id": "CartPole-v1", "options": {"actions": "best"}}, r"task\.options\.actions must be"),
+        ({"id": "CartPole-v1", "options": {"speed": 2}}, "task: reward 'gymnasium': .*'speed'"),
+    ],
+)
+def test_an_environment_that_cannot_be_made_is_told_in_one_line(settings, rule):
+    with pytest.raises(SettingsError, match=rule):
+        TaskSettings(**settings).make()
+
+
+def test_a_space_without_numbers_is_refused():
+    space = spaces.Dict({"a": spaces.Discrete(2)})
+    with pytest.raises(SettingsError, match="whose observations are a Box, Discrete"):
+        observations_of(space)
+    with pytest.raises(SettingsError, match="whose actions are a Box, Discrete"):
+        actions_of(space)
+
+
+def test_a_saved_network_acts_in_the_environment(tmp_path):
+    interface = CART.make().interface
+    saved = Predictor(genome(), loss="squared_error", interface=interface).save(tmp_path / "net")
+    loaded = load_network(saved)
+    assert "task='reward'" in repr(loaded)
+    with gymnasium.make("CartPole-v1") as environment:
+        observation, _ = environment.reset(seed=0)
+        action = loaded.act(observation)
+        assert environment.action_space.contains(action)
+        assert action == int(
+            loaded.network.output(interface.observations.encode(observation)[None]).argmax()
+        )
+
+
+@pytest.mark.parametrize("change", ["kind", "sizes", "form"])
+def test_a_file_with_a_broken_interface_is_refused(tmp_path, change):
+    interface = CART.make().interface.to_values()
+    if change == "kind":
+        interface["actions"]["kind"] = "levitate"
+    elif change == "sizes":
+        interface["observations"] |= {"offset": [0.0], "scale": [1.0]}
+    else:
+        interface = {"actions": 3}
+    arrays, description = genome_to_arrays(genome())
+    preparation = Predictor(genome(), loss="squared_error").preparation.to_arrays()
+    more = {"format": "evomatrix-network-1", "loss": "squared_error", "classes": None}
+    more |= {"preparation": preparation[1], "interface": interface}
+    path = tmp_path / "net.npz"
+    write_arrays(path, arrays | preparation[0], description | more)
+    with pytest.raises(ResultsError, match=r"not a network file .*interface must"):
+        load_network(path)

@@ -1,0 +1,102 @@
+"""Rewards: episodes, their means and their streams; what is no reward is refused in one line."""
+
+import numpy as np
+import pytest
+
+from evo import REWARDS, Genome, Phenotype, TaskSettings
+from evo.errors import SettingsError
+from evo.rewards import play
+from evo.seeding import Purpose, generator
+
+
+def network(weight=1.0):
+    """Return a network of one edge: the output is weight · input."""
+    genome = Genome.from_matrix(
+        [[0, weight], [0, 0]], n_inputs=1, n_outputs=1, activation="identity"
+    )
+    return Phenotype(genome, "squared_error")
+
+
+class Drawn:
+    """Give what the network makes of a drawn number, after as many steps as the number says."""
+
+    n_inputs = n_outputs = 1
+
+    def __init__(self, *, returns=None, measures=None):
+        self.measures = measures or {}
+        self._returns = returns or (lambda output: output)
+
+    def evaluate(self, network, *, rng):
+        number = int(rng.integers(1, 9))
+        for _ in range(number):
+            (output,) = network.act([number])
+        return self._returns(float(output))
+
+
+def test_the_fitness_is_the_mean_over_episodes_with_streams_of_their_own():
+    streams = [generator(3, Purpose.VALIDATION_EPISODES, 2, k) for k in range(6)]
+    numbers = [
+        int(generator(3, Purpose.VALIDATION_EPISODES, 2, k).integers(1, 9)) for k in range(6)
+    ]
+    assert len(set(numbers)) > 2
+    played = play(Drawn(), network(2.0), streams)
+    assert played.measures == {"return": 2.0 * np.mean(numbers), "steps": np.mean(numbers)}
+    assert (played.episodes, played.steps) == (6, sum(numbers))
+
+
+def test_measures_stand_beside_the_fitness():
+    reward = Drawn(returns=lambda one: (one, {"half": one / 2}), measures={"half": "m"})
+    played = play(reward, network(), [np.random.default_rng(k) for k in range(4)])
+    assert played.measures["half"] == played.measures["return"] / 2
+    assert [*played.measures] == ["return", "steps", "half"]
+
+
+@pytest.mark.parametrize(
+    ("returned", "rule"),
+    [
+        ("far", "fitness must be a number; got 'far'"),
+        (None, "fitness must be a number; got None"),
+        ((1.0, {}), r"evaluate must return \(fitness, \{'half'\}\); got \(1.0, \{\}\)"),
+        ((1.0, {"half": "a"}), "half must be a number; got 'a'"),
+    ],
+)
+def test_an_episode_that_returns_something_else_is_told(returned, rule):
+    measures = {"half": "m"} if isinstance(returned, tuple) else {}
+    reward = Drawn(returns=lambda output: returned, measures=measures)
+    with pytest.raises((TypeError, ValueError), match=rule):
+        play(reward, network(), [np.random.default_rng(0)])
+
+
+@pytest.fixture
+def registered():
+    """Return a function that registers rewards for one test."""
+    own = REWARDS.own
+    yield lambda name, part: REWARDS.register(name, part, replace=True)
+    REWARDS.install(own)
+
+
+@pytest.mark.parametrize(
+    ("part", "rule"),
+    [
+        (object, "n_inputs must be a whole number of at least 1; got None"),
+        (lambda: type("R", (), {"n_inputs": 1, "n_outputs": 0}), "n_outputs must be a whole"),
+        (lambda: type("R", (), {"n_inputs": 1, "n_outputs": 1}), r"must have a method evaluate\("),
+        (lambda: Drawn(measures={"steps": "s"}), "measures must have names"),
+        (lambda size: Drawn(), "missing 1 required positional argument: 'size'"),
+    ],
+)
+def test_what_is_no_reward_is_refused_in_one_line(registered, part, rule):
+    registered("wrong", part)
+    with pytest.raises(SettingsError, match=f"^task: reward 'wrong': .*{rule}"):
+        TaskSettings(name="wrong").make()
+
+
+def test_options_are_the_keyword_parameters_of_a_reward(registered):
+    registered("drawn", lambda size: Drawn(returns=lambda output: size))
+    made = TaskSettings(name="drawn", options={"size": 7}).make()
+    assert play(made, network(), [np.random.default_rng(0)]).measures["return"] == 7
+
+
+def test_a_reward_must_be_something_that_makes_one():
+    with pytest.raises(TypeError, match="reward 'three' must be a class or a function"):
+        REWARDS.register("three", 3)

@@ -1,0 +1,289 @@
+"""Runs that a reward judges: their tables, and the same results serial, on Ray, killed and resumed, and verified."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests_of_kills import count_boundaries, in_child
+
+import evo
+from evo.errors import SettingsError
+from evo.seeding import Purpose, generator
+from evo.storage.tables import TABLES, TIMING_COLUMNS, TIMING_TABLES
+from experiments import Experiment, continue_run, load_results, replay_lineage, resume, run, verify
+from experiments.settings.study import parse_study
+from experiments.studies.study import run_study
+
+
+class Reach:
+    """Move a point to a target, which a draw hides in every episode anew."""
+
+    n_inputs, n_outputs = 2, 1
+    measures = {"distance": "m"}  # noqa: RUF012 - as a user writes it
+
+    def __init__(self, steps: int = 6):
+        self.steps = steps
+
+    def evaluate(self, network, *, rng):
+        place, target = rng.uniform(-1, 1, 2)
+        for _ in range(self.steps):
+            (force,) = network.act([place, target])
+            place += 0.3 * float(np.clip(force, -1, 1))
+        return -abs(place - target), {"distance": abs(place - target)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def reach():
+    own = evo.REWARDS.own
+    evo.REWARDS.register("reach", Reach)
+    yield
+    evo.REWARDS.install(own)
+
+
+TASK = {"name": "reach", "episodes": 3, "test_episodes": 10}
+STRATEGY = {"name": "openai_es", "population": 4}
+
+
+def little(**changes):
+    return Experiment.parse(
+        {
+            "name": "little",
+            "seeds": 2,
+            "task": TASK,
+            "founders": {"hidden": 3, "density": 0.5},
+            "evolution": {"population": 3, "generations": 3},
+            "policy": {"name": "adaptive"},
+            "baseline": {"arms": ["static"]},
+            **changes,
+        },
+        "little",
+    )
+
+
+def trained(**changes):
+    evolution = {"population": 2, "generations": 2, "steps_per_generation": 2}
+    task = {**TASK, "strategy": STRATEGY}
+    training = {"optimizer": "adam", "learning_rate": 0.05}
+    return little(task=task, evolution=evolution, training=training, **changes)
+
+
+KINDS = {"evolved alone": little, "trained too": trained}
+
+
+def begin(folder, experiment, name="one", **options):
+    options = {"workers": 0, "figures": False, "quiet": True} | options
+    return run(experiment, results=folder, run_name=name, **options)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def experiment(request):
+    return KINDS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def done(experiment, tmp_path_factory):
+    return begin(tmp_path_factory.mktemp("serial"), experiment)
+
+
+def assert_same(one, other):
+    for table in sorted(TABLES.keys() - TIMING_TABLES):
+        frames = [
+            getattr(results, table).drop(columns=TIMING_COLUMNS & set(getattr(results, table)))
+            for results in (one, other)
+        ]
+        pd.testing.assert_frame_equal(*frames, check_exact=True, obj=table)
+
+
+def test_tables_say_what_was_played(done, experiment):
+    individuals, runs = done.individuals, done.runs.set_index("seed")
+    assert (individuals["status"] == "ok").all()
+    np.testing.assert_array_equal(individuals["fitness"], individuals["validation_return"])
+    np.testing.assert_allclose(
+        individuals["validation_return"], -individuals["validation_distance"]
+    )
+    assert (individuals["validation_steps"] == 6).all()
+    strategy, steps = experiment.task.strategy, experiment.evolution.steps_per_generation
+    per_phase = steps * strategy.population * strategy.episodes if experiment.task.trains else 0
+    played = individuals["reused_from"].isna() * (3 + per_phase)
+    np.testing.assert_array_equal(individuals["played_episodes"], played)
+    np.testing.assert_array_equal(individuals["played_steps"], 6 * played)
+    of_seeds = individuals.groupby("seed")[["played_episodes", "played_steps"]].sum()
+    np.testing.assert_array_equal(of_seeds, runs[["search_played_episodes", "search_played_steps"]])
+    assert set(runs["task"]) == {"reward"}
+    assert set(runs["dataset"]) == {"reach"}
+    assert set(runs["evolution.fitness"]) == {"return"}
+    macs = (individuals["macs"] * 6 * per_phase)[individuals["reused_from"].isna()].sum()
+    assert individuals["training_macs"].sum() == macs
+    compared = done.comparison.set_index(["seed", "arm"])
+    assert set(compared.index.get_level_values("arm")) == {"evolved", "static"}
+    evolved = compared.xs("evolved", level="arm")
+    np.testing.assert_array_equal(
+        evolved["total_played_episodes"], runs["search_played_episodes"].loc[evolved.index]
+    )
+    assert done.predictions.empty
+
+
+def test_the_test_is_that_of_episodes_which_selection_never_sees(done, experiment):
+    for seed in (0, 1):
+        network = evo.Actor(done.network("evolved", seed).network)
+        returns = []
+        for k in range(10):
+            network.reset()
+            rng = generator(seed, Purpose.TEST_EPISODES, 0, k)
+            returns.append(Reach().evaluate(network, rng=rng)[0])
+        row = done.comparison.query("seed == @seed and arm == 'evolved'")
+        assert row["test_return"].item() == pytest.approx(np.mean(returns), rel=1e-12)
+
+
+def test_all_individuals_of_a_generation_play_the_same_episodes(tmp_path):
+    same = little(policy={"name": "none"}, evolution={"population": 2, "generations": 2}, seeds=1)
+    table = begin(tmp_path, same).individuals
+    by_founder = table.groupby("founder")["fitness"]
+    assert [len({*one}) for _, one in by_founder] == [3, 3]  # each generation has its own
+    task = {**TASK, "same_episodes": "run"}
+    fixed = begin(tmp_path, same.model_copy(update={"task": task}), "fixed").individuals
+    assert [len({*one}) for _, one in fixed.groupby("founder")["fitness"]] == [1, 1]
+
+
+def test_a_verdict_needs_equal_episodes_and_is_about_the_return(done):
+    compared = done.compare()
+    assert compared["metric"].item() == "return"
+    assert compared["must_be_equal"].item() == "total_played_episodes"
+    (line,) = done.verdicts()
+    assert "of test return" in line
+    assert "budgets differ: evolved had" in line
+    assert done.summary()["test_return"].notna().all()
+
+
+def test_the_best_network_acts(done):
+    best = done.best()
+    first = best.act([0.1, 0.4])
+    assert first.shape == (1,)
+    np.testing.assert_array_equal(first, best.network.output(np.array([[0.1, 0.4]]))[0])
+    assert done.network("static").act([0.1, 0.4]).shape == (1,)
+
+
+def test_ray_gives_the_results_of_a_serial_run(done, experiment, ray_of_tests, tmp_path):
+    assert_same(done, begin(tmp_path, experiment, workers=2, address=ray_of_tests))
+
+
+@pytest.mark.parametrize("part", [0.5, 0.9])
+def test_a_killed_run_that_is_resumed_is_the_run_that_was_not(done, experiment, tmp_path, part):
+    whole = count_boundaries(lambda: begin(tmp_path, experiment, "whole"))
+    code = in_child(lambda: begin(tmp_path, experiment), fatal=int(part * whole))
+    assert code == -9
+    assert_same(done, resume(tmp_path / "one", workers=0, figures=False, quiet=True))
+
+
+def test_a_run_is_verified_and_its_winner_is_rebuilt(done):
+    assert verify(done.path, workers=0, quiet=True).difference is None
+    winner = done.winner(seed=1)
+    line = replay_lineage(done, winner["individual"], seed=1)
+    assert line[-1].fitness == winner["fitness"]
+    assert line[-1].genome.fingerprint() == winner["genome_hash"]
+
+
+def test_a_run_goes_on_in_a_newer_one(done, experiment, tmp_path):
+    options = {"workers": 0, "quiet": True, "figures": False, "run_name": "newer"}
+    newer = continue_run(done.path, generations="+1", results=tmp_path, **options)
+    generations = experiment.evolution.generations
+    assert set(newer.individuals["generation"]) == {generations + 1}
+    before, after = (one.runs["search_played_episodes"].sum() for one in (done, newer))
+    assert after == before + newer.individuals["played_episodes"].sum()
+    with pytest.raises(SettingsError, match=r"settings: task\.episodes must not be changed"):
+        continue_run(done.path, settings={"task.episodes": 9}, generations="+1", quiet=True)
+
+
+def test_a_report_and_pictures_are_drawn(done, tmp_path):
+    from experiments.figures.pictures import figure
+    from experiments.report import write_report, write_summary
+
+    text = write_report(done, tmp_path / "report.html").read_text("utf-8")
+    assert "test episodes, which each seed draws once" in text
+    assert text.count("Left out:") == 1  # no individual failed
+    summary = write_summary(done, tmp_path / "summary.md").read_text("utf-8")
+    assert r"total\_played\_episodes" in summary
+    assert figure(done, "generations")
+
+
+def test_another_reward_is_told_when_a_run_is_resumed(experiment, tmp_path):
+    class Other(Reach):
+        """Another reward."""
+
+        def evaluate(self, network, *, rng):
+            return 1.0, {"distance": 0.0}
+
+    whole = count_boundaries(lambda: begin(tmp_path, experiment, "whole"))
+    in_child(lambda: begin(tmp_path, experiment), fatal=whole // 2)
+    evo.REWARDS.register("reach", Other, replace=True)
+    try:
+        with pytest.raises(SettingsError, match=r"cannot go on as it began: .*'reach'"):
+            resume(tmp_path / "one", workers=0, quiet=True)
+    finally:
+        evo.REWARDS.register("reach", Reach, replace=True)
+
+
+def test_a_reward_that_raises_is_a_status_of_the_individual(tmp_path):
+    class Broken(Reach):
+        """Fails for some targets."""
+
+        def evaluate(self, network, *, rng):
+            if rng.random() < 0.1:
+                raise RuntimeError("lost")
+            return super().evaluate(network, rng=rng)
+
+    evo.REWARDS.register("broken", Broken)
+    results = begin(tmp_path, little(task={**TASK, "name": "broken"}, seeds=1))
+    found = results.individuals
+    failed = found[found["status"] == "failed"]
+    assert 0 < len(failed) < len(found)
+    assert set(failed["reason"]) == {"RuntimeError: lost"}
+    assert failed["validation_return"].isna().all()
+    assert results.comparison["test_return"].isna().all()
+    (line,) = [one for one in results.verdicts() if "diverged" in one]
+    assert "evolved diverged with 1 seed" in line
+
+
+@pytest.mark.parametrize("name", ["dataset", "fitness"])
+def test_data_and_fitness_are_refused_beside_a_reward(name, tmp_path):
+    given = {"dataset": evo_dataset(), "fitness": lambda network, validation: 0.0}[name]
+    with pytest.raises(SettingsError, match=f"{name} must not be given where the settings have a"):
+        begin(tmp_path, little(), **{name: given})
+
+
+def evo_dataset():
+    from experiments import load_dataset
+
+    return load_dataset("xor", n_samples=20)
+
+
+def test_controls_of_a_reward_play_as_many_episodes(tmp_path):
+    values = json.loads(little(baseline={"arms": []}, seeds=1).model_dump_json())
+    values["evolution"]["population"] = 4
+    study = parse_study({**values, "controls": ["random_search", "train_only"]}, "study")
+    results = run_study(study, results=tmp_path, workers=0, quiet=True, figures=False)
+    found = results.summary()
+    assert set(found.index) == {"evolved", "random_search", "train_only"}
+    played = found["total_played_episodes"]
+    assert played["train_only"] == pytest.approx(played["random_search"], rel=0.15)
+    assert {"random_search", "train_only"} <= set(results.compare()["other"])
+
+
+def test_an_asynchronous_run_is_judged_by_episodes_too(tmp_path):
+    evolution = {"population": 3, "generations": 3, "mode": "asynchronous"}
+    results = begin(tmp_path, little(evolution=evolution, seeds=1))
+    assert results.individuals["arrival"].notna().all()
+    assert results.comparison["test_return"].notna().all()
+
+
+def test_results_of_samples_have_no_columns_of_episodes(finished):
+    for table in ("runs", "individuals", "comparison", "baseline"):
+        assert not [name for name in getattr(finished, table) if "played" in name]
+    assert not [name for name in finished.summary() if "played" in name]
+
+
+def test_a_run_without_test_episodes_has_no_comparison(tmp_path):
+    results = begin(tmp_path, little(task={**TASK, "test_episodes": 0}, seeds=1))
+    assert results.comparison.empty
+    assert load_results(results.path).best().act([0.0, 0.0]).shape == (1,)
