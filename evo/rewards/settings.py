@@ -88,8 +88,6 @@ class TaskSettings(Settings, frozen=True, extra="forbid"):
     def _environment_suits(self) -> Self:
         if self.name != "gymnasium":
             self._refuse(("id",), 'unless name = "gymnasium"')
-        elif self.id is None:
-            raise ValueError('id must be given where name = "gymnasium"; got none')
         return self
 
     @property

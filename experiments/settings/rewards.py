@@ -77,6 +77,8 @@ def check_task(experiment: Any, task: TaskSettings) -> None:
     """Raise ValueError if settings of an experiment need samples or a gradient, or have no effect, beside a reward."""
     if not experiment.evolve:
         raise ValueError("evolve must be true beside task, for only networks that evolve act")
+    if task.name == "gymnasium" and task.id is None:
+        raise ValueError('task.id must be given where task.name = "gymnasium"; got none')
     if "dataset" in experiment.model_fields_set:
         raise ValueError(
             f"dataset must not be given beside task, which takes its place; got {experiment.dataset.name!r}"

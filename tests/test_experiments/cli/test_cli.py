@@ -41,6 +41,7 @@ OPTIONS = [
 PRESETS = [
     "adding-problem",
     "augmented-fashion",
+    "cart-pole",
     "delayed-xor",
     "diabetes",
     "digits",

@@ -54,6 +54,7 @@ PRESETS = {
 }
 WITH_ARMS = {
     "augmented-fashion",
+    "cart-pole",
     "fashion",
     "fashion-small",
     "few-labels",
@@ -434,7 +435,7 @@ def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
     message = message_of(preset)
     assert message.startswith(f"unknown preset {preset!r}")
     assert (
-        "adding-problem, augmented-fashion, delayed-xor, diabetes, digits, digits-random, example, fashion, "
+        "adding-problem, augmented-fashion, cart-pole, delayed-xor, diabetes, digits, digits-random, example, fashion, "
         "fashion-small, few-labels, growth-digits, idx, kernels-digits, lenet-fashion, lenet-mnist, mackey-glass, "
         "mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, sequential-digits, set-digits, set-mnist, "
         "sparse-mlp, spirals, time-to-accuracy, xor" in message

@@ -22,7 +22,7 @@ def test_every_key_has_a_type_a_default_and_a_sentence():
     assert {key.rsplit(".", 1)[-1] for key in setting_keys()} - keys <= {
         *("dataset", "founders", "evolution", "policy", "training", "baseline"),
         *("evaluation", "budget", "selection", "operators", "search", "augmentation"),
-        *("recipe_genes", "pbt", "recombination"),
+        *("recipe_genes", "pbt", "recombination", "task", "strategy"),
     }
     for row in rows:
         cells = [cell.strip() for cell in row.replace("\\|", "").strip("|").split("|")]

@@ -226,23 +226,39 @@ def test_another_reward_is_told_when_a_run_is_resumed(experiment, tmp_path):
 
 def test_a_reward_that_raises_is_a_status_of_the_individual(tmp_path):
     class Broken(Reach):
-        """Fails for some targets."""
+        """Fails where a network pushes to the left."""
 
         def evaluate(self, network, *, rng):
-            if rng.random() < 0.1:
+            if network.act([0.3, 0.2])[0] < 0:
                 raise RuntimeError("lost")
             return super().evaluate(network, rng=rng)
 
     evo.REWARDS.register("broken", Broken)
-    results = begin(tmp_path, little(task={**TASK, "name": "broken"}, seeds=1))
+    results = begin(tmp_path, little(task={**TASK, "name": "broken"}))
     found = results.individuals
     failed = found[found["status"] == "failed"]
     assert 0 < len(failed) < len(found)
     assert set(failed["reason"]) == {"RuntimeError: lost"}
     assert failed["validation_return"].isna().all()
+    evolved = results.comparison.query("arm == 'evolved'")
+    assert evolved["test_return"].notna().all()
+
+
+def test_a_reward_that_raises_in_the_test_leaves_an_arm_without_test_values(tmp_path):
+    class Brittle(Reach):
+        """Fails now and then."""
+
+        def evaluate(self, network, *, rng):
+            if rng.random() < 0.03:
+                raise RuntimeError("lost")
+            return super().evaluate(network, rng=rng)
+
+    evo.REWARDS.register("brittle", Brittle)
+    task = {"name": "brittle", "episodes": 1, "test_episodes": 200}
+    results = begin(tmp_path, little(task=task, seeds=1))
     assert results.comparison["test_return"].isna().all()
-    (line,) = [one for one in results.verdicts() if "diverged" in one]
-    assert "evolved diverged with 1 seed" in line
+    assert results.comparison["validation_return"].notna().all()
+    assert any("evolved diverged with 1 seed" in line for line in results.verdicts())
 
 
 @pytest.mark.parametrize("name", ["dataset", "fitness"])
