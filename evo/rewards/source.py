@@ -30,6 +30,8 @@ class EpisodeSource:
     classes: ClassVar[None] = None
     target_names: ClassVar[None] = None
     output_names: ClassVar[None] = None
+    n_ticks: ClassVar[None] = None
+    has_targets_per_step: ClassVar[bool] = False
 
     @classmethod
     def of(cls, settings: TaskSettings) -> "EpisodeSource":

@@ -896,6 +896,11 @@ class Dataset:
         return chosen, values[:, 0] if values.shape[1] == 1 else values
 
     @property
+    def n_ticks(self) -> int | None:
+        """Number of ticks of a network that reads the sequences; None if samples are no sequences."""
+        return self.schema.ticks if isinstance(self.schema, SequenceSchema) else None
+
+    @property
     def has_unequal_sequences(self) -> bool:
         """Whether samples are sequences of different lengths, or have a target for each step."""
         schema, parts = (

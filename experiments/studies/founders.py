@@ -29,7 +29,7 @@ from evo.initial.map_founders import LayerShape
 from evo.initial.settings import DENSITY, GRAPHS, FounderSettings
 from evo.initial.topologies import TOPOLOGIES
 from evo.layer_numbers import indices_of_layers
-from evo.preparation import Normalization, SequenceSchema
+from evo.preparation import Normalization
 from evo.rewards import EpisodeSplit
 from evo.seeding import Purpose, generator
 from evo.storage.predictor import (
@@ -120,7 +120,7 @@ def with_given_founders(experiment: Experiment, founders: Sequence[Any] | None) 
     return experiment.model_copy(update={"founders": given})
 
 
-def with_ticks_of(experiment: Experiment, dataset: Dataset) -> Experiment:
+def with_ticks_of(experiment: Experiment, dataset: Source) -> Experiment:
     """Return the experiment with founders that read one step of the sequences of a data set at each tick.
 
     Data without sequences, and given founders, which have ticks of their own, leave it as it is.
@@ -135,11 +135,11 @@ def with_ticks_of(experiment: Experiment, dataset: Dataset) -> Experiment:
     return experiment.model_copy(update={"founders": _reading(experiment.founders, dataset)})
 
 
-def _reading(settings: FounderSettings, dataset: Dataset) -> FounderSettings:
+def _reading(settings: FounderSettings, dataset: Source) -> FounderSettings:
     """Return settings with the ticks of the sequences of a data set, if it has sequences."""
-    if not isinstance(dataset.schema, SequenceSchema):
+    ticks = dataset.n_ticks
+    if ticks is None:
         return settings
-    ticks = dataset.schema.ticks
     if settings.graph == "maps":
         raise SettingsError(
             f"founders.graph must not be \"maps\" for {dataset.name!r}, which has sequences; got 'maps'"
@@ -312,9 +312,9 @@ def _read(name: str, source: Any, settings: FounderSettings, split: Split) -> Ge
             inputs=split.preparation.input_names,
             outputs=dataset.output_names,
         )
-        if isinstance(dataset.schema, SequenceSchema) and genome.ticks != dataset.schema.ticks:
+        if dataset.n_ticks not in {None, genome.ticks}:
             raise ValueError(
-                f"must have {dataset.schema.ticks} ticks, one for each step of the sequences; got {genome.ticks}"
+                f"must have {dataset.n_ticks} ticks, one for each step of the sequences; got {genome.ticks}"
             )
         if settings.weights is not None and genome.threshold is not None:
             raise ValueError("must have no threshold if founders.weights are drawn; got one")

@@ -51,8 +51,8 @@ def own_columns(experiment: Experiment, dataset: Source) -> OwnColumns:
     """Return the columns whose names depend on settings and data."""
     genes = tuple(experiment.evolution.recipe_genes.ranges)
     played = PLAYED if isinstance(dataset, EpisodeSource) else ()
-    per_step = not isinstance(dataset, EpisodeSource) and dataset.has_targets_per_step
     metrics, outputs = metrics_of(experiment, dataset), _outputs(dataset)
+    per_step = dataset.has_targets_per_step
     return OwnColumns(metrics, dataset.classes, outputs, genes, per_step, played)
 
 
