@@ -6,7 +6,7 @@ PACKAGES := cnn evo experiments graphops
 # Two processes, each of which takes whole files: what a file's tests share is made once. tests/conftest.py orders them.
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run test test-all bench lint format clean
+.PHONY: help run test test-all bench smoke docs lint format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,21 @@ test-all: $(VENV)/.installed-dev $(VENV)/.installed-slow  ## slow tests too (mut
 bench: $(VENV)/.installed-bench  ## measure the CNN beside PyTorch, which is installed first: minutes
 	$(BIN)/evomatrix bench cnn
 
+docs: export NO_MKDOCS_2_WARNING := 1
+
+docs: $(VENV)/.installed-dev  ## build the documentation site into site/; python -m http.server -d site shows it
+	$(BIN)/mkdocs build --quiet
+
+smoke:  ## build sdist and wheel, install the wheel into a fresh environment, and check it there: minutes
+	rm -rf build dist .smoke
+	$(PYTHON) -m venv .smoke
+	.smoke/bin/python -m pip install --quiet --disable-pip-version-check build
+	.smoke/bin/python -m build --outdir dist . >/dev/null
+	.smoke/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	cd .smoke && bin/evomatrix selftest
+	cd .smoke && bin/evomatrix run digits --seeds 1 --generations 2 --workers 0
+	rm -rf build .smoke
+
 lint: $(VENV)/.installed-dev  ## ruff (check and format) and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,7 +52,7 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 clean:  ## remove the environment and build products (results stay)
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site .smoke *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@echo "Creating $(VENV)"

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -43,6 +44,27 @@ def wheel(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def sdist(tmp_path_factory):
+    """Build the source distribution from a copy of what is committed."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    source = tmp_path_factory.mktemp("checkout")
+    for name in tracked():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    python("-m", "build", "--sdist", "--no-isolation", "--outdir", source / "dist", cwd=source)
+    (built,) = (source / "dist").glob("evomatrix-*.tar.gz")
+    return built
+
+
+def tracked():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
     """Unpack the wheel as pip does, without its dependencies, into a folder of its own."""
     target = tmp_path_factory.mktemp("installed")
@@ -72,6 +94,28 @@ def test_the_wheel_installs_the_command(wheel):
         entries.read_string(archive.read(name).decode())
         assert any(name.endswith("LICENSE") for name in archive.namelist())
     assert dict(entries["console_scripts"]) == {"evomatrix": "experiments.cli.app:main"}
+
+
+@pytest.mark.slow
+def test_the_source_distribution_has_all_that_is_committed(sdist):
+    with tarfile.open(sdist) as archive:
+        names = {one.name.partition("/")[2] for one in archive.getmembers() if one.isfile()}
+    made = {name for name in names if ".egg-info/" in name} | {"PKG-INFO", "setup.cfg"}
+    tools = {name for name in tracked() if name.startswith(".")}
+    assert names - made == set(tracked()) - tools
+
+
+@pytest.mark.slow
+def test_a_wheel_of_the_source_distribution_is_that_of_the_checkout(sdist, wheel, tmp_path):
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (folder,) = tmp_path.iterdir()
+    python("-m", "build", "--wheel", "--no-isolation", "--outdir", "dist", cwd=folder)
+    (again,) = (folder / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
+        names = {name for name in one.namelist() if ".dist-info/" not in name}
+        assert names == {name for name in other.namelist() if ".dist-info/" not in name}
+        assert all(one.read(name) == other.read(name) for name in names)
 
 
 @pytest.mark.slow
