@@ -17,7 +17,7 @@ from ray.scripts.scripts import cli as ray_cli
 
 from experiments import continue_run, run, run_study
 from experiments.benchmarks import BENCHMARKS
-from experiments.cli.app import app
+from experiments.cli.app import app, main
 from experiments.settings.experiment import Experiment, preset_names, read_settings
 from experiments.settings.own_parts import REGISTRIES
 from experiments.settings.reference import setting_keys
@@ -53,6 +53,11 @@ evolution = {"population": 2, "generations": 1, "steps_per_generation": 5}
 run(Experiment(name="digits", seeds=1, evolution=evolution), workers=0, run_name="digits-20260101-120000")
 images, labels = load_dataset("digits").inputs, load_dataset("digits").targets
 """,
+    "docs/tutorial.md": """
+from experiments import Experiment, run
+evolution = {"population": 2, "generations": 1, "steps_per_generation": 5}
+run(Experiment(name="digits", seeds=1, evolution=evolution), workers=0)
+""",
     "docs/statistics.md": f"""
 from pathlib import Path
 from shutil import copytree
@@ -66,7 +71,7 @@ SHORTER = {"README.md": ("    results = run(experiment, workers=0)\n", f"    {FE
 FAST = {"README.md", "docs/analysis.md"}
 """The pages whose code a commit runs; `make test-all` runs that of all pages."""
 
-NEEDS = {"docs/exchange.md": ("onnx", "onnxruntime", "torch")}
+NEEDS = {"docs/exchange.md": ("onnx", "onnxruntime", "torch"), "docs/tuning.md": ("optuna",)}
 """Libraries that all code of a page needs and the package does not."""
 
 OTHER_LIBRARIES = ("duckdb", "polars")
@@ -161,6 +166,14 @@ def check_statistics(printed):
     assert "34 seeds for half a standard deviation" in printed
 
 
+def check_tuning(printed):
+    states, best, *_, found = printed.splitlines()
+    assert states.count("'PRUNED'") >= 1
+    assert states.count("'COMPLETE'") >= 3
+    assert re.fullmatch(r"\{'hidden': \d+, 'learning_rate': [\d.]+\} -\d\.\d+", best)
+    assert re.match(r"\{'hidden': \d+, 'learning_rate': [\d.]+\} -\d\.\d+ /", found)
+
+
 CHECKS = {
     "README.md": check_readme,
     "docs/cnn.md": check_cnn,
@@ -168,7 +181,39 @@ CHECKS = {
     "docs/concepts.md": check_concepts,
     "docs/statistics.md": check_statistics,
     "docs/studies.md": check_studies,
+    "docs/tuning.md": check_tuning,
 }
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_tutorial_lead_from_the_first_run_to_the_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for code in blocks("docs/tutorial.md", "toml"):
+        name = code.partition("\n")[0].removeprefix("# ")
+        (tmp_path / name).write_text(code, "utf-8")
+    lines = [line for code in blocks("docs/tutorial.md", "console") for line in code.splitlines()]
+    assert (lines[0], lines[-1].split()[1]) == ("make run", "report")
+    first = [
+        "run",
+        "digits",
+        "--seeds",
+        "2",
+        "--generations",
+        "2",
+        "--population",
+        "4",
+        "--workers",
+        "0",
+    ]
+    for arguments in [first, *(shlex.split(line)[1:] for line in lines[1:])]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code in {0, None}, arguments
+    assert {one.name for one in (tmp_path / "pictures").iterdir()} == {
+        "graph.png",
+        "generations.png",
+    }
+    assert (tmp_path / "results/question/report.html").stat().st_size > 100_000
 
 
 def test_the_script_shown_is_the_script_shipped():
