@@ -1,6 +1,7 @@
 """The versions, the machine and the command behind a result, for ``environment.json``."""
 
 import functools
+import importlib.util
 import os
 import platform
 import subprocess
@@ -42,8 +43,12 @@ def environment() -> dict[str, Any]:
 
 @functools.cache
 def _versions() -> Mapping[str, str]:
-    """Return the versions of the packages; what a process has imported does not change when another is installed."""
-    return {name: metadata.version(name) for name in PACKAGES}
+    """Return the versions of the packages; what a process has imported does not change when another is installed.
+
+    Ray may be missing: Macs with Intel processors have no wheel of it.
+    """
+    names = [name for name in PACKAGES if name != "ray" or importlib.util.find_spec(name)]
+    return {name: metadata.version(name) for name in names}
 
 
 def time_now() -> str:

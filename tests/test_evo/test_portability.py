@@ -117,7 +117,7 @@ def test_chosen_features_are_those_that_are_switched_on(monkeypatch):
 
 
 WITHOUT = """
-import os, signal, sys
+import json, os, signal, sys
 
 import filelock, networkx, numba, pandas, platformdirs, pyarrow.parquet, scipy.sparse, sklearn
 
@@ -125,8 +125,9 @@ for name in ("sched_getaffinity", "fork", "getloadavg", "sysconf", "uname", "get
     delattr(os, name)
 for name in ("SIGHUP", "SIGKILL", "SIGALRM", "SIGUSR1", "setitimer"):
     delattr(signal, name)
-sys.modules["resource"] = sys.modules["pwd"] = sys.modules["termios"] = None
+sys.modules["resource"] = sys.modules["pwd"] = sys.modules["termios"] = sys.modules["ray"] = None
 
+from evo import SettingsError
 from experiments import Experiment, resume, run, verify
 
 experiment = Experiment(
@@ -136,6 +137,11 @@ experiment = Experiment(
 results = run(experiment, workers=0, figures=False, quiet=True)
 assert results.failure_lines() == []
 resume(results.path, workers=0, quiet=True)
+assert "ray" not in json.loads((results.path / "environment.json").read_text())["packages"]
+try:
+    verify(results.path, workers=1, quiet=True)
+except SettingsError as error:
+    print(error)
 print(verify(results.path, workers=0, quiet=True))
 """
 """A run on a system that has none of what Windows lacks; libraries are imported before, for they know their system."""
@@ -152,7 +158,9 @@ def test_a_run_needs_nothing_that_only_some_systems_have(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("the same: ")
+    refused, same = done.stdout.splitlines()
+    assert refused == "workers must be 0 where Ray is not installed (pip install ray); got 1"
+    assert same.startswith("the same: ")
 
 
 @pytest.mark.slow
