@@ -81,17 +81,20 @@ MAY_IMPORT = {
     " experiments.analysis experiments.audit experiments.datasets experiments.progress experiments.settings"
     " experiments.studies",
     f"{BENCHES}.harness": "evo evo.genome evo.phenotype",
-    f"{BENCHES}.peers": "evo evo.genome evo.evolution",
+    f"{BENCHES}.peers": "evo evo.genome evo.evolution evo.gradient_free.control",
     f"{BENCHES}.cnn": f"evo experiments.datasets {BENCHES}.harness {BENCHES}.peers",
     f"{BENCHES}.graph": "evo.genome evo.editing evo.operators evo.policies evo.phenotype evo.gradient_free"
     f" {BENCHES}.harness {BENCHES}.peers",
+    f"{BENCHES}.control": "evo.genome evo.phenotype evo.evolution evo.gradient_free evo.gradient_free.control"
+    f" {BENCHES}.graph {BENCHES}.harness {BENCHES}.peers",
     f"{BENCHES}.maps": "evo evo.genome evo.exchange evo.initial evo.phenotype"
     f" {BENCHES}.harness {BENCHES}.peers",
     f"{BENCHES}.dispatch": "evo evo.genome evo.policies evo.evolution evo.executors experiments.datasets"
     f" experiments.progress experiments.settings experiments.studies {BENCHES}.harness {BENCHES}.peers",
     BENCHES: "evo evo.genome evo.editing evo.operators evo.storage experiments.analysis experiments.settings"
     " experiments.studies"
-    f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.dispatch {BENCHES}.graph {BENCHES}.maps",
+    f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.control {BENCHES}.dispatch {BENCHES}.graph"
+    f" {BENCHES}.maps",
     "experiments.cli": "evo evo.operators evo.policies evo.storage experiments.progress experiments.settings"
     " experiments.studies experiments.analysis experiments.analysis.frames experiments.figures"
     f" experiments.audit experiments.continuation experiments.report experiments.statistics {BENCHES}",

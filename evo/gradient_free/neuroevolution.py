@@ -31,7 +31,7 @@ from evo.gradient_free.dense_population import (
     genome_at,
     record_from_log,
 )
-from evo.gradient_free.selection import PARENT_SELECTIONS, Parentage
+from evo.gradient_free.selection import PARENT_SELECTIONS, Parentage, Ranked
 from evo.gradient_free.settings import NeuroevolutionSettings
 from evo.gradient_free.species_kernels import NO_MATE
 from evo.gradient_free.task import CompiledTask, Scores, check_episodes
@@ -211,7 +211,7 @@ def neuroevolve(
     ranking = progress.record(population, scores, n_new=run.size)
     while len(progress.rows) < settings.generations and not progress.solved:
         generation = len(progress.rows)
-        parentages.append(selection.choose(population, scores[:, 0], ranking, generation))
+        parentages.append(selection.choose(Ranked(population, scores[:, 0], ranking), generation))
         run.breed(population, parentages[-1], generation, 0, run.size, offspring, nothing)
         population, offspring = offspring, population
         n_elites = parentages[-1].n_elites

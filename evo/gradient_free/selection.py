@@ -48,24 +48,34 @@ class Parentage:
     n_elites: int
 
 
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """An evaluated generation.
+
+    Attributes
+    ----------
+    networks : Networks
+    fitness : ndarray of float64, shape (population,)
+        NaN where a network diverged.
+    ranking : ndarray of int64, shape (population,)
+        The individuals from best to worst.
+    """
+
+    networks: Networks
+    fitness: NDArray[np.float64]
+    ranking: Ranking
+
+
 class Selection(Protocol):
     """A way to choose the parents of one generation after the other."""
 
-    def choose(
-        self,
-        population: Networks,
-        fitness: NDArray[np.float64],
-        ranking: Ranking,
-        generation: int,
-    ) -> Parentage:
+    def choose(self, last: Ranked, generation: int) -> Parentage:
         """Return the parents of a generation.
 
         Parameters
         ----------
-        population, fitness
-            The generation before; the fitness of diverged networks is NaN.
-        ranking
-            Its individuals from best to worst.
+        last
+            The generation before.
         generation
             The number of the generation to come, from 1.
         """
@@ -102,14 +112,9 @@ class RankSelection:
     kernel: ChooseByRank
     size: int
 
-    def choose(
-        self,
-        population: Networks,
-        fitness: NDArray[np.float64],
-        ranking: Ranking,
-        generation: int,
-    ) -> Parentage:
+    def choose(self, last: Ranked, generation: int) -> Parentage:
         """Return the parents of a generation; see :class:`Selection`."""
+        ranking = last.ranking
         n, probability = len(ranking), self.settings.crossover_probability
         n_elites = min(self.settings.elites, n - 1)
         parent_of = self._draw(Purpose.SELECTION, ranking, generation, n_elites)
@@ -173,27 +178,15 @@ class SpeciesSelection:
         self.threshold = self.settings.compatibility_threshold
         self._best, self._risen = np.empty(0), np.empty(0, np.int64)
 
-    def choose(
-        self,
-        population: Networks,
-        fitness: NDArray[np.float64],
-        ranking: Ranking,
-        generation: int,
-    ) -> Parentage:
+    def choose(self, last: Ranked, generation: int) -> Parentage:
         """Return the parents of a generation; see :class:`Selection`."""
-        members = self._divide(population, fitness, ranking, generation)
-        quotas = self._share(members, fitness, ranking, generation)
-        return self._draw(members, quotas, ranking, generation)
+        members = self._divide(last, generation)
+        quotas = self._share(members, last, generation)
+        return self._draw(members, quotas, last.ranking, generation)
 
-    def _divide(
-        self,
-        population: Networks,
-        fitness: NDArray[np.float64],
-        ranking: Ranking,
-        generation: int,
-    ) -> list[Ranking]:
+    def _divide(self, last: Ranked, generation: int) -> list[Ranking]:
         """Return the members of each species, from best to worst; the first ones are the new representatives."""
-        given = self.settings
+        given, population, ranking = self.settings, last.networks, last.ranking
         if self.n_species == 0:
             capacity = min(len(ranking), 4 * given.species)
             self._representatives = empty_networks(capacity, population.ids.shape[1])
@@ -210,7 +203,7 @@ class SpeciesSelection:
         n_new = n_found - self.n_species
         before = np.append(self._best, np.full(n_new, -np.inf))[alive]
         risen = np.append(self._risen, np.full(n_new, generation))[alive]
-        best = np.nan_to_num(fitness[[group[0] for group in members]], nan=-np.inf)
+        best = np.nan_to_num(last.fitness[[group[0] for group in members]], nan=-np.inf)
         self._risen = np.where(best > before, generation, risen)
         self._best = np.maximum(best, before)
         self.n_species = len(members)
@@ -222,14 +215,9 @@ class SpeciesSelection:
             self.threshold /= ADAPTATION
         return members
 
-    def _share(
-        self,
-        members: list[Ranking],
-        fitness: NDArray[np.float64],
-        ranking: Ranking,
-        generation: int,
-    ) -> NDArray[np.int64]:
+    def _share(self, members: list[Ranking], last: Ranked, generation: int) -> NDArray[np.int64]:
         """Return how many of the next generation each species gets."""
+        fitness, ranking = last.fitness, last.ranking
         above = (
             np.nan_to_num(fitness - np.nanmin(fitness)) if np.isfinite(fitness).any() else fitness
         )
@@ -255,7 +243,7 @@ class SpeciesSelection:
         """Draw the parents of each species' children; the best ones of large species stay."""
         rng = generator(self.seed, Purpose.SELECTION, generation)
         rng_of_mates = generator(self.seed, Purpose.MATES, generation)
-        elites, parents, mates = [], [], []
+        n, elites, parents, mates = len(ranking), [], [], []
         for group, quota in zip(members, quotas.tolist(), strict=True):
             most = self.settings.elites if len(group) >= SMALLEST_WITH_ELITES else 0
             elites.append(group[: min(most, quota)])
@@ -264,14 +252,14 @@ class SpeciesSelection:
             parents.append(survivors[rng.integers(len(survivors), size=n_children)])
             mates.append(survivors[rng_of_mates.integers(len(survivors), size=n_children)])
         n_elites = sum(map(len, elites))
-        if n_elites == len(ranking):  # at least one child is bred
+        if n_elites == n:  # at least one child is bred
             n_elites -= 1
         parent_of = np.concatenate([*elites, *parents]).astype(np.int32)
         probability = self.settings.crossover_probability
         if probability == 0:
             return Parentage(parent_of, None, n_elites)
         mate_of = np.concatenate([*elites, *mates]).astype(np.int32)
-        has_mate = rng_of_mates.random(len(ranking)) < probability
+        has_mate = rng_of_mates.random(n) < probability
         has_mate[:n_elites] = False
         return Parentage(*fitter_first(parent_of, mate_of, ranking, has_mate), n_elites)
 

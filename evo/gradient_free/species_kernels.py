@@ -114,17 +114,9 @@ def cross(
 
 @kernel
 def recombine(
-    parents: Networks,
-    parent_of: Ints,
-    mate_of: Ints,
-    n_inputs: int,
-    key: Words,
-    generation: int,
-    begin: int,
-    end: int,
-    children: Networks,
-    log: Log,
-) -> None:
+    parents: Networks, parent_of: Ints, mate_of: Ints, n_inputs: int, key: Words, generation: int, begin: int, end: int,
+    children: Networks, log: Log,
+) -> None:  # fmt: skip
     """Create individuals of a generation before mutation: copies of their parents, crossed with their mates."""
     stream = np.empty(STREAM_SIZE, np.uint64)
     place_of = np.empty(parents.ids.shape[1], np.int64)

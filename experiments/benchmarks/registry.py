@@ -12,6 +12,7 @@ from evo.errors import ResultsError, SettingsError
 from evo.files import free_name
 from evo.storage.table_folder import write_tables
 from experiments.benchmarks.cnn.bench import bench_cnn, plan
+from experiments.benchmarks.control.bench import bench_control, check_control
 from experiments.benchmarks.dispatch.bench import bench_dispatch, check_dispatch
 from experiments.benchmarks.graph.bench import bench_graph, check_graph
 from experiments.benchmarks.harness.errors import BenchmarkError
@@ -49,6 +50,12 @@ class Benchmark:
 BENCHMARKS: Mapping[str, Benchmark] = {
     "cnn": Benchmark(
         "convolutional networks beside PyTorch: training and inference", ("torch",), plan, bench_cnn
+    ),
+    "control": Benchmark(
+        "evolution without gradients beside neat-python: XOR, two poles on a cart, ablations",
+        ("neat-python",),
+        check_control,
+        bench_control,
     ),
     "dispatch": Benchmark(
         "evaluation by other processes beside bare Ray actors and multiprocessing; simulated clusters",

@@ -815,7 +815,8 @@ def selftest(
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="Benchmark: cnn, dispatch, graph, loop, maps or mutation.")
+        str,
+        typer.Argument(help="Benchmark: cnn, control, dispatch, graph, loop, maps or mutation."),
     ],
     batch: Annotated[
         str | None, typer.Option(help="Batch sizes, such as 32,64.", show_default="32,64,128")

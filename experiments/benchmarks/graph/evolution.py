@@ -84,7 +84,8 @@ def evolution_rows(rounds: int, quick: bool) -> list[dict[str, Any]]:
         return run.evaluations, run.solved
 
     def theirs(seed: int) -> tuple[int, bool]:
-        return evolve_xor(config, seed=seed, generations=limit)
+        evaluations, solved, _ = evolve_xor(config, seed=seed, generations=limit)
+        return evaluations, solved
 
     ours(0)
     theirs(0)

@@ -1,7 +1,7 @@
 """neat-python as a peer: its settings, and its XOR example."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,21 @@ def neat_config(changes: Sections | None = None) -> Any:
         return neat.Config(*parts, neat.DefaultStagnation, str(path))
 
 
-def evolve_xor(config: Any, *, seed: int, generations: int) -> tuple[int, bool]:
-    """Run neat-python's example without its reporters.
+def evolve(
+    config: Any, fitness: Callable[[Any], float], *, kind: str, seed: int, generations: int
+) -> tuple[int, bool, int]:
+    """Run neat-python without its reporters.
+
+    Parameters
+    ----------
+    config
+        Its configuration.
+    fitness : callable
+        ``fitness(network)`` judges one network.
+    kind : str
+        ``"FeedForwardNetwork"`` or ``"RecurrentNetwork"``.
+    seed, generations : int
+        Its seed, and the largest number of generations.
 
     Returns
     -------
@@ -101,6 +114,8 @@ def evolve_xor(config: Any, *, seed: int, generations: int) -> tuple[int, bool]:
         Networks evaluated.
     bool
         Whether the fitness threshold was reached.
+    int
+        Enabled connections of the best network.
     """
     neat = import_module("neat")
     evaluations = 0
@@ -109,11 +124,20 @@ def evolve_xor(config: Any, *, seed: int, generations: int) -> tuple[int, bool]:
         nonlocal evaluations
         evaluations += len(genomes)
         for _, genome in genomes:
-            network = neat.nn.FeedForwardNetwork.create(genome, config)
-            genome.fitness = 4.0
-            for inputs, wanted in zip(SQUARE, WANTED, strict=True):
-                genome.fitness -= (network.activate(inputs)[0] - wanted) ** 2
+            genome.fitness = fitness(getattr(neat.nn, kind).create(genome, config))
 
-    population = neat.Population(config, seed=seed)
-    winner = population.run(evaluate, generations)
-    return evaluations, bool(winner.fitness >= config.fitness_threshold)
+    winner = neat.Population(config, seed=seed).run(evaluate, generations)
+    n_edges = sum(gene.enabled for gene in winner.connections.values())
+    return evaluations, bool(winner.fitness >= config.fitness_threshold), n_edges
+
+
+def evolve_xor(config: Any, *, seed: int, generations: int) -> tuple[int, bool, int]:
+    """Run neat-python's example; return what :func:`evolve` returns."""
+
+    def fitness(network: Any) -> float:
+        value = 4.0
+        for inputs, wanted in zip(SQUARE, WANTED, strict=True):
+            value -= (network.activate(inputs)[0] - wanted) ** 2
+        return value
+
+    return evolve(config, fitness, kind="FeedForwardNetwork", seed=seed, generations=generations)

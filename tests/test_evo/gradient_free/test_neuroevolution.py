@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from small_networks import bred_population
 
 from cnn.training.losses import LOSSES
 from cnn.training.recipe import Recipe
@@ -12,8 +13,8 @@ from evo import NeuroevolutionSettings, Phenotype, neuroevolve, replay
 from evo.errors import EvoMatrixError, SettingsError
 from evo.genome.activations import ACTIVATIONS
 from evo.gradient_free.compiled_run import prepare_run
-from evo.gradient_free.dense_population import empty_log, empty_networks, genome_at
-from evo.gradient_free.selection import PARENT_SELECTIONS, Parentage
+from evo.gradient_free.dense_population import empty_networks, genome_at
+from evo.gradient_free.selection import PARENT_SELECTIONS, Ranked
 
 SQUARE = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
 XOR = Samples(SQUARE, [[0.0], [1.0], [1.0], [0.0]])
@@ -29,17 +30,6 @@ PARITY = Samples(CUBE, CUBE.sum(axis=1).astype(np.int64) % 2)
 def random_samples(rng, *, classes):
     inputs = rng.normal(size=(11, 4)).astype(np.float32)
     return Samples(inputs, rng.integers(3, size=11) if classes else rng.normal(size=(11, 3)))
-
-
-def bred_population(problem, generations=4):
-    networks, others = (empty_networks(problem.size, problem.n_nodes) for _ in range(2))
-    problem.create_founders(networks, 0, problem.size)
-    everyone = Parentage(np.arange(problem.size, dtype=np.int32), None, 0)
-    nothing = empty_log(0, problem.n_nodes)
-    for generation in range(1, generations):
-        problem.breed(networks, everyone, generation, 0, problem.size, others, nothing)
-        networks, others = others, networks
-    return networks
 
 
 # -- what networks compute ---------------------------------------------------------------------------------------------
@@ -91,7 +81,7 @@ def test_better_ones_have_more_children_and_elites_keep_their_slots(name):
     settings = NeuroevolutionSettings(population=2000, selection=name, elites=5, tournament_size=3)
     selection, networks = PARENT_SELECTIONS[name](settings, 3), empty_networks(1, 1)
     ranking, fitness = np.random.default_rng(0).permutation(2000), np.zeros(2000)
-    chosen = selection.choose(networks, fitness, ranking, 7)
+    chosen = selection.choose(Ranked(networks, fitness, ranking), 7)
     assert (chosen.mate_of, chosen.n_elites) == (None, 5)
     parent_of = chosen.parent_of
     assert parent_of[:5].tolist() == ranking[:5].tolist()
@@ -101,7 +91,7 @@ def test_better_ones_have_more_children_and_elites_keep_their_slots(name):
         assert place.mean() == pytest.approx(200, abs=20)
     else:  # the best of three of 2,000
         assert place.mean() == pytest.approx(2000 / 4, abs=50)
-    other = selection.choose(networks, fitness, ranking, 8).parent_of
+    other = selection.choose(Ranked(networks, fitness, ranking), 8).parent_of
     assert not np.array_equal(parent_of, other)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from small_networks import bred_population
 
 from cnn import Samples
 from evo import NeuroevolutionSettings, neuroevolve, replay
@@ -12,6 +13,7 @@ from evo.gradient_free.selection import (
     NO_MATE,
     PARENT_SELECTIONS,
     Parentage,
+    Ranked,
     SpeciesSelection,
     fitter_first,
 )
@@ -23,18 +25,6 @@ SETTINGS = NeuroevolutionSettings(
 )
 
 
-def bred(run, generations=5):
-    """Return networks after some generations without selection: reordered, grown, pruned."""
-    networks, others = (empty_networks(run.size, run.n_nodes) for _ in range(2))
-    run.create_founders(networks, 0, run.size)
-    everyone = Parentage(np.arange(run.size, dtype=np.int32), None, 0)
-    nothing = empty_log(0, run.n_nodes)
-    for generation in range(1, generations):
-        run.breed(networks, everyone, generation, 0, run.size, others, nothing)
-        networks, others = others, networks
-    return networks
-
-
 @pytest.fixture(scope="module")
 def run():
     return prepare_run(XOR, SETTINGS, 0)
@@ -42,7 +32,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def networks(run):
-    networks = bred(run)
+    networks = bred_population(run, 5)
     assert (np.diff(networks.ids, axis=1) < 0).any(), "no node moved"
     return networks
 
@@ -83,7 +73,10 @@ def test_the_distance_is_that_of_a_plain_program_on_genomes(run, networks):
 def test_a_child_has_its_parents_wiring_and_homologous_weights_of_either():
     only_crossed = SETTINGS.model_copy(update={"operator_weights": {"H": 1.0}})
     run = prepare_run(XOR, only_crossed, 0)  # H moves nodes and changes no weight
-    parents, children = bred(prepare_run(XOR, SETTINGS, 0)), empty_networks(run.size, run.n_nodes)
+    parents, children = (
+        bred_population(prepare_run(XOR, SETTINGS, 0), 5),
+        empty_networks(run.size, run.n_nodes),
+    )
     mate_of = np.roll(np.arange(run.size, dtype=np.int32), 7)
     mate_of[:5] = NO_MATE
     parentage = Parentage(np.arange(run.size, dtype=np.int32), mate_of, 0)
@@ -158,7 +151,7 @@ def test_the_lineage_of_a_child_of_two_replays_bit_for_bit(selection):
 
 def species_of(selection, population, fitness, generation=1):
     ranking = np.argsort(-fitness, kind="stable")
-    return selection._divide(population, fitness, ranking, generation), ranking
+    return selection._divide(Ranked(population, fitness, ranking), generation), ranking
 
 
 def speciating(**given):
@@ -202,15 +195,16 @@ def test_children_are_shared_by_mean_fitness_and_not_by_the_number_of_members():
     selection = speciating(stagnation=5)
     fitness = np.array([10.0, 4.0, 4.0, 4.0, 0.0, 0.0, 6.0, np.nan])
     ranking = np.argsort(-fitness, kind="stable")
+    last = Ranked(None, fitness, ranking)
     members = [np.array([0]), np.array([6, 1, 2, 3]), np.array([4, 5, 7])]
     selection._risen = np.array([1, 1, 1])
-    assert selection._share(members, fitness, ranking, 2).tolist() == [6, 2, 0]
+    assert selection._share(members, last, 2).tolist() == [6, 2, 0]
     selection._risen = np.array([1, 20, 20])
-    shares = selection._share(members, fitness, ranking, 20)
+    shares = selection._share(members, last, 20)
     assert shares.tolist() == [6, 2, 0], "the species of the best individual stays"
     selection._risen = np.array([20, 1, 20])
-    assert selection._share(members, fitness, ranking, 20).tolist() == [8, 0, 0]
-    assert selection._share(members, np.zeros(8), ranking, 20).tolist() == [4, 0, 4]
+    assert selection._share(members, last, 20).tolist() == [8, 0, 0]
+    assert selection._share(members, Ranked(None, np.zeros(8), ranking), 20).tolist() == [4, 0, 4]
 
 
 def test_parents_and_mates_are_of_one_species_and_its_best_ones_stay(run, networks):
@@ -223,7 +217,7 @@ def test_parents_and_mates_are_of_one_species_and_its_best_ones_stay(run, networ
     )
     selection = SpeciesSelection(settings, 0)
     fitness = np.random.default_rng(1).normal(size=60)
-    chosen = selection.choose(networks, fitness, np.argsort(-fitness), 1)
+    chosen = selection.choose(Ranked(networks, fitness, np.argsort(-fitness)), 1)
     groups, _ = species_of(SpeciesSelection(settings, 0), networks, fitness)
     home = {p: s for s, group in enumerate(groups) for p in group.tolist()}
     large = [group for group in groups if len(group) >= 5]

@@ -25,8 +25,9 @@ def test_our_target_is_the_fitness_threshold_of_the_peers_example():
 
 @needs_neat
 def test_the_peer_solves_xor_by_its_example():
-    evaluations, solved = evolve_xor(neat_config(), seed=1, generations=300)
+    evaluations, solved, n_edges = evolve_xor(neat_config(), seed=1, generations=300)
     assert solved
+    assert n_edges >= 5
     assert 1_000 < evaluations < 300 * 160
 
 

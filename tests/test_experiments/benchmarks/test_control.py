@@ -1,0 +1,103 @@
+"""The benchmark of control counts what it says, and neat-python plays the same game as we."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from evo import Genome
+from evo.errors import SettingsError
+from evo.gradient_free.control import double_pole, double_pole_without_velocities
+from evo.gradient_free.control.pole_kernels import gruau_fitness
+from experiments.benchmarks.control.bench import bench_control, check_control, line
+from experiments.benchmarks.control.problems import OURS, PEER, PROBLEMS
+from experiments.benchmarks.control.runs import mark_row, run_row
+from experiments.benchmarks.harness.settings import BenchOptions
+from experiments.benchmarks.peers import neat_poles
+
+try:
+    import neat
+except ImportError:
+    neat = None
+needs_neat = pytest.mark.skipif(neat is None, reason='needs pip install -e ".[bench]"')
+
+
+class Linear:
+    """A network of neat-python's form: a sigmoid of a weighted sum."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def activate(self, inputs):
+        return [1 / (1 + math.exp(-2 * float(np.dot(self.weights, inputs))))]
+
+
+@pytest.mark.parametrize("sees_velocities", [True, False])
+def test_neat_python_plays_the_game_of_the_compiled_task(sees_velocities):
+    task = double_pole() if sees_velocities else double_pole_without_velocities()
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(6):
+        n = task.n_inputs
+        matrix = np.zeros((n + 1, n + 1), np.float32)
+        matrix[:-1, -1] = rng.uniform(0, 2, n)
+        genome = Genome.from_matrix(matrix, n_inputs=n, n_outputs=1, output_activation="tanh")
+        episode = task.draw_episodes(rng)[0]
+        episode[0] = 150
+        network = Linear(matrix[:-1, -1].astype(float))  # 2σ(2x) − 1 is tanh x
+        steps, swings = neat_poles.balance(network, episode, sees_velocities=sees_velocities)
+        fitness, expected = task.play(genome, [episode])[0]
+        assert steps == expected
+        if not sees_velocities:
+            assert gruau_fitness(steps, 150.0, np.array(swings)) == pytest.approx(fitness, rel=1e-3)
+        seen.add(steps)
+    assert len(seen) > 3
+
+
+def test_unsolved_runs_count_as_more_than_any_other():
+    def rows(*needed):
+        return [
+            {
+                "problem": "p", "arm": "a", "evaluations": n or 900, "solved": n > 0, "seconds": 2.0,
+                "n_effective": n, "n_cyclic": n % 2,
+            }
+            for n in needed
+        ]  # fmt: skip
+
+    row = mark_row(rows(100, 0, 301, 200), None)
+    assert (row["runs"], row["solved_share"], row["median_evaluations"]) == (4, 0.75, 250.5)
+    assert (row["n_effective"], row["with_cycles"]) == (200, pytest.approx(1 / 3))
+    assert row["evaluations_per_second"] == (100 + 900 + 301 + 200) / 8
+    assert mark_row(rows(0, 0, 7), None)["median_evaluations"] == math.inf
+    assert mark_row(rows(0), 5.0)["n_effective"] is None
+
+
+def test_a_run_says_what_its_winner_consists_of():
+    xor = PROBLEMS[0]
+    row = run_row(xor, OURS, 1000)
+    assert row["solved"]
+    assert 150 <= row["evaluations"] < 45_000
+    assert 5 <= row["n_effective"] <= 21
+    assert (row["n_delayed"], row["n_cyclic"]) == (0, 0)
+    assert row == {**run_row(xor, OURS, 1000), "seconds": row["seconds"]}
+    other = run_row(xor, "N alone", 1000)
+    assert (other["arm"], other["evaluations"] != row["evaluations"]) == ("N alone", True)
+
+
+def test_other_options_than_repeats_are_refused():
+    with pytest.raises(SettingsError, match="threads: must not be given to bench control"):
+        check_control(BenchOptions(threads=(1,)))
+
+
+@needs_neat
+@pytest.mark.slow
+def test_a_quick_benchmark_has_every_arm_of_every_problem():
+    result = bench_control(BenchOptions(quick=True), lambda text: None)
+    runs, marks = result.tables["runs"], result.tables["marks"]
+    for problem in PROBLEMS:
+        arms = {OURS, PEER, *problem.arms}
+        assert set(runs.loc[runs["problem"] == problem.name, "arm"]) == arms
+        assert set(marks.loc[marks["problem"] == problem.name, "arm"]) == arms
+    assert (runs.groupby(["problem", "arm"]).size() == 2).all()
+    assert (marks["evaluations_per_second"] > 0).all()
+    assert json.loads(json.dumps(result.line)) == line(marks)
