@@ -255,7 +255,8 @@ class EvaluationSettings(Settings, frozen=True, extra="forbid"):
         description="Budgets that the arms of a comparison must have in common to a percent, declared before the run: "
         "parameters and macs of the network; steps, samples, training_macs and cpu_seconds behind its weights; total_… "
         "of all networks trained for the arm. Settings that contradict it are refused; otherwise verdicts say which "
-        "budgets differ, and no arm wins. By default steps.",
+        "budgets differ, and no arm wins. By default steps; beside [task] total_played_episodes, of which the better "
+        "arm may have fewer.",
     )
     equivalence_margin: float | None = Field(
         None,

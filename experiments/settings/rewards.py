@@ -128,8 +128,12 @@ def _check_evolution(evolution: EvolutionSettings, task: TaskSettings) -> None:
         ("samples", "macs"),
         "beside task, which has no samples",
     )
+    if task.strategy.name == "cma_es":
+        rule = 'where task.strategy.name = "cma_es"'
+        _refuse(evolution.budget, "evolution.budget", ("seconds",), rule)
     if not task.trains:
         rule = "unless task.strategy.name is openai_es or cma_es"
+        _refuse(evolution.budget, "evolution.budget", ("steps", "seconds"), rule)
         if evolution.steps_per_generation:
             steps = evolution.steps_per_generation
             raise NoEffectError("evolution.steps_per_generation", rule, steps)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from evo.budgets import BUDGETS
 from evo.storage.tables import PLAYED, TABLES, OwnColumns
 
-_OF_BUDGETS = {
+_OF_BUDGETS = {one.name: one.description for one in TABLES["comparison"] if one.name in BUDGETS}
+_OF_EPISODES = {
     one.name: one.description
     for one in OwnColumns(played=PLAYED).of("comparison")
-    if one.name in BUDGETS
+    if one.name in BUDGETS and one.name not in _OF_BUDGETS
 }
 
 COMPARED: Mapping[str, str] = {
@@ -46,6 +47,18 @@ COMPARED: Mapping[str, str] = {
     },
 }
 """The columns of :meth:`experiments.analysis.results.Results.compare`, in the order in which a report shows them."""
+
+OF_EPISODES: Mapping[str, str] = {
+    **{
+        name: f"Mean over seeds; of two arms, of the first: {text}"
+        for name, text in _OF_EPISODES.items()
+    },
+    **{
+        f"other_{name}": f"Of the other arm, mean over seeds: {text}"
+        for name, text in _OF_EPISODES.items()
+    },
+}
+"""The columns that both have beside, where a reward judges."""
 
 SUMMARY: Mapping[str, str] = {
     "arm": "Name of the arm.",

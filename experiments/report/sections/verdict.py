@@ -8,7 +8,7 @@ from experiments.analysis.results import Results
 from experiments.analysis.showing import search_cost
 from experiments.figures.style.facts import where
 from experiments.report.blocks.html import escaped, paragraph, table
-from experiments.report.blocks.meanings import COMPARED, SUMMARY
+from experiments.report.blocks.meanings import COMPARED, OF_EPISODES, SUMMARY
 
 MOST_LISTED = 4
 """Most arms of which each budget is listed."""
@@ -70,10 +70,15 @@ def comparison(results: Results) -> str:
     """Return the means of all arms, and all comparisons of two arms with their statistics."""
     summary = results.summary()
     metric = summary.columns[1]
-    meanings = {**SUMMARY, metric: f"Mean over seeds of the {title_of(metric)} on the test part."}
+    meanings = {
+        **SUMMARY,
+        **OF_EPISODES,
+        metric: f"Mean over seeds of the {title_of(metric)} on the test part.",
+    }
     on_test = where(results, "test part")
     means = table(summary.rename_axis("arm").reset_index(), f"Arms: {on_test}", meanings)
     compared = results.compare()
     if compared.empty:
         return means + paragraph("One arm only, so nothing is compared.", "remark")
-    return means + table(compared[[*COMPARED]], f"Two arms, paired by seed: {on_test}", COMPARED)
+    known = {name: text for name, text in {**COMPARED, **OF_EPISODES}.items() if name in compared}
+    return means + table(compared[[*known]], f"Two arms, paired by seed: {on_test}", known)

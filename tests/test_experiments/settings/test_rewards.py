@@ -68,6 +68,14 @@ REFUSED = [
     ({"evolution": {"steps_per_generation": 5}}, r"evolution\.steps_per_generation must not be"),
     ({"evolution": {"fitness": "accuracy"}}, r"evolution\.fitness must not be given beside task"),
     ({"evolution": {"budget": {"macs": 5}}}, r"evolution\.budget\.macs must not be given"),
+    ({"evolution": {"budget": {"steps": 5}}}, r"evolution\.budget\.steps must not be given unless"),
+    (
+        {
+            "task": CART | {"strategy": {"name": "cma_es"}},
+            "evolution": {"budget": {"seconds": 1.0}},
+        },
+        r"evolution\.budget\.seconds must not be given where",
+    ),
     ({"evaluation": {"metrics": ["accuracy"]}}, r"evaluation\.metrics must not be given"),
     ({"evaluation": {"verdict": "accuracy"}}, r"evaluation\.verdict must not be given"),
     ({"training": {"learning_rate": 0.5}}, r"training\.learning_rate must not be given unless"),

@@ -205,7 +205,7 @@ def test_the_test_part_is_read_once_per_arm_and_after_everything_else(tiny, tmp_
         "experiments.studies.execution",
         "experiments.studies.seed_run",
         "experiments.arms.training",
-        "evo.evolution.individual",
+        "evo.evolution.tasks",
     )
     for where in places:
         monkeypatch.setattr(f"{where}.evaluate", counted(where))
