@@ -177,12 +177,19 @@ def _parsed(values: Mapping[str, Any]) -> Study:
     grid = parse_grid(values.get("grid", {}))
     cells: dict[str, Experiment] = {}
     arm_of: dict[str, str] = {}
+    of_folder: dict[str, str] = {}
     arms = _arms(values, shared, grid)
     check_relevant(grid, arms.values())
     for arm, of_point in arms.items():
         for cell, experiment in cells_of_arm(arm, of_point, grid):
             if cell in cells:
                 raise SettingsError(f"arms must give each cell a name of its own; got {cell} twice")
+            other = of_folder.setdefault(cell.casefold(), cell)
+            if other != cell:
+                raise SettingsError(
+                    "arms must give each cell a name of its own where capitals do not count, as for folders of macOS "
+                    f"and Windows; got {other} and {cell}"
+                )
             cells[cell], arm_of[cell] = experiment, arm
     _check_labels(cells)
     halving = parse_halving(values.get("halving"), cells)

@@ -233,6 +233,13 @@ def test_two_cells_of_one_name_are_refused():
         )
 
 
+def test_two_arms_whose_folders_are_one_on_other_systems_are_refused():
+    with pytest.raises(
+        SettingsError, match=r"where capitals do not count, .* got Wide-.* and wide-"
+    ):
+        study(arms={"Wide": {}, "wide": {"founders": {"density": 0.9}}})
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
