@@ -30,15 +30,14 @@ def missing_extras() -> dict[str, list[str]]:
 
 def _requirements() -> list[tuple[Requirement, str]]:
     """Return each requirement of the installed package, with its extra; ``""`` if all installations need it."""
-    extras = ["", *(metadata.metadata("evomatrix").get_all("Provides-Extra") or ())]
-    parsed = [Requirement(text) for text in metadata.requires("evomatrix") or ()]
-    return [
-        (one, extra)
-        for one in parsed
-        for extra in extras
-        if (one.marker is None and not extra)
-        or (one.marker is not None and one.marker.evaluate({"extra": extra}))
-    ]
+    extras = metadata.metadata("evomatrix").get_all("Provides-Extra") or ()
+    found = []
+    for one in map(Requirement, metadata.requires("evomatrix") or ()):
+        if one.marker is None or one.marker.evaluate({"extra": ""}):
+            found.append((one, ""))
+        else:
+            found += [(one, extra) for extra in extras if one.marker.evaluate({"extra": extra})]
+    return found
 
 
 def _unmet(one: Requirement) -> str:

@@ -12,7 +12,7 @@ from experiments.cli.selftest import CHECKS, CheckError, SkipCheck
 REQUIRES = [
     "numpy>=2.0",
     "absent-package>=1",
-    "typer>=99",
+    "typer>=99; python_version >= '3'",
     'absent-extra; extra == "mlflow"',
     'numpy; extra == "onnx"',
     'absent-tool; extra == "dev"',
