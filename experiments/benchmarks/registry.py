@@ -23,6 +23,7 @@ from experiments.benchmarks.loop import bench_loop, check_loop
 from experiments.benchmarks.maps.bench import bench_maps
 from experiments.benchmarks.maps.bench import plan as plan_maps
 from experiments.benchmarks.mutation import bench_mutation, check_mutation
+from experiments.benchmarks.sequences import bench_sequences, check_sequences
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,12 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         ("neat-python",),
         check_mutation,
         bench_mutation,
+    ),
+    "sequences": Benchmark(
+        "evolved recurrent networks beside a GRU of PyTorch: problems of memory",
+        ("torch",),
+        check_sequences,
+        bench_sequences,
     ),
 }
 """Every benchmark, by name."""

@@ -485,9 +485,12 @@ def _executor(
 
 def _first(samples: Samples) -> Samples:
     """Return the first samples, of weights that are not 0."""
-    some = samples.subset(np.arange(min(EVALUATED, len(samples))))
-    weights = None if some.weights is None else np.ones_like(some.weights)
-    return Samples(some.inputs, some.targets, weights, some.readings)
+    part, readings, positions = slice(EVALUATED), samples.readings, slice(EVALUATED)
+    if readings is not None:  # in ascending order
+        positions = slice(int(np.searchsorted(readings[0], EVALUATED)))
+        readings = readings[:, positions]
+    weights = None if samples.weights is None else np.ones_like(samples.weights[part])
+    return Samples(samples.inputs[part], samples.targets[positions], weights, readings)
 
 
 def _in_background(work: Callable[[], None]) -> Callable[[], None]:

@@ -55,7 +55,7 @@ from evo.files import read_arrays, write_arrays
 from evo.genome.codec import genome_to_arrays
 from evo.operators.operation import Operation, OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
-from evo.preparation import Origin, Schema
+from evo.preparation import Origin, Schema, Sequences, SequenceSchema
 from evo.recombination import Mate
 from evo.storage import RunStore
 from evo.storage.individuals import load_individuals, save_individuals
@@ -140,7 +140,21 @@ def _networks(folder):
     predictors.append(
         Predictor(fitting, loss="cross_entropy", preparation=preparation, classes=("no", "yes"))
     )
+    predictors.append(_of_sequences())
     return [_bytes_of(one.save(folder / "network.npz")) for one in predictors]
+
+
+def _of_sequences():
+    """Return a network that reads sequences and predicts at every step."""
+    sequences = Sequences.read([[[0.5, 1.0]] * 3, [[2.0, 4.0]]], Origin("X"))
+    sequences = replace(sequences, with_target=np.ones(4, np.bool_))
+    schema = SequenceSchema.of(
+        sequences, Origin("X"), names=("age", "load"), extra_ticks=1, longest=3
+    )
+    preparation = Preparation.fit(schema, sequences, "standard", Origin("X"))
+    settings = FounderSettings(graph="recurrent", hidden=3, ticks=4, sequence=True)
+    (genome,) = create_founders(settings, 2, 1, n_founders=1, seed=0)
+    return Predictor(genome, loss="squared_error", preparation=preparation)
 
 
 def _genome_files(folder):

@@ -6,6 +6,7 @@ import numpy as np
 from mutants import Suite
 
 import evo
+from cnn import readings
 from cnn.dropout import node_words
 from evo import (
     OPERATORS,
@@ -25,6 +26,7 @@ from evo import selection as selections
 from evo.evolution import AsynchronousEvolution, credit, duplicates, individual
 from evo.genome.activations import activation_code
 from evo.initial import given
+from evo.phenotype import sequences
 from evo.phenotype.kernels import dropout_kernels
 from evo.preparation import Normalization
 from evo.selection import nsga2
@@ -584,6 +586,28 @@ def the_compiled_loop_forgets_the_weights(original, network, segment):
 
 
 BY_IDS = "phenotype/test_dropout.py::test_hidden_neurons_are_dropped_by_their_ids"
+
+
+UNEQUAL = "phenotype/test_unequal_sequences.py::"
+
+
+@mutant(f"{UNEQUAL}test_an_output_is_that_of_the_sequence_alone", sequences, "forward")
+def all_sequences_are_read_after_the_longest(original, plan, runtime, weights, bias, places):
+    last = np.full_like(places[1], places[1].max())
+    return original(plan, runtime, weights, bias, np.stack([places[0], last]))
+
+
+@mutant(f"{UNEQUAL}test_the_gradient_is_the_sum", sequences, "backward")
+def gradients_enter_at_the_first_reading(
+    original, plan, runtime, weights, places, deltas, gradients
+):
+    deltas[:, 1:] = 0
+    return original(plan, runtime, weights, places, deltas, gradients)
+
+
+@mutant(f"{UNEQUAL}test_the_loss_of_a_sequence_is_the_mean", readings, "weights_of_readings")
+def long_sequences_count_more(original, places, weights, n_samples):
+    return None if weights is None else weights[places[0]]
 
 
 @mutant(BY_IDS, Phenotype, "_with_dropout")

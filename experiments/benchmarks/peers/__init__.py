@@ -9,6 +9,7 @@ __all__ = [
     "neat",
     "scipy_graph",
     "torch_graph",
+    "torch_gru",
     "torch_layers",
     "torch_levels",
 ]

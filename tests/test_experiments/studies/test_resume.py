@@ -137,6 +137,22 @@ def test_a_run_goes_on_with_its_images_and_its_averages(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_run_on_sequences_goes_on_with_its_ticks_and_its_reservoir(tmp_path):
+    experiment = little(
+        seeds=1,
+        dataset={"name": "delayed-xor", "options": {"n_samples": 40, "longest": 9}},
+        founders={"graph": "recurrent", "hidden": 6},
+        baseline={"arms": ["static", "reservoir"], "hidden": 8},
+    )
+    begin(tmp_path / "warm", experiment)
+    n_boundaries = count_boundaries(lambda: begin(tmp_path / "whole", experiment))
+    for fatal in (1, n_boundaries // 2, n_boundaries - 30):
+        root = tmp_path / str(fatal)
+        kill_at(root, experiment, [fatal])
+        assert_resumed_alike(tmp_path / "whole", root)
+
+
+@pytest.mark.slow
 def test_a_run_may_be_killed_many_times(whole, tmp_path):
     kill_at(tmp_path, None, [150, 30, 120, 41])
     assert_resumed_alike(whole[0], tmp_path)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from evo import Genome
+from evo import Genome, Phenotype
 from evo.errors import DataError, SettingsError
 from experiments import Dataset, Experiment, load_network, run, verify
+from experiments.arms.reservoir import Readout, draw_reservoir
+from experiments.audit.difference import table_difference
 from experiments.settings.experiment import load_experiment
 
 RNG = np.random.default_rng(0)
@@ -100,6 +102,14 @@ def test_a_repeated_run_gives_the_same_tables(of_signs):
     assert verify(of_signs.path, dataset=SIGNS).difference is None
 
 
+@pytest.mark.slow
+def test_workers_of_ray_give_the_same_tables(of_signs, tmp_path):
+    on_ray = run(small(), dataset=SIGNS, workers=1, results=tmp_path, figures=False, quiet=True)
+    for table in ("individuals", "comparison", "predictions", "operations"):
+        here, there = getattr(of_signs, table), getattr(on_ray, table)
+        assert table_difference(table, here, there) is None
+
+
 def test_a_reservoir_keeps_all_weights_but_those_of_its_readout(of_sums, tmp_path):
     longer = run_small(
         SUMS,
@@ -113,6 +123,22 @@ def test_a_reservoir_keeps_all_weights_but_those_of_its_readout(of_sums, tmp_pat
     assert changed[:7, 7].all()
     moved = before.bias != after.bias
     assert moved.tolist() == [False] * 7 + [True]
+
+
+def test_a_reservoir_has_the_spectral_radius_and_the_gradient_of_its_readout():
+    genome = draw_reservoir(2, 30, 1, ticks=5, spectral_radius=0.7, rng=np.random.default_rng(0))
+    hidden = genome.to_dense()[2:32, 2:32]
+    assert np.abs(np.linalg.eigvals(hidden)).max() == pytest.approx(0.7, rel=1e-5)
+    samples = small().dataset.split(SUMS, 0).train
+    readout = Readout(Phenotype(genome, "squared_error"))
+    readout.parameters[...] = np.arange(33) / 50
+    batch = samples.inputs, samples.targets, None
+    value, gradient = readout.loss_and_gradients(*batch, readings=samples.readings)
+    of_whole = readout.whole().loss_and_gradients(*batch, readings=samples.readings)
+    assert value == of_whole[0]
+    edges, bias = of_whole[1][:-31], of_whole[1][-1:]
+    np.testing.assert_array_equal(gradient, [*edges[-32:], *bias])
+    assert readout.loss(*batch, samples.readings) == pytest.approx(value, rel=1e-6)
 
 
 def test_arms_that_read_no_unequal_sequences_are_refused():
