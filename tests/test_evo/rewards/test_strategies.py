@@ -44,19 +44,19 @@ def gradient_of_loss(net, points):
 
 def test_the_estimated_gradient_points_where_the_true_one_points():
     net = network()
-    settings = StrategySettings(name="openai_es", population=4000, std=0.01, episodes=8)
+    settings = StrategySettings(name="openai_es", population=1000, std=0.01, episodes=8)
     ascent = RankedAscent(net, Near(), settings, seed=1, first_step=5)
     before = net.parameters.copy()
     loss, estimated = ascent.loss_and_gradients(None, None)
     np.testing.assert_array_equal(net.parameters, before)
     assert loss > 0
-    assert (ascent.step, ascent.episodes, ascent.steps) == (6, 32_000, 32_000)
+    assert (ascent.step, ascent.episodes, ascent.steps) == (6, 8000, 8000)
     from evo.seeding import Purpose, generator
 
     points = [generator(1, Purpose.TRAIN_EPISODES, 5, k).normal(size=2) for k in range(8)]
     true = gradient_of_loss(net, points)
     cosine = estimated @ true / np.linalg.norm(estimated) / np.linalg.norm(true)
-    assert cosine > 0.98
+    assert cosine > 0.95
 
 
 def test_ranks_are_those_of_scipy():

@@ -1,19 +1,23 @@
 """A study with a grid: cells are runs that are compared as arms are; it resumes with the user's own data."""
 
+import json
 import shutil
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+from reaching import Reach, assert_same, trained
 from same_tables import assert_equal_tables
 
+from evo import REWARDS
 from evo.errors import ResultsError, SettingsError
 from evo.storage.tables import TIMING_COLUMNS
-from experiments import Dataset, Experiment, resume, study
+from experiments import Dataset, Experiment, load_results, resume, run_study, study
 from experiments.analysis.data_sets import over_data_sets
 from experiments.cli.app import main
 from experiments.progress import Reporter
+from experiments.settings.study import parse_study
 
 BASE = Experiment(
     name="small",
@@ -206,3 +210,20 @@ def test_a_search_that_fails_or_is_another_processs_costs_no_other_cell(tmp_path
     assert [one.rpartition("-seed")[0] for one in results.unfinished] == [
         "none-learning_rate-1e30"
     ] * 2
+
+
+@pytest.fixture
+def reach():
+    own = REWARDS.own
+    REWARDS.register("reach", Reach)
+    yield
+    REWARDS.install(own)
+
+
+def test_cells_that_different_rewards_judge_are_the_same_on_workers(tmp_path, ray_of_tests, reach):
+    values = json.loads(trained(seeds=1, baseline={"arms": []}).model_dump_json())
+    cells = parse_study({**values, "grid": {"task.strategy.name": ["none", "cma_es"]}}, "study")
+    for name in ("serial", "parallel"):
+        workers = {"workers": 0} if name == "serial" else {"address": ray_of_tests}
+        run_study(cells, folder=tmp_path / name, quiet=True, figures=False, **workers)
+    assert_same(*(load_results(tmp_path / name) for name in ("serial", "parallel")))

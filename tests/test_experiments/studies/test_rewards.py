@@ -3,34 +3,16 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
+from reaching import TASK, Reach, assert_same, little, trained
 from tests_of_kills import count_boundaries, in_child
 
 import evo
 from evo.errors import SettingsError
 from evo.seeding import Purpose, generator
-from evo.storage.tables import TABLES, TIMING_COLUMNS, TIMING_TABLES
-from experiments import Experiment, continue_run, load_results, replay_lineage, resume, run, verify
+from experiments import continue_run, load_results, replay_lineage, resume, run, verify
 from experiments.settings.study import parse_study
 from experiments.studies.study import run_study
-
-
-class Reach:
-    """Move a point to a target, which a draw hides in every episode anew."""
-
-    n_inputs, n_outputs = 2, 1
-    measures = {"distance": "m"}  # noqa: RUF012 - as a user writes it
-
-    def __init__(self, steps: int = 6):
-        self.steps = steps
-
-    def evaluate(self, network, *, rng):
-        place, target = rng.uniform(-1, 1, 2)
-        for _ in range(self.steps):
-            (force,) = network.act([place, target])
-            place += 0.3 * float(np.clip(force, -1, 1))
-        return -abs(place - target), {"distance": abs(place - target)}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,58 +23,25 @@ def reach():
     evo.REWARDS.install(own)
 
 
-TASK = {"name": "reach", "episodes": 3, "test_episodes": 10}
-STRATEGY = {"name": "openai_es", "population": 4}
-
-
-def little(**changes):
-    return Experiment.parse(
-        {
-            "name": "little",
-            "seeds": 2,
-            "task": TASK,
-            "founders": {"hidden": 3, "density": 0.5},
-            "evolution": {"population": 3, "generations": 3},
-            "policy": {"name": "adaptive"},
-            "baseline": {"arms": ["static"]},
-            **changes,
-        },
-        "little",
-    )
-
-
-def trained(**changes):
-    evolution = {"population": 2, "generations": 2, "steps_per_generation": 2}
-    task = {**TASK, "strategy": STRATEGY}
-    training = {"optimizer": "adam", "learning_rate": 0.05}
-    return little(task=task, evolution=evolution, training=training, **changes)
-
-
-KINDS = {"evolved alone": little, "trained too": trained}
-
-
 def begin(folder, experiment, name="one", **options):
     options = {"workers": 0, "figures": False, "quiet": True} | options
     return run(experiment, results=folder, run_name=name, **options)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(little, id="evolved alone", marks=pytest.mark.slow),
+        pytest.param(trained, id="trained too"),
+    ],
+)
 def experiment(request):
-    return KINDS[request.param]()
+    return request.param()
 
 
 @pytest.fixture(scope="module")
 def done(experiment, tmp_path_factory):
     return begin(tmp_path_factory.mktemp("serial"), experiment)
-
-
-def assert_same(one, other):
-    for table in sorted(TABLES.keys() - TIMING_TABLES):
-        frames = [
-            getattr(results, table).drop(columns=TIMING_COLUMNS & set(getattr(results, table)))
-            for results in (one, other)
-        ]
-        pd.testing.assert_frame_equal(*frames, check_exact=True, obj=table)
 
 
 def test_tables_say_what_was_played(done, experiment):
@@ -164,11 +113,7 @@ def test_the_best_network_acts(done):
     assert done.network("static").act([0.1, 0.4]).shape == (1,)
 
 
-def test_ray_gives_the_results_of_a_serial_run(done, experiment, ray_of_tests, tmp_path):
-    assert_same(done, begin(tmp_path, experiment, workers=2, address=ray_of_tests))
-
-
-@pytest.mark.parametrize("part", [0.5, 0.9])
+@pytest.mark.parametrize("part", [0.5, pytest.param(0.9, marks=pytest.mark.slow)])
 def test_a_killed_run_that_is_resumed_is_the_run_that_was_not(done, experiment, tmp_path, part):
     whole = count_boundaries(lambda: begin(tmp_path, experiment, "whole"))
     code = in_child(lambda: begin(tmp_path, experiment), fatal=int(part * whole))
@@ -207,6 +152,7 @@ def test_a_report_and_pictures_are_drawn(done, tmp_path):
     assert figure(done, "generations")
 
 
+@pytest.mark.slow
 def test_another_reward_is_told_when_a_run_is_resumed(experiment, tmp_path):
     class Other(Reach):
         """Another reward."""
