@@ -29,6 +29,7 @@ from evo.initial import given
 from evo.phenotype import sequences
 from evo.phenotype.kernels import dropout_kernels
 from evo.preparation import Normalization
+from evo.rewards.strategies import RankedAscent
 from evo.selection import nsga2
 from evo.storage import RunStore
 
@@ -806,6 +807,33 @@ def a_reused_result_brings_its_own_order_of_nodes(original, repeated, trained):
 @mutant(f"{DUPLICATES}::test_any_difference", duplicates, "duplicates_training")
 def optimizer_state_makes_no_difference(original, network, moments, parent, parent_moments):
     return original(network, None, parent, None)
+
+
+# -- rewards -----------------------------------------------------------------------------------------------------------
+
+
+@mutant("phenotype/test_actor.py::test_the_first_action", evo.Actor, "reset")
+def an_actor_remembers_the_last_episode(original, actor):
+    return None
+
+
+@mutant("phenotype/test_actor.py::test_a_state_lasts", evo.Actor, "act")
+def an_actor_forgets_each_observation(original, actor, observation):
+    actor.reset()
+    return original(actor, observation)
+
+
+@mutant("rewards/test_strategies.py::test_the_estimated", RankedAscent, "loss_and_gradients")
+def the_estimated_gradient_points_uphill(original, ascent, *arguments):
+    loss, gradient = original(ascent, *arguments)
+    return loss, -gradient
+
+
+@mutant("rewards/test_strategies.py::test_the_estimated", RankedAscent, "mean_return")
+def weights_stay_as_they_were_tried(original, ascent, parameters):
+    found = original(ascent, parameters)
+    ascent.parameters[...] = parameters
+    return found
 
 
 # -- the loop without a barrier ----------------------------------------------------------------------------------------
