@@ -79,6 +79,12 @@ class EpisodeSource:
         """How the reward turns outputs into actions."""
         return interface_of(self.reward)
 
+    @property
+    def version(self) -> str | None:
+        """The version of the package that the environment comes from, if the reward says it."""
+        version: str | None = getattr(self.reward, "version", None)
+        return version
+
     @cached_property
     def data_hash(self) -> str:
         """The SHA-256 of name, options, and the version or the code of the reward, in hexadecimal."""
@@ -87,7 +93,7 @@ class EpisodeSource:
             "name": name,
             "id": self.settings.id,
             "options": self.settings.options,
-            "version": getattr(self.reward, "version", None),
+            "version": self.version,
             "source": REWARDS.origin(name).source_hash if name in REWARDS.own else None,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

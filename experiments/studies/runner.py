@@ -451,9 +451,11 @@ def new_store(
 ) -> RunStore:
     """Make the folder of a new run."""
     experiment, known = plan.experiment, environment()
+    source = plan.dataset
+    of_reward = {"reward": source.version} if isinstance(source, EpisodeSource) else {}
     parts: dict[str, Any] = {
         "config": with_used(experiment, used).model_dump_json(indent=2) + "\n",
-        "environment": known,
+        "environment": known | of_reward,
         "begun_with": begun_with(known)
         | dict(own)
         | {"sources": plan.given.sources if plan.given else ()},

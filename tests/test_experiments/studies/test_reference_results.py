@@ -30,13 +30,15 @@ SLICES = {
     "digits": None,
     "set-digits": None,
     "kernels-digits": ("cnn", "set", "straight-through", "static-2x"),
+    "cart-pole": ("evolved", "random_search"),
 }
 """The published sets, and the arms of a study that are run again."""
 
 
 def stable(comparison):
-    """Return the table ``comparison`` without what may differ: the names of folders, and times."""
+    """Return the table ``comparison`` without what may differ, the names of folders and times, and what is empty."""
     table = comparison.drop(columns=["run", *(TIMING_COLUMNS & set(comparison.columns))])
+    table = table.dropna(axis="columns", how="all")
     return table.sort_values(["seed", "arm"], ignore_index=True)
 
 

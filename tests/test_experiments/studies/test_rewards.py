@@ -1,8 +1,10 @@
 """Runs that a reward judges: their tables, and the same results serial, on Ray, killed and resumed, and verified."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from reaching import TASK, Reach, assert_same, little, trained
 from tests_of_kills import count_boundaries, in_child
@@ -11,6 +13,7 @@ import evo
 from evo.errors import SettingsError
 from evo.seeding import Purpose, generator
 from experiments import continue_run, load_results, replay_lineage, resume, run, verify
+from experiments.analysis.comparison import compare, summarize
 from experiments.settings.study import parse_study
 from experiments.studies.study import run_study
 
@@ -249,3 +252,20 @@ def test_a_run_without_test_episodes_has_no_comparison(tmp_path):
     results = begin(tmp_path, little(task={**TASK, "test_episodes": 0}, seeds=1))
     assert results.comparison.empty
     assert load_results(results.path).best().act([0.0, 0.0]).shape == (1,)
+
+
+def test_the_page_has_the_published_numbers_of_the_preset():
+    repository = Path(__file__).parents[3]
+    page = (repository / "docs" / "rewards.md").read_text("utf-8")
+    table = pd.read_csv(repository / "results" / "reference" / "cart-pole" / "comparison.csv")
+    for arm, row in summarize(table.assign(run="")).iterrows():
+        assert (
+            f"| `{arm}` | {row['test_return']:.1f} | {row['low']:.1f} to {row['high']:.1f} | "
+            f"{row['total_played_episodes']:,.0f} | {row['total_played_steps']:,.0f} |"
+        ) in page
+    (found,) = compare(
+        table.assign(run=""), [("evolved", "random_search")], declared="evolved - random_search"
+    ).to_dict("records")
+    assert found["winner"] == "evolved"
+    told = f"by {found['difference']:.1f} ({found['low']:.1f} to {found['high']:.0f}), p {found['p']:.2g}"
+    assert told in page
