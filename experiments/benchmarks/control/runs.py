@@ -81,7 +81,7 @@ def mark_row(rows: Sequence[Row], published: float | None) -> Row:
     """Summarise the runs of one arm on one problem.
 
     The median of evaluations is over all runs; unsolved runs count as more than any other, so that the median is
-    infinite if half of them are unsolved. Sizes are medians over solved runs.
+    infinite if half of them are unsolved. Sizes are medians over solved runs, the speed is one over all runs.
     """
     needed = [row["evaluations"] if row["solved"] else math.inf for row in rows]
     solved = [row for row in rows if row["solved"]]
@@ -105,6 +105,7 @@ def mark_row(rows: Sequence[Row], published: float | None) -> Row:
         if solved and "n_cyclic" in solved[0]
         else None,
         "generalisation": median("generalisation"),
-        "evaluations_per_second": sum(row["evaluations"] for row in rows)
-        / sum(row["seconds"] for row in rows),
+        "evaluations_per_second": float(
+            np.median([row["evaluations"] / row["seconds"] for row in rows])
+        ),
     }
