@@ -95,7 +95,7 @@ def test_episodes_may_be_drawn_and_are_those_of_the_seed_of_the_run():
         seen.append(rng.normal(size=(2, 4)))
         return seen[-1]
 
-    task = compiled_task(last_output, n_inputs=2, n_outputs=2, episodes=draw, measures=("a", "b"))
+    task = replace(OBSERVING, draw_episodes=draw)
     settings = SETTINGS.model_copy(update={"generations": 3})
     results = [neuroevolve(task, settings, seed=seed) for seed in (1, 1, 2)]
     assert len(seen) == 3, "the episodes of a run are drawn once"
@@ -172,10 +172,7 @@ def test_settings_of_samples_are_refused_with_a_task(settings, message):
 
 
 def test_a_target_is_refused_where_the_task_has_its_own_test():
-    task = compiled_task(
-        last_output, n_inputs=2, n_outputs=2, episodes=[[0.0, 0.0]], measures=("a", "b"),
-        passes=lambda play: bool(play([[1.0, 1.0]])[0, 0] > 0.2),
-    )  # fmt: skip
+    task = replace(OBSERVING, passes=lambda play: bool(play([[1.0, 1.0]])[0, 0] > 0.2))
     with pytest.raises(ValueError, match=r"target_fitness must be none where .*; got 0\.5"):
         neuroevolve(task, NeuroevolutionSettings(target_fitness=0.5), seed=0)
     result = neuroevolve(task, SETTINGS, seed=0)
