@@ -12,6 +12,7 @@ BENCHMARKS = (
     "maps/sides",
     "maps/speed",
     "peers/torch_graph",
+    "peers/torch_gru",
     "peers/torch_layers",
     "peers/torch_levels",
 )
