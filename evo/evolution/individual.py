@@ -308,7 +308,9 @@ def _duplicates_parent(
     if task.evolution.dormant == "straight_through" and operations:  # dormant entries learn too
         return False
     ours, parents = (None if one is None else one.rows for one in (carried, job.optimizer_state))
-    return not operations or duplicates_training(network, ours, job.genome, parents)
+    if not operations:
+        return True
+    return task.trains_function_alone and duplicates_training(network, ours, job.genome, parents)
 
 
 def reuse_result(duplicate: Individual, trained: Individual) -> Individual:

@@ -122,6 +122,11 @@ class Task(ABC):
 
     @property
     @abstractmethod
+    def trains_function_alone(self) -> bool:
+        """Whether networks that compute the same function are trained alike."""
+
+    @property
+    @abstractmethod
     def samples_per_step(self) -> int:
         """Training samples that a step sees; 0 where a reward trains."""
 

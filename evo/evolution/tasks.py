@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.training.budget import TrainingBudget
 from cnn.training.descent import samples_of_steps
 from cnn.training.recipe import Recipe, batch_indices
 from cnn.training.samples import Samples
@@ -53,6 +54,11 @@ class SampleTask(Task):
     def judges_function_alone(self) -> bool:
         """Whether the fitness is of the package; an own one may depend on names, order, or dormant entries."""
         return FITNESSES.is_built_in(self.fitness)
+
+    @property
+    def trains_function_alone(self) -> bool:
+        """Return True: the gradient of a loss depends on the computed function alone."""
+        return True
 
     @property
     def samples_per_step(self) -> int:
@@ -146,6 +152,11 @@ class EpisodeTask(Task):
         return True
 
     @property
+    def trains_function_alone(self) -> bool:
+        """Whether no strategy trains: a strategy draws noise for the parameters in their order."""
+        return not self.episodes.trains
+
+    @property
     def samples_per_step(self) -> int:
         """Return 0: there are no samples."""
         return 0
@@ -157,8 +168,11 @@ class EpisodeTask(Task):
 
     def train_network(self, network: Phenotype, job: Job, state: OptimizerState | None) -> Phase:
         """Move the weights by the strategy of the settings; without one there is nothing to do."""
-        steps, total = self.evolution.steps_per_generation, self.total_steps
-        return self.train_for(steps, network, self.recipe_of(job), state, job.first_step, total)
+        evolution, recipe = self.evolution, self.recipe_of(job)
+        steps, total = evolution.steps_per_generation, self.total_steps
+        return self.train_for(
+            steps, network, recipe, state, job.first_step, total, evolution.budget
+        )
 
     def train_for(
         self,
@@ -168,16 +182,17 @@ class EpisodeTask(Task):
         state: OptimizerState | None,
         first_step: int,
         total_steps: int,
+        budget: TrainingBudget,
     ) -> Phase:
-        """Train a network in place for some steps of a run of `total_steps`."""
-        evolution, strategy = self.evolution, self.episodes.strategy
+        """Train a network in place for some steps of a run of `total_steps`, or until the budget is spent."""
+        strategy = self.episodes.strategy
         if strategy.name == "none" or steps == 0:
             return Phase(without_training(network, first_step))
         perturbed = RankedAscent(network, self.fitness, strategy, self.seed, first_step)
         common: dict[str, Any] = {
             "steps": steps,
-            "budget": evolution.budget,
-            "record_every": evolution.record_every,
+            "budget": budget,
+            "record_every": self.evolution.record_every,
         }
         if strategy.name == "cma_es":
             report = train_by_cma(perturbed, strategy, seed=self.seed, **common)

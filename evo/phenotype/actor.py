@@ -1,12 +1,14 @@
 """A network that acts: observation after observation, with a state that lasts for an episode.
 
 A network with T ticks runs all T ticks on each observation. The first of them follows the last tick of the observation
-before, so delayed edges remember. With one tick there are no delayed edges, and so no memory.
+before, so delayed edges remember. With one tick there are no delayed edges, and so no memory. An edge from which no
+output is reached within T ticks is not computed.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cnn.checks import brief
 from evo.genome.genome import FloatArray
 from evo.phenotype import acting_kernels, passes
 from evo.phenotype.phenotype import Phenotype
@@ -70,13 +72,15 @@ class Actor:
         Raises
         ------
         ValueError
-            If the observation has another number of numbers.
+            If the observation has another number of numbers, or one that is not finite.
         """
         given = np.ascontiguousarray(observation, dtype=self._dtype).ravel()
         if given.shape[0] != self.n_inputs:
             raise ValueError(
                 f"observation must have {self.n_inputs} numbers; got shape {np.shape(observation)}"
             )
+        if not np.isfinite(given).all():
+            raise ValueError(f"observation must have finite numbers; got {brief(given.tolist())}")
         outputs: FloatArray = np.empty(self.n_outputs, self._dtype)
         self._run(given, outputs)
         self.steps += 1

@@ -97,7 +97,7 @@ class SequenceSchema(Schema):
                 f"{origin.whole} must have shape (sequences, steps, {self.n_features}), or be a list of sequences; got "
                 f"{X.shape}; one sequence is [x]"
             )
-        found = Sequences.read(X, origin)
+        found = Sequences.read(X, origin, self.names)
         if found.steps.shape[1] != self.n_features:
             raise DataError(
                 f"{origin.whole} must have {self.n_features} features a step; got {found.steps.shape[1]}"

@@ -3,7 +3,7 @@
 All steps of all sequences are the rows of one array, so that they are read and prepared like the rows of a table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -29,6 +29,8 @@ class Sequences:
         Number of steps of each sequence, at least 1.
     with_target : ndarray of bool, shape (n_steps,), optional
         Which steps have a target; by default none has, and each sequence has one target of its own.
+    names : tuple of str, optional
+        Names of the features, where sequences were read from data frames.
 
     Examples
     --------
@@ -40,18 +42,21 @@ class Sequences:
     steps: NDArray[Any]
     lengths: Ints
     with_target: NDArray[np.bool_] | None = None
+    names: tuple[str, ...] | None = None
 
     @classmethod
-    def read(cls, X: object, origin: Origin) -> Self:
+    def read(cls, X: object, origin: Origin, names: Sequence[str] | None = None) -> Self:
         """Read sequences that a user gives.
 
         Parameters
         ----------
         X : list of array_like, or ndarray of shape (n, steps, features) or (n, steps)
             One array of shape (steps, features) for each sequence; (steps,) is one feature. Sequences are taken as they
-            are.
+            are. Columns of data frames may have any order.
         origin : Origin
             For messages.
+        names : sequence of str, optional
+            The columns of data frames, in the order of the features; by default those of the first one.
 
         Raises
         ------
@@ -64,7 +69,11 @@ class Sequences:
             raise DataError(
                 f"{origin.whole} must be a list of arrays of shape (steps, features); got {type(X).__name__}"
             )
-        found = [_sequence(one, f"{origin.whole}[{i}]") for i, one in enumerate(X)]
+        found = []
+        for i, one in enumerate(X):
+            columns = _columns(one)
+            names = columns if i == 0 and names is None else names
+            found.append(_sequence(one, columns, names, f"{origin.whole}[{i}]"))
         if not found:
             raise DataError(f"{origin.whole} must have at least one sequence; got none")
         n_features = found[0].shape[1]
@@ -75,7 +84,8 @@ class Sequences:
                     f"{one.shape[1]}"
                 )
         lengths = np.array([len(one) for one in found], np.int64)
-        return cls(read_only(np.concatenate(found)), read_only(lengths))
+        own = None if names is None else tuple(names)
+        return cls(read_only(np.concatenate(found)), read_only(lengths), names=own)
 
     def __len__(self) -> int:
         """Return the number of sequences."""
@@ -159,9 +169,24 @@ def ranges(starts: Ints, counts: Ints) -> Ints:
     return found
 
 
-def _sequence(given: Any, name: str) -> NDArray[Any]:
-    """Return the steps of one sequence, shape (steps, features)."""
+def _columns(given: Any) -> tuple[str, ...] | None:
+    """Return the columns of a data frame; None if it is none."""
+    if not hasattr(given, "columns") or not hasattr(given, "shape"):
+        return None
+    return tuple(map(str, getattr(given, "column_names", given.columns)))
+
+
+def _sequence(
+    given: Any, columns: tuple[str, ...] | None, names: Sequence[str] | None, name: str
+) -> NDArray[Any]:
+    """Return the steps of one sequence, shape (steps, features); columns of a data frame in the order of `names`."""
     steps = as_array(given, Origin(name))
+    if columns is not None and names is not None:
+        if sorted(columns) != sorted(names):
+            raise DataError(
+                f"{name} must have the columns {', '.join(names)}; got {', '.join(columns)}"
+            )
+        steps = steps[:, [columns.index(one) for one in names]]
     if steps.ndim == 1:
         steps = steps[:, np.newaxis]
     if steps.ndim != 2 or 0 in steps.shape:

@@ -23,8 +23,9 @@ def over_samples(predictions: pd.DataFrame, arm: str, other: str) -> pd.Series:
     -------
     Series
         `arm`, `other`; `score`, which is ``accuracy`` or, in regression, ``squared error``; `seeds` and `samples` that
-        both arms have; `difference`, the mean of arm − other over all predictions; `low` and `high`, the interval over
-        seeds and test samples; `seeds_low` and `seeds_high`, the interval of Student's t over the means of the seeds.
+        both arms have; `difference`, the mean of arm − other over seeds and samples, where a sample with a target for
+        each step counts by its mean; `low` and `high`, the interval over seeds and test samples;
+        `seeds_low` and `seeds_high`, the interval of Student's t over the means of the seeds.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def over_samples(predictions: pd.DataFrame, arm: str, other: str) -> pd.Series:
             "score": "squared error" if is_regression else "accuracy",
             "seeds": wide.shape[0],
             "samples": wide.shape[1],
-            "difference": float(differences.mean()),
+            "difference": float(np.nanmean(wide)),
             "low": low,
             "high": high,
             "seeds_low": of_seeds.low,
@@ -80,6 +81,10 @@ def mcnemar_of_seeds(predictions: pd.DataFrame, arm: str, other: str) -> pd.Data
     one, two = (_of_arm(predictions, name) for name in (arm, other))
     if pd.api.types.is_float_dtype(one["truth"]):
         raise ResultsError("predictions must be of classes for McNemar's test; got values")
+    if "step" in one.index.names:
+        raise ResultsError(
+            "predictions must be one for each sample for McNemar's test; got one for each step"
+        )
     right = pd.concat({"arm": _is_right(one), "other": _is_right(two)}, axis=1, join="inner")
     rows = []
     for seed, group in right.groupby(level="seed"):

@@ -265,6 +265,10 @@ def _check_recipe(recipe: Recipe, dataset: Dataset, shape: tuple[int, ...], sect
             f"{section}.label_smoothing must be 0 for {dataset.name!r}, which has no classes; got "
             f"{recipe.label_smoothing}"
         )
+    if recipe.augmentation.is_on and isinstance(dataset.schema, SequenceSchema):
+        raise SettingsError(
+            f"{section}.augmentation must be off for {dataset.name!r}, which has sequences and no images"
+        )
     try:
         check_images(recipe.augmentation, shape, f"{section}.augmentation")
     except ValueError as error:

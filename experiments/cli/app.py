@@ -277,7 +277,7 @@ def resume(
 
     _load(parts)
     console = Console(quiet=quiet)
-    with _naming_force():
+    with _naming_own_parts(parts), _naming_force():
         finished = go_on(
             path,
             workers=workers,

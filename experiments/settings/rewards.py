@@ -18,6 +18,9 @@ ARMS = ("static",)
 OF_SAMPLES = ("batch_size", "augmentation", "dropout", "label_smoothing", "class_weight")
 """The keys of [training] that act on samples."""
 
+GENES_OF_SAMPLES = ("dropout", "label_smoothing", "shift", "erase")
+"""The recipe genes that act on samples."""
+
 OF_GRADIENTS = ("mixed", "layerwise")
 """The policies that grow edges by the gradient unless ``gradient_fraction`` is 0."""
 
@@ -83,6 +86,10 @@ def check_task(experiment: Any, task: TaskSettings) -> None:
         raise ValueError(
             f"dataset must not be given beside task, which takes its place; got {experiment.dataset.name!r}"
         )
+    if experiment.founders.sequence:
+        raise ValueError(
+            "founders.sequence must be false beside task, whose observations come one after another; got true"
+        )
     _check_judgement(experiment, task)
     _check_evolution(experiment.evolution, task)
     _check_policy(experiment.policy)
@@ -142,6 +149,12 @@ def _check_evolution(evolution: EvolutionSettings, task: TaskSettings) -> None:
         if genes:
             rule = "unless task.strategy.name is openai_es, which reads the recipe"
             raise NoEffectError("evolution.recipe_genes.ranges", rule, genes)
+    for gene in evolution.recipe_genes.ranges:
+        if gene in GENES_OF_SAMPLES:
+            raise ValueError(
+                f"evolution.recipe_genes.ranges must not have {gene} beside task, which has no samples; "
+                f"got {evolution.recipe_genes.ranges[gene]}"
+            )
 
 
 def _check_policy(policy: PolicySettings) -> None:

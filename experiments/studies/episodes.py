@@ -2,6 +2,7 @@
 
 import time
 
+from cnn.training.budget import TrainingBudget
 from evo.evolution.failures import kind_and_text
 from evo.evolution.tasks import EpisodeTask
 from evo.phenotype.phenotype import Phenotype
@@ -24,7 +25,8 @@ class EpisodeBaselines(Baselines):
         started = time.thread_time()
         network = Phenotype(evolved.founder, task.loss)
         try:
-            phase = task.train_for(steps, network, task.recipe, None, 0, max(steps, 1))
+            unbounded = TrainingBudget()
+            phase = task.train_for(steps, network, task.recipe, None, 0, max(steps, 1), unbounded)
             judged = task.judge(network, task.evolution.generations)
         except Exception as error:  # a reward may raise whatever its author chose
             raise NoNetworkError(kind_and_text(error)) from error

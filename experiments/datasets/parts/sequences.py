@@ -47,12 +47,14 @@ def read_sequences(
         If a sequence or a target cannot be used; the message names sequence and step.
     """
     read: dict[str, tuple[Sequences, object]] = {}
+    names = feature_names
     for part, (X, y, *marks) in parts.items():
         prefix = f"{part} " if part else ""
         sequences, with_target = (
-            Sequences.read(X, Origin(name, f"{prefix}sequences")),
+            Sequences.read(X, Origin(name, f"{prefix}sequences"), names),
             [*marks, None][0],
         )
+        names = sequences.names
         if per_step:
             origin = Origin(name, f"{prefix}with_target")
             sequences = replace(sequences, with_target=_marks(with_target, sequences, origin))
@@ -68,7 +70,7 @@ def read_sequences(
     longest = max(sequences.longest for sequences, _ in read.values())
     main = Origin(name, "sequences")
     schema = SequenceSchema.of(
-        read[""][0], main, names=feature_names, extra_ticks=extra_ticks, longest=longest
+        read[""][0], main, names=names, extra_ticks=extra_ticks, longest=longest
     )
     return schema, {**read}
 

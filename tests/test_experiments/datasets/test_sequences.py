@@ -3,10 +3,11 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evo.errors import DataError, SettingsError
-from evo.preparation import Preparation
+from evo.preparation import Origin, Preparation
 from experiments.datasets import Dataset
 from experiments.settings.experiment import DatasetSettings
 
@@ -191,3 +192,19 @@ def test_targets_of_steps_leave_classes_to_chance_and_no_few_labels():
         match="labels_per_class must not be given for data with a target for each step",
     ):
         DatasetSettings(labels_per_class=2).split(dataset, 0)
+
+
+def test_frames_of_sequences_are_matched_by_their_columns():
+    rng = np.random.default_rng(0)
+    frames = [pd.DataFrame(rng.normal(size=(n, 2)), columns=["a", "b"]) for n in (3, 2, 4)]
+    turned = [frames[0], frames[1][["b", "a"]], frames[2]]
+    read, other = (
+        Dataset.from_sequences(given, [0.0, 1.0, 2.0], name="frames") for given in (frames, turned)
+    )
+    assert read.feature_names == ("a", "b")
+    np.testing.assert_array_equal(read.inputs.steps, other.inputs.steps)
+    of_schema = read.schema.sequences([frames[2][["b", "a"]]], Origin("X"))
+    np.testing.assert_array_equal(of_schema.steps, frames[2].to_numpy())
+    message = r"X\[1\] must have the columns a, b; got a, q"
+    with pytest.raises(DataError, match=message):
+        read.schema.sequences([frames[0], frames[1].rename(columns={"b": "q"})], Origin("X"))

@@ -61,6 +61,11 @@ def test_settings_without_a_task_have_no_trace_of_it():
 REFUSED = [
     ({"dataset": {"name": "xor"}}, "dataset must not be given beside task"),
     ({"evolve": False, "baseline": {"epochs": 1}}, "evolve must be true beside task"),
+    ({"founders": {"sequence": True, "ticks": 2}}, r"founders\.sequence must be false beside task"),
+    (
+        {"task": ES, "evolution": {"recipe_genes": {"ranges": {"dropout": [0.0, 0.5]}}}},
+        r"evolution\.recipe_genes\.ranges must not have dropout beside task",
+    ),
     ({"baseline": {"arms": ["cnn"]}}, r"baseline\.arms must name arms that need no samples"),
     ({"policy": {"name": "rigl"}}, r"policy\.name must be one that needs no gradient"),
     ({"policy": {"gradient_fraction": 0.5}}, r"policy\.gradient_fraction must be 0 beside task"),

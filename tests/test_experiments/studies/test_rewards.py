@@ -269,3 +269,29 @@ def test_the_page_has_the_published_numbers_of_the_preset():
     assert found["winner"] == "evolved"
     told = f"by {found['difference']:.1f} ({found['low']:.1f} to {found['high']:.0f}), p {found['p']:.2g}"
     assert told in page
+
+
+def test_a_bound_of_a_train_phase_does_not_bound_the_static_arm(tmp_path):
+    evolution = {
+        "population": 2,
+        "generations": 2,
+        "steps_per_generation": 5,
+        "budget": {"steps": 2},
+    }
+    experiment = trained().model_copy(update={"seeds": 1, "evolution": evolution})
+    steps = begin(tmp_path, experiment).comparison.set_index("arm")["steps"]
+    assert steps["static"] == steps.drop("static").item() > 2
+
+
+@pytest.mark.parametrize("reused", [True, False])
+def test_a_strategy_trains_equal_networks_of_another_order_anew(reused, tmp_path):
+    experiment = little() if reused else trained()
+    policy = {"name": "weighted", "operator_weights": {"H": 1.0}}
+    evolution = {"population": 4, "generations": 3, "selection": {"name": "local_search"}}
+    changes = {"seeds": 1, "policy": policy, "evolution": evolution}
+    found = begin(tmp_path, experiment.model_copy(update=changes))
+    individuals = found.individuals.set_index("individual")
+    reordered = individuals.loc[found.operations["individual"].unique()]
+    assert len(reordered) > 0
+    assert (reordered["status"] == "ok").all()
+    assert reordered["reused_from"].notna().any() == reused

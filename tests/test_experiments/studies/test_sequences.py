@@ -1,11 +1,13 @@
 """Experiments on sequences of unequal length and on series: from settings to tables and to the saved winner."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evo import Genome, Phenotype
-from evo.errors import DataError, SettingsError
+from evo.errors import DataError, ResultsError, SettingsError
 from experiments import Dataset, Experiment, load_network, run, verify
+from experiments.analysis.samples import mcnemar_of_seeds, over_samples
 from experiments.arms.reservoir import Readout, draw_reservoir
 from experiments.audit.difference import table_difference
 from experiments.settings.experiment import load_experiment
@@ -156,6 +158,7 @@ def test_other_ticks_class_weights_and_maps_are_refused():
     for settings, message in (
         ({"founders": {"graph": "recurrent", "ticks": 3}}, "founders.ticks must be 5 for the sequences of 'signs'"),
         ({"training": {"class_weight": "balanced"}}, "training.class_weight must not be given for 'signs'"),
+        ({"training": {"augmentation": {"shift": 1}}}, "training.augmentation must be off for 'signs'"),
         ({"founders": {"graph": "maps", "layers": [[2, 2]]}}, "founders.graph must not be \"maps\" for 'signs'"),
     ):  # fmt: skip
         with pytest.raises(SettingsError, match=message):
@@ -212,3 +215,20 @@ def test_an_mlp_reads_sequences_of_one_length(tmp_path):
     with pytest.raises(DataError, match="X must have sequences of 4 steps for a network of layers"):
         network.predict([np.zeros(3)])
     assert best.predict([np.zeros(3)]).shape == (1,)
+
+
+def test_a_sequence_counts_once_however_many_targets_it_has():
+    lengths = [100, *[1] * 9]
+    rows = [
+        {"seed": seed, "arm": arm, "row": row, "step": step, "truth": 1, "prediction": prediction}
+        for seed in range(3)
+        for arm, first in (("a", 1), ("b", 0))
+        for row, length in enumerate(lengths)
+        for step in range(length)
+        for prediction in [first if row == 0 else 1]
+    ]
+    table = pd.DataFrame(rows)
+    found = over_samples(table, "a", "b")
+    assert [found["difference"], found["seeds_low"]] == pytest.approx([0.1, 0.1])
+    with pytest.raises(ResultsError, match="one for each sample for McNemar's test"):
+        mcnemar_of_seeds(table, "a", "b")
