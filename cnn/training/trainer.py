@@ -147,6 +147,7 @@ def train(
     record_every: int | None = None,
     record_layers: bool = False,
     record_parameters: bool = False,
+    loss_limit: float | None = None,
 ) -> TrainingReport:
     """Train a network in place for some steps of a run.
 
@@ -183,26 +184,31 @@ def train(
         of the parameters) for each layer.
     record_parameters
         Also record the whole gradient, one row for each record.
+    loss_limit
+        A loss above it counts as diverged. With None it is 1e4 · |first loss of the phase| + 1e4; with infinity any
+        finite loss is fine, such as that of a reward in a unit of its own.
 
     Returns
     -------
     TrainingReport
-        Divergence is a status, not an exception. Training diverges if a loss is not finite or above
-        1e4 · |first loss of the phase| + 1e4, or if the final parameters are not finite.
+        Divergence is a status, not an exception. Training diverges if a loss is not finite or above `loss_limit`, or
+        if the final parameters are not finite.
 
     Raises
     ------
     TypeError
         If a count is not an integer, `samples` is not a `Samples`, or `order_seed` is not a seed.
     ValueError
-        If a count is out of range, the budget allows no step, the samples do not fit the network, `state` or the
-        gradient does not fit the parameters, the recipe does not suit the samples or the network, or `record_layers`
-        is set for a network without `parameter_groups`.
+        If a count or `loss_limit` is out of range, the budget allows no step, the samples do not fit the network,
+        `state` or the gradient does not fit the parameters, the recipe does not suit the samples or the network, or
+        `record_layers` is set for a network without `parameter_groups`.
     """
     clock = Clock(None if budget is None else budget.seconds)
     at_least(0, steps=steps)
     if record_every is not None:
         at_least(1, record_every=record_every)
+    if loss_limit is not None and not loss_limit > 0:
+        raise ValueError(f"loss_limit must be above 0; got {brief(loss_limit)}")
     order_seed = seed_sequence("order_seed", order_seed)
     check_samples(network, samples, "samples")
     _check_options(network, samples, recipe)
@@ -218,7 +224,7 @@ def train(
     interval = total_steps + 1 if record_every is None else record_every
     losses: list[float] = []
     records: list[CurveRecord] = []
-    limit: float | None = None
+    limit = loss_limit
     reason = ""
     augments, longest = recipe.augmentation.is_on, STEPS_PER_DRAW
     if augments:

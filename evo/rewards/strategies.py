@@ -4,6 +4,7 @@ Both see episodes that follow from the seed of the run and the number of the ste
 its child that train side by side play the same ones.
 """
 
+import math
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -169,6 +170,7 @@ def train_by_ranks(
         state=state,
         budget=budget,
         record_every=record_every,
+        loss_limit=math.inf,  # the unit of a return is that of the reward, and its first value may be 0
     )
 
 

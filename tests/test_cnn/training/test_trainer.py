@@ -205,6 +205,15 @@ def test_a_loss_that_is_large_from_the_start_is_no_divergence(samples):
     assert run(Scripted([1e6] * 5), samples, steps=5).status == "ok"
 
 
+def test_a_limit_of_the_loss_may_be_given(samples):
+    losses = [0.0, 2e4, 5e300]
+    assert run(Scripted(losses), samples, steps=3).steps == 1
+    assert run(Scripted(losses), samples, steps=3, loss_limit=1e5).steps == 2
+    assert run(Scripted(losses), samples, steps=3, loss_limit=math.inf).status == "ok"
+    with pytest.raises(ValueError, match="loss_limit must be above 0; got nan"):
+        run(Scripted(losses), samples, loss_limit=math.nan)
+
+
 def test_a_run_that_starts_diverged_has_no_training_loss(samples):
     report = run(Scripted([math.nan]), samples)
     assert (report.status, report.steps, report.train_loss) == ("diverged", 0, None)

@@ -111,6 +111,26 @@ def test_a_return_that_is_not_finite_is_told_as_divergence():
     assert "not finite" in report.reason
 
 
+def ranked(evaluate):
+    """Train by ranks in episodes that return what a function of the random stream gives."""
+    reward = SimpleNamespace(
+        n_inputs=2, n_outputs=2, evaluate=lambda network, *, rng: evaluate(rng)
+    )
+    settings = StrategySettings(name="openai_es", population=4)
+    ascent = RankedAscent(network(), reward, settings, 0, 0)
+    common = {"state": None, "budget": TrainingBudget(), "record_every": 1}
+    return train_by_ranks(ascent, Recipe(), steps=20, total_steps=20, **common)
+
+
+def test_rare_returns_of_a_large_unit_are_no_divergence_but_those_that_are_not_finite_are():
+    rare = ranked(lambda rng: -2e7 if rng.random() < 0.3 else 0.0)
+    assert (rare.status, rare.reason, rare.steps) == ("ok", "", 20)
+    assert rare.curve.loss[0] == 0 < max(rare.curve.loss)
+    for lost in (np.nan, -np.inf):
+        report = ranked(lambda rng, lost=lost: lost if rng.random() < 0.3 else 0.0)
+        assert report.status == "diverged"
+
+
 @pytest.mark.parametrize(
     ("settings", "rule"),
     [
