@@ -14,6 +14,9 @@ from experiments.settings.experiment import Experiment, with_values
 SHARED = ("name", "arm", "cell", "seed", "seeds", "dataset", "evaluation")
 """The settings that all arms share. Of these a grid may have values for the data set only."""
 
+SHARED_OF_TASK = ("name", "id", "options", "test_episodes")
+"""The settings of a task that all arms share at a point of the grid, for their test episodes are compared."""
+
 DATA_SETS = ("dataset", "dataset.name")
 """The keys of a grid whose values are data sets. They name folders, but no arms: an arm has one name on all of them."""
 

@@ -33,6 +33,7 @@ from experiments.settings.experiment import (
 )
 from experiments.settings.grid import (
     SHARED,
+    SHARED_OF_TASK,
     Grid,
     Point,
     at_point,
@@ -324,6 +325,7 @@ def _arms(
             found[name][point], of_arm = Experiment.parse_changed(one, own, where[name])
             idle.append(of_arm)
     _check_idle(idle, shared)
+    _check_tasks(found, where)
     if "controls" not in values:
         return found
     return found | _controls(values["controls"], found, of_arms)
@@ -339,6 +341,21 @@ def _check_idle(idle: Sequence[Mapping[str, str]], shared: Mapping[str, Any]) ->
         name: message for name, message in idle[0].items() if all(name in one for one in idle)
     }
     check_base(shared, everywhere)
+
+
+def _check_tasks(arms: Mapping[str, Mapping[Point, Experiment]], where: Mapping[str, str]) -> None:
+    """Raise SettingsError if two arms have different tasks at a point of the grid, or only one has a task."""
+    first = next(iter(arms))
+    for (name, at), setting in itertools.product(arms.items(), SHARED_OF_TASK):
+        for point, one in at.items():
+            tasks = [arms[first][point].task, one.task]
+            key = "task" if None in tasks else f"task.{setting}"
+            values = [getattr(task, setting, None) for task in tasks]
+            if values[0] != values[1]:
+                told = " and ".join("none" if value is None else brief(value) for value in values)
+                raise SettingsError(
+                    f"{where[name]}.{key} must be the same for all arms; got {told}"
+                )
 
 
 def _controls(

@@ -10,6 +10,7 @@ from experiments import Experiment
 from experiments.settings.columns import setting_values
 from experiments.settings.experiment import changed_experiment
 from experiments.settings.reference import described
+from experiments.settings.study import study_of
 
 CART = {"id": "CartPole-v1"}
 ES = CART | {"strategy": {"name": "openai_es"}}
@@ -123,3 +124,38 @@ def test_a_change_of_policy_leaves_no_inherited_setting_without_effect():
     values = {"task": CART, "policy": {"name": "mixed", "gradient_fraction": 0.0}}
     changed = changed_experiment(values, {"policy.name": "adaptive"}, "cart")
     assert changed.policy.name == "adaptive"
+
+
+@pytest.mark.parametrize(
+    ("arm", "rule"),
+    [
+        ({"task.id": "Acrobot-v1"}, "task.id must be the same for all arms; got 'CartPole-v1' and"),
+        (
+            {"task.options": {"actions": "sampled"}},
+            "task.options must be the same for all arms; got {} and {'actions': 'sampled'}",
+        ),
+        (
+            {"task.test_episodes": 3},
+            "task.test_episodes must be the same for all arms; got 100 and 3",
+        ),
+    ],
+)
+def test_arms_with_different_tasks_are_refused_before_any_work(arm, rule):
+    with pytest.raises(SettingsError) as caught:
+        study_of(Experiment(task=CART), arms={"a": {}, "b": arm})
+    assert str(caught.value).startswith(f"arms.b.{rule}")
+
+
+def test_an_arm_with_a_task_beside_one_without_is_refused():
+    with pytest.raises(
+        SettingsError, match=r"^arms\.b\.task must be the same .*; got none and 'gym"
+    ):
+        study_of(Experiment(), arms={"a": {}, "b": {"task": CART}})
+
+
+def test_arms_may_differ_in_strategy_and_episodes_and_a_grid_in_tasks():
+    arms = {"a": {}, "b": {"task.episodes": 3}, "c": {"task.strategy.name": "openai_es"}}
+    grid = {"task.id": ["CartPole-v1", "Acrobot-v1"], "task.test_episodes": [5, 6]}
+    made = study_of(Experiment(task=CART), arms=arms, grid=grid)
+    assert len(made.cells) == 12
+    assert {one.task.id for one in made.cells.values()} == {*grid["task.id"]}
