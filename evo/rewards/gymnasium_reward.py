@@ -130,7 +130,9 @@ def observations_of(space: Any) -> Observations:
     if kind == "Discrete":
         return Observations("one_hot", counts=(int(space.n),), start=int(space.start))
     if kind == "MultiDiscrete":
-        return Observations("one_hot", counts=tuple(np.ravel(space.nvec).tolist()))
+        return Observations(
+            "one_hot", counts=tuple(np.ravel(space.nvec).tolist()), start=_starts_of(space)
+        )
     if kind == "MultiBinary":
         n = int(np.prod(space.shape))
         return Observations("numbers", (0.0,) * n, (1.0,) * n)
@@ -152,13 +154,30 @@ def actions_of(space: Any) -> Actions:
         return Actions("discrete", counts=(int(space.n),), start=int(space.start))
     if kind == "MultiDiscrete":
         return Actions(
-            "multi_discrete", counts=tuple(np.ravel(space.nvec).tolist()), shape=space.shape
+            "multi_discrete",
+            counts=tuple(np.ravel(space.nvec).tolist()),
+            shape=space.shape,
+            start=_starts_of(space),
         )
     if kind == "MultiBinary":
         return Actions("multi_binary", shape=space.shape)
     if kind == "Box":
         low, high = (np.asarray(one, np.float64).ravel() for one in (space.low, space.high))
-        return Actions("numbers", tuple(low.tolist()), tuple(high.tolist()), shape=space.shape)
+        low = np.where(np.abs(low) < LARGEST_BOUND, low, -np.inf)
+        high = np.where(np.abs(high) < LARGEST_BOUND, high, np.inf)
+        return Actions(
+            "numbers",
+            tuple(low.tolist()),
+            tuple(high.tolist()),
+            shape=space.shape,
+            dtype=space.dtype.name if space.dtype.kind in "iu" else "float32",
+        )
     raise SettingsError(
         f"id must be an environment whose actions are a Box, Discrete, MultiDiscrete or MultiBinary; got {space}"
     )
+
+
+def _starts_of(space: Any) -> int | tuple[int, ...]:
+    """Return the first alternative of each choice of a MultiDiscrete; 0 if all begin with 0."""
+    starts = np.ravel(getattr(space, "start", 0))
+    return tuple(starts.tolist()) if starts.any() else 0

@@ -29,15 +29,15 @@ class Observations:
         Inputs are (number − offset) / scale: bounded numbers lie between −1 and 1, others stay as they are.
     counts : tuple of int
         Number of alternatives of each choice.
-    start : int
-        The first alternative.
+    start : int or tuple of int
+        The first alternative, or that of each choice.
     """
 
     kind: ObservationKind
     offset: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     counts: tuple[int, ...] = ()
-    start: int = 0
+    start: int | tuple[int, ...] = 0
 
     @property
     def n_inputs(self) -> int:
@@ -78,8 +78,10 @@ class Actions:
         Shape of an action of several numbers or choices.
     counts : tuple of int
         Number of alternatives of each choice.
-    start : int
-        The first alternative.
+    start : int or tuple of int
+        The first alternative, or that of each choice.
+    dtype : str
+        The dtype of numbers: ``"float32"``, or one of whole numbers, to which numbers are rounded.
     """
 
     kind: ActionKind
@@ -87,7 +89,8 @@ class Actions:
     high: tuple[float, ...] = ()
     shape: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
-    start: int = 0
+    start: int | tuple[int, ...] = 0
+    dtype: str = "float32"
 
     @property
     def n_outputs(self) -> int:
@@ -97,15 +100,20 @@ class Actions:
     def decode(self, outputs: NDArray[Any], rng: np.random.Generator | None = None) -> Any:
         """Return outputs as an action; choices are drawn by the softmax of their outputs if there is a generator."""
         if self.kind == "discrete":
-            return self.start + _choice(outputs, rng)
+            return self._start + _choice(outputs, rng)
         if self.kind == "multi_discrete":
             parts = np.split(outputs, np.cumsum(self.counts)[:-1])
-            return np.array([_choice(part, rng) for part in parts]).reshape(self.shape) + self.start
+            chosen = np.array([_choice(part, rng) for part in parts]) + self._start
+            return chosen.reshape(self.shape)
         if self.kind == "multi_binary":
             return (outputs > 0).astype(np.int8).reshape(self.shape)
         scaled = self._low + (np.clip(outputs, -1.0, 1.0) + 1.0) * self._half
-        return np.where(self._bounded, scaled, outputs).astype(np.float32).reshape(self.shape)
+        numbers = np.where(self._bounded, scaled, outputs)
+        if self.dtype in _WHOLE:
+            numbers = np.rint(np.nan_to_num(numbers)).clip(*_WHOLE[self.dtype])
+        return numbers.astype(self.dtype).reshape(self.shape)
 
+    _start: Any = field(init=False, repr=False, compare=False)
     _low: Any = field(init=False, repr=False, compare=False)
     _half: Any = field(init=False, repr=False, compare=False)
     _bounded: Any = field(init=False, repr=False, compare=False)
@@ -114,10 +122,26 @@ class Actions:
         """Keep the bounds as arrays too, for `decode` is called in every step."""
         low, high = np.array(self.low, np.float64), np.array(self.high, np.float64)
         bounded = np.isfinite(low) & np.isfinite(high)
+        object.__setattr__(self, "_start", self.start)
         object.__setattr__(self, "_bounded", bounded)
         object.__setattr__(self, "_low", np.where(bounded, low, 0.0))
         half = np.where(bounded, high, 0.0) / 2.0 - np.where(bounded, low, 0.0) / 2.0
         object.__setattr__(self, "_half", half)
+
+
+def _limits_of(name: str) -> tuple[float, float]:
+    """Return the least and the largest float that a dtype of whole numbers can hold."""
+    limits = np.iinfo(name)
+    largest = float(limits.max)
+    return float(limits.min), largest if int(largest) <= limits.max else math.nextafter(largest, 0)
+
+
+_WHOLE = {
+    f"{sign}int{bits}": _limits_of(f"{sign}int{bits}")
+    for sign in ("", "u")
+    for bits in (8, 16, 32, 64)
+}
+"""The dtypes of whole numbers, with their limits."""
 
 
 def _choice(outputs: NDArray[Any], rng: np.random.Generator | None) -> int:
@@ -151,6 +175,7 @@ class Interface:
                 if name in ("low", "high")
                 else value
                 for name, value in ((one, getattr(self.actions, one)) for one in _FIELDS[Actions])
+                if (name, value) != ("dtype", "float32")  # as in files of older versions
             },
         }
 
@@ -184,7 +209,7 @@ class Interface:
 
 _FIELDS: Mapping[type, tuple[str, ...]] = {
     Observations: ("kind", "offset", "scale", "counts", "start"),
-    Actions: ("kind", "low", "high", "shape", "counts", "start"),
+    Actions: ("kind", "low", "high", "shape", "counts", "start", "dtype"),
 }
 """The attributes that a file has."""
 

@@ -59,6 +59,8 @@ OBSERVED = [
     (spaces.Box(0, 255, (2, 2), np.uint8), [[0, 255], [255, 0]], [-1, 1, 1, -1]),
     (spaces.Discrete(3, start=5), 6, [0, 1, 0]),
     (spaces.MultiDiscrete([2, 3]), [1, 2], [0, 1, 0, 0, 1]),
+    (spaces.MultiDiscrete([3, 3], start=[1, 1]), [1, 1], [1, 0, 0, 1, 0, 0]),
+    (spaces.MultiDiscrete([[2], [3]], start=[[4], [-1]]), [[5], [1]], [0, 1, 0, 0, 1]),
     (spaces.MultiBinary(3), [1, 0, 1], [1, 0, 1]),
 ]
 
@@ -76,6 +78,13 @@ ACTED = [
     (spaces.MultiBinary(3), [0.5, -0.5, 0.1], [1, 0, 1]),
     (spaces.Box(np.float32([-2, 0]), np.float32([2, 10]), (2,)), [0.5, -7.0], [1.0, 0.0]),
     (spaces.Box(-np.inf, np.inf, (1,)), [3.5], [3.5]),
+    (spaces.MultiDiscrete([2, 3], start=[5, -1]), [0.0, 1.0, 3.0, 2.0, 1.0], [6, -1]),
+    (spaces.MultiDiscrete([[2], [2]], start=[[3], [7]]), [0.0, 1.0, 3.0, 2.0], [[4], [7]]),
+    (spaces.Box(0, 10, (3,), np.int32), [0.3, -2.0, 2.0], [6, 0, 10]),
+    (spaces.Box(0, 255, (2, 1), np.uint8), [0.0, 1.0], [[128], [255]]),
+    (spaces.Box(-(2**31), 2**31 - 1, (2,), np.int32), [-2.6, 1e30], [-3, 2**31 - 1]),
+    (spaces.Box(-(2**63), 2**63 - 1, (2,), np.int64), [2.4, -1e30], [2, -(2**63)]),
+    (spaces.Box(np.float32(-1e30), np.float32(1e30), (1,)), [3.5], [3.5]),
 ]
 
 
@@ -94,6 +103,17 @@ def test_outputs_become_actions_of_the_space(space, outputs, action):
 def test_an_interface_comes_back_from_json(space, of):
     interface = Interface(observations_of(spaces.Box(-1, 1, (2,))), of(space))
     assert Interface.from_values(json.loads(json.dumps(interface.to_values()))) == interface
+
+
+@pytest.mark.parametrize("space", [space for space, *_ in ACTED])
+def test_numbers_have_the_dtype_of_their_space_if_it_is_of_whole_numbers(space):
+    actions = actions_of(space)
+    for outputs in (np.zeros, lambda n: np.full(n, np.inf), lambda n: np.full(n, 1e30)):
+        if actions.dtype != "float32":
+            assert actions.decode(outputs(actions.n_outputs)).dtype == space.dtype
+    assert ("dtype" in Interface(observations_of(space), actions).to_values()["actions"]) == (
+        isinstance(space, spaces.Box) and space.dtype.kind in "iu"
+    )
 
 
 def test_choices_are_drawn_by_the_softmax_of_their_outputs():
