@@ -8,13 +8,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cnn.checks import brief
+from cnn.checks import brief, is_whole
 
 ObservationKind = Literal["numbers", "one_hot"]
 ActionKind = Literal["numbers", "discrete", "multi_discrete", "multi_binary"]
 
 LARGEST_BOUND = 1e6
 """Largest magnitude of a bound that scales; beyond it a number counts as unbounded."""
+
+LARGEST_CHOICE = 2**61
+"""Largest count and first alternative that a file may have; their sum is an integer of 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ class Interface:
             actions["low"] = [-math.inf if one is None else float(one) for one in actions["low"]]
             actions["high"] = [math.inf if one is None else float(one) for one in actions["high"]]
             found = cls(observations, Actions(**_tuples(actions)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"interface must have observations and actions; got {brief(values)}"
             ) from error
@@ -202,8 +205,10 @@ class Interface:
             observations.kind in get_args(ObservationKind),
             found.actions.kind in get_args(ActionKind),
         )
-        if not all(kinds) or len(observations.offset) != len(observations.scale):
+        if not all(kinds):
             raise ValueError(f"interface must be of known kinds; got {brief(values)}")
+        _check_observations(found.observations)
+        _check_actions(found.actions)
         return found
 
 
@@ -212,6 +217,69 @@ _FIELDS: Mapping[type, tuple[str, ...]] = {
     Actions: ("kind", "low", "high", "shape", "counts", "start", "dtype"),
 }
 """The attributes that a file has."""
+
+
+def _check_observations(given: Observations) -> None:
+    """Raise ValueError unless the numbers of observations, which come from a file, can be those of an environment."""
+    where = "interface must have observations with"
+    for name in ("offset", "scale"):
+        value = getattr(given, name)
+        if not _are_numbers(value) or not np.isfinite(np.array(value, np.float64)).all():
+            raise ValueError(f"{where} finite numbers as {name}; got {brief(value)}")
+    if 0 in given.scale:
+        raise ValueError(f"{where} a scale other than 0; got {brief(given.scale)}")
+    if len(given.offset) != len(given.scale):
+        raise ValueError(
+            f"{where} as many offsets as scales; got {len(given.offset)} and {len(given.scale)}"
+        )
+    _check_choices(where, given.counts, given.start, given.kind == "one_hot")
+
+
+def _check_actions(given: Actions) -> None:
+    """Raise ValueError unless the numbers of actions, which come from a file, can be those of an environment."""
+    where = "interface must have actions with"
+    if not _are_counts(given.shape):
+        raise ValueError(f"{where} whole numbers of at least 1 as shape; got {brief(given.shape)}")
+    _check_choices(where, given.counts, given.start, given.kind in ("discrete", "multi_discrete"))
+    sized = {"discrete": 1, "multi_discrete": math.prod(given.shape)}.get(given.kind, 0)
+    if len(given.counts) != sized:
+        raise ValueError(f"{where} {sized} counts; got {brief(given.counts)}")
+    if given.kind == "discrete" and isinstance(given.start, tuple):
+        raise ValueError(f"{where} one whole number as start; got {brief(given.start)}")
+    for name in ("low", "high"):
+        value = getattr(given, name)
+        wanted = given.n_outputs if given.kind == "numbers" else 0
+        if not _are_numbers(value) or np.isnan(value).any() or len(value) != wanted:
+            raise ValueError(f"{where} {wanted} numbers as {name}; got {brief(value)}")
+    if given.dtype not in ("float32", *_WHOLE):
+        raise ValueError(
+            f"{where} a dtype that is float32 or of whole numbers; got {brief(given.dtype)}"
+        )
+
+
+def _check_choices(where: str, counts: Any, start: Any, are_choices: bool) -> None:
+    """Raise ValueError unless counts of alternatives, and the first ones, are whole numbers."""
+    if not _are_counts(counts) or bool(counts) != are_choices:
+        told = "whole numbers of at least 1" if are_choices else "no numbers"
+        raise ValueError(f"{where} {told} as counts; got {brief(counts)}")
+    starts = start if isinstance(start, tuple) else (start,)
+    whole = all(is_whole(one) and abs(one) <= LARGEST_CHOICE for one in starts)
+    if not whole or (isinstance(start, tuple) and len(start) != len(counts)):
+        raise ValueError(
+            f"{where} a whole number as start, or one of each choice; got {brief(start)}"
+        )
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, tuple) and all(
+        isinstance(one, float) or is_whole(one) for one in values
+    )
+
+
+def _are_counts(values: Any) -> bool:
+    return isinstance(values, tuple) and all(
+        is_whole(one) and 1 <= one <= LARGEST_CHOICE for one in values
+    )
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

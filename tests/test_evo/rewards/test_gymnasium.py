@@ -116,6 +116,51 @@ def test_numbers_have_the_dtype_of_their_space_if_it_is_of_whole_numbers(space):
     )
 
 
+NUMBERS = Interface(observations_of(spaces.Box(-1, 1, (2,))), actions_of(spaces.Box(-1, 1, (3,))))
+CART_POLE = Interface(observations_of(spaces.Box(-1, 1, (4,))), actions_of(spaces.Discrete(2)))
+CHOICES = Interface(
+    observations_of(spaces.MultiDiscrete([2, 3])), actions_of(spaces.MultiDiscrete([2, 3]))
+)
+
+
+@pytest.mark.parametrize(
+    ("interface", "part", "name", "value", "rule"),
+    [
+        (NUMBERS, "observations", "offset", [np.nan, 0.0], "finite numbers as offset; got"),
+        (NUMBERS, "observations", "offset", [0.0], "as many offsets as scales; got 1 and 2"),
+        (NUMBERS, "observations", "scale", [np.inf, 1.0], "finite numbers as scale; got"),
+        (NUMBERS, "observations", "scale", ["1", 1.0], "finite numbers as scale; got"),
+        (NUMBERS, "observations", "scale", [0.0, 1.0], "a scale other than 0; got"),
+        (NUMBERS, "observations", "scale", 1.0, "finite numbers as scale; got 1.0"),
+        (NUMBERS, "observations", "scale", [10**400, 1], ""),
+        (NUMBERS, "observations", "scale", [10**30, 0], "a scale other than 0; got"),
+        (NUMBERS, "observations", "counts", [2], "no numbers as counts"),
+        (CHOICES, "observations", "counts", [2, 0], "whole numbers of at least 1 as counts; got"),
+        (CHOICES, "observations", "counts", [2.5, 3], "whole numbers of at least 1 as counts; got"),
+        (CHOICES, "observations", "counts", [], "whole numbers of at least 1 as counts; got"),
+        (CHOICES, "observations", "start", [1], "a whole number as start, or one of each choice"),
+        (CHOICES, "observations", "start", 0.5, "a whole number as start, or one of each choice"),
+        (CHOICES, "actions", "counts", [2, True], "whole numbers of at least 1 as counts; got"),
+        (CHOICES, "actions", "counts", [5], "2 counts; got"),
+        (CART_POLE, "actions", "start", [0], "one whole number as start; got"),
+        (CHOICES, "actions", "shape", [-2], "whole numbers of at least 1 as shape; got"),
+        (CHOICES, "actions", "low", [1.0], "0 numbers as low; got"),
+        (NUMBERS, "actions", "low", [-1.0], "3 numbers as low; got"),
+        (NUMBERS, "actions", "high", [1.0, 1.0, np.nan], "3 numbers as high; got"),
+        (NUMBERS, "actions", "dtype", "object", "a dtype that is float32 or of whole numbers"),
+        (NUMBERS, "actions", "dtype", {"int8": []}, "a dtype that is float32 or of whole numbers"),
+    ],
+)
+def test_an_interface_of_a_file_with_impossible_numbers_is_refused(
+    interface, part, name, value, rule
+):
+    values = json.loads(json.dumps(interface.to_values()))
+    assert Interface.from_values(values) == interface
+    values[part][name] = value
+    with pytest.raises(ValueError, match=f"^interface must have {part if rule else ''}.*{rule}"):
+        Interface.from_values(values)
+
+
 def test_choices_are_drawn_by_the_softmax_of_their_outputs():
     outputs, rng = np.log(np.float32([0.2, 0.5, 0.3])), np.random.default_rng(0)
     actions = actions_of(spaces.Discrete(3))
