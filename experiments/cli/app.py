@@ -816,7 +816,9 @@ def selftest(
 def bench(
     name: Annotated[
         str,
-        typer.Argument(help="Benchmark: cnn, control, dispatch, graph, loop, maps or mutation."),
+        typer.Argument(
+            help="Benchmark: cnn, control, dispatch, graph, loop, maps, mutation or sequences."
+        ),
     ],
     batch: Annotated[
         str | None, typer.Option(help="Batch sizes, such as 32,64.", show_default="32,64,128")
