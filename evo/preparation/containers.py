@@ -90,6 +90,12 @@ def of_other_libraries(table: object) -> object:
     return table.to_pandas(types_mapper=integers.get)
 
 
+def column_labels(frame: pd.DataFrame) -> list[str] | None:
+    """Return the names of columns as text; None for 0, 1, 2, …, which pandas gives where there is no name."""
+    labels: list[Any] = list(frame.columns)
+    return None if labels == list(range(len(labels))) else [str(label) for label in labels]
+
+
 def as_array(values: object, origin: Origin) -> NDArray[Any]:
     """Return values as an array; a list that mixes numbers with text or None keeps its objects, and a mask gives None.
 

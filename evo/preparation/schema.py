@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cnn.checks import brief
 from evo.errors import DataError
 from evo.preparation.cells import Describe, Kind, infer_kind, read_numbers, read_text
-from evo.preparation.containers import as_rows
+from evo.preparation.containers import as_rows, column_labels
 from evo.preparation.csv_rows import CsvFormat
 from evo.preparation.origin import (
     FLOAT32_MAX,
@@ -212,7 +212,7 @@ class Schema:
             raise DataError(
                 f"{origin.whole} must have at least one sample and feature; got shape {frame.shape}"
             )
-        labels = _labels(frame) if names is None else list(names)
+        labels = column_labels(frame) if names is None else list(names)
         own = _names(labels, frame.shape[1:], origin)
         known = own or tuple(map(str, range(frame.shape[1])))
         for name in map(str, categories):
@@ -355,7 +355,7 @@ class Schema:
 
     def _matched(self, frame: pd.DataFrame, origin: Origin) -> pd.DataFrame:
         """Return the columns of the schema, in its order."""
-        labels = _labels(frame)
+        labels = column_labels(frame)
         n = self.n_features
         if self.names is None or labels is None:
             if frame.shape[1] != n:
@@ -493,12 +493,6 @@ def _own(rows: NDArray[Any]) -> NDArray[Any]:
     if rows.dtype == dtype and rows.flags.c_contiguous and not rows.flags.writeable:
         return rows
     return read_only(np.array(rows, dtype=dtype, order="C"))
-
-
-def _labels(frame: pd.DataFrame) -> list[str] | None:
-    """Return the names of columns as text; None for 0, 1, 2, …, which pandas gives where there is no name."""
-    labels: list[Any] = list(frame.columns)
-    return None if labels == list(range(len(labels))) else [str(label) for label in labels]
 
 
 def _names(

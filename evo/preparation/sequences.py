@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from evo.errors import DataError
-from evo.preparation.containers import NUMBERS, as_array
+from evo.preparation.containers import NUMBERS, as_array, column_labels, of_other_libraries
 from evo.preparation.origin import FLOAT32_MAX, Origin, first_place, read_only
 
 Ints = NDArray[np.int64]
@@ -71,9 +72,10 @@ class Sequences:
             )
         found = []
         for i, one in enumerate(X):
-            columns = _columns(one)
+            table = of_other_libraries(one)
+            columns = column_labels(table) if isinstance(table, pd.DataFrame) else None
             names = columns if i == 0 and names is None else names
-            found.append(_sequence(one, columns, names, f"{origin.whole}[{i}]"))
+            found.append(_sequence(table, columns, names, f"{origin.whole}[{i}]"))
         if not found:
             raise DataError(f"{origin.whole} must have at least one sequence; got none")
         n_features = found[0].shape[1]
@@ -169,15 +171,8 @@ def ranges(starts: Ints, counts: Ints) -> Ints:
     return found
 
 
-def _columns(given: Any) -> tuple[str, ...] | None:
-    """Return the columns of a data frame; None if it is none."""
-    if not hasattr(given, "columns") or not hasattr(given, "shape"):
-        return None
-    return tuple(map(str, getattr(given, "column_names", given.columns)))
-
-
 def _sequence(
-    given: Any, columns: tuple[str, ...] | None, names: Sequence[str] | None, name: str
+    given: Any, columns: list[str] | None, names: Sequence[str] | None, name: str
 ) -> NDArray[Any]:
     """Return the steps of one sequence, shape (steps, features); columns of a data frame in the order of `names`."""
     steps = as_array(given, Origin(name))

@@ -208,3 +208,8 @@ def test_frames_of_sequences_are_matched_by_their_columns():
     message = r"X\[1\] must have the columns a, b; got a, q"
     with pytest.raises(DataError, match=message):
         read.schema.sequences([frames[0], frames[1].rename(columns={"b": "q"})], Origin("X"))
+
+
+def test_columns_without_names_give_features_without_names():
+    frames = [pd.DataFrame(np.arange(2.0 * n).reshape(n, 2)) for n in (3, 2)]
+    assert Dataset.from_sequences(frames, [0.0, 1.0], name="frames").feature_names is None
