@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, IntArray
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 
 WORDS = 8
 """Random words of 64 bits that belong to one image in one epoch; five of them are used."""
@@ -25,7 +25,7 @@ def draw_below(key: np.uint64, number: int, n: int) -> Any:
     return np.int64(((word >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
-@kernel
+@allocating_kernel
 def augment(
     images: FloatArray,
     chosen: IntArray,

@@ -36,7 +36,10 @@ KERNEL_CONSTANTS = (
 )
 """Other modules with constants that kernels import, or on which such constants depend, and so are compiled in."""
 
-OVERLOAD_OPTIONS: Any = {"error_model": "numpy", **NESTED_OPTIONS}
+UNCOUNTED: Any = {"_nrt": False}
+"""The option of Numba for functions that count no references to arrays; ``numba.extending`` uses it too."""
+
+OVERLOAD_OPTIONS: Any = {"error_model": "numpy", **UNCOUNTED, **NESTED_OPTIONS}
 """The ``jit_options`` of every `numba.extending.overload` that kernels call."""
 
 
@@ -49,6 +52,29 @@ def kernel(function: F) -> F:
     is released and division by zero follows IEEE 754. Compilation happens at the first call with each combination of
     argument types. :mod:`cnn.compile.nested_kernels` says what is made of a kernel that kernels call.
 
+    A kernel writes to arrays that its caller owns, and makes none. So it counts no references to them: a count is an
+    atomic addition, two for each slice, and an Intel processor waits at each until all earlier stores are done. In a
+    sparse network they took half of a training step. What makes arrays is an `allocating_kernel`.
+
+    Parameters
+    ----------
+    function
+        A function in Numba's nopython subset of Python. It makes no array, and returns none but an argument.
+
+    Returns
+    -------
+    F
+        The dispatcher, which is called like the function and is callable from other kernels.
+    """
+    return _kept_on_disk(function, **UNCOUNTED)
+
+
+def allocating_kernel(function: F) -> F:
+    """Compile a function like `kernel` that makes arrays, or that calls a kernel which returns arrays that it has made.
+
+    It counts references, and frees its arrays. A kernel that is not an allocating one would never free an array that
+    it gets from one; a test looks for such calls.
+
     Parameters
     ----------
     function
@@ -57,13 +83,17 @@ def kernel(function: F) -> F:
     Returns
     -------
     F
-        The dispatcher, which is called like the function and is callable from other kernels.
+        The dispatcher.
     """
+    return _kept_on_disk(function, _nrt=True)
+
+
+def _kept_on_disk(function: F, **options: Any) -> F:
     # Numba chooses the folder when it decorates; other users of Numba in this process keep their folder.
     theirs = _numba_settings.CACHE_DIR
     _numba_settings.CACHE_DIR = str(kernel_cache_directory())
     try:
-        return _compile(function, cache=True)
+        return _compile(function, cache=True, **options)
     finally:
         _numba_settings.CACHE_DIR = theirs
 
@@ -84,15 +114,11 @@ def kernel_of_this_process(function: F) -> F:
     F
         The dispatcher.
     """
-    return _compile(function, cache=False)
+    return _compile(function, cache=False, _nrt=True)
 
 
-def _compile(function: F, *, cache: bool) -> F:
-    options: Any = {
-        "boundscheck": False,
-        "nogil": True,
-        "error_model": "numpy",
-    }
+def _compile(function: F, *, cache: bool, **chosen: Any) -> F:
+    options: Any = {"boundscheck": False, "nogil": True, "error_model": "numpy", **chosen}
     compiled = numba.njit(cache=cache, **options, **ENTRY_OPTIONS)(function)
     if not MISSING:
         use_in_kernels(compiled, numba.njit(**options, **NESTED_OPTIONS)(function))

@@ -6,15 +6,18 @@ this module that Numba has these methods.
 
 from typing import Any
 
+from numba import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
-from numba.core.compiler_machinery import LoweringPass, register_pass
+from numba.core.compiler_machinery import AnalysisPass, LoweringPass, register_pass
 from numba.core.environment import lookup_environment
-from numba.core.typed_passes import NativeLowering
+from numba.core.errors import TypingError
+from numba.core.typed_passes import NativeLowering, NopythonTypeInference
 
 # The methods of these classes have no types.
 _Library: Any = JITCodeLibrary
 _Compiler: Any = Compiler
+_Tuple: Any = types.BaseTuple
 
 ENVIRONMENT = "_ZN08NumbaEnv"
 """How the names of global variables begin that hold the address of a function's environment."""
@@ -47,14 +50,55 @@ class LinkedLibrary(_Library):  # type: ignore[misc]
         return 0
 
 
+def has_arrays(kind: Any) -> bool:
+    """Return whether a value of a type of Numba is an array, or a tuple that holds some."""
+    if isinstance(kind, _Tuple):
+        return any(map(has_arrays, kind.types))
+    return isinstance(kind, types.Array)
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class RefuseArrays(AnalysisPass):
+    """Refuse functions that count no references, and return arrays or call kernels that do.
+
+    Who calls a function owns a reference to what it returns. A function that counts would give up one that was never
+    counted, and memory in use would be freed. A function that does not count would never give it up.
+    """
+
+    _name = "refuse_arrays_that_nobody_counts"
+
+    def __init__(self) -> None:
+        AnalysisPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Raise TypingError for such a function; nothing is changed."""
+        if state.flags.nrt:
+            return False
+        returned = [(state.func_id.func_name, state.return_type)]
+        for call, signature in state.calltypes.items():
+            called = state.typemap[call.func.name] if getattr(call, "op", "") == "call" else None
+            if isinstance(called, types.Dispatcher):
+                returned.append((called.dispatcher.py_func.__name__, signature.return_type))
+        for name, kind in returned:
+            if has_arrays(kind):
+                raise TypingError(
+                    f"{name} returns arrays, so it and its callers must be allocating kernels"
+                )
+        return False
+
+
 class NestedCompiler(_Compiler):  # type: ignore[misc]
     """Numba's compiler, for functions that kernels call."""
 
     def define_pipelines(self) -> Any:
-        """Return the usual pipelines, whose code goes to a `LinkedLibrary`."""
+        """Return the usual pipelines with the pass `RefuseArrays`; their code goes to a `LinkedLibrary`."""
         codegen = self.state.targetctx.codegen()
         self.state.library = LinkedLibrary(codegen, self.state.func_id.func_qualname)
-        return super().define_pipelines()
+        pipelines = super().define_pipelines()
+        for pipeline in pipelines:
+            pipeline.add_pass_after(RefuseArrays, NopythonTypeInference)
+            pipeline.finalize()
+        return pipelines
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -85,9 +129,10 @@ class EntryCompiler(_Compiler):  # type: ignore[misc]
     """Numba's compiler, for kernels that Python calls."""
 
     def define_pipelines(self) -> Any:
-        """Return the usual pipelines with the pass `SetEnvironments`."""
+        """Return the usual pipelines with the passes `RefuseArrays` and `SetEnvironments`."""
         pipelines = super().define_pipelines()
         for pipeline in pipelines:
+            pipeline.add_pass_after(RefuseArrays, NopythonTypeInference)
             pipeline.add_pass_after(SetEnvironments, NativeLowering)
             pipeline.finalize()
         return pipelines

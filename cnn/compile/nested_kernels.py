@@ -28,6 +28,8 @@ PARTS = (
     "numba.core.compiler.Compiler.define_pipelines",
     "numba.core.compiler_machinery.LoweringPass.run_pass",
     "numba.core.compiler_machinery.register_pass",
+    "numba.core.compiler_machinery.AnalysisPass.run_pass",
+    "numba.core.typed_passes.NopythonTypeInference.run_pass",
     "numba.core.typed_passes.NativeLowering.run_pass",
     "numba.core.codegen.JITCodeLibrary.codegen",
     "numba.core.codegen.JITCodeLibrary.get_pointer_to_function",

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cnn.arrays import FloatArray, FloatVector, IntArray
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 from cnn.compile.elementary_kernels import fast_exp, fast_log
 
 
-@kernel
+@allocating_kernel
 def write_softmax(scores: FloatArray, out: FloatArray) -> FloatArray:
     """Write the softmax of each column to `out`; return the log of each column's sum of exponentials.
 
@@ -59,7 +59,7 @@ def check_classes(classes: IntArray, n_outputs: int, batch: int) -> None:
             raise ValueError("target classes must lie in 0 ... n_outputs - 1")
 
 
-@kernel
+@allocating_kernel
 def cross_entropy(scores: FloatArray, targets: IntArray, delta_out: FloatArray) -> float:
     """Softmax and cross-entropy together: E = −log o_t, and ∂E/∂s = o − t with t one-hot (S4).
 
@@ -134,7 +134,7 @@ def squared_error(scores: FloatArray, targets: FloatArray, delta_out: FloatArray
     return float(0.5 * value / batch)
 
 
-@kernel
+@allocating_kernel
 def softmax_squared_error(scores: FloatArray, targets: IntArray, delta_out: FloatArray) -> float:
     """Squared error of softmax outputs, by the full Jacobian ∂o_i/∂s_j = o_i (δ_ij − o_j) (S4).
 
@@ -177,7 +177,7 @@ def softmax_squared_error(scores: FloatArray, targets: IntArray, delta_out: Floa
     return float(0.5 * value / batch)
 
 
-@kernel
+@allocating_kernel
 def cross_entropy_of_samples(
     scores: FloatArray, targets: IntArray, losses: npt.NDArray[np.float64]
 ) -> None:
@@ -199,7 +199,7 @@ def squared_error_of_samples(
             losses[b] += 0.5 * residual * residual
 
 
-@kernel
+@allocating_kernel
 def softmax_squared_error_of_samples(
     scores: FloatArray, targets: IntArray, losses: npt.NDArray[np.float64]
 ) -> None:
@@ -213,7 +213,7 @@ def softmax_squared_error_of_samples(
             losses[b] += 0.5 * residual * residual
 
 
-@kernel
+@allocating_kernel
 def smoothed_cross_entropy(
     scores: FloatArray, targets: IntArray, smoothing: float, delta_out: FloatArray
 ) -> float:
@@ -256,7 +256,7 @@ def smoothed_cross_entropy(
     return float(value / batch)
 
 
-@kernel
+@allocating_kernel
 def smoothed_cross_entropy_of_samples(
     scores: FloatArray, targets: IntArray, smoothing: float, losses: npt.NDArray[np.float64]
 ) -> None:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from cnn.arrays import FloatArray, FloatVector
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 
 ADAM_SECOND_MOMENT = 0.999
 ADAM_EPSILON = 1e-8
@@ -106,7 +106,7 @@ def adam_step(
         parameters[i] -= eta * m / (math.sqrt(v * correction2) + epsilon) + decay * parameters[i]
 
 
-@kernel
+@allocating_kernel
 def penalized(gradient: FloatVector, parameters: FloatVector, l2: float) -> FloatVector:
     """Return a new vector: the gradient of the loss plus that of the L2 penalty ½ λ ‖θ‖², g + λ θ with λ = `l2`."""
     total, weight = np.empty_like(gradient), gradient.dtype.type(l2)
@@ -119,7 +119,8 @@ def penalized(gradient: FloatVector, parameters: FloatVector, l2: float) -> Floa
 def add_to_average(average: FloatVector, parameters: FloatVector, share: float) -> None:
     """Move an average towards the parameters: θ̄ ← θ̄ + share · (θ − θ̄). A share of 1 gives θ to the bit."""
     if share == 1.0:
-        average[:] = parameters
+        for i in range(average.shape[0]):
+            average[i] = parameters[i]
         return
     weight = average.dtype.type(share)
     for i in range(average.shape[0]):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 
 Words = NDArray[np.uint64]
 Ints = NDArray[np.integer[Any]]
@@ -89,7 +89,7 @@ def refine(
         refined[v] = mix_word(colours[v] * ODD + mix_word(before + ODD * after))
 
 
-@kernel
+@allocating_kernel
 def hash_states(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],

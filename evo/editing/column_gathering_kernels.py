@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 from evo.editing.column_kernels import Flags, Floats, Ints, origin_at
 
 RUN = 16
 """Keys that are sorted by insertion, before sorted runs are merged."""
 
 
-@kernel
+@allocating_kernel
 def gather(
     base_rows: Ints,
     base_values: Floats,
@@ -84,7 +84,7 @@ def _copy(
     return ascends
 
 
-@kernel
+@allocating_kernel
 def _sort(
     rows: Ints,
     values: Floats,
@@ -123,7 +123,7 @@ def _sort(
                 origins[i] = work_origins[i]
 
 
-@kernel
+@allocating_kernel
 def _sorted_order(rows: Ints) -> NDArray[np.int64]:
     """Return the indices that sort the rows, as a stable `numpy.argsort`, which Numba takes a second to compile.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 
 Ints = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
@@ -73,7 +73,7 @@ def keep_effective(
             mask[e] &= in_time and not none
 
 
-@kernel
+@allocating_kernel
 def count_components(indptr: Ints, sources: Ints) -> tuple[int, int, int]:
     """Return the number of strongly connected components, of nodes on cycles, and of nodes in the largest component.
 
@@ -132,7 +132,7 @@ def count_components(indptr: Ints, sources: Ints) -> tuple[int, int, int]:
     return n_components, n_cyclic, largest
 
 
-@kernel
+@allocating_kernel
 def longest_path(indptr: Ints, sources: Ints, is_input: Mask, inputs_at_once: bool) -> int:
     """Return the number of edges on the longest path of edges without delay, as :func:`graphops.evaluation_layers`.
 
@@ -149,7 +149,7 @@ def longest_path(indptr: Ints, sources: Ints, is_input: Mask, inputs_at_once: bo
     return longest
 
 
-@kernel
+@allocating_kernel
 def count_hops(indptr: Ints, sources: Ints, is_input: Mask, hops: Ints) -> None:
     """Write the number of edges from the nearest input to each node; −1 where no input reaches the node.
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 from evo.gradient_free.dense_kernels import Floats, Network, Networks
 from evo.gradient_free.neuroevolution_kernels import network_at, run
 
@@ -48,7 +48,7 @@ class Agent(NamedTuple):
     net_input: Floats
 
 
-@kernel
+@allocating_kernel
 def create_agent(networks: Networks, p: int, interface: Interface) -> Any:
     """Return a network at the beginning of an episode: all its nodes are at 0."""
     n = networks.ids.shape[1]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -215,7 +215,7 @@ def count_active(network: Network) -> Any:
     return count_above(network, network.threshold[0])
 
 
-@kernel
+@allocating_kernel
 def magnitude_at(network: Network, rank: int) -> Any:
     """Return the magnitude with a rank, from 0, among the stored entries; by insertion, since ranks are small."""
     n = network.stored.shape[0]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 from cnn.training.loss_kernels import cross_entropy, softmax_squared_error, squared_error
 from evo.gradient_free.dense_kernels import (
     Floats,
@@ -50,7 +50,7 @@ class Data(NamedTuple):
     values: Floats
 
 
-@kernel
+@allocating_kernel
 def network_at(networks: Networks, p: int) -> Any:
     """Return a view of one network."""
     return Network(
@@ -62,7 +62,7 @@ def network_at(networks: Networks, p: int) -> Any:
     )
 
 
-@kernel
+@allocating_kernel
 def create_founders(
     networks: Networks,
     rules: Rules,
@@ -92,7 +92,7 @@ def create_founders(
             assign_entry(network, n, j, draw_weight(network, rules, stream))
 
 
-@kernel
+@allocating_kernel
 def count_edges(networks: Networks, p: int) -> Any:
     """Count the active entries of one network."""
     return count_active(network_at(networks, p))
@@ -101,7 +101,7 @@ def count_edges(networks: Networks, p: int) -> Any:
 # -- selection ---------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@allocating_kernel
 def select_by_tournament(
     ranking: Ints, size: int, key: Words, generation: int, begin: int, end: int, parent_of: Ints
 ) -> None:
@@ -115,7 +115,7 @@ def select_by_tournament(
         parent_of[p] = ranking[best]
 
 
-@kernel
+@allocating_kernel
 def select_by_truncation(
     ranking: Ints, size: int, key: Words, generation: int, begin: int, end: int, parent_of: Ints
 ) -> None:
@@ -144,7 +144,7 @@ def copy_network(parents: Networks, parent: int, children: Networks, child: int)
     children.threshold[child] = parents.threshold[parent]
 
 
-@kernel
+@allocating_kernel
 def breed(
     parents: Networks,
     parent_of: Ints,
@@ -212,7 +212,7 @@ def accuracy(scores: Floats, classes: Ints) -> Any:
     return right / n_samples
 
 
-@kernel
+@allocating_kernel
 def evaluate(
     networks: Networks,
     rules: Rules,

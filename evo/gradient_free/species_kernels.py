@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 from evo.gradient_free.dense_kernels import (
     ASSIGN,
     Ints,
@@ -56,7 +56,7 @@ def distance(a: Network, b: Network, place_in_b: Ints, structure: float, weights
     return structure * alone + weights * total / (n_common + n)
 
 
-@kernel
+@allocating_kernel
 def assign_species(
     population: Networks,
     ranking: Ints,
@@ -112,7 +112,7 @@ def cross(
     log.counts[1] += crossed
 
 
-@kernel
+@allocating_kernel
 def recombine(
     parents: Networks, parent_of: Ints, mate_of: Ints, n_inputs: int, key: Words, generation: int, begin: int, end: int,
     children: Networks, log: Log,

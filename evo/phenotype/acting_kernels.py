@@ -22,7 +22,8 @@ def read_observation(
     if layout.ticks > 1:
         size = layout.rows_per_tick * stride
         last = layout.first_base * stride + (layout.ticks - 1) * size
-        state[:size] = state[last : last + size]
+        for i in range(size):
+            state[i] = state[last + i]
     for tick in range(-1 if layout.ticks > 1 else 0, layout.ticks):
         base = layout.first_base + tick * layout.rows_per_tick
         for k in range(features.shape[0]):

@@ -8,7 +8,7 @@ These kernels call the passes of :mod:`evo.phenotype.kernels`, which do not know
 sequences run, and compile, what they did without them.
 """
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 from evo.phenotype.kernels.backward_kernels import backward_nodes
 from evo.phenotype.kernels.edge_kernels import Floats, Ints
 from evo.phenotype.kernels.forward_kernels import (
@@ -20,7 +20,7 @@ from evo.phenotype.kernels.forward_kernels import (
 from evo.phenotype.kernels.row_kernels import Width
 
 
-@kernel
+@allocating_kernel
 def forward_sequences(
     layout: Layout, weights: Floats, bias: Floats, buffers: Buffers, last_ticks: Ints, width: Width
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 from evo.gradient_free.agent_kernels import Agent, Interface, act, create_agent
 from evo.gradient_free.dense_kernels import Networks
 
@@ -39,7 +39,7 @@ def push(state: State, action: int) -> Any:
     return abs(state[0]) <= TRACK and abs(state[2]) <= MAX_ANGLE
 
 
-@kernel
+@allocating_kernel
 def play_cart_pole(agent: Agent, episode: State) -> Any:
     """Play an episode; return the sum of rewards, 1 for each step, the last one included."""
     state = episode[1:].copy()
@@ -53,7 +53,7 @@ def play_cart_pole(agent: Agent, episode: State) -> Any:
     return steps
 
 
-@kernel
+@allocating_kernel
 def evaluate_cart_pole(
     networks: Networks, interface: Interface, episodes: State, begin: int, end: int, scores: State
 ) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 from evo.gradient_free.agent_kernels import Agent, Interface, act, create_agent
 from evo.gradient_free.dense_kernels import Networks
 
@@ -107,7 +107,7 @@ def force_of(outputs: Any) -> Any:
     return MAX_FORCE * min(max(np.float64(outputs[0]), -1.0), 1.0)
 
 
-@kernel
+@allocating_kernel
 def balance(
     cart: Cart, max_angle: float, agent: Agent, episode: State, sees_velocities: bool, swings: State
 ) -> Any:
@@ -142,7 +142,7 @@ def gruau_fitness(steps: int, limit: float, swings: State) -> Any:
     return 0.1 * steps / limit + 0.9 * steady
 
 
-@kernel
+@allocating_kernel
 def evaluate_poles(
     networks: Networks, interface: Interface, episodes: State, begin: int, end: int, scores: State
 ) -> None:
@@ -160,7 +160,7 @@ def evaluate_poles(
                 scores[p, e] = balance(DOUBLE, DOUBLE_ANGLE, agent, episode, True, nothing)
 
 
-@kernel
+@allocating_kernel
 def evaluate_poles_without_velocities(
     networks: Networks, interface: Interface, episodes: State, begin: int, end: int, scores: State
 ) -> None:

@@ -10,13 +10,12 @@ from cnn.compile.compilation import kernel
 from cnn.compile.product_kernels import write_product, write_transpose
 from cnn.compile.vector_kernels import sum_products, sum_range
 from evo.phenotype.kernels.activation_kernels import multiply_by_slope
-from evo.phenotype.kernels.dropout_kernels import drop_residual, masks_of
+from evo.phenotype.kernels.dropout_kernels import drop_residual
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, backward_edges
 from evo.phenotype.kernels.forward_kernels import (
     FULL,
     Buffers,
     Layout,
-    block_matrix,
 )
 from evo.phenotype.kernels.map_kernels import (
     backward_maps,
@@ -44,14 +43,14 @@ def _backward_block(
     """Compute both gradients of dense block `r`: Δ·Xᵀ for its weights, Wᵀ·Δ for its source rows."""
     state, residual, length = buffers.state, buffers.residual, buffers.length
     sources, block_edges, n_input_rows = layout.sources, layout.block_edges, layout.n_input_rows
-    first, last, low, high, _, filled = layout.dense_blocks[r]
+    first, last, low, high, begin, filled = layout.dense_blocks[r]
     offset = (base + first_row_of(layout.maps, n_input_rows, first)) * length
     n_nodes, n_rows = last - first, high - low
     delta = residual[offset : offset + n_nodes * length]
     x = state[(base + low) * length : (base + high) * length]
     of_rows = buffers.block_input_gradient[: n_rows * length]
     whole = filled == FULL and not accumulate
-    of_block = block_matrix(layout.dense_blocks[r], gradient, gradient)
+    of_block = gradient[begin : begin + n_nodes * n_rows]
     if not whole:
         of_block = buffers.block_gradient[: n_nodes * n_rows]
     write_transpose(x, of_rows, n_rows, length)
@@ -63,8 +62,8 @@ def _backward_block(
                 value = of_block[start + sources[e]]
                 gradient[e] = gradient[e] + value if accumulate else value
     if high > n_input_rows:
-        matrix = block_matrix(layout.dense_blocks[r], weights, buffers.block_weights)
-        write_product(matrix, 1, n_rows, delta, of_rows, n_rows, n_nodes, length)
+        matrices = weights if filled == FULL else buffers.block_weights
+        write_product(matrices[begin:], 1, n_rows, delta, of_rows, n_rows, n_nodes, length)
         skipped = max(low, n_input_rows) - low  # inputs have no residuals
         to = residual[(base + low + skipped) * length : (base + high) * length]
         for i in range(to.shape[0]):
@@ -109,7 +108,6 @@ def backward_nodes(
     stride, length = buffers.stride, buffers.length
     indptr, sources, codes, maps = layout.indptr, layout.sources, layout.codes, layout.maps
     blocks, block_edges, net_rows = layout.dense_blocks, layout.block_edges, layout.net_input_rows
-    mask_rows, factors, share = masks_of(layout.dropout)
     base = layout.first_base + tick * layout.rows_per_tick
     accumulate = tick < layout.ticks - 1
     block = blocks.shape[0] - 1
@@ -120,7 +118,7 @@ def backward_nodes(
         size = n_pixels_of(maps, p) * length
         backward_maps(maps, p, buffers, base, width)
         output, delta = state[offset : offset + size], residual[offset : offset + size]
-        drop_residual(mask_rows, factors, share, p, output, delta)
+        drop_residual(layout.dropout, p, output, delta)
         net = delta  # not read where the slope is a function of the output
         if net_rows[p] >= 0:
             at = (tick * layout.n_net_input_rows + net_rows[p]) * length

@@ -52,48 +52,26 @@ def draw_masks(dropout: NodeDropout, mask_keys: Words) -> None:
     write_factors(dropout.words, dropout.keys, dropout.threshold, dropout.scale, dropout.factors)
 
 
-def masks_of(dropout: Any) -> Any:
-    """Return the rows and the factors of a dropout, and 1 / scale; without dropout, empty tuples.
-
-    The passes take them out of the dropout once: for each node, to count the references to its arrays would take
-    longer than the arithmetic.
-    """
-    raise NotImplementedError
-
-
-@overload(masks_of, jit_options=OVERLOAD_OPTIONS)
-def _masks_of(dropout: Any) -> Any:
-    def masks(dropout: Any) -> Any:
-        return dropout.rows, dropout.factors, dropout.factors.dtype.type(1 / dropout.scale)
-
-    def nothing(dropout: Any) -> Any:
-        return (), (), ()
-
-    return nothing if is_empty(dropout) else masks
-
-
-def drop_output(rows: Any, factors: Any, p: int, output: Floats) -> None:
-    """Drop outputs of a computed node, in place. All ticks have the same mask."""
+def drop_output(dropout: Any, p: int, output: Floats) -> None:
+    """Drop outputs of a computed node, in place. All ticks have the same mask; without dropout, do nothing."""
     raise NotImplementedError
 
 
 @overload(drop_output, jit_options=OVERLOAD_OPTIONS)
-def _drop_output(rows: Any, factors: Any, p: Any, output: Any) -> Any:
-    def drop(rows: Any, factors: Any, p: Any, output: Any) -> Any:
-        at = rows[p] * output.shape[0]
+def _drop_output(dropout: Any, p: Any, output: Any) -> Any:
+    def drop(dropout: Any, p: Any, output: Any) -> Any:
+        at = dropout.rows[p] * output.shape[0]
         if at >= 0:
             for b in range(output.shape[0]):
-                output[b] *= factors[at + b]
+                output[b] *= dropout.factors[at + b]
 
-    def nothing(rows: Any, factors: Any, p: Any, output: Any) -> Any:
+    def nothing(dropout: Any, p: Any, output: Any) -> Any:
         pass
 
-    return nothing if is_empty(rows) else drop
+    return nothing if is_empty(dropout) else drop
 
 
-def drop_residual(
-    rows: Any, factors: Any, share: Any, p: int, output: Floats, residual: Floats
-) -> None:
+def drop_residual(dropout: Any, p: int, output: Floats, residual: Floats) -> None:
     """Turn ∂E/∂(dropped output) into ∂E/∂o, in place, and scale kept outputs back to o, which gives the slope.
 
     The residual is 0 where an output was dropped, so its slope does not matter.
@@ -102,15 +80,15 @@ def drop_residual(
 
 
 @overload(drop_residual, jit_options=OVERLOAD_OPTIONS)
-def _drop_residual(rows: Any, factors: Any, share: Any, p: Any, output: Any, residual: Any) -> Any:
-    def drop(rows: Any, factors: Any, share: Any, p: Any, output: Any, residual: Any) -> Any:
-        at = rows[p] * output.shape[0]
+def _drop_residual(dropout: Any, p: Any, output: Any, residual: Any) -> Any:
+    def drop(dropout: Any, p: Any, output: Any, residual: Any) -> Any:
+        at, share = dropout.rows[p] * output.shape[0], output.dtype.type(1 / dropout.scale)
         if at >= 0:
             for b in range(output.shape[0]):
-                residual[b] *= factors[at + b]
+                residual[b] *= dropout.factors[at + b]
                 output[b] *= share
 
-    def nothing(rows: Any, factors: Any, share: Any, p: Any, output: Any, residual: Any) -> Any:
+    def nothing(dropout: Any, p: Any, output: Any, residual: Any) -> Any:
         pass
 
-    return nothing if is_empty(rows) else drop
+    return nothing if is_empty(dropout) else drop

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from cnn.compile.compilation import kernel
 from cnn.compile.product_kernels import write_product
 from evo.phenotype.kernels.activation_kernels import activate
-from evo.phenotype.kernels.dropout_kernels import drop_output, masks_of
+from evo.phenotype.kernels.dropout_kernels import drop_output
 from evo.phenotype.kernels.edge_kernels import Floats, Ints, forward_edges
 from evo.phenotype.kernels.map_kernels import (
     edge_range,
@@ -140,14 +140,6 @@ def write_block_weights(layout: Layout, weights: Floats, block_weights: Floats) 
 
 
 @kernel
-def block_matrix(block: Ints, full: Floats, block_weights: Floats) -> Floats:
-    """Return the matrix (nodes, rows) of a dense block, flat; a block that is not full has it in `block_weights`."""
-    first, last, low, high, offset, filled = block
-    numbers = full if filled == FULL else block_weights
-    return numbers[offset : offset + (last - first) * (high - low)]
-
-
-@kernel
 def forward(layout: Layout, weights: Floats, bias: Floats, buffers: Buffers, width: Width) -> None:
     """Run every tick: o_j = φ_j(Σ_e w_e·o_source(e) + b_j)."""
     write_block_weights(layout, weights, buffers.block_weights)
@@ -171,7 +163,6 @@ def forward_nodes(
     stride, length = buffers.stride, buffers.length
     indptr, sources, codes, maps = layout.indptr, layout.sources, layout.codes, layout.maps
     blocks, block_edges, net_rows = layout.dense_blocks, layout.block_edges, layout.net_input_rows
-    mask_rows, factors, _ = masks_of(layout.dropout)
     base = layout.first_base + tick * layout.rows_per_tick
     block, block_end = 0, 0
     while block < blocks.shape[0] and blocks[block, 0] < begin:
@@ -183,8 +174,9 @@ def forward_nodes(
         first, last = indptr[p], indptr[p + 1]
         if block < blocks.shape[0] and blocks[block, 0] == p:
             block_end, low, high = blocks[block, 1], blocks[block, 2], blocks[block, 3]
+            matrices = weights if blocks[block, 5] == FULL else block_weights
             write_product(
-                block_matrix(blocks[block], weights, block_weights), high - low, 1,
+                matrices[blocks[block, 4] :], high - low, 1,
                 state[(base + low) * length : (base + high) * length],
                 state[offset : offset + (block_end - p) * length], block_end - p, high - low, length,
             )  # fmt: skip
@@ -211,5 +203,5 @@ def forward_nodes(
             for b in range(size):
                 net_inputs[at + b] = row[b]
         activate(codes[p], row)
-        drop_output(mask_rows, factors, p, row)
+        drop_output(layout.dropout, p, row)
         forward_maps(maps, p, buffers, base)

@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel, kernel
 from cnn.compile.vector_kernels import Emitter, lanes_of, register_lanes
 from evo.phenotype.kernels.edge_kernels import Floats, Ints
 
@@ -253,7 +253,7 @@ def _write_line(
 write_line: Any = intrinsic(_write_line)
 
 
-@kernel
+@allocating_kernel
 def gather_listed(
     plan: LinePlan,
     lists: TapLists,

@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from cnn.compile.compilation import OVERLOAD_OPTIONS, kernel
+from cnn.compile.compilation import OVERLOAD_OPTIONS, allocating_kernel, kernel
 from cnn.compile.vector_kernels import norm_of
 from cnn.training.loss_kernels import (
     cross_entropy,
@@ -143,7 +143,7 @@ def apply_threshold(
             masked_weights[e] = weights[e] if size > bound else weights.dtype.type(0)
 
 
-@kernel
+@allocating_kernel
 def read_inputs(
     layout: Layout, io_rows: InputOutputRows, samples: Floats, order: Ints, buffers: Buffers
 ) -> None:
@@ -201,7 +201,7 @@ def write_output_residuals(
             residual[offset + b] = deltas[k, b]
 
 
-@kernel
+@allocating_kernel
 def batch_targets(targets: Any, order: Ints) -> Any:
     """Return the targets of a batch in the shape of the losses: (batch,) classes or (n_outputs, batch) values."""
     if targets.ndim == 1:
@@ -275,7 +275,7 @@ def _losses_of_samples(mark: Any, scores: Any, targets: Any, losses: Any) -> Any
     return compute
 
 
-@kernel
+@allocating_kernel
 def weighted_loss_and_gradient(
     mark: tuple[float, ...],
     scores: Floats,
@@ -315,7 +315,7 @@ def _update(
         adam_step(parameters, gradient, moments, rate, step, momentum, decay)
 
 
-@kernel
+@allocating_kernel
 def descend(
     layout: Layout,
     io_rows: InputOutputRows,

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import threadpoolctl
+from numba.core.errors import NumbaError
+from numba.core.runtime import _nrt_python, rtsys
 
 from cnn.compile import compilation
 
@@ -64,6 +66,78 @@ def test_division_by_zero_follows_ieee_754(own_cache):
         return a / b
 
     assert divide(1.0, 0.0) == math.inf
+
+
+def test_a_kernel_that_makes_arrays_must_say_so(own_cache):
+    def squares(x):
+        return np.zeros_like(x) + x * x
+
+    with pytest.raises(NumbaError, match=r"returning of array passed|NRT required"):
+        compilation.kernel(squares)(np.ones(3))
+    assert compilation.allocating_kernel(squares)(np.ones(3)).tolist() == [1, 1, 1]
+
+
+def test_slices_of_arguments_are_not_counted(own_cache):
+    @compilation.kernel
+    def add_to(total, x):
+        total += x
+
+    @compilation.kernel
+    def sum_rows(x, total):
+        for i in range(x.shape[0]):
+            add_to(total, x[i])
+
+    total = np.zeros(2)
+    sum_rows(np.ones((5, 2)), total)
+    assert total.tolist() == [5, 5]
+    (code,) = sum_rows.inspect_llvm().values()
+    assert "NRT_" not in code
+
+
+@pytest.fixture
+def allocations():
+    """Count the arrays that compiled code makes and frees."""
+    was_counting = _nrt_python.memsys_stats_enabled()
+    _nrt_python.memsys_enable_stats()
+    yield rtsys.get_allocation_stats
+    if not was_counting:
+        _nrt_python.memsys_disable_stats()
+
+
+def test_what_an_allocating_kernel_made_is_freed(own_cache, allocations):
+    @compilation.allocating_kernel
+    def doubled(x):
+        return 2 * x
+
+    @compilation.allocating_kernel
+    def sum_of_doubled(x):
+        return doubled(x).sum()
+
+    assert sum_of_doubled(np.ones(4)) == 8
+    (code,) = sum_of_doubled.inspect_llvm().values()
+    assert "NRT_" in code
+    before = allocations()
+    assert sum_of_doubled(np.ones(4)) == 8
+    after = allocations()
+    assert after.alloc - before.alloc == after.free - before.free > 0
+
+
+def test_a_kernel_that_does_not_count_gets_no_arrays(own_cache):
+    @compilation.allocating_kernel
+    def pair_of(x):
+        return x, x[1:]
+
+    @compilation.kernel
+    def sum_of_pair(x):
+        return pair_of(x)[1].sum()
+
+    @compilation.kernel
+    def parts(x):
+        return x[1:], 0
+
+    for function, name in ((sum_of_pair, "pair_of"), (parts, "parts")):
+        with pytest.raises(NumbaError, match=f"{name} returns arrays, so it and its callers"):
+            function(np.ones(3))
 
 
 def test_the_cache_lies_in_the_folder_that_numba_was_told(monkeypatch, tmp_path):

@@ -43,7 +43,7 @@ def compile_both(own_cache, monkeypatch):
     """Return a function that compiles a kernel that calls a kernel, and returns both."""
 
     def compile_anew():
-        inner = compilation.kernel(_mean)
+        inner = compilation.allocating_kernel(_mean)  # its error has a value of its own
         monkeypatch.setitem(globals(), "nested", inner)
         return compilation.kernel(_spread), inner
 

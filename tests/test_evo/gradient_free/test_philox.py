@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cnn.compile.compilation import kernel
+from cnn.compile.compilation import allocating_kernel
 from evo.gradient_free.philox_kernels import (
     COUNTER,
     DRAWN,
@@ -33,7 +33,7 @@ def draws(draw, n, **name):
     return np.array([draw(stream) for _ in range(n)])
 
 
-@kernel
+@allocating_kernel
 def first_draws(key, individuals, out):
     stream = np.empty(STREAM_SIZE, np.uint64)
     for p in range(individuals):

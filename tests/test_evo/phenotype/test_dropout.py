@@ -24,7 +24,6 @@ from evo.phenotype.kernels.dropout_kernels import (
     draw_masks,
     drop_output,
     drop_residual,
-    masks_of,
 )
 
 SEED = np.random.SeedSequence(4)
@@ -64,10 +63,9 @@ def test_hidden_neurons_are_dropped_by_their_ids():
 
 @numba.njit
 def pass_through(dropout, p, output, residual):
-    rows, factors, share = masks_of(dropout)
-    drop_output(rows, factors, p, output)
+    drop_output(dropout, p, output)
     dropped = output.copy()
-    drop_residual(rows, factors, share, p, output, residual)
+    drop_residual(dropout, p, output, residual)
     return dropped
 
 
