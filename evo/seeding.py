@@ -5,11 +5,12 @@ individual))``. No generator state is stored or shared, so what is drawn does no
 the order in which they finish, or on an interruption.
 """
 
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import numpy as np
 
 
+@unique
 class Purpose(IntEnum):
     """The purpose of a stream of random numbers; changing a value changes every recorded result."""
 
@@ -28,6 +29,7 @@ class Purpose(IntEnum):
     TRAIN_EPISODES = 12
     TEST_EPISODES = 13
     STRATEGY = 14
+    TRIAL_EPISODE = 15
 
 
 def seed_sequence(

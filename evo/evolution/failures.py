@@ -36,11 +36,15 @@ def traceback_of(error: BaseException) -> str:
     return _encodable(told[-LONGEST_TRACEBACK:])
 
 
+def own_calls(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the calls of the user's code in the traceback of an error, the last one last."""
+    calls = traceback.extract_tb(error.__traceback__)
+    return [one for one in calls if not is_installed(one.filename)]
+
+
 def place_of(error: BaseException) -> str:
     """Return file, line and function of the user's code that raised an error; else those of the last call."""
-    calls = traceback.extract_tb(error.__traceback__)
-    own = [one for one in calls if not is_installed(one.filename)]
-    at = (own or calls)[-1]
+    at = (own_calls(error) or traceback.extract_tb(error.__traceback__))[-1]
     return _encodable(f"{at.filename}:{at.lineno} in {at.name}")
 
 

@@ -8,6 +8,7 @@ from evo.rewards.interface import Actions, Interface, Observations
 from evo.rewards.reward import MEASURES, REWARDS, Played, Reward, make_reward, play
 from evo.rewards.settings import StrategySettings, TaskSettings
 from evo.rewards.source import EpisodeSource, EpisodeSplit
+from evo.rewards.trial import try_episode
 
 __all__ = [
     "MEASURES",
@@ -23,4 +24,5 @@ __all__ = [
     "TaskSettings",
     "make_reward",
     "play",
+    "try_episode",
 ]

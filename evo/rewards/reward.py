@@ -124,7 +124,12 @@ def check_reward(made: Any) -> None:
 
 def measures_of(reward: Reward) -> tuple[str, ...]:
     """Return the names of all measures of a reward."""
-    return (*MEASURES, *getattr(reward, "measures", {}))
+    return (*MEASURES, *own_measures_of(reward))
+
+
+def own_measures_of(reward: Reward) -> list[str]:
+    """Return the names of the measures that a reward has beside those of every reward."""
+    return [*getattr(reward, "measures", {})]
 
 
 def interface_of(reward: Reward) -> Interface | None:
@@ -180,20 +185,27 @@ def play(reward: Reward, network: Phenotype, streams: Iterable[np.random.Generat
     TypeError, ValueError
         If `evaluate` returns something else than a fitness and the measures that the reward declares.
     """
-    names = [name for name in measures_of(reward) if name not in MEASURES]
+    names = own_measures_of(reward)
     actor = Actor(network)
     rows = []
     for rng in streams:
         actor.reset()
         before = actor.steps
-        fitness, measures = _returned(reward.evaluate(actor, rng=rng), names)
+        fitness, measures = returned_by(reward, reward.evaluate(actor, rng=rng))
         rows.append([fitness, float(actor.steps - before), *(measures[name] for name in names)])
     means = np.mean(rows, axis=0).tolist()
     return Played(dict(zip(measures_of(reward), means, strict=True)), len(rows), actor.steps)
 
 
-def _returned(returned: Any, names: list[str]) -> tuple[float, dict[str, float]]:
-    """Return the fitness and the measures of an episode as numbers."""
+def returned_by(reward: Reward, returned: Any) -> tuple[float, dict[str, float]]:
+    """Return the fitness and the measures of an episode as numbers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`play`.
+    """
+    names = own_measures_of(reward)
     fitness, measures = (
         returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, {})
     )

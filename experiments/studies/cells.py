@@ -29,6 +29,7 @@ from experiments.progress.callbacks import Callbacks
 from experiments.progress.reporter import RunReporter
 from experiments.settings.experiment import Experiment
 from experiments.studies.arguments import limits_of
+from experiments.studies.episodes import check_reward_judges
 from experiments.studies.execution import (
     SECONDS_WORTH_WORKERS,
     Plan,
@@ -37,9 +38,10 @@ from experiments.studies.execution import (
     expected_seconds,
     noting_the_end,
     searches_of,
+    telling_of_kernels,
     told_of_stop,
 )
-from experiments.studies.founders import check_founders, with_ticks_of
+from experiments.studies.founders import check_founders, founders_of_seed, with_ticks_of
 from experiments.studies.judgement import Source, check_judgement
 from experiments.studies.planned import Decision, StudyPlan, cell_of, decide, fitness_at
 from experiments.studies.runner import (
@@ -137,6 +139,26 @@ class Runs:
     def teller(self) -> Reporter:
         """Tells what happens to runs as a whole."""
         return self.reporter()
+
+    def check_rewards(self, experiments: Iterable[Experiment]) -> None:
+        """Let founders play a trial episode of each reward of experiments.
+
+        Raises
+        ------
+        SettingsError
+            If a reward fails with every founder.
+        """
+        tried: set[EpisodeSource] = set()
+        for experiment in experiments:
+            source, seed = self.data.of(experiment), experiment.seed
+            if not isinstance(source, EpisodeSource) or source in tried:
+                continue
+            tried.add(source)
+            split = EpisodeSplit(source)
+            given = check_founders(experiment, split)
+            with telling_of_kernels(self.teller):
+                founders = founders_of_seed(experiment, split, given, seed)
+                check_reward_judges(source, founders, seed)
 
     def halve(self, plan: StudyPlan, *, force: bool = False) -> StudyPlan:
         """Run searches from rung to rung, and stop the cells that each rung decides on; return the plan with decisions.

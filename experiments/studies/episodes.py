@@ -1,14 +1,61 @@
-"""The arms that do not evolve, beside a search that a reward judges."""
+"""What a run that a reward judges has beside its search: a trial episode before it, and arms that do not evolve."""
 
 import time
+from collections.abc import Sequence
 
 from cnn.training.budget import TrainingBudget
-from evo.evolution.failures import kind_and_text
+from evo.errors import SettingsError
+from evo.evolution.failures import kind_and_text, own_calls, place_of
 from evo.evolution.tasks import EpisodeTask
+from evo.genome.genome import Genome
+from evo.interruption import is_interruption
+from evo.origin import place_of as written_at
 from evo.phenotype.phenotype import Phenotype
+from evo.rewards import EpisodeSource, Reward, try_episode
+from evo.seeding import Purpose, generator
 from evo.storage.rows import played_columns, training_rows
 from experiments.arms import Evolved, NoNetworkError
 from experiments.studies.baselines import Baselines
+
+
+def check_reward_judges(source: EpisodeSource, founders: Sequence[Genome], seed: int) -> None:
+    """Let untrained founders play a trial episode each, until one of them has played; nothing is charged.
+
+    A reward may fail with some networks: then these individuals fail. One that fails with every founder would fail
+    with every individual. The episodes have a random stream and a reward of their own, so they change no result.
+
+    Raises
+    ------
+    SettingsError
+        If the reward fails with every founder: one line that names the reward, its class, and the place of the error.
+    """
+    reward, first = source.settings.make(), None
+    for k, founder in enumerate(founders):
+        network = Phenotype(founder, "squared_error")
+        try:
+            try_episode(reward, network, generator(seed, Purpose.TRIAL_EPISODE, 0, k))
+        except BaseException as error:  # a reward may raise whatever its author chose
+            if is_interruption(error):
+                raise
+            first = first or error
+        else:
+            return
+    if first is None:
+        raise ValueError("founders must have at least one; got none")
+    name, kind = source.settings.name, type(reward).__qualname__
+    raise SettingsError(
+        f"task: reward {name!r} (class {kind}) fails in a trial episode with each of {len(founders)} founders: "
+        f"{kind_and_text(first)} ({_place_of(first, reward)})"
+    ) from first
+
+
+def _place_of(error: BaseException, reward: Reward) -> str:
+    """Return where a reward raised an error; where its code begins, if what it returned is wrong."""
+    written = written_at(reward.evaluate)
+    if own_calls(error) or written is None:
+        return place_of(error)
+    file, line = written
+    return f"{file}:{line} in evaluate"
 
 
 class EpisodeBaselines(Baselines):

@@ -515,19 +515,22 @@ def _in_background(work: Callable[[], None]) -> Callable[[], None]:
 @spending("compile")
 def _warm_up(seed_run: SeedRun, founder: Genome | None) -> None:
     """Compile the kernels with the types of the run before workers start; the networks are thrown away."""
-    cold = not kernels_are_cached()
-    if cold:
-        seed_run.reporter.note(
-            "Compiling kernels: some seconds, the first time only; they are kept on disk"
-        )
-    started = time.perf_counter()
-    if isinstance(seed_run.task, EpisodeTask):
-        if founder is not None:
+    with telling_of_kernels(seed_run.reporter):
+        if not isinstance(seed_run.task, EpisodeTask):
+            _warm_up_training(seed_run, founder)
+        elif founder is not None:
             seed_run.task.without_own_code().judge(Phenotype(founder, seed_run.task.loss), 0)
-    else:
-        _warm_up_training(seed_run, founder)
+
+
+@contextmanager
+def telling_of_kernels(reporter: Reporter) -> Iterator[None]:
+    """Tell that kernels are compiled, and how long it took, if none are on disk."""
+    cold, started = not kernels_are_cached(), time.perf_counter()
     if cold:
-        seed_run.reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")
+        reporter.note("Compiling kernels: some seconds, the first time only; they are kept on disk")
+    yield
+    if cold:
+        reporter.note(f"Compiled in {time.perf_counter() - started:.0f} s")
 
 
 def _warm_up_training(seed_run: SeedRun, founder: Genome | None) -> None:

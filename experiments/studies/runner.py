@@ -38,12 +38,14 @@ from experiments.settings.experiment import Experiment, load_experiment
 from experiments.settings.study import check_primary
 from experiments.settings.used import Used
 from experiments.studies.arguments import check_limits, check_types, check_workers, limits_of
+from experiments.studies.episodes import check_reward_judges
 from experiments.studies.execution import (
     Plan,
     execute,
     is_brief,
     reporting_an_interruption,
     seeds_of,
+    telling_of_kernels,
 )
 from experiments.studies.founders import (
     GivenFounders,
@@ -144,6 +146,9 @@ def run(
         too_few = too_few_seeds(experiment.evaluation.primary, experiment.seeds)
     check_equal_budgets([experiment])
     plan, used = plan_run(experiment, dataset, fitness, founders)
+    if isinstance(plan.dataset, EpisodeSource):
+        with telling_of_kernels(reporter):
+            check_reward_judges(plan.dataset, plan.founders[experiment.seed], experiment.seed)
     workers = workers_for(plan, used, workers, address)
     if too_few:
         reporter.warn(too_few)

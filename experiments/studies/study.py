@@ -180,8 +180,9 @@ def run_study(
     check_data([*chosen.values()], data)
     for name, experiment in planned.items():
         _check_begun(folder / name, experiment, data, fitness)
-    _make_folder(folder)
     runs = Runs(folder, data, fitness, workers, address, maker, told, figures)
+    runs.check_rewards(chosen.values())
+    _make_folder(folder)
     with told:
         if study.halving is not None:
             _warn_of_seeds(planned, runs)

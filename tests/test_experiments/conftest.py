@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from experiments import Experiment, run
+from experiments.cli.app import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("EVOMATRIX_DATA", REPOSITORY / "../shared/data"))
@@ -36,6 +37,22 @@ def tiny():
         return Experiment.parse({**SETTINGS, **changes}, "tiny")
 
     return experiment
+
+
+@pytest.fixture
+def evomatrix(capsys, monkeypatch):
+    """Return a function that runs the command line here: exit code, output, errors."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return caught.value.code or 0, printed.out, printed.err
+
+    return call
 
 
 @pytest.fixture

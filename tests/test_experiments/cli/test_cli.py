@@ -82,22 +82,6 @@ QUICK = [
 ]
 
 
-@pytest.fixture
-def evomatrix(capsys, monkeypatch):
-    """Return a function that runs the command line here: exit code, output, errors."""
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("TERM", "dumb")
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return caught.value.code or 0, printed.out, printed.err
-
-    return call
-
-
 def in_a_process(*arguments, cwd):
     return subprocess.run(
         [sys.executable, "-m", "experiments", *map(str, arguments)],
