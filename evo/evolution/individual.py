@@ -30,6 +30,7 @@ from evo.operators.registry import RECOMBINATIONS, apply_operation
 from evo.phenotype.phenotype import Phenotype
 from evo.policies.layerwise import keep_n_active
 from evo.policies.policies import POLICIES, freeze_topology
+from evo.rewards import EpisodeError
 from evo.seeding import Purpose, generator
 from evo.time_account import spending
 
@@ -164,11 +165,20 @@ def evaluate_individual(
     ) as error:  # a simulator in a fitness may raise anything, and end by sys.exit
         if is_interruption(error):
             raise
-        failed = failed_individual(job, kind_and_text(error))
-        individual = replace(failed, traceback=traceback_of(error), error_at=place_of(error))
+        individual = _raised(job, error)
     seconds = time.thread_time() - started
     behind = job.ancestry_cpu_seconds + (seconds if individual.status == "ok" else 0.0)
     return replace(individual, cpu_seconds=seconds, ancestry_cpu_seconds=behind)
+
+
+def _raised(job: Job, error: BaseException) -> Individual:
+    """Return the individual of a job that raised an error; it is charged the episodes that it began."""
+    told: dict[str, Any] = {}
+    if isinstance(error, EpisodeError):
+        told = {"episodes": error.episodes, "environment_steps": error.steps}
+        error = error.cause
+    failed = failed_individual(job, kind_and_text(error))
+    return replace(failed, traceback=traceback_of(error), error_at=place_of(error), **told)
 
 
 def failed_individual(job: Job, reason: str) -> Individual:
@@ -261,7 +271,11 @@ def _judge(
 
     The episodes of its train phase are counted with those that judge it.
     """
-    judged = task.judge(network, generation)
+    of_phase = (phase.episodes, phase.environment_steps) if phase else (0, 0)
+    try:
+        judged = task.judge(network, generation)
+    except EpisodeError as error:
+        raise error.after(*of_phase) from error.cause
     fitness = as_number(judged.returned)
     judgement = {
         "fitness": fitness,
@@ -270,7 +284,6 @@ def _judge(
         "metrics": judged.metrics,
     }
     if judged.episodes is not None and judged.environment_steps is not None:
-        of_phase = (phase.episodes, phase.environment_steps) if phase else (0, 0)
         judgement["episodes"] = judged.episodes + of_phase[0]
         judgement["environment_steps"] = judged.environment_steps + of_phase[1]
     if fitness is None:

@@ -17,10 +17,9 @@ from evo.evolution.fitness import FITNESSES, Fitness, negative_loss
 from evo.evolution.job import Job, Judgement, Phase, Task
 from evo.evolution.metrics import measure
 from evo.genome.genome import FloatArray, Genome
-from evo.interruption import is_interruption
 from evo.operators.operation import GradientsAt
 from evo.phenotype.phenotype import Phenotype, gradients_at
-from evo.rewards import Played, Reward, TaskSettings, play
+from evo.rewards import EpisodeError, Played, Reward, TaskSettings, play
 from evo.rewards.reward import Still
 from evo.rewards.strategies import (
     RankedAscent,
@@ -223,10 +222,8 @@ class EpisodeTask(Task):
         """Return the measures of episodes and no reason; or no measures, and the reason why an own reward gave none."""
         try:
             return play(), ""
-        except BaseException as error:  # a reward may raise whatever its author chose
-            if is_interruption(error):
-                raise
-            return dict.fromkeys(self.metrics), kind_and_text(error)
+        except EpisodeError as error:
+            return dict.fromkeys(self.metrics), kind_and_text(error.cause)
 
     def play(self, network: Phenotype, purpose: Purpose, generation: int, count: int) -> Played:
         """Play episodes that follow from the seed, their purpose and, unless all are the same, the generation."""

@@ -5,7 +5,15 @@ method `evaluate`, registered in :data:`REWARDS`. Strategies move weights by the
 """
 
 from evo.rewards.interface import Actions, Interface, Observations
-from evo.rewards.reward import MEASURES, REWARDS, Played, Reward, make_reward, play
+from evo.rewards.reward import (
+    MEASURES,
+    REWARDS,
+    EpisodeError,
+    Played,
+    Reward,
+    make_reward,
+    play,
+)
 from evo.rewards.settings import StrategySettings, TaskSettings
 from evo.rewards.source import EpisodeSource, EpisodeSplit
 from evo.rewards.trial import try_episode
@@ -14,6 +22,7 @@ __all__ = [
     "MEASURES",
     "REWARDS",
     "Actions",
+    "EpisodeError",
     "EpisodeSource",
     "EpisodeSplit",
     "Interface",

@@ -13,6 +13,7 @@ import numpy as np
 
 from cnn.checks import brief, is_whole
 from evo.errors import SettingsError
+from evo.interruption import is_interruption
 from evo.phenotype.actor import Actor
 from evo.phenotype.phenotype import Phenotype
 from evo.registry import Registry
@@ -177,21 +178,47 @@ class Played:
     steps: int
 
 
+class EpisodeError(Exception):
+    """An error in an episode; its cause is what the reward raised.
+
+    Attributes
+    ----------
+    episodes : int
+        Episodes that were begun, the one with the error among them.
+    steps : int
+        Environment steps in them.
+    """
+
+    def __init__(self, cause: BaseException, episodes: int, steps: int) -> None:
+        super().__init__(f"{type(cause).__name__} in an episode")
+        self.cause, self.episodes, self.steps = cause, episodes, steps
+
+    def after(self, episodes: int, steps: int) -> "EpisodeError":
+        """Return the error with the episodes and steps before it counted too."""
+        return EpisodeError(self.cause, self.episodes + episodes, self.steps + steps)
+
+
 def play(reward: Reward, network: Phenotype, streams: Iterable[np.random.Generator]) -> Played:
     """Let a network play an episode for each random stream.
 
     Raises
     ------
-    TypeError, ValueError
-        If `evaluate` returns something else than a fitness and the measures that the reward declares.
+    EpisodeError
+        If `evaluate` raises an error, or returns something else than a fitness and the measures that the reward
+        declares.
     """
     names = own_measures_of(reward)
     actor = Actor(network)
-    rows = []
+    rows: list[list[float]] = []
     for rng in streams:
         actor.reset()
         before = actor.steps
-        fitness, measures = returned_by(reward, reward.evaluate(actor, rng=rng))
+        try:
+            fitness, measures = returned_by(reward, reward.evaluate(actor, rng=rng))
+        except BaseException as error:  # a reward may raise whatever its author chose
+            if is_interruption(error):
+                raise
+            raise EpisodeError(error, len(rows) + 1, actor.steps) from error
         rows.append([fitness, float(actor.steps - before), *(measures[name] for name in names)])
     means = np.mean(rows, axis=0).tolist()
     return Played(dict(zip(measures_of(reward), means, strict=True)), len(rows), actor.steps)
@@ -203,7 +230,7 @@ def returned_by(reward: Reward, returned: Any) -> tuple[float, dict[str, float]]
     Raises
     ------
     TypeError, ValueError
-        As :func:`play`.
+        If it is something else than a fitness and the measures that the reward declares.
     """
     names = own_measures_of(reward)
     fitness, measures = (

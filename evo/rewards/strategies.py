@@ -22,7 +22,7 @@ from cnn.training.trainer import OptimizerState, TrainingReport, train
 from evo.errors import SettingsError
 from evo.genome.genome import FloatArray
 from evo.phenotype.phenotype import Phenotype
-from evo.rewards.reward import Reward, play
+from evo.rewards.reward import EpisodeError, Reward, play
 from evo.rewards.settings import StrategySettings
 from evo.seeding import Purpose, generator, seed_sequence
 
@@ -89,6 +89,8 @@ class Perturbed:
         )
         try:
             played = play(self._reward, self._network, streams)
+        except EpisodeError as error:
+            raise error.after(self.episodes, self.steps) from error.cause
         finally:
             self.parameters[...] = kept
         self.episodes += played.episodes

@@ -11,7 +11,7 @@ from evo.genome.genome import Genome
 from evo.interruption import is_interruption
 from evo.origin import place_of as written_at
 from evo.phenotype.phenotype import Phenotype
-from evo.rewards import EpisodeSource, Reward, try_episode
+from evo.rewards import EpisodeError, EpisodeSource, Reward, try_episode
 from evo.seeding import Purpose, generator
 from evo.storage.rows import played_columns, training_rows
 from experiments.arms import Evolved, NoNetworkError
@@ -75,8 +75,8 @@ class EpisodeBaselines(Baselines):
             unbounded = TrainingBudget()
             phase = task.train_for(steps, network, task.recipe, None, 0, max(steps, 1), unbounded)
             judged = task.judge(network, task.evolution.generations)
-        except Exception as error:  # a reward may raise whatever its author chose
-            raise NoNetworkError(kind_and_text(error)) from error
+        except EpisodeError as error:
+            raise NoNetworkError(kind_and_text(error.cause)) from error
         report = phase.report
         row = seed_run.key | {
             "arm": arm,

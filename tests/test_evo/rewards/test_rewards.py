@@ -1,11 +1,14 @@
 """Rewards: episodes, their means and their streams; what is no reward is refused in one line."""
 
+import re
+
 import numpy as np
 import pytest
 
 from evo import REWARDS, Genome, Phenotype, TaskSettings
 from evo.errors import SettingsError
-from evo.rewards import play
+from evo.interruption import Interruption, interruptible
+from evo.rewards import EpisodeError, play
 from evo.seeding import Purpose, generator
 
 
@@ -63,8 +66,40 @@ def test_measures_stand_beside_the_fitness():
 def test_an_episode_that_returns_something_else_is_told(returned, rule):
     measures = {"half": "m"} if isinstance(returned, tuple) else {}
     reward = Drawn(returns=lambda output: returned, measures=measures)
-    with pytest.raises((TypeError, ValueError), match=rule):
+    with pytest.raises(EpisodeError) as error:
         play(reward, network(), [np.random.default_rng(0)])
+    assert isinstance(error.value.cause, TypeError | ValueError)
+    assert re.search(rule, str(error.value.cause))
+
+
+class Third:
+    """Raise an error in the third episode, after two steps; an episode has as many steps as its number."""
+
+    n_inputs = n_outputs = 1
+
+    def __init__(self, error):
+        self.error, self.played = error, 0
+
+    def evaluate(self, network, *, rng):
+        self.played += 1
+        for _ in range(min(self.played, 2)):
+            network.act([0.5])
+        if self.played == 3:
+            raise self.error
+        return 1.0
+
+
+@pytest.mark.parametrize("error", [RuntimeError("lost"), SystemExit(2), KeyboardInterrupt("own")])
+def test_an_error_says_how_many_episodes_were_begun(error):
+    with interruptible(), pytest.raises(EpisodeError) as raised:
+        play(Third(error), network(), [np.random.default_rng(k) for k in range(9)])
+    assert raised.value.cause is error
+    assert (raised.value.episodes, raised.value.steps) == (3, 5)
+
+
+def test_an_interruption_is_no_error_of_a_reward():
+    with pytest.raises(Interruption):
+        play(Third(Interruption(2)), network(), [np.random.default_rng(k) for k in range(9)])
 
 
 @pytest.fixture

@@ -189,8 +189,33 @@ def test_a_reward_that_raises_is_a_status_of_the_individual(tmp_path):
     assert 0 < len(failed) < len(found)
     assert set(failed["reason"]) == {"RuntimeError: lost"}
     assert failed["validation_return"].isna().all()
+    assert (failed[["played_episodes", "played_steps"]] == 1).all(axis=None)  # it failed at once
+    of_seeds = found.groupby("seed")["played_episodes"].sum()
+    np.testing.assert_array_equal(of_seeds, results.runs["search_played_episodes"])
     evolved = results.comparison.query("arm == 'evolved'")
     assert evolved["test_return"].notna().all()
+
+
+@pytest.mark.parametrize("fails_at", [6, 10], ids=["training", "judgement"])
+def test_an_individual_whose_reward_raises_is_charged_the_episodes_that_it_began(
+    fails_at, tmp_path
+):
+    class Late(Reach):
+        """Fails once: a train phase has 8 episodes, and then 3 judge."""
+
+        played = 0
+
+        def evaluate(self, network, *, rng):
+            self.played += 1
+            if self.played == fails_at:
+                raise RuntimeError("lost")
+            return super().evaluate(network, rng=rng)
+
+    evo.REWARDS.register("late", Late, replace=True)
+    experiment = trained(seeds=1).model_copy(update={"task": {"name": "late"}})
+    found = begin(tmp_path, experiment).individuals.iloc[0]
+    assert (found["status"], found["reason"]) == ("failed", "RuntimeError: lost")
+    assert (found["played_episodes"], found["played_steps"]) == (fails_at, 6 * (fails_at - 1))
 
 
 def test_a_reward_that_raises_in_the_test_leaves_an_arm_without_test_values(tmp_path):
