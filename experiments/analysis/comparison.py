@@ -34,6 +34,9 @@ TRAIN_ONLY = "train-only"
 COSTS = ("parameters", "macs", "steps", "train_seconds")
 """The columns of `comparison` with costs that people are shown first; :func:`summarize` has all budgets."""
 
+COSTS_OF_REWARDS = (*COSTS, "total_played_episodes", "total_played_steps")
+"""The same where a reward judges; :func:`without_idle` leaves out what is 0 without a strategy."""
+
 MUST_BE_EQUAL: tuple[Budget, ...] = ("steps",)
 """The budgets that arms must have in common for one to win, if none are declared."""
 
@@ -245,12 +248,14 @@ def _corrected(p: pd.Series, declared: pd.Series) -> tuple["pd.Series[float]", "
 def budgets_of(row: Mapping[str, Any] | pd.Series) -> tuple[list[Budget], list[Budget]]:
     """Return the budgets that the arms of a comparison have in common to a percent, and those that differ.
 
-    A budget that is not known for both is in neither list.
+    A budget that is not known for both is in neither list; nor is one that no arm has spent, where a reward judges.
     """
+    plays = any(one in row for one in PLAYED)
     known = [
         one
         for one in BUDGETS
         if not np.isnan(row.get(one, np.nan)) and not np.isnan(row.get(f"other_{one}", np.nan))
+        if not plays or row[one] or row[f"other_{one}"]
     ]
     equal = [one for one in known if are_equal(row[one], row[f"other_{one}"])]
     return equal, [one for one in known if one not in equal]
@@ -327,6 +332,8 @@ def is_stopped(comparison: pd.DataFrame) -> "pd.Series[bool]":
 def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
     """Return one row per arm: means over seeds, with interval and deviation of the deciding metric.
 
+    Where a reward judges, its other measures are there too.
+
     Returns
     -------
     DataFrame
@@ -336,7 +343,7 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for arm, group in comparison.groupby("arm"):
         of_metric = interval(_numbers(group[metric]))
-        columns = [*_budgets_in(comparison), "train_seconds"]
+        columns = [*measures_in(comparison), *_budgets_in(comparison), "train_seconds"]
         numbers = group.reindex(columns=columns).astype(float).mean()
         rows[arm] = {
             "seeds": of_metric.n,
@@ -350,6 +357,30 @@ def summarize(comparison: pd.DataFrame) -> pd.DataFrame:
         }
     order = sorted(rows, key=lambda arm: (arm not in {"evolved", TRAIN_ONLY}, arm))
     return pd.DataFrame.from_dict(rows, orient="index").loc[order]
+
+
+def costs_in(summary: pd.DataFrame) -> tuple[str, ...]:
+    """Return the columns of a summary with costs that people are shown first."""
+    known = without_idle(summary)
+    return tuple(one for one in COSTS_OF_REWARDS if one in known)
+
+
+def measures_in(table: pd.DataFrame) -> list[str]:
+    """Return the columns of a comparison or summary with test measures of a reward, other than the one that decides."""
+    if not {*PLAYED} <= {*table}:
+        return []
+    deciding = metric_of(table)[0] if "metric" in table else table.columns[1]
+    known = {deciding, "test_loss", "test_accuracy"}
+    return [str(one) for one in table if str(one).startswith("test_") and one not in known]
+
+
+def without_idle(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of arms; where a reward judges, without the columns of what nobody spent, such as samples."""
+    if not {*PLAYED} <= {*table}:
+        return table
+    spent = [*BUDGETS, "train_seconds"]
+    known = [one for name in spent for one in (name, f"other_{name}") if one in table]
+    return table.drop(columns=[one for one in known if not table[one].fillna(0.0).any()])
 
 
 def pooled(comparison: pd.DataFrame, runs: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,9 @@ from evo.evolution.metrics import METRICS
 OF_EPISODES = ("return", "success")
 """The measures of a reward of which larger values are better; success is a fraction of episodes."""
 
+STEPS_OF_EPISODE = "steps"
+"""The measure of every reward which has the name of a budget too: the gradient steps."""
+
 
 def metric_of(comparison: pd.DataFrame) -> tuple[str, int]:
     """Return the deciding column and its direction: 1 if larger is better, else −1.
@@ -44,10 +47,12 @@ def title_of(column: str) -> str:
 
     Examples
     --------
-    >>> title_of("test_f1_macro"), title_of("test_loss")
-    ('F1 (macro)', 'loss')
+    >>> title_of("test_f1_macro"), title_of("test_loss"), title_of("test_steps")
+    ('F1 (macro)', 'loss', 'steps per episode')
     """
     name = column.removeprefix("test_")
+    if name == STEPS_OF_EPISODE:
+        return "steps per episode"
     return METRICS[name].title if name in METRICS else name.replace("_", " ")
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from evo.budgets import BUDGETS
-from experiments.analysis.comparison import COSTS, summarize
+from experiments.analysis.comparison import costs_in, summarize
 
 
 def facts_of(
@@ -26,7 +26,8 @@ def summary_as_html(comparison: pd.DataFrame) -> str:
     if len(comparison["run"].unique()) != 1:
         return ""
     summary = summarize(comparison)
-    shown = summary.drop(columns=[one for one in BUDGETS if one not in COSTS and one in summary])
+    hidden = {*BUDGETS, "train_seconds"} - {*costs_in(summary)}
+    shown = summary.drop(columns=[one for one in summary if one in hidden])
     return shown.to_html(float_format="{:.4g}".format, escape=True)
 
 

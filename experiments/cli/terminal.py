@@ -12,13 +12,22 @@ from rich.table import Table
 
 from evo.files import write_text
 from evo.storage.table_folder import write_csv
-from experiments.analysis.comparison import COSTS, is_stopped, summarize
+from experiments.analysis.comparison import costs_in, is_stopped, measures_in, summarize
 from experiments.analysis.data_sets import by_data_set, over_data_sets
 from experiments.analysis.deciding import is_fraction, metric_of, title_of
 from experiments.analysis.frames import latex_table
 from experiments.analysis.results import Results
 from experiments.analysis.showing import search_cost
 from experiments.cli.output import print_line, print_table
+
+HEADINGS = {
+    "macs": "MACs",
+    "train_seconds": "seconds",
+    "total_steps": "in all",
+    "total_played_episodes": "episodes",
+    "total_played_steps": "environment steps",
+}
+"""Headings of columns that are not those of the tables."""
 
 FINE = 5000
 """Number of test samples from which accuracies are shown to a hundredth of a percent."""
@@ -81,7 +90,8 @@ def comparison_table(results: Results) -> Table:
     over = f"mean of {n_seeds} seeds ± {spread}" if n_seeds > 1 else "one seed"
     table = Table(title=f"Test {title_of(metric)}, {over}")
     table.add_column("network", style="bold", no_wrap=True)
-    headings = (title_of(metric), "parameters", "MACs", "steps", "seconds")
+    measures, costs = measures_in(summary), costs_in(summary)
+    headings = (*map(title_of, (metric, *measures)), *(HEADINGS.get(one, one) for one in costs))
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for arm, row in summary.iterrows():
@@ -97,7 +107,8 @@ def comparison_table(results: Results) -> Table:
         table.add_row(
             str(arm) if row["seeds"] in {0, n_seeds} else f"{arm} ({int(row['seeds'])} seeds)",
             shown,
-            *(_shown(row[cost], ".2f" if cost.endswith("seconds") else ",.0f") for cost in COSTS),
+            *(_measured(row[one], one) for one in measures),
+            *(_shown(row[cost], ".2f" if cost.endswith("seconds") else ",.0f") for cost in costs),
         )
     return table
 
@@ -228,11 +239,15 @@ def arms_table(comparison: pd.DataFrame, compared: pd.DataFrame, against: str) -
     scale, unit, form = (100.0, " %", ".2f") if percent else (1.0, "", ".4g")
     summary = summarize(comparison).sort_values(metric, ascending=direction > 0)
     found = {row["arm"]: row for _, row in compared.iterrows() if row["other"] == against}
-    totals = comparison.groupby("arm")["total_steps"].mean()
+    costs = [one for one in costs_in(summary) if one != "train_seconds"]
+    if "steps" in costs:
+        costs.insert(costs.index("steps") + 1, "total_steps")
+    measures = measures_in(summary)
     table = Table(title=f"Test {title_of(metric)}, ± 95 % interval of the mean")
     table.add_column("arm", style="bold", no_wrap=True)
     headings = ("seeds", title_of(metric), f"− {against}", "95 % interval", "p (Holm)")
-    for heading in (*headings, "parameters", "MACs", "steps", "in all"):
+    others = (*map(title_of, measures), *(HEADINGS.get(one, one) for one in costs))
+    for heading in (*headings, *others):
         table.add_column(heading, justify="right", no_wrap=True)
     for arm, row in summary.iterrows():
         half = (row["high"] - row["low"]) / 2
@@ -244,8 +259,8 @@ def arms_table(comparison: pd.DataFrame, compared: pd.DataFrame, against: str) -
             str(int(row["seeds"])),
             shown,
             *_difference(found.get(str(arm)), scale, "+" + form),
-            *(_shown(row[cost], ",.0f") for cost in ("parameters", "macs", "steps")),
-            _shown(float(totals[str(arm)]), ",.0f"),
+            *(_measured(row[one], one) for one in measures),
+            *(_shown(row[cost], ",.0f") for cost in costs),
         )
     return table
 
@@ -265,6 +280,13 @@ def _difference(row: pd.Series | None, scale: float, form: str) -> tuple[str, st
 def _shown(number: float, form: str) -> str:
     """Return a number as text; empty for NaN."""
     return "" if math.isnan(number) else format(number, form)
+
+
+def _measured(number: float, column: str) -> str:
+    """Return the mean of a measure of a reward as text; empty for NaN."""
+    return (
+        _shown(number, ".1%").replace("%", " %") if is_fraction(column) else _shown(number, ".4g")
+    )
 
 
 def time_lines(results: Results) -> list[str]:

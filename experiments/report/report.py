@@ -10,7 +10,7 @@ from evo.storage.journal import is_journal, read_journal
 from evo.storage.run_reader import error_of, is_over, is_run, planned_study, run_names, runs_at
 from experiments.analysis.data_sets import by_data_set, over_data_sets
 from experiments.analysis.results import Results, load_results
-from experiments.figures.style.facts import facts_of
+from experiments.figures.style.facts import facts_of, is_of_rewards
 from experiments.report.blocks.html import paragraph, table
 from experiments.report.blocks.meanings import DATA_SETS
 from experiments.report.page import Part, page
@@ -111,7 +111,8 @@ def _about(results: Results) -> str:
     if n_unfinished:
         state = f"; {n_unfinished} of {len(results.paths)} runs not finished"
     individuals = f"{len(results.individuals):,} individuals"
-    return f"Data set {', '.join(facts.datasets)}; {seeds}; {individuals}{state}"
+    what = "Reward" if is_of_rewards(results) else "Data set"
+    return f"{what} {', '.join(facts.datasets)}; {seeds}; {individuals}{state}"
 
 
 # -- the sections ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from evo.budgets import BUDGETS
 from evo.errors import ResultsError
 from evo.files import write_text
 from experiments.analysis import latex_table
-from experiments.analysis.comparison import COSTS
+from experiments.analysis.comparison import costs_in, without_idle
 from experiments.analysis.results import Results, load_results
 from experiments.figures.style.facts import facts_of, where
 from experiments.report.blocks.html import shown
@@ -54,12 +54,10 @@ def _lines(results: Results) -> Iterator[str]:
     yield f"\n{in_markdown(where(results, 'test part'))}\n"
     yield from (f"* {in_markdown(line)}" for line in results.verdicts())
     yield from (f"\n{in_markdown(line)}" for line in equalities(summary))
-    of_searches = [
-        name
-        for name in BUDGETS
-        if name in summary and name not in COSTS and name != "total_training_macs"
-    ]
-    arms = summary.drop(columns=of_searches).rename_axis("arm").reset_index()
+    summary = without_idle(summary)
+    of_searches = {*BUDGETS} - {*costs_in(summary), "total_training_macs"}
+    hidden = [name for name in summary if name in of_searches]
+    arms = summary.drop(columns=hidden).rename_axis("arm").reset_index()
     yield f"\n## Arms\n\n{markdown_table(arms)}\n\n{fenced(latex_table(arms), 'latex')}"
     if len(compared):
         chosen = compared[COLUMNS]

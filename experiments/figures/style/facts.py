@@ -49,7 +49,8 @@ def facts_of(results: Results) -> Facts:
             try:
                 values = results.configs[name]
                 experiments.add(str(values["name"]))
-                datasets.add(str(values["dataset"]["name"]))
+                source = values.get("task") or values["dataset"]
+                datasets.add(str(source.get("id") or source["name"]))
                 seeds |= {int(values["seed"])}
             except (ValueError, KeyError, TypeError) as error:
                 config = path / CONFIG
@@ -67,12 +68,12 @@ def where(results: Results, part: str, seed: int | None = None, arm: str | None 
     many = "s" if len(seeds) > 1 else ""
     of_arm = "" if arm is None else f"{arm}, "
     what = "data set"
-    if _is_of_rewards(results):
+    if is_of_rewards(results):
         what, part = "reward", part.replace(" part", " episodes")
     return f"{what} {', '.join(facts.datasets)}, {of_arm}{part}, seed{many} {listed}"
 
 
-def _is_of_rewards(results: Results) -> bool:
+def is_of_rewards(results: Results) -> bool:
     """Return whether a reward judges in all runs."""
     return len(results.runs) > 0 and bool((results.runs["task"] == "reward").all())
 

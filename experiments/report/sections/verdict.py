@@ -3,6 +3,7 @@
 import pandas as pd
 
 from evo.budgets import BUDGETS, PLAYED, TIMED, TOLERANCE, are_equal
+from experiments.analysis.comparison import measures_in, without_idle
 from experiments.analysis.deciding import title_of
 from experiments.analysis.results import Results
 from experiments.analysis.showing import search_cost
@@ -40,6 +41,7 @@ def equalities(summary: pd.DataFrame) -> list[str]:
     if PLAYED & {*summary}:
         equal = ["the test episodes, which each seed draws once for all arms"]
     others = []
+    summary = without_idle(summary)
     for name in BUDGETS:
         if name not in summary:
             continue
@@ -68,16 +70,17 @@ def _span(values: "pd.Series[float]") -> str:
 
 def comparison(results: Results) -> str:
     """Return the means of all arms, and all comparisons of two arms with their statistics."""
-    summary = results.summary()
-    metric = summary.columns[1]
+    summary = without_idle(results.summary())
+    metric, measures = str(summary.columns[1]), measures_in(summary)
+    part = "in the test episodes" if PLAYED & {*summary} else "on the test part"
     meanings = {
         **SUMMARY,
         **OF_EPISODES,
-        metric: f"Mean over seeds of the {title_of(metric)} on the test part.",
+        **{one: f"Mean over seeds of the {title_of(one)} {part}." for one in (metric, *measures)},
     }
     on_test = where(results, "test part")
     means = table(summary.rename_axis("arm").reset_index(), f"Arms: {on_test}", meanings)
-    compared = results.compare()
+    compared = without_idle(results.compare())
     if compared.empty:
         return means + paragraph("One arm only, so nothing is compared.", "remark")
     known = {name: text for name, text in {**COMPARED, **OF_EPISODES}.items() if name in compared}

@@ -1,6 +1,7 @@
 """Runs that a reward judges: their tables, and the same results serial, on Ray, killed and resumed, and verified."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,54 @@ def test_a_run_goes_on_in_a_newer_one(done, experiment, tmp_path):
     assert after == before + newer.individuals["played_episodes"].sum()
     with pytest.raises(SettingsError, match=r"settings: task\.episodes must not be changed"):
         continue_run(done.path, settings={"task.episodes": 9}, generations="+1", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    return begin(tmp_path_factory.mktemp("untrained"), little())
+
+
+def cells(printed):
+    """Return the lines of a printed table without its frame."""
+    return [" ".join(re.split(r"[┃│\s]+", line)).strip() for line in printed.splitlines()]
+
+
+def test_the_shell_shows_measures_and_episodes_and_nothing_that_nobody_spent(
+    untrained, done, evomatrix, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    _, out, _ = evomatrix("show", untrained.path)
+    title, _, headings, _, evolved, *_ = cells(out)
+    assert title == "Test return, mean of 2 seeds ± 95 % interval"
+    told = "return steps per episode distance parameters MACs episodes environment steps"
+    assert headings == f"network {told}"
+    row = untrained.summary().loc["evolved"]
+    assert evolved.split()[-2:] == [
+        f"{row[f'total_played_{one}']:,.0f}" for one in ("episodes", "steps")
+    ]
+    assert f" {row['test_distance']:.4g} " in evolved
+    assert row["test_distance"] == pytest.approx(-row["test_return"])
+    _, out, _ = evomatrix("compare", untrained.path)
+    told = "95 % interval p (Holm) steps per episode distance"
+    assert told in cells(out)[2]
+    if done.runs["search_steps"].any():  # a strategy trains
+        _, out, _ = evomatrix("show", done.path)
+        assert "parameters MACs steps seconds episodes" in cells(out)[2]
+
+
+def test_reports_have_measures_and_episodes_and_nothing_that_nobody_spent(untrained, tmp_path):
+    from experiments.report import write_report, write_summary
+
+    summary = write_summary(untrained, tmp_path / "summary.md").read_text("utf-8")
+    report = write_report(untrained, tmp_path / "report.html").read_text("utf-8")
+    assert "Reward reach; 2 seeds" in report
+    assert r"test\_distance & " in summary  # of LaTeX
+    for name in ("test_distance", "test_steps", "total_played_episodes"):
+        assert f"| {name} |".replace("_", r"\_") in summary
+        assert f"Mean over seeds of the {name[5:]}" in report or "distance" not in name
+    for name in ("train_seconds", "total_steps"):
+        assert name.replace("_", r"\_") not in summary
+    assert "(0)" not in summary.split("## Arms")[0]
 
 
 def test_a_report_and_pictures_are_drawn(done, tmp_path):
